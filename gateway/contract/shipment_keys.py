@@ -1,38 +1,149 @@
 """Index keys of shipments and search criteria: equal values have equal keys.
 
 A key is a 62-bit hash: among a hundred million a false match has a chance of 1 in 10¹⁰.
+
+A key is of its value and of the disclosure classes of the fields that the value stands in. Who may not have a class
+searches without the keys of that class, so that a field that isn't shown finds no record either, whichever criterion
+names its value.
 """
 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from hashlib import blake2b
+from typing import NamedTuple
+
+from google.protobuf.descriptor import Descriptor
 
 from gateway.contract.commodity_codes import normalise_code
+from gateway.contract.disclosure_classes import ALL_CLASSES, classes_on
 from gateway.v1 import goods_pb2, history_pb2, party_pb2, shipment_pb2
 
 CODE_DIGITS = (4, 6, 8, 10)
 """Indexed code lengths; longer codes are found by ten digits."""
 
 _RECORD, _CONTAINER, _SEAL, _REGISTRATION, _VESSEL, _JOURNEY, _VOYAGE = "r", "c", "s", "m", "v", "j", "y"
-_IDENTIFIER, _SCHEMED, _NAME, _CODE, _SUBSTANCE, _PLACE = "i", "h", "n", "g", "e", "p"
+_IDENTIFIER, _SCHEMED, _NAME, _CODE, _SUBSTANCE, _PLACE, _REFERENCE = "i", "h", "n", "g", "e", "p", "d"
+"""What a criterion looks for; with the classes of a field it is the kind of that field's keys."""
+
 _ANY = goods_pb2.SHIPMENT_REFERENCE_KIND_UNSPECIFIED
 """Kind of every reference, for searches without one."""
 
 KeySets = list[list[int]]
-"""Criteria: at least one key of each list must match."""
+"""Criteria: at least one key of each list must match; an empty list matches nothing."""
+
+_KINDS: dict[str, dict[str, frozenset[str]]] = {}
+"""By what is looked for: its kinds of keys, each with the classes that it needs."""
+
+
+def _kind(sought: str, *paths: str, of: Descriptor = shipment_pb2.Shipment.DESCRIPTOR) -> str:
+    """The kind of keys that are made of these fields."""
+    classes = frozenset[str]().union(*(classes_on(of, path) for path in paths))
+    kind = ":".join([sought, *sorted(classes)])
+    _KINDS.setdefault(sought, {})[kind] = classes
+    return kind
+
+
+class _PlaceKinds(NamedTuple):
+    unlocode: str
+    customs_office: str
+    territory: str
+
+    @classmethod
+    def of(cls, path: str, of: Descriptor = shipment_pb2.Shipment.DESCRIPTOR) -> _PlaceKinds:
+        return cls(*(_kind(_PLACE, f"{path}.{name}", of=of) for name in cls._fields))
+
+
+class _MeansKinds(NamedTuple):
+    registration: str
+    vessel: str
+    journey: str
+    voyage: str
+
+    @classmethod
+    def of(cls, path: str) -> _MeansKinds:
+        name, journey = f"{path}.name", f"{path}.journey"
+        return cls(
+            _kind(_REGISTRATION, f"{path}.registrations.value"),
+            _kind(_VESSEL, name),
+            _kind(_JOURNEY, journey),
+            _kind(_VOYAGE, name, journey),
+        )
+
+
+class _EventKinds(NamedTuple):
+    place: _PlaceKinds
+    seal: str
+    container: str
+    registration: str
+
+    @classmethod
+    def of(cls, message: Descriptor) -> _EventKinds:
+        return cls(
+            _PlaceKinds.of("events.place", message),
+            _kind(_SEAL, "events.seal", of=message),
+            _kind(_CONTAINER, "events.equipment_id", of=message),
+            _kind(_REGISTRATION, "events.means", of=message),
+        )
+
+
+def _reference_kinds(path: str) -> Mapping[int, str]:
+    return {kind: _kind(f"{_REFERENCE}{kind}", path) for kind in goods_pb2.ShipmentReferenceKind.values()}
+
+
+_ADDITION = shipment_pb2.ShipmentAddition.DESCRIPTOR
+_REFERENCES, _LICENCES = _reference_kinds("references.value"), _reference_kinds("licences.number")
+_EQUIPMENT, _SEALS, _LOCKS = (
+    _kind(_CONTAINER, "equipment.id"),
+    _kind(_SEAL, "equipment.seals"),
+    _kind(_SEAL, "equipment.e_lock"),
+)
+_MEANS, _LEG_MEANS = _MeansKinds.of("means"), _MeansKinds.of("route.means")
+_IDENTIFIERS = _kind(_IDENTIFIER, "parties.identifiers.value")
+_SCHEMED_IDENTIFIERS = _kind(_SCHEMED, "parties.identifiers.scheme", "parties.identifiers.value")
+_NAMES = _kind(_NAME, "parties.names.text")
+_CODES, _ELEMENTS, _SUBSTANCES = (
+    _kind(_CODE, "goods.codes.code"),
+    _kind(_SUBSTANCE, "goods.element"),
+    _kind(_SUBSTANCE, "goods.substance"),
+)
+_OFFICE, _LEG_FROM, _LEG_TO = (_PlaceKinds.of(path) for path in ("office", "route.from", "route.to"))
+_EXPORT, _DESTINATION = _kind(_PLACE, "export_territory"), _kind(_PLACE, "destination_territory")
+_INSPECTION, _ADDED_INSPECTION = _PlaceKinds.of("inspections.place"), _PlaceKinds.of("inspections.place", _ADDITION)
+_EVENT, _ADDED_EVENT = _EventKinds.of(shipment_pb2.Shipment.DESCRIPTOR), _EventKinds.of(_ADDITION)
+_RECORDS, _RECORDS_WITH_EVENTS, _RECORDS_INSPECTED = (
+    _kind(_RECORD, "record_id"),
+    _kind(_RECORD, "record_id", "events", of=_ADDITION),
+    _kind(_RECORD, "record_id", "inspections", of=_ADDITION),
+)
+
+
+@lru_cache(maxsize=256)
+def _kinds(sought: str, classes: frozenset[str]) -> tuple[str, ...]:
+    """The kinds of keys that may be searched by somebody who may have these classes."""
+    return tuple(kind for kind, needed in _KINDS.get(sought, {}).items() if needed <= classes)
 
 
 def record_key(record_id: str) -> int:
-    """Key of a record id, unchanged."""
-    return _hashed(_RECORD, record_id)
+    """Key of a record id, unchanged, in a shipment."""
+    return _hashed(_RECORDS, record_id)
+
+
+def record_keys(record_id: str, classes: Collection[str] = ALL_CLASSES) -> list[int]:
+    """Keys of a record id in shipments and additions that show something of these classes."""
+    return [_hashed(kind, record_id) for kind in _kinds(_RECORD, frozenset(classes))]
 
 
 def name_key(text: str) -> int:
     """Key of a party's name, regardless of case, width and spaces."""
-    return _hashed(_NAME, clean_name(text))
+    return _hashed(_NAMES, clean_name(text))
+
+
+def finds_names(classes: Collection[str]) -> bool:
+    """Whether somebody who may have these classes may search by a party's name."""
+    return bool(_kinds(_NAME, frozenset(classes)))
 
 
 def clean_name(text: str) -> str:
@@ -42,13 +153,19 @@ def clean_name(text: str) -> str:
 
 def keys_of(shipment: shipment_pb2.Shipment) -> set[int]:
     """All keys of a shipment, including its record's."""
-    return {record_key(shipment.record_id), *_own_keys(shipment), *_event_keys(shipment.events)}
+    keys = {record_key(shipment.record_id), *_own_keys(shipment), *_event_keys(shipment.events, _EVENT)}
+    for inspection in shipment.inspections:
+        keys.update(_place_keys(inspection.place, _INSPECTION))
+    return keys
 
 
 def keys_of_addition(addition: shipment_pb2.ShipmentAddition) -> set[int]:
     """All keys of an addition, including its record's."""
-    places = (_place_keys(inspection.place) for inspection in addition.inspections)
-    return {record_key(addition.record_id), *_event_keys(addition.events), *(key for keys in places for key in keys)}
+    kind = _RECORDS_WITH_EVENTS if addition.events else _RECORDS_INSPECTED
+    keys = {_hashed(kind, addition.record_id), *_event_keys(addition.events, _ADDED_EVENT)}
+    for inspection in addition.inspections:
+        keys.update(_place_keys(inspection.place, _ADDED_INSPECTION))
+    return keys
 
 
 def names_of(shipment: shipment_pb2.Shipment) -> set[str]:
@@ -58,15 +175,15 @@ def names_of(shipment: shipment_pb2.Shipment) -> set[str]:
 
 def _own_keys(shipment: shipment_pb2.Shipment) -> Iterator[int]:
     for reference in shipment.references:
-        yield _reference(reference.kind, reference.value)
-        yield _reference(_ANY, reference.value)
+        yield _reference(_REFERENCES, reference.kind, reference.value)
+        yield _reference(_REFERENCES, _ANY, reference.value)
     for licence in shipment.licences:
-        yield _reference(goods_pb2.SHIPMENT_REFERENCE_KIND_LICENCE, licence.number)
-        yield _reference(_ANY, licence.number)
-    for unit in shipment.equipment:
-        yield from _equipment_keys(unit)
+        yield _reference(_LICENCES, goods_pb2.SHIPMENT_REFERENCE_KIND_LICENCE, licence.number)
+        yield _reference(_LICENCES, _ANY, licence.number)
+    for equipment in shipment.equipment:
+        yield from _equipment_keys(equipment)
     for means in shipment.means:
-        yield from _means_keys(means)
+        yield from _means_keys(means, _MEANS)
     yield from _party_keys(shipment.parties)
     for goods in shipment.goods:
         yield from _goods_keys(goods)
@@ -74,95 +191,110 @@ def _own_keys(shipment: shipment_pb2.Shipment) -> Iterator[int]:
 
 
 def _equipment_keys(equipment: goods_pb2.Equipment) -> Iterator[int]:
-    yield _hashed(_CONTAINER, _compact(equipment.id))
-    for seal in (*equipment.seals, equipment.e_lock):
-        if seal:
-            yield _hashed(_SEAL, _compact(seal))
+    yield _hashed(_EQUIPMENT, _compact(equipment.id))
+    for seal in equipment.seals:
+        yield _hashed(_SEALS, _compact(seal))
+    if equipment.e_lock:
+        yield _hashed(_LOCKS, _compact(equipment.e_lock))
 
 
 def _party_keys(parties: Iterable[party_pb2.Party]) -> Iterator[int]:
     for party in parties:
         for identifier in party.identifiers:
-            yield _hashed(_IDENTIFIER, _compact(identifier.value))
-            yield _identifier(identifier.scheme, identifier.value)
+            yield _hashed(_IDENTIFIERS, _compact(identifier.value))
+            yield _hashed(_SCHEMED_IDENTIFIERS, _schemed(identifier.scheme, identifier.value))
         for name in party.names:
             yield name_key(name.text)
 
 
 def _way_keys(shipment: shipment_pb2.Shipment) -> Iterator[int]:
-    yield from _place_keys(shipment.office)
+    yield from _place_keys(shipment.office, _OFFICE)
     for leg in shipment.route:
-        yield from _place_keys(getattr(leg, "from"))
-        yield from _place_keys(leg.to)
-        yield from _means_keys(leg.means)
-    for territory in (shipment.export_territory, shipment.destination_territory):
-        if territory:
-            yield _hashed(_PLACE, territory)
-    for inspection in shipment.inspections:
-        yield from _place_keys(inspection.place)
+        yield from _place_keys(getattr(leg, "from"), _LEG_FROM)
+        yield from _place_keys(leg.to, _LEG_TO)
+        yield from _means_keys(leg.means, _LEG_MEANS)
+    if shipment.export_territory:
+        yield _hashed(_EXPORT, shipment.export_territory)
+    if shipment.destination_territory:
+        yield _hashed(_DESTINATION, shipment.destination_territory)
 
 
-def _event_keys(events: Sequence[shipment_pb2.ShipmentEvent]) -> Iterator[int]:
+def _event_keys(events: Sequence[shipment_pb2.ShipmentEvent], kinds: _EventKinds) -> Iterator[int]:
     for event in events:
-        yield from _place_keys(event.place)
+        yield from _place_keys(event.place, kinds.place)
         if event.seal:
-            yield _hashed(_SEAL, _compact(event.seal))
+            yield _hashed(kinds.seal, _compact(event.seal))
         if event.equipment_id:
-            yield _hashed(_CONTAINER, _compact(event.equipment_id))
+            yield _hashed(kinds.container, _compact(event.equipment_id))
         if event.means:
-            yield _hashed(_REGISTRATION, _registration(event.means))
+            yield _hashed(kinds.registration, _registration(event.means))
 
 
-def _means_keys(means: goods_pb2.TransportMeans) -> Iterator[int]:
+def _means_keys(means: goods_pb2.TransportMeans, kinds: _MeansKinds) -> Iterator[int]:
     for registration in means.registrations:
-        yield _hashed(_REGISTRATION, _registration(registration.value))
+        yield _hashed(kinds.registration, _registration(registration.value))
     if means.name:
-        yield _hashed(_VESSEL, clean_name(means.name))
+        yield _hashed(kinds.vessel, clean_name(means.name))
     if means.journey:
-        yield _hashed(_JOURNEY, _compact(means.journey))
+        yield _hashed(kinds.journey, _compact(means.journey))
         if means.name:
-            yield _voyage(means.name, means.journey)
+            yield _hashed(kinds.voyage, _voyage(means.name, means.journey))
 
 
 def _goods_keys(goods: shipment_pb2.ShipmentGoods) -> Iterator[int]:
     for code in goods.codes:
         for digits in CODE_DIGITS:
             if len(code.code) >= digits:
-                yield _hashed(_CODE, code.code[:digits])
+                yield _hashed(_CODES, code.code[:digits])
     if goods.element:
-        yield _hashed(_SUBSTANCE, goods.element.casefold())
+        yield _hashed(_ELEMENTS, goods.element.casefold())
     if goods.substance:
-        yield _hashed(_SUBSTANCE, clean_name(goods.substance))
+        yield _hashed(_SUBSTANCES, clean_name(goods.substance))
 
 
-def _place_keys(place: goods_pb2.Place) -> Iterator[int]:
-    for value in (place.unlocode, place.customs_office, place.territory):
-        if value:
-            yield _hashed(_PLACE, value.upper())
+def _place_keys(place: goods_pb2.Place, kinds: _PlaceKinds) -> Iterator[int]:
+    if place.unlocode:
+        yield _hashed(kinds.unlocode, place.unlocode.upper())
+    if place.customs_office:
+        yield _hashed(kinds.customs_office, place.customs_office.upper())
+    if place.territory:
+        yield _hashed(kinds.territory, place.territory.upper())
 
 
-def key_sets(criteria: history_pb2.SearchCriteria, *, substance_codes: Sequence[Sequence[str]] = ()) -> KeySets:
+def key_sets(
+    criteria: history_pb2.SearchCriteria,
+    *,
+    classes: Collection[str] = ALL_CLASSES,
+    substance_codes: Sequence[Sequence[str]] = (),
+) -> KeySets:
     """Keys of a search without party names, most selective sets first.
 
     Args:
+        classes: disclosure classes that the searcher may have; keys of other classes are left out.
         substance_codes: by substance of the criteria, codes in the controlled goods list.
     """
     sets = [
-        [record_key(value) for value in criteria.record_ids],
-        [_reference(reference.kind, reference.value) for reference in criteria.references],
-        [_hashed(_CONTAINER, _compact(value)) for value in criteria.containers],
-        [_hashed(_SEAL, _compact(value)) for value in criteria.seals],
-        [_hashed(_REGISTRATION, _registration(value)) for value in criteria.registrations],
-        [
-            _identifier(party_identifier.scheme, party_identifier.value)
-            for party_identifier in criteria.party_identifiers
-        ],
+        [(_RECORD, value) for value in criteria.record_ids],
+        [(f"{_REFERENCE}{reference.kind}", _compact(reference.value)) for reference in criteria.references],
+        [(_CONTAINER, _compact(value)) for value in criteria.containers],
+        [(_SEAL, _compact(value)) for value in criteria.seals],
+        [(_REGISTRATION, _registration(value)) for value in criteria.registrations],
+        [_identifier(identifier) for identifier in criteria.party_identifiers],
         list(_means(criteria.vessel, criteria.journey)),
-        [_hashed(_CODE, normalise_prefix(code)) for code in criteria.commodity_codes],
-        [key for one, codes in _with_codes(criteria.substances, substance_codes) for key in _substance(one, codes)],
-        [_hashed(_PLACE, value.upper()) for value in criteria.places],
+        [(_CODE, normalise_prefix(code)) for code in criteria.commodity_codes],
+        [
+            key
+            for substance, codes in _with_codes(criteria.substances, substance_codes)
+            for key in _substance(substance, codes)
+        ],
+        [(_PLACE, value.upper()) for value in criteria.places],
     ]
-    return [list(dict.fromkeys(keys)) for keys in sets if keys]
+    allowed = frozenset(classes)
+    return [
+        list(dict.fromkeys(_hashed(kind, value) for sought, value in values for kind in _kinds(sought, allowed)))
+        for values in sets
+        if values
+    ]
 
 
 def is_narrow(criteria: history_pb2.SearchCriteria) -> bool:
@@ -192,33 +324,40 @@ def _with_codes(substances: Sequence[str], codes: Sequence[Sequence[str]]) -> It
         yield substance, codes[at] if at < len(codes) else ()
 
 
-def _substance(text: str, codes: Sequence[str]) -> Iterator[int]:
-    yield _hashed(_SUBSTANCE, clean_name(text))
+def _substance(text: str, codes: Sequence[str]) -> Iterator[tuple[str, str]]:
+    yield _SUBSTANCE, clean_name(text)
     for code in codes:
-        yield _hashed(_CODE, normalise_prefix(code))
+        yield _CODE, normalise_prefix(code)
 
 
-def _identifier(scheme: str, value: str) -> int:
-    """Key of an identifier; an empty scheme means any."""
-    return _hashed(_SCHEMED, f"{scheme}\x00{_compact(value)}") if scheme else _hashed(_IDENTIFIER, _compact(value))
+def _identifier(identifier: history_pb2.SearchIdentifier) -> tuple[str, str]:
+    """An identifier; an empty scheme means any."""
+    if identifier.scheme:
+        return _SCHEMED, _schemed(identifier.scheme, identifier.value)
+    return _IDENTIFIER, _compact(identifier.value)
 
 
-def _means(vessel: str, journey: str) -> Iterator[int]:
-    """Keys of a vessel, a journey, or that vessel's voyage."""
+def _means(vessel: str, journey: str) -> Iterator[tuple[str, str]]:
+    """A vessel, a journey, or that vessel's voyage."""
     if vessel and journey:
-        yield _voyage(vessel, journey)
+        yield _VOYAGE, _voyage(vessel, journey)
     elif journey:
-        yield _hashed(_JOURNEY, _compact(journey))
+        yield _JOURNEY, _compact(journey)
     elif vessel:
-        yield _hashed(_VESSEL, clean_name(vessel))
+        yield _VESSEL, clean_name(vessel)
 
 
-def _voyage(vessel: str, journey: str) -> int:
-    return _hashed(_VOYAGE, f"{clean_name(vessel)}\x00{_compact(journey)}")
+def _schemed(scheme: str, value: str) -> str:
+    return f"{scheme}\x00{_compact(value)}"
 
 
-def _reference(kind: int, value: str) -> int:
-    return _hashed(f"d{kind}", _compact(value))
+def _voyage(vessel: str, journey: str) -> str:
+    return f"{clean_name(vessel)}\x00{_compact(journey)}"
+
+
+def _reference(kinds: Mapping[int, str], kind: int, value: str) -> int:
+    # A kind of a newer contract is found as any.
+    return _hashed(kinds.get(kind, kinds[_ANY]), _compact(value))
 
 
 def _registration(value: str) -> str:

@@ -30,6 +30,9 @@ PROJECTED = {
     "shipments": "record_id, revision, additions, declared_at, procedure, digest, retention_class",
     "party_names": "text",
 }
+INDEXED = ("shipments", "party_names")
+"""Emptied by a migration of their keys; the running node builds them again, as a rebuild does."""
+
 KEPT = {
     "entries": "feed_id, idx, header, salt, payload",
     "journal": "first_position, feed_id, first_index, count, committed_at",
@@ -110,7 +113,9 @@ def test_an_earlier_database_is_migrated_and_keeps_everything(config: Path) -> N
     with database.read() as conn:
         assert schema_version(conn) == NEWEST
     database.close()
-    assert rows(config, PROJECTED | KEPT) == before
+    after = rows(config, PROJECTED | KEPT)
+    assert {name: after.pop(name) for name in INDEXED} == {name: [] for name in INDEXED}
+    assert after == {name: kept for name, kept in before.items() if name not in INDEXED}
     assert "Every root, signature, receipt and digest holds." in gateway("verify", "--config", config)
 
 

@@ -14,7 +14,13 @@ from gateway.db.database import Database
 from gateway.history.codec.signed_texts import Statement, encode_query, query_digest, question_origin, question_text
 from gateway.history.commands.record import RecordCommand, check, records_feed
 from gateway.history.projection.index import IndexCommand
-from gateway.history.service.answers import KeepAnsweredCommand, QueryService, VerifiedQuery, answered_row
+from gateway.history.service.answers import (
+    KeepAnsweredCommand,
+    QueryService,
+    SignedAnswer,
+    VerifiedQuery,
+    answered_row,
+)
 from gateway.history.service.indexer import HistoryIndexer
 from gateway.history.service.names import NameSearch
 from gateway.history.service.queries import (
@@ -138,18 +144,23 @@ class Pair:
         """Asks, answers, verifies, and keeps it at both."""
         question = self.question(**asked)
         accepted = self.answerer.verify("cn", question.data, question.note)
-        records, statement_note = self.answer(accepted)
+        answer = self.answerer.begin(accepted)
+        records, statement_note = self.parts(answer)
         received = AnswerVerifier(question)
         received.take(exchange_service_pb2.AnswerRecords(records=records))
         statement = received.end(statement_note, self.cn.trust.directory, self.now)
         answered = Answered(question, records, statement_note, received, statement)
         if keep:
-            self.keep(accepted, answered)
+            self.keep(answer, answered)
         return answered
 
     def answer(self, accepted: VerifiedQuery) -> tuple[list[bytes], bytes]:
         """hk's records and statement."""
-        answer = self.answerer.begin(accepted)
+        return self.parts(self.answerer.begin(accepted))
+
+    @staticmethod
+    def parts(answer: SignedAnswer) -> tuple[list[bytes], bytes]:
+        """All records of an answer, and its statement."""
         records: list[bytes] = []
         statement = b""
         while not statement:
@@ -157,18 +168,18 @@ class Pair:
             records.extend(some)
         return records, statement
 
-    def keep(self, accepted: VerifiedQuery, answered: Answered) -> None:
+    def keep(self, answer: SignedAnswer, answered: Answered) -> None:
         """What the two nodes keep of it."""
         at = {"now_ms": self.clock(), "keep_ms": KEEP_MS}
         row = answered_row(
-            accepted,
+            answer.verified,
             actor="gateway/cn",
             outcome="answered",
             count=answered.received.count,
             statement=answered.statement_note,
             **at,
         )
-        self.hk.writer.run(KeepAnsweredCommand(row))
+        self.hk.writer.run(KeepAnsweredCommand(row, answer.next_page))
         query_id = answered.question.query.query_id
         for first in range(0, len(answered.records), 7):
             some = exchange_service_pb2.AnswerRecords(records=answered.records[first : first + 7])

@@ -212,7 +212,7 @@ def _show(output: Output, results: SearchResults, *, sort: Sort, hit_only: bool,
 
 
 def _explain(output: Output, records: list[HistoryRecord], *, verbose: bool) -> None:
-    withheld = sum(len(record.withheld) for record in records)
+    withheld = len({(record.node, field.path) for record in records for field in record.withheld})
     if withheld and not verbose:
         output.note(
             ngettext(

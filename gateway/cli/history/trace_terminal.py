@@ -21,6 +21,7 @@ from gateway.tracing.report.rows import Crossing, EventLine, LegBlock, Mark, Pic
 from gateway.tracing.report.words import (
     answer_in_words,
     answers_by_node,
+    class_word,
     confidence,
     incomplete_nodes,
     leg_name,
@@ -34,7 +35,6 @@ from gateway.tracing.report.words import (
     span_of_events,
     typology,
     way_in_words,
-    withheld_by_class,
     zone_of,
 )
 from gateway.translation.messages import gettext as _
@@ -358,11 +358,12 @@ def _answer_style(answer: NodeAnswer) -> str:
 
 
 def _withheld(trace: Trace) -> Iterator[RenderableType]:
-    counted: dict[str, Counter[str]] = {}
+    fields: dict[str, dict[str, str]] = {}
     for leg in trace.legs:
-        if leg.record.withheld:
-            counted.setdefault(leg.record.node, Counter()).update(withheld_by_class(leg.record))
-    for node, classes in counted.items():
+        for field in leg.record.withheld:
+            fields.setdefault(leg.record.node, {})[field.path] = class_word(field)
+    for node, class_words in fields.items():
+        classes = Counter(class_words.values())
         withheld = ngettext(
             "{node} withheld {number} field: {classes}",
             "{node} withheld {number} fields: {classes}",

@@ -71,7 +71,7 @@ def node_cells(answer: NodeAnswer) -> tuple[object, ...]:
         answer.node,
         status_word(answer),
         answer.count,
-        _("position {position}", position=answer.as_of_position) if answered else None,
+        (shown_time(answer, "searched_until") or _position(answer)) if answered else None,
         shown_time(answer, "answered_at"),
         f"{answer.elapsed_ms} ms",
         answer.withheld or None,
@@ -91,11 +91,23 @@ def answer_line(answer: NodeAnswer) -> str:
     parts = [
         f"{answer.node}: {status_word(answer)}",
         counted if answer.count or answer.status in ANSWERED else "",
-        _("as of position {position}", position=answer.as_of_position) if answer.status in ANSWERED else "",
+        _as_of(answer) if answer.status in ANSWERED else "",
         withheld if answer.withheld else "",
         f"{answer.elapsed_ms} ms",
     ]
     return listed(filter(None, parts)) + (f": {answer.reason}" if answer.reason else "")
+
+
+def _as_of(answer: NodeAnswer) -> str:
+    """Up to where a node's records were searched."""
+    until = shown_time(answer, "searched_until")
+    if until is None:
+        return _("as of position {position}", position=answer.as_of_position)
+    return _("as of {time}", time=until)
+
+
+def _position(answer: NodeAnswer) -> str:
+    return _("position {position}", position=answer.as_of_position)
 
 
 def withheld_lines(record: HistoryRecord) -> list[str]:

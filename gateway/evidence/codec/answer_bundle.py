@@ -29,7 +29,10 @@ from gateway.trust.codec.directory import decode_directory
 from gateway.trust.rules.directory import Directory
 from gateway.v1 import history_pb2
 
-FORMAT = "customs-gateway-answer/v1"
+FORMAT = "customs-gateway-answer/v2"
+
+FORMAT_WITH_POSITIONS = "customs-gateway-answer/v1"
+"""Of a bundle whose statement names positions, as those of earlier versions do."""
 
 QUERY, NOTE, QUERY_JSON, STATEMENT = "query.binpb", "query.note", "query.json", "statement.note"
 
@@ -85,6 +88,11 @@ class ClaimedAnswer:
     def asked_at(self) -> datetime:
         """By the asker's clock."""
         return datetime.fromtimestamp(to_ms(self.query.asked_at) / 1000, UTC)
+
+
+def format_of(statement: Statement) -> str:
+    """The format of a bundle with this statement."""
+    return FORMAT_WITH_POSITIONS if statement.as_of_time is None else FORMAT
 
 
 def is_answer(bundle: Bundle) -> bool:
@@ -156,11 +164,11 @@ def answer_text(claimed: ClaimedAnswer) -> str:
     else:
         what = "1 record" if said.count == 1 else f"{said.count} records"
         if said.withheld:
-            what += f", {said.withheld} fields of them withheld"
-    scope = f"searched as of its position {said.as_of}"
+            what += f", {_withheld(said)}"
+    scope = f"searched {as_of(said, 'its ')}"
     if said.hit is None:
         scope += (
-            f"; there are more at positions below {said.more_before}"
+            f"; {_more(said)}"
             if said.more_before
             else "; these were all from where it was asked to begin"
             if claimed.query.before
@@ -170,6 +178,13 @@ def answer_text(claimed: ClaimedAnswer) -> str:
         f"{said.answerer} told {said.asker} on {format_time_ms(said.answered_at)}, asked under query {said.query_id} "
         f"for {grounds.purpose} (legal basis {grounds.legal_basis}; case {grounds.case_reference}): {what}; {scope}."
     )
+
+
+def as_of(said: Statement, whose: str = "") -> str:
+    """What was searched; `whose` stands before a position."""
+    if said.as_of_time is None:
+        return f"as of {whose}position {said.as_of}"
+    return f"as of {format_time_ms(said.as_of_time)}"
 
 
 def said_of(claimed: ClaimedAnswer, record_id: str) -> str:
@@ -183,9 +198,24 @@ def said_of(claimed: ClaimedAnswer, record_id: str) -> str:
     if said.hit is not None:
         return f"Whether record {record_id} was meant can't be told: only hit or no hit was answered."
     if claimed.whole:
-        more = f" More at positions below {said.more_before} was still to come." if said.more_before else ""
-        return f"Record {record_id} was not in {of}, as of position {said.as_of}.{more}"
+        more = f" {_more_to_come(said)}" if said.more_before else ""
+        return f"Record {record_id} was not in {of}, {as_of(said)}.{more}"
     return f"Whether record {record_id} was in {of} can't be told: {len(claimed.records)} of them are in this bundle."
+
+
+def _withheld(said: Statement) -> str:
+    if said.as_of_time is None:
+        return f"{said.withheld} fields of them withheld"
+    return "without the fields that the agreement withholds"
+
+
+def _more(said: Statement) -> str:
+    return f"there are more at positions below {said.more_before}" if said.as_of_time is None else "there are more"
+
+
+def _more_to_come(said: Statement) -> str:
+    at = f" at positions below {said.more_before}" if said.as_of_time is None else ""
+    return f"More{at} was still to come."
 
 
 def _json(message: Message) -> bytes:
@@ -198,7 +228,7 @@ def _json(message: Message) -> bytes:
 def _manifest(directory: Directory, claimed: ClaimedAnswer, files: dict[str, bytes]) -> dict[str, JsonValue]:
     said = claimed.statement
     return {
-        "format": FORMAT,
+        "format": format_of(said),
         "federation": directory.federation,
         "directory_version": directory.version,
         "query_id": said.query_id,
@@ -226,7 +256,7 @@ def _readme(directory: Directory, claimed: ClaimedAnswer, parts: AnswerParts) ->
     records = "".join(f"  {said_of(claimed, record.record.shipment.record_id)}\n" for record in claimed.records)
     asked_by = question_origin(said.federation, said.asker, said.answerer)
     return _README.format(
-        format=FORMAT,
+        format=format_of(said),
         query_id=said.query_id,
         answerer=said.answerer,
         asker=said.asker,

@@ -22,9 +22,11 @@ from datetime import datetime
 from gateway.errors import ConfigurationError, GatewayError, MalformedError, SignatureInvalidError, VerificationError
 from gateway.evidence.codec.answer_bundle import (
     FORMAT,
+    FORMAT_WITH_POSITIONS,
     AnswerParts,
     ClaimedAnswer,
     answer_text,
+    as_of,
     parts_of_answer,
     read_answer,
     render_answer,
@@ -114,7 +116,7 @@ def _evidence(
         keys = _keys(trust.directory, query.answerer, claimed.statement.answered_at)
         statement = verified_statement(parts.statement, query, keys)
         require_answer_to(statement, query, parts.query)
-        facts.append(f"{statement.count} records, as of position {statement.as_of}")
+        facts.append(f"{statement.count} records, {as_of(statement)}")
     with run.step(6) as facts:
         _require_records(claimed, parts)
         facts.append(f"{len(claimed.records)} of {statement.count} records")
@@ -125,7 +127,7 @@ def _evidence(
 
 def _complete(bundle: Bundle) -> AnswerParts:
     parts = parts_of_answer(bundle)
-    reader, listed = read_manifest(bundle, FORMAT)
+    reader, listed = read_manifest(bundle, FORMAT, FORMAT_WITH_POSITIONS)
     for member in ("federation", "query_id", "asker", "answerer"):
         reader.text(member, ".*", "text")
     for member in ("directory_version", "count"):

@@ -23,6 +23,7 @@ is when a key was lost, not when that was noticed. An expired directory still pr
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -139,14 +140,14 @@ def _complete(bundle: Bundle, facts: list[str]) -> tuple[EvidenceParts, _Manifes
     return parts, _Manifest(leaves, key)
 
 
-def read_manifest(bundle: Bundle, format_name: str) -> tuple[ObjectReader, dict[str, str]]:
-    """The manifest's reader, still to be finished, and its digests by file name.
+def read_manifest(bundle: Bundle, *formats: str) -> tuple[ObjectReader, dict[str, str]]:
+    """The manifest's reader, still to be finished, and its digests by file name; its format is one of these.
 
     Raises MalformedError if not canonical JSON.
     """
     value = parse_canonical_json(bundle.files[MANIFEST], what=MANIFEST, max_bytes=MAX_FILE_BYTES)
     reader = ObjectReader(value)
-    reader.text("format", format_name, format_name)
+    reader.text("format", "|".join(map(re.escape, formats)), " or ".join(formats))
     listed = {
         below.text("name", ".*", "a name"): below.text("sha256", "[0-9a-f]{64}", "a digest in hexadecimal")
         for below in reader.objects("files", maximum=len(bundle.files))

@@ -31,6 +31,8 @@ RecordT = TypeVar("RecordT", bytes, history_pb2.HistoryRecord)
 _RECORDS, _HIT, _NO_HIT = "records", "hit", "no-hit"
 _COMPLETE, _MORE = "complete", "more-before "
 _LINES = 6
+_FIRST_TIME = 1_000_000_000_000
+"""Milliseconds since 1970: smaller numbers are positions, in statements of earlier versions."""
 _MAX_UNIX_MS = 253_402_300_799_999
 """End of the year 9999."""
 
@@ -156,9 +158,9 @@ class Statement:
     Attributes:
         root: RFC 6962 Merkle root over the records' bytes, in order.
         digest: SHA-256 of the query's bytes.
-        as_of: last searched position.
-        withheld: number of fields left out.
-        more_before: position below which there are more records; 0: none.
+        as_of: see `as_of_time`.
+        withheld: number of fields that the records name as withheld.
+        more_before: the number to go on by, if there are more records; 0: none.
         hit: None in an answer with records.
         answered_at_ms: answerer's clock, milliseconds since 1970.
     """
@@ -193,6 +195,11 @@ class Statement:
         return Checkpoint(self.origin, self.count, self.root, lines)
 
     @property
+    def as_of_time(self) -> datetime | None:
+        """What was recorded before was searched, by the answerer's clock; None in a statement with positions."""
+        return datetime.fromtimestamp(self.as_of / 1000, UTC) if self.as_of >= _FIRST_TIME else None
+
+    @property
     def answered_at(self) -> datetime:
         return datetime.fromtimestamp(self.answered_at_ms / 1000, UTC)
 
@@ -222,7 +229,7 @@ def parse_statement(note: bytes) -> Statement:
         checkpoint.size,
         checkpoint.root,
         decode_hash(query.removeprefix("query ").encode(), "digest of the query"),
-        _number(as_of, "as-of "),
+        _number(as_of, "as-of ", _MAX_UNIX_MS),
         _number(withheld, "withheld "),
         0 if more == _COMPLETE else _number(more, _MORE),
         None if mode == _RECORDS else mode == _HIT,

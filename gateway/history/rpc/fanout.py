@@ -188,7 +188,7 @@ class HistoryFanout:
         self, query: NodeSearch, start: SearchPosition, buffer: _Buffer
     ) -> tuple[history_pb2.NodeAnswer, int]:
         hit_only, more_before, count = query.mode == history_pb2.ANSWER_MODE_HIT, 0, 0
-        answer = node_answer(self._node, _COMPLETE, "")
+        answer, begun_at = node_answer(self._node, _COMPLETE, ""), self._clock()
         chunks = self._search.chunks(
             query.criteria,
             alternatives=query.alternatives,
@@ -203,6 +203,7 @@ class HistoryFanout:
                 while not last and not answer.hit:
                     chunk = await asyncio.to_thread(next, chunks)
                     answer.as_of_position, more_before, last = chunk.as_of, chunk.more_before, chunk.last
+                    answer.searched_until.CopyFrom(to_timestamp(chunk.unsearched_since or begun_at))
                     for message in chunk.messages:
                         if hit_only:
                             answer.hit, more_before = True, 0

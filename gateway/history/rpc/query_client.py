@@ -159,6 +159,8 @@ class _Exchange:
         ended.hit = bool(statement.hit)
         ended.withheld = statement.withheld
         ended.as_of_position = statement.as_of
+        if statement.as_of_time is not None:
+            ended.searched_until.FromDatetime(statement.as_of_time)
         if statement.hit is not None and self._query.query.mode != history_pb2.ANSWER_MODE_HIT:
             terms = self._query.terms
             why = terms.agreement.clause if terms.hit_only else "by an agreement that isn't in the directory here"

@@ -97,7 +97,7 @@ class QueryHandler:
         self, call: Call, verified: VerifiedQuery, answer: SignedAnswer, statement: bytes
     ) -> asyncio.Future[None]:
         """Begins to store the answer; its statement leaves after that commit."""
-        call.record(reason="ANSWERED", counts={"records": answer.count, "withheld": answer.withheld})
+        call.record(reason="ANSWERED", counts={"records": answer.count, "withheld": answer.removed})
         row = answered_row(
             verified,
             actor=call.principal.id,
@@ -107,14 +107,14 @@ class QueryHandler:
             count=answer.count,
             statement=statement,
         )
-        kept = self._writer.submit(KeepAnsweredCommand(row))
+        kept = self._writer.submit(KeepAnsweredCommand(row, answer.next_page))
         forget(kept)  # a cancelled call doesn't await it
         return kept
 
     def _cancelled(self, verified: VerifiedQuery, call: Call, answer: SignedAnswer) -> None:
         log.info("the answer to %s was cancelled after %d records", verified.query.query_id, answer.count)
         try:
-            call.record(reason="CANCELLED", counts={"records": answer.count, "withheld": answer.withheld})
+            call.record(reason="CANCELLED", counts={"records": answer.count, "withheld": answer.removed})
         except GatewayError as error:
             log.error("a cancelled answer isn't in the audit log: %s", error.message)
         self._keep(verified, call, outcome="cancelled", count=answer.count)

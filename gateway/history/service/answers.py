@@ -6,10 +6,14 @@
 3. parties: this federation, from the node in the connection's certificate, to this node; the id is the note's.
 4. time: its time and its id's time are at most MAX_CLOCK_SKEW_MS from now, against replay.
 5. once: its id wasn't answered before, so that one id never has two signed answers.
-6. agreement: history.service.terms allows it.
-7. search: newest first; each record lists its withheld fields.
+6. agreement: history.service.terms allows it; a further page goes on from an answer to the same node.
+7. search: newest first, by the fields of the agreement's classes alone; each record lists the fields that the agreement
+   withholds, whether the record has them or not.
 8. statement: a checkpoint over the records' bytes in order, signed by this node under the name
    `<federation>/<answerer>/<asker>/history/<query id>`; it is stored before it leaves.
+
+A partner isn't told positions, which would tell how much this node records: it is told until when records were
+searched, and a number to go on by. Where that goes on is stored with the answer.
 """
 
 from __future__ import annotations
@@ -31,20 +35,20 @@ from gateway.errors import (
     TooLargeError,
     Violation,
 )
+from gateway.feed.service.randomness import random_bytes
 from gateway.feed.service.transaction import Transaction
 from gateway.history.codec.signed_texts import Statement, open_question, parse_query, query_digest, question_origin
+from gateway.history.rules.page_numbers import RANDOM_BYTES, first_number, next_number
 from gateway.history.service.criteria import require_all_narrow
 from gateway.history.service.search import Chunk, HistorySearch
 from gateway.history.service.terms import Terms, require_terms
 from gateway.history.tables import answers
-from gateway.history.tables.answers import ANSWERED, AnswerRow
+from gateway.history.tables.answers import ANSWERED, AnswerRow, PageRow
 from gateway.tlog.checkpoint import sign_checkpoint
 from gateway.tlog.merkle import Tree, leaf_hash
 from gateway.tlog.note import Signer, Verifier
-from gateway.trust.rules.directory import FieldClass
-from gateway.trust.rules.disclosure import redact
 from gateway.trust.service.directory_versions import TrustedDirectory
-from gateway.v1 import history_pb2, options_pb2, shipment_pb2
+from gateway.v1 import history_pb2, shipment_pb2
 
 SignerFor = Callable[[str], Signer]
 """The node's log key under a name."""
@@ -110,11 +114,30 @@ class QueryService:
 
         Raises:
             AgreementForbidsError: names the agreement and its clause.
+            InvalidRequestError: it goes on from no answer to this partner.
         """
         trust = self._trust()
         now = datetime.fromtimestamp(self._clock() / 1000, UTC)
         terms = require_terms(trust.directory, verified.query, now)  # 6
-        return SignedAnswer(verified, terms, self._search, self._signer_for, self._clock)
+        page = self._page(verified.query)
+        return SignedAnswer(verified, terms, self._search, self._signer_for, self._clock, page=page)
+
+    def _page(self, query: history_pb2.HistoryQuery) -> PageRow | None:
+        if not query.before and not query.as_of:
+            return None
+        with self._database.look() as conn:
+            page = answers.find_page(conn, query.asker, query.before)
+        if page is None or query.as_of not in (0, page.as_of):
+            raise InvalidRequestError(
+                [
+                    Violation(
+                        "query.before",
+                        "before.answered",
+                        "no answer to this node goes on there; ask anew, without before and as_of",
+                    )
+                ]
+            )
+        return page
 
 
 class SignedAnswer:
@@ -127,26 +150,31 @@ class SignedAnswer:
         search: HistorySearch,
         signer_for: SignerFor,
         clock: Callable[[], int],
+        *,
+        page: PageRow | None = None,
     ) -> None:
         query = verified.query
         self.verified = verified
         self.terms = terms
         self.count = 0
-        self.withheld = 0
+        self.removed = 0
+        self.next_page: PageRow | None = None
+        self._page = page
+        self._begun_at = clock()
+        self._withheld = 0
         self._signer_for = signer_for
         self._clock = clock
         self._chunks: Iterator[Chunk] = search.chunks(
             query.criteria,
             alternatives=query.alternatives,
-            before=query.before,
-            as_of=query.as_of,
+            classes=terms.field_classes,
+            before=page.before_position if page else 0,
+            as_of=page.as_of_position if page else 0,
             limit=1 if terms.hit_only else query.limit,
             whole=query.whole and not terms.hit_only,
         )
         self._tree = Tree.empty()
         self._bytes = 0
-        self._as_of = 0
-        self._more_before = 0
         self._hit = False
 
     def next_part(self) -> tuple[list[bytes], bytes]:
@@ -156,20 +184,22 @@ class SignedAnswer:
             TooLargeError: a record is larger than any message may be.
         """
         chunk = next(self._chunks)
-        self._as_of, self._more_before = chunk.as_of, chunk.more_before
-        records = chunk.records
         if self.terms.hit_only:
-            self._hit = bool(records)
-            return [], self._statement() if chunk.last or self._hit else b""
-        redacted = [self._redacted(record) for record in records]
-        self._tree = self._tree.append([leaf_hash(record) for record in redacted]).tree
-        self._bytes += sum(map(len, redacted))
-        self.count += len(redacted)
-        return redacted, self._statement() if chunk.last or self._bytes >= ANSWER_BYTES else b""
+            self._hit = bool(chunk.records)
+            return [], self._statement(chunk) if chunk.last or self._hit else b""
+        records = [self._encoded(record) for record in chunk.records]
+        self._tree = self._tree.append([leaf_hash(record) for record in records]).tree
+        self._bytes += sum(map(len, records))
+        self.count += len(records)
+        self.removed += chunk.removed
+        return records, self._statement(chunk) if chunk.last or self._bytes >= ANSWER_BYTES else b""
 
-    def _statement(self) -> bytes:
+    def _statement(self, chunk: Chunk) -> bytes:
         """Step 8."""
         query, hit_only = self.verified.query, self.terms.hit_only
+        as_of = self._page.as_of if self._page else min(self._begun_at, chunk.unsearched_since or self._begun_at)
+        if chunk.more_before and not hit_only:
+            self.next_page = self._next_page(chunk, as_of)
         statement = Statement(
             federation=query.federation,
             answerer=query.answerer,
@@ -178,26 +208,25 @@ class SignedAnswer:
             count=self.count,
             root=self._tree.root,
             digest=query_digest(self.verified.data),
-            as_of=self._as_of,
-            withheld=self.withheld,
-            more_before=0 if hit_only else self._more_before,
+            as_of=as_of,
+            withheld=self._withheld,
+            more_before=self.next_page.before if self.next_page else 0,
             hit=self._hit if hit_only else None,
             answered_at_ms=self._clock(),
         )
         return sign_checkpoint(statement.checkpoint(), self._signer_for(statement.origin))
 
-    def _redacted(self, record: history_pb2.HistoryRecord) -> bytes:
-        classes = self.terms.field_classes
+    def _next_page(self, chunk: Chunk, as_of: int) -> PageRow:
+        query, random = self.verified.query, random_bytes(RANDOM_BYTES)
+        before = next_number(self._page.before, random) if self._page else first_number(as_of, random)
+        if not before:
+            raise TooLargeError("the answer has too many pages; ask anew for more records at a time")
+        return PageRow(query.asker, before, query.query_id, as_of, chunk.more_before, chunk.as_of)
+
+    def _encoded(self, record: history_pb2.HistoryRecord) -> bytes:
+        record.ClearField("position")
         forget_third_alerts(record.shipment, self.verified.query)
-        withheld = redact(record.shipment, classes)
-        if record.name_matches and FieldClass.PERSONAL not in classes:
-            # Its reasons quote both names.
-            del record.name_matches[:]
-            withheld.append(
-                history_pb2.WithheldField(path="name_matches", disclosure_class=options_pb2.DISCLOSURE_CLASS_PERSONAL)
-            )
-        record.withheld.extend(withheld)
-        self.withheld += len(record.withheld)
+        self._withheld += len(record.withheld)
         data = record.SerializeToString(deterministic=True)
         if len(data) > MAX_RECORD_BYTES:
             raise TooLargeError(
@@ -209,19 +238,22 @@ class SignedAnswer:
 
 @dataclass(frozen=True, slots=True)
 class KeepAnsweredCommand:
-    """Stores a query with its answer.
+    """Stores a query with its answer, and where that goes on.
 
     Raises:
         RequestIdReusedError: answered meanwhile; the statement must not leave.
     """
 
     row: AnswerRow
+    next_page: PageRow | None = None
     weight: int = 1
 
     def execute(self, tx: Transaction) -> None:
         if answers.find(tx.conn, ANSWERED, self.row.query_id) is not None:
             raise _answered_before(self.row.query_id)
         answers.add(tx.conn, self.row)
+        if self.next_page is not None:
+            answers.add_page(tx.conn, self.next_page)
 
 
 def answered_row(

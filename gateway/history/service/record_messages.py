@@ -1,10 +1,13 @@
-"""Makes HistoryRecords: each record in its newest revision, with its additions."""
+"""Makes HistoryRecords: each record in its newest revision, with its additions, as far as somebody may have them.
+
+Fields are removed before anything is counted, merged or left out for its size, so that no trace of them stays.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from google.protobuf.message import DecodeError
 from sqlalchemy import Connection
@@ -15,6 +18,8 @@ from gateway.history.codec import shipments as wire
 from gateway.history.tables import shipments
 from gateway.history.tables.shipment_search import RecordRow
 from gateway.history.tables.shipments import LogRow
+from gateway.trust.rules.directory import FieldClass
+from gateway.trust.rules.disclosure import redact
 from gateway.v1 import history_pb2, history_service_pb2, shipment_pb2
 
 _FRAME_BYTES = 64 * 1024
@@ -25,23 +30,32 @@ _NO_NAMES: Mapping[int, history_pb2.NameMatch] = {}
 log = logging.getLogger(__name__)
 
 
+class RecordMessages(NamedTuple):
+    """Records in messages; `removed` counts fields that the records have and the messages haven't."""
+
+    messages: list[history_service_pb2.SearchShipmentsResponse]
+    removed: int
+
+
 def record_messages(
     conn: Connection,
     node: str,
     rows: Sequence[RecordRow],
     positions: Mapping[str, Sequence[int]],
     *,
+    classes: Collection[FieldClass] = frozenset(FieldClass),
     matched: Sequence[Sequence[int]] = (),
     names: Mapping[int, history_pb2.NameMatch] = _NO_NAMES,
-) -> list[history_service_pb2.SearchShipmentsResponse]:
+) -> RecordMessages:
     """Records in order, without erased and unreadable ones.
 
     Args:
         positions: of all items of records with additions.
+        classes: disclosure classes that the messages may hold.
         matched: the numbers of each record's matching criteria, where there are several.
     """
     messages: list[history_service_pb2.SearchShipmentsResponse] = []
-    room = 0
+    room, removed = 0, 0
     for at, row in enumerate(rows):
         if not row.content:
             continue
@@ -57,14 +71,32 @@ def record_messages(
         room -= len(row.content)
         if row.additions or names:
             logged = shipments.log_rows(conn, positions.get(row.record_id, ()))
-            _complete(record, list(additions_in(item for _, item in sorted(logged.items()))), names)
+            additions = list(additions_in(item for _, item in sorted(logged.items())))
+            removed += _disclose(record, additions, classes)
+            _complete(record, additions, names)
             room -= record.ByteSize() - len(row.content)
             if room < 0 and len(records) > 1:
                 messages.append(history_service_pb2.SearchShipmentsResponse())
                 messages[-1].records.records.append(record)
                 del records[-1]
+                record = messages[-1].records.records[0]
                 room = ANSWER_MESSAGE_BYTES - record.ByteSize()
-    return [message for message in messages if message.records.records]
+        redaction = redact(record.shipment, classes)  # after additions, whose events have fields of their own
+        record.withheld.extend(redaction.withheld)
+        removed += redaction.removed
+    return RecordMessages([message for message in messages if message.records.records], removed)
+
+
+def _disclose(
+    record: history_pb2.HistoryRecord,
+    additions: list[shipment_pb2.ShipmentAddition],
+    classes: Collection[FieldClass],
+) -> int:
+    """Removes fields before the additions are merged, and additions that have nothing left; returns their number."""
+    removed = redact(record.shipment, classes).removed
+    removed += sum(redact(addition, classes).removed for addition in additions)
+    additions[:] = [addition for addition in additions if addition.events or addition.inspections]
+    return removed
 
 
 def _added(records: Any, node: str, row: RecordRow) -> history_pb2.HistoryRecord | None:

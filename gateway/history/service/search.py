@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -22,6 +22,7 @@ from gateway.history.tables import segments, shipment_search, shipments
 from gateway.history.tables.segments import SegmentsState
 from gateway.history.tables.shipment_search import RecordFilter, RecordRow
 from gateway.history.tables.shipments import LogRow
+from gateway.trust.rules.directory import FieldClass
 from gateway.v1 import history_pb2, history_service_pb2, shipment_pb2
 
 DEFAULT_LIMIT = 1_000
@@ -45,6 +46,8 @@ NEWEST = 1 << 62
 
 POSITIONS_AT_ONCE = 10_000
 
+_ALL_CLASSES = frozenset(FieldClass)
+
 
 @dataclass(frozen=True, slots=True)
 class KeyCriteria:
@@ -56,10 +59,16 @@ class KeyCriteria:
 
 @dataclass(frozen=True, slots=True)
 class SearchPlan:
-    """A search by any of its alternatives, with the matching recorded names by key."""
+    """A search by any of its alternatives.
+
+    Attributes:
+        names: the matching recorded names, by key.
+        classes: disclosure classes that the searcher may have.
+    """
 
     alternatives: Sequence[KeyCriteria]
     names: Mapping[int, history_pb2.NameMatch]
+    classes: frozenset[FieldClass]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +78,16 @@ class Chunk:
     Attributes:
         more_before: position below which the search continues; 0 at its end.
         as_of: last searched position.
+        unsearched_since: when the first item after it was recorded, milliseconds since 1970; 0 if there is none.
+        removed: number of fields that the searcher may not have.
         last: whether the page ends here.
     """
 
     messages: Sequence[history_service_pb2.SearchShipmentsResponse]
     more_before: int
     as_of: int
+    unsearched_since: int
+    removed: int
     last: bool
 
     @property
@@ -88,6 +101,7 @@ class _PagePart(NamedTuple):
     messages: Sequence[history_service_pb2.SearchShipmentsResponse]
     records: int
     bytes_each: int
+    removed: int
     more_before: int
 
 
@@ -131,6 +145,7 @@ class HistorySearch:
         criteria: history_pb2.SearchCriteria,
         *,
         alternatives: Sequence[history_pb2.SearchCriteria] = (),
+        classes: Collection[FieldClass] = _ALL_CLASSES,
         before: int = 0,
         as_of: int = 0,
         limit: int = 0,
@@ -142,6 +157,8 @@ class HistorySearch:
 
         Args:
             criteria, alternatives: valid by the contract; a record matches by any of them.
+            classes: disclosure classes that the searcher may have. What is in other fields finds no record and stands
+                in none.
             as_of: only items up to this position; 0: all indexed ones.
             whole: no record if more than `limit` items match.
 
@@ -150,22 +167,23 @@ class HistorySearch:
         """
         require_all_narrow(criteria, alternatives)
         left, position, size = min(limit or DEFAULT_LIMIT, MAX_LIMIT), before or NEWEST, FIRST_CHUNK
-        plan, first, last = self._plan([criteria, *alternatives]), True, False
+        plan, first, last, since = self._plan([criteria, *alternatives], classes), True, False, 0
         while not last:
             with self._database.read() as conn:  # yield outside: a caller that leaves would roll it back
                 state = segments.state(conn)
                 if first:
                     indexed = record_progress.indexed(conn)
                     as_of, first = min(as_of or indexed, indexed), False
+                    since = shipments.recorded_after(conn, as_of) if state.newest > as_of else 0
                     position = min(position, as_of + 1)
                     last = whole and _are_more(conn, plan, position, left, state)
                 if last:
-                    part = _PagePart((), 0, 0, position)
+                    part = _PagePart((), 0, 0, 0, position)
                 else:
                     part = self._part(conn, plan, state, before=position, as_of=as_of, limit=min(size, left))
             left, position = left - part.records, part.more_before
             last = last or not position or left <= 0
-            yield Chunk(part.messages, position, as_of, last)
+            yield Chunk(part.messages, position, as_of, since, part.removed, last)
             size = min(CHUNK, max(LEAST_CHUNK, CHUNK_BYTES // max(1, part.bytes_each)))
 
     def get(self, record_id: str) -> history_service_pb2.GetShipmentResponse | None:
@@ -178,7 +196,7 @@ class HistorySearch:
             log = shipments.log_rows(conn, positions)
             newest = log.get(row.position)
             current = [RecordRow.of_newest(row, newest)] if newest is not None else []
-            messages = record_messages(conn, self._node, current, {record_id: positions})
+            messages = record_messages(conn, self._node, current, {record_id: positions}).messages
             held = self._holds_on(conn, list(log.values()))
         record = next(iter(records_in(messages)), None)
         response = history_service_pb2.GetShipmentResponse(record=record, hold_ids=held)
@@ -201,20 +219,25 @@ class HistorySearch:
                 revision.digest = wire.salted_digest(logged.salt, logged.content)
         return response
 
-    def _plan(self, criteria: Sequence[history_pb2.SearchCriteria]) -> SearchPlan:
+    def _plan(self, criteria: Sequence[history_pb2.SearchCriteria], classes: Collection[FieldClass]) -> SearchPlan:
         names: dict[int, history_pb2.NameMatch] = {}
-        return SearchPlan([self._key_criteria(alternative, names) for alternative in criteria], names)
+        return SearchPlan(
+            [self._key_criteria(alternative, names, classes) for alternative in criteria], names, frozenset(classes)
+        )
 
     def _key_criteria(
-        self, criteria: history_pb2.SearchCriteria, names: dict[int, history_pb2.NameMatch]
+        self,
+        criteria: history_pb2.SearchCriteria,
+        names: dict[int, history_pb2.NameMatch],
+        classes: Collection[FieldClass],
     ) -> KeyCriteria:
         codes = [self._substances.codes(substance) for substance in criteria.substances]
-        sets = keys_wire.key_sets(criteria, substance_codes=codes)
+        sets = keys_wire.key_sets(criteria, classes=classes, substance_codes=codes)
         if criteria.party_names:
-            matches = self._names(list(criteria.party_names))
+            matches = self._names(list(criteria.party_names)) if keys_wire.finds_names(classes) else {}
             names.update(matches)
-            sets = [list(matches), *sets] if matches else []
-        return KeyCriteria(sets, filter_of(criteria))
+            sets = [list(matches), *sets]
+        return KeyCriteria(sets if all(sets) else [], filter_of(criteria))
 
     def _part(
         self, conn: Connection, plan: SearchPlan, state: SegmentsState, *, before: int, as_of: int, limit: int
@@ -232,11 +255,21 @@ class HistorySearch:
                 rows.append(row)
                 of_rows.append(of_record)
         several = len(plan.alternatives) > 1
-        messages = record_messages(
-            conn, self._node, rows, positions, matched=of_rows if several else (), names=plan.names
+        messages, removed = record_messages(
+            conn,
+            self._node,
+            rows,
+            positions,
+            classes=plan.classes,
+            matched=of_rows if several else (),
+            names=plan.names,
         )
         count = sum(len(message.records.records) for message in messages)
-        return _PagePart(messages, count, sum(len(row.content) for row in rows) // max(1, count), more_before)
+        if plan.classes >= _ALL_CLASSES:
+            size = sum(len(row.content) for row in rows)
+        else:  # what was removed must not show in how an answer is cut
+            size = sum(message.ByteSize() for message in messages)
+        return _PagePart(messages, count, size // max(1, count), removed, more_before)
 
 
 def positions_of(
@@ -244,7 +277,7 @@ def positions_of(
 ) -> dict[str, list[int]]:
     """Positions of all indexed items by record, newest first."""
     positions: dict[str, list[int]] = {record_id: [] for record_id in record_ids}
-    keys = [keys_wire.record_key(record_id) for record_id in positions]
+    keys = [key for record_id in positions for key in keys_wire.record_keys(record_id)]
     before = NEWEST if positions else 0
     while before:
         page = list(

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, bindparam, delete, select, upd
 
 from gateway.db.database import insert_rows
 from gateway.db.statements import Prepared
-from gateway.history.tables.schema import history_answer_records, history_answers
+from gateway.history.tables.schema import history_answer_records, history_answers, history_pages
 
 MAX_REASON_CHARS = 1_024
 
@@ -46,11 +46,35 @@ class AnswerRow:
     statement: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class PageRow:
+    """Where an answer to a partner goes on.
+
+    Attributes:
+        before, as_of: as the partner was told.
+        query_id: of the answer before.
+        before_position, as_of_position: of the records; the partner isn't told.
+    """
+
+    partner: str
+    before: int
+    query_id: str
+    as_of: int
+    before_position: int
+    as_of_position: int
+
+
 _COLUMNS = tuple(history_answers.c.keys())
+_PAGE_COLUMNS = tuple(history_pages.c.keys())
 
 _FIND = Prepared(
     select(history_answers).where(
         history_answers.c.side == bindparam("of_side"), history_answers.c.query_id == bindparam("with_id")
+    )
+)
+_PAGE = Prepared(
+    select(history_pages).where(
+        history_pages.c.partner == bindparam("of_partner"), history_pages.c.before == bindparam("told_before")
     )
 )
 
@@ -66,6 +90,17 @@ def find(conn: Connection, side: int, query_id: str) -> AnswerRow | None:
     """The row of a query."""
     row = _FIND(conn, of_side=side, with_id=query_id).one_or_none()
     return None if row is None else AnswerRow(*row)
+
+
+def add_page(conn: Connection, row: PageRow) -> None:
+    """Inserts where an answer goes on."""
+    insert_rows(conn, history_pages, _PAGE_COLUMNS, [tuple(getattr(row, name) for name in _PAGE_COLUMNS)])
+
+
+def find_page(conn: Connection, partner: str, before: int) -> PageRow | None:
+    """Where a partner's answer goes on, by the number that it was told."""
+    row = _PAGE(conn, of_partner=partner, told_before=before).one_or_none()
+    return None if row is None else PageRow(*row)
 
 
 def add_records(conn: Connection, query_id: str, first: int, records: bytes) -> None:
@@ -103,6 +138,8 @@ def remove(conn: Connection, row: AnswerRow) -> None:
     conn.execute(delete(history_answers).where(*_is(row)))
     if row.side == ASKED:
         conn.execute(delete(history_answer_records).where(history_answer_records.c.query_id == row.query_id))
+    else:
+        conn.execute(delete(history_pages).where(history_pages.c.query_id == row.query_id))
 
 
 def remove_orphans(conn: Connection, first_id: str, last_id: str) -> int:

@@ -138,6 +138,19 @@ history_answer_records = Table(
     Column("records", LargeBinary, nullable=False),  # serialised AnswerRecords
 )
 
+history_pages = Table(
+    "history_pages",
+    metadata,
+    Column("partner", String(32), primary_key=True),
+    Column("before", BigInteger, primary_key=True, autoincrement=False),  # as told: history.rules.page_numbers
+    Column("query_id", String(36), nullable=False),
+    Column("as_of", BigInteger, nullable=False),  # as told
+    Column("before_position", BigInteger, nullable=False),
+    Column("as_of_position", BigInteger, nullable=False),
+    Index(None, "query_id"),
+    sqlite_with_rowid=False,
+)
+
 record_progress = progress_table(
     "record_progress",
     Column("indexed_position", BigInteger, nullable=False),  # in record_log

@@ -62,6 +62,12 @@ _LOG_AFTER = Prepared(
     .order_by(record_log.c.position)
     .limit(bindparam("most"))
 )
+_RECORDED_AFTER = Prepared(
+    select(record_log.c.recorded_at)
+    .where(record_log.c.position > bindparam("after"))
+    .order_by(record_log.c.position)
+    .limit(1)
+)
 _values: BindParameter[Any] = bindparam("values", expanding=True)
 _LOG_ROWS = PreparedList(select(record_log).where(record_log.c.position.in_(_values)))
 _SHIPMENTS = PreparedList(select(shipments).where(shipments.c.record_id.in_(_values)))
@@ -111,6 +117,11 @@ def append(conn: Connection, rows: Sequence[LogRow]) -> None:
 def log_after(conn: Connection, position: int, limit: int) -> list[LogRow]:
     """Items after a position."""
     return [LogRow(*row) for row in _LOG_AFTER(conn, after=position, most=limit)]
+
+
+def recorded_after(conn: Connection, position: int) -> int:
+    """When the first item after a position was recorded, milliseconds since 1970; 0: none."""
+    return int(_RECORDED_AFTER(conn, after=position).scalar_one_or_none() or 0)
 
 
 def log_rows(conn: Connection, positions: Sequence[int]) -> dict[int, LogRow]:

@@ -11,7 +11,7 @@ from gateway.tracing.rules.events import mass_in_words, place_name
 from gateway.translation.labels import label_of
 from gateway.translation.messages import gettext as _
 from gateway.v1.goods_pb2 import Money, Place, ShipmentReferenceKind
-from gateway.v1.history_pb2 import ANSWER_STATUS_COMPLETE, NodeAnswer
+from gateway.v1.history_pb2 import ANSWER_STATUS_COMPLETE, HistoryRecord, NodeAnswer
 from gateway.v1.party_pb2 import PartyRole
 from gateway.v1.shipment_pb2 import Shipment, ShipmentGoods
 from gateway.v1.trace_pb2 import Discrepancy, TraceLeg
@@ -48,7 +48,7 @@ def leg_cells(number: int, leg: TraceLeg) -> Cells:
         "number": number,
         "procedure": words.procedure_word(leg),
         "name": words.leg_name(leg),
-        "recorded": _("revision {revision}, position {position}", revision=record.revision, position=record.position),
+        "recorded": _recorded(record),
         "declared": (words.moment(words.declared_at(leg)), place_name(shipment.office)),
         "goods": list(_goods_lines(shipment)),
         "parties": list(_party_lines(shipment)),
@@ -60,6 +60,12 @@ def leg_cells(number: int, leg: TraceLeg) -> Cells:
     }
 
 
+def _recorded(record: HistoryRecord) -> str:
+    if not record.position:  # a partner's
+        return _("revision {revision}", revision=record.revision)
+    return _("revision {revision}, position {position}", revision=record.revision, position=record.position)
+
+
 def answer_cells(node: str, answers: Sequence[NodeAnswer]) -> Cells:
     """A node's answers; the last counts."""
     last = answers[-1]
@@ -69,7 +75,9 @@ def answer_cells(node: str, answers: Sequence[NodeAnswer]) -> Cells:
         "is_whole": last.status == ANSWER_STATUS_COMPLETE,
         "status": words.answer_in_words(answers),
         "records": sum(answer.count for answer in answers),
-        "position": last.as_of_position or "",
+        "searched": words.moment(last.searched_until.ToDatetime(UTC))
+        if last.HasField("searched_until")
+        else last.as_of_position or "",
         "answered_at": words.moment(answered_at) if answered_at else "",
         "queries": [answer.query_id for answer in answers if answer.query_id],
         "reason": last.reason,

@@ -190,11 +190,6 @@ def answer_in_words(answers: Sequence[history_pb2.NodeAnswer]) -> str:
     return last
 
 
-def withheld_by_class(record: history_pb2.HistoryRecord) -> Counter[str]:
-    """Number of withheld fields by class."""
-    return Counter(map(class_word, record.withheld))
-
-
 def class_word(field: history_pb2.WithheldField) -> str:
     """`personal`."""
     return label_of(options_pb2.DisclosureClass, field.disclosure_class)

@@ -94,7 +94,7 @@ class AlertDrafter:
     ) -> trace_pb2.DraftAlert | None:
         """A draft from a part of the trace with fields of these classes; None if there is nothing to say."""
         for leg in part.legs:
-            leg.record.withheld.extend(redact(leg.record.shipment, classes))
+            leg.record.withheld.extend(redact(leg.record.shipment, classes).withheld)
         self._examiner.examine(part, now)
         rules = set(request.draft_rules)
         discrepancies = [

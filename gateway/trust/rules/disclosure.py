@@ -9,57 +9,79 @@ from functools import cache
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
+from gateway.contract.disclosure_classes import class_of, value_of
 from gateway.contract.messages import is_set
 from gateway.errors import Violation
 from gateway.trust.rules.directory import FieldClass
-from gateway.v1 import history_pb2, options_pb2
+from gateway.v1 import history_pb2
 
 _ALL = frozenset(FieldClass)
-_PREFIX = "DISCLOSURE_CLASS_"
+
+
+@dataclass(frozen=True, slots=True)
+class Redaction:
+    """What was done to a message.
+
+    Attributes:
+        removed: number of fields that were set; it tells what the message held, so it stays here.
+        withheld: the fields that the message as it is left may have had, named without the numbers of list members.
+            Every message that is left so has the same, whatever it held.
+    """
+
+    removed: int
+    withheld: tuple[history_pb2.WithheldField, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class _FieldUse:
-    """A set field whose class isn't allowed; `path` is from the root message."""
+    """A field whose class isn't allowed; `path` is from the root message."""
 
     owner: Message
     field: str
     path: str
     field_class: FieldClass
+    is_set: bool
 
 
-_Walk = Callable[[Message, str, Collection[FieldClass]], Iterator[_FieldUse]]
+_Walk = Callable[[Message, str, Collection[FieldClass], bool], Iterator[_FieldUse]]
 
 
 def undisclosable(message: Message, allowed: Collection[FieldClass], prefix: str = "") -> list[Violation]:
     """All set fields whose class isn't allowed; those without a class always are. `prefix` begins each path."""
     return [
-        Violation(
-            violation.path, "disclosure", f"the agreement with this partner doesn't allow {violation.field_class.value}"
-        )
-        for violation in _walk(message, prefix, allowed)
+        Violation(use.path, "disclosure", f"the agreement with this partner doesn't allow {use.field_class.value}")
+        for use in _walk(message, prefix, allowed, numbered=True)
+        if use.is_set
     ]
 
 
-def redact(message: Message, allowed: Collection[FieldClass]) -> list[history_pb2.WithheldField]:
-    """Removes fields whose class isn't allowed, in place, and returns them; those without a class stay.
+def redact(message: Message, allowed: Collection[FieldClass]) -> Redaction:
+    """Removes fields whose class isn't allowed, in place; those without a class stay.
 
-    A field goes whole, named once by its path and class. List members keep their places, so paths stay valid.
+    A field goes whole. List members keep their places.
     """
-    withheld = []
-    for violation in _walk(message, "", allowed):
-        # Clearing during the walk would skip fields below.
-        violation.owner.ClearField(violation.field)
-        number = options_pb2.DisclosureClass.Value(_PREFIX + violation.field_class.value)
-        withheld.append(history_pb2.WithheldField(path=violation.path, disclosure_class=number))
-    return withheld
+    removed = 0
+    withheld: dict[str, FieldClass] = {}
+    for use in _walk(message, "", allowed, numbered=False):
+        withheld[use.path] = use.field_class
+        if use.is_set:
+            removed += 1
+            use.owner.ClearField(use.field)  # now: the walk names nothing below it
+    return Redaction(
+        removed,
+        tuple(
+            history_pb2.WithheldField(path=path, disclosure_class=value_of(field_class))
+            for path, field_class in withheld.items()
+        ),
+    )
 
 
-def _walk(message: Message, prefix: str, allowed: Collection[FieldClass]) -> Iterator[_FieldUse]:
+def _walk(message: Message, prefix: str, allowed: Collection[FieldClass], *, numbered: bool) -> Iterator[_FieldUse]:
+    """Uses of fields in the message, set or not; `numbered`: with the numbers of list members in their paths."""
     if frozenset(allowed) >= _ALL:
         return
     for walk in _walks(message.DESCRIPTOR):
-        yield from walk(message, prefix, allowed)
+        yield from walk(message, prefix, allowed, numbered)
 
 
 @cache
@@ -69,9 +91,9 @@ def _walks(descriptor: Descriptor) -> tuple[_Walk, ...]:
 
 def _compile(descriptor: Descriptor, above: frozenset[str]) -> Iterable[_Walk]:
     for field in descriptor.fields:
-        field_class = _class_of(field)
-        if field_class is not None:
-            yield _classified(field, field_class)
+        name = class_of(field)
+        if name is not None:
+            yield _classified(field, FieldClass(name))
         below = field.message_type
         if below is None or below.full_name in above or below.GetOptions().map_entry:
             continue
@@ -80,19 +102,12 @@ def _compile(descriptor: Descriptor, above: frozenset[str]) -> Iterable[_Walk]:
             yield _below(field, walks)
 
 
-def _class_of(field: FieldDescriptor) -> FieldClass | None:
-    value = field.GetOptions().Extensions[options_pb2.disclosure]
-    if not value:
-        return None
-    return FieldClass(options_pb2.DisclosureClass.Name(value).removeprefix(_PREFIX))
-
-
 def _classified(field: FieldDescriptor, field_class: FieldClass) -> _Walk:
     name = field.name
 
-    def walk(message: Message, prefix: str, allowed: Collection[FieldClass]) -> Iterator[_FieldUse]:
-        if field_class not in allowed and is_set(message, field):
-            yield _FieldUse(message, name, f"{prefix}{name}", field_class)
+    def walk(message: Message, prefix: str, allowed: Collection[FieldClass], numbered: bool) -> Iterator[_FieldUse]:
+        if field_class not in allowed:
+            yield _FieldUse(message, name, f"{prefix}{name}", field_class, is_set(message, field))
 
     return walk
 
@@ -100,14 +115,15 @@ def _classified(field: FieldDescriptor, field_class: FieldClass) -> _Walk:
 def _below(field: FieldDescriptor, walks: tuple[_Walk, ...]) -> _Walk:
     name = field.name
 
-    def one(message: Message, prefix: str, allowed: Collection[FieldClass]) -> Iterator[_FieldUse]:
+    def one(message: Message, prefix: str, allowed: Collection[FieldClass], numbered: bool) -> Iterator[_FieldUse]:
         if message.HasField(name):
             for walk in walks:
-                yield from walk(getattr(message, name), f"{prefix}{name}.", allowed)
+                yield from walk(getattr(message, name), f"{prefix}{name}.", allowed, numbered)
 
-    def many(message: Message, prefix: str, allowed: Collection[FieldClass]) -> Iterator[_FieldUse]:
+    def many(message: Message, prefix: str, allowed: Collection[FieldClass], numbered: bool) -> Iterator[_FieldUse]:
         for index, below in enumerate(getattr(message, name)):
+            where = f"{prefix}{name}[{index}]." if numbered else f"{prefix}{name}."
             for walk in walks:
-                yield from walk(below, f"{prefix}{name}[{index}].", allowed)
+                yield from walk(below, where, allowed, numbered)
 
     return many if field.is_repeated else one

@@ -20,6 +20,7 @@ from gateway.db import migrate
 from gateway.db.database import Database
 from gateway.feed.projection.rebuild import rebuild
 from gateway.feed.tables import feeds, journal, progress, starts
+from gateway.history.projection.records import RecordProjection
 from gateway.history.tables import progress as record_progress
 from gateway.node.projections import metadata
 from gateway.tracing.tables import PROGRESS as FINDING_PROGRESS
@@ -32,6 +33,7 @@ from tests.support.nodes import PaperNode, exchange, paper_nodes
 from tests.support.recording import index, record, search
 from tests.support.shipments import shipment
 
+INDEX = {table.name for table in RecordProjection.tables} - {"risk_hits"}
 ROWS = json.loads(Path(__file__).with_name("rows_of_0001.json").read_text(encoding="utf-8"))
 
 
@@ -89,8 +91,9 @@ def test_every_row_is_kept_and_every_position_has_its_column(make_empty_database
     with database.read() as conn:
         assert migrate.schema_version(conn) != "0001"
         assert not {"cursors", "match_cursors"} & set(inspect(conn).get_table_names())
-        for kept in ROWS[name].keys() - {"cursors", "match_cursors"}:
+        for kept in ROWS[name].keys() - {"cursors", "match_cursors"} - INDEX:
             assert _stored(conn, kept) == sorted(_rows(name, kept))
+        assert not any(_stored(conn, emptied) for emptied in INDEX)
         assert (progress.position(conn), progress.knowledge(conn)) == (cursors["alerts"], b"")
         assert list_progress.applied(conn) == cursors["lists"] == 1
         assert list_progress.warned_at(conn) == cursors.get("warned", 0)
@@ -99,7 +102,7 @@ def test_every_row_is_kept_and_every_position_has_its_column(make_empty_database
             assert list_progress.distribution(conn, partner) == row
         assert list_progress.distribution(conn, "nobody") == DistributionRow("nobody")
         assert matches.positions(conn) == looked
-        assert record_progress.indexed(conn) == cursors.get("history", 0)
+        assert record_progress.indexed(conn) == 0  # built again: keys have other forms since 0003
         assert record_progress.evaluated(conn) == cursors.get("risk", 0)
         names = ("findings", "findings_records", "findings_written")
         assert tuple(FINDING_PROGRESS.read(conn)) == tuple(cursors.get(one, 0) for one in names)
@@ -140,6 +143,7 @@ def test_alerts_lists_and_records_go_on(nodes: list[PaperNode]) -> None:
 def test_rebuilt_projections_are_those_that_were_migrated(nodes: list[PaperNode]) -> None:
     exchange(*nodes)
     for node in nodes:
+        index(node)
         before, sizes = _projected(node), _sizes(node)
         rebuild(node.writer, report_progress=lambda _: None)
         index(node)

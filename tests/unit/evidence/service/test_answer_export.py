@@ -11,6 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import update
 
+from gateway.contract.json_document import format_time_ms
 from gateway.errors import (
     ConfigurationError,
     InvalidRequestError,
@@ -27,9 +28,10 @@ from gateway.evidence.service.answer_export import export_answer
 from gateway.evidence.service.verification import DatabaseFinding, verify_database
 from gateway.history.service.answers import KeepAnsweredCommand, answered_row
 from gateway.history.tables.schema import history_answer_records, history_answers
+from gateway.tlog.checkpoint import sign_checkpoint
 from gateway.tlog.merkle import leaf_hash
 from gateway.tlog.note import Verifier
-from gateway.tlog.proof_file import verify_proof
+from gateway.tlog.proof_file import parse_proof, verify_proof
 from gateway.trust.rules.directory import KeyRecord
 from gateway.v1 import exchange_service_pb2, history_pb2
 from tests.support.answers import KEEP_MS, Answered, Pair, one_pair
@@ -79,12 +81,18 @@ def fresh(tmp_path: Path) -> Iterator[Told]:
         yield Told(pair, pair.ask())
 
 
+def searched(evidence: VerifiedAnswer) -> str:
+    time = evidence.answer.statement.as_of_time
+    assert time is not None
+    return format_time_ms(time)
+
+
 def test_a_bundle_says_in_words_what_was_told(told: Told) -> None:
     evidence = told.verified("HK-07")
     date = evidence.answer.statement.answered_at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     assert evidence.told == (
         f"hk told cn on {date}, asked under query {told.query_id} for export_control (legal basis CEPA art. 5; case "
-        "SZ-2026-17): 20 records; searched as of its position 20; these were all."
+        f"SZ-2026-17): 20 records; searched as of {searched(evidence)}; these were all."
     )
     assert evidence.said_of("HK-07") == ("Record HK-07, revision 1, was in the answer of 20 records, as its number 12.")
     assert evidence.said_of("HK-08") == (
@@ -99,15 +107,17 @@ def test_a_bundle_says_in_words_what_was_told(told: Told) -> None:
 def test_the_whole_answer_shows_what_was_not_in_it(told: Told) -> None:
     evidence = told.verified()
     assert evidence.answer.whole
-    assert evidence.said_of("HK-99") == "Record HK-99 was not in the answer of 20 records, as of position 20."
+    assert evidence.said_of("HK-99") == (
+        f"Record HK-99 was not in the answer of 20 records, as of {searched(evidence)}."
+    )
     assert "was in the answer" in evidence.said_of("HK-00")
 
 
 def test_a_page_says_that_there_was_more(fresh: Told) -> None:
     page = Told(fresh.pair, fresh.pair.ask(limit=5))
     evidence = page.verified()
-    assert evidence.told.endswith("5 records; searched as of its position 20; there are more at positions below 16.")
-    assert evidence.said_of("HK-01").endswith("More at positions below 16 was still to come.")
+    assert evidence.told.endswith(f"5 records; searched as of {searched(evidence)}; there are more.")
+    assert evidence.said_of("HK-01").endswith("More was still to come.")
 
 
 def test_every_bit_counts(told: Told) -> None:
@@ -222,11 +232,11 @@ def test_a_zip_of_it_is_one_file(told: Told) -> None:
 
 def test_hit_or_no_hit_is_proved_without_records(fresh: Told) -> None:
     hit = Told(fresh.pair, fresh.pair.ask(mode=history_pb2.ANSWER_MODE_HIT))
-    assert hit.verified().told.endswith("that it has such records; searched as of its position 20.")
+    assert hit.verified().told.endswith(f"that it has such records; searched as of {searched(hit.verified())}.")
     assert "can't be told" in hit.verified().said_of("HK-01")
     nothing = history_pb2.SearchCriteria(containers=["MSKU0000000"])
     miss = Told(fresh.pair, fresh.pair.ask(mode=history_pb2.ANSWER_MODE_HIT, criteria=nothing))
-    assert miss.verified().told.endswith("that it has no such record; searched as of its position 20.")
+    assert miss.verified().told.endswith(f"that it has no such record; searched as of {searched(miss.verified())}.")
     empty = Told(fresh.pair, fresh.pair.ask(criteria=nothing))
     assert "0 records" in empty.verified().told
     assert empty.verified().said_of("HK-01").startswith("Record HK-01 was not in the answer of 0 records")
@@ -302,3 +312,20 @@ def test_a_question_or_statement_changed_in_the_store_is_found(fresh: Told, colu
         conn.execute(update(history_answers).values({column: changed}))
     (finding,) = looked_over(fresh, node)
     assert fresh.query_id in finding.problem
+
+
+def test_a_statement_with_positions_is_verified_as_before(told: Told) -> None:
+    """As statements of earlier versions are."""
+    said = told.answered.statement
+    old = replace(said, as_of=20, more_before=16)
+    note = sign_checkpoint(old.checkpoint(), told.pair.key("hk")(old.origin))
+    bundle = told.export("HK-07")
+    index, _ = next(iter(parts_of_answer(bundle).records.items()))
+    record, proof = parts_of_answer(bundle).records[index]
+    restated = replace(parse_proof(proof), checkpoint_note=note).encode()
+    bundle = render_answer(replace(parts_of_answer(bundle), statement=note, records={index: (record, restated)}))
+    evidence = told.examine(bundle).evidence
+    assert evidence is not None
+    assert evidence.told.endswith("20 records; searched as of its position 20; there are more at positions below 16.")
+    assert json.loads(bundle.files["manifest.json"])["format"] == "customs-gateway-answer/v1"
+    assert json.loads(told.export().files["manifest.json"])["format"] == "customs-gateway-answer/v2"

@@ -102,7 +102,8 @@ def test_one_record_is_told_with_persons_for_one_purpose_and_without_for_another
         told = pair.ask(grounds=grounds(EXPORT))
         (redacted,) = map(parse_record, told.records)
         assert redacted.withheld
-        assert {one.disclosure_class for one in redacted.withheld} == {options_pb2.DISCLOSURE_CLASS_PERSONAL}
+        personal, investigative = options_pb2.DISCLOSURE_CLASS_PERSONAL, options_pb2.DISCLOSURE_CLASS_INVESTIGATIVE
+        assert {one.disclosure_class for one in redacted.withheld} == {personal, investigative}
         assert told.statement.withheld == len(redacted.withheld)
         assert b"Wang Tat" not in b"".join(told.records)
         assert redacted.shipment.total_value.units == 10

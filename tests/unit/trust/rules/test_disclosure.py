@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.trust.rules.directory import FieldClass
-from gateway.trust.rules.disclosure import redact, undisclosable
+from gateway.trust.rules.disclosure import Redaction, redact, undisclosable
 from gateway.v1 import alert_pb2, goods_pb2, options_pb2, party_pb2, shipment_pb2
 from tests.support.nodes import alert_content
 
@@ -122,16 +122,17 @@ def test_redaction_takes_every_field_that_is_not_allowed_and_no_other(allowed: f
         for path, name in _marked(filled)
         if name in allowed and not any(path.startswith((f"{one}.", f"{one}[")) for one in topmost)
     ]
-    withheld = redact(filled, allowed)
-    said = {one.path: options_pb2.DisclosureClass.Name(one.disclosure_class) for one in withheld}
-    assert len(said) == len(withheld)
-    assert said == {path: f"DISCLOSURE_CLASS_{name}" for path, name in topmost.items()}
+    redaction = redact(filled, allowed)
+    said = {one.path: options_pb2.DisclosureClass.Name(one.disclosure_class) for one in redaction.withheld}
+    assert len(said) == len(redaction.withheld)
+    assert said == {path.replace("[0]", ""): f"DISCLOSURE_CLASS_{name}" for path, name in topmost.items()}
+    assert redaction.removed == len(topmost)
     assert not undisclosable(filled, allowed)
     assert list(_marked(filled)) == kept
-    assert redact(filled, allowed) == []
+    assert redact(filled, allowed) == Redaction(0, redaction.withheld)  # it says the same of what is left
 
 
-def test_what_is_withheld_is_named_by_its_place_in_lists_that_stay() -> None:
+def test_list_members_keep_their_places_and_what_is_withheld_is_named_for_all_of_them() -> None:
     shipment = shipment_pb2.Shipment(
         record_id="R-1",
         parties=[
@@ -151,10 +152,15 @@ def test_what_is_withheld_is_named_by_its_place_in_lists_that_stay() -> None:
         ],
         inspections=[shipment_pb2.ShipmentInspection(remarks="found")],
     )
-    withheld = redact(shipment, {FieldClass.PERSONAL})
-    assert [(one.path, one.disclosure_class) for one in withheld] == [
-        ("goods[1].packages[1].marks", options_pb2.DISCLOSURE_CLASS_COMMERCIAL),
-        ("goods[1].customs_value", options_pb2.DISCLOSURE_CLASS_COMMERCIAL),
+    redaction = redact(shipment, {FieldClass.PERSONAL})
+    assert redaction.removed == 3
+    assert [(one.path, one.disclosure_class) for one in redaction.withheld] == [
+        ("goods.customs_value", options_pb2.DISCLOSURE_CLASS_COMMERCIAL),
+        ("goods.value_usd", options_pb2.DISCLOSURE_CLASS_COMMERCIAL),
+        ("goods.packages.marks", options_pb2.DISCLOSURE_CLASS_COMMERCIAL),
+        ("total_value", options_pb2.DISCLOSURE_CLASS_COMMERCIAL),
+        ("freight", options_pb2.DISCLOSURE_CLASS_COMMERCIAL),
+        ("incoterms", options_pb2.DISCLOSURE_CLASS_COMMERCIAL),
         ("inspections", options_pb2.DISCLOSURE_CLASS_INVESTIGATIVE),
     ]
     assert [name.text for name in shipment.parties[1].names] == ["A", "B"]
