@@ -15,7 +15,7 @@ from gateway.formats.tables.cell_values import enum_of
 from gateway.formats.tables.layout import FilledColumn, Line, Table
 from gateway.formats.tables.lines import Dialect
 from gateway.formats.tables.mapping import Extra, Family, MappingKind, TableMapping, Zone
-from gateway.formats.tables.notation import write_text
+from gateway.formats.tables.notation import guarded, write_text
 from gateway.formats.tables.table_file import read_table
 from gateway.v1 import watchlist_pb2
 from gateway.v1.party_pb2 import Identifier
@@ -107,7 +107,8 @@ def write_csv(stream: BinaryIO, entries: Iterable[WatchlistEntry]) -> Export:
         writer.writerow(OWN_COLUMNS)
         for entry in entries:
             content = entry.content
-            writer.writerow([entry.list, write_text(entry.id), *(column.get(content) for column in COLUMNS.values())])
+            cells = [entry.list, write_text(entry.id), *(column.get(content) for column in COLUMNS.values())]
+            writer.writerow(map(guarded, cells))
             tally.wrote()
     finally:
         text.detach()

@@ -17,8 +17,8 @@ _WRITTEN = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\\": "\\\\", ";": "\\;", "|"
 _ESCAPE = re.compile(r"\\(u[0-9a-f]{4}|[nrt\\;|])")
 _IN_CELL = re.compile(rf"[\\{UNPRINTABLE}]")
 _IN_MEMBER = re.compile(rf"[\\;|{UNPRINTABLE}]")
-_FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
-"""Starts of formulas in spreadsheets, which take full-width characters for the others. Tabs and returns are escaped."""
+_FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r")
+"""Starts of formulas in spreadsheets, which take full-width characters for the others, and skip tabs and returns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def read_parts(member: str, most: int, notation: Notation = OWN) -> list[str]:
 
 def write_text(text: str) -> str:
     """A text as one cell."""
-    return _guarded(_escaped(text, _IN_CELL))
+    return guarded(_escaped(text, _IN_CELL))
 
 
 def write_member(parts: Iterable[str], *, keep: int = 1) -> str:
@@ -83,7 +83,7 @@ def write_member(parts: Iterable[str], *, keep: int = 1) -> str:
 
 def write_members(members: Iterable[str]) -> str:
     """Members as one cell."""
-    return _guarded(";".join(members))
+    return guarded(";".join(members))
 
 
 def _split(text: str, separator: str) -> list[str]:
@@ -125,7 +125,8 @@ def _escaped(text: str, special: re.Pattern[str]) -> str:
     return written
 
 
-def _guarded(cell: str) -> str:
+def guarded(cell: str) -> str:
+    """A cell that a spreadsheet takes for no formula."""
     return _by_number(cell[0]) + cell[1:] if cell.startswith(_FORMULA) else cell
 
 

@@ -7,6 +7,7 @@ import io
 from pathlib import Path
 
 import pytest
+from google.protobuf.message import Message
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -120,6 +121,30 @@ def test_a_cell_that_is_written_starts_no_formula(content: WatchlistContent, sta
     (_, cells) = csv.reader(io.StringIO(stream.getvalue().decode()))
     assert not [cell for cell in cells if cell.startswith(tuple("=+-@\t\r＝＋－＠"))]
     assert is_harmless("".join(c for cell in cells for c in cell if c < "\U00010000"))
+
+
+def filled(message: Message, text: str) -> None:
+    """Puts a text into every field that holds one, at every depth."""
+    for field in message.DESCRIPTOR.fields:
+        value = getattr(message, field.name)
+        if field.message_type is not None:
+            part = value.add() if field.is_repeated else value
+            part.SetInParent()
+            filled(part, text)
+        elif field.type == field.TYPE_STRING:
+            setattr(message, field.name, text) if not field.is_repeated else value.append(text)
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "＝", "＋", "－", "＠"])
+def test_no_field_of_an_entry_starts_a_formula(start: str) -> None:
+    content = WatchlistContent()
+    filled(content, f"{start}HYPERLINK(1)")
+    listed = entry(f"{start}A-1", content)
+    stream = io.BytesIO()
+    write_csv(stream, [listed])
+    (_, cells) = csv.reader(io.StringIO(stream.getvalue().decode()))
+    assert sum("HYPERLINK" in cell for cell in cells) > 15
+    assert not [cell for cell in cells if cell.startswith(tuple("=+-@\t\r＝＋－＠"))]
 
 
 def test_defaults_stand_in_for_what_a_line_leaves_empty() -> None:
