@@ -151,6 +151,7 @@ def test_every_alarm_is_described() -> None:
         alarms.CERTIFICATE,
         alarms.LIST_EXPIRES,
         alarms.ANSWER_WRONG,
+        alarms.AUDIT_LOG,
         alarms.CAPACITY,
     }
     assert set(first_cells(section("docs/operating.md", "## Alarms"))) == known
