@@ -18,8 +18,9 @@ from gateway.evidence.codec.bundle import Bundle
 from gateway.evidence.service import verification
 from gateway.evidence.service.answer_export import export_answer
 from gateway.evidence.service.audit_heads import AUDIT_HEAD_FILE, read_head_file
+from gateway.evidence.service.audit_verification import STEP as AUDIT_STEP
 from gateway.evidence.service.export import export
-from gateway.evidence.service.verification import DatabaseReport, verify_database
+from gateway.evidence.service.verification import DatabaseFinding, DatabaseReport, verify_database
 from gateway.feed.projection.projector import Projector
 from gateway.feed.projection.rebuild import RebuildReport, rebuild
 from gateway.feed.service.recovery import detect_restore, own_feeds
@@ -59,12 +60,18 @@ class Maintenance:
         Raises:
             ConfigurationError: a file isn't a signed head of this node's audit log.
         """
-        node = self._settings.node
         kept = [self._kept_head(path) for path in head_files]
+        wrong: list[DatabaseFinding] = []
         own = self._settings.data_dir / AUDIT_HEAD_FILE
         if own.exists():
-            kept.append(self._kept_head(own))
-        return verify_database(self.database, self.trust, node=node, progress=progress, kept_heads=kept)
+            try:
+                kept.append(self._kept_head(own))
+            except ConfigurationError as error:
+                wrong.append(DatabaseFinding("audit", None, AUDIT_STEP, error.message))
+        report = verify_database(
+            self.database, self.trust, node=self._settings.node, progress=progress, kept_heads=kept
+        )
+        return replace(report, findings=(*report.findings, *wrong))
 
     def _kept_head(self, path: Path) -> SignedAuditHead:
         try:

@@ -222,6 +222,6 @@ def test_a_database_edited_by_hand_is_found(tmp_path: Path) -> None:
             database.execute("UPDATE entries SET payload = 'nothing to see' WHERE idx = 0")
         looked = gateway_json(nodes, "cn", "verify", code=1)
         assert looked["sound"] is False
-        (finding, *_) = looked["findings"]
-        assert (finding["place"], finding["index"]) == ("gba.customs.example/cn/hk/alerts", 0)
+        places = {(finding["place"], finding["index"]) for finding in looked["findings"]}
+        assert ("gba.customs.example/cn/hk/alerts", 0) in places
         assert "gba.customs.example/cn/hk/alerts" in gateway(nodes, "cn", "verify", code=1).output

@@ -391,6 +391,7 @@ class Federation:
         folder = self.folder.node(name)
         config = folder.path / "gateway.toml"
         node = NodeProcess(name, folder, config, peer_port, local_port)
+        config.touch(mode=0o600)
         config.write_text(self._settings_of(node), encoding="utf-8")
         return node
 

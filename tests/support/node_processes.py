@@ -135,15 +135,10 @@ def _fork(config: str, log: str) -> int:
 
 
 def _run_node(config: Path) -> None:
-    import asyncio
-
-    from gateway.logs import configure_logging
-    from gateway.node.run import serve
+    from gateway.node.run import run_node
     from gateway.node.settings import load_settings
 
-    settings = load_settings(config)
-    configure_logging(settings.log_format, settings.log_level)
-    asyncio.run(serve(settings))
+    run_node(load_settings(config), config)
 
 
 if __name__ == "__main__":
