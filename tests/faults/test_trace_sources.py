@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from google.protobuf.message import Message
 
+from gateway.errors import PermissionDeniedError
 from gateway.history.codec.signed_texts import parse_query
 from gateway.tracing.rules.links import plain
 from gateway.trust.rules.directory import Agreement
@@ -164,6 +165,9 @@ def test_a_partner_is_asked_and_told_nothing_that_another_alone_has_answered(fed
         assert not [secret for secret in (*SECRETS, EXPORTER, alert_id, "mainland") if plain(secret) in text]
         async with federation.client("hk", "publisher") as publisher:
             for recipient, draft in drafts.items():
+                assert {answer.node for answer in draft.content.derived_from_answers} == {recipient}
+                with pytest.raises(PermissionDeniedError, match=f"what {recipient} answered be passed on"):
+                    await publisher.publish(draft.content, ["cn", "mo"])
                 assert (await publisher.publish(draft.content, [recipient])).alert_id
 
         # mo asks hk for the same: the record names no alert of cn.

@@ -11,10 +11,10 @@ in its answer (`AlertAnswer.consent`). Both are signed entries of the alert's tw
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 
 from gateway.alerts import codec as wire
 from gateway.alerts import tables as alerts
+from gateway.alerts.commands.answer_sources import AnswerReleases, is_within, no_releases, require_answers_may_go
 from gateway.alerts.tables import AlertRow
 from gateway.contract.ids import FeedOrigin
 from gateway.errors import InvalidRequestError, NotFoundError, PermissionDeniedError, Violation
@@ -32,12 +32,14 @@ def require_onward_transfer(
     *,
     field: str = _DERIVED_FROM,
     handling: alert_pb2.Handling | None = None,
+    releases: AnswerReleases = no_releases,
 ) -> None:
     """Raises unless content of an alert, which must be projected, may be passed on to these nodes.
 
     Args:
         field: of the request that names the alert, for the error's message; empty if no field does.
         handling: of the alert that passes it on; None if it isn't an alert.
+        releases: for answers that an own alert holds something of.
 
     Raises:
         NotFoundError: this node doesn't have that alert.
@@ -50,7 +52,9 @@ def require_onward_transfer(
         if source[0] != tx.own_node:
             _require_passing_on(tx, *source, content.handling, recipients, field=field, passed_on=handling)
             continue
-        for named in _sources_of(tx, source[1]):
+        revisions = _revisions_of(tx, source[1])
+        require_answers_may_go(revisions, recipients, releases, own=tx.own_node, handling=handling)
+        for named in (named for revision in revisions for named in sources_in(revision)):
             if named not in seen:
                 seen.add(named)
                 sources.append(named)
@@ -61,12 +65,10 @@ def sources_in(content: alert_pb2.AlertContent) -> tuple[tuple[str, str], ...]:
     return tuple((reference.publisher, reference.alert_id) for reference in content.derived_from)
 
 
-def _sources_of(tx: Transaction, alert_id: str) -> Iterable[tuple[str, str]]:
-    """The sources of all revisions of an own alert."""
-    for _, event in _events(tx, tx.own_node, alert_id):
-        alert = wire.alert_of(event)
-        if alert is not None:
-            yield from sources_in(alert.content)
+def _revisions_of(tx: Transaction, alert_id: str) -> list[alert_pb2.AlertContent]:
+    """The texts of all revisions of an own alert."""
+    named = (wire.alert_of(event) for _, event in _events(tx, tx.own_node, alert_id))
+    return [alert.content for alert in named if alert is not None]
 
 
 def _current_content(tx: Transaction, publisher: str, alert_id: str, field: str) -> alert_pb2.AlertContent:
@@ -100,19 +102,12 @@ def _require_passing_on(
     for recipient in third_nodes:
         if recipient not in allowed:
             raise _refusal(publisher, alert_id, recipient, field)
-    if passed_on is not None and not _is_within(passed_on, allowed):
+    if passed_on is not None and not is_within(passed_on, allowed):
         raise PermissionDeniedError(
             f"content.handling.onward_transfer: it allows more than {publisher} does for alert {alert_id}, which this "
             "one derives from; prohibit onward transfer, or list only nodes that it lists",
             metadata={"about": "onward_transfer", "field": "content.handling.onward_transfer", "publisher": publisher},
         )
-
-
-def _is_within(handling: alert_pb2.Handling, allowed: AbstractSet[str]) -> bool:
-    """Whether a handling lets content go on to no other nodes."""
-    if handling.onward_transfer == alert_pb2.ONWARD_TRANSFER_LISTED:
-        return allowed >= set(handling.onward_recipients)
-    return handling.onward_transfer == alert_pb2.ONWARD_TRANSFER_PROHIBITED
 
 
 def _refusal(publisher: str, alert_id: str, recipient: str, field: str) -> PermissionDeniedError:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import TypeAlias
 
 from gateway.alerts import codec as wire
+from gateway.alerts.commands.answer_sources import AnswerReleases, releases_of, require_answers_may_go
 from gateway.alerts.commands.onward_transfer import require_onward_transfer, sources_in
 from gateway.contract.ids import UUID7_RANDOM_BYTES, Channel, FeedOrigin, uuid7, uuid_bytes
 from gateway.contract.timestamps import to_ms, to_timestamp
@@ -16,6 +18,7 @@ from gateway.errors import (
     AgreementForbidsError,
     GatewayError,
     InvalidRequestError,
+    PermissionDeniedError,
     Violation,
 )
 from gateway.feed.codec import EncodedEntry
@@ -51,6 +54,7 @@ class PreparedAlert:
         entries: one per recipient; none when refused.
         derived_from: alerts whose onward-transfer rule must be checked, as (publisher, id).
         handling: of the text.
+        releases: to whom partners' answers may be passed on for its purpose.
         refusal: why it may not be published now; a repeated request that was accepted before still gets its first
             answer.
     """
@@ -62,6 +66,7 @@ class PreparedAlert:
     notices: tuple[alert_pb2.DataQualityNotice, ...]
     derived_from: tuple[tuple[str, str], ...]
     handling: alert_pb2.Handling
+    releases: AnswerReleases
     refusal: GatewayError | None = None
 
 
@@ -108,6 +113,7 @@ class Publisher:
             notices=notices,
             derived_from=sources_in(content),
             handling=content.handling,
+            releases=self.releases(content.purpose, now),
             refusal=refusal,
         )
 
@@ -133,12 +139,22 @@ class Publisher:
             return InvalidRequestError(broken)
         if forbidden:
             return AgreementForbidsError("; ".join(e.message for e in forbidden), metadata=forbidden[0].metadata)
+        content = request.content
+        releases = self.releases(content.purpose, now)
+        try:
+            require_answers_may_go([content], request.recipients, releases, own=self._node, handling=content.handling)
+        except PermissionDeniedError as error:
+            return error
         return None
 
     @property
     def nodes(self) -> Mapping[str, FederationNode]:
         """Nodes of the directory, by name."""
         return self._directory().nodes
+
+    def releases(self, purpose: str, now: int) -> AnswerReleases:
+        """To whom partners let this node pass on what they answered for a purpose."""
+        return releases_of(self._directory(), self._node, purpose, datetime.fromtimestamp(now / 1000, UTC))
 
     def origin(self, recipient: str) -> FeedOrigin:
         known = self._origins.get(recipient)
@@ -301,7 +317,9 @@ class PublishCommand:
                 tx.catch_up()  # so that the publisher's newest rule counts
             recipients = [origin.recipient for origin, _ in prepared.entries]
             for publisher, alert_id in prepared.derived_from:
-                require_onward_transfer(tx, publisher, alert_id, recipients, handling=prepared.handling)
+                require_onward_transfer(
+                    tx, publisher, alert_id, recipients, handling=prepared.handling, releases=prepared.releases
+                )
         except GatewayError as error:
             return error
         return prepared

@@ -8,6 +8,7 @@ from google.protobuf.message import Message
 
 from gateway.alerts import codec as wire
 from gateway.alerts import tables as alerts
+from gateway.alerts.commands.answer_sources import AnswerReleases, require_answers_may_go
 from gateway.alerts.commands.onward_transfer import (
     nodes_granted,
     require_onward_transfer,
@@ -111,7 +112,8 @@ class StepCommand(IdempotentCommand[Message]):
             alert.published_at.CopyFrom(to_timestamp(row.published_at))
             _require_validity(tx, alert.content)
         if row.direction == "out" and event.WhichOneof("event") in _CARRYING_CONTENT:
-            _require_onward_transfer(tx, row, event)
+            releases = self._publisher.releases(wire.purpose_of(event) or row.purpose, tx.now_ms)
+            _require_onward_transfer(tx, row, event, releases)
         if event.WhichOneof("event") in ("withdrawn", "closed", "expired"):
             purpose = row.purpose
         else:
@@ -134,14 +136,18 @@ def _require_validity(tx: Transaction, content: alert_pb2.AlertContent) -> None:
         raise InvalidRequestError([VALID_UNTIL_RANGE])
 
 
-def _require_onward_transfer(tx: Transaction, row: AlertRow, event: alert_pb2.AlertEvent) -> None:
+def _require_onward_transfer(
+    tx: Transaction, row: AlertRow, event: alert_pb2.AlertEvent, releases: AnswerReleases
+) -> None:
     """Applies the rule of all that an own alert derives from, in any revision; consent can't go beyond it either."""
     alert = wire.alert_of(event)
     sources = [(row.key.publisher, row.key.alert_id), *(() if alert is None else sources_in(alert.content))]
     recipients = (row.key.recipient, *nodes_granted(tx, row, event))
     handling = None if alert is None else alert.content.handling
     for publisher, alert_id in sources:
-        require_onward_transfer(tx, publisher, alert_id, recipients, handling=handling)
+        require_onward_transfer(tx, publisher, alert_id, recipients, handling=handling, releases=releases)
+    if alert is not None:
+        require_answers_may_go([alert.content], recipients, releases, own=tx.own_node, handling=handling)
 
 
 class ExpireCommand:

@@ -9,7 +9,7 @@ from gateway.tracing.rules.gathering import Gathering
 from gateway.tracing.rules.link_graph import in_order
 from gateway.tracing.rules.onward_transfer import OnwardTransfer
 from gateway.tracing.rules.records import RecordHit, TraceRecord, name_of
-from gateway.v1.alert_pb2 import AlertReference
+from gateway.v1.alert_pb2 import AlertReference, AnswerReference
 from gateway.v1.history_pb2 import SearchCriteria
 from gateway.v1.trace_pb2 import Discrepancy, Trace
 
@@ -54,6 +54,16 @@ def also_in(trace: Trace, part: Trace, discrepancies: list[Discrepancy]) -> list
         for one in discrepancies
         if any((one.rule_id, name_of(part.legs[leg].record)) in of_trace for leg in one.legs)
     ]
+
+
+def answers_named(part: Trace) -> list[AnswerReference]:
+    """The answers that its records came in; those of all nodes come before the second ones of any."""
+    by_node: dict[str, dict[str, None]] = {}
+    for leg in part.legs:
+        if leg.query_id:
+            by_node.setdefault(leg.record.node, {})[leg.query_id] = None
+    ranked = [(rank, node, query_id) for node, ids in by_node.items() for rank, query_id in enumerate(ids)]
+    return [AnswerReference(node=node, query_id=query_id) for _, node, query_id in sorted(ranked)]
 
 
 def alerts_named(part: Trace) -> list[AlertReference]:

@@ -12,7 +12,7 @@ from gateway.db.database import Database
 from gateway.history.service.risk import SiblingSearch
 from gateway.risk.rule_engine import RuleEngine
 from gateway.tracing.rules.draft import draft_alert
-from gateway.tracing.rules.draft_basis import alerts_named, also_in, part_for
+from gateway.tracing.rules.draft_basis import alerts_named, also_in, answers_named, part_for
 from gateway.tracing.rules.gathering import Gathering
 from gateway.tracing.rules.onward_transfer import OnwardTransfer
 from gateway.trust.rules.directory import Directory, FieldClass
@@ -21,7 +21,8 @@ from gateway.v1 import alert_pb2, trace_pb2
 from gateway.v1.history_service_pb2 import TraceConsignmentRequest
 
 MAX_DERIVED_FROM = 16
-"""The contract's limit on an alert's sources."""
+MAX_ANSWERS = 64
+"""The contract's limits on an alert's sources."""
 
 
 class TraceExaminer:
@@ -104,6 +105,7 @@ class AlertDrafter:
         if draft is None:
             return None
         draft.content.derived_from.extend(self._known(alerts_named(part)))
+        draft.content.derived_from_answers.extend(answers_named(part)[:MAX_ANSWERS])
         redact(draft.content, classes)
         return None if violations(draft.content) else draft
 

@@ -13,6 +13,7 @@ import pytest
 from gateway.alerts.commands.publishing import PublishCommand, Publisher, PublishResult
 from gateway.alerts.commands.steps import ExpireCommand
 from gateway.alerts.service import AlertQueries
+from gateway.contract.json_document import JsonValue
 from gateway.contract.timestamps import to_timestamp
 from gateway.errors import (
     AgreementForbidsError,
@@ -313,6 +314,52 @@ def test_a_partners_information_doesnt_go_on_by_way_of_an_own_alert(nodes: list[
         between = alert_pb2.AlertReference(publisher="cn", alert_id=made.alert_id)
     with pytest.raises(PermissionDeniedError, match=source.alert_id):
         publish_one(cn, request(cn, "hk", derived_from=[between]))
+
+
+def _answer(node: str = "mo") -> alert_pb2.AnswerReference:
+    return alert_pb2.AnswerReference(node=node, query_id=str(uuid.uuid4()))
+
+
+def _release(node: PaperNode, *recipients: str) -> None:
+    """Lets cn pass on what mo answers, in the directory that it uses."""
+    terms = node.trust.directory
+    extensions: dict[str, JsonValue] = {"onward_recipients": list(recipients)}
+    agreements = [
+        replace(agreement, extensions=extensions) if agreement.id == "mo-cn" else agreement
+        for agreement in terms.agreements
+    ]
+    _use(node, replace(terms, agreements=tuple(agreements)))
+
+
+def test_what_a_partner_answered_goes_on_only_as_its_agreement_allows(nodes: list[PaperNode]) -> None:
+    cn = nodes[0]
+    assert publish_one(cn, request(cn, "mo", derived_from_answers=[_answer()]))  # back to its source
+    assert publish_one(cn, request(cn, "mo", derived_from_answers=[_answer("cn")]))  # own records
+    with pytest.raises(PermissionDeniedError, match="no agreement lets what mo answered be passed on to hk"):
+        publish_one(cn, request(cn, "mo", "hk", derived_from_answers=[_answer()]))
+    _release(cn, "hk")
+    assert publish_one(cn, request(cn, "mo", "hk", derived_from_answers=[_answer()]))
+    wide = alert_pb2.Handling(
+        classification=alert_pb2.CLASSIFICATION_RESTRICTED, onward_transfer=alert_pb2.ONWARD_TRANSFER_FEDERATION
+    )
+    with pytest.raises(PermissionDeniedError, match="onward_transfer: it allows more than the agreement"):
+        publish_one(cn, request(cn, "hk", derived_from_answers=[_answer()], handling=wide))
+
+
+def test_an_answer_doesnt_go_on_by_way_of_own_alerts_or_amendments(nodes: list[PaperNode]) -> None:
+    cn = nodes[0]
+    alert_id = publish_one(cn, request(cn, "mo", derived_from_answers=[_answer()])).alert_id
+    cn.settle()
+    cn.amend(alert_id, 2)  # no longer names it
+    source = alert_pb2.AlertReference(publisher="cn", alert_id=alert_id)
+    with pytest.raises(PermissionDeniedError, match="what mo answered"):
+        publish_one(cn, request(cn, "hk", derived_from=[source]))
+    own = cn.publish("hk")
+    with pytest.raises(PermissionDeniedError, match="what mo answered"):
+        cn.amend(own, 2, derived_from_answers=[_answer()])
+    _release(cn, "hk")
+    assert publish_one(cn, request(cn, "hk", derived_from=[source]))
+    cn.amend(own, 2, derived_from_answers=[_answer()])
 
 
 def test_an_amendment_cant_bring_in_what_a_new_alert_couldnt(nodes: list[PaperNode]) -> None:

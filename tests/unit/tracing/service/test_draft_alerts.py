@@ -57,7 +57,11 @@ def draft(tmp_path: Path) -> Iterator[Draft]:
 
 
 def traced(records: Iterable[HistoryRecord]) -> tuple[Trace, Gathering]:
-    gathering = Gathering(case.found_by_first_question(list(records)))
+    hits = case.found_by_first_question(list(records))
+    gathering = Gathering(
+        replace(hit, query_id="" if hit.record.node == "hk" else str(uuid.uuid5(uuid.NAMESPACE_DNS, hit.record.node)))
+        for hit in hits
+    )
     return assemble(gathering, case.answers()), gathering
 
 
@@ -91,6 +95,8 @@ def test_each_recipient_gets_own_and_its_own_information_alone(draft: Draft) -> 
     assert "ONLYMO" in text["mo"]
     assert "ONLYMO" not in text["cn"]
     assert "ONLYCN" not in text["mo"]
+    sources = {names[0]: [each.node for each in one.content.derived_from_answers] for names, one in drafts.items()}
+    assert sources == {"cn": ["cn"], "mo": ["mo"]}
     assert "HKR2026004902" in text["cn"]  # the own records stand in both
     assert "HKR2026004902" in text["mo"]
 
