@@ -6,6 +6,7 @@ binds each identity to the CAs of its node.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import ExtendedKeyUsageOID, SignatureAlgorithmOID
 
 from gateway.contract.ids import GatewayIdentity, SystemIdentity, parse_spiffe
@@ -27,7 +29,11 @@ _Extension = TypeVar("_Extension", bound=x509.ExtensionType)
 
 Identity = GatewayIdentity | SystemIdentity
 
+# A serial number that isn't positive (RFC 5280): cryptography only warns as yet, on stderr.
+warnings.filterwarnings("error", "Parsed a serial number", CryptographyDeprecationWarning)
+
 _UNREADABLE = (
+    CryptographyDeprecationWarning,
     ValueError,
     TypeError,
     UnsupportedAlgorithm,

@@ -52,6 +52,8 @@ from tests.support.listeners import (
 HK = gateway_of("hk").uri
 DESK = system_of("cn", "risk-desk").uri
 SPIFFE = f"spiffe://{FEDERATION}"
+SERIAL_1 = b"\xa0\x03\x02\x01\x02\x02\x01\x01"
+"""Version 3 and serial number 1 in DER."""
 LENGTH_0 = x509.BasicConstraints(ca=True, path_length=0)
 PADDING = x509.UnrecognizedExtension(ObjectIdentifier("1.3.6.1.4.1.55555.3"), bytes(MAX_CERTIFICATE_PEM_BYTES))
 
@@ -226,7 +228,7 @@ def followed_by(federation: Federation, *, first: str, second: str) -> Identity:
 
 def changed(federation: Federation, change: Callable[[bytes], bytes]) -> Identity:
     """A sound certificate whose DER a test changes."""
-    sound = made(federation, Form())
+    sound = made(federation, Form(serial=1))
     der = x509.load_pem_x509_certificate(sound.pem).public_bytes(serialization.Encoding.DER)
     return Identity(pem_of(change(der)), sound.key)
 
@@ -282,6 +284,12 @@ TRUST = {
     ),
     "validity put into it": Case(
         partial(changed, change=swapped(b"crafted", b"Crafted")), "isn't signed by a CA of node hk"
+    ),
+    "serial number 0": Case(
+        partial(changed, change=swapped(SERIAL_1, SERIAL_1[:-1] + b"\x00")), "no certificate in PEM form"
+    ),
+    "serial number -1": Case(
+        partial(changed, change=swapped(SERIAL_1, SERIAL_1[:-1] + b"\xff")), "no certificate in PEM form"
     ),
     "cut off": Case(partial(changed, change=lambda der: der[:-40]), "no certificate in PEM form"),
     "bytes behind it": Case(partial(changed, change=lambda der: der + b"\x00" * 8), "no certificate in PEM form"),
