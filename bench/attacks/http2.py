@@ -20,6 +20,7 @@ from hyperframe.frame import (
     PingFrame,
     RstStreamFrame,
     SettingsFrame,
+    WindowUpdateFrame,
 )
 
 from bench.attacks.attack import HOST, KeyPair, Target
@@ -29,6 +30,10 @@ PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 CONNECT_S = 10.0
 """Seconds for TCP and TLS, before a connection counts as refused."""
 
+MAX_STREAMS, INITIAL_WINDOW = 3, 4
+"""Numbers of settings (RFC 9113 section 6.5.2)."""
+
+_FIRST_WINDOW, _MAX_FRAME = 65_535, 16_384
 _FRAME_HEADER = 9
 _PREFIX = 5  # gRPC: one byte for compression, four for the length
 
@@ -71,7 +76,8 @@ class HostileConnection:
         self.resets: Counter[int] = Counter()
         self.settings: dict[int, int] = {}
         self.goaway: tuple[int, bytes] | None = None
-        self.greeted, self.ended = asyncio.Event(), asyncio.Event()
+        self.greeted, self.ended, self._widened = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._credit: Counter[int] = Counter({0: _FIRST_WINDOW})  # by stream; 0 is the connection
 
     def read(self) -> None:
         """Reads from now on."""
@@ -88,8 +94,22 @@ class HostileConnection:
         except (OSError, ssl.SSLError) as error:
             raise RefusedError(str(error)) from error
 
+    async def send_content(self, stream: int, content: bytes) -> None:
+        """Sends DATA as fast as the node's windows allow; waits for it to widen them."""
+        while content:
+            room = min(self._credit[0], self._credit[stream], _MAX_FRAME)
+            if room <= 0:
+                self._widened.clear()
+                await self._widened.wait()
+                continue
+            for counted in (0, stream):
+                self._credit[counted] -= min(room, len(content))
+            await self.send(DataFrame(stream, content[:room]))
+            content = content[room:]
+
     def new_stream(self) -> int:
         number, self._next_stream = self._next_stream, self._next_stream + 2
+        self._credit[number] = self.settings.get(INITIAL_WINDOW, _FIRST_WINDOW)
         return number
 
     def block(self, path: str, extra: Iterable[tuple[str, str]] = ()) -> bytes:
@@ -128,12 +148,19 @@ class HostileConnection:
 
     def _note(self, frame: Frame) -> None:
         if isinstance(frame, SettingsFrame) and "ACK" not in frame.flags:
+            wider = frame.settings.get(INITIAL_WINDOW, 0) - self.settings.get(INITIAL_WINDOW, _FIRST_WINDOW)
+            if INITIAL_WINDOW in frame.settings:
+                for stream in self._credit.keys() - {0}:
+                    self._credit[stream] += wider
             self.settings |= frame.settings
             self.greeted.set()
             if self._acknowledge:
                 self._writer.write(SettingsFrame(0, flags=["ACK"]).serialize())
         elif isinstance(frame, PingFrame) and "ACK" not in frame.flags:
             self._writer.write(PingFrame(0, frame.opaque_data, flags=["ACK"]).serialize())
+        elif isinstance(frame, WindowUpdateFrame):
+            self._credit[frame.stream_id] += frame.window_increment
+            self._widened.set()
         elif isinstance(frame, RstStreamFrame):
             self.resets[frame.error_code] += 1
         elif isinstance(frame, GoAwayFrame):
@@ -183,7 +210,7 @@ async def connection(
             await made.close()
 
 
-def header_block(stream: int, block: bytes, *, most: int = 16_384) -> bytes:
+def header_block(stream: int, block: bytes, *, most: int = _MAX_FRAME) -> bytes:
     """HEADERS with as many CONTINUATION frames as this block needs."""
     parts = [block[start : start + most] for start in range(0, len(block), most)]
     frames: list[Frame] = [HeadersFrame(stream, parts[0]), *(ContinuationFrame(stream, part) for part in parts[1:])]
@@ -194,12 +221,3 @@ def header_block(stream: int, block: bytes, *, most: int = 16_384) -> bytes:
 def message(content: bytes) -> bytes:
     """A gRPC message with its prefix."""
     return b"\x00" + len(content).to_bytes(_PREFIX - 1, "big") + content
-
-
-def data(stream: int, content: bytes, *, end: bool = False, most: int = 16_384) -> bytes:
-    """DATA frames with this content."""
-    parts = [content[start : start + most] for start in range(0, len(content), most)] or [b""]
-    return b"".join(
-        DataFrame(stream, part, flags=["END_STREAM"] if end and number == len(parts) - 1 else []).serialize()
-        for number, part in enumerate(parts)
-    )

@@ -1,0 +1,74 @@
+"""HTTP/2 that no honest client sends, with a good certificate: memory stays bounded, and own systems are served."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from bench.attacks.registry import ATTACKS
+from tests.support.attacks import MemoryGrowth, target, under_attack
+from tests.support.federation import Federation, alert, with_logs
+
+ATTACK_S = 1.5
+"""Seconds of each attack: some thousand frames, or as many calls as a connection may have."""
+
+GROWTH_MB = 120.0
+"""What a node may grow by. Without bounds one connection's header bomb alone took it 440 MB further, in 3 MB of
+frames."""
+
+SHOWN_BY = {
+    "header-bomb": "calls",
+    "early-headers": "calls",
+    "continuation": "frames",
+    "settings": "frames",
+    "pings": "frames",
+    "priorities": "frames",
+    "windows": "frames",
+    "empty-data": "frames",
+    "rapid-reset": "calls",
+    "half-open": "streams",
+    "unfinished": "streams",
+    "goaway": "goaways",
+    "idle-tls": "connected",
+    "idle-http2": "connected",
+    "handshakes": "handshakes",
+}
+"""What each attack must have done to count as one."""
+
+
+@pytest.fixture(scope="module")
+def federation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
+    for made in with_logs(tmp_path_factory.mktemp("floods")):
+        made.start("cn")
+        yield made
+
+
+@pytest.mark.parametrize("name", SHOWN_BY)
+def test_memory_is_bounded_and_own_systems_are_served(federation: Federation, name: str) -> None:
+    node = federation["cn"]
+
+    async def run() -> None:
+        async with federation.client("cn", "publisher") as client:
+            await client.publish(alert(), ["hk"])
+            growth, most = MemoryGrowth(node.pid), 0.0
+            with under_attack(name, target(federation, "cn")) as tally:
+                for _ in range(int(ATTACK_S / 0.1)):
+                    await asyncio.sleep(0.1)
+                    most = max(most, growth.now())
+                await client.publish(alert(), ["hk"])
+            assert tally[SHOWN_BY[name]] > 0, tally
+            assert most < GROWTH_MB, f"the node grew by {most:.0f} MB: {tally}"
+
+    federation.run(run(), within_s=90)
+    assert node.process is not None
+    assert node.process.poll() is None
+
+
+def test_every_attack_with_connections_and_frames_is_tried_small() -> None:
+    from bench.attacks import connections, frames
+
+    elsewhere = {"idle-tcp", "slow-hello"}  # test_connection_floods
+    assert {attack.name for attack in (*connections.ATTACKS, *frames.ATTACKS)} == set(SHOWN_BY) | elsewhere
+    assert set(SHOWN_BY) <= set(ATTACKS)
