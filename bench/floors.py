@@ -25,7 +25,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from bench.nodes import SYSTEM
 from gateway.contract.channel_options import channel_options
 from gateway.contract.ids import server_name
-from gateway.rpc.options import PortLimits, server_options
+from gateway.rpc.options import local_limits, server_options
 from gateway.rpc.tls import channel_credentials
 from gateway.trust.service.trial_federation import FEDERATION, NodeFolder
 
@@ -162,7 +162,7 @@ def _handlers() -> grpc.GenericRpcHandler:
 
 
 async def _serve(node: NodeFolder) -> None:
-    server = grpc.aio.server(options=server_options(PortLimits(connections=64, streams=1_024)))
+    server = grpc.aio.server(options=server_options(local_limits(64)))
     server.add_generic_rpc_handlers((_handlers(),))
     credentials = grpc.ssl_server_credentials(
         [(node.key.read_bytes(), node.certificate.read_bytes())], node.ca.read_bytes(), require_client_auth=True

@@ -46,7 +46,7 @@ from gateway.node.watchlists import Watchlists
 from gateway.rpc.authentication import Authenticator, LocalPort, PeerPort, Port
 from gateway.rpc.interceptors import AuthInterceptor, CallPolicy
 from gateway.rpc.limits import CallerLimits
-from gateway.rpc.options import LOCAL_STREAMS, PEER_STREAMS, PortLimits
+from gateway.rpc.options import local_limits, peer_limits
 from gateway.rpc.peers import Peers
 from gateway.rpc.server import Listener, build_server
 from gateway.rpc.services import local_services, peer_services
@@ -282,14 +282,14 @@ class Node:
             build_server(
                 bind=self.settings.peer_bind,
                 credentials=server_credentials(self._peer_tls),
-                limits=PortLimits(connections=self.settings.connections.peer, streams=PEER_STREAMS),
+                limits=peer_limits(self.settings.connections.peer),
                 interceptors=[self._make_interceptor(PeerPort(self.settings.node))],
                 services=peer_services(exchange=exchange),
             ),
             build_server(
                 bind=self.settings.local_bind,
                 credentials=server_credentials(self._local_tls),
-                limits=PortLimits(connections=self.settings.connections.local, streams=LOCAL_STREAMS),
+                limits=local_limits(self.settings.connections.local),
                 interceptors=[self._make_interceptor(LocalPort(self.settings.node, systems))],
                 services=services,
                 reflect=self.settings.reflection,

@@ -1,9 +1,9 @@
 """Authenticates, authorises and limits every call before its handler runs, and records the outcome.
 
-1. Authenticate (authentication). Refused: UNAUTHENTICATED and nothing more.
+1. Authenticate (authentication). Refused: UNAUTHENTICATED and nothing more, and the connection is ended.
 2. Authorise: the permission table; a method without a row is denied, an unknown one UNIMPLEMENTED.
 3. Limit the caller (limits): RESOURCE_EXHAUSTED with the time to wait.
-4. Parse the request, or refuse it as MALFORMED.
+4. Receive the request within the caller's buffers (buffers), and parse it, or refuse it as MALFORMED.
 5. Run the handler, with `current_call()` set. Streams repeat steps 1 and 2 every few seconds and end when they fail.
 
 Every outcome is an audit event. A refusal is recorded before it is answered; a stream when it opens; a unary call by
@@ -16,10 +16,11 @@ import asyncio
 import inspect
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from types import TracebackType
 from typing import Any, NoReturn, TypeAlias, cast
 
@@ -28,10 +29,20 @@ import grpc.aio
 import structlog
 from google.protobuf.message import DecodeError
 
-from gateway.errors import GatewayError, Kind, MalformedError, MethodUnknownError, OverloadedError
+from gateway.errors import (
+    GatewayError,
+    Kind,
+    MalformedError,
+    MethodUnknownError,
+    OverloadedError,
+    UnauthenticatedError,
+)
 from gateway.rpc.authentication import Authenticator
+from gateway.rpc.buffers import CallerBuffers
 from gateway.rpc.calls import Call, enter_call
+from gateway.rpc.disconnection import Disconnector
 from gateway.rpc.limits import CallerLimits
+from gateway.rpc.options import HEADER_OVERHEAD_BYTES, MAX_REQUEST_METADATA_BYTES
 from gateway.rpc.status import abort_with
 from gateway.trust.rules.audit import AuditEntry, AuditResult, AuditSink
 from gateway.trust.rules.permissions import PermissionTable, Principal
@@ -51,6 +62,8 @@ _log = structlog.get_logger(__name__)
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Continuation: TypeAlias = "Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]]"
+Run: TypeAlias = Callable[[Call], Awaitable[Any]]
+"""Receives and parses what comes first, and calls the handler; what that returns is awaited or iterated over."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +75,8 @@ class CallPolicy:
     limits: CallerLimits
     audit: AuditSink
     clock: Callable[[], datetime]
+    buffers: CallerBuffers = field(default_factory=CallerBuffers)
+    disconnector: Disconnector = field(default_factory=Disconnector)
     monotonic_s: Callable[[], float] = field(default=time.monotonic)
 
     def time_ms(self) -> int:
@@ -128,63 +143,74 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):
         self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
     ) -> Handler:
         method = handler_call_details.method
+        if _oversized(handler_call_details.invocation_metadata):
+            return self._refused(_headers_too_long, end_connection=True)
         wrapped = self._wrapped_handlers.get(method)
         if wrapped is None:
             handler = await continuation(handler_call_details)
             if handler is None or not _is_asynchronous(handler):
-                return self._unknown(method)  # not cached: callers choose these names
+                return self._refused(partial(_unknown, method))  # not cached: callers choose these names
             wrapped = self._wrapped_handlers[method] = self._wrapped(method, handler)
         return wrapped
 
     def _wrapped(self, method: str, handler: Handler) -> Handler:
         function = _function(handler)
-        # A single request is parsed in step 4, those of a stream when the handler reads them.
-        parse = None if handler.request_streaming else handler.request_deserializer
-        guarded = self._stream if handler.request_streaming or handler.response_streaming else self._unary
+        streams = handler.request_streaming or handler.response_streaming
 
-        async def handle(received: Any, context: Context) -> Any:
-            def run() -> Any:
-                return function(received if parse is None else parse(received), context)
+        # To gRPC every call streams its requests: so it is admitted when its headers have come, and a single request is
+        # received after that, within the caller's buffers. Those of a stream are parsed when the handler reads them.
+        async def handle(requests: AsyncIterator[Any], context: Context) -> Any:
+            async def run(call: Call) -> Any:
+                if handler.request_streaming:
+                    return function(requests, context)
+                request = await self._policy.buffers.receive(call.principal.id, context.read)
+                return function(_parsed(handler, request), context)
 
-            return await guarded(method, context, run)
+            if streams:
+                return await self._stream(method, context, run)
+            return await self._unary(method, context, run, handler.response_serializer)
 
-        return _KINDS[handler.request_streaming, handler.response_streaming](
+        return _KINDS[handler.response_streaming](
             handle,
             request_deserializer=handler.request_deserializer if handler.request_streaming else None,
-            response_serializer=handler.response_serializer,
+            response_serializer=handler.response_serializer if streams else None,
         )
 
-    async def _unary(self, method: str, context: Context, run: Callable[[], Any]) -> Any:
+    async def _unary(self, method: str, context: Context, run: Run, serialise: Callable[[Any], bytes] | None) -> Any:
         call = await self._admitted(method, context, streaming=False)
         try:
-            response = await run()  # 5
+            self._policy.buffers.require_room(call.principal.id)
+            response = await (await run(call))  # 5
             if not call.recorded and method not in UNRECORDED:
                 call.record(repeatable=True)  # a handler records effects itself
-            return response
+            return self._held(call, context, response if serialise is None else serialise(response))
         except Exception as error:
             await self._fail(call, context, error)
-        finally:
-            self._policy.release(call, streaming=False)
 
-    async def _stream(self, method: str, context: Context, run: Callable[[], Any]) -> Any:
+    def _held(self, call: Call, context: Context, answer: bytes) -> bytes:
+        caller, size = call.principal.id, len(answer)
+        self._policy.buffers.hold(caller, size)
+        context.add_done_callback(lambda _: self._policy.buffers.drop(caller, size))  # type: ignore[arg-type]
+        return answer
+
+    async def _stream(self, method: str, context: Context, run: Run) -> Any:
         call = await self._admitted(method, context, streaming=True)
         try:
             if method not in UNRECORDED:
                 call.record(reason="STREAM_OPENED", repeatable=True)
             with _Recheck(lambda: self._policy.recheck(call), self._recheck_s):
-                return await _result(run(), context)  # 5
+                return await _result(await run(call), context)  # 5
         except Exception as error:
             await self._fail(call, context, error)
-        finally:
-            self._policy.release(call, streaming=True)
 
     async def _admitted(self, method: str, context: Context, *, streaming: bool) -> Call:
         try:
             call = self._policy.admit(method, context, streaming=streaming)
         except GatewayError as error:
-            await abort_with(context, error)
+            await self._refuse(context, error)
         except Exception as error:
             await abort_with(context, _internal(method, error))
+        context.add_done_callback(lambda _: self._policy.release(call, streaming=streaming))  # type: ignore[arg-type]
         enter_call(call)
         return call
 
@@ -195,19 +221,29 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):
         self._policy.record_failure(call, failure)
         await abort_with(context, failure)
 
-    def _unknown(self, method: str) -> Handler:
+    def _refused(self, problem: Callable[[], GatewayError], *, end_connection: bool = False) -> Handler:
+        """Handles a call that is refused whoever calls; the caller is authenticated for the record."""
+
         async def refuse(_requests: Any, context: Context) -> None:
             principal: Principal | None = None
             try:
                 principal = self._policy.authenticator.authenticate(context)
-                raise MethodUnknownError(f"{method[:200]} isn't served here")
+                raise problem()
             except GatewayError as error:
                 self._policy.record_refusal(UNKNOWN_METHOD, principal, error)
-                await abort_with(context, error)
+                if end_connection:
+                    self._policy.disconnector.now(context.peer())
+                await self._refuse(context, error)
             except Exception as error:
                 await abort_with(context, _internal(UNKNOWN_METHOD, error))
 
         return grpc.stream_stream_rpc_method_handler(refuse)
+
+    async def _refuse(self, context: Context, error: GatewayError) -> NoReturn:
+        """Answers a refusal; a caller whose certificate is refused keeps its connection for the answer alone."""
+        if isinstance(error, UnauthenticatedError):
+            self._policy.disconnector.soon(context.peer())
+        await abort_with(context, error)
 
 
 class _Recheck:
@@ -253,6 +289,25 @@ async def _result(running: Any, context: Context) -> Any:
     return None
 
 
+def _headers_too_long() -> GatewayError:
+    return MalformedError(f"the call's headers have more than {MAX_REQUEST_METADATA_BYTES:,} bytes")
+
+
+def _unknown(method: str) -> GatewayError:
+    return MethodUnknownError(f"{method[:200]} isn't served here")
+
+
+def _oversized(metadata: Sequence[tuple[str, str | bytes]]) -> bool:
+    """Whether headers exceed the limit: gRPC holds callers to it that have acknowledged it, and no others."""
+    if len(metadata) * HEADER_OVERHEAD_BYTES > MAX_REQUEST_METADATA_BYTES:
+        return True
+    return sum(len(name) + len(value) + HEADER_OVERHEAD_BYTES for name, value in metadata) > MAX_REQUEST_METADATA_BYTES
+
+
+def _parsed(handler: Handler, request: bytes) -> Any:
+    return request if handler.request_deserializer is None else handler.request_deserializer(request)
+
+
 def _as_gateway_error(method: str, error: Exception) -> GatewayError:
     if isinstance(error, DecodeError):
         return MalformedError("the request isn't a message of the contract")
@@ -278,9 +333,8 @@ def _is_asynchronous(handler: Handler) -> bool:
     return inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
 
 
-_KINDS: dict[tuple[bool, bool], Callable[..., Handler]] = {
-    (False, False): grpc.unary_unary_rpc_method_handler,
-    (False, True): grpc.unary_stream_rpc_method_handler,
-    (True, False): grpc.stream_unary_rpc_method_handler,
-    (True, True): grpc.stream_stream_rpc_method_handler,
+_KINDS: dict[bool, Callable[..., Handler]] = {
+    False: grpc.stream_unary_rpc_method_handler,
+    True: grpc.stream_stream_rpc_method_handler,
 }
+"""By whether it streams responses."""

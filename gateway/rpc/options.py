@@ -10,13 +10,20 @@ HANDSHAKE_TIMEOUT_MS = 3_000
 """Milliseconds for TLS and the client's HTTP/2 greeting: ten slow round trips. A silent connection holds its place no
 longer than this."""
 
-SETTINGS_TIMEOUT_MS = 5_000
+SETTINGS_TIMEOUT_MS = 3_000
 """Milliseconds until a client must have acknowledged this server's HTTP/2 settings. Until then gRPC applies none of
 them: a header block may have 16 MB instead of MAX_REQUEST_METADATA_BYTES."""
 
 MAX_REQUEST_METADATA_BYTES = 8_192
-"""Most bytes of a call's headers, each counted with 32 bytes more (RFC 9113 section 6.5.2): ten times those of this
-product's clients. gRPC refuses a longer block by itself."""
+"""Most bytes of a call's headers, as HTTP/2 counts them: ten times those of this product's clients. gRPC refuses a
+longer block by itself, once the caller has acknowledged this server's settings."""
+
+HEADER_OVERHEAD_BYTES = 32
+"""What counts for each header beside name and value (RFC 9113 section 6.5.2)."""
+
+WINDOW_BYTES = 262_144
+"""Bytes of a call that a caller may send before somebody waits for them; 6 MB/s for each feed at 40 ms of round trip.
+Without it gRPC measures the connection and widens the window of every call, to 5 MB and more on a fast one."""
 
 MAX_IDLE_MS = 600_000
 """Milliseconds after which a connection without calls is ended, so that it doesn't hold a place for nothing."""
@@ -40,17 +47,29 @@ class PortLimits:
     Attributes:
         connections: TCP connections, those that are still in the handshake included. More are closed at once.
         streams: calls of one connection, those whose request hasn't arrived yet included.
+        waiting: calls of one method that wait for the event loop; gRPC drops more.
     """
 
     connections: int
     streams: int
+    waiting: int
 
 
-PEER_STREAMS = 96
-"""Calls of one connection on the peer port: what a partner may have open, 64 calls and 32 streams (limits)."""
+PEER_STREAMS, PEER_WAITING = 96, 64
+"""What a partner may have open (limits), 64 calls and 32 streams; and as many calls at once."""
 
-LOCAL_STREAMS = 576
-"""Calls of one connection on the local port: what an own system may have open, 512 calls and 64 streams (limits)."""
+LOCAL_STREAMS, LOCAL_WAITING = 576, 1_024
+"""What an own system may have open, 512 calls and 64 streams; and as many from two systems at once."""
+
+
+def peer_limits(connections: int) -> PortLimits:
+    """Limits of the peer port with so many connections."""
+    return PortLimits(connections=connections, streams=PEER_STREAMS, waiting=PEER_WAITING)
+
+
+def local_limits(connections: int) -> PortLimits:
+    """Limits of the local port with so many connections."""
+    return PortLimits(connections=connections, streams=LOCAL_STREAMS, waiting=LOCAL_WAITING)
 
 
 def server_options(limits: PortLimits, *, connection_age_ms: int = CONNECTION_AGE_MS) -> Options:
@@ -58,10 +77,14 @@ def server_options(limits: PortLimits, *, connection_age_ms: int = CONNECTION_AG
     return [
         *common_options(),
         ("grpc.so_reuseport", 0),  # a second process on the port must fail, not share it silently
+        ("grpc.http2.bdp_probe", 0),
+        ("grpc.http2.lookahead_bytes", WINDOW_BYTES),
         ("grpc.server_handshake_timeout_ms", HANDSHAKE_TIMEOUT_MS),
         ("grpc.http2.settings_timeout", SETTINGS_TIMEOUT_MS),
         ("grpc.max_allowed_incoming_connections", limits.connections),
         ("grpc.max_concurrent_streams", limits.streams),
+        ("grpc.server.max_pending_requests", limits.waiting),
+        ("grpc.server.max_pending_requests_hard_limit", limits.waiting),
         # Two equal limits: between a lower and a higher one gRPC refuses at random.
         ("grpc.max_metadata_size", MAX_REQUEST_METADATA_BYTES),
         ("grpc.absolute_max_metadata_size", MAX_REQUEST_METADATA_BYTES),

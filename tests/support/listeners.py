@@ -23,7 +23,7 @@ from gateway.rpc.authentication import Authenticator, LocalPort, PeerPort
 from gateway.rpc.calls import current_call
 from gateway.rpc.interceptors import AuthInterceptor, CallPolicy
 from gateway.rpc.limits import CallerLimits, default_limits
-from gateway.rpc.options import PortLimits
+from gateway.rpc.options import PortLimits, peer_limits
 from gateway.rpc.server import Listener, build_server
 from gateway.rpc.tls import channel_credentials, server_credentials
 from gateway.tls.certificates import Identity, inspect_certificate
@@ -45,7 +45,7 @@ SYSTEMS = {
 }
 
 
-LIMITS = PortLimits(connections=64, streams=96)
+LIMITS = peer_limits(64)
 """What each port of a listener takes."""
 
 
