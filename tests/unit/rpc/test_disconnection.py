@@ -20,7 +20,7 @@ class Ended:
 
     async def count(self, count: int) -> None:
         async with asyncio.timeout(30):
-            while len(self.peers) < count:
+            while len(self.peers) < count:  # noqa: ASYNC110  another thread adds to it
                 await asyncio.sleep(0.001)
 
 
