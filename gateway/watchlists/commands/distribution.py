@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import Enum
 
+from google.protobuf.message import Message
 from sqlalchemy import Connection
 
 from gateway.contract.ids import Channel, FeedOrigin
@@ -30,7 +31,7 @@ from gateway.v1 import watchlist_pb2
 from gateway.watchlists.codec import events as wire
 from gateway.watchlists.codec.events import ListKey
 from gateway.watchlists.commands.entry_sources import may_go_to
-from gateway.watchlists.service.updates import read_changes, read_update
+from gateway.watchlists.service.updates import read_changes, read_copies, read_update
 from gateway.watchlists.tables import lists as watchlists
 from gateway.watchlists.tables import progress as list_progress
 from gateway.watchlists.tables import proposals as proposal_rows
@@ -167,9 +168,11 @@ class ListDistribution:
         keyed = [(ListKey(row.list, row.entry_id), row) for row in rows]
         copies = watchlists.find_all_copies(tx.conn, partner, [key for key, _ in keyed])
         newest = read_changes(tx.conn, rows)
+        ending = [copies[key] for key, change in newest.items() if key in copies and change.ended.reason]
+        had = read_copies(tx.conn, ending)
         changes = []
         for key, row in keyed:
-            change = self._difference(tx, row, newest.get(key), copies.get(key), partner)
+            change = self._difference(tx, row, newest.get(key), copies.get(key), had=had.get(key), partner=partner)
             if change is not None:
                 changes.append(change)
         for update in wire.updates(changes, snapshot=snapshot):
@@ -182,16 +185,19 @@ class ListDistribution:
         row: EntryRow,
         newest: watchlist_pb2.WatchlistChange | None,
         copy: CopyRow | None,
+        *,
+        had: watchlist_pb2.WatchlistContent | None,
         partner: str,
     ) -> watchlist_pb2.WatchlistChange | None:
+        """What the partner is to be told; `had`: what its copy says, of an entry that ends with a reason."""
         has = copy is not None and not copy.ended
         if not row.ended and newest is not None and self._may_have(tx, newest.entered.content, partner):
             current = copy is not None and has and copy.revision >= row.revision
             return None if current else wire.copy_for(newest, partner)
-        if not has:
+        if copy is None or not has:
             return None
         if row.ended and newest is not None:
-            return newest
+            return self._end_for(tx, newest, copy, had, partner)
         tombstone = watchlist_pb2.WatchlistTombstone(
             list=row.list,
             id=row.entry_id,
@@ -201,19 +207,41 @@ class ListDistribution:
         )
         return watchlist_pb2.WatchlistChange(ended=tombstone)
 
+    def _end_for(
+        self,
+        tx: Transaction,
+        end: watchlist_pb2.WatchlistChange,
+        copy: CopyRow,
+        had: watchlist_pb2.WatchlistContent | None,
+        partner: str,
+    ) -> watchlist_pb2.WatchlistChange:
+        """The end, with its reason only for a partner that had the last revision and may be told."""
+        had_last = copy.revision == end.ended.revision
+        if not end.ended.reason or (had_last and had is not None and self._agreed(tx, end.ended, had.purpose, partner)):
+            return end
+        bare = watchlist_pb2.WatchlistChange()
+        bare.CopyFrom(end)
+        bare.ended.ClearField("reason")
+        return bare
+
     def _may_have(self, tx: Transaction, content: watchlist_pb2.WatchlistContent, partner: str) -> bool:
-        if partner not in content.releasable_to or not may_go_to(tx, content, partner):
-            return False
+        return (
+            partner in content.releasable_to
+            and may_go_to(tx, content, partner)
+            and self._agreed(tx, content, content.purpose, partner)
+        )
+
+    def _agreed(self, tx: Transaction, message: Message, purpose: str, partner: str) -> bool:
         try:
             self._agreements.require(
-                content,
+                message,
                 sender=self._node,
                 recipient=partner,
-                purpose=content.purpose,
+                purpose=purpose,
                 at_ms=tx.now_ms,
                 message_type=wire.EVENT_TYPE,
             )
         except GatewayError as error:
-            log.info("an entry that names %s isn't distributed to it: %s", partner, error)
+            log.info("%s isn't told what an entry or its end says: %s", partner, error)
             return False
         return True

@@ -11,7 +11,7 @@ from gateway.feed.tables import feeds
 from gateway.v1 import watchlist_pb2
 from gateway.watchlists.codec import events as wire
 from gateway.watchlists.codec.events import ListKey
-from gateway.watchlists.tables.lists import EntryRow
+from gateway.watchlists.tables.lists import CopyRow, EntryRow
 
 
 def read_update(conn: Connection, feed_id: int, index: int) -> watchlist_pb2.WatchlistUpdate:
@@ -43,3 +43,15 @@ def read_changes(conn: Connection, rows: Sequence[EntryRow]) -> dict[ListKey, wa
             if row.ordinal < len(update.changes):
                 changes[ListKey(row.list, row.entry_id)] = update.changes[row.ordinal]
     return changes
+
+
+def read_copies(conn: Connection, rows: Sequence[CopyRow]) -> dict[ListKey, watchlist_pb2.WatchlistContent]:
+    """What a partner's copies say, each payload read once; without ended and erased ones."""
+    wanted = {ListKey(row.list, row.entry_id): (row.feed_id, row.idx) for row in rows}
+    contents = {}
+    for place in dict.fromkeys(wanted.values()):
+        for change in read_update(conn, *place).changes:
+            key = wire.key_of(change)
+            if change.WhichOneof("change") == "entered" and wanted.get(key) == place:
+                contents[key] = change.entered.content
+    return contents

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,10 @@ from gateway.errors import (
     RequestIdReusedError,
     RevisionConflictError,
 )
+from gateway.feed.service.sender import StateCommand
 from gateway.feed.service.transaction import Transaction
 from gateway.feed.tables import dispositions, feeds, journal, progress
+from gateway.feed.tables.feeds import FeedState
 from gateway.trust.service.directory_versions import TrustedDirectory
 from gateway.trust.service.trial_federation import FEDERATION
 from gateway.v1 import watchlist_pb2, watchlist_service_pb2
@@ -326,6 +329,49 @@ def test_an_agreement_that_ends_withdraws_what_was_told_under_it(nodes: list[Pap
     exchange(*nodes)
     assert told(cn, "hk") == ["+A@1", "-A NOT_RELEASABLE"]
     assert listed(hk) == {}
+
+
+def _reasons(recipient: PaperNode) -> list[str]:
+    """Reasons of the ends that came from cn."""
+    with recipient.database.read() as conn:
+        feed = feeds.get(conn, FeedOrigin(FEDERATION, "cn", recipient.name, Channel.WATCHLIST))
+        stored = feeds.read_entries(conn, feed.id, 0, feed.size)
+    changes = [change for entry in stored for change in parse_event(entry.payload).update.changes]
+    return [change.ended.reason for change in changes if change.WhichOneof("change") == "ended"]
+
+
+def test_why_an_entry_was_withdrawn_is_told_as_far_as_the_agreement_goes(nodes: list[PaperNode]) -> None:
+    cn, hk, mo = nodes
+    propose(cn, listed_content(releasable_to=["hk", "mo"]), ids=["A"])
+    exchange(*nodes)
+    over = datetime.fromtimestamp(cn.clock.now / 1000, UTC)  # without a new version: nothing is compared again
+    cn.trust = _version(
+        cn.trust,
+        agreements=tuple(
+            replace(one, valid_until=over + timedelta(hours=1)) if one.id == "cn-hk" else one
+            for one in cn.trust.directory.agreements
+        ),
+    )
+    propose(cn, listed_content("Unrelated", releasable_to=["mo"]), ids=["B"])
+    exchange(*nodes)
+    cn.clock.forward(DAY_MS)
+    propose(cn, withdraw=[("A", 1)])
+    exchange(*nodes)
+    assert told(cn, "hk") == ["+A@1", "-A WITHDRAWN"]
+    assert (listed(hk), _reasons(hk), _reasons(mo)) == ({}, [""], ["cleared"])
+
+
+def test_why_a_revision_was_withdrawn_is_told_to_those_who_had_it_alone(nodes: list[PaperNode]) -> None:
+    cn, hk, mo = nodes
+    propose(cn, listed_content(releasable_to=["hk", "mo"]), ids=["A"])
+    exchange(*nodes)
+    to_hk = FeedOrigin(FEDERATION, "cn", "hk", Channel.WATCHLIST)
+    cn.writer.run(StateCommand(to_hk, FeedState.FORKED, "blocked meanwhile"))
+    propose(cn, listed_content(releasable_to=["mo"]), ids=["A"], revision=1)
+    propose(cn, withdraw=[("A", 2)])
+    cn.writer.run(StateCommand(to_hk, FeedState.ACTIVE, ""))
+    exchange(*nodes)
+    assert (listed(hk), _reasons(hk), _reasons(mo)) == ({}, [""], ["cleared"])
 
 
 def _version(trust: TrustedDirectory, **changes: Any) -> TrustedDirectory:
