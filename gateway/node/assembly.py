@@ -38,6 +38,7 @@ from gateway.node.directory_store import DirectoryStore, KeptVersions, pinned_an
 from gateway.node.history import History
 from gateway.node.links import Links
 from gateway.node.projections import registry
+from gateway.node.quotas import QuotaMonitor, quotas_of
 from gateway.node.rpc import NodeServicer
 from gateway.node.settings import Settings
 from gateway.node.signing_keys import LogKey, load_listed_keys
@@ -95,6 +96,7 @@ class Node:
         self._marker = settings.data_dir / "starts"
         own = own_feeds(self._directory.directory(), settings.node)
         detect_restore(self.database, self._marker, own=own, now_ms=clock())
+        self._quotas = quotas_of(settings.quotas)
         self._audit = AuditQueue()
         self._registry = registry(
             federation=settings.federation, node=settings.node, directory=self._directory.directory
@@ -117,6 +119,7 @@ class Node:
             cosigner=receipts_key,
             evidence_root=settings.data_dir / "quarantine",
             alarms=self.alarms,
+            quotas=self._quotas,
         )
         self._outgoing = Outgoing(self.database, writer=self.writer, trust=self._directory.trusted, clock=clock)
         self._audit_signer = AuditHeadSigner(
@@ -174,6 +177,7 @@ class Node:
             writer=self._writer,
             alarms=self.alarms,
             capacity=self._capacity,
+            quotas=QuotaMonitor(self._quotas, database=self.database, alarms=self.alarms, clock=self._clock),
             tls=self._peer_tls,
             now=self._now,
         )
@@ -230,6 +234,7 @@ class Node:
             signer_for=self._log_key.named,
             peers=self._peers,
             alarms=self.alarms,
+            quotas=self._quotas,
             clock=self._clock,
         )
 

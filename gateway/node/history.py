@@ -12,6 +12,7 @@ from gateway.contract.ids import UUID7_RANDOM_BYTES, uuid7
 from gateway.db.database import Database
 from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient
 from gateway.feed.service.alarms import Alarms
+from gateway.feed.service.quotas import Quotas
 from gateway.feed.service.randomness import random_bytes
 from gateway.history.commands.record import records_feed
 from gateway.history.projection.index import Retention
@@ -57,6 +58,7 @@ class History:
         signer_for: Callable[[str], Signer],
         peers: Peers,
         alarms: Alarms,
+        quotas: Quotas,
         clock: Callable[[], int],
     ) -> None:
         self._origin = records_feed(federation, node)
@@ -67,14 +69,22 @@ class History:
         self.rules = rules_of(settings)
         keep_ms = settings.answer_days * _DAY_MS
         answerer = QueryService(
-            node=node, database=database, search=self.search, trust=trust, signer_for=signer_for, clock=clock
+            node=node,
+            database=database,
+            search=self.search,
+            trust=trust,
+            signer_for=signer_for,
+            clock=clock,
+            quotas=quotas,
         )
         self.answering = QueryHandler(answerer, writer=writer, clock=clock, keep_ms=keep_ms)
         self.fanout = HistoryFanout(
             node=node,
             search=self.search,
             signer=QuerySigner(node=node, trust=trust, signer_for=signer_for, clock=clock),
-            client=QueryClient(trust=trust, peers=peers, writer=writer, alarms=alarms, clock=clock, keep_ms=keep_ms),
+            client=QueryClient(
+                trust=trust, peers=peers, writer=writer, alarms=alarms, clock=clock, keep_ms=keep_ms, quotas=quotas
+            ),
             trust=trust,
             clock=clock,
         )

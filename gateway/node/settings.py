@@ -166,6 +166,19 @@ class HistorySettings(_Section):
         return self
 
 
+class QuotaSettings(_Section):
+    """Most that each partner can have stored here in a day (UTC)."""
+
+    alert_entries: int = Field(default=5_000_000, ge=1, description="Entries of its feed of alerts.")
+    alert_mib: int = Field(default=10_240, ge=8, description="MiB of these entries and of their refusals.")
+    watchlist_entries: int = Field(default=5_000_000, ge=1, description="Entries of its feed of lists.")
+    watchlist_mib: int = Field(default=10_240, ge=8, description="MiB of these entries and of their refusals.")
+    questions: int = Field(default=1_000_000, ge=1, description="Its questions about shipments that are answered.")
+    question_mib: int = Field(default=2_048, ge=1, description="MiB of these questions with their statements.")
+    answer_records: int = Field(default=5_000_000, ge=1, description="Records in its answers to this node.")
+    answer_mib: int = Field(default=20_480, ge=64, description="MiB of these records.")
+
+
 class Settings(BaseSettings):
     """An operator's settings of one node."""
 
@@ -197,6 +210,7 @@ class Settings(BaseSettings):
     links: dict[str, LinkSettings] = Field(default_factory=dict, description="Per partner: how it is reached.")
     lists: dict[str, ListSettings] = Field(default_factory=dict, description="Per own watchlist: how it is kept.")
     history: HistorySettings = Field(default=HistorySettings(), description="How recorded shipments are kept.")
+    quotas: QuotaSettings = Field(default=QuotaSettings(), description="What each partner can have stored in a day.")
     reflection: bool = Field(default=False, description="Serve gRPC reflection on the local port.")
     log_format: str = Field(
         default="text", pattern="^(text|json)$", description="text for people, json for collectors."

@@ -20,6 +20,7 @@ from gateway.feed.service.recovery import note_progress
 from gateway.node.capacity import CapacityMonitor
 from gateway.node.directory_store import DirectoryStore
 from gateway.node.links import Links
+from gateway.node.quotas import QuotaMonitor
 from gateway.node.watchlists import Watchlists
 from gateway.tls.credentials import TlsSource
 
@@ -53,6 +54,7 @@ class Upkeep:
         writer: WriterClient,
         alarms: Alarms,
         capacity: CapacityMonitor,
+        quotas: QuotaMonitor,
         tls: TlsSource,
         now: Callable[[], datetime],
     ) -> None:
@@ -66,6 +68,7 @@ class Upkeep:
         self._writer = writer
         self._alarms = alarms
         self._capacity = capacity
+        self._quotas = quotas
         self._tls = tls
         self._now = now
 
@@ -85,6 +88,7 @@ class Upkeep:
             self._links.open(self._now())
         self._watch_certificate()
         await asyncio.to_thread(self._capacity.check)
+        await asyncio.to_thread(self._quotas.check)
         await self._writer.run(ExpireCommand(publisher=self._publisher))
         await asyncio.to_thread(note_progress, self._database, self._marker)
         await self._watchlists.keep_up()

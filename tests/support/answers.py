@@ -83,6 +83,7 @@ class Pair:
             trust=lambda: self.hk.trust,
             signer_for=self.key("hk"),
             clock=self.clock,
+            quotas=hk.quotas,
         )
 
     @staticmethod
@@ -183,7 +184,7 @@ class Pair:
         query_id = answered.question.query.query_id
         for first in range(0, len(answered.records), 7):
             some = exchange_service_pb2.AnswerRecords(records=answered.records[first : first + 7])
-            self.cn.writer.run(KeepRecordsCommand(query_id, first, some))
+            self.cn.writer.run(KeepRecordsCommand(query_id, first, some, "hk", self.cn.quotas))
         asked = asked_row(
             answered.question,
             actor="system/cn/officer",

@@ -27,6 +27,7 @@ from gateway.contract.timestamps import to_timestamp
 from gateway.db.database import Database
 from gateway.feed.projection.projector import Projector
 from gateway.feed.service.alarms import Alarms
+from gateway.feed.service.quotas import Quotas
 from gateway.feed.service.receiver import Receiver
 from gateway.feed.service.sender import Outgoing
 from gateway.feed.service.transaction import Transaction
@@ -94,6 +95,7 @@ class PaperNode:
     cosigner: Ed25519Signer
     evidence_root: Path
     audit: AuditQueue = field(default_factory=AuditQueue)
+    quotas: Quotas = field(default_factory=Quotas)
     policies: dict[str, ListPolicy] = field(default_factory=dict)
     warn_before_ms: dict[str, int] = field(default_factory=dict)
 
@@ -119,6 +121,7 @@ class PaperNode:
             cosigner=self.cosigner,
             evidence_root=self.evidence_root,
             alarms=Alarms(self.clock),
+            quotas=self.quotas,
         )
         self.outgoing = Outgoing(self.database, writer=self.writer, trust=lambda: self.trust, clock=self.clock)
 

@@ -11,6 +11,7 @@ from gateway.errors import GatewayError, InvalidRequestError, Violation
 from gateway.feed.codec import EncodedEntry, UnknownKindError
 from gateway.feed.projection.registry import LoggedEntry
 from gateway.feed.service.new_entries import new_entry
+from gateway.feed.service.quotas import Stored, count
 from gateway.feed.service.transaction import Transaction
 from gateway.feed.tables import feeds
 from gateway.feed.tables.dispositions import HELD
@@ -29,6 +30,9 @@ _NAMES = {value: name for name, value in _VALUES.items()}
 
 _MAX_FIELD_CHARS, _MAX_RULE_CHARS, _MAX_MESSAGE_CHARS, _MAX_VIOLATIONS = 512, 256, 1024, 200
 """Limits of the contract's Disposition and FieldViolation."""
+
+_MAX_VIOLATION_BYTES = 16 * 1024
+"""Most bytes of the violations in a disposition: a small entry may break hundreds of rules."""
 
 
 def outcome_name(value: feed_pb2.DispositionOutcome.ValueType) -> str:
@@ -91,7 +95,10 @@ class Answers:
         }
         for run in self._unsent():
             if run.feed.id in answered:
-                tx.append(run.feed.origin.reverse, _entry(tx, run), urgent=False)
+                answer = _entry(tx, run)
+                tx.append(run.feed.origin.reverse, answer, urgent=False)
+                if run.error is not None:
+                    _count(tx, run.feed, answer)
         for feed_id in answered:
             end = received[feed_id][-1].index + 1
             if end > received[feed_id][0].feed.disposed_size:
@@ -103,6 +110,12 @@ class Answers:
             end, first = run.first + run.count, max(run.first, run.feed.disposed_size)
             if first < end:
                 yield _Run(run.feed, first, end - first, run.outcome, run.error)
+
+
+def _count(tx: Transaction, feed: Feed, entry: EncodedEntry) -> None:
+    """Counts a refusal with the partner's entries, since it may be larger than what it refuses."""
+    stored = Stored(feed.origin.channel.value)
+    count(tx.conn, feed.partner, stored, items=0, size=entry.size_bytes, now_ms=tx.now_ms)
 
 
 def can_answer(tx: Transaction, origin: FeedOrigin) -> bool:
@@ -131,18 +144,26 @@ def _entry(tx: Transaction, run: _Run) -> EncodedEntry:
     )
     if run.error is not None:
         disposition.reason = run.error.reason
-        disposition.violations.extend(
-            feed_pb2.FieldViolation(
-                field=violation.field[:_MAX_FIELD_CHARS],
-                rule=violation.rule[:_MAX_RULE_CHARS],
-                message=violation.message[:_MAX_MESSAGE_CHARS],
-            )
-            for violation in _violations(run.error)[:_MAX_VIOLATIONS]
-        )
+        disposition.violations.extend(_listed(_violations(run.error)))
     entry_format = tx.formats[run.feed.origin.channel]
     assert entry_format.make_disposition is not None  # noqa: S101  the channel leads to partners
     event = entry_format.make_disposition(disposition, tx.now_ms)
     return new_entry(entry_format.type_name, event, now_ms=tx.now_ms, follows=run.feed.journaled_size)
+
+
+def _listed(violations: Sequence[Violation]) -> Iterator[feed_pb2.FieldViolation]:
+    """As many as fit; the first always."""
+    room = _MAX_VIOLATION_BYTES
+    for violation in violations[:_MAX_VIOLATIONS]:
+        listed = feed_pb2.FieldViolation(
+            field=violation.field[:_MAX_FIELD_CHARS],
+            rule=violation.rule[:_MAX_RULE_CHARS],
+            message=violation.message[:_MAX_MESSAGE_CHARS],
+        )
+        room -= listed.ByteSize()
+        if room < 0:
+            return
+        yield listed
 
 
 def _violations(error: GatewayError) -> Sequence[Violation]:

@@ -13,7 +13,7 @@ from gateway.contract.ids import FeedOrigin
 from gateway.contract.limits import WINDOW_BATCHES
 from gateway.contract.validation import validate
 from gateway.errors import GatewayError, InvalidRequestError, MalformedError, PermissionDeniedError, Violation
-from gateway.feed.rpc.links import LinkStatus
+from gateway.feed.rpc.links import MAX_ERROR_CHARS, LinkStatus
 from gateway.feed.rpc.sending import FeedSender
 from gateway.feed.rpc.writer_client import WriterClient, in_order
 from gateway.feed.service.receiver import Receiver, Refusal, require_moving
@@ -95,7 +95,7 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
         try:
             yield status
         except GatewayError as error:
-            status.last_error = f"{error.reason}: {error.message}"
+            status.last_error = f"{error.reason}: {error.message}"[:MAX_ERROR_CHARS]
             raise
         finally:
             status.connected = False
@@ -132,6 +132,7 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
     async def QueryHistory(
         self, request: pb.QueryHistoryRequest, context: Context
     ) -> AsyncIterator[pb.QueryHistoryResponse]:
+        current_call().brings(request.query)
         validate(request)
         async with aclosing(self._answer_query(request)) as messages:
             async for message in messages:

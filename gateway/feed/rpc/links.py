@@ -21,6 +21,7 @@ from gateway.errors import (
     LinkSuspendedError,
     MalformedError,
     MisbehaviourError,
+    OverloadedError,
     PermissionDeniedError,
     QuarantinedError,
     UnauthenticatedError,
@@ -45,6 +46,12 @@ MAX_BACKOFF_S = 0.8
 
 BLOCKED_BACKOFF_S = 2.0
 """Wait in states that only people can change, in seconds."""
+
+FULL_BACKOFF_S = 60.0
+"""Longest wait, in seconds, where the recipient's quota is full: it says how long, but its operator may raise it."""
+
+MAX_ERROR_CHARS = 1_024
+"""Longest error kept of a link, in characters: partners write them."""
 
 _REFRESH_S = 1.0
 """Interval of checks for new credentials or directory, in seconds."""
@@ -145,12 +152,14 @@ class Link(ABC):
         self.status.last_exchange_at = self._clock()
 
     def _failed(self, error: GatewayError, backoff: float) -> float:
-        text = f"{error.reason}: {error.message}"
+        text = f"{error.reason}: {error.message}"[:MAX_ERROR_CHARS]
         if text != self.status.last_error:
             log.warning("link %s: %s", self.origin, text)
         was_connected, self.status.last_error = self.status.connected, text
         if isinstance(error, _NEEDS_PEOPLE):
             return BLOCKED_BACKOFF_S
+        if isinstance(error, OverloadedError) and error.retry_after_s is not None:
+            return max(backoff, min(error.retry_after_s, FULL_BACKOFF_S))
         return FIRST_BACKOFF_S if was_connected else backoff
 
     async def _wait(self, backoff: float) -> None:

@@ -5,7 +5,7 @@ Steps as in docs/protocol.md:
 5. (a) The caller is the publisher, this node the recipient. (b) The feed isn't suspended or in quarantine.
 6. (a) The batch begins where the feed ends; a repeated one is receipted again, or a fork if it differs. (b) Entries are
    within limits, headers canonical, payloads match digests. (c) A valid log key of the publisher signed the checkpoint.
-   (d) Its size and root equal those computed.
+   (d) Its size and root equal those computed. (e) The publisher's quota of the day has room; otherwise it waits.
 7. Entries, checkpoint and cosignature are committed together; the receipt follows. Entries with missing dependencies
    stay pending.
 """
@@ -34,6 +34,7 @@ from gateway.errors import (
 )
 from gateway.feed.codec import EncodedEntry, check_entry, parse_header
 from gateway.feed.service.alarms import Alarms
+from gateway.feed.service.quotas import Quotas, Stored
 from gateway.feed.service.transaction import Transaction
 from gateway.feed.tables import checkpoints, feeds
 from gateway.feed.tables.checkpoints import StoredCheckpoint
@@ -45,6 +46,7 @@ from gateway.tlog.cosignature import cosign
 from gateway.tlog.merkle import Growth
 from gateway.tlog.note import Signer
 from gateway.tlog.tiles import tree_root
+from gateway.translation.plain_text import printable_line
 from gateway.trust.service.directory_versions import TrustedDirectory
 from gateway.v1 import feed_pb2
 
@@ -70,6 +72,7 @@ class Receiver:
         cosigner: Signer,
         evidence_root: Path,
         alarms: Alarms,
+        quotas: Quotas,
     ) -> None:
         self.federation = federation
         self.node = node
@@ -77,6 +80,7 @@ class Receiver:
         self._cosigner = cosigner
         self._evidence_root = evidence_root
         self._alarms = alarms
+        self.quotas = quotas
 
     def require_right_peer(self, peer: str, origin_line: str) -> FeedOrigin:
         """Step 5a.
@@ -130,7 +134,10 @@ class Receiver:
         stamp = datetime.fromtimestamp(tx.now_ms / 1000, UTC).strftime("%Y%m%dT%H%M%S.%f")
         folder = self._evidence_root / f"{feed.origin.line.replace('/', '_')}-{stamp}"
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for name, content in {**evidence, "problem.txt": f"{feed.origin}\n{problem}\n".encode()}.items():
+        for name, content in {
+            **evidence,
+            "problem.txt": f"{feed.origin}\n{printable_line(problem)}\n".encode(),
+        }.items():
             replace_file(folder / name, content, mode=OWNER_ONLY)
         feeds.set_state(
             tx.conn, feed.id, FeedState.QUARANTINED, reason=problem, since=tx.now_ms, evidence_path=str(folder)
@@ -163,6 +170,14 @@ class ReceiveCommand:
             growth = self._verified_growth(feed, tx.now_ms)  # 6c, 6d
         except (VerificationError, MalformedError) as error:
             return self._quarantine(tx, feed, feed.checkpoint, error.message)
+        self._receiver.quotas.take(  # 6e
+            tx.conn,
+            self._origin.publisher,
+            Stored(self._origin.channel.value),
+            items=len(self._entries),
+            size=sum(entry.size_bytes for entry in self._entries) + len(self.batch.checkpoint),
+            now_ms=tx.now_ms,
+        )
         return self._commit(tx, feed, growth)  # 7
 
     def _verified_growth(self, feed: Feed, now_ms: int) -> Growth:

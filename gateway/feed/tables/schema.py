@@ -101,6 +101,17 @@ defects = Table(
     Column("noted_at", BigInteger, nullable=False),
 )
 
+partner_usage = Table(
+    "partner_usage",
+    metadata,
+    Column("day", Integer, primary_key=True, autoincrement=False),  # since 1970, UTC
+    Column("partner", String(32), primary_key=True),
+    Column("kind", String(16), primary_key=True),
+    Column("items", BigInteger, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 projector_progress = progress_table(
     "projector_progress",
     Column("position", BigInteger, nullable=False),  # last one projected in the local log

@@ -13,6 +13,7 @@ import grpc.aio
 from gateway.errors import DeadlineExceededError, DirectoryError, GatewayError, Kind, UnavailableError
 from gateway.feed.rpc.writer_client import WriterClient, forget
 from gateway.feed.service.alarms import ANSWER_WRONG, Alarms
+from gateway.feed.service.quotas import Quotas
 from gateway.history.codec.signed_texts import Statement
 from gateway.history.service.queries import AnswerVerifier, KeepAskedCommand, KeepRecordsCommand, SignedQuery, asked_row
 from gateway.rpc.calls import Call
@@ -45,6 +46,7 @@ class QueryClient:
     alarms: Alarms
     clock: Callable[[], int]
     keep_ms: int
+    quotas: Quotas
     _limits: dict[str, asyncio.Semaphore] = field(default_factory=dict)
 
     async def send(
@@ -148,9 +150,9 @@ class _Exchange:
     async def _take_records(self, came: exchange_service_pb2.AnswerRecords) -> None:
         first = self._answer.count
         came.DiscardUnknownFields()  # the statement doesn't cover them
-        self._kept.append(
-            self._by.writer.submit(KeepRecordsCommand(self._query.query.query_id, first, came), deferrable=True)
-        )
+        query = self._query.query
+        command = KeepRecordsCommand(query.query_id, first, came, query.answerer, self._by.quotas)
+        self._kept.append(self._by.writer.submit(command, deferrable=True))
         few = len(came.records) <= FEW
         self._sink(self._answer.take(came) if few else await asyncio.to_thread(self._answer.take, came))
 

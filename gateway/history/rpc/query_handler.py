@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import TypeAlias
 
-from gateway.errors import GatewayError, Kind
+from gateway.errors import GatewayError
 from gateway.feed.rpc.writer_client import WriterClient, forget
 from gateway.history.codec.signed_texts import in_messages
 from gateway.history.service.answers import KeepAnsweredCommand, QueryService, SignedAnswer, VerifiedQuery, answered_row
@@ -37,7 +37,6 @@ class QueryHandler:
             GatewayError: see history.service.answers.
         """
         call = current_call()
-        call.brings(request.query)
         verified, begun = await asyncio.to_thread(self._begin, call.principal.node, request)
         grounds = verified.query.grounds
         call.concerns(
@@ -47,8 +46,7 @@ class QueryHandler:
             subject_ids=[verified.query.query_id],
         )
         if isinstance(begun, GatewayError):
-            self._keep_unanswered(verified, call, begun)
-            raise begun
+            raise begun  # the audit log has the question's digest; nothing of it is kept
         answer, first = begun
         call.record(reason="QUESTION_ACCEPTED")  # before any record leaves
         async with aclosing(self._messages(call, verified, answer, first)) as messages:
@@ -85,7 +83,8 @@ class QueryHandler:
                 yield message
             await kept
         except GatewayError as error:
-            self._keep_unanswered(verified, call, error, answer.count)
+            if answer.count:  # records have left
+                self._keep(verified, call, outcome="failed", reason=error.message, count=answer.count)
             raise
         except (asyncio.CancelledError, GeneratorExit):
             self._cancelled(verified, call, answer)
@@ -118,10 +117,6 @@ class QueryHandler:
         except GatewayError as error:
             log.error("a cancelled answer isn't in the audit log: %s", error.message)
         self._keep(verified, call, outcome="cancelled", count=answer.count)
-
-    def _keep_unanswered(self, verified: VerifiedQuery, call: Call, error: GatewayError, count: int = 0) -> None:
-        outcome = "denied" if error.kind is Kind.PERMISSION_DENIED else "failed"
-        self._keep(verified, call, outcome=outcome, reason=error.message, count=count)
 
     def _keep(self, verified: VerifiedQuery, call: Call, *, outcome: str, reason: str = "", count: int = 0) -> None:
         row = answered_row(

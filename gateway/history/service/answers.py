@@ -5,7 +5,8 @@
 2. form: the query is canonical and valid by the contract, and its criteria don't match everything.
 3. parties: this federation, from the node in the connection's certificate, to this node; the id is the note's.
 4. time: its time and its id's time are at most MAX_CLOCK_SKEW_MS from now, against replay.
-5. once: its id wasn't answered before, so that one id never has two signed answers.
+5. once: its id wasn't answered before, so that one id never has two signed answers; and the asker's quota of the day
+   has room for it.
 6. agreement: history.service.terms allows it; a further page goes on from an answer to the same node.
 7. search: newest first, by the fields of the agreement's classes alone; each record lists the fields that the agreement
    withholds, whether the record has them or not.
@@ -35,6 +36,7 @@ from gateway.errors import (
     TooLargeError,
     Violation,
 )
+from gateway.feed.service.quotas import Quotas, Stored, count
 from gateway.feed.service.randomness import random_bytes
 from gateway.feed.service.transaction import Transaction
 from gateway.history.codec.signed_texts import Statement, open_question, parse_query, query_digest, question_origin
@@ -75,9 +77,11 @@ class QueryService:
         trust: Callable[[], TrustedDirectory],
         signer_for: SignerFor,
         clock: Callable[[], int],
+        quotas: Quotas,
     ) -> None:
         self.node = node
         self._database = database
+        self._quotas = quotas
         self._search = search
         self._trust = trust
         self._signer_for = signer_for
@@ -107,6 +111,8 @@ class QueryService:
         with self._database.look() as conn:  # 5
             if answers.find(conn, ANSWERED, query.query_id) is not None:
                 raise _answered_before(query.query_id)
+            size = len(data) + len(note)
+            self._quotas.require_room(conn, peer, Stored.QUESTIONS, items=1, size=size, now_ms=now_ms)
         return VerifiedQuery(query, data, note)
 
     def begin(self, verified: VerifiedQuery) -> SignedAnswer:
@@ -254,6 +260,9 @@ class KeepAnsweredCommand:
         answers.add(tx.conn, self.row)
         if self.next_page is not None:
             answers.add_page(tx.conn, self.next_page)
+        # Also beyond the bound: records have left.
+        size = len(self.row.query) + len(self.row.note) + len(self.row.statement)
+        count(tx.conn, self.row.partner, Stored.QUESTIONS, items=1, size=size, now_ms=tx.now_ms)
 
 
 def answered_row(

@@ -23,6 +23,7 @@ from gateway.contract.limits import MAX_ANSWER_BYTES, MAX_RECORD_BYTES
 from gateway.contract.timestamps import to_ms, to_timestamp
 from gateway.contract.validation import impossible_times
 from gateway.errors import TooLargeError, VerificationError
+from gateway.feed.service.quotas import Quotas, Stored
 from gateway.feed.service.randomness import random_bytes
 from gateway.feed.service.transaction import Transaction
 from gateway.history.codec.signed_texts import (
@@ -218,15 +219,19 @@ def asked_row(
 
 @dataclass(frozen=True, slots=True)
 class KeepRecordsCommand:
-    """Stores records of an answer as received."""
+    """Stores records of an answer as received; raises OverloadedError beyond the partner's quota of the day."""
 
     query_id: str
     first: int
     records: exchange_service_pb2.AnswerRecords
+    partner: str
+    quotas: Quotas
     weight: int = 10
 
     def execute(self, tx: Transaction) -> None:
-        answers.add_records(tx.conn, self.query_id, self.first, self.records.SerializeToString())
+        data, items = self.records.SerializeToString(), len(self.records.records)
+        self.quotas.take(tx.conn, self.partner, Stored.ANSWERS, items=items, size=len(data), now_ms=tx.now_ms)
+        answers.add_records(tx.conn, self.query_id, self.first, data)
 
 
 @dataclass(frozen=True, slots=True)

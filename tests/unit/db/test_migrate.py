@@ -113,7 +113,7 @@ def test_a_newer_database_is_refused_and_left_alone(make_empty_database: MakeDat
     migrate.upgrade(database)
     with database.write() as conn:
         conn.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(ConfigurationError, match="schema version 9999, this software knows up to 0003"):
+    with pytest.raises(ConfigurationError, match=r"schema version 9999, this software knows up to 00\d\d"):
         migrate.upgrade(database)
     with database.read() as conn:
         assert migrate.schema_version(conn) == "9999"

@@ -399,7 +399,9 @@ def test_records_of_an_answer_that_never_ended_go(either: Pair) -> None:
     kept = either.ask().question.query.query_id
     orphan = either.question().query.query_id
     for first in (0, 7):
-        command = history_ask.KeepRecordsCommand(orphan, first, AnswerRecords(records=[b"came"]))
+        command = history_ask.KeepRecordsCommand(
+            orphan, first, AnswerRecords(records=[b"came"]), "hk", either.cn.quotas
+        )
         either.cn.writer.run(command)
     assert either.cn.writer.run(PurgeOrphansCommand()) == 0  # it may still be coming
     either.clock.forward(2 * DAY_MS)
