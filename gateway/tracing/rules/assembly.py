@@ -101,11 +101,11 @@ def _links(
     for index, edges in grown.items():
         if index not in at:
             continue
-        told: dict[tuple[int, LinkKind, str], TraceLink] = {}
+        distinct: dict[tuple[int, LinkKind, str], TraceLink] = {}
         for edge in edges:
             link = _link(edge, index, known, at)
-            told.setdefault((link.leg, edge.kind, link.value), link)
-        links[index] = sorted(told.values(), key=lambda link: (-link.strength, link.leg, link.kind, link.value))[
+            distinct.setdefault((link.leg, edge.kind, link.value), link)
+        links[index] = sorted(distinct.values(), key=lambda link: (-link.strength, link.leg, link.kind, link.value))[
             :MAX_LINKS
         ]
     return links

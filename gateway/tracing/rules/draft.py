@@ -167,10 +167,12 @@ def _hit(discrepancy: trace_pb2.Discrepancy) -> alert_pb2.RuleHit:
 
 def _subject(records: Sequence[HistoryRecord]) -> alert_pb2.Subject:
     subject = alert_pb2.Subject(
-        references=_first(_references(records), MAX_REFERENCES, lambda each: (each.kind, plain(each.value))),
+        references=_first(
+            _references(records), MAX_REFERENCES, lambda reference: (reference.kind, plain(reference.value))
+        ),
         equipment=_equipment(records),
-        means=_first(_means(records), MAX_MEANS, lambda each: each.SerializeToString(deterministic=True)),
-        parties=_first(_parties(records), MAX_PARTIES, lambda each: each.SerializeToString(deterministic=True)),
+        means=_first(_means(records), MAX_MEANS, _bytes),
+        parties=_first(_parties(records), MAX_PARTIES, _bytes),
     )
     if not subject.ByteSize():  # all is withheld: the record id finds it at its node
         subject.references.extend(
@@ -182,6 +184,10 @@ def _subject(records: Sequence[HistoryRecord]) -> alert_pb2.Subject:
             for record in records[:MAX_REFERENCES]
         )
     return subject
+
+
+def _bytes(message: Message) -> bytes:
+    return message.SerializeToString(deterministic=True)
 
 
 def _first(messages: Iterable[MessageT], limit: int, key: Callable[[MessageT], object]) -> list[MessageT]:
@@ -235,13 +241,13 @@ def _route(records: Sequence[HistoryRecord]) -> list[goods_pb2.RouteLeg]:
         ordered = sorted(legs.values(), key=lambda leg: leg.departure.seconds or leg.arrival.seconds)
         return ordered[:MAX_ROUTE]
     territories = [territory_of(record) for record in records]
-    found = []
+    made = []
     for start, end in pairwise(territories):
         if start and end and start != end:
             leg = goods_pb2.RouteLeg(to=goods_pb2.Place(territory=end))
             getattr(leg, "from").territory = start
-            found.append(leg)
-    return found[:MAX_ROUTE]
+            made.append(leg)
+    return made[:MAX_ROUTE]
 
 
 def _place(place: goods_pb2.Place) -> tuple[str, str, str]:

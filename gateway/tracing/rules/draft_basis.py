@@ -21,13 +21,17 @@ def part_for(recipient: str, trace: Trace, gathering: Gathering, onward: OnwardT
     learn of each other. With an empty recipient it has own records alone.
     """
     names = {name_of(leg.record) for leg in trace.legs if onward.permits(leg.record.node, recipient)}
-    known = [each for each in gathering.graph.known if name_of(each.record) in names]
+    known = [traced for traced in gathering.graph.known if name_of(traced.record) in names]
     answers = [answer for answer in trace.answers if onward.permits(answer.node, recipient)]
     part = assemble(Gathering(_hits(known, onward.own)), answers)
     del part.events[:]
     for leg in part.legs:
         shipment = leg.record.shipment
-        kept = [one for one in shipment.inspections if one.alert.publisher in ("", onward.own, recipient)]
+        kept = [
+            inspection
+            for inspection in shipment.inspections
+            if inspection.alert.publisher in ("", onward.own, recipient)
+        ]
         del shipment.inspections[:]
         shipment.inspections.extend(kept)
     return part
@@ -35,24 +39,28 @@ def part_for(recipient: str, trace: Trace, gathering: Gathering, onward: OnwardT
 
 def _hits(known: list[TraceRecord], own: str) -> Iterator[RecordHit]:
     """The part begins with the newest own record, or else with the newest."""
-    possible = [index for index, each in enumerate(known) if each.record.node == own] or range(len(known))
+    possible = [index for index, traced in enumerate(known) if traced.record.node == own] or range(len(known))
     begins = in_order(possible, known)[-1:]
-    for index, each in enumerate(known):
+    for index, traced in enumerate(known):
         if index in begins:
-            yield RecordHit(each.record, query_id=each.query_id)
-        yield from (RecordHit(each.record, question, each.query_id) for question in each.by)
-        if index not in begins and not each.by:
+            yield RecordHit(traced.record, query_id=traced.query_id)
+        yield from (RecordHit(traced.record, question, traced.query_id) for question in traced.by)
+        if index not in begins and not traced.by:
             # Linked like one that a question found.
-            yield RecordHit(each.record, SearchCriteria(), each.query_id)
+            yield RecordHit(traced.record, SearchCriteria(), traced.query_id)
 
 
 def also_in(trace: Trace, part: Trace, discrepancies: list[Discrepancy]) -> list[Discrepancy]:
     """Those discrepancies of a part that the whole trace has too: in a part a record may seem to be missing."""
-    of_trace = {(one.rule_id, name_of(trace.legs[leg].record)) for one in trace.discrepancies for leg in one.legs}
+    of_trace = {
+        (discrepancy.rule_id, name_of(trace.legs[leg].record))
+        for discrepancy in trace.discrepancies
+        for leg in discrepancy.legs
+    }
     return [
-        one
-        for one in discrepancies
-        if any((one.rule_id, name_of(part.legs[leg].record)) in of_trace for leg in one.legs)
+        discrepancy
+        for discrepancy in discrepancies
+        if any((discrepancy.rule_id, name_of(part.legs[leg].record)) in of_trace for leg in discrepancy.legs)
     ]
 
 

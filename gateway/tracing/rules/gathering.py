@@ -35,7 +35,7 @@ class Gathering:
         """The graph of these nodes' records alone, as if no other node had any."""
         if nodes not in self._parts:
             known, _ = self._merge()
-            self._parts[nodes] = build_link_graph([each for each in known if each.record.node in nodes])
+            self._parts[nodes] = build_link_graph([traced for traced in known if traced.record.node in nodes])
         return self._parts[nodes]
 
     @property

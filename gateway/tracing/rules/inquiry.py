@@ -111,9 +111,9 @@ def _unasked(
             if asked_as is not None and value not in known:
                 unasked.setdefault((asked_as, value), (key.kind, set()))[1].add(keyed.record.record.node)
     if has_gap([keyed.record.record for keyed in consignment]) and not _asked_traders(asked):
-        told = _traders(basis)
+        askable = _traders(basis)
         for (scheme, value), (_, sources) in _traders(consignment).items():
-            if (scheme, value) not in told:
+            if (scheme, value) not in askable:
                 unasked[f"party {scheme}", value] = (LinkKind.PARTY, sources)
     return unasked
 

@@ -99,7 +99,9 @@ class AlertDrafter:
         self._examiner.examine(part, now)
         rules = set(request.draft_rules)
         discrepancies = [
-            one for one in also_in(trace, part, list(part.discrepancies)) if not rules or one.rule_id in rules
+            discrepancy
+            for discrepancy in also_in(trace, part, list(part.discrepancies))
+            if not rules or discrepancy.rule_id in rules
         ]
         draft = draft_alert(part, discrepancies, request.grounds, self._node, now=now)
         if draft is None:

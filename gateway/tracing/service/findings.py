@@ -82,7 +82,7 @@ class FindingBatch:
 
 @dataclass(frozen=True, slots=True)
 class _ReportedFinding:
-    said: alert_pb2.AlertFinding
+    finding: alert_pb2.AlertFinding
     inspection: Inspection
 
     @classmethod
@@ -125,9 +125,9 @@ class _FindingIndex:
         if position in self._known:
             return
         self._known.add(position)
-        for sought in finding.inspection.sought():
-            for key in sought.keys:
-                self._by_key.setdefault(key, []).append((position, sought.record_filter))
+        for query in finding.inspection.queries():
+            for key in query.keys:
+                self._by_key.setdefault(key, []).append((position, query.record_filter))
 
     def concerned(self, conn: Connection, *, after: int, until: int) -> list[int]:
         """Findings that may concern new records."""
@@ -210,29 +210,29 @@ class FindingSearch:
         for step in steps:
             for position, payload in findings.own_steps(conn, self._node, after=step - 1, until=step, limit=1):
                 finding = _ReportedFinding.of(conn, self._node, position, payload)
-                for one in _missing(conn, finding) if finding is not None else ():
-                    made[one.SerializeToString(deterministic=True)] = one
+                for addition in _missing(conn, finding) if finding is not None else ():
+                    made[addition.SerializeToString(deterministic=True)] = addition
         return tuple(made.values())
 
 
-def _missing(conn: Connection, finding: _ReportedFinding) -> Iterator[shipment_pb2.ShipmentAddition]:
+def _missing(conn: Connection, reported: _ReportedFinding) -> Iterator[shipment_pb2.ShipmentAddition]:
     """A finding for each of its records without it."""
-    inspected = inspection_of(finding.said)
+    inspected = inspection_of(reported.finding)
     records = {
         current_record.record_id: current_record.shipment
-        for current_record in current_records(conn, _candidates(conn, finding))
+        for current_record in current_records(conn, _candidates(conn, reported))
     }
-    for record_id in finding.inspection.meant(records)[:MOST_RECORDS]:
+    for record_id in reported.inspection.meant(records)[:MOST_RECORDS]:
         if inspected not in records[record_id].inspections:
             yield shipment_pb2.ShipmentAddition(record_id=record_id, inspections=[inspected])
 
 
-def _candidates(conn: Connection, finding: _ReportedFinding) -> list[str]:
+def _candidates(conn: Connection, reported: _ReportedFinding) -> list[str]:
     """Records that a finding may concern, nearest to the inspection first."""
     positions: set[int] = set()
-    for keys, record_filter in finding.inspection.sought():
+    for keys, record_filter in reported.inspection.queries():
         positions.update(shipment_search.search(conn, [keys], record_filter, before=NEWEST, limit=MOST_POSITIONS))
-    at = to_ms(finding.said.inspected_at)
+    at = to_ms(reported.finding.inspected_at)
     rows = sorted(shipments.revisions(conn, list(positions)).values(), key=lambda row: abs(row.declared_at - at))
     return list(dict.fromkeys(row.record_id for row in rows))[:MAX_RECORDS]
 

@@ -42,7 +42,7 @@ class Inspection:
     at: Timestamp
     node: str
 
-    def sought(self) -> Iterator[RecordQuery]:
+    def queries(self) -> Iterator[RecordQuery]:
         """Queries for all candidate records."""
         for key in link_keys(_record(self.subject, self.at)):
             if key.kind in DOCUMENTS | EQUIPMENT:

@@ -156,7 +156,7 @@ def test_what_is_sought_finds_by_time_too() -> None:
     day_ms = 24 * 3600 * 1000
     years = [
         (record_filter.declared_until - record_filter.declared_from) // day_ms
-        for _, record_filter in Inspection(subject, day(0), "hk").sought()
+        for _, record_filter in Inspection(subject, day(0), "hk").queries()
     ]
 
     assert sorted(years) == [2 * (45 + 14), 2 * (180 + 14), 2 * (9 * 365 + 14)]
