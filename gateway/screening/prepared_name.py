@@ -11,7 +11,7 @@ from gateway.screening.organisations.variant import OrganisationVariant
 from gateway.screening.persons.reading import PersonVariant, read_person
 from gateway.screening.plain import PlainVariant, read_plain
 from gateway.screening.result import NameKind
-from gateway.screening.text.lookalikes import OVERRIDE, Spelling, spellings
+from gateway.screening.text.lookalikes import OVERRIDE, Spelling, other_spellings
 from gateway.screening.text.normalisation import clean, han_part, has_han, is_overridden
 
 _NO_NOTES: Mapping[str, str] = MappingProxyType({})
@@ -40,14 +40,13 @@ class PreparedName(NamedTuple):
 def prepare(text: str, kind: NameKind = NameKind.UNKNOWN) -> PreparedName:
     """Reads a name. An unknown kind is guessed: a legal form or line of business shows an organisation."""
     cleaned = clean(text)
-    ways = spellings(cleaned, least_letters=_LEAST_LETTERS.get(kind, 0))
+    others = other_spellings(cleaned, least_letters=_LEAST_LETTERS.get(kind, 0))
     if kind == NameKind.UNKNOWN:
-        is_organisation = any(looks_like_organisation(way.text, _han(way.text)) for way in ways)
+        texts = (cleaned, *(other.text for other in others))
+        is_organisation = any(looks_like_organisation(way, _han(way)) for way in texts)
         kind = NameKind.ORGANISATION if is_organisation else NameKind.PERSON
     name = _read(text, kind, cleaned)
-    if len(ways) > 1 or is_overridden(text):
-        return _with_spellings(name, ways)
-    return name
+    return _with_spellings(name, others) if others or is_overridden(text) else name
 
 
 def _read(text: str, kind: NameKind, cleaned: str) -> PreparedName:
@@ -67,13 +66,13 @@ def _texts(name: PreparedName) -> list[str]:
     return parties + [plain.text for plain in name.plains]
 
 
-def _with_spellings(name: PreparedName, ways: tuple[Spelling, ...]) -> PreparedName:
+def _with_spellings(name: PreparedName, others: tuple[Spelling, ...]) -> PreparedName:
     """Adds what the other spellings read, without repetition."""
     order = OVERRIDE if is_overridden(name.text) else ""
-    notes: dict[str, str] = {}
-    read = [_read(name.text, name.kind, way.text) for way in ways]
-    for way, reading in zip(ways, read, strict=True):
-        note = "; ".join(filter(None, (order, way.note)))
+    notes = dict.fromkeys(_texts(name), order)
+    read = [name, *(_read(name.text, name.kind, other.text) for other in others)]
+    for other, reading in zip(others, read[1:], strict=True):
+        note = "; ".join(filter(None, (order, other.note)))
         for text in _texts(reading):
             notes.setdefault(text, note)
     return name._replace(

@@ -9,13 +9,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
-from functools import lru_cache
 from importlib import resources
 from itertools import product
 from typing import NamedTuple
 
 MAX_SPELLINGS = 10
-"""Ways to read a name; each has keys of its own."""
+"""Further ways to read a name; each has keys of its own."""
 
 MAX_CHOICES = 3
 """Digits 1 of a name that are read as i and as l in all combinations; of more, all as i or all as l."""
@@ -32,7 +31,7 @@ LETTERS = "letters were read as the ones that they look like"
 
 
 class Spelling(NamedTuple):
-    """A way to read a name. `note` says what was changed, in a sentence; empty as written."""
+    """A way to read a name. `note` says what was changed, in a sentence."""
 
     text: str
     note: str
@@ -59,7 +58,6 @@ _ALPHABETS = {script: _from_latin(script) for script in ("CYRILLIC", "GREEK")}
 """Scripts whose words may hide Latin letters."""
 
 
-@lru_cache(maxsize=16_384)
 def letters_as_seen(text: str) -> str:
     """The text with words in one script that look the same; unchanged if none need it.
 
@@ -97,17 +95,15 @@ def _word(word: str, all_look_latin: bool) -> str:
     return word
 
 
-def spellings(text: str, *, least_letters: int) -> tuple[Spelling, ...]:
-    """A name as written, then as it looks.
+def other_spellings(text: str, *, least_letters: int) -> tuple[Spelling, ...]:
+    """A name as it looks, in every way that differs from how it is written; usually none.
 
     Args:
         least_letters: letters that a word needs for its digits to be read as letters too; 0: never, as on plates.
     """
     seen = letters_as_seen(text)
-    ways = [Spelling(text, "")]
-    if seen != text:
-        ways.append(Spelling(seen, LETTERS))
-    if least_letters and _WITH_DIGIT.search(seen):
+    ways = [Spelling(seen, LETTERS)] if seen != text else []
+    if least_letters and _DIGIT.search(seen) and _WITH_DIGIT.search(seen):
         note = DIGITS if seen == text else f"{LETTERS}; {DIGITS}"
         ways += [Spelling(spelling, note) for spelling in _without_digits(seen, least_letters) if spelling != seen]
     return tuple(ways[:MAX_SPELLINGS])

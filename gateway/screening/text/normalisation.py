@@ -56,7 +56,7 @@ def is_overridden(text: str) -> bool:
 
 def as_shown(text: str) -> str:
     """Letters in the order of display, without characters that show nothing."""
-    if text.isprintable() and not (not text.isascii() and _INVISIBLE.search(text)):
+    if text.isprintable() and (text.isascii() or not _INVISIBLE.search(text)):
         return text
     if is_overridden(text):
         text = _in_shown_order(text)
