@@ -10,6 +10,9 @@ from __future__ import annotations
 from functools import cache
 from typing import TypeAlias
 
+MOST_KEYS_IN_ORDER = 4
+"""Most keys of a set that SQLite looks up one after the other: a value has a key for each class of fields."""
+
 FilterShape: TypeAlias = tuple[bool, bool, int]
 """See RecordFilter.shape."""
 
@@ -22,11 +25,7 @@ def sqlite_text(shape: tuple[int, ...], segments: int, conditions: FilterShape) 
     """
     first, *others = shape
     where = [f"k.segment IN ({_marks(segments)})", f"k.key IN ({_marks(first)})", "k.position >= ?", "k.position < ?"]
-    where += [
-        "EXISTS (SELECT 1 FROM shipment_keys o WHERE o.segment = k.segment AND o.position = k.position "
-        f"AND o.key IN ({_marks(count)}))"
-        for count in others
-    ]
+    where += [_sqlite_match(count) for count in others]
     since, until, procedures = conditions
     join = "JOIN shipment_revisions r ON r.position = k.position" if since or until or procedures else ""
     where += ["r.declared_at >= ?"] if since else []
@@ -45,6 +44,14 @@ def sqlite_text_by_key(shape: tuple[int, ...], conditions: FilterShape) -> str:
     walk = sqlite_text((1, *shape[1:]), 1, conditions)
     walks = " UNION ALL ".join([f"SELECT position FROM ({walk}) walk"] * shape[0])
     return f"SELECT DISTINCT position FROM ({walks}) walks ORDER BY position DESC LIMIT ?"
+
+
+def _sqlite_match(keys: int) -> str:
+    """Whether a position has one of some keys; of few the first is looked up first, which is the likeliest."""
+    look_up = "EXISTS (SELECT 1 FROM shipment_keys o WHERE o.segment = k.segment AND o.position = k.position AND o.key"
+    if keys <= MOST_KEYS_IN_ORDER:
+        return f"({' OR '.join([f'{look_up} = ?)'] * keys)})"
+    return f"{look_up} IN ({_marks(keys)}))"
 
 
 def _marks(count: int) -> str:
