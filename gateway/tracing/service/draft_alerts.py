@@ -17,6 +17,7 @@ from gateway.tracing.rules.gathering import Gathering
 from gateway.tracing.rules.onward_transfer import OnwardTransfer
 from gateway.trust.rules.directory import Directory, FieldClass
 from gateway.trust.rules.disclosure import redact
+from gateway.trust.service.agreements import EVERY_CLASS
 from gateway.v1 import alert_pb2, trace_pb2
 from gateway.v1.history_service_pb2 import TraceConsignmentRequest
 
@@ -33,11 +34,17 @@ class TraceExaminer:
         self._rules = rules
         self._siblings = siblings
 
-    def examine(self, trace: trace_pb2.Trace, now: datetime) -> None:
-        """Fills `controlled` of the legs, `discrepancies` and the versions."""
+    def examine(self, trace: trace_pb2.Trace, now: datetime, *, classes: Collection[FieldClass] = EVERY_CLASS) -> None:
+        """Fills `controlled` of the legs, `discrepancies` and the versions.
+
+        Args:
+            classes: of fields of further own records that may count; the legs are taken as they are.
+        """
         for leg in trace.legs:
             leg.controlled.extend(self._rules.controlled_items(leg.record.shipment))
         siblings = self._siblings.of_trace(trace, self._node)
+        for sibling in (sibling for of_leg in siblings.values() for sibling in of_leg):
+            redact(sibling, classes)
         trace.discrepancies.extend(self._rules.examine(trace, now, siblings=siblings))
         trace.rules_version = self._rules.version
         trace.controlled_goods_version = self._rules.controlled_goods_version
@@ -96,7 +103,7 @@ class AlertDrafter:
         """A draft from a part of the trace with fields of these classes; None if there is nothing to say."""
         for leg in part.legs:
             leg.record.withheld.extend(redact(leg.record.shipment, classes).withheld)
-        self._examiner.examine(part, now)
+        self._examiner.examine(part, now, classes=classes)
         rules = set(request.draft_rules)
         discrepancies = [
             discrepancy

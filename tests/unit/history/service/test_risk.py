@@ -19,6 +19,8 @@ from gateway.history.tables import shipment_search
 from gateway.history.tables.schema import risk_hits
 from gateway.risk.rule_engine import RuleEngine
 from gateway.risk.rule_file import RuleSetting
+from gateway.tracing.service.draft_alerts import TraceExaminer
+from gateway.trust.rules.directory import FieldClass
 from gateway.v1 import goods_pb2, history_service_pb2, party_pb2, shipment_pb2, trace_pb2
 from tests.support.databases import MakeDatabase
 from tests.support.nodes import DAY_MS, PaperNode, paper_nodes
@@ -27,6 +29,7 @@ from tests.support.risk_records import trace
 from tests.support.shipments import DECLARED, shipment
 
 Pb = history_service_pb2
+ALL = frozenset(FieldClass)
 
 
 @pytest.fixture
@@ -321,6 +324,23 @@ def test_siblings_of_a_traces_own_export_are_found_beside_it(node: PaperNode) ->
     }
     examined = rules.examine(traced, datetime(2026, 2, 1, tzinfo=UTC), siblings=found)
     assert [list(hit.legs) for hit in examined if hit.rule_id == "R19"] == [[1]]
+
+
+@pytest.mark.parametrize(("classes", "named"), [(ALL, True), (ALL - {FieldClass.COMMERCIAL}, False)])
+def test_what_a_partner_may_not_learn_of_siblings_counts_for_nothing(
+    node: PaperNode, classes: frozenset[FieldClass], named: bool
+) -> None:
+    """A series by a limit in dollars says what the goods of other consignments cost."""
+    others = [part(f"P{number}", number, kg=10.0) for number in range(6)]
+    for other in others:
+        other.goods[0].value_usd = 900
+    record(node, *others)
+    index(node)
+    rules = RuleEngine.load(settings={"R19": RuleSetting(thresholds={"limit_kg": 100, "limit_usd": 1_000})})
+    examiner = TraceExaminer(node=node.name, rules=rules, siblings=SiblingSearch(node.database, rules=rules))
+    traced = trace((node.name, part("P2", 2)))
+    examiner.examine(traced, datetime(2026, 2, 1, tzinfo=UTC), classes=classes)
+    assert ("R19" in {hit.rule_id for hit in traced.discrepancies}) is named
 
 
 def test_where_siblings_cant_be_looked_for_the_record_isnt_taken_for_judged(
