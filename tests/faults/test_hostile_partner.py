@@ -553,6 +553,29 @@ def test_a_suspension_survives_that_its_feed_falls_behind(federation: Federation
     federation.run(run())
 
 
+def test_a_suspended_feed_is_not_given_out_in_another_way(federation: Federation) -> None:
+    """Neither to a recipient that fetches once, nor over a stream that was open before."""
+
+    async def run() -> None:
+        async with scene(federation) as at:
+            await at.risk.publish(alert(), ["hk"])
+            async with at.hk.fetching(feed_pb2.FeedPosition(origin=CN_HK, root=EMPTY_ROOT)) as before:
+                assert (await at.hk.read(before, "batch")).batch.first_index == 0
+                await at.operator.node.suspend_link(CN_HK, reason="hk is under investigation")
+                await at.risk.publish(alert(), ["hk"])
+                assert (await refusal(at.hk.read(before, "batch"))).reason == "LINK_SUSPENDED"
+            once = at.hk.stub.Fetch()
+            await once.write(pb.FetchRequest(open=pb.FetchOpening(origin=CN_HK, until_current=True)))
+            await at.hk.read(once, "position")
+            refused = await refusal(at.hk.read(once, "batch"))
+            assert (refused.reason, "investigation" in refused.message) == ("LINK_SUSPENDED", False)
+            await at.operator.node.resume_link(CN_HK)
+            async with at.hk.fetching(feed_pb2.FeedPosition(origin=CN_HK, root=EMPTY_ROOT)) as after:
+                assert (await at.hk.read(after, "batch")).batch.first_index == 0
+
+    federation.run(run())
+
+
 def test_the_receipt_is_a_cosignature_on_the_checkpoint_that_was_sent(federation: Federation) -> None:
     """The control for all of the above: what is right is stored and receipted under the same root."""
 

@@ -254,7 +254,8 @@ def require_moving(feed: Feed) -> None:
     if feed.state is FeedState.QUARANTINED:
         raise QuarantinedError(f"{feed.origin} is in quarantine at its recipient: {feed.state_reason}")
     if feed.suspended:
-        raise LinkSuspendedError(f"{feed.origin} is suspended by its recipient's operator")
+        by = "publisher" if feed.direction == "out" else "recipient"
+        raise LinkSuspendedError(f"{feed.origin} is suspended by its {by}'s operator")
 
 
 def _checked_entries(batch: feed_pb2.Batch) -> list[EncodedEntry]:

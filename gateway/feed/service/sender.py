@@ -12,7 +12,14 @@ from sqlalchemy import Connection
 from gateway.contract import limits
 from gateway.contract.ids import FeedOrigin
 from gateway.db.database import Database
-from gateway.errors import FeedBehindError, FeedForkedError, GatewayError, MalformedError, SignatureInvalidError
+from gateway.errors import (
+    FeedBehindError,
+    FeedForkedError,
+    GatewayError,
+    LinkSuspendedError,
+    MalformedError,
+    SignatureInvalidError,
+)
 from gateway.feed.rules import Standing, compare_position
 from gateway.feed.service import local_log
 from gateway.feed.service.transaction import Clock, Transaction, require_extensible, waiting_reason
@@ -162,11 +169,16 @@ class Outgoing:
         """The batch from `first` to a checkpoint, or None at the end.
 
         A checkpoint adds at most BATCH_ENTRIES and BATCH_BYTES: fewer always fit.
+
+        Raises:
+            LinkSuspendedError: it is an own feed, and suspended, perhaps since a stream of it was opened.
         """
         most = limits.BATCH_ENTRIES
         if first > MAX_TREE_SIZE - most:  # a partner's number, beyond the database's range
             return None
         with self._database.read() as conn:
+            if feed.direction == "out" and feeds.is_suspended(conn, feed.id):
+                raise LinkSuspendedError(f"{feed.origin} is suspended by its publisher's operator")
             while True:
                 checkpoint = checkpoints.between(conn, feed.id, first, first + most)
                 if checkpoint is None:

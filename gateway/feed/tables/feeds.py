@@ -66,6 +66,7 @@ _SET_SUSPENSION = Prepared(
     .where(feeds.c.id == bindparam("feed"))
     .values(suspended_since=bindparam("since"), suspension=bindparam("reason"))
 )
+_SUSPENDED_SINCE = Prepared(select(feeds.c.suspended_since).where(feeds.c.id == bindparam("feed")))
 _HEADERS = Prepared(
     select(entries.c.header)
     .where(
@@ -299,6 +300,12 @@ def set_state(
 ) -> None:
     """Sets the state; an operator's suspension stays."""
     _SET_STATE(conn, feed=feed_id, new_state=state.value, reason=reason, since=since, evidence=evidence_path)
+
+
+def is_suspended(conn: Connection, feed_id: int) -> bool:
+    """Whether an operator has suspended it."""
+    ((since,),) = _SUSPENDED_SINCE(conn, feed=feed_id)
+    return bool(since)
 
 
 def set_suspension(conn: Connection, feed_id: int, reason: str, *, since: int) -> None:
