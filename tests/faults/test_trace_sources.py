@@ -133,7 +133,7 @@ def test_a_partner_is_asked_and_told_nothing_that_another_alone_has_answered(fed
     agree(federation)
     federation.start()
 
-    async def run() -> None:
+    async def run() -> tuple[str, dict[str, str]]:
         alert_id = await alerted(federation)
         inspection = shipment_pb2.ShipmentInspection(
             result=alert_pb2.FINDING_RESULT_CONFIRMED,
@@ -163,12 +163,13 @@ def test_a_partner_is_asked_and_told_nothing_that_another_alone_has_answered(fed
         assert not drafts["mo"].content.derived_from
         text = text_of(drafts["mo"])
         assert not [secret for secret in (*SECRETS, EXPORTER, alert_id, "mainland") if plain(secret) in text]
+        published = {}
         async with federation.client("hk", "publisher") as publisher:
             for recipient, draft in drafts.items():
                 assert {answer.node for answer in draft.content.derived_from_answers} == {recipient}
                 with pytest.raises(PermissionDeniedError, match=f"what {recipient} answered be passed on"):
                     await publisher.publish(draft.content, ["cn", "mo"])
-                assert (await publisher.publish(draft.content, [recipient])).alert_id
+                published[recipient] = (await publisher.publish(draft.content, [recipient])).alert_id
 
         # mo asks hk for the same: the record names no alert of cn.
         seen_by_mo = (await trace(federation, "mo", containers=[CONTAINER])).trace
@@ -176,8 +177,13 @@ def test_a_partner_is_asked_and_told_nothing_that_another_alone_has_answered(fed
         assert of_hk.shipment.inspections
         assert plain(alert_id) not in text_of(of_hk)
 
-    federation.run(run())
+        return alert_id, published
+
+    alert_id, published = federation.run(run())
     hk = Cli(federation, "hk")
+    shown = hk.run("officer", "alert", "show", published["cn"]).output
+    assert f"cn/{alert_id}" in shown
+    assert "Derived from answers" in shown
     shown = " ".join(hk.run("officer", "history", "trace", "--container", CONTAINER, *WHY).output.split())
     assert "4 links not followed: cn doesn't release them to mo (declaration, party, seal, UCR)" in shown
     assert "LINKS_NOT_FOLLOWED" in hk.run("auditor", "audit", "list").output

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TypeAlias
 
 from gateway.alerts import codec as wire
-from gateway.alerts.commands.answer_sources import AnswerReleases, releases_of, require_answers_may_go
+from gateway.alerts.commands.answer_sources import AnswerReleases, no_releases, releases_of, require_answers_may_go
 from gateway.alerts.commands.onward_transfer import require_onward_transfer, sources_in
 from gateway.contract.ids import UUID7_RANDOM_BYTES, Channel, FeedOrigin, uuid7, uuid_bytes
 from gateway.contract.timestamps import to_ms, to_timestamp
@@ -113,7 +113,7 @@ class Publisher:
             notices=notices,
             derived_from=sources_in(content),
             handling=content.handling,
-            releases=self.releases(content.purpose, now),
+            releases=self.releases(content.purpose, now) if content.derived_from else no_releases,
             refusal=refusal,
         )
 
@@ -140,11 +140,14 @@ class Publisher:
         if forbidden:
             return AgreementForbidsError("; ".join(e.message for e in forbidden), metadata=forbidden[0].metadata)
         content = request.content
-        releases = self.releases(content.purpose, now)
-        try:
-            require_answers_may_go([content], request.recipients, releases, own=self._node, handling=content.handling)
-        except PermissionDeniedError as error:
-            return error
+        if content.derived_from_answers:
+            releases = self.releases(content.purpose, now)
+            try:
+                require_answers_may_go(
+                    [content], request.recipients, releases, own=self._node, handling=content.handling
+                )
+            except PermissionDeniedError as error:
+                return error
         return None
 
     @property

@@ -221,6 +221,8 @@ def _content_facts(alert: Alert) -> Mapping[str, object]:
         N_("Classification"): word_of(Classification, content.handling.classification),
         N_("Onward transfer"): word_of(OnwardTransfer, content.handling.onward_transfer),
         N_("Caveat"): content.handling.caveat,
+        N_("Derived from"): [f"{source.publisher}/{source.alert_id}" for source in content.derived_from],
+        N_("Derived from answers"): [f"{answer.node}/{answer.query_id}" for answer in content.derived_from_answers],
         N_("References"): [f"{_kind(document.kind)} {document.value}" for document in content.subject.references],
         N_("Equipment"): [unit.id for unit in content.subject.equipment],
         N_("Means"): [
