@@ -38,11 +38,11 @@ _KINDS: dict[str, dict[str, frozenset[str]]] = {}
 """By what is looked for: its kinds of keys, each with the classes that it needs."""
 
 
-def _kind(sought: str, *paths: str, of: Descriptor = shipment_pb2.Shipment.DESCRIPTOR) -> str:
+def _kind(target: str, *paths: str, of: Descriptor = shipment_pb2.Shipment.DESCRIPTOR) -> str:
     """The kind of keys that are made of these fields."""
     classes = frozenset[str]().union(*(classes_on(of, path) for path in paths))
-    kind = ":".join([sought, *sorted(classes)])
-    _KINDS.setdefault(sought, {})[kind] = classes
+    kind = ":".join([target, *sorted(classes)])
+    _KINDS.setdefault(target, {})[kind] = classes
     return kind
 
 
@@ -121,9 +121,9 @@ _RECORDS, _RECORDS_WITH_EVENTS, _RECORDS_INSPECTED = (
 
 
 @lru_cache(maxsize=256)
-def _kinds(sought: str, classes: frozenset[str]) -> tuple[str, ...]:
+def _kinds(target: str, classes: frozenset[str]) -> tuple[str, ...]:
     """The kinds of keys that may be searched by somebody who may have these classes."""
-    return tuple(kind for kind, needed in _KINDS.get(sought, {}).items() if needed <= classes)
+    return tuple(kind for kind, needed in _KINDS.get(target, {}).items() if needed <= classes)
 
 
 def record_key(record_id: str) -> int:
@@ -291,7 +291,7 @@ def key_sets(
     ]
     allowed = frozenset(classes)
     return [
-        list(dict.fromkeys(_hashed(kind, value) for sought, value in values for kind in _kinds(sought, allowed)))
+        list(dict.fromkeys(_hashed(kind, value) for target, value in values for kind in _kinds(target, allowed)))
         for values in sets
         if values
     ]

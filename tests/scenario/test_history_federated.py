@@ -12,7 +12,7 @@ import pytest
 from gateway.evidence.service.files import read_bundle
 from gateway.history.rpc.search_pages import SearchPosition, encode_positions
 from gateway.trust.rules.directory import FieldClass
-from gateway.v1 import evidence_service_pb2, history_pb2, options_pb2, shipment_pb2
+from gateway.v1 import alert_pb2, evidence_service_pb2, goods_pb2, history_pb2, options_pb2, shipment_pb2
 from gateway.v1 import history_service_pb2 as pb
 from tests.support.command_line import Cli
 from tests.support.federation import Federation, eventually, with_logs
@@ -215,6 +215,34 @@ def test_a_field_that_may_not_come_is_listed_by_path_and_class(three: Federation
             assert named.status("hk") == DENIED
             assert "criteria.party_names" in named.answers["hk"].reason
             assert named.ids("mo") == ["MO-1"]
+
+    three.run(run())
+
+
+def test_a_place_of_inspection_is_found_by_those_alone_who_may_know_of_inspections(three: Federation) -> None:
+    inspected = shipment_pb2.ShipmentInspection(
+        result=alert_pb2.FINDING_RESULT_CONFIRMED,
+        inspected_at=shipment().declared_at,
+        place=goods_pb2.Place(unlocode="HKKWN", territory="HK"),
+    )
+    where = history_pb2.SearchCriteria(containers=[CONTAINER], places=["HKKWN"])
+    agreements(three, id="hk-cn", field_classes=frozenset({FieldClass.COMMERCIAL, FieldClass.PERSONAL}))
+
+    async def run() -> None:
+        await recorded(three, "hk", shipment("HK-2", inspections=[inspected]))
+        async with calling(three, "mo", "officer") as mo, calling(three, "cn", "officer") as cn:
+
+            async def taken_over() -> bool:
+                return bool((await cn.search()).answers["hk"].withheld)
+
+            await eventually(taken_over, what="the new directory")
+            assert (await mo.search(criteria=where)).ids("hk") == ["HK-2"]
+            unseen = await cn.search(criteria=where)
+            assert (unseen.status("hk"), unseen.ids("hk")) == (COMPLETE, [])
+            hit = await cn.search(criteria=where, mode=history_pb2.ANSWER_MODE_HIT)
+            assert (hit.status("hk"), hit.answers["hk"].hit) == (COMPLETE, False)
+            one, other = [record for record in (await cn.search()).records if record.node == "hk"]
+            assert one.withheld == other.withheld  # of HK-1 and HK-2
 
     three.run(run())
 

@@ -221,13 +221,13 @@ class Publisher:
         )
 
     def _time_violations(self, content: alert_pb2.AlertContent, now: int) -> list[Violation]:
-        found = []
+        late = []
         valid_until = to_ms(content.valid_until)
         if content.HasField("valid_until") and not now < valid_until <= now + MAX_VALIDITY_MS:
-            found.append(VALID_UNTIL_RANGE)
+            late.append(VALID_UNTIL_RANGE)
         if content.HasField("reply_by") and to_ms(content.reply_by) <= now:
-            found.append(Violation("content.reply_by", "reply_by.future", "must lie in the future"))
-        return found
+            late.append(Violation("content.reply_by", "reply_by.future", "must lie in the future"))
+        return late
 
 
 class PublishCommand:

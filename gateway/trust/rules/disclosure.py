@@ -115,15 +115,15 @@ def _classified(field: FieldDescriptor, field_class: FieldClass) -> _Walk:
 def _below(field: FieldDescriptor, walks: tuple[_Walk, ...]) -> _Walk:
     name = field.name
 
-    def one(message: Message, prefix: str, allowed: Collection[FieldClass], numbered: bool) -> Iterator[_FieldUse]:
+    def single(message: Message, prefix: str, allowed: Collection[FieldClass], numbered: bool) -> Iterator[_FieldUse]:
         if message.HasField(name):
             for walk in walks:
                 yield from walk(getattr(message, name), f"{prefix}{name}.", allowed, numbered)
 
-    def many(message: Message, prefix: str, allowed: Collection[FieldClass], numbered: bool) -> Iterator[_FieldUse]:
+    def members(message: Message, prefix: str, allowed: Collection[FieldClass], numbered: bool) -> Iterator[_FieldUse]:
         for index, below in enumerate(getattr(message, name)):
             where = f"{prefix}{name}[{index}]." if numbered else f"{prefix}{name}."
             for walk in walks:
                 yield from walk(below, where, allowed, numbered)
 
-    return many if field.is_repeated else one
+    return members if field.is_repeated else single
