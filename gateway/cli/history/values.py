@@ -103,7 +103,7 @@ def _as_of(answer: NodeAnswer) -> str:
     until = shown_time(answer, "searched_until")
     if until is None:
         return _("as of position {position}", position=answer.as_of_position)
-    return _("as of {time}", time=until)
+    return _("as of {time}", time=f"{until:%Y-%m-%dT%H:%M:%SZ}")
 
 
 def _position(answer: NodeAnswer) -> str:

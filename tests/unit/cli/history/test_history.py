@@ -271,6 +271,9 @@ class TestWords:
         assert answer_line(DENIED) == "hk: denied, 7 ms: clause 4.2 doesn't name this purpose"
         complete = answer("cn", AnswerStatus.ANSWER_STATUS_COMPLETE, count=1, as_of_position=9, elapsed_ms=3)
         assert answer_line(complete) == "cn: complete, 1 record, as of position 9, 3 ms"
+        complete.searched_until.FromDatetime(datetime(2026, 1, 10, 4, 0, tzinfo=UTC))
+        assert answer_line(complete) == "cn: complete, 1 record, as of 2026-01-10T04:00:00Z, 3 ms"
+        assert node_cells(complete)[3] == datetime(2026, 1, 10, 4, 0, tzinfo=UTC)
         assert node_cells(DENIED)[:4] == ("hk", "denied", 0, None)
         assert node_cells(answer("mo", AnswerStatus.ANSWER_STATUS_TIMED_OUT))[1] == "timed out"
 
