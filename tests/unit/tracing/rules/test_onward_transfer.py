@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.tracing.rules.assembly import assemble
 from gateway.tracing.rules.links import plain
 from gateway.tracing.rules.onward_transfer import OnwardTransfer
 from gateway.v1 import goods_pb2, shipment_pb2
@@ -154,6 +156,20 @@ def test_a_guess_at_an_own_record_shows_nothing_of_another() -> None:
         steered = of_mo(1, 24 * 91, ucr=guess, previous="HK-OTHER-2026-7")
         asked.append(traced(NOBODY, of_cn(), own, steered, *decoys).asked["mo"])
     assert asked[0] == asked[1]
+
+
+@pytest.mark.parametrize("records", [case.the_case, case.the_twin], ids=["case", "twin"])
+@pytest.mark.parametrize("own", ["hk", "cn", "mo"])
+def test_the_case_is_found_whole_from_each_node_and_by_any_reference_without_a_release(
+    own: str, records: Callable[[], list[HistoryRecord]]
+) -> None:
+    by_node = {node: [record for record in records() if record.node == node] for node in ("hk", "cn", "mo")}
+    references = ["6CN91440300MA5EXMPLXX-0117", "RMC-2601-17001", "531620260000260117", "HKI-2026-004711", "HZMB-88231"]
+    firsts = [SearchCriteria(containers=[case.CONTAINER]), SearchCriteria(seals=["HK7700926"])]
+    firsts += [SearchCriteria(references=[SearchReference(value=value)]) for value in references]
+    for first in firsts:
+        gathering = TracedFederation(by_node, OnwardTransfer(own)).run(first)
+        assert len(assemble(gathering, []).legs) == 4, first
 
 
 KINDS = (case.UCR, case.TRANSPORT_DOCUMENT, case.PREVIOUS_DOCUMENT)
