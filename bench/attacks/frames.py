@@ -18,7 +18,7 @@ from hyperframe.frame import (
     WindowUpdateFrame,
 )
 
-from bench.attacks.attack import Attack, Tally, Target
+from bench.attacks.attack import Attack, KeyPair, Tally, Target
 from bench.attacks.http2 import (
     INITIAL_WINDOW,
     MAX_STREAMS,
@@ -28,6 +28,9 @@ from bench.attacks.http2 import (
     header_block,
     message,
 )
+from gateway.trust.service.trial_federation import FEDERATION
+from gateway.v1.alert_service_pb2 import ListAlertsRequest
+from gateway.v1.exchange_service_pb2 import FetchOpening, FetchRequest
 
 PATH = "/gateway.v1.ExchangeService/GetCheckpoint"
 
@@ -150,6 +153,32 @@ async def unfinished_messages(target: Target, size: int, tally: Tally) -> None:
     await _on_each(target, size, tally, send_all)
 
 
+async def unread_pages(target: Target, size: int, tally: Tally) -> None:
+    """`size` connections of an own system, on each as many calls for the largest page as the node takes; no answer is
+    ever taken."""
+    page = ListAlertsRequest(page_size=1_000).SerializeToString()
+    await _unread(target, size, tally, target.local_port, target.system, "/gateway.v1.AlertService/ListAlerts", page)
+
+
+async def unread_feeds(target: Target, size: int, tally: Tally) -> None:
+    """`size` connections of a partner, on each as many fetches of its feed as the node takes; nothing is taken."""
+    partner = target.partner.certificate.parents[1].name
+    origin = f"{FEDERATION}/{target.node}/{partner}/alerts"
+    opening = FetchRequest(open=FetchOpening(origin=origin, until_current=True)).SerializeToString()
+    await _unread(target, size, tally, target.peer_port, target.partner, "/gateway.v1.ExchangeService/Fetch", opening)
+
+
+async def _unread(target: Target, size: int, tally: Tally, port: int, pair: KeyPair, path: str, request: bytes) -> None:
+    async def ask(made: HostileConnection) -> None:
+        await made.greeted.wait()
+        for _ in range(min(made.settings.get(MAX_STREAMS, STREAMS), STREAMS)):
+            await made.send(call := made.call(path), DataFrame(call.stream_id, message(request), flags=["END_STREAM"]))
+            tally["calls"] += 1
+        await made.ended.wait()
+
+    await _on_each(target, size, tally, ask, port=port, pair=pair, settings={INITIAL_WINDOW: 0})
+
+
 async def goaway(target: Target, size: int, tally: Tally) -> None:
     """`size` connections that open a call, say GOAWAY and stay, again and again."""
 
@@ -191,14 +220,23 @@ async def _on_each(
     tally: Tally,
     attack: Callable[[HostileConnection], Awaitable[None]],
     *,
+    port: int = 0,
+    pair: KeyPair | None = None,
+    settings: dict[int, int] | None = None,
     acknowledge: bool = True,
 ) -> None:
-    """Attacks on `size` connections at the peer port with a partner's certificate, and again on each that was ended."""
+    """Attacks on `size` connections, opened again when they end; at the peer port, as a partner, unless told else."""
 
     async def again() -> None:
         while True:
             with contextlib.suppress(OSError, RefusedError, TimeoutError):
-                async with connection(target, target.peer_port, target.partner, acknowledge=acknowledge) as made:
+                async with connection(
+                    target,
+                    port or target.peer_port,
+                    pair or target.partner,
+                    settings=settings,
+                    acknowledge=acknowledge,
+                ) as made:
                     tally["connected"] += 1
                     try:
                         await attack(made)
@@ -224,5 +262,7 @@ ATTACKS = (
     Attack(name="rapid-reset", summary="calls opened and reset", run=rapid_reset, size=2, small=1),
     Attack(name="half-open", summary="calls without a request", run=half_open, size=16, small=1),
     Attack(name="unfinished", summary="messages without an end", run=unfinished_messages, size=16, small=1),
+    Attack(name="unread-pages", summary="pages that nobody takes", run=unread_pages, size=4, small=1),
+    Attack(name="unread-feeds", summary="feeds that nobody takes", run=unread_feeds, size=4, small=1),
     Attack(name="goaway", summary="GOAWAY, and again", run=goaway, size=16, small=2),
 )

@@ -30,6 +30,8 @@ SHOWN_BY = {
     "rapid-reset": "calls",
     "half-open": "streams",
     "unfinished": "streams",
+    "unread-pages": "calls",
+    "unread-feeds": "calls",
     "goaway": "goaways",
     "idle-tls": "connected",
     "idle-http2": "connected",
