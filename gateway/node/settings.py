@@ -259,7 +259,7 @@ def load_settings(path: Path) -> Settings:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigurationError(f"settings {path}: {error.strerror}; make them with `gateway init`") from error
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # not UTF-8, not TOML, or an integer of thousands of digits
         raise ConfigurationError(f"settings {path}: {error}") from error
     _make_absolute(document, path.resolve().parent)
     try:

@@ -83,7 +83,7 @@ def shipment_json(data: bytes) -> None:
     _read(read_shipment_lines(io.BytesIO(data)))
 
 
-@target(lambda: [DECLARATIONS.encode() + b"\0Nr;Day;HS;Mass\n1;15.01.2026;811010;1,5\n"])
+@target(lambda: [DECLARATIONS.encode() + b"\0Nr;Day;HS;Mass\n1;15.01.2026;811010;1,5\n"], max_bytes=8_192)
 def declaration_csv(data: bytes) -> None:
     """A mapping and declarations that it reads, parted by a zero byte."""
     mapping, _, table = data.partition(b"\0")
@@ -96,7 +96,7 @@ SHIPMENTS = (
 )
 
 
-@target(lambda: [SHIPMENTS.encode() + b"\0Nr,Day,HS\n1,2026-01-15,811010\n1,2026-01-15,7801\n"])
+@target(lambda: [SHIPMENTS.encode() + b"\0Nr,Day,HS\n1,2026-01-15,811010\n1,2026-01-15,7801\n"], max_bytes=8_192)
 def shipment_mapped(data: bytes) -> None:
     """The same for shipments."""
     mapping, _, table = data.partition(b"\0")

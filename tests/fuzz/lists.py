@@ -137,7 +137,7 @@ MAPPING = (
 )
 
 
-@target(lambda: [MAPPING.encode() + b"\0Nr;Kind;Name\nA;P;Chan\n"])
+@target(lambda: [MAPPING.encode() + b"\0Nr;Kind;Name\nA;P;Chan\n"], max_bytes=8_192)
 def list_mapped(data: bytes) -> None:
     """A mapping and a file that it reads, parted by a zero byte."""
     mapping, _, table = data.partition(b"\0")

@@ -60,7 +60,7 @@ def read_terms(data: bytes, *, valid_from: datetime, valid_until: datetime) -> t
     """
     try:
         document: dict[str, Any] = tomllib.loads(data.decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError: also an integer of thousands of digits
         raise ConfigurationError(_("the terms aren't a TOML document: {error}", error=error)) from None
     tables = document.get("agreements")
     unnamed: list[int] = []

@@ -37,7 +37,7 @@ def parse_toml(text: str, make: Callable[[dict[str, Any]], MadeT], *, source: st
     """
     try:
         document = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError: also an integer of thousands of digits
         raise ConfigurationError(f"{source} is not TOML: {error}") from error
     try:
         return make(document)

@@ -10,6 +10,9 @@ from gateway.errors import ConfigurationError, MalformedError
 from gateway.formats.tables.layout import Columns, Layout, Line, Problem
 from gateway.formats.tables.lines import Dialect, cells, find_delimiter, table_lines
 
+MAX_COLUMNS = 1_024
+"""Most columns of a file; names are compared with each other. The gateway's own tables have up to 86."""
+
 
 @dataclass(frozen=True, slots=True)
 class TableFile:
@@ -44,6 +47,8 @@ def read_table(stream: BinaryIO, columns: Columns, dialect: Dialect | None, *, s
         header = [name.strip() for name in cells(text, dialect.delimiter)]
     except MalformedError as error:
         fault = error.message
+    if not fault and len(header) > MAX_COLUMNS:
+        fault = f"it has {len(header)} columns; at most {MAX_COLUMNS} are read"
     if fault:
         raise ConfigurationError(f"{source}: the header can't be read: {fault}")
     try:

@@ -235,6 +235,7 @@ def test_a_line_that_is_too_long_is_skipped_and_the_next_is_read() -> None:
         (b"id,name,name", "column 'name' twice"),
         (b"name,kind", "no column 'id'"),
         (b'id,"', "header can't be read"),
+        (b"id" + b",x" * 400_000, "400001 columns; at most 1024"),
     ],
 )
 def test_a_header_that_makes_no_sense_ends_the_reading_at_once(header: bytes, said: str) -> None:
@@ -334,6 +335,8 @@ def test_a_mapping_of_another_encoding_and_delimiter() -> None:
     ("text", "said"),
     [
         ("[columns", "not TOML"),
+        (f"[columns]\nid = {'9' * 5_000}", "not TOML"),
+        (f"[columns]\nid = {'[' * 5_000}", "not TOML"),
         ('[columns]\nname = "N"', "column for id"),
         ('[columns]\nid = "I"\nnom = "N"', "columns.nom is unknown"),
         ('[columns]\nid = "I"\nname = ["A", "B"]', "one column"),
