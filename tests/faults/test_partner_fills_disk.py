@@ -13,6 +13,7 @@ import pytest
 from gateway.client import GatewayClient
 from gateway.db.database import Database
 from gateway.errors import GatewayError, OverloadedError
+from gateway.feed.rpc import links
 from gateway.feed.service.alarms import QUOTA
 from gateway.history.service.queries import QuerySigner
 from gateway.history.tables import answers
@@ -25,7 +26,7 @@ from gateway.trust.service.directory_versions import accept
 from gateway.v1 import exchange_service_pb2 as pb
 from gateway.v1 import history_pb2
 from gateway.v1.evidence_service_pb2 import AuditEvent
-from tests.support.federation import Federation, eventually
+from tests.support.federation import Federation, alert, eventually, origin
 from tests.support.history_calls import CONTAINER, agreements, recorded
 from tests.support.partner import Partner, an_alert, refusal
 from tests.support.shipments import grounds, shipment
@@ -33,8 +34,8 @@ from tests.support.shipments import grounds, shipment
 DAY_S = 24 * 3600
 
 
-def with_quotas(federation: Federation, quotas: str) -> Federation:
-    config = federation["cn"].config
+def with_quotas(federation: Federation, quotas: str, node: str = "cn") -> Federation:
+    config = federation[node].config
     config.write_text(f"quotas = {{{quotas}}}\n" + config.read_text("utf-8"), "utf-8")
     return federation
 
@@ -118,6 +119,40 @@ def test_a_feed_over_its_bound_waits_across_restarts_and_others_go_on(federation
             return any(alarm.code == QUOTA for alarm in (await operator.node.status()).alarms)
 
         return told
+
+    federation.run(run())
+
+
+def test_the_sender_of_a_feed_that_waits_is_told_and_goes_on_by_itself(
+    federation: Federation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(links, "FULL_BACKOFF_S", 0.2)
+    with_quotas(federation, "alert_entries = 2", "hk")
+
+    async def run() -> None:
+        async with (
+            federation.inside("cn"),
+            federation.client("cn", "publisher") as risk,
+            federation.client("cn", "operator") as operator,
+        ):
+            for _ in range(5):
+                await risk.publish(alert(), ["hk"])
+            async with federation.inside("hk"):
+
+                async def told() -> bool:
+                    listed = {link.origin: link for link in await operator.node.links()}
+                    return "no more alerts of cn are stored today" in listed[origin("cn", "hk")].last_error
+
+                await eventually(told, what="the reason at the sender")
+                assert federation["hk"].feed(origin("cn", "hk")).size <= 2
+            config = federation["hk"].config
+            config.write_text(config.read_text("utf-8").replace("alert_entries = 2", "alert_entries = 200"), "utf-8")
+            async with federation.inside("hk"):
+
+                async def arrived() -> bool:
+                    return federation["hk"].feed(origin("cn", "hk")).size == 5
+
+                await eventually(arrived, what="the alerts that waited")
 
     federation.run(run())
 
