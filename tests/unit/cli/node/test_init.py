@@ -40,6 +40,15 @@ def refused(*arguments: object, **environment: str) -> str:
 NODE = ("--node", "cn", "--federation", FEDERATION)
 
 
+def test_what_init_makes_is_its_users_alone(tmp_path: Path) -> None:
+    node = tmp_path / "node"
+    (node / "data").mkdir(parents=True, mode=0o755)
+    assert run("init", *NODE, "--out", node).exit_code == 0
+    assert stat.S_IMODE((node / "gateway.toml").stat().st_mode) == 0o600
+    for folder in ("data", "pki/keys", "pki/systems"):
+        assert stat.S_IMODE((node / folder).stat().st_mode) == 0o700, folder
+
+
 def test_init_writes_settings_that_say_what_was_asked_for(tmp_path: Path) -> None:
     made = create_federation(tmp_path / "f", [MemberSpec("cn"), MemberSpec("hk")], now=datetime.now(UTC))
     anchors = [part for name in ("cn", "hk") for part in ("--anchor", tmp_path / f"f/offline/{name}/directory.vkey")]
@@ -91,7 +100,8 @@ def test_init_tells_the_next_steps_and_never_overwrites(tmp_path: Path) -> None:
     ],
 )
 def test_init_names_the_option_that_isnt_right(tmp_path: Path, option: str, value: str, said: str) -> None:
-    assert said in refused("init", *NODE, "--out", tmp_path / "n", option, value)
+    node = NODE[2:] if option == "--node" else NODE
+    assert said in refused("init", *node, "--out", tmp_path / "n", option, value)
     assert not (tmp_path / "n" / "gateway.toml").exists()
 
 
