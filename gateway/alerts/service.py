@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import TypeAlias
+
 from sqlalchemy import ColumnElement, Connection
 
 from gateway.alerts import codec as wire
@@ -19,6 +23,7 @@ from gateway.contract.filters import (
     unix_ms,
 )
 from gateway.contract.ids import FeedOrigin
+from gateway.contract.pages import page_of
 from gateway.contract.timestamps import to_timestamp
 from gateway.db.database import Database
 from gateway.errors import NotFoundError, PositionUnknownError
@@ -27,6 +32,15 @@ from gateway.v1 import alert_pb2, alert_service_pb2, feed_pb2
 
 WATCH_PAGE = 200
 """Most changes in one message of a watch."""
+
+HISTORY_BYTES = 2 * 1024 * 1024
+"""Bytes of an alert's newest steps that are shown with it; alert and hits have room beside them."""
+
+MAX_STEPS = 1_000
+"""Most of an alert's newest steps that are shown with it."""
+
+_Copy: TypeAlias = tuple[AlertRow, bytes]
+_Event: TypeAlias = tuple[AlertEventRow, str, bytes]
 
 _EQUAL = ("=",)
 _ORDERED = ("=", "<", "<=", ">", ">=")
@@ -60,19 +74,20 @@ class AlertQueries:
             payload = alerts.current_payload(conn, publisher, alert_id)
             if not rows or payload is None:
                 raise NotFoundError(f"there is no alert {publisher}/{alert_id} here")
-            history = alerts.events_of(conn, publisher, alert_id)
+            newest = alerts.newest_events_of(conn, publisher, alert_id)
+            steps = page_of(newest, _change, limit=MAX_STEPS, most_bytes=HISTORY_BYTES)
+            older = alerts.count_events_before(conn, publisher, alert_id, steps.last[0].position) if steps.last else 0
             deliveries = [_delivery(conn, row) for row in rows]
         return alert_service_pb2.GetAlertResponse(
-            alert=_alert(payload),
-            deliveries=deliveries,
-            history=[_change(event, origin, body) for event, origin, body in history],
+            alert=_alert(payload), deliveries=deliveries, history=steps.messages[::-1], older_steps=older
         )
 
     def who_asked(self, publisher: str, alert_id: str, question_id: str) -> str:
-        """Recipient of the copy with a question; empty when there is none."""
+        """Recipient of the copy in which the other side asked a question; empty when there is none."""
         with self._database.read() as conn:
             for row in alerts.copies(conn, publisher, alert_id):
-                if any(question.question_id == question_id for question in row.life.questions):
+                asker = Side.RECIPIENT if row.direction == "out" else Side.PUBLISHER
+                if row.life.question(asker, question_id) is not None:
                     return row.key.recipient
         return ""
 
@@ -87,11 +102,11 @@ class AlertQueries:
         before = None if token is None else (token[0], token[1], token[2])
         limit = page_size(request.page_size)
         with self._database.read() as conn:
-            rows = alerts.list_page(conn, conditions, before=before, limit=limit + 1)
-            summaries = [_summary(conn, row, payload) for row, payload in rows[:limit]]
-        response = alert_service_pb2.ListAlertsResponse(alerts=summaries)
-        if len(rows) > limit:
-            key = rows[limit - 1][0].key
+            rows = _copies(conn, conditions, before, limit + 1)
+            page = page_of(rows, partial(_summary, conn), limit=limit)
+        response = alert_service_pb2.ListAlertsResponse(alerts=page.messages)
+        if page.last is not None:
+            key = page.last[0].key
             response.next_page_token = encode_page_token((key.alert_id, key.publisher, key.recipient), request.filter)
         return response
 
@@ -118,11 +133,10 @@ class AlertQueries:
                     f"position {position} is beyond this gateway's last one, {projected}",
                     metadata={"position": str(position), "last": str(projected)},
                 )
-            events = alerts.events_after(conn, position, WATCH_PAGE)
-        changes = [_change(event, origin, body) for event, origin, body in events]
-        # Short of a full page everything projected was read: entries without a change needn't be looked at again.
-        reached = changes[-1].position if len(changes) == WATCH_PAGE else max(projected, position)
-        return alert_service_pb2.WatchAlertsResponse(changes=changes, position=reached)
+            page = page_of(_events_after(conn, position), _change, limit=WATCH_PAGE)
+        # At the end everything projected was read: entries without a change needn't be looked at again.
+        reached = max(projected, position) if page.last is None else page.last[0].position
+        return alert_service_pb2.WatchAlertsResponse(changes=page.messages, position=reached)
 
 
 def _condition(term: Term) -> ColumnElement[bool]:
@@ -148,7 +162,32 @@ def _alert(payload: bytes) -> alert_pb2.Alert | None:
     return wire.alert_of(wire.parse_event(payload)) if payload else None
 
 
-def _summary(conn: Connection, row: AlertRow, payload: bytes) -> alert_service_pb2.AlertSummary:
+def _copies(
+    conn: Connection, conditions: Sequence[ColumnElement[bool]], before: tuple[str, str, str] | None, most: int
+) -> Iterator[_Copy]:
+    """Copies, newest first, each with its payload, read a few at a time."""
+    while most > 0:
+        limit = min(most, alerts.AT_ONCE)
+        rows = alerts.list_page(conn, conditions, before=before, limit=limit)
+        yield from rows
+        if len(rows) < limit:
+            return
+        key = rows[-1][0].key
+        before, most = (key.alert_id, key.publisher, key.recipient), most - limit
+
+
+def _events_after(conn: Connection, position: int) -> Iterator[_Event]:
+    """Events after a position, read a few at a time."""
+    while True:
+        rows = alerts.events_after(conn, position, alerts.AT_ONCE)
+        yield from rows
+        if len(rows) < alerts.AT_ONCE:
+            return
+        position = rows[-1][0].position
+
+
+def _summary(conn: Connection, copy: _Copy) -> alert_service_pb2.AlertSummary:
+    row, payload = copy
     summary = alert_service_pb2.AlertSummary(alert=_alert(payload), status=wire.status_value(row.life.status))
     receipt = checkpoints.receipted_over(conn, row.feed_id, row.first_idx)
     if receipt is not None:
@@ -173,7 +212,8 @@ def _delivery(conn: Connection, row: AlertRow) -> alert_service_pb2.AlertDeliver
     return delivery
 
 
-def _change(event: AlertEventRow, origin_line: str, payload: bytes) -> alert_service_pb2.AlertChange:
+def _change(logged: _Event) -> alert_service_pb2.AlertChange:
+    event, origin_line, payload = logged
     origin = FeedOrigin.parse(origin_line)
     return alert_service_pb2.AlertChange(
         position=event.position,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from sqlalchemy import (
     Table,
     Text,
     bindparam,
+    func,
     or_,
     select,
     tuple_,
@@ -103,13 +104,40 @@ _EVENTS = (
 )
 _EVENTS_AFTER = Prepared(_EVENTS.where(alert_events.c.position > bindparam("after")).limit(bindparam("most")))
 _EVENTS_OF = Prepared(
-    _EVENTS.where(alert_events.c.alert_id == bindparam("alert"), alert_events.c.publisher == bindparam("by"))
+    _EVENTS.where(
+        alert_events.c.alert_id == bindparam("alert"),
+        alert_events.c.publisher == bindparam("by"),
+        alert_events.c.position > bindparam("after"),
+    ).limit(bindparam("most"))
+)
+_NEWEST_EVENTS_OF = Prepared(
+    _EVENTS.where(
+        alert_events.c.alert_id == bindparam("alert"),
+        alert_events.c.publisher == bindparam("by"),
+        alert_events.c.position < bindparam("before"),
+    )
+    .order_by(None)
+    .order_by(alert_events.c.position.desc())
+    .limit(bindparam("most"))
+)
+_COUNT_EVENTS = Prepared(
+    select(func.count())
+    .select_from(alert_events)
+    .where(
+        alert_events.c.alert_id == bindparam("alert"),
+        alert_events.c.publisher == bindparam("by"),
+        alert_events.c.position < bindparam("before"),
+    )
 )
 _HAS_EVENT = Prepared(
     select(alert_events.c.position)
     .where(alert_events.c.feed_id == bindparam("feed"), alert_events.c.idx == bindparam("index"))
     .limit(1)
 )
+AT_ONCE = 50
+"""Most events or copies with their payloads that are read together; a payload has up to MAX_PAYLOAD_BYTES."""
+
+LAST_POSITION = 2**63 - 1
 _EVENT_COLUMNS = ("position", *_KEY_COLUMNS, "feed_id", "idx", "status", "committed_at")
 
 
@@ -203,9 +231,32 @@ def events_after(conn: Connection, position: int, limit: int) -> list[tuple[Aler
     return [_event(row) for row in _EVENTS_AFTER(conn, after=position, most=limit)]
 
 
-def events_of(conn: Connection, publisher: str, alert_id: str) -> list[tuple[AlertEventRow, str, bytes]]:
-    """All events of one alert, oldest first, each with origin line and payload."""
-    return [_event(row) for row in _EVENTS_OF(conn, alert=alert_id, by=publisher)]
+def events_of(conn: Connection, publisher: str, alert_id: str) -> Iterator[tuple[AlertEventRow, str, bytes]]:
+    """All events of one alert, oldest first, each with origin line and payload, read a few at a time."""
+    after = 0
+    while True:
+        rows = [_event(row) for row in _EVENTS_OF(conn, alert=alert_id, by=publisher, after=after, most=AT_ONCE)]
+        yield from rows
+        if len(rows) < AT_ONCE:
+            return
+        after = rows[-1][0].position
+
+
+def newest_events_of(conn: Connection, publisher: str, alert_id: str) -> Iterator[tuple[AlertEventRow, str, bytes]]:
+    """All events of one alert, newest first, read a few at a time: partners may have said much."""
+    before = LAST_POSITION
+    while before:
+        rows = [
+            _event(row) for row in _NEWEST_EVENTS_OF(conn, alert=alert_id, by=publisher, before=before, most=AT_ONCE)
+        ]
+        yield from rows
+        before = rows[-1][0].position if len(rows) == AT_ONCE else 0
+
+
+def count_events_before(conn: Connection, publisher: str, alert_id: str, position: int) -> int:
+    """Number of an alert's events before a position."""
+    ((count,),) = _COUNT_EVENTS(conn, alert=alert_id, by=publisher, before=position)
+    return int(count)
 
 
 def list_page(

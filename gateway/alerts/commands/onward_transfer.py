@@ -10,7 +10,7 @@ in its answer (`AlertAnswer.consent`). Both are signed entries of the alert's tw
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from gateway.alerts import codec as wire
 from gateway.alerts import tables as alerts
@@ -148,10 +148,11 @@ def consented_recipients(
     return consented
 
 
-def _events(tx: Transaction, publisher: str, alert_id: str) -> list[tuple[FeedOrigin, alert_pb2.AlertEvent]]:
+def _events(tx: Transaction, publisher: str, alert_id: str) -> Iterator[tuple[FeedOrigin, alert_pb2.AlertEvent]]:
     """Without erased ones."""
-    stored = alerts.events_of(tx.conn, publisher, alert_id)
-    return [(FeedOrigin.parse(origin), wire.parse_event(payload)) for _, origin, payload in stored if payload]
+    for _, origin, payload in alerts.events_of(tx.conn, publisher, alert_id):
+        if payload:
+            yield FeedOrigin.parse(origin), wire.parse_event(payload)
 
 
 def require_valid_consent_step(
@@ -195,9 +196,10 @@ def nodes_granted(tx: Transaction, row: AlertRow, event: alert_pb2.AlertEvent) -
 
 
 def _nodes_asked_for(tx: Transaction, row: AlertRow, question_id: str) -> tuple[str, ...]:
-    """Nodes that a question asks consent for."""
+    """Nodes that a question of the copy's other side asks consent for; other copies may have one of that id too."""
+    asker = row.key.recipient if row.direction == "out" else row.key.publisher
     events = _events(tx, row.key.publisher, row.key.alert_id)
-    questions = (event.question for _, event in events if event.WhichOneof("event") == "question")
+    questions = (event.question for origin, event in events if origin.publisher == asker and event.HasField("question"))
     named = (question.onward_recipients for question in questions if question.question_id == question_id)
     return tuple(next(named, ()))
 

@@ -136,6 +136,8 @@ def show(
         marked("Position", "When", "Copy", "What", "Who", "Details"),
         [_change_row(change) for change in response.history],
     )
+    if response.older_steps:
+        output.note(_("{steps} older steps aren't shown; `gateway alert watch` has them.", steps=response.older_steps))
 
 
 @reports_errors

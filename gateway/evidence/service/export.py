@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -9,8 +10,8 @@ from sqlalchemy import Connection
 from gateway.alerts import tables as alerts
 from gateway.alerts.tables import AlertRow
 from gateway.db.database import Database
-from gateway.errors import ErasedError, InvalidRequestError, NotFoundError, VerificationError, Violation
-from gateway.evidence.codec.bundle import Bundle, EvidenceEntry, EvidenceParts
+from gateway.errors import ErasedError, InvalidRequestError, NotFoundError, TooLargeError, VerificationError, Violation
+from gateway.evidence.codec.bundle import MAX_BUNDLE_BYTES, MAX_EVENTS, Bundle, EvidenceEntry, EvidenceParts
 from gateway.evidence.codec.bundle_text import render
 from gateway.evidence.service.check import examine
 from gateway.feed.tables import checkpoints, dispositions, feeds, journal
@@ -48,8 +49,8 @@ def export(
         alert = _entry(conn, row.feed_id, row.first_idx)
         if alert is None:
             raise ErasedError(f"the content of alert {publisher}/{alert_id} was erased")
-        later = [_entry(conn, place.feed_id, place.index) for place in _later(conn, row)]
-    parts = EvidenceParts(trust.note, alert, tuple(entry for entry in later if entry is not None))
+        later = _entries(conn, _later(conn, row))
+    parts = EvidenceParts(trust.note, alert, later)
     bundle = render(parts)
     examination = examine(bundle, directory_note=trust.note, require_receipt=False)
     if examination.evidence is None:
@@ -70,6 +71,21 @@ def _copy(conn: Connection, publisher: str, alert_id: str, recipient: str) -> Al
         known = ", ".join(row.key.recipient for row in copies)
         raise InvalidRequestError([Violation("recipient", "recipient.required", f"name one of: {known}")])
     return copies[0]
+
+
+def _entries(conn: Connection, places: Sequence[_EntryPlace]) -> tuple[EvidenceEntry, ...]:
+    """Those that aren't erased; raises TooLargeError before it has read more than a bundle holds."""
+    if len(places) > MAX_EVENTS:
+        raise TooLargeError(f"a bundle has at most {MAX_EVENTS} events; this alert has {len(places)}")
+    entries, size = [], 0
+    for place in places:
+        entry = _entry(conn, place.feed_id, place.index)
+        if entry is not None:
+            entries.append(entry)
+            size += len(entry.payload)
+        if size > MAX_BUNDLE_BYTES:
+            raise TooLargeError(f"a bundle has at most {MAX_BUNDLE_BYTES} bytes; the steps of this alert have more")
+    return tuple(entries)
 
 
 def _later(conn: Connection, row: AlertRow) -> list[_EntryPlace]:

@@ -92,7 +92,7 @@ class _ReportedFinding:
         if event is None or event.WhichOneof("event") != "finding":
             return None
         about = event.finding.alert
-        for row, _, content in reversed(alerts.events_of(conn, about.publisher, about.alert_id)):
+        for row, _, content in alerts.newest_events_of(conn, about.publisher, about.alert_id):
             # Later amendments of the alert weren't inspected.
             alert = wire.alert_of(wire.parse_event(content)) if content and row.position < position else None
             if alert is not None:

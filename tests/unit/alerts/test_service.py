@@ -9,11 +9,14 @@ from pathlib import Path
 import pytest
 
 from gateway.alerts.service import WATCH_PAGE, AlertQueries
+from gateway.contract.timestamps import to_timestamp
 from gateway.errors import InvalidRequestError, NotFoundError, PositionUnknownError
 from gateway.v1 import alert_pb2, alert_service_pb2
 from tests.support.author import Author
 from tests.support.databases import MakeDatabase
-from tests.support.nodes import PaperNode, exchange, paper_nodes
+from tests.support.nodes import DAY_MS, PaperNode, exchange, paper_nodes
+
+REFUSED = alert_pb2.TRANSFER_CONSENT_REFUSED
 
 
 @pytest.fixture
@@ -136,6 +139,27 @@ def test_an_alert_comes_with_its_history_and_each_recipients_copy(nodes: list[Pa
     theirs = AlertQueries(hk.database).get("cn", alert_id)
     assert [one.recipient for one in theirs.deliveries] == ["hk"], "none learns of the others"
     assert "mo" not in {change.recipient for change in theirs.history}
+
+
+def test_an_answer_goes_to_who_asked_whatever_id_the_question_has(tmp_path: Path, make_database: MakeDatabase) -> None:
+    """A recipient that repeats the id of the publisher's question to all can't turn an answer to another recipient."""
+    with paper_nodes(tmp_path, make_database, ("cn", "hk", "mo")) as nodes:
+        cn, _, mo = nodes
+        alert_id = cn.publish("hk", "mo")
+        exchange(*nodes)
+        question = alert_pb2.AlertQuestion(
+            question_id=str(uuid.uuid4()), text="Where?", deadline=to_timestamp(cn.clock.now + DAY_MS)
+        )
+        cn.step("cn", alert_id, question=question)
+        exchange(*nodes)
+        question.onward_recipients.append("hk")
+        mo.step("cn", alert_id, question=question)
+        exchange(*nodes)
+        recipient = AlertQueries(cn.database).who_asked("cn", alert_id, question.question_id)
+        assert recipient == "mo"
+        answer = alert_pb2.AlertAnswer(question_id=question.question_id, text="No", consent=REFUSED)
+        cn.step("cn", alert_id, recipient=recipient, answer=answer)
+        assert AlertQueries(cn.database).who_asked("cn", alert_id, str(uuid.uuid4())) == ""
 
 
 def test_an_alert_that_isnt_here_isnt_found(cn: PaperNode) -> None:
