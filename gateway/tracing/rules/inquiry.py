@@ -61,11 +61,18 @@ def next_questions(
 
     `asked` are the questions so far for each node of the trace, first that of the caller.
     """
-    questions = _open_questions(gathering, asked, reached, onward)
-    if not questions:
-        bases = {node: disclosable(gathering, onward, node, asked) for node in reached}
-        questions = {node: list(_weak(basis, asked[node])) for node, basis in bases.items()}
-    limited = {node: some[: MAX_QUESTIONS - len(asked[node])] for node, some in questions.items()}
+    strong = _limited(_open_questions(gathering, asked, reached, onward), asked)
+    if strong:
+        return strong
+    bases = {node: disclosable(gathering, onward, node, asked) for node in reached}
+    return _limited({node: list(_weak(basis, asked[node])) for node, basis in bases.items()}, asked)
+
+
+def _limited(
+    questions: Mapping[str, Sequence[SearchCriteria]], asked: Mapping[str, Sequence[SearchCriteria]]
+) -> dict[str, list[SearchCriteria]]:
+    """Without those beyond a node's limit, and without nodes that have none."""
+    limited = {node: list(some[: MAX_QUESTIONS - len(asked[node])]) for node, some in questions.items()}
     return {node: some for node, some in limited.items() if some}
 
 

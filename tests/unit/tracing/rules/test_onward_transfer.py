@@ -9,8 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.tracing.rules.assembly import assemble
+from gateway.tracing.rules.gathering import Gathering
+from gateway.tracing.rules.inquiry import MAX_QUESTIONS, next_questions
 from gateway.tracing.rules.links import plain
 from gateway.tracing.rules.onward_transfer import OnwardTransfer
+from gateway.tracing.rules.records import RecordHit
 from gateway.v1 import goods_pb2, shipment_pb2
 from gateway.v1.history_pb2 import HistoryRecord, SearchCriteria, SearchReference
 from tests.support import consignments as case
@@ -156,6 +159,20 @@ def test_a_guess_at_an_own_record_shows_nothing_of_another() -> None:
         steered = of_mo(1, 24 * 91, ucr=guess, previous="HK-OTHER-2026-7")
         asked.append(traced(NOBODY, of_cn(), own, steered, *decoys).asked["mo"])
     assert asked[0] == asked[1]
+
+
+def test_a_node_at_its_limit_ends_no_other_nodes_questions() -> None:
+    """mo has a chain of documents; hk's export still has a gap, for which traders are asked for."""
+    own = case.record(
+        "hk", "HK-EXP-2026-1", EXPORT, 0, parties=[case.EXPORTER], equipment=[goods_pb2.Equipment(id=CONTAINER)]
+    )
+    gathering = Gathering([RecordHit(own), RecordHit(of_mo(document="DOC-0001"))])
+    full = [BY_CONTAINER, *(SearchCriteria(seals=[f"SEAL-{number}"]) for number in range(MAX_QUESTIONS - 1))]
+    whole = [BY_CONTAINER, SearchCriteria(references=[SearchReference(value="HK-EXP-2026-1")])]
+    known = [*whole, SearchCriteria(references=[SearchReference(value=v) for v in ("DOC-0001", "MO-IMP-2026-1")])]
+    questions = next_questions(gathering, {"hk": known, "mo": full}, ["hk", "mo"], NOBODY)
+    assert [bool(question.party_identifiers) for question in questions["hk"]] == [True]
+    assert "mo" not in questions
 
 
 @pytest.mark.parametrize("records", [case.the_case, case.the_twin], ids=["case", "twin"])
