@@ -252,7 +252,14 @@ async def _on_each(
 
 ATTACKS = (
     Attack(name="header-bomb", summary="calls full of tiny headers, never ended", run=header_bomb, size=16, small=1),
-    Attack(name="early-headers", summary="the same before settings apply", run=early_header_bomb, size=16, small=1),
+    Attack(
+        name="early-headers",
+        summary="a million bytes of headers, before settings apply",
+        run=early_header_bomb,
+        size=4,
+        small=3,
+        memory_mb=700,
+    ),
     Attack(name="continuation", summary="a header block without an end", run=continuation_flood, size=2, small=1),
     Attack(name="settings", summary="SETTINGS one after the other", run=settings_flood, size=2, small=1),
     Attack(name="pings", summary="PING one after the other", run=ping_flood, size=2, small=1),

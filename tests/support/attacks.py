@@ -23,7 +23,7 @@ OUTSIDER = "outsider"
 """A system with a certificate that no settings name."""
 
 
-def target(federation: Federation, node: str, *, partner: str = "hk", system: str = "publisher") -> Target:
+def target(federation: Federation, node: str, *, partner: str = "hk", system: str = "officer") -> Target:
     """A node, with a partner's certificate, an own system's and an outsider's in the attacker's hands."""
     folder, gateway = federation.folder.node(node), federation.folder.node(partner)
     key, certificate = folder.system_key(OUTSIDER), folder.system_certificate(OUTSIDER)
