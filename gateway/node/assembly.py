@@ -121,6 +121,7 @@ class Node:
             alarms=self.alarms,
             quotas=self._quotas,
         )
+        self._quota_monitor = QuotaMonitor(self._quotas, database=self.database, alarms=self.alarms, clock=clock)
         self._outgoing = Outgoing(self.database, writer=self.writer, trust=self._directory.trusted, clock=clock)
         self._audit_signer = AuditHeadSigner(
             self.database,
@@ -177,7 +178,7 @@ class Node:
             writer=self._writer,
             alarms=self.alarms,
             capacity=self._capacity,
-            quotas=QuotaMonitor(self._quotas, database=self.database, alarms=self.alarms, clock=self._clock),
+            quotas=self._quota_monitor,
             tls=self._peer_tls,
             now=self._now,
         )
@@ -313,6 +314,7 @@ class Node:
             links=self._links.by_feed,
             partner_streams=streams,
             alarms=self.alarms,
+            quotas=self._quota_monitor,
             capacity=self._capacity,
             trust=self._directory.trusted,
             tls=self._peer_tls,

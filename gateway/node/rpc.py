@@ -26,6 +26,7 @@ from gateway.feed.tables.feeds import Feed, FeedState
 from gateway.history.tables import holds, shipments
 from gateway.history.tables import progress as record_progress
 from gateway.node.capacity import CapacityMonitor
+from gateway.node.quotas import QuotaMonitor
 from gateway.rpc.calls import current_call
 from gateway.rpc.peers import Peers
 from gateway.tlog.note import SignatureType, Verifier
@@ -67,6 +68,7 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
         partner_streams: Mapping[FeedOrigin, LinkStatus],
         alarms: Alarms,
         capacity: CapacityMonitor,
+        quotas: QuotaMonitor,
         trust: Callable[[], TrustedDirectory],
         tls: TlsSource,
         clock: Callable[[], int],
@@ -82,6 +84,7 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
         self._partner_streams = partner_streams
         self._alarms = alarms
         self._capacity = capacity
+        self._quotas = quotas
         self._trust = trust
         self._tls = tls
         self._clock = clock
@@ -120,6 +123,17 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
             projected_position=projected,
             alarms=[*blocked, *waiting, *defects, *lasting],
             history=history,
+            partner_usage=[
+                pb.PartnerUsage(
+                    partner=used.partner,
+                    kind=used.stored.value,
+                    items=used.items,
+                    max_items=used.bound.items,
+                    bytes=used.bytes,
+                    max_bytes=used.bound.bytes,
+                )
+                for used in await asyncio.to_thread(self._quotas.usage)
+            ],
             resources=[
                 pb.ResourceUsage(name=usage.name, used=usage.used, limit=usage.limit)
                 for usage in await asyncio.to_thread(self._capacity.usage)

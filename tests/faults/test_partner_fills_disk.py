@@ -100,6 +100,9 @@ def test_a_feed_over_its_bound_waits_across_restarts_and_others_go_on(federation
                     return any(one.code == QUOTA and "hk has had 4 of 5" in one.message for one in alarms)
 
                 await eventually(told, what="the alarm")
+                (used,) = (await operator.node.status()).partner_usage
+                assert (used.partner, used.kind, used.items, used.max_items) == ("hk", "alerts", 4, 5)
+                assert 0 < used.bytes < used.max_bytes
             async with federation.inside("cn"), federation.client("cn", "operator") as operator:
                 assert isinstance(await refusal(hk.send(beyond)), OverloadedError)  # a restart resets nothing
                 await mo.send(mo.batch([an_alert(publisher="mo")]))

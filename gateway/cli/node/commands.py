@@ -15,6 +15,8 @@ from gateway.translation.messages import N_, marked
 from gateway.translation.messages import gettext as _
 from gateway.v1.evidence_service_pb2 import AuditEvent
 
+MIB = 1024 * 1024
+
 if TYPE_CHECKING:
     from gateway.client import GatewayClient
 
@@ -58,6 +60,15 @@ def status(target: Target, *, as_json: JsonOption = False) -> None:
     output.facts(_("Node"), facts, data=as_dict(state))
     if as_json:
         return
+    if state.partner_usage:
+        output.table(
+            _("Stored today (UTC)"),
+            marked("Partner", "What", "Number", "Most", "MiB", "Most MiB"),
+            [
+                (used.partner, used.kind, used.items, used.max_items, used.bytes // MIB, used.max_bytes // MIB)
+                for used in state.partner_usage
+            ],
+        )
     if state.alarms:
         rows = [(alarm.code, alarm.message, shown_time(alarm, "since")) for alarm in state.alarms]
         output.table(_("Alarms"), marked("Alarm", "What", "Since"), rows)

@@ -1,6 +1,7 @@
 """Files and texts of a bundle about one answer on shipments.
 
-Rendering a bundle's originals again gives the same bytes in every version that knows the format.
+Rendering a bundle's originals again gives the same bytes in every version that knows the format, except for characters
+that don't print: see bundle_text.
 
     README.txt  manifest.json  directory.note  query.binpb  query.note  query.json  statement.note
     records/00017/  record.binpb  record.tlog-proof  record.json
@@ -14,13 +15,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 
-from google.protobuf.json_format import Error, MessageToDict
+from google.protobuf.json_format import Error
 from google.protobuf.message import Message
 
 from gateway.contract.json_document import JsonValue, dump_json, format_time_ms
 from gateway.contract.timestamps import to_ms
 from gateway.errors import MalformedError
 from gateway.evidence.codec.bundle import DIRECTORY, MANIFEST, README, Bundle
+from gateway.evidence.codec.bundle_text import printing_json
 from gateway.history.codec.signed_texts import Statement, parse_query, parse_record, parse_statement, question_origin
 from gateway.tlog.merkle import leaf_hash
 from gateway.tlog.note import Verifier, parse_note
@@ -128,8 +130,8 @@ def read_answer(parts: AnswerParts) -> ClaimedAnswer:
     return ClaimedAnswer(parse_query(parts.query), parse_statement(parts.statement), records)
 
 
-def render_answer(parts: AnswerParts) -> Bundle:
-    """Renders the bundle of these originals.
+def render_answer(parts: AnswerParts, *, as_before: bool = False) -> Bundle:
+    """Renders the bundle of these originals; `as_before` as in `bundle_text.render`.
 
     Raises:
         MalformedError, InvalidRequestError: one isn't in canonical form.
@@ -143,13 +145,13 @@ def render_answer(parts: AnswerParts) -> Bundle:
         DIRECTORY: parts.directory_note,
         QUERY: parts.query,
         NOTE: parts.note,
-        QUERY_JSON: _json(claimed.query),
+        QUERY_JSON: _json(claimed.query, as_before),
         STATEMENT: parts.statement,
     }
     for claim in claimed.records:
         folder = f"records/{claim.index:05}"
         record, proof = parts.records[claim.index]
-        contents = record, proof, _json(claim.record)
+        contents = record, proof, _json(claim.record, as_before)
         files |= {f"{folder}/{name}": content for name, content in zip(_FILES, contents, strict=True)}
     files[README] = _readme(directory, claimed, parts).encode()
     files[MANIFEST] = dump_json(_manifest(directory, claimed, files))
@@ -218,9 +220,9 @@ def _more_to_come(said: Statement) -> str:
     return f"More{at} was still to come."
 
 
-def _json(message: Message) -> bytes:
+def _json(message: Message, as_before: bool) -> bytes:
     try:
-        return dump_json(MessageToDict(message, preserving_proto_field_name=True))
+        return printing_json(message, as_before=as_before)
     except (ValueError, Error) as error:  # e.g. a time beyond the year 9999
         raise MalformedError(f"a message has no JSON form: {error}") from None
 

@@ -1,7 +1,8 @@
 """Renders a bundle's texts from its originals: README.txt, manifest.json, entries as JSON.
 
 Evidence is verified years later by rendering it again and comparing bytes, so nothing here changes under the name
-`customs-gateway-evidence/v1`. Texts are claims until evidence.service.check has verified them.
+`customs-gateway-evidence/v1`, except that JSON made before has characters that don't print as they are; both forms
+verify. Texts are claims until evidence.service.check has verified them.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from gateway.feed.codec import parse_header
 from gateway.tlog.checkpoint import Checkpoint, parse_checkpoint_body
 from gateway.tlog.note import NoteSignature, SignatureType, Verifier, parse_note
 from gateway.tlog.proof_file import TlogProof, parse_proof
+from gateway.translation.plain_text import printable_json
 from gateway.trust.codec.directory import decode_directory
 from gateway.trust.rules.directory import Directory, KeyRecord, receipts_key_name
 from gateway.v1 import alert_pb2
@@ -92,8 +94,11 @@ def read_entry(entry: EvidenceEntry) -> ClaimedEntry:
     )
 
 
-def render(parts: EvidenceParts) -> Bundle:
+def render(parts: EvidenceParts, *, as_before: bool = False) -> Bundle:
     """Renders the bundle of these originals.
+
+    Args:
+        as_before: JSON has characters that don't print as they are, as bundles that were made before.
 
     Raises:
         MalformedError: one isn't in canonical form, or the first entry doesn't publish an alert.
@@ -105,13 +110,13 @@ def render(parts: EvidenceParts) -> Bundle:
     alert = read_entry(parts.alert)
     if alert.kind != "published" or not is_uuid(alert.event.published.id):
         raise MalformedError("the entry doesn't publish an alert")
-    files = {DIRECTORY: parts.directory_note, **alert_files(parts.alert, _event_json(alert))}
+    files = {DIRECTORY: parts.directory_note, **alert_files(parts.alert, _event_json(alert, as_before))}
     events: list[tuple[str, ClaimedEntry]] = []
     for number, entry in enumerate(parts.events, 1):
         claimed = read_entry(entry)
         folder = event_folder(number, claimed.kind)
         events.append((folder, claimed))
-        files |= event_files(folder, entry, _event_json(claimed))
+        files |= event_files(folder, entry, _event_json(claimed, as_before))
     files[README] = _readme(directory, alert, events).encode()
     files[MANIFEST] = dump_json(_manifest(directory, alert, events, files))
     return Bundle(files)
@@ -143,9 +148,15 @@ def _time(unix_ms: int) -> datetime:
     return datetime.fromtimestamp(unix_ms / 1000, UTC)
 
 
-def _event_json(claimed: ClaimedEntry) -> bytes:
+def printing_json(message: Message, *, as_before: bool) -> bytes:
+    """A message as JSON, in which foreign text repaints no terminal and hides no words."""
+    document = dump_json(MessageToDict(message, preserving_proto_field_name=True))
+    return document if as_before else printable_json(document.decode()).encode()
+
+
+def _event_json(claimed: ClaimedEntry, as_before: bool) -> bytes:
     try:
-        return dump_json(MessageToDict(claimed.event, preserving_proto_field_name=True))
+        return printing_json(claimed.event, as_before=as_before)
     except (ValueError, Error) as error:  # e.g. a time beyond the year 9999
         raise MalformedError(f"the payload has no JSON form: {error}") from None
 

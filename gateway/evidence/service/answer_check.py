@@ -183,6 +183,8 @@ def _require_records(claimed: ClaimedAnswer, parts: AnswerParts) -> None:
 
 def _require_words(bundle: Bundle, parts: AnswerParts) -> None:
     again = render_answer(parts).files
+    if again != bundle.files and render_answer(parts, as_before=True).files == bundle.files:
+        return
     different = [
         name for name in sorted(again.keys() | bundle.files.keys()) if again.get(name) != bundle.files.get(name)
     ]

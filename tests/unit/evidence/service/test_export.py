@@ -39,6 +39,7 @@ from gateway.trust.service.directory_versions import RootOfTrust, unsafe_reopen
 from gateway.trust.service.trial_federation import FEDERATION, FederationFolder
 from gateway.v1 import alert_pb2
 from tests.support.databases import MakeDatabase, new_database
+from tests.support.hostile_text import is_harmless
 from tests.support.nodes import NODES, PaperNode, deliver, exchange, paper_nodes
 
 
@@ -445,3 +446,19 @@ def test_directories_of_the_bundle_that_are_damaged_are_seen(case: Case) -> None
         changed = resealed(dict(case.bundle.files) | {"directory.note": flipped(note, at)})
         assert failed_step(examine(changed, directory_note=note)) == 2
     assert unsafe_reopen(note).version == 1
+
+
+def test_foreign_text_in_a_bundle_prints_and_bundles_made_before_verify(case: Case) -> None:
+    text = "\x1b[2J\x9b31m\u202e\u2028\u200b\U000e0041 范"
+    alert_id = case.cn.publish("hk", case_reference=text)
+    exchange(case.cn, case.hk)
+    bundle = export(case.cn.database, case.cn.trust, publisher="cn", alert_id=alert_id)
+    shown = bundle.files["alert.json"].decode()
+    assert is_harmless(shown, allowed="\n")
+    assert json.loads(shown)["published"]["content"]["case_reference"] == text
+    before = render(parts_of(bundle), as_before=True)
+    assert before != bundle
+    for made in (bundle, before):
+        assert verify(made, directory_note=case.directory).key.alert_id == alert_id
+    mixed = Bundle({**bundle.files, "alert.json": before.files["alert.json"]})
+    assert failed_step(examine(mixed, directory_note=case.directory)) == 1
