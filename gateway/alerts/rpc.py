@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from typing import Any, Protocol, TypeAlias, TypeVar
 
@@ -15,6 +16,7 @@ from gateway.alerts.commands.publishing import PreparedAlert, PublishCommand, Pu
 from gateway.alerts.commands.steps import StepCommand, StepRequest
 from gateway.alerts.service import AlertQueries
 from gateway.contract.limits import MAX_STREAM_ITEMS
+from gateway.contract.pages import page_of
 from gateway.contract.validation import validate
 from gateway.errors import GatewayError, InvalidRequestError, NotFoundError, Violation
 from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient, follow_changes, in_order
@@ -27,6 +29,9 @@ STREAM_DEPTH = 4
 
 READ_OWN_WRITES_S = 2.0
 """How long GetAlert waits for projections before it reports no such alert, in seconds."""
+
+HITS_BYTES = 1536 * 1024
+"""Bytes of hits that are shown with an alert; its text and steps have room beside them."""
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 ResponseT = TypeVar("ResponseT", bound=Message)
@@ -217,7 +222,8 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
         hits = await self._screening.screen_alert(response.alert.content, principal=current_call().principal)
         if hits is not None:
             response.screened = True
-            response.hits.extend(hits)
+            response.hits.extend(best_hits(hits))
+            response.further_hits = len(hits) - len(response.hits)
         return response
 
     async def _caught_up(self) -> None:
@@ -287,6 +293,21 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
             )
         )
         return result
+
+
+def best_hits(hits: Sequence[alert_service_pb2.AlertHit]) -> list[alert_service_pb2.AlertHit]:
+    """Those that fit into a message, in order: the best of each thing before the second of any.
+
+    So a party that many entries of a partner are like takes no other's room.
+    """
+    ranks: Counter[str] = Counter()
+    ranked: list[tuple[int, int]] = []
+    for at, hit in enumerate(hits):
+        ranked.append((ranks[hit.field], at))
+        ranks[hit.field] += 1
+    ranked.sort()
+    page = page_of(ranked, lambda place: hits[place[1]], limit=len(hits), most_bytes=HITS_BYTES)
+    return [hits[at] for at in sorted(at for _, at in ranked[: len(page.messages)])]
 
 
 def _record_bulk(

@@ -129,6 +129,8 @@ def show(
             marked("Entry", "Class", "Score", "What", "Given", "Listed", "Asked for"),
             [(*hit_cells(hit.hit)[:3], hit.field, *hit_cells(hit.hit)[3:]) for hit in response.hits],
         )
+        if response.further_hits:
+            output.note(_("{hits} further hits aren't shown: too many for one answer.", hits=response.further_hits))
     elif not response.screened:
         output.note(_("Not compared with watchlists yet: the gateway is still loading them."))
     output.table(

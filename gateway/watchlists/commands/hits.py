@@ -7,12 +7,14 @@ feed; the answer goes the other way.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from sqlalchemy import ColumnElement, Connection
 
 from gateway.alerts.commands.onward_transfer import require_onward_transfer
 from gateway.contract.filters import Term, decode_page_token, encode_page_token, invalid_value, page_size, parse_filter
 from gateway.contract.ids import Channel, FeedOrigin
+from gateway.contract.pages import page_of
 from gateway.contract.timestamps import to_timestamp
 from gateway.db.database import Database
 from gateway.errors import MalformedError, NotFoundError, PermissionDeniedError
@@ -225,11 +227,10 @@ class HitQueries:
             rows = hit_rows.hits_page(
                 conn, conditions, before=None if token is None else (token[0], token[1]), limit=limit + 1
             )
-            hits = [_shown(conn, row) for row in rows[:limit]]
-        response = _Pb.ListHitsResponse(hits=hits)
-        if len(rows) > limit:
-            last = rows[limit - 1]
-            response.next_page_token = encode_page_token((last.hit_id, last.reporter), request.filter)
+            page = page_of(rows, partial(_shown, conn), limit=limit)
+        response = _Pb.ListHitsResponse(hits=page.messages)
+        if page.last is not None:
+            response.next_page_token = encode_page_token((page.last.hit_id, page.last.reporter), request.filter)
         return response
 
     def statistics(self, *, hidden: Hidden = NOTHING_HIDDEN) -> _Pb.GetListStatisticsResponse:

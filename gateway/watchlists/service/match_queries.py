@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, Connection
 
 from gateway.contract.filters import Term, decode_page_token, encode_page_token, invalid_value, page_size, parse_filter
+from gateway.contract.pages import page_of
 from gateway.db.database import Database
 from gateway.errors import PositionUnknownError
 from gateway.v1 import match_pb2, watchlist_pb2
@@ -15,10 +16,14 @@ from gateway.watchlists.rules.matches import MatchStatus, SourceKind
 from gateway.watchlists.rules.visibility import NOTHING_HIDDEN, Hidden
 from gateway.watchlists.service.queries import visible
 from gateway.watchlists.tables import matches
+from gateway.watchlists.tables.matches import MatchRow
 from gateway.watchlists.tables.schema import matches as table
 
 WATCH_PAGE = 100
 """Most matches in one message of a watch."""
+
+AT_ONCE = 50
+"""Most matches that are read together."""
 
 _CLASSES = {
     "identical": watchlist_pb2.MATCH_CLASS_IDENTICAL,
@@ -57,10 +62,11 @@ class MatchQueries:
         token = decode_page_token(request.page_token, request.filter, 1)
         limit = page_size(request.page_size)
         with self._database.read() as conn:
-            rows = matches.page(conn, conditions, before=token[0] if token else None, limit=limit + 1)
-        response = match_pb2.ListMatchesResponse(matches=map(match_message, rows[:limit]))
-        if len(rows) > limit:
-            response.next_page_token = encode_page_token((rows[limit - 1].match_id,), request.filter)
+            rows = _newest(conn, conditions, token[0] if token else None, limit + 1)
+            page = page_of(rows, match_message, limit=limit)
+        response = match_pb2.ListMatchesResponse(matches=page.messages)
+        if page.last is not None:
+            response.next_page_token = encode_page_token((page.last.match_id,), request.filter)
         return response
 
     def changes(self, position: int, *, hidden: Hidden = NOTHING_HIDDEN) -> match_pb2.WatchMatchesResponse:
@@ -77,8 +83,23 @@ class MatchQueries:
                     metadata={"position": str(position), "last": str(last)},
                 )
             rows = matches.changed_after(conn, position, *visible(hidden, table), limit=WATCH_PAGE)
-        reached = rows[-1].change if len(rows) == WATCH_PAGE else last
-        return match_pb2.WatchMatchesResponse(changes=map(match_message, rows), position=reached)
+        page = page_of(rows, match_message, limit=WATCH_PAGE)
+        reached = page.last if page.last is not None else rows[-1] if len(rows) == WATCH_PAGE else None
+        position = last if reached is None else reached.change
+        return match_pb2.WatchMatchesResponse(changes=page.messages, position=position)
+
+
+def _newest(
+    conn: Connection, conditions: Sequence[ColumnElement[bool]], before: str | None, most: int
+) -> Iterator[MatchRow]:
+    """Matches, newest first, read a few at a time: each quotes a party of a partner's alert."""
+    while most > 0:
+        limit = min(most, AT_ONCE)
+        rows = matches.page(conn, conditions, before=before, limit=limit)
+        yield from rows
+        if len(rows) < limit:
+            return
+        before, most = rows[-1].match_id, most - limit
 
 
 def _condition(term: Term) -> ColumnElement[bool]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from sqlalchemy import ColumnElement, Connection, Table, and_, or_
 
@@ -19,6 +20,7 @@ from gateway.contract.filters import (
 )
 from gateway.contract.ids import Channel, FeedOrigin
 from gateway.contract.limits import BATCH_BYTES, MAX_STREAM_ITEMS
+from gateway.contract.pages import page_of
 from gateway.db.database import Database
 from gateway.errors import MalformedError, NotFoundError, PositionUnknownError
 from gateway.feed.tables import checkpoints, dispositions, feeds
@@ -36,6 +38,7 @@ from gateway.watchlists.tables import lists as watchlists
 from gateway.watchlists.tables import progress as list_progress
 from gateway.watchlists.tables import proposals as proposal_rows
 from gateway.watchlists.tables.lists import CopyRow, EntryRow
+from gateway.watchlists.tables.proposals import ProposalRow
 from gateway.watchlists.tables.schema import list_copies, list_entries, list_proposals
 
 MOST_MISSING = 1_000
@@ -120,21 +123,10 @@ class ListQueries:
                 after=token[0] if token else "",
                 limit=limit + 1,
             )
-            proposals = [
-                _Pb.Proposal(
-                    proposal_id=row.proposal_id,
-                    list=row.list,
-                    proposer=row.proposer,
-                    note=row.note,
-                    proposed_at_unix_ms=row.proposed_at,
-                    changes=row.changes,
-                    sample=read_update(conn, *proposal_rows.parts_of(conn, row.proposal_id)[0]),
-                )
-                for row in rows[:limit]
-            ]
-        response = _Pb.ListProposalsResponse(proposals=proposals)
-        if len(rows) > limit:
-            response.next_page_token = encode_page_token((rows[limit - 1].proposal_id,), "")
+            page = page_of(rows, partial(_proposal, conn), limit=limit)
+        response = _Pb.ListProposalsResponse(proposals=page.messages)
+        if page.last is not None:
+            response.next_page_token = encode_page_token((page.last.proposal_id,), "")
         return response
 
     def _own(self, hidden: Hidden) -> set[str]:
@@ -233,6 +225,18 @@ class ListQueries:
                     if len(response.missing) < MOST_MISSING:
                         response.missing.append(change)
         return response
+
+
+def _proposal(conn: Connection, row: ProposalRow) -> _Pb.Proposal:
+    return _Pb.Proposal(
+        proposal_id=row.proposal_id,
+        list=row.list,
+        proposer=row.proposer,
+        note=row.note,
+        proposed_at_unix_ms=row.proposed_at,
+        changes=row.changes,
+        sample=read_update(conn, *proposal_rows.parts_of(conn, row.proposal_id)[0]),
+    )
 
 
 def visible(hidden: Hidden, table: Table) -> list[ColumnElement[bool]]:

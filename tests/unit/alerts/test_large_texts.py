@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.alerts.rpc import HITS_BYTES, best_hits
 from gateway.alerts.service import AlertQueries
 from gateway.contract.limits import MAX_MESSAGE_BYTES
 from gateway.contract.timestamps import to_timestamp
@@ -71,3 +72,19 @@ def test_an_alert_can_be_read_whatever_its_recipient_has_said_of_it(nodes: list[
     assert len(said) > 5
     assert response.older_steps == 41 - len(response.history)
     assert response.alert.id == alert_id
+
+
+def test_of_too_many_hits_each_party_keeps_its_best() -> None:
+    hits = []
+    for party in range(64):
+        for number in range(20):
+            hit = Pb.AlertHit(field=f"subject.parties[{party}]")
+            hit.hit.score = 1 - number / 100
+            hit.hit.explanation.because = "\N{CJK UNIFIED IDEOGRAPH-754C}" * 1024
+            hits.append(hit)
+    kept = best_hits(hits)
+    assert sum(hit.ByteSize() for hit in kept) <= HITS_BYTES
+    assert {hit.field for hit in kept if hit.hit.score == 1} == {hit.field for hit in hits}
+    assert kept == [hit for hit in hits if hit in kept]
+    assert best_hits(hits[:100]) == hits[:100]
+    assert best_hits([]) == []
