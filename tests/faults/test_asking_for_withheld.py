@@ -281,7 +281,13 @@ def test_pages_go_on_from_answers_alone(pair: Pair) -> None:
 
     first = pair.ask(criteria=HERE, limit=2)
     as_of, before = first.statement.as_of, first.statement.more_before
-    for wrong in ({"before": 3, "as_of": 3}, {"before": before - 1, "as_of": as_of}, {"before": before, "as_of": 9}):
+    for wrong in (
+        {"before": 3, "as_of": 3},
+        {"before": (1 << 64) - 1},
+        {"as_of": as_of},
+        {"before": before - 1, "as_of": as_of},
+        {"before": before, "as_of": 9},
+    ):
         with pytest.raises(InvalidRequestError, match="no answer to this node goes on there"):
             pair.ask(criteria=HERE, **wrong)
     with pair.hk.database.write() as conn:

@@ -8,6 +8,9 @@ from __future__ import annotations
 RANDOM_BYTES = 8
 """Random bytes to draw a number from."""
 
+MAX_PAGE_NUMBER = (1 << 63) - 1
+"""Largest number that databases have; a partner may send a larger one."""
+
 _STEP = 1 << 16
 """Most between two numbers: ten million pages fit below a time in milliseconds."""
 

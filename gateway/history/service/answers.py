@@ -40,7 +40,7 @@ from gateway.feed.service.quotas import Quotas, Stored, count
 from gateway.feed.service.randomness import random_bytes
 from gateway.feed.service.transaction import Transaction
 from gateway.history.codec.signed_texts import Statement, open_question, parse_query, query_digest, question_origin
-from gateway.history.rules.page_numbers import RANDOM_BYTES, first_number, next_number
+from gateway.history.rules.page_numbers import MAX_PAGE_NUMBER, RANDOM_BYTES, first_number, next_number
 from gateway.history.service.criteria import require_all_narrow
 from gateway.history.service.search import Chunk, HistorySearch
 from gateway.history.service.terms import Terms, require_terms
@@ -131,8 +131,10 @@ class QueryService:
     def _page(self, query: history_pb2.HistoryQuery) -> PageRow | None:
         if not query.before and not query.as_of:
             return None
-        with self._database.look() as conn:
-            page = answers.find_page(conn, query.asker, query.before)
+        page = None
+        if query.before <= MAX_PAGE_NUMBER:
+            with self._database.look() as conn:
+                page = answers.find_page(conn, query.asker, query.before)
         if page is None or query.as_of not in (0, page.as_of):
             raise InvalidRequestError(
                 [
