@@ -226,8 +226,15 @@ def test_operators_see_links_and_suspend_and_resume_them(cn: Cli, hk: Cli, tmp_p
 
 def test_status_and_audit_say_who_did_what(cn: Cli, tmp_path: Path) -> None:
     published(cn, tmp_path, "AUDIT-1")
-    assert cn.json("operator", "status")["node"] == "cn"
-    assert "Federation" in cn.run("operator", "status").stdout
+    state = cn.json("operator", "status")
+    assert state["node"] == "cn"
+    resources = {usage["name"]: (int(usage.get("used", 0)), int(usage["limit"])) for usage in state["resources"]}
+    assert set(resources) == {"descriptors", "peer_connections", "local_connections"}
+    assert all(used <= limit for used, limit in resources.values())
+    assert resources["local_connections"][0] >= 1  # this command's own
+    shown = cn.run("operator", "status").stdout
+    assert "Federation" in shown
+    assert "Open files and connections" in shown
     cn.run("operator", "alert", "list", code=1)
     cn.eventually("auditor", "audit", "list", until=lambda events: "PublishAlert" in str(events))
     denied = cn.eventually("auditor", "audit", "list", "--filter", "result = deny", "--limit", 5, until=bool)
@@ -240,7 +247,9 @@ def test_doctor_beside_a_running_node_finds_the_partner_that_is_down(cn: Cli) ->
     assert findings.pop("Partner mo")["result"] == "fail"
     assert {name: each["detail"] for name, each in findings.items() if each["result"] != "ok"} == {}
     assert "speaks TLS 1.3 alone" in findings["Partner hk"]["detail"]
-    assert {"TLS certificate", "Directory", "Signing keys", "Clock", "Database", "Local port"} <= set(findings)
+    assert {"TLS certificate", "Directory", "Signing keys", "Clock", "Database", "Open files", "Local port"} <= set(
+        findings
+    )
 
 
 def test_doctor_names_what_keeps_a_node_from_starting(nodes: Federation, tmp_path: Path) -> None:
