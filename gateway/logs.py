@@ -1,6 +1,6 @@
 r"""Writes the log of a process: one line per event, in which foreign text can't forge, hide or flood anything.
 
-1. A place in the code writes at most MAX_LINES lines in WINDOW_S; its next line counts the others.
+1. A place in the code writes BURST_LINES at once and LINES_PER_S in the long run; its next line counts the others.
 2. A value has at most MAX_VALUE_CHARS characters, a traceback MAX_TRACEBACK_CHARS.
 3. What doesn't print is escaped: in text as `\u{…}`, in JSON as `\uXXXX`. Each line of a traceback is marked.
 """
@@ -11,6 +11,7 @@ import json
 import logging
 import sys
 import threading
+from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -19,10 +20,11 @@ from gateway.translation.plain_text import printable, printable_json, printable_
 if TYPE_CHECKING:
     import structlog
 
-MAX_LINES = 100
-"""Most lines in WINDOW_S from one place in the code: more than its links and callers write in a fault of all."""
+BURST_LINES = 100
+"""Most lines at once from one place in the code: more than its links and callers write in a fault of all."""
 
-WINDOW_S = 10.0
+LINES_PER_S = 0.2
+"""Lines a second from one place in the long run: with the longest values 70 MB a day."""
 
 MAX_VALUE_CHARS = 4_096
 """Longest value in a line, in characters: an error with its causes has some hundred."""
@@ -33,28 +35,42 @@ MAX_TRACEBACK_CHARS = 32_768
 TRACEBACK_MARK = "  | "
 """Begins each line of a traceback in text: it can't look like an event."""
 
-
 _configured = ("text", "info")
 
 
 class FloodFilter(logging.Filter):
-    """Step 1. Places are bounded by the code; texts aren't in the key."""
+    """Step 1: a token bucket for each place. Places are bounded by the code; texts aren't in the key."""
 
     def __init__(self) -> None:
         super().__init__()
         self._lock = threading.Lock()
-        self._windows: dict[tuple[str, int, str, int], tuple[float, int]] = {}  # place → start, lines
+        self._places: dict[tuple[str, int, str, int], _Place] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        place = record.name, record.levelno, record.pathname, record.lineno
+        name = record.name, record.levelno, record.pathname, record.lineno
         with self._lock:
-            started, lines = self._windows.get(place, (record.created, 0))
-            if not 0 <= record.created - started < WINDOW_S:
-                if lines > MAX_LINES:
-                    record.unwritten = lines - MAX_LINES
-                started, lines = record.created, 0
-            self._windows[place] = started, lines + 1
-        return lines < MAX_LINES
+            place = self._places.get(name)
+            if place is None:
+                place = self._places[name] = _Place(record.created)
+            elapsed = max(0.0, record.created - place.updated_s)  # 0 where the clock was set back
+            place.lines = min(BURST_LINES, place.lines + elapsed * LINES_PER_S)
+            place.updated_s = record.created
+            if place.lines < 1:
+                place.unwritten += 1
+                return False
+            place.lines -= 1
+            if place.unwritten:
+                record.unwritten, place.unwritten = place.unwritten, 0
+        return True
+
+
+@dataclass(slots=True)
+class _Place:
+    """Lines that a place may write now, and the number that it couldn't since the last."""
+
+    updated_s: float
+    lines: float = BURST_LINES
+    unwritten: int = 0
 
 
 def configure_logging(form: str, level: str, *, stream: TextIO | None = None) -> None:

@@ -107,18 +107,23 @@ def test_one_place_writes_a_bounded_number_of_lines_and_counts_the_others() -> N
         record.created = at_s
         return record if flood.filter(record) else None
 
-    assert sum(passes(1000 + number / 1000) is not None for number in range(5_000)) == logs.MAX_LINES
-    assert passes(1005, line=2) is not None  # another place goes on
-    later = passes(1000 + logs.WINDOW_S)
+    assert sum(passes(1000) is not None for _ in range(5_000)) == logs.BURST_LINES
+    assert passes(1000, line=2) is not None  # another place goes on
+    later = passes(1000 + 1 / logs.LINES_PER_S)
     assert later is not None
-    assert later.unwritten == 5_000 - logs.MAX_LINES
-    assert passes(1000 + 3 * logs.WINDOW_S).__dict__.get("unwritten") is None
-    assert passes(500) is not None  # a clock that was set back
+    assert later.unwritten == 5_000 - logs.BURST_LINES
+    assert passes(1000 + 1 / logs.LINES_PER_S) is None
+    assert passes(500) is None  # a clock that was set back refills nothing
+    quiet = passes(100_000)
+    assert quiet is not None
+    assert quiet.unwritten == 2
+    day = sum(passes(200_000 + second / 10) is not None for second in range(864_000))
+    assert day <= logs.BURST_LINES + 86_400 * logs.LINES_PER_S + 1
 
 
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_a_flood_is_told_with_its_count(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logs, "WINDOW_S", 0.2)
+    monkeypatch.setattr(logs, "LINES_PER_S", 50)
     stream = configured(form)
     log = structlog.get_logger("c")
     while "unwritten" not in stream.getvalue():
