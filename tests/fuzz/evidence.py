@@ -7,14 +7,29 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from gateway.contract.limits import SALT_BYTES
 from gateway.errors import GatewayError
 from gateway.evidence.codec.answer_bundle import is_answer, parts_of_answer, render_answer
+from gateway.evidence.codec.audit_head import (
+    AUDIT_ENTRIES,
+    audit_feed,
+    encode_head_file,
+    head_event,
+    verify_head_file,
+)
 from gateway.evidence.codec.bundle import Bundle, decode_zip, encode_zip, parts_of
 from gateway.evidence.codec.bundle_text import render
 from gateway.evidence.service.answer_check import examine_answer
 from gateway.evidence.service.check import examine
 from gateway.evidence.service.files import read_bundle
+from gateway.feed.codec import make_entry
+from gateway.feed.tables.feeds import StoredEntry
+from gateway.tlog.checkpoint import Checkpoint, sign_checkpoint
+from gateway.tlog.merkle import Tree
+from gateway.trust.rules.audit import AuditHead
+from gateway.trust.service.directory_versions import TrustedDirectory, accept
 from tests.fuzz.target import target
+from tests.support.directories import FEDERATION, NOW, anchors, directory, signed, signer
 
 FILES = Path(__file__).parents[1] / "fixtures/first_release_candidate"
 DIRECTORY = (FILES / "directory.note").read_bytes()
@@ -97,3 +112,35 @@ def bundle_folder(data: bytes) -> None:
         parts_of(bundle)
     except GatewayError:
         return
+
+
+@cache
+def _trust() -> TrustedDirectory:
+    return accept(signed(directory()), now=NOW, anchors=anchors())
+
+
+@cache
+def sound_head() -> bytes:
+    """The second of three heads of cn's audit log, as a file."""
+    origin = audit_feed(FEDERATION, "cn")
+    entries = [
+        make_entry(
+            AUDIT_ENTRIES.type_name,
+            head_event(AuditHead(10 * number, bytes([number] * 32))).SerializeToString(deterministic=True),
+            salt=bytes([number] * SALT_BYTES),
+            recorded_at_ms=int(NOW.timestamp() * 1000) + number,
+        )
+        for number in range(1, 4)
+    ]
+    first, second, third = entries
+    tree = Tree.empty().append([entry.leaf for entry in entries]).tree
+    note = sign_checkpoint(Checkpoint(origin.line, 3, tree.root), signer(origin.line, 2_000))
+    stored = StoredEntry(1, second.header, second.salt, second.payload)
+    return encode_head_file(stored, (first.leaf, third.leaf), note)
+
+
+@target(lambda: [sound_head()])
+def audit_head_file(data: bytes) -> None:
+    """No file verifies as another head than the one that was signed."""
+    head = verify_head_file(data, _trust(), "cn")
+    assert (head.head, head.index) == (AuditHead(20, bytes([2] * 32)), 1)
