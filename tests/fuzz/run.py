@@ -88,8 +88,10 @@ def forked(target: Target, arguments: Sequence[str], output: Path, seconds: floa
             os.dup2(file.fileno(), 1)
             os.dup2(file.fileno(), 2)
         os.nice(19)
-        fuzz(target, arguments)
-        os._exit(0)
+        try:
+            fuzz(target, arguments)
+        finally:
+            os._exit(0)  # never back into the parent's code, whose folder it would remove
     deadline = time.monotonic() + seconds
     while os.waitpid(child, os.WNOHANG) == (0, 0):
         if time.monotonic() > deadline:
