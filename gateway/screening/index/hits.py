@@ -8,6 +8,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from itertools import islice, zip_longest
 from typing import NamedTuple
 
 from gateway.screening.compare import NameEvaluation, evaluate
@@ -49,6 +50,22 @@ class SearchResult(NamedTuple):
 
     hits: list[Hit]
     total: int
+
+
+def owner_of(group: str) -> str:
+    """Whose list a group is: groups are named `owner/list`."""
+    return group.partition("/")[0]
+
+
+def taken_in_turn(rows: list[int], columns: EntryColumns, groups: Sequence[str], most: int) -> list[int]:
+    """At most so many rows, of each owner as many: no owner's entries hide another's."""
+    if len(rows) <= most:
+        return rows
+    by_owner: dict[str, list[int]] = {}
+    for row in rows:
+        by_owner.setdefault(owner_of(groups[columns.groups[columns.row_entries[row]]]), []).append(row)
+    in_turn = (row for turn in zip_longest(*by_owner.values()) for row in turn if row is not None)
+    return sorted(islice(in_turn, most))
 
 
 Visible = Callable[[str], bool]
@@ -137,8 +154,23 @@ class HitCollector:
             self._best[key] = (rank, explain, query, columns, row)
 
     def result(self, limit: int) -> SearchResult:
-        best = heapq.nlargest(limit, self._best.values(), key=_rank)
+        """The best entries; where there are more, each owner of lists has its share of the places."""
+        fit = len(self._best) <= limit
+        best = sorted(self._best.values(), key=_rank, reverse=True) if fit else self._shared(limit)
         return SearchResult([self._hit(*hit[1:]) for hit in best], len(self._best))
+
+    def _shared(self, limit: int) -> list[_Best]:
+        by_owner: dict[str, list[_Best]] = {}
+        for hit in sorted(self._best.values(), key=_rank, reverse=True):
+            columns, row = hit[3], hit[4]
+            owner = owner_of(self._groups[columns.groups[columns.row_entries[row]]])
+            by_owner.setdefault(owner, []).append(hit)
+        share = max(1, limit // len(by_owner))
+        first = [hit for of_owner in by_owner.values() for hit in of_owner[:share]]
+        further = [hit for of_owner in by_owner.values() for hit in of_owner[share:]]
+        chosen = heapq.nlargest(limit, first, key=_rank)
+        chosen += heapq.nlargest(limit - len(chosen), further, key=_rank)
+        return sorted(chosen, key=_rank, reverse=True)
 
     def _hit(self, explain: Callable[[], Comparison], query: str, columns: EntryColumns, row: int) -> Hit:
         entry = columns.row_entries[row]

@@ -2,8 +2,8 @@
 
 For each name of the party:
 
-1. Keys lead to rows in every run. Rows by a `SURE` key are candidates, up to `MAX_SURE`. Of the others the
-   `MAX_CANDIDATES` with the most and rarest common keys are.
+1. Keys lead to rows in every run. Rows by a `SURE` key are candidates, up to `MAX_SURE`, of each owner of lists as
+   many. Of the others the `MAX_CANDIDATES` with the most and rarest common keys are.
 2. Dead, invalid and invisible entries are skipped, and rows whose features contradict the name's.
 3. The rest is read and evaluated. Each entry keeps its best comparison; the best entries are explained.
 
@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 from gateway.screening.identifiers import identifier_keys
 from gateway.screening.index.columns import EntryColumns, IndexEntry
-from gateway.screening.index.hits import HitCollector, Limits, SearchResult, Visible
+from gateway.screening.index.hits import HitCollector, Limits, SearchResult, Visible, taken_in_turn
 from gateway.screening.index.key_numbers import OTHER_SIDE, KeyKind, kind_of
 from gateway.screening.index.keys import query_keys
 from gateway.screening.index.organisation_features import HOPELESS_BELOW, OrganisationFilter
@@ -229,7 +229,7 @@ class NameIndex:
                     collector.identifiers((scheme, value), run.columns, run.rows(span))
         for text, kind in dict.fromkeys(party.names):
             query = self._prepared(text, kind)
-            for columns, rows in _candidates(runs, query, most, any_may_pass):
+            for columns, rows in _candidates(runs, query, self._groups, most, any_may_pass):
                 collector.names(query.name, columns, rows, self._read)
         return collector.result(limit)
 
@@ -264,7 +264,9 @@ _GROUPS = [_SURE if kind in SURE else _SPECIAL.get(kind, _OTHER) for kind in Key
 _NO_FILTER = OrganisationFilter(None)
 
 
-def _candidates(runs: Sequence[Run], query: _PreparedQuery, most: int, any_may_pass: bool) -> Iterator[_Rows]:
+def _candidates(
+    runs: Sequence[Run], query: _PreparedQuery, groups: Sequence[str], most: int, any_may_pass: bool
+) -> Iterator[_Rows]:
     plausible = (_NO_FILTER if any_may_pass else query.filter).plausible
     sifts = (
         (_OTHER, plausible),
@@ -280,7 +282,7 @@ def _candidates(runs: Sequence[Run], query: _PreparedQuery, most: int, any_may_p
         for span in run.spans(query.ranges[_SURE]) + (run.spans(query.ranges[_ANY_BUSINESS]) if any_may_pass else []):
             sure.update(run.rows(span))
         if sure:
-            yield run.columns, plausible(sorted(sure), features)[:MAX_SURE]
+            yield run.columns, taken_in_turn(plausible(sorted(sure), features), run.columns, groups, MAX_SURE)
         weights: dict[int, float] = {}
         for group, sift in sifts:
             if query.ranges[group] and (spans := run.spans(query.ranges[group])):

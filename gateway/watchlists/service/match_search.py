@@ -24,7 +24,7 @@ from gateway.watchlists.codec.matches import Findings, ScreenedSource, found_mat
 from gateway.watchlists.rules.matches import MatchPlace
 from gateway.watchlists.service.match_sources import SOURCES, MatchSource, SourceItem
 from gateway.watchlists.service.recent_parties import RECENT_PARTIES, parties_of
-from gateway.watchlists.service.screening import Screener
+from gateway.watchlists.service.screening import HITS_OF_A_PARTY, Screener
 from gateway.watchlists.tables.matches import LISTS
 
 log = logging.getLogger(__name__)
@@ -40,9 +40,6 @@ BACKWARD_S = 1.0
 
 EVENTS_AT_ONCE = 50
 """Changes of sources screened in one step."""
-
-HITS_OF_A_PARTY = 20
-"""Most matches of one party: only a very common name has more."""
 
 
 class MatchSearch:

@@ -12,6 +12,7 @@ import logging
 import math
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +30,7 @@ from gateway.screening.result import DEFAULT_THRESHOLDS, Thresholds
 from gateway.v1 import screening_pb2, watchlist_pb2
 from gateway.watchlists.codec import screening as wire
 from gateway.watchlists.codec.events import key_of
-from gateway.watchlists.rules.matches import EntryKey, SourceKey, SourceKind
+from gateway.watchlists.rules.matches import EntryKey, MatchPlace, SourceKey, SourceKind
 from gateway.watchlists.service.recent_parties import BackwardHit, Party, RecentParties
 from gateway.watchlists.service.updates import read_update
 from gateway.watchlists.tables import lists as watchlists
@@ -37,6 +38,9 @@ from gateway.watchlists.tables import progress as list_progress
 from gateway.watchlists.tables.lists import ChangeRow, EntryRow
 
 log = logging.getLogger(__name__)
+
+HITS_OF_A_PARTY = 20
+"""Most matches of one party, and of a party of before with one update: only a very common name has more."""
 
 CHANGES_AT_ONCE = 20
 """Updates, of at most 500 changes, read in one transaction."""
@@ -153,11 +157,15 @@ class Screener:
                     break  # the projection is being rebuilt
                 changes = watchlists.changes_after(conn, done.position, 1)
                 effects = [effect for change in changes for effect in _effects(conn, change)]
+            of_party: Counter[MatchPlace] = Counter()
             for key, record in effects:
                 if record is None or record.revision > 1:
                     done.changed.append(key)
                 if record is not None and record.counts_at(at_ms):
-                    done.hits += self.recent.hits(record, self._limits)
+                    for hit in self.recent.hits(record, self._limits):
+                        of_party[hit.place] += 1
+                        if of_party[hit.place] <= HITS_OF_A_PARTY:
+                            done.hits.append(hit)
             done.position = changes[-1].seq if changes else self._seq
             if time.monotonic() > end:
                 break

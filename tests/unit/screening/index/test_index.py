@@ -94,6 +94,20 @@ class TestSearch:
         assert found.hits[0].comparison.match_class == MatchClass.IDENTICAL
         assert found.total > index_module.MAX_CANDIDATES / 2
 
+    @pytest.mark.parametrize("own", ["黃志偉", "Wong Chi Wai"])
+    @pytest.mark.parametrize("lists", [1, 30])
+    def test_entries_of_one_publisher_hide_no_others(self, own: str, lists: int) -> None:
+        index = NameIndex()
+        index.load(
+            record(f"{n}", ("黃志偉", P), group=f"mo/flood-{n % lists}") for n in range(index_module.MAX_SURE + 200)
+        )
+        index.put(record("own", (own, P), group="hk/own"))
+        settle(index)
+        found = index.search(PartyQuery((("黄志伟", P),)))
+        assert "own" in {hit.reference.id for hit in found.hits}
+        assert len(found.hits) == index_module.MAX_HITS
+        assert [hit.rank for hit in found.hits] == sorted((hit.rank for hit in found.hits), reverse=True)
+
     def test_a_weak_alias_counts_less(self) -> None:
         index = NameIndex()
         index.put(record("alias", names=[EntryName("黃志偉", P)]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from gateway.watchlists.codec.subjects import subjects_of
 from gateway.watchlists.commands.proposals import ProposeCommand
 from gateway.watchlists.rules.policies import ListPolicy
 from gateway.watchlists.service.recent_parties import RecentParties
-from gateway.watchlists.service.screening import BackwardComparison, Screener
+from gateway.watchlists.service.screening import HITS_OF_A_PARTY, BackwardComparison, Screener
 from tests.support.databases import MakeDatabase
 from tests.support.nodes import DAY_MS, PaperNode, exchange, listed_content, paper_nodes
 
@@ -209,6 +210,19 @@ class TestBackwards:
         ]
         assert compared.position == made.position
         assert back(made, cn, compared.position).hits == []
+
+    def test_an_update_of_equal_names_finds_a_party_a_few_times(self, nodes: list[PaperNode], tmp_path: Path) -> None:
+        """Otherwise a partner's update of 500 names makes 500 matches of every party of that name."""
+        cn = nodes[0]
+        made = screener(cn, tmp_path)
+        made.screen([party("梁偉德", reference=f"D{n}") for n in range(30)], at_ms=cn.clock())
+        entries = [
+            watchlist_service_pb2.ProposedEntry(id=f"{n}", content=listed("梁伟德", PERSON))
+            for n in range(HITS_OF_A_PARTY + 30)
+        ]
+        _propose(cn, watchlist_service_pb2.ProposeEntriesRequest(entries=entries))
+        found = Counter(each.place.source.id for each in back(made, cn).hits)
+        assert found == {f"D{n}": HITS_OF_A_PARTY for n in range(30)}
 
     def test_only_what_the_index_has_is_compared(self, nodes: list[PaperNode], tmp_path: Path) -> None:
         cn = nodes[0]
