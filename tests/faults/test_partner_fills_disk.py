@@ -27,7 +27,7 @@ from gateway.v1 import exchange_service_pb2 as pb
 from gateway.v1 import history_pb2
 from gateway.v1.evidence_service_pb2 import AuditEvent
 from tests.support.federation import Federation, alert, eventually, origin
-from tests.support.history_calls import CONTAINER, agreements, recorded
+from tests.support.history_calls import COMPLETE, CONTAINER, FAILED, agreements, calling, recorded
 from tests.support.partner import Partner, an_alert, refusal
 from tests.support.shipments import grounds, shipment
 
@@ -202,6 +202,26 @@ def test_answered_questions_have_a_bound(federation: Federation) -> None:
             assert 0 < (refused.retry_after_s or 0) <= DAY_S
             assert len(kept(node.database)) == 3
             await hk.close()
+
+    federation.run(run())
+
+
+def test_an_answer_beyond_the_bound_is_not_kept_and_does_not_count(federation: Federation) -> None:
+    with_quotas(federation, "answer_records = 3")
+
+    async def run() -> None:
+        async with federation.inside("hk"), federation.inside("cn") as node, calling(federation, "cn", "officer") as cn:
+            await recorded(federation, "hk", shipment("HK-1"), shipment("HK-2"))
+
+            async def answered() -> bool:
+                return (await cn.search(nodes=["hk"])).status("hk") == COMPLETE
+
+            await eventually(answered, what="hk's first answer")
+            beyond = (await cn.search(nodes=["hk"])).answers["hk"]
+            assert (beyond.status, beyond.count) == (FAILED, 0)
+            assert "can't be kept as evidence: no more answers of hk" in beyond.reason
+            with node.database.read() as conn:
+                assert answers.records(conn, beyond.query_id) == []
 
     federation.run(run())
 
