@@ -13,6 +13,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Sequence
 
+from gateway.contract.pages import page_of
 from gateway.tracing.rules.events import events_of
 from gateway.tracing.rules.gathering import Gathering
 from gateway.tracing.rules.link_graph import LinkGraph, RecordLink, in_order
@@ -21,13 +22,22 @@ from gateway.tracing.rules.records import TraceRecord
 from gateway.tracing.rules.sentences import because
 from gateway.tracing.rules.weak import weak_links
 from gateway.v1.history_pb2 import ANSWER_STATUS_PARTIAL, NodeAnswer
-from gateway.v1.trace_pb2 import Trace, TraceLeg, TraceLink
+from gateway.v1.trace_pb2 import Trace, TraceEvent, TraceLeg, TraceLink
 
 MAX_LEGS = 300
 """Most records in a trace; each has up to 200 goods items."""
 
 MAX_EVENTS = 5_000
 """Most events, the earliest; a record may have hundreds."""
+
+LEG_BYTES = 2560 * 1024
+"""Bytes of records in a trace, besides the first; discrepancies, drafts and answers have room beside them."""
+
+EVENT_BYTES = 1280 * 1024
+"""Bytes of events."""
+
+ROOM_BYTES = 4224 * 1024
+"""Bytes of records and events: less than a message, also with a first record of MAX_RECORD_BYTES."""
 
 MAX_LINKS = 12
 """Most links of a leg, the strongest."""
@@ -44,23 +54,42 @@ def assemble(gathering: Gathering, answers: Iterable[NodeAnswer], *, exhausted: 
     core, others = graph.core()
     trace = Trace(answers=answers)
     legs = _grown(graph, core)
-    kept = in_order([index for index, _ in legs[:MAX_LEGS]], known)
+    fitting = _fitting([index for index, _ in legs], known)
+    kept = in_order(fitting, known)
     at = {index: leg for leg, index in enumerate(kept)}
     links = _links(dict(legs), known, at)
     trace.legs.extend(
         TraceLeg(record=known[index].record, links=links[index], query_id=known[index].query_id) for index in kept
     )
     events = events_of([known[index].record for index in kept])
-    trace.events.extend(events[:MAX_EVENTS])
+    room = min(EVENT_BYTES, ROOM_BYTES - sum(known[index].record.ByteSize() for index in kept))
+    page = page_of(events, _as_it_is, limit=MAX_EVENTS, most_bytes=room)
+    trace.events.extend(page.messages)
     trace.truncated = (
         others
         or gathering.cut
-        or len(events) > MAX_EVENTS
-        or len(legs) > MAX_LEGS
+        or len(events) > len(trace.events)
+        or len(legs) > len(trace.legs)
         or any(answer.status == ANSWER_STATUS_PARTIAL for answer in trace.answers)
         or not exhausted
     )
     return trace
+
+
+def _fitting(legs: Iterable[int], known: Sequence[TraceRecord]) -> list[int]:
+    """The first of them, and those after it that there is room for: a large record takes no other's place."""
+    kept: list[int] = []
+    size = 0
+    for index in legs:
+        of_leg = known[index].record.ByteSize()
+        if len(kept) < MAX_LEGS and (not kept or size + of_leg <= LEG_BYTES):
+            kept.append(index)
+            size += of_leg
+    return kept
+
+
+def _as_it_is(event: TraceEvent) -> TraceEvent:
+    return event
 
 
 def _grown(graph: LinkGraph, core: set[int]) -> list[tuple[int, list[RecordLink]]]:
@@ -103,6 +132,8 @@ def _links(
             continue
         distinct: dict[tuple[int, LinkKind, str], TraceLink] = {}
         for edge in edges:
+            if _end(edge, index) not in at:
+                continue
             link = _link(edge, index, known, at)
             distinct.setdefault((link.leg, edge.kind, link.value), link)
         links[index] = sorted(distinct.values(), key=lambda link: (-link.strength, link.leg, link.kind, link.value))[

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from gateway.alerts import codec as wire
 from gateway.alerts import tables as alerts
+from gateway.contract.pages import page_of
 from gateway.contract.validation import violations
 from gateway.db.database import Database
 from gateway.history.service.risk import SiblingSearch
@@ -21,9 +22,20 @@ from gateway.trust.service.agreements import EVERY_CLASS
 from gateway.v1 import alert_pb2, trace_pb2
 from gateway.v1.history_service_pb2 import TraceConsignmentRequest
 
+CONTROLLED_BYTES = 256 * 1024
+"""Most bytes of what is under control in a trace's legs."""
+
+MAX_DISCREPANCIES = 2_000
+DISCREPANCY_BYTES = 256 * 1024
+"""Most discrepancies of a trace, the most severe, and their bytes: a partner's records may break a rule anywhere."""
+
 MAX_DERIVED_FROM = 16
 MAX_ANSWERS = 64
 """The contract's limits on an alert's sources."""
+
+
+def _as_it_is(discrepancy: trace_pb2.Discrepancy) -> trace_pb2.Discrepancy:
+    return discrepancy
 
 
 class TraceExaminer:
@@ -40,12 +52,20 @@ class TraceExaminer:
         Args:
             classes: of fields of further own records that may count; the legs are taken as they are.
         """
+        room = CONTROLLED_BYTES
         for leg in trace.legs:
-            leg.controlled.extend(self._rules.controlled_items(leg.record.shipment))
+            items = self._rules.controlled_items(leg.record.shipment)
+            room -= sum(item.ByteSize() for item in items)
+            if room >= 0:
+                leg.controlled.extend(items)
+        trace.truncated = trace.truncated or room < 0
         siblings = self._siblings.of_trace(trace, self._node)
         for sibling in (sibling for of_leg in siblings.values() for sibling in of_leg):
             redact(sibling, classes)
-        trace.discrepancies.extend(self._rules.examine(trace, now, siblings=siblings))
+        found = self._rules.examine(trace, now, siblings=siblings)
+        page = page_of(found, _as_it_is, limit=MAX_DISCREPANCIES, most_bytes=DISCREPANCY_BYTES)
+        trace.discrepancies.extend(page.messages)
+        trace.truncated = trace.truncated or page.last is not None
         trace.rules_version = self._rules.version
         trace.controlled_goods_version = self._rules.controlled_goods_version
 

@@ -9,10 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.contract.limits import MAX_MESSAGE_BYTES
 from gateway.contract.validation import violations
 from gateway.tracing.rules.assembly import MAX_EVENTS, MAX_LEGS
+from gateway.tracing.rules.draft import MAX_DRAFT_BYTES
 from gateway.tracing.rules.links import MAX_KEYS, RULES, LinkKind, link_keys
 from gateway.tracing.rules.records import MAX_RECORDS, RecordHit
+from gateway.tracing.service.draft_alerts import CONTROLLED_BYTES, DISCREPANCY_BYTES
 from gateway.v1 import goods_pb2, history_pb2, party_pb2, shipment_pb2
 from gateway.v1.history_pb2 import HistoryRecord, SearchCriteria
 from gateway.v1.trace_pb2 import Trace
@@ -310,6 +313,29 @@ def test_too_many_legs_are_cut_and_said() -> None:
     ]
     trace = assemble(found, [])
     assert (len(trace.legs), trace.truncated) == (MAX_LEGS, True)
+
+
+def test_a_trace_fits_into_a_message_whatever_partners_answer() -> None:
+    """And a partner's large records take no other's place."""
+    found = [
+        RecordHit(
+            case.record(node, f"{node}-{number:02}", EXPORT, number, references=[case.reference(case.UCR, "6CN-ONE")]),
+            None if node == "cn" else SearchCriteria(),
+        )
+        for node in ("cn", "mo", "hk")
+        for number in range(5)
+    ]
+    for hit in found:
+        if hit.record.node == "mo":
+            goods = hit.record.shipment.goods.add(description="x" * 1024)
+            hit.record.shipment.goods.extend(goods for _ in range(1_500))
+            hit.record.shipment.events.extend(case.event("gate_in", 1, case.YANTIAN) for _ in range(2_000))
+    trace = assemble(found, [])
+    assert trace.ByteSize() < MAX_MESSAGE_BYTES - CONTROLLED_BYTES - DISCREPANCY_BYTES - 3 * MAX_DRAFT_BYTES
+    nodes = [leg.record.node for leg in trace.legs]
+    assert (nodes.count("cn"), nodes.count("hk"), trace.truncated) == (5, 5, True)
+    assert 0 < nodes.count("mo") < 5
+    assert {link.leg for leg in trace.legs for link in leg.links} <= set(range(len(trace.legs)))
 
 
 def test_of_too_many_records_the_nearest_are_looked_at() -> None:
