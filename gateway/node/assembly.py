@@ -45,6 +45,8 @@ from gateway.node.signing_keys import LogKey, load_listed_keys
 from gateway.node.upkeep import Upkeep, apply_held, sign_audit_heads, sign_last_audit_head
 from gateway.node.watchlists import Watchlists
 from gateway.rpc.authentication import Authenticator, LocalPort, PeerPort, Port
+from gateway.rpc.caller_connections import PARTNER_CONNECTIONS, SYSTEM_CONNECTIONS, CallerConnections
+from gateway.rpc.disconnection import Disconnector
 from gateway.rpc.interceptors import AuthInterceptor, CallPolicy
 from gateway.rpc.limits import CallerLimits
 from gateway.rpc.options import local_limits, peer_limits
@@ -87,8 +89,15 @@ class Node:
         )
         self._log_key, receipts_key = load_listed_keys(settings, self._directory.directory(), self._now())
         self.alarms = Alarms(clock)
+        self._disconnector = Disconnector()
+        self._callers = tuple(
+            CallerConnections(most, self._disconnector) for most in (PARTNER_CONNECTIONS, SYSTEM_CONNECTIONS)
+        )
         self._capacity = CapacityMonitor(
-            settings.connections, ports=lambda: (self.peer_port, self.local_port), alarms=self.alarms
+            settings.connections,
+            ports=lambda: (self.peer_port, self.local_port),
+            callers=self._callers,
+            alarms=self.alarms,
         )
         self._peer_tls, self._local_tls = self._tls_sources()
         self.database = Database(settings.effective_database_url)
@@ -289,14 +298,14 @@ class Node:
                 bind=self.settings.peer_bind,
                 credentials=server_credentials(self._peer_tls),
                 limits=peer_limits(self.settings.connections.peer),
-                interceptors=[self._make_interceptor(PeerPort(self.settings.node))],
+                interceptors=[self._make_interceptor(PeerPort(self.settings.node), self._callers[0])],
                 services=peer_services(exchange=exchange),
             ),
             build_server(
                 bind=self.settings.local_bind,
                 credentials=server_credentials(self._local_tls),
                 limits=local_limits(self.settings.connections.local),
-                interceptors=[self._make_interceptor(LocalPort(self.settings.node, systems))],
+                interceptors=[self._make_interceptor(LocalPort(self.settings.node, systems), self._callers[1])],
                 services=services,
                 reflect=self.settings.reflection,
             ),
@@ -321,12 +330,14 @@ class Node:
             clock=self._clock,
         )
 
-    def _make_interceptor(self, port: Port) -> AuthInterceptor:
+    def _make_interceptor(self, port: Port, connections: CallerConnections) -> AuthInterceptor:
         return AuthInterceptor(
             CallPolicy(
                 authenticator=Authenticator(port=port, directory=self._directory.directory, clock=self._now),
                 permissions=load_permissions(),
                 limits=CallerLimits(),
+                connections=connections,
+                disconnector=self._disconnector,
                 audit=self._audit.record,
                 clock=self._now,
             )

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import resource
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from gateway.errors import ConfigurationError
 from gateway.feed.service.alarms import CAPACITY, Alarms
 from gateway.node.settings import ConnectionSettings
-from gateway.rpc.sockets import connections_by_port, open_descriptors
+from gateway.rpc.caller_connections import CallerConnections
+from gateway.rpc.sockets import Ends, open_connections, open_descriptors
 
 OTHER_DESCRIPTORS = 256
 """Descriptors beside the connections that come in: some 70 at rest, three for each of at most 36 threads with SQLite,
@@ -67,36 +69,57 @@ class CapacityMonitor:
     Args:
         connections: the most of each port.
         ports: the port numbers, peer and local, known when the node has started.
+        callers: who calls on the connections of each port, peer and local.
     """
 
     def __init__(
-        self, connections: ConnectionSettings, *, ports: Callable[[], tuple[int, int]], alarms: Alarms
+        self,
+        connections: ConnectionSettings,
+        *,
+        ports: Callable[[], tuple[int, int]],
+        callers: Sequence[CallerConnections],
+        alarms: Alarms,
     ) -> None:
         self._connections = connections
         self._ports = ports
+        self._callers = callers
         self._alarms = alarms
 
     def usage(self) -> list[ResourceUsage]:
         """All resources. Some 5 µs for each descriptor."""
         descriptors = open_descriptors()
-        by_port = connections_by_port(descriptors)
-        peer, local = self._ports()
-        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        return [
-            ResourceUsage(DESCRIPTORS, len(descriptors), soft),
-            ResourceUsage(PEER_CONNECTIONS, by_port.get(peer, 0), self._connections.peer),
-            ResourceUsage(LOCAL_CONNECTIONS, by_port.get(local, 0), self._connections.local),
-        ]
+        return self._usage(len(descriptors), open_connections(descriptors))
 
-    def check(self) -> None:
-        """Raises an alarm for each resource that is nearly used up, and clears it when there is room again."""
-        for usage in self.usage():
+    def check(self) -> list[Ends]:
+        """Raises an alarm for each resource that is nearly used up, and clears it when there is room again.
+
+        Returns the process's connections, for `sweep`.
+        """
+        descriptors = open_descriptors()
+        connections = open_connections(descriptors)
+        for usage in self._usage(len(descriptors), connections):
             if usage.used >= ALARM_SHARE * usage.limit:
                 self._alarms.set(
                     CAPACITY, usage.name, f"{usage.used:,} of {usage.limit:,} {_WORDS[usage.name]} are in use"
                 )
             elif usage.used < CALM_SHARE * usage.limit:
                 self._alarms.clear(CAPACITY, usage.name)
+        return connections
+
+    def sweep(self, connections: Sequence[Ends]) -> None:
+        """Ends connections on which nobody calls; on the event loop."""
+        for port, callers in zip(self._ports(), self._callers, strict=True):
+            callers.sweep({ends.other for ends in connections if ends.own.port == port})
+
+    def _usage(self, descriptors: int, connections: Sequence[Ends]) -> list[ResourceUsage]:
+        by_port = Counter(ends.own.port for ends in connections)
+        peer, local = self._ports()
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        return [
+            ResourceUsage(DESCRIPTORS, descriptors, soft),
+            ResourceUsage(PEER_CONNECTIONS, by_port[peer], self._connections.peer),
+            ResourceUsage(LOCAL_CONNECTIONS, by_port[local], self._connections.local),
+        ]
 
 
 def _allows(limit: int, needed: int) -> bool:

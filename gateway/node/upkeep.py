@@ -87,7 +87,7 @@ class Upkeep:
         if await asyncio.to_thread(self._directory.refresh, now=self._now(), alarms=self._alarms):
             self._links.open(self._now())
         self._watch_certificate()
-        await asyncio.to_thread(self._capacity.check)
+        self._capacity.sweep(await asyncio.to_thread(self._capacity.check))
         await asyncio.to_thread(self._quotas.check)
         await self._writer.run(ExpireCommand(publisher=self._publisher))
         await asyncio.to_thread(note_progress, self._database, self._marker)

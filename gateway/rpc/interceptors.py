@@ -1,6 +1,7 @@
 """Authenticates, authorises and limits every call before its handler runs, and records the outcome.
 
-1. Authenticate (authentication). Refused: UNAUTHENTICATED and nothing more, and the connection is ended.
+1. Authenticate (authentication). Refused: UNAUTHENTICATED and nothing more, and the connection is ended; so is one
+   too many of a caller (caller_connections).
 2. Authorise: the permission table; a method without a row is denied, an unknown one UNIMPLEMENTED.
 3. Limit the caller (limits): RESOURCE_EXHAUSTED with the time to wait.
 4. Receive the request within the caller's buffers (buffers), and parse it, or refuse it as MALFORMED.
@@ -39,6 +40,7 @@ from gateway.errors import (
 )
 from gateway.rpc.authentication import Authenticator
 from gateway.rpc.buffers import CallerBuffers
+from gateway.rpc.caller_connections import CallerConnections
 from gateway.rpc.calls import Call, enter_call
 from gateway.rpc.disconnection import Disconnector
 from gateway.rpc.limits import CallerLimits
@@ -75,8 +77,9 @@ class CallPolicy:
     limits: CallerLimits
     audit: AuditSink
     clock: Callable[[], datetime]
+    connections: CallerConnections
+    disconnector: Disconnector
     buffers: CallerBuffers = field(default_factory=CallerBuffers)
-    disconnector: Disconnector = field(default_factory=Disconnector)
     monotonic_s: Callable[[], float] = field(default=time.monotonic)
 
     def time_ms(self) -> int:
@@ -90,6 +93,7 @@ class CallPolicy:
         principal: Principal | None = None
         try:
             principal = self.authenticator.authenticate(context)  # 1
+            self.connections.admit(context.peer(), principal.id)
             self.permissions.authorise(principal, method)  # 2
             self.limits.enter(principal, streaming=streaming, now_s=self.monotonic_s())  # 3
         except GatewayError as error:

@@ -131,6 +131,25 @@ def test_headers_beyond_the_limit_are_refused_and_the_connection_stays_when_sett
     at_node(federation, test)
 
 
+def test_a_caller_with_too_many_connections_is_refused_on_further_ones_and_loses_them(
+    federation: Federation, partner: Credentials
+) -> None:
+    other = federation.issue(gateway_of("mo"))
+
+    async def test(node: RunningNode) -> None:
+        for _ in range(2):
+            assert await call(node.channel(partner, node.peer)) == b"gateway/hk x"
+        async with hostile(node, partner) as made:
+            await made.send(whole_call(made))
+            await made.ended.wait()
+        assert [(event.principal, event.reason) for event in node.events() if event.result is AuditResult.DENY] == [
+            ("gateway/hk", "OVERLOADED")
+        ]
+        assert await call(node.channel(other, node.peer)) == b"gateway/mo x"
+
+    at_node(federation, test, caller_connections=2)
+
+
 def test_a_call_counts_before_its_request_has_come(federation: Federation, partner: Credentials) -> None:
     few = Limits(calls_per_s=100, burst=100, concurrent_calls=3, concurrent_streams=3)
     other = federation.issue(gateway_of("mo"))

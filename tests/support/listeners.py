@@ -20,7 +20,9 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from gateway.contract.channel_options import channel_options
 from gateway.contract.ids import GatewayIdentity, SystemIdentity
 from gateway.rpc.authentication import Authenticator, LocalPort, PeerPort
+from gateway.rpc.caller_connections import PARTNER_CONNECTIONS, CallerConnections
 from gateway.rpc.calls import current_call
+from gateway.rpc.disconnection import Disconnector
 from gateway.rpc.interceptors import AuthInterceptor, CallPolicy
 from gateway.rpc.limits import CallerLimits, default_limits
 from gateway.rpc.options import PortLimits, peer_limits
@@ -284,10 +286,11 @@ async def running_node(
     own: Credentials | None = None,
     permissions: Mapping[str, Permission] = PERMISSIONS,
     connections: PortLimits = LIMITS,
+    caller_connections: int = PARTNER_CONNECTIONS,
 ) -> AsyncIterator[RunningNode]:
     """Node cn with a peer and a local listener; everything is closed at the end."""
     own = own or federation.issue(gateway_of("cn"))
-    handlers, audit, clock = RecordingHandlers(), AuditQueue(), Clock()
+    handlers, audit, clock, disconnector = RecordingHandlers(), AuditQueue(), Clock(), Disconnector()
 
     def own_ca() -> bytes:
         return "".join(federation.directory.tls_ca_pems("cn")).encode()
@@ -297,6 +300,8 @@ async def running_node(
             authenticator=Authenticator(port=port, directory=lambda: federation.directory, clock=clock),
             permissions=PermissionTable(permissions),
             limits=CallerLimits(limits),
+            connections=CallerConnections(caller_connections, disconnector),
+            disconnector=disconnector,
             audit=audit.record,
             clock=clock,
         )

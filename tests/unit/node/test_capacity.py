@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import resource
 import socket
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack
 
 import pytest
@@ -21,6 +21,9 @@ from gateway.node.capacity import (
     secure_descriptors,
 )
 from gateway.node.settings import ConnectionSettings
+from gateway.rpc.caller_connections import CallerConnections
+from gateway.rpc.disconnection import Disconnector
+from gateway.rpc.sockets import Address
 
 USUAL_LIMIT = 1_024
 """`ulimit -n` of most systems."""
@@ -93,7 +96,9 @@ def ports() -> Iterator[Ports]:
 
 
 def test_descriptors_and_connections_are_counted_apart(ports: Ports) -> None:
-    monitor = CapacityMonitor(ConnectionSettings(peer=10, local=20), ports=lambda: ports.numbers, alarms=alarms())
+    monitor = CapacityMonitor(
+        ConnectionSettings(peer=10, local=20), ports=lambda: ports.numbers, callers=(), alarms=alarms()
+    )
     before = {usage.name: usage for usage in monitor.usage()}
     assert before[PEER_CONNECTIONS] == ResourceUsage(PEER_CONNECTIONS, 0, 10)  # a listening socket is no connection
     ports.connect(0, 3)
@@ -105,9 +110,25 @@ def test_descriptors_and_connections_are_counted_apart(ports: Ports) -> None:
     assert after[DESCRIPTORS].limit == soft_limit()
 
 
+def test_each_ports_callers_learn_of_its_connections(ports: Ports) -> None:
+    swept: list[set[Address]] = []
+
+    class Callers(CallerConnections):
+        def sweep(self, connected: Collection[Address]) -> None:
+            swept.append(set(connected))
+
+    callers = [Callers(1, Disconnector()) for _ in range(2)]
+    monitor = CapacityMonitor(ConnectionSettings(), ports=lambda: ports.numbers, callers=callers, alarms=alarms())
+    ports.connect(0, 1)
+    ports.connect(1, 2)
+    monitor.sweep(monitor.check())
+    peer, *local = (Address(*incoming.getpeername()) for incoming in ports.incoming)
+    assert swept == [{peer}, set(local)]
+
+
 def test_counting_leaves_connections_open(ports: Ports) -> None:
     ports.connect(0, 1)
-    monitor = CapacityMonitor(ConnectionSettings(), ports=lambda: ports.numbers, alarms=alarms())
+    monitor = CapacityMonitor(ConnectionSettings(), ports=lambda: ports.numbers, callers=(), alarms=alarms())
     for _ in range(3):
         monitor.usage()
     ports.incoming[0].sendall(b"still open")
@@ -115,7 +136,9 @@ def test_counting_leaves_connections_open(ports: Ports) -> None:
 
 def test_the_alarm_rises_before_the_end_and_passes_with_some_distance(ports: Ports) -> None:
     raised = alarms()
-    monitor = CapacityMonitor(ConnectionSettings(peer=10, local=20), ports=lambda: ports.numbers, alarms=raised)
+    monitor = CapacityMonitor(
+        ConnectionSettings(peer=10, local=20), ports=lambda: ports.numbers, callers=(), alarms=raised
+    )
 
     def codes_at(count: int) -> list[str]:
         while len(ports.incoming) > count:
