@@ -202,20 +202,28 @@ class Node:
         )
 
     async def stop(self) -> None:
-        """Stops listening, finishes accepted work, signs the audit log, closes the database."""
-        tasks = [*self._tasks, *self._links.tasks]
-        for task in tasks:
-            task.cancel()
-        try:
+        """Stops listening, finishes accepted work, signs the audit log, closes the database.
+
+        A step that fails doesn't keep the later ones from running; its error is raised at the end.
+        """
+        async with contextlib.AsyncExitStack() as last_first:
+            last_first.callback(self.database.close)
+            last_first.push_async_callback(self._note_progress)
+            last_first.push_async_callback(asyncio.to_thread, self.writer.stop)
+            last_first.push_async_callback(sign_last_audit_head, self._audit_signer)  # nobody is served any more
+            last_first.push_async_callback(self._stop_listeners)
+            last_first.push_async_callback(self._peers.close)
+            tasks = [*self._tasks, *self._links.tasks]
+            for task in tasks:
+                task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            await self._peers.close()
-            await asyncio.gather(*(listener.stop(STOP_GRACE_S) for listener in self._listeners))
-        finally:  # nobody is served any more; what failed before doesn't leave events unsigned
-            await sign_last_audit_head(self._audit_signer)
-            await asyncio.to_thread(self.writer.stop)
-            with contextlib.suppress(GatewayError, OSError):  # the previous marker is a second old
-                await asyncio.to_thread(note_progress, self.database, self._marker)
-            self.database.close()
+
+    async def _stop_listeners(self) -> None:
+        await asyncio.gather(*(listener.stop(STOP_GRACE_S) for listener in self._listeners))
+
+    async def _note_progress(self) -> None:
+        with contextlib.suppress(GatewayError, OSError):  # the previous marker is a second old
+            await asyncio.to_thread(note_progress, self.database, self._marker)
 
     def _make_links(self) -> Links:
         audit = PublisherAudit(self.database, receiver=self._receiver, trust=self._directory.trusted)

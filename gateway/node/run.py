@@ -13,9 +13,9 @@ from pathlib import Path
 
 from gateway.logs import configure_logging
 from gateway.node.assembly import Node
+from gateway.node.environment import forget_secrets
 from gateway.node.file_modes import UMASK, shared_paths
 from gateway.node.settings import Settings
-from gateway.node.signing_keys import forget_passphrase
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ async def serve(settings: Settings, *, ready: Callable[[Node], None] = lambda _:
         ConfigurationError: it can't start; the message says why.
     """
     node = Node(settings)
-    forget_passphrase()
+    forget_secrets()
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

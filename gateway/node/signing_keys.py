@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 from datetime import datetime
 
 from gateway.contract.ids import FeedOrigin
 from gateway.errors import ConfigurationError
+from gateway.node.environment import PASSPHRASE_VARIABLE
 from gateway.node.settings import Settings
 from gateway.tls.secret_files import read_passphrase
 from gateway.trust.pki.keys import Ed25519Signer, load_signing_key
 from gateway.trust.rules.directory import Directory, receipts_key_name
-
-PASSPHRASE_VARIABLE = "GATEWAY_PASSPHRASE"  # noqa: S105  the variable's name
-"""Environment variable of the passphrase, without a file."""
 
 
 class LogKey:
@@ -61,22 +58,6 @@ def load_listed_keys(settings: Settings, directory: Directory, now: datetime) ->
                 f"{what}: directory version {directory.version} doesn't list this key for {node} as valid now"
             )
     return log_key, receipts_key
-
-
-def forget_passphrase() -> None:
-    """Removes the passphrase from this process's environment, for its children and for who reads /proc.
-
-    The system shows the memory in which a process was given its environment, so that memory is overwritten too.
-    """
-    passphrase = os.environb.get(PASSPHRASE_VARIABLE.encode())
-    if passphrase is None:
-        return
-    getenv = ctypes.CDLL(None).getenv
-    getenv.restype = ctypes.c_void_p
-    place = getenv(PASSPHRASE_VARIABLE.encode())
-    if place:
-        ctypes.memset(place, 0, len(passphrase))
-    del os.environ[PASSPHRASE_VARIABLE]
 
 
 def passphrase_of(settings: Settings) -> bytes | None:

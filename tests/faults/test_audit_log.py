@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from gateway.cli.main import app
-from tests.support.federation import Federation, eventually, with_logs
+from tests.support.federation import Federation, alert, eventually, with_logs
 
 MOST_HEADS_WHILE_IDLE = 1
 LEAST_EVENTS = 4
@@ -153,6 +153,22 @@ def test_a_killed_node_signs_what_it_had_recorded_at_its_next_start(nodes: Feder
 
     nodes.run(eventually(signed))
     nodes["cn"].stop()
+
+
+def test_a_stop_with_an_error_signs_all_the_same(nodes: Federation, head: Path) -> None:
+    async def fails() -> None:
+        raise RuntimeError("on the way")
+
+    async def run() -> None:
+        async with nodes.inside("cn") as node:
+            async with nodes.client("cn", "publisher") as publisher:
+                await publisher.publish(alert(), ["hk"])
+            node._peers.close = fails  # type: ignore[method-assign]
+
+    with pytest.raises(RuntimeError, match="on the way"):
+        nodes.run(run())
+    report = verified(nodes)
+    assert report["audit_coverage"]["signed"] == report["audit_events"] == len(rows(nodes))
 
 
 def test_a_damaged_head_in_the_data_folder_is_a_finding(nodes: Federation, head: Path) -> None:
