@@ -21,10 +21,11 @@ from gateway.alerts.service import AlertQueries
 from gateway.contract.ids import FeedOrigin
 from gateway.db.database import Database
 from gateway.errors import StoreUnavailableError
+from gateway.feed.service.command_queue import Outcome
 from gateway.feed.service.recovery import detect_restore, note_progress, own_feeds
 from gateway.feed.service.sender import Outgoing
 from gateway.feed.service.transaction import Command, Transaction
-from gateway.feed.service.writer import Outcome, Writer
+from gateway.feed.service.writer import Writer
 from gateway.feed.tables import feeds
 from gateway.feed.tables.feeds import FeedState
 from gateway.trust.rules.directory import receipts_key_name

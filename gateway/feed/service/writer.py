@@ -9,32 +9,25 @@
 from __future__ import annotations
 
 import logging
-import queue
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
 from gateway.contract.ids import FeedOrigin
 from gateway.db.database import Database
-from gateway.errors import GatewayError, OverloadedError, StoreUnavailableError
+from gateway.errors import GatewayError, StoreUnavailableError
+from gateway.feed.service.command_queue import RETRY_AFTER_S, CommandQueue, Done, Outcome, Submission
 from gateway.feed.service.transaction import Clock, Command, EntryProjector, LogSigners, Transaction
 from gateway.feed.tables.journal import HeadMovedError
 from gateway.trust import tables as audit
 from gateway.trust.service.audit_queue import AuditQueue
 
 log = logging.getLogger(__name__)
-
-QUEUE_WEIGHT = 20_000
-"""Most waiting items: a second of full load."""
-
-GROUP_WEIGHT = 1_000
-"""Most items in one transaction: bounds an alert's wait behind a bulk load."""
 
 PROJECTION_CHUNK = 500
 """Entries projected at once: publishing waits a fraction of a second."""
@@ -52,31 +45,15 @@ GATHER_S_EACH = 0.0003
 GATHER_S_MOST = 0.005
 """Wait for a group, in seconds: per further command of the last group, and in all."""
 
-DEFER_S = 0.02
-"""Longest delay of a deferrable command, in seconds."""
-
 PAGES_ALONG = 3
 """Most chunks projected with a group: its entries, dispositions, and reserve."""
 
 _IDLE_S = 0.1
 """Interval of an idle writer's checks, in seconds."""
 
-_RETRY_AFTER_S = 1.0
 _HEAD_RETRIES = 20
 
 ResultT = TypeVar("ResultT")
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """A command's result or error."""
-
-    result: Any = None
-    error: Exception | None = None
-
-
-Done: TypeAlias = Callable[[Outcome], None]
-_Submission: TypeAlias = tuple[Command, Done]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,14 +92,9 @@ class Writer:
         self._clock = clock
         self._audit = audit_queue
         self._projector = projector
-        self._queue: queue.SimpleQueue[_Submission | None] = queue.SimpleQueue()
-        self._deferred: deque[_Submission] = deque()
-        self._deferred_until = 0.0
-        self._waiting_weight = 0
-        self._lock = threading.Lock()
+        self._queue = CommandQueue()
         self._listeners: list[Callable[[Commit], None]] = []
         self._thread = threading.Thread(target=self._loop, name="writer", daemon=True)
-        self._stopping = False
         self._more_to_project = True
         self._turn_s = TURN_S
         self._project_again_at = 0.0  # under load
@@ -134,39 +106,26 @@ class Writer:
 
     def stop(self) -> None:
         """Runs submitted commands and stops."""
-        with self._lock:
-            self._stopping = True
-            self._queue.put(None)
+        self._queue.close()
         self._thread.join()
 
     def on_commit(self, listener: Callable[[Commit], None]) -> None:
         """Calls `listener` in the writer's thread; it must not block."""
         self._listeners.append(listener)
 
-    def submit(self, command: Command, done: Done, *, deferrable: bool = False) -> None:
+    def submit(self, command: Command, done: Done, *, caller: str = "", deferrable: bool = False) -> None:
         """Queues a command.
 
         Args:
             done: called in the writer's thread.
+            caller: callers take turns; empty for the node's own work.
             deferrable: may wait DEFER_S to share a commit.
 
         Raises:
             OverloadedError: the queue is full.
             StoreUnavailableError: the gateway is stopping.
         """
-        weight = command.weight
-        with self._lock:  # nothing is queued behind the end marker
-            if self._stopping:
-                raise StoreUnavailableError("the gateway is stopping", retry_after_s=_RETRY_AFTER_S)
-            if self._waiting_weight >= QUEUE_WEIGHT:
-                raise OverloadedError("too many requests are waiting for the database", retry_after_s=_RETRY_AFTER_S)
-            self._waiting_weight += weight
-            if deferrable:
-                if not self._deferred:
-                    self._deferred_until = time.monotonic() + DEFER_S
-                self._deferred.append((command, done))
-            else:
-                self._queue.put((command, done))
+        self._queue.put((command, done), caller=caller, deferrable=deferrable)
 
     def run(self, command: Command) -> Any:
         """Waits for a command's result; raises its error."""
@@ -190,9 +149,10 @@ class Writer:
                 return
 
     def _loop(self) -> None:
-        running = True
-        while running:
-            group, running = self._next_group()
+        while not self._queue.is_closed:
+            if self._queue.wait(self._wait_s()) and self._gather_s:
+                time.sleep(self._gather_s)
+            group = self._queue.take()
             if group:
                 self._gather_s = min(GATHER_S_EACH * (len(group) - 1), GATHER_S_MOST)
                 self._commit(group)
@@ -210,46 +170,18 @@ class Writer:
             if len(self._audit) >= waiting:
                 return
 
-    def _next_group(self) -> tuple[list[_Submission], bool]:
-        group: list[_Submission] = []
-        weight, running = 0, True
-        try:
-            item = self._queue.get(timeout=self._wait_s())
-            if self._gather_s and item is not None:
-                time.sleep(self._gather_s)
-            while True:
-                if item is None:
-                    running = False
-                    break
-                group.append(item)
-                weight += item[0].weight
-                if weight >= GROUP_WEIGHT:
-                    break
-                item = self._queue.get_nowait()
-        except queue.Empty:
-            pass
-        with self._lock:
-            if group or not running or time.monotonic() >= self._deferred_until:
-                group.extend(self._deferred)
-                weight += sum(command.weight for command, _ in self._deferred)
-                self._deferred.clear()
-            self._waiting_weight -= weight
-        return group, running
-
     def _wait_s(self) -> float:
-        now = time.monotonic()
-        wait_s = max(0.0, self._deferred_until - now) if self._deferred else _IDLE_S
-        if self._more_to_project:
-            wait_s = min(wait_s, max(0.0, self._blocked_until - now))
-        return min(wait_s, _IDLE_S)
+        if not self._more_to_project:
+            return _IDLE_S
+        return min(_IDLE_S, max(0.0, self._blocked_until - time.monotonic()))
 
     def _may_project(self) -> bool:
         if not self._more_to_project:
             return False
         now = time.monotonic()
-        return now >= self._blocked_until and (now >= self._project_again_at or self._queue.empty())
+        return now >= self._blocked_until and (now >= self._project_again_at or self._queue.is_empty)
 
-    def _commit(self, group: list[_Submission]) -> None:
+    def _commit(self, group: list[Submission]) -> None:
         try:
             outcomes = self._while_head_moves(lambda: self._transact([command for command, _ in group]))
         except StoreUnavailableError as error:
@@ -314,7 +246,7 @@ class Writer:
             else:
                 log.exception("projection failed; it is tried again")
             self._turn_s = 0.0  # one chunk per commit
-            self._blocked_until = time.monotonic() + _RETRY_AFTER_S
+            self._blocked_until = time.monotonic() + RETRY_AFTER_S
         ended = time.monotonic()
         self._project_again_at = ended + (ended - started) * (1 / PROJECTION_SHARE - 1)
 
@@ -327,7 +259,7 @@ class Writer:
             more = True
             while more:
                 more = tx.project(PROJECTION_CHUNK)
-                if time.monotonic() >= until or self._waiting_weight:
+                if time.monotonic() >= until or self._queue.weight:
                     break
         self._more_to_project = more
         self._announce(tx, projected=True)
@@ -339,7 +271,7 @@ class Writer:
                 return attempt()
             except HeadMovedError as error:
                 log.info("retrying: %s", error)
-        raise StoreUnavailableError("other writers kept moving the feed's head", retry_after_s=_RETRY_AFTER_S)
+        raise StoreUnavailableError("other writers kept moving the feed's head", retry_after_s=RETRY_AFTER_S)
 
     def _transaction(self, conn: Connection) -> Transaction:
         return Transaction(

@@ -12,7 +12,7 @@ from gateway.contract.ids import Channel, FeedOrigin
 from gateway.errors import GatewayError, TooLargeError
 from gateway.feed.rpc import writer_client
 from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient, set_within
-from gateway.feed.service import writer as commit
+from gateway.feed.service import command_queue
 from gateway.feed.service.transaction import Transaction
 from gateway.feed.service.writer import Commit, Writer
 from tests.support.databases import MakeDatabase
@@ -134,7 +134,7 @@ class _Said:
 def test_flushing_does_not_wait_as_long_as_a_deferrable_command_would(
     tmp_path: Path, make_database: MakeDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(commit, "DEFER_S", 60.0)
+    monkeypatch.setattr(command_queue, "DEFER_S", 60.0)
 
     async def main(node: PaperNode) -> None:
         writer = WriterClient(node.writer)

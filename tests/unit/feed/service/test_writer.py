@@ -18,9 +18,11 @@ from gateway.contract.ids import FeedOrigin
 from gateway.db.database import Database
 from gateway.errors import NotFoundError, OverloadedError, StoreUnavailableError
 from gateway.feed.codec import make_entry
+from gateway.feed.service import command_queue
 from gateway.feed.service import writer as commit
+from gateway.feed.service.command_queue import QUEUE_WEIGHT, Outcome
 from gateway.feed.service.transaction import EntryPosition, Transaction
-from gateway.feed.service.writer import Commit, Outcome, Writer
+from gateway.feed.service.writer import Commit, Writer
 from gateway.feed.tables import journal, progress, schema
 from gateway.feed.tables.journal import HeadMovedError
 from tests.support.databases import MakeDatabase
@@ -212,7 +214,7 @@ def test_too_much_waiting_is_refused_with_a_time_to_come_back(node: PaperNode) -
     node.writer.submit(holding, held.set_result)
     assert holding.entered.wait(10)
     try:
-        node.writer.submit(Append(node.origin("hk"), weight=commit.QUEUE_WEIGHT), heavy.set_result)
+        node.writer.submit(Append(node.origin("hk"), weight=QUEUE_WEIGHT), heavy.set_result)
         with pytest.raises(OverloadedError) as refused:
             node.writer.submit(Append(node.origin("hk")), lambda _: None)
         assert refused.value.retry_after_s
@@ -418,7 +420,7 @@ def test_a_chunk_that_fails_takes_none_before_it_back_for_long(
     node: PaperNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     node.settle()
-    monkeypatch.setattr(commit, "_RETRY_AFTER_S", 0.01)
+    monkeypatch.setattr(commit, "RETRY_AFTER_S", 0.01)
     backlog = _Backlog(3)
     backlog.go_on.release(100)
     backlog.failing = ZeroDivisionError("a defect in projecting")
@@ -437,7 +439,7 @@ def test_a_chunk_that_fails_takes_none_before_it_back_for_long(
 
 
 def test_a_deferrable_command_shares_the_commit_of_the_next(node: PaperNode, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(commit, "DEFER_S", 30.0)
+    monkeypatch.setattr(command_queue, "DEFER_S", 30.0)
     node.publish("hk")
     heard, kept = _heard(node), Future[Outcome]()
     node.writer.submit(Append(node.origin("mo")), kept.set_result, deferrable=True)
@@ -452,7 +454,7 @@ def test_patient_work_is_done_by_itself_and_before_a_stop(node: PaperNode, monke
     alone = Future[Outcome]()
     node.writer.submit(Append(node.origin("mo")), alone.set_result, deferrable=True)
     assert alone.result(10).error is None
-    monkeypatch.setattr(commit, "DEFER_S", 30.0)
+    monkeypatch.setattr(command_queue, "DEFER_S", 30.0)
     writer, last = _writer(node), Future[Outcome]()
     writer.start()
     writer.submit(Append(node.origin("mo")), last.set_result, deferrable=True)

@@ -1,0 +1,139 @@
+"""The writer's queue: callers take turns, and each caller's commands keep their order."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from gateway.errors import OverloadedError, StoreUnavailableError
+from gateway.feed.service.transaction import Command
+
+QUEUE_WEIGHT = 20_000
+"""Most waiting items: a second of full load."""
+
+CALLER_WEIGHT = QUEUE_WEIGHT // 2
+"""Most waiting items of one caller: the others find room."""
+
+GROUP_WEIGHT = 1_000
+"""Most items in one transaction: bounds an alert's wait behind a bulk load."""
+
+SHARED_GROUP_WEIGHT = 64
+"""The same while commands of several callers wait."""
+
+DEFER_S = 0.02
+"""Longest delay of a deferrable command, in seconds."""
+
+RETRY_AFTER_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A command's result or error."""
+
+    result: Any = None
+    error: Exception | None = None
+
+
+Done: TypeAlias = Callable[[Outcome], None]
+Submission: TypeAlias = tuple[Command, Done]
+
+
+class CommandQueue:
+    """Commands on their way to the writer; thread-safe. One thread takes them."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._waiting: dict[str, deque[tuple[Submission, int]]] = {}
+        self._weights: Counter[str] = Counter()
+        self._deferred: deque[tuple[Submission, int]] = deque()
+        self._deferred_until = 0.0
+        self._weight = 0
+        self._closed = False
+
+    @property
+    def weight(self) -> int:
+        """Waiting items, deferred ones too."""
+        return self._weight
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no command waits that isn't deferred."""
+        return not self._waiting
+
+    def put(self, submission: Submission, *, caller: str, deferrable: bool) -> None:
+        """Adds a command.
+
+        Args:
+            caller: whose commands keep their order.
+            deferrable: may wait DEFER_S to share a commit; out of order.
+
+        Raises:
+            OverloadedError: the queue is full, for this caller or for all.
+            StoreUnavailableError: it is closed.
+        """
+        weight = submission[0].weight
+        with self._changed:
+            if self._closed:
+                raise StoreUnavailableError("the gateway is stopping", retry_after_s=RETRY_AFTER_S)
+            if self._weight >= QUEUE_WEIGHT or self._weights[caller] >= CALLER_WEIGHT:
+                raise OverloadedError("too many requests are waiting for the database", retry_after_s=RETRY_AFTER_S)
+            self._weight += weight
+            if deferrable:
+                if not self._deferred:
+                    self._deferred_until = time.monotonic() + DEFER_S
+                self._deferred.append((submission, weight))
+            else:
+                self._waiting.setdefault(caller, deque()).append((submission, weight))
+                self._weights[caller] += weight
+                self._changed.notify()
+
+    def wait(self, seconds: float) -> bool:
+        """Waits for a command that isn't deferred, the end of a delay, or the queue's end."""
+        with self._changed:
+            if self._deferred:
+                seconds = min(seconds, max(0.0, self._deferred_until - time.monotonic()))
+            if not self._waiting and not self._closed:
+                self._changed.wait(seconds)
+            return bool(self._waiting)
+
+    def take(self) -> list[Submission]:
+        """Removes the next group: one command of each caller in turn, then the deferred ones if any is due."""
+        with self._changed:
+            group: list[Submission] = []
+            most, taken = (SHARED_GROUP_WEIGHT if len(self._waiting) > 1 else GROUP_WEIGHT), 0
+            while self._waiting and taken < most:
+                submission, weight = self._next()
+                group.append(submission)
+                taken += weight
+            if group or self._closed or time.monotonic() >= self._deferred_until:
+                group.extend(submission for submission, _ in self._deferred)
+                self._weight -= sum(weight for _, weight in self._deferred)
+                self._deferred.clear()
+            return group
+
+    def close(self) -> None:
+        """Takes no more commands; those that wait can still be taken."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it is closed and empty."""
+        return self._closed and not self._waiting and not self._deferred
+
+    def _next(self) -> tuple[Submission, int]:
+        caller = next(iter(self._waiting))
+        commands = self._waiting.pop(caller)
+        submission, weight = commands.popleft()
+        self._weight -= weight
+        self._weights[caller] -= weight
+        if commands:
+            self._waiting[caller] = commands  # behind the others
+        else:
+            del self._weights[caller]
+        return submission, weight
