@@ -209,14 +209,13 @@ def _sources_of(
     """Alerts that a match without a person's decision derives from.
 
     A record is own knowledge. What an own system gave to be screened may come from an alert: then every alert counts in
-    which the same writing matched the same entry.
+    which something matched the same entry, by whichever of its names and numbers.
     """
     if row.place.source.kind is not SourceKind.SCREENED:
         return _alerts_among([row.place.source])
-    given = screening_pb2.ScreeningHit.FromString(row.hit).explanation.given
     same = [match for match in fresh.values() if wire.entry_of(match.hit) == row.entry]
     same += [match_message(known) for known in matches.of_entry(tx.conn, row.entry, SourceKind.ALERT)]
-    return _alerts_among(wire.place_of(m.source).source for m in same if m.hit.explanation.given == given)
+    return _alerts_among(wire.place_of(match.source).source for match in same)
 
 
 def _alerts_among(sources: Iterable[SourceKey]) -> list[alert_pb2.AlertReference]:

@@ -140,12 +140,12 @@ class TestAMatchOfAPartnersAlert:
 class TestAScreenedParty:
     """What an own system screens may come from an alert."""
 
-    def meet(self, nodes: list[PaperNode], hk: Desk, name: str) -> None:
+    def meet(self, nodes: list[PaperNode], hk: Desk, name: str, **listed: object) -> None:
         hk.rules = dict(RULES)
         hk.run()
         party = screening_pb2.ScreeningSubject(reference="D-17", names=[party_pb2.Name(text=name)])
         hk.screener.screen([party], at_ms=hk.node.clock())
-        enter(nodes[0], "twin", name)
+        enter(nodes[0], "twin", name, **listed)  # type: ignore[arg-type]
         exchange(*nodes)
         hk.run()
         exchange(*nodes)
@@ -159,6 +159,20 @@ class TestAScreenedParty:
         hk.decide(match.match_id, confirm=CONFIRM)
         exchange(*nodes)
         assert hits(nodes[0]) == [("hk", "twin", [HAN], "HK-1")], "an officer decides"
+
+    def test_that_an_alert_names_by_a_number_isnt_either(self, nodes: list[PaperNode], hk: Desk) -> None:
+        """The alert has name and number, and what was screened the name alone: other writings agree with one entry."""
+        numbered = subject(HAN)
+        numbered.parties[0].identifiers.add(scheme="uscc", value="91440300MA5EXMPLXX")
+        nodes[2].publish("hk", subject=numbered, handling=PROHIBITED)
+        exchange(*nodes)
+        number = party_pb2.Identifier(scheme="uscc", value="91440300MA5EXMPLXX")
+        self.meet(nodes, hk, HAN, identifiers=[number])
+        assert {match.hit.explanation.given for match in hk.matches("id = twin")} == {
+            "uscc:91440300MA5EXMPLXX",
+            HAN,
+        }
+        assert hits(nodes[0]) == []
 
     def test_of_another_name_is(self, nodes: list[PaperNode], hk: Desk) -> None:
         publish_from_mo(nodes)
