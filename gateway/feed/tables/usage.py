@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 
+from gateway.db.database import insert_rows
 from gateway.db.statements import Prepared
 from gateway.feed.tables.schema import partner_usage
+
+_COLUMNS = tuple(partner_usage.c.keys())
 
 _OF = (
     partner_usage.c.day == bindparam("of_day"),
@@ -23,7 +26,6 @@ _ADD = Prepared(
         bytes=partner_usage.c.bytes + bindparam("more_bytes"),
     )
 )
-_BEGIN = Prepared(insert(partner_usage))
 _OF_DAY = Prepared(
     select(partner_usage)
     .where(partner_usage.c.day == bindparam("of_day"))
@@ -51,10 +53,12 @@ def read(conn: Connection, day: int, partner: str, kind: str) -> tuple[int, int]
 
 def add(conn: Connection, day: int, partner: str, kind: str, *, items: int, size: int) -> bool:
     """Counts items and their bytes; True for the first of the day."""
-    counted = _ADD(conn, of_day=day, of_partner=partner, of_kind=kind, more_items=items, more_bytes=size)
-    if counted.rowcount:
+    of: dict[str, int | str] = {"of_day": day, "of_partner": partner, "of_kind": kind}
+    if _ADD(conn, more_items=items, more_bytes=size, **of).rowcount:
         return False
-    _BEGIN(conn, day=day, partner=partner, kind=kind, items=items, bytes=size)
+    # Another replica may begin the day at the same time.
+    insert_rows(conn, partner_usage, _COLUMNS, [(day, partner, kind, 0, 0)], or_ignore=True)
+    _ADD(conn, more_items=items, more_bytes=size, **of)
     return True
 
 

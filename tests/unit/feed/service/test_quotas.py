@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -70,6 +71,28 @@ def test_a_count_goes_beyond_a_bound(database: Database) -> None:
         count(conn, "hk", Stored.ALERTS, items=7, size=1, now_ms=NOON)
     with pytest.raises(OverloadedError):
         take(database, 1)
+
+
+def test_replicas_count_together_also_when_both_begin_a_day(make_database: MakeDatabase) -> None:
+    database = make_database()
+    failed: list[Exception] = []
+
+    def store() -> None:
+        try:
+            for _ in range(10):
+                with database.write() as conn:
+                    count(conn, "hk", Stored.ALERTS, items=1, size=1, now_ms=NOON)
+        except Exception as error:
+            failed.append(error)
+
+    replicas = [threading.Thread(target=store) for _ in range(3)]
+    for replica in replicas:
+        replica.start()
+    for replica in replicas:
+        replica.join()
+    assert failed == []
+    with database.read() as conn:
+        assert usage.read(conn, NOON // DAY_MS, "hk", "alerts") == (30, 30)
 
 
 # At a recipient
