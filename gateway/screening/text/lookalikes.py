@@ -88,9 +88,9 @@ def _word(word: str, all_look_latin: bool) -> str:
         latin = word.translate(_TO_LATIN)
         if all(map(_is_latin_or_han, latin)):
             return latin
-        for script in scripts & _ALPHABETS.keys():
-            other = word.translate(_ALPHABETS[script])
-            if all(unicodedata.name(c, "?").startswith(script) for c in other):
+        for script, from_latin in _ALPHABETS.items():
+            other = word.translate(from_latin)
+            if script in scripts and all(unicodedata.name(c, "?").startswith(script) for c in other):
                 return other
     return word
 
