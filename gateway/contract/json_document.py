@@ -61,11 +61,14 @@ def format_time(time: datetime) -> str:
     """RFC 3339 in UTC, e.g. `2026-01-15T08:00:00Z`.
 
     Raises:
-        MalformedError: no time zone, or a fraction of a second, which would get lost.
+        MalformedError: no time zone, a fraction of a second, which would get lost, or no year from 1 to 9999 in UTC.
     """
     if time.tzinfo is None or time.microsecond:
         raise MalformedError(f"{time.isoformat()} must have a time zone and whole seconds")
-    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    try:
+        return time.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
+    except OverflowError:
+        raise MalformedError(f"{time.isoformat()} has no year in UTC") from None
 
 
 def format_time_ms(time: datetime) -> str:

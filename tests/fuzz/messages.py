@@ -159,6 +159,7 @@ def answer_statement(data: bytes) -> None:
     statement = parse_statement(data)
     assert data.startswith(statement.checkpoint().body() + b"\n")
     assert statement.answered_at.year < 10_000
+    assert statement.as_of_time is None or statement.as_of_time.year < 10_000
 
 
 @target(examples(history_pb2.HistoryRecord.DESCRIPTOR))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from gateway.cli.directory.files import read_terms
 from gateway.contract.ids import FeedOrigin, parse_spiffe
 from gateway.errors import GatewayError
 from gateway.tlog.note import parse_note
@@ -100,3 +102,22 @@ def _events() -> Iterator[bytes]:
 def audit_event(data: bytes) -> None:
     """An audit event is written as it was read."""
     assert AuditEntry.from_bytes(data).to_bytes() == data
+
+
+TERMS = (
+    b'[[agreements]]\nsender = "hk"\nrecipient = "cn"\nmessage_types = ["AlertEvent"]\npurposes = ["smuggling"]\n'
+    b'field_classes = ["PERSONAL"]\nclause = "Article 7"\n'
+)
+
+
+@target(
+    lambda: [
+        TERMS,
+        *(TERMS + b"valid_from = " + time for time in (b"2026-01-01T00:00:00Z", b"0001-01-01T00:00:00+23:59")),
+    ]
+)
+def agreement_terms(data: bytes) -> None:
+    """Terms are agreements between two nodes, or every wrong member is named."""
+    for agreement in read_terms(data, valid_from=START, valid_until=START + timedelta(days=90)):
+        assert agreement.sender
+        assert agreement.recipient

@@ -30,12 +30,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from hashlib import sha256
 from typing import TypeVar
 
 from gateway.contract.ids import Channel, FeedOrigin
 from gateway.contract.limits import SALT_BYTES
+from gateway.contract.timestamps import clipped_moment
 from gateway.db.database import Database
 from gateway.errors import GatewayError, MalformedError, SignatureInvalidError
 from gateway.evidence import tables as inspection
@@ -340,7 +341,7 @@ class _FeedCheck:
     def _check_receipt(self, checkpoint: StoredCheckpoint) -> None:
         if not checkpoint.cosignature and not checkpoint.receipted_at:
             return
-        at = datetime.fromtimestamp(checkpoint.receipted_at / 1000, UTC)
+        at = clipped_moment(checkpoint.receipted_at)
         try:
             cosigned = _verified_by(
                 self._trust.cosign_verifiers(self._origin.recipient, at),
@@ -367,12 +368,12 @@ class _FeedCheck:
     def _time_of(self, checkpoint: StoredCheckpoint) -> datetime:
         """Time at which the log key must be valid: the receipt's, else the last entry's."""
         if checkpoint.receipted_at:
-            return datetime.fromtimestamp(checkpoint.receipted_at / 1000, UTC)
+            return clipped_moment(checkpoint.receipted_at)
         with self._database.read() as conn:
             (last,) = inspection.entries_between(conn, self._row.id, checkpoint.size - 1, checkpoint.size)
         try:
-            return datetime.fromtimestamp(parse_header(last.header).recorded_at_unix_ms / 1000, UTC)
-        except (GatewayError, ValueError, OverflowError, OSError):  # reported at its entry
+            return clipped_moment(parse_header(last.header).recorded_at_unix_ms)
+        except GatewayError:  # reported at its entry
             return self._trust.directory.issued_at
 
 

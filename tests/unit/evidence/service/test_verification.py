@@ -187,6 +187,15 @@ DAMAGES: dict[str, tuple[Damage, tuple[str, int | None, str]]] = {
         ),
         (ORIGIN, 0, "5 receipts"),
     ),
+    **{
+        f"receipt at {at}": (
+            lambda c, at=at: c.execute(
+                update(checkpoints).where(*this(checkpoints, feed_id=1, size=301)).values(receipted_at=at)
+            ),
+            (ORIGIN, 300, "5 receipts"),
+        )
+        for at in (2**62, -(2**62))
+    },
     "receipt gone": (
         lambda c: c.execute(
             update(checkpoints).where(*this(checkpoints, feed_id=1, size=301)).values(receipted_at=0, cosignature=b"")
