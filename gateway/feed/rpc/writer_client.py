@@ -8,8 +8,9 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from typing import Any, Protocol, TypeVar
 
 from gateway.contract.ids import FeedOrigin
+from gateway.feed.service.command_queue import Outcome
 from gateway.feed.service.transaction import Command, Transaction
-from gateway.feed.service.writer import Commit, Outcome, Writer
+from gateway.feed.service.writer import Commit, Writer
 
 RequestT = TypeVar("RequestT")
 ResultT = TypeVar("ResultT")
