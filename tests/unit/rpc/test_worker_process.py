@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
+from gateway import logs
 from gateway.errors import GatewayError, InvalidRequestError, UnavailableError
 from gateway.rpc import worker_process
 from gateway.rpc.worker_process import WorkerProcess
@@ -234,3 +236,19 @@ def test_the_process_ends_with_its_node(state: str, number: signal.Signals) -> N
     finally:
         node.kill()
         node.communicate()
+
+
+def test_a_process_logs_in_the_form_of_its_node(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(logs, "_configured", ("json", "warning"))
+    worker = WorkerProcess("toy", worker_handlers.toy_handlers, (), deadlines_s=DEADLINES_S)
+    worker.start().result(START_S)
+    try:
+        with pytest.raises(GatewayError):
+            ask(worker, "divide", 0)
+    finally:
+        worker.stop()
+    (line,) = capfd.readouterr().err.splitlines()
+    assert json.loads(line)["event"] == "divide failed"
+    assert "ZeroDivisionError" in json.loads(line)["exception"]
