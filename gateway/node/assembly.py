@@ -44,15 +44,19 @@ from gateway.node.settings import Settings
 from gateway.node.signing_keys import LogKey, load_listed_keys
 from gateway.node.upkeep import Upkeep, apply_held, sign_audit_heads, sign_last_audit_head
 from gateway.node.watchlists import Watchlists
+from gateway.rpc.abandoned_calls import AbandonedCalls
 from gateway.rpc.authentication import Authenticator, LocalPort, PeerPort, Port
+from gateway.rpc.call_policy import CallPolicy
 from gateway.rpc.caller_connections import PARTNER_CONNECTIONS, SYSTEM_CONNECTIONS, CallerConnections
 from gateway.rpc.disconnection import Disconnector
-from gateway.rpc.interceptors import AuthInterceptor, CallPolicy
+from gateway.rpc.interceptors import AuthInterceptor
 from gateway.rpc.limits import CallerLimits
 from gateway.rpc.options import local_limits, peer_limits
+from gateway.rpc.pacing import CallPacer
 from gateway.rpc.peers import Peers
 from gateway.rpc.server import Listener, build_server
 from gateway.rpc.services import local_services, peer_services
+from gateway.rpc.thread_pool import FairThreadPool
 from gateway.rpc.tls import server_credentials
 from gateway.tls.credentials import TlsFiles, TlsSource, anchors_from_file
 from gateway.trust.codec.permissions import load_permissions
@@ -107,6 +111,10 @@ class Node:
         detect_restore(self.database, self._marker, own=own, now_ms=clock())
         self._quotas = quotas_of(settings.quotas)
         self._audit = AuditQueue()
+        self._pacer, self._abandoned = CallPacer(), AbandonedCalls()
+        self._admitted_partners = PartnerAnchors(
+            self._directory.directory, own=settings.node, without=self._abandoned.shut_out_nodes
+        )
         self._registry = registry(
             federation=settings.federation, node=settings.node, directory=self._directory.directory
         )
@@ -162,6 +170,7 @@ class Node:
             ConfigurationError: a port can't be bound or accepts less than TLS 1.3.
         """
         started_at = self._clock()
+        asyncio.get_running_loop().set_default_executor(FairThreadPool())
         self.writer.start()
         self._writer, self._notifier = WriterClient(self.writer), ChangeNotifier(self.writer)
         endpoints = {name: link.endpoint for name, link in self.settings.links.items() if link.endpoint}
@@ -304,7 +313,7 @@ class Node:
         return [
             build_server(
                 bind=self.settings.peer_bind,
-                credentials=server_credentials(self._peer_tls),
+                credentials=server_credentials(self._peer_tls, admitted_anchors=self._admitted_partners),
                 limits=peer_limits(self.settings.connections.peer),
                 interceptors=[self._make_interceptor(PeerPort(self.settings.node), self._callers[0])],
                 services=peer_services(exchange=exchange),
@@ -346,6 +355,8 @@ class Node:
                 limits=CallerLimits(),
                 connections=connections,
                 disconnector=self._disconnector,
+                pacer=self._pacer,
+                abandoned=self._abandoned,
                 audit=self._audit.record,
                 clock=self._now,
             )

@@ -14,6 +14,18 @@ from gateway.trust.rules.permissions import Principal
 CONTENT_BYTES = "bytes"
 """Count of an event of a refusal: the size of what was refused."""
 
+OWN_WORK = ""
+"""Caller of the node's own work: links, projections, upkeep."""
+
+ROWS_PER_UNIT = 10
+SUBJECTS_PER_UNIT = 1
+BYTES_PER_UNIT = 8 * 1024
+"""What costs as much as a small call, about 0.4 ms of a processor."""
+
+
+def _owe_nothing(_units: float) -> None:
+    return
+
 
 @dataclass(slots=True)
 class Call:
@@ -23,6 +35,8 @@ class Call:
         recorded: whether the call has an audit event.
         purpose, case_reference, subject_ids, basis: defaults for all its events, set by `concerns`.
         content_digest, content_bytes: SHA-256 in hexadecimal and size of what it brought; in events of its refusal.
+        owe: adds units to the caller's debt (pacing).
+        allowance: units that it may yet cost without that.
     """
 
     principal: Principal
@@ -34,12 +48,27 @@ class Call:
     case_reference: str = ""
     subject_ids: tuple[str, ...] = ()
     basis: str = ""
+    owe: Callable[[float], None] = _owe_nothing
+    allowance: float = 0.0
     content_digest: str = ""
     content_bytes: int = 0
 
     def brings(self, content: bytes) -> None:
         """Keeps the digest of what is kept nowhere else if the call is refused."""
         self.content_digest, self.content_bytes = sha256(content).hexdigest(), len(content)
+
+    def charge(self, *, rows: int = 0, subjects: int = 0, size: int = 0) -> None:
+        """Adds what the call costs besides being a call; the caller's next calls wait for what is above its allowance.
+
+        Args:
+            rows, size: items and bytes received or sent; the interceptor charges those of all messages.
+            subjects: screened.
+        """
+        units = rows / ROWS_PER_UNIT + subjects / SUBJECTS_PER_UNIT + size / BYTES_PER_UNIT
+        free = min(units, self.allowance)
+        self.allowance -= free
+        if units > free:
+            self.owe(units - free)
 
     def concerns(self, *, purpose: str, case_reference: str, legal_basis: str, subject_ids: Iterable[str] = ()) -> None:
         """Sets defaults for the call's audit events."""
@@ -105,3 +134,16 @@ def current_call() -> Call:
         return _CURRENT.get()
     except LookupError as error:
         raise UnauthenticatedError("there is no authenticated call here") from error
+
+
+def current_caller() -> str:
+    """Whom the work of this task or thread is for: a principal's id, or OWN_WORK outside of calls."""
+    call = _CURRENT.get(None)
+    return OWN_WORK if call is None else call.principal.id
+
+
+def charge_message(*, size: int, rows: int) -> None:
+    """Charges a message to the call of this task, if there is one: its bytes, and the items of its repeated fields."""
+    call = _CURRENT.get(None)
+    if call is not None:
+        call.charge(size=size, rows=rows)

@@ -1,11 +1,16 @@
-"""Authenticates, authorises and limits every call before its handler runs, and records the outcome.
+"""Authenticates, limits, authorises and paces every call before its handler runs, and records the outcome.
 
 1. Authenticate (authentication). Refused: UNAUTHENTICATED and nothing more, and the connection is ended; so is one
    too many of a caller (caller_connections).
-2. Authorise: the permission table; a method without a row is denied, an unknown one UNIMPLEMENTED.
-3. Limit the caller (limits): RESOURCE_EXHAUSTED with the time to wait.
-4. Receive the request within the caller's buffers (buffers), and parse it, or refuse it as MALFORMED.
-5. Run the handler, with `current_call()` set. Streams repeat steps 1 and 2 every few seconds and end when they fail.
+2. Limit the caller (limits), whatever is called: RESOURCE_EXHAUSTED with the time to wait.
+3. Authorise: the permission table; a method without a row is denied, an unknown one UNIMPLEMENTED.
+4. Receive the request within the caller's buffers (buffers), and wait for the caller's turn (pacing); streams wait for
+   one before each message.
+5. Parse the request, or refuse it as MALFORMED.
+6. Run the handler, with `current_call()` set. Streams repeat steps 1 and 3 every few seconds and end when they fail.
+
+Refusals are held back when a caller gets many (pacing), and a caller that leaves many calls at once is shut out
+(abandoned_calls). What messages cost is charged to the caller.
 
 Every outcome is an audit event. A refusal is recorded before it is answered; a stream when it opens; a unary call by
 its handler before its effect (`Call.record`), or else before it is answered.
@@ -16,44 +21,32 @@ from __future__ import annotations
 import asyncio
 import inspect
 import secrets
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import aclosing, contextmanager
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import aclosing
 from functools import partial
 from types import TracebackType
-from typing import Any, NoReturn, TypeAlias, cast
+from typing import Any, NoReturn, Self, TypeAlias, cast
 
 import grpc
 import grpc.aio
 import structlog
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 
 from gateway.errors import (
     GatewayError,
     Kind,
     MalformedError,
     MethodUnknownError,
-    OverloadedError,
     UnauthenticatedError,
 )
-from gateway.rpc.authentication import Authenticator
-from gateway.rpc.buffers import CallerBuffers
-from gateway.rpc.caller_connections import CallerConnections
-from gateway.rpc.calls import Call, enter_call
-from gateway.rpc.disconnection import Disconnector
-from gateway.rpc.limits import CallerLimits
+from gateway.rpc.call_policy import UNKNOWN_METHOD, Admission, CallPolicy, Context
+from gateway.rpc.calls import Call, charge_message, enter_call
 from gateway.rpc.options import HEADER_OVERHEAD_BYTES, MAX_REQUEST_METADATA_BYTES
+from gateway.rpc.pacing import Turn
 from gateway.rpc.status import abort_with
-from gateway.trust.rules.audit import AuditEntry, AuditResult, AuditSink
-from gateway.trust.rules.permissions import PermissionTable, Principal
 
 RECHECK_S = 5.0
 """Seconds between rechecks of an open stream: how long a revoked partner is still served."""
-
-UNKNOWN_METHOD = "(unknown)"
-"""Method in the audit event of an unknown one; the detail has its name."""
 
 UNRECORDED = frozenset(f"/grpc.health.v1.Health/{name}" for name in ("Check", "List", "Watch"))
 """Methods without a record of permitted calls, since supervision calls them all the time."""
@@ -61,78 +54,8 @@ UNRECORDED = frozenset(f"/grpc.health.v1.Health/{name}" for name in ("Check", "L
 _log = structlog.get_logger(__name__)
 
 # In quotes: gRPC's classes are generic in the type stubs alone.
-Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Continuation: TypeAlias = "Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]]"
-Run: TypeAlias = Callable[[Call], Awaitable[Any]]
-"""Receives and parses what comes first, and calls the handler; what that returns is awaited or iterated over."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallPolicy:
-    """Steps 1 to 3 of a listener's calls, and their audit events. `clock` gives the time with its zone."""
-
-    authenticator: Authenticator
-    permissions: PermissionTable
-    limits: CallerLimits
-    audit: AuditSink
-    clock: Callable[[], datetime]
-    connections: CallerConnections
-    disconnector: Disconnector
-    buffers: CallerBuffers = field(default_factory=CallerBuffers)
-    monotonic_s: Callable[[], float] = field(default=time.monotonic)
-
-    def time_ms(self) -> int:
-        return int(self.clock().timestamp() * 1000)
-
-    def admit(self, method: str, context: Context, *, streaming: bool) -> Call:
-        """Runs steps 1 to 3; `release` must follow when the call ends.
-
-        Raises GatewayError, and records the refusal, if a step fails.
-        """
-        principal: Principal | None = None
-        try:
-            principal = self.authenticator.authenticate(context)  # 1
-            self.connections.admit(context.peer(), principal.id)
-            self.permissions.authorise(principal, method)  # 2
-            self.limits.enter(principal, streaming=streaming, now_s=self.monotonic_s())  # 3
-        except GatewayError as error:
-            self.record_refusal(method, principal, error)
-            raise
-        return Call(principal, method, self.audit, self.time_ms)
-
-    def release(self, call: Call, *, streaming: bool) -> None:
-        self.limits.leave(call.principal, streaming=streaming)
-
-    def recheck(self, call: Call) -> None:
-        """Runs steps 1 and 2 again for an open stream. Raises GatewayError."""
-        principal = self.authenticator.recheck(call.principal)
-        self.permissions.authorise(principal, call.method)
-
-    def record_refusal(self, method: str, principal: Principal | None, error: GatewayError) -> None:
-        who = principal.id if principal is not None else f"unverified:{error.metadata.get('claimed', '')}"
-        self._record(who, method, AuditResult.DENY, error.reason, error.message)
-
-    def record_failure(self, call: Call, error: GatewayError) -> None:
-        denied = error.kind in (Kind.PERMISSION_DENIED, Kind.UNAUTHENTICATED)
-        result = AuditResult.DENY if denied else AuditResult.ERROR
-        with self._or_logged(call.principal.id, call.method, error.reason):
-            call.record(result=result, reason=error.reason, detail=error.message)
-
-    def _record(self, who: str, method: str, result: AuditResult, reason: str, detail: str) -> None:
-        event = AuditEntry(
-            time_ms=self.time_ms(), principal=who, method=method, result=result, reason=reason, detail=detail
-        )
-        with self._or_logged(who, method, reason):
-            self.audit(event)
-
-    @contextmanager
-    def _or_logged(self, who: str, method: str, reason: str) -> Iterator[None]:
-        try:
-            yield
-        except OverloadedError:
-            # The call ends with an error either way; the log keeps the outcome.
-            _log.error("the audit log is full; an outcome is only here", principal=who, method=method, reason=reason)
 
 
 class AuthInterceptor(grpc.aio.ServerInterceptor):
@@ -159,37 +82,45 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):
 
     def _wrapped(self, method: str, handler: Handler) -> Handler:
         function = _function(handler)
+        parse = _charged(handler.request_deserializer)
+        serialise = _charged(handler.response_serializer, after=True)
         streams = handler.request_streaming or handler.response_streaming
+        guarded = self._stream if streams else self._unary
 
         # To gRPC every call streams its requests: so it is admitted when its headers have come, and a single request is
         # received after that, within the caller's buffers. Those of a stream are parsed when the handler reads them.
         async def handle(requests: AsyncIterator[Any], context: Context) -> Any:
-            async def run(call: Call) -> Any:
-                if handler.request_streaming:
-                    return function(requests, context)
-                request = await self._policy.buffers.receive(call.principal.id, context.read)
-                return function(_parsed(handler, request), context)
+            with self._policy.watched(context):
+                admission = await self._admitted(method, context, streaming=streams)
+                call, turn, request = await self._begun(
+                    method, admission, context, receive=not handler.request_streaming
+                )
 
-            if streams:
-                return await self._stream(method, context, run)
-            return await self._unary(method, context, run, handler.response_serializer)
+                def run() -> Any:
+                    if request is None:
+                        return function(_PacedRequests(requests, partial(self._policy.pace_message, call)), context)
+                    return function(parse(request), context)
+
+                return await guarded(call, turn, context, run, serialise)
 
         return _KINDS[handler.response_streaming](
             handle,
-            request_deserializer=handler.request_deserializer if handler.request_streaming else None,
-            response_serializer=handler.response_serializer if streams else None,
+            request_deserializer=parse if handler.request_streaming else None,
+            response_serializer=serialise if streams else None,
         )
 
-    async def _unary(self, method: str, context: Context, run: Run, serialise: Callable[[Any], bytes] | None) -> Any:
-        call = await self._admitted(method, context, streaming=False)
+    async def _unary(
+        self, call: Call, turn: Turn, context: Context, run: Callable[[], Any], serialise: Callable[[Any], bytes]
+    ) -> Any:
         try:
-            self._policy.buffers.require_room(call.principal.id)
-            response = await (await run(call))  # 5
-            if not call.recorded and method not in UNRECORDED:
+            response = await run()  # 6
+            if not call.recorded and call.method not in UNRECORDED:
                 call.record(repeatable=True)  # a handler records effects itself
-            return self._held(call, context, response if serialise is None else serialise(response))
+            return self._held(call, context, serialise(response))
         except Exception as error:
             await self._fail(call, context, error)
+        finally:
+            self._policy.end(call, turn)
 
     def _held(self, call: Call, context: Context, answer: bytes) -> bytes:
         caller, size = call.principal.id, len(answer)
@@ -197,26 +128,50 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):
         context.add_done_callback(lambda _: self._policy.buffers.drop(caller, size))  # type: ignore[arg-type]
         return answer
 
-    async def _stream(self, method: str, context: Context, run: Run) -> Any:
-        call = await self._admitted(method, context, streaming=True)
+    async def _stream(
+        self, call: Call, turn: Turn, context: Context, run: Callable[[], Any], _serialise: Callable[[Any], bytes]
+    ) -> Any:
+        self._policy.pacer.leave(turn)  # its messages take turns
         try:
-            if method not in UNRECORDED:
+            if call.method not in UNRECORDED:
                 call.record(reason="STREAM_OPENED", repeatable=True)
             with _Recheck(lambda: self._policy.recheck(call), self._recheck_s):
-                return await _result(await run(call), context)  # 5
+                return await _result(run(), context, partial(self._policy.pace_message, call))  # 6
         except Exception as error:
             await self._fail(call, context, error)
 
-    async def _admitted(self, method: str, context: Context, *, streaming: bool) -> Call:
+    async def _admitted(
+        self,
+        method: str,
+        context: Context,
+        *,
+        streaming: bool,
+        refusal: Callable[[], GatewayError] | None = None,
+    ) -> Admission:
         try:
-            call = self._policy.admit(method, context, streaming=streaming)
+            admission = await self._policy.admit(method, context, streaming=streaming, refusal=refusal)
         except GatewayError as error:
             await self._refuse(context, error)
         except Exception as error:
-            await abort_with(context, _internal(method, error))
-        context.add_done_callback(lambda _: self._policy.release(call, streaming=streaming))  # type: ignore[arg-type]
+            await abort_with(context, _internal(method if refusal is None else UNKNOWN_METHOD, error))
+        context.add_done_callback(lambda _: self._policy.release(admission, streaming=streaming))  # type: ignore[arg-type]
+        return admission
+
+    async def _begun(
+        self, method: str, admission: Admission, context: Context, *, receive: bool
+    ) -> tuple[Call, Turn, bytes | None]:
+        """Step 4; the turn must be given back."""
+        caller, request = admission.principal.id, None
+        try:
+            if receive:
+                self._policy.buffers.require_room(caller)
+                request = await self._policy.buffers.receive(caller, context.read)
+            call, turn = await self._policy.begin(method, admission, len(request or b""))
+        except GatewayError as error:
+            await self._policy.refuse(method, admission.principal, error, context)
+            await abort_with(context, error)
         enter_call(call)
-        return call
+        return call, turn, request
 
     async def _fail(self, call: Call, context: Context, error: Exception) -> NoReturn:
         if isinstance(error, grpc.aio.BaseError) or context.done():
@@ -229,17 +184,10 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):
         """Handles a call that is refused whoever calls; the caller is authenticated for the record."""
 
         async def refuse(_requests: Any, context: Context) -> None:
-            principal: Principal | None = None
-            try:
-                principal = self._policy.authenticator.authenticate(context)
-                raise problem()
-            except GatewayError as error:
-                self._policy.record_refusal(UNKNOWN_METHOD, principal, error)
-                if end_connection:
-                    self._policy.disconnector.now(context.peer())
-                await self._refuse(context, error)
-            except Exception as error:
-                await abort_with(context, _internal(UNKNOWN_METHOD, error))
+            if end_connection:
+                self._policy.disconnector.now(context.peer())
+            with self._policy.watched(context):
+                await self._admitted(UNKNOWN_METHOD, context, streaming=False, refusal=problem)
 
         return grpc.stream_stream_rpc_method_handler(refuse)
 
@@ -248,6 +196,24 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):
         if isinstance(error, UnauthenticatedError):
             self._policy.disconnector.soon(context.peer())
         await abort_with(context, error)
+
+
+class _PacedRequests:
+    """A stream's requests; each but the first waits for a turn."""
+
+    def __init__(self, requests: AsyncIterator[Any], pace: Callable[[], Awaitable[None]]) -> None:
+        self._requests = aiter(requests)
+        self._pace = pace
+        self._began = False
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Any:
+        if self._began:
+            await self._pace()
+        self._began = True
+        return await anext(self._requests)
 
 
 class _Recheck:
@@ -283,14 +249,34 @@ class _Recheck:
             raise self._error from None
 
 
-async def _result(running: Any, context: Context) -> Any:
+async def _result(running: Any, context: Context, pace: Callable[[], Awaitable[None]]) -> Any:
     """Awaits a handler: a coroutine or an asynchronous generator of responses."""
     if not hasattr(running, "__aiter__"):
         return await running
     async with aclosing(running):  # ends it with the call, not at garbage collection
         async for response in running:
             await context.write(response)
+            await pace()
     return None
+
+
+def _charged(convert: Callable[[Any], Any] | None, *, after: bool = False) -> Callable[[Any], Any]:
+    """Parses or serialises a message, and charges it to the call; the bytes come before that, or `after` it."""
+
+    def converted(source: Any) -> Any:
+        result = source if convert is None else convert(source)
+        data, message = (result, source) if after else (source, result)
+        charge_message(size=len(data), rows=_rows(message))
+        return result
+
+    return converted
+
+
+def _rows(message: Any) -> int:
+    """Items of a page or batch: what its repeated fields hold."""
+    if not isinstance(message, Message):
+        return 0
+    return sum(len(value) for field, value in message.ListFields() if field.is_repeated)
 
 
 def _headers_too_long() -> GatewayError:
@@ -306,10 +292,6 @@ def _oversized(metadata: Sequence[tuple[str, str | bytes]]) -> bool:
     if len(metadata) * HEADER_OVERHEAD_BYTES > MAX_REQUEST_METADATA_BYTES:
         return True
     return sum(len(name) + len(value) + HEADER_OVERHEAD_BYTES for name, value in metadata) > MAX_REQUEST_METADATA_BYTES
-
-
-def _parsed(handler: Handler, request: bytes) -> Any:
-    return request if handler.request_deserializer is None else handler.request_deserializer(request)
 
 
 def _as_gateway_error(method: str, error: Exception) -> GatewayError:

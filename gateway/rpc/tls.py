@@ -2,33 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import grpc
 
 from gateway.tls.credentials import TlsMaterial, TlsSource, split_trust_anchors
 from gateway.tls.floor import require_floor
 
 
-def server_credentials(source: TlsSource) -> grpc.ServerCredentials:
+def server_credentials(source: TlsSource, *, admitted_anchors: Callable[[], bytes] = bytes) -> grpc.ServerCredentials:
     """Server credentials that demand a client certificate and read `source` at each handshake.
 
     Open connections keep their credentials; their age is bounded (options).
+
+    Args:
+        source: certificate, key and trust anchors.
+        admitted_anchors: those of them that count now, PEM; all while this is empty.
 
     Raises:
         ConfigurationError: the TLS floor isn't set.
     """
     require_floor()
-    in_force = source.current()
+    in_force = source.current(), b""
     state = [in_force]
 
     def fetch() -> grpc.ServerCertificateConfiguration | None:
-        material = source.current()
-        if material is state[0]:
+        now = source.current(), admitted_anchors()
+        if now[0] is state[0][0] and now[1] == state[0][1]:
             return None
-        state[0] = material
-        return _server_configuration(material)
+        state[0] = now
+        return _server_configuration(*now)
 
     return grpc.dynamic_ssl_server_credentials(
-        _server_configuration(in_force),
+        _server_configuration(*in_force),
         fetch,  # type: ignore[arg-type]  # the stubs omit None, gRPC's documentation for "no change"
         require_client_authentication=True,
     )
@@ -49,7 +55,7 @@ def channel_credentials(ca: bytes, cert: bytes, key: bytes) -> grpc.ChannelCrede
     return grpc.ssl_channel_credentials(root_certificates=ca, private_key=key, certificate_chain=cert)
 
 
-def _server_configuration(material: TlsMaterial) -> grpc.ServerCertificateConfiguration:
+def _server_configuration(material: TlsMaterial, anchors: bytes) -> grpc.ServerCertificateConfiguration:
     return grpc.ssl_server_certificate_configuration(
-        [(material.key_pem, material.certificate_pem)], root_certificates=material.trust_anchors_pem
+        [(material.key_pem, material.certificate_pem)], root_certificates=anchors or material.trust_anchors_pem
     )

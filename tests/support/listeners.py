@@ -19,13 +19,16 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from gateway.contract.channel_options import channel_options
 from gateway.contract.ids import GatewayIdentity, SystemIdentity
+from gateway.rpc.abandoned_calls import AbandonedCalls
 from gateway.rpc.authentication import Authenticator, LocalPort, PeerPort
+from gateway.rpc.call_policy import CallPolicy
 from gateway.rpc.caller_connections import PARTNER_CONNECTIONS, CallerConnections
 from gateway.rpc.calls import current_call
 from gateway.rpc.disconnection import Disconnector
-from gateway.rpc.interceptors import AuthInterceptor, CallPolicy
+from gateway.rpc.interceptors import AuthInterceptor
 from gateway.rpc.limits import CallerLimits, default_limits
 from gateway.rpc.options import PortLimits, peer_limits
+from gateway.rpc.pacing import CallPacer
 from gateway.rpc.server import Listener, build_server
 from gateway.rpc.tls import channel_credentials, server_credentials
 from gateway.tls.certificates import Identity, inspect_certificate
@@ -291,23 +294,26 @@ async def running_node(
     """Node cn with a peer and a local listener; everything is closed at the end."""
     own = own or federation.issue(gateway_of("cn"))
     handlers, audit, clock, disconnector = RecordingHandlers(), AuditQueue(), Clock(), Disconnector()
+    pacer, abandoned = CallPacer(), AbandonedCalls()
 
     def own_ca() -> bytes:
         return "".join(federation.directory.tls_ca_pems("cn")).encode()
 
-    def listener(port: PeerPort | LocalPort, source: TlsSource) -> Listener:
+    def listener(port: PeerPort | LocalPort, source: TlsSource, admitted: Callable[[], bytes] = bytes) -> Listener:
         policy = CallPolicy(
             authenticator=Authenticator(port=port, directory=lambda: federation.directory, clock=clock),
             permissions=PermissionTable(permissions),
             limits=CallerLimits(limits),
             connections=CallerConnections(caller_connections, disconnector),
             disconnector=disconnector,
+            pacer=pacer,
+            abandoned=abandoned,
             audit=audit.record,
             clock=clock,
         )
         return build_server(
             bind="127.0.0.1:0",
-            credentials=server_credentials(source),
+            credentials=server_credentials(source, admitted_anchors=admitted),
             limits=connections,
             interceptors=[AuthInterceptor(policy, recheck_s=recheck_s)],
             services={SERVICE: handlers.register},
@@ -320,7 +326,9 @@ async def running_node(
         clock=now,
     )
     local_source = TlsSource(own.files, identity=own.identity, trust_anchors=own_ca, clock=now)
-    peer, local = listener(PeerPort("cn"), peer_source), listener(LocalPort("cn", SYSTEMS), local_source)
+    admitted = PartnerAnchors(lambda: federation.directory, own="cn", without=abandoned.shut_out_nodes)
+    peer = listener(PeerPort("cn"), peer_source, admitted)
+    local = listener(LocalPort("cn", SYSTEMS), local_source)
     await peer.start()
     await local.start()
     node = RunningNode(federation, handlers, audit, clock, peer_source, peer, local)

@@ -11,6 +11,7 @@ from gateway.contract.ids import FeedOrigin
 from gateway.feed.service.command_queue import Outcome
 from gateway.feed.service.transaction import Command, Transaction
 from gateway.feed.service.writer import Commit, Writer
+from gateway.rpc.calls import current_caller
 
 RequestT = TypeVar("RequestT")
 ResultT = TypeVar("ResultT")
@@ -44,9 +45,14 @@ class WriterClient:
         self._scheduled = False
 
     def submit(self, command: Command, *, deferrable: bool = False) -> asyncio.Future[Any]:
-        """Queues a command; its future resolves after the commit. A deferrable one may share the next commit."""
+        """Queues a command for the current caller; its future resolves after the commit.
+
+        A deferrable one may share the next commit.
+        """
         future: asyncio.Future[Any] = self._loop.create_future()
-        self._writer.submit(command, lambda outcome: self._done(future, outcome), deferrable=deferrable)
+        self._writer.submit(
+            command, lambda outcome: self._done(future, outcome), caller=current_caller(), deferrable=deferrable
+        )
         return future
 
     async def run(self, command: Command) -> Any:

@@ -11,6 +11,7 @@ from gateway.errors import UnavailableError
 from gateway.history.service.segment_filters import next_segment
 from gateway.history.tables import progress as record_progress
 from gateway.history.tables import shipments
+from gateway.rpc.calls import current_caller
 from gateway.rpc.worker_main import Opener
 from gateway.rpc.worker_process import WorkerProcess
 from gateway.v1 import history_pb2
@@ -62,7 +63,7 @@ class IndexProcess:
         try:
             self._process.start().result(NAMES_TIMEOUT_S)
             found: dict[int, history_pb2.NameMatch]
-            found = self._process.call(NAMES, list(texts), caller=NAMES).result(NAMES_TIMEOUT_S)
+            found = self._process.call(NAMES, list(texts), caller=current_caller()).result(NAMES_TIMEOUT_S)
             return found
         except TimeoutError as error:
             message = "the history process hasn't answered in time"

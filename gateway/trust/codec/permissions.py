@@ -11,6 +11,9 @@ from gateway.trust.rules.permissions import Permission, PermissionTable, Role
 
 PERMISSIONS_FILE = "permissions.toml"
 
+MAX_WEIGHT = 1_000
+"""Most small calls that a call may weigh."""
+
 _METHOD = re.compile(r"/[A-Za-z_][A-Za-z0-9_.]*/[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -28,7 +31,7 @@ def load_permissions() -> PermissionTable:
 
 
 def parse_permissions(text: str) -> PermissionTable:
-    """Parses TOML with one table `methods`: full method name to `{ roles = [...], peers = true }`.
+    """Parses TOML with one table `methods`: full method name to `{ roles = [...], peers = true, weight = 1 }`.
 
     Each row names a role or peers. Unknown roles and keys are refused.
 
@@ -48,14 +51,16 @@ def parse_permissions(text: str) -> PermissionTable:
 def _permission(method: str, row: object) -> Permission:
     if not _METHOD.fullmatch(method):
         raise ConfigurationError(f"{PERMISSIONS_FILE}: {method!r} isn't a full method name /package.Service/Method")
-    if not isinstance(row, dict) or not set(row) <= {"roles", "peers"}:
-        raise ConfigurationError(f"{PERMISSIONS_FILE}: {method}: expected only `roles` and `peers`")
-    roles, peers = row.get("roles", []), row.get("peers", False)
+    if not isinstance(row, dict) or not set(row) <= {"roles", "peers", "weight"}:
+        raise ConfigurationError(f"{PERMISSIONS_FILE}: {method}: expected only `roles`, `peers` and `weight`")
+    roles, peers, weight = row.get("roles", []), row.get("peers", False), row.get("weight", 1)
     if not isinstance(roles, list) or not isinstance(peers, bool):
         raise ConfigurationError(f"{PERMISSIONS_FILE}: {method}: `roles` is a list of texts, `peers` is true or false")
+    if isinstance(weight, bool) or not isinstance(weight, int) or not 1 <= weight <= MAX_WEIGHT:
+        raise ConfigurationError(f"{PERMISSIONS_FILE}: {method}: `weight` is a number from 1 to {MAX_WEIGHT}")
     if not roles and not peers:
         raise ConfigurationError(f"{PERMISSIONS_FILE}: {method}: names nobody; give roles or peers")
-    return Permission(frozenset(_role(method, role) for role in roles), peers)
+    return Permission(frozenset(_role(method, role) for role in roles), peers, float(weight))
 
 
 def _role(method: str, role: object) -> Role:

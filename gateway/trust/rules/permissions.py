@@ -52,10 +52,15 @@ class Principal:
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """Callers of a method: systems with any of `roles`, and partner gateways if `peers`. Empty admits nobody."""
+    """Callers of a method: systems with any of `roles`, and partner gateways if `peers`. Empty admits nobody.
+
+    Attributes:
+        weight: what a call costs besides its messages, in small calls.
+    """
 
     roles: frozenset[Role] = frozenset()
     peers: bool = False
+    weight: float = 1.0
 
     def admits(self, principal: Principal) -> bool:
         """Roles never admit a peer, `peers` never a system."""
@@ -80,11 +85,12 @@ class PermissionTable:
         """The method's row, or one that admits nobody."""
         return self._rows.get(method, NOBODY)
 
-    def authorise(self, principal: Principal, method: str) -> None:
-        """Admits an authenticated caller or raises PermissionDeniedError."""
+    def authorise(self, principal: Principal, method: str) -> Permission:
+        """Admits an authenticated caller and returns the method's row, or raises PermissionDeniedError."""
         permission = self._rows.get(method, NOBODY)
         if not permission.admits(principal):
             raise PermissionDeniedError(_refusal(principal, permission), metadata={"method": method})
+        return permission
 
     def differences(self, methods: Iterable[str]) -> tuple[frozenset[str], frozenset[str]]:
         """Methods without a row, and rows without a method."""

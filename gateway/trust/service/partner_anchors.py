@@ -15,21 +15,25 @@ class PartnerAnchors:
     revocation of single certificates there: those are refused at their first call (`rpc.authentication`).
     """
 
-    def __init__(self, directory: Callable[[], Directory], *, own: str) -> None:
+    def __init__(
+        self, directory: Callable[[], Directory], *, own: str, without: Callable[[], frozenset[str]] = frozenset
+    ) -> None:
+        """`without`: nodes that are left out now."""
         self._directory = directory
         self._own = own
-        self._made_of: Directory | None = None
+        self._without = without
+        self._made_of: tuple[Directory, frozenset[str]] | None = None
         self._pem = b""
 
     def __call__(self) -> bytes:
-        """May be called from any thread; parses certificates once for each version of the directory."""
-        directory = self._directory()
-        if directory is not self._made_of:
-            self._pem = _usable_cas(directory, self._own)
-            self._made_of = directory
+        """May be called from any thread; parses certificates only when the directory or `without` has changed."""
+        directory, without = self._directory(), self._without()
+        if self._made_of is None or directory is not self._made_of[0] or without != self._made_of[1]:
+            self._pem = _usable_cas(directory, without | {self._own})
+            self._made_of = directory, without
         return self._pem
 
 
-def _usable_cas(directory: Directory, own: str) -> bytes:
-    pems = (pem for name in sorted(set(directory.nodes) - {own}) for pem in directory.tls_ca_pems(name))
+def _usable_cas(directory: Directory, without: frozenset[str]) -> bytes:
+    pems = (pem for name in sorted(set(directory.nodes) - without) for pem in directory.tls_ca_pems(name))
     return "".join(pem for pem in pems if not directory.is_revoked(inspect_ca(pem).fingerprint_sha256)).encode()

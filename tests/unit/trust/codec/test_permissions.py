@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
@@ -54,7 +55,9 @@ def _permission(callers: str) -> Permission:
 
 def test_the_contract_says_the_same_as_the_table() -> None:
     table, comments = load_permissions(), _callers_in_comments()
-    assert comments == {method: table[method] for method in table if method.startswith("/gateway.v1.")}
+    assert comments == {
+        method: replace(table[method], weight=1.0) for method in table if method.startswith("/gateway.v1.")
+    }
 
 
 def test_partners_reach_the_exchange_and_health_only() -> None:
@@ -78,6 +81,9 @@ def test_no_system_reaches_the_exchange() -> None:
         ('[methods]\n"a.B/C" = { peers = true }', "isn't a full method name"),
         ('[methods]\n"/a.B/*" = { peers = true }', "isn't a full method name"),
         ('[methods]\n"/a.B/C" = true', "expected only"),
+        ('[methods]\n"/a.B/C" = { peers = true, weight = 0 }', "`weight` is a number from 1 to 1000"),
+        ('[methods]\n"/a.B/C" = { peers = true, weight = true }', "`weight` is a number"),
+        ('[methods]\n"/a.B/C" = { peers = true, weight = 1001 }', "`weight` is a number"),
         ('[methods]\n"/a.B/C" = { peer = true }', "expected only"),
         ('[methods]\n"/a.B/C" = { peers = "yes" }', "true or false"),
         ('[methods]\n"/a.B/C" = { roles = "officer" }', "is a list"),

@@ -1,0 +1,191 @@
+"""Decides about a listener's calls before their handlers run, and records what was decided.
+
+The steps are those of `gateway.rpc.interceptors`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from typing import Any, TypeAlias
+
+import grpc
+import grpc.aio
+import structlog
+
+from gateway.errors import GatewayError, Kind, OverloadedError, UnauthenticatedError
+from gateway.rpc.abandoned_calls import ABANDONED_WITHIN_S, AbandonedCalls
+from gateway.rpc.authentication import Authenticator
+from gateway.rpc.buffers import CallerBuffers
+from gateway.rpc.caller_connections import CallerConnections
+from gateway.rpc.calls import Call
+from gateway.rpc.disconnection import Disconnector
+from gateway.rpc.limits import CallerLimits
+from gateway.rpc.pacing import MOST_RUNNING, PROMPT_WEIGHT, CallPacer, Turn
+from gateway.trust.rules.audit import AuditEntry, AuditResult, AuditSink
+from gateway.trust.rules.permissions import Permission, PermissionTable, Principal
+
+UNKNOWN_METHOD = "(unknown)"
+"""Method in the audit event of an unknown one; the detail has its name."""
+
+SMALL_REQUEST_BYTES = 8 * 1024
+BATCH_BYTES_PER_UNIT = 512
+"""A request larger than that is a batch, e.g. 500 parties to screen in 30 kB; some 512 bytes of one cost as much as a
+small call.
+"""
+
+# In quotes: gRPC's classes are generic in the type stubs alone.
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """Who calls, after step 3, and the method's row."""
+
+    principal: Principal
+    permission: Permission
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallPolicy:
+    """Steps 1 to 4 of a listener's calls, and their audit events. `clock` gives the time with its zone."""
+
+    authenticator: Authenticator
+    permissions: PermissionTable
+    limits: CallerLimits
+    pacer: CallPacer
+    abandoned: AbandonedCalls
+    audit: AuditSink
+    clock: Callable[[], datetime]
+    connections: CallerConnections
+    disconnector: Disconnector
+    buffers: CallerBuffers = field(default_factory=CallerBuffers)
+    monotonic_s: Callable[[], float] = field(default=time.monotonic)
+
+    def time_ms(self) -> int:
+        return int(self.clock().timestamp() * 1000)
+
+    async def admit(
+        self, method: str, context: Context, *, streaming: bool, refusal: Callable[[], GatewayError] | None = None
+    ) -> Admission:
+        """Runs steps 1 to 3; `release` must follow when the call ends.
+
+        Args:
+            refusal: why the call is refused in step 3, whoever calls.
+
+        Raises GatewayError, and records the refusal and holds it back, if a step fails.
+        """
+        principal: Principal | None = None
+        try:
+            principal = self.authenticator.authenticate(context)  # 1
+            self.connections.admit(context.peer(), principal.id)
+            self._require_served(principal, context)  # 2
+            self.limits.enter(principal, streaming=streaming, now_s=self.monotonic_s())
+            try:
+                if refusal is not None:
+                    raise refusal()
+                permission = self.permissions.authorise(principal, method)  # 3
+            except GatewayError:
+                self.limits.leave(principal, streaming=streaming)
+                raise
+        except GatewayError as error:
+            await self.refuse(method if refusal is None else UNKNOWN_METHOD, principal, error, context)
+            raise
+        return Admission(principal, permission)
+
+    def _require_served(self, principal: Principal, context: Context) -> None:
+        try:
+            self.abandoned.require_served(principal.id)
+        except OverloadedError:
+            self.disconnector.now(context.peer())
+            raise
+
+    async def refuse(self, method: str, principal: Principal | None, error: GatewayError, context: Context) -> None:
+        """Records a refusal, then waits until it may be answered."""
+        self.record_refusal(method, principal, error)
+        await self.pacer.hold_refusal(_caller(principal, context))
+
+    @contextmanager
+    def watched(self, context: Context) -> Iterator[None]:
+        """Counts the call in the block if its caller leaves it within ABANDONED_WITHIN_S."""
+        began_s = self.monotonic_s()
+        try:
+            yield
+        except asyncio.CancelledError:
+            if self.monotonic_s() - began_s < ABANDONED_WITHIN_S:
+                self.abandon(context)
+            raise
+
+    def abandon(self, context: Context) -> None:
+        """Counts a call that its caller has left too soon."""
+        principal: Principal | None = None
+        with suppress(UnauthenticatedError):
+            principal = self.authenticator.authenticate(context)
+        if self.abandoned.count(_caller(principal, context)):
+            self.disconnector.now(context.peer())
+
+    async def begin(self, method: str, admission: Admission, request_bytes: int) -> tuple[Call, Turn]:
+        """Waits for the caller's turn, which must be given back. Raises GatewayError."""
+        principal = admission.principal
+        batch = max(0, request_bytes - SMALL_REQUEST_BYTES) / BATCH_BYTES_PER_UNIT
+        weight = min(admission.permission.weight + batch, MOST_RUNNING)
+        turn = await self.pacer.enter(principal.id, weight)
+        call = Call(principal, method, self.audit, self.time_ms, owe=partial(self.pacer.charge, principal.id))
+        call.allowance = PROMPT_WEIGHT if turn.prompt else weight
+        return call, turn
+
+    def end(self, call: Call, turn: Turn) -> None:
+        """Gives the turn back, and what the call hasn't spent of its weight."""
+        self.pacer.leave(turn, unspent=min(call.allowance, turn.weight - 1))
+
+    def release(self, admission: Admission, *, streaming: bool) -> None:
+        self.limits.leave(admission.principal, streaming=streaming)
+
+    async def pace_message(self, call: Call) -> None:
+        """Waits for a turn for a stream's next message."""
+        turn = await self.pacer.enter(call.principal.id, most_s=math.inf)
+        self.pacer.leave(turn)
+        call.allowance = 1.0
+
+    def recheck(self, call: Call) -> None:
+        """Runs steps 1 and 3 again for an open stream. Raises GatewayError."""
+        principal = self.authenticator.recheck(call.principal)
+        self.permissions.authorise(principal, call.method)
+
+    def record_refusal(self, method: str, principal: Principal | None, error: GatewayError) -> None:
+        who = principal.id if principal is not None else f"unverified:{error.metadata.get('claimed', '')}"
+        self._record(who, method, AuditResult.DENY, error.reason, error.message)
+
+    def record_failure(self, call: Call, error: GatewayError) -> None:
+        denied = error.kind in (Kind.PERMISSION_DENIED, Kind.UNAUTHENTICATED)
+        result = AuditResult.DENY if denied else AuditResult.ERROR
+        with self._or_logged(call.principal.id, call.method, error.reason):
+            call.record(result=result, reason=error.reason, detail=error.message)
+
+    def _record(self, who: str, method: str, result: AuditResult, reason: str, detail: str) -> None:
+        event = AuditEntry(
+            time_ms=self.time_ms(), principal=who, method=method, result=result, reason=reason, detail=detail
+        )
+        with self._or_logged(who, method, reason):
+            self.audit(event)
+
+    @contextmanager
+    def _or_logged(self, who: str, method: str, reason: str) -> Iterator[None]:
+        try:
+            yield
+        except OverloadedError:
+            # The call ends with an error either way; the log keeps the outcome.
+            _log.error("the audit log is full; an outcome is only here", principal=who, method=method, reason=reason)
+
+
+def _caller(principal: Principal | None, context: Context) -> str:
+    """Whose calls count together: an authenticated caller's, else an address's."""
+    return principal.id if principal is not None else context.peer().rpartition(":")[0]

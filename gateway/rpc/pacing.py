@@ -1,0 +1,268 @@
+"""Paces callers whose calls are many or costly, while other callers wait for answers.
+
+A caller with few small calls is served at once. Calls beyond that wait in the caller's order, and get a part of the
+node: nearly all of it while nobody else calls, LEAST_SHARE of it while others are busy. So a batch goes at full speed
+on a node that is free, and an officer beside it hardly notices it.
+
+Costs are in units: one is a small call, about 0.4 ms of a processor.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from gateway.errors import OverloadedError
+
+PROMPT_CALLS = 8
+"""Calls of one caller that are served at once: a person's screen asks for no more."""
+
+PROMPT_WEIGHT = 10.0
+"""Most units of a call that is served at once."""
+
+PROMPT_DEBT = 250.0
+"""Units that a caller may owe and still be served at once: one of the largest pages."""
+
+MOST_RUNNING = 64.0
+"""Most units of one caller's calls that run at once: what waits in turn hasn't begun, and can give way to others."""
+
+NODE_UNITS_PER_S = 4_000.0
+"""Units a second for a caller with a batch while nobody else calls much."""
+
+LEAST_SHARE = 0.025
+"""Part of NODE_UNITS_PER_S for batches while others are busy, so that batches go on: a twenty-fifth of a processor."""
+
+BUSY = 0.25
+"""Mean number of others' prompt calls at once from which on batches get LEAST_SHARE. One caller that waits for each
+answer before it asks again reaches 0.5.
+"""
+
+IDLE = 0.0005
+"""Below it nobody else is calling."""
+
+WINDOW_S = 1.0
+"""Seconds over which that mean is taken."""
+
+LONGEST_COUNTED_S = 0.5
+"""Most seconds that one call counts as waiting; more is a wait for somebody else, e.g. for a partner."""
+
+MAX_WAIT_S = 20.0
+"""Calls that would wait longer are refused: their callers have given up by then."""
+
+TICK_S = 0.05
+"""Longest interval between looks at what a waiting caller owes, in seconds."""
+
+REFUSALS_PER_S = 50.0
+REFUSAL_BURST = 100.0
+"""Refusals of one caller that are answered at once; later ones are held back to REFUSALS_PER_S, so that the calls that
+a connection may have open bound how fast it can be refused. A refusal costs as much as a small call.
+"""
+
+MAX_HELD_S = 20.0
+"""Most seconds that a refusal is held back."""
+
+MAX_HELD = 4_096
+"""Most refusals held back at once, about 40 MB; further ones are answered at once."""
+
+MAX_REFUSED = 4_096
+"""Most callers whose refusals are counted; the one refused longest ago is forgotten."""
+
+
+class _Mean:
+    """A mean over the last WINDOW_S, recent times counting most."""
+
+    __slots__ = ("_at_s", "_value")
+
+    def __init__(self) -> None:
+        self._value = 0.0
+        self._at_s = 0.0
+
+    def add(self, seconds: float, now_s: float) -> None:
+        self._value = self.at(now_s) + seconds / WINDOW_S
+        self._at_s = now_s
+
+    def at(self, now_s: float) -> float:
+        return self._value * math.exp((self._at_s - now_s) / WINDOW_S) if self._value else 0.0
+
+
+@dataclass(slots=True)
+class _Caller:
+    prompt: _Mean = field(default_factory=_Mean)
+    running: int = 0
+    running_weight: float = 0.0
+    debt: float = 0.0
+    paid_at_s: float = 0.0
+    waiting: deque[tuple[float, asyncio.Future[None]]] = field(default_factory=deque)
+    waiting_weight: float = 0.0
+    timer: asyncio.TimerHandle | None = None
+
+
+@dataclass(slots=True)
+class Turn:
+    """A call's turn, to be given back.
+
+    Attributes:
+        weight: units.
+        prompt: whether it was given at once.
+        began_s: by the pacer's clock.
+    """
+
+    caller: str
+    weight: float
+    prompt: bool
+    began_s: float
+
+
+class CallPacer:
+    """Gives turns to the calls of both listeners; for one event loop.
+
+    Memory grows with the authenticated callers, whom directory and settings bound.
+    """
+
+    def __init__(self, monotonic_s: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic_s = monotonic_s
+        self._callers: dict[str, _Caller] = {}
+        self._prompt = _Mean()
+        self._queued_callers = 0
+        self._refused_until_s: OrderedDict[str, float] = OrderedDict()
+        self._held = 0
+
+    async def enter(self, caller: str, weight: float = 1.0, *, most_s: float = MAX_WAIT_S) -> Turn:
+        """Waits for a turn of `weight` units; `leave` must follow.
+
+        Raises:
+            OverloadedError: it would wait longer than `most_s` seconds.
+        """
+        state = self._callers.get(caller)
+        if state is None:
+            state = self._callers[caller] = _Caller()
+        now_s = self._monotonic_s()
+        if state.debt:
+            self._pay(state, now_s)
+        prompt = state.running < PROMPT_CALLS and not state.waiting and weight <= PROMPT_WEIGHT
+        prompt = prompt and state.debt <= PROMPT_DEBT
+        if not prompt:
+            await self._wait(state, weight, now_s, most_s)
+            now_s = self._monotonic_s()
+        state.running += 1
+        if prompt:
+            state.running_weight += weight  # of the others' when it was granted
+        return Turn(caller, weight, prompt, now_s)
+
+    def leave(self, turn: Turn, *, unspent: float = 0.0) -> None:
+        """Gives a turn back, and `unspent` units of its weight."""
+        state = self._callers[turn.caller]
+        state.running -= 1
+        state.running_weight -= turn.weight
+        if turn.prompt:
+            now_s = self._monotonic_s()
+            seconds = min(now_s - turn.began_s, LONGEST_COUNTED_S)
+            state.prompt.add(seconds, now_s)
+            self._prompt.add(seconds, now_s)
+        elif unspent > 0:
+            state.debt = max(0.0, state.debt - unspent)
+        if state.waiting:
+            self._grant(state)
+
+    def charge(self, caller: str, units: float) -> None:
+        """Adds what a call has cost beyond its weight; the caller's next calls wait for it."""
+        state = self._callers.get(caller)
+        if state is not None and units > 0:
+            self._pay(state, self._monotonic_s())
+            state.debt += units
+
+    async def hold_refusal(self, caller: str) -> None:
+        """Waits until another refusal of this caller may be answered."""
+        now_s = self._monotonic_s()
+        until_s = max(now_s, self._refused_until_s.pop(caller, now_s)) + 1 / REFUSALS_PER_S
+        self._refused_until_s[caller] = min(until_s, now_s + MAX_HELD_S + REFUSAL_BURST / REFUSALS_PER_S)
+        if len(self._refused_until_s) > MAX_REFUSED:
+            self._refused_until_s.popitem(last=False)
+        wait_s = until_s - now_s - REFUSAL_BURST / REFUSALS_PER_S
+        if wait_s <= 0 or self._held >= MAX_HELD:
+            return
+        self._held += 1
+        try:
+            await asyncio.sleep(min(wait_s, MAX_HELD_S))
+        finally:
+            self._held -= 1
+
+    async def _wait(self, state: _Caller, weight: float, now_s: float, most_s: float) -> None:
+        rate = self._units_per_s(state, now_s)
+        if rate is None:
+            state.debt = 0.0
+            if not state.waiting and state.running_weight + weight <= MOST_RUNNING:
+                state.running_weight += weight
+                return
+        elif (state.debt + state.waiting_weight) / rate > most_s:
+            raise OverloadedError(
+                "too many or too large calls of this caller are waiting, while others are served",
+                retry_after_s=most_s / 2,
+            )
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        place = (weight, turn)
+        state.waiting.append(place)
+        state.waiting_weight += weight
+        if len(state.waiting) == 1:
+            self._queued_callers += 1
+        if len(state.waiting) == 1 or rate is None:
+            self._grant(state)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if place in state.waiting:
+                state.waiting.remove(place)
+                self._taken(state, weight)
+            elif not turn.cancelled():  # granted, and the caller has left meanwhile
+                state.running_weight -= weight
+                self._grant(state)
+            raise
+
+    def _grant(self, state: _Caller) -> None:
+        """Gives the next turns that the caller has paid for, and looks again later."""
+        if state.timer is not None:
+            state.timer.cancel()
+            state.timer = None
+        now_s = self._monotonic_s()
+        self._pay(state, now_s)
+        while state.waiting:
+            weight, turn = state.waiting[0]
+            if state.running_weight and state.running_weight + weight > MOST_RUNNING:
+                return  # until one of them ends
+            if state.debt > 0:
+                rate = self._units_per_s(state, now_s) or NODE_UNITS_PER_S
+                wait_s = min(TICK_S, state.debt / rate)
+                state.timer = asyncio.get_running_loop().call_later(wait_s, self._grant, state)
+                return
+            state.waiting.popleft()
+            self._taken(state, weight)
+            if not turn.done():
+                state.debt += weight
+                state.running_weight += weight
+                turn.set_result(None)
+
+    def _taken(self, state: _Caller, weight: float) -> None:
+        state.waiting_weight -= weight
+        if not state.waiting:
+            state.waiting_weight = 0.0
+            self._queued_callers -= 1
+            if state.timer is not None:
+                state.timer.cancel()
+                state.timer = None
+
+    def _pay(self, state: _Caller, now_s: float) -> None:
+        rate = self._units_per_s(state, now_s)
+        elapsed_s, state.paid_at_s = now_s - state.paid_at_s, now_s
+        state.debt = 0.0 if rate is None else max(0.0, state.debt - elapsed_s * rate)
+
+    def _units_per_s(self, state: _Caller, now_s: float) -> float | None:
+        """What this caller's batches may use; None for all while nobody else calls."""
+        others = self._prompt.at(now_s) - state.prompt.at(now_s)
+        if others < IDLE:
+            return None
+        share = max(LEAST_SHARE, 1.0 - others / BUSY)
+        return NODE_UNITS_PER_S * share / max(1, self._queued_callers)
