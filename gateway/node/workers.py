@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import sys
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing, contextmanager
 from functools import partial
@@ -20,7 +21,7 @@ from gateway.history.rpc.recording_process import CHECK
 from gateway.node.history_rules import rules_of
 from gateway.node.settings import HistorySettings
 from gateway.rpc.worker_main import Handlers
-from gateway.watchlists.rpc.screening import FOLLOW, SCREEN
+from gateway.watchlists.rpc.screening import FOLLOW, SCREEN, SCREEN_FEW
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +30,9 @@ HISTORY_NICENESS = 10
 
 SCREENING_NICENESS = 5
 """Likewise: a third of a busy core."""
+
+SCREENING_SWITCH_S = 0.0005
+"""Seconds before a thread of the screening process yields the interpreter: what an officer waits for beside a batch."""
 
 CHECKS_GC_THRESHOLD = 50_000
 """New objects before a garbage collection: a recorded message makes many, all short-lived."""
@@ -75,6 +79,7 @@ def screening_handlers(
     from gateway.watchlists.service.screening_worker import ScreeningWorker  # noqa: PLC0415
 
     os.nice(SCREENING_NICENESS)
+    sys.setswitchinterval(SCREENING_SWITCH_S)
     with closing(Database(database_url)) as database:
         scores = {name: Thresholds(*pair) for name, pair in thresholds.items()}
         screener = Screener(database, snapshot, thresholds=scores)
@@ -84,4 +89,4 @@ def screening_handlers(
         log.info("screening against %d entries%s", screener.entries, ", from the snapshot" if taken else "")
         worker = ScreeningWorker(screener, MatchSearch(database, screener))
         with worker.upkeep():
-            yield {SCREEN: worker.screen, FOLLOW: worker.follow}
+            yield {SCREEN: worker.screen, SCREEN_FEW: worker.screen, FOLLOW: worker.follow}

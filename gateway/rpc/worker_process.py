@@ -126,8 +126,8 @@ class WorkerProcess:
                 threading.Thread(target=self._supervise, args=(run,), name=f"{self.name} process", daemon=True).start()
             return self._run.ready
 
-    def call(self, handler: str, *arguments: Any, caller: str) -> Future[Any]:
-        """Calls a handler; callers are served in turn.
+    def call(self, handler: str, *arguments: Any, caller: str, alone: bool = False) -> Future[Any]:
+        """Calls a handler; callers are served in turn. A long call is passed `alone`, whatever its bytes.
 
         The future fails with InvalidRequestError if the handler refuses the arguments, UnavailableError if the process
         ends before the answer, and GatewayError for other errors, which are logged.
@@ -138,7 +138,8 @@ class WorkerProcess:
         if run is None or not run.ready.done():
             raise self._unavailable("isn't ready")
         job = _Job(bytes(ForkingPickler.dumps(arguments)))
-        run.lanes[handler].queue.put(caller, job, len(job.arguments))
+        size = len(job.arguments)
+        run.lanes[handler].queue.put(caller, job, max(size, MAX_TOGETHER_BYTES) if alone else size)
         return job.answer
 
     def stop(self) -> None:

@@ -132,7 +132,7 @@ def show(
         if response.further_hits:
             output.note(_("{hits} further hits aren't shown: too many for one answer.", hits=response.further_hits))
     elif not response.screened:
-        output.note(_("Not compared with watchlists yet: the gateway is still loading them."))
+        output.note(_("Screening pending: the alert isn't compared with watchlists yet. Show it again in a moment."))
     output.table(
         _("History"),
         marked("Position", "When", "Copy", "What", "Who", "Details"),

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 from gateway.db.database import Database
@@ -23,17 +25,30 @@ from gateway.watchlists.tables import matches
 
 log = logging.getLogger(__name__)
 
-FOLLOW, SCREEN = "follow", "screen"
+FOLLOW, SCREEN, SCREEN_FEW = "follow", "screen", "screen few"
 """Handlers of the process. FOLLOW reads list changes and searches for matches; arguments: cursors, the time in
 milliseconds since 1970; result: Findings. SCREEN screens; arguments: a ScreenPartiesRequest, hidden lists as
-`publisher/list`, and the time; result: a ScreenPartiesResponse.
+`publisher/list`, and the time; result: a ScreenPartiesResponse. SCREEN_FEW is the same in a thread of its own, so that
+what an officer waits for never waits for a batch.
 """
+
+FEW_SUBJECTS = 8
+"""Most subjects for SCREEN_FEW: what one alert or one form names."""
+
+SLICE_SUBJECTS = 32
+"""Subjects of a batch passed to the process together, some ten milliseconds; then comes another caller's turn."""
+
+SLICES_AHEAD = 2
+"""Slices of one call under way: the process needn't wait for the node."""
+
+ALERT_DEADLINE_S = 0.2
+"""Seconds that an alert waits for its screening; then it is shown with screening pending."""
 
 FOLLOW_TIMEOUT_S = 300.0
 """Timeout of FOLLOW in seconds: each part takes at most one."""
 
 SCREEN_TIMEOUT_S = 120.0
-"""Timeout of SCREEN in seconds: the largest request takes some."""
+"""Timeout of SCREEN and SCREEN_FEW in seconds."""
 
 RETRY_S = 5.0
 """Seconds before an ended process is restarted."""
@@ -88,7 +103,7 @@ class ScreeningProcess:
             "screening",
             opener,
             (database_url, snapshot, dict(thresholds)),
-            deadlines_s={FOLLOW: FOLLOW_TIMEOUT_S, SCREEN: SCREEN_TIMEOUT_S},
+            deadlines_s={FOLLOW: FOLLOW_TIMEOUT_S, SCREEN: SCREEN_TIMEOUT_S, SCREEN_FEW: SCREEN_TIMEOUT_S},
             on_end=self._ended,
         )
 
@@ -185,11 +200,41 @@ class ScreeningProcess:
                 nothing = [screening_pb2.ScreenedSubject(reference=subject.reference) for subject in subjects]
                 return screening_pb2.ScreenPartiesResponse(subjects=nothing)
             raise UnavailableError("the screening index is being loaded", retry_after_s=_RETRY_AFTER_S)
-        request = screening_pb2.ScreenPartiesRequest(subjects=subjects, max_hits=max_hits)
         hidden_groups = frozenset(f"{publisher}/{name}" for publisher, name in hidden)
-        future = self._process.call(SCREEN, request, hidden_groups, at_ms, caller=caller)
-        response: screening_pb2.ScreenPartiesResponse = await asyncio.wrap_future(future)
-        return response
+        few = len(subjects) <= FEW_SUBJECTS
+
+        async def screen_slice(start: int) -> screening_pb2.ScreenPartiesResponse:
+            part = subjects[start : start + SLICE_SUBJECTS]
+            request = screening_pb2.ScreenPartiesRequest(subjects=part, max_hits=max_hits)
+            handler = SCREEN_FEW if few else SCREEN
+            future = self._process.call(handler, request, hidden_groups, at_ms, caller=caller, alone=not few)
+            response: screening_pb2.ScreenPartiesResponse = await asyncio.wrap_future(future)
+            return response
+
+        if few:
+            return await screen_slice(0)
+        return await _joined(screen_slice, range(0, len(subjects), SLICE_SUBJECTS))
+
+
+async def _joined(
+    screen_slice: Callable[[int], Awaitable[screening_pb2.ScreenPartiesResponse]], starts: Iterable[int]
+) -> screening_pb2.ScreenPartiesResponse:
+    """Screens slices, SLICES_AHEAD at once; the position is the earliest that one of them was screened at."""
+    starts = iter(starts)
+    under_way = deque(asyncio.ensure_future(screen_slice(start)) for start in islice(starts, SLICES_AHEAD))
+    whole = screening_pb2.ScreenPartiesResponse()
+    try:
+        while under_way:
+            part = await under_way[0]
+            under_way.popleft()
+            under_way.extend(asyncio.ensure_future(screen_slice(start)) for start in islice(starts, 1))
+            whole.position = min(whole.position, part.position) if whole.subjects else part.position
+            whole.subjects.extend(part.subjects)
+    finally:
+        for task in under_way:
+            task.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
+    return whole
 
 
 class ListedAlertScreening:
@@ -204,17 +249,18 @@ class ListedAlertScreening:
     async def screen_alert(
         self, content: alert_pb2.AlertContent, *, principal: Principal
     ) -> list[alert_service_pb2.AlertHit] | None:
-        """Hits on an alert's subjects; None while screening isn't available."""
+        """Hits on an alert's subjects; None while screening isn't available or takes longer than ALERT_DEADLINE_S."""
         subjects = subjects_of(content)
         try:
-            done = await self._process.screen(
-                list(subjects.values()),
-                max_hits=0,
-                at_ms=self._clock(),
-                hidden=self._visibility.hidden_from(principal.roles),
-                caller=principal.id,
-            )
-        except GatewayError:
+            async with asyncio.timeout(ALERT_DEADLINE_S):
+                done = await self._process.screen(
+                    list(subjects.values()),
+                    max_hits=0,
+                    at_ms=self._clock(),
+                    hidden=self._visibility.hidden_from(principal.roles),
+                    caller=principal.id,
+                )
+        except (GatewayError, TimeoutError):
             return None
         return [
             alert_service_pb2.AlertHit(field=path, hit=hit)

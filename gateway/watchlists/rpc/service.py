@@ -32,7 +32,7 @@ from gateway.watchlists.commands.imports import (
 )
 from gateway.watchlists.commands.matches import DecideMatchCommand
 from gateway.watchlists.commands.proposals import DecideCommand, Lists, ProposeCommand
-from gateway.watchlists.rpc.screening import ScreeningProcess
+from gateway.watchlists.rpc.screening import FEW_SUBJECTS, ScreeningProcess
 from gateway.watchlists.rules.visibility import Hidden, ListVisibility
 from gateway.watchlists.service.match_queries import MatchQueries
 from gateway.watchlists.service.queries import ListQueries
@@ -220,7 +220,6 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
     async def ScreenParties(
         self, request: screening_pb2.ScreenPartiesRequest, context: Context
     ) -> screening_pb2.ScreenPartiesResponse:
-        validate(request)
         done = await self._screened(request)
         hits = sum(len(subject.hits) for subject in done.subjects)
         current_call().record(counts={"subjects": len(done.subjects), "hits": hits}, repeatable=True)
@@ -231,7 +230,6 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
     ) -> AsyncIterator[screening_pb2.ScreenStreamResponse]:
         screened = hits = 0
         async for request in request_iterator:
-            validate(request)
             done = await self._screened(request)
             screened += len(done.subjects)
             hits += sum(len(subject.hits) for subject in done.subjects)
@@ -241,6 +239,11 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
     async def _screened(
         self, request: screening_pb2.ScreenPartiesRequest | screening_pb2.ScreenStreamRequest
     ) -> screening_pb2.ScreenPartiesResponse:
+        if len(request.subjects) <= FEW_SUBJECTS:
+            validate(request)
+        else:
+            await asyncio.to_thread(validate, request)
+        current_call().charge(subjects=len(request.subjects))
         return await self._screening.screen(
             request.subjects,
             max_hits=request.max_hits,

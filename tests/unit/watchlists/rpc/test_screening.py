@@ -1,0 +1,117 @@
+"""What an officer waits for never waits for a batch; with a real worker process that takes its time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from gateway.db.database import Database
+from gateway.feed.rpc.writer_client import ChangeNotifier
+from gateway.trust.rules.permissions import Principal, PrincipalKind, Role
+from gateway.v1 import alert_pb2
+from gateway.v1.screening_pb2 import ScreeningSubject, ScreenPartiesResponse
+from gateway.watchlists.codec.matches import Findings
+from gateway.watchlists.rpc import screening
+from gateway.watchlists.rpc.screening import FEW_SUBJECTS, SLICE_SUBJECTS, ListedAlertScreening, ScreeningProcess
+from gateway.watchlists.rules.visibility import ListVisibility
+from tests.support import screening_handlers
+from tests.support.databases import MakeDatabase
+from tests.support.nodes import paper_nodes
+
+BATCH = 10 * SLICE_SUBJECTS + 5
+OFFICER = Principal(PrincipalKind.SYSTEM, "cn", "desk", frozenset({Role.OFFICER}), "")
+ROOT = Path(__file__).parents[4]
+
+
+async def keep(_: Findings) -> dict[str, int]:
+    return {}
+
+
+@pytest.fixture
+def run(
+    tmp_path: Path, make_database: MakeDatabase, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[Callable[[ScreeningProcess], Awaitable[None]]], None]:
+    """Runs a test with a process that is ready."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+
+    def run_test(test: Callable[[ScreeningProcess], Awaitable[None]]) -> None:
+        async def with_process(database: Database, notifier: ChangeNotifier) -> None:
+            process = ScreeningProcess(
+                screening_handlers.slow_screening,
+                database,
+                database_url="",
+                snapshot=tmp_path,
+                notifier=notifier,
+                thresholds={},
+                keep=keep,
+                clock=lambda: 0,
+            )
+            await asyncio.wrap_future(process._process.start())
+            try:
+                await asyncio.wait_for(test(process), 60)
+            finally:
+                process._process.stop()
+
+        with paper_nodes(tmp_path, make_database, ("cn",)) as (node,):
+
+            async def start() -> None:
+                await with_process(node.database, ChangeNotifier(node.writer))
+
+            asyncio.run(start())
+
+    return run_test
+
+
+def subjects(count: int) -> list[ScreeningSubject]:
+    return [ScreeningSubject(reference=f"{number}") for number in range(count)]
+
+
+async def batch(process: ScreeningProcess, caller: str, at_ms: int = 7) -> ScreenPartiesResponse:
+    return await process.screen(subjects(BATCH), max_hits=0, at_ms=at_ms, caller=caller)
+
+
+def test_a_batch_is_screened_in_slices_and_answered_in_order(
+    run: Callable[[Callable[[ScreeningProcess], Awaitable[None]]], None],
+) -> None:
+    async def test(process: ScreeningProcess) -> None:
+        response = await batch(process, "many")
+        assert [subject.reference for subject in response.subjects] == [f"{number}" for number in range(BATCH)]
+        assert response.position == 7
+
+    run(test)
+
+
+def test_a_few_subjects_overtake_batches_of_the_same_caller_and_of_others(
+    run: Callable[[Callable[[ScreeningProcess], Awaitable[None]]], None],
+) -> None:
+    async def test(process: ScreeningProcess) -> None:
+        batches = [asyncio.create_task(batch(process, caller)) for caller in ("many", "desk", "desk")]
+        await asyncio.sleep(0.1)
+        for _ in range(3):
+            response = await process.screen(subjects(FEW_SUBJECTS), max_hits=0, at_ms=1, caller="desk")
+            assert len(response.subjects) == FEW_SUBJECTS
+        assert not any(task.done() for task in batches)
+        for task in batches:
+            task.cancel()
+        await asyncio.gather(*batches, return_exceptions=True)
+
+    run(test)
+
+
+def test_an_alert_is_shown_with_screening_pending_rather_than_late(
+    run: Callable[[Callable[[ScreeningProcess], Awaitable[None]]], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = alert_pb2.AlertContent()
+    content.subject.parties.add().names.add(text="Chan Tai Man")
+
+    async def test(process: ScreeningProcess) -> None:
+        alerts = ListedAlertScreening(process, visibility=ListVisibility({}), clock=lambda: 0)
+        monkeypatch.setattr(screening, "ALERT_DEADLINE_S", 30.0)
+        assert await alerts.screen_alert(content, principal=OFFICER) == []
+        monkeypatch.setattr(screening, "ALERT_DEADLINE_S", 0.0005)
+        assert await alerts.screen_alert(content, principal=OFFICER) is None
+
+    run(test)
