@@ -110,11 +110,11 @@ async def measure(folder: Path, rows: Rows, tell: Tell) -> Figures:
         tell("floors")
         floor = await echo.frames_of([content.SerializeToString() for _, content in rows[:100_000]])
         inserts = await asyncio.to_thread(_bare_inserts, folder / "bare.sqlite3", rows)
-        stub = _stub(pair.cn_client)
+        stub = stub_of(pair.cn_client)
         await pair.hk.stop()
         tell("importing")
         started, import_cpu = time.perf_counter(), pair.cn.cpu_s
-        await _import(stub, rows)
+        await import_rows(stub, rows)
         imported = time.perf_counter() - started
         durable_us = (pair.cn.cpu_s - import_cpu) / len(rows) * 1e6
         await _until(lambda: _is_applied(pair.cn))
@@ -125,7 +125,7 @@ async def measure(folder: Path, rows: Rows, tell: Tell) -> Figures:
         released_us = (pair.cn.cpu_s - import_cpu) / len(rows) * 1e6
         tell("importing again")
         started = time.perf_counter()
-        assert (await _import(stub, rows)).unchanged == len(rows)
+        assert (await import_rows(stub, rows)).unchanged == len(rows)
         again = time.perf_counter() - started
         tell("syncing")
         cn_cpu = pair.cn.cpu_s
@@ -162,11 +162,14 @@ async def measure(folder: Path, rows: Rows, tell: Tell) -> Figures:
         )
 
 
-def _stub(client: GatewayClient) -> WatchlistServiceStub:
+def stub_of(client: GatewayClient) -> WatchlistServiceStub:
+    """WatchlistService over a connection of the client's own kind."""
     return WatchlistServiceStub(client._connection._new_channel())
 
 
-async def _import(stub: WatchlistServiceStub, rows: Rows) -> pb.ImportEntriesResponse:
+async def import_rows(stub: WatchlistServiceStub, rows: Rows) -> pb.ImportEntriesResponse:
+    """Imports entries into LIST."""
+
     async def messages() -> AsyncIterator[pb.ImportEntriesRequest]:
         yield pb.ImportEntriesRequest(open=pb.ImportOpening(list=LIST))
         for at in range(0, len(rows), ROWS):
@@ -184,7 +187,7 @@ async def _import(stub: WatchlistServiceStub, rows: Rows) -> pb.ImportEntriesRes
 
 async def _change(pair: Pair, stub: WatchlistServiceStub, rows: Rows, number: int) -> float:
     """Amends CHANGED entries and waits until a watcher at the partner has them; milliseconds."""
-    watching = _stub(pair.hk_client)
+    watching = stub_of(pair.hk_client)
     position = 0
     async for response in watching.WatchEntries(pb.WatchEntriesRequest(position=_applied(pair.hk), until_current=True)):
         position = response.position

@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeAlias
 
+from bench.nodes import NodeProcess
+
 HOST = "127.0.0.1"
 
 Tally: TypeAlias = "Counter[str]"
@@ -33,6 +35,7 @@ class Target:
         partner: of a partner's gateway, for the peer port.
         system: of an own system of the node with all roles, for the local port.
         outsider: of an own system that TLS accepts and the settings don't name.
+        partner_name, partner_log_key: of the partner's gateway, where an attacker signs questions.
     """
 
     node: str
@@ -43,6 +46,8 @@ class Target:
     partner: KeyPair
     system: KeyPair
     outsider: KeyPair
+    partner_name: str = ""
+    partner_log_key: Path = Path()
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), default=str)
@@ -54,8 +59,12 @@ class Target:
             name: KeyPair(Path(values[name]["certificate"]), Path(values[name]["key"]))
             for name in ("partner", "system", "outsider")
         }
-        return cls(**{**values, **pairs, "ca": Path(values["ca"])})
+        paths = {name: Path(values[name]) for name in ("ca", "partner_log_key")}
+        return cls(**{**values, **pairs, **paths})
 
+
+Stock: TypeAlias = Callable[[NodeProcess], Awaitable[None]]
+"""Fills a running node."""
 
 Run: TypeAlias = Callable[[Target, int, Tally], Awaitable[None]]
 """Attacks a node with this size until cancelled, and counts what it does."""
@@ -72,6 +81,7 @@ class Attack:
         size: how much of it at full size, in the unit that `run` says.
         small: how much in a test of a few seconds.
         memory_mb: how much the node may grow by, in MB (10⁶ bytes).
+        stock: what the nodes hold for it beside alerts.
     """
 
     name: str
@@ -80,3 +90,4 @@ class Attack:
     size: int
     small: int
     memory_mb: float = 200.0
+    stock: Stock | None = None

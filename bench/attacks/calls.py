@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import grpc.aio
 
@@ -17,14 +18,16 @@ def channel(target: Target, port: int, pair: KeyPair) -> grpc.aio.Channel:
     return grpc.aio.secure_channel(f"{HOST}:{port}", credentials, channel_options(server_name=target.server_name))
 
 
-async def flood(channel: grpc.aio.Channel, method: str, request: bytes, size: int, tally: Tally) -> None:
+async def flood(
+    channel: grpc.aio.Channel, method: str, request: bytes | Callable[[], bytes], size: int, tally: Tally
+) -> None:
     """One unary call again and again, `size` at once; counts the answers by their status."""
     call: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(method)
 
     async def again() -> None:
         while True:
             try:
-                await call(request, timeout=60)
+                await call(request() if callable(request) else request, timeout=60)
                 tally["OK"] += 1
             except grpc.aio.AioRpcError as error:
                 tally[error.code().name] += 1

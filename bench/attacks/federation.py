@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 
 from bench import alerts
-from bench.attacks.attack import KeyPair, Target
+from bench.attacks.attack import KeyPair, Stock, Target
 from bench.nodes import ROLES, SERVE, SYSTEM, NodeProcess, free_port, write_federation
 from gateway.contract.ids import server_name
 from gateway.trust.service.trial_federation import FEDERATION, FederationFolder
@@ -46,6 +46,8 @@ class AttackedFederation:
             partner=KeyPair(self.nodes[PARTNER].folder.certificate, self.nodes[PARTNER].folder.key),
             system=KeyPair(node.folder.system_certificate(ATTACKER), node.folder.system_key(ATTACKER)),
             outsider=KeyPair(node.folder.system_certificate(OUTSIDER), node.folder.system_key(OUTSIDER)),
+            partner_name=PARTNER,
+            partner_log_key=self.nodes[PARTNER].folder.log_key,
         )
 
     async def restart(self) -> None:
@@ -55,6 +57,11 @@ class AttackedFederation:
 
     async def start(self) -> None:
         await asyncio.gather(*(node.start() for node in self.nodes.values()))
+
+    async def stock(self, stock: Stock) -> None:
+        """Fills the attacked node and the control."""
+        for name in (ATTACKED, CONTROL):
+            await stock(self.nodes[name])
 
     async def seed(self, count: int) -> None:
         """Publishes alerts at the attacked node and at the control."""

@@ -97,6 +97,9 @@ async def measure(
         recipient=PARTNER,
     )
     try:
+        if attack.stock is not None:
+            tell(f"{attack.name}: filling the nodes")
+            await federation.stock(attack.stock)
         await others.open()
         await others.fare(min(seconds, 2.0))  # a warm-up
         async with Memory(node.pid) as memory:
