@@ -32,6 +32,16 @@ EARLIER_FILE = "directory.accepted.note"
 _NOTE = re.compile(r"[0-9]{6,}\.note")
 
 
+class KeptVersionsError(DirectoryError):
+    """The kept versions don't follow from the pinned anchors."""
+
+    way_out = (
+        "If nobody planted these files, put every version that the federation signed since the anchors into the "
+        "folder directory of the data folder, as 000001.note and so on; or get the present directory keys from the "
+        "authorities themselves and pin those as anchors."
+    )
+
+
 class KeptVersions:
     """The accepted versions in a data folder."""
 
@@ -51,8 +61,8 @@ class KeptVersions:
         try:
             return reopen([_read(file) for file in files], anchors=anchors)
         except DirectoryError as error:
-            where = self._folder if files[0] != self._earlier else self._earlier
-            raise _unanchored(where, error) from error
+            where = self._earlier if files == [self._earlier] else self._folder
+            raise KeptVersionsError(f"{where}: {error.message}", metadata=error.metadata) from error
 
     def add(self, version: TrustedDirectory) -> None:
         """Keeps an accepted version, unless it is kept: more signatures on it might not follow on the one before."""
@@ -130,16 +140,6 @@ def pinned_anchors(settings: Settings) -> RootOfTrust:
     """The directory keys pinned in the settings; raises ConfigurationError."""
     pinned = settings.directory
     return RootOfTrust.from_vkeys(pinned.anchors, federation=settings.federation, threshold=pinned.threshold)
-
-
-def _unanchored(where: Path, error: DirectoryError) -> DirectoryError:
-    refused = DirectoryError(f"{where}: {error.message}", metadata=error.metadata)
-    refused.way_out = (
-        f"If nobody planted these versions, put every version that the federation signed since the anchors into "
-        f"{KEPT_FOLDER}/ of the data folder as 000001.note and so on; or get the present directory keys from the "
-        "authorities themselves and pin those as anchors."
-    )
-    return refused
 
 
 def _read(file: Path) -> bytes:

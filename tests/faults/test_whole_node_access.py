@@ -19,6 +19,7 @@ from gateway.trust.service.trial_federation import FEDERATION
 from gateway.v1 import alert_pb2, feed_pb2
 from gateway.v1 import exchange_service_pb2 as pb
 from tests.support.federation import SYSTEMS, Federation, alert, eventually, new_id, origin
+from tests.support.nodes import federation as another_federation
 from tests.support.partner import Partner, an_alert, refusal
 
 THIS = AlertReference(publisher="hk", alert_id=new_id())
@@ -182,6 +183,18 @@ def changed_directory(federation: Federation) -> None:
     path.write_bytes(path.read_bytes().replace(b"127.0.0.1", b"127.0.0.2", 1))
 
 
+def planted_version(federation: Federation) -> None:
+    """A directory of the same federation's name, signed by all the keys that it names."""
+    folder = federation["cn"].data / "directory"
+    folder.mkdir(parents=True)
+    shutil.copy(another_federation().directory, folder / "000009.note")
+
+
+def planted_earlier_file(federation: Federation) -> None:
+    federation["cn"].data.mkdir(exist_ok=True)
+    shutil.copy(another_federation().directory, federation["cn"].data / "directory.accepted.note")
+
+
 def no_directory(federation: Federation) -> None:
     federation.folder.directory.unlink()
 
@@ -197,6 +210,8 @@ def readable_key(federation: Federation) -> None:
         (another_nodes_log_key, "keys.log"),
         (unsigned_directory, "2 succession"),
         (changed_directory, "2 succession"),
+        (planted_version, "data/directory: .*2 succession"),
+        (planted_earlier_file, "accepted.note: .*2 succession"),
         (no_directory, "directory file"),
         (readable_key, "log.pem"),
     ],
