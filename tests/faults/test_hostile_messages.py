@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import NamedTuple
 
@@ -86,6 +86,10 @@ def _peer(federation: Federation) -> grpc.aio.Channel:
     return grpc.aio.secure_channel(f"127.0.0.1:{cn.peer_port}", credentials, options=options)
 
 
+def messages_of(method: MethodDescriptor) -> Iterable[tuple[str, bytes]]:
+    return hostile_messages(method.input_type).items()
+
+
 def role_of(method: MethodDescriptor) -> str:
     """Who may call it, so that the message gets as far as it can."""
     permission = load_permissions()[path_of(method)]
@@ -128,9 +132,9 @@ def test_hostile_messages_end_with_a_clean_status(federation: Federation, caplog
                     code, reason = await end_of(by_role[role_of(method)], method, message)
                 endings.append(Ending(path_of(method), mutation, code, reason))
 
-            for method in methods():
-                messages = hostile_messages(method.input_type)
-                await asyncio.gather(*(attempt(method, *message) for message in messages.items()))
+            await asyncio.gather(
+                *(attempt(method, *message) for method in methods() for message in messages_of(method))
+            )
             async with federation.client("cn", "publisher") as risk:
                 await risk.publish(alert(), ["hk"])
         return endings

@@ -38,7 +38,7 @@ class Filling:
     texts: tuple[str, ...] = _TEXTS
     integers: tuple[int, ...] = _INTEGERS
     most: int = 3
-    left_out: float = 0.3
+    left_out: float = 0.15
 
 
 MINIMAL = Filling(texts=("",), integers=(-(2**63),), most=1, left_out=0.0)
