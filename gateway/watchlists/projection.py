@@ -9,7 +9,7 @@ Runs in the writer's transactions.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from google.protobuf.message import Message
@@ -33,7 +33,7 @@ from gateway.watchlists.codec import events as wire
 from gateway.watchlists.codec.events import ListKey
 from gateway.watchlists.commands.distribution import DistributionState, ListDistribution
 from gateway.watchlists.commands.hits import read_hit
-from gateway.watchlists.rules.policies import ProposalState
+from gateway.watchlists.rules.policies import MAX_LISTS, ProposalState, too_many_lists
 from gateway.watchlists.service.updates import read_update
 from gateway.watchlists.tables import hits as hit_rows
 from gateway.watchlists.tables import lists as watchlists
@@ -145,6 +145,7 @@ class ListProjection(Projection):
     ) -> None:
         """Orders a partner's update; an own update becomes the partner's copy."""
         if feed.direction == "in":
+            _require_few_lists(tx.conn, feed.origin.publisher, update)
             self._require_allowed(update, feed.origin, at_ms=committed_at)
             watchlists.add_changes(tx.conn, [(feed.id, index)], committed_at=committed_at)
         else:
@@ -267,8 +268,13 @@ class ListProjection(Projection):
         known = watchlists.find_all(tx.conn, origin.publisher, needed)
         rows: dict[ListKey, EntryRow] = {}
         idle: list[str] = []
+        # Updates may have come before the lists of earlier ones took effect.
+        beyond = watchlists.names_beyond(tx.conn, origin.publisher, _lists_entered(update), MAX_LISTS)
         for ordinal, (key, change) in enumerate(keyed):
             before = rows.get(key) or known.get(key)
+            if key.list in beyond:
+                idle.append(str(ordinal))
+                continue
             row = _row(origin.publisher, change, place, ordinal, before, own=own)
             if own and not _follows(row, before):
                 # by its place: the list may be hidden from those who read the log
@@ -279,9 +285,20 @@ class ListProjection(Projection):
                 idle.append(str(ordinal))
             else:
                 rows[key] = row
+        if beyond:
+            log.warning("entry %d of %s names lists beyond the %d of a publisher", place.idx, place.origin, MAX_LISTS)
         if idle:
             watchlists.put_without_effect(tx.conn, place.seq, ",".join(idle))
         watchlists.put(tx.conn, sorted(rows.values()))
+
+
+def _lists_entered(update: watchlist_pb2.WatchlistUpdate) -> Iterator[str]:
+    return (change.entered.list for change in update.changes if change.WhichOneof("change") == "entered")
+
+
+def _require_few_lists(conn: Connection, publisher: str, update: watchlist_pb2.WatchlistUpdate) -> None:
+    if watchlists.names_beyond(conn, publisher, _lists_entered(update), MAX_LISTS):
+        raise too_many_lists("update.changes")
 
 
 def _row(

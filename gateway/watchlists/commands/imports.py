@@ -17,7 +17,7 @@ from gateway.v1 import watchlist_pb2, watchlist_service_pb2
 from gateway.watchlists.codec import events as wire
 from gateway.watchlists.codec.events import ListKey
 from gateway.watchlists.commands.entry_sources import read_sources, source_violations
-from gateway.watchlists.commands.proposals import BY_ITSELF, Lists, append_parts, ended
+from gateway.watchlists.commands.proposals import BY_ITSELF, Lists, append_parts, ended, require_known_or_few_lists
 from gateway.watchlists.rules.policies import ProposalState
 from gateway.watchlists.tables import lists as watchlists
 from gateway.watchlists.tables import proposals as proposal_rows
@@ -120,6 +120,7 @@ class ImportRowsCommand:
 
     def execute(self, tx: Transaction) -> Counts:
         importing = self._import
+        require_known_or_few_lists(tx, importing.lists, importing.opening.list)
         known = watchlists.find(
             tx.conn, importing.lists.node, importing.opening.list, [row.id for row, _ in self._rows]
         )

@@ -30,7 +30,14 @@ from gateway.v1 import watchlist_pb2, watchlist_service_pb2
 from gateway.watchlists.codec import events as wire
 from gateway.watchlists.codec.events import ListKey
 from gateway.watchlists.commands.entry_sources import read_sources, source_violations
-from gateway.watchlists.rules.policies import DEFAULT_POLICY, ListPolicy, ProposalState, require_decidable
+from gateway.watchlists.rules.policies import (
+    DEFAULT_POLICY,
+    MAX_LISTS,
+    ListPolicy,
+    ProposalState,
+    require_decidable,
+    too_many_lists,
+)
 from gateway.watchlists.rules.visibility import NOTHING_HIDDEN, Hidden
 from gateway.watchlists.service.updates import read_update
 from gateway.watchlists.tables import lists as watchlists
@@ -152,6 +159,12 @@ class Lists:
             raise InvalidRequestError(problems)
 
 
+def require_known_or_few_lists(tx: Transaction, lists: Lists, name: str) -> None:
+    """Raises InvalidRequestError for a new own list beyond MAX_LISTS."""
+    if watchlists.names_beyond(tx.conn, lists.node, [name], MAX_LISTS):
+        raise too_many_lists("list")
+
+
 def _ids(request: _Pb.ProposeEntriesRequest) -> list[str]:
     return [
         *(entry.id for entry in request.entries if entry.id),
@@ -193,6 +206,7 @@ class ProposeCommand(IdempotentCommand[_Pb.ProposeEntriesResponse]):
 
     def answer(self, tx: Transaction) -> _Pb.ProposeEntriesResponse:
         apply_pending(tx)
+        require_known_or_few_lists(tx, self.lists, self.request.list)
         changes = self._changes(tx)
         parts = list(wire.updates(changes))
         tx.require_extensible(self.lists.origin)

@@ -108,6 +108,17 @@ _HAS_CHANGE = Prepared(
     .where(list_changes.c.feed_id == bindparam("feed"), list_changes.c.idx == bindparam("index"))
     .limit(1)
 )
+_HAS_LIST = Prepared(
+    select(list_entries.c.entry_id)
+    .where(list_entries.c.publisher == bindparam("by"), list_entries.c.list == bindparam("called"))
+    .limit(1)
+)
+_NEXT_LIST = Prepared(
+    select(list_entries.c.list)
+    .where(list_entries.c.publisher == bindparam("by"), list_entries.c.list > bindparam("after"))
+    .order_by(list_entries.c.list)
+    .limit(1)
+)
 _LISTED_AFTER = Prepared(
     select(list_entries)
     .where(
@@ -149,6 +160,18 @@ def changes_after(conn: Connection, seq: int, limit: int) -> list[ChangeRow]:
 def has_change(conn: Connection, feed_id: int, idx: int) -> bool:
     """Whether an entry's update has a place in the local order."""
     return bool(_HAS_CHANGE(conn, feed=feed_id, index=idx))
+
+
+def names_beyond(conn: Connection, publisher: str, names: Iterable[str], most: int) -> set[str]:
+    """Those of these lists that are new and make a publisher's lists more than `most`, ended entries' included."""
+    new = [name for name in dict.fromkeys(names) if not _HAS_LIST(conn, by=publisher, called=name)]
+    if not new:
+        return set()
+    known, after = 0, ""
+    while known < most and (following := list(_NEXT_LIST(conn, by=publisher, after=after))):
+        ((after,),) = following
+        known += 1
+    return set(new[most - known :])
 
 
 def put_without_effect(conn: Connection, seq: int, ordinals: str) -> None:
