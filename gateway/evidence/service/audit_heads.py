@@ -127,7 +127,7 @@ class AuditHeadSigner:
         self._clock = clock
         self._monotonic_s = monotonic_s
         self._lock = threading.Lock()
-        self._signed: AuditHead | None = None
+        self._signed: SignedAuditHead | None = None
         self._sign_at_s = 0.0
         self._compared = False
 
@@ -139,7 +139,7 @@ class AuditHeadSigner:
             self._read_kept()
             with self._database.read() as conn:
                 head = audit.read_head(conn)
-            if head != self._signed:
+            if self._signed is None or head != self._signed.head:
                 self._sign()
 
     def finish(self) -> None:
@@ -155,8 +155,7 @@ class AuditHeadSigner:
         # A crash here leaves an older head in the file, and the log passes through that one too.
         replace_file(self._kept, export_head(self._database, self._origin), mode=OWNER_ONLY)
         with self._database.read() as conn:
-            newest = newest_signed(conn, self._origin)
-        self._signed = None if newest is None else newest.head
+            self._signed = newest_signed(conn, self._origin)
         self._sign_at_s = self._monotonic_s() + SIGN_AFTER_S
 
     def _read_kept(self) -> None:
@@ -165,7 +164,7 @@ class AuditHeadSigner:
             return
         try:
             if self._kept.exists():
-                self._signed = read_head_file(self._kept, self._trust(), self._origin.publisher).head
+                self._signed = read_head_file(self._kept, self._trust(), self._origin.publisher)
         except GatewayError as error:
             self._report(f"{self._kept} holds no head signed by this node: {error.message}")
         self._compare_signed()
@@ -176,15 +175,21 @@ class AuditHeadSigner:
         signed = self._signed
         if signed is None:
             return
+        seq = signed.head.seq
         with self._database.read() as conn:
-            stored = audit.hash_at(conn, signed.seq)
-        if stored == signed.hash:
+            stored = audit.hash_at(conn, seq)
+            heads = feeds.size_of(conn, self._origin)
+        if stored == signed.head.hash and heads > signed.index:
             return
         self._signed = None  # said once
         if stored is None:
-            self._report(f"event {signed.seq} of the audit log, covered by a signed head, is missing")
+            self._report(f"event {seq} of the audit log, covered by a signed head, is missing")
+        elif stored != signed.head.hash:
+            self._report(f"the audit log up to event {seq} isn't the one under the head that was signed over it")
         else:
-            self._report(f"the audit log up to event {signed.seq} isn't the one under the head that was signed over it")
+            self._report(
+                f"signed heads of the audit log are missing: there are {heads}, and one has number {signed.index}"
+            )
 
     def _report(self, what: str) -> None:
         self._alarms.set(

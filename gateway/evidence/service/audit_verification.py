@@ -79,8 +79,9 @@ def check_audit(
         The number of events, and what the node's own feed vouches for; None if nothing.
     """
     origin = audit_feed(federation, node).line
+    outside = tuple(kept_heads)
     row = next((row for row in rows if row.origin == origin), None)
-    kept = sorted((signed.head for signed in kept_heads), key=_sequence)
+    kept = sorted((signed.head for signed in outside), key=_sequence)
     coverage = _Coverage()
     with database.read() as conn:
         try:
@@ -95,6 +96,13 @@ def check_audit(
         except (TypeError, ValueError) as error:  # SQLite accepts text in place of bytes
             add(None, f"an event can't be read: {error}")
             return inspection.audit_length(conn), None
+    size = 0 if row is None else row.size
+    for signed in outside:
+        if signed.index >= size:
+            add(
+                signed.head.seq,
+                f"the feed of heads has {size} entries, and a head kept elsewhere is its entry {signed.index}",
+            )
     return length, coverage.result()
 
 

@@ -214,6 +214,25 @@ def test_a_log_that_was_cut_together_with_its_heads_is_found_by_a_head_outside(s
     assert finding.index == 11
 
 
+def test_heads_that_were_dropped_alone_are_missed(signed: Desk) -> None:
+    def drop(conn: Connection) -> None:
+        feed = select(feeds.c.id).where(feeds.c.origin == ORIGIN.line).scalar_subquery()
+        for table in (checkpoints, entries, tiles, journal):
+            conn.execute(delete(table).where(table.c.feed_id == feed))
+        conn.execute(delete(feeds).where(feeds.c.origin == ORIGIN.line))
+
+    signed.edit(drop)
+    (finding,) = signed.verify().findings
+    assert (finding.index, finding.problem) == (
+        20,
+        "the feed of heads has 0 entries, and a head kept elsewhere is its entry 2",
+    )
+    signed.start()
+    signed.minute()
+    (alarm,) = signed.alarms.list()
+    assert "signed heads of the audit log are missing" in alarm.message
+
+
 def test_a_restart_notices_that_the_log_was_cut_and_says_so_in_the_log(signed: Desk) -> None:
     signed.edit(cut_with_its_heads)
     signed.start()
