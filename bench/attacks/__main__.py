@@ -6,12 +6,14 @@ import asyncio
 import json
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from statistics import median
 from typing import Annotated, Any
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -76,28 +78,36 @@ async def _run(
 
 
 def _table(outcomes: list[Outcome]) -> Table:
-    table = Table(title="Attacks, each beside its control", title_justify="left")
-    for column in ("attack", "others' rate ×", "p99 ×", "/s: attack", "control", "p99 ms: attack", "control", "MB"):
-        table.add_column(column, justify="left" if column == "attack" else "right")
-    table.add_column("fds", justify="right")
-    table.add_column("verdict")
+    table = Table(title="Attacks, each beside its control", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("attack", no_wrap=True)
+    for column in ("others /s", "others' p99, ms", "node, MB"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
     for outcome in outcomes:
-        slow, late = outcome.worst_rate(), outcome.worst_p99()
-        failures = outcome.failures
+        slow, late, failures = outcome.worst_rate(), outcome.worst_p99(), outcome.failures
         table.add_row(
-            f"{outcome.attack.name}\n[dim]{outcome.attack.summary}[/]",
-            f"{spread(outcome.rate_shares(slow))}\n[dim]{slow}[/]",
-            f"{spread(outcome.p99_ratios(late))}\n[dim]{late}[/]",
-            f"{median(fares[slow].rate for fares in outcome.attacked):,.0f}",
-            f"{median(fares[slow].rate for fares in outcome.control):,.0f}",
-            f"{median(fares[late].p99_ms for fares in outcome.attacked):,.0f}",
-            f"{median(fares[late].p99_ms for fares in outcome.control):,.0f}",
+            f"{outcome.attack.name}\n[dim]{outcome.descriptors} descriptors[/]",
+            _compared(
+                slow,
+                [fares[slow].rate for fares in outcome.attacked],
+                [fares[slow].rate for fares in outcome.control],
+                outcome.rate_shares(slow),
+            ),
+            _compared(
+                late,
+                [fares[late].p99_ms for fares in outcome.attacked],
+                [fares[late].p99_ms for fares in outcome.control],
+                outcome.p99_ratios(late),
+            ),
             f"{outcome.before_mb:,.0f} → {outcome.peak_mb:,.0f}",
-            f"{outcome.descriptors}",
-            f"[red]{', '.join(failures)}[/]" if failures else "[green]held[/]",
+            f"[red]{'\n'.join(failures)}[/]" if failures else "[green]held[/]",
         )
-    table.caption = "median (least – most) of the kind of caller that fared worst; MB: the node with its workers"
+    table.caption = "attack : control, and their ratio, least to most; of the callers that fared worst"
     return table
+
+
+def _compared(kind: str, attacked: Sequence[float], control: Sequence[float], ratios: Sequence[float]) -> str:
+    return f"{kind.removesuffix('Alert').lower()} {median(attacked):,.0f} : {median(control):,.0f}\n[dim]{spread(ratios)}[/]"
 
 
 def _figures(outcome: Outcome) -> dict[str, Any]:
