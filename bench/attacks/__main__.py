@@ -100,14 +100,15 @@ def _table(outcomes: list[Outcome]) -> Table:
                 outcome.p99_ratios(late),
             ),
             f"{outcome.before_mb:,.0f} → {outcome.peak_mb:,.0f}",
-            f"[red]{'\n'.join(failures)}[/]" if failures else "[green]held[/]",
+            "\n".join(f"[red]{failure}[/]" for failure in failures) or "[green]held[/]",
         )
     table.caption = "attack : control, and their ratio, least to most; of the callers that fared worst"
     return table
 
 
 def _compared(kind: str, attacked: Sequence[float], control: Sequence[float], ratios: Sequence[float]) -> str:
-    return f"{kind.removesuffix('Alert').lower()} {median(attacked):,.0f} : {median(control):,.0f}\n[dim]{spread(ratios)}[/]"
+    caller = kind.removesuffix("Alert").lower()
+    return f"{caller} {median(attacked):,.0f} : {median(control):,.0f}\n[dim]{spread(ratios)}[/]"
 
 
 def _figures(outcome: Outcome) -> dict[str, Any]:
