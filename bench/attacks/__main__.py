@@ -86,7 +86,7 @@ def _table(outcomes: list[Outcome]) -> Table:
     for outcome in outcomes:
         slow, late, failures = outcome.worst_rate(), outcome.worst_p99(), outcome.failures
         table.add_row(
-            f"{outcome.attack.name}\n[dim]{outcome.descriptors} descriptors[/]",
+            f"{outcome.attack.name}\n[dim]{outcome.descriptors} fds[/]",
             _compared(
                 slow,
                 [fares[slow].rate for fares in outcome.attacked],
@@ -102,7 +102,7 @@ def _table(outcomes: list[Outcome]) -> Table:
             f"{outcome.before_mb:,.0f} → {outcome.peak_mb:,.0f}",
             "\n".join(f"[red]{failure}[/]" for failure in failures) or "[green]held[/]",
         )
-    table.caption = "attack : control, and their ratio, least to most; of the callers that fared worst"
+    table.caption = "attack : control, and their ratio (least–most), of the callers that fared worst"
     return table
 
 

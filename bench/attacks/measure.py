@@ -146,4 +146,4 @@ async def attacking(attack: Attack, target: Target, size: int, seconds: float) -
 
 def spread(values: Sequence[float]) -> str:
     """Median, and in brackets least and most."""
-    return f"{median(values):.2f} × ({min(values):.2f} to {max(values):.2f})"
+    return f"{median(values):.2f} × ({min(values):.2f}–{max(values):.2f})"
