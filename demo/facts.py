@@ -161,7 +161,8 @@ class Traced:
 
     Attributes:
         legs: nodes of the case's records, in order.
-        statements: answers of partners that end with a signed statement.
+        partner_answers: answers of partners.
+        statements: those that end with a signed statement.
         rules: ids of the rules that found something.
         inspected: records that show what an inspection found.
         drafted: whether an alert was drafted.
@@ -171,6 +172,7 @@ class Traced:
     """
 
     legs: tuple[str, ...]
+    partner_answers: int
     statements: int
     rules: tuple[str, ...]
     inspected: int

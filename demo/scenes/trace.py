@@ -40,6 +40,7 @@ async def traced(play: Play) -> None:
     )
     play.facts.traced = Traced(
         legs=tuple(leg.record.node for leg in of_case.legs),
+        partner_answers=sum(answer.node != "mo" for answer in of_case.answers),
         statements=sum(bool(answer.statement) for answer in of_case.answers),
         rules=tuple(dict.fromkeys(one.rule_id for one in of_case.discrepancies)),
         inspected=sum(bool(leg.record.shipment.inspections) for leg in of_case.legs),
