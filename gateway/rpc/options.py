@@ -21,9 +21,10 @@ longer block by itself, once the caller has acknowledged this server's settings.
 HEADER_OVERHEAD_BYTES = 32
 """What counts for each header beside name and value (RFC 9113 section 6.5.2)."""
 
-WINDOW_BYTES = 262_144
-"""Bytes of a call that a caller may send before somebody waits for them; 6 MB/s for each feed at 40 ms of round trip.
-Without it gRPC measures the connection and widens the window of every call, to 5 MB and more on a fast one."""
+WINDOW_BYTES = 65_536
+"""Bytes of a call that a caller may send before somebody waits for them; held for refused calls too, until they are
+answered. gRPC widens it to the message that is waited for. Without this it measures the connection and widens the
+window of every call, to 5 MB and more on a fast one."""
 
 MAX_IDLE_MS = 600_000
 """Milliseconds after which a connection without calls is ended, so that it doesn't hold a place for nothing."""
