@@ -33,8 +33,8 @@ MOST_RUNNING = 64.0
 NODE_UNITS_PER_S = 4_000.0
 """Units a second for a caller with a batch while nobody else calls much."""
 
-LEAST_SHARE = 0.025
-"""Part of NODE_UNITS_PER_S for batches while others are busy, so that batches go on: a twenty-fifth of a processor."""
+LEAST_SHARE = 0.0125
+"""Part of NODE_UNITS_PER_S for batches while others are busy, so that batches go on: a fiftieth of a processor."""
 
 BUSY = 0.25
 """Mean number of others' prompt calls at once from which on batches get LEAST_SHARE. One caller that waits for each
