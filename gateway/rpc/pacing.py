@@ -94,6 +94,7 @@ class _Caller:
     prompt: _Mean = field(default_factory=_Mean)
     running: int = 0
     running_weight: float = 0.0
+    many_at_s: float = -math.inf
     debt: float = 0.0
     paid_at_s: float = 0.0
     waiting: deque[tuple[float, asyncio.Future[None]]] = field(default_factory=deque)
@@ -143,6 +144,8 @@ class CallPacer:
         now_s = self._monotonic_s()
         if state.debt:
             self._pay(state, now_s)
+        if state.running >= PROMPT_CALLS:
+            state.many_at_s = now_s
         prompt = state.running < PROMPT_CALLS and not state.waiting and weight <= PROMPT_WEIGHT
         prompt = prompt and state.debt <= PROMPT_DEBT
         if not prompt:
@@ -159,14 +162,19 @@ class CallPacer:
         state.running -= 1
         state.running_weight -= turn.weight
         if turn.prompt:
-            now_s = self._monotonic_s()
-            seconds = min(now_s - turn.began_s, LONGEST_COUNTED_S)
-            state.prompt.add(seconds, now_s)
-            self._prompt.add(seconds, now_s)
+            self._count_wait(state, turn)
         elif unspent > 0:
             state.debt = max(0.0, state.debt - unspent)
         if state.waiting:
             self._grant(state)
+
+    def _count_wait(self, state: _Caller, turn: Turn) -> None:
+        """Counts what a caller has waited for an answer, unless it was one of many calls of a batch."""
+        now_s = self._monotonic_s()
+        if now_s - state.many_at_s > WINDOW_S:
+            seconds = min(now_s - turn.began_s, LONGEST_COUNTED_S)
+            state.prompt.add(seconds, now_s)
+            self._prompt.add(seconds, now_s)
 
     def charge(self, caller: str, units: float) -> None:
         """Adds what a call has cost beyond its weight; the caller's next calls wait for it."""
