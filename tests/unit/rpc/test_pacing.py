@@ -45,14 +45,12 @@ async def cancelled(tasks: list[asyncio.Task[None]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def batch(
-    pacer: CallPacer, caller: str, calls: int, seconds: float = 0.0
-) -> tuple[list[asyncio.Task[None]], list[int]]:
+def batch(pacer: CallPacer, caller: str, calls: int) -> tuple[list[asyncio.Task[None]], list[int]]:
     """Calls at once, and what has been answered of them."""
     answered: list[int] = []
 
     async def call(number: int) -> None:
-        await one_call(pacer, caller, seconds)
+        await one_call(pacer, caller)
         answered.append(number)
 
     return [asyncio.create_task(call(number)) for number in range(calls)], answered
@@ -83,9 +81,13 @@ def test_a_batch_beside_others_goes_on_slowly_and_in_order_and_the_others_wait_f
 
 def test_two_batches_alone_are_left_to_the_fair_queues() -> None:
     async def test(pacer: CallPacer) -> None:
-        batches = [batch(pacer, caller, 200, seconds=0.01) for caller in ("a", "b", "a", "b")]
-        async with asyncio.timeout(5):  # a tenth of a second is enough; at a batch's share it would be sixteen
-            await asyncio.gather(*(task for tasks, _ in batches for task in tasks))
+        async def waves(caller: str) -> None:
+            """As group commits answer: all at once."""
+            for _ in range(20):
+                await asyncio.gather(*(one_call(pacer, caller, 0.02) for _ in range(60)))
+
+        async with asyncio.timeout(8):  # a second is enough; at a batch's share it would be twenty
+            await asyncio.gather(waves("a"), waves("b"))
 
     paced(test)
 
