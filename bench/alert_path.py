@@ -21,7 +21,7 @@ from types import FrameType
 from bench.alerts import contents
 from bench.nodes import PUBLISHER, RECIPIENT, NodeProcess, free_port, write_federation
 from gateway import __file__ as package_file
-from gateway.node.assembly import Node
+from gateway.node.assembly.node import Node
 from gateway.node.settings import load_settings
 
 PACKAGE = Path(package_file).parent

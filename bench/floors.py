@@ -25,8 +25,8 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from bench.nodes import SYSTEM
 from gateway.contract.channel_options import channel_options
 from gateway.contract.ids import server_name
-from gateway.rpc.options import local_limits, server_options
-from gateway.rpc.tls import channel_credentials
+from gateway.rpc.listener.options import local_limits, server_options
+from gateway.rpc.listener.tls import channel_credentials
 from gateway.trust.service.trial_federation import FEDERATION, NodeFolder
 
 SERVICE = "bench.Echo"

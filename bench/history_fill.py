@@ -27,7 +27,7 @@ from gateway.history.service.indexer import HistoryIndexer
 from gateway.history.service.segment_filters import KeepFilterCommand, SegmentFilters
 from gateway.history.tables import progress as record_progress
 from gateway.history.tables import shipments
-from gateway.node.history import retention_of
+from gateway.node.assembly.history import retention_of
 from gateway.node.settings import HistorySettings
 from gateway.trust.pki.keys import Ed25519Signer, load_signing_key
 from gateway.trust.service.audit_queue import AuditQueue

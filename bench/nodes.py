@@ -26,7 +26,7 @@ from gateway.cli.node.init import settings_text
 from gateway.client import GatewayClient
 from gateway.contract.channel_options import channel_options
 from gateway.contract.ids import server_name
-from gateway.rpc.tls import channel_credentials
+from gateway.rpc.listener.tls import channel_credentials
 from gateway.trust.service.trial_federation import (
     FEDERATION,
     FederationFolder,

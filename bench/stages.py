@@ -28,7 +28,7 @@ from gateway.contract.ids import FeedOrigin
 from gateway.contract.validation import violations
 from gateway.feed.service.transaction import Transaction
 from gateway.feed.tables import feeds
-from gateway.node.assembly import Node
+from gateway.node.assembly.node import Node
 from gateway.node.settings import load_settings
 from gateway.v1 import exchange_service_pb2
 from gateway.v1.alert_service_pb2 import (

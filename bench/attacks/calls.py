@@ -9,7 +9,7 @@ import grpc.aio
 
 from bench.attacks.attack import HOST, Attack, KeyPair, Tally, Target
 from gateway.contract.channel_options import channel_options
-from gateway.rpc.tls import channel_credentials
+from gateway.rpc.listener.tls import channel_credentials
 
 
 def channel(target: Target, port: int, pair: KeyPair) -> grpc.aio.Channel:

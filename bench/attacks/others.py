@@ -17,7 +17,7 @@ from gateway.client.bulk import new_request_id
 from gateway.contract.channel_options import channel_options
 from gateway.contract.ids import server_name
 from gateway.errors import GatewayError
-from gateway.rpc.tls import channel_credentials
+from gateway.rpc.listener.tls import channel_credentials
 from gateway.trust.service.trial_federation import FEDERATION, NodeFolder
 from gateway.v1 import exchange_service_pb2 as exchange
 from gateway.v1 import exchange_service_pb2_grpc

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from google.protobuf.message import DecodeError, Message
 
 from gateway.alerts.rules import Action, AlertStatus, Side, Step
-from gateway.contract.identifiers import check_identifier
+from gateway.contract.identification.identifiers import check_identifier
 from gateway.contract.ids import FeedOrigin
 from gateway.contract.timestamps import to_ms
 from gateway.errors import MalformedError

@@ -18,7 +18,7 @@ _FRAME_BYTES = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Page(Generic[RowT, MessageT]):
+class MessagePage(Generic[RowT, MessageT]):
     """Messages of some rows, and the last of these rows if more follow."""
 
     messages: list[MessageT]
@@ -27,7 +27,7 @@ class Page(Generic[RowT, MessageT]):
 
 def page_of(
     rows: Iterable[RowT], message_of: Callable[[RowT], MessageT], *, limit: int, most_bytes: int = BATCH_BYTES
-) -> Page[RowT, MessageT]:
+) -> MessagePage[RowT, MessageT]:
     """A page, of one message at least where there are rows.
 
     Args:
@@ -40,11 +40,11 @@ def page_of(
     last: RowT | None = None
     for row in rows:
         if len(messages) >= limit:
-            return Page(messages, last)
+            return MessagePage(messages, last)
         message = message_of(row)
         size += message.ByteSize() + _FRAME_BYTES
         if messages and size > most_bytes:
-            return Page(messages, last)
+            return MessagePage(messages, last)
         messages.append(message)
         last = row
-    return Page(messages)
+    return MessagePage(messages)

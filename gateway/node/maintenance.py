@@ -28,9 +28,9 @@ from gateway.feed.service.writer import Writer
 from gateway.feed.tables import journal
 from gateway.history.projection.rebuild import rebuild_records
 from gateway.history.tables import shipments
-from gateway.node.assembly import system_clock_ms
+from gateway.node.assembly.history import retention_of
+from gateway.node.assembly.node import system_clock_ms
 from gateway.node.directory_store import DirectoryStore, KeptVersions, pinned_anchors
-from gateway.node.history import retention_of
 from gateway.node.projections import registry
 from gateway.node.settings import Settings
 from gateway.node.signing_keys import LogKey, load_log_key

@@ -25,8 +25,8 @@ from gateway.feed.tables.defects import DefectRow
 from gateway.feed.tables.feeds import Feed, FeedState
 from gateway.history.tables import holds, shipments
 from gateway.history.tables import progress as record_progress
-from gateway.node.capacity import CapacityMonitor
-from gateway.node.quotas import QuotaMonitor
+from gateway.node.assembly.quotas import QuotaMonitor
+from gateway.node.host.capacity import CapacityMonitor
 from gateway.rpc.calls import current_call
 from gateway.rpc.peers import Peers
 from gateway.tlog.note import SignatureType, Verifier

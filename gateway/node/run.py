@@ -12,9 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gateway.logs import configure_logging
-from gateway.node.assembly import Node
-from gateway.node.environment import forget_secrets
-from gateway.node.file_modes import UMASK, shared_paths
+from gateway.node.assembly.node import Node
+from gateway.node.host.environment import forget_secrets
+from gateway.node.host.file_modes import UMASK, shared_paths
 from gateway.node.settings import Settings
 
 log = logging.getLogger(__name__)

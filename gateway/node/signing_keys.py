@@ -7,7 +7,7 @@ from datetime import datetime
 
 from gateway.contract.ids import FeedOrigin
 from gateway.errors import ConfigurationError
-from gateway.node.environment import PASSPHRASE_VARIABLE
+from gateway.node.host.environment import PASSPHRASE_VARIABLE
 from gateway.node.settings import Settings
 from gateway.tls.secret_files import read_passphrase
 from gateway.trust.pki.keys import Ed25519Signer, load_signing_key

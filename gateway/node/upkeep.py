@@ -17,11 +17,11 @@ from gateway.feed.projection.held_entries import HeldEntries
 from gateway.feed.rpc.writer_client import WriterClient
 from gateway.feed.service.alarms import CERTIFICATE, Alarms
 from gateway.feed.service.recovery import note_progress
-from gateway.node.capacity import CapacityMonitor
+from gateway.node.assembly.links import Links
+from gateway.node.assembly.quotas import QuotaMonitor
+from gateway.node.assembly.watchlists import Watchlists
 from gateway.node.directory_store import DirectoryStore
-from gateway.node.links import Links
-from gateway.node.quotas import QuotaMonitor
-from gateway.node.watchlists import Watchlists
+from gateway.node.host.capacity import CapacityMonitor
 from gateway.tls.credentials import TlsSource
 
 log = logging.getLogger(__name__)

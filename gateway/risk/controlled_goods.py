@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from enum import Enum, IntEnum, StrEnum
 
-from gateway.contract.commodity_codes import normalise_code
+from gateway.contract.identification.commodity_codes import normalise_code
 from gateway.errors import MalformedError
 
 LIST_TERRITORY = "CN"

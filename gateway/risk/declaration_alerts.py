@@ -11,7 +11,7 @@ from hashlib import sha256
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from gateway.contract.commodity_codes import normalise_code
+from gateway.contract.identification.commodity_codes import normalise_code
 from gateway.formats.alerts.alert_lines import AlertLine
 from gateway.formats.declarations.declarations import DeclarationRow
 from gateway.formats.tables.layout import Problem

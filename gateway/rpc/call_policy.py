@@ -20,14 +20,14 @@ import grpc.aio
 import structlog
 
 from gateway.errors import GatewayError, Kind, OverloadedError, UnauthenticatedError
-from gateway.rpc.abandoned_calls import ABANDONED_WITHIN_S, AbandonedCalls
 from gateway.rpc.authentication import Authenticator
-from gateway.rpc.buffers import CallerBuffers
-from gateway.rpc.caller_connections import CallerConnections
 from gateway.rpc.calls import Call
-from gateway.rpc.disconnection import Disconnector
-from gateway.rpc.limits import CallerLimits
-from gateway.rpc.pacing import MOST_RUNNING, PROMPT_WEIGHT, CallPacer, Turn
+from gateway.rpc.fairness.abandoned_calls import ABANDONED_WITHIN_S, AbandonedCalls
+from gateway.rpc.fairness.buffers import CallerBuffers
+from gateway.rpc.fairness.caller_connections import CallerConnections
+from gateway.rpc.fairness.disconnection import Disconnector
+from gateway.rpc.fairness.limits import CallerLimits
+from gateway.rpc.fairness.pacing import MOST_RUNNING, PROMPT_WEIGHT, CallPacer, Turn
 from gateway.trust.rules.audit import AuditEntry, AuditResult, AuditSink
 from gateway.trust.rules.permissions import Permission, PermissionTable, Principal
 

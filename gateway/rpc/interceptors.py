@@ -41,8 +41,8 @@ from gateway.errors import (
 )
 from gateway.rpc.call_policy import UNKNOWN_METHOD, Admission, CallPolicy, Context
 from gateway.rpc.calls import Call, charge_message, enter_call
-from gateway.rpc.options import HEADER_OVERHEAD_BYTES, MAX_REQUEST_METADATA_BYTES
-from gateway.rpc.pacing import Turn
+from gateway.rpc.fairness.pacing import Turn
+from gateway.rpc.listener.options import HEADER_OVERHEAD_BYTES, MAX_REQUEST_METADATA_BYTES
 from gateway.rpc.status import abort_with
 
 RECHECK_S = 5.0

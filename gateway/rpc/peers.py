@@ -9,7 +9,7 @@ import grpc.aio
 
 from gateway.contract.channel_options import channel_options
 from gateway.errors import DirectoryError
-from gateway.rpc.tls import channel_credentials
+from gateway.rpc.listener.tls import channel_credentials
 from gateway.tls.credentials import TlsSource
 from gateway.trust.rules.directory import Directory
 from gateway.v1.exchange_service_pb2_grpc import ExchangeServiceStub

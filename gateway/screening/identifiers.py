@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from gateway.contract.identifiers import Scheme
+from gateway.contract.identification.identifiers import Scheme
 from gateway.screening.index.key_numbers import KeyKind, text_number
 from gateway.screening.result import Comparison, MatchClass, ScorePart, TokenMatch, VariantPair
 from gateway.screening.text.lookalikes import LETTERS, letters_as_seen

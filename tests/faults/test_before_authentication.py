@@ -6,7 +6,7 @@ import grpc.aio
 import pytest
 
 from gateway.contract.channel_options import channel_options
-from gateway.rpc.tls import channel_credentials
+from gateway.rpc.listener.tls import channel_credentials
 from gateway.trust.codec.permissions import load_permissions
 from gateway.trust.service.trial_federation import FEDERATION
 from tests.support.federation import Federation

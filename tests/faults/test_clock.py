@@ -9,7 +9,7 @@ import pytest
 
 from gateway.client import GatewayClient
 from gateway.feed.service.alarms import CLOCK_SKEW
-from gateway.node.assembly import system_clock_ms
+from gateway.node.assembly.node import system_clock_ms
 from tests.support.federation import Federation, alert, eventually, origin, with_logs
 from tests.support.stored import published_ids
 

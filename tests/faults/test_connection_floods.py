@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from gateway.feed.service.alarms import CAPACITY
-from gateway.node.capacity import LOCAL_CONNECTIONS, PEER_CONNECTIONS
+from gateway.node.host.capacity import LOCAL_CONNECTIONS, PEER_CONNECTIONS
 from gateway.node.settings import ConnectionSettings
 from gateway.v1.node_service_pb2 import GetNodeStatusResponse
 from tests.support.federation import Federation, alert, eventually, with_logs

@@ -13,9 +13,9 @@ import grpc.aio
 import pytest
 
 from gateway.contract.channel_options import KEEPALIVE_TIME_MS, KEEPALIVE_TIMEOUT_MS, channel_options
-from gateway.rpc import options
-from gateway.rpc.server import Listener, build_server
-from gateway.rpc.tls import channel_credentials, server_credentials
+from gateway.rpc.listener import options
+from gateway.rpc.listener.server import Listener, build_server
+from gateway.rpc.listener.tls import channel_credentials, server_credentials
 from tests.support.listeners import (
     LIMITS,
     SERVICE,

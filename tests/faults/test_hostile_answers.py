@@ -25,7 +25,7 @@ from gateway.history.codec.signed_texts import Statement, parse_query, query_dig
 from gateway.history.rpc.query_client import MOST_AT_ONCE
 from gateway.history.service.queries import QuerySigner
 from gateway.history.tables import answers
-from gateway.node.assembly import Node
+from gateway.node.assembly.node import Node
 from gateway.rpc.status import abort_with, from_rpc_error
 from gateway.tlog.checkpoint import sign_checkpoint
 from gateway.tlog.merkle import Tree, leaf_hash

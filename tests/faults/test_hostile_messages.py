@@ -14,8 +14,8 @@ import pytest
 from google.protobuf.descriptor import MethodDescriptor
 
 from gateway.contract.channel_options import channel_options
+from gateway.rpc.listener.tls import channel_credentials
 from gateway.rpc.status import from_rpc_error
-from gateway.rpc.tls import channel_credentials
 from gateway.trust.codec.permissions import load_permissions
 from gateway.trust.service.trial_federation import FEDERATION
 from gateway.v1 import (

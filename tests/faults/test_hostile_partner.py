@@ -16,7 +16,7 @@ import pytest
 
 from gateway.client import GatewayClient
 from gateway.errors import FeedForkedError, InvalidRequestError, MalformedError
-from gateway.node.assembly import Node
+from gateway.node.assembly.node import Node
 from gateway.tlog.checkpoint import Checkpoint, sign_checkpoint, verify_checkpoint
 from gateway.tlog.merkle import EMPTY_ROOT
 from gateway.tlog.note import Verifier

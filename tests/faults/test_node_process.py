@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from gateway.node.checks import NodeChecks, Result
-from gateway.node.file_modes import shared_paths
+from gateway.node.host.file_modes import shared_paths
 from gateway.tls.private_keys import load_private_key, private_key_pem
 from gateway.tls.secret_files import write_secret
 from tests.support.federation import Federation, eventually, with_logs

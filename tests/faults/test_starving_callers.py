@@ -16,11 +16,11 @@ from hyperframe.frame import RstStreamFrame
 
 from bench.attacks.attack import KeyPair, Target
 from bench.attacks.http2 import RefusedError, connection
-from gateway.rpc import pacing
-from gateway.rpc.abandoned_calls import ABANDONED_BURST
 from gateway.rpc.calls import current_call
-from gateway.rpc.limits import Limits
-from gateway.rpc.thread_pool import FairThreadPool
+from gateway.rpc.fairness import pacing
+from gateway.rpc.fairness.abandoned_calls import ABANDONED_BURST
+from gateway.rpc.fairness.limits import Limits
+from gateway.rpc.fairness.thread_pool import FairThreadPool
 from gateway.trust.rules.permissions import Permission, Role
 from tests.support.listeners import (
     PERMISSIONS,

@@ -12,7 +12,7 @@ import pytest
 from gateway.client import AlertReference, GatewayClient
 from gateway.contract.channel_options import channel_options
 from gateway.errors import ConfigurationError, GatewayError, PermissionDeniedError
-from gateway.node.assembly import Node
+from gateway.node.assembly.node import Node
 from gateway.tls.certificates import inspect_certificate
 from gateway.trust.service.directory_drafts import revoke_certificate, revoke_key
 from gateway.trust.service.trial_federation import FEDERATION
@@ -106,7 +106,7 @@ def test_certificates_of_others_open_nothing(federation: Federation) -> None:
 
 async def federation_call(federation: Federation, name: str, system: str, port: int) -> None:
     from gateway.client import new_alert
-    from gateway.rpc.tls import channel_credentials
+    from gateway.rpc.listener.tls import channel_credentials
     from gateway.v1 import alert_service_pb2_grpc
 
     folder = federation.folder.node(name)

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from google.protobuf.message import DecodeError
 from google.rpc.status_pb2 import Status
 
-from gateway.contract.commodity_codes import normalise_code
 from gateway.contract.filters import (
     Term,
     decode_number_token,
@@ -19,7 +18,8 @@ from gateway.contract.filters import (
     parse_filter,
     unix_ms,
 )
-from gateway.contract.identifiers import Scheme, check_identifier, compact
+from gateway.contract.identification.commodity_codes import normalise_code
+from gateway.contract.identification.identifiers import Scheme, check_identifier, compact
 from gateway.contract.json_document import ObjectReader, dump_json, parse_canonical_json, parse_json
 from gateway.contract.status import DETAILS_KEY, MAX_STATUS_BYTES, from_failed_call, from_status, to_status
 from gateway.errors import GatewayError, InvalidRequestError, Violation

@@ -17,7 +17,7 @@ from google.protobuf.json_format import MessageToJson
 from typer.testing import CliRunner
 
 from gateway.cli.main import app
-from gateway.rpc.tls_probe import probe_tls_versions
+from gateway.rpc.listener.tls_probe import probe_tls_versions
 from tests.support.command_line import Cli
 from tests.support.federation import Federation, alert, origin, with_logs
 from tests.support.shared import shared_path

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.client import GatewayClient
 from gateway.errors import NotFoundError
-from gateway.node.assembly import system_clock_ms
+from gateway.node.assembly.node import system_clock_ms
 from gateway.node.maintenance import maintenance
 from gateway.v1 import history_pb2
 from tests.support.federation import Federation, eventually, with_logs

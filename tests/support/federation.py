@@ -41,9 +41,9 @@ from gateway.contract.channel_options import channel_options
 from gateway.contract.ids import FeedOrigin, GatewayIdentity
 from gateway.contract.timestamps import to_timestamp
 from gateway.errors import GatewayError
-from gateway.node.assembly import Node, system_clock_ms
+from gateway.node.assembly.node import Node, system_clock_ms
 from gateway.node.settings import Settings, load_settings
-from gateway.rpc.tls import channel_credentials
+from gateway.rpc.listener.tls import channel_credentials
 from gateway.tlog.note import parse_note, sign_note
 from gateway.tls.certificates import inspect_certificate
 from gateway.trust.codec.directory import decode_directory, encode_directory

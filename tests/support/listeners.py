@@ -19,18 +19,18 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from gateway.contract.channel_options import channel_options
 from gateway.contract.ids import GatewayIdentity, SystemIdentity
-from gateway.rpc.abandoned_calls import AbandonedCalls
 from gateway.rpc.authentication import Authenticator, LocalPort, PeerPort
 from gateway.rpc.call_policy import CallPolicy
-from gateway.rpc.caller_connections import PARTNER_CONNECTIONS, CallerConnections
 from gateway.rpc.calls import current_call
-from gateway.rpc.disconnection import Disconnector
+from gateway.rpc.fairness.abandoned_calls import AbandonedCalls
+from gateway.rpc.fairness.caller_connections import PARTNER_CONNECTIONS, CallerConnections
+from gateway.rpc.fairness.disconnection import Disconnector
+from gateway.rpc.fairness.limits import CallerLimits, default_limits
+from gateway.rpc.fairness.pacing import CallPacer
 from gateway.rpc.interceptors import AuthInterceptor
-from gateway.rpc.limits import CallerLimits, default_limits
-from gateway.rpc.options import PortLimits, peer_limits
-from gateway.rpc.pacing import CallPacer
-from gateway.rpc.server import Listener, build_server
-from gateway.rpc.tls import channel_credentials, server_credentials
+from gateway.rpc.listener.options import PortLimits, peer_limits
+from gateway.rpc.listener.server import Listener, build_server
+from gateway.rpc.listener.tls import channel_credentials, server_credentials
 from gateway.tls.certificates import Identity, inspect_certificate
 from gateway.tls.credentials import TlsFiles, TlsSource
 from gateway.tls.private_keys import load_tls_key_pem

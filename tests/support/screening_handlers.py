@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from gateway.rpc.worker_main import Handlers
+from gateway.rpc.workers.worker_main import Handlers
 from gateway.v1 import screening_pb2
 from gateway.watchlists.rpc.screening import FOLLOW, SCREEN, SCREEN_FEW
 

@@ -94,7 +94,7 @@ def test_the_contract_on_grpc_lists_every_service() -> None:
 def test_a_node_starts_without_the_vocabularies_of_names() -> None:
     """They take seconds to load: what needs them runs in processes of its own."""
     heavy = ("gateway.screening.prepared_name", "opencc", "pypinyin", "ToJyutping")
-    code = f"import sys, gateway.node.assembly; print([one for one in {heavy} if one in sys.modules])"
+    code = f"import sys, gateway.node.assembly.node; print([one for one in {heavy} if one in sys.modules])"
 
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
 

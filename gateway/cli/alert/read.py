@@ -123,6 +123,17 @@ def show(
             for delivery in response.deliveries
         ],
     )
+    _show_hits(output, response)
+    output.table(
+        _("History"),
+        marked("Position", "When", "Copy", "What", "Who", "Details"),
+        [_change_row(change) for change in response.history],
+    )
+    if response.older_steps:
+        output.note(_("{steps} older steps aren't shown; `gateway alert watch` has them.", steps=response.older_steps))
+
+
+def _show_hits(output: Output, response: GetAlertResponse) -> None:
     if response.hits:
         output.table(
             _("On watchlists"),
@@ -133,13 +144,6 @@ def show(
             output.note(_("{hits} further hits aren't shown: too many for one answer.", hits=response.further_hits))
     elif not response.screened:
         output.note(_("Screening pending: the alert isn't compared with watchlists yet. Show it again in a moment."))
-    output.table(
-        _("History"),
-        marked("Position", "When", "Copy", "What", "Who", "Details"),
-        [_change_row(change) for change in response.history],
-    )
-    if response.older_steps:
-        output.note(_("{steps} older steps aren't shown; `gateway alert watch` has them.", steps=response.older_steps))
 
 
 @reports_errors

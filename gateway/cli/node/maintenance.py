@@ -50,7 +50,15 @@ def verify(
         output.progress(_("Verifying"), opened.verification_work()) as advance,
     ):
         report = opened.verify(advance, head_files=head or [])
-    if as_json:
+    _show_report(output, report)
+    if report.findings:
+        output.note(_("Keep this database as it is, restore the last backup that verifies, then `gateway recover`."))
+        raise typer.Exit(EXIT_FAILED)
+    output.line(_("Every root, signature, receipt and digest holds."))
+
+
+def _show_report(output: Output, report: DatabaseReport) -> None:
+    if output.as_json:
         facts: dict[str, Any] = {"feeds": report.feeds, "audit_events": report.audit_events, "records": report.records}
         facts.update(audit_coverage=report.audit_coverage, answers=report.answers)
         output.json({"sound": not report.findings, **facts, "findings": report.findings})
@@ -69,16 +77,12 @@ def verify(
             )
         )
         output.line(_audit_coverage(report))
-    if report.findings:
-        if not as_json:
+        if report.findings:
             output.table(
                 _("Wrong"),
                 marked("Where", "Entry", "Step", "What"),
                 [(finding.place, finding.index, finding.step, finding.problem) for finding in report.findings],
             )
-        output.note(_("Keep this database as it is, restore the last backup that verifies, then `gateway recover`."))
-        raise typer.Exit(EXIT_FAILED)
-    output.line(_("Every root, signature, receipt and digest holds."))
 
 
 def _audit_coverage(report: DatabaseReport) -> str:

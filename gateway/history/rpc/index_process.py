@@ -12,8 +12,8 @@ from gateway.history.service.segment_filters import next_segment
 from gateway.history.tables import progress as record_progress
 from gateway.history.tables import shipments
 from gateway.rpc.calls import current_caller
-from gateway.rpc.worker_main import Opener
-from gateway.rpc.worker_process import WorkerProcess
+from gateway.rpc.workers.worker_main import Opener
+from gateway.rpc.workers.worker_process import WorkerProcess
 from gateway.v1 import history_pb2
 
 INDEX, EVALUATE, FILTER, NAMES = "index", "evaluate", "filter", "names"

@@ -12,8 +12,8 @@ from collections.abc import Collection
 
 from gateway.errors import GatewayError
 from gateway.history.commands.record import ValidItem, check
-from gateway.rpc.worker_main import Opener
-from gateway.rpc.worker_process import WorkerProcess
+from gateway.rpc.workers.worker_main import Opener
+from gateway.rpc.workers.worker_process import WorkerProcess
 from gateway.v1 import history_service_pb2 as pb
 
 log = logging.getLogger(__name__)

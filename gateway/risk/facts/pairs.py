@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeGuard
 
-from gateway.contract.identifiers import Scheme, compact
+from gateway.contract.identification.identifiers import Scheme, compact
 from gateway.risk.facts.consignments import EARLIEST_S, SECONDS_A_DAY, Leg, by_hs6, hs6_of, net_kg
 from gateway.risk.facts.goods import amount, value_usd
 from gateway.risk.facts.kinds import Case

@@ -13,7 +13,7 @@ from math import isnan
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from gateway.contract.identifiers import Notice, NoticeCode, Scheme, check_identifier, compact
+from gateway.contract.identification.identifiers import Notice, NoticeCode, Scheme, check_identifier, compact
 from gateway.risk.facts.controlled import Controls
 from gateway.risk.facts.goods import moment, word
 from gateway.risk.facts.kinds import Case

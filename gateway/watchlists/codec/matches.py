@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 
-from gateway.contract.identifiers import Scheme
+from gateway.contract.identification.identifiers import Scheme
 from gateway.v1 import match_pb2, party_pb2, screening_pb2, watchlist_pb2
 from gateway.watchlists.rules.matches import EntryKey, MatchPlace, MatchStatus, SourceKey, SourceKind
 

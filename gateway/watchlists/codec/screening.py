@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
-from gateway.contract.identifiers import Scheme
+from gateway.contract.identification.identifiers import Scheme
 from gateway.contract.timestamps import to_ms
 from gateway.screening.identifiers import PLATE
 from gateway.screening.index.columns import EntryName, IndexEntry

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Iterator
 
-from gateway.contract.identifiers import Scheme, check_identifier
+from gateway.contract.identification.identifiers import Scheme, check_identifier
 from gateway.v1 import alert_pb2, goods_pb2, party_pb2, screening_pb2, shipment_pb2
 
 Subject = screening_pb2.ScreeningSubject

@@ -13,8 +13,8 @@ from pathlib import Path
 from gateway.db.database import Database
 from gateway.errors import GatewayError, UnavailableError
 from gateway.feed.rpc.writer_client import ChangeNotifier, set_within
-from gateway.rpc.worker_main import Opener
-from gateway.rpc.worker_process import WorkerProcess
+from gateway.rpc.workers.worker_main import Opener
+from gateway.rpc.workers.worker_process import WorkerProcess
 from gateway.trust.rules.permissions import Principal
 from gateway.v1 import alert_pb2, alert_service_pb2, screening_pb2
 from gateway.watchlists.codec.matches import Findings

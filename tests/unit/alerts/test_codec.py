@@ -22,7 +22,7 @@ from gateway.alerts.codec import (
     step_of,
 )
 from gateway.alerts.rules import Action, AlertStatus, Side
-from gateway.contract.identifiers import Scheme
+from gateway.contract.identification.identifiers import Scheme
 from gateway.contract.ids import FeedOrigin
 from gateway.contract.timestamps import to_ms, to_timestamp
 from gateway.errors import MalformedError

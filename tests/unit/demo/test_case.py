@@ -12,7 +12,7 @@ import demo
 from demo import case
 from gateway.alerts.codec import quality_notices
 from gateway.client import AlertContent, AlertReference, new_alert
-from gateway.contract.identifiers import check_identifier
+from gateway.contract.identification.identifiers import check_identifier
 from gateway.contract.validation import violations
 from gateway.formats.alerts.alert_lines import AlertLine
 from gateway.formats.declarations.declarations import DECLARATION_MAPPINGS, read_declarations

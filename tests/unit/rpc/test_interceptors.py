@@ -24,10 +24,10 @@ from gateway.errors import (
     Violation,
 )
 from gateway.rpc.calls import current_call
-from gateway.rpc.limits import Limits
-from gateway.rpc.server import build_server
+from gateway.rpc.fairness.limits import Limits
+from gateway.rpc.listener.server import build_server
+from gateway.rpc.listener.tls import server_credentials
 from gateway.rpc.status import from_rpc_error
-from gateway.rpc.tls import server_credentials
 from gateway.trust.rules.audit import AuditResult
 from gateway.trust.service.audit_queue import AuditQueue
 from gateway.v1.evidence_service_pb2 import ListAuditEventsRequest

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import ConfigurationError, UnavailableError
-from gateway.rpc.tls import channel_credentials
-from gateway.rpc.tls_probe import probe_tls_versions, require_tls13_only
+from gateway.rpc.listener.tls import channel_credentials
+from gateway.rpc.listener.tls_probe import probe_tls_versions, require_tls13_only
 from gateway.tls.credentials import (
     MAX_PEM_BYTES,
     TlsFiles,

@@ -26,7 +26,7 @@ def run(code: str, **environment: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("module", ["gateway.rpc.tls", "gateway.rpc.server", "gateway.errors"])
+@pytest.mark.parametrize("module", ["gateway.rpc.listener.tls", "gateway.rpc.listener.server", "gateway.errors"])
 def test_any_module_of_the_gateway_sets_the_floor_before_grpc_is_imported(module: str) -> None:
     watch = """
 import os, sys
@@ -62,7 +62,7 @@ def test_credentials_and_listeners_ask_for_the_floor() -> None:
     code = """
 import grpc
 from gateway.errors import ConfigurationError
-from gateway.rpc.tls import channel_credentials, server_credentials
+from gateway.rpc.listener.tls import channel_credentials, server_credentials
 for make in (lambda: channel_credentials(b"", b"", b""), lambda: server_credentials(None)):
     try:
         make()

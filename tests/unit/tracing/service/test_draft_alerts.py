@@ -11,7 +11,7 @@ import pytest
 
 from gateway.contract.validation import violations
 from gateway.history.service.risk import SiblingSearch
-from gateway.node.history_rules import rules_of
+from gateway.node.assembly.history_rules import rules_of
 from gateway.node.settings import HistorySettings
 from gateway.tracing.rules.assembly import assemble
 from gateway.tracing.rules.draft_basis import part_for

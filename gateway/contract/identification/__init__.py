@@ -1,0 +1,1 @@
+"""Identifiers, code lists and commodity codes."""

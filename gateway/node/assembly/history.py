@@ -1,0 +1,171 @@
+"""Puts the parts of shipment history together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+from sqlalchemy import Connection
+
+from gateway.contract.ids import UUID7_RANDOM_BYTES, uuid7
+from gateway.db.database import Database
+from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient
+from gateway.feed.service.alarms import Alarms
+from gateway.feed.service.quotas import Quotas
+from gateway.feed.service.randomness import random_bytes
+from gateway.history.commands.record import records_feed
+from gateway.history.projection.index import Retention
+from gateway.history.rpc.fanout import HistoryFanout
+from gateway.history.rpc.index_process import IndexProcess
+from gateway.history.rpc.loops import IndexStep, SearchStep, filter_step, follow, purge, risk_step
+from gateway.history.rpc.query_client import QueryClient
+from gateway.history.rpc.query_handler import QueryHandler
+from gateway.history.rpc.recording_process import RecordChecks
+from gateway.history.rpc.service import HistoryServicer
+from gateway.history.service.answers import QueryService
+from gateway.history.service.queries import QuerySigner
+from gateway.history.service.risk import SiblingSearch
+from gateway.node.assembly.history_rules import rules_of, search_of
+from gateway.node.assembly.workers import history_handlers, recording_handlers
+from gateway.node.settings import HistorySettings
+from gateway.rpc.peers import Peers
+from gateway.tlog.note import Signer
+from gateway.tracing.rpc import HistoryTracer
+from gateway.tracing.service.draft_alerts import AlertDrafter, TraceExaminer
+from gateway.tracing.service.findings import FindingSearch, KeepFindingsInRecordsCommand
+from gateway.trust.service.directory_versions import TrustedDirectory
+from gateway.watchlists.rules.matches import SourceKind
+from gateway.watchlists.tables import matches
+
+_DAY_MS = 24 * 3600 * 1000
+
+
+class History:
+    """The shipment history of one node."""
+
+    def __init__(
+        self,
+        settings: HistorySettings,
+        *,
+        federation: str,
+        node: str,
+        database: Database,
+        database_url: str,
+        writer: WriterClient,
+        notifier: ChangeNotifier,
+        trust: Callable[[], TrustedDirectory],
+        signer_for: Callable[[str], Signer],
+        peers: Peers,
+        alarms: Alarms,
+        quotas: Quotas,
+        clock: Callable[[], int],
+    ) -> None:
+        self._origin = records_feed(federation, node)
+        self._writer, self._notifier = writer, notifier
+        self._process = IndexProcess(database, history_handlers, (database_url, settings))
+        self._checks = RecordChecks(recording_handlers, settings.retention_days)
+        self.search = search_of(settings, database, node, names=self._process.names)
+        self.rules = rules_of(settings)
+        keep_ms = settings.answer_days * _DAY_MS
+        answerer = QueryService(
+            node=node,
+            database=database,
+            search=self.search,
+            trust=trust,
+            signer_for=signer_for,
+            clock=clock,
+            quotas=quotas,
+        )
+        self.answering = QueryHandler(answerer, writer=writer, clock=clock, keep_ms=keep_ms)
+        self.fanout = HistoryFanout(
+            node=node,
+            search=self.search,
+            signer=QuerySigner(node=node, trust=trust, signer_for=signer_for, clock=clock),
+            client=QueryClient(
+                trust=trust, peers=peers, writer=writer, alarms=alarms, clock=clock, keep_ms=keep_ms, quotas=quotas
+            ),
+            trust=trust,
+            clock=clock,
+        )
+        examiner = TraceExaminer(node=node, rules=self.rules, siblings=SiblingSearch(database, rules=self.rules))
+        tracer = HistoryTracer(
+            node=node,
+            fanout=self.fanout,
+            examiner=examiner,
+            drafter=AlertDrafter(database, node=node, examiner=examiner),
+            trust=trust,
+            writer=writer,
+            clock=clock,
+        )
+        self.servicer = HistoryServicer(
+            origin=self._origin,
+            search=self.search,
+            fanout=self.fanout,
+            trace=tracer.trace,
+            rules=self.rules,
+            database=database,
+            writer=writer,
+            checks=self._checks,
+            new_id=lambda: uuid7(clock(), random_bytes(UUID7_RANDOM_BYTES)),
+        )
+        self._findings = FindingSearch(database, node=node)
+        self._make_steps(settings)
+
+    def _make_steps(self, settings: HistorySettings) -> None:
+        writer, retention = self._writer, retention_of(settings)
+        self._index = IndexStep(self._process, writer=writer, notifier=self._notifier, retention=retention)
+        self._risk = risk_step(self._process, writer=writer)
+        self._filters = filter_step(self._process, writer=writer)
+
+    def _next_findings(self) -> KeepFindingsInRecordsCommand | None:
+        reported = self._findings.next()
+        return None if reported is None else KeepFindingsInRecordsCommand(self._origin, reported)
+
+    def tasks(self) -> Sequence[asyncio.Task[None]]:
+        """Starts background tasks."""
+        loops: dict[str, Coroutine[Any, Any, None]] = {
+            "history-index": follow(
+                self._index,
+                what="indexing records",
+                notifier=self._notifier,
+                topic=self._origin,
+            ),
+            "history-risk": follow(
+                self._risk,
+                what="judging records",
+                notifier=self._notifier,
+                topic=ChangeNotifier.PROJECTED,
+            ),
+            "history-filters": follow(
+                self._filters,
+                what="making filters of the index",
+                notifier=self._notifier,
+                topic=ChangeNotifier.PROJECTED,
+            ),
+            "history-findings": follow(
+                SearchStep(self._next_findings, writer=self._writer),
+                what="putting findings into records",
+                notifier=self._notifier,
+                topic=ChangeNotifier.PROJECTED,
+            ),
+            "history-purge": purge(self._origin, self._writer, forget=forget_matches),
+            "history-process": self._process.run(),
+            "history-checks": self._checks.run(),
+        }
+        return [asyncio.create_task(loop, name=name) for name, loop in loops.items()]
+
+
+def forget_matches(conn: Connection, record_ids: Sequence[str]) -> None:
+    """Removes matches of erased records."""
+    matches.forget_sources(conn, SourceKind.SHIPMENT, record_ids)
+
+
+def retention_of(settings: HistorySettings) -> Retention:
+    """Reads retention from the settings."""
+
+    def retention(given: str, since: int) -> tuple[str, int]:
+        named = given if given in settings.retention_days else settings.retention_class
+        return named, since + settings.retention_days[named] * _DAY_MS
+
+    return retention

@@ -1,0 +1,384 @@
+"""Builds a node: the only place where its objects are put together."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from gateway import __version__
+from gateway.alerts.commands.publishing import Publisher
+from gateway.alerts.rpc import AlertServicer
+from gateway.alerts.service import AlertQueries
+from gateway.contract.ids import FeedOrigin, GatewayIdentity
+from gateway.db import migrate
+from gateway.db.database import Database
+from gateway.errors import GatewayError
+from gateway.evidence.codec.audit_head import audit_feed
+from gateway.evidence.rpc import EvidenceServicer
+from gateway.evidence.service.audit_heads import AUDIT_HEAD_FILE, AuditHeadSigner
+from gateway.feed.projection.held_entries import HeldEntries
+from gateway.feed.projection.projector import Projector
+from gateway.feed.rpc.auditing import PublisherAuditor
+from gateway.feed.rpc.exchange_service import ExchangeServicer
+from gateway.feed.rpc.links import LinkStatus
+from gateway.feed.rpc.sending import FeedSender
+from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient
+from gateway.feed.service.alarms import Alarms
+from gateway.feed.service.publisher_audit import PublisherAudit
+from gateway.feed.service.receiver import Receiver
+from gateway.feed.service.recovery import detect_restore, note_progress, own_feeds
+from gateway.feed.service.sender import Outgoing
+from gateway.feed.service.writer import Writer
+from gateway.node.assembly.history import History
+from gateway.node.assembly.links import Links
+from gateway.node.assembly.quotas import QuotaMonitor, quotas_of
+from gateway.node.assembly.watchlists import Watchlists
+from gateway.node.directory_store import DirectoryStore, KeptVersions, pinned_anchors
+from gateway.node.host.capacity import CapacityMonitor, secure_descriptors
+from gateway.node.projections import registry
+from gateway.node.rpc import NodeServicer
+from gateway.node.settings import Settings
+from gateway.node.signing_keys import LogKey, load_listed_keys
+from gateway.node.upkeep import Upkeep, apply_held, sign_audit_heads, sign_last_audit_head
+from gateway.rpc.authentication import Authenticator, LocalPort, PeerPort, Port
+from gateway.rpc.call_policy import CallPolicy
+from gateway.rpc.fairness.abandoned_calls import AbandonedCalls
+from gateway.rpc.fairness.caller_connections import PARTNER_CONNECTIONS, SYSTEM_CONNECTIONS, CallerConnections
+from gateway.rpc.fairness.disconnection import Disconnector
+from gateway.rpc.fairness.limits import CallerLimits
+from gateway.rpc.fairness.pacing import CallPacer
+from gateway.rpc.fairness.thread_pool import FairThreadPool
+from gateway.rpc.interceptors import AuthInterceptor
+from gateway.rpc.listener.options import local_limits, peer_limits
+from gateway.rpc.listener.server import Listener, build_server
+from gateway.rpc.listener.services import local_services, peer_services
+from gateway.rpc.listener.tls import server_credentials
+from gateway.rpc.peers import Peers
+from gateway.tls.credentials import TlsFiles, TlsSource, anchors_from_file
+from gateway.trust.codec.permissions import load_permissions
+from gateway.trust.service.audit_queue import AuditQueue
+from gateway.trust.service.partner_anchors import PartnerAnchors
+
+log = logging.getLogger(__name__)
+
+STOP_GRACE_S = 2.0
+"""Seconds for running calls at a stop; streams resume after the next start."""
+
+
+def system_clock_ms() -> int:
+    """Milliseconds since 1970 by this machine's clock."""
+    return time.time_ns() // 1_000_000
+
+
+class Node:
+    """A gateway, started and stopped in an event loop.
+
+    Raises (on construction):
+        ConfigurationError, DirectoryError: it can't start; the message says why.
+    """
+
+    def __init__(self, settings: Settings, *, clock: Callable[[], int] = system_clock_ms) -> None:
+        secure_descriptors(settings.connections)
+        self.settings = settings
+        self._clock = clock
+        self._directory = DirectoryStore(
+            settings.directory.file,
+            kept=KeptVersions(settings.data_dir),
+            anchors=pinned_anchors(settings),
+            now=self._now(),
+        )
+        self._log_key, receipts_key = load_listed_keys(settings, self._directory.directory(), self._now())
+        self.alarms = Alarms(clock)
+        self._peer_tls, self._local_tls = self._tls_sources()
+        self.database = Database(settings.effective_database_url)
+        migrate.upgrade(self.database)
+        self._marker = settings.data_dir / "starts"
+        own = own_feeds(self._directory.directory(), settings.node)
+        detect_restore(self.database, self._marker, own=own, now_ms=clock())
+        self._quotas = quotas_of(settings.quotas)
+        self._audit = AuditQueue()
+        self._bound_callers()
+        self._registry = registry(
+            federation=settings.federation, node=settings.node, directory=self._directory.directory
+        )
+        self.writer = Writer(
+            self.database,
+            own_node=settings.node,
+            signers=LogKey(self._log_key),
+            clock=clock,
+            audit_queue=self._audit,
+            projector=Projector(self._registry),
+        )
+        self._publisher = Publisher(
+            federation=settings.federation, node=settings.node, directory=self._directory.directory, clock=clock
+        )
+        self._receiver = Receiver(
+            federation=settings.federation,
+            node=settings.node,
+            trust=self._directory.trusted,
+            cosigner=receipts_key,
+            evidence_root=settings.data_dir / "quarantine",
+            alarms=self.alarms,
+            quotas=self._quotas,
+        )
+        self._quota_monitor = QuotaMonitor(self._quotas, database=self.database, alarms=self.alarms, clock=clock)
+        self._outgoing = Outgoing(self.database, writer=self.writer, trust=self._directory.trusted, clock=clock)
+        self._audit_signer = AuditHeadSigner(
+            self.database,
+            writer=self.writer,
+            origin=audit_feed(settings.federation, settings.node),
+            kept=settings.data_dir / AUDIT_HEAD_FILE,
+            trust=self._directory.trusted,
+            record=self._audit.record,
+            alarms=self.alarms,
+            clock=clock,
+        )
+        self._tasks: list[asyncio.Task[None]] = []
+        self._listeners: list[Listener] = []
+
+    def _bound_callers(self) -> None:
+        self._disconnector = Disconnector()
+        self._callers = tuple(
+            CallerConnections(most, self._disconnector) for most in (PARTNER_CONNECTIONS, SYSTEM_CONNECTIONS)
+        )
+        self._capacity = CapacityMonitor(
+            self.settings.connections,
+            ports=lambda: (self.peer_port, self.local_port),
+            callers=self._callers,
+            alarms=self.alarms,
+        )
+        self._pacer, self._abandoned = CallPacer(), AbandonedCalls()
+        self._admitted_partners = PartnerAnchors(
+            self._directory.directory, own=self.settings.node, without=self._abandoned.shut_out_nodes
+        )
+
+    @property
+    def peer_port(self) -> int:
+        """Known after `start`."""
+        return self._listeners[0].port
+
+    @property
+    def local_port(self) -> int:
+        """Known after `start`."""
+        return self._listeners[1].port
+
+    async def start(self) -> None:
+        """Starts writer, listeners, links and upkeep.
+
+        Raises:
+            ConfigurationError: a port can't be bound or accepts less than TLS 1.3.
+        """
+        started_at = self._clock()
+        asyncio.get_running_loop().set_default_executor(FairThreadPool())
+        self.writer.start()
+        self._writer, self._notifier = WriterClient(self.writer), ChangeNotifier(self.writer)
+        endpoints = {name: link.endpoint for name, link in self.settings.links.items() if link.endpoint}
+        self._peers = Peers(
+            own=self.settings.node, directory=self._directory.directory, tls=self._peer_tls, endpoints=endpoints
+        )
+        self._sender = FeedSender(
+            outgoing=self._outgoing, writer=self._writer, notifier=self._notifier, alarms=self.alarms
+        )
+        self._links = self._make_links()
+        history, watchlists = self._make_history(), self._make_watchlists()
+        self._listeners = self._make_listeners(history, watchlists, started_at)
+        for listener in self._listeners:
+            await listener.start()
+        self._links.open(self._now())
+        upkeep = Upkeep(
+            directory=self._directory,
+            links=self._links,
+            watchlists=watchlists,
+            publisher=self._publisher,
+            database=self.database,
+            marker=self._marker,
+            writer=self._writer,
+            alarms=self.alarms,
+            capacity=self._capacity,
+            quotas=self._quota_monitor,
+            tls=self._peer_tls,
+            now=self._now,
+        )
+        held = HeldEntries(self.database, self.writer, self._registry)
+        self._tasks.append(asyncio.create_task(upkeep.run(), name="upkeep"))
+        self._tasks.append(asyncio.create_task(apply_held(held), name="apply-held"))
+        self._tasks.append(asyncio.create_task(sign_audit_heads(self._audit_signer), name="audit-heads"))
+        self._tasks.append(asyncio.create_task(watchlists.screening.run(), name="screening"))
+        self._tasks.extend(history.tasks())
+        log.info(
+            "%s serves partners on port %d, own systems on %d", self.settings.node, self.peer_port, self.local_port
+        )
+
+    async def stop(self) -> None:
+        """Stops listening, finishes accepted work, signs the audit log, closes the database.
+
+        A step that fails doesn't keep the later ones from running; its error is raised at the end.
+        """
+        async with contextlib.AsyncExitStack() as last_first:
+            last_first.callback(self.database.close)
+            last_first.push_async_callback(self._note_progress)
+            last_first.push_async_callback(asyncio.to_thread, self.writer.stop)
+            last_first.push_async_callback(sign_last_audit_head, self._audit_signer)  # nobody is served any more
+            last_first.push_async_callback(self._stop_listeners)
+            last_first.push_async_callback(self._peers.close)
+            tasks = [*self._tasks, *self._links.tasks]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _stop_listeners(self) -> None:
+        await asyncio.gather(*(listener.stop(STOP_GRACE_S) for listener in self._listeners))
+
+    async def _note_progress(self) -> None:
+        with contextlib.suppress(GatewayError, OSError):  # the previous marker is a second old
+            await asyncio.to_thread(note_progress, self.database, self._marker)
+
+    def _make_links(self) -> Links:
+        audit = PublisherAudit(self.database, receiver=self._receiver, trust=self._directory.trusted)
+        return Links(
+            self.settings,
+            directory=self._directory.directory,
+            peers=self._peers,
+            outgoing=self._outgoing,
+            receiver=self._receiver,
+            sender=self._sender,
+            auditor=PublisherAuditor(audit, self._writer),
+            writer=self._writer,
+            clock=self._clock,
+        )
+
+    def _make_history(self) -> History:
+        return History(
+            self.settings.history,
+            federation=self.settings.federation,
+            node=self.settings.node,
+            database=self.database,
+            database_url=self.settings.effective_database_url,
+            writer=self._writer,
+            notifier=self._notifier,
+            trust=self._directory.trusted,
+            signer_for=self._log_key.named,
+            peers=self._peers,
+            alarms=self.alarms,
+            quotas=self._quotas,
+            clock=self._clock,
+        )
+
+    def _make_watchlists(self) -> Watchlists:
+        return Watchlists(
+            self.settings,
+            directory=self._directory.directory,
+            database=self.database,
+            writer=self._writer,
+            notifier=self._notifier,
+            peers=self._peers,
+            alarms=self.alarms,
+            audit=self._audit.record,
+            clock=self._clock,
+        )
+
+    def _make_listeners(self, history: History, watchlists: Watchlists, started_at: int) -> list[Listener]:
+        streams: dict[FeedOrigin, LinkStatus] = {}
+        exchange = ExchangeServicer(
+            receiver=self._receiver,
+            outgoing=self._outgoing,
+            writer=self._writer,
+            sender=self._sender,
+            statuses=streams,
+            clock=self._clock,
+            answer_query=history.answering.answer,
+        )
+        alert = AlertServicer(
+            node=self.settings.node,
+            publisher=self._publisher,
+            queries=AlertQueries(self.database),
+            writer=self._writer,
+            notifier=self._notifier,
+            screening=watchlists.alert_screening,
+            clock=self._clock,
+        )
+        services = local_services(
+            alert=alert,
+            evidence=EvidenceServicer(
+                database=self.database,
+                trust=self._directory.trusted,
+                audit_feed=audit_feed(self.settings.federation, self.settings.node),
+            ),
+            history=history.servicer,
+            node=self._make_node_servicer(streams, started_at),
+            watchlist=watchlists.servicer,
+        )
+        systems = {name: frozenset(roles) for name, roles in self.settings.systems.items()}
+        return [
+            build_server(
+                bind=self.settings.peer_bind,
+                credentials=server_credentials(self._peer_tls, admitted_anchors=self._admitted_partners),
+                limits=peer_limits(self.settings.connections.peer),
+                interceptors=[self._make_interceptor(PeerPort(self.settings.node), self._callers[0])],
+                services=peer_services(exchange=exchange),
+            ),
+            build_server(
+                bind=self.settings.local_bind,
+                credentials=server_credentials(self._local_tls),
+                limits=local_limits(self.settings.connections.local),
+                interceptors=[self._make_interceptor(LocalPort(self.settings.node, systems), self._callers[1])],
+                services=services,
+                reflect=self.settings.reflection,
+            ),
+        ]
+
+    def _make_node_servicer(self, streams: dict[FeedOrigin, LinkStatus], started_at: int) -> NodeServicer:
+        return NodeServicer(
+            node=self.settings.node,
+            version=__version__,
+            started_at_ms=started_at,
+            database=self.database,
+            outgoing=self._outgoing,
+            writer=self._writer,
+            peers=self._peers,
+            links=self._links.by_feed,
+            partner_streams=streams,
+            alarms=self.alarms,
+            quotas=self._quota_monitor,
+            capacity=self._capacity,
+            trust=self._directory.trusted,
+            tls=self._peer_tls,
+            clock=self._clock,
+        )
+
+    def _make_interceptor(self, port: Port, connections: CallerConnections) -> AuthInterceptor:
+        return AuthInterceptor(
+            CallPolicy(
+                authenticator=Authenticator(port=port, directory=self._directory.directory, clock=self._now),
+                permissions=load_permissions(),
+                limits=CallerLimits(),
+                connections=connections,
+                disconnector=self._disconnector,
+                pacer=self._pacer,
+                abandoned=self._abandoned,
+                audit=self._audit.record,
+                clock=self._now,
+            )
+        )
+
+    def _tls_sources(self) -> tuple[TlsSource, TlsSource]:
+        """One certificate, different trust anchors for partners and own systems."""
+        tls = self.settings.tls
+        files = TlsFiles(certificate=tls.certificate, key=tls.key, passphrase=tls.passphrase())
+        identity = GatewayIdentity(self.settings.federation, self.settings.node)
+        return (
+            TlsSource(
+                files,
+                identity=identity,
+                trust_anchors=PartnerAnchors(self._directory.directory, own=self.settings.node),
+                clock=self._now,
+            ),
+            TlsSource(files, identity=identity, trust_anchors=anchors_from_file(tls.ca), clock=self._now),
+        )
+
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self._clock() / 1000, UTC)

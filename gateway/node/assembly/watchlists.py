@@ -1,0 +1,134 @@
+"""Puts the parts of watchlists and screening together."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from gateway.db.database import Database
+from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient
+from gateway.feed.service.alarms import Alarms
+from gateway.node.assembly.workers import screening_handlers
+from gateway.node.settings import ReportMode, Settings
+from gateway.rpc.peers import Peers
+from gateway.trust.rules.audit import AuditSink
+from gateway.trust.rules.directory import Directory
+from gateway.watchlists.codec.matches import Findings
+from gateway.watchlists.commands.expiry import ListExpiry, WarnExpiringCommand
+from gateway.watchlists.commands.imports import EndCutOffCommand
+from gateway.watchlists.commands.matches import KeepFindingsCommand
+from gateway.watchlists.commands.proposals import ExpireListedCommand, Lists
+from gateway.watchlists.rpc.screening import ListedAlertScreening, ScreeningProcess
+from gateway.watchlists.rpc.service import WatchlistServicer
+from gateway.watchlists.rules.matches import report_rules
+from gateway.watchlists.rules.policies import ListPolicy
+from gateway.watchlists.rules.visibility import ListVisibility, visibility_of
+from gateway.watchlists.service.queries import ListQueries
+
+WARN_EVERY_S = 10.0
+"""Seconds between checks for expiring own entries."""
+
+_DAY_MS = 24 * 3600 * 1000
+
+
+class Watchlists:
+    """One node's watchlists, for one event loop."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        directory: Callable[[], Directory],
+        database: Database,
+        writer: WriterClient,
+        notifier: ChangeNotifier,
+        peers: Peers,
+        alarms: Alarms,
+        audit: AuditSink,
+        clock: Callable[[], int],
+    ) -> None:
+        self._settings = settings
+        self._database = database
+        self._writer = writer
+        self._alarms = alarms
+        self._audit = audit
+        self._next_warning = 0.0
+        self._lists = Lists(
+            federation=settings.federation,
+            node=settings.node,
+            directory=directory,
+            clock=clock,
+            policies=self._policy,
+        )
+        visibility = _visibility(settings)
+        self._expiry = ListExpiry(settings.node, clock, _warn_before_ms(settings), visibility)
+        identical = {
+            name: kept.report_purpose for name, kept in settings.lists.items() if kept.report is ReportMode.IDENTICAL
+        }
+        self._report_rules = report_rules(settings.node, identical)
+        self.screening = ScreeningProcess(
+            screening_handlers,
+            database,
+            database_url=settings.effective_database_url,
+            snapshot=settings.data_dir / "screening.index",
+            notifier=notifier,
+            thresholds={name: (kept.compatible, kept.strong) for name, kept in settings.lists.items()},
+            keep=self._keep_findings,
+            clock=clock,
+        )
+        self.alert_screening = ListedAlertScreening(self.screening, visibility=visibility, clock=clock)
+        queries = ListQueries(database, federation=settings.federation, node=settings.node, expiry=self._expiry)
+        self.servicer = WatchlistServicer(
+            lists=self._lists,
+            queries=queries,
+            database=database,
+            writer=writer,
+            notifier=notifier,
+            peers=peers,
+            screening=self.screening,
+            visibility=visibility,
+            clock=clock,
+        )
+
+    async def keep_up(self) -> None:
+        """Ends expired entries and interrupted imports; warns of expiring entries."""
+        await self._writer.run(ExpireListedCommand(self._lists))
+        now = time.monotonic()
+        if now >= self._next_warning:
+            self._next_warning = now + WARN_EVERY_S
+            await self._writer.run(WarnExpiringCommand(self._expiry, self._settings.node, self._audit))
+            await asyncio.to_thread(self._expiry.watch, self._database, self._alarms)
+        if self._lists.cut_off:
+            await self._end_cut_off()
+
+    async def _end_cut_off(self) -> None:
+        self._lists.cut_off = False  # first: another import may be interrupted meanwhile
+        done = False
+        try:
+            done = await self._writer.run(EndCutOffCommand(self._lists))
+        finally:
+            self._lists.cut_off = self._lists.cut_off or not done
+
+    async def _keep_findings(self, findings: Findings) -> dict[str, int]:
+        command = KeepFindingsCommand(self._lists, self._report_rules, findings)
+        cursors: dict[str, int] = await self._writer.submit(command, deferrable=True)
+        return cursors
+
+    def _policy(self, list_name: str) -> ListPolicy | None:
+        kept = self._settings.lists.get(list_name)
+        return None if kept is None else ListPolicy(four_eyes=kept.four_eyes)
+
+
+def _visibility(settings: Settings) -> ListVisibility:
+    visible_to = {name: kept.visible_to for name, kept in settings.lists.items()}
+    return visibility_of(
+        settings.node, {name: frozenset(roles) for name, roles in visible_to.items() if roles is not None}
+    )
+
+
+def _warn_before_ms(settings: Settings) -> dict[str, int]:
+    """Warning times by own list, in milliseconds."""
+    own = f"{settings.node}/"
+    named = {name.removeprefix(own): kept for name, kept in settings.lists.items()}
+    return {name: kept.warn_before_days * _DAY_MS for name, kept in named.items() if "/" not in name}

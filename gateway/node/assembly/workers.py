@@ -1,0 +1,92 @@
+"""Opens the handlers in each worker process.
+
+Name vocabularies take seconds to load: only the processes import them, not the node.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import sys
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import closing, contextmanager
+from functools import partial
+from pathlib import Path
+
+from gateway.db.database import Database
+from gateway.history.commands.record import check
+from gateway.history.rpc.index_process import EVALUATE, FILTER, INDEX, NAMES
+from gateway.history.rpc.recording_process import CHECK
+from gateway.node.assembly.history_rules import rules_of
+from gateway.node.settings import HistorySettings
+from gateway.rpc.workers.worker_main import Handlers
+from gateway.watchlists.rpc.screening import FOLLOW, SCREEN, SCREEN_FEW
+
+log = logging.getLogger(__name__)
+
+HISTORY_NICENESS = 10
+"""Added niceness: the node goes first, and leaves a tenth of a busy core."""
+
+SCREENING_NICENESS = 5
+"""Likewise: a third of a busy core."""
+
+SCREENING_SWITCH_S = 0.0005
+"""Seconds before a thread of the screening process yields the interpreter: what an officer waits for beside a batch."""
+
+CHECKS_GC_THRESHOLD = 50_000
+"""New objects before a garbage collection: a recorded message makes many, all short-lived."""
+
+
+@contextmanager
+def history_handlers(database_url: str, settings: HistorySettings) -> Iterator[Handlers]:
+    """Opens the handlers of history.rpc.index_process, which only read."""
+    from gateway.history.service.indexer import HistoryIndexer  # noqa: PLC0415
+    from gateway.history.service.names import NameSearch  # noqa: PLC0415
+    from gateway.history.service.risk import RiskScreening  # noqa: PLC0415
+    from gateway.history.service.segment_filters import SegmentFilters  # noqa: PLC0415
+
+    os.nice(HISTORY_NICENESS)
+    with closing(Database(database_url)) as database:
+        yield {
+            INDEX: HistoryIndexer(database).next,
+            EVALUATE: RiskScreening(database, rules=rules_of(settings)).next,
+            FILTER: SegmentFilters(database).next,
+            NAMES: NameSearch(database).find,
+        }
+
+
+@contextmanager
+def recording_handlers(retention_classes: Collection[str]) -> Iterator[Handlers]:
+    """Opens the handler of history.rpc.recording_process; it is stateless."""
+    gc.freeze()
+    gc.set_threshold(CHECKS_GC_THRESHOLD)
+    yield {CHECK: partial(check, retention_classes=frozenset(retention_classes).__contains__)}
+
+
+@contextmanager
+def screening_handlers(
+    database_url: str, snapshot: Path, thresholds: Mapping[str, tuple[float, float]]
+) -> Iterator[Handlers]:
+    """Opens the handlers of watchlists.rpc.screening with the loaded index; saves it at the end.
+
+    They only read the database and write the snapshot.
+    """
+    from gateway.screening.index.index import GC_THRESHOLD  # noqa: PLC0415
+    from gateway.screening.result import Thresholds  # noqa: PLC0415
+    from gateway.watchlists.service.match_search import MatchSearch  # noqa: PLC0415
+    from gateway.watchlists.service.screening import Screener  # noqa: PLC0415
+    from gateway.watchlists.service.screening_worker import ScreeningWorker  # noqa: PLC0415
+
+    os.nice(SCREENING_NICENESS)
+    sys.setswitchinterval(SCREENING_SWITCH_S)
+    with closing(Database(database_url)) as database:
+        scores = {name: Thresholds(*pair) for name, pair in thresholds.items()}
+        screener = Screener(database, snapshot, thresholds=scores)
+        taken = screener.start()
+        gc.freeze()  # collections can skip a long list's million objects
+        gc.set_threshold(GC_THRESHOLD)
+        log.info("screening against %d entries%s", screener.entries, ", from the snapshot" if taken else "")
+        worker = ScreeningWorker(screener, MatchSearch(database, screener))
+        with worker.upkeep():
+            yield {SCREEN: worker.screen, SCREEN_FEW: worker.screen, FOLLOW: worker.follow}

@@ -1,0 +1,1 @@
+"""What a node needs of its machine: descriptors, file modes, environment."""

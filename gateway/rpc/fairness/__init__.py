@@ -1,0 +1,1 @@
+"""Bounds what a caller costs, and serves callers in turn."""

@@ -1,0 +1,1 @@
+"""Opens ports: servers, their options, TLS and health."""

@@ -1,0 +1,104 @@
+"""Builds a gRPC server with credentials, interceptors, services, health and reflection."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import grpc
+import grpc.aio
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from gateway.errors import ConfigurationError
+from gateway.rpc.listener.health import HealthService
+from gateway.rpc.listener.options import CONNECTION_AGE_MS, PortLimits, server_options
+from gateway.rpc.listener.tls_probe import require_tls13_only
+
+Register = Callable[[grpc.aio.Server], None]
+"""Adds one service's handlers to a server."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A server that is bound to its port.
+
+    Attributes:
+        host, port: bound address; the chosen port if 0 was requested.
+        health: SERVING between `start` and `stop`.
+    """
+
+    server: grpc.aio.Server
+    host: str
+    port: int
+    health: HealthService
+    services: tuple[str, ...]
+
+    async def start(self) -> None:
+        """Starts serving, then checks from outside that the TLS floor holds.
+
+        Raises:
+            ConfigurationError: the port accepts less than TLS 1.3; the listener is stopped again.
+        """
+        await self.server.start()
+        try:
+            await asyncio.to_thread(require_tls13_only, self._reachable_host(), self.port)
+        except BaseException:
+            await self.server.stop(None)
+            raise
+        for name in self.services:
+            await self.health.set(name, health_pb2.HealthCheckResponse.SERVING)
+
+    async def stop(self, grace_s: float) -> None:
+        """Reports NOT_SERVING, refuses new calls, gives running ones `grace_s` seconds, then cancels them."""
+        await self.health.enter_graceful_shutdown()
+        await self.server.stop(grace_s)
+
+    def _reachable_host(self) -> str:
+        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104  a comparison, no bind
+
+
+def build_server(
+    *,
+    bind: str,
+    credentials: grpc.ServerCredentials,
+    limits: PortLimits,
+    interceptors: Sequence[grpc.aio.ServerInterceptor],
+    services: Mapping[str, Register],
+    reflect: bool = False,
+    connection_age_ms: int = CONNECTION_AGE_MS,
+) -> Listener:
+    """Builds a listener; nothing is served before `start`.
+
+    Args:
+        bind: `host:port`; port 0 chooses a free one.
+        limits: what the port takes before a caller is known.
+        interceptors: `AuthInterceptor` first.
+        services: by full name, e.g. `gateway.v1.AlertService`.
+
+    Raises:
+        ConfigurationError: the address can't be bound, e.g. another process uses it.
+    """
+    server = grpc.aio.server(
+        interceptors=list(interceptors), options=server_options(limits, connection_age_ms=connection_age_ms)
+    )
+    for register in services.values():
+        register(server)
+    checks = HealthService()
+    health_pb2_grpc.add_HealthServicer_to_server(checks, server)
+    if reflect:
+        reflection.enable_server_reflection([*services, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
+    return Listener(
+        server, bind.rpartition(":")[0].strip("[]"), _bound(server, bind, credentials), checks, tuple(services)
+    )
+
+
+def _bound(server: grpc.aio.Server, bind: str, credentials: grpc.ServerCredentials) -> int:
+    try:
+        port = server.add_secure_port(bind, credentials)
+    except RuntimeError as error:
+        raise ConfigurationError(f"can't listen on {bind}: {error}") from error
+    if port == 0:
+        raise ConfigurationError(f"can't listen on {bind}")
+    return port
