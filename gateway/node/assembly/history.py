@@ -88,21 +88,11 @@ class History:
             trust=trust,
             clock=clock,
         )
-        examiner = TraceExaminer(node=node, rules=self.rules, siblings=SiblingSearch(database, rules=self.rules))
-        tracer = HistoryTracer(
-            node=node,
-            fanout=self.fanout,
-            examiner=examiner,
-            drafter=AlertDrafter(database, node=node, examiner=examiner),
-            trust=trust,
-            writer=writer,
-            clock=clock,
-        )
         self.servicer = HistoryServicer(
             origin=self._origin,
             search=self.search,
             fanout=self.fanout,
-            trace=tracer.trace,
+            trace=self._tracer(node, database, trust, clock).trace,
             rules=self.rules,
             database=database,
             writer=writer,
@@ -111,6 +101,20 @@ class History:
         )
         self._findings = FindingSearch(database, node=node)
         self._make_steps(settings)
+
+    def _tracer(
+        self, node: str, database: Database, trust: Callable[[], TrustedDirectory], clock: Callable[[], int]
+    ) -> HistoryTracer:
+        examiner = TraceExaminer(node=node, rules=self.rules, siblings=SiblingSearch(database, rules=self.rules))
+        return HistoryTracer(
+            node=node,
+            fanout=self.fanout,
+            examiner=examiner,
+            drafter=AlertDrafter(database, node=node, examiner=examiner),
+            trust=trust,
+            writer=self._writer,
+            clock=clock,
+        )
 
     def _make_steps(self, settings: HistorySettings) -> None:
         writer, retention = self._writer, retention_of(settings)
