@@ -61,7 +61,7 @@ def good() -> Facts:
         watchlist=Watchlist(12, 0, 12, 0, 0, identical=True, took_ms=90.0),
         matches=Matches(3, "Shili Maoyi", "示例贸易", 0, 1, 200.0),
         papers=Papers(8),
-        traced=Traced(("cn", "hk", "hk", "mo"), 4, ("R12", "R02", "R11"), 3, True, 4, (), 90.0),
+        traced=Traced(("cn", "hk", "hk", "mo"), 4, 4, ("R12", "R02", "R11"), 3, True, 4, (), 90.0),
         closed=2,
         refused_onward=True,
         copies={
