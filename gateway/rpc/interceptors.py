@@ -43,6 +43,7 @@ from gateway.rpc.call_policy import UNKNOWN_METHOD, Admission, CallPolicy, Conte
 from gateway.rpc.calls import Call, charge_message, enter_call
 from gateway.rpc.fairness.pacing import Turn
 from gateway.rpc.listener.options import HEADER_OVERHEAD_BYTES, MAX_REQUEST_METADATA_BYTES
+from gateway.rpc.listener.running_calls import RunningCalls
 from gateway.rpc.status import abort_with
 
 RECHECK_S = 5.0
@@ -64,6 +65,7 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):
     def __init__(self, policy: CallPolicy, *, recheck_s: float = RECHECK_S) -> None:
         self._policy = policy
         self._recheck_s = recheck_s
+        self.unary_calls = RunningCalls()
         self._wrapped_handlers: dict[str, Handler] = {}
 
     async def intercept_service(
@@ -112,6 +114,8 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):
     async def _unary(
         self, call: Call, turn: Turn, context: Context, run: Callable[[], Any], serialise: Callable[[Any], bytes]
     ) -> Any:
+        self.unary_calls.begin()
+        context.add_done_callback(lambda _: self.unary_calls.end())  # type: ignore[arg-type]
         try:
             response = await run()  # 6
             if not call.recorded and call.method not in UNRECORDED:

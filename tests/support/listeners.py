@@ -29,6 +29,7 @@ from gateway.rpc.fairness.limits import CallerLimits, default_limits
 from gateway.rpc.fairness.pacing import CallPacer
 from gateway.rpc.interceptors import AuthInterceptor
 from gateway.rpc.listener.options import PortLimits, peer_limits
+from gateway.rpc.listener.running_calls import RunningCalls
 from gateway.rpc.listener.server import Listener, build_server
 from gateway.rpc.listener.tls import channel_credentials, server_credentials
 from gateway.tls.certificates import Identity, inspect_certificate
@@ -266,6 +267,8 @@ class RunningNode:
     source: TlsSource
     peer: Listener
     local: Listener
+    unary_calls: tuple[RunningCalls, ...]
+    """Of the peer and of the local port."""
     channels: list[grpc.aio.Channel] = field(default_factory=list)
 
     def channel(self, who: Credentials, listener: Listener, *, node: str = "cn") -> grpc.aio.Channel:
@@ -295,6 +298,7 @@ async def running_node(
     own = own or federation.issue(gateway_of("cn"))
     handlers, audit, clock, disconnector = RecordingHandlers(), AuditQueue(), Clock(), Disconnector()
     pacer, abandoned = CallPacer(), AbandonedCalls()
+    interceptors: list[AuthInterceptor] = []
 
     def own_ca() -> bytes:
         return "".join(federation.directory.tls_ca_pems("cn")).encode()
@@ -311,11 +315,12 @@ async def running_node(
             audit=audit.record,
             clock=clock,
         )
+        interceptors.append(AuthInterceptor(policy, recheck_s=recheck_s))
         return build_server(
             bind="127.0.0.1:0",
             credentials=server_credentials(source, admitted_anchors=admitted),
             limits=connections,
-            interceptors=[AuthInterceptor(policy, recheck_s=recheck_s)],
+            interceptors=interceptors[-1:],
             services={SERVICE: handlers.register},
         )
 
@@ -331,7 +336,8 @@ async def running_node(
     local = listener(LocalPort("cn", SYSTEMS), local_source)
     await peer.start()
     await local.start()
-    node = RunningNode(federation, handlers, audit, clock, peer_source, peer, local)
+    calls = tuple(interceptor.unary_calls for interceptor in interceptors)
+    node = RunningNode(federation, handlers, audit, clock, peer_source, peer, local, calls)
     try:
         yield node
     finally:

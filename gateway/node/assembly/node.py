@@ -66,7 +66,7 @@ from gateway.trust.service.partner_anchors import PartnerAnchors
 log = logging.getLogger(__name__)
 
 STOP_GRACE_S = 2.0
-"""Seconds for running calls at a stop; streams resume after the next start."""
+"""Seconds for running unary calls at a stop; streams end at once and resume after the next start."""
 
 
 def system_clock_ms() -> int:
@@ -139,6 +139,7 @@ class Node:
         )
         self._tasks: list[asyncio.Task[None]] = []
         self._listeners: list[Listener] = []
+        self._interceptors: list[AuthInterceptor] = []
 
     def _bound_callers(self) -> None:
         self._disconnector = Disconnector()
@@ -231,7 +232,9 @@ class Node:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _stop_listeners(self) -> None:
-        await asyncio.gather(*(listener.stop(STOP_GRACE_S) for listener in self._listeners))
+        calls = [interceptor.unary_calls for interceptor in self._interceptors]
+        stops = [listener.stop(STOP_GRACE_S, unary) for listener, unary in zip(self._listeners, calls, strict=False)]
+        await asyncio.gather(*stops)
 
     async def _note_progress(self) -> None:
         with contextlib.suppress(GatewayError, OSError):  # the previous marker is a second old
@@ -351,7 +354,7 @@ class Node:
         )
 
     def _make_interceptor(self, port: Port, connections: CallerConnections) -> AuthInterceptor:
-        return AuthInterceptor(
+        interceptor = AuthInterceptor(
             CallPolicy(
                 authenticator=Authenticator(port=port, directory=self._directory.directory, clock=self._now),
                 permissions=load_permissions(),
@@ -364,6 +367,8 @@ class Node:
                 clock=self._now,
             )
         )
+        self._interceptors.append(interceptor)
+        return interceptor
 
     def _tls_sources(self) -> tuple[TlsSource, TlsSource]:
         """One certificate, different trust anchors for partners and own systems."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from grpc_reflection.v1alpha import reflection
 from gateway.errors import ConfigurationError
 from gateway.rpc.listener.health import HealthService
 from gateway.rpc.listener.options import CONNECTION_AGE_MS, PortLimits, server_options
+from gateway.rpc.listener.running_calls import RunningCalls
 from gateway.rpc.listener.tls_probe import require_tls13_only
 
 Register = Callable[[grpc.aio.Server], None]
@@ -50,10 +52,18 @@ class Listener:
         for name in self.services:
             await self.health.set(name, health_pb2.HealthCheckResponse.SERVING)
 
-    async def stop(self, grace_s: float) -> None:
-        """Reports NOT_SERVING, refuses new calls, gives running ones `grace_s` seconds, then cancels them."""
+    async def stop(self, grace_s: float, unary_calls: RunningCalls | None = None) -> None:
+        """Reports NOT_SERVING, refuses new calls, gives running ones `grace_s` seconds, then cancels them.
+
+        With `unary_calls` streams are cancelled as soon as no unary call runs: they resume elsewhere or later.
+        """
         await self.health.enter_graceful_shutdown()
-        await self.server.stop(grace_s)
+        stopping = asyncio.ensure_future(self.server.stop(grace_s))
+        if unary_calls is not None:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(unary_calls.ended(), grace_s)
+            await self.server.stop(None)
+        await stopping
 
     def _reachable_host(self) -> str:
         return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104  a comparison, no bind

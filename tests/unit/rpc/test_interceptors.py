@@ -360,6 +360,35 @@ def test_a_stream_lives_through_many_rechecks(federation: Federation, partner: C
     at_node(federation, test, recheck_s=0.01)
 
 
+def test_a_stop_waits_for_a_unary_call_and_for_no_stream(federation: Federation, partner: Credentials) -> None:
+    began, released = asyncio.Event(), asyncio.Event()
+
+    async def wait(request: bytes) -> bytes:
+        if request == b"slow":
+            began.set()
+            await released.wait()
+        return request
+
+    async def test(node: RunningNode) -> None:
+        node.handlers.behaviour = wait
+        channel = node.channel(partner, node.peer)
+        stream = channel.stream_stream(f"/{SERVICE}/Both")()
+        await stream.write(b"1")
+        assert await stream.read() == b"1"
+        slow = asyncio.ensure_future(call(channel, b"slow", seconds=20))
+        await began.wait()
+        stopping = asyncio.ensure_future(node.peer.stop(3_600.0, node.unary_calls[0]))
+        await asyncio.sleep(0.1)
+        assert not stopping.done()
+        released.set()
+        assert await slow == b"slow"
+        await asyncio.wait_for(stopping, 10)
+        with pytest.raises(grpc.aio.AioRpcError):
+            await stream.read()
+
+    at_node(federation, test)
+
+
 def test_a_handler_that_would_block_the_loop_is_not_served(federation: Federation, partner: Credentials) -> None:
     async def test(node: RunningNode) -> None:
         error = await failure(call(node.channel(partner, node.peer), method="Blocking"))
