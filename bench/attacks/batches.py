@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections.abc import Awaitable, Callable
 from itertools import cycle
 
 import grpc.aio
@@ -69,19 +70,11 @@ async def fetch(target: Target, size: int, tally: Tally) -> None:
     async with channel(target, target.peer_port, target.partner) as opened:
         stub = exchange_service_pb2_grpc.ExchangeServiceStub(opened)
 
-        async def again() -> None:
-            while True:
-                try:
-                    async for response in stub.Fetch(iter([exchange_service_pb2.FetchRequest(open=opening)])):
-                        tally["entries"] += len(response.batch.entries)
-                    tally["OK"] += 1
-                except grpc.aio.AioRpcError as error:
-                    tally[error.code().name] += 1
-                    await asyncio.sleep(_AGAIN_S)
+        async def fetch_once() -> None:
+            async for response in stub.Fetch(iter([exchange_service_pb2.FetchRequest(open=opening)])):
+                tally["entries"] += len(response.batch.entries)
 
-        async with asyncio.TaskGroup() as tasks:
-            for _ in range(size):
-                tasks.create_task(again())
+        await _again_and_again(fetch_once, size, tally)
 
 
 async def query_history(target: Target, size: int, tally: Tally) -> None:
@@ -89,19 +82,28 @@ async def query_history(target: Target, size: int, tally: Tally) -> None:
     async with channel(target, target.peer_port, target.partner) as opened:
         stub = exchange_service_pb2_grpc.ExchangeServiceStub(opened)
 
-        async def again() -> None:
-            while True:
-                try:
-                    async for response in stub.QueryHistory(question(target)):
-                        tally["records"] += len(response.records.records)
-                    tally["OK"] += 1
-                except grpc.aio.AioRpcError as error:
-                    tally[error.code().name] += 1
-                    await asyncio.sleep(_AGAIN_S)
+        async def ask_once() -> None:
+            async for response in stub.QueryHistory(question(target)):
+                tally["records"] += len(response.records.records)
 
-        async with asyncio.TaskGroup() as tasks:
-            for _ in range(size):
-                tasks.create_task(again())
+        await _again_and_again(ask_once, size, tally)
+
+
+async def _again_and_again(read_stream: Callable[[], Awaitable[None]], size: int, tally: Tally) -> None:
+    """Reads streams to their end, `size` at once, without an end."""
+
+    async def again() -> None:
+        while True:
+            try:
+                await read_stream()
+                tally["OK"] += 1
+            except grpc.aio.AioRpcError as error:
+                tally[error.code().name] += 1
+                await asyncio.sleep(_AGAIN_S)
+
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(size):
+            tasks.create_task(again())
 
 
 def question(target: Target) -> exchange_service_pb2.QueryHistoryRequest:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from gateway.rpc.fairness.limits import Limits, default_limits
 from gateway.rpc.listener.options import MAX_REQUEST_METADATA_BYTES, PortLimits
 from gateway.rpc.status import from_rpc_error
 from gateway.trust.rules.audit import AuditResult
+from tests.support import listeners
 from tests.support.listeners import (
     SERVICE,
     Credentials,
@@ -27,7 +29,6 @@ from tests.support.listeners import (
     RunningNode,
     call,
     gateway_of,
-    running_node,
     system_of,
 )
 
@@ -45,12 +46,7 @@ def partner(federation: Federation) -> Credentials:
     return federation.issue(gateway_of("hk"))
 
 
-def at_node(federation: Federation, test: Callable[[RunningNode], Awaitable[None]], **options: Any) -> None:
-    async def run() -> None:
-        async with running_node(federation, **options) as node:
-            await test(node)
-
-    asyncio.run(asyncio.wait_for(run(), PATIENCE_S))
+at_node = partial(listeners.at_node, within_s=PATIENCE_S)
 
 
 @asynccontextmanager

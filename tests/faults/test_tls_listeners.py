@@ -7,7 +7,7 @@ import os
 import socket
 import ssl
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -33,10 +33,10 @@ from tests.support.listeners import (
     Credentials,
     Federation,
     RunningNode,
+    at_node,
     call,
     gateway_of,
     now,
-    running_node,
     system_of,
 )
 
@@ -44,14 +44,6 @@ from tests.support.listeners import (
 @pytest.fixture
 def federation(tmp_path: Path) -> Federation:
     return Federation(tmp_path)
-
-
-def at_node(federation: Federation, test: Callable[[RunningNode], Awaitable[None]], **options: object) -> None:
-    async def run() -> None:
-        async with running_node(federation, **options) as node:  # type: ignore[arg-type]
-            await test(node)
-
-    asyncio.run(asyncio.wait_for(run(), 30))
 
 
 async def refused(channel: grpc.aio.Channel, method: str = "Unary") -> grpc.aio.AioRpcError:

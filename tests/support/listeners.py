@@ -346,6 +346,18 @@ async def running_node(
         await asyncio.gather(peer.stop(0), local.stop(0))
 
 
+def at_node(
+    federation: Federation, test: Callable[[RunningNode], Awaitable[None]], *, within_s: float = 30.0, **options: Any
+) -> None:
+    """Runs a test at node cn; `options` are those of `running_node`."""
+
+    async def run() -> None:
+        async with running_node(federation, **options) as node:
+            await test(node)
+
+    asyncio.run(asyncio.wait_for(run(), within_s))
+
+
 async def call(channel: grpc.aio.Channel, request: bytes = b"x", method: str = "Unary", seconds: float = 5.0) -> bytes:
     """One unary call of the test service."""
     return await channel.unary_unary(f"/{SERVICE}/{method}")(request, timeout=seconds)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +37,10 @@ from tests.support.listeners import (
     Credentials,
     Federation,
     RunningNode,
+    at_node,
     call,
     echo,
     gateway_of,
-    running_node,
     system_of,
 )
 
@@ -54,14 +53,6 @@ def federation(tmp_path: Path) -> Federation:
 @pytest.fixture
 def partner(federation: Federation) -> Credentials:
     return federation.issue(gateway_of("hk"))
-
-
-def at_node(federation: Federation, test: Callable[[RunningNode], Awaitable[None]], **options: Any) -> None:
-    async def run() -> None:
-        async with running_node(federation, **options) as node:
-            await test(node)
-
-    asyncio.run(asyncio.wait_for(run(), 30))
 
 
 async def failure(awaitable: Any) -> GatewayError:
