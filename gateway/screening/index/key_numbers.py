@@ -46,6 +46,8 @@ class KeyKind(IntEnum):
     IDENTIFIER = 20
     HAN_IN_LINE = 21
     LETTERS_IN_LINE = 22
+    HAN_ONSETS = 23
+    INITIALS = 24
 
 
 _KIND_MASK = 31

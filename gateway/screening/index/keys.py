@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from functools import cache, lru_cache
+from itertools import product
 
 from gateway.screening.index.key_numbers import (
     FIRST,
@@ -32,7 +33,7 @@ from gateway.screening.persons.surnames import surname_pivots
 from gateway.screening.plain import plain_keys
 from gateway.screening.prepared_name import PreparedName
 from gateway.screening.text.phonetic_key import phonetic_key
-from gateway.screening.text.sounds import SYLLABLES, RomanisationScheme, pivots
+from gateway.screening.text.sounds import SYLLABLES, RomanisationScheme, initials_of, letter_mask, onsets, pivots
 
 MAX_KEY_WORDS = 5
 """Enough for names of up to nine words with two thirds in common: at most three of five can be missing."""
@@ -74,6 +75,7 @@ def _person_index_keys(variant: PersonVariant) -> set[int]:
         if reading.given and reading.scheme >= 0:
             kind = KeyKind.SPOKEN_INITIALS if reading.given_masks[-1] else KeyKind.WRITTEN_INITIALS
             spellings.add(_initials(kind, reading))
+        spellings.update(_onsets(reading) if variant.han else _latin_initials(reading))
         western = _western(reading)
         spellings.update(on_other_side(western) if reading.given else western)
     return spellings
@@ -88,6 +90,7 @@ def _person_query_keys(variant: PersonVariant) -> set[int]:
             spellings.add(_initials(KeyKind.WRITTEN_INITIALS, reading))
             if not reading.given_masks[-1]:
                 spellings.add(_initials(KeyKind.SPOKEN_INITIALS, reading))
+        spellings.update(_han_initials(reading) if variant.han else _initials_onsets(reading))
         western = _western(reading)
         spellings.update(western if reading.given else on_both_sides(western))
     return spellings
@@ -151,6 +154,48 @@ def _by_letter() -> dict[str, tuple[int, ...]]:
 
 def _initials(kind: KeyKind, reading: NameReading) -> int:
     return text_number(kind, f"{reading.surname}." + "".join([syllable[0] for syllable in reading.given]))
+
+
+def _onsets(reading: NameReading) -> list[int]:
+    """Of a Han name, for queries with initials."""
+    choices = list(map(onsets, reading.given_masks))
+    return _onset_keys(reading, choices) if all(choices) else []
+
+
+def _initials_onsets(reading: NameReading) -> list[int]:
+    """Of a name with initials, for Han names in the index."""
+    if all(reading.given_masks):
+        return []
+    scheme = RomanisationScheme(reading.scheme)
+    given = zip(reading.given, reading.given_masks, strict=True)
+    return _onset_keys(reading, [onsets(mask or letter_mask(scheme, letter[0])) for letter, mask in given])
+
+
+def _onset_keys(reading: NameReading, choices: list[tuple[str, ...]]) -> list[int]:
+    begun = list(_surname_hashes(reading.surname_mask | reading.maiden_mask))
+    for choice in choices:
+        begun = [before * FIRST + onset for before in begun for onset in hashes(choice)]
+    return numbers(KeyKind.HAN_ONSETS, begun) if choices else []
+
+
+def _han_initials(reading: NameReading) -> set[int]:
+    """Of a Han name, for names with initials in the index."""
+    found: set[int] = set()
+    for scheme in (RomanisationScheme.MAINLAND, RomanisationScheme.CANTONESE, RomanisationScheme.WADE_GILES):
+        letters = ["".join(each) for each in product(*(initials_of(mask, scheme) for mask in reading.given_masks))]
+        found.update(_initial_keys(reading, letters))
+    return found
+
+
+def _latin_initials(reading: NameReading) -> Iterable[int]:
+    """Of a name with initials, for Han queries."""
+    return () if all(reading.given_masks) else _initial_keys(reading, ["".join([g[0] for g in reading.given])])
+
+
+def _initial_keys(reading: NameReading, letters: Iterable[str]) -> Iterator[int]:
+    for text in filter(None, letters):
+        for surname in surname_pivots(reading.surname_mask | reading.maiden_mask):
+            yield text_number(KeyKind.INITIALS, f"{surname}.{text}")
 
 
 def _western(reading: NameReading) -> list[int]:

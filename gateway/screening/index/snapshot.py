@@ -25,7 +25,7 @@ from gateway.screening.index.index import NameIndex
 from gateway.screening.index.runs import SortedRun
 
 MAGIC = b"gateway screening index 1\n"
-RULES = 8
+RULES = 9
 """Raise it whenever names are read or keyed differently."""
 
 _DIGEST_BYTES = 32

@@ -116,6 +116,9 @@ class _Word(NamedTuple):
     kinds: tuple[bool, ...]  # True: perhaps Western; False: perhaps syllables
 
 
+_HYPHENATED = re.compile(r"[A-Z][a-z]+-[a-z]")
+"""A given name as Taiwan writes it (Chung-mou): read in Wade-Giles also where it may be Cantonese."""
+
 _GAPS = re.compile(r"[\s,.;/·•()]+")
 
 
@@ -126,7 +129,7 @@ def _latin_words(text: str) -> list[_Word]:
     marked = _marked(groups)
     kept = []
     for number, group in enumerate(groups):
-        of_group = _words_of(group)
+        of_group = _initials(group) or _words_of(group)
         for word, kinds in of_group:
             allowed = word in surname_words if surname_words else group in marked
             kept.append(_Word(word, number, len(of_group) == 1, allowed, kinds))
@@ -135,8 +138,22 @@ def _latin_words(text: str) -> list[_Word]:
 
 def _marked(groups: list[str]) -> list[str]:
     """One or two among others."""
-    capitals = [g for g in groups if g.isupper() and max((len(word) for word, _ in _words_of(g)), default=0) > 1]
+    capitals = [g for g in groups if g.isupper() and not _initials(g) and any(len(w) > 1 for w, _ in _words_of(g))]
     return capitals if 0 < len(capitals) <= 2 and len(capitals) < len(groups) else groups
+
+
+_TITLES = frozenset({"dr", "jr", "md", "mr", "ms", "sr", "st"})
+
+
+@lru_cache(maxsize=65_536)
+def _initials(group: str) -> tuple[tuple[str, tuple[bool, ...]], ...]:
+    """Two initials joined (CK, T.W), each as a word; none if the letters are a word."""
+    letters = latin_letters(group)
+    if len(letters) != 2 or not letters.isalpha() or not group.isupper():
+        return ()
+    if letters in ANY_SPELLING or letters in _TITLES or letters in WESTERN or splits(letters):
+        return ()
+    return tuple((letter, _kinds(letter)) for letter in letters)
 
 
 @lru_cache(maxsize=65_536)
@@ -160,7 +177,9 @@ def _latin_readings(text: str) -> list[NameReading]:
     found: dict[tuple[RomanisationScheme, str, _Rest], None] = {}
     full: set[int] = set()
     for scheme, superseding in _SCHEMES if spans else ():
-        if not full.isdisjoint(superseding):
+        if not full.isdisjoint(superseding) and not (
+            scheme == RomanisationScheme.WADE_GILES and _HYPHENATED.search(text)
+        ):
             continue
         surnames = BY_SPELLING[scheme]
         for surname, arrangements in spans:

@@ -10,7 +10,7 @@ from functools import partial
 from gateway.screening.persons.reading import HAN, NameReading, PersonVariant, joined, sorted_words, telling
 from gateway.screening.result import Explanation, MatchClass, RawPart, TokenMatch, Verdict, same_han, score_of, weigh
 from gateway.screening.text.phonetic_key import phonetic_key
-from gateway.screening.text.sounds import SCHEME_NAMES, RomanisationScheme
+from gateway.screening.text.sounds import SCHEME_NAMES, RomanisationScheme, letter_mask
 
 SURNAME_WEIGHT = 0.4
 GIVEN_WEIGHT = 0.6
@@ -116,11 +116,19 @@ def _can_agree(one: NameReading, other: NameReading) -> bool:
         if left and right:
             if not left & right:
                 return False
-        elif mine[0] != yours[0] or HAN in (one.scheme, other.scheme) or one.surname != other.surname:
+        elif not _initial_agrees(one, other, mine, yours, left | right):
             return False
     if not one.given:
         return bool(one.surname_mask & other.surname_mask) and _western(one, other) > 0
     return _surname(one, other) > 0
+
+
+def _initial_agrees(one: NameReading, other: NameReading, mine: str, yours: str, sounds: int) -> bool:
+    """Of a Han character under the initial's scheme; between Latin names of an equal letter and surname."""
+    if HAN not in (one.scheme, other.scheme):
+        return mine[0] == yours[0] and one.surname == other.surname
+    scheme, letter = (other.scheme, yours) if one.scheme == HAN else (one.scheme, mine)
+    return bool(sounds & letter_mask(RomanisationScheme(scheme), letter[0]))
 
 
 def _married_surname(one: NameReading, other: NameReading) -> bool:
@@ -208,7 +216,7 @@ def _tokens(one: NameReading, other: NameReading) -> list[TokenMatch]:
         masks = zip(one.given, other.given, one.given_masks, other.given_masks, strict=True)
         for mine, yours, left, right in masks:
             known = bool(left and right)
-            rule = _rule(one, other, "syllable", mine, yours) if known else "initial"
+            rule = _rule(one, other, "syllable", mine, yours) if known else _initial_rule(one, other, mine, yours)
             tokens.append(TokenMatch(mine, yours, rule, _agreement(one, other, mine, yours) if known else INITIAL))
     else:
         tokens.append(TokenMatch(" ".join(one.given), " ".join(other.given), "given name absent in one", 0.0))
@@ -230,6 +238,13 @@ def _rule(one: NameReading, other: NameReading, what: str, mine: str, yours: str
         return f"same Latin {what}"
     schemes = f"{SCHEME_NAMES[RomanisationScheme(one.scheme)]} and {SCHEME_NAMES[RomanisationScheme(other.scheme)]}"
     return f"{what} of one Han character by {schemes}"
+
+
+def _initial_rule(one: NameReading, other: NameReading, mine: str, yours: str) -> str:
+    if HAN not in (one.scheme, other.scheme):
+        return "initial"
+    han, latin = (mine, other) if one.scheme == HAN else (yours, one)
+    return f"initial of {han} by {SCHEME_NAMES[RomanisationScheme(latin.scheme)]}"
 
 
 def _by_words(query: PersonVariant, candidate: PersonVariant) -> Verdict | None:

@@ -6,13 +6,15 @@ Surnames are narrower than sounds: Ng is 吳 or 伍 alone.
 from __future__ import annotations
 
 import csv
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
+from itertools import product
 
 from gateway.screening.text import romanisation
 from gateway.screening.text.normalisation import simplified, words
-from gateway.screening.text.sounds import RomanisationScheme, cantonese, pivot
+from gateway.screening.text.sounds import RomanisationScheme, cantonese, mandarin, pivot
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,22 +30,33 @@ def _listed(cell: str) -> frozenset[str]:
     return frozenset("".join(words(spelling)) for spelling in cell.split("|") if spelling)
 
 
+def _pinyin(spelling: str) -> str:
+    """Toneless, v for ü."""
+    return "".join(words(spelling.lower().replace("ü", "v")))
+
+
+def _compound(scheme: Callable[[str], frozenset[str]], syllables: list[str]) -> frozenset[str]:
+    return frozenset(map("".join, product(*map(scheme, syllables))))
+
+
 def _surname(row: dict[str, str]) -> Surname:
     han = tuple(dict.fromkeys(simplified(variant) for variant in row["hans"].split("|")))
-    spoken = ["".join(words(p)).replace("ü", "v") for p in row["pinyin"].split("|")]
-    spoken_south = "".join((cantonese(c) or (c,))[0] for c in row["hant"])
-    single = len(han[0]) == 1
-    wade_giles = frozenset[str]().union(*(romanisation.wade_giles(p) for p in spoken)) if single else frozenset[str]()
-    hong_kong = _listed(row["hk"]) or (romanisation.hong_kong(spoken_south) if single else frozenset())
-    macao = _listed(row["macao"]) or (romanisation.macao(spoken_south) if single else frozenset())
+    spoken = [_pinyin(spelling) for spelling in row["pinyin"].split("|")]
+    spoken_south = [(cantonese(c) or (c,))[0] for c in row["hant"]]
+    if len(han[0]) == 1:
+        wade_giles = frozenset[str]().union(*map(romanisation.wade_giles, spoken))
+    else:
+        wade_giles = _compound(romanisation.wade_giles, [(mandarin(c) or (c,))[0] for c in row["hant"]])
+    hong_kong = _listed(row["hk"]) or _compound(romanisation.hong_kong, spoken_south)
+    macao = _listed(row["macao"]) or _compound(romanisation.macao, spoken_south)
     by_scheme = {
-        RomanisationScheme.MAINLAND: frozenset(spoken),
+        RomanisationScheme.MAINLAND: frozenset[str]().union(*map(romanisation.mainland, spoken)),
         RomanisationScheme.HONG_KONG: hong_kong,
         RomanisationScheme.MACAO: macao,
         RomanisationScheme.WADE_GILES: wade_giles,
         RomanisationScheme.CANTONESE: hong_kong | macao,
     }
-    return Surname(han, pivot(spoken_south), tuple(by_scheme[scheme] for scheme in RomanisationScheme))
+    return Surname(han, pivot("".join(spoken_south)), tuple(by_scheme[scheme] for scheme in RomanisationScheme))
 
 
 def _load() -> tuple[Surname, ...]:

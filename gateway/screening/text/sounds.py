@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Iterator
 from enum import IntEnum
 from functools import cache, lru_cache
 from importlib import resources
@@ -41,7 +42,7 @@ _MAX_READINGS = 3
 """Later ones are rare."""
 
 
-_VOWEL = re.compile(r"[aeiou]|^t?sz$")
+_VOWEL = re.compile(r"[aeiou]|^t?sz$|^[ln]v$")
 _ONSET = re.compile(r"(ng(?=[aeiou])|gw|kw|[bpdtgkzc]?)(.+)")
 _UNWRITTEN = {"ng": "", "gw": "kw", "g": "k", "d": "t", "b": "p", "z": "c"}
 
@@ -175,6 +176,42 @@ SCHEMES_OF = _schemes_by_spelling()
 """Spelling → schemes (bits)."""
 MAX_SYLLABLE = 6
 """Letters of the longest syllable."""
+
+
+@cache
+def letter_mask(scheme: RomanisationScheme, letter: str) -> int:
+    """Mask of an initial: every sound that a scheme spells with this first letter."""
+    mask = 0
+    for spelling, sounds in SYLLABLES[scheme].items():
+        if spelling[0] == letter:
+            mask |= sounds
+    return mask
+
+
+@lru_cache(maxsize=16_384)
+def initials_of(mask: int, scheme: RomanisationScheme) -> tuple[str, ...]:
+    """First letters of all spellings of the sounds of a mask by a scheme."""
+    return tuple(sorted({spelling[0] for spelling in _spelt_by(mask, scheme)}))
+
+
+def _spelt_by(mask: int, scheme: RomanisationScheme) -> Iterator[str]:
+    while mask:
+        lowest = mask & -mask
+        yield from spellings(SOUND_PAIRS[lowest.bit_length() - 1], scheme)
+        mask ^= lowest
+
+
+@lru_cache(maxsize=16_384)
+def onsets(mask: int) -> tuple[str, ...]:
+    """How the sounds of a mask begin in Mandarin and Cantonese, in a few classes: those of an initial's mask have one
+    in common with those of every character that it may stand for."""
+    found = set()
+    while mask:
+        lowest = mask & -mask
+        spoken, cantonese_reading = SOUND_PAIRS[lowest.bit_length() - 1]
+        found.add(f"{spoken[0]}{pivot(cantonese_reading)[0]}")
+        mask ^= lowest
+    return tuple(sorted(found))
 
 
 @lru_cache(maxsize=65_536)

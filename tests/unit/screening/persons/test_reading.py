@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 
 from gateway.screening.compare import compare_texts
+from gateway.screening.persons.surnames import BY_HAN, SURNAMES
 from gateway.screening.result import MatchClass, NameKind, Thresholds
 from tests.support.names import WrittenPerson, WrittenTwice, persons, persons_written_twice
 
@@ -64,6 +66,52 @@ def test_thresholds_belong_to_the_list() -> None:
 
 def test_a_surname_written_in_two_ways_is_strong() -> None:
     assert compare_texts("蕭偉明", "肖伟明", NameKind.PERSON).match_class == MatchClass.STRONG
+
+
+COMMON = (
+    "王李张刘陈杨黄赵吴周徐孙马朱胡郭何林高罗郑梁谢宋唐许韩邓冯曹彭曾肖田董潘袁蔡蒋余于杜叶程魏苏吕丁任卢姚沈钟姜崔谭陆范汪廖石金韦贾夏付"
+    "方邹熊白孟秦邱侯江尹薛闫段雷龙黎史陶贺毛郝顾龚邵万覃武钱戴严莫孔向常汤康易乔赖文樊兰殷施洪翟安颜倪牛温芦季俞章鲁葛伍申尤毕聂丛焦柳邢"
+    "岳齐梅庄辛管祝左涂谷祁时舒耿卜路詹关苗凌费纪靳盛童欧甄项曲成游阳裴席卫查屈鲍位霍翁隋植甘景薄单包司柏宁柯阮桂闵解强柴华车冉房边辜吉"
+    "饶刁瞿戚丘古米池滕晋苑邬臧畅宫来苟全褚廉简娄盖符奚木穆党燕郎邸冀谈姬屠连郜晏栾郁商蒙计喻揭窦迟宇敖糜鄢冷卓花仇艾蓝都巩稽井练仲乐虞"
+    "卞封竺冼原官衣楚佟栗匡宗应台巫鞠僧桑荆谌银扬明沙伏岑习胥保和蔺水云昌凤牟亓郇盘麦候佘闻党"
+)
+"""The most common surnames of the mainland's statistics."""
+
+
+def test_every_common_surname_is_read_in_pinyin_and_by_its_sound_in_hong_kong_and_macao() -> None:
+    for character in COMMON:
+        for scheme, given_name in ((0, "Weiming"), (1, "Wai Ming"), (2, "Vai Meng")):
+            spelt = sorted(SURNAMES[BY_HAN[character].bit_length() - 1].spellings[scheme])
+            for surname in spelt:
+                found = compare_texts(f"{character}伟明", f"{surname.title()} {given_name}", NameKind.PERSON)
+                assert found.match_class == MatchClass.COMPATIBLE, (character, surname)
+
+
+@pytest.mark.parametrize("latin", ["Lv Liang", "LYU Liang", "Lu Liang", "Lü Liang"])
+def test_ue_is_written_u_v_or_yu(latin: str) -> None:
+    assert compare_texts("吕梁", latin, NameKind.PERSON).match_class == MatchClass.COMPATIBLE
+    assert compare_texts("李旭绿", "Li Xulv", NameKind.PERSON).match_class == MatchClass.COMPATIBLE
+
+
+INITIALS = ("C.K. Lam", "CK Lam", "LAM CK", "Lam C K", "Lam, C.K.", "Peter C.K. Lam", "Z.Q. Lin", "Lin ZQ")
+
+
+@pytest.mark.parametrize("latin", INITIALS)
+def test_initials_agree_with_han_by_one_scheme_and_in_order(latin: str) -> None:
+    assert compare_texts("林志強", latin, NameKind.PERSON).match_class == MatchClass.COMPATIBLE
+    assert compare_texts("陳志強", latin, NameKind.PERSON).match_class == MatchClass.NONE
+    assert compare_texts("林国明", latin, NameKind.PERSON).match_class == MatchClass.NONE
+
+
+def test_initials_in_another_order_or_by_another_scheme_than_the_surname_are_none() -> None:
+    for latin in ("K.C. Lam", "KC Lam", "Z.Q. Lam", "Lin C.K.", "Lam C."):
+        assert compare_texts("林志強", latin, NameKind.PERSON).match_class == MatchClass.NONE, latin
+
+
+def test_an_initial_says_its_character_and_scheme() -> None:
+    assert _rules("林志強", "CK Lam")[1:] == [
+        "initial of 志 by Hong Kong romanisation", "initial of 强 by Hong Kong romanisation",
+    ]  # fmt: skip
 
 
 def test_hostile_texts_are_read_in_bounded_time() -> None:

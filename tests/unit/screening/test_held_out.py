@@ -1,0 +1,41 @@
+"""Pairs that the rules weren't written with: accuracy by group, and keys that find every pair.
+
+The bounds lie below what `python -m bench.names` measures; docs/screening.md has the figures.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.screening.compare import compare, compare_texts
+from gateway.screening.index.keys import index_keys, query_keys
+from gateway.screening.prepared_name import prepare
+from gateway.screening.result import MatchClass
+from gateway.screening.text.normalisation import has_han
+from tests.support.names import balanced_accuracy, held_out_pairs
+
+PARTS = ("tuning", "sealed")
+
+
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize(("group", "least"), [("person", 0.95)])
+def test_pairs_beyond_those_of_the_rules_are_told_apart(part: str, group: str, least: float) -> None:
+    outcomes = []
+    for pair in held_out_pairs(part)[group]:
+        outcomes.append((pair.same, compare_texts(pair.a, pair.b, pair.name_kind).match_class > MatchClass.NONE))
+    assert len(outcomes) >= 100
+    assert balanced_accuracy(outcomes) >= least
+
+
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("group", ["person"])
+def test_a_key_finds_every_pair_that_compares_and_latin_never_says_more(part: str, group: str) -> None:
+    missed, certain = 0, 0
+    for pair in held_out_pairs(part)[group]:
+        a, b = prepare(pair.a, pair.name_kind), prepare(pair.b, pair.name_kind)
+        found, back = compare(a, b), compare(b, a)
+        assert (found.match_class, found.score) == (back.match_class, back.score)
+        certain += found.match_class > MatchClass.COMPATIBLE and not (has_han(pair.a) and has_han(pair.b))
+        if found.match_class > MatchClass.NONE:
+            missed += not (query_keys(a) & index_keys(b) and query_keys(b) & index_keys(a))
+    assert (missed, certain) == (0, 0)
