@@ -22,6 +22,9 @@ SUBJECTS_PER_UNIT = 1
 BYTES_PER_UNIT = 8 * 1024
 """What costs as much as a small call, about 0.4 ms of a processor."""
 
+UNITS_PER_CHANGE = 4
+"""What a change costs in small calls: a commit, and its way to a partner (ADR 12)."""
+
 
 def _owe_nothing(_units: float) -> None:
     return
@@ -33,6 +36,7 @@ class Call:
 
     Attributes:
         recorded: whether the call has an audit event.
+        changes: whether it has one of a change.
         purpose, case_reference, subject_ids, basis: defaults for all its events, set by `concerns`.
         content_digest, content_bytes: SHA-256 in hexadecimal and size of what it brought; in events of its refusal.
         owe: adds units to the caller's debt (pacing).
@@ -44,6 +48,7 @@ class Call:
     audit: AuditSink
     time_ms: Callable[[], int]
     recorded: bool = False
+    changes: bool = False
     purpose: str = ""
     case_reference: str = ""
     subject_ids: tuple[str, ...] = ()
@@ -57,14 +62,16 @@ class Call:
         """Keeps the digest of what is kept nowhere else if the call is refused."""
         self.content_digest, self.content_bytes = sha256(content).hexdigest(), len(content)
 
-    def charge(self, *, rows: int = 0, subjects: int = 0, size: int = 0) -> None:
+    def charge(self, *, rows: int = 0, subjects: int = 0, size: int = 0, changes: int = 0) -> None:
         """Adds what the call costs besides being a call; the caller's next calls wait for what is above its allowance.
 
         Args:
             rows, size: items and bytes received or sent; the interceptor charges those of all messages.
             subjects: screened.
+            changes: calls that changed something.
         """
         units = rows / ROWS_PER_UNIT + subjects / SUBJECTS_PER_UNIT + size / BYTES_PER_UNIT
+        units += changes * UNITS_PER_CHANGE
         free = min(units, self.allowance)
         self.allowance -= free
         if units > free:
@@ -118,6 +125,7 @@ class Call:
             )
         )
         self.recorded = True
+        self.changes = self.changes or not repeatable
 
 
 _CURRENT: ContextVar[Call] = ContextVar("gateway_call")

@@ -124,6 +124,7 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):
         except Exception as error:
             await self._fail(call, context, error)
         finally:
+            call.charge(changes=call.changes)
             self._policy.end(call, turn)
 
     def _held(self, call: Call, context: Context, answer: bytes) -> bytes:

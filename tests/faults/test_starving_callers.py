@@ -16,7 +16,7 @@ from hyperframe.frame import RstStreamFrame
 
 from bench.attacks.attack import KeyPair, Target
 from bench.attacks.http2 import RefusedError, connection
-from gateway.rpc.calls import current_call
+from gateway.rpc import calls
 from gateway.rpc.fairness import pacing
 from gateway.rpc.fairness.abandoned_calls import ABANDONED_BURST
 from gateway.rpc.fairness.limits import Limits
@@ -80,7 +80,7 @@ async def costly(request: bytes) -> bytes:
     """Large calls compute in a thread and answer with a page; small ones echo."""
     if request.startswith(b"large"):
         await asyncio.to_thread(compute)
-        current_call().charge(rows=1_000)
+        calls.current_call().charge(rows=1_000)
     return request
 
 
@@ -127,6 +127,31 @@ def test_a_caller_with_many_costly_calls_leaves_the_node_to_the_others(
         assert set(answers) <= {"OK", "RESOURCE_EXHAUSTED"}
 
     at_node(federation, test, permissions={**PERMISSIONS, f"/{SERVICE}/Unlisted": LARGE})
+
+
+def test_a_call_that_changes_something_costs_its_caller_more(
+    federation: Federation, attacker: Credentials, other: Credentials, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calls, "UNITS_PER_CHANGE", 1_000_000)  # more than a caller may owe: its next call is refused
+
+    async def changing(request: bytes) -> bytes:
+        if request == b"change":
+            calls.current_call().record()
+        return request
+
+    async def test(node: RunningNode) -> None:
+        node.handlers.behaviour = changing
+        attacking, asking = node.channel(attacker, node.peer), node.channel(other, node.peer)
+        for _ in range(10):
+            await small_calls(asking, 5)
+            await call(attacking, b"read")
+        await call(attacking, b"change")
+        await small_calls(asking, 5)
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await call(attacking, b"read")
+        assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+    at_node(federation, test)
 
 
 @pytest.mark.parametrize("method", ["Nothing", "Unlisted"], ids=["unknown", "denied"])

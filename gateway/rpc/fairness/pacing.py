@@ -56,7 +56,7 @@ MAX_WAIT_S = 20.0
 TICK_S = 0.05
 """Longest interval between looks at what a waiting caller owes, in seconds."""
 
-REFUSALS_PER_S = 50.0
+REFUSALS_PER_S = 20.0
 REFUSAL_BURST = 100.0
 """Refusals of one caller that are answered at once; later ones are held back to REFUSALS_PER_S, so that the calls that
 a connection may have open bound how fast it can be refused. A refusal costs as much as a small call.
@@ -90,8 +90,21 @@ class _Mean:
 
 
 @dataclass(slots=True)
+class _OpenCalls:
+    """Prompt calls that wait for their answers now."""
+
+    count: int = 0
+    began_s: float = 0.0  # the sum of their times
+
+    def waited_s(self, now_s: float) -> float:
+        """The sum of what they have waited, at most LONGEST_COUNTED_S each on the average."""
+        return min(self.count * now_s - self.began_s, self.count * LONGEST_COUNTED_S)
+
+
+@dataclass(slots=True)
 class _Caller:
     prompt: _Mean = field(default_factory=_Mean)
+    open: _OpenCalls = field(default_factory=_OpenCalls)
     running: int = 0
     running_weight: float = 0.0
     many_at_s: float = -math.inf
@@ -154,6 +167,8 @@ class CallPacer:
         state.running += 1
         if prompt:
             state.running_weight += weight  # of the others' when it was granted
+            state.open.count += 1
+            state.open.began_s += now_s
         return Turn(caller, weight, prompt, now_s)
 
     def leave(self, turn: Turn, *, unspent: float = 0.0) -> None:
@@ -162,6 +177,8 @@ class CallPacer:
         state.running -= 1
         state.running_weight -= turn.weight
         if turn.prompt:
+            state.open.count -= 1
+            state.open.began_s -= turn.began_s
             self._count_wait(state, turn)
         elif unspent > 0:
             state.debt = max(0.0, state.debt - unspent)
@@ -267,9 +284,18 @@ class CallPacer:
         elapsed_s, state.paid_at_s = now_s - state.paid_at_s, now_s
         state.debt = 0.0 if rate is None else max(0.0, state.debt - elapsed_s * rate)
 
+    def _open_s(self, but: _Caller, now_s: float) -> float:
+        """What the open calls of other callers without a batch have waited: known before they are answered."""
+        return sum(
+            state.open.waited_s(now_s)
+            for state in self._callers.values()
+            if state.open.count and state is not but and now_s - state.many_at_s > WINDOW_S
+        )
+
     def _units_per_s(self, state: _Caller, now_s: float) -> float | None:
         """What this caller's batches may use; None for all while nobody else calls."""
         others = self._prompt.at(now_s) - state.prompt.at(now_s)
+        others += self._open_s(state, now_s) / WINDOW_S
         if others < IDLE:
             return None
         share = max(LEAST_SHARE, 1.0 - others / BUSY)

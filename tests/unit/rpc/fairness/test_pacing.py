@@ -79,6 +79,21 @@ def test_a_batch_beside_others_goes_on_slowly_and_in_order_and_the_others_wait_f
     paced(test)
 
 
+def test_a_call_of_another_caller_slows_a_batch_before_it_is_answered() -> None:
+    async def test(pacer: CallPacer) -> None:
+        first, answered = batch(pacer, "many", MANY)
+        await asyncio.gather(*first)
+        waits = await pacer.enter("few")  # and nothing of it is answered yet
+        await asyncio.sleep(0.3)
+        tasks, answered = batch(pacer, "many", MANY)
+        await asyncio.sleep(0.05)
+        assert len(answered) < MANY / 4
+        pacer.leave(waits)
+        await cancelled(tasks)
+
+    paced(test)
+
+
 def test_two_batches_alone_are_left_to_the_fair_queues() -> None:
     async def test(pacer: CallPacer) -> None:
         async def waves(caller: str) -> None:
