@@ -54,13 +54,20 @@ class GatewayError(Exception):
     ways_out: ClassVar[Mapping[str, str]] = {}
 
     def __init__(
-        self, message: str, *, metadata: Mapping[str, str] | None = None, retry_after_s: float | None = None
+        self,
+        message: str,
+        *,
+        metadata: Mapping[str, str] | None = None,
+        retry_after_s: float | None = None,
+        way_out: str = "",
     ) -> None:
         super().__init__(message)
         self.message = message
         self.metadata: Mapping[str, str] = dict(metadata or {})
         if self.metadata.get("about") in self.ways_out:
             self.way_out = self.ways_out[self.metadata["about"]]
+        if way_out:
+            self.way_out = way_out
         self.retry_after_s = retry_after_s
 
 
@@ -263,6 +270,14 @@ class ConfigurationError(GatewayError):
     reason = "CONFIGURATION"
     kind = Kind.FAILED_PRECONDITION
     way_out = "Correct the named setting; `gateway doctor` checks all of them."
+
+
+class OptionError(GatewayError):
+    """An argument or option of a command, or what a person typed elsewhere, isn't what it must be."""
+
+    reason = "USAGE"
+    kind = Kind.INVALID_ARGUMENT
+    way_out = "Correct it; the command's --help lists its options, with an example."
 
 
 class DirectoryError(ConfigurationError):

@@ -14,7 +14,10 @@ from gateway.alerts.rules import AlertStatus, Side
 from gateway.alerts.tables import AlertEventRow, AlertRow
 from gateway.alerts.tables import alerts as alerts_table
 from gateway.contract.filters import (
+    EQUAL,
+    ORDERED,
     Term,
+    compared,
     decode_page_token,
     encode_page_token,
     invalid_value,
@@ -42,17 +45,16 @@ MAX_STEPS = 1_000
 _Copy: TypeAlias = tuple[AlertRow, bytes]
 _Event: TypeAlias = tuple[AlertEventRow, str, bytes]
 
-_EQUAL = ("=",)
-_ORDERED = ("=", "<", "<=", ">", ">=")
 _FIELDS = {
-    "status": _EQUAL,
-    "priority": _EQUAL,
-    "publisher": _EQUAL,
-    "recipient": _EQUAL,
-    "direction": _EQUAL,
-    "purpose": _EQUAL,
-    "case_reference": _EQUAL,
-    "published_at": _ORDERED,
+    "status": EQUAL,
+    "priority": EQUAL,
+    "publisher": EQUAL,
+    "recipient": EQUAL,
+    "direction": EQUAL,
+    "purpose": EQUAL,
+    "case_reference": EQUAL,
+    "published_at": ORDERED,
+    "alert_id": ORDERED,
 }
 _VALUES = {"status": tuple(AlertStatus), "priority": ("A", "B", "C"), "direction": ("in", "out")}
 
@@ -145,17 +147,8 @@ def _condition(term: Term) -> ColumnElement[bool]:
         raise invalid_value(term, f"one of {', '.join(allowed)}")
     column = alerts_table.c[term.field]
     value: str | int = term.value if term.field != "published_at" else unix_ms(term)
-    match term.operator:
-        case "<":
-            return column < value
-        case "<=":
-            return column <= value
-        case ">":
-            return column > value
-        case ">=":
-            return column >= value
-        case _:
-            return column == value
+    condition: ColumnElement[bool] = compared(column, term, value)
+    return condition
 
 
 def _alert(payload: bytes) -> alert_pb2.Alert | None:

@@ -10,20 +10,21 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from datetime import UTC, date, datetime
 from enum import Enum
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated, Any, NoReturn, ParamSpec, TypeVar
+from typing import Annotated, Any, Literal, NoReturn, ParamSpec, TypeVar
 
 import typer
 
+from gateway.cli.cell_texts import CellTexts, rfc3339
 from gateway.cli.help import translated_help
 from gateway.errors import ConfigurationError, DocumentInvalidError, GatewayError, InvalidRequestError, Kind
 from gateway.translation.messages import SOURCE, in_language, language, listed
 from gateway.translation.messages import gettext as _
-from gateway.translation.plain_text import printable, printable_json, printable_line
+from gateway.translation.plain_text import printable_json, printable_line
 
 EXIT_OK = 0
 EXIT_FAILED = 1
@@ -43,7 +44,7 @@ R = TypeVar("R")
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Output:
     """Prints data on stdout, as tables or as one JSON document; notes for people on stderr.
 
@@ -51,26 +52,59 @@ class Output:
     """
 
     as_json: bool = False
+    _printed: bool = field(default=False, init=False)
 
     def table(
-        self, title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], *, data: object = None
+        self,
+        title: str,
+        columns: Sequence[str],
+        rows: Iterable[Sequence[object]],
+        *,
+        data: object = None,
+        minor: Sequence[str] = (),
     ) -> None:
-        """Prints rows; with --json `data`, or else an object per row."""
+        """Prints rows; with --json `data`, or else an object per row.
+
+        `minor` columns are left out where the width doesn't suffice, the first of them first, and named below.
+        """
         cells = [tuple(row) for row in rows]
         if self.as_json:
             self.json(
                 data if data is not None else [dict(zip(map(json_key, columns), row, strict=True)) for row in cells]
             )
             return
-        shown = [tuple(map(_shown, row)) for row in cells]
-        _terminal().print_table(_shown(title), [_shown(_(column)) for column in columns], shown)
+        self._separate()
+        terminal, texts = _terminal(), _texts("minute")
+        fitted = terminal.print_table(
+            texts.shown(title),
+            [texts.shown(_(column)) for column in columns],
+            [tuple(map(texts.shown, row)) for row in cells],
+            minor=[texts.shown(_(column)) for column in minor],
+            empty=_("none"),
+        )
+        self._remark(_remarks(texts, fitted.left_out, shortened=fitted.shortened))
 
     def facts(self, title: str, facts: Mapping[str, object], *, data: object = None) -> None:
         """Prints names with values; with --json `data`, or else one object."""
         if self.as_json:
             self.json(data if data is not None else {json_key(name): value for name, value in facts.items()})
             return
-        _terminal().print_facts(_shown(title), {_shown(_(name)): _shown(value) for name, value in facts.items()})
+        self._separate()
+        texts = _texts("second")
+        _terminal().print_facts(
+            texts.shown(title), {texts.shown(_(name)): texts.shown(value) for name, value in facts.items()}
+        )
+        self._remark(_remarks(texts))
+
+    def _separate(self) -> None:
+        """Prints an empty line between two tables."""
+        if self._printed:
+            _terminal().print_blank()
+        self._printed = True
+
+    def _remark(self, sentences: Sequence[str]) -> None:
+        if sentences:
+            _terminal().print_remark(" ".join(sentences))
 
     def json(self, data: object) -> None:
         """Prints a JSON document on stdout."""
@@ -219,29 +253,26 @@ def stacked(texts: Iterable[str]) -> str:
     return "\n".join(map(printable_line, texts))
 
 
-def _shown(value: object) -> str:
-    """A value for a cell, harmless; its newlines stay in the cell."""
-    return printable(_text(value))
-
-
 def _shown_line(value: object) -> str:
     """A value for a line, harmless; it can't begin another."""
-    return printable_line(_text(value))
+    return printable_line(CellTexts().text(value))
 
 
-def _text(value: object) -> str:
-    if value is None:
-        return "—"
-    if isinstance(value, bool):
-        return _("yes") if value else _("no")
-    if isinstance(value, str):
-        return value
-    if isinstance(value, datetime):  # JSON has fractions of seconds
-        value = value.replace(microsecond=0)
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return listed(map(_text, value))
-    converted = _jsonable(value) if isinstance(value, (datetime, date, bytes, Enum)) else value
-    return str(converted)
+def _texts(to_the: Literal["minute", "second"]) -> CellTexts:
+    """Texts as they are looked at: whole in pipes and files, short on a screen."""
+    return CellTexts(datetime.now(UTC).astimezone(), to_the=to_the) if _terminal().folds() else CellTexts()
+
+
+def _remarks(texts: CellTexts, left_out: Sequence[str] = (), *, shortened: bool = False) -> list[str]:
+    """What a table leaves unsaid: the zone of its times, its columns and ids."""
+    remarks = [_("Times: {zone}.", zone=texts.zone)] if texts.has_times else []
+    if left_out:
+        remarks.append(_("Left out: {columns}.", columns=listed(left_out)))
+    if shortened:
+        remarks.append(_("Ids are cut: commands take any beginning that only one has."))
+    if left_out or shortened:
+        remarks.append(_("All of it: a wider window, `| less -S` or --json."))
+    return remarks
 
 
 def _jsonable(value: object) -> Any:
@@ -254,7 +285,7 @@ def _jsonable(value: object) -> Any:
 
 
 _JSON_FORMS: tuple[tuple[type | tuple[type, ...], Callable[[Any], Any]], ...] = (
-    (datetime, lambda value: value.astimezone(UTC).isoformat().replace("+00:00", "Z")),  # before date: it is one
+    (datetime, rfc3339),  # before date: it is one
     (date, lambda value: value.isoformat()),
     (bytes, lambda value: value.hex()),
     (Enum, lambda value: value.value),

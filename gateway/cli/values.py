@@ -16,7 +16,7 @@ from gateway.cli.files import read_input
 from gateway.contract.enum_words import words
 from gateway.contract.ids import is_node_name, is_uuid
 from gateway.contract.limits import MAX_PAYLOAD_BYTES
-from gateway.errors import ConfigurationError, InvalidRequestError, MalformedError, Violation
+from gateway.errors import InvalidRequestError, MalformedError, OptionError, Violation
 from gateway.translation.messages import gettext as _
 from gateway.v1.alert_pb2 import AlertReference
 from gateway.v1.alert_service_pb2 import EntryReference
@@ -31,18 +31,18 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
 def value_of(enum: Any, word: str, option: str) -> Any:
-    """The enum's value for a word; raises ConfigurationError with the known words."""
+    """The enum's value for a word; raises OptionError with the known words."""
     known = words(enum)
     value = known.get(word.lower().replace("-", "_"))
     if value is None:
-        raise ConfigurationError(
+        raise OptionError(
             _("{option}: {word!r} isn't one of {known}", option=option, word=word, known=", ".join(known))
         )
     return value
 
 
 def instant(text: str, option: str) -> datetime:
-    """A time: RFC 3339 with its zone, or 30m, 12h, 5d from now; ConfigurationError otherwise."""
+    """A time: RFC 3339 with its zone, or 30m, 12h, 5d from now; OptionError otherwise."""
     if match := _DURATION.fullmatch(text):
         return datetime.now(UTC).replace(microsecond=0) + timedelta(**{_UNITS[match[2]]: int(match[1])})
     try:
@@ -50,7 +50,7 @@ def instant(text: str, option: str) -> datetime:
     except ValueError:
         time = None
     if time is None or time.tzinfo is None:
-        raise ConfigurationError(
+        raise OptionError(
             _(
                 "{option}: {text!r} isn't a time with its zone (2026-01-15T08:00:00+08:00) or a span from now "
                 "(12h, 5d)",
@@ -77,32 +77,29 @@ def shown_time(message: Message, field: str) -> datetime | None:
 
 
 def reference(text: str, own_node: str) -> AlertReference:
-    """A reference to an alert from PUBLISHER/ID, or from the id alone of an own one; ConfigurationError otherwise."""
+    """A reference to an alert from PUBLISHER/ID, or from the id alone of an own one; OptionError otherwise."""
     publisher, _slash, alert_id = text.rpartition("/")
     publisher = publisher or own_node
     if not is_uuid(alert_id) or not is_node_name(publisher):
-        raise ConfigurationError(
-            _(
-                "{text!r} doesn't name an alert: give PUBLISHER/ID as `gateway alert list` shows it, or an own "
-                "alert's id",
-                text=text,
-            )
+        raise OptionError(
+            _("{text!r} doesn't name an alert", text=text),
+            way_out=_("Give PUBLISHER/ID as `gateway alert list` shows it, or the id alone of an own alert."),
         )
     return AlertReference(publisher=publisher, alert_id=alert_id)
 
 
-def own_alert_id(text: str, own_node: str) -> str:
-    """The id of an own alert; ConfigurationError for a partner's."""
-    key = reference(text, own_node)
-    if key.publisher != own_node:
-        raise ConfigurationError(
+def own(alert: AlertReference, own_node: str) -> str:
+    """The id of an own alert; OptionError for a partner's."""
+    if alert.publisher != own_node:
+        raise OptionError(
             _(
-                "{text}: is an alert of {publisher}; only its publisher can do this",
-                text=text,
-                publisher=key.publisher,
-            )
+                "{publisher}/{alert_id} is an alert of {publisher}; only its publisher can do this",
+                publisher=alert.publisher,
+                alert_id=alert.alert_id,
+            ),
+            way_out=_("Answer a partner's alert with `gateway alert ack`, `flag`, `finding` or `ask`."),
         )
-    return key.alert_id
+    return alert.alert_id
 
 
 def as_dict(message: Message) -> dict[str, Any]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import operator
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
+from typing import Any
 
 from gateway.contract.limits import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE
 from gateway.errors import InvalidRequestError, Violation
@@ -18,6 +20,17 @@ MAX_TOKEN_CHARS = 512
 """Longest page token, as in the contract: a longer one could exhaust the stack, or the digits of an integer."""
 
 _TERM = re.compile(r'\s*([a-z_]+)\s*(<=|>=|!=|=|<|>)\s*("(?:[^"\\]|\\.)*"|[^\s"]+)\s*')
+EQUAL = ("=",)
+ORDERED = ("=", "<", "<=", ">", ">=")
+"""Operators of fields that have equality alone, or an order too."""
+
+_COMPARISONS: Mapping[str, Callable[[Any, Any], Any]] = {
+    "=": operator.eq,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
 _AND = re.compile(r"AND\s", re.ASCII)
 
 
@@ -58,16 +71,21 @@ def parse_filter(text: str, fields: Mapping[str, Sequence[str]]) -> list[Term]:
 
 
 def _term(match: re.Match[str], fields: Mapping[str, Sequence[str]]) -> Term:
-    field, operator, value = match.groups()
+    field, relation, value = match.groups()
     if field not in fields:
         raise _invalid(f"there is no field {field!r}; fields are {', '.join(fields)}")
-    if operator not in fields[field]:
-        raise _invalid(f"{field} takes {' '.join(fields[field])}, not {operator}")
+    if relation not in fields[field]:
+        raise _invalid(f"{field} takes {' '.join(fields[field])}, not {relation}")
     if "\0" in value:
         raise _invalid(f"{field}: a value has no NUL character")
     if value.startswith('"'):
         value = re.sub(r"\\(.)", r"\1", value[1:-1])
-    return Term(field, operator, value)
+    return Term(field, relation, value)
+
+
+def compared(column: Any, term: Term, value: str | int) -> Any:
+    """The condition that a column has to the value the relation that the term names."""
+    return _COMPARISONS[term.operator](column, value)
 
 
 def invalid_value(term: Term, expected: str) -> InvalidRequestError:

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from hashlib import file_digest
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
 from gateway.cli.connection import Target, connected
 from gateway.cli.output import JsonOption, Output, reports_errors
-from gateway.cli.values import as_dict, entries, instant, own_alert_id, read_message, reference, timestamp, value_of
+from gateway.cli.short_ids import alert_reference, question_id
+from gateway.cli.values import as_dict, entries, instant, own, read_message, timestamp, value_of
 from gateway.contract.enum_words import choices
 from gateway.translation.messages import N_
 from gateway.translation.messages import gettext as _
@@ -30,6 +31,9 @@ from gateway.v1.alert_pb2 import (
 
 if TYPE_CHECKING:
     from gateway.client import GatewayClient
+
+_Done: TypeAlias = tuple[AlertReference, Any]
+"""The alert of a step, and the gateway's response."""
 
 AlertArgument = Annotated[
     str, typer.Argument(metavar="ALERT", help=_("PUBLISHER/ID, or the id alone of an own alert."), show_default=False)
@@ -63,12 +67,12 @@ def ack(
     Exit codes: 0 done, 1 refused or unreachable, 2 wrong input or a state that doesn't allow it.
     """
 
-    async def work(client: GatewayClient) -> Any:
-        key = reference(alert, client.node_name)
+    async def work(client: GatewayClient) -> _Done:
+        key = await alert_reference(client, alert)
         read = await _revision(client, key, revision)
-        return await client.acknowledge(key, revision=read, case_reference=case_reference, request_id=request_id)
+        return key, await client.acknowledge(key, revision=read, case_reference=case_reference, request_id=request_id)
 
-    _done(as_json, _("Acknowledged"), alert, target.run(work))
+    _done(as_json, _("Acknowledged"), target.run(work))
 
 
 @reports_errors
@@ -95,12 +99,12 @@ def flag(
     """
     why = value_of(FlagReason, reason, "--reason")
 
-    async def work(client: GatewayClient) -> Any:
-        key = reference(alert, client.node_name)
+    async def work(client: GatewayClient) -> _Done:
+        key = await alert_reference(client, alert)
         read = await _revision(client, key, revision)
-        return await client.flag(key, revision=read, reason=why, explanation=explanation, request_id=request_id)
+        return key, await client.flag(key, revision=read, reason=why, explanation=explanation, request_id=request_id)
 
-    _done(as_json, _("Flagged"), alert, target.run(work))
+    _done(as_json, _("Flagged"), target.run(work))
 
 
 @reports_errors
@@ -136,9 +140,9 @@ def ask(
     """
     until = instant(deadline, "--deadline")
 
-    async def work(client: GatewayClient) -> Any:
-        key = reference(alert, client.node_name)
-        return await client.ask(
+    async def work(client: GatewayClient) -> _Done:
+        key = await alert_reference(client, alert)
+        return key, await client.ask(
             key,
             text,
             deadline=until,
@@ -147,8 +151,8 @@ def ask(
             request_id=request_id,
         )
 
-    response = target.run(work)
-    _done(as_json, _("Asked"), alert, response, {N_("Question"): response.question_id})
+    key, response = target.run(work)
+    _done(as_json, _("Asked"), (key, response), {N_("Question"): response.question_id})
 
 
 @reports_errors
@@ -183,11 +187,12 @@ def answer(
         value_of(TransferConsent, consent, "--consent") if consent else TransferConsent.TRANSFER_CONSENT_UNSPECIFIED
     )
 
-    async def work(client: GatewayClient) -> Any:
-        named = reference(alert, client.node_name)
-        return await client.answer(named, question, text, consent=decision, request_id=request_id)
+    async def work(client: GatewayClient) -> _Done:
+        key = await alert_reference(client, alert)
+        asked = await question_id(client, key, question)
+        return key, await client.answer(key, asked, text, consent=decision, request_id=request_id)
 
-    _done(as_json, _("Answered"), alert, target.run(work))
+    _done(as_json, _("Answered"), target.run(work))
 
 
 @reports_errors
@@ -236,11 +241,12 @@ def finding(
     if remarks:
         report.remarks = remarks
 
-    async def work(client: GatewayClient) -> Any:
-        report.alert.CopyFrom(reference(alert, client.node_name))
-        return await client.report_finding(report, request_id=request_id)
+    async def work(client: GatewayClient) -> _Done:
+        key = await alert_reference(client, alert)
+        report.alert.CopyFrom(key)
+        return key, await client.report_finding(report, request_id=request_id)
 
-    _done(as_json, _("Reported"), alert, target.run(work))
+    _done(as_json, _("Reported"), target.run(work))
 
 
 @reports_errors
@@ -266,12 +272,14 @@ def close(
     """
     what = value_of(CloseOutcome, outcome, "--outcome")
 
-    async def work(client: GatewayClient) -> Any:
-        alert_id = own_alert_id(alert, client.node_name)
-        read = await _revision(client, reference(alert, client.node_name), revision)
-        return await client.close_alert(alert_id, revision=read, outcome=what, remarks=remarks, request_id=request_id)
+    async def work(client: GatewayClient) -> _Done:
+        key = await alert_reference(client, alert)
+        alert_id, read = own(key, client.node_name), await _revision(client, key, revision)
+        return key, await client.close_alert(
+            alert_id, revision=read, outcome=what, remarks=remarks, request_id=request_id
+        )
 
-    _done(as_json, _("Closed"), alert, target.run(work))
+    _done(as_json, _("Closed"), target.run(work))
 
 
 @reports_errors
@@ -295,12 +303,12 @@ def withdraw(
     Exit codes: 0 done, 1 refused or unreachable, 2 wrong input or a state that doesn't allow it.
     """
 
-    async def work(client: GatewayClient) -> Any:
-        alert_id = own_alert_id(alert, client.node_name)
-        read = await _revision(client, reference(alert, client.node_name), revision)
-        return await client.withdraw(alert_id, revision=read, reason=reason, request_id=request_id)
+    async def work(client: GatewayClient) -> _Done:
+        key = await alert_reference(client, alert)
+        alert_id, read = own(key, client.node_name), await _revision(client, key, revision)
+        return key, await client.withdraw(alert_id, revision=read, reason=reason, request_id=request_id)
 
-    _done(as_json, _("Withdrawn"), alert, target.run(work))
+    _done(as_json, _("Withdrawn"), target.run(work))
 
 
 @reports_errors
@@ -327,12 +335,13 @@ def amend(
     """
     content = read_message(file, AlertContent)
 
-    async def work(client: GatewayClient) -> Any:
-        alert_id = own_alert_id(alert, client.node_name)
-        return await client.amend(alert_id, content, revision=revision, request_id=request_id)
+    async def work(client: GatewayClient) -> _Done:
+        key = await alert_reference(client, alert)
+        alert_id = own(key, client.node_name)
+        return key, await client.amend(alert_id, content, revision=revision, request_id=request_id)
 
-    response = target.run(work)
-    _done(as_json, _("Amended"), alert, response, {N_("Revision"): response.revision})
+    key, response = target.run(work)
+    _done(as_json, _("Amended"), (key, response), {N_("Revision"): response.revision})
 
 
 async def _revision(client: GatewayClient, alert: AlertReference, given: int | None) -> int:
@@ -349,6 +358,8 @@ def _digests(paths: Sequence[Path]) -> list[EvidenceDigest]:
     return digests
 
 
-def _done(as_json: bool, title: str, alert: str, response: Any, more: dict[str, object] | None = None) -> None:
+def _done(as_json: bool, title: str, done: _Done, more: dict[str, object] | None = None) -> None:
+    key, response = done
+    alert = f"{key.publisher}/{key.alert_id}"
     facts = {N_("Alert"): alert, **(more or {}), N_("Entries"): entries(response.entries)}
     Output(as_json).facts(title, facts, data={"alert": alert, **as_dict(response)})

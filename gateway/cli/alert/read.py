@@ -9,7 +9,8 @@ import typer
 
 from gateway.cli.connection import Target, connected
 from gateway.cli.output import JsonOption, Output, reports_errors, stacked
-from gateway.cli.values import as_dict, reference, shown_time
+from gateway.cli.short_ids import alert_reference
+from gateway.cli.values import as_dict, shown_time
 from gateway.cli.watchlist.values import hit_cells
 from gateway.contract.enum_words import word_of
 from gateway.translation.messages import N_, listed, marked
@@ -71,7 +72,9 @@ def list_(
     summaries, more = target.run(lambda client: _listed(client, filter_, limit))
     output = Output(as_json)
     rows = [_summary_row(summary) for summary in summaries]
-    output.table(_("Alerts"), _COLUMNS, rows, data=[as_dict(summary) for summary in summaries])
+    output.table(
+        _("Alerts"), _COLUMNS, rows, data=[as_dict(summary) for summary in summaries], minor=("Rev", "Receipted")
+    )
     if more:
         output.note(_("There are more than these {limit}; --limit 0 shows all, --filter narrows.", limit=limit))
 
@@ -97,7 +100,7 @@ def show(
     """
 
     async def work(client: GatewayClient) -> GetAlertResponse:
-        return await client.get_alert(reference(alert, client.node_name))
+        return await client.get_alert(await alert_reference(client, alert))
 
     response = target.run(work)
     output = Output(as_json)
@@ -122,12 +125,14 @@ def show(
             )
             for delivery in response.deliveries
         ],
+        minor=("Entry",),
     )
     _show_hits(output, response)
     output.table(
         _("History"),
         marked("Position", "When", "Copy", "What", "Who", "Details"),
         [_change_row(change) for change in response.history],
+        minor=("Position", "Copy"),
     )
     if response.older_steps:
         output.note(_("{steps} older steps aren't shown; `gateway alert watch` has them.", steps=response.older_steps))
@@ -139,6 +144,7 @@ def _show_hits(output: Output, response: GetAlertResponse) -> None:
             _("On watchlists"),
             marked("Entry", "Class", "Score", "What", "Given", "Listed", "Asked for"),
             [(*hit_cells(hit.hit)[:3], hit.field, *hit_cells(hit.hit)[3:]) for hit in response.hits],
+            minor=("Asked for", "What"),
         )
         if response.further_hits:
             output.note(_("{hits} further hits aren't shown: too many for one answer.", hits=response.further_hits))

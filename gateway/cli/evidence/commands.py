@@ -13,6 +13,7 @@ from gateway.cli.connection import Target, connected, read_settings
 from gateway.cli.directory.files import anchors_from
 from gateway.cli.files import read_input
 from gateway.cli.output import EXIT_FAILED, JsonOption, Output, json_key, reports_errors
+from gateway.cli.short_ids import alert_reference
 from gateway.cli.values import reference
 from gateway.errors import ConfigurationError
 from gateway.translation.messages import N_, marked
@@ -235,7 +236,7 @@ def _facts(evidence: VerifiedEvidence) -> dict[str, str | int | datetime | None]
 
 
 async def _exported(client: GatewayClient, alert: str, recipient: str) -> Bundle:
-    files = await client.evidence.export(reference(alert, client.node_name), recipient=recipient)
+    files = await client.evidence.export(await alert_reference(client, alert), recipient=recipient)
     return _bundle(files)
 
 

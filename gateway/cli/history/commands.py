@@ -56,17 +56,21 @@ def show(
         {**_about(response), **shipment_facts(shipment)},
     )
     columns = marked("Position", "Rev", "Recorded", "By", "What", "Digest")
-    output.table(_("Revisions"), columns, [_revision_cells(revision) for revision in response.revisions])
+    output.table(
+        _("Revisions"), columns, [_revision_cells(revision) for revision in response.revisions], minor=("Position",)
+    )
     if shipment.events:
         columns_of_events = marked("When", "What", "Where", "Container", "Seal", "Means", "Source", "Remarks")
-        output.table(_("Events"), columns_of_events, [event_cells(event) for event in shipment.events])
+        output.table(
+            _("Events"), columns_of_events, [event_cells(event) for event in shipment.events], minor=("Source", "Means")
+        )
     if shipment.inspections:
         columns_of_findings = marked("When", "Result", "Where", "Methods", "Found", "Remarks")
         output.table(
             _("Inspections"), columns_of_findings, [inspection_cells(inspection) for inspection in shipment.inspections]
         )
     if response.risk_hits:
-        output.table(_("Rules that fired"), _HIT_COLUMNS, [_hit_cells(risk_hit) for risk_hit in response.risk_hits])
+        output.table(_("Rules that fired"), _HIT_COLUMNS, map(_hit_cells, response.risk_hits), minor=_MINOR_OF_HITS)
 
 
 def _about(response: GetShipmentResponse) -> dict[str, object]:
@@ -106,6 +110,7 @@ def _content_of(revision: ShipmentRevision) -> str:
 
 
 _HIT_COLUMNS = marked("Rule", "Severity", "Record", "Rev", "Found", "What", "Why")
+_MINOR_OF_HITS = ("Found", "Rev")
 
 
 @reports_errors
@@ -148,6 +153,7 @@ def risks(
         _HIT_COLUMNS,
         map(_hit_cells, risk_hits),
         data=[as_dict(risk_hit) for risk_hit in risk_hits],
+        minor=_MINOR_OF_HITS,
     )
     if more:
         output.note(
@@ -211,7 +217,13 @@ def rules(
     output = Output(as_json)
     columns = marked("Rule", "Applied", "To", "Typology", "Confidence", "Thresholds")
     rows = [_rule_cells(rule) for rule in found.rules]
-    output.table(_("Rules, version {version}", version=found.version), columns, rows, data=as_dict(found))
+    output.table(
+        _("Rules, version {version}", version=found.version),
+        columns,
+        rows,
+        data=as_dict(found),
+        minor=("Typology", "To"),
+    )
     if verbose:
         for rule in found.rules:
             output.line(f"{rule.rule_id} {rule.name}: {rule.expression}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,13 +10,17 @@ from gateway.cli.connection import Target, connected
 from gateway.cli.history.criteria import EXACT, with_criteria
 from gateway.cli.history.values import criteria_lines
 from gateway.cli.output import JsonOption, Output, reports_errors, stacked
+from gateway.cli.short_ids import hold_id
 from gateway.cli.values import as_dict, shown_time
 from gateway.contract.ids import is_uuid
-from gateway.errors import ConfigurationError
+from gateway.errors import OptionError
 from gateway.translation.messages import N_, marked
 from gateway.translation.messages import gettext as _
 from gateway.v1.history_pb2 import SearchCriteria
 from gateway.v1.history_service_pb2 import LegalHold
+
+if TYPE_CHECKING:
+    from gateway.client import GatewayClient
 
 RequestIdOption = Annotated[
     str | None, typer.Option("--request-id", help=_("UUID; the same id has its effect once, however often it is sent."))
@@ -48,7 +52,7 @@ def place(
     """
     missing = [name for name, value in (("--reason", reason), ("--case", case_reference)) if not value.strip()]
     if missing:
-        raise ConfigurationError(_("{missing}: a hold needs a reason and a case", missing=", ".join(missing)))
+        raise OptionError(_("{missing}: a hold needs a reason and a case", missing=", ".join(missing)))
     placed = target.run(
         lambda client: client.history.place_hold(
             criteria, reason=reason, case_reference=case_reference, request_id=request_id
@@ -77,12 +81,19 @@ def release(
     \b
     Exit codes: 0 done, 1 refused or unreachable, 2 wrong input, no such hold or released before.
     """
-    if not is_uuid(hold):
-        raise ConfigurationError(_("{hold!r} isn't a hold's id; `gateway history hold list` shows them", hold=hold))
     if not reason.strip():
-        raise ConfigurationError(_("--reason: a release needs a reason"))
-    target.run(lambda client: client.history.release_hold(hold, reason=reason, request_id=request_id))
-    Output(as_json).facts(_("Released"), {N_("Hold"): hold})
+        raise OptionError(_("--reason: a release needs a reason"))
+
+    async def work(client: GatewayClient) -> str:
+        whole = await hold_id(client, hold)
+        if not is_uuid(whole):
+            raise OptionError(
+                _("{hold!r} isn't a hold's id", hold=hold), way_out=_("`gateway history hold list` shows them.")
+            )
+        await client.history.release_hold(whole, reason=reason, request_id=request_id)
+        return whole
+
+    Output(as_json).facts(_("Released"), {N_("Hold"): target.run(work)})
 
 
 @reports_errors
@@ -104,7 +115,13 @@ def list_(
     """
     holds = target.run(lambda client: client.history.holds(released=released))
     columns = marked("Hold", "Keeps", "Case", "Reason", "Placed", "By", "Released", "Why")
-    Output(as_json).table(_("Holds"), columns, [_cells(hold) for hold in holds], data=[as_dict(hold) for hold in holds])
+    Output(as_json).table(
+        _("Holds"),
+        columns,
+        [_cells(hold) for hold in holds],
+        data=[as_dict(hold) for hold in holds],
+        minor=("By", "Placed"),
+    )
 
 
 def _cells(hold: LegalHold) -> tuple[object, ...]:

@@ -14,6 +14,8 @@ from gateway.cli.connection import Target, connected
 from gateway.cli.history.criteria import ALL, with_criteria, with_grounds
 from gateway.cli.history.values import (
     ANSWERED,
+    MINOR_OF_NODES,
+    MINOR_OF_RECORDS,
     NODE_COLUMNS,
     RECORD_COLUMNS,
     answer_line,
@@ -196,17 +198,22 @@ def _print_received(output: Output, item: HistoryRecord | NodeAnswer | SearchEnd
 def _show(output: Output, results: SearchResults, *, sort: Sort, hit_only: bool, verbose: bool, limit: int) -> None:
     if hit_only:
         rows = [(node, _hit(answer), *node_cells(answer)[1:]) for node, answer in results.answers.items()]
-        output.table(_("Is there anything"), (*marked("Node", "Hit"), *NODE_COLUMNS[1:]), rows)
+        output.table(_("Is there anything"), (*marked("Node", "Hit"), *NODE_COLUMNS[1:]), rows, minor=MINOR_OF_NODES)
     else:
         records = _sorted(results.records, sort)
         if records:
             output.table(
-                _("Found: {count}", count=len(records)), RECORD_COLUMNS, [record_cells(record) for record in records]
+                _("Found: {count}", count=len(records)),
+                RECORD_COLUMNS,
+                [record_cells(record) for record in records],
+                minor=MINOR_OF_RECORDS,
             )
             _explain(output, records, verbose=verbose)
         else:
             output.line(_("Nothing found.") if not results.unanswered else _("Nothing found where it was answered."))
-        output.table(_("Nodes"), NODE_COLUMNS, [node_cells(answer) for answer in results.answers.values()])
+        output.table(
+            _("Nodes"), NODE_COLUMNS, [node_cells(answer) for answer in results.answers.values()], minor=MINOR_OF_NODES
+        )
     if results.more or any(answer.status == AnswerStatus.ANSWER_STATUS_PARTIAL for answer in results.answers.values()):
         output.note(_("There is more than these {limit} of a node; --limit 0 shows all.", limit=limit))
 

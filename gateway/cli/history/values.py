@@ -35,7 +35,9 @@ RECORD_COLUMNS = (
     *marked("Record", "Rev", "Declared", "Procedure", "From → to", "Goods", "Parties", "Containers"),
     *marked("Recorded", "Withheld"),
 )
+MINOR_OF_RECORDS = ("Recorded", "Rev", "Procedure", "Withheld", "Parties")
 NODE_COLUMNS = marked("Node", "Answer", "Records", "As of", "Answered", "Took", "Withheld", "Reason")
+MINOR_OF_NODES = ("Answered", "Took")
 
 
 def local(message: Any, field: str, minutes: int) -> str | None:
@@ -53,7 +55,7 @@ def record_cells(record: HistoryRecord) -> tuple[object, ...]:
     return (
         f"{record.node}/{shipment.record_id}",
         record.revision,
-        local(shipment, "declared_at", shipment.utc_offset_minutes),
+        shown_time(shipment, "declared_at"),
         word_of(ShipmentProcedure, shipment.procedure),
         way(shipment),
         shortened("; ".join(_goods_in_short(item) for item in shipment.goods)),
@@ -199,8 +201,8 @@ def shipment_facts(shipment: Shipment) -> Mapping[str, object]:
 def event_cells(event: ShipmentEvent) -> tuple[object, ...]:
     """Cells of an event."""
     return (
-        local(event, "occurred_at", event.utc_offset_minutes),
-        word_of(ShipmentEventKind, event.kind).replace("_", " "),
+        shown_time(event, "occurred_at"),
+        word_of(ShipmentEventKind, event.kind),
         place_in_full(event.place) or None,
         event.equipment_id or None,
         event.seal or None,

@@ -41,6 +41,7 @@ def list_(target: Target, *, as_json: JsonOption = False) -> None:
         [name for name, _ in columns],
         [tuple(cell(link) or (0 if name in _ALWAYS else None) for name, cell in columns) for link in links],
         data=[as_dict(link) for link in links],
+        minor=("Receipted", "Size", "Last exchange"),
     )
 
 

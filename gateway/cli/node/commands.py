@@ -128,6 +128,7 @@ def audit_list(
             for event in events
         ],
         data=[as_dict(event) for event in events],
+        minor=("Last", "Case", "Purpose", "Times"),
     )
 
 

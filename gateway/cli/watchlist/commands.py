@@ -9,14 +9,20 @@ import typer
 
 from gateway.cli.connection import Target, connected
 from gateway.cli.output import JsonOption, Output, reports_errors, stacked
+from gateway.cli.short_ids import proposal_id
 from gateway.cli.values import as_dict, read_message
 from gateway.cli.watchlist.values import list_name, own_entry
 from gateway.contract.ids import is_uuid
-from gateway.errors import ConfigurationError, NotFoundError
+from gateway.errors import NotFoundError, OptionError
 from gateway.translation.messages import N_
 from gateway.translation.messages import gettext as _
 from gateway.v1.watchlist_pb2 import WatchlistContent, WatchlistReference
-from gateway.v1.watchlist_service_pb2 import ProposedEntry, ProposedWithdrawal, ProposeEntriesResponse
+from gateway.v1.watchlist_service_pb2 import (
+    DecideProposalResponse,
+    ProposedEntry,
+    ProposedWithdrawal,
+    ProposeEntriesResponse,
+)
 
 if TYPE_CHECKING:
     from gateway.client import GatewayClient
@@ -61,7 +67,7 @@ def propose(
     Exit codes: 0 done, 1 refused, unreachable or not the current revision, 2 wrong input.
     """
     if revision and not entry_id:
-        raise ConfigurationError(_("--revision is for an amendment: name the entry with --id"))
+        raise OptionError(_("--revision is for an amendment: name the entry with --id"))
     content = read_message(file, WatchlistContent)
     entry = ProposedEntry(id=entry_id, revision=revision, content=content)
     name = list_name(list_)
@@ -100,15 +106,13 @@ def withdraw(
     Exit codes: 0 done, 1 refused, unreachable or not the current revision, 2 wrong input or no such entry.
     """
     if revision and len(entries) > 1:
-        raise ConfigurationError(_("--revision is for one entry"))
+        raise OptionError(_("--revision is for one entry"))
 
     async def work(client: GatewayClient) -> tuple[str, ProposeEntriesResponse]:
         named = [own_entry(entry, client.node_name) for entry in entries]
         lists = {key.list for key in named}
         if len(lists) > 1:
-            raise ConfigurationError(
-                _("entries of one list at a time; these are of {lists}", lists=", ".join(sorted(lists)))
-            )
+            raise OptionError(_("entries of one list at a time; these are of {lists}", lists=", ".join(sorted(lists))))
         withdrawals = [
             ProposedWithdrawal(id=key.id, revision=revision or await _current(client, key), reason=reason)
             for key in named
@@ -167,14 +171,19 @@ def reject(
 def _decide(
     target: Target, proposal: str, *, approve: bool, remarks: str, request_id: str | None, as_json: bool
 ) -> None:
-    if not is_uuid(proposal):
-        raise ConfigurationError(
-            _("{proposal!r} isn't a proposal's id; `gateway watchlist proposals` shows them", proposal=proposal)
-        )
-    response = target.run(
-        lambda client: client.watchlist.decide(proposal, approve=approve, remarks=remarks, request_id=request_id)
-    )
-    facts = {N_("Proposal"): proposal, N_("Changes"): response.changes}
+
+    async def work(client: GatewayClient) -> tuple[str, DecideProposalResponse]:
+        whole = await proposal_id(client, proposal)
+        if not is_uuid(whole):
+            raise OptionError(
+                _("{proposal!r} isn't a proposal's id", proposal=proposal),
+                way_out=_("`gateway watchlist proposals` shows those that wait."),
+            )
+        decided = client.watchlist.decide(whole, approve=approve, remarks=remarks, request_id=request_id)
+        return whole, await decided
+
+    whole, response = target.run(work)
+    facts = {N_("Proposal"): whole, N_("Changes"): response.changes}
     Output(as_json).facts(_("Approved") if approve else _("Rejected"), facts)
 
 

@@ -9,6 +9,7 @@ import typer
 
 from gateway.cli.connection import Target, connected
 from gateway.cli.output import JsonOption, Output, reports_errors
+from gateway.cli.short_ids import match_id
 from gateway.cli.values import as_dict
 from gateway.cli.watchlist.screen import explain
 from gateway.cli.watchlist.values import hit_cells
@@ -145,15 +146,17 @@ def confirm(
     \b
     Exit codes: 0 done, 1 refused or unreachable, 2 wrong input, no such match, or decided before.
     """
-    response = target.run(
-        lambda client: client.screening.confirm(
-            match,
+
+    async def work(client: GatewayClient) -> DecideMatchResponse:
+        return await client.screening.confirm(
+            await match_id(client, match),
             purpose=purpose,
             case_reference=case_reference,
             without_subject=without_subject,
             request_id=request_id,
         )
-    )
+
+    response = target.run(work)
     _print_decision(
         Output(as_json),
         _("Confirmed"),
@@ -187,7 +190,11 @@ def dismiss(
     \b
     Exit codes: 0 done, 1 refused or unreachable, 2 wrong input, no such match, or decided before.
     """
-    response = target.run(lambda client: client.screening.dismiss(match, reason, request_id=request_id))
+
+    async def work(client: GatewayClient) -> DecideMatchResponse:
+        return await client.screening.dismiss(await match_id(client, match), reason, request_id=request_id)
+
+    response = target.run(work)
     _print_decision(Output(as_json), _("Dismissed"), response, {N_("Reason"): response.match.reason})
 
 

@@ -74,6 +74,7 @@ def list_(
         columns,
         [_entry_row(listed) for listed in entries],
         data=[as_dict(listed) for listed in entries],
+        minor=("Published", "Rev", "Kind"),
     )
     if more:
         output.note(_("There are more than these {limit}; --limit 0 shows all, --list and --kind narrow.", limit=limit))
@@ -130,7 +131,7 @@ def show(
         output.line(_("Entry {title} has ended: it is in no list of this node any more.", title=title))
     if own and response.copies:
         columns = marked("Partner", "State", "Revision", "Sent", "Receipted", "Their gateway")
-        output.table(_("Where is it active"), columns, [_copy_row(copy) for copy in response.copies])
+        output.table(_("Where is it active"), columns, map(_copy_row, response.copies), minor=("Sent",))
     elif own:
         output.note(_("No partner has it or had it."))
 
@@ -156,7 +157,9 @@ def proposals(target: Target, *, as_json: JsonOption = False) -> None:
     listed = target.run(work)
     columns = marked("Proposal", "List", "By", "When", "Changes", "Note", "Begins with")
     output = Output(as_json)
-    output.table(_("Proposals"), columns, [_proposal_row(p) for p in listed], data=[as_dict(p) for p in listed])
+    output.table(
+        _("Proposals"), columns, map(_proposal_row, listed), data=[as_dict(p) for p in listed], minor=("Begins with",)
+    )
 
 
 @reports_errors

@@ -8,17 +8,18 @@ import typer
 
 from gateway.cli.connection import Target, connected
 from gateway.cli.output import JsonOption, Output, reports_errors
-from gateway.cli.values import as_dict, reference, value_of
+from gateway.cli.short_ids import alert_reference, hit_id
+from gateway.cli.values import as_dict, value_of
 from gateway.cli.watchlist.values import entry_reference, hit_cells
 from gateway.contract.enum_words import word_of, words
-from gateway.errors import ConfigurationError
+from gateway.errors import OptionError
 from gateway.translation.messages import N_, marked
 from gateway.translation.messages import gettext as _
 from gateway.v1.alert_pb2 import RequestedAction
 from gateway.v1.party_pb2 import Identifier, Name, Party
 from gateway.v1.screening_pb2 import ScreenedSubject, ScreeningHit, ScreeningSubject
 from gateway.v1.watchlist_pb2 import HitOutcome, MatchClass, WatchlistKind
-from gateway.v1.watchlist_service_pb2 import ListedHit, ReportHitResponse
+from gateway.v1.watchlist_service_pb2 import AnswerHitResponse, ListedHit, ReportHitResponse
 
 if TYPE_CHECKING:
     from gateway.client import GatewayClient
@@ -77,9 +78,9 @@ def screen(
         containers=containers or (),
     )
     if kind and kind not in _KINDS:
-        raise ConfigurationError(_("--kind: {kind!r} isn't one of {_KINDS}", kind=kind, _KINDS=", ".join(_KINDS)))
+        raise OptionError(_("--kind: {kind!r} isn't one of {_KINDS}", kind=kind, _KINDS=", ".join(_KINDS)))
     if not (names or identifiers or vehicles or vessels or containers):
-        raise ConfigurationError(_("give a name, or --identifier, --vehicle, --vessel or --container"))
+        raise OptionError(_("give a name, or --identifier, --vehicle, --vessel or --container"))
     (found,) = target.run(lambda client: client.screening.screen([subject], max_hits=max_hits))
     _show_found(Output(as_json), found)
     if found.hits:
@@ -89,7 +90,7 @@ def screen(
 def _identifier(text: str) -> Identifier:
     scheme, colon, value = text.partition(":")
     if not (scheme and colon and value):
-        raise ConfigurationError(_("--identifier: {text!r} isn't SCHEME:VALUE, e.g. imo_ship:9074729", text=text))
+        raise OptionError(_("--identifier: {text!r} isn't SCHEME:VALUE, e.g. imo_ship:9074729", text=text))
     return Identifier(scheme=scheme, value=value)
 
 
@@ -101,7 +102,12 @@ def _show_found(output: Output, subject: ScreenedSubject) -> None:
         output.line(_("Nothing found."))
         return
     columns = marked("Entry", "Class", "Score", "Given", "Listed", "Asked for")
-    output.table(_("Found: {found}", found=subject.found), columns, [hit_cells(hit) for hit in subject.hits])
+    output.table(
+        _("Found: {found}", found=subject.found),
+        columns,
+        [hit_cells(hit) for hit in subject.hits],
+        minor=("Asked for",),
+    )
     for hit in subject.hits[:3]:
         explain(output, hit)
     if subject.found > len(subject.hits):
@@ -168,10 +174,10 @@ def report(
                     subject=Party(names=party),
                     purpose=purpose,
                     case_reference=case_reference,
-                    derived_from=[reference(alert, client.node_name) for alert in derived_from or ()],
+                    derived_from=[await alert_reference(client, alert) for alert in derived_from or ()],
                     request_id=request_id,
                 )
-        raise ConfigurationError(
+        raise OptionError(
             _("these names have no hit on {entry}; `gateway watchlist screen` shows their hits", entry=entry)
         )
 
@@ -205,12 +211,20 @@ def answer(
     \b
     Exit codes: 0 done, 1 refused or unreachable, 2 wrong input or no such hit.
     """
-    reporter, slash, hit_id = hit.partition("/")
+    reporter, slash, beginning = hit.partition("/")
     if not slash:
-        raise ConfigurationError(_("{hit!r} isn't REPORTER/ID; `gateway watchlist hits` shows them", hit=hit))
+        raise OptionError(
+            _("{hit!r} isn't REPORTER/ID", hit=hit), way_out=_("Take the hit from `gateway watchlist hits`.")
+        )
     value = value_of(HitOutcome, outcome, "OUTCOME")
-    response = target.run(lambda client: client.screening.answer(reporter, hit_id, value, remarks=remarks))
-    Output(as_json).facts(_("Answered"), {N_("Hit"): hit, N_("Outcome"): outcome}, data=as_dict(response))
+
+    async def work(client: GatewayClient) -> tuple[str, AnswerHitResponse]:
+        whole = await hit_id(client, reporter, beginning)
+        return whole, await client.screening.answer(reporter, whole, value, remarks=remarks)
+
+    whole, response = target.run(work)
+    facts = {N_("Hit"): f"{reporter}/{whole}", N_("Outcome"): outcome}
+    Output(as_json).facts(_("Answered"), facts, data=as_dict(response))
 
 
 @reports_errors

@@ -12,7 +12,17 @@ from functools import partial
 from sqlalchemy import ColumnElement, Connection
 
 from gateway.alerts.commands.onward_transfer import require_onward_transfer
-from gateway.contract.filters import Term, decode_page_token, encode_page_token, invalid_value, page_size, parse_filter
+from gateway.contract.filters import (
+    EQUAL,
+    ORDERED,
+    Term,
+    compared,
+    decode_page_token,
+    encode_page_token,
+    invalid_value,
+    page_size,
+    parse_filter,
+)
 from gateway.contract.ids import Channel, FeedOrigin
 from gateway.contract.pages import page_of
 from gateway.contract.timestamps import to_timestamp
@@ -41,12 +51,13 @@ from gateway.watchlists.tables.schema import list_hits
 
 _Pb = watchlist_service_pb2
 _OUTCOME = "HIT_OUTCOME_"
-_FIELDS = dict.fromkeys(("publisher", "list", "id", "reporter", "outcome"), ("=",))
+_FIELDS = {**dict.fromkeys(("publisher", "list", "id", "reporter", "outcome"), EQUAL), "hit_id": ORDERED}
 _COLUMNS = {
     "publisher": list_hits.c.publisher,
     "list": list_hits.c.list,
     "id": list_hits.c.entry_id,
     "reporter": list_hits.c.reporter,
+    "hit_id": list_hits.c.hit_id,
 }
 
 
@@ -278,7 +289,8 @@ def read_hit(conn: Connection, feed_id: int, index: int) -> watchlist_pb2.Watchl
 
 def _condition(term: Term) -> ColumnElement[bool]:
     if term.field != "outcome":
-        return _COLUMNS[term.field] == term.value
+        condition: ColumnElement[bool] = compared(_COLUMNS[term.field], term, term.value)
+        return condition
     names = {key.removeprefix(_OUTCOME).lower(): value for key, value in watchlist_pb2.HitOutcome.items()}
     names["none"] = names.pop("unspecified")
     if term.value not in names:

@@ -6,7 +6,17 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from sqlalchemy import ColumnElement, Connection
 
-from gateway.contract.filters import Term, decode_page_token, encode_page_token, invalid_value, page_size, parse_filter
+from gateway.contract.filters import (
+    EQUAL,
+    ORDERED,
+    Term,
+    compared,
+    decode_page_token,
+    encode_page_token,
+    invalid_value,
+    page_size,
+    parse_filter,
+)
 from gateway.contract.pages import page_of
 from gateway.db.database import Database
 from gateway.errors import PositionUnknownError
@@ -43,8 +53,9 @@ _COLUMNS = {
     "publisher": table.c.publisher,
     "list": table.c.list,
     "id": table.c.entry_id,
+    "match_id": table.c.match_id,
 }
-_FIELDS = dict.fromkeys(_COLUMNS, ("=",))
+_FIELDS = {**dict.fromkeys(_COLUMNS, EQUAL), "match_id": ORDERED}
 
 
 class MatchQueries:
@@ -105,7 +116,8 @@ def _newest(
 def _condition(term: Term) -> ColumnElement[bool]:
     allowed = _VALUES.get(term.field)
     if allowed is None:
-        return _COLUMNS[term.field] == term.value
+        condition: ColumnElement[bool] = compared(_COLUMNS[term.field], term, term.value)
+        return condition
     if term.value not in allowed:
         raise invalid_value(term, f"one of {', '.join(allowed)}")
     return _COLUMNS[term.field] == allowed[term.value]

@@ -1,0 +1,118 @@
+"""Completes ids that are given by their beginning, as tables show them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterable
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+from gateway.cli.values import reference
+from gateway.contract.ids import is_uuid
+from gateway.errors import NotFoundError, OptionError
+from gateway.translation.messages import gettext as _
+from gateway.translation.messages import listed
+from gateway.v1.alert_pb2 import AlertReference
+
+if TYPE_CHECKING:
+    from gateway.client import GatewayClient
+
+LEAST_CHARS = 4
+"""Shortest beginning that is looked for."""
+
+MOST_NAMED = 5
+"""Ids that an error names when several begin alike."""
+
+_BEGINNING = re.compile(rf"(?=.{{{LEAST_CHARS}}})[0-9a-f]{{1,8}}(-[0-9a-f]{{0,4}}){{0,3}}(-[0-9a-f]{{0,12}})?")
+
+
+async def alert_reference(client: GatewayClient, text: str) -> AlertReference:
+    """A reference from PUBLISHER/ID or the id of an own alert, each also by its beginning.
+
+    Raises:
+        OptionError: it doesn't name an alert, or several begin alike.
+        NotFoundError: none begins like this.
+    """
+    publisher, _slash, beginning = text.rpartition("/")
+    publisher = publisher or client.node_name
+    if not _is_beginning(beginning):
+        return reference(text, client.node_name)
+    terms = f'publisher = "{publisher}" AND {_range("alert_id", beginning)}'
+    async with aclosing(client.list_alerts(filter=terms)) as found:
+        alert_id = await _only((summary.alert.id async for summary in found), text)
+    return AlertReference(publisher=publisher, alert_id=alert_id)
+
+
+async def question_id(client: GatewayClient, alert: AlertReference, text: str) -> str:
+    """The id of an open question of an alert, also by its beginning; raises as `alert_reference`."""
+    if not _is_beginning(text):
+        return text
+    deliveries = (await client.get_alert(alert)).deliveries
+    asked = [each for delivery in deliveries for each in delivery.open_question_ids]
+    return only([each for each in asked if each.startswith(text)], text)
+
+
+async def match_id(client: GatewayClient, text: str) -> str:
+    """A match's id, also by its beginning; raises as `alert_reference`."""
+    if not _is_beginning(text):
+        return text
+    async with aclosing(client.screening.matches(filter=_range("match_id", text))) as found:
+        return await _only((match.match_id async for match in found), text)
+
+
+async def hit_id(client: GatewayClient, reporter: str, text: str) -> str:
+    """A hit's id, also by its beginning; raises as `alert_reference`."""
+    if not _is_beginning(text):
+        return text
+    terms = f'reporter = "{reporter}" AND {_range("hit_id", text)}'
+    async with aclosing(client.screening.hits(filter=terms)) as found:
+        return await _only((listed_hit.hit.hit_id async for listed_hit in found), text)
+
+
+async def proposal_id(client: GatewayClient, text: str) -> str:
+    """A waiting proposal's id, also by its beginning; raises as `alert_reference`."""
+    if not _is_beginning(text):
+        return text
+    async with aclosing(client.watchlist.proposals()) as found:
+        waiting = [proposal.proposal_id async for proposal in found]
+    return only([each for each in waiting if each.startswith(text)], text)
+
+
+async def hold_id(client: GatewayClient, text: str) -> str:
+    """A hold's id, also by its beginning; raises as `alert_reference`."""
+    if not _is_beginning(text):
+        return text
+    holds = await client.history.holds(released=True)
+    return only([hold.hold_id for hold in holds if hold.hold_id.startswith(text)], text)
+
+
+def only(ids: list[str], text: str) -> str:
+    """The only one of these ids; raises as `alert_reference`."""
+    distinct = list(dict.fromkeys(ids))
+    if not distinct:
+        raise NotFoundError(_("{text}: nothing here has an id that begins like this", text=text))
+    if len(distinct) > 1:
+        raise OptionError(
+            _("{text} is the beginning of several ids: {ids}", text=text, ids=listed(distinct[:MOST_NAMED])),
+            way_out=_("Give more characters of the id."),
+        )
+    return distinct[0]
+
+
+def _is_beginning(text: str) -> bool:
+    return not is_uuid(text) and _BEGINNING.fullmatch(text) is not None
+
+
+def _range(field: str, beginning: str) -> str:
+    """Conditions that an id begins like this; no character of an id sorts after z."""
+    return f'{field} >= "{beginning}" AND {field} <= "{beginning}z"'
+
+
+async def _only(found: AsyncIterable[str], text: str) -> str:
+    ids: list[str] = []
+    async for each in found:
+        if each not in ids:
+            ids.append(each)
+        if len(ids) > MOST_NAMED:
+            break
+    return only(ids, text)
