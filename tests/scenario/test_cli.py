@@ -60,7 +60,10 @@ def test_an_alert_lives_through_commands_alone(cn: Cli, hk: Cli, tmp_path: Path)
     hk.run("officer", "alert", "ack", name, "--case", "HK-1")
     question = hk.json("officer", "alert", "ask", name, "Which seals?", "--deadline", "12h")["question_id"]
     cn.eventually("officer", "alert", "show", alert_id, until=lambda a: len(a["history"]) >= 3)
-    cn.run("officer", "alert", "answer", alert_id, question, "A1 and A2")
+    answered = cn.json("officer", "alert", "answer", f"cn/{alert_id[:13]}", question[:18], "A1 and A2")
+    assert answered["alert"] == f"cn/{alert_id}"  # ids as tables cut them
+    assert cn.run("officer", "alert", "show", alert_id[:23], width=80).stdout.startswith(f"Alert cn/{alert_id}\n")
+    assert "begins like this" in hk.run("officer", "alert", "show", "cn/0000", code=2).stderr
     photo = tmp_path / "photo.jpg"
     photo.write_bytes(b"not really a photo")
     report = ("--result", "confirmed", "--method", "x_ray", "--unlocode", "HKHKG", "--evidence", photo)

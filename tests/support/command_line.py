@@ -19,11 +19,11 @@ class Cli:
     """`gateway` with the settings of one node."""
 
     def __init__(self, nodes: Federation, node: str) -> None:
-        self._environment = {"COLUMNS": "240", "GATEWAY_CONFIG": str(nodes[node].config), "GATEWAY_SYSTEM": ""}
+        self._environment = {"GATEWAY_CONFIG": str(nodes[node].config), "GATEWAY_SYSTEM": ""}
 
-    def run(self, system: str, *arguments: object, code: int = 0, text: str | None = None) -> Result:
+    def run(self, system: str, *arguments: object, code: int = 0, text: str | None = None, width: int = 240) -> Result:
         words = [str(each) for each in arguments] + (["--system", system] if system else [])
-        result = CliRunner(env=self._environment).invoke(app, words, input=text)
+        result = CliRunner(env={**self._environment, "COLUMNS": str(width)}).invoke(app, words, input=text)
         assert result.exit_code == code, f"gateway {' '.join(words)}: {result.exit_code}\n{result.output}"
         return result
 
