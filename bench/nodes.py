@@ -27,6 +27,7 @@ from gateway.client import GatewayClient
 from gateway.contract.channel_options import channel_options
 from gateway.contract.ids import server_name
 from gateway.rpc.listener.tls import channel_credentials
+from gateway.trust.service.agreement_terms import TRIAL_TERMS
 from gateway.trust.service.trial_federation import (
     FEDERATION,
     FederationFolder,
@@ -296,6 +297,7 @@ def write_federation(
             for name, (peer, local) in ports.items()
         ],
         now=datetime.now(UTC),
+        terms=TRIAL_TERMS,
     )
     for name, (peer, local) in ports.items():
         settings = federation.node(name).path / "gateway.toml"

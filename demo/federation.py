@@ -20,6 +20,7 @@ from gateway.cli.node.init import SETTINGS_FILE, settings_text
 from gateway.errors import ConfigurationError
 from gateway.files import OWNER_ONLY, replace_file
 from gateway.node.defaults import DEFAULT_LOCAL_PORT, DEFAULT_PEER_PORT, LinkMode
+from gateway.trust.service.agreement_terms import TRIAL_TERMS
 from gateway.trust.service.trial_federation import FEDERATION, FederationFolder, MemberSpec, create_federation
 
 AUTHORITIES: Mapping[str, Mapping[str, str]] = {
@@ -86,7 +87,7 @@ def make_federation(
         MemberSpec(node, place.host, place.peer_port, place.local_port, SYSTEMS, AUTHORITIES[node])
         for node, place in places.items()
     ]
-    made = create_federation(root, members, FEDERATION, now=now)
+    made = create_federation(root, members, FEDERATION, now=now, terms=TRIAL_TERMS)
     for node, place in places.items():
         folder = made.node(node).path
         shutil.copyfile(made.directory, folder / "directory.note")

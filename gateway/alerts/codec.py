@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from google.protobuf.message import DecodeError, Message
 
@@ -12,9 +13,10 @@ from gateway.contract.identification.identifiers import check_identifier
 from gateway.contract.ids import FeedOrigin
 from gateway.contract.timestamps import to_ms
 from gateway.errors import MalformedError
+from gateway.trust.rules.message_types import MessageType
 from gateway.v1 import alert_pb2, feed_pb2
 
-EVENT_TYPE = "AlertEvent"
+EVENT_TYPE: Final = MessageType.ALERT.value
 """EntryHeader.type of everything in an alerts feed."""
 
 PRIORITIES = {alert_pb2.PRIORITY_A: "A", alert_pb2.PRIORITY_B: "B", alert_pb2.PRIORITY_C: "C"}

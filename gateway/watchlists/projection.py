@@ -164,14 +164,13 @@ class ListProjection(Projection):
         if hit.entry.publisher != origin.recipient:
             raise MalformedError(f"a hit in {origin} is on an entry of {hit.entry.publisher}")
         if feed.direction == "in":
-            self._agreements.require(
+            self._agreements.require_hit_report(
                 hit,
-                sender=origin.publisher,
-                recipient=origin.recipient,
+                owner=origin.recipient,
+                reporter=origin.publisher,
                 purpose=hit.purpose,
                 at_ms=at_ms,
                 prefix="hit.",
-                message_type=wire.EVENT_TYPE,
             )
             # Copies follow the journal's order as the hit does; lists take effect later.
             if not watchlists.find_copies(tx.conn, origin.publisher, hit.entry.list, [hit.entry.id]):

@@ -320,6 +320,51 @@ def test_what_only_a_partners_alert_held_is_reported_with_its_consent_alone(node
     assert (listed["reporter"], listed["hit"]["subject"]["names"][0]["text"]) == ("hk", company)
 
 
+def test_hits_are_reported_only_where_the_owners_agreement_has_it_so(nodes: Federation) -> None:
+    version = nodes.directory
+
+    def put(number: int, *, reported: bool) -> None:
+        changed = [replace(one, hit_reports=reported) if one.id == "cn-hk" else one for one in version.agreements]
+        nodes.put_directory(replace(version, version=number, agreements=tuple(changed)))
+
+    async def run() -> None:
+        async with (
+            nodes.client("cn", "publisher") as risk,
+            nodes.client("cn", "officer") as cn,
+            nodes.client("hk", "officer") as hk,
+            nodes.client("cn", "operator") as cn_operator,
+            nodes.client("hk", "operator") as hk_operator,
+        ):
+
+            async def in_force(number: int) -> None:
+                async def both() -> bool:
+                    versions = [(await operator.node.directory()).version for operator in (cn_operator, hk_operator)]
+                    return versions == [number, number]
+
+                await eventually(both, what="the new directory at both")
+
+            put(version.version + 1, reported=False)
+            await in_force(version.version + 1)
+            before = {one.hit.hit_id async for one in cn.screening.hits()}
+            published = await risk.publish(naming("示例稀土有限公司", "示例钨业有限公司"), ["hk"])
+            of_alert = f"source_id = {published.alert_id} AND class = identical"
+            (quiet,) = await matched(hk, f"{of_alert} AND list = minerals")
+            with pytest.raises(AgreementForbidsError, match="reported by hk for the purpose"):
+                await hk.screening.confirm(quiet.match_id, purpose="export_control")
+            (kept,) = await matched(hk, f"{of_alert} AND list = quick")
+            assert kept.reason.startswith("not reported: no agreement has hits on list entries of cn")
+            put(version.version + 2, reported=True)
+            await in_force(version.version + 2)
+            confirmed = await hk.screening.confirm(quiet.match_id, purpose="export_control")
+
+            async def arrived() -> bool:
+                return confirmed.match.hit_id in {one.hit.hit_id async for one in cn.screening.hits()} - before
+
+            await eventually(arrived, what="the report at its owner")
+
+    nodes.run(run())
+
+
 def test_what_the_agreement_forbids_stays_with_the_finder(nodes: Federation) -> None:
     version = nodes.directory
     without = tuple(one for one in version.agreements if one.id != "hk-cn")

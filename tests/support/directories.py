@@ -15,7 +15,8 @@ from gateway.trust.codec.directory import encode_directory
 from gateway.trust.pki.issuance import create_ca
 from gateway.trust.pki.keys import Ed25519Signer
 from gateway.trust.rules.directory import Directory, FederationNode, KeyRecord, NodeCard, directory_key_name
-from gateway.trust.service.directory_drafts import agreements_among, draft_directory
+from gateway.trust.service.agreement_terms import TRIAL_TERMS, agreements_among
+from gateway.trust.service.directory_drafts import draft_directory
 from gateway.trust.service.directory_versions import RootOfTrust
 
 FEDERATION = "gba.customs.example"
@@ -55,8 +56,8 @@ def card(name: str, *, generation: int = 0) -> NodeCard:
 
 
 def directory(**changes: object) -> Directory:
-    """A directory of three nodes that all send alerts to each other; keyword arguments go to `draft_directory`."""
-    agreements = agreements_among(NODES, valid_from=NOW, valid_until=NOW + timedelta(days=700))
+    """A directory of three nodes that may send each other everything; keyword arguments go to `draft_directory`."""
+    agreements = agreements_among(NODES, TRIAL_TERMS, valid_from=NOW, valid_until=NOW + timedelta(days=700))
     arguments = {"agreements": agreements, "issued_at": NOW, "threshold": 2, **changes}
     return draft_directory([card(name) for name in NODES], **arguments)  # type: ignore[arg-type]
 

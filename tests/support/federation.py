@@ -51,6 +51,7 @@ from gateway.trust.pki.issuance import create_request, load_ca
 from gateway.trust.pki.keys import load_signing_key
 from gateway.trust.rules.directory import Directory, directory_key_name
 from gateway.trust.rules.permissions import Role
+from gateway.trust.service.agreement_terms import TRIAL_TERMS
 from gateway.trust.service.trial_federation import (
     FEDERATION,
     FederationFolder,
@@ -281,7 +282,9 @@ class Federation:
         members = [
             MemberSpec(name, peer_port=ports[name][0], local_port=ports[name][1], systems=SYSTEMS) for name in NODES
         ]
-        self.folder: FederationFolder = create_federation(self.root, members, now=self.now, threshold=2)
+        self.folder: FederationFolder = create_federation(
+            self.root, members, now=self.now, threshold=2, terms=TRIAL_TERMS
+        )
         self._proxies = {(a, b): self._network.proxy(ports[b][0], free_port()) for a in NODES for b in NODES if a != b}
         self.nodes = {name: self._node(name, *ports[name]) for name in NODES}
         return self

@@ -35,6 +35,7 @@ from gateway.feed.service.writer import Writer
 from gateway.node.projections import registry
 from gateway.trust.pki.keys import Ed25519Signer, load_signing_key
 from gateway.trust.rules.directory import receipts_key_name
+from gateway.trust.service.agreement_terms import TRIAL_TERMS
 from gateway.trust.service.audit_queue import AuditQueue
 from gateway.trust.service.directory_versions import TrustedDirectory, accept
 from gateway.trust.service.trial_federation import FEDERATION, FederationFolder, MemberSpec, create_federation
@@ -249,7 +250,9 @@ def federation(members: tuple[str, ...] = NODES) -> FederationFolder:
 def _federation(members: tuple[str, ...]) -> FederationFolder:
     folder = tempfile.TemporaryDirectory(prefix="gateway-federation-")
     atexit.register(folder.cleanup)
-    return create_federation(Path(folder.name) / "federation", [MemberSpec(name) for name in members], now=START)
+    return create_federation(
+        Path(folder.name) / "federation", [MemberSpec(name) for name in members], now=START, terms=TRIAL_TERMS
+    )
 
 
 def trusted(members: tuple[str, ...] = NODES) -> TrustedDirectory:

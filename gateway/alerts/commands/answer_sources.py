@@ -11,10 +11,8 @@ from datetime import datetime
 
 from gateway.errors import PermissionDeniedError
 from gateway.trust.rules.directory import Directory
+from gateway.trust.rules.message_types import MessageType
 from gateway.v1 import alert_pb2
-
-ANSWER_TYPE = "HistoryRecord"
-"""Message type of answers in agreements."""
 
 AnswerReleases = Callable[[str], AbstractSet[str]]
 """The nodes to which a node lets its answers be passed on."""
@@ -32,7 +30,7 @@ def releases_of(directory: Directory, holder: str, purpose: str, at: datetime) -
         return {
             node
             for node in directory.nodes
-            if directory.may_pass_on(source, holder, node, at, message_type=ANSWER_TYPE, purpose=purpose)
+            if directory.may_pass_on(source, holder, node, at, message_type=MessageType.HISTORY_RECORD, purpose=purpose)
         }
 
     return released

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from gateway.cli.clock import now
+from gateway.cli.directory.allowed import agreements_json, print_allowed
 from gateway.cli.directory.drafting import DirectoryFile, PassphraseFile, PassphraseVariable
 from gateway.cli.directory.files import OpenedDirectory, anchors_from, open_directory
 from gateway.cli.directory.tables import print_differences, print_directory
@@ -36,12 +37,14 @@ def sign(
     previous: Annotated[
         Path | None, typer.Option(help=_("The version in force; shows what changes, and lets an outgoing key sign."))
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help=_("Sign without being asked."))] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help=_("Sign without being asked; what is signed is shown all the same."))
+    ] = False,
     passphrase_file: PassphraseFile = None,
     passphrase_env: PassphraseVariable = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Sign a draft, or add a signature to a note that others have signed, after a look at what changes.
+    """Sign a draft, or add a signature to a note that others have signed, after a look at what it allows.
 
     A version takes effect when the threshold of authorities has signed: pass the note on from one to the next.
 
@@ -57,8 +60,9 @@ def sign(
     signer = load_signing_key(key, name=name, passphrase=passphrase)
     _require_named(signer, opened.directory, before)
     output = Output(as_json)
+    _show(output, opened.directory, before)
     if not yes:
-        _confirm(output, opened.directory, before)
+        _confirm(output, opened.directory)
     note = _with_signature(opened, signer)
     target = out or file.with_suffix(".note")
     write_output(target, note, replace=target == file)
@@ -70,6 +74,7 @@ def sign(
             N_("Version"): opened.directory.version,
             N_("Signatures"): list(signed_by),
             N_("Threshold"): opened.directory.threshold,
+            **({"Agreements": agreements_json(opened.directory)} if as_json else {}),
         },
     )
 
@@ -164,12 +169,19 @@ def _require_named(signer: Ed25519Signer, directory: Directory, before: Director
         )
 
 
-def _confirm(output: Output, directory: Directory, before: Directory | None) -> None:
-    output.require_human()
-    if before is not None:
-        print_differences(output, differences(before, directory))
-    else:
+def _show(output: Output, directory: Directory, before: Directory | None) -> None:
+    """What is signed: the changes, or everything; in both cases all that is allowed."""
+    if output.as_json:
+        return
+    if before is None:
         print_directory(output, OpenedDirectory(directory, None, ()), now())
+        return
+    print_differences(output, differences(before, directory))
+    print_allowed(output, directory, now())
+
+
+def _confirm(output: Output, directory: Directory) -> None:
+    output.require_human()
     if not output.confirm(
         _("Sign version {version} of {federation}?", version=directory.version, federation=directory.federation)
     ):

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from gateway.cli.clock import now
+from gateway.cli.directory.allowed import agreements_json, print_allowed
 from gateway.cli.directory.files import fingerprint_from, open_directory, public_key_from, read_terms
 from gateway.cli.files import read_input, write_output
 from gateway.cli.output import JsonOption, Output, reports_errors
@@ -24,10 +25,10 @@ from gateway.trust.codec.directory import encode_directory
 from gateway.trust.codec.node_card import MAX_CARD_BYTES, card_digest, decode_card, encode_card
 from gateway.trust.pki.keys import load_signing_key
 from gateway.trust.rules.directory import Directory, FederationNode, NodeCard, receipts_key_name
+from gateway.trust.service.agreement_terms import ALERTS_ALONE, agreements_among
 from gateway.trust.service.directory_drafts import (
     DEFAULT_DAYS,
     DEFAULT_GRACE_DAYS,
-    agreements_among,
     draft_directory,
     next_version,
 )
@@ -101,7 +102,7 @@ def draft(
     *,
     out: OutFile,
     terms: Annotated[
-        Path | None, typer.Option(help=_("TOML file with the agreements; without it all may send alerts to all."))
+        Path | None, typer.Option(help=_("TOML file with the agreements; without it alerts alone are allowed."))
     ] = None,
     threshold: Annotated[int | None, typer.Option(help=_("Authorities that must sign; without it all."), min=1)] = None,
     days: Days = DEFAULT_DAYS,
@@ -112,19 +113,29 @@ def draft(
 ) -> None:
     """Draft the first version from the nodes' cards. It binds nobody until the authorities have signed it.
 
-    The terms file has a table "agreements" for each direction, with the directory's members:
-    sender, recipient, message_types, purposes, field_classes, clause; and id, valid_from, valid_until if they matter.
-    To allow other classes for other purposes, give a direction several, each with an id and purposes of its own.
+    Without --terms each node may send alerts to each other, for export_control, with INVESTIGATIVE information
+    (no alert is without it), and nothing else: no watchlists, no queries, no personal or commercial information.
+
+    The terms file has a table "agreements" for each direction, with the directory's members: sender, recipient,
+    message_types, purposes, field_classes, clause; hit_reports (false without it), id, valid_from and valid_until
+    if they matter. A table with between = ["cn", "hk"] instead of sender and recipient stands for every direction
+    between these nodes. To allow other classes for other purposes, give a direction several, each with an id and
+    purposes of its own.
 
     \b
-    Example:
+    Examples:
       gateway directory draft cn.card.json hk.card.json mo.card.json --threshold 2 --out directory.json
+      gateway directory draft cn.card.json hk.card.json --terms terms.toml --out directory.json
     """
     made_at = now()
     read = _cards(cards)
     if terms is None:
-        nodes = [each.name for each in read]
-        agreements = agreements_among(nodes, valid_from=made_at, valid_until=_after(made_at, days + grace_days))
+        agreements = agreements_among(
+            [each.name for each in read],
+            ALERTS_ALONE,
+            valid_from=made_at,
+            valid_until=_after(made_at, days + grace_days),
+        )
     else:
         agreements = read_terms(read_input(terms), valid_from=made_at, valid_until=_after(made_at, days + grace_days))
     made = draft_directory(
@@ -215,8 +226,11 @@ def _write_draft(out: Path, directory: Directory, as_json: bool) -> None:
             N_("Threshold"): directory.threshold,
             N_("Authorities"): sorted(directory.authorities),
             N_("Expires"): directory.expires_at,
+            **({"Agreements": agreements_json(directory)} if as_json else {}),
         },
     )
+    if not as_json:
+        print_allowed(Output(), directory, now())
     Output(as_json).note(_("Next: each authority examines and signs it, `gateway directory sign {out} …`", out=out))
 
 

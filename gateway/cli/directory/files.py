@@ -7,8 +7,9 @@ import binascii
 import tomllib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,7 @@ def read_terms(data: bytes, *, valid_from: datetime, valid_until: datetime) -> t
     """Reads agreements from TOML: `[[agreements]]` with the directory's members.
 
     Defaults: `id` `<sender>-<recipient>`, for one agreement in a direction; times as given; `hit_reports` false.
+    `between`, a list of nodes, stands for each direction between two of them; an id is put before each one's.
 
     Raises:
         ConfigurationError: not TOML.
@@ -63,6 +65,7 @@ def read_terms(data: bytes, *, valid_from: datetime, valid_until: datetime) -> t
     except (ValueError, RecursionError) as error:  # ValueError: also an integer of thousands of digits
         raise ConfigurationError(_("the terms aren't a TOML document: {error}", error=error)) from None
     tables = document.get("agreements")
+    groups = _take_groups(tables)
     unnamed: list[int] = []
     if isinstance(tables, list):
         document["agreements"] = [_completed(table, valid_from, valid_until) for table in tables]
@@ -71,9 +74,11 @@ def read_terms(data: bytes, *, valid_from: datetime, valid_until: datetime) -> t
     for index in unnamed:
         message = _("is missing; another agreement has this sender and recipient: give each an id")
         reader.problem(f"agreements[{index}].id", "terms.id", message)
-    agreements = tuple(read_agreement(text) for text in reader.objects("agreements", maximum=MAX_AGREEMENTS))
+    agreements = [read_agreement(text) for text in reader.objects("agreements", maximum=MAX_AGREEMENTS)]
     reader.close()
     reader.finish("terms")
+    for index, group in sorted(groups.items(), reverse=True):
+        agreements[index : index + 1] = group.spread(agreements[index])
     return tuple(sorted(agreements, key=lambda agreement: agreement.id))
 
 
@@ -128,6 +133,34 @@ def _vkey(given: str) -> str:
         raise ConfigurationError(
             _("--anchor: {given} holds no verifier key: {message}", given=given, message=error.message)
         ) from None
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Nodes of which each may send to each other; `prefix` begins the agreements' ids."""
+
+    nodes: tuple[str, ...]
+    prefix: str
+
+    def spread(self, agreement: Agreement) -> list[Agreement]:
+        """The agreement in every direction between the nodes."""
+        return [
+            replace(agreement, id=f"{self.prefix}{sender}-{recipient}", sender=sender, recipient=recipient)
+            for sender, recipient in permutations(self.nodes, 2)
+        ]
+
+
+def _take_groups(tables: object) -> dict[int, _Group]:
+    """Takes `between` out of tables, by their positions; one direction stands for all until they are read."""
+    groups: dict[int, _Group] = {}
+    for index, table in enumerate(tables if isinstance(tables, list) else ()):
+        nodes = table.get("between") if isinstance(table, dict) else None
+        if not isinstance(nodes, list) or not all(isinstance(node, str) for node in nodes):
+            continue
+        if 1 < len(set(nodes)) == len(nodes) and not {"sender", "recipient"} & set(table):
+            groups[index] = _Group(tuple(table.pop("between")), f"{table['id']}/" if "id" in table else "")
+            table["sender"], table["recipient"] = nodes[:2]
+    return groups
 
 
 def _unnamed(tables: Sequence[object]) -> list[int]:

@@ -7,13 +7,13 @@ import json
 from collections.abc import Iterable
 from datetime import datetime
 
+from gateway.cli.directory.allowed import print_allowed
 from gateway.cli.directory.files import OpenedDirectory
-from gateway.cli.output import Output, stacked, to_json
-from gateway.contract.json_document import format_time
-from gateway.translation.messages import N_, listed, marked
+from gateway.cli.output import Output, to_json
+from gateway.translation.messages import N_, marked
 from gateway.translation.messages import gettext as _
 from gateway.trust.codec.directory import encode_directory
-from gateway.trust.rules.directory import Agreement, Directory, FederationNode, KeyRecord
+from gateway.trust.rules.directory import Directory, FederationNode, KeyRecord
 from gateway.trust.service.directory_drafts import Difference
 
 
@@ -53,7 +53,7 @@ def print_directory(output: Output, opened: OpenedDirectory, now: datetime) -> N
     output.table(
         _("Signing keys"), marked("Node", "For", "Public key", "Counts from", "Until", "Now"), _key_rows(directory, now)
     )
-    output.table(_("Agreements"), marked("From, to", "Terms"), _agreement_rows(directory, now))
+    print_allowed(output, directory, now)
 
 
 def print_differences(output: Output, changes: Iterable[Difference]) -> None:
@@ -91,30 +91,6 @@ def _key_state(record: KeyRecord, now: datetime) -> str:
     if record.revoked_at and record.revoked_at <= now:
         return _("revoked")
     return _("counts") if record.usable(now) else _("no")
-
-
-def _agreement_rows(directory: Directory, now: datetime) -> list[tuple[str, str]]:
-    """Terms with their directions."""
-    directions: dict[str, list[str]] = {}
-    for agreement in directory.agreements:
-        direction = f"{agreement.sender} → {agreement.recipient} ({agreement.id})"
-        directions.setdefault(_terms(agreement, now), []).append(direction)
-    return [(stacked(named), terms) for terms, named in directions.items()]
-
-
-def _terms(agreement: Agreement, now: datetime) -> str:
-    start, end = format_time(agreement.valid_from), format_time(agreement.valid_until)
-    period = _("{start} to {end}", start=start, end=end)
-    lines = {
-        _("Messages"): listed(sorted(agreement.message_types)) or _("none"),
-        _("Purposes"): listed(sorted(agreement.purposes)) or _("none"),
-        _("Classes"): listed(sorted(agreement.field_classes)) or _("none"),
-        _("Hits"): _("reported back") if agreement.hit_reports else _("not reported"),
-        _("Answers may be passed on to"): listed(sorted(agreement.onward_recipients)) or _("nobody"),
-        _("Valid"): f"{period}, {_('in force') if agreement.in_force(now) else _('not in force')}",
-        _("Clause"): agreement.clause,
-    }
-    return stacked(f"{name}: {value}" for name, value in lines.items())
 
 
 def _keys(node: FederationNode) -> list[tuple[str, KeyRecord]]:

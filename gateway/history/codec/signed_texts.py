@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.unknown_fields import UnknownFieldSet
@@ -21,9 +21,12 @@ from gateway.tlog.checkpoint import Checkpoint, parse_checkpoint_body
 from gateway.tlog.encoding import decode_decimal, decode_hash, encode_base64
 from gateway.tlog.merkle import MAX_TREE_SIZE
 from gateway.tlog.note import Verifier, open_note, parse_note
+from gateway.trust.rules.message_types import MessageType
 from gateway.v1 import history_pb2, history_service_pb2
 
-QUERY_TYPE, RECORD_TYPE, HIT_TYPE = "HistoryQuery", "HistoryRecord", "HistoryHit"
+QUERY_TYPE: Final = MessageType.HISTORY_QUERY.value
+RECORD_TYPE: Final = MessageType.HISTORY_RECORD.value
+HIT_TYPE: Final = MessageType.HISTORY_HIT.value
 """Message types in agreements."""
 
 RecordT = TypeVar("RecordT", bytes, history_pb2.HistoryRecord)

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from gateway.contract.json_document import JsonValue
 from gateway.errors import DirectoryError
+from gateway.trust.rules.message_types import MessageType
 
 
 class FieldClass(StrEnum):
@@ -123,7 +124,7 @@ class Agreement:
         field_classes: classes that may be sent; other fields are removed.
         clause: agreed article and text.
         valid_from, valid_until: UTC, end exclusive.
-        hit_reports: whether the recipient reports watchlist hits to the sender.
+        hit_reports: whether the recipient may report hits on the sender's list entries to it.
         extensions: members unknown to this format version; `onward_recipients` is read.
     """
 
@@ -242,6 +243,15 @@ class Directory:
         possible = self.agreements_on(sender, recipient, on, message_type=message_type)
         allowing = [agreement for agreement in possible if purpose in agreement.purposes]
         return allowing[0] if len(allowing) == 1 else None
+
+    def takes_hit_reports(self, owner: str, reporter: str, on: datetime, *, purpose: str) -> bool:
+        """Whether `reporter` may report hits on the owner's list entries for this purpose.
+
+        The owner's agreement on list events with the reporter must say so; what a report may hold, the agreement in the
+        other direction says.
+        """
+        agreement = self.agreement(owner, reporter, on, message_type=MessageType.LIST_EVENT, purpose=purpose)
+        return agreement is not None and agreement.hit_reports
 
     def may_pass_on(
         self, source: str, holder: str, recipient: str, on: datetime, *, message_type: str, purpose: str

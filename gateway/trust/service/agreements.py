@@ -10,6 +10,7 @@ from google.protobuf.message import Message
 from gateway.errors import AgreementForbidsError, InvalidRequestError
 from gateway.trust.rules.directory import Agreement, Directory, FieldClass
 from gateway.trust.rules.disclosure import undisclosable
+from gateway.trust.rules.message_types import MessageType
 
 EVERY_CLASS = frozenset(FieldClass)
 
@@ -58,6 +59,35 @@ class Agreements:
         forbidden = undisclosable(message, allowed, prefix)
         if forbidden:
             raise InvalidRequestError(forbidden)
+
+    def require_hit_report(
+        self, hit: Message, *, owner: str, reporter: str, purpose: str, at_ms: int, prefix: str = ""
+    ) -> None:
+        """Admits a report of a hit on an entry of `owner`, to be sent or received.
+
+        Raises:
+            AgreementForbidsError: the owner's agreement doesn't have hits reported for this purpose, or as `require`.
+            InvalidRequestError: as `require`.
+        """
+        at = datetime.fromtimestamp(at_ms // 1000, UTC)
+        if not self._directory().takes_hit_reports(owner, reporter, at, purpose=purpose):
+            others = self._directory().agreements_on(owner, reporter, at, message_type=MessageType.LIST_EVENT)
+            reported = [agreement for agreement in others if agreement.hit_reports]
+            instead = f"only by {named_with_purposes(reported)}" if reported else "nor for any other"
+            raise AgreementForbidsError(
+                f"no agreement has hits on list entries of {owner} reported by {reporter} for the purpose "
+                f"{purpose!r} (hit_reports), {instead}",
+                metadata={"sender": reporter, "recipient": owner, "purpose": purpose},
+            )
+        self.require(
+            hit,
+            sender=reporter,
+            recipient=owner,
+            purpose=purpose,
+            at_ms=at_ms,
+            message_type=MessageType.LIST_EVENT,
+            prefix=prefix,
+        )
 
     def unrestricted(self, *, sender: str, recipient: str, purpose: str, at_ms: int, message_type: str) -> bool:
         return self._allowed((sender, recipient, purpose, message_type, at_ms // 1000)) == EVERY_CLASS

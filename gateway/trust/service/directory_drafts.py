@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import datetime, timedelta
-from itertools import permutations
 
 from gateway.errors import ConfigurationError
 from gateway.trust.rules.directory import (
@@ -13,7 +12,6 @@ from gateway.trust.rules.directory import (
     Authority,
     Directory,
     FederationNode,
-    FieldClass,
     KeyRecord,
     NodeCard,
 )
@@ -21,17 +19,6 @@ from gateway.trust.rules.directory import (
 DEFAULT_DAYS = 365
 DEFAULT_GRACE_DAYS = 30
 """Time to collect offline signatures."""
-DRAFT_MESSAGE_TYPES = ("AlertEvent", "Disposition", "HistoryQuery", "HistoryRecord", "WatchlistEvent")
-"""Message types of drafted agreements."""
-PURPOSES = (
-    "customs_fraud",
-    "export_control",
-    "licence_enforcement",
-    "mutual_recognition",
-    "risk_assessment",
-    "smuggling",
-)
-"""Purposes of drafted agreements."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,34 +65,6 @@ def draft_directory(
         authorities=authorities,
         nodes=nodes,
         agreements=tuple(sorted(agreements, key=lambda agreement: agreement.id)),
-    )
-
-
-def agreements_among(
-    nodes: Iterable[str],
-    *,
-    valid_from: datetime,
-    valid_until: datetime,
-    message_types: Iterable[str] = DRAFT_MESSAGE_TYPES,
-    purposes: Iterable[str] = PURPOSES,
-    field_classes: Iterable[FieldClass] = tuple(FieldClass),
-    clause: str = "Example arrangement on the exchange of alerts, all purposes, all classes of information.",
-) -> tuple[Agreement, ...]:
-    """An agreement per ordered pair of nodes, named `<sender>-<recipient>`."""
-    return tuple(
-        Agreement(
-            id=f"{sender}-{recipient}",
-            sender=sender,
-            recipient=recipient,
-            message_types=frozenset(message_types),
-            purposes=frozenset(purposes),
-            field_classes=frozenset(field_classes),
-            clause=clause,
-            valid_from=valid_from.replace(microsecond=0),
-            valid_until=valid_until.replace(microsecond=0),
-            hit_reports=True,
-        )
-        for sender, recipient in sorted(permutations(nodes, 2))
     )
 
 

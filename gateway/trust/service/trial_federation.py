@@ -35,7 +35,8 @@ from gateway.trust.rules.directory import (
     directory_key_name,
     receipts_key_name,
 )
-from gateway.trust.service.directory_drafts import DEFAULT_DAYS, DEFAULT_GRACE_DAYS, agreements_among, draft_directory
+from gateway.trust.service.agreement_terms import ALERTS_ALONE, AgreementTerms, agreements_among
+from gateway.trust.service.directory_drafts import DEFAULT_DAYS, DEFAULT_GRACE_DAYS, draft_directory
 from gateway.trust.service.directory_versions import RootOfTrust
 
 SIGNING_KEY_DAYS = 3 * 365
@@ -125,6 +126,7 @@ def create_federation(
     federation: str = FEDERATION,
     *,
     now: datetime,
+    terms: AgreementTerms = ALERTS_ALONE,
     agreements: Sequence[Agreement] | None = None,
     threshold: int | None = None,
     leaf_days: int = DEFAULT_LEAF_DAYS,
@@ -135,7 +137,8 @@ def create_federation(
 
     Args:
         now: start of validity, with zone.
-        agreements: None lets everyone send alerts to everyone, for all purposes.
+        terms: of everybody with everybody; `TRIAL_TERMS` allow everything.
+        agreements: these instead of an agreement under `terms` for each direction.
         threshold: authorities that must sign; None for all.
 
     Raises:
@@ -155,7 +158,7 @@ def create_federation(
     if agreements is None:
         until = now + timedelta(days=directory_days + grace_days)
         agreements = agreements_among(
-            [member.node for member in members], valid_from=now - BACKDATED, valid_until=until
+            [member.node for member in members], terms, valid_from=now - BACKDATED, valid_until=until
         )
     directory = draft_directory(
         cards,

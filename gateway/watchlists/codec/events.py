@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from hashlib import sha256
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from google.protobuf.message import DecodeError
 
 from gateway.contract.limits import MAX_STREAM_ITEMS
 from gateway.errors import MalformedError
+from gateway.trust.rules.message_types import MessageType
 from gateway.v1 import feed_pb2, watchlist_pb2
 
-EVENT_TYPE = "WatchlistEvent"
+EVENT_TYPE: Final = MessageType.LIST_EVENT.value
 """EntryHeader.type in watchlist feeds."""
 
 DECISION_TYPE = "ListDecision"

@@ -119,14 +119,7 @@ def report_hit(
     else:
         for source in request.derived_from:
             require_onward_transfer(tx, source.publisher, source.alert_id, [owner], field=source_field)
-        agreements.require(
-            hit,
-            sender=tx.own_node,
-            recipient=owner,
-            purpose=hit.purpose,
-            at_ms=tx.now_ms,
-            message_type=wire.EVENT_TYPE,
-        )
+        agreements.require_hit_report(hit, owner=owner, reporter=tx.own_node, purpose=hit.purpose, at_ms=tx.now_ms)
         origin = FeedOrigin(lists.origin.federation, tx.own_node, owner, Channel.WATCHLIST)
         event = watchlist_pb2.WatchlistEvent(occurred_at=to_timestamp(tx.now_ms), hit=hit)
         entry = _encoded(tx, origin, event)

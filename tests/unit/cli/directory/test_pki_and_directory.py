@@ -250,6 +250,78 @@ def test_renewing_takes_newer_cards_and_terms(world: Path, tmp_path: Path) -> No
     assert "TOML" in refused(*arguments, "--terms", terms, "--out", tmp_path / "x.json")
 
 
+def test_a_draft_without_terms_allows_alerts_alone_and_says_so(world: Path, tmp_path: Path) -> None:
+    cards = [world / node / "card.json" for node in NODES]
+    shown = run("directory", "draft", *cards, "--out", tmp_path / "directory.json")
+    assert shown.exit_code == 0, shown.output
+    directory = decode_directory((tmp_path / "directory.json").read_bytes())
+    assert len(directory.agreements) == 6
+    for agreement in directory.agreements:
+        assert agreement.message_types == {"AlertEvent"}
+        assert agreement.purposes == {"export_control"}
+        assert agreement.field_classes == {"INVESTIGATIVE"}
+        assert not agreement.hit_reports
+    for words in ("alerts (AlertEvent)", "Purposes: export_control", "Withheld: COMMERCIAL, PERSONAL"):
+        assert words in shown.stdout
+    assert "WatchlistEvent" not in shown.stdout
+    for command in (sign(world, "cn", tmp_path / "directory.json"), sign(world, "hk", tmp_path / "directory.note")):
+        signed = run(*command, "--yes")
+        assert "alerts (AlertEvent)" in signed.stdout, "what is signed is shown, without a question too"
+    as_json = ok(*sign(world, "mo", tmp_path / "directory.note"), "--yes")
+    assert [each["message_types"] for each in as_json["agreements"]] == [["AlertEvent"]] * 6
+
+
+GROUP = """
+[[agreements]]
+between = ["cn", "hk", "mo"]
+message_types = ["AlertEvent", "HistoryQuery", "HistoryRecord", "WatchlistEvent"]
+purposes = ["export_control", "smuggling"]
+field_classes = ["COMMERCIAL", "INVESTIGATIVE", "PERSONAL"]
+clause = "Article 1"
+hit_reports = true
+"""
+
+
+def test_one_table_of_terms_stands_for_every_direction_between_nodes(world: Path, tmp_path: Path) -> None:
+    terms, made = tmp_path / "terms.toml", tmp_path / "directory.json"
+    terms.write_text(GROUP)
+    shown = run(*drafting(world, terms, made))
+    assert shown.exit_code == 0, shown.output
+    agreements = decode_directory(made.read_bytes()).agreements
+    assert [each.id for each in agreements] == ["cn-hk", "cn-mo", "hk-cn", "hk-mo", "mo-cn", "mo-hk"]
+    assert {(f"{each.sender}-{each.recipient}", each.hit_reports) for each in agreements} == {
+        (each.id, True) for each in agreements
+    }
+    assert shown.stdout.count("Messages:") == 1, "equal terms are one row"
+    assert "Hits: reported back for export_control, smuggling" in shown.stdout
+    terms.write_text(GROUP.replace("[[agreements]]", '[[agreements]]\nid = "gba"'))
+    ok(*drafting(world, terms, tmp_path / "named.json"))
+    named = decode_directory((tmp_path / "named.json").read_bytes()).agreements
+    assert {each.id for each in named} == {f"gba/{each.id}" for each in agreements}
+    for wrong in ('["cn"]', '["cn", "cn"]', '"cn"', '["cn", 1]'):
+        terms.write_text(GROUP.replace('["cn", "hk", "mo"]', wrong))
+        assert "agreements[0].between" in refused(*drafting(world, terms, tmp_path / "x.json"))
+    terms.write_text(GROUP.replace("clause", 'sender = "cn"\nclause'))
+    assert "agreements[0].between" in refused(*drafting(world, terms, tmp_path / "x.json"))
+    terms.write_text(GROUP.replace('"export_control"', '"Export"'))
+    assert refused(*drafting(world, terms, tmp_path / "x.json")).count("purposes") == 1, "one problem, not six"
+
+
+def test_terms_that_allow_less_than_they_seem_to_are_warned_of(world: Path, tmp_path: Path) -> None:
+    terms = tmp_path / "terms.toml"
+    one_way = GROUP.replace('between = ["cn", "hk", "mo"]', 'sender = "cn"\nrecipient = "hk"')
+    terms.write_text(one_way.replace("WatchlistEvent", "WatchListEvent") + "valid_until = 2026-12-31T00:00:00Z\n")
+    shown = run(*drafting(world, terms, tmp_path / "a.json"))
+    assert "Warning: cn-hk: this version knows no messages WatchListEvent" in shown.stderr
+    assert "Warning: cn-hk ends at 2026-12-31T00:00:00Z, before the directory expires" in shown.stderr
+    assert "hk → cn" in shown.stdout, "directions without an agreement are shown too"
+    assert "nothing" in shown.stdout
+    terms.write_text(one_way)
+    shown = run(*drafting(world, terms, tmp_path / "b.json"))
+    assert "hits on list entries are reported for nothing only" in shown.stderr
+    assert "Hits: not reported" in shown.stdout
+
+
 OPERATING = Path(__file__).parents[4] / "docs" / "operating.md"
 (PARTED, ONWARD) = re.findall(r"```toml\n(\[\[agreements\]\].*?)```", OPERATING.read_text("utf-8"), flags=re.DOTALL)
 """Terms for two purposes, and such as let answers be passed on, as the documentation has them."""
@@ -273,7 +345,7 @@ def test_a_direction_may_have_other_terms_for_other_purposes(world: Path, tmp_pa
     _, _, export = shown.partition("hk → cn (hk-cn-export-control)")
     export, _, smuggling = export.partition("hk → cn (hk-cn-smuggling)")
     assert "article 6" in export
-    assert "PERSONAL" not in export
+    assert "Withheld: INVESTIGATIVE, PERSONAL" in export
     assert "COMMERCIAL, INVESTIGATIVE, PERSONAL" in smuggling
     assert "article 5" in smuggling
 

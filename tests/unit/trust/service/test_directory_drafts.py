@@ -8,9 +8,8 @@ import pytest
 from gateway.errors import ConfigurationError
 from gateway.trust.codec.directory import decode_directory, encode_directory
 from gateway.trust.rules.directory import FieldClass
+from gateway.trust.service.agreement_terms import ALERTS_ALONE, agreements_among
 from gateway.trust.service.directory_drafts import (
-    DRAFT_MESSAGE_TYPES,
-    agreements_among,
     differences,
     draft_directory,
     next_version,
@@ -25,10 +24,11 @@ SECONDS = LATER.replace(microsecond=0)
 
 
 def test_agreements_among_three_are_six_and_allow_alerts_alone() -> None:
-    agreements = agreements_among(NODES, valid_from=NOW, valid_until=NOW + timedelta(days=1))
+    agreements = agreements_among(NODES, ALERTS_ALONE, valid_from=NOW, valid_until=NOW + timedelta(days=1))
     assert [each.id for each in agreements] == ["cn-hk", "cn-mo", "hk-cn", "hk-mo", "mo-cn", "mo-hk"]
-    assert {each.message_types for each in agreements} == {frozenset(DRAFT_MESSAGE_TYPES)}
-    assert agreements[0].field_classes == frozenset(FieldClass)
+    for each in agreements:
+        assert (each.message_types, each.purposes, each.hit_reports) == ({"AlertEvent"}, {"export_control"}, False)
+        assert each.field_classes == {FieldClass.INVESTIGATIVE}
 
 
 def test_a_draft_needs_all_signatures_unless_told_otherwise() -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import stat
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,9 @@ from gateway.tls.certificates import authenticate, inspect_certificate
 from gateway.tls.private_keys import load_tls_key_pem
 from gateway.trust.pki.issuance import load_ca
 from gateway.trust.pki.keys import load_signing_key
-from gateway.trust.service.directory_drafts import agreements_among
+from gateway.trust.rules.directory import FieldClass
+from gateway.trust.rules.message_types import MessageType
+from gateway.trust.service.agreement_terms import ALERTS_ALONE, TRIAL_TERMS, agreements_among
 from gateway.trust.service.directory_versions import RootOfTrust, accept
 from gateway.trust.service.trial_federation import FEDERATION, FederationFolder, MemberSpec, create_federation
 
@@ -42,14 +45,19 @@ def test_the_directory_is_believed_with_the_anchors(federation: FederationFolder
     assert pinned == federation.anchors
 
 
-def test_everyone_may_send_alerts_to_everyone(federation: FederationFolder) -> None:
+def test_everyone_may_send_everyone_alerts_and_with_trial_terms_everything(federation: FederationFolder) -> None:
     directory = accept(federation.directory.read_bytes(), now=NOW, anchors=federation.anchors).directory
-    for sender in ("cn", "hk", "mo"):
-        for recipient in ("cn", "hk", "mo"):
-            allowed = directory.allows(
-                sender, recipient, NOW, message_type="AlertEvent", purpose="export_control", field_classes=["PERSONAL"]
-            )
-            assert allowed == (sender != recipient)
+    everything = agreements_among(["cn", "hk", "mo"], TRIAL_TERMS, valid_from=NOW, valid_until=NOW + timedelta(days=5))
+    for sender, recipient in product(("cn", "hk", "mo"), repeat=2):
+        for kind in (MessageType.ALERT, MessageType.LIST_EVENT, MessageType.HISTORY_QUERY, MessageType.HISTORY_RECORD):
+            for terms, alone in ((directory, True), (replace(directory, agreements=everything), False)):
+                allowed = terms.allowed_field_classes(
+                    sender, recipient, NOW, message_type=kind, purpose="export_control"
+                )
+                if sender == recipient or (alone and kind is not MessageType.ALERT):
+                    assert allowed is None
+                else:
+                    assert allowed == ({FieldClass.INVESTIGATIVE} if alone else set(FieldClass))
 
 
 def test_keys_in_the_folders_are_those_in_the_directory(federation: FederationFolder) -> None:
@@ -98,7 +106,7 @@ def test_a_federation_is_never_made_over_another(federation: FederationFolder) -
 
 
 def test_what_is_allowed_and_for_how_long_can_be_chosen(tmp_path: Path) -> None:
-    agreements = agreements_among(["cn", "hk"], valid_from=NOW, valid_until=NOW + timedelta(days=5), purposes=["fraud"])
+    agreements = agreements_among(["cn", "hk"], ALERTS_ALONE, valid_from=NOW, valid_until=NOW + timedelta(days=5))
     made = create_federation(
         tmp_path,
         MEMBERS,

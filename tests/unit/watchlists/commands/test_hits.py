@@ -132,6 +132,37 @@ def test_the_agreement_says_what_of_a_hit_may_go(nodes: list[PaperNode]) -> None
     assert hits(hk) == []
 
 
+def test_hits_are_reported_where_the_owners_agreement_has_it_so(nodes: list[PaperNode]) -> None:
+    cn, hk, _ = nodes
+    agreements = {one.id: one for one in hk.trust.directory.agreements}
+    unreported = {**agreements, "cn-hk": replace(agreements["cn-hk"], hit_reports=False)}
+    hk.trust = _version(hk.trust, agreements=tuple(unreported.values()))
+    with pytest.raises(AgreementForbidsError, match=r"no agreement has hits on list entries of cn reported by hk"):
+        report(hk)
+    assert hits(hk) == []
+    # The owner refuses it too, whatever the reporter's gateway let go.
+    hk.trust = _version(hk.trust, agreements=tuple(agreements.values()))
+    cn.trust = _version(cn.trust, agreements=tuple(unreported.values()))
+    place = report(hk).entry
+    exchange(*nodes)
+    assert (hits(cn), len(hits(hk))) == ([], 1)
+    with hk.database.read() as conn:
+        disposition = dispositions.find(conn, feeds.get(conn, FeedOrigin.parse(place.origin)).id, place.index)
+    assert disposition is not None
+    assert (disposition.outcome, disposition.reason) == ("rejected", "AGREEMENT_FORBIDS")
+
+
+def test_a_hit_is_reported_for_a_purpose_for_which_the_owner_has_it_reported(nodes: list[PaperNode]) -> None:
+    hk = nodes[1]
+    other = [
+        replace(one, purposes=frozenset({"smuggling"})) if one.id == "cn-hk" else one
+        for one in hk.trust.directory.agreements
+    ]
+    hk.trust = _version(hk.trust, agreements=tuple(other))
+    with pytest.raises(AgreementForbidsError, match="only by cn-hk for smuggling"):
+        report(hk)
+
+
 def _narrow(node: PaperNode, agreement: str, classes: frozenset[FieldClass] | None) -> None:
     """The agreement with other classes of fields, or without it."""
     kept = [one for one in node.trust.directory.agreements if one.id != agreement or classes is not None]
