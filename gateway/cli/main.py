@@ -113,7 +113,7 @@ COMMANDS: Mapping[str, str | Noun] = {
             "card": "gateway.cli.directory.drafting:card",
             "draft": "gateway.cli.directory.drafting:draft",
             "renew": "gateway.cli.directory.drafting:renew",
-            "revoke": "gateway.cli.directory.drafting:revoke",
+            "revoke": "gateway.cli.directory.revocation:revoke",
             "sign": "gateway.cli.directory.commands:sign",
             "verify": "gateway.cli.directory.commands:verify",
             "show": "gateway.cli.directory.commands:show",

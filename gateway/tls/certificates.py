@@ -86,6 +86,7 @@ class CaCertificate:
     """The contents of a CA certificate; fingerprint is hexadecimal SHA-256 of the DER, times are UTC."""
 
     subject: str
+    serial: int
     fingerprint_sha256: str
     not_before: datetime
     not_after: datetime
@@ -171,6 +172,7 @@ def inspect_ca(pem: str | bytes) -> CaCertificate:
     ca = _parsed_ca(pem)
     return CaCertificate(
         subject=ca.subject.rfc4514_string(),
+        serial=ca.serial_number,
         fingerprint_sha256=ca.fingerprint(hashes.SHA256()).hex(),
         not_before=ca.not_valid_before_utc,
         not_after=ca.not_valid_after_utc,

@@ -74,7 +74,7 @@ def sign(
             N_("Version"): opened.directory.version,
             N_("Signatures"): list(signed_by),
             N_("Threshold"): opened.directory.threshold,
-            **({"Agreements": agreements_json(opened.directory)} if as_json else {}),
+            **({N_("Agreements"): agreements_json(opened.directory)} if as_json else {}),
         },
     )
 

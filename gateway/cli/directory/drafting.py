@@ -1,10 +1,11 @@
-"""`gateway directory card|draft|renew|revoke`: cards of nodes, and drafts to sign."""
+"""`gateway directory card|draft|renew`: cards of nodes, and drafts to sign."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +13,8 @@ import typer
 
 from gateway.cli.clock import now
 from gateway.cli.directory.allowed import agreements_json, print_allowed
-from gateway.cli.directory.files import fingerprint_from, open_directory, public_key_from, read_terms
+from gateway.cli.directory.files import open_directory, read_terms
+from gateway.cli.directory.tables import print_differences
 from gateway.cli.files import read_input, write_output
 from gateway.cli.output import JsonOption, Output, reports_errors
 from gateway.cli.pairs import named_once
@@ -29,10 +31,10 @@ from gateway.trust.service.agreement_terms import ALERTS_ALONE, agreements_among
 from gateway.trust.service.directory_drafts import (
     DEFAULT_DAYS,
     DEFAULT_GRACE_DAYS,
+    differences,
     draft_directory,
     next_version,
 )
-from gateway.trust.service.directory_drafts import revoke as make_revocation
 from gateway.trust.service.trial_federation import key_record
 
 DirectoryFile = Annotated[Path, typer.Argument(metavar="FILE", help=_("A draft or a signed note."))]
@@ -141,7 +143,7 @@ def draft(
     made = draft_directory(
         read, agreements=agreements, issued_at=made_at, threshold=threshold, days=days, grace_days=grace_days
     )
-    _write_draft(out, made, as_json)
+    write_draft(out, made, as_json)
 
 
 @reports_errors
@@ -168,54 +170,22 @@ def renew(
         until = _after(now(), days + made.grace_days)
         agreements = read_terms(read_input(terms), valid_from=now(), valid_until=until)
         made = replace(made, agreements=agreements)
-    _write_draft(out, made, as_json)
-
-
-@reports_errors
-def revoke(
-    file: DirectoryFile,
-    *,
-    out: OutFile,
-    certificate: Annotated[
-        list[str] | None,
-        typer.Option(help=_("Certificate file, or its SHA-256 fingerprint in hexadecimal; may be repeated.")),
-    ] = None,
-    key: Annotated[
-        list[str] | None, typer.Option(help=_("Public part of a log or receipts key, in base64; may be repeated."))
-    ] = None,
-    since: Annotated[
-        datetime | None,
-        typer.Option(help=_("For keys: from this time (UTC) on their signatures don't count; else from now on.")),
-    ] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Draft the next version with certificates and signing keys revoked; nothing else changes.
-
-    \b
-    Examples:
-      gateway directory revoke directory.note --certificate lost.pem --certificate old.pem --out directory-2.json
-      gateway directory revoke directory.note --key "n4bQ…=" --since 2026-01-15T08:00:00 --out directory-2.json
-    """
-    previous = open_directory(file).directory
-    if not certificate and not key:
-        raise ConfigurationError(_("name at least one --certificate or --key"))
-    if since and not key:
-        raise ConfigurationError(_("--since is for keys; a certificate is revoked when the version is in force"))
-    made = make_revocation(
-        previous,
-        issued_at=now(),
-        since=since.replace(tzinfo=UTC) if since else now(),
-        fingerprints=dict.fromkeys(map(fingerprint_from, certificate or [])),
-        public_keys=dict.fromkeys(map(public_key_from, key or [])),
-    )
-    _write_draft(out, made, as_json)
+    write_draft(out, made, as_json, previous=previous)
 
 
 def _cards(paths: list[Path]) -> list[NodeCard]:
     return [decode_card(read_input(path, MAX_CARD_BYTES)) for path in paths]
 
 
-def _write_draft(out: Path, directory: Directory, as_json: bool) -> None:
+def write_draft(
+    out: Path,
+    directory: Directory,
+    as_json: bool,
+    *,
+    previous: Directory | None = None,
+    revoked: Sequence[str] = (),
+) -> None:
+    """Writes a draft, and prints what it changes and allows."""
     write_output(out, encode_directory(directory))
     Output(as_json).facts(
         _("Draft made"),
@@ -226,10 +196,13 @@ def _write_draft(out: Path, directory: Directory, as_json: bool) -> None:
             N_("Threshold"): directory.threshold,
             N_("Authorities"): sorted(directory.authorities),
             N_("Expires"): directory.expires_at,
-            **({"Agreements": agreements_json(directory)} if as_json else {}),
+            **({N_("Revoked"): list(revoked)} if revoked else {}),
+            **({N_("Agreements"): agreements_json(directory)} if as_json else {}),
         },
     )
     if not as_json:
+        if previous is not None:
+            print_differences(Output(), differences(previous, directory))
         print_allowed(Output(), directory, now())
     Output(as_json).note(_("Next: each authority examines and signs it, `gateway directory sign {out} …`", out=out))
 

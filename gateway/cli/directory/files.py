@@ -1,4 +1,4 @@
-"""Reads drafts, notes, terms, anchors, fingerprints and keys: unverified claims."""
+"""Reads drafts, notes, terms, anchors and keys: unverified claims."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from typing import Any
 
 from gateway.cli.files import read_input
 from gateway.contract.json_document import ObjectReader, format_time
-from gateway.errors import ConfigurationError, MalformedError, UnauthenticatedError
+from gateway.errors import ConfigurationError, MalformedError
 from gateway.tlog.note import PUBLIC_KEY_BYTES, Verifier, parse_note
-from gateway.tls.certificates import inspect_ca, inspect_certificate
 from gateway.translation.messages import gettext as _
 from gateway.trust.codec.directory import MAX_AGREEMENTS, decode_directory, read_agreement
 from gateway.trust.rules.directory import Agreement, Directory
 from gateway.trust.service.directory_versions import RootOfTrust
+
+_BASE64_KEY_CHARS = 44
 
 _SETS = ("message_types", "purposes", "field_classes")
 
@@ -95,30 +96,16 @@ def anchors_from(given: Sequence[str], threshold: int | None) -> RootOfTrust:
     )
 
 
-def fingerprint_from(given: str) -> str:
-    """A fingerprint from hexadecimal with or without colons, or from a certificate's file."""
-    plain = given.replace(":", "").lower()
-    if len(plain) == 64 and all(digit in "0123456789abcdef" for digit in plain):
-        return plain
-    path = Path(given)
-    if not path.is_file():
-        raise ConfigurationError(_("--certificate: {given!r} is neither a file nor 64 hexadecimal digits", given=given))
-    pem = read_input(path)
-    try:
-        return inspect_certificate(pem).fingerprint_sha256
-    except UnauthenticatedError:
-        return inspect_ca(pem).fingerprint_sha256
-
-
 def public_key_from(given: str) -> bytes:
-    """An Ed25519 public key, 32 bytes, from base64."""
+    """An Ed25519 public key, 32 bytes, from base64 or a verifier key."""
     try:
-        key = base64.b64decode(given, validate=True)
-    except (binascii.Error, ValueError):
+        short = len(given) == _BASE64_KEY_CHARS
+        key = base64.b64decode(given, validate=True) if short else Verifier.from_vkey(given).public_key
+    except (binascii.Error, ValueError, MalformedError):
         key = b""
     if len(key) != PUBLIC_KEY_BYTES:
         raise ConfigurationError(
-            _("--key: give the public key in base64, 44 characters, as `gateway directory show` does")
+            _("--key: give the public key in base64, 44 characters, as `gateway directory show` does, or its vkey")
         )
     return key
 

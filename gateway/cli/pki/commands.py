@@ -33,6 +33,9 @@ from gateway.trust.pki.issuance import (
 from gateway.trust.pki.keys import create_signing_key
 from gateway.trust.rules.directory import directory_key_name, receipts_key_name
 
+ISSUED_FOLDER = "issued"
+"""Folder in a CA's folder with a copy of each certificate that it signed, by serial number."""
+
 
 class CertificateKind(StrEnum):
     """Kinds of certificates."""
@@ -167,6 +170,8 @@ def issue(
 ) -> None:
     """Sign a request with the node's CA, after a look at its content.
 
+    A copy goes into the CA's folder issued, by serial number: `gateway directory revoke` finds it there.
+
     \b
     Examples:
       gateway pki issue --ca ca gateway.csr --out gateway.pem
@@ -186,15 +191,19 @@ def issue(
         now=now(),
         days=days,
     )
-    write_output(out, certificate, replace=True)
     stated = inspect_certificate(certificate)
+    kept = ca / ISSUED_FOLDER / f"{stated.serial:x}.pem"
+    write_output(kept, certificate)  # first: what was issued can be revoked
+    write_output(out, certificate, replace=True)
     Output(as_json).facts(
         _("Certificate issued"),
         {
             N_("Certificate"): out,
+            N_("Kept as"): kept,
             N_("Identity"): stated.identity.uri,
             N_("DNS names"): list(stated.dns_names),
             N_("IP addresses"): list(stated.ip_addresses),
+            N_("Serial"): f"{stated.serial:x}",
             N_("Fingerprint"): stated.fingerprint_sha256,
             N_("Valid until"): stated.not_after,
         },

@@ -76,6 +76,9 @@ def next_version(
     Keys that a newer card omits stay, to verify old signatures; revoke them to end that.
     """
     nodes, authorities = dict(previous.nodes), dict(previous.authorities)
+    cards = tuple(cards)
+    if len({card.name for card in cards}) != len(cards):
+        raise ConfigurationError("two node cards are of the same node; give only the newer one")
     for card in cards:
         if card.federation != previous.federation:
             raise ConfigurationError(f"the card of {card.name} is of another federation, {card.federation}")

@@ -199,22 +199,72 @@ def test_revoking_a_key_from_a_time_on(world: Path, tmp_path: Path) -> None:
         arguments = ("directory", "revoke", world / "directory.note", "--key", wrong, "--out", tmp_path / "y")
         assert problem in refused(*arguments)
     assert "at least one" in refused("directory", "revoke", world / "directory.note", "--out", tmp_path / "y")
-    alone = ("--certificate", "cd" * 32, "--since", "2026-01-15T08:00:00")
+    alone = ("--certificate", "cd" * 32, "--unseen", "--since", "2026-01-15T08:00:00")
     assert "--since is for keys" in refused("directory", "revoke", world / "directory.note", *alone, "--out", "y")
-    several = [part for name in ("ab", "cd") for part in ("--certificate", name * 32)] + ["--key", key]
-    ok("directory", "revoke", world / "directory.note", *several, "--out", tmp_path / "several.json")
+    several = [part for name in ("ab", "cd") for part in ("--certificate", name * 32)] + ["--unseen", "--key", key]
+    revoked = ok("directory", "revoke", world / "directory.note", *several, "--out", tmp_path / "several.json")
+    assert revoked["revoked"] == [f"unseen: {'ab' * 32}", f"unseen: {'cd' * 32}", f"log key of hk: {key}"]
     shown = ok("directory", "show", tmp_path / "several.json")["directory"]
     assert (shown["version"], shown["revoked_certificates"]) == (2, ["ab" * 32, "cd" * 32])
     assert [record["revoked_at"] is None for node in shown["nodes"].values() for record in node["log_keys"]].count(
         False
     ) == 1
-    colons = ":".join(["AB"] * 32)
-    ok("directory", "revoke", world / "directory.note", "--certificate", colons, "--out", tmp_path / "colons.json")
-    assert ok("directory", "show", tmp_path / "colons.json")["directory"]["revoked_certificates"] == ["ab" * 32]
-    ca = world / "hk" / "ca" / "ca.pem"
-    ok("directory", "revoke", world / "directory.note", "--certificate", ca, "--out", tmp_path / "ca.json")
     by_name = ("--certificate", "nothing like it", "--out", tmp_path / "y")
-    assert "neither a file nor" in refused("directory", "revoke", world / "directory.note", *by_name)
+    assert "neither a file, nor" in refused("directory", "revoke", world / "directory.note", *by_name)
+    vkey = ok("pki", "show", world / "hk" / "offline" / "directory.vkey")[0]
+    for unknown in (vkey["public_key"], (world / "hk" / "offline" / "directory.vkey").read_text().strip()):
+        named = ("--key", unknown, "--out", tmp_path / "y")
+        assert "no node of this directory" in refused("directory", "revoke", world / "directory.note", *named)
+
+
+def test_every_named_certificate_is_revoked_however_it_is_named(world: Path, tmp_path: Path) -> None:
+    note, issued = world / "directory.note", world / "hk" / "ca" / "issued"
+    gateway, officers = ok("pki", "show", world / "hk/pki/gateway.pem", world / "hk/pki/officers.pem")
+    (ca, other) = ok("pki", "show", world / "hk" / "ca" / "ca.pem", world / "mo" / "pki" / "officers.pem")
+    assert {file.stem for file in issued.iterdir()} == {gateway["serial"], officers["serial"]}
+    colons = ":".join(re.findall("..", ca["fingerprint"].upper()))
+    names = (gateway["serial"], colons, officers["fingerprint"], world / "mo" / "pki" / "officers.pem")
+    options = [part for name in names for part in ("--certificate", name)]
+    revoked = ok("directory", "revoke", note, *options, "--issued", issued, "--out", tmp_path / "next.json")
+    assert revoked["revoked"] == [
+        f"{gateway['identity']}: {gateway['fingerprint']}",
+        f"CA of hk: {ca['fingerprint']}",
+        f"{officers['identity']}: {officers['fingerprint']}",
+        f"{other['identity']}: {other['fingerprint']}",
+    ]
+    expected = sorted(each["fingerprint"] for each in (gateway, officers, ca, other))
+    assert ok("directory", "show", tmp_path / "next.json")["directory"]["revoked_certificates"] == expected
+    shown = run("directory", "revoke", note, *options, "--issued", issued, "--out", tmp_path / "again.json")
+    assert gateway["identity"] in shown.stdout
+    assert "revoked_certificates" in shown.stdout, "what changes is shown"
+
+
+def test_a_revocation_that_matches_nothing_is_an_error(world: Path, tmp_path: Path) -> None:
+    note, issued, hk = world / "directory.note", world / "hk" / "ca" / "issued", world / "hk" / "pki"
+    serial = ok("pki", "show", hk / "gateway.pem")[0]["serial"]
+    for name in ("ab" * 32, "abcdef", serial):
+        problem = refused("directory", "revoke", note, "--certificate", name, "--out", tmp_path / "x.json")
+        assert "is none of the directory's CAs" in problem
+        assert ("--unseen" in problem) == (len(name) == 64)
+    with_issued = ("--issued", world / "mo" / "ca" / "issued", "--out", tmp_path / "x.json")
+    assert "is none of" in refused("directory", "revoke", note, "--certificate", serial, *with_issued)
+    found = ("--certificate", serial, "--issued", issued)
+    one_wrong = (*found, "--certificate", "abcdef", "--out", tmp_path / "x.json")
+    assert "abcdef" in refused("directory", "revoke", note, *one_wrong)
+    elsewhere = create_federation(tmp_path / "other", [MemberSpec("hk")], now=datetime.now(UTC))
+    for file in (elsewhere.node("hk").certificate, elsewhere.node("hk").ca):
+        problem = refused("directory", "revoke", note, "--certificate", file, "--out", tmp_path / "x.json")
+        assert "no CA of this directory has signed it" in problem
+    chain = tmp_path / "chain.pem"
+    chain.write_bytes((hk / "gateway.pem").read_bytes() + (hk / "ca.pem").read_bytes())
+    assert "has 2 certificates" in refused("directory", "revoke", note, "--certificate", chain, "--out", tmp_path / "x")
+    assert not (tmp_path / "x.json").exists()
+
+
+def test_renewing_refuses_two_cards_of_one_node(world: Path, tmp_path: Path) -> None:
+    card = world / "hk" / "card.json"
+    twice = ("--card", card, "--card", card, "--out", tmp_path / "x.json")
+    assert "two node cards are of the same node" in refused("directory", "renew", world / "directory.note", *twice)
 
 
 def test_renewing_takes_newer_cards_and_terms(world: Path, tmp_path: Path) -> None:

@@ -1,0 +1,198 @@
+"""`gateway directory revoke`: drafts the next version with certificates and keys revoked, each of which it found."""
+
+from __future__ import annotations
+
+import base64
+import string
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway.cli.clock import now
+from gateway.cli.directory.drafting import DirectoryFile, OutFile, write_draft
+from gateway.cli.directory.files import open_directory, public_key_from
+from gateway.cli.files import read_input
+from gateway.cli.output import JsonOption, reports_errors
+from gateway.errors import ConfigurationError, UnauthenticatedError
+from gateway.tls.certificates import authenticate, inspect_ca, inspect_certificate
+from gateway.translation.messages import gettext as _
+from gateway.translation.messages import listed
+from gateway.trust.rules.directory import Directory
+from gateway.trust.service.directory_drafts import revoke as make_revocation
+
+FINGERPRINT_DIGITS = 64
+"""Hexadecimal digits of a SHA-256."""
+
+MAX_SERIAL_DIGITS = 40
+"""Hexadecimal digits of the longest serial number, 20 octets (RFC 5280)."""
+
+_PEM_BEGIN = b"-----BEGIN CERTIFICATE-----"
+
+
+@dataclass(frozen=True, slots=True)
+class KnownCertificate:
+    """A certificate of a node in the directory: its CA, or one that its CA signed."""
+
+    fingerprint: str
+    serial: int
+    owner: str
+
+    def has_serial(self, hexadecimal: str) -> bool:
+        return self.serial == int(hexadecimal, 16)
+
+
+@reports_errors
+def revoke(
+    file: DirectoryFile,
+    *,
+    out: OutFile,
+    certificate: Annotated[
+        list[str] | None,
+        typer.Option(help=_("Certificate file, SHA-256 fingerprint or serial number, hexadecimal; may be repeated.")),
+    ] = None,
+    issued: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help=_("Certificate file, or folder of such as CA/issued, to look up fingerprints and serials in."),
+            exists=True,
+        ),
+    ] = None,
+    unseen: Annotated[
+        bool, typer.Option("--unseen", help=_("Revoke fingerprints too of which no certificate is at hand."))
+    ] = False,
+    key: Annotated[
+        list[str] | None, typer.Option(help=_("Public part of a log or receipts key, base64 or vkey; may be repeated."))
+    ] = None,
+    since: Annotated[
+        datetime | None,
+        typer.Option(help=_("For keys: from this time (UTC) on their signatures don't count; else from now on.")),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Draft the next version with certificates and signing keys revoked; nothing else changes.
+
+    Every name must stand for one certificate of a node in the directory. The directory itself has the CAs alone, so
+    others are found in their files, or by serial or fingerprint among --issued: `gateway pki issue` keeps what it
+    signed in the CA's folder issued.
+
+    \b
+    Examples:
+      gateway directory revoke directory.note --certificate lost.pem --certificate old.pem --out directory-2.json
+      gateway directory revoke directory.note --certificate 5a3f09… --issued ca/issued --out directory-2.json
+      gateway directory revoke directory.note --key "n4bQ…=" --since 2026-01-15T08:00:00 --out directory-2.json
+    """
+    previous = open_directory(file).directory
+    if not certificate and not key:
+        raise ConfigurationError(_("name at least one --certificate or --key"))
+    if since and not key:
+        raise ConfigurationError(_("--since is for keys; a certificate is revoked when the version is in force"))
+    known = [*_cas(previous), *_among(issued or [], previous)]
+    keys = list(map(public_key_from, key or []))
+    found = [_named(name, known, previous, unseen=unseen) for name in certificate or []]
+    made = make_revocation(
+        previous,
+        issued_at=now(),
+        since=since.replace(tzinfo=UTC) if since else now(),
+        fingerprints=dict.fromkeys(each.fingerprint for each in found),
+        public_keys=dict.fromkeys(keys),
+    )
+    revoked = [f"{each.owner}: {each.fingerprint}" for each in dict.fromkeys(found)]
+    revoked += [name for public_key in dict.fromkeys(keys) for name in _key_names(previous, public_key)]
+    write_draft(out, made, as_json, previous=previous, revoked=revoked)
+
+
+def _named(name: str, known: Sequence[KnownCertificate], directory: Directory, *, unseen: bool) -> KnownCertificate:
+    """The one certificate that a name stands for."""
+    plain = name.replace(":", "").lower()
+    if Path(name).is_file():
+        return _in_file(Path(name), directory)
+    if not plain or set(plain) - set(string.hexdigits) or MAX_SERIAL_DIGITS < len(plain) != FINGERPRINT_DIGITS:
+        raise ConfigurationError(
+            _("--certificate: {given!r} is neither a file, nor a fingerprint of 64 digits, nor a serial", given=name)
+        )
+    by_fingerprint = len(plain) == FINGERPRINT_DIGITS
+    matching = {each for each in known if plain == each.fingerprint or (not by_fingerprint and each.has_serial(plain))}
+    if len(matching) == 1:
+        return matching.pop()
+    if matching:
+        owners = listed(sorted(f"{each.owner} {each.fingerprint}" for each in matching))
+        raise ConfigurationError(
+            _("--certificate {given}: several have this serial: {owners}", given=name, owners=owners)
+        )
+    if by_fingerprint and unseen:
+        return KnownCertificate(plain, 0, _("unseen"))
+    message = _(
+        "--certificate {given} is none of the directory's CAs and of the certificates among --issued: name its file, "
+        "or with --issued the folder of its CA's certificates",
+        given=name,
+    )
+    raise ConfigurationError(message + (_("; --unseen revokes a fingerprint all the same") if by_fingerprint else ""))
+
+
+def _in_file(path: Path, directory: Directory) -> KnownCertificate:
+    """The certificate in a file; it must be of a node in the directory."""
+    data = read_input(path)
+    if (count := data.count(_PEM_BEGIN)) > 1:
+        raise ConfigurationError(
+            _("--certificate {path} has {count} certificates: name each in a file of its own", path=path, count=count)
+        )
+    found = _certificate(data, directory)
+    if found is None:
+        raise ConfigurationError(
+            _(
+                "--certificate {path}: no CA of this directory has signed it, nor is it one of them: nothing here "
+                "accepts it, so there is nothing to revoke",
+                path=path,
+            )
+        )
+    return found
+
+
+def _key_names(directory: Directory, public_key: bytes) -> Iterator[str]:
+    shown = base64.b64encode(public_key).decode()
+    for name, node in directory.nodes.items():
+        if public_key in {record.public_key for record in node.log_keys}:
+            yield _("log key of {node}: {key}", node=name, key=shown)
+        if public_key in {record.public_key for record in node.cosign_keys}:
+            yield _("receipts key of {node}: {key}", node=name, key=shown)
+
+
+def _cas(directory: Directory) -> Iterator[KnownCertificate]:
+    for name, node in directory.nodes.items():
+        for pem in node.tls_ca_pems:
+            ca = inspect_ca(pem)
+            yield KnownCertificate(ca.fingerprint_sha256, ca.serial, _("CA of {node}", node=name))
+
+
+def _among(paths: Iterable[Path], directory: Directory) -> Iterator[KnownCertificate]:
+    """Certificates of the directory's nodes in files and folders; others are passed over."""
+    for path in paths:
+        for file in sorted(path.glob("*.pem")) if path.is_dir() else [path]:
+            data = read_input(file)
+            found = _certificate(data, directory) if data.count(_PEM_BEGIN) == 1 else None
+            if found is not None:
+                yield found
+
+
+def _certificate(pem: bytes, directory: Directory) -> KnownCertificate | None:
+    """A certificate, if it is a CA of the directory or signed by one; raises ConfigurationError if it is none."""
+    try:
+        stated = inspect_certificate(pem)
+    except UnauthenticatedError:
+        ca = inspect_ca(pem)
+        return next((each for each in _cas(directory) if each.fingerprint == ca.fingerprint_sha256), None)
+    try:
+        authenticate(
+            pem,
+            trust_domain=directory.federation,
+            ca_pems=directory.tls_ca_pems(stated.identity.node),
+            revoked_fingerprints=(),
+            now=min(max(now(), stated.not_before), stated.not_after),  # an expired one may be revoked as well
+        )
+    except UnauthenticatedError:
+        return None
+    return KnownCertificate(stated.fingerprint_sha256, stated.serial, str(stated.identity))
