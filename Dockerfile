@@ -39,10 +39,8 @@ FROM runtime AS federation
 USER root
 RUN install --directory --owner gateway --group gateway --mode 700 \
     /federation /federation/cn /federation/hk /federation/mo
-COPY demo/__init__.py demo/federation.py /opt/demo/demo/
-ENV PYTHONPATH=/opt/demo
 USER 10001:10001
-ENTRYPOINT ["python", "-m", "demo.federation", "/federation"]
+ENTRYPOINT ["gateway", "trial", "/federation", "--no-start"]
 
 FROM runtime AS gateway
 VOLUME /var/lib/gateway

@@ -15,7 +15,6 @@ from rich.console import Console
 
 from demo import LOADED_S
 from demo.facts import Facts
-from demo.federation import AUTHORITIES
 from demo.keep import tell_how_to_talk
 from demo.ledger import FeedCopy, read_feeds
 from demo.play import Play, StuckError
@@ -23,6 +22,7 @@ from demo.scenes import SCENES
 from demo.screen import WIDTH, Screen
 from demo.stage import NODES, Stage, feed, set_stage
 from demo.summary import judge, medians
+from gateway.cli.trial.federation import AUTHORITIES
 from gateway.errors import ConfigurationError, GatewayError
 
 EXIT_OK, EXIT_NOT_AS_EXPECTED, EXIT_WRONG_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130

@@ -18,9 +18,9 @@ from pathlib import Path
 from random import SystemRandom
 
 from demo.eyes import Eyes
-from demo.federation import AUTHORITIES, Place, make_federation
 from demo.network import Cable
 from gateway.cli.node.init import SETTINGS_FILE
+from gateway.cli.trial.federation import AUTHORITIES, Place, make_federation
 from gateway.client import GatewayClient
 from gateway.errors import ConfigurationError, UnavailableError
 from gateway.trust.service.trial_federation import FEDERATION, FederationFolder, NodeFolder

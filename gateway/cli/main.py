@@ -20,6 +20,7 @@ DEBUG_VARIABLE = "GATEWAY_DEBUG"
 """Environment variable that lets a defect show its traceback."""
 
 COMMANDS: Mapping[str, str | Noun] = {
+    "trial": "gateway.cli.trial.command:trial",
     "init": "gateway.cli.node.init:init",
     "serve": "gateway.cli.node.serve:serve",
     "doctor": "gateway.cli.node.doctor:doctor",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -159,6 +160,7 @@ def watch(
     *,
     position: Annotated[int, typer.Option(help=_("Changes after this position; 0 for everything."), min=0)] = 0,
     once: Annotated[bool, typer.Option("--once", help=_("End after all present changes."))] = False,
+    count: Annotated[int, typer.Option(help=_("End after so many changes; 0 for no end."), min=0)] = 0,
     as_json: JsonOption = False,
 ) -> None:
     """Show every change of alerts as it arrives, once, across reconnects. Ctrl-C ends it.
@@ -177,11 +179,17 @@ def watch(
     output = Output(as_json)
 
     async def work(client: GatewayClient) -> None:
-        async for change in client.watch(position, until_current=once, on_interruption=output.interruption):
-            if as_json:
-                output.json_line(as_dict(change))
-            else:
-                output.line(change_line(change))
+        shown = 0
+        stream = client.watch(position, until_current=once, on_interruption=output.interruption)
+        async with aclosing(stream) as changes:
+            async for change in changes:
+                if as_json:
+                    output.json_line(as_dict(change))
+                else:
+                    output.line(change_line(change))
+                shown += 1
+                if shown == count:
+                    return
 
     try:
         target.run(work)

@@ -1,32 +1,27 @@
-"""Three nodes ready to start: keys, certificates, a directory signed by all, and each one's gateway.toml.
+"""Makes three nodes ready to start: keys, certificates, a directory signed by all, and each one's gateway.toml.
 
-The keys and the directory are `gateway.trust.service.trial_federation`'s, the text of the settings is `gateway
-init`'s. Whoever runs this holds everybody's keys, which is right for a trial only.
-
-As a program: python -m demo.federation ROOT [--place NODE=HOST:PEER_PORT:LOCAL_PORT …] [--bind ADDRESS]
+One person holds everybody's keys, which is right for a trial only.
 """
 
 from __future__ import annotations
 
-import argparse
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 
 from gateway.cli.node.init import SETTINGS_FILE, settings_text
-from gateway.errors import ConfigurationError
 from gateway.files import OWNER_ONLY, replace_file
 from gateway.node.defaults import DEFAULT_LOCAL_PORT, DEFAULT_PEER_PORT, LinkMode
 from gateway.trust.service.agreement_terms import TRIAL_TERMS
 from gateway.trust.service.trial_federation import FEDERATION, FederationFolder, MemberSpec, create_federation
 
 AUTHORITIES: Mapping[str, Mapping[str, str]] = {
-    "cn": {"en": "Mainland customs (demo)", "zh-Hans": "内地海关（演示）"},
-    "hk": {"en": "Hong Kong customs (demo)", "zh-Hant": "香港海關（示範）"},
-    "mo": {"en": "Macao customs (demo)", "zh-Hant": "澳門海關（示範）", "pt": "Alfândega de Macau (demonstração)"},
+    "cn": {"en": "Mainland customs (trial)", "zh-Hans": "内地海关（试用）"},
+    "hk": {"en": "Hong Kong customs (trial)", "zh-Hant": "香港海關（試用）"},
+    "mo": {"en": "Macao customs (trial)", "zh-Hant": "澳門海關（試用）", "pt": "Alfândega de Macau (ensaio)"},
 }
 """The authorities' names by language tag; each has one node of its own name."""
 
@@ -39,6 +34,7 @@ SYSTEMS: Mapping[str, tuple[str, ...]] = {
 }
 """Local systems of each node with their roles."""
 
+DEFAULT_PORT = DEFAULT_PEER_PORT
 PORT_STEP = 10
 """On one host the nodes' ports are so far apart: cn 7443 and 7444, hk 7453 and 7454, mo 7463 and 7464."""
 
@@ -52,10 +48,10 @@ class Place:
     local_port: int
 
 
-def on_one_host(host: str = "127.0.0.1") -> dict[str, Place]:
-    """A place for each node, side by side."""
+def on_one_host(host: str = "127.0.0.1", port: int = DEFAULT_PORT) -> dict[str, Place]:
+    """A place for each node, side by side; `port` is the first one's for partners."""
     return {
-        node: Place(host, DEFAULT_PEER_PORT + PORT_STEP * number, DEFAULT_LOCAL_PORT + PORT_STEP * number)
+        node: Place(host, port + PORT_STEP * number, port + PORT_STEP * number + DEFAULT_LOCAL_PORT - DEFAULT_PEER_PORT)
         for number, node in enumerate(AUTHORITIES)
     }
 
@@ -68,7 +64,7 @@ def make_federation(
     detours: Mapping[tuple[str, str], str] = MappingProxyType({}),
     now: datetime,
 ) -> FederationFolder:
-    """Make everything that the nodes need to start.
+    """Makes everything that the nodes need to start.
 
     In each node's folder, `<root>/<node>`, is all that this node needs, with paths relative to it: gateway.toml, its
     copy of directory.note, pki/. So the folder can be moved to, or mounted at, another place.
@@ -108,38 +104,3 @@ def make_federation(
 def is_complete(root: Path) -> bool:
     """Whether a federation was made here, to the end."""
     return all((root / node / SETTINGS_FILE).exists() for node in AUTHORITIES)
-
-
-def main() -> None:
-    """Make a federation, unless there is one: so it can run at every start of a set of containers."""
-    parser = argparse.ArgumentParser(prog="python -m demo.federation", description=main.__doc__)
-    parser.add_argument("root", type=Path, help="folder to make it in")
-    parser.add_argument("--place", action="append", default=[], metavar="NODE=HOST:PEER_PORT:LOCAL_PORT")
-    parser.add_argument("--bind", default="", help="address that the nodes listen on; without it each one's host")
-    arguments = parser.parse_args()
-    if is_complete(arguments.root):
-        print(f"{arguments.root}: the federation is there already")
-        return
-    try:
-        places = {**on_one_host(), **dict(_places(arguments.place))}
-        make_federation(arguments.root, places, bind=arguments.bind, now=datetime.now(UTC))
-    except ConfigurationError as error:
-        parser.exit(2, f"Error: {error.message}\n")
-    for node, place in places.items():
-        print(f"{node}: partners at {place.host}:{place.peer_port}, own systems at {place.host}:{place.local_port}")
-
-
-def _places(given: list[str]) -> Iterator[tuple[str, Place]]:
-    for text in given:
-        node, _, address = text.partition("=")
-        host, _, ports = address.partition(":")
-        peer_port, _, local_port = ports.partition(":")
-        if node not in AUTHORITIES or not (host and peer_port.isdigit() and local_port.isdigit()):
-            raise ConfigurationError(
-                f"--place {text}: it must read NODE=HOST:PEER_PORT:LOCAL_PORT, NODE one of {', '.join(AUTHORITIES)}"
-            )
-        yield node, Place(host, int(peer_port), int(local_port))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,1 @@
+"""`gateway trial`: three nodes on one machine, to try everything."""

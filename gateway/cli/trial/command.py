@@ -1,0 +1,131 @@
+"""`gateway trial DIR`: makes and runs three nodes on this machine."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway.cli.node.init import SETTINGS_FILE
+from gateway.cli.output import JsonOption, Output, reports_errors
+from gateway.cli.trial.federation import AUTHORITIES, DEFAULT_PORT, Place, is_complete, make_federation, on_one_host
+from gateway.cli.trial.processes import TrialNode
+from gateway.cli.trial.samples import ALERT, write_samples
+from gateway.errors import ConfigurationError
+from gateway.translation.messages import gettext as _
+from gateway.translation.messages import marked
+
+FolderArgument = Annotated[Path, typer.Argument(metavar="DIR", help=_("Folder of the trial; it is made."))]
+StartOption = Annotated[bool, typer.Option("--start/--no-start", help=_("Run the nodes, or make the files alone."))]
+StopOption = Annotated[bool, typer.Option("--stop", help=_("Stop the nodes; the files stay."))]
+PortOption = Annotated[
+    int,
+    typer.Option(
+        min=1, max=65_000, help=_("cn's port for partners; the next is for its systems, hk's are 10 above, mo's 20.")
+    ),
+]
+PlaceOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--place", metavar="NODE=HOST:PEER_PORT:LOCAL_PORT", help=_("Where a node is reached; may be repeated.")
+    ),
+]
+BindOption = Annotated[str, typer.Option(help=_("Address that the nodes listen on; without it each one's host."))]
+
+
+@reports_errors
+def trial(
+    folder: FolderArgument,
+    *,
+    start: StartOption = True,
+    stop: StopOption = False,
+    port: PortOption = DEFAULT_PORT,
+    place: PlaceOption = None,
+    bind: BindOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Make three nodes (cn, hk, mo) with keys, directory and settings in DIR, and run them until --stop.
+
+    For a trial only: one folder has everybody's keys. A second call starts what doesn't run.
+
+    \b
+    Example:
+      gateway trial trial
+      gateway alert publish trial/alert.json --to hk --config trial/cn/gateway.toml --system risk-engine
+      gateway alert list --config trial/hk/gateway.toml --system officers
+      gateway trial trial --stop
+
+    \b
+    Exit codes: 0 done, 2 an option isn't right, a port is in use or a node doesn't start.
+    """
+    output = Output(as_json)
+    nodes = [TrialNode(folder / name) for name in AUTHORITIES]
+    if stop:
+        _stop(folder, nodes, output)
+        return
+    if not is_complete(folder):
+        places = {**on_one_host(port=port), **dict(_places(place or []))}
+        output.note(_("Making keys, certificates and the directory in {folder} …", folder=folder))
+        now = datetime.now(UTC)
+        make_federation(folder, places, bind=bind, now=now)
+        write_samples(folder, now)
+    if start:
+        _start(nodes, output)
+    _tell(folder, nodes, output, running=start)
+
+
+def _start(nodes: Sequence[TrialNode], output: Output) -> None:
+    started = [(node, process) for node in nodes if (process := node.start()) is not None]
+    for node, process in output.track(started, _("Starting"), len(started)):
+        node.wait_until_serving(process)
+
+
+def _stop(folder: Path, nodes: Sequence[TrialNode], output: Output) -> None:
+    if not is_complete(folder):
+        raise ConfigurationError(_("{folder} has no trial: `gateway trial {folder}` makes one", folder=folder))
+    stopped = [node.folder.name for node in nodes if node.stop()]
+    text = ", ".join(stopped)
+    output.line(_("Stopped: {nodes}.", nodes=text) if stopped else _("No node was running."))
+    if output.as_json:
+        output.json({"stopped": stopped})
+
+
+def _tell(folder: Path, nodes: Sequence[TrialNode], output: Output, *, running: bool) -> None:
+    from gateway.cli.connection import read_settings  # noqa: PLC0415  # imports slowly
+
+    settings = {node: read_settings(node.config) for node in nodes}
+    output.table(
+        _("Nodes"),
+        marked("Node", "For partners", "For own systems", "Log"),
+        [(each.node, each.peer_bind, each.local_bind, node.log) for node, each in settings.items()],
+    )
+    if running:
+        here = shlex.quote(str(folder))
+        output.note(_("All run until: gateway trial {folder} --stop", folder=here))
+        output.note(_("A first alert, and what hk sees of it:"))
+        for line in (
+            f"  gateway alert publish {here}/{ALERT} --to hk --system risk-engine \\",
+            f"    --config {here}/cn/{SETTINGS_FILE}",
+            f"  gateway alert list --system officers --config {here}/hk/{SETTINGS_FILE}",
+        ):
+            output.note(line)
+
+
+def _places(given: Sequence[str]) -> Iterator[tuple[str, Place]]:
+    for text in given:
+        node, _equals, address = text.partition("=")
+        host, _colon, ports = address.partition(":")
+        peer_port, _colon, local_port = ports.partition(":")
+        if node not in AUTHORITIES or not (host and peer_port.isdigit() and local_port.isdigit()):
+            raise ConfigurationError(
+                _(
+                    "--place {text}: it must read NODE=HOST:PEER_PORT:LOCAL_PORT, NODE one of {nodes}",
+                    text=text,
+                    nodes=", ".join(AUTHORITIES),
+                )
+            )
+        yield node, Place(host, int(peer_port), int(local_port))

@@ -1,0 +1,152 @@
+"""Starts and stops the nodes of a trial as processes of their own, which stay when the command ends."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.cli.connection import Target, reachable, read_settings
+from gateway.cli.node.init import SETTINGS_FILE
+from gateway.errors import ConfigurationError, GatewayError
+from gateway.files import OWNER_ONLY
+from gateway.translation.messages import gettext as _
+
+START_TIMEOUT_S = 60.0
+STOP_TIMEOUT_S = 30.0
+_POLL_S = 0.1
+
+_SHOWN_LOG_LINES = 5
+
+_SECONDS_BEFORE_A_LOOK = 0.3
+"""A node needs about a second; asking before that costs more than it tells."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrialNode:
+    """A node in its folder. Its process holds a lock on `node.pid` for as long as it runs."""
+
+    folder: Path
+
+    @property
+    def config(self) -> Path:
+        return self.folder / SETTINGS_FILE
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "node.log"
+
+    def is_running(self) -> bool:
+        """Whether a process that `start` began is there."""
+        with self._pid_file() as file:
+            return not _locked(file)
+
+    def start(self) -> subprocess.Popen[bytes] | None:
+        """Starts the node; None if it runs already. Raises ConfigurationError if a port is in use."""
+        with self._pid_file() as file:
+            if not _locked(file):
+                return None
+            self._require_ports()
+            log = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, OWNER_ONLY)
+            try:
+                process = subprocess.Popen(  # noqa: S603  this program itself
+                    [sys.executable, "-P", "-m", "gateway.cli.main", "serve", "--config", str(self.config)],
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,  # neither Ctrl-C nor the terminal's end is meant for it
+                    pass_fds=[file],  # the lock goes with it
+                )
+            finally:
+                os.close(log)
+            os.ftruncate(file, 0)
+            os.pwrite(file, f"{process.pid}\n".encode(), 0)
+            return process
+
+    def wait_until_serving(self, process: subprocess.Popen[bytes]) -> None:
+        """Waits until it answers at its local port. Raises ConfigurationError with the end of its log."""
+        end = time.monotonic() + START_TIMEOUT_S
+        time.sleep(_SECONDS_BEFORE_A_LOOK)
+        while True:
+            if process.poll() is not None or time.monotonic() > end:
+                raise ConfigurationError(
+                    _(
+                        "{node} doesn't serve; the end of {log}:\n{lines}",
+                        node=self.folder.name,
+                        log=self.log,
+                        lines=self._log_end(),
+                    )
+                )
+            if self._listens():
+                with suppress(GatewayError):
+                    Target(config=self.config, system="ops").run(lambda client: client.node.status())
+                    return
+            time.sleep(_POLL_S)
+
+    def stop(self) -> bool:
+        """Stops it in order; false if it didn't run. Raises ConfigurationError if it doesn't stop."""
+        with self._pid_file() as file:
+            if _locked(file):
+                return False
+            with suppress(ProcessLookupError):
+                os.kill(int(os.pread(file, 32, 0)), signal.SIGTERM)
+            end = time.monotonic() + STOP_TIMEOUT_S
+            while not _locked(file):
+                if time.monotonic() > end:
+                    raise ConfigurationError(_("{node} doesn't stop; see {log}", node=self.folder.name, log=self.log))
+                time.sleep(_POLL_S)
+            return True
+
+    @contextmanager
+    def _pid_file(self) -> Iterator[int]:
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(self.folder / "node.pid", flags, OWNER_ONLY)
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    def _require_ports(self) -> None:
+        settings = read_settings(self.config)
+        for address in (settings.peer_bind, settings.local_bind):
+            host, _colon, port = reachable(address).rpartition(":")
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    probe.bind((host, int(port)))
+                except OSError as error:
+                    raise ConfigurationError(
+                        _(
+                            "{node} can't listen at {address}: {problem}. Stop what listens there, or make another "
+                            "trial in another folder with --port",
+                            node=self.folder.name,
+                            address=address,
+                            problem=error.strerror or error,
+                        )
+                    ) from None
+
+    def _listens(self) -> bool:
+        host, _colon, port = reachable(read_settings(self.config).local_bind).rpartition(":")
+        with suppress(OSError), socket.create_connection((host, int(port)), timeout=_POLL_S):
+            return True
+        return False
+
+    def _log_end(self) -> str:
+        return "\n".join(self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-_SHOWN_LOG_LINES:])
+
+
+def _locked(file: int) -> bool:
+    """Takes the lock of a node's process; false if a process has it."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
