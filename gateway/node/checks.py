@@ -18,11 +18,11 @@ from gateway.db.database import Database
 from gateway.errors import ConfigurationError, DirectoryError, GatewayError, UnavailableError
 from gateway.node.defaults import LinkMode
 from gateway.node.directory_store import KeptVersions, pinned_anchors
+from gateway.node.expiry import CERTIFICATE_WARNING
 from gateway.node.host.capacity import needed_descriptors, secure_descriptors
 from gateway.node.host.file_modes import shared_paths
 from gateway.node.settings import LinkSettings, Settings
 from gateway.node.signing_keys import passphrase_of
-from gateway.node.upkeep import CERTIFICATE_WARNING
 from gateway.rpc.listener.health_probe import require_serving
 from gateway.rpc.listener.tls_probe import probe_tls_versions
 from gateway.tls.certificates import authenticate, inspect_ca

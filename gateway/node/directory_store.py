@@ -15,7 +15,7 @@ from gateway.errors import DirectoryError, GatewayError
 from gateway.feed.service.alarms import DIRECTORY, Alarms
 from gateway.files import OWNER_ONLY, replace_file
 from gateway.node.settings import Settings
-from gateway.trust.rules.directory import Directory, Validity
+from gateway.trust.rules.directory import Directory
 from gateway.trust.service.directory_versions import RootOfTrust, TrustedDirectory, accept, reopen
 
 log = logging.getLogger(__name__)
@@ -84,14 +84,24 @@ class DirectoryStore:
     """Holds the trusted directory. Reads are thread-safe."""
 
     def __init__(self, file: Path, *, kept: KeptVersions, anchors: RootOfTrust, now: datetime) -> None:
-        """Raises DirectoryError for an unreadable or untrusted file; the node must not start."""
+        """Without the file the newest accepted version is in force.
+
+        Raises:
+            DirectoryError: the file doesn't verify, or it is missing before the first version; the node must not start.
+        """
         self._file = file
         self._kept = kept
         self._anchors = anchors
-        self._seen = _read(file)
+        self._seen = b""
+        self._problem = ""
         previous = kept.newest(anchors)
         if previous is not None:
             kept.add(previous)  # from an earlier release's file
+        if previous is not None and not file.exists():
+            self._trusted = previous
+            log.error("directory file %s is gone; version %d, accepted before, is in force", file, previous.version)
+            return
+        self._seen = _read(file)
         self._trusted = accept(self._seen, now=now, previous=previous, anchors=anchors)
         kept.add(self._trusted)
 
@@ -104,36 +114,35 @@ class DirectoryStore:
         return self._trusted.directory
 
     def refresh(self, *, now: datetime, alarms: Alarms) -> bool:
-        """Takes over a changed file; True for a new version. An untrusted file only raises an alarm."""
+        """Takes over a changed file; True for a new version. An untrusted or missing file only raises an alarm."""
         try:
-            note = _read(self._file)
-            changed = note != self._seen
-            if changed:
-                self._seen = note
-                self._trusted = accept(note, now=now, previous=self._trusted, anchors=self._anchors)
-                self._kept.add(self._trusted)
-                log.info("directory version %d is in force", self._trusted.version)
+            changed = self._look(now)
         except GatewayError as error:
-            alarms.set(
-                DIRECTORY, "file", f"{self._file}: {error.message}; version {self._trusted.version} stays in force"
-            )
-            return False
-        if changed:
+            self._problem, changed = error.message, False
+        if self._problem:
+            alarms.set(DIRECTORY, "file", f"{self._problem}; version {self._trusted.version} stays in force")
+        else:
             alarms.clear(DIRECTORY, "file")
-        self._watch_validity(now, alarms)
         return changed
 
-    def _watch_validity(self, now: datetime, alarms: Alarms) -> None:
-        if self._trusted.validity(now) is Validity.CURRENT:
-            alarms.clear(DIRECTORY, "validity")
-            return
-        ends = self._trusted.directory.grace_ends_at
-        alarms.set(
-            DIRECTORY,
-            "validity",
-            f"directory version {self._trusted.version} has expired; the exchange stops at {ends:%Y-%m-%d %H:%M} UTC: "
-            "get the next version signed",
-        )
+    def _look(self, now: datetime) -> bool:
+        """Reads the file, and verifies it if it isn't the one that was seen last."""
+        try:
+            note = _read(self._file)
+        except DirectoryError:
+            self._seen = b""  # whatever comes back is looked at again
+            raise
+        if note == self._seen:
+            return False
+        self._seen = note
+        try:
+            self._trusted = accept(note, now=now, previous=self._trusted, anchors=self._anchors)
+        except GatewayError as error:
+            raise DirectoryError(f"directory file {self._file}: {error.message}") from error
+        self._problem = ""
+        self._kept.add(self._trusted)
+        log.info("directory version %d is in force", self._trusted.version)
+        return True
 
 
 def pinned_anchors(settings: Settings) -> RootOfTrust:

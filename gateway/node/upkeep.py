@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 from gateway.alerts.commands.publishing import Publisher
@@ -15,19 +15,16 @@ from gateway.errors import GatewayError
 from gateway.evidence.service.audit_heads import AuditHeadSigner
 from gateway.feed.projection.held_entries import HeldEntries
 from gateway.feed.rpc.writer_client import WriterClient
-from gateway.feed.service.alarms import CERTIFICATE, Alarms
+from gateway.feed.service.alarms import Alarms
 from gateway.feed.service.recovery import note_progress
 from gateway.node.assembly.links import Links
 from gateway.node.assembly.quotas import QuotaMonitor
 from gateway.node.assembly.watchlists import Watchlists
 from gateway.node.directory_store import DirectoryStore
+from gateway.node.expiry import ExpiryMonitor
 from gateway.node.host.capacity import CapacityMonitor
-from gateway.tls.credentials import TlsSource
 
 log = logging.getLogger(__name__)
-
-CERTIFICATE_WARNING = timedelta(days=14)
-"""Warning time before a certificate expires."""
 
 REFRESH_S = 1.0
 """Seconds between checks of directory, certificates, capacity and alerts."""
@@ -55,7 +52,7 @@ class Upkeep:
         alarms: Alarms,
         capacity: CapacityMonitor,
         quotas: QuotaMonitor,
-        tls: TlsSource,
+        expiry: ExpiryMonitor,
         now: Callable[[], datetime],
     ) -> None:
         """`marker`: folder outside the database that records feed positions."""
@@ -69,7 +66,7 @@ class Upkeep:
         self._alarms = alarms
         self._capacity = capacity
         self._quotas = quotas
-        self._tls = tls
+        self._expiry = expiry
         self._now = now
 
     async def run(self) -> None:
@@ -86,21 +83,12 @@ class Upkeep:
     async def _step(self) -> None:
         if await asyncio.to_thread(self._directory.refresh, now=self._now(), alarms=self._alarms):
             self._links.open(self._now())
-        self._watch_certificate()
+        await asyncio.to_thread(self._expiry.check, self._now())
         self._capacity.sweep(await asyncio.to_thread(self._capacity.check))
         await asyncio.to_thread(self._quotas.check)
         await self._writer.run(ExpireCommand(publisher=self._publisher))
         await asyncio.to_thread(note_progress, self._database, self._marker)
         await self._watchlists.keep_up()
-
-    def _watch_certificate(self) -> None:
-        certificate = self._tls.current().certificate
-        if certificate.not_after - self._now() < CERTIFICATE_WARNING:
-            self._alarms.set(
-                CERTIFICATE, "own", f"this gateway's certificate ends at {certificate.not_after:%Y-%m-%d %H:%M} UTC"
-            )
-        else:
-            self._alarms.clear(CERTIFICATE, "own")
 
 
 async def apply_held(held: HeldEntries) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from gateway.client import GatewayClient
 from gateway.errors import AgreementForbidsError, UnauthenticatedError
+from gateway.node.assembly.node import system_clock_ms
 from gateway.tls.certificates import inspect_certificate
 from gateway.trust.service.directory_drafts import revoke_certificate
 from gateway.v1.node_service_pb2 import LINK_STATE_CONNECTED
@@ -184,6 +185,65 @@ def test_a_new_directory_is_taken_over_and_a_wrong_one_is_not(federation: Federa
     federation.run(run())
 
 
+def test_a_restart_without_the_directory_file_goes_on_and_the_alarm_ends_with_the_cause(federation: Federation) -> None:
+    federation.start("cn", "hk")
+    note = federation.folder.directory.read_bytes()
+    federation["cn"].kill()
+    federation.folder.directory.unlink()
+    federation["cn"].start()
+
+    async def alarmed(operator: GatewayClient) -> str:
+        alarms = (await operator.node.status()).alarms
+        return "; ".join(alarm.message for alarm in alarms if alarm.code == "DIRECTORY")
+
+    async def run() -> None:
+        async with federation.client("cn", "publisher") as risk, federation.client("cn", "operator") as operator:
+            await risk.publish(alert(), ["hk"])
+            await federation.converged(("cn", "hk"))
+            assert "No such file" in await eventually(lambda: alarmed(operator), what="the alarm")
+            federation.folder.directory.write_bytes(note)
+
+            async def calm() -> bool:
+                return not await alarmed(operator)
+
+            await eventually(calm, what="the end of the alarm")
+
+    federation.run(run())
+
+
+def test_beyond_its_grace_a_directory_stops_the_exchange_and_not_the_node(federation: Federation) -> None:
+    end = datetime.now(UTC).replace(microsecond=0) + timedelta(minutes=2)
+    federation.put_directory(replace(federation.directory, version=2, expires_at=end, grace_days=0))
+
+    def afterwards() -> int:
+        return system_clock_ms() + 5 * 60 * 1000
+
+    async def run() -> None:
+        async with federation.inside("cn"), federation.client("cn", "operator") as operator:
+
+            async def warned() -> bool:
+                return any("expires on" in alarm.message for alarm in (await operator.node.status()).alarms)
+
+            await eventually(warned, what="the warning before the end")
+        async with (
+            federation.inside("cn", clock=afterwards),
+            federation.inside("hk"),
+            federation.client("cn", "operator") as operator,
+            federation.client("cn", "publisher") as risk,
+        ):
+
+            async def over() -> bool:
+                return any("grace are over" in alarm.message for alarm in (await operator.node.status()).alarms)
+
+            await eventually(over, what="the alarm after the end")
+            await risk.publish(alert(), ["hk"])
+            federation.put_directory(replace(federation.directory, version=3, expires_at=end + timedelta(days=9)))
+            await directory_version(operator, 3)
+            await federation.converged(("cn", "hk"))
+
+    federation.run(run())
+
+
 def test_an_expired_directory_keeps_the_exchange_going_for_its_grace(tmp_path: Path) -> None:
     for federation in with_logs(tmp_path):
         now = datetime.now(UTC)
@@ -205,6 +265,6 @@ async def exchange_with_a_warning(federation: Federation) -> None:
         await federation.converged(("cn", "hk"))
 
         async def warned() -> bool:
-            return any("has expired" in alarm.message for alarm in (await operator.node.status()).alarms)
+            return any("expired on" in alarm.message for alarm in (await operator.node.status()).alarms)
 
         await eventually(warned, what="the loud warning")

@@ -38,6 +38,7 @@ from gateway.node.assembly.links import Links
 from gateway.node.assembly.quotas import QuotaMonitor, quotas_of
 from gateway.node.assembly.watchlists import Watchlists
 from gateway.node.directory_store import DirectoryStore, KeptVersions, pinned_anchors
+from gateway.node.expiry import ExpiryMonitor, OwnKeys
 from gateway.node.host.capacity import CapacityMonitor, secure_descriptors
 from gateway.node.projections import registry
 from gateway.node.rpc import NodeServicer
@@ -92,6 +93,7 @@ class Node:
             now=self._now(),
         )
         self._log_key, receipts_key = load_listed_keys(settings, self._directory.directory(), self._now())
+        self._own_keys = OwnKeys(self._log_key.public_key, receipts_key.public_key)
         self.alarms = Alarms(clock)
         self._peer_tls, self._local_tls = self._tls_sources()
         self.database = Database(settings.effective_database_url)
@@ -201,7 +203,13 @@ class Node:
             alarms=self.alarms,
             capacity=self._capacity,
             quotas=self._quota_monitor,
-            tls=self._peer_tls,
+            expiry=ExpiryMonitor(
+                node=self.settings.node,
+                directory=self._directory.directory,
+                material=self._peer_tls.current,
+                keys=self._own_keys,
+                alarms=self.alarms,
+            ),
             now=self._now,
         )
         held = HeldEntries(self.database, self.writer, self._registry)

@@ -18,6 +18,9 @@ from gateway.trust.rules.directory import Directory, Validity, receipts_key_name
 CLOCK_TOLERANCE = timedelta(minutes=5)
 """Later issue times get a warning: a clock is wrong."""
 
+EXPIRY_WARNING = timedelta(days=30)
+"""A version that expires sooner gets a warning: signatures from several places take time."""
+
 _TOKEN = object()
 
 
@@ -123,7 +126,8 @@ def accept(
        versions.
     4. Federation: the previous one's, or the anchors'.
     5. Version: greater than the previous one; equal only for the same text.
-    6. Validity: not beyond the grace period. Within it the version is accepted with a warning.
+    6. Validity: not beyond the grace period. Within it the version is accepted with a warning. The version in force
+       stays in force beyond it, with a warning too, since a restart must not stop more than the end of the exchange.
 
     The very bytes of the version in force were verified already; only step 6 is left.
 
@@ -139,7 +143,8 @@ def accept(
         directory, text, signed_by = previous.directory, previous.text, previous.signed_by
     else:
         directory, text, signed_by = _verified(note, previous, anchors)  # 1 to 5
-    warnings = _check_validity(directory, now)  # 6
+    in_force = previous is not None and text == previous.text
+    warnings = _check_validity(directory, now, in_force=in_force)  # 6
     return TrustedDirectory(_TOKEN, directory=directory, note=note, text=text, signed_by=signed_by, warnings=warnings)
 
 
@@ -261,23 +266,43 @@ def _check_version(directory: Directory, text: bytes, previous: TrustedDirectory
         raise _refused("5 version", f"there are two different versions {directory.version}; one of them is forged")
 
 
-def _check_validity(directory: Directory, now: datetime) -> tuple[str, ...]:
-    what = f"directory version {directory.version}"
-    if directory.validity(now) is Validity.EXPIRED:
+def _check_validity(directory: Directory, now: datetime, *, in_force: bool) -> tuple[str, ...]:
+    if directory.validity(now) is Validity.EXPIRED and not in_force:
         raise _refused(
             "6 validity",
             f"version {directory.version} expired on {directory.expires_at:%Y-%m-%d} "
             f"and its {directory.grace_days} days of grace are over",
         )
-    warnings = []
-    if directory.validity(now) is Validity.GRACE:
-        warnings.append(
-            f"{what} expired on {directory.expires_at:%Y-%m-%d}; the exchange stops on "
-            f"{directory.grace_ends_at:%Y-%m-%d}: have the authorities sign a new version now"
-        )
+    return tuple(validity_warnings(directory, now).values())
+
+
+def validity_warnings(directory: Directory, now: datetime) -> dict[str, str]:
+    """Sentences on a version that has expired or will soon (`validity`), or that is from the future (`issued`)."""
+    warnings = {}
+    if validity := _validity_warning(directory, now):
+        warnings["validity"] = validity
     if directory.issued_at > now + CLOCK_TOLERANCE:
-        warnings.append(f"{what} was issued at {directory.issued_at:%Y-%m-%dT%H:%M:%SZ}, after now: check this clock")
-    return tuple(warnings)
+        warnings["issued"] = (
+            f"directory version {directory.version} was issued at {directory.issued_at:%Y-%m-%dT%H:%M:%SZ}, after now: "
+            "check this clock"
+        )
+    return warnings
+
+
+def _validity_warning(directory: Directory, now: datetime) -> str:
+    what, expiry = f"directory version {directory.version}", f"on {directory.expires_at:%Y-%m-%d}"
+    until = f"the exchange stops on {directory.grace_ends_at:%Y-%m-%d}"
+    match directory.validity(now):
+        case Validity.EXPIRED:
+            return (
+                f"{what} expired {expiry}, and its {directory.grace_days} days of grace are over: partners are "
+                "refused until the next version is in force"
+            )
+        case Validity.GRACE:
+            return f"{what} expired {expiry}; {until}: have the authorities sign a new version now"
+        case Validity.CURRENT:
+            soon = directory.expires_at - now < EXPIRY_WARNING
+            return f"{what} expires {expiry}; {until}: have the authorities sign a new version" if soon else ""
 
 
 def _pinned(vkey: str) -> Verifier:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,7 @@ import pytest
 from gateway.errors import DirectoryError
 from gateway.feed.service.alarms import Alarms
 from gateway.node.directory_store import EARLIER_FILE, DirectoryStore, KeptVersions
-from gateway.trust.rules.directory import Authority, Directory
+from gateway.trust.rules.directory import Authority, Directory, Validity
 from gateway.trust.service.directory_drafts import next_version
 from tests.support.directories import NODES, NOW, anchors, authority_signer, card, directory, signed
 
@@ -48,6 +48,63 @@ def opened(data: Path, note: bytes) -> DirectoryStore:
     file = data.with_name("directory.note")
     file.write_bytes(note)
     return DirectoryStore(file, kept=KeptVersions(data), anchors=anchors(), now=LATER)
+
+
+def alarms_of(store: DirectoryStore, now: datetime = LATER) -> tuple[list[str], Alarms]:
+    """What the store says when it looks at its file."""
+    alarms = Alarms(lambda: 0)
+    store.refresh(now=now, alarms=alarms)
+    return [alarm.message for alarm in alarms.list()], alarms
+
+
+def test_a_restart_without_the_file_goes_on_with_the_accepted_version(data: Path) -> None:
+    file = data.with_name("directory.note")
+    opened(data, FIRST)
+    file.unlink()
+    store = DirectoryStore(file, kept=KeptVersions(data), anchors=anchors(), now=LATER)
+    assert store.trusted().version == 1
+    ((message,), alarms) = alarms_of(store)
+    assert message == f"directory file {file}: No such file or directory; version 1 stays in force"
+    file.write_bytes(FIRST)  # the same bytes as before
+    store.refresh(now=LATER, alarms=alarms)
+    assert alarms.list() == []
+    file.unlink()
+    store.refresh(now=LATER, alarms=alarms)
+    file.write_bytes(SECOND)
+    assert store.refresh(now=LATER, alarms=alarms)
+    assert (store.trusted().version, alarms.list()) == (2, [])
+
+
+def test_without_file_and_accepted_version_there_is_no_start(data: Path) -> None:
+    with pytest.raises(DirectoryError, match="No such file"):
+        DirectoryStore(data / "none.note", kept=KeptVersions(data), anchors=anchors(), now=LATER)
+
+
+def test_an_alarm_lasts_as_long_as_the_file_is_wrong(data: Path) -> None:
+    file = data.with_name("directory.note")
+    store, alarms = opened(data, FIRST), Alarms(lambda: 0)
+
+    def seen(note: bytes | None) -> str:
+        file.write_bytes(note) if note is not None else file.unlink()
+        for _ in range(2):  # the second look finds the same file
+            store.refresh(now=LATER, alarms=alarms)
+        return "; ".join(alarm.message for alarm in alarms.list())
+
+    assert "2 succession" in seen(PLANTED)
+    assert "No such file" in seen(None)
+    assert "2 succession" in seen(PLANTED), "not what was wrong before"
+    assert seen(FIRST) == ""
+
+
+def test_the_version_in_force_is_in_force_after_a_restart_beyond_its_grace(data: Path) -> None:
+    opened(data, FIRST)
+    over = directory().grace_ends_at + timedelta(days=1)
+    file = data.with_name("directory.note")
+    for path in (file, data / "gone.note"):
+        store = DirectoryStore(path, kept=KeptVersions(data), anchors=anchors(), now=over)
+        assert store.trusted().validity(over) is Validity.EXPIRED
+    with pytest.raises(DirectoryError, match="6 validity"):
+        DirectoryStore(file, kept=KeptVersions(data.with_name("new")), anchors=anchors(), now=over)
 
 
 def names(data: Path) -> list[str]:

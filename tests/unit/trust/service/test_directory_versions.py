@@ -126,12 +126,23 @@ def test_step_5_one_more_signature_on_the_same_text_is_the_same_version() -> Non
 
 def test_step_6_grace_is_accepted_loudly_and_what_lies_beyond_is_refused() -> None:
     expires, ends = FIRST.directory.expires_at, FIRST.directory.grace_ends_at
-    assert accept(NOTE, now=expires - timedelta(seconds=1), anchors=anchors()).warnings == ()
+    assert accept(NOTE, now=expires - timedelta(days=30), anchors=anchors()).warnings == ()
+    (soon,) = accept(NOTE, now=expires - timedelta(days=30, seconds=-1), anchors=anchors()).warnings
+    assert "expires on 2027-01-15; the exchange stops on 2027-02-14" in soon
     in_grace = accept(NOTE, now=expires, anchors=anchors())
     assert "expired on 2027-01-15" in in_grace.warnings[0]
     assert "sign a new version now" in in_grace.warnings[0]
     assert in_grace.validity(ends) is Validity.EXPIRED
     assert "grace are over" in refused_at("6 validity", NOTE, now=ends)
+
+
+def test_step_6_the_version_in_force_stays_in_force_beyond_its_grace() -> None:
+    ends = FIRST.directory.grace_ends_at
+    over = accept(NOTE, now=ends, previous=FIRST)
+    assert over.validity(ends) is Validity.EXPIRED
+    assert "partners are refused until the next version" in over.warnings[0]
+    following = signed(replace(directory(), version=2), [authority_signer(name) for name in NODES])
+    assert "grace are over" in refused_at("6 validity", following, now=ends, previous=FIRST)
 
 
 def test_step_6_issued_in_the_future_is_a_warning_about_the_clock() -> None:

@@ -1,0 +1,135 @@
+"""Warns before what a node needs ends: directory, agreements, signing keys, certificates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
+
+from gateway.feed.service.alarms import CERTIFICATE, DIRECTORY, Alarms
+from gateway.tls.certificates import inspect_ca
+from gateway.tls.credentials import TlsMaterial
+from gateway.trust.rules.directory import Agreement, Directory, KeyRecord
+from gateway.trust.service.directory_versions import validity_warnings
+
+CERTIFICATE_WARNING = timedelta(days=14)
+"""Warning time before a certificate expires; a new one needs nobody else."""
+
+AGREED_WARNING = timedelta(days=30)
+"""Warning time for what only a version of the directory can renew, which several authorities sign."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Something that ends soon or has ended; `code` and `subject` are the alarm's."""
+
+    code: str
+    subject: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class OwnKeys:
+    """Public keys that the node signs with."""
+
+    log: bytes
+    receipts: bytes
+
+
+def endings(
+    directory: Directory, *, node: str, material: TlsMaterial | None, keys: OwnKeys | None, now: datetime
+) -> Iterator[Ending]:
+    """All that ends soon or has ended. What isn't known (None) is left out."""
+    for subject, warning in validity_warnings(directory, now).items():
+        yield Ending(DIRECTORY, subject, warning)
+    yield from _agreements(directory, node, now)
+    if keys is not None and node in directory.nodes:
+        own = directory.nodes[node]
+        yield from _key("log", keys.log, own.log_keys, now)
+        yield from _key("receipts", keys.receipts, own.cosign_keys, now)
+    if material is not None and (end := material.certificate.not_after) - now < CERTIFICATE_WARNING:
+        yield Ending(CERTIFICATE, "own", f"this gateway's certificate {_ends(end, now)}")
+    for name in sorted(directory.nodes):
+        yield from _cas(directory, name, now)
+
+
+class ExpiryMonitor:
+    """Raises an alarm for each ending, and clears it when it no longer holds."""
+
+    def __init__(
+        self,
+        *,
+        node: str,
+        directory: Callable[[], Directory],
+        material: Callable[[], TlsMaterial],
+        keys: OwnKeys,
+        alarms: Alarms,
+    ) -> None:
+        self._node = node
+        self._directory = directory
+        self._material = material
+        self._keys = keys
+        self._alarms = alarms
+        self._raised: set[tuple[str, str]] = set()
+
+    def check(self, now: datetime) -> None:
+        """Compares everything with the time."""
+        found = {
+            (ending.code, ending.subject): ending.message
+            for ending in endings(
+                self._directory(), node=self._node, material=self._material(), keys=self._keys, now=now
+            )
+        }
+        for (code, subject), message in found.items():
+            self._alarms.set(code, subject, message)
+        for code, subject in self._raised - found.keys():
+            self._alarms.clear(code, subject)
+        self._raised = set(found)
+
+
+def _agreements(directory: Directory, node: str, now: datetime) -> Iterator[Ending]:
+    """Own agreements that end before the directory, and that no other one follows."""
+    for agreement in directory.agreements:
+        end = agreement.valid_until
+        if node not in (agreement.sender, agreement.recipient) or not agreement.in_force(now):
+            continue
+        if end - now < AGREED_WARNING and end < directory.expires_at and not _followed(directory, agreement):
+            message = (
+                f"agreement {agreement.id} ends at {end:%Y-%m-%d %H:%M} UTC, before the directory: nothing may be sent "
+                f"under it from {agreement.sender} to {agreement.recipient} afterwards"
+            )
+            yield Ending(DIRECTORY, f"agreement {agreement.id}", message)
+
+
+def _followed(directory: Directory, agreement: Agreement) -> bool:
+    return any(
+        (other.sender, other.recipient) == (agreement.sender, agreement.recipient)
+        and other.in_force(agreement.valid_until)
+        and other.message_types >= agreement.message_types
+        and other.purposes >= agreement.purposes
+        for other in directory.agreements
+    )
+
+
+def _key(use: str, public_key: bytes, records: tuple[KeyRecord, ...], now: datetime) -> Iterator[Ending]:
+    for record in records:
+        end = min(record.not_after, record.revoked_at or record.not_after)
+        if record.public_key == public_key and end - now < AGREED_WARNING:
+            yield Ending(DIRECTORY, f"{use} key", f"this node's {use} key counts until {end:%Y-%m-%d %H:%M} UTC")
+
+
+def _cas(directory: Directory, name: str, now: datetime) -> Iterator[Ending]:
+    """A node whose last CA certificate ends soon."""
+    last = max(map(_ca_end, directory.tls_ca_pems(name)), default=None)
+    if last is not None and last - now < AGREED_WARNING:
+        yield Ending(CERTIFICATE, f"CA {name}", f"the CA certificate of {name} in the directory {_ends(last, now)}")
+
+
+@lru_cache(maxsize=1024)
+def _ca_end(pem: str) -> datetime:
+    return inspect_ca(pem).not_after
+
+
+def _ends(end: datetime, now: datetime) -> str:
+    return f"{'ends' if end > now else 'has ended'} at {end:%Y-%m-%d %H:%M} UTC"
