@@ -66,6 +66,7 @@ def _anything(_: Mapping[str, Any]) -> bool:
 
 NEEDS: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
     "R01": lambda facts: bool(facts["controlled"]),
+    "R01-REFUSED": lambda facts: bool(facts["restrictions"]),
     "R02": lambda facts: facts["volume_m3"] > 0 and facts["declared.density_low"] > 0,
     "R03": lambda facts: facts["usd"] >= 0 and facts["declared.price_low"] > 0,
     "R04": lambda facts: facts["usd"] >= 0 and facts["declared.price_low"] > 0 and bool(facts["suspects"]),
@@ -75,6 +76,7 @@ NEEDS: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
 """What rules about goods can't do without."""
 
 LACKS: Mapping[str, str] = {
+    "R01-REFUSED": "destinations",
     "R02": "volumes",
     "R03": "values in US dollars",
     "R04": "values in US dollars",

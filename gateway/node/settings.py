@@ -148,6 +148,9 @@ class HistorySettings(_Section):
     controlled_goods: Path | None = Field(
         default=None, description="Own list of controlled goods; without it the one that comes with the gateway."
     )
+    announcements: Path | None = Field(
+        default=None, description="Own announcements on export control; without it those that come with the gateway."
+    )
     physical_data: Path | None = Field(
         default=None, description="Own densities and prices of substances; without it those that come along."
     )

@@ -1,10 +1,11 @@
 """Reference data: facts as files and no code.
 
-* `controlled_goods.csv`: commodity codes under Chinese export control. Source: announcements of MOFCOM and GACC,
-  2023 to 2025, as published and copied; HS6 titles from the HS 2022 nomenclature. First and last days are included; an
-  empty last day means no known end. After a suspension the control applies again, unless a later announcement says
-  otherwise (not verified).
-* `announcements.csv`: the announcements, one line per part where parts differ in date or suspension.
+* `controlled_goods.csv`: goods under Chinese export control, by code, or by element where the announcement names no
+  code; days and suspensions are those of the announcement. `basket`: which code also has goods that aren't controlled,
+  the listed `code` or its `subheading` alone. HS6 titles from the HS 2022 nomenclature.
+* `announcements.csv`: announcements of MOFCOM and others, one line per part where parts differ: what needs a licence,
+  what is refused to some destinations, what is suspended. First and last days are included; an empty last day means no
+  known end. `afterwards` of a suspension is empty as long as it isn't verified what followed.
 * `locations.csv`: ports, crossings and customs offices of the mainland, Hong Kong and Macao.
 * `surnames.csv`: Chinese surnames with spellings; `hk` and `macao` are empty where the rules of
   `gateway.screening.text.romanisation` give them. Source: registers and newspapers; for low confidence, the rules and
@@ -26,6 +27,7 @@
 * `risk_rules.toml`: the risk rules; see docs/risk-rules.md.
 * `mappings/`: how to read columns of declaration files, one TOML file per kind of file.
 
-`confidence` of a line: high (same in several copies of the announcement), medium (one copy, or a code taken from the
-nomenclature), low (assumed). None of it replaces the announcements.
+`confidence` of a line: high (same in several copies of the announcement), medium (one copy, or a code taken from a copy
+of the tariff or the nomenclature), low (assumed, or not confirmed: `note` says what). `source` says where it was seen.
+None of it replaces the announcements; docs/controlled-goods.md says what was checked.
 """

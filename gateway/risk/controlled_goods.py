@@ -6,60 +6,38 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from enum import Enum, IntEnum, StrEnum
+from enum import StrEnum
 
 from gateway.contract.identification.commodity_codes import normalise_code
 from gateway.errors import MalformedError
+from gateway.risk.announcements import Announcements, status_text
+from gateway.risk.validity import HOLDS, Confidence, ControlStatus, Validity
 
 LIST_TERRITORY = "CN"
 """Other territories' codes compare by six digits only."""
 
-
-class Confidence(IntEnum):
-    """How reliable a statement is, in order."""
-
-    LOW = 1
-    MEDIUM = 2
-    HIGH = 3
-
-
-class ControlStatus(Enum):
-    """State of a control on a date."""
-
-    NOT_YET = "not yet"
-    IN_FORCE = "in force"
-    SUSPENDED = "suspended"
-    ENDED = "ended"
+MAX_VERSION_CHARS = 64
+"""The contract's limit on a rule's version."""
 
 
 class MatchBasis(StrEnum):
-    """How a declared code matches a line.
+    """How declared goods match a line.
 
     `national`: the listed code or one within it. `hs6`: the subheading alone, which also holds goods that aren't
-    controlled.
+    controlled. `element`: the declared element, of a line without a code.
     """
 
     NATIONAL = "national"
     HS6 = "hs6"
+    ELEMENT = "element"
 
 
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """Days from `first` to `last`, inclusive; `last` is None without a known end.
+class Basket(StrEnum):
+    """Which code of a line also covers goods that aren't under control: the listed one, or its subheading alone."""
 
-    Raises:
-        MalformedError: the last day comes before the first.
-    """
-
-    first: date
-    last: date | None = None
-
-    def __post_init__(self) -> None:
-        if self.last is not None and self.last < self.first:
-            raise MalformedError(f"an interval can't end on {self.last} before it begins on {self.first}")
-
-    def __contains__(self, on: date) -> bool:
-        return self.first <= on and (self.last is None or on <= self.last)
+    NONE = ""
+    CODE = "code"
+    SUBHEADING = "subheading"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +45,13 @@ class ControlledGood:
     """A line of the list.
 
     Attributes:
-        code: 6, 8 or 10 digits of the mainland's tariff.
+        code: 6, 8 or 10 digits of the mainland's tariff; empty where the announcement names none.
         element: chemical symbol; empty for equipment.
         form: the substance's forms; may be empty.
         control_code: number in the dual-use list, e.g. `1C117.d`; may be empty.
-        announced: day of publication.
-        effective: days on which it holds, suspensions apart.
-        suspended_by: announcement of the suspension.
+        announced: day of publication of the announcement.
         title: the subheading in words.
+        source: where the line was seen.
     """
 
     code: str
@@ -84,15 +61,15 @@ class ControlledGood:
     control_code: str
     announcement: str
     announced: date
-    effective: Interval
-    suspensions: tuple[Interval, ...] = ()
-    suspended_by: str = ""
+    validity: Validity
     confidence: Confidence = Confidence.LOW
+    basket: Basket = Basket.NONE
     title: str = ""
+    source: str = ""
     note: str = ""
 
     def __post_init__(self) -> None:
-        if normalise_code(self.code) != self.code:
+        if self.code and normalise_code(self.code) != self.code:
             raise MalformedError(f"commodity code {self.code!r} must be digits alone")
 
     @property
@@ -100,47 +77,74 @@ class ControlledGood:
         return self.code[:6]
 
     def status_on(self, on: date) -> ControlStatus:
-        if on < self.effective.first:
-            return ControlStatus.NOT_YET
-        if on not in self.effective:
-            return ControlStatus.ENDED
-        suspended = any(on in suspension for suspension in self.suspensions)
-        return ControlStatus.SUSPENDED if suspended else ControlStatus.IN_FORCE
+        return self.validity.status_on(on)
+
+    def status_text(self, on: date) -> str:
+        """Its state on a day in words, with what suspended it."""
+        return status_text(self.validity, self.status_on(on), on)
 
 
 @dataclass(frozen=True, slots=True)
 class ControlledGoodMatch:
-    """A line that a declared code matches, and how."""
+    """A line that declared goods match, how, and its state on that day."""
 
     good: ControlledGood
     basis: MatchBasis
+    status: ControlStatus = ControlStatus.IN_FORCE
 
     @property
     def confidence(self) -> Confidence:
-        """Low at most if only the subheading matches a finer line."""
-        if self.basis is MatchBasis.HS6 and len(self.good.code) > 6:
+        """Low at most if it isn't verified that the line holds, or only the subheading matches a finer line."""
+        coarse = self.basis is MatchBasis.HS6 and len(self.good.code) > 6
+        if coarse or self.basis is MatchBasis.ELEMENT or self.status is not ControlStatus.IN_FORCE:
             return Confidence.LOW
         return self.good.confidence
+
+    @property
+    def basket(self) -> bool:
+        """Whether goods that aren't under control are declared under this code too."""
+        return self.good.basket is Basket.CODE or (
+            self.good.basket is Basket.SUBHEADING and self.basis is not MatchBasis.NATIONAL
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class ControlledGoods:
-    """The list with its look-ups."""
+    """The list with its look-ups, and the announcements behind it."""
 
     goods: tuple[ControlledGood, ...]
+    announcements: Announcements = field(default_factory=Announcements)
     _by_hs6: Mapping[str, tuple[ControlledGood, ...]] = field(init=False, repr=False, compare=False)
+    _uncoded: Mapping[str, tuple[ControlledGood, ...]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         index: dict[str, tuple[ControlledGood, ...]] = {}
+        uncoded: dict[str, tuple[ControlledGood, ...]] = {}
         for good in self.goods:
-            index[good.hs6] = (*index.get(good.hs6, ()), good)
+            if good.code:
+                index[good.hs6] = (*index.get(good.hs6, ()), good)
+            elif good.element:
+                uncoded[good.element] = (*uncoded.get(good.element, ()), good)
         object.__setattr__(self, "_by_hs6", index)
+        object.__setattr__(self, "_uncoded", uncoded)
 
     def __iter__(self) -> Iterator[ControlledGood]:
         return iter(self.goods)
 
     def __len__(self) -> int:
         return len(self.goods)
+
+    @property
+    def version(self) -> str:
+        """The newest announcement, with its day."""
+        announced = [(good.announced, good.announcement) for good in self.goods]
+        announced += [(row.announced, row.name) for row in self.announcements]
+        day, name = max(announced)
+        return f"{day.isoformat()} {name}"[:MAX_VERSION_CHARS]
+
+    def lists(self, hs6: str, element: str = "") -> bool:
+        """Whether a line has this subheading, or has no code and this element: the cheap test."""
+        return hs6 in self._by_hs6 or element in self._uncoded
 
     def codes(self, substance: str) -> list[str]:
         """Codes of all lines on a substance, in force or not; its case doesn't matter."""
@@ -149,12 +153,14 @@ class ControlledGoods:
             {
                 good.code
                 for good in self.goods
-                if wanted and (wanted == [good.element.casefold()] or set(wanted) <= set(_words(good.substance)))
+                if good.code
+                and wanted
+                and (wanted == [good.element.casefold()] or set(wanted) <= set(_words(good.substance)))
             }
         )
 
     def match(self, code: str, on: date, *, territory: str = "") -> list[ControlledGoodMatch]:
-        """Lines in force on a day that a code matches, most reliable first.
+        """Lines that hold, or may hold, on a day and that a code matches, most reliable first.
 
         A mainland code of 8 or 10 digits matches as far as the shorter of both goes; others match by six digits.
 
@@ -168,11 +174,24 @@ class ControlledGoods:
         digits = normalise_code(code)
         declared = digits if territory == LIST_TERRITORY else digits[:6]
         matches = [
-            ControlledGoodMatch(good, basis)
+            ControlledGoodMatch(good, basis, status)
             for good in self._by_hs6.get(digits[:6], ())
-            if good.status_on(on) is ControlStatus.IN_FORCE and (basis := _basis(declared, good.code))
+            if (status := good.status_on(on)) in HOLDS and (basis := _basis(declared, good.code))
         ]
-        return sorted(matches, key=lambda match: (-match.confidence, match.basis is MatchBasis.HS6, match.good.code))
+        return sorted(matches, key=_surest_first)
+
+    def match_element(self, element: str, on: date) -> list[ControlledGoodMatch]:
+        """Lines without a code that hold, or may hold, on a day for an element."""
+        return [
+            ControlledGoodMatch(good, MatchBasis.ELEMENT, status)
+            for good in self._uncoded.get(element, ())
+            if (status := good.status_on(on)) in HOLDS
+        ]
+
+
+def _surest_first(match: ControlledGoodMatch) -> tuple[object, ...]:
+    in_force = match.status is ControlStatus.IN_FORCE
+    return not in_force, -match.confidence, match.basis is MatchBasis.HS6, match.basket, match.good.code
 
 
 def _words(text: str) -> list[str]:

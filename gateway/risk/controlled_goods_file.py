@@ -1,16 +1,19 @@
-"""Reads the list of controlled goods from CSV."""
+"""Reads announcements and the list of controlled goods from CSV."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import date
-from importlib import resources
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
-from gateway.errors import MalformedError
-from gateway.formats.tables.mapping_files import read_text
-from gateway.formats.tables.reference_tables import parse_table
-from gateway.risk.controlled_goods import Confidence, ControlledGood, ControlledGoods, Interval
+from gateway.errors import ConfigurationError, MalformedError
+from gateway.formats.tables.reference_tables import parse_table, read_table
+from gateway.risk.announcements import Announcement, Announcements, Measure
+from gateway.risk.controlled_goods import Basket, ControlledGood, ControlledGoods
+from gateway.risk.validity import Confidence, Interval, Validity
 
 COLUMNS = (
     "code",
@@ -22,77 +25,140 @@ COLUMNS = (
     "form",
     "control_code",
     "announcement",
+    "basket",
+    "confidence",
+    "source",
+    "note",
+)
+"""Required columns of goods. `digits` and `hs6` repeat the code to catch typing errors."""
+
+ANNOUNCEMENT_COLUMNS = (
+    "announcement",
+    "part",
+    "measure",
+    "applies_to",
+    "destinations",
     "announced",
     "effective",
     "effective_to",
-    "suspended_from",
-    "suspended_to",
-    "suspended_by",
+    "afterwards",
+    "subject",
     "confidence",
+    "source",
     "note",
 )
-"""Required columns. `digits` and `hs6` repeat the code to catch typing errors."""
+"""Required columns of announcements."""
 
-MAX_LIST_BYTES = 16 << 20
-"""Known lists have less than a megabyte."""
+RESUMED = "in force"
+"""In `afterwards` of a suspension: what it suspends was verified to hold again. Empty: not verified."""
+
+_TERRITORY = re.compile(r"[A-Z]{2}")
+_WordT = TypeVar("_WordT", Measure, Basket)
 
 
 def reference_controlled_goods() -> ControlledGoods:
     """The packaged list."""
-    file = resources.files("gateway.reference").joinpath("controlled_goods.csv")
-    return parse_controlled_goods(file.read_text("utf-8").splitlines(), source=file.name)
+    return load_controlled_goods()
 
 
-def load_controlled_goods(path: Path) -> ControlledGoods:
-    """A user's list.
+def load_controlled_goods(path: Path | None = None, announcements: Path | None = None) -> ControlledGoods:
+    """A list and its announcements; None: the packaged files.
 
     Raises:
         ConfigurationError: unreadable or wrong; names file, lines and columns.
     """
-    text = read_text(path, what="the list of controlled goods", most_bytes=MAX_LIST_BYTES)
-    return parse_controlled_goods(text.splitlines(), source=str(path))
+    known = load_announcements(announcements)
+    text, source = read_table(path, "controlled_goods.csv", what="the list of controlled goods")
+    return parse_controlled_goods(text.splitlines(), known, source=source)
 
 
-def parse_controlled_goods(lines: Iterable[str], *, source: str) -> ControlledGoods:
-    """Parses CSV lines; `source` names them in errors.
+def load_announcements(path: Path | None = None) -> Announcements:
+    """Announcements from a file; None: the packaged ones.
+
+    Raises:
+        ConfigurationError: unreadable or wrong; names file, lines and columns.
+    """
+    text, source = read_table(path, "announcements.csv", what="the announcements")
+    return parse_announcements(text.splitlines(), source=source)
+
+
+def parse_controlled_goods(lines: Iterable[str], announcements: Announcements, *, source: str) -> ControlledGoods:
+    """Parses CSV lines of goods; `source` names them in errors.
 
     Raises:
         ConfigurationError: missing columns, no lines, or wrong lines, all named.
     """
-    return ControlledGoods(parse_table(lines, COLUMNS, _good, source=source, empty="lists no goods"))
+    make = partial(_good, announcements=announcements)
+    return ControlledGoods(parse_table(lines, COLUMNS, make, source=source, empty="lists no goods"), announcements)
 
 
-def _good(row: Mapping[str, str]) -> ControlledGood:
+def parse_announcements(lines: Iterable[str], *, source: str) -> Announcements:
+    """Parses CSV lines of announcements; `source` names them in errors.
+
+    Raises:
+        ConfigurationError: missing columns, no lines, or wrong lines, all named.
+    """
+    rows = parse_table(lines, ANNOUNCEMENT_COLUMNS, _announcement, source=source, empty="has no announcements")
+    try:
+        return Announcements(rows)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{source}: {error.message}") from None
+
+
+def _good(row: Mapping[str, str], *, announcements: Announcements) -> ControlledGood:
     if (row["digits"], row["hs6"]) != (str(len(row["code"])), row["code"][:6]):
         raise MalformedError(
             f"code: {row['code']!r} doesn't agree with digits {row['digits']!r} and hs6 {row['hs6']!r}"
         )
-    suspension = _interval(row, "suspended_from", "suspended_to")
-    effective = _interval(row, "effective", "effective_to")
-    if effective is None:
-        raise MalformedError("effective: the day on which the control begins is missing")
+    announcement = announcements.licence(row["announcement"])
+    if announcement is None:
+        raise MalformedError(f"announcement: {row['announcement']!r} is not among the announcements with licences")
     return ControlledGood(
         code=row["code"],
         element="" if row["element"] == "-" else row["element"],
         substance=row["substance"],
         form=row["form"],
         control_code=row["control_code"],
-        announcement=row["announcement"],
-        announced=_date(row, "announced"),
-        effective=effective,
-        suspensions=(suspension,) if suspension else (),
-        suspended_by=row["suspended_by"],
+        announcement=announcement.name,
+        announced=announcement.announced,
+        validity=Validity(announcement.effective, announcements.suspensions(announcement.key)),
         confidence=_confidence(row["confidence"]),
+        basket=_word(Basket, row, "basket"),
         title=row["hs6_title"],
+        source=row["source"],
         note=row["note"],
     )
 
 
-def _interval(row: Mapping[str, str], first: str, last: str) -> Interval | None:
-    if not row[first]:
-        if row[last]:
-            raise MalformedError(f"{first}: {last} is given without it")
-        return None
+def _announcement(row: Mapping[str, str]) -> Announcement:
+    measure = _word(Measure, row, "measure")
+    destinations = _parts(row["destinations"])
+    wrong = [code for code in destinations if not _TERRITORY.fullmatch(code)]
+    if wrong:
+        raise MalformedError(f"destinations: {wrong[0]!r} is not a country of two capital letters (ISO 3166-1)")
+    if row["afterwards"] and (measure is not Measure.SUSPENSION or row["afterwards"] != RESUMED):
+        raise MalformedError(f"afterwards: only a suspension has it, as {RESUMED!r} or empty")
+    return Announcement(
+        name=row["announcement"],
+        part=row["part"],
+        measure=measure,
+        applies_to=_parts(row["applies_to"]),
+        destinations=destinations,
+        announced=_date(row, "announced"),
+        effective=_interval(row, "effective", "effective_to"),
+        resumed=row["afterwards"] == RESUMED,
+        subject=row["subject"],
+        confidence=_confidence(row["confidence"]),
+        source=row["source"],
+        note=row["note"],
+    )
+
+
+def _parts(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split("|") if part.strip())
+
+
+def _interval(row: Mapping[str, str], first: str, last: str) -> Interval:
     begin, end = _date(row, first), _date(row, last) if row[last] else None
     try:
         return Interval(begin, end)
@@ -115,3 +181,11 @@ def _confidence(text: str) -> Confidence:
         return Confidence[text.upper()]
     except KeyError:
         raise MalformedError(f"confidence: {text[:40]!r} is not high, medium or low") from None
+
+
+def _word(words: type[_WordT], row: Mapping[str, str], column: str) -> _WordT:
+    try:
+        return words(row[column])
+    except ValueError:
+        known = ", ".join(str(word) or "empty" for word in words)
+        raise MalformedError(f"{column}: {row[column][:40]!r} is not one of {known}") from None

@@ -8,6 +8,8 @@ from dataclasses import dataclass, fields
 from datetime import date, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -16,14 +18,14 @@ from gateway.formats.alerts.alert_lines import AlertLine
 from gateway.formats.declarations.declarations import DeclarationRow
 from gateway.formats.tables.layout import Problem
 from gateway.formats.transport_modes import NOT_KNOWN, mode_of
-from gateway.risk.controlled_goods import ControlledGoodMatch, ControlledGoods, MatchBasis
-from gateway.v1 import alert_pb2, goods_pb2, party_pb2
+from gateway.risk.rule_hits import MAX_EXPLANATION_CHARS, rule_hit, typologies_of
+from gateway.v1 import alert_pb2, goods_pb2, party_pb2, shipment_pb2, trace_pb2
 
-RULE_ID = "R01"
-"""Controlled code, no licence stated."""
+if TYPE_CHECKING:
+    from gateway.risk.rule_engine import RuleEngine
 
-RULE_TYPOLOGY = "false_declaration"
-"""The rule's suspicion."""
+RULE_IDS = frozenset({"R01", "R01-REFUSED"})
+"""Controlled code without a licence; destination to which licences are refused."""
 
 TRADER_SCHEME = "trader_id"
 """Scheme of parties' numbers when the file doesn't name one."""
@@ -32,8 +34,6 @@ MAX_SUSPECTED_CODES = 8
 """The contract's limit per item."""
 
 MAX_SUBSTANCE_CHARS = 128
-MAX_INPUT_CHARS = 400
-"""Longest input value: some subheadings match dozens of listed goods."""
 
 UNKNOWN_COUNTRY = "ZZ"
 
@@ -70,32 +70,77 @@ class AlertTerms:
     onward_transfer: alert_pb2.OnwardTransfer.ValueType = alert_pb2.ONWARD_TRANSFER_PROHIBITED
 
 
+@dataclass(slots=True)
+class ScreenedRows:
+    """Counts of rows on the control list that became no alert, filled while reading.
+
+    Attributes:
+        elsewhere: neither origin nor departure is a territory of the rule.
+        places_unknown: the row names neither origin nor departure.
+    """
+
+    elsewhere: int = 0
+    places_unknown: int = 0
+
+
+def declaration_rules(goods: Path | None = None, announcements: Path | None = None) -> RuleEngine:
+    """The rules by which declarations become alerts, with a list of goods and announcements; None: the packaged ones.
+
+    Raises:
+        ConfigurationError: unreadable or wrong; names file, lines and columns.
+    """
+    from gateway.risk.rule_engine import RuleEngine  # noqa: PLC0415  commands that need no rules start without them
+
+    return RuleEngine.load(controlled_goods=goods, announcements=announcements, only=RULE_IDS)
+
+
 def declaration_alerts(
-    rows: Iterable[DeclarationRow | Problem], goods: ControlledGoods, terms: AlertTerms, *, as_of: date | None = None
+    rows: Iterable[DeclarationRow | Problem],
+    rules: RuleEngine,
+    terms: AlertTerms,
+    *,
+    as_of: date | None = None,
+    screened: ScreenedRows | None = None,
 ) -> Iterator[AlertLine | Problem]:
-    """Alerts for controlled goods, and problems of rows that can't be read.
+    """Alerts for rows that the rules find, and problems of rows that can't be read.
 
     Args:
+        rules: as `declaration_rules` makes them.
         as_of: the day to assess all rows for; None: each row's own date.
+        screened: takes counts of the other rows on the control list.
     """
-    version = list_version(goods)
+    screened = screened or ScreenedRows()
     for row in rows:
         if isinstance(row, Problem):
             yield row
             continue
         on = as_of or row.date
-        matches = goods.match(row.hs_code, on, territory=row.tariff_territory)
-        if matches:
-            yield AlertLine(row.line, to_alert(row, matches, terms, on=on, version=version), _source(row, on))
+        shipment = _shipment(row, on)
+        controlled = rules.controlled_items(shipment)
+        found = rules.screen(shipment) if controlled else []
+        if found:
+            content = to_alert(row, controlled, found, terms, on=on, version=rules.controlled_goods_version)
+            yield AlertLine(row.line, content, _source(row, on))
+        elif controlled and not (shipment.export_territory or shipment.goods[0].origin_territory):
+            screened.places_unknown += 1
+        elif controlled:
+            screened.elsewhere += 1
 
 
 def to_alert(
-    row: DeclarationRow, matches: Sequence[ControlledGoodMatch], terms: AlertTerms, *, on: date, version: str
+    row: DeclarationRow,
+    controlled: Sequence[trace_pb2.ControlledItem],
+    found: Sequence[trace_pb2.Discrepancy],
+    terms: AlertTerms,
+    *,
+    on: date,
+    version: str,
 ) -> alert_pb2.AlertContent:
     """The alert about one declared item.
 
     Args:
-        matches: at least one, most reliable first.
+        controlled: lines of the list that it matches, most reliable first.
+        found: at least one discrepancy.
         on: the day of the assessment.
         version: of the list.
     """
@@ -103,11 +148,11 @@ def to_alert(
     valid_until.FromDatetime(terms.valid_until)
     return alert_pb2.AlertContent(
         priority=terms.priority,
-        typologies=[RULE_TYPOLOGY],
+        typologies=typologies_of(found),
         subject=_subject(row),
-        goods=[_item(row, matches)],
+        goods=[_item(row, controlled)],
         route=_route(row),
-        rule_hits=[_hit(row, matches, on, version)],
+        rule_hits=[_hit(row, discrepancy, on, version) for discrepancy in found],
         requested_action=terms.requested_action,
         legal_basis=terms.legal_basis,
         purpose=terms.purpose,
@@ -117,10 +162,33 @@ def to_alert(
     )
 
 
-def list_version(goods: ControlledGoods) -> str:
-    """The newest announcement in a control list, with its day."""
-    newest = max(goods, key=lambda good: (good.announced, good.announcement))
-    return f"{newest.announced.isoformat()} {newest.announcement}"[:64]
+def _shipment(row: DeclarationRow, on: date) -> shipment_pb2.Shipment:
+    """What the rules need of a row, as if it had been declared on a day."""
+    made = shipment_pb2.Shipment(
+        procedure=_procedure(row),
+        export_territory=_territory(row.country_of_departure),
+        destination_territory=_territory(row.country_of_destination),
+        office=goods_pb2.Place(territory=_territory(row.tariff_territory)),
+    )
+    made.declared_at.FromDatetime(datetime(on.year, on.month, on.day))
+    item = made.goods.add(
+        sequence=1, description=row.goods_description, origin_territory=_territory(row.country_of_origin)
+    )
+    code = normalise_code(row.hs_code)
+    if row.tariff_territory:
+        item.codes.add(code=code, scheme="tariff", territory=row.tariff_territory)
+    else:
+        item.codes.add(code=code[:6], scheme="hs")
+    return made
+
+
+def _procedure(row: DeclarationRow) -> shipment_pb2.ShipmentProcedure.ValueType:
+    """Export or import by whose tariff the code is in; a row doesn't say it otherwise."""
+    if row.tariff_territory and row.tariff_territory == row.country_of_departure:
+        return shipment_pb2.SHIPMENT_PROCEDURE_EXPORT
+    if row.tariff_territory and row.tariff_territory == row.country_of_destination:
+        return shipment_pb2.SHIPMENT_PROCEDURE_IMPORT
+    return shipment_pb2.SHIPMENT_PROCEDURE_UNSPECIFIED
 
 
 def _subject(row: DeclarationRow) -> alert_pb2.Subject:
@@ -143,20 +211,20 @@ def _subject(row: DeclarationRow) -> alert_pb2.Subject:
     return subject
 
 
-def _item(row: DeclarationRow, matches: Sequence[ControlledGoodMatch]) -> goods_pb2.GoodsItem:
+def _item(row: DeclarationRow, controlled: Sequence[trace_pb2.ControlledItem]) -> goods_pb2.GoodsItem:
     item = goods_pb2.GoodsItem(
         description=row.goods_description[:1024],
-        substance=_substance(matches),
+        substance=_substance(controlled),
         origin_territory=_territory(row.country_of_origin),
     )
     code = normalise_code(row.hs_code)
     item.declared_codes.add(code=code[:6], scheme="hs")
     if len(code) > 6 and row.tariff_territory:
         item.declared_codes.add(code=code, scheme="tariff", territory=row.tariff_territory)
-    for listed in list(dict.fromkeys(match.good.code for match in matches))[:MAX_SUSPECTED_CODES]:
+    for listed in list(dict.fromkeys(line.code for line in controlled if line.code))[:MAX_SUSPECTED_CODES]:
         scheme = "hs" if len(listed) == 6 else "tariff"
         item.suspected_codes.add(code=listed, scheme=scheme, territory="" if scheme == "hs" else "CN")
-    elements = {match.good.element for match in matches}
+    elements = {line.element for line in controlled}
     if len(elements) == 1:  # goods of several elements don't say which one this is
         item.element = elements.pop()
     if row.net_mass_kg is not None:
@@ -168,8 +236,8 @@ def _item(row: DeclarationRow, matches: Sequence[ControlledGoodMatch]) -> goods_
     return item
 
 
-def _substance(matches: Sequence[ControlledGoodMatch]) -> str:
-    names = list(dict.fromkeys(match.good.substance for match in matches if match.good.substance))
+def _substance(controlled: Sequence[trace_pb2.ControlledItem]) -> str:
+    names = list(dict.fromkeys(line.substance for line in controlled if line.substance))
     joined = " / ".join(names)
     if len(joined) <= MAX_SUBSTANCE_CHARS:
         return joined
@@ -177,31 +245,19 @@ def _substance(matches: Sequence[ControlledGoodMatch]) -> str:
     return names[0][: MAX_SUBSTANCE_CHARS - len(tail)] + tail
 
 
-def _hit(row: DeclarationRow, matches: Sequence[ControlledGoodMatch], on: date, version: str) -> alert_pb2.RuleHit:
-    surest = matches[0]
-    by_code = surest.basis is MatchBasis.NATIONAL
-    inputs = {
+def _hit(row: DeclarationRow, discrepancy: trace_pb2.Discrepancy, on: date, version: str) -> alert_pb2.RuleHit:
+    about = {
         "declaration.hs_code": row.hs_code,
         "declaration.date": row.date.isoformat(),
         "declaration.country_of_origin": row.country_of_origin,
+        "declaration.country_of_departure": row.country_of_departure,
         "assessed_on": on.isoformat(),
-        "licence": "not stated",
-        "list.codes": ", ".join(dict.fromkeys(match.good.code for match in matches)),
-        "list.substances": "; ".join(dict.fromkeys(_named(match) for match in matches)),
-        "list.announcements": "; ".join(dict.fromkeys(match.good.announcement for match in matches)),
-        "match.basis": surest.basis.value,
-        "match.confidence": surest.confidence.name.lower(),
+        "list.version": version,
     }
-    hit = alert_pb2.RuleHit(
-        rule_id=RULE_ID,
-        rule_version=version,
-        explanation=(
-            f"{row.hs_code} {'is' if by_code else 'falls under a subheading with goods that are'} under export control "
-            f"on {on.isoformat()} ({surest.good.announcement}) and no licence is stated."
-            + ("" if by_code else " Element, purity and form have to tell whether these goods are meant.")
-        )[:1024],
-    )
-    hit.inputs.update({name: _shortened(value) for name, value in inputs.items() if value})
+    hit = rule_hit(discrepancy, about={name: value for name, value in about.items() if value})
+    if on != row.date:
+        days = f" Assessed for {on.isoformat()}; declared on {row.date.isoformat()}."
+        hit.explanation = hit.explanation[: MAX_EXPLANATION_CHARS - len(days)] + days
     return hit
 
 
@@ -230,14 +286,6 @@ def _money(value: Decimal, currency: str) -> goods_pb2.Money:
 def _rounded(value: Decimal, step: Decimal) -> Decimal:
     # exports carry binary noise such as 73.72000000000001
     return value.quantize(step, rounding=ROUND_HALF_EVEN)
-
-
-def _named(match: ControlledGoodMatch) -> str:
-    return " ".join(part for part in (match.good.element, match.good.substance) if part)
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= MAX_INPUT_CHARS else text[: MAX_INPUT_CHARS - 1] + "…"
 
 
 def _source(row: DeclarationRow, on: date) -> bytes:

@@ -99,4 +99,4 @@ def _sentence(rule: Rule, values: Mapping[str, Any], measured: float | None) -> 
             return _spoken(value)
         return as_text(value) if value is not None else ""
 
-    return PLACEHOLDER.sub(fill, rule.explanation)[:MAX_EXPLANATION_CHARS]
+    return PLACEHOLDER.sub(fill, rule.explanation).rstrip()[:MAX_EXPLANATION_CHARS]

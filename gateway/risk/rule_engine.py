@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
 
-from gateway.risk.controlled_goods_file import load_controlled_goods, reference_controlled_goods
-from gateway.risk.declaration_alerts import list_version
+from gateway.risk.controlled_goods_file import load_controlled_goods
 from gateway.risk.facts.consignments import destination_cases, leg_alone, legs_of, missing_cases, path_cases
 from gateway.risk.facts.controlled import Controls
 from gateway.risk.facts.goods import GoodsFacts, papers_of
@@ -59,7 +58,7 @@ class RuleEngine:
     ) -> None:
         self.rules = rules
         self.version = _version(rules, substances, terms)
-        self.controlled_goods_version = list_version(controls.goods)
+        self.controlled_goods_version = controls.goods.version
         self._controls = controls
         self._goods = GoodsFacts(controls, substances, terms)
         self._evaluator = RuleEvaluator(rules, failed)
@@ -71,25 +70,28 @@ class RuleEngine:
         *,
         rules: Path | None = None,
         controlled_goods: Path | None = None,
+        announcements: Path | None = None,
         physical_data: Path | None = None,
         terms: Path | None = None,
         settings: Mapping[str, RuleSetting] = _NO_SETTINGS,
+        only: Collection[str] | None = None,
         failed: OnRuleFailure = _ignore,
     ) -> RuleEngine:
         """Loads the rules and their tables.
 
         Args:
-            rules, controlled_goods, physical_data, terms: files; None: the packaged ones.
+            rules, controlled_goods, announcements, physical_data, terms: files; None: the packaged ones.
             settings: by rule id.
+            only: ids of the rules to apply; None: all.
             failed: called when a rule can't be evaluated; others go on.
 
         Raises:
             ConfigurationError: unreadable or wrong; names the file.
         """
-        goods = load_controlled_goods(controlled_goods) if controlled_goods else reference_controlled_goods()
+        known = with_settings(load_rules(rules), settings)
         return cls(
-            with_settings(load_rules(rules), settings),
-            Controls(goods),
+            tuple(rule for rule in known if only is None or rule.id in only),
+            Controls(load_controlled_goods(controlled_goods, announcements)),
             load_substances(physical_data),
             load_terms(terms),
             failed,

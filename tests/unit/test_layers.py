@@ -14,7 +14,9 @@ PURE = (
     *(str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("gateway/*/rules*"))),
     "gateway/contract/identification",
     "gateway/contract/ids.py",
+    "gateway/risk/announcements.py",
     "gateway/risk/controlled_goods.py",
+    "gateway/risk/validity.py",
     "gateway/tlog",
     "gateway/errors.py",
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -30,12 +30,11 @@ from gateway.contract.enum_words import choices
 from gateway.errors import ConfigurationError, GatewayError, RequestIdReusedError
 from gateway.formats.alerts.alert_lines import AlertLine, RequestIds, line_of, read_json_lines
 from gateway.formats.alerts.csv_alerts import read_alert_csv
-from gateway.formats.declarations.declarations import DECLARATION_MAPPINGS, read_declarations
+from gateway.formats.declarations.declarations import DECLARATION_MAPPINGS, DeclarationRow, read_declarations
 from gateway.formats.tables.layout import Problem
 from gateway.formats.tables.lines import Dialect
-from gateway.risk.controlled_goods_file import load_controlled_goods, reference_controlled_goods
-from gateway.risk.declaration_alerts import AlertTerms, declaration_alerts
-from gateway.translation.messages import N_
+from gateway.risk.declaration_alerts import AlertTerms, ScreenedRows, declaration_alerts, declaration_rules
+from gateway.translation.messages import N_, ngettext
 from gateway.translation.messages import gettext as _
 from gateway.v1.alert_pb2 import AlertContent, Classification, OnwardTransfer, Priority, RequestedAction
 from gateway.v1.alert_service_pb2 import PublishAlertRequest
@@ -123,6 +122,7 @@ MappingOption = Annotated[
 ]
 AsOfOption = Annotated[str, _decided(help=_("Assess all rows for this day, YYYY-MM-DD, and not for their own."))]
 GoodsListOption = Annotated[Path | None, _decided(help=_("Own list of controlled goods, CSV."))]
+AnnouncementsOption = Annotated[Path | None, _decided(help=_("Own announcements on export control, CSV."))]
 LegalBasisOption = Annotated[str, _decided(help=_("On which the information is given. Mandatory."))]
 PurposeOption = Annotated[str, _decided(help=_("As the agreement names it."))]
 CaseOption = Annotated[str, _decided("--case", help=_("Case reference for all; else each its declaration's number."))]
@@ -156,6 +156,7 @@ def publish(
     mapping: MappingOption = "import_declarations",
     as_of: AsOfOption = "",
     goods_list: GoodsListOption = None,
+    announcements: AnnouncementsOption = None,
     legal_basis: LegalBasisOption = "",
     purpose: PurposeOption = "export_control",
     case_reference: CaseOption = "",
@@ -193,14 +194,19 @@ def publish(
         raise ConfigurationError(_("--request-id is for one alert; lines of a file have their own"))
     dialect = dialect_of(encoding, delimiter, is_table=kind in (AlertFormat.CSV, AlertFormat.DECLARATIONS))
     with opened(file, spooled=False) as stream, guess_noted(output, dialect):
+        screened: ScreenedRows | None = None
         if kind is not AlertFormat.DECLARATIONS:
             lines = _READERS[kind](stream, dialect, str(file))
         else:
             values = _values(priority, action, classification, onward_transfer, valid_until)
             terms = AlertTerms(legal_basis=legal_basis, purpose=purpose, case_reference=case_reference, **values)
-            lines = _declarations(stream, file, dialect, terms, mapping=mapping, as_of=as_of, goods_list=goods_list)
+            rules = declaration_rules(goods_list, announcements)
+            day = _day(as_of) if as_of else None
+            rows = _declarations(stream, file, dialect, terms, mapping=mapping)
+            screened = ScreenedRows()
+            lines = declaration_alerts(rows, rules, terms, as_of=day, screened=screened)
         tally = _print(output, lines) if dry_run else _publish_lines(target, output, lines, nodes)
-    _report(output, tally, dry_run=dry_run)
+    _report(output, tally, screened, dry_run=dry_run)
 
 
 def _values(priority: str, action: str, classification: str, onward_transfer: str, valid_until: str) -> dict[str, Any]:
@@ -214,20 +220,11 @@ def _values(priority: str, action: str, classification: str, onward_transfer: st
 
 
 def _declarations(
-    stream: BinaryIO,
-    file: Path,
-    dialect: Dialect,
-    terms: AlertTerms,
-    *,
-    mapping: str,
-    as_of: str,
-    goods_list: Path | None,
-) -> Lines:
+    stream: BinaryIO, file: Path, dialect: Dialect, terms: AlertTerms, *, mapping: str
+) -> Iterator[DeclarationRow | Problem]:
     if not terms.legal_basis:
         raise ConfigurationError(_("--legal-basis: name the legal basis of the alerts"))
-    goods = load_controlled_goods(goods_list) if goods_list else reference_controlled_goods()
-    rows = read_declarations(stream, DECLARATION_MAPPINGS.named(mapping), dialect, source=str(file))
-    return declaration_alerts(rows, goods, terms, as_of=_day(as_of) if as_of else None)
+    return read_declarations(stream, DECLARATION_MAPPINGS.named(mapping), dialect, source=str(file))
 
 
 def _one_json(stream: BinaryIO, _: Dialect, source: str) -> Lines:
@@ -278,25 +275,36 @@ def _print(output: Output, lines: Lines) -> PublishTally:
     return tally
 
 
-def _report(output: Output, tally: PublishTally, *, dry_run: bool) -> None:
+def _report(output: Output, tally: PublishTally, screened: ScreenedRows | None, *, dry_run: bool) -> None:
     refused = [{"line": line, **error_facts(error)} for line, error in tally.refused]
     rows = [(problem.line, problem.reason) for problem in tally.problems]
     rows = sorted([*rows, *((line, error.message) for line, error in tally.refused)])
     if not dry_run:
-        output.facts(
-            _("Published"),
-            {
-                N_("Alerts published"): len(tally.published),
-                N_("Published before"): len(tally.known),
-                N_("Refused"): len(tally.refused),
-                N_("Lines that can't be read"): len({problem.line for problem in tally.problems}),
-            },
-            data={
-                "published": tally.published,
-                "published_before": tally.known,
-                "refused": refused,
-                "problems": tally.problems,
-            },
+        facts = {
+            N_("Alerts published"): len(tally.published),
+            N_("Published before"): len(tally.known),
+            N_("Refused"): len(tally.refused),
+            N_("Lines that can't be read"): len({problem.line for problem in tally.problems}),
+        }
+        data: dict[str, object] = {
+            "published": tally.published,
+            "published_before": tally.known,
+            "refused": refused,
+            "problems": tally.problems,
+        }
+        if screened is not None:
+            facts[N_("Controlled codes, but from elsewhere")] = screened.elsewhere
+            data["passed_over"] = asdict(screened)
+        output.facts(_("Published"), facts, data=data)
+    if screened is not None and screened.places_unknown:
+        output.note(
+            ngettext(
+                "{number} line has a controlled code, but neither origin nor departure, so it became no alert; "
+                "[constants] of the mapping can give one for all lines.",
+                "{number} lines have controlled codes, but neither origin nor departure, so they became no alerts; "
+                "[constants] of the mapping can give one for all lines.",
+                screened.places_unknown,
+            )
         )
     if rows and not output.as_json:
         shown = rows[:MAX_PROBLEMS_SHOWN]

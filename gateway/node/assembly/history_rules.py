@@ -8,7 +8,7 @@ from gateway.db.database import Database
 from gateway.history.commands.legal_holds import holds_on
 from gateway.history.service.search import HistorySearch, MatchNames
 from gateway.node.settings import HistorySettings
-from gateway.risk.controlled_goods_file import load_controlled_goods, reference_controlled_goods
+from gateway.risk.controlled_goods_file import load_controlled_goods
 from gateway.risk.rule_engine import RuleEngine
 from gateway.risk.rule_file import RuleSetting
 
@@ -20,6 +20,7 @@ def rules_of(settings: HistorySettings) -> RuleEngine:
     return RuleEngine.load(
         rules=settings.rules_file,
         controlled_goods=settings.controlled_goods,
+        announcements=settings.announcements,
         physical_data=settings.physical_data,
         terms=settings.goods_terms,
         settings={
@@ -32,10 +33,8 @@ def rules_of(settings: HistorySettings) -> RuleEngine:
 
 def search_of(settings: HistorySettings, database: Database, node: str, *, names: MatchNames) -> HistorySearch:
     """Builds the search of a node's own records."""
-    goods = load_controlled_goods(settings.controlled_goods) if settings.controlled_goods else None
-    return HistorySearch(
-        database, node=node, substances=goods or reference_controlled_goods(), names=names, holds_on=holds_on
-    )
+    goods = load_controlled_goods(settings.controlled_goods, settings.announcements)
+    return HistorySearch(database, node=node, substances=goods, names=names, holds_on=holds_on)
 
 
 def _rule_failed(rule_id: str, why: str) -> None:

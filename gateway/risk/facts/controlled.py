@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from datetime import date
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from gateway.risk.controlled_goods import Confidence, ControlledGoodMatch, ControlledGoods, ControlStatus, MatchBasis
+from gateway.risk.announcements import Restriction
+from gateway.risk.controlled_goods import ControlledGoodMatch, ControlledGoods, MatchBasis
+from gateway.risk.validity import Confidence, ControlStatus
 from gateway.v1 import shipment_pb2, trace_pb2
 
 MAX_PER_ITEM = 8
@@ -31,16 +33,23 @@ class Controls:
 
     def __init__(self, goods: ControlledGoods) -> None:
         self.goods = goods
-        self._hs6 = frozenset(good.hs6 for good in goods)
         self._elements: dict[date, frozenset[str]] = {}
 
     def items(self, shipment: shipment_pb2.Shipment) -> list[trace_pb2.ControlledItem]:
         """Matched lines at declaration, by item, most reliable first."""
         return [match for item in shipment.goods if self.lists(item) for match in self.of_item(item, shipment)]
 
+    def in_force(self, shipment: shipment_pb2.Shipment) -> list[trace_pb2.ControlledItem]:
+        """Of the matched lines, those of a code, whose control is verified to hold."""
+        return [
+            line
+            for line in self.items(shipment)
+            if line.status == ControlStatus.IN_FORCE and line.basis != MatchBasis.ELEMENT
+        ]
+
     def lists(self, item: shipment_pb2.ShipmentGoods) -> bool:
-        """Whether a subheading is listed: the cheap test."""
-        return any(code.code[:6] in self._hs6 for code in item.codes)
+        """Whether a subheading is listed, or the element of a line without a code: the cheap test."""
+        return self.goods.lists("", item.element) or any(self.goods.lists(code.code[:6]) for code in item.codes)
 
     def of_item(
         self, item: shipment_pb2.ShipmentGoods, shipment: shipment_pb2.Shipment
@@ -48,27 +57,31 @@ class Controls:
         """Lines that an item matches, most reliable first.
 
         Where six digits alone match, another declared element rules the line out; the line's own raises it to medium
-        confidence.
+        confidence. Lines without a code are for items whose code no line has.
         """
         on = local_day(shipment.declared_at, shipment.utc_offset_minutes)
         matches = [
-            trace_pb2.ControlledItem(
-                sequence=item.sequence,
-                code=match.good.code,
-                substance=match.good.substance,
-                element=match.good.element,
-                announcement=match.good.announcement,
-                confidence=_confidence(match, item.element).name.lower(),
-                basis=match.basis.value,
-            )
+            _controlled_item(match, item, on)
             for match in self._matches(item, on)
-            if match.basis is MatchBasis.NATIONAL or not item.element or match.good.element in (item.element, "")
+            if match.basis is not MatchBasis.HS6 or not item.element or match.good.element in (item.element, "")
         ]
-        matches.sort(key=lambda line: -Confidence[line.confidence.upper()])
+        matches.sort(key=lambda line: (line.status != ControlStatus.IN_FORCE, -Confidence[line.confidence.upper()]))
         distinct = {(line.code, line.substance): line for line in reversed(matches)}
         return list(reversed(distinct.values()))[:MAX_PER_ITEM]
 
+    def restrictions(
+        self, controlled: Iterable[trace_pb2.ControlledItem], shipment: shipment_pb2.Shipment
+    ) -> list[Restriction]:
+        """What holds for matched lines on their way to the record's destination, beyond the licence."""
+        on = local_day(shipment.declared_at, shipment.utc_offset_minutes)
+        found: dict[str, Restriction] = {}
+        for announcement in dict.fromkeys(line.announcement for line in controlled):
+            known = self.goods.announcements.restrictions(announcement, shipment.destination_territory, on)
+            found |= {restriction.announcement.key: restriction for restriction in known}
+        return list(found.values())
+
     def elements_on(self, on: date) -> frozenset[str]:
+        """Elements of the lines that are verified to hold."""
         known = self._elements.get(on)
         if known is None:
             known = frozenset(
@@ -79,14 +92,35 @@ class Controls:
             self._elements[on] = known
         return known
 
-    def _matches(self, item: shipment_pb2.ShipmentGoods, on: date) -> Iterator[ControlledGoodMatch]:
+    def _matches(self, item: shipment_pb2.ShipmentGoods, on: date) -> list[ControlledGoodMatch]:
+        matches: list[ControlledGoodMatch] = []
         for code in item.codes:
             digits = code.code[: len(code.code) // 2 * 2][:12]  # some tariffs have an odd number of digits
             if len(digits) >= 6:
-                yield from self.goods.match(digits, on, territory=code.territory)
+                matches += self.goods.match(digits, on, territory=code.territory)
+        return matches or self.goods.match_element(item.element, on)
+
+
+def _controlled_item(
+    match: ControlledGoodMatch, item: shipment_pb2.ShipmentGoods, on: date
+) -> trace_pb2.ControlledItem:
+    suspended = match.good.status_text(on) if match.status is not ControlStatus.IN_FORCE else ""
+    return trace_pb2.ControlledItem(
+        sequence=item.sequence,
+        code=match.good.code,
+        substance=match.good.substance,
+        element=match.good.element,
+        announcement=match.good.announcement,
+        confidence=_confidence(match, item.element).name.lower(),
+        basis=match.basis.value,
+        status=match.status.value,
+        basket=match.basket,
+        note="; ".join(part for part in (suspended, match.good.note) if part),
+    )
 
 
 def _confidence(match: ControlledGoodMatch, element: str) -> Confidence:
-    if match.basis is MatchBasis.HS6 and element and element == match.good.element:
+    in_force = match.status is ControlStatus.IN_FORCE
+    if in_force and match.basis is MatchBasis.HS6 and element and element == match.good.element:
         return max(match.confidence, min(match.good.confidence, Confidence.MEDIUM))
     return match.confidence

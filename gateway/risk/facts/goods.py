@@ -16,7 +16,7 @@ from gateway.risk.facts.controlled import Controls, local_day
 from gateway.risk.facts.kinds import Case
 from gateway.risk.facts.substances import NOT_KNOWN, Substances
 from gateway.risk.facts.terms import GoodsTerms
-from gateway.v1 import goods_pb2, party_pb2, shipment_pb2
+from gateway.v1 import goods_pb2, party_pb2, shipment_pb2, trace_pb2
 
 _CONSIGNEES = (party_pb2.PARTY_ROLE_CONSIGNEE, party_pb2.PARTY_ROLE_IMPORTER, party_pb2.PARTY_ROLE_BUYER)
 """Roles of the final consignee; the first one present."""
@@ -74,12 +74,23 @@ class GoodsFacts:
         suspects = self.substances.suspects(self.controls.elements_on(on))
         elements = declared.elements
         wording = self.terms.wording(item.description)
+        controlled = self.controls.of_item(item, shipment)
         density_low, density_high = declared.densities
         price_low, price_high = declared.prices
         facts = {
             **frame.facts,
             "item": item,
-            "controlled": self.controls.of_item(item, shipment),
+            "controlled": controlled,
+            "control_notes": control_notes(controlled),
+            "restrictions": [
+                {
+                    "announcement": restriction.announcement.key,
+                    "measure": restriction.announcement.measure.value,
+                    "status": restriction.status.value,
+                    "text": restriction.text,
+                }
+                for restriction in self.controls.restrictions(controlled, shipment)
+            ],
             "net_kg": item.net_mass_kg if item.HasField("net_mass_kg") else NOT_KNOWN,
             "volume_m3": volume(item),
             "usd": value_usd(item),
@@ -106,6 +117,15 @@ class GoodsFacts:
             "named": [substance.name for substance in self.substances.named(item.description)],
         }
         return Case("goods", facts, (leg,), item.sequence)
+
+
+def control_notes(controlled: Iterable[trace_pb2.ControlledItem]) -> list[str]:
+    """Each note of some lines once, after the first code or substance that has it."""
+    first: dict[str, str] = {}
+    for line in controlled:
+        if line.note:
+            first.setdefault(line.note, line.code or line.substance)
+    return [f"{about}: {note}" for note, about in first.items()]
 
 
 class _Frame:

@@ -29,6 +29,7 @@ MAPS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "price_low": "double",
             "price_high": "double",
         },
+        "restrictions": {"announcement": "string", "measure": "string", "status": "string", "text": "string"},
         "exports": {"days": "double", "kg": "double", "usd": "double", "record": "string"},
     }
 )
@@ -95,6 +96,8 @@ KINDS = _kinds(
             "item": ITEM,
             "shipment": SHIPMENT,  # without goods, events, inspections
             "controlled": f"list {CONTROLLED}",  # lines that the item matches
+            "control_notes": "list string",  # what the list says about those lines, each note once
+            "restrictions": "maps",  # on the way to the destination: announcement, measure, status, text
             "licences": f"list {LICENCE}",  # of the record; in a trace of all records
             "licence_references": "list string",
             "judged_at": "timestamp",  # export declaration, if known

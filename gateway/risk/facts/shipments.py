@@ -55,7 +55,7 @@ def route_cases(shipment: shipment_pb2.Shipment, controls: Controls, *, leg: int
         facts = {
             "declared_destination": shipment.destination_territory,
             "route_end": shipment.route[-1].to.territory,
-            "controlled_goods": bool(controls.items(shipment)),
+            "controlled_goods": bool(controls.in_force(shipment)),
         }
         yield Case("route", facts, (leg,))
 

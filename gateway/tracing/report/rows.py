@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from gateway.contract.enum_words import UNKNOWN
+from gateway.risk.validity import ControlStatus
 from gateway.tracing.report import words
 from gateway.tracing.report.tables import sealed_equipment
 from gateway.tracing.rules.events import mass_in_words, place_name
@@ -179,7 +180,11 @@ def _facts(shipment: shipment_pb2.Shipment) -> Iterator[str]:
 def _controls(leg: trace_pb2.TraceLeg) -> Iterator[str]:
     for item in leg.controlled:
         goods = " ".join(filter(None, (item.code, item.substance)))
-        yield _("◆ under control: {goods} ({confidence})", goods=goods, confidence=words.confidence(item.confidence))
+        if item.status in ("", ControlStatus.IN_FORCE):
+            sureness = words.confidence(item.confidence)
+            yield _("◆ under control: {goods} ({confidence})", goods=goods, confidence=sureness)
+        else:
+            yield _("◆ perhaps under control: {goods} ({status})", goods=goods, status=item.status)
 
 
 def _item(item: shipment_pb2.ShipmentGoods) -> str:

@@ -11,6 +11,7 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.contract.limits import MAX_PAYLOAD_BYTES
+from gateway.risk.rule_hits import rule_hit, typologies_of
 from gateway.tracing.rules.draft_goods import goods_of
 from gateway.tracing.rules.links import DAY_S, plain
 from gateway.tracing.rules.records import territory_of
@@ -26,9 +27,6 @@ MAX_MEANS = 32
 MAX_PARTIES = 64
 MAX_ROUTE = 32
 MAX_RULE_HITS = 64
-MAX_INPUTS = 64
-MAX_EXPLANATION_CHARS = 1024
-MAX_VERSION_CHARS = 64
 """The contract's limits on an alert."""
 
 MAX_DRAFT_BYTES: Final = MAX_PAYLOAD_BYTES // 2
@@ -36,19 +34,6 @@ MAX_DRAFT_BYTES: Final = MAX_PAYLOAD_BYTES // 2
 
 TO_COMPLETE: Final = ("narratives", "requested_action", "handling", "legal_basis")
 """Fields for an officer; until then `legal_basis` is that of the trace."""
-
-_TYPOLOGIES: Final = {
-    "false declaration": "false_declaration",
-    "misclassification": "false_declaration",
-    "mirror data mismatch": "false_declaration",
-    "undervaluation": "undervaluation",
-    "concealment": "concealment",
-    "transshipment": "transshipment",
-    "diversion red flag": "transshipment",
-    "dual-use end user": "licence_misuse",
-    "licence misuse": "licence_misuse",
-}
-"""The contract's codes, by default `other`."""
 
 _PRIORITIES: Final = {
     trace_pb2.SEVERITY_HIGH: alert_pb2.PRIORITY_A,
@@ -86,11 +71,11 @@ def draft_alert(
     route = _route(records)
     content = alert_pb2.AlertContent(
         priority=priority,
-        typologies=_typologies(discrepancies),
+        typologies=typologies_of(discrepancies),
         subject=_subject(ordered),
         goods=goods_of(trace, about, discrepancies),
         route=route,
-        rule_hits=[_hit(discrepancy) for discrepancy in discrepancies[:MAX_RULE_HITS]],
+        rule_hits=[rule_hit(discrepancy) for discrepancy in discrepancies[:MAX_RULE_HITS]],
         requested_action=_ACTIONS.get(priority, alert_pb2.REQUESTED_ACTION_INFORM),
         legal_basis=grounds.legal_basis,
         purpose=grounds.purpose,
@@ -122,17 +107,6 @@ def _cut_to_size(content: alert_pb2.AlertContent) -> list[str]:
     return list(shortened)
 
 
-def typology_codes(typology: str) -> list[str]:
-    """The contract's codes of a typology: `false declaration / undervaluation`."""
-    return list(dict.fromkeys(_TYPOLOGIES.get(part.strip().lower(), "other") for part in typology.split("/")))
-
-
-def _typologies(discrepancies: Iterable[trace_pb2.Discrepancy]) -> list[str]:
-    codes = dict.fromkeys(code for discrepancy in discrepancies for code in typology_codes(discrepancy.typology))
-    named = [code for code in codes if code != "other"]
-    return named or ["other"]
-
-
 def _handling(records: Sequence[HistoryRecord], own_node: str) -> alert_pb2.Handling:
     handling = alert_pb2.Handling(
         classification=alert_pb2.CLASSIFICATION_RESTRICTED, onward_transfer=alert_pb2.ONWARD_TRANSFER_PROHIBITED
@@ -149,20 +123,6 @@ def _recipients(trace: trace_pb2.Trace, route: Sequence[goods_pb2.RouteLeg], own
     nodes = [leg.record.node for leg in trace.legs]
     nodes += [answer.node for answer in trace.answers if answer.node.upper() in territories]
     return [node for node in dict.fromkeys(nodes) if node != own_node]
-
-
-def _hit(discrepancy: trace_pb2.Discrepancy) -> alert_pb2.RuleHit:
-    inputs = {"rule.name": discrepancy.name, **dict(sorted(discrepancy.inputs.items()))}
-    inputs |= {f"threshold.{name}": value for name, value in sorted(discrepancy.thresholds.items())}
-    hit = alert_pb2.RuleHit(
-        rule_id=discrepancy.rule_id,
-        rule_version=discrepancy.rule_version[:MAX_VERSION_CHARS],
-        explanation=discrepancy.explanation[:MAX_EXPLANATION_CHARS],
-    )
-    if discrepancy.HasField("measured"):
-        hit.score = discrepancy.measured
-    hit.inputs.update(dict(list(inputs.items())[:MAX_INPUTS]))
-    return hit
 
 
 def _subject(records: Sequence[HistoryRecord]) -> alert_pb2.Subject:

@@ -18,7 +18,7 @@ from gateway.formats.alerts.alert_lines import AlertLine
 from gateway.formats.declarations.declarations import DECLARATION_MAPPINGS, read_declarations
 from gateway.formats.tables.layout import Problem
 from gateway.risk.controlled_goods_file import reference_controlled_goods
-from gateway.risk.declaration_alerts import AlertTerms, declaration_alerts
+from gateway.risk.declaration_alerts import AlertTerms, declaration_alerts, declaration_rules
 from gateway.v1.alert_pb2 import ONWARD_TRANSFER_LISTED
 from gateway.v1.alert_service_pb2 import ReportFindingRequest
 
@@ -67,7 +67,7 @@ def test_the_sample_has_controlled_goods_and_lines_that_cannot_be_read() -> None
     terms = AlertTerms(legal_basis=case.LEGAL_BASIS, valid_until=NOW)
     with (Path(demo.__file__).parent / "declarations.csv").open("rb") as file:
         rows = read_declarations(file, DECLARATION_MAPPINGS.builtin("import_declarations"))
-        found = list(declaration_alerts(rows, reference_controlled_goods(), terms))
+        found = list(declaration_alerts(rows, declaration_rules(), terms))
     assert [each.line for each in found if isinstance(each, AlertLine)] == [3, 5, 7, 9, 14, 16, 19, 20, 23, 25]
     assert [each.line for each in found if isinstance(each, Problem)] == [8, 13, 18, 22]
 

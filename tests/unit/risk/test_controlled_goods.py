@@ -10,15 +10,8 @@ from hypothesis import strategies as st
 
 from gateway.contract.identification.commodity_codes import normalise_code
 from gateway.errors import MalformedError
-from gateway.risk.controlled_goods import (
-    Confidence,
-    ControlledGood,
-    ControlledGoodMatch,
-    ControlledGoods,
-    ControlStatus,
-    Interval,
-    MatchBasis,
-)
+from gateway.risk.controlled_goods import Basket, ControlledGood, ControlledGoodMatch, ControlledGoods, MatchBasis
+from gateway.risk.validity import Confidence, ControlStatus, Interval, Suspension, Validity
 
 days = st.dates(date(2020, 1, 1), date(2030, 12, 31))
 
@@ -31,7 +24,7 @@ def good(code: str, confidence: Confidence = Confidence.HIGH, **more: object) ->
         "control_code": "",
         "announcement": "No.1",
         "announced": date(2023, 7, 3),
-        "effective": Interval(date(2023, 8, 1)),
+        "validity": Validity(Interval(date(2023, 8, 1))),
     }
     return ControlledGood(code=code, confidence=confidence, **{**fields, **more})  # type: ignore[arg-type]
 
@@ -54,11 +47,17 @@ def test_an_interval_includes_both_ends() -> None:
         Interval(date(2025, 1, 2), date(2025, 1, 1))
 
 
+def suspension(first: date, last: date, *, resumed: bool = True) -> Suspension:
+    return Suspension(Interval(first, last), "No.70", resumed)
+
+
 def test_a_control_is_suspended_ends_and_resumes_by_its_dates() -> None:
     row = good(
         "81129290",
-        effective=Interval(date(2025, 1, 1), date(2027, 12, 31)),
-        suspensions=(Interval(date(2025, 3, 1), date(2025, 3, 31)), Interval(date(2026, 1, 1), date(2026, 6, 30))),
+        validity=Validity(
+            Interval(date(2025, 1, 1), date(2027, 12, 31)),
+            (suspension(date(2025, 3, 1), date(2025, 3, 31)), suspension(date(2026, 1, 1), date(2026, 6, 30))),
+        ),
     )
     expected = {
         date(2024, 12, 31): ControlStatus.NOT_YET,
@@ -73,15 +72,50 @@ def test_a_control_is_suspended_ends_and_resumes_by_its_dates() -> None:
     assert {day: row.status_on(day) for day in expected} == expected
 
 
-def test_a_suspension_that_begins_before_the_control_keeps_it_from_ever_beginning_until_its_end() -> None:
-    row = good(
-        "28053019",
-        effective=Interval(date(2025, 11, 8)),
-        suspensions=(Interval(date(2025, 11, 7), date(2026, 11, 10)),),
-    )
+def test_what_followed_a_suspension_is_a_state_of_its_own_until_somebody_verifies_it() -> None:
+    effective = Interval(date(2025, 11, 8))
+    unverified = suspension(date(2025, 11, 7), date(2026, 11, 10), resumed=False)
+    row = good("28053019", validity=Validity(effective, (unverified,)))
     assert row.status_on(date(2025, 11, 7)) is ControlStatus.NOT_YET
     assert row.status_on(date(2025, 11, 8)) is ControlStatus.SUSPENDED
-    assert row.status_on(date(2026, 11, 11)) is ControlStatus.IN_FORCE
+    assert row.status_on(date(2026, 11, 11)) is ControlStatus.SUSPENSION_ENDED
+    assert row.status_text(date(2026, 11, 10)) == "suspended until 2026-11-10 by No.70"
+    assert row.status_text(date(2026, 11, 11)) == (
+        "its suspension by No.70 ended on 2026-11-10; what followed is not verified"
+    )
+    (match,) = ControlledGoods((row,)).match("2805301990", date(2026, 11, 11), territory="CN")
+    assert (match.status, match.confidence) == (ControlStatus.SUSPENSION_ENDED, Confidence.LOW)
+    extended = suspension(date(2026, 11, 11), date(2027, 11, 10), resumed=False)
+    longer = good("28053019", validity=Validity(effective, (unverified, extended)))
+    assert longer.status_on(date(2026, 11, 11)) is ControlStatus.SUSPENDED
+    verified = suspension(date(2025, 11, 7), date(2026, 11, 10))
+    again = good("28053019", validity=Validity(effective, (verified,)))
+    assert again.status_on(date(2026, 11, 11)) is ControlStatus.IN_FORCE
+
+
+@pytest.mark.parametrize(
+    ("basket", "declared", "marked"),
+    [
+        (Basket.NONE, "811010", False),
+        (Basket.SUBHEADING, "811010", True),
+        (Basket.SUBHEADING, "8110101000", False),
+        (Basket.CODE, "8110101000", True),
+    ],
+)
+def test_a_code_that_other_goods_have_too_is_marked(basket: Basket, declared: str, marked: bool) -> None:
+    (match,) = ControlledGoods((good("8110101000", basket=basket),)).match(declared, IN_FORCE, territory="CN")
+    assert match.basket is marked
+
+
+def test_a_line_without_a_code_is_met_by_its_element_alone_with_low_confidence() -> None:
+    goods = ControlledGoods((good("", element="Sm", substance="alloys with samarium"),))
+    assert goods.lists("811292", "Sm")
+    assert not goods.lists("811292", "Ga")
+    assert not goods.lists("", "")
+    (match,) = goods.match_element("Sm", IN_FORCE)
+    assert (match.basis, match.confidence) == (MatchBasis.ELEMENT, Confidence.LOW)
+    assert goods.match_element("Sm", date(2023, 7, 31)) == goods.match_element("Ga", IN_FORCE) == []
+    assert goods.codes("samarium") == []
 
 
 def test_full_national_codes_meet_as_far_as_the_shorter_goes() -> None:
@@ -128,8 +162,9 @@ def test_the_surest_match_comes_first() -> None:
 def test_what_is_no_commodity_code_is_refused(code: str) -> None:
     with pytest.raises(MalformedError, match="6, 8, 10 or 12 digits"):
         ControlledGoods((good("811292"),)).match(code, IN_FORCE)
-    with pytest.raises(MalformedError):
-        good(code)
+    if code:  # a line without a code is allowed
+        with pytest.raises(MalformedError):
+            good(code)
 
 
 def test_listed_codes_are_digits_alone() -> None:
@@ -142,12 +177,12 @@ def naive(rows: list[ControlledGood], code: str, on: date, territory: str) -> se
     """Row by row from the words of the documentation, day by day from the calendar."""
     found = set()
     for row in rows:
-        last = row.effective.last or date.max
-        held = row.effective.first <= on <= last
+        last = row.validity.effective.last or date.max
+        held = row.validity.effective.first <= on <= last
         paused = [
-            s.first + timedelta(days=n)
-            for s in row.suspensions
-            for n in range(((s.last or date(2031, 1, 1)) - s.first).days + 1)
+            s.days.first + timedelta(days=n)
+            for s in row.validity.suspensions
+            for n in range(((s.days.last or date(2031, 1, 1)) - s.days.first).days + 1)
         ]
         width = min(len(code), len(row.code)) if territory == "CN" else 6
         if held and on not in paused and code[:width] == row.code[:width]:
@@ -158,10 +193,13 @@ def naive(rows: list[ControlledGood], code: str, on: date, territory: str) -> se
 intervals = st.tuples(days, st.none() | days).filter(lambda pair: pair[1] is None or pair[1] >= pair[0])
 codes = st.sampled_from(["811292", "81129290", "81129210", "8112929090", "8112929010", "811299", "8112991000"])
 rows = st.builds(
-    lambda code, effective, paused: good(code, effective=Interval(*effective), suspensions=tuple(paused)),
+    lambda code, effective, paused: good(code, validity=Validity(Interval(*effective), tuple(paused))),
     codes,
     intervals,
-    st.lists(intervals.map(lambda pair: Interval(*pair)), max_size=2),
+    st.lists(
+        st.builds(lambda pair, resumed: Suspension(Interval(*pair), "No.70", resumed), intervals, st.booleans()),
+        max_size=2,
+    ),
 )
 
 
@@ -171,4 +209,9 @@ def test_matching_agrees_with_a_naive_reading(
 ) -> None:
     found = ControlledGoods(tuple(listed)).match(code, on, territory=territory)
     assert {match.good for match in found} == naive(listed, code, on, territory)
-    assert [match.confidence for match in found] == sorted((match.confidence for match in found), reverse=True)
+    order = [(match.status is not ControlStatus.IN_FORCE, -match.confidence) for match in found]
+    assert order == sorted(order)
+    for match in found:
+        over = [s for s in match.good.validity.suspensions if s.days.last and s.days.last < on]
+        unverified = over and not max(over, key=lambda s: s.days.last or date.max).resumed
+        assert (match.status is ControlStatus.SUSPENSION_ENDED) == bool(unverified)

@@ -15,66 +15,129 @@ from gateway.contract.validation import violations
 from gateway.formats.alerts.alert_lines import AlertLine, RequestIds
 from gateway.formats.declarations.declarations import DECLARATION_MAPPINGS, DeclarationRow, read_declarations
 from gateway.formats.tables.layout import Problem
-from gateway.risk.controlled_goods_file import reference_controlled_goods
-from gateway.risk.declaration_alerts import AlertTerms, declaration_alerts, list_version
+from gateway.risk.declaration_alerts import AlertTerms, ScreenedRows, declaration_alerts, declaration_rules
 from gateway.v1 import alert_pb2, goods_pb2, party_pb2
 from gateway.v1.alert_pb2 import AlertContent
 from gateway.v1.alert_service_pb2 import PublishAlertRequest
 from tests.support.shared import shared_path
 
-GOODS = reference_controlled_goods()
+RULES = declaration_rules()
 AS_OF = date(2026, 1, 15)
 TERMS = AlertTerms(legal_basis="Arrangement 2024, article 7", valid_until=datetime(2026, 4, 15, tzinfo=UTC))
 
 
 def alerts_of(*rows: DeclarationRow | Problem, as_of: date | None = AS_OF) -> list[AlertLine | Problem]:
-    return list(declaration_alerts(rows, GOODS, TERMS, as_of=as_of))
+    return list(declaration_alerts(rows, RULES, TERMS, as_of=as_of))
 
 
 def row(**changes: Any) -> DeclarationRow:
-    values: dict[str, Any] = {"line": 2, "declaration_number": "D-1", "date": date(2026, 1, 10), "hs_code": "811010"}
+    values: dict[str, Any] = {
+        "line": 2,
+        "declaration_number": "D-1",
+        "date": date(2026, 1, 10),
+        "hs_code": "811010",
+        "country_of_origin": "CN",
+    }
     return DeclarationRow(**(values | changes))
 
 
-def content_of(**changes: Any) -> AlertContent:
-    (line,) = alerts_of(row(**changes))
+def content_of(as_of: date | None = AS_OF, **changes: Any) -> AlertContent:
+    (line,) = alerts_of(row(**changes), as_of=as_of)
     assert isinstance(line, AlertLine)
     return line.content
 
 
-def real(as_of: date | None) -> Iterator[AlertLine | Problem]:
+def real(as_of: date | None, screened: ScreenedRows | None = None) -> Iterator[AlertLine | Problem]:
     with shared_path("data/real/import_declarations.csv").open("rb") as stream:
-        yield from declaration_alerts(
-            read_declarations(stream, DECLARATION_MAPPINGS.builtin()), GOODS, TERMS, as_of=as_of
-        )
+        rows = read_declarations(stream, DECLARATION_MAPPINGS.builtin())
+        yield from declaration_alerts(rows, RULES, TERMS, as_of=as_of, screened=screened)
 
 
 def test_none_of_the_real_declarations_was_controlled_on_its_own_day() -> None:
     assert list(real(None)) == []
 
 
-def test_127_of_the_real_declarations_are_controlled_in_january_2026_and_all_are_valid_alerts() -> None:
-    lines = [line for line in real(AS_OF) if isinstance(line, AlertLine)]
-    assert len(lines) == 127
+def test_50_of_139_listed_real_declarations_are_about_goods_of_the_mainland_and_all_are_valid_alerts() -> None:
+    screened = ScreenedRows()
+    lines = [line for line in real(AS_OF, screened) if isinstance(line, AlertLine)]
+    assert len(lines) == 50
+    assert screened == ScreenedRows(elsewhere=89)
+    assert all("CN" in (line.content.goods[0].origin_territory, departure(line.content)) for line in lines)
     ids = RequestIds(["hk"])
     requests = [
         PublishAlertRequest(request_id=ids.next(line.source), recipients=["hk"], content=line.content) for line in lines
     ]
-    assert [violations(request) for request in requests] == [[]] * 127
-    assert len({request.request_id for request in requests}) == 127
+    assert [violations(request) for request in requests] == [[]] * 50
+    assert len({request.request_id for request in requests}) == 50
     assert [line.line for line in lines] == sorted(line.line for line in lines)
+    baskets = [line.content.rule_hits[0].inputs["basket"] for line in lines]
+    assert all(basket.startswith("yes") for basket in baskets)  # six digits alone, all of wider subheadings
+
+
+def departure(content: AlertContent) -> str:
+    return str(getattr(content.route[0], "from").territory) if content.route else ""
+
+
+@pytest.mark.parametrize(
+    ("places", "screened"),
+    [
+        ({"country_of_origin": "CN"}, None),
+        ({"country_of_origin": "VN", "country_of_departure": "CN"}, None),
+        ({"country_of_origin": "VN"}, ScreenedRows(elsewhere=1)),
+        ({"country_of_departure": "HK", "country_of_origin": "ZZ"}, ScreenedRows(elsewhere=1)),
+        ({"country_of_origin": ""}, ScreenedRows(places_unknown=1)),
+        ({"country_of_origin": "ZZ", "country_of_departure": "ZZ"}, ScreenedRows(places_unknown=1)),
+    ],
+)
+def test_only_goods_that_come_from_the_territory_of_the_list_become_alerts(
+    places: dict[str, str], screened: ScreenedRows | None
+) -> None:
+    counted = ScreenedRows()
+    lines = list(declaration_alerts([row(**places)], RULES, TERMS, as_of=AS_OF, screened=counted))
+    assert len(lines) == (1 if screened is None else 0)
+    assert counted == (screened or ScreenedRows())
 
 
 def test_rule_hit_says_what_the_rule_saw() -> None:
-    (hit,) = content_of(country_of_origin="CN").rule_hits
-    assert (hit.rule_id, hit.rule_version) == ("R01", list_version(GOODS))
+    (hit,) = content_of().rule_hits
+    assert (hit.rule_id, hit.rule_version) == ("R01", "2")
+    assert hit.inputs["list.version"] == "2026-01-06 MOFCOM No.1 of 2026"
     assert hit.inputs["declaration.hs_code"] == "811010"
     assert hit.inputs["declaration.date"] == "2026-01-10"
     assert hit.inputs["assessed_on"] == "2026-01-15"
     assert hit.inputs["declaration.country_of_origin"] == "CN"
-    assert hit.inputs["licence"] == "not stated"
-    assert hit.inputs["match.basis"] == "hs6"
-    assert "2026-01-15" in hit.explanation
+    assert (hit.inputs["licences"], hit.inputs["basis"]) == ("none", "six digits alone")
+    assert (hit.inputs["basket"], hit.inputs["status"]) == ("no", "in force")
+    assert hit.explanation.endswith("Assessed for 2026-01-15; declared on 2026-01-10.")
+
+
+def test_a_basket_code_is_marked_in_the_alert() -> None:
+    (hit,) = content_of(hs_code="382499").rule_hits
+    assert hit.inputs["basket"] == "yes: goods that are not under control have this code too"
+    assert "Goods that are not under control have this code too" in hit.explanation
+    assert hit.inputs["notes"].count("the words of this code were not seen") == 1
+
+
+def test_a_suspension_whose_end_is_over_is_told_as_not_verified_and_with_low_confidence() -> None:
+    row_of_batteries = row(date=date(2026, 11, 26), hs_code="850760")
+    (line,) = alerts_of(row_of_batteries, as_of=None)
+    assert isinstance(line, AlertLine)
+    (hit,) = line.content.rule_hits
+    assert (hit.inputs["status"], hit.inputs["confidence"]) == ("suspension ended, not verified", "low")
+    assert "its suspension by MOFCOM/GACC No.70 of 2025 ended on 2026-11-10" in hit.inputs["notes"]
+    assert "Whether the control holds again is not verified." in hit.explanation
+    assert alerts_of(row_of_batteries, as_of=date(2026, 11, 10)) == []
+
+
+def test_a_refused_destination_is_a_hit_of_its_own() -> None:
+    content = content_of(country_of_destination="US", date=date(2025, 1, 2), as_of=None)
+    assert [hit.rule_id for hit in content.rule_hits] == ["R01-REFUSED", "R01"]
+    assert list(content.typologies) == ["licence_misuse", "false_declaration"]
+    refused = content.rule_hits[0]
+    assert "MOFCOM No.46 of 2024, paragraph 2, US: licences are refused in principle (in force)" in refused.explanation
+    suspended = content_of(country_of_destination="US")
+    assert [hit.rule_id for hit in suspended.rule_hits] == ["R01"]
+    assert "suspended until 2026-11-27 by MOFCOM No.72 of 2025" in suspended.rule_hits[0].inputs["restrictions"]
 
 
 def test_goods_carry_codes_substance_element_and_masses_without_binary_noise() -> None:
@@ -152,10 +215,10 @@ def test_modes_of_recommendation_19(coded: str, mode: int) -> None:
 
 
 def test_unknown_places_and_money_without_currency_are_left_out() -> None:
-    content = content_of(country_of_origin="ZZ", country_of_departure="ZZ", value=Decimal(5))
+    content = content_of(country_of_origin="ZZ", country_of_departure="CN", value=Decimal(5))
     assert content.goods[0].origin_territory == ""
     assert not content.goods[0].HasField("customs_value")
-    assert not content.route
+    assert not content_of(country_of_departure="ZZ").route
 
 
 def test_terms_are_the_senders() -> None:
@@ -166,7 +229,7 @@ def test_terms_are_the_senders() -> None:
         priority=alert_pb2.PRIORITY_A,
         requested_action=alert_pb2.REQUESTED_ACTION_DETAIN,
     )
-    (line,) = declaration_alerts([row()], GOODS, terms)
+    (line,) = declaration_alerts([row()], RULES, terms)
     assert isinstance(line, AlertLine)
     assert (line.content.legal_basis, line.content.case_reference) == ("L", "CASE-1")
     assert line.content.priority == alert_pb2.PRIORITY_A
@@ -186,7 +249,8 @@ def test_the_day_decides() -> None:
 
 
 MAPPING = DECLARATION_MAPPINGS.parse(
-    '[columns]\ndeclaration_number = "No"\ndate = "Day"\nhs_code = "Code"\n', source="test"
+    '[columns]\ndeclaration_number = "No"\ndate = "Day"\nhs_code = "Code"\n[constants]\ncountry_of_origin = "CN"\n',
+    source="test",
 )
 
 
@@ -195,7 +259,7 @@ def request_ids(text: str, to: tuple[str, ...] = ("hk",), as_of: date = AS_OF) -
     rows = read_declarations(io.BytesIO(text.encode()), MAPPING)
     return [
         ids.next(line.source)
-        for line in declaration_alerts(rows, GOODS, TERMS, as_of=as_of)
+        for line in declaration_alerts(rows, RULES, TERMS, as_of=as_of)
         if isinstance(line, AlertLine)
     ]
 

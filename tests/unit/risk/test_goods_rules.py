@@ -112,6 +112,79 @@ def test_r01_is_as_severe_as_the_code_is_sure(
     assert hits(rules, record)["R01"].severity == severity
 
 
+def test_r01_states_no_unverified_control_as_a_fact(rules: RuleEngine) -> None:
+    record = shipment(item("2805301990", element="Ho", description="holmium metal"), day="2026-11-11")
+    hit = hits(rules, record)["R01"]
+    assert (hit.severity, hit.inputs["confidence"]) == (NOTICE, "low")
+    assert hit.inputs["status"] == "suspension ended, not verified"
+    assert "its suspension by MOFCOM/GACC No.70 of 2025 ended on 2026-11-10" in hit.inputs["notes"]
+    assert "Whether the control holds again is not verified." in hit.explanation
+    assert "R01" not in hits(rules, shipment(record.goods[0], day="2026-11-10T15:59"))
+
+
+@pytest.mark.parametrize(
+    ("code", "day", "listed", "holds"),
+    [
+        ("8507600090", "2026-11-10", False, False),
+        ("8507600090", "2026-11-20", True, False),
+        (ANTIMONY, "2026-11-20", True, True),
+    ],
+)
+def test_no_other_rule_counts_an_unverified_control_as_one(
+    rules: RuleEngine, code: str, day: str, *, listed: bool, holds: bool
+) -> None:
+    record = shipment(item(code, net_mass_kg=1000.0), day=day)
+    record.route.add().to.territory = "VN"
+    record.parties.append(party(party_pb2.PARTY_ROLE_EXPORTER, uscc="91350100M000100Y43"))
+    record.parties.append(party(party_pb2.PARTY_ROLE_CONSIGNEE, "Hengtong Logistics Limited"))
+    assert bool(rules.controlled_items(record)) is listed
+    facts = {case.kind: case.facts for case in rules.cases(record)}
+    assert facts["route"]["controlled_goods"] is holds
+    assert bool(rules.sibling_queries(record)) is holds
+    forwarder = hits(rules, record).get("R15")
+    assert (forwarder.severity if forwarder else None) == ((HIGH if holds else LOW) if listed else None)
+
+
+def test_r01_is_medium_for_a_code_that_other_goods_have_too(rules: RuleEngine) -> None:
+    magnets = item("8505111000", description="magnets")
+    hit = hits(rules, shipment(magnets))["R01"]
+    assert (hit.severity, hit.inputs["basket"][:3]) == (MEDIUM, "yes")
+    assert "the announcement names no code" in hit.inputs["notes"]
+
+
+def test_r01_meets_a_line_without_a_code_by_its_element(rules: RuleEngine) -> None:
+    alloy = item("8105209000", element="Sm", description="samarium-cobalt alloy")
+    hit = hits(rules, shipment(alloy))["R01"]
+    assert (hit.severity, hit.inputs["basis"]) == (LOW, "the element alone")
+    assert "no code alloys with samarium" in hit.inputs["lines"]
+    assert "R01" not in hits(rules, shipment(item("8105209000", element="Co", description="cobalt")))
+
+
+@pytest.mark.parametrize(
+    ("day", "destination", "severity", "said"),
+    [
+        ("2024-12-02", "US", None, ""),
+        ("2024-12-03", "US", HIGH, "licences are refused in principle (in force)"),
+        ("2025-11-08", "US", HIGH, "licences are refused in principle (in force)"),
+        ("2025-11-09", "US", None, "suspended until 2026-11-27 by MOFCOM No.72 of 2025"),
+        ("2026-11-28", "US", LOW, "ended on 2026-11-27; what followed is not verified"),
+        ("2024-12-03", "VN", None, ""),
+    ],
+)
+def test_r01_refused_speaks_of_destinations_even_with_a_licence(
+    rules: RuleEngine, day: str, destination: str, severity: int | None, said: str
+) -> None:
+    record = shipment(antimony(), day=day, destination_territory=destination)
+    without = hits(rules, record)
+    assert said in without["R01"].inputs.get("restrictions", "")
+    refer(record, LICENCE, "L1")
+    found = hits(rules, record)
+    assert "R01" not in found
+    assert (found["R01-REFUSED"].severity if "R01-REFUSED" in found else None) == severity
+    if severity:
+        assert said in found["R01-REFUSED"].explanation
+
+
 def test_r01_doesnt_count_another_element_of_the_same_subheading(rules: RuleEngine) -> None:
     assert "R01" not in hits(rules, shipment(item("811292", element="Nb", description="niobium powder")))
     assert rules.controlled_items(shipment(item("811292", element="Nb"))) == []

@@ -8,7 +8,8 @@ from datetime import timedelta
 import pytest
 
 from gateway.contract.validation import violations
-from gateway.tracing.rules.draft import MAX_DRAFT_BYTES, TO_COMPLETE, draft_alert, typology_codes
+from gateway.risk.rule_hits import typology_codes
+from gateway.tracing.rules.draft import MAX_DRAFT_BYTES, TO_COMPLETE, draft_alert
 from gateway.tracing.rules.records import RecordHit
 from gateway.v1 import alert_pb2, goods_pb2, trace_pb2
 from gateway.v1.history_pb2 import SearchCriteria

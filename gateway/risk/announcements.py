@@ -1,0 +1,151 @@
+"""Says what announcements do: which goods they control, what they refuse to some destinations, what they suspend."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+
+from gateway.errors import ConfigurationError
+from gateway.risk.validity import Confidence, ControlStatus, Interval, Suspension, Validity
+
+ALL_ITEMS = "*"
+"""In `applies_to`: every item under control."""
+
+
+class Measure(StrEnum):
+    """What an announcement does.
+
+    `licence`: its items need a licence. `refused`, `review`, `military`: for some destinations, licences are refused
+    in principle, end uses are reviewed more strictly, military users and uses are excluded. `suspension`: others don't
+    hold.
+    """
+
+    LICENCE = "licence"
+    REFUSED = "refused"
+    REVIEW = "review"
+    MILITARY = "military"
+    SUSPENSION = "suspension"
+
+
+RESTRICTIONS: Mapping[Measure, str] = {
+    Measure.REFUSED: "licences are refused in principle",
+    Measure.REVIEW: "end user and end use are reviewed more strictly",
+    Measure.MILITARY: "no exports to military users or for military uses",
+}
+"""Measures about destinations, in words."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Announcement:
+    """An announcement, or a part of one.
+
+    Attributes:
+        name: number and year, e.g. `MOFCOM No.46 of 2024`.
+        part: e.g. `paragraph 2`; empty for the whole.
+        applies_to: names of announcements whose items, or which themselves, it is about; ALL_ITEMS.
+        destinations: ISO 3166-1 codes.
+        announced: day of publication.
+        effective: days on which it holds, suspensions apart.
+        resumed: of a suspension: whether it is verified that what it suspends held again afterwards.
+        source: where the facts were seen.
+    """
+
+    name: str
+    measure: Measure
+    announced: date
+    effective: Interval
+    part: str = ""
+    applies_to: tuple[str, ...] = ()
+    destinations: tuple[str, ...] = ()
+    resumed: bool = False
+    subject: str = ""
+    confidence: Confidence = Confidence.LOW
+    source: str = ""
+    note: str = ""
+
+    @property
+    def key(self) -> str:
+        """Name and part."""
+        return f"{self.name}, {self.part}" if self.part else self.name
+
+    def concerns(self, announcement: str) -> bool:
+        """Whether it is about an announcement's items."""
+        return ALL_ITEMS in self.applies_to or announcement in self.applies_to
+
+
+@dataclass(frozen=True, slots=True)
+class Restriction:
+    """What holds for goods on their way to a destination, beyond the licence."""
+
+    announcement: Announcement
+    status: ControlStatus
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Announcements:
+    """All announcements, and how they bear on each other.
+
+    Raises:
+        ConfigurationError: two have one name and part, or one is about an announcement that isn't there.
+    """
+
+    rows: tuple[Announcement, ...] = ()
+    _by_key: Mapping[str, Announcement] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        by_key = {row.key: row for row in self.rows}
+        if len(by_key) < len(self.rows):
+            raise ConfigurationError("announcements: two lines have one announcement and part")
+        object.__setattr__(self, "_by_key", by_key)
+        known = {*by_key, *(row.name for row in self.rows), ALL_ITEMS}
+        unknown = sorted({name for row in self.rows for name in row.applies_to} - known)
+        if unknown:
+            raise ConfigurationError(f"announcements: {', '.join(unknown)} in applies_to is not an announcement here")
+
+    def __iter__(self) -> Iterator[Announcement]:
+        return iter(self.rows)
+
+    def licence(self, name: str) -> Announcement | None:
+        """The announcement by which items need a licence; None if it isn't here."""
+        row = self._by_key.get(name)
+        return row if row is not None and row.measure is Measure.LICENCE else None
+
+    def suspensions(self, key: str) -> tuple[Suspension, ...]:
+        """Suspensions of an announcement or part."""
+        return tuple(
+            Suspension(row.effective, row.name, row.resumed)
+            for row in self.rows
+            if row.measure is Measure.SUSPENSION and key in row.applies_to
+        )
+
+    def restrictions(self, items_of: str, destination: str, on: date) -> list[Restriction]:
+        """What holds, or may hold, on a day for an announcement's items on their way to a destination.
+
+        Suspended ones are included: their text says so.
+        """
+        found: list[Restriction] = []
+        for row in self.rows:
+            if row.measure not in RESTRICTIONS or destination not in row.destinations or not row.concerns(items_of):
+                continue
+            validity = Validity(row.effective, self.suspensions(row.key))
+            status = validity.status_on(on)
+            if status not in (ControlStatus.NOT_YET, ControlStatus.ENDED):
+                found.append(Restriction(row, status, _text(row, destination, validity, status, on)))
+        return found
+
+
+def _text(row: Announcement, destination: str, validity: Validity, status: ControlStatus, on: date) -> str:
+    return f"{row.key}, {destination}: {RESTRICTIONS[row.measure]} ({status_text(validity, status, on)})"
+
+
+def status_text(validity: Validity, status: ControlStatus, on: date) -> str:
+    """A state in words, with the days and the announcement of the suspension that brought it about."""
+    if status is ControlStatus.SUSPENDED and (suspension := validity.suspension_on(on)) is not None:
+        until = f" until {suspension.days.last}" if suspension.days.last else ""
+        return f"suspended{until} by {suspension.by}"
+    if status is ControlStatus.SUSPENSION_ENDED and (suspension := validity.last_suspension(on)) is not None:
+        return f"its suspension by {suspension.by} ended on {suspension.days.last}; what followed is not verified"
+    return status.value
