@@ -39,6 +39,8 @@ _CORRECTABLE = frozenset(
 JsonOption = Annotated[bool, typer.Option("--json", help=_("Print JSON instead of tables, for other programs."))]
 """Of every command: `as_json: JsonOption = False`."""
 
+NamesOption = Annotated[bool, typer.Option("--names", help=_("Print the names alone, one a line, for a shell."))]
+
 P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
@@ -121,6 +123,14 @@ class Output:
         """Prints a result for people on stdout."""
         if not self.as_json:
             _terminal().print_line(_shown_line(text))
+
+    def names(self, names: Iterable[str]) -> None:
+        """Prints names alone, one a line, for a shell; with --json a list of them."""
+        if self.as_json:
+            self.json(list(names))
+            return
+        sys.stdout.write("".join(f"{printable_line(name)}\n" for name in names))
+        sys.stdout.flush()
 
     def drawing(self, text: str) -> None:
         """Prints what a renderer has drawn of clean texts, colours included."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli.connection import Target, connected
-from gateway.cli.output import JsonOption, Output, reports_errors, stacked
+from gateway.cli.output import JsonOption, NamesOption, Output, reports_errors, stacked
 from gateway.cli.short_ids import alert_reference
 from gateway.cli.values import as_dict, shown_time
 from gateway.cli.watchlist.values import hit_cells
@@ -58,6 +58,7 @@ def list_(
         ),
     ] = "",
     limit: Annotated[int, typer.Option(help=_("Most rows shown; 0 for all."), min=0)] = 50,
+    names: NamesOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """List alerts, own and partners', newest first. Role: publisher, officer, analyst, supervisor, auditor.
@@ -72,6 +73,9 @@ def list_(
     """
     summaries, more = target.run(lambda client: _listed(client, filter_, limit))
     output = Output(as_json)
+    if names:
+        output.names(f"{summary.alert.publisher}/{summary.alert.id}" for summary in summaries)
+        return
     rows = [_summary_row(summary) for summary in summaries]
     output.table(
         _("Alerts"), _COLUMNS, rows, data=[as_dict(summary) for summary in summaries], minor=("Rev", "Receipted")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli.connection import Target, connected
-from gateway.cli.output import JsonOption, Output, reports_errors
+from gateway.cli.output import JsonOption, NamesOption, Output, reports_errors
 from gateway.cli.values import as_dict, shown_time, value_of
 from gateway.cli.watchlist.values import called, change_row, content_facts, entry_reference, list_name
 from gateway.contract.enum_words import word_of, words
@@ -138,7 +138,7 @@ def show(
 
 @reports_errors
 @connected
-def proposals(target: Target, *, as_json: JsonOption = False) -> None:
+def proposals(target: Target, *, names: NamesOption = False, as_json: JsonOption = False) -> None:
     """List proposals that wait for a decision, oldest first.
 
     Role: publisher, officer, supervisor, auditor.
@@ -157,6 +157,9 @@ def proposals(target: Target, *, as_json: JsonOption = False) -> None:
     listed = target.run(work)
     columns = marked("Proposal", "List", "By", "When", "Changes", "Note", "Begins with")
     output = Output(as_json)
+    if names:
+        output.names(proposal.proposal_id for proposal in listed)
+        return
     output.table(
         _("Proposals"), columns, map(_proposal_row, listed), data=[as_dict(p) for p in listed], minor=("Begins with",)
     )

@@ -63,7 +63,7 @@ def test_half_a_federation_is_not_mixed_with_new_keys(tmp_path: Path) -> None:
     (tmp_path / "mo" / "gateway.toml").unlink()
     refused = make(tmp_path)
     assert refused.returncode == 2
-    assert refused.stderr.startswith("Error: ")
+    assert "Error: " in refused.stderr
     with pytest.raises(ConfigurationError):
         make_federation(tmp_path, on_one_host(), now=NOW)
 

@@ -1,0 +1,70 @@
+"""The blocks of README and pages that are marked `sh` run as they stand, pasted one after the other."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from gateway.cli.trial.federation import AUTHORITIES
+from gateway.cli.trial.processes import TrialNode
+
+ROOT = Path(__file__).parents[2]
+PATIENCE_S = 300
+
+
+def blocks(page: str) -> list[str]:
+    """The contents of a page's blocks for a shell."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    return re.findall(r"^```sh\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """An empty folder with the environment of this repository."""
+    (tmp_path / ".venv").symlink_to(sys.prefix)
+    yield tmp_path
+    for name in AUTHORITIES:
+        with suppress(OSError):
+            TrialNode(tmp_path / "trial" / name).stop()
+
+
+def paste(script: str, folder: Path) -> str:
+    """What a shell prints for it; every command must succeed."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
+    environment |= {"COLUMNS": "80", "PATH": f"{Path(sys.prefix) / 'bin'}:{os.environ['PATH']}"}
+    shell = subprocess.Popen(
+        ["bash", "-eu", "-o", "pipefail"], cwd=folder, env=environment, text=True, start_new_session=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    try:
+        output, _ = shell.communicate(script, timeout=PATIENCE_S)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(shell.pid, signal.SIGTERM)
+    assert shell.returncode == 0, output
+    assert isinstance(output, str)
+    return output
+
+
+def test_the_readme_runs_as_it_stands(folder: Path) -> None:
+    first, *others = blocks("README.md")
+    setup, *commands = first.splitlines()
+    assert setup == "make setup"  # this environment is made
+    assert len(commands) == 2, "two more commands lead to the first alert"
+    output = paste("\n".join([*commands, *others]), folder)
+    for expected in ("acknowledged", "M-1", "identical", "CN-1", "complete", "Stopped: cn, hk, mo."):
+        assert expected in output, output
+    assert (folder / "trial" / "case.html").stat().st_size
+
+
+def test_three_nodes_are_made_by_hand_as_the_page_says(folder: Path) -> None:
+    output = paste("\n".join(blocks("docs/by-hand.md")), folder)
+    assert "Partner mo" in output
