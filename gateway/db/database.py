@@ -5,6 +5,7 @@ SQLite runs with WAL and synchronous=FULL: a commit survives a power cut.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
@@ -43,6 +44,49 @@ _ROWS_PER_ARRAY = 5_000
 """Fewest rows sent to PostgreSQL as one array per column, and most per array: few parameters plan faster."""
 
 
+class DatabaseFile:
+    """The file of an embedded database, as it was when it was first opened.
+
+    A process that holds a removed file open reads and writes on, and all of it is lost when the process ends.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._opened: tuple[int, int] | None = None
+
+    @classmethod
+    def of(cls, url: str) -> DatabaseFile | None:
+        """None for a server's database, or one in memory."""
+        parsed = make_url(url)
+        if parsed.get_backend_name() != "sqlite" or parsed.database in (None, "", ":memory:"):
+            return None
+        return cls(Path(parsed.database or ""))
+
+    def require(self) -> None:
+        """Raises sqlite3.OperationalError unless the file that was opened is still there and may be written."""
+        if self._opened is None:
+            return
+        present = self._identity()
+        if present is None:
+            raise sqlite3.OperationalError(f"{self._path} is gone; put it back, or restore a backup and restart")
+        if present != self._opened:
+            raise sqlite3.OperationalError(f"{self._path} isn't the file that was opened; restart the node")
+        if not os.access(self._path, os.W_OK, effective_ids=True):
+            raise sqlite3.OperationalError(f"{self._path} may not be written")
+
+    def note(self) -> None:
+        """Remembers the file at the first connection."""
+        if self._opened is None:
+            self._opened = self._identity()
+
+    def _identity(self) -> tuple[int, int] | None:
+        try:
+            status = self._path.stat()
+        except OSError:
+            return None
+        return status.st_dev, status.st_ino
+
+
 class Database:
     """One database: reads in parallel, writes one transaction at a time on SQLite.
 
@@ -51,7 +95,8 @@ class Database:
     """
 
     def __init__(self, url: str) -> None:
-        self.engine = _engine(url)
+        self._file = DatabaseFile.of(url)
+        self.engine = _engine(url, self._file)
         self._readers = _readers(self.engine)
         self._closed = False
 
@@ -86,6 +131,8 @@ class Database:
             connection.execution_options(**{_WRITE: True})
             with connection.begin():
                 yield connection
+                if self._file is not None:
+                    self._file.require()  # SQLite would commit into a file that has no name any more
 
     def close(self) -> None:
         """Closes connections, after use."""
@@ -183,7 +230,7 @@ def _unavailable(error: Exception) -> StoreUnavailableError:
     return StoreUnavailableError(f"the database can't be used: {cause}", retry_after_s=_RETRY_AFTER_S)
 
 
-def _engine(url: str) -> Engine:
+def _engine(url: str, file: DatabaseFile | None) -> Engine:
     parsed = make_url(url)
     match parsed.get_backend_name():
         case "sqlite":
@@ -193,6 +240,9 @@ def _engine(url: str) -> Engine:
             connect_args = {"timeout": _BUSY_TIMEOUT_MS / 1000}
             # The last connection has warm caches.
             engine = create_engine(parsed, connect_args=connect_args, pool_reset_on_return=None, pool_use_lifo=True)
+            if file is not None:
+                event.listen(engine, "do_connect", lambda *_: file.require())  # a connection would make a new file
+                event.listen(engine, "connect", lambda *_: file.note())
             event.listen(engine, "connect", _sqlite_connect)
             event.listen(engine, "begin", _sqlite_begin)
             return engine

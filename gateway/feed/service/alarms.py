@@ -25,6 +25,7 @@ QUOTA = "PARTNER_QUOTA"
 AUDIT_LOG = "AUDIT_LOG"
 """Stays until the node restarts: the audit log isn't the one that was signed."""
 CAPACITY = "CAPACITY"
+DATABASE = "DATABASE"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from gateway import __version__
 from gateway.alerts.commands.publishing import Publisher
 from gateway.alerts.rpc import AlertServicer
 from gateway.alerts.service import AlertQueries
-from gateway.contract.ids import FeedOrigin, GatewayIdentity
+from gateway.contract.ids import FeedOrigin
 from gateway.db import migrate
 from gateway.db.database import Database
 from gateway.errors import GatewayError
@@ -36,9 +36,11 @@ from gateway.feed.service.writer import Writer
 from gateway.node.assembly.history import History
 from gateway.node.assembly.links import Links
 from gateway.node.assembly.quotas import QuotaMonitor, quotas_of
+from gateway.node.assembly.tls import tls_sources
 from gateway.node.assembly.watchlists import Watchlists
 from gateway.node.directory_store import DirectoryStore, KeptVersions, pinned_anchors
 from gateway.node.expiry import ExpiryMonitor, OwnKeys
+from gateway.node.health import DatabaseHealth
 from gateway.node.host.capacity import CapacityMonitor, secure_descriptors
 from gateway.node.projections import registry
 from gateway.node.rpc import NodeServicer
@@ -59,7 +61,6 @@ from gateway.rpc.listener.server import Listener, build_server
 from gateway.rpc.listener.services import local_services, peer_services
 from gateway.rpc.listener.tls import server_credentials
 from gateway.rpc.peers import Peers
-from gateway.tls.credentials import TlsFiles, TlsSource, anchors_from_file
 from gateway.trust.codec.permissions import load_permissions
 from gateway.trust.service.audit_queue import AuditQueue
 from gateway.trust.service.partner_anchors import PartnerAnchors
@@ -95,7 +96,7 @@ class Node:
         self._log_key, receipts_key = load_listed_keys(settings, self._directory.directory(), self._now())
         self._own_keys = OwnKeys(self._log_key.public_key, receipts_key.public_key)
         self.alarms = Alarms(clock)
-        self._peer_tls, self._local_tls = self._tls_sources()
+        self._peer_tls, self._local_tls = tls_sources(settings, self._directory.directory, self._now)
         self.database = Database(settings.effective_database_url)
         migrate.upgrade(self.database)
         self._marker = settings.data_dir / "starts"
@@ -216,6 +217,8 @@ class Node:
         self._tasks.append(asyncio.create_task(upkeep.run(), name="upkeep"))
         self._tasks.append(asyncio.create_task(apply_held(held), name="apply-held"))
         self._tasks.append(asyncio.create_task(sign_audit_heads(self._audit_signer), name="audit-heads"))
+        health = DatabaseHealth(writer=self._writer, listeners=self._listeners, alarms=self.alarms)
+        self._tasks.append(asyncio.create_task(health.run(), name="health"))
         self._tasks.append(asyncio.create_task(watchlists.screening.run(), name="screening"))
         self._tasks.extend(history.tasks())
         log.info(
@@ -377,21 +380,6 @@ class Node:
         )
         self._interceptors.append(interceptor)
         return interceptor
-
-    def _tls_sources(self) -> tuple[TlsSource, TlsSource]:
-        """One certificate, different trust anchors for partners and own systems."""
-        tls = self.settings.tls
-        files = TlsFiles(certificate=tls.certificate, key=tls.key, passphrase=tls.passphrase())
-        identity = GatewayIdentity(self.settings.federation, self.settings.node)
-        return (
-            TlsSource(
-                files,
-                identity=identity,
-                trust_anchors=PartnerAnchors(self._directory.directory, own=self.settings.node),
-                clock=self._now,
-            ),
-            TlsSource(files, identity=identity, trust_anchors=anchors_from_file(tls.ca), clock=self._now),
-        )
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock() / 1000, UTC)

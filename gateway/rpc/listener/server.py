@@ -28,7 +28,7 @@ class Listener:
 
     Attributes:
         host, port: bound address; the chosen port if 0 was requested.
-        health: SERVING between `start` and `stop`.
+        health: SERVING between `start` and `stop`, unless `report` says otherwise.
     """
 
     server: grpc.aio.Server
@@ -49,8 +49,13 @@ class Listener:
         except BaseException:
             await self.server.stop(None)
             raise
-        for name in self.services:
-            await self.health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        await self.report(serving=True)
+
+    async def report(self, *, serving: bool) -> None:
+        """Says to health checks whether this listener serves; a stop can't be taken back."""
+        status = health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
+        for name in ("", *self.services):
+            await self.health.set(name, status)
 
     async def stop(self, grace_s: float, unary_calls: RunningCalls | None = None) -> None:
         """Reports NOT_SERVING, refuses new calls, gives running ones `grace_s` seconds, then cancels them.

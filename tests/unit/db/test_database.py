@@ -1,3 +1,6 @@
+import subprocess
+import sys
+import tempfile
 import threading
 from pathlib import Path
 
@@ -7,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 import gateway.db.database
 from gateway.db.database import Database
+from gateway.errors import StoreUnavailableError
 from gateway.feed.tables import progress
 
 ROUNDS = 40
@@ -86,3 +90,70 @@ def _end_all_connections(url: URL) -> None:
             )
         )
         assert len(list(ended)) >= 2
+
+
+def embedded(tmp_path: Path) -> tuple[Database, Path]:
+    path = tmp_path / "gateway.sqlite3"
+    database = Database(f"sqlite:///{path}")
+    with database.write() as conn:
+        conn.execute(text("CREATE TABLE rows (number INTEGER)"))
+    return database, path
+
+
+def add_row(database: Database, number: int) -> None:
+    with database.write() as conn:
+        conn.execute(text("INSERT INTO rows VALUES (:number)"), {"number": number})
+
+
+def test_nothing_is_committed_into_a_file_that_is_gone(tmp_path: Path) -> None:
+    """SQLite would commit into the nameless file, and all of it would be lost with the process."""
+    database, path = embedded(tmp_path)
+    add_row(database, 1)
+    path.rename(path.with_name("elsewhere"))
+    with pytest.raises(StoreUnavailableError, match=r"gateway\.sqlite3 is gone"):
+        add_row(database, 2)
+    database.engine.dispose()
+    with pytest.raises(StoreUnavailableError, match="is gone"):
+        add_row(database, 3)  # on a new connection, which would make a new file
+    assert not path.exists()
+    path.with_name("elsewhere").rename(path)
+    add_row(database, 4)
+    with database.read() as conn:
+        assert conn.execute(text("SELECT number FROM rows")).scalars().all() == [1, 4]
+    path.rename(path.with_name("old"))
+    path.write_bytes(path.with_name("old").read_bytes())
+    with pytest.raises(StoreUnavailableError, match="isn't the file that was opened; restart"):
+        add_row(database, 5)
+    database.close()
+
+
+READ_ONLY = """
+import os, sys
+from pathlib import Path
+import gateway.db.database
+from gateway.db.database import Database
+from gateway.errors import StoreUnavailableError
+from sqlalchemy import text
+import sqlalchemy.dialects.sqlite.pysqlite
+if os.geteuid() == 0:
+    os.seteuid(65534)
+path = Path(sys.argv[1]) / "gateway.sqlite3"
+database = Database(f"sqlite:///{path}")
+with database.write() as conn:
+    conn.execute(text("CREATE TABLE rows (number INTEGER)"))
+path.chmod(0o400)
+try:
+    with database.write() as conn:
+        conn.execute(text("INSERT INTO rows VALUES (1)"))
+except StoreUnavailableError as error:
+    print(error.message)
+"""
+
+
+def test_a_file_that_may_not_be_written_is_told_on_open_connections_too() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o777)
+        shown = subprocess.run(
+            [sys.executable, "-c", READ_ONLY, folder], capture_output=True, text=True, timeout=60, check=True
+        ).stdout
+    assert "gateway.sqlite3 may not be written" in shown

@@ -1,0 +1,91 @@
+"""A database that is gone: health checks say so on both ports, nothing is acknowledged, and its return ends it."""
+
+from __future__ import annotations
+
+import asyncio
+
+import grpc.aio
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from gateway.contract.channel_options import channel_options
+from gateway.errors import StoreUnavailableError
+from gateway.node.assembly.node import Node
+from gateway.rpc.listener.tls import channel_credentials
+from gateway.trust.service.trial_federation import FEDERATION
+from tests.support.federation import Federation, alert, eventually
+from tests.support.postgres import EmbeddedServer, embedded_server
+
+SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+async def healths(federation: Federation, name: str = "cn") -> set[int]:
+    """What a node's two ports say of themselves and of their services: to hk, and to an own operator."""
+    node, partner = federation[name], federation["hk"].folder
+    as_partner = channel_credentials(
+        node.folder.ca.read_bytes(), partner.certificate.read_bytes(), partner.key.read_bytes()
+    )
+    options = channel_options(server_name=f"{name}.{FEDERATION}")
+    said = set()
+    for port, credentials, service in (
+        (node.peer_port, as_partner, "gateway.v1.ExchangeService"),
+        (node.local_port, node.credentials("operator"), "gateway.v1.AlertService"),
+    ):
+        async with grpc.aio.secure_channel(f"127.0.0.1:{port}", credentials, options=options) as channel:
+            for asked in ("", service):
+                request = health_pb2.HealthCheckRequest(service=asked)
+                said.add((await health_pb2_grpc.HealthStub(channel).Check(request, timeout=20)).status)
+    return said
+
+
+async def all_say(federation: Federation, status: int) -> None:
+    async def same() -> bool:
+        return await healths(federation) == {status}
+
+    await eventually(same, what="the answer of the health checks")
+
+
+def test_a_removed_file_is_no_database(federation: Federation) -> None:
+    federation.start("cn")
+    database = federation["cn"].database
+
+    async def run() -> None:
+        async with federation.client("cn", "publisher") as risk, federation.client("cn", "operator") as operator:
+            await all_say(federation, SERVING)
+            await risk.publish(alert(), ["hk"])
+            database.rename(database.with_name("elsewhere"))
+            with pytest.raises(StoreUnavailableError, match="is gone"):
+                await risk.publish(alert(), ["hk"])
+            await all_say(federation, NOT_SERVING)
+            assert "DATABASE" in {alarm.code for alarm in (await operator.node.status()).alarms}
+            database.with_name("elsewhere").rename(database)
+            await all_say(federation, SERVING)
+            await risk.publish(alert(), ["hk"])
+            assert "DATABASE" not in {alarm.code for alarm in (await operator.node.status()).alarms}
+
+    federation.run(run())
+    assert federation["cn"].feed(f"{FEDERATION}/cn/hk/alerts").size == 2
+
+
+def test_a_stopped_postgresql_is_no_database(federation: Federation) -> None:
+    node = federation["cn"]
+
+    async def run(server: EmbeddedServer) -> None:
+        serving = Node(node.settings.model_copy(update={"database_url": server.url}))
+        await serving.start()
+        try:
+            async with federation.client("cn", "publisher") as risk:
+                await all_say(federation, SERVING)
+                await risk.publish(alert(), ["hk"])
+                await asyncio.to_thread(server.stop)
+                await all_say(federation, NOT_SERVING)
+                with pytest.raises(StoreUnavailableError):
+                    await risk.publish(alert(), ["hk"])
+                await asyncio.to_thread(server.start)
+                await all_say(federation, SERVING)
+                await risk.publish(alert(), ["hk"])
+        finally:
+            await serving.stop()
+
+    with embedded_server() as server:
+        federation.run(run(server))
