@@ -19,6 +19,7 @@ from gateway.screening.organisations.lexicon import PLACES, Weight
 from gateway.screening.organisations.rules import (
     CORE_WEIGHT,
     LEGAL_WEIGHT,
+    NUMBER_WEIGHT,
     OTHER_PLACE_WEIGHT,
     PLACE_WEIGHT,
     are_other_places,
@@ -28,11 +29,12 @@ from gateway.screening.organisations.variant import OrganisationVariant
 from gateway.screening.prepared_name import PreparedName
 from gateway.screening.text.sounds import SYLLABLES, RomanisationScheme
 
-_WHOLE = CORE_WEIGHT + ACTIVITY_WEIGHT + LEGAL_WEIGHT
+_BESIDE = LEGAL_WEIGHT + NUMBER_WEIGHT
+_WHOLE = CORE_WEIGHT + ACTIVITY_WEIGHT + _BESIDE
 HOPELESS_BELOW = max(
-    (CORE_WEIGHT * NEAR_ROMANISED + PLACE_WEIGHT + LEGAL_WEIGHT) / (CORE_WEIGHT + PLACE_WEIGHT + LEGAL_WEIGHT),
+    (CORE_WEIGHT * NEAR_ROMANISED + PLACE_WEIGHT + _BESIDE) / (CORE_WEIGHT + PLACE_WEIGHT + _BESIDE),
     _WHOLE / (_WHOLE + OTHER_PLACE_WEIGHT),
-    (CORE_WEIGHT + PLACE_WEIGHT + LEGAL_WEIGHT) / (_WHOLE + PLACE_WEIGHT),
+    (CORE_WEIGHT + PLACE_WEIGHT + _BESIDE) / (_WHOLE + PLACE_WEIGHT),
 )
 """The highest score of a skipped pair: names that differ only in places."""
 

@@ -189,19 +189,16 @@ def _offsets(latin: tuple[str, ...]) -> list[int]:
 def _beyond_vocabulary(
     han: OrganisationVariant, latin: OrganisationVariant, beginnings: Sequence[_Beginning]
 ) -> CoreAgreement | None:
-    """Takes the rest for words beyond the vocabulary.
+    """Takes words left over in both names for one line beyond the vocabulary, beside a known one that both have.
 
-    The rest needs a counterpart in the other name: a rest or a line of business. Hang Seng and Hang Seng Foo Bank have
-    none.
+    Words left over in one alone are no line that the other names by a known word: the vocabulary would have them.
     """
-    pairs, *unmatched = pair_terms(han.terms, latin.terms)
-    open_han, open_latin = (any(u.term.weight == Weight.ACTIVITY for u in side) for side in unmatched)
-    matched = any(unit.term.weight == Weight.ACTIVITY for unit, _ in pairs)
+    pairs, *_ = pair_terms(han.terms, latin.terms)
+    if not any(unit.term.weight == Weight.ACTIVITY for unit, _ in pairs):
+        return None
     for units, count, scheme in beginnings:
-        left, right = units < len(han.core), count < len(latin.core)
-        if (matched if right else open_latin) if left else (right and open_han):
-            tokens = partial(_align, han, latin, units, count, scheme)
-            return CoreAgreement(UNTRANSLATED_CORE if left and right else ROMANISED, tokens, rest=True)
+        if units < len(han.core) and count < len(latin.core):
+            return CoreAgreement(UNTRANSLATED_CORE, partial(_align, han, latin, units, count, scheme), rest=True)
     return None
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 
 from gateway.screening.organisations.lexicon import HAN_LEGAL_FORMS, HAN_PLACES, HAN_TERMS, VocabularyTerm, Weight
-from gateway.screening.organisations.variant import OrganisationVariant, Unit
+from gateway.screening.organisations.numbers import han_numbers
+from gateway.screening.organisations.variant import NameParts, OrganisationVariant, Unit
 
 _BRANCHES = re.compile(r"(?:股份)?(?:分行|支行|分公司|办事处|代表处|分店|分部)$")
 _UNLISTED_AREA = re.compile(r"^(..)[市县区](?=..)")  # 南丹县南方: an unknown place stays in the core
+_TERRITORIES = {"香港": "HK", "澳门": "MO"}
 _AREA_SUFFIXES = ("特别行政区", "自治区", "省", "市", "区", "县")
 
 
@@ -22,8 +24,9 @@ def read_han(han: str, beside: tuple[str, ...], leads: bool = True) -> tuple[Org
     branch = _BRANCHES.search(body)
     body = body[: branch.start()] if branch else body
     body, legal, legal_text = _legal(body)
+    whole = body
     places, body = _leading_places(body)
-    body = _UNLISTED_AREA.sub(r"\1", body)
+    body = _without_territories(_UNLISTED_AREA.sub(r"\1", body), places)
     extra = []
     for bracket in brackets:
         found, rest = _leading_places(bracket)
@@ -32,16 +35,20 @@ def read_han(han: str, beside: tuple[str, ...], leads: bool = True) -> tuple[Org
     if branch:
         body = _trailing_place(body, places)
     plain = "".join((*beside, re.sub(r"[()&]", "", han)))
+    body, numbers = han_numbers(body)
     first = _read([body, *extra], beside, leads, True)
     readings = {first: None}
     if _has_single(first):
         readings[_read([body, *extra], beside, leads, False)] = None
     if places and len(body) == 1 and not any(extra) and (alone := HAN_TERMS.at(body, 0)) is not None:
-        readings[(), (), (Unit(body, alone[1]),)] = None  # 广州港: the text between place and legal form
-    if len(first[0]) == 1:
-        readings[(*beside, *body, *"".join(extra)), (), ()] = None
+        readings[NameParts((), (), (Unit(body, alone[1]),))] = None  # 广州港: the text between place and legal form
+    if len(first.core) == 1 or (body and len(whole) - len(body) == 1):
+        readings[_read([whole, *extra], beside, leads, False)] = None
+        readings[NameParts((*beside, *body, *"".join(extra)), (), ())] = None
+    if first.terms and (branded := first.branded(bool(places), first.terms[0].text)) is not None:
+        readings[branded] = None
     return tuple(
-        OrganisationVariant(plain, plain, *reading, frozenset(places), legal, legal_text, branch is not None)
+        OrganisationVariant(plain, plain, *reading, frozenset(places), legal, legal_text, branch is not None, numbers)
         for reading in readings
     )
 
@@ -56,11 +63,7 @@ def _legal(body: str) -> tuple[str, frozenset[str], str]:
     return body, legal, legal_text
 
 
-_Names = tuple[tuple[int, int, frozenset[str]], ...]
-_Split = tuple[tuple[str, ...], _Names, tuple[Unit, ...]]
-
-
-def _read(bodies: list[str], beside: tuple[str, ...], leads: bool, single: bool) -> _Split:
+def _read(bodies: list[str], beside: tuple[str, ...], leads: bool, single: bool) -> NameParts:
     core: list[str] = list(beside) if leads else []
     names: list[tuple[int, int, frozenset[str]]] = []
     terms: list[Unit] = []
@@ -69,12 +72,13 @@ def _read(bodies: list[str], beside: tuple[str, ...], leads: bool, single: bool)
         names += [(a + len(core), b + len(core), concepts) for a, b, concepts in spans]
         core += more
         terms += units
-    return tuple(core if leads else [*core, *beside]), tuple(names), tuple(terms)
+    return NameParts(tuple(core if leads else [*core, *beside]), tuple(names), tuple(terms))
 
 
-def _has_single(reading: _Split) -> bool:
-    _, names, terms = reading
-    return any(len(unit.text) == 1 for unit in terms) or any(end - start == 1 for start, end, _ in names)
+def _has_single(reading: NameParts) -> bool:
+    if any(len(unit.text) == 1 for unit in reading.terms):
+        return True
+    return any(end - start == 1 for start, end, _ in reading.names)
 
 
 def _brackets(han: str) -> tuple[str, list[str]]:
@@ -93,6 +97,15 @@ def _leading_places(body: str) -> tuple[set[str], str]:
         suffix = next((s for s in _AREA_SUFFIXES if body.startswith(s)), "")
         body = body[len(suffix) :]
     return places, body
+
+
+def _without_territories(body: str, places: set[str]) -> str:
+    """Without Hong Kong or Macao behind the core: 宏辉香港国际贸易."""
+    for written, place in _TERRITORIES.items():
+        if body.find(written) > 0:
+            places.add(place)
+            body = body.replace(written, "")
+    return body
 
 
 def _trailing_place(body: str, places: set[str]) -> str:

@@ -7,12 +7,13 @@ city and a name.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 from gateway.screening.organisations.lexicon import LATIN_LEGAL_FORMS, LATIN_PLACES, LATIN_TERMS, NOISE, Weight, folded
-from gateway.screening.organisations.variant import OrganisationVariant, Unit
+from gateway.screening.organisations.numbers import latin_numbers
+from gateway.screening.organisations.variant import NameParts, OrganisationVariant, Unit
 from gateway.screening.text.normalisation import latin_letters, words
 from gateway.screening.text.sounds import splits
 
@@ -40,6 +41,8 @@ def read_latin(text: str) -> tuple[OrganisationVariant, ...]:
     branch = bool(_BRANCHES & set(tokens))
     tokens = [t for t in tokens if t not in _BRANCHES and t != "office"] or tokens
     tokens, legal, legal_text = _legal(tokens)
+    text = " ".join(tokens)
+    tokens, numbers = latin_numbers(tokens)
     telling = [t for t in tokens if t not in NOISE] or tokens
     readings = [_split(telling)]
     if readings[0].is_ambiguous:
@@ -49,13 +52,13 @@ def read_latin(text: str) -> tuple[OrganisationVariant, ...]:
     first = readings[0]
     if len(first.places) > 1:
         readings.append(_split(telling, places_are_core=1))
-    if first.places and not first.core and not first.terms and any(map(is_syllabic, telling)):
+    if first.places and not first.parts.core and not first.parts.terms and any(map(is_syllabic, telling)):
         readings.append(_split(telling, places_are_core=0))
-    text = " ".join(tokens)
     forms = [
-        OrganisationVariant(text, "", *reading[:4], legal, legal_text, branch)
+        OrganisationVariant(text, "", *parts, reading.places, legal, legal_text, branch, numbers)
         for reading in readings
-        if reading.core or reading.terms or reading.places
+        for parts in _branded(reading)
+        if parts.core or parts.terms or reading.places
     ]
     return tuple(forms) if len(forms) == 1 else tuple(dict.fromkeys(forms))
 
@@ -65,17 +68,23 @@ def is_syllabic(word: str) -> bool:
     return bool(splits(word))
 
 
-class _NameParts(NamedTuple):
+class _Reading(NamedTuple):
     """`is_ambiguous`: a word of known meaning may also be syllables."""
 
-    core: tuple[str, ...]
-    names: tuple[tuple[int, int, frozenset[str]], ...]
-    terms: tuple[Unit, ...]
+    parts: NameParts
     places: frozenset[str]
     is_ambiguous: bool
 
 
-def _split(tokens: Sequence[str], ambiguous_are_core: bool = False, places_are_core: int = MAX_WORDS) -> _NameParts:
+def _branded(reading: _Reading) -> Iterator[NameParts]:
+    parts = reading.parts
+    yield parts
+    branded = parts.branded(bool(reading.places), parts.terms[0].text.split()) if parts.terms else None
+    if branded is not None:
+        yield branded
+
+
+def _split(tokens: Sequence[str], ambiguous_are_core: bool = False, places_are_core: int = MAX_WORDS) -> _Reading:
     """After `places_are_core` places, the next belongs to the core."""
     core: list[str] = []
     names: list[tuple[int, int, frozenset[str]]] = []
@@ -105,7 +114,7 @@ def _split(tokens: Sequence[str], ambiguous_are_core: bool = False, places_are_c
             else:
                 terms.append(Unit(" ".join(phrase), term[1]))
             position = term[0]
-    return _NameParts(tuple(core), tuple(names), tuple(terms), frozenset(places), is_ambiguous)
+    return _Reading(NameParts(tuple(core), tuple(names), tuple(terms)), frozenset(places), is_ambiguous)
 
 
 def _is_acronym(word: str, tokens: Sequence[str]) -> bool:

@@ -60,10 +60,11 @@ class Weight(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class VocabularyTerm:
-    """Meanings of a word, and their highest weight."""
+    """Meanings of a word, and their lowest weight; `may_be_name`: it has a meaning of weight `NAME` besides (环球)."""
 
     concepts: frozenset[str]
     weight: Weight
+    may_be_name: bool = False
 
 
 class Phrases(Generic[T]):
@@ -138,7 +139,9 @@ def _load_terms() -> tuple[Phrases[VocabularyTerm], Phrases[VocabularyTerm]]:
         for table, writings in zip(tables, (han, latin), strict=True):
             for writing in writings:
                 known = table.get(writing, VocabularyTerm(frozenset(), weight))
-                table[writing] = VocabularyTerm(known.concepts | {row["concept"]}, min(known.weight, weight))
+                lowest = min(known.weight, weight)
+                named = lowest < Weight.NAME and (known.may_be_name or Weight.NAME in (known.weight, weight))
+                table[writing] = VocabularyTerm(known.concepts | {row["concept"]}, lowest, named)
     return Phrases(tables[0]), Phrases(tables[1])
 
 
@@ -161,8 +164,11 @@ def _load_places() -> tuple[Phrases[str], Phrases[str], dict[str, str]]:
     within: dict[str, str] = {}
     for row in _rows("organisation_places.csv"):
         within[row["place"]] = row["within"]
-        han |= dict.fromkeys(_han(row["han"]), row["place"])
+        writings = _han(row["han"])
+        han |= dict.fromkeys(writings, row["place"])
         latin |= dict.fromkeys(_latin(row["latin"]), row["place"])
+        if row["within"].startswith("CN"):
+            latin |= {_in_pinyin(writing)[1]: row["place"] for writing in writings if len(writing) > 1}
     return Phrases(han), Phrases(latin), within
 
 

@@ -3,8 +3,9 @@
 1. The cores must agree: equal Han characters, a romanisation, or equal letters.
 2. A line of business that is missing or differs is contrary: sister companies share a core.
 3. Different places are contrary; a place in one name alone isn't.
-4. Incompatible legal forms are a difference; a missing one isn't.
-5. Names without a core (厦门钨业, Banco da China) consist of place and line of business: both must agree.
+4. Different numbers are contrary, and so is one in one name alone: factory no. 2 isn't factory no. 3.
+5. Incompatible legal forms are a difference; a missing one isn't.
+6. Names without a core (厦门钨业, Banco da China) consist of place and line of business: both must agree.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from gateway.screening.result import Explanation, MatchClass, RawPart, TokenMatc
 CORE_WEIGHT = 0.6
 PLACE_WEIGHT = 0.1
 OTHER_PLACE_WEIGHT = 0.3
+NUMBER_WEIGHT = 0.05
+OTHER_NUMBER_WEIGHT = 0.4
 LEGAL_WEIGHT = 0.05
 OTHER_LEGAL_WEIGHT = 0.12
 CORELESS_PLACE_WEIGHT = 0.4
@@ -48,6 +51,7 @@ def compare_organisations(query: OrganisationVariant, candidate: OrganisationVar
     raw = (
         ("core", CORE_WEIGHT, core.agreement),
         *term_parts(query, candidate, paired, core.rest),
+        *_number_parts(query, candidate),
         *_place_parts(query, candidate),
         *_legal_parts(query, candidate),
     )
@@ -63,7 +67,7 @@ def _explain(
     raw: tuple[RawPart, ...],
 ) -> Explanation:
     tokens = [*core.tokens(), *term_tokens(paired)] if core is not None else paired_tokens(paired)
-    tokens += [*_place_tokens(query, candidate), *_legal_tokens(query, candidate)]
+    tokens += [*_number_tokens(query, candidate), *_place_tokens(query, candidate), *_legal_tokens(query, candidate)]
     return Explanation(_because(query, candidate), weigh(raw), tuple(tokens))
 
 
@@ -77,6 +81,24 @@ def _because(query: OrganisationVariant, candidate: OrganisationVariant) -> str:
     if query.han or candidate.han:
         return "several Han names are romanised or translated so"
     return "only Latin letters agree"
+
+
+def _number_parts(query: OrganisationVariant, candidate: OrganisationVariant) -> tuple[RawPart, ...]:
+    if not query.numbers and not candidate.numbers:
+        return ()
+    return (_ONE_NUMBER if query.numbers == candidate.numbers else _OTHER_NUMBER,)
+
+
+_ONE_NUMBER = ("number", NUMBER_WEIGHT, 1.0)
+_OTHER_NUMBER = ("number", OTHER_NUMBER_WEIGHT, 0.0)
+
+
+def _number_tokens(query: OrganisationVariant, candidate: OrganisationVariant) -> tuple[TokenMatch, ...]:
+    texts = tuple("+".join(map(str, sorted(side.numbers))) for side in (query, candidate))
+    if query.numbers == candidate.numbers:
+        return (TokenMatch(texts[0], texts[1], "same number", 1.0),) if query.numbers else ()
+    both = query.numbers and candidate.numbers
+    return (TokenMatch(texts[0], texts[1], "other number" if both else "number absent in one", 0.0),)
 
 
 def _place_parts(query: OrganisationVariant, candidate: OrganisationVariant) -> tuple[RawPart, ...]:
@@ -144,6 +166,7 @@ def _compare_coreless(query: OrganisationVariant, candidate: OrganisationVariant
     unmatched = sum(u.term.weight == telling for u in (*ours, *theirs))
     agreement = matched / (matched + unmatched) if matched else 0.0
     place = (("place", CORELESS_PLACE_WEIGHT, 1.0),) if query.places else ()
-    raw = (("line of business", CORELESS_ACTIVITY_WEIGHT, agreement), *place, *_legal_parts(query, candidate))
+    business = ("line of business", CORELESS_ACTIVITY_WEIGHT, agreement)
+    raw = (business, *place, *_number_parts(query, candidate), *_legal_parts(query, candidate))
     explain = partial(_explain, query, candidate, None, paired, raw)
     return Verdict(query.text, candidate.text, score_of(raw), _ceiling(query, candidate), explain)

@@ -130,13 +130,16 @@ for _table in SYLLABLES.values():
 ANY_SYLLABLE = dict(ANY_SYLLABLE)
 
 
+_MERGED = {"干": "乾", "着": "著", "征": "徵"}
+"""Simplified characters that also stand for a traditional one of another sound."""
+
+
 @cache
 def sounds_of(character: str) -> int:
     """Mask of a Han character; 0 if unknown."""
-    spoken = dict.fromkeys(mandarin(character)[:_MAX_READINGS] + mandarin(simplified(character))[:_MAX_READINGS])
-    cantonese_readings = dict.fromkeys(
-        cantonese(character)[:_MAX_READINGS] + cantonese(simplified(character))[:_MAX_READINGS]
-    )
+    writings = (character, simplified(character), _MERGED.get(character, ""))
+    spoken = dict.fromkeys(reading for writing in writings for reading in mandarin(writing)[:_MAX_READINGS])
+    cantonese_readings = dict.fromkeys(r for writing in writings for r in cantonese(writing)[:_MAX_READINGS])
     mask = 0
     for pinyin in spoken:
         for jyutping in cantonese_readings:

@@ -101,6 +101,48 @@ def test_each_part_is_explained() -> None:
     assert found.as_json()["match_class"] == "compatible"
 
 
+@pytest.mark.parametrize(
+    "latin", ["No. 3", "No.3", "Third", "3rd", "III", "Number Three", "Terceira"]
+)  # fmt: skip
+def test_numbers_are_one_however_they_are_written(latin: str) -> None:
+    for written in (f"Shanghai {latin} Construction Co. Ltd.", f"Shanghai Construction {latin} Co. Ltd."):
+        found = _compare("上海第三建筑有限公司", written)
+        assert found.match_class == MatchClass.COMPATIBLE, written
+        assert ("3", "3", "same number") in [token[:3] for token in found.tokens]
+    for other in ("上海第二建筑有限公司", "上海第十三建筑有限公司", "上海建筑有限公司"):
+        assert _compare(other, f"Shanghai {latin} Construction Co. Ltd.").match_class == MatchClass.NONE, other
+
+
+def test_a_letter_is_a_number_only_at_the_end() -> None:
+    assert prepare("V. Santos Trading Limited", NameKind.ORGANISATION).organisations[0].numbers == frozenset()
+    assert prepare("Xi'an Pharmaceutical Factory V", NameKind.ORGANISATION).organisations[0].numbers == {5}
+
+
+@pytest.mark.parametrize(
+    ("han", "same", "other"),
+    [
+        ("環球貿易(澳門)有限公司", "Global Trading (Macau) Limited", "Innovation Trading (Macau) Limited"),
+        ("創新科技(香港)有限公司", "Innovation Technology (Hong Kong) Limited", "Global Technology (HK) Limited"),
+        ("珍珠玩具有限公司", "Pearl Toys Limited", "Pearl Shipping Limited"),
+    ],
+)
+def test_a_brand_may_be_a_word_of_business(han: str, same: str, other: str) -> None:
+    assert _compare(han, same).match_class == MatchClass.COMPATIBLE
+    assert _compare(han, other).match_class == MatchClass.NONE
+
+
+def test_lines_of_business_that_differ_are_contrary_across_scripts() -> None:
+    assert _compare("宁波恒昌轴承有限公司", "Ningbo Hengchang Bearing Co. Ltd.").match_class == MatchClass.COMPATIBLE
+    for line in ("Valve", "Logistics", "Wing Yip"):
+        found = _compare("宁波恒昌轴承有限公司", f"Ningbo Hengchang {line} Co. Ltd.")
+        assert found.match_class == MatchClass.NONE, line
+
+
+def test_a_place_may_stand_behind_the_core_or_in_syllables() -> None:
+    assert _compare("宏輝香港國際貿易有限公司", "Honghui Hong Kong International Trading Ltd").match_class
+    assert _compare("深圳市中联大物流有限公司", "Shen Zhen Zhonglianda Logistics Ltd").match_class
+
+
 def test_names_that_are_pinyin_throughout_are_read() -> None:
     assert _compare("深圳市宏达电子有限公司", "Shenzhen Shi Hongda Dianzi Youxian Gongsi").match_class
 
