@@ -99,6 +99,12 @@ def only(ids: list[str], text: str) -> str:
     return distinct[0]
 
 
+def require_id(text: str, problem: str, *, way_out: str) -> None:
+    """Raises OptionError for a text that neither is an id nor begins one."""
+    if not is_uuid(text) and not _is_beginning(text):
+        raise OptionError(problem, way_out=way_out)
+
+
 def _is_beginning(text: str) -> bool:
     return not is_uuid(text) and _BEGINNING.fullmatch(text) is not None
 

@@ -8,16 +8,19 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import typer
-from google.protobuf.json_format import MessageToDict, Parse, ParseError
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.cli.files import read_input
-from gateway.contract.enum_words import words
+from gateway.contract.enum_words import number_of, words
 from gateway.contract.ids import is_node_name, is_uuid
+from gateway.contract.json_form import json_of
 from gateway.contract.limits import MAX_PAYLOAD_BYTES
 from gateway.errors import InvalidRequestError, MalformedError, OptionError, Violation
+from gateway.formats.json_messages import parse_json_text
+from gateway.formats.json_messages import read_message as read_json
 from gateway.translation.messages import gettext as _
+from gateway.translation.suggestions import nearest
 from gateway.v1.alert_pb2 import AlertReference
 from gateway.v1.alert_service_pb2 import EntryReference
 
@@ -32,11 +35,13 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 def value_of(enum: Any, word: str, option: str) -> Any:
     """The enum's value for a word; raises OptionError with the known words."""
-    known = words(enum)
-    value = known.get(word.lower().replace("-", "_"))
-    if value is None:
+    value = number_of(enum.DESCRIPTOR, word)
+    if not value:
+        known = words(enum)
+        likely = nearest(word, known)
         raise OptionError(
-            _("{option}: {word!r} isn't one of {known}", option=option, word=word, known=", ".join(known))
+            _("{option}: {word!r} isn't one of {known}", option=option, word=word, known=", ".join(known)),
+            way_out=_("Did you mean {likely}?", likely=likely) if likely else _("Give one of these."),
         )
     return value
 
@@ -103,8 +108,8 @@ def own(alert: AlertReference, own_node: str) -> str:
 
 
 def as_dict(message: Message) -> dict[str, Any]:
-    """A message in protobuf's JSON form, with the contract's field names."""
-    return MessageToDict(message, preserving_proto_field_name=True)
+    """A message as JSON members."""
+    return json_of(message)
 
 
 def entries(found: Any) -> list[str]:
@@ -123,7 +128,7 @@ def read_message(path: Path, kind: type[MessageT]) -> MessageT:
 
 
 def parse_message(data: bytes, kind: type[MessageT], source: str) -> MessageT:
-    """A message from protobuf's JSON form.
+    """A message from JSON.
 
     Raises:
         MalformedError: other or too much JSON; the message says where.
@@ -131,11 +136,9 @@ def parse_message(data: bytes, kind: type[MessageT], source: str) -> MessageT:
     if len(data) > MAX_JSON_BYTES:
         raise MalformedError(_("{source}: longer than {limit} bytes", source=source, limit=MAX_JSON_BYTES))
     try:
-        return Parse(data.decode("utf-8"), kind())
-    except (ParseError, UnicodeDecodeError, RecursionError) as error:
-        raise MalformedError(
-            _("{source}: not a {name} as JSON: {error}", source=source, name=kind.DESCRIPTOR.name, error=error)
-        ) from None
+        return read_json(parse_json_text(data), kind)
+    except MalformedError as error:
+        raise MalformedError(f"{source}: {error.message}", way_out=error.way_out) from None
 
 
 def recipients(given: list[str], option: str = "--to") -> list[str]:

@@ -1,7 +1,7 @@
-"""Reads the contract's messages from protobuf's JSON form, quickly.
+"""Reads the contract's messages from JSON, quickly: enums as words or by their names, members in either spelling.
 
 Protobuf's reader takes longer than all other work on a message, so tables made from the contract read the usual shapes.
-Protobuf's reader takes the others, and decides on errors.
+Protobuf's reader takes the others.
 """
 
 from __future__ import annotations
@@ -10,21 +10,23 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any, TypeVar
+from itertools import islice
+from typing import Any, TypeVar, cast
 
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 from google.protobuf.json_format import ParseDict, ParseError
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from gateway.contract.enum_words import words_of
 from gateway.errors import MalformedError
+from gateway.formats.json_problems import MOST_PROBLEMS, TWICE, as_named, problems
 
 MessageT = TypeVar("MessageT", bound=Message)
 
+WAY_OUT = "Correct what is named; docs/integrating.md shows the form, docs/schema has all of it."
+
 _Convert = Callable[[Any], Any]
-_DOUBLE = FieldDescriptor.TYPE_DOUBLE
-_INT32S = (FieldDescriptor.TYPE_INT32, FieldDescriptor.TYPE_UINT32)
-_INT64S = (FieldDescriptor.TYPE_INT64, FieldDescriptor.TYPE_UINT64)
 _DIGITS = re.compile(r"-?(?:0|[1-9][0-9]{0,17})", re.ASCII)
 
 
@@ -47,6 +49,19 @@ def parse_object(text: str, *, example: str) -> dict[str, Any]:
     return document
 
 
+def parse_json_text(data: bytes) -> Any:
+    """The value of a JSON document in UTF-8, with or without a byte order mark; raises MalformedError."""
+    try:
+        return json.loads(data.decode("utf-8-sig"), object_pairs_hook=_once)
+    except UnicodeDecodeError:
+        raise MalformedError("not UTF-8", way_out="Save the file as UTF-8.") from None
+    except json.JSONDecodeError as error:
+        at = f"line {error.lineno}, character {error.colno}"
+        raise MalformedError(f"not JSON: {error.msg} at {at}", way_out="Correct the JSON at that place.") from None
+    except (ValueError, RecursionError) as error:
+        raise MalformedError(f"not JSON: {error}", way_out="Correct the JSON.") from None
+
+
 def not_json(error: Exception, *, example: str) -> MalformedError:
     """The error of a line that `json.loads` refuses."""
     problem = f"{error.msg} at character {error.colno}" if isinstance(error, json.JSONDecodeError) else error
@@ -59,14 +74,32 @@ def read_message(document: Mapping[str, Any], kind: type[MessageT]) -> MessageT:
     Raises:
         MalformedError: not of this kind.
     """
+    descriptor = cast(Descriptor, kind.DESCRIPTOR)
     try:
-        return kind(**_message(kind.DESCRIPTOR)(document))
+        return kind(**_message(descriptor)(document))
     except (_NotUsualError, TypeError, ValueError, OverflowError):
         pass
+    if any(problem.rule == TWICE for problem in problems(document, descriptor)):
+        raise _not_a(descriptor, document)
     try:
-        return ParseDict(dict(document), kind())
+        return ParseDict(cast(dict[str, Any], as_named(document, descriptor)), kind())
     except (ParseError, ValueError, TypeError, RecursionError, OverflowError, AttributeError) as error:
-        raise MalformedError(f"not a {kind.DESCRIPTOR.name} as JSON: {error}") from None
+        raise _not_a(descriptor, document, error) from None
+
+
+def _not_a(descriptor: Descriptor, document: object, error: Exception | None = None) -> MalformedError:
+    """The error of a document that is no such message, with each place that is wrong."""
+    try:
+        found = list(islice(problems(document, descriptor), MOST_PROBLEMS))
+    except RecursionError:
+        found = []
+    said = "; ".join(f"{each.field}: {each.message}" for each in found) or _first_line(error)
+    article = "an" if descriptor.name[0] in "AEIOU" else "a"
+    return MalformedError(f"not {article} {descriptor.name}: {said}", way_out=WAY_OUT)
+
+
+def _first_line(error: Exception | None) -> str:
+    return " ".join(str(error).partition("\n")[0].split())
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -89,8 +122,10 @@ def _message(descriptor: Descriptor) -> _Convert:
         made = {}
         for key, value in document.items():
             known = fields.get(key)
-            if known is None or value is None:
+            if known is None:
                 raise _NotUsualError
+            if value is None:
+                continue
             name, convert_field = known
             if name in made:
                 raise _NotUsualError
@@ -118,23 +153,34 @@ def _value(field: FieldDescriptor) -> _Convert:
         if field.message_type.full_name == Timestamp.DESCRIPTOR.full_name:
             return _time
         return _as_it_is if _is_plain(field.message_type) else _message(field.message_type)
-    if field.enum_type is not None or field.type == FieldDescriptor.TYPE_STRING:
-        return _text
-    if field.type == _DOUBLE:
-        return _number
-    if field.type in _INT64S:
-        return _long
-    return _whole if field.type in _INT32S else _other
+    if field.enum_type is not None:
+        return _enum(field.enum_type)
+    return _BY_TYPE.get(field.type, _other)
 
 
 def _is_plain(descriptor: Descriptor) -> bool:
-    """Whether constructor and JSON agree: single texts and enums spelled the same in both."""
+    """Whether constructor and JSON agree: single texts spelled the same in both."""
     return all(
-        field.name == field.json_name
-        and not field.is_repeated
-        and (field.enum_type is not None or field.type == FieldDescriptor.TYPE_STRING)
+        field.name == field.json_name and not field.is_repeated and field.type == FieldDescriptor.TYPE_STRING
         for field in descriptor.fields
     )
+
+
+def _enum(enum: EnumDescriptor) -> _Convert:
+    known = {**{value.name: value.number for value in enum.values}, **words_of(enum)}
+
+    def number(value: Any) -> int:
+        if type(value) is not str or value not in known:
+            raise _NotUsualError
+        return known[value]
+
+    return number
+
+
+def _flag(value: Any) -> bool:
+    if type(value) is not bool:
+        raise _NotUsualError
+    return value
 
 
 def _as_it_is(value: Any) -> Any:
@@ -176,3 +222,14 @@ def _time(value: Any) -> Timestamp:
 
 def _other(_: Any) -> Any:
     raise _NotUsualError
+
+
+_BY_TYPE: Mapping[int, _Convert] = {
+    FieldDescriptor.TYPE_STRING: _text,
+    FieldDescriptor.TYPE_BOOL: _flag,
+    FieldDescriptor.TYPE_DOUBLE: _number,
+    FieldDescriptor.TYPE_INT32: _whole,
+    FieldDescriptor.TYPE_UINT32: _whole,
+    FieldDescriptor.TYPE_INT64: _long,
+    FieldDescriptor.TYPE_UINT64: _long,
+}

@@ -184,7 +184,7 @@ def test_the_united_nations_list_is_synced_and_only_changes_travel(fresh: Federa
     later = travelled(synced(nodes, 11, copy.size), copy.size)
     assert len(later) == 11
     assert {each.strip("+-").partition("@")[0] for each in later} == eleven
-    assert identical(cn)["active"] == str(ENTRIES - 1)
+    assert identical(cn)["active"] == ENTRIES - 1
 
     assert mo.json("officer", "watchlist", "list") == []
     for node in ("cn", "mo"):
@@ -229,7 +229,7 @@ def test_a_proposal_has_no_effect_before_another_person_approves_it(
     before = feed_of(nodes, "cn").size
     proposal = cn.json("supervisor", *command)["proposal_id"]
     (waiting,) = cn.json("supervisor", "watchlist", "proposals")
-    assert (waiting["proposal_id"], waiting["proposer"], waiting["changes"]) == (proposal, "supervisor", "1")
+    assert (waiting["proposal_id"], waiting["proposer"], waiting["changes"]) == (proposal, "supervisor", 1)
     own = cn.run("supervisor", "watchlist", "approve", proposal, code=1)
     assert "four eyes" in own.stderr
     assert (cn.json("officer", "watchlist", "list", "--list", "minerals"), feed_of(nodes, "cn").size) == ([], before)
@@ -264,7 +264,7 @@ def test_show_says_where_a_withdrawn_entry_is_still_active(nodes: Federation, cn
     show = ("watchlist", "show", name)
     active = cn.eventually("officer", *show, until=lambda found: outcome(found) == "applied")
     (copy,) = active["copies"]
-    assert (copy["partner"], copy["state"], copy["revision"]) == ("hk", "COPY_STATE_ACTIVE", 1)
+    assert (copy["partner"], copy["state"], copy["revision"]) == ("hk", "active", 1)
     entry["remarks"] = "Uses two phones"
     content.write_text(json.dumps(entry))
     options = ("--list", "plates", "--id", "PERSON-1", "--revision")
@@ -275,8 +275,8 @@ def test_show_says_where_a_withdrawn_entry_is_still_active(nodes: Federation, cn
     nodes.between("cn", "hk").cut()
     try:
         cn.run("publisher", "watchlist", "withdraw", name, "--reason", "Cleared")
-        ending = cn.eventually("officer", *show, until=lambda found: "entry" not in found)
-        assert [each["state"] for each in ending["copies"]] == ["COPY_STATE_ENDING"]
+        ending = cn.eventually("officer", *show, until=lambda found: found["entry"] is None)
+        assert [each["state"] for each in ending["copies"]] == ["ending"]
         told = cn.run("officer", *show).stdout
         assert "has ended" in told
         assert "may still be active: its end is sent, no receipt yet" in told
@@ -285,8 +285,8 @@ def test_show_says_where_a_withdrawn_entry_is_still_active(nodes: Federation, cn
     finally:
         nodes.between("cn", "hk").heal()
     ended = cn.eventually("officer", *show, until=lambda found: outcome(found) == "applied")
-    assert [each["state"] for each in ended["copies"]] == ["COPY_STATE_ENDED"]
-    assert int(ended["copies"][0]["receipted_at_unix_ms"]) >= int(copy["receipted_at_unix_ms"])
+    assert [each["state"] for each in ended["copies"]] == ["ended"]
+    assert ended["copies"][0]["receipted_at"] >= copy["receipted_at"]
     hk.run("officer", "watchlist", "show", f"cn/{name}", code=2)
 
 
@@ -596,7 +596,7 @@ def test_an_entry_that_ends_soon_is_shown_and_an_alarm(nodes: Federation, cn: Cl
     cn.run("publisher", "watchlist", "import", "-", "--list", "stream", "--format", "csv", *LEGAL_BASIS, text=file)
     (listed,) = shows(cn, 1, "--expiring")
     assert (listed["entry"]["list"], listed["entry"]["id"]) == ("stream", "SOON")
-    assert f"{until:%Y-%m-%d}" in cn.run("officer", "watchlist", "list", "--expiring").stdout
+    assert f"{until:%m-%d}" in cn.run("officer", "watchlist", "list", "--expiring").stdout
     status = cn.eventually("operator", "status", until=lambda found: "LIST_EXPIRES" in json.dumps(found))
     (alarm,) = [each for each in status["alarms"] if each["code"] == "LIST_EXPIRES"]
     assert "entries of stream whose validity ends within 14 days: 1, the first at" in alarm["message"]

@@ -170,7 +170,7 @@ def publish(
     """Publish alerts from a file; each is durable when it is counted as published. Role: publisher, supervisor.
 
     \b
-    json          one alert: AlertContent of the contract in protobuf's JSON form
+    json          one alert: AlertContent of the contract
     jsonl         one such object a line
     csv           one alert a line; docs/integrating.md has the columns
     declarations  customs declarations; those of controlled goods become alerts

@@ -10,9 +10,8 @@ from gateway.cli.connection import Target, connected
 from gateway.cli.history.criteria import EXACT, with_criteria
 from gateway.cli.history.values import criteria_lines
 from gateway.cli.output import JsonOption, Output, reports_errors, stacked
-from gateway.cli.short_ids import hold_id
+from gateway.cli.short_ids import hold_id, require_id
 from gateway.cli.values import as_dict, shown_time
-from gateway.contract.ids import is_uuid
 from gateway.errors import OptionError
 from gateway.translation.messages import N_, marked
 from gateway.translation.messages import gettext as _
@@ -81,15 +80,12 @@ def release(
     \b
     Exit codes: 0 done, 1 refused or unreachable, 2 wrong input, no such hold or released before.
     """
+    require_id(hold, _("{hold!r} isn't a hold's id", hold=hold), way_out=_("`gateway history hold list` shows them."))
     if not reason.strip():
         raise OptionError(_("--reason: a release needs a reason"))
 
     async def work(client: GatewayClient) -> str:
         whole = await hold_id(client, hold)
-        if not is_uuid(whole):
-            raise OptionError(
-                _("{hold!r} isn't a hold's id", hold=hold), way_out=_("`gateway history hold list` shows them.")
-            )
         await client.history.release_hold(whole, reason=reason, request_id=request_id)
         return whole
 

@@ -9,10 +9,9 @@ import typer
 
 from gateway.cli.connection import Target, connected
 from gateway.cli.output import JsonOption, Output, reports_errors, stacked
-from gateway.cli.short_ids import proposal_id
+from gateway.cli.short_ids import proposal_id, require_id
 from gateway.cli.values import as_dict, read_message
 from gateway.cli.watchlist.values import list_name, own_entry
-from gateway.contract.ids import is_uuid
 from gateway.errors import NotFoundError, OptionError
 from gateway.translation.messages import N_
 from gateway.translation.messages import gettext as _
@@ -171,14 +170,14 @@ def reject(
 def _decide(
     target: Target, proposal: str, *, approve: bool, remarks: str, request_id: str | None, as_json: bool
 ) -> None:
+    require_id(
+        proposal,
+        _("{proposal!r} isn't a proposal's id", proposal=proposal),
+        way_out=_("`gateway watchlist proposals` shows those that wait."),
+    )
 
     async def work(client: GatewayClient) -> tuple[str, DecideProposalResponse]:
         whole = await proposal_id(client, proposal)
-        if not is_uuid(whole):
-            raise OptionError(
-                _("{proposal!r} isn't a proposal's id", proposal=proposal),
-                way_out=_("`gateway watchlist proposals` shows those that wait."),
-            )
         decided = client.watchlist.decide(whole, approve=approve, remarks=remarks, request_id=request_id)
         return whole, await decided
 

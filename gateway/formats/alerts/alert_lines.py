@@ -52,7 +52,7 @@ class RequestIds:
 
 
 def read_json_lines(stream: BinaryIO) -> Iterator[AlertLine | Problem]:
-    """Alerts from JSON lines, each an AlertContent in protobuf's JSON form."""
+    """Alerts from JSON lines, each an AlertContent."""
     for number, line in numbered_lines(stream):
         if line is None or line.strip():
             yield _row(number, line)
@@ -65,7 +65,7 @@ def line_of(number: int, content: AlertContent) -> AlertLine:
 
 def _row(number: int, line: bytes | None) -> AlertLine | Problem:
     try:
-        document = parse_object(decoded(line), example='{"priority": "PRIORITY_A", …}')
+        document = parse_object(decoded(line), example='{"priority": "A", …}')
         return line_of(number, read_message(document, AlertContent))
     except MalformedError as error:
         return Problem(number, "", error.message)

@@ -1,12 +1,12 @@
-"""Reads and writes watchlists in JSON lines, each a WatchlistEntry in protobuf's JSON form."""
+"""Reads and writes watchlists in JSON lines, each a WatchlistEntry."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
-from google.protobuf.json_format import MessageToJson
-
+from gateway.contract.json_form import json_of
 from gateway.errors import MalformedError, Violation
 from gateway.formats.json_messages import parse_object, read_message
 from gateway.formats.lists.export import Export, Tally
@@ -42,6 +42,10 @@ def _path(violation: Violation, _: WatchlistContent) -> str:
     return f"content.{violation.field}" if violation.field else "content"
 
 
+def _line(entry: WatchlistEntry) -> bytes:
+    return printable_json(json.dumps(json_of(entry), ensure_ascii=False, separators=(",", ":"))).encode()
+
+
 def _parsed(text: str) -> WatchlistEntry:
     document = parse_object(text, example='{"id": "A-1", "content": {…}}')
     for name in _NOT_CONTENT:
@@ -53,6 +57,6 @@ def write_json_lines(stream: BinaryIO, entries: Iterable[WatchlistEntry]) -> Exp
     """Writes whole entries in UTF-8."""
     tally = Tally()
     for entry in entries:
-        stream.write(printable_json(MessageToJson(entry, indent=None, ensure_ascii=False)).encode() + b"\n")
+        stream.write(_line(entry) + b"\n")
         tally.wrote()
     return tally.export()

@@ -1,4 +1,4 @@
-"""Reads shipments from JSON lines, each a Shipment or ShipmentAddition in protobuf's JSON form."""
+"""Reads shipments from JSON lines, each a Shipment or ShipmentAddition."""
 
 from __future__ import annotations
 

@@ -7,7 +7,6 @@ import re
 from pathlib import Path
 
 import pytest
-from google.protobuf.json_format import Parse
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
@@ -16,6 +15,7 @@ from gateway.cli.history.trace import draft_files
 from gateway.cli.history.trace_terminal import render_terminal
 from gateway.cli.output import to_json
 from gateway.cli.values import as_dict
+from gateway.formats.json_messages import read_message
 from gateway.tracing.report.lines import cut, folded
 from gateway.tracing.report.rows import OTHER, Crossing, LegBlock, picture_of
 from gateway.translation.messages import LANGUAGES, in_language
@@ -197,8 +197,8 @@ def test_each_draft_has_a_file_of_its_own() -> None:
 def test_json_is_the_message_in_the_contracts_names() -> None:
     answer = TraceConsignmentResponse(trace=TRACES["case"], draft=DraftAlert(recipients=["hk"]))
     text = to_json(as_dict(answer))
-    assert Parse(text, TraceConsignmentResponse()) == answer
     data = json.loads(text)
+    assert read_message(data, TraceConsignmentResponse) == answer
     assert data["trace"]["discrepancies"][0]["rule_id"] == "R02"
     assert data["trace"]["legs"][2]["links"][0]["because"].startswith("hk/HKR-2026-004902")
 

@@ -21,6 +21,7 @@ from gateway.errors import ConfigurationError
 from gateway.formats.lists.rows import DEFAULTABLE
 from gateway.v1.watchlist_pb2 import WATCHLIST_END_WITHDRAWN, WatchlistChange, WatchlistContent, WatchlistEntry
 from gateway.v1.watchlist_service_pb2 import CompareCopyResponse, PublishedChange
+from tests.support.json_form import stated
 
 HEAD = "id,kind,name,reason\n"
 GOOD = "A-1,organisation,Placeholder Metals,Diversion\n"
@@ -45,22 +46,22 @@ def test_what_the_file_doesnt_say_comes_from_options_and_what_it_says_comes_firs
     options += ("--releasable-to", "hk,mo", "--classification", "restricted", "--onward-transfer", "federation")
     (one, two), _ = dry(file, *options)
     assert one["list"] == "minerals"
-    assert one["content"] == {
-        "kind": "WATCHLIST_KIND_PERSON",
-        "names": [{"text": "One", "kind": "LISTED_NAME_KIND_PRIMARY"}],
+    assert stated(one["content"]) == {
+        "kind": "person",
+        "names": [{"text": "One", "kind": "primary"}],
         "reason": "Diversion",
         "legal_basis": "Art. 7",
         "purpose": "sanctions",
-        "requested_action": "REQUESTED_ACTION_DETAIN",
+        "requested_action": "detain",
         "handling": {
-            "classification": "CLASSIFICATION_RESTRICTED",
-            "onward_transfer": "ONWARD_TRANSFER_FEDERATION",
+            "classification": "restricted",
+            "onward_transfer": "federation",
         },
         "releasable_to": ["hk", "mo"],
     }
     content = two["content"]
     assert isinstance(content, dict)
-    assert (content["kind"], content["releasable_to"]) == ("WATCHLIST_KIND_VESSEL", ["mo"])
+    assert (content["kind"], content["releasable_to"]) == ("vessel", ["mo"])
 
 
 def test_bad_rows_are_listed_with_line_and_reason_and_the_rest_goes_on(tmp_path: Path) -> None:
@@ -143,7 +144,7 @@ def test_wrong_input_of_an_import_is_exit_code_2(tmp_path: Path, words: tuple[st
     ("words", "said"),
     [
         (("propose", "FILE", "--list", "minerals", "--revision", "2"), "name the entry with --id"),
-        (("propose", "FILE", "--list", "minerals"), "not a WatchlistContent as JSON"),
+        (("propose", "FILE", "--list", "minerals"), "entry.json: not JSON: "),
         (("withdraw", "minerals/1", "minerals/2", "--reason", "x", "--revision", "1"), "--revision is for one entry"),
         (("approve", "yesterday's"), "isn't a proposal's id"),
         (("reject", "yesterday's", "--remarks", "x"), "isn't a proposal's id"),

@@ -52,7 +52,7 @@ def test_what_is_unusual_but_right_is_read_as_well() -> None:
         (b"[]", "not a JSON object"),
         (b'{"id": "A-1", "id": "A-2"}', "twice"),
         (b'{"id": "A-1", "contents": {}}', "contents"),
-        (b'{"id": "A-1", "content": {"kind": "PERSON"}}', "kind"),
+        (b'{"id": "A-1", "content": {"kind": "PERSONS"}}', "content.kind: must be one of organisation, person, "),
         (b'{"id": "A-1", "content": {"validFrom": "tomorrow"}}', "validFrom"),
         (b'{"id": "A-1", "content": {"names": {"text": "X"}}}', "names"),
         (b'{"id": 1}', "id"),

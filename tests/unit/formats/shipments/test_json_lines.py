@@ -43,12 +43,20 @@ class TestJsonLines:
             ),
             ("[]", "not a JSON object like"),
             ('{"record_id": "A", "record_id": "B"}', "twice"),
-            ('{"record_id": "A", "colour": 1}', 'no field named "colour"'),
-            ('{"record_id": 7, "procedure": "SHIPMENT_PROCEDURE_EXPORT"}', "not a Shipment as JSON"),
-            ('{"record_id": "A", "procedure": "EXPORT"}', "EXPORT"),
+            ('{"record_id": "A", "colour": 1}', "colour: there is no such field; there are record_id"),
+            ('{"record_id": "A", "declared_on": 1}', "no such field; did you mean 'declared_at'?"),
+            ('{"record_id": 7, "procedure": "export"}', "record_id: must be a text in quotes, not 7"),
+            (
+                '{"record_id": "A", "procedure": "exprt"}',
+                "procedure: must be one of export, import, transit, reexport, transshipment, manifest, not 'exprt'; "
+                "did you mean 'export'?",
+            ),
             ('{"record_id": "A", "procedure": "SHIPMENT_PROCEDURE_EXPORT"}', "declared_at: value is required"),
             ('{"record_id": "A"}', "events, inspections"),
-            ('{"record_id": "A", "gross_mass_kg": "heavy", "procedure": 1}', "not a Shipment as JSON"),
+            (
+                '{"record_id": "A", "gross_mass_kg": "heavy", "procedure": 1}',
+                "gross_mass_kg: must be a number, not 'heavy'",
+            ),
             pytest.param('{"record_id": "A", "gross_mass_kg": %s}' % ("9" * 400), "too large", id="400 digits"),
         ],
     )
