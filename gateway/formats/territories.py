@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+import unicodedata
 from collections.abc import Mapping
 from functools import cache
 from importlib import resources
@@ -16,10 +17,9 @@ _BESIDE_LETTERS = re.compile(r"[^\w]+")
 
 
 def territory_code(text: str) -> str | None:
-    """The code for a code or name; letter case, points and commas don't matter. None: unknown."""
-    if _CODE.fullmatch(text):
-        return text
-    return _codes().get(_folded(text))
+    """The code for a code or name; letter case, accents, points and commas don't matter. None: unknown."""
+    named = _codes().get(_folded(text))
+    return text if named is None and _CODE.fullmatch(text) else named
 
 
 def territory_name(code: str) -> str:
@@ -29,10 +29,13 @@ def territory_name(code: str) -> str:
 
 
 def place_in(text: str) -> tuple[str, str]:
-    """Splits a place into the text before a final territory's name, and its code or empty."""
-    place, _, last = text.rpartition(", ")
-    code = territory_code(last)
-    return (place, code) if code else (text, "")
+    """Splits a place into the text before a final territory's name, which may have commas, and its code or empty."""
+    parts = text.split(", ")
+    for at in range(len(parts)):
+        code = territory_code(", ".join(parts[at:]))
+        if code:
+            return ", ".join(parts[:at]), code
+    return text, ""
 
 
 @cache
@@ -52,4 +55,6 @@ def _codes() -> Mapping[str, str]:
 
 
 def _folded(text: str) -> str:
-    return _BESIDE_LETTERS.sub(" ", text).strip().casefold()
+    plain = "".join(char for char in unicodedata.normalize("NFKD", text) if not unicodedata.combining(char))
+    words = _BESIDE_LETTERS.sub(" ", plain.replace("&", " and ")).casefold().split()
+    return " ".join("saint" if word == "st" else word for word in words)

@@ -26,7 +26,11 @@ from gateway.formats.tables.mapping import TableMapping
 from gateway.translation.messages import gettext as _
 from gateway.v1.watchlist_pb2 import WatchlistEntry
 
-OFAC_FILES = ("sdn", "alt", "add")
+OFAC_FILES = (("sdn", "alt", "add"), ("cons_prim", "cons_alt", "cons_add"))
+"""Names of the files of OFAC's two lists."""
+
+OFAC_COMMENTS = ("sdn_comments", "cons_comments")
+"""Their files with the rest of long remarks."""
 
 Output = Callable[[Path], AbstractContextManager[BinaryIO]]
 
@@ -125,26 +129,38 @@ def _reader(
         ImportFormat.JSONL: lambda streams, options: read_json_lines(streams[0], options),
         ImportFormat.UN_XML: lambda streams, options: read_un_xml(streams[0], options),
         ImportFormat.FTM: lambda streams, options: read_ftm(streams[0], options),
-        ImportFormat.OFAC: lambda streams, options: read_ofac(streams[0], streams[1], streams[2], options),
+        ImportFormat.OFAC: lambda streams, options: read_ofac(
+            streams[0], streams[1], streams[2], options, comments=next(iter(streams[3:]), None)
+        ),
     }
     return readers[kind]
 
 
 def _ofac_paths(file: Path) -> list[Path]:
-    """The three files in the folder, or beside sdn.csv."""
+    """The three files in the folder, or beside the named one, and that of comments if it is there."""
     folder = file if file.is_dir() else file.parent
     there = {path.name.lower(): path for path in folder.iterdir()} if folder.is_dir() else {}
-    paths = [there.get(f"{name}.csv") for name in OFAC_FILES]
-    missing = [f"{name}.csv" for name, path in zip(OFAC_FILES, paths, strict=True) if path is None]
+    chosen = _ofac_list(file, there)
+    names, comments = OFAC_FILES[chosen], OFAC_COMMENTS[chosen]
+    missing = [f"{name}.csv" for name in names if f"{name}.csv" not in there]
     if missing:
         raise ConfigurationError(
             _(
-                "{folder}: {missing} isn't there; OFAC's list is sdn.csv, alt.csv and add.csv in one folder",
+                "{folder}: {missing} isn't there; OFAC's list is {files} in one folder",
                 folder=folder,
                 missing=", ".join(missing),
+                files=", ".join(f"{name}.csv" for name in names),
             )
         )
-    return [path for path in paths if path is not None]
+    return [there[f"{name}.csv"] for name in (*names, comments) if f"{name}.csv" in there]
+
+
+def _ofac_list(file: Path, there: Mapping[str, Path]) -> int:
+    """Which of OFAC's lists is meant: that of the named file, else the one that is there."""
+    for number, (main, *_others) in enumerate(OFAC_FILES):
+        if file.name.lower() == f"{main}.csv":
+            return number
+    return next((number for number, (main, *_others) in enumerate(OFAC_FILES) if f"{main}.csv" in there), 0)
 
 
 def write_list(

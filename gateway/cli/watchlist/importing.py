@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,10 +20,11 @@ from gateway.cli.watchlist.files import (
     mapping_of,
     open_source,
 )
+from gateway.cli.watchlist.reading import ImportTally, print_not_understood
 from gateway.cli.watchlist.values import list_name
 from gateway.contract.enum_words import choices
 from gateway.errors import ConfigurationError
-from gateway.formats.lists.rows import BadRow, ListOptions, ListRow, Row, SkippedRow
+from gateway.formats.lists.rows import ListOptions, ListRow
 from gateway.translation.messages import N_, ngettext
 from gateway.translation.messages import gettext as _
 from gateway.v1.alert_pb2 import Classification, Handling, OnwardTransfer, RequestedAction
@@ -54,47 +54,13 @@ DEFAULT_OPTIONS = {
 """Options for values that rows lack, by field."""
 
 
-@dataclass(slots=True)
-class ImportTally:
-    """Rows of a file read so far."""
-
-    rows: int = 0
-    bad: list[BadRow] = field(default_factory=list)
-    skipped: list[SkippedRow] = field(default_factory=list)
-
-    def take(self, rows: Iterator[Row]) -> Iterator[ListRow]:
-        """Rows that can be used; the others are noted."""
-        for row in rows:
-            if isinstance(row, BadRow):
-                self.bad.append(row)
-            elif isinstance(row, SkippedRow):
-                self.skipped.append(row)
-            else:
-                self.rows += 1
-                yield row
-
-    @property
-    def bad_lines(self) -> int:
-        return len({row.line for row in self.bad})
-
-    @property
-    def against_pruning(self) -> str:
-        """Why no entry may be withdrawn as vanished."""
-        if self.bad:
-            return ngettext(
-                "{number} row can't be read, so it isn't known which entries the file no longer has",
-                "{number} rows can't be read, so it isn't known which entries the file no longer has",
-                self.bad_lines,
-            )
-        return "" if self.rows else _("the file has no entries")
-
-
 def _default(*names: str, help: str) -> Any:
     return typer.Option(*names, help=help, rich_help_panel=_("Values that the file lacks"))
 
 
 FileArgument = Annotated[
-    Path, typer.Argument(help=_("The file; for ofac the folder with sdn.csv, alt.csv, add.csv; - for standard input."))
+    Path,
+    typer.Argument(help=_("The file; for ofac the folder of its files; - for standard input.")),
 ]
 ListOption = Annotated[str, typer.Option("--list", help=_("Name of the own list that the file is, e.g. un-sc."))]
 FormatOption = Annotated[
@@ -158,10 +124,12 @@ def import_(
     jsonl   one WatchlistEntry a line, in protobuf's JSON form
     un-xml  the United Nations Security Council's consolidated list
     ftm     FollowTheMoney entities, JSON lines, as OpenSanctions has them
-    ofac    OFAC's SDN list: sdn.csv, alt.csv, add.csv
+    ofac    OFAC's lists: sdn.csv, alt.csv, add.csv, sdn_comments.csv, or those of cons_prim.csv
 
     Rows that can't be read or are refused are listed; all others are imported. Entries that the file no longer has stay
-    unless --prune withdraws them, which needs a file without bad rows. With four eyes the import is one proposal.
+    unless --prune withdraws them, which needs a file without bad rows. What ofac and un-xml say in words that have no
+    known meaning stays in the remarks, is counted, and is listed where it has a number. With four eyes an import is one
+    proposal.
 
     \b
     Examples:
@@ -216,6 +184,7 @@ def _print(output: Output, source: ListSource, options: ListOptions) -> None:
     reading = ImportTally()
     for row in reading.take(source.rows(options)):
         output.json_line(as_dict(WatchlistEntry(list=options.list, id=row.id, content=row.content)))
+    print_not_understood(output, reading)
     if _print_problems(output, reading, ImportEntriesResponse()):
         raise typer.Exit(EXIT_INCOMPLETE if reading.rows else EXIT_FAILED)
 
@@ -271,6 +240,8 @@ def _report(output: Output, name: str, reading: ImportTally, response: ImportEnt
     }
     if reading.skipped:
         facts[N_("Not entries of a list")] = len(reading.skipped)
+    if reading.not_understood:
+        facts[N_("Remarks not understood")] = len(reading.not_understood)
     if response.proposal_id:
         facts = {N_("Proposal"): response.proposal_id, **facts}
     data = {
@@ -285,6 +256,7 @@ def _report(output: Output, name: str, reading: ImportTally, response: ImportEnt
         "refused": [{"line": refusal.line, "id": refusal.id, **as_dict(refusal.error)} for refusal in response.refused],
         "problems": reading.bad,
         "skipped": reading.skipped,
+        "not_understood": reading.not_understood,
         "not_pruned": held_back,
     }
     took = response.added + response.changed + response.unchanged
@@ -310,6 +282,7 @@ def _report(output: Output, name: str, reading: ImportTally, response: ImportEnt
                 response.vanished,
             )
         )
+    print_not_understood(output, reading)
     if _print_problems(output, reading, response) or held_back:
         raise typer.Exit(EXIT_INCOMPLETE if took else EXIT_FAILED)
 

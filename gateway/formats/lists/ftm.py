@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 from gateway.errors import ConfigurationError, MalformedError, TooLargeError, Violation
 from gateway.formats.json_messages import not_json
 from gateway.formats.lists.ftm_schema import (
+    DIGITAL_CURRENCY,
     HOLDERS,
     IDENTIFIERS,
     KINDS,
@@ -228,18 +229,32 @@ def _related(other: Entity, content: WatchlistContent, reasons: list[str], remar
         remarks += [f"Sanction, {name}: {text}" for name in _OF_SANCTION for text in other.texts(name)]
         for text in other.texts("unscId"):
             content.identifiers.add(scheme="un_reference", value=text)
+    elif other.schema == "CryptoWallet":
+        _wallet(other, content, remarks)
     elif other.schema in ("Identification", "Passport"):
-        kinds = other.texts("type")
-        scheme = "passport" if other.schema == "Passport" else scheme_of(kinds[0]) if kinds else "identification"
-        codes = {_code(text) for text in other.texts("country")}
-        territory = codes.pop() if len(codes) == 1 else ""
-        ends = other.texts("endDate")
-        expires = ends[0][:10] if len(ends) == 1 and _DATE.fullmatch(ends[0][:10]) else ""
-        carried = {"country" if territory else "", "endDate" if expires else ""}
-        for number in sorted({*other.texts("number"), *other.texts("passportNumber")}):
-            content.identifiers.add(scheme=scheme, value=number, territory=territory, expires=expires)
-            words = [(name, text) for name in _OF_DOCUMENT if name not in carried for text in other.texts(name)]
-            remarks += [f"Document {number}, {name}: {text}" for name, text in words]
+        _document_of(other, content, remarks)
+
+
+def _wallet(wallet: Entity, content: WatchlistContent, remarks: list[str]) -> None:
+    currencies = wallet.texts("currency")
+    code = re.sub(r"[^a-z0-9]", "", currencies[0].lower()) if len(currencies) == 1 else ""
+    for address in wallet.texts("publicKey"):
+        content.identifiers.add(scheme=f"{DIGITAL_CURRENCY}{f'_{code}' if code else ''}", value=address)
+    remarks += [f"Wallet, currency: {text}" for text in (currencies if not code else [])]
+
+
+def _document_of(other: Entity, content: WatchlistContent, remarks: list[str]) -> None:
+    kinds = other.texts("type")
+    scheme = "passport" if other.schema == "Passport" else scheme_of(kinds[0]) if kinds else "identification"
+    codes = {_code(text) for text in other.texts("country")}
+    territory = codes.pop() if len(codes) == 1 else ""
+    ends = other.texts("endDate")
+    expires = ends[0][:10] if len(ends) == 1 and _DATE.fullmatch(ends[0][:10]) else ""
+    carried = {"country" if territory else "", "endDate" if expires else ""}
+    for number in sorted({*other.texts("number"), *other.texts("passportNumber")}):
+        content.identifiers.add(scheme=scheme, value=number, territory=territory, expires=expires)
+        words = [(name, text) for name in _OF_DOCUMENT if name not in carried for text in other.texts(name)]
+        remarks += [f"Document {number}, {name}: {text}" for name, text in words]
 
 
 def _moment(text: str, content: WatchlistContent, name: str, remarks: list[str]) -> None:

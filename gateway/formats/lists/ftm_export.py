@@ -11,7 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.formats.lists.export import Export, Tally, lost
 from gateway.formats.lists.ftm import BORN, PROGRAMME, Entity, content_of
-from gateway.formats.lists.ftm_schema import IDENTIFIERS, NAMES
+from gateway.formats.lists.ftm_schema import CONTACTS, IDENTIFIERS, NAMES
 from gateway.formats.territories import territory_name
 from gateway.translation.plain_text import printable_json
 from gateway.v1.party_pb2 import Address, Identifier
@@ -36,10 +36,14 @@ _SCHEMATA: Mapping[int, str] = {
     WATCHLIST_KIND_ADDRESS: "Address",
 }
 _IDENTIFIERS: Mapping[int, tuple[str, ...]] = {
-    WATCHLIST_KIND_PERSON: ("passportNumber", "idNumber", "socialSecurityNumber", "taxNumber", "innCode"),
+    WATCHLIST_KIND_PERSON: (
+        *("passportNumber", "idNumber", "socialSecurityNumber", "taxNumber", "innCode"),
+        *CONTACTS,
+    ),
     WATCHLIST_KIND_ORGANISATION: (
         *("registrationNumber", "taxNumber", "vatCode", "uscCode", "leiCode", "swiftBic", "dunsCode"),
-        *("innCode", "kppCode", "ogrnCode", "okpoCode"),
+        *("innCode", "kppCode", "ogrnCode", "okpoCode", "bikCode", "isinCode"),
+        *CONTACTS,
     ),
     WATCHLIST_KIND_VESSEL: ("imoNumber", "mmsi", "callSign", "registrationNumber"),
     WATCHLIST_KIND_VEHICLE: ("registrationNumber", "vin"),

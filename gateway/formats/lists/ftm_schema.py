@@ -37,7 +37,10 @@ KINDS: Mapping[str, WatchlistKind.ValueType] = MappingProxyType(
 )
 """Schema to kind of entry; an Address is an entry if no other entity refers to it."""
 
-RELATED = frozenset({"Address", "Identification", "Passport", "Sanction"})
+DIGITAL_CURRENCY = "digital_currency_address"
+"""Scheme of a wallet's address; the currency's code follows."""
+
+RELATED = frozenset({"Address", "CryptoWallet", "Identification", "Passport", "Sanction"})
 """Schemata about another entity."""
 
 HOLDERS = ("holder", "entity")
@@ -76,9 +79,17 @@ IDENTIFIERS: Mapping[str, str] = MappingProxyType(
         "serialNumber": "aircraft_serial_number",
         "icaoCode": "icao_24_bit_address",
         "vin": "vin",
+        "bikCode": "bik",
+        "isinCode": "isin",
+        "email": "email",
+        "phone": "telephone",
+        "website": "website",
     }
 )
 """Property to scheme."""
+
+CONTACTS = ("email", "phone", "website")
+"""Those of persons and organisations alike."""
 
 REGISTRATIONS: Mapping[str, str] = MappingProxyType({"Vehicle": "vehicle_plate", "Airplane": "aircraft_registration"})
 """Schema to the scheme of its registrationNumber, unless registration_number."""

@@ -1,4 +1,4 @@
-"""Reads OFAC's SDN list, and others in its form, from the CSV files sdn, alt and add.
+"""Reads OFAC's SDN list, and others in its form, from the CSV files sdn, alt, add and sdn_comments.
 
 Format: OFAC's data specification for the comma-delimited files: no header, `-0-` for null, ent_num links.
 """
@@ -45,6 +45,9 @@ SDN_COLUMNS = (
 )
 ALT_COLUMNS = ("ent_num", "alt_num", "alt_type", "alt_name", "alt_remarks")
 ADD_COLUMNS = ("ent_num", "add_num", "Address", "City", "Country", "add_remarks")
+COMMENT_COLUMNS = ("ent_num", "comments")
+MOST_REMARKS = 1000
+"""Characters of sdn's remarks. Longer ones are cut there, also inside a word; sdn_comments has the rest."""
 
 KINDS: Mapping[str, WatchlistKind.ValueType] = MappingProxyType(
     {
@@ -74,6 +77,9 @@ IN_WORDS = MappingProxyType(
 )
 """Columns of sdn without a field, and their names in remarks."""
 
+NOT_SAID = frozenset({"None Identified", "undetermined", "Unknown"})
+"""Countries and flags that name none."""
+
 Record = Mapping[str, str]
 _END_OF_FILE = b"\x1a"
 
@@ -84,19 +90,34 @@ class RelatedRows:
 
     names: list[Record] = field(default_factory=list)
     addresses: list[Record] = field(default_factory=list)
+    comments: list[Record] = field(default_factory=list)
     problem: bool = False
 
+    def rows_of(self, columns: tuple[str, ...]) -> list[Record]:
+        return {ALT_COLUMNS: self.names, ADD_COLUMNS: self.addresses, COMMENT_COLUMNS: self.comments}[columns]
 
-def read_ofac(sdn: BinaryIO, alt: BinaryIO | None, add: BinaryIO | None, options: ListOptions) -> Iterator[Row]:
-    """Entries in the order of sdn; a problem in alt or add has its file as the field.
 
-    Memory grows with alt and add alone.
+def read_ofac(
+    sdn: BinaryIO,
+    alt: BinaryIO | None,
+    add: BinaryIO | None,
+    options: ListOptions,
+    *,
+    comments: BinaryIO | None = None,
+) -> Iterator[Row]:
+    """Entries in the order of sdn; a problem in another file has that file as the field.
+
+    Memory grows with alt, add and sdn_comments alone.
+
+    Args:
+        comments: sdn_comments, the rest of remarks that sdn cuts.
 
     Raises:
-        TooLargeError: alt and add have more than MAX_RELATED rows.
+        TooLargeError: the other files have more than MAX_RELATED rows.
     """
     related: dict[str, RelatedRows] = {}
-    for file, stream, columns in (("alt", alt, ALT_COLUMNS), ("add", add, ADD_COLUMNS)):
+    others = (("alt", alt, ALT_COLUMNS), ("add", add, ADD_COLUMNS), ("sdn_comments", comments, COMMENT_COLUMNS))
+    for file, stream, columns in others:
         if stream is not None:
             yield from _collect(file, stream, columns, related)
     for number, record in _records(sdn, SDN_COLUMNS):
@@ -106,7 +127,7 @@ def read_ofac(sdn: BinaryIO, alt: BinaryIO | None, add: BinaryIO | None, options
         mine = related.pop(record["ent_num"], None) or RelatedRows()
         yield from _entry(number, record, mine, options)
     for entry_id in related:
-        yield SkippedRow(0, entry_id[:64], "alt or add has rows for an entry that sdn doesn't have")
+        yield SkippedRow(0, entry_id[:64], "alt, add or sdn_comments has rows for an entry that sdn doesn't have")
 
 
 def _entry(number: int, record: Record, related: RelatedRows, options: ListOptions) -> Iterator[Row]:
@@ -115,29 +136,31 @@ def _entry(number: int, record: Record, related: RelatedRows, options: ListOptio
         reason = f"SDN_Type: {record['SDN_Type'][:40]!r} isn't one of {', '.join(filter(None, KINDS))}"
         yield BadRow(number, entry_id, "SDN_Type", reason)
     elif related.problem:
-        yield BadRow(number, entry_id, "", "one of its rows in alt or add can't be read, so it isn't known whole")
+        yield BadRow(number, entry_id, "", "one of its rows in another file can't be read, so it isn't known whole")
     else:
         try:
-            content = content_of(record, related)
+            content, not_understood = content_of(record, related)
         except ValueError as error:  # protobuf's own, e.g. a lone surrogate
             yield BadRow(number, entry_id, "", str(error))
             return
-        yield from finish(number, entry_id, content, options, _column)
+        yield from finish(number, entry_id, content, options, _column, not_understood=not_understood)
 
 
-def content_of(record: Record, related: RelatedRows) -> WatchlistContent:
-    """Without defaults."""
+def content_of(record: Record, related: RelatedRows) -> tuple[WatchlistContent, tuple[str, ...]]:
+    """The content without defaults, and texts in its remarks that weren't understood."""
     kind = KINDS[record["SDN_Type"].casefold()]
     content = WatchlistContent(kind=kind)
     is_person = kind == WATCHLIST_KIND_PERSON
     _name(content, record["SDN_Name"], LISTED_NAME_KIND_PRIMARY, is_person)
-    kept = []
+    kept, unknown = [], []
     for alt in related.names:
         former = alt["alt_type"].casefold() == "fka"
         _name(content, alt["alt_name"], LISTED_NAME_KIND_FORMER if former else LISTED_NAME_KIND_ALIAS, is_person)
         kept += [f"{alt['alt_name']}: {alt['alt_remarks']}"] if alt["alt_remarks"] else []
     for add in related.addresses:
         kept += _address(content, add)
+        country = add["Country"]
+        unknown += [] if not country or territory_code(country) or country in NOT_SAID else [f"Country: {country}"]
     kept = sorted(kept)
     kept += [f"{label}: {record[column]}" for column, label in IN_WORDS.items() if record[column]]
     if record["Call_Sign"]:
@@ -146,11 +169,24 @@ def content_of(record: Record, related: RelatedRows) -> WatchlistContent:
         code = territory_code(record["Vess_flag"])
         content.territories.extend([code] if code else [])
         kept += [] if code else [f"Flag: {record['Vess_flag']}"]
-    words = read_remarks(record["Remarks"], content)
-    content.remarks = "; ".join(dict.fromkeys([*words, *kept]))
+        unknown += [] if code or record["Vess_flag"] in NOT_SAID else [f"Flag: {record['Vess_flag']}"]
+    text, cut = _remarks(record, related)
+    remarks = read_remarks(text, content)
+    content.remarks = "; ".join(dict.fromkeys([*remarks.kept, *cut, *kept]))
     if record["Program"]:
         content.reason = f"{PROGRAMME}{', '.join(record['Program'].replace('[', '').split('] '))}".rstrip("]")
-    return content
+    return content, (*remarks.not_understood, *cut, *unknown)
+
+
+def _remarks(record: Record, related: RelatedRows) -> tuple[str, list[str]]:
+    """Remarks whole; of those whose rest is missing, the last item apart, since it is cut."""
+    text, rest = record["Remarks"], "".join(row["comments"] for row in related.comments)
+    if len(text) >= MOST_REMARKS:
+        if rest:
+            return f"{text}{rest}", []
+        head, _, tail = text.rpartition("; ")
+        return head, [tail]
+    return "; ".join(filter(None, (text.strip().removesuffix("."), rest.strip()))), []
 
 
 def _name(content: WatchlistContent, text: str, kind: int, is_person: bool) -> None:
@@ -191,8 +227,7 @@ def _collect(
                 related.setdefault(entry_id, RelatedRows()).problem = True
             yield BadRow(number, entry_id[:64], file, f"{file}: {record.partition(chr(9))[2]}")
             continue
-        mine = related.setdefault(record["ent_num"], RelatedRows())
-        (mine.names if columns is ALT_COLUMNS else mine.addresses).append(record)
+        related.setdefault(record["ent_num"], RelatedRows()).rows_of(columns).append(record)
 
 
 def _records(stream: BinaryIO, columns: tuple[str, ...]) -> Iterator[tuple[int, Record | str]]:
@@ -200,11 +235,20 @@ def _records(stream: BinaryIO, columns: tuple[str, ...]) -> Iterator[tuple[int, 
         if line is not None and not line.strip(_END_OF_FILE + b" \t\r\n"):
             continue
         try:
-            values = [cell.strip() for cell in cells(decoded(line))]
+            values = cells(decoded(line))
         except MalformedError as error:
             yield number, f"\t{error.message}"
             continue
         if len(values) != len(columns):
-            yield number, f"{values[0] if values else ''}\tthe line has {len(values)} columns, {len(columns)} are known"
+            yield (
+                number,
+                f"{values[0].strip() if values else ''}\tthe line has {len(values)} columns, {len(columns)} are known",
+            )
         else:
-            yield number, {column: "" if cell == NULL else cell for column, cell in zip(columns, values, strict=True)}
+            yield number, dict(zip(columns, map(_value, columns, values), strict=True))
+
+
+def _value(column: str, cell: str) -> str:
+    """A cell without spaces around it, but for those at which remarks are cut."""
+    text = cell.strip()
+    return "" if text == NULL else cell if column in ("Remarks", "comments") else text

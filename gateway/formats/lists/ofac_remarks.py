@@ -1,7 +1,7 @@
 """Finds facts in the remarks of OFAC's files.
 
-An item that says more than its field holds (when a passport was issued) fills the field and stays in the remarks too;
-an item of unknown form stays there alone.
+An item begins with its kind, as `ofac_kinds` lists them. One that says more than its field holds (when a passport was
+issued) fills the field and stays in the remarks too. One that isn't understood whole stays there and is named.
 
 Source: the remarks of the published SDN list and its data specification.
 """
@@ -9,112 +9,237 @@ Source: the remarks of the published SDN list and its data specification.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date
+from enum import Enum, auto
 from types import MappingProxyType
+from typing import NamedTuple
 
+from gateway.formats.lists.ftm_schema import DIGITAL_CURRENCY
+from gateway.formats.lists.ofac_kinds import ItemKind, ReadsAs, kind_of
 from gateway.formats.lists.scripts import script_of
+from gateway.formats.lists.un_xml import scheme_of
 from gateway.formats.territories import MOST_CITY_CHARS, place_in, territory_code
-from gateway.v1.watchlist_pb2 import LISTED_NAME_KIND_WEAK_ALIAS, WatchlistContent
-
-SCHEMES: Mapping[str, str] = MappingProxyType(
-    {
-        "Passport": "passport",
-        "National ID No.": "national_id",
-        "Identification Number": "identification_number",
-        "Tax ID No.": "tax_number",
-        "Registration Number": "registration_number",
-        "Registration ID": "registration_id",
-        "Company Number": "company_number",
-        "Business Registration Number": "business_registration_number",
-        "Unified Social Credit Code (USCC)": "uscc",
-        "Legal Entity Number": "lei",
-        "SWIFT/BIC": "swift_bic",
-        "MMSI": "mmsi",
-        "Vessel Registration Identification IMO": "imo_ship",
-        "Aircraft Tail Number": "aircraft_registration",
-        "Aircraft Manufacturer's Serial Number (MSN)": "aircraft_serial_number",
-        "Aircraft Construction Number (also called L/N or S/N or F/N)": "aircraft_construction_number",
-        "D-U-N-S Number": "duns",
-        "Driver's License No.": "driving_licence",
-        "Chinese Commercial Code": "chinese_commercial_code",
-        "C.R. No.": "commercial_registration_number",
-    }
+from gateway.v1.watchlist_pb2 import (
+    LISTED_NAME_KIND_FORMER,
+    LISTED_NAME_KIND_WEAK_ALIAS,
+    WATCHLIST_KIND_UNSPECIFIED,
+    WATCHLIST_KIND_VESSEL,
+    WatchlistContent,
 )
-"""An item's beginning, and the scheme of its identifier."""
 
-_IDENTIFIER = re.compile(
-    rf"(?P<label>{'|'.join(sorted(map(re.escape, SCHEMES), key=len, reverse=True))})\s+"
-    r"(?P<value>[^\s(][^(]*?)(?P<more>\s*\(.*|\s+(?:issued|expires)\b.*)?"
-)
+MOST_VALUE_CHARS = 128
+"""Of an identifier, as the contract has it."""
+
 _DAY = r"(?:(?:[0-9]{1,2} )?[A-Z][a-z]{2} )?[0-9]{4}"
-_MORE = re.compile(
-    rf"\s*(?:\((?P<country>[^()]+)\))?(?:\s*issued (?P<issued>{_DAY}))?(?:\s*expires (?P<expires>{_DAY}))?"
+_SEPARATOR = re.compile(r";\s+|;(?=[^\s;]+\s)")
+_DOCUMENT = re.compile(
+    rf"(?P<value>.*?)(?P<brackets>(?:\s+\([^()]*\))*)\s*"
+    rf"(?:,?\s*issued (?P<issued>{_DAY})(?P<issued_to> to {_DAY})?)?"
+    rf"(?:,?\s*expire[sd] (?P<expires>{_DAY})(?P<expires_to> to {_DAY})?)?(?P<after>(?:\s+\([^()]*\))*)"
 )
-_PLACE = re.compile(r"(?:alt\. )?POB (?P<place>.+)")
-_BIRTH = re.compile(rf"(?:alt\. )?DOB (?P<about>circa )?(?P<first>{_DAY})(?: to (?P<last>{_DAY}))?")
-_NATIONALITY = re.compile(r"(?:alt\. )?(?:nationality|citizen|Vessel Flag) (?P<name>.+)")
-_WEAK_ALIAS = re.compile(r"a\.k\.a\. '(?P<name>.+)'")
+_IN_BRACKETS = re.compile(r"\(([^()]*)\)")
+_ONE_IN_BRACKETS = re.compile(r"\(([^()]*\d[^()]*)\)")
+_SENTENCE = re.compile(r",(?!\d)|\s(?:and|or|at|in|of|on|the|under|is|was|issued|expires|expired|with|as)\s")
+_CODE = re.compile(r"[A-Z0-9][A-Z0-9./ -]*")
+_NEW_LABEL = re.compile(
+    r"(?:alt\.?\s+)?(?P<label>[A-Z][\w.'/()& -]{1,60}?\s?(?:No\.?|Number|Nr\.?|#|ID|Card|Code|Passport|Licen[cs]e))"
+    r"[\s:#]+(?P<rest>[^\s:#a-z].*)"
+)
+_IMO = re.compile(r"(?:IMO[\s:#]*(?:No\.?|Number)?[\s:#]*)?(?P<digits>[0-9]{7})")
+_LEI = re.compile(r"[A-Z0-9]{18}[0-9]{2}")
+_CURRENCY = re.compile(r"(?P<currency>[A-Z]{2,8})\s+(?P<address>\S+)")
+_EMAIL = re.compile(r"[^\s@;,]+@[^\s@;,]+\.[^\s@;,.]+")
+_WEBSITE = re.compile(r"(?:https?://\S+|(?:[\w-]+\.)+[A-Za-z]{2,}(?:/\S*)?)(?<![.,])")
+_TELEPHONE = re.compile(r"[+(]?[\s0-9][0-9\s()+./-]*[0-9]\)?(?:\s*ext\.?\s*[0-9]+)?(?![\w@])", re.IGNORECASE)
+_CONTACTS: Mapping[str, re.Pattern[str]] = MappingProxyType({"email": _EMAIL, "website": _WEBSITE})
+_BIRTH = re.compile(rf"(?P<about>circa )?(?P<first>{_DAY})(?:(?: to |-)(?P<last>{_DAY}))?")
+_QUOTED = re.compile(r"['\"](?P<name>.+)['\"]")
 _DATE = re.compile(r"(?:(?:(?P<day>[0-9]{1,2}) )?(?P<month>[A-Z][a-z]{2}) )?(?P<year>[0-9]{4})")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
-def read_remarks(text: str, content: WatchlistContent) -> list[str]:
-    """Fills fields from remarks; returns the items that stay."""
-    kept = []
-    for item in text.removesuffix(".").split("; "):
-        stripped = item.strip()
-        if stripped and not _takes(stripped, content):
-            kept.append(stripped)
-    return kept
+class Remarks(NamedTuple):
+    """What is left of remarks.
+
+    Attributes:
+        kept: items that stay in words, in order.
+        not_understood: those of them that have no known kind, or hold more than their kind says.
+    """
+
+    kept: tuple[str, ...]
+    not_understood: tuple[str, ...]
 
 
-def _takes(item: str, content: WatchlistContent) -> bool:
-    """Whether the content now has the item's facts and nothing is left."""
-    if weak := _WEAK_ALIAS.fullmatch(item):
-        content.names.add(text=weak["name"], script=script_of(weak["name"]), kind=LISTED_NAME_KIND_WEAK_ALIAS)
-        return True
-    if birth := _BIRTH.fullmatch(item):
-        return _birth(birth, content)
-    if nationality := _NATIONALITY.fullmatch(item):
-        code = territory_code(nationality["name"])
-        content.territories.extend([code] if code else [])
-        return code is not None
-    if identifier := _IDENTIFIER.fullmatch(item):
-        return _identifier(identifier, content)
-    if place := _PLACE.fullmatch(item):
-        return _birth_place(place["place"].strip(), content)
-    return False
+class Outcome(Enum):
+    """What became of an item."""
+
+    CARRIED = auto()
+    """All of it is in a field."""
+    IN_WORDS = auto()
+    """It is understood, and stays in words, whole or in part."""
+    NOT_UNDERSTOOD = auto()
 
 
-def _identifier(match: re.Match[str], content: WatchlistContent) -> bool:
-    more = _MORE.fullmatch((match["more"] or "").rstrip())
-    country, expires = (more["country"], more["expires"]) if more else (None, None)
-    code, until = territory_code(country or "") or "", _date(expires or "") or ""
-    value = match["value"].strip()
-    content.identifiers.add(scheme=SCHEMES[match["label"]], value=value, territory=code, expires=until)
-    return more is not None and bool(code) == bool(country) and bool(until) == bool(expires) and not more["issued"]
+def read_remarks(text: str, content: WatchlistContent) -> Remarks:
+    """Fills fields from remarks."""
+    kept, not_understood = [], []
+    for item in items_of(text):
+        outcome = _take(item, content)
+        if outcome is not Outcome.CARRIED:
+            kept.append(item)
+        if outcome is Outcome.NOT_UNDERSTOOD:
+            not_understood.append(item)
+    return Remarks(tuple(kept), tuple(not_understood))
 
 
-def _birth_place(text: str, content: WatchlistContent) -> bool:
-    """A place whose last part is a territory's name, else in words."""
-    city, code = place_in(text)
-    if len(city) > MOST_CITY_CHARS:
+def items_of(text: str) -> Iterator[str]:
+    """The items of remarks, without separators and the final full stop."""
+    return filter(None, (item.strip() for item in _SEPARATOR.split(text.removesuffix("."))))
+
+
+def _take(item: str, content: WatchlistContent) -> Outcome:
+    known = kind_of(item)
+    if known is not None:
+        kind, rest = known
+        return _READERS[kind.reads_as](kind, rest, content)
+    for scheme, pattern in _CONTACTS.items():
+        if pattern.fullmatch(item) and _add(content, scheme, item):
+            return Outcome.CARRIED
+    if unlisted := _NEW_LABEL.fullmatch(item):
+        kind = ItemKind(unlisted["label"], ReadsAs.IDENTIFIER, scheme_of(unlisted["label"]))
+        return _identifier(kind, unlisted["rest"], content)
+    return Outcome.NOT_UNDERSTOOD
+
+
+def _identifier(kind: ItemKind, rest: str, content: WatchlistContent) -> Outcome:
+    document = _DOCUMENT.fullmatch(rest)
+    if document is None:
+        return Outcome.NOT_UNDERSTOOD
+    text, brackets = document["value"].strip(), _IN_BRACKETS.findall(f"{document['brackets']} {document['after']}")
+    if alone := _ONE_IN_BRACKETS.fullmatch(text):
+        text = alone[1]
+    code = next(filter(None, (territory_code(name.strip()) for name in reversed(brackets))), "")
+    value, is_whole = _value_in(kind, text)
+    if not value:
+        return Outcome.NOT_UNDERSTOOD
+    until = "" if document["expires_to"] else _date(document["expires"] or "") or ""
+    if not _add(content, *_scheme_and_value(kind, value, content), territory=code, expires=until):
+        return Outcome.NOT_UNDERSTOOD
+    dates = [document[name] for name in ("issued", "expires") if document[name]]
+    if not all(map(_date, dates)) or _SENTENCE.search(text) or (brackets and not code):
+        return Outcome.NOT_UNDERSTOOD
+    is_carried = is_whole and len(brackets) < 2 and not document["issued"] and not document["expires_to"]
+    return Outcome.CARRIED if is_carried else Outcome.IN_WORDS
+
+
+def _value_in(kind: ItemKind, text: str) -> tuple[str, bool]:
+    """The value in the text after a label, and whether it is all of that; empty if there is none.
+
+    Words around a number ("Booklet A0000001", "0000001 Distrito Federal") aren't part of it.
+    """
+    said = _SENTENCE.split(text, maxsplit=1)[0].strip()
+    if kind.reads_as is ReadsAs.CODE:
+        is_value = kind.scheme == DIGITAL_CURRENCY or _CODE.fullmatch(said.upper()) is not None
+        return (said, True) if is_value else ("", False)
+    parts = said.split()
+    while parts and _is_word(parts[0]):
+        del parts[0]
+    while parts and _is_word(parts[-1]):
+        del parts[-1]
+    value = " ".join(parts)
+    return (value, value == text) if any(map(str.isdigit, value)) else ("", False)
+
+
+def _is_word(text: str) -> bool:
+    return any(map(str.islower, text)) and not any(map(str.isdigit, text))
+
+
+def _scheme_and_value(kind: ItemKind, value: str, content: WatchlistContent) -> tuple[str, str]:
+    """The scheme that the value shows, where the label leaves it open."""
+    if kind.scheme == DIGITAL_CURRENCY and (coin := _CURRENCY.fullmatch(value)):
+        return f"{kind.scheme}_{coin['currency'].lower()}", coin["address"]
+    if kind.scheme == "lei" and not _LEI.fullmatch(value):
+        return "legal_entity_number", value
+    if (imo := _IMO.fullmatch(value)) and (kind.scheme == "imo_ship" or value.startswith("IMO")):
+        of_ship = content.kind in (WATCHLIST_KIND_VESSEL, WATCHLIST_KIND_UNSPECIFIED)
+        return "imo_ship" if of_ship and kind.scheme != "company_number" else "imo_company", imo["digits"]
+    return kind.scheme, value
+
+
+def _contact(kind: ItemKind, rest: str, content: WatchlistContent) -> Outcome:
+    match = _CONTACTS.get(kind.scheme, _TELEPHONE).match(rest)
+    if match is None or not _add(content, kind.scheme, match[0].strip()):
+        return Outcome.NOT_UNDERSTOOD
+    return Outcome.NOT_UNDERSTOOD if rest[match.end() :].strip(" .") else Outcome.CARRIED
+
+
+def _add(content: WatchlistContent, scheme: str, value: str, *, territory: str = "", expires: str = "") -> bool:
+    """Whether the value isn't too long for an identifier."""
+    if len(value) > MOST_VALUE_CHARS:
         return False
-    content.birth_places.add(city=city, territory=code)
+    content.identifiers.add(scheme=scheme, value=value, territory=territory, expires=expires)
     return True
 
 
-def _birth(birth: re.Match[str], content: WatchlistContent) -> bool:
-    first, last = _date(birth["first"]), _date(birth["last"]) if birth["last"] else None
-    if first is None or (birth["last"] and last is None):
-        return False
+def _territory(_: ItemKind, rest: str, content: WatchlistContent) -> Outcome:
+    code = territory_code(rest)
+    if code is None:
+        return Outcome.NOT_UNDERSTOOD
+    content.territories.append(code)
+    return Outcome.CARRIED
+
+
+def _birth_place(_: ItemKind, rest: str, content: WatchlistContent) -> Outcome:
+    """A place whose last part is a territory's name, else in words."""
+    city, code = place_in(rest)
+    if len(city) > MOST_CITY_CHARS or not rest:
+        return Outcome.NOT_UNDERSTOOD
+    content.birth_places.add(city=city, territory=code)
+    return Outcome.CARRIED
+
+
+def _birth_date(_: ItemKind, rest: str, content: WatchlistContent) -> Outcome:
+    birth = _BIRTH.fullmatch(rest)
+    first = _date(birth["first"]) if birth else None
+    last = _date(birth["last"]) if birth and birth["last"] else None
+    if birth is None or first is None or (birth["last"] and last is None):
+        return Outcome.NOT_UNDERSTOOD
     about = "~" if birth["about"] else ""
     if last is not None:
         content.birth_periods.append(f"{first}{about}/{last}{about}")
     else:
         (content.birth_periods if about else content.birth_dates).append(f"{first}{about}")
-    return True
+    return Outcome.CARRIED
+
+
+def _name(kind: ItemKind, rest: str, content: WatchlistContent) -> Outcome:
+    quoted = _QUOTED.fullmatch(rest)
+    if quoted is None:
+        return Outcome.NOT_UNDERSTOOD
+    former = kind.reads_as is ReadsAs.FORMER_NAME
+    name_kind = LISTED_NAME_KIND_FORMER if former else LISTED_NAME_KIND_WEAK_ALIAS
+    content.names.add(text=quoted["name"], script=script_of(quoted["name"]), kind=name_kind)
+    return Outcome.CARRIED
+
+
+def _words(_: ItemKind, __: str, ___: WatchlistContent) -> Outcome:
+    return Outcome.IN_WORDS
+
+
+_READERS: Mapping[ReadsAs, Callable[[ItemKind, str, WatchlistContent], Outcome]] = MappingProxyType(
+    {
+        ReadsAs.IDENTIFIER: _identifier,
+        ReadsAs.CODE: _identifier,
+        ReadsAs.CONTACT: _contact,
+        ReadsAs.TERRITORY: _territory,
+        ReadsAs.BIRTH_DATE: _birth_date,
+        ReadsAs.BIRTH_PLACE: _birth_place,
+        ReadsAs.WEAK_ALIAS: _name,
+        ReadsAs.FORMER_NAME: _name,
+        ReadsAs.WORDS: _words,
+    }
+)
 
 
 def _date(text: str) -> str | None:

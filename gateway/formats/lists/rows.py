@@ -25,11 +25,13 @@ class ListRow:
     Attributes:
         line: from 1; for XML that of the element's start.
         id: within the list.
+        not_understood: texts that stay in its remarks, and that the reader can't say the meaning of. They may identify.
     """
 
     line: int
     id: str
     content: WatchlistContent
+    not_understood: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,15 @@ class ListOptions:
     defaults: WatchlistContent = field(default_factory=WatchlistContent)
 
 
-def finish(line: int, entry_id: str, content: WatchlistContent, options: ListOptions, label: Label) -> Iterator[Row]:
+def finish(
+    line: int,
+    entry_id: str,
+    content: WatchlistContent,
+    options: ListOptions,
+    label: Label,
+    *,
+    not_understood: tuple[str, ...] = (),
+) -> Iterator[Row]:
     """The row, which takes the content over, or every reason why there is none."""
     whole = with_defaults(content, options.defaults)
     normalise(whole)
@@ -88,7 +98,7 @@ def finish(line: int, entry_id: str, content: WatchlistContent, options: ListOpt
     if problems:
         yield from problems
     else:
-        yield ListRow(line, entry_id, whole)
+        yield ListRow(line, entry_id, whole, not_understood)
 
 
 def with_defaults(content: WatchlistContent, defaults: WatchlistContent) -> WatchlistContent:

@@ -14,6 +14,7 @@ from datetime import UTC, date, datetime
 from typing import BinaryIO
 
 from gateway.errors import Violation
+from gateway.formats.lists.labelled import take_labelled
 from gateway.formats.lists.rows import BadRow, ListOptions, Row, finish
 from gateway.formats.lists.safe_xml import Broken, XmlElement, read_records
 from gateway.formats.lists.scripts import script_of
@@ -52,6 +53,7 @@ _ISSUED_BY = ("ISSUING_COUNTRY", "COUNTRY_OF_ISSUE")
 _NUMBERED = re.compile(r"(?:^|\s)[a-z]\)\s")
 _IN_BRACKETS = re.compile(r"(.*?)\s*\(([^()]*(?:\([^()]*\)[^()]*)*)\)[,;.\s]*")
 _ORIGINAL = re.compile(r"^original script:\s*|\s*\(original script\)$", re.IGNORECASE)
+_ORIGINAL_NOTE = re.compile(r"original script:\s*(?P<names>.+)", re.IGNORECASE)
 _NUMBER_IN_WORDS = re.compile(r"(?P<words>[^\d]*\b(?:number|no\.?|n°))\s*[:.]?\s*(?P<number>\S*\d.*)", re.IGNORECASE)
 _EXPIRES = re.compile(
     r"\b(?:expir(?:es|ed|y|ation date|y date)|valid until)(?:\s+on)?\s*:?\s*"
@@ -93,7 +95,10 @@ def read_un_xml(stream: BinaryIO, options: ListOptions) -> Iterator[Row]:
             yield BadRow(record.line, "", "", record.reason)
         else:
             entry_id = _clean(record.child("REFERENCE_NUMBER"))
-            yield from finish(record.line, entry_id, content_of(record), options, _element)
+            content = content_of(record)
+            yield from finish(
+                record.line, entry_id, content, options, _element, not_understood=_in_sentences(record, content)
+            )
 
 
 def _element(violation: Violation, _: WatchlistContent) -> str:
@@ -124,9 +129,26 @@ def content_of(record: XmlElement) -> WatchlistContent:
             _document(element, content, remarks)
         elif element.tag not in _HANDLED:
             _remark(element.tag, "; ".join(_all_texts(element)), remarks)
+    _drop_covered_places(content)
     # the order of documents and aliases means nothing
     content.remarks = "\n".join(filter(None, [remarks[0], *sorted(set(remarks[1:]))]))
     return content
+
+
+def _in_sentences(record: XmlElement, content: WatchlistContent) -> tuple[str, ...]:
+    """Takes identifiers from the texts in sentences; returns what may identify there and isn't understood."""
+    texts = [_clean(record.child("COMMENTS1"))]
+    texts += [_clean(note.text) for element in record.below for note in element.children("NOTE")]
+    return tuple(text for said in texts for text in take_labelled(said, content))
+
+
+def _drop_covered_places(content: WatchlistContent) -> None:
+    """Drops a country of birth, as aliases have it, where a place in that country is known."""
+    covered = {place.territory for place in content.birth_places if place.street or place.city}
+    kept = [place for place in content.birth_places if place.street or place.city or place.territory not in covered]
+    if len(kept) < len(content.birth_places):
+        content.ClearField("birth_places")
+        content.birth_places.extend(kept)
 
 
 def _names(record: XmlElement, content: WatchlistContent, remarks: list[str]) -> None:
@@ -147,8 +169,22 @@ def _alias(alias: XmlElement, content: WatchlistContent, remarks: list[str]) -> 
     kind = {"low": LISTED_NAME_KIND_WEAK_ALIAS, "f.k.a.": LISTED_NAME_KIND_FORMER}.get(quality, LISTED_NAME_KIND_ALIAS)
     for name in names_in(text):
         content.names.add(text=name, script=script_of(name), kind=kind)
-    said = _joined(alias, "DATE_OF_BIRTH", "CITY_OF_BIRTH", "COUNTRY_OF_BIRTH", "NOTE")
-    _remark(f"Alias {text}" if text else "Alias", said, remarks)
+    _remark(f"Alias {text}" if text else "Alias", _alias_note(alias, content), remarks)
+
+
+def _alias_note(alias: XmlElement, content: WatchlistContent) -> str:
+    """Birth and note of an alias in words; fields take the birth, and a name in its original script."""
+    born, note = _clean(alias.child("DATE_OF_BIRTH")), _joined(alias, "NOTE")
+    if _day(born) or _YEAR.fullmatch(born):
+        content.birth_dates.append(born)
+    city, country = _joined(alias, "CITY_OF_BIRTH"), _clean(alias.child("COUNTRY_OF_BIRTH"))
+    code = territory_code(country) or ""
+    if (city or code) and len(city) <= MOST_CITY_CHARS:
+        content.birth_places.add(city=city, territory=code)
+    if original := _ORIGINAL_NOTE.fullmatch(note):
+        for name in names_in(original["names"]):
+            content.names.add(text=name, script=script_of(name), kind=LISTED_NAME_KIND_ALIAS)
+    return _joined(alias, "DATE_OF_BIRTH", "CITY_OF_BIRTH", "COUNTRY_OF_BIRTH", "NOTE")
 
 
 def names_in(text: str) -> list[str]:

@@ -106,6 +106,20 @@ def test_ofac_is_three_files_in_a_folder_or_beside_the_one_that_is_named(tmp_pat
     assert "PLACEHOLDER AIRWAYS" in str(entry)
 
 
+def test_remarks_that_arent_understood_are_counted_and_those_with_numbers_listed(tmp_path: Path) -> None:
+    said = "Member since 1999; held under file 0000001 of the example court; Passport A0000001 (Iran); arrested 01 Jan 2001"
+    (tmp_path / "cons_prim.csv").write_text(OFAC.replace(",-0- \r\n", f',"{said}; {"x" * 1000}"\r\n'))
+    (tmp_path / "cons_alt.csv").write_text("")
+    (tmp_path / "cons_add.csv").write_text("")
+    (entry,), told = dry(tmp_path, "--format", "ofac", "--listed-for", "x")
+    assert "3 remarks aren't wholly understood and stay in words, which screening doesn't read." in told
+    assert "With numbers, which may identify: 1" in told
+    assert "Line 1, 36: held under file 0000001 of the example court" in told
+    (tmp_path / "cons_comments.csv").write_text('36,"; Registration ID 0000002 (Iran)."\r\n')
+    (entry,), told = dry(tmp_path, "--format", "ofac", "--listed-for", "x")
+    assert {"scheme": "registration_id", "value": "0000002", "territory": "IR"} in entry["content"]["identifiers"]  # type: ignore[index]
+
+
 def test_a_mapping_of_ones_own_reads_other_columns(tmp_path: Path) -> None:
     mapping, file = tmp_path / "ours.toml", tmp_path / "ours.csv"
     mapping.write_text('delimiter = ";"\n[columns]\nid = "No"\nname = "Firm"\n[constants]\nkind = "organisation"\n')

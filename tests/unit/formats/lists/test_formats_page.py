@@ -9,7 +9,7 @@ import pytest
 
 from gateway.formats.lists import csv_lists, ftm, ftm_schema, json_lines, ofac, stix, un_xml
 from gateway.formats.lists.columns import COLUMNS
-from gateway.formats.lists.ofac_remarks import SCHEMES
+from gateway.formats.lists.ofac_kinds import TABLE, ReadsAs
 from gateway.v1 import watchlist_pb2
 from tests.support.watchlists import OPTIONS, good
 from tests.unit.test_docs import rows, section, text_of
@@ -79,10 +79,10 @@ def test_elements_of_the_united_nations_are_those_of_the_code() -> None:
 
 def test_columns_of_ofac_are_those_of_the_code() -> None:
     named = {name for cell in table("## OFAC", "column") for name in cell.split(", ")}
-    columns = {*ofac.SDN_COLUMNS, *ofac.ALT_COLUMNS, *ofac.ADD_COLUMNS}
+    columns = {*ofac.SDN_COLUMNS, *ofac.ALT_COLUMNS, *ofac.ADD_COLUMNS, *ofac.COMMENT_COLUMNS}
     assert named | not_carried("## OFAC") == columns
-    documented = {label: cells[0].strip("`") for label, cells in table("## OFAC", "remark begins with").items()}
-    assert documented == dict(SCHEMES)
+    assert set(table("## OFAC", "reads_as")) == set(ReadsAs)
+    assert TABLE in section(PAGE, "## OFAC")
     vessel = good(ofac.read_ofac(block("ofac-sdn"), None, None, OPTIONS))["101"]
     assert {each.scheme for each in vessel.identifiers} == {"call_sign", "imo_ship", "mmsi"}
 
