@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 
 from gateway.client.connection import Connection
 from gateway.client.pages import all_rows
+from gateway.errors import TooLargeError
 from gateway.v1 import evidence_service_pb2 as evidence
 from gateway.v1 import node_service_pb2 as node
 from gateway.v1.alert_pb2 import AlertReference
@@ -77,16 +78,36 @@ class EvidenceClient:
         self._connection = connection
 
     async def export(self, alert: AlertReference, *, recipient: str = "") -> list[evidence.EvidenceFile]:
-        """Files that prove an alert offline; `recipient` chooses the copy of an own alert with several recipients."""
-        return await self._export(evidence.ExportEvidenceRequest(alert=alert, recipient=recipient))
+        """Files that prove an alert offline; `recipient` chooses the copy of an own alert with several recipients.
+
+        Raises:
+            TooLargeError: its later events need several bundles; see `export_parts`.
+        """
+        parts = [files async for files in self.export_parts(alert, recipient=recipient)]
+        if len(parts) > 1:
+            raise TooLargeError(f"the evidence of alert {alert.alert_id} needs {len(parts)} bundles: use export_parts")
+        return parts[0]
+
+    async def export_parts(
+        self, alert: AlertReference, *, recipient: str = ""
+    ) -> AsyncIterator[list[evidence.EvidenceFile]]:
+        """Bundles that together have all later events of an alert; each proves the alert too."""
+        request = evidence.ExportEvidenceRequest(alert=alert, recipient=recipient)
+        while True:
+            response = await self._export(request)
+            yield list(response.files)
+            request.after_events = response.next_after_events
+            if not response.more_events:
+                return
 
     async def export_answer(self, query_id: str, *, record_ids: Iterable[str] = ()) -> list[evidence.EvidenceFile]:
         """Files that prove offline the answer to a search's query; `record_ids` are the partner's, all if none."""
-        return await self._export(evidence.ExportEvidenceRequest(query_id=query_id, record_ids=record_ids))
+        request = evidence.ExportEvidenceRequest(query_id=query_id, record_ids=record_ids)
+        return list((await self._export(request)).files)
 
-    async def _export(self, request: evidence.ExportEvidenceRequest) -> list[evidence.EvidenceFile]:
+    async def _export(self, request: evidence.ExportEvidenceRequest) -> evidence.ExportEvidenceResponse:
         method = self._connection.stubs.evidence.ExportEvidence
-        return list((await self._connection.unary(method, request, evidence.ExportEvidenceResponse)).files)
+        return await self._connection.unary(method, request, evidence.ExportEvidenceResponse)
 
     async def verify(self, files: Iterable[evidence.EvidenceFile]) -> evidence.VerifyEvidenceResponse:
         """Verifies exported evidence with the node's directory."""

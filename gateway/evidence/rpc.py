@@ -45,7 +45,9 @@ _FIELDS = {"principal": ("=",), "method": ("=",), "result": ("=",), "reason": ("
 _RESULTS = tuple(AuditResult)
 _SEQUENCE_NUMBERS = range(1, 10**18)
 _REPLY_MARGIN_BYTES = 64 * 1024
-"""Room for file names in a message."""
+"""Room for what else is in a message."""
+_MOST_BUNDLE_BYTES = MAX_MESSAGE_BYTES - 8 * _REPLY_MARGIN_BYTES
+"""Files of a bundle in a message, with room for 5,000 names."""
 
 
 class EvidenceServicer(evidence_service_pb2_grpc.EvidenceServiceServicer):
@@ -63,23 +65,29 @@ class EvidenceServicer(evidence_service_pb2_grpc.EvidenceServiceServicer):
         validate(request)
         alert, query_id = request.alert, request.query_id
         current_call().record(subject_ids=[query_id, *request.record_ids] if query_id else [alert.alert_id])
+        after = more = 0
         if query_id:
             bundle = await asyncio.to_thread(
                 export_answer, self._database, self._trust(), query_id=query_id, record_ids=request.record_ids
             )
         else:
-            bundle = await asyncio.to_thread(
+            part = await asyncio.to_thread(
                 export,
                 self._database,
                 self._trust(),
                 publisher=alert.publisher,
                 alert_id=alert.alert_id,
                 recipient=request.recipient,
+                after_events=request.after_events,
+                most_bytes=_MOST_BUNDLE_BYTES,
             )
+            bundle, after, more = part.bundle, part.next_after, part.more
         response = evidence_service_pb2.ExportEvidenceResponse(
             files=[
                 evidence_service_pb2.EvidenceFile(name=name, content=content) for name, content in bundle.files.items()
-            ]
+            ],
+            more_events=more,
+            next_after_events=after,
         )
         if response.ByteSize() > MAX_MESSAGE_BYTES - _REPLY_MARGIN_BYTES:
             subject = f"the answer to {query_id}" if query_id else f"alert {alert.alert_id}"

@@ -19,7 +19,7 @@ from gateway.evidence.service import verification
 from gateway.evidence.service.answer_export import export_answer
 from gateway.evidence.service.audit_heads import AUDIT_HEAD_FILE, read_head_file
 from gateway.evidence.service.audit_verification import STEP as AUDIT_STEP
-from gateway.evidence.service.export import export
+from gateway.evidence.service.export import export_parts
 from gateway.evidence.service.verification import DatabaseFinding, DatabaseReport, verify_database
 from gateway.feed.projection.projector import Projector
 from gateway.feed.projection.rebuild import RebuildReport, rebuild
@@ -112,9 +112,9 @@ class Maintenance:
         finally:
             writer.stop()
 
-    def export(self, *, publisher: str, alert_id: str, recipient: str) -> Bundle:
+    def export(self, *, publisher: str, alert_id: str, recipient: str) -> Iterator[Bundle]:
         """See evidence.service.export."""
-        return export(self.database, self.trust, publisher=publisher, alert_id=alert_id, recipient=recipient)
+        return export_parts(self.database, self.trust, publisher=publisher, alert_id=alert_id, recipient=recipient)
 
     def export_answer(self, query_id: str, record_ids: Collection[str]) -> Bundle:
         """See evidence.service.answer_export."""

@@ -62,7 +62,8 @@ def export(
 ) -> None:
     """Export everything that proves one alert, or one answer about shipments. Role: officer, supervisor, auditor.
 
-    The bundle verifies offline, with `gateway evidence verify` or by hand: its README.txt says how.
+    The bundle verifies offline, with `gateway evidence verify` or by hand: its README.txt says how. What was said later
+    than the first bundle has room for goes into further ones, beside it: case-7-2.zip.
 
     \b
     Examples:
@@ -77,15 +78,17 @@ def export(
         raise ConfigurationError(_("name either an ALERT, or --answer QUERY with --record where not all are wanted"))
     named = [*(record or [])]
     if answer:
-        bundle = _answer(target, answer, named, from_database=from_database)
+        bundle, *further = [_answer(target, answer, named, from_database=from_database)]
     elif from_database:
-        bundle = _from_database(target.config, alert, recipient)
+        bundle, *further = _from_database(target.config, alert, recipient)
     else:
-        bundle = target.run(lambda client: _exported(client, alert, recipient))
+        bundle, *further = target.run(lambda client: _exported(client, alert, recipient))
     path = out or Path(f"{answer or alert.rpartition('/')[2]}.zip")
     from gateway.evidence.service.files import write_bundle  # noqa: PLC0415  # as in verify
 
-    write_bundle(bundle, path)
+    more = [path.with_name(f"{path.stem}-{number}{path.suffix}") for number in range(2, len(further) + 2)]
+    for part, place in zip([bundle, *further], [path, *more], strict=True):
+        write_bundle(part, place)
     output = Output(as_json)
     if answer:
         output.facts(
@@ -93,7 +96,8 @@ def export(
         )
         return
     receipted = b"NO RECEIPT" not in bundle.files["README.txt"]
-    output.facts(_("Evidence"), {N_("Path"): path, N_("Files"): len(bundle.files), N_("Receipted"): receipted})
+    facts: dict[str, object] = {N_("Path"): path, N_("Files"): len(bundle.files), N_("Receipted"): receipted}
+    output.facts(_("Evidence"), {**facts, N_("Further bundles"): more} if more else facts)
     if not receipted:
         output.warning(_("there is no receipt yet: this proves who published the alert, not that it was received"))
 
@@ -235,9 +239,9 @@ def _facts(evidence: VerifiedEvidence) -> dict[str, str | int | datetime | None]
     }
 
 
-async def _exported(client: GatewayClient, alert: str, recipient: str) -> Bundle:
-    files = await client.evidence.export(await alert_reference(client, alert), recipient=recipient)
-    return _bundle(files)
+async def _exported(client: GatewayClient, alert: str, recipient: str) -> list[Bundle]:
+    parts = client.evidence.export_parts(await alert_reference(client, alert), recipient=recipient)
+    return [_bundle(files) async for files in parts]
 
 
 def _answer(target: Target, query_id: str, record_ids: list[str], *, from_database: bool) -> Bundle:
@@ -264,10 +268,10 @@ def _records_in(bundle: Bundle) -> int:
     return sum(name.endswith("/record.binpb") for name in bundle.files)
 
 
-def _from_database(config: Path, alert: str, recipient: str) -> Bundle:
+def _from_database(config: Path, alert: str, recipient: str) -> list[Bundle]:
     from gateway.node.maintenance import maintenance  # noqa: PLC0415  # imports slowly
 
     settings = read_settings(config)
     named = reference(alert, settings.node)
     with maintenance(settings) as opened:
-        return opened.export(publisher=named.publisher, alert_id=named.alert_id, recipient=recipient)
+        return list(opened.export(publisher=named.publisher, alert_id=named.alert_id, recipient=recipient))

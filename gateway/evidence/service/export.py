@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -21,6 +21,20 @@ from gateway.tlog.tiles import inclusion_proof
 from gateway.trust.service.directory_versions import TrustedDirectory
 
 
+@dataclass(frozen=True, slots=True)
+class EvidencePart:
+    """A bundle that holds as many of an alert's later events as it has room for.
+
+    Attributes:
+        next_after: events up to its end, for the next part; 0 if it is the last.
+        more: events that are left.
+    """
+
+    bundle: Bundle
+    next_after: int
+    more: int
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class _EntryPlace:
     """An entry's position in the local log and in its feed."""
@@ -30,35 +44,79 @@ class _EntryPlace:
     index: int
 
 
-def export(
-    database: Database, trust: TrustedDirectory, *, publisher: str, alert_id: str, recipient: str = ""
-) -> Bundle:
-    """Makes the bundle of a recipient's copy of an alert, own or a partner's, and verifies it.
+def export_parts(
+    database: Database,
+    trust: TrustedDirectory,
+    *,
+    publisher: str,
+    alert_id: str,
+    recipient: str = "",
+    most_events: int = MAX_EVENTS,
+) -> Iterator[Bundle]:
+    """All bundles of an alert; arguments and errors as `export`."""
+    after = 0
+    while True:
+        part = export(database, trust, publisher=publisher, alert_id=alert_id, recipient=recipient, after_events=after)
+        yield part.bundle
+        after = part.next_after
+        if not after:
+            return
 
-    `recipient` may be empty if there is one copy.
+
+def export(
+    database: Database,
+    trust: TrustedDirectory,
+    *,
+    publisher: str,
+    alert_id: str,
+    recipient: str = "",
+    after_events: int = 0,
+    most_events: int = MAX_EVENTS,
+    most_bytes: int = MAX_BUNDLE_BYTES,
+) -> EvidencePart:
+    """Makes a bundle of a recipient's copy of an alert, own or a partner's, and verifies it.
+
+    `recipient` may be empty if there is one copy. The bundle has later events from `after_events` on, as many as fit.
 
     Raises:
         NotFoundError: no such copy here.
         InvalidRequestError: several copies, and no recipient.
         ErasedError: the alert's content was erased.
         VerificationError: the stored alert doesn't verify: database damaged, or a key missing in the directory.
-        TooLargeError, MalformedError: the bundle would exceed a limit.
+        TooLargeError, MalformedError: the alert itself exceeds a limit.
     """
     with database.read() as conn:
         row = _copy(conn, publisher, alert_id, recipient)
         alert = _entry(conn, row.feed_id, row.first_idx)
         if alert is None:
             raise ErasedError(f"the content of alert {publisher}/{alert_id} was erased")
-        later = _entries(conn, _later(conn, row))
-    parts = EvidenceParts(trust.note, alert, later)
-    bundle = render(parts)
+        places = _later(conn, row)[after_events:]
+        later = _entries(conn, places[: min(most_events, MAX_EVENTS)])
+    bundle, count = _fitting(trust, alert, later, most_bytes)
     examination = examine(bundle, directory_note=trust.note, require_receipt=False)
     if examination.evidence is None:
         last = examination.steps[-1]
         raise VerificationError(
             f"what is stored of alert {alert_id} doesn't verify: {last.detail}", step=f"{last.number} {last.name}"
         )
-    return bundle
+    more = len(places) - count
+    return EvidencePart(bundle, after_events + count if more else 0, more)
+
+
+def _fitting(
+    trust: TrustedDirectory, alert: EvidenceEntry, later: Sequence[EvidenceEntry | None], most_bytes: int
+) -> tuple[Bundle, int]:
+    """A bundle of the first events that fit, halved until they do, and their number; erased ones count."""
+    count = len(later)
+    while True:
+        try:
+            bundle = render(EvidenceParts(trust.note, alert, tuple(filter(None, later[:count]))))
+            if sum(map(len, bundle.files.values())) <= most_bytes or count <= 1:
+                return bundle, count
+        except TooLargeError:
+            if count <= 1:
+                raise
+        count //= 2
 
 
 def _copy(conn: Connection, publisher: str, alert_id: str, recipient: str) -> AlertRow:
@@ -73,19 +131,17 @@ def _copy(conn: Connection, publisher: str, alert_id: str, recipient: str) -> Al
     return copies[0]
 
 
-def _entries(conn: Connection, places: Sequence[_EntryPlace]) -> tuple[EvidenceEntry, ...]:
-    """Those that aren't erased; raises TooLargeError before it has read more than a bundle holds."""
-    if len(places) > MAX_EVENTS:
-        raise TooLargeError(f"a bundle has at most {MAX_EVENTS} events; this alert has {len(places)}")
-    entries, size = [], 0
+def _entries(conn: Connection, places: Sequence[_EntryPlace]) -> list[EvidenceEntry | None]:
+    """The first ones, as many as a bundle's bytes allow; None: erased."""
+    entries: list[EvidenceEntry | None] = []
+    size = 0
     for place in places:
         entry = _entry(conn, place.feed_id, place.index)
-        if entry is not None:
-            entries.append(entry)
-            size += len(entry.payload)
-        if size > MAX_BUNDLE_BYTES:
-            raise TooLargeError(f"a bundle has at most {MAX_BUNDLE_BYTES} bytes; the steps of this alert have more")
-    return tuple(entries)
+        size += len(entry.payload) if entry is not None else 0
+        if entries and size > MAX_BUNDLE_BYTES:
+            break
+        entries.append(entry)
+    return entries
 
 
 def _later(conn: Connection, row: AlertRow) -> list[_EntryPlace]:

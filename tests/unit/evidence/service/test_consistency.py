@@ -66,7 +66,7 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Case]:
         for _ in range(OLD):
             alert_id = cn.publish("hk")
         exchange(cn, hk)
-        bundle = export(cn.database, cn.trust, publisher="cn", alert_id=alert_id)
+        bundle = export(cn.database, cn.trust, publisher="cn", alert_id=alert_id).bundle
         for _ in range(NEW - OLD):
             cn.publish("hk")
         exchange(cn, hk)

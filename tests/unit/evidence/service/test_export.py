@@ -27,7 +27,7 @@ from gateway.errors import (
 from gateway.evidence.codec.bundle import Bundle, EvidenceParts, decode_zip, encode_zip, parts_of
 from gateway.evidence.codec.bundle_text import read_entry, render
 from gateway.evidence.service.check import examine, verify
-from gateway.evidence.service.export import export
+from gateway.evidence.service.export import export, export_parts
 from gateway.evidence.service.report import STEPS, Examination, StepStatus
 from gateway.feed.tables.schema import entries
 from gateway.tlog.note import Verifier, sign_note
@@ -65,7 +65,7 @@ class Case:
 
     def exported(self, node: PaperNode | None = None) -> Bundle:
         node = node or self.cn
-        return export(node.database, node.trust, publisher="cn", alert_id=self.alert_id)
+        return export(node.database, node.trust, publisher="cn", alert_id=self.alert_id).bundle
 
     def with_directory(self, **changes: object) -> bytes:
         """A further version, signed by all authorities."""
@@ -106,7 +106,7 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Case]:
     numbers = iter(range(9))
     with paper_nodes(folder, lambda: new_database(f"sqlite:///{folder}/{next(numbers)}.sqlite3")) as (cn, hk):
         alert_id = rich_life(cn, hk)
-        yield Case(folder, cn, hk, alert_id, export(cn.database, cn.trust, publisher="cn", alert_id=alert_id))
+        yield Case(folder, cn, hk, alert_id, export(cn.database, cn.trust, publisher="cn", alert_id=alert_id).bundle)
     cn.database.close()
     hk.database.close()
 
@@ -135,11 +135,42 @@ def resealed(files: dict[str, bytes]) -> Bundle:
 # --- what is exported
 
 
+@pytest.mark.parametrize("most_events", [1, 2, 4, 6])
+def test_an_alert_with_more_steps_than_a_bundle_holds_is_exported_in_several(case: Case, most_events: int) -> None:
+    database, trust = case.cn.database, case.cn.trust
+    bundles = list(export_parts(database, trust, publisher="cn", alert_id=case.alert_id, most_events=most_events))
+    proved = [verify(bundle, directory_note=case.directory) for bundle in bundles]
+    assert max(len(evidence.events) for evidence in proved) == most_events
+    assert {evidence.alert.leaf for evidence in proved} == {
+        verify(case.bundle, directory_note=case.directory).alert.leaf
+    }
+    together = [event.leaf for evidence in proved for event in evidence.events]
+    assert together == [event.leaf for event in verify(case.bundle, directory_note=case.directory).events]
+
+
+def test_a_bundle_holds_no_more_events_than_its_bytes_allow(case: Case) -> None:
+    size = sum(map(len, case.bundle.files.values()))
+    after, seen = 0, 0
+    while after or not seen:
+        part = export(
+            case.cn.database,
+            case.cn.trust,
+            publisher="cn",
+            alert_id=case.alert_id,
+            after_events=after,
+            most_bytes=size - 1,
+        )
+        assert sum(map(len, part.bundle.files.values())) < size
+        seen += len(verify(part.bundle, directory_note=case.directory).events)
+        after = part.next_after
+    assert seen == len(verify(case.bundle, directory_note=case.directory).events)
+
+
 def test_both_nodes_export_evidence_that_verifies(tmp_path: Path, make_database: MakeDatabase) -> None:
     with paper_nodes(tmp_path, make_database) as (cn, hk):
         alert_id = rich_life(cn, hk)
         for node in (cn, hk):
-            bundle = export(node.database, node.trust, publisher="cn", alert_id=alert_id)
+            bundle = export(node.database, node.trust, publisher="cn", alert_id=alert_id).bundle
             evidence = verify(bundle, directory_note=cn.trust.note)
             assert (evidence.key.publisher, evidence.key.alert_id, evidence.key.recipient) == ("cn", alert_id, "hk")
             assert evidence.alert.index == 3
@@ -156,7 +187,9 @@ def test_the_receipt_is_the_first_one_that_covers_the_entry(tmp_path: Path, make
         hk.clock.forward(3_600_000)
         cn.publish("hk")
         exchange(cn, hk)
-        evidence = verify(export(cn.database, cn.trust, publisher="cn", alert_id=first), directory_note=cn.trust.note)
+        evidence = verify(
+            export(cn.database, cn.trust, publisher="cn", alert_id=first).bundle, directory_note=cn.trust.note
+        )
         assert evidence.received_at is not None
         assert int(evidence.received_at.timestamp()) == received_s
 
@@ -165,7 +198,7 @@ def test_without_a_receipt_origin_alone_is_proved(tmp_path: Path, make_database:
     with paper_nodes(tmp_path, make_database) as (cn, _hk):
         alert_id = cn.publish("hk")
         cn.settle()
-        bundle = export(cn.database, cn.trust, publisher="cn", alert_id=alert_id)
+        bundle = export(cn.database, cn.trust, publisher="cn", alert_id=alert_id).bundle
     assert b"NO RECEIPT" in bundle.files["README.txt"]
     examination = examine(bundle, directory_note=cn.trust.note)
     assert failed_step(examination) == 8
@@ -186,7 +219,7 @@ def test_each_recipient_has_evidence_of_its_own(tmp_path: Path, make_database: M
             export(cn.database, cn.trust, publisher="cn", alert_id=alert_id)
         with pytest.raises(NotFoundError, match="for sg"):
             export(cn.database, cn.trust, publisher="cn", alert_id=alert_id, recipient="sg")
-        bundle = export(cn.database, cn.trust, publisher="cn", alert_id=alert_id, recipient="mo")
+        bundle = export(cn.database, cn.trust, publisher="cn", alert_id=alert_id, recipient="mo").bundle
         assert verify(bundle, directory_note=cn.trust.note).key.recipient == "mo"
         # as a name, not as two letters of a digest
         named = [name for name, content in bundle.files.items() if re.search(rb"[\"\s/]hk[\"\s/.,]", content)]
@@ -232,7 +265,7 @@ def test_a_federation_of_the_same_name_with_other_keys_proves_nothing(case: Case
     with paper_nodes(tmp_path, database, members=("cn", "hk")) as (cn, hk):  # of other members, so with other keys
         alert_id = cn.publish("hk")
         exchange(cn, hk)
-        forged = export(cn.database, cn.trust, publisher="cn", alert_id=alert_id)
+        forged = export(cn.database, cn.trust, publisher="cn", alert_id=alert_id).bundle
     cn.database.close()
     hk.database.close()
     assert verify(forged, directory_note=cn.trust.note)
@@ -276,7 +309,7 @@ def test_a_key_counts_when_it_was_valid_at_the_receipt(
 def test_a_revoked_key_proves_nothing_when_only_its_owner_states_the_time(case: Case, tmp_path: Path) -> None:
     alert_id = case.cn.publish("hk")
     case.cn.settle()
-    bundle = export(case.cn.database, case.cn.trust, publisher="cn", alert_id=alert_id)
+    bundle = export(case.cn.database, case.cn.trust, publisher="cn", alert_id=alert_id).bundle
     assert verify(bundle, directory_note=case.directory, require_receipt=False).received_at is None
     old = case.cn.trust.directory.nodes["cn"]
     records = tuple(replace(record, revoked_at=record.not_after - timedelta(days=1)) for record in old.log_keys)
@@ -326,7 +359,7 @@ def test_no_original_can_change_even_when_all_words_are_made_to_fit(case: Case, 
 
 def test_the_failing_step_is_named(case: Case) -> None:
     parts = parts_of(case.bundle)
-    other = export(case.cn.database, case.cn.trust, publisher="cn", alert_id=_first_alert(case))
+    other = export(case.cn.database, case.cn.trust, publisher="cn", alert_id=_first_alert(case)).bundle
     foreign = parts_of(other).alert
     tampered = {
         4: EvidenceParts(parts.directory_note, replace(parts.alert, salt=bytes(32)), ()),
@@ -452,7 +485,7 @@ def test_foreign_text_in_a_bundle_prints_and_bundles_made_before_verify(case: Ca
     text = "\x1b[2J\x9b31m\u202e\u2028\u200b\U000e0041 范"
     alert_id = case.cn.publish("hk", case_reference=text)
     exchange(case.cn, case.hk)
-    bundle = export(case.cn.database, case.cn.trust, publisher="cn", alert_id=alert_id)
+    bundle = export(case.cn.database, case.cn.trust, publisher="cn", alert_id=alert_id).bundle
     shown = bundle.files["alert.json"].decode()
     assert is_harmless(shown, allowed="\n")
     assert json.loads(shown)["published"]["content"]["case_reference"] == text
