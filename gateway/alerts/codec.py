@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from types import MappingProxyType
+from typing import Any, Final
 
 from google.protobuf.message import DecodeError, Message
 
@@ -18,6 +19,17 @@ from gateway.v1 import alert_pb2, feed_pb2
 
 EVENT_TYPE: Final = MessageType.ALERT.value
 """EntryHeader.type of everything in an alerts feed."""
+
+NOT_TOLD = "No agreement allows the reason to be told."
+"""In place of a mandatory text whose class the agreement doesn't allow; in English, as all texts of the gateway."""
+
+MANDATORY_TEXTS: Mapping[str, str] = MappingProxyType({"withdrawn": "reason", "flagged": "explanation"})
+"""Events that a partner must get whatever the agreement says of their text, and the text's field."""
+
+_TEXTS_OF_STEPS: Mapping[str, str] = MappingProxyType({**MANDATORY_TEXTS, "closed": "remarks"})
+
+ENDS = frozenset({"withdrawn", "expired"})
+"""Events that need no agreement: who has an alert must learn that it doesn't count any more."""
 
 PRIORITIES = {alert_pb2.PRIORITY_A: "A", alert_pb2.PRIORITY_B: "B", alert_pb2.PRIORITY_C: "C"}
 """Contract value to the officers' letter."""
@@ -123,6 +135,17 @@ def step_of(event: alert_pb2.AlertEvent, origin: FeedOrigin) -> AlertStep:
 def key_of(event: alert_pb2.AlertEvent, origin: FeedOrigin) -> AlertKey:
     """The copy that an event concerns; raises as `step_of` does."""
     return step_of(event, origin).key
+
+
+def without_text(event: alert_pb2.AlertEvent) -> alert_pb2.AlertEvent:
+    """The event without the text that says in words why it happened; itself if it has none."""
+    kind: Any = event.WhichOneof("event")
+    if kind not in _TEXTS_OF_STEPS:
+        return event
+    bare = alert_pb2.AlertEvent()
+    bare.CopyFrom(event)
+    getattr(bare, kind).ClearField(_TEXTS_OF_STEPS[kind])
+    return bare
 
 
 def purpose_of(event: alert_pb2.AlertEvent) -> str | None:

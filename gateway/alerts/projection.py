@@ -94,10 +94,11 @@ class AlertProjection(Projection):
         read = page.steps.get(entry.position) or wire.step_of(event, entry.feed.origin)
         row = page.row(read.key)
         life = advance(row.life if row else None, read.step, recorded=True)
-        if entry.feed.direction == "in":
+        if entry.feed.direction == "in" and event.WhichOneof("event") not in wire.ENDS:
             origin = entry.feed.origin
+            # the sender holds these texts to the agreement; a step must not be lost by them
             self._agreements.require(
-                event,
+                wire.without_text(event),
                 sender=origin.publisher,
                 recipient=origin.recipient,
                 purpose=wire.purpose_of(event) or (row.purpose if row else ""),

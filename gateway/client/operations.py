@@ -96,8 +96,8 @@ class EvidenceClient:
         while True:
             response = await self._export(request)
             yield list(response.files)
-            request.after_events = response.next_after_events
-            if not response.more_events:
+            request.after_steps = response.next_after_steps
+            if not response.more_steps:
                 return
 
     async def export_answer(self, query_id: str, *, record_ids: Iterable[str] = ()) -> list[evidence.EvidenceFile]:

@@ -78,7 +78,7 @@ class EvidenceServicer(evidence_service_pb2_grpc.EvidenceServiceServicer):
                 publisher=alert.publisher,
                 alert_id=alert.alert_id,
                 recipient=request.recipient,
-                after_events=request.after_events,
+                after_steps=request.after_steps,
                 most_bytes=_MOST_BUNDLE_BYTES,
             )
             bundle, after, more = part.bundle, part.next_after, part.more
@@ -86,8 +86,8 @@ class EvidenceServicer(evidence_service_pb2_grpc.EvidenceServiceServicer):
             files=[
                 evidence_service_pb2.EvidenceFile(name=name, content=content) for name, content in bundle.files.items()
             ],
-            more_events=more,
-            next_after_events=after,
+            more_steps=more,
+            next_after_steps=after,
         )
         if response.ByteSize() > MAX_MESSAGE_BYTES - _REPLY_MARGIN_BYTES:
             subject = f"the answer to {query_id}" if query_id else f"alert {alert.alert_id}"

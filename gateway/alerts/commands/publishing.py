@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from gateway.alerts import codec as wire
 from gateway.alerts.commands.answer_sources import AnswerReleases, no_releases, releases_of, require_answers_may_go
@@ -29,6 +29,7 @@ from gateway.feed.service.transaction import Clock, Transaction
 from gateway.feed.tables import requests
 from gateway.feed.tables.requests import AnsweredRequest
 from gateway.trust.rules.directory import Directory, FederationNode
+from gateway.trust.rules.disclosure import undisclosable
 from gateway.trust.service.agreements import Agreements
 from gateway.v1 import alert_pb2, alert_service_pb2
 
@@ -165,10 +166,23 @@ class Publisher:
             known = self._origins[recipient] = FeedOrigin(self._federation, self._node, recipient, Channel.ALERTS)
         return known
 
-    def require_agreement(self, event: alert_pb2.AlertEvent, recipient: str, purpose: str, now: int) -> None:
-        """Step 2 for a step on an existing alert; raises as `Agreements.require` does."""
+    def apply_agreement(self, event: alert_pb2.AlertEvent, recipient: str, purpose: str, now: int) -> None:
+        """Step 2 for a step on an existing alert; raises as `Agreements.require` does.
+
+        A mandatory text whose class isn't allowed is replaced by `NOT_TOLD`. `ENDS` need no agreement.
+        """
+        allowed = self._agreements.field_classes(
+            sender=self._node, recipient=recipient, purpose=purpose, at_ms=now, message_type=wire.EVENT_TYPE
+        )
+        kind: Any = event.WhichOneof("event")
+        bare = event
+        if kind in wire.MANDATORY_TEXTS and undisclosable(event, allowed or ()):
+            bare = wire.without_text(event)
+            setattr(getattr(event, kind), wire.MANDATORY_TEXTS[kind], wire.NOT_TOLD)
+        if kind in wire.ENDS and allowed is None:
+            return
         self._agreements.require(
-            event,
+            bare,
             sender=self._node,
             recipient=recipient,
             purpose=purpose,

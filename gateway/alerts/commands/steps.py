@@ -120,7 +120,7 @@ class StepCommand(IdempotentCommand[Message]):
             purpose = wire.purpose_of(event) or row.purpose
         advance(row.life, wire.step_of(event, origin).step)
         require_valid_consent_step(tx, row, event, self._publisher.nodes)
-        self._publisher.require_agreement(event, partner, purpose, tx.now_ms)
+        self._publisher.apply_agreement(event, partner, purpose, tx.now_ms)
         tx.require_extensible(origin)
         seen = feeds.journaled_size_of(tx.conn, origin.reverse)  # all of it is projected: `row` says what is known
         return origin, self._publisher.entry(event, tx.now_ms, follows=seen)

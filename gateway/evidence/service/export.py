@@ -23,11 +23,11 @@ from gateway.trust.service.directory_versions import TrustedDirectory
 
 @dataclass(frozen=True, slots=True)
 class EvidencePart:
-    """A bundle that holds as many of an alert's later events as it has room for.
+    """A bundle that holds as many of an alert's later steps as it has room for.
 
     Attributes:
-        next_after: events up to its end, for the next part; 0 if it is the last.
-        more: events that are left.
+        next_after: steps up to its end, for the next part; 0 if it is the last.
+        more: steps that are left.
     """
 
     bundle: Bundle
@@ -44,6 +44,10 @@ class _EntryPlace:
     index: int
 
 
+_Step = dict[_EntryPlace, EvidenceEntry | None]
+"""An entry and its disposition, which a bundle never separates; None: erased."""
+
+
 def export_parts(
     database: Database,
     trust: TrustedDirectory,
@@ -56,7 +60,15 @@ def export_parts(
     """All bundles of an alert; arguments and errors as `export`."""
     after = 0
     while True:
-        part = export(database, trust, publisher=publisher, alert_id=alert_id, recipient=recipient, after_events=after)
+        part = export(
+            database,
+            trust,
+            publisher=publisher,
+            alert_id=alert_id,
+            recipient=recipient,
+            after_steps=after,
+            most_events=most_events,
+        )
         yield part.bundle
         after = part.next_after
         if not after:
@@ -70,13 +82,13 @@ def export(
     publisher: str,
     alert_id: str,
     recipient: str = "",
-    after_events: int = 0,
+    after_steps: int = 0,
     most_events: int = MAX_EVENTS,
     most_bytes: int = MAX_BUNDLE_BYTES,
 ) -> EvidencePart:
     """Makes a bundle of a recipient's copy of an alert, own or a partner's, and verifies it.
 
-    `recipient` may be empty if there is one copy. The bundle has later events from `after_events` on, as many as fit.
+    `recipient` may be empty if there is one copy. The bundle has the later steps after `after_steps`, as many as fit.
 
     Raises:
         NotFoundError: no such copy here.
@@ -90,27 +102,28 @@ def export(
         alert = _entry(conn, row.feed_id, row.first_idx)
         if alert is None:
             raise ErasedError(f"the content of alert {publisher}/{alert_id} was erased")
-        places = _later(conn, row)[after_events:]
-        later = _entries(conn, places[: min(most_events, MAX_EVENTS)])
-    bundle, count = _fitting(trust, alert, later, most_bytes)
+        left = _later(conn, row)[after_steps:]
+        steps = _read(conn, left, min(most_events, MAX_EVENTS))
+    bundle, count = _fitting(trust, alert, steps, most_bytes)
     examination = examine(bundle, directory_note=trust.note, require_receipt=False)
     if examination.evidence is None:
         last = examination.steps[-1]
         raise VerificationError(
             f"what is stored of alert {alert_id} doesn't verify: {last.detail}", step=f"{last.number} {last.name}"
         )
-    more = len(places) - count
-    return EvidencePart(bundle, after_events + count if more else 0, more)
+    more = len(left) - count
+    return EvidencePart(bundle, after_steps + count if more else 0, more)
 
 
 def _fitting(
-    trust: TrustedDirectory, alert: EvidenceEntry, later: Sequence[EvidenceEntry | None], most_bytes: int
+    trust: TrustedDirectory, alert: EvidenceEntry, steps: Sequence[_Step], most_bytes: int
 ) -> tuple[Bundle, int]:
-    """A bundle of the first events that fit, halved until they do, and their number; erased ones count."""
-    count = len(later)
+    """A bundle of the first steps that fit, halved until they do, and their number."""
+    count = len(steps)
     while True:
+        entries = sorted((place, entry) for step in steps[:count] for place, entry in step.items() if entry is not None)
         try:
-            bundle = render(EvidenceParts(trust.note, alert, tuple(filter(None, later[:count]))))
+            bundle = render(EvidenceParts(trust.note, alert, tuple(entry for _, entry in entries)))
             if sum(map(len, bundle.files.values())) <= most_bytes or count <= 1:
                 return bundle, count
         except TooLargeError:
@@ -131,32 +144,32 @@ def _copy(conn: Connection, publisher: str, alert_id: str, recipient: str) -> Al
     return copies[0]
 
 
-def _entries(conn: Connection, places: Sequence[_EntryPlace]) -> list[EvidenceEntry | None]:
-    """The first ones, as many as a bundle's bytes allow; None: erased."""
-    entries: list[EvidenceEntry | None] = []
-    size = 0
-    for place in places:
-        entry = _entry(conn, place.feed_id, place.index)
-        size += len(entry.payload) if entry is not None else 0
-        if entries and size > MAX_BUNDLE_BYTES:
+def _read(conn: Connection, steps: Sequence[Sequence[_EntryPlace]], most_events: int) -> list[_Step]:
+    """The first steps, at least one, as many as a bundle may hold."""
+    read: list[_Step] = []
+    count = size = 0
+    for places in steps:
+        step = {place: _entry(conn, place.feed_id, place.index) for place in places}
+        count += len(step)
+        size += sum(len(entry.payload) for entry in step.values() if entry is not None)
+        if read and (count > most_events or size > MAX_BUNDLE_BYTES):
             break
-        entries.append(entry)
-    return entries
+        read.append(step)
+    return read
 
 
-def _later(conn: Connection, row: AlertRow) -> list[_EntryPlace]:
-    """Later steps and dispositions of the alert in local order."""
-    events = [
-        event
-        for event, _, _ in alerts.events_of(conn, row.key.publisher, row.key.alert_id)
-        if event.key.recipient == row.key.recipient
-    ]
-    places = {_EntryPlace(event.position, event.feed_id, event.idx) for event in events}
-    for event in events:
+def _later(conn: Connection, row: AlertRow) -> list[list[_EntryPlace]]:
+    """Later steps of the alert in local order, each with its disposition; first that of the alert, if there is one."""
+    steps = []
+    for event, _, _ in alerts.events_of(conn, row.key.publisher, row.key.alert_id):
+        if event.key.recipient != row.key.recipient:
+            continue
+        is_alert = (event.feed_id, event.idx) == (row.feed_id, row.first_idx)
+        places = [] if is_alert else [_EntryPlace(event.position, event.feed_id, event.idx)]
         disposition = dispositions.find(conn, event.feed_id, event.idx)
-        if disposition is not None:
-            places.add(_place_of(conn, disposition.position))
-    return sorted(place for place in places if (place.feed_id, place.index) != (row.feed_id, row.first_idx))
+        places += [] if disposition is None else [_place_of(conn, disposition.position)]
+        steps += [places] if places else []
+    return steps
 
 
 def _place_of(conn: Connection, position: int) -> _EntryPlace:

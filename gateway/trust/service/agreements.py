@@ -89,6 +89,12 @@ class Agreements:
             prefix=prefix,
         )
 
+    def field_classes(
+        self, *, sender: str, recipient: str, purpose: str, at_ms: int, message_type: str
+    ) -> frozenset[FieldClass] | None:
+        """The classes that agreements allow; None: no agreement."""
+        return self._allowed((sender, recipient, purpose, message_type, at_ms // 1000))
+
     def unrestricted(self, *, sender: str, recipient: str, purpose: str, at_ms: int, message_type: str) -> bool:
         return self._allowed((sender, recipient, purpose, message_type, at_ms // 1000)) == EVERY_CLASS
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from gateway.alerts.codec import NOT_TOLD
 from gateway.alerts.commands.publishing import PublishCommand, Publisher, PublishResult
 from gateway.alerts.commands.steps import ExpireCommand
 from gateway.alerts.service import AlertQueries
@@ -563,3 +564,55 @@ def test_a_blocked_feed_doesnt_keep_others_from_expiring(nodes: list[PaperNode],
     assert (size(cn, blocked), size(cn, other)) == (3, 6)
     cn.writer.run(StateCommand(cn.origin(blocked), FeedState.ACTIVE, ""))
     assert _expire(cn) == 3
+
+
+def _end_agreements(*nodes: PaperNode) -> None:
+    for node in nodes:
+        node.trust.directory = replace(node.trust.directory, agreements=())
+
+
+def _last_event(node: PaperNode, alert_id: str) -> alert_pb2.AlertEvent:
+    return node.queries.get("cn", alert_id).history[-1].event
+
+
+def test_an_alert_can_be_withdrawn_after_the_agreement_has_ended(nodes: list[PaperNode]) -> None:
+    cn, hk, *_ = nodes
+    alert_id = cn.publish("hk")
+    exchange(cn, hk)
+    _end_agreements(cn, hk)
+    with pytest.raises(AgreementForbidsError):
+        cn.amend(alert_id, 2)
+    cn.step("cn", alert_id, withdrawn=alert_pb2.AlertWithdrawn(revision=1, reason="The source was wrong"))
+    exchange(cn, hk)
+    for node in (cn, hk):
+        assert node.queries.get("cn", alert_id).deliveries[0].status == alert_pb2.ALERT_STATUS_WITHDRAWN
+    assert _last_event(hk, alert_id).withdrawn.reason == NOT_TOLD
+
+
+def test_an_alert_expires_also_at_a_partner_whose_agreement_has_ended(nodes: list[PaperNode]) -> None:
+    cn, hk, *_ = nodes
+    alert_id = cn.publish("hk")
+    exchange(cn, hk)
+    _end_agreements(cn, hk)
+    cn.clock.forward(31 * DAY_MS)
+    assert cn.writer.run(ExpireCommand(publisher=cn.publisher)) == 1
+    exchange(cn, hk)
+    assert hk.queries.get("cn", alert_id).deliveries[0].status == alert_pb2.ALERT_STATUS_EXPIRED
+
+
+def test_why_an_alert_was_withdrawn_or_flagged_is_told_as_far_as_the_agreement_goes(nodes: list[PaperNode]) -> None:
+    cn, hk, *_ = nodes
+    withdrawn, flagged = cn.publish("hk"), cn.publish("hk")
+    exchange(cn, hk)
+    for node in nodes:
+        narrowed = [replace(one, field_classes=frozenset()) for one in node.trust.directory.agreements]
+        node.trust.directory = replace(node.trust.directory, agreements=tuple(narrowed))
+    cn.step("cn", withdrawn, withdrawn=alert_pb2.AlertWithdrawn(revision=1, reason="The source was wrong"))
+    no_resources = alert_pb2.FLAG_REASON_OTHER
+    hk.step("cn", flagged, flagged=alert_pb2.AlertFlagged(revision=1, reason=no_resources, explanation="Two on leave"))
+    with pytest.raises(InvalidRequestError) as refused:
+        cn.step("cn", flagged, closed=alert_pb2.AlertClosed(revision=1, outcome=1, remarks="Nothing found"))
+    assert fields(refused.value) == {"closed.remarks"}
+    exchange(cn, hk)
+    assert _last_event(hk, withdrawn).withdrawn.reason == NOT_TOLD
+    assert _last_event(cn, flagged).flagged.explanation == NOT_TOLD
