@@ -1,4 +1,4 @@
-"""Ports and link modes shared by settings and command line."""
+"""Ports, link modes and file names that several modules share."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ DEFAULT_PEER_PORT = 7443
 
 DEFAULT_LOCAL_PORT = 7444
 """Port for the authority's own systems."""
+
+STARTS_FILE = "starts"
+"""File in the data folder that marks the last start and the database's entries: a restore shows by it."""
 
 
 class LinkMode(StrEnum):

@@ -30,6 +30,7 @@ from gateway.history.projection.rebuild import rebuild_records
 from gateway.history.tables import shipments
 from gateway.node.assembly.history import retention_of
 from gateway.node.assembly.node import system_clock_ms
+from gateway.node.defaults import STARTS_FILE
 from gateway.node.directory_store import DirectoryStore, KeptVersions, pinned_anchors
 from gateway.node.projections import registry
 from gateway.node.settings import Settings
@@ -92,7 +93,7 @@ class Maintenance:
         migrate.upgrade(self.database)
         # As at a node's start: a restored database mustn't extend a feed, and a rebuild may send dispositions.
         own = own_feeds(self.trust.directory, settings.node)
-        detect_restore(self.database, settings.data_dir / "starts", own=own, now_ms=system_clock_ms())
+        detect_restore(self.database, settings.data_dir / STARTS_FILE, own=own, now_ms=system_clock_ms())
         projections = registry(
             federation=settings.federation, node=settings.node, directory=lambda: self.trust.directory
         )

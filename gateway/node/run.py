@@ -14,7 +14,7 @@ from pathlib import Path
 from gateway.logs import configure_logging
 from gateway.node.assembly.node import Node
 from gateway.node.host.environment import forget_secrets
-from gateway.node.host.file_modes import UMASK, shared_paths
+from gateway.node.host.file_modes import UMASK, path_problems
 from gateway.node.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -57,6 +57,6 @@ def run_node(settings: Settings, config: Path) -> None:
     """Configures the process and serves; `config` is the file of the settings."""
     configure_logging(settings.log_format, settings.log_level)
     os.umask(UMASK)
-    for shared in shared_paths(settings, config):
-        log.warning("group or others may %s %s; see `gateway doctor`", "change" if shared.writable else "read", shared)
+    for problem in path_problems(settings, config):
+        log.warning("%s; see `gateway doctor`", problem.what)
     asyncio.run(serve(settings))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -75,6 +78,33 @@ async def exchange(federation: Federation, clock: Clock) -> None:
             return not await skews(cn_operator) and not await skews(hk_operator)
 
         await eventually(calm, what="the end of the alarm")
+
+
+async def clock_finding(federation: Federation, name: str) -> dict[str, str]:
+    """What `gateway doctor` says of a node's clock, as a process of its own."""
+    command = (str(Path(sys.executable).with_name("gateway")), "doctor", "--json", "--config")
+    doctor = await asyncio.create_subprocess_exec(
+        *command, str(federation[name].config), stdout=asyncio.subprocess.PIPE
+    )
+    shown, _ = await doctor.communicate()
+    (clock,) = [found for found in json.loads(shown) if found["check"] == "Clock"]
+    return dict(clock)
+
+
+def test_doctor_compares_the_clock_with_partners_clocks(federation: Federation) -> None:
+    async def run() -> None:
+        assert (await clock_finding(federation, "cn"))["result"] == "unknown", "not right by its own word"
+        ahead = Clock(20 * 60 * 1000)
+        async with federation.inside("hk", clock=ahead):
+            found = await clock_finding(federation, "cn")
+            assert (found["result"], "hk 120" in found["detail"]) == ("fail", True), found
+            ahead.ahead_ms = -60 * 1000
+            found = await clock_finding(federation, "cn")
+            assert (found["result"], "s behind" in found["detail"]) == ("warn", True), found
+            ahead.ahead_ms = 0
+            assert (await clock_finding(federation, "cn"))["result"] == "ok"
+
+    federation.run(run())
 
 
 def test_clocks_within_the_tolerance_raise_no_alarm(federation: Federation) -> None:

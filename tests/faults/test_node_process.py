@@ -12,8 +12,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from gateway.node.checks import NodeChecks, Result
-from gateway.node.host.file_modes import shared_paths
+from gateway.node.checks.findings import Result
+from gateway.node.checks.node_checks import NodeChecks
+from gateway.node.host.file_modes import path_problems
 from gateway.tls.private_keys import load_private_key, private_key_pem
 from gateway.tls.secret_files import write_secret
 from tests.support.federation import Federation, eventually, with_logs
@@ -113,20 +114,43 @@ def test_what_the_node_made_is_its_users_alone(nodes: Federation) -> None:
 def test_files_that_others_may_read_or_change_are_told(nodes: Federation) -> None:
     node = nodes["cn"]
     node.config.chmod(0o600)
-    assert list(shared_paths(node.settings, node.config)) == []
-    for path, mode, result in (
-        (node.data, 0o755, Result.WARN),
-        (node.database, 0o640, Result.WARN),
-        (node.database.with_name("gateway.sqlite3-wal"), 0o604, Result.WARN),
-        (node.config, 0o660, Result.FAIL),
-        (node.config, 0o602, Result.FAIL),
+    assert list(path_problems(node.settings, node.config)) == []
+    log_key, certificate = node.settings.keys.log, node.settings.tls.certificate
+    for path, mode, result, way_out in (
+        (node.data, 0o755, Result.WARN, "go-rwx"),
+        (node.data, 0o711, Result.WARN, "go-rwx"),
+        (node.data, 0o730, Result.FAIL, "go-rwx"),
+        (node.database, 0o640, Result.FAIL, "go-rwx"),
+        (node.database.with_name("gateway.sqlite3-wal"), 0o604, Result.FAIL, "go-rwx"),
+        (node.config, 0o660, Result.FAIL, "go-rwx"),
+        (node.config, 0o602, Result.FAIL, "go-rwx"),
+        (node.config, 0o640, Result.FAIL, "go-rwx"),
+        (log_key, 0o640, Result.FAIL, "go-rwx"),
+        (node.settings.tls.ca, 0o646, Result.FAIL, "go-w"),
+        (certificate, 0o646, Result.FAIL, "go-w"),
+        (node.settings.directory.file, 0o606, Result.FAIL, "go-w"),
+        (log_key.parent, 0o777, Result.FAIL, "go-w"),
     ):
         before = path.stat().st_mode
         path.chmod(mode)
         checks = NodeChecks(node.settings, config=node.config, now=datetime.now(UTC))
         (finding,) = checks._file_modes("File permissions")
-        assert (finding.result, str(path) in finding.detail) == (result, True)
-        assert finding.way_out == f"Run `chmod go-rwx {path}`."
+        assert (finding.result, str(path) in finding.detail) == (result, True), (path, mode)
+        assert finding.way_out == f"Run `chmod {way_out} {path}`."
         path.chmod(before)
-    (finding,) = NodeChecks(node.settings, config=node.config, now=datetime.now(UTC))._file_modes("File permissions")
-    assert finding.result is Result.OK
+    certificate.chmod(0o644)  # everybody may read what isn't secret
+    log_key.parent.chmod(0o1777)  # and nobody may replace others' files in a folder like /tmp
+    assert list(path_problems(node.settings, node.config)) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_files_of_somebody_else_are_told(nodes: Federation) -> None:
+    node = nodes["cn"]
+    node.config.chmod(0o600)
+    os.chown(node.settings.tls.ca, 12345, -1)
+    (problem,) = path_problems(node.settings, node.config)
+    os.chown(node.settings.tls.ca, 0, -1)
+    assert (problem.severe, problem.what) == (
+        True,
+        f"{node.settings.tls.ca} belongs to user 12345, who may change it",
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from typing import Any
 
 import pytest
 from google.protobuf.json_format import MessageToJson
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from gateway.cli.main import app
 from gateway.rpc.listener.tls_probe import probe_tls_versions
@@ -250,11 +251,14 @@ def test_status_and_audit_say_who_did_what(cn: Cli, tmp_path: Path) -> None:
     assert "deny" in cn.run("auditor", "audit", "list", "--filter", "result = deny").stdout
 
 
-def test_doctor_beside_a_running_node_finds_the_partner_that_is_down(cn: Cli) -> None:
+def test_doctor_beside_a_running_node_finds_the_partner_that_is_down(nodes: Federation, cn: Cli) -> None:
     findings = {each["check"]: each for each in cn.json("", "doctor", code=1)}
     assert findings.pop("Partner mo")["result"] == "fail"
     assert {name: each["detail"] for name, each in findings.items() if each["result"] != "ok"} == {}
     assert "speaks TLS 1.3 alone" in findings["Partner hk"]["detail"]
+    assert findings["Clock"]["detail"].startswith("agrees with partners' clocks: hk 0.")
+    for port in ("Peer port", "Local port"):
+        assert f"process {nodes['cn'].pid}" in findings[port]["detail"]
     assert {"TLS certificate", "Directory", "Signing keys", "Clock", "Database", "Open files", "Local port"} <= set(
         findings
     )
@@ -270,8 +274,59 @@ def test_doctor_names_what_keeps_a_node_from_starting(nodes: Federation, tmp_pat
     findings = {each["check"]: each for each in json.loads(result.stdout)}
     assert "doesn't belong to the certificate" in findings["TLS certificate"]["detail"]
     assert "threshold" in findings["Directory"]["detail"]
+    for name in ("Signing keys", "Clock", "Partners"):
+        assert findings[name]["result"] == "unknown"
     assert findings["Signing keys"]["way_out"] == "See the failed checks above."
     assert (findings["Database"]["result"], findings["Peer port"]["result"]) == ("ok", "warn")
+    assert not nodes["mo"].data.exists(), "the doctor changes nothing"
+
+
+def doctor(config: Path, *options: str) -> Result:
+    return CliRunner(env={"COLUMNS": "80"}).invoke(app, ["doctor", "--config", str(config), *options])
+
+
+def test_doctor_says_what_it_could_not_check(nodes: Federation, tmp_path: Path) -> None:
+    pulled = tmp_path / "gateway.toml"
+    pulled.touch(mode=0o600)
+    text = nodes["mo"].config.read_text()
+    pulled.write_text(re.sub(r"(?m)^(\[links\.\w+\])$", r'\1\nmode = "pull"', text))
+    result = doctor(pulled, "--json")
+    assert result.exit_code == 3, result.output
+    findings = {each["check"]: each["result"] for each in json.loads(result.stdout)}
+    assert {name for name, found in findings.items() if found == "unknown"} == {"Partner cn", "Partner hk", "Clock"}
+    shown = doctor(pulled)
+    assert shown.exit_code == 3
+    _, _, below = shown.stdout.partition("Not checked")
+    assert "no partner's clock" in below
+    assert "3 checks couldn't be made." in shown.stderr
+    assert max(map(len, shown.stdout.splitlines())) <= 80
+
+
+def test_doctor_tells_who_holds_the_nodes_ports(nodes: Federation, tmp_path: Path) -> None:
+    taken = tmp_path / "gateway.toml"
+    text = nodes["mo"].config.read_text()
+    for own, other in (
+        (nodes["mo"].peer_port, nodes["hk"].peer_port),
+        (nodes["mo"].local_port, nodes["cn"].local_port),
+    ):
+        text = text.replace(f'_bind = "127.0.0.1:{own}"', f'_bind = "127.0.0.1:{other}"')
+    taken.write_text(text)
+    findings = {each["check"]: each for each in json.loads(doctor(taken, "--json").stdout)}
+    for port, holder in (("Peer port", "hk"), ("Local port", "cn")):
+        assert findings[port]["result"] == "fail"
+        assert f"gateway/{holder}, which isn't this node's" in findings[port]["detail"]
+        assert f"process {nodes[holder].pid}" in findings[port]["detail"]
+
+
+def test_doctor_makes_no_database_where_one_is_gone(nodes: Federation, tmp_path: Path) -> None:
+    moved = tmp_path / "gateway.toml"
+    data = tmp_path / "data"
+    data.mkdir(mode=0o700)
+    (data / "starts").write_text("{}")
+    moved.write_text(nodes["mo"].config.read_text().replace(str(nodes["mo"].data), str(data)))
+    findings = {each["check"]: each for each in json.loads(doctor(moved, "--json").stdout)}
+    assert (findings["Database"]["result"], "is gone" in findings["Database"]["detail"]) == ("fail", True)
+    assert [path.name for path in data.iterdir()] == ["starts"]
 
 
 def test_serve_runs_until_it_is_told_to_stop_and_says_why_it_cant_start(nodes: Federation, tmp_path: Path) -> None:

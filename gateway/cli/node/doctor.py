@@ -9,35 +9,56 @@ import typer
 from gateway.cli.connection import DEFAULT_CONFIG, ConfigOption, read_settings
 from gateway.cli.output import EXIT_FAILED, JsonOption, Output, reports_errors
 from gateway.translation.messages import gettext as _
-from gateway.translation.messages import marked
+from gateway.translation.messages import marked, ngettext
+
+EXIT_NOT_CHECKED = 3
+"""Nothing failed, but something couldn't be checked."""
 
 
 @reports_errors
 def doctor(*, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
-    """Check this node: certificates, directory, keys, clock, database, permissions, disk, open files, ports, partners.
+    """Check this node: certificates, directory, keys, database, permissions, disk, open files, ports, partners, clock.
 
-    Every check ends ok, warn (it works, look at it) or fail (it doesn't), with a way out. It may run beside the node,
-    and before its first start.
+    Every check ends ok, warn (it works, look at it), fail (it doesn't) or unknown (it couldn't be checked), with a way
+    out. The clock is compared with partners' clocks. It may run beside the node, and before its first start; it changes
+    nothing.
 
     \b
     Example:
       gateway doctor --config /etc/gateway/gateway.toml
 
     \b
-    Exit codes: 0 nothing failed, 1 something failed, 2 the settings can't be read.
+    Exit codes: 0 everything was checked and nothing failed, 1 something failed, 2 the settings can't be read,
+    3 nothing failed, but something couldn't be checked.
     """
-    from gateway.node.checks import NodeChecks, Result  # noqa: PLC0415  # imports slowly
+    from gateway.node.checks.findings import Result  # noqa: PLC0415  # imports slowly
+    from gateway.node.checks.node_checks import NodeChecks  # noqa: PLC0415  # imports slowly
 
     output = Output(as_json)
     checks = NodeChecks(read_settings(config), config=config, now=datetime.now(UTC))
     findings = list(output.track(checks.run(), _("Checking")))
+    unknown = [finding for finding in findings if finding.result is Result.UNKNOWN]
+    checked = [finding for finding in findings if finding not in unknown]
     output.table(
         _("Self-check"),
         marked("Check", "Result", "Found", "Way out"),
-        [(finding.check, finding.result, finding.detail, _(finding.way_out)) for finding in findings],
+        [(finding.check, finding.result, finding.detail, _(finding.way_out)) for finding in checked],
         data=findings,
+    )
+    if unknown and not as_json:
+        output.table(
+            _("Not checked"),
+            marked("Check", "Why", "Way out"),
+            [(finding.check, finding.detail, _(finding.way_out)) for finding in unknown],
+        )
+    output.note(
+        _("Whether partners get through to this node's peer port shows at theirs alone: `gateway doctor` there.")
     )
     failed = sum(finding.result is Result.FAIL for finding in findings)
     if failed:
         output.note(_("{failed} of {total} checks failed.", failed=failed, total=len(findings)))
         raise typer.Exit(EXIT_FAILED)
+    if unknown:
+        note = ngettext("{number} check couldn't be made.", "{number} checks couldn't be made.", len(unknown))
+        output.note(note)
+        raise typer.Exit(EXIT_NOT_CHECKED)

@@ -11,6 +11,7 @@ import grpc.aio
 
 from gateway.contract.ids import FeedOrigin
 from gateway.contract.limits import WINDOW_BATCHES
+from gateway.contract.timestamps import to_timestamp
 from gateway.contract.validation import validate
 from gateway.errors import GatewayError, InvalidRequestError, MalformedError, PermissionDeniedError, Violation
 from gateway.feed.rpc.links import MAX_ERROR_CHARS, LinkStatus
@@ -120,7 +121,8 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
 
     async def GetCheckpoint(self, request: pb.GetCheckpointRequest, context: Context) -> pb.GetCheckpointResponse:
         origin = self._party_of(request.origin)
-        return pb.GetCheckpointResponse(position=await asyncio.to_thread(self._outgoing.position, origin))
+        position = await asyncio.to_thread(self._outgoing.position, origin)
+        return pb.GetCheckpointResponse(position=position, answered_at=to_timestamp(self._clock()))
 
     async def GetConsistencyProof(
         self, request: pb.GetConsistencyProofRequest, context: Context

@@ -38,6 +38,7 @@ from gateway.node.assembly.links import Links
 from gateway.node.assembly.quotas import QuotaMonitor, quotas_of
 from gateway.node.assembly.tls import tls_sources
 from gateway.node.assembly.watchlists import Watchlists
+from gateway.node.defaults import STARTS_FILE
 from gateway.node.directory_store import DirectoryStore, KeptVersions, pinned_anchors
 from gateway.node.expiry import ExpiryMonitor, OwnKeys
 from gateway.node.health import DatabaseHealth
@@ -99,7 +100,7 @@ class Node:
         self._peer_tls, self._local_tls = tls_sources(settings, self._directory.directory, self._now)
         self.database = Database(settings.effective_database_url)
         migrate.upgrade(self.database)
-        self._marker = settings.data_dir / "starts"
+        self._marker = settings.data_dir / STARTS_FILE
         own = own_feeds(self._directory.directory(), settings.node)
         detect_restore(self.database, self._marker, own=own, now_ms=clock())
         self._quotas = quotas_of(settings.quotas)

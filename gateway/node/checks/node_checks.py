@@ -1,59 +1,45 @@
-"""Checks a node before start or while running; only creates a missing database file."""
+"""All checks of a node, in order; they change nothing."""
 
 from __future__ import annotations
 
 import asyncio
 import functools
+import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from pathlib import Path
 
 from sqlalchemy import text
+from sqlalchemy.engine import make_url
 
-from gateway.contract.ids import GatewayIdentity
+from gateway.contract.ids import Channel, FeedOrigin, GatewayIdentity
 from gateway.db.database import Database
-from gateway.errors import ConfigurationError, DirectoryError, GatewayError, UnavailableError
-from gateway.node.defaults import LinkMode
+from gateway.errors import ConfigurationError, DirectoryError, StoreUnavailableError
+from gateway.node.checks.clock import compare
+from gateway.node.checks.findings import Finding, NotCheckedError, Result, guarded
+from gateway.node.checks.ports import OwnGateway, check_port, dialled
+from gateway.node.defaults import STARTS_FILE, LinkMode
 from gateway.node.directory_store import KeptVersions, pinned_anchors
-from gateway.node.expiry import CERTIFICATE_WARNING
+from gateway.node.expiry import AGREED_WARNING, CERTIFICATE_WARNING, OwnKeys, endings
 from gateway.node.host.capacity import needed_descriptors, secure_descriptors
-from gateway.node.host.file_modes import shared_paths
+from gateway.node.host.file_modes import path_problems
 from gateway.node.settings import LinkSettings, Settings
 from gateway.node.signing_keys import passphrase_of
-from gateway.rpc.listener.health_probe import require_serving
+from gateway.rpc.listener.partner_probe import ClockReading, probe_partner
 from gateway.rpc.listener.tls_probe import probe_tls_versions
 from gateway.tls.certificates import authenticate, inspect_ca
 from gateway.tls.credentials import TlsFiles, TlsMaterial, load_material
 from gateway.trust.pki.keys import load_signing_key
 from gateway.trust.rules.directory import Directory, Validity, receipts_key_name
-from gateway.trust.service.directory_versions import CLOCK_TOLERANCE, TrustedDirectory, accept
+from gateway.trust.service.directory_versions import CLOCK_TOLERANCE, TrustedDirectory, accept, validity_warnings
 
 FREE_SPACE_WARNING_BYTES = 1 << 30
 """Bytes of free disk space below which to warn: a million alerts."""
 
 MAX_FILE_BYTES = 4 << 20
 """Largest file read here, in bytes."""
-
-
-class Result(StrEnum):
-    """Result of a check."""
-
-    OK = "ok"
-    WARN = "warn"
-    FAIL = "fail"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line of the self-check; `way_out`: what to do, empty for nothing."""
-
-    check: str
-    result: Result
-    detail: str
-    way_out: str = ""
 
 
 class NodeChecks:
@@ -64,28 +50,32 @@ class NodeChecks:
         self._settings = settings
         self._config = config
         self._now = now
+        self._started_s = time.monotonic()
+        self._readings: dict[str, ClockReading] = {}
         self._material: TlsMaterial | None = None
         self._trusted: TrustedDirectory | None = None
+        self._keys: OwnKeys | None = None
 
     def run(self) -> Iterator[Finding]:
-        """Yields findings. A check that can't be done has failed."""
+        """Yields findings. A check that can't be done says so."""
         checks: tuple[tuple[str, Callable[[str], Iterator[Finding]]], ...] = (
             ("TLS certificate", self._certificate),
             ("Own CA", self._own_ca),
             ("Directory", self._directory),
             ("Certificate in directory", self._certificate_in_directory),
             ("Signing keys", self._signing_keys),
-            ("Clock", self._clock),
+            ("Expiry", self._expiry),
             ("Database", self._database),
             ("File permissions", self._file_modes),
             ("Disk space", self._disk),
             ("Open files", self._descriptors),
-            ("Peer port", lambda name: self._own_port(name, self._settings.peer_bind)),
-            ("Local port", lambda name: self._own_port(name, self._settings.local_bind)),
+            ("Peer port", lambda name: self._port(name, self._settings.peer_bind)),
+            ("Local port", lambda name: self._port(name, self._settings.local_bind)),
             ("Partners", self._partners),
+            ("Clock", self._clock),
         )
         for name, check in checks:
-            yield from _guarded(name, check)
+            yield from guarded(name, check)
 
     def _certificate(self, name: str) -> Iterator[Finding]:
         tls = self._settings.tls
@@ -95,25 +85,30 @@ class NodeChecks:
             trust_anchors_pem=_read(tls.ca),
             now=self._now,
         )
-        yield _expiry(name, self._material.certificate.not_after, self._now, str(tls.certificate))
+        yield _lasting(name, self._material.certificate.not_after, self._now, str(tls.certificate))
 
     def _own_ca(self, name: str) -> Iterator[Finding]:
         ca = inspect_ca(_read(self._settings.tls.ca))
         if ca.not_after <= self._now:
             raise ConfigurationError(f"{self._settings.tls.ca}: ended on {ca.not_after:%Y-%m-%d}")
-        yield _expiry(name, ca.not_after, self._now, str(self._settings.tls.ca))
+        yield _lasting(name, ca.not_after, self._now, str(self._settings.tls.ca))
 
     def _directory(self, name: str) -> Iterator[Finding]:
-        settings = self._settings.directory
+        file = self._settings.directory.file
         anchors = pinned_anchors(self._settings)
         previous = KeptVersions(self._settings.data_dir).newest(anchors)
-        trusted = accept(_read(settings.file), now=self._now, previous=previous, anchors=anchors)
+        if previous is not None and not file.exists():
+            trusted = previous
+            gone = f"{file} is gone; version {trusted.version}, accepted before, is in force"
+            yield Finding(name, Result.WARN, gone, "Put the directory's file back.")
+        else:
+            trusted = accept(_read(file), now=self._now, previous=previous, anchors=anchors)
         trusted.directory.node(self._settings.node)
         self._trusted = trusted
+        if trusted.validity(self._now) is Validity.EXPIRED:
+            raise DirectoryError(validity_warnings(trusted.directory, self._now)["validity"])
         detail = f"version {trusted.version}, signed by {', '.join(trusted.signed_by)}"
-        for warning in trusted.warnings:
-            yield Finding(name, Result.WARN, warning, DirectoryError.way_out)
-        if trusted.validity(self._now) is Validity.CURRENT:
+        if trusted.validity(self._now) is Validity.CURRENT and file.exists():
             yield Finding(name, Result.OK, f"{detail}, until {trusted.directory.expires_at:%Y-%m-%d}")
 
     def _certificate_in_directory(self, name: str) -> Iterator[Finding]:
@@ -141,21 +136,38 @@ class NodeChecks:
                 raise ConfigurationError(
                     f"{path}: directory version {directory.version} doesn't list this key for {node} as valid now"
                 )
+        self._keys = OwnKeys(log_key.public_key, receipts.public_key)
         yield Finding(name, Result.OK, "both are listed in the directory and valid now")
 
+    def _expiry(self, name: str) -> Iterator[Finding]:
+        directory, _ = self._needed()
+        ending = list(endings(directory, node=self._settings.node, material=None, keys=self._keys, now=self._now))
+        for each in ending:
+            yield Finding(name, Result.WARN, each.message, "Have the next version of the directory signed.")
+        if not ending:
+            days = AGREED_WARNING.days
+            yield Finding(name, Result.OK, f"directory, agreements, keys and CAs last {days} days and more")
+
     def _clock(self, name: str) -> Iterator[Finding]:
-        seen = [("the directory was issued", self._needed()[0].issued_at)]
-        database = self._settings.data_dir / "gateway.sqlite3"
-        if database.exists():
+        seen = [("the directory was issued", self._trusted.directory.issued_at)] if self._trusted is not None else []
+        database = self._embedded()
+        if database is not None and database.exists():
             seen.append(("the database was written", datetime.fromtimestamp(database.stat().st_mtime, UTC)))
         for what, when in seen:
             if when > self._now + CLOCK_TOLERANCE:
                 raise ConfigurationError(f"{what} at {when:%Y-%m-%d %H:%M} UTC, which is later than this clock says")
-        yield Finding(
-            name, Result.OK, f"{self._now:%Y-%m-%d %H:%M:%S} UTC; compare it with a trusted clock now and then"
-        )
+        yield compare(name, self._readings)
 
     def _database(self, name: str) -> Iterator[Finding]:
+        embedded = self._embedded()
+        if embedded is not None and not embedded.exists():
+            if (self._settings.data_dir / STARTS_FILE).exists():
+                raise StoreUnavailableError(f"{embedded} is gone, though this node has run before")
+            folder = _nearest(embedded.parent)
+            if not os.access(folder, os.W_OK | os.X_OK, effective_ids=True):
+                raise ConfigurationError(f"{folder}: this user may not make the database there")
+            yield Finding(name, Result.OK, f"the first start makes {embedded}")
+            return
         database = Database(self._settings.effective_database_url)
         try:
             with database.write() as connection:
@@ -164,13 +176,17 @@ class NodeChecks:
             database.close()
         yield Finding(name, Result.OK, f"{database.dialect}, can be written")
 
+    def _embedded(self) -> Path | None:
+        """File of the embedded database; None for PostgreSQL."""
+        url = make_url(self._settings.effective_database_url)
+        return Path(url.database or "") if url.get_backend_name() == "sqlite" else None
+
     def _file_modes(self, name: str) -> Iterator[Finding]:
-        shared = list(shared_paths(self._settings, self._config))
-        for path in shared:
-            result, what = (Result.FAIL, "change") if path.writable else (Result.WARN, "read")
-            yield Finding(name, result, f"group or others may {what} {path}", f"Run `chmod go-rwx {path.path}`.")
-        if not shared:
-            yield Finding(name, Result.OK, "settings, data folder and database are this user's alone")
+        problems = list(path_problems(self._settings, self._config))
+        for problem in problems:
+            yield Finding(name, Result.FAIL if problem.severe else Result.WARN, problem.what, problem.way_out)
+        if not problems:
+            yield Finding(name, Result.OK, "secrets and data are this user's alone; nobody else may change the rest")
 
     def _disk(self, name: str) -> Iterator[Finding]:
         folder = self._settings.data_dir
@@ -186,17 +202,10 @@ class NodeChecks:
         needed = needed_descriptors(self._settings.connections)
         yield Finding(name, Result.OK, f"{needed:,} files and connections are needed and may be opened from here")
 
-    def _own_port(self, name: str, bind: str) -> Iterator[Finding]:
-        host, port = _dialled(bind)
-        try:
-            versions = probe_tls_versions(host, port)
-        except UnavailableError:
-            way_out = "Nothing to do before `gateway serve`; if it should run, see its log."
-            yield Finding(name, Result.WARN, f"nobody listens on {bind}", way_out)
-            return
-        if not versions.floor_holds:
-            raise ConfigurationError(f"{bind} accepts {_spoken(versions.tls12, versions.tls13)}; only TLS 1.3 may be")
-        yield Finding(name, Result.OK, f"{bind} speaks TLS 1.3 alone")
+    def _port(self, name: str, bind: str) -> Iterator[Finding]:
+        identity = GatewayIdentity(self._settings.federation, self._settings.node)
+        own = OwnGateway(identity, ca_pem=lambda: _read(self._settings.tls.ca), now=self._now)
+        yield check_port(name, bind, own)
 
     def _partners(self, name: str) -> Iterator[Finding]:
         directory, _ = self._needed()
@@ -205,21 +214,31 @@ class NodeChecks:
         if not partners:
             yield Finding(name, Result.WARN, "no agreement is in force with anybody", "See `gateway directory show`.")
         for partner in partners:
-            yield from _guarded(f"Partner {partner}", functools.partial(self._partner, partner))
+            yield from guarded(f"Partner {partner}", functools.partial(self._partner, partner))
 
     def _partner(self, partner: str, name: str) -> Iterator[Finding]:
         directory, material = self._needed()
         how = self._settings.links.get(partner, LinkSettings())
         if how.mode is LinkMode.PULL and not how.fetch:
-            yield Finding(name, Result.OK, "fetches from here; this node doesn't connect to it")
+            way_out = f"Run `gateway doctor` at {partner}: connections between the two start there."
+            yield Finding(name, Result.UNKNOWN, "it fetches from here; this node doesn't connect to it", way_out)
             return
         node = directory.node(partner)
         endpoint = how.endpoint or next(iter(node.endpoints), "")
         if not endpoint:
             raise DirectoryError(f"the directory gives no endpoint of {partner}, and the settings have none")
-        versions = probe_tls_versions(*_dialled(endpoint))
-        ca_pem = "".join(node.tls_ca_pems).encode()
-        asyncio.run(require_serving(endpoint, material, ca_pem=ca_pem, server_name=node.tls_server_name))
+        versions = probe_tls_versions(*dialled(endpoint))
+        probe = probe_partner(
+            endpoint,
+            material,
+            ca_pem="".join(node.tls_ca_pems).encode(),
+            server_name=node.tls_server_name,
+            feed=FeedOrigin(self._settings.federation, self._settings.node, partner, Channel.ALERTS).line,
+            clock=self._present,
+        )
+        reading = asyncio.run(probe)
+        if reading is not None:
+            self._readings[partner] = reading
         if versions.tls12:
             yield Finding(
                 name,
@@ -230,30 +249,17 @@ class NodeChecks:
         else:
             yield Finding(name, Result.OK, f"{endpoint} serves, speaks TLS 1.3 alone, and accepts this certificate")
 
+    def _present(self) -> datetime:
+        """The time now, by the clock that was given."""
+        return self._now + timedelta(seconds=time.monotonic() - self._started_s)
+
     def _needed(self) -> tuple[Directory, TlsMaterial]:
         if self._trusted is None or self._material is None:
-            raise _NotCheckedError("can't be checked before certificate and directory are right")
+            raise NotCheckedError("can't be checked before certificate and directory are right")
         return self._trusted.directory, self._material
 
 
-class _NotCheckedError(ConfigurationError):
-    """An earlier check lacks required results."""
-
-    reason = "NOT_CHECKED"
-    way_out = "See the failed checks above."
-
-
-def _guarded(name: str, check: Callable[[str], Iterator[Finding]]) -> Iterator[Finding]:
-    try:
-        yield from check(name)
-    except GatewayError as error:
-        yield Finding(name, Result.FAIL, error.message, error.way_out)
-    except OSError as error:
-        way_out = "Check the path, that it exists, and that this user may read or write there."
-        yield Finding(name, Result.FAIL, f"{error.filename or ''}: {error.strerror or error}".lstrip(": "), way_out)
-
-
-def _expiry(name: str, ends: datetime, now: datetime, path: str) -> Finding:
+def _lasting(name: str, ends: datetime, now: datetime, path: str) -> Finding:
     left: timedelta = ends - now
     detail = f"{path} is valid until {ends:%Y-%m-%d}, {left.days} more days"
     if left < CERTIFICATE_WARNING:
@@ -266,11 +272,6 @@ def _read(path: Path) -> bytes:
         return file.read(MAX_FILE_BYTES)
 
 
-def _dialled(address: str) -> tuple[str, int]:
-    host, _, port = address.rpartition(":")
-    host = host.strip("[]")
-    return {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host), int(port)  # noqa: S104  no bind
-
-
-def _spoken(tls12: bool, tls13: bool) -> str:
-    return " and ".join(name for name, spoken in (("TLS 1.2", tls12), ("TLS 1.3", tls13)) if spoken) or "no TLS"
+def _nearest(folder: Path) -> Path:
+    """The folder, or the nearest one above it that is there."""
+    return folder if folder.exists() or folder == folder.parent else _nearest(folder.parent)
