@@ -123,7 +123,22 @@ class DirectoryStore:
             alarms.set(DIRECTORY, "file", f"{self._problem}; version {self._trusted.version} stays in force")
         else:
             alarms.clear(DIRECTORY, "file")
+        self._keep(alarms)
         return changed
+
+    def _keep(self, alarms: Alarms) -> None:
+        """Keeps the version in force until that succeeds: a revocation counts at once, also on a full disk."""
+        try:
+            self._kept.add(self._trusted)
+        except OSError as error:
+            alarms.set(
+                DIRECTORY,
+                "kept",
+                f"version {self._trusted.version} of the directory can't be kept in the data folder, and a restart may "
+                f"not know it: {error.strerror}",
+            )
+        else:
+            alarms.clear(DIRECTORY, "kept")
 
     def _look(self, now: datetime) -> bool:
         """Reads the file, and verifies it if it isn't the one that was seen last."""
@@ -140,7 +155,6 @@ class DirectoryStore:
         except GatewayError as error:
             raise DirectoryError(f"directory file {self._file}: {error.message}") from error
         self._problem = ""
-        self._kept.add(self._trusted)
         log.info("directory version %d is in force", self._trusted.version)
         return True
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from gateway.node.checks.findings import Result
+from gateway.node.checks.findings import Finding, Result, guarded
 from gateway.node.checks.node_checks import NodeChecks
 from gateway.node.host.file_modes import path_problems
 from gateway.tls.private_keys import load_private_key, private_key_pem
@@ -154,3 +154,21 @@ def test_files_of_somebody_else_are_told(nodes: Federation) -> None:
         True,
         f"{node.settings.tls.ca} belongs to user 12345, who may change it",
     )
+
+
+def test_doctor_reads_the_directory_as_the_node_does(nodes: Federation) -> None:
+    node, file = nodes["cn"], nodes.folder.directory
+    started(nodes)
+
+    def found(now: datetime) -> list[Finding]:
+        checks = NodeChecks(node.settings, config=node.config, now=now)
+        return list(guarded("Directory", checks._directory))
+
+    (sound,) = found(datetime.now(UTC))
+    assert sound.result is Result.OK
+    (over,) = found(nodes.directory.grace_ends_at)
+    assert (over.result, "partners are refused" in over.detail) == (Result.FAIL, True)
+    aside = file.rename(file.with_suffix(".aside"))
+    (gone,) = found(datetime.now(UTC))
+    aside.rename(file)
+    assert (gone.result, "is gone; version 1, accepted before" in gone.detail) == (Result.WARN, True)

@@ -153,6 +153,7 @@ def test_every_alarm_is_described() -> None:
         alarms.ANSWER_WRONG,
         alarms.AUDIT_LOG,
         alarms.CAPACITY,
+        alarms.DATABASE,
         alarms.QUOTA,
     }
     assert set(first_cells(section("docs/operating.md", "## Alarms"))) == known

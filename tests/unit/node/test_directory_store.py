@@ -96,6 +96,21 @@ def test_an_alarm_lasts_as_long_as_the_file_is_wrong(data: Path) -> None:
     assert seen(FIRST) == ""
 
 
+def test_a_version_that_cant_be_kept_is_in_force_and_kept_later(data: Path) -> None:
+    store, alarms = opened(data, FIRST), Alarms(lambda: 0)
+    folder, aside = data / "directory", data / "aside"
+    folder.rename(aside)
+    folder.touch()  # no folder can be made there
+    data.with_name("directory.note").write_bytes(SECOND)
+    assert store.refresh(now=LATER, alarms=alarms)
+    assert store.trusted().version == 2
+    assert ["can't be kept" in alarm.message for alarm in alarms.list()] == [True]
+    folder.unlink()
+    aside.rename(folder)
+    store.refresh(now=LATER, alarms=alarms)
+    assert (names(data), alarms.list()) == (["000001.note", "000002.note"], [])
+
+
 def test_the_version_in_force_is_in_force_after_a_restart_beyond_its_grace(data: Path) -> None:
     opened(data, FIRST)
     over = directory().grace_ends_at + timedelta(days=1)
