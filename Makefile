@@ -14,7 +14,7 @@ CODE := gateway $(wildcard demo bench)
 # What is given to the demo, to pytest or to the benchmark: make test ARGS='-k evidence'
 ARGS ?=
 
-.PHONY: help setup demo test check lint types contract drift conformance proto catalogues readings lookalikes format migration lock bench attack fuzz clean
+.PHONY: help setup demo test check lint types contract drift conformance proto catalogues readings lookalikes format migration lock bench attack fuzz docs pictures clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -102,6 +102,12 @@ attack: setup ## Attack a node while others use it, and print how it held (bench
 fuzz: setup ## Fuzz every parser of foreign bytes, MINUTES for each; ARGS names targets (tests/fuzz)
 	@$(BIN)/python -m tests.fuzz.run --minutes $(MINUTES) $(ARGS)
 
+docs: setup ## Build the documentation site into site/, without the Internet
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict $(ARGS)
+
+pictures: setup ## Draw the tutorial's pictures again, from what its commands print
+	@$(BIN)/python scripts/pictures.py
+
 clean: ## Remove the environment and everything that was generated
-	@rm -rf $(VENV) buf demo-run dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf $(VENV) buf demo-run dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	@rm -f gateway/v1/*_pb2* gateway/translation/catalogues/*.mo

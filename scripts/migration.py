@@ -40,7 +40,7 @@ def main(message: str) -> None:
     written.write_text("".join(line for line in lines if "# ###" not in line), encoding="utf-8")
     ruff = Path(sys.executable).with_name("ruff")
     for arguments in (["format", "--quiet"], ["check", "--fix", "--quiet"], ["format", "--quiet"]):
-        subprocess.run([ruff, *arguments, written], check=True)  # noqa: S603
+        subprocess.run([ruff, *arguments, written], check=True)
 
 
 if __name__ == "__main__":

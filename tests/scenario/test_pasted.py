@@ -60,9 +60,20 @@ def test_the_readme_runs_as_it_stands(folder: Path) -> None:
     assert setup == "make setup"  # this environment is made
     assert len(commands) == 2, "two more commands lead to the first alert"
     output = paste("\n".join([*commands, *others]), folder)
-    for expected in ("acknowledged", "M-1", "identical", "CN-1", "complete", "Stopped: cn, hk, mo."):
+    for expected in ("acknowledged", "M-1", "Identical", "CN-1", "complete", "Stopped: cn, hk, mo."):
         assert expected in output, output
     assert (folder / "trial" / "case.html").stat().st_size
+
+
+def test_the_tutorial_and_the_pages_by_task_run_as_they_stand(folder: Path) -> None:
+    pages = [str(path.relative_to(ROOT)) for path in sorted((ROOT / "docs" / "how-to").glob("*.md"))]
+    assert len(pages) >= 5
+    last = "docs/how-to/renew-keys.md"  # stops the nodes
+    pages.remove(last)
+    script = "\n".join(block for page in ("docs/tutorial.md", *pages, last) for block in blocks(page))
+    output = paste(script.replace("make setup\n", "", 1), folder)
+    for expected in ("CN-2026-0118", "CSV-1", "withdrawn", "M-2", "Stopped: cn, hk, mo."):
+        assert expected in output, output
 
 
 def test_three_nodes_are_made_by_hand_as_the_page_says(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Files to try the commands with: an alert, a watchlist, a shipment."""
+"""Files to try the commands with: alerts, a watchlist, a shipment."""
 
 from __future__ import annotations
 
@@ -8,9 +8,15 @@ from pathlib import Path
 
 from gateway.files import replace_file
 
-ALERT, WATCHLIST, SHIPMENTS = "alert.json", "minerals.csv", "shipments.csv"
+ALERT, ALERTS, WATCHLIST, SHIPMENTS = "alert.json", "alerts.csv", "minerals.csv", "shipments.csv"
 
 _VALID_DAYS = 30
+
+_ALERTS = """\
+priority,typologies,containers,requested_action,legal_basis,purpose,case_reference,classification,onward_transfer,valid_until
+B,concealment,MSCU1234566,inspect,Art. 7,export_control,CSV-1,official,prohibited,{valid_until}
+C,transshipment,TEMU0000014,inform,Art. 7,export_control,CSV-1,official,prohibited,{valid_until}
+"""
 
 _LIST = """\
 id,kind,name,reason
@@ -25,8 +31,10 @@ CN-1,export,{declared},CNSZW,6CN-1,CSQU3054383,CNSZW;HKHKG,8110101000@CN,antimon
 
 def write_samples(folder: Path, now: datetime) -> None:
     """Writes the files into a folder; `now` has its zone."""
+    valid_until = (now + timedelta(days=_VALID_DAYS)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     texts = {
-        ALERT: json.dumps(_alert(now), indent=2) + "\n",
+        ALERT: json.dumps(_alert(valid_until), indent=2) + "\n",
+        ALERTS: _ALERTS.format(valid_until=valid_until),
         WATCHLIST: _LIST,
         SHIPMENTS: _RECORDS.format(declared=(now - timedelta(days=1)).isoformat(timespec="seconds")),
     }
@@ -34,8 +42,7 @@ def write_samples(folder: Path, now: datetime) -> None:
         replace_file(folder / name, text.encode())
 
 
-def _alert(now: datetime) -> dict[str, object]:
-    valid_until = (now + timedelta(days=_VALID_DAYS)).astimezone(UTC)
+def _alert(valid_until: str) -> dict[str, object]:
     return {
         "priority": "PRIORITY_A",
         "typologies": ["false_declaration"],
@@ -54,5 +61,5 @@ def _alert(now: datetime) -> dict[str, object]:
         "purpose": "export_control",
         "case_reference": "CN-2026-0117",
         "handling": {"classification": "CLASSIFICATION_RESTRICTED", "onward_transfer": "ONWARD_TRANSFER_PROHIBITED"},
-        "valid_until": valid_until.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "valid_until": valid_until,
     }
