@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
+from pathlib import Path
 
 import grpc.aio
 import pytest
@@ -45,6 +48,15 @@ async def all_say(federation: Federation, status: int) -> None:
     await eventually(same, what="the answer of the health checks")
 
 
+async def container_check(federation: Federation) -> int:
+    """Exit code of the containers' health check."""
+    config = federation["cn"].config
+    environment = {**os.environ, "GATEWAY_CONFIG": str(config), "GATEWAY_SYSTEM": "operator"}
+    command = str(Path(sys.executable).with_name("gateway")), "status", "--json"
+    check = await asyncio.create_subprocess_exec(*command, env=environment, stdout=asyncio.subprocess.DEVNULL)
+    return await check.wait()
+
+
 def test_a_removed_file_is_no_database(federation: Federation) -> None:
     federation.start("cn")
     database = federation["cn"].database
@@ -58,10 +70,12 @@ def test_a_removed_file_is_no_database(federation: Federation) -> None:
                 await risk.publish(alert(), ["hk"])
             await all_say(federation, NOT_SERVING)
             assert "DATABASE" in {alarm.code for alarm in (await operator.node.status()).alarms}
+            assert await container_check(federation) == 1
             database.with_name("elsewhere").rename(database)
             await all_say(federation, SERVING)
             await risk.publish(alert(), ["hk"])
             assert "DATABASE" not in {alarm.code for alarm in (await operator.node.status()).alarms}
+            assert await container_check(federation) == 0
 
     federation.run(run())
     assert federation["cn"].feed(f"{FEDERATION}/cn/hk/alerts").size == 2

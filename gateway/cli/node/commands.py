@@ -9,11 +9,13 @@ import typer
 
 from gateway.cli.connection import Target, connected
 from gateway.cli.files import write_output
-from gateway.cli.output import JsonOption, Output, reports_errors
+from gateway.cli.output import EXIT_FAILED, JsonOption, Output, reports_errors
 from gateway.cli.values import as_dict, shown_time
+from gateway.feed.service.alarms import DATABASE
 from gateway.translation.messages import N_, marked
 from gateway.translation.messages import gettext as _
 from gateway.v1.evidence_service_pb2 import AuditEvent
+from gateway.v1.node_service_pb2 import GetNodeStatusResponse
 
 MIB = 1024 * 1024
 
@@ -37,10 +39,15 @@ def status(target: Target, *, as_json: JsonOption = False) -> None:
       gateway status --system ops
 
     \b
-    Exit codes: 0 done, 1 refused or unreachable, 2 wrong input.
+    Exit codes: 0 done, 1 refused, unreachable, or its database is gone, 2 wrong input.
     """
     state = target.run(lambda client: client.node.status())
-    output = Output(as_json)
+    _print_status(Output(as_json), state)
+    if any(alarm.code == DATABASE for alarm in state.alarms):
+        raise typer.Exit(EXIT_FAILED)
+
+
+def _print_status(output: Output, state: GetNodeStatusResponse) -> None:
     facts = {
         N_("Node"): state.node,
         N_("Federation"): state.federation,
@@ -58,7 +65,7 @@ def status(target: Target, *, as_json: JsonOption = False) -> None:
     for usage in state.resources:
         facts[_RESOURCES.get(usage.name, usage.name)] = _("{used} of {limit}", used=usage.used, limit=usage.limit)
     output.facts(_("Node"), facts, data=as_dict(state))
-    if as_json:
+    if output.as_json:
         return
     if state.partner_usage:
         output.table(
