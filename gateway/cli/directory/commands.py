@@ -24,7 +24,7 @@ from gateway.trust.codec.directory import encode_directory
 from gateway.trust.pki.keys import Ed25519Signer, load_signing_key
 from gateway.trust.rules.directory import Directory, directory_key_name
 from gateway.trust.service.directory_drafts import differences
-from gateway.trust.service.directory_versions import accept, unsafe_reopen
+from gateway.trust.service.directory_versions import accept, reopen, unsafe_reopen
 
 
 @reports_errors
@@ -89,7 +89,9 @@ def verify(
     threshold: Annotated[
         int | None, typer.Option(help=_("Anchors that must have signed; without it all."), min=1)
     ] = None,
-    previous: Annotated[Path | None, typer.Option(help=_("The version in force, instead of anchors."))] = None,
+    previous: Annotated[
+        Path | None, typer.Option(help=_("The version in force, which the new one must follow; anchors verify it."))
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Verify a signed directory as a node would, step by step; an error names the step that fails.
@@ -102,15 +104,20 @@ def verify(
     """
     note = read_input(file)
     output = Output(as_json)
-    if previous is None and not anchor:
+    if threshold is not None and not anchor:
+        raise ConfigurationError(_("--threshold counts anchors: name them with --anchor"))
+    root = anchors_from(anchor, threshold) if anchor else None
+    if previous is None and root is None:
         trusted = unsafe_reopen(note)
         output.warning(
             _("no anchors were given: the directory is signed by the keys that it names, and nobody vouches for those")
         )
     elif previous is not None:
-        trusted = accept(note, now=now(), previous=unsafe_reopen(read_input(previous)))
+        before = read_input(previous)
+        in_force = unsafe_reopen(before) if root is None else reopen([before], anchors=root)
+        trusted = accept(note, now=now(), previous=in_force)
     else:
-        trusted = accept(note, now=now(), anchors=anchors_from(anchor or [], threshold))
+        trusted = accept(note, now=now(), anchors=root)
     for warning in trusted.warnings:
         output.warning(warning)
     output.facts(

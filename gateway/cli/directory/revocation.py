@@ -17,6 +17,7 @@ from gateway.cli.directory.drafting import DirectoryFile, OutFile, write_draft
 from gateway.cli.directory.files import open_directory, public_key_from
 from gateway.cli.files import read_input
 from gateway.cli.output import JsonOption, reports_errors
+from gateway.contract.json_document import format_time
 from gateway.errors import ConfigurationError, UnauthenticatedError
 from gateway.tls.certificates import authenticate, inspect_ca, inspect_certificate
 from gateway.translation.messages import gettext as _
@@ -93,15 +94,16 @@ def revoke(
     known = [*_cas(previous), *_among(issued or [], previous)]
     keys = list(map(public_key_from, key or []))
     found = [_named(name, known, previous, unseen=unseen) for name in certificate or []]
+    moment = (since.replace(tzinfo=UTC) if since else now()).replace(microsecond=0)
     made = make_revocation(
         previous,
         issued_at=now(),
-        since=since.replace(tzinfo=UTC) if since else now(),
+        since=moment,
         fingerprints=dict.fromkeys(each.fingerprint for each in found),
         public_keys=dict.fromkeys(keys),
     )
     revoked = [f"{each.owner}: {each.fingerprint}" for each in dict.fromkeys(found)]
-    revoked += [name for public_key in dict.fromkeys(keys) for name in _key_names(previous, public_key)]
+    revoked += [name for public_key in dict.fromkeys(keys) for name in _key_names(previous, public_key, moment)]
     write_draft(out, made, as_json, previous=previous, revoked=revoked)
 
 
@@ -152,13 +154,14 @@ def _in_file(path: Path, directory: Directory) -> KnownCertificate:
     return found
 
 
-def _key_names(directory: Directory, public_key: bytes) -> Iterator[str]:
+def _key_names(directory: Directory, public_key: bytes, since: datetime) -> Iterator[str]:
     shown = base64.b64encode(public_key).decode()
+    from_then_on = format_time(since)
     for name, node in directory.nodes.items():
         if public_key in {record.public_key for record in node.log_keys}:
-            yield _("log key of {node}: {key}", node=name, key=shown)
+            yield _("log key of {node}, from {time} on: {key}", node=name, time=from_then_on, key=shown)
         if public_key in {record.public_key for record in node.cosign_keys}:
-            yield _("receipts key of {node}: {key}", node=name, key=shown)
+            yield _("receipts key of {node}, from {time} on: {key}", node=name, time=from_then_on, key=shown)
 
 
 def _cas(directory: Directory) -> Iterator[KnownCertificate]:

@@ -119,6 +119,14 @@ def test_verify_names_the_failing_step(world: Path, tmp_path: Path) -> None:
     assert "--anchor" in refused("directory", "verify", note, "--anchor", world / "cn" / "card.json")
 
 
+def test_anchors_count_beside_a_previous_version_too(world: Path) -> None:
+    note = world / "directory.note"
+    both = ("directory", "verify", note, "--previous", note)
+    assert ok(*both, *anchors(world, "cn", "hk"))["version"] == 1
+    assert "step 2 succession" in refused(*both, *anchors(world, "mo"))
+    assert "--threshold counts anchors" in refused(*both, "--threshold", 2)
+
+
 def test_certificates_made_by_the_commands_are_believed(world: Path) -> None:
     directory = unsafe_reopen((world / "directory.note").read_bytes()).directory
     for file, uri in (("gateway.pem", "gateway/hk"), ("officers.pem", "system/hk/officers")):
@@ -201,9 +209,15 @@ def test_revoking_a_key_from_a_time_on(world: Path, tmp_path: Path) -> None:
     assert "at least one" in refused("directory", "revoke", world / "directory.note", "--out", tmp_path / "y")
     alone = ("--certificate", "cd" * 32, "--unseen", "--since", "2026-01-15T08:00:00")
     assert "--since is for keys" in refused("directory", "revoke", world / "directory.note", *alone, "--out", "y")
-    several = [part for name in ("ab", "cd") for part in ("--certificate", name * 32)] + ["--unseen", "--key", key]
+    several = [part for name in ("ab", "cd") for part in ("--certificate", name * 32)] + [
+        *("--unseen", "--key", key, "--since", "2026-01-15T08:00:00")
+    ]
     revoked = ok("directory", "revoke", world / "directory.note", *several, "--out", tmp_path / "several.json")
-    assert revoked["revoked"] == [f"unseen: {'ab' * 32}", f"unseen: {'cd' * 32}", f"log key of hk: {key}"]
+    assert revoked["revoked"] == [
+        f"unseen: {'ab' * 32}",
+        f"unseen: {'cd' * 32}",
+        f"log key of hk, from 2026-01-15T08:00:00Z on: {key}",
+    ]
     shown = ok("directory", "show", tmp_path / "several.json")["directory"]
     assert (shown["version"], shown["revoked_certificates"]) == (2, ["ab" * 32, "cd" * 32])
     assert [record["revoked_at"] is None for node in shown["nodes"].values() for record in node["log_keys"]].count(
