@@ -191,6 +191,8 @@ def test_links_lead_somewhere(page: Path) -> None:
             continue
         path, _, anchor = target.partition("#")
         file = (page.parent / path).resolve() if path else page
+        if f"- {path}\n" in text_of("mkdocs.yml") and path.startswith("reference/"):
+            continue  # made for the site, whose strict build follows it
         assert file.exists(), f"{page.name}: {target}"
         if anchor:
             assert anchor in headings(file.read_text("utf-8")), f"{page.name}: {target}"
