@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 from types import MappingProxyType
 from typing import Any, Final
 
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import DecodeError
 
 from gateway.alerts.rules import Action, AlertStatus, Side, Step
-from gateway.contract.identification.identifiers import check_identifier
+from gateway.contract.identification.doubts import alert_doubts
 from gateway.contract.ids import FeedOrigin
 from gateway.contract.timestamps import to_ms
 from gateway.errors import MalformedError
@@ -181,26 +182,7 @@ MAX_NOTICES = 200
 
 def quality_notices(content: alert_pb2.AlertContent) -> list[alert_pb2.DataQualityNotice]:
     """Notices on identifiers that published algorithms find wrong; never a reason to refuse an alert."""
-    notices: list[alert_pb2.DataQualityNotice] = []
-    for field, scheme, value in _identifiers(content):
-        notice = check_identifier(scheme, value) if len(notices) < MAX_NOTICES else None
-        if notice is not None:
-            notices.append(
-                alert_pb2.DataQualityNotice(field=field, scheme=scheme, code=notice.code, message=notice.message)
-            )
-    return notices
-
-
-def _identifiers(content: alert_pb2.AlertContent) -> Iterator[tuple[str, str, str]]:
-    subject = content.subject
-    for at, equipment in enumerate(subject.equipment):
-        yield f"subject.equipment[{at}].id", "iso6346", equipment.id
-    for at, means in enumerate(subject.means):
-        yield from _with_schemes(f"subject.means[{at}].registrations", means.registrations)
-    for at, party in enumerate(subject.parties):
-        yield from _with_schemes(f"subject.parties[{at}].identifiers", party.identifiers)
-
-
-def _with_schemes(path: str, identifiers: Iterable[Message]) -> Iterator[tuple[str, str, str]]:
-    for at, identifier in enumerate(identifiers):
-        yield f"{path}[{at}].value", getattr(identifier, "scheme"), getattr(identifier, "value")  # noqa: B009
+    return [
+        alert_pb2.DataQualityNotice(field=field, scheme=notice.scheme, code=notice.code, message=notice.message)
+        for field, notice in islice(alert_doubts(content), MAX_NOTICES)
+    ]

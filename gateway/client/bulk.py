@@ -36,11 +36,16 @@ def new_alert(content: AlertContent, recipients: Iterable[str], request_id: str 
 
 @dataclass(frozen=True, slots=True)
 class PublishOutcome:
-    """An alert's result: `published`, and durable, or `refused`, and not stored."""
+    """An alert's result: `published`, and durable, or `refused`, and not stored.
+
+    Attributes:
+        published_before: the request had been answered before this run: nothing new was published.
+    """
 
     request: PublishAlertRequest
     published: PublishAlertResponse | None = None
     refused: GatewayError | None = None
+    published_before: bool = False
 
     def result(self) -> PublishAlertResponse:
         """Raises `refused` if there is no answer."""
@@ -66,6 +71,8 @@ class _PublishMethod:
         items: Sequence[PublishAlertRequest],
         unsent: Mapping[int, GatewayError],
         response: PublishAlertsResponse | None,
+        *,
+        resent: bool,
     ) -> list[PublishOutcome]:
         given = response.results if response is not None else ()
         if len(given) != len(items) - len(unsent):
@@ -78,7 +85,8 @@ class _PublishMethod:
                 continue
             result = next(results)
             if result.WhichOneof("result") == "published":
-                outcomes.append(PublishOutcome(request, published=result.published))
+                before = result.published.published_before and not resent
+                outcomes.append(PublishOutcome(request, published=result.published, published_before=before))
             else:
                 outcomes.append(PublishOutcome(request, refused=item_error(result.refused)))
         return outcomes

@@ -41,12 +41,17 @@ class RecordedBatch:
         position: of the last recorded item; everything up to it is durable. 0 if none was recorded.
         recorded: number of recorded items, those that changed nothing included.
         refused: reason by index in `items`; nothing of a refused item is stored.
+        added, changed, unchanged: of the recorded items: new records and additions, next revisions, and equal ones.
+            The others weren't compared: they were sent twice in this run, or too much waits to be indexed.
     """
 
     items: Sequence[Item]
     position: int
     recorded: int
     refused: Mapping[int, GatewayError]
+    added: int = 0
+    changed: int = 0
+    unchanged: int = 0
 
 
 class _RecordMethod:
@@ -65,6 +70,8 @@ class _RecordMethod:
         items: Sequence[service.RecordItem],
         unsent: Mapping[int, GatewayError],
         response: service.RecordShipmentsResponse | None,
+        *,
+        resent: bool,
     ) -> list[RecordedBatch]:
         answer = response if response is not None else service.RecordShipmentsResponse()
         sent = [index for index in range(len(items)) if index not in unsent]
@@ -79,7 +86,8 @@ class _RecordMethod:
                 f"{len(answer.refused)} refused"
             )
         carried = [item.addition if item.WhichOneof("item") == "addition" else item.shipment for item in items]
-        return [RecordedBatch(carried, answer.position, answer.recorded, refused)]
+        counts = {} if resent else {"added": answer.added, "changed": answer.changed, "unchanged": answer.unchanged}
+        return [RecordedBatch(carried, answer.position, answer.recorded, refused, **counts)]
 
 
 class HistoryClient:

@@ -40,7 +40,12 @@ class StreamMethod(Protocol[RequestT_contra, OutcomeT]):
     def message(self, items: Sequence[RequestT_contra]) -> Message: ...
 
     def outcomes(
-        self, items: Sequence[RequestT_contra], unsent: Mapping[int, GatewayError], response: Any | None
+        self,
+        items: Sequence[RequestT_contra],
+        unsent: Mapping[int, GatewayError],
+        response: Any | None,
+        *,
+        resent: bool,
     ) -> list[OutcomeT]:
         """Results of a batch's items.
 
@@ -48,6 +53,7 @@ class StreamMethod(Protocol[RequestT_contra, OutcomeT]):
             items: of the batch.
             unsent: reasons by index.
             response: to the sent items; None if there are none.
+            resent: whether they were sent before in this run, so that the gateway may have had them already.
 
         Raises:
             MalformedError: the response doesn't fit the items.
@@ -62,6 +68,7 @@ class _Batch(Generic[ItemT]):
     items: list[ItemT] = field(default_factory=list)
     refused: dict[int, GatewayError] = field(default_factory=dict)
     size_bytes: int = 0
+    resent: bool = False
 
     @property
     def sent(self) -> list[ItemT]:
@@ -133,7 +140,7 @@ class WindowedStream(Generic[ItemT, OutcomeT]):
                     raise MalformedError("the gateway answered more messages than were sent")
                 batch = self._unanswered.popleft()
                 self._window.release()
-                for outcome in self._method.outcomes(batch.items, batch.refused, response):
+                for outcome in self._method.outcomes(batch.items, batch.refused, response, resent=batch.resent):
                     yield outcome
         finally:
             call.cancel()
@@ -150,12 +157,13 @@ class WindowedStream(Generic[ItemT, OutcomeT]):
         outcomes: list[OutcomeT] = []
         while self._unanswered and not self._unanswered[0].sent:
             batch = self._unanswered.popleft()
-            outcomes += self._method.outcomes(batch.items, batch.refused, None)
+            outcomes += self._method.outcomes(batch.items, batch.refused, None, resent=batch.resent)
             self._window.release()
         return outcomes
 
     async def _write(self, call: Any, resent: list[_Batch[ItemT]]) -> None:
         for batch in resent:
+            batch.resent = True
             await call.write(self._method.message(batch.sent))
         while not self._source_ended:
             next_batch = await self._take_batch()

@@ -112,7 +112,9 @@ def test_the_same_request_id_is_published_once(cn: Cli, tmp_path: Path) -> None:
     file = tmp_path / "alert.json"
     file.write_text(MessageToJson(alert(case_reference="ONCE-1")))
     command = ("alert", "publish", file, "--to", "hk", "--request-id", "01890000-0000-7000-8000-000000000001")
-    assert cn.json("publisher", *command) == cn.json("publisher", *command)
+    first, second = cn.json("publisher", *command), cn.json("publisher", *command)
+    assert second.pop("published_before")
+    assert {**second, "published_before": False} == {"published_before": False, **first}
 
 
 def test_watch_shows_changes_and_goes_on_where_it_ended(cn: Cli, hk: Cli, tmp_path: Path) -> None:
@@ -135,7 +137,8 @@ def test_real_declarations_arrive_at_the_partner_once_and_in_order(cn: Cli, hk: 
     first = done["published"]
     assert len(first) == 50
     assert done["passed_over"] == {"elsewhere": 89, "places_unknown": 0}
-    assert cn.json("publisher", *as_of)["published"] == first  # repeated: the same alerts
+    repeated = cn.json("publisher", *as_of)
+    assert (repeated["published"], repeated["published_before"]) == ([], first)  # the same alerts
     again = cn.json("publisher", *as_of, "--priority", "a")
     assert (again["published"], len(again["published_before"])) == ([], 50)
     arrived(hk, "REAL-1", 50)
@@ -159,10 +162,9 @@ def test_lines_that_arent_right_are_named_and_the_rest_goes_on(cn: Cli, hk: Cli,
     assert "Line 3: content.purpose" in told
     file.write_text("\n".join([good, good.replace("PRIORITY_A", "PRIORITY_B"), good]))
     corrected = cn.json("publisher", "alert", "publish", file, "--to", "hk")
-    assert corrected["published"][0] == result["published"][0]
-    assert (
-        len({each["alert_id"] for each in corrected["published"]} - {e["alert_id"] for e in result["published"]}) == 1
-    )
+    assert [each["line"] for each in corrected["published"]] == [2]
+    known = [(each["line"], each["alert_id"]) for each in corrected["published_before"]]
+    assert known == [(1, result["published"][0]["alert_id"]), (3, result["published"][1]["alert_id"])]
     assert len(arrived(hk, "LINES-1", 3)) == 3
 
 
@@ -173,7 +175,17 @@ def test_csv_of_alerts_and_declarations_with_a_mapping_of_ones_own(cn: Cli, hk: 
         "onward_transfer,valid_until\n"
         f"B,concealment,CSQU3054383,inspect,Art. 7,export_control,CSV-1,official,prohibited,{_in_a_month()}\n"
     )
-    assert len(cn.json("publisher", "alert", "publish", alerts, "--to", "hk")["published"]) == 1
+    (mine,) = cn.json("publisher", "alert", "publish", alerts, "--to", "hk")["published"]
+    again = cn.run("publisher", "alert", "publish", alerts, "--to", "hk")
+    assert f"Line 2: alert {mine['alert_id']}, published before" in again.stdout
+    alerts.write_text(alerts.read_text().replace("CSQU3054383", "CSQU3054384"))  # a wrong check digit
+    command = ("alert", "publish", alerts, "--to", "hk")
+    strict = cn.json("publisher", *command, "--strict", code=3)
+    assert [(each["line"], each["field"]) for each in strict["problems"]] == [(2, "subject.equipment[0].id")]
+    noticed = cn.run("publisher", *command)
+    assert "Line 2: subject.equipment[0].id: " in noticed.stderr
+    assert re.search(r"Line 2: alert 0[0-9a-f-]{35}$", noticed.stdout, re.MULTILINE)
+    assert cn.json("publisher", *command)["notices"][0]["code"] == "check_digit"
     mapping, rows = tmp_path / "ours.toml", tmp_path / "export.csv"
     columns = 'delimiter = ";"\n[columns]\ndeclaration_number = "No"\ndate = "Day"\nhs_code = "Code"\n'
     mapping.write_text(columns)
@@ -185,7 +197,7 @@ def test_csv_of_alerts_and_declarations_with_a_mapping_of_ones_own(cn: Cli, hk: 
     mapping.write_text(columns + '[constants]\ncountry_of_departure = "CN"\n')
     result = cn.json("publisher", *command, code=3)
     assert ([each["line"] for each in result["published"]], [each["line"] for each in result["problems"]]) == ([2], [3])
-    assert len(arrived(hk, "CSV-1", 2)) == 2
+    assert len(arrived(hk, "CSV-1", 3)) == 3
 
 
 @pytest.mark.parametrize(

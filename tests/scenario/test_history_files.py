@@ -92,13 +92,13 @@ def test_the_real_declarations_come_in_are_found_and_change_nothing_when_they_co
     command = ("history", "import", file, "--mapping", "shipments_import_declarations")
     first = cn.json("publisher", *command)
     assert (first["recorded"], first["shipments"], first["lines"]) == (8_481, 8_481, 8_481)
-    assert (first["refused"], first["bad"]) == ([], [])
+    assert (first["new"], first["unchanged"], first["refused"], first["bad"]) == (8_481, 0, [], [])
     last_id = file.read_text("utf-8").splitlines()[-1].partition(",")[0]
     before = indexed(cn, last_id)
     assert len(before["revisions"]) == 1
 
     second = cn.json("publisher", *command)
-    assert (second["recorded"], second["refused"]) == (8_481, [])
+    assert (second["new"], second["changed"], second["unchanged"], second["refused"]) == (0, 0, 8_481, [])
     assert second["position"] == first["position"] + 8_481
     marker = shipment("AFTER-THE-REAL-ONES")
     cn.run("publisher", "history", "import", "-", "--format", "jsonl", text=_line(marker))
@@ -146,7 +146,7 @@ def test_a_record_is_shown_with_its_revisions_events_and_what_was_added(cn: Cli,
     assert "Line 4, F-2: procedure: 'exort' isn't one of export" in imported.stderr
     indexed(cn, "F-1")
     file.write_text(CSV.replace("zinc ingots,20000", "zinc ingots,20500"))
-    cn.run("publisher", "history", "import", file, code=3)
+    assert cn.json("publisher", "history", "import", file, code=3)["changed"] == 1
     indexed(cn, "F-1", revision=2)
     events = tmp_path / "events.csv"
     events.write_text(
@@ -166,7 +166,29 @@ def test_a_record_is_shown_with_its_revisions_events_and_what_was_added(cn: Cli,
     assert [next(iter(each["item"])) for each in revisions] == ["shipment", "shipment", "addition"]
     # what was recorded can be read again, and changes nothing
     lines = "".join(json.dumps(each["item"]) + "\n" for each in revisions[1:])
-    assert cn.json("publisher", "history", "import", "-", "--format", "jsonl", text=lines)["recorded"] == 2
+    assert cn.json("publisher", "history", "import", "-", "--format", "jsonl", text=lines)["unchanged"] == 2
+
+
+def test_doubtful_identifiers_are_notices_and_errors_where_that_is_wanted(cn: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "shipments.csv"
+    file.write_text(CSV.replace("F-1", "N-1").replace("TCLU4265770", "TCLU4265771").replace("exort", "export"))
+    command = ("history", "import", file)
+    left_out = cn.json("publisher", *command, "--strict", "--dry-run", code=3)
+    assert left_out["record_id"] == "F-2"
+    strict = cn.json("publisher", *command, "--strict", code=3)
+    assert [(bad["line"], bad["record_id"], bad["problems"][0]["column"]) for bad in strict["bad"]] == [
+        (2, "N-1", "equipment[0].id")
+    ]
+    taken = cn.json("publisher", *command)
+    assert [(one["line"], one["id"], one["scheme"], one["code"]) for one in taken["notices"]] == [
+        (2, "N-1", "iso6346", "check_digit")
+    ]
+    again = cn.json("publisher", *command)  # at once: it may not be indexed yet
+    assert (taken["new"], again["new"], again["changed"], again["unchanged"]) == (1, 0, 0, 2)
+    told = cn.run("publisher", *command)
+    assert "Nothing new" in told.stdout
+    assert "1 notice on an identifier; such a line is taken all the same" in told.stderr
+    assert "Line 2, N-1: equipment[0].id: " in told.stderr
 
 
 def test_a_partner_finds_it_in_a_table_with_where_it_comes_from(cn: Cli, hk: Cli, tmp_path: Path) -> None:

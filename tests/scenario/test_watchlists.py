@@ -24,6 +24,7 @@ from gateway.v1.watchlist_pb2 import WatchlistContent
 from gateway.v1.watchlist_service_pb2 import (
     ImportEnd,
     ImportEntriesRequest,
+    ImportEntriesResponse,
     ImportOpening,
     ImportRow,
     ImportRows,
@@ -236,6 +237,10 @@ def test_a_proposal_has_no_effect_before_another_person_approves_it(
     assert cn.run("supervisor", "watchlist", "reject", proposal, "--remarks", "My own").exit_code == 0
 
     proposal = cn.json("publisher", *command)["proposal_id"]
+    again = cn.json("publisher", *command)
+    assert (again["proposal_id"], again["proposed_before"]) == (proposal, True)
+    assert "no second proposal was made" in cn.run("supervisor", *command).stderr
+    assert [each["proposal_id"] for each in cn.json("supervisor", "watchlist", "proposals")] == [proposal]
     assert hk.json("officer", "watchlist", "list", "--list", "minerals") == []
     assert cn.json("supervisor", "watchlist", "approve", proposal)["changes"] == 1
     shows(hk, 1, "--list", "minerals")
@@ -354,6 +359,26 @@ def rows_of(count: int, remarks: str = "") -> list[ImportRow]:
         )
         for number in range(count)
     ]
+
+
+def test_a_large_import_that_comes_again_is_one_proposal_unless_something_differs(nodes: Federation) -> None:
+    cn = Cli(nodes, "cn")
+
+    async def proposed(count: int) -> ImportEntriesResponse:
+        async with nodes.client("cn", "publisher") as client:
+            return await client.watchlist.import_entries("eyes", rows_of(count))
+
+    first, second, other = (nodes.run(proposed(count)) for count in (1_100, 1_100, 1_101))
+    assert (second.proposal_id, second.proposed_before) == (first.proposal_id, True)
+    assert not first.proposed_before
+    assert not other.proposed_before
+    waiting = cn.json("supervisor", "watchlist", "proposals")
+    assert [each["proposal_id"] for each in waiting] == [first.proposal_id, other.proposal_id]
+    for each in waiting:
+        cn.run("supervisor", "watchlist", "reject", each["proposal_id"], "--remarks", "A test")
+    third = nodes.run(proposed(1_100))  # a rejected one isn't proposed any more
+    assert not third.proposed_before
+    cn.run("supervisor", "watchlist", "reject", third.proposal_id, "--remarks", "A test")
 
 
 @pytest.mark.parametrize("cut", ["by its caller", "by a crash"])

@@ -283,7 +283,7 @@ class PublishCommand:
             known = requests.find(tx.conn, self._principal, [prepared.request_id for prepared in refused.values()])
             for at, prepared in refused.items():
                 if prepared.request_id in known:
-                    results[at] = repeated(known[prepared.request_id], prepared.digest, _Response)
+                    results[at] = _answered_before(known[prepared.request_id], prepared)
         return results
 
     def _remember_all(self, tx: Transaction, fresh: Sequence[PreparedAlert], responses: Sequence[_Response]) -> bool:
@@ -310,7 +310,7 @@ class PublishCommand:
             if not isinstance(prepared, PreparedAlert):
                 results.append(prepared)
             elif prepared.request_id in known:
-                results.append(repeated(known[prepared.request_id], prepared.digest, _Response))
+                results.append(_answered_before(known[prepared.request_id], prepared))
             else:
                 (response,) = _responses(tx, [prepared])
                 known[prepared.request_id] = self._answered(prepared, response)
@@ -344,6 +344,14 @@ class PublishCommand:
 
 class _SeenBeforeError(Exception):
     """Rolls back a savepoint: an id isn't new."""
+
+
+def _answered_before(before: AnsweredRequest, prepared: PreparedAlert) -> PublishResult:
+    """The first answer, marked as one, or an error when the request differs."""
+    answer = repeated(before, prepared.digest, _Response)
+    if isinstance(answer, _Response):
+        answer.published_before = True
+    return answer
 
 
 def _responses(tx: Transaction, fresh: Sequence[PreparedAlert]) -> list[_Response]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 import typer
 
 from gateway.cli.connection import Target, connected
+from gateway.cli.doubts import DoubtTally, StrictOption
 from gateway.cli.output import EXIT_FAILED, JsonOption, Output, error_facts, reports_errors
 from gateway.cli.tables import DelimiterOption, EncodingOption, dialect_of, guess_noted, opened
 from gateway.cli.values import (
@@ -27,6 +28,7 @@ from gateway.cli.values import (
     value_of,
 )
 from gateway.contract.enum_words import choices
+from gateway.contract.identification.doubts import alert_doubts
 from gateway.errors import ConfigurationError, GatewayError, RequestIdReusedError
 from gateway.formats.alerts.alert_lines import AlertLine, RequestIds, line_of, read_json_lines
 from gateway.formats.alerts.csv_alerts import read_alert_csv
@@ -75,27 +77,36 @@ class PublishTally:
     """Results of a file's lines."""
 
     published: list[dict[str, object]] = field(default_factory=list)
-    known: list[int] = field(default_factory=list)
+    known: list[dict[str, object]] = field(default_factory=list)
     refused: list[tuple[int, GatewayError]] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     waiting: deque[int] = field(default_factory=deque)
+    doubts: DoubtTally = field(default_factory=DoubtTally)
 
-    def alerts(self, lines: Lines, to: list[str]) -> Iterator[PublishAlertRequest]:
-        """Requests for the lines that can be read; the others are noted."""
-        ids = RequestIds(to)
+    def take(self, lines: Lines) -> Iterator[AlertLine]:
+        """Lines that can be used; the others are noted."""
         for line in lines:
             if isinstance(line, Problem):
                 self.problems.append(line)
-            else:
-                self.waiting.append(line.line)
-                request_id = ids.next(line.source)
-                yield PublishAlertRequest(request_id=request_id, recipients=to, content=line.content)
+                continue
+            errors = self.doubts.note(line.line, alert_doubts(line.content))
+            self.problems += [Problem(notice.line, notice.field, notice.reason) for notice in errors]
+            if not errors:
+                yield line
+
+    def alerts(self, lines: Lines, to: list[str]) -> Iterator[PublishAlertRequest]:
+        """Requests for the lines that can be used; the others are noted."""
+        ids = RequestIds(to)
+        for line in self.take(lines):
+            self.waiting.append(line.line)
+            yield PublishAlertRequest(request_id=ids.next(line.source), recipients=to, content=line.content)
 
     def note(self, outcome: PublishOutcome) -> None:
         """Takes the next result, in the order of requests."""
         line = self.waiting.popleft()
-        if isinstance(outcome.refused, RequestIdReusedError):
-            self.known.append(line)
+        if isinstance(outcome.refused, RequestIdReusedError) or outcome.published_before:
+            alert_id = outcome.published.alert_id if outcome.published else ""
+            self.known.append({"line": line, "alert_id": alert_id})
         elif outcome.refused is not None:
             self.refused.append((line, outcome.refused))
         else:
@@ -149,6 +160,7 @@ def publish(
     *,
     to: ToOption,
     file_format: FormatOption = None,
+    strict: StrictOption = False,
     request_id: RequestIdOption = None,
     dry_run: DryRunOption = False,
     encoding: EncodingOption = "",
@@ -176,7 +188,8 @@ def publish(
     declarations  customs declarations; those of controlled goods become alerts
 
     Lines that can't be read or are refused are listed with number and reason; all others are published. Repeating a
-    command, also with a corrected file, publishes nothing twice: a line's request id comes from its content.
+    command, also with a corrected file, publishes nothing twice: a line's request id comes from its content. Each
+    line's alert is printed with its id, and notices on doubtful identifiers; with --strict these are errors.
 
     \b
     Examples:
@@ -189,7 +202,10 @@ def publish(
     """
     nodes, output, kind = recipients(to), Output(as_json), _format(file, file_format)
     if kind is AlertFormat.JSON and not dry_run:
-        return _publish_one(target, output, read_message(file, AlertContent), nodes, request_id)
+        content = read_message(file, AlertContent)
+        if errors := DoubtTally(strict).note(1, alert_doubts(content)):
+            raise ConfigurationError("; ".join(notice.reason for notice in errors))
+        return _publish_one(target, output, content, nodes, request_id)
     if request_id and kind is not AlertFormat.JSON:
         raise ConfigurationError(_("--request-id is for one alert; lines of a file have their own"))
     dialect = dialect_of(encoding, delimiter, is_table=kind in (AlertFormat.CSV, AlertFormat.DECLARATIONS))
@@ -205,7 +221,11 @@ def publish(
             rows = _declarations(stream, file, dialect, terms, mapping=mapping)
             screened = ScreenedRows()
             lines = declaration_alerts(rows, rules, terms, as_of=day, screened=screened)
-        tally = _print(output, lines) if dry_run else _publish_lines(target, output, lines, nodes)
+        tally = PublishTally(doubts=DoubtTally(strict))
+        if dry_run:
+            _print(output, tally, lines)
+        else:
+            _publish_lines(target, output, tally, lines, nodes)
     _report(output, tally, screened, dry_run=dry_run)
 
 
@@ -250,9 +270,7 @@ def _publish_one(
     output.facts(_("Published"), facts, data=as_dict(response))
 
 
-def _publish_lines(target: Target, output: Output, lines: Lines, nodes: list[str]) -> PublishTally:
-    tally = PublishTally()
-
+def _publish_lines(target: Target, output: Output, tally: PublishTally, lines: Lines, nodes: list[str]) -> None:
     async def work(client: GatewayClient) -> None:
         with output.progress(_("Publishing")) as advance:
             async with aclosing(client.publish_many(tally.alerts(lines, nodes))) as outcomes:
@@ -261,18 +279,12 @@ def _publish_lines(target: Target, output: Output, lines: Lines, nodes: list[str
                     advance(1)
 
     target.run(work)
-    return tally
 
 
-def _print(output: Output, lines: Lines) -> PublishTally:
-    tally = PublishTally()
-    for line in lines:
-        if isinstance(line, Problem):
-            tally.problems.append(line)
-        else:
-            output.json_line({"line": line.line, "content": as_dict(line.content)})
-            tally.published.append({"line": line.line})
-    return tally
+def _print(output: Output, tally: PublishTally, lines: Lines) -> None:
+    for line in tally.take(lines):
+        output.json_line({"line": line.line, "content": as_dict(line.content)})
+        tally.published.append({"line": line.line})
 
 
 def _report(output: Output, tally: PublishTally, screened: ScreenedRows | None, *, dry_run: bool) -> None:
@@ -291,11 +303,14 @@ def _report(output: Output, tally: PublishTally, screened: ScreenedRows | None, 
             "published_before": tally.known,
             "refused": refused,
             "problems": tally.problems,
+            "notices": tally.doubts.notices,
         }
         if screened is not None:
             facts[N_("Controlled codes, but from elsewhere")] = screened.elsewhere
             data["passed_over"] = asdict(screened)
         output.facts(_("Published"), facts, data=data)
+        _print_ids(output, tally)
+    tally.doubts.print(output)
     if screened is not None and screened.places_unknown:
         output.note(
             ngettext(
@@ -314,6 +329,18 @@ def _report(output: Output, tally: PublishTally, screened: ScreenedRows | None, 
             output.note(_("and {count} more; --json has them all", count=len(rows) - len(shown)))
     if rows:
         raise typer.Exit(EXIT_INCOMPLETE if tally.published or tally.known or tally.problems else EXIT_FAILED)
+
+
+def _print_ids(output: Output, tally: PublishTally) -> None:
+    """Prints the alert of each line for people."""
+    for alert in tally.published[:MAX_PROBLEMS_SHOWN]:
+        output.line(_("Line {line}: alert {alert_id}", **alert))
+    for alert in tally.known[:MAX_PROBLEMS_SHOWN]:
+        if alert["alert_id"]:
+            output.line(_("Line {line}: alert {alert_id}, published before", **alert))
+    left = max(0, len(tally.published) - MAX_PROBLEMS_SHOWN) + max(0, len(tally.known) - MAX_PROBLEMS_SHOWN)
+    if left:
+        output.note(_("and {count} more; --json has them all", count=left))
 
 
 def _format(file: Path, given: AlertFormat | None) -> AlertFormat:

@@ -14,15 +14,17 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 import typer
 
 from gateway.cli.connection import Target, connected
+from gateway.cli.doubts import DoubtTally, StrictOption
 from gateway.cli.output import EXIT_FAILED, JsonOption, Output, error_facts, reports_errors
 from gateway.cli.tables import DelimiterOption, EncodingOption, dialect_of, guess_noted, opened
 from gateway.cli.values import as_dict
+from gateway.contract.identification.doubts import shipment_doubts
 from gateway.contract.messages import RecordedItem
 from gateway.errors import ConfigurationError, GatewayError, InvalidRequestError
 from gateway.formats.shipments.columns import SHIPMENT_MAPPINGS
 from gateway.formats.shipments.csv_files import read_csv
 from gateway.formats.shipments.json_lines import read_json_lines
-from gateway.formats.shipments.rows import BadRecord, Row
+from gateway.formats.shipments.rows import BadRecord, ItemRow, Row
 from gateway.formats.tables.layout import Problem
 from gateway.formats.tables.mapping import TableMapping
 from gateway.translation.messages import N_
@@ -59,9 +61,17 @@ class RecordTally:
     additions: int = 0
     position: int = 0
     lines_read: int = 0
+    added: int = 0
+    changed: int = 0
+    unchanged: int = 0
     bad: list[BadRecord] = field(default_factory=list)
     refused: list[tuple[int, str, GatewayError]] = field(default_factory=list)
     waiting: deque[int] = field(default_factory=deque)
+    doubts: DoubtTally = field(default_factory=DoubtTally)
+
+    @property
+    def not_compared(self) -> int:
+        return self.recorded - self.added - self.changed - self.unchanged
 
     def take(self, rows: Iterator[Row]) -> Iterator[RecordedItem]:
         """Items that can be recorded; what can't be read is noted."""
@@ -69,15 +79,29 @@ class RecordTally:
             if isinstance(row, BadRecord):
                 self.bad.append(row)
                 continue
+            if self._left_out(row):
+                continue
             self.lines_read += row.lines
             self.shipments += isinstance(row.item, Shipment)
             self.additions += not isinstance(row.item, Shipment)
             self.waiting.append(row.line)
             yield row.item
 
+    def _left_out(self, row: ItemRow) -> bool:
+        """Notes a record's doubtful identifiers; whether these are errors."""
+        doubts = shipment_doubts(row.item) if isinstance(row.item, Shipment) else ()
+        errors = self.doubts.note(row.line, doubts, id=row.item.record_id)
+        if errors:
+            problems = tuple(Problem(notice.line, notice.field, notice.reason) for notice in errors)
+            self.bad.append(BadRecord(row.line, row.item.record_id, row.lines, problems))
+        return bool(errors)
+
     def note(self, outcome: RecordedBatch) -> None:
         """Takes the next result, in the order of items."""
         self.recorded += outcome.recorded
+        self.added += outcome.added
+        self.changed += outcome.changed
+        self.unchanged += outcome.unchanged
         self.position = max(self.position, outcome.position)
         for index, item in enumerate(outcome.items):
             line = self.waiting.popleft()
@@ -119,6 +143,7 @@ def import_(
     mapping: MappingOption = "",
     encoding: EncodingOption = "",
     delimiter: DelimiterOption = "",
+    strict: StrictOption = False,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -129,7 +154,8 @@ def import_(
            --mapping reads others. Lines that follow each other with one record id are one shipment.
     jsonl  one Shipment or ShipmentAddition of the contract a line, in protobuf's JSON form
 
-    A known record id is recorded as its next revision; equal content changes nothing, so a file can be imported again.
+    A known record id is recorded as its next revision; equal content changes nothing and is counted as unchanged, so a
+    file can be imported again. Doubtful identifiers are notices; with --strict they are errors.
     A record with an unreadable line, or a refused one, is left out whole and listed with line, column and reason. New
     records are searchable some seconds later.
 
@@ -150,7 +176,7 @@ def import_(
             if kind is ShipmentFormat.CSV
             else read_json_lines(stream)
         )
-        tally = RecordTally()
+        tally = RecordTally(doubts=DoubtTally(strict))
         if dry_run:
             for item in tally.take(rows):
                 output.json_line(as_dict(item))
@@ -205,7 +231,9 @@ def _report(output: Output, tally: RecordTally, *, dry_run: bool) -> None:
     left_out = len(tally.bad) + len(tally.refused)
     if not dry_run:
         facts = {
-            N_("Recorded"): tally.recorded,
+            N_("New"): tally.added,
+            N_("Changed"): tally.changed,
+            N_("Unchanged"): tally.unchanged,
             N_("Shipments"): tally.shipments,
             N_("Additions of events"): tally.additions,
             N_("Lines"): tally.lines_read,
@@ -213,8 +241,14 @@ def _report(output: Output, tally: RecordTally, *, dry_run: bool) -> None:
             N_("Can't be read"): len(tally.bad),
             N_("Position"): tally.position or None,
         }
+        if tally.not_compared:
+            facts[N_("Recorded, not compared with earlier ones")] = tally.not_compared
         data = {
             "recorded": tally.recorded,
+            "new": tally.added,
+            "changed": tally.changed,
+            "unchanged": tally.unchanged,
+            "not_compared": tally.not_compared,
             "shipments": tally.shipments,
             "additions": tally.additions,
             "lines": tally.lines_read,
@@ -223,10 +257,10 @@ def _report(output: Output, tally: RecordTally, *, dry_run: bool) -> None:
                 {"line": line, "record_id": record_id, **error_facts(error)} for line, record_id, error in tally.refused
             ],
             "bad": [_bad(record) for record in tally.bad],
+            "notices": tally.doubts.notices,
         }
-        output.facts(_("Recorded") if tally.recorded or not left_out else _("Nothing recorded"), facts, data=data)
-        if tally.recorded:
-            output.note(_("Unchanged records are counted too; they have no effect."))
+        output.facts(_title(tally, left_out), facts, data=data)
+    tally.doubts.print(output)
     for line, record_id, reason in problems[:MAX_PROBLEMS_SHOWN]:
         output.note(_("Line {place}: {reason}", place=f"{line}, {record_id}" if record_id else line, reason=reason))
     if len(problems) > MAX_PROBLEMS_SHOWN:
@@ -234,6 +268,12 @@ def _report(output: Output, tally: RecordTally, *, dry_run: bool) -> None:
     if left_out:
         taken = tally.shipments + tally.additions if dry_run else tally.recorded
         raise typer.Exit(EXIT_INCOMPLETE if taken else EXIT_FAILED)
+
+
+def _title(tally: RecordTally, left_out: int) -> str:
+    if tally.recorded and tally.unchanged == tally.recorded:
+        return _("Nothing new")
+    return _("Recorded") if tally.recorded or not left_out else _("Nothing recorded")
 
 
 def _bad(record: BadRecord) -> dict[str, object]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli.connection import Target, connected
+from gateway.cli.doubts import DoubtTally, StrictOption
 from gateway.cli.output import EXIT_FAILED, JsonOption, Output, reports_errors
 from gateway.cli.tables import DelimiterOption, EncodingOption, dialect_of, guess_noted
 from gateway.cli.values import as_dict, recipients, value_of
@@ -106,6 +107,7 @@ def import_(
     prune: PruneOption = False,
     reason: ReasonOption = "",
     note: NoteOption = "",
+    strict: StrictOption = False,
     dry_run: DryRunOption = False,
     releasable_to: ReleasableOption = None,
     legal_basis: LegalBasisOption = "",
@@ -128,8 +130,9 @@ def import_(
 
     Rows that can't be read or are refused are listed; all others are imported. Entries that the file no longer has stay
     unless --prune withdraws them, which needs a file without bad rows. What ofac and un-xml say in words that have no
-    known meaning stays in the remarks, is counted, and is listed where it has a number. With four eyes an import is one
-    proposal.
+    known meaning stays in the remarks, is counted, and is listed where it has a number. Doubtful identifiers are
+    notices; with --strict they are errors. With four eyes an import is one proposal; the same import again, before it
+    is decided, makes no second one.
 
     \b
     Examples:
@@ -152,9 +155,10 @@ def import_(
         guess_noted(output, dialect),
     ):
         if dry_run:
-            _print(output, source, options)
+            _print(output, source, options, strict=strict)
         else:
-            _import(target, output, source, options, note=note or source.file.name, prune_reason=reason)
+            about = note or source.file.name
+            _import(target, output, source, options, note=about, prune_reason=reason, strict=strict)
 
 
 def _format(file: Path, given: ImportFormat | None, legal_basis: str) -> ImportFormat:
@@ -180,8 +184,8 @@ def _values(
     )
 
 
-def _print(output: Output, source: ListSource, options: ListOptions) -> None:
-    reading = ImportTally()
+def _print(output: Output, source: ListSource, options: ListOptions, *, strict: bool) -> None:
+    reading = ImportTally(doubts=DoubtTally(strict))
     for row in reading.take(source.rows(options)):
         output.json_line(as_dict(WatchlistEntry(list=options.list, id=row.id, content=row.content)))
     print_not_understood(output, reading)
@@ -190,10 +194,17 @@ def _print(output: Output, source: ListSource, options: ListOptions) -> None:
 
 
 def _import(
-    target: Target, output: Output, source: ListSource, options: ListOptions, *, note: str, prune_reason: str
+    target: Target,
+    output: Output,
+    source: ListSource,
+    options: ListOptions,
+    *,
+    note: str,
+    prune_reason: str,
+    strict: bool,
 ) -> None:
-    held_back = _held_back(output, source, options) if prune_reason else ""
-    reading = ImportTally()
+    held_back = _held_back(output, source, options, strict=strict) if prune_reason else ""
+    reading = ImportTally(doubts=DoubtTally(strict))
     rows = reading.take(source.rows(options))  # before the gateway is asked: a header may be wrong
 
     async def work(client: GatewayClient) -> ImportEntriesResponse:
@@ -207,9 +218,9 @@ def _import(
     _report(output, options.list, reading, response, held_back)
 
 
-def _held_back(output: Output, source: ListSource, options: ListOptions) -> str:
+def _held_back(output: Output, source: ListSource, options: ListOptions, *, strict: bool) -> str:
     """Why nothing may be withdrawn; reads the whole file first."""
-    survey = ImportTally()
+    survey = ImportTally(doubts=DoubtTally(strict))
     with output.progress(_("Reading"), source.size_bytes) as advance:
         for _row in _followed(source, survey.take(source.rows(options)), advance):
             pass
@@ -258,13 +269,19 @@ def _report(output: Output, name: str, reading: ImportTally, response: ImportEnt
         "skipped": reading.skipped,
         "not_understood": reading.not_understood,
         "not_pruned": held_back,
+        "proposed_before": response.proposed_before,
+        "notices": reading.doubts.notices,
     }
     took = response.added + response.changed + response.unchanged
-    if response.proposal_id:
+    if response.proposed_before:
+        title = _("Proposed before")
+    elif response.proposal_id:
         title = _("Proposed")
     else:
         title = _("Imported") if took or not (reading.bad or response.refused) else _("Nothing imported")
     output.facts(title, facts, data=data)
+    if response.proposed_before:
+        output.note(_("The same changes wait for a decision already; no second proposal was made."))
     if response.proposal_id:
         output.note(
             _(
@@ -292,6 +309,7 @@ def _print_problems(output: Output, reading: ImportTally, response: ImportEntrie
     rows = [(row.line, row.id, row.reason) for row in reading.bad]
     rows += [(row.line, row.id, row.error.message) for row in response.refused]
     rows.sort(key=lambda row: row[0])
+    reading.doubts.print(output)
     for line, entry_id, reason in rows[:MAX_PROBLEMS_SHOWN]:
         output.note(_("Line {place}: {reason}", place=f"{line}, {entry_id}" if entry_id else line, reason=reason))
     left = len(rows) - MAX_PROBLEMS_SHOWN

@@ -6,7 +6,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from gateway.cli.doubts import DoubtTally
 from gateway.cli.output import Output
+from gateway.contract.identification.doubts import entry_doubts
 from gateway.formats.lists.rows import BadRow, ListRow, Row, SkippedRow
 from gateway.translation.messages import gettext as _
 from gateway.translation.messages import ngettext
@@ -40,6 +42,7 @@ class ImportTally:
     bad: list[BadRow] = field(default_factory=list)
     skipped: list[SkippedRow] = field(default_factory=list)
     not_understood: list[NotUnderstood] = field(default_factory=list)
+    doubts: DoubtTally = field(default_factory=DoubtTally)
 
     def take(self, rows: Iterator[Row]) -> Iterator[ListRow]:
         """Rows that can be used; the others are noted."""
@@ -48,6 +51,8 @@ class ImportTally:
                 self.bad.append(row)
             elif isinstance(row, SkippedRow):
                 self.skipped.append(row)
+            elif errors := self.doubts.note(row.line, entry_doubts(row.content), id=row.id):
+                self.bad += [BadRow(row.line, row.id, notice.field, notice.reason) for notice in errors]
             else:
                 self.rows += 1
                 self.not_understood += (NotUnderstood(row.line, row.id, text) for text in row.not_understood)

@@ -15,6 +15,7 @@ from gateway.contract.validation import validate
 from gateway.db.database import Database
 from gateway.errors import InvalidRequestError, NotFoundError, Violation
 from gateway.feed.rpc.writer_client import WriterClient, in_order
+from gateway.history.commands.comparison import PendingItems, RecordAndCompareCommand, RecordedCounts
 from gateway.history.commands.legal_holds import PlaceHoldCommand, ReleaseHoldCommand
 from gateway.history.commands.record import RecordCommand
 from gateway.history.rpc.fanout import HistoryFanout
@@ -62,6 +63,7 @@ class HistoryServicer(history_service_pb2_grpc.HistoryServiceServicer):
         self._new_id = new_id
         self._writer = writer
         self._checks = checks
+        self._pending = PendingItems()
 
     async def RecordShipments(
         self, request_iterator: AsyncIterator[pb.RecordShipmentsRequest], context: Context
@@ -79,7 +81,7 @@ class HistoryServicer(history_service_pb2_grpc.HistoryServiceServicer):
             good, bad = checked
             call.record(counts={"recorded": len(good), "refused": len(bad)})
             command = RecordCommand(self._origin, good, call.principal.name)
-            durable = self._writer.submit(command) if good else None
+            durable = self._writer.submit(RecordAndCompareCommand(command, self._pending)) if good else None
             return self._answer(durable, len(good), bad)
 
         checked = in_order(request_iterator, begin_check, depth=CHECKS_AHEAD)
@@ -90,8 +92,8 @@ class HistoryServicer(history_service_pb2_grpc.HistoryServiceServicer):
     async def _answer(
         durable: asyncio.Future[Any] | None, recorded: int, refused: list[pb.RefusedItem]
     ) -> pb.RecordShipmentsResponse:
-        position = 0 if durable is None else await durable
-        return pb.RecordShipmentsResponse(position=position, recorded=recorded, refused=refused)
+        counts = RecordedCounts(0) if durable is None else await durable
+        return pb.RecordShipmentsResponse(recorded=recorded, refused=refused, **counts._asdict())
 
     async def SearchShipments(
         self, request: pb.SearchShipmentsRequest, context: Context

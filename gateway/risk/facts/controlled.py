@@ -8,7 +8,7 @@ from datetime import date
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.risk.announcements import Restriction
-from gateway.risk.controlled_goods import ControlledGoodMatch, ControlledGoods, MatchBasis
+from gateway.risk.controlled_goods import LIST_TERRITORY, ControlledGoodMatch, ControlledGoods, MatchBasis
 from gateway.risk.validity import Confidence, ControlStatus
 from gateway.v1 import shipment_pb2, trace_pb2
 
@@ -94,7 +94,10 @@ class Controls:
 
     def _matches(self, item: shipment_pb2.ShipmentGoods, on: date) -> list[ControlledGoodMatch]:
         matches: list[ControlledGoodMatch] = []
+        finer = [code.code for code in item.codes if code.territory == LIST_TERRITORY]
         for code in item.codes:
+            if any(one != code.code and one.startswith(code.code) for one in finer):
+                continue  # the subheading of a national code would meet its neighbours too
             digits = code.code[: len(code.code) // 2 * 2][:12]  # some tariffs have an odd number of digits
             if len(digits) >= 6:
                 matches += self.goods.match(digits, on, territory=code.territory)

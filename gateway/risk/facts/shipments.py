@@ -5,7 +5,6 @@ Sequences go across records: a container that leaves one territory sealed should
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -13,17 +12,17 @@ from math import isnan
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from gateway.contract.identification.identifiers import Notice, NoticeCode, Scheme, check_identifier, compact
+from gateway.contract.identification.doubts import shipment_doubts
+from gateway.contract.identification.identifiers import Scheme, compact
 from gateway.risk.facts.controlled import Controls
 from gateway.risk.facts.goods import moment, word
 from gateway.risk.facts.kinds import Case
 from gateway.risk.facts.substances import NOT_KNOWN
-from gateway.v1 import goods_pb2, shipment_pb2
+from gateway.v1 import shipment_pb2
 
 PERSONS = frozenset({Scheme.CN_RESIDENT_ID, Scheme.HK_ID, Scheme.MO_RESIDENT_ID})
 """Schemes of persons, whose values a hit doesn't repeat."""
 
-_AIR_WAYBILL = re.compile(r"[0-9]{3}[- ]?[0-9]{8}")
 _EVENT = "SHIPMENT_EVENT_KIND_"
 _SOURCE = "MASS_SOURCE_"
 
@@ -62,41 +61,15 @@ def route_cases(shipment: shipment_pb2.Shipment, controls: Controls, *, leg: int
 
 def identifier_cases(shipment: shipment_pb2.Shipment, *, leg: int = 0) -> Iterator[Case]:
     """A case for each identifier that breaks its scheme's rules."""
-    for path, notice in _doubts(shipment):
+    for path, notice in shipment_doubts(shipment):
         facts = {
-            "doubt.path": path,
+            "doubt.path": path.removesuffix(".value"),
             "doubt.scheme": notice.scheme,
             "doubt.value": "" if notice.scheme in PERSONS else notice.value,
             "doubt.code": notice.code.value,
             "doubt.message": notice.message,
         }
         yield Case("identifier", facts, (leg,))
-
-
-def _doubts(shipment: shipment_pb2.Shipment) -> Iterator[tuple[str, Notice]]:
-    for index, equipment in enumerate(shipment.equipment):
-        notice = check_identifier(Scheme.CONTAINER, equipment.id)
-        if notice and notice.code is not NoticeCode.FORMAT:  # other equipment has other formats
-            yield f"equipment[{index}].id", notice
-    for index, means in enumerate(shipment.means):
-        for at, registration in enumerate(means.registrations):
-            if notice := check_identifier(registration.scheme, registration.value):
-                yield f"means[{index}].registrations[{at}]", notice
-    for index, party in enumerate(shipment.parties):
-        for at, identifier in enumerate(party.identifiers):
-            if notice := check_identifier(identifier.scheme, identifier.value):
-                yield f"parties[{index}].identifiers[{at}]", notice
-    if any(means.mode == goods_pb2.TRANSPORT_MODE_AIR for means in shipment.means):
-        yield from _air_waybills(shipment)
-
-
-def _air_waybills(shipment: shipment_pb2.Shipment) -> Iterator[tuple[str, Notice]]:
-    for index, reference in enumerate(shipment.references):
-        document = reference.kind == goods_pb2.SHIPMENT_REFERENCE_KIND_TRANSPORT_DOCUMENT
-        if document and _AIR_WAYBILL.fullmatch(reference.value):
-            notice = check_identifier(Scheme.AIR_WAYBILL, reference.value)
-            if notice:
-                yield f"references[{index}]", notice
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from gateway.watchlists.codec import events as wire
 from gateway.watchlists.codec.events import ListKey
 from gateway.watchlists.commands.entry_sources import read_sources, source_violations
 from gateway.watchlists.commands.proposals import BY_ITSELF, Lists, append_parts, ended, require_known_or_few_lists
+from gateway.watchlists.commands.same_proposal import drop_proposal, is_waiting
 from gateway.watchlists.rules.policies import ProposalState
 from gateway.watchlists.tables import lists as watchlists
 from gateway.watchlists.tables import proposals as proposal_rows
@@ -198,16 +199,21 @@ class EndRowsCommand:
 
 
 class FinishImportCommand:
-    """Appends pending changes and completes the proposal."""
+    """Appends pending changes and completes the proposal, unless `same` already proposes them."""
 
     weight = 1
 
-    def __init__(self, importing: Import) -> None:
+    def __init__(self, importing: Import, same: str = "") -> None:
         self._import = importing
+        self._same = same
 
     def execute(self, tx: Transaction) -> _Pb.ImportEntriesResponse:
         importing = self._import
-        _append(tx, importing, list(wire.updates(importing.pending)), complete=True)
+        proposed_before = bool(self._same) and is_waiting(tx, self._same)
+        if proposed_before:
+            drop_proposal(tx, importing.lists, importing.proposal_id, same=self._same)
+        else:
+            _append(tx, importing, list(wire.updates(importing.pending)), complete=True)
         response = _Pb.ImportEntriesResponse()
         response.CopyFrom(importing.response)
         if not importing.opening.prune:
@@ -215,7 +221,8 @@ class FinishImportCommand:
             present = importing.present + sum(not refusal.ended for refusal in refused.values())
             response.vanished = max(0, importing.listed - present)
         if importing.pending:
-            response.proposal_id = importing.proposal_id
+            response.proposal_id = self._same if proposed_before else importing.proposal_id
+        response.proposed_before = proposed_before
         return response
 
 

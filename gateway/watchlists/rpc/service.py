@@ -32,6 +32,7 @@ from gateway.watchlists.commands.imports import (
 )
 from gateway.watchlists.commands.matches import DecideMatchCommand
 from gateway.watchlists.commands.proposals import DecideCommand, Lists, ProposeCommand
+from gateway.watchlists.commands.same_proposal import CatchUpCommand, same_proposal
 from gateway.watchlists.rpc.screening import FEW_SUBJECTS, ScreeningProcess
 from gateway.watchlists.rules.visibility import Hidden, ListVisibility
 from gateway.watchlists.service.match_queries import MatchQueries
@@ -125,7 +126,8 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
         complete = False
         try:
             await self._take_all_rows(importing, request_iterator)
-            response: pb.ImportEntriesResponse = await self._writer.run(FinishImportCommand(importing))
+            same = await self._same_proposal(importing)
+            response: pb.ImportEntriesResponse = await self._writer.run(FinishImportCommand(importing, same))
             complete = True
         finally:
             importing.end(complete=complete)
@@ -175,6 +177,21 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
                 [Violation("rows", "repeated.items", f"after the opening send 1 to {MAX_STREAM_ITEMS} rows at a time")]
             )
         return await asyncio.to_thread(importing.check, rows)
+
+    async def _same_proposal(self, importing: Import) -> str:
+        """Id of a waiting proposal with the same changes, or empty."""
+        if not importing.proposal_id or not importing.pending:
+            return ""
+        await self._writer.run(CatchUpCommand())
+        response = importing.response
+        return await asyncio.to_thread(
+            same_proposal,
+            self._database,
+            importing.proposal_id,
+            importing.pending,
+            list_name=importing.opening.list,
+            count=response.added + response.changed + response.withdrawn,
+        )
 
     async def _take_vanished(self, importing: Import) -> None:
         gone = await asyncio.to_thread(vanished, self._database, importing)

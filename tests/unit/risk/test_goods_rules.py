@@ -112,6 +112,14 @@ def test_r01_is_as_severe_as_the_code_is_sure(
     assert hits(rules, record)["R01"].severity == severity
 
 
+def test_r01_names_only_what_the_finest_code_meets(rules: RuleEngine) -> None:
+    germanium = item("8112921010", element="", description="germanium")
+    germanium.codes.add(code="811292", scheme="hs")
+    hit = hits(rules, shipment(germanium))["R01"]
+    assert "gallium" not in hit.inputs["lines"]
+    assert hit.inputs["lines"] == "8112921010 germanium metal"
+
+
 def test_r01_states_no_unverified_control_as_a_fact(rules: RuleEngine) -> None:
     record = shipment(item("2805301990", element="Ho", description="holmium metal"), day="2026-11-11")
     hit = hits(rules, record)["R01"]

@@ -1,0 +1,64 @@
+"""Finds identifiers in alerts, shipments and list entries that their published algorithms doubt, with their paths."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from gateway.contract.identification.identifiers import Notice, NoticeCode, Scheme, check_identifier
+from gateway.v1 import alert_pb2, goods_pb2, party_pb2, shipment_pb2, watchlist_pb2
+
+Identifier = party_pb2.Identifier | goods_pb2.TransportMeans.Identifier
+
+Doubt = tuple[str, Notice]
+"""Path of a field, e.g. `subject.equipment[0].id`, and what is wrong with it."""
+
+_AIR_WAYBILL = re.compile(r"[0-9]{3}[- ]?[0-9]{8}")
+
+
+def alert_doubts(content: alert_pb2.AlertContent) -> Iterator[Doubt]:
+    """Doubts about an alert's containers, registrations and parties."""
+    subject = content.subject
+    for at, equipment in enumerate(subject.equipment):
+        yield from _doubt(f"subject.equipment[{at}].id", Scheme.CONTAINER, equipment.id)
+    for at, means in enumerate(subject.means):
+        yield from _all(f"subject.means[{at}].registrations", means.registrations)
+    for at, party in enumerate(subject.parties):
+        yield from _all(f"subject.parties[{at}].identifiers", party.identifiers)
+
+
+def shipment_doubts(shipment: shipment_pb2.Shipment) -> Iterator[Doubt]:
+    """Doubts about a shipment's containers, registrations, parties and air waybills."""
+    for at, equipment in enumerate(shipment.equipment):
+        for path, notice in _doubt(f"equipment[{at}].id", Scheme.CONTAINER, equipment.id):
+            if notice.code is not NoticeCode.FORMAT:  # other equipment has other formats
+                yield path, notice
+    for at, means in enumerate(shipment.means):
+        yield from _all(f"means[{at}].registrations", means.registrations)
+    for at, party in enumerate(shipment.parties):
+        yield from _all(f"parties[{at}].identifiers", party.identifiers)
+    if any(means.mode == goods_pb2.TRANSPORT_MODE_AIR for means in shipment.means):
+        yield from _air_waybills(shipment)
+
+
+def entry_doubts(content: watchlist_pb2.WatchlistContent) -> Iterator[Doubt]:
+    """Doubts about a list entry's identifiers."""
+    yield from _all("identifiers", content.identifiers)
+
+
+def _air_waybills(shipment: shipment_pb2.Shipment) -> Iterator[Doubt]:
+    for at, reference in enumerate(shipment.references):
+        document = reference.kind == goods_pb2.SHIPMENT_REFERENCE_KIND_TRANSPORT_DOCUMENT
+        if document and _AIR_WAYBILL.fullmatch(reference.value):
+            yield from _doubt(f"references[{at}].value", Scheme.AIR_WAYBILL, reference.value)
+
+
+def _all(path: str, identifiers: Iterable[Identifier]) -> Iterator[Doubt]:
+    for at, identifier in enumerate(identifiers):
+        yield from _doubt(f"{path}[{at}].value", identifier.scheme, identifier.value)
+
+
+def _doubt(path: str, scheme: str, value: str) -> Iterator[Doubt]:
+    notice = check_identifier(scheme, value)
+    if notice is not None:
+        yield path, notice
