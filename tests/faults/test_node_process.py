@@ -124,7 +124,7 @@ def test_files_that_others_may_read_or_change_are_told(nodes: Federation) -> Non
         (node.database.with_name("gateway.sqlite3-wal"), 0o604, Result.FAIL, "go-rwx"),
         (node.config, 0o660, Result.FAIL, "go-rwx"),
         (node.config, 0o602, Result.FAIL, "go-rwx"),
-        (node.config, 0o640, Result.FAIL, "go-rwx"),
+        (node.config, 0o640, Result.WARN, "go-rwx"),
         (log_key, 0o640, Result.FAIL, "go-rwx"),
         (node.settings.tls.ca, 0o646, Result.FAIL, "go-w"),
         (certificate, 0o646, Result.FAIL, "go-w"),
@@ -138,6 +138,14 @@ def test_files_that_others_may_read_or_change_are_told(nodes: Federation) -> Non
         assert (finding.result, str(path) in finding.detail) == (result, True), (path, mode)
         assert finding.way_out == f"Run `chmod {way_out} {path}`."
         path.chmod(before)
+    with_password = node.settings.model_copy(update={"database_url": "postgresql://gateway:crane-9@db.example/gateway"})
+    text = node.config.read_text()
+    node.config.write_text(text + "# crane-9\n")
+    node.config.chmod(0o640)
+    (secret,) = path_problems(with_password, node.config)
+    assert secret.severe
+    node.config.write_text(text)
+    node.config.chmod(0o600)
     certificate.chmod(0o644)  # everybody may read what isn't secret
     log_key.parent.chmod(0o1777)  # and nobody may replace others' files in a folder like /tmp
     assert list(path_problems(node.settings, node.config)) == []

@@ -46,12 +46,13 @@ def path_problems(settings: Settings, config: Path) -> Iterator[PathProblem]:
     Raises:
         OSError: a path can't be looked at.
     """
-    secret = [config, *_present(settings.tls.key, settings.keys.log, settings.keys.receipts)]
+    secret = _present(settings.tls.key, settings.keys.log, settings.keys.receipts)
     secret += _present(settings.tls.passphrase_file, settings.keys.passphrase_file, *_database_files(settings))
     public = _present(settings.tls.certificate, settings.tls.ca, settings.directory.file)
     closed = _present(settings.data_dir)
-    folders = {path.absolute().parent for path in (*secret, *public)} - {folder.absolute() for folder in closed}
-    users = {os.geteuid(), 0} | {folder.stat().st_uid for folder in closed}
+    (secret if _holds_password(settings, config) else closed).append(config)
+    folders = {path.absolute().parent for path in (*secret, *public, config)} - {settings.data_dir.absolute()}
+    users = {os.geteuid(), 0} | {folder.stat().st_uid for folder in _present(settings.data_dir)}
     for paths, kind in ((secret, _SECRET), (closed, _CLOSED), (public, _PUBLIC), (sorted(folders), _FOLDER)):
         for path in paths:
             yield from _problems(path, kind, users)
@@ -89,6 +90,12 @@ def _problems(path: Path, kind: _Kind, users: set[int]) -> Iterator[PathProblem]
     if status.st_uid not in users:
         owner = _user(status.st_uid)
         yield PathProblem(path, True, f"{path} belongs to {owner}, who may change it", f"Run `chown` on {path}.")
+
+
+def _holds_password(settings: Settings, config: Path) -> bool:
+    """Whether the settings file has the database's password."""
+    password = make_url(settings.effective_database_url).password
+    return password is not None and password in config.read_text("utf-8", "replace")
 
 
 def _private_group(status: os.stat_result) -> bool:
