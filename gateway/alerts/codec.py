@@ -10,13 +10,15 @@ from typing import Any, Final
 
 from google.protobuf.message import DecodeError
 
-from gateway.alerts.rules import Action, AlertStatus, Side, Step
+from gateway.alerts.rules.deadlines import Deadlines, DeadlineState
+from gateway.alerts.rules.life import Action, AlertLife, AlertStatus, Side, Step
 from gateway.contract.identification.doubts import alert_doubts
 from gateway.contract.ids import FeedOrigin
-from gateway.contract.timestamps import to_ms
+from gateway.contract.timestamps import to_ms, to_timestamp
 from gateway.errors import MalformedError
+from gateway.feed.service.delivery import Delivery, DeliveryState
 from gateway.trust.rules.message_types import MessageType
-from gateway.v1 import alert_pb2, feed_pb2
+from gateway.v1 import alert_pb2, alert_service_pb2, feed_pb2
 
 EVENT_TYPE: Final = MessageType.ALERT.value
 """EntryHeader.type of everything in an alerts feed."""
@@ -44,6 +46,22 @@ _STATUS_VALUES = {
     AlertStatus.CLOSED: alert_pb2.ALERT_STATUS_CLOSED,
 }
 
+_DEADLINE_VALUES = {
+    DeadlineState.NONE: alert_service_pb2.DEADLINE_STATE_UNSPECIFIED,
+    DeadlineState.DUE: alert_service_pb2.DEADLINE_STATE_DUE,
+    DeadlineState.OVERDUE: alert_service_pb2.DEADLINE_STATE_OVERDUE,
+    DeadlineState.MET: alert_service_pb2.DEADLINE_STATE_MET,
+}
+
+_DELIVERY_VALUES = {
+    DeliveryState.WAITING: alert_service_pb2.DELIVERY_STATE_WAITING,
+    DeliveryState.SENT: alert_service_pb2.DELIVERY_STATE_SENT,
+    DeliveryState.STORED: alert_service_pb2.DELIVERY_STATE_STORED,
+    DeliveryState.APPLIED: alert_service_pb2.DELIVERY_STATE_APPLIED,
+    DeliveryState.REJECTED: alert_service_pb2.DELIVERY_STATE_REJECTED,
+    DeliveryState.HELD: alert_service_pb2.DELIVERY_STATE_HELD,
+}
+
 _ACTIONS = {
     "published": Action.PUBLISH,
     "amended": Action.AMEND,
@@ -63,7 +81,7 @@ KINDS = (*_ACTIONS, "disposition")
 
 _WHOLE_ALERT = (Action.PUBLISH, Action.AMEND)
 _ABOUT_QUESTIONS = (Action.ASK, Action.ANSWER)
-_WITHOUT_REVISION = (Action.ASK, Action.ANSWER, Action.REPORT_FINDING)
+_WITHOUT_REVISION = (Action.ASK, Action.ANSWER)
 _FIRST_REVISION = 1
 
 
@@ -88,6 +106,13 @@ def parse_event(payload: bytes) -> alert_pb2.AlertEvent:
         raise MalformedError("the payload isn't a serialised AlertEvent") from error
 
 
+def newest_text_or_end(life: AlertLife) -> str:
+    """Name of the publisher's newest step that says what the alert is, in the contract's oneof."""
+    if life.status.is_terminal:
+        return life.status.value
+    return "published" if life.revision == _FIRST_REVISION else "amended"
+
+
 def disposition_of(event: alert_pb2.AlertEvent) -> feed_pb2.Disposition | None:
     """The event's disposition; None for a step of an alert."""
     return event.disposition if event.WhichOneof("event") == "disposition" else None
@@ -110,13 +135,15 @@ def step_of(event: alert_pb2.AlertEvent, origin: FeedOrigin) -> AlertStep:
     name = event.WhichOneof("event") or ""
     action = _ACTIONS[name]
     body = getattr(event, name)
+    valid_until, reply_by, informs = None, None, False
     if action in _WHOLE_ALERT:
         publisher, alert_id, revision = body.publisher, body.id, body.revision
         if (publisher, body.recipient) != (origin.publisher, origin.recipient):
             raise MalformedError(f"an alert from {publisher!r} to {body.recipient!r} doesn't belong in {origin}")
-        valid_until = to_ms(body.content.valid_until)
+        valid_until, reply_by = to_ms(body.content.valid_until), reply_by_of(body.content)
+        informs = body.content.requested_action == alert_pb2.REQUESTED_ACTION_INFORM
     else:
-        publisher, alert_id, valid_until = body.alert.publisher, body.alert.alert_id, None
+        publisher, alert_id = body.alert.publisher, body.alert.alert_id
         revision = _FIRST_REVISION if action in _WITHOUT_REVISION else body.revision
         if publisher not in (origin.publisher, origin.recipient):
             raise MalformedError(f"an alert of {publisher!r} doesn't belong in {origin}")
@@ -129,8 +156,15 @@ def step_of(event: alert_pb2.AlertEvent, origin: FeedOrigin) -> AlertStep:
         valid_until_unix_ms=valid_until,
         question_id=body.question_id if action in _ABOUT_QUESTIONS else "",
         deadline_unix_ms=to_ms(body.deadline) if action is Action.ASK else 0,
+        reply_by_unix_ms=reply_by,
+        informs=informs,
     )
     return AlertStep(AlertKey(publisher, alert_id, origin.recipient if by_publisher else origin.publisher), step)
+
+
+def reply_by_of(content: alert_pb2.AlertContent) -> int | None:
+    """When the publisher needs a reply, in milliseconds since 1970; None where it needs none."""
+    return to_ms(content.reply_by) if content.HasField("reply_by") else None
 
 
 def key_of(event: alert_pb2.AlertEvent, origin: FeedOrigin) -> AlertKey:
@@ -169,6 +203,36 @@ def alert_of(event: alert_pb2.AlertEvent) -> alert_pb2.Alert | None:
             return event.amended
         case _:
             return None
+
+
+def deadlines_value(deadlines: Deadlines, *, own: Side) -> alert_service_pb2.AlertDeadlines:
+    """The contract's form of deadlines, as the node on one side sees them."""
+    return alert_service_pb2.AlertDeadlines(
+        reply=_DEADLINE_VALUES[deadlines.reply],
+        question_in=_DEADLINE_VALUES[deadlines.answers[own]],
+        question_out=_DEADLINE_VALUES[deadlines.answers[own.other]],
+        expired_by_clock=deadlines.expired_by_clock,
+    )
+
+
+def deadline_value(state: DeadlineState) -> alert_service_pb2.DeadlineState.ValueType:
+    """The contract's value of a deadline's state."""
+    return _DEADLINE_VALUES[state]
+
+
+def delivery_value(delivery: Delivery, event: str) -> alert_service_pb2.StepDelivery:
+    """The contract's form of how far a step has come; `event`: its name in AlertEvent."""
+    step = alert_service_pb2.StepDelivery(
+        entry=alert_service_pb2.EntryReference(origin=delivery.origin.line, index=delivery.index),
+        event=event,
+        state=_DELIVERY_VALUES[delivery.state],
+        reason=delivery.reason,
+    )
+    if delivery.receipted_at:
+        step.receipted_at.CopyFrom(to_timestamp(delivery.receipted_at))
+    if delivery.decided_at:
+        step.decided_at.CopyFrom(to_timestamp(delivery.decided_at))
+    return step
 
 
 def status_value(status: AlertStatus) -> alert_pb2.AlertStatus.ValueType:

@@ -10,11 +10,14 @@ from google.protobuf.message import Message
 from sqlalchemy import Connection
 
 from gateway.alerts import codec as wire
-from gateway.alerts import tables as alerts
 from gateway.alerts.codec import AlertKey, AlertStep
-from gateway.alerts.rules import AlertLife, advance
-from gateway.alerts.tables import AlertEventRow, AlertRow, alert_events
-from gateway.alerts.tables import alerts as alerts_table
+from gateway.alerts.rules.life import ENDING, AlertLife, advance
+from gateway.alerts.tables import copies as alerts
+from gateway.alerts.tables import events
+from gateway.alerts.tables.copies import AlertRow
+from gateway.alerts.tables.events import AlertEventRow
+from gateway.alerts.tables.schema import alert_events
+from gateway.alerts.tables.schema import alerts as alerts_table
 from gateway.contract.ids import Channel
 from gateway.contract.timestamps import to_ms, to_timestamp
 from gateway.errors import GatewayError
@@ -29,15 +32,10 @@ def _make_disposition(disposition: feed_pb2.Disposition, now_ms: int) -> Message
     return alert_pb2.AlertEvent(occurred_at=to_timestamp(now_ms), actor="gateway", disposition=disposition)
 
 
-def _is_whole_alert(event: Message) -> bool:
-    return wire.alert_of(cast("alert_pb2.AlertEvent", event)) is not None
-
-
 ALERT_ENTRIES = EntryFormat(
     channel=Channel.ALERTS,
     message=alert_pb2.AlertEvent,
     make_disposition=_make_disposition,
-    wants_answer=_is_whole_alert,
 )
 
 
@@ -109,7 +107,7 @@ class AlertProjection(Projection):
         if row is None and alert is not None:
             page.put(_new_row(read.key, entry, alert, life), is_new=True)
         elif row is not None:
-            page.put(_changed_row(row, entry, alert, life), is_new=False)
+            page.put(_changed_row(row, entry, alert, life, ends=read.step.action in ENDING), is_new=False)
         page.events.append(
             AlertEventRow(entry.position, read.key, entry.feed.id, entry.index, life.status, entry.committed_at)
         )
@@ -119,10 +117,10 @@ class AlertProjection(Projection):
         alerts.add(tx.conn, sorted(page.new.values(), key=lambda row: (row.key.alert_id, row.key.publisher)))
         for row in page.changed.values():
             alerts.replace(tx.conn, row)
-        alerts.add_events(tx.conn, page.events)
+        events.add(tx.conn, page.events)
 
     def has_applied(self, conn: Connection, feed_id: int, index: int) -> bool:
-        return alerts.has_event(conn, feed_id, index)
+        return events.exists(conn, feed_id, index)
 
 
 def _new_row(key: AlertKey, entry: LoggedEntry, alert: alert_pb2.Alert, life: AlertLife) -> AlertRow:
@@ -138,12 +136,15 @@ def _new_row(key: AlertKey, entry: LoggedEntry, alert: alert_pb2.Alert, life: Al
         feed_id=entry.feed.id,
         first_idx=entry.index,
         current_idx=entry.index,
+        last_idx=entry.index,
     )
 
 
-def _changed_row(row: AlertRow, entry: LoggedEntry, alert: alert_pb2.Alert | None, life: AlertLife) -> AlertRow:
+def _changed_row(
+    row: AlertRow, entry: LoggedEntry, alert: alert_pb2.Alert | None, life: AlertLife, *, ends: bool
+) -> AlertRow:
     if alert is None:
-        return replace(row, life=life)
+        return replace(row, life=life, last_idx=entry.index if ends else row.last_idx)
     content = alert.content
     return replace(
         row,
@@ -152,4 +153,5 @@ def _changed_row(row: AlertRow, entry: LoggedEntry, alert: alert_pb2.Alert | Non
         purpose=content.purpose,
         case_reference=content.case_reference,
         current_idx=entry.index,
+        last_idx=entry.index,
     )

@@ -199,7 +199,12 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
             self._queries.who_asked, request.alert.publisher, request.alert.alert_id, request.question_id
         )
         return await self._step(
-            request, request.alert, event, alert_service_pb2.AnswerQuestionResponse(), recipient=recipient
+            request,
+            request.alert,
+            event,
+            alert_service_pb2.AnswerQuestionResponse(),
+            recipient=recipient,
+            revision=request.revision,
         )
 
     async def ReportFinding(
@@ -271,6 +276,7 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
         response: ResponseT,
         *,
         recipient: str = "",
+        revision: int = 0,
     ) -> ResponseT:
         validate(request)
         call = current_call()
@@ -283,6 +289,7 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
             recipient=recipient,
             event=event,
             response=response,
+            revision=revision,
         )
         result: ResponseT = await self._writer.run(
             StepCommand(

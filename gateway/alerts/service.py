@@ -6,13 +6,16 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import TypeAlias
 
-from sqlalchemy import ColumnElement, Connection
+from sqlalchemy import ColumnElement, Connection, or_
 
 from gateway.alerts import codec as wire
-from gateway.alerts import tables as alerts
-from gateway.alerts.rules import AlertStatus, Side
-from gateway.alerts.tables import AlertEventRow, AlertRow
-from gateway.alerts.tables import alerts as alerts_table
+from gateway.alerts.rules.deadlines import Deadlines, DeadlineState, deadline_state, deadlines
+from gateway.alerts.rules.life import AlertStatus, Question, Side
+from gateway.alerts.tables import copies as alerts
+from gateway.alerts.tables import events
+from gateway.alerts.tables.copies import AlertRow
+from gateway.alerts.tables.events import AlertEventRow
+from gateway.alerts.tables.schema import alerts as alerts_table
 from gateway.contract.filters import (
     EQUAL,
     ORDERED,
@@ -23,6 +26,7 @@ from gateway.contract.filters import (
     invalid_value,
     page_size,
     parse_filter,
+    token_number,
     unix_ms,
 )
 from gateway.contract.ids import FeedOrigin
@@ -30,7 +34,9 @@ from gateway.contract.pages import page_of
 from gateway.contract.timestamps import to_timestamp
 from gateway.db.database import Database
 from gateway.errors import NotFoundError, PositionUnknownError
-from gateway.feed.tables import checkpoints, dispositions, feeds, journal, progress
+from gateway.feed.service.delivery import Deliveries, SentSize
+from gateway.feed.service.transaction import Clock
+from gateway.feed.tables import journal, progress
 from gateway.v1 import alert_pb2, alert_service_pb2, feed_pb2
 
 WATCH_PAGE = 200
@@ -45,6 +51,12 @@ MAX_STEPS = 1_000
 _Copy: TypeAlias = tuple[AlertRow, bytes]
 _Event: TypeAlias = tuple[AlertEventRow, str, bytes]
 
+_TIMES = ("published_at", "valid_until", "reply_by")
+_OUTCOMES = {
+    alert_service_pb2.DELIVERY_STATE_APPLIED: feed_pb2.DISPOSITION_OUTCOME_APPLIED,
+    alert_service_pb2.DELIVERY_STATE_REJECTED: feed_pb2.DISPOSITION_OUTCOME_REJECTED,
+    alert_service_pb2.DELIVERY_STATE_HELD: feed_pb2.DISPOSITION_OUTCOME_HELD,
+}
 _FIELDS = {
     "status": EQUAL,
     "priority": EQUAL,
@@ -53,17 +65,33 @@ _FIELDS = {
     "direction": EQUAL,
     "purpose": EQUAL,
     "case_reference": EQUAL,
-    "published_at": ORDERED,
     "alert_id": ORDERED,
+    "reply": EQUAL,
+    "question_in": EQUAL,
+    "question_out": EQUAL,
+    "expired_by_clock": EQUAL,
+    **dict.fromkeys(_TIMES, ORDERED),
 }
-_VALUES = {"status": tuple(AlertStatus), "priority": ("A", "B", "C"), "direction": ("in", "out")}
+_DUE_COLUMNS = {"reply": "reply_due", "question_in": "question_in_due", "question_out": "question_out_due"}
+_VALUES = {
+    "status": tuple(AlertStatus),
+    "priority": ("A", "B", "C"),
+    "direction": ("in", "out"),
+    "expired_by_clock": ("true", "false"),
+    **dict.fromkeys(_DUE_COLUMNS, (DeadlineState.DUE, DeadlineState.OVERDUE)),
+}
+_MOMENTS = range(1, 10**15)
+"""Times in page tokens, in milliseconds since 1970."""
 
 
 class AlertQueries:
     """Reads alerts from the projections. Thread-safe."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, clock: Clock, sent_size: SentSize) -> None:
+        """`clock`: for deadlines, whose states are this reader's alone."""
         self._database = database
+        self._clock = clock
+        self._sent_size = sent_size
 
     def get(self, publisher: str, alert_id: str) -> alert_service_pb2.GetAlertResponse:
         """One alert with deliveries and history.
@@ -76,12 +104,14 @@ class AlertQueries:
             payload = alerts.current_payload(conn, publisher, alert_id)
             if not rows or payload is None:
                 raise NotFoundError(f"there is no alert {publisher}/{alert_id} here")
-            newest = alerts.newest_events_of(conn, publisher, alert_id)
-            steps = page_of(newest, _change, limit=MAX_STEPS, most_bytes=HISTORY_BYTES)
-            older = alerts.count_events_before(conn, publisher, alert_id, steps.last[0].position) if steps.last else 0
-            deliveries = [_delivery(conn, row) for row in rows]
+            deliveries = Deliveries(conn, self._sent_size)
+            newest = events.newest_of(conn, publisher, alert_id)
+            steps = page_of(newest, partial(_delivered, deliveries), limit=MAX_STEPS, most_bytes=HISTORY_BYTES)
+            older = events.count_before(conn, publisher, alert_id, steps.last[0].position) if steps.last else 0
+            now = self._clock()
+            copies = [_copy(deliveries, row, now) for row in rows]
         return alert_service_pb2.GetAlertResponse(
-            alert=_alert(payload), deliveries=deliveries, history=steps.messages[::-1], older_steps=older
+            alert=_alert(payload), deliveries=copies, history=steps.messages[::-1], older_steps=older
         )
 
     def who_asked(self, publisher: str, alert_id: str, question_id: str) -> str:
@@ -99,17 +129,20 @@ class AlertQueries:
         Raises:
             InvalidRequestError: malformed filter or page token.
         """
-        conditions = [_condition(term) for term in parse_filter(request.filter, _FIELDS)]
-        token = decode_page_token(request.page_token, request.filter, 3)
+        terms = parse_filter(request.filter, _FIELDS)
+        token = decode_page_token(request.page_token, request.filter, 4)
         before = None if token is None else (token[0], token[1], token[2])
+        now = self._clock() if token is None else token_number(token[3], _MOMENTS)
+        conditions = [condition for term in terms for condition in _conditions(term, now)]
         limit = page_size(request.page_size)
         with self._database.read() as conn:
             rows = _copies(conn, conditions, before, limit + 1)
-            page = page_of(rows, partial(_summary, conn), limit=limit)
+            page = page_of(rows, partial(_summary, Deliveries(conn, self._sent_size), now), limit=limit)
         response = alert_service_pb2.ListAlertsResponse(alerts=page.messages)
         if page.last is not None:
             key = page.last[0].key
-            response.next_page_token = encode_page_token((key.alert_id, key.publisher, key.recipient), request.filter)
+            last = (key.alert_id, key.publisher, key.recipient, str(now))
+            response.next_page_token = encode_page_token(last, request.filter)
         return response
 
     def head(self) -> int:
@@ -141,12 +174,28 @@ class AlertQueries:
         return alert_service_pb2.WatchAlertsResponse(changes=page.messages, position=reached)
 
 
-def _condition(term: Term) -> ColumnElement[bool]:
+def _conditions(term: Term, now_ms: int) -> list[ColumnElement[bool]]:
+    """The conditions of a term; of those on deadlines as `alerts.rules.deadlines` has them, each for an index."""
+    columns = alerts_table.c
     allowed = _VALUES.get(term.field)
     if allowed is not None and term.value not in allowed:
         raise invalid_value(term, f"one of {', '.join(allowed)}")
+    if term.field in _DUE_COLUMNS:
+        due, is_valid = columns[_DUE_COLUMNS[term.field]], columns.open_until > now_ms
+        overdue = alerts.is_past(due, now_ms)
+        return [overdue if term.value == DeadlineState.OVERDUE else alerts.is_not_past(due, now_ms), is_valid]
+    if term.field == "expired_by_clock":
+        if term.value == "false":
+            return [or_(columns.open_until == 0, columns.open_until > now_ms)]
+        return [columns.direction.in_(_VALUES["direction"]), alerts.is_past(columns.open_until, now_ms + 1)]
+    if term.field == "reply_by":
+        return [columns.reply_by > 0, _condition(term)]
+    return [_condition(term)]
+
+
+def _condition(term: Term) -> ColumnElement[bool]:
     column = alerts_table.c[term.field]
-    value: str | int = term.value if term.field != "published_at" else unix_ms(term)
+    value: str | int = unix_ms(term) if term.field in _TIMES else term.value
     condition: ColumnElement[bool] = compared(column, term, value)
     return condition
 
@@ -160,7 +209,7 @@ def _copies(
 ) -> Iterator[_Copy]:
     """Copies, newest first, each with its payload, read a few at a time."""
     while most > 0:
-        limit = min(most, alerts.AT_ONCE)
+        limit = min(most, events.AT_ONCE)
         rows = alerts.list_page(conn, conditions, before=before, limit=limit)
         yield from rows
         if len(rows) < limit:
@@ -172,37 +221,77 @@ def _copies(
 def _events_after(conn: Connection, position: int) -> Iterator[_Event]:
     """Events after a position, read a few at a time."""
     while True:
-        rows = alerts.events_after(conn, position, alerts.AT_ONCE)
+        rows = events.after(conn, position, events.AT_ONCE)
         yield from rows
-        if len(rows) < alerts.AT_ONCE:
+        if len(rows) < events.AT_ONCE:
             return
         position = rows[-1][0].position
 
 
-def _summary(conn: Connection, copy: _Copy) -> alert_service_pb2.AlertSummary:
+def _summary(deliveries: Deliveries, now_ms: int, copy: _Copy) -> alert_service_pb2.AlertSummary:
     row, payload = copy
-    summary = alert_service_pb2.AlertSummary(alert=_alert(payload), status=wire.status_value(row.life.status))
-    receipt = checkpoints.receipted_over(conn, row.feed_id, row.first_idx)
-    if receipt is not None:
-        summary.receipted_at.CopyFrom(to_timestamp(receipt.receipted_at))
+    first, last = _first_and_last(deliveries, row)
+    summary = alert_service_pb2.AlertSummary(
+        alert=_alert(payload),
+        status=wire.status_value(row.life.status),
+        last_step=last,
+        deadlines=wire.deadlines_value(deadlines(row.life, now_ms), own=_own_side(row)),
+    )
+    if first.HasField("receipted_at"):
+        summary.receipted_at.CopyFrom(first.receipted_at)
     return summary
 
 
-def _delivery(conn: Connection, row: AlertRow) -> alert_service_pb2.AlertDelivery:
-    feed = feeds.get_by_id(conn, row.feed_id)
+def _copy(deliveries: Deliveries, row: AlertRow, now_ms: int) -> alert_service_pb2.AlertDelivery:
+    first, last = _first_and_last(deliveries, row)
+    states = deadlines(row.life, now_ms)
+    questions = [question for side in Side for question in row.life.open_questions(side)]
     delivery = alert_service_pb2.AlertDelivery(
         recipient=row.key.recipient,
         status=wire.status_value(row.life.status),
-        entry=alert_service_pb2.EntryReference(origin=feed.origin.line, index=row.first_idx),
-        open_question_ids=[q.question_id for side in Side for q in row.life.open_questions(side)],
+        entry=first.entry,
+        disposition=_OUTCOMES.get(first.state, feed_pb2.DISPOSITION_OUTCOME_UNSPECIFIED),
+        open_question_ids=[question.question_id for question in questions],
+        last_step=last,
+        deadlines=wire.deadlines_value(states, own=_own_side(row)),
+        open_questions=[_question(row, question, states, now_ms) for question in questions],
     )
-    receipt = checkpoints.receipted_over(conn, row.feed_id, row.first_idx)
-    if receipt is not None:
-        delivery.receipted_at.CopyFrom(to_timestamp(receipt.receipted_at))
-    disposition = dispositions.find(conn, row.feed_id, row.first_idx)
-    if disposition is not None:
-        delivery.disposition = feed_pb2.Disposition.FromString(disposition.message).outcome
+    if first.HasField("receipted_at"):
+        delivery.receipted_at.CopyFrom(first.receipted_at)
     return delivery
+
+
+def _first_and_last(
+    deliveries: Deliveries, row: AlertRow
+) -> tuple[alert_service_pb2.StepDelivery, alert_service_pb2.StepDelivery]:
+    """Deliveries of a copy's first step and of the newest that says what the alert is."""
+    first = wire.delivery_value(deliveries.of(row.feed_id, row.first_idx), "published")
+    if row.last_idx == row.first_idx:
+        return first, first
+    last = deliveries.of(row.feed_id, row.last_idx)
+    return first, wire.delivery_value(last, wire.newest_text_or_end(row.life))
+
+
+def _question(row: AlertRow, question: Question, states: Deadlines, now_ms: int) -> alert_service_pb2.OpenQuestion:
+    state = deadline_state(question.deadline_unix_ms, now_ms)
+    return alert_service_pb2.OpenQuestion(
+        question_id=question.question_id,
+        asked_by=row.key.publisher if question.asked_by is Side.PUBLISHER else row.key.recipient,
+        deadline=to_timestamp(question.deadline_unix_ms),
+        state=wire.deadline_value(DeadlineState.NONE if states.expired_by_clock else state),
+    )
+
+
+def _own_side(row: AlertRow) -> Side:
+    return Side.PUBLISHER if row.direction == "out" else Side.RECIPIENT
+
+
+def _delivered(deliveries: Deliveries, logged: _Event) -> alert_service_pb2.AlertChange:
+    change = _change(logged)
+    event = logged[0]
+    kind = change.event.WhichOneof("event") or ""
+    change.delivery.CopyFrom(wire.delivery_value(deliveries.of(event.feed_id, event.idx), kind))
+    return change
 
 
 def _change(logged: _Event) -> alert_service_pb2.AlertChange:

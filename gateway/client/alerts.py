@@ -200,15 +200,20 @@ class GatewayClient:
         text: str,
         *,
         consent: TransferConsent.ValueType = TransferConsent.TRANSFER_CONSENT_UNSPECIFIED,
+        revision: int = 0,
         request_id: str | None = None,
     ) -> service.AnswerQuestionResponse:
-        """Answers a question of the other side; one with `onward_recipients` needs `consent`, granted or refused."""
+        """Answers a question of the other side; one with `onward_recipients` needs `consent`, granted or refused.
+
+        `revision` is the alert's that was read: consent to an amended alert needs it.
+        """
         request = service.AnswerQuestionRequest(
             request_id=request_id or new_request_id(),
             alert=alert,
             question_id=question_id,
             text=text,
             consent=consent,
+            revision=revision,
         )
         method = self._connection.stubs.alerts.AnswerQuestion
         return await self._connection.unary(method, request, service.AnswerQuestionResponse)
@@ -216,7 +221,7 @@ class GatewayClient:
     async def report_finding(
         self, finding: AlertFinding, *, request_id: str | None = None
     ) -> service.ReportFindingResponse:
-        """Reports an inspection's result; `finding.alert` is the partner's alert."""
+        """Reports an inspection's result on a partner's alert; of an amended one it names the revision read."""
         request = service.ReportFindingRequest(request_id=request_id or new_request_id(), finding=finding)
         method = self._connection.stubs.alerts.ReportFinding
         return await self._connection.unary(method, request, service.ReportFindingResponse)

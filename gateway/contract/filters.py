@@ -141,11 +141,15 @@ def decode_number_token(token: str, filter_text: str, *parts: range) -> tuple[in
     texts = decode_page_token(token, filter_text, len(parts))
     if texts is None:
         return None
-    for text, possible in zip(texts, parts, strict=True):
-        # Length first: int() refuses thousands of digits.
-        if len(text) > len(str(possible[-1])) or not text.isascii() or not text.isdigit() or int(text) not in possible:
-            raise _token_invalid()
-    return tuple(map(int, texts))
+    return tuple(token_number(text, possible) for text, possible in zip(texts, parts, strict=True))
+
+
+def token_number(text: str, possible: range) -> int:
+    """A number in a token, not negative; raises InvalidRequestError for another."""
+    # Length first: int() refuses thousands of digits.
+    if len(text) > len(str(possible[-1])) or not text.isascii() or not text.isdigit() or int(text) not in possible:
+        raise _token_invalid()
+    return int(text)
 
 
 def _tag(filter_text: str) -> str:

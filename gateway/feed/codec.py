@@ -35,14 +35,12 @@ class EntryFormat:
     Attributes:
         items: most items in one message; fewer of such entries are projected at once.
         make_disposition: wraps a disposition in a message; None where the channel leads to no partner.
-        wants_answer: whether applied events are answered too; refused ones always are.
     """
 
     channel: Channel
     message: type[Message]
     items: int = 1
     make_disposition: Callable[[feed_pb2.Disposition, int], Message] | None = None
-    wants_answer: Callable[[Message], bool] = lambda _: True
 
     @property
     def type_name(self) -> str:

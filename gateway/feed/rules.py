@@ -63,6 +63,11 @@ class Outbound:
         return self._receipted
 
     @property
+    def sent_size(self) -> int:
+        """Size up to which entries were sent on this stream, or held before it."""
+        return self._sent
+
+    @property
     def in_flight(self) -> int:
         """Batches without a receipt."""
         return len(self._waiting)

@@ -18,7 +18,9 @@ def random_history(nodes: list[PaperNode], seed: int, steps: int) -> list[tuple[
         actor, other = chance.sample(nodes, 2)
         if not alerts or chance.random() < 0.3:
             recipients = [node.name for node in nodes if node is not actor]
-            alerts.append((actor.name, actor.publish(*chance.sample(recipients, chance.randint(1, len(recipients))))))
+            asked = {"reply_by": to_timestamp(actor.clock.now + 7_200_000)} if chance.random() < 0.5 else {}
+            to = chance.sample(recipients, chance.randint(1, len(recipients)))
+            alerts.append((actor.name, actor.publish(*to, requested_action=chance.randint(1, 3), **asked)))
         elif chance.random() < 0.25:
             deliver(actor, other, receipts=chance.random() < 0.8)
         else:
@@ -41,7 +43,7 @@ def try_step(actor: PaperNode, publisher: str, alert_id: str, chance: random.Ran
             {"acknowledged": alert_pb2.AlertAcknowledged(revision=revision)},
             {"flagged": alert_pb2.AlertFlagged(revision=revision, reason=1, explanation="gone")},
             {"question": question},
-            {"finding": alert_pb2.AlertFinding(result=1, inspected_at=to_timestamp(now))},
+            {"finding": alert_pb2.AlertFinding(result=1, inspected_at=to_timestamp(now), revision=revision - 1)},
             {"withdrawn": alert_pb2.AlertWithdrawn(revision=revision, reason="error")},
             {"closed": alert_pb2.AlertClosed(revision=revision, outcome=1)},
             {"amended": None},

@@ -16,8 +16,8 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from gateway.alerts import tables as alerts
 from gateway.alerts.service import AlertQueries
+from gateway.alerts.tables import copies as alerts
 from gateway.contract.ids import FeedOrigin
 from gateway.db.database import Database
 from gateway.errors import StoreUnavailableError
@@ -93,7 +93,7 @@ class MachineNode(PaperNode):
             projector=self.projector,
         )
         self.outgoing = Outgoing(self.database, writer=self.writer, trust=lambda: self.trust, clock=self.clock)
-        self.queries = AlertQueries(self.database)
+        self.queries = AlertQueries(self.database, clock=self.clock, sent_size=lambda _: 0)
 
     def settle(self) -> None:
         self.writer.project()

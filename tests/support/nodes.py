@@ -126,7 +126,7 @@ class PaperNode:
         )
         self.outgoing = Outgoing(self.database, writer=self.writer, trust=lambda: self.trust, clock=self.clock)
 
-        self.queries = AlertQueries(self.database)
+        self.queries = AlertQueries(self.database, clock=self.clock, sent_size=lambda _: 0)
         self.lists = Lists(
             federation=FEDERATION,
             node=self.name,

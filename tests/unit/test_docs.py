@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from gateway import errors
-from gateway.alerts.rules import TRANSITIONS
+from gateway.alerts.rules.life import TRANSITIONS
 from gateway.contract import limits
 from gateway.evidence.service.report import STEPS
 from gateway.feed.service import alarms

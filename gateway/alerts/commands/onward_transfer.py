@@ -13,9 +13,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from gateway.alerts import codec as wire
-from gateway.alerts import tables as alerts
 from gateway.alerts.commands.answer_sources import AnswerReleases, is_within, no_releases, require_answers_may_go
-from gateway.alerts.tables import AlertRow
+from gateway.alerts.tables import copies as alerts
+from gateway.alerts.tables import events
+from gateway.alerts.tables.copies import AlertRow
 from gateway.contract.ids import FeedOrigin
 from gateway.errors import InvalidRequestError, NotFoundError, PermissionDeniedError, Violation
 from gateway.feed.service.transaction import Transaction
@@ -150,7 +151,7 @@ def consented_recipients(
 
 def _events(tx: Transaction, publisher: str, alert_id: str) -> Iterator[tuple[FeedOrigin, alert_pb2.AlertEvent]]:
     """Without erased ones."""
-    for _, origin, payload in alerts.events_of(tx.conn, publisher, alert_id):
+    for _, origin, payload in events.of_alert(tx.conn, publisher, alert_id):
         if payload:
             yield FeedOrigin.parse(origin), wire.parse_event(payload)
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from google.protobuf.message import Message
 
 from gateway.alerts import codec as wire
-from gateway.alerts import tables as alerts
 from gateway.alerts.commands.answer_sources import AnswerReleases, require_answers_may_go
 from gateway.alerts.commands.onward_transfer import (
     nodes_granted,
@@ -16,13 +15,15 @@ from gateway.alerts.commands.onward_transfer import (
     sources_in,
 )
 from gateway.alerts.commands.publishing import MAX_VALIDITY_MS, VALID_UNTIL_RANGE, Publisher
-from gateway.alerts.rules import advance
-from gateway.alerts.tables import AlertRow
+from gateway.alerts.rules.life import advance
+from gateway.alerts.tables import copies as alerts
+from gateway.alerts.tables.copies import AlertRow
 from gateway.contract.ids import FeedOrigin
 from gateway.contract.timestamps import to_ms, to_timestamp
 from gateway.errors import (
     InvalidRequestError,
     NotFoundError,
+    RevisionConflictError,
 )
 from gateway.feed.codec import EncodedEntry
 from gateway.feed.service.idempotency import IdempotentCommand
@@ -41,6 +42,7 @@ class StepRequest:
         recipient: limits the step to one copy of an own alert; empty for all.
         event: without time and actor; for an amendment without recipient.
         response: its `entries` are filled in.
+        revision: that the caller read, for a step whose event names none; 0: not said.
     """
 
     request_id: str
@@ -50,6 +52,7 @@ class StepRequest:
     recipient: str
     event: alert_pb2.AlertEvent
     response: Message
+    revision: int = 0
 
 
 class StepCommand(IdempotentCommand[Message]):
@@ -120,10 +123,22 @@ class StepCommand(IdempotentCommand[Message]):
             purpose = wire.purpose_of(event) or row.purpose
         advance(row.life, wire.step_of(event, origin).step)
         require_valid_consent_step(tx, row, event, self._publisher.nodes)
+        _require_revision_read(row, event, self._step.revision)
         self._publisher.apply_agreement(event, partner, purpose, tx.now_ms)
         tx.require_extensible(origin)
         seen = feeds.journaled_size_of(tx.conn, origin.reverse)  # all of it is projected: `row` says what is known
         return origin, self._publisher.entry(event, tx.now_ms, follows=seen)
+
+
+def _require_revision_read(row: AlertRow, event: alert_pb2.AlertEvent, revision: int) -> None:
+    """Requires that the current text was read where consent lets it go on; a sole text needs no name."""
+    current = row.life.revision
+    unsaid = revision == 0 and (current == 1 or event.answer.consent != alert_pb2.TRANSFER_CONSENT_GRANTED)
+    if not unsaid and revision != current:
+        named = f"names revision {revision}" if revision else "must name the one that was read"
+        raise RevisionConflictError(
+            f"the alert's current revision is {current}; an answer {named}", metadata={"revision": str(current)}
+        )
 
 
 _CARRYING_CONTENT = frozenset({"amended", "question", "answer"})

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from hashlib import file_digest
 from pathlib import Path
@@ -16,6 +17,7 @@ from gateway.cli.output import JsonOption, Output, reports_errors
 from gateway.cli.short_ids import alert_reference, question_id
 from gateway.cli.values import as_dict, entries, instant, own, read_message, timestamp, value_of
 from gateway.contract.enum_words import choices
+from gateway.errors import RevisionConflictError
 from gateway.translation.messages import N_
 from gateway.translation.messages import gettext as _
 from gateway.v1.alert_pb2 import (
@@ -39,8 +41,12 @@ AlertArgument = Annotated[
     str, typer.Argument(metavar="ALERT", help=_("PUBLISHER/ID, or the id alone of an own alert."), show_default=False)
 ]
 RevisionOption = Annotated[
-    int | None, typer.Option("--revision", help=_("The revision that was read; the current one without it."), min=1)
+    int | None,
+    typer.Option("--revision", help=_("The revision that was read; needed once the alert was amended."), min=1),
 ]
+FIRST_REVISION = 1
+"""Revision that is meant without --revision: the gateway refuses it once the alert was amended."""
+
 RequestIdOption = Annotated[
     str | None, typer.Option("--request-id", help=_("UUID; the same id has its effect once, however often it is sent."))
 ]
@@ -69,10 +75,12 @@ def ack(
 
     async def work(client: GatewayClient) -> _Done:
         key = await alert_reference(client, alert)
-        read = await _revision(client, key, revision)
+        read = revision or FIRST_REVISION
         return key, await client.acknowledge(key, revision=read, case_reference=case_reference, request_id=request_id)
 
-    _done(as_json, _("Acknowledged"), target.run(work))
+    with _amended(alert):
+        done = target.run(work)
+    _done(as_json, _("Acknowledged"), done)
 
 
 @reports_errors
@@ -101,10 +109,12 @@ def flag(
 
     async def work(client: GatewayClient) -> _Done:
         key = await alert_reference(client, alert)
-        read = await _revision(client, key, revision)
+        read = revision or FIRST_REVISION
         return key, await client.flag(key, revision=read, reason=why, explanation=explanation, request_id=request_id)
 
-    _done(as_json, _("Flagged"), target.run(work))
+    with _amended(alert):
+        done = target.run(work)
+    _done(as_json, _("Flagged"), done)
 
 
 @reports_errors
@@ -169,6 +179,7 @@ def answer(
             help=_("Of a question about an onward transfer: {choices}.", choices=choices(TransferConsent)),
         ),
     ] = "",
+    revision: RevisionOption = None,
     request_id: RequestIdOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -190,9 +201,13 @@ def answer(
     async def work(client: GatewayClient) -> _Done:
         key = await alert_reference(client, alert)
         asked = await question_id(client, key, question)
-        return key, await client.answer(key, asked, text, consent=decision, request_id=request_id)
+        return key, await client.answer(
+            key, asked, text, consent=decision, revision=revision or 0, request_id=request_id
+        )
 
-    _done(as_json, _("Answered"), target.run(work))
+    with _amended(alert):
+        done = target.run(work)
+    _done(as_json, _("Answered"), done)
 
 
 @reports_errors
@@ -216,6 +231,7 @@ def finding(
         Path | None,
         typer.Option(help=_("More of it, e.g. goods_found: an AlertFinding as JSON; options win."), exists=True),
     ] = None,
+    revision: RevisionOption = None,
     request_id: RequestIdOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -240,13 +256,17 @@ def finding(
         report.place.unlocode, report.place.territory = unlocode, unlocode[:2]
     if remarks:
         report.remarks = remarks
+    if revision:
+        report.revision = revision
 
     async def work(client: GatewayClient) -> _Done:
         key = await alert_reference(client, alert)
         report.alert.CopyFrom(key)
         return key, await client.report_finding(report, request_id=request_id)
 
-    _done(as_json, _("Reported"), target.run(work))
+    with _amended(alert):
+        done = target.run(work)
+    _done(as_json, _("Reported"), done)
 
 
 @reports_errors
@@ -274,12 +294,14 @@ def close(
 
     async def work(client: GatewayClient) -> _Done:
         key = await alert_reference(client, alert)
-        alert_id, read = own(key, client.node_name), await _revision(client, key, revision)
+        alert_id, read = own(key, client.node_name), revision or FIRST_REVISION
         return key, await client.close_alert(
             alert_id, revision=read, outcome=what, remarks=remarks, request_id=request_id
         )
 
-    _done(as_json, _("Closed"), target.run(work))
+    with _amended(alert):
+        done = target.run(work)
+    _done(as_json, _("Closed"), done)
 
 
 @reports_errors
@@ -293,7 +315,7 @@ def withdraw(
     request_id: RequestIdOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Withdraw an own alert everywhere; the partners' receipts show that it arrived. Role: publisher, supervisor.
+    """Withdraw an own alert everywhere; `gateway alert show` tells which partner has it. Role: publisher, supervisor.
 
     \b
     Example:
@@ -305,10 +327,12 @@ def withdraw(
 
     async def work(client: GatewayClient) -> _Done:
         key = await alert_reference(client, alert)
-        alert_id, read = own(key, client.node_name), await _revision(client, key, revision)
+        alert_id, read = own(key, client.node_name), revision or FIRST_REVISION
         return key, await client.withdraw(alert_id, revision=read, reason=reason, request_id=request_id)
 
-    _done(as_json, _("Withdrawn"), target.run(work))
+    with _amended(alert):
+        done = target.run(work)
+    _done(as_json, _("Withdrawn"), done)
 
 
 @reports_errors
@@ -344,8 +368,21 @@ def amend(
     _done(as_json, _("Amended"), (key, response), {N_("Revision"): response.revision})
 
 
-async def _revision(client: GatewayClient, alert: AlertReference, given: int | None) -> int:
-    return given or (await client.get_alert(alert)).alert.revision
+@contextmanager
+def _amended(alert: str) -> Iterator[None]:
+    """Says what to read where another revision is current than the one that was read."""
+    try:
+        yield
+    except RevisionConflictError as error:
+        raise RevisionConflictError(
+            _(
+                "{alert} is at revision {revision} now, not at the one that was read. Read it with "
+                "`gateway alert show {alert}`, then repeat this with --revision {revision}",
+                alert=alert,
+                revision=error.metadata.get("revision", "?"),
+            ),
+            metadata=error.metadata,
+        ) from error
 
 
 def _digests(paths: Sequence[Path]) -> list[EvidenceDigest]:

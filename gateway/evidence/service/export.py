@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from gateway.alerts import tables as alerts
-from gateway.alerts.tables import AlertRow
+from gateway.alerts.tables import copies as alerts
+from gateway.alerts.tables import events as alert_events
+from gateway.alerts.tables.copies import AlertRow
 from gateway.db.database import Database
 from gateway.errors import ErasedError, InvalidRequestError, NotFoundError, TooLargeError, VerificationError, Violation
 from gateway.evidence.codec.bundle import MAX_BUNDLE_BYTES, MAX_EVENTS, Bundle, EvidenceEntry, EvidenceParts
@@ -161,7 +162,7 @@ def _read(conn: Connection, steps: Sequence[Sequence[_EntryPlace]], most_events:
 def _later(conn: Connection, row: AlertRow) -> list[list[_EntryPlace]]:
     """Later steps of the alert in local order, each with its disposition; first that of the alert, if there is one."""
     steps = []
-    for event, _, _ in alerts.events_of(conn, row.key.publisher, row.key.alert_id):
+    for event, _, _ in alert_events.of_alert(conn, row.key.publisher, row.key.alert_id):
         if event.key.recipient != row.key.recipient:
             continue
         is_alert = (event.feed_id, event.idx) == (row.feed_id, row.first_idx)

@@ -187,13 +187,10 @@ class Projector:
         return answers
 
     def _is_answered(self, entry: LoggedEntry, error: GatewayError | None) -> bool:
-        """Dispositions are never answered (no end); applied entries only when their format wants it."""
+        """Dispositions are never answered: there would be no end."""
         if entry.event is None:  # unreadable, or erased at the end of its retention
             return error is not None
-        entry_format = self.formats[entry.feed.origin.channel]
-        if entry_format.disposition_of(entry.event) is not None:
-            return False
-        return error is not None or entry_format.wants_answer(entry.event)
+        return self.formats[entry.feed.origin.channel].disposition_of(entry.event) is None
 
 
 def _defect(feed: Feed, index: int, defect: Exception) -> _DefectError:

@@ -21,7 +21,7 @@ Write = Callable[[feed_pb2.Batch], Awaitable[None]]
 
 
 class FeedSender:
-    """One stream of batches and its receipts; used in one event loop."""
+    """Streams of batches and their receipts; used in one event loop, but for `sent_size`."""
 
     def __init__(self, *, outgoing: Outgoing, writer: WriterClient, notifier: ChangeNotifier, alarms: Alarms) -> None:
         self._outgoing = outgoing
@@ -29,6 +29,11 @@ class FeedSender:
         self._notifier = notifier
         self._alarms = alarms
         self._open: dict[FeedOrigin, Outbound] = {}
+
+    def sent_size(self, origin: FeedOrigin) -> int:
+        """Size up to which a feed was sent on its open stream; 0 without one. From any thread."""
+        outbound = self._open.get(origin)
+        return 0 if outbound is None else outbound.sent_size
 
     async def run(
         self,

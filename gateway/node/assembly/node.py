@@ -310,7 +310,7 @@ class Node:
         alert = AlertServicer(
             node=self.settings.node,
             publisher=self._publisher,
-            queries=AlertQueries(self.database),
+            queries=AlertQueries(self.database, clock=self._clock, sent_size=self._sender.sent_size),
             writer=self._writer,
             notifier=self._notifier,
             screening=watchlists.alert_screening,

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 
 from gateway.alerts import codec as wire
-from gateway.alerts import tables as alerts
+from gateway.alerts.tables import copies as alerts
 from gateway.contract.pages import page_of
 from gateway.contract.validation import violations
 from gateway.db.database import Database

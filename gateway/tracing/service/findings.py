@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from gateway.alerts import codec as wire
-from gateway.alerts import tables as alerts
-from gateway.alerts.tables import AlertEventRow
+from gateway.alerts.tables import events
+from gateway.alerts.tables.events import AlertEventRow
 from gateway.contract.ids import FeedOrigin
 from gateway.contract.timestamps import to_ms
 from gateway.db.database import Database
@@ -92,7 +92,7 @@ class _ReportedFinding:
         if event is None or event.WhichOneof("event") != "finding":
             return None
         about = event.finding.alert
-        for row, _, content in alerts.newest_events_of(conn, about.publisher, about.alert_id):
+        for row, _, content in events.newest_of(conn, about.publisher, about.alert_id):
             # Later amendments of the alert weren't inspected.
             alert = wire.alert_of(wire.parse_event(content)) if content and row.position < position else None
             if alert is not None:
@@ -165,7 +165,7 @@ class FindingSearch:
             reached = _FindingProgress.of(conn)
             if not reached.is_whole:
                 return None
-            steps = alerts.events_after(conn, reached.steps, BATCH)
+            steps = events.after(conn, reached.steps, BATCH)
             new = kept.keep(conn, self._own(steps))
             until, concerned = self._of_new_records(conn, kept, reached, 0 if rests else LOOK_POSITIONS)
             additions = self._additions(conn, dict.fromkeys([*new, *concerned]))

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection
 
 from gateway.alerts import codec as wire
-from gateway.alerts import tables as alerts
-from gateway.alerts.rules import AlertStatus
-from gateway.alerts.tables import AlertRow
-from gateway.alerts.tables import alerts as alerts_table
+from gateway.alerts.rules.life import AlertStatus
+from gateway.alerts.tables import copies as alerts
+from gateway.alerts.tables import events as alert_events
+from gateway.alerts.tables.copies import AlertRow
+from gateway.alerts.tables.schema import alerts as alerts_table
 from gateway.db.database import Database
 from gateway.feed.tables import progress
 from gateway.history.codec.shipments import SHIPMENT
@@ -59,7 +60,7 @@ class MatchSource:
 
 def _alerts_after(conn: Connection, position: int, limit: int) -> tuple[list[SourceItem], int]:
     projected = progress.position(conn)
-    events = alerts.events_after(conn, position, limit)
+    events = alert_events.after(conn, position, limit)
     keys = {
         (event.key.publisher, event.key.alert_id): None
         for event, _, payload in events

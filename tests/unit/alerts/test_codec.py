@@ -21,7 +21,7 @@ from gateway.alerts.codec import (
     status_value,
     step_of,
 )
-from gateway.alerts.rules import Action, AlertStatus, Side
+from gateway.alerts.rules.life import Action, AlertStatus, Side
 from gateway.contract.identification.identifiers import Scheme
 from gateway.contract.ids import FeedOrigin
 from gateway.contract.timestamps import to_ms, to_timestamp
@@ -41,7 +41,7 @@ BODIES: dict[Action, tuple[str, dict[str, Any]]] = {
     Action.CLOSE: ("closed", {"revision": 3}),
     Action.ASK: ("question", {"question_id": QUESTION, "deadline": to_timestamp(NOW + 5)}),
     Action.ANSWER: ("answer", {"question_id": QUESTION}),
-    Action.REPORT_FINDING: ("finding", {}),
+    Action.REPORT_FINDING: ("finding", {"revision": 3}),
 }
 
 
@@ -50,7 +50,8 @@ def event(action: Action, publisher: str = "cn") -> alert_pb2.AlertEvent:
     if action in (Action.PUBLISH, Action.AMEND):
         alert = made.published if action is Action.PUBLISH else made.amended
         alert.id, alert.publisher, alert.recipient, alert.revision = ID, publisher, "hk", 3
-        alert.content.CopyFrom(alert_content(NOW))
+        inform = alert_pb2.REQUESTED_ACTION_INFORM
+        alert.content.CopyFrom(alert_content(NOW, reply_by=to_timestamp(NOW + 9), requested_action=inform))
         return made
     name, values = BODIES[action]
     body = getattr(made, name)
@@ -64,12 +65,12 @@ def test_each_event_is_its_step(action: Action) -> None:
     read = step_of(event(action), CN_HK)
     assert read.key == AlertKey("cn", ID, "hk")
     assert (read.step.action, read.step.side, read.step.at_unix_ms) == (action, Side.PUBLISHER, NOW)
-    without_revision = action in (Action.ASK, Action.ANSWER, Action.REPORT_FINDING)
-    assert read.step.revision == (1 if without_revision else 3)
+    assert read.step.revision == (1 if action in (Action.ASK, Action.ANSWER) else 3)
     assert read.step.question_id == (QUESTION if action in (Action.ASK, Action.ANSWER) else "")
     assert read.step.deadline_unix_ms == (NOW + 5 if action is Action.ASK else 0)
     whole = action in (Action.PUBLISH, Action.AMEND)
     assert (read.step.valid_until_unix_ms is not None) == whole
+    assert (read.step.reply_by_unix_ms, read.step.informs) == ((NOW + 9, True) if whole else (None, False))
     assert (alert_of(event(action)) is not None) == whole
     assert purpose_of(event(action)) == ("export_control" if whole else None)
 

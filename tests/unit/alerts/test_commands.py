@@ -13,7 +13,6 @@ import pytest
 from gateway.alerts.codec import NOT_TOLD
 from gateway.alerts.commands.publishing import PublishCommand, Publisher, PublishResult
 from gateway.alerts.commands.steps import ExpireCommand
-from gateway.alerts.service import AlertQueries
 from gateway.contract.json_document import JsonValue
 from gateway.contract.timestamps import to_timestamp
 from gateway.errors import (
@@ -497,8 +496,8 @@ def test_an_alert_full_of_doubtful_identifiers_arrives(nodes: list[PaperNode]) -
             party.identifiers.add(scheme="iso6346", value="CSQU3054384")
     response = publish_one(cn, one)
     exchange(cn, hk)
-    assert AlertQueries(cn.database).get("cn", response.alert_id).deliveries[0].disposition == APPLIED
-    assert len(AlertQueries(hk.database).get("cn", response.alert_id).alert.notices) == 200
+    assert cn.queries.get("cn", response.alert_id).deliveries[0].disposition == APPLIED
+    assert len(hk.queries.get("cn", response.alert_id).alert.notices) == 200
 
 
 def test_a_failed_check_digit_is_a_notice_and_no_refusal(cn: PaperNode) -> None:
@@ -547,7 +546,7 @@ def test_alerts_expire_on_both_sides_once(nodes: list[PaperNode]) -> None:
     assert _expire(hk) == 0, "only the publisher lets its alert expire"
     exchange(cn, hk)
     for node in (cn, hk):
-        (delivery,) = AlertQueries(node.database).get("cn", alert_id).deliveries
+        (delivery,) = node.queries.get("cn", alert_id).deliveries
         assert delivery.status == alert_pb2.ALERT_STATUS_EXPIRED
 
 

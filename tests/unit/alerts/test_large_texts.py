@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from gateway.alerts.rpc import HITS_BYTES, best_hits
-from gateway.alerts.service import AlertQueries
 from gateway.contract.limits import MAX_MESSAGE_BYTES
 from gateway.contract.timestamps import to_timestamp
 from gateway.v1 import alert_pb2, alert_service_pb2, goods_pb2
@@ -31,7 +30,7 @@ def test_pages_and_watches_give_large_alerts_over_several_messages(nodes: list[P
     cn, hk = nodes
     ids = [hk.publish("cn", narratives=NARRATIVES) for _ in range(40)]
     exchange(cn, hk)
-    queries = AlertQueries(cn.database)
+    queries = cn.queries
 
     watched, position = [], 0
     while (response := queries.changes(position)).changes:
@@ -65,7 +64,7 @@ def test_an_alert_can_be_read_whatever_its_recipient_has_said_of_it(nodes: list[
         )
         hk.step("cn", alert_id, finding=finding)
     exchange(cn, hk)
-    response = AlertQueries(cn.database).get("cn", alert_id)
+    response = cn.queries.get("cn", alert_id)
     assert response.ByteSize() < ROOM
     said = [change.event.finding.remarks for change in response.history if change.event.HasField("finding")]
     assert said == [f"no. {number}" for number in range(40)][-len(said) :]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.alerts.service import WATCH_PAGE, AlertQueries
+from gateway.alerts.service import WATCH_PAGE
 from gateway.contract.timestamps import to_timestamp
 from gateway.errors import InvalidRequestError, NotFoundError, PositionUnknownError
 from gateway.v1 import alert_pb2, alert_service_pb2
@@ -35,7 +35,7 @@ def listed(node: PaperNode, filter_text: str = "", size: int = 0) -> list[str]:
     found, token = [], ""
     while True:
         request = alert_service_pb2.ListAlertsRequest(filter=filter_text, page_size=size, page_token=token)
-        page = AlertQueries(node.database).list(request)
+        page = node.queries.list(request)
         assert len(page.alerts) <= (size or 50)
         found += [summary.alert.id for summary in page.alerts]
         token = page.next_page_token
@@ -53,7 +53,7 @@ def test_pages_cover_everything_once_newest_first(cn: PaperNode) -> None:
 def test_what_is_published_meanwhile_doesnt_disturb_the_pages(cn: PaperNode) -> None:
     ids = [cn.publish("hk") for _ in range(4)]
     cn.settle()
-    queries = AlertQueries(cn.database)
+    queries = cn.queries
     first = queries.list(alert_service_pb2.ListAlertsRequest(page_size=2))
     cn.publish("hk")
     cn.settle()
@@ -108,7 +108,7 @@ def test_a_token_of_another_filter_is_named(cn: PaperNode) -> None:
     for _ in range(2):
         cn.publish("hk")
     cn.settle()
-    queries = AlertQueries(cn.database)
+    queries = cn.queries
     token = queries.list(alert_service_pb2.ListAlertsRequest(page_size=1)).next_page_token
     for request in (
         alert_service_pb2.ListAlertsRequest(page_token=token, filter="priority = A"),
@@ -127,7 +127,7 @@ def test_an_alert_comes_with_its_history_and_each_recipients_copy(nodes: list[Pa
     exchange(cn, hk)
     cn.amend(alert_id, 2, case_reference="CASE 2")
     exchange(cn, hk)
-    found = AlertQueries(cn.database).get("cn", alert_id)
+    found = cn.queries.get("cn", alert_id)
     assert (found.alert.revision, found.alert.content.case_reference) == (2, "CASE 2")
     assert [one.recipient for one in found.deliveries] == ["hk", "mo"]
     assert [one.HasField("receipted_at") for one in found.deliveries] == [True, False]
@@ -136,7 +136,7 @@ def test_an_alert_comes_with_its_history_and_each_recipients_copy(nodes: list[Pa
         "flagged",
         "amended",
     ]
-    theirs = AlertQueries(hk.database).get("cn", alert_id)
+    theirs = hk.queries.get("cn", alert_id)
     assert [one.recipient for one in theirs.deliveries] == ["hk"], "none learns of the others"
     assert "mo" not in {change.recipient for change in theirs.history}
 
@@ -155,21 +155,21 @@ def test_an_answer_goes_to_who_asked_whatever_id_the_question_has(tmp_path: Path
         question.onward_recipients.append("hk")
         mo.step("cn", alert_id, question=question)
         exchange(*nodes)
-        recipient = AlertQueries(cn.database).who_asked("cn", alert_id, question.question_id)
+        recipient = cn.queries.who_asked("cn", alert_id, question.question_id)
         assert recipient == "mo"
         answer = alert_pb2.AlertAnswer(question_id=question.question_id, text="No", consent=REFUSED)
         cn.step("cn", alert_id, recipient=recipient, answer=answer)
-        assert AlertQueries(cn.database).who_asked("cn", alert_id, str(uuid.uuid4())) == ""
+        assert cn.queries.who_asked("cn", alert_id, str(uuid.uuid4())) == ""
 
 
 def test_an_alert_that_isnt_here_isnt_found(cn: PaperNode) -> None:
     with pytest.raises(NotFoundError):
-        AlertQueries(cn.database).get("cn", str(uuid.uuid4()))
+        cn.queries.get("cn", str(uuid.uuid4()))
 
 
 def _watched(node: PaperNode, position: int) -> list[int]:
     found: list[int] = []
-    while (response := AlertQueries(node.database).changes(position)).changes:
+    while (response := node.queries.changes(position)).changes:
         assert len(response.changes) <= WATCH_PAGE
         found += [change.position for change in response.changes]
         position = response.position
@@ -193,7 +193,7 @@ def test_a_watch_goes_past_entries_that_change_nothing(nodes: list[PaperNode]) -
     hk, author = nodes[1], Author(nodes[0], "hk")
     hk.writer.run(hk.receiver.open_batch("cn", author.batch(author.entry(b"?", type_name="Weather"))))
     hk.settle()
-    queries = AlertQueries(hk.database)
+    queries = hk.queries
     response = queries.changes(0)
     assert not response.changes
     assert response.position > 0
@@ -205,5 +205,5 @@ def test_a_position_beyond_the_end_is_told(cn: PaperNode, beyond: int) -> None:
     cn.publish("hk")
     cn.settle()
     with pytest.raises(PositionUnknownError) as refused:
-        AlertQueries(cn.database).changes(beyond)
+        cn.queries.changes(beyond)
     assert refused.value.metadata["position"] == str(beyond)

@@ -2,11 +2,13 @@
 
 import pytest
 
-from gateway.alerts import tables as alerts
 from gateway.alerts.codec import AlertKey
-from gateway.alerts.rules import AlertLife, AlertStatus, Question, Side
-from gateway.alerts.tables import AlertEventRow, AlertRow
-from gateway.alerts.tables import alerts as table
+from gateway.alerts.rules.life import AlertLife, AlertStatus, Question, Side
+from gateway.alerts.tables import copies as alerts
+from gateway.alerts.tables import events
+from gateway.alerts.tables.copies import AlertRow
+from gateway.alerts.tables.events import AlertEventRow
+from gateway.alerts.tables.schema import alerts as table
 from gateway.contract.ids import Channel, FeedOrigin
 from gateway.db.database import Database
 from tests.unit.feed.tables.test_feeds import append
@@ -36,6 +38,7 @@ def row(feed_id: int, number: int, *, recipient: str = "hk", **changes: object) 
         "feed_id": feed_id,
         "first_idx": number,
         "current_idx": number,
+        "last_idx": number,
     } | changes
     return AlertRow(**values)  # type: ignore[arg-type]
 
@@ -48,7 +51,14 @@ def event(feed_id: int, position: int, number: int) -> AlertEventRow:
 def test_copies_come_back_as_they_were_written(database: Database, feed_id: int) -> None:
     questions = (Question(Side.PUBLISHER, uuid_of(7), 9), Question(Side.RECIPIENT, uuid_of(8), 10, answered=True))
     full = AlertLife(
-        3, AlertStatus.ACKNOWLEDGED, acknowledged_revision=2, valid_until_unix_ms=9_000, questions=questions
+        3,
+        AlertStatus.ACKNOWLEDGED,
+        acknowledged_revision=2,
+        valid_until_unix_ms=9_000,
+        questions=questions,
+        reply_by_unix_ms=8_000,
+        informs=True,
+        replied_revision=1,
     )
     rows = [row(feed_id, 1), row(feed_id, 1, recipient="mo", life=full), row(feed_id, 2)]
     with database.write() as conn:
@@ -93,15 +103,15 @@ def test_pages_are_newest_first_without_gap_or_double(database: Database, feed_i
 
 
 def test_events_come_in_order_from_any_position(database: Database, feed_id: int) -> None:
-    events = [event(feed_id, position, position % 2) for position in (1, 2, 4, 7)]
+    rows = [event(feed_id, position, position % 2) for position in (1, 2, 4, 7)]
     with database.write() as conn:
-        alerts.add_events(conn, events)
-        alerts.add_events(conn, [])
+        events.add(conn, rows)
+        events.add(conn, [])
     with database.read() as conn:
-        assert [found for found, _, _ in alerts.events_after(conn, 1, 2)] == events[1:3]
-        assert alerts.events_after(conn, 7, 10) == []
-        ((found, origin, payload), (last, _, _)) = alerts.events_of(conn, "cn", uuid_of(1))
-    assert (found, origin, payload, last) == (events[0], OUT.line, b"payload 0", events[3])
+        assert [found for found, _, _ in events.after(conn, 1, 2)] == rows[1:3]
+        assert events.after(conn, 7, 10) == []
+        ((found, origin, payload), (last, _, _)) = events.of_alert(conn, "cn", uuid_of(1))
+    assert (found, origin, payload, last) == (rows[0], OUT.line, b"payload 0", rows[3])
 
 
 def test_open_alerts_past_their_time_are_due(database: Database, feed_id: int) -> None:

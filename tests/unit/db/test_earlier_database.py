@@ -7,7 +7,7 @@ list with four eyes that was distributed, recorded shipments, and one alert that
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from gateway.watchlists.tables import lists, matches
 from gateway.watchlists.tables import progress as list_progress
 from gateway.watchlists.tables.progress import DistributionRow
 from tests.support.databases import MakeDatabase
+from tests.support.histories import random_history
 from tests.support.nodes import PaperNode, exchange, paper_nodes
 from tests.support.recording import index, record, search
 from tests.support.shipments import shipment
@@ -75,8 +76,10 @@ def nodes(tmp_path: Path, make_empty_database: MakeDatabase) -> Iterator[list[Pa
         yield opened
 
 
-def _stored(conn: Connection, name: str) -> list[tuple[Any, ...]]:
-    rows = conn.execute(select(metadata.tables[name]))
+def _stored(conn: Connection, name: str, columns: Sequence[str] = ()) -> list[tuple[Any, ...]]:
+    """Rows of a table, with all columns or with those of an earlier schema."""
+    stored = metadata.tables[name]
+    rows = conn.execute(select(*(stored.c[one] for one in columns or stored.c.keys())))
     return sorted(tuple(bytes(one) if isinstance(one, memoryview) else one for one in row) for row in rows)
 
 
@@ -92,7 +95,7 @@ def test_every_row_is_kept_and_every_position_has_its_column(make_empty_database
         assert migrate.schema_version(conn) != "0001"
         assert not {"cursors", "match_cursors"} & set(inspect(conn).get_table_names())
         for kept in ROWS[name].keys() - {"cursors", "match_cursors"} - INDEX:
-            assert _stored(conn, kept) == sorted(_rows(name, kept))
+            assert _stored(conn, kept, ROWS[name][kept]["columns"]) == sorted(_rows(name, kept))
         assert not any(_stored(conn, emptied) for emptied in INDEX)
         assert (progress.position(conn), progress.knowledge(conn)) == (cursors["alerts"], b"")
         assert list_progress.applied(conn) == cursors["lists"] == 1
@@ -149,6 +152,44 @@ def test_rebuilt_projections_are_those_that_were_migrated(nodes: list[PaperNode]
         index(node)
         assert _projected(node) == before
         assert _sizes(node) == sizes, "nothing is answered or distributed twice"
+
+
+def test_deadlines_of_alerts_are_migrated_as_they_are_projected(
+    tmp_path: Path, make_database: MakeDatabase, make_empty_database: MakeDatabase
+) -> None:
+    statuses, replied, asked = set(), 0, 0
+    with paper_nodes(tmp_path, make_database) as nodes:
+        random_history(nodes, seed=5, steps=120)
+        for node in nodes:
+            with node.database.read() as conn:
+                expected = _stored(conn, "alerts")
+                rows = {one: _stored(conn, one) for one in ("feeds", "entries", "alerts", "alert_events")}
+            earlier = make_empty_database()
+            _at_0004(earlier, rows)
+            migrate.upgrade(earlier)
+            with earlier.read() as conn:
+                assert _stored(conn, "alerts") == expected
+            named = [dict(zip(metadata.tables["alerts"].c.keys(), row, strict=True)) for row in expected]
+            statuses |= {row["status"] for row in named}
+            replied += sum(row["replied_revision"] > 0 for row in named)
+            asked += sum(row["question_in_due"] > 0 for row in named)
+    assert statuses >= {"withdrawn", "flagged", "acknowledged", "closed"}
+    assert replied
+    assert asked
+
+
+def _at_0004(database: Database, rows: dict[str, list[tuple[Any, ...]]]) -> None:
+    """A database before alerts had deadlines."""
+    with database.write() as conn:
+        config = Config()
+        config.set_main_option("script_location", "gateway.db:migrations")
+        config.attributes.update(connection=conn, target_metadata=metadata)
+        command.upgrade(config, "0004")
+        for name, stored in rows.items():
+            earlier = [one["name"] for one in inspect(conn).get_columns(name)]
+            made = table(name, *(column(one) for one in earlier))
+            named = [dict(zip(metadata.tables[name].c.keys(), row, strict=True)) for row in stored]
+            conn.execute(insert(made), [{one: row[one] for one in earlier} for row in named])
 
 
 def _projected(node: PaperNode) -> dict[str, list[tuple[Any, ...]]]:

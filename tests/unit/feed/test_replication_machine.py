@@ -34,10 +34,10 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from gateway.alerts import tables as alerts
 from gateway.alerts.codec import parse_event
 from gateway.alerts.commands.publishing import PublishCommand
 from gateway.alerts.commands.steps import ExpireCommand, StepCommand, StepRequest
+from gateway.alerts.tables import copies as alerts
 from gateway.contract.ids import FeedOrigin
 from gateway.contract.timestamps import to_timestamp
 from gateway.errors import (

@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gateway.alerts import tables as alerts
 from gateway.alerts.codec import parse_event
+from gateway.alerts.tables import copies as alerts
 from gateway.contract.timestamps import to_timestamp
 from gateway.feed.codec import UnknownKindError
 from gateway.feed.projection.held_entries import HeldEntries

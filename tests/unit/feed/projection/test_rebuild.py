@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from gateway.alerts.tables import alerts as alerts_table
+from gateway.alerts.tables.schema import alerts as alerts_table
 from gateway.feed.projection.rebuild import rebuild
 from gateway.feed.tables import dispositions, feeds, progress
 from gateway.feed.tables.schema import dispositions as dispositions_table

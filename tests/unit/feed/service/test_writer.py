@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from gateway.alerts import tables as alerts
+from gateway.alerts.tables import copies as alerts
 from gateway.contract import limits
 from gateway.contract.ids import FeedOrigin
 from gateway.db.database import Database

@@ -22,8 +22,12 @@ P publisher, R recipient. In the open states both may ask and answer, and R may 
 
 Terminal states are final; open questions stay unanswered. Each copy has a state; `overall_status` sums up.
 
-Revisions. Publish makes revision 1, each amendment the next. Withdraw, expire and close must name the current revision.
-Other steps name the revision read: acknowledging or flagging an older text is recorded and leaves the status.
+Revisions. Publish makes revision 1, each amendment the next. Withdraw, expire and close must name the current revision,
+and so must a new acknowledgement or flag: nobody acknowledges what they weren't shown. Recorded ones may name an older
+text, since an amendment crosses them; they leave the status.
+
+Deadlines are no states: nobody signs that a time has passed. `alerts.rules.deadlines` compares a life
+with one reader's clock.
 
 Two feeds. Each side writes its steps into a separate feed, so steps cross. TRANSITIONS alone allows a new step. A step
 read from a feed (`recorded=True`) may have been made before the publisher's last step arrived: CROSSINGS lists such
@@ -37,6 +41,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Any
 
 from gateway.errors import IllegalTransitionError, RevisionConflictError
 
@@ -140,8 +145,12 @@ CROSSINGS: _Table = MappingProxyType(
 )
 """Steps of the recipient that may still arrive, through its feed, after the publisher's last word."""
 
-_NAMES_CURRENT_REVISION = (Action.WITHDRAW, Action.EXPIRE, Action.CLOSE)
+ENDING = (Action.WITHDRAW, Action.EXPIRE, Action.CLOSE)
+"""Steps of the publisher that end an alert; they name the current revision."""
+
 _SPEAKS_OF_THE_TEXT = (Action.ACKNOWLEDGE, Action.FLAG)
+UNSAID_REVISION = 0
+"""Revision of a finding that doesn't say which text it followed."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -158,9 +167,6 @@ class Question:
     deadline_unix_ms: int
     answered: bool = False
 
-    def is_overdue(self, now_unix_ms: int) -> bool:
-        return not self.answered and now_unix_ms > self.deadline_unix_ms
-
 
 @dataclass(frozen=True, slots=True)
 class AlertLife:
@@ -171,6 +177,9 @@ class AlertLife:
         acknowledged_revision: newest acknowledged revision; 0 while none.
         valid_until_unix_ms: milliseconds since 1970; None if it doesn't expire.
         questions: in order of asking side and id, so that equal lives compare equal.
+        reply_by_unix_ms: when the publisher needs a reply to the current text; None if it needs none.
+        informs: whether the current text asks for nothing but to take note, so that an acknowledgement replies.
+        replied_revision: newest revision that the recipient flagged or reported a finding on; 0 while none.
     """
 
     revision: int
@@ -178,6 +187,24 @@ class AlertLife:
     acknowledged_revision: int = 0
     valid_until_unix_ms: int | None = None
     questions: tuple[Question, ...] = ()
+    reply_by_unix_ms: int | None = None
+    informs: bool = False
+    replied_revision: int = 0
+
+    @property
+    def is_replied(self) -> bool:
+        """Whether the recipient has replied to the current text."""
+        replied = max(self.replied_revision, self.acknowledged_revision if self.informs else 0)
+        return replied >= self.revision
+
+    @property
+    def reply_due_unix_ms(self) -> int | None:
+        """When a reply that wasn't given is due; None for none."""
+        return None if self.status.is_terminal or self.is_replied else self.reply_by_unix_ms
+
+    def answer_due_unix_ms(self, by: Side) -> int | None:
+        """The earliest deadline of the questions that a side must answer; None without one."""
+        return min((question.deadline_unix_ms for question in self.open_questions(by)), default=None)
 
     def question(self, asked_by: Side, question_id: str) -> Question | None:
         return next((q for q in self.questions if (q.asked_by, q.question_id) == (asked_by, question_id)), None)
@@ -189,6 +216,7 @@ class AlertLife:
         return tuple(q for q in self.questions if q.asked_by is to.other and not q.answered)
 
     def is_due_to_expire(self, now_unix_ms: int) -> bool:
+        """Whether the validity has passed and no step has ended the alert: the publisher's expiry is to come."""
         return not self.status.is_terminal and _has_passed(self.valid_until_unix_ms, now_unix_ms)
 
 
@@ -202,6 +230,7 @@ class Step:
         valid_until_unix_ms: publish and amend: when the text expires, or None.
         question_id: ask and answer.
         deadline_unix_ms: ask.
+        reply_by_unix_ms, informs: publish and amend: as in AlertLife.
     """
 
     action: Action
@@ -211,6 +240,8 @@ class Step:
     valid_until_unix_ms: int | None = None
     question_id: str = ""
     deadline_unix_ms: int = 0
+    reply_by_unix_ms: int | None = None
+    informs: bool = False
 
 
 def advance(life: AlertLife | None, step: Step, *, recorded: bool = False) -> AlertLife:
@@ -228,12 +259,10 @@ def advance(life: AlertLife | None, step: Step, *, recorded: bool = False) -> Al
     new_status = _next_status(life, step, recorded)
     if life is None:
         return _published(step, new_status)
-    _check_revision(life, step)
+    _check_revision(life, step, recorded)
     match step.action:
         case Action.AMEND:
-            return replace(
-                life, revision=step.revision, status=new_status, valid_until_unix_ms=step.valid_until_unix_ms
-            )
+            return replace(life, revision=step.revision, status=new_status, **_text_of(step))
         case Action.EXPIRE:
             _check_expiry(life, step)
         case Action.ASK:
@@ -242,6 +271,8 @@ def advance(life: AlertLife | None, step: Step, *, recorded: bool = False) -> Al
             return _with_answer(life, step)
         case Action.ACKNOWLEDGE:
             life = replace(life, acknowledged_revision=max(life.acknowledged_revision, step.revision))
+        case Action.FLAG | Action.REPORT_FINDING:
+            life = replace(life, replied_revision=max(life.replied_revision, _revision_meant(life, step)))
     if step.action in _SPEAKS_OF_THE_TEXT and step.revision < life.revision:
         return life
     return replace(life, status=new_status)
@@ -274,22 +305,46 @@ def _next_status(life: AlertLife | None, step: Step, recorded: bool) -> AlertSta
 def _published(step: Step, status: AlertStatus) -> AlertLife:
     if step.revision != 1:
         raise RevisionConflictError(f"a new alert has revision 1, not {step.revision}", metadata={"revision": "0"})
-    return AlertLife(revision=1, status=status, valid_until_unix_ms=step.valid_until_unix_ms)
+    return AlertLife(revision=1, status=status, **_text_of(step))
 
 
-def _check_revision(life: AlertLife, step: Step) -> None:
+def _text_of(step: Step) -> dict[str, Any]:
+    """What a new text says about times and replies."""
+    return {
+        "valid_until_unix_ms": step.valid_until_unix_ms,
+        "reply_by_unix_ms": step.reply_by_unix_ms,
+        "informs": step.informs,
+    }
+
+
+def _revision_meant(life: AlertLife, step: Step) -> int:
+    """The revision that a reply is about, from the recipient's steps alone, so that both sides mean the same."""
+    if step.revision != UNSAID_REVISION:
+        return step.revision
+    return max(1, life.acknowledged_revision, life.replied_revision)
+
+
+def _check_revision(life: AlertLife, step: Step, recorded: bool) -> None:
     if step.action is Action.AMEND:
         fits = step.revision == life.revision + 1
-    elif step.action in _NAMES_CURRENT_REVISION:
+    elif step.action in ENDING or (step.action in _SPEAKS_OF_THE_TEXT and not recorded):
         fits = step.revision == life.revision
+    elif step.action is Action.REPORT_FINDING and step.revision == UNSAID_REVISION:
+        fits = recorded or life.revision == 1
     else:
         fits = 1 <= step.revision <= life.revision
     if not fits:
-        made = "makes" if step.action is Action.AMEND else "names"
         raise RevisionConflictError(
-            f"the alert's current revision is {life.revision}; {_words(step.action)} {made} revision {step.revision}",
+            f"the alert's current revision is {life.revision}; {_naming(step)}",
             metadata={"revision": str(life.revision)},
         )
+
+
+def _naming(step: Step) -> str:
+    if step.revision == UNSAID_REVISION:
+        return f"{_words(step.action)} must name the one that was read"
+    verb = "makes" if step.action is Action.AMEND else "names"
+    return f"{_words(step.action)} {verb} revision {step.revision}"
 
 
 def _check_expiry(life: AlertLife, step: Step) -> None:

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.alerts.rules import (
+from gateway.alerts.rules.life import (
     CROSSINGS,
     MAX_QUESTIONS_PER_SIDE,
     TRANSITIONS,
+    UNSAID_REVISION,
     Action,
     AlertLife,
     AlertStatus,
@@ -39,9 +40,10 @@ def recipient(action: Action, revision: int = 1, **more: object) -> Step:
 
 
 def after(*steps: Step) -> AlertLife:
+    """The life after steps as feeds carry them: they may have crossed."""
     life: AlertLife | None = None
     for step in steps:
-        life = advance(life, step)
+        life = advance(life, step, recorded=True)
     assert life is not None
     return life
 
@@ -144,8 +146,33 @@ def test_ending_an_alert_needs_its_current_revision(action: Action) -> None:
 @pytest.mark.parametrize("action", [Action.ACKNOWLEDGE, Action.FLAG, Action.REPORT_FINDING, Action.ASK])
 @pytest.mark.parametrize("revision", [-1, 0, 2])
 def test_nobody_reads_a_revision_that_does_not_exist(action: Action, revision: int) -> None:
+    if (action, revision) == (Action.REPORT_FINDING, UNSAID_REVISION):
+        return
     with pytest.raises(RevisionConflictError):
         advance(after(PUBLISH), recipient(action, revision))
+
+
+@pytest.mark.parametrize("action", [Action.ACKNOWLEDGE, Action.FLAG])
+def test_what_was_not_shown_is_neither_acknowledged_nor_flagged(action: Action) -> None:
+    amended = after(PUBLISH, publisher(Action.AMEND, 2))
+    with pytest.raises(RevisionConflictError, match=r"current revision is 2; .* names revision 1") as refused:
+        advance(amended, recipient(action, 1))
+    assert refused.value.metadata["revision"] == "2"
+    assert advance(amended, recipient(action, 2)).status is not AlertStatus.PUBLISHED
+    assert advance(amended, recipient(action, 1), recorded=True).status is AlertStatus.PUBLISHED
+
+
+def test_a_finding_names_the_text_that_it_followed_once_there_are_two() -> None:
+    unsaid = recipient(Action.REPORT_FINDING, UNSAID_REVISION)
+    assert advance(after(PUBLISH), unsaid).replied_revision == 1
+    amended = after(PUBLISH, recipient(Action.ACKNOWLEDGE, 1), publisher(Action.AMEND, 2))
+    with pytest.raises(RevisionConflictError, match="must name the one that was read"):
+        advance(amended, unsaid)
+    assert advance(amended, recipient(Action.REPORT_FINDING, 1)).replied_revision == 1
+    assert advance(amended, recipient(Action.REPORT_FINDING, 2)).replied_revision == 2
+    assert advance(amended, unsaid, recorded=True).replied_revision == 1
+    read = advance(amended, recipient(Action.ACKNOWLEDGE, 2))
+    assert advance(read, unsaid, recorded=True).replied_revision == 2
 
 
 def test_an_acknowledgement_remembers_the_newest_revision_read() -> None:
@@ -208,12 +235,6 @@ def test_an_answer_touches_its_own_question_only() -> None:
     }
 
 
-def test_a_question_is_overdue_after_its_deadline_until_answered() -> None:
-    question = Question(Side.PUBLISHER, "q", 50)
-    assert [question.is_overdue(now) for now in (49, 50, 51)] == [False, False, True]
-    assert not Question(Side.PUBLISHER, "q", 50, answered=True).is_overdue(51)
-
-
 def test_a_question_id_is_used_once_and_questions_are_bounded() -> None:
     life = after(PUBLISH, *(recipient(Action.ASK, question_id=str(n)) for n in range(MAX_QUESTIONS_PER_SIDE)))
     with pytest.raises(IllegalTransitionError, match="asked already"):
@@ -268,6 +289,8 @@ steps = st.builds(
     revision=st.integers(0, 5),
     at_unix_ms=st.sampled_from([0, 2_000]),
     valid_until_unix_ms=st.sampled_from([None, 1_000]),
+    reply_by_unix_ms=st.sampled_from([None, 700]),
+    informs=st.booleans(),
     question_id=st.sampled_from("abc"),
     deadline_unix_ms=st.just(500),
 )
@@ -288,10 +311,13 @@ def test_any_steps_keep_the_invariants_and_both_sides_agree(sequence: list[Step]
             assert new.revision == life.revision + (step.action is Action.AMEND)
             assert not life.status.is_terminal or new.status is life.status
             assert new.acknowledged_revision >= life.acknowledged_revision
+            assert new.replied_revision >= life.replied_revision
             assert {(q.asked_by, q.question_id) for q in life.questions} <= {
                 (q.asked_by, q.question_id) for q in new.questions
             }
         assert 0 <= new.acknowledged_revision <= new.revision
+        assert 0 <= new.replied_revision <= new.revision
+        assert new.reply_due_unix_ms is None or not (new.status.is_terminal or new.is_replied)
         assert new.status is not AlertStatus.ACKNOWLEDGED or new.acknowledged_revision == new.revision
         life = new
         accepted.append(step)
@@ -308,8 +334,10 @@ def _sensible(life: AlertLife, side: Side, draw: st.DataObject, number: int) -> 
     return Step(
         action,
         side,
-        life.revision + 1 if action is Action.AMEND else draw.draw(st.sampled_from([life.revision, 1])),
+        life.revision + 1 if action is Action.AMEND else draw.draw(st.sampled_from([life.revision, 1, 0])),
         at_unix_ms=5_000,
+        reply_by_unix_ms=700,
+        informs=draw.draw(st.booleans()),
         valid_until_unix_ms=1_000,
         question_id=draw.draw(st.sampled_from([*open_ids, "?"])) if action is Action.ANSWER else str(number),
     )

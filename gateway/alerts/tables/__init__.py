@@ -1,0 +1,1 @@
+"""Stores projected alerts: copies and steps."""

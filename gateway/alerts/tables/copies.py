@@ -1,0 +1,231 @@
+"""Statements on copies of alerts, one for each recipient."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, literal_column, or_, select, tuple_, update
+
+from gateway.alerts.codec import AlertKey
+from gateway.alerts.rules.life import AlertLife, AlertStatus, Question, Side
+from gateway.alerts.tables.schema import alerts
+from gateway.db.database import insert_rows
+from gateway.db.statements import Prepared, storable_text
+from gateway.feed.tables.schema import entries, feeds
+
+_KEY = (alerts.c.alert_id, alerts.c.publisher, alerts.c.recipient)
+_ALERT_COLUMNS = tuple(alerts.c.keys())
+_LAST_TIME = 2**63 - 1
+_SLOTS = tuple(f"id_{number}" for number in range(50))
+"""Parameters of a look-up of many alerts; unused ones repeat the last."""
+_BY_IDS = Prepared(select(alerts).where(or_(*(alerts.c.alert_id == bindparam(slot) for slot in _SLOTS))))
+_BY_ID = Prepared(select(alerts).where(alerts.c.alert_id == bindparam("alert")))
+_COPIES = Prepared(
+    select(alerts)
+    .where(alerts.c.alert_id == bindparam("alert"), alerts.c.publisher == bindparam("by"))
+    .order_by(alerts.c.recipient)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class AlertRow:
+    """One recipient's copy of an alert; times in milliseconds since 1970.
+
+    Attributes:
+        feed_id: the publisher's feed.
+        first_idx, current_idx: entries that published it and that hold its current revision.
+        last_idx: entry of the publisher's newest step that says what the alert is: of its current revision or its end.
+    """
+
+    key: AlertKey
+    direction: str
+    life: AlertLife
+    priority: str
+    purpose: str
+    case_reference: str
+    published_at: int
+    feed_id: int
+    first_idx: int
+    current_idx: int
+    last_idx: int
+
+
+def find(conn: Connection, keys: Collection[AlertKey]) -> dict[AlertKey, AlertRow]:
+    """Copies by key, without unknown keys."""
+    if not keys:
+        return {}
+    ids = sorted({key.alert_id for key in keys})
+    if len(ids) == 1:
+        found = {row.key: row for row in map(_alert, _BY_ID(conn, alert=ids[0]))}
+        return {key: found[key] for key in keys if key in found}
+    found = {}
+    for chunk in (ids[at : at + len(_SLOTS)] for at in range(0, len(ids), len(_SLOTS))):
+        slots = chunk + [chunk[-1]] * (len(_SLOTS) - len(chunk))
+        rows = _BY_IDS(conn, **dict(zip(_SLOTS, slots, strict=True)))
+        found.update((row.key, row) for row in map(_alert, rows))
+    return {key: found[key] for key in keys if key in found}
+
+
+def copies(conn: Connection, publisher: str, alert_id: str) -> list[AlertRow]:
+    """All copies of one alert, by recipient."""
+    return [_alert(row) for row in _COPIES(conn, alert=alert_id, by=publisher)]
+
+
+def add(conn: Connection, new: Sequence[AlertRow]) -> None:
+    """Writes new copies."""
+    if new:
+        insert_rows(conn, alerts, _ALERT_COLUMNS, [_values(row) for row in new])
+
+
+def replace(conn: Connection, row: AlertRow) -> None:
+    """Writes the new state of a copy."""
+    values = _values(row)
+    conn.execute(
+        update(alerts)
+        .where(
+            alerts.c.alert_id == row.key.alert_id,
+            alerts.c.publisher == row.key.publisher,
+            alerts.c.recipient == row.key.recipient,
+        )
+        .values(dict(zip(_ALERT_COLUMNS, values, strict=True)))
+    )
+
+
+def list_page(
+    conn: Connection,
+    conditions: Iterable[ColumnElement[bool]],
+    *,
+    before: tuple[str, str, str] | None,
+    limit: int,
+) -> list[tuple[AlertRow, bytes]]:
+    """Copies, newest first, each with its current payload.
+
+    `before` is (alert id, publisher, recipient) of the previous page's last row, or None.
+    """
+    newest_first = [column.desc() for column in _KEY]
+    keys = select(*_KEY).where(*conditions).order_by(*newest_first).limit(limit)
+    if before is not None:
+        keys = keys.where(tuple_(*_KEY) < tuple_(*before))
+    page = keys.subquery()  # chosen by an index where a condition has one, and sorted without texts
+    query = (
+        select(alerts, entries.c.payload)
+        .join(page, and_(*(column == page.c[column.name] for column in _KEY)))
+        .join(entries, (entries.c.feed_id == alerts.c.feed_id) & (entries.c.idx == alerts.c.current_idx))
+        .order_by(*newest_first)
+    )
+    return [(_alert(row), bytes(row[-1])) for row in conn.execute(query)]
+
+
+def is_past(time: ColumnElement[int], now_ms: int) -> ColumnElement[bool]:
+    """Condition that a column has a time, and that this is before `now_ms`; for the column's index."""
+    return and_(time > literal_column("0"), time < now_ms)
+
+
+def is_not_past(time: ColumnElement[int], now_ms: int) -> ColumnElement[bool]:
+    """Condition that a column has a time, and that this isn't before `now_ms`; for the column's index.
+
+    SQLite chooses the index for a range with both ends alone.
+    """
+    return and_(time > literal_column("0"), time.between(now_ms, _LAST_TIME))
+
+
+def due_to_expire(conn: Connection, now_ms: int, limit: int, *, except_to: Collection[str] = ()) -> list[AlertKey]:
+    """Own open copies past their valid-until time, except to some recipients."""
+    rows = conn.execute(
+        select(alerts.c.publisher, alerts.c.alert_id, alerts.c.recipient)
+        .where(
+            alerts.c.direction == "out",
+            is_past(alerts.c.open_until, now_ms + 1),
+            alerts.c.recipient.not_in(except_to),
+        )
+        .order_by(alerts.c.open_until)
+        .limit(limit)
+    )
+    return [AlertKey(*row) for row in rows]
+
+
+def _values(row: AlertRow) -> tuple[str | int, ...]:
+    """In the order of _ALERT_COLUMNS."""
+    life = row.life
+    own, other = (Side.PUBLISHER, Side.RECIPIENT) if row.direction == "out" else (Side.RECIPIENT, Side.PUBLISHER)
+    return (
+        row.key.alert_id,
+        row.key.publisher,
+        row.key.recipient,
+        row.direction,
+        life.revision,
+        life.status.value,
+        life.acknowledged_revision,
+        life.replied_revision,
+        _questions_text(life.questions) if life.questions else "",
+        row.priority,
+        row.purpose,
+        storable_text(row.case_reference),
+        row.published_at,
+        life.valid_until_unix_ms or 0,
+        life.reply_by_unix_ms or 0,
+        life.informs,
+        row.feed_id,
+        row.first_idx,
+        row.current_idx,
+        row.last_idx,
+        0 if life.status.is_terminal else life.valid_until_unix_ms or 0,
+        life.reply_due_unix_ms or 0,
+        life.answer_due_unix_ms(own) or 0,
+        life.answer_due_unix_ms(other) or 0,
+    )
+
+
+def _alert(row: Iterable[Any]) -> AlertRow:
+    v = dict(zip(_ALERT_COLUMNS, row, strict=False))  # a page's rows have the payload at their end
+    return AlertRow(
+        key=AlertKey(v["publisher"], v["alert_id"], v["recipient"]),
+        direction=v["direction"],
+        life=AlertLife(
+            revision=v["revision"],
+            status=AlertStatus(v["status"]),
+            acknowledged_revision=v["acknowledged_revision"],
+            valid_until_unix_ms=v["valid_until"],  # of every alert: the contract requires it
+            questions=_questions(v["questions"]),
+            reply_by_unix_ms=v["reply_by"] or None,
+            informs=bool(v["informs"]),
+            replied_revision=v["replied_revision"],
+        ),
+        priority=v["priority"],
+        purpose=v["purpose"],
+        case_reference=v["case_reference"],
+        published_at=v["published_at"],
+        feed_id=v["feed_id"],
+        first_idx=v["first_idx"],
+        current_idx=v["current_idx"],
+        last_idx=v["last_idx"],
+    )
+
+
+def _questions_text(questions: tuple[Question, ...]) -> str:
+    return json.dumps([[q.asked_by.value, q.question_id, q.deadline_unix_ms, q.answered] for q in questions])
+
+
+def _questions(text: str) -> tuple[Question, ...]:
+    if not text:
+        return ()
+    return tuple(Question(Side(side), qid, deadline, answered) for side, qid, deadline, answered in json.loads(text))
+
+
+def current_payload(conn: Connection, publisher: str, alert_id: str) -> bytes | None:
+    """Payload of an alert's current revision, or None."""
+    row = conn.execute(
+        select(entries.c.payload)
+        .join(alerts, (entries.c.feed_id == alerts.c.feed_id) & (entries.c.idx == alerts.c.current_idx))
+        .where(alerts.c.alert_id == alert_id, alerts.c.publisher == publisher)
+        .limit(1)
+    ).scalar_one_or_none()
+    return None if row is None else bytes(row)
+
+
+def origin_line(conn: Connection, feed_id: int) -> str:
+    """Name of the feed with this id."""
+    return str(conn.execute(select(feeds.c.origin).where(feeds.c.id == feed_id)).scalar_one())
