@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from hashlib import file_digest
 from pathlib import Path
@@ -78,9 +77,7 @@ def ack(
         read = revision or FIRST_REVISION
         return key, await client.acknowledge(key, revision=read, case_reference=case_reference, request_id=request_id)
 
-    with _amended(alert):
-        done = target.run(work)
-    _done(as_json, _("Acknowledged"), done)
+    _done(as_json, _("Acknowledged"), _taken(target, alert, work))
 
 
 @reports_errors
@@ -112,9 +109,7 @@ def flag(
         read = revision or FIRST_REVISION
         return key, await client.flag(key, revision=read, reason=why, explanation=explanation, request_id=request_id)
 
-    with _amended(alert):
-        done = target.run(work)
-    _done(as_json, _("Flagged"), done)
+    _done(as_json, _("Flagged"), _taken(target, alert, work))
 
 
 @reports_errors
@@ -205,9 +200,7 @@ def answer(
             key, asked, text, consent=decision, revision=revision or 0, request_id=request_id
         )
 
-    with _amended(alert):
-        done = target.run(work)
-    _done(as_json, _("Answered"), done)
+    _done(as_json, _("Answered"), _taken(target, alert, work))
 
 
 @reports_errors
@@ -264,9 +257,7 @@ def finding(
         report.alert.CopyFrom(key)
         return key, await client.report_finding(report, request_id=request_id)
 
-    with _amended(alert):
-        done = target.run(work)
-    _done(as_json, _("Reported"), done)
+    _done(as_json, _("Reported"), _taken(target, alert, work))
 
 
 @reports_errors
@@ -299,9 +290,7 @@ def close(
             alert_id, revision=read, outcome=what, remarks=remarks, request_id=request_id
         )
 
-    with _amended(alert):
-        done = target.run(work)
-    _done(as_json, _("Closed"), done)
+    _done(as_json, _("Closed"), _taken(target, alert, work))
 
 
 @reports_errors
@@ -330,9 +319,7 @@ def withdraw(
         alert_id, read = own(key, client.node_name), revision or FIRST_REVISION
         return key, await client.withdraw(alert_id, revision=read, reason=reason, request_id=request_id)
 
-    with _amended(alert):
-        done = target.run(work)
-    _done(as_json, _("Withdrawn"), done)
+    _done(as_json, _("Withdrawn"), _taken(target, alert, work))
 
 
 @reports_errors
@@ -368,11 +355,10 @@ def amend(
     _done(as_json, _("Amended"), (key, response), {N_("Revision"): response.revision})
 
 
-@contextmanager
-def _amended(alert: str) -> Iterator[None]:
-    """Says what to read where another revision is current than the one that was read."""
+def _taken(target: Target, alert: str, work: Callable[[GatewayClient], Awaitable[_Done]]) -> _Done:
+    """Takes a step; says what to read where another revision is current than the one that was read."""
     try:
-        yield
+        return target.run(work)
     except RevisionConflictError as error:
         raise RevisionConflictError(
             _(

@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta, timezone
-from typing import Any
+from datetime import UTC, datetime
 
+from gateway.cli.history.goods import (
+    code_text,
+    equipment_line,
+    local,
+    means_line,
+    money_text,
+    party_line,
+    place_in_full,
+    place_name,
+    reference_line,
+)
 from gateway.cli.output import stacked
 from gateway.cli.values import shown_time
 from gateway.cli.watchlist.values import shortened
@@ -14,7 +24,7 @@ from gateway.translation.labels import label_of
 from gateway.translation.messages import N_, listed, marked, ngettext
 from gateway.translation.messages import gettext as _
 from gateway.v1.alert_pb2 import FindingResult
-from gateway.v1.goods_pb2 import CommodityCode, Money, Place, ShipmentReferenceKind, TransportMeans, TransportMode
+from gateway.v1.goods_pb2 import ShipmentReferenceKind
 from gateway.v1.history_pb2 import AnswerStatus, HistoryRecord, NodeAnswer, SearchCriteria
 from gateway.v1.options_pb2 import DisclosureClass
 from gateway.v1.party_pb2 import Party, PartyRole
@@ -38,15 +48,6 @@ RECORD_COLUMNS = (
 MINOR_OF_RECORDS = ("Recorded", "Rev", "Procedure", "Withheld", "Parties")
 NODE_COLUMNS = marked("Node", "Answer", "Records", "As of", "Answered", "Took", "Withheld", "Reason")
 MINOR_OF_NODES = ("Answered", "Took")
-
-
-def local(message: Any, field: str, minutes: int) -> str | None:
-    """A time with the offset from UTC of its place; None where it is absent."""
-    time = shown_time(message, field)
-    if time is None:
-        return None
-    there = time.astimezone(timezone(timedelta(minutes=minutes)))
-    return there.isoformat(sep=" ", timespec="minutes")
 
 
 def record_cells(record: HistoryRecord) -> tuple[object, ...]:
@@ -130,17 +131,6 @@ def way(shipment: Shipment) -> str:
     return " → ".join(stops) or "—"
 
 
-def place_name(place: Place) -> str:
-    """The shortest name of a place."""
-    return place.unlocode or place.name or place.customs_office or place.territory
-
-
-def place_in_full(place: Place) -> str:
-    """All names of a place."""
-    office = _("office {office}", office=place.customs_office) if place.customs_office else ""
-    return ", ".join(dict.fromkeys(filter(None, (place.name, place.unlocode, office, place.territory))))
-
-
 def _goods_in_short(item: ShipmentGoods) -> str:
     code = max((commodity.code for commodity in item.codes), key=len, default="")
     mass = f"{item.net_mass_kg:g} kg" if item.HasField("net_mass_kg") else ""
@@ -160,23 +150,11 @@ def shipment_facts(shipment: Shipment) -> Mapping[str, object]:
         N_("Procedure"): word_of(ShipmentProcedure, shipment.procedure),
         N_("Declared"): local(shipment, "declared_at", shipment.utc_offset_minutes),
         N_("Office"): place_in_full(shipment.office),
-        N_("References"): [
-            f"{word_of(ShipmentReferenceKind, reference.kind)} {reference.value} {reference.territory}".strip()
-            for reference in shipment.references
-        ],
-        N_("Parties"): [_party(party) for party in shipment.parties],
+        N_("References"): [reference_line(reference) for reference in shipment.references],
+        N_("Parties"): [party_line(party) for party in shipment.parties],
         N_("Goods"): [_goods(item) for item in shipment.goods],
-        N_("Equipment"): [
-            ", ".join(
-                [
-                    unit.id,
-                    *(_("seal {seal}", seal=seal) for seal in unit.seals),
-                    *([_("e-lock {e_lock}", e_lock=unit.e_lock)] if unit.e_lock else []),
-                ]
-            )
-            for unit in shipment.equipment
-        ],
-        N_("Means"): [_means(means) for means in shipment.means],
+        N_("Equipment"): [equipment_line(unit) for unit in shipment.equipment],
+        N_("Means"): [means_line(means) for means in shipment.means],
         N_("Way"): way(shipment),
         N_("Masses"): [
             f"{mass.mass_kg:g} kg {word_of(MassSource, mass.source)}"
@@ -189,8 +167,8 @@ def shipment_facts(shipment: Shipment) -> Mapping[str, object]:
         ],
         N_("Packages"): shipment.package_count if shipment.HasField("package_count") else None,
         N_("Gross mass"): f"{shipment.gross_mass_kg:g} kg" if shipment.HasField("gross_mass_kg") else None,
-        N_("Value"): _money(shipment.total_value),
-        N_("Freight"): _money(shipment.freight),
+        N_("Value"): money_text(shipment.total_value),
+        N_("Freight"): money_text(shipment.freight),
         N_("Terms of delivery"): shipment.incoterms,
         N_("Retention class"): shipment.retention_class,
     }
@@ -247,49 +225,19 @@ def criteria_lines(criteria: SearchCriteria) -> list[str]:
     return lines
 
 
-def _party(party: Party) -> str:
-    known = [name.text for name in party.names] + [
-        f"{identifier.scheme} {identifier.value}" for identifier in party.identifiers
-    ]
-    where = [", ".join(filter(None, (address.street, address.city, address.territory))) for address in party.addresses]
-    return f"{word_of(PartyRole, party.role)}: {'; '.join([*known, *where])}"
-
-
 def _goods(item: ShipmentGoods) -> str:
     parts = [
-        ", ".join(map(_code, item.codes)),
+        ", ".join(map(code_text, item.codes)),
         item.description,
         " ".join(filter(None, (item.substance, item.element, item.form))),
         f"{item.purity_percent:g} %" if item.HasField("purity_percent") else "",
         _("{mass} kg net", mass=f"{item.net_mass_kg:g}") if item.HasField("net_mass_kg") else "",
         _("{mass} kg gross", mass=f"{item.gross_mass_kg:g}") if item.HasField("gross_mass_kg") else "",
         ", ".join(f"{package.count} × {package.type or _('packages')}" for package in item.packages),
-        _money(item.customs_value),
+        money_text(item.customs_value),
         _("origin {territory}", territory=item.origin_territory) if item.origin_territory else "",
     ]
     return f"{item.sequence}: {'; '.join(part for part in parts if part)}"
-
-
-def _code(code: CommodityCode) -> str:
-    return f"{code.code} ({code.territory})" if code.territory else code.code
-
-
-def _means(means: TransportMeans) -> str:
-    mode = word_of(TransportMode, means.mode).replace("_", " ")
-    known = [
-        mode if mode != "—" else "",
-        means.name,
-        means.journey,
-        *(registration.value for registration in means.registrations),
-    ]
-    return ", ".join(part for part in known if part)
-
-
-def _money(money: Money) -> str:
-    if not money.currency_code:
-        return ""
-    cents = f"{abs(money.nanos):09d}".rstrip("0").ljust(2, "0")
-    return f"{money.currency_code} {money.units:,}.{cents}"
 
 
 def record_key(record: HistoryRecord) -> tuple[datetime, str]:

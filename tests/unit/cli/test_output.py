@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from typer.testing import CliRunner
 
 from gateway.cli import main
-from gateway.cli.alert.read import change_line
+from gateway.cli.alert.steps import change_line
 from gateway.cli.output import JsonOption, Output, fail, print_error, reports_errors, stacked, to_json
 from gateway.errors import ConfigurationError, InvalidRequestError, SignatureInvalidError, UnavailableError, Violation
 from gateway.v1.alert_service_pb2 import AlertChange
