@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 import grpc.aio
 
+from gateway.contract.enum_words import words
 from gateway.contract.filters import (
     Term,
     decode_number_token,
@@ -25,6 +26,7 @@ from gateway.errors import InvalidRequestError, TooLargeError, Violation
 from gateway.evidence.codec.answer_bundle import is_answer
 from gateway.evidence.codec.audit_head import verify_head_file
 from gateway.evidence.codec.bundle import Bundle
+from gateway.evidence.codec.bundle_entries import StepProof
 from gateway.evidence.service.answer_check import AnswerExamination, examine_answer
 from gateway.evidence.service.answer_export import export_answer
 from gateway.evidence.service.audit_heads import export_head
@@ -38,6 +40,7 @@ from gateway.trust.rules.audit import LAST_TIME_MS, AuditResult
 from gateway.trust.service.directory_versions import TrustedDirectory
 from gateway.trust.tables import AuditFilter, StoredEvent
 from gateway.v1 import evidence_service_pb2, evidence_service_pb2_grpc
+from gateway.v1.feed_pb2 import DispositionOutcome
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
@@ -111,7 +114,7 @@ class EvidenceServicer(evidence_service_pb2_grpc.EvidenceServiceServicer):
         examination = await asyncio.to_thread(examine, bundle, directory_note=note)
         if examination.evidence is not None:
             current_call().record(subject_ids=[examination.evidence.key.alert_id])
-        return _verified(examination)
+        return _verified(examination, examination.evidence.steps if examination.evidence is not None else ())
 
     async def ProveConsistency(
         self, request: evidence_service_pb2.ProveConsistencyRequest, context: Context
@@ -149,7 +152,9 @@ class EvidenceServicer(evidence_service_pb2_grpc.EvidenceServiceServicer):
             return audit.list_events(conn, where=where, before_seq=before_seq, limit=limit)
 
 
-def _verified(examination: Examination | AnswerExamination) -> evidence_service_pb2.VerifyEvidenceResponse:
+def _verified(
+    examination: Examination | AnswerExamination, proven: Sequence[StepProof] = ()
+) -> evidence_service_pb2.VerifyEvidenceResponse:
     return evidence_service_pb2.VerifyEvidenceResponse(
         verified=examination.evidence is not None,
         steps=[
@@ -158,7 +163,21 @@ def _verified(examination: Examination | AnswerExamination) -> evidence_service_
             )
             for step in examination.steps
         ],
+        proven=map(_proven, proven),
     )
+
+
+def _proven(step: StepProof) -> evidence_service_pb2.ProvenStep:
+    outcome = words(DispositionOutcome).get(step.outcome, DispositionOutcome.DISPOSITION_OUTCOME_UNSPECIFIED)
+    proven = evidence_service_pb2.ProvenStep(
+        folder=step.folder, event=step.event, said_by=step.by, said_to=step.to, outcome=outcome
+    )
+    proven.recorded_at.FromDatetime(step.recorded_at)
+    if step.received_at:
+        proven.received_at.FromDatetime(step.received_at)
+    if step.decided_at:
+        proven.decided_at.FromDatetime(step.decided_at)
+    return proven
 
 
 def _filter(terms: Sequence[Term]) -> AuditFilter:

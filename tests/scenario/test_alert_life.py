@@ -20,7 +20,7 @@ from gateway.errors import (
     RequestIdReusedError,
     RevisionConflictError,
 )
-from gateway.v1 import alert_pb2, feed_pb2
+from gateway.v1 import alert_pb2, alert_service_pb2
 from gateway.v1.alert_service_pb2 import AlertChange, AlertDelivery, GetAlertResponse
 from tests.support.federation import Federation, alert, eventually, new_id, origin
 
@@ -87,6 +87,9 @@ def test_the_whole_life_of_an_alert(running_federation: Federation) -> None:
             assert (await arrived(hk, this, revision=2)).alert.content.priority == alert_pb2.PRIORITY_B
             await arrived(mo, this, revision=2)
 
+            for unseen in (1, 3):
+                with pytest.raises(RevisionConflictError):
+                    await hk.acknowledge(this, revision=unseen)
             await hk.acknowledge(this, revision=2, case_reference="HK-77")
             await mo.flag(
                 this, revision=2, reason=alert_pb2.FLAG_REASON_ALREADY_LEFT, explanation="Left by truck this morning."
@@ -104,6 +107,7 @@ def test_the_whole_life_of_an_alert(running_federation: Federation) -> None:
                 result=alert_pb2.FINDING_RESULT_CONFIRMED,
                 inspected_at=to_timestamp(1_770_000_000_000),
                 methods=["x_ray", "laboratory"],
+                revision=2,
                 remarks="Antimony, 99.65 %.",
             )
             await hk.report_finding(finding)
@@ -135,13 +139,14 @@ def test_the_whole_life_of_an_alert(running_federation: Federation) -> None:
             assert texts == {"HLXU-1188.", "Kwai Tsing, terminal 4."}
 
             async def receipted_and_applied() -> bool:
-                deliveries = (await desk.get_alert(this)).deliveries
+                found = await desk.get_alert(this)
+                steps = [change.delivery for change in found.history] + [one.last_step for one in found.deliveries]
                 return all(
-                    one.HasField("receipted_at") and one.disposition == feed_pb2.DISPOSITION_OUTCOME_APPLIED
-                    for one in deliveries
+                    one.HasField("receipted_at") and one.state == alert_service_pb2.DELIVERY_STATE_APPLIED
+                    for one in steps
                 )
 
-            await eventually(receipted_and_applied, what="receipts and dispositions from hk and mo")
+            await eventually(receipted_and_applied, what="receipts and dispositions of every step")
 
     running_federation.run(run())
 

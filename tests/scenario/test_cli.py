@@ -75,7 +75,14 @@ def test_an_alert_lives_through_commands_alone(cn: Cli, hk: Cli, tmp_path: Path)
     content = tmp_path / "content.json"
     content.write_text(MessageToJson(alert(case_reference="LIFE-1b")))
     assert cn.json("publisher", "alert", "amend", alert_id, content, "--revision", 1)["revision"] == 2
-    cn.run("publisher", "alert", "close", alert_id, "--outcome", "confirmed", "--remarks", "Done")
+    close = ("alert", "close", alert_id, "--outcome", "confirmed", "--remarks", "Done")
+    refused = cn.run("publisher", *close, code=1).stderr
+    assert f"`gateway alert show {alert_id}`, then repeat this with --revision 2" in " ".join(refused.split())
+    hk.eventually("officer", "alert", "show", name, until=lambda a: a["alert"]["revision"] == 2)
+    hk.run("officer", "alert", "ack", name, code=1)
+    hk.run("officer", "alert", "ack", name, "--revision", 2)
+    cn.eventually("officer", "alert", "show", alert_id, until=lambda a: "acknowledged" in str(a["history"][-1]))
+    cn.run("publisher", *close, "--revision", 2)
     ended = hk.eventually("officer", "alert", "show", name, until=lambda a: a["deliveries"][0]["status"] == "closed")
     kinds = [next(key for key in step["event"] if key not in ("occurred_at", "actor")) for step in ended["history"]]
     assert sorted(set(kinds) - {"disposition"}) == sorted(

@@ -279,7 +279,8 @@ def test_show_says_where_a_withdrawn_entry_is_still_active(nodes: Federation, cn
 
     nodes.between("cn", "hk").cut()
     try:
-        cn.run("publisher", "watchlist", "withdraw", name, "--reason", "Cleared")
+        assert "at revision 2" in cn.run("publisher", "watchlist", "withdraw", name, "--reason", "x", code=1).stderr
+        cn.run("publisher", "watchlist", "withdraw", name, "--reason", "Cleared", "--revision", 2)
         ending = cn.eventually("officer", *show, until=lambda found: found["entry"] is None)
         assert [each["state"] for each in ending["copies"]] == ["ending"]
         told = cn.run("officer", *show).stdout

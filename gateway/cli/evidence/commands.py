@@ -22,6 +22,7 @@ from gateway.translation.messages import gettext as _
 if TYPE_CHECKING:
     from gateway.client import GatewayClient
     from gateway.evidence.codec.bundle import Bundle
+    from gateway.evidence.codec.bundle_entries import StepProof
     from gateway.evidence.service.answer_check import AnswerExamination, VerifiedAnswer
     from gateway.evidence.service.report import Examination, VerifiedEvidence
     from gateway.v1.evidence_service_pb2 import EvidenceFile
@@ -95,11 +96,17 @@ def export(
             _("Evidence"), {N_("Path"): path, N_("Files"): len(bundle.files), N_("Records"): _records_in(bundle)}
         )
         return
-    receipted = b"NO RECEIPT" not in bundle.files["README.txt"]
-    facts: dict[str, object] = {N_("Path"): path, N_("Files"): len(bundle.files), N_("Receipted"): receipted}
+    unreceived = [step.name for step in _steps_in(bundle) if step.received_at is None]
+    facts: dict[str, object] = {N_("Path"): path, N_("Files"): len(bundle.files), N_("Receipted"): not unreceived}
+    facts |= {N_("Without receipt"): unreceived or None}
     output.facts(_("Evidence"), {**facts, N_("Further bundles"): more} if more else facts)
-    if not receipted:
-        output.warning(_("there is no receipt yet: this proves who published the alert, not that it was received"))
+    if unreceived:
+        output.warning(
+            _(
+                "there is no receipt yet of {steps}: this proves who said it, not that it was received",
+                steps=", ".join(unreceived),
+            )
+        )
 
 
 @reports_errors
@@ -164,19 +171,28 @@ def verify(
 def _show(output: Output, examination: Examination) -> None:
     evidence = examination.evidence
     if output.as_json:
-        proved = None if evidence is None else {json_key(name): value for name, value in _facts(evidence).items()}
+        proved: dict[str, object] | None = None
+        if evidence is not None:
+            proved = {**{json_key(name): value for name, value in _facts(evidence).items()}, "steps": evidence.steps}
         output.json({"verified": evidence is not None, "steps": examination.steps, "evidence": proved})
         return
     _show_steps(output, examination)
     if evidence is None:
         return
     output.facts(_("Proved"), _facts(evidence))
-    if evidence.events:
-        output.table(
-            _("Said later"),
-            marked("What", "By", "Recorded", "Received"),
-            [(event.kind, event.origin.publisher, event.recorded_at, event.received_at) for event in evidence.events],
-        )
+    output.table(
+        _("Proved of each step"),
+        marked("Step", "By", "Recorded", "Received by", "Received", "Processed"),
+        [
+            (step.name, step.by, step.recorded_at, step.to, step.received_at or _("NO RECEIPT"), step.outcome or None)
+            for step in evidence.steps
+        ],
+        minor=("Recorded",),
+    )
+    unreceived = [step for step in evidence.steps if step.received_at is None]
+    if unreceived:
+        names = ", ".join(f"{step.name} ({step.to})" for step in unreceived)
+        output.warning(_("not proved to be received: {steps}", steps=names))
 
 
 def _show_answer(output: Output, examination: AnswerExamination, record_ids: list[str]) -> None:
@@ -262,6 +278,15 @@ def _bundle(files: Iterable[EvidenceFile]) -> Bundle:
     from gateway.evidence.codec.bundle import Bundle  # noqa: PLC0415  # as in verify
 
     return Bundle.of((file.name, file.content) for file in files)
+
+
+def _steps_in(bundle: Bundle) -> tuple[StepProof, ...]:
+    """What a bundle of an alert, made here just now, says of each step."""
+    from gateway.evidence.codec.bundle import parts_of  # noqa: PLC0415  # as in verify
+    from gateway.evidence.codec.bundle_entries import read_entry, step_proofs  # noqa: PLC0415
+
+    parts = parts_of(bundle)
+    return step_proofs(read_entry(parts.alert), [read_entry(entry) for entry in parts.events])
 
 
 def _records_in(bundle: Bundle) -> int:

@@ -12,10 +12,10 @@ from gateway.cli.output import JsonOption, Output, reports_errors, stacked
 from gateway.cli.short_ids import proposal_id, require_id
 from gateway.cli.values import as_dict, read_message
 from gateway.cli.watchlist.values import list_name, own_entry
-from gateway.errors import NotFoundError, OptionError
+from gateway.errors import OptionError
 from gateway.translation.messages import N_
 from gateway.translation.messages import gettext as _
-from gateway.v1.watchlist_pb2 import WatchlistContent, WatchlistReference
+from gateway.v1.watchlist_pb2 import WatchlistContent
 from gateway.v1.watchlist_service_pb2 import (
     DecideProposalResponse,
     ProposedEntry,
@@ -33,6 +33,10 @@ NoteOption = Annotated[str, typer.Option(help=_("A note for the approver."))]
 RequestIdOption = Annotated[
     str | None, typer.Option("--request-id", help=_("UUID; the same id has its effect once, however often it is sent."))
 ]
+
+
+FIRST_REVISION = 1
+"""Revision that is meant without --revision: the gateway refuses it once the entry was amended."""
 
 
 @reports_errors
@@ -86,7 +90,7 @@ def withdraw(
     *,
     reason: Annotated[str, typer.Option(help=_("Why, for the partners that have it. Mandatory."))],
     revision: Annotated[
-        int | None, typer.Option(help=_("Of one entry: the revision that was read; the current one without it."), min=1)
+        int | None, typer.Option(help=_("Of one entry: the revision that was read; needed once it was amended."), min=1)
     ] = None,
     note: NoteOption = "",
     request_id: RequestIdOption = None,
@@ -113,8 +117,7 @@ def withdraw(
         if len(lists) > 1:
             raise OptionError(_("entries of one list at a time; these are of {lists}", lists=", ".join(sorted(lists))))
         withdrawals = [
-            ProposedWithdrawal(id=key.id, revision=revision or await _current(client, key), reason=reason)
-            for key in named
+            ProposedWithdrawal(id=key.id, revision=revision or FIRST_REVISION, reason=reason) for key in named
         ]
         name = named[0].list
         return name, await client.watchlist.propose(name, withdrawals=withdrawals, note=note, request_id=request_id)
@@ -184,13 +187,6 @@ def _decide(
     whole, response = target.run(work)
     facts = {N_("Proposal"): whole, N_("Changes"): response.changes}
     Output(as_json).facts(_("Approved") if approve else _("Rejected"), facts)
-
-
-async def _current(client: GatewayClient, entry: WatchlistReference) -> int:
-    listed = await client.watchlist.get(entry)
-    if not listed.HasField("entry"):
-        raise NotFoundError(_("entry {list}/{id} has ended before", list=entry.list, id=entry.id))
-    return listed.entry.revision
 
 
 def _print_response(as_json: bool, title: str, name: str, response: ProposeEntriesResponse) -> None:

@@ -12,7 +12,8 @@
 8. receipt: the recipient's cosignature on that checkpoint verifies, by a receipts key of that time. Without one the
    bundle doesn't show that the alert was received, and this step fails unless only origin is to be proved.
 9. alert: the payload parses, publishes the manifest's alert, and belongs in that feed.
-10. events: each later entry passes 3 to 8 (a receipt may be missing yet) and is about this alert, between these nodes.
+10. events: each later entry passes 3 to 8 and is about this alert, between these nodes. A receipt may be missing: the
+    step then says which entry isn't proved to be received, and `VerifiedEvidence.steps` has what is shown of each.
 11. words: README, manifest and JSON are the bytes that these originals render to.
 
 Times of keys: the recipient's cosignature is the only independent time. A log key counts if valid then, so evidence
@@ -37,7 +38,9 @@ from gateway.contract.json_document import ObjectReader, format_time, parse_cano
 from gateway.contract.limits import SALT_BYTES
 from gateway.errors import ConfigurationError, GatewayError, MalformedError, SignatureInvalidError, VerificationError
 from gateway.evidence.codec.bundle import MANIFEST, MAX_FILE_BYTES, Bundle, EvidenceEntry, EvidenceParts, parts_of
-from gateway.evidence.codec.bundle_text import FORMAT, ClaimedEntry, has_unknown_fields, read_entry, render
+from gateway.evidence.codec.bundle_entries import ClaimedEntry, StepProof, is_about, read_entry
+from gateway.evidence.codec.bundle_readme import FORMAT, FORMAT_WITHOUT_STEPS
+from gateway.evidence.codec.bundle_text import FORMS, has_unknown_fields, render
 from gateway.evidence.service.report import Examination, StepRun, StoppedError, VerifiedEntry, VerifiedEvidence
 from gateway.feed.codec import FORMAT as ENTRY_FORMAT
 from gateway.feed.codec import parse_header
@@ -119,15 +122,22 @@ def _evidence(
         facts.append(f"{alert.event.published.id}, from {alert.origin.publisher} to {alert.origin.recipient}")
     with run.step(10) as facts:
         events = _events(parts, manifest, trust, alert)
-        facts.append(f"{len(events)} later entries")
+        evidence = VerifiedEvidence(trust.version, alert, events)
+        facts.extend([f"{len(events)} later entries", *_unreceived(evidence.steps[1:])])
     with run.step(11):
         _require_words(bundle, parts)
-    return VerifiedEvidence(trust.version, alert, events)
+    return evidence
+
+
+def _unreceived(steps: Sequence[StepProof]) -> list[str]:
+    """Says which later steps there is no receipt of."""
+    names = ", ".join(f"{step.name} by {step.to}" for step in steps if not step.received_at)
+    return [f"NOT proved to be received: {names}"] if names else []
 
 
 def _complete(bundle: Bundle, facts: list[str]) -> tuple[EvidenceParts, _Manifest]:
     parts = parts_of(bundle)
-    reader, listed = read_manifest(bundle, FORMAT)
+    reader, listed = read_manifest(bundle, FORMAT, FORMAT_WITHOUT_STEPS)
     leaves = tuple(
         below.text("leaf_hash", "[0-9a-f]{64}", "a hash in hexadecimal")
         for below in reader.objects("entries", maximum=len(bundle.files))
@@ -351,12 +361,8 @@ def _require_alert(alert: VerifiedEntry, key: AlertKey) -> None:
 def _require_about(event: VerifiedEntry, alert: VerifiedEntry, before: Sequence[VerifiedEntry]) -> None:
     if any((event.origin, event.index) == (entry.origin, entry.index) for entry in (alert, *before)):
         raise MalformedError(f"entry {event.index} of {event.origin} is there twice")
-    disposition = alerts.disposition_of(event.event)
-    if disposition is not None:
-        texts = [entry.index for entry in (alert, *before) if entry.origin == alert.origin]
-        said = range(disposition.index, disposition.index + disposition.count)
-        back = (event.origin.publisher, event.origin.recipient) == (alert.origin.recipient, alert.origin.publisher)
-        if back and disposition.origin == alert.origin.line and any(index in said for index in texts):
+    if alerts.disposition_of(event.event) is not None:
+        if any(is_about(event, entry) for entry in (alert, *before)):
             return
     elif event.kind not in ("unknown", "published"):
         alerts.step_of(event.event, event.origin)
@@ -366,9 +372,10 @@ def _require_about(event: VerifiedEntry, alert: VerifiedEntry, before: Sequence[
 
 
 def _require_words(bundle: Bundle, parts: EvidenceParts) -> None:
-    again = render(parts).files
-    if again != bundle.files and render(parts, as_before=True).files == bundle.files:
+    rendered = [render(parts, form).files for form in FORMS]
+    if bundle.files in rendered:
         return
+    again = max(rendered, key=lambda files: sum(bundle.files.get(name) == files[name] for name in files))
     names = sorted(again.keys() | bundle.files.keys())
     different = [name for name in names if again.get(name) != bundle.files.get(name)]
     if not different:

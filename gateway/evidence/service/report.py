@@ -11,6 +11,7 @@ from enum import StrEnum
 from gateway.alerts.codec import AlertKey
 from gateway.contract.ids import FeedOrigin
 from gateway.errors import GatewayError
+from gateway.evidence.codec.bundle_entries import StepProof, step_proofs
 from gateway.tlog.checkpoint import Checkpoint
 from gateway.v1 import alert_pb2
 
@@ -90,8 +91,13 @@ class VerifiedEvidence:
 
     @property
     def received_at(self) -> datetime | None:
-        """When the recipient signed for the alert; None without a receipt."""
+        """When the recipient signed for the alert; None without a receipt. `steps` has the later ones."""
         return self.alert.received_at
+
+    @property
+    def steps(self) -> tuple[StepProof, ...]:
+        """What is proved of each step: who said it, whether it was received, what was made of it."""
+        return step_proofs(self.alert, self.events)
 
 
 @dataclass(frozen=True, slots=True)

@@ -704,7 +704,10 @@ def _body(kind: str, revision: int, now_ms: int, question_id: str) -> Any:
             )
         case "finding":
             return alert_pb2.AlertFinding(
-                result=alert_pb2.FINDING_RESULT_CONFIRMED, inspected_at=to_timestamp(now_ms), remarks="Antimony."
+                result=alert_pb2.FINDING_RESULT_CONFIRMED,
+                inspected_at=to_timestamp(now_ms),
+                remarks="Antimony.",
+                revision=revision,
             )
         case "question":
             return alert_pb2.AlertQuestion(

@@ -25,7 +25,8 @@ from gateway.errors import (
     VerificationError,
 )
 from gateway.evidence.codec.bundle import Bundle, EvidenceParts, decode_zip, encode_zip, parts_of
-from gateway.evidence.codec.bundle_text import read_entry, render
+from gateway.evidence.codec.bundle_entries import read_entry
+from gateway.evidence.codec.bundle_text import FORMS, render
 from gateway.evidence.service.check import examine, verify
 from gateway.evidence.service.export import export, export_parts
 from gateway.evidence.service.report import STEPS, Examination, StepStatus
@@ -93,7 +94,10 @@ def rich_life(cn: PaperNode, hk: PaperNode) -> str:
         "cn",
         alert_id,
         finding=alert_pb2.AlertFinding(
-            result=alert_pb2.FINDING_RESULT_CONFIRMED, inspected_at=to_timestamp(hk.clock.now), remarks="Sb 99.65 %"
+            result=alert_pb2.FINDING_RESULT_CONFIRMED,
+            inspected_at=to_timestamp(hk.clock.now),
+            remarks="Sb 99.65 %",
+            revision=2,
         ),
     )
     exchange(cn, hk)
@@ -178,7 +182,9 @@ def test_both_nodes_export_evidence_that_verifies(tmp_path: Path, make_database:
             assert evidence.alert.index == 3
             assert evidence.received_at is not None
             kinds = sorted(event.kind for event in evidence.events)
-            assert kinds == ["acknowledged", "amended", "disposition", "disposition", "finding", "question"]
+            assert evidence.steps[0].event == "published"
+            assert {step.outcome for step in evidence.steps} == {"applied"}
+            assert set(kinds) == {"acknowledged", "amended", "disposition", "finding", "question"}
 
 
 def test_the_receipt_is_the_first_one_that_covers_the_entry(tmp_path: Path, make_database: MakeDatabase) -> None:
@@ -209,6 +215,44 @@ def test_without_a_receipt_origin_alone_is_proved(tmp_path: Path, make_database:
     assert origin_alone.steps[7].status is StepStatus.ABSENT
     assert origin_alone.evidence is not None
     assert origin_alone.evidence.received_at is None
+
+
+def test_a_withdrawal_that_wasnt_received_is_told_so(tmp_path: Path, make_database: MakeDatabase) -> None:
+    with paper_nodes(tmp_path, make_database) as (cn, hk):
+        alert_id = cn.publish("hk")
+        exchange(cn, hk)
+        hk.step("cn", alert_id, acknowledged=alert_pb2.AlertAcknowledged(revision=1))
+        exchange(cn, hk)
+        cn.step("cn", alert_id, withdrawn=alert_pb2.AlertWithdrawn(revision=1, reason="Wrong container"))
+        cn.settle()  # hk is down
+
+        def proved() -> tuple[dict[str, tuple[bool, str]], str, str]:
+            bundle = export(cn.database, cn.trust, publisher="cn", alert_id=alert_id)
+            examination = examine(bundle, directory_note=cn.trust.note)
+            assert examination.evidence is not None
+            shown = {step.event: (step.received_at is not None, step.outcome) for step in examination.evidence.steps}
+            manifest = json.loads(bundle.files["manifest.json"])
+            listed = {
+                e["event"]: e["outcome"] and e["outcome"]["outcome"] for e in manifest["entries"] if "outcome" in e
+            }
+            assert listed == {event: outcome or None for event, (_, outcome) in shown.items()}
+            return shown, bundle.files["README.txt"].decode(), examination.steps[9].detail
+
+        shown, readme, detail = proved()
+        before = {"published": (True, "applied"), "acknowledged": (True, "applied")}
+        assert shown == before | {"withdrawn": (False, "")}
+        (name,) = {line.strip() for line in readme.splitlines() if line.endswith("-withdrawn") and "," not in line}
+        assert f"NOT proved to be received; export them again when there are receipts:\n     {name}\n" in readme
+        assert "received by hk: NO RECEIPT: nothing here shows that it was received" in readme
+        assert detail.endswith(f"NOT proved to be received: {name} by hk")
+        deliver(cn, hk)
+        assert proved()[0] == before | {"withdrawn": (True, "")}, "stored, and nothing says what was made of it"
+        exchange(cn, hk)
+        shown, readme, detail = proved()
+        assert shown == before | {"withdrawn": (True, "applied")}
+        assert "NO RECEIPT" not in readme
+        assert "NOT proved to be received; export them again when there are receipts:\n     none\n" in readme
+        assert "NOT proved" not in detail
 
 
 def test_each_recipient_has_evidence_of_its_own(tmp_path: Path, make_database: MakeDatabase) -> None:
@@ -442,10 +486,12 @@ def test_the_readme_s_own_commands_and_keys_verify_it(case: Case, tmp_path: Path
     assert proof.index == 3
 
 
-def test_the_wording_of_the_format_stays(case: Case) -> None:
+@pytest.mark.parametrize("number", [0, 1])
+def test_the_wording_of_a_format_stays(case: Case, number: int) -> None:
     """Old bundles are rendered again to be verified: a changed word here breaks every one of them."""
     parts = parts_of(case.bundle)
-    readme = render(replace(parts, events=())).files["README.txt"].decode()
+    events = parts.events if FORMS[number] == FORMS[0] else ()
+    readme = render(replace(parts, events=events), FORMS[number]).files["README.txt"].decode()
     claimed = read_entry(parts.alert)
     for varying in (
         case.alert_id,
@@ -454,10 +500,14 @@ def test_the_wording_of_the_format_stays(case: Case) -> None:
         *(word.rstrip(",") for word in readme.split() if word.rstrip(",").endswith("Z") and word.startswith("2026-")),
     ):
         readme = readme.replace(varying, "…")
-    assert sha256(readme.encode()).hexdigest() == WORDING
+    assert sha256(readme.encode()).hexdigest() == WORDINGS[number]
 
 
-WORDING = "323985df9dd04390e0a48e72865429d726b5fb4c3f238319b18d39ac4c28893f"
+WORDINGS = (
+    "1bc1340e069e09980f92ad9aef6d548e01bee2bfbee4501aa6fa3e6ea6eeb25d",
+    "323985df9dd04390e0a48e72865429d726b5fb4c3f238319b18d39ac4c28893f",
+)
+"""By number in FORMS."""
 
 
 # --- as one file
@@ -491,9 +541,9 @@ def test_foreign_text_in_a_bundle_prints_and_bundles_made_before_verify(case: Ca
     shown = bundle.files["alert.json"].decode()
     assert is_harmless(shown, allowed="\n")
     assert json.loads(shown)["published"]["content"]["case_reference"] == text
-    before = render(parts_of(bundle), as_before=True)
-    assert before != bundle
-    for made in (bundle, before):
+    earlier = [render(parts_of(bundle), form) for form in FORMS[1:]]
+    assert bundle not in earlier
+    for made in (bundle, *earlier):
         assert verify(made, directory_note=case.directory).key.alert_id == alert_id
-    mixed = Bundle({**bundle.files, "alert.json": before.files["alert.json"]})
+    mixed = Bundle({**bundle.files, "alert.json": earlier[-1].files["alert.json"]})
     assert failed_step(examine(mixed, directory_note=case.directory)) == 1

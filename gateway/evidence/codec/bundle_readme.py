@@ -1,0 +1,225 @@
+"""Renders the README.txt of a bundle: what it proves of each step, and how to verify it.
+
+Evidence is verified years later by rendering it again and comparing bytes, so nothing changes under a format's name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from gateway.contract.json_document import format_time, format_time_ms
+from gateway.evidence.codec.bundle_entries import ClaimedEntry, StepProof, step_proofs
+from gateway.tlog.note import SignatureType, Verifier, parse_note
+from gateway.trust.rules.directory import Directory, KeyRecord, receipts_key_name
+
+FORMAT = "customs-gateway-evidence/v2"
+FORMAT_WITHOUT_STEPS = "customs-gateway-evidence/v1"
+"""Of earlier software: it says of each entry whether there is a receipt, and not what was made of it."""
+
+
+def readme(directory: Directory, alert: ClaimedEntry, events: Sequence[tuple[str, ClaimedEntry]]) -> str:
+    """The README of the newest format."""
+    steps = step_proofs(alert, [claimed for _, claimed in events])
+    return _README.format(
+        **_facts(directory, alert),
+        format=FORMAT,
+        steps="\n".join(map(_step_lines, steps)),
+        received=_list(step.name for step in steps if step.received_at),
+        unreceived=_list(step.name for step in steps if not step.received_at),
+        processed=_list(f"{step.name} ({step.outcome})" for step in steps if step.outcome),
+    )
+
+
+def readme_without_steps(directory: Directory, alert: ClaimedEntry, events: Sequence[tuple[str, ClaimedEntry]]) -> str:
+    """The README of FORMAT_WITHOUT_STEPS."""
+    origin = alert.origin
+    return _README_WITHOUT_STEPS.format(
+        **_facts(directory, alert),
+        format=FORMAT_WITHOUT_STEPS,
+        receipt=_receipt_line(alert),
+        proves=(_PROVES_BOTH if alert.received_at else _PROVES_ORIGIN).format(
+            publisher=origin.publisher, recipient=origin.recipient
+        ),
+        events="".join(_event_line(folder, claimed) for folder, claimed in events) or "  None.\n",
+    )
+
+
+def _facts(directory: Directory, alert: ClaimedEntry) -> dict[str, object]:
+    origin = alert.origin
+    return {
+        "id": alert.event.published.id,
+        "publisher": origin.publisher,
+        "recipient": origin.recipient,
+        "federation": directory.federation,
+        "version": directory.version,
+        "origin": origin.line,
+        "number": alert.index,
+        "recorded": format_time_ms(alert.recorded_at),
+        "leaf": alert.leaf.hex(),
+        "log_key": _vkey(directory, alert, 0),
+        "receipts_key": _vkey(directory, alert, 1) if alert.received_at else "(no receipt, no key)",
+    }
+
+
+def _step_lines(step: StepProof) -> str:
+    received = f"{format_time(step.received_at)} by the clock of {step.to}" if step.received_at else _NO_RECEIPT
+    return (
+        f"  {step.name}\n"
+        f"    said by {step.by}: {format_time_ms(step.recorded_at)} by the clock of {step.by}\n"
+        f"    received by {step.to}: {received}\n"
+        f"    processed by {step.to}: {_processed(step)}\n"
+    )
+
+
+_NO_RECEIPT = "NO RECEIPT: nothing here shows that it was received"
+
+
+def _processed(step: StepProof) -> str:
+    if not step.outcome:
+        return "nothing here shows what was made of it"
+    reason = f" ({step.reason})" if step.reason else ""
+    return f"{step.outcome}{reason}{_at(step.decided_at)}, said in {step.said_in}"
+
+
+def _at(time: datetime | None) -> str:
+    return f" at {format_time(time)}" if time else ""
+
+
+def _list(names: Iterable[str]) -> str:
+    return ", ".join(names) or "none"
+
+
+def _receipt_line(claimed: ClaimedEntry) -> str:
+    recipient = claimed.origin.recipient
+    if claimed.received_at is None:
+        return f"NO RECEIPT: this bundle doesn't show that {recipient} has received the alert"
+    return f"{format_time(claimed.received_at)} by the clock of {recipient}"
+
+
+def _event_line(folder: str, claimed: ClaimedEntry) -> str:
+    received = format_time(claimed.received_at) if claimed.received_at else "no receipt"
+    return (
+        f"  {folder.removeprefix('events/')}: said by {claimed.origin.publisher} at "
+        f"{format_time_ms(claimed.recorded_at)}, received by {claimed.origin.recipient}: {received}\n"
+    )
+
+
+def _vkey(directory: Directory, claimed: ClaimedEntry, line: int) -> str:
+    """The directory's key for a signature line; verified elsewhere."""
+    origin = claimed.origin
+    signatures = parse_note(claimed.proof.checkpoint_note).signatures
+    publisher, recipient = directory.nodes.get(origin.publisher), directory.nodes.get(origin.recipient)
+    if publisher is None or recipient is None or line >= len(signatures):
+        return _UNNAMED
+    if line == 0:
+        keys = _verifiers(origin.line, publisher.log_keys, SignatureType.ED25519)
+    else:
+        name = receipts_key_name(origin.federation, origin.recipient)
+        keys = _verifiers(name, recipient.cosign_keys, SignatureType.COSIGNATURE)
+    return next((key.to_vkey() for key in keys if key.key_id == signatures[line].key_id), _UNNAMED)
+
+
+def _verifiers(name: str, records: Iterable[KeyRecord], algorithm: SignatureType) -> list[Verifier]:
+    return [Verifier(name, record.public_key, algorithm) for record in records]
+
+
+_UNNAMED = "(none that this directory names)"
+
+_PROVES_BOTH = """\
+  1. {publisher} published exactly this alert: its signature covers it and can't be disowned.
+  2. {recipient} had it at the latest at the time given above: it has signed for it.
+  3. Neither side has changed it since: one changed bit and nothing here verifies."""
+
+_PROVES_ORIGIN = """\
+  1. {publisher} published exactly this alert: its signature covers it and can't be disowned.
+  2. It does NOT prove that {recipient} received it: there was no receipt when this was exported. Export it again later.
+  3. It hasn't been changed since: one changed bit and nothing here verifies."""
+
+_README_WITHOUT_STEPS = """\
+EVIDENCE OF AN ALERT BETWEEN CUSTOMS AUTHORITIES
+{format}
+
+  Alert       {id}
+  From        {publisher}
+  To          {recipient}
+  Federation  {federation}, directory version {version}
+  Feed        {origin}, entry number {number}
+  Published   {recorded} by the clock of {publisher}
+  Received    {receipt}
+
+WHAT IT PROVES
+{proves}
+
+WHAT IT DOESN'T PROVE
+  That what the alert says is true; that a clock was right; that nothing more was said later than is included here.
+
+WHAT WAS SAID LATER ABOUT THE ALERT
+{events}
+HOW TO VERIFY IT
+  gateway evidence verify THIS --directory directory.note
+
+  THIS is the folder or .zip file. It needs no network. Take the directory from an authority that you trust, or name
+  the authorities' directory keys with --anchor: the directory in here is only the claim of whoever gave you this.
+
+HOW TO VERIFY IT BY HAND, WITH OTHER TOOLS
+  1. The payload is what the header commits to. This prints 32 bytes that stand in header.binpb (field 3):
+       cat salt.bin payload.binpb | sha256sum
+  2. The leaf hash is that of the header. This prints {leaf}:
+       (printf '\\000'; cat header.binpb) | sha256sum
+  3. alert.tlog-proof (c2sp.org/tlog-proof@v1) holds the inclusion proof, the checkpoint signed by {publisher} and, when
+     it was received, the cosignature of {recipient}. Any tool for this format verifies it, from that leaf hash and
+     these keys (c2sp.org/signed-note, c2sp.org/tlog-cosignature):
+       log key       {log_key}
+       receipts key  {receipts_key}
+  4. Those keys stand in directory.note, a signed note in JSON, with the times in which they count.
+  5. header.binpb and payload.binpb are protobuf messages EntryHeader and AlertEvent of package gateway.v1;
+     alert.json says in JSON what payload.binpb says. manifest.json lists all files with their SHA-256.
+"""
+
+_README = """\
+EVIDENCE OF AN ALERT BETWEEN CUSTOMS AUTHORITIES
+{format}
+
+  Alert       {id}
+  From        {publisher}
+  To          {recipient}
+  Federation  {federation}, directory version {version}
+  Feed        {origin}, entry number {number}
+  Published   {recorded} by the clock of {publisher}
+
+WHAT IT SHOWS OF EACH STEP
+{steps}
+WHAT IT PROVES
+  1. Each step was said by the node named there: its signature covers it and can't be disowned.
+  2. These were received, at the latest at the time given; the node named there has signed for it:
+     {received}
+  3. These are NOT proved to be received; export them again when there are receipts:
+     {unreceived}
+  4. These were processed, as the node named there has signed; applied means that its officers could see it:
+     {processed}
+  5. Nothing here has been changed since: one changed bit and nothing here verifies.
+
+WHAT IT DOESN'T PROVE
+  That what the alert says is true; that a clock was right; that nothing more was said later than is included here.
+
+HOW TO VERIFY IT
+  gateway evidence verify THIS --directory directory.note
+
+  THIS is the folder or .zip file. It needs no network. Take the directory from an authority that you trust, or name
+  the authorities' directory keys with --anchor: the directory in here is only the claim of whoever gave you this.
+
+HOW TO VERIFY IT BY HAND, WITH OTHER TOOLS
+  1. The payload is what the header commits to. This prints 32 bytes that stand in header.binpb (field 3):
+       cat salt.bin payload.binpb | sha256sum
+  2. The leaf hash is that of the header. This prints {leaf}:
+       (printf '\\000'; cat header.binpb) | sha256sum
+  3. alert.tlog-proof (c2sp.org/tlog-proof@v1) holds the inclusion proof, the checkpoint signed by {publisher} and, when
+     it was received, the cosignature of {recipient}. Any tool for this format verifies it, from that leaf hash and
+     these keys (c2sp.org/signed-note, c2sp.org/tlog-cosignature):
+       log key       {log_key}
+       receipts key  {receipts_key}
+  4. Those keys stand in directory.note, a signed note in JSON, with the times in which they count.
+  5. header.binpb and payload.binpb are protobuf messages EntryHeader and AlertEvent of package gateway.v1;
+     alert.json says in JSON what payload.binpb says. manifest.json lists all files with their SHA-256.
+"""
