@@ -18,6 +18,7 @@ from gateway.alerts.tables.events import AlertEventRow
 from gateway.alerts.tables.schema import alerts as alerts_table
 from gateway.contract.filters import (
     EQUAL,
+    MOMENTS,
     ORDERED,
     Term,
     compared,
@@ -80,8 +81,6 @@ _VALUES = {
     "expired_by_clock": ("true", "false"),
     **dict.fromkeys(_DUE_COLUMNS, (DeadlineState.DUE, DeadlineState.OVERDUE)),
 }
-_MOMENTS = range(1, 10**15)
-"""Times in page tokens, in milliseconds since 1970."""
 
 
 class AlertQueries:
@@ -132,7 +131,7 @@ class AlertQueries:
         terms = parse_filter(request.filter, _FIELDS)
         token = decode_page_token(request.page_token, request.filter, 4)
         before = None if token is None else (token[0], token[1], token[2])
-        now = self._clock() if token is None else token_number(token[3], _MOMENTS)
+        now = self._clock() if token is None else token_number(token[3], MOMENTS)
         conditions = [condition for term in terms for condition in _conditions(term, now)]
         limit = page_size(request.page_size)
         with self._database.read() as conn:

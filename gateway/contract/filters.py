@@ -34,6 +34,10 @@ _COMPARISONS: Mapping[str, Callable[[Any, Any], Any]] = {
 _AND = re.compile(r"AND\s", re.ASCII)
 
 
+MOMENTS = range(1, 10**15)
+"""Times in page tokens, in milliseconds since 1970: all pages of a list are by the time of its first page."""
+
+
 @dataclass(frozen=True, slots=True)
 class Term:
     """One condition of a filter."""

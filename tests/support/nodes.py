@@ -135,7 +135,9 @@ class PaperNode:
             policies=self.policies.get,
         )
         self.expiry = ListExpiry(self.name, self.clock, self.warn_before_ms)
-        self.list_queries = ListQueries(self.database, federation=FEDERATION, node=self.name, expiry=self.expiry)
+        self.list_queries = ListQueries(
+            self.database, federation=FEDERATION, node=self.name, expiry=self.expiry, clock=self.clock
+        )
 
     def settle(self) -> None:
         """Projects everything; afterwards projections are up to date."""

@@ -33,6 +33,7 @@ _STATES = {
     CopyState.COPY_STATE_ACTIVE: N_("active"),
     CopyState.COPY_STATE_ENDING: N_("may still be active: its end is sent, no receipt yet"),
     CopyState.COPY_STATE_ENDED: N_("ended"),
+    CopyState.COPY_STATE_REFUSED: N_("refused there: what it had before stays active"),
 }
 
 
@@ -125,7 +126,12 @@ def show(
         output.json(as_dict(response))
         return
     if response.HasField("entry"):
-        facts = {N_("Revision"): response.entry.revision, N_("Published"): shown_time(response.entry, "published_at")}
+        facts: dict[str, object] = {
+            N_("Revision"): response.entry.revision,
+            N_("Published"): shown_time(response.entry, "published_at"),
+        }
+        if response.expired_by_clock:
+            facts[N_("Validity")] = _("over by this gateway's clock; its publisher hasn't said here that it ended")
         output.facts(_("Entry {title}", title=title), {**facts, **content_facts(response.entry.content)})
     else:
         output.line(_("Entry {title} has ended: it is in no list of this node any more.", title=title))
@@ -252,7 +258,7 @@ def _entry_row(listed: ListedEntry) -> tuple[object, ...]:
         called(entry.content),
         list(entry.content.releasable_to) or None,
         shown_time(entry, "published_at"),
-        shown_time(entry.content, "valid_until"),
+        _("over by this clock") if listed.expired_by_clock else shown_time(entry.content, "valid_until"),
     )
 
 

@@ -78,7 +78,9 @@ class Watchlists:
             clock=clock,
         )
         self.alert_screening = ListedAlertScreening(self.screening, visibility=visibility, clock=clock)
-        queries = ListQueries(database, federation=settings.federation, node=settings.node, expiry=self._expiry)
+        queries = ListQueries(
+            database, federation=settings.federation, node=settings.node, expiry=self._expiry, clock=clock
+        )
         self.servicer = WatchlistServicer(
             lists=self._lists,
             queries=queries,

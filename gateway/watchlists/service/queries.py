@@ -10,12 +10,14 @@ from functools import partial
 from sqlalchemy import ColumnElement, Connection, Table, and_, or_
 
 from gateway.contract.filters import (
+    MOMENTS,
     Term,
     decode_page_token,
     encode_page_token,
     invalid_value,
     page_size,
     parse_filter,
+    token_number,
     unix_ms,
 )
 from gateway.contract.ids import Channel, FeedOrigin
@@ -23,6 +25,8 @@ from gateway.contract.limits import BATCH_BYTES, MAX_STREAM_ITEMS
 from gateway.contract.pages import page_of
 from gateway.db.database import Database
 from gateway.errors import MalformedError, NotFoundError, PositionUnknownError
+from gateway.feed.projection.answers import APPLIED
+from gateway.feed.service.transaction import Clock
 from gateway.feed.tables import checkpoints, dispositions, feeds
 from gateway.feed.tables.feeds import Feed
 from gateway.feed.tables.tiles import StoredTiles
@@ -48,7 +52,7 @@ _Pb = watchlist_service_pb2
 _KIND = "WATCHLIST_KIND_"
 _COMPARISONS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 _FIELDS = {
-    **dict.fromkeys(("publisher", "list", "kind", "id", "expiring"), ("=",)),
+    **dict.fromkeys(("publisher", "list", "kind", "id", "expiring", "expired_by_clock"), ("=",)),
     "valid_until": ("<", "<=", ">", ">="),
 }
 _COLUMNS = {"publisher": list_entries.c.publisher, "list": list_entries.c.list, "id": list_entries.c.entry_id}
@@ -65,8 +69,9 @@ class FullState:
 class ListQueries:
     """Reads lists from the projections. Thread-safe."""
 
-    def __init__(self, database: Database, *, federation: str, node: str, expiry: ListExpiry) -> None:
+    def __init__(self, database: Database, *, federation: str, node: str, expiry: ListExpiry, clock: Clock) -> None:
         self._database = database
+        self._clock = clock
         self._expiry = expiry
         self._federation = federation
         self._node = node
@@ -85,25 +90,33 @@ class ListQueries:
             change = read_changes(conn, [row]).get(ListKey(name, entry_id))
             if change is not None and not row.ended:
                 response.entry.CopyFrom(change.entered)
+                response.expired_by_clock = _is_expired(row, self._clock())
         return response
 
     def list(self, request: _Pb.ListEntriesRequest, *, hidden: Hidden = NOTHING_HIDDEN) -> _Pb.ListEntriesResponse:
         """A page of entries by publisher, list and id; raises InvalidRequestError."""
-        conditions = [self._condition(term) for term in parse_filter(request.filter, _FIELDS)]
+        token = decode_page_token(request.page_token, request.filter, 4)
+        now = self._clock() if token is None else token_number(token[3], MOMENTS)
+        conditions = [self._condition(term, now) for term in parse_filter(request.filter, _FIELDS)]
         conditions += visible(hidden, list_entries)
-        token = decode_page_token(request.page_token, request.filter, 3)
         after = None if token is None else (token[0], token[1], token[2])
         limit = page_size(request.page_size)
         with self._database.read() as conn:
             rows = watchlists.page(conn, conditions, after=after, limit=limit + 1)
-            entries, taken = _entries(conn, rows[:limit])
+            entries, taken = _entries(conn, rows[:limit], now)
         response = _Pb.ListEntriesResponse(entries=entries)
         if len(rows) > taken:
             last = rows[taken - 1]
-            response.next_page_token = encode_page_token((last.publisher, last.list, last.entry_id), request.filter)
+            key = (last.publisher, last.list, last.entry_id, str(now))
+            response.next_page_token = encode_page_token(key, request.filter)
         return response
 
-    def _condition(self, term: Term) -> ColumnElement[bool]:
+    def _condition(self, term: Term, now_ms: int) -> ColumnElement[bool]:
+        if term.field == "expired_by_clock":
+            if term.value not in ("true", "false"):
+                raise invalid_value(term, "true or false")
+            time = list_entries.c.valid_until
+            return and_(time > 0, time <= now_ms) if term.value == "true" else or_(time == 0, time > now_ms)
         if term.field == "expiring":
             if term.value != "true":
                 raise invalid_value(term, "true")
@@ -174,7 +187,7 @@ class ListQueries:
         """The next page of everything listed."""
         with self._database.read() as conn:
             rows = watchlists.page(conn, visible(hidden, list_entries), after=after, limit=MAX_STREAM_ITEMS)
-            entries, taken = _entries(conn, rows)
+            entries, taken = _entries(conn, rows, self._clock())
         changes = [
             _Pb.PublishedChange(publisher=entry.publisher, change=watchlist_pb2.WatchlistChange(entered=entry.entry))
             for entry in entries
@@ -260,7 +273,12 @@ def _told_from(conn: Connection, feed: Feed, first: int) -> Iterator[watchlist_p
             continue
 
 
-def _entries(conn: Connection, rows: Sequence[EntryRow]) -> tuple[list[_Pb.ListedEntry], int]:
+def _is_expired(row: EntryRow, now_ms: int) -> bool:
+    """Whether the validity of a listed entry has passed by this node's clock."""
+    return 0 < row.valid_until <= now_ms
+
+
+def _entries(conn: Connection, rows: Sequence[EntryRow], now_ms: int) -> tuple[list[_Pb.ListedEntry], int]:
     """Entries that fit one message, and their rows."""
     by_publisher: dict[str, list[EntryRow]] = {}
     for row in rows:
@@ -275,7 +293,8 @@ def _entries(conn: Connection, rows: Sequence[EntryRow]) -> tuple[list[_Pb.Liste
         size += change.ByteSize()
         if size > BATCH_BYTES and listed:
             return listed, taken
-        listed.append(_Pb.ListedEntry(publisher=row.publisher, entry=change.entered))
+        expired = _is_expired(row, now_ms)
+        listed.append(_Pb.ListedEntry(publisher=row.publisher, entry=change.entered, expired_by_clock=expired))
     return listed, len(rows)
 
 
@@ -289,9 +308,12 @@ def _copy(conn: Connection, copy: CopyRow) -> _Pb.PartnerCopy:
         (True, False): _Pb.COPY_STATE_ENDING,
         (True, True): _Pb.COPY_STATE_ENDED,
     }
+    state = states[bool(copy.ended), receipt is not None]
+    if disposition is not None and disposition.outcome != APPLIED:
+        state = _Pb.COPY_STATE_REFUSED
     return _Pb.PartnerCopy(
         partner=copy.partner,
-        state=states[bool(copy.ended), receipt is not None],
+        state=state,
         revision=copy.revision,
         sent=alert_service_pb2.EntryReference(origin=feed.origin.line, index=copy.idx),
         receipted_at_unix_ms=receipt.receipted_at if receipt is not None else 0,

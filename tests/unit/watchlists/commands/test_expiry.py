@@ -11,13 +11,17 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
+from gateway.contract.ids import FeedOrigin
 from gateway.contract.timestamps import to_timestamp
 from gateway.db.database import Database
 from gateway.db.migrate import upgrade
 from gateway.errors import InvalidRequestError
 from gateway.feed.service.alarms import LIST_EXPIRES, Alarms
+from gateway.feed.tables import dispositions, feeds
+from gateway.feed.tables.dispositions import DispositionRow
 from gateway.trust.rules.audit import AuditEntry
 from gateway.trust.rules.permissions import Role
+from gateway.v1 import watchlist_pb2
 from gateway.v1 import watchlist_service_pb2 as pb
 from gateway.watchlists.commands.expiry import MOST_NAMED, UNNAMED, ListExpiry, WarnExpiringCommand
 from gateway.watchlists.commands.proposals import ExpireListedCommand, ProposeCommand
@@ -162,3 +166,36 @@ def test_a_long_list_isnt_gone_through_to_find_what_ends(tmp_path: Path) -> None
 def plan(cursor: Any, statement: str, parameters: Any) -> list[str]:
     steps = cursor.connection.cursor().execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
     return [str(step[3]) for step in steps.fetchall()]
+
+
+def test_a_partners_entry_past_its_validity_is_told_where_its_end_cant_arrive(nodes: list[PaperNode]) -> None:
+    cn, hk = nodes
+    for node in nodes:
+        assert shown(node, "expired_by_clock = true") == []
+    cn.clock.forward(15 * DAY_MS)  # cn is down
+    for node in nodes:
+        assert shown(node, "expired_by_clock = true") == ["A", "E"]
+        assert shown(node, "expired_by_clock = false") == ["B", "C", "D"]
+        entries = node.list_queries.list(pb.ListEntriesRequest()).entries
+        assert {one.entry.id for one in entries if one.expired_by_clock} == {"A", "E"}
+        reference = watchlist_pb2.WatchlistReference(publisher="cn", list="minerals", id="A")
+        assert node.list_queries.get(reference).expired_by_clock
+    first = hk.list_queries.list(pb.ListEntriesRequest(filter="expired_by_clock = false", page_size=1))
+    hk.clock.forward(30 * DAY_MS)
+    request = pb.ListEntriesRequest(filter="expired_by_clock = false", page_token=first.next_page_token)
+    later = [one.entry.id for one in hk.list_queries.list(request).entries]
+    assert [one.entry.id for one in first.entries] + later == ["B", "C", "D"], "pages are by the time of the first"
+    with pytest.raises(InvalidRequestError):
+        shown(hk, "expired_by_clock = perhaps")
+
+
+def test_what_a_partner_refused_isnt_told_as_active_there(nodes: list[PaperNode]) -> None:
+    cn, _ = nodes
+    reference = watchlist_pb2.WatchlistReference(publisher="cn", list="minerals", id="A")
+    (copy,) = cn.list_queries.get(reference).copies
+    assert (copy.state, copy.outcome) == (pb.COPY_STATE_ACTIVE, "applied")
+    with cn.database.write() as conn:
+        feed = feeds.get(conn, FeedOrigin.parse(copy.sent.origin))
+        dispositions.add(conn, DispositionRow(feed.id, copy.sent.index, 1, "rejected", "AGREEMENT_FORBIDS", b"", 1))
+    (copy,) = cn.list_queries.get(reference).copies
+    assert (copy.state, copy.outcome) == (pb.COPY_STATE_REFUSED, "rejected")
