@@ -122,9 +122,10 @@ def _fitting(
     """A bundle of the first steps that fit, halved until they do, and their number."""
     count = len(steps)
     while True:
-        entries = sorted((place, entry) for step in steps[:count] for place, entry in step.items() if entry is not None)
+        entries = {place: entry for step in steps[:count] for place, entry in step.items() if entry is not None}
+        in_order = tuple(entries[place] for place in sorted(entries))  # one disposition may answer several steps
         try:
-            bundle = render(EvidenceParts(trust.note, alert, tuple(entry for _, entry in entries)))
+            bundle = render(EvidenceParts(trust.note, alert, in_order))
             if sum(map(len, bundle.files.values())) <= most_bytes or count <= 1:
                 return bundle, count
         except TooLargeError:
