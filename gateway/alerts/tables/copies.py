@@ -105,8 +105,7 @@ def list_page(
 
     `before` is (alert id, publisher, recipient) of the previous page's last row, or None.
     """
-    newest_first = [column.desc() for column in _KEY]
-    keys = select(*_KEY).where(*conditions).order_by(*newest_first).limit(limit)
+    keys = select(*_KEY).where(*conditions).order_by(*(column.desc() for column in _KEY)).limit(limit)
     if before is not None:
         keys = keys.where(tuple_(*_KEY) < tuple_(*before))
     page = keys.subquery()  # chosen by an index where a condition has one, and sorted without texts
@@ -114,7 +113,7 @@ def list_page(
         select(alerts, entries.c.payload)
         .join(page, and_(*(column == page.c[column.name] for column in _KEY)))
         .join(entries, (entries.c.feed_id == alerts.c.feed_id) & (entries.c.idx == alerts.c.current_idx))
-        .order_by(*newest_first)
+        .order_by(*(page.c[column.name].desc() for column in _KEY))  # of the page, or SQLite reads all rows in order
     )
     return [(_alert(row), bytes(row[-1])) for row in conn.execute(query)]
 

@@ -22,17 +22,6 @@ from gateway.v1.alert_pb2 import (
     Subject,
 )
 
-NOT_SHOWN: Mapping[str, str] = {
-    "id": "in the title",
-    "publisher": "in the title",
-    "recipient": "in the table of deliveries, one row for each",
-    "content.subject.parties.names.script": "seen from the name",
-    "content.subject.parties.names.language": "seen from the name",
-    "notices.scheme": "said by the field and the message",
-    "notices.code": "said by the message",
-}
-"""Fields of an alert that its facts leave out, with the reason."""
-
 
 def content_facts(alert: Alert) -> Mapping[str, object]:
     """An alert's facts without empty values."""

@@ -37,15 +37,6 @@ from gateway.v1.alert_service_pb2 import (
 )
 from gateway.v1.feed_pb2 import DispositionOutcome
 
-STEPS_NOT_SHOWN: Mapping[str, str] = {
-    "occurred_at": "the time of the own gateway's commit is shown",
-    "alert": "the alert that is shown",
-    "withdrawn.revision": "the current one: no other can be withdrawn",
-    "expired.revision": "the current one: no other expires",
-    "closed.revision": "the current one: no other can be closed",
-}
-"""Fields of a step that its cells leave out, with the reason."""
-
 HISTORY_COLUMNS = marked("When", "Copy", "Who", "What", "Delivery", "Details")
 DELIVERY_COLUMNS = marked("To", "Status", "Last step", "Delivery", "Receipt", "Deadlines")
 
@@ -161,7 +152,7 @@ def _question(question: AlertQuestion) -> str:
     onward = ", ".join(question.onward_recipients)
     return _parts(
         f"{question.question_id} {question.text}",
-        _("answer by {time}", time=f"{question.deadline.ToDatetime(UTC):%Y-%m-%d %H:%M} UTC"),
+        _("answer by {time} UTC", time=f"{question.deadline.ToDatetime(UTC):%Y-%m-%d %H:%M}"),
         _("pass on to {nodes}?", nodes=onward) if onward else "",
     )
 
@@ -176,7 +167,7 @@ def _finding(finding: AlertFinding) -> str:
     return _parts(
         word_of(FindingResult, finding.result),
         _of(finding.revision) if finding.revision else "",
-        _("inspected {time}", time=f"{finding.inspected_at.ToDatetime(UTC):%Y-%m-%d %H:%M} UTC"),
+        _("inspected {time} UTC", time=f"{finding.inspected_at.ToDatetime(UTC):%Y-%m-%d %H:%M}"),
         place_in_full(finding.place),
         ", ".join(finding.methods),
         *map(goods_line, finding.goods_found),

@@ -5,17 +5,37 @@ Each leaf in turn gets another value; what people see must change then.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
-from gateway.cli.alert.content import NOT_SHOWN, content_facts
-from gateway.cli.alert.steps import STEPS_NOT_SHOWN, history_row
+from gateway.cli.alert.content import content_facts
+from gateway.cli.alert.steps import history_row
 from gateway.v1.alert_pb2 import Alert, AlertEvent
 from gateway.v1.alert_service_pb2 import AlertChange
+
+NOT_SHOWN: Mapping[str, str] = {
+    "id": "in the title",
+    "publisher": "in the title",
+    "recipient": "in the table of deliveries, one row for each",
+    "content.subject.parties.names.script": "seen from the name",
+    "content.subject.parties.names.language": "seen from the name",
+    "notices.scheme": "said by the field and the message",
+    "notices.code": "said by the message",
+}
+"""Fields of an alert that its facts leave out, with the reason."""
+
+STEPS_NOT_SHOWN: Mapping[str, str] = {
+    "occurred_at": "the time of the own gateway's commit is shown",
+    "alert": "the alert that is shown",
+    "withdrawn.revision": "the current one: no other can be withdrawn",
+    "expired.revision": "the current one: no other expires",
+    "closed.revision": "the current one: no other can be closed",
+}
+"""Fields of a step that its cells leave out, with the reason."""
 
 _TIMESTAMP = "google.protobuf.Timestamp"
 _KINDS = [

@@ -159,7 +159,7 @@ def test_deadlines_of_alerts_are_migrated_as_they_are_projected(
 ) -> None:
     statuses, replied, asked = set(), 0, 0
     with paper_nodes(tmp_path, make_database) as nodes:
-        random_history(nodes, seed=5, steps=120)
+        random_history(nodes, seed=9, steps=100)
         for node in nodes:
             with node.database.read() as conn:
                 expected = _stored(conn, "alerts")

@@ -74,13 +74,13 @@ def _create_alerts() -> None:
         sa.PrimaryKeyConstraint(*_KEY, name=op.f("pk_alerts")),
         sqlite_with_rowid=False,
     )
-    _partial_index("ix_alerts_direction_open_until", "direction", "open_until")
+    _partial_index("ix_alerts_direction_open_until", "open_until", "direction", "open_until")
     for name in _DUE:
-        _partial_index(f"ix_alerts_{name}", name)
+        _partial_index(f"ix_alerts_{name}", name, name, "open_until")
 
 
-def _partial_index(index: str, *columns: str) -> None:
-    has_time = sa.text(f"{columns[-1]} > 0")
+def _partial_index(index: str, time: str, *columns: str) -> None:
+    has_time = sa.text(f"{time} > 0")
     op.create_index(index, "alerts", list(columns), unique=False, sqlite_where=has_time, postgresql_where=has_time)
 
 

@@ -62,13 +62,14 @@ class Desk:
         self.report(alert_id, remarks, at_ms=at_ms)
         return alert_id
 
-    def report(self, alert_id: str, remarks: str = "ingots", *, at_ms: int = 0) -> None:
+    def report(self, alert_id: str, remarks: str = "ingots", *, at_ms: int = 0, revision: int = 1) -> None:
         finding = alert_pb2.AlertFinding(
             result=alert_pb2.FINDING_RESULT_CONFIRMED,
             inspected_at=to_timestamp(at_ms or self.hk.clock.now),
             methods=["x_ray"],
             goods_found=[goods_pb2.GoodsItem(element="Sb", net_mass_kg=19_400)],
             remarks=remarks,
+            revision=revision,
         )
         self.hk.step("cn", alert_id, finding=finding)
         self.hk.settle()
@@ -173,7 +174,7 @@ def test_what_an_alert_is_amended_to_after_the_finding_wasnt_inspected(desk: Des
     assert (desk.said("A"), desk.said("B")) == (["ingots"], [])
 
     desk.restart()
-    desk.report(alert_id, "both")
+    desk.report(alert_id, "both", revision=2)
     desk.keep()
     assert (desk.said("A"), desk.said("B")) == (["both", "ingots"], ["both"])
 
