@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
+from types import MappingProxyType
 
 from gateway.feed.service.alarms import CERTIFICATE, DIRECTORY, Alarms
 from gateway.tls.certificates import inspect_ca
@@ -38,9 +39,19 @@ class OwnKeys:
 
 
 def endings(
-    directory: Directory, *, node: str, material: TlsMaterial | None, keys: OwnKeys | None, now: datetime
+    directory: Directory,
+    *,
+    node: str,
+    material: TlsMaterial | None,
+    keys: OwnKeys | None,
+    callers: Mapping[str, datetime] = MappingProxyType({}),
+    now: datetime,
 ) -> Iterator[Ending]:
-    """All that ends soon or has ended. What isn't known (None) is left out."""
+    """All that ends soon or has ended. What isn't known (None) is left out.
+
+    Args:
+        callers: when the certificates of partners and own systems end, by principal id.
+    """
     for subject, warning in validity_warnings(directory, now).items():
         yield Ending(DIRECTORY, subject, warning)
     yield from _agreements(directory, node, now)
@@ -50,6 +61,9 @@ def endings(
         yield from _key("receipts", keys.receipts, own.cosign_keys, now)
     if material is not None and (end := material.certificate.not_after) - now < CERTIFICATE_WARNING:
         yield Ending(CERTIFICATE, "own", f"this gateway's certificate {_ends(end, now)}")
+    for caller, end in sorted(callers.items()):
+        if abs(end - now) < CERTIFICATE_WARNING:  # whoever hasn't come with a new one for so long is gone
+            yield Ending(CERTIFICATE, caller, f"the certificate of {caller} {_ends(end, now)}")
     for name in sorted(directory.nodes):
         yield from _cas(directory, name, now)
 
@@ -64,21 +78,28 @@ class ExpiryMonitor:
         directory: Callable[[], Directory],
         material: Callable[[], TlsMaterial],
         keys: OwnKeys,
+        callers: Callable[[], Mapping[str, datetime]],
         alarms: Alarms,
     ) -> None:
         self._node = node
         self._directory = directory
         self._material = material
         self._keys = keys
+        self._callers = callers
         self._alarms = alarms
         self._raised: set[tuple[str, str]] = set()
 
     def check(self, now: datetime) -> None:
-        """Compares everything with the time."""
+        """Compares everything with the time, on the event loop."""
         found = {
             (ending.code, ending.subject): ending.message
             for ending in endings(
-                self._directory(), node=self._node, material=self._material(), keys=self._keys, now=now
+                self._directory(),
+                node=self._node,
+                material=self._material(),
+                keys=self._keys,
+                callers=self._callers(),
+                now=now,
             )
         }
         for (code, subject), message in found.items():

@@ -83,7 +83,7 @@ class Upkeep:
     async def _step(self) -> None:
         if await asyncio.to_thread(self._directory.refresh, now=self._now(), alarms=self._alarms):
             self._links.open(self._now())
-        await asyncio.to_thread(self._expiry.check, self._now())
+        self._expiry.check(self._now())
         self._capacity.sweep(await asyncio.to_thread(self._capacity.check))
         await asyncio.to_thread(self._quotas.check)
         await self._writer.run(ExpireCommand(publisher=self._publisher))

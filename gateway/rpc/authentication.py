@@ -129,6 +129,14 @@ class Authenticator:
             raise UnauthenticatedError("certificate: the certificate is no longer remembered")
         return self._principal_of(remembered.pem)
 
+    def certificate_ends(self) -> dict[str, datetime]:
+        """When the certificates of callers end, by principal id: the latest one of each that was seen here lately."""
+        ends: dict[str, datetime] = {}
+        for known in self._by_pem.values():
+            caller = known.principal.id
+            ends[caller] = max(known.not_after, ends.get(caller, known.not_after))
+        return ends
+
     def _principal_of(self, pem: bytes) -> Principal:
         directory, now = self._directory(), self._clock()
         known = self._by_pem.get(pem)

@@ -185,6 +185,33 @@ def test_a_new_directory_is_taken_over_and_a_wrong_one_is_not(federation: Federa
     federation.run(run())
 
 
+def test_certificates_that_end_soon_are_told_of_partners_and_systems_too(federation: Federation) -> None:
+    def later() -> int:
+        return system_clock_ms() + 80 * 24 * 3600 * 1000
+
+    async def run() -> None:
+        async with (
+            federation.inside("cn", clock=later),
+            federation.inside("hk", clock=later),
+            federation.client("cn", "operator") as operator,
+        ):
+
+            async def told() -> bool:
+                alarms = [one.message for one in (await operator.node.status()).alarms]
+                return all(
+                    any(message.startswith(begin) for message in alarms)
+                    for begin in (
+                        "this gateway's certificate ends at",
+                        "the certificate of system/cn/operator ends at",
+                        "the certificate of gateway/hk ends at",
+                    )
+                )
+
+            await eventually(told, what="the alarms")
+
+    federation.run(run())
+
+
 def test_a_restart_without_the_directory_file_goes_on_and_the_alarm_ends_with_the_cause(federation: Federation) -> None:
     federation.start("cn", "hk")
     note = federation.folder.directory.read_bytes()

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections import ChainMap
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -144,6 +145,7 @@ class Node:
         self._tasks: list[asyncio.Task[None]] = []
         self._listeners: list[Listener] = []
         self._interceptors: list[AuthInterceptor] = []
+        self._authenticators: list[Authenticator] = []
 
     def _bound_callers(self) -> None:
         self._disconnector = Disconnector()
@@ -210,6 +212,7 @@ class Node:
                 directory=self._directory.directory,
                 material=self._peer_tls.current,
                 keys=self._own_keys,
+                callers=lambda: dict(ChainMap(*[each.certificate_ends() for each in self._authenticators])),
                 alarms=self.alarms,
             ),
             now=self._now,
@@ -366,9 +369,10 @@ class Node:
         )
 
     def _make_interceptor(self, port: Port, connections: CallerConnections) -> AuthInterceptor:
+        self._authenticators.append(Authenticator(port=port, directory=self._directory.directory, clock=self._now))
         interceptor = AuthInterceptor(
             CallPolicy(
-                authenticator=Authenticator(port=port, directory=self._directory.directory, clock=self._now),
+                authenticator=self._authenticators[-1],
                 permissions=load_permissions(),
                 limits=CallerLimits(),
                 connections=connections,

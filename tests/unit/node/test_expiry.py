@@ -85,8 +85,11 @@ def test_alarms_come_before_the_end_and_go_when_it_is_put_off(tmp_path: Path) ->
 
     alarms, in_force = Alarms(lambda: 0), [directory(days=80)]
     loaded = material(NOW)
+    callers: dict[str, datetime] = {}
     read: Callable[[], Directory] = lambda: in_force[0]  # noqa: E731
-    monitor = ExpiryMonitor(node="cn", directory=read, material=lambda: loaded, keys=KEYS, alarms=alarms)
+    monitor = ExpiryMonitor(
+        node="cn", directory=read, material=lambda: loaded, keys=KEYS, callers=lambda: callers, alarms=alarms
+    )
 
     def codes(now: datetime) -> list[str]:
         monitor.check(now)
@@ -99,3 +102,7 @@ def test_alarms_come_before_the_end_and_go_when_it_is_put_off(tmp_path: Path) ->
     assert [alarm.message for alarm in alarms.list()] == ["this gateway's certificate ends at 2026-04-15 08:00 UTC"]
     assert codes(NOW + 91 * DAY) == ["CERTIFICATE_EXPIRES own"]
     assert "has ended" in alarms.list()[0].message
+    callers["peer/hk"] = NOW + 100 * DAY
+    assert codes(NOW + 87 * DAY) == ["CERTIFICATE_EXPIRES own", "CERTIFICATE_EXPIRES peer/hk"]
+    callers["peer/hk"] = NOW + 180 * DAY
+    assert codes(NOW + 87 * DAY) == ["CERTIFICATE_EXPIRES own"]

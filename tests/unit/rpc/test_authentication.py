@@ -10,6 +10,7 @@ import pytest
 from gateway.errors import UnauthenticatedError
 from gateway.rpc import authentication
 from gateway.rpc.authentication import REMEMBERED_S, Authenticator, LocalPort, PeerPort
+from gateway.tls.certificates import inspect_certificate
 from gateway.trust.rules.permissions import Principal, PrincipalKind, Role
 from tests.support.listeners import SYSTEMS, Clock, Federation, gateway_of, now, system_of
 
@@ -125,3 +126,14 @@ def test_memory_for_certificates_is_bounded_and_what_was_forgotten_is_refused(
         authenticator.recheck(first)
     assert [authenticator.recheck(other) for other in others] == others
     assert authenticator.authenticate(Connection(partners[0].certificate)) == first
+
+
+def test_the_latest_end_of_each_callers_certificates_is_known(federation: Federation) -> None:
+    authenticator = peer_authenticator(federation)
+    assert authenticator.certificate_ends() == {}
+    short, long = (federation.issue(gateway_of("hk"), days=days) for days in (5, 30))
+    ends = {}
+    for credentials in (short, long, short):
+        authenticator.authenticate(Connection(credentials.certificate))
+        ends[credentials.fingerprint] = inspect_certificate(credentials.certificate).not_after
+    assert authenticator.certificate_ends() == {"gateway/hk": ends[long.fingerprint]}
