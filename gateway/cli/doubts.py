@@ -57,7 +57,7 @@ class DoubtTally:
         self.notices += found
         return []
 
-    def print(self, output: Output) -> None:
+    def show(self, output: Output) -> None:
         """Prints the notices on lines that weren't left out."""
         if not self.notices:
             return

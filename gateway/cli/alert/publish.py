@@ -310,7 +310,7 @@ def _report(output: Output, tally: PublishTally, screened: ScreenedRows | None, 
             data["passed_over"] = asdict(screened)
         output.facts(_("Published"), facts, data=data)
         _print_ids(output, tally)
-    tally.doubts.print(output)
+    tally.doubts.show(output)
     if screened is not None and screened.places_unknown:
         output.note(
             ngettext(

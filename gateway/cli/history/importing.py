@@ -260,7 +260,7 @@ def _report(output: Output, tally: RecordTally, *, dry_run: bool) -> None:
             "notices": tally.doubts.notices,
         }
         output.facts(_title(tally, left_out), facts, data=data)
-    tally.doubts.print(output)
+    tally.doubts.show(output)
     for line, record_id, reason in problems[:MAX_PROBLEMS_SHOWN]:
         output.note(_("Line {place}: {reason}", place=f"{line}, {record_id}" if record_id else line, reason=reason))
     if len(problems) > MAX_PROBLEMS_SHOWN:

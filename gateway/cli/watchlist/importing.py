@@ -309,7 +309,7 @@ def _print_problems(output: Output, reading: ImportTally, response: ImportEntrie
     rows = [(row.line, row.id, row.reason) for row in reading.bad]
     rows += [(row.line, row.id, row.error.message) for row in response.refused]
     rows.sort(key=lambda row: row[0])
-    reading.doubts.print(output)
+    reading.doubts.show(output)
     for line, entry_id, reason in rows[:MAX_PROBLEMS_SHOWN]:
         output.note(_("Line {place}: {reason}", place=f"{line}, {entry_id}" if entry_id else line, reason=reason))
     left = len(rows) - MAX_PROBLEMS_SHOWN
