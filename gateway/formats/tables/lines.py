@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import codecs
 import csv
+import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count, islice
 from typing import BinaryIO
 
-from charset_normalizer import from_bytes
-
 from gateway.contract.limits import MAX_PAYLOAD_BYTES
 from gateway.errors import ConfigurationError, MalformedError
+from gateway.formats.tables.encodings import Recognition, decoded_or_none, is_western, recognise
 
 MAX_LINE_BYTES = 4 * MAX_PAYLOAD_BYTES
 """Longer lines are skipped. Escapes and names make an entry longer than on the wire."""
@@ -21,16 +21,17 @@ MAX_LINE_BYTES = 4 * MAX_PAYLOAD_BYTES
 SAMPLE_BYTES = 64 << 10
 """Bytes to guess an encoding by, from the first line that isn't UTF-8."""
 
+MAX_READING_CHARS = 12
+"""Longest example of what an encoding makes of a line."""
+
 ENCODINGS = ("utf-8", "gb18030", "big5", "big5hkscs", "utf-16", "utf-16-le", "utf-16-be", "cp1252", "latin-1")
 
 DELIMITERS = (",", ";", "\t")
 """Delimiters found in a header; others must be named."""
 
-_GUESSES = {"gb18030": "gb18030", "big5": "big5", "big5hkscs": "big5hkscs", "utf_8": "", "cp1252": ""}
-"""The library's guesses. Any bytes are text in cp1252, so it is never guessed."""
-
 _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _READ_BYTES = 64 << 10
+_SEPARATORS = re.compile(r"[\s,;|\"']+")
 
 csv.field_size_limit(max(csv.field_size_limit(), MAX_LINE_BYTES))
 
@@ -89,11 +90,12 @@ def decoded(line: bytes | None, encoding: str = "utf-8") -> str:
 def table_lines(stream: BinaryIO, dialect: Dialect) -> Iterator[tuple[int, str, str]]:
     """Each line's number from 1, text, and why it can't be read."""
     first = stream.readline(MAX_LINE_BYTES + 1)
-    way_out = "" if dialect.encoding else "; --encoding names the file's encoding"
+    named = bool(dialect.encoding)
     dialect.encoding = dialect.encoding or _marked(first)
     wide = dialect.encoding.startswith("utf-16")
     lines = _wide_lines(stream, first, dialect.encoding) if wide else _lines(stream, first)
     queue = deque(islice(lines, 1))
+    likely: tuple[str, ...] = ()
     for number in count(1):
         if not queue:
             return
@@ -101,12 +103,12 @@ def table_lines(stream: BinaryIO, dialect: Dialect) -> Iterator[tuple[int, str, 
         if not (dialect.encoding or line is None or line.isascii()):
             if not _is_utf8(line):
                 queue.extend(_sample(lines))
-                dialect.guess = _guess(b"".join(text for text in (line, *queue) if text))
+                dialect.guess, likely = _guess([text for text in (line, *queue) if text])
             dialect.encoding = dialect.guess or "utf-8"
         try:
             yield number, decoded(line, "utf-8" if wide else dialect.encoding or "utf-8"), ""
         except MalformedError as error:
-            yield number, "", error.message + (way_out if line else "")
+            yield number, "", error.message + (_way_out(line, likely) if line and not named else "")
         queue.extend(() if queue else islice(lines, 1))
 
 
@@ -172,13 +174,26 @@ def _sample(lines: Iterator[bytes | None]) -> Iterator[bytes | None]:
             return
 
 
-def _guess(sample: bytes) -> str:
-    """The encoding of a sample; empty if most of it is UTF-8, or none fits."""
-    foreign = [line for line in sample.splitlines() if not line.isascii()]
+def _guess(sample: Sequence[bytes]) -> Recognition:
+    """The encoding of a sample; none if most of it is UTF-8."""
+    foreign = [line for line in sample if not line.isascii()]
     if sum(map(_is_utf8, foreign)) * 2 > len(foreign):
-        return ""
-    best = from_bytes(b"\n".join(foreign), cp_isolation=list(_GUESSES)).best()
-    return _GUESSES[best.encoding] if best else ""
+        return Recognition("")
+    return recognise(foreign)
+
+
+def _way_out(line: bytes, likely: Sequence[str]) -> str:
+    """What a line reads as in the encodings that may be meant."""
+    if not likely and is_western(line):
+        likely = ("cp1252",)
+    readings = [(encoding, decoded_or_none(line, encoding)) for encoding in likely]
+    shown = [f"--encoding {encoding} reads {_foreign(text)!r}" for encoding, text in readings if text]
+    return "; " + (", ".join(shown) or "--encoding names the file's encoding")
+
+
+def _foreign(text: str) -> str:
+    """The first word of a text that isn't ASCII."""
+    return next(word for word in _SEPARATORS.split(text) if not word.isascii())[:MAX_READING_CHARS]
 
 
 def _is_utf8(line: bytes) -> bool:

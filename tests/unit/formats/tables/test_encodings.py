@@ -5,9 +5,14 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import json
+import re
 from collections.abc import Callable, Iterable, Sequence
+from importlib import resources
+from random import Random
 from typing import Any
 
+import opencc
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,7 +25,9 @@ from gateway.formats.lists.csv_lists import read_csv as read_list
 from gateway.formats.lists.rows import ListRow
 from gateway.formats.shipments.csv_files import read_csv as read_shipments
 from gateway.formats.shipments.rows import ItemRow
+from gateway.formats.tables.encodings import recognise
 from gateway.formats.tables.lines import MAX_LINE_BYTES, SAMPLE_BYTES, Dialect, find_delimiter, table_lines
+from tests.support.shared import shared_path
 from tests.support.watchlists import OPTIONS
 
 SIMPLIFIED = (
@@ -136,7 +143,7 @@ def test_encoding_and_delimiter_are_named(kind: Kind, encoding: str, texts: Text
 @pytest.mark.parametrize("encoding", ["cp1252", "latin-1"])
 def test_western_encodings_are_named_since_any_bytes_are_text_in_them(kind: Kind, encoding: str) -> None:
     assert kind(PORTUGUESE, encoding, ",", Dialect(encoding)) == list(PORTUGUESE)
-    with pytest.raises(AssertionError, match="is not utf-8; --encoding names the file's encoding"):
+    with pytest.raises(AssertionError, match="is not utf-8; --encoding cp1252 reads"):
         kind(PORTUGUESE, encoding, ",", Dialect())
 
 
@@ -202,6 +209,64 @@ def test_some_bad_lines_dont_make_a_file_in_utf_8_another() -> None:
     found = lines_of("銻".encode("big5") + b"\n" + good, dialect)
     assert [bool(fault) for _, _, fault in found] == [True, False, False, False]
     assert (dialect.encoding, dialect.guess) == ("utf-8", "")
+
+
+GUESSES = {"gb18030 of simplified": ("gb18030", "Hans"), "gb18030": ("gb18030", "Hant"), "big5": ("big5", "Hant")}
+
+
+def held_out(script: str) -> list[str]:
+    """Names and prose that the recogniser's tables weren't made from, shuffled."""
+    pairs = json.loads(shared_path("data/name_pairs.json").read_text("utf-8"))
+    to_simplified = opencc.OpenCC("t2s").convert
+    names = [pair[side] for pair in pairs for side in "ab" if any("\u4e00" <= char <= "\u9fff" for char in pair[side])]
+    catalogue = (resources.files("gateway.translation") / f"catalogues/zh_{script}.po").read_text("utf-8")
+    prose = [text for text in re.findall(r'^msgstr "(.+)"$', catalogue, re.MULTILINE) if not text.isascii()]
+    texts = [name for name in names if (to_simplified(name) == name) == (script == "Hans")] + prose
+    Random(1).shuffle(texts)
+    return texts
+
+
+@pytest.mark.parametrize("made", GUESSES)
+@pytest.mark.parametrize(("size", "share"), [(1, 0.1), (3, 0.6), (10, 0.95)])
+def test_a_guess_is_never_wrong_and_seldom_missing_for_ten_lines(made: str, size: int, share: float) -> None:
+    encoding, script = GUESSES[made]
+    texts = [text.encode(encoding, "ignore") for text in held_out(script)]
+    guesses = [recognise(texts[at : at + size]).encoding for at in range(0, len(texts) - size, size)]
+    assert set(guesses) <= {encoding, ""}
+    assert guesses.count(encoding) >= share * len(guesses)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "texts"),
+    [
+        ("cp949", ["삼성전자 주식회사", "경기도 수원시 영통구", "무역회사 수출입 신고서", "텅스텐 분말 무역"]),
+        ("euc_jp", ["株式会社東京商事", "日本郵船株式会社横浜支店", "大阪府大阪市中央区本町", "タングステン粉末"]),
+        ("shift_jis", ["株式会社東京商事", "日本郵船株式会社横浜支店"]),
+        ("cp1252", [text for row in PORTUGUESE for text in row]),
+        ("koi8-r", ["Общество с ограниченной ответственностью", "Сурьма в слитках"]),
+    ],
+)
+def test_other_encodings_are_not_taken_for_chinese_ones(encoding: str, texts: list[str]) -> None:
+    assert recognise([text.encode(encoding) for text in texts if not text.isascii()]).encoding == ""
+
+
+def test_what_may_be_either_is_refused_and_shown_in_both() -> None:
+    data = "id,name\n1,林海\n".encode("gb18030")
+    _, (_, text, fault) = lines_of(data)
+    assert (text, fault) == (
+        "",
+        "byte 3 of the line is not utf-8; --encoding gb18030 reads '林海', --encoding big5 reads '輿漆'",
+    )
+    assert lines_of(data, Dialect("gb18030"))[1] == (2, "1,林海", "")
+    with pytest.raises(ConfigurationError, match="--encoding gb18030 reads '名称'"):
+        read_list(io.BytesIO("id,kind,名称\n".encode("gb18030")), OPTIONS)
+
+
+def test_a_broken_line_among_many_spoils_itself_alone() -> None:
+    lines = [f"{name},{text}\n".encode("gb18030") for name, text in SIMPLIFIED * 4]
+    dialect = Dialect()
+    found = lines_of(b"".join([*lines[:5], b"\xff\xff,x\n", *lines[5:]]), dialect)
+    assert (dialect.guess, [number for number, _, fault in found if fault]) == ("gb18030", [6])
 
 
 class Endless:
