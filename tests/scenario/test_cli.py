@@ -115,6 +115,32 @@ def test_what_the_state_or_the_side_doesnt_allow_is_a_sentence(cn: Cli, hk: Cli,
     assert "role" in hk.run("operator", "alert", "ack", f"cn/{alert_id}", code=1).stderr
 
 
+def test_a_withdrawal_that_nobody_has_received_is_shown_so(cn: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "alert.json"
+    content = alert(case_reference="AWAY-1")
+    content.subject.equipment[0].seals.append("HLXU-1188")
+    file.write_text(MessageToJson(content))
+    alert_id = cn.json("publisher", "alert", "publish", file, "--to", "mo")["alert_id"]  # mo doesn't run
+    cn.run("publisher", "alert", "withdraw", alert_id, "--reason", "Wrong container")
+    found = cn.eventually("officer", "alert", "show", alert_id, until=lambda a: len(a["history"]) == 2)
+    (copy,) = found["deliveries"]
+    assert (copy["status"], copy["last_step"]["event"], copy["last_step"]["state"]) == (
+        "withdrawn",
+        "withdrawn",
+        "waiting",
+    )
+    assert [step["delivery"]["state"] for step in found["history"]] == ["waiting", "waiting"]
+    told = cn.run("officer", "alert", "show", alert_id, width=80).stdout
+    assert "applied" not in told
+    assert "no receipt" in told
+    assert "seal HLXU-1188" in told
+    listed = cn.run("officer", "alert", "list", "--filter", "case_reference = AWAY-1", width=80).stdout
+    assert "withdrawn (no receipt)" in listed
+    bundle = tmp_path / "away.zip"
+    exported = cn.run("officer", "evidence", "export", alert_id, "--out", bundle)
+    assert "there is no receipt yet of published, 001-withdrawn" in " ".join(exported.stderr.split())
+
+
 def test_the_same_request_id_is_published_once(cn: Cli, tmp_path: Path) -> None:
     file = tmp_path / "alert.json"
     file.write_text(MessageToJson(alert(case_reference="ONCE-1")))

@@ -159,8 +159,11 @@ class PaperNode:
             raise result
         return str(result.alert_id)
 
-    def step(self, publisher: str, alert_id: str, *, recipient: str = "", **event: Message) -> None:
-        """Takes a step on an alert, e.g. `step("cn", id, acknowledged=AlertAcknowledged(revision=1))`."""
+    def step(self, publisher: str, alert_id: str, *, recipient: str = "", read: int = 0, **event: Message) -> None:
+        """Takes a step on an alert, e.g. `step("cn", id, acknowledged=AlertAcknowledged(revision=1))`.
+
+        `read`: the revision that was read, for an answer.
+        """
         ((name, body),) = event.items()
         if isinstance(body, alert_pb2.Alert):
             body.id, body.publisher = alert_id, self.name
@@ -174,6 +177,7 @@ class PaperNode:
             recipient=recipient,
             event=alert_pb2.AlertEvent(**{name: body}),
             response=alert_service_pb2.AcknowledgeAlertResponse(),
+            revision=read,
         )
         self.writer.run(
             StepCommand(

@@ -24,6 +24,7 @@ from gateway.errors import (
     InvalidRequestError,
     NotFoundError,
     RevisionConflictError,
+    Violation,
 )
 from gateway.feed.codec import EncodedEntry
 from gateway.feed.service.idempotency import IdempotentCommand
@@ -114,6 +115,8 @@ class StepCommand(IdempotentCommand[Message]):
             alert.recipient = partner
             alert.published_at.CopyFrom(to_timestamp(row.published_at))
             _require_validity(tx, alert.content)
+        if event.WhichOneof("event") == "question" and to_ms(event.question.deadline) <= tx.now_ms:
+            raise InvalidRequestError([Violation("deadline", "deadline.future", "must lie in the future")])
         if row.direction == "out" and event.WhichOneof("event") in _CARRYING_CONTENT:
             releases = self._publisher.releases(wire.purpose_of(event) or row.purpose, tx.now_ms)
             _require_onward_transfer(tx, row, event, releases)

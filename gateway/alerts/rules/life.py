@@ -20,7 +20,7 @@
 
 P publisher, R recipient. In the open states both may ask and answer, and R may report a finding: the state stays.
 
-Terminal states are final; open questions stay unanswered. Each copy has a state; `overall_status` sums up.
+Terminal states are final; open questions stay unanswered. Each copy has a state of its own.
 
 Revisions. Publish makes revision 1, each amendment the next. Withdraw, expire and close must name the current revision,
 and so must a new acknowledgement or flag: nobody acknowledges what they weren't shown. Recorded ones may name an older
@@ -37,7 +37,7 @@ puts answers after their questions gives both sides an equal `AlertLife`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import MappingProxyType
@@ -281,15 +281,6 @@ def advance(life: AlertLife | None, step: Step, *, recorded: bool = False) -> Al
 def allowed_actions(status: AlertStatus | None, side: Side) -> tuple[Action, ...]:
     """Actions that a side may take now; `status` is None before publication."""
     return tuple(action for action in Action if (status, action, side) in TRANSITIONS)
-
-
-def overall_status(statuses: Iterable[AlertStatus]) -> AlertStatus | None:
-    """The status that most needs attention among an alert's recipients; None without recipients.
-
-    Order: flagged, published, acknowledged; then closed, expired, withdrawn.
-    """
-    urgency = (_FLAGGED, _PUBLISHED, _ACKNOWLEDGED, _CLOSED, _EXPIRED, _WITHDRAWN)
-    return min(statuses, key=urgency.index, default=None)
 
 
 def _next_status(life: AlertLife | None, step: Step, recorded: bool) -> AlertStatus:

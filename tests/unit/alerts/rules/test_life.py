@@ -21,7 +21,6 @@ from gateway.alerts.rules.life import (
     Step,
     advance,
     allowed_actions,
-    overall_status,
 )
 from gateway.errors import IllegalTransitionError, RevisionConflictError
 
@@ -269,17 +268,6 @@ def test_a_recorded_step_of_the_publisher_never_follows_its_own_last_word() -> N
     for action in Action:
         with pytest.raises(IllegalTransitionError):
             advance(ended, publisher(action, 2 if action is Action.AMEND else 1, question_id="q"), recorded=True)
-
-
-def test_the_overall_status_is_the_one_that_needs_attention() -> None:
-    s = AlertStatus
-    assert overall_status([]) is None
-    assert overall_status([s.ACKNOWLEDGED, s.PUBLISHED]) is s.PUBLISHED
-    assert overall_status([s.PUBLISHED, s.FLAGGED, s.CLOSED]) is s.FLAGGED
-    assert overall_status([s.CLOSED, s.ACKNOWLEDGED]) is s.ACKNOWLEDGED
-    assert overall_status(iter([s.WITHDRAWN, s.EXPIRED])) is s.EXPIRED
-    for status in s:
-        assert overall_status([status, status]) is status
 
 
 steps = st.builds(
