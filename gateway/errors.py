@@ -272,6 +272,20 @@ class ConfigurationError(GatewayError):
     way_out = "Correct the named setting; `gateway doctor` checks all of them."
 
 
+class CredentialsError(ConfigurationError):
+    """A key, certificate, CA or passphrase is missing, unusable, or doesn't belong to the others."""
+
+    reason = "CREDENTIALS"
+    way_out = "Put the right file in its place; `gateway pki show FILE` says what a file holds."
+
+
+class InputFileError(ConfigurationError):
+    """A table, mapping, file of rules or other file that people write isn't in its documented form."""
+
+    reason = "INPUT_FILE"
+    way_out = "Correct that place in the file; its form stands in docs."
+
+
 class OptionError(GatewayError):
     """An argument or option of a command, or what a person typed elsewhere, isn't what it must be."""
 

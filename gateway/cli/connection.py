@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,9 @@ from typing import TYPE_CHECKING, Annotated, Concatenate, ParamSpec, TypeVar
 
 import typer
 
-from gateway.errors import ConfigurationError
+from gateway.cli.output import Output
+from gateway.contract.suggestions import did_you_mean
+from gateway.errors import OptionError
 from gateway.translation.messages import gettext as _
 from gateway.translation.messages import listed
 
@@ -84,8 +87,9 @@ class Target:
         ca = self.ca or settings.tls.ca
         certificate = self.cert or self._certificate(settings)
         key = self.key or certificate.with_suffix(".key")
+        local = reachable(settings.local_bind)
         return GatewayClient.connect(
-            self.address or reachable(settings.local_bind), ca=ca, certificate=certificate, key=key
+            self.address or local, ca=ca, certificate=certificate, key=key, local_address=local
         )
 
     def run(self, work: Callable[[GatewayClient], Awaitable[T]]) -> T:
@@ -96,33 +100,60 @@ class Target:
 
     def _settings(self) -> Settings:
         if not self.config.exists():
-            raise ConfigurationError(
-                _(
-                    "no gateway is named: {config} isn't there. Give --config (or GATEWAY_CONFIG) on a gateway's "
-                    "machine, or --address, --ca, --cert and --key elsewhere",
-                    config=self.config,
-                )
+            raise OptionError(
+                _("no gateway is named: {config} isn't there", config=self.config),
+                way_out=_(
+                    "Give --config (or GATEWAY_CONFIG) on a gateway's machine, or --address, --ca, --cert and --key "
+                    "elsewhere."
+                ),
             )
         return read_settings(self.config)
 
     def _certificate(self, settings: Settings) -> Path:
         folder = settings.tls.ca.parent / "systems"
-        if self.system:
-            return folder / f"{self.system}.pem"
         files = sorted(folder.glob("*.pem"))
+        if self.system:
+            return self._named(folder, [path.stem for path in files])
         if len(files) == 1:
             return files[0]
         names = [f"{path.stem} ({', '.join(settings.systems.get(path.stem, ())) or _('no role')})" for path in files]
         there = (
-            _("There are: {systems}", systems=listed(names)) if names else _("There is none in {folder}", folder=folder)
+            _("there are {systems}", systems=listed(names)) if names else _("there is none in {folder}", folder=folder)
         )
-        raise ConfigurationError(_("as which system? Give --system (or GATEWAY_SYSTEM). {there}", there=there))
+        raise OptionError(
+            _("no system is named to connect as; {there}", there=there),
+            way_out=_("Give --system NAME (or GATEWAY_SYSTEM).") if names else _make_one(),
+        )
+
+    def _named(self, folder: Path, known: list[str]) -> Path:
+        """The certificate of the named system; OptionError where there is none."""
+        if self.system in known:
+            return folder / f"{self.system}.pem"
+        there = listed(known) or _("none")
+        raise OptionError(
+            _("{folder} has no certificate of system {system!r}", folder=folder, system=self.system)
+            + did_you_mean(self.system, known),
+            way_out=_("Give --system one of: {there}.", there=there) if known else _make_one(),
+        )
+
+
+def _make_one() -> str:
+    return _("Make one: `gateway pki request --kind system`, then `gateway pki issue`.")
+
+
+OTHER_VARIABLES = frozenset(
+    f"GATEWAY_{name}"
+    for name in ("CONFIG", "SYSTEM", "ADDRESS", "CA", "CERT", "KEY", "FEDERATION", "DEBUG", "PASSPHRASE", "SHARED")
+)
+"""Environment variables that aren't settings of a node."""
 
 
 def read_settings(config: Path) -> Settings:
-    """The node's settings, by `load_settings`."""
-    from gateway.node.settings import load_settings  # noqa: PLC0415  # imports slowly
+    """The node's settings, by `load_settings`; warns of environment variables that have no effect."""
+    from gateway.node.settings import load_settings, unknown_variables  # noqa: PLC0415  # imports slowly
 
+    for sentence in unknown_variables(os.environ, OTHER_VARIABLES):
+        Output().warning(sentence)
     return load_settings(config)
 
 

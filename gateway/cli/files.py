@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from gateway.errors import ConfigurationError, TooLargeError
+from gateway.errors import GatewayError, OptionError, TooLargeError
 from gateway.files import BY_UMASK, replacement
 from gateway.translation.messages import gettext as _
 
@@ -31,6 +31,19 @@ def read_input(path: Path, max_bytes: int = MAX_INPUT_BYTES) -> bytes:
     return data
 
 
+@contextmanager
+def naming(path: Path, *, way_out: str = "") -> Iterator[None]:
+    """Adds the file's name, and the step that helps, to errors about its content."""
+    try:
+        yield
+    except GatewayError as error:
+        if str(path) not in error.message:
+            error.message = f"{path}: {error.message}"
+        if way_out:
+            error.way_out = way_out
+        raise
+
+
 def write_output(path: Path, data: bytes, *, replace: bool = False, mode: int = BY_UMASK) -> None:
     """Writes a file; raises as `output_file`."""
     with output_file(path, replace=replace, mode=mode) as file:
@@ -45,7 +58,7 @@ def output_file(path: Path, *, replace: bool = False, mode: int = BY_UMASK) -> I
         ConfigurationError: it exists, and `replace` isn't set.
     """
     if os.path.lexists(path) and not replace:
-        raise ConfigurationError(_("{path} exists already: choose another --out or move it away", path=path))
+        raise OptionError(_("{path} exists already", path=path), way_out=_("Choose another --out, or move it away."))
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacement(path, mode=mode) as file:
         yield file

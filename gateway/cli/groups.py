@@ -16,7 +16,7 @@ from typing import Any, TypeAlias, cast
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from gateway.cli.help import translated_help
+from gateway.cli.help import current_command, translated_help
 from gateway.translation.messages import gettext
 
 ROOT = Path(__file__).parents[2]
@@ -74,6 +74,7 @@ class CommandGroup(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         name, command, rest = super().resolve_command(ctx, args)
+        current_command.set(f"{ctx.command_path} {name}")
         return name, command if name is None else self.commands[name], rest
 
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextvars import ContextVar
 from inspect import cleandoc
 
 from gateway.translation.messages import gettext
+
+current_command: ContextVar[str] = ContextVar("current_command", default="")
+"""The command that runs, as it is typed: `gateway alert list`."""
 
 _KEPT = "\b\n"
 """Begins a paragraph whose lines aren't joined (click)."""

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Annotated, Any
 
 import typer
+from typer.exceptions import Abort, TyperException
 
 from gateway import __version__
 from gateway.cli.groups import CommandGroup, CommandMap, Noun
-from gateway.cli.help import translated_help
+from gateway.cli.help import current_command, translated_help
 from gateway.cli.output import EXIT_FAILED, print_error
+from gateway.cli.usage import refused
 from gateway.logs import configure_warnings
 from gateway.translation.messages import N_
 from gateway.translation.messages import gettext as _
@@ -145,6 +149,30 @@ class RootGroup(CommandGroup):
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**{**attributes, "commands": CommandMap(COMMANDS)})
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Runs a command line; what is wrong with it is told as other errors are."""
+        words = list(sys.argv[1:] if args is None else args)
+        current_command.set("")
+        run = partial(super().main, words, prog_name, complete_var, windows_expand_args=windows_expand_args, **extra)
+        if not standalone_mode:
+            return run(standalone_mode=False)
+        try:
+            code = run(standalone_mode=False)
+        except Abort:
+            print_error(_("nothing was done: it was interrupted or not confirmed"), _("Run the command again."))
+            raise SystemExit(EXIT_FAILED) from None
+        except TyperException as error:
+            refused(error, words)
+        raise SystemExit(code if isinstance(code, int) else 0)
 
 
 app = typer.Typer(

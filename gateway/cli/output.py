@@ -20,8 +20,8 @@ from typing import Annotated, Any, Literal, NoReturn, ParamSpec, TypeVar
 import typer
 
 from gateway.cli.cell_texts import CellTexts, rfc3339
-from gateway.cli.help import translated_help
-from gateway.errors import ConfigurationError, DocumentInvalidError, GatewayError, InvalidRequestError, Kind
+from gateway.cli.help import current_command, translated_help
+from gateway.errors import DocumentInvalidError, GatewayError, InvalidRequestError, Kind, OptionError
 from gateway.translation.messages import SOURCE, in_language, language, listed
 from gateway.translation.messages import gettext as _
 from gateway.translation.plain_text import printable_json, printable_line
@@ -158,7 +158,7 @@ class Output:
     def require_human(self) -> None:
         """Raises ConfigurationError with --json."""
         if self.as_json:
-            raise ConfigurationError(_("--json never asks: confirm beforehand with --yes"))
+            raise OptionError(_("--json never asks: confirm beforehand with --yes"))
 
     @contextmanager
     def progress(self, description: str, total: float | None = None) -> Iterator[Callable[[float], None]]:
@@ -196,13 +196,18 @@ def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
 
 def fail(error: GatewayError, *, as_json: bool = False) -> NoReturn:
     """Prints an error on stderr and ends the command by raising typer.Exit."""
+    print_failure(error, as_json=as_json)
+    raise typer.Exit(exit_code(error))
+
+
+def print_failure(error: GatewayError, *, as_json: bool = False) -> None:
+    """Prints an error on stderr."""
     if as_json:
         sys.stderr.write(to_json({"error": error_facts(error)}) + "\n")
     else:
         violations = error.violations if isinstance(error, (InvalidRequestError, DocumentInvalidError)) else ()
         details = [f"  {each.field}: {each.message}" for each in violations] if len(violations) > 1 else []
-        print_error(error.message, _(error.way_out), details)
-    raise typer.Exit(exit_code(error))
+        print_error(error.message, way_out_of(error), details)
 
 
 def print_error(message: str, way_out: str, details: Iterable[str] = ()) -> None:
@@ -214,6 +219,13 @@ def print_error(message: str, way_out: str, details: Iterable[str] = ()) -> None
     terminal.print_line(printable_line(way_out), label=_("Way out: "), stderr=True)
 
 
+def way_out_of(error: GatewayError) -> str:
+    """The step that helps; where nothing else fits, the help of the command that runs."""
+    if error.way_out == OptionError.way_out and (command := current_command.get()):
+        return _("`{command} --help` lists arguments and options, with an example.", command=command)
+    return _(error.way_out)
+
+
 def exit_code(error: GatewayError) -> int:
     """2 where the caller can correct it, 1 otherwise."""
     return EXIT_WRONG_INPUT if error.kind in _CORRECTABLE else EXIT_FAILED
@@ -221,7 +233,7 @@ def exit_code(error: GatewayError) -> int:
 
 def error_facts(error: GatewayError) -> dict[str, object]:
     """An error as JSON members."""
-    facts: dict[str, object] = {"reason": error.reason, "message": error.message, "way_out": error.way_out}
+    facts: dict[str, object] = {"reason": error.reason, "message": error.message, "way_out": way_out_of(error)}
     if error.metadata:
         facts["metadata"] = dict(error.metadata)
     if isinstance(error, (InvalidRequestError, DocumentInvalidError)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TypeVar
 
-from gateway.errors import ConfigurationError
+from gateway.errors import OptionError
 from gateway.translation.messages import gettext as _
 
 ValueT = TypeVar("ValueT")
@@ -16,6 +16,6 @@ def named_once(option: str, pairs: Iterable[tuple[str, ValueT]]) -> dict[str, Va
     values: dict[str, ValueT] = {}
     for name, value in pairs:
         if name in values:
-            raise ConfigurationError(_("{option} names {name} twice", option=option, name=name))
+            raise OptionError(_("{option} names {name} twice", option=option, name=name))
         values[name] = value
     return values

@@ -12,7 +12,7 @@ from typing import Annotated, BinaryIO
 import typer
 
 from gateway.cli.output import Output
-from gateway.errors import ConfigurationError
+from gateway.errors import OptionError
 from gateway.formats.tables.lines import ENCODINGS, Dialect
 from gateway.translation.messages import gettext as _
 
@@ -31,7 +31,7 @@ DelimiterOption = Annotated[
 def dialect_of(encoding: str, delimiter: str, *, is_table: bool) -> Dialect:
     """Encoding and delimiter by the options; ConfigurationError for wrong ones."""
     if (encoding or delimiter) and not is_table:
-        raise ConfigurationError(_("--encoding and --delimiter are for CSV; other formats are UTF-8 or name it"))
+        raise OptionError(_("--encoding and --delimiter are for CSV; other formats are UTF-8 or name it"))
     dialect = Dialect(encoding.lower(), "\t" if delimiter in ("tab", "\\t") else delimiter)
     dialect.check()
     return dialect

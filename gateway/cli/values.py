@@ -16,11 +16,11 @@ from gateway.contract.enum_words import number_of, words
 from gateway.contract.ids import is_node_name, is_uuid
 from gateway.contract.json_form import json_of
 from gateway.contract.limits import MAX_PAYLOAD_BYTES
-from gateway.errors import InvalidRequestError, MalformedError, OptionError, Violation
+from gateway.contract.suggestions import nearest
+from gateway.errors import MalformedError, OptionError
 from gateway.formats.json_messages import parse_json_text
 from gateway.formats.json_messages import read_message as read_json
 from gateway.translation.messages import gettext as _
-from gateway.translation.suggestions import nearest
 from gateway.v1.alert_pb2 import AlertReference
 from gateway.v1.alert_service_pb2 import EntryReference
 
@@ -142,10 +142,12 @@ def parse_message(data: bytes, kind: type[MessageT], source: str) -> MessageT:
 
 
 def recipients(given: list[str], option: str = "--to") -> list[str]:
-    """Names of nodes from options with commas; InvalidRequestError for a wrong one, or none."""
+    """Names of nodes from options with commas; OptionError for a wrong one, or none."""
     names = list(dict.fromkeys(name.strip() for text in given for name in text.split(",") if name.strip()))
     wrong = [name for name in names if not is_node_name(name)]
     if wrong or not names:
         problem = _("{name!r} isn't the name of a node", name=wrong[0]) if wrong else _("name at least one node")
-        raise InvalidRequestError([Violation(option, "node", problem)])
+        raise OptionError(
+            f"{option}: {problem}", way_out=_("Names of nodes are as in the directory, e.g. hk; give several as hk,mo.")
+        )
     return names

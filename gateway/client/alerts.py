@@ -51,6 +51,7 @@ class GatewayClient:
         certificate: Path | str,
         key: Path | str,
         timeout_s: float = DEFAULT_TIMEOUT_S,
+        local_address: str = "",
     ) -> Self:
         """Makes a client; it connects at the first call.
 
@@ -60,11 +61,21 @@ class GatewayClient:
             certificate: this system's, PEM; reloaded when replaced.
             key: PEM, mode 0600.
             timeout_s: seconds for a unary call with its retries.
+            local_address: the right address where it is known, named when no gateway answers at `address`.
 
         Raises:
             ConfigurationError: a file is unreadable or not valid now, or they don't belong together.
         """
-        return cls(Connection(address, ca=Path(ca), certificate=Path(certificate), key=Path(key), timeout_s=timeout_s))
+        return cls(
+            Connection(
+                address,
+                ca=Path(ca),
+                certificate=Path(certificate),
+                key=Path(key),
+                timeout_s=timeout_s,
+                local_address=local_address,
+            )
+        )
 
     @property
     def node_name(self) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from gateway.client.alerts import GatewayClient
+from gateway.client.connection import explained
+from gateway.client.diagnosis import NoAnswerError
 
 T = TypeVar("T")
 
@@ -16,7 +18,10 @@ def run_blocking(connect: Callable[[], GatewayClient], work: Callable[[GatewayCl
 
     async def connected_work() -> T:
         async with connect() as client:
-            return await work(client)
+            try:
+                return await work(client)
+            except NoAnswerError as error:  # of a stream
+                raise await explained(error) from None
 
     try:
         return asyncio.run(connected_work())

@@ -15,12 +15,20 @@ import grpc
 import grpc.aio
 from google.protobuf.message import Message
 
+from gateway.client.diagnosis import Attempt, NoAnswerError
 from gateway.contract.channel_options import channel_options
 from gateway.contract.ids import GatewayIdentity, SystemIdentity, server_name
 from gateway.contract.status import from_failed_call
-from gateway.errors import ConfigurationError, GatewayError, Kind, UnavailableError
+from gateway.errors import (
+    ConfigurationError,
+    CredentialsError,
+    GatewayError,
+    Kind,
+    UnauthenticatedError,
+    UnavailableError,
+)
 from gateway.tls.certificates import inspect_certificate
-from gateway.tls.credentials import MAX_PEM_BYTES, TlsFiles, TlsSource, anchors_from_file
+from gateway.tls.credentials import MAX_PEM_BYTES, TlsFiles, TlsSource, anchors_from_file, split_trust_anchors
 from gateway.tls.floor import require_floor
 from gateway.v1 import (
     alert_service_pb2_grpc,
@@ -45,6 +53,8 @@ CREDENTIALS_CHECK_S = 1.0
 
 OLD_CHANNEL_GRACE_S = 30.0
 """Seconds for calls on a replaced channel to end."""
+
+_PATH = "Correct the path, or make it: `gateway pki request`, then `gateway pki issue`."
 
 ResponseT = TypeVar("ResponseT", bound=Message)
 
@@ -106,19 +116,37 @@ class Connection:
     """A connection to the gateway, for one event loop."""
 
     def __init__(
-        self, address: str, *, ca: Path, certificate: Path, key: Path, timeout_s: float = DEFAULT_TIMEOUT_S
+        self,
+        address: str,
+        *,
+        ca: Path,
+        certificate: Path,
+        key: Path,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+        local_address: str = "",
     ) -> None:
         """Reads the credentials; connects at the first call.
 
+        `local_address` is the gateway's address by its settings, for messages when another doesn't answer.
+
         Raises:
-            ConfigurationError: a file is unreadable or not valid now, or they don't belong together.
+            CredentialsError: a file is unreadable or not valid now, or they don't belong together.
         """
         self.address = address
         self.timeout_s = timeout_s
         identity = _identity(certificate)
+        self.attempt = Attempt(
+            address=address,
+            ca=ca,
+            certificate=certificate,
+            key=key,
+            identity=identity,
+            local_address=local_address,
+        )
         # Gateway certificates carry this name on any host, and only the authority's CA may sign them.
         self._server_name = server_name(identity.trust_domain, identity.node)
         self.node = identity.node
+        _require_anchors(ca)
         self._source = TlsSource(
             TlsFiles(certificate=certificate, key=key),
             identity=identity,
@@ -145,14 +173,20 @@ class Connection:
         try:
             response: ResponseT = await method(request, timeout=self.timeout_s)
         except grpc.aio.AioRpcError as error:
-            raise self.error(error) from None
+            raise await explained(self.error(error)) from None
         return response
 
     def error(self, error: grpc.aio.AioRpcError) -> GatewayError:
         """The error of `gateway.errors` for a failed call."""
         failure = from_failed_call(error.code().value[0], error.details() or "", error.trailing_metadata() or ())
         if type(failure) is UnavailableError and error.code() is grpc.StatusCode.UNAVAILABLE:
-            return UnavailableError(f"no gateway answers at {self.address}: {failure.message}")
+            return NoAnswerError(self.attempt)
+        if type(failure) is UnauthenticatedError:
+            certificate, identity = self.attempt.certificate, self.attempt.identity
+            return UnauthenticatedError(
+                f"the gateway doesn't accept {certificate}, the certificate of {identity}",
+                way_out="Its operator lists the system under [systems], or finds the reason in its log.",
+            )
         return failure
 
     async def close(self) -> None:
@@ -185,6 +219,11 @@ class Connection:
         return grpc.aio.secure_channel(self.address, credentials, options=options)
 
 
+async def explained(error: GatewayError) -> GatewayError:
+    """The error; of one that no gateway answered, what answers instead."""
+    return await asyncio.to_thread(error.diagnosed) if isinstance(error, NoAnswerError) else error
+
+
 def is_transient(error: GatewayError) -> bool:
     """Whether a repeated call may succeed."""
     return error.kind is Kind.UNAVAILABLE or error.retry_after_s is not None
@@ -206,14 +245,26 @@ class Backoff:
         await asyncio.sleep(max(pause_s * random.uniform(0.8, 1.2), error.retry_after_s or 0.0))  # noqa: S311
 
 
+def _require_anchors(ca: Path) -> None:
+    """Raises CredentialsError, with the file's name, where it isn't a CA's certificate."""
+    try:
+        split_trust_anchors(anchors_from_file(ca)())
+    except ConfigurationError as error:
+        named = error.message if str(ca) in error.message else f"{ca}: {error.message}"
+        raise CredentialsError(named, way_out="Give the authority's ca.pem.") from None
+
+
 def _identity(certificate: Path) -> SystemIdentity:
     try:
         with certificate.open("rb") as file:
             stated = inspect_certificate(file.read(MAX_PEM_BYTES))
     except OSError as error:
-        raise ConfigurationError(f"{certificate}: {error.strerror}") from error
+        raise CredentialsError(f"{certificate}: {error.strerror}", way_out=_PATH) from error
     except GatewayError as error:
-        raise ConfigurationError(f"{certificate}: {error.message}") from error
+        raise CredentialsError(f"{certificate}: {error.message}") from error
     if isinstance(stated.identity, GatewayIdentity):
-        raise ConfigurationError(f"{certificate}: is a gateway's certificate; the local port takes those of systems")
+        raise CredentialsError(
+            f"{certificate} is the certificate of the gateway itself; commands connect as one of its systems",
+            way_out="Give a system's certificate and key: those in pki/systems.",
+        )
     return stated.identity

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import grpc.aio
 from google.protobuf.message import Message
 
-from gateway.client.connection import Backoff, Connection, is_transient
+from gateway.client.connection import Backoff, Connection, explained, is_transient
 from gateway.errors import GatewayError
 
 ResponseT = TypeVar("ResponseT", bound=Message)
@@ -46,7 +46,7 @@ async def resumed(
             if not is_transient(error):
                 raise error from None
             if on_interruption is not None:
-                on_interruption(error)
+                on_interruption(await explained(error))
             await backoff.pause(error)
         finally:
             call.cancel()

@@ -14,6 +14,7 @@ from hashlib import sha256
 from typing import Any
 
 from gateway.contract.limits import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE
+from gateway.contract.suggestions import did_you_mean
 from gateway.errors import InvalidRequestError, Violation
 
 MAX_TOKEN_CHARS = 512
@@ -77,7 +78,8 @@ def parse_filter(text: str, fields: Mapping[str, Sequence[str]]) -> list[Term]:
 def _term(match: re.Match[str], fields: Mapping[str, Sequence[str]]) -> Term:
     field, relation, value = match.groups()
     if field not in fields:
-        raise _invalid(f"there is no field {field!r}; fields are {', '.join(fields)}")
+        likely = did_you_mean(field, fields) or "; fields are " + ", ".join(fields)
+        raise _invalid(f"there is no field {field!r}{likely}")
     if relation not in fields[field]:
         raise _invalid(f"{field} takes {' '.join(fields[field])}, not {relation}")
     if "\0" in value:
@@ -94,7 +96,8 @@ def compared(column: Any, term: Term, value: str | int) -> Any:
 
 def invalid_value(term: Term, expected: str) -> InvalidRequestError:
     """The error for an invalid value."""
-    return _invalid(f"{term.field}: {term.value!r} isn't {expected}")
+    likely = did_you_mean(term.value, expected.removeprefix("one of ").split(", "))
+    return _invalid(f"{term.field}: {term.value!r} isn't {expected}{likely}")
 
 
 def unix_ms(term: Term) -> int:

@@ -20,6 +20,9 @@ MAX_SPIFFE_CHARS = 2048
 UUID7_RANDOM_BYTES = 10
 """Random bytes for `uuid7`: 74 bits are used (RFC 9562 section 5.7)."""
 
+CORRECT_NAME = "Correct the name."
+"""What helps where a name isn't one."""
+
 _NODE = re.compile(r"[a-z][a-z0-9-]{0,31}")
 _SYSTEM = re.compile(r"[a-z][a-z0-9-]{0,63}")
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
@@ -224,10 +227,11 @@ def _channel(text: str) -> Channel:
 def _require_node(text: str, what: str) -> None:
     if not is_node_name(text):
         raise MalformedError(
-            f"{what} {text[:80]!r} must start with a lower-case letter and have at most 32 of a-z, 0-9 and hyphen"
+            f"{what} {text[:80]!r} must start with a lower-case letter and have at most 32 of a-z, 0-9 and hyphen",
+            way_out=CORRECT_NAME,
         )
 
 
 def _require_federation(text: str, what: str) -> None:
     if not is_federation_name(text):
-        raise MalformedError(f"{what} {text[:80]!r} is not a DNS name in lower case")
+        raise MalformedError(f"{what} {text[:80]!r} is not a DNS name in lower case", way_out=CORRECT_NAME)

@@ -13,8 +13,8 @@ from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescript
 
 from gateway.contract.enum_words import number_of, words_of
 from gateway.contract.json_form import in_real_oneof, is_map, is_time
+from gateway.contract.suggestions import did_you_mean
 from gateway.errors import Violation
-from gateway.translation.suggestions import did_you_mean
 
 MOST_PROBLEMS: Final = 20
 """Problems that are listed of one message."""

@@ -5,18 +5,27 @@ The environment (GATEWAY_NODE, GATEWAY_TLS__KEY, …) takes precedence. Paths in
 
 from __future__ import annotations
 
+import re
 import tomllib
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from gateway.contract.suggestions import did_you_mean
 from gateway.errors import ConfigurationError
 from gateway.node.defaults import DEFAULT_LOCAL_PORT, DEFAULT_PEER_PORT, LinkMode
 from gateway.tls.secret_files import read_passphrase
 from gateway.trust.rules.permissions import Role
+
+_OF_CONTAINERS: Final = re.compile(r"GATEWAY_(SERVICE|PORT)_|GATEWAY_PORT$")
+"""Variables that Kubernetes sets where a service is called `gateway`."""
+
+_MUST_BE: Final = "Input should be "
+_QUOTED: Final = re.compile(r"'([^']*)'")
 
 
 class ReportMode(StrEnum):
@@ -261,15 +270,67 @@ def load_settings(path: Path) -> Settings:
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigurationError(f"settings {path}: {error.strerror}; make them with `gateway init`") from error
+        way_out = "Give the right --config, or make settings with `gateway init`."
+        raise ConfigurationError(f"settings {path}: {error.strerror}", way_out=way_out) from error
     except (ValueError, RecursionError) as error:  # not UTF-8, not TOML, or an integer of thousands of digits
-        raise ConfigurationError(f"settings {path}: {error}") from error
+        way_out = "Correct the file at that place; it is TOML in UTF-8."
+        raise ConfigurationError(f"settings {path}: {error}", way_out=way_out) from error
     _make_absolute(document, path.resolve().parent)
     try:
         return Settings(**document)
     except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg']}" for e in error.errors())
+        problems = "; ".join(map(_problem, error.errors()))
         raise ConfigurationError(f"settings {path}: {problems}") from error
+
+
+def unknown_variables(environment: Iterable[str], others: Collection[str]) -> list[str]:
+    """A sentence for each variable that looks like a setting and is none; `others` are read elsewhere."""
+    prefix = str(Settings.model_config.get("env_prefix", ""))
+    settings = dict(_variables(Settings, prefix))
+    known = {*settings, *others}
+    inside = tuple(f"{name}__" for name, kind in settings.items() if get_origin(kind) is dict)
+    unknown = (
+        name
+        for name in sorted(environment)
+        if name.startswith(prefix) and name not in known and not name.startswith(inside)
+    )
+    return [
+        f"the environment variable {name} is no setting and has no effect{did_you_mean(name, known)}"
+        for name in unknown
+        if not _OF_CONTAINERS.match(name)
+    ]
+
+
+def _variables(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, Any]]:
+    """Environment variables of settings, with the types of these."""
+    for name, field in model.model_fields.items():
+        yield f"{prefix}{name.upper()}", field.annotation
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _variables(field.annotation, f"{prefix}{name.upper()}__")
+
+
+def _problem(error: Any) -> str:
+    """What is wrong with a setting: its name, the problem, and what would be right."""
+    where = ".".join(map(str, error["loc"])) or "settings"
+    given, said = error.get("input"), str(error["msg"]).removeprefix("Value error, ")
+    if error["type"] == "extra_forbidden":
+        return f"{where}: there is no such setting{did_you_mean(str(error['loc'][-1]), _names_beside(error['loc']))}"
+    if error["type"] == "missing":
+        return f"{where}: is missing"
+    if not said.startswith(_MUST_BE):
+        return f"{where}: {said}"
+    likely = did_you_mean(given, _QUOTED.findall(said)) if isinstance(given, str) else ""
+    shown = f", not {given!r}" if isinstance(given, (str, int, float)) else ""
+    return f"{where}: must be {said.removeprefix(_MUST_BE)}{shown}{likely}"
+
+
+def _names_beside(place: Sequence[str | int]) -> list[str]:
+    """Settings of the table in which one stands."""
+    kind: Any = Settings
+    for part in place[:-1]:
+        fields = getattr(kind, "model_fields", {})
+        kind = get_args(kind)[1] if get_origin(kind) is dict else getattr(fields.get(str(part)), "annotation", None)
+    return list(getattr(kind, "model_fields", ()))
 
 
 def _make_absolute(document: dict[str, Any], base: Path) -> None:

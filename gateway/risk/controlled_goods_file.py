@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from gateway.errors import ConfigurationError, MalformedError
+from gateway.errors import ConfigurationError, InputFileError, MalformedError
 from gateway.formats.tables.reference_tables import parse_table, read_table
 from gateway.risk.announcements import Announcement, Announcements, Measure
 from gateway.risk.controlled_goods import Basket, ControlledGood, ControlledGoods
@@ -102,7 +102,7 @@ def parse_announcements(lines: Iterable[str], *, source: str) -> Announcements:
     try:
         return Announcements(rows)
     except ConfigurationError as error:
-        raise ConfigurationError(f"{source}: {error.message}") from None
+        raise InputFileError(f"{source}: {error.message}") from None
 
 
 def _good(row: Mapping[str, str], *, announcements: Announcements) -> ControlledGood:

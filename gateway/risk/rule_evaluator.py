@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from gateway.errors import ConfigurationError, MalformedError
+from gateway.errors import ConfigurationError, InputFileError, MalformedError
 from gateway.risk.discrepancies import discrepancy
 from gateway.risk.expressions import ANY, BOOL, NUMBER, EvaluationError, Expression, Facts, Language
 from gateway.risk.facts.kinds import CONTROLLED, ITEM, KINDS, LICENCE, LOOKED_FOR, MAPS, SHIPMENT, Case, CaseKind
@@ -109,9 +109,9 @@ class RuleEvaluator:
                 expression = language.compile(bound(rule, text), gives)
                 expression.evaluate(Facts(language, known))
             except (MalformedError, ConfigurationError) as error:
-                raise ConfigurationError(f"rule {rule.id}: {key}: {error.message}") from None
+                raise InputFileError(f"rule {rule.id}: {key}: {error.message}") from None
             except EvaluationError as error:
-                raise ConfigurationError(f"rule {rule.id}: {key}: has no value for plain facts: {error}") from None
+                raise InputFileError(f"rule {rule.id}: {key}: has no value for plain facts: {error}") from None
             return expression
 
         candidate = make("candidate", rule.candidate, BOOL, before=True) if rule.candidate else None

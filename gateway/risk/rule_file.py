@@ -13,7 +13,7 @@ from typing import Any
 
 from google.protobuf.descriptor import Descriptor
 
-from gateway.errors import ConfigurationError
+from gateway.errors import ConfigurationError, InputFileError
 from gateway.formats.tables.mapping_files import parse_toml, read_text
 from gateway.risk.facts.kinds import KINDS, LOOKED_FOR
 from gateway.v1 import shipment_pb2, trace_pb2
@@ -143,7 +143,7 @@ def with_settings(rules: Sequence[Rule], settings: Mapping[str, RuleSetting]) ->
     known = {rule.id for rule in rules}
     for rule_id in settings:
         if rule_id not in known:
-            raise ConfigurationError(f"settings of rule {rule_id}: there is no such rule; known: {', '.join(known)}")
+            raise InputFileError(f"settings of rule {rule_id}: there is no such rule; known: {', '.join(known)}")
     return tuple(_set(rule, settings[rule.id]) if rule.id in settings else rule for rule in rules)
 
 
@@ -164,7 +164,7 @@ def bound(rule: Rule, text: str) -> str:
             return "[" + ", ".join(_quoted(word) for word in words) + "]" if words else "['']"
         if match["measured"]:
             if not rule.measured or text == rule.measured:
-                raise ConfigurationError("uses measured, but the rule doesn't say what is measured")
+                raise InputFileError("uses measured, but the rule doesn't say what is measured")
             return f"({bound(rule, rule.measured)})".replace("\n", " ")  # keeps the condition's line numbers
         return match.group()
 
@@ -193,7 +193,7 @@ def digest(rules: Sequence[Rule]) -> str:
 
 def _known(table: Mapping[str, Any], name: str, what: str) -> Any:
     if name not in table:
-        raise ConfigurationError(f"names the {what} {name!r}, which the rule doesn't have")
+        raise InputFileError(f"names the {what} {name!r}, which the rule doesn't have")
     return table[name]
 
 
@@ -209,12 +209,12 @@ def _set(rule: Rule, setting: RuleSetting) -> Rule:
     for name, number in setting.thresholds.items():
         if name not in rule.thresholds:
             has = ", ".join(rule.thresholds) or "none"
-            raise ConfigurationError(f"settings of rule {rule.id}: it has no threshold {name!r}; it has {has}")
+            raise InputFileError(f"settings of rule {rule.id}: it has no threshold {name!r}; it has {has}")
         _finite(number, f"settings of rule {rule.id}: thresholds.{name}")
     for name in setting.lists:
         if name not in rule.lists:
             has = ", ".join(rule.lists) or "none"
-            raise ConfigurationError(f"settings of rule {rule.id}: it has no list {name!r}; it has {has}")
+            raise InputFileError(f"settings of rule {rule.id}: it has no list {name!r}; it has {has}")
     own = replace(
         rule,
         thresholds={**rule.thresholds, **{name: float(number) for name, number in setting.thresholds.items()}},
@@ -229,9 +229,9 @@ def _set(rule: Rule, setting: RuleSetting) -> Rule:
 def _rules(document: dict[str, Any]) -> tuple[Rule, ...]:
     entries = document.get("rules")
     if set(document) - {"rules"} or not isinstance(entries, list) or not entries:
-        raise ConfigurationError("must have [[rules]] and nothing else")
+        raise InputFileError("must have [[rules]] and nothing else")
     if len(entries) > MAX_RULES:
-        raise ConfigurationError(f"has {len(entries)} rules, at most {MAX_RULES} are allowed")
+        raise InputFileError(f"has {len(entries)} rules, at most {MAX_RULES} are allowed")
     rules: list[Rule] = []
     for number, entry in enumerate(entries, 1):
         label = (
@@ -240,19 +240,19 @@ def _rules(document: dict[str, Any]) -> tuple[Rule, ...]:
         try:
             rule = _rule(entry)
             if any(rule.id == other.id for other in rules):
-                raise ConfigurationError("id: there is another rule of this id")
+                raise InputFileError("id: there is another rule of this id")
         except ConfigurationError as error:
-            raise ConfigurationError(f"{label}: {error.message}") from None
+            raise InputFileError(f"{label}: {error.message}") from None
         rules.append(rule)
     return tuple(rules)
 
 
 def _rule(entry: Any) -> Rule:
     if not isinstance(entry, dict):
-        raise ConfigurationError("must be a table [[rules]]")
+        raise InputFileError("must be a table [[rules]]")
     for key in entry:
         if key not in (*_TEXT_KEYS, *_OTHER_KEYS):
-            raise ConfigurationError(f"{key}: is unknown; known are {', '.join((*_TEXT_KEYS, *_OTHER_KEYS))}")
+            raise InputFileError(f"{key}: is unknown; known are {', '.join((*_TEXT_KEYS, *_OTHER_KEYS))}")
     texts = {key: _text(entry.get(key), key) for key in _TEXT_KEYS}
     rule = Rule(
         **texts,
@@ -275,12 +275,12 @@ def _rule(entry: Any) -> Rule:
 def _check(rule: Rule) -> None:
     for key, shape in (("id", _ID), ("name", _NAME), ("version", _VERSION)):
         if shape.fullmatch(getattr(rule, key)) is None:
-            raise ConfigurationError(f"{key}: {getattr(rule, key)[:40]!r} isn't of the form {shape.pattern}")
+            raise InputFileError(f"{key}: {getattr(rule, key)[:40]!r} isn't of the form {shape.pattern}")
     _one_of(rule.confidence, ("high", "medium", "low"), "confidence")
     _one_of(rule.about, tuple(KINDS), "about")
     _one_of(rule.severity, tuple(SEVERITIES), "severity")
     if bool(rule.candidate) is not (rule.about in LOOKED_FOR):
-        raise ConfigurationError(
+        raise InputFileError(
             "candidate: must say for which records others are looked for"
             if rule.about in LOOKED_FOR
             else f"candidate: nothing is looked for where a rule is about {rule.about}"
@@ -288,13 +288,13 @@ def _check(rule: Rule) -> None:
     for key in ("reads", "reads_of_all"):
         for path in getattr(rule, key):
             if not _exists(path, shipment_pb2.Shipment.DESCRIPTOR):
-                raise ConfigurationError(f"{key}: a shipment has no field {path!r}")
+                raise InputFileError(f"{key}: a shipment has no field {path!r}")
     known = {*rule.inputs, *(f"t.{name}" for name in rule.thresholds), *(["measured"] if rule.measured else [])}
     for match in PLACEHOLDER.finditer(rule.explanation):
         if match[1] not in known:
-            raise ConfigurationError(f"explanation: {match.group()} is no input, threshold or measured value")
+            raise InputFileError(f"explanation: {match.group()} is no input, threshold or measured value")
         if match[2] is not None and match[2] not in FORMATS:
-            raise ConfigurationError(f"explanation: {match.group()} has an unknown format; known: {', '.join(FORMATS)}")
+            raise InputFileError(f"explanation: {match.group()} has an unknown format; known: {', '.join(FORMATS)}")
 
 
 def _exists(path: str, descriptor: Descriptor | None) -> bool:
@@ -308,52 +308,52 @@ def _exists(path: str, descriptor: Descriptor | None) -> bool:
 def _level(level: Any, index: int) -> Level:
     where = f"levels[{index}]"
     if not isinstance(level, dict) or set(level) != {"severity", "when"}:
-        raise ConfigurationError(f"{where}: must have severity and when, and nothing else")
+        raise InputFileError(f"{where}: must have severity and when, and nothing else")
     _one_of(level["severity"], tuple(SEVERITIES), f"{where}.severity")
     return Level(level["severity"], _text(level["when"], f"{where}.when"))
 
 
 def _text(value: object, key: str) -> str:
     if not isinstance(value, str) or not value.strip():
-        raise ConfigurationError(f"{key}: must be a text in quotes and not empty")
+        raise InputFileError(f"{key}: must be a text in quotes and not empty")
     return value.strip()
 
 
 def _flag(value: object, key: str) -> bool:
     if not isinstance(value, bool):
-        raise ConfigurationError(f"{key}: must be true or false")
+        raise InputFileError(f"{key}: must be true or false")
     return value
 
 
 def _finite(value: object, key: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ConfigurationError(f"{key}: must be a number")
+        raise InputFileError(f"{key}: must be a number")
     return float(value)
 
 
 def _list(entry: Mapping[str, Any], key: str) -> list[Any]:
     value = entry.get(key, [])
     if not isinstance(value, list):
-        raise ConfigurationError(f"{key}: must be a list")
+        raise InputFileError(f"{key}: must be a list")
     return value
 
 
 def _words(value: object, key: str) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(word, str) and word for word in value):
-        raise ConfigurationError(f"{key}: must be a list of texts")
+        raise InputFileError(f"{key}: must be a list of texts")
     return tuple(value)
 
 
 def _table(entry: Mapping[str, Any], key: str) -> dict[str, Any]:
     value = entry.get(key, {})
     if not isinstance(value, dict):
-        raise ConfigurationError(f"{key}: must be a table")
+        raise InputFileError(f"{key}: must be a table")
     for name in value:
         if _NAME.fullmatch(name) is None:
-            raise ConfigurationError(f"{key}.{name}: a name must be of the form {_NAME.pattern}")
+            raise InputFileError(f"{key}.{name}: a name must be of the form {_NAME.pattern}")
     return value
 
 
 def _one_of(value: object, allowed: Sequence[str], key: str) -> None:
     if value not in allowed:
-        raise ConfigurationError(f"{key}: {str(value)[:40]!r} is unknown; use one of {', '.join(allowed)}")
+        raise InputFileError(f"{key}: {str(value)[:40]!r} is unknown; use one of {', '.join(allowed)}")

@@ -20,7 +20,7 @@ from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import ExtendedKeyUsageOID, SignatureAlgorithmOID
 
 from gateway.contract.ids import GatewayIdentity, SystemIdentity, parse_spiffe
-from gateway.errors import ConfigurationError, MalformedError, UnauthenticatedError
+from gateway.errors import CredentialsError, MalformedError, UnauthenticatedError
 
 MAX_CERTIFICATE_PEM_BYTES = 16 * 1024
 """Longest certificate that is parsed, in bytes; a federation's have about 1 kB."""
@@ -262,15 +262,15 @@ def _parsed_ca(pem: str | bytes) -> x509.Certificate:
         usage = _extension(certificate, x509.KeyUsage)
         certificate.verify_directly_issued_by(certificate)
     except UnauthenticatedError as error:
-        raise ConfigurationError(f"CA certificate: {error.message.partition(': ')[2]}") from None
+        raise CredentialsError(f"CA certificate: {error.message.partition(': ')[2]}") from None
     except (*_UNREADABLE, InvalidSignature):
-        raise ConfigurationError("CA certificate: damaged, or not signed by itself") from None
+        raise CredentialsError("CA certificate: damaged, or not signed by itself") from None
     if constraints is None or not constraints.ca or constraints.path_length != 0:
-        raise ConfigurationError("CA certificate: basic constraints must be CA:TRUE with path length 0")
+        raise CredentialsError("CA certificate: basic constraints must be CA:TRUE with path length 0")
     if usage is None or not usage.key_cert_sign:
-        raise ConfigurationError("CA certificate: key usage must allow the signing of certificates")
+        raise CredentialsError("CA certificate: key usage must allow the signing of certificates")
     if certificate.public_bytes(serialization.Encoding.PEM) != encoded:
-        raise ConfigurationError("CA certificate: not in canonical PEM form (`openssl x509` writes it)")
+        raise CredentialsError("CA certificate: not in canonical PEM form (`openssl x509` writes it)")
     return certificate
 
 

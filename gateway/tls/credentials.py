@@ -12,7 +12,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from gateway.errors import ConfigurationError, GatewayError
+from gateway.errors import CredentialsError, GatewayError
 from gateway.tls.certificates import Identity, PeerCertificate, inspect_ca, inspect_certificate
 from gateway.tls.private_keys import load_tls_key_pem
 
@@ -60,7 +60,7 @@ def load_material(files: TlsFiles, *, identity: Identity, trust_anchors_pem: byt
     certificate_pem = _read(files.certificate)
     certificate = _own_certificate(files.certificate, certificate_pem, identity)  # 1
     if not certificate.not_before <= now <= certificate.not_after:  # 2
-        raise ConfigurationError(
+        raise CredentialsError(
             f"{files.certificate}: valid from {certificate.not_before:%Y-%m-%d %H:%M:%SZ} to "
             f"{certificate.not_after:%Y-%m-%d %H:%M:%SZ}, and now is {now:%Y-%m-%d %H:%M:%SZ}"
         )
@@ -73,11 +73,11 @@ def load_material(files: TlsFiles, *, identity: Identity, trust_anchors_pem: byt
 def split_trust_anchors(pem: bytes) -> tuple[bytes, ...]:
     """The CA certificates of a PEM file; raises ConfigurationError for none, or one not of the federation's form."""
     if len(pem) > MAX_PEM_BYTES:
-        raise ConfigurationError(f"trust anchors: more than {MAX_PEM_BYTES} bytes")
+        raise CredentialsError(f"trust anchors: more than {MAX_PEM_BYTES} bytes")
     end = b"-----END CERTIFICATE-----"
     parts = [part.strip() + b"\n" + end + b"\n" for part in pem.split(end)[:-1]]
     if not parts:
-        raise ConfigurationError("trust anchors: no CA certificate")
+        raise CredentialsError("trust anchors: no CA certificate")
     for part in parts:
         inspect_ca(part)
     return tuple(parts)
@@ -168,7 +168,7 @@ def _stamp(path: Path) -> tuple[int, int, int]:
     try:
         status = path.stat()
     except OSError as error:
-        raise ConfigurationError(f"{path}: {error.strerror}") from error
+        raise CredentialsError(f"{path}: {error.strerror}") from error
     return status.st_mtime_ns, status.st_size, status.st_ino
 
 
@@ -181,16 +181,16 @@ def _own_certificate(path: Path, pem: bytes, identity: Identity) -> PeerCertific
     try:
         certificate = inspect_certificate(pem)
     except GatewayError as error:
-        raise ConfigurationError(f"{path}: {error.message}") from error
+        raise CredentialsError(f"{path}: {error.message}") from error
     if certificate.identity != identity:
-        raise ConfigurationError(f"{path}: is the certificate of {certificate.identity}, not of {identity}")
+        raise CredentialsError(f"{path}: is the certificate of {certificate.identity}, not of {identity}")
     return certificate
 
 
 def _require_pair(files: TlsFiles, certificate_pem: bytes, key_pem: bytes) -> None:
     key = load_pem_private_key(key_pem, None)
     if x509.load_pem_x509_certificate(certificate_pem).public_key() != key.public_key():
-        raise ConfigurationError(f"{files.key}: doesn't belong to the certificate {files.certificate}")
+        raise CredentialsError(f"{files.key}: doesn't belong to the certificate {files.certificate}")
 
 
 def _read(path: Path) -> bytes:
@@ -198,7 +198,7 @@ def _read(path: Path) -> bytes:
         with path.open("rb") as file:
             content = file.read(MAX_PEM_BYTES + 1)
     except OSError as error:
-        raise ConfigurationError(f"{path}: {error.strerror}") from error
+        raise CredentialsError(f"{path}: {error.strerror}") from error
     if len(content) > MAX_PEM_BYTES:
-        raise ConfigurationError(f"{path}: longer than {MAX_PEM_BYTES} bytes")
+        raise CredentialsError(f"{path}: longer than {MAX_PEM_BYTES} bytes")
     return content

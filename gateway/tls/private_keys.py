@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
-from gateway.errors import ConfigurationError
+from gateway.errors import CredentialsError
 from gateway.tls.secret_files import read_secret
 
 
@@ -28,15 +28,15 @@ def load_private_key(path: Path, passphrase: bytes | None = None) -> PrivateKeyT
     pem = read_secret(path)
     encrypted = b"-----BEGIN ENCRYPTED PRIVATE KEY-----" in pem
     if encrypted and passphrase is None:
-        raise ConfigurationError(f"{path} is encrypted: name its passphrase file or environment variable")
+        raise CredentialsError(f"{path} is encrypted: name its passphrase file or environment variable")
     if passphrase is not None and not encrypted:
         # accepting it would hide that a key meant to be protected lies open
-        raise ConfigurationError(f"{path} isn't encrypted although a passphrase is given: make a new key with it")
+        raise CredentialsError(f"{path} isn't encrypted although a passphrase is given: make a new key with it")
     try:
         return serialization.load_pem_private_key(pem, passphrase)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         why = "its passphrase is wrong or the file is damaged" if encrypted else "it isn't a PKCS#8 PEM private key"
-        raise ConfigurationError(f"{path} can't be loaded: {why}") from None
+        raise CredentialsError(f"{path} can't be loaded: {why}") from None
 
 
 def load_tls_key_pem(path: Path, passphrase: bytes | None = None) -> bytes:
@@ -48,5 +48,5 @@ def load_ecdsa_key(path: Path, passphrase: bytes | None) -> ec.EllipticCurvePriv
     """Loads an ECDSA P-256 key; raises as `load_private_key` does, and for another kind of key."""
     private_key = load_private_key(path, passphrase)
     if not isinstance(private_key, ec.EllipticCurvePrivateKey) or not isinstance(private_key.curve, ec.SECP256R1):
-        raise ConfigurationError(f"{path} isn't an ECDSA P-256 key; make one with `gateway pki request`")
+        raise CredentialsError(f"{path} isn't an ECDSA P-256 key; make one with `gateway pki request`")
     return private_key

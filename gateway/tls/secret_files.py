@@ -7,12 +7,13 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 
-from gateway.errors import ConfigurationError
+from gateway.errors import CredentialsError
 from gateway.files import OWNER_ONLY, create_file
 
 MAX_SECRET_FILE_BYTES = 64 * 1024
 """A key or passphrase has a few hundred bytes; the cap stops a wrong path from being read whole."""
 
+_CERTIFICATE = b"-----BEGIN CERTIFICATE-----"
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -25,13 +26,13 @@ def write_secret(path: Path, data: bytes) -> None:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigurationError(f"folder {path.parent} can't be made: {error.strerror}") from error
+        raise CredentialsError(f"folder {path.parent} can't be made: {error.strerror}") from error
     try:
         created = create_file(path, mode=OWNER_ONLY)
     except FileExistsError:
-        raise ConfigurationError(f"{path} exists already and a key is never overwritten: move it away first") from None
+        raise CredentialsError(f"{path} exists already and a key is never overwritten: move it away first") from None
     except OSError as error:
-        raise ConfigurationError(f"{path} can't be created: {error.strerror}") from error
+        raise CredentialsError(f"{path} can't be created: {error.strerror}") from error
     try:
         with created as file:
             file.write(data)
@@ -40,7 +41,7 @@ def write_secret(path: Path, data: bytes) -> None:
         _sync_folder(path.parent)
     except OSError as error:
         path.unlink(missing_ok=True)  # half a key is worse than none
-        raise ConfigurationError(f"{path} can't be written: {error.strerror}") from error
+        raise CredentialsError(f"{path} can't be written: {error.strerror}") from error
 
 
 def read_secret(path: Path) -> bytes:
@@ -53,17 +54,20 @@ def read_secret(path: Path) -> bytes:
         with path.open("rb") as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
-                raise ConfigurationError(f"{path} isn't a regular file")
-            if status.st_mode & _OTHERS:
-                raise ConfigurationError(
-                    f"{path} holds a secret and is open to group or others (mode {stat.S_IMODE(status.st_mode):04o}): "
-                    f"run `chmod 600 {path}`, and replace the secret if others could have read it"
-                )
+                raise CredentialsError(f"{path} isn't a regular file")
             data = file.read(MAX_SECRET_FILE_BYTES + 1)
+            if data.startswith(_CERTIFICATE):
+                raise CredentialsError(f"{path} is a certificate, not a secret key")
+            if status.st_mode & _OTHERS:
+                raise CredentialsError(
+                    f"{path} holds a secret and is open to group or others (mode {stat.S_IMODE(status.st_mode):04o}): "
+                    f"run `chmod 600 {path}`, and replace the secret if others could have read it",
+                    way_out=f"Run `chmod 600 {path}`.",
+                )
     except OSError as error:
-        raise ConfigurationError(f"{path} can't be read: {error.strerror}") from error
+        raise CredentialsError(f"{path} can't be read: {error.strerror}") from error
     if len(data) > MAX_SECRET_FILE_BYTES:
-        raise ConfigurationError(f"{path} is larger than {MAX_SECRET_FILE_BYTES} bytes; this isn't a key or passphrase")
+        raise CredentialsError(f"{path} is larger than {MAX_SECRET_FILE_BYTES} bytes; this isn't a key or passphrase")
     return data
 
 
@@ -76,7 +80,7 @@ def read_passphrase(
         ConfigurationError: both are named, the named one is missing or empty, or the file is open to others.
     """
     if file is not None and variable is not None:
-        raise ConfigurationError("a passphrase comes from a file or from an environment variable; name only one")
+        raise CredentialsError("a passphrase comes from a file or from an environment variable; name only one")
     if file is not None:
         passphrase = read_secret(file).removesuffix(b"\n").removesuffix(b"\r")
         source = str(file)
@@ -86,7 +90,7 @@ def read_passphrase(
     else:
         return None
     if not passphrase:
-        raise ConfigurationError(f"{source} should hold the passphrase of a key and is empty or not set")
+        raise CredentialsError(f"{source} should hold the passphrase of a key and is empty or not set")
     return passphrase
 
 

@@ -203,7 +203,7 @@ def test_patience_ends_when_nobody_answers(nodes: Federation, network: Network) 
 
     async def run() -> None:
         async with through(nodes, proxy, "cn", "publisher") as cn:
-            with pytest.raises(UnavailableError, match=f"no gateway answers at 127.0.0.1:{proxy.port}"):
+            with pytest.raises(UnavailableError, match=f"127.0.0.1:{proxy.port}"):
                 _ = [each async for each in cn.publish_many(requests("PATIENCE", 1), patience_s=0.5)]
 
     nodes.run(run())

@@ -10,6 +10,7 @@ from typer.testing import CliRunner, Result
 
 from gateway.cli.main import app
 from tests.support.federation import Federation
+from tests.support.shapes import require_shape
 
 PATIENCE_S = 120.0
 """Seconds that a test waits for what a command must come to show."""
@@ -28,7 +29,9 @@ class Cli:
         return result
 
     def json(self, system: str, *arguments: object, **options: Any) -> Any:
-        return json.loads(self.run(system, *arguments, "--json", **options).stdout)
+        text = self.run(system, *arguments, "--json", **options).stdout
+        require_shape([str(each) for each in arguments], text)
+        return json.loads(text)
 
     def eventually(self, system: str, *arguments: object, until: Any) -> Any:
         deadline = time.monotonic() + PATIENCE_S

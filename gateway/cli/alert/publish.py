@@ -29,7 +29,7 @@ from gateway.cli.values import (
 )
 from gateway.contract.enum_words import choices
 from gateway.contract.identification.doubts import alert_doubts
-from gateway.errors import ConfigurationError, GatewayError, RequestIdReusedError
+from gateway.errors import GatewayError, OptionError, RequestIdReusedError
 from gateway.formats.alerts.alert_lines import AlertLine, RequestIds, line_of, read_json_lines
 from gateway.formats.alerts.csv_alerts import read_alert_csv
 from gateway.formats.declarations.declarations import DECLARATION_MAPPINGS, DeclarationRow, read_declarations
@@ -204,10 +204,13 @@ def publish(
     if kind is AlertFormat.JSON and not dry_run:
         content = read_message(file, AlertContent)
         if errors := DoubtTally(strict).note(1, alert_doubts(content)):
-            raise ConfigurationError("; ".join(notice.reason for notice in errors))
+            raise OptionError(
+                "; ".join(notice.reason for notice in errors),
+                way_out=_("Correct the file, or publish without --strict."),
+            )
         return _publish_one(target, output, content, nodes, request_id)
     if request_id and kind is not AlertFormat.JSON:
-        raise ConfigurationError(_("--request-id is for one alert; lines of a file have their own"))
+        raise OptionError(_("--request-id is for one alert; lines of a file have their own"))
     dialect = dialect_of(encoding, delimiter, is_table=kind in (AlertFormat.CSV, AlertFormat.DECLARATIONS))
     with opened(file, spooled=False) as stream, guess_noted(output, dialect):
         screened: ScreenedRows | None = None
@@ -243,7 +246,7 @@ def _declarations(
     stream: BinaryIO, file: Path, dialect: Dialect, terms: AlertTerms, *, mapping: str
 ) -> Iterator[DeclarationRow | Problem]:
     if not terms.legal_basis:
-        raise ConfigurationError(_("--legal-basis: name the legal basis of the alerts"))
+        raise OptionError(_("--legal-basis: name the legal basis of the alerts"))
     return read_declarations(stream, DECLARATION_MAPPINGS.named(mapping), dialect, source=str(file))
 
 
@@ -346,7 +349,7 @@ def _print_ids(output: Output, tally: PublishTally) -> None:
 def _format(file: Path, given: AlertFormat | None) -> AlertFormat:
     file_format = given or _BY_ENDING.get(file.suffix.lower())
     if file_format is None:
-        raise ConfigurationError(
+        raise OptionError(
             _(
                 "{file}: its ending doesn't name a format; give --format {formats}",
                 file=file,
@@ -360,7 +363,7 @@ def _day(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise ConfigurationError(_("--as-of: {text!r} isn't a day YYYY-MM-DD", text=text)) from None
+        raise OptionError(_("--as-of: {text!r} isn't a day YYYY-MM-DD", text=text)) from None
 
 
 def _default_expiry() -> datetime:

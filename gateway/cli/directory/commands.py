@@ -15,7 +15,7 @@ from gateway.cli.directory.files import OpenedDirectory, anchors_from, open_dire
 from gateway.cli.directory.tables import print_differences, print_directory
 from gateway.cli.files import read_input, write_output
 from gateway.cli.output import JsonOption, Output, reports_errors
-from gateway.errors import ConfigurationError
+from gateway.errors import OptionError
 from gateway.tlog.note import Verifier, add_signature, sign_note
 from gateway.tls.secret_files import read_passphrase
 from gateway.translation.messages import N_
@@ -105,7 +105,7 @@ def verify(
     note = read_input(file)
     output = Output(as_json)
     if threshold is not None and not anchor:
-        raise ConfigurationError(_("--threshold counts anchors: name them with --anchor"))
+        raise OptionError(_("--threshold counts anchors: name them with --anchor"))
     root = anchors_from(anchor, threshold) if anchor else None
     if previous is None and root is None:
         trusted = unsafe_reopen(note)
@@ -167,12 +167,12 @@ def _require_named(signer: Ed25519Signer, directory: Directory, before: Director
     vkey = Verifier(signer.name, signer.public_key).to_vkey()
     versions = [version for version in (directory, before) if version is not None]
     if not any(vkey == authority.directory_key for version in versions for authority in version.authorities.values()):
-        raise ConfigurationError(
+        raise OptionError(
             _(
-                "--key: the directory names another key for {name}; for an outgoing key name the version in "
-                "force with --previous",
+                "--key: the directory names another key for {name}, or none",
                 name=signer.name,
-            )
+            ),
+            way_out=_("Give that authority's directory.pem; of an outgoing key, the version in force with --previous."),
         )
 
 
@@ -192,7 +192,7 @@ def _confirm(output: Output, directory: Directory) -> None:
     if not output.confirm(
         _("Sign version {version} of {federation}?", version=directory.version, federation=directory.federation)
     ):
-        raise ConfigurationError(_("nothing was signed; --yes signs without being asked"))
+        raise OptionError(_("nothing was signed; --yes signs without being asked"))
 
 
 def _with_signature(opened: OpenedDirectory, signer: Ed25519Signer) -> bytes:

@@ -15,11 +15,11 @@ from gateway.cli.clock import now
 from gateway.cli.directory.allowed import agreements_json, print_allowed
 from gateway.cli.directory.files import open_directory, read_terms
 from gateway.cli.directory.tables import print_differences
-from gateway.cli.files import read_input, write_output
+from gateway.cli.files import naming, read_input, write_output
 from gateway.cli.output import JsonOption, Output, reports_errors
 from gateway.cli.pairs import named_once
 from gateway.contract.ids import server_name
-from gateway.errors import ConfigurationError
+from gateway.errors import OptionError
 from gateway.tls.secret_files import read_passphrase
 from gateway.translation.messages import N_
 from gateway.translation.messages import gettext as _
@@ -174,7 +174,11 @@ def renew(
 
 
 def _cards(paths: list[Path]) -> list[NodeCard]:
-    return [decode_card(read_input(path, MAX_CARD_BYTES)) for path in paths]
+    cards = []
+    for path in paths:
+        with naming(path, way_out=_("Give a node card: what `gateway directory card` has written, unchanged.")):
+            cards.append(decode_card(read_input(path, MAX_CARD_BYTES)))
+    return cards
 
 
 def write_draft(
@@ -210,7 +214,7 @@ def write_draft(
 def _name(pair: str) -> tuple[str, str]:
     language, separator, name = pair.partition("=")
     if not separator:
-        raise ConfigurationError(_("--name: {pair!r} isn't LANGUAGE=NAME, e.g. en=Example Customs", pair=pair))
+        raise OptionError(_("--name: {pair!r} isn't LANGUAGE=NAME, e.g. en=Example Customs", pair=pair))
     return language, name
 
 

@@ -13,9 +13,9 @@ from itertools import permutations
 from pathlib import Path
 from typing import Any
 
-from gateway.cli.files import read_input
+from gateway.cli.files import naming, read_input
 from gateway.contract.json_document import ObjectReader, format_time
-from gateway.errors import ConfigurationError, MalformedError
+from gateway.errors import ConfigurationError, MalformedError, OptionError
 from gateway.tlog.note import PUBLIC_KEY_BYTES, Verifier, parse_note
 from gateway.translation.messages import gettext as _
 from gateway.trust.codec.directory import MAX_AGREEMENTS, decode_directory, read_agreement
@@ -44,11 +44,12 @@ class OpenedDirectory:
 def open_directory(path: Path) -> OpenedDirectory:
     """Reads a draft or a signed note; MalformedError with all problems otherwise."""
     data = read_input(path)
-    if data.startswith(b"{") and data.endswith(b"}\n"):
-        return OpenedDirectory(decode_directory(data), None, ())
-    note = parse_note(data)
-    signed_by = tuple(signature.name for signature in note.signatures)
-    return OpenedDirectory(decode_directory(note.unverified_text), data, signed_by)
+    with naming(path, way_out=_("Give a directory: what `gateway directory draft` or `sign` has written, unchanged.")):
+        if data.startswith(b"{") and data.endswith(b"}\n"):
+            return OpenedDirectory(decode_directory(data), None, ())
+        note = parse_note(data)
+        signed_by = tuple(signature.name for signature in note.signatures)
+        return OpenedDirectory(decode_directory(note.unverified_text), data, signed_by)
 
 
 def read_terms(data: bytes, *, valid_from: datetime, valid_until: datetime) -> tuple[Agreement, ...]:
@@ -64,7 +65,7 @@ def read_terms(data: bytes, *, valid_from: datetime, valid_until: datetime) -> t
     try:
         document: dict[str, Any] = tomllib.loads(data.decode("utf-8"))
     except (ValueError, RecursionError) as error:  # ValueError: also an integer of thousands of digits
-        raise ConfigurationError(_("the terms aren't a TOML document: {error}", error=error)) from None
+        raise OptionError(_("the terms aren't a TOML document: {error}", error=error)) from None
     tables = document.get("agreements")
     groups = _take_groups(tables)
     unnamed: list[int] = []
@@ -88,12 +89,18 @@ def anchors_from(given: Sequence[str], threshold: int | None) -> RootOfTrust:
     vkeys = [_vkey(text) for text in given]
     federations = {vkey.partition("+")[0].rsplit("/", 2)[0] for vkey in vkeys}
     if len(federations) != 1:
-        raise ConfigurationError(
+        raise OptionError(
             _("--anchor: keys of different federations: {federations}", federations=", ".join(sorted(federations)))
         )
-    return RootOfTrust.from_vkeys(
-        vkeys, federation=federations.pop(), threshold=len(vkeys) if threshold is None else threshold
-    )
+    try:
+        return RootOfTrust.from_vkeys(
+            vkeys, federation=federations.pop(), threshold=len(vkeys) if threshold is None else threshold
+        )
+    except ConfigurationError as error:
+        raise OptionError(
+            error.message,
+            way_out=_("Give the .vkey of each authority with --anchor, and a --threshold of at most their number."),
+        ) from None
 
 
 def public_key_from(given: str) -> bytes:
@@ -104,7 +111,7 @@ def public_key_from(given: str) -> bytes:
     except (binascii.Error, ValueError, MalformedError):
         key = b""
     if len(key) != PUBLIC_KEY_BYTES:
-        raise ConfigurationError(
+        raise OptionError(
             _("--key: give the public key in base64, 44 characters, as `gateway directory show` does, or its vkey")
         )
     return key
@@ -117,7 +124,7 @@ def _vkey(given: str) -> str:
     try:
         return Verifier.from_vkey(vkey).to_vkey()
     except MalformedError as error:
-        raise ConfigurationError(
+        raise OptionError(
             _("--anchor: {given} holds no verifier key: {message}", given=given, message=error.message)
         ) from None
 

@@ -18,7 +18,7 @@ from gateway.cli.directory.files import open_directory, public_key_from
 from gateway.cli.files import read_input
 from gateway.cli.output import JsonOption, reports_errors
 from gateway.contract.json_document import format_time
-from gateway.errors import ConfigurationError, UnauthenticatedError
+from gateway.errors import OptionError, UnauthenticatedError
 from gateway.tls.certificates import authenticate, inspect_ca, inspect_certificate
 from gateway.translation.messages import gettext as _
 from gateway.translation.messages import listed
@@ -88,9 +88,9 @@ def revoke(
     """
     previous = open_directory(file).directory
     if not certificate and not key:
-        raise ConfigurationError(_("name at least one --certificate or --key"))
+        raise OptionError(_("name at least one --certificate or --key"))
     if since and not key:
-        raise ConfigurationError(_("--since is for keys; a certificate is revoked when the version is in force"))
+        raise OptionError(_("--since is for keys; a certificate is revoked when the version is in force"))
     known = [*_cas(previous), *_among(issued or [], previous)]
     keys = list(map(public_key_from, key or []))
     found = [_named(name, known, previous, unseen=unseen) for name in certificate or []]
@@ -113,7 +113,7 @@ def _named(name: str, known: Sequence[KnownCertificate], directory: Directory, *
     if Path(name).is_file():
         return _in_file(Path(name), directory)
     if not plain or set(plain) - set(string.hexdigits) or MAX_SERIAL_DIGITS < len(plain) != FINGERPRINT_DIGITS:
-        raise ConfigurationError(
+        raise OptionError(
             _("--certificate: {given!r} is neither a file, nor a fingerprint of 64 digits, nor a serial", given=name)
         )
     by_fingerprint = len(plain) == FINGERPRINT_DIGITS
@@ -122,9 +122,7 @@ def _named(name: str, known: Sequence[KnownCertificate], directory: Directory, *
         return matching.pop()
     if matching:
         owners = listed(sorted(f"{each.owner} {each.fingerprint}" for each in matching))
-        raise ConfigurationError(
-            _("--certificate {given}: several have this serial: {owners}", given=name, owners=owners)
-        )
+        raise OptionError(_("--certificate {given}: several have this serial: {owners}", given=name, owners=owners))
     if by_fingerprint and unseen:
         return KnownCertificate(plain, 0, _("unseen"))
     message = _(
@@ -132,19 +130,19 @@ def _named(name: str, known: Sequence[KnownCertificate], directory: Directory, *
         "or with --issued the folder of its CA's certificates",
         given=name,
     )
-    raise ConfigurationError(message + (_("; --unseen revokes a fingerprint all the same") if by_fingerprint else ""))
+    raise OptionError(message + (_("; --unseen revokes a fingerprint all the same") if by_fingerprint else ""))
 
 
 def _in_file(path: Path, directory: Directory) -> KnownCertificate:
     """The certificate in a file; it must be of a node in the directory."""
     data = read_input(path)
     if (count := data.count(_PEM_BEGIN)) > 1:
-        raise ConfigurationError(
+        raise OptionError(
             _("--certificate {path} has {count} certificates: name each in a file of its own", path=path, count=count)
         )
     found = _certificate(data, directory)
     if found is None:
-        raise ConfigurationError(
+        raise OptionError(
             _(
                 "--certificate {path}: no CA of this directory has signed it, nor is it one of them: nothing here "
                 "accepts it, so there is nothing to revoke",

@@ -11,11 +11,11 @@ import typer
 
 from gateway.cli.connection import Target, connected, read_settings
 from gateway.cli.directory.files import anchors_from
-from gateway.cli.files import read_input
+from gateway.cli.files import naming, read_input
 from gateway.cli.output import EXIT_FAILED, JsonOption, Output, json_key, reports_errors
 from gateway.cli.short_ids import alert_reference
 from gateway.cli.values import reference
-from gateway.errors import ConfigurationError
+from gateway.errors import OptionError
 from gateway.translation.messages import N_, marked
 from gateway.translation.messages import gettext as _
 
@@ -76,7 +76,7 @@ def export(
     Exit codes: 0 exported, 1 refused, unreachable or damaged, 2 wrong input or no such alert or answer here.
     """
     if bool(alert) == bool(answer) or (record and not answer) or (recipient and answer):
-        raise ConfigurationError(_("name either an ALERT, or --answer QUERY with --record where not all are wanted"))
+        raise OptionError(_("name either an ALERT, or --answer QUERY with --record where not all are wanted"))
     named = [*(record or [])]
     if answer:
         bundle, *further = [_answer(target, answer, named, from_database=from_database)]
@@ -143,14 +143,15 @@ def verify(
     Exit codes: 0 verified, 1 a step fails, 2 wrong input.
     """
     if directory is None and not anchor:
-        raise ConfigurationError(_("name what vouches for the keys: --directory FILE, or --anchor VKEY"))
+        raise OptionError(_("name what vouches for the keys: --directory FILE, or --anchor VKEY"))
     # only here: they take longer to import than the rest of a command's start
     from gateway.evidence.codec.answer_bundle import is_answer  # noqa: PLC0415
     from gateway.evidence.service.answer_check import examine_answer  # noqa: PLC0415
     from gateway.evidence.service.check import examine  # noqa: PLC0415
     from gateway.evidence.service.files import read_bundle  # noqa: PLC0415
 
-    files = read_bundle(bundle)
+    with naming(bundle, way_out=_("Give what `gateway evidence export` has written, unchanged.")):
+        files = read_bundle(bundle)
     anchors = anchors_from(anchor, threshold) if anchor else None
     directory_note = read_input(directory) if directory else None
     output = Output(as_json)
@@ -159,7 +160,7 @@ def verify(
         examination = examine_answer(files, anchors=anchors, directory_note=directory_note)
         _show_answer(output, examination, record or [])
     elif record:
-        raise ConfigurationError(_("--record asks about an answer, and this is evidence of an alert"))
+        raise OptionError(_("--record asks about an answer, and this is evidence of an alert"))
     else:
         examination = examine(files, anchors=anchors, directory_note=directory_note, require_receipt=not origin_only)
         _show(output, examination)

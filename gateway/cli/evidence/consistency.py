@@ -11,7 +11,7 @@ from gateway.cli.connection import Target, connected
 from gateway.cli.directory.files import anchors_from
 from gateway.cli.files import read_input, write_output
 from gateway.cli.output import EXIT_FAILED, JsonOption, Output, reports_errors
-from gateway.errors import ConfigurationError, MalformedError, VerificationError
+from gateway.errors import MalformedError, OptionError, VerificationError
 from gateway.translation.messages import N_
 from gateway.translation.messages import gettext as _
 
@@ -59,9 +59,9 @@ def consistency(
     Exit codes: 0 the feed extends it, 1 it doesn't, or unreachable, 2 wrong input.
     """
     if directory is None and not anchor:
-        raise ConfigurationError(_("name what vouches for the keys: --directory FILE, or --anchor VKEY"))
+        raise OptionError(_("name what vouches for the keys: --directory FILE, or --anchor VKEY"))
     if proof and out:
-        raise ConfigurationError(_("--out keeps a proof that the gateway gives; leave it out with --proof"))
+        raise OptionError(_("--out keeps a proof that the gateway gives; leave it out with --proof"))
     # only here: they take longer to import than the rest of a command's start
     from gateway.evidence.service.check import verify  # noqa: PLC0415
     from gateway.evidence.service.consistency import verify_extension  # noqa: PLC0415

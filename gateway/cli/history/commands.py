@@ -12,7 +12,7 @@ from gateway.cli.history.values import event_cells, inspection_cells, shipment_f
 from gateway.cli.output import JsonOption, Output, reports_errors, stacked
 from gateway.cli.values import as_dict, shown_time, value_of
 from gateway.contract.enum_words import word_of
-from gateway.errors import ConfigurationError
+from gateway.errors import OptionError
 from gateway.translation.messages import N_, listed, marked, ngettext
 from gateway.translation.messages import gettext as _
 from gateway.v1.history_service_pb2 import GetShipmentResponse, RiskRule, ShipmentRevision
@@ -171,7 +171,7 @@ def filter_of(rule: str, severity: str, record: str) -> str:
     terms = {"rule": rule, "severity": severity, "record": record}
     for name, value in terms.items():
         if '"' in value or "\\" in value:
-            raise ConfigurationError(_("--{name}: {value!r} can't have quotes or backslashes", name=name, value=value))
+            raise OptionError(_("--{name}: {value!r} can't have quotes or backslashes", name=name, value=value))
     return " AND ".join(f'{name} = "{value}"' for name, value in terms.items() if value)
 
 

@@ -15,7 +15,7 @@ from gateway.cli.connection import Target
 from gateway.cli.values import timestamp, value_of
 from gateway.contract.enum_words import words
 from gateway.contract.shipment_keys import is_narrow
-from gateway.errors import ConfigurationError
+from gateway.errors import OptionError
 from gateway.translation.messages import gettext as _
 from gateway.v1.goods_pb2 import ShipmentReferenceKind
 from gateway.v1.history_pb2 import QueryGrounds, SearchCriteria, SearchIdentifier, SearchReference
@@ -161,7 +161,7 @@ def grounds_of(given: Mapping[str, str]) -> QueryGrounds:
     options = {"purpose": "--purpose", "legal_basis": "--legal-basis", "case_reference": "--case"}
     missing = [option for name, option in options.items() if not given.get(name, "").strip()]
     if missing:
-        raise ConfigurationError(
+        raise OptionError(
             _(
                 "{missing}: the grounds are incomplete. Give the purpose as the agreement names it (e.g. "
                 "export_control), the law or agreement on which you ask, and your case; they are checked and recorded "
@@ -198,7 +198,7 @@ def criteria_of(given: Mapping[str, Any]) -> SearchCriteria:
     if given.get("until"):
         made.declared_until.CopyFrom(timestamp(moment(given["until"], "--until", end=True)))
     if not is_narrow(made):
-        raise ConfigurationError(
+        raise OptionError(
             _(
                 "name a criterion, e.g. --container CSQU3054383, --ucr, --declaration, --plate or "
                 "--party-id; --place, --procedure, --from and --until only narrow a search"
@@ -218,7 +218,7 @@ def moment(text: str, option: str, *, end: bool = False) -> datetime:
             return found.astimezone(UTC)
     except (ValueError, OverflowError):
         pass
-    raise ConfigurationError(
+    raise OptionError(
         _(
             "{option}: {text!r} is neither a day (2026-01-31) nor a time with its zone (2026-01-15T08:00:00+08:00)",
             option=option,
@@ -235,7 +235,5 @@ def _identifier(text: str) -> SearchIdentifier:
 def _code(text: str) -> str:
     digits = text.replace(".", "").replace(" ", "")
     if not re.fullmatch(r"[0-9]{4}([0-9]{2}){0,3}", digits):
-        raise ConfigurationError(
-            _("--code: {text!r} isn't the first 4, 6, 8 or 10 digits of a commodity code", text=text)
-        )
+        raise OptionError(_("--code: {text!r} isn't the first 4, 6, 8 or 10 digits of a commodity code", text=text))
     return digits

@@ -20,7 +20,7 @@ from gateway.cli.tables import DelimiterOption, EncodingOption, dialect_of, gues
 from gateway.cli.values import as_dict
 from gateway.contract.identification.doubts import shipment_doubts
 from gateway.contract.messages import RecordedItem
-from gateway.errors import ConfigurationError, GatewayError, InvalidRequestError
+from gateway.errors import GatewayError, InvalidRequestError, OptionError
 from gateway.formats.shipments.columns import SHIPMENT_MAPPINGS
 from gateway.formats.shipments.csv_files import read_csv
 from gateway.formats.shipments.json_lines import read_json_lines
@@ -293,9 +293,7 @@ def _format(file: Path, given: ShipmentFormat) -> ShipmentFormat:
         return given
     file_format = _BY_ENDING.get(file.suffix.lower())
     if file_format is None:
-        raise ConfigurationError(
-            _("{file}: its ending doesn't name a format; give --format csv or --format jsonl", file=file)
-        )
+        raise OptionError(_("{file}: its ending doesn't name a format; give --format csv or --format jsonl", file=file))
     return file_format
 
 
@@ -303,5 +301,5 @@ def _mapping(given: str, kind: ShipmentFormat) -> TableMapping | None:
     if not given:
         return None
     if kind is not ShipmentFormat.CSV:
-        raise ConfigurationError(_("--mapping is for columns of a CSV; {kind} has none", kind=kind))
+        raise OptionError(_("--mapping is for columns of a CSV; {kind} has none", kind=kind))
     return SHIPMENT_MAPPINGS.named(given)

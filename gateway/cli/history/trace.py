@@ -20,7 +20,7 @@ from gateway.cli.history.search import EXIT_PARTLY_ANSWERED, NodeOption, Timeout
 from gateway.cli.history.values import ANSWERED, answer_line
 from gateway.cli.output import JsonOption, Output, reports_errors
 from gateway.cli.values import as_dict, recipients
-from gateway.errors import ConfigurationError
+from gateway.errors import OptionError
 from gateway.translation.messages import LANGUAGES, environment_language, in_language, known_language
 from gateway.translation.messages import gettext as _
 from gateway.translation.plain_text import printable_json
@@ -116,7 +116,7 @@ def trace(
 def _require_new(paths: Sequence[Path], *, replace: bool) -> None:
     for path in paths:
         if path.exists() and not replace:
-            raise ConfigurationError(_("{path} exists already: choose another file, or --replace it", path=path))
+            raise OptionError(_("{path} exists already: choose another file, or --replace it", path=path))
 
 
 def unanswered(trace: Trace) -> list[NodeAnswer]:

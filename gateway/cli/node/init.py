@@ -15,7 +15,7 @@ from gateway.cli.files import write_output
 from gateway.cli.output import JsonOption, Output, reports_errors
 from gateway.cli.pairs import named_once
 from gateway.contract.ids import GatewayIdentity, SystemIdentity, is_node_name
-from gateway.errors import ConfigurationError
+from gateway.errors import OptionError
 from gateway.files import OWNER_ONLY
 from gateway.node.defaults import DEFAULT_LOCAL_PORT, DEFAULT_PEER_PORT, LinkMode
 from gateway.translation.messages import N_
@@ -197,7 +197,7 @@ def _system(federation: str, node: str, text: str) -> tuple[str, tuple[str, ...]
     unknown = [role for role in roles if role not in tuple(Role)]
     if not equals or not roles or unknown:
         problem = _("unknown role {role!r}", role=unknown[0]) if unknown else _("it must read NAME=ROLE[,ROLE]")
-        raise ConfigurationError(
+        raise OptionError(
             _("--system {text!r}: {problem}; the roles are {roles}", text=text, problem=problem, roles=", ".join(Role))
         )
     return SystemIdentity(federation, node, name).name, roles
@@ -207,7 +207,7 @@ def _link(text: str) -> tuple[str, tuple[str, str]]:
     name, _equals, rest = text.partition("=")
     mode, _comma, endpoint = rest.partition(",")
     if not is_node_name(name) or mode not in tuple(LinkMode):
-        raise ConfigurationError(
+        raise OptionError(
             _("--link {text!r}: it must read NODE=push or NODE=pull, and may go on with ,HOST:PORT", text=text)
         )
     return name, (mode, endpoint)
@@ -215,9 +215,7 @@ def _link(text: str) -> tuple[str, tuple[str, str]]:
 
 def _partner(name: str) -> str:
     if not is_node_name(name):
-        raise ConfigurationError(
-            _("--fetch {name!r}: it must be a partner's name in the directory, e.g. cn", name=name)
-        )
+        raise OptionError(_("--fetch {name!r}: it must be a partner's name in the directory, e.g. cn", name=name))
     return name
 
 

@@ -11,11 +11,11 @@ from typing import Annotated
 import typer
 
 from gateway.cli.clock import now
-from gateway.cli.files import read_input, write_output
+from gateway.cli.files import naming, read_input, write_output
 from gateway.cli.output import JsonOption, Output, json_key, reports_errors
 from gateway.cli.pki.show import describe
 from gateway.contract.ids import GatewayIdentity, SystemIdentity, parse_spiffe, server_name
-from gateway.errors import ConfigurationError, MalformedError
+from gateway.errors import MalformedError, OptionError
 from gateway.tlog.note import SignatureType, Verifier
 from gateway.tls.certificates import inspect_ca, inspect_certificate
 from gateway.tls.secret_files import read_passphrase
@@ -124,7 +124,7 @@ def request(
       gateway pki request --kind system --node cn --name officers --federation gba.customs.example --out pki/systems
     """
     if (kind is CertificateKind.SYSTEM) != bool(name):
-        raise ConfigurationError(_("--name is needed for a system, and not for a gateway"))
+        raise OptionError(_("--name is needed for a system, and not for a gateway"))
     names = tuple(dns or ())
     if kind is CertificateKind.SYSTEM:
         identity: GatewayIdentity | SystemIdentity = SystemIdentity(federation, node, name)
@@ -178,7 +178,8 @@ def issue(
       gateway pki issue --ca ca gateway.csr --identity spiffe://gba.customs.example/gateway/cn --out gateway.pem
     """
     pem = read_input(request_file)
-    asked = inspect_request(pem)
+    with naming(request_file, way_out=_("Give a request: the .csr that `gateway pki request` has written.")):
+        asked = inspect_request(pem)
     expected = _expected(asked, identity)
     if not identity and not yes:
         _confirm(Output(as_json), asked, days)
@@ -307,7 +308,7 @@ def _expected(asked: RequestedCertificate, identity: str) -> GatewayIdentity | S
     try:
         return parse_spiffe(identity)
     except MalformedError as error:
-        raise ConfigurationError(_("--identity: {message}", message=error.message)) from None
+        raise OptionError(_("--identity: {message}", message=error.message)) from None
 
 
 def _confirm(output: Output, asked: RequestedCertificate, days: int) -> None:
@@ -322,12 +323,12 @@ def _confirm(output: Output, asked: RequestedCertificate, days: int) -> None:
         },
     )
     if not output.confirm(_("Did you expect exactly this, and sign it?")):
-        raise ConfigurationError(_("nothing was signed; give --identity, or --yes, to sign without being asked"))
+        raise OptionError(_("nothing was signed; give --identity, or --yes, to sign without being asked"))
 
 
 def _require_free(path: Path) -> None:
     if path.exists():
-        raise ConfigurationError(_("{path} exists already: choose another --out or move it away", path=path))
+        raise OptionError(_("{path} exists already", path=path), way_out=_("Choose another --out, or move it away."))
 
 
 def _passphrase(file: Path | None, variable: str | None) -> bytes | None:

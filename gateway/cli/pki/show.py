@@ -10,7 +10,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from gateway.errors import ConfigurationError, MalformedError, UnauthenticatedError
+from gateway.errors import ConfigurationError, MalformedError, OptionError, UnauthenticatedError
 from gateway.tlog.note import Verifier
 from gateway.tls.certificates import inspect_ca, inspect_certificate
 from gateway.tls.private_keys import load_private_key
@@ -35,8 +35,10 @@ def describe(path: Path, data: bytes, passphrase: bytes | None, now: datetime) -
         if b"-----BEGIN CERTIFICATE-----" in data:
             return _certificate(data, now)
         return _verifier_key(data)
-    except (ConfigurationError, UnauthenticatedError, MalformedError) as error:
-        raise ConfigurationError(f"{path}: {error.message}") from None
+    except (ConfigurationError, OptionError, UnauthenticatedError, MalformedError) as error:
+        raise OptionError(
+            f"{path}: {error.message}", way_out=_("Give a certificate, request, private key or .vkey, in PEM or text.")
+        ) from None
 
 
 def _private_key(path: Path, data: bytes, passphrase: bytes | None) -> Mapping[str, object]:
@@ -53,7 +55,7 @@ def _private_key(path: Path, data: bytes, passphrase: bytes | None) -> Mapping[s
         return {N_("Kind"): _("signing key, Ed25519"), N_("Encrypted"): encrypted, N_("Public key"): public}
     if isinstance(key, ec.EllipticCurvePrivateKey):
         return {N_("Kind"): _("TLS key, ECDSA {curve}", curve=key.curve.name), N_("Encrypted"): encrypted}
-    raise ConfigurationError(_("{path} is a key of a kind that isn't used here", path=path))
+    raise OptionError(_("{path} is a key of a kind that isn't used here", path=path))
 
 
 def _request(data: bytes) -> Mapping[str, object]:
@@ -94,7 +96,7 @@ def _verifier_key(data: bytes) -> Mapping[str, object]:
     try:
         verifier = Verifier.from_vkey(data.decode("ascii").strip())
     except (UnicodeDecodeError, MalformedError):
-        raise ConfigurationError(_("neither certificate, request, private key nor verifier key")) from None
+        raise OptionError(_("neither certificate, request, private key nor verifier key")) from None
     return {
         N_("Kind"): _("verifier key"),
         N_("Name"): verifier.name,

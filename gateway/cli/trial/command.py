@@ -15,7 +15,7 @@ from gateway.cli.output import JsonOption, Output, reports_errors
 from gateway.cli.trial.federation import AUTHORITIES, DEFAULT_PORT, Place, is_complete, make_federation, on_one_host
 from gateway.cli.trial.processes import TrialNode
 from gateway.cli.trial.samples import ALERT, write_samples
-from gateway.errors import ConfigurationError
+from gateway.errors import OptionError
 from gateway.translation.messages import gettext as _
 from gateway.translation.messages import marked
 
@@ -86,7 +86,7 @@ def _start(nodes: Sequence[TrialNode], output: Output) -> None:
 
 def _stop(folder: Path, nodes: Sequence[TrialNode], output: Output) -> None:
     if not is_complete(folder):
-        raise ConfigurationError(_("{folder} has no trial: `gateway trial {folder}` makes one", folder=folder))
+        raise OptionError(_("{folder} has no trial: `gateway trial {folder}` makes one", folder=folder))
     stopped = [node.folder.name for node in nodes if node.stop()]
     text = ", ".join(stopped)
     output.line(_("Stopped: {nodes}.", nodes=text) if stopped else _("No node was running."))
@@ -121,7 +121,7 @@ def _places(given: Sequence[str]) -> Iterator[tuple[str, Place]]:
         host, _colon, ports = address.partition(":")
         peer_port, _colon, local_port = ports.partition(":")
         if node not in AUTHORITIES or not (host and peer_port.isdigit() and local_port.isdigit()):
-            raise ConfigurationError(
+            raise OptionError(
                 _(
                     "--place {text}: it must read NODE=HOST:PEER_PORT:LOCAL_PORT, NODE one of {nodes}",
                     text=text,

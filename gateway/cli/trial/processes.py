@@ -16,7 +16,7 @@ from pathlib import Path
 
 from gateway.cli.connection import Target, reachable, read_settings
 from gateway.cli.node.init import SETTINGS_FILE
-from gateway.errors import ConfigurationError, GatewayError
+from gateway.errors import GatewayError, OptionError
 from gateway.files import OWNER_ONLY
 from gateway.translation.messages import gettext as _
 
@@ -77,7 +77,7 @@ class TrialNode:
         time.sleep(_SECONDS_BEFORE_A_LOOK)
         while True:
             if process.poll() is not None or time.monotonic() > end:
-                raise ConfigurationError(
+                raise OptionError(
                     _(
                         "{node} doesn't serve; the end of {log}:\n{lines}",
                         node=self.folder.name,
@@ -101,7 +101,7 @@ class TrialNode:
             end = time.monotonic() + STOP_TIMEOUT_S
             while not _locked(file):
                 if time.monotonic() > end:
-                    raise ConfigurationError(_("{node} doesn't stop; see {log}", node=self.folder.name, log=self.log))
+                    raise OptionError(_("{node} doesn't stop; see {log}", node=self.folder.name, log=self.log))
                 time.sleep(_POLL_S)
             return True
 
@@ -123,7 +123,7 @@ class TrialNode:
                 try:
                     probe.bind((host, int(port)))
                 except OSError as error:
-                    raise ConfigurationError(
+                    raise OptionError(
                         _(
                             "{node} can't listen at {address}: {problem}. Stop what listens there, or make another "
                             "trial in another folder with --port",

@@ -17,7 +17,7 @@ from gateway.cli.files import output_file
 from gateway.cli.output import JsonOption, Output, reports_errors
 from gateway.cli.watchlist.files import ExportFormat, write_list
 from gateway.cli.watchlist.read import filter_of
-from gateway.errors import ConfigurationError, NotFoundError
+from gateway.errors import NotFoundError, OptionError
 from gateway.formats.lists.export import Export
 from gateway.translation.messages import N_, ngettext
 from gateway.translation.messages import gettext as _
@@ -83,7 +83,7 @@ def export(
     """
     to_stdout = str(out) == "-"
     if to_stdout and as_json:
-        raise ConfigurationError(_("--out: name a file; the report goes to standard output"))
+        raise OptionError(_("--out: name a file; the report goes to standard output"))
     output = Output(as_json)
     with tempfile.TemporaryFile() as file:
         spool = Spool(file)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from gateway.cli.tables import opened
-from gateway.errors import ConfigurationError
+from gateway.errors import OptionError
 from gateway.formats.lists.csv_lists import LIST_MAPPINGS, read_csv, write_csv
 from gateway.formats.lists.export import Export
 from gateway.formats.lists.ftm import read_ftm
@@ -69,7 +69,7 @@ def format_of(file: Path, given: ImportFormat | None) -> ImportFormat:
     """The format by the option, or by the file's ending."""
     file_format = given or _BY_ENDING.get(file.suffix.lower())
     if file_format is None:
-        raise ConfigurationError(
+        raise OptionError(
             _(
                 "{file}: its ending doesn't name a format; give --format {formats}",
                 file=file,
@@ -84,7 +84,7 @@ def mapping_of(given: str, kind: ImportFormat) -> TableMapping | None:
     if not given:
         return None
     if kind is not ImportFormat.CSV:
-        raise ConfigurationError(_("--mapping is for columns of a CSV; {kind} has none", kind=kind))
+        raise OptionError(_("--mapping is for columns of a CSV; {kind} has none", kind=kind))
     return LIST_MAPPINGS.named(given)
 
 
@@ -144,7 +144,7 @@ def _ofac_paths(file: Path) -> list[Path]:
     names, comments = OFAC_FILES[chosen], OFAC_COMMENTS[chosen]
     missing = [f"{name}.csv" for name in names if f"{name}.csv" not in there]
     if missing:
-        raise ConfigurationError(
+        raise OptionError(
             _(
                 "{folder}: {missing} isn't there; OFAC's list is {files} in one folder",
                 folder=folder,

@@ -24,7 +24,7 @@ from gateway.cli.watchlist.files import (
 from gateway.cli.watchlist.reading import ImportTally, print_not_understood
 from gateway.cli.watchlist.values import list_name
 from gateway.contract.enum_words import choices
-from gateway.errors import ConfigurationError
+from gateway.errors import OptionError
 from gateway.formats.lists.rows import ListOptions, ListRow
 from gateway.translation.messages import N_, ngettext
 from gateway.translation.messages import gettext as _
@@ -144,7 +144,7 @@ def import_(
     Exit codes: 0 all imported, 1 refused or unreachable, 2 wrong input, 3 some rows weren't imported.
     """
     if prune != bool(reason):
-        raise ConfigurationError(_("--prune and --reason go together: vanished entries are withdrawn for a reason"))
+        raise OptionError(_("--prune and --reason go together: vanished entries are withdrawn for a reason"))
     output, kind_of_file = Output(as_json), _format(file, file_format, legal_basis)
     defaults = WatchlistContent(legal_basis=legal_basis, reason=listed_for, purpose=purpose)
     defaults.MergeFrom(_values(kind, action, classification, onward_transfer, releasable_to or []))
@@ -164,7 +164,7 @@ def import_(
 def _format(file: Path, given: ImportFormat | None, legal_basis: str) -> ImportFormat:
     file_format = format_of(file, given)
     if file_format in WITHOUT_LEGAL_BASIS and not legal_basis:
-        raise ConfigurationError(
+        raise OptionError(
             _("--legal-basis: name the legal basis of the listing; {format} has none", format=file_format)
         )
     return file_format

@@ -10,7 +10,7 @@ from gateway.cli.output import stacked
 from gateway.cli.values import shown_time
 from gateway.contract.enum_words import word_of
 from gateway.contract.ids import is_node_name
-from gateway.errors import ConfigurationError
+from gateway.errors import OptionError
 from gateway.translation.messages import N_, listed
 from gateway.translation.messages import gettext as _
 from gateway.v1.alert_pb2 import Classification, OnwardTransfer, RequestedAction
@@ -36,7 +36,7 @@ def entry_reference(text: str, own_node: str) -> WatchlistReference:
     name, slash, entry_id = rest.partition("/")
     publisher, name, entry_id = (first, name, entry_id) if slash else (own_node, first, rest)
     if not entry_id or not is_node_name(publisher) or not _LIST_NAME.fullmatch(name):
-        raise ConfigurationError(
+        raise OptionError(
             _(
                 "{text!r} doesn't name an entry: give PUBLISHER/LIST/ID as `gateway watchlist list` shows it, "
                 "or LIST/ID for one of an own list",
@@ -50,7 +50,7 @@ def own_entry(text: str, own_node: str) -> WatchlistReference:
     """An entry of an own list; ConfigurationError for a partner's."""
     key = entry_reference(text, own_node)
     if key.publisher != own_node:
-        raise ConfigurationError(
+        raise OptionError(
             _(
                 "{text}: is an entry of {publisher}; only its publisher can do this",
                 text=text,
@@ -75,7 +75,7 @@ def hit_cells(hit: ScreeningHit) -> tuple[str, ...]:
 def list_name(text: str) -> str:
     """The name of a list; ConfigurationError otherwise."""
     if not _LIST_NAME.fullmatch(text):
-        raise ConfigurationError(
+        raise OptionError(
             _("--list: {text!r} can't be a list's name: small letters, digits, dots and hyphens, e.g. un-sc", text=text)
         )
     return text

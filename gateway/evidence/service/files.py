@@ -11,7 +11,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from gateway.errors import ConfigurationError, MalformedError, TooLargeError
+from gateway.errors import MalformedError, OptionError, TooLargeError
 from gateway.evidence.codec.bundle import (
     MAX_BUNDLE_BYTES,
     MAX_EVENTS,
@@ -43,7 +43,7 @@ def write_bundle(bundle: Bundle, path: Path) -> None:
         OSError: not writable.
     """
     if path.exists() or path.is_symlink():
-        raise ConfigurationError(f"{path} exists already: choose another --out or move it away")
+        raise OptionError(f"{path} exists already", way_out="Choose another --out, or move it away.")
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ZIP_SUFFIX:
         replace_file(path, encode_zip(bundle))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, BinaryIO
 
-from gateway.errors import ConfigurationError, MalformedError, TooLargeError, Violation
+from gateway.errors import InputFileError, MalformedError, TooLargeError, Violation
 from gateway.formats.json_messages import not_json
 from gateway.formats.lists.ftm_schema import (
     DIGITAL_CURRENCY,
@@ -77,7 +77,7 @@ def read_ftm(stream: BinaryIO, options: ListOptions) -> Iterator[Row]:
         TooLargeError: more than MAX_RELATED related entities.
     """
     if not stream.seekable():
-        raise ConfigurationError("FollowTheMoney is read twice and can't come through a pipe; give a file")
+        raise InputFileError("FollowTheMoney is read twice and can't come through a pipe; give a file")
     start = stream.tell()
     related = _collected(stream)
     stream.seek(start)

@@ -17,7 +17,7 @@ from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from gateway.errors import ConfigurationError, MalformedError
+from gateway.errors import InputFileError, MalformedError
 from gateway.formats.territories import territory_code
 
 MAX_DIGITS = 18
@@ -61,20 +61,20 @@ class Format:
         """Raises ConfigurationError for an impossible format."""
         parts = [self.date.count(part) for part in ("%Y", "%m", "%d")]
         if self.date != RFC3339 and (_DATE_FORMAT.fullmatch(self.date) is None or parts != [1, 1, 1]):
-            raise ConfigurationError(
+            raise InputFileError(
                 f"date.format {self.date!r} must have %Y, %m, %d once each and else only separators, %H, %M, %S"
             )
         one_of(self.mass_unit, tuple(MASS_UNITS), "mass_unit")
         one_of(self.point, (".", ","), "decimal.point")
         one_of(self.group, _GROUPS, "decimal.group")
         if self.group == self.point:
-            raise ConfigurationError("decimal.group and decimal.point must differ")
+            raise InputFileError("decimal.group and decimal.point must differ")
 
 
 def one_of(value: str, allowed: tuple[str, ...], key: str) -> None:
     """Raises ConfigurationError for a value that isn't allowed; `key` names it."""
     if value not in allowed:
-        raise ConfigurationError(f"{key} {value!r} is unknown; use one of {', '.join(map(repr, allowed))}")
+        raise InputFileError(f"{key} {value!r} is unknown; use one of {', '.join(map(repr, allowed))}")
 
 
 def as_number(parts: list[str], form: Format) -> Decimal:

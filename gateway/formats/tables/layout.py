@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
-from gateway.errors import ConfigurationError, MalformedError
+from gateway.errors import InputFileError, MalformedError
 from gateway.formats.tables.cell_values import Format
 from gateway.formats.tables.fields import Column, Field, Put, members_of, reader
 from gateway.formats.tables.lines import Dialect
@@ -54,7 +54,7 @@ class Table:
         twice = [f"column {name!r} twice" for name in header if header.count(name) > 1]
         missing = [f"no column {name!r}" for name in self.needed if name not in header]
         if wrong := unknown or twice or missing or ([] if header else ["no header"]):
-            raise ConfigurationError(f"{source}: {wrong[0]}; {self.help}")
+            raise InputFileError(f"{source}: {wrong[0]}; {self.help}")
         sources = {name: self.source(name, header, name) for name in self.fields if name in header}
         return Layout(table=self, width=len(header), sources=sources)
 

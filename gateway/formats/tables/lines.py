@@ -12,7 +12,8 @@ from itertools import count, islice
 from typing import BinaryIO
 
 from gateway.contract.limits import MAX_PAYLOAD_BYTES
-from gateway.errors import ConfigurationError, MalformedError
+from gateway.contract.suggestions import nearest
+from gateway.errors import InputFileError, MalformedError
 from gateway.formats.tables.encodings import Recognition, decoded_or_none, is_western, recognise
 
 MAX_LINE_BYTES = 4 * MAX_PAYLOAD_BYTES
@@ -59,13 +60,20 @@ class Dialect:
 def check_encoding(name: str) -> None:
     """Raises ConfigurationError for an unknown encoding."""
     if name not in ENCODINGS:
-        raise ConfigurationError(f"encoding {name!r} is unknown; use one of {', '.join(map(repr, ENCODINGS))}")
+        likely = nearest(name, ENCODINGS)
+        raise InputFileError(
+            f"encoding {name!r} is unknown; use one of {', '.join(map(repr, ENCODINGS))}",
+            way_out=f"Did you mean {likely}?" if likely else "Name one of these, or let the encoding be found.",
+        )
 
 
 def check_delimiter(text: str) -> None:
     """Raises ConfigurationError for an impossible delimiter."""
     if len(text) != 1 or text in '"\r\n' or ord(text) > 127:
-        raise ConfigurationError(f"delimiter {text!r} must be one ASCII character other than a quote")
+        raise InputFileError(
+            f"delimiter {text!r} must be one ASCII character other than a quote",
+            way_out="Name it, e.g. ; or tab, or let it be found.",
+        )
 
 
 def numbered_lines(stream: BinaryIO) -> Iterator[tuple[int, bytes | None]]:

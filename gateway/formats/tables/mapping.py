@@ -11,7 +11,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from gateway.errors import ConfigurationError, MalformedError
+from gateway.errors import ConfigurationError, InputFileError, MalformedError
 from gateway.formats.tables.cell_values import RFC3339, Format, one_of
 from gateway.formats.tables.fields import members_of, reader
 from gateway.formats.tables.layout import Layout, Source, Table
@@ -108,7 +108,7 @@ class MappingKind:
             if entry.name.endswith(".toml") and _family_of(entry.name) is self.family
         }
         if name not in known:
-            raise ConfigurationError(f"there is no mapping {name!r}; those that come along: {', '.join(sorted(known))}")
+            raise InputFileError(f"there is no mapping {name!r}; those that come along: {', '.join(sorted(known))}")
         return self.parse(known[name].read_text("utf-8"), source=f"{name}.toml")
 
     def load(self, path: Path) -> TableMapping:
@@ -163,15 +163,15 @@ class MappingKind:
 
     def _zone(self, date: str, zone: str | None) -> timedelta:
         if date == RFC3339 and zone is not None:
-            raise ConfigurationError(f'date.zone is for a date.format of its own; times in "{RFC3339}" carry theirs')
+            raise InputFileError(f'date.zone is for a date.format of its own; times in "{RFC3339}" carry theirs')
         if zone is None and date != RFC3339 and self.zone is Zone.ALWAYS:
-            raise ConfigurationError('date.zone is missing: say in which zone the times are, "Z" or like "+08:00"')
+            raise InputFileError('date.zone is missing: say in which zone the times are, "Z" or like "+08:00"')
         if zone in (None, "Z"):
             return timedelta()
         match = _ZONE.fullmatch(zone or "")
         offset = timedelta(hours=int(match[2]), minutes=int(match[3])) if match else timedelta.max
         if match is None or offset > _WIDEST_ZONE:
-            raise ConfigurationError(f'date.zone {zone!r} isn\'t a zone: "Z" or like "+08:00"')
+            raise InputFileError(f'date.zone {zone!r} isn\'t a zone: "Z" or like "+08:00"')
         return -offset if match[1] == "-" else offset
 
 
@@ -223,28 +223,28 @@ class TableMapping:
         fields, columns = self.kind.table.fields, self.columns
         for target in self.kind.table.needed:
             if target not in columns and (fields[target].key or target not in self.constants):
-                raise ConfigurationError(
+                raise InputFileError(
                     f"[columns] doesn't name a column for {target}, which every {self.kind.record} needs"
                 )
         for name, table in (("columns", columns), ("defaults", self.defaults)):
             for target in table:
                 if target in self.constants:
-                    raise ConfigurationError(f"{target} is both in [{name}] and in [constants]; remove one")
+                    raise InputFileError(f"{target} is both in [{name}] and in [constants]; remove one")
         for target, names in columns.items():
             if len(names) != 1 and not fields[target].many:
-                raise ConfigurationError(f"columns.{target} must name one column")
+                raise InputFileError(f"columns.{target} must name one column")
 
     def _check_keys(self) -> None:
         fields, columns = self.kind.table.fields, self.columns
         for target, separator in self.separators.items():
             if not separator or target not in columns:
-                raise ConfigurationError(f"separators.{target} is empty, or [columns] doesn't fill {target}")
+                raise InputFileError(f"separators.{target} is empty, or [columns] doesn't fill {target}")
         for target in (*self.values, *self.defaults):
             if fields[target].key:
-                raise ConfigurationError(f"{target} is taken as it stands: it has no default and no [values.{target}]")
+                raise InputFileError(f"{target} is taken as it stands: it has no default and no [values.{target}]")
         for target in self.values:
             if target not in columns:
-                raise ConfigurationError(f"[values.{target}] translates a field that [columns] doesn't fill")
+                raise InputFileError(f"[values.{target}] translates a field that [columns] doesn't fill")
         for target, place_kind in self.places.items():
             one_of(place_kind, self.kind.place_kinds, f"places.{target}")
 
@@ -255,7 +255,7 @@ class TableMapping:
             read = self._reader(target, said=True)
             return [read(member) for member in (members(text) if members else [text])]
         except (MalformedError, ValueError) as error:
-            raise ConfigurationError(f"{table}.{target}: {getattr(error, 'message', error)}") from None
+            raise InputFileError(f"{table}.{target}: {getattr(error, 'message', error)}") from None
 
     def _notation(self, target: str, *, said: bool) -> Notation:
         own = said and self.kind.own_constants
@@ -295,13 +295,13 @@ def _extra_columns(document: dict[str, Any], name: str, extra: Extra) -> tuple[E
         only_known(table, ("column", *extra.keys, "separator"), f"{where}.")
         for key in ("column", *extra.needed):
             if key not in table:
-                raise ConfigurationError(f"{where} has no {key}")
+                raise InputFileError(f"{where} has no {key}")
         texts = {key: text_of(value, f"{where}.{key}") for key, value in table.items()}
         column, separator = texts.pop("column"), texts.pop("separator", "")
         try:
             values = {key: extra.keys[key](text) for key, text in texts.items()}
         except (MalformedError, ConfigurationError) as error:
-            raise ConfigurationError(f"{where}: {error.message}") from None
+            raise InputFileError(f"{where}: {error.message}") from None
         columns.append(ExtraColumn(column=column, separator=separator, values=values))
     return tuple(columns)
 
@@ -317,9 +317,9 @@ def _place(header: Sequence[str], source: str, column: str, target: str) -> int:
     if number == 1:
         return header.index(column)
     if number:
-        raise ConfigurationError(f"{source} has {number} columns {column!r}, which the mapping names for {target}")
+        raise InputFileError(f"{source} has {number} columns {column!r}, which the mapping names for {target}")
     shown = ", ".join(repr(name[:40]) for name in header[:40])
-    raise ConfigurationError(
+    raise InputFileError(
         f"{source} has no column {column!r}, which the mapping names for {target}; its columns: {shown}"
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from gateway.errors import ConfigurationError
+from gateway.errors import ConfigurationError, InputFileError
 
 MadeT = TypeVar("MadeT")
 
@@ -23,9 +23,9 @@ def read_text(path: Path, *, what: str, most_bytes: int) -> str:
             content = file.read(most_bytes + 1)
         text = content.decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{what} {path} can't be read: {error}") from error
+        raise InputFileError(f"{what} {path} can't be read: {error}") from error
     if len(content) > most_bytes:
-        raise ConfigurationError(f"{what} {path} is larger than {most_bytes} bytes")
+        raise InputFileError(f"{what} {path} is larger than {most_bytes} bytes")
     return text
 
 
@@ -38,11 +38,11 @@ def parse_toml(text: str, make: Callable[[dict[str, Any]], MadeT], *, source: st
     try:
         document = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # ValueError: also an integer of thousands of digits
-        raise ConfigurationError(f"{source} is not TOML: {error}") from error
+        raise InputFileError(f"{source} is not TOML: {error}") from error
     try:
         return make(document)
     except ConfigurationError as error:
-        raise ConfigurationError(f"{source}: {error.message}") from None
+        raise InputFileError(f"{source}: {error.message}") from None
 
 
 def only_known(table: Mapping[str, object], known: Iterable[str], prefix: str) -> None:
@@ -50,13 +50,13 @@ def only_known(table: Mapping[str, object], known: Iterable[str], prefix: str) -
     allowed = tuple(known)
     for key in table:
         if key not in allowed:
-            raise ConfigurationError(f"{prefix}{key} is unknown; known are {', '.join(allowed)}")
+            raise InputFileError(f"{prefix}{key} is unknown; known are {', '.join(allowed)}")
 
 
 def text_of(value: object, key: str) -> str:
     """A text."""
     if not isinstance(value, str):
-        raise ConfigurationError(f"{key} must be text in quotes")
+        raise InputFileError(f"{key} must be text in quotes")
     return value
 
 
@@ -64,7 +64,7 @@ def columns_of(value: object, key: str) -> tuple[str, ...]:
     """One column or several."""
     columns = value if isinstance(value, list) else [value]
     if not columns:
-        raise ConfigurationError(f"{key} names no column")
+        raise InputFileError(f"{key} names no column")
     return tuple(text_of(column, key) for column in columns)
 
 
@@ -72,7 +72,7 @@ def table_of(parent: Mapping[str, Any], name: str, known: Iterable[str] | None, 
     """A table, empty if missing; `known` are its possible keys, None any."""
     table = parent.get(name, {})
     if not isinstance(table, dict):
-        raise ConfigurationError(f"{prefix}{name} must be a table [{prefix}{name}]")
+        raise InputFileError(f"{prefix}{name} must be a table [{prefix}{name}]")
     if known is not None:
         only_known(table, known, f"{prefix}{name}.")
     return table
@@ -88,5 +88,5 @@ def tables_of(document: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
     """Tables that may be repeated."""
     tables = document.get(name, [])
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-        raise ConfigurationError(f"{name} must be tables [[{name}]]")
+        raise InputFileError(f"{name} must be tables [[{name}]]")
     return tables

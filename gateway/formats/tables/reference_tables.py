@@ -8,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TypeVar
 
-from gateway.errors import ConfigurationError, MalformedError
+from gateway.errors import InputFileError, MalformedError
 from gateway.formats.tables.mapping_files import read_text
 
 MAX_TABLE_BYTES = 4 << 20
@@ -56,7 +56,7 @@ def parse_table(
     try:
         missing = [column for column in columns if column not in (reader.fieldnames or ())]
         if missing:
-            raise ConfigurationError(f"{source} has no column {', '.join(missing)}")
+            raise InputFileError(f"{source} has no column {', '.join(missing)}")
         for row in reader:
             try:
                 if None in row or None in row.values():
@@ -69,7 +69,7 @@ def parse_table(
     if problems:
         more = len(problems) - MAX_PROBLEMS_SHOWN
         tail = [f"and {more} more"] if more > 0 else []
-        raise ConfigurationError("\n".join([*problems[:MAX_PROBLEMS_SHOWN], *tail]))
+        raise InputFileError("\n".join([*problems[:MAX_PROBLEMS_SHOWN], *tail]))
     if not rows:
-        raise ConfigurationError(f"{source} {empty}")
+        raise InputFileError(f"{source} {empty}")
     return tuple(rows)

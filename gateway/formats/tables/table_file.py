@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from gateway.errors import ConfigurationError, MalformedError
+from gateway.errors import ConfigurationError, InputFileError, MalformedError
 from gateway.formats.tables.layout import Columns, Layout, Line, Problem
 from gateway.formats.tables.lines import Dialect, cells, find_delimiter, table_lines
 
@@ -50,13 +50,13 @@ def read_table(stream: BinaryIO, columns: Columns, dialect: Dialect | None, *, s
     if not fault and len(header) > MAX_COLUMNS:
         fault = f"it has {len(header)} columns; at most {MAX_COLUMNS} are read"
     if fault:
-        raise ConfigurationError(f"{source}: the header can't be read: {fault}")
+        raise InputFileError(f"{source}: the header can't be read: {fault}")
     try:
         layout = columns.layout(header, source)
     except ConfigurationError as error:
         whole = not named and len(header) == 1
         way_out = f" (no {dialect.delimiter!r} parts its columns; --delimiter names what does)" if whole else ""
-        raise ConfigurationError(error.message + way_out) from None
+        raise InputFileError(error.message + way_out) from None
     return TableFile(layout, _lines(lines, layout, dialect.delimiter))
 
 

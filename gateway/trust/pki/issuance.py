@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from gateway.contract.ids import GatewayIdentity, SystemIdentity, parse_spiffe
-from gateway.errors import ConfigurationError, MalformedError
+from gateway.errors import CredentialsError, MalformedError
 from gateway.tls.certificates import MAX_CERTIFICATE_PEM_BYTES, Identity, inspect_ca
 from gateway.tls.private_keys import load_ecdsa_key, private_key_pem
 from gateway.tls.secret_files import write_secret
@@ -70,7 +70,7 @@ class CertificateAuthority:
         inspect_ca(certificate_pem)
         certificate = x509.load_pem_x509_certificate(certificate_pem)
         if certificate.public_key() != private_key.public_key():
-            raise ConfigurationError("the CA's key doesn't belong to its certificate")
+            raise CredentialsError("the CA's key doesn't belong to its certificate")
         self.federation = _subject_part(certificate, NameOID.ORGANIZATION_NAME)
         self.node = _subject_part(certificate, NameOID.ORGANIZATIONAL_UNIT_NAME)
         self.certificate_pem = certificate_pem
@@ -104,23 +104,23 @@ class CertificateAuthority:
         asked, public_key = _parsed_request(request_pem)  # 1
         profile = profile_of(identity)
         if (identity.trust_domain, identity.node) != (self.federation, self.node):  # 2
-            raise ConfigurationError(
+            raise CredentialsError(
                 f"{identity} isn't of this CA, which signs for node {self.node} of {self.federation}"
             )
         if asked.identity != identity:  # 3
-            raise ConfigurationError(f"the request is for {asked.identity}, not for {identity}: nothing was signed")
+            raise CredentialsError(f"the request is for {asked.identity}, not for {identity}: nothing was signed")
         if (set(asked.dns_names), set(asked.ip_addresses)) != (set(dns_names), set(map(_ip, ip_addresses))):
-            raise ConfigurationError(
+            raise CredentialsError(
                 f"the request names {_listed(asked.dns_names + asked.ip_addresses)}, expected were "
                 f"{_listed((*dns_names, *ip_addresses))}: nothing was signed"
             )
         if not profile.server and (asked.dns_names or asked.ip_addresses):  # 4
-            raise ConfigurationError("a system is a client only: its certificate has no DNS names or IP addresses")
+            raise CredentialsError("a system is a client only: its certificate has no DNS names or IP addresses")
         not_after = now + timedelta(days=days)
         if not 1 <= days <= MAX_LEAF_DAYS:  # 5
-            raise ConfigurationError(f"days: {days} isn't between 1 and {MAX_LEAF_DAYS}")
+            raise CredentialsError(f"days: {days} isn't between 1 and {MAX_LEAF_DAYS}")
         if not_after > self._certificate.not_valid_after_utc:
-            raise ConfigurationError(f"days: the CA itself ends on {self._certificate.not_valid_after_utc:%Y-%m-%d}")
+            raise CredentialsError(f"days: the CA itself ends on {self._certificate.not_valid_after_utc:%Y-%m-%d}")
         return self._signed(asked, public_key, profile, now, not_after)
 
     def _signed(
@@ -218,7 +218,7 @@ def create_request(
         ConfigurationError: the key exists or can't be written, a wrong name, or a system with names.
     """
     if not profile_of(identity).server and (dns_names or ip_addresses):
-        raise ConfigurationError("a system is a client only: its certificate has no DNS names or IP addresses")
+        raise CredentialsError("a system is a client only: its certificate has no DNS names or IP addresses")
     asked = RequestedCertificate(identity, tuple(dns_names), tuple(map(_ip, ip_addresses)))
     names = _alternative_names(asked)
     private_key = ec.generate_private_key(ec.SECP256R1())
@@ -243,20 +243,20 @@ def inspect_request(request_pem: bytes) -> RequestedCertificate:
 
 def _parsed_request(pem: bytes) -> tuple[RequestedCertificate, ec.EllipticCurvePublicKey]:
     if len(pem) > MAX_CERTIFICATE_PEM_BYTES:
-        raise ConfigurationError(f"the request has more than {MAX_CERTIFICATE_PEM_BYTES} bytes")
+        raise CredentialsError(f"the request has more than {MAX_CERTIFICATE_PEM_BYTES} bytes")
     try:
         request = x509.load_pem_x509_csr(pem)
         signed = request.is_signature_valid
         public_key = request.public_key()
         names = request.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension):
-        raise ConfigurationError("the request isn't a certificate signing request in PEM form") from None
+        raise CredentialsError("the request isn't a certificate signing request in PEM form") from None
     except (x509.ExtensionNotFound, x509.UnsupportedGeneralNameType):
-        raise ConfigurationError("the request has no identity in a URI SAN; `gateway pki request` makes one") from None
+        raise CredentialsError("the request has no identity in a URI SAN; `gateway pki request` makes one") from None
     if not signed:
-        raise ConfigurationError("the request's signature is wrong")
+        raise CredentialsError("the request's signature is wrong")
     if not isinstance(public_key, ec.EllipticCurvePublicKey) or not isinstance(public_key.curve, ec.SECP256R1):
-        raise ConfigurationError("the request's key isn't ECDSA P-256")
+        raise CredentialsError("the request's key isn't ECDSA P-256")
     return _requested(names), public_key
 
 
@@ -265,18 +265,18 @@ def _requested(names: x509.SubjectAlternativeName) -> RequestedCertificate:
     dns_names = tuple(names.get_values_for_type(x509.DNSName))
     ip_addresses = tuple(map(str, names.get_values_for_type(x509.IPAddress)))
     if len(uris) != 1:
-        raise ConfigurationError(f"exactly one URI SAN is needed, the request has {len(uris)}")
+        raise CredentialsError(f"exactly one URI SAN is needed, the request has {len(uris)}")
     if len(names) != 1 + len(dns_names) + len(ip_addresses):
-        raise ConfigurationError("the request has alternative names other than URI, DNS name and IP address")
+        raise CredentialsError("the request has alternative names other than URI, DNS name and IP address")
     try:
         return RequestedCertificate(parse_spiffe(uris[0]), dns_names, ip_addresses)
     except MalformedError as error:
-        raise ConfigurationError(f"the request's identity: {error.message}") from None
+        raise CredentialsError(f"the request's identity: {error.message}") from None
 
 
 def _alternative_names(asked: RequestedCertificate) -> x509.SubjectAlternativeName:
     if len(asked.dns_names) + len(asked.ip_addresses) > MAX_NAMES:
-        raise ConfigurationError(f"more than {MAX_NAMES} DNS names and IP addresses")
+        raise CredentialsError(f"more than {MAX_NAMES} DNS names and IP addresses")
     try:
         return x509.SubjectAlternativeName(
             [
@@ -286,7 +286,7 @@ def _alternative_names(asked: RequestedCertificate) -> x509.SubjectAlternativeNa
             ]
         )
     except ValueError as error:
-        raise ConfigurationError(f"DNS name: {error}") from None
+        raise CredentialsError(f"DNS name: {error}") from None
 
 
 def _subject(identity: Identity) -> x509.Name:
@@ -297,7 +297,7 @@ def _subject(identity: Identity) -> x509.Name:
 def _subject_part(certificate: x509.Certificate, oid: x509.ObjectIdentifier) -> str:
     values = certificate.subject.get_attributes_for_oid(oid)
     if len(values) != 1:
-        raise ConfigurationError("the CA's subject must name federation (O) and node (OU); `gateway pki init-ca` does")
+        raise CredentialsError("the CA's subject must name federation (O) and node (OU); `gateway pki init-ca` does")
     return str(values[0].value)
 
 
@@ -319,7 +319,7 @@ def _ip(address: str) -> str:
     try:
         return str(ipaddress.ip_address(address))
     except ValueError:
-        raise ConfigurationError(f"{address!r} isn't an IP address") from None
+        raise CredentialsError(f"{address!r} isn't an IP address") from None
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from gateway.errors import ConfigurationError
+from gateway.errors import CredentialsError
 from gateway.tls.private_keys import load_private_key, private_key_pem
 from gateway.tls.secret_files import write_secret
 
@@ -56,5 +56,5 @@ def load_signing_key(path: Path, *, name: str, passphrase: bytes | None = None) 
     """
     private_key = load_private_key(path, passphrase)
     if not isinstance(private_key, Ed25519PrivateKey):
-        raise ConfigurationError(f"{path} isn't an Ed25519 key; make one with `gateway pki signing-keys`")
+        raise CredentialsError(f"{path} isn't an Ed25519 key; make one with `gateway pki signing-keys`")
     return Ed25519Signer(name, private_key)

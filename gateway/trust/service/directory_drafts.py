@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import datetime, timedelta
 
-from gateway.errors import ConfigurationError
+from gateway.errors import OptionError
 from gateway.trust.rules.directory import (
     Agreement,
     Authority,
@@ -46,14 +46,14 @@ def draft_directory(
         ConfigurationError: no cards, two of a node or authority, or different federations.
     """
     if not cards:
-        raise ConfigurationError("a directory needs at least one node card; `gateway directory card` makes one")
+        raise OptionError("a directory needs at least one node card; `gateway directory card` makes one")
     federations = sorted({card.federation for card in cards})
     if len(federations) > 1:
-        raise ConfigurationError(f"the node cards are of different federations: {', '.join(federations)}")
+        raise OptionError(f"the node cards are of different federations: {', '.join(federations)}")
     nodes = {card.name: card.node for card in cards}
     authorities = {card.node.authority: Authority(card.name, card.directory_key, card.display_names) for card in cards}
     if len(nodes) != len(cards) or len(authorities) != len(cards):
-        raise ConfigurationError("two node cards are of the same node or authority; give only the newer one")
+        raise OptionError("two node cards are of the same node or authority; give only the newer one")
     issued_at = issued_at.replace(microsecond=0)
     return Directory(
         federation=federations[0],
@@ -78,10 +78,10 @@ def next_version(
     nodes, authorities = dict(previous.nodes), dict(previous.authorities)
     cards = tuple(cards)
     if len({card.name for card in cards}) != len(cards):
-        raise ConfigurationError("two node cards are of the same node; give only the newer one")
+        raise OptionError("two node cards are of the same node; give only the newer one")
     for card in cards:
         if card.federation != previous.federation:
-            raise ConfigurationError(f"the card of {card.name} is of another federation, {card.federation}")
+            raise OptionError(f"the card of {card.name} is of another federation, {card.federation}")
         nodes[card.name] = _with_past_keys(card.node, previous.nodes.get(card.name))
         authorities[card.node.authority] = Authority(card.name, card.directory_key, card.display_names)
     issued_at = issued_at.replace(microsecond=0)
@@ -140,7 +140,7 @@ def differences(old: Directory, new: Directory) -> tuple[Difference, ...]:
 
 def _without_certificate(directory: Directory, fingerprint: str) -> Directory:
     if directory.is_revoked(fingerprint):
-        raise ConfigurationError(f"certificate {fingerprint} is revoked already, by version {directory.version}")
+        raise OptionError(f"certificate {fingerprint} is revoked already, by version {directory.version}")
     return replace(directory, revoked_certificates=directory.revoked_certificates | {fingerprint})
 
 
@@ -149,14 +149,14 @@ def _without_key(directory: Directory, public_key: bytes, since: datetime) -> Di
     for name, node in directory.nodes.items():
         for record in (*node.log_keys, *node.cosign_keys):
             if record.public_key == public_key and record.revoked_at is not None and record.revoked_at <= since:
-                raise ConfigurationError(f"this key of {name} is revoked already, from {record.revoked_at} on")
+                raise OptionError(f"this key of {name} is revoked already, from {record.revoked_at} on")
         nodes[name] = replace(
             node,
             log_keys=_revoked(node.log_keys, public_key, since),
             cosign_keys=_revoked(node.cosign_keys, public_key, since),
         )
     if nodes == directory.nodes:
-        raise ConfigurationError("no node of this directory has this log or cosigning key")
+        raise OptionError("no node of this directory has this log or cosigning key")
     return replace(directory, nodes=nodes)
 
 

@@ -21,7 +21,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from gateway.contract.ids import GatewayIdentity, SystemIdentity, server_name
-from gateway.errors import ConfigurationError
+from gateway.errors import OptionError
 from gateway.files import replace_file
 from gateway.tlog.note import Verifier, sign_note
 from gateway.trust.codec.directory import encode_directory
@@ -147,7 +147,7 @@ def create_federation(
         DocumentInvalidError: the directory breaks its rules.
     """
     if (root / "directory.note").exists():
-        raise ConfigurationError(f"{root / 'directory.note'} exists already: choose another folder or remove this one")
+        raise OptionError(f"{root / 'directory.note'} exists already: choose another folder or remove this one")
     now = now.replace(microsecond=0)
     cards: list[NodeCard] = []
     signers: list[Ed25519Signer] = []

@@ -15,7 +15,14 @@ from typer.testing import CliRunner
 from gateway.cli import main
 from gateway.cli.alert.steps import change_line
 from gateway.cli.output import JsonOption, Output, fail, print_error, reports_errors, stacked, to_json
-from gateway.errors import ConfigurationError, InvalidRequestError, SignatureInvalidError, UnavailableError, Violation
+from gateway.errors import (
+    ConfigurationError,
+    InvalidRequestError,
+    OptionError,
+    SignatureInvalidError,
+    UnavailableError,
+    Violation,
+)
 from gateway.v1.alert_service_pb2 import AlertChange
 from tests.support.hostile_text import foreign_texts, is_harmless
 
@@ -116,7 +123,7 @@ def test_json_of_values() -> None:
 
 
 def test_nobody_is_asked_in_json() -> None:
-    with pytest.raises(ConfigurationError, match="--yes"):
+    with pytest.raises(OptionError, match="--yes"):
         Output(as_json=True).confirm("Sure?")
 
 

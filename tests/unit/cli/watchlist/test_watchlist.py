@@ -17,7 +17,7 @@ from gateway.cli.watchlist.importing import DEFAULT_OPTIONS
 from gateway.cli.watchlist.read import change_line, filter_of
 from gateway.cli.watchlist.values import called, change_row, content_facts, entry_reference, own_entry
 from gateway.client import WatchedChanges
-from gateway.errors import ConfigurationError
+from gateway.errors import OptionError
 from gateway.formats.lists.rows import DEFAULTABLE
 from gateway.v1.watchlist_pb2 import WATCHLIST_END_WITHDRAWN, WatchlistChange, WatchlistContent, WatchlistEntry
 from gateway.v1.watchlist_service_pb2 import CompareCopyResponse, PublishedChange
@@ -183,9 +183,9 @@ def test_an_entry_is_named_with_its_publisher_or_as_an_own_one() -> None:
     assert (own.publisher, own.list, own.id) == ("cn", "un-sc", "QDi.430")
     assert entry_reference("cn/plates/A/B", "cn").id == "A/B"
     for wrong in ("", "QDi.430", "un-sc/", "/un-sc/x", "HK/un-sc/x", "cn/UN SC/x"):
-        with pytest.raises(ConfigurationError, match="doesn't name an entry"):
+        with pytest.raises(OptionError, match="doesn't name an entry"):
             entry_reference(wrong, "cn")
-    with pytest.raises(ConfigurationError, match="only its publisher"):
+    with pytest.raises(OptionError, match="only its publisher"):
         own_entry("hk/un-sc/QDi.430", "cn")
 
 
@@ -298,5 +298,5 @@ def test_a_file_that_isnt_written_to_its_end_doesnt_appear(tmp_path: Path) -> No
     with output_file(target) as file:
         file.write(b"whole")
     assert target.read_bytes() == b"whole"
-    with pytest.raises(ConfigurationError, match="exists already"), output_file(target):
+    with pytest.raises(OptionError, match="exists already"), output_file(target):
         pass
