@@ -326,7 +326,7 @@ def test_credentials_that_dont_fit_are_named_before_anything_is_sent(nodes: Fede
 
     for changes, said in (
         ({"key": hk.system_key("officer")}, "doesn't belong to the certificate"),
-        ({"certificate": cn.certificate, "key": cn.key}, "is a gateway's certificate"),
+        ({"certificate": cn.certificate, "key": cn.key}, "is the certificate of the gateway itself"),
         ({"certificate": cn.ca}, "ca.pem"),
         ({"ca": cn.system_certificate("officer")}, "CA"),
         ({"certificate": cn.path / "none.pem"}, "none.pem"),

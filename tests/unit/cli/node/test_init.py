@@ -129,8 +129,6 @@ def test_which_system_speaks_must_be_clear(node: Path) -> None:
 def test_a_system_without_a_certificate_is_named_with_its_file(node: Path) -> None:
     said = refused("status", "--config", node / "gateway.toml", "--system", "nobody")
     assert "no certificate of system 'nobody'" in said
-        "status", "--config", node / "gateway.toml", "--system", "nobody"
-    )
 
 
 def test_a_gateways_own_certificate_isnt_for_the_local_port(node: Path) -> None:
