@@ -14,7 +14,7 @@ from typing import Protocol, TypeVar
 from demo.eyes import Sight
 from demo.facts import Carried, Facts
 from demo.screen import FeedView, Screen
-from demo.stage import NODES, Stage, feed
+from demo.stage import CUT_PAIRS, NODES, Stage, feed
 from gateway.client import AlertContent, AlertReference
 from gateway.errors import GatewayError, NotFoundError
 from gateway.v1.alert_service_pb2 import EntryReference
@@ -138,7 +138,8 @@ class Play:
         view.state = f"serving, pid {gateway.pid}"
         for link in links:
             if link.direction == "out":
-                self.screen.feeds[node, link.partner] = FeedView(link.size, link.backlog)
+                state = "cut" if self.stage.is_cut and (node, link.partner) in CUT_PAIRS else ""
+                self.screen.feeds[node, link.partner] = FeedView(link.size, link.backlog, state)
 
     async def _shown(self, entry: EntryReference, to: str, began: float) -> float:
         return 1000 * ((await self.shown(to, entry.origin, entry.index)).at_s - began)

@@ -13,7 +13,7 @@ from textwrap import wrap
 from types import TracebackType
 from typing import Self
 
-from rich.cells import set_cell_size
+from rich.cells import cell_len, chop_cells, set_cell_size
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.panel import Panel
@@ -30,9 +30,9 @@ WIDTH = 100
 _NEWS = 4
 """Newest changes shown for each node."""
 _REFRESH_PER_S = 8
-_WHAT_CELLS = 49
+_PAIR_CELLS, _TIME_CELLS, _TIMES = 12, 9, ("stored", "shown", "receipt", "applied")
+_MARK_CELLS, _VALUE_CELLS = 1, 22
 _COLOURS: Mapping[str, str] = {"cn": "red", "hk": "magenta", "mo": "green"}
-_HEADER = f"{'':13}{'':{_WHAT_CELLS}}{'stored':>9}{'shown':>9}{'receipt':>9}{'applied':>9}"
 
 _LEGEND = (
     "Milliseconds after the message was handed to the own gateway, until",
@@ -56,7 +56,7 @@ class NodeView:
 
 @dataclass(slots=True)
 class FeedView:
-    """What the live view shows of a feed, as its publisher sees it."""
+    """What the live view shows of a feed, as its publisher sees it; `state` is empty while its link is whole."""
 
     size: int = 0
     backlog: int = 0
@@ -138,16 +138,25 @@ class Screen:
         """What the columns of `carried` mean."""
         for line in _LEGEND:
             self.console.print(Text(line, style="dim"))
-        self.console.print(Text(_HEADER, style="dim"))
+        names = "".join(f"{name:>{_TIME_CELLS}}" for name in _TIMES)
+        self.console.print(Text(" " * (_PAIR_CELLS + self._what_cells) + names, style="dim"))
 
     def carried(self, one: Carried) -> None:
-        """A message with its times."""
+        """A message with its times; what it is goes on below when it is long."""
         line = Text("  ")
         line.append(one.sender, _COLOURS[one.sender]).append(" → ").append(one.recipient, _COLOURS[one.recipient])
-        line.append("   ").append(set_cell_size(one.what, _WHAT_CELLS))
+        first, *more = wrap_cells(one.what, self._what_cells - 1) or [""]
+        line.append("   ").append(set_cell_size(first, self._what_cells))
         for ms in (one.stored_ms, one.shown_ms, one.receipt_ms, one.applied_ms):
-            line.append(f"{'' if ms is None else f'{ms:.1f}':>9}", "cyan")
+            line.append(f"{'' if ms is None else f'{ms:.1f}':>{_TIME_CELLS}}", "cyan")
         self.console.print(line)
+        for rest in more:
+            self.console.print(Text(" " * _PAIR_CELLS + rest))
+
+    @property
+    def _what_cells(self) -> int:
+        """Cells for what a message is, beside its times."""
+        return max(16, self.width - _PAIR_CELLS - _TIME_CELLS * len(_TIMES) - 2)
 
     def sight(self, node: str, sight: Sight) -> None:
         """Somebody at a node was shown a change: for the live view."""
@@ -169,11 +178,11 @@ class Screen:
     def summary(self, checks: Sequence[Check], times: str, elapsed_s: float) -> None:
         """The last word."""
         self.end_live()
-        table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", show_edge=False)
-        table.add_column()
-        table.add_column("What", no_wrap=True)
-        table.add_column("Expected", justify="right", no_wrap=True)
-        table.add_column("Measured", justify="right", overflow="fold")
+        table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim", width=self.width, expand=True)
+        table.add_column(width=_MARK_CELLS, no_wrap=True)
+        table.add_column("What", ratio=1, overflow="fold")
+        table.add_column("Expected", justify="right", max_width=_VALUE_CELLS, overflow="fold")
+        table.add_column("Measured", justify="right", max_width=_VALUE_CELLS, overflow="fold")
         for check in checks:
             mark = Text("✓", "green") if check.holds else Text("✗", "bold red")
             style = "" if check.holds else "bold red"
@@ -213,12 +222,26 @@ class Screen:
 
     def _feed(self, publisher: str, recipient: str, view: FeedView) -> Text:
         line = Text(" ").append(publisher, _COLOURS[publisher]).append("→").append(recipient, _COLOURS[recipient])
-        line.append(f" {view.size:>5,} entries ")
-        if view.backlog:
+        line.append(f" {view.size:,} entries ")
+        if view.state:
+            line.append(view.state.upper(), "bold red").append(f", {view.backlog:,} wait", "bold yellow")
+        elif view.backlog:
             line.append(f"backlog {view.backlog:,}", "bold yellow")
         else:
             line.append("receipted", "green")
         return line
+
+
+def wrap_cells(text: str, width: int) -> list[str]:
+    """The text in lines of at most so many cells; wide characters take two."""
+    lines: list[str] = []
+    for word in text.split():
+        joined = f"{lines[-1]} {word}" if lines else word
+        if lines and cell_len(joined) <= width:
+            lines[-1] = joined
+        else:
+            lines.extend(chop_cells(word, width))
+    return lines
 
 
 def _about(sight: Sight) -> str:
