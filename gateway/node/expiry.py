@@ -62,7 +62,7 @@ def endings(
     if material is not None and (end := material.certificate.not_after) - now < CERTIFICATE_WARNING:
         yield Ending(CERTIFICATE, "own", f"this gateway's certificate {_ends(end, now)}")
     for caller, end in sorted(callers.items()):
-        if abs(end - now) < CERTIFICATE_WARNING:  # whoever hasn't come with a new one for so long is gone
+        if abs(end - now) < CERTIFICATE_WARNING:  # without a new one for so long, the caller is gone
             yield Ending(CERTIFICATE, caller, f"the certificate of {caller} {_ends(end, now)}")
     for name in sorted(directory.nodes):
         yield from _cas(directory, name, now)
@@ -91,7 +91,7 @@ class ExpiryMonitor:
 
     def check(self, now: datetime) -> None:
         """Compares everything with the time, on the event loop."""
-        found = {
+        messages = {
             (ending.code, ending.subject): ending.message
             for ending in endings(
                 self._directory(),
@@ -102,11 +102,11 @@ class ExpiryMonitor:
                 now=now,
             )
         }
-        for (code, subject), message in found.items():
+        for (code, subject), message in messages.items():
             self._alarms.set(code, subject, message)
-        for code, subject in self._raised - found.keys():
+        for code, subject in self._raised - messages.keys():
             self._alarms.clear(code, subject)
-        self._raised = set(found)
+        self._raised = set(messages)
 
 
 def _agreements(directory: Directory, node: str, now: datetime) -> Iterator[Ending]:

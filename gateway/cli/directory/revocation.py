@@ -1,4 +1,4 @@
-"""`gateway directory revoke`: drafts the next version with certificates and keys revoked, each of which it found."""
+"""`gateway directory revoke`: drafts the next version with certificates and keys revoked, none that it can't find."""
 
 from __future__ import annotations
 
@@ -42,7 +42,10 @@ class KnownCertificate:
     serial: int
     owner: str
 
-    def has_serial(self, hexadecimal: str) -> bool:
+    def is_named(self, hexadecimal: str) -> bool:
+        """By its fingerprint, or by its serial number, which is shorter."""
+        if len(hexadecimal) == FINGERPRINT_DIGITS:
+            return self.fingerprint == hexadecimal
         return self.serial == int(hexadecimal, 16)
 
 
@@ -93,16 +96,16 @@ def revoke(
         raise OptionError(_("--since is for keys; a certificate is revoked when the version is in force"))
     known = [*_cas(previous), *_among(issued or [], previous)]
     keys = list(map(public_key_from, key or []))
-    found = [_named(name, known, previous, unseen=unseen) for name in certificate or []]
+    certificates = [_named(name, known, previous, unseen=unseen) for name in certificate or []]
     moment = (since.replace(tzinfo=UTC) if since else now()).replace(microsecond=0)
     made = make_revocation(
         previous,
         issued_at=now(),
         since=moment,
-        fingerprints=dict.fromkeys(each.fingerprint for each in found),
+        fingerprints=dict.fromkeys(named.fingerprint for named in certificates),
         public_keys=dict.fromkeys(keys),
     )
-    revoked = [f"{each.owner}: {each.fingerprint}" for each in dict.fromkeys(found)]
+    revoked = [f"{named.owner}: {named.fingerprint}" for named in dict.fromkeys(certificates)]
     revoked += [name for public_key in dict.fromkeys(keys) for name in _key_names(previous, public_key, moment)]
     write_draft(out, made, as_json, previous=previous, revoked=revoked)
 
@@ -117,11 +120,11 @@ def _named(name: str, known: Sequence[KnownCertificate], directory: Directory, *
             _("--certificate: {given!r} is neither a file, nor a fingerprint of 64 digits, nor a serial", given=name)
         )
     by_fingerprint = len(plain) == FINGERPRINT_DIGITS
-    matching = {each for each in known if plain == each.fingerprint or (not by_fingerprint and each.has_serial(plain))}
+    matching = {candidate for candidate in known if candidate.is_named(plain)}
     if len(matching) == 1:
         return matching.pop()
     if matching:
-        owners = listed(sorted(f"{each.owner} {each.fingerprint}" for each in matching))
+        owners = listed(sorted(f"{candidate.owner} {candidate.fingerprint}" for candidate in matching))
         raise OptionError(_("--certificate {given}: several have this serial: {owners}", given=name, owners=owners))
     if by_fingerprint and unseen:
         return KnownCertificate(plain, 0, _("unseen"))
@@ -140,8 +143,8 @@ def _in_file(path: Path, directory: Directory) -> KnownCertificate:
         raise OptionError(
             _("--certificate {path} has {count} certificates: name each in a file of its own", path=path, count=count)
         )
-    found = _certificate(data, directory)
-    if found is None:
+    certificate = _certificate(data, directory)
+    if certificate is None:
         raise OptionError(
             _(
                 "--certificate {path}: no CA of this directory has signed it, nor is it one of them: nothing here "
@@ -149,7 +152,7 @@ def _in_file(path: Path, directory: Directory) -> KnownCertificate:
                 path=path,
             )
         )
-    return found
+    return certificate
 
 
 def _key_names(directory: Directory, public_key: bytes, since: datetime) -> Iterator[str]:
@@ -174,9 +177,9 @@ def _among(paths: Iterable[Path], directory: Directory) -> Iterator[KnownCertifi
     for path in paths:
         for file in sorted(path.glob("*.pem")) if path.is_dir() else [path]:
             data = read_input(file)
-            found = _certificate(data, directory) if data.count(_PEM_BEGIN) == 1 else None
-            if found is not None:
-                yield found
+            certificate = _certificate(data, directory) if data.count(_PEM_BEGIN) == 1 else None
+            if certificate is not None:
+                yield certificate
 
 
 def _certificate(pem: bytes, directory: Directory) -> KnownCertificate | None:
@@ -185,7 +188,7 @@ def _certificate(pem: bytes, directory: Directory) -> KnownCertificate | None:
         stated = inspect_certificate(pem)
     except UnauthenticatedError:
         ca = inspect_ca(pem)
-        return next((each for each in _cas(directory) if each.fingerprint == ca.fingerprint_sha256), None)
+        return next((known for known in _cas(directory) if known.fingerprint == ca.fingerprint_sha256), None)
     try:
         authenticate(
             pem,

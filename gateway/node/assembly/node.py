@@ -212,7 +212,7 @@ class Node:
                 directory=self._directory.directory,
                 material=self._peer_tls.current,
                 keys=self._own_keys,
-                callers=lambda: dict(ChainMap(*[each.certificate_ends() for each in self._authenticators])),
+                callers=lambda: ChainMap(*[port.certificate_ends() for port in self._authenticators]),
                 alarms=self.alarms,
             ),
             now=self._now,

@@ -141,10 +141,10 @@ class NodeChecks:
 
     def _expiry(self, name: str) -> Iterator[Finding]:
         directory, _ = self._needed()
-        ending = list(endings(directory, node=self._settings.node, material=None, keys=self._keys, now=self._now))
-        for each in ending:
-            yield Finding(name, Result.WARN, each.message, "Have the next version of the directory signed.")
-        if not ending:
+        ends = list(endings(directory, node=self._settings.node, material=None, keys=self._keys, now=self._now))
+        for ending in ends:
+            yield Finding(name, Result.WARN, ending.message, "Have the next version of the directory signed.")
+        if not ends:
             days = AGREED_WARNING.days
             yield Finding(name, Result.OK, f"directory, agreements, keys and CAs last {days} days and more")
 

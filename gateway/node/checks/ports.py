@@ -85,7 +85,7 @@ def _require_free(bind: str) -> None:
 
 
 def _certificate_at(host: str, port: int) -> bytes:
-    """The certificate, in PEM, of whoever holds a port and proves to have its key; empty if there is none."""
+    """The certificate, in PEM, of the program on a port, which proves to have its key; empty if there is none."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     # It is verified afterwards: also one that isn't the node's is to be named.
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
