@@ -11,10 +11,12 @@ CATALOGUES := $(wildcard gateway/translation/catalogues/*.po)
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 LOCK := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet
 CODE := gateway $(wildcard demo bench)
+# The example in TypeScript, whose test runs where npm is.
+NODE_MODULES := $(if $(shell command -v npm),examples/typescript/node_modules/.package-lock.json)
 # What is given to the demo, to pytest or to the benchmark: make test ARGS='-k evidence'
 ARGS ?=
 
-.PHONY: help setup demo test check lint types contract drift conformance proto catalogues readings lookalikes format migration lock bench attack fuzz docs pictures clean
+.PHONY: help setup demo test check lint types contract drift conformance proto catalogues readings lookalikes format migration lock bench attack fuzz docs pictures clients clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -22,7 +24,7 @@ help: ## Show what can be made
 demo: setup ## Set everything up, then run three gateways on this machine with a scripted case
 	@$(BIN)/python -m demo $(ARGS)
 
-test: setup ## Set everything up, then run all tests
+test: setup $(NODE_MODULES) ## Set everything up, then run all tests
 	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder --quiet $(ARGS)
 
 setup: $(INSTALLED) ## Make the environment: hash-pinned packages, generated code
@@ -42,6 +44,12 @@ $(PACKAGES): requirements.lock | $(BIN)/python
 $(INSTALLED): $(PACKAGES) pyproject.toml $(PROTOS) $(CATALOGUES)
 	@PATH=$(CURDIR)/$(BIN):$$PATH $(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
+
+examples/typescript/node_modules/.package-lock.json: examples/typescript/package-lock.json
+	@cd examples/typescript && npm ci --silent --no-audit --no-fund
+
+clients: setup $(NODE_MODULES) ## Build the clients in other languages whose tools are there, and run them (examples/README.md)
+	@$(BIN)/python examples/check.py $(ARGS)
 
 check: lint types contract drift ## Everything that is checked without running the product
 

@@ -39,7 +39,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 def paste(script: str, folder: Path) -> str:
     """What a shell prints for it; every command must succeed."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
-    environment |= {"COLUMNS": "80", "PATH": f"{Path(sys.prefix) / 'bin'}:{os.environ['PATH']}"}
+    environment |= {"COLUMNS": "80", "CONTRACT": str(ROOT), "PATH": f"{Path(sys.prefix) / 'bin'}:{os.environ['PATH']}"}
     shell = subprocess.Popen(
         ["bash", "-eu", "-o", "pipefail"], cwd=folder, env=environment, text=True, start_new_session=True,
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
