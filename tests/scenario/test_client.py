@@ -262,7 +262,9 @@ def test_unary_calls_are_retried_and_request_ids_make_that_safe(nodes: Federatio
             again = asyncio.create_task(cn.publish(content, ["hk"], request_id=request_id))
             await asyncio.sleep(0.3)
             proxy.heal()
-            assert await again == first
+            second = await again
+            assert (first.published_before, second.published_before) == (False, True)
+            assert second.alert_id == first.alert_id
             with pytest.raises(RequestIdReusedError):
                 await cn.publish(alert(case_reference="RETRY-2"), ["hk"], request_id=request_id)
 

@@ -313,8 +313,30 @@ def _report(output: Output, tally: PublishTally, screened: ScreenedRows | None, 
             data["passed_over"] = asdict(screened)
         output.facts(_("Published"), facts, data=data)
         _print_ids(output, tally)
+    if screened is not None:
+        _print_passed_over(output, screened, with_elsewhere=dry_run)
     tally.doubts.show(output)
-    if screened is not None and screened.places_unknown:
+    if rows and not output.as_json:
+        shown = rows[:MAX_PROBLEMS_SHOWN]
+        for line, reason in shown:
+            output.note(_("Line {line}: {reason}", line=line, reason=reason))
+        if len(rows) > len(shown):
+            output.note(_("and {count} more; --json has them all", count=len(rows) - len(shown)))
+    if rows:
+        raise typer.Exit(EXIT_INCOMPLETE if tally.published or tally.known or tally.problems else EXIT_FAILED)
+
+
+def _print_passed_over(output: Output, screened: ScreenedRows, *, with_elsewhere: bool) -> None:
+    """Says which rows on the control list became no alerts."""
+    if with_elsewhere and screened.elsewhere:
+        output.note(
+            ngettext(
+                "{number} line has a controlled code, but its goods are from elsewhere: no alert.",
+                "{number} lines have controlled codes, but their goods are from elsewhere: no alerts.",
+                screened.elsewhere,
+            )
+        )
+    if screened.places_unknown:
         output.note(
             ngettext(
                 "{number} line has a controlled code, but neither origin nor departure, so it became no alert; "
@@ -324,14 +346,6 @@ def _report(output: Output, tally: PublishTally, screened: ScreenedRows | None, 
                 screened.places_unknown,
             )
         )
-    if rows and not output.as_json:
-        shown = rows[:MAX_PROBLEMS_SHOWN]
-        for line, reason in shown:
-            output.note(_("Line {line}: {reason}", line=line, reason=reason))
-        if len(rows) > len(shown):
-            output.note(_("and {count} more; --json has them all", count=len(rows) - len(shown)))
-    if rows:
-        raise typer.Exit(EXIT_INCOMPLETE if tally.published or tally.known or tally.problems else EXIT_FAILED)
 
 
 def _print_ids(output: Output, tally: PublishTally) -> None:
