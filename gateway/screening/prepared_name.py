@@ -6,13 +6,16 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from gateway.screening.organisations.reading import looks_like_organisation, read_organisation
+from gateway.screening.organisations.foreign import read_foreign
+from gateway.screening.organisations.reading import is_business, looks_like_organisation, read_organisation
 from gateway.screening.organisations.variant import OrganisationVariant
+from gateway.screening.persons.foreign import read_foreign_person
 from gateway.screening.persons.reading import PersonVariant, read_person
 from gateway.screening.plain import PlainVariant, read_plain
 from gateway.screening.result import NameKind
 from gateway.screening.text.lookalikes import OVERRIDE, Spelling, other_spellings
-from gateway.screening.text.normalisation import clean, han_part, has_han, is_overridden
+from gateway.screening.text.normalisation import clean, han_part, has_han, is_overridden, words
+from gateway.screening.text.scripts import Script, in_script, script_of
 
 _NO_NOTES: Mapping[str, str] = MappingProxyType({})
 
@@ -43,18 +46,47 @@ def prepare(text: str, kind: NameKind = NameKind.UNKNOWN) -> PreparedName:
     others = other_spellings(cleaned, least_letters=_LEAST_LETTERS.get(kind, 0))
     if kind == NameKind.UNKNOWN:
         texts = (cleaned, *(other.text for other in others))
-        is_organisation = any(looks_like_organisation(way, _han(way)) for way in texts)
+        is_organisation = any(_looks_like_organisation(way) for way in texts)
         kind = NameKind.ORGANISATION if is_organisation else NameKind.PERSON
     name = _read(text, kind, cleaned)
     return _with_spellings(name, others) if others or is_overridden(text) else name
 
 
+def _looks_like_organisation(cleaned: str) -> bool:
+    script = script_of(cleaned)
+    if script is not None:
+        return is_business(read_foreign(cleaned, script))
+    return looks_like_organisation(cleaned, _han(cleaned))
+
+
 def _read(text: str, kind: NameKind, cleaned: str) -> PreparedName:
+    if kind not in PARTY_KINDS:
+        return PreparedName(text, kind, plains=(read_plain(cleaned, kind),))
+    if (script := script_of(cleaned)) is not None:
+        return _read_foreign(text, kind, cleaned, script)
     if kind == NameKind.PERSON:
         return PreparedName(text, kind, persons=read_person(cleaned, _han(cleaned)))
-    if kind == NameKind.ORGANISATION:
-        return PreparedName(text, kind, organisations=read_organisation(cleaned, _han(cleaned)))
-    return PreparedName(text, kind, plains=(read_plain(cleaned, kind),))
+    return PreparedName(text, kind, organisations=read_organisation(cleaned, _han(cleaned)))
+
+
+def _read_foreign(text: str, kind: NameKind, cleaned: str, script: Script) -> PreparedName:
+    """Romanised, and without the letters of the script what stands beside it in Latin or Han, if it is a name."""
+    beside = _without(cleaned, script)
+    if len(words(beside)) > 1 or (has_han(beside) and script != Script.KANA):
+        name, own = _read(text, kind, beside), "".join(c for c in cleaned if c.isspace() or in_script(c, script))
+    else:
+        name, own = PreparedName(text, kind), cleaned
+    if kind == NameKind.PERSON:
+        persons = read_foreign_person(own, script)
+        note = f"letters were romanised from {script}"
+        return name._replace(persons=(*persons, *name.persons), notes={person.text: note for person in persons})
+    firms = read_foreign(own, script)
+    note = f"letters were romanised from {script} and words of business translated"
+    return name._replace(organisations=(*firms, *name.organisations), notes={firm.text: note for firm in firms})
+
+
+def _without(text: str, script: Script) -> str:
+    return "".join(" " if in_script(character, script) else character for character in text)
 
 
 def _han(cleaned: str) -> str:
@@ -69,7 +101,7 @@ def _texts(name: PreparedName) -> list[str]:
 def _with_spellings(name: PreparedName, others: tuple[Spelling, ...]) -> PreparedName:
     """Adds what the other spellings read, without repetition."""
     order = OVERRIDE if is_overridden(name.text) else ""
-    notes = dict.fromkeys(_texts(name), order)
+    notes = dict.fromkeys(_texts(name), order) | dict(name.notes)
     read = [name, *(_read(name.text, name.kind, other.text) for other in others)]
     for other, reading in zip(others, read[1:], strict=True):
         note = "; ".join(filter(None, (order, other.note)))

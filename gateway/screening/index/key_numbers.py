@@ -48,6 +48,9 @@ class KeyKind(IntEnum):
     LETTERS_IN_LINE = 22
     HAN_ONSETS = 23
     INITIALS = 24
+    NAME_CODE = 25
+    CORE_CODE = 26
+    CORE_SLIP = 27
 
 
 _KIND_MASK = 31

@@ -28,12 +28,13 @@ from gateway.screening.index.key_numbers import (
     text_number,
 )
 from gateway.screening.organisations.keys import organisation_index_keys, organisation_query_keys
+from gateway.screening.persons.foreign import name_code
 from gateway.screening.persons.reading import NameReading, PersonVariant, joined, sorted_words, telling
 from gateway.screening.persons.surnames import surname_pivots
 from gateway.screening.plain import plain_keys
 from gateway.screening.prepared_name import PreparedName
 from gateway.screening.text.phonetic_key import phonetic_key
-from gateway.screening.text.sounds import SYLLABLES, RomanisationScheme, initials_of, letter_mask, onsets, pivots
+from gateway.screening.text.sounds import SYLLABLES, RomanisationScheme, letter_mask, onsets, pivots
 
 MAX_KEY_WORDS = 5
 """Enough for names of up to nine words with two thirds in common: at most three of five can be missing."""
@@ -69,6 +70,8 @@ def _plain(name: PreparedName) -> set[int]:
 
 def _person_index_keys(variant: PersonVariant) -> set[int]:
     spellings = _spelt(variant)
+    if not variant.han:
+        spellings.update(on_other_side(_codes(variant)) if variant.script else _codes(variant))
     for reading in variant.readings:
         sounds = _sounds(reading)
         spellings.update(on_other_side(sounds) if variant.han else sounds)
@@ -83,6 +86,8 @@ def _person_index_keys(variant: PersonVariant) -> set[int]:
 
 def _person_query_keys(variant: PersonVariant) -> set[int]:
     spellings = _spelt(variant)
+    if not variant.han:
+        spellings.update(_codes(variant) if variant.script else on_other_side(_codes(variant)))
     for reading in variant.readings:
         sounds = _sounds(reading)
         spellings.update(sounds if variant.han else on_both_sides(sounds))
@@ -107,6 +112,13 @@ def _spelt(variant: PersonVariant) -> set[int]:
     if not variant.is_full:
         keys.update(_word_pairs(variant.words))
     return keys
+
+
+def _codes(variant: PersonVariant) -> list[int]:
+    """Of names of other scripts, to find Latin ones by sound, and of Latin ones, to find those."""
+    surnames = variant.surnames or variant.words[:1]
+    codes = dict.fromkeys(name_code((surname, *variant.words[1:])) for surname in surnames)
+    return [text_number(KeyKind.NAME_CODE, code) for code in codes if code]
 
 
 def _han_variants(variant: PersonVariant) -> Iterator[int]:
@@ -158,8 +170,7 @@ def _initials(kind: KeyKind, reading: NameReading) -> int:
 
 def _onsets(reading: NameReading) -> list[int]:
     """Of a Han name, for queries with initials."""
-    choices = list(map(onsets, reading.given_masks))
-    return _onset_keys(reading, choices) if all(choices) else []
+    return _beside_surname(KeyKind.HAN_ONSETS, reading, _onset_hashes(reading.given_masks))
 
 
 def _initials_onsets(reading: NameReading) -> list[int]:
@@ -168,34 +179,31 @@ def _initials_onsets(reading: NameReading) -> list[int]:
         return []
     scheme = RomanisationScheme(reading.scheme)
     given = zip(reading.given, reading.given_masks, strict=True)
-    return _onset_keys(reading, [onsets(mask or letter_mask(scheme, letter[0])) for letter, mask in given])
+    masks = tuple([mask or letter_mask(scheme, letter[0]) for letter, mask in given])
+    return _beside_surname(KeyKind.HAN_ONSETS, reading, _onset_hashes(masks))
 
 
-def _onset_keys(reading: NameReading, choices: list[tuple[str, ...]]) -> list[int]:
-    begun = list(_surname_hashes(reading.surname_mask | reading.maiden_mask))
-    for choice in choices:
-        begun = [before * FIRST + onset for before in begun for onset in hashes(choice)]
-    return numbers(KeyKind.HAN_ONSETS, begun) if choices else []
-
-
-def _han_initials(reading: NameReading) -> set[int]:
+def _han_initials(reading: NameReading) -> list[int]:
     """Of a Han name, for names with initials in the index."""
-    found: set[int] = set()
-    for scheme in (RomanisationScheme.MAINLAND, RomanisationScheme.CANTONESE, RomanisationScheme.WADE_GILES):
-        letters = ["".join(each) for each in product(*(initials_of(mask, scheme) for mask in reading.given_masks))]
-        found.update(_initial_keys(reading, letters))
-    return found
+    return _beside_surname(KeyKind.INITIALS, reading, _onset_hashes(reading.given_masks[:1]))
 
 
-def _latin_initials(reading: NameReading) -> Iterable[int]:
-    """Of a name with initials, for Han queries."""
-    return () if all(reading.given_masks) else _initial_keys(reading, ["".join([g[0] for g in reading.given])])
+def _latin_initials(reading: NameReading) -> list[int]:
+    """Of a name with initials, for Han queries: by its first one alone, which a Han name looks for with one key."""
+    if all(reading.given_masks):
+        return []
+    first = reading.given_masks[0] or letter_mask(RomanisationScheme(reading.scheme), reading.given[0][0])
+    return _beside_surname(KeyKind.INITIALS, reading, _onset_hashes((first,)))
 
 
-def _initial_keys(reading: NameReading, letters: Iterable[str]) -> Iterator[int]:
-    for text in filter(None, letters):
-        for surname in surname_pivots(reading.surname_mask | reading.maiden_mask):
-            yield text_number(KeyKind.INITIALS, f"{surname}.{text}")
+def _beside_surname(kind: KeyKind, reading: NameReading, beside: tuple[int, ...]) -> list[int]:
+    surnames = _surname_hashes(reading.surname_mask | reading.maiden_mask)
+    return numbers(kind, [surname * FIRST + other for surname in surnames for other in beside])
+
+
+@lru_cache(maxsize=16_384)
+def _onset_hashes(masks: tuple[int, ...]) -> tuple[int, ...]:
+    return hashes(tuple([".".join(choice) for choice in product(*map(onsets, masks))])) if masks else ()
 
 
 def _western(reading: NameReading) -> list[int]:

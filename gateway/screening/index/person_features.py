@@ -49,6 +49,8 @@ def person_features(name: PreparedName) -> int:
     if len(name.persons) != 1:
         return _NOTHING
     variant = name.persons[0]
+    if variant.script:
+        return _NOTHING
     given = {reading.given for reading in variant.readings if reading.given}
     if variant.han:
         return _han_marks(given)
@@ -133,6 +135,8 @@ class PersonFilter:
 
     @cached_property  # on first use
     def _words(self) -> tuple[int, int]:
+        if any(variant.script for variant in self._variants):
+            return 0, 0
         latin = [variant for variant in self._variants if not variant.han]
         words = telling(latin[0].words) if len(latin) == 1 else ()
         return len(words), _bits(words)

@@ -10,15 +10,24 @@ from functools import cache, lru_cache, partial
 from itertools import accumulate
 from typing import NamedTuple
 
-from rapidfuzz.distance import Indel
+from rapidfuzz.distance import OSA, Indel
 
-from gateway.screening.organisations.keys import MIN_SKELETON, is_syllables, pinyin_letters, spellings_of, syllabic
+from gateway.screening.organisations.keys import (
+    MIN_SKELETON,
+    MIN_SLIP,
+    MIN_SLIP_WORD,
+    is_syllables,
+    pinyin_letters,
+    spellings_of,
+    syllabic,
+)
 from gateway.screening.organisations.lexicon import Weight
 from gateway.screening.organisations.terms import pair_terms
 from gateway.screening.organisations.variant import OrganisationVariant
 from gateway.screening.result import TokenMatch, Tokens
 from gateway.screening.text.normalisation import has_han
 from gateway.screening.text.phonetic_key import phonetic_key
+from gateway.screening.text.scripts import Script, sound_alike
 from gateway.screening.text.sounds import ANY_SYLLABLE, SCHEME_NAMES, SYLLABLES, RomanisationScheme
 
 ROMANISED = 0.95
@@ -27,6 +36,7 @@ MIXED = 0.85
 OTHER_ROMANISATION = 0.85
 OTHER_ORDER = 0.95
 SPELT_ALIKE = 0.85
+ONE_SLIP = 0.85
 NEAR_ROMANISED = 0.7
 """Enough only with a common line of business."""
 UNTRANSLATED_CORE = 0.72
@@ -68,7 +78,14 @@ def compare_cores(query: OrganisationVariant, candidate: OrganisationVariant) ->
         found = _han_latin(candidate, query)
         return found and found._replace(tokens=partial(_turned, found.tokens))
     latin = _latin_latin(query.core, query.names, candidate.core, candidate.names)
+    if latin is None and (query.script is None) != (candidate.script is None):
+        latin = _by_sound(query.script or candidate.script, query.core, candidate.core)
     return latin and CoreAgreement(latin[0], partial(_one_token, query.core, candidate.core, " ", latin[1], latin[0]))
+
+
+def _by_sound(script: Script | None, mine: tuple[str, ...], yours: tuple[str, ...]) -> tuple[float, str] | None:
+    alike = script is not None and sound_alike(script, "".join(mine), "".join(yours))
+    return (SPELT_ALIKE, f"one sound, romanised from {script}") if alike else None
 
 
 def _same_han(core: tuple[str, ...]) -> tuple[TokenMatch, ...]:
@@ -269,7 +286,26 @@ def _latin_latin(
         return TRANSLATED, "translation"
     if _one_han(mine, yours):
         return OTHER_ROMANISATION, "syllables of the same Han characters"
-    return (SPELT_ALIKE, "spelt alike") if _are_spelt_alike(ours, theirs) else None
+    if _are_spelt_alike(ours, theirs):
+        return SPELT_ALIKE, "spelt alike"
+    return (ONE_SLIP, "one slip of a letter") if _is_slip(mine, yours) else None
+
+
+def _is_slip(mine: Sequence[str], yours: Sequence[str]) -> bool:
+    """A letter left out, added, replaced, or two turned round, in one long word of a long core.
+
+    Not where both words are syllables, which differ by a sound, and not with digits: unit 168 isn't unit 188.
+    """
+    if len(mine) != len(yours) or min(sum(map(len, mine)), sum(map(len, yours))) < MIN_SLIP:
+        return False
+    pairs = [pair for pair in zip(mine, yours, strict=True) if pair[0] != pair[1]]
+    if len(pairs) != 1:
+        return False
+    one, other = pairs[0]
+    if min(len(one), len(other)) < MIN_SLIP_WORD or OSA.distance(one, other, score_cutoff=1) != 1:
+        return False
+    syllables = is_syllables(one, RomanisationScheme.MAINLAND) and is_syllables(other, RomanisationScheme.MAINLAND)
+    return one.isalpha() and other.isalpha() and not syllables
 
 
 def _are_spelt_alike(one: str, other: str) -> bool:

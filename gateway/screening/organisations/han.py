@@ -45,7 +45,7 @@ def read_han(han: str, beside: tuple[str, ...], leads: bool = True) -> tuple[Org
     if len(first.core) == 1 or (body and len(whole) - len(body) == 1):
         readings[_read([whole, *extra], beside, leads, False)] = None
         readings[NameParts((*beside, *body, *"".join(extra)), (), ())] = None
-    if first.terms and (branded := first.branded(bool(places), first.terms[0].text)) is not None:
+    if first.terms and (branded := first.branded(first.terms[0].text)) is not None:
         readings[branded] = None
     return tuple(
         OrganisationVariant(plain, plain, *reading, frozenset(places), legal, legal_text, branch is not None, numbers)

@@ -22,6 +22,7 @@ from gateway.screening.organisations.lexicon import NOISE, Weight
 from gateway.screening.organisations.variant import OrganisationVariant
 from gateway.screening.text.normalisation import has_han
 from gateway.screening.text.phonetic_key import phonetic_key
+from gateway.screening.text.scripts import sound_code
 from gateway.screening.text.sounds import (
     ANY_SYLLABLE,
     MAX_SYLLABLE,
@@ -37,6 +38,11 @@ from gateway.screening.text.sounds import (
 
 MIN_SKELETON = 3
 """Consonants of a core to compare by phonetic key; fewer agree by chance."""
+
+MIN_SLIP = 9
+"""Letters of a core in which one slip is tolerated."""
+MIN_SLIP_WORD = 7
+"""Letters of the word with the slip."""
 
 MAX_MEANINGS = 16
 """Most keys of a core with ambiguous words."""
@@ -146,7 +152,7 @@ def organisation_index_keys(variant: OrganisationVariant) -> set[int]:
         )
         return texts
     letters = "".join(variant.core)
-    texts = {*_written(variant, lines), *_meanings(variant), *_translated(variant), *_latin_spelt(variant.core)}
+    texts = {*_written(variant, lines), *_meanings(variant), *_translated(variant, lines), *_latin_spelt(variant.core)}
     if variant.core[0] not in NOISE:
         texts.update(_leading(variant))
     texts.update(_single_syllables(variant.core, lines))
@@ -154,6 +160,9 @@ def organisation_index_keys(variant: OrganisationVariant) -> set[int]:
     if not schemes >> RomanisationScheme.MAINLAND & 1:
         texts.update(_near(letters))
     texts.update(_alike(letters, ("", f"{schemes}:"), lines))
+    codes = _codes(letters, lines)
+    texts.update(on_other_side(codes) if variant.script else codes)
+    texts.update(_slips(variant.core, 0, lines))
     return texts
 
 
@@ -173,12 +182,15 @@ def organisation_query_keys(variant: OrganisationVariant) -> set[int]:
         return texts
     letters = "".join(variant.core)
     schemes = syllabic(letters)
-    texts = {*_written(variant, lines), *_translated(variant), *_single_syllables(variant.core, lines)}
+    texts = {*_written(variant, lines), *_translated(variant, lines), *_single_syllables(variant.core, lines)}
     among_han = [*_meanings(variant), *_latin_sounds(variant.core), *_leading(variant)]
     if not schemes >> RomanisationScheme.MAINLAND & 1:
         among_han += _near(letters)
     texts.update([key | OTHER_SIDE for key in among_han])
     texts.update(_alike(letters, _apart(schemes), lines))
+    codes = _codes(letters, lines)
+    texts.update(codes if variant.script else on_other_side(codes))
+    texts.update(_slips(variant.core, 1, lines))
     return texts
 
 
@@ -197,12 +209,13 @@ def _apart(schemes: int) -> tuple[str, ...]:
     return tuple(f"{other}:" for other in _SYLLABIC if not other & schemes) if schemes else ("",)
 
 
-def _translated(variant: OrganisationVariant) -> list[int]:
-    """A key for each choice of meanings."""
+def _translated(variant: OrganisationVariant, lines: Iterable[str]) -> list[int]:
+    """A key for each choice of meanings and each line of business."""
     if not variant.names or sum(b - a for a, b, _ in variant.names) != len(variant.core):
         return []
     choices = islice(product(*(sorted(span[2]) for span in variant.names)), MAX_MEANINGS)
-    return [text_number(KeyKind.CORE_TRANSLATED, "+".join(meanings)) for meanings in choices]
+    spelt = ["+".join(meanings) for meanings in choices]
+    return [text_number(KeyKind.CORE_TRANSLATED, f"{meaning}/{line}") for meaning in spelt for line in lines]
 
 
 def _lines(variant: OrganisationVariant) -> set[str]:
@@ -246,6 +259,32 @@ def _alike(letters: str, prefixes: Iterable[str], lines: Iterable[str]) -> list[
     if len(code) < MIN_SKELETON:
         return []
     return [text_number(KeyKind.CORE_ALIKE, f"{prefix}{code}/{line}") for prefix in prefixes for line in lines]
+
+
+def _slips(core: Sequence[str], nearby: int, lines: Iterable[str]) -> list[int]:
+    """Beginning and end of a long word beside the other words: one slip leaves one of them as it is.
+
+    The letter between belongs to neither, so that two letters turned round there spoil only the end. `nearby`: by how
+    many letters the other word may be longer or shorter.
+    """
+    if sum(map(len, core)) < MIN_SLIP:
+        return []
+    found = []
+    for at, word in enumerate(core):
+        if len(word) < MIN_SLIP_WORD:
+            continue
+        beside = f"{at}:{'.'.join((*core[:at], *core[at + 1 :]))}"
+        for length in range(max(len(word) - nearby, MIN_SLIP_WORD), len(word) + nearby + 1):
+            middle = length // 2
+            for part in (f"<{word[: middle - 1]}", f">{word[middle - length :]}"):
+                found += [text_number(KeyKind.CORE_SLIP, f"{length}{part}|{beside}/{line}") for line in lines]
+    return found
+
+
+def _codes(letters: str, lines: Iterable[str]) -> list[int]:
+    """Of names of other scripts, to find Latin ones by sound, and of Latin ones, to find those."""
+    code = sound_code(letters)
+    return [text_number(KeyKind.CORE_CODE, f"{code}/{line}") for line in lines] if code else []
 
 
 def _coreless_keys(variant: OrganisationVariant) -> set[int]:

@@ -22,6 +22,10 @@ MAX_WORDS = 24
 _ABBREVIATION = re.compile(r"\b(?:[a-z][./]){1,4}[a-z]\b\.?")
 _BRANCHES = frozenset({"branch", "sucursal", "filial", "subsidiary", "representative"})
 _AREA_WORDS = (["shi"], ["sheng"], ["city"], ["province"], ["municipality"])
+_LEADING_LEGAL = frozenset(
+    {"ooo", "oao", "zao", "pao", "ao", "nao", "cong", "cty", "ctcp", "doanh", "dntn", "sociedad"}
+)
+"""First words of legal forms that stand before the name: OOO Vostok, Cong ty TNHH Hoa Binh."""
 _ANYWHERE_LEGAL = frozenset({"ltd", "limited", "lda", "limitada", "ltda", "inc", "llc", "gmbh", "plc", "co"})
 
 
@@ -79,7 +83,7 @@ class _Reading(NamedTuple):
 def _branded(reading: _Reading) -> Iterator[NameParts]:
     parts = reading.parts
     yield parts
-    branded = parts.branded(bool(reading.places), parts.terms[0].text.split()) if parts.terms else None
+    branded = parts.branded(parts.terms[0].text.split()) if parts.terms else None
     if branded is not None:
         yield branded
 
@@ -128,6 +132,8 @@ def _legal(tokens: list[str]) -> tuple[list[str], frozenset[str], str]:
     """All at the end, and unmistakable ones anywhere."""
     legal: frozenset[str] = frozenset()
     legal_tokens: list[str] = []
+    if tokens[0] in _LEADING_LEGAL and (leading := LATIN_LEGAL_FORMS.at(tokens, 0)) and leading[0] < len(tokens):
+        legal, legal_tokens, tokens = leading[1], tokens[: leading[0]], tokens[leading[0] :]
     while len(tokens) > 1 and (ending := LATIN_LEGAL_FORMS.ending(tokens)) is not None and ending[0] > 0:
         start, classes = ending
         legal = legal & classes or classes if legal else classes

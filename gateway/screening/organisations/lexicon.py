@@ -38,7 +38,7 @@ NOISE = frozenset(
         "no",
         "na",
     }
-    | {"al", "el"}
+    | {"al", "el", "los", "las", "del", "va"}
 )
 """English or Portuguese words without meaning; some are syllables too (Hong Da)."""
 
@@ -118,10 +118,15 @@ def _han(cell: str) -> list[tuple[str, ...]]:
     return [tuple(simplified(writing)) for writing in cell.split("|") if writing]
 
 
-def _latin(cell: str) -> list[tuple[str, ...]]:
-    """Without small words and plural endings, unless nothing would be left."""
+def _spelt(cell: str) -> list[tuple[str, ...]]:
+    """Words without small ones, unless nothing would be left."""
     phrases = [words(writing) for writing in cell.split("|") if writing]
-    return [tuple(folded(w) for w in phrase if w not in NOISE) or phrase for phrase in phrases]
+    return [tuple(w for w in phrase if w not in NOISE) or phrase for phrase in phrases]
+
+
+def _latin(cell: str) -> list[tuple[str, ...]]:
+    """As `_spelt`, without plural endings."""
+    return [tuple(folded(word) for word in phrase) for phrase in _spelt(cell)]
 
 
 def _in_pinyin(writing: tuple[str, ...]) -> list[tuple[str, ...]]:
@@ -166,7 +171,7 @@ def _load_places() -> tuple[Phrases[str], Phrases[str], dict[str, str]]:
         within[row["place"]] = row["within"]
         writings = _han(row["han"])
         han |= dict.fromkeys(writings, row["place"])
-        latin |= dict.fromkeys(_latin(row["latin"]), row["place"])
+        latin |= dict.fromkeys(_spelt(row["latin"]), row["place"])
         if row["within"].startswith("CN"):
             latin |= {_in_pinyin(writing)[1]: row["place"] for writing in writings if len(writing) > 1}
     return Phrases(han), Phrases(latin), within

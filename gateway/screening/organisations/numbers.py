@@ -33,6 +33,9 @@ _COUNTED = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nin
 _WORDS = {word: number for number, word in enumerate(_COUNTED, 1)}
 
 
+_NUMBER_WORDS = frozenset({*_BEFORE, *_ROMAN, *_ORDINALS})
+
+
 class Numbered(NamedTuple):
     """A name's text or words without its numbers, and these."""
 
@@ -64,6 +67,8 @@ def latin_numbers(tokens: Sequence[str]) -> tuple[list[str], frozenset[int]]:
 
     A Roman number needs two letters behind another word, or stands last: V. Santos isn't the fifth.
     """
+    if _NUMBER_WORDS.isdisjoint(tokens) and "".join(tokens).isalpha():
+        return list(tokens), frozenset()
     rest: list[str] = []
     numbers: set[int] = set()
     position = 0

@@ -27,11 +27,20 @@ def read_organisation(text: str, han: str) -> tuple[OrganisationVariant, ...]:
     return read_han(han, beside, leads=not has_han(text[:1]))
 
 
+def is_business(variants: tuple[OrganisationVariant, ...]) -> bool:
+    """Whether the likeliest variant has a legal form, a branch or a word of business."""
+    return any(
+        variant.legal or variant.branch or any(unit.term.weight <= Weight.ACTIVITY for unit in variant.terms)
+        for variant in variants[:1]
+    )
+
+
 def looks_like_organisation(text: str, han: str) -> bool:
     """By legal form, line of business or length."""
-    for variant in read_organisation(text, han)[:1]:
-        if variant.legal or variant.branch or any(unit.term.weight <= Weight.ACTIVITY for unit in variant.terms):
-            return True
+    variants = read_organisation(text, han)
+    if is_business(variants):
+        return True
+    for variant in variants[:1]:
         characters = sum(has_han(c) for c in variant.han)
         if characters > MAX_PERSON_CHARACTERS and variant.han[:2] not in BY_HAN:
             return True

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from gateway.screening.organisations.lexicon import VocabularyTerm, Weight
+from gateway.screening.organisations.lexicon import VocabularyTerm
+from gateway.screening.text.scripts import Script
 
 
 class Unit(NamedTuple):
@@ -22,15 +23,14 @@ class NameParts(NamedTuple):
     names: tuple[tuple[int, int, frozenset[str]], ...]
     terms: tuple[Unit, ...]
 
-    def branded(self, has_place: bool, units: Sequence[str]) -> NameParts | None:
+    def branded(self, units: Sequence[str]) -> NameParts | None:
         """With the first term as core: a brand that is a word of business too (环球贸易, Global Trading).
 
-        Only of a name without a core. A word without a meaning as a name needs another behind, and no place before.
+        Only of a name without a core.
         """
-        if self.core or not self.terms or (first := self.terms[0].term).weight == Weight.NONE:
+        if self.core or not self.terms or not self.terms[0].term.may_be_name:
             return None
-        if not first.may_be_name and (has_place or len(self.terms) < 2):
-            return None
+        first = self.terms[0].term
         return NameParts(tuple(units), ((0, len(units), first.concepts),), self.terms[1:])
 
 
@@ -39,6 +39,7 @@ class OrganisationVariant(NamedTuple):
 
     `core`: Han characters (and Latin words among them), or Latin words. `names`: stretches of the core with a meaning:
     (first, end, concepts). `legal` may be empty. `numbers`: 第三, No. 3.
+    `script`: the one that a Latin variant was romanised from.
     """
 
     text: str
@@ -51,6 +52,7 @@ class OrganisationVariant(NamedTuple):
     legal_text: str
     branch: bool
     numbers: frozenset[int] = frozenset()
+    script: Script | None = None
 
     @property
     def is_han(self) -> bool:

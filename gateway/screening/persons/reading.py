@@ -14,6 +14,7 @@ from typing import NamedTuple
 from gateway.screening.persons.given_names import WESTERN
 from gateway.screening.persons.surnames import ANY_SPELLING, BY_HAN, BY_SPELLING
 from gateway.screening.text.normalisation import latin_letters, latin_part, words
+from gateway.screening.text.scripts import Script
 from gateway.screening.text.sounds import SYLLABLES, RomanisationScheme, sounds_of, splits
 
 HAN = -1
@@ -61,12 +62,17 @@ class NameReading(NamedTuple):
 
 
 class PersonVariant(NamedTuple):
-    """A person's name in one script. `han` is empty for Latin, `words` for Han."""
+    """A person's name in one script. `han` is empty for Latin, `words` for Han.
+
+    `script`: the one that `words` were romanised from; `surnames`: spellings that bearers use of the first word.
+    """
 
     text: str
     han: str
     words: tuple[str, ...]
     readings: tuple[NameReading, ...]
+    script: Script | None = None
+    surnames: tuple[str, ...] = ()
 
     @property
     def is_full(self) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from gateway.screening.persons.foreign import compare_foreign, without_patronymic
 from gateway.screening.persons.reading import HAN, NameReading, PersonVariant, joined, sorted_words, telling
 from gateway.screening.result import Explanation, MatchClass, RawPart, TokenMatch, Verdict, same_han, score_of, weigh
 from gateway.screening.text.phonetic_key import phonetic_key
@@ -40,11 +41,23 @@ def compare_persons(query: PersonVariant, candidate: PersonVariant) -> Verdict |
         same = _same_letters(query, candidate)
         if same is not None:
             return same
+        if query.script or candidate.script:
+            return _foreign(query, candidate)
     best = _best_readings(query.readings, candidate.readings)
     if best is not None:
         return _verdict(query, candidate, *best)
     if query.han or candidate.han or query.is_full or candidate.is_full:
         return None
+    return _by_words(query, candidate)
+
+
+def _foreign(query: PersonVariant, candidate: PersonVariant) -> Verdict | None:
+    """Where one name is romanised from another script; two of them are compared by words."""
+    if query.script is None or candidate.script is None:
+        foreign, latin = (candidate, query) if query.script is None else (query, candidate)
+        verdict = compare_foreign(foreign, latin, swapped=foreign is candidate)
+        if verdict is not None or latin.is_full:
+            return verdict
     return _by_words(query, candidate)
 
 
@@ -250,6 +263,8 @@ def _initial_rule(one: NameReading, other: NameReading, mine: str, yours: str) -
 def _by_words(query: PersonVariant, candidate: PersonVariant) -> Verdict | None:
     """Non-Chinese names: the longer must have every word of the shorter, spelling slips allowed."""
     ours, theirs = telling(query.words), telling(candidate.words)
+    if query.script or candidate.script:
+        ours, theirs = without_patronymic(ours, theirs), without_patronymic(theirs, ours)
     shorter, longer = sorted((ours, theirs), key=len)
     if len(shorter) < 2 or len(shorter) < MIN_COVERAGE * len(longer):
         return None

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator
 from enum import IntEnum
 from functools import cache, lru_cache
 from importlib import resources
@@ -189,19 +188,6 @@ def letter_mask(scheme: RomanisationScheme, letter: str) -> int:
         if spelling[0] == letter:
             mask |= sounds
     return mask
-
-
-@lru_cache(maxsize=16_384)
-def initials_of(mask: int, scheme: RomanisationScheme) -> tuple[str, ...]:
-    """First letters of all spellings of the sounds of a mask by a scheme."""
-    return tuple(sorted({spelling[0] for spelling in _spelt_by(mask, scheme)}))
-
-
-def _spelt_by(mask: int, scheme: RomanisationScheme) -> Iterator[str]:
-    while mask:
-        lowest = mask & -mask
-        yield from spellings(SOUND_PAIRS[lowest.bit_length() - 1], scheme)
-        mask ^= lowest
 
 
 @lru_cache(maxsize=16_384)

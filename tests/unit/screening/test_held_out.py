@@ -18,7 +18,7 @@ PARTS = ("tuning", "sealed")
 
 
 @pytest.mark.parametrize("part", PARTS)
-@pytest.mark.parametrize(("group", "least"), [("person", 0.95), ("org", 0.93)])
+@pytest.mark.parametrize(("group", "least"), [("person", 0.95), ("org", 0.93), ("third", 0.85)])
 def test_pairs_beyond_those_of_the_rules_are_told_apart(part: str, group: str, least: float) -> None:
     outcomes = []
     for pair in held_out_pairs(part)[group]:
@@ -28,7 +28,7 @@ def test_pairs_beyond_those_of_the_rules_are_told_apart(part: str, group: str, l
 
 
 @pytest.mark.parametrize("part", PARTS)
-@pytest.mark.parametrize("group", ["person", "org"])
+@pytest.mark.parametrize("group", ["person", "org", "third"])
 def test_a_key_finds_every_pair_that_compares_and_latin_never_says_more(part: str, group: str) -> None:
     missed, certain = 0, 0
     for pair in held_out_pairs(part)[group]:
