@@ -155,6 +155,7 @@ def test_every_alarm_is_described() -> None:
         alarms.CAPACITY,
         alarms.DATABASE,
         alarms.QUOTA,
+        alarms.SCREENING,
     }
     assert set(first_cells(section("docs/operating.md", "## Alarms"))) == known
 

@@ -26,6 +26,7 @@ AUDIT_LOG = "AUDIT_LOG"
 """Stays until the node restarts: the audit log isn't the one that was signed."""
 CAPACITY = "CAPACITY"
 DATABASE = "DATABASE"
+SCREENING = "SCREENING"
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,6 +76,7 @@ class Watchlists:
             thresholds={name: (kept.compatible, kept.strong) for name, kept in settings.lists.items()},
             keep=self._keep_findings,
             clock=clock,
+            alarms=alarms,
         )
         self.alert_screening = ListedAlertScreening(self.screening, visibility=visibility, clock=clock)
         queries = ListQueries(

@@ -88,6 +88,10 @@ def _everything(_: str) -> bool:
     return True
 
 
+def _raised(_: IndexEntry, error: Exception) -> None:
+    raise error
+
+
 def _usual(_: str) -> Thresholds:
     return DEFAULT_THRESHOLDS
 
@@ -136,6 +140,7 @@ class NameIndex:
     # Writing
 
     def put(self, record: IndexEntry) -> None:
+        """Adds an entry in place of its earlier revision, which stays if this one can't be taken."""
         group = self._group(record.group)
         before = self._holding(group, record.group, record.id)
         growing = self._growing
@@ -152,11 +157,18 @@ class NameIndex:
             columns.kill(entry)
         return bool(held)
 
-    def load(self, records: Iterable[IndexEntry]) -> None:
-        """Adds many new entries as one run. Each reference must be new."""
+    def load(self, records: Iterable[IndexEntry], refused: Callable[[IndexEntry, Exception], None] = _raised) -> None:
+        """Adds many new entries as one run. Each reference must be new.
+
+        Args:
+            refused: gets an entry that can't be taken, and why; the others follow.
+        """
         builder = RunBuilder()
         for record in records:
-            builder.add(record, self._group(record.group))
+            try:
+                builder.add(record, self._group(record.group))
+            except Exception as error:
+                refused(record, error)
         self._sort_growing()
         self._runs = (*self._runs[:-1], builder.finish(), self._runs[-1])
 

@@ -60,9 +60,13 @@ class GrowingRun:
     def add(self, record: IndexEntry, group: int) -> None:
         columns = self.columns
         entry = columns.add(record, group)
-        for row in columns.rows_of(entry):
-            for key in columns.read(row):
-                self._rows.setdefault(key, []).append(row)
+        try:
+            for row in columns.rows_of(entry):
+                for key in columns.read(row):
+                    self._rows.setdefault(key, []).append(row)
+        except BaseException:
+            columns.kill(entry)  # half of it would be found
+            raise
         self._entries.setdefault(reference_hash(record.group, record.id), []).append(entry)
 
     def spans(self, keys: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -99,8 +103,12 @@ class RunBuilder:
 
     def add(self, record: IndexEntry, group: int) -> None:
         entry = self._columns.add(record, group)
-        for row in self._columns.rows_of(entry):
-            self._postings.add(row, self._columns.read(row))
+        try:
+            for row in self._columns.rows_of(entry):
+                self._postings.add(row, self._columns.read(row))
+        except BaseException:
+            self._columns.kill(entry)  # as above
+            raise
         self._references.add(entry, (reference_hash(record.group, record.id),))
 
     def finish(self) -> SortedRun:

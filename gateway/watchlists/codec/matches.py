@@ -42,6 +42,7 @@ class Findings:
         matches: only source, subject, hit and backward are set.
         screened: amended or void sources.
         changed: ended or amended entries.
+        not_indexed: number of entries that the index couldn't take.
     """
 
     before: Mapping[str, int]
@@ -50,6 +51,7 @@ class Findings:
     screened: Sequence[ScreenedSource] = ()
     changed: Sequence[EntryKey] = ()
     more: bool = field(default=False)
+    not_indexed: int = 0
 
     @property
     def has_findings(self) -> bool:

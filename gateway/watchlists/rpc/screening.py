@@ -13,6 +13,7 @@ from pathlib import Path
 from gateway.db.database import Database
 from gateway.errors import GatewayError, UnavailableError
 from gateway.feed.rpc.writer_client import ChangeNotifier, set_within
+from gateway.feed.service.alarms import SCREENING, Alarms
 from gateway.rpc.workers.worker_main import Opener
 from gateway.rpc.workers.worker_process import WorkerProcess
 from gateway.trust.rules.permissions import Principal
@@ -82,6 +83,7 @@ class ScreeningProcess:
         thresholds: Mapping[str, tuple[float, float]],
         keep: Keep,
         clock: Callable[[], int],
+        alarms: Alarms,
     ) -> None:
         """Starts nothing.
 
@@ -92,7 +94,9 @@ class ScreeningProcess:
             thresholds: by list or `publisher/list`: scores for (compatible, strong).
             keep: stores findings.
             clock: milliseconds since 1970.
+            alarms: says how many entries of lists nothing is screened against.
         """
+        self._alarms = alarms
         self._database = database
         self._notifier = notifier
         self._keep = keep
@@ -149,6 +153,7 @@ class ScreeningProcess:
         while True:
             self._moved.clear()
             findings = await self._look(cursors)
+            self._tell(findings.not_indexed)
             cursors = dict(findings.after)
             if findings.has_findings or (cursors != kept and loop.time() >= keep_at):
                 kept = cursors = await self._keep(replace(findings, before=kept))
@@ -157,6 +162,15 @@ class ScreeningProcess:
             if not findings.more:
                 await asyncio.sleep(FOLLOW_PAUSE_S)
                 await (self._moved.wait() if cursors == kept else set_within(self._moved, KEEP_EVERY_S))
+
+    def _tell(self, not_indexed: int) -> None:
+        if not_indexed:
+            entries = "1 entry" if not_indexed == 1 else f"{not_indexed} entries"
+            self._alarms.set(
+                SCREENING, "index", f"nothing is screened against {entries} of lists; the log names them and says why"
+            )
+        else:
+            self._alarms.clear(SCREENING, "index")
 
     async def _look(self, cursors: Mapping[str, int]) -> Findings:
         future = self._process.call(FOLLOW, cursors, self._clock(), caller=FOLLOW)

@@ -91,6 +91,7 @@ class Screener:
         self._index = NameIndex()
         self._seq = 0
         self._saved = 0
+        self._skipped: set[EntryKey] = set()
         self.recent = RecentParties() if recent is None else recent
         self._writing = threading.Lock()
 
@@ -103,6 +104,11 @@ class Screener:
     def entries(self) -> int:
         """Number of indexed entries."""
         return len(self._index)
+
+    @property
+    def skipped(self) -> frozenset[EntryKey]:
+        """Entries that nothing is screened against in their present revision, since the index couldn't take them."""
+        return frozenset(self._skipped)
 
     # Filling
 
@@ -127,17 +133,30 @@ class Screener:
                 with self._database.read() as conn:
                     changes = self._next(conn)
                     taken = [effect for change in changes for effect in _effects(conn, change)]
-                for key, record in taken:
-                    if record is None:
-                        self._index.remove(wire.group_of(key.publisher, key.list), key.id)
-                    else:
-                        self._index.put(record)
+                for key, entry in taken:
+                    self._take(key, entry)
                     self._index.tidy()
                 if changes:
                     self._seq = changes[-1].seq
                     done += len(taken)
                 if not changes or time.monotonic() > end:
                     return done
+
+    def _take(self, key: EntryKey, entry: watchlist_pb2.WatchlistEntry | None) -> None:
+        """Indexes or removes an entry; one that can't be taken is skipped, so that the others are followed."""
+        try:
+            if entry is None:
+                self._index.remove(wire.group_of(key.publisher, key.list), key.id)
+            else:
+                self._index.put(wire.record_of(key.publisher, entry))
+            self._skipped.discard(key)
+        except Exception as error:  # whatever it is, it must not stop the others
+            self._skip(key, error)
+
+    def _skip(self, key: EntryKey, error: Exception) -> None:
+        self._skipped.add(key)
+        # without the list's name, which not every reader of the log may know
+        log.error("entry %s of %s isn't screened against: %r", key.id, key.publisher, error, exc_info=error)
 
     def compare_back(self, after: int, *, at_ms: int, within_s: float) -> BackwardComparison:
         """Compares indexed entries with earlier parties.
@@ -158,10 +177,13 @@ class Screener:
                 changes = watchlists.changes_after(conn, done.position, 1)
                 effects = [effect for change in changes for effect in _effects(conn, change)]
             of_party: Counter[MatchPlace] = Counter()
-            for key, record in effects:
-                if record is None or record.revision > 1:
+            for key, entry in effects:
+                if entry is None or entry.revision > 1:
                     done.changed.append(key)
-                if record is not None and record.counts_at(at_ms):
+                if entry is None or key in self._skipped:
+                    continue
+                record = wire.record_of(key.publisher, entry)
+                if record.counts_at(at_ms):
                     for hit in self.recent.hits(record, self._limits):
                         of_party[hit.place] += 1
                         if of_party[hit.place] <= HITS_OF_A_PARTY:
@@ -179,11 +201,13 @@ class Screener:
     def save(self) -> int:
         """Writes a changed index; returns its bytes or 0.
 
+        One that lacks an entry isn't written: the next start builds it anew, tries that entry again and tells of it.
+
         Raises:
             OSError: it can't be written; the previous one remains.
         """
         with self._writing:
-            if self._seq == self._saved:
+            if self._seq == self._saved or self._skipped:
                 return 0
             with self._database.read() as conn:
                 source = _source(conn, self._seq)
@@ -206,16 +230,28 @@ class Screener:
 
     def _build(self) -> None:
         self._index, self._seq, self._saved = NameIndex(), 0, 0
-        self._index.load(self._all())
+        self._index.load(self._all(), self._refused)
+
+    def _refused(self, record: IndexEntry, error: Exception) -> None:
+        publisher, _, list_name = record.group.partition("/")
+        self._skip(EntryKey(publisher, list_name, record.id), error)
 
     def _all(self) -> Iterator[IndexEntry]:
         while True:
             with self._database.read() as conn:
                 changes = self._next(conn)
-                records = [record for change in changes for _, record in _effects(conn, change) if record is not None]
+                effects = [effect for change in changes for effect in _effects(conn, change)]
             if not changes:
                 return
-            yield from records
+            for key, entry in effects:
+                if entry is None:
+                    continue
+                try:
+                    record = wire.record_of(key.publisher, entry)
+                except Exception as error:  # as in _take
+                    self._skip(key, error)
+                else:
+                    yield record
             self._seq = changes[-1].seq
 
     def _next(self, conn: Connection) -> list[ChangeRow]:
@@ -271,23 +307,19 @@ def _source(conn: Connection, seq: int) -> str:
     return "".join(f"{change.origin} {change.idx} {change.committed_at}" for change in changes if change.seq == seq)
 
 
-def _effects(conn: Connection, change: ChangeRow) -> list[tuple[EntryKey, IndexEntry | None]]:
-    """Records to index, None for ended entries."""
+def _effects(conn: Connection, change: ChangeRow) -> list[tuple[EntryKey, watchlist_pb2.WatchlistEntry | None]]:
+    """Entries to index, None for ended ones."""
     publisher = FeedOrigin.parse(change.origin).publisher
     changes = read_update(conn, change.feed_id, change.idx).changes
     rows = watchlists.find_all(conn, publisher, map(key_of, changes))
-    effects: list[tuple[EntryKey, IndexEntry | None]] = []
+    effects: list[tuple[EntryKey, watchlist_pb2.WatchlistEntry | None]] = []
     for ordinal, item in enumerate(changes):
         key = key_of(item)
         row = rows.get(key)
         if row is not None and _stands_here(row, change, ordinal):
-            effects.append((EntryKey(publisher, key.list, key.entry_id), _record(publisher, item, row)))
+            effects.append((EntryKey(publisher, key.list, key.entry_id), None if row.ended else item.entered))
     return effects
 
 
 def _stands_here(row: EntryRow, change: ChangeRow, ordinal: int) -> bool:
     return (row.feed_id, row.idx, row.ordinal) == (change.feed_id, change.idx, ordinal)
-
-
-def _record(publisher: str, change: watchlist_pb2.WatchlistChange, row: EntryRow) -> IndexEntry | None:
-    return None if row.ended else wire.record_of(publisher, change.entered)

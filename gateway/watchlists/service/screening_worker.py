@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 
 from gateway.errors import GatewayError
 from gateway.v1 import screening_pb2
@@ -50,7 +51,7 @@ class ScreeningWorker:
 
     def follow(self, cursors: Mapping[str, int], at_ms: int) -> Findings:
         """Indexes list changes and searches for matches."""
-        return self._search.step(cursors, at_ms=at_ms)
+        return replace(self._search.step(cursors, at_ms=at_ms), not_indexed=len(self._screener.skipped))
 
     @contextmanager
     def upkeep(self) -> Iterator[None]:

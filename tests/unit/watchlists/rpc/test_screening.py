@@ -10,6 +10,7 @@ import pytest
 
 from gateway.db.database import Database
 from gateway.feed.rpc.writer_client import ChangeNotifier
+from gateway.feed.service.alarms import SCREENING, Alarms
 from gateway.trust.rules.permissions import Principal, PrincipalKind, Role
 from gateway.v1 import alert_pb2
 from gateway.v1.screening_pb2 import ScreeningSubject, ScreenPartiesResponse
@@ -48,6 +49,7 @@ def run(
                 thresholds={},
                 keep=keep,
                 clock=lambda: 0,
+                alarms=Alarms(lambda: 0),
             )
             await asyncio.wrap_future(process._process.start())
             try:
@@ -80,6 +82,19 @@ def test_a_batch_is_screened_in_slices_and_answered_in_order(
         response = await batch(process, "many")
         assert [subject.reference for subject in response.subjects] == [f"{number}" for number in range(BATCH)]
         assert response.position == 7
+
+    run(test)
+
+
+def test_entries_that_are_not_indexed_raise_an_alarm_while_there_are_some(
+    run: Callable[[Callable[[ScreeningProcess], Awaitable[None]]], None],
+) -> None:
+    async def test(process: ScreeningProcess) -> None:
+        process._tell(2)
+        (alarm,) = process._alarms.list()
+        assert (alarm.code, "against 2 entries of lists" in alarm.message) == (SCREENING, True)
+        process._tell(0)
+        assert process._alarms.list() == []
 
     run(test)
 

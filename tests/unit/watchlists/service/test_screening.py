@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.screening.index import columns
 from gateway.screening.index.index import NameIndex, PartyQuery
 from gateway.screening.result import MatchClass, NameKind, Thresholds
 from gateway.v1 import alert_pb2, party_pb2, screening_pb2, watchlist_pb2, watchlist_service_pb2
@@ -16,6 +17,7 @@ from gateway.v1.goods_pb2 import CommodityCode
 from gateway.watchlists.codec import screening as wire
 from gateway.watchlists.codec.subjects import subjects_of
 from gateway.watchlists.commands.proposals import ProposeCommand
+from gateway.watchlists.rules.matches import EntryKey
 from gateway.watchlists.rules.policies import ListPolicy
 from gateway.watchlists.service.recent_parties import RecentParties
 from gateway.watchlists.service.screening import HITS_OF_A_PARTY, BackwardComparison, Screener
@@ -107,6 +109,30 @@ def test_who_may_not_see_a_list_learns_nothing_of_it(nodes: list[PaperNode], tmp
     screened = made.screen([QUERY], at_ms=cn.clock(), visible=lambda group: group != "cn/minerals")
     assert (screened.found[0].hits, screened.found[0].total) == ([], 0)
     assert found(made, cn, QUERY, visible=lambda group: group == "cn/minerals") != []
+
+
+def test_an_entry_that_the_index_cannot_take_is_skipped_and_told_and_the_others_are_followed(
+    nodes: list[PaperNode], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    cn = nodes[0]
+    made = screener(cn, tmp_path)
+    monkeypatch.setattr(columns, "MAX_ROWS", 2)  # the limit of a run, made smaller
+    large = listed("宏达贸易有限公司")
+    large.names.extend(watchlist_pb2.ListedName(text=f"Placeholder {number}", kind=2) for number in range(3))
+    enter(cn, "large", large)
+    enter(cn, "small", listed("梁偉德", PERSON))
+    assert made.follow() == 2
+    assert found(made, cn, QUERY) == [("cn/minerals", "small", 1)]
+    assert made.skipped == {EntryKey("cn", "minerals", "large")}
+    assert "entry large of cn isn't screened against" in caplog.text
+    assert back(made, cn).hits == []
+    assert made.save() == 0, "a start tries again"
+    again = screener(cn, tmp_path)
+    assert (again.skipped, found(again, cn, QUERY)) == (made.skipped, [("cn/minerals", "small", 1)])
+    withdraw(cn, "large", 1)
+    for one in (made, again):
+        one.follow()
+        assert one.skipped == frozenset()
 
 
 def test_validity_begins_and_ends(nodes: list[PaperNode], tmp_path: Path) -> None:
