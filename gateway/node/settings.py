@@ -189,6 +189,8 @@ class QuotaSettings(_Section):
     question_mib: int = Field(default=2_048, ge=1, description="MiB of these questions with their statements.")
     answer_records: int = Field(default=5_000_000, ge=1, description="Records in its answers to this node.")
     answer_mib: int = Field(default=20_480, ge=64, description="MiB of these records.")
+    matches: int = Field(default=1_000_000, ge=1, description="Matches that its alerts and entries of lists make here.")
+    match_mib: int = Field(default=4_096, ge=1, description="MiB of these matches.")
 
 
 class Settings(BaseSettings):

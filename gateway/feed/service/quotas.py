@@ -35,6 +35,8 @@ class Stored(StrEnum):
     """Its signed questions that were answered, with their statements."""
     ANSWERS = "answers"
     """Records in its answers to this node's questions."""
+    MATCHES = "matches"
+    """Matches that its alerts or its entries of lists make here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ DEFAULT_BOUNDS: Mapping[Stored, Bound] = {
     Stored.WATCHLIST: Bound(5_000_000, 10_240 * MIB),
     Stored.QUESTIONS: Bound(1_000_000, 2_048 * MIB),
     Stored.ANSWERS: Bound(5_000_000, 20_480 * MIB),
+    Stored.MATCHES: Bound(1_000_000, 4_096 * MIB),
 }
 """Five first copies of a list of a million entries; ten questions a second all day."""
 
@@ -97,6 +100,12 @@ class Quotas:
             metadata={"quota": stored.value},
             retry_after_s=((day + 1) * DAY_MS - now_ms) / 1000,
         )
+
+    def room(self, conn: Connection, partner: str, stored: Stored, *, now_ms: int) -> Bound:
+        """Items and bytes that still fit today."""
+        bound = self._bounds[stored]
+        items, size = usage.read(conn, now_ms // DAY_MS, partner, stored.value)
+        return Bound(max(0, bound.items - items), max(0, bound.bytes - size))
 
     def take(self, conn: Connection, partner: str, stored: Stored, *, items: int, size: int, now_ms: int) -> None:
         """Counts it if there is room; raises as `require_room`, before any write."""

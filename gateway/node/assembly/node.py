@@ -296,6 +296,7 @@ class Node:
             peers=self._peers,
             alarms=self.alarms,
             audit=self._audit.record,
+            quotas=self._quotas,
             clock=self._clock,
         )
 

@@ -17,6 +17,7 @@ _WORDS = {
     Stored.WATCHLIST: "entries of its feed of lists",
     Stored.QUESTIONS: "questions about shipments",
     Stored.ANSWERS: "records in its answers",
+    Stored.MATCHES: "matches that it makes here",
 }
 
 
@@ -28,6 +29,7 @@ def quotas_of(settings: QuotaSettings) -> Quotas:
             Stored.WATCHLIST: Bound(settings.watchlist_entries, settings.watchlist_mib * MIB),
             Stored.QUESTIONS: Bound(settings.questions, settings.question_mib * MIB),
             Stored.ANSWERS: Bound(settings.answer_records, settings.answer_mib * MIB),
+            Stored.MATCHES: Bound(settings.matches, settings.match_mib * MIB),
         }
     )
 
@@ -60,8 +62,9 @@ class QuotaMonitor:
 
 
 def _message(used: Usage) -> str:
+    beyond = "isn't kept" if used.stored is Stored.MATCHES else "waits until tomorrow"
     return (
         f"{used.partner} has had {used.items:,} of {used.bound.items:,} {_WORDS[used.stored]} stored today (UTC), "
-        f"{used.bytes // MIB:,} of {used.bound.bytes // MIB:,} MiB; what is beyond waits until tomorrow or "
-        "for a higher setting in [quotas]"
+        f"{used.bytes // MIB:,} of {used.bound.bytes // MIB:,} MiB; what is beyond {beyond}; "
+        "a higher setting in [quotas] makes room"
     )

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from gateway.db.database import Database
 from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient
 from gateway.feed.service.alarms import Alarms
+from gateway.feed.service.quotas import Quotas
 from gateway.node.assembly.workers import screening_handlers
 from gateway.node.settings import ReportMode, Settings
 from gateway.rpc.peers import Peers
@@ -46,9 +47,11 @@ class Watchlists:
         peers: Peers,
         alarms: Alarms,
         audit: AuditSink,
+        quotas: Quotas,
         clock: Callable[[], int],
     ) -> None:
         self._settings = settings
+        self._quotas = quotas
         self._database = database
         self._writer = writer
         self._alarms = alarms
@@ -114,7 +117,7 @@ class Watchlists:
             self._lists.cut_off = self._lists.cut_off or not done
 
     async def _keep_findings(self, findings: Findings) -> dict[str, int]:
-        command = KeepFindingsCommand(self._lists, self._report_rules, findings)
+        command = KeepFindingsCommand(self._lists, self._report_rules, findings, self._quotas)
         cursors: dict[str, int] = await self._writer.submit(command, deferrable=True)
         return cursors
 

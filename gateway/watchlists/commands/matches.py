@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from gateway.errors import GatewayError, NotFoundError, StoreUnavailableError
 from gateway.feed.service.idempotency import IdempotentCommand
+from gateway.feed.service.quotas import Bound, Quotas, Stored, count
 from gateway.feed.service.transaction import Transaction
 from gateway.feed.tables.journal import HeadMovedError
 from gateway.v1 import alert_pb2, match_pb2, screening_pb2, watchlist_pb2, watchlist_service_pb2
@@ -32,6 +34,41 @@ ENDED = "the entry has ended"
 ENTRY_AMENDED = "the entry was amended: it has no such name or number any more"
 
 
+class MatchRoom:
+    """Room for new matches, by the partner whose alert or entry makes them; own ones need none."""
+
+    def __init__(self, tx: Transaction, quotas: Quotas) -> None:
+        self._tx = tx
+        self._quotas = quotas
+        self._room: dict[str, Bound] = {}
+        self._taken: Counter[str] = Counter()
+        self._bytes: Counter[str] = Counter()
+        self._refused: Counter[str] = Counter()
+
+    def take(self, row: MatchRow, match: match_pb2.Match) -> bool:
+        """Whether the match may be kept."""
+        partner = row.publisher if match.backward else row.place.source.publisher
+        if partner in ("", self._tx.own_node):
+            return True
+        if partner not in self._room:
+            self._room[partner] = self._quotas.room(self._tx.conn, partner, Stored.MATCHES, now_ms=self._tx.now_ms)
+        room, size = self._room[partner], len(row.hit) + len(row.subject)
+        if self._taken[partner] + 1 > room.items or self._bytes[partner] + size > room.bytes:
+            self._refused[partner] += 1
+            return False
+        self._taken[partner] += 1
+        self._bytes[partner] += size
+        return True
+
+    def count(self) -> None:
+        """Counts what was taken, and tells what wasn't."""
+        for partner, items in self._taken.items():
+            size, now_ms = self._bytes[partner], self._tx.now_ms
+            count(self._tx.conn, partner, Stored.MATCHES, items=items, size=size, now_ms=now_ms)
+        for partner, items in self._refused.items():
+            log.warning("%d matches that %s makes aren't kept: its quota of the day is used up", items, partner)
+
+
 @dataclass(frozen=True, slots=True)
 class KeepFindingsCommand:
     """Stores findings and moves the cursors.
@@ -42,6 +79,7 @@ class KeepFindingsCommand:
     lists: Lists
     rules: Mapping[tuple[str, str], ReportRule]
     findings: Findings
+    quotas: Quotas
 
     @property
     def weight(self) -> int:
@@ -55,11 +93,13 @@ class KeepFindingsCommand:
         known = matches.by_keys(tx.conn, fresh)
         ended = self._superseded(tx, fresh)
         new, changed = [], list(ended.values())
+        room = MatchRoom(tx, self.quotas)
         for key, match in fresh.items():
             row = _row(match, key, self.lists.new_id(), tx.now_ms)
             before = known.get(key)
             if before is None:
-                new.append(self._reported(tx, row, fresh))
+                if room.take(row, match):
+                    new.append(self._reported(tx, row, fresh))
             elif before.state is MatchStatus.SUPERSEDED:
                 changed.append(self._reported(tx, replace(row, match_id=before.match_id), fresh))
             elif before.state is MatchStatus.OPEN and before.match_id not in ended:
@@ -67,6 +107,7 @@ class KeepFindingsCommand:
                 if before.reason:  # it couldn't be reported before; consent or an agreement may have come
                     refreshed = self._reported(tx, replace(refreshed, reason=""), fresh)
                 changed += [refreshed] if refreshed != before else []
+        room.count()
         matches.write(tx.conn, new, changed)
         matches.move_positions(tx.conn, self.findings.after)
         return dict(self.findings.after)

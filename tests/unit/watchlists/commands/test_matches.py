@@ -19,6 +19,7 @@ from gateway.errors import (
     RequestIdReusedError,
 )
 from gateway.feed.projection.rebuild import rebuild
+from gateway.feed.service.quotas import DEFAULT_BOUNDS, Bound, Quotas, Stored
 from gateway.trust.rules.directory import FieldClass
 from gateway.v1 import alert_pb2, match_pb2, party_pb2, screening_pb2, watchlist_pb2
 from gateway.v1 import watchlist_service_pb2 as pb
@@ -88,7 +89,7 @@ class Desk:
         return found
 
     def keep(self, findings: Findings) -> dict[str, int]:
-        return self.node.writer.run(KeepFindingsCommand(self.node.lists, self.rules, findings))  # type: ignore[no-any-return]
+        return self.node.writer.run(KeepFindingsCommand(self.node.lists, self.rules, findings, self.node.quotas))  # type: ignore[no-any-return]
 
     def run(self) -> None:
         """Looks until there is nothing left to find."""
@@ -701,3 +702,37 @@ def _let(node: PaperNode, agreement: str, classes: frozenset[FieldClass] | None)
     kept = [one for one in node.trust.directory.agreements if one.id != agreement or classes is not None]
     changed = [replace(one, field_classes=classes) if one.id == agreement else one for one in kept]
     node.trust = _version(node.trust, agreements=tuple(changed))
+
+
+def test_matches_that_a_partner_makes_count_in_its_quota_and_end_there(nodes: list[PaperNode], hk: Desk) -> None:
+    cn = nodes[0]
+    hk.node.quotas = Quotas({**DEFAULT_BOUNDS, Stored.MATCHES: Bound(items=2, bytes=1_000_000)})
+    enter(cn, "a", HAN)
+    exchange(*nodes)
+    hk.run()
+    for _ in range(3):
+        cn.publish("hk", subject=subject(HAN))
+    hk.node.publish("mo", subject=subject(HAN))  # an own alert counts for nobody
+    exchange(*nodes)
+    hk.run()
+    assert len(hk.matches()) == 3
+    with hk.node.database.read() as conn:
+        (used,) = [one for one in hk.node.quotas.today(conn, hk.node.clock.now) if one.stored is Stored.MATCHES]
+    assert (used.partner, used.items, used.share) == ("cn", 2, 1)
+    assert used.bytes > 100
+    hk.run()
+    assert len(hk.matches()) == 3, "what was refused isn't tried again and again"
+
+
+def test_an_entry_of_a_partner_that_matches_earlier_parties_counts_too(nodes: list[PaperNode], hk: Desk) -> None:
+    cn = nodes[0]
+    hk.node.quotas = Quotas({**DEFAULT_BOUNDS, Stored.MATCHES: Bound(items=1, bytes=1_000_000)})
+    enter(cn, "b", "Placeholder Unrelated Limited")
+    for _ in range(2):
+        hk.node.publish("mo", subject=subject(HAN))
+    exchange(*nodes)
+    hk.run()
+    enter(cn, "a", HAN)
+    exchange(*nodes)
+    hk.run()
+    assert [match.backward for match in hk.matches()] == [True]
