@@ -76,6 +76,8 @@ def copy_for(change: watchlist_pb2.WatchlistChange, recipient: str) -> watchlist
 
     The same object if nothing differs.
     """
+    if change.HasField("ended"):
+        return _end_without_sources(change)
     content = change.entered.content
     if list(content.releasable_to) in ([], [recipient]) and not content.derived_from:
         return change
@@ -83,6 +85,15 @@ def copy_for(change: watchlist_pb2.WatchlistChange, recipient: str) -> watchlist
     copy.CopyFrom(change)
     copy.entered.content.releasable_to[:] = [recipient]
     copy.entered.content.ClearField("derived_from")
+    return copy
+
+
+def _end_without_sources(change: watchlist_pb2.WatchlistChange) -> watchlist_pb2.WatchlistChange:
+    if not change.ended.derived_from:
+        return change
+    copy = watchlist_pb2.WatchlistChange()
+    copy.CopyFrom(change)
+    copy.ended.ClearField("derived_from")
     return copy
 
 

@@ -216,6 +216,7 @@ class ListDistribution:
         partner: str,
     ) -> watchlist_pb2.WatchlistChange:
         """The end, with its reason only for a partner that had the last revision and may be told."""
+        end = wire.copy_for(end, partner)
         had_last = copy.revision == end.ended.revision
         if not end.ended.reason or (had_last and had is not None and self._agreed(tx, end.ended, had.purpose, partner)):
             return end

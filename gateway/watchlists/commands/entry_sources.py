@@ -16,9 +16,12 @@ _FIELD = "derived_from"
 
 
 def read_sources(tx: Transaction, rows: Sequence[EntryRow]) -> Mapping[ListKey, Sequence[alert_pb2.AlertReference]]:
-    """Alerts that listed entries derive from."""
-    changes = read_changes(tx.conn, [row for row in rows if not row.ended])
-    return {key: change.entered.content.derived_from for key, change in changes.items()}
+    """Alerts that entries derive from, also ended ones."""
+    changes = read_changes(tx.conn, rows)
+    return {
+        key: change.ended.derived_from if change.HasField("ended") else change.entered.content.derived_from
+        for key, change in changes.items()
+    }
 
 
 def source_violations(
@@ -30,7 +33,7 @@ def source_violations(
     """Why an entry's new content may not have its sources and recipients.
 
     Args:
-        before: sources of the revision that it amends; an amendment keeps them.
+        before: sources of the revision that it amends, or of the entry that ended before; they are kept.
         prefix: of fields, e.g. `entries[0].content.`.
     """
     dropped = [source for source in before if source not in content.derived_from]

@@ -187,15 +187,9 @@ class EndRowsCommand:
     def execute(self, tx: Transaction) -> list[watchlist_pb2.WatchlistChange]:
         importing = self._import
         rows = watchlists.find(tx.conn, importing.lists.node, importing.opening.list, self._ids)
-        changes = [
-            *importing.pending,
-            *(
-                ended(row, watchlist_pb2.WATCHLIST_END_WITHDRAWN, importing.opening.prune_reason, tx.now_ms)
-                for row in rows.values()
-                if not row.ended
-            ),
-        ]
-        return _append_full(tx, importing, changes)
+        listed = [row for row in rows.values() if not row.ended]
+        ends = ended(tx, listed, watchlist_pb2.WATCHLIST_END_WITHDRAWN, importing.opening.prune_reason)
+        return _append_full(tx, importing, [*importing.pending, *ends])
 
 
 class FinishImportCommand:

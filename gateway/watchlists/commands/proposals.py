@@ -267,7 +267,8 @@ class ProposeCommand(IdempotentCommand[_Pb.ProposeEntriesResponse]):
             raise NotFoundError(f"there is no entry {withdrawal.id} in the own list {self.request.list}")
         if withdrawal.revision != row.revision:
             raise _conflict(self.request.list, withdrawal.id, row.revision, withdrawal.revision)
-        return ended(row, watchlist_pb2.WATCHLIST_END_WITHDRAWN, withdrawal.reason, tx.now_ms)
+        (change,) = ended(tx, [row], watchlist_pb2.WATCHLIST_END_WITHDRAWN, withdrawal.reason)
+        return change
 
 
 def _conflict(list_name: str, entry_id: str, listed: int, given: int) -> RevisionConflictError:
@@ -278,19 +279,24 @@ def _conflict(list_name: str, entry_id: str, listed: int, given: int) -> Revisio
 
 
 def ended(
-    row: EntryRow, end: watchlist_pb2.WatchlistEnd.ValueType, reason: str, now_ms: int
-) -> watchlist_pb2.WatchlistChange:
-    """The change that ends an entry."""
-    return watchlist_pb2.WatchlistChange(
-        ended=watchlist_pb2.WatchlistTombstone(
-            list=row.list,
-            id=row.entry_id,
-            revision=row.revision,
-            end=end,
-            reason=reason,
-            ended_at=to_timestamp(now_ms),
+    tx: Transaction, rows: Sequence[EntryRow], end: watchlist_pb2.WatchlistEnd.ValueType, reason: str
+) -> list[watchlist_pb2.WatchlistChange]:
+    """The changes that end entries; their sources count again where an entry comes again."""
+    sources = read_sources(tx, rows)
+    return [
+        watchlist_pb2.WatchlistChange(
+            ended=watchlist_pb2.WatchlistTombstone(
+                list=row.list,
+                id=row.entry_id,
+                revision=row.revision,
+                end=end,
+                reason=reason,
+                ended_at=to_timestamp(tx.now_ms),
+                derived_from=sources.get(ListKey(row.list, row.entry_id), ()),
+            )
         )
-    )
+        for row in rows
+    ]
 
 
 def append_parts(
@@ -382,7 +388,7 @@ class ExpireListedCommand:
 
     def execute(self, tx: Transaction) -> int:
         rows = watchlists.due_to_expire(tx.conn, self.lists.node, tx.now_ms, EXPIRE_LIMIT)
-        changes = [ended(row, watchlist_pb2.WATCHLIST_END_EXPIRED, "", tx.now_ms) for row in rows]
+        changes = ended(tx, rows, watchlist_pb2.WATCHLIST_END_EXPIRED, "")
         for update in wire.updates(changes):
             tx.append(self.lists.origin, self.lists.decision(tx.now_ms, BY_ITSELF, published=update))
         return len(rows)

@@ -13,7 +13,7 @@ from gateway.watchlists.rules.policies import ListPolicy
 from tests.support.databases import MakeDatabase
 from tests.support.nodes import PaperNode, exchange, listed_content, paper_nodes
 from tests.unit.watchlists.commands.test_onward_reports import GRANTED, PROHIBITED, answer, ask, publish_from_mo
-from tests.unit.watchlists.commands.test_proposals import LIST, _version, bring, listed, propose, told
+from tests.unit.watchlists.commands.test_proposals import LIST, _version, bring, distributed, listed, propose, told
 
 
 @pytest.fixture
@@ -79,6 +79,30 @@ def test_an_amendment_keeps_what_the_entry_derives_from(
     assert [violation.rule for violation in response.refused[0].error.violations] == ["derived_from.kept"]
     assert (response.refused_count, response.vanished) == (1, 0)
     assert listed(hk, "hk") == {"A": 1}
+
+
+def test_an_entry_that_comes_again_keeps_what_it_derived_from(
+    nodes: list[PaperNode], source: alert_pb2.AlertReference
+) -> None:
+    """Withdrawn and entered again, amended once more, and by an import after pruning."""
+    hk = nodes[1]
+    consent(nodes, source)
+    propose(hk, content(source, "cn"), ids=["A"])
+    propose(hk, withdraw=[("A", 1)])
+    exchange(*nodes)
+    without = listed_content(releasable_to=["cn"])
+    with pytest.raises(InvalidRequestError, match="keeps alert mo/"):
+        propose(hk, without, ids=["A"])
+    assert bring(hk, {"A": without}).refused_count == 1
+    propose(hk, content(source, "cn"), ids=["A"])
+    bring(hk, {"B": listed_content(releasable_to=[])}, prune=True)
+    assert listed(hk, "hk") == {"B": 1}
+    with pytest.raises(InvalidRequestError, match="keeps alert mo/"):
+        propose(hk, without, ids=["A"])
+    exchange(*nodes)
+    assert told(hk, "cn") == ["+A@1", "-A WITHDRAWN", "+A@2", "-A WITHDRAWN"]
+    for change in distributed(hk, "cn"):
+        assert not change.ended.derived_from, "a partner doesn't learn of the source"
 
 
 def test_an_imported_row_is_held_to_the_same_rule(nodes: list[PaperNode], source: alert_pb2.AlertReference) -> None:

@@ -104,18 +104,22 @@ def listed(node: PaperNode, publisher: str = "cn") -> dict[str, int]:
         }
 
 
-def told(sender: PaperNode, recipient: str) -> list[str]:
-    """Every change in a watchlist feed: `+id@revision` or `-id END`."""
+def distributed(sender: PaperNode, recipient: str) -> list[watchlist_pb2.WatchlistChange]:
+    """Every change in a watchlist feed."""
     origin = FeedOrigin(FEDERATION, sender.name, recipient, Channel.WATCHLIST)
     with sender.database.read() as conn:
         feed = feeds.find(conn, origin)
         stored = feeds.read_entries(conn, feed.id, 0, feed.size) if feed is not None else []
-    changes = [change for entry in stored for change in parse_event(entry.payload).update.changes]
+    return [change for entry in stored for change in parse_event(entry.payload).update.changes]
+
+
+def told(sender: PaperNode, recipient: str) -> list[str]:
+    """Every change in a watchlist feed: `+id@revision` or `-id END`."""
     return [
         f"+{c.entered.id}@{c.entered.revision}"
         if c.WhichOneof("change") == "entered"
         else f"-{c.ended.id} {watchlist_pb2.WatchlistEnd.Name(c.ended.end).removeprefix('WATCHLIST_END_')}"
-        for c in changes
+        for c in distributed(sender, recipient)
     ]
 
 
