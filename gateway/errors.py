@@ -312,6 +312,14 @@ class UnavailableError(GatewayError):
     way_out = "Retry; the gateway keeps trying by itself."
 
 
+class PartnerError(GatewayError):
+    """A partner's gateway refused a call that this one made; `metadata` has its `partner` and `partner_reason`."""
+
+    reason = "PARTNER_ERROR"
+    kind = Kind.FAILED_PRECONDITION
+    way_out = "The partner's gateway says this, not this one: ask its operator. `gateway link list` shows its feeds."
+
+
 class DeadlineExceededError(GatewayError):
     """The answer missed the caller's deadline."""
 

@@ -8,7 +8,7 @@ import grpc
 import grpc.aio
 
 from gateway.contract.status import DETAILS_KEY, from_failed_call, to_status
-from gateway.errors import GatewayError
+from gateway.errors import DeadlineExceededError, GatewayError, PartnerError, UnavailableError
 
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
@@ -24,3 +24,15 @@ async def abort_with(context: grpc.aio.ServicerContext[object, object], error: G
 def from_rpc_error(error: grpc.aio.AioRpcError) -> GatewayError:
     """The error of `gateway.errors` for a failed call."""
     return from_failed_call(error.code().value[0], error.details() or "", error.trailing_metadata() or ())
+
+
+def from_partner(partner: str, error: grpc.aio.AioRpcError) -> GatewayError:
+    """The error of a call of this node that a partner refused or didn't answer; the caller here did nothing wrong."""
+    told = from_rpc_error(error)
+    if isinstance(told, (UnavailableError, DeadlineExceededError)):
+        return UnavailableError(f"{partner} can't be reached: {told.message}", retry_after_s=told.retry_after_s)
+    return PartnerError(
+        f"{partner} answered {told.reason}: {told.message}",
+        metadata={"partner": partner, "partner_reason": told.reason},
+        retry_after_s=told.retry_after_s,
+    )

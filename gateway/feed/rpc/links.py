@@ -32,7 +32,7 @@ from gateway.feed.rpc.writer_client import WriterClient, in_order, set_within
 from gateway.feed.service.receiver import Receiver, Refusal, require_moving
 from gateway.feed.service.sender import Outgoing
 from gateway.rpc.peers import Peers
-from gateway.rpc.status import from_rpc_error
+from gateway.rpc.status import from_partner, from_rpc_error
 from gateway.v1 import exchange_service_pb2 as pb
 from gateway.v1 import feed_pb2
 
@@ -284,7 +284,7 @@ async def fetch_all(peers: Peers, origin: FeedOrigin, first: int) -> AsyncIterat
             if response.WhichOneof("message") == "batch":
                 yield response.batch
     except grpc.aio.AioRpcError as error:
-        raise from_rpc_error(error) from error
+        raise from_partner(origin.recipient, error) from error
     finally:
         call.cancel()
 
@@ -295,7 +295,7 @@ async def position_at(peers: Peers, origin: FeedOrigin, partner: str) -> feed_pb
     try:
         response: pb.GetCheckpointResponse = await stub.GetCheckpoint(pb.GetCheckpointRequest(origin=origin.line))
     except grpc.aio.AioRpcError as error:
-        raise from_rpc_error(error) from error
+        raise from_partner(partner, error) from error
     return response.position
 
 

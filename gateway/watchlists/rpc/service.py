@@ -17,7 +17,7 @@ from gateway.errors import InvalidRequestError, NotFoundError, PermissionDeniedE
 from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient, follow_changes
 from gateway.rpc.calls import current_call
 from gateway.rpc.peers import Peers
-from gateway.rpc.status import from_rpc_error
+from gateway.rpc.status import from_partner
 from gateway.v1 import exchange_service_pb2, match_pb2, screening_pb2, watchlist_service_pb2_grpc
 from gateway.v1 import watchlist_service_pb2 as pb
 from gateway.watchlists.commands.hits import AnswerHitCommand, HitQueries, ReportHitCommand
@@ -350,6 +350,6 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
             asked = exchange_service_pb2.GetCheckpointRequest(origin=origin.line)
             answer = await stub.GetCheckpoint(asked, timeout=_ASK_TIMEOUT_S)
         except grpc.aio.AioRpcError as error:
-            raise from_rpc_error(error) from error
+            raise from_partner(request.partner, error) from error
         hidden = self._hidden()
         return await asyncio.to_thread(self._queries.compare, request.partner, answer.position, hidden=hidden)

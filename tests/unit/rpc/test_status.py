@@ -13,18 +13,20 @@ from hypothesis import strategies as st
 from gateway import errors
 from gateway.contract.status import MAX_MESSAGE_BYTES, MAX_STATUS_BYTES, from_status, to_status
 from gateway.errors import (
+    DeadlineExceededError,
     GatewayError,
     IllegalTransitionError,
     InvalidRequestError,
     Kind,
     OverloadedError,
+    PartnerError,
     ProofInvalidError,
     TooLargeError,
     UnauthenticatedError,
     UnavailableError,
     Violation,
 )
-from gateway.rpc.status import abort_with, from_rpc_error
+from gateway.rpc.status import abort_with, from_partner, from_rpc_error
 
 
 def all_classes(base: type[GatewayError] = GatewayError) -> Iterator[type[GatewayError]]:
@@ -196,3 +198,18 @@ def test_a_connection_that_ends_under_a_write_may_be_tried_again() -> None:
         grpc.StatusCode.INTERNAL, grpc.aio.Metadata(), grpc.aio.Metadata(), details="Internal error from Core"
     )
     assert isinstance(from_rpc_error(local), UnavailableError)
+
+
+@pytest.mark.parametrize("kind", SHOWN, ids=lambda kind: kind.__name__)
+def test_what_a_partner_says_is_never_told_as_an_error_of_the_own_node(kind: type[GatewayError]) -> None:
+    """A denial there is none here: the caller's own right to this call isn't in question."""
+    told = from_partner("hk", from_server(plain(kind)))
+    assert "hk" in told.message
+    assert "what happened" in told.message
+    assert told.retry_after_s == 1.5
+    if kind in (UnavailableError, DeadlineExceededError):
+        assert type(told) is UnavailableError
+    else:
+        assert type(told) is PartnerError
+        assert told.metadata == {"partner": "hk", "partner_reason": kind.reason}
+        assert told.kind is Kind.FAILED_PRECONDITION
