@@ -30,17 +30,19 @@ from gateway.evidence.codec.bundle_entries import StepProof
 from gateway.evidence.service.answer_check import AnswerExamination, examine_answer
 from gateway.evidence.service.answer_export import export_answer
 from gateway.evidence.service.audit_heads import export_head
+from gateway.evidence.service.audit_redaction import without_hidden
 from gateway.evidence.service.check import examine
 from gateway.evidence.service.consistency import prove_consistency
 from gateway.evidence.service.export import export
 from gateway.evidence.service.report import Examination, StepStatus
 from gateway.rpc.calls import current_call
 from gateway.trust import tables as audit
-from gateway.trust.rules.audit import LAST_TIME_MS, AuditResult
+from gateway.trust.rules.audit import LAST_TIME_MS, AuditEntry, AuditResult
 from gateway.trust.service.directory_versions import TrustedDirectory
 from gateway.trust.tables import AuditFilter, StoredEvent
 from gateway.v1 import evidence_service_pb2, evidence_service_pb2_grpc
 from gateway.v1.feed_pb2 import DispositionOutcome
+from gateway.watchlists.rules.visibility import EVERYTHING_VISIBLE, ListVisibility
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
@@ -56,8 +58,16 @@ _MOST_BUNDLE_BYTES = MAX_MESSAGE_BYTES - 8 * _REPLY_MARGIN_BYTES
 class EvidenceServicer(evidence_service_pb2_grpc.EvidenceServiceServicer):
     """Handlers of EvidenceService."""
 
-    def __init__(self, *, database: Database, trust: Callable[[], TrustedDirectory], audit_feed: FeedOrigin) -> None:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        trust: Callable[[], TrustedDirectory],
+        audit_feed: FeedOrigin,
+        visibility: ListVisibility = EVERYTHING_VISIBLE,
+    ) -> None:
         """`audit_feed`: the node's feed of audit heads."""
+        self._visibility = visibility
         self._database = database
         self._trust = trust
         self._audit_feed = audit_feed
@@ -133,7 +143,11 @@ class EvidenceServicer(evidence_service_pb2_grpc.EvidenceServiceServicer):
         before_seq = None if token is None else token[0]
         limit = page_size(request.page_size)
         events = await asyncio.to_thread(self._events, where, before_seq, limit)
-        response = evidence_service_pb2.ListAuditEventsResponse(events=[_event(stored) for stored in events])
+        hidden = self._visibility.hidden_from(current_call().principal.roles)
+        shown = without_hidden((stored.event for stored in events), hidden)
+        response = evidence_service_pb2.ListAuditEventsResponse(
+            events=[_event(stored, event) for stored, event in zip(events, shown, strict=True)]
+        )
         if len(events) == limit and events[-1].seq > 1:
             response.next_page_token = encode_page_token((str(events[-1].seq),), request.filter)
         return response
@@ -196,8 +210,7 @@ def _filter(terms: Sequence[Term]) -> AuditFilter:
     )
 
 
-def _event(stored: StoredEvent) -> evidence_service_pb2.AuditEvent:
-    event = stored.event
+def _event(stored: StoredEvent, event: AuditEntry) -> evidence_service_pb2.AuditEvent:
     details = {name: str(number) for name, number in event.counts if name != LAST_TIME_MS}
     if event.detail:
         details["detail"] = event.detail

@@ -11,6 +11,7 @@ import pytest
 
 from gateway.client import GatewayClient
 from gateway.errors import ConfigurationError, NotFoundError, PermissionDeniedError
+from gateway.evidence.service.audit_redaction import HIDDEN
 from gateway.node.settings import load_settings
 from gateway.v1.alert_pb2 import AlertReference
 from gateway.v1.party_pb2 import Name
@@ -162,6 +163,27 @@ def test_hits_on_a_hidden_list_are_hidden_with_it(nodes: Federation) -> None:
             with pytest.raises(NotFoundError, match="there is no hit"):
                 await owner.screening.answer("hk", reported.hit_id, HIT_OUTCOME_FALSE)
             await its_supervisor.screening.answer("hk", reported.hit_id, HIT_OUTCOME_FALSE)
+
+    nodes.run(run())
+
+
+def test_audit_events_name_a_hidden_list_to_its_roles_alone(nodes: Federation) -> None:
+    """The report of a hit names the entry: its roles read that, an auditor reads that there was a report."""
+
+    async def subjects(client: GatewayClient) -> set[str]:
+        where = "method = /gateway.v1.WatchlistService/ReportHit"
+        told = {event.details["subject_ids"] async for event in client.evidence.audit_events(filter=where)}
+        return told - {""}  # a refused call names nothing
+
+    async def run() -> None:
+        async with nodes.client("hk", "supervisor") as supervisor, nodes.client("hk", "auditor") as auditor:
+            found = {hit.entry.list: hit for hit in (await screened(supervisor)).hits}
+            for name in ("sealed", "minerals"):
+                await supervisor.screening.report(found[name], purpose="export_control")
+            assert await subjects(supervisor) == {"cn/minerals/company", "cn/sealed/company"}
+            assert await subjects(auditor) == {"cn/minerals/company", HIDDEN}
+            events = [event async for event in auditor.evidence.audit_events()]
+            assert not any("sealed" in str(event) for event in events)
 
     nodes.run(run())
 

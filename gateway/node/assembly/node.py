@@ -326,6 +326,7 @@ class Node:
                 database=self.database,
                 trust=self._directory.trusted,
                 audit_feed=audit_feed(self.settings.federation, self.settings.node),
+                visibility=watchlists.visibility,
             ),
             history=history.servicer,
             node=self._make_node_servicer(streams, started_at),

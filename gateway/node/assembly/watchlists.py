@@ -64,7 +64,7 @@ class Watchlists:
             clock=clock,
             policies=self._policy,
         )
-        visibility = _visibility(settings)
+        self.visibility = visibility = _visibility(settings)
         self._expiry = ListExpiry(settings.node, clock, _warn_before_ms(settings), visibility)
         identical = {
             name: kept.report_purpose for name, kept in settings.lists.items() if kept.report is ReportMode.IDENTICAL
