@@ -85,8 +85,8 @@ readings: setup ## Make the readings of Chinese characters again from the dictio
 	@mv gateway/reference/readings.csv.new gateway/reference/readings.csv
 
 lookalikes: setup ## Make the characters that look like others again from Unicode's confusables
-	@$(BIN)/python scripts/lookalikes.py >gateway/reference/lookalikes.csv.new
-	@mv gateway/reference/lookalikes.csv.new gateway/reference/lookalikes.csv
+	@$(BIN)/python scripts/lookalikes.py >gateway/contract/lookalike_letters.py.new
+	@mv gateway/contract/lookalike_letters.py.new gateway/contract/lookalike_letters.py
 
 format: setup ## Format code and contract
 	@$(BIN)/ruff check --fix --quiet || true

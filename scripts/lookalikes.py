@@ -1,4 +1,4 @@
-"""Prints gateway/reference/lookalikes.csv from Unicode's confusables, as confusable-homoglyphs packages them."""
+"""Prints gateway/contract/lookalike_letters.py from Unicode's confusables, as confusable-homoglyphs packages them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,24 @@ import string
 import unicodedata
 from importlib import resources
 
-HEADER = "character,lookalike"
+HEADER = '''\
+"""Characters that look like a Latin letter or a Chinese character; made by scripts/lookalikes.py, never edited.
+
+Source: Unicode's confusables (UTS 39, Unicode licence) as packaged by confusable-homoglyphs (MIT licence), and
+Unicode's names of small capitals.
+"""
+
+from __future__ import annotations
+
+_PAIRS = (
+'''
+FOOTER = '''\
+)
+
+SIMILAR = {chr(int(pair[:4], 16)): pair[4] for pair in _PAIRS.split()}
+"""By character, the one that it looks like."""
+'''
+_PAIRS_ON_A_LINE = 16
 _SMALL_CAPITAL = "LATIN LETTER SMALL CAPITAL "
 _TO_HAN = ("KATAKANA", "BOPOMOFO", "HANGUL", "CJK RADICAL")
 
@@ -58,11 +75,13 @@ def han(confusables: dict[str, list[dict[str, str]]]) -> dict[str, str]:
 
 
 def table() -> str:
-    """The whole file."""
+    """The whole module."""
     text = resources.files("confusable_homoglyphs").joinpath("confusables.json").read_text(encoding="utf-8")
     confusables = json.loads(text)
-    rows = sorted((han(confusables) | latin(confusables)).items())
-    return "\n".join([HEADER, *(",".join(row) for row in rows)]) + "\n"
+    pairs = [f"{ord(a):04x}{b}" for a, b in sorted((han(confusables) | latin(confusables)).items())]
+    starts = range(0, len(pairs), _PAIRS_ON_A_LINE)
+    lines = [f'    "{" ".join(pairs[start : start + _PAIRS_ON_A_LINE])} "\n' for start in starts]
+    return "".join([HEADER, *lines, FOOTER])
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ names its value.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -19,6 +20,7 @@ from google.protobuf.descriptor import Descriptor
 
 from gateway.contract.disclosure_classes import ALL_CLASSES, classes_on
 from gateway.contract.identification.commodity_codes import normalise_code
+from gateway.contract.lookalikes import letters_as_seen
 from gateway.v1 import goods_pb2, history_pb2, party_pb2, shipment_pb2
 
 CODE_DIGITS = (4, 6, 8, 10)
@@ -30,6 +32,9 @@ _IDENTIFIER, _SCHEMED, _NAME, _CODE, _SUBSTANCE, _PLACE, _REFERENCE = "i", "h", 
 
 _ANY = goods_pb2.SHIPMENT_REFERENCE_KIND_UNSPECIFIED
 """Kind of every reference, for searches without one."""
+
+_UNSEEN = re.compile("[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]")
+"""Characters that show nothing themselves: joiners, marks of direction, variation selectors."""
 
 KeySets = list[list[int]]
 """Criteria: at least one key of each list must match; an empty list matches nothing."""
@@ -147,8 +152,15 @@ def finds_names(classes: Collection[str]) -> bool:
 
 
 def clean_name(text: str) -> str:
-    """Normalises a name: NFKC, case folded, single spaces."""
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    """Normalises a name: NFKC, as it looks, case folded, single spaces; without characters that don't show."""
+    return " ".join(_as_seen(text).casefold().split())
+
+
+def _as_seen(text: str) -> str:
+    """NFKC, with look-alike letters in one script, and without characters that don't show."""
+    if text.isascii():
+        return text
+    return letters_as_seen(unicodedata.normalize("NFKC", _UNSEEN.sub("", text)))
 
 
 def keys_of(shipment: shipment_pb2.Shipment) -> set[int]:
@@ -367,10 +379,10 @@ def _registration(value: str) -> str:
 
 @lru_cache(maxsize=65_536)
 def _compact(value: str) -> str:
-    """Keeps letters and digits, upper case, half width."""
+    """Keeps letters and digits, upper case, half width, as they look."""
     if value.isascii() and value.isalnum():
         return value.upper()
-    return "".join(c for c in unicodedata.normalize("NFKC", value).upper() if c.isalnum())
+    return "".join(c for c in _as_seen(value).upper() if c.isalnum())
 
 
 @lru_cache(maxsize=262_144)

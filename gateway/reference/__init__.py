@@ -13,9 +13,8 @@
 * `readings.csv`: toneless Mandarin (pinyin, v for ü) and Cantonese (Jyutping) readings of Chinese characters, the usual
   one first, made by `scripts/readings.py`. Source: pypinyin (MIT licence; Unihan and others) and ToJyutping (BSD
   licence; CanCLID's dictionary).
-* `lookalikes.csv`: characters that look like a Latin letter or a Chinese character, with it, made by
-  `scripts/lookalikes.py`. Source: Unicode's confusables (UTS 39, Unicode licence) as packaged by confusable-homoglyphs
-  (MIT licence), and Unicode's names of small capitals.
+* `ofac_remarks.csv`: kinds of items in the remarks of OFAC's lists, by their beginning: what each becomes, and the
+  scheme of its identifier. Source: the published lists of 2015 to 2025 and their data specification.
 * `western_given_names.txt`: Western names that could be read as Chinese syllables.
 * `legal_forms.csv`, `organisation_places.csv`, `organisation_terms.csv`: words of organisations' names: legal forms by
   class, places, and terms by meaning with their weight for identity. Source: company registers' usage in Han, English

@@ -10,9 +10,10 @@ from __future__ import annotations
 from functools import lru_cache
 
 from gateway.contract.identification.identifiers import Scheme
+from gateway.contract.lookalikes import letters_as_seen
 from gateway.screening.index.key_numbers import KeyKind, text_number
 from gateway.screening.result import Comparison, MatchClass, ScorePart, TokenMatch, VariantPair
-from gateway.screening.text.lookalikes import LETTERS, letters_as_seen
+from gateway.screening.text.lookalikes import LETTERS
 from gateway.screening.text.normalisation import clean, simplified, words
 
 MIN_VALUE_ALONE = 6

@@ -134,3 +134,32 @@ def test_a_criterion_that_may_find_nothing_isnt_left_out() -> None:
     reference, container = key_sets(criteria, classes=frozenset())
     assert not reference
     assert container
+
+
+DISGUISED = [
+    pytest.param("СОSСО SНIРРING", "COSCO Shipping", id="Cyrillic capitals"),
+    pytest.param("ᴄᴏꜱᴄᴏ ꜱʜɪᴘᴘɪɴɢ", "Cosco  Shipping", id="small capitals"),
+    pytest.param("ΗΑΝΚΥU ΤRΑDΙΝG", "Hankyu Trading", id="Greek"),
+    pytest.param("CO\u200bS\u00adCO\u202e Ship\u2060ping", "COSCO Shipping", id="characters that don't show"),
+    pytest.param("中国エ商银行", "中国工商银行", id="kana among Han"),
+]
+
+
+@pytest.mark.parametrize(("disguised", "plain"), DISGUISED)
+def test_a_value_that_is_written_to_look_like_another_has_its_key(disguised: str, plain: str) -> None:
+    assert name_key(disguised) == name_key(plain)
+    for make in (
+        lambda text: Criteria(party_names=[text]),
+        lambda text: Criteria(vessel=text),
+        lambda text: Criteria(substances=[text]),
+        lambda text: Criteria(seals=[text]),
+        lambda text: Criteria(party_identifiers=[history_pb2.SearchIdentifier(value=text)]),
+    ):
+        assert key_sets(make(disguised)) == key_sets(make(plain))
+
+
+def test_a_genuine_name_in_another_script_keeps_its_own_key() -> None:
+    assert (
+        len({name_key(name) for name in ("Анна Иванова", "Anna Ivanova", "Ιωάννης", "Роснефть", "示例", "示例公司")})
+        == 6
+    )
