@@ -34,6 +34,14 @@ class ScreenedSource:
 
 
 @dataclass(frozen=True, slots=True)
+class NamingAlerts:
+    """Alerts, as (publisher, id), of which a revision names what an entry lists; `whole`: all alerts were compared."""
+
+    alerts: tuple[tuple[str, str], ...]
+    whole: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Findings:
     """Findings of one search step.
 
@@ -42,6 +50,7 @@ class Findings:
         matches: only source, subject, hit and backward are set.
         screened: amended or void sources.
         changed: ended or amended entries.
+        naming: by entry that a screened party is identical with: the alerts that name it in any revision.
         not_indexed: number of entries that the index couldn't take.
     """
 
@@ -51,6 +60,7 @@ class Findings:
     screened: Sequence[ScreenedSource] = ()
     changed: Sequence[EntryKey] = ()
     more: bool = field(default=False)
+    naming: Mapping[EntryKey, NamingAlerts] = field(default_factory=dict)
     not_indexed: int = 0
 
     @property

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from gateway.errors import GatewayError, NotFoundError, StoreUnavailableError
+from gateway.errors import GatewayError, NotFoundError, PermissionDeniedError, StoreUnavailableError
 from gateway.feed.service.idempotency import IdempotentCommand
 from gateway.feed.service.quotas import Bound, Quotas, Stored, count
 from gateway.feed.service.transaction import Transaction
@@ -152,7 +152,7 @@ class KeepFindingsCommand:
         for without_subject in (False, True):  # the agreement may allow the entry but not the party
             confirmation = match_pb2.MatchConfirmation(purpose=rule.purpose, without_subject=without_subject)
             try:
-                sources = _sources_of(tx, row, fresh)
+                sources = self._sources_of(tx, row, fresh)
                 reported = _report(tx, self.lists, row, confirmation, sources, actor=BY_ITSELF)
             except (StoreUnavailableError, HeadMovedError):
                 raise
@@ -169,6 +169,27 @@ class KeepFindingsCommand:
             )
         log.warning("match %s isn't reported to %s: %s", row.match_id, row.publisher, refusal)
         return replace(row, reason=f"not reported: {refusal}")
+
+    def _sources_of(
+        self, tx: Transaction, row: MatchRow, fresh: Mapping[bytes, match_pb2.Match]
+    ) -> list[alert_pb2.AlertReference]:
+        """Alerts that a match without a person's decision derives from.
+
+        A record is own knowledge. What an own system gave to be screened may come from an alert: then every alert
+        counts in which something matched the same entry, by whichever of its names and numbers, in any revision.
+
+        Raises:
+            PermissionDeniedError: not all alerts could be compared.
+        """
+        if row.place.source.kind is not SourceKind.SCREENED:
+            return _alerts_among([row.place.source])
+        naming = self.findings.naming.get(row.entry)
+        if naming is None or not naming.whole:
+            raise PermissionDeniedError("not every alert of before could be compared with the entry")
+        same = [match for match in fresh.values() if wire.entry_of(match.hit) == row.entry]
+        same += [match_message(known) for known in matches.of_entry(tx.conn, row.entry, SourceKind.ALERT)]
+        sources = [wire.place_of(match.source).source for match in same]
+        return _alerts_among([*sources, *(SourceKey(SourceKind.ALERT, *alert) for alert in naming.alerts)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,21 +263,6 @@ def _report(
         derived_from=sources,
     )
     return report_hit(tx, lists, lists.agreements, entry, request, actor=actor, source_field="")
-
-
-def _sources_of(
-    tx: Transaction, row: MatchRow, fresh: Mapping[bytes, match_pb2.Match]
-) -> list[alert_pb2.AlertReference]:
-    """Alerts that a match without a person's decision derives from.
-
-    A record is own knowledge. What an own system gave to be screened may come from an alert: then every alert counts in
-    which something matched the same entry, by whichever of its names and numbers.
-    """
-    if row.place.source.kind is not SourceKind.SCREENED:
-        return _alerts_among([row.place.source])
-    same = [match for match in fresh.values() if wire.entry_of(match.hit) == row.entry]
-    same += [match_message(known) for known in matches.of_entry(tx.conn, row.entry, SourceKind.ALERT)]
-    return _alerts_among(wire.place_of(match.source).source for match in same)
 
 
 def _alerts_among(sources: Iterable[SourceKey]) -> list[alert_pb2.AlertReference]:

@@ -22,6 +22,7 @@ from gateway.v1 import match_pb2
 from gateway.watchlists.codec import screening as wire
 from gateway.watchlists.codec.matches import Findings, ScreenedSource, found_match
 from gateway.watchlists.rules.matches import MatchPlace
+from gateway.watchlists.service.alert_history import AlertHistory
 from gateway.watchlists.service.match_sources import SOURCES, MatchSource, SourceItem
 from gateway.watchlists.service.recent_parties import RECENT_PARTIES, parties_of
 from gateway.watchlists.service.screening import HITS_OF_A_PARTY, Screener
@@ -50,6 +51,7 @@ class MatchSearch:
         self._database = database
         self._screener = screener
         self._sources = sources
+        self._history = AlertHistory(database)
         self._heads: dict[str, int] | None = None
         self._older: Iterator[SourceItem] = iter(())
         self._loaded = False
@@ -92,7 +94,8 @@ class MatchSearch:
         after[LISTS] = back.position
         matches += [found_match(hit.place, hit.subject, wire.hit_of(hit.hit), backward=True) for hit in back.hits]
         more = more or back.position < self._screener.position
-        return Findings(cursors, after, matches, screened, back.changed, more=more)
+        naming = {key: self._history.naming(record, self._screener.limits) for key, record in back.screened.items()}
+        return Findings(cursors, after, matches, screened, back.changed, more=more, naming=naming)
 
     def _read_heads(self) -> dict[str, int]:
         with self._database.read() as conn:

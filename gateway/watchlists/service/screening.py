@@ -14,7 +14,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sqlalchemy import Connection
@@ -26,7 +26,7 @@ from gateway.screening.index.columns import IndexEntry
 from gateway.screening.index.hits import SearchResult, Visible
 from gateway.screening.index.index import MAX_HITS, NameIndex, PartyQuery
 from gateway.screening.index.snapshot import SnapshotUnusableError
-from gateway.screening.result import DEFAULT_THRESHOLDS, Thresholds
+from gateway.screening.result import DEFAULT_THRESHOLDS, MatchClass, Thresholds
 from gateway.v1 import screening_pb2, watchlist_pb2
 from gateway.watchlists.codec import screening as wire
 from gateway.watchlists.codec.events import key_of
@@ -56,11 +56,15 @@ class ScreeningOutcome:
 
 @dataclass(slots=True)
 class BackwardComparison:
-    """Last change compared, hits, and entries that ended or were amended."""
+    """Last change compared, hits, and entries that ended or were amended.
+
+    `screened`: entries that a party which an own system gave is identical with.
+    """
 
     position: int
     hits: list[BackwardHit]
     changed: list[EntryKey]
+    screened: dict[EntryKey, IndexEntry] = field(default_factory=dict)
 
 
 def everybody(_: str) -> bool:
@@ -184,10 +188,12 @@ class Screener:
                     continue
                 record = wire.record_of(key.publisher, entry)
                 if record.counts_at(at_ms):
-                    for hit in self.recent.hits(record, self._limits):
+                    for hit in self.recent.hits(record, self.limits):
                         of_party[hit.place] += 1
                         if of_party[hit.place] <= HITS_OF_A_PARTY:
                             done.hits.append(hit)
+                            if _is_screened_and_identical(hit):
+                                done.screened[key] = record
             done.position = changes[-1].seq if changes else self._seq
             if time.monotonic() > end:
                 break
@@ -291,14 +297,19 @@ class Screener:
         """Runs queries; remembers no party."""
         index, position = self._index, self._seq
         results = [
-            index.search(sought, at_ms=at_ms, visible=visible, thresholds=self._limits, limit=max_hits or MAX_HITS)
+            index.search(sought, at_ms=at_ms, visible=visible, thresholds=self.limits, limit=max_hits or MAX_HITS)
             for sought in wanted
         ]
         return ScreeningOutcome(results, position)
 
-    def _limits(self, group: str) -> Thresholds:
+    def limits(self, group: str) -> Thresholds:
+        """The thresholds of a `publisher/list`."""
         thresholds = self._thresholds.get(group)
         return thresholds or self._thresholds.get(group.partition("/")[2], DEFAULT_THRESHOLDS)
+
+
+def _is_screened_and_identical(hit: BackwardHit) -> bool:
+    return hit.place.source.kind is SourceKind.SCREENED and hit.hit.comparison.match_class is MatchClass.IDENTICAL
 
 
 def _source(conn: Connection, seq: int) -> str:

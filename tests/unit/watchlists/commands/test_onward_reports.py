@@ -14,6 +14,8 @@ from gateway.v1 import alert_pb2, match_pb2, party_pb2, screening_pb2, watchlist
 from gateway.v1 import watchlist_service_pb2 as pb
 from gateway.watchlists.commands.hits import ReportHitCommand
 from gateway.watchlists.rules.policies import ListPolicy
+from gateway.watchlists.service.alert_history import AlertHistory
+from gateway.watchlists.service.recent_parties import RecentParties
 from tests.support.databases import MakeDatabase
 from tests.support.nodes import DAY_MS, PaperNode, exchange, paper_nodes
 from tests.unit.watchlists.commands.test_matches import HAN, LIST, RULES, Desk, enter, hits, subject
@@ -159,6 +161,34 @@ class TestAScreenedParty:
         hk.decide(match.match_id, confirm=CONFIRM)
         exchange(*nodes)
         assert hits(nodes[0]) == [("hk", "twin", [HAN], "HK-1")], "an officer decides"
+
+    @pytest.mark.parametrize("how", ["withdrawn", "amended", "forgotten"])
+    def test_that_an_alert_named_before_isnt_either(self, nodes: list[PaperNode], hk: Desk, how: str) -> None:
+        """The entry comes when the alert is void, names somebody else, or isn't among the newest parties any more."""
+        mo, alert_id = nodes[2], publish_from_mo(nodes)
+        hk.run()
+        if how == "withdrawn":
+            mo.step("mo", alert_id, withdrawn=alert_pb2.AlertWithdrawn(revision=1, reason="A mistake"))
+        elif how == "amended":
+            mo.amend(alert_id, 2, subject=subject(OTHER), handling=PROHIBITED)
+        exchange(*nodes)
+        hk.run()
+        if how == "forgotten":
+            hk.screener.recent = RecentParties(most=1)
+        self.meet(nodes, hk, HAN)
+        assert hits(nodes[0]) == []
+        (match,) = hk.matches("source = screened AND id = twin")
+        assert "mo doesn't allow" in match.reason
+
+    def test_isnt_reported_by_itself_where_there_are_too_many_alerts(self, nodes: list[PaperNode], hk: Desk) -> None:
+        hk.search._history = AlertHistory(hk.node.database, most=1)
+        for _ in range(2):
+            nodes[2].publish("hk", subject=subject(OTHER))
+        exchange(*nodes)
+        self.meet(nodes, hk, HAN)
+        assert hits(nodes[0]) == []
+        (match,) = hk.matches("source = screened AND id = twin")
+        assert "not every alert of before could be compared" in match.reason
 
     def test_that_an_alert_names_by_a_number_isnt_either(self, nodes: list[PaperNode], hk: Desk) -> None:
         """The alert has name and number, and what was screened the name alone: other writings agree with one entry."""
