@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 
 from gateway.alerts import codec as wire
-from gateway.alerts import tables as alerts
+from gateway.alerts.tables import events as alert_events
 from gateway.db.database import Database
 from gateway.feed.tables import progress
 from gateway.screening.index.columns import IndexEntry
@@ -68,7 +68,7 @@ class AlertHistory:
                 head = progress.position(conn)
                 if head < self._position:  # projections are being rebuilt; positions of events stay
                     return False
-                events = alerts.events_after(conn, self._position, EVENTS_AT_ONCE)
+                events = alert_events.after(conn, self._position, EVENTS_AT_ONCE)
             for event, _, payload in events:
                 if payload:
                     self._remember(event.key.publisher, event.key.alert_id, event.position, payload)
