@@ -23,6 +23,9 @@ LONGEST_WORD = 16
 LONGEST_KEY = 44
 """Cells of the longest first column in one piece."""
 
+MOST_LINES = 6
+"""Lines of a cell that are read beside others: a longer text stands below them."""
+
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _SHORT_LENGTHS = (13, 18, 23)
 """Characters of a short id: whole groups, the first two of which are a UUIDv7's millisecond."""
@@ -70,9 +73,9 @@ def fit(columns: Sequence[str], rows: Sequence[Row], width: int, minor: Collecti
         kept.remove(dispensable.pop(0))
     changed = short != tuple(rows)
     least = list(_least(names, shown))
-    if _total(least) > width:
-        return Fitted(tuple(columns), (), short, shortened=changed, blocks=True)
     widths = tuple(_spread(wished if _total(wished) <= width else least, needed, width))
+    if _total(least) > width or _lines(needed, widths) > MOST_LINES:
+        return Fitted(tuple(columns), (), short, shortened=changed, blocks=True)
     left_out = tuple(name for at, name in enumerate(columns) if at not in kept)
     return Fitted(names, widths, shown, left_out, changed)
 
@@ -92,6 +95,11 @@ def shorten_ids(rows: Sequence[Row]) -> tuple[Row, ...]:
     if length is None or not ids:
         return tuple(rows)
     return tuple(tuple(_UUID.sub(lambda found: found[0][:length], cell) for cell in row) for row in rows)
+
+
+def _lines(needed: Sequence[int], widths: Sequence[int]) -> int:
+    """Lines that the longest text takes, about."""
+    return max(-(-whole // width) for whole, width in zip(needed, widths, strict=True))
 
 
 def _total(widths: Sequence[int]) -> int:

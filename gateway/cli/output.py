@@ -94,7 +94,7 @@ class Output:
         self._separate()
         texts = _texts("second")
         _terminal().print_facts(
-            texts.shown(title), {texts.shown(_(name)): texts.shown(value) for name, value in facts.items()}
+            texts.shown(title), {texts.shown(_(name)): texts.shown(value) or "—" for name, value in facts.items()}
         )
         self._remark(_remarks(texts))
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from google.protobuf.json_format import MessageToJson
+from rich.cells import cell_len
 from typer.testing import CliRunner, Result
 
 from gateway.cli.main import app
@@ -417,3 +418,38 @@ def _listens(port: int) -> bool:
 
 def _in_a_month() -> str:
     return time.strftime("%Y-%m-%dT00:00:00Z", time.gmtime(time.time() + 30 * 24 * 3600))
+
+
+@pytest.mark.parametrize(
+    ("system", "words"),
+    [
+        ("officer", ("alert", "list")),
+        ("officer", ("watchlist", "list")),
+        ("officer", ("watchlist", "matches", "--filter", "")),
+        ("officer", ("watchlist", "hits")),
+        ("officer", ("watchlist", "statistics")),
+        ("supervisor", ("watchlist", "proposals")),
+        ("operator", ("link", "list")),
+        ("operator", ("status",)),
+        ("auditor", ("audit", "list")),
+        ("officer", ("history", "risks")),
+        ("officer", ("history", "rules")),
+        ("supervisor", ("history", "hold", "list", "--released")),
+        ("", ("doctor",)),
+        ("", ("verify",)),
+    ],
+    ids=lambda given: " ".join(given) if isinstance(given, tuple) else "",
+)
+def test_tables_fit_80_columns(hk: Cli, system: str, words: tuple[str, ...]) -> None:
+    """Sentences are wrapped by the terminal: commands in them stay whole."""
+    shown = hk.run(system, *words, width=80, code=None).stdout
+    assert [line for line in shown.splitlines() if cell_len(line) > 80 and "  " in line] == []
+
+
+def test_an_alert_in_full_fits_80_columns(cn: Cli, hk: Cli, tmp_path: Path) -> None:
+    alert_id = published(cn, tmp_path, "WIDE-1")
+    arrived(hk, "WIDE-1")
+    hk.run("officer", "alert", "ask", f"cn/{alert_id}", "锑锭的申报单证在哪里？" * 6, "--deadline", "12h")
+    shown = hk.run("officer", "alert", "show", f"cn/{alert_id}", width=80).stdout
+    assert max(map(cell_len, shown.splitlines())) <= 80
+    assert shown.count("锑") == 6
