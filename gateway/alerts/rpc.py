@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 import grpc.aio
 from google.protobuf.message import Message
@@ -37,13 +37,18 @@ Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 ResponseT = TypeVar("ResponseT", bound=Message)
 
 
+class ScreenedAlert(NamedTuple):
+    """Hits on an alert; `is_complete`: all lists were compared as they are known."""
+
+    hits: list[alert_service_pb2.AlertHit]
+    is_complete: bool
+
+
 class AlertScreening(Protocol):
     """Screens an alert's content against the lists that a caller may see."""
 
-    async def screen_alert(
-        self, content: alert_pb2.AlertContent, *, principal: Principal
-    ) -> list[alert_service_pb2.AlertHit] | None:
-        """Hits; None while screening is impossible."""
+    async def screen_alert(self, content: alert_pb2.AlertContent, *, principal: Principal) -> ScreenedAlert:
+        """Hits; none while screening is impossible."""
 
 
 class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
@@ -224,11 +229,12 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
         except NotFoundError:
             await self._caught_up()
             response = await asyncio.to_thread(self._queries.get, *wanted)
-        hits = await self._screening.screen_alert(response.alert.content, principal=current_call().principal)
-        if hits is not None:
-            response.screened = True
-            response.hits.extend(best_hits(hits))
-            response.further_hits = len(hits) - len(response.hits)
+        hits, is_complete = await self._screening.screen_alert(
+            response.alert.content, principal=current_call().principal
+        )
+        response.screened = is_complete
+        response.hits.extend(best_hits(hits))
+        response.further_hits = len(hits) - len(response.hits)
         return response
 
     async def _caught_up(self) -> None:

@@ -102,7 +102,7 @@ class AlertQueries:
             rows = alerts.copies(conn, publisher, alert_id)
             payload = alerts.current_payload(conn, publisher, alert_id)
             if not rows or payload is None:
-                raise NotFoundError(f"there is no alert {publisher}/{alert_id} here")
+                raise NotFoundError(f"there is no alert {publisher}/{alert_id} here{_unprojected_text(conn)}")
             deliveries = Deliveries(conn, self._sent_size)
             newest = events.newest_of(conn, publisher, alert_id)
             steps = page_of(newest, partial(_delivered, deliveries), limit=MAX_STEPS, most_bytes=HISTORY_BYTES)
@@ -137,7 +137,8 @@ class AlertQueries:
         with self._database.read() as conn:
             rows = _copies(conn, conditions, before, limit + 1)
             page = page_of(rows, partial(_summary, Deliveries(conn, self._sent_size), now), limit=limit)
-        response = alert_service_pb2.ListAlertsResponse(alerts=page.messages)
+            unprojected = _unprojected(conn)
+        response = alert_service_pb2.ListAlertsResponse(alerts=page.messages, unprojected=unprojected)
         if page.last is not None:
             key = page.last[0].key
             last = (key.alert_id, key.publisher, key.recipient, str(now))
@@ -171,6 +172,16 @@ class AlertQueries:
         # At the end everything projected was read: entries without a change needn't be looked at again.
         reached = max(projected, position) if page.last is None else page.last[0].position
         return alert_service_pb2.WatchAlertsResponse(changes=page.messages, position=reached)
+
+
+def _unprojected(conn: Connection) -> int:
+    """Number of entries that the projections lack."""
+    return journal.head_position(conn) - progress.position(conn)
+
+
+def _unprojected_text(conn: Connection) -> str:
+    count = _unprojected(conn)
+    return f"; {count} entries of feeds aren't projected yet: ask again" if count else ""
 
 
 def _conditions(term: Term, now_ms: int) -> list[ColumnElement[bool]]:
@@ -304,4 +315,5 @@ def _change(logged: _Event) -> alert_service_pb2.AlertChange:
         event=wire.parse_event(payload) if payload else None,
         status=wire.status_value(event.status),
         committed_at=to_timestamp(event.committed_at),
+        speaker=origin.publisher,
     )

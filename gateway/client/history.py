@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,7 @@ from gateway.client.connection import Connection, Stubs
 from gateway.client.pages import all_rows
 from gateway.client.windowed import DEFAULT_PATIENCE_S, WindowedStream, item_error
 from gateway.contract.limits import MAX_STREAM_ITEMS
-from gateway.errors import GatewayError, MalformedError
+from gateway.errors import GatewayError, MalformedError, NotFoundError
 from gateway.v1 import history_service_pb2 as service
 from gateway.v1.history_pb2 import AnswerMode, HistoryRecord, NodeAnswer, QueryGrounds, SearchCriteria
 from gateway.v1.shipment_pb2 import Shipment, ShipmentAddition
@@ -25,6 +26,9 @@ SEARCH_TIMEOUT_S = 60.0
 
 TRACE_TIMEOUT_S = 60.0
 """Default seconds for a trace, which takes several rounds of queries."""
+
+WAIT_AT_ONCE_S = 5.0
+"""Most seconds for which one call waits for the index."""
 
 Item = Shipment | ShipmentAddition
 
@@ -127,15 +131,34 @@ class HistoryClient:
             async for outcome in outcomes:
                 yield outcome
 
-    async def get(self, record_id: str) -> service.GetShipmentResponse:
+    async def get(self, record_id: str, *, wait_indexed_s: float | None = None) -> service.GetShipmentResponse:
         """An own record: newest revision, events, inspections, holds and rules that fired.
 
+        `unindexed` of the response counts what is recorded of it and missing there.
+
+        Args:
+            record_id: as it was recorded.
+            wait_indexed_s: most seconds to wait until everything recorded of it is indexed; None: 2.
+
         Raises:
-            NotFoundError: there is none, or it isn't indexed yet (some seconds).
+            NotFoundError: there is none, or it isn't indexed yet, as the message says.
         """
-        request = service.GetShipmentRequest(record_id=record_id)
+        request = service.GetShipmentRequest(record_id=record_id, wait_indexed_ms=_milliseconds(wait_indexed_s))
         method = self._connection.stubs.history.GetShipment
         return await self._connection.unary(method, request, service.GetShipmentResponse)
+
+    async def wait_indexed(self, record_id: str, *, timeout_s: float) -> bool:
+        """Waits until a record, and with it everything that was recorded before, is indexed; False after `timeout_s`.
+
+        Publishers and all who may read records.
+        """
+        loop = asyncio.get_running_loop()
+        ends_at = loop.time() + timeout_s
+        while (left_s := ends_at - loop.time()) > 0:
+            with suppress(NotFoundError):  # it is recorded, so that it isn't indexed yet
+                if not (await self.get(record_id, wait_indexed_s=min(left_s, WAIT_AT_ONCE_S))).unindexed:
+                    return True
+        return False
 
     async def search(
         self,
@@ -147,11 +170,13 @@ class HistoryClient:
         order: service.SearchOrder.ValueType = service.SearchOrder.SEARCH_ORDER_UNSPECIFIED,
         page_size: int = 0,
         partner_timeout_ms: int = 0,
+        wait_indexed_s: float | None = None,
         timeout_s: float = SEARCH_TIMEOUT_S,
     ) -> AsyncGenerator[RecordOrAnswer, None]:
         """Matching records of the node and its partners, page after page.
 
-        A node's NodeAnswer follows its last record of a page and is PARTIAL until the last. Leave the loop early inside
+        A node's NodeAnswer follows its last record of a page and is PARTIAL until the last. It is PARTIAL there too if
+        records that may match aren't indexed yet: `unindexed` counts them. Leave the loop early inside
         `contextlib.aclosing`, which ends the work at all nodes.
 
         Args:
@@ -162,6 +187,7 @@ class HistoryClient:
             order: within each node's page.
             page_size: most records of one node in a page, up to 10,000; 0: the gateway's default.
             partner_timeout_ms: milliseconds, up to 60,000; 0: 10,000.
+            wait_indexed_s: most seconds to wait, here and at partners, for records that aren't indexed yet; None: 2.
             timeout_s: seconds for one page; passed on to the partners.
         """
         token = ""
@@ -175,6 +201,7 @@ class HistoryClient:
                 page_size=page_size,
                 page_token=token,
                 partner_timeout_ms=partner_timeout_ms,
+                wait_indexed_s=wait_indexed_s,
                 timeout_s=timeout_s,
             )
             token = ""
@@ -198,6 +225,7 @@ class HistoryClient:
         page_size: int = 0,
         page_token: str = "",
         partner_timeout_ms: int = 0,
+        wait_indexed_s: float | None = None,
         timeout_s: float = SEARCH_TIMEOUT_S,
     ) -> AsyncGenerator[RecordOrAnswer | service.SearchEnd, None]:
         """One page of `search`; ends with its SearchEnd, which has the next page's token."""
@@ -210,6 +238,7 @@ class HistoryClient:
             page_size=page_size,
             page_token=page_token,
             partner_timeout_ms=partner_timeout_ms,
+            wait_indexed_ms=_milliseconds(wait_indexed_s),
         )
         call = self._connection.stubs.history.SearchShipments(request, timeout=timeout_s)
         try:
@@ -234,6 +263,7 @@ class HistoryClient:
         partner_timeout_ms: int = 0,
         draft_alert: bool = False,
         draft_rules: Iterable[str] = (),
+        wait_indexed_s: float | None = None,
         timeout_s: float = TRACE_TIMEOUT_S,
     ) -> service.TraceConsignmentResponse:
         """Reconstructs a consignment from any of its references, with discrepancies.
@@ -247,6 +277,7 @@ class HistoryClient:
             partner_timeout_ms: milliseconds for one query, up to 60,000; 0: 5,000.
             draft_alert: draft alerts of any discrepancies.
             draft_rules: rules for the drafts; none: all.
+            wait_indexed_s: as in `search`, for all questions together.
             timeout_s: seconds for the trace.
         """
         request = service.TraceConsignmentRequest(
@@ -256,6 +287,7 @@ class HistoryClient:
             partner_timeout_ms=partner_timeout_ms,
             draft_alert=draft_alert,
             draft_rules=draft_rules,
+            wait_indexed_ms=_milliseconds(wait_indexed_s),
         )
         try:
             response: service.TraceConsignmentResponse = await self._connection.stubs.history.TraceConsignment(
@@ -311,6 +343,10 @@ class HistoryClient:
         method = self._connection.stubs.history.ListHolds
         request = service.ListHoldsRequest(released=released)
         return (await self._connection.unary(method, request, service.ListHoldsResponse)).holds
+
+
+def _milliseconds(seconds: float | None) -> int | None:
+    return None if seconds is None else round(seconds * 1000)
 
 
 def _wrapped(item: Item) -> service.RecordItem:

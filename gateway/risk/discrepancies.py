@@ -56,7 +56,7 @@ def discrepancy(
         goods_sequence=sequence,
     )
     if measured is not None and math.isfinite(measured):
-        found.measured = measured
+        found.measured, found.unit = measured, rule.unit
     return found
 
 

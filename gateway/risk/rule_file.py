@@ -50,7 +50,18 @@ _TEXT_KEYS = (
     "severity",
     "explanation",
 )
-_OTHER_KEYS = ("candidate", "measured", "levels", "inputs", "thresholds", "lists", "reads", "reads_of_all", "enabled")
+_OTHER_KEYS = (
+    "candidate",
+    "measured",
+    "unit",
+    "levels",
+    "inputs",
+    "thresholds",
+    "lists",
+    "reads",
+    "reads_of_all",
+    "enabled",
+)
 _ID = re.compile(r"[A-Z][A-Z0-9_-]{0,31}")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _VERSION = re.compile(r"[!-~]{1,32}")
@@ -80,6 +91,7 @@ class Rule:
         levels: the first that holds gives the severity.
         explanation: a sentence with placeholders.
         measured: CEL for the measured number; empty for yes/no rules.
+        unit: of the measured number; "share": 1 is the whole; empty: a plain number.
         inputs: name to CEL, shown with a hit.
         thresholds, lists: constants of expressions, `t.name` and `lists.name`.
         reads: paths that it needs of the records concerned; if one is withheld the rule isn't evaluated.
@@ -98,6 +110,7 @@ class Rule:
     explanation: str
     candidate: str = ""
     measured: str = ""
+    unit: str = ""
     levels: tuple[Level, ...] = ()
     inputs: Mapping[str, str] = field(default_factory=dict)
     thresholds: Mapping[str, float] = field(default_factory=dict)
@@ -258,6 +271,7 @@ def _rule(entry: Any) -> Rule:
         **texts,
         candidate=_text(entry.get("candidate"), "candidate") if "candidate" in entry else "",
         measured=_text(entry.get("measured"), "measured") if "measured" in entry else "",
+        unit=_text(entry.get("unit"), "unit") if "unit" in entry else "",
         levels=tuple(_level(level, index) for index, level in enumerate(_list(entry, "levels"))),
         inputs={name: _text(text, f"inputs.{name}") for name, text in _table(entry, "inputs").items()},
         thresholds={
@@ -285,6 +299,8 @@ def _check(rule: Rule) -> None:
             if rule.about in LOOKED_FOR
             else f"candidate: nothing is looked for where a rule is about {rule.about}"
         )
+    if rule.unit and not rule.measured:
+        raise ConfigurationError("unit: the rule doesn't say what is measured")
     for key in ("reads", "reads_of_all"):
         for path in getattr(rule, key):
             if not _exists(path, shipment_pb2.Shipment.DESCRIPTOR):

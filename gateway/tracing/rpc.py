@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from gateway.feed.rpc.writer_client import WriterClient, forget
 from gateway.history.codec.signed_texts import RECORD_TYPE
 from gateway.history.rpc.fanout import HistoryFanout, NodeSearch
+from gateway.history.rpc.index_wait import wait_s
 from gateway.history.service.criteria import require_exact
 from gateway.rpc.calls import Call
 from gateway.tracing.rules.assembly import assemble
@@ -97,13 +98,17 @@ class HistoryTracer:
     async def _rounds(self, call: Call, inquiry: _Inquiry, remaining_s: float | None) -> None:
         """Asks each node all its open questions at once, round by round."""
         timeout_s = inquiry.request.partner_timeout_ms / 1000 or PARTNER_TIMEOUT_S
-        ends_at = None if remaining_s is None else asyncio.get_running_loop().time() + remaining_s
+        clock = asyncio.get_running_loop().time
+        ends_at = None if remaining_s is None else clock() + remaining_s
+        waits_until = clock() + wait_s(inquiry.wanted_wait_ms, remaining_s)
         questions = {node: [inquiry.request.criteria] for node in inquiry.reached}
         for _ in range(MAX_QUESTIONS):
-            left_s = timeout_s if ends_at is None else min(timeout_s, ends_at - asyncio.get_running_loop().time() - 0.1)
+            left_s = timeout_s if ends_at is None else min(timeout_s, ends_at - clock() - 0.1)
             if not questions or left_s <= 0:
                 break
-            for node, answered in zip(questions, await self._ask(call, inquiry, questions, left_s), strict=True):
+            wait_ms = max(0, round((waits_until - clock()) * 1000))
+            answers = await self._ask(call, inquiry, questions, timeout_s=left_s, wait_ms=wait_ms)
+            for node, answered in zip(questions, answers, strict=True):
                 inquiry.take(node, questions[node], *answered)
             questions = await asyncio.to_thread(inquiry.next_questions)
 
@@ -112,22 +117,27 @@ class HistoryTracer:
         call: Call,
         inquiry: _Inquiry,
         questions: Mapping[str, Sequence[history_pb2.SearchCriteria]],
+        *,
         timeout_s: float,
-    ) -> list[tuple[list[history_pb2.HistoryRecord], history_pb2.NodeAnswer]]:
-        """Records and answers in the order of nodes."""
+        wait_ms: int,
+    ) -> list[tuple[list[history_pb2.HistoryRecord], history_pb2.NodeAnswer, bool]]:
+        """Records, answers and whether there is more, in the order of nodes."""
 
-        async def ask(node: str) -> tuple[list[history_pb2.HistoryRecord], history_pb2.NodeAnswer]:
+        async def ask(node: str) -> tuple[list[history_pb2.HistoryRecord], history_pb2.NodeAnswer, bool]:
             messages: list[pb.SearchShipmentsResponse] = []
-            search = _search(inquiry.request, questions[node], is_first=not inquiry.asked[node], timeout_s=timeout_s)
-            answer, _ = await self._fanout.ask(call, node, search, put=messages.append, kept=inquiry.kept)
-            return [record for message in messages for record in message.records.records], answer
+            is_first = not inquiry.asked[node]
+            search = _search(inquiry.request, questions[node], is_first=is_first, timeout_s=timeout_s, wait_ms=wait_ms)
+            answer, further = await self._fanout.ask(call, node, search, put=messages.append, kept=inquiry.kept)
+            records = [record for message in messages for record in message.records.records]
+            return records, answer, further is not None
 
         async with asyncio.TaskGroup() as asking:
             tasks = [asking.create_task(ask(node), name=f"ask {node}") for node in questions]
         return [task.result() for task in tasks]
 
     def _assembled(self, request: pb.TraceConsignmentRequest, inquiry: _Inquiry) -> pb.TraceConsignmentResponse:
-        trace = assemble(inquiry.gathering, inquiry.answers, exhausted=inquiry.is_exhausted())
+        exhausted = not inquiry.more and inquiry.is_exhausted()
+        trace = assemble(inquiry.gathering, inquiry.answers, exhausted=exhausted)
         trace.onward_refusals.extend(inquiry.refusals())  # rules read them
         now = datetime.fromtimestamp(self._clock() / 1000, UTC)
         self._examiner.examine(trace, now)
@@ -153,8 +163,15 @@ class _Inquiry:
         self.reached = list(nodes)
         self.gathering = Gathering()
         self.answers: list[history_pb2.NodeAnswer] = []
+        self.more = False
+        """Whether a node had more records of the consignment than it gave."""
         self.kept: list[asyncio.Future[None]] = []
         """Commits that make answers durable as evidence."""
+
+    @property
+    def wanted_wait_ms(self) -> int | None:
+        """Milliseconds to wait for the index, if the caller said how many."""
+        return self.request.wait_indexed_ms if self.request.HasField("wait_indexed_ms") else None
 
     def take(
         self,
@@ -162,13 +179,16 @@ class _Inquiry:
         questions: Sequence[history_pb2.SearchCriteria],
         records: Sequence[history_pb2.HistoryRecord],
         answer: history_pb2.NodeAnswer,
+        more: bool,
     ) -> None:
-        """Keeps what a node answered to these questions."""
+        """Keeps what a node answered to these questions; `more`: it had more records than it gave."""
         is_first = not self.asked[node]
-        if _for_traders(questions, is_first=is_first) and answer.status == history_pb2.ANSWER_STATUS_PARTIAL:
-            answer.status = history_pb2.ANSWER_STATUS_COMPLETE  # too many link to nothing without doubt
+        if more and _for_traders(questions, is_first=is_first):  # too many link to nothing without doubt
+            if not answer.unindexed:
+                answer.status = history_pb2.ANSWER_STATUS_COMPLETE
         elif answer.status in _PROVED:
             self.gathering.add(_hits(records, () if is_first else questions, answer.query_id))
+            self.more = self.more or more
         self.answers.append(answer)
         self.asked[node].extend(questions)
         if answer.status not in _PROVED:
@@ -215,6 +235,7 @@ def _search(
     *,
     is_first: bool,
     timeout_s: float,
+    wait_ms: int,
 ) -> NodeSearch:
     first, *further = questions
     for_traders = _for_traders(questions, is_first=is_first)
@@ -227,6 +248,7 @@ def _search(
         whole=for_traders,
         timeout_s=timeout_s,
         own_timeout_s=timeout_s,
+        wait_ms=wait_ms,
     )
 
 

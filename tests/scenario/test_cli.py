@@ -97,8 +97,12 @@ def test_an_alert_lives_through_commands_alone(cn: Cli, hk: Cli, tmp_path: Path)
         "Antimony ingots",
         "Needs a warrant",
         "A1 and A2",
+        "hk/officer",
+        "cn/publisher",
     ):
         assert expected in shown_text
+    spoke = {(step["speaker"], step["event"]["actor"]) for step in ended["history"]}
+    assert {("hk", "officer"), ("cn", "officer"), ("cn", "publisher")} <= spoke
 
 
 def test_what_the_state_or_the_side_doesnt_allow_is_a_sentence(cn: Cli, hk: Cli, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 from gateway.client import GatewayClient
 from gateway.v1 import goods_pb2, history_pb2, node_service_pb2, shipment_pb2
 from tests.support.federation import Federation, eventually, with_logs
-from tests.support.history_calls import calling
+from tests.support.history_calls import calling, worker_processes
 from tests.support.shipments import grounds, shipment
 
 COUNT = 3_000
@@ -39,19 +39,9 @@ def records() -> list[shipment_pb2.Shipment]:
     ]
 
 
-def running(federation: Federation, name: str) -> list[psutil.Process]:
-    """Worker processes of cn's node with a name."""
-    found = []
-    for process in psutil.Process(federation["cn"].pid).children(recursive=True):
-        with suppress(psutil.NoSuchProcess):  # it has just ended
-            if name in process.cmdline():
-                found.append(process)
-    return found
-
-
 def preparing(federation: Federation) -> list[psutil.Process]:
     """Processes of cn's node that prepare records."""
-    return running(federation, "history")
+    return worker_processes(federation, "cn", "history")
 
 
 async def status(federation: Federation) -> node_service_pb2.HistoryStatus:
@@ -115,7 +105,7 @@ def test_killing_the_process_that_checks_interrupts_no_recording(federation: Fed
     federation.start("cn")
 
     async def checking() -> list[psutil.Process]:
-        return running(federation, "recording")
+        return worker_processes(federation, "cn", "recording")
 
     async def main() -> None:
         first, *others = [records()[at : at + 100] for at in range(0, COUNT, 100)]

@@ -102,9 +102,17 @@ class Pair:
 
     def record(self, *shipments: shipment_pb2.Shipment | shipment_pb2.ShipmentAddition) -> None:
         """Records and indexes at hk."""
+        self.record_alone(*shipments)
+        self.index()
+
+    def record_alone(self, *shipments: shipment_pb2.Shipment | shipment_pb2.ShipmentAddition) -> None:
+        """Records at hk, and leaves the index behind."""
         good, refused = check(items(*shipments), retention_classes=lambda name: False)
         assert not refused
         self.hk.writer.run(RecordCommand(records_feed(FEDERATION, "hk"), good, "clearance"))
+
+    def index(self) -> None:
+        """Indexes what hk has recorded."""
         indexer = HistoryIndexer(self.hk.database)
         while (batch := indexer.next()) is not None:
             self.hk.writer.run(IndexCommand(batch, lambda given, declared_at: ("standard", declared_at + KEEP_MS)))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import grpc.aio
+import psutil
 
 from gateway.contract.channel_options import channel_options
 from gateway.rpc.status import from_rpc_error
@@ -127,3 +128,27 @@ def agreements(federation: Federation, **changes: Sequence[str] | frozenset[str]
         for one in directory.agreements
     )
     federation.put_directory(replace(directory, version=directory.version + 1, agreements=changed))
+
+
+def worker_processes(federation: Federation, node: str, name: str) -> list[psutil.Process]:
+    """Worker processes of a node with a name."""
+    found = []
+    for process in psutil.Process(federation[node].pid).children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # it has just ended
+            if name in process.cmdline():
+                found.append(process)
+    return found
+
+
+@contextmanager
+def index_stopped(federation: Federation, *nodes: str) -> Iterator[None]:
+    """The processes that prepare records for the index stand still; they exist once something was recorded."""
+    stopped = [process for node in nodes for process in worker_processes(federation, node, "history")]
+    assert len(stopped) == len(nodes)
+    for process in stopped:
+        process.suspend()
+    try:
+        yield
+    finally:
+        for process in stopped:
+            process.resume()

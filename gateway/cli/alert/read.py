@@ -20,12 +20,13 @@ from gateway.cli.alert.steps import (
 )
 from gateway.cli.connection import Target, connected
 from gateway.cli.output import JsonOption, NamesOption, Output, reports_errors
+from gateway.cli.pages import pages_of
 from gateway.cli.short_ids import alert_reference
 from gateway.cli.values import as_dict, shown_time
 from gateway.cli.watchlist.values import hit_cells
 from gateway.contract.enum_words import word_of
 from gateway.translation.messages import gettext as _
-from gateway.translation.messages import marked
+from gateway.translation.messages import marked, ngettext
 from gateway.v1.alert_pb2 import Priority
 from gateway.v1.alert_service_pb2 import AlertSummary, GetAlertResponse
 
@@ -67,8 +68,19 @@ def list_(
     \b
     Exit codes: 0 done, 1 refused or unreachable, 2 wrong input.
     """
-    summaries, more = target.run(lambda client: _listed(client, filter_, limit))
+    pages, more = target.run(
+        lambda client: pages_of(client.list_alerts_page, lambda page: page.alerts, limit, filter=filter_)
+    )
+    summaries = [summary for page in pages for summary in page.alerts]
     output = Output(as_json)
+    if unprojected := max(page.unprojected for page in pages):
+        output.warning(
+            ngettext(
+                "{number} entry of feeds isn't projected yet: alerts, or their newest state, may be missing",
+                "{number} entries of feeds aren't projected yet: alerts, or their newest state, may be missing",
+                unprojected,
+            )
+        )
     if names:
         output.names(f"{summary.alert.publisher}/{summary.alert.id}" for summary in summaries)
         return
@@ -140,8 +152,8 @@ def _show_hits(output: Output, response: GetAlertResponse) -> None:
         )
         if response.further_hits:
             output.note(_("{hits} further hits aren't shown: too many for one answer.", hits=response.further_hits))
-    elif not response.screened:
-        output.note(_("Screening pending: the alert isn't compared with watchlists yet. Show it again in a moment."))
+    if not response.screened:
+        output.note(_("Screening pending: the alert isn't compared with all watchlists yet. Show it again soon."))
 
 
 @reports_errors
@@ -186,15 +198,6 @@ def watch(
         target.run(work)
     except KeyboardInterrupt:
         output.note(_("Ended."))
-
-
-async def _listed(client: GatewayClient, filter_: str, limit: int) -> tuple[list[AlertSummary], bool]:
-    summaries: list[AlertSummary] = []
-    async for summary in client.list_alerts(filter=filter_, page_size=min(limit + 1, 500) if limit else 500):
-        if limit and len(summaries) == limit:
-            return summaries, True
-        summaries.append(summary)
-    return summaries, False
 
 
 def _summary_row(summary: AlertSummary) -> tuple[object, ...]:

@@ -135,9 +135,8 @@ def _what(change: AlertChange) -> tuple[str, str]:
 
 
 def _who(change: AlertChange) -> str:
-    """Node and system that took the step: the node whose feed holds it, and the actor that this names."""
-    node = FeedOrigin.parse(change.entry.origin).publisher if change.entry.origin else ""
-    return "/".join(filter(None, (node, change.event.actor)))
+    """Node and system that took the step: `hk/officers`."""
+    return "/".join(filter(None, (change.speaker, change.event.actor)))
 
 
 def _acknowledged(event: AlertAcknowledged) -> str:

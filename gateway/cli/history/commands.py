@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gateway.cli.connection import Target, connected
+from gateway.cli.history.search import WAIT_S, WaitOption
 from gateway.cli.history.values import event_cells, inspection_cells, shipment_facts
 from gateway.cli.output import JsonOption, Output, reports_errors, stacked
+from gateway.cli.pages import pages_of
 from gateway.cli.values import as_dict, shown_time, value_of
 from gateway.contract.enum_words import word_of
 from gateway.errors import OptionError
@@ -19,7 +20,7 @@ from gateway.v1.history_service_pb2 import GetShipmentResponse, RiskRule, Shipme
 from gateway.v1.trace_pb2 import Discrepancy, RiskHit, Severity
 
 if TYPE_CHECKING:
-    from gateway.client import GatewayClient
+    pass
 
 DIGEST_CHARS = 16
 """Hexadecimal digits of a digest in a table; --json has all 64."""
@@ -31,6 +32,7 @@ def show(
     target: Target,
     record: Annotated[str, typer.Argument(metavar="RECORD", help=_("Its key at this node, as it was recorded."))],
     *,
+    wait_indexed: WaitOption = WAIT_S,
     as_json: JsonOption = False,
 ) -> None:
     """Show an own record: its content, revisions, events, inspections, holds, and when it may be purged.
@@ -45,7 +47,7 @@ def show(
     \b
     Exit codes: 0 done, 1 refused or unreachable, 2 wrong input or no such record here.
     """
-    response = target.run(lambda client: client.history.get(record))
+    response = target.run(lambda client: client.history.get(record, wait_indexed_s=wait_indexed))
     output = Output(as_json)
     if as_json:
         output.json(as_dict(response))
@@ -55,6 +57,14 @@ def show(
         _("Record {node}/{record}", node=response.record.node, record=record),
         {**_about(response), **shipment_facts(shipment)},
     )
+    if response.unindexed:
+        output.warning(
+            ngettext(
+                "{number} revision or addition of it is recorded and not indexed yet: it is missing here",
+                "{number} revisions or additions of it are recorded and not indexed yet: they are missing here",
+                response.unindexed,
+            )
+        )
     columns = marked("Position", "Rev", "Recorded", "By", "What", "Digest")
     output.table(
         _("Revisions"), columns, [_revision_cells(revision) for revision in response.revisions], minor=("Position",)
@@ -136,17 +146,10 @@ def risks(
     """
     filter_ = filter_of(rule, severity, record)
 
-    async def work(client: GatewayClient) -> tuple[list[RiskHit], bool]:
-        risk_hits: list[RiskHit] = []
-        page_size = min(limit + 1, 500) if limit else 500
-        async with aclosing(client.history.risk_hits(filter=filter_, page_size=page_size)) as hits:
-            async for hit in hits:
-                if limit and len(risk_hits) == limit:
-                    return risk_hits, True
-                risk_hits.append(hit)
-        return risk_hits, False
-
-    risk_hits, more = target.run(work)
+    pages, more = target.run(
+        lambda client: pages_of(client.history.risk_hits_page, lambda page: page.hits, limit, filter=filter_)
+    )
+    risk_hits = [hit for page in pages for hit in page.hits]
     output = Output(as_json)
     output.table(
         _("Rules that fired"),
@@ -155,6 +158,14 @@ def risks(
         data=[as_dict(risk_hit) for risk_hit in risk_hits],
         minor=_MINOR_OF_HITS,
     )
+    if unevaluated := max(page.unevaluated for page in pages):
+        output.warning(
+            ngettext(
+                "{number} revision or addition isn't judged by the rules yet",
+                "{number} revisions or additions aren't judged by the rules yet",
+                unevaluated,
+            )
+        )
     if more:
         output.note(
             _(

@@ -8,11 +8,11 @@ import typer
 
 from gateway.cli.connection import Target, connected
 from gateway.cli.history.criteria import EXACT, with_criteria
-from gateway.cli.history.values import criteria_lines
 from gateway.cli.output import JsonOption, Output, reports_errors, stacked
 from gateway.cli.short_ids import hold_id, require_id
 from gateway.cli.values import as_dict, shown_time
 from gateway.errors import OptionError
+from gateway.tracing.report.criteria_words import criteria_lines
 from gateway.translation.messages import N_, marked
 from gateway.translation.messages import gettext as _
 from gateway.v1.history_pb2 import SearchCriteria

@@ -35,7 +35,10 @@ if TYPE_CHECKING:
     from gateway.client import GatewayClient, RecordedBatch
 
 EXIT_INCOMPLETE = 3
-"""Some records weren't recorded."""
+"""Some records weren't recorded, or aren't found yet."""
+
+MAX_WAIT_S = 600.0
+"""Most seconds to wait for the index: some million records."""
 
 MAX_PROBLEMS_SHOWN = 200
 """Problems listed one by one; --json has them all."""
@@ -64,6 +67,7 @@ class RecordTally:
     added: int = 0
     changed: int = 0
     unchanged: int = 0
+    last_id: str = ""
     bad: list[BadRecord] = field(default_factory=list)
     refused: list[tuple[int, str, GatewayError]] = field(default_factory=list)
     waiting: deque[int] = field(default_factory=deque)
@@ -107,6 +111,8 @@ class RecordTally:
             line = self.waiting.popleft()
             if index in outcome.refused:
                 self.refused.append((line, item.record_id, outcome.refused[index]))
+            else:
+                self.last_id = item.record_id
 
     def problems(self) -> list[tuple[int, str, str]]:
         """Line, record and reason of what wasn't recorded."""
@@ -128,6 +134,9 @@ FormatOption = Annotated[
 MappingOption = Annotated[
     str, typer.Option(help=_("CSV: TOML file with the meaning of the columns, or the name of a packaged one."))
 ]
+WaitOption = Annotated[
+    bool, typer.Option("--wait", help=_("Wait until the records can be found, ten minutes at most; exit code 3 after."))
+]
 DryRunOption = Annotated[
     bool, typer.Option("--dry-run", help=_("Print the records as JSON lines; record nothing, need no gateway."))
 ]
@@ -144,6 +153,7 @@ def import_(
     encoding: EncodingOption = "",
     delimiter: DelimiterOption = "",
     strict: StrictOption = False,
+    wait: WaitOption = False,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -157,16 +167,17 @@ def import_(
     A known record id is recorded as its next revision; equal content changes nothing and is counted as unchanged, so a
     file can be imported again. Doubtful identifiers are notices; with --strict they are errors.
     A record with an unreadable line, or a refused one, is left out whole and listed with line, column and reason. New
-    records are searchable some seconds later.
+    records are found some seconds later, with --wait when the command ends.
 
     \b
     Examples:
-      gateway history import manifests.csv --system risk-engine
+      gateway history import manifests.csv --system risk-engine --wait
       gateway history import import_declarations.csv --mapping shipments_import_declarations
       gateway history import events.jsonl --dry-run
 
     \b
-    Exit codes: 0 all recorded, 1 refused or unreachable, 2 wrong input, 3 some records weren't recorded.
+    Exit codes: 0 all recorded, 1 refused or unreachable, 2 wrong input, 3 some records weren't recorded, or with --wait
+    aren't found yet.
     """
     output, kind = Output(as_json), _format(file, file_format)
     columns, dialect = _mapping(mapping, kind), dialect_of(encoding, delimiter, is_table=kind is ShipmentFormat.CSV)
@@ -182,7 +193,16 @@ def import_(
                 output.json_line(as_dict(item))
         else:
             _record(target, output, tally, tally.take(rows), stream)
-    _report(output, tally, dry_run=dry_run)
+    indexed = _wait(target, output, tally) if wait else None
+    _report(output, tally, dry_run=dry_run, indexed=indexed)
+
+
+def _wait(target: Target, output: Output, tally: RecordTally) -> bool:
+    """Waits until the last record is indexed, and so all before it."""
+    if not tally.last_id:
+        return True
+    with output.progress(_("Waiting for the index")):
+        return target.run(lambda client: client.history.wait_indexed(tally.last_id, timeout_s=MAX_WAIT_S))
 
 
 def _record(target: Target, output: Output, tally: RecordTally, read: Iterator[RecordedItem], stream: BinaryIO) -> None:
@@ -226,7 +246,7 @@ def _followed(
             reported = now
 
 
-def _report(output: Output, tally: RecordTally, *, dry_run: bool) -> None:
+def _report(output: Output, tally: RecordTally, *, dry_run: bool, indexed: bool | None) -> None:
     problems = tally.problems()
     left_out = len(tally.bad) + len(tally.refused)
     if not dry_run:
@@ -253,6 +273,7 @@ def _report(output: Output, tally: RecordTally, *, dry_run: bool) -> None:
             "additions": tally.additions,
             "lines": tally.lines_read,
             "position": tally.position,
+            "indexed": indexed,
             "refused": [
                 {"line": line, "record_id": record_id, **error_facts(error)} for line, record_id, error in tally.refused
             ],
@@ -261,10 +282,15 @@ def _report(output: Output, tally: RecordTally, *, dry_run: bool) -> None:
         }
         output.facts(_title(tally, left_out), facts, data=data)
     tally.doubts.show(output)
+    if indexed is not None and tally.recorded:
+        found = _("All of them can be found.")
+        output.note(found if indexed else _("They aren't all found yet: see `gateway status`."))
     for line, record_id, reason in problems[:MAX_PROBLEMS_SHOWN]:
         output.note(_("Line {place}: {reason}", place=f"{line}, {record_id}" if record_id else line, reason=reason))
     if len(problems) > MAX_PROBLEMS_SHOWN:
         output.note(_("and {count} more; --json has them all", count=len(problems) - MAX_PROBLEMS_SHOWN))
+    if indexed is False:
+        raise typer.Exit(EXIT_INCOMPLETE)
     if left_out:
         taken = tally.shipments + tally.additions if dry_run else tally.recorded
         raise typer.Exit(EXIT_INCOMPLETE if taken else EXIT_FAILED)

@@ -28,14 +28,14 @@ from gateway.cli.output import JsonOption, Output, reports_errors
 from gateway.cli.values import as_dict, recipients
 from gateway.translation.messages import gettext as _
 from gateway.translation.messages import marked, ngettext
-from gateway.v1.history_pb2 import AnswerMode, AnswerStatus, HistoryRecord, NodeAnswer, QueryGrounds, SearchCriteria
+from gateway.v1.history_pb2 import AnswerMode, HistoryRecord, NodeAnswer, QueryGrounds, SearchCriteria
 from gateway.v1.history_service_pb2 import SearchEnd, SearchOrder
 
 if TYPE_CHECKING:
     from gateway.client import GatewayClient
 
 EXIT_PARTLY_ANSWERED = 3
-"""A node didn't answer: its records may be missing."""
+"""A node didn't answer, or its index is behind: its records may be missing."""
 
 MAX_PAGE = 10_000
 """Most records of one node in one page, as the contract has it."""
@@ -62,6 +62,16 @@ TimeoutOption = Annotated[
     float,
     typer.Option("--partner-timeout", help=_("Seconds that a partner gets; 0: the gateway decides."), min=0, max=60),
 ]
+WaitOption = Annotated[
+    float,
+    typer.Option(
+        "--wait-indexed",
+        help=_("Most seconds to wait for records that were recorded just now and aren't indexed yet."),
+        min=0,
+        max=60,
+    ),
+]
+WAIT_S = 2.0
 
 
 @dataclass(slots=True)
@@ -83,6 +93,11 @@ class SearchResults:
     @property
     def unanswered(self) -> list[NodeAnswer]:
         return [answer for answer in self.answers.values() if answer.status not in ANSWERED]
+
+    @property
+    def behind(self) -> list[NodeAnswer]:
+        """Answers that lack records which aren't indexed yet."""
+        return [answer for answer in self.answers.values() if answer.unindexed]
 
 
 def _added(before: NodeAnswer | None, answer: NodeAnswer) -> NodeAnswer:
@@ -126,13 +141,15 @@ def search(
     sort: SortOption = Sort.RECORDED,
     limit: LimitOption = 50,
     partner_timeout: TimeoutOption = 0.0,
+    wait_indexed: WaitOption = WAIT_S,
     verbose: VerboseOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Search shipments at the own node and its partners. Role: officer, analyst, supervisor.
 
     Partners are asked at the same time; a slow one delays no other. Each node's answer has a status: complete, partial
-    (there is more than --limit), denied (with the agreement's clause), timed out, unreachable. Fields that a partner
+    (there is more than --limit, or records aren't indexed yet), denied (with the agreement's clause), timed out,
+    unreachable. Fields that a partner
     may not show are withheld, counted, and listed with -v. With --json one object a line, as they come: record, answer,
     and last end.
 
@@ -149,7 +166,7 @@ def search(
 
     \b
     Exit codes: 0 every node answered, also when nothing was found, 1 refused or unreachable, 2 wrong input,
-    3 not every node answered: the answers are shown.
+    3 not every node answered, or records aren't indexed yet: the answers are shown.
     """
     output, results = Output(as_json), SearchResults()
 
@@ -161,11 +178,12 @@ def search(
         "order": _ORDERS[sort],
         "page_size": limit,
         "partner_timeout_ms": round(partner_timeout * 1000),
+        "wait_indexed_s": wait_indexed,
     }
     target.run(lambda client: _receive(client, output, results, request))
     if not as_json:
         _show(output, results, sort=sort, hit_only=hit_only, verbose=verbose, limit=limit)
-    if results.unanswered:
+    if results.unanswered or results.behind:
         raise typer.Exit(EXIT_PARTLY_ANSWERED)
 
 
@@ -190,7 +208,7 @@ def _print_received(output: Output, item: HistoryRecord | NodeAnswer | SearchEnd
         name = "record" if isinstance(item, HistoryRecord) else "answer" if isinstance(item, NodeAnswer) else "end"
         output.json_line({name: as_dict(item)})
     elif isinstance(item, NodeAnswer) and item.status in ANSWERED:
-        output.note(answer_line(item))
+        (output.warning if item.unindexed else output.note)(answer_line(item))
     if isinstance(item, NodeAnswer) and item.status not in ANSWERED:
         output.warning(_("{each}; records of this node may be missing", each=answer_line(item)))
 
@@ -210,12 +228,18 @@ def _show(output: Output, results: SearchResults, *, sort: Sort, hit_only: bool,
             )
             _explain(output, records, verbose=verbose)
         else:
-            output.line(_("Nothing found.") if not results.unanswered else _("Nothing found where it was answered."))
+            output.line(_nothing_found(results))
         output.table(
             _("Nodes"), NODE_COLUMNS, [node_cells(answer) for answer in results.answers.values()], minor=MINOR_OF_NODES
         )
-    if results.more or any(answer.status == AnswerStatus.ANSWER_STATUS_PARTIAL for answer in results.answers.values()):
+    if results.more:
         output.note(_("There is more than these {limit} of a node; --limit 0 shows all.", limit=limit))
+
+
+def _nothing_found(results: SearchResults) -> str:
+    if results.unanswered:
+        return _("Nothing found where it was answered.")
+    return _("Nothing found in what is indexed.") if results.behind else _("Nothing found.")
 
 
 def _explain(output: Output, records: list[HistoryRecord], *, verbose: bool) -> None:

@@ -16,7 +16,7 @@ from google.protobuf.json_format import MessageToJson
 from gateway.cli.connection import Target, connected
 from gateway.cli.files import write_output
 from gateway.cli.history.criteria import TRACED, with_criteria, with_grounds
-from gateway.cli.history.search import EXIT_PARTLY_ANSWERED, NodeOption, TimeoutOption
+from gateway.cli.history.search import EXIT_PARTLY_ANSWERED, WAIT_S, NodeOption, TimeoutOption, WaitOption
 from gateway.cli.history.values import ANSWERED, answer_line
 from gateway.cli.output import JsonOption, Output, reports_errors
 from gateway.cli.values import as_dict, recipients
@@ -60,6 +60,7 @@ def trace(
     *,
     nodes: NodeOption = None,
     partner_timeout: TimeoutOption = 0.0,
+    wait_indexed: WaitOption = WAIT_S,
     html: HtmlOption = None,
     draft: DraftOption = None,
     draft_rules: DraftRulesOption = None,
@@ -86,7 +87,7 @@ def trace(
 
     \b
     Exit codes: 0 every node answered, also when nothing was found, 1 refused or unreachable, 2 wrong input,
-    3 not every node answered: the answers are shown.
+    3 not every node answered, or records aren't indexed yet: the answers are shown.
     """
     output, tag = Output(as_json), known_language(language) if language else environment_language()
     _require_new([path for path in (html, draft) if path is not None], replace=replace)
@@ -98,13 +99,17 @@ def trace(
             partner_timeout_ms=round(partner_timeout * 1000),
             draft_alert=draft is not None,
             draft_rules=draft_rules or [],
+            wait_indexed_s=wait_indexed,
         )
     )
-    _show(output, response, grounds)
-    if html is not None:
-        write_output(html, _report(response.trace, grounds, tag), replace=replace)
+    _show(output, response, criteria, grounds)
+    if not response.trace.legs:
+        for path in filter(None, (html, draft)):
+            output.warning(_("{path} wasn't written: no record of this consignment was found", path=path))
+    elif html is not None:
+        write_output(html, _report(response.trace, criteria, grounds, tag), replace=replace)
         output.note(_("Written: {path}", path=html))
-    if draft is not None:
+    if draft is not None and response.trace.legs:
         _write_drafts(output, response, draft, replace=replace)
     missing = unanswered(response.trace)
     for answer in missing:
@@ -120,15 +125,15 @@ def _require_new(paths: Sequence[Path], *, replace: bool) -> None:
 
 
 def unanswered(trace: Trace) -> list[NodeAnswer]:
-    """The last incomplete answer of each node."""
+    """The last answer of each node that lacks records: it ended otherwise, or not all are indexed yet."""
     incomplete: dict[str, NodeAnswer] = {}
     for answer in trace.answers:
-        if answer.status not in ANSWERED:
+        if answer.status not in ANSWERED or answer.unindexed:
             incomplete[answer.node] = answer
     return list(incomplete.values())
 
 
-def _show(output: Output, response: TraceConsignmentResponse, grounds: QueryGrounds) -> None:
+def _show(output: Output, response: TraceConsignmentResponse, criteria: SearchCriteria, grounds: QueryGrounds) -> None:
     if output.as_json:
         output.json(as_dict(response))
         return
@@ -136,14 +141,14 @@ def _show(output: Output, response: TraceConsignmentResponse, grounds: QueryGrou
 
     colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
     width = shutil.get_terminal_size((120, 40)).columns
-    output.drawing(render_terminal(response.trace, grounds, width=width, colour=colour))
+    output.drawing(render_terminal(response.trace, grounds, criteria=criteria, width=width, colour=colour))
 
 
-def _report(trace: Trace, grounds: QueryGrounds, language: str) -> bytes:
+def _report(trace: Trace, criteria: SearchCriteria, grounds: QueryGrounds, language: str) -> bytes:
     from gateway.tracing.report.html import render_html  # noqa: PLC0415  # imports slowly
 
     with in_language(language):
-        return render_html(trace, grounds, made_at=datetime.now(UTC)).encode()
+        return render_html(trace, grounds, criteria=criteria, made_at=datetime.now(UTC)).encode()
 
 
 def _write_drafts(output: Output, response: TraceConsignmentResponse, path: Path, *, replace: bool) -> None:

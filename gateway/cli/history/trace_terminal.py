@@ -16,6 +16,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from gateway.tracing.report.criteria_words import criteria_lines
 from gateway.tracing.report.lines import clean, cut, folded
 from gateway.tracing.report.rows import Crossing, EventLine, LegBlock, Mark, Picture, Row, lane_title, picture_of
 from gateway.tracing.report.words import (
@@ -23,9 +24,10 @@ from gateway.tracing.report.words import (
     answers_by_node,
     class_word,
     confidence,
-    incomplete_nodes,
+    gaps_in_words,
     leg_name,
     moment,
+    reasons,
     refusals_in_words,
     rule_name,
     severities_in_words,
@@ -44,6 +46,7 @@ from gateway.v1.history_pb2 import (
     ANSWER_STATUS_PARTIAL,
     NodeAnswer,
     QueryGrounds,
+    SearchCriteria,
 )
 from gateway.v1.trace_pb2 import Discrepancy, Trace
 
@@ -63,7 +66,14 @@ _ROOM_FOR_REASONS: Final = 36
 _STYLES: Final = {"high": "bold red", "medium": "yellow", "low": "cyan", "notice": "dim"}
 
 
-def render_terminal(trace: Trace, grounds: QueryGrounds | None = None, *, width: int = 100, colour: bool = True) -> str:
+def render_terminal(
+    trace: Trace,
+    grounds: QueryGrounds | None = None,
+    *,
+    criteria: SearchCriteria | None = None,
+    width: int = 100,
+    colour: bool = True,
+) -> str:
     """The drawing as text; at least MIN_WIDTH columns wide."""
     console = Console(
         file=io.StringIO(),
@@ -76,13 +86,15 @@ def render_terminal(trace: Trace, grounds: QueryGrounds | None = None, *, width:
         legacy_windows=False,
     )
     with console.capture() as capture:
-        console.print(trace_view(trace, grounds, max(width, MIN_WIDTH)))
+        console.print(trace_view(trace, grounds, criteria, max(width, MIN_WIDTH)))
     return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
 
 
-def trace_view(trace: Trace, grounds: QueryGrounds | None, width: int) -> RenderableType:
+def trace_view(
+    trace: Trace, grounds: QueryGrounds | None, criteria: SearchCriteria | None, width: int
+) -> RenderableType:
     """The drawing for a console of this many columns."""
-    parts: list[RenderableType] = [*_head(trace, grounds)]
+    parts: list[RenderableType] = [*_head(trace, grounds, criteria)]
     if trace.legs:
         parts += [Text(), *_timeline(trace, width), Text(), *_discrepancies(trace), *_links(trace)]
     else:
@@ -91,7 +103,7 @@ def trace_view(trace: Trace, grounds: QueryGrounds | None, width: int) -> Render
     return Group(*parts)
 
 
-def _head(trace: Trace, grounds: QueryGrounds | None) -> Iterator[Text]:
+def _head(trace: Trace, grounds: QueryGrounds | None, criteria: SearchCriteria | None) -> Iterator[Text]:
     span = span_of_events(trace)
     if span is None:
         yield Text(_("No record of this consignment was found."), style="bold")
@@ -105,13 +117,13 @@ def _head(trace: Trace, grounds: QueryGrounds | None) -> Iterator[Text]:
         yield Text(clean(title), style="bold")
         yield Text(_("{start} to {end}", start=moment(span[0]), end=moment(span[1])))
         yield Text(severities_in_words(trace), style="bold" if trace.discrepancies else "")
+    if criteria is not None:
+        yield Text(clean(_("Searched for {criteria}", criteria=listed(criteria_lines(criteria)))))
     if trace.truncated:
         part = _("This is a part: more was found, or was left to ask, than a trace takes in.")
         yield Text(part, style="bold yellow")
-    missing = incomplete_nodes(trace)
-    if missing:
-        incomplete = _("Not answered whole by {nodes}: see below.", nodes=listed(missing))
-        yield Text(clean(incomplete), style="bold yellow")
+    for line in gaps_in_words(trace):
+        yield Text(clean(line), style="bold yellow")
     for refusal in refusals_in_words(trace):
         yield Text(clean(refusal), style="bold yellow")
     if grounds is not None:
@@ -342,7 +354,7 @@ def _answers(trace: Trace) -> Iterator[RenderableType]:
             in_trace=in_trace,
         )
         signed = _("signed statement") if last.statement else ""
-        details = "; ".join(filter(None, (last.reason, counted if received else "", signed)))
+        details = "; ".join(filter(None, (*reasons(answers), counted if received else "", signed)))
         table.add_row(
             Text(clean(node), style="bold"),
             Text(clean(answer_in_words(answers)), style=_answer_style(last)),

@@ -24,8 +24,7 @@ from gateway.translation.labels import label_of
 from gateway.translation.messages import N_, listed, marked, ngettext
 from gateway.translation.messages import gettext as _
 from gateway.v1.alert_pb2 import FindingResult
-from gateway.v1.goods_pb2 import ShipmentReferenceKind
-from gateway.v1.history_pb2 import AnswerStatus, HistoryRecord, NodeAnswer, SearchCriteria
+from gateway.v1.history_pb2 import AnswerStatus, HistoryRecord, NodeAnswer
 from gateway.v1.options_pb2 import DisclosureClass
 from gateway.v1.party_pb2 import Party, PartyRole
 from gateway.v1.shipment_pb2 import (
@@ -200,29 +199,6 @@ def inspection_cells(inspection: ShipmentInspection) -> tuple[object, ...]:
         "; ".join(_goods(item) for item in inspection.goods_found) or None,
         inspection.remarks or None,
     )
-
-
-def criteria_lines(criteria: SearchCriteria) -> list[str]:
-    """Criteria, a line for each."""
-    lines = [f"{word_of(ShipmentReferenceKind, reference.kind)} {reference.value}" for reference in criteria.references]
-    lines += [
-        " ".join(filter(None, (_("party"), party_identifier.scheme, party_identifier.value)))
-        for party_identifier in criteria.party_identifiers
-    ]
-    for name, values in (
-        (_("record"), criteria.record_ids),
-        (_("container"), criteria.containers),
-        (_("seal"), criteria.seals),
-        (_("registration"), criteria.registrations),
-        (_("party"), criteria.party_names),
-        (_("code"), criteria.commodity_codes),
-        (_("substance"), criteria.substances),
-        (_("place"), criteria.places),
-        (_("vessel"), [criteria.vessel]),
-        (_("voyage"), [criteria.journey]),
-    ):
-        lines += [f"{name} {value}" for value in values if value]
-    return lines
 
 
 def _goods(item: ShipmentGoods) -> str:

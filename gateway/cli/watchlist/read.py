@@ -10,10 +10,11 @@ import typer
 
 from gateway.cli.connection import Target, connected
 from gateway.cli.output import JsonOption, NamesOption, Output, reports_errors
+from gateway.cli.pages import pages_of
 from gateway.cli.values import as_dict, shown_time, value_of
 from gateway.cli.watchlist.values import called, change_row, content_facts, entry_reference, list_name
 from gateway.contract.enum_words import word_of, words
-from gateway.translation.messages import N_, marked
+from gateway.translation.messages import N_, marked, ngettext
 from gateway.translation.messages import gettext as _
 from gateway.v1.watchlist_pb2 import WatchlistKind
 from gateway.v1.watchlist_service_pb2 import (
@@ -67,8 +68,19 @@ def list_(
     Exit codes: 0 done, 1 refused or unreachable, 2 wrong input.
     """
     filter_ = filter_of(name, publisher, kind, expiring=expiring)
-    entries, more = target.run(lambda client: _listed(client, filter_, limit))
+    pages, more = target.run(
+        lambda client: pages_of(client.watchlist.entries_page, lambda page: page.entries, limit, filter=filter_)
+    )
+    entries = [listed for page in pages for listed in page.entries]
     output = Output(as_json)
+    if unapplied := max(page.unapplied for page in pages):
+        output.warning(
+            ngettext(
+                "{number} update hasn't taken effect yet: entries, or their ends, may be missing",
+                "{number} updates haven't taken effect yet: entries, or their ends, may be missing",
+                unapplied,
+            )
+        )
     columns = marked("Entry", "Rev", "Kind", "Name", "Releasable to", "Published", "Valid until")
     output.table(
         _("Watchlists"),
@@ -236,17 +248,6 @@ def change_line(watched: WatchedChanges, change: PublishedChange) -> str:
         for cell in (where, f"{change.publisher}/{entry}", _("rev {revision}", revision=revision), what, name)
         if cell
     )
-
-
-async def _listed(client: GatewayClient, filter_: str, limit: int) -> tuple[list[ListedEntry], bool]:
-    found: list[ListedEntry] = []
-    page_size = min(limit + 1, 500) if limit else 500
-    async with aclosing(client.watchlist.entries(filter=filter_, page_size=page_size)) as entries:
-        async for entry in entries:
-            if limit and len(found) == limit:
-                return found, True
-            found.append(entry)
-    return found, False
 
 
 def _entry_row(listed: ListedEntry) -> tuple[object, ...]:

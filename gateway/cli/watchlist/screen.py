@@ -13,7 +13,7 @@ from gateway.cli.values import as_dict, value_of
 from gateway.cli.watchlist.values import entry_reference, hit_cells
 from gateway.contract.enum_words import word_of, words
 from gateway.errors import OptionError
-from gateway.translation.messages import N_, marked
+from gateway.translation.messages import N_, marked, ngettext
 from gateway.translation.messages import gettext as _
 from gateway.v1.alert_pb2 import RequestedAction
 from gateway.v1.party_pb2 import Identifier, Name, Party
@@ -98,8 +98,16 @@ def _show_found(output: Output, subject: ScreenedSubject) -> None:
     if output.as_json:
         output.json(as_dict(subject))
         return
+    if subject.unindexed:
+        output.warning(
+            ngettext(
+                "{number} update of lists isn't indexed yet: there may be further hits",
+                "{number} updates of lists aren't indexed yet: there may be further hits",
+                subject.unindexed,
+            )
+        )
     if not subject.hits:
-        output.line(_("Nothing found."))
+        output.line(_("Nothing found in what is indexed.") if subject.unindexed else _("Nothing found."))
         return
     columns = marked("Entry", "Class", "Score", "Given", "Listed", "Asked for")
     output.table(

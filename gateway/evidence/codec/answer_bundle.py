@@ -10,7 +10,7 @@ that don't print: see bundle_text.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -35,6 +35,11 @@ FORMAT = "customs-gateway-answer/v2"
 
 FORMAT_WITH_POSITIONS = "customs-gateway-answer/v1"
 """Of a bundle whose statement names positions, as those of earlier versions do."""
+
+FORMAT_WITH_LAG = "customs-gateway-answer/v3"
+"""Of a bundle whose statement says that records aren't indexed yet; earlier versions don't read such a statement."""
+
+FORMATS = (FORMAT, FORMAT_WITH_POSITIONS, FORMAT_WITH_LAG)
 
 QUERY, NOTE, QUERY_JSON, STATEMENT = "query.binpb", "query.note", "query.json", "statement.note"
 
@@ -83,7 +88,7 @@ class ClaimedAnswer:
 
     @property
     def whole(self) -> bool:
-        """Whether the answer is complete."""
+        """Whether all records of the answer are here."""
         return self.statement.hit is None and len(self.records) == self.statement.count
 
     @property
@@ -94,6 +99,8 @@ class ClaimedAnswer:
 
 def format_of(statement: Statement) -> str:
     """The format of a bundle with this statement."""
+    if statement.unindexed.records:
+        return FORMAT_WITH_LAG
     return FORMAT_WITH_POSITIONS if statement.as_of_time is None else FORMAT
 
 
@@ -167,19 +174,22 @@ def answer_text(claimed: ClaimedAnswer) -> str:
         what = "1 record" if said.count == 1 else f"{said.count} records"
         if said.withheld:
             what += f", {_withheld(said)}"
-    scope = f"searched {as_of(said, 'its ')}"
-    if said.hit is None:
-        scope += (
-            f"; {_more(said)}"
-            if said.more_before
-            else "; these were all from where it was asked to begin"
-            if claimed.query.before
-            else "; these were all"
-        )
+    scope = "; ".join((f"searched {as_of(said, 'its ')}", *_rest(claimed)))
     return (
         f"{said.answerer} told {said.asker} on {format_time_ms(said.answered_at)}, asked under query {said.query_id} "
         f"for {grounds.purpose} (legal basis {grounds.legal_basis}; case {grounds.case_reference}): {what}; {scope}."
     )
+
+
+def _rest(claimed: ClaimedAnswer) -> Iterator[str]:
+    """What the answer lacks, or that it lacks nothing."""
+    said = claimed.statement
+    if said.hit is None and said.more_before:
+        yield _more(said)
+    if said.unindexed.records:
+        yield _unindexed(said)
+    if said.hit is None and said.is_complete:
+        yield "these were all from where it was asked to begin" if claimed.query.before else "these were all"
 
 
 def as_of(said: Statement, whose: str = "") -> str:
@@ -201,7 +211,8 @@ def said_of(claimed: ClaimedAnswer, record_id: str) -> str:
         return f"Whether record {record_id} was meant can't be told: only hit or no hit was answered."
     if claimed.whole:
         more = f" {_more_to_come(said)}" if said.more_before else ""
-        return f"Record {record_id} was not in {of}, {as_of(said)}.{more}"
+        lag = f" {_unindexed(said).capitalize()}." if said.unindexed.records else ""
+        return f"Record {record_id} was not in {of}, {as_of(said)}.{more}{lag}"
     return f"Whether record {record_id} was in {of} can't be told: {len(claimed.records)} of them are in this bundle."
 
 
@@ -213,6 +224,12 @@ def _withheld(said: Statement) -> str:
 
 def _more(said: Statement) -> str:
     return f"there are more at positions below {said.more_before}" if said.as_of_time is None else "there are more"
+
+
+def _unindexed(said: Statement) -> str:
+    count, or_more = said.unindexed
+    records = "1 record that may match was" if count == 1 else f"{count} records that may match were"
+    return f"{'at least ' if or_more else ''}{records} recorded and not indexed yet"
 
 
 def _more_to_come(said: Statement) -> str:

@@ -21,8 +21,7 @@ from datetime import datetime
 
 from gateway.errors import ConfigurationError, GatewayError, MalformedError, SignatureInvalidError, VerificationError
 from gateway.evidence.codec.answer_bundle import (
-    FORMAT,
-    FORMAT_WITH_POSITIONS,
+    FORMATS,
     AnswerParts,
     ClaimedAnswer,
     answer_text,
@@ -127,7 +126,7 @@ def _evidence(
 
 def _complete(bundle: Bundle) -> AnswerParts:
     parts = parts_of_answer(bundle)
-    reader, listed = read_manifest(bundle, FORMAT, FORMAT_WITH_POSITIONS)
+    reader, listed = read_manifest(bundle, *FORMATS)
     for member in ("federation", "query_id", "asker", "answerer"):
         reader.text(member, ".*", "text")
     for member in ("directory_version", "count"):

@@ -17,6 +17,7 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 from gateway.contract.limits import ANSWER_MESSAGE_BYTES
 from gateway.contract.validation import validate
 from gateway.errors import MalformedError, SignatureInvalidError
+from gateway.history.rules.unindexed import NONE, Unindexed
 from gateway.tlog.checkpoint import Checkpoint, parse_checkpoint_body
 from gateway.tlog.encoding import decode_decimal, decode_hash, encode_base64
 from gateway.tlog.merkle import MAX_TREE_SIZE
@@ -32,8 +33,10 @@ HIT_TYPE: Final = MessageType.HISTORY_HIT.value
 RecordT = TypeVar("RecordT", bytes, history_pb2.HistoryRecord)
 
 _RECORDS, _HIT, _NO_HIT = "records", "hit", "no-hit"
-_COMPLETE, _MORE = "complete", "more-before "
-_LINES = 6
+_COMPLETE, _MORE, _UNINDEXED = "complete", "more-before ", "unindexed "
+_LINES = range(6, 8)
+"""Extension lines; an answer that has more and lacks something says both."""
+
 _FIRST_TIME = 1_000_000_000_000
 """Milliseconds since 1970: smaller numbers are positions, in statements of earlier versions."""
 _MAX_UNIX_MS = 253_402_300_799_999
@@ -166,6 +169,7 @@ class Statement:
         more_before: the number to go on by, if there are more records; 0: none.
         hit: None in an answer with records.
         answered_at_ms: answerer's clock, milliseconds since 1970.
+        unindexed: records that the answer lacks, since they aren't indexed yet.
     """
 
     federation: str
@@ -180,6 +184,12 @@ class Statement:
     more_before: int
     hit: bool | None
     answered_at_ms: int
+    unindexed: Unindexed = NONE
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether everything recorded before `as_of` that was asked for is in it, or on the pages before."""
+        return not self.more_before and not self.unindexed.records
 
     @property
     def origin(self) -> str:
@@ -191,11 +201,20 @@ class Statement:
             f"query {encode_base64(self.digest).decode()}",
             f"as-of {self.as_of}",
             f"withheld {self.withheld}",
-            f"{_MORE}{self.more_before}" if self.more_before else _COMPLETE,
+            *self._rest(),
             mode,
             f"answered {self.answered_at_ms}",
         )
         return Checkpoint(self.origin, self.count, self.root, lines)
+
+    def _rest(self) -> Iterator[str]:
+        """Lines on what the answer lacks."""
+        if self.is_complete:
+            yield _COMPLETE
+        if self.more_before:
+            yield f"{_MORE}{self.more_before}"
+        if self.unindexed.records:
+            yield f"{_UNINDEXED}{self.unindexed.records}{'+' if self.unindexed.or_more else ''}"
 
     @property
     def as_of_time(self) -> datetime | None:
@@ -216,12 +235,12 @@ def parse_statement(note: bytes) -> Statement:
     _require_one_signature(note)
     checkpoint = parse_checkpoint_body(parse_note(note).unverified_text)
     names = checkpoint.origin.split("/")
-    if len(names) != 5 or names[3] != "history" or len(checkpoint.extensions) != _LINES:
+    if len(names) != 5 or names[3] != "history" or len(checkpoint.extensions) not in _LINES:
         raise MalformedError(
-            "the statement isn't one over an answer: an origin …/history/<query id> and six more lines"
+            "the statement isn't one over an answer: an origin …/history/<query id> and six or seven more lines"
         )
     federation, answerer, asker, _, query_id = names
-    query, as_of, withheld, more, mode, answered = checkpoint.extensions
+    query, as_of, withheld, *rest, mode, answered = checkpoint.extensions
     if mode not in (_RECORDS, _HIT, _NO_HIT):
         raise MalformedError(f"statement: {mode[:40]!r} is neither records, hit nor no-hit")
     statement = Statement(
@@ -234,13 +253,18 @@ def parse_statement(note: bytes) -> Statement:
         decode_hash(query.removeprefix("query ").encode(), "digest of the query"),
         _number(as_of, "as-of ", _MAX_UNIX_MS),
         _number(withheld, "withheld "),
-        0 if more == _COMPLETE else _number(more, _MORE),
+        next((_number(line, _MORE) for line in rest if line.startswith(_MORE)), 0),
         None if mode == _RECORDS else mode == _HIT,
         _number(answered, "answered ", _MAX_UNIX_MS),
+        next((_unindexed(line) for line in rest if line.startswith(_UNINDEXED)), NONE),
     )
     if statement.checkpoint() != checkpoint:
         raise MalformedError("the statement isn't in canonical form")
     return statement
+
+
+def _unindexed(line: str) -> Unindexed:
+    return Unindexed(_number(line.removesuffix("+"), _UNINDEXED), or_more=line.endswith("+"))
 
 
 def _number(line: str, name: str, maximum: int = MAX_TREE_SIZE) -> int:

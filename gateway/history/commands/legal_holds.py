@@ -14,19 +14,18 @@ from sqlalchemy import Connection
 from gateway.contract import shipment_keys as keys_wire
 from gateway.contract.ids import FeedOrigin
 from gateway.contract.shipment_keys import KeySets
-from gateway.contract.timestamps import to_ms, to_timestamp
+from gateway.contract.timestamps import to_timestamp
 from gateway.errors import IllegalTransitionError, NotFoundError
 from gateway.feed.service.idempotency import IdempotentCommand
 from gateway.feed.service.transaction import Transaction
-from gateway.history.codec import shipments as wire
 from gateway.history.commands.record import append_event
-from gateway.history.service.criteria import filter_of, require_exact
+from gateway.history.service.criteria import LoggedItem, filter_of, require_exact
 from gateway.history.service.search import NEWEST, positions_of
 from gateway.history.tables import holds, shipment_search, shipments
 from gateway.history.tables.holds import LegalHold
 from gateway.history.tables.shipment_search import RecordFilter
 from gateway.history.tables.shipments import LogRow, RevisionRow
-from gateway.v1 import history_pb2, history_service_pb2, record_log_pb2, shipment_pb2
+from gateway.v1 import history_pb2, history_service_pb2, record_log_pb2
 
 MOST_COUNTED = 100_000
 """Most positions read to count a hold's records."""
@@ -116,30 +115,6 @@ def require_fit_for_hold(criteria: history_pb2.SearchCriteria) -> None:
         "hold.criteria",
         "a hold names records by references, containers, seals, registrations, party identifiers or record ids",
     )
-
-
-@dataclass(frozen=True, slots=True)
-class LoggedItem:
-    """A recorded item with its keys and names; `revision` is None for an addition."""
-
-    logged: LogRow
-    keys: frozenset[int]
-    names: frozenset[str] = frozenset()
-    revision: RevisionRow | None = None
-
-    @classmethod
-    def of(cls, logged: LogRow) -> LoggedItem:
-        item = wire.readable(logged.kind, logged.content)
-        if isinstance(item, shipment_pb2.ShipmentAddition):
-            return cls(logged, frozenset(keys_wire.keys_of_addition(item)))
-        if item is None:
-            return cls(logged, frozenset({keys_wire.record_key(logged.record_id)}))
-        revision = RevisionRow(logged.position, logged.record_id, 0, to_ms(item.declared_at), int(item.procedure))
-        return cls(logged, frozenset(keys_wire.keys_of(item)), frozenset(keys_wire.names_of(item)), revision)
-
-    @property
-    def digest(self) -> bytes:
-        return wire.salted_digest(self.logged.salt, self.logged.content)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,9 @@ from sqlalchemy import Connection
 from gateway.contract import shipment_keys as keys_wire
 from gateway.contract.ids import FeedOrigin
 from gateway.feed.service.transaction import Transaction
-from gateway.history.commands.legal_holds import LoggedItem, criteria_in_force
+from gateway.history.commands.legal_holds import criteria_in_force
 from gateway.history.commands.record import append_event
+from gateway.history.service.criteria import LoggedItem
 from gateway.history.service.search import NEWEST, positions_of
 from gateway.history.tables import names, shipment_search, shipments
 from gateway.history.tables.shipment_search import RecordFilter

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,11 +12,13 @@ from datetime import UTC, datetime
 from gateway.contract.timestamps import to_timestamp
 from gateway.errors import AgreementForbidsError, GatewayError, InvalidRequestError, Violation
 from gateway.history.codec.signed_texts import in_messages
-from gateway.history.rpc.query_client import QueryClient, RecordSink, node_answer
+from gateway.history.rpc.index_wait import IndexWait, wait_s
+from gateway.history.rpc.query_client import QueryClient, RecordSink, node_answer, tell_unindexed
 from gateway.history.rpc.search_pages import START, SearchPosition, decode_positions, encode_positions
+from gateway.history.rules.unindexed import Unindexed
 from gateway.history.service.criteria import require_narrow
 from gateway.history.service.queries import QuerySigner
-from gateway.history.service.search import DEFAULT_LIMIT, HistorySearch
+from gateway.history.service.search import DEFAULT_LIMIT, Chunk, HistorySearch
 from gateway.rpc.calls import Call
 from gateway.trust.rules.audit import AuditResult
 from gateway.trust.service.directory_versions import TrustedDirectory
@@ -44,6 +46,7 @@ class NodeSearch:
         limit: most records from each node.
         whole: no record from a node that has more.
         timeout_s, own_timeout_s: for a partner and the own node (None: none), in seconds.
+        wait_ms: most milliseconds to wait for the index at each node; None: DEFAULT_WAIT_S.
     """
 
     criteria: history_pb2.SearchCriteria
@@ -55,6 +58,7 @@ class NodeSearch:
     order: pb.SearchOrder.ValueType = pb.SEARCH_ORDER_UNSPECIFIED
     timeout_s: float = PARTNER_TIMEOUT_S
     own_timeout_s: float | None = None
+    wait_ms: int | None = None
 
 
 class HistoryFanout:
@@ -65,6 +69,7 @@ class HistoryFanout:
         *,
         node: str,
         search: HistorySearch,
+        index: IndexWait,
         signer: QuerySigner,
         client: QueryClient,
         trust: Callable[[], TrustedDirectory],
@@ -72,6 +77,7 @@ class HistoryFanout:
     ) -> None:
         self._node = node
         self._search = search
+        self._index = index
         self._signer = signer
         self._client = client
         self._trust = trust
@@ -121,9 +127,9 @@ class HistoryFanout:
         queue: asyncio.Queue[pb.SearchShipmentsResponse] = asyncio.Queue()
 
         async def ask(node: str, start: SearchPosition) -> None:
-            answer, more_before = await self.ask(call, node, query, start=start, put=queue.put_nowait)
-            if more_before:
-                next_positions[node] = SearchPosition(more_before, answer.as_of_position)
+            answer, further = await self.ask(call, node, query, start=start, put=queue.put_nowait)
+            if further is not None:
+                next_positions[node] = further
             queue.put_nowait(pb.SearchShipmentsResponse(answers=[answer]))
 
         tasks = [asyncio.create_task(ask(node, start), name=f"ask {node}") for node, start in positions.items()]
@@ -160,66 +166,80 @@ class HistoryFanout:
         put: RecordSink,
         start: SearchPosition = START,
         kept: list[asyncio.Future[None]] | None = None,
-    ) -> tuple[history_pb2.NodeAnswer, int]:
-        """Asks one node; returns its end, and the position below which it has more (0: no more).
+    ) -> tuple[history_pb2.NodeAnswer, SearchPosition | None]:
+        """Asks one node; returns its end, and where it has more.
 
         An error ends up in the node's end.
         """
         loop = asyncio.get_running_loop()
         began, buffer = loop.time(), _Buffer(put, query.order)
+        further: SearchPosition | None = None
         try:
             if node == self._node:
-                answer, more_before = await self._own(query, start, buffer)
+                answer, further = await self._own(query, start, buffer)
             else:
-                answer, more_before = await self._partner(call, query, buffer, node=node, start=start, kept=kept)
+                answer, further = await self._partner(call, query, buffer, node=node, start=start, kept=kept)
             self._audit(call, answer)
         except Exception as error:
             log.exception("asking %s failed", node)
-            answer, more_before = (
-                node_answer(node, history_pb2.ANSWER_STATUS_FAILED, f"{type(error).__name__}; see the log"),
-                0,
-            )
+            answer = node_answer(node, history_pb2.ANSWER_STATUS_FAILED, f"{type(error).__name__}; see the log")
         buffer.flush(valid=answer.status in _COUNTING)
         answer.elapsed_ms = int((loop.time() - began) * 1000)
         answer.answered_at.CopyFrom(to_timestamp(self._clock()))
-        return answer, more_before
+        return answer, further
 
     async def _own(
         self, query: NodeSearch, start: SearchPosition, buffer: _Buffer
-    ) -> tuple[history_pb2.NodeAnswer, int]:
-        hit_only, more_before, count = query.mode == history_pb2.ANSWER_MODE_HIT, 0, 0
-        answer, begun_at = node_answer(self._node, _COMPLETE, ""), self._clock()
-        chunks = self._search.chunks(
+    ) -> tuple[history_pb2.NodeAnswer, SearchPosition | None]:
+        hit_only, count = query.mode == history_pb2.ANSWER_MODE_HIT, 0
+        answer, further = node_answer(self._node, _COMPLETE, ""), SearchPosition()
+        try:
+            async with asyncio.timeout(query.own_timeout_s):
+                chunks, begun_at, chunk = await self._begun(query, start)
+                while True:
+                    further = SearchPosition(0 if hit_only else chunk.more_before, chunk.as_of, chunk.recorded)
+                    answer.as_of_position, answer.hit = chunk.as_of, hit_only and bool(chunk.records)
+                    answer.searched_until.CopyFrom(to_timestamp(chunk.lag.since or begun_at))
+                    for message in () if hit_only else chunk.messages:
+                        count += len(message.records.records)
+                        buffer.put(message)
+                    if chunk.last or answer.hit:
+                        break
+                    chunk = await asyncio.to_thread(next, chunks)
+            if further.before:
+                answer.status = _PARTIAL
+            tell_unindexed(answer, Unindexed(chunk.lag.records))
+        except TimeoutError:
+            answer.status, answer.reason = history_pb2.ANSWER_STATUS_TIMED_OUT, "not searched to the end in time"
+            further = SearchPosition()
+        except GatewayError as error:
+            answer.status, answer.reason, count = history_pb2.ANSWER_STATUS_FAILED, error.message, 0
+            further = SearchPosition()
+        answer.count = count
+        return answer, further if further.before else None
+
+    async def _begun(self, query: NodeSearch, start: SearchPosition) -> tuple[Iterator[Chunk], int, Chunk]:
+        """A search at the own node, when it began, and its first chunk, after the wait for the index."""
+        chunks, begun_at = self._chunks(query, start), self._clock()
+        chunk = await asyncio.to_thread(next, chunks)
+        wait = wait_s(query.wait_ms, query.own_timeout_s)
+        if chunk.lag.records and wait and not start.before:
+            await self._index.reached(chunk.lag, wait)
+            chunks, begun_at = self._chunks(query, start), self._clock()
+            chunk = await asyncio.to_thread(next, chunks)
+        return chunks, begun_at, chunk
+
+    def _chunks(self, query: NodeSearch, start: SearchPosition) -> Iterator[Chunk]:
+        hit_only = query.mode == history_pb2.ANSWER_MODE_HIT
+        return self._search.chunks(
             query.criteria,
             alternatives=query.alternatives,
             before=start.before,
             as_of=start.as_of,
+            recorded=start.recorded,
             limit=1 if hit_only else query.limit,
             whole=query.whole and not hit_only,
         )
-        try:
-            async with asyncio.timeout(query.own_timeout_s):
-                last = False
-                while not last and not answer.hit:
-                    chunk = await asyncio.to_thread(next, chunks)
-                    answer.as_of_position, more_before, last = chunk.as_of, chunk.more_before, chunk.last
-                    answer.searched_until.CopyFrom(to_timestamp(chunk.unsearched_since or begun_at))
-                    for message in chunk.messages:
-                        if hit_only:
-                            answer.hit, more_before = True, 0
-                            break
-                        count += len(message.records.records)
-                        buffer.put(message)
-        except TimeoutError:
-            answer.status, answer.reason = history_pb2.ANSWER_STATUS_TIMED_OUT, "not searched to the end in time"
-            more_before = 0
-        except GatewayError as error:
-            answer.status, answer.reason, count = history_pb2.ANSWER_STATUS_FAILED, error.message, 0
-            more_before = 0
-        if more_before:
-            answer.status = _PARTIAL
-        answer.count = count
-        return answer, more_before
 
     async def _partner(
         self,
@@ -230,7 +250,7 @@ class HistoryFanout:
         node: str,
         start: SearchPosition,
         kept: list[asyncio.Future[None]] | None,
-    ) -> tuple[history_pb2.NodeAnswer, int]:
+    ) -> tuple[history_pb2.NodeAnswer, SearchPosition | None]:
         try:
             signed = self._signer.sign(
                 node,
@@ -244,9 +264,13 @@ class HistoryFanout:
                 whole=query.whole,
             )
         except AgreementForbidsError as error:
-            return node_answer(node, history_pb2.ANSWER_STATUS_DENIED, error.message), 0
+            return node_answer(node, history_pb2.ANSWER_STATUS_DENIED, error.message), None
         call.record(reason="QUESTION_SENT", subject_ids=[node, signed.query.query_id])
-        return await self._client.send(call, signed, buffer.put, timeout_s=query.timeout_s, kept=kept)
+        wait_ms = round(wait_s(query.wait_ms, query.timeout_s) * 1000)
+        answer, more_before = await self._client.send(
+            call, signed, buffer.put, timeout_s=query.timeout_s, wait_ms=wait_ms, kept=kept
+        )
+        return answer, SearchPosition(more_before, answer.as_of_position) if more_before else None
 
     def _audit(self, call: Call, answer: history_pb2.NodeAnswer) -> None:
         status = history_pb2.AnswerStatus.Name(answer.status).removeprefix("ANSWER_STATUS_")
@@ -324,6 +348,7 @@ def _node_search(request: pb.SearchShipmentsRequest, remaining_s: float | None) 
         order=request.order,
         timeout_s=partner_s if own_s is None else min(partner_s, own_s),
         own_timeout_s=own_s,
+        wait_ms=request.wait_indexed_ms if request.HasField("wait_indexed_ms") else None,
     )
 
 

@@ -15,6 +15,7 @@ from gateway.feed.rpc.writer_client import WriterClient, forget
 from gateway.feed.service.alarms import ANSWER_WRONG, Alarms
 from gateway.feed.service.quotas import Quotas
 from gateway.history.codec.signed_texts import Statement
+from gateway.history.rules.unindexed import Unindexed
 from gateway.history.service.queries import AnswerVerifier, KeepAskedCommand, KeepRecordsCommand, SignedQuery, asked_row
 from gateway.rpc.calls import Call
 from gateway.rpc.peers import Peers
@@ -56,6 +57,7 @@ class QueryClient:
         sink: RecordSink,
         *,
         timeout_s: float,
+        wait_ms: int = 0,
         kept: list[asyncio.Future[None]] | None = None,
     ) -> tuple[history_pb2.NodeAnswer, int]:
         """Sends a query; returns the node's end, and the position below which it has more (0: no more).
@@ -65,9 +67,10 @@ class QueryClient:
         Args:
             sink: gets records before the answer is verified.
             timeout_s: seconds for the whole answer, with the wait for one of MOST_AT_ONCE.
+            wait_ms: milliseconds that the partner may wait for its index.
             kept: gets the commits that the caller awaits before it reports; None: they are awaited here.
         """
-        return await _Exchange(self, call, signed_query, sink, kept).run(timeout_s)
+        return await _Exchange(self, call, signed_query, sink, kept).run(timeout_s, wait_ms)
 
     def limit(self, partner: str) -> asyncio.Semaphore:
         return self._limits.setdefault(partner, asyncio.Semaphore(MOST_AT_ONCE))
@@ -76,6 +79,14 @@ class QueryClient:
 def node_answer(node: str, status: history_pb2.AnswerStatus.ValueType, reason: str = "") -> history_pb2.NodeAnswer:
     """A node's end without figures."""
     return history_pb2.NodeAnswer(node=node, status=status, reason=reason[:2048])
+
+
+def tell_unindexed(answer: history_pb2.NodeAnswer, unindexed: Unindexed) -> None:
+    """Says in an answer that ended well what it lacks, since it isn't indexed yet."""
+    answer.unindexed, answer.unindexed_or_more = unindexed
+    if unindexed.records:
+        answer.status = _PARTIAL
+        answer.reason = "; ".join(filter(None, (answer.reason, unindexed.text)))
 
 
 class _Exchange:
@@ -98,11 +109,11 @@ class _Exchange:
         self._kept: list[asyncio.Future[None]] = []
         self._statement: Statement | None = None
 
-    async def run(self, timeout_s: float) -> tuple[history_pb2.NodeAnswer, int]:
+    async def run(self, timeout_s: float, wait_ms: int) -> tuple[history_pb2.NodeAnswer, int]:
         node = self._query.query.answerer
         try:
             async with asyncio.timeout(timeout_s), self._by.limit(node):
-                await self._receive(timeout_s)
+                await self._receive(timeout_s, wait_ms)
             if self._statement is None:
                 raise _WrongAnswer("its answer ended without a statement")
             ended, more_before = self._right(self._statement)
@@ -121,9 +132,11 @@ class _Exchange:
             raise
         return await self._durable(ended, more_before)
 
-    async def _receive(self, timeout_s: float) -> None:
+    async def _receive(self, timeout_s: float, wait_ms: int) -> None:
         stub = await self._by.peers.stub(self._query.query.answerer)
-        request = exchange_service_pb2.QueryHistoryRequest(query=self._query.data, note=self._query.note)
+        request = exchange_service_pb2.QueryHistoryRequest(
+            query=self._query.data, note=self._query.note, wait_indexed_ms=wait_ms, reads_unindexed=True
+        )
         responses = stub.QueryHistory(request, timeout=timeout_s)
         try:
             async for response in responses:
@@ -157,7 +170,7 @@ class _Exchange:
         self._sink(self._answer.take(came) if few else await asyncio.to_thread(self._answer.take, came))
 
     def _right(self, statement: Statement) -> tuple[history_pb2.NodeAnswer, int]:
-        ended = self._ended("PARTIAL" if statement.more_before else "COMPLETE", "")
+        ended = self._ended("COMPLETE" if statement.is_complete else "PARTIAL", "")
         ended.hit = bool(statement.hit)
         ended.withheld = statement.withheld
         ended.as_of_position = statement.as_of
@@ -167,6 +180,7 @@ class _Exchange:
             terms = self._query.terms
             why = terms.agreement.clause if terms.hit_only else "by an agreement that isn't in the directory here"
             ended.reason = f"only hit or no hit: {why}"
+        tell_unindexed(ended, statement.unindexed)
         return ended, statement.more_before
 
     def _wrong(self, why: str) -> history_pb2.NodeAnswer:

@@ -8,14 +8,17 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import TypeAlias
 
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, UnavailableError
 from gateway.feed.rpc.writer_client import WriterClient, forget
 from gateway.history.codec.signed_texts import in_messages
+from gateway.history.rpc.index_wait import MAX_PARTNER_WAIT_S, IndexWait
 from gateway.history.service.answers import KeepAnsweredCommand, QueryService, SignedAnswer, VerifiedQuery, answered_row
 from gateway.rpc.calls import Call, current_call
 from gateway.v1 import exchange_service_pb2 as pb
 
 log = logging.getLogger(__name__)
+
+_RETRY_AFTER_S = 1.0
 
 AnswerPart: TypeAlias = tuple[list[bytes], bytes]
 """Records, and the statement after the last."""
@@ -24,8 +27,17 @@ AnswerPart: TypeAlias = tuple[list[bytes], bytes]
 class QueryHandler:
     """Handles QueryHistory."""
 
-    def __init__(self, queries: QueryService, *, writer: WriterClient, clock: Callable[[], int], keep_ms: int) -> None:
+    def __init__(
+        self,
+        queries: QueryService,
+        *,
+        index: IndexWait,
+        writer: WriterClient,
+        clock: Callable[[], int],
+        keep_ms: int,
+    ) -> None:
         self._queries = queries
+        self._index = index
         self._writer = writer
         self._clock = clock
         self._keep_ms = keep_ms
@@ -47,22 +59,37 @@ class QueryHandler:
         )
         if isinstance(begun, GatewayError):
             raise begun  # the audit log has the question's digest; nothing of it is kept
-        answer, first = begun
+        answer = await self._indexed(verified, begun, min(request.wait_indexed_ms / 1000, MAX_PARTNER_WAIT_S))
+        if answer.search().records and not request.reads_unindexed:
+            raise UnavailableError(
+                "what was recorded just now isn't indexed yet; ask again", retry_after_s=_RETRY_AFTER_S
+            )
+        first = await asyncio.to_thread(answer.next_part)
         call.record(reason="QUESTION_ACCEPTED")  # before any record leaves
         async with aclosing(self._messages(call, verified, answer, first)) as messages:
             async for message in messages:
                 yield message
 
-    def _begin(
-        self, peer: str, request: pb.QueryHistoryRequest
-    ) -> tuple[VerifiedQuery, tuple[SignedAnswer, AnswerPart] | GatewayError]:
-        """The query, and its answer with the first part or the refusal."""
+    def _begin(self, peer: str, request: pb.QueryHistoryRequest) -> tuple[VerifiedQuery, SignedAnswer | GatewayError]:
+        """The query, and its answer, whose search has begun, or the refusal."""
         verified = self._queries.verify(peer, request.query, request.note)
         try:
-            answer = self._queries.begin(verified)
-            return verified, (answer, answer.next_part())
+            return verified, self._searching(verified)
         except GatewayError as error:
             return verified, error
+
+    def _searching(self, verified: VerifiedQuery) -> SignedAnswer:
+        answer = self._queries.begin(verified)
+        answer.search()
+        return answer
+
+    async def _indexed(self, verified: VerifiedQuery, answer: SignedAnswer, wait_s: float) -> SignedAnswer:
+        """The answer, begun anew after the wait for what it would lack."""
+        lag = answer.search()
+        if not lag.records or not wait_s or verified.query.before:
+            return answer
+        await self._index.reached(lag, wait_s)
+        return await asyncio.to_thread(self._searching, verified)
 
     async def _messages(
         self, call: Call, verified: VerifiedQuery, answer: SignedAnswer, part: AnswerPart

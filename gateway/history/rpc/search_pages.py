@@ -12,10 +12,14 @@ from gateway.v1 import history_service_pb2 as pb
 
 
 class SearchPosition(NamedTuple):
-    """Below `before`, among items up to `as_of`; 0 and 0: from the newest."""
+    """Below `before`, among items up to `as_of`; 0 and 0: from the newest.
+
+    `recorded` is the last position of the own node when the first page was searched; 0 at partners.
+    """
 
     before: int = 0
     as_of: int = 0
+    recorded: int = 0
 
 
 START = SearchPosition()
@@ -25,7 +29,7 @@ def encode_positions(request: pb.SearchShipmentsRequest, positions: Mapping[str,
     """The next page's token; empty at the end."""
     if not positions:
         return ""
-    parts = (f"{node}:{position.before}:{position.as_of}" for node, position in sorted(positions.items()))
+    parts = (":".join(map(str, (node, *position))) for node, position in sorted(positions.items()))
     return encode_page_token([" ".join(parts)], _tag(request))
 
 
@@ -41,7 +45,7 @@ def decode_positions(request: pb.SearchShipmentsRequest) -> dict[str, SearchPosi
     positions: dict[str, SearchPosition] = {}
     for part in token[0].split(" "):
         node, *numbers = part.split(":")
-        if len(numbers) != 2 or not all(_is_position(number) for number in numbers):
+        if len(numbers) != len(SearchPosition._fields) or not all(_is_position(number) for number in numbers):
             raise InvalidRequestError(
                 [Violation("page_token", "page_token.form", "not a token that a search gave; start again without one")]
             )
@@ -50,7 +54,7 @@ def decode_positions(request: pb.SearchShipmentsRequest) -> dict[str, SearchPosi
 
 
 def _is_position(text: str) -> bool:
-    return text.isascii() and text.isdigit() and 0 < int(text) < 1 << 62
+    return text.isascii() and text.isdigit() and int(text) < 1 << 62
 
 
 def _tag(request: pb.SearchShipmentsRequest) -> str:

@@ -19,9 +19,11 @@ from gateway.history.commands.comparison import PendingItems, RecordAndCompareCo
 from gateway.history.commands.legal_holds import PlaceHoldCommand, ReleaseHoldCommand
 from gateway.history.commands.record import RecordCommand
 from gateway.history.rpc.fanout import HistoryFanout
+from gateway.history.rpc.index_wait import IndexWait, wait_s
 from gateway.history.rpc.recording_process import CheckedItems, RecordChecks
+from gateway.history.service.backlog import Lag
 from gateway.history.service.risk import RiskQueries, risks_of
-from gateway.history.service.search import HistorySearch
+from gateway.history.service.search import HistorySearch, RecordReading
 from gateway.history.tables import holds
 from gateway.risk.rule_engine import RuleEngine
 from gateway.rpc.calls import Call, current_call
@@ -45,6 +47,7 @@ class HistoryServicer(history_service_pb2_grpc.HistoryServiceServicer):
         *,
         origin: FeedOrigin,
         search: HistorySearch,
+        index: IndexWait,
         fanout: HistoryFanout,
         trace: Trace,
         rules: RuleEngine,
@@ -55,6 +58,7 @@ class HistoryServicer(history_service_pb2_grpc.HistoryServiceServicer):
     ) -> None:
         self._origin = origin
         self._search = search
+        self._index = index
         self._fanout = fanout
         self._trace = trace
         self._rules = rules
@@ -112,19 +116,26 @@ class HistoryServicer(history_service_pb2_grpc.HistoryServiceServicer):
     async def GetShipment(self, request: pb.GetShipmentRequest, context: Context) -> pb.GetShipmentResponse:
         validate(request)
         current_call().record(subject_ids=[request.record_id])
-        response = await asyncio.to_thread(self._read, request.record_id)
-        if response is None:
+        reading = await asyncio.to_thread(self._read, request.record_id)
+        wanted_ms = request.wait_indexed_ms if request.HasField("wait_indexed_ms") else None
+        wait = wait_s(wanted_ms, context.time_remaining())
+        if reading.unindexed_until and wait:
+            await self._index.reached(Lag(1, position=reading.unindexed_until), wait)
+            reading = await asyncio.to_thread(self._read, request.record_id)
+        if reading.response is not None:
+            return reading.response
+        if reading.unindexed_until:
             raise NotFoundError(
-                f"record_id: there is no record {request.record_id!r} here; what was recorded just now takes a moment"
+                f"record_id: record {request.record_id!r} is recorded and not indexed yet; ask again in some seconds"
             )
-        return response
+        raise NotFoundError(f"record_id: there is no record {request.record_id!r} here")
 
-    def _read(self, record_id: str) -> pb.GetShipmentResponse | None:
-        response = self._search.get(record_id)
-        if response is not None:
+    def _read(self, record_id: str) -> RecordReading:
+        reading = self._search.get(record_id)
+        if reading.response is not None:
             with self._database.read() as conn:
-                response.risk_hits.extend(risks_of(conn, record_id))
-        return response
+                reading.response.risk_hits.extend(risks_of(conn, record_id))
+        return reading
 
     async def ListRiskHits(self, request: pb.ListRiskHitsRequest, context: Context) -> pb.ListRiskHitsResponse:
         validate(request)

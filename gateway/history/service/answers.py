@@ -11,7 +11,8 @@
 7. search: newest first, by the fields of the agreement's classes alone; each record lists the fields that the agreement
    withholds, whether the record has them or not.
 8. statement: a checkpoint over the records' bytes in order, signed by this node under the name
-   `<federation>/<answerer>/<asker>/history/<query id>`; it is stored before it leaves.
+   `<federation>/<answerer>/<asker>/history/<query id>`; it says whether records that may match aren't indexed yet, and
+   is stored before it leaves.
 
 A partner isn't told positions, which would tell how much this node records: it is told until when records were
 searched, and a number to go on by. Where that goes on is stored with the answer.
@@ -41,6 +42,8 @@ from gateway.feed.service.randomness import random_bytes
 from gateway.feed.service.transaction import Transaction
 from gateway.history.codec.signed_texts import Statement, open_question, parse_query, query_digest, question_origin
 from gateway.history.rules.page_numbers import MAX_PAGE_NUMBER, RANDOM_BYTES, first_number, next_number
+from gateway.history.rules.unindexed import NONE, told_to_partner
+from gateway.history.service.backlog import Lag
 from gateway.history.service.criteria import require_all_narrow
 from gateway.history.service.search import Chunk, HistorySearch
 from gateway.history.service.terms import Terms, require_terms
@@ -167,6 +170,7 @@ class SignedAnswer:
         self.count = 0
         self.removed = 0
         self.next_page: PageRow | None = None
+        self.unindexed = NONE
         self._page = page
         self._begun_at = clock()
         self._withheld = 0
@@ -178,12 +182,20 @@ class SignedAnswer:
             classes=terms.field_classes,
             before=page.before_position if page else 0,
             as_of=page.as_of_position if page else 0,
+            recorded=page.recorded_position if page else 0,
             limit=1 if terms.hit_only else query.limit,
             whole=query.whole and not terms.hit_only,
         )
+        self._first: Chunk | None = None
         self._tree = Tree.empty()
         self._bytes = 0
         self._hit = False
+
+    def search(self) -> Lag:
+        """Begins to search; returns what may match and isn't indexed yet."""
+        if self._first is None:
+            self._first = next(self._chunks)
+        return self._first.lag
 
     def next_part(self) -> tuple[list[bytes], bytes]:
         """Step 7: further records, perhaps none, and after the last the statement.
@@ -191,7 +203,7 @@ class SignedAnswer:
         Raises:
             TooLargeError: a record is larger than any message may be.
         """
-        chunk = next(self._chunks)
+        chunk, self._first = self._first or next(self._chunks), None
         if self.terms.hit_only:
             self._hit = bool(chunk.records)
             return [], self._statement(chunk) if chunk.last or self._hit else b""
@@ -205,7 +217,8 @@ class SignedAnswer:
     def _statement(self, chunk: Chunk) -> bytes:
         """Step 8."""
         query, hit_only = self.verified.query, self.terms.hit_only
-        as_of = self._page.as_of if self._page else min(self._begun_at, chunk.unsearched_since or self._begun_at)
+        begun_at = self._page.as_of if self._page else self._begun_at
+        as_of = min(begun_at, chunk.lag.since or begun_at)
         if chunk.more_before and not hit_only:
             self.next_page = self._next_page(chunk, as_of)
         statement = Statement(
@@ -221,15 +234,17 @@ class SignedAnswer:
             more_before=self.next_page.before if self.next_page else 0,
             hit=self._hit if hit_only else None,
             answered_at_ms=self._clock(),
+            unindexed=told_to_partner(chunk.lag.records, compared=chunk.lag.compared, hit_only=hit_only),
         )
+        self.unindexed = statement.unindexed
         return sign_checkpoint(statement.checkpoint(), self._signer_for(statement.origin))
 
     def _next_page(self, chunk: Chunk, as_of: int) -> PageRow:
         query, random = self.verified.query, random_bytes(RANDOM_BYTES)
-        before = next_number(self._page.before, random) if self._page else first_number(as_of, random)
+        before = next_number(min(self._page.before, as_of), random) if self._page else first_number(as_of, random)
         if not before:
             raise TooLargeError("the answer has too many pages; ask anew for more records at a time")
-        return PageRow(query.asker, before, query.query_id, as_of, chunk.more_before, chunk.as_of)
+        return PageRow(query.asker, before, query.query_id, as_of, chunk.more_before, chunk.as_of, chunk.recorded)
 
     def _encoded(self, record: history_pb2.HistoryRecord) -> bytes:
         record.ClearField("position")

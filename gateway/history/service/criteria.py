@@ -1,16 +1,74 @@
-"""Checks criteria of a search, and turns them into a filter."""
+"""Checks criteria of a search, and compares them and recorded items as keys."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from gateway.contract import shipment_keys as keys_wire
+from gateway.contract.shipment_keys import KeySets
 from gateway.contract.timestamps import to_ms
 from gateway.errors import InvalidRequestError, Violation
+from gateway.history.codec import shipments as wire
 from gateway.history.tables.shipment_search import RecordFilter
-from gateway.v1 import history_pb2
+from gateway.history.tables.shipments import LogRow, RevisionRow
+from gateway.trust.rules.directory import FieldClass
+from gateway.v1 import history_pb2, shipment_pb2
 
 _INEXACT = ("party_names", "commodity_codes", "substances", "places", "vessel", "journey")
+
+
+@dataclass(frozen=True, slots=True)
+class KeyCriteria:
+    """Criteria as keys (no set: nothing matches) and a filter.
+
+    Attributes:
+        exact_sets: without names; an empty set matches nothing.
+        has_names: whether a name is asked for too.
+    """
+
+    key_sets: KeySets
+    record_filter: RecordFilter
+    exact_sets: KeySets
+    has_names: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SearchPlan:
+    """A search by any of its alternatives.
+
+    Attributes:
+        names: the matching recorded names, by key.
+        classes: disclosure classes that the searcher may have.
+    """
+
+    alternatives: Sequence[KeyCriteria]
+    names: Mapping[int, history_pb2.NameMatch]
+    classes: frozenset[FieldClass]
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedItem:
+    """A recorded item with its keys and names; `revision` is None for an addition."""
+
+    logged: LogRow
+    keys: frozenset[int]
+    names: frozenset[str] = frozenset()
+    revision: RevisionRow | None = None
+
+    @classmethod
+    def of(cls, logged: LogRow) -> LoggedItem:
+        item = wire.readable(logged.kind, logged.content)
+        if isinstance(item, shipment_pb2.ShipmentAddition):
+            return cls(logged, frozenset(keys_wire.keys_of_addition(item)))
+        if item is None:
+            return cls(logged, frozenset({keys_wire.record_key(logged.record_id)}))
+        revision = RevisionRow(logged.position, logged.record_id, 0, to_ms(item.declared_at), int(item.procedure))
+        return cls(logged, frozenset(keys_wire.keys_of(item)), frozenset(keys_wire.names_of(item)), revision)
+
+    @property
+    def digest(self) -> bytes:
+        return wire.salted_digest(self.logged.salt, self.logged.content)
 
 
 def require_all_narrow(

@@ -180,7 +180,8 @@ class RiskQueries:
         before = None if token is None else (token[0], token[1])
         with self._database.read() as conn:
             rows = risk.page(conn, conditions, before=before, limit=limit + 1)
-        response = history_service_pb2.ListRiskHitsResponse(hits=map(_shown, rows[:limit]))
+            unevaluated = shipments.last_position(conn) - record_progress.evaluated(conn)
+        response = history_service_pb2.ListRiskHitsResponse(hits=map(_shown, rows[:limit]), unevaluated=unevaluated)
         if len(rows) > limit:
             last = rows[limit - 1].row
             response.next_page_token = encode_page_token((str(last.position), str(last.ordinal)), request.filter)

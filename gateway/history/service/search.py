@@ -11,11 +11,11 @@ from sqlalchemy import Connection
 
 from gateway.contract import shipment_keys as keys_wire
 from gateway.contract.limits import ANSWER_MESSAGE_BYTES
-from gateway.contract.shipment_keys import KeySets
 from gateway.contract.timestamps import to_timestamp
 from gateway.db.database import Database
 from gateway.history.codec import shipments as wire
-from gateway.history.service.criteria import filter_of, require_all_narrow
+from gateway.history.service.backlog import Backlog, Lag
+from gateway.history.service.criteria import KeyCriteria, SearchPlan, filter_of, require_all_narrow
 from gateway.history.service.record_messages import record_messages
 from gateway.history.tables import progress as record_progress
 from gateway.history.tables import segments, shipment_search, shipments
@@ -50,35 +50,14 @@ _ALL_CLASSES = frozenset(FieldClass)
 
 
 @dataclass(frozen=True, slots=True)
-class KeyCriteria:
-    """Criteria as keys (no set: nothing matches) and a filter."""
-
-    key_sets: KeySets
-    record_filter: RecordFilter
-
-
-@dataclass(frozen=True, slots=True)
-class SearchPlan:
-    """A search by any of its alternatives.
-
-    Attributes:
-        names: the matching recorded names, by key.
-        classes: disclosure classes that the searcher may have.
-    """
-
-    alternatives: Sequence[KeyCriteria]
-    names: Mapping[int, history_pb2.NameMatch]
-    classes: frozenset[FieldClass]
-
-
-@dataclass(frozen=True, slots=True)
 class Chunk:
     """Part of a page.
 
     Attributes:
         more_before: position below which the search continues; 0 at its end.
         as_of: last searched position.
-        unsearched_since: when the first item after it was recorded, milliseconds since 1970; 0 if there is none.
+        recorded: last position that was recorded when the search began.
+        lag: what isn't indexed and may change the page so far.
         removed: number of fields that the searcher may not have.
         last: whether the page ends here.
     """
@@ -86,13 +65,21 @@ class Chunk:
     messages: Sequence[history_service_pb2.SearchShipmentsResponse]
     more_before: int
     as_of: int
-    unsearched_since: int
+    recorded: int
+    lag: Lag
     removed: int
     last: bool
 
     @property
     def records(self) -> Sequence[history_pb2.HistoryRecord]:
         return records_in(self.messages)
+
+
+class RecordReading(NamedTuple):
+    """A record, if it is indexed, and the position of the last item of it that isn't (0: none)."""
+
+    response: history_service_pb2.GetShipmentResponse | None
+    unindexed_until: int
 
 
 class _PagePart(NamedTuple):
@@ -148,6 +135,7 @@ class HistorySearch:
         classes: Collection[FieldClass] = _ALL_CLASSES,
         before: int = 0,
         as_of: int = 0,
+        recorded: int = 0,
         limit: int = 0,
         whole: bool = False,
     ) -> Iterator[Chunk]:
@@ -160,6 +148,7 @@ class HistorySearch:
             classes: disclosure classes that the searcher may have. What is in other fields finds no record and stands
                 in none.
             as_of: only items up to this position; 0: all indexed ones.
+            recorded: of a further page, `Chunk.recorded` of the page before.
             whole: no record if more than `limit` items match.
 
         Raises:
@@ -167,30 +156,34 @@ class HistorySearch:
         """
         require_all_narrow(criteria, alternatives)
         left, position, size = min(limit or DEFAULT_LIMIT, MAX_LIMIT), before or NEWEST, FIRST_CHUNK
-        plan, first, last, since = self._plan([criteria, *alternatives], classes), True, False, 0
+        plan, last, backlog = self._plan([criteria, *alternatives], classes), False, None
         while not last:
             with self._database.read() as conn:  # yield outside: a caller that leaves would roll it back
                 state = segments.state(conn)
-                if first:
+                if backlog is None:
                     indexed = record_progress.indexed(conn)
-                    as_of, first = min(as_of or indexed, indexed), False
-                    since = shipments.recorded_after(conn, as_of) if state.newest > as_of else 0
+                    recorded = max(as_of, recorded) if as_of else state.newest
+                    as_of = min(as_of or indexed, indexed)
+                    backlog = Backlog.read(conn, plan, as_of, recorded)
                     position = min(position, as_of + 1)
                     last = whole and _are_more(conn, plan, position, left, state)
                 if last:
                     part = _PagePart((), 0, 0, 0, position)
                 else:
                     part = self._part(conn, plan, state, before=position, as_of=as_of, limit=min(size, left))
+            backlog.shown(record.shipment.record_id for record in records_in(part.messages))
             left, position = left - part.records, part.more_before
             last = last or not position or left <= 0
-            yield Chunk(part.messages, position, as_of, since, part.removed, last)
+            yield Chunk(part.messages, position, as_of, recorded, backlog.lag, part.removed, last)
             size = min(CHUNK, max(LEAST_CHUNK, CHUNK_BYTES // max(1, part.bytes_each)))
 
-    def get(self, record_id: str) -> history_service_pb2.GetShipmentResponse | None:
+    def get(self, record_id: str) -> RecordReading:
+        """A record as it is indexed, and what waits of it."""
         with self._database.read() as conn:
+            unindexed, last = shipments.pending(conn, record_id, record_progress.indexed(conn))
             row = shipments.find(conn, [record_id]).get(record_id)
             if row is None:
-                return None
+                return RecordReading(None, last)
             positions = sorted(positions_of(conn, [record_id])[record_id])
             of_positions = shipments.revisions(conn, positions)
             log = shipments.log_rows(conn, positions)
@@ -199,7 +192,7 @@ class HistorySearch:
             messages = record_messages(conn, self._node, current, {record_id: positions}).messages
             held = self._holds_on(conn, list(log.values()))
         record = next(iter(records_in(messages)), None)
-        response = history_service_pb2.GetShipmentResponse(record=record, hold_ids=held)
+        response = history_service_pb2.GetShipmentResponse(record=record, hold_ids=held, unindexed=unindexed)
         if row.delete_at and not held:
             response.delete_after.CopyFrom(to_timestamp(row.delete_at))
         for position in positions:
@@ -217,7 +210,7 @@ class HistorySearch:
                 elif item is not None:
                     revision.item.addition.CopyFrom(item)
                 revision.digest = wire.salted_digest(logged.salt, logged.content)
-        return response
+        return RecordReading(response, last)
 
     def _plan(self, criteria: Sequence[history_pb2.SearchCriteria], classes: Collection[FieldClass]) -> SearchPlan:
         names: dict[int, history_pb2.NameMatch] = {}
@@ -232,12 +225,14 @@ class HistorySearch:
         classes: Collection[FieldClass],
     ) -> KeyCriteria:
         codes = [self._substances.codes(substance) for substance in criteria.substances]
-        sets = keys_wire.key_sets(criteria, classes=classes, substance_codes=codes)
+        exact = sets = keys_wire.key_sets(criteria, classes=classes, substance_codes=codes)
         if criteria.party_names:
-            matches = self._names(list(criteria.party_names)) if keys_wire.finds_names(classes) else {}
+            may_be_named = keys_wire.finds_names(classes)
+            matches = self._names(list(criteria.party_names)) if may_be_named else {}
             names.update(matches)
             sets = [list(matches), *sets]
-        return KeyCriteria(sets if all(sets) else [], filter_of(criteria))
+            exact = exact if may_be_named else [[]]
+        return KeyCriteria(sets if all(sets) else [], filter_of(criteria), exact, bool(criteria.party_names))
 
     def _part(
         self, conn: Connection, plan: SearchPlan, state: SegmentsState, *, before: int, as_of: int, limit: int

@@ -54,6 +54,7 @@ class PageRow:
         before, as_of: as the partner was told.
         query_id: of the answer before.
         before_position, as_of_position: of the records; the partner isn't told.
+        recorded_position: last one when the first page was searched.
     """
 
     partner: str
@@ -62,6 +63,7 @@ class PageRow:
     as_of: int
     before_position: int
     as_of_position: int
+    recorded_position: int
 
 
 _COLUMNS = tuple(history_answers.c.keys())

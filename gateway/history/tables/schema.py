@@ -147,6 +147,7 @@ history_pages = Table(
     Column("as_of", BigInteger, nullable=False),  # as told
     Column("before_position", BigInteger, nullable=False),
     Column("as_of_position", BigInteger, nullable=False),
+    Column("recorded_position", BigInteger, nullable=False),
     Index(None, "query_id"),
     sqlite_with_rowid=False,
 )

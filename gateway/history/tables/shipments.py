@@ -68,6 +68,11 @@ _RECORDED_AFTER = Prepared(
     .order_by(record_log.c.position)
     .limit(1)
 )
+_PENDING = Prepared(
+    select(func.count(), func.max(record_log.c.position)).where(
+        record_log.c.position > bindparam("after"), record_log.c.record_id == bindparam("of_record")
+    )
+)
 _values: BindParameter[Any] = bindparam("values", expanding=True)
 _LOG_ROWS = PreparedList(select(record_log).where(record_log.c.position.in_(_values)))
 _SHIPMENTS = PreparedList(select(shipments).where(shipments.c.record_id.in_(_values)))
@@ -122,6 +127,12 @@ def log_after(conn: Connection, position: int, limit: int) -> list[LogRow]:
 def recorded_after(conn: Connection, position: int) -> int:
     """When the first item after a position was recorded, milliseconds since 1970; 0: none."""
     return int(_RECORDED_AFTER(conn, after=position).scalar_one_or_none() or 0)
+
+
+def pending(conn: Connection, record_id: str, after: int) -> tuple[int, int]:
+    """Number of a record's items after a position, and the last of them (0: none)."""
+    count, last = _PENDING(conn, after=after, of_record=record_id).one()
+    return int(count), int(last or 0)
 
 
 def log_rows(conn: Connection, positions: Sequence[int]) -> dict[int, LogRow]:

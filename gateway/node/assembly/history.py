@@ -18,6 +18,7 @@ from gateway.history.commands.record import records_feed
 from gateway.history.projection.index import Retention
 from gateway.history.rpc.fanout import HistoryFanout
 from gateway.history.rpc.index_process import IndexProcess
+from gateway.history.rpc.index_wait import IndexWait
 from gateway.history.rpc.loops import IndexStep, SearchStep, filter_step, follow, purge, risk_step
 from gateway.history.rpc.query_client import QueryClient
 from gateway.history.rpc.query_handler import QueryHandler
@@ -77,10 +78,12 @@ class History:
             clock=clock,
             quotas=quotas,
         )
-        self.answering = QueryHandler(answerer, writer=writer, clock=clock, keep_ms=keep_ms)
+        index = IndexWait(database, notifier)
+        self.answering = QueryHandler(answerer, index=index, writer=writer, clock=clock, keep_ms=keep_ms)
         self.fanout = HistoryFanout(
             node=node,
             search=self.search,
+            index=index,
             signer=QuerySigner(node=node, trust=trust, signer_for=signer_for, clock=clock),
             client=QueryClient(
                 trust=trust, peers=peers, writer=writer, alarms=alarms, clock=clock, keep_ms=keep_ms, quotas=quotas
@@ -91,6 +94,7 @@ class History:
         self.servicer = HistoryServicer(
             origin=self._origin,
             search=self.search,
+            index=index,
             fanout=self.fanout,
             trace=self._tracer(node, database, trust, clock).trace,
             rules=self.rules,

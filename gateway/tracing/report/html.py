@@ -12,23 +12,37 @@ from typing import Any, Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from gateway.tracing.report import tables, words
+from gateway.tracing.report.criteria_words import criteria_lines
 from gateway.tracing.report.picture import draw
 from gateway.tracing.report.rows import picture_of
+from gateway.tracing.report.steps import steps
 from gateway.translation.messages import gettext as _
 from gateway.translation.messages import language, listed, ngettext
 from gateway.translation.plain_text import printable
-from gateway.v1.history_pb2 import QueryGrounds
+from gateway.v1.history_pb2 import QueryGrounds, SearchCriteria
 from gateway.v1.trace_pb2 import Trace
+
+MOST_LED_WITH: Final = 5
+"""Contradictions that the report begins with; the table has all."""
 
 MAX_LANES: Final = 5
 """More are too narrow on a page."""
 
+PORTRAIT_LANES: Final = 4
+"""Drawings with more lanes are printed on pages in landscape."""
+
 _TEMPLATE: Final = "report.j2"
 
 
-def render_html(trace: Trace, grounds: QueryGrounds | None = None, *, made_at: datetime | None = None) -> str:
+def render_html(
+    trace: Trace,
+    grounds: QueryGrounds | None = None,
+    *,
+    criteria: SearchCriteria | None = None,
+    made_at: datetime | None = None,
+) -> str:
     """The report in the current language; `made_at` has a zone."""
-    span = words.span_of_events(trace)
+    picture = picture_of(trace, MAX_LANES) if trace.legs else None
     return (
         _environment()
         .get_template(_TEMPLATE)
@@ -36,14 +50,15 @@ def render_html(trace: Trace, grounds: QueryGrounds | None = None, *, made_at: d
             language=language(),
             trace=trace,
             way=words.way_in_words(trace),
-            span=span,
-            verdict=words.severities_in_words(trace),
+            conclusion=words.conclusion(trace),
             verdict_kind=_verdict_kind(trace),
-            incomplete_nodes=words.incomplete_nodes(trace),
+            gaps=words.gaps_in_words(trace),
             refusals=words.refusals_in_words(trace),
-            facts=_facts(trace, grounds, made_at),
+            facts=_facts(trace, grounds, criteria, made_at),
             discrepancies=[tables.discrepancy_cells(discrepancy) for discrepancy in trace.discrepancies],
-            drawings=list(draw(picture_of(trace, MAX_LANES))) if trace.legs else [],
+            drawings=list(draw(picture)) if picture else [],
+            is_wide=picture is not None and len(picture.lanes) > PORTRAIT_LANES,
+            steps=list(steps(picture)) if picture else [],
             legs=[tables.leg_cells(number, leg) for number, leg in enumerate(trace.legs, start=1)],
             links=[(number, link) for number, leg in enumerate(trace.legs, start=1) for link in leg.links],
             controlled=[(number, item) for number, leg in enumerate(trace.legs, start=1) for item in leg.controlled],
@@ -68,7 +83,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals.update({"_": _, "ngettext": ngettext})
+    made.globals.update({"_": _, "ngettext": ngettext, "MOST_LED_WITH": MOST_LED_WITH})
     made.filters |= {
         "listed": listed,
         "number": lambda value: f"{value:g}",
@@ -90,11 +105,20 @@ def _harmless(value: Any) -> Any:
 
 def _verdict_kind(trace: Trace) -> str:
     worst = max((discrepancy.severity for discrepancy in trace.discrepancies), default=None)
-    return "fine" if worst is None else words.severity_kind(worst)
+    if worst is not None:
+        return words.severity_kind(worst)
+    is_whole = trace.legs and not trace.truncated and not words.incomplete_nodes(trace) and not trace.onward_refusals
+    return "fine" if is_whole else "notice"
 
 
-def _facts(trace: Trace, grounds: QueryGrounds | None, made_at: datetime | None) -> list[tuple[str, str]]:
+def _facts(
+    trace: Trace, grounds: QueryGrounds | None, criteria: SearchCriteria | None, made_at: datetime | None
+) -> list[tuple[str, str]]:
     facts = (
+        (_("Searched for"), listed(criteria_lines(criteria)) if criteria else ""),
+        (_("Asked"), listed(words.answers_by_node(trace))),
+        (_("Way"), words.way_in_words(trace)),
+        (_("Records"), _records(trace)),
         (_("Purpose"), grounds.purpose if grounds else ""),
         (_("Legal basis"), grounds.legal_basis if grounds else ""),
         (_("Case"), grounds.case_reference if grounds else ""),
@@ -103,3 +127,13 @@ def _facts(trace: Trace, grounds: QueryGrounds | None, made_at: datetime | None)
         (_("Report made"), words.moment(made_at) if made_at else ""),
     )
     return [(name, value) for name, value in facts if value]
+
+
+def _records(trace: Trace) -> str:
+    span = words.span_of_events(trace)
+    if span is None:
+        return ""
+    start, end = map(words.moment, span)
+    return ngettext(
+        "{number} record, {start} to {end}", "{number} records, {start} to {end}", len(trace.legs), start=start, end=end
+    )

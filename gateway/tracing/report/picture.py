@@ -15,14 +15,14 @@ from gateway.translation.messages import gettext as _
 from gateway.translation.messages import listed, ngettext
 
 GUTTER: Final = 84
-LANE: Final = 300
+LANE: Final = 240
 HEAD: Final = 26
 LINE: Final = 16
 PAD: Final = 8
 """Pixels: times, lane, its head, line, padding."""
 
 MAX_HEIGHT: Final = 560
-"""A landscape page of A4 in pixels."""
+"""Half of a page of A4 in portrait, in pixels of three lanes: two drawings fill a page."""
 
 TEXT: Final = LANE - 4 - 4 * PAD
 

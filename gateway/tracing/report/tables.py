@@ -7,9 +7,11 @@ from datetime import UTC
 from hashlib import sha256
 
 from gateway.tracing.report import words
+from gateway.tracing.report.quantities import measured, quantity
 from gateway.tracing.rules.events import mass_in_words, place_name
 from gateway.translation.labels import label_of
 from gateway.translation.messages import gettext as _
+from gateway.translation.messages import ngettext
 from gateway.v1.goods_pb2 import Money, Place, ShipmentReferenceKind
 from gateway.v1.history_pb2 import ANSWER_STATUS_COMPLETE, HistoryRecord, NodeAnswer
 from gateway.v1.party_pb2 import PartyRole
@@ -35,9 +37,12 @@ def discrepancy_cells(discrepancy: Discrepancy) -> Cells:
         "explanation": discrepancy.explanation,
         "typology": words.typology(discrepancy),
         "records": _("{record}, item {item}", record=records, item=item) if item else records,
-        "inputs": dict(discrepancy.inputs),
-        "thresholds": dict(discrepancy.thresholds),
-        "measured": f"{discrepancy.measured:.6g}" if discrepancy.HasField("measured") else "",
+        "where": ngettext("record {records}", "records {records}", len(discrepancy.legs), records=records)
+        if records
+        else "",
+        "inputs": [quantity(*item) for item in sorted(discrepancy.inputs.items())],
+        "thresholds": [quantity(*item) for item in sorted(discrepancy.thresholds.items())],
+        "measured": measured(discrepancy),
     }
 
 
@@ -67,12 +72,12 @@ def _recorded(record: HistoryRecord) -> str:
 
 
 def answer_cells(node: str, answers: Sequence[NodeAnswer]) -> Cells:
-    """A node's answers; the last counts."""
+    """A node's answers; the last one's status and times."""
     last = answers[-1]
     answered_at = last.answered_at.ToDatetime(UTC) if last.HasField("answered_at") else None
     return {
         "node": node,
-        "is_whole": last.status == ANSWER_STATUS_COMPLETE,
+        "is_whole": all(answer.status == ANSWER_STATUS_COMPLETE for answer in answers),
         "status": words.answer_in_words(answers),
         "records": sum(answer.count for answer in answers),
         "searched": words.moment(last.searched_until.ToDatetime(UTC))
@@ -80,7 +85,7 @@ def answer_cells(node: str, answers: Sequence[NodeAnswer]) -> Cells:
         else last.as_of_position or "",
         "answered_at": words.moment(answered_at) if answered_at else "",
         "queries": [answer.query_id for answer in answers if answer.query_id],
-        "reason": last.reason,
+        "reason": "; ".join(words.reasons(answers)),
     }
 
 

@@ -176,6 +176,38 @@ def incomplete_nodes(trace: trace_pb2.Trace) -> list[str]:
     return list(dict.fromkeys(answer.node for answer in trace.answers if answer.status != _WHOLE))
 
 
+def gaps_in_words(trace: trace_pb2.Trace) -> list[str]:
+    """Which nodes lack what: `hk: 1 record recorded and not indexed yet`, `Not answered whole by mo.`"""
+    behind = {
+        node: max(answers, key=lambda answer: answer.unindexed)
+        for node, answers in answers_by_node(trace).items()
+        if any(answer.unindexed for answer in answers)
+    }
+    others = [node for node in incomplete_nodes(trace) if node not in behind]
+    lines = [f"{node}: {unindexed_in_words(answer)}" for node, answer in behind.items()]
+    return [*lines, *([_("Not answered whole by {nodes}.", nodes=listed(others))] if others else [])]
+
+
+def unindexed_in_words(answer: history_pb2.NodeAnswer) -> str:
+    """`1 record recorded and not indexed yet`."""
+    if answer.unindexed_or_more:
+        return ngettext(
+            "at least {number} record recorded and not indexed yet",
+            "at least {number} records recorded and not indexed yet",
+            answer.unindexed,
+        )
+    return ngettext(
+        "{number} record recorded and not indexed yet",
+        "{number} records recorded and not indexed yet",
+        answer.unindexed,
+    )
+
+
+def reasons(answers: Sequence[history_pb2.NodeAnswer]) -> list[str]:
+    """Why a node's answers ended as they did, each once."""
+    return list(dict.fromkeys(answer.reason for answer in answers if answer.reason))
+
+
 def answer_in_words(answers: Sequence[history_pb2.NodeAnswer]) -> str:
     """A node's last answer, and its incomplete ones."""
     last = label_of(history_pb2.AnswerStatus, answers[-1].status)
@@ -208,3 +240,8 @@ def severities_in_words(trace: trace_pb2.Trace) -> str:
     ]
     said = ngettext("{number} contradiction", "{number} contradictions", total)
     return _("{total}: {parts}", total=said, parts=listed(parts)) if parts else said
+
+
+def conclusion(trace: trace_pb2.Trace) -> str:
+    """`3 contradictions: 1 high, 2 low`, or that nothing was found."""
+    return severities_in_words(trace) if trace.legs else _("No record of this consignment was found.")

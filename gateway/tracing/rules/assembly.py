@@ -46,8 +46,8 @@ MAX_LINKS = 12
 def assemble(gathering: Gathering, answers: Iterable[NodeAnswer], *, exhausted: bool = True) -> Trace:
     """The consignment of the first question's newest record.
 
-    It is `truncated` if that question found further consignments, a node had more records than it gave, questions
-    remain (not `exhausted`), or a limit was reached. `answers` are in the order of questions.
+    It is `truncated` if that question found further consignments, a node had more records than it gave, a limit was
+    reached, or more is left to ask (not `exhausted`). `answers` are in the order of questions.
     """
     graph = gathering.graph
     known = graph.known
@@ -70,7 +70,7 @@ def assemble(gathering: Gathering, answers: Iterable[NodeAnswer], *, exhausted: 
         or gathering.cut
         or len(events) > len(trace.events)
         or len(legs) > len(trace.legs)
-        or any(answer.status == ANSWER_STATUS_PARTIAL for answer in trace.answers)
+        or any(answer.status == ANSWER_STATUS_PARTIAL and not answer.unindexed for answer in trace.answers)
         or not exhausted
     )
     return trace

@@ -137,10 +137,14 @@ def sought_by(record: IndexEntry) -> Iterator[tuple[PartyQuery, bool]]:
         yield PartyQuery(weak), True
 
 
-def answer(references: Iterable[str], results: Sequence[SearchResult]) -> list[screening_pb2.ScreenedSubject]:
+def answer(
+    references: Iterable[str], results: Sequence[SearchResult], *, unindexed: int = 0
+) -> list[screening_pb2.ScreenedSubject]:
     """Results by subject."""
     return [
-        screening_pb2.ScreenedSubject(reference=reference, hits=map(hit_of, each.hits), found=each.total)
+        screening_pb2.ScreenedSubject(
+            reference=reference, hits=map(hit_of, each.hits), found=each.total, unindexed=unindexed
+        )
         for reference, each in zip(references, results, strict=True)
     ]
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
+from gateway.alerts.rpc import ScreenedAlert
 from gateway.db.database import Database
 from gateway.errors import GatewayError, UnavailableError
 from gateway.feed.rpc.writer_client import ChangeNotifier, set_within
@@ -260,10 +261,8 @@ class ListedAlertScreening:
         self._visibility = visibility
         self._clock = clock
 
-    async def screen_alert(
-        self, content: alert_pb2.AlertContent, *, principal: Principal
-    ) -> list[alert_service_pb2.AlertHit] | None:
-        """Hits on an alert's subjects; None while screening isn't available or takes longer than ALERT_DEADLINE_S."""
+    async def screen_alert(self, content: alert_pb2.AlertContent, *, principal: Principal) -> ScreenedAlert:
+        """Hits on an alert's subjects; none while screening isn't available or takes longer than ALERT_DEADLINE_S."""
         subjects = subjects_of(content)
         try:
             async with asyncio.timeout(ALERT_DEADLINE_S):
@@ -275,9 +274,10 @@ class ListedAlertScreening:
                     caller=principal.id,
                 )
         except (GatewayError, TimeoutError):
-            return None
-        return [
+            return ScreenedAlert([], is_complete=False)
+        hits = [
             alert_service_pb2.AlertHit(field=path, hit=hit)
             for path, screened in zip(subjects, done.subjects, strict=True)
             for hit in screened.hits
         ]
+        return ScreenedAlert(hits, is_complete=not any(screened.unindexed for screened in done.subjects))

@@ -27,7 +27,8 @@ from gateway.db.database import Database
 from gateway.errors import MalformedError, NotFoundError, PositionUnknownError
 from gateway.feed.projection.answers import APPLIED
 from gateway.feed.service.transaction import Clock
-from gateway.feed.tables import checkpoints, dispositions, feeds
+from gateway.feed.tables import checkpoints, dispositions, feeds, journal
+from gateway.feed.tables import progress as feed_progress
 from gateway.feed.tables.feeds import Feed
 from gateway.feed.tables.tiles import StoredTiles
 from gateway.tlog.merkle import EMPTY_ROOT
@@ -104,7 +105,9 @@ class ListQueries:
         with self._database.read() as conn:
             rows = watchlists.page(conn, conditions, after=after, limit=limit + 1)
             entries, taken = _entries(conn, rows[:limit], now)
-        response = _Pb.ListEntriesResponse(entries=entries)
+            unprojected = journal.head_position(conn) - feed_progress.position(conn)
+            unapplied = unprojected + watchlists.last_seq(conn) - list_progress.applied(conn)
+        response = _Pb.ListEntriesResponse(entries=entries, unapplied=unapplied)
         if len(rows) > taken:
             last = rows[taken - 1]
             key = (last.publisher, last.list, last.entry_id, str(now))

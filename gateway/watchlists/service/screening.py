@@ -48,10 +48,16 @@ CHANGES_AT_ONCE = 20
 
 @dataclass(frozen=True, slots=True)
 class ScreeningOutcome:
-    """Hits by subject, in order, and the last list change considered."""
+    """Hits by subject, in order.
+
+    Attributes:
+        position: last list change considered.
+        unindexed: changes known before that weren't.
+    """
 
     found: list[SearchResult]
     position: int
+    unindexed: int
 
 
 @dataclass(slots=True)
@@ -295,12 +301,14 @@ class Screener:
         self, wanted: Sequence[PartyQuery], *, visible: Visible = everybody, at_ms: int, max_hits: int = MAX_HITS
     ) -> ScreeningOutcome:
         """Runs queries; remembers no party."""
+        with self._database.look() as conn:
+            known = watchlists.last_seq(conn)
         index, position = self._index, self._seq
         results = [
             index.search(sought, at_ms=at_ms, visible=visible, thresholds=self.limits, limit=max_hits or MAX_HITS)
             for sought in wanted
         ]
-        return ScreeningOutcome(results, position)
+        return ScreeningOutcome(results, position, max(0, known - position))
 
     def limits(self, group: str) -> Thresholds:
         """The thresholds of a `publisher/list`."""

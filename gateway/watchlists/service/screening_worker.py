@@ -46,7 +46,8 @@ class ScreeningWorker:
             at_ms=at_ms,
             max_hits=request.max_hits,
         )
-        subjects = answer((subject.reference for subject in request.subjects), done.found)
+        references = (subject.reference for subject in request.subjects)
+        subjects = answer(references, done.found, unindexed=done.unindexed)
         return screening_pb2.ScreenPartiesResponse(subjects=subjects, position=done.position)
 
     def follow(self, cursors: Mapping[str, int], at_ms: int) -> Findings:

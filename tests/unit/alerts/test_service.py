@@ -50,6 +50,20 @@ def test_pages_cover_everything_once_newest_first(cn: PaperNode) -> None:
         assert listed(cn, size=size) == ids[::-1]
 
 
+def test_a_list_says_how_much_isnt_projected_yet(cn: PaperNode) -> None:
+    cn.publish("hk")
+    cn.settle()
+    queries = cn.queries
+    assert queries.list(alert_service_pb2.ListAlertsRequest()).unprojected == 0
+    with cn.database.write() as conn:
+        cn.projector.clear(conn)  # as a rebuild begins
+    behind = queries.list(alert_service_pb2.ListAlertsRequest())
+    assert (len(behind.alerts), behind.unprojected) == (0, queries.head())
+    cn.settle()
+    again = queries.list(alert_service_pb2.ListAlertsRequest())
+    assert (len(again.alerts), again.unprojected) == (1, 0)
+
+
 def test_what_is_published_meanwhile_doesnt_disturb_the_pages(cn: PaperNode) -> None:
     ids = [cn.publish("hk") for _ in range(4)]
     cn.settle()
@@ -136,6 +150,9 @@ def test_an_alert_comes_with_its_history_and_each_recipients_copy(nodes: list[Pa
         "flagged",
         "amended",
     ]
+    for node in (cn, hk):
+        history = node.queries.get("cn", alert_id).history
+        assert [change.speaker for change in history if change.recipient == "hk"] == ["cn", "hk", "cn"]
     theirs = hk.queries.get("cn", alert_id)
     assert [one.recipient for one in theirs.deliveries] == ["hk"], "none learns of the others"
     assert "mo" not in {change.recipient for change in theirs.history}

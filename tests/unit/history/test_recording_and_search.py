@@ -121,7 +121,7 @@ def test_another_content_is_the_next_revision_and_the_old_one_stays(node: PaperN
 
     (found,) = search(node, containers=["CSQU3054383"])
     (newest,) = search(node, containers=["MSCU6639870"])
-    response = searching(node).get("CN-EXP-1")
+    response = searching(node).get("CN-EXP-1").response
 
     assert (found.revision, found.matched_revision) == (2, 1)
     assert found.shipment.equipment[0].id == "MSCU6639870"

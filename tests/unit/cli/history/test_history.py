@@ -15,12 +15,13 @@ from gateway.cli.history.commands import filter_of
 from gateway.cli.history.criteria import ALL, EXACT, TRACED, criteria_of, grounds_of, moment
 from gateway.cli.history.search import SearchResults, Sort, _show
 from gateway.cli.history.trace import draft_text, unanswered
-from gateway.cli.history.values import answer_line, criteria_lines, node_cells, record_cells, shipment_facts
+from gateway.cli.history.values import answer_line, node_cells, record_cells, shipment_facts
 from gateway.cli.main import app
 from gateway.cli.output import Output
 from gateway.contract.json_form import json_of
 from gateway.contract.validation import violations
 from gateway.errors import OptionError
+from gateway.tracing.report.criteria_words import criteria_lines
 from gateway.v1.alert_pb2 import AlertContent
 from gateway.v1.history_pb2 import AnswerStatus, HistoryRecord, NodeAnswer, SearchCriteria
 from gateway.v1.history_service_pb2 import SearchEnd
@@ -328,6 +329,6 @@ class TestWords:
     def test_what_a_hold_keeps_is_told_in_words(self) -> None:
         lines = criteria_lines(criteria_of({name: GIVEN[name] for name in EXACT}))
         assert "container CSQU3054383" in lines
-        assert "ucr U-1" in lines
+        assert "UCR U-1" in lines
         assert "party uscc 91440300715267260G" in lines
         assert "party 12345678" in lines

@@ -184,7 +184,7 @@ def test_what_a_hold_names_stays_until_the_hold_is_let_go(node: PaperNode) -> No
 
     assert placed.records == 1
     assert purge(node) == (1, 1, "B")
-    found = searching(node).get("A")
+    found = searching(node).get("A").response
     assert found is not None
     assert list(found.hold_ids) == [placed.hold_id]
     assert not found.HasField("delete_after")
@@ -231,7 +231,7 @@ def test_a_hold_keeps_what_meets_its_criteria_with_all_that_was_recorded_of_it(n
 
     assert placed.records == 1
     assert purge(node) == (1, 1, "B")
-    found = searching(node).get("A")
+    found = searching(node).get("A").response
     assert found is not None
     assert list(found.hold_ids) == [placed.hold_id]
 

@@ -14,9 +14,10 @@ from google.protobuf.message import Message
 from gateway.cli.history.trace_terminal import render_terminal
 from gateway.tracing.report.html import render_html
 from gateway.tracing.report.picture import GUTTER, LANE, bold_width, text_width
+from gateway.tracing.report.quantities import measured, quantity
 from gateway.translation.messages import LANGUAGES, in_language
-from gateway.v1.history_pb2 import QueryGrounds
-from gateway.v1.trace_pb2 import Trace
+from gateway.v1.history_pb2 import ANSWER_STATUS_PARTIAL, QueryGrounds, SearchCriteria, SearchReference
+from gateway.v1.trace_pb2 import Discrepancy, Trace
 from tests.support import consignments as case
 from tests.support import traces
 from tests.support.hostile_text import HOSTILE, is_harmless
@@ -32,7 +33,7 @@ each_trace = pytest.mark.parametrize("trace", TRACES.values(), ids=TRACES)
 each_language = pytest.mark.parametrize("language", LANGUAGES)
 
 HTML_TAGS = frozenset({"html", "head", "meta", "title", "style", "body", "header", "section", "figure", "figcaption"})
-HTML_TAGS |= {"h1", "h2", "p", "dl", "dt", "dd", "b", "br", "span", "pre"}
+HTML_TAGS |= {"h1", "h2", "p", "div", "ul", "ol", "li", "dl", "dt", "dd", "b", "br", "span", "pre"}
 HTML_TAGS |= {"table", "colgroup", "col", "thead", "tbody", "tr", "th", "td"}
 SVG_TAGS = frozenset({"svg", "rect", "circle", "line", "path", "text"})
 VOID = frozenset({"meta", "br", "col"})
@@ -173,6 +174,65 @@ def test_the_report_is_in_the_readers_language(language: str, said: tuple[str, .
     assert [word for word in said if word not in text] == []
     # what records, answers and rules say is theirs
     assert "By the cases' volume the goods have 2.10 g/cm³" in " ".join(text.split())
+
+
+def test_it_leads_with_its_conclusion_and_what_was_searched_for() -> None:
+    criteria = SearchCriteria(references=[SearchReference(kind=case.UCR, value="6CN-1")], containers=["GWDU2601174"])
+    document = render_html(TRACES["case"], case.GROUNDS, criteria=criteria)
+    text = " ".join("".join(Reader(document).text).split())
+    text = text.partition("Consignment: CN → HK → MO ")[2]  # behind the title
+    order = (
+        "3 contradictions: 1 high, 1 medium, 1 low",
+        "HIGH By the cases' volume the goods have 2.10 g/cm³",
+        "(records 2, 3)",
+        "Searched for",
+        "UCR 6CN-1, container GWDU2601174",
+        "Asked",
+        "cn, hk, mo",
+        "What doesn't add up",
+    )
+    places = [text.index(said) for said in order]
+    assert places == sorted(places)
+    assert 'class="verdict high"' in document
+    for said in ("declared density: 11.3 g/cm³", "net: 20,000 kg", "gap: 1 day", "time: 30 days"):
+        assert said in text, said
+
+
+def test_numbers_of_rules_have_units() -> None:
+    found = Discrepancy(measured=0.186, unit="g/cm³")
+    assert measured(found) == "0.186 g/cm³"
+    assert measured(Discrepancy(measured=0.1234, unit="share")) == "12.3 %"
+    assert measured(Discrepancy(measured=0.5)) == "0.5"
+    assert measured(Discrepancy()) == ""
+    assert quantity("kg_in", "20000") == ("mass in", "20,000 kg")
+    assert quantity("usd", "44000") == ("value", "44,000 USD")
+    assert quantity("gap_days", "1") == ("gap", "1 day")
+    # numbers that name something, and words, stay as they are
+    assert quantity("exported_hs6", "811010") == ("exported hs6", "811010")
+    assert quantity("record", "531620260000260117") == ("record", "531620260000260117")
+    assert quantity("suspects", "antimony ingot") == ("suspects", "antimony ingot")
+
+
+def test_a_narrow_screen_gets_lists_and_cards_with_the_same_words() -> None:
+    document = render_html(TRACES["trouble"])
+    lists = re.findall(r'<li class="record">(.*?)</li>', document, re.DOTALL)
+    assert len(lists) == len(TRACES["trouble"].legs)
+    marks = document.count('<p class="mark ')
+    assert marks >= sum(len(found.legs) for found in TRACES["trouble"].discrepancies)
+    cells = re.findall(r"<td([^>]*)>", document)
+    assert all(re.fullmatch(r' data-label="[^"]+"', cell) for cell in cells)
+
+
+def test_what_may_be_missing_stands_above() -> None:
+    trace = traces.the_twin()
+    trace.answers.add(
+        node="hk", status=ANSWER_STATUS_PARTIAL, unindexed=1, reason="1 record recorded and not indexed yet"
+    )
+    document = render_html(trace)
+    assert "Records may be missing. hk: 1 record recorded and not indexed yet" in document
+    assert document.index("Records may be missing") < document.index("<h2>")
+    assert 'class="verdict notice"' in document
+    assert 'class="verdict fine"' in render_html(TRACES["twin"])
 
 
 def test_an_empty_trace_is_a_short_report() -> None:

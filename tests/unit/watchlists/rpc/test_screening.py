@@ -125,8 +125,8 @@ def test_an_alert_is_shown_with_screening_pending_rather_than_late(
     async def test(process: ScreeningProcess) -> None:
         alerts = ListedAlertScreening(process, visibility=ListVisibility({}), clock=lambda: 0)
         monkeypatch.setattr(screening, "ALERT_DEADLINE_S", 30.0)
-        assert await alerts.screen_alert(content, principal=OFFICER) == []
+        assert await alerts.screen_alert(content, principal=OFFICER) == ([], True)
         monkeypatch.setattr(screening, "ALERT_DEADLINE_S", 0.0005)
-        assert await alerts.screen_alert(content, principal=OFFICER) is None
+        assert await alerts.screen_alert(content, principal=OFFICER) == ([], False)
 
     run(test)

@@ -87,7 +87,10 @@ def test_a_change_is_found_where_it_has_come_to(nodes: list[PaperNode], tmp_path
     at_home, away = screener(cn, tmp_path), screener(hk, tmp_path)
     assert found(at_home, cn, QUERY) == []
     enter(cn, "a", listed("宏达贸易有限公司"))
+    behind = at_home.screen([QUERY], at_ms=cn.clock())
+    assert (behind.found[0].total, behind.unindexed) == (0, 1)
     assert (at_home.follow(), away.follow()) == (1, 0)
+    assert at_home.screen([QUERY], at_ms=cn.clock()).unindexed == 0
     exchange(*nodes)
     assert away.follow() == 1
     assert found(at_home, cn, QUERY) == found(away, hk, QUERY) == [("cn/minerals", "a", 1)]
