@@ -48,3 +48,21 @@ def replace_file(path: Path, data: bytes, *, mode: int = BY_UMASK) -> None:
     """Writes a file as `replacement` does."""
     with replacement(path, mode=mode) as file:
         file.write(data)
+
+
+def open_to_append(path: Path, *, mode: int = BY_UMASK) -> int:
+    """Descriptor of a file that is written at its end, e.g. a log; never through a link.
+
+    Raises:
+        OSError: it can't be opened, or is a link.
+    """
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+
+
+def open_to_lock(path: Path, *, mode: int = OWNER_ONLY) -> int:
+    """Descriptor of a small file to lock, read and write, made if it isn't there; never through a link.
+
+    Raises:
+        OSError: it can't be opened, or is a link.
+    """
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, mode)

@@ -17,7 +17,7 @@ from pathlib import Path
 from gateway.cli.connection import Target, reachable, read_settings
 from gateway.cli.node.init import SETTINGS_FILE
 from gateway.errors import GatewayError, OptionError
-from gateway.files import OWNER_ONLY
+from gateway.files import OWNER_ONLY, open_to_append, open_to_lock
 from gateway.translation.messages import gettext as _
 
 START_TIMEOUT_S = 60.0
@@ -55,7 +55,7 @@ class TrialNode:
             if not _locked(file):
                 return None
             self._require_ports()
-            log = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, OWNER_ONLY)
+            log = open_to_append(self.log, mode=OWNER_ONLY)
             try:
                 process = subprocess.Popen(  # noqa: S603  this program itself
                     [sys.executable, "-P", "-m", "gateway.cli.main", "serve", "--config", str(self.config)],
@@ -107,8 +107,7 @@ class TrialNode:
 
     @contextmanager
     def _pid_file(self) -> Iterator[int]:
-        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        descriptor = os.open(self.folder / "node.pid", flags, OWNER_ONLY)
+        descriptor = open_to_lock(self.folder / "node.pid")
         try:
             yield descriptor
         finally:
