@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway.cli.files import output_file, write_output
-from gateway.errors import ConfigurationError
+from gateway.errors import OptionError
 from gateway.feed.service.recovery import _Mark, _write
 from gateway.files import OWNER_ONLY, create_file, replace_file, replacement
 
@@ -82,7 +82,7 @@ def test_a_link_planted_where_a_partial_file_was_expected_leads_nowhere(tmp_path
 def test_a_link_in_the_place_of_an_output_is_replaced_or_refused_not_followed(tmp_path: Path) -> None:
     victim, path = tmp_path / "victim", tmp_path / "file"
     path.symlink_to(victim)  # dangling, so that it seems not to exist
-    with pytest.raises(ConfigurationError, match="exists already"):
+    with pytest.raises(OptionError, match="exists already"):
         write_output(path, b"new")
     write_output(path, b"new", replace=True)
     assert (path.read_bytes(), victim.exists()) == (b"new", False)
