@@ -74,8 +74,9 @@ drift: setup
 conformance: setup ## Let Go's transparency-log libraries verify what we write (Debian packages: tests/conformance/third_party)
 	@tests/conformance/third_party/run
 
-proto: setup ## Generate gateway/v1 from the contract
+proto: setup ## Generate gateway/v1 and docs/schema from the contract
 	@BIN=$(CURDIR)/$(BIN) scripts/generate .
+	@$(BIN)/python scripts/schemas.py
 
 catalogues: setup ## Collect the texts that people read, bring the translations to their state, compile them
 	@$(BIN)/python scripts/catalogues.py
