@@ -35,6 +35,7 @@ from gateway.trust.service.trial_federation import (
     NodeFolder,
     create_federation,
 )
+from gateway.v1.node_service_pb2 import Link
 
 PUBLISHER, RECIPIENT = "cn", "hk"
 SYSTEM = "bench"
@@ -54,6 +55,7 @@ START_POLL_S = 0.005
 """How often a starting node's port is tried, in seconds."""
 
 ORIGIN = f"{FEDERATION}/{PUBLISHER}/{RECIPIENT}/alerts"
+"""Feed of alerts of priority C; the others' names begin with it too."""
 
 SERVE = (sys.executable, "-m", "gateway.cli.main", "serve")
 
@@ -198,8 +200,8 @@ class Pair:
     hk_client: GatewayClient
 
     async def receipted_size(self) -> int:
-        """Entries of the publisher's feed that the recipient has and has cosigned."""
-        return next(link.receipted_size for link in await self.cn_client.node.links() if link.origin == ORIGIN)
+        """Entries of the publisher's feeds of alerts that the recipient has and has cosigned."""
+        return sum(link.receipted_size for link in await self.cn_client.node.links() if _of_alerts(link))
 
     async def receipted(self, size: int) -> None:
         """Waits until the publisher has the receipt for `size` entries: durable on both sides."""
@@ -215,15 +217,23 @@ class Pair:
                 await asyncio.sleep(POLL_S)
 
     async def settled(self) -> int:
-        """Waits until nothing is left to do anywhere, so that a measurement starts clean; returns the feed's size."""
+        """Waits until nothing is left to do anywhere, so that a measurement starts clean.
+
+        Returns:
+            Entries of the publisher's feeds of alerts.
+        """
         async with asyncio.timeout(SETTLE_TIMEOUT_S):
             while True:
                 statuses = [await client.node.status() for client in (self.cn_client, self.hk_client)]
                 links = [link for client in (self.cn_client, self.hk_client) for link in await client.node.links()]
                 backlog = sum(link.backlog for link in links)
                 if not backlog and all(s.position == s.projected_position for s in statuses):
-                    return next((link.size for link in links if link.origin == ORIGIN), 0)
+                    return sum(link.size for link in links if _of_alerts(link))
                 await asyncio.sleep(0.05)
+
+
+def _of_alerts(link: Link) -> bool:
+    return link.origin.startswith(ORIGIN)
 
 
 @asynccontextmanager

@@ -18,7 +18,7 @@ from gateway.alerts.tables.copies import AlertRow
 from gateway.alerts.tables.events import AlertEventRow
 from gateway.alerts.tables.schema import alert_events
 from gateway.alerts.tables.schema import alerts as alerts_table
-from gateway.contract.ids import Channel
+from gateway.contract.ids import ALERT_CHANNELS
 from gateway.contract.timestamps import to_ms, to_timestamp
 from gateway.errors import GatewayError
 from gateway.feed.codec import EntryFormat
@@ -32,10 +32,9 @@ def _make_disposition(disposition: feed_pb2.Disposition, now_ms: int) -> Message
     return alert_pb2.AlertEvent(occurred_at=to_timestamp(now_ms), actor="gateway", disposition=disposition)
 
 
-ALERT_ENTRIES = EntryFormat(
-    channel=Channel.ALERTS,
-    message=alert_pb2.AlertEvent,
-    make_disposition=_make_disposition,
+ALERT_ENTRIES = tuple(
+    EntryFormat(channel=channel, message=alert_pb2.AlertEvent, make_disposition=_make_disposition)
+    for channel in ALERT_CHANNELS
 )
 
 
@@ -62,7 +61,7 @@ class _Page:
 class AlertProjection(Projection):
     """Copies and steps of alerts."""
 
-    formats = (ALERT_ENTRIES,)
+    formats = ALERT_ENTRIES
     tables = (alert_events, alerts_table)
 
     def __init__(self, agreements: Agreements) -> None:
@@ -135,7 +134,9 @@ def _new_row(key: AlertKey, entry: LoggedEntry, alert: alert_pb2.Alert, life: Al
         published_at=to_ms(alert.published_at),
         feed_id=entry.feed.id,
         first_idx=entry.index,
+        current_feed_id=entry.feed.id,
         current_idx=entry.index,
+        last_feed_id=entry.feed.id,
         last_idx=entry.index,
     )
 
@@ -144,7 +145,8 @@ def _changed_row(
     row: AlertRow, entry: LoggedEntry, alert: alert_pb2.Alert | None, life: AlertLife, *, ends: bool
 ) -> AlertRow:
     if alert is None:
-        return replace(row, life=life, last_idx=entry.index if ends else row.last_idx)
+        row = replace(row, life=life)
+        return replace(row, last_feed_id=entry.feed.id, last_idx=entry.index) if ends else row
     content = alert.content
     return replace(
         row,
@@ -152,6 +154,8 @@ def _changed_row(
         priority=wire.PRIORITIES[content.priority],
         purpose=content.purpose,
         case_reference=content.case_reference,
+        current_feed_id=entry.feed.id,
         current_idx=entry.index,
+        last_feed_id=entry.feed.id,
         last_idx=entry.index,
     )

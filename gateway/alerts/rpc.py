@@ -80,7 +80,8 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
         prepared = self._publisher.prepare(request, call.principal.name)
         content = request.content
         call.record(purpose=content.purpose, case_reference=content.case_reference, subject_ids=[prepared.alert_id])
-        (result,) = await self._writer.run(PublishCommand([prepared], principal=call.principal.id))
+        command = PublishCommand([prepared], principal=call.principal.id)
+        (result,) = await self._writer.run(command, urgency=command.urgency)
         if isinstance(result, GatewayError):
             raise result
         return result  # type: ignore[no-any-return]
@@ -97,7 +98,8 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
                 )
             prepared = await asyncio.to_thread(self._prepare_all, request, call.principal.name)
             _record_bulk(call, request, prepared)
-            return self._writer.submit(PublishCommand(prepared, principal=call.principal.id))
+            command = PublishCommand(prepared, principal=call.principal.id)
+            return self._writer.submit(command, urgency=command.urgency)
 
         async for results in in_order(request_iterator, begin, depth=STREAM_DEPTH):
             yield alert_service_pb2.PublishAlertsResponse(results=[_item(result) for result in results])

@@ -276,9 +276,9 @@ def _first_and_last(
 ) -> tuple[alert_service_pb2.StepDelivery, alert_service_pb2.StepDelivery]:
     """Deliveries of a copy's first step and of the newest that says what the alert is."""
     first = wire.delivery_value(deliveries.of(row.feed_id, row.first_idx), "published")
-    if row.last_idx == row.first_idx:
+    if (row.last_feed_id, row.last_idx) == (row.feed_id, row.first_idx):
         return first, first
-    last = deliveries.of(row.feed_id, row.last_idx)
+    last = deliveries.of(row.last_feed_id, row.last_idx)
     return first, wire.delivery_value(last, wire.newest_text_or_end(row.life))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from gateway.errors import MalformedError
@@ -32,9 +32,14 @@ _SPIFFE = "spiffe://"
 
 
 class Channel(StrEnum):
-    """Content of a feed. Separate feeds keep urgent alerts from waiting behind a long list."""
+    """Content of a feed. Separate feeds keep urgent alerts from waiting behind others and behind a long list."""
 
+    ALERTS_A = "alerts-a"
+    """Alerts of priority A, and their steps."""
+    ALERTS_B = "alerts-b"
+    """Alerts of priority B, and their steps."""
     ALERTS = "alerts"
+    """Alerts of priority C, and all alerts for a partner that takes no feed by priority."""
     WATCHLIST = "watchlist"
     LISTS = "lists"
     """A node's own lists and decisions; publisher and recipient are the same."""
@@ -44,7 +49,13 @@ class Channel(StrEnum):
     """Heads of the audit log's hash chain; local too."""
 
 
-BETWEEN_NODES = (Channel.ALERTS, Channel.WATCHLIST)
+URGENT_ALERTS = (Channel.ALERTS_A, Channel.ALERTS_B)
+"""Channels that a publisher uses once the recipient has opened them: older gateways don't know them."""
+
+ALERT_CHANNELS = (*URGENT_ALERTS, Channel.ALERTS)
+"""Channels of alerts, most urgent first."""
+
+BETWEEN_NODES = (*ALERT_CHANNELS, Channel.WATCHLIST)
 """Channels between partners, most urgent first."""
 
 KEPT = (Channel.LISTS, Channel.RECORDS, Channel.AUDIT)
@@ -132,6 +143,12 @@ class FeedOrigin:
     def reverse(self) -> FeedOrigin:
         """The feed between the same nodes in the other direction."""
         return FeedOrigin(self.federation, self.recipient, self.publisher, self.channel)
+
+    @property
+    def related(self) -> tuple[FeedOrigin, ...]:
+        """This feed and those on which its entries may depend, in a fixed order: both ways, all feeds of alerts."""
+        channels = ALERT_CHANNELS if self.channel in ALERT_CHANNELS else (self.channel,)
+        return tuple(replace(way, channel=channel) for channel in channels for way in sorted((self, self.reverse)))
 
     def __str__(self) -> str:
         return self.line

@@ -8,7 +8,7 @@ MAX_PAYLOAD_BYTES: Final = 256 * 1024
 """Largest payload in bytes: fifty times a rich alert; documents travel as digests."""
 
 MAX_HEADER_BYTES: Final = 256
-"""Largest header in bytes; format 1 needs at most 123."""
+"""Largest header in bytes; format 2 needs at most 243."""
 
 MAX_FOLLOWS: Final = 2**63 - 1
 """Most preceding entries: the largest tree and database integer."""

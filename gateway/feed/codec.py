@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from google.protobuf.message import DecodeError, Message
 
 from gateway.contract import limits
-from gateway.contract.ids import Channel
+from gateway.contract.ids import ALERT_CHANNELS, Channel, FeedOrigin
 from gateway.errors import GatewayError, MalformedError, TooLargeError, VerificationError
 from gateway.v1 import feed_pb2
 
 FORMAT = 1
 """Version of the entry header."""
+
+FORMAT_AFTER = 2
+"""Version of an entry header with dependencies on other feeds of alerts."""
+
+FORMATS = (FORMAT, FORMAT_AFTER)
 
 _LEAF_PREFIX = b"\x00"
 
@@ -65,8 +70,8 @@ class EntryFormat:
             MalformedError: header or payload is malformed.
         """
         parsed = parse_header(header)
-        if parsed.format != FORMAT:
-            raise UnknownKindError(f"entry format {parsed.format} is newer than {FORMAT}")
+        if parsed.format not in FORMATS:
+            raise UnknownKindError(f"entry format {parsed.format} is newer than {FORMATS[-1]}")
         if parsed.type != self.type_name:
             raise UnknownKindError(f"entry type {parsed.type!r} isn't known here")
         if not payload:
@@ -86,6 +91,19 @@ class EntryFormat:
         return disposition
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class CausalDependency:
+    """Entries of another feed of alerts between the same nodes, of which `size` come before an entry."""
+
+    reverse: bool
+    channel: Channel
+    size: int
+
+    def feed_of(self, origin: FeedOrigin) -> FeedOrigin:
+        """The feed that is meant by an entry of `origin`."""
+        return replace(origin.reverse if self.reverse else origin, channel=self.channel)
+
+
 @dataclass(frozen=True, slots=True)
 class EncodedEntry:
     """An entry as stored and sent.
@@ -96,6 +114,7 @@ class EncodedEntry:
         payload: serialised message, empty after erasure.
         leaf: SHA-256(0x00 ‖ header), 32 bytes.
         follows: entries of the reverse feed on which this one depends; 0 for none.
+        after: dependencies on other feeds.
     """
 
     header: bytes
@@ -103,13 +122,22 @@ class EncodedEntry:
     payload: bytes
     leaf: bytes
     follows: int = 0
+    after: tuple[CausalDependency, ...] = ()
 
     @property
     def size_bytes(self) -> int:
         return len(self.header) + len(self.salt) + len(self.payload)
 
 
-def make_entry(type_name: str, payload: bytes, *, salt: bytes, recorded_at_ms: int, follows: int = 0) -> EncodedEntry:
+def make_entry(
+    type_name: str,
+    payload: bytes,
+    *,
+    salt: bytes,
+    recorded_at_ms: int,
+    follows: int = 0,
+    after: Iterable[CausalDependency] = (),
+) -> EncodedEntry:
     """Encodes a new entry.
 
     Args:
@@ -118,20 +146,23 @@ def make_entry(type_name: str, payload: bytes, *, salt: bytes, recorded_at_ms: i
         salt: 32 random bytes.
         recorded_at_ms: milliseconds since 1970.
         follows: entries of the reverse feed on which this one depends; 0 for none.
+        after: dependencies on other feeds, each feed at most once.
 
     Raises:
         TooLargeError: the payload exceeds MAX_PAYLOAD_BYTES.
     """
     if len(payload) > limits.MAX_PAYLOAD_BYTES:
         raise TooLargeError(f"the message has {len(payload)} bytes; at most {limits.MAX_PAYLOAD_BYTES} are allowed")
+    ordered = tuple(sorted(after))
     header = feed_pb2.EntryHeader(
-        format=FORMAT,
+        format=FORMAT_AFTER if ordered else FORMAT,
         type=type_name,
         payload_digest=sha256(salt + payload).digest(),
         recorded_at_unix_ms=recorded_at_ms,
         follows=follows,
+        after=[feed_pb2.CausalDependency(channel=d.channel, reverse=d.reverse, size=d.size) for d in ordered],
     ).SerializeToString(deterministic=True)
-    return EncodedEntry(header, salt, payload, sha256(_LEAF_PREFIX + header).digest(), follows)
+    return EncodedEntry(header, salt, payload, sha256(_LEAF_PREFIX + header).digest(), follows, ordered)
 
 
 def check_entry(entry: feed_pb2.Entry) -> EncodedEntry:
@@ -154,7 +185,8 @@ def check_entry(entry: feed_pb2.Entry) -> EncodedEntry:
             raise MalformedError(f"a salt has {len(salt)} bytes instead of {limits.SALT_BYTES}")
         if sha256(salt + payload).digest() != parsed.payload_digest:
             raise VerificationError("the payload doesn't match the digest in its header", step="payload digest")
-    return EncodedEntry(header, salt, payload, sha256(_LEAF_PREFIX + header).digest(), parsed.follows)
+    leaf = sha256(_LEAF_PREFIX + header).digest()
+    return EncodedEntry(header, salt, payload, leaf, parsed.follows, dependencies_of(parsed))
 
 
 def parse_header(header: bytes) -> feed_pb2.EntryHeader:
@@ -171,12 +203,37 @@ def parse_header(header: bytes) -> feed_pb2.EntryHeader:
         parsed = feed_pb2.EntryHeader.FromString(header)
     except DecodeError as error:
         raise MalformedError("an entry header isn't a serialised EntryHeader") from error
-    if parsed.format == FORMAT:
-        parsed.DiscardUnknownFields()  # format 1 has none
+    if parsed.format in FORMATS:
+        parsed.DiscardUnknownFields()  # these formats have none
     if parsed.SerializeToString(deterministic=True) != header:
         raise MalformedError("an entry header isn't in canonical form")
     if len(parsed.payload_digest) != sha256().digest_size:
         raise MalformedError(f"an entry header's digest has {len(parsed.payload_digest)} bytes instead of 32")
     if parsed.follows > limits.MAX_FOLLOWS:
         raise MalformedError(f"an entry header follows {parsed.follows} entries; no feed has that many")
+    if parsed.format in FORMATS and bool(dependencies_of(parsed)) != (parsed.format == FORMAT_AFTER):
+        raise MalformedError(f"an entry header of format {parsed.format} has {len(parsed.after)} other dependencies")
     return parsed
+
+
+def dependencies_of(header: feed_pb2.EntryHeader) -> tuple[CausalDependency, ...]:
+    """Dependencies on other feeds; those of a newer format count too.
+
+    Raises:
+        MalformedError: an unknown channel or impossible size, or not in order, each feed at most once.
+    """
+    if not header.after:
+        return ()
+    dependencies = tuple(_dependency(stated) for stated in header.after)
+    feeds = [(dependency.reverse, dependency.channel) for dependency in dependencies]
+    if feeds != sorted(set(feeds)):
+        raise MalformedError("an entry header's dependencies aren't in order, each feed at most once")
+    return dependencies
+
+
+def _dependency(stated: feed_pb2.CausalDependency) -> CausalDependency:
+    if stated.channel not in ALERT_CHANNELS:
+        raise MalformedError(f"an entry header depends on {stated.channel[:40]!r}, which is no channel of alerts")
+    if not 0 < stated.size <= limits.MAX_FOLLOWS:
+        raise MalformedError(f"an entry header depends on {stated.size} entries; no feed has that many")
+    return CausalDependency(stated.reverse, Channel(stated.channel), stated.size)

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import grpc.aio
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from gateway.contract.ids import BETWEEN_NODES, KEPT, FeedOrigin
+from gateway.contract.ids import BETWEEN_NODES, KEPT, URGENT_ALERTS, FeedOrigin
 from gateway.contract.timestamps import to_timestamp
 from gateway.contract.validation import validate
 from gateway.db.database import Database
@@ -107,7 +107,7 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
                 since=to_timestamp(feed.state_since),
             )
             for feed in all_feeds
-            if feed.state in (FeedState.QUARANTINED, FeedState.BEHIND, FeedState.FORKED)
+            if feed.state in (FeedState.QUARANTINED, FeedState.BEHIND, FeedState.FORKED) and not _unused(feed)
         ]
         waiting = [pb.Alarm(code=FEED_WAITING, message=message) for message in _waiting(all_feeds)]
         lasting = [
@@ -186,20 +186,25 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
         async for batch in fetch_all(self._peers, origin, before):
             size = await self._writer.run(RecoverCommand(origin, batch, self._trust))
         forced = await self._writer.run(ForceCommand(origin)) if await self._nothing_more_comes(origin) else 0
-        waiting = sum([feed.waiting for feed in await self._both(origin)])
+        waiting = sum([feed.waiting for feed in await self._related(origin)])
         self._changed(origin, await asyncio.to_thread(self._outgoing.made, origin))
         return pb.RecoverFeedResponse(recovered=size - before, size=size, waiting=waiting, forced=forced)
 
-    async def _both(self, origin: FeedOrigin) -> list[Feed]:
-        both = await asyncio.to_thread(lambda: [self._outgoing.feed(way) for way in (origin, origin.reverse)])
-        return [feed for feed in both if feed is not None]
+    async def _related(self, origin: FeedOrigin) -> list[Feed]:
+        feeds_here = await asyncio.to_thread(lambda: [self._outgoing.feed(way) for way in origin.related])
+        return [feed for feed in feeds_here if feed is not None]
 
     async def _nothing_more_comes(self, origin: FeedOrigin) -> bool:
-        """Whether entries wait although this node holds all of the partner's in both feeds."""
-        if not any(feed.waiting for feed in await self._both(origin)):
+        """Whether entries wait although this node holds all of the partner's in each related feed."""
+        if not any(feed.waiting for feed in await self._related(origin)):
             return False
-        for way in (origin, origin.reverse):
-            theirs = await position_at(self._peers, way, origin.recipient)
+        for way in origin.related:
+            try:
+                theirs = await position_at(self._peers, way, origin.recipient)
+            except InvalidRequestError:
+                if way.channel in URGENT_ALERTS:  # the partner doesn't know the channel
+                    continue
+                raise
             if theirs.size > await asyncio.to_thread(self._outgoing.size, way):
                 return False
         return True
@@ -328,16 +333,24 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
         return link
 
 
+def _unused(feed: Feed) -> bool:
+    """Whether a feed is blocked by a restore alone, and its recipient has never opened it."""
+    return feed.origin.channel in URGENT_ALERTS and feed.state is FeedState.BEHIND and not feed.accepted_at
+
+
 def _waiting(all_feeds: Iterable[Feed]) -> Iterable[str]:
     """Describes partners' waiting entries; own feeds' are in their state."""
     by_origin = {feed.origin: feed for feed in all_feeds}
     for feed in by_origin.values():
         if feed.waiting and feed.direction == "in":
-            own = by_origin[feed.origin.reverse]
+            awaited = [
+                f"{other.awaited_size} entries of {origin}, of which {other.journaled_size} are applied here"
+                for origin in feed.origin.related
+                if (other := by_origin.get(origin)) is not None and other.awaited_size > other.journaled_size
+            ]
             yield (
-                f"{feed.origin}: {feed.waiting} entries from {feed.journaled_size} on wait: the first follows "
-                f"{own.awaited_size} entries of {own.origin}, of which {own.journaled_size} are applied here. If this "
-                f"node was restored: gateway recover {own.origin}"
+                f"{feed.origin}: {feed.waiting} entries from {feed.journaled_size} on wait: they come after "
+                f"{' and '.join(awaited)}. If this node was restored: gateway recover {feed.origin.reverse}"
             )
 
 

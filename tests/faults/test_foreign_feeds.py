@@ -179,7 +179,8 @@ def arrangements(scene: Scene) -> Iterator[Case]:
 def _headers(entry: feed_pb2.Entry) -> Iterator[tuple[str, bytes]]:
     header = feed_pb2.EntryHeader.FromString(entry.header)
     changes: dict[str, dict[str, object]] = {
-        "format 0": {"format": 0}, "format 2": {"format": 2}, "format 2^31": {"format": 2**31},
+        "format 0": {"format": 0}, "format 2": {"format": 2}, "format 3": {"format": 3},
+        "format 2^31": {"format": 2**31},
         "no type": {"type": ""}, "another type": {"type": "WatchlistEvent"}, "a long type": {"type": "A" * 300},
         "no digest": {"payload_digest": b""}, "a short digest": {"payload_digest": header.payload_digest[:31]},
         "another digest": {"payload_digest": header.payload_digest[::-1]},

@@ -338,7 +338,7 @@ def test_a_payload_that_cannot_be_used_does_not_stop_the_feed(federation: Federa
         (entry(invalid.SerializeToString()), "REJECTED", "INVALID_REQUEST"),
         (entry(b"\xff\xff\xff"), "REJECTED", "MALFORMED"),
         (entry(b"anything", type_name="WatchlistBatch"), "HELD", "UNKNOWN_TYPE"),
-        (entry(publication().SerializeToString(), format=2), "HELD", "UNKNOWN_TYPE"),
+        (entry(publication().SerializeToString(), format=3), "HELD", "UNKNOWN_TYPE"),
         (entry(newer), "HELD", "UNKNOWN_TYPE"),
         (entry(publication("mo").SerializeToString()), "REJECTED", "MALFORMED"),
         (entry(publication(recipient="mo").SerializeToString()), "REJECTED", "MALFORMED"),

@@ -94,7 +94,7 @@ def origin(publisher: str, recipient: str) -> str:
 def alert(**overrides: Any) -> alert_pb2.AlertContent:
     """A small valid alert."""
     content = alert_pb2.AlertContent(
-        priority=alert_pb2.PRIORITY_A,
+        priority=alert_pb2.PRIORITY_C,
         typologies=["false_declaration"],
         requested_action=alert_pb2.REQUESTED_ACTION_INSPECT,
         legal_basis="Arrangement 2024, article 7",

@@ -22,7 +22,7 @@ from google.protobuf.message import Message
 from gateway.alerts.commands.publishing import PublishCommand, Publisher
 from gateway.alerts.commands.steps import StepCommand, StepRequest
 from gateway.alerts.service import AlertQueries
-from gateway.contract.ids import Channel, FeedOrigin
+from gateway.contract.ids import BETWEEN_NODES, URGENT_ALERTS, Channel, FeedOrigin
 from gateway.contract.timestamps import to_timestamp
 from gateway.db.database import Database
 from gateway.feed.projection.projector import Projector
@@ -221,8 +221,15 @@ def exchange(*nodes: PaperNode) -> None:
         for node in nodes:
             node.settle()
         pairs = [(a, b) for a in nodes for b in nodes if a is not b]
-        channels = (Channel.ALERTS, Channel.WATCHLIST)
-        moved = sum(deliver(a, b, channel=channel) for a, b in pairs for channel in channels) > 0
+        moved = sum(deliver(a, b, channel=channel) for a, b in pairs for channel in BETWEEN_NODES) > 0
+
+
+def open_urgent(*nodes: PaperNode) -> None:
+    """Lets all nodes open the feeds for urgent alerts, as links do between gateways that know them."""
+    for sender, recipient in ((a, b) for a in nodes for b in nodes if a.name != b.name):
+        for channel in URGENT_ALERTS:
+            origin = FeedOrigin(FEDERATION, sender.name, recipient.name, channel)
+            sender.outgoing.agree_on_position(origin, recipient.outgoing.position(origin))
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from gateway.alerts import codec as wire
 from gateway.alerts.commands.answer_sources import AnswerReleases, no_releases, releases_of, require_answers_may_go
 from gateway.alerts.commands.onward_transfer import require_onward_transfer, sources_in
+from gateway.alerts.commands.placing import accepted_feed, channel_of
 from gateway.contract.ids import UUID7_RANDOM_BYTES, Channel, FeedOrigin, uuid7, uuid_bytes
 from gateway.contract.timestamps import to_ms, to_timestamp
 from gateway.contract.validation import violations
@@ -21,7 +22,8 @@ from gateway.errors import (
     PermissionDeniedError,
     Violation,
 )
-from gateway.feed.codec import EncodedEntry
+from gateway.feed.codec import CausalDependency, EncodedEntry
+from gateway.feed.service.command_queue import Urgency, urgency_of
 from gateway.feed.service.idempotency import digest_of, repeated
 from gateway.feed.service.new_entries import new_entry
 from gateway.feed.service.randomness import random_bytes
@@ -52,7 +54,7 @@ class PreparedAlert:
     Attributes:
         request_id: 16 bytes.
         digest: SHA-256 of the request, to distinguish a repetition from a reused id.
-        entries: one per recipient; none when refused.
+        entries: one per recipient, in the feed of its priority; none when refused.
         derived_from: alerts whose onward-transfer rule must be checked, as (publisher, id).
         handling: of the text.
         releases: to whom partners' answers may be passed on for its purpose.
@@ -80,7 +82,7 @@ class Publisher:
         self._directory = directory
         self._agreements = Agreements(directory)
         self._clock = clock
-        self._origins: dict[str, FeedOrigin] = {}  # of partners in the directory: a handful
+        self._origins: dict[tuple[str, Channel], FeedOrigin] = {}  # of partners in the directory: a handful
 
     def prepare(self, request: alert_service_pb2.PublishAlertRequest, actor: str) -> PreparedAlert:
         """Steps 2 and 3 for a new alert.
@@ -104,7 +106,7 @@ class Publisher:
             alert_id=alert_id,
             entries=tuple(
                 (
-                    self.origin(recipient),
+                    self.origin(recipient, channel_of(content.priority)),
                     self._new_alert(
                         alert_id=alert_id, recipient=recipient, content=content, notices=notices, actor=actor, now=now
                     ),
@@ -160,10 +162,12 @@ class Publisher:
         """To whom partners let this node pass on what they answered for a purpose."""
         return releases_of(self._directory(), self._node, purpose, datetime.fromtimestamp(now / 1000, UTC))
 
-    def origin(self, recipient: str) -> FeedOrigin:
-        known = self._origins.get(recipient)
+    def origin(self, recipient: str, channel: Channel = Channel.ALERTS) -> FeedOrigin:
+        """An own feed of alerts."""
+        known = self._origins.get((recipient, channel))
         if known is None:
-            known = self._origins[recipient] = FeedOrigin(self._federation, self._node, recipient, Channel.ALERTS)
+            known = FeedOrigin(self._federation, self._node, recipient, channel)
+            self._origins[recipient, channel] = known
         return known
 
     def apply_agreement(self, event: alert_pb2.AlertEvent, recipient: str, purpose: str, now: int) -> None:
@@ -193,9 +197,16 @@ class Publisher:
     def new_id(self) -> str:
         return uuid7(self._clock(), random_bytes(UUID7_RANDOM_BYTES))
 
-    def entry(self, event: alert_pb2.AlertEvent, now: int, *, follows: int = 0) -> EncodedEntry:
-        """Encodes an event with a fresh salt; `follows` as in the contract's EntryHeader."""
-        return new_entry(wire.EVENT_TYPE, event, now_ms=now, follows=follows)
+    def entry(
+        self,
+        event: alert_pb2.AlertEvent,
+        now: int,
+        *,
+        follows: int = 0,
+        after: Sequence[CausalDependency] = (),
+    ) -> EncodedEntry:
+        """Encodes an event with a fresh salt; `follows` and `after` as in the contract's EntryHeader."""
+        return new_entry(wire.EVENT_TYPE, event, now_ms=now, follows=follows, after=after)
 
     def _new_alert(
         self,
@@ -257,6 +268,13 @@ class PublishCommand:
     @property
     def weight(self) -> int:
         return len(self._prepared)
+
+    @property
+    def urgency(self) -> Urgency:
+        """That of the most urgent alert."""
+        alerts = [prepared for prepared in self._prepared if isinstance(prepared, PreparedAlert)]
+        urgencies = [urgency_of(origin.channel) for prepared in alerts for origin, _ in prepared.entries]
+        return min(urgencies, default=Urgency.ORDINARY)
 
     def execute(self, tx: Transaction) -> list[PublishResult]:
         checked = self._unless_answered(tx, [self._checked(tx, prepared) for prepared in self._prepared])
@@ -328,6 +346,7 @@ class PublishCommand:
         if prepared.refusal is not None:
             return prepared.refusal
         try:
+            prepared = _placed(tx, prepared)
             for origin, _ in prepared.entries:
                 tx.require_extensible(origin)
             if prepared.derived_from:
@@ -340,6 +359,12 @@ class PublishCommand:
         except GatewayError as error:
             return error
         return prepared
+
+
+def _placed(tx: Transaction, prepared: PreparedAlert) -> PreparedAlert:
+    """The alert with the feeds that its recipients take."""
+    entries = tuple((accepted_feed(tx, origin), entry) for origin, entry in prepared.entries)
+    return prepared if entries == prepared.entries else replace(prepared, entries=entries)
 
 
 class _SeenBeforeError(Exception):

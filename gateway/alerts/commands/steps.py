@@ -14,11 +14,12 @@ from gateway.alerts.commands.onward_transfer import (
     require_valid_consent_step,
     sources_in,
 )
+from gateway.alerts.commands.placing import place_step, require_extensible_feeds
 from gateway.alerts.commands.publishing import MAX_VALIDITY_MS, VALID_UNTIL_RANGE, Publisher
 from gateway.alerts.rules.life import advance
 from gateway.alerts.tables import copies as alerts
 from gateway.alerts.tables.copies import AlertRow
-from gateway.contract.ids import FeedOrigin
+from gateway.contract.ids import URGENT_ALERTS, FeedOrigin
 from gateway.contract.timestamps import to_ms, to_timestamp
 from gateway.errors import (
     InvalidRequestError,
@@ -30,6 +31,7 @@ from gateway.feed.codec import EncodedEntry
 from gateway.feed.service.idempotency import IdempotentCommand
 from gateway.feed.service.transaction import Transaction
 from gateway.feed.tables import feeds
+from gateway.feed.tables.feeds import Feed
 from gateway.v1 import alert_pb2
 
 
@@ -105,7 +107,7 @@ class StepCommand(IdempotentCommand[Message]):
 
     def _checked(self, tx: Transaction, row: AlertRow) -> tuple[FeedOrigin, EncodedEntry]:
         partner = row.key.recipient if row.direction == "out" else row.key.publisher
-        origin = self._publisher.origin(partner)
+        own = self._publisher.origin(partner)
         event = alert_pb2.AlertEvent()
         event.CopyFrom(self._step.event)
         event.occurred_at.CopyFrom(to_timestamp(tx.now_ms))
@@ -124,13 +126,14 @@ class StepCommand(IdempotentCommand[Message]):
             purpose = row.purpose
         else:
             purpose = wire.purpose_of(event) or row.purpose
-        advance(row.life, wire.step_of(event, origin).step)
+        advance(row.life, wire.step_of(event, own).step)
         require_valid_consent_step(tx, row, event, self._publisher.nodes)
         _require_revision_read(row, event, self._step.revision)
         self._publisher.apply_agreement(event, partner, purpose, tx.now_ms)
-        tx.require_extensible(origin)
-        seen = feeds.journaled_size_of(tx.conn, origin.reverse)  # all of it is projected: `row` says what is known
-        return origin, self._publisher.entry(event, tx.now_ms, follows=seen)
+        require_extensible_feeds(tx, own)
+        priority = row.priority if alert is None else wire.PRIORITIES[alert.content.priority]
+        place = place_step(tx, own, row, priority)  # all entries are projected: `row` says what is known
+        return place.origin, self._publisher.entry(event, tx.now_ms, follows=place.follows, after=place.after)
 
 
 def _require_revision_read(row: AlertRow, event: alert_pb2.AlertEvent, revision: int) -> None:
@@ -183,19 +186,24 @@ class ExpireCommand:
         Reads what is projected first: catching up each second when nothing is due would undo the projector's share of
         time.
         """
-        blocked = [feed.partner for feed in feeds.list_all(tx.conn) if feed.direction == "out" and not feed.extensible]
+        blocked = [feed.partner for feed in feeds.list_all(tx.conn) if _blocks_steps(feed)]
         if not alerts.due_to_expire(tx.conn, tx.now_ms, 1, except_to=blocked):
             return 0
         tx.catch_up()
         keys = alerts.due_to_expire(tx.conn, tx.now_ms, self._limit, except_to=blocked)
         rows = alerts.find(tx.conn, keys)
-        origins = {key.recipient: self._publisher.origin(key.recipient) for key in rows}
-        seen = {recipient: feeds.journaled_size_of(tx.conn, origin.reverse) for recipient, origin in origins.items()}
         for key, row in rows.items():
             event = alert_pb2.AlertEvent(occurred_at=to_timestamp(tx.now_ms), actor="gateway")
             event.expired.revision = row.life.revision
             event.expired.alert.publisher, event.expired.alert.alert_id = key.publisher, key.alert_id
-            origin = origins[key.recipient]
-            advance(row.life, wire.step_of(event, origin).step)
-            tx.append(origin, self._publisher.entry(event, tx.now_ms, follows=seen[key.recipient]))
+            own = self._publisher.origin(key.recipient)
+            advance(row.life, wire.step_of(event, own).step)
+            place = place_step(tx, own, row, row.priority)
+            tx.append(place.origin, self._publisher.entry(event, tx.now_ms, follows=place.follows, after=place.after))
         return len(rows)
+
+
+def _blocks_steps(feed: Feed) -> bool:
+    """Whether an own feed of alerts that its recipient takes misses entries."""
+    taken = feed.origin.channel not in URGENT_ALERTS or feed.accepted_at > 0
+    return feed.direction == "out" and taken and not feed.extensible

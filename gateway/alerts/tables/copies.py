@@ -35,9 +35,10 @@ class AlertRow:
     """One recipient's copy of an alert; times in milliseconds since 1970.
 
     Attributes:
-        feed_id: the publisher's feed.
+        feed_id: the publisher's feed with the first entry.
         first_idx, current_idx: entries that published it and that hold its current revision.
         last_idx: entry of the publisher's newest step that says what the alert is: of its current revision or its end.
+        current_feed_id, last_feed_id: feeds of `current_idx` and `last_idx`.
     """
 
     key: AlertKey
@@ -51,6 +52,8 @@ class AlertRow:
     first_idx: int
     current_idx: int
     last_idx: int
+    current_feed_id: int
+    last_feed_id: int
 
 
 def find(conn: Connection, keys: Collection[AlertKey]) -> dict[AlertKey, AlertRow]:
@@ -112,7 +115,7 @@ def list_page(
     query = (
         select(alerts, entries.c.payload)
         .join(page, and_(*(column == page.c[column.name] for column in _KEY)))
-        .join(entries, (entries.c.feed_id == alerts.c.feed_id) & (entries.c.idx == alerts.c.current_idx))
+        .join(entries, (entries.c.feed_id == alerts.c.current_feed_id) & (entries.c.idx == alerts.c.current_idx))
         .order_by(*(page.c[column.name].desc() for column in _KEY))  # of the page, or SQLite reads all rows in order
     )
     return [(_alert(row), bytes(row[-1])) for row in conn.execute(query)]
@@ -175,6 +178,8 @@ def _values(row: AlertRow) -> tuple[str | int, ...]:
         life.reply_due_unix_ms or 0,
         life.answer_due_unix_ms(own) or 0,
         life.answer_due_unix_ms(other) or 0,
+        row.current_feed_id,
+        row.last_feed_id,
     )
 
 
@@ -201,6 +206,8 @@ def _alert(row: Iterable[Any]) -> AlertRow:
         first_idx=v["first_idx"],
         current_idx=v["current_idx"],
         last_idx=v["last_idx"],
+        current_feed_id=v["current_feed_id"],
+        last_feed_id=v["last_feed_id"],
     )
 
 
@@ -218,7 +225,7 @@ def current_payload(conn: Connection, publisher: str, alert_id: str) -> bytes | 
     """Payload of an alert's current revision, or None."""
     row = conn.execute(
         select(entries.c.payload)
-        .join(alerts, (entries.c.feed_id == alerts.c.feed_id) & (entries.c.idx == alerts.c.current_idx))
+        .join(alerts, (entries.c.feed_id == alerts.c.current_feed_id) & (entries.c.idx == alerts.c.current_idx))
         .where(alerts.c.alert_id == alert_id, alerts.c.publisher == publisher)
         .limit(1)
     ).scalar_one_or_none()

@@ -41,6 +41,12 @@ _OF_ENTRY = Prepared(
     .where(alert_events.c.feed_id == bindparam("feed"), alert_events.c.idx == bindparam("index"))
     .limit(1)
 )
+_NEWEST_ENTRIES = Prepared(
+    select(alert_events.c.feed_id, func.max(alert_events.c.idx))
+    .where(*_OF_ALERT, alert_events.c.recipient == bindparam("to"))
+    .group_by(alert_events.c.feed_id)
+    .order_by(func.max(alert_events.c.position))
+)
 AT_ONCE = 50
 """Most events or copies with their payloads that are read together; a payload has up to MAX_PAYLOAD_BYTES."""
 
@@ -103,6 +109,12 @@ def count_before(conn: Connection, publisher: str, alert_id: str, position: int)
     """Number of an alert's events before a position."""
     ((count,),) = _COUNT_BEFORE(conn, alert=alert_id, by=publisher, before=position)
     return int(count)
+
+
+def newest_entries(conn: Connection, key: AlertKey) -> list[tuple[int, int]]:
+    """Each feed with steps of a copy, as (feed id, index of its newest one); the newest step's feed last."""
+    rows = _NEWEST_ENTRIES(conn, alert=key.alert_id, by=key.publisher, to=key.recipient)
+    return [(feed_id, index) for feed_id, index in rows]
 
 
 def _values(event: AlertEventRow) -> tuple[str | int, ...]:

@@ -54,6 +54,9 @@ alerts = Table(
     _of_some("reply_due"),
     _of_some("question_in_due"),
     _of_some("question_out_due"),
+    # Feeds of current_idx and last_idx: an alert whose priority has changed has entries in several.
+    Column("current_feed_id", Integer, nullable=False, server_default="0"),
+    Column("last_feed_id", Integer, nullable=False, server_default="0"),
     sqlite_with_rowid=False,
 )
 

@@ -42,7 +42,7 @@ from gateway.evidence.codec.bundle_entries import ClaimedEntry, StepProof, is_ab
 from gateway.evidence.codec.bundle_readme import FORMAT, FORMAT_WITHOUT_STEPS
 from gateway.evidence.codec.bundle_text import FORMS, has_unknown_fields, render
 from gateway.evidence.service.report import Examination, StepRun, StoppedError, VerifiedEntry, VerifiedEvidence
-from gateway.feed.codec import FORMAT as ENTRY_FORMAT
+from gateway.feed.codec import FORMATS as ENTRY_FORMATS
 from gateway.feed.codec import parse_header
 from gateway.tlog.checkpoint import verify_checkpoint
 from gateway.tlog.cosignature import verify_cosignature
@@ -253,7 +253,7 @@ def _named(what: str) -> Iterator[None]:
 
 def _header_digest(entry: EvidenceEntry) -> bytes:
     header = parse_header(entry.header)
-    if (header.format, header.type) != (ENTRY_FORMAT, alerts.EVENT_TYPE):
+    if header.format not in ENTRY_FORMATS or header.type != alerts.EVENT_TYPE:
         raise MalformedError(
             f"the entry is a {header.type!r} in format {header.format}, which this version can't judge"
         )

@@ -9,7 +9,7 @@ from gateway.db.database import Database
 from gateway.errors import GatewayError
 from gateway.evidence import tables as inspection
 from gateway.evidence.tables import FeedRow
-from gateway.feed.codec import parse_header
+from gateway.feed.service.local_log import missing_dependencies
 from gateway.feed.tables import journal
 
 CHUNK = 1_000
@@ -39,8 +39,9 @@ def check_journal(database: Database, rows: Sequence[FeedRow], head: int, add: A
                 add("journal", run.first_position, "7 journal", "the entry at this position isn't the feed's next")
             expected[run.feed_id] = run.first_index + run.count
             position = run.first_position + run.count - 1
+    reach = {names[row.id]: expected[row.id] for row in rows}
     for row in rows:
-        _check_waiting(database, row, {names[waiting.id]: expected[waiting.id] for waiting in rows}, add)
+        _check_waiting(database, row, reach, add)
 
 
 def _check_waiting(database: Database, row: FeedRow, reach: Mapping[str, int], add: Add) -> None:
@@ -57,8 +58,9 @@ def _check_waiting(database: Database, row: FeedRow, reach: Mapping[str, int], a
         with database.read() as conn:
             waiting = inspection.entries_between(conn, row.id, covered, covered + 1)
         try:
-            held = reach.get(FeedOrigin.parse(row.origin).reverse.line, 0)
-            waits = bool(waiting) and parse_header(waiting[0].header).follows > held
+            origin = FeedOrigin.parse(row.origin)
+            held = {related: reach.get(related.line, 0) for related in origin.related}
+            waits = bool(waiting) and bool(missing_dependencies(origin, waiting[0].header, held))
         except GatewayError:  # reported at its feed or entry
             return
         if not waits:

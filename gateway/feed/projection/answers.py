@@ -11,7 +11,7 @@ from gateway.errors import GatewayError, InvalidRequestError, Violation
 from gateway.feed.codec import EncodedEntry, UnknownKindError
 from gateway.feed.projection.registry import LoggedEntry
 from gateway.feed.service.new_entries import new_entry
-from gateway.feed.service.quotas import Stored, count
+from gateway.feed.service.quotas import count, stored_as
 from gateway.feed.service.transaction import Transaction
 from gateway.feed.tables import feeds
 from gateway.feed.tables.dispositions import HELD
@@ -114,8 +114,7 @@ class Answers:
 
 def _count(tx: Transaction, feed: Feed, entry: EncodedEntry) -> None:
     """Counts a refusal with the partner's entries, since it may be larger than what it refuses."""
-    stored = Stored(feed.origin.channel.value)
-    count(tx.conn, feed.partner, stored, items=0, size=entry.size_bytes, now_ms=tx.now_ms)
+    count(tx.conn, feed.partner, stored_as(feed.origin.channel), items=0, size=entry.size_bytes, now_ms=tx.now_ms)
 
 
 def can_answer(tx: Transaction, origin: FeedOrigin) -> bool:

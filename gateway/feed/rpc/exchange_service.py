@@ -14,17 +14,15 @@ from gateway.contract.limits import WINDOW_BATCHES
 from gateway.contract.timestamps import to_timestamp
 from gateway.contract.validation import validate
 from gateway.errors import GatewayError, InvalidRequestError, MalformedError, PermissionDeniedError, Violation
+from gateway.feed.rpc.intake import Intake
 from gateway.feed.rpc.links import MAX_ERROR_CHARS, LinkStatus
 from gateway.feed.rpc.sending import FeedSender
-from gateway.feed.rpc.writer_client import WriterClient, in_order
+from gateway.feed.rpc.writer_client import in_order
 from gateway.feed.service.receiver import Receiver, Refusal, require_moving
 from gateway.feed.service.sender import Outgoing
 from gateway.rpc.calls import current_call
 from gateway.v1 import exchange_service_pb2 as pb
 from gateway.v1 import exchange_service_pb2_grpc, feed_pb2
-
-SMALL_BATCH = 10
-"""Entries that are hashed faster than handed to another thread."""
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
@@ -40,7 +38,7 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
         *,
         receiver: Receiver,
         outgoing: Outgoing,
-        writer: WriterClient,
+        intake: Intake,
         sender: FeedSender,
         statuses: dict[FeedOrigin, LinkStatus],
         clock: Callable[[], int],
@@ -48,7 +46,7 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
     ) -> None:
         self._receiver = receiver
         self._outgoing = outgoing
-        self._writer = writer
+        self._intake = intake
         self._sender = sender
         self._statuses = statuses
         self._clock = clock
@@ -79,10 +77,7 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
         async def begin(request: pb.ReplicateRequest) -> Awaitable[feed_pb2.Receipt | Refusal]:
             if request.WhichOneof("message") != "batch" or request.batch.origin != origin.line:
                 raise MalformedError(f"after the opening only batches of {origin} may follow")
-            if len(request.batch.entries) <= SMALL_BATCH:
-                return self._writer.submit(self._receiver.open_batch(peer, request.batch))
-            command = await asyncio.to_thread(self._receiver.open_batch, peer, request.batch)
-            return self._writer.submit(command)
+            return await self._intake.submit(peer, request.batch)
 
         async for result in in_order(requests, begin, depth=WINDOW_BATCHES):
             if isinstance(result, Refusal):

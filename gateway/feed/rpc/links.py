@@ -7,17 +7,18 @@ import logging
 import random
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar, cast
 
 import grpc.aio
 
-from gateway.contract.ids import FeedOrigin
+from gateway.contract.ids import URGENT_ALERTS, Channel, FeedOrigin
 from gateway.contract.limits import WINDOW_BATCHES
 from gateway.errors import (
     FeedBehindError,
     FeedForkedError,
     GatewayError,
+    InvalidRequestError,
     LinkSuspendedError,
     MalformedError,
     MisbehaviourError,
@@ -27,9 +28,10 @@ from gateway.errors import (
     UnauthenticatedError,
 )
 from gateway.feed.rpc.auditing import PublisherAuditor
+from gateway.feed.rpc.intake import Intake
 from gateway.feed.rpc.sending import FeedSender
-from gateway.feed.rpc.writer_client import WriterClient, in_order, set_within
-from gateway.feed.service.receiver import Receiver, Refusal, require_moving
+from gateway.feed.rpc.writer_client import in_order, set_within
+from gateway.feed.service.receiver import Refusal, require_moving
 from gateway.feed.service.sender import Outgoing
 from gateway.rpc.peers import Peers
 from gateway.rpc.status import from_partner, from_rpc_error
@@ -46,6 +48,9 @@ MAX_BACKOFF_S = 0.8
 
 BLOCKED_BACKOFF_S = 2.0
 """Wait in states that only people can change, in seconds."""
+
+DECLINED_BACKOFF_S = 30.0
+"""Wait, in seconds, where the partner's gateway doesn't know the feed's channel; its restart ends it."""
 
 FULL_BACKOFF_S = 60.0
 """Longest wait, in seconds, where the recipient's quota is full: it says how long, but its operator may raise it."""
@@ -83,17 +88,34 @@ class LinkStatus:
 class Link(ABC):
     """Exchanges one feed; `run` records every failure and retries."""
 
-    def __init__(self, origin: FeedOrigin, *, peers: Peers, partner: str, clock: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        origin: FeedOrigin,
+        *,
+        peers: Peers,
+        partner: str,
+        outgoing: Outgoing,
+        clock: Callable[[], int],
+        on_open: Callable[[Link], None],
+    ) -> None:
         self.origin = origin
         self.partner = partner
         self.status = LinkStatus()
         self._peers = peers
+        self._outgoing = outgoing
         self._clock = clock
+        self._on_open = on_open
         self._kick = asyncio.Event()
+        self._pausing = False
 
     def kick(self) -> None:
         """Restarts the link at once, e.g. after a suspension."""
         self._kick.set()
+
+    def hurry(self) -> None:
+        """Ends a pause that a new connection to the partner may make needless."""
+        if self._pausing:
+            self._kick.set()
 
     async def run(self) -> None:
         backoff = FIRST_BACKOFF_S
@@ -103,7 +125,7 @@ class Link(ABC):
                 await self._attempt()
                 backoff = FIRST_BACKOFF_S
             except GatewayError as error:
-                backoff = self._failed(error, backoff)
+                backoff = await self._failed(error, backoff)
             except Exception:
                 log.exception("link %s failed unexpectedly", self.origin)
                 self.status.last_error = "unexpected failure; see the log"
@@ -147,11 +169,18 @@ class Link(ABC):
         self.status.connected = True
         self.status.last_error = ""
         self._exchanged()
+        self._on_open(self)
 
     def _exchanged(self) -> None:
         self.status.last_exchange_at = self._clock()
 
-    def _failed(self, error: GatewayError, backoff: float) -> float:
+    async def _failed(self, error: GatewayError, backoff: float) -> float:
+        if await self._is_declined(error):
+            self.status.last_error = (
+                f"the gateway of {self.partner} doesn't know this feed yet; its alerts are in "
+                f"{replace(self.origin, channel=Channel.ALERTS)}"
+            )
+            return DECLINED_BACKOFF_S
         text = f"{error.reason}: {error.message}"[:MAX_ERROR_CHARS]
         if text != self.status.last_error:
             log.warning("link %s: %s", self.origin, text)
@@ -162,8 +191,18 @@ class Link(ABC):
             return max(backoff, min(error.retry_after_s, FULL_BACKOFF_S))
         return FIRST_BACKOFF_S if was_connected else backoff
 
+    async def _is_declined(self, error: GatewayError) -> bool:
+        """Whether the partner's gateway doesn't know the channel: an older one refuses the feed's name."""
+        refused = isinstance(error, PermissionDeniedError | InvalidRequestError)
+        if self.origin.channel not in URGENT_ALERTS or not refused:
+            return False
+        feed = await asyncio.to_thread(self._outgoing.feed, self.origin)
+        return feed is None or not (feed.accepted_at or feed.size)
+
     async def _wait(self, backoff: float) -> None:
+        self._pausing = backoff < BLOCKED_BACKOFF_S or backoff == DECLINED_BACKOFF_S
         await set_within(self._kick, backoff * random.uniform(0.8, 1.2))  # noqa: S311  jitter
+        self._pausing = False
 
 
 class PushLink(Link):
@@ -178,9 +217,9 @@ class PushLink(Link):
         outgoing: Outgoing,
         sender: FeedSender,
         auditor: PublisherAuditor,
+        on_open: Callable[[Link], None],
     ) -> None:
-        super().__init__(origin, peers=peers, partner=origin.recipient, clock=clock)
-        self._outgoing = outgoing
+        super().__init__(origin, peers=peers, partner=origin.recipient, outgoing=outgoing, clock=clock, on_open=on_open)
         self._sender = sender
         self._auditor = auditor
 
@@ -230,14 +269,12 @@ class PullLink(Link):
         peers: Peers,
         clock: Callable[[], int],
         outgoing: Outgoing,
-        receiver: Receiver,
-        writer: WriterClient,
+        intake: Intake,
         auditor: PublisherAuditor,
+        on_open: Callable[[Link], None],
     ) -> None:
-        super().__init__(origin, peers=peers, partner=origin.publisher, clock=clock)
-        self._outgoing = outgoing
-        self._receiver = receiver
-        self._writer = writer
+        super().__init__(origin, peers=peers, partner=origin.publisher, outgoing=outgoing, clock=clock, on_open=on_open)
+        self._intake = intake
         self._auditor = auditor
 
     async def _stream(self) -> None:
@@ -259,8 +296,7 @@ class PullLink(Link):
             call.cancel()
 
     async def _begin(self, batch: feed_pb2.Batch) -> asyncio.Future[feed_pb2.Receipt | Refusal]:
-        command = await asyncio.to_thread(self._receiver.open_batch, self.partner, batch)
-        return self._writer.submit(command)
+        return await self._intake.submit(self.partner, batch)
 
     async def _batches(
         self, call: grpc.aio.StreamStreamCall[pb.FetchRequest, pb.FetchResponse]

@@ -14,6 +14,9 @@ from gateway.feed.service.sender import Outgoing
 from gateway.feed.tables.feeds import Feed
 from gateway.v1 import feed_pb2
 
+URGENT_OPENS_S = 1.0
+"""How long an opened feed waits for a more urgent one with a backlog to open, in seconds."""
+
 YIELD_S = 0.02
 """Interval at which a feed checks whether a more urgent one has been sent, in seconds."""
 
@@ -63,6 +66,9 @@ class FeedSender:
             await asyncio.gather(receiving, sending, return_exceptions=True)
 
     async def _send(self, feed: Feed, outbound: Outbound, write: Write, wake: asyncio.Event) -> None:
+        loop = asyncio.get_running_loop()
+        opened_at = loop.time()
+        urgent = await asyncio.to_thread(self._outgoing.with_backlog, _more_urgent(feed.origin))
         while True:
             wake.clear()
             outbound.head_moved(self._notifier.size(feed.origin))
@@ -70,7 +76,8 @@ class FeedSender:
             if following is None:
                 await wake.wait()
                 continue
-            if self._must_yield(feed.origin):
+            opening = loop.time() < opened_at + URGENT_OPENS_S and not urgent <= self._open.keys()
+            if opening or self._must_yield(feed.origin):
                 await asyncio.sleep(YIELD_S)
                 continue
             batch = await asyncio.to_thread(self._outgoing.read_batch, feed, following.first)
@@ -82,8 +89,7 @@ class FeedSender:
 
     def _must_yield(self, origin: FeedOrigin) -> bool:
         """Whether a more urgent feed to the same partner has unsent entries."""
-        for channel in BETWEEN_NODES[: BETWEEN_NODES.index(origin.channel)]:
-            urgent = replace(origin, channel=channel)
+        for urgent in _more_urgent(origin):
             outbound = self._open.get(urgent)
             if outbound is not None:
                 outbound.head_moved(self._notifier.size(urgent))
@@ -109,3 +115,8 @@ class FeedSender:
                 await kept
             kept = self._writer.submit(command, deferrable=True)
             on_progress(outbound)
+
+
+def _more_urgent(origin: FeedOrigin) -> list[FeedOrigin]:
+    """Feeds to the same recipient that go first."""
+    return [replace(origin, channel=channel) for channel in BETWEEN_NODES[: BETWEEN_NODES.index(origin.channel)]]

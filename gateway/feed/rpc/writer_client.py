@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from typing import Any, Protocol, TypeVar
 
 from gateway.contract.ids import FeedOrigin
-from gateway.feed.service.command_queue import Outcome
+from gateway.feed.service.command_queue import Outcome, Urgency
 from gateway.feed.service.transaction import Command, Transaction
 from gateway.feed.service.writer import Commit, Writer
 from gateway.rpc.calls import current_caller
@@ -44,20 +44,26 @@ class WriterClient:
         self._ready: list[tuple[asyncio.Future[Any], Outcome]] = []
         self._scheduled = False
 
-    def submit(self, command: Command, *, deferrable: bool = False) -> asyncio.Future[Any]:
+    def submit(
+        self, command: Command, *, deferrable: bool = False, urgency: Urgency = Urgency.ORDINARY
+    ) -> asyncio.Future[Any]:
         """Queues a command for the current caller; its future resolves after the commit.
 
         A deferrable one may share the next commit.
         """
         future: asyncio.Future[Any] = self._loop.create_future()
         self._writer.submit(
-            command, lambda outcome: self._done(future, outcome), caller=current_caller(), deferrable=deferrable
+            command,
+            lambda outcome: self._done(future, outcome),
+            caller=current_caller(),
+            deferrable=deferrable,
+            urgency=urgency,
         )
         return future
 
-    async def run(self, command: Command) -> Any:
+    async def run(self, command: Command, *, urgency: Urgency = Urgency.ORDINARY) -> Any:
         """Runs a command; returns its result after the commit, or raises its error."""
-        return await self.submit(command)
+        return await self.submit(command, urgency=urgency)
 
     async def flush(self, futures: Collection[asyncio.Future[Any]]) -> None:
         """Runs deferred commands now and waits for them; raises the first error."""

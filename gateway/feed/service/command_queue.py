@@ -1,4 +1,4 @@
-"""The writer's queue: callers take turns, and each caller's commands keep their order."""
+"""The writer's queue: callers take turns; each caller's urgent commands come first, and equal ones keep their order."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Any, TypeAlias
 
+from gateway.contract.ids import Channel
 from gateway.errors import OverloadedError, StoreUnavailableError
 from gateway.feed.service.transaction import Command
 
@@ -30,6 +32,27 @@ DEFER_S = 0.02
 RETRY_AFTER_S = 1.0
 
 
+class Urgency(IntEnum):
+    """Order of one caller's commands; it gives no caller a turn before another's."""
+
+    PRIORITY_A = 0
+    PRIORITY_B = 1
+    ORDINARY = 2
+    LISTS = 3
+
+
+_URGENCIES = {
+    Channel.ALERTS_A: Urgency.PRIORITY_A,
+    Channel.ALERTS_B: Urgency.PRIORITY_B,
+    Channel.WATCHLIST: Urgency.LISTS,
+}
+
+
+def urgency_of(channel: Channel) -> Urgency:
+    """Urgency of commands on feeds of a channel."""
+    return _URGENCIES.get(channel, Urgency.ORDINARY)
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """A command's result or error."""
@@ -47,7 +70,7 @@ class CommandQueue:
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._waiting: dict[str, deque[tuple[Submission, int]]] = {}
+        self._waiting: dict[str, dict[Urgency, deque[tuple[Submission, int]]]] = {}
         self._weights: Counter[str] = Counter()
         self._deferred: deque[tuple[Submission, int]] = deque()
         self._deferred_until = 0.0
@@ -64,11 +87,14 @@ class CommandQueue:
         """Whether no command waits that isn't deferred."""
         return not self._waiting
 
-    def put(self, submission: Submission, *, caller: str, deferrable: bool) -> None:
+    def put(
+        self, submission: Submission, *, caller: str, deferrable: bool, urgency: Urgency = Urgency.ORDINARY
+    ) -> None:
         """Adds a command.
 
         Args:
-            caller: whose commands keep their order.
+            caller: whose commands of equal urgency keep their order.
+            urgency: its place among the caller's commands.
             deferrable: may wait DEFER_S to share a commit; out of order.
 
         Raises:
@@ -87,7 +113,7 @@ class CommandQueue:
                     self._deferred_until = time.monotonic() + DEFER_S
                 self._deferred.append((submission, weight))
             else:
-                self._waiting.setdefault(caller, deque()).append((submission, weight))
+                self._waiting.setdefault(caller, {}).setdefault(urgency, deque()).append((submission, weight))
                 self._weights[caller] += weight
                 self._changed.notify()
 
@@ -101,7 +127,7 @@ class CommandQueue:
             return bool(self._waiting)
 
     def take(self) -> list[Submission]:
-        """Removes the next group: one command of each caller in turn, then the deferred ones if any is due."""
+        """Removes the next group: each caller's most urgent command in turn, then the deferred ones if any is due."""
         with self._changed:
             group: list[Submission] = []
             most, taken = (SHARED_GROUP_WEIGHT if len(self._waiting) > 1 else GROUP_WEIGHT), 0
@@ -129,7 +155,10 @@ class CommandQueue:
     def _next(self) -> tuple[Submission, int]:
         caller = next(iter(self._waiting))
         commands = self._waiting.pop(caller)
-        submission, weight = commands.popleft()
+        first = min(commands)
+        submission, weight = commands[first].popleft()
+        if not commands[first]:
+            del commands[first]
         self._weight -= weight
         self._weights[caller] -= weight
         if commands:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from google.protobuf.message import Message
 
 from gateway.contract.limits import SALT_BYTES
-from gateway.feed.codec import EncodedEntry, make_entry
+from gateway.feed.codec import CausalDependency, EncodedEntry, make_entry
 from gateway.feed.service.randomness import random_bytes
 
 
-def new_entry(type_name: str, message: Message, *, now_ms: int, follows: int = 0) -> EncodedEntry:
-    """Encodes a message as an entry; `type_name` and `follows` as in the contract's EntryHeader.
+def new_entry(
+    type_name: str, message: Message, *, now_ms: int, follows: int = 0, after: Iterable[CausalDependency] = ()
+) -> EncodedEntry:
+    """Encodes a message as an entry; `type_name`, `follows` and `after` as in the contract's EntryHeader.
 
     Raises:
         TooLargeError: the payload exceeds MAX_PAYLOAD_BYTES.
@@ -21,4 +25,5 @@ def new_entry(type_name: str, message: Message, *, now_ms: int, follows: int = 0
         salt=random_bytes(SALT_BYTES),
         recorded_at_ms=now_ms,
         follows=follows,
+        after=after,
     )

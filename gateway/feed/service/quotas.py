@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from sqlalchemy import Connection
 
-from gateway.contract.ids import Channel
+from gateway.contract.ids import ALERT_CHANNELS, Channel
 from gateway.errors import OverloadedError
 from gateway.feed.tables import usage
 
@@ -28,7 +28,7 @@ class Stored(StrEnum):
     """Kinds of what a partner causes to be stored."""
 
     ALERTS = Channel.ALERTS.value
-    """Entries of its feed of alerts; the bytes with this node's refusals of them."""
+    """Entries of its feeds of alerts of all priorities; the bytes with this node's refusals of them."""
     WATCHLIST = Channel.WATCHLIST.value
     """Likewise of its feed of lists, apart, so that a long list doesn't stop alerts."""
     QUESTIONS = "questions"
@@ -37,6 +37,11 @@ class Stored(StrEnum):
     """Records in its answers to this node's questions."""
     MATCHES = "matches"
     """Matches that its alerts or its entries of lists make here."""
+
+
+def stored_as(channel: Channel) -> Stored:
+    """What entries of a channel are counted as."""
+    return Stored.ALERTS if channel in ALERT_CHANNELS else Stored(channel.value)
 
 
 @dataclass(frozen=True, slots=True)

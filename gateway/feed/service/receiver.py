@@ -34,7 +34,7 @@ from gateway.errors import (
 )
 from gateway.feed.codec import EncodedEntry, check_entry, parse_header
 from gateway.feed.service.alarms import Alarms
-from gateway.feed.service.quotas import Quotas, Stored
+from gateway.feed.service.quotas import Quotas, stored_as
 from gateway.feed.service.transaction import Transaction
 from gateway.feed.tables import checkpoints, feeds
 from gateway.feed.tables.checkpoints import StoredCheckpoint
@@ -153,8 +153,8 @@ class ReceiveCommand:
         self, receiver: Receiver, origin: FeedOrigin, batch: feed_pb2.Batch, entries: Sequence[EncodedEntry]
     ) -> None:
         self.batch = batch
+        self.origin = origin
         self._receiver = receiver
-        self._origin = origin
         self._entries = entries
 
     @property
@@ -162,7 +162,7 @@ class ReceiveCommand:
         return len(self._entries)
 
     def execute(self, tx: Transaction) -> feed_pb2.Receipt | Refusal:
-        feed = feeds.ensure(tx.conn, self._origin, tx.own_node)
+        feed = feeds.ensure(tx.conn, self.origin, tx.own_node)
         require_moving(feed)  # 5b
         if self.batch.first_index != feed.size:  # 6a
             return self._received_before(tx, feed)
@@ -172,8 +172,8 @@ class ReceiveCommand:
             return self._quarantine(tx, feed, feed.checkpoint, error.message)
         self._receiver.quotas.take(  # 6e
             tx.conn,
-            self._origin.publisher,
-            Stored(self._origin.channel.value),
+            self.origin.publisher,
+            stored_as(self.origin.channel),
             items=len(self._entries),
             size=sum(entry.size_bytes for entry in self._entries) + len(self.batch.checkpoint),
             now_ms=tx.now_ms,
@@ -181,7 +181,7 @@ class ReceiveCommand:
         return self._commit(tx, feed, growth)  # 7
 
     def _verified_growth(self, feed: Feed, now_ms: int) -> Growth:
-        checkpoint = self._receiver.verify_signature(self._origin, self.batch.checkpoint, now_ms).checkpoint  # 6c
+        checkpoint = self._receiver.verify_signature(self.origin, self.batch.checkpoint, now_ms).checkpoint  # 6c
         growth = feed.tree.append([entry.leaf for entry in self._entries])
         if checkpoint.size != growth.tree.size:  # 6d
             raise VerificationError(
@@ -200,14 +200,13 @@ class ReceiveCommand:
         stored = tx.store(feed, self._entries, growth, checkpoint)
         if stored.waiting and not feed.waiting:
             log.warning(
-                "entry %d of %s waits: it follows more entries of %s than this node has; if they don't come, "
+                "entry %d of %s waits: it depends on entries of other feeds that this node hasn't; if they don't come, "
                 "`gateway recover %s`",
                 stored.journaled_size,
-                self._origin,
-                self._origin.reverse,
-                self._origin.reverse,
+                self.origin,
+                self.origin.reverse,
             )
-        return feed_pb2.Receipt(origin=self._origin.line, size=growth.tree.size, cosignature=line)
+        return feed_pb2.Receipt(origin=self.origin.line, size=growth.tree.size, cosignature=line)
 
     def _received_before(self, tx: Transaction, feed: Feed) -> feed_pb2.Receipt | Refusal:
         """Step 6a for a repetition, a gap or a fork."""
@@ -217,7 +216,7 @@ class ReceiveCommand:
         known = checkpoints.at(tx.conn, feed.id, end)
         held = known.note if known is not None else feed.checkpoint
         try:
-            claimed = self._receiver.verify_signature(self._origin, self.batch.checkpoint, tx.now_ms).checkpoint
+            claimed = self._receiver.verify_signature(self.origin, self.batch.checkpoint, tx.now_ms).checkpoint
         except (VerificationError, MalformedError) as error:
             return self._quarantine(tx, feed, held, error.message)
         root = known.root if known is not None else tree_root(end, StoredTiles(tx.conn, feed.id))

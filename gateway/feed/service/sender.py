@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -62,6 +62,17 @@ class Outgoing:
         with self._database.read() as conn:
             return feeds.size_of(conn, origin)
 
+    def with_backlog(self, origins: Iterable[FeedOrigin]) -> set[FeedOrigin]:
+        """Those own feeds whose recipients could have more of them: accepted, not stopped, and without some receipt."""
+        with self._database.read() as conn:
+            found = [feeds.find(conn, origin) for origin in origins]
+        return {feed.origin for feed in found if feed is not None and _has_backlog(feed)}
+
+    def unprojected(self) -> int:
+        """Entries of the local log that aren't projected yet."""
+        with self._database.read() as conn:
+            return journal.head_position(conn) - progress.position(conn)
+
     def made(self, origin: FeedOrigin) -> Feed:
         """The feed, created if necessary."""
         return self.feed(origin) or self._made(origin)
@@ -97,16 +108,18 @@ class Outgoing:
             own_root = _root_at(conn, feed, position.size)
         if own_root != position.root:
             self._require_own_signature(origin, position)
+        if feed is None or not feed.accepted_at:
+            feed = self._writer.run(_AcceptCommand(origin))
         standing = compare_position(
-            own_size=feed.size if feed else 0,
+            own_size=feed.size,
             own_root_at_theirs=own_root,
             their_size=position.size,
             their_root=position.root,
         )
         if standing is Standing.CONTINUES:
             self._take_receipt_of(origin, position)
-            return self._made(origin) if feed is None else self._unblocked(feed)
-        own_size = feed.size if feed is not None else 0
+            return self._unblocked(feed)
+        own_size = feed.size
         if standing is Standing.BEHIND:
             error: GatewayError = FeedBehindError(
                 f"{origin.recipient} holds {position.size} entries of {origin}, this database {own_size}"
@@ -224,6 +237,11 @@ class Outgoing:
         raise error
 
 
+def _has_backlog(feed: Feed) -> bool:
+    moving = feed.accepted_at > 0 and not feed.suspended and feed.state is FeedState.ACTIVE
+    return moving and feed.receipted_size < feed.size
+
+
 def _root_at(conn: Connection, feed: Feed | None, size: int) -> bytes | None:
     if size == 0:
         return EMPTY_ROOT
@@ -240,6 +258,21 @@ class _EnsureCommand:
 
     def execute(self, tx: Transaction) -> Feed:
         return feeds.ensure(tx.conn, self._origin, tx.own_node)
+
+
+class _AcceptCommand:
+    """Notes that the recipient takes an own feed; the result is the feed, made if necessary."""
+
+    weight = 1
+
+    def __init__(self, origin: FeedOrigin) -> None:
+        self._origin = origin
+
+    def execute(self, tx: Transaction) -> Feed:
+        feed = feeds.ensure(tx.conn, self._origin, tx.own_node)
+        if not feed.accepted_at:
+            feeds.set_accepted(tx.conn, feed.id, tx.now_ms)
+        return feeds.get(tx.conn, self._origin)
 
 
 class StateCommand:
@@ -288,9 +321,9 @@ class SuspensionCommand:
 
 
 class ForceCommand:
-    """Appends pending entries of an own feed and its reverse to the local log without their lost dependencies.
+    """Appends pending entries of an own feed and its related feeds to the local log without their lost dependencies.
 
-    The result is their number. Only after both sides' positions show that neither has more entries.
+    The result is their number. Only after both sides' positions show that neither has more entries of any of them.
     """
 
     weight = 1
@@ -304,11 +337,10 @@ class ForceCommand:
         if forced:
             tx.touched.add(self._origin)
             log.critical(
-                "%d entries of %s and %s entered the local log without their dependencies: both sides have lost them; "
-                "compare the alerts concerned with %s",
+                "%d entries of %s and the feeds beside it entered the local log without their dependencies: both sides "
+                "have lost them; compare the alerts concerned with %s",
                 forced,
                 self._origin,
-                self._origin.reverse,
                 self._origin.recipient,
             )
         return forced

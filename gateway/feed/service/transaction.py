@@ -101,6 +101,7 @@ class Transaction:
         self._projector = projector
         self._pending: dict[FeedOrigin, _PendingEntries] = {}
         self._followed: set[FeedOrigin] = set()  # by pending entries
+        self._accepted: dict[FeedOrigin, bool] = {}
 
     @property
     def formats(self) -> Mapping[Channel, EntryFormat]:
@@ -131,11 +132,20 @@ class Transaction:
         """Raises as `append`, before any write."""
         require_extensible(self._pending_of(origin).feed)
 
+    def is_accepted(self, origin: FeedOrigin) -> bool:
+        """Whether the recipient takes an own feed: it has opened it, or publishes its reverse feed here."""
+        accepted = self._accepted.get(origin)
+        if accepted is None:
+            feed = feeds.find(self.conn, origin)
+            opened = feed is not None and feed.accepted_at > 0
+            accepted = self._accepted[origin] = opened or feeds.size_of(self.conn, origin.reverse) > 0
+        return accepted
+
     def store(self, feed: Feed, entries: Sequence[EncodedEntry], growth: Growth, checkpoint: StoredCheckpoint) -> Feed:
         """Writes a partner's entries; causal dependencies may keep them pending."""
         stored = local_log.append(self.conn, feed, entries, growth, checkpoint, now_ms=self.now_ms)
         if stored.waiting:
-            self._followed.add(feed.origin.reverse)
+            self._followed.update(way for way in feed.origin.related if way != feed.origin)
         self.touched.add(feed.origin)
         return stored
 
@@ -153,7 +163,9 @@ class Transaction:
                 sealed = True
         self._pending.clear()
         while self._followed:  # stored entries may depend on it
-            local_log.release_pending(self.conn, feeds.get(self.conn, self._followed.pop()), now_ms=self.now_ms)
+            followed = feeds.find(self.conn, self._followed.pop())
+            if followed is not None:
+                local_log.release_pending(self.conn, followed, now_ms=self.now_ms)
         return sealed
 
     def project(self, limit: int) -> bool:
@@ -201,8 +213,8 @@ def require_extensible(feed: Feed) -> None:
 def waiting_reason(feed: Feed) -> str:
     """Why pending entries block an own feed."""
     return (
-        f"recovered; {feed.waiting} own entries wait for entries of {feed.partner} that this node had seen: "
-        "they come with the link"
+        f"recovered; {feed.waiting} own entries wait for entries of {feed.partner} or of other own feeds that this "
+        "node had seen: they come with the link, own ones by `gateway recover`"
     )
 
 

@@ -21,7 +21,7 @@ from sqlalchemy import Connection
 from gateway.contract.ids import FeedOrigin
 from gateway.db.database import Database
 from gateway.errors import GatewayError, StoreUnavailableError
-from gateway.feed.service.command_queue import RETRY_AFTER_S, CommandQueue, Done, Outcome, Submission
+from gateway.feed.service.command_queue import RETRY_AFTER_S, CommandQueue, Done, Outcome, Submission, Urgency
 from gateway.feed.service.transaction import Clock, Command, EntryProjector, LogSigners, Transaction
 from gateway.feed.tables.journal import HeadMovedError
 from gateway.trust import tables as audit
@@ -113,19 +113,28 @@ class Writer:
         """Calls `listener` in the writer's thread; it must not block."""
         self._listeners.append(listener)
 
-    def submit(self, command: Command, done: Done, *, caller: str = "", deferrable: bool = False) -> None:
+    def submit(
+        self,
+        command: Command,
+        done: Done,
+        *,
+        caller: str = "",
+        deferrable: bool = False,
+        urgency: Urgency = Urgency.ORDINARY,
+    ) -> None:
         """Queues a command.
 
         Args:
             done: called in the writer's thread.
             caller: callers take turns; empty for the node's own work.
+            urgency: its place among the caller's commands.
             deferrable: may wait DEFER_S to share a commit.
 
         Raises:
             OverloadedError: the queue is full.
             StoreUnavailableError: the gateway is stopping.
         """
-        self._queue.put((command, done), caller=caller, deferrable=deferrable)
+        self._queue.put((command, done), caller=caller, deferrable=deferrable, urgency=urgency)
 
     def run(self, command: Command) -> Any:
         """Waits for a command's result; raises its error."""

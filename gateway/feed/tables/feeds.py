@@ -66,6 +66,7 @@ _SET_SUSPENSION = Prepared(
     .where(feeds.c.id == bindparam("feed"))
     .values(suspended_since=bindparam("since"), suspension=bindparam("reason"))
 )
+_SET_ACCEPTED = Prepared(update(feeds).where(feeds.c.id == bindparam("feed")).values(accepted_at=bindparam("at")))
 _SUSPENDED_SINCE = Prepared(select(feeds.c.suspended_since).where(feeds.c.id == bindparam("feed")))
 _HEADERS = Prepared(
     select(entries.c.header)
@@ -100,6 +101,7 @@ class Feed:
         journaled_size: entries in the local log; the others wait for entries of the reverse feed.
         awaited_size: journaled size that the next pending entry of the reverse feed needs; 0 for none.
         receipted_size: `out` only: receipted entries.
+        accepted_at: `out` only: when the recipient first agreed on a position, in milliseconds since 1970; 0 for never.
         disposed_size: `in` only: answered entries.
         suspended_since: milliseconds since 1970; 0 for not suspended.
     """
@@ -113,6 +115,7 @@ class Feed:
     awaited_size: int
     checkpoint: bytes
     receipted_size: int
+    accepted_at: int
     disposed_size: int
     state: FeedState
     state_reason: str
@@ -302,6 +305,11 @@ def set_state(
     _SET_STATE(conn, feed=feed_id, new_state=state.value, reason=reason, since=since, evidence=evidence_path)
 
 
+def set_accepted(conn: Connection, feed_id: int, at: int) -> None:
+    """Notes that the recipient has agreed on a position."""
+    _SET_ACCEPTED(conn, feed=feed_id, at=at)
+
+
 def is_suspended(conn: Connection, feed_id: int) -> bool:
     """Whether an operator has suspended it."""
     ((since,),) = _SUSPENDED_SINCE(conn, feed=feed_id)
@@ -325,6 +333,7 @@ def _feed(row: Iterable[Any]) -> Feed:
         awaited_size=values["awaited_size"],
         checkpoint=bytes(values["checkpoint"]),
         receipted_size=values["receipted_size"],
+        accepted_at=values["accepted_at"],
         disposed_size=values["disposed_size"],
         state=FeedState(values["state"]),
         state_reason=values["state_reason"],

@@ -21,6 +21,7 @@ feeds = Table(
     Column("edge", LargeBinary, nullable=False),  # tlog Tree.edge_bytes
     Column("checkpoint", LargeBinary, nullable=False),  # newest signed note; empty at size 0
     Column("receipted_size", BigInteger, nullable=False, server_default="0"),  # out
+    Column("accepted_at", BigInteger, nullable=False, server_default="0"),  # out: first agreed position; 0 for never
     Column("disposed_size", BigInteger, nullable=False, server_default="0"),  # in: answered
     Column("state", String(16), nullable=False, server_default="active"),
     Column("state_reason", Text, nullable=False, server_default=""),

@@ -8,10 +8,9 @@ from datetime import datetime
 
 from gateway.contract.ids import BETWEEN_NODES, FeedOrigin
 from gateway.feed.rpc.auditing import PublisherAuditor
+from gateway.feed.rpc.intake import Intake
 from gateway.feed.rpc.links import Link, PullLink, PushLink
 from gateway.feed.rpc.sending import FeedSender
-from gateway.feed.rpc.writer_client import WriterClient
-from gateway.feed.service.receiver import Receiver
 from gateway.feed.service.sender import Outgoing
 from gateway.node.defaults import LinkMode
 from gateway.node.settings import LinkSettings, Settings
@@ -29,20 +28,18 @@ class Links:
         directory: Callable[[], Directory],
         peers: Peers,
         outgoing: Outgoing,
-        receiver: Receiver,
+        intake: Intake,
         sender: FeedSender,
         auditor: PublisherAuditor,
-        writer: WriterClient,
         clock: Callable[[], int],
     ) -> None:
         self._settings = settings
         self._directory = directory
         self._peers = peers
         self._outgoing = outgoing
-        self._receiver = receiver
+        self._intake = intake
         self._sender = sender
         self._auditor = auditor
-        self._writer = writer
         self._clock = clock
         self._links: dict[FeedOrigin, Link] = {}
         self._running: list[asyncio.Task[None]] = []
@@ -77,6 +74,7 @@ class Links:
             outgoing=self._outgoing,
             sender=self._sender,
             auditor=self._auditor,
+            on_open=self._reached,
         )
 
     def _pull(self, feed: FeedOrigin) -> PullLink:
@@ -85,10 +83,16 @@ class Links:
             peers=self._peers,
             clock=self._clock,
             outgoing=self._outgoing,
-            receiver=self._receiver,
-            writer=self._writer,
+            intake=self._intake,
             auditor=self._auditor,
+            on_open=self._reached,
         )
+
+    def _reached(self, opened: Link) -> None:
+        """Lets the partner's other links connect now, or ordinary alerts might go before urgent ones."""
+        for link in self._links.values():
+            if link.partner == opened.partner and link is not opened:
+                link.hurry()
 
     def _run(self, link: Link) -> None:
         self._links[link.origin] = link

@@ -25,6 +25,7 @@ from gateway.feed.projection.held_entries import HeldEntries
 from gateway.feed.projection.projector import Projector
 from gateway.feed.rpc.auditing import PublisherAuditor
 from gateway.feed.rpc.exchange_service import ExchangeServicer
+from gateway.feed.rpc.intake import Intake
 from gateway.feed.rpc.links import LinkStatus
 from gateway.feed.rpc.sending import FeedSender
 from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient
@@ -190,6 +191,9 @@ class Node:
         self._sender = FeedSender(
             outgoing=self._outgoing, writer=self._writer, notifier=self._notifier, alarms=self.alarms
         )
+        self._intake = Intake(
+            receiver=self._receiver, outgoing=self._outgoing, writer=self._writer, notifier=self._notifier
+        )
         self._links = self._make_links()
         history, watchlists = self._make_history(), self._make_watchlists()
         self._listeners = self._make_listeners(history, watchlists, started_at)
@@ -262,10 +266,9 @@ class Node:
             directory=self._directory.directory,
             peers=self._peers,
             outgoing=self._outgoing,
-            receiver=self._receiver,
+            intake=self._intake,
             sender=self._sender,
             auditor=PublisherAuditor(audit, self._writer),
-            writer=self._writer,
             clock=self._clock,
         )
 
@@ -305,7 +308,7 @@ class Node:
         exchange = ExchangeServicer(
             receiver=self._receiver,
             outgoing=self._outgoing,
-            writer=self._writer,
+            intake=self._intake,
             sender=self._sender,
             statuses=streams,
             clock=self._clock,

@@ -37,8 +37,10 @@ def row(feed_id: int, number: int, *, recipient: str = "hk", **changes: object) 
         "published_at": 1_000 + number,
         "feed_id": feed_id,
         "first_idx": number,
+        "current_feed_id": feed_id,
         "current_idx": number,
         "last_idx": number,
+        "last_feed_id": feed_id,
     } | changes
     return AlertRow(**values)  # type: ignore[arg-type]
 

@@ -121,7 +121,7 @@ def test_whatever_parses_as_an_origin_is_what_would_be_written(text: str) -> Non
         ("gba.customs.example/cn/hk", "not a feed origin"),
         ("gba.customs.example/cn/hk/alerts/", "not a feed origin"),
         ("gba.customs.example/cn/hk/alerts\n", "channel"),
-        ("gba.customs.example/cn/hk/history", "the channels are alerts, watchlist"),
+        ("gba.customs.example/cn/hk/history", "the channels are alerts-a, alerts-b, alerts, watchlist"),
         ("gba.customs.example/cn/hk/Alerts", "channel"),
         ("gba.customs.example/cn/cn/alerts", "another node"),
         ("gba.customs.example/CN/hk/alerts", "publisher"),

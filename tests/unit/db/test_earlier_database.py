@@ -97,6 +97,9 @@ def test_every_row_is_kept_and_every_position_has_its_column(make_empty_database
         for kept in ROWS[name].keys() - {"cursors", "match_cursors"} - INDEX:
             assert _stored(conn, kept, ROWS[name][kept]["columns"]) == sorted(_rows(name, kept))
         assert not any(_stored(conn, emptied) for emptied in INDEX)
+        alerts = metadata.tables["alerts"].c
+        places = select(alerts.current_feed_id, alerts.last_feed_id, alerts.feed_id)
+        assert all(len(set(row)) == 1 for row in conn.execute(places))
         assert (progress.position(conn), progress.knowledge(conn)) == (cursors["alerts"], b"")
         assert list_progress.applied(conn) == cursors["lists"] == 1
         assert list_progress.warned_at(conn) == cursors.get("warned", 0)

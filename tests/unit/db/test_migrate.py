@@ -1,3 +1,4 @@
+import re
 import threading
 from pathlib import Path
 
@@ -23,9 +24,10 @@ def tables(database: Database) -> set[str]:
         return set(inspect(conn).get_table_names())
 
 
-def sqlite_statements(conn: Connection) -> dict[str, str]:
+def sqlite_statements(conn: Connection) -> dict[str, list[str]]:
+    """Columns and constraints of each table in no order: an added column stands at the end."""
     rows = conn.execute(text("SELECT name, sql FROM sqlite_master WHERE name NOT LIKE 'alembic%' AND sql IS NOT NULL"))
-    return {name: " ".join(sql.split()) for name, sql in rows}
+    return {name: sorted(re.split(r",(?![^(]*\))", " ".join(sql.split()).replace(" )", ")"))) for name, sql in rows}
 
 
 @pytest.mark.drift

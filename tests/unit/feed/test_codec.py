@@ -113,9 +113,9 @@ def test_every_other_spelling_of_a_header_is_refused(change) -> None:
 
 
 def test_a_newer_format_may_have_more_fields_and_is_kept_as_it_is() -> None:
-    header = feed_pb2.EntryHeader(format=2, type="AlertEvent", payload_digest=bytes(32), recorded_at_unix_ms=NOW)
+    header = feed_pb2.EntryHeader(format=3, type="AlertEvent", payload_digest=bytes(32), recorded_at_unix_ms=NOW)
     data = header.SerializeToString(deterministic=True) + b"\x7a\x01x"
-    assert parse_header(data).format == 2
+    assert parse_header(data).format == 3
     assert check_entry(feed_pb2.Entry(header=data)).header == data
 
 

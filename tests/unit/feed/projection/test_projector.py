@@ -282,7 +282,7 @@ def test_of_two_dispositions_the_later_counts(nodes: list[PaperNode], cn: Author
 
 
 def test_a_newer_format_is_held(hk: PaperNode, cn: Author) -> None:
-    header = feed_pb2.EntryHeader(format=2, type="AlertEvent", payload_digest=bytes(32), recorded_at_unix_ms=cn.now_ms)
+    header = feed_pb2.EntryHeader(format=3, type="AlertEvent", payload_digest=bytes(32), recorded_at_unix_ms=cn.now_ms)
     tell(hk, cn, feed_pb2.Entry(header=header.SerializeToString(deterministic=True)), *cn.alerts(1))
     assert summary(said(hk, "cn")) == [(0, 1, HELD), (1, 1, APPLIED)]
 

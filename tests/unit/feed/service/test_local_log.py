@@ -301,8 +301,8 @@ def test_what_both_sides_have_lost_holds_nothing_up_once_the_operator_has_recove
     assert "2 entries of gba.customs.example/cn/hk/alerts" in caplog.text
     exchange(cn.node, hk.node)
     assert cn.node.lives() == hk.node.lives() == {}
-    cn.node.publish("hk")
-    hk.node.publish("cn")
+    cn.node.publish("hk", priority=alert_pb2.PRIORITY_C)
+    hk.node.publish("cn", priority=alert_pb2.PRIORITY_C)
     exchange(cn.node, hk.node)
     assert len(cn.node.lives()) == 2
     assert cn.node.lives() == hk.node.lives()

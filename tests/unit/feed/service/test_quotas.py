@@ -8,9 +8,20 @@ from pathlib import Path
 
 import pytest
 
+from gateway.contract.ids import ALERT_CHANNELS, Channel
 from gateway.db.database import Database
 from gateway.errors import OverloadedError
-from gateway.feed.service.quotas import DAY_MS, DEFAULT_BOUNDS, KEPT_DAYS, Bound, Quotas, Stored, Usage, count
+from gateway.feed.service.quotas import (
+    DAY_MS,
+    DEFAULT_BOUNDS,
+    KEPT_DAYS,
+    Bound,
+    Quotas,
+    Stored,
+    Usage,
+    count,
+    stored_as,
+)
 from gateway.feed.service.receiver import Refusal
 from gateway.feed.tables import usage
 from gateway.v1 import feed_pb2
@@ -47,6 +58,11 @@ def test_bytes_have_a_bound_of_their_own_and_a_refusal_counts_nothing(database: 
     with database.read() as conn:
         (used,) = FEW.today(conn, NOON)
     assert (used.items, used.bytes, used.share) == (2, 1_000_000, 1.0)
+
+
+def test_all_feeds_of_alerts_share_one_quota() -> None:
+    assert {stored_as(channel) for channel in ALERT_CHANNELS} == {Stored.ALERTS}
+    assert stored_as(Channel.WATCHLIST) is Stored.WATCHLIST
 
 
 def test_partners_and_kinds_count_apart(database: Database) -> None:

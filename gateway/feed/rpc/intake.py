@@ -1,0 +1,71 @@
+"""Hands partners' batches to the writer, so that an urgent alert is stored and projected behind few others."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+from gateway.contract.ids import Channel
+from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient, set_within
+from gateway.feed.service.command_queue import urgency_of
+from gateway.feed.service.receiver import ReceiveCommand, Receiver, Refusal
+from gateway.feed.service.sender import Outgoing
+from gateway.v1 import feed_pb2
+
+SMALL_BATCH = 10
+"""Entries that are hashed faster than handed to another thread, and that make no backlog."""
+
+MOST_UNPROJECTED: Mapping[Channel, int] = {Channel.ALERTS_A: 2_000, Channel.ALERTS_B: 1_000}
+MOST_UNPROJECTED_ELSE = 500
+"""Entries that may be stored and not yet projected when the next batch of a channel is stored.
+
+So an alert of priority A is projected after one or two batches of others, B doesn't wait until C has ended, and a
+partner that gives all its alerts priority A doesn't delay those of others by more than a few batches.
+"""
+
+LONGEST_WAIT_S = 5.0
+"""Longest wait for projections, in seconds: a defect there must not stop the exchange."""
+
+
+class Intake:
+    """Checks batches and submits them to the writer; for one event loop."""
+
+    def __init__(
+        self, *, receiver: Receiver, outgoing: Outgoing, writer: WriterClient, notifier: ChangeNotifier
+    ) -> None:
+        self._receiver = receiver
+        self._outgoing = outgoing
+        self._writer = writer
+        self._notifier = notifier
+        self._under_way = 0  # entries between admission and commit
+
+    async def submit(self, peer: str, batch: feed_pb2.Batch) -> asyncio.Future[feed_pb2.Receipt | Refusal]:
+        """Returns when the batch is in the writer's queue; raises as `Receiver.open_batch` does."""
+        if len(batch.entries) <= SMALL_BATCH:
+            return self._submit(self._receiver.open_batch(peer, batch))
+        command = await asyncio.to_thread(self._receiver.open_batch, peer, batch)
+        await self._room(MOST_UNPROJECTED.get(command.origin.channel, MOST_UNPROJECTED_ELSE))
+        return self._submit(command)
+
+    def _submit(self, command: ReceiveCommand) -> asyncio.Future[feed_pb2.Receipt | Refusal]:
+        submitted = self._writer.submit(command, urgency=urgency_of(command.origin.channel))
+        self._under_way += command.weight
+        submitted.add_done_callback(lambda _: self._ended(command.weight))
+        return submitted
+
+    def _ended(self, weight: int) -> None:
+        self._under_way -= weight
+
+    async def _room(self, most: int) -> None:
+        """Waits until few entries wait for their projection."""
+        moved = asyncio.Event()
+        end_subscription = self._notifier.subscribe(ChangeNotifier.PROJECTED, moved)
+        loop = asyncio.get_running_loop()
+        until = loop.time() + LONGEST_WAIT_S
+        try:
+            while await asyncio.to_thread(self._outgoing.unprojected) + self._under_way > most:
+                if not await set_within(moved, until - loop.time()):
+                    return
+                moved.clear()
+        finally:
+            end_subscription()
