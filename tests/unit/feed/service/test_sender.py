@@ -207,11 +207,13 @@ def test_batches_end_at_checkpoints_and_cover_everything_once(cn: PaperNode) -> 
 
 def test_the_window_bounds_what_is_on_its_way_and_receipts_open_it() -> None:
     outbound = Outbound(position=10, head=100, window=2)
+    assert outbound.sent_size == 10
     for size in (20, 30):
         following = outbound.next_range()
         assert following is not None
         outbound.sent(size)
     assert outbound.next_range() is None
+    assert outbound.sent_size == 30
     with pytest.raises(MalformedError):
         outbound.receipt(25)
     outbound.receipt(30)  # says that everything before it is there as well
