@@ -63,6 +63,7 @@ UN = (
 OFAC = (
     '36,"AEROCARIBBEAN AIRLINES",-0- ,"CUBA",-0- ,-0- ,-0- ,-0- ,-0- ,-0- ,-0- ,"Phone 1; IMO 9074729; DOB 1970."\n'
     '|36,12,"aka","AERO-CARIBBEAN",-0- \n|36,25,"Street 1","Havana","Cuba",-0- \n'
+    '|36,"; alt. Digital Currency Address - XBT 1Example; Passport A1 (Cuba) expires 01 Jan 2030."\n'
 )
 
 
@@ -124,10 +125,11 @@ def list_un(data: bytes) -> None:
 
 @target(lambda: [OFAC.encode()])
 def list_ofac(data: bytes) -> None:
-    """OFAC's three files, parted by the first two bars."""
+    """OFAC's four files, parted by the first three bars."""
     sdn, _, rest = data.partition(b"|")
-    alt, _, add = rest.partition(b"|")
-    rows_of(read_ofac(io.BytesIO(sdn), io.BytesIO(alt), io.BytesIO(add), OPTIONS))
+    alt, _, rest = rest.partition(b"|")
+    add, _, comments = rest.partition(b"|")
+    rows_of(read_ofac(*map(io.BytesIO, (sdn, alt, add)), OPTIONS, comments=io.BytesIO(comments)))
     read_remarks(text_of(data), WatchlistContent())
 
 
