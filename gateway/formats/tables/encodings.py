@@ -50,6 +50,9 @@ _LEVEL_1 = (range(0xB0, 0xD8), range(0xA1, 0xFF))
 
 _HAN = range(0x4E00, 0xA000)
 
+_WESTERN = frozenset("àáâãäåæçèéêëìíîïñòóôõöøùúûüœšžßªº°–’“”€")
+"""Letters and signs of French, German, Portuguese, Spanish and their neighbours in Windows-1252, in lower case."""
+
 
 class Recognition(NamedTuple):
     """What a sample is read as.
@@ -103,7 +106,7 @@ def is_western(sample: bytes) -> bool:
         foreign = [char for char in sample.decode("cp1252") if not char.isascii()]
     except UnicodeDecodeError:
         return False
-    return bool(foreign) and all(char.isalpha() or char in "ªº°–’“”€" for char in foreign)
+    return bool(foreign) and all(char.lower() in _WESTERN for char in foreign)
 
 
 def _alike(one: str, other: str) -> bool:
