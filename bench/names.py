@@ -2,13 +2,16 @@
 
 Reads the shared pairs (`../shared/data/name_pairs.json`) and the project's own (`tests/unit/screening/name_pairs.csv`),
 prints for each kind how many matches were found and non-matches left alone, the balanced accuracy, and every failure
-with its explanation. Trade names that no rule leads to are counted apart. Then rates of reading, keys and comparison,
+with its explanation. Trade names that no rule leads to are counted apart. Of the pairs held out
+(`tests/unit/screening/held_out`) it prints totals by group with intervals, and the failures of the tuning part alone:
+nobody reads the sealed pairs. Then rates of reading, keys and comparison,
 over the names of the pairs and of the United Nations list.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import statistics
 import time
 import xml.etree.ElementTree as ET
@@ -20,7 +23,7 @@ from gateway.screening.index.keys import index_keys
 from gateway.screening.prepared_name import PreparedName, prepare
 from gateway.screening.result import MatchClass, NameKind
 from gateway.screening.text.normalisation import has_han
-from tests.support.names import TRADE_NAMES, Pair, balanced_accuracy, development_pairs, own_pairs
+from tests.support.names import TRADE_NAMES, Pair, balanced_accuracy, development_pairs, held_out_pairs, own_pairs
 from tests.support.shared import shared_path
 
 
@@ -51,6 +54,45 @@ def report(title: str, pairs: Sequence[Pair]) -> None:
     for pair, found in failures:
         print(f"  wrong: {pair.a} | {pair.b} ({'same' if pair.same else 'different'}, {pair.why or pair.kind})")
         print(f"         {json.dumps(found.as_json(), ensure_ascii=False)}")
+
+
+def report_held_out(part: str, *, failures: bool) -> None:
+    print(f"\nHeld-out pairs, {part} part; 95 % intervals")
+    print(f"  {'group':<24}{'found':>10}{'left alone':>13}{'balanced accuracy':>24}")
+    for group, pairs in held_out_pairs(part).items():
+        by_origin = {origin: [p for p in pairs if p.why.startswith("made") == (origin == "made")] for origin in ORIGINS}
+        for title, chosen in ((group, pairs), *((f"  {origin}", found) for origin, found in by_origin.items())):
+            if (chosen and chosen is not pairs) or title == group:
+                _print_group(title, chosen)
+        for pair in pairs if failures else ():
+            if _matched(pair) != pair.same:
+                print(f"  wrong: {pair.a} | {pair.b} ({'same' if pair.same else 'different'}, {pair.why})")
+
+
+ORIGINS = ("written by hand", "made")
+
+
+def _matched(pair: Pair) -> bool:
+    return compare_texts(pair.a, pair.b, pair.name_kind).match_class > MatchClass.NONE
+
+
+def _print_group(title: str, pairs: Sequence[Pair]) -> None:
+    counts = Counter((pair.same, _matched(pair)) for pair in pairs)
+    found, alone = (counts[True, True], counts[True, False]), (counts[False, False], counts[False, True])
+    rates = [interval(right, right + wrong) for right, wrong in (found, alone) if right + wrong]
+    middle, low, high = (statistics.mean(rate[at] for rate in rates) for at in range(3))
+    texts = (f"{found[0]}/{sum(found)}", f"{alone[0]}/{sum(alone)}", f"{middle:.3f} ({low:.2f} to {high:.2f})")
+    print(f"  {title:<24}{texts[0]:>10}{texts[1]:>13}{texts[2]:>24}")
+
+
+def interval(right: int, total: int) -> tuple[float, float, float]:
+    """Share, and Wilson's interval of 95 %."""
+    share, z = right / total, 1.96
+    centre, spread = (
+        share + z * z / (2 * total),
+        z * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total)),
+    )
+    return share, (centre - spread) / (1 + z * z / total), (centre + spread) / (1 + z * z / total)
 
 
 def _un_names() -> tuple[list[str], list[str]]:
@@ -89,6 +131,8 @@ def main() -> None:
     own = own_pairs()
     report("Shared pairs", development_pairs())
     report("Own pairs", own)
+    report_held_out("tuning", failures=True)
+    report_held_out("sealed", failures=False)
     print("\nRates on one core; words of the pairs were met before, those of the UN list were not")
     people, entities = _un_names()
     for kind, title in ((NameKind.PERSON, "persons"), (NameKind.ORGANISATION, "organisations")):

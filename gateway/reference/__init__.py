@@ -17,8 +17,10 @@
   scheme of its identifier. Source: the published lists of 2015 to 2025 and their data specification.
 * `western_given_names.txt`: Western names that could be read as Chinese syllables.
 * `legal_forms.csv`, `organisation_places.csv`, `organisation_terms.csv`: words of organisations' names: legal forms by
-  class, places, and terms by meaning with their weight for identity. Source: company registers' usage in Han, English
-  and Portuguese.
+  class, places, and terms by meaning with their weight for identity. Source: company registers' usage in Han, English,
+  Portuguese, Spanish and Vietnamese; counts of words side by side in the Hong Kong companies register.
+* `foreign_terms.csv`: legal forms, words of business and places in Korean, Japanese, Russian and Thai, with an English
+  meaning that the vocabulary above knows. Source: company registers' usage.
 * `physical_data.csv`: density, price band and usual packing of controlled substances, and of substances as which they
   are declared. Source: handbooks for densities; orders of magnitude of trade prices (mostly low confidence).
 * `goods_terms.csv`: words that say nothing about goods, and words of forwarders' names. Source: own selection, after
