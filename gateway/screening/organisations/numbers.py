@@ -11,8 +11,12 @@ MAX_NUMBER = 99
 
 _DIGITS = {character: value for value, character in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2}
 _HAN = re.compile(
-    r"第([0-9]{1,2}|[零〇一二三四五六七八九十]{1,3})(?:号)?(?=.)|(?<=.)([0-9]{1,2}|[一二三四五六七八九十]{1,3})号"
+    r"第([0-9]{1,2}|[零〇一二三四五六七八九十]{1,3})(?:号)?(?=.)"
+    r"|(?<=.)([0-9]{1,2}|[一二三四五六七八九十]{1,3})号"
+    r"|(?<=.)([一二三四五六七八九十]{1,3})(?=局|工程局|冶金?建)"
 )
+"""第三 anywhere, 三号 at the end, and bureaus of builders: 中铁十二局."""
+
 _MARKED = re.compile(r"(?:no|nr|num)([0-9]{1,2})")
 _SUFFIXED = re.compile(r"([0-9]{1,2})(?:st|nd|rd|th|o|a)")
 _BEFORE = frozenset({"no", "nr", "num", "number", "numero", "so"})
@@ -45,9 +49,9 @@ class Numbered(NamedTuple):
 
 def han_numbers(text: str) -> Numbered:
     """Takes 第三 and 三号 out of a canonical Han name."""
-    if "第" not in text and "号" not in text:
+    if "第" not in text and "号" not in text and "局" not in text and "建" not in text:
         return Numbered(text, frozenset())
-    found = [_han_value(match.group(1) or match.group(2)) for match in _HAN.finditer(text)]
+    found = [_han_value(next(filter(None, match.groups()))) for match in _HAN.finditer(text)]
     return Numbered(_HAN.sub("", text), frozenset(found)) if found and all(found) else Numbered(text, frozenset())
 
 
