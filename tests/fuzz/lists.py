@@ -10,8 +10,8 @@ from gateway.formats.lists.csv_lists import LIST_MAPPINGS, read_csv, write_csv
 from gateway.formats.lists.ftm import read_ftm
 from gateway.formats.lists.ftm_export import write_ftm
 from gateway.formats.lists.json_lines import read_json_lines, write_json_lines
-from gateway.formats.lists.ofac import read_ofac
-from gateway.formats.lists.ofac_remarks import read_remarks
+from gateway.formats.lists.ofac.reader import read_ofac
+from gateway.formats.lists.ofac.remarks import read_remarks
 from gateway.formats.lists.rows import DEFAULTABLE, BadRow, ListOptions, ListRow, Row
 from gateway.formats.lists.stix import write_stix
 from gateway.formats.lists.un_xml import read_un_xml

@@ -7,9 +7,10 @@ import re
 
 import pytest
 
-from gateway.formats.lists import csv_lists, ftm, ftm_schema, json_lines, ofac, stix, un_xml
+from gateway.formats.lists import csv_lists, ftm, ftm_schema, json_lines, stix, un_xml
 from gateway.formats.lists.columns import COLUMNS
-from gateway.formats.lists.ofac_kinds import TABLE, ReadsAs
+from gateway.formats.lists.ofac import reader
+from gateway.formats.lists.ofac.kinds import TABLE, ReadsAs
 from gateway.v1 import watchlist_pb2
 from tests.support.watchlists import OPTIONS, good
 from tests.unit.test_docs import rows, section, text_of
@@ -51,7 +52,7 @@ def test_columns_of_csv_are_those_of_the_code() -> None:
 def test_the_functions_exist() -> None:
     from importlib import import_module
 
-    for module, function in re.findall(r"`(\w+)\.(\w+)`", text_of(PAGE)):
+    for module, function in re.findall(r"`((?:ofac\.)?\w+)\.(\w+)`", text_of(PAGE)):
         assert hasattr(import_module(f"gateway.formats.lists.{module}"), function), f"{module}.{function}"
 
 
@@ -79,11 +80,11 @@ def test_elements_of_the_united_nations_are_those_of_the_code() -> None:
 
 def test_columns_of_ofac_are_those_of_the_code() -> None:
     named = {name for cell in table("## OFAC", "column") for name in cell.split(", ")}
-    columns = {*ofac.SDN_COLUMNS, *ofac.ALT_COLUMNS, *ofac.ADD_COLUMNS, *ofac.COMMENT_COLUMNS}
+    columns = {*reader.SDN_COLUMNS, *reader.ALT_COLUMNS, *reader.ADD_COLUMNS, *reader.COMMENT_COLUMNS}
     assert named | not_carried("## OFAC") == columns
     assert set(table("## OFAC", "reads_as")) == set(ReadsAs)
     assert TABLE in section(PAGE, "## OFAC")
-    vessel = good(ofac.read_ofac(block("ofac-sdn"), None, None, OPTIONS))["101"]
+    vessel = good(reader.read_ofac(block("ofac-sdn"), None, None, OPTIONS))["101"]
     assert {each.scheme for each in vessel.identifiers} == {"call_sign", "imo_ship", "mmsi"}
 
 

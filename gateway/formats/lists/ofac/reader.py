@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import BinaryIO
 
 from gateway.errors import MalformedError, TooLargeError, Violation
-from gateway.formats.lists.ofac_remarks import read_remarks
+from gateway.formats.lists.ofac.remarks import read_remarks
 from gateway.formats.lists.rows import BadRow, ListOptions, Row, SkippedRow, finish
 from gateway.formats.lists.scripts import script_of
 from gateway.formats.tables.lines import cells, decoded, numbered_lines

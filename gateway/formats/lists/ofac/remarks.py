@@ -1,6 +1,6 @@
 """Finds facts in the remarks of OFAC's files.
 
-An item begins with its kind, as `ofac_kinds` lists them. One that says more than its field holds (when a passport was
+An item begins with its kind, as `kinds` lists them. One that says more than its field holds (when a passport was
 issued) fills the field and stays in the remarks too. One that isn't understood whole stays there and is named.
 
 Source: the remarks of the published SDN list and its data specification.
@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from gateway.formats.lists.ftm_schema import DIGITAL_CURRENCY
-from gateway.formats.lists.ofac_kinds import ItemKind, ReadsAs, kind_of
+from gateway.formats.lists.ofac.kinds import ItemKind, ReadsAs, kind_of
 from gateway.formats.lists.scripts import script_of
 from gateway.formats.lists.un_xml import scheme_of
 from gateway.formats.territories import MOST_CITY_CHARS, place_in, territory_code

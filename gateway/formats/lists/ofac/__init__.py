@@ -1,0 +1,1 @@
+"""Reads OFAC's lists: files, kinds of items in their remarks, and the remarks."""
