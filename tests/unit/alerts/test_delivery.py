@@ -10,6 +10,8 @@ import pytest
 from gateway.alerts.commands.steps import ExpireCommand
 from gateway.alerts.service import AlertQueries
 from gateway.contract.timestamps import to_timestamp
+from gateway.evidence.service.check import verify
+from gateway.evidence.service.export import export
 from gateway.v1 import alert_pb2, alert_service_pb2, feed_pb2
 from gateway.v1.alert_service_pb2 import DeliveryState, StepDelivery
 from tests.support.author import Author
@@ -152,3 +154,17 @@ def test_a_watch_tells_what_happened_and_no_delivery(nodes: list[PaperNode]) -> 
     exchange(cn, hk)
     (change,) = cn.queries.changes(0).changes
     assert not change.HasField("delivery")
+
+
+def test_steps_in_the_feed_of_another_priority_are_told_alike(nodes: list[PaperNode]) -> None:
+    cn, hk, _ = nodes
+    alert_id = cn.publish("hk", priority=alert_pb2.PRIORITY_C)
+    exchange(cn, hk)
+    cn.amend(alert_id, 2, priority=alert_pb2.PRIORITY_A)
+    cn.settle()
+    assert last_steps(cn, alert_id) == {"hk": ("amended", "waiting", False)}
+    exchange(cn, hk)
+    assert history(cn, alert_id) == [("published", "applied", True), ("amended", "applied", True)]
+    bundle = export(cn.database, cn.trust, publisher="cn", alert_id=alert_id).bundle
+    proved = verify(bundle, directory_note=cn.trust.note).steps
+    assert [(step.event, step.outcome) for step in proved] == [("published", "applied"), ("amended", "applied")]
