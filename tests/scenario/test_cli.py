@@ -198,7 +198,7 @@ def test_lines_that_arent_right_are_named_and_the_rest_goes_on(cn: Cli, hk: Cli,
     assert "Line 2: the line is not JSON: Expecting property name" in told
     assert 'at character 2; a line is an object like {"priority"' in told
     assert "Line 3: content.purpose" in told
-    file.write_text("\n".join([good, good.replace("PRIORITY_A", "PRIORITY_B"), good]))
+    file.write_text("\n".join([good, good.replace("PRIORITY_C", "PRIORITY_B"), good]))
     corrected = cn.json("publisher", "alert", "publish", file, "--to", "hk")
     assert [each["line"] for each in corrected["published"]] == [2]
     known = [(each["line"], each["alert_id"]) for each in corrected["published_before"]]
