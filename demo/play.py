@@ -136,10 +136,11 @@ class Play:
             view.state = f"starting, pid {gateway.pid}"
             return
         view.state = f"serving, pid {gateway.pid}"
-        for link in links:
-            if link.direction == "out":
-                state = "cut" if self.stage.is_cut and (node, link.partner) in CUT_PAIRS else ""
-                self.screen.feeds[node, link.partner] = FeedView(link.size, link.backlog, state)
+        for partner in {link.partner for link in links if link.direction == "out"}:
+            out = [link for link in links if link.direction == "out" and link.partner == partner]
+            state = "cut" if self.stage.is_cut and (node, partner) in CUT_PAIRS else ""
+            size, backlog = sum(link.size for link in out), sum(link.backlog for link in out)
+            self.screen.feeds[node, partner] = FeedView(size, backlog, state)
 
     async def _shown(self, entry: EntryReference, to: str, began: float) -> float:
         return 1000 * ((await self.shown(to, entry.origin, entry.index)).at_s - began)
