@@ -20,6 +20,7 @@ from tests.support.databases import (
     postgres_server,
     postgres_url,
 )
+from tests.support.folders import use_memory
 
 __all__ = ["database", "databases", "make_database", "make_empty_database", "postgres_server", "postgres_url"]
 
@@ -30,6 +31,8 @@ os.environ["COLUMNS"] = "80"
 for name in ("LINES", "NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE", "LC_ALL"):
     os.environ.pop(name, None)
 os.environ["LANG"] = "C.UTF-8"
+
+use_memory()
 
 # How fast a machine makes examples, or takes one, says nothing about the product.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -107,7 +107,7 @@ class Replication(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="gateway-machine-", dir=_memory()))
+        self.folder = Path(tempfile.mkdtemp(prefix="gateway-machine-"))
         self.clock = ManualClock()
         self.machines = {name: Machine(name, self.folder, self.clock) for name in NAMES}
         self.wires = {name: Wire(self.node(name).origin(other(name))) for name in NAMES}
@@ -765,11 +765,6 @@ def _all_changes(node: MachineNode, position: int) -> list[int]:
             return found
         found += [change.position for change in response.changes]
         position = response.position
-
-
-def _memory() -> str | None:
-    """Where databases are made: in memory where the machine has such a folder; what a power cut leaves isn't asked."""
-    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108
 
 
 DEEP = os.environ.get("HYPOTHESIS_PROFILE") == "deep"
