@@ -26,7 +26,7 @@ def federation(tmp_path: Path) -> Iterator[Federation]:
 
 
 def test_a_record_is_purged_and_what_is_held_stays(federation: Federation) -> None:
-    federation.start()
+    federation.start("hk")
 
     async def placed() -> str:
         await recorded(

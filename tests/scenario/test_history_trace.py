@@ -20,7 +20,27 @@ Legs = Sequence[history_pb2.HistoryRecord]
 
 @pytest.fixture
 def federation(tmp_path: Path) -> Iterator[Federation]:
-    yield from with_logs(tmp_path)
+    """Three running nodes for records that must not lie beside others."""
+    for made in with_logs(tmp_path):
+        made.start()
+        yield made
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
+    for made in with_logs(tmp_path_factory.mktemp("case")):
+        made.start()
+        made.run(record(made, case.the_case()))
+        yield made
+
+
+@pytest.fixture
+def with_case(shared: Federation) -> Iterator[Federation]:
+    """Three running nodes that hold the case."""
+    yield shared
+    for node in shared.nodes.values():
+        if node.process is None:
+            node.start()
 
 
 async def record(federation: Federation, legs: Legs) -> None:
@@ -43,13 +63,10 @@ def fired(found: trace_pb2.Trace) -> set[str]:
     return {one.rule_id for one in found.discrepancies}
 
 
-def test_the_case_is_put_together_from_any_reference_at_any_node(federation: Federation) -> None:
-    federation.start()
-
+def test_the_case_is_put_together_from_any_reference_at_any_node(with_case: Federation) -> None:
     async def run() -> None:
-        await record(federation, case.the_case())
-        by_container = await trace(federation, "mo", containers=[case.CONTAINER])
-        by_document = await trace(federation, "cn", references=[history_pb2.SearchReference(value="HZMB-88231")])
+        by_container = await trace(with_case, "mo", containers=[case.CONTAINER])
+        by_document = await trace(with_case, "cn", references=[history_pb2.SearchReference(value="HZMB-88231")])
         for found in (by_container.trace, by_document.trace):
             assert [(leg.record.node, leg.record.shipment.record_id) for leg in found.legs] == [
                 ("cn", "531620260000260117"),
@@ -63,28 +80,25 @@ def test_the_case_is_put_together_from_any_reference_at_any_node(federation: Fed
             )
             assert "R02" in fired(found)
             assert not found.truncated
-        of_one = await trace(federation, "mo", rules=["R02"], containers=[case.CONTAINER])
+        of_one = await trace(with_case, "mo", rules=["R02"], containers=[case.CONTAINER])
         assert {hit.rule_id for hit in of_one.draft.content.rule_hits} == {"R02"}
         drafted = {hit.rule_id for draft in by_container.drafts for hit in draft.content.rule_hits}
         assert "R02" in drafted
         assert drafted <= fired(by_container.trace)
         # Neither gets what the other has answered.
         assert sorted(list(draft.recipients) for draft in by_container.drafts) == [["cn"], ["hk"]]
-        async with federation.client("mo", "publisher") as publisher:
+        async with with_case.client("mo", "publisher") as publisher:
             for draft in by_container.drafts:
                 assert (await publisher.publish(draft.content, list(draft.recipients))).alert_id
 
-    federation.run(run())
+    with_case.run(run())
 
 
-def test_every_leg_that_a_partner_told_is_proved_by_its_answer(federation: Federation, tmp_path: Path) -> None:
-    federation.start()
-
+def test_every_leg_that_a_partner_told_is_proved_by_its_answer(with_case: Federation, tmp_path: Path) -> None:
     async def run() -> trace_pb2.Trace:
-        await record(federation, case.the_case())
-        return (await trace(federation, "mo", containers=[case.CONTAINER])).trace
+        return (await trace(with_case, "mo", containers=[case.CONTAINER])).trace
 
-    found, mo = federation.run(run()), Cli(federation, "mo")
+    found, mo = with_case.run(run()), Cli(with_case, "mo")
     told = {answer.query_id: answer for answer in found.answers if answer.query_id}
     by_node = [leg.record.node for leg in found.legs]
     assert sorted(by_node) == ["cn", "hk", "hk", "mo"]
@@ -98,15 +112,13 @@ def test_every_leg_that_a_partner_told_is_proved_by_its_answer(federation: Feder
         )
         out, name = tmp_path / f"{number}.zip", leg.record.shipment.record_id
         mo.run("officer", "evidence", "export", "--answer", leg.query_id, "--record", name, "--out", out)
-        said = mo.run("", "evidence", "verify", out, "--directory", federation.folder.directory).output
+        said = mo.run("", "evidence", "verify", out, "--directory", with_case.folder.directory).output
         assert f"Record {name}, revision 1, was in the answer" in " ".join(said.split())
     # What is open in a round is one question to each node, and its answer says what each record meets.
     assert len(told) <= 2 * 3
 
 
 def test_the_innocent_twin_has_nothing_to_report(federation: Federation) -> None:
-    federation.start()
-
     async def run() -> None:
         await record(federation, case.the_twin())
         found = await trace(federation, "hk", containers=[case.CONTAINER])
@@ -118,7 +130,7 @@ def test_the_innocent_twin_has_nothing_to_report(federation: Federation) -> None
     federation.run(run())
 
 
-def test_a_split_shows_in_the_trace_of_one_part(federation: Federation) -> None:
+def test_a_split_shows_in_the_trace_of_one_part(with_case: Federation) -> None:
     """The other parts are no legs: nothing joins them to this one but that they look alike."""
 
     def part(number: int) -> shipment_pb2.Shipment:
@@ -141,35 +153,28 @@ def test_a_split_shows_in_the_trace_of_one_part(federation: Federation) -> None:
             ],
         )
 
-    federation.start()
-
     async def run() -> None:
-        await recorded(federation, "cn", *(part(number) for number in range(6)))
+        await recorded(with_case, "cn", *(part(number) for number in range(6)))
         ucr = history_pb2.SearchReference(value="6CN9144030071526726XG-3")
-        found = (await trace(federation, "cn", references=[ucr])).trace
+        found = (await trace(with_case, "cn", references=[ucr])).trace
         assert [leg.record.shipment.record_id for leg in found.legs] == ["PART-3"]
         (split,) = (one for one in found.discrepancies if one.rule_id == "R19-ALIKE")
         assert all(f"PART-{number}" in str(split) for number in range(6))
 
-    federation.run(run())
+    with_case.run(run())
 
 
-def test_who_is_down_is_told_and_the_rest_is_traced(federation: Federation) -> None:
-    federation.start()
-
+def test_who_is_down_is_told_and_the_rest_is_traced(with_case: Federation) -> None:
     async def run() -> None:
-        await record(federation, case.the_case())
-        federation["mo"].stop()
-        found = await trace(federation, "cn", containers=[case.CONTAINER])
+        with_case["mo"].stop()
+        found = await trace(with_case, "cn", containers=[case.CONTAINER])
         assert [leg.record.node for leg in found.trace.legs] == ["cn", "hk", "hk"]
         assert {one.node: one.status for one in found.trace.answers}["mo"] == history_pb2.ANSWER_STATUS_UNREACHABLE
 
-    federation.run(run())
+    with_case.run(run())
 
 
 def test_a_trader_with_many_shipments_neither_joins_nor_cuts_off(federation: Federation) -> None:
-    federation.start()
-
     async def run() -> None:
         legs = case.the_case()[:3]  # without its end at mo, so that traders are asked for
         await record(federation, legs)
