@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from gateway.formats.lists.normal import normalise
 from gateway.formats.lists.rows import BadRow, ListOptions, ListRow
+from gateway.formats.territories import territory_code
 from gateway.v1 import alert_pb2
 from gateway.v1.watchlist_pb2 import WatchlistContent, WatchlistEntry
 
@@ -70,7 +71,8 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=2
 )
 ids = st.text(st.characters(categories=["L", "N", "P", "S", "Zs"]), min_size=1, max_size=16).filter(str.isprintable)
 schemes = st.from_regex(r"[a-z][a-z0-9_]{0,12}", fullmatch=True)
-codes = st.text(string.ascii_uppercase, min_size=2, max_size=2)
+codes = st.text(string.ascii_uppercase, min_size=2, max_size=2).filter(lambda code: territory_code(code) == code)
+"""Codes of territories; UK is a name of GB and read as that."""
 nodes = st.lists(st.sampled_from(["hk", "mo", "cn"]), unique=True)
 dates = st.one_of(
     st.integers(1900, 2020).map(str),
@@ -113,46 +115,45 @@ handlings = st.fixed_dictionaries(
 alerts = st.fixed_dictionaries({"publisher": st.sampled_from(["hk", "mo"]), "alert_id": st.uuids().map(str)})
 
 
+_FIELDS = st.fixed_dictionaries(
+    {
+        "kind": st.integers(1, 9),
+        "names": st.lists(names, min_size=1, max_size=4),
+        "identifiers": st.lists(
+            st.fixed_dictionaries(
+                {
+                    "scheme": schemes,
+                    "value": texts.filter(lambda text: text == text.strip()),
+                    "territory": st.just("") | codes,
+                    "expires": st.just("") | dates,
+                }
+            ),
+            max_size=3,
+        ),
+        "addresses": st.lists(addresses, max_size=2),
+        "birth_dates": st.lists(dates, max_size=3),
+        "birth_periods": st.lists(periods, max_size=2),
+        "birth_places": st.lists(addresses, max_size=2),
+        "territories": st.lists(codes, max_size=3),
+        "commodities": st.lists(commodities, max_size=2),
+        "route": st.lists(places, max_size=3),
+        "reason": texts,
+        "legal_basis": texts,
+        "purpose": st.from_regex(r"[a-z][a-z0-9_]{0,10}", fullmatch=True),
+        "requested_action": st.integers(1, 6),
+        "handling": handlings,
+        "releasable_to": nodes,
+        "derived_from": st.lists(alerts, max_size=2),
+        "remarks": st.just("") | texts,
+    },
+    optional={"valid_from": stamps, "valid_until": stamps},
+)
+"""Made once: making it takes longer than a draw from it."""
+
+
 @st.composite
 def contents(draw: st.DrawFn) -> WatchlistContent:
     """A valid content in normal form."""
-    optional: dict[str, st.SearchStrategy[Any]] = {"valid_from": stamps, "valid_until": stamps}
-    content = WatchlistContent(
-        **draw(
-            st.fixed_dictionaries(
-                {
-                    "kind": st.integers(1, 9),
-                    "names": st.lists(names, min_size=1, max_size=4),
-                    "identifiers": st.lists(
-                        st.fixed_dictionaries(
-                            {
-                                "scheme": schemes,
-                                "value": texts.filter(lambda text: text == text.strip()),
-                                "territory": st.just("") | codes,
-                                "expires": st.just("") | dates,
-                            }
-                        ),
-                        max_size=3,
-                    ),
-                    "addresses": st.lists(addresses, max_size=2),
-                    "birth_dates": st.lists(dates, max_size=3),
-                    "birth_periods": st.lists(periods, max_size=2),
-                    "birth_places": st.lists(addresses, max_size=2),
-                    "territories": st.lists(codes, max_size=3),
-                    "commodities": st.lists(commodities, max_size=2),
-                    "route": st.lists(places, max_size=3),
-                    "reason": texts,
-                    "legal_basis": texts,
-                    "purpose": st.from_regex(r"[a-z][a-z0-9_]{0,10}", fullmatch=True),
-                    "requested_action": st.integers(1, 6),
-                    "handling": handlings,
-                    "releasable_to": nodes,
-                    "derived_from": st.lists(alerts, max_size=2),
-                    "remarks": st.just("") | texts,
-                },
-                optional=optional,
-            )
-        )
-    )
+    content = WatchlistContent(**draw(_FIELDS))
     normalise(content)
     return content
