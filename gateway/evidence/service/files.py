@@ -39,7 +39,7 @@ def write_bundle(bundle: Bundle, path: Path) -> None:
     """Writes a bundle to a .zip file (by its name) or a new folder.
 
     Raises:
-        ConfigurationError: the path exists.
+        OptionError: the path exists.
         OSError: not writable.
     """
     if path.exists() or path.is_symlink():

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.errors import ConfigurationError, MalformedError, TooLargeError
+from gateway.errors import MalformedError, OptionError, TooLargeError
 from gateway.evidence.codec.bundle import MAX_FILE_BYTES, MAX_FILES, Bundle, decode_zip, encode_zip, parts_of
 from gateway.evidence.service.files import read_bundle, write_bundle
 
@@ -29,7 +29,7 @@ def test_what_was_written_is_read(tmp_path: Path, name: str) -> None:
     write_bundle(Bundle(FILES), path)
     assert read_bundle(path) == Bundle(FILES)
     assert [each.name for each in path.parent.iterdir()] == [name]
-    with pytest.raises(ConfigurationError, match="exists already"):
+    with pytest.raises(OptionError, match="exists already"):
         write_bundle(Bundle(FILES), path)
 
 
