@@ -17,10 +17,11 @@ from demo import LOADED_S
 from demo.facts import Facts
 from demo.keep import tell_how_to_talk
 from demo.ledger import FeedCopy, read_feeds
+from demo.pairs import pair, pair_of
 from demo.play import Play, StuckError
 from demo.scenes import SCENES
 from demo.screen import WIDTH, Screen
-from demo.stage import NODES, Stage, feed, set_stage
+from demo.stage import NODES, Stage, set_stage
 from demo.summary import judge, medians
 from gateway.cli.trial.federation import AUTHORITIES
 from gateway.errors import ConfigurationError, GatewayError
@@ -138,18 +139,16 @@ def _look(play: Play) -> None:
     for node, eyes in stage.eyes.items():
         facts.shown_twice += sum(count - 1 for count in eyes.times_seen.values())
         for publisher in NODES:
-            shown = eyes.published(feed(publisher, node))
+            shown = eyes.published(pair(publisher, node))
             if publisher != node and shown:
-                facts.shown[feed(publisher, node)] = shown
+                facts.shown[pair(publisher, node)] = shown
     held: dict[str, dict[str, FeedCopy]] = {}
     for node in NODES:
         with suppress(OSError):
             held[node] = read_feeds(stage.gateways[node].database)
-    for publisher in NODES:
-        for recipient in NODES:
-            origin = feed(publisher, recipient)
-            if publisher != recipient:
-                facts.copies[origin] = (held.get(publisher, {}).get(origin), held.get(recipient, {}).get(origin))
+    for origin in sorted({origin for feeds in held.values() for origin in feeds}):
+        publisher, recipient = pair_of(origin).split("/")
+        facts.copies[origin] = (held.get(publisher, {}).get(origin), held.get(recipient, {}).get(origin))
 
 
 def _judge(screen: Screen, facts: Facts) -> int:
@@ -159,7 +158,7 @@ def _judge(screen: Screen, facts: Facts) -> int:
 
 
 async def _keep(stage: Stage, screen: Screen, facts: Facts) -> None:
-    first = next(iter(facts.published.get(feed("cn", "hk"), ())), "ID")
+    first = next(iter(facts.published.get(pair("cn", "hk"), ())), "ID")
     tell_how_to_talk(stage, screen, f"cn/{first}")
     interrupted = asyncio.Event()
     _on_signal(interrupted.set)

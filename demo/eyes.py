@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 
+from demo.pairs import pair_of
 from gateway.client import GatewayClient
 from gateway.errors import GatewayError
 from gateway.v1.alert_service_pb2 import AlertChange
@@ -66,12 +67,12 @@ class Eyes:
             await self._waiting.setdefault(place, asyncio.Event()).wait()
         return self._first[place]
 
-    def published(self, origin: str) -> list[str]:
-        """Ids of the alerts that were shown as published in a feed, in the order in which they came."""
+    def published(self, pair: str) -> list[str]:
+        """Ids of the alerts that were shown as published between a pair, in the order in which they came."""
         return [
             sight.change.alert.alert_id
             for sight in self.sights
-            if sight.change.entry.origin == origin and sight.kind == "published"
+            if sight.kind == "published" and pair_of(sight.change.entry.origin) == pair
         ]
 
     async def _watch(self, client: GatewayClient) -> None:

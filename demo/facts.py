@@ -187,7 +187,7 @@ class Facts:
     """Everything that was measured.
 
     Attributes:
-        published: per feed the ids of alerts whose publisher was told that they are durable.
+        published: per pair of nodes the ids of alerts whose publisher was told that they are durable.
         shown: per feed the ids of alerts that the recipient's officers were shown, in order.
         shown_twice: changes that officers were shown more than once.
         steps: later steps (acknowledged, question, …) that were taken, by kind.
@@ -218,6 +218,6 @@ class Facts:
     exit_codes: list[int] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
-    def note_published(self, origin: str, alert_id: str) -> None:
+    def note_published(self, pair: str, alert_id: str) -> None:
         """A publisher was told that its alert is durable."""
-        self.published.setdefault(origin, []).append(alert_id)
+        self.published.setdefault(pair, []).append(alert_id)

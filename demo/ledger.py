@@ -48,7 +48,7 @@ def read_feeds(database: Path) -> dict[str, FeedCopy]:
     with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
         connection.execute("BEGIN")  # one state for all that follows
         rows = connection.execute(
-            "SELECT id, origin, checkpoint, receipted_size FROM feeds WHERE size > 0 AND origin LIKE '%/alerts'"
+            "SELECT id, origin, checkpoint, receipted_size FROM feeds WHERE size > 0 AND origin LIKE '%/alerts%'"
         ).fetchall()
         return {origin: _read(connection, key, origin, note, receipted) for key, origin, note, receipted in rows}
 

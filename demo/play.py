@@ -13,8 +13,9 @@ from typing import Protocol, TypeVar
 
 from demo.eyes import Sight
 from demo.facts import Carried, Facts
+from demo.pairs import pair
 from demo.screen import FeedView, Screen
-from demo.stage import CUT_PAIRS, NODES, Stage, feed
+from demo.stage import CUT_PAIRS, NODES, Stage
 from gateway.client import AlertContent, AlertReference
 from gateway.errors import GatewayError, NotFoundError
 from gateway.v1.alert_service_pb2 import EntryReference
@@ -57,7 +58,7 @@ class Play:
         response = await client.publish(content, [to])
         stored_ms = _ms_since(began)
         reference = AlertReference(publisher=node, alert_id=response.alert_id)
-        self.facts.note_published(response.entries[0].origin, response.alert_id)
+        self.facts.note_published(pair(node, to), response.alert_id)
         shown, receipt, applied = await asyncio.gather(
             self._shown(response.entries[0], to, began),
             self._receipted(response.entries[0], node, began),
@@ -93,12 +94,11 @@ class Play:
         except TimeoutError:
             raise StuckError(f"{what} didn't come in {PATIENCE_S:g} s") from None
 
-    async def backlog(self, node: str, origin: str) -> tuple[int, int]:
-        """Size of an own feed, and entries in it without the partner's receipt."""
-        for link in await self.stage.system(node, "ops").node.links():
-            if link.origin == origin:
-                return link.size, link.backlog
-        return 0, 0
+    async def backlog(self, node: str, to: str) -> tuple[int, int]:
+        """Size of the own feeds to a partner together, and entries in them without the partner's receipt."""
+        links = await self.stage.system(node, "ops").node.links()
+        own = [link for link in links if link.direction == "out" and link.partner == to]
+        return sum(link.size for link in own), sum(link.backlog for link in own)
 
     async def shown(self, node: str, origin: str, index: int) -> Sight:
         """Waits until a node's officers have been shown an entry."""
@@ -110,11 +110,11 @@ class Play:
 
     async def everything_shown(self, publisher: str, to: str) -> None:
         """Waits until the officers at a partner were shown every alert that its publisher knows to be durable."""
-        origin = feed(publisher, to)
+        between = pair(publisher, to)
 
         async def check() -> bool | None:
-            shown = set(self.stage.eyes[to].published(origin))
-            return shown.issuperset(self.facts.published.get(origin, ())) or None
+            shown = set(self.stage.eyes[to].published(between))
+            return shown.issuperset(self.facts.published.get(between, ())) or None
 
         await self.wait(f"every alert of {publisher} at {to}", check, poll_s=0.01)
 
@@ -147,8 +147,9 @@ class Play:
 
     async def _receipted(self, entry: EntryReference, node: str, began: float) -> float:
         async def check() -> float | None:
-            size, backlog = await self.backlog(node, entry.origin)
-            return _ms_since(began) if size - backlog > entry.index else None
+            links = await self.stage.system(node, "ops").node.links()
+            receipted = next((link.size - link.backlog for link in links if link.origin == entry.origin), 0)
+            return _ms_since(began) if receipted > entry.index else None
 
         return await self.wait(f"the receipt for entry {entry.index} of {entry.origin}", check)
 

@@ -23,7 +23,7 @@ from gateway.cli.node.init import SETTINGS_FILE
 from gateway.cli.trial.federation import AUTHORITIES, Place, make_federation
 from gateway.client import GatewayClient
 from gateway.errors import ConfigurationError, UnavailableError
-from gateway.trust.service.trial_federation import FEDERATION, FederationFolder, NodeFolder
+from gateway.trust.service.trial_federation import FederationFolder, NodeFolder
 
 NODES = tuple(AUTHORITIES)
 CUT_PAIRS = (("cn", "hk"), ("hk", "cn"))
@@ -51,11 +51,6 @@ _SYSTEMS = {
 """Local systems that take part, of those that the federation has."""
 
 SERVE = (sys.executable, "-m", "gateway.cli.main", "serve", "--config")
-
-
-def feed(publisher: str, recipient: str) -> str:
-    """Name of an alerts feed."""
-    return f"{FEDERATION}/{publisher}/{recipient}/alerts"
 
 
 def clean_environment() -> dict[str, str]:

@@ -10,8 +10,8 @@ from itertools import islice
 
 from demo import case
 from demo.facts import Crash
+from demo.pairs import pair
 from demo.play import Play
-from demo.stage import feed
 from gateway.client import new_alert
 from gateway.v1.alert_service_pb2 import PublishAlertRequest
 
@@ -33,7 +33,7 @@ async def killed(play: Play) -> None:
     async with asyncio.TaskGroup() as tasks, aclosing(client.publish_many(_alerts(), batch=_BATCH)) as outcomes:
         async for outcome in outcomes:
             published += 1
-            play.facts.note_published(feed("cn", "hk"), outcome.result().alert_id)
+            play.facts.note_published(pair("cn", "hk"), outcome.result().alert_id)
             if published == KILL_AFTER:
                 before, pid = published, gateway.pid
                 await gateway.kill()

@@ -11,8 +11,8 @@ from pathlib import Path
 from demo import case
 from demo.command import run_gateway
 from demo.facts import Declarations
+from demo.pairs import pair
 from demo.play import Play, StuckError
-from demo.stage import feed
 from gateway.client import AlertReference
 from gateway.errors import GatewayError, PermissionDeniedError
 
@@ -63,7 +63,7 @@ async def from_declarations(play: Play) -> None:
     play.facts.declarations = Declarations(source.path.name, published, tuple(wrong), len(report["refused"]), code)
     for partner in PARTNERS:
         for alert_id in published:
-            play.facts.note_published(feed("cn", partner), alert_id)
+            play.facts.note_published(pair("cn", partner), alert_id)
     play.screen.say(
         f"  {len(published)} alerts published in {time.perf_counter() - began:.1f} s with the start of the command; "
         f"{len(wrong)} lines can't be read (exit code {code})"

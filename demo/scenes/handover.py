@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from demo import case
+from demo.pairs import pair
 from demo.play import Play
-from demo.stage import feed
 from gateway.client import AlertReference
 from gateway.v1 import alert_pb2
 
@@ -85,4 +85,4 @@ async def _closed(play: Play, alert: AlertReference, recipient: str) -> int:
 
 def case_alert(play: Play) -> AlertReference:
     """The case's first alert, once it was published."""
-    return AlertReference(publisher="cn", alert_id=play.facts.published[feed("cn", "hk")][0])
+    return AlertReference(publisher="cn", alert_id=play.facts.published[pair("cn", "hk")][0])

@@ -11,8 +11,8 @@ from statistics import median
 
 from demo import case
 from demo.facts import Outage
+from demo.pairs import pair
 from demo.play import Play
-from demo.stage import feed
 from gateway.client import AlertContent
 from gateway.errors import GatewayError
 
@@ -26,7 +26,6 @@ _TELL_EVERY = ALERTS // 4
 async def cut_off(play: Play) -> None:
     """Cuts, publishes, heals, waits until everything has arrived."""
     play.screen.heading("4  The link between cn and hk is cut, and healed")
-    origin = feed("cn", "hk")
     play.stage.cut()
     play.screen.say(f"✂ cut: connections reset, new ones refused. cn goes on publishing, {PER_SECOND} alerts a second:")
     publishing = asyncio.create_task(
@@ -39,13 +38,13 @@ async def cut_off(play: Play) -> None:
         stored_ms = await publishing
     finally:
         publishing.cancel()
-    size, backlog = await play.backlog("cn", origin)
+    size, backlog = await play.backlog("cn", "hk")
     play.screen.say(
         f"  {len(stored_ms)} of {ALERTS} stored and acknowledged, median {median(stored_ms or [0]):.1f} ms; "
         f"backlog {backlog}"
     )
     await play.screen.beat()
-    recovery_ms = await _heal(play, origin, size)
+    recovery_ms = await _heal(play, size)
     play.screen.say(f"  healed; everything receipted and shown at hk after {recovery_ms:,.0f} ms")
     play.facts.outage = Outage(ALERTS, len(stored_ms), median(stored_ms or [0]), backlog, others_ms, recovery_ms)
     await play.screen.beat(1)
@@ -53,7 +52,7 @@ async def cut_off(play: Play) -> None:
 
 async def _publish(play: Play, contents: Sequence[AlertContent]) -> list[float]:
     """Publishes at a steady rate; returns the milliseconds that each took until it was durable."""
-    client, origin = play.stage.system("cn", "risk-engine"), feed("cn", "hk")
+    client = play.stage.system("cn", "risk-engine")
     stored_ms: list[float] = []
 
     async def one(content: AlertContent) -> None:
@@ -64,24 +63,24 @@ async def _publish(play: Play, contents: Sequence[AlertContent]) -> list[float]:
             play.facts.problems.append(f"publishing while the link was cut: {error.message}")
             return
         stored_ms.append(1000 * (time.perf_counter() - began))
-        play.facts.note_published(origin, response.alert_id)
+        play.facts.note_published(pair("cn", "hk"), response.alert_id)
 
     async with asyncio.TaskGroup() as tasks:
         for number, content in enumerate(contents, 1):
             tasks.create_task(one(content))
             if number % _TELL_EVERY == 0:
-                size, backlog = await play.backlog("cn", origin)
+                size, backlog = await play.backlog("cn", "hk")
                 play.screen.say(f"  {size:>5,} entries, backlog {backlog:>4}")
             await asyncio.sleep(1 / PER_SECOND)
     return stored_ms
 
 
-async def _heal(play: Play, origin: str, size: int) -> float:
+async def _heal(play: Play, size: int) -> float:
     began = time.perf_counter()
     play.stage.heal()
 
     async def receipted() -> bool | None:
-        held, backlog = await play.backlog("cn", origin)
+        held, backlog = await play.backlog("cn", "hk")
         return held - backlog >= size or None
 
     await play.wait("hk's receipt after the link was healed", receipted, poll_s=0.01)

@@ -41,7 +41,7 @@ def copy(origin: str, published: tuple[str, ...] = (), **overrides: object) -> F
         receipted_size=9,
         published=published,
         kinds=Counter(STEPS) if origin == "cn/hk" else Counter(),
-        outcomes=Counter(applied=7) if origin == "hk/cn" else Counter(),
+        outcomes=Counter(applied=7 + sum(STEPS.values())) if origin == "hk/cn" else Counter(),
     )
     return replace(found, **overrides)  # type: ignore[arg-type]
 
