@@ -86,8 +86,8 @@ readings: setup ## Make the readings of Chinese characters again from the dictio
 	@mv gateway/reference/readings.csv.new gateway/reference/readings.csv
 
 lookalikes: setup ## Make the characters that look like others again from Unicode's confusables
-	@$(BIN)/python scripts/lookalikes.py >gateway/contract/lookalike_letters.py.new
-	@mv gateway/contract/lookalike_letters.py.new gateway/contract/lookalike_letters.py
+	@$(BIN)/python scripts/lookalikes.py >gateway/contract/identification/lookalike_letters.py.new
+	@mv gateway/contract/identification/lookalike_letters.py.new gateway/contract/identification/lookalike_letters.py
 
 format: setup ## Format code and contract
 	@$(BIN)/ruff check --fix --quiet || true

@@ -1,4 +1,4 @@
-"""Prints gateway/contract/lookalike_letters.py from Unicode's confusables, as confusable-homoglyphs packages them."""
+"""Prints the module of letters that look alike from Unicode's confusables, as confusable-homoglyphs has them."""
 
 from __future__ import annotations
 

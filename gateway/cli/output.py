@@ -19,7 +19,7 @@ from typing import Annotated, Any, Literal, NoReturn, ParamSpec, TypeVar
 
 import typer
 
-from gateway.cli.cell_texts import CellTexts, rfc3339
+from gateway.cli.display.cell_texts import CellTexts, rfc3339
 from gateway.cli.help import current_command, translated_help
 from gateway.errors import DocumentInvalidError, GatewayError, InvalidRequestError, Kind, OptionError
 from gateway.translation.messages import SOURCE, in_language, language, listed
@@ -260,7 +260,7 @@ def _from_os(error: OSError) -> GatewayError:
 
 
 def _terminal() -> ModuleType:
-    from gateway.cli import terminal  # noqa: PLC0415  # rich imports slowly
+    from gateway.cli.display import terminal  # noqa: PLC0415  # rich imports slowly
 
     return terminal
 

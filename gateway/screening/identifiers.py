@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from gateway.contract.identification.identifiers import Scheme
-from gateway.contract.lookalikes import letters_as_seen
+from gateway.contract.identification.lookalikes import letters_as_seen
 from gateway.screening.index.key_numbers import KeyKind, text_number
 from gateway.screening.result import Comparison, MatchClass, ScorePart, TokenMatch, VariantPair
 from gateway.screening.text.lookalikes import LETTERS

@@ -11,9 +11,9 @@ from google.protobuf.message import DecodeError, Message
 
 from gateway.alerts import codec as alerts
 from gateway.contract import validation
+from gateway.contract.identification.shipment_keys import key_sets, keys_of, keys_of_addition, names_of
 from gateway.contract.ids import FeedOrigin
 from gateway.contract.recogniser import recognised
-from gateway.contract.shipment_keys import key_sets, keys_of, keys_of_addition, names_of
 from gateway.errors import GatewayError
 from gateway.feed.codec import check_entry, make_entry, parse_header
 from gateway.history.codec.shipments import merged

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 import typer
 
 from gateway.cli.connection import Target, connected
+from gateway.cli.display.tables import DelimiterOption, EncodingOption, dialect_of, guess_noted, opened
 from gateway.cli.doubts import DoubtTally, StrictOption
 from gateway.cli.output import EXIT_FAILED, JsonOption, Output, error_facts, reports_errors
-from gateway.cli.tables import DelimiterOption, EncodingOption, dialect_of, guess_noted, opened
 from gateway.cli.values import (
     MAX_JSON_BYTES,
     as_dict,

@@ -19,8 +19,8 @@ from gateway.cli.alert.steps import (
     question_rows,
 )
 from gateway.cli.connection import Target, connected
+from gateway.cli.display.pages import pages_of
 from gateway.cli.output import JsonOption, NamesOption, Output, reports_errors
-from gateway.cli.pages import pages_of
 from gateway.cli.short_ids import alert_reference
 from gateway.cli.values import as_dict, shown_time
 from gateway.cli.watchlist.values import hit_cells

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gateway.cli.connection import Target, connected
+from gateway.cli.display.pages import pages_of
 from gateway.cli.history.search import WAIT_S, WaitOption
 from gateway.cli.history.values import event_cells, inspection_cells, shipment_facts
 from gateway.cli.output import JsonOption, Output, reports_errors, stacked
-from gateway.cli.pages import pages_of
 from gateway.cli.values import as_dict, shown_time, value_of
 from gateway.contract.enum_words import word_of
 from gateway.errors import OptionError

@@ -14,7 +14,7 @@ import typer
 from gateway.cli.connection import Target
 from gateway.cli.values import timestamp, value_of
 from gateway.contract.enum_words import words
-from gateway.contract.shipment_keys import is_narrow
+from gateway.contract.identification.shipment_keys import is_narrow
 from gateway.errors import OptionError
 from gateway.translation.messages import gettext as _
 from gateway.v1.goods_pb2 import ShipmentReferenceKind

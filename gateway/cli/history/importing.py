@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 import typer
 
 from gateway.cli.connection import Target, connected
+from gateway.cli.display.tables import DelimiterOption, EncodingOption, dialect_of, guess_noted, opened
 from gateway.cli.doubts import DoubtTally, StrictOption
 from gateway.cli.output import EXIT_FAILED, JsonOption, Output, error_facts, reports_errors
-from gateway.cli.tables import DelimiterOption, EncodingOption, dialect_of, guess_noted, opened
 from gateway.cli.values import as_dict
 from gateway.contract.identification.doubts import shipment_doubts
 from gateway.contract.messages import RecordedItem

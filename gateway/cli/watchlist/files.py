@@ -10,7 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import BinaryIO
 
-from gateway.cli.tables import opened
+from gateway.cli.display.tables import opened
 from gateway.errors import OptionError
 from gateway.formats.lists.csv_lists import LIST_MAPPINGS, read_csv, write_csv
 from gateway.formats.lists.export import Export

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli.connection import Target, connected
+from gateway.cli.display.tables import DelimiterOption, EncodingOption, dialect_of, guess_noted
 from gateway.cli.doubts import DoubtTally, StrictOption
 from gateway.cli.output import EXIT_FAILED, JsonOption, Output, reports_errors
-from gateway.cli.tables import DelimiterOption, EncodingOption, dialect_of, guess_noted
 from gateway.cli.values import as_dict, recipients, value_of
 from gateway.cli.watchlist.files import (
     WITHOUT_LEGAL_BASIS,

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli.connection import Target, connected
+from gateway.cli.display.pages import pages_of
 from gateway.cli.output import JsonOption, NamesOption, Output, reports_errors
-from gateway.cli.pages import pages_of
 from gateway.cli.values import as_dict, shown_time, value_of
 from gateway.cli.watchlist.values import called, change_row, content_facts, entry_reference, list_name
 from gateway.contract.enum_words import word_of, words

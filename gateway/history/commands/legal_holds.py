@@ -11,9 +11,9 @@ from hashlib import sha256
 
 from sqlalchemy import Connection
 
-from gateway.contract import shipment_keys as keys_wire
+from gateway.contract.identification import shipment_keys as keys_wire
+from gateway.contract.identification.shipment_keys import KeySets
 from gateway.contract.ids import FeedOrigin
-from gateway.contract.shipment_keys import KeySets
 from gateway.contract.timestamps import to_timestamp
 from gateway.errors import IllegalTransitionError, NotFoundError
 from gateway.feed.service.idempotency import IdempotentCommand

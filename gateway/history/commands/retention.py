@@ -9,7 +9,7 @@ from itertools import groupby
 
 from sqlalchemy import Connection
 
-from gateway.contract import shipment_keys as keys_wire
+from gateway.contract.identification import shipment_keys as keys_wire
 from gateway.contract.ids import FeedOrigin
 from gateway.feed.service.transaction import Transaction
 from gateway.history.commands.legal_holds import criteria_in_force

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from gateway.contract import shipment_keys as keys_wire
+from gateway.contract.identification import shipment_keys as keys_wire
 from gateway.history.service.criteria import KeyCriteria, LoggedItem, SearchPlan
 from gateway.history.tables import shipments
 from gateway.history.tables.shipments import LogRow

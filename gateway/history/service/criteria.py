@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from gateway.contract import shipment_keys as keys_wire
-from gateway.contract.shipment_keys import KeySets
+from gateway.contract.identification import shipment_keys as keys_wire
+from gateway.contract.identification.shipment_keys import KeySets
 from gateway.contract.timestamps import to_ms
 from gateway.errors import InvalidRequestError, Violation
 from gateway.history.codec import shipments as wire

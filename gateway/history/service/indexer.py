@@ -9,7 +9,7 @@ import logging
 from functools import lru_cache
 from hashlib import sha256
 
-from gateway.contract import shipment_keys as keys_wire
+from gateway.contract.identification import shipment_keys as keys_wire
 from gateway.contract.timestamps import to_ms
 from gateway.db.database import Database
 from gateway.history.codec import shipments as wire

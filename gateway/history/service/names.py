@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gateway.contract import shipment_keys as keys_wire
+from gateway.contract.identification import shipment_keys as keys_wire
 from gateway.db.database import Database
 from gateway.errors import InvalidRequestError, Violation
 from gateway.history.tables import names

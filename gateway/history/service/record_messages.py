@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from google.protobuf.message import DecodeError
 from sqlalchemy import Connection
 
-from gateway.contract import shipment_keys as keys_wire
+from gateway.contract.identification import shipment_keys as keys_wire
 from gateway.contract.limits import ANSWER_MESSAGE_BYTES, MAX_RECORD_BYTES
 from gateway.history.codec import shipments as wire
 from gateway.history.tables import shipments

@@ -16,7 +16,7 @@ from gateway.contract.filters import (
     page_size,
     parse_filter,
 )
-from gateway.contract.shipment_keys import KeySets
+from gateway.contract.identification.shipment_keys import KeySets
 from gateway.contract.timestamps import to_timestamp
 from gateway.db.database import Database
 from gateway.errors import StoreUnavailableError

@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 
 from sqlalchemy import Connection
 
-from gateway.contract import shipment_keys as keys_wire
+from gateway.contract.identification import shipment_keys as keys_wire
 from gateway.contract.limits import ANSWER_MESSAGE_BYTES
 from gateway.contract.timestamps import to_timestamp
 from gateway.db.database import Database

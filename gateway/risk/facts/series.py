@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.contract.shipment_keys import KeySets, key_sets, name_key
+from gateway.contract.identification.shipment_keys import KeySets, key_sets, name_key
 from gateway.risk.facts.consignments import EXPORTS, SECONDS_A_DAY, Leg, controlled_hs6, net_kg
 from gateway.risk.facts.controlled import Controls
 from gateway.risk.facts.goods import value_usd

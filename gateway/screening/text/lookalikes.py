@@ -1,7 +1,7 @@
 """Reads a name as it looks: letters of other scripts, digits and kana that stand for similar letters.
 
 A name is read as written, and also as it looks if that differs; a genuine name in Cyrillic or Greek loses nothing. The
-characters are Unicode's confusables (`gateway.contract.lookalike_letters`).
+characters are Unicode's confusables (`gateway.contract.identification.lookalike_letters`).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from itertools import product
 from typing import NamedTuple
 
-from gateway.contract.lookalikes import letters_as_seen
+from gateway.contract.identification.lookalikes import letters_as_seen
 
 MAX_SPELLINGS = 10
 """Further ways to read a name; each has keys of its own."""

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from gateway.contract import shipment_keys as keys_wire
+from gateway.contract.identification import shipment_keys as keys_wire
 from gateway.history.tables.shipment_search import RecordFilter
 from gateway.tracing.rules.inquiry import DECLARED_LATE_S
 from gateway.tracing.rules.link_graph import build_link_graph

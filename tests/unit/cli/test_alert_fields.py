@@ -104,8 +104,7 @@ def shown_step(kind: str, other: str = "") -> str:
     event = AlertEvent()
     filled(event, other)
     filled(getattr(event, kind), other.removeprefix(f"{kind}."))
-    change = AlertChange(event=event)
-    change.entry.origin = "gba.customs.example/hk/cn/alerts"
+    change = AlertChange(event=event, speaker="hk")
     return str(history_row(change))
 
 
@@ -121,7 +120,7 @@ def test_each_field_of_a_step_is_shown_or_left_out_for_a_reason(kind: str) -> No
 
 
 def test_a_step_says_whose_officer_took_it() -> None:
-    assert "hk/" in shown_step("acknowledged")
+    assert "hk/first actor" in shown_step("acknowledged")
 
 
 def test_nothing_is_left_out_that_the_contract_doesnt_have() -> None:

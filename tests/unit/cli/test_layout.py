@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from gateway.cli.cell_texts import CellTexts, zone_name
-from gateway.cli.layout import fit, shorten_ids
+from gateway.cli.display.cell_texts import CellTexts, zone_name
+from gateway.cli.display.layout import fit, shorten_ids
 from gateway.cli.output import Output
 
 WIDTH = 80

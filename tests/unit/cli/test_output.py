@@ -137,7 +137,7 @@ def test_progress_passes_items_through_and_lines_are_whole_json(capsys: pytest.C
 
 # Foreign text
 
-ALLOWED_TO_PRINT = {"gateway/cli/output.py", "gateway/cli/terminal.py"}
+ALLOWED_TO_PRINT = {"gateway/cli/output.py", "gateway/cli/display/terminal.py"}
 MAY_USE = {"gateway/cli/watchlist/exporting.py": {"sys.stdout.buffer"}, "gateway/cli/main.py": {"typer.echo"}}
 """A list's file on standard output; the version, without the time to import more."""
 

@@ -8,7 +8,14 @@ from itertools import combinations
 import pytest
 from google.protobuf.descriptor import FieldDescriptor
 
-from gateway.contract.shipment_keys import finds_names, key_sets, keys_of, keys_of_addition, name_key, record_keys
+from gateway.contract.identification.shipment_keys import (
+    finds_names,
+    key_sets,
+    keys_of,
+    keys_of_addition,
+    name_key,
+    record_keys,
+)
 from gateway.history.service.criteria import filter_of
 from gateway.history.tables.shipment_search import RecordFilter
 from gateway.v1 import goods_pb2, history_pb2, options_pb2, shipment_pb2

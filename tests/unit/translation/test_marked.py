@@ -47,9 +47,9 @@ WORD = re.compile(r"[A-Za-z]{3,}")
 
 EXCEPTIONS = {
     "gateway/cli/alert/read.py": {"Receipt": "the name of a column that is marked in another module"},
-    "gateway/cli/cell_texts.py": {"UTC": "the name of a zone"},
+    "gateway/cli/display/cell_texts.py": {"UTC": "the name of a zone"},
     "gateway/cli/short_ids.py": dict.fromkeys(('" AND ', 'publisher = "', 'reporter = "'), "a filter"),
-    "gateway/cli/terminal.py": {"bold underline": "a style of rich"},
+    "gateway/cli/display/terminal.py": {"bold underline": "a style of rich"},
     "gateway/cli/trial/command.py": dict.fromkeys(
         (
             "  gateway alert list --system officers --config ",

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway.cli.trial.federation import AUTHORITIES, SYSTEMS, is_complete, make_federation, on_one_host
-from gateway.errors import ConfigurationError
+from gateway.errors import OptionError
 from gateway.node.directory_store import DirectoryStore, KeptVersions
 from gateway.node.settings import load_settings
 from gateway.trust.service.directory_versions import RootOfTrust
@@ -64,7 +64,7 @@ def test_half_a_federation_is_not_mixed_with_new_keys(tmp_path: Path) -> None:
     refused = make(tmp_path)
     assert refused.returncode == 2
     assert "Error: " in refused.stderr
-    with pytest.raises(ConfigurationError):
+    with pytest.raises(OptionError):
         make_federation(tmp_path, on_one_host(), now=NOW)
 
 

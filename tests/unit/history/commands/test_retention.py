@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import event, select
 
-from gateway.contract.shipment_keys import name_key
+from gateway.contract.identification.shipment_keys import name_key
 from gateway.contract.timestamps import to_timestamp
 from gateway.errors import IllegalTransitionError, InvalidRequestError, NotFoundError
 from gateway.evidence.service.record_verification import check_records

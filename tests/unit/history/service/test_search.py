@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from gateway.contract.shipment_keys import key_sets
+from gateway.contract.identification.shipment_keys import key_sets
 from gateway.history.service import search as history_search
 from gateway.history.service.criteria import filter_of
 from gateway.history.service.search import NEWEST

@@ -22,7 +22,7 @@ ORGANISATION, PERSON, VESSEL = NameKind.ORGANISATION, NameKind.PERSON, NameKind.
 
 @pytest.mark.drift
 def test_the_packaged_lookalikes_are_unicodes() -> None:
-    packaged = (ROOT / "gateway/contract/lookalike_letters.py").read_text(encoding="utf-8")
+    packaged = (ROOT / "gateway/contract/identification/lookalike_letters.py").read_text(encoding="utf-8")
     assert packaged == runpy.run_path(str(ROOT / "scripts/lookalikes.py"))["table"](), "run `make lookalikes`"
 
 

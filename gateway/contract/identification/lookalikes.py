@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from gateway.contract.lookalike_letters import SIMILAR
+from gateway.contract.identification.lookalike_letters import SIMILAR
 
 _LETTERS = re.compile(r"[^\W\d_]+")
 _SUSPECT = re.compile(f"[{''.join(SIMILAR)}]")

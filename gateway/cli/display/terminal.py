@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.text import Text
 
-from gateway.cli.layout import GAP, Fitted, Row, fit, natural
+from gateway.cli.display.layout import GAP, Fitted, Row, fit, natural
 
 UNFOLDED_COLUMNS = 2_000
 """Width of tables in pipes and files, where `grep` needs whole values."""
