@@ -131,7 +131,9 @@ def test_refused_and_oversized_alerts_dont_stop_the_rest(nodes: Federation) -> N
             assert [type(each.refused) for each in outcomes] == [
                 *(TooLargeError, type(None), InvalidRequestError, TooLargeError, type(None), type(None), TooLargeError)
             ]
-            assert outcomes[5].published == outcomes[1].published  # the same request id
+            first, again = outcomes[1].result(), outcomes[5].result()  # the same request id
+            assert (again.alert_id, again.entries) == (first.alert_id, first.entries)
+            assert (first.published_before, again.published_before) == (False, True)
             refused = outcomes[2].refused
             assert isinstance(refused, InvalidRequestError)
             fields = {violation.field for violation in refused.violations}

@@ -125,7 +125,7 @@ def test_nothing_of_a_server_is_there(python: Path) -> None:
     code = f"import importlib.util as u; print([n for n in {names.split()} if u.find_spec(n)])"
     assert run(python, code) == ["[]"]
     listed = "import pkgutil, gateway; print(*sorted(m.name for m in pkgutil.iter_modules(gateway.__path__)))"
-    assert run(python, listed) == ["client contract errors files tls v1"]
+    assert run(python, listed) == ["client contract errors files tls translation v1"]
 
 
 @pytest.mark.drift
