@@ -404,7 +404,9 @@ def test_a_source_of_an_earlier_revision_counts_for_later_ones(nodes: list[Paper
     with pytest.raises(PermissionDeniedError, match=source.alert_id):
         cn.amend(alert_id, 3)
     question = alert_pb2.AlertQuestion(
-        question_id=str(uuid.uuid4()), text="Did the exporter of that alert call?", deadline=to_timestamp(cn.clock.now)
+        question_id=str(uuid.uuid4()),
+        text="Did the exporter of that alert call?",
+        deadline=to_timestamp(cn.clock.now + DAY_MS),
     )
     with pytest.raises(PermissionDeniedError, match=source.alert_id):
         cn.step("cn", alert_id, question=question)
@@ -417,7 +419,7 @@ def test_an_answer_passes_on_no_more_than_its_alert_may(nodes: list[PaperNode]) 
     alert_id = publish_one(cn, request(cn, "hk", derived_from=[source])).alert_id
     exchange(cn, hk)
     question = alert_pb2.AlertQuestion(
-        question_id=str(uuid.uuid4()), text="Who is the exporter?", deadline=to_timestamp(cn.clock.now)
+        question_id=str(uuid.uuid4()), text="Who is the exporter?", deadline=to_timestamp(cn.clock.now + DAY_MS)
     )
     hk.step("cn", alert_id, question=question)
     mo.amend(source.alert_id, 2)  # prohibits it
@@ -436,7 +438,7 @@ def test_consent_goes_no_further_than_that_of_the_source(tmp_path: Path, make_da
         question = alert_pb2.AlertQuestion(
             question_id=str(uuid.uuid4()),
             text="To sg too?",
-            deadline=to_timestamp(cn.clock.now),
+            deadline=to_timestamp(cn.clock.now + DAY_MS),
             onward_recipients=["sg"],
         )
         hk.step("cn", alert_id, question=question)
