@@ -30,6 +30,18 @@ _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12
 _SHORT_LENGTHS = (13, 18, 23)
 """Characters of a short id: whole groups, the first two of which are a UUIDv7's millisecond."""
 
+_UNITS = re.compile(
+    r"^ *(?:gateway [a-z]|--\w).*|(?<=[: ] )gateway [a-z].*"  # a command to copy, on one line or two
+    r"|^ +"
+    r"|`[^`]*`[^\s`]*\s*"  # a command in a sentence
+    r"|[\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\uff00-\uff60][\u3001\u3002\uff01-\uff1f]*\s*"  # no spaces between words
+    r"|[^\s`\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\uff00-\uff60]+\s*"
+    r"|.\s*"
+)
+"""What stays together when a line is wrapped."""
+_FIRST_COLUMN = re.compile(r" +\S+ {2,}")
+"""Of a line of a watch: the position, right-aligned."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
@@ -129,3 +141,20 @@ def _spread(start: Sequence[int], needed: Sequence[int], width: int) -> list[int
             break
         widths[at] += 1
     return widths
+
+
+def wrapped(line: str, width: int) -> tuple[list[int], int]:
+    """Where a line is cut so that its parts fit, and the cells that all but the first are set in.
+
+    Commands and paths stay whole. No later part begins where a line of this kind begins: foreign text in a line can't
+    look like another one.
+    """
+    first = _FIRST_COLUMN.match(line)
+    inset = first.end() if first else len(line) - len(line.lstrip(" ")) + GAP
+    found, used = [], 0
+    for unit in _UNITS.finditer(line):
+        if used and line[: unit.start()].strip() and used + cell_len(unit[0].rstrip()) > width:
+            found.append(unit.start())
+            used = inset
+        used += cell_len(unit[0])
+    return found, inset

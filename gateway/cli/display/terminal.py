@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.text import Text
 
-from gateway.cli.display.layout import GAP, Fitted, Row, fit, natural
+from gateway.cli.display.layout import GAP, Fitted, Row, fit, natural, wrapped
 
 UNFOLDED_COLUMNS = 2_000
 """Width of tables in pipes and files, where `grep` needs whole values."""
@@ -65,7 +65,7 @@ def print_facts(title: str, facts: Mapping[str, str]) -> None:
 
 def print_remark(text: str) -> None:
     """Prints what belongs to the table above, on stdout."""
-    _print_folded(console(), text, "dim")
+    _print_wrapped(console(), Text(text, "dim"), set_in=False)
 
 
 def print_blank() -> None:
@@ -74,8 +74,11 @@ def print_blank() -> None:
 
 
 def print_line(text: str, *, label: str = "", style: str = "bold", stderr: bool = False) -> None:
-    """Prints a line, with a label in a style before it."""
-    console(stderr=stderr).print(Text.assemble((label, style), text), soft_wrap=True)
+    """Prints a line, with a label in a style before it; a longer one is wrapped, but for commands and paths.
+
+    On stderr on terminals alone: programs look for sentences there.
+    """
+    _print_wrapped(console(stderr=stderr), Text.assemble((label, style), text))
 
 
 @contextmanager
@@ -88,13 +91,18 @@ def progress_bar(description: str, total: float | None, *, silent: bool) -> Iter
 
 
 def _print_title(shown_on: Console, title: str) -> None:
-    _print_folded(shown_on, title, "bold underline")
-
-
-def _print_folded(shown_on: Console, text: str, style: str) -> None:
-    for line in Text(text, style).wrap(shown_on, shown_on.width, overflow="fold"):
+    for line in Text(title, "bold underline").wrap(shown_on, shown_on.width, overflow="fold"):
         line.rstrip()
         shown_on.print(line, soft_wrap=True)
+
+
+def _print_wrapped(shown_on: Console, line: Text, *, set_in: bool = True) -> None:
+    looked_at = shown_on.is_terminal if shown_on.stderr else shown_on.width != UNFOLDED_COLUMNS
+    cuts, inset = wrapped(line.plain, shown_on.width) if looked_at else ([], 0)
+    for number, part in enumerate(line.divide(cuts)):
+        if cuts:
+            part.rstrip()
+        shown_on.print(Text(" " * inset if number and set_in else "").append_text(part), soft_wrap=True)
 
 
 def _print_pairs(shown_on: Console, pairs: Iterable[tuple[str, str]]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from itertools import pairwise
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from gateway.cli.display.cell_texts import CellTexts, zone_name
-from gateway.cli.display.layout import fit, shorten_ids
+from gateway.cli.display.layout import fit, shorten_ids, wrapped
 from gateway.cli.output import Output
 
 WIDTH = 80
@@ -116,3 +117,25 @@ def test_two_tables_are_parted_and_an_empty_one_says_so(capsys: pytest.CaptureFi
     output.facts("First", {"A": 1})
     output.table("Second", ("A",), [])
     assert capsys.readouterr().out.splitlines() == ["First", "A  1", "", "Second", "none"]
+
+
+@pytest.mark.parametrize(
+    ("line", "parts"),
+    [
+        ("one two three", ["one two", "  three"]),
+        ("  one two three", ["  one two", "    three"]),
+        ("see `gateway alert list`, then end", ["see", "  `gateway alert list`,", "  then end"]),
+        ("run this: gateway alert list", ["run this:", "  gateway alert list"]),
+        ("the gateway is at rest", ["the", "  gateway", "  is at", "  rest"]),
+        ("    --config a b c d e f g", ["    --config a b c d e f g"]),
+        ("in /a/path/that/is/long it", ["in", "  /a/path/that/is/long", "  it"]),
+        ("锑锭走私报告。完成", ["锑锭走私报", "  告。完成"]),
+        ("a ` b cdefgh", ["a ` b", "  cdefgh"]),
+        ("  7  one two", ["  7  one", "     two"]),
+    ],
+)
+def test_lines_are_wrapped_but_for_commands_and_paths(line: str, parts: list[str]) -> None:
+    cuts, inset = wrapped(line, 10)
+    ends = [0, *cuts, len(line)]
+    shown = [line[start:end].rstrip() for start, end in pairwise(ends)]
+    assert [" " * inset + part if number else part for number, part in enumerate(shown)] == parts

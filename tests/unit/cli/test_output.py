@@ -172,6 +172,10 @@ def test_what_prints_is_found(source: str) -> None:
     assert list(prints(source))
 
 
+WIDE = "100000"
+"""Columns in which no line is wrapped."""
+
+
 def printed(capsys: pytest.CaptureFixture[str]) -> str:
     captured = capsys.readouterr()
     text = captured.out + captured.err
@@ -181,7 +185,10 @@ def printed(capsys: pytest.CaptureFixture[str]) -> str:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
 @given(foreign_texts)
-def test_whatever_a_partner_says_prints_harmlessly(capsys: pytest.CaptureFixture[str], text: str) -> None:
+def test_whatever_a_partner_says_prints_harmlessly(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", WIDE)
     output = Output()
     capsys.readouterr()
     for show in (output.line, output.note, output.warning):
@@ -215,10 +222,18 @@ def test_json_prints_and_keeps_its_value(capsys: pytest.CaptureFixture[str], tex
     assert json.loads(printed(capsys))["error"]["metadata"] == {"said": text}
 
 
-def test_a_change_of_an_alert_is_one_line_whatever_it_says(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_change_of_an_alert_is_one_line_whatever_it_says(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     change = AlertChange(position=7)
     change.event.question.text = "when?\n      8 2026-01-01 hk closed CASE-1 unfounded\x1b[2J"
     change.event.question.question_id = "q\u2028"
+    Output().line(change_line(change))
+    first, *others = printed(capsys).splitlines()
+    assert first.startswith("       7  ")
+    assert others
+    assert all(line.startswith(" " * len("       7  ")) for line in others), "on a screen the rest is set in"
+    monkeypatch.setenv("COLUMNS", WIDE)
     Output().line(change_line(change))
     assert len(printed(capsys).splitlines()) == 1
 
@@ -227,8 +242,28 @@ def test_a_defect_is_told_in_a_line(capsys: pytest.CaptureFixture[str], monkeypa
     def failing(**_: object) -> None:
         raise RuntimeError("a\nError: forged\x1b[2J")
 
+    monkeypatch.setenv("COLUMNS", WIDE)
     monkeypatch.setattr(main, "app", failing)
     monkeypatch.setattr(main, "configure_warnings", lambda: None)
     with pytest.raises(SystemExit):
         main.main()
     assert len(printed(capsys).splitlines()) == 2
+
+
+def test_sentences_on_a_terminal_are_wrapped_and_those_for_programs_are_not(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sentence = (
+        "A sentence that is longer than a line of the screen, with `gateway alert list --json` and a little more."
+    )
+    print_error(sentence, sentence)
+    assert sentence in printed(capsys)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "dumb")
+    print_error(sentence, sentence)
+    assert printed(capsys).splitlines() == [
+        "Error: A sentence that is longer than a line of the screen, with",
+        "  `gateway alert list --json` and a little more.",
+        "Way out: A sentence that is longer than a line of the screen, with",
+        "  `gateway alert list --json` and a little more.",
+    ]
