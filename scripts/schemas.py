@@ -11,7 +11,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +36,10 @@ from gateway.v1 import (  # noqa: E402
     watchlist_pb2,
     watchlist_service_pb2,
 )
+from scripts.command_shapes import MESSAGES, SHAPES, TEXT, TIME, Schema, name_of  # noqa: E402
 
 FOLDER = ROOT / "docs" / "schema"
-MESSAGES, COMMANDS = "messages.json", "commands.json"
+COMMANDS = "commands.json"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 INTEGERS = {
@@ -47,147 +48,11 @@ INTEGERS = {
 }
 LONG = (FieldDescriptor.TYPE_INT64, FieldDescriptor.TYPE_UINT64)
 
-Schema = dict[str, Any]
-
-
-def _name(kind: Descriptor) -> str:
-    """Its name in the contract, with that of the message around it."""
-    return kind.full_name.removeprefix(f"{kind.file.package}.")
-
-
-def message(kind: Any) -> Schema:
-    """The schema of a message, by reference."""
-    return {"$ref": f"{MESSAGES}#/$defs/{_name(kind.DESCRIPTOR)}"}
-
-
-def listing(kind: Any) -> Schema:
-    """A list of messages."""
-    return {"type": "array", "items": message(kind)}
-
-
-def lines(shape: Schema) -> Schema:
-    """JSON lines of one shape."""
-    return {"$comment": "JSON lines: each line is this", **shape}
-
-
-def facts(*names: str, **members: Schema) -> Schema:
-    """An object of these members, whose values are as they are printed."""
-    properties: Schema = {**{name: {} for name in names}, **members}
-    return {"type": "object", "properties": properties, "required": sorted(properties)}
-
-
-def joined(kind: Any, **members: Schema) -> Schema:
-    """A message with further members."""
-    return {"allOf": [message(kind), facts(**members)]}
-
-
-TEXT: Schema = {"type": "string"}
-COUNT: Schema = {"type": "integer", "minimum": 0}
-FLAG: Schema = {"type": "boolean"}
-TEXTS: Schema = {"type": "array", "items": TEXT}
-TIME: Schema = {"type": "string", "format": "date-time"}
-OBJECTS: Schema = {"type": "array", "items": {"type": "object"}}
-STEP = joined(alert_service_pb2.AcknowledgeAlertResponse, alert=TEXT)
-
-ERROR = facts(error=facts(reason=TEXT, message=TEXT, way_out=TEXT))
-
-SHAPES: Mapping[str, Schema] = {
-    "error": {"$comment": "on standard error, of every command", **ERROR},
-    "status": message(node_service_pb2.GetNodeStatusResponse),
-    "doctor": {"type": "array", "items": facts(check=TEXT, result={"enum": ["ok", "warn", "fail"]}, detail=TEXT)},
-    "verify": facts("audit_coverage", sound=FLAG, feeds=OBJECTS, audit_events=COUNT, records=COUNT, answers=COUNT),
-    "rebuild": facts(entries=COUNT, answers_sent=COUNT, recorded_items=COUNT),
-    "alert publish": {
-        "$comment": "of one alert in JSON; of a table published, published_before, refused and problems",
-        "anyOf": [
-            message(alert_service_pb2.PublishAlertResponse),
-            facts(published={"type": "array"}, published_before={"type": "array"}, refused=OBJECTS, problems=OBJECTS),
-        ],
-    },
-    "alert list": listing(alert_service_pb2.AlertSummary),
-    "alert show": message(alert_service_pb2.GetAlertResponse),
-    "alert watch": lines(message(alert_service_pb2.AlertChange)),
-    "alert ack": STEP,
-    "alert flag": joined(alert_service_pb2.FlagAlertResponse, alert=TEXT),
-    "alert ask": joined(alert_service_pb2.AskQuestionResponse, alert=TEXT),
-    "alert answer": joined(alert_service_pb2.AnswerQuestionResponse, alert=TEXT),
-    "alert finding": joined(alert_service_pb2.ReportFindingResponse, alert=TEXT),
-    "alert close": joined(alert_service_pb2.CloseAlertResponse, alert=TEXT),
-    "alert withdraw": joined(alert_service_pb2.WithdrawAlertResponse, alert=TEXT),
-    "alert amend": joined(alert_service_pb2.AmendAlertResponse, alert=TEXT),
-    "watchlist import": facts(
-        list=TEXT,
-        proposal_id=TEXT,
-        new=COUNT,
-        changed=COUNT,
-        unchanged=COUNT,
-        withdrawn=COUNT,
-        refused_count=COUNT,
-        refused=OBJECTS,
-        problems=OBJECTS,
-    ),
-    "watchlist list": listing(watchlist_service_pb2.ListedEntry),
-    "watchlist show": message(watchlist_service_pb2.GetEntryResponse),
-    "watchlist proposals": listing(watchlist_service_pb2.Proposal),
-    "watchlist diff": joined(watchlist_service_pb2.CompareCopyResponse, verdict=TEXT),
-    "watchlist watch": lines(
-        facts(position=COUNT, full_state=FLAG, begins=FLAG, changes=listing(watchlist_service_pb2.PublishedChange))
-    ),
-    "watchlist screen": message(screening_pb2.ScreenedSubject),
-    "watchlist matches": {
-        "$comment": "with --watch JSON lines of the second form",
-        "anyOf": [listing(match_pb2.Match), facts(position=COUNT, matches=listing(match_pb2.Match))],
-    },
-    "watchlist confirm": message(match_pb2.DecideMatchResponse),
-    "watchlist dismiss": message(match_pb2.DecideMatchResponse),
-    "watchlist report": message(watchlist_service_pb2.ReportHitResponse),
-    "watchlist hits": listing(watchlist_service_pb2.ListedHit),
-    "watchlist answer": message(watchlist_service_pb2.AnswerHitResponse),
-    "watchlist statistics": listing(watchlist_service_pb2.ListStatistics),
-    "watchlist propose": joined(watchlist_service_pb2.ProposeEntriesResponse, list=TEXT),
-    "watchlist withdraw": joined(watchlist_service_pb2.ProposeEntriesResponse, list=TEXT),
-    "watchlist approve": facts(proposal=TEXT, changes=COUNT),
-    "watchlist reject": facts(proposal=TEXT, changes=COUNT),
-    "history import": facts(
-        recorded=COUNT, shipments=COUNT, additions=COUNT, lines=COUNT, refused=OBJECTS, bad=OBJECTS
-    ),
-    "history search": lines(
-        {
-            "oneOf": [
-                facts(record=message(history_pb2.HistoryRecord)),
-                facts(answer=message(history_pb2.NodeAnswer)),
-                facts(end=message(history_service_pb2.SearchEnd)),
-            ]
-        }
-    ),
-    "history trace": message(history_service_pb2.TraceConsignmentResponse),
-    "history show": message(history_service_pb2.GetShipmentResponse),
-    "history risks": {"type": "array", "items": {"$ref": f"{MESSAGES}#/$defs/RiskHit"}},
-    "history rules": message(history_service_pb2.ListRulesResponse),
-    "history hold place": message(history_service_pb2.PlaceHoldResponse),
-    "history hold release": facts(hold=TEXT),
-    "history hold list": listing(history_service_pb2.LegalHold),
-    "evidence verify": facts("evidence", verified=FLAG, steps=OBJECTS),
-    "link list": listing(node_service_pb2.Link),
-    "link suspend": message(node_service_pb2.Link),
-    "link resume": message(node_service_pb2.Link),
-    "link resolve": message(node_service_pb2.Link),
-    "directory show": facts("directory", signed_by=TEXTS, validity=TEXT),
-    "audit list": listing(evidence_service_pb2.AuditEvent),
-    "audit head": facts(file=TEXT, events=COUNT, signed_at=TIME),
-    "file: alert": message(alert_pb2.AlertContent),
-    "file: finding": message(alert_pb2.AlertFinding),
-    "file: watchlist entry": message(watchlist_pb2.WatchlistEntry),
-    "file: shipment": message(shipment_pb2.Shipment),
-    "file: addition to a shipment": message(shipment_pb2.ShipmentAddition),
-}
-"""What each command prints, and files that are read. Commands that aren't here print an object of their facts."""
-
 
 def schemas() -> dict[str, Schema]:
     """The documents by name of file."""
     comments = Comments()
-    reached = {_name(kind): kind for kind in _reached(list(_named(SHAPES.values())))}
+    reached = {name_of(kind): kind for kind in _reached(list(_named(SHAPES.values())))}
     messages = {name: _message(kind, comments) for name, kind in sorted(reached.items())}
     return {
         MESSAGES: {"$schema": DIALECT, "title": "Messages of the contract as JSON", "$defs": messages},
@@ -311,7 +176,7 @@ def _value(field: FieldDescriptor) -> Schema:
     if is_time(field):
         return dict(TIME)
     if field.message_type is not None:
-        return {"$ref": f"{MESSAGES}#/$defs/{_name(field.message_type)}"}
+        return {"$ref": f"{MESSAGES}#/$defs/{name_of(field.message_type)}"}
     if field.enum_type is not None:
         return _enum(field.enum_type)
     if field.type in LONG:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,6 +41,27 @@ settings.load_profile("any machine")
 
 if TYPE_CHECKING:
     from tests.support.federation import Federation
+
+
+@pytest.fixture(scope="session", autouse=True)
+def json_problems() -> Iterator[list[str]]:
+    """What in JSON that commands have printed isn't as docs/schema says; empty where no test imports commands."""
+    if "gateway.cli.output" not in sys.modules:
+        yield []
+        return
+    from tests.support.shapes import examined_outputs  # the command line: not for tests of other parts
+
+    with examined_outputs() as found:
+        yield found
+
+
+@pytest.fixture(autouse=True)
+def _json_is_as_documented(json_problems: list[str]) -> Iterator[None]:
+    json_problems.clear()
+    if "gateway.cli.help" in sys.modules:
+        sys.modules["gateway.cli.help"].current_command.set("")  # of the test before
+    yield
+    assert json_problems == []
 
 
 @pytest.fixture

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
 from referencing import Registry, Resource
+
+from gateway.cli.help import current_command
+from gateway.cli.output import Output, to_json
 
 FOLDER = Path(__file__).parents[2] / "docs" / "schema"
 MOST_CHARS = 100_000
@@ -53,12 +58,33 @@ def problems(name: str, document: Any) -> list[str]:
     """What in a document isn't as its schema says."""
     validator = _validator(name)
     if validator is None:
-        return []
-    return [f"{error.json_path}: {error.message[:200]}" for error in validator.iter_errors(document)]
+        return ["docs/schema has no shape of it"]
+    found = filter(None, (best_match([error]) for error in validator.iter_errors(document)))
+    return [f"{error.json_path}: {error.message[:200]}" for error in found]
 
 
-def require_shape(words: Sequence[str], text: str) -> None:
-    """Raises AssertionError where a command's JSON isn't as docs/schema says."""
-    name = command_of(words)
-    if name and len(text) < MOST_CHARS and "--dry-run" not in words:
-        assert problems(name, json.loads(text)) == [], f"gateway {' '.join(words)}"
+@contextmanager
+def examined_outputs() -> Iterator[list[str]]:
+    """Yields a list that gets the problems of all JSON that commands print in this process."""
+    found: list[str] = []
+    originals = Output.json, Output.json_line
+
+    def examined(original: Callable[[Output, object], None]) -> Callable[[Output, object], None]:
+        def printed(output: Output, data: object) -> None:
+            original(output, data)
+            _note_problems(found, to_json(data))
+
+        return printed
+
+    Output.json, Output.json_line = map(examined, originals)  # type: ignore[method-assign]
+    try:
+        yield found
+    finally:
+        Output.json, Output.json_line = originals  # type: ignore[method-assign]
+
+
+def _note_problems(found: list[str], text: str) -> None:
+    words = current_command.get().split()[1:]
+    if words and len(text) < MOST_CHARS:
+        name = command_of(words)
+        found += [f"{' '.join(words)}: {problem}" for problem in problems(name, json.loads(text))]

@@ -1,6 +1,6 @@
 """docs/schema is what the contract gives, and what commands print is as it says.
 
-What running gateways give is held against it by `tests.support.command_line.Cli.json`, in every scenario.
+Whatever a command prints with --json in any test is held against it by `tests.support.shapes.examined_outputs`.
 """
 
 from __future__ import annotations
@@ -8,14 +8,20 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable, Iterator, Mapping
+from importlib import import_module
+from inspect import signature
 from pathlib import Path
+from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
 
 from gateway.cli.groups import Noun
 from gateway.cli.main import COMMANDS
+from gateway.cli.output import error_facts
 from gateway.contract.json_form import json_of
+from gateway.errors import InvalidRequestError, OptionError, Violation
 from gateway.v1 import alert_service_pb2
 from tests.support.shapes import FOLDER, command_of, problems
 from tests.unit.contract.test_json_form import filled
@@ -64,4 +70,42 @@ def test_what_is_otherwise_is_found(change: dict[str, object], said: str) -> Non
 def test_commands_are_found_by_their_words() -> None:
     assert command_of(["history", "hold", "list", "--released"]) == "history hold list"
     assert command_of(["alert", "show", "x"]) == "alert show"
-    assert command_of(["pki", "show", "x"]) == ""
+    assert command_of(["serve", "x"]) == ""
+
+
+@pytest.mark.drift
+def test_every_command_with_json_has_a_strict_schema() -> None:
+    """`serve` alone has none: it prints nothing, and writes its log with --json as JSON."""
+    missing = {name for name, command in _commands(COMMANDS) if "as_json" in signature(command).parameters} - {*NAMES}
+    assert missing == {"serve"}
+    assert list(_open_objects(NAMES)) == []
+
+
+def test_an_error_is_as_its_schema_says() -> None:
+    error = InvalidRequestError([Violation("goods[0]", "required", "it is missing")])
+    for raised in (error, OptionError("no"), OptionError("no", metadata={"port": "1"})):
+        assert problems("error", {"error": error_facts(raised)}) == []
+    assert problems("error", {"error": {**error_facts(error), "colour": "red"}})
+
+
+def _commands(entries: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Callable[..., object]]]:
+    for name, entry in entries.items():
+        if isinstance(entry, Noun):
+            yield from _commands(entry.commands, f"{before}{name} ")
+        else:
+            module, _colon, function = entry.partition(":")
+            yield f"{before}{name}", getattr(import_module(module), function)
+
+
+def _open_objects(shape: Any, *, inside: bool = False) -> Iterator[Any]:
+    """Objects that take members of any name and type; those beside a message are closed with it."""
+    if isinstance(shape, dict):
+        if shape.get("type") == "object" and not inside and "additionalProperties" not in shape:
+            yield shape
+        if shape.get("type") == "array" and "items" not in shape:
+            yield shape
+        for key, value in shape.items():
+            yield from _open_objects(value, inside=key == "allOf")
+    elif isinstance(shape, list):
+        for value in shape:
+            yield from _open_objects(value, inside=inside)

@@ -1,0 +1,424 @@
+"""Shapes of what each command prints with --json, as JSON Schemas; scripts/schemas.py writes them.
+
+Messages come from the contract, results that are dataclasses from these, and facts from the list below. Tests hold
+whatever a command prints against it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from datetime import datetime
+from enum import Enum
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+from google.protobuf.descriptor import Descriptor
+
+from gateway.cli.doubts import LineNotice
+from gateway.cli.watchlist.reading import NotUnderstood
+from gateway.errors import Violation
+from gateway.evidence.codec.bundle_entries import StepProof
+from gateway.evidence.service.audit_verification import AuditCoverage
+from gateway.evidence.service.report import StepResult
+from gateway.evidence.service.verification import DatabaseFinding, FeedSummary
+from gateway.formats.lists.rows import BadRow, SkippedRow
+from gateway.formats.tables.layout import Problem
+from gateway.node.checks.findings import Finding
+from gateway.risk.declaration_alerts import ScreenedRows
+from gateway.trust.rules.directory import Validity
+from gateway.v1 import (
+    alert_pb2,
+    alert_service_pb2,
+    evidence_service_pb2,
+    history_pb2,
+    history_service_pb2,
+    match_pb2,
+    node_service_pb2,
+    screening_pb2,
+    shipment_pb2,
+    watchlist_pb2,
+    watchlist_service_pb2,
+)
+
+MESSAGES = "messages.json"
+
+Schema = dict[str, Any]
+
+TEXT: Schema = {"type": "string"}
+WHOLE: Schema = {"type": "integer"}
+COUNT: Schema = {"type": "integer", "minimum": 0}
+FLAG: Schema = {"type": "boolean"}
+TEXTS: Schema = {"type": "array", "items": TEXT}
+TIME: Schema = {"type": "string", "format": "date-time"}
+NULL: Schema = {"type": "null"}
+
+_PLAIN: Mapping[Any, Schema] = {str: TEXT, int: WHOLE, bool: FLAG, datetime: TIME, float: {"type": "number"}}
+
+
+def name_of(kind: Descriptor) -> str:
+    """The name of a message in the contract, with that of the message around it."""
+    return kind.full_name.removeprefix(f"{kind.file.package}.")
+
+
+def message(kind: Any) -> Schema:
+    """The schema of a message, by reference."""
+    return {"$ref": f"{MESSAGES}#/$defs/{name_of(kind.DESCRIPTOR)}"}
+
+
+def array(items: Schema) -> Schema:
+    """A list."""
+    return {"type": "array", "items": items}
+
+
+def listing(kind: Any) -> Schema:
+    """A list of messages."""
+    return array(message(kind))
+
+
+def lines(shape: Schema) -> Schema:
+    """JSON lines of one shape."""
+    return {"$comment": "JSON lines: each line is this", **shape}
+
+
+def facts(optional: Mapping[str, Schema] | None = None, /, **members: Schema) -> Schema:
+    """An object of these members and no others; `optional` ones may be absent."""
+    properties = {**members, **(optional or {})}
+    return {"type": "object", "properties": properties, "required": sorted(members), "additionalProperties": False}
+
+
+def joined(kind: Any, **members: Schema) -> Schema:
+    """A message with further members."""
+    return {"allOf": [message(kind), {"type": "object", "properties": members, "required": sorted(members)}]}
+
+
+def mapping(values: Schema) -> Schema:
+    """An object whose members have any names."""
+    return {"type": "object", "additionalProperties": values}
+
+
+def either(*shapes: Schema) -> Schema:
+    """One of several shapes."""
+    return {"anyOf": list(shapes)}
+
+
+def of(kind: Any) -> Schema:
+    """The schema of a type: a dataclass's members are its fields."""
+    if kind in _PLAIN:
+        return dict(_PLAIN[kind])
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return {"enum": [each.value for each in kind]}
+    if is_dataclass(kind):
+        hints = get_type_hints(kind)
+        return facts(**{field.name: of(hints[field.name]) for field in fields(kind)})
+    if get_origin(kind) in (UnionType, Union):
+        return either(*map(of, get_args(kind)))
+    if kind is NoneType:
+        return NULL
+    raise TypeError(f"{kind} has no schema")
+
+
+ITEM_ERROR: Mapping[str, Schema] = {"reason": TEXT, "message": TEXT, "way_out": TEXT}
+OF_SOME_ERRORS: Mapping[str, Schema] = {"metadata": mapping(TEXT), "violations": array(of(Violation))}
+NOTICES = array(of(LineNotice))
+PUBLISHED_LINE = facts(line=COUNT, alert_id=TEXT)
+KEY_RECORD = facts(public_key=TEXT, not_before=TIME, not_after=TIME, revoked_at=either(TIME, NULL))
+AGREEMENT = facts(
+    id=TEXT,
+    sender=TEXT,
+    recipient=TEXT,
+    message_types=TEXTS,
+    purposes=TEXTS,
+    field_classes=TEXTS,
+    clause=TEXT,
+    valid_from=TIME,
+    valid_until=TIME,
+    hit_reports=FLAG,
+    extensions=mapping({}),
+)
+NODE = facts(
+    authority=TEXT,
+    endpoints=TEXTS,
+    tls_ca_pems=TEXTS,
+    tls_server_name=either(TEXT, NULL),
+    log_keys=array(KEY_RECORD),
+    cosign_keys=array(KEY_RECORD),
+    extensions=mapping({}),
+)
+DIRECTORY = facts(
+    format=TEXT,
+    federation=TEXT,
+    version=COUNT,
+    issued_at=TIME,
+    expires_at=TIME,
+    grace_days=COUNT,
+    threshold=COUNT,
+    authorities=mapping(facts(node=TEXT, directory_key=TEXT, display_names=mapping(TEXT))),
+    nodes=mapping(NODE),
+    agreements=array(AGREEMENT),
+    revoked_certificates=TEXTS,
+    extensions=mapping({}),
+)
+DRAFT = facts(
+    {"revoked": TEXTS},
+    draft=TEXT,
+    federation=TEXT,
+    version=COUNT,
+    threshold=COUNT,
+    authorities=TEXTS,
+    expires=TIME,
+    agreements=array(AGREEMENT),
+)
+RECOVERED = facts(
+    feed=TEXT,
+    entries_fetched_back=COUNT,
+    size_now=COUNT,
+    entries_that_still_wait=COUNT,
+    entries_applied_without_what_they_follow=COUNT,
+)
+PERIOD: Mapping[str, Schema] = {"valid_from": TIME, "valid_until": TIME, "status": TEXT}
+REQUESTED: Mapping[str, Schema] = {"identity": TEXT, "dns_names": TEXTS, "ip_addresses": TEXTS}
+SHOWN_FILES = {
+    "key": facts({"public_key": TEXT}, file=TEXT, kind=TEXT, encrypted=FLAG),
+    "request": facts(file=TEXT, kind=TEXT, **REQUESTED),
+    "CA": facts(file=TEXT, kind=TEXT, subject=TEXT, fingerprint=TEXT, **PERIOD),
+    "certificate": facts(file=TEXT, kind=TEXT, serial=TEXT, fingerprint=TEXT, **REQUESTED, **PERIOD),
+    "verifier key": facts(file=TEXT, kind=TEXT, name=TEXT, type=TEXT, key_id=TEXT, public_key=TEXT),
+}
+PROVED_ALERT = facts(
+    alert=TEXT,
+    published_by=TEXT,
+    addressed_to=TEXT,
+    feed=TEXT,
+    entry=COUNT,
+    recorded_at=TIME,
+    received_at=either(TIME, NULL),
+    directory_version=COUNT,
+    later_events=COUNT,
+    steps=array(of(StepProof)),
+)
+PROVED_ANSWER = facts(
+    told=TEXT,
+    query_id=TEXT,
+    asker=TEXT,
+    answerer=TEXT,
+    asked_at=TIME,
+    answered_at=TIME,
+    purpose=TEXT,
+    legal_basis=TEXT,
+    case_reference=TEXT,
+    count=COUNT,
+    as_of=either(TIME, NULL),
+    as_of_position=either(COUNT, NULL),
+    more_before=COUNT,
+    withheld=COUNT,
+    hit=either(FLAG, NULL),
+    directory_version=COUNT,
+    records=TEXTS,
+    said=mapping(TEXT),
+)
+EXPORTED_ALERT = facts(
+    {"further_bundles": TEXTS}, path=TEXT, files=COUNT, receipted=FLAG, without_receipt=either(TEXTS, NULL)
+)
+STEP = joined(alert_service_pb2.AcknowledgeAlertResponse, alert=TEXT)
+
+
+SHAPES: Mapping[str, Schema] = {
+    "error": {"$comment": "on standard error, of every command", **facts(error=facts(OF_SOME_ERRORS, **ITEM_ERROR))},
+    "status": message(node_service_pb2.GetNodeStatusResponse),
+    "init": facts(settings=TEXT, folders=TEXTS),
+    "trial": {
+        "$comment": "with --stop the second form",
+        "anyOf": [
+            array(facts(node=TEXT, for_partners=TEXT, for_own_systems=TEXT, log=TEXT)),
+            facts(stopped=TEXTS),
+        ],
+    },
+    "doctor": array(of(Finding)),
+    "verify": facts(
+        sound=FLAG,
+        feeds=array(of(FeedSummary)),
+        audit_events=COUNT,
+        audit_coverage=either(of(AuditCoverage), NULL),
+        records=COUNT,
+        answers=COUNT,
+        findings=array(of(DatabaseFinding)),
+    ),
+    "rebuild": facts(entries=COUNT, answers_sent=COUNT, recorded_items=COUNT),
+    "recover": RECOVERED,
+    "alert publish": {
+        "$comment": "of one alert in JSON the first form, of a file of lines the second, with --dry-run JSON lines",
+        "anyOf": [
+            message(alert_service_pb2.PublishAlertResponse),
+            facts(
+                {"passed_over": of(ScreenedRows)},
+                published=array(PUBLISHED_LINE),
+                published_before=array(PUBLISHED_LINE),
+                refused=array(facts(OF_SOME_ERRORS, line=COUNT, **ITEM_ERROR)),
+                problems=array(of(Problem)),
+                notices=NOTICES,
+            ),
+            facts(line=COUNT, content=message(alert_pb2.AlertContent)),
+        ],
+    },
+    "alert list": {
+        "$comment": "with --names the second form",
+        "anyOf": [listing(alert_service_pb2.AlertSummary), TEXTS],
+    },
+    "alert show": message(alert_service_pb2.GetAlertResponse),
+    "alert watch": lines(message(alert_service_pb2.AlertChange)),
+    "alert ack": STEP,
+    "alert flag": joined(alert_service_pb2.FlagAlertResponse, alert=TEXT),
+    "alert ask": joined(alert_service_pb2.AskQuestionResponse, alert=TEXT),
+    "alert answer": joined(alert_service_pb2.AnswerQuestionResponse, alert=TEXT),
+    "alert finding": joined(alert_service_pb2.ReportFindingResponse, alert=TEXT),
+    "alert close": joined(alert_service_pb2.CloseAlertResponse, alert=TEXT),
+    "alert withdraw": joined(alert_service_pb2.WithdrawAlertResponse, alert=TEXT),
+    "alert amend": joined(alert_service_pb2.AmendAlertResponse, alert=TEXT),
+    "watchlist import": {
+        "$comment": "with --dry-run JSON lines of the second form",
+        "anyOf": [
+            facts(
+                list=TEXT,
+                proposal_id=TEXT,
+                proposed_before=FLAG,
+                new=COUNT,
+                changed=COUNT,
+                unchanged=COUNT,
+                withdrawn=COUNT,
+                vanished=COUNT,
+                refused_count=COUNT,
+                refused=array(
+                    facts(
+                        line=COUNT,
+                        id=TEXT,
+                        reason=TEXT,
+                        message=TEXT,
+                        violations=array(of(Violation)),
+                    )
+                ),
+                problems=array(of(BadRow)),
+                skipped=array(of(SkippedRow)),
+                not_understood=array(of(NotUnderstood)),
+                not_pruned=TEXT,
+                notices=NOTICES,
+            ),
+            message(watchlist_pb2.WatchlistEntry),
+        ],
+    },
+    "watchlist export": facts(file=TEXT, written=COUNT, left_out=mapping(COUNT), not_written=mapping(TEXT)),
+    "watchlist list": listing(watchlist_service_pb2.ListedEntry),
+    "watchlist show": message(watchlist_service_pb2.GetEntryResponse),
+    "watchlist proposals": {
+        "$comment": "with --names the second form",
+        "anyOf": [listing(watchlist_service_pb2.Proposal), TEXTS],
+    },
+    "watchlist diff": joined(watchlist_service_pb2.CompareCopyResponse, verdict=TEXT),
+    "watchlist watch": lines(
+        facts(position=COUNT, full_state=FLAG, begins=FLAG, changes=listing(watchlist_service_pb2.PublishedChange))
+    ),
+    "watchlist screen": message(screening_pb2.ScreenedSubject),
+    "watchlist matches": {
+        "$comment": "with --watch JSON lines of the second form",
+        "anyOf": [listing(match_pb2.Match), facts(position=COUNT, matches=listing(match_pb2.Match))],
+    },
+    "watchlist confirm": message(match_pb2.DecideMatchResponse),
+    "watchlist dismiss": message(match_pb2.DecideMatchResponse),
+    "watchlist report": message(watchlist_service_pb2.ReportHitResponse),
+    "watchlist hits": listing(watchlist_service_pb2.ListedHit),
+    "watchlist answer": message(watchlist_service_pb2.AnswerHitResponse),
+    "watchlist statistics": listing(watchlist_service_pb2.ListStatistics),
+    "watchlist propose": joined(watchlist_service_pb2.ProposeEntriesResponse, list=TEXT),
+    "watchlist withdraw": joined(watchlist_service_pb2.ProposeEntriesResponse, list=TEXT),
+    "watchlist approve": facts(proposal=TEXT, changes=COUNT),
+    "watchlist reject": facts(proposal=TEXT, changes=COUNT),
+    "history import": {
+        "$comment": "with --dry-run JSON lines of the second and third forms",
+        "anyOf": [
+            facts(
+                recorded=COUNT,
+                new=COUNT,
+                changed=COUNT,
+                unchanged=COUNT,
+                not_compared=COUNT,
+                shipments=COUNT,
+                additions=COUNT,
+                lines=COUNT,
+                position=COUNT,
+                indexed=either(FLAG, NULL),
+                refused=array(facts(OF_SOME_ERRORS, line=COUNT, record_id=TEXT, **ITEM_ERROR)),
+                bad=array(
+                    facts(
+                        line=COUNT,
+                        record_id=TEXT,
+                        lines=COUNT,
+                        problems=array(facts(line=COUNT, column=TEXT, reason=TEXT)),
+                    )
+                ),
+                notices=NOTICES,
+            ),
+            message(shipment_pb2.Shipment),
+            message(shipment_pb2.ShipmentAddition),
+        ],
+    },
+    "history search": lines(
+        {
+            "oneOf": [
+                facts(record=message(history_pb2.HistoryRecord)),
+                facts(answer=message(history_pb2.NodeAnswer)),
+                facts(end=message(history_service_pb2.SearchEnd)),
+            ]
+        }
+    ),
+    "history trace": message(history_service_pb2.TraceConsignmentResponse),
+    "history show": message(history_service_pb2.GetShipmentResponse),
+    "history risks": {"type": "array", "items": {"$ref": f"{MESSAGES}#/$defs/RiskHit"}},
+    "history rules": message(history_service_pb2.ListRulesResponse),
+    "history hold place": message(history_service_pb2.PlaceHoldResponse),
+    "history hold release": facts(hold=TEXT),
+    "history hold list": listing(history_service_pb2.LegalHold),
+    "evidence export": {
+        "$comment": "of an alert; the second form of an answer",
+        "anyOf": [EXPORTED_ALERT, facts(path=TEXT, files=COUNT, records=COUNT)],
+    },
+    "evidence verify": facts(
+        verified=FLAG, steps=array(of(StepResult)), evidence=either(PROVED_ALERT, PROVED_ANSWER, NULL)
+    ),
+    "evidence consistency": facts(feed=TEXT, older_size=COUNT, newer_size=COUNT),
+    "link list": listing(node_service_pb2.Link),
+    "link suspend": message(node_service_pb2.Link),
+    "link resume": message(node_service_pb2.Link),
+    "link resolve": message(node_service_pb2.Link),
+    "link recover": RECOVERED,
+    "directory card": facts(card=TEXT, node=TEXT, digest=TEXT),
+    "directory draft": DRAFT,
+    "directory renew": DRAFT,
+    "directory revoke": DRAFT,
+    "directory sign": facts(note=TEXT, version=COUNT, signatures=TEXTS, threshold=COUNT, agreements=array(AGREEMENT)),
+    "directory verify": facts(
+        federation=TEXT,
+        version=COUNT,
+        signed_by=TEXTS,
+        threshold=COUNT,
+        validity=of(Validity),
+        expires=TIME,
+        anchored=FLAG,
+        warnings=TEXTS,
+    ),
+    "directory show": facts(signed_by=TEXTS, validity=of(Validity), directory=DIRECTORY),
+    "directory diff": array(facts(path=TEXT, before=either(TEXT, NULL), after=either(TEXT, NULL))),
+    "pki init-ca": facts(certificate=TEXT, key=TEXT, subject=TEXT, fingerprint=TEXT, valid_until=TIME),
+    "pki request": facts(request=TEXT, key=TEXT, **REQUESTED),
+    "pki issue": facts(certificate=TEXT, kept_as=TEXT, serial=TEXT, fingerprint=TEXT, valid_until=TIME, **REQUESTED),
+    "pki signing-keys": facts(log_key=TEXT, log_public_key=TEXT, receipts_key=TEXT, receipts_vkey=TEXT),
+    "pki directory-key": facts(key=TEXT, vkey=TEXT),
+    "pki show": array(either(*SHOWN_FILES.values())),
+    "audit list": listing(evidence_service_pb2.AuditEvent),
+    "audit head": facts(file=TEXT, events=COUNT, signed_at=TIME),
+    "file: alert": message(alert_pb2.AlertContent),
+    "file: finding": message(alert_pb2.AlertFinding),
+    "file: watchlist entry": message(watchlist_pb2.WatchlistEntry),
+    "file: shipment": message(shipment_pb2.Shipment),
+    "file: addition to a shipment": message(shipment_pb2.ShipmentAddition),
+}
+"""What each command prints, and files that are read."""
