@@ -128,7 +128,7 @@ def question(target: Target) -> exchange_service_pb2.QueryHistoryRequest:
     origin = question_origin(FEDERATION, target.partner_name, target.node)
     key = load_signing_key(target.partner_log_key, name=origin, passphrase=None)
     note = sign_note(question_text(origin, query.query_id, query_digest(data)), [key])
-    return exchange_service_pb2.QueryHistoryRequest(query=data, note=note)
+    return exchange_service_pb2.QueryHistoryRequest(query=data, note=note, reads_unindexed=True)
 
 
 ATTACKS = (

@@ -146,6 +146,12 @@ class CallPolicy:
         """Gives the turn back, and what the call hasn't spent of its weight."""
         self.pacer.leave(turn, unspent=min(call.allowance, turn.weight - 1))
 
+    def opened(self, turn: Turn) -> None:
+        """Gives the turn of a stream's opening back; the caller owes its weight, whatever becomes of the stream."""
+        self.pacer.leave(turn)
+        if turn.prompt:
+            self.pacer.charge(turn.caller, turn.weight)
+
     def release(self, admission: Admission, *, streaming: bool) -> None:
         self.limits.leave(admission.principal, streaming=streaming)
 

@@ -136,7 +136,7 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):
     async def _stream(
         self, call: Call, turn: Turn, context: Context, run: Callable[[], Any], _serialise: Callable[[Any], bytes]
     ) -> Any:
-        self._policy.pacer.leave(turn)  # its messages take turns
+        self._policy.opened(turn)  # its messages take turns
         try:
             if call.method not in UNRECORDED:
                 call.record(reason="STREAM_OPENED", repeatable=True)

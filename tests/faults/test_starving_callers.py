@@ -16,6 +16,7 @@ from hyperframe.frame import RstStreamFrame
 
 from bench.attacks.attack import KeyPair, Target
 from bench.attacks.http2 import RefusedError, connection
+from gateway.errors import UnavailableError
 from gateway.rpc import calls
 from gateway.rpc.fairness import pacing
 from gateway.rpc.fairness.abandoned_calls import ABANDONED_BURST
@@ -152,6 +153,33 @@ def test_a_call_that_changes_something_costs_its_caller_more(
         assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
 
     at_node(federation, test)
+
+
+def test_a_stream_that_says_nothing_costs_its_caller_the_weight_of_its_method(
+    federation: Federation, attacker: Credentials, other: Credentials, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pacing.CallPacer.enter, "__kwdefaults__", {"most_s": 0.2})
+
+    async def silent(request: bytes) -> bytes:
+        if request == b"refuse":
+            raise UnavailableError("not now")
+        await asyncio.sleep(0.005)
+        return request
+
+    async def test(node: RunningNode) -> None:
+        node.handlers.behaviour = silent
+        attacking, asking = node.channel(attacker, node.peer), node.channel(other, node.peer)
+        stream = attacking.unary_stream(f"/{SERVICE}/ServerStream")
+        codes = set()
+        for _ in range(100):
+            await small_calls(asking, 2)
+            with contextlib.suppress(grpc.aio.AioRpcError):
+                call_ = stream(b"refuse", timeout=20)
+                codes.add(await call_.code())
+        assert grpc.StatusCode.RESOURCE_EXHAUSTED in codes
+
+    heavy = Permission(frozenset({Role.PUBLISHER}), peers=True, weight=10)
+    at_node(federation, test, permissions={**PERMISSIONS, f"/{SERVICE}/ServerStream": heavy})
 
 
 @pytest.mark.parametrize("method", ["Nothing", "Unlisted"], ids=["unknown", "denied"])
