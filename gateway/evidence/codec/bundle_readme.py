@@ -136,26 +136,13 @@ _PROVES_ORIGIN = """\
   2. It does NOT prove that {recipient} received it: there was no receipt when this was exported. Export it again later.
   3. It hasn't been changed since: one changed bit and nothing here verifies."""
 
-_README_WITHOUT_STEPS = """\
-EVIDENCE OF AN ALERT BETWEEN CUSTOMS AUTHORITIES
-{format}
-
-  Alert       {id}
-  From        {publisher}
-  To          {recipient}
-  Federation  {federation}, directory version {version}
-  Feed        {origin}, entry number {number}
-  Published   {recorded} by the clock of {publisher}
-  Received    {receipt}
-
-WHAT IT PROVES
-{proves}
-
+_LIMITS = """\
 WHAT IT DOESN'T PROVE
   That what the alert says is true; that a clock was right; that nothing more was said later than is included here.
 
-WHAT WAS SAID LATER ABOUT THE ALERT
-{events}
+"""
+
+_VERIFYING = """\
 HOW TO VERIFY IT
   gateway evidence verify THIS --directory directory.note
 
@@ -176,8 +163,35 @@ HOW TO VERIFY IT BY HAND, WITH OTHER TOOLS
   5. header.binpb and payload.binpb are protobuf messages EntryHeader and AlertEvent of package gateway.v1;
      alert.json says in JSON what payload.binpb says. manifest.json lists all files with their SHA-256.
 """
+"""Of every version of the text."""
 
-_README = """\
+_README_WITHOUT_STEPS = (
+    """\
+EVIDENCE OF AN ALERT BETWEEN CUSTOMS AUTHORITIES
+{format}
+
+  Alert       {id}
+  From        {publisher}
+  To          {recipient}
+  Federation  {federation}, directory version {version}
+  Feed        {origin}, entry number {number}
+  Published   {recorded} by the clock of {publisher}
+  Received    {receipt}
+
+WHAT IT PROVES
+{proves}
+
+"""
+    + _LIMITS
+    + """\
+WHAT WAS SAID LATER ABOUT THE ALERT
+{events}
+"""
+    + _VERIFYING
+)
+
+_README = (
+    """\
 EVIDENCE OF AN ALERT BETWEEN CUSTOMS AUTHORITIES
 {format}
 
@@ -200,26 +214,7 @@ WHAT IT PROVES
      {processed}
   5. Nothing here has been changed since: one changed bit and nothing here verifies.
 
-WHAT IT DOESN'T PROVE
-  That what the alert says is true; that a clock was right; that nothing more was said later than is included here.
-
-HOW TO VERIFY IT
-  gateway evidence verify THIS --directory directory.note
-
-  THIS is the folder or .zip file. It needs no network. Take the directory from an authority that you trust, or name
-  the authorities' directory keys with --anchor: the directory in here is only the claim of whoever gave you this.
-
-HOW TO VERIFY IT BY HAND, WITH OTHER TOOLS
-  1. The payload is what the header commits to. This prints 32 bytes that stand in header.binpb (field 3):
-       cat salt.bin payload.binpb | sha256sum
-  2. The leaf hash is that of the header. This prints {leaf}:
-       (printf '\\000'; cat header.binpb) | sha256sum
-  3. alert.tlog-proof (c2sp.org/tlog-proof@v1) holds the inclusion proof, the checkpoint signed by {publisher} and, when
-     it was received, the cosignature of {recipient}. Any tool for this format verifies it, from that leaf hash and
-     these keys (c2sp.org/signed-note, c2sp.org/tlog-cosignature):
-       log key       {log_key}
-       receipts key  {receipts_key}
-  4. Those keys stand in directory.note, a signed note in JSON, with the times in which they count.
-  5. header.binpb and payload.binpb are protobuf messages EntryHeader and AlertEvent of package gateway.v1;
-     alert.json says in JSON what payload.binpb says. manifest.json lists all files with their SHA-256.
 """
+    + _LIMITS
+    + _VERIFYING
+)
