@@ -50,7 +50,7 @@ class TrialNode:
             return not _locked(file)
 
     def start(self) -> subprocess.Popen[bytes] | None:
-        """Starts the node; None if it runs already. Raises ConfigurationError if a port is in use."""
+        """Starts the node; None if it runs already. Raises OptionError if a port is in use."""
         with self._pid_file() as file:
             if not _locked(file):
                 return None
@@ -72,8 +72,9 @@ class TrialNode:
             return process
 
     def wait_until_serving(self, process: subprocess.Popen[bytes]) -> None:
-        """Waits until it answers at its local port. Raises ConfigurationError with the end of its log."""
+        """Waits until it answers at its local port. Raises OptionError with the end of its log."""
         end = time.monotonic() + START_TIMEOUT_S
+        local = _host_and_port(read_settings(self.config).local_bind)
         time.sleep(_SECONDS_BEFORE_A_LOOK)
         while True:
             if process.poll() is not None or time.monotonic() > end:
@@ -85,14 +86,14 @@ class TrialNode:
                         lines=self._log_end(),
                     )
                 )
-            if self._listens():
+            if _listens(local):
                 with suppress(GatewayError):
                     Target(config=self.config, system="ops").run(lambda client: client.node.status())
                     return
             time.sleep(_POLL_S)
 
     def stop(self) -> bool:
-        """Stops it in order; false if it didn't run. Raises ConfigurationError if it doesn't stop."""
+        """Stops it in order; false if it didn't run. Raises OptionError if it doesn't stop."""
         with self._pid_file() as file:
             if _locked(file):
                 return False
@@ -116,11 +117,10 @@ class TrialNode:
     def _require_ports(self) -> None:
         settings = read_settings(self.config)
         for address in (settings.peer_bind, settings.local_bind):
-            host, _colon, port = reachable(address).rpartition(":")
             with socket.socket() as probe:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 try:
-                    probe.bind((host, int(port)))
+                    probe.bind(_host_and_port(address))
                 except OSError as error:
                     raise OptionError(
                         _(
@@ -132,14 +132,20 @@ class TrialNode:
                         )
                     ) from None
 
-    def _listens(self) -> bool:
-        host, _colon, port = reachable(read_settings(self.config).local_bind).rpartition(":")
-        with suppress(OSError), socket.create_connection((host, int(port)), timeout=_POLL_S):
-            return True
-        return False
-
     def _log_end(self) -> str:
         return "\n".join(self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-_SHOWN_LOG_LINES:])
+
+
+def _host_and_port(bind: str) -> tuple[str, int]:
+    """Where a bound address is reached from this machine."""
+    host, _colon, port = reachable(bind).rpartition(":")
+    return host, int(port)
+
+
+def _listens(address: tuple[str, int]) -> bool:
+    with suppress(OSError), socket.create_connection(address, timeout=_POLL_S):
+        return True
+    return False
 
 
 def _locked(file: int) -> bool:
