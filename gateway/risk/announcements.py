@@ -8,7 +8,7 @@ from datetime import date
 from enum import StrEnum
 
 from gateway.errors import ConfigurationError
-from gateway.risk.validity import Confidence, ControlStatus, Interval, Suspension, Validity
+from gateway.risk.validity import Confidence, ControlPeriod, ControlStatus, Interval, Suspension
 
 ALL_ITEMS = "*"
 """In `applies_to`: every item under control."""
@@ -76,7 +76,7 @@ class Announcement:
 
 
 @dataclass(frozen=True, slots=True)
-class Restriction:
+class ExportRestriction:
     """What holds for goods on their way to a destination, beyond the licence."""
 
     announcement: Announcement
@@ -121,27 +121,27 @@ class Announcements:
             if row.measure is Measure.SUSPENSION and key in row.applies_to
         )
 
-    def restrictions(self, items_of: str, destination: str, on: date) -> list[Restriction]:
+    def restrictions(self, items_of: str, destination: str, on: date) -> list[ExportRestriction]:
         """What holds, or may hold, on a day for an announcement's items on their way to a destination.
 
         Suspended ones are included: their text says so.
         """
-        found: list[Restriction] = []
+        found: list[ExportRestriction] = []
         for row in self.rows:
             if row.measure not in RESTRICTIONS or destination not in row.destinations or not row.concerns(items_of):
                 continue
-            validity = Validity(row.effective, self.suspensions(row.key))
+            validity = ControlPeriod(row.effective, self.suspensions(row.key))
             status = validity.status_on(on)
             if status not in (ControlStatus.NOT_YET, ControlStatus.ENDED):
-                found.append(Restriction(row, status, _text(row, destination, validity, status, on)))
+                found.append(ExportRestriction(row, status, _text(row, destination, validity, status, on)))
         return found
 
 
-def _text(row: Announcement, destination: str, validity: Validity, status: ControlStatus, on: date) -> str:
+def _text(row: Announcement, destination: str, validity: ControlPeriod, status: ControlStatus, on: date) -> str:
     return f"{row.key}, {destination}: {RESTRICTIONS[row.measure]} ({status_text(validity, status, on)})"
 
 
-def status_text(validity: Validity, status: ControlStatus, on: date) -> str:
+def status_text(validity: ControlPeriod, status: ControlStatus, on: date) -> str:
     """A state in words, with the days and the announcement of the suspension that brought it about."""
     if status is ControlStatus.SUSPENDED and (suspension := validity.suspension_on(on)) is not None:
         until = f" until {suspension.days.last}" if suspension.days.last else ""

@@ -11,7 +11,7 @@ from enum import StrEnum
 from gateway.contract.identification.commodity_codes import normalise_code
 from gateway.errors import MalformedError
 from gateway.risk.announcements import Announcements, status_text
-from gateway.risk.validity import HOLDS, Confidence, ControlStatus, Validity
+from gateway.risk.validity import HOLDS, Confidence, ControlPeriod, ControlStatus
 
 LIST_TERRITORY = "CN"
 """Other territories' codes compare by six digits only."""
@@ -61,7 +61,7 @@ class ControlledGood:
     control_code: str
     announcement: str
     announced: date
-    validity: Validity
+    validity: ControlPeriod
     confidence: Confidence = Confidence.LOW
     basket: Basket = Basket.NONE
     title: str = ""

@@ -13,7 +13,7 @@ from gateway.errors import ConfigurationError, InputFileError, MalformedError
 from gateway.formats.tables.reference_tables import parse_table, read_table
 from gateway.risk.announcements import Announcement, Announcements, Measure
 from gateway.risk.controlled_goods import Basket, ControlledGood, ControlledGoods
-from gateway.risk.validity import Confidence, Interval, Validity
+from gateway.risk.validity import Confidence, ControlPeriod, Interval
 
 COLUMNS = (
     "code",
@@ -121,7 +121,7 @@ def _good(row: Mapping[str, str], *, announcements: Announcements) -> Controlled
         control_code=row["control_code"],
         announcement=announcement.name,
         announced=announcement.announced,
-        validity=Validity(announcement.effective, announcements.suspensions(announcement.key)),
+        validity=ControlPeriod(announcement.effective, announcements.suspensions(announcement.key)),
         confidence=_confidence(row["confidence"]),
         basket=_word(Basket, row, "basket"),
         title=row["hs6_title"],

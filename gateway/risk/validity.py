@@ -73,7 +73,7 @@ class Suspension:
 
 
 @dataclass(frozen=True, slots=True)
-class Validity:
+class ControlPeriod:
     """When a measure holds."""
 
     effective: Interval

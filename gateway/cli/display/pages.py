@@ -9,14 +9,14 @@ MAX_PAGE = 500
 """Most rows asked for at once."""
 
 
-class Page(Protocol):
+class ListedPage(Protocol):
     """A response with rows."""
 
     @property
     def next_page_token(self) -> str: ...
 
 
-PageT = TypeVar("PageT", bound=Page)
+PageT = TypeVar("PageT", bound=ListedPage)
 
 
 async def pages_of(

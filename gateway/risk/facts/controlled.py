@@ -7,7 +7,7 @@ from datetime import date
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from gateway.risk.announcements import Restriction
+from gateway.risk.announcements import ExportRestriction
 from gateway.risk.controlled_goods import LIST_TERRITORY, ControlledGoodMatch, ControlledGoods, MatchBasis
 from gateway.risk.validity import Confidence, ControlStatus
 from gateway.v1 import shipment_pb2, trace_pb2
@@ -71,10 +71,10 @@ class Controls:
 
     def restrictions(
         self, controlled: Iterable[trace_pb2.ControlledItem], shipment: shipment_pb2.Shipment
-    ) -> list[Restriction]:
+    ) -> list[ExportRestriction]:
         """What holds for matched lines on their way to the record's destination, beyond the licence."""
         on = local_day(shipment.declared_at, shipment.utc_offset_minutes)
-        found: dict[str, Restriction] = {}
+        found: dict[str, ExportRestriction] = {}
         for announcement in dict.fromkeys(line.announcement for line in controlled):
             known = self.goods.announcements.restrictions(announcement, shipment.destination_territory, on)
             found |= {restriction.announcement.key: restriction for restriction in known}

@@ -11,7 +11,7 @@ from gateway.translation.messages import gettext as _
 from gateway.translation.messages import ngettext
 
 
-class Step(NamedTuple):
+class ReportStep(NamedTuple):
     """A step.
 
     Attributes:
@@ -31,7 +31,7 @@ class Step(NamedTuple):
     marks: tuple[tuple[str, str], ...] = ()
 
 
-def steps(picture: Picture) -> Iterator[Step]:
+def steps(picture: Picture) -> Iterator[ReportStep]:
     """The rows of a picture in order of time."""
     before = ""
     for row in picture.rows:
@@ -41,21 +41,21 @@ def steps(picture: Picture) -> Iterator[Step]:
         before = day
 
 
-def _step(row: Row, lanes: tuple[str, ...]) -> Step:
+def _step(row: Row, lanes: tuple[str, ...]) -> ReportStep:
     place = lane_title(lanes[row.lane])
     if isinstance(row.what, LegBlock):
         return _record(row.what, place)
     if isinstance(row.what, EventLine):
-        return Step("", "", place, "event", f"{row.what.text} ({', '.join(row.what.nodes)})")
+        return ReportStep("", "", place, "event", f"{row.what.text} ({', '.join(row.what.nodes)})")
     return _crossing(row.what, place, lanes)
 
 
-def _record(block: LegBlock, place: str) -> Step:
+def _record(block: LegBlock, place: str) -> ReportStep:
     count = len(block.leg.record.withheld)
     withheld = ngettext("{number} field withheld", "{number} fields withheld", count) if count else ""
     lines = (words.leg_name(block.leg), *block.facts, *block.parties, *block.controls, withheld)
     marks = tuple((mark.kind, text) for mark in block.marks for text in _mark(mark))
-    return Step("", "", place, "record", f"{block.number}  {block.title}", tuple(filter(None, lines)), marks)
+    return ReportStep("", "", place, "record", f"{block.number}  {block.title}", tuple(filter(None, lines)), marks)
 
 
 def _mark(mark: Mark) -> Iterator[str]:
@@ -64,6 +64,6 @@ def _mark(mark: Mark) -> Iterator[str]:
         yield mark.discrepancy.explanation
 
 
-def _crossing(crossing: Crossing, place: str, lanes: tuple[str, ...]) -> Step:
+def _crossing(crossing: Crossing, place: str, lanes: tuple[str, ...]) -> ReportStep:
     title = _("{start} → {end}", start=place, end=lane_title(lanes[crossing.to_lane]))
-    return Step("", "", place, "way", title, tuple(filter(None, (crossing.text,))))
+    return ReportStep("", "", place, "way", title, tuple(filter(None, (crossing.text,))))

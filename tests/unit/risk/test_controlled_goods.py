@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from gateway.contract.identification.commodity_codes import normalise_code
 from gateway.errors import MalformedError
 from gateway.risk.controlled_goods import Basket, ControlledGood, ControlledGoodMatch, ControlledGoods, MatchBasis
-from gateway.risk.validity import Confidence, ControlStatus, Interval, Suspension, Validity
+from gateway.risk.validity import Confidence, ControlPeriod, ControlStatus, Interval, Suspension
 
 days = st.dates(date(2020, 1, 1), date(2030, 12, 31))
 
@@ -24,7 +24,7 @@ def good(code: str, confidence: Confidence = Confidence.HIGH, **more: object) ->
         "control_code": "",
         "announcement": "No.1",
         "announced": date(2023, 7, 3),
-        "validity": Validity(Interval(date(2023, 8, 1))),
+        "validity": ControlPeriod(Interval(date(2023, 8, 1))),
     }
     return ControlledGood(code=code, confidence=confidence, **{**fields, **more})  # type: ignore[arg-type]
 
@@ -54,7 +54,7 @@ def suspension(first: date, last: date, *, resumed: bool = True) -> Suspension:
 def test_a_control_is_suspended_ends_and_resumes_by_its_dates() -> None:
     row = good(
         "81129290",
-        validity=Validity(
+        validity=ControlPeriod(
             Interval(date(2025, 1, 1), date(2027, 12, 31)),
             (suspension(date(2025, 3, 1), date(2025, 3, 31)), suspension(date(2026, 1, 1), date(2026, 6, 30))),
         ),
@@ -75,7 +75,7 @@ def test_a_control_is_suspended_ends_and_resumes_by_its_dates() -> None:
 def test_what_followed_a_suspension_is_a_state_of_its_own_until_somebody_verifies_it() -> None:
     effective = Interval(date(2025, 11, 8))
     unverified = suspension(date(2025, 11, 7), date(2026, 11, 10), resumed=False)
-    row = good("28053019", validity=Validity(effective, (unverified,)))
+    row = good("28053019", validity=ControlPeriod(effective, (unverified,)))
     assert row.status_on(date(2025, 11, 7)) is ControlStatus.NOT_YET
     assert row.status_on(date(2025, 11, 8)) is ControlStatus.SUSPENDED
     assert row.status_on(date(2026, 11, 11)) is ControlStatus.SUSPENSION_ENDED
@@ -86,10 +86,10 @@ def test_what_followed_a_suspension_is_a_state_of_its_own_until_somebody_verifie
     (match,) = ControlledGoods((row,)).match("2805301990", date(2026, 11, 11), territory="CN")
     assert (match.status, match.confidence) == (ControlStatus.SUSPENSION_ENDED, Confidence.LOW)
     extended = suspension(date(2026, 11, 11), date(2027, 11, 10), resumed=False)
-    longer = good("28053019", validity=Validity(effective, (unverified, extended)))
+    longer = good("28053019", validity=ControlPeriod(effective, (unverified, extended)))
     assert longer.status_on(date(2026, 11, 11)) is ControlStatus.SUSPENDED
     verified = suspension(date(2025, 11, 7), date(2026, 11, 10))
-    again = good("28053019", validity=Validity(effective, (verified,)))
+    again = good("28053019", validity=ControlPeriod(effective, (verified,)))
     assert again.status_on(date(2026, 11, 11)) is ControlStatus.IN_FORCE
 
 
@@ -193,7 +193,7 @@ def naive(rows: list[ControlledGood], code: str, on: date, territory: str) -> se
 intervals = st.tuples(days, st.none() | days).filter(lambda pair: pair[1] is None or pair[1] >= pair[0])
 codes = st.sampled_from(["811292", "81129290", "81129210", "8112929090", "8112929010", "811299", "8112991000"])
 rows = st.builds(
-    lambda code, effective, paused: good(code, validity=Validity(Interval(*effective), tuple(paused))),
+    lambda code, effective, paused: good(code, validity=ControlPeriod(Interval(*effective), tuple(paused))),
     codes,
     intervals,
     st.lists(

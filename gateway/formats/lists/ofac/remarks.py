@@ -71,7 +71,7 @@ class Remarks(NamedTuple):
     not_understood: tuple[str, ...]
 
 
-class Outcome(Enum):
+class RemarkOutcome(Enum):
     """What became of an item."""
 
     CARRIED = auto()
@@ -86,9 +86,9 @@ def read_remarks(text: str, content: WatchlistContent) -> Remarks:
     kept, not_understood = [], []
     for item in items_of(text):
         outcome = _take(item, content)
-        if outcome is not Outcome.CARRIED:
+        if outcome is not RemarkOutcome.CARRIED:
             kept.append(item)
-        if outcome is Outcome.NOT_UNDERSTOOD:
+        if outcome is RemarkOutcome.NOT_UNDERSTOOD:
             not_understood.append(item)
     return Remarks(tuple(kept), tuple(not_understood))
 
@@ -98,39 +98,39 @@ def items_of(text: str) -> Iterator[str]:
     return filter(None, (item.strip() for item in _SEPARATOR.split(text.removesuffix("."))))
 
 
-def _take(item: str, content: WatchlistContent) -> Outcome:
+def _take(item: str, content: WatchlistContent) -> RemarkOutcome:
     known = kind_of(item)
     if known is not None:
         kind, rest = known
         return _READERS[kind.reads_as](kind, rest, content)
     for scheme, pattern in _CONTACTS.items():
         if pattern.fullmatch(item) and _add(content, scheme, item):
-            return Outcome.CARRIED
+            return RemarkOutcome.CARRIED
     if unlisted := _NEW_LABEL.fullmatch(item):
         kind = ItemKind(unlisted["label"], ReadsAs.IDENTIFIER, scheme_of(unlisted["label"]))
         return _identifier(kind, unlisted["rest"], content)
-    return Outcome.NOT_UNDERSTOOD
+    return RemarkOutcome.NOT_UNDERSTOOD
 
 
-def _identifier(kind: ItemKind, rest: str, content: WatchlistContent) -> Outcome:
+def _identifier(kind: ItemKind, rest: str, content: WatchlistContent) -> RemarkOutcome:
     document = _DOCUMENT.fullmatch(rest)
     if document is None:
-        return Outcome.NOT_UNDERSTOOD
+        return RemarkOutcome.NOT_UNDERSTOOD
     text, brackets = document["value"].strip(), _IN_BRACKETS.findall(f"{document['brackets']} {document['after']}")
     if alone := _ONE_IN_BRACKETS.fullmatch(text):
         text = alone[1]
     code = next(filter(None, (territory_code(name.strip()) for name in reversed(brackets))), "")
     value, is_whole = _value_in(kind, text)
     if not value:
-        return Outcome.NOT_UNDERSTOOD
+        return RemarkOutcome.NOT_UNDERSTOOD
     until = "" if document["expires_to"] else _date(document["expires"] or "") or ""
     if not _add(content, *_scheme_and_value(kind, value, content), territory=code, expires=until):
-        return Outcome.NOT_UNDERSTOOD
+        return RemarkOutcome.NOT_UNDERSTOOD
     dates = [document[name] for name in ("issued", "expires") if document[name]]
     if not all(map(_date, dates)) or _SENTENCE.search(text) or (brackets and not code):
-        return Outcome.NOT_UNDERSTOOD
+        return RemarkOutcome.NOT_UNDERSTOOD
     is_carried = is_whole and len(brackets) < 2 and not document["issued"] and not document["expires_to"]
-    return Outcome.CARRIED if is_carried else Outcome.IN_WORDS
+    return RemarkOutcome.CARRIED if is_carried else RemarkOutcome.IN_WORDS
 
 
 def _value_in(kind: ItemKind, text: str) -> tuple[str, bool]:
@@ -167,11 +167,11 @@ def _scheme_and_value(kind: ItemKind, value: str, content: WatchlistContent) -> 
     return kind.scheme, value
 
 
-def _contact(kind: ItemKind, rest: str, content: WatchlistContent) -> Outcome:
+def _contact(kind: ItemKind, rest: str, content: WatchlistContent) -> RemarkOutcome:
     match = _CONTACTS.get(kind.scheme, _TELEPHONE).match(rest)
     if match is None or not _add(content, kind.scheme, match[0].strip()):
-        return Outcome.NOT_UNDERSTOOD
-    return Outcome.NOT_UNDERSTOOD if rest[match.end() :].strip(" .") else Outcome.CARRIED
+        return RemarkOutcome.NOT_UNDERSTOOD
+    return RemarkOutcome.NOT_UNDERSTOOD if rest[match.end() :].strip(" .") else RemarkOutcome.CARRIED
 
 
 def _add(content: WatchlistContent, scheme: str, value: str, *, territory: str = "", expires: str = "") -> bool:
@@ -182,52 +182,52 @@ def _add(content: WatchlistContent, scheme: str, value: str, *, territory: str =
     return True
 
 
-def _territory(_: ItemKind, rest: str, content: WatchlistContent) -> Outcome:
+def _territory(_: ItemKind, rest: str, content: WatchlistContent) -> RemarkOutcome:
     code = territory_code(rest)
     if code is None:
-        return Outcome.NOT_UNDERSTOOD
+        return RemarkOutcome.NOT_UNDERSTOOD
     content.territories.append(code)
-    return Outcome.CARRIED
+    return RemarkOutcome.CARRIED
 
 
-def _birth_place(_: ItemKind, rest: str, content: WatchlistContent) -> Outcome:
+def _birth_place(_: ItemKind, rest: str, content: WatchlistContent) -> RemarkOutcome:
     """A place whose last part is a territory's name, else in words."""
     city, code = place_in(rest)
     if len(city) > MOST_CITY_CHARS or not rest:
-        return Outcome.NOT_UNDERSTOOD
+        return RemarkOutcome.NOT_UNDERSTOOD
     content.birth_places.add(city=city, territory=code)
-    return Outcome.CARRIED
+    return RemarkOutcome.CARRIED
 
 
-def _birth_date(_: ItemKind, rest: str, content: WatchlistContent) -> Outcome:
+def _birth_date(_: ItemKind, rest: str, content: WatchlistContent) -> RemarkOutcome:
     birth = _BIRTH.fullmatch(rest)
     first = _date(birth["first"]) if birth else None
     last = _date(birth["last"]) if birth and birth["last"] else None
     if birth is None or first is None or (birth["last"] and last is None):
-        return Outcome.NOT_UNDERSTOOD
+        return RemarkOutcome.NOT_UNDERSTOOD
     about = "~" if birth["about"] else ""
     if last is not None:
         content.birth_periods.append(f"{first}{about}/{last}{about}")
     else:
         (content.birth_periods if about else content.birth_dates).append(f"{first}{about}")
-    return Outcome.CARRIED
+    return RemarkOutcome.CARRIED
 
 
-def _name(kind: ItemKind, rest: str, content: WatchlistContent) -> Outcome:
+def _name(kind: ItemKind, rest: str, content: WatchlistContent) -> RemarkOutcome:
     quoted = _QUOTED.fullmatch(rest)
     if quoted is None:
-        return Outcome.NOT_UNDERSTOOD
+        return RemarkOutcome.NOT_UNDERSTOOD
     former = kind.reads_as is ReadsAs.FORMER_NAME
     name_kind = LISTED_NAME_KIND_FORMER if former else LISTED_NAME_KIND_WEAK_ALIAS
     content.names.add(text=quoted["name"], script=script_of(quoted["name"]), kind=name_kind)
-    return Outcome.CARRIED
+    return RemarkOutcome.CARRIED
 
 
-def _words(_: ItemKind, __: str, ___: WatchlistContent) -> Outcome:
-    return Outcome.IN_WORDS
+def _words(_: ItemKind, __: str, ___: WatchlistContent) -> RemarkOutcome:
+    return RemarkOutcome.IN_WORDS
 
 
-_READERS: Mapping[ReadsAs, Callable[[ItemKind, str, WatchlistContent], Outcome]] = MappingProxyType(
+_READERS: Mapping[ReadsAs, Callable[[ItemKind, str, WatchlistContent], RemarkOutcome]] = MappingProxyType(
     {
         ReadsAs.IDENTIFIER: _identifier,
         ReadsAs.CODE: _identifier,
