@@ -239,6 +239,21 @@ def _followed(source: ListSource, rows: Iterator[ListRow], advance: Any) -> Iter
 
 
 def _report(output: Output, name: str, reading: ImportTally, response: ImportEntriesResponse, held_back: str) -> None:
+    took = response.added + response.changed + response.unchanged
+    if response.proposed_before:
+        title = _("Proposed before")
+    elif response.proposal_id:
+        title = _("Proposed")
+    else:
+        title = _("Imported") if took or not (reading.bad or response.refused) else _("Nothing imported")
+    output.facts(title, _facts(name, reading, response), data=_data(name, reading, response, held_back))
+    _note_what_follows(output, response, held_back)
+    print_not_understood(output, reading)
+    if _print_problems(output, reading, response) or held_back:
+        raise typer.Exit(EXIT_INCOMPLETE if took else EXIT_FAILED)
+
+
+def _facts(name: str, reading: ImportTally, response: ImportEntriesResponse) -> dict[str, object]:
     facts: dict[str, object] = {
         N_("List"): name,
         N_("New"): response.added,
@@ -255,7 +270,11 @@ def _report(output: Output, name: str, reading: ImportTally, response: ImportEnt
         facts[N_("Remarks not understood")] = len(reading.not_understood)
     if response.proposal_id:
         facts = {N_("Proposal"): response.proposal_id, **facts}
-    data = {
+    return facts
+
+
+def _data(name: str, reading: ImportTally, response: ImportEntriesResponse, held_back: str) -> dict[str, object]:
+    return {
         "list": name,
         "proposal_id": response.proposal_id,
         "new": response.added,
@@ -272,14 +291,9 @@ def _report(output: Output, name: str, reading: ImportTally, response: ImportEnt
         "proposed_before": response.proposed_before,
         "notices": reading.doubts.notices,
     }
-    took = response.added + response.changed + response.unchanged
-    if response.proposed_before:
-        title = _("Proposed before")
-    elif response.proposal_id:
-        title = _("Proposed")
-    else:
-        title = _("Imported") if took or not (reading.bad or response.refused) else _("Nothing imported")
-    output.facts(title, facts, data=data)
+
+
+def _note_what_follows(output: Output, response: ImportEntriesResponse, held_back: str) -> None:
     if response.proposed_before:
         output.note(_("The same changes wait for a decision already; no second proposal was made."))
     if response.proposal_id:
@@ -299,9 +313,6 @@ def _report(output: Output, name: str, reading: ImportTally, response: ImportEnt
                 response.vanished,
             )
         )
-    print_not_understood(output, reading)
-    if _print_problems(output, reading, response) or held_back:
-        raise typer.Exit(EXIT_INCOMPLETE if took else EXIT_FAILED)
 
 
 def _print_problems(output: Output, reading: ImportTally, response: ImportEntriesResponse) -> bool:
