@@ -193,10 +193,7 @@ async def connection(
         RefusedError: the node doesn't take it.
     """
     try:
-        async with asyncio.timeout(CONNECT_S):
-            reader, writer = await asyncio.open_connection(
-                HOST, port, ssl=tls_context(target, pair), server_hostname=target.server_name
-            )
+        reader, writer = await _open(target, port, pair)
     except (OSError, ssl.SSLError, TimeoutError) as error:
         raise RefusedError(str(error)) from error
     made = HostileConnection(reader, writer, target.server_name, acknowledge=acknowledge)
@@ -208,6 +205,23 @@ async def connection(
     finally:
         with contextlib.suppress(OSError, ssl.SSLError):
             await made.close()
+
+
+async def _open(target: Target, port: int, pair: KeyPair | None) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """TCP and TLS. When cancelled it lets the handshake end first: asyncio leaks a transport whose handshake hasn't begun."""
+    opening = asyncio.ensure_future(
+        asyncio.open_connection(HOST, port, ssl=tls_context(target, pair), server_hostname=target.server_name)
+    )
+    try:
+        async with asyncio.timeout(CONNECT_S):
+            return await asyncio.shield(opening)
+    except (asyncio.CancelledError, TimeoutError):
+        await asyncio.wait([opening], timeout=CONNECT_S)
+        if not opening.done():
+            opening.cancel()
+        elif not opening.exception():
+            opening.result()[1].transport.abort()
+        raise
 
 
 def header_block(stream: int, block: bytes, *, most: int = _MAX_FRAME) -> bytes:
