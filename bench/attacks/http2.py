@@ -208,7 +208,7 @@ async def connection(
 
 
 async def _open(target: Target, port: int, pair: KeyPair | None) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """TCP and TLS. When cancelled it lets the handshake end first: asyncio leaks a transport whose handshake hasn't begun."""
+    """TCP and TLS. A cancelled handshake is let end first: asyncio leaks a transport whose handshake hasn't begun."""
     opening = asyncio.ensure_future(
         asyncio.open_connection(HOST, port, ssl=tls_context(target, pair), server_hostname=target.server_name)
     )
