@@ -248,6 +248,14 @@ class FeedForkedError(GatewayError):
     way_out = "See `gateway link list` and the evidence folder it names; resolve with the partner."
 
 
+class FeedDamagedError(GatewayError):
+    """A feed's stored head doesn't lead to its signed root; nothing is added to the feed."""
+
+    reason = "FEED_DAMAGED"
+    kind = Kind.DATA_LOSS
+    way_out = "The database is damaged: run `gateway verify`, and follow docs/runbook/damaged-database.md."
+
+
 class QuarantinedError(GatewayError):
     """The feed is in quarantine after proof of misbehaviour."""
 

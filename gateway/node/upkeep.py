@@ -22,6 +22,7 @@ from gateway.node.assembly.quotas import QuotaMonitor
 from gateway.node.assembly.watchlists import Watchlists
 from gateway.node.directory_store import DirectoryStore
 from gateway.node.expiry import ExpiryMonitor
+from gateway.node.feed_heads import FeedHeadMonitor
 from gateway.node.host.capacity import CapacityMonitor
 
 log = logging.getLogger(__name__)
@@ -52,6 +53,7 @@ class Upkeep:
         alarms: Alarms,
         capacity: CapacityMonitor,
         quotas: QuotaMonitor,
+        heads: FeedHeadMonitor,
         expiry: ExpiryMonitor,
         now: Callable[[], datetime],
     ) -> None:
@@ -66,6 +68,7 @@ class Upkeep:
         self._alarms = alarms
         self._capacity = capacity
         self._quotas = quotas
+        self._heads = heads
         self._expiry = expiry
         self._now = now
 
@@ -86,6 +89,7 @@ class Upkeep:
         self._expiry.check(self._now())
         self._capacity.sweep(await asyncio.to_thread(self._capacity.check))
         await asyncio.to_thread(self._quotas.check)
+        await asyncio.to_thread(self._heads.check)
         await self._writer.run(ExpireCommand(publisher=self._publisher))
         await asyncio.to_thread(note_progress, self._database, self._marker)
         await self._watchlists.keep_up()

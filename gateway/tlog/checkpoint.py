@@ -19,7 +19,7 @@ from gateway.tlog.encoding import (
     has_control_characters,
 )
 from gateway.tlog.merkle import EMPTY_ROOT, MAX_TREE_SIZE
-from gateway.tlog.note import SignatureType, Signer, Verifier, open_note, sign_note
+from gateway.tlog.note import SignatureType, Signer, Verifier, open_note, parse_note, sign_note
 
 MAX_BODY_BYTES = 4096
 """Largest body in bytes; three lines take some 200."""
@@ -84,6 +84,11 @@ def parse_checkpoint_body(body: bytes) -> Checkpoint:
         decode_hash(root, "root hash"),
         tuple(decode_text(line, "checkpoint extension") for line in extensions),
     )
+
+
+def unverified_checkpoint(note: bytes) -> Checkpoint:
+    """The checkpoint in a note whose signatures nobody has verified; raises TooLargeError or MalformedError."""
+    return parse_checkpoint_body(parse_note(note).unverified_text)
 
 
 def sign_checkpoint(checkpoint: Checkpoint, signer: Signer) -> bytes:

@@ -19,14 +19,13 @@ from gateway.contract.ids import FeedOrigin
 from gateway.db.database import Database
 from gateway.errors import GatewayError, MalformedError, ProofInvalidError
 from gateway.feed.service.receiver import Receiver, Refusal
+from gateway.feed.service.soundness import sound_root_at
 from gateway.feed.service.transaction import Transaction
 from gateway.feed.tables import feeds
 from gateway.feed.tables.feeds import FeedState
-from gateway.feed.tables.tiles import StoredTiles
 from gateway.tlog.checkpoint import Checkpoint, VerifiedCheckpoint, verify_checkpoint
 from gateway.tlog.encoding import encode_base64
 from gateway.tlog.proofs import verify_consistency
-from gateway.tlog.tiles import tree_root
 from gateway.trust.service.directory_versions import TrustedDirectory
 from gateway.v1 import feed_pb2
 
@@ -48,11 +47,16 @@ class PublisherAudit:
         self._trust = trust
 
     def held(self, origin: FeedOrigin) -> HeldHead | None:
-        """Step 1; None when nothing is stored or the feed is already in quarantine."""
+        """Step 1; None when nothing is stored or the feed is already in quarantine.
+
+        Raises:
+            FeedDamagedError: what is stored can't be compared.
+        """
         with self._database.read() as conn:
             feed = feeds.find(conn, origin)
         if feed is None or not feed.size or feed.state is FeedState.QUARANTINED:
             return None
+        feed.require_sound()
         return HeldHead(Checkpoint(origin.line, feed.size, feed.tree.root), feed.checkpoint)
 
     def verify_shown(self, origin: FeedOrigin, position: feed_pb2.FeedPosition) -> VerifiedCheckpoint:
@@ -83,8 +87,7 @@ class PublisherAudit:
         try:
             if new.size < old.size:  # 3
                 with self._database.read() as conn:
-                    tiles = StoredTiles(conn, feeds.get(conn, origin).id)
-                    old = Checkpoint(origin.line, new.size, tree_root(new.size, tiles))
+                    old = Checkpoint(origin.line, new.size, sound_root_at(conn, feeds.get(conn, origin), new.size))
                 hashes = ()
             verify_consistency(old.size, old.root, new.size, new.root, hashes)  # 3, 4
         except ProofInvalidError as error:

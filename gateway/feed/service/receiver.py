@@ -35,17 +35,17 @@ from gateway.errors import (
 from gateway.feed.codec import EncodedEntry, check_entry, parse_header
 from gateway.feed.service.alarms import Alarms
 from gateway.feed.service.quotas import Quotas, stored_as
+from gateway.feed.service.soundness import damaged, sound_root_at
 from gateway.feed.service.transaction import Transaction
 from gateway.feed.tables import checkpoints, feeds
 from gateway.feed.tables.checkpoints import StoredCheckpoint
 from gateway.feed.tables.feeds import Feed, FeedState
 from gateway.feed.tables.tiles import StoredTiles
 from gateway.files import OWNER_ONLY, replace_file
-from gateway.tlog.checkpoint import VerifiedCheckpoint, verify_checkpoint
+from gateway.tlog.checkpoint import VerifiedCheckpoint, unverified_checkpoint, verify_checkpoint
 from gateway.tlog.cosignature import cosign
 from gateway.tlog.merkle import Growth
 from gateway.tlog.note import Signer
-from gateway.tlog.tiles import tree_root
 from gateway.translation.plain_text import printable_line
 from gateway.trust.service.directory_versions import TrustedDirectory
 from gateway.v1 import feed_pb2
@@ -164,6 +164,7 @@ class ReceiveCommand:
     def execute(self, tx: Transaction) -> feed_pb2.Receipt | Refusal:
         feed = feeds.ensure(tx.conn, self.origin, tx.own_node)
         require_moving(feed)  # 5b
+        feed.require_sound()  # or the publisher would be blamed for what this database lost
         if self.batch.first_index != feed.size:  # 6a
             return self._received_before(tx, feed)
         try:
@@ -219,13 +220,20 @@ class ReceiveCommand:
             claimed = self._receiver.verify_signature(self.origin, self.batch.checkpoint, tx.now_ms).checkpoint
         except (VerificationError, MalformedError) as error:
             return self._quarantine(tx, feed, held, error.message)
-        root = known.root if known is not None else tree_root(end, StoredTiles(tx.conn, feed.id))
+        root = sound_root_at(tx.conn, feed, end)
+        if known is not None and unverified_checkpoint(known.note).root != root:
+            raise damaged(feed.origin, f"the stored checkpoint of {end} entries isn't what was signed")
         if (claimed.size, claimed.root) != (end, root):
             return self._quarantine(tx, feed, held, f"another root than the one held is signed for size {end}")
         if known is None:  # no receipted batch ended there
             raise self._out_of_sequence(feed)
         stored = feeds.read_headers(tx.conn, feed.id, self.batch.first_index, end)
         if stored != [entry.header for entry in self._entries]:
+            own = StoredTiles(tx.conn, feed.id).hashes(0, self.batch.first_index, len(stored))
+            if own == b"".join(entry.leaf for entry in self._entries):
+                raise damaged(
+                    feed.origin, f"entries {self.batch.first_index} to {end - 1} aren't those received before"
+                )
             return self._quarantine(tx, feed, known.note, "entries sent again differ from those received before")
         return feed_pb2.Receipt(origin=feed.origin.line, size=known.size, cosignature=known.cosignature)
 

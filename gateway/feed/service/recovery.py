@@ -55,6 +55,7 @@ class RecoverCommand:
     def execute(self, tx: Transaction) -> int:
         tx.seal()  # step 1 fails if this feed is being extended
         feed = feeds.ensure(tx.conn, self._origin, tx.own_node)
+        feed.require_sound()
         if self._batch.origin != self._origin.line or self._batch.first_index != feed.size:  # 1
             raise SequenceError(f"{self._origin} ends at {feed.size}; entries from {self._batch.first_index} came back")
         checkpoint = self._own_checkpoint(tx.now_ms)  # 3

@@ -22,6 +22,7 @@ from gateway.errors import (
 )
 from gateway.feed.rules import Standing, compare_position
 from gateway.feed.service import local_log
+from gateway.feed.service.soundness import require_sound_batch, sound_root_at
 from gateway.feed.service.transaction import Clock, Transaction, require_extensible, waiting_reason
 from gateway.feed.service.writer import Writer
 from gateway.feed.tables import checkpoints, feeds, journal, progress
@@ -31,7 +32,7 @@ from gateway.feed.tables.tiles import StoredTiles
 from gateway.tlog.checkpoint import verify_checkpoint
 from gateway.tlog.cosignature import VerifiedCosignature, verify_cosignature_line
 from gateway.tlog.merkle import EMPTY_ROOT, MAX_TREE_SIZE
-from gateway.tlog.tiles import consistency_proof, tree_root
+from gateway.tlog.tiles import consistency_proof
 from gateway.trust.service.directory_versions import TrustedDirectory
 from gateway.v1 import feed_pb2
 
@@ -84,6 +85,7 @@ class Outgoing:
             if feed is None or feed.size == 0:
                 return feed_pb2.FeedPosition(origin=origin.line, size=0, root=EMPTY_ROOT)
             checkpoint = checkpoints.at(conn, feed.id, feed.size)
+        feed.require_sound()
         note = checkpoint.cosigned_note if checkpoint is not None else feed.checkpoint
         return feed_pb2.FeedPosition(origin=origin.line, size=feed.size, root=feed.tree.root, cosigned_checkpoint=note)
 
@@ -101,11 +103,12 @@ class Outgoing:
 
         Raises:
             FeedBehindError, FeedForkedError: the feed is now blocked.
+            FeedDamagedError: what is stored here can't be compared.
             MalformedError, SignatureInvalidError: the position isn't proven.
         """
         with self._database.read() as conn:
             feed = feeds.find(conn, origin)
-            own_root = _root_at(conn, feed, position.size)
+            own_root = _root_at(conn, feed, position.size)  # never a damaged one, which would look like a fork
         if own_root != position.root:
             self._require_own_signature(origin, position)
         if feed is None or not feed.accepted_at:
@@ -185,6 +188,7 @@ class Outgoing:
 
         Raises:
             LinkSuspendedError: it is an own feed, and suspended, perhaps since a stream of it was opened.
+            FeedDamagedError: the recipient would refuse what is stored, and blame the publisher.
         """
         most = limits.BATCH_ENTRIES
         if first > MAX_TREE_SIZE - most:  # a partner's number, beyond the database's range
@@ -201,12 +205,14 @@ class Outgoing:
                 if size <= limits.MAX_BATCH_BYTES or most == 0:
                     break
                 most //= 2
-        return feed_pb2.Batch(
-            origin=feed.origin.line,
-            first_index=first,
-            entries=[feed_pb2.Entry(header=e.header, salt=e.salt, payload=e.payload) for e in stored],
-            checkpoint=checkpoint.note,
-        )
+            batch = feed_pb2.Batch(
+                origin=feed.origin.line,
+                first_index=first,
+                entries=[feed_pb2.Entry(header=e.header, salt=e.salt, payload=e.payload) for e in stored],
+                checkpoint=checkpoint.note,
+            )
+            require_sound_batch(conn, feed, batch, checkpoint, self._trust().every_log_verifier(feed.origin))
+        return batch
 
     def verify_receipt(self, origin: FeedOrigin, receipt: feed_pb2.Receipt) -> ReceiptCommand:
         """Step 9: a key of the recipient that is valid now cosigned the checkpoint that was sent.
@@ -247,7 +253,7 @@ def _root_at(conn: Connection, feed: Feed | None, size: int) -> bytes | None:
         return EMPTY_ROOT
     if feed is None or size > feed.size:
         return None
-    return feed.tree.root if size == feed.size else tree_root(size, StoredTiles(conn, feed.id))
+    return sound_root_at(conn, feed, size)
 
 
 class _EnsureCommand:

@@ -114,7 +114,7 @@ class Transaction:
             urgent: send at once.
 
         Raises:
-            FeedBehindError, FeedForkedError: the feed must not be extended.
+            FeedBehindError, FeedForkedError, FeedDamagedError: the feed must not be extended.
         """
         pending = self._pending_of(origin)
         require_extensible(pending.feed)
@@ -186,7 +186,9 @@ class Transaction:
     def _pending_of(self, origin: FeedOrigin) -> _PendingEntries:
         pending = self._pending.get(origin)
         if pending is None:
-            pending = self._pending[origin] = _PendingEntries(feeds.ensure(self.conn, origin, self.own_node))
+            feed = feeds.ensure(self.conn, origin, self.own_node)
+            feed.require_sound()  # once for each signature: a wrong edge would be signed
+            pending = self._pending[origin] = _PendingEntries(feed)
         return pending
 
     def _seal_chunk(self, origin: FeedOrigin, feed: Feed, chunk: Sequence[EncodedEntry]) -> Feed:

@@ -13,11 +13,13 @@ from sqlalchemy.exc import IntegrityError
 from gateway.contract.ids import FeedOrigin
 from gateway.db.database import insert_rows
 from gateway.db.statements import Prepared
+from gateway.errors import FeedDamagedError, GatewayError, MalformedError
 from gateway.feed.codec import EncodedEntry
 from gateway.feed.tables import checkpoints, journal, tiles
 from gateway.feed.tables.checkpoints import StoredCheckpoint
 from gateway.feed.tables.journal import HeadMovedError
 from gateway.feed.tables.schema import entries, feeds
+from gateway.tlog.checkpoint import unverified_checkpoint
 from gateway.tlog.merkle import Growth, Tree
 
 _FEED_COLUMNS = tuple(feeds.c.keys())
@@ -139,8 +141,28 @@ class Feed:
 
     @property
     def extensible(self) -> bool:
-        """Whether an own feed may grow: no partner has another or longer history, and no entry is pending."""
-        return self.state not in (FeedState.BEHIND, FeedState.FORKED) and not self.waiting
+        """Whether an own feed may grow: sound, no partner has another or longer history, no entry is pending."""
+        return self.state not in (FeedState.BEHIND, FeedState.FORKED) and not self.waiting and not self.damage
+
+    @property
+    def damage(self) -> str:
+        """Why the head can't be what was signed; empty if the edge leads to the newest checkpoint's root."""
+        if not self.size and not self.checkpoint:
+            return ""
+        try:
+            signed = unverified_checkpoint(self.checkpoint)
+        except GatewayError as error:
+            return f"its newest checkpoint isn't one: {error.message}"
+        if (signed.origin, signed.size) != (self.origin.line, self.size):
+            return f"its size is {self.size}, its newest checkpoint is of {signed.size} entries of {signed.origin}"
+        if signed.root != self.tree.root:
+            return f"its edge of {self.size} entries doesn't lead to the root in its newest checkpoint"
+        return ""
+
+    def require_sound(self) -> None:
+        """Raises FeedDamagedError: whatever is grown from this head would have a wrong root."""
+        if damage := self.damage:
+            raise FeedDamagedError(f"feed {self.origin}: {damage}", metadata={"origin": self.origin.line})
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +231,19 @@ def get_by_id(conn: Connection, feed_id: int) -> Feed:
 def list_all(conn: Connection) -> list[Feed]:
     """All feeds, outgoing first, by name."""
     return [_feed(row) for row in _ALL(conn)]
+
+
+def damaged(conn: Connection) -> dict[str, str]:
+    """Why a feed's head isn't what was signed, by the feed's name; empty when all are sound."""
+    problems = {}
+    for row in _ALL(conn):
+        try:
+            damage = _feed(row).damage
+        except GatewayError as error:
+            damage = error.message
+        if damage:
+            problems[str(row[_FEED_COLUMNS.index("origin")])] = damage
+    return problems
 
 
 def append(
@@ -323,19 +358,24 @@ def set_suspension(conn: Connection, feed_id: int, reason: str, *, since: int) -
 
 def _feed(row: Iterable[Any]) -> Feed:
     values = dict(zip(_FEED_COLUMNS, row, strict=True))
+    try:
+        origin = FeedOrigin.parse(values["origin"])
+        tree, state = Tree.from_bytes(values["size"], bytes(values["edge"])), FeedState(values["state"])
+    except (MalformedError, TypeError, ValueError) as error:
+        raise FeedDamagedError(f"feed {values['origin']!r}: its row in the table feeds is damaged: {error}") from error
     return Feed(
         id=values["id"],
-        origin=FeedOrigin.parse(values["origin"]),
+        origin=origin,
         direction=values["direction"],
         partner=values["partner"],
-        tree=Tree.from_bytes(values["size"], bytes(values["edge"])),
+        tree=tree,
         journaled_size=values["journaled_size"],
         awaited_size=values["awaited_size"],
         checkpoint=bytes(values["checkpoint"]),
         receipted_size=values["receipted_size"],
         accepted_at=values["accepted_at"],
         disposed_size=values["disposed_size"],
-        state=FeedState(values["state"]),
+        state=state,
         state_reason=values["state_reason"],
         state_since=values["state_since"],
         evidence_path=values["evidence_path"],

@@ -43,6 +43,7 @@ from gateway.node.assembly.watchlists import Watchlists
 from gateway.node.defaults import STARTS_FILE
 from gateway.node.directory_store import DirectoryStore, KeptVersions, pinned_anchors
 from gateway.node.expiry import ExpiryMonitor, OwnKeys
+from gateway.node.feed_heads import FeedHeadMonitor
 from gateway.node.health import DatabaseHealth
 from gateway.node.host.capacity import CapacityMonitor, secure_descriptors
 from gateway.node.projections import registry
@@ -105,6 +106,8 @@ class Node:
         self._marker = settings.data_dir / STARTS_FILE
         own = own_feeds(self._directory.directory(), settings.node)
         detect_restore(self.database, self._marker, own=own, now_ms=clock())
+        self._heads = FeedHeadMonitor(self.database, self.alarms)
+        self._heads.check()
         self._quotas = quotas_of(settings.quotas)
         self._audit = AuditQueue()
         self._bound_callers()
@@ -211,6 +214,7 @@ class Node:
             alarms=self.alarms,
             capacity=self._capacity,
             quotas=self._quota_monitor,
+            heads=self._heads,
             expiry=ExpiryMonitor(
                 node=self.settings.node,
                 directory=self._directory.directory,

@@ -1,0 +1,90 @@
+"""Checks stored parts of a feed before they leave the node, so that damage here isn't taken for misbehaviour there.
+
+A batch to send must be what its recipient will require (gateway.feed.service.receiver, steps 6b to 6d):
+
+1. Each entry is canonical and has the payload that its header commits to.
+2. The entries are those whose hashes are stored in the tree.
+3. The tree's root at the batch's end is that of the stored checkpoint.
+4. The feed's publisher signed that checkpoint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlalchemy import Connection
+
+from gateway.contract.ids import FeedOrigin
+from gateway.errors import FeedDamagedError, GatewayError
+from gateway.feed.codec import check_entry
+from gateway.feed.tables import checkpoints
+from gateway.feed.tables.checkpoints import StoredCheckpoint
+from gateway.feed.tables.feeds import Feed
+from gateway.feed.tables.tiles import StoredTiles
+from gateway.tlog.checkpoint import verify_checkpoint
+from gateway.tlog.merkle import EMPTY_ROOT
+from gateway.tlog.note import Verifier
+from gateway.tlog.tiles import tree_root
+from gateway.v1 import feed_pb2
+
+
+def damaged(origin: FeedOrigin, what: str) -> FeedDamagedError:
+    """The error about a part of a feed that isn't what was signed."""
+    return FeedDamagedError(f"feed {origin}: {what}", metadata={"origin": origin.line})
+
+
+def require_sound_batch(
+    conn: Connection, feed: Feed, batch: feed_pb2.Batch, checkpoint: StoredCheckpoint, verifiers: Iterable[Verifier]
+) -> None:
+    """Raises FeedDamagedError for a batch that a recipient would refuse."""
+    leaves = []
+    for index, entry in enumerate(batch.entries, batch.first_index):
+        try:
+            leaves.append(check_entry(entry).leaf)  # 1
+        except GatewayError as error:
+            raise damaged(feed.origin, f"entry {index}: {error.message}") from error
+    if batch.first_index + len(leaves) != checkpoint.size:
+        raise damaged(feed.origin, f"an entry from {batch.first_index} to {checkpoint.size - 1} is missing")
+    tiles = StoredTiles(conn, feed.id)
+    try:
+        known = tiles.hashes(0, batch.first_index, len(leaves))
+        root = tree_root(checkpoint.size, tiles)
+    except GatewayError as error:
+        raise damaged(feed.origin, error.message) from error
+    for at, leaf in enumerate(leaves):  # 2
+        if leaf != known[at * len(leaf) : (at + 1) * len(leaf)]:
+            raise damaged(feed.origin, f"entry {batch.first_index + at} isn't the one under the tree")
+    if root != checkpoint.root:  # 3
+        raise damaged(feed.origin, f"the tree of {checkpoint.size} entries doesn't lead to the root that was signed")
+    _require_signed(feed.origin, checkpoint, verifiers)  # 4
+
+
+def _require_signed(origin: FeedOrigin, checkpoint: StoredCheckpoint, verifiers: Iterable[Verifier]) -> None:
+    problem = "its publisher has no log key in the directory"
+    for verifier in verifiers:
+        try:
+            signed = verify_checkpoint(checkpoint.note, verifier, origin.line).checkpoint
+        except GatewayError as error:
+            problem = error.message
+            continue
+        if (signed.size, signed.root) == (checkpoint.size, checkpoint.root):
+            return
+        problem = "it is for another size or root"
+    raise damaged(origin, f"the stored checkpoint of {checkpoint.size} entries isn't what was signed: {problem}")
+
+
+def sound_root_at(conn: Connection, feed: Feed, size: int) -> bytes:
+    """Root of a feed's first `size` entries; raises FeedDamagedError where it isn't the one that was signed."""
+    if not size:
+        return EMPTY_ROOT
+    feed.require_sound()
+    if size == feed.size:
+        return feed.tree.root
+    try:
+        root = tree_root(size, StoredTiles(conn, feed.id))
+    except GatewayError as error:
+        raise damaged(feed.origin, error.message) from error
+    signed = checkpoints.at(conn, feed.id, size)
+    if signed is not None and signed.root != root:
+        raise damaged(feed.origin, f"the tree of {size} entries doesn't lead to the root that was signed")
+    return root
