@@ -12,7 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, Self, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from gateway.contract.suggestions import did_you_mean
@@ -23,6 +23,9 @@ from gateway.trust.rules.permissions import Role
 
 _OF_CONTAINERS: Final = re.compile(r"GATEWAY_(SERVICE|PORT)_|GATEWAY_PORT$")
 """Variables that Kubernetes sets where a service is called `gateway`."""
+
+MAX_PORT: Final = 65_535
+"""Highest port."""
 
 _MUST_BE: Final = "Input should be "
 _QUOTED: Final = re.compile(r"'([^']*)'")
@@ -193,6 +196,26 @@ class QuotaSettings(_Section):
     match_mib: int = Field(default=4_096, ge=1, description="MiB of these matches.")
 
 
+class AlarmSettings(_Section):
+    """From when on a condition is an alarm."""
+
+    unreachable_minutes: int = Field(
+        default=10, ge=1, description="Minutes after which a partner that isn't reached is an alarm."
+    )
+    backlog_entries: int = Field(
+        default=10_000, ge=1, description="Entries of a feed without a receipt that are an alarm if they grow."
+    )
+    unreceipted_minutes: int = Field(
+        default=30, ge=1, description="Age in minutes of an alert without a receipt that is an alarm."
+    )
+    disk_free_mib: int = Field(
+        default=1_024, ge=16, description="Free MiB for data_dir below which the disk is an alarm."
+    )
+    repeat_minutes: int = Field(
+        default=60, ge=1, description="Minutes after which the log names an alarm again that still lasts."
+    )
+
+
 class Settings(BaseSettings):
     """An operator's settings of one node."""
 
@@ -214,6 +237,10 @@ class Settings(BaseSettings):
     )
     peer_bind: str = Field(default=f"0.0.0.0:{DEFAULT_PEER_PORT}", description="host:port for partner gateways.")
     local_bind: str = Field(default=f"127.0.0.1:{DEFAULT_LOCAL_PORT}", description="host:port for own systems.")
+    metrics_bind: str = Field(
+        default="",
+        description="PORT of 127.0.0.1, or host:port, for metrics and health over HTTP; empty: none are served.",
+    )
     connections: ConnectionSettings = Field(
         default=ConnectionSettings(), description="How many connections each port takes at once."
     )
@@ -225,6 +252,7 @@ class Settings(BaseSettings):
     lists: dict[str, ListSettings] = Field(default_factory=dict, description="Per own watchlist: how it is kept.")
     history: HistorySettings = Field(default=HistorySettings(), description="How recorded shipments are kept.")
     quotas: QuotaSettings = Field(default=QuotaSettings(), description="What each partner can have stored in a day.")
+    alarms: AlarmSettings = Field(default=AlarmSettings(), description="From when on a condition is an alarm.")
     reflection: bool = Field(default=False, description="Serve gRPC reflection on the local port.")
     log_format: str = Field(
         default="text", pattern="^(text|json)$", description="text for people, json for collectors."
@@ -232,6 +260,14 @@ class Settings(BaseSettings):
     log_level: str = Field(
         default="info", pattern="^(debug|info|warning|error)$", description="Least level that is logged."
     )
+
+    @field_validator("metrics_bind")
+    @classmethod
+    def _bindable(cls, bind: str) -> str:
+        port = bind.rpartition(":")[2]
+        if bind and not (port.isascii() and port.isdecimal() and int(port) <= MAX_PORT):
+            raise ValueError(f'give a port, "9464", or host and port, "10.1.2.3:9464", not {bind!r}')
+        return bind
 
     @property
     def effective_database_url(self) -> str:

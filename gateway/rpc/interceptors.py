@@ -56,6 +56,7 @@ _log = structlog.get_logger(__name__)
 
 # In quotes: gRPC's classes are generic in the type stubs alone.
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+Interceptor: TypeAlias = grpc.aio.ServerInterceptor
 Continuation: TypeAlias = "Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]]"
 
 
@@ -105,7 +106,7 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):
 
                 return await guarded(call, turn, context, run, serialise)
 
-        return _KINDS[handler.response_streaming](
+        return HANDLER_KINDS[handler.response_streaming](
             handle,
             request_deserializer=parse if handler.request_streaming else None,
             response_serializer=serialise if streams else None,
@@ -324,7 +325,7 @@ def _is_asynchronous(handler: Handler) -> bool:
     return inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
 
 
-_KINDS: dict[bool, Callable[..., Handler]] = {
+HANDLER_KINDS: dict[bool, Callable[..., Handler]] = {
     False: grpc.stream_unary_rpc_method_handler,
     True: grpc.stream_stream_rpc_method_handler,
 }

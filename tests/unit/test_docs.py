@@ -209,6 +209,10 @@ def test_the_map_of_packages_is_made_from_their_first_sentences() -> None:
     subprocess.run([sys.executable, ROOT / "scripts/package-tree", "--check"], check=True)
 
 
+def test_the_table_of_metrics_is_made_from_the_registry() -> None:
+    subprocess.run([sys.executable, ROOT / "scripts/metrics.py", "--check"], cwd=ROOT, check=True)
+
+
 def functions_in(file: Path) -> set[str]:
     """Qualified names of a module's functions and methods."""
     tree = ast.parse(file.read_text("utf-8"))

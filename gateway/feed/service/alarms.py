@@ -27,6 +27,11 @@ AUDIT_LOG = "AUDIT_LOG"
 """Stays until the node restarts: the audit log isn't the one that was signed."""
 CAPACITY = "CAPACITY"
 DATABASE = "DATABASE"
+DISK = "DISK"
+UNREACHABLE = "PARTNER_UNREACHABLE"
+BACKLOG = "BACKLOG"
+UNRECEIPTED = "UNRECEIPTED_ALERT"
+WORKER = "WORKER"
 SCREENING = "SCREENING"
 
 

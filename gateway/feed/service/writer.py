@@ -104,6 +104,10 @@ class Writer:
     def start(self) -> None:
         self._thread.start()
 
+    def is_alive(self) -> bool:
+        """Whether its thread runs."""
+        return self._thread.is_alive()
+
     def stop(self) -> None:
         """Runs submitted commands and stops."""
         self._queue.close()

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections import ChainMap
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -35,39 +34,30 @@ from gateway.feed.service.receiver import Receiver
 from gateway.feed.service.recovery import detect_restore, note_progress, own_feeds
 from gateway.feed.service.sender import Outgoing
 from gateway.feed.service.writer import Writer
+from gateway.node.assembly.callers import Callers
 from gateway.node.assembly.history import History
 from gateway.node.assembly.links import Links
 from gateway.node.assembly.quotas import QuotaMonitor, quotas_of
+from gateway.node.assembly.telemetry import Telemetry
 from gateway.node.assembly.tls import tls_sources
 from gateway.node.assembly.watchlists import Watchlists
 from gateway.node.defaults import STARTS_FILE
 from gateway.node.directory_store import DirectoryStore, KeptVersions, pinned_anchors
 from gateway.node.expiry import ExpiryMonitor, OwnKeys
 from gateway.node.feed_heads import FeedHeadMonitor
-from gateway.node.health import DatabaseHealth
-from gateway.node.host.capacity import CapacityMonitor, secure_descriptors
+from gateway.node.host.capacity import secure_descriptors
 from gateway.node.projections import registry
 from gateway.node.rpc import NodeServicer
 from gateway.node.settings import Settings
 from gateway.node.signing_keys import LogKey, load_listed_keys
 from gateway.node.upkeep import Upkeep, apply_held, sign_audit_heads, sign_last_audit_head
-from gateway.rpc.authentication import Authenticator, LocalPort, PeerPort, Port
-from gateway.rpc.call_policy import CallPolicy
-from gateway.rpc.fairness.abandoned_calls import AbandonedCalls
-from gateway.rpc.fairness.caller_connections import PARTNER_CONNECTIONS, SYSTEM_CONNECTIONS, CallerConnections
-from gateway.rpc.fairness.disconnection import Disconnector
-from gateway.rpc.fairness.limits import CallerLimits
-from gateway.rpc.fairness.pacing import CallPacer
 from gateway.rpc.fairness.thread_pool import FairThreadPool
-from gateway.rpc.interceptors import AuthInterceptor
 from gateway.rpc.listener.options import local_limits, peer_limits
 from gateway.rpc.listener.server import Listener, build_server
 from gateway.rpc.listener.services import local_services, peer_services
 from gateway.rpc.listener.tls import server_credentials
 from gateway.rpc.peers import Peers
-from gateway.trust.codec.permissions import load_permissions
 from gateway.trust.service.audit_queue import AuditQueue
-from gateway.trust.service.partner_anchors import PartnerAnchors
 
 log = logging.getLogger(__name__)
 
@@ -100,6 +90,12 @@ class Node:
         self._log_key, receipts_key = load_listed_keys(settings, self._directory.directory(), self._now())
         self._own_keys = OwnKeys(self._log_key.public_key, receipts_key.public_key)
         self.alarms = Alarms(clock)
+        self.telemetry = Telemetry(
+            settings,
+            alarms=self.alarms,
+            trust=self._directory.trusted,
+            now=self._now,
+        )
         self._peer_tls, self._local_tls = tls_sources(settings, self._directory.directory, self._now)
         self.database = Database(settings.effective_database_url)
         migrate.upgrade(self.database)
@@ -110,7 +106,15 @@ class Node:
         self._heads.check()
         self._quotas = quotas_of(settings.quotas)
         self._audit = AuditQueue()
-        self._bound_callers()
+        self._callers = Callers(
+            settings,
+            directory=self._directory.directory,
+            ports=lambda: (self.peer_port, self.local_port),
+            audit=self._audit.record,
+            alarms=self.alarms,
+            metrics=self.telemetry.metrics,
+            now=self._now,
+        )
         self._registry = registry(
             federation=settings.federation, node=settings.node, directory=self._directory.directory
         )
@@ -148,24 +152,6 @@ class Node:
         )
         self._tasks: list[asyncio.Task[None]] = []
         self._listeners: list[Listener] = []
-        self._interceptors: list[AuthInterceptor] = []
-        self._authenticators: list[Authenticator] = []
-
-    def _bound_callers(self) -> None:
-        self._disconnector = Disconnector()
-        self._callers = tuple(
-            CallerConnections(most, self._disconnector) for most in (PARTNER_CONNECTIONS, SYSTEM_CONNECTIONS)
-        )
-        self._capacity = CapacityMonitor(
-            self.settings.connections,
-            ports=lambda: (self.peer_port, self.local_port),
-            callers=self._callers,
-            alarms=self.alarms,
-        )
-        self._pacer, self._abandoned = CallPacer(), AbandonedCalls()
-        self._admitted_partners = PartnerAnchors(
-            self._directory.directory, own=self.settings.node, without=self._abandoned.shut_out_nodes
-        )
 
     @property
     def peer_port(self) -> int:
@@ -185,6 +171,7 @@ class Node:
         """
         started_at = self._clock()
         asyncio.get_running_loop().set_default_executor(FairThreadPool())
+        self.telemetry.start()
         self.writer.start()
         self._writer, self._notifier = WriterClient(self.writer), ChangeNotifier(self.writer)
         endpoints = {name: link.endpoint for name, link in self.settings.links.items() if link.endpoint}
@@ -212,7 +199,7 @@ class Node:
             marker=self._marker,
             writer=self._writer,
             alarms=self.alarms,
-            capacity=self._capacity,
+            capacity=self._callers.capacity,
             quotas=self._quota_monitor,
             heads=self._heads,
             expiry=ExpiryMonitor(
@@ -220,7 +207,7 @@ class Node:
                 directory=self._directory.directory,
                 material=self._peer_tls.current,
                 keys=self._own_keys,
-                callers=lambda: ChainMap(*[port.certificate_ends() for port in self._authenticators]),
+                callers=self._callers.certificate_ends,
                 alarms=self.alarms,
             ),
             now=self._now,
@@ -229,7 +216,12 @@ class Node:
         self._tasks.append(asyncio.create_task(upkeep.run(), name="upkeep"))
         self._tasks.append(asyncio.create_task(apply_held(held), name="apply-held"))
         self._tasks.append(asyncio.create_task(sign_audit_heads(self._audit_signer), name="audit-heads"))
-        health = DatabaseHealth(writer=self._writer, listeners=self._listeners, alarms=self.alarms)
+        health = self.telemetry.health_monitor(
+            writer=self._writer,
+            writer_alive=self.writer.is_alive,
+            outgoing=self._outgoing,
+            listeners=self._listeners,
+        )
         self._tasks.append(asyncio.create_task(health.run(), name="health"))
         self._tasks.append(asyncio.create_task(watchlists.screening.run(), name="screening"))
         self._tasks.extend(history.tasks())
@@ -242,7 +234,9 @@ class Node:
 
         A step that fails doesn't keep the later ones from running; its error is raised at the end.
         """
+        self.telemetry.health.stopping()
         async with contextlib.AsyncExitStack() as last_first:
+            last_first.callback(self.telemetry.stop)
             last_first.callback(self.database.close)
             last_first.push_async_callback(self._note_progress)
             last_first.push_async_callback(asyncio.to_thread, self.writer.stop)
@@ -255,7 +249,7 @@ class Node:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _stop_listeners(self) -> None:
-        calls = [interceptor.unary_calls for interceptor in self._interceptors]
+        calls = self._callers.unary_calls
         stops = [listener.stop(STOP_GRACE_S, unary) for listener, unary in zip(self._listeners, calls, strict=False)]
         await asyncio.gather(*stops)
 
@@ -339,20 +333,19 @@ class Node:
             node=self._make_node_servicer(streams, started_at),
             watchlist=watchlists.servicer,
         )
-        systems = {name: frozenset(roles) for name, roles in self.settings.systems.items()}
         return [
             build_server(
                 bind=self.settings.peer_bind,
-                credentials=server_credentials(self._peer_tls, admitted_anchors=self._admitted_partners),
+                credentials=server_credentials(self._peer_tls, admitted_anchors=self._callers.admitted_partners),
                 limits=peer_limits(self.settings.connections.peer),
-                interceptors=[self._make_interceptor(PeerPort(self.settings.node), self._callers[0])],
+                interceptors=self._callers.at_peer_port(),
                 services=peer_services(exchange=exchange),
             ),
             build_server(
                 bind=self.settings.local_bind,
                 credentials=server_credentials(self._local_tls),
                 limits=local_limits(self.settings.connections.local),
-                interceptors=[self._make_interceptor(LocalPort(self.settings.node, systems), self._callers[1])],
+                interceptors=self._callers.at_local_port(),
                 services=services,
                 reflect=self.settings.reflection,
             ),
@@ -371,29 +364,11 @@ class Node:
             partner_streams=streams,
             alarms=self.alarms,
             quotas=self._quota_monitor,
-            capacity=self._capacity,
+            capacity=self._callers.capacity,
             trust=self._directory.trusted,
             tls=self._peer_tls,
             clock=self._clock,
         )
-
-    def _make_interceptor(self, port: Port, connections: CallerConnections) -> AuthInterceptor:
-        self._authenticators.append(Authenticator(port=port, directory=self._directory.directory, clock=self._now))
-        interceptor = AuthInterceptor(
-            CallPolicy(
-                authenticator=self._authenticators[-1],
-                permissions=load_permissions(),
-                limits=CallerLimits(),
-                connections=connections,
-                disconnector=self._disconnector,
-                pacer=self._pacer,
-                abandoned=self._abandoned,
-                audit=self._audit.record,
-                clock=self._now,
-            )
-        )
-        self._interceptors.append(interceptor)
-        return interceptor
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock() / 1000, UTC)

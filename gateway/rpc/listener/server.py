@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import grpc
 import grpc.aio
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from gateway.errors import ConfigurationError
@@ -49,13 +49,11 @@ class Listener:
         except BaseException:
             await self.server.stop(None)
             raise
-        await self.report(serving=True)
+        await self.report(dict.fromkeys(("", *self.services), True))
 
-    async def report(self, *, serving: bool) -> None:
-        """Says to health checks whether this listener serves; a stop can't be taken back."""
-        status = health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
-        for name in ("", *self.services):
-            await self.health.set(name, status)
+    async def report(self, serving: Mapping[str, bool]) -> None:
+        """Says to health checks which names serve: services, and "" for all. A stop can't be taken back."""
+        await self.health.report(serving)
 
     async def stop(self, grace_s: float, unary_calls: RunningCalls | None = None) -> None:
         """Reports NOT_SERVING, refuses new calls, gives running ones `grace_s` seconds, then cancels them.

@@ -1,0 +1,1 @@
+"""What a node shows of itself to the outside: metrics and traces."""
