@@ -13,8 +13,8 @@ from typing import Any
 
 from mkdocs.structure.files import File, Files
 
-sys.path.insert(0, str(Path(__file__).parent))
-from site_pages import pages
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from scripts.site_pages import pages
 
 _LINK = re.compile(r"(?<!!)\[([^\]\n]+)\]\((?!https?:|#|mailto:)([^)\s#]*)(#[^)\s]*)?\)")
 

@@ -10,14 +10,10 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
 
-import typer
 from google.protobuf.descriptor_pb2 import DescriptorProto, EnumDescriptorProto, FieldDescriptorProto, FileDescriptorSet
-from pydantic import BaseModel
 
-from gateway import errors
-from gateway.cli.main import app
-from gateway.node.settings import Settings
 from gateway.trust.codec.permissions import load_permissions
+from scripts import inventory
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = "gateway.v1"
@@ -43,7 +39,7 @@ def pages() -> dict[str, str]:
 def _commands() -> Iterator[str]:
     yield "# Commands\n"
     yield "What `--help` says of each. Exit codes stand with the commands.\n"
-    for path, command in _walk(typer.main.get_command(app)):
+    for path, command in inventory.commands().items():
         yield f"## gateway {' '.join(path)}\n"
         yield _help(command.help or "")
         rows = [row for parameter in command.params if not parameter.hidden for row in _parameter(parameter)]
@@ -51,14 +47,6 @@ def _commands() -> Iterator[str]:
             yield "\n| option | meaning | default |\n|---|---|---|"
             yield from rows
         yield ""
-
-
-def _walk(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    if hasattr(command, "commands"):
-        for name, below in command.commands.items():
-            yield from _walk(below, (*path, name))
-    else:
-        yield path, command
 
 
 def _help(text: str) -> str:
@@ -172,24 +160,9 @@ def _settings() -> Iterator[str]:
         "`GATEWAY_TLS__CERTIFICATE`, with two underscores for a dot.\n"
     )
     yield "| setting | type | default | what |\n|---|---|---|---|"
-    yield from _model(Settings, "")
-
-
-def _model(model: type[BaseModel], prefix: str) -> Iterator[str]:
-    for name, field in model.model_fields.items():
-        below = next(_models(field.annotation), None)
-        if below is None or below is not field.annotation:
-            default = "" if field.is_required() else f"`{_default(field.get_default(call_default_factory=True))}`"
-            what = _cell(field.description or "")
-            yield f"| `{prefix}{name}` | {_cell(_type(field.annotation))} | {default} | {what} |"
-        if below is not None:
-            yield from _model(below, f"{prefix}{name}." + ("" if below is field.annotation else "*."))
-
-
-def _models(annotation: Any) -> Iterator[type[BaseModel]]:
-    for each in (annotation, *get_args(annotation)):
-        if isinstance(each, type) and issubclass(each, BaseModel):
-            yield each
+    for name, field in inventory.settings():
+        default = "" if field.is_required() else f"`{_default(field.get_default(call_default_factory=True))}`"
+        yield f"| `{name}` | {_cell(_type(field.annotation))} | {default} | {_cell(field.description or '')} |"
 
 
 def _type(annotation: Any) -> str:
@@ -211,13 +184,6 @@ def _errors() -> Iterator[str]:
         "gRPC's.\n"
     )
     yield "| reason | code | what | way out |\n|---|---|---|---|"
-    for kind in sorted(_tree(errors.GatewayError), key=lambda each: each.reason):
+    for kind in sorted(inventory.error_classes(), key=lambda each: each.reason):
         what = (inspect.getdoc(kind) or "").partition("\n")[0]
         yield f"| `{kind.reason}` | {kind.kind.name} | {_cell(what)} | {_cell(kind.way_out)} |"
-
-
-def _tree(kind: type[errors.GatewayError]) -> Iterator[type[errors.GatewayError]]:
-    if kind.__module__ == errors.__name__ and "reason" in vars(kind):
-        yield kind
-    for below in kind.__subclasses__():
-        yield from _tree(below)

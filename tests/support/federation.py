@@ -268,19 +268,22 @@ class Federation:
         root: an empty folder.
         links: per node and partner, other settings of that link, e.g. `{"cn": {"hk": {"mode": "pull"}}}`.
         now: when keys, certificates and directory were made.
+        systems: local systems of each node with their roles.
     """
 
     root: Path
     links: Mapping[str, Mapping[str, Mapping[str, object]]] = field(default_factory=dict)
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     settings: str = ""
+    systems: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: SYSTEMS)
 
     def __enter__(self) -> Self:
         self._stack = ExitStack()
         self._network = self._stack.enter_context(Network())
         ports = {name: (free_port(), free_port()) for name in NODES}
         members = [
-            MemberSpec(name, peer_port=ports[name][0], local_port=ports[name][1], systems=SYSTEMS) for name in NODES
+            MemberSpec(name, peer_port=ports[name][0], local_port=ports[name][1], systems=self.systems)
+            for name in NODES
         ]
         self.folder: FederationFolder = create_federation(
             self.root, members, now=self.now, threshold=2, terms=TRIAL_TERMS
@@ -421,7 +424,7 @@ class Federation:
             f"anchors = {text(self.folder.anchor_vkeys)}",
             f"threshold = {self.folder.anchors.threshold}",
             "[systems]",
-            *(f"{name} = {text(roles)}" for name, roles in SYSTEMS.items()),
+            *(f"{name} = {text(roles)}" for name, roles in self.systems.items()),
         ]
         for partner in NODES:
             if partner != node.name:

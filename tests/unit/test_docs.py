@@ -6,23 +6,18 @@ import ast
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import NoneType
-from typing import get_args
 
 import pytest
-from pydantic import BaseModel
-from pydantic.fields import FieldInfo
 
-from gateway import errors
 from gateway.alerts.rules.life import TRANSITIONS
 from gateway.contract import limits
 from gateway.evidence.service.report import STEPS
 from gateway.feed.service import alarms
 from gateway.feed.tables.feeds import FeedState
-from gateway.node.settings import Settings
 from gateway.trust.rules.permissions import Role
+from scripts import inventory
 
 pytestmark = pytest.mark.drift
 
@@ -64,25 +59,9 @@ def first_cells(text: str) -> list[str]:
     return [row[0].strip("`") for row in rows(text)]
 
 
-def settings_of(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
-    for name, field in model.model_fields.items():
-        section_model = next((each for each in _models(field.annotation)), None)
-        mapped = section_model is not None and section_model is not field.annotation
-        if section_model is None or mapped:
-            yield f"{prefix}{name}", field
-        if section_model is not None:
-            yield from settings_of(section_model, f"{prefix}{name}." + ("*." if mapped else ""))
-
-
-def _models(annotation: object) -> Iterator[type[BaseModel]]:
-    for each in (annotation, *get_args(annotation)):
-        if isinstance(each, type) and issubclass(each, BaseModel):
-            yield each
-
-
 def test_every_setting_is_in_the_table_with_its_default() -> None:
     documented = {row[0].strip("`"): row[1] for row in rows(section("docs/operating.md", "## Settings"))}
-    known = dict(settings_of(Settings))
+    known = dict(inventory.settings())
     assert documented.keys() == known.keys()
     for name, field in known.items():
         if field.is_required():
@@ -104,18 +83,11 @@ def test_every_limit_is_in_the_table_with_its_number() -> None:
     assert documented == {name: value for name, value in vars(limits).items() if name.isupper()}
 
 
-def all_errors(kind: type[errors.GatewayError] = errors.GatewayError) -> Iterator[type[errors.GatewayError]]:
-    if kind.__module__ == errors.__name__:
-        yield kind
-        for below in kind.__subclasses__():
-            yield from all_errors(below)
-
-
 def test_every_reason_code_is_in_the_table_with_its_status_and_way_out() -> None:
     documented = {
         row[0].strip("`"): (row[1].strip("`"), row[3]) for row in rows(section("docs/protocol.md", "## 12. Errors"))
     }
-    assert documented == {each.reason: (each.kind.name, each.way_out) for each in all_errors()}
+    assert documented == {each.reason: (each.kind.name, each.way_out) for each in inventory.error_classes()}
 
 
 def test_reasons_from_elsewhere_are_mentioned() -> None:

@@ -137,7 +137,7 @@ def import_(
     \b
     Examples:
       gateway watchlist import consolidated.xml --list un-sc --releasable-to hk,mo
-        --legal-basis "UNSCR 1718 (2006)" --purpose sanctions --system risk-engine
+        --legal-basis "UNSCR 1718 (2006)" --purpose export_control --system risk-engine
       gateway watchlist import ours.csv --list minerals --mapping ours.toml --prune --reason "No longer licensed"
 
     \b

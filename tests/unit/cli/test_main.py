@@ -3,37 +3,19 @@
 from __future__ import annotations
 
 import re
-import shlex
-from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import typer
 from typer.testing import CliRunner, Result
 
 from gateway.cli import main as main_module
 from gateway.cli.main import app, main
-
-ROOT = Path(__file__).parents[3]
-DOCUMENTS = sorted([ROOT / "README.md", *ROOT.glob("docs/**/*.md"), ROOT / "certs" / "README.md"])
-
-COMMAND = re.compile(r"(?:^|(?<=\s))gateway (?=[a-z-])")
+from tests.support.shown_commands import COMMANDS, ROOT, code_of, command_lines, pages, problem, words_of
 
 
 def run(*arguments: str, **environment: str) -> Result:
     return CliRunner(env={"COLUMNS": "200", **environment}).invoke(app, list(arguments))
 
-
-def walk(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    if hasattr(command, "commands"):
-        for name, below in sorted(command.commands.items()):
-            yield from walk(below, (*path, name))
-    else:
-        yield path, command
-
-
-COMMANDS = dict(walk(typer.main.get_command(app)))
 
 SINGLE = [
     (path, max(option.opts, key=len))
@@ -42,88 +24,6 @@ SINGLE = [
     if option.param_type_name == "option" and not option.multiple and not (option.is_flag and not option.secondary_opts)
 ]
 """Every option of every command that holds one value."""
-
-
-def problem(words: list[str], environment: Collection[str] = ()) -> str:
-    """What is wrong with a command line; empty when it is one. Names of files need not exist.
-
-    Args:
-        words: after `gateway`.
-        environment: names of variables that are set.
-    """
-    command, path = typer.main.get_command(app), []
-    while hasattr(command, "commands"):
-        if not words or words[0] not in command.commands:
-            return f"there is no command {' '.join([*path, *words[:1]])!r}"
-        path.append(words[0])
-        command = command.commands[words.pop(0)]
-    options = {name: each for each in command.params for name in each.opts if name.startswith("-")}
-    arguments = [each for each in command.params if not each.opts[0].startswith("-")]
-    given, positional = set(), 0
-    while words:
-        word = words.pop(0)
-        if not word.startswith("-") or word == "-":
-            positional += 1
-            continue
-        name, equals, _ = word.partition("=")
-        if name not in options:
-            return f"{' '.join(path)} has no option {name}"
-        given.add(name)
-        if not equals and not options[name].is_flag:
-            if not words:
-                return f"{name} needs a value"
-            words.pop(0)
-    missing = [
-        each.opts[0]
-        for each in options.values()
-        if each.required and not given & set(each.opts) and each.envvar not in environment
-    ]
-    if missing:
-        return f"{' '.join(path)} needs {', '.join(sorted(set(missing)))}"
-    least = sum(each.required for each in arguments)
-    most = 1000 if any(each.nargs == -1 for each in arguments) else len(arguments)
-    return (
-        "" if least <= positional <= most else f"{' '.join(path)} takes {least} to {most} arguments, not {positional}"
-    )
-
-
-def command_lines(text: str) -> Iterator[str]:
-    """Commands in lines of shell: continued with a backslash or, as in help, by a deeper indented line."""
-    lines = text.splitlines()
-    while lines:
-        line = lines.pop(0)
-        indent = len(line) - len(line.lstrip())
-        while line.endswith("\\") and lines:
-            line = line[:-1] + lines.pop(0)
-        while lines and re.match(rf" {{{indent + 2},}}(--|-)", lines[0]):
-            line += " " + lines.pop(0).strip()
-        found = COMMAND.search(line)
-        if found and (found.start() == len(line) - len(line.lstrip()) or line[: found.start()].rstrip().endswith("$")):
-            yield line[found.end() :]
-
-
-def words_of(line: str) -> list[str]:
-    try:
-        words = shlex.split(re.sub(r"\$\(\(.*?\)\)", "1", line), comments=True)
-    except ValueError as error:
-        raise AssertionError(f"{line}: {error}") from None
-    for stop in ("|", ">", "&&", ";", "&", "<"):
-        if stop in words:
-            words = words[: words.index(stop)]
-    return words
-
-
-def fenced(path: Path) -> str:
-    """Code of a document that people type: fenced as shell or as nothing, or indented by four."""
-    code, language = [], None
-    for line in path.read_text(encoding="utf-8").splitlines():
-        if line.startswith("```"):
-            language = line[3:].strip() if language is None else None
-        elif language in ("sh", "bash", "shell", "console", "text", "") or (
-            language is None and line.startswith("    ")
-        ):
-            code.append(line)
-    return "\n".join(code)
 
 
 PROMISED = """
@@ -171,9 +71,9 @@ def test_commands_that_reach_a_gateway_tell_exit_codes_roles_and_connection(path
     assert {"--config", "--system", "--address", "--ca", "--cert", "--key"} <= options
 
 
-@pytest.mark.parametrize("path", [path for path in DOCUMENTS if path.exists()], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", pages(), ids=lambda path: path.name)
 def test_commands_in_documents_are_commands(path: Path) -> None:
-    code = fenced(path)
+    code = code_of(path)
     exported = set(re.findall(r"^\s*export (\w+)=", code, re.MULTILINE))
     wrong = {line: found for line in command_lines(code) if (found := problem(words_of(line), exported))}
     assert wrong == {}
@@ -194,7 +94,7 @@ def test_the_check_of_documents_finds_what_is_wrong(line: str, said: str) -> Non
 
 
 def test_the_integrating_guide_has_commands_to_check() -> None:
-    assert len(list(command_lines(fenced(ROOT / "docs" / "integrating.md")))) >= 5
+    assert len(list(command_lines(code_of(ROOT / "docs" / "integrating.md")))) >= 5
 
 
 def test_version() -> None:

@@ -1,0 +1,336 @@
+"""Every command that the site, README and help show runs against three nodes, or stands in a block that is pasted.
+
+A command's name alone (`gateway alert show` in a sentence) is a mention. Everything else runs, in a fresh copy of a
+folder that has the files which documents name. `PLACEHOLDERS` and `FILES` say what words in capitals stand for,
+`COMPLETIONS` what a sentence leaves out or abbreviates by `…`, `SCENES` what a command finds and at which node it runs.
+A new page is taken in by itself; where it needs something new, one of these tables gets a line.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+
+from gateway.cli.trial.federation import SYSTEMS as TRIAL_SYSTEMS
+from tests.support.command_kit import CONTAINER, GROUNDS, LISTED, PASSPHRASE, RECORDS, CommandKit
+from tests.support.federation import SYSTEMS, with_logs
+from tests.support.shown_call import Call
+from tests.support.shown_commands import COMMANDS, Shown, shown_commands
+
+Words = tuple[str, ...]
+NEW_ID = "019bbf30-0000-7000-8000-000000000000"
+"""A scene puts the id of something that is there in its place."""
+
+NOT_RUN: Mapping[str, str] = {
+    "trial trial": "runs in blocks of README (test_pasted), and in test_trial",
+    "trial trial --stop": "the same",
+}
+"""Commands that don't run here, with the reason; few."""
+
+PLACEHOLDERS: Mapping[str, str] = {
+    "FEED": "cn/hk/alerts", "PARTNER": "hk", "NODE": "cn", "NAME": "minerals", "TEXT": "A reason", "…": "A reason",
+    "RECORD": RECORDS[0], "LIST/ID": "minerals/M-17", "OLD": "directory.note", "NEW": "directory-2.json",
+    "BUNDLE": "case-7.zip", "ALERT": NEW_ID, "QUERY": NEW_ID, "ID": NEW_ID,
+}  # fmt: skip
+"""What stands for what, in whichever command; FILE is in `FILES`."""
+
+FILES: Mapping[Words, str] = {
+    ("pki", "show"): "gateway.pem",
+    ("pki", "signing-keys"): "passphrase",
+    ("audit", "head"): "new.head",
+    ("verify",): "2026-01-15.head",
+    ("history", "import"): "manifests.csv",
+    ("history", "trace"): "new.html",
+    ("watchlist", "import"): "list.csv",
+    ("evidence", "consistency"): "directory.note",
+    ("watchlist", "propose"): "entry.json",
+}
+"""What FILE is, by command."""
+
+_NODE = {"--node": "cn", "--federation": "gba.customs.example"}
+COMPLETIONS: Mapping[Words, tuple[list[str], dict[str, str]]] = {
+    ("alert", "answer"): (["ID", "ID", "Two: A1, A2"], {}),
+    ("alert", "ask"): (["mo/ID", "May cn know?"], {"--deadline": "5d"}),
+    ("alert", "show"): (["ID"], {}),
+    ("alert", "publish"): (["alert.json"], {"--to": "hk"}),
+    ("directory", "renew"): (["directory.note"], {"--out": "directory-2.json"}),
+    ("directory", "sign"): (["directory.note"], {"--authority": "hk", "--key": "directory.pem"}),
+    ("evidence", "export"): ([], {}),
+    ("history", "hold", "place"): ([], {"--container": CONTAINER, "--reason": "A reason", "--case": "SZ-1"}),
+    ("history", "import"): (["manifests.csv"], {}),
+    ("history", "search"): ([], {"--container": CONTAINER, **GROUNDS}),
+    ("history", "show"): ([RECORDS[0]], {}),
+    ("history", "trace"): ([], {"--container": CONTAINER, **GROUNDS}),
+    ("pki", "issue"): (["gateway.csr"], {"--ca": "ca", "--out": "new.pem"}),
+    ("pki", "signing-keys"): ([], {**_NODE, "--out": "pki/keys"}),
+    ("watchlist", "screen"): ([LISTED], {}),
+}
+"""What a sentence leaves out: arguments, options."""
+
+FOLLOWING: Mapping[Words, str] = {
+    ("alert", "watch"): "--once",
+    ("watchlist", "watch"): "--once",
+    ("watchlist", "matches"): "--once",
+}
+"""Commands that go on until Ctrl-C, with the option that ends them."""
+
+
+def incoming(kit: CommandKit, call: Call, _: Path) -> None:
+    """An alert that hk has received."""
+    publisher = call.arguments[0].partition("/")[0]
+    call.node, call.arguments[0] = "hk", f"{publisher}/{kit.alert(publisher, 'hk')}"
+
+
+def outgoing(kit: CommandKit, call: Call, cwd: Path) -> None:
+    """An alert that cn has published, or received where its publisher is named."""
+    if "/" in call.arguments[0]:
+        incoming(kit, call, cwd)
+    else:
+        call.arguments[0] = kit.alert("cn", "hk")
+
+
+def question(kit: CommandKit, call: Call, _: Path) -> None:
+    call.arguments[:2] = kit.question(*(("--pass-on-to", "mo") if call.has("--consent") else ()))
+
+
+def evidence(kit: CommandKit, call: Call, cwd: Path) -> None:
+    if call.has("--answer"):
+        call.set("--answer", kit.query())
+        call.set("--record", RECORDS[1])
+    else:
+        call.arguments = call.arguments or ["ID"]
+        outgoing(kit, call, cwd)
+
+
+def argument(make: Callable[[CommandKit], str], node: str = "cn") -> Callable[[CommandKit, Call, Path], None]:
+    """The first argument is something that the kit makes for each command."""
+
+    def scene(kit: CommandKit, call: Call, _: Path) -> None:
+        call.node, call.arguments[0] = node, make(kit)
+
+    return scene
+
+
+def at_the_holder(kit: CommandKit, call: Call, _: Path) -> None:
+    """Names of another node's list are asked at one that has a copy."""
+    if call.value("--publisher") == "cn" or (call.arguments[:1] and call.arguments[0].startswith("cn/")):
+        call.node = "hk"
+
+
+def mapping(name: str) -> Callable[[CommandKit, Call, Path], None]:
+    """`ours.toml` is another file for another kind of import."""
+
+    def scene(kit: CommandKit, call: Call, cwd: Path) -> None:
+        if call.value("--mapping") == "ours.toml":
+            shutil.copy(cwd / name, cwd / "ours.toml")
+
+    return scene
+
+
+def signing(kit: CommandKit, call: Call, cwd: Path) -> None:
+    """The key is the named authority's; a note has one signature so far. Whoever signs confirms what is shown."""
+    key = cwd / call.value("--key")
+    key.parent.mkdir(exist_ok=True)
+    shutil.copy(kit.nodes.folder.directory_key(call.value("--authority")), key)
+    protect(call, key)
+    if call.arguments == ["directory.note"]:
+        shutil.copy(cwd / "signed-once.note", cwd / "directory.note")
+        if call.has("--previous"):
+            shutil.copy(cwd / "directory.note", cwd / "version-1.note")
+    call.give("--out", "signed.note")
+    call.input = "y\n"
+
+
+def issuing(kit: CommandKit, call: Call, cwd: Path) -> None:
+    protect(call, cwd / call.value("--ca") / "ca.key")
+    if call.value("--identity") == PLACEHOLDERS["…"]:
+        call.set("--identity", "spiffe://gba.customs.example/gateway/cn")
+    call.input = "y\n"
+
+
+def protect(call: Call, key: Path) -> None:
+    """Puts a key under the passphrase where the command gives one."""
+    if call.has("--passphrase-env"):
+        loaded = serialization.load_pem_private_key(key.read_bytes(), None)
+        encryption = serialization.BestAvailableEncryption(PASSPHRASE.encode())
+        key.write_bytes(loaded.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption))
+
+
+def revoking(kit: CommandKit, call: Call, cwd: Path) -> None:
+    """`5a3f09` stands for a certificate's serial number, `n4bQ…=` for a key."""
+    serial = next((cwd / "ca" / "issued").glob("*.pem")).stem
+    call.options = [
+        (name, serial if (value or "").startswith("5a3f09") else _log_vkey(cwd) if name == "--key" else value)
+        for name, value in call.options
+    ]
+
+
+def _log_vkey(cwd: Path) -> str:
+    found = re.search(r'"vkey": "([^"]+)"|"public_key": "([^"]+)"', (cwd / "cn.card.json").read_text())
+    assert found, (cwd / "cn.card.json").read_text()
+    return found[1] or found[2]
+
+
+def drafting(kit: CommandKit, call: Call, cwd: Path) -> None:
+    """The terms are between those whose cards are given."""
+    nodes = ", ".join(f'"{card[:2]}"' for card in call.arguments)
+    (cwd / "terms.toml").write_text((cwd / "terms.toml").read_text().replace('"cn", "hk", "mo"', nodes))
+
+
+def resolving(kit: CommandKit, call: Call, _: Path) -> None:
+    call.arguments[0] = kit.quarantine("hk", "cn")
+
+
+def of_keys(kit: CommandKit, call: Call, cwd: Path) -> None:
+    passphrase = cwd / "passphrase"
+    passphrase.touch(mode=0o600)
+    passphrase.write_text(PASSPHRASE)
+
+
+Scene = Callable[[CommandKit, Call, Path], None]
+
+SCENES: Mapping[Words, Scene] = {
+    ("alert", "ack"): incoming,
+    ("alert", "amend"): outgoing,
+    ("alert", "answer"): question,
+    ("alert", "ask"): incoming,
+    ("alert", "close"): outgoing,
+    ("alert", "finding"): incoming,
+    ("alert", "flag"): incoming,
+    ("alert", "publish"): mapping("ours-of-declarations.toml"),
+    ("alert", "show"): outgoing,
+    ("alert", "withdraw"): outgoing,
+    ("directory", "draft"): drafting,
+    ("directory", "revoke"): revoking,
+    ("directory", "sign"): signing,
+    ("evidence", "export"): evidence,
+    ("history", "hold", "release"): argument(CommandKit.hold),
+    ("link", "resolve"): resolving,
+    ("pki", "issue"): issuing,
+    ("pki", "signing-keys"): of_keys,
+    ("watchlist", "answer"): argument(CommandKit.hit),
+    ("watchlist", "approve"): argument(CommandKit.proposal),
+    ("watchlist", "confirm"): argument(CommandKit.match, "hk"),
+    ("watchlist", "dismiss"): argument(CommandKit.match, "hk"),
+    ("watchlist", "export"): at_the_holder,
+    ("watchlist", "import"): mapping("ours-of-lists.toml"),
+    ("watchlist", "list"): at_the_holder,
+    ("watchlist", "reject"): argument(CommandKit.proposal),
+    ("watchlist", "report"): at_the_holder,
+    ("watchlist", "show"): at_the_holder,
+    ("watchlist", "withdraw"): argument(CommandKit.entry),
+}
+"""What a command finds: an alert to acknowledge, a proposal to approve."""
+
+ENDS: Mapping[Words, tuple[int, ...]] = {
+    ("watchlist", "diff"): (0, 3),  # a change may be on its way
+    ("watchlist", "screen"): (0, 3),  # 3: something was found
+}
+"""Exit codes that are right, where 0 isn't the only one."""
+
+
+@pytest.fixture(scope="module")
+def kit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandKit]:
+    root = tmp_path_factory.mktemp("shown")
+    for nodes in with_logs(root, systems={**SYSTEMS, **TRIAL_SYSTEMS}):
+        nodes.start()
+        yield CommandKit(root, nodes)
+
+
+TO_RUN = {
+    shown.words: shown
+    for shown in reversed(shown_commands())
+    if not (shown.pasted or shown.is_name) and " ".join(shown.words) not in NOT_RUN
+}
+"""One of each."""
+
+
+@pytest.mark.parametrize("shown", [TO_RUN[words] for words in sorted(TO_RUN)], ids=lambda shown: " ".join(shown.words))
+def test_it_runs(kit: CommandKit, shown: Shown) -> None:
+    call = Call.of(shown)
+    complete(call)
+    with kit.folder() as cwd:
+        replace_placeholders(call)
+        if call.path in SCENES:
+            SCENES[call.path](kit, call, cwd)
+        settle_paths(kit, call, cwd)
+        if call.path == ("serve",):
+            serve(kit)
+            return
+        result = kit.gateway(call.node, *call.words(), cwd=cwd, input=call.input)
+    assert result.exit_code in ENDS.get(call.path, (0,)), (
+        f"{shown.where} shows `gateway {' '.join(shown.words)}`; run as {call.words()} at {call.node}:\n{result.output}"
+    )
+
+
+def complete(call: Call) -> None:
+    if call.path in COMPLETIONS:
+        call.complete(*COMPLETIONS[call.path])
+    if call.path in FOLLOWING and (call.path[1] == "watch" or call.has("--watch")):
+        call.give(FOLLOWING[call.path])
+        call.options = [(name, "0" if name == "--position" else value) for name, value in call.options]
+    if call.takes("--address"):
+        roles = re.search(r"Roles?: ([a-z, ]+)", call.command.callback.__doc__)
+        assert roles, f"help of {call.path} names no role"
+        call.give("--system", SYSTEM_OF[roles[1].split(", ")[0]])
+
+
+SYSTEM_OF = {role: system for system, roles in TRIAL_SYSTEMS.items() for role in roles}
+
+
+def replace_placeholders(call: Call) -> None:
+    def value(text: str) -> str:
+        if text == "FILE":
+            assert call.path in FILES, f"say in FILES what FILE is for gateway {' '.join(call.path)}"
+            return FILES[call.path]
+        if text in PLACEHOLDERS:
+            return PLACEHOLDERS[text]
+        return text
+
+    call.arguments = [value(each) for each in call.arguments]
+    call.options = [(name, None if text is None else value(text)) for name, text in call.options]
+
+
+def settle_paths(kit: CommandKit, call: Call, cwd: Path) -> None:
+    """Patterns become names; the settings are the node's; what is to be written isn't there yet."""
+    call.arguments = [
+        name
+        for each in call.arguments
+        for name in (sorted(str(path.relative_to(cwd)) for path in cwd.glob(each)) if "*" in each else [each])
+    ]
+    call.set("--config", str(kit.nodes[call.node].config))
+    out = call.value("--out")
+    if out.startswith("/"):
+        call.set("--out", "elsewhere")
+    elif out and call.path != ("pki", "issue"):
+        target = cwd / out
+        if target.is_dir():
+            shutil.rmtree(target)
+        elif out not in call.arguments:
+            target.unlink(missing_ok=True)
+
+
+@cache
+def serve(kit: CommandKit) -> None:
+    """mo is started by the command once, whatever the path of its settings, and runs until it is told to stop."""
+    mo = kit.nodes["mo"]
+    mo.stop()
+    mo.start_command()
+    assert mo.stop() == 0
+    mo.start()
+
+
+def test_none_is_left_out() -> None:
+    """What isn't run here is pasted, named alone, or has its reason."""
+    left = [shown for shown in shown_commands() if shown.words not in TO_RUN]
+    unexplained = [shown for shown in left if not (shown.pasted or shown.is_name or " ".join(shown.words) in NOT_RUN)]
+    assert unexplained == []
+    assert set(NOT_RUN) <= {" ".join(shown.words) for shown in left}, "what nobody shows needs no reason"
+    assert len(TO_RUN) > 150
+    assert {path for path in COMMANDS if path not in {Call.of(shown).path for shown in TO_RUN.values()}} <= {("trial",)}
