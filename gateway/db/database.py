@@ -262,7 +262,8 @@ def _readers(engine: Engine) -> Engine:
 
 
 def _postgresql_engine(url: URL, **options: Any) -> Engine:
-    engine = create_engine(url, pool_use_lifo=True, **options)
+    # Without it psycopg gives bytes for text where the server's encoding is SQL_ASCII, before anything can say so.
+    engine = create_engine(url, pool_use_lifo=True, connect_args={"client_encoding": "utf8"}, **options)
 
     def used(_connection: Any, record: Any) -> None:
         record.info["used"] = time.monotonic()

@@ -28,7 +28,8 @@ _MIGRATION_LOCK = 0x736368656D61
 def upgrade(database: Database) -> None:
     """Migrates the database to this version's schema.
 
-    1. A database at the newest version is left alone; nothing is locked or written.
+    1. Refuse a PostgreSQL database that can't hold every script. One at the newest version is left alone; nothing is
+       locked or written.
     2. Otherwise take the migration lock: SQLite's write lock, or an advisory one on PostgreSQL.
     3. Read the version again, since another process may have migrated; refuse an unknown one.
     4. Run all missing migrations; they, the new version and the lock end with one transaction.
@@ -40,6 +41,7 @@ def upgrade(database: Database) -> None:
     script = ScriptDirectory.from_config(_config())
     newest = script.get_current_head()
     with database.read() as conn:
+        _require_utf8(conn)
         if schema_version(conn) == newest:
             return
     with database.write() as conn:
@@ -55,6 +57,17 @@ def upgrade(database: Database) -> None:
 def schema_version(conn: Connection) -> str | None:
     """The database's version; None without one."""
     return MigrationContext.configure(conn).get_current_revision()
+
+
+def _require_utf8(conn: Connection) -> None:
+    if conn.dialect.name != "postgresql":
+        return
+    encoding = conn.exec_driver_sql("SHOW server_encoding").scalar_one()
+    if encoding != "UTF8":
+        raise ConfigurationError(
+            f"database_url: the database has the encoding {encoding}, and names in every script need UTF8; make it with "
+            "`createdb --encoding=UTF8 --template=template0`"
+        )
 
 
 def _require_known(conn: Connection, script: ScriptDirectory) -> None:

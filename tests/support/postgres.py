@@ -72,10 +72,10 @@ class PostgresServer:
         self._tables: list[str] = []
         self._spare: list[str] = []
 
-    def create(self) -> str:
-        """Creates a database without tables; returns its name."""
+    def create(self, options: str = "") -> str:
+        """Creates a database without tables; returns its name. `options` are those of CREATE DATABASE."""
         name = _new_name()
-        self._execute(f'CREATE DATABASE "{name}"')
+        self._execute(f'CREATE DATABASE "{name}" {options}')
         return name
 
     def take(self) -> str:

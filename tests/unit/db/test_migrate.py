@@ -15,6 +15,7 @@ from gateway.errors import ConfigurationError, StoreUnavailableError
 from gateway.feed.tables import progress
 from gateway.node.projections import metadata
 from tests.support.databases import MakeDatabase
+from tests.support.postgres import PostgresServer
 
 ROOT = Path(__file__).parents[3]
 
@@ -128,6 +129,17 @@ def test_tables_without_a_version_are_refused(make_database: MakeDatabase) -> No
     with pytest.raises(ConfigurationError, match="no schema version"):
         migrate.upgrade(database)
     assert "alembic_version" not in tables(database)
+
+
+def test_a_postgresql_database_that_is_not_in_utf8_is_refused(postgres_server: PostgresServer) -> None:
+    name = postgres_server.create("ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0")
+    database = Database(postgres_server.url_of(name))
+    try:
+        with pytest.raises(ConfigurationError, match="the encoding SQL_ASCII, and names in every script need UTF8"):
+            migrate.upgrade(database)
+    finally:
+        database.close()
+        postgres_server.drop(name)
 
 
 def test_a_migration_that_fails_leaves_nothing_behind(
