@@ -14,6 +14,7 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 
+from gateway import __version__
 from gateway.db.database import Database
 from gateway.node.projections import metadata
 
@@ -31,7 +32,7 @@ def main(message: str) -> None:
             config = Config()
             config.set_main_option("script_location", "gateway.db:migrations")
             config.set_main_option("file_template", "%%(rev)s_%%(slug)s")
-            config.attributes.update(connection=conn, target_metadata=metadata)
+            config.attributes.update(connection=conn, target_metadata=metadata, version=__version__)
             command.upgrade(config, "head")
             command.revision(config, message, autogenerate=True, rev_id=f"{len(existing) + 1:04}")
         database.close()

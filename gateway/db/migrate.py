@@ -6,20 +6,31 @@ Steps in migrations/versions are independent of the packages' current tables. `m
 from __future__ import annotations
 
 import logging
+import time
+from collections.abc import Sequence
 from typing import Any
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, func, inspect, select
+from sqlalchemy import Connection, create_engine, func, inspect, select
 
+from gateway import __version__
+from gateway.db import fingerprint, revisions
 from gateway.db.database import Database
+from gateway.db.revisions import Revision
 from gateway.db.schema import metadata
 from gateway.errors import ConfigurationError
 
 log = logging.getLogger(__name__)
 logging.getLogger("alembic.runtime.migration").setLevel(logging.WARNING)  # it logs each look at the version
+
+_FIRST_VERSION = "0.1.0"
+"""Version that brought the revisions without markers."""
+
+_SHOWN = 6
+"""Most differences of tables in an error."""
 
 _MIGRATION_LOCK = 0x736368656D61
 """Key of the PostgreSQL advisory lock for migrations (`schema` in ASCII)."""
@@ -28,28 +39,38 @@ _MIGRATION_LOCK = 0x736368656D61
 def upgrade(database: Database) -> None:
     """Migrates the database to this version's schema.
 
-    1. Refuse a PostgreSQL database that can't hold every script. One at the newest version is left alone; nothing is
+    1. Refuse a PostgreSQL database that can't hold every script. One at the newest revision is left alone; nothing is
        locked or written.
-    2. Otherwise take the migration lock: SQLite's write lock, or an advisory one on PostgreSQL.
-    3. Read the version again, since another process may have migrated; refuse an unknown one.
-    4. Run all missing migrations; they, the new version and the lock end with one transaction.
+    2. So is one of a newer version, if all its further revisions are compatible with the ones before.
+    3. Otherwise take the migration lock: SQLite's write lock, or an advisory one on PostgreSQL.
+    4. Read the revision again, since another process may have migrated; refuse an unknown one.
+    5. The tables are those of the revision; a database of a changed migration would fail somewhere later.
+    6. Run all missing migrations; they, the new revision and the lock end with one transaction.
+    7. In every case the tables are those that the code expects.
 
     Raises:
-        ConfigurationError: the database is newer than this software or foreign; nothing was changed.
+        ConfigurationError: the database is newer than this software, foreign, or has other tables than its revision;
+            nothing was changed.
         StoreUnavailableError: the database can't be reached or written, or the lock isn't released in time.
     """
     script = ScriptDirectory.from_config(_config())
     newest = script.get_current_head()
     with database.read() as conn:
         _require_utf8(conn)
-        if schema_version(conn) == newest:
+        version = schema_version(conn)
+        if version == newest or _is_compatible(conn, script, version):  # 1, 2
+            _require_tables(conn, version)  # 7
             return
     with database.write() as conn:
-        if conn.dialect.name == "postgresql":
+        if conn.dialect.name == "postgresql":  # 3
             conn.execute(select(func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
-        _require_known(conn, script)
+        _require_known(conn, script)  # 4
         version = schema_version(conn)
-        command.upgrade(_config(connection=conn, target_metadata=metadata), "head")
+        if version is not None and version != newest:
+            _require_tables_of(conn, version)  # 5
+        command.upgrade(_config(connection=conn, target_metadata=metadata), "head")  # 6
+        revisions.note(conn, _revisions(script), now_ms=time.time_ns() // 1_000_000)
+        _require_tables(conn, newest)  # 7
     if version != newest:
         log.info("database: schema version %s, was %s", newest, version or "none")
 
@@ -70,6 +91,35 @@ def _require_utf8(conn: Connection) -> None:
         )
 
 
+def _revisions(script: ScriptDirectory) -> list[Revision]:
+    """This software's revisions, oldest first; markers are attributes of their modules."""
+    found = []
+    for revision in reversed(list(script.walk_revisions())):
+        version = getattr(revision.module, "version", _FIRST_VERSION)
+        found.append(Revision(revision.revision, version, bool(getattr(revision.module, "compatible", False))))
+    return found
+
+
+def _is_compatible(conn: Connection, script: ScriptDirectory, version: str | None) -> bool:
+    """Whether a newer version of the gateway left a schema on which this one works."""
+    known = {revision.revision for revision in script.walk_revisions()}
+    if version is None or version in known:
+        return False
+    stored = revisions.applied(conn)
+    further = [revision for revision in stored if revision.revision not in known]
+    if not known <= {revision.revision for revision in stored} or version not in {one.revision for one in further}:
+        return False
+    if not all(revision.compatible for revision in further):
+        return False
+    log.warning(
+        "database: schema version %s is of gateway %s; this is %s, which works on it",
+        version,
+        further[-1].version,
+        __version__,
+    )
+    return True
+
+
 def _require_known(conn: Connection, script: ScriptDirectory) -> None:
     version = schema_version(conn)
     known = {revision.revision for revision in script.walk_revisions()}
@@ -78,10 +128,43 @@ def _require_known(conn: Connection, script: ScriptDirectory) -> None:
             "database_url: the database has tables of the gateway's names but no schema version; name an empty database"
         )
     if version is not None and version not in known:
+        by = {revision.revision: revision.version for revision in revisions.applied(conn)}.get(version)
+        maker, needed = (f"gateway {by}", f"gateway {by} or newer") if by else ("a newer gateway", "the newest gateway")
         raise ConfigurationError(
-            f"database_url: the database has schema version {version}, this software knows up to "
-            f"{script.get_current_head()}; start the newer software that migrated it, or restore the backup made before"
+            f"database_url: the database has schema version {version} of {maker}; this is gateway {__version__}, which "
+            f"knows up to {script.get_current_head()}; start {needed}, or restore the backup made before"
         )
+
+
+def _require_tables(conn: Connection, version: str | None) -> None:
+    """The tables are those that the code expects, or have more than these."""
+    needed = fingerprint.expected(metadata, conn.dialect)
+    _refuse(fingerprint.differences(needed, fingerprint.described(conn)), version)
+
+
+def _require_tables_of(conn: Connection, version: str) -> None:
+    """The tables are those of an earlier revision, which are made in memory to compare."""
+    engine = create_engine("sqlite://")
+    try:
+        with engine.begin() as scratch:
+            command.upgrade(_config(connection=scratch, target_metadata=metadata), version)
+            needed = fingerprint.described(scratch)
+    finally:
+        engine.dispose()
+    same = conn.dialect.name == engine.dialect.name
+    _refuse(fingerprint.differences(needed, fingerprint.described(conn), same_dialect=same), version)
+
+
+def _refuse(differences: Sequence[str], version: str | None) -> None:
+    if not differences:
+        return
+    more = f"; and {len(differences) - _SHOWN} more" if len(differences) > _SHOWN else ""
+    raise ConfigurationError(
+        f"database_url: the database says that it has schema version {version}, but its tables are others: "
+        f"{'; '.join(differences[:_SHOWN])}{more}",
+        way_out="Unreleased software made this database, or somebody changed its tables. Restore a backup that a "
+        "released version made; docs/runbook/upgrade.md has the other ways.",
+    )
 
 
 def _config(**attributes: Any) -> Config:

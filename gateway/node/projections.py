@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import gateway.db.revisions
 import gateway.evidence.tables
 import gateway.tracing.tables
 import gateway.trust.tables  # noqa: F401  these declare tables that are no projections

@@ -40,6 +40,9 @@ SELECT md5(string_agg(line, ',' ORDER BY line)) FROM (
 """A digest of the definitions: every statement that changes one leaves another transaction's number."""
 
 
+_OF_THE_SCHEMA = ("alembic_version", "schema_revisions")
+"""Tables whose rows belong to the template."""
+
 _VERSION = text("SELECT version_num FROM alembic_version")
 
 _RESTART_SEQUENCES = text(
@@ -120,7 +123,7 @@ class PostgresServer:
             self._schema, self._version = conn.scalar(_SCHEMA), conn.scalar(_VERSION)
             in_order = [table for table, _ in inspect(conn).get_sorted_table_and_fkc_names() if table]
         # Those that refer to others come first.
-        self._tables = [table for table in reversed(in_order) if table != "alembic_version"]
+        self._tables = [table for table in reversed(in_order) if table not in _OF_THE_SCHEMA]
         return name
 
     def _empty(self, conn: Connection) -> None:

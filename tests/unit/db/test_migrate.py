@@ -3,18 +3,23 @@ import threading
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from hatchling.builders.wheel import WheelBuilder
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DBAPIError
 
-from gateway.db import migrate
+from gateway import __version__
+from gateway.db import migrate, revisions
 from gateway.db.database import Database
+from gateway.db.revisions import Revision
 from gateway.errors import ConfigurationError, StoreUnavailableError
 from gateway.feed.tables import progress
 from gateway.node.projections import metadata
 from tests.support.databases import MakeDatabase
+from tests.support.nodes import exchange, paper_nodes
 from tests.support.postgres import PostgresServer
 
 ROOT = Path(__file__).parents[3]
@@ -116,7 +121,7 @@ def test_a_newer_database_is_refused_and_left_alone(make_empty_database: MakeDat
     migrate.upgrade(database)
     with database.write() as conn:
         conn.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(ConfigurationError, match=r"schema version 9999, this software knows up to 00\d\d"):
+    with pytest.raises(ConfigurationError, match=r"schema version 9999 of a newer gateway; .* knows up to 00\d\d"):
         migrate.upgrade(database)
     with database.read() as conn:
         assert migrate.schema_version(conn) == "9999"
@@ -161,3 +166,81 @@ def test_the_wheel_has_the_migrations() -> None:
     needed = {str(path.relative_to(ROOT)) for kind in ("*.py", "*.mako") for path in folder.rglob(kind)}
     assert len(needed) >= 3
     assert needed <= packed
+
+
+def newer_version(database: Database, *statements: str, compatible: bool) -> None:
+    """What a newer gateway's migration leaves."""
+    with database.write() as conn:
+        for statement in statements:
+            conn.execute(text(statement))
+        conn.execute(text("UPDATE alembic_version SET version_num = '0999'"))
+        revisions.note(conn, [Revision("0999", "9.9.0", compatible)], now_ms=1)
+
+
+ADDED = (
+    "ALTER TABLE feeds ADD COLUMN colour VARCHAR(16) DEFAULT '' NOT NULL",
+    "CREATE TABLE colours (id INTEGER PRIMARY KEY, name TEXT NOT NULL)",
+    "CREATE INDEX ix_feeds_colour ON feeds (colour)",
+)
+
+
+def test_a_replica_works_on_while_a_newer_one_adds_to_the_schema(tmp_path: Path, make_database: MakeDatabase) -> None:
+    with paper_nodes(tmp_path, make_database) as (cn, hk):
+        cn.publish("hk")
+        newer_version(cn.database, *ADDED, compatible=True)
+        cn.publish("hk")  # it runs on
+        migrate.upgrade(cn.database)  # and starts again
+        cn.publish("hk")
+        exchange(cn, hk)
+        with cn.database.read() as conn:
+            assert migrate.schema_version(conn) == "0999"
+            assert set(conn.execute(text("SELECT colour FROM feeds")).scalars()) == {""}
+        assert hk.outgoing.size(cn.origin("hk")) == 3
+
+
+def test_older_software_says_which_version_it_meets(make_database: MakeDatabase) -> None:
+    database = make_database()
+    newer_version(database, *ADDED, compatible=False)
+    said = rf"schema version 0999 of gateway 9\.9\.0; this is gateway {__version__}, .* start gateway 9\.9\.0 or newer"
+    with pytest.raises(ConfigurationError, match=said):
+        migrate.upgrade(database)
+
+
+CHANGES = {
+    "table feeds: column accepted_at is missing": "ALTER TABLE feeds RENAME COLUMN accepted_at TO agreed_at",
+    "table defects is missing": "ALTER TABLE defects RENAME TO faults",
+    r"table matches: there is no index on \(publisher, list, entry_id\)": (
+        "DROP INDEX ix_matches_publisher_list_entry_id"
+    ),
+    r"table defects: \(problem\) shouldn't be unique": "CREATE UNIQUE INDEX ux_problem ON defects (problem)",
+}
+
+
+@pytest.mark.parametrize("compatible", [None, True], ids=["own version", "compatible version"])
+@pytest.mark.parametrize("difference", CHANGES)
+def test_other_tables_than_the_revision_has_are_refused_by_name(
+    make_database: MakeDatabase, difference: str, compatible: bool | None
+) -> None:
+    database = make_database()
+    with database.write() as conn:
+        conn.execute(text(CHANGES[difference]))
+    if compatible is not None:
+        newer_version(database, compatible=compatible)
+    with pytest.raises(ConfigurationError, match=difference) as refused:
+        migrate.upgrade(database)
+    assert "docs/runbook/upgrade.md" in refused.value.way_out
+
+
+def test_a_changed_migration_is_found_before_the_next_one_runs(make_empty_database: MakeDatabase) -> None:
+    """As databases of commits before the first release, whose one migration was rewritten in place."""
+    database = make_empty_database()
+    with database.write() as conn:
+        config = Config()
+        config.set_main_option("script_location", "gateway.db:migrations")
+        config.attributes.update(connection=conn, target_metadata=metadata)
+        command.upgrade(config, "0001")
+        conn.execute(text("ALTER TABLE cursors RENAME COLUMN position TO place"))
+    with pytest.raises(ConfigurationError, match="table cursors: column position is missing"):
+        migrate.upgrade(database)
+    with database.read() as conn:
+        assert migrate.schema_version(conn) == "0001"
