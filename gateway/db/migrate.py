@@ -86,8 +86,8 @@ def _require_utf8(conn: Connection) -> None:
     encoding = conn.exec_driver_sql("SHOW server_encoding").scalar_one()
     if encoding != "UTF8":
         raise ConfigurationError(
-            f"database_url: the database has the encoding {encoding}, and names in every script need UTF8; make it with "
-            "`createdb --encoding=UTF8 --template=template0`"
+            f"database_url: the database has the encoding {encoding}, and names in every script need UTF8; make it "
+            "with `createdb --encoding=UTF8 --template=template0`"
         )
 
 
