@@ -384,3 +384,4 @@ def _decide(conn: Connection, proposal_id: str, state: ProposalState) -> None:
     if row is None or row.state not in undecided:
         raise MalformedError(f"proposal {proposal_id} doesn't wait for a decision")
     proposal_rows.put_proposal(conn, replace(row, state=state.value))
+    proposal_rows.release_changes(conn, proposal_id)

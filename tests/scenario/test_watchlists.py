@@ -377,6 +377,15 @@ def test_a_large_import_that_comes_again_is_one_proposal_unless_something_differ
     assert [each["proposal_id"] for each in waiting] == [first.proposal_id, other.proposal_id]
     for each in waiting:
         cn.run("supervisor", "watchlist", "reject", each["proposal_id"], "--remarks", "A test")
+
+    async def at_one_moment() -> list[ImportEntriesResponse]:
+        return await asyncio.gather(*(proposed(600) for _ in range(6)))
+
+    at_once = nodes.run(at_one_moment())
+    (proposal,) = {each.proposal_id for each in at_once}
+    assert sorted(each.proposed_before for each in at_once) == [False, *[True] * 5]
+    assert [each["proposal_id"] for each in cn.json("supervisor", "watchlist", "proposals")] == [proposal]
+    cn.run("supervisor", "watchlist", "reject", proposal, "--remarks", "A test")
     third = nodes.run(proposed(1_100))  # a rejected one isn't proposed any more
     assert not third.proposed_before
     cn.run("supervisor", "watchlist", "reject", third.proposal_id, "--remarks", "A test")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -18,7 +20,7 @@ from gateway.watchlists.codec import events as wire
 from gateway.watchlists.codec.events import ListKey
 from gateway.watchlists.commands.entry_sources import read_sources, source_violations
 from gateway.watchlists.commands.proposals import BY_ITSELF, Lists, append_parts, ended, require_known_or_few_lists
-from gateway.watchlists.commands.same_proposal import drop_proposal, is_waiting
+from gateway.watchlists.commands.same_proposal import drop_proposal, is_waiting, without_time
 from gateway.watchlists.rules.policies import ProposalState
 from gateway.watchlists.tables import lists as watchlists
 from gateway.watchlists.tables import proposals as proposal_rows
@@ -48,6 +50,7 @@ class Import:
         seen: ids of all rows so far.
         unsought: ids of refused rows not yet looked up.
         pending: changes that wait until their part is full.
+        said: SHA-256 of all changes so far.
     """
 
     lists: Lists
@@ -60,6 +63,7 @@ class Import:
     seen: set[str] = field(default_factory=set)
     unsought: list[str] = field(default_factory=list)
     pending: list[watchlist_pb2.WatchlistChange] = field(default_factory=list)
+    said: Any = field(default_factory=sha256)
     response: _Pb.ImportEntriesResponse = field(default_factory=_Pb.ImportEntriesResponse)
 
     def __post_init__(self) -> None:
@@ -132,6 +136,7 @@ class ImportRowsCommand:
             change = _imported(importing.opening.list, row, digest, known.get(row.id), now=now, counts=counts)
             if change is not None:
                 changes.append(change)
+                counts.said += without_time(change, digest)
         counts.present = sum(not one.ended for one in known.values())
         counts.left = _append_full(tx, importing, changes)
         return counts
@@ -161,12 +166,14 @@ class Counts:
     present: int = 0
     left: list[watchlist_pb2.WatchlistChange] = field(default_factory=list)
     refused: list[tuple[_Pb.ImportRow, InvalidRequestError]] = field(default_factory=list)
+    said: bytearray = field(default_factory=bytearray)
 
     def take(self, importing: Import) -> None:
         """Adds to the import's counts."""
         for row, error in self.refused:
             importing.refuse(row, error)
         importing.pending = self.left
+        importing.said.update(self.said)
         importing.present += self.present
         importing.response.added += self.added
         importing.response.changed += self.changed
@@ -174,7 +181,7 @@ class Counts:
 
 
 class EndRowsCommand:
-    """Withdraws vanished entries; returns pending changes."""
+    """Withdraws vanished entries; returns what is pending."""
 
     def __init__(self, importing: Import, ids: Collection[str]) -> None:
         self._import = importing
@@ -184,30 +191,39 @@ class EndRowsCommand:
     def weight(self) -> int:
         return len(self._ids)
 
-    def execute(self, tx: Transaction) -> list[watchlist_pb2.WatchlistChange]:
+    def execute(self, tx: Transaction) -> Counts:
         importing = self._import
         rows = watchlists.find(tx.conn, importing.lists.node, importing.opening.list, self._ids)
         listed = [row for row in rows.values() if not row.ended]
         ends = ended(tx, listed, watchlist_pb2.WATCHLIST_END_WITHDRAWN, importing.opening.prune_reason)
-        return _append_full(tx, importing, [*importing.pending, *ends])
+        left = _append_full(tx, importing, [*importing.pending, *ends])
+        return Counts(left=left, said=bytearray(b"".join(without_time(end) for end in ends)))
 
 
 class FinishImportCommand:
-    """Appends pending changes and completes the proposal, unless `same` already proposes them."""
+    """Appends pending changes and completes the proposal, unless another one already has the same changes.
+
+    `same` is one that was found before. Imports that end at the same moment don't find each other so: each notes its
+    changes under a unique key, in the transaction that completes its proposal.
+    """
 
     weight = 1
 
     def __init__(self, importing: Import, same: str = "") -> None:
         self._import = importing
         self._same = same
+        self._key = (importing.opening.list, importing.said.digest())
 
     def execute(self, tx: Transaction) -> _Pb.ImportEntriesResponse:
         importing = self._import
-        proposed_before = bool(self._same) and is_waiting(tx, self._same)
-        if proposed_before:
-            drop_proposal(tx, importing.lists, importing.proposal_id, same=self._same)
+        proposes = bool(importing.proposal_id and importing.pending)
+        same = self._waiting(tx) if proposes else ""
+        if same:
+            drop_proposal(tx, importing.lists, importing.proposal_id, same=same)
         else:
             _append(tx, importing, list(wire.updates(importing.pending)), complete=True)
+            if proposes:
+                proposal_rows.keep_changes(tx.conn, *self._key, importing.proposal_id)
         response = _Pb.ImportEntriesResponse()
         response.CopyFrom(importing.response)
         if not importing.opening.prune:
@@ -215,9 +231,15 @@ class FinishImportCommand:
             present = importing.present + sum(not refusal.ended for refusal in refused.values())
             response.vanished = max(0, importing.listed - present)
         if importing.pending:
-            response.proposal_id = self._same if proposed_before else importing.proposal_id
-        response.proposed_before = proposed_before
+            response.proposal_id = same or importing.proposal_id
+        response.proposed_before = bool(same)
         return response
+
+    def _waiting(self, tx: Transaction) -> str:
+        """Id of a waiting proposal with the same changes; empty if there is none."""
+        if self._same and is_waiting(tx, self._same):
+            return self._same
+        return proposal_rows.imported_before(tx.conn, *self._key)
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,13 +82,16 @@ def _changes(conn: Connection, proposal_id: str) -> Iterator[watchlist_pb2.Watch
 
 
 def _digest(changes: Iterable[watchlist_pb2.WatchlistChange]) -> bytes:
-    """Digest of changes without their times."""
     said = sha256()
     for change in changes:
-        if change.WhichOneof("change") == "entered":
-            entry = change.entered
-            said.update(repr((entry.id, entry.revision, wire.content_digest(entry.content))).encode())
-        else:
-            end = change.ended
-            said.update(repr((end.id, end.revision, end.end, end.reason)).encode())
+        said.update(without_time(change))
     return said.digest()
+
+
+def without_time(change: watchlist_pb2.WatchlistChange, digest: bytes = b"") -> bytes:
+    """What a change says, but for its time; `digest` of the content if it is known."""
+    if change.WhichOneof("change") == "entered":
+        entry = change.entered
+        return repr((entry.id, entry.revision, digest or wire.content_digest(entry.content))).encode()
+    end = change.ended
+    return repr((end.id, end.revision, end.end, end.reason)).encode()

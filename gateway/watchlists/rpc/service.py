@@ -196,7 +196,8 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
     async def _take_vanished(self, importing: Import) -> None:
         gone = await asyncio.to_thread(vanished, self._database, importing)
         for at in range(0, len(gone), MAX_STREAM_ITEMS):
-            importing.pending = await self._writer.run(EndRowsCommand(importing, gone[at : at + MAX_STREAM_ITEMS]))
+            counts: Counts = await self._writer.run(EndRowsCommand(importing, gone[at : at + MAX_STREAM_ITEMS]))
+            counts.take(importing)
         importing.response.withdrawn = len(gone)
 
     async def GetEntry(self, request: pb.GetEntryRequest, context: Context) -> pb.GetEntryResponse:

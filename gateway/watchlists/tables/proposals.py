@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, bindparam, select
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, select
 
 from gateway.db.database import insert_rows
 from gateway.db.statements import Prepared
-from gateway.watchlists.tables.schema import list_parts, list_proposals
+from gateway.watchlists.tables.schema import list_imports, list_parts, list_proposals
 from gateway.watchlists.tables.upsert import upsert, values_of
 
 
@@ -33,6 +33,12 @@ _PARTS = Prepared(
     .where(list_parts.c.proposal_id == bindparam("id"))
     .order_by(list_parts.c.idx)
 )
+_IMPORTED = Prepared(
+    select(list_imports.c.proposal_id).where(
+        list_imports.c.list == bindparam("name"), list_imports.c.digest == bindparam("digest")
+    )
+)
+_FORGET_IMPORT = Prepared(delete(list_imports).where(list_imports.c.proposal_id == bindparam("id")))
 
 
 def proposal(conn: Connection, proposal_id: str) -> ProposalRow | None:
@@ -71,3 +77,19 @@ def add_part(conn: Connection, proposal_id: str, feed_id: int, idx: int) -> None
 def parts_of(conn: Connection, proposal_id: str) -> list[tuple[int, int]]:
     """Feed positions of a proposal's parts, in order: (feed id, index)."""
     return [(row[0], row[1]) for row in _PARTS(conn, id=proposal_id)]
+
+
+def imported_before(conn: Connection, list_name: str, digest: bytes) -> str:
+    """Id of an import's waiting proposal with these changes of a list; empty if there is none."""
+    row = _IMPORTED(conn, name=list_name, digest=digest).one_or_none()
+    return "" if row is None else str(row[0])
+
+
+def keep_changes(conn: Connection, list_name: str, digest: bytes, proposal_id: str) -> None:
+    """Notes what an import's proposal changes, until it is decided; the key is unique."""
+    insert_rows(conn, list_imports, ("list", "digest", "proposal_id"), [(list_name, digest, proposal_id)])
+
+
+def release_changes(conn: Connection, proposal_id: str) -> None:
+    """Lets the changes of a decided proposal be proposed again."""
+    _FORGET_IMPORT(conn, id=proposal_id)

@@ -63,6 +63,15 @@ list_parts = Table(
     sqlite_with_rowid=False,
 )
 
+list_imports = Table(  # waiting proposals of imports; not a projection: written with the entry, removed when decided
+    "list_imports",
+    metadata,
+    Column("list", String(64), primary_key=True),
+    Column("digest", LargeBinary(32), primary_key=True),  # of the changes, without their times
+    Column("proposal_id", String(36), nullable=False),
+    sqlite_with_rowid=False,
+)
+
 list_copies = Table(
     "list_copies",
     metadata,

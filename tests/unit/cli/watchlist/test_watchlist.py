@@ -77,6 +77,20 @@ def test_bad_rows_are_listed_with_line_and_reason_and_the_rest_goes_on(tmp_path:
     assert dry(file, code=1)[0] == []
 
 
+def test_doubtful_identifiers_are_notices_and_with_strict_errors(tmp_path: Path) -> None:
+    """A failed check digit is a notice; --strict leaves the line out, and pruning with it."""
+    file = tmp_path / "list.csv"
+    file.write_text(
+        "id,kind,name,reason,identifiers\nV-1,vessel,One,x,imo_ship:9074729\nV-2,vessel,Two,x,imo_ship:9074728\n"
+    )
+    entries, told = dry(file)
+    assert [each["id"] for each in entries] == ["V-1", "V-2"]
+    assert "Line 3, V-2: identifiers[0].value: " in " ".join(told.split())
+    entries, told = dry(file, "--strict", code=3)
+    assert [each["id"] for each in entries] == ["V-1"]
+    assert "Line 3, V-2: identifiers[0].value: " in " ".join(told.split())
+
+
 def test_every_field_that_may_be_given_as_a_default_has_an_option() -> None:
     assert set(DEFAULTABLE) <= set(DEFAULT_OPTIONS)
 

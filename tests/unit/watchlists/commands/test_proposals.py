@@ -442,7 +442,7 @@ def bring(
     take_rows(node, importing, rows)
     if prune:
         gone = vanished(node.database, importing)
-        importing.pending = node.writer.run(EndRowsCommand(importing, gone))
+        node.writer.run(EndRowsCommand(importing, gone)).take(importing)
         importing.response.withdrawn = len(gone)
     response: Pb.ImportEntriesResponse = node.writer.run(FinishImportCommand(importing))
     importing.end(complete=True)
@@ -582,6 +582,38 @@ def test_after_a_crash_no_import_is_under_way(nodes: list[PaperNode]) -> None:
         cn.projector.clear(conn)
     cn.settle()
     assert projections(cn) == before
+
+
+def test_imports_of_the_same_that_end_at_one_moment_are_one_proposal(nodes: list[PaperNode]) -> None:
+    """Each looked for the other's proposal before either was there."""
+    cn = nodes[0]
+    rows = {f"E{at:04d}": listed_content() for at in range(1_100)}
+
+    def all_rows() -> Import:
+        importing = Import(cn.lists, Pb.ImportOpening(list="un-sc"), "importer")
+        take_rows(cn, importing, rows)
+        return importing
+
+    def end(importing: Import) -> Pb.ImportEntriesResponse:
+        response: Pb.ImportEntriesResponse = cn.writer.run(FinishImportCommand(importing))
+        importing.end(complete=True)
+        cn.settle()
+        return response
+
+    first, second = (end(importing) for importing in [all_rows(), all_rows()])
+    assert (second.proposal_id, second.proposed_before) == (first.proposal_id, True)
+    assert not first.proposed_before
+    assert decide(cn, first.proposal_id) == 1_100
+    rows["E0000"].remarks = "changed"
+    other = end(all_rows())
+    assert not other.proposed_before
+    assert decide(cn, other.proposal_id, approve=False)
+    third = end(all_rows())  # a rejected one isn't proposed any more
+    assert not third.proposed_before
+    with cn.database.write() as conn:
+        cn.projector.clear(conn)
+    cn.settle()
+    assert end(all_rows()).proposal_id == third.proposal_id  # after a rebuild too
 
 
 def test_a_part_that_isnt_projected_yet_isnt_missed(nodes: list[PaperNode]) -> None:
