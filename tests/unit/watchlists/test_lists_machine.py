@@ -165,7 +165,7 @@ class Lists(RuleBasedStateMachine):
         gone = sorted(one for one, known in before.items() if known.listed and one not in rows)
         if prune:
             assert sorted(vanished(cn.database, importing)) == gone
-            importing.pending = cn.writer.run(EndRowsCommand(importing, gone))
+            cn.writer.run(EndRowsCommand(importing, gone)).take(importing)
         response = cn.writer.run(FinishImportCommand(importing))
         assert response.vanished == (0 if prune else len(gone))
         same = 0
