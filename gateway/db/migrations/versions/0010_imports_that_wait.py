@@ -3,8 +3,10 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0009"
-down_revision = "0008"
+revision = "0010"
+down_revision = "0009"
+version = "0.1.0"
+compatible = True  # software of the revision before doesn't use the table
 
 
 def upgrade() -> None:
