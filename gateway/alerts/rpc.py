@@ -21,6 +21,7 @@ from gateway.contract.validation import validate
 from gateway.errors import GatewayError, InvalidRequestError, NotFoundError, Violation
 from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient, follow_changes, in_order
 from gateway.rpc.calls import Call, current_call
+from gateway.telemetry.metrics import Metrics
 from gateway.trust.rules.permissions import Principal
 from gateway.v1 import alert_pb2, alert_service_pb2, alert_service_pb2_grpc, feed_pb2
 
@@ -64,7 +65,9 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
         notifier: ChangeNotifier,
         screening: AlertScreening,
         clock: Callable[[], int],
+        metrics: Metrics,
     ) -> None:
+        self._publishes = {result: metrics.publishes.labels(result) for result in ("accepted", "repeated", "refused")}
         self._node = node
         self._publisher = publisher
         self._queries = queries
@@ -77,11 +80,16 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
         self, request: alert_service_pb2.PublishAlertRequest, context: Context
     ) -> alert_service_pb2.PublishAlertResponse:
         call = current_call()
-        prepared = self._publisher.prepare(request, call.principal.name)
+        try:
+            prepared = self._publisher.prepare(request, call.principal.name)
+        except GatewayError as error:
+            self._count([error])
+            raise
         content = request.content
         call.record(purpose=content.purpose, case_reference=content.case_reference, subject_ids=[prepared.alert_id])
         command = PublishCommand([prepared], principal=call.principal.id)
         (result,) = await self._writer.run(command, urgency=command.urgency)
+        self._count([result])
         if isinstance(result, GatewayError):
             raise result
         return result  # type: ignore[no-any-return]
@@ -102,7 +110,15 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
             return self._writer.submit(command, urgency=command.urgency)
 
         async for results in in_order(request_iterator, begin, depth=STREAM_DEPTH):
+            self._count(results)
             yield alert_service_pb2.PublishAlertsResponse(results=[_item(result) for result in results])
+
+    def _count(self, results: Sequence[PublishResult]) -> None:
+        for result in results:
+            if isinstance(result, GatewayError):
+                self._publishes["refused"].inc()
+            else:
+                self._publishes["repeated" if result.published_before else "accepted"].inc()
 
     def _prepare_all(
         self, request: alert_service_pb2.PublishAlertsRequest, actor: str

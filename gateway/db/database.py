@@ -74,6 +74,11 @@ class DatabaseFile:
         if not os.access(self._path, os.W_OK, effective_ids=True):
             raise sqlite3.OperationalError(f"{self._path} may not be written")
 
+    def size_bytes(self) -> int:
+        """Bytes of the file and of its WAL, as far as they are there."""
+        files = (self._path, self._path.with_name(f"{self._path.name}-wal"))
+        return sum(file.stat().st_size for file in files if file.exists())
+
     def note(self) -> None:
         """Remembers the file at the first connection."""
         if self._opened is None:
@@ -133,6 +138,19 @@ class Database:
                 yield connection
                 if self._file is not None:
                     self._file.require()  # SQLite would commit into a file that has no name any more
+
+    def size_bytes(self) -> int:
+        """Bytes of the database, SQLite's WAL included; some milliseconds on PostgreSQL.
+
+        Raises:
+            StoreUnavailableError: it can't be read.
+        """
+        if self._file is not None:
+            return self._file.size_bytes()
+        if self.dialect != "postgresql":
+            return 0  # in memory
+        with self.look() as connection:
+            return int(run(connection, "SELECT pg_database_size(current_database())", ()).scalar_one())
 
     def close(self) -> None:
         """Closes connections, after use."""

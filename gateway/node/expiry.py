@@ -9,6 +9,7 @@ from functools import lru_cache
 from types import MappingProxyType
 
 from gateway.feed.service.alarms import CERTIFICATE, DIRECTORY, Alarms
+from gateway.telemetry.metrics import Metrics
 from gateway.tls.certificates import inspect_ca
 from gateway.tls.credentials import TlsMaterial
 from gateway.trust.rules.directory import Agreement, Directory, KeyRecord
@@ -19,6 +20,9 @@ CERTIFICATE_WARNING = timedelta(days=14)
 
 AGREED_WARNING = timedelta(days=30)
 """Warning time for what only a version of the directory can renew, which several authorities sign."""
+
+
+_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,24 @@ def endings(
         yield from _cas(directory, name, now)
 
 
+def ends(
+    directory: Directory, *, node: str, material: TlsMaterial, keys: OwnKeys, callers: Mapping[str, datetime]
+) -> dict[tuple[str, str], datetime]:
+    """When what a node needs ends, by kind and subject: the directory, own keys, certificates and CAs."""
+    found = {("directory", "own"): directory.expires_at, ("certificate", node): material.certificate.not_after}
+    found |= {("certificate", caller): end for caller, end in callers.items()}
+    if node in directory.nodes:
+        own = directory.nodes[node]
+        for use, key, records in (("log", keys.log, own.log_keys), ("receipts", keys.receipts, own.cosign_keys)):
+            for record in records:
+                if record.public_key == key:
+                    found["key", use] = _key_end(record)
+    for name in directory.nodes:
+        if pems := directory.tls_ca_pems(name):
+            found["ca", name] = max(map(_ca_end, pems))
+    return found
+
+
 class ExpiryMonitor:
     """Raises an alarm for each ending, and clears it when it no longer holds."""
 
@@ -80,7 +102,9 @@ class ExpiryMonitor:
         keys: OwnKeys,
         callers: Callable[[], Mapping[str, datetime]],
         alarms: Alarms,
+        metrics: Metrics,
     ) -> None:
+        self._metrics = metrics
         self._node = node
         self._directory = directory
         self._material = material
@@ -107,6 +131,13 @@ class ExpiryMonitor:
         for code, subject in self._raised - messages.keys():
             self._alarms.clear(code, subject)
         self._raised = set(messages)
+        self._show(now)
+
+    def _show(self, now: datetime) -> None:
+        directory = self._directory()
+        all_ends = ends(directory, node=self._node, material=self._material(), keys=self._keys, callers=self._callers())
+        self._metrics.days_left.replace({about: (end - now) / _DAY for about, end in all_ends.items()})
+        self._metrics.directory_version.set(directory.version)
 
 
 def _agreements(directory: Directory, node: str, now: datetime) -> Iterator[Ending]:
@@ -135,9 +166,13 @@ def _followed(directory: Directory, agreement: Agreement) -> bool:
 
 def _key(use: str, public_key: bytes, records: tuple[KeyRecord, ...], now: datetime) -> Iterator[Ending]:
     for record in records:
-        end = min(record.not_after, record.revoked_at or record.not_after)
+        end = _key_end(record)
         if record.public_key == public_key and end - now < AGREED_WARNING:
             yield Ending(DIRECTORY, f"{use} key", f"this node's {use} key counts until {end:%Y-%m-%d %H:%M} UTC")
+
+
+def _key_end(record: KeyRecord) -> datetime:
+    return min(record.not_after, record.revoked_at or record.not_after)
 
 
 def _cas(directory: Directory, name: str, now: datetime) -> Iterator[Ending]:

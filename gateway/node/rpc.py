@@ -17,7 +17,7 @@ from gateway.db.database import Database
 from gateway.errors import InvalidRequestError, MalformedError, NotFoundError, Violation
 from gateway.feed.rpc.links import Link, LinkStatus, fetch_all, position_at
 from gateway.feed.rpc.writer_client import WriterClient
-from gateway.feed.service.alarms import FEED, FEED_DEFECT, FEED_WAITING, Alarms
+from gateway.feed.service.alarms import Alarms
 from gateway.feed.service.recovery import RecoverCommand
 from gateway.feed.service.sender import ForceCommand, Outgoing, StateCommand, SuspensionCommand
 from gateway.feed.tables import defects, feeds, journal, progress
@@ -27,6 +27,7 @@ from gateway.history.tables import holds, shipments
 from gateway.history.tables import progress as record_progress
 from gateway.node.assembly.quotas import QuotaMonitor
 from gateway.node.host.capacity import CapacityMonitor
+from gateway.node.observation.feed_alarms import MAX_DEFECTS_SHOWN, tell_of_feeds
 from gateway.rpc.calls import current_call
 from gateway.rpc.peers import Peers
 from gateway.tlog.note import SignatureType, Verifier
@@ -45,10 +46,6 @@ _BLOCKED = {
     FeedState.BEHIND: pb.LINK_STATE_RECOVERY_REQUIRED,
     FeedState.FORKED: pb.LINK_STATE_RECOVERY_REQUIRED,
 }
-
-
-MAX_DEFECTS_SHOWN = 20
-"""Most alarms about single entries in one answer."""
 
 
 class NodeServicer(pb_grpc.NodeServiceServicer):
@@ -92,24 +89,7 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
     async def GetNodeStatus(self, request: pb.GetNodeStatusRequest, context: Context) -> pb.GetNodeStatusResponse:
         position, projected, all_feeds = await asyncio.to_thread(self._positions)
         history = await asyncio.to_thread(self._history)
-        defects = [
-            pb.Alarm(
-                code=FEED_DEFECT,
-                message=f"{defect.origin}: entry {defect.idx} isn't applied: {defect.problem}",
-                since=to_timestamp(defect.noted_at),
-            )
-            for defect in await asyncio.to_thread(self._defects)
-        ]
-        blocked = [
-            pb.Alarm(
-                code=f"{FEED}_{feed.state.name}",
-                message=f"{feed.origin}: {feed.state_reason}",
-                since=to_timestamp(feed.state_since),
-            )
-            for feed in all_feeds
-            if feed.state in (FeedState.QUARANTINED, FeedState.BEHIND, FeedState.FORKED) and not _unused(feed)
-        ]
-        waiting = [pb.Alarm(code=FEED_WAITING, message=message) for message in _waiting(all_feeds)]
+        tell_of_feeds(self._alarms, all_feeds, await asyncio.to_thread(self._defects))
         lasting = [
             pb.Alarm(code=alarm.code, message=alarm.message, since=to_timestamp(alarm.since))
             for alarm in self._alarms.seen_by(current_call().principal.roles)
@@ -121,7 +101,7 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
             federation=self._trust().federation,
             position=position,
             projected_position=projected,
-            alarms=[*blocked, *waiting, *defects, *lasting],
+            alarms=lasting,
             history=history,
             partner_usage=[
                 pb.PartnerUsage(
@@ -331,27 +311,6 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
         if status.last_exchange_at:
             link.last_exchange_at.CopyFrom(to_timestamp(status.last_exchange_at))
         return link
-
-
-def _unused(feed: Feed) -> bool:
-    """Whether a feed is blocked by a restore alone, and its recipient has never opened it."""
-    return feed.origin.channel in URGENT_ALERTS and feed.state is FeedState.BEHIND and not feed.accepted_at
-
-
-def _waiting(all_feeds: Iterable[Feed]) -> Iterable[str]:
-    """Describes partners' waiting entries; own feeds' are in their state."""
-    by_origin = {feed.origin: feed for feed in all_feeds}
-    for feed in by_origin.values():
-        if feed.waiting and feed.direction == "in":
-            awaited = [
-                f"{other.awaited_size} entries of {origin}, of which {other.journaled_size} are applied here"
-                for origin in feed.origin.related
-                if (other := by_origin.get(origin)) is not None and other.awaited_size > other.journaled_size
-            ]
-            yield (
-                f"{feed.origin}: {feed.waiting} entries from {feed.journaled_size} on wait: they come after "
-                f"{' and '.join(awaited)}. If this node was restored: gateway recover {feed.origin.reverse}"
-            )
 
 
 def _keys(

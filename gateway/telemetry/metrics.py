@@ -123,9 +123,6 @@ class Metrics:
         self.quarantines = self._counter(
             "gateway_quarantines_total", "Feeds put into quarantine.", "partner", "channel", "reason"
         )
-        self.dispositions = self._counter(
-            "gateway_dispositions_total", "Own entries that partners answered.", "partner", "channel", "outcome"
-        )
 
     def _projections(self) -> None:
         self.projection_lag = self._gauge(
@@ -163,7 +160,7 @@ class Metrics:
             "gateway_quota_used", "What a partner has had stored here today (UTC).", "partner", "kind", "unit"
         )
         self.quota_limit = self._gauge(
-            "gateway_quota_limit", "The most that a partner can have stored in a day.", "kind", "unit"
+            "gateway_quota_limit", "The most that it can have stored in a day.", "partner", "kind", "unit"
         )
 
     def _people(self) -> None:

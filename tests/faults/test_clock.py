@@ -1,4 +1,4 @@
-"""A clock that is wrong by a day: the exchange goes on, the alarm names the partner, and order doesn't notice."""
+"""A clock that is wrong by a day: the exchange goes on, both alarms name the partner, and order doesn't notice."""
 
 from __future__ import annotations
 
@@ -54,10 +54,13 @@ async def exchange(federation: Federation, clock: Clock) -> None:
             from_cn.append((await cn.publish(alert(), ["hk"])).alert_id)
             from_hk.append((await hk.publish(alert(), ["cn"])).alert_id)
         await federation.converged(("cn", "hk"), ("hk", "cn"))
-        # Only the future tells: the alarm rises at the one whose clock is behind the other's.
-        behind, right = (cn_operator, "hk") if clock.ahead_ms > 0 else (hk_operator, "cn")
-        (message,) = await eventually(lambda: skews(behind), what="the alarm")
-        assert f"the clock of {right} is" in message
+        for operator, partner, way in (
+            (cn_operator, "hk", "ahead of" if clock.ahead_ms > 0 else "behind"),
+            (hk_operator, "cn", "behind" if clock.ahead_ms > 0 else "ahead of"),
+        ):
+            (message,) = await eventually(lambda who=operator: skews(who), what="the alarm")
+            assert f"the clock of {partner} is 86" in message
+            assert f"s {way} this one's" in message
         assert published_ids(federation["hk"].feed(origin("cn", "hk"))) == from_cn
         assert published_ids(federation["cn"].feed(origin("hk", "cn"))) == from_hk
 

@@ -118,6 +118,7 @@ def test_every_alarm_is_described() -> None:
     codes = {value for name, value in vars(alarms).items() if name.isupper() and isinstance(value, str)}
     known = of_feeds | codes - {alarms.FEED}
     assert set(first_cells(section("docs/operating.md", "## Alarms"))) == known
+    assert set(re.findall(r"^### ([A-Z_]+)$", text_of("docs/runbook/alarms.md"), flags=re.MULTILINE)) == known
 
 
 def test_the_two_commands_come_first_and_exist() -> None:

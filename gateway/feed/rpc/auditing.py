@@ -13,7 +13,9 @@ from gateway.contract.ids import FeedOrigin
 from gateway.errors import GatewayError
 from gateway.feed.rpc.writer_client import WriterClient
 from gateway.feed.service.publisher_audit import PublisherAudit
+from gateway.feed.service.receiver import Refusal
 from gateway.rpc.status import from_rpc_error
+from gateway.telemetry.metrics import Metrics
 from gateway.v1 import exchange_service_pb2 as pb
 from gateway.v1.exchange_service_pb2_grpc import ExchangeServiceStub
 
@@ -26,7 +28,8 @@ ANSWER_S = 30.0
 class PublisherAuditor:
     """Runs the steps of feed.service.publisher_audit over links' connections."""
 
-    def __init__(self, audit: PublisherAudit, writer: WriterClient) -> None:
+    def __init__(self, audit: PublisherAudit, writer: WriterClient, metrics: Metrics) -> None:
+        self._metrics = metrics
         self._audit = audit
         self._writer = writer
 
@@ -67,4 +70,6 @@ class PublisherAuditor:
             hashes = list((await stub.GetConsistencyProof(request, timeout=ANSWER_S)).hashes)
         quarantine = await asyncio.to_thread(self._audit.compare, origin, held, shown, hashes)  # 3, 4
         if quarantine is not None:
-            await self._writer.run(quarantine)  # 5
+            refusal: Refusal | None = await self._writer.run(quarantine)  # 5
+            if refusal is not None:
+                self._metrics.quarantines.labels(origin.publisher, origin.channel.value, refusal.cause).inc()

@@ -6,10 +6,12 @@ import asyncio
 from collections.abc import Mapping
 
 from gateway.contract.ids import Channel
+from gateway.errors import GatewayError
 from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient, set_within
 from gateway.feed.service.command_queue import urgency_of
 from gateway.feed.service.receiver import ReceiveCommand, Receiver, Refusal
 from gateway.feed.service.sender import Outgoing
+from gateway.telemetry.metrics import Metrics
 from gateway.v1 import feed_pb2
 
 SMALL_BATCH = 10
@@ -23,6 +25,9 @@ So an alert of priority A is projected after one or two batches of others, B doe
 partner that gives all its alerts priority A doesn't delay those of others by more than a few batches.
 """
 
+UNKNOWN_CHANNEL = "-"
+"""Channel of a batch that is refused before its feed's name counts for anything."""
+
 LONGEST_WAIT_S = 5.0
 """Longest wait for projections, in seconds: a defect there must not stop the exchange."""
 
@@ -31,8 +36,15 @@ class Intake:
     """Checks batches and submits them to the writer; for one event loop."""
 
     def __init__(
-        self, *, receiver: Receiver, outgoing: Outgoing, writer: WriterClient, notifier: ChangeNotifier
+        self,
+        *,
+        receiver: Receiver,
+        outgoing: Outgoing,
+        writer: WriterClient,
+        notifier: ChangeNotifier,
+        metrics: Metrics,
     ) -> None:
+        self._metrics = metrics
         self._receiver = receiver
         self._outgoing = outgoing
         self._writer = writer
@@ -41,20 +53,38 @@ class Intake:
 
     async def submit(self, peer: str, batch: feed_pb2.Batch) -> asyncio.Future[feed_pb2.Receipt | Refusal]:
         """Returns when the batch is in the writer's queue; raises as `Receiver.open_batch` does."""
-        if len(batch.entries) <= SMALL_BATCH:
-            return self._submit(self._receiver.open_batch(peer, batch))
-        command = await asyncio.to_thread(self._receiver.open_batch, peer, batch)
-        await self._room(MOST_UNPROJECTED.get(command.origin.channel, MOST_UNPROJECTED_ELSE))
+        try:
+            if len(batch.entries) <= SMALL_BATCH:
+                command = self._receiver.open_batch(peer, batch)
+            else:
+                command = await asyncio.to_thread(self._receiver.open_batch, peer, batch)
+        except GatewayError as error:
+            self._metrics.refusals.labels(peer, UNKNOWN_CHANNEL, error.reason).inc()
+            raise
+        if len(batch.entries) > SMALL_BATCH:
+            await self._room(MOST_UNPROJECTED.get(command.origin.channel, MOST_UNPROJECTED_ELSE))
         return self._submit(command)
 
     def _submit(self, command: ReceiveCommand) -> asyncio.Future[feed_pb2.Receipt | Refusal]:
         submitted = self._writer.submit(command, urgency=urgency_of(command.origin.channel))
         self._under_way += command.weight
-        submitted.add_done_callback(lambda _: self._ended(command.weight))
+        submitted.add_done_callback(lambda done: self._ended(command, done))
         return submitted
 
-    def _ended(self, weight: int) -> None:
-        self._under_way -= weight
+    def _ended(self, command: ReceiveCommand, done: asyncio.Future[feed_pb2.Receipt | Refusal]) -> None:
+        self._under_way -= command.weight
+        if done.cancelled():
+            return
+        origin, error = command.origin, done.exception()
+        labels = origin.publisher, origin.channel.value
+        if isinstance(error, GatewayError):
+            self._metrics.refusals.labels(*labels, error.reason).inc()
+        elif error is None:
+            result = done.result()
+            if isinstance(result, Refusal):
+                self._metrics.quarantines.labels(*labels, result.cause).inc()
+            else:
+                self._metrics.receipts.labels(*labels, "in").inc()
 
     async def _room(self, most: int) -> None:
         """Waits until few entries wait for their projection."""

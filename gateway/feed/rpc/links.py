@@ -15,6 +15,7 @@ import grpc.aio
 from gateway.contract.ids import URGENT_ALERTS, Channel, FeedOrigin
 from gateway.contract.limits import WINDOW_BATCHES
 from gateway.errors import (
+    DeadlineExceededError,
     FeedBehindError,
     FeedForkedError,
     GatewayError,
@@ -26,6 +27,7 @@ from gateway.errors import (
     PermissionDeniedError,
     QuarantinedError,
     UnauthenticatedError,
+    UnavailableError,
 )
 from gateway.feed.rpc.auditing import PublisherAuditor
 from gateway.feed.rpc.intake import Intake
@@ -35,6 +37,7 @@ from gateway.feed.service.receiver import Refusal, require_moving
 from gateway.feed.service.sender import Outgoing
 from gateway.rpc.peers import Peers
 from gateway.rpc.status import from_partner, from_rpc_error
+from gateway.telemetry.metrics import Metrics
 from gateway.v1 import exchange_service_pb2 as pb
 from gateway.v1 import feed_pb2
 
@@ -71,6 +74,7 @@ _NEEDS_PEOPLE = (
     UnauthenticatedError,
 )
 
+_NOBODY_ANSWERS = (UnavailableError, DeadlineExceededError)
 
 RequestT = TypeVar("RequestT")
 ResponseT = TypeVar("ResponseT")
@@ -78,11 +82,16 @@ ResponseT = TypeVar("ResponseT")
 
 @dataclass(slots=True)
 class LinkStatus:
-    """A link's status; `last_exchange_at` in milliseconds since 1970, 0 for never."""
+    """A link's status; times in milliseconds since 1970, 0 for never.
+
+    Attributes:
+        unreachable_since: the first of the failures in which the partner's gateway didn't answer at all.
+    """
 
     connected: bool = False
     last_error: str = ""
     last_exchange_at: int = 0
+    unreachable_since: int = 0
 
 
 class Link(ABC):
@@ -97,7 +106,10 @@ class Link(ABC):
         outgoing: Outgoing,
         clock: Callable[[], int],
         on_open: Callable[[Link], None],
+        metrics: Metrics,
     ) -> None:
+        self._metrics = metrics
+        self._direction = "out" if partner == origin.recipient else "in"
         self.origin = origin
         self.partner = partner
         self.status = LinkStatus()
@@ -168,13 +180,22 @@ class Link(ABC):
             log.info("link %s is up again", self.origin)
         self.status.connected = True
         self.status.last_error = ""
+        self.status.unreachable_since = 0
         self._exchanged()
         self._on_open(self)
 
     def _exchanged(self) -> None:
         self.status.last_exchange_at = self._clock()
 
+    def _note_failure(self, error: GatewayError) -> None:
+        self._metrics.link_failures.labels(self.partner, self.origin.channel.value, self._direction, error.reason).inc()
+        if isinstance(error, _NOBODY_ANSWERS):
+            self.status.unreachable_since = self.status.unreachable_since or self._clock()
+        else:
+            self.status.unreachable_since = 0
+
     async def _failed(self, error: GatewayError, backoff: float) -> float:
+        self._note_failure(error)
         if await self._is_declined(error):
             self.status.last_error = (
                 f"the gateway of {self.partner} doesn't know this feed yet; its alerts are in "
@@ -218,8 +239,17 @@ class PushLink(Link):
         sender: FeedSender,
         auditor: PublisherAuditor,
         on_open: Callable[[Link], None],
+        metrics: Metrics,
     ) -> None:
-        super().__init__(origin, peers=peers, partner=origin.recipient, outgoing=outgoing, clock=clock, on_open=on_open)
+        super().__init__(
+            origin,
+            peers=peers,
+            partner=origin.recipient,
+            outgoing=outgoing,
+            clock=clock,
+            on_open=on_open,
+            metrics=metrics,
+        )
         self._sender = sender
         self._auditor = auditor
 
@@ -272,8 +302,17 @@ class PullLink(Link):
         intake: Intake,
         auditor: PublisherAuditor,
         on_open: Callable[[Link], None],
+        metrics: Metrics,
     ) -> None:
-        super().__init__(origin, peers=peers, partner=origin.publisher, outgoing=outgoing, clock=clock, on_open=on_open)
+        super().__init__(
+            origin,
+            peers=peers,
+            partner=origin.publisher,
+            outgoing=outgoing,
+            clock=clock,
+            on_open=on_open,
+            metrics=metrics,
+        )
         self._intake = intake
         self._auditor = auditor
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from gateway.contract.ids import BETWEEN_NODES, FeedOrigin
 from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient
@@ -12,6 +12,7 @@ from gateway.feed.rules import Outbound
 from gateway.feed.service.alarms import Alarms
 from gateway.feed.service.sender import Outgoing
 from gateway.feed.tables.feeds import Feed
+from gateway.telemetry.metrics import Metrics
 from gateway.v1 import feed_pb2
 
 URGENT_OPENS_S = 1.0
@@ -23,10 +24,35 @@ YIELD_S = 0.02
 Write = Callable[[feed_pb2.Batch], Awaitable[None]]
 
 
+@dataclass(slots=True)
+class _Stream:
+    """An open stream; `sent_at`: when batches without a receipt were sent, in ms since 1970, by size."""
+
+    outbound: Outbound
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    sent_at: dict[int, int] = field(default_factory=dict)
+
+    def take_sent_at(self, size: int) -> int:
+        """When the batch that ends at a size was sent; 0 if it wasn't on this stream. Forgets it and those before."""
+        at = self.sent_at.get(size, 0)
+        for done in [done for done in self.sent_at if done <= size]:
+            del self.sent_at[done]
+        return at
+
+
 class FeedSender:
     """Streams of batches and their receipts; used in one event loop, but for `sent_size`."""
 
-    def __init__(self, *, outgoing: Outgoing, writer: WriterClient, notifier: ChangeNotifier, alarms: Alarms) -> None:
+    def __init__(
+        self,
+        *,
+        outgoing: Outgoing,
+        writer: WriterClient,
+        notifier: ChangeNotifier,
+        alarms: Alarms,
+        metrics: Metrics,
+    ) -> None:
+        self._metrics = metrics
         self._outgoing = outgoing
         self._writer = writer
         self._notifier = notifier
@@ -49,10 +75,10 @@ class FeedSender:
     ) -> None:
         """Sends from `position` on as the feed grows, until the receipts end or something fails."""
         outbound = self._open[feed.origin] = Outbound(position=position, head=feed.size)
-        wake = asyncio.Event()
-        end_subscription = self._notifier.subscribe(feed.origin, wake)
-        receiving = asyncio.create_task(self._take_receipts(feed.origin, outbound, receipts, wake, on_progress))
-        sending = asyncio.create_task(self._send(feed, outbound, write, wake))
+        stream = _Stream(outbound)
+        end_subscription = self._notifier.subscribe(feed.origin, stream.wake)
+        receiving = asyncio.create_task(self._take_receipts(feed.origin, stream, receipts, on_progress))
+        sending = asyncio.create_task(self._send(feed, stream, write))
         try:
             done, _ = await asyncio.wait({receiving, sending}, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -65,7 +91,8 @@ class FeedSender:
                 task.cancel()
             await asyncio.gather(receiving, sending, return_exceptions=True)
 
-    async def _send(self, feed: Feed, outbound: Outbound, write: Write, wake: asyncio.Event) -> None:
+    async def _send(self, feed: Feed, stream: _Stream, write: Write) -> None:
+        outbound, wake = stream.outbound, stream.wake
         loop = asyncio.get_running_loop()
         opened_at = loop.time()
         urgent = await asyncio.to_thread(self._outgoing.with_backlog, _more_urgent(feed.origin))
@@ -84,7 +111,9 @@ class FeedSender:
             if batch is None:
                 await wake.wait()
                 continue
-            outbound.sent(batch.first_index + len(batch.entries))
+            size = batch.first_index + len(batch.entries)
+            outbound.sent(size)
+            stream.sent_at[size] = self._alarms.time_ms()
             await write(batch)
 
     def _must_yield(self, origin: FeedOrigin) -> bool:
@@ -100,21 +129,26 @@ class FeedSender:
     async def _take_receipts(
         self,
         origin: FeedOrigin,
-        outbound: Outbound,
+        stream: _Stream,
         receipts: AsyncIterator[feed_pb2.Receipt],
-        wake: asyncio.Event,
         on_progress: Callable[[Outbound], None],
     ) -> None:
         kept: asyncio.Future[int] | None = None
         async for receipt in receipts:
             command = await asyncio.to_thread(self._outgoing.verify_receipt, origin, receipt)
-            outbound.receipt(receipt.size)
-            self._alarms.compare_clocks(origin.recipient, command.receipted_at)
-            wake.set()
+            stream.outbound.receipt(receipt.size)
+            self._alarms.compare_clocks(
+                origin.recipient, command.receipted_at, not_before_ms=stream.take_sent_at(receipt.size)
+            )
+            self._metrics.receipts.labels(origin.recipient, origin.channel.value, "out").inc()
+            if command.receipted_at:
+                ahead_s = (command.receipted_at - self._alarms.time_ms()) / 1000
+                self._metrics.clock_ahead.set(ahead_s, origin.recipient)
+            stream.wake.set()
             if kept is not None:
                 await kept
             kept = self._writer.submit(command, deferrable=True)
-            on_progress(outbound)
+            on_progress(stream.outbound)
 
 
 def _more_urgent(origin: FeedOrigin) -> list[FeedOrigin]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gateway.contract.limits import MAX_CLOCK_SKEW_MS
@@ -33,6 +34,9 @@ BACKLOG = "BACKLOG"
 UNRECEIPTED = "UNRECEIPTED_ALERT"
 WORKER = "WORKER"
 SCREENING = "SCREENING"
+
+REPEAT_MS = 3_600_000
+"""Milliseconds after which a lasting alarm is logged again, so that a log of one day shows it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,27 +69,62 @@ class Alarm:
 
 
 class Alarms:
-    """The alarms of one node; thread-safe."""
+    """The alarms of one node; thread-safe.
 
-    def __init__(self, clock: Callable[[], int]) -> None:
+    Each is logged when it begins, again each `repeat_ms` while it lasts (`remind`), and when it ends.
+    """
+
+    def __init__(self, clock: Callable[[], int], *, repeat_ms: int = REPEAT_MS) -> None:
         self._clock = clock
+        self._repeat_ms = repeat_ms
         self._lock = threading.Lock()
         self._lasting: dict[tuple[str, str], Alarm] = {}
+        self._logged: dict[tuple[str, str], int] = {}
 
-    def set(self, code: str, subject: str, message: str, *, restriction: Restriction | None = None) -> None:
-        """Raises an alarm, or changes its message; logs it when new."""
+    def set(
+        self, code: str, subject: str, message: str, *, since: int = 0, restriction: Restriction | None = None
+    ) -> None:
+        """Raises an alarm, or changes its message; logs it when new. `since`: when it began, if that isn't now."""
         with self._lock:
+            now = self._clock()
             before = self._lasting.get((code, subject))
-            since = before.since if before is not None else self._clock()
-            alarm = self._lasting[code, subject] = Alarm(code, subject, message, since, restriction)
+            began = since or (before.since if before is not None else now)
+            alarm = self._lasting[code, subject] = Alarm(code, subject, message, began, restriction)
+            if before is None:
+                self._logged[code, subject] = now
         if before is None:
             log.error("alarm %s: %s", code, alarm.public_message)
 
     def clear(self, code: str, subject: str) -> None:
         with self._lock:
             ended = self._lasting.pop((code, subject), None)
+            self._logged.pop((code, subject), None)
         if ended is not None:
             log.warning("alarm %s has passed: %s", code, ended.public_message)
+
+    def keep(self, code: str, messages: Mapping[str, tuple[str, int]]) -> None:
+        """Makes the alarms of a code those given, by subject: the message, and since when (0: now); others end."""
+        with self._lock:
+            ended = [subject for lasting, subject in self._lasting if lasting == code and subject not in messages]
+        for subject in ended:
+            self.clear(code, subject)
+        for subject, (message, since) in messages.items():
+            self.set(code, subject, message, since=since)
+
+    def remind(self) -> None:
+        """Logs again what was last logged `repeat_ms` ago, and lasts."""
+        with self._lock:
+            now = self._clock()
+            due = [alarm for key, alarm in self._lasting.items() if now - self._logged[key] >= self._repeat_ms]
+            self._logged.update({(alarm.code, alarm.subject): now for alarm in due})
+        for alarm in due:
+            minutes = (now - alarm.since) // 60_000
+            log.error("alarm %s lasts for %d min: %s", alarm.code, minutes, alarm.public_message)
+
+    def counts(self) -> Mapping[str, int]:
+        """Number of alarms by code."""
+        with self._lock:
+            return Counter(code for code, _ in self._lasting)
 
     def list(self) -> list[Alarm]:
         """All alarms, oldest first."""
@@ -103,16 +142,26 @@ class Alarms:
             shown.setdefault((alarm.code, message), replace(alarm, message=message, restriction=None))
         return tuple(shown.values())
 
-    def compare_clocks(self, partner: str, their_time_ms: int) -> None:
-        """Raises an alarm when a partner's stated time lies in the future: one of the two clocks is wrong.
+    def time_ms(self) -> int:
+        """This node's time, in milliseconds since 1970."""
+        return self._clock()
 
-        A past time proves nothing, since the message may have waited. If the partner's clock is slow, the alarm rises
-        there.
+    def compare_clocks(self, partner: str, their_time_ms: int, *, not_before_ms: int = 0) -> None:
+        """Raises an alarm when a partner's signed time can't be right by this node's clock: one of the two is wrong.
+
+        A time in the future can't be. One in the past proves nothing, since the message may have waited, unless it
+        answers what this node sent: then it is no earlier than that.
+
+        Args:
+            not_before_ms: when this node sent what the time answers; 0 if it answers nothing.
         """
-        ahead = their_time_ms - self._clock()
-        if ahead > MAX_CLOCK_SKEW_MS:
-            self.set(
-                CLOCK_SKEW, partner, f"the clock of {partner} is {ahead // 1000} s ahead of this one's; check both"
-            )
+        self._compare(partner, f"the clock of {partner} is %d s ahead of this one's", their_time_ms - self._clock())
+        if not_before_ms:
+            behind = f"{partner} behind"
+            self._compare(behind, f"the clock of {partner} is %d s behind this one's", not_before_ms - their_time_ms)
+
+    def _compare(self, subject: str, message: str, difference_ms: int) -> None:
+        if difference_ms > MAX_CLOCK_SKEW_MS:
+            self.set(CLOCK_SKEW, subject, f"{message % (difference_ms // 1000)}; check both")
         else:
-            self.clear(CLOCK_SKEW, partner)
+            self.clear(CLOCK_SKEW, subject)

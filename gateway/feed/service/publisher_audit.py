@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from gateway.contract.ids import FeedOrigin
 from gateway.db.database import Database
 from gateway.errors import GatewayError, MalformedError, ProofInvalidError
-from gateway.feed.service.receiver import Receiver, Refusal
+from gateway.feed.service.receiver import Cause, Receiver, Refusal
 from gateway.feed.service.soundness import sound_root_at
 from gateway.feed.service.transaction import Transaction
 from gateway.feed.tables import feeds
@@ -127,4 +127,4 @@ class QuarantineCommand:
             "received.checkpoint": self._shown.note,
             "received.proof": b"".join(encode_base64(node) + b"\n" for node in self._hashes),
         }
-        return self._receiver.quarantine(tx, feed, self._problem, evidence)
+        return self._receiver.quarantine(tx, feed, self._problem, evidence, cause=Cause.FORK)

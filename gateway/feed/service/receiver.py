@@ -16,6 +16,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 
 from gateway.contract import limits
@@ -53,11 +54,23 @@ from gateway.v1 import feed_pb2
 log = logging.getLogger(__name__)
 
 
+class Cause(StrEnum):
+    """Why a feed is in quarantine, in a word."""
+
+    SIGNATURE = "signature"
+    ROOT = "root"
+    FORK = "fork"
+    """Two roots of one size are signed, or two histories of which neither continues the other."""
+    REPEATED = "repeated"
+    """Entries that were sent again differ from those before."""
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """Refusal of a batch that put its feed into quarantine."""
 
     error: MisbehaviourError
+    cause: Cause
 
 
 class Receiver:
@@ -129,7 +142,9 @@ class Receiver:
         """Cosigns a checkpoint whose entries are in the same transaction."""
         return cosign(note, self._cosigner, now_ms // 1000)
 
-    def quarantine(self, tx: Transaction, feed: Feed, problem: str, evidence: Mapping[str, bytes]) -> Refusal:
+    def quarantine(
+        self, tx: Transaction, feed: Feed, problem: str, evidence: Mapping[str, bytes], *, cause: Cause
+    ) -> Refusal:
         """Stops a feed and stores the evidence files."""
         stamp = datetime.fromtimestamp(tx.now_ms / 1000, UTC).strftime("%Y%m%dT%H%M%S.%f")
         folder = self._evidence_root / f"{feed.origin.line.replace('/', '_')}-{stamp}"
@@ -143,7 +158,7 @@ class Receiver:
             tx.conn, feed.id, FeedState.QUARANTINED, reason=problem, since=tx.now_ms, evidence_path=str(folder)
         )
         log.critical("feed %s is in quarantine: %s; evidence in %s", feed.origin, problem, folder)
-        return Refusal(MisbehaviourError(f"{feed.origin}: {problem}", metadata={"origin": feed.origin.line}))
+        return Refusal(MisbehaviourError(f"{feed.origin}: {problem}", metadata={"origin": feed.origin.line}), cause)
 
 
 class ReceiveCommand:
@@ -170,7 +185,7 @@ class ReceiveCommand:
         try:
             growth = self._verified_growth(feed, tx.now_ms)  # 6c, 6d
         except (VerificationError, MalformedError) as error:
-            return self._quarantine(tx, feed, feed.checkpoint, error.message)
+            return self._quarantine(tx, feed, feed.checkpoint, error.message, _cause(error))
         self._receiver.quotas.take(  # 6e
             tx.conn,
             self.origin.publisher,
@@ -219,12 +234,13 @@ class ReceiveCommand:
         try:
             claimed = self._receiver.verify_signature(self.origin, self.batch.checkpoint, tx.now_ms).checkpoint
         except (VerificationError, MalformedError) as error:
-            return self._quarantine(tx, feed, held, error.message)
+            return self._quarantine(tx, feed, held, error.message, _cause(error))
         root = sound_root_at(tx.conn, feed, end)
         if known is not None and unverified_checkpoint(known.note).root != root:
             raise damaged(feed.origin, f"the stored checkpoint of {end} entries isn't what was signed")
         if (claimed.size, claimed.root) != (end, root):
-            return self._quarantine(tx, feed, held, f"another root than the one held is signed for size {end}")
+            problem = f"another root than the one held is signed for size {end}"
+            return self._quarantine(tx, feed, held, problem, Cause.FORK)
         if known is None:  # no receipted batch ended there
             raise self._out_of_sequence(feed)
         stored = feeds.read_headers(tx.conn, feed.id, self.batch.first_index, end)
@@ -234,7 +250,8 @@ class ReceiveCommand:
                 raise damaged(
                     feed.origin, f"entries {self.batch.first_index} to {end - 1} aren't those received before"
                 )
-            return self._quarantine(tx, feed, known.note, "entries sent again differ from those received before")
+            problem = "entries sent again differ from those received before"
+            return self._quarantine(tx, feed, known.note, problem, Cause.REPEATED)
         return feed_pb2.Receipt(origin=feed.origin.line, size=known.size, cosignature=known.cosignature)
 
     def _out_of_sequence(self, feed: Feed) -> SequenceError:
@@ -243,13 +260,19 @@ class ReceiveCommand:
             metadata={"expected_index": str(feed.size)},
         )
 
-    def _quarantine(self, tx: Transaction, feed: Feed, held: bytes, problem: str) -> Refusal:
+    def _quarantine(self, tx: Transaction, feed: Feed, held: bytes, problem: str, cause: Cause) -> Refusal:
         evidence = {
             "held.checkpoint": held,
             "received.checkpoint": self.batch.checkpoint,
             "batch.binpb": self.batch.SerializeToString(deterministic=True),
         }
-        return self._receiver.quarantine(tx, feed, problem, evidence)
+        return self._receiver.quarantine(tx, feed, problem, evidence, cause=cause)
+
+
+def _cause(error: GatewayError) -> Cause:
+    """What was wrong with a checkpoint: steps 6c and 6d."""
+    root = isinstance(error, VerificationError) and error.step.startswith("6d")
+    return Cause.ROOT if root else Cause.SIGNATURE
 
 
 def require_moving(feed: Feed) -> None:

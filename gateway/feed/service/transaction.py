@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -86,6 +87,7 @@ class Transaction:
         touched: changed feeds.
         urgent: own feeds to send at once.
         sizes: entries in each changed own feed.
+        added: new entries of each feed, partners' too.
     """
 
     def __init__(
@@ -97,6 +99,7 @@ class Transaction:
         self.touched: set[FeedOrigin] = set()
         self.urgent: set[FeedOrigin] = set()
         self.sizes: dict[FeedOrigin, int] = {}
+        self.added: Counter[FeedOrigin] = Counter()
         self._signers = signers
         self._projector = projector
         self._pending: dict[FeedOrigin, _PendingEntries] = {}
@@ -147,6 +150,7 @@ class Transaction:
         if stored.waiting:
             self._followed.update(way for way in feed.origin.related if way != feed.origin)
         self.touched.add(feed.origin)
+        self.added[feed.origin] += len(entries)
         return stored
 
     def seal(self) -> bool:
@@ -199,6 +203,7 @@ class Transaction:
         grown = feeds.append(self.conn, feed, chunk, growth, checkpoint, committed_at=self.now_ms)
         local_log.release_pending(self.conn, grown, now_ms=self.now_ms)
         self.sizes[origin] = growth.tree.size
+        self.added[origin] += len(chunk)
         return grown
 
 

@@ -23,7 +23,9 @@ from gateway.db.database import Database
 from gateway.errors import GatewayError, StoreUnavailableError
 from gateway.feed.service.command_queue import RETRY_AFTER_S, CommandQueue, Done, Outcome, Submission, Urgency
 from gateway.feed.service.transaction import Clock, Command, EntryProjector, LogSigners, Transaction
+from gateway.feed.service.writer_metrics import WriterMetrics
 from gateway.feed.tables.journal import HeadMovedError
+from gateway.telemetry.metrics import Metrics
 from gateway.trust import tables as audit
 from gateway.trust.service.audit_queue import AuditQueue
 
@@ -85,7 +87,9 @@ class Writer:
         clock: Clock,
         audit_queue: AuditQueue,
         projector: EntryProjector,
+        metrics: Metrics | None = None,
     ) -> None:
+        self._metrics = WriterMetrics(metrics or Metrics(), own_node)
         self._database = database
         self._own_node = own_node
         self._signers = signers
@@ -107,6 +111,11 @@ class Writer:
     def is_alive(self) -> bool:
         """Whether its thread runs."""
         return self._thread.is_alive()
+
+    @property
+    def waiting(self) -> int:
+        """Items that wait to be written."""
+        return self._queue.weight
 
     def stop(self) -> None:
         """Runs submitted commands and stops."""
@@ -196,7 +205,8 @@ class Writer:
 
     def _commit(self, group: list[Submission]) -> None:
         try:
-            outcomes = self._while_head_moves(lambda: self._transact([command for command, _ in group]))
+            with self._metrics.commit(sum(command.weight for command, _ in group)):
+                outcomes = self._while_head_moves(lambda: self._transact([command for command, _ in group]))
         except StoreUnavailableError as error:
             log.error("commit failed: %s", error)
             outcomes = [Outcome(error=error)] * len(group)
@@ -251,7 +261,8 @@ class Writer:
     def _project(self) -> None:
         started = time.monotonic()
         try:
-            self._while_head_moves(self._project_turn)
+            with self._metrics.projection():
+                self._while_head_moves(self._project_turn)
             self._turn_s = TURN_S
         except Exception as error:
             if isinstance(error, StoreUnavailableError):
@@ -292,6 +303,7 @@ class Writer:
         )
 
     def _announce(self, tx: Transaction, *, projected: bool) -> None:
+        self._metrics.added(tx.added)
         commit = Commit(frozenset(tx.touched), frozenset(tx.urgent), tx.sizes, projected)
         for listener in self._listeners:
             listener(commit)

@@ -33,7 +33,7 @@ class IndexProcess:
 
     def __init__(self, database: Database, opener: Opener, arguments: tuple[Any, ...]) -> None:
         self._database = database
-        self._process = WorkerProcess(
+        self.process = WorkerProcess(
             "history",
             opener,
             arguments,
@@ -50,8 +50,8 @@ class IndexProcess:
         """
         if not await asyncio.to_thread(self._is_behind, handler):
             return None
-        await asyncio.wrap_future(await asyncio.to_thread(self._process.start))
-        return await asyncio.wrap_future(self._process.call(handler, caller=handler))
+        await asyncio.wrap_future(await asyncio.to_thread(self.process.start))
+        return await asyncio.wrap_future(self.process.call(handler, caller=handler))
 
     def names(self, texts: Sequence[str]) -> dict[int, history_pb2.NameMatch]:
         """Matching recorded names by key; not for the event loop's thread.
@@ -61,9 +61,9 @@ class IndexProcess:
             UnavailableError: the process ended, or took too long.
         """
         try:
-            self._process.start().result(NAMES_TIMEOUT_S)
+            self.process.start().result(NAMES_TIMEOUT_S)
             found: dict[int, history_pb2.NameMatch]
-            found = self._process.call(NAMES, list(texts), caller=current_caller()).result(NAMES_TIMEOUT_S)
+            found = self.process.call(NAMES, list(texts), caller=current_caller()).result(NAMES_TIMEOUT_S)
             return found
         except TimeoutError as error:
             message = "the history process hasn't answered in time"
@@ -74,7 +74,7 @@ class IndexProcess:
         try:
             await asyncio.Event().wait()
         finally:
-            await asyncio.to_thread(self._process.stop)
+            await asyncio.to_thread(self.process.stop)
 
     def _is_behind(self, handler: str) -> bool:
         with self._database.read() as conn:

@@ -31,6 +31,7 @@ from gateway.node.assembly.history_rules import rules_of, search_of
 from gateway.node.assembly.workers import history_handlers, recording_handlers
 from gateway.node.settings import HistorySettings
 from gateway.rpc.peers import Peers
+from gateway.rpc.workers.worker_process import WorkerProcess
 from gateway.tlog.note import Signer
 from gateway.tracing.rpc import HistoryTracer
 from gateway.tracing.service.draft_alerts import AlertDrafter, TraceExaminer
@@ -129,6 +130,11 @@ class History:
     def _next_findings(self) -> KeepFindingsInRecordsCommand | None:
         reported = self._findings.next()
         return None if reported is None else KeepFindingsInRecordsCommand(self._origin, reported)
+
+    @property
+    def workers(self) -> Sequence[WorkerProcess]:
+        """Its worker processes."""
+        return self._process.process, self._checks.process
 
     def tasks(self) -> Sequence[asyncio.Task[None]]:
         """Starts background tasks."""

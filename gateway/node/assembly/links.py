@@ -15,6 +15,7 @@ from gateway.feed.service.sender import Outgoing
 from gateway.node.defaults import LinkMode
 from gateway.node.settings import LinkSettings, Settings
 from gateway.rpc.peers import Peers
+from gateway.telemetry.metrics import Metrics
 from gateway.trust.rules.directory import Directory
 
 
@@ -32,7 +33,9 @@ class Links:
         sender: FeedSender,
         auditor: PublisherAuditor,
         clock: Callable[[], int],
+        metrics: Metrics,
     ) -> None:
+        self._metrics = metrics
         self._settings = settings
         self._directory = directory
         self._peers = peers
@@ -75,6 +78,7 @@ class Links:
             sender=self._sender,
             auditor=self._auditor,
             on_open=self._reached,
+            metrics=self._metrics,
         )
 
     def _pull(self, feed: FeedOrigin) -> PullLink:
@@ -86,6 +90,7 @@ class Links:
             intake=self._intake,
             auditor=self._auditor,
             on_open=self._reached,
+            metrics=self._metrics,
         )
 
     def _reached(self, opened: Link) -> None:

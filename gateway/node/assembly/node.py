@@ -49,7 +49,7 @@ from gateway.node.host.capacity import secure_descriptors
 from gateway.node.projections import registry
 from gateway.node.rpc import NodeServicer
 from gateway.node.settings import Settings
-from gateway.node.signing_keys import LogKey, load_listed_keys
+from gateway.node.signing_keys import CountedSigner, LogKey, load_listed_keys
 from gateway.node.upkeep import Upkeep, apply_held, sign_audit_heads, sign_last_audit_head
 from gateway.rpc.fairness.thread_pool import FairThreadPool
 from gateway.rpc.listener.options import local_limits, peer_limits
@@ -89,7 +89,7 @@ class Node:
         )
         self._log_key, receipts_key = load_listed_keys(settings, self._directory.directory(), self._now())
         self._own_keys = OwnKeys(self._log_key.public_key, receipts_key.public_key)
-        self.alarms = Alarms(clock)
+        self.alarms = Alarms(clock, repeat_ms=settings.alarms.repeat_minutes * 60_000)
         self.telemetry = Telemetry(
             settings,
             alarms=self.alarms,
@@ -118,13 +118,15 @@ class Node:
         self._registry = registry(
             federation=settings.federation, node=settings.node, directory=self._directory.directory
         )
+        self._log_signers = LogKey(self._log_key, self.telemetry.metrics.signatures.labels("log").inc)
         self.writer = Writer(
             self.database,
             own_node=settings.node,
-            signers=LogKey(self._log_key),
+            signers=self._log_signers,
             clock=clock,
             audit_queue=self._audit,
             projector=Projector(self._registry),
+            metrics=self.telemetry.metrics,
         )
         self._publisher = Publisher(
             federation=settings.federation, node=settings.node, directory=self._directory.directory, clock=clock
@@ -133,7 +135,7 @@ class Node:
             federation=settings.federation,
             node=settings.node,
             trust=self._directory.trusted,
-            cosigner=receipts_key,
+            cosigner=CountedSigner(receipts_key, self.telemetry.metrics.signatures.labels("receipts").inc),
             evidence_root=settings.data_dir / "quarantine",
             alarms=self.alarms,
             quotas=self._quotas,
@@ -150,6 +152,9 @@ class Node:
             alarms=self.alarms,
             clock=clock,
         )
+        self.telemetry.metrics.writer_queue.follow(lambda: {(): self.writer.waiting})
+        self.telemetry.metrics.audit_queue.follow(lambda: {(): len(self._audit)})
+        self._partner_streams: dict[FeedOrigin, LinkStatus] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._listeners: list[Listener] = []
 
@@ -179,10 +184,18 @@ class Node:
             own=self.settings.node, directory=self._directory.directory, tls=self._peer_tls, endpoints=endpoints
         )
         self._sender = FeedSender(
-            outgoing=self._outgoing, writer=self._writer, notifier=self._notifier, alarms=self.alarms
+            outgoing=self._outgoing,
+            writer=self._writer,
+            notifier=self._notifier,
+            alarms=self.alarms,
+            metrics=self.telemetry.metrics,
         )
         self._intake = Intake(
-            receiver=self._receiver, outgoing=self._outgoing, writer=self._writer, notifier=self._notifier
+            receiver=self._receiver,
+            outgoing=self._outgoing,
+            writer=self._writer,
+            notifier=self._notifier,
+            metrics=self.telemetry.metrics,
         )
         self._links = self._make_links()
         history, watchlists = self._make_history(), self._make_watchlists()
@@ -209,6 +222,7 @@ class Node:
                 keys=self._own_keys,
                 callers=self._callers.certificate_ends,
                 alarms=self.alarms,
+                metrics=self.telemetry.metrics,
             ),
             now=self._now,
         )
@@ -222,7 +236,17 @@ class Node:
             outgoing=self._outgoing,
             listeners=self._listeners,
         )
+        observer = self.telemetry.observer(
+            database=self.database,
+            links=self._links,
+            streams=self._partner_streams,
+            workers=(watchlists.screening.process, *history.workers),
+            usage=self._callers.capacity.usage,
+            stored=self._quota_monitor.usage,
+            clock=self._clock,
+        )
         self._tasks.append(asyncio.create_task(health.run(), name="health"))
+        self._tasks.append(asyncio.create_task(observer.run(), name="observer"))
         self._tasks.append(asyncio.create_task(watchlists.screening.run(), name="screening"))
         self._tasks.extend(history.tasks())
         log.info(
@@ -266,8 +290,9 @@ class Node:
             outgoing=self._outgoing,
             intake=self._intake,
             sender=self._sender,
-            auditor=PublisherAuditor(audit, self._writer),
+            auditor=PublisherAuditor(audit, self._writer, self.telemetry.metrics),
             clock=self._clock,
+            metrics=self.telemetry.metrics,
         )
 
     def _make_history(self) -> History:
@@ -280,7 +305,7 @@ class Node:
             writer=self._writer,
             notifier=self._notifier,
             trust=self._directory.trusted,
-            signer_for=self._log_key.named,
+            signer_for=self._log_signers.named,
             peers=self._peers,
             alarms=self.alarms,
             quotas=self._quotas,
@@ -302,13 +327,12 @@ class Node:
         )
 
     def _make_listeners(self, history: History, watchlists: Watchlists, started_at: int) -> list[Listener]:
-        streams: dict[FeedOrigin, LinkStatus] = {}
         exchange = ExchangeServicer(
             receiver=self._receiver,
             outgoing=self._outgoing,
             intake=self._intake,
             sender=self._sender,
-            statuses=streams,
+            statuses=self._partner_streams,
             clock=self._clock,
             answer_query=history.answering.answer,
         )
@@ -320,6 +344,7 @@ class Node:
             notifier=self._notifier,
             screening=watchlists.alert_screening,
             clock=self._clock,
+            metrics=self.telemetry.metrics,
         )
         services = local_services(
             alert=alert,
@@ -330,7 +355,7 @@ class Node:
                 visibility=watchlists.visibility,
             ),
             history=history.servicer,
-            node=self._make_node_servicer(streams, started_at),
+            node=self._make_node_servicer(started_at),
             watchlist=watchlists.servicer,
         )
         return [
@@ -351,7 +376,7 @@ class Node:
             ),
         ]
 
-    def _make_node_servicer(self, streams: dict[FeedOrigin, LinkStatus], started_at: int) -> NodeServicer:
+    def _make_node_servicer(self, started_at: int) -> NodeServicer:
         return NodeServicer(
             node=self.settings.node,
             version=__version__,
@@ -361,7 +386,7 @@ class Node:
             writer=self._writer,
             peers=self._peers,
             links=self._links.by_feed,
-            partner_streams=streams,
+            partner_streams=self._partner_streams,
             alarms=self.alarms,
             quotas=self._quota_monitor,
             capacity=self._callers.capacity,

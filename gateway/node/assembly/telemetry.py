@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from gateway import __version__
+from gateway.contract.ids import FeedOrigin
+from gateway.db.database import Database
+from gateway.feed.rpc.links import LinkStatus
 from gateway.feed.rpc.writer_client import WriterClient
 from gateway.feed.service.alarms import Alarms
+from gateway.feed.service.quotas import Usage
 from gateway.feed.service.sender import Outgoing
+from gateway.node.assembly.links import Links
 from gateway.node.health import HealthMonitor, NodeHealth
+from gateway.node.host.capacity import ResourceUsage
+from gateway.node.observation.feeds import FeedObserver
+from gateway.node.observation.observer import Observer
+from gateway.node.observation.partners import PartnerObserver
+from gateway.node.observation.workers import WorkerObserver
 from gateway.node.settings import Settings
 from gateway.rpc.listener.server import Listener
+from gateway.rpc.workers.worker_process import WorkerProcess
 from gateway.telemetry.http_server import MetricsServer
 from gateway.telemetry.metrics import Metrics
 from gateway.trust.rules.directory import Validity
@@ -39,6 +50,7 @@ class Telemetry:
         self._now = now
         self.metrics = Metrics().with_process()
         self.metrics.build.set(1, __version__, settings.node, settings.federation)
+        self.metrics.alarms.follow(lambda: {(code,): number for code, number in alarms.counts().items()})
         self.health = NodeHealth()
         self._server: MetricsServer | None = None
         if settings.metrics_bind:
@@ -84,6 +96,39 @@ class Telemetry:
             local=local,
             alarms=self._alarms,
             metrics=self.metrics,
+        )
+
+    def observer(
+        self,
+        *,
+        database: Database,
+        links: Links,
+        streams: Mapping[FeedOrigin, LinkStatus],
+        workers: Sequence[WorkerProcess],
+        usage: Callable[[], Sequence[ResourceUsage]],
+        stored: Callable[[], Sequence[Usage]],
+        clock: Callable[[], int],
+    ) -> Observer:
+        """What looks at the node every few seconds; arguments as in `Observer`, `streams` are those of partners."""
+        alarms, settings = self._alarms, self._settings
+        return Observer(
+            database=database,
+            feeds=FeedObserver(database, settings=settings.alarms, alarms=alarms, metrics=self.metrics, clock=clock),
+            partners=PartnerObserver(
+                node=settings.node,
+                partners=lambda now: self._trust().directory.partners(settings.node, now),
+                links=links.by_feed,
+                streams=streams,
+                minutes=settings.alarms.unreachable_minutes,
+                started_at=clock(),
+                alarms=alarms,
+                metrics=self.metrics,
+            ),
+            workers=WorkerObserver(workers, alarms=alarms, metrics=self.metrics),
+            usage=usage,
+            stored=stored,
+            metrics=self.metrics,
+            now=self._now,
         )
 
     def _directory_problem(self) -> str:

@@ -13,6 +13,7 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
@@ -49,6 +50,18 @@ MAX_PASSED = 2
 """Groups of calls in the pipe and in the process, which so needn't wait for the node between two groups."""
 
 
+MAX_FAILURES = 16
+"""Most ends of a process that are remembered."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerFailure:
+    """The end of a process that nobody asked for; by `time.monotonic`, with the exit code, negative for a signal."""
+
+    at_s: float
+    exit_code: int
+
+
 @dataclass(frozen=True, slots=True)
 class _Job:
     arguments: bytes
@@ -71,6 +84,7 @@ class _RunningProcess:
         self.process = process
         self.control = control
         self.lanes = lanes
+        self.stopping = False
         self.ready: Future[None] = Future()
         self.ready.set_running_or_notify_cancel()  # many wait for it, so none may cancel it
         self.ended = threading.Event()
@@ -107,6 +121,8 @@ class WorkerProcess:
         self._on_end = on_end
         self._lock = threading.Lock()
         self._run: _RunningProcess | None = None
+        self._starts = 0
+        self._failures: deque[WorkerFailure] = deque(maxlen=MAX_FAILURES)
 
     @property
     def pid(self) -> int | None:
@@ -118,11 +134,21 @@ class WorkerProcess:
         run = self._run
         return run is not None and run.ready.done()
 
+    @property
+    def starts(self) -> int:
+        """How often it was started."""
+        return self._starts
+
+    def failures(self) -> tuple[WorkerFailure, ...]:
+        """The newest ends that nobody asked for, the newest last. From any thread."""
+        return tuple(self._failures)
+
     def start(self) -> Future[None]:
         """Starts the process unless it runs; the future fails with UnavailableError if it ends before it is ready."""
         with self._lock:
             if self._run is None:
                 self._run = run = self._launch()
+                self._starts += 1
                 threading.Thread(target=self._supervise, args=(run,), name=f"{self.name} process", daemon=True).start()
             return self._run.ready
 
@@ -147,6 +173,7 @@ class WorkerProcess:
         run = self._run
         if run is None:
             return
+        run.stopping = True
         if run.ready.done():
             try:
                 run.control.send(None)
@@ -190,7 +217,10 @@ class WorkerProcess:
         except (EOFError, OSError):
             log.debug("the %s process has ended", self.name)
         self._abandon(run)
-        run.process.wait()
+        code = run.process.wait()
+        if not run.stopping:
+            self._failures.append(WorkerFailure(time.monotonic(), code))
+            log.error("the %s process has ended by itself, with exit code %d", self.name, code)
         if not run.ready.done():
             run.ready.set_exception(self._unavailable("has ended"))
         for lane in run.lanes.values():

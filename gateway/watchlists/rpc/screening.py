@@ -104,7 +104,7 @@ class ScreeningProcess:
         self._clock = clock
         self._moved = asyncio.Event()
         self._loop = asyncio.get_running_loop()
-        self._process = WorkerProcess(
+        self.process = WorkerProcess(
             "screening",
             opener,
             (database_url, snapshot, dict(thresholds)),
@@ -121,7 +121,7 @@ class ScreeningProcess:
                     while await self._is_empty():
                         await self._moved.wait()
                         self._moved.clear()
-                    await asyncio.wrap_future(await asyncio.to_thread(self._process.start))
+                    await asyncio.wrap_future(await asyncio.to_thread(self.process.start))
                     await self._find_matches()
                 except GatewayError as error:
                     log.warning("screening waits: %s", error)
@@ -130,14 +130,14 @@ class ScreeningProcess:
                 await asyncio.sleep(RETRY_S)
         finally:
             end_subscription()
-            await asyncio.to_thread(self._process.stop)
+            await asyncio.to_thread(self.process.stop)
 
     def _ended(self) -> None:
         """Wakes the search after the process ended; called in a thread."""
         self._loop.call_soon_threadsafe(self._moved.set)
 
     async def _find_matches(self) -> None:
-        while self._process.is_ready:
+        while self.process.is_ready:
             try:
                 await self._follow()
             except GatewayError as error:
@@ -174,7 +174,7 @@ class ScreeningProcess:
             self._alarms.clear(SCREENING, "index")
 
     async def _look(self, cursors: Mapping[str, int]) -> Findings:
-        future = self._process.call(FOLLOW, cursors, self._clock(), caller=FOLLOW)
+        future = self.process.call(FOLLOW, cursors, self._clock(), caller=FOLLOW)
         findings: Findings = await asyncio.wrap_future(future)
         return findings
 
@@ -210,7 +210,7 @@ class ScreeningProcess:
             UnavailableError: the index is loading, or its process has just ended.
             GatewayError: the screening failed; the log says why.
         """
-        if not self._process.is_ready:
+        if not self.process.is_ready:
             if await self._is_empty():
                 nothing = [screening_pb2.ScreenedSubject(reference=subject.reference) for subject in subjects]
                 return screening_pb2.ScreenPartiesResponse(subjects=nothing)
@@ -222,7 +222,7 @@ class ScreeningProcess:
             part = subjects[start : start + SLICE_SUBJECTS]
             request = screening_pb2.ScreenPartiesRequest(subjects=part, max_hits=max_hits)
             handler = SCREEN_FEW if few else SCREEN
-            future = self._process.call(handler, request, hidden_groups, at_ms, caller=caller, alone=not few)
+            future = self.process.call(handler, request, hidden_groups, at_ms, caller=caller, alone=not few)
             response: screening_pb2.ScreenPartiesResponse = await asyncio.wrap_future(future)
             return response
 

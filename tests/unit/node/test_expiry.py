@@ -12,6 +12,7 @@ import pytest
 from gateway.contract.ids import GatewayIdentity
 from gateway.feed.service.alarms import CERTIFICATE, DIRECTORY, Alarms
 from gateway.node.expiry import ExpiryMonitor, OwnKeys, endings
+from gateway.telemetry.metrics import Metrics
 from gateway.tls.credentials import TlsFiles, TlsMaterial, load_material
 from gateway.trust.pki.issuance import CA_DAYS
 from gateway.trust.rules.directory import Directory
@@ -88,7 +89,13 @@ def test_alarms_come_before_the_end_and_go_when_it_is_put_off(tmp_path: Path) ->
     callers: dict[str, datetime] = {}
     read: Callable[[], Directory] = lambda: in_force[0]  # noqa: E731
     monitor = ExpiryMonitor(
-        node="cn", directory=read, material=lambda: loaded, keys=KEYS, callers=lambda: callers, alarms=alarms
+        node="cn",
+        directory=read,
+        material=lambda: loaded,
+        keys=KEYS,
+        callers=lambda: callers,
+        alarms=alarms,
+        metrics=Metrics(),
     )
 
     def codes(now: datetime) -> list[str]:

@@ -51,11 +51,11 @@ def run(
                 clock=lambda: 0,
                 alarms=Alarms(lambda: 0),
             )
-            await asyncio.wrap_future(process._process.start())
+            await asyncio.wrap_future(process.process.start())
             try:
                 await asyncio.wait_for(test(process), 60)
             finally:
-                process._process.stop()
+                process.process.stop()
 
         with paper_nodes(tmp_path, make_database, ("cn",)) as (node,):
 

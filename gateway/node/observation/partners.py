@@ -1,0 +1,88 @@
+"""Knows which partners this node reaches, and raises an alarm about those that it hasn't for long."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+
+from gateway.contract.ids import FeedOrigin
+from gateway.feed.rpc.links import Link, LinkStatus
+from gateway.feed.service.alarms import UNREACHABLE, Alarms
+from gateway.telemetry.gauges import Labels
+from gateway.telemetry.metrics import Metrics
+
+
+class PartnerObserver:
+    """Compares the links and streams of one node with the time, on its event loop.
+
+    A partner is reached while a stream to or from it is open, or its gateway answers at all, if only with a refusal.
+
+    Args:
+        partners: names of the nodes that exchange something with this one at a time.
+        links: those that start here, by feed.
+        streams: those that partners opened, by feed.
+        minutes: after which an unreached partner is an alarm.
+    """
+
+    def __init__(
+        self,
+        *,
+        node: str,
+        partners: Callable[[datetime], Iterable[str]],
+        links: Mapping[FeedOrigin, Link],
+        streams: Mapping[FeedOrigin, LinkStatus],
+        minutes: int,
+        started_at: int,
+        alarms: Alarms,
+        metrics: Metrics,
+    ) -> None:
+        self._node = node
+        self._partners = partners
+        self._links = links
+        self._streams = streams
+        self._minutes = minutes
+        self._started_at = started_at
+        self._alarms = alarms
+        self._metrics = metrics
+        metrics.link_up.follow(self._open_streams)
+
+    def observe(self, now: datetime) -> None:
+        """Compares once."""
+        now_ms = int(now.timestamp() * 1000)
+        since = {partner: self._unreached_since(partner) for partner in self._partners(now)}
+        silent = {partner: max(0, now_ms - at) if at else 0 for partner, at in since.items()}
+        self._metrics.unreachable.replace({(partner,): ms / 1000 for partner, ms in silent.items()})
+        self._alarms.keep(
+            UNREACHABLE,
+            {
+                partner: (f"{partner} hasn't been reached for {ms // 60_000:,} min{self._why(partner)}", since[partner])
+                for partner, ms in silent.items()
+                if ms >= self._minutes * 60_000
+            },
+        )
+
+    def _unreached_since(self, partner: str) -> int:
+        """Since when a partner isn't reached, in milliseconds since 1970; 0 while it is."""
+        streams = [status for feed, status in self._streams.items() if partner in (feed.publisher, feed.recipient)]
+        own = [link.status for link in self._links.values() if link.partner == partner]
+        if any(status.connected for status in (*streams, *own)):
+            return 0
+        if own:  # all fail: since the last of them began to
+            return min((status.unreachable_since for status in own), default=0) and max(
+                status.unreachable_since for status in own
+            )
+        return max((status.last_exchange_at for status in streams), default=self._started_at)
+
+    def _why(self, partner: str) -> str:
+        errors = [link.status.last_error for link in self._links.values() if link.partner == partner]
+        return next((f": {error}" for error in errors if error), "")
+
+    def _open_streams(self) -> Mapping[Labels, float]:
+        up = {feed: status.connected for feed, status in list(self._streams.items())}  # from the scrape's thread
+        for feed, link in list(self._links.items()):
+            up[feed] = up.get(feed, False) or link.status.connected
+        return {self._labels(feed): float(connected) for feed, connected in up.items()}
+
+    def _labels(self, feed: FeedOrigin) -> Labels:
+        outgoing = feed.publisher == self._node
+        return feed.recipient if outgoing else feed.publisher, feed.channel.value, "out" if outgoing else "in"
