@@ -66,3 +66,13 @@ def open_to_lock(path: Path, *, mode: int = OWNER_ONLY) -> int:
         OSError: it can't be opened, or is a link.
     """
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+
+
+def sync(*paths: Path) -> None:
+    """Makes the content of files, and the names in folders, survive a power cut."""
+    for path in paths:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

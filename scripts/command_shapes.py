@@ -17,11 +17,13 @@ from google.protobuf.descriptor import Descriptor
 
 from gateway.cli.doubts import LineNotice
 from gateway.cli.watchlist.reading import NotUnderstood
+from gateway.client.recovery import RecoveredFeed
 from gateway.errors import Violation
 from gateway.evidence.codec.bundle_entries import StepProof
 from gateway.evidence.service.audit_verification import AuditCoverage
 from gateway.evidence.service.report import StepResult
 from gateway.evidence.service.verification import DatabaseFinding, FeedSummary
+from gateway.feed.tables.restores import Loss
 from gateway.formats.lists.rows import BadRow, SkippedRow
 from gateway.formats.tables.layout import Problem
 from gateway.node.checks.findings import Finding
@@ -245,7 +247,11 @@ SHAPES: Mapping[str, Schema] = {
         findings=array(of(DatabaseFinding)),
     ),
     "rebuild": facts(entries=COUNT, answers_sent=COUNT, recorded_items=COUNT),
-    "recover": RECOVERED,
+    "backup": facts(
+        folder=TEXT, state_of=TIME, feeds=COUNT, entries=COUNT, shipment_records=COUNT, audit_events=COUNT, mib=COUNT
+    ),
+    "restore": facts(state_of=TIME, aside=either(TEXT, NULL), losses=array(of(Loss))),
+    "recover": either(RECOVERED, facts(feeds=array(of(RecoveredFeed)), restores=listing(node_service_pb2.Restore))),
     "alert publish": {
         "$comment": "of one alert in JSON the first form, of a file of lines the second, with --dry-run JSON lines",
         "anyOf": [

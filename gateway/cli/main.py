@@ -31,7 +31,9 @@ COMMANDS: Mapping[str, str | Noun] = {
     "status": "gateway.cli.node.commands:status",
     "verify": "gateway.cli.node.maintenance:verify",
     "rebuild": "gateway.cli.node.maintenance:rebuild",
-    "recover": "gateway.cli.link.commands:recover",
+    "backup": "gateway.cli.node.backup:backup",
+    "restore": "gateway.cli.node.backup:restore",
+    "recover": "gateway.cli.link.recover:recover",
     "alert": Noun(
         N_("Publish alerts, read them, and answer those of partners."),
         {
@@ -109,7 +111,7 @@ COMMANDS: Mapping[str, str | Noun] = {
             "suspend": "gateway.cli.link.commands:suspend",
             "resume": "gateway.cli.link.commands:resume",
             "resolve": "gateway.cli.link.commands:resolve",
-            "recover": "gateway.cli.link.commands:recover",
+            "recover": "gateway.cli.link.recover:recover",
         },
     ),
     "directory": Noun(
@@ -185,7 +187,7 @@ app = typer.Typer(
         """Customs gateway: signed alerts between customs authorities, provable for ever.
 
         A node: init, pki and directory make it, doctor checks it, serve runs it. Its systems: alert, watchlist,
-        history, evidence. Its operators: status, link, audit, verify, rebuild, recover.
+        history, evidence. Its operators: status, link, audit, verify, rebuild, backup, restore, recover.
         """
     ),
 )

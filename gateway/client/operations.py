@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 
 from gateway.client.connection import Connection
 from gateway.client.pages import all_rows
+from gateway.client.recovery import SETTLE_S, RecoveredFeed, recover_all
 from gateway.errors import TooLargeError
 from gateway.v1 import evidence_service_pb2 as evidence
 from gateway.v1 import node_service_pb2 as node
@@ -53,6 +54,10 @@ class NodeClient:
         request = node.RecoverFeedRequest(origin=origin)
         method = self._connection.stubs.node.RecoverFeed
         return await self._connection.unary(method, request, node.RecoverFeedResponse)
+
+    async def recover_all(self, *, settle_s: float = SETTLE_S) -> list[RecoveredFeed]:
+        """Recovers every own feed that is blocked after a restore; see client.recovery."""
+        return await recover_all(self, settle_s=settle_s)
 
     async def certificates(self) -> list[node.CertificateStatus]:
         """Own certificates, then the partners' CAs."""

@@ -66,7 +66,8 @@ class KeptVersions:
 
     def add(self, version: TrustedDirectory) -> None:
         """Keeps an accepted version, unless it is kept: more signatures on it might not follow on the one before."""
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for folder in (self._folder.parent, self._folder):  # `parents` wouldn't have the mode
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         file = self._folder / f"{version.version:06}.note"
         if not file.exists():
             replace_file(file, version.note, mode=OWNER_ONLY)

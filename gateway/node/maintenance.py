@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
-
-from sqlalchemy.engine import make_url
 
 from gateway.db import migrate
 from gateway.db.database import Database
@@ -23,15 +20,14 @@ from gateway.evidence.service.export import export_parts
 from gateway.evidence.service.verification import DatabaseFinding, DatabaseReport, verify_database
 from gateway.feed.projection.projector import Projector
 from gateway.feed.projection.rebuild import RebuildReport, rebuild
-from gateway.feed.service.recovery import detect_restore, own_feeds
 from gateway.feed.service.writer import Writer
 from gateway.feed.tables import journal
 from gateway.history.projection.rebuild import rebuild_records
 from gateway.history.tables import shipments
 from gateway.node.assembly.history import retention_of
 from gateway.node.assembly.node import system_clock_ms
-from gateway.node.defaults import STARTS_FILE
-from gateway.node.directory_store import DirectoryStore, KeptVersions, pinned_anchors
+from gateway.node.backups.start import detect_restored
+from gateway.node.existing_data import accepted_directory, existing_database, require_database_file
 from gateway.node.projections import registry
 from gateway.node.settings import Settings
 from gateway.node.signing_keys import LogKey, load_log_key
@@ -92,8 +88,7 @@ class Maintenance:
         settings = self._settings
         migrate.upgrade(self.database)
         # As at a node's start: a restored database mustn't extend a feed, and a rebuild may send dispositions.
-        own = own_feeds(self.trust.directory, settings.node)
-        detect_restore(self.database, settings.data_dir / STARTS_FILE, own=own, now_ms=system_clock_ms())
+        detect_restored(self.database, settings, self.trust.directory, now_ms=system_clock_ms())
         projections = registry(
             federation=settings.federation, node=settings.node, directory=lambda: self.trust.directory
         )
@@ -130,25 +125,7 @@ def maintenance(settings: Settings) -> Iterator[Maintenance]:
         ConfigurationError: no gateway database, or no trusted directory.
         StoreUnavailableError: the database can't be reached.
     """
-    url = settings.effective_database_url
-    path = make_url(url).database
-    if url.startswith("sqlite") and path and not Path(path).exists():
-        raise ConfigurationError(f"database_url: there is no database at {path}; `gateway serve` makes it")
-    trust = _accepted_directory(settings)
-    database = Database(url)
-    try:
-        with database.read() as conn:
-            if migrate.schema_version(conn) is None:
-                raise ConfigurationError("database_url: that isn't a gateway's database; `gateway serve` makes it one")
+    require_database_file(settings)
+    trust = accepted_directory(settings)
+    with existing_database(settings) as database:
         yield Maintenance(settings, database, trust)
-    finally:
-        database.close()
-
-
-def _accepted_directory(settings: Settings) -> TrustedDirectory:
-    """The last accepted directory; before the first start, verifies the file."""
-    kept, anchors = KeptVersions(settings.data_dir), pinned_anchors(settings)
-    newest = kept.newest(anchors)
-    if newest is not None:
-        return newest
-    return DirectoryStore(settings.directory.file, kept=kept, anchors=anchors, now=datetime.now(UTC)).trusted()

@@ -26,6 +26,7 @@ from gateway.feed.tables.feeds import Feed, FeedState
 from gateway.history.tables import holds, shipments
 from gateway.history.tables import progress as record_progress
 from gateway.node.assembly.quotas import QuotaMonitor
+from gateway.node.backups.messages import restores_in
 from gateway.node.host.capacity import CapacityMonitor
 from gateway.node.observation.feed_alarms import MAX_DEFECTS_SHOWN, tell_of_feeds
 from gateway.rpc.calls import current_call
@@ -118,6 +119,7 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
                 pb.ResourceUsage(name=usage.name, used=usage.used, limit=usage.limit)
                 for usage in await asyncio.to_thread(self._capacity.usage)
             ],
+            restores=await asyncio.to_thread(restores_in, self._database),
         )
 
     async def ListLinks(self, request: pb.ListLinksRequest, context: Context) -> pb.ListLinksResponse:

@@ -20,6 +20,7 @@ from gateway.feed.service.recovery import note_progress
 from gateway.node.assembly.links import Links
 from gateway.node.assembly.quotas import QuotaMonitor
 from gateway.node.assembly.watchlists import Watchlists
+from gateway.node.backups.known import TALLY_FILE, TallyKeeper
 from gateway.node.directory_store import DirectoryStore
 from gateway.node.expiry import ExpiryMonitor
 from gateway.node.feed_heads import FeedHeadMonitor
@@ -64,6 +65,7 @@ class Upkeep:
         self._publisher = publisher
         self._database = database
         self._marker = marker
+        self._tally = TallyKeeper(database, marker.with_name(TALLY_FILE))
         self._writer = writer
         self._alarms = alarms
         self._capacity = capacity
@@ -92,8 +94,13 @@ class Upkeep:
         await asyncio.to_thread(self._quotas.check)
         await asyncio.to_thread(self._heads.check)
         await self._writer.run(ExpireCommand(publisher=self._publisher))
-        await asyncio.to_thread(note_progress, self._database, self._marker)
+        await self.note_progress()
         await self._watchlists.keep_up()
+
+    async def note_progress(self) -> None:
+        """Notes beside the database how far it is; also at a stop."""
+        await asyncio.to_thread(note_progress, self._database, self._marker)
+        await asyncio.to_thread(self._tally.keep_up)
 
 
 async def apply_held(held: HeldEntries) -> None:

@@ -23,7 +23,7 @@ from gateway.errors import InvalidRequestError, MalformedError, StoreUnavailable
 from gateway.feed.codec import EntryFormat
 from gateway.feed.projection.registry import LoggedEntry, Projection
 from gateway.feed.service.transaction import Transaction
-from gateway.feed.tables import defects
+from gateway.feed.tables import defects, feeds
 from gateway.feed.tables.feeds import Feed
 from gateway.feed.tables.journal import HeadMovedError
 from gateway.trust.rules.directory import Directory
@@ -34,7 +34,7 @@ from gateway.watchlists.codec.events import ListKey
 from gateway.watchlists.commands.distribution import DistributionState, ListDistribution
 from gateway.watchlists.commands.hits import read_hit
 from gateway.watchlists.rules.policies import MAX_LISTS, ProposalState, too_many_lists
-from gateway.watchlists.service.updates import read_update
+from gateway.watchlists.service.updates import is_taken_over, read_update
 from gateway.watchlists.tables import hits as hit_rows
 from gateway.watchlists.tables import lists as watchlists
 from gateway.watchlists.tables import matches
@@ -80,7 +80,7 @@ class ListProjection(Projection):
         self._directory = directory
         self._distribution = distribution
         # Progress read from the database when no work was left: memory outlives a failed commit.
-        self._finished: tuple[int, tuple[int, tuple[DistributionRow, ...]], Directory] | None = None
+        self._finished: tuple[int, int, tuple[int, tuple[DistributionRow, ...]], Directory] | None = None
 
     def clear(self, conn: Connection) -> None:
         """Own entries restore partners' copies."""
@@ -210,7 +210,7 @@ class ListProjection(Projection):
     ) -> None:
         """Applies an own decision; raises MalformedError if its proposal isn't in the right state."""
         match decision.WhichOneof("decision"):
-            case "published":
+            case "published" | "restored":
                 watchlists.add_changes(tx.conn, [(feed.id, index)], committed_at=committed_at)
             case "proposed":
                 _take_part(tx.conn, feed, index, decision)
@@ -227,10 +227,10 @@ class ListProjection(Projection):
 
     def advance(self, tx: Transaction) -> bool:
         """Applies one update, or distributes one to a partner; True for more."""
-        last = watchlists.last_seq(tx.conn)
-        if not last:
+        last, restored = watchlists.last_seq(tx.conn), feeds.newest_state_since(tx.conn)
+        if not last and not restored:
             return False
-        state = (last, list_progress.of_projection(tx.conn), self._directory())
+        state = (last, restored, list_progress.of_projection(tx.conn), self._directory())
         if state == self._finished:
             return False
         if self._apply_next(tx):
@@ -261,6 +261,7 @@ class ListProjection(Projection):
         origin = FeedOrigin.parse(place.origin)
         update = read_update(tx.conn, place.feed_id, place.idx)
         own = origin.channel is Channel.LISTS
+        taken_over = own and is_taken_over(tx.conn, place.feed_id, place.idx)
         keyed = [(wire.key_of(change), change) for change in update.changes]
         # A partner's entry replaces any earlier revision; only its end needs the earlier row.
         needed = (key for key, change in keyed if own or change.WhichOneof("change") == "ended")
@@ -275,7 +276,7 @@ class ListProjection(Projection):
                 idle.append(str(ordinal))
                 continue
             row = _row(origin.publisher, change, place, ordinal, before, own=own)
-            if own and not _follows(row, before):
+            if own and not _follows(row, before, taken_over=taken_over):
                 # by its place: the list may be hidden from those who read the log
                 text = "change %d in entry %d of %s was overtaken by another one and has no effect"
                 log.warning(text, ordinal, place.idx, place.origin)
@@ -343,10 +344,15 @@ def _first_published(entry: watchlist_pb2.WatchlistEntry, before: EntryRow | Non
     return before.first_published_at if before is not None else to_ms(entry.published_at)
 
 
-def _follows(row: EntryRow | None, before: EntryRow | None) -> bool:
-    """Whether an own change fits the current revision: the next number, or the last for an end."""
+def _follows(row: EntryRow | None, before: EntryRow | None, *, taken_over: bool) -> bool:
+    """Whether an own change fits the current revision: the next number, or the last for an end.
+
+    One that was taken over from a partner's copy may have skipped numbers, or may only name more recipients.
+    """
     if row is None:
         return False
+    if taken_over:
+        return before is None or row.revision >= before.revision
     if row.ended:
         return before is not None and not before.ended and row.revision == before.revision
     return row.revision == (before.revision if before is not None else 0) + 1

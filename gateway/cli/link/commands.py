@@ -1,4 +1,4 @@
-"""`gateway link` and `gateway recover`: feeds to and from partners, their state, and an operator's decisions."""
+"""`gateway link`: feeds to and from partners, their state, and an operator's decisions."""
 
 from __future__ import annotations
 
@@ -106,46 +106,6 @@ def resolve(target: Target, feed: OriginArgument, *, reason: ReasonOption, as_js
     Exit codes: 0 done, 1 refused or unreachable, 2 wrong input or a state that doesn't allow it.
     """
     _show(as_json, _("Resolved"), target.run(lambda client: client.node.resolve_quarantine(feed, reason=reason)))
-
-
-@reports_errors
-@connected
-def recover(target: Target, feed: OriginArgument, *, as_json: JsonOption = False) -> None:
-    """Fetch own entries back from a partner, after this database was restored from an old backup. Role: operator.
-
-    Until then the node refuses to publish on the feed: the partner has more of it than the node. Recovered entries that
-    depend on entries of the partner wait for these, which the link delivers. When both sides have lost the entries
-    that others wait for, the others are applied without them.
-
-    \b
-    Examples:
-      gateway recover gba.customs.example/cn/hk/alerts --system ops
-      gateway link recover gba.customs.example/cn/hk/alerts --system ops
-
-    \b
-    Exit codes: 0 done, 1 refused, unreachable, or the entries don't verify, 2 wrong input.
-    """
-    response = target.run(lambda client: client.node.recover_feed(feed))
-    output = Output(as_json)
-    output.facts(
-        _("Recovered"),
-        {
-            N_("Feed"): feed,
-            N_("Entries fetched back"): response.recovered,
-            N_("Size now"): response.size,
-            N_("Entries that still wait"): response.waiting,
-            N_("Entries applied without what they follow"): response.forced,
-        },
-    )
-    if response.waiting:
-        output.note(_("Entries wait for entries of the partner, which the link delivers; publishing resumes then."))
-    if response.forced:
-        output.note(
-            _(
-                "Both sides have lost entries that others follow. Compare the alerts of these days with the "
-                "partner; the gateway's log has the numbers."
-            )
-        )
 
 
 def _show(as_json: bool, title: str, link: Link) -> None:

@@ -51,6 +51,9 @@ _SET_DISPOSED = Prepared(
     update(feeds).where(feeds.c.id == bindparam("feed")).values(disposed_size=bindparam("disposed_size"))
 )
 _TOTAL_SIZE = Prepared(select(func.coalesce(func.sum(feeds.c.size), 0)))
+_NEWEST_STATE_SINCE = Prepared(
+    select(func.coalesce(func.max(feeds.c.state_since), 0)).where(feeds.c.direction == "out")
+)
 _ALL = Prepared(select(feeds).order_by(feeds.c.direction.desc(), feeds.c.origin))
 _ADD = Prepared(insert(feeds))
 _SET_STATE = Prepared(
@@ -221,6 +224,11 @@ def journaled_size_of(conn: Connection, origin: FeedOrigin) -> int:
 def total_size(conn: Connection) -> int:
     """Entries in all feeds; never shrinks."""
     return int(_TOTAL_SIZE(conn).scalar_one())
+
+
+def newest_state_since(conn: Connection) -> int:
+    """When the state of an own feed changed last, in milliseconds since 1970; 0 for never."""
+    return int(_NEWEST_STATE_SINCE(conn).scalar_one())
 
 
 def get_by_id(conn: Connection, feed_id: int) -> Feed:

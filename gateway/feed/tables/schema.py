@@ -113,6 +113,19 @@ partner_usage = Table(
     sqlite_with_rowid=False,
 )
 
+restores = Table(
+    "restores",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),  # 1 for the first
+    Column("restored_at", BigInteger, nullable=False),
+    Column("backup_at", BigInteger, nullable=False),  # time of the restored state; 0 for unknown
+    Column("position", BigInteger, nullable=False),  # last one in the local log that still means the same
+    Column("list_changes", BigInteger, nullable=False),  # likewise of changes of lists
+    Column("matches", BigInteger, nullable=False),  # likewise of changes of matches
+    Column("losses", LargeBinary, nullable=False),  # JSON
+    Column("started", Integer, nullable=False),  # 1 once the node has started on it
+)
+
 projector_progress = progress_table(
     "projector_progress",
     Column("position", BigInteger, nullable=False),  # last one projected in the local log

@@ -31,7 +31,6 @@ from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient
 from gateway.feed.service.alarms import Alarms
 from gateway.feed.service.publisher_audit import PublisherAudit
 from gateway.feed.service.receiver import Receiver
-from gateway.feed.service.recovery import detect_restore, note_progress, own_feeds
 from gateway.feed.service.sender import Outgoing
 from gateway.feed.service.writer import Writer
 from gateway.node.assembly.callers import Callers
@@ -41,6 +40,7 @@ from gateway.node.assembly.quotas import QuotaMonitor, quotas_of
 from gateway.node.assembly.telemetry import Telemetry
 from gateway.node.assembly.tls import tls_sources
 from gateway.node.assembly.watchlists import Watchlists
+from gateway.node.backups.start import detect_restored, require_no_cut_off_restore
 from gateway.node.defaults import STARTS_FILE
 from gateway.node.directory_store import DirectoryStore, KeptVersions, pinned_anchors
 from gateway.node.expiry import ExpiryMonitor, OwnKeys
@@ -97,11 +97,11 @@ class Node:
             now=self._now,
         )
         self._peer_tls, self._local_tls = tls_sources(settings, self._directory.directory, self._now)
+        require_no_cut_off_restore(settings)
         self.database = Database(settings.effective_database_url)
         migrate.upgrade(self.database)
         self._marker = settings.data_dir / STARTS_FILE
-        own = own_feeds(self._directory.directory(), settings.node)
-        detect_restore(self.database, self._marker, own=own, now_ms=clock())
+        detect_restored(self.database, settings, self._directory.directory(), now_ms=clock())
         self._heads = FeedHeadMonitor(self.database, self.alarms)
         self._heads.check()
         self._quotas = quotas_of(settings.quotas)
@@ -203,7 +203,7 @@ class Node:
         for listener in self._listeners:
             await listener.start()
         self._links.open(self._now())
-        upkeep = Upkeep(
+        self._upkeep = Upkeep(
             directory=self._directory,
             links=self._links,
             watchlists=watchlists,
@@ -227,7 +227,7 @@ class Node:
             now=self._now,
         )
         held = HeldEntries(self.database, self.writer, self._registry)
-        self._tasks.append(asyncio.create_task(upkeep.run(), name="upkeep"))
+        self._tasks.append(asyncio.create_task(self._upkeep.run(), name="upkeep"))
         self._tasks.append(asyncio.create_task(apply_held(held), name="apply-held"))
         self._tasks.append(asyncio.create_task(sign_audit_heads(self._audit_signer), name="audit-heads"))
         health = self.telemetry.health_monitor(
@@ -279,7 +279,7 @@ class Node:
 
     async def _note_progress(self) -> None:
         with contextlib.suppress(GatewayError, OSError):  # the previous marker is a second old
-            await asyncio.to_thread(note_progress, self.database, self._marker)
+            await self._upkeep.note_progress()
 
     def _make_links(self) -> Links:
         audit = PublisherAudit(self.database, receiver=self._receiver, trust=self._directory.trusted)

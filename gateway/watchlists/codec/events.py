@@ -57,7 +57,18 @@ def update_in(type_name: str, payload: bytes) -> watchlist_pb2.WatchlistUpdate:
     if type_name == EVENT_TYPE:
         return parse_event(payload).update
     decision = parse_decision(payload)
-    return decision.published if decision.WhichOneof("decision") == "published" else decision.proposed.update
+    match decision.WhichOneof("decision"):
+        case "published":
+            return decision.published
+        case "restored":
+            return decision.restored
+        case _:
+            return decision.proposed.update
+
+
+def takes_over(type_name: str, payload: bytes) -> bool:
+    """Whether a feed's entry takes changes over from partners' copies; raises MalformedError."""
+    return type_name == DECISION_TYPE and parse_decision(payload).WhichOneof("decision") == "restored"
 
 
 def disposition_of(event: watchlist_pb2.WatchlistEvent) -> feed_pb2.Disposition | None:
@@ -95,6 +106,17 @@ def _end_without_sources(change: watchlist_pb2.WatchlistChange) -> watchlist_pb2
     copy.CopyFrom(change)
     copy.ended.ClearField("derived_from")
     return copy
+
+
+def shared_digest(content: watchlist_pb2.WatchlistContent) -> bytes:
+    """SHA-256 of what every recipient may see of a content: equal here and in each partner's copy."""
+    if content.releasable_to or content.derived_from:
+        shared = watchlist_pb2.WatchlistContent()
+        shared.CopyFrom(content)
+        shared.ClearField("releasable_to")
+        shared.ClearField("derived_from")
+        content = shared
+    return content_digest(content)
 
 
 def content_digest(content: watchlist_pb2.WatchlistContent) -> bytes:

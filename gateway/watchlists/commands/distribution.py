@@ -31,6 +31,7 @@ from gateway.v1 import watchlist_pb2
 from gateway.watchlists.codec import events as wire
 from gateway.watchlists.codec.events import ListKey
 from gateway.watchlists.commands.entry_sources import may_go_to
+from gateway.watchlists.commands.reconciliation import ListReconciliation
 from gateway.watchlists.service.updates import read_changes, read_copies, read_update
 from gateway.watchlists.tables import lists as watchlists
 from gateway.watchlists.tables import progress as list_progress
@@ -75,7 +76,8 @@ def _decided(conn: Connection, entry: StoredEntry) -> Counter[str]:
     if decision.WhichOneof("decision") == "approved":
         proposal = proposal_rows.proposal(conn, decision.approved.proposal_id)
         return Counter({proposal.list: proposal.changes} if proposal is not None else {})
-    return Counter(wire.key_of(change).list for change in decision.published.changes)
+    update = decision.restored if decision.WhichOneof("decision") == "restored" else decision.published
+    return Counter(wire.key_of(change).list for change in update.changes)
 
 
 class DistributionState(Enum):
@@ -109,6 +111,7 @@ class ListDistribution:
         self._node = node
         self._directory = directory
         self._agreements = Agreements(directory)
+        self._reconciliation = ListReconciliation(federation=federation, node=node)
         self._sweeps: dict[str, _Sweep] = {}
 
     def origin(self, partner: str) -> FeedOrigin:
@@ -123,7 +126,7 @@ class ListDistribution:
             feed = feeds.find(tx.conn, self.origin(partner))
             if feed is not None and not feed.extensible:
                 state = DistributionState.BLOCKED
-            elif self._advance(tx, partner):
+            elif (feed is not None and self._reconciliation.advance(tx, feed)) or self._advance(tx, partner):
                 return DistributionState.MORE
         return state
 
@@ -168,8 +171,12 @@ class ListDistribution:
         keyed = [(ListKey(row.list, row.entry_id), row) for row in rows]
         copies = watchlists.find_all_copies(tx.conn, partner, [key for key, _ in keyed])
         newest = read_changes(tx.conn, rows)
-        ending = [copies[key] for key, change in newest.items() if key in copies and change.ended.reason]
-        had = read_copies(tx.conn, ending)
+        compared = [
+            copies[key]
+            for key, row in keyed
+            if key in copies and key in newest and (newest[key].ended.reason or copies[key].revision == row.revision)
+        ]
+        had = read_copies(tx.conn, compared)
         changes = []
         for key, row in keyed:
             change = self._difference(tx, row, newest.get(key), copies.get(key), had=had.get(key), partner=partner)
@@ -189,11 +196,15 @@ class ListDistribution:
         had: watchlist_pb2.WatchlistContent | None,
         partner: str,
     ) -> watchlist_pb2.WatchlistChange | None:
-        """What the partner is to be told; `had`: what its copy says, of an entry that ends with a reason."""
+        """What the partner is to be told.
+
+        `had`: what its copy says, of a copy at the entry's revision, or of an entry that ends with a reason.
+        """
         has = copy is not None and not copy.ended
         if not row.ended and newest is not None and self._may_have(tx, newest.entered.content, partner):
-            current = copy is not None and has and copy.revision >= row.revision
-            return None if current else wire.copy_for(newest, partner)
+            if copy is not None and has and _is_current(row, newest, copy, had):
+                return None
+            return wire.copy_for(newest, partner)
         if copy is None or not has:
             return None
         if row.ended and newest is not None:
@@ -246,3 +257,15 @@ class ListDistribution:
             log.info("%s isn't told what an entry or its end says: %s", partner, error)
             return False
         return True
+
+
+def _is_current(
+    row: EntryRow,
+    newest: watchlist_pb2.WatchlistChange,
+    copy: CopyRow,
+    had: watchlist_pb2.WatchlistContent | None,
+) -> bool:
+    """Whether a copy that hasn't ended says what the own list says; an erased copy counts by its revision."""
+    if copy.revision != row.revision or had is None:
+        return copy.revision >= row.revision
+    return wire.shared_digest(had) == wire.shared_digest(newest.entered.content)

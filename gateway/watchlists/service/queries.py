@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -38,6 +38,7 @@ from gateway.watchlists.codec.events import ListKey, key_of
 from gateway.watchlists.commands.distribution import undistributed
 from gateway.watchlists.commands.expiry import ListExpiry
 from gateway.watchlists.rules.visibility import NOTHING_HIDDEN, Hidden
+from gateway.watchlists.service.copies import different_copies
 from gateway.watchlists.service.updates import read_changes, read_update
 from gateway.watchlists.tables import lists as watchlists
 from gateway.watchlists.tables import progress as list_progress
@@ -240,7 +241,20 @@ class ListQueries:
                     response.missing_count += 1
                     if len(response.missing) < MOST_MISSING:
                         response.missing.append(change)
+            self._add_differences(conn, partner, response, unseen)
         return response
+
+    def _add_differences(
+        self, conn: Connection, partner: str, response: _Pb.CompareCopyResponse, unseen: Collection[str]
+    ) -> None:
+        """Adds own entries whose copy at a partner says something else than the own list."""
+        for key in different_copies(conn, self._node, partner):
+            response.identical = False
+            if key.list in unseen:
+                continue
+            response.different_count += 1
+            if len(response.different) < MOST_MISSING:
+                response.different.add(publisher=self._node, list=key.list, id=key.entry_id)
 
 
 def _proposal(conn: Connection, row: ProposalRow) -> _Pb.Proposal:

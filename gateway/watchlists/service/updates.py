@@ -31,6 +31,23 @@ def read_update(conn: Connection, feed_id: int, index: int) -> watchlist_pb2.Wat
     return update
 
 
+def is_taken_over(conn: Connection, feed_id: int, index: int) -> bool:
+    """Whether the changes of a feed's entry were taken over from partners' copies."""
+    (entry,) = feeds.read_entries(conn, feed_id, index, index + 1)
+    return bool(entry.payload) and wire.takes_over(parse_header(entry.header).type, entry.payload)
+
+
+def read_copy_changes(conn: Connection, rows: Sequence[CopyRow]) -> dict[ListKey, watchlist_pb2.WatchlistChange]:
+    """Changes that partners' copies come from, each payload read once; without erased ones."""
+    wanted = {ListKey(row.list, row.entry_id): (row.feed_id, row.idx) for row in rows}
+    found = {}
+    for place in dict.fromkeys(wanted.values()):
+        for change in read_update(conn, *place).changes:
+            if wanted.get(wire.key_of(change)) == place:
+                found[wire.key_of(change)] = change
+    return found
+
+
 def read_changes(conn: Connection, rows: Sequence[EntryRow]) -> dict[ListKey, watchlist_pb2.WatchlistChange]:
     """Newest changes of one publisher's entries, each payload read once; without erased ones."""
     places: dict[tuple[int, int], list[EntryRow]] = {}
@@ -46,12 +63,6 @@ def read_changes(conn: Connection, rows: Sequence[EntryRow]) -> dict[ListKey, wa
 
 
 def read_copies(conn: Connection, rows: Sequence[CopyRow]) -> dict[ListKey, watchlist_pb2.WatchlistContent]:
-    """What a partner's copies say, each payload read once; without ended and erased ones."""
-    wanted = {ListKey(row.list, row.entry_id): (row.feed_id, row.idx) for row in rows}
-    contents = {}
-    for place in dict.fromkeys(wanted.values()):
-        for change in read_update(conn, *place).changes:
-            key = wire.key_of(change)
-            if change.WhichOneof("change") == "entered" and wanted.get(key) == place:
-                contents[key] = change.entered.content
-    return contents
+    """What a partner's copies say; without ended and erased ones."""
+    changes = read_copy_changes(conn, rows).items()
+    return {key: change.entered.content for key, change in changes if change.HasField("entered")}

@@ -143,6 +143,17 @@ list_distribution = Table(
     sqlite_with_rowid=False,
 )
 
+list_reconciliations = Table(
+    "list_reconciliations",
+    metadata,
+    Column("partner", String(32), primary_key=True),
+    Column("feed_state_since", BigInteger, nullable=False),  # of the feed to it, when its copies were compared
+    Column("list", String(64), nullable=False),  # of the last copy compared
+    Column("entry_id", String(64), nullable=False),
+    Column("finished", Integer, nullable=False),  # 1 when all were
+    sqlite_with_rowid=False,
+)
+
 match_progress = progress_table(
     "match_progress",
     Column("alert_position", BigInteger),  # up to which alerts were screened; NULL: never

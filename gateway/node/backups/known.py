@@ -1,0 +1,71 @@
+"""What is known of a node outside its database: how far it signed, and how far its counts went."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from gateway.db.database import Database
+from gateway.files import OWNER_ONLY, replace_file
+from gateway.node.backups.manifest import Tally
+from gateway.node.backups.snapshot import read_tally
+from gateway.node.settings import Settings
+
+TALLY_FILE = "tally.json"
+"""File in the data folder with the counts of what only this node has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of the node outside its database; None where nobody noted it.
+
+    Attributes:
+        signed: entries signed of each own feed, by name.
+        tally: counts shortly before the loss.
+    """
+
+    signed: Mapping[str, int] | None = None
+    tally: Tally | None = None
+
+
+@contextmanager
+def stopped_node(settings: Settings) -> Iterator[Known]:
+    """What is known of a node that doesn't run, and won't be started while the block runs."""
+    yield known_of(settings)
+
+
+def known_of(settings: Settings) -> Known:
+    """What the data folder knows of the node."""
+    return Known(tally=read_tally_file(settings.data_dir / TALLY_FILE))
+
+
+def read_tally_file(file: Path) -> Tally | None:
+    """The counts noted last; None without a readable file."""
+    try:
+        document = json.loads(file.read_bytes())
+        return Tally(**{field.name: int(document[field.name]) for field in fields(Tally)})
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+class TallyKeeper:
+    """Notes the counts beside the database; call `keep_up` every second and at a stop.
+
+    A restore then tells what it has lost, but for the last second.
+    """
+
+    def __init__(self, database: Database, file: Path) -> None:
+        self._database = database
+        self._file = file
+        self._noted = read_tally_file(file)
+
+    def keep_up(self) -> None:
+        """Writes the counts if they moved; raises GatewayError or OSError."""
+        with self._database.read() as conn:
+            tally = read_tally(conn)
+        if tally != self._noted:
+            replace_file(self._file, json.dumps(asdict(tally)).encode() + b"\n", mode=OWNER_ONLY)
+            self._noted = tally

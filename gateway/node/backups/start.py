@@ -1,0 +1,119 @@
+"""What a start has to do with restores: it refuses a cut-off one, and records each with its losses."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import Connection
+from sqlalchemy.engine import make_url
+
+from gateway.contract.timestamps import clipped_moment
+from gateway.db.database import Database
+from gateway.errors import ConfigurationError
+from gateway.feed.service.recovery import detect_restore, own_feeds
+from gateway.feed.tables import feeds, restores
+from gateway.feed.tables.restores import Loss, Restore
+from gateway.node.backups.known import known_of
+from gateway.node.backups.losses import losses_of
+from gateway.node.backups.snapshot import read_tally
+from gateway.node.defaults import STARTS_FILE
+from gateway.node.settings import Settings
+from gateway.trust import tables as audit
+from gateway.trust.rules.audit import AuditEntry, AuditResult
+from gateway.trust.rules.directory import Directory
+
+METHOD = "restore"
+"""Method of the audit event of a restore."""
+
+RESTORED = "RESTORED"
+"""Its reason."""
+
+MOST_COUNTS = 16
+"""Most numbers in an audit event."""
+
+_STAGED = ".restoring"
+
+
+def detect_restored(database: Database, settings: Settings, directory: Directory, *, now_ms: int) -> bool:
+    """Blocks own feeds of a restored database (feed.service.recovery), and records the restore.
+
+    One that `gateway restore` made is recorded already; of another one the counts beside the database tell the losses.
+    """
+    own = own_feeds(directory, settings.node)
+    if not detect_restore(database, settings.data_dir / STARTS_FILE, own=own, now_ms=now_ms):
+        return False
+    known = known_of(settings)
+    with database.write() as conn:
+        newest = restores.list_all(conn)[-1:]
+        if newest and not newest[0].started:
+            restores.set_started(conn, newest[0].number)
+            return True
+        sizes = {feed.origin.line: feed.size for feed in feeds.list_all(conn)}
+        losses = losses_of(settings.node, sizes, known.signed, read_tally(conn), known.tally)
+        row = next_restore(conn, None, losses, now_ms)
+        record_restore(conn, row, settings.node, "files that `gateway restore` didn't put here")
+        restores.set_started(conn, row.number)
+    return True
+
+
+def staged_file(place: Path) -> Path:
+    """Where a restore prepares the file that gets the database's name."""
+    return place.with_name(place.name + _STAGED)
+
+
+def require_no_cut_off_restore(settings: Settings) -> None:
+    """Raises ConfigurationError where a restore was cut off between putting the old database aside and the end."""
+    url = make_url(settings.effective_database_url)
+    if url.get_backend_name() != "sqlite" or not url.database:
+        return
+    place = Path(url.database)
+    if not place.exists() and staged_file(place).exists():
+        raise ConfigurationError(
+            f"a restore of {place} was cut off", way_out="Run the same `gateway restore` again; then start the node."
+        )
+
+
+def record_restore(conn: Connection, restore_row: Restore, node: str, source: str) -> None:
+    """Records a restore with its losses, and an audit event of it, in one transaction."""
+    restores.add(conn, restore_row)
+    audit.append(conn, [_event(restore_row, node, source)])
+
+
+def next_restore(conn: Connection, backup_time: datetime | None, losses: tuple[Loss, ...], now_ms: int) -> Restore:
+    """The row of a restore to the present content of a database."""
+    tally = read_tally(conn)
+    return Restore(
+        number=len(restores.list_all(conn)) + 1,
+        restored_at=now_ms,
+        backup_at=0 if backup_time is None else int(backup_time.timestamp() * 1000),
+        position=tally.position,
+        list_changes=tally.list_changes,
+        matches=tally.matches,
+        losses=losses,
+        started=False,
+    )
+
+
+def _event(row: Restore, node: str, source: str) -> AuditEntry:
+    known = [loss for loss in row.losses if loss.lost]
+    unknown = [loss.kind for loss in row.losses if loss.lost is None]
+    back = [f"{loss.lost} of {loss.kind} (from {loss.source})" for loss in known if loss.source]
+    gone = [f"{loss.lost} {loss.kind}" for loss in known if not loss.source]
+    backup = clipped_moment(row.backup_at).isoformat() if row.backup_at else "unknown"
+    parts = [f"restored from {source}, state of {backup}"]
+    if gone:
+        parts.append(f"lost: {', '.join(gone)}")
+    if back:
+        parts.append(f"to be fetched back: {', '.join(back)}")
+    if unknown:
+        parts.append(f"how much is lost isn't known of {', '.join(unknown)}")
+    return AuditEntry(
+        time_ms=row.restored_at,
+        principal=f"gateway/{node}",
+        method=METHOD,
+        result=AuditResult.ERROR,
+        reason=RESTORED,
+        detail="; ".join(parts),
+        counts=tuple(sorted((loss.kind[-64:], loss.lost or 0) for loss in known))[:MOST_COUNTS],
+    )

@@ -1,0 +1,69 @@
+"""Decides which of two states of an own entry is the newer one: the own list's, or that of a partner's copy.
+
+They differ after a restore: the own list is the backup's, the copies are those that partners gave back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from gateway.v1.watchlist_pb2 import WATCHLIST_END_NOT_RELEASABLE
+
+
+class Standing(Enum):
+    """What a copy means for the own list."""
+
+    AGREES = "agrees"
+    """Nothing is lost; distribution does what is left."""
+    LOST = "lost"
+    """The own list lacks what the copy says."""
+    OVERTAKEN = "overtaken"
+    """The own list was changed after the restore, under a revision that the partner knows with another content."""
+    UNNAMED = "unnamed"
+    """The own entry was taken over from another partner's copy, and doesn't name this partner yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class EntryState:
+    """One state of an entry.
+
+    Attributes:
+        ended: WatchlistEnd; 0 while listed.
+        changed_at: when this node made the revision or its end, in milliseconds since 1970.
+        digest: of the content without recipients and sources; empty for an end.
+        taken_over: the own entry's only: from a copy.
+        named: the own entry's only: the partner is among its recipients.
+    """
+
+    revision: int
+    ended: int
+    changed_at: int
+    digest: bytes
+    taken_over: bool = False
+    named: bool = True
+
+
+def standing_of(own: EntryState | None, copy: EntryState) -> Standing:
+    """What a partner's copy means for the own list.
+
+    Both times are by this node's clock. An end for one partner alone says nothing about the entry at its revision.
+    """
+    if own is None:
+        return Standing.AGREES if copy.ended else Standing.LOST
+    if copy.revision < own.revision:
+        return Standing.AGREES
+    if copy.revision > own.revision:
+        overtaken = Standing.AGREES if own.ended else Standing.OVERTAKEN
+        return Standing.LOST if own.changed_at <= copy.changed_at else overtaken
+    return _standing_at_one_revision(own, copy)
+
+
+def _standing_at_one_revision(own: EntryState, copy: EntryState) -> Standing:
+    if own.ended or copy.ended == WATCHLIST_END_NOT_RELEASABLE:
+        return Standing.AGREES
+    if copy.ended:
+        return Standing.LOST if own.changed_at <= copy.changed_at else Standing.AGREES
+    if own.digest != copy.digest:
+        return Standing.LOST if own.changed_at < copy.changed_at else Standing.OVERTAKEN
+    return Standing.UNNAMED if own.taken_over and not own.named else Standing.AGREES
