@@ -22,6 +22,7 @@ from gateway.errors import GatewayError, InvalidRequestError, NotFoundError, Vio
 from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient, follow_changes, in_order
 from gateway.rpc.calls import Call, current_call
 from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.traces import Span, Traces, parent_in
 from gateway.trust.rules.permissions import Principal
 from gateway.v1 import alert_pb2, alert_service_pb2, alert_service_pb2_grpc, feed_pb2
 
@@ -66,7 +67,9 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
         screening: AlertScreening,
         clock: Callable[[], int],
         metrics: Metrics,
+        traces: Traces,
     ) -> None:
+        self._traces = traces
         self._publishes = {result: metrics.publishes.labels(result) for result in ("accepted", "repeated", "refused")}
         self._node = node
         self._publisher = publisher
@@ -79,12 +82,19 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
     async def PublishAlert(
         self, request: alert_service_pb2.PublishAlertRequest, context: Context
     ) -> alert_service_pb2.PublishAlertResponse:
+        with self._traces.span("alert.publish", parent=parent_in(context.invocation_metadata())) as span:
+            return await self._publish(request, span)
+
+    async def _publish(
+        self, request: alert_service_pb2.PublishAlertRequest, span: Span
+    ) -> alert_service_pb2.PublishAlertResponse:
         call = current_call()
         try:
-            prepared = self._publisher.prepare(request, call.principal.name)
+            prepared = self._publisher.prepare(request, call.principal.name, trace=span.context)
         except GatewayError as error:
             self._count([error])
             raise
+        span.note(alert_id=prepared.alert_id)
         content = request.content
         call.record(purpose=content.purpose, case_reference=content.case_reference, subject_ids=[prepared.alert_id])
         command = PublishCommand([prepared], principal=call.principal.id)

@@ -196,6 +196,18 @@ class QuotaSettings(_Section):
     match_mib: int = Field(default=4_096, ge=1, description="MiB of these matches.")
 
 
+class TraceSettings(_Section):
+    """Traces by OpenTelemetry; off without an endpoint."""
+
+    endpoint: str = Field(
+        default="",
+        pattern=r"^(https?://[^\s/]+)?$",
+        description="http://host:port or https://host:port of an OTLP receiver (gRPC); empty: no traces.",
+    )
+    ca: Path | None = Field(default=None, description="CA of an https endpoint, PEM; without it the system's.")
+    ratio: float = Field(default=1.0, ge=0, le=1, description="Share of the traces that begin here and are recorded.")
+
+
 class AlarmSettings(_Section):
     """From when on a condition is an alarm."""
 
@@ -253,6 +265,7 @@ class Settings(BaseSettings):
     history: HistorySettings = Field(default=HistorySettings(), description="How recorded shipments are kept.")
     quotas: QuotaSettings = Field(default=QuotaSettings(), description="What each partner can have stored in a day.")
     alarms: AlarmSettings = Field(default=AlarmSettings(), description="From when on a condition is an alarm.")
+    traces: TraceSettings = Field(default=TraceSettings(), description="Where traces of alerts are sent.")
     reflection: bool = Field(default=False, description="Serve gRPC reflection on the local port.")
     log_format: str = Field(
         default="text", pattern="^(text|json)$", description="text for people, json for collectors."
@@ -296,6 +309,7 @@ _PATHS = (
     ("keys", "receipts"),
     ("keys", "passphrase_file"),
     ("directory", "file"),
+    ("traces", "ca"),
 )
 
 

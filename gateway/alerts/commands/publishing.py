@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
@@ -58,8 +58,8 @@ class PreparedAlert:
         derived_from: alerts whose onward-transfer rule must be checked, as (publisher, id).
         handling: of the text.
         releases: to whom partners' answers may be passed on for its purpose.
-        refusal: why it may not be published now; a repeated request that was accepted before still gets its first
-            answer.
+        refusal: why it may not be published now; a repeated request still gets its first answer.
+        traces: trace contexts to travel beside the entries, by recipient.
     """
 
     request_id: bytes
@@ -71,6 +71,7 @@ class PreparedAlert:
     handling: alert_pb2.Handling
     releases: AnswerReleases
     refusal: GatewayError | None = None
+    traces: Mapping[str, str] = field(default_factory=dict)
 
 
 class Publisher:
@@ -84,8 +85,8 @@ class Publisher:
         self._clock = clock
         self._origins: dict[tuple[str, Channel], FeedOrigin] = {}  # of partners in the directory: a handful
 
-    def prepare(self, request: alert_service_pb2.PublishAlertRequest, actor: str) -> PreparedAlert:
-        """Steps 2 and 3 for a new alert.
+    def prepare(self, request: alert_service_pb2.PublishAlertRequest, actor: str, *, trace: str = "") -> PreparedAlert:
+        """Steps 2 and 3 for a new alert; `trace` goes to those recipients whose agreement allows it.
 
         Raises:
             InvalidRequestError: every violation of the contract. Violations of today's rules alone are a `refusal`,
@@ -94,8 +95,7 @@ class Publisher:
         now = self._clock()
         content = request.content
         late = self._time_violations(content, now)
-        broken = violations(request)
-        if broken:
+        if broken := violations(request):
             raise InvalidRequestError([*broken, *late])
         refusal = self._refusal(request, late, now)
         alert_id = self.new_id()
@@ -118,6 +118,7 @@ class Publisher:
             handling=content.handling,
             releases=self.releases(content.purpose, now) if content.derived_from else no_releases,
             refusal=refusal,
+            traces=self._agreements.traced(trace, self._node, request.recipients, content.purpose, now),
         )
 
     def _refusal(
@@ -395,4 +396,4 @@ def _responses(tx: Transaction, fresh: Sequence[PreparedAlert]) -> list[_Respons
 
 def _append(tx: Transaction, prepared: PreparedAlert) -> None:
     for origin, entry in prepared.entries:
-        tx.append(origin, entry)
+        tx.append(origin, entry, trace=prepared.traces.get(origin.recipient, ""))

@@ -104,6 +104,7 @@ def _terms(directory: Directory, agreement: Agreement, now: datetime) -> str:
         hits = listed(sorted(_hits(directory, agreement)))
         lines[_("Hits")] = _("reported back for {purposes}", purposes=hits) if hits else _("not reported")
     if MessageType.HISTORY_RECORD in agreement.message_types:
+        lines[_("Trace contexts")] = _("yes") if agreement.trace_context else _("no")
         lines[_("Answers may be passed on to")] = listed(sorted(agreement.onward_recipients)) or _("nobody")
     lines[_("Valid")] = f"{period}, {_('in force') if agreement.in_force(now) else _('not in force')}"
     lines[_("Clause")] = agreement.clause

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from gateway.contract.ids import Channel
 from gateway.errors import GatewayError
+from gateway.feed.rpc.traced_entries import TracedEntries, end_all
 from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient, set_within
 from gateway.feed.service.command_queue import urgency_of
 from gateway.feed.service.receiver import ReceiveCommand, Receiver, Refusal
 from gateway.feed.service.sender import Outgoing
 from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.traces import Span
 from gateway.v1 import feed_pb2
 
 SMALL_BATCH = 10
@@ -43,8 +45,10 @@ class Intake:
         writer: WriterClient,
         notifier: ChangeNotifier,
         metrics: Metrics,
+        traced: TracedEntries,
     ) -> None:
         self._metrics = metrics
+        self._traced = traced
         self._receiver = receiver
         self._outgoing = outgoing
         self._writer = writer
@@ -66,16 +70,21 @@ class Intake:
         return self._submit(command)
 
     def _submit(self, command: ReceiveCommand) -> asyncio.Future[feed_pb2.Receipt | Refusal]:
+        spans = self._traced.received(command.origin, command.batch)
         submitted = self._writer.submit(command, urgency=urgency_of(command.origin.channel))
         self._under_way += command.weight
-        submitted.add_done_callback(lambda done: self._ended(command, done))
+        submitted.add_done_callback(lambda done: self._ended(command, done, spans))
         return submitted
 
-    def _ended(self, command: ReceiveCommand, done: asyncio.Future[feed_pb2.Receipt | Refusal]) -> None:
+    def _ended(
+        self, command: ReceiveCommand, done: asyncio.Future[feed_pb2.Receipt | Refusal], spans: Sequence[Span]
+    ) -> None:
         self._under_way -= command.weight
         if done.cancelled():
+            end_all(spans)
             return
         origin, error = command.origin, done.exception()
+        end_all(spans, error)
         labels = origin.publisher, origin.channel.value
         if isinstance(error, GatewayError):
             self._metrics.refusals.labels(*labels, error.reason).inc()

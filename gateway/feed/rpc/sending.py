@@ -7,12 +7,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
 from gateway.contract.ids import BETWEEN_NODES, FeedOrigin
+from gateway.feed.rpc.traced_entries import TracedEntries, end_all
 from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient
 from gateway.feed.rules import Outbound
 from gateway.feed.service.alarms import Alarms
 from gateway.feed.service.sender import Outgoing
 from gateway.feed.tables.feeds import Feed
 from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.traces import Span
 from gateway.v1 import feed_pb2
 
 URGENT_OPENS_S = 1.0
@@ -31,6 +33,7 @@ class _Stream:
     outbound: Outbound
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     sent_at: dict[int, int] = field(default_factory=dict)
+    spans: dict[int, list[Span]] = field(default_factory=dict)
 
     def take_sent_at(self, size: int) -> int:
         """When the batch that ends at a size was sent; 0 if it wasn't on this stream. Forgets it and those before."""
@@ -38,6 +41,11 @@ class _Stream:
         for done in [done for done in self.sent_at if done <= size]:
             del self.sent_at[done]
         return at
+
+    def end_spans(self, size: int | None = None) -> None:
+        """Ends the spans of what is receipted, or of all."""
+        for done in [done for done in self.spans if size is None or done <= size]:
+            end_all(self.spans.pop(done))
 
 
 class FeedSender:
@@ -51,8 +59,10 @@ class FeedSender:
         notifier: ChangeNotifier,
         alarms: Alarms,
         metrics: Metrics,
+        traced: TracedEntries,
     ) -> None:
         self._metrics = metrics
+        self._traced = traced
         self._outgoing = outgoing
         self._writer = writer
         self._notifier = notifier
@@ -87,6 +97,7 @@ class FeedSender:
             if self._open.get(feed.origin) is outbound:
                 del self._open[feed.origin]
             end_subscription()
+            stream.end_spans()
             for task in (receiving, sending):
                 task.cancel()
             await asyncio.gather(receiving, sending, return_exceptions=True)
@@ -114,6 +125,8 @@ class FeedSender:
             size = batch.first_index + len(batch.entries)
             outbound.sent(size)
             stream.sent_at[size] = self._alarms.time_ms()
+            if spans := self._traced.sending(feed.origin, batch):
+                stream.spans[size] = spans
             await write(batch)
 
     def _must_yield(self, origin: FeedOrigin) -> bool:
@@ -140,6 +153,7 @@ class FeedSender:
             self._alarms.compare_clocks(
                 origin.recipient, command.receipted_at, not_before_ms=stream.take_sent_at(receipt.size)
             )
+            stream.end_spans(receipt.size)
             self._metrics.receipts.labels(origin.recipient, origin.channel.value, "out").inc()
             if command.receipted_at:
                 ahead_s = (command.receipted_at - self._alarms.time_ms()) / 1000

@@ -88,6 +88,7 @@ class Transaction:
         urgent: own feeds to send at once.
         sizes: entries in each changed own feed.
         added: new entries of each feed, partners' too.
+        traces: trace contexts of appended entries, to travel beside them.
     """
 
     def __init__(
@@ -100,6 +101,7 @@ class Transaction:
         self.urgent: set[FeedOrigin] = set()
         self.sizes: dict[FeedOrigin, int] = {}
         self.added: Counter[FeedOrigin] = Counter()
+        self.traces: dict[EntryPosition, str] = {}
         self._signers = signers
         self._projector = projector
         self._pending: dict[FeedOrigin, _PendingEntries] = {}
@@ -110,11 +112,12 @@ class Transaction:
     def formats(self) -> Mapping[Channel, EntryFormat]:
         return self._projector.formats
 
-    def append(self, origin: FeedOrigin, entry: EncodedEntry, *, urgent: bool = True) -> EntryPosition:
+    def append(self, origin: FeedOrigin, entry: EncodedEntry, *, urgent: bool = True, trace: str = "") -> EntryPosition:
         """Adds an entry to an own feed; `seal` writes it.
 
         Args:
             urgent: send at once.
+            trace: context to travel beside it; empty for none.
 
         Raises:
             FeedBehindError, FeedForkedError, FeedDamagedError: the feed must not be extended.
@@ -124,7 +127,10 @@ class Transaction:
         pending.entries.append(entry)
         if urgent:
             self.urgent.add(origin)
-        return EntryPosition(origin, pending.feed.size + len(pending.entries) - 1)
+        position = EntryPosition(origin, pending.feed.size + len(pending.entries) - 1)
+        if trace:
+            self.traces[position] = trace
+        return position
 
     def next_index(self, origin: FeedOrigin) -> int:
         """Index of the next appended entry."""

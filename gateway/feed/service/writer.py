@@ -22,7 +22,7 @@ from gateway.contract.ids import FeedOrigin
 from gateway.db.database import Database
 from gateway.errors import GatewayError, StoreUnavailableError
 from gateway.feed.service.command_queue import RETRY_AFTER_S, CommandQueue, Done, Outcome, Submission, Urgency
-from gateway.feed.service.transaction import Clock, Command, EntryProjector, LogSigners, Transaction
+from gateway.feed.service.transaction import Clock, Command, EntryPosition, EntryProjector, LogSigners, Transaction
 from gateway.feed.service.writer_metrics import WriterMetrics
 from gateway.feed.tables.journal import HeadMovedError
 from gateway.telemetry.metrics import Metrics
@@ -67,12 +67,14 @@ class Commit:
         urgent: own feeds to send at once.
         sizes: entries in each changed own feed.
         projected: whether projections moved.
+        traces: trace contexts of new own entries.
     """
 
     feeds: frozenset[FeedOrigin]
     urgent: frozenset[FeedOrigin]
     sizes: Mapping[FeedOrigin, int]
     projected: bool
+    traces: Mapping[EntryPosition, str]
 
 
 class Writer:
@@ -304,7 +306,7 @@ class Writer:
 
     def _announce(self, tx: Transaction, *, projected: bool) -> None:
         self._metrics.added(tx.added)
-        commit = Commit(frozenset(tx.touched), frozenset(tx.urgent), tx.sizes, projected)
+        commit = Commit(frozenset(tx.touched), frozenset(tx.urgent), tx.sizes, projected, tx.traces)
         for listener in self._listeners:
             listener(commit)
 

@@ -152,8 +152,7 @@ class Node:
             alarms=self.alarms,
             clock=clock,
         )
-        self.telemetry.metrics.writer_queue.follow(lambda: {(): self.writer.waiting})
-        self.telemetry.metrics.audit_queue.follow(lambda: {(): len(self._audit)})
+        self.telemetry.follow_queues(self.writer, self._audit)
         self._partner_streams: dict[FeedOrigin, LinkStatus] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._listeners: list[Listener] = []
@@ -183,12 +182,14 @@ class Node:
         self._peers = Peers(
             own=self.settings.node, directory=self._directory.directory, tls=self._peer_tls, endpoints=endpoints
         )
+        traced = self.telemetry.traced_entries(self.writer)
         self._sender = FeedSender(
             outgoing=self._outgoing,
             writer=self._writer,
             notifier=self._notifier,
             alarms=self.alarms,
             metrics=self.telemetry.metrics,
+            traced=traced,
         )
         self._intake = Intake(
             receiver=self._receiver,
@@ -196,6 +197,7 @@ class Node:
             writer=self._writer,
             notifier=self._notifier,
             metrics=self.telemetry.metrics,
+            traced=traced,
         )
         self._links = self._make_links()
         history, watchlists = self._make_history(), self._make_watchlists()
@@ -230,14 +232,11 @@ class Node:
         self._tasks.append(asyncio.create_task(self._upkeep.run(), name="upkeep"))
         self._tasks.append(asyncio.create_task(apply_held(held), name="apply-held"))
         self._tasks.append(asyncio.create_task(sign_audit_heads(self._audit_signer), name="audit-heads"))
-        health = self.telemetry.health_monitor(
+        self._tasks += self.telemetry.tasks(
+            database=self.database,
             writer=self._writer,
             writer_alive=self.writer.is_alive,
-            outgoing=self._outgoing,
             listeners=self._listeners,
-        )
-        observer = self.telemetry.observer(
-            database=self.database,
             links=self._links,
             streams=self._partner_streams,
             workers=(watchlists.screening.process, *history.workers),
@@ -245,8 +244,6 @@ class Node:
             stored=self._quota_monitor.usage,
             clock=self._clock,
         )
-        self._tasks.append(asyncio.create_task(health.run(), name="health"))
-        self._tasks.append(asyncio.create_task(observer.run(), name="observer"))
         self._tasks.append(asyncio.create_task(watchlists.screening.run(), name="screening"))
         self._tasks.extend(history.tasks())
         log.info(
@@ -260,7 +257,7 @@ class Node:
         """
         self.telemetry.health.stopping()
         async with contextlib.AsyncExitStack() as last_first:
-            last_first.callback(self.telemetry.stop)
+            last_first.push_async_callback(asyncio.to_thread, self.telemetry.stop)
             last_first.callback(self.database.close)
             last_first.push_async_callback(self._note_progress)
             last_first.push_async_callback(asyncio.to_thread, self.writer.stop)
@@ -345,6 +342,7 @@ class Node:
             screening=watchlists.alert_screening,
             clock=self._clock,
             metrics=self.telemetry.metrics,
+            traces=self.telemetry.traces,
         )
         services = local_services(
             alert=alert,

@@ -125,7 +125,7 @@ class Agreement:
         clause: agreed article and text.
         valid_from, valid_until: UTC, end exclusive.
         hit_reports: whether the recipient may report hits on the sender's list entries to it.
-        extensions: members unknown to this format version; `onward_recipients` is read.
+        extensions: members unknown to this format version; `onward_recipients` and `trace_context` are read.
     """
 
     id: str
@@ -142,6 +142,14 @@ class Agreement:
 
     def in_force(self, on: datetime) -> bool:
         return self.valid_from <= on < self.valid_until
+
+    @property
+    def trace_context(self) -> bool:
+        """Whether trace contexts of entries may travel beside them.
+
+        The extension `trace_context` is `true`; anything else means no.
+        """
+        return self.extensions.get("trace_context") is True
 
     @property
     def onward_recipients(self) -> frozenset[str]:
@@ -243,6 +251,14 @@ class Directory:
         possible = self.agreements_on(sender, recipient, on, message_type=message_type)
         allowing = [agreement for agreement in possible if purpose in agreement.purposes]
         return allowing[0] if len(allowing) == 1 else None
+
+    def may_trace(self, sender: str, recipient: str, on: datetime, *, purpose: str | None = None) -> bool:
+        """Whether trace contexts of the sender's alerts may travel beside them; without a purpose: for any of them."""
+        if purpose is not None:
+            one = self.agreement(sender, recipient, on, message_type=MessageType.ALERT, purpose=purpose)
+            return one is not None and one.trace_context
+        several = self.agreements_on(sender, recipient, on, message_type=MessageType.ALERT)
+        return any(agreement.trace_context for agreement in several)
 
     def takes_hit_reports(self, owner: str, reporter: str, on: datetime, *, purpose: str) -> bool:
         """Whether `reporter` may report hits on the owner's list entries for this purpose.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from google.protobuf.message import Message
@@ -59,6 +59,14 @@ class Agreements:
         forbidden = undisclosable(message, allowed, prefix)
         if forbidden:
             raise InvalidRequestError(forbidden)
+
+    def traced(self, trace: str, sender: str, recipients: Iterable[str], purpose: str, at_ms: int) -> Mapping[str, str]:
+        """A trace context for each recipient of an alert whose agreement allows it; nothing for an empty one."""
+        if not trace:
+            return {}
+        directory, at = self._directory(), datetime.fromtimestamp(at_ms // 1000, UTC)
+        allowed = (name for name in recipients if directory.may_trace(sender, name, at, purpose=purpose))
+        return dict.fromkeys(allowed, trace)
 
     def require_hit_report(
         self, hit: Message, *, owner: str, reporter: str, purpose: str, at_ms: int, prefix: str = ""

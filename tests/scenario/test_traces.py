@@ -1,0 +1,75 @@
+"""One alert, one trace, two gateways: where the agreement allows it, and nowhere else."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import replace
+from pathlib import Path
+
+import grpc.aio
+
+from gateway.contract.channel_options import channel_options
+from gateway.node.settings import TraceSettings
+from gateway.trust.service.trial_federation import FEDERATION
+from gateway.v1 import alert_service_pb2, alert_service_pb2_grpc
+from tests.support.federation import Federation, alert, eventually, origin, with_logs
+from tests.support.otlp import OtlpReceiver, ReceivedSpan, otlp_receiver
+
+CALLER = "4bf92f3577b34da6a3ce929d0e0e4736"
+"""Trace that an own system has begun."""
+
+SECRET = "Antimony ingots declared as lead."
+"""In the alert's text, and nowhere else."""
+
+
+def test_a_trace_follows_an_alert_to_the_partner_that_agreed(tmp_path: Path) -> None:
+    for federation in with_logs(tmp_path):
+        version = federation.directory
+        agreed = tuple(
+            replace(agreement, extensions={"trace_context": True}) if agreement.id == "cn-hk" else agreement
+            for agreement in version.agreements
+        )
+        federation.put_directory(replace(version, version=2, agreements=agreed))
+        with otlp_receiver() as receiver:
+            for node in federation.nodes.values():
+                with node.config.open("a", encoding="utf-8") as config:
+                    config.write(f'[traces]\nendpoint = "http://127.0.0.1:{receiver.port}"\n')
+            assert federation["cn"].settings.traces == TraceSettings(endpoint=f"http://127.0.0.1:{receiver.port}")
+            federation.start()
+            federation.run(follow(federation, receiver))
+
+
+async def follow(federation: Federation, receiver: OtlpReceiver) -> None:
+    cn = federation["cn"]
+    options = channel_options(server_name=f"cn.{FEDERATION}")
+    request = alert_service_pb2.PublishAlertRequest(
+        request_id=str(uuid.uuid4()), recipients=["hk", "mo"], content=alert()
+    )
+    async with grpc.aio.secure_channel(f"127.0.0.1:{cn.local_port}", cn.credentials("publisher"), options=options) as c:
+        stub = alert_service_pb2_grpc.AlertServiceStub(c)
+        metadata = (("traceparent", f"00-{CALLER}-00f067aa0ba902b7-01"), ("tracestate", f"x={SECRET}"))
+        answer = await stub.PublishAlert(request, metadata=metadata, timeout=60)
+    await federation.converged(("cn", "hk"), ("cn", "mo"))
+
+    def spans(node: str) -> dict[str, ReceivedSpan]:
+        return {span.name: span for span in receiver.spans if span.node == node and span.trace_id == CALLER}
+
+    async def both() -> bool:
+        return spans("cn").keys() >= {"alert.publish", "alert.send"} and "alert.receive" in spans("hk")
+
+    await eventually(both, what="the spans of both gateways")
+    publish, send, receive = spans("cn")["alert.publish"], spans("cn")["alert.send"], spans("hk")["alert.receive"]
+    assert publish.parent_id == "00f067aa0ba902b7"
+    assert publish.attributes == {"alert.id": answer.alert_id}
+    assert (send.parent_id, receive.parent_id) == (publish.span_id, send.span_id)
+    place = {"feed.origin": origin("cn", "hk"), "feed.index": 0}
+    assert (send.attributes, receive.attributes) == (place, place)
+    # No trace is in what is signed or stored.
+    for name in ("cn", "hk"):
+        stored = [path.read_bytes() for path in federation[name].data.glob("gateway.sqlite3*")]
+        assert stored
+        assert not any(CALLER.encode() in content for content in stored)
+    # mo got the alert too, and learns nothing of the trace; nobody's spans hold what the alert says.
+    assert federation["mo"].feed(origin("cn", "mo")).size == 1
+    assert [span for span in receiver.spans if span.node == "mo" and span.name == "alert.receive"] == []
+    assert not any(SECRET.encode() in exported for exported in receiver.raw)
