@@ -34,8 +34,9 @@ from gateway.contract.ids import FeedOrigin
 from gateway.contract.pages import page_of
 from gateway.contract.timestamps import to_timestamp
 from gateway.db.database import Database
-from gateway.errors import NotFoundError, PositionUnknownError
+from gateway.errors import NotFoundError
 from gateway.feed.service.delivery import Deliveries, SentSize
+from gateway.feed.service.positions import Numbered, given, number_of
 from gateway.feed.service.transaction import Clock
 from gateway.feed.tables import journal, progress
 from gateway.v1 import alert_pb2, alert_service_pb2, feed_pb2
@@ -105,7 +106,8 @@ class AlertQueries:
                 raise NotFoundError(f"there is no alert {publisher}/{alert_id} here{_unprojected_text(conn)}")
             deliveries = Deliveries(conn, self._sent_size)
             newest = events.newest_of(conn, publisher, alert_id)
-            steps = page_of(newest, partial(_delivered, deliveries), limit=MAX_STEPS, most_bytes=HISTORY_BYTES)
+            shown = partial(_delivered, deliveries, given(conn, 0))
+            steps = page_of(newest, shown, limit=MAX_STEPS, most_bytes=HISTORY_BYTES)
             older = events.count_before(conn, publisher, alert_id, steps.last[0].position) if steps.last else 0
             now = self._clock()
             copies = [_copy(deliveries, row, now) for row in rows]
@@ -159,19 +161,16 @@ class AlertQueries:
         """At most WATCH_PAGE changes after a position; the response's position continues.
 
         Raises:
-            PositionUnknownError: beyond the end of this node's log.
+            PositionUnknownError: beyond the end of this node's log, or lost by a restore.
         """
         with self._database.read() as conn:
             projected = progress.position(conn)
-            if position > projected and position > journal.head_position(conn):
-                raise PositionUnknownError(
-                    f"position {position} is beyond this gateway's last one, {projected}",
-                    metadata={"position": str(position), "last": str(projected)},
-                )
-            page = page_of(_events_after(conn, position), _change, limit=WATCH_PAGE)
-        # At the end everything projected was read: entries without a change needn't be looked at again.
-        reached = max(projected, position) if page.last is None else page.last[0].position
-        return alert_service_pb2.WatchAlertsResponse(changes=page.messages, position=reached)
+            newest = max(projected, journal.head_position(conn))
+            after = number_of(conn, position, Numbered.ALERT_CHANGES, newest)
+            page = page_of(_events_after(conn, after), partial(_change, given(conn, 0)), limit=WATCH_PAGE)
+            # At the end everything projected was read: entries without a change needn't be looked at again.
+            reached = max(projected, after) if page.last is None else page.last[0].position
+            return alert_service_pb2.WatchAlertsResponse(changes=page.messages, position=given(conn, reached))
 
 
 def _unprojected(conn: Connection) -> int:
@@ -296,19 +295,20 @@ def _own_side(row: AlertRow) -> Side:
     return Side.PUBLISHER if row.direction == "out" else Side.RECIPIENT
 
 
-def _delivered(deliveries: Deliveries, logged: _Event) -> alert_service_pb2.AlertChange:
-    change = _change(logged)
+def _delivered(deliveries: Deliveries, epoch: int, logged: _Event) -> alert_service_pb2.AlertChange:
+    change = _change(epoch, logged)
     event = logged[0]
     kind = change.event.WhichOneof("event") or ""
     change.delivery.CopyFrom(wire.delivery_value(deliveries.of(event.feed_id, event.idx), kind))
     return change
 
 
-def _change(logged: _Event) -> alert_service_pb2.AlertChange:
+def _change(epoch: int, logged: _Event) -> alert_service_pb2.AlertChange:
+    """`epoch`: the position given for number 0."""
     event, origin_line, payload = logged
     origin = FeedOrigin.parse(origin_line)
     return alert_service_pb2.AlertChange(
-        position=event.position,
+        position=epoch | event.position,
         entry=alert_service_pb2.EntryReference(origin=origin.line, index=event.idx),
         alert=alert_pb2.AlertReference(publisher=event.key.publisher, alert_id=event.key.alert_id),
         recipient=event.key.recipient,

@@ -19,7 +19,7 @@ from gateway.contract.filters import (
 )
 from gateway.contract.pages import page_of
 from gateway.db.database import Database
-from gateway.errors import PositionUnknownError
+from gateway.feed.service.positions import Numbered, given, number_of
 from gateway.v1 import match_pb2, watchlist_pb2
 from gateway.watchlists.commands.matches import match_message
 from gateway.watchlists.rules.matches import MatchStatus, SourceKind
@@ -84,20 +84,16 @@ class MatchQueries:
         """Matches changed after a position, and the next position.
 
         Raises:
-            PositionUnknownError: the position lies beyond the newest change.
+            PositionUnknownError: the position lies beyond the newest change, or was lost by a restore.
         """
         with self._database.read() as conn:
             last = matches.last_change(conn)
-            if position > last:
-                raise PositionUnknownError(
-                    f"position {position} is beyond this gateway's last one, {last}",
-                    metadata={"position": str(position), "last": str(last)},
-                )
-            rows = matches.changed_after(conn, position, *visible(hidden, table), limit=WATCH_PAGE)
+            after, epoch = number_of(conn, position, Numbered.MATCHES, last), given(conn, 0)
+            rows = matches.changed_after(conn, after, *visible(hidden, table), limit=WATCH_PAGE)
         page = page_of(rows, match_message, limit=WATCH_PAGE)
         reached = page.last if page.last is not None else rows[-1] if len(rows) == WATCH_PAGE else None
-        position = last if reached is None else reached.change
-        return match_pb2.WatchMatchesResponse(changes=page.messages, position=position)
+        number = last if reached is None else reached.change
+        return match_pb2.WatchMatchesResponse(changes=page.messages, position=epoch | number)
 
 
 def _newest(

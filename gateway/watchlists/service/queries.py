@@ -24,8 +24,9 @@ from gateway.contract.ids import Channel, FeedOrigin
 from gateway.contract.limits import BATCH_BYTES, MAX_STREAM_ITEMS
 from gateway.contract.pages import page_of
 from gateway.db.database import Database
-from gateway.errors import MalformedError, NotFoundError, PositionUnknownError
+from gateway.errors import MalformedError, NotFoundError
 from gateway.feed.projection.answers import APPLIED
+from gateway.feed.service.positions import Numbered, given, number_of
 from gateway.feed.service.transaction import Clock
 from gateway.feed.tables import checkpoints, dispositions, feeds, journal
 from gateway.feed.tables import progress as feed_progress
@@ -150,9 +151,9 @@ class ListQueries:
         return {name for publisher, name in hidden if publisher == self._node}
 
     def position(self) -> int:
-        """Number of the last change that took effect."""
+        """Position of the last change that took effect."""
         with self._database.read() as conn:
-            return list_progress.applied(conn)
+            return given(conn, list_progress.applied(conn))
 
     def changes(self, position: int, *, hidden: Hidden = NOTHING_HIDDEN) -> _Pb.WatchEntriesResponse:
         """The next effective update after a position, if any.
@@ -160,24 +161,21 @@ class ListQueries:
         Overtaken changes are left out: applying them would give a different list.
 
         Raises:
-            PositionUnknownError: the position lies beyond the newest change.
+            PositionUnknownError: the position lies beyond the newest change, or was lost by a restore.
         """
         with self._database.read() as conn:
             applied = list_progress.applied(conn)
-            if position > applied and position > watchlists.last_seq(conn):
-                raise PositionUnknownError(
-                    f"position {position} is beyond this gateway's last one, {applied}",
-                    metadata={"position": str(position), "last": str(applied)},
-                )
+            newest = max(applied, watchlists.last_seq(conn))
+            after, epoch = number_of(conn, position, Numbered.LIST_CHANGES, newest), given(conn, 0)
         while True:
             with self._database.read() as conn:
-                rows = watchlists.changes_after(conn, position, 1)
+                rows = watchlists.changes_after(conn, after, 1)
                 if not rows or rows[0].seq > applied:
-                    return _Pb.WatchEntriesResponse(position=position)
+                    return _Pb.WatchEntriesResponse(position=epoch | after)
                 (row,) = rows
                 nothing = row.without_effect == watchlists.ALL
                 update = watchlist_pb2.WatchlistUpdate() if nothing else read_update(conn, row.feed_id, row.idx)
-            position = row.seq
+            after = row.seq
             publisher = FeedOrigin.parse(row.origin).publisher
             changes = [
                 _Pb.PublishedChange(publisher=publisher, change=change)
@@ -185,7 +183,7 @@ class ListQueries:
                 if row.has_effect(ordinal) and (publisher, key_of(change).list) not in hidden
             ]
             if changes:
-                return _Pb.WatchEntriesResponse(changes=changes, position=position)
+                return _Pb.WatchEntriesResponse(changes=changes, position=epoch | after)
 
     def full_state(self, after: tuple[str, str, str] | None, *, hidden: Hidden = NOTHING_HIDDEN) -> FullState:
         """The next page of everything listed."""
