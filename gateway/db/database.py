@@ -17,10 +17,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, create_engine, event
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError, ProgrammingError
 
+from gateway.db.locks import take_turn
 from gateway.db.statements import run
+from gateway.db.url import connection_options, parse_url
 from gateway.errors import ConfigurationError, StoreUnavailableError
 
 _BUSY_TIMEOUT_MS = 5000
@@ -33,6 +35,15 @@ _RETRY_AFTER_S = 1.0
 
 _PING_AFTER_S = 1.0
 """Idle seconds after which a PostgreSQL connection is tested."""
+
+_WRITER_SESSION = (
+    "SET idle_in_transaction_session_timeout = '5s'",  # a stopped process must not keep the others from writing
+    "SET lock_timeout = '15s'",
+)
+"""Bounds of the connections that write on PostgreSQL: how long one replica may delay the others."""
+
+_NOT_WRITABLE = frozenset({"25006", "25P03", "57P05"})
+"""SQLSTATEs of a session that has to be replaced: it is read-only (a standby), or the server ended it as idle."""
 
 _WRITE = "gateway_write"
 
@@ -57,7 +68,7 @@ class DatabaseFile:
     @classmethod
     def of(cls, url: str) -> DatabaseFile | None:
         """None for a server's database, or one in memory."""
-        parsed = make_url(url)
+        parsed = parse_url(url)
         if parsed.get_backend_name() != "sqlite" or parsed.database in (None, "", ":memory:"):
             return None
         return cls(Path(parsed.database or ""))
@@ -93,7 +104,7 @@ class DatabaseFile:
 
 
 class Database:
-    """One database: reads in parallel, writes one transaction at a time on SQLite.
+    """One database: reads in parallel, writes one transaction at a time, whichever process or replica writes.
 
     Raises:
         ConfigurationError: the URL isn't sqlite:///… or postgresql://…
@@ -132,9 +143,10 @@ class Database:
         Raises:
             StoreUnavailableError: nothing was written.
         """
-        with _translated(), self._connection(self.engine) as connection:
+        with _translated(), self._connection(self.engine) as connection, _replaced_unless_writable(connection):
             connection.execution_options(**{_WRITE: True})
             with connection.begin():
+                take_turn(connection)
                 yield connection
                 if self._file is not None:
                     self._file.require()  # SQLite would commit into a file that has no name any more
@@ -243,13 +255,25 @@ def _translated() -> Iterator[None]:
         raise
 
 
+@contextmanager
+def _replaced_unless_writable(connection: Connection) -> Iterator[None]:
+    """Lets the pool connect anew, with several hosts to another one; raises StoreUnavailableError."""
+    try:
+        yield
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) not in _NOT_WRITABLE:
+            raise
+        connection.invalidate()
+        raise _unavailable(error) from error
+
+
 def _unavailable(error: Exception) -> StoreUnavailableError:
     cause = getattr(error, "orig", None) or error
     return StoreUnavailableError(f"the database can't be used: {cause}", retry_after_s=_RETRY_AFTER_S)
 
 
 def _engine(url: str, file: DatabaseFile | None) -> Engine:
-    parsed = make_url(url)
+    parsed = parse_url(url)
     match parsed.get_backend_name():
         case "sqlite":
             if parsed.database:
@@ -265,7 +289,9 @@ def _engine(url: str, file: DatabaseFile | None) -> Engine:
             event.listen(engine, "begin", _sqlite_begin)
             return engine
         case "postgresql":
-            return _postgresql_engine(parsed.set(drivername="postgresql+psycopg"))
+            engine = _postgresql_engine(parsed.set(drivername="postgresql+psycopg"))
+            event.listen(engine, "connect", _bound_writer)
+            return engine
         case other:
             raise ConfigurationError(f"database URL: {other!r} isn't supported; use sqlite:///PATH or postgresql://…")
 
@@ -280,8 +306,7 @@ def _readers(engine: Engine) -> Engine:
 
 
 def _postgresql_engine(url: URL, **options: Any) -> Engine:
-    # Without it psycopg gives bytes for text where the server's encoding is SQL_ASCII, before anything can say so.
-    engine = create_engine(url, pool_use_lifo=True, connect_args={"client_encoding": "utf8"}, **options)
+    engine = create_engine(url, pool_use_lifo=True, connect_args=connection_options(url), **options)
 
     def used(_connection: Any, record: Any) -> None:
         record.info["used"] = time.monotonic()
@@ -298,6 +323,13 @@ def _postgresql_engine(url: URL, **options: Any) -> Engine:
     event.listen(engine, "checkin", used)
     event.listen(engine, "checkout", tried)
     return engine
+
+
+def _bound_writer(connection: Any, _record: Any) -> None:
+    with connection.cursor() as cursor:
+        for setting in _WRITER_SESSION:
+            cursor.execute(setting)
+    connection.commit()
 
 
 def _only_read(connection: Any, _record: Any) -> None:

@@ -7,10 +7,9 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy.engine import make_url
-
 from gateway.db import migrate
 from gateway.db.database import Database
+from gateway.db.url import parse_url
 from gateway.errors import ConfigurationError
 from gateway.node.directory_store import DirectoryStore, KeptVersions, pinned_anchors
 from gateway.node.settings import Settings
@@ -34,7 +33,7 @@ def existing_database(settings: Settings) -> Iterator[Database]:
 def require_database_file(settings: Settings) -> None:
     """Raises ConfigurationError where the file of an embedded database is missing."""
     url = settings.effective_database_url
-    path = make_url(url).database
+    path = parse_url(url).database
     if url.startswith("sqlite") and path and not Path(path).exists():
         raise ConfigurationError(f"database_url: there is no database at {path}; `gateway serve` makes it")
 

@@ -245,7 +245,14 @@ class Settings(BaseSettings):
         description="Folder for the embedded database, evidence of quarantines and accepted directories."
     )
     database_url: str = Field(
-        default="", description="sqlite:///PATH or postgresql://…; empty for gateway.sqlite3 in data_dir."
+        default="",
+        description="sqlite:///PATH or postgresql://user@host[:port][,host…]/db; empty: gateway.sqlite3 in data_dir.",
+    )
+    replica: str = Field(
+        default="",
+        pattern="^[!-~]*$",
+        max_length=40,
+        description="Name of this replica in `gateway status`, without spaces; empty for host:port of local_bind.",
     )
     peer_bind: str = Field(default=f"0.0.0.0:{DEFAULT_PEER_PORT}", description="host:port for partner gateways.")
     local_bind: str = Field(default=f"127.0.0.1:{DEFAULT_LOCAL_PORT}", description="host:port for own systems.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -75,15 +75,12 @@ class Upkeep:
         self._now = now
 
     async def run(self) -> None:
-        """Runs until cancelled."""
-        while True:
-            try:
-                await self._step()
-            except GatewayError as error:
-                log.warning("%s", error.message)
-            except Exception:
-                log.exception("the node's upkeep failed; it is tried again")
-            await asyncio.sleep(REFRESH_S)
+        """Looks after this process, until cancelled."""
+        await _repeated(self._step)
+
+    async def keep_house(self) -> None:
+        """Does what one replica does for all, until cancelled."""
+        await _repeated(self._shared_step)
 
     async def _step(self) -> None:
         if await asyncio.to_thread(self._directory.refresh, now=self._now(), alarms=self._alarms):
@@ -93,14 +90,29 @@ class Upkeep:
         self._capacity.sweep(await asyncio.to_thread(self._capacity.check))
         await asyncio.to_thread(self._quotas.check)
         await asyncio.to_thread(self._heads.check)
-        await self._writer.run(ExpireCommand(publisher=self._publisher))
         await self.note_progress()
         await self._watchlists.keep_up()
+        await self._watchlists.end_imports()
 
     async def note_progress(self) -> None:
         """Notes beside the database how far it is; also at a stop."""
         await asyncio.to_thread(note_progress, self._database, self._marker)
         await asyncio.to_thread(self._tally.keep_up)
+
+    async def _shared_step(self) -> None:
+        await self._writer.run(ExpireCommand(publisher=self._publisher))
+        await self._watchlists.keep_house()
+
+
+async def _repeated(step: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        try:
+            await step()
+        except GatewayError as error:
+            log.warning("%s", error.message)
+        except Exception:
+            log.exception("the node's upkeep failed; it is tried again")
+        await asyncio.sleep(REFRESH_S)
 
 
 async def apply_held(held: HeldEntries) -> None:

@@ -11,8 +11,8 @@ from datetime import datetime
 from typing import Final
 
 from gateway.contract.ids import FeedOrigin
+from gateway.feed.service.commits import Commit
 from gateway.feed.service.transaction import EntryPosition
-from gateway.feed.service.writer import Commit
 from gateway.telemetry.traces import Span, Traces, is_context
 from gateway.trust.rules.directory import Directory
 from gateway.v1 import feed_pb2
@@ -32,7 +32,7 @@ class TracedEntries:
         self._contexts: dict[EntryPosition, str] = {}
 
     def committed(self, commit: Commit) -> None:
-        """Remembers the contexts of new entries, in the writer's thread."""
+        """Remembers the contexts of new entries."""
         if not commit.traces:
             return
         with self._lock:

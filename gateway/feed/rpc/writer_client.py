@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping
 from typing import Any, Protocol, TypeVar
 
 from gateway.contract.ids import FeedOrigin
 from gateway.feed.service.command_queue import Outcome, Urgency
+from gateway.feed.service.commits import MATCHES, PROJECTED, Commit
 from gateway.feed.service.transaction import Command, Transaction
-from gateway.feed.service.writer import Commit, Writer
+from gateway.feed.service.writer import Writer
 from gateway.rpc.calls import current_caller
 
 RequestT = TypeVar("RequestT")
@@ -110,18 +111,19 @@ UNHURRIED_S = 0.05
 class ChangeNotifier:
     """Notifies tasks when feeds, projections or matches change. Topics: an origin, PROJECTED, MATCHES."""
 
-    PROJECTED = "projected"
-    MATCHES = "matches"
+    PROJECTED = PROJECTED
+    MATCHES = MATCHES
 
     def __init__(self, writer: Writer) -> None:
         self._loop = asyncio.get_running_loop()
         self._waiting: dict[FeedOrigin | str, set[asyncio.Event]] = defaultdict(set)
         self._sizes: dict[FeedOrigin, int] = {}
         self._unhurried: set[FeedOrigin] = set()
-        writer.on_commit(self._committed)
+        self._projected = 0  # at the last look
+        writer.on_commit(self.committed)
 
     def size(self, origin: FeedOrigin) -> int:
-        """Size of an own feed after this process's newest commit to it; 0 before the first."""
+        """Size of an own feed after the newest commit to it that is known here; 0 before the first."""
         return self._sizes.get(origin, 0)
 
     def subscribe(self, topic: FeedOrigin | str, event: asyncio.Event) -> Callable[[], None]:
@@ -129,28 +131,45 @@ class ChangeNotifier:
         self._waiting[topic].add(event)
         return lambda: self._waiting[topic].discard(event)
 
-    def _committed(self, committed: Commit) -> None:
+    def committed(self, commit: Commit) -> None:
+        """Notifies of a commit, of this process or another replica; thread-safe."""
         if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._wake, committed)
+            self._loop.call_soon_threadsafe(self._wake, commit)
 
-    def _wake(self, committed: Commit) -> None:
-        self._sizes.update(committed.sizes)
-        for origin in committed.feeds:
-            if origin not in committed.sizes or origin in committed.urgent:
+    def catch_up(self, sizes: Mapping[FeedOrigin, int], projected: int, *, lost: bool) -> None:
+        """Makes up for notices that didn't come; thread-safe.
+
+        Args:
+            sizes: entries in each own feed.
+            projected: last projected position.
+            lost: whether anything may have changed: everybody looks again.
+        """
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._catch_up, sizes, projected, lost)
+
+    def _catch_up(self, sizes: Mapping[FeedOrigin, int], projected: int, lost: bool) -> None:
+        missed = [origin for origin, size in sizes.items() if size > self.size(origin)]
+        if lost:  # also the last commits of a database that failed over
+            self._sizes.clear()
+        self._sizes.update({origin: max(size, self.size(origin)) for origin, size in sizes.items()})
+        topics: list[FeedOrigin | str] = [*self._waiting] if lost else [*missed]
+        if projected != self._projected:
+            self._projected = projected
+            topics.append(PROJECTED)
+        for topic in topics:
+            self._notify(topic)
+
+    def _wake(self, commit: Commit) -> None:
+        for origin, size in commit.sizes.items():
+            self._sizes[origin] = max(size, self.size(origin))  # notices of replicas may come late
+        for origin in commit.feeds:
+            if origin not in commit.sizes or origin in commit.urgent:
                 self._notify(origin)
             elif origin not in self._unhurried:
                 self._unhurried.add(origin)
                 self._loop.call_later(UNHURRIED_S, self._notify_later, origin)
-        if committed.projected:
-            self._notify(self.PROJECTED)
-
-    def projection_changed(self) -> None:
-        """Notifies of a change of projections without a feed, i.e. records indexed."""
-        self._notify(self.PROJECTED)
-
-    def matches_changed(self) -> None:
-        """Notifies of a change of matches; they are in no feed."""
-        self._notify(self.MATCHES)
+        for topic in commit.topics:
+            self._notify(topic)
 
     def _notify_later(self, origin: FeedOrigin) -> None:
         self._unhurried.discard(origin)

@@ -89,6 +89,7 @@ class Transaction:
         sizes: entries in each changed own feed.
         added: new entries of each feed, partners' too.
         traces: trace contexts of appended entries, to travel beside them.
+        topics: what else changes, as in `Commit`.
     """
 
     def __init__(
@@ -102,6 +103,7 @@ class Transaction:
         self.sizes: dict[FeedOrigin, int] = {}
         self.added: Counter[FeedOrigin] = Counter()
         self.traces: dict[EntryPosition, str] = {}
+        self.topics: set[str] = set()
         self._signers = signers
         self._projector = projector
         self._pending: dict[FeedOrigin, _PendingEntries] = {}

@@ -11,18 +11,18 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection
 
-from gateway.contract.ids import FeedOrigin
 from gateway.db.database import Database
+from gateway.db.membership import Membership, SoleProcess
 from gateway.errors import GatewayError, StoreUnavailableError
 from gateway.feed.service.command_queue import RETRY_AFTER_S, CommandQueue, Done, Outcome, Submission, Urgency
-from gateway.feed.service.transaction import Clock, Command, EntryPosition, EntryProjector, LogSigners, Transaction
+from gateway.feed.service.commits import PROJECTED, Commit, encode_notice
+from gateway.feed.service.transaction import Clock, Command, EntryProjector, LogSigners, Transaction
 from gateway.feed.service.writer_metrics import WriterMetrics
 from gateway.feed.tables.journal import HeadMovedError
 from gateway.telemetry.metrics import Metrics
@@ -30,6 +30,9 @@ from gateway.trust import tables as audit
 from gateway.trust.service.audit_queue import AuditQueue
 
 log = logging.getLogger(__name__)
+
+PROJECTIONS: Final = "projections"
+"""Role of the replica that projects what isn't projected along with a commit."""
 
 PROJECTION_CHUNK = 500
 """Entries projected at once: publishing waits a fraction of a second."""
@@ -58,25 +61,6 @@ _HEAD_RETRIES = 20
 ResultT = TypeVar("ResultT")
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
-    """A durable transaction.
-
-    Attributes:
-        feeds: changed feeds.
-        urgent: own feeds to send at once.
-        sizes: entries in each changed own feed.
-        projected: whether projections moved.
-        traces: trace contexts of new own entries.
-    """
-
-    feeds: frozenset[FeedOrigin]
-    urgent: frozenset[FeedOrigin]
-    sizes: Mapping[FeedOrigin, int]
-    projected: bool
-    traces: Mapping[EntryPosition, str]
-
-
 class Writer:
     """Runs commands in one thread. `submit` and `run` are thread-safe."""
 
@@ -90,9 +74,12 @@ class Writer:
         audit_queue: AuditQueue,
         projector: EntryProjector,
         metrics: Metrics | None = None,
+        membership: Membership | None = None,
     ) -> None:
+        """`membership`: None for the only process on its database."""
         self._metrics = WriterMetrics(metrics or Metrics(), own_node)
         self._database = database
+        self._membership = SoleProcess() if membership is None else membership
         self._own_node = own_node
         self._signers = signers
         self._clock = clock
@@ -102,6 +89,7 @@ class Writer:
         self._listeners: list[Callable[[Commit], None]] = []
         self._thread = threading.Thread(target=self._loop, name="writer", daemon=True)
         self._more_to_project = True
+        self._told: bool | None = None  # whether another replica left entries unprojected; None without news
         self._turn_s = TURN_S
         self._project_again_at = 0.0  # under load
         self._gather_s = 0.0
@@ -125,8 +113,14 @@ class Writer:
         self._thread.join()
 
     def on_commit(self, listener: Callable[[Commit], None]) -> None:
-        """Calls `listener` in the writer's thread; it must not block."""
+        """Calls `listener` with each commit, of other replicas too, in any thread; it must not block."""
         self._listeners.append(listener)
+
+    def told(self, commit: Commit) -> None:
+        """Takes note of another replica's commit, and passes it on; thread-safe."""
+        self._told = bool(self._told) or commit.unprojected
+        for listener in self._listeners:
+            listener(commit)
 
     def submit(
         self,
@@ -177,6 +171,7 @@ class Writer:
             if self._queue.wait(self._wait_s()) and self._gather_s:
                 time.sleep(self._gather_s)
             group = self._queue.take()
+            self._hear()
             if group:
                 self._gather_s = min(GATHER_S_EACH * (len(group) - 1), GATHER_S_MOST)
                 self._commit(group)
@@ -185,6 +180,16 @@ class Writer:
             if self._may_project():
                 self._project()
         self._commit_last_events()
+
+    def _hear(self) -> None:
+        """Learns from other replicas whether entries wait; the one that projects finds out itself that none is left."""
+        told, self._told = self._told, None
+        if told or (told is not None and not self._projects):
+            self._more_to_project = told
+
+    @property
+    def _projects(self) -> bool:
+        return self._membership.holds(PROJECTIONS)
 
     def _commit_last_events(self) -> None:
         """Commits the audit events that are left at a stop, as long as that succeeds."""
@@ -195,12 +200,12 @@ class Writer:
                 return
 
     def _wait_s(self) -> float:
-        if not self._more_to_project:
+        if not (self._more_to_project and self._projects):
             return _IDLE_S
         return min(_IDLE_S, max(0.0, self._blocked_until - time.monotonic()))
 
     def _may_project(self) -> bool:
-        if not self._more_to_project:
+        if not (self._more_to_project and self._projects):
             return False
         now = time.monotonic()
         return now >= self._blocked_until and (now >= self._project_again_at or self._queue.is_empty)
@@ -242,10 +247,11 @@ class Writer:
             more = self._project_along(tx) if along else True
             if events:
                 audit.append(conn, events)
+            commit = self._tell(tx, projected=along, unprojected=more and bool(tx.touched))
         # After a crash here, links, streams and projector resume from the database.
         if tx.touched:
             self._more_to_project = more
-            self._announce(tx, projected=along)
+        self._announce(tx, commit)
         return outcomes
 
     def _project_along(self, tx: Transaction) -> bool:
@@ -287,8 +293,9 @@ class Writer:
                 more = tx.project(PROJECTION_CHUNK)
                 if time.monotonic() >= until or self._queue.weight:
                     break
+            commit = self._tell(tx, projected=True, unprojected=more)
         self._more_to_project = more
-        self._announce(tx, projected=True)
+        self._announce(tx, commit)
 
     def _while_head_moves(self, attempt: Callable[[], ResultT]) -> ResultT:
         """Retries while other replicas move a feed's head first."""
@@ -304,11 +311,22 @@ class Writer:
             conn, own_node=self._own_node, signers=self._signers, now_ms=self._clock(), projector=self._projector
         )
 
-    def _announce(self, tx: Transaction, *, projected: bool) -> None:
+    def _tell(self, tx: Transaction, *, projected: bool, unprojected: bool) -> Commit | None:
+        """Tells other replicas, with the commit; None if nothing has changed that anybody waits for."""
+        topics = tx.topics | {PROJECTED} if projected else tx.topics
+        if not (tx.touched or topics):
+            return None
+        commit = Commit(
+            frozenset(tx.touched), frozenset(tx.urgent), tx.sizes, frozenset(topics), unprojected, traces=tx.traces
+        )
+        self._membership.tell(tx.conn, encode_notice(commit))
+        return commit
+
+    def _announce(self, tx: Transaction, commit: Commit | None) -> None:
         self._metrics.added(tx.added)
-        commit = Commit(frozenset(tx.touched), frozenset(tx.urgent), tx.sizes, projected, tx.traces)
-        for listener in self._listeners:
-            listener(commit)
+        if commit is not None:
+            for listener in self._listeners:
+                listener(commit)
 
 
 class _Flush:

@@ -50,6 +50,7 @@ _SET_AWAITED = Prepared(
 _SET_DISPOSED = Prepared(
     update(feeds).where(feeds.c.id == bindparam("feed")).values(disposed_size=bindparam("disposed_size"))
 )
+_OWN_SIZES = Prepared(select(feeds.c.origin, feeds.c.size).where(feeds.c.direction == "out"))
 _TOTAL_SIZE = Prepared(select(func.coalesce(func.sum(feeds.c.size), 0)))
 _NEWEST_STATE_SINCE = Prepared(
     select(func.coalesce(func.max(feeds.c.state_since), 0)).where(feeds.c.direction == "out")
@@ -229,6 +230,11 @@ def total_size(conn: Connection) -> int:
 def newest_state_since(conn: Connection) -> int:
     """When the state of an own feed changed last, in milliseconds since 1970; 0 for never."""
     return int(_NEWEST_STATE_SINCE(conn).scalar_one())
+
+
+def own_sizes(conn: Connection) -> dict[FeedOrigin, int]:
+    """Number of entries in each own feed."""
+    return {FeedOrigin.parse(line): size for line, size in _OWN_SIZES(conn)}
 
 
 def get_by_id(conn: Connection, feed_id: int) -> Feed:

@@ -137,3 +137,10 @@ node_starts = progress_table(
     Column("token", BigInteger, nullable=False),  # random, of the last start
     Column("token_before", BigInteger),  # of the start before; NULL for none
 )
+
+node_identity = progress_table(
+    "node_identity",
+    Column("federation", String(320), nullable=False),
+    Column("node", String(32), nullable=False),
+    Column("log_key", LargeBinary(32), nullable=False),  # public, Ed25519; of the last start
+)

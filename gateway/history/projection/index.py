@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from gateway.contract.identification import shipment_keys as keys_wire
+from gateway.feed.service.commits import PROJECTED
 from gateway.feed.service.transaction import Transaction
 from gateway.history.codec import shipments as wire
 from gateway.history.codec.batches import IndexBatch, PreparedItem
@@ -66,6 +67,7 @@ class IndexCommand:
         shipments.add_keys(tx.conn, pairs)
         _date_additions(tx.conn, moved)
         record_progress.move_indexed(tx.conn, batch.last)
+        tx.topics.add(PROJECTED)
         return True
 
     def _advanced(self, row: ShipmentRow | None, item: PreparedItem) -> ShipmentRow:

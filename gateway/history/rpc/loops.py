@@ -86,20 +86,9 @@ class IndexProcessStep:
         return True
 
 
-class IndexStep:
-    """Indexes the next records, and notifies waiting searches."""
-
-    def __init__(
-        self, process: IndexProcess, *, writer: WriterClient, notifier: ChangeNotifier, retention: Retention
-    ) -> None:
-        self._step = IndexProcessStep(process, INDEX, keep=lambda batch: IndexCommand(batch, retention), writer=writer)
-        self._notifier = notifier
-
-    async def __call__(self) -> bool:
-        went_on = await self._step()
-        if went_on:
-            self._notifier.projection_changed()
-        return went_on
+def index_step(process: IndexProcess, *, writer: WriterClient, retention: Retention) -> IndexProcessStep:
+    """Indexes the next records."""
+    return IndexProcessStep(process, INDEX, keep=lambda batch: IndexCommand(batch, retention), writer=writer)
 
 
 def risk_step(process: IndexProcess, *, writer: WriterClient) -> IndexProcessStep:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 from sqlalchemy import Connection
 
-from gateway.contract.ids import UUID7_RANDOM_BYTES, uuid7
+from gateway.contract.ids import UUID7_RANDOM_BYTES, FeedOrigin, uuid7
 from gateway.db.database import Database
 from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient
 from gateway.feed.service.alarms import Alarms
@@ -19,7 +19,7 @@ from gateway.history.projection.index import Retention
 from gateway.history.rpc.fanout import HistoryFanout
 from gateway.history.rpc.index_process import IndexProcess
 from gateway.history.rpc.index_wait import IndexWait
-from gateway.history.rpc.loops import IndexStep, SearchStep, filter_step, follow, purge, risk_step
+from gateway.history.rpc.loops import SearchStep, Step, filter_step, follow, index_step, purge, risk_step
 from gateway.history.rpc.query_client import QueryClient
 from gateway.history.rpc.query_handler import QueryHandler
 from gateway.history.rpc.recording_process import RecordChecks
@@ -29,6 +29,7 @@ from gateway.history.service.queries import QuerySigner
 from gateway.history.service.risk import SiblingSearch
 from gateway.node.assembly.history_rules import rules_of, search_of
 from gateway.node.assembly.workers import history_handlers, recording_handlers
+from gateway.node.roles import Roles
 from gateway.node.settings import HistorySettings
 from gateway.rpc.peers import Peers
 from gateway.rpc.workers.worker_process import WorkerProcess
@@ -61,8 +62,10 @@ class History:
         peers: Peers,
         alarms: Alarms,
         quotas: Quotas,
+        roles: Roles,
         clock: Callable[[], int],
     ) -> None:
+        self._roles = roles
         self._origin = records_feed(federation, node)
         self._writer, self._notifier = writer, notifier
         self._process = IndexProcess(database, history_handlers, (database_url, settings))
@@ -123,7 +126,7 @@ class History:
 
     def _make_steps(self, settings: HistorySettings) -> None:
         writer, retention = self._writer, retention_of(settings)
-        self._index = IndexStep(self._process, writer=writer, notifier=self._notifier, retention=retention)
+        self._index = index_step(self._process, writer=writer, retention=retention)
         self._risk = risk_step(self._process, writer=writer)
         self._filters = filter_step(self._process, writer=writer)
 
@@ -137,37 +140,24 @@ class History:
         return self._process.process, self._checks.process
 
     def tasks(self) -> Sequence[asyncio.Task[None]]:
-        """Starts background tasks."""
-        loops: dict[str, Coroutine[Any, Any, None]] = {
-            "history-index": follow(
-                self._index,
-                what="indexing records",
-                notifier=self._notifier,
-                topic=self._origin,
-            ),
-            "history-risk": follow(
-                self._risk,
-                what="judging records",
-                notifier=self._notifier,
-                topic=ChangeNotifier.PROJECTED,
-            ),
-            "history-filters": follow(
-                self._filters,
-                what="making filters of the index",
-                notifier=self._notifier,
-                topic=ChangeNotifier.PROJECTED,
-            ),
-            "history-findings": follow(
-                SearchStep(self._next_findings, writer=self._writer),
-                what="putting findings into records",
-                notifier=self._notifier,
-                topic=ChangeNotifier.PROJECTED,
-            ),
-            "history-purge": purge(self._origin, self._writer, forget=forget_matches),
-            "history-process": self._process.run(),
-            "history-checks": self._checks.run(),
+        """Starts background tasks: one replica's loops, and every replica's processes."""
+        projected = ChangeNotifier.PROJECTED
+        findings = SearchStep(self._next_findings, writer=self._writer)
+        loops: dict[str, Callable[[], Awaitable[None]]] = {
+            "history-index": partial(self._follow, self._index, "indexing records", self._origin),
+            "history-risk": partial(self._follow, self._risk, "judging records", projected),
+            "history-filters": partial(self._follow, self._filters, "making filters of the index", projected),
+            "history-findings": partial(self._follow, findings, "putting findings into records", projected),
+            "history-purge": lambda: purge(self._origin, self._writer, forget=forget_matches),
         }
-        return [asyncio.create_task(loop, name=name) for name, loop in loops.items()]
+        return [
+            *(self._roles.run(role, loop) for role, loop in loops.items()),
+            asyncio.create_task(self._process.run(), name="history-process"),
+            asyncio.create_task(self._checks.run(), name="history-checks"),
+        ]
+
+    async def _follow(self, step: Step, what: str, topic: FeedOrigin | str) -> None:
+        await follow(step, what=what, notifier=self._notifier, topic=topic)
 
 
 def forget_matches(conn: Connection, record_ids: Sequence[str]) -> None:

@@ -1,10 +1,11 @@
-"""Opens and runs links to partners by directory and settings."""
+"""Opens and runs links to partners by directory and settings; all links to one partner are one replica's."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 
 from gateway.contract.ids import BETWEEN_NODES, FeedOrigin
 from gateway.feed.rpc.auditing import PublisherAuditor
@@ -13,6 +14,7 @@ from gateway.feed.rpc.links import Link, PullLink, PushLink
 from gateway.feed.rpc.sending import FeedSender
 from gateway.feed.service.sender import Outgoing
 from gateway.node.defaults import LinkMode
+from gateway.node.roles import Roles
 from gateway.node.settings import LinkSettings, Settings
 from gateway.rpc.peers import Peers
 from gateway.telemetry.metrics import Metrics
@@ -32,6 +34,7 @@ class Links:
         intake: Intake,
         sender: FeedSender,
         auditor: PublisherAuditor,
+        roles: Roles,
         clock: Callable[[], int],
         metrics: Metrics,
     ) -> None:
@@ -43,6 +46,7 @@ class Links:
         self._intake = intake
         self._sender = sender
         self._auditor = auditor
+        self._roles = roles
         self._clock = clock
         self._links: dict[FeedOrigin, Link] = {}
         self._running: list[asyncio.Task[None]] = []
@@ -59,15 +63,20 @@ class Links:
 
     def open(self, now: datetime) -> None:
         """Opens missing links for feeds whose connection starts here."""
-        federation, own = self._settings.federation, self._settings.node
-        for partner in sorted(self._directory().partners(own, now)):
-            how = self._settings.links.get(partner, LinkSettings())
-            for channel in BETWEEN_NODES:
-                outgoing = FeedOrigin(federation, own, partner, channel)
-                if how.mode is LinkMode.PUSH and outgoing not in self._links:
-                    self._run(self._push(outgoing))
-                if how.fetch and outgoing.reverse not in self._links:
-                    self._run(self._pull(outgoing.reverse))
+        for partner in sorted(self._directory().partners(self._settings.node, now)):
+            missing = [link for link in self._to(partner) if link.origin not in self._links]
+            if missing:
+                self._links.update({link.origin: link for link in missing})
+                self._running.append(self._roles.run(role_of(partner), partial(_run, missing)))
+
+    def _to(self, partner: str) -> Iterator[Link]:
+        how = self._settings.links.get(partner, LinkSettings())
+        for channel in BETWEEN_NODES:
+            outgoing = FeedOrigin(self._settings.federation, self._settings.node, partner, channel)
+            if how.mode is LinkMode.PUSH:
+                yield self._push(outgoing)
+            if how.fetch:
+                yield self._pull(outgoing.reverse)
 
     def _push(self, feed: FeedOrigin) -> PushLink:
         return PushLink(
@@ -99,6 +108,13 @@ class Links:
             if link.partner == opened.partner and link is not opened:
                 link.hurry()
 
-    def _run(self, link: Link) -> None:
-        self._links[link.origin] = link
-        self._running.append(asyncio.create_task(link.run(), name=f"link {link.origin}"))
+
+def role_of(partner: str) -> str:
+    """The role of the replica that holds the links to a partner: one, since urgent alerts overtake others there."""
+    return f"links to {partner}"
+
+
+async def _run(links: Sequence[Link]) -> None:
+    async with asyncio.TaskGroup() as group:
+        for link in links:
+            group.create_task(link.run(), name=f"link {link.origin}")

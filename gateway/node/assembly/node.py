@@ -14,8 +14,6 @@ from gateway.alerts.commands.publishing import Publisher
 from gateway.alerts.rpc import AlertServicer
 from gateway.alerts.service import AlertQueries
 from gateway.contract.ids import FeedOrigin
-from gateway.db import migrate
-from gateway.db.database import Database
 from gateway.errors import GatewayError
 from gateway.evidence.codec.audit_head import audit_feed
 from gateway.evidence.rpc import EvidenceServicer
@@ -33,7 +31,9 @@ from gateway.feed.service.publisher_audit import PublisherAudit
 from gateway.feed.service.receiver import Receiver
 from gateway.feed.service.sender import Outgoing
 from gateway.feed.service.writer import Writer
+from gateway.feed.tables.identity import NodeIdentity
 from gateway.node.assembly.callers import Callers
+from gateway.node.assembly.database_access import DatabaseAccess
 from gateway.node.assembly.history import History
 from gateway.node.assembly.links import Links
 from gateway.node.assembly.quotas import QuotaMonitor, quotas_of
@@ -47,6 +47,7 @@ from gateway.node.expiry import ExpiryMonitor, OwnKeys
 from gateway.node.feed_heads import FeedHeadMonitor
 from gateway.node.host.capacity import secure_descriptors
 from gateway.node.projections import registry
+from gateway.node.roles import Roles
 from gateway.node.rpc import NodeServicer
 from gateway.node.settings import Settings
 from gateway.node.signing_keys import CountedSigner, LogKey, load_listed_keys
@@ -98,10 +99,11 @@ class Node:
         )
         self._peer_tls, self._local_tls = tls_sources(settings, self._directory.directory, self._now)
         require_no_cut_off_restore(settings)
-        self.database = Database(settings.effective_database_url)
-        migrate.upgrade(self.database)
+        self._access = DatabaseAccess(settings)
+        self.database = self._access.database
         self._marker = settings.data_dir / STARTS_FILE
-        detect_restored(self.database, settings, self._directory.directory(), now_ms=clock())
+        identity = NodeIdentity(settings.federation, settings.node, self._log_key.public_key)
+        self._access.join(identity, self._directory.directory(), compare=self._compare_database)
         self._heads = FeedHeadMonitor(self.database, self.alarms)
         self._heads.check()
         self._quotas = quotas_of(settings.quotas)
@@ -127,6 +129,7 @@ class Node:
             audit_queue=self._audit,
             projector=Projector(self._registry),
             metrics=self.telemetry.metrics,
+            membership=self._access.membership,
         )
         self._publisher = Publisher(
             federation=settings.federation, node=settings.node, directory=self._directory.directory, clock=clock
@@ -178,6 +181,7 @@ class Node:
         self.telemetry.start()
         self.writer.start()
         self._writer, self._notifier = WriterClient(self.writer), ChangeNotifier(self.writer)
+        self._roles = Roles(self._access.membership)
         endpoints = {name: link.endpoint for name, link in self.settings.links.items() if link.endpoint}
         self._peers = Peers(
             own=self.settings.node, directory=self._directory.directory, tls=self._peer_tls, endpoints=endpoints
@@ -230,8 +234,9 @@ class Node:
         )
         held = HeldEntries(self.database, self.writer, self._registry)
         self._tasks.append(asyncio.create_task(self._upkeep.run(), name="upkeep"))
-        self._tasks.append(asyncio.create_task(apply_held(held), name="apply-held"))
-        self._tasks.append(asyncio.create_task(sign_audit_heads(self._audit_signer), name="audit-heads"))
+        self._tasks.append(self._roles.run("housekeeping", self._upkeep.keep_house))
+        self._tasks.append(self._roles.run("held entries", lambda: apply_held(held)))
+        self._tasks.append(self._roles.run("audit heads", lambda: sign_audit_heads(self._audit_signer)))
         self._tasks += self.telemetry.tasks(
             database=self.database,
             writer=self._writer,
@@ -246,6 +251,7 @@ class Node:
         )
         self._tasks.append(asyncio.create_task(watchlists.screening.run(), name="screening"))
         self._tasks.extend(history.tasks())
+        self._access.start(self.writer, self._notifier)
         log.info(
             "%s serves partners on port %d, own systems on %d", self.settings.node, self.peer_port, self.local_port
         )
@@ -258,7 +264,7 @@ class Node:
         self.telemetry.health.stopping()
         async with contextlib.AsyncExitStack() as last_first:
             last_first.push_async_callback(asyncio.to_thread, self.telemetry.stop)
-            last_first.callback(self.database.close)
+            last_first.callback(self._access.close)
             last_first.push_async_callback(self._note_progress)
             last_first.push_async_callback(asyncio.to_thread, self.writer.stop)
             last_first.push_async_callback(sign_last_audit_head, self._audit_signer)  # nobody is served any more
@@ -268,11 +274,17 @@ class Node:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.to_thread(self._access.membership.stop)  # others take over
 
     async def _stop_listeners(self) -> None:
         calls = self._callers.unary_calls
         stops = [listener.stop(STOP_GRACE_S, unary) for listener, unary in zip(self._listeners, calls, strict=False)]
         await asyncio.gather(*stops)
+
+    def _compare_database(self, others_run: bool) -> None:
+        """Blocks own feeds of a restored database. What other replicas write to is none: they have compared it."""
+        if not others_run:
+            detect_restored(self.database, self.settings, self._directory.directory(), now_ms=self._clock())
 
     async def _note_progress(self) -> None:
         with contextlib.suppress(GatewayError, OSError):  # the previous marker is a second old
@@ -288,6 +300,7 @@ class Node:
             intake=self._intake,
             sender=self._sender,
             auditor=PublisherAuditor(audit, self._writer, self.telemetry.metrics),
+            roles=self._roles,
             clock=self._clock,
             metrics=self.telemetry.metrics,
         )
@@ -306,6 +319,7 @@ class Node:
             peers=self._peers,
             alarms=self.alarms,
             quotas=self._quotas,
+            roles=self._roles,
             clock=self._clock,
         )
 
@@ -320,6 +334,7 @@ class Node:
             alarms=self.alarms,
             audit=self._audit.record,
             quotas=self._quotas,
+            roles=self._roles,
             clock=self._clock,
         )
 

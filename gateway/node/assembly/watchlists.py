@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from functools import partial
 
 from gateway.db.database import Database
 from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient
 from gateway.feed.service.alarms import Alarms
 from gateway.feed.service.quotas import Quotas
 from gateway.node.assembly.workers import screening_handlers
+from gateway.node.roles import Roles
 from gateway.node.settings import ReportMode, Settings
 from gateway.rpc.peers import Peers
 from gateway.trust.rules.audit import AuditSink
@@ -20,7 +22,7 @@ from gateway.watchlists.commands.expiry import ListExpiry, WarnExpiringCommand
 from gateway.watchlists.commands.imports import EndCutOffCommand
 from gateway.watchlists.commands.matches import KeepFindingsCommand
 from gateway.watchlists.commands.proposals import ExpireListedCommand, Lists
-from gateway.watchlists.rpc.screening import ListedAlertScreening, ScreeningProcess
+from gateway.watchlists.rpc.screening import MATCH_SEARCH, ListedAlertScreening, ScreeningProcess
 from gateway.watchlists.rpc.service import WatchlistServicer
 from gateway.watchlists.rules.matches import report_rules
 from gateway.watchlists.rules.policies import ListPolicy
@@ -29,6 +31,12 @@ from gateway.watchlists.service.queries import ListQueries
 
 WARN_EVERY_S = 10.0
 """Seconds between checks for expiring own entries."""
+
+IMPORTS = "imports"
+"""Marks a replica through which a list is being imported."""
+
+IMPORTS_SHOW_S = 10.0
+"""Seconds after which an import under way at another replica is certain to be marked."""
 
 _DAY_MS = 24 * 3600 * 1000
 
@@ -48,15 +56,19 @@ class Watchlists:
         alarms: Alarms,
         audit: AuditSink,
         quotas: Quotas,
+        roles: Roles,
         clock: Callable[[], int],
     ) -> None:
+        roles.want(MATCH_SEARCH)
+        self._roles = roles
         self._settings = settings
         self._quotas = quotas
         self._database = database
         self._writer = writer
         self._alarms = alarms
         self._audit = audit
-        self._next_warning = 0.0
+        self._next_warning = self._next_log = 0.0
+        self._end_imports_at: float | None = None
         self._lists = Lists(
             federation=settings.federation,
             node=settings.node,
@@ -78,6 +90,8 @@ class Watchlists:
             notifier=notifier,
             thresholds={name: (kept.compatible, kept.strong) for name, kept in settings.lists.items()},
             keep=self._keep_findings,
+            keep_beside=partial(self._keep_findings, beside=True),
+            searches=lambda: roles.holds(MATCH_SEARCH),
             clock=clock,
             alarms=alarms,
         )
@@ -98,15 +112,38 @@ class Watchlists:
         )
 
     async def keep_up(self) -> None:
-        """Ends expired entries and interrupted imports; warns of expiring entries."""
-        await self._writer.run(ExpireListedCommand(self._lists))
+        """Warns of own entries that end soon."""
         now = time.monotonic()
         if now >= self._next_warning:
             self._next_warning = now + WARN_EVERY_S
-            await self._writer.run(WarnExpiringCommand(self._expiry, self._settings.node, self._audit))
             await asyncio.to_thread(self._expiry.watch, self._database, self._alarms)
-        if self._lists.cut_off:
-            await self._end_cut_off()
+        self._roles.share(IMPORTS, shared=bool(self._lists.importing))
+
+    async def keep_house(self) -> None:
+        """Ends expired entries and interrupted imports, and logs entries that end soon; for one replica."""
+        await self._writer.run(ExpireListedCommand(self._lists))
+        now = time.monotonic()
+        if now >= self._next_log:
+            self._next_log = now + WARN_EVERY_S
+            await self._writer.run(WarnExpiringCommand(self._expiry, self._settings.node, self._audit))
+
+    async def end_imports(self) -> None:
+        """Ends proposals of interrupted imports, here or at a replica that is gone, unless one is under way elsewhere.
+
+        An import of another replica shows within seconds: what may be one must have been seen IMPORTS_SHOW_S ago.
+        """
+        if not self._lists.cut_off:
+            self._end_imports_at = None
+            return
+        if not self._roles.alone:
+            now = time.monotonic()
+            if await asyncio.to_thread(self._roles.others_share, IMPORTS):
+                self._end_imports_at = None
+                return
+            self._end_imports_at = now + IMPORTS_SHOW_S if self._end_imports_at is None else self._end_imports_at
+            if now < self._end_imports_at:
+                return
+        await self._end_cut_off()
 
     async def _end_cut_off(self) -> None:
         self._lists.cut_off = False  # first: another import may be interrupted meanwhile
@@ -116,8 +153,8 @@ class Watchlists:
         finally:
             self._lists.cut_off = self._lists.cut_off or not done
 
-    async def _keep_findings(self, findings: Findings) -> dict[str, int]:
-        command = KeepFindingsCommand(self._lists, self._report_rules, findings, self._quotas)
+    async def _keep_findings(self, findings: Findings, *, beside: bool = False) -> dict[str, int]:
+        command = KeepFindingsCommand(self._lists, self._report_rules, findings, self._quotas, beside)
         cursors: dict[str, int] = await self._writer.submit(command, deferrable=True)
         return cursors
 

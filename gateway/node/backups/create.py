@@ -9,10 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from sqlalchemy import Connection
-from sqlalchemy.engine import make_url
 
 from gateway import __version__
 from gateway.db import migrate
+from gateway.db.url import parse_url
 from gateway.errors import ConfigurationError
 from gateway.evidence.service.audit_heads import AUDIT_HEAD_FILE
 from gateway.files import OWNER_ONLY, create_file, sync
@@ -101,7 +101,7 @@ def _copied(
                 yield "none", conn
             return
     copy = folder / DATABASE_FILE
-    copy_database(Path(make_url(url).database or ""), copy, progress=progress)
+    copy_database(Path(parse_url(url).database or ""), copy, progress=progress)
     with opened_copy(copy) as conn:
         require_intact(conn, DATABASE_FILE)
         yield "sqlite", conn

@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlalchemy import inspect
-from sqlalchemy.engine import make_url
 
 from gateway.db import migrate
 from gateway.db.database import Database
+from gateway.db.url import parse_url
 from gateway.errors import ConfigurationError
 from gateway.feed.tables import restores
 from gateway.feed.tables.restores import Loss
@@ -116,7 +116,7 @@ def restore(settings: Settings, plan: RestorePlan) -> Path | None:
         ConfigurationError: the PostgreSQL database isn't empty, or pg_restore fails.
         StoreUnavailableError: the disk is full or can't be written.
     """
-    url = make_url(settings.effective_database_url)
+    url = parse_url(settings.effective_database_url)
     _put_back(settings, plan)
     if url.get_backend_name() != "sqlite":
         _load(settings, plan)

@@ -6,10 +6,10 @@ from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy import Connection
-from sqlalchemy.engine import make_url
 
 from gateway.contract.timestamps import clipped_moment
 from gateway.db.database import Database
+from gateway.db.url import parse_url
 from gateway.errors import ConfigurationError
 from gateway.feed.service.recovery import detect_restore, own_feeds
 from gateway.feed.tables import feeds, restores
@@ -64,7 +64,7 @@ def staged_file(place: Path) -> Path:
 
 def require_no_cut_off_restore(settings: Settings) -> None:
     """Raises ConfigurationError where a restore was cut off between putting the old database aside and the end."""
-    url = make_url(settings.effective_database_url)
+    url = parse_url(settings.effective_database_url)
     if url.get_backend_name() != "sqlite" or not url.database:
         return
     place = Path(url.database)

@@ -12,10 +12,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import text
-from sqlalchemy.engine import make_url
 
 from gateway.contract.ids import Channel, FeedOrigin, GatewayIdentity
 from gateway.db.database import Database
+from gateway.db.url import parse_url
 from gateway.errors import ConfigurationError, DirectoryError, StoreUnavailableError
 from gateway.node.checks.clock import compare
 from gateway.node.checks.findings import Finding, NotCheckedError, Result, guarded
@@ -178,7 +178,7 @@ class NodeChecks:
 
     def _embedded(self) -> Path | None:
         """File of the embedded database; None for PostgreSQL."""
-        url = make_url(self._settings.effective_database_url)
+        url = parse_url(self._settings.effective_database_url)
         return Path(url.database or "") if url.get_backend_name() == "sqlite" else None
 
     def _file_modes(self, name: str) -> Iterator[Finding]:

@@ -10,8 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy.engine import make_url
-
+from gateway.db.url import parse_url
 from gateway.node.settings import Settings
 
 UMASK = 0o077
@@ -94,7 +93,7 @@ def _problems(path: Path, kind: _Kind, users: set[int]) -> Iterator[PathProblem]
 
 def _holds_password(settings: Settings, config: Path) -> bool:
     """Whether the settings file has the database's password."""
-    password = make_url(settings.effective_database_url).password
+    password = parse_url(settings.effective_database_url).password
     return password is not None and password in config.read_text("utf-8", "replace")
 
 
@@ -119,7 +118,7 @@ def _present(*paths: Path | None) -> list[Path]:
 
 
 def _database_files(settings: Settings) -> Iterator[Path]:
-    url = make_url(settings.effective_database_url)
+    url = parse_url(settings.effective_database_url)
     if url.get_backend_name() == "sqlite" and url.database:
         database = Path(url.database)
         yield from (database.with_name(database.name + ending) for ending in DATABASE_ENDINGS)

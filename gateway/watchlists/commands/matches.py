@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from gateway.errors import GatewayError, NotFoundError, PermissionDeniedError, StoreUnavailableError
+from gateway.feed.service.commits import MATCHES
 from gateway.feed.service.idempotency import IdempotentCommand
 from gateway.feed.service.quotas import Bound, Quotas, Stored, count
 from gateway.feed.service.transaction import Transaction
@@ -74,12 +75,17 @@ class KeepFindingsCommand:
     """Stores findings and moves the cursors.
 
     Findings from other cursors have no effect: the search was overtaken, e.g. by a rebuild of the projections.
+
+    Attributes:
+        beside: of a replica that doesn't search for all: its findings about parties that own systems gave it to screen,
+            which no other replica knows. They leave the cursors alone.
     """
 
     lists: Lists
     rules: Mapping[tuple[str, str], ReportRule]
     findings: Findings
     quotas: Quotas
+    beside: bool = False
 
     @property
     def weight(self) -> int:
@@ -87,7 +93,7 @@ class KeepFindingsCommand:
 
     def execute(self, tx: Transaction) -> dict[str, int]:
         cursors = matches.positions(tx.conn)
-        if cursors != dict(self.findings.before):
+        if not self.beside and cursors != dict(self.findings.before):
             return cursors
         fresh = _best(self._existing(tx))
         known = matches.by_keys(tx.conn, fresh)
@@ -109,7 +115,10 @@ class KeepFindingsCommand:
                 changed += [refreshed] if refreshed != before else []
         room.count()
         matches.write(tx.conn, new, changed)
-        matches.move_positions(tx.conn, self.findings.after)
+        if new or changed:
+            tx.topics.add(MATCHES)
+        if not self.beside:
+            matches.move_positions(tx.conn, self.findings.after)
         return dict(self.findings.after)
 
     def _existing(self, tx: Transaction) -> list[match_pb2.Match]:
@@ -235,6 +244,7 @@ class DecideMatchCommand(IdempotentCommand[match_pb2.DecideMatchResponse]):
             row = replace(row, hit_id=reported.hit_id)
             response.entry.CopyFrom(reported.entry)
         matches.write(tx.conn, [], [row])
+        tx.topics.add(MATCHES)
         response.match.CopyFrom(match_message(row))
         return response
 

@@ -18,7 +18,7 @@ from gateway.feed.service.alarms import SCREENING, Alarms
 from gateway.rpc.workers.worker_main import Opener
 from gateway.rpc.workers.worker_process import WorkerProcess
 from gateway.trust.rules.permissions import Principal
-from gateway.v1 import alert_pb2, alert_service_pb2, screening_pb2
+from gateway.v1 import alert_pb2, alert_service_pb2, match_pb2, screening_pb2
 from gateway.watchlists.codec.matches import Findings
 from gateway.watchlists.codec.subjects import subjects_of
 from gateway.watchlists.rules.visibility import NOTHING_HIDDEN, Hidden, ListVisibility
@@ -69,6 +69,9 @@ _RETRY_AFTER_S = 2.0
 Keep = Callable[[Findings], Awaitable[dict[str, int]]]
 """Stores findings and returns the cursors then in force."""
 
+MATCH_SEARCH = "search for matches"
+"""Role of the replica whose findings are kept; of the others those alone about parties that were screened there."""
+
 
 class ScreeningProcess:
     """The screening process of one node. For the event loop of `run` alone."""
@@ -83,6 +86,8 @@ class ScreeningProcess:
         notifier: ChangeNotifier,
         thresholds: Mapping[str, tuple[float, float]],
         keep: Keep,
+        keep_beside: Keep,
+        searches: Callable[[], bool],
         clock: Callable[[], int],
         alarms: Alarms,
     ) -> None:
@@ -94,6 +99,8 @@ class ScreeningProcess:
             notifier: signals commits.
             thresholds: by list or `publisher/list`: scores for (compatible, strong).
             keep: stores findings.
+            keep_beside: stores findings about parties screened here, when another replica searches.
+            searches: whether this replica has the role MATCH_SEARCH.
             clock: milliseconds since 1970.
             alarms: says how many entries of lists nothing is screened against.
         """
@@ -101,6 +108,8 @@ class ScreeningProcess:
         self._database = database
         self._notifier = notifier
         self._keep = keep
+        self._keep_beside = keep_beside
+        self._searches = searches
         self._clock = clock
         self._moved = asyncio.Event()
         self._loop = asyncio.get_running_loop()
@@ -139,7 +148,7 @@ class ScreeningProcess:
     async def _find_matches(self) -> None:
         while self.process.is_ready:
             try:
-                await self._follow()
+                await (self._follow() if self._searches() else self._accompany())
             except GatewayError as error:
                 log.warning("the search for matches waits: %s", error)
             except Exception:
@@ -147,22 +156,35 @@ class ScreeningProcess:
             await asyncio.sleep(KEEP_RETRY_S)
 
     async def _follow(self) -> None:
-        """Searches for matches and stores them until a failure."""
+        """Searches for matches and stores them until a failure, or until another replica does."""
         loop = asyncio.get_running_loop()
         kept = cursors = await asyncio.to_thread(self._cursors)
         keep_at = loop.time()
-        while True:
+        while self._searches():
             self._moved.clear()
             findings = await self._look(cursors)
-            self._tell(findings.not_indexed)
             cursors = dict(findings.after)
             if findings.has_findings or (cursors != kept and loop.time() >= keep_at):
                 kept = cursors = await self._keep(replace(findings, before=kept))
                 keep_at = loop.time() + KEEP_EVERY_S
-                self._notifier.matches_changed()
             if not findings.more:
                 await asyncio.sleep(FOLLOW_PAUSE_S)
                 await (self._moved.wait() if cursors == kept else set_within(self._moved, KEEP_EVERY_S))
+
+    async def _accompany(self) -> None:
+        """Keeps the index up to date while another replica searches; stores what concerns parties screened here."""
+        cursors = await asyncio.to_thread(self._cursors)
+        while not self._searches():
+            self._moved.clear()
+            findings = await self._look(cursors)
+            cursors = dict(findings.after)
+            own = [match for match in findings.matches if match.source.kind == match_pb2.MATCH_SOURCE_KIND_SCREENED]
+            if own:
+                await self._keep_beside(replace(findings, matches=own, screened=(), changed=()))
+            if not findings.more:
+                await asyncio.sleep(FOLLOW_PAUSE_S)
+                while not (self._searches() or await set_within(self._moved, KEEP_EVERY_S)):
+                    pass
 
     def _tell(self, not_indexed: int) -> None:
         if not_indexed:
@@ -176,6 +198,7 @@ class ScreeningProcess:
     async def _look(self, cursors: Mapping[str, int]) -> Findings:
         future = self.process.call(FOLLOW, cursors, self._clock(), caller=FOLLOW)
         findings: Findings = await asyncio.wrap_future(future)
+        self._tell(findings.not_indexed)
         return findings
 
     def _cursors(self) -> dict[str, int]:

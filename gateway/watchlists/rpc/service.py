@@ -332,7 +332,6 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
         who = call.principal
         command = DecideMatchCommand(self._lists, request, who.id, who.name, self._hidden())
         response: match_pb2.DecideMatchResponse = await self._writer.run(command)
-        self._notifier.matches_changed()
         return response
 
     async def GetListStatistics(

@@ -13,8 +13,9 @@ from gateway.errors import GatewayError, TooLargeError
 from gateway.feed.rpc import writer_client
 from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient, set_within
 from gateway.feed.service import command_queue
+from gateway.feed.service.commits import PROJECTED, Commit
 from gateway.feed.service.transaction import Transaction
-from gateway.feed.service.writer import Commit, Writer
+from gateway.feed.service.writer import Writer
 from tests.support.databases import MakeDatabase
 from tests.support.nodes import PaperNode, paper_nodes
 
@@ -30,7 +31,7 @@ class Commits:
         self.tell = listener
 
     def committed(self, **what: object) -> None:
-        given: dict[str, object] = {"feeds": frozenset(), "urgent": frozenset(), "sizes": {}, "projected": False}
+        given: dict[str, object] = {"feeds": frozenset(), "urgent": frozenset(), "sizes": {}, "topics": frozenset()}
         self.tell(Commit(**{**given, **what}))  # type: ignore[operator, arg-type]
 
 
@@ -72,11 +73,11 @@ def test_feeds_that_came_from_partners_and_projections_wake_at_once() -> None:
         notifier, woken, projected = ChangeNotifier(cast("Writer", commits)), asyncio.Event(), asyncio.Event()
         notifier.subscribe(FROM_HK, woken)
         end = notifier.subscribe(ChangeNotifier.PROJECTED, projected)
-        commits.committed(feeds=frozenset({FROM_HK}), projected=True)
+        commits.committed(feeds=frozenset({FROM_HK}), topics=frozenset({PROJECTED}))
         await asyncio.wait_for(asyncio.gather(woken.wait(), projected.wait()), writer_client.UNHURRIED_S / 2)
         projected.clear()
         end()
-        commits.committed(projected=True)
+        commits.committed(topics=frozenset({PROJECTED}))
         await asyncio.sleep(0)
         assert not projected.is_set()
 

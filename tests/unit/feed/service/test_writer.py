@@ -21,8 +21,9 @@ from gateway.feed.codec import make_entry
 from gateway.feed.service import command_queue
 from gateway.feed.service import writer as commit
 from gateway.feed.service.command_queue import QUEUE_WEIGHT, Outcome
+from gateway.feed.service.commits import PROJECTED, Commit
 from gateway.feed.service.transaction import EntryPosition, Transaction
-from gateway.feed.service.writer import Commit, Writer
+from gateway.feed.service.writer import Writer
 from gateway.feed.tables import journal, progress, schema
 from gateway.feed.tables.journal import HeadMovedError
 from tests.support.databases import MakeDatabase
@@ -296,7 +297,7 @@ def test_a_lone_alert_is_projected_in_its_own_transaction(node: PaperNode) -> No
     first = heard[0]
     assert first.feeds == first.urgent == {node.origin("hk")}
     assert first.sizes == {node.origin("hk"): 2}
-    assert first.projected
+    assert PROJECTED in first.topics
     with node.database.read() as conn:
         (row,) = alerts.copies(conn, "cn", alert_id)
         assert progress.position(conn) == journal.head_position(conn)
@@ -307,7 +308,7 @@ def test_a_large_group_is_durable_before_it_is_projected(node: PaperNode) -> Non
     node.publish("hk")
     heard = _heard(node)
     node.writer.run(Append(node.origin("hk"), weight=commit.PROJECT_ALONG_WEIGHT + 1))
-    assert not heard[0].projected
+    assert PROJECTED not in heard[0].topics
 
 
 def test_a_work_that_leaves_much_to_project_is_durable_before_all_of_it(
@@ -348,7 +349,7 @@ def test_a_projector_that_fails_delays_no_commit(node: PaperNode, monkeypatch: p
 
     monkeypatch.setattr(node.projector, "advance", fail)
     assert node.writer.run(Append(node.origin("hk"))) == EntryPosition(node.origin("hk"), 1)
-    assert [one.projected for one in heard] == [False]
+    assert [PROJECTED in one.topics for one in heard] == [False]
     assert sizes(node)[0] == 2
 
 

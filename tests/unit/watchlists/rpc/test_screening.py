@@ -48,6 +48,8 @@ def run(
                 notifier=notifier,
                 thresholds={},
                 keep=keep,
+                keep_beside=keep,
+                searches=lambda: True,
                 clock=lambda: 0,
                 alarms=Alarms(lambda: 0),
             )

@@ -1,0 +1,79 @@
+"""What a durable transaction has changed, as this process's tasks and other replicas hear of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from gateway.contract.ids import FeedOrigin
+from gateway.errors import GatewayError, MalformedError
+from gateway.feed.service.transaction import EntryPosition
+
+PROJECTED: Final = "projected"
+"""Topic: projections have changed, the index of records among them."""
+
+MATCHES: Final = "matches"
+"""Topic: matches have changed; they are in no feed."""
+
+MOST_TRACES: Final = 20
+"""Most trace contexts in a notice, so that it stays short; the link's holder lacks those of a larger group."""
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """A durable transaction.
+
+    Attributes:
+        feeds: changed feeds.
+        urgent: own feeds to send at once.
+        sizes: entries in each changed own feed.
+        topics: what else has changed: PROJECTED, MATCHES.
+        unprojected: whether entries may wait for their projection.
+        traces: trace contexts of new own entries.
+    """
+
+    feeds: frozenset[FeedOrigin] = frozenset()
+    urgent: frozenset[FeedOrigin] = frozenset()
+    sizes: Mapping[FeedOrigin, int] = field(default_factory=dict)
+    topics: frozenset[str] = frozenset()
+    unprojected: bool = False
+    traces: Mapping[EntryPosition, str] = field(default_factory=dict)
+
+
+def encode_notice(commit: Commit) -> str:
+    """A commit as another replica reads it."""
+    feeds = {
+        origin.line: [commit.sizes.get(origin, -1), int(origin in commit.urgent)] for origin in sorted_feeds(commit)
+    }
+    traces = [(position.origin.line, position.index, trace) for position, trace in commit.traces.items()]
+    return json.dumps(
+        [feeds, sorted(commit.topics), int(commit.unprojected), traces[:MOST_TRACES]], separators=(",", ":")
+    )
+
+
+def decode_notice(notice: str) -> Commit:
+    """The commit in a notice.
+
+    Raises:
+        MalformedError: it isn't one, as a neighbouring version may write.
+    """
+    try:
+        feeds, topics, unprojected, traces, *_ = json.loads(notice)
+        by_origin = {FeedOrigin.parse(line): (int(size), bool(urgent)) for line, (size, urgent) in feeds.items()}
+        return Commit(
+            feeds=frozenset(by_origin),
+            urgent=frozenset(origin for origin, (_, urgent) in by_origin.items() if urgent),
+            sizes={origin: size for origin, (size, _) in by_origin.items() if size >= 0},
+            topics=frozenset(map(str, topics)),
+            unprojected=bool(unprojected),
+            traces={EntryPosition(FeedOrigin.parse(line), int(index)): str(trace) for line, index, trace in traces},
+        )
+    except (ValueError, TypeError, AttributeError, GatewayError) as error:
+        raise MalformedError(f"a notice of another replica can't be read: {error}") from error
+
+
+def sorted_feeds(commit: Commit) -> list[FeedOrigin]:
+    """Changed feeds by name."""
+    return sorted(commit.feeds, key=lambda origin: origin.line)
