@@ -1,4 +1,4 @@
-"""Verifies databases, rebuilds projections and exports evidence, also beside a running node."""
+"""Verifies databases and exports evidence, also beside a running node; rebuilds projections of a stopped one."""
 
 from __future__ import annotations
 

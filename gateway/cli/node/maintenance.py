@@ -108,14 +108,15 @@ def _audit_coverage(report: DatabaseReport) -> str:
 def rebuild(*, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
     """Drop the projections of alerts, watchlists and shipments and build them again from feeds and the local log.
 
-    Feeds stay as they are; nothing is sent twice. Beside a running gateway lists are incomplete until it has ended.
+    Feeds stay as they are; nothing is sent twice. Stop the node first, with all its replicas; it is refused otherwise.
 
     \b
     Example:
       gateway rebuild --config /etc/gateway/gateway.toml
 
     \b
-    Exit codes: 0 rebuilt, 1 the database can't be written: run it again, 2 settings aren't right, or no database.
+    Exit codes: 0 rebuilt, 1 the database can't be written: run it again, 2 the node runs, settings aren't right, or no
+    database.
     """
     from gateway.node.maintenance import maintenance  # noqa: PLC0415  # imports slowly
 
