@@ -112,6 +112,13 @@ def configure_logging(form: str, level: str, *, stream: TextIO | None = None) ->
     )
 
 
+def set_level(level: str) -> None:
+    """Changes the least level that is logged."""
+    global _configured  # noqa: PLW0603  as above
+    _configured = _configured[0], level
+    logging.getLogger().setLevel(level.upper())
+
+
 def configured() -> tuple[str, str]:
     """Form and level that `configure_logging` got, for a process that this one starts."""
     return _configured

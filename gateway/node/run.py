@@ -13,9 +13,9 @@ from pathlib import Path
 
 from gateway.logs import configure_logging
 from gateway.node.assembly.node import Node
-from gateway.node.host.environment import forget_secrets
+from gateway.node.host.environment import DATABASE_URL_VARIABLE, forget_secrets
 from gateway.node.host.file_modes import UMASK, path_problems
-from gateway.node.settings import Settings
+from gateway.node.settings import Settings, load_settings
 
 log = logging.getLogger(__name__)
 
@@ -30,18 +30,25 @@ search at the own node took half again as long.
 """
 
 
-async def serve(settings: Settings, *, ready: Callable[[Node], None] = lambda _: None) -> None:
+async def serve(
+    settings: Settings, *, config: Path | None = None, ready: Callable[[Node], None] = lambda _: None
+) -> None:
     """Runs a node until SIGTERM or SIGINT; calls `ready` once it serves.
+
+    `config` is the file of the settings, which SIGHUP reads again.
 
     Raises:
         ConfigurationError: it can't start; the message says why.
     """
     node = Node(settings)
+    read_again = _reader(config, settings)
     forget_secrets()
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
+    if read_again is not None:
+        loop.add_signal_handler(signal.SIGHUP, node.reloader(read_again).reload)
     await node.start()
     gc.freeze()  # objects from the start live as long as the process
     gc.set_threshold(GC_THRESHOLD)
@@ -59,4 +66,12 @@ def run_node(settings: Settings, config: Path) -> None:
     os.umask(UMASK)
     for problem in path_problems(settings, config):
         log.warning("%s; see `gateway doctor`", problem.what)
-    asyncio.run(serve(settings))
+    asyncio.run(serve(settings, config=config))
+
+
+def _reader(config: Path | None, settings: Settings) -> Callable[[], Settings] | None:
+    """Reads the file again. A URL of the database that stood in the environment, and no longer does, stays."""
+    if config is None:
+        return None
+    kept = {"database_url": settings.database_url} if DATABASE_URL_VARIABLE in os.environ else {}
+    return lambda: load_settings(config).model_copy(update=kept)

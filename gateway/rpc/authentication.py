@@ -17,8 +17,8 @@ after `REMEMBERED_S`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from typing import NoReturn, Protocol
 
 from gateway.contract.ids import GatewayIdentity, SystemIdentity
@@ -136,6 +136,12 @@ class Authenticator:
             caller = known.principal.id
             ends[caller] = max(known.not_after, ends.get(caller, known.not_after))
         return ends
+
+    def forget(self) -> None:
+        """Runs all steps again at each certificate's next call: what the port admits has changed."""
+        for pem, known in self._by_pem.items():
+            stale = replace(known, until=datetime.min.replace(tzinfo=UTC))
+            self._by_pem[pem] = self._by_fingerprint[known.principal.certificate_fingerprint] = stale
 
     def _principal_of(self, pem: bytes) -> Principal:
         directory, now = self._directory(), self._clock()

@@ -34,6 +34,7 @@ BACKLOG = "BACKLOG"
 UNRECEIPTED = "UNRECEIPTED_ALERT"
 WORKER = "WORKER"
 SCREENING = "SCREENING"
+SETTINGS = "SETTINGS"
 
 REPEAT_MS = 3_600_000
 """Milliseconds after which a lasting alarm is logged again, so that a log of one day shows it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 
 from gateway.feed.service.alarms import Alarms
@@ -24,6 +24,7 @@ from gateway.telemetry.metrics import Metrics
 from gateway.trust.codec.permissions import load_permissions
 from gateway.trust.rules.audit import AuditSink
 from gateway.trust.rules.directory import Directory
+from gateway.trust.rules.permissions import Role
 from gateway.trust.service.partner_anchors import PartnerAnchors
 
 
@@ -55,6 +56,8 @@ class Callers:
         self._pacer, self._abandoned = CallPacer(), AbandonedCalls()
         self.admitted_partners = PartnerAnchors(directory, own=settings.node, without=self._abandoned.shut_out_nodes)
         self._authenticators: list[Authenticator] = []
+        self._systems: dict[str, frozenset[Role]] = {}
+        self.set_systems(settings.systems)
         self._calls: list[CallMetrics] = []
         self.unary_calls: list[RunningCalls] = []
         metrics.running_calls.follow(lambda: self._of_all(CallMetrics.running))
@@ -66,8 +69,14 @@ class Callers:
 
     def at_local_port(self) -> list[Interceptor]:
         """Interceptors of the port for own systems, the outermost first."""
-        systems = {name: frozenset(roles) for name, roles in self._settings.systems.items()}
-        return self._interceptors("local", LocalPort(self._settings.node, systems), self._connections[1])
+        return self._interceptors("local", LocalPort(self._settings.node, self._systems), self._connections[1])
+
+    def set_systems(self, systems: Mapping[str, Collection[Role]]) -> None:
+        """Own systems and their roles from now on; open streams are checked again within their interval."""
+        self._systems.clear()
+        self._systems.update((name, frozenset(roles)) for name, roles in systems.items())
+        for authenticator in self._authenticators:
+            authenticator.forget()
 
     def certificate_ends(self) -> Mapping[str, datetime]:
         """When the certificates of those that have called end, by principal id."""

@@ -28,15 +28,17 @@ from gateway.feed.rpc.sending import FeedSender
 from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient
 from gateway.feed.service.alarms import Alarms
 from gateway.feed.service.publisher_audit import PublisherAudit
+from gateway.feed.service.quotas import Quotas
 from gateway.feed.service.receiver import Receiver
 from gateway.feed.service.sender import Outgoing
 from gateway.feed.service.writer import Writer
 from gateway.feed.tables.identity import NodeIdentity
+from gateway.logs import set_level
 from gateway.node.assembly.callers import Callers
 from gateway.node.assembly.database_access import DatabaseAccess
 from gateway.node.assembly.history import History
 from gateway.node.assembly.links import Links
-from gateway.node.assembly.quotas import QuotaMonitor, quotas_of
+from gateway.node.assembly.quotas import QuotaMonitor, bounds_of
 from gateway.node.assembly.telemetry import Telemetry
 from gateway.node.assembly.tls import tls_sources
 from gateway.node.assembly.watchlists import Watchlists
@@ -47,6 +49,7 @@ from gateway.node.expiry import ExpiryMonitor, OwnKeys
 from gateway.node.feed_heads import FeedHeadMonitor
 from gateway.node.host.capacity import secure_descriptors
 from gateway.node.projections import registry
+from gateway.node.reload import SettingsReloader
 from gateway.node.roles import Roles
 from gateway.node.rpc import NodeServicer
 from gateway.node.settings import Settings
@@ -106,7 +109,7 @@ class Node:
         self._access.join(identity, self._directory.directory(), compare=self._compare_database)
         self._heads = FeedHeadMonitor(self.database, self.alarms)
         self._heads.check()
-        self._quotas = quotas_of(settings.quotas)
+        self._quotas = Quotas(bounds_of(settings.quotas))
         self._audit = AuditQueue()
         self._callers = Callers(
             settings,
@@ -254,6 +257,17 @@ class Node:
         self._access.start(self.writer, self._notifier)
         log.info(
             "%s serves partners on port %d, own systems on %d", self.settings.node, self.peer_port, self.local_port
+        )
+
+    def reloader(self, read: Callable[[], Settings]) -> SettingsReloader:
+        """What puts changed settings in force; `read` reads them again and raises ConfigurationError."""
+        appliers: dict[str, Callable[[Settings], None]] = {
+            "systems": lambda new: self._callers.set_systems(new.systems),
+            "quotas": lambda new: self._quotas.set_bounds(bounds_of(new.quotas)),
+            "log_level": lambda new: set_level(new.log_level),
+        }
+        return SettingsReloader(
+            self.settings, read=read, appliers=appliers, alarms=self.alarms, audit=self._audit.record, clock=self._clock
         )
 
     async def stop(self) -> None:

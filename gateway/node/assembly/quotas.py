@@ -21,17 +21,15 @@ _WORDS = {
 }
 
 
-def quotas_of(settings: QuotaSettings) -> Quotas:
+def bounds_of(settings: QuotaSettings) -> dict[Stored, Bound]:
     """The bounds that an operator has set."""
-    return Quotas(
-        {
-            Stored.ALERTS: Bound(settings.alert_entries, settings.alert_mib * MIB),
-            Stored.WATCHLIST: Bound(settings.watchlist_entries, settings.watchlist_mib * MIB),
-            Stored.QUESTIONS: Bound(settings.questions, settings.question_mib * MIB),
-            Stored.ANSWERS: Bound(settings.answer_records, settings.answer_mib * MIB),
-            Stored.MATCHES: Bound(settings.matches, settings.match_mib * MIB),
-        }
-    )
+    return {
+        Stored.ALERTS: Bound(settings.alert_entries, settings.alert_mib * MIB),
+        Stored.WATCHLIST: Bound(settings.watchlist_entries, settings.watchlist_mib * MIB),
+        Stored.QUESTIONS: Bound(settings.questions, settings.question_mib * MIB),
+        Stored.ANSWERS: Bound(settings.answer_records, settings.answer_mib * MIB),
+        Stored.MATCHES: Bound(settings.matches, settings.match_mib * MIB),
+    }
 
 
 class QuotaMonitor:

@@ -8,7 +8,10 @@ import os
 PASSPHRASE_VARIABLE = "GATEWAY_PASSPHRASE"  # noqa: S105  the variable's name
 """Environment variable of the signing keys' passphrase, without a file."""
 
-SECRET_VARIABLES = (PASSPHRASE_VARIABLE, "GATEWAY_DATABASE_URL")
+DATABASE_URL_VARIABLE = "GATEWAY_DATABASE_URL"
+"""Environment variable of the database's URL."""
+
+SECRET_VARIABLES = (PASSPHRASE_VARIABLE, DATABASE_URL_VARIABLE)
 """Variables that hold a passphrase, or a password within a URL."""
 
 
