@@ -239,7 +239,12 @@ class FinishImportCommand:
         """Id of a waiting proposal with the same changes; empty if there is none."""
         if self._same and is_waiting(tx, self._same):
             return self._same
-        return proposal_rows.imported_before(tx.conn, *self._key)
+        found = proposal_rows.imported_before(tx.conn, *self._key)
+        row = proposal_rows.proposal(tx.conn, found) if found else None
+        if row is not None and row.state in (ProposalState.APPROVED, ProposalState.REJECTED):
+            proposal_rows.release_changes(tx.conn, found)  # software of an earlier version decided it
+            return ""
+        return found
 
 
 @dataclass(frozen=True, slots=True)

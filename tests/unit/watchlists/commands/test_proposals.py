@@ -46,7 +46,7 @@ from gateway.watchlists.rules.policies import ListPolicy
 from gateway.watchlists.rules.visibility import NOTHING_HIDDEN, Hidden
 from gateway.watchlists.tables import lists as watchlists
 from gateway.watchlists.tables import proposals as proposal_rows
-from gateway.watchlists.tables.schema import list_copies, list_distribution, list_entries
+from gateway.watchlists.tables.schema import list_copies, list_distribution, list_entries, list_imports
 from tests.support.databases import MakeDatabase
 from tests.support.nodes import DAY_MS, PaperNode, exchange, listed_content, paper_nodes
 
@@ -614,6 +614,11 @@ def test_imports_of_the_same_that_end_at_one_moment_are_one_proposal(nodes: list
         cn.projector.clear(conn)
     cn.settle()
     assert end(all_rows()).proposal_id == third.proposal_id  # after a rebuild too
+    with cn.database.write() as conn:  # as if software of an earlier version had decided the first one
+        changes = update(list_imports).values(proposal_id=first.proposal_id)
+        conn.execute(changes.where(list_imports.c.proposal_id == third.proposal_id))
+    assert decide(cn, third.proposal_id, approve=False)
+    assert not end(all_rows()).proposed_before
 
 
 def test_a_part_that_isnt_projected_yet_isnt_missed(nodes: list[PaperNode]) -> None:
