@@ -39,6 +39,7 @@ from gateway.feed.service.delivery import Deliveries, SentSize
 from gateway.feed.service.positions import Numbered, given, number_of
 from gateway.feed.service.transaction import Clock
 from gateway.feed.tables import journal, progress
+from gateway.plurals import counted
 from gateway.v1 import alert_pb2, alert_service_pb2, feed_pb2
 
 WATCH_PAGE = 200
@@ -180,7 +181,7 @@ def _unprojected(conn: Connection) -> int:
 
 def _unprojected_text(conn: Connection) -> str:
     count = _unprojected(conn)
-    return f"; {count} entries of feeds aren't projected yet: ask again" if count else ""
+    return f"; {counted(count, 'entry')} of feeds aren't projected yet: ask again" if count else ""
 
 
 def _conditions(term: Term, now_ms: int) -> list[ColumnElement[bool]]:

@@ -8,6 +8,7 @@ from enum import Enum
 
 from gateway.contract.limits import WINDOW_BATCHES
 from gateway.errors import MalformedError
+from gateway.plurals import counted
 
 
 class Standing(Enum):
@@ -105,6 +106,6 @@ class Outbound:
             MalformedError: no batch without a receipt ends there.
         """
         if size not in self._waiting:
-            raise MalformedError(f"a receipt for {size} entries came, but no batch that ends there was sent")
+            raise MalformedError(f"a receipt for {counted(size, 'entry')} came, but no batch that ends there was sent")
         while self._waiting and self._waiting[0] <= size:
             self._receipted = self._waiting.popleft()

@@ -18,6 +18,7 @@ from gateway.formats.alerts.alert_lines import AlertLine
 from gateway.formats.declarations.declarations import DeclarationRow
 from gateway.formats.tables.layout import Problem
 from gateway.formats.transport_modes import NOT_KNOWN, mode_of
+from gateway.plurals import counted
 from gateway.risk.rule_hits import MAX_EXPLANATION_CHARS, rule_hit, typologies_of
 from gateway.v1 import alert_pb2, goods_pb2, party_pb2, shipment_pb2, trace_pb2
 
@@ -241,7 +242,7 @@ def _substance(controlled: Sequence[trace_pb2.ControlledItem]) -> str:
     joined = " / ".join(names)
     if len(joined) <= MAX_SUBSTANCE_CHARS:
         return joined
-    tail = f" / {len(names) - 1} others"
+    tail = f" / {counted(len(names) - 1, 'other')}"
     return names[0][: MAX_SUBSTANCE_CHARS - len(tail)] + tail
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.errors import MalformedError, ProofInvalidError, SignatureInvalidError, TooLargeError
+from gateway.plurals import counted
 from gateway.tlog.checkpoint import Checkpoint, VerifiedCheckpoint, parse_checkpoint_body, verify_checkpoint
 from gateway.tlog.encoding import HASH_BYTES, decode_decimal, decode_hash, encode_base64
 from gateway.tlog.merkle import MAX_TREE_SIZE
@@ -41,7 +42,7 @@ class ConsistencyProof:
 
     def __post_init__(self) -> None:
         if not 0 <= self.old_size <= MAX_TREE_SIZE:
-            raise MalformedError(f"no log has {self.old_size} entries")
+            raise MalformedError(f"no log has {counted(self.old_size, 'entry')}")
         if len(self.hashes) > MAX_HASHES or any(len(node) != HASH_BYTES for node in self.hashes):
             raise MalformedError(f"a consistency proof has at most {MAX_HASHES} hashes of {HASH_BYTES} bytes")
         parse_checkpoint_body(parse_note(self.checkpoint_note).unverified_text)
@@ -86,7 +87,8 @@ def verify_consistency_file(data: bytes, old: Checkpoint, verifiers: Sequence[Ve
     newer = _signed_by_any(proof.checkpoint_note, old.origin, verifiers)  # 1
     if proof.old_size != old.size:  # 2
         raise ProofInvalidError(
-            f"the proof starts at {proof.old_size} entries, the older checkpoint has {old.size}", step="old size"
+            f"the proof starts at {counted(proof.old_size, 'entry')}, the older checkpoint has {old.size}",
+            step="old size",
         )
     head = newer.checkpoint
     verify_consistency(old.size, old.root, head.size, head.root, proof.hashes)  # 3

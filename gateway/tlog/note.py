@@ -16,6 +16,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from gateway.errors import ConfigurationError, MalformedError, SignatureInvalidError, TooLargeError
+from gateway.plurals import counted
 from gateway.tlog.encoding import decode_base64, decode_text, encode_base64, encode_text, has_control_characters
 
 MAX_NOTE_BYTES = 1 << 20
@@ -257,7 +258,9 @@ def open_note(note: bytes, verifiers: Iterable[Verifier], threshold: int = 1) ->
     )
     signed = len({signature.verifier.public_key for signature in verified})
     if signed < threshold:  # 4
-        raise SignatureInvalidError(f"signed by {signed} known keys; {threshold} are needed", step="threshold")
+        raise SignatureInvalidError(
+            f"signed by {counted(signed, 'known key')}; {threshold} are needed", step="threshold"
+        )
     return VerifiedNote(unverified.unverified_text, verified)
 
 
@@ -335,7 +338,7 @@ def _require_limits(note_bytes: int, signatures: int) -> None:
     if note_bytes > MAX_NOTE_BYTES:
         raise TooLargeError(f"a note of {note_bytes} bytes; at most {MAX_NOTE_BYTES} are read")
     if signatures > MAX_SIGNATURES:
-        raise TooLargeError(f"a note with {signatures} signatures; at most {MAX_SIGNATURES} are read")
+        raise TooLargeError(f"a note with {counted(signatures, 'signature')}; at most {MAX_SIGNATURES} are read")
 
 
 def _require_text(text: bytes) -> None:

@@ -407,10 +407,10 @@ def test_what_was_told_is_proved_later_and_offline(federation: Federation, tmp_p
     trusted = ("--directory", federation.folder.directory)
     said = cn.run("", "evidence", "verify", told, *trusted).output
     assert f"asked under query {query_id} for export_control" in " ".join(said.split())
-    assert "Record HK-1, revision 1, was in the answer of 1 records, as its number 0." in " ".join(said.split())
+    assert "Record HK-1, revision 1, was in the answer of 1 record, as its number 0." in " ".join(said.split())
     asked = cn.json("", "evidence", "verify", told, *trusted, "--record", "HK-2")
     assert asked["verified"]
-    assert asked["evidence"]["said"]["HK-2"].startswith("Record HK-2 was not in the answer of 1 records")
+    assert asked["evidence"]["said"]["HK-2"].startswith("Record HK-2 was not in the answer of 1 record")
     assert asked["evidence"]["answerer"] == "hk"
     # Who answered shows the same, and each gateway verifies the other's.
     theirs = tmp_path / "theirs.zip"

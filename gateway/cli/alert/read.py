@@ -139,7 +139,13 @@ def show(
     _show_hits(output, response)
     output.table(_("History"), HISTORY_COLUMNS, map(history_row, response.history), minor=("Copy",))
     if response.older_steps:
-        output.note(_("{steps} older steps aren't shown; `gateway alert watch` has them.", steps=response.older_steps))
+        output.note(
+            ngettext(
+                "{number} older step isn't shown; `gateway alert watch` has it.",
+                "{number} older steps aren't shown; `gateway alert watch` has them.",
+                response.older_steps,
+            )
+        )
 
 
 def _show_hits(output: Output, response: GetAlertResponse) -> None:
@@ -151,7 +157,13 @@ def _show_hits(output: Output, response: GetAlertResponse) -> None:
             minor=("Asked for", "What"),
         )
         if response.further_hits:
-            output.note(_("{hits} further hits aren't shown: too many for one answer.", hits=response.further_hits))
+            output.note(
+                ngettext(
+                    "{number} further hit isn't shown: too many for one answer.",
+                    "{number} further hits aren't shown: too many for one answer.",
+                    response.further_hits,
+                )
+            )
     if not response.screened:
         output.note(_("Screening pending: the alert isn't compared with all watchlists yet. Show it again soon."))
 

@@ -27,7 +27,7 @@ from gateway.formats.shipments.json_lines import read_json_lines
 from gateway.formats.shipments.rows import BadRecord, ItemRow, Row
 from gateway.formats.tables.layout import Problem
 from gateway.formats.tables.mapping import TableMapping
-from gateway.translation.messages import N_
+from gateway.translation.messages import N_, ngettext
 from gateway.translation.messages import gettext as _
 from gateway.v1.shipment_pb2 import Shipment
 
@@ -218,9 +218,10 @@ def _record(target: Target, output: Output, tally: RecordTally, read: Iterator[R
     except GatewayError:
         if tally.recorded:
             output.warning(
-                _(
-                    "{recorded} records were recorded before; import the file again for the rest",
-                    recorded=tally.recorded,
+                ngettext(
+                    "{number} record was recorded before; import the file again for the rest",
+                    "{number} records were recorded before; import the file again for the rest",
+                    tally.recorded,
                 )
             )
         raise

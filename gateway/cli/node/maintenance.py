@@ -9,7 +9,7 @@ import typer
 
 from gateway.cli.connection import DEFAULT_CONFIG, ConfigOption, read_settings
 from gateway.cli.output import EXIT_FAILED, JsonOption, Output, reports_errors
-from gateway.translation.messages import N_, marked
+from gateway.translation.messages import N_, listed, marked, ngettext
 from gateway.translation.messages import gettext as _
 
 if TYPE_CHECKING:
@@ -68,14 +68,12 @@ def _show_report(output: Output, report: DatabaseReport) -> None:
             marked("Feed", "Entries", "Checkpoints", "Receipts"),
             [(feed.origin, feed.entries, feed.checkpoints, feed.receipts) for feed in report.feeds],
         )
-        output.line(
-            _(
-                "{audit_events} audit events, {records} recorded items of shipments, {answers} answers about them.",
-                audit_events=report.audit_events,
-                records=report.records,
-                answers=report.answers,
-            )
+        counts = (
+            ngettext("{number} audit event", "{number} audit events", report.audit_events),
+            ngettext("{number} recorded item of shipments", "{number} recorded items of shipments", report.records),
+            ngettext("{number} answer about them", "{number} answers about them", report.answers),
         )
+        output.line(_("{counts}.", counts=listed(counts)))
         output.line(_audit_coverage(report))
         if report.findings:
             output.table(

@@ -119,7 +119,13 @@ def _show_found(output: Output, subject: ScreenedSubject) -> None:
     for hit in subject.hits[:3]:
         explain(output, hit)
     if subject.found > len(subject.hits):
-        output.note(_("There are {found} more; --max-hits shows them.", found=subject.found - len(subject.hits)))
+        output.note(
+            ngettext(
+                "There is {number} more; --max-hits shows it.",
+                "There are {number} more; --max-hits shows them.",
+                subject.found - len(subject.hits),
+            )
+        )
 
 
 def explain(output: Output, hit: ScreeningHit) -> None:

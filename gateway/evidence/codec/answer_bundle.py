@@ -24,6 +24,7 @@ from gateway.errors import MalformedError
 from gateway.evidence.codec.bundle import DIRECTORY, MANIFEST, README, Bundle
 from gateway.evidence.codec.bundle_text import printing_json
 from gateway.history.codec.signed_texts import Statement, parse_query, parse_record, parse_statement, question_origin
+from gateway.plurals import counted
 from gateway.tlog.merkle import leaf_hash
 from gateway.tlog.note import Verifier, parse_note
 from gateway.tlog.proof_file import TlogProof, parse_proof
@@ -137,8 +138,25 @@ def read_answer(parts: AnswerParts) -> ClaimedAnswer:
     return ClaimedAnswer(parse_query(parts.query), parse_statement(parts.statement), records)
 
 
-def render_answer(parts: AnswerParts, *, as_before: bool = False) -> Bundle:
-    """Renders the bundle of these originals; `as_before` as in `bundle_text.render`.
+@dataclass(frozen=True, slots=True)
+class AnswerForm:
+    """How a bundle's files for people are written.
+
+    Attributes:
+        plurals: one record isn't `1 records`.
+        as_before: JSON has characters that don't print as they are.
+    """
+
+    plurals: bool = True
+    as_before: bool = False
+
+
+ANSWER_FORMS = (AnswerForm(), AnswerForm(plurals=False), AnswerForm(plurals=False, as_before=True))
+"""The present form, and those of earlier versions."""
+
+
+def render_answer(parts: AnswerParts, form: AnswerForm = ANSWER_FORMS[0]) -> Bundle:
+    """Renders the bundle of these originals.
 
     Raises:
         MalformedError, InvalidRequestError: one isn't in canonical form.
@@ -152,15 +170,15 @@ def render_answer(parts: AnswerParts, *, as_before: bool = False) -> Bundle:
         DIRECTORY: parts.directory_note,
         QUERY: parts.query,
         NOTE: parts.note,
-        QUERY_JSON: _json(claimed.query, as_before),
+        QUERY_JSON: _json(claimed.query, form.as_before),
         STATEMENT: parts.statement,
     }
     for claim in claimed.records:
         folder = f"records/{claim.index:05}"
         record, proof = parts.records[claim.index]
-        contents = record, proof, _json(claim.record, as_before)
+        contents = record, proof, _json(claim.record, form.as_before)
         files |= {f"{folder}/{name}": content for name, content in zip(_FILES, contents, strict=True)}
-    files[README] = _readme(directory, claimed, parts).encode()
+    files[README] = _readme(directory, claimed, parts, form).encode()
     files[MANIFEST] = dump_json(_manifest(directory, claimed, files))
     return Bundle(files)
 
@@ -171,7 +189,7 @@ def answer_text(claimed: ClaimedAnswer) -> str:
     if said.hit is not None:
         what = "that it has such records" if said.hit else "that it has no such record"
     else:
-        what = "1 record" if said.count == 1 else f"{said.count} records"
+        what = counted(said.count, "record")
         if said.withheld:
             what += f", {_withheld(said)}"
     scope = "; ".join((f"searched {as_of(said, 'its ')}", *_rest(claimed)))
@@ -199,10 +217,10 @@ def as_of(said: Statement, whose: str = "") -> str:
     return f"as of {format_time_ms(said.as_of_time)}"
 
 
-def said_of(claimed: ClaimedAnswer, record_id: str) -> str:
+def said_of(claimed: ClaimedAnswer, record_id: str, form: AnswerForm = ANSWER_FORMS[0]) -> str:
     """A sentence on whether the answer had a record."""
     said = claimed.statement
-    of = f"the answer of {said.count} records"
+    of = f"the answer of {counted(said.count, 'record') if form.plurals else f'{said.count} records'}"
     records = [record for record in claimed.records if record.record.shipment.record_id == record_id]
     if records:
         first = records[0]
@@ -228,7 +246,7 @@ def _more(said: Statement) -> str:
 
 def _unindexed(said: Statement) -> str:
     count, or_more = said.unindexed
-    records = "1 record that may match was" if count == 1 else f"{count} records that may match were"
+    records = counted(count, "record that may match was", "records that may match were")
     return f"{'at least ' if or_more else ''}{records} recorded and not indexed yet"
 
 
@@ -270,9 +288,10 @@ def _manifest(directory: Directory, claimed: ClaimedAnswer, files: dict[str, byt
     }
 
 
-def _readme(directory: Directory, claimed: ClaimedAnswer, parts: AnswerParts) -> str:
+def _readme(directory: Directory, claimed: ClaimedAnswer, parts: AnswerParts, form: AnswerForm) -> str:
     said = claimed.statement
-    records = "".join(f"  {said_of(claimed, record.record.shipment.record_id)}\n" for record in claimed.records)
+    sentences = [said_of(claimed, record.record.shipment.record_id, form) for record in claimed.records]
+    records = "".join(f"  {sentence}\n" for sentence in sentences)
     asked_by = question_origin(said.federation, said.asker, said.answerer)
     return _README.format(
         format=format_of(said),

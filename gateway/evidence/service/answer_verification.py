@@ -17,6 +17,7 @@ from gateway.history.codec.signed_texts import open_question, parse_query, query
 from gateway.history.service.answer_verification import require_answer_to, verified_statement
 from gateway.history.tables import answers
 from gateway.history.tables.answers import ANSWERED, ASKED, AnswerRow
+from gateway.plurals import counted
 from gateway.tlog.merkle import Tree, leaf_hash
 from gateway.tlog.note import Verifier
 from gateway.trust.service.directory_versions import TrustedDirectory
@@ -78,5 +79,6 @@ def _verify_row(row: AnswerRow, trust: TrustedDirectory, stored: list[tuple[int,
         tree = Tree.empty().append([leaf_hash(record) for record in stored_records(stored)]).tree
         if (tree.size, tree.root) != (statement.count, statement.root):
             raise VerificationError(
-                f"{query.answerer} signed for {statement.count} records, and the {tree.size} stored ones aren't those"
+                f"{query.answerer} signed for {counted(statement.count, 'record')}, "
+                f"and the {tree.size} stored ones aren't those"
             )

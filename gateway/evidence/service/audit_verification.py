@@ -18,6 +18,7 @@ from gateway.evidence import tables as inspection
 from gateway.evidence.codec.audit_head import SignedAuditHead, audit_feed, read_head_entry
 from gateway.evidence.tables import FeedRow
 from gateway.feed.tables import feeds
+from gateway.plurals import counted
 from gateway.trust import tables as audit
 from gateway.trust.rules.audit import AuditHead
 
@@ -101,7 +102,7 @@ def check_audit(
         if signed.index >= size:
             add(
                 signed.head.seq,
-                f"the feed of heads has {size} entries, and a head kept elsewhere is its entry {signed.index}",
+                f"the feed of heads has {counted(size, 'entry')}, a head kept elsewhere is its entry {signed.index}",
             )
     return length, coverage.result()
 

@@ -44,6 +44,7 @@ from gateway.evidence.codec.bundle_text import FORMS, has_unknown_fields, render
 from gateway.evidence.service.report import Examination, StepRun, StoppedError, VerifiedEntry, VerifiedEvidence
 from gateway.feed.codec import FORMATS as ENTRY_FORMATS
 from gateway.feed.codec import parse_header
+from gateway.plurals import counted
 from gateway.tlog.checkpoint import verify_checkpoint
 from gateway.tlog.cosignature import verify_cosignature
 from gateway.tlog.note import Verifier, parse_note
@@ -123,7 +124,7 @@ def _evidence(
     with run.step(10) as facts:
         events = _events(parts, manifest, trust, alert)
         evidence = VerifiedEvidence(trust.version, alert, events)
-        facts.extend([f"{len(events)} later entries", *_unreceived(evidence.steps[1:])])
+        facts.extend([counted(len(events), "later entry"), *_unreceived(evidence.steps[1:])])
     with run.step(11):
         _require_words(bundle, parts)
     return evidence
@@ -146,7 +147,7 @@ def _complete(bundle: Bundle, facts: list[str]) -> tuple[EvidenceParts, _Manifes
     key = AlertKey(*(alert.text(member, ".*", "text") for member in ("publisher", "id", "recipient")))
     reader.finish(MANIFEST)
     require_listed(bundle, listed)
-    facts.append(f"{len(bundle.files)} files")
+    facts.append(counted(len(bundle.files), "file"))
     return parts, _Manifest(leaves, key)
 
 
@@ -210,7 +211,7 @@ def _entry(
         claimed = read_entry(entry)
         _verify_checkpoint(claimed, trust)
         _require_feed(claimed, manifest.key)
-        facts.append(f"{claimed.origin}, {claimed.checkpoint.size} entries")
+        facts.append(f"{claimed.origin}, {counted(claimed.checkpoint.size, 'entry')}")
     with run.step(7) as facts:
         _verify_inclusion(claimed, leaf)
         facts.append(f"entry {claimed.index}")

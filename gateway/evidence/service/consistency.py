@@ -19,6 +19,7 @@ from gateway.evidence.service.check import trusted_directory, verify
 from gateway.evidence.service.report import VerifiedEvidence
 from gateway.feed.tables import checkpoints, feeds
 from gateway.feed.tables.tiles import StoredTiles
+from gateway.plurals import counted
 from gateway.tlog.checkpoint import Checkpoint
 from gateway.tlog.consistency_file import ConsistencyProof, verify_consistency_file
 from gateway.tlog.note import Verifier
@@ -55,7 +56,7 @@ def prove_consistency(database: Database, origin_line: str, old_size: int) -> Co
         if feed is None or not feed.size:
             raise NotFoundError(f"there are no entries of {origin} here")
         if old_size > feed.size:
-            problem = f"{origin} has {feed.size} entries here, fewer than {old_size}"
+            problem = f"{origin} has {counted(feed.size, 'entry')} here, fewer than {old_size}"
             raise InvalidRequestError([Violation("old_size", "old_size.range", problem)])
         hashes = consistency_proof(old_size, feed.size, StoredTiles(conn, feed.id))
         checkpoint = checkpoints.at(conn, feed.id, feed.size)

@@ -11,6 +11,7 @@ from gateway.evidence import tables as inspection
 from gateway.evidence.tables import FeedRow
 from gateway.feed.service.local_log import missing_dependencies
 from gateway.feed.tables import journal
+from gateway.plurals import counted
 
 CHUNK = 1_000
 """Runs read at once."""
@@ -52,7 +53,8 @@ def _check_waiting(database: Database, row: FeedRow, reach: Mapping[str, int], a
             row.origin,
             covered,
             "7 journal",
-            f"the entry has no position: the journal covers {covered} entries, the feed says {row.journaled_size}",
+            f"the entry has no position: the journal covers {counted(covered, 'entry')}, "
+            f"the feed says {row.journaled_size}",
         )
     elif covered != row.size:
         with database.read() as conn:

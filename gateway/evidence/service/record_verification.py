@@ -17,6 +17,7 @@ from gateway.errors import GatewayError
 from gateway.evidence import tables as inspection
 from gateway.feed.tables import feeds
 from gateway.history.codec.shipments import parse_log_event, salted_digest
+from gateway.plurals import counted
 from gateway.v1 import record_log_pb2
 
 STEP = "9 records"
@@ -39,7 +40,7 @@ def check_records(database: Database, feed_id: int, size: int, add: Add) -> int:
             case "added":
                 count = len(digests) // _HASH
                 if event.added.first_position != count + 1 or len(event.added.digests) % _HASH:
-                    add(event.added.first_position, f"the log goes on after {count} items")
+                    add(event.added.first_position, f"the log goes on after {counted(count, 'item')}")
                 digests += event.added.digests
             case "erased":
                 positions = event.erased.positions

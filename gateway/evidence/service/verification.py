@@ -52,6 +52,7 @@ from gateway.feed.codec import parse_header
 from gateway.feed.tables import journal
 from gateway.feed.tables.checkpoints import StoredCheckpoint
 from gateway.feed.tables.feeds import StoredEntry
+from gateway.plurals import counted
 from gateway.tlog.checkpoint import verify_checkpoint
 from gateway.tlog.cosignature import verify_cosignature_line
 from gateway.tlog.merkle import Growth, TileWrite, Tree, leaf_hash
@@ -358,12 +359,16 @@ class _FeedCheck:
     def _check_head(self) -> None:
         row = self._row
         if row.size != self._tree.size or row.edge != self._tree.edge_bytes():
-            self._add(None, "6 head", f"the tree's edge isn't that of {self._tree.size} entries")
+            self._add(None, "6 head", f"the tree's edge isn't that of {counted(self._tree.size, 'entry')}")
         if row.checkpoint != self._last_note:
             self._add(None, "6 head", "the feed's newest checkpoint isn't the last one stored")
         # A receipt may have arrived since the row was read.
         if row.direction == "out" and row.receipted_size > self._receipted:
-            self._add(None, "6 head", f"receipts reach {self._receipted} entries, the feed says {row.receipted_size}")
+            self._add(
+                None,
+                "6 head",
+                f"receipts reach {counted(self._receipted, 'entry')}, the feed says {row.receipted_size}",
+            )
 
     def _time_of(self, checkpoint: StoredCheckpoint) -> datetime:
         """Time at which the log key must be valid: the receipt's, else the last entry's."""

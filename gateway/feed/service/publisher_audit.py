@@ -23,6 +23,7 @@ from gateway.feed.service.soundness import sound_root_at
 from gateway.feed.service.transaction import Transaction
 from gateway.feed.tables import feeds
 from gateway.feed.tables.feeds import FeedState
+from gateway.plurals import counted
 from gateway.tlog.checkpoint import Checkpoint, VerifiedCheckpoint, verify_checkpoint
 from gateway.tlog.encoding import encode_base64
 from gateway.tlog.proofs import verify_consistency
@@ -73,7 +74,7 @@ class PublisherAudit:
             if (shown.checkpoint.size, shown.checkpoint.root) == (position.size, position.root):
                 return shown
         raise MalformedError(
-            f"{origin.publisher} shows no checkpoint of {position.size} entries of {origin} signed by it"
+            f"{origin.publisher} shows no checkpoint of {counted(position.size, 'entry')} of {origin} signed by it"
         )
 
     def compare(
@@ -92,8 +93,8 @@ class PublisherAudit:
             verify_consistency(old.size, old.root, new.size, new.root, hashes)  # 3, 4
         except ProofInvalidError as error:
             problem = (
-                f"the publisher's checkpoint of {new.size} entries contradicts the {held.head.size} stored here: "
-                f"{error.message}"
+                f"the publisher's checkpoint of {counted(new.size, 'entry')} contradicts the {held.head.size} "
+                f"stored here: {error.message}"
             )
             return QuarantineCommand(self._receiver, held, shown, tuple(hashes), problem)
         return None

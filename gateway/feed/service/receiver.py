@@ -43,6 +43,7 @@ from gateway.feed.tables.checkpoints import StoredCheckpoint
 from gateway.feed.tables.feeds import Feed, FeedState
 from gateway.feed.tables.tiles import StoredTiles
 from gateway.files import OWNER_ONLY, replace_file
+from gateway.plurals import counted
 from gateway.tlog.checkpoint import VerifiedCheckpoint, unverified_checkpoint, verify_checkpoint
 from gateway.tlog.cosignature import cosign
 from gateway.tlog.merkle import Growth
@@ -201,11 +202,13 @@ class ReceiveCommand:
         growth = feed.tree.append([entry.leaf for entry in self._entries])
         if checkpoint.size != growth.tree.size:  # 6d
             raise VerificationError(
-                f"the checkpoint is for {checkpoint.size} entries; with this batch there are {growth.tree.size}",
+                f"the checkpoint is for {counted(checkpoint.size, 'entry')}; with this batch it's {growth.tree.size}",
                 step="6d size",
             )
         if checkpoint.root != growth.tree.root:
-            raise VerificationError(f"the root of {checkpoint.size} entries isn't the one signed", step="6d root")
+            raise VerificationError(
+                f"the root of {counted(checkpoint.size, 'entry')} isn't the one signed", step="6d root"
+            )
         return growth
 
     def _commit(self, tx: Transaction, feed: Feed, growth: Growth) -> feed_pb2.Receipt:
@@ -237,7 +240,7 @@ class ReceiveCommand:
             return self._quarantine(tx, feed, held, error.message, _cause(error))
         root = sound_root_at(tx.conn, feed, end)
         if known is not None and unverified_checkpoint(known.note).root != root:
-            raise damaged(feed.origin, f"the stored checkpoint of {end} entries isn't what was signed")
+            raise damaged(feed.origin, f"the stored checkpoint of {counted(end, 'entry')} isn't what was signed")
         if (claimed.size, claimed.root) != (end, root):
             problem = f"another root than the one held is signed for size {end}"
             return self._quarantine(tx, feed, held, problem, Cause.FORK)
@@ -256,7 +259,7 @@ class ReceiveCommand:
 
     def _out_of_sequence(self, feed: Feed) -> SequenceError:
         return SequenceError(
-            f"{feed.origin} has {feed.size} entries here; the batch begins at {self.batch.first_index}",
+            f"{feed.origin} has {counted(feed.size, 'entry')} here; the batch begins at {self.batch.first_index}",
             metadata={"expected_index": str(feed.size)},
         )
 

@@ -29,6 +29,7 @@ from gateway.feed.tables import checkpoints, feeds, journal, progress
 from gateway.feed.tables.checkpoints import StoredCheckpoint
 from gateway.feed.tables.feeds import Feed, FeedState
 from gateway.feed.tables.tiles import StoredTiles
+from gateway.plurals import counted
 from gateway.tlog.checkpoint import verify_checkpoint
 from gateway.tlog.cosignature import VerifiedCosignature, verify_cosignature_line
 from gateway.tlog.merkle import EMPTY_ROOT, MAX_TREE_SIZE
@@ -95,7 +96,7 @@ class Outgoing:
             feed = feeds.find(conn, origin)
             if feed is None or new_size > feed.size:
                 size = feed.size if feed is not None else 0
-                raise MalformedError(f"{origin} has {size} entries here, not {new_size}")
+                raise MalformedError(f"{origin} has {counted(size, 'entry')} here, not {new_size}")
             return consistency_proof(old_size, new_size, StoredTiles(conn, feed.id))
 
     def agree_on_position(self, origin: FeedOrigin, position: feed_pb2.FeedPosition) -> Feed:
@@ -125,7 +126,7 @@ class Outgoing:
         own_size = feed.size
         if standing is Standing.BEHIND:
             error: GatewayError = FeedBehindError(
-                f"{origin.recipient} holds {position.size} entries of {origin}, this database {own_size}"
+                f"{origin.recipient} holds {counted(position.size, 'entry')} of {origin}, this database {own_size}"
             )
             self._writer.run(StateCommand(origin, FeedState.BEHIND, error.message))
         else:
@@ -140,7 +141,8 @@ class Outgoing:
         Raises:
             MalformedError: no such signature; the state stays.
         """
-        claim = f"the position of {origin.recipient} in {origin} claims {position.size} entries that this node hasn't"
+        claimed = counted(position.size, "entry")
+        claim = f"the position of {origin.recipient} in {origin} claims {claimed} that this node hasn't"
         for verifier in self._trust().every_log_verifier(origin):
             try:
                 signed = verify_checkpoint(position.cosigned_checkpoint, verifier, origin.line).checkpoint

@@ -21,6 +21,7 @@ from gateway.feed.tables import checkpoints
 from gateway.feed.tables.checkpoints import StoredCheckpoint
 from gateway.feed.tables.feeds import Feed
 from gateway.feed.tables.tiles import StoredTiles
+from gateway.plurals import counted
 from gateway.tlog.checkpoint import verify_checkpoint
 from gateway.tlog.merkle import EMPTY_ROOT
 from gateway.tlog.note import Verifier
@@ -55,7 +56,9 @@ def require_sound_batch(
         if leaf != known[at * len(leaf) : (at + 1) * len(leaf)]:
             raise damaged(feed.origin, f"entry {batch.first_index + at} isn't the one under the tree")
     if root != checkpoint.root:  # 3
-        raise damaged(feed.origin, f"the tree of {checkpoint.size} entries doesn't lead to the root that was signed")
+        raise damaged(
+            feed.origin, f"the tree of {counted(checkpoint.size, 'entry')} doesn't lead to the root that was signed"
+        )
     _require_signed(feed.origin, checkpoint, verifiers)  # 4
 
 
@@ -70,7 +73,9 @@ def _require_signed(origin: FeedOrigin, checkpoint: StoredCheckpoint, verifiers:
         if (signed.size, signed.root) == (checkpoint.size, checkpoint.root):
             return
         problem = "it is for another size or root"
-    raise damaged(origin, f"the stored checkpoint of {checkpoint.size} entries isn't what was signed: {problem}")
+    raise damaged(
+        origin, f"the stored checkpoint of {counted(checkpoint.size, 'entry')} isn't what was signed: {problem}"
+    )
 
 
 def sound_root_at(conn: Connection, feed: Feed, size: int) -> bytes:
@@ -86,5 +91,5 @@ def sound_root_at(conn: Connection, feed: Feed, size: int) -> bytes:
         raise damaged(feed.origin, error.message) from error
     signed = checkpoints.at(conn, feed.id, size)
     if signed is not None and signed.root != root:
-        raise damaged(feed.origin, f"the tree of {size} entries doesn't lead to the root that was signed")
+        raise damaged(feed.origin, f"the tree of {counted(size, 'entry')} doesn't lead to the root that was signed")
     return root

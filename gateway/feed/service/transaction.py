@@ -17,6 +17,7 @@ from gateway.feed.service import local_log
 from gateway.feed.tables import feeds
 from gateway.feed.tables.checkpoints import StoredCheckpoint
 from gateway.feed.tables.feeds import Feed, FeedState
+from gateway.plurals import counted
 from gateway.tlog.checkpoint import Checkpoint, sign_checkpoint
 from gateway.tlog.merkle import Growth
 from gateway.tlog.note import Signer
@@ -227,8 +228,9 @@ def require_extensible(feed: Feed) -> None:
 
 def waiting_reason(feed: Feed) -> str:
     """Why pending entries block an own feed."""
+    waiting = counted(feed.waiting, "own entry waits", "own entries wait")
     return (
-        f"recovered; {feed.waiting} own entries wait for entries of {feed.partner} or of other own feeds that this "
+        f"recovered; {waiting} for entries of {feed.partner} or of other own feeds that this "
         "node had seen: they come with the link, own ones by `gateway recover`"
     )
 

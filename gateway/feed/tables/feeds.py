@@ -19,6 +19,7 @@ from gateway.feed.tables import checkpoints, journal, tiles
 from gateway.feed.tables.checkpoints import StoredCheckpoint
 from gateway.feed.tables.journal import HeadMovedError
 from gateway.feed.tables.schema import entries, feeds
+from gateway.plurals import counted
 from gateway.tlog.checkpoint import unverified_checkpoint
 from gateway.tlog.merkle import Growth, Tree
 
@@ -158,9 +159,10 @@ class Feed:
         except GatewayError as error:
             return f"its newest checkpoint isn't one: {error.message}"
         if (signed.origin, signed.size) != (self.origin.line, self.size):
-            return f"its size is {self.size}, its newest checkpoint is of {signed.size} entries of {signed.origin}"
+            of = counted(signed.size, "entry")
+            return f"its size is {self.size}, its newest checkpoint is of {of} of {signed.origin}"
         if signed.root != self.tree.root:
-            return f"its edge of {self.size} entries doesn't lead to the root in its newest checkpoint"
+            return f"its edge of {counted(self.size, 'entry')} doesn't lead to the root in its newest checkpoint"
         return ""
 
     def require_sound(self) -> None:

@@ -12,6 +12,7 @@ from gateway.formats.places import place_by_customs_office, place_by_name, place
 from gateway.formats.shipments.columns import EVENT, GOODS, MEANS, ROLES, SHIPMENT
 from gateway.formats.tables.cell_values import read_known_territory
 from gateway.formats.tables.layout import Layout, Line, Source
+from gateway.plurals import counted
 from gateway.v1 import goods_pb2, party_pb2, shipment_pb2
 from gateway.v1.shipment_pb2 import Shipment
 
@@ -63,8 +64,8 @@ def _put_equipment(made: Shipment, line: Line) -> None:
         if values and len(values) != len(containers) and not (target == "seals" and len(containers) == 1):
             line.problem(
                 line.layout.label(target),
-                f"has {len(values)} values for {len(containers)} containers: give one for each in the same order, "
-                "or a line for each container",
+                f"has {counted(len(values), 'value')} for {counted(len(containers), 'container')}: give one for each "
+                "in the same order, or a line for each container",
             )
             continue
         for at, value in enumerate(values):

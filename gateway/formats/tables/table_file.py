@@ -9,6 +9,7 @@ from typing import BinaryIO
 from gateway.errors import ConfigurationError, InputFileError, MalformedError
 from gateway.formats.tables.layout import Columns, Layout, Line, Problem
 from gateway.formats.tables.lines import Dialect, cells, find_delimiter, table_lines
+from gateway.plurals import counted
 
 MAX_COLUMNS = 1_024
 """Most columns of a file; names are compared with each other. The gateway's own tables have up to 86."""
@@ -48,7 +49,7 @@ def read_table(stream: BinaryIO, columns: Columns, dialect: Dialect | None, *, s
     except MalformedError as error:
         fault = error.message
     if not fault and len(header) > MAX_COLUMNS:
-        fault = f"it has {len(header)} columns; at most {MAX_COLUMNS} are read"
+        fault = f"it has {counted(len(header), 'column')}; at most {MAX_COLUMNS} are read"
     if fault:
         raise InputFileError(f"{source}: the header can't be read: {fault}")
     try:
@@ -73,4 +74,6 @@ def _split(text: str, delimiter: str, width: int) -> tuple[list[str], str]:
         values = cells(text, delimiter)
     except MalformedError as error:
         return [], error.message
-    return values, "" if len(values) == width else f"the line has {len(values)} columns, the header has {width}"
+    return values, "" if len(
+        values
+    ) == width else f"the line has {counted(len(values), 'column')}, the header has {width}"

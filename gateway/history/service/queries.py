@@ -39,6 +39,7 @@ from gateway.history.service.search import MAX_LIMIT
 from gateway.history.service.terms import Terms, require_terms
 from gateway.history.tables import answers
 from gateway.history.tables.answers import ASKED, AnswerRow
+from gateway.plurals import counted
 from gateway.tlog.merkle import Tree, leaf_hash
 from gateway.tlog.note import Signer, sign_note
 from gateway.trust.rules.directory import Directory
@@ -145,7 +146,8 @@ class AnswerVerifier:
         self._bytes += len(data)
         if self.count > (query.limit or MAX_LIMIT):
             raise VerificationError(
-                f"{query.answerer} sent more than the {query.limit or MAX_LIMIT} records asked for", step="1 records"
+                f"{query.answerer} sent more than the {counted(query.limit or MAX_LIMIT, 'record')} asked for",
+                step="1 records",
             )
         if self._bytes > MAX_ANSWER_BYTES or len(data) > MAX_RECORD_BYTES + _FRAME_BYTES:
             raise TooLargeError(
@@ -178,7 +180,8 @@ class AnswerVerifier:
         require_answer_to(statement, query, self.signed.data)
         if (statement.count, statement.root) != (self._tree.size, self._tree.root):  # 4
             raise VerificationError(
-                f"{statement.answerer} signed for {statement.count} records, and these {self._tree.size} aren't those",
+                f"{statement.answerer} signed for {counted(statement.count, 'record')}, "
+                f"and these {self._tree.size} aren't those",
                 step="4 records",
             )
         if statement.withheld != self._withheld:

@@ -9,6 +9,7 @@ from gateway.contract.ids import URGENT_ALERTS
 from gateway.feed.service.alarms import FEED, FEED_DEFECT, FEED_WAITING, Alarms
 from gateway.feed.tables.defects import DefectRow
 from gateway.feed.tables.feeds import Feed, FeedState
+from gateway.plurals import counted
 
 BLOCKED: Final = (FeedState.QUARANTINED, FeedState.BEHIND, FeedState.FORKED)
 """States in which a feed stands still until somebody acts, or a partner was asked."""
@@ -56,12 +57,12 @@ def _waiting(feeds: Iterable[Feed]) -> _Messages:
     for feed in by_origin.values():
         if feed.waiting and feed.direction == "in":
             awaited = [
-                f"{other.awaited_size} entries of {origin}, of which {other.journaled_size} are applied here"
+                f"{counted(other.awaited_size, 'entry')} of {origin}, of which {other.journaled_size} are applied here"
                 for origin in feed.origin.related
                 if (other := by_origin.get(origin)) is not None and other.awaited_size > other.journaled_size
             ]
             messages[feed.origin.line] = (
-                f"{feed.origin}: {feed.waiting} entries from {feed.journaled_size} on wait: they come after "
+                f"{feed.origin}: entries wait, {feed.waiting} from {feed.journaled_size} on: they come after "
                 f"{' and '.join(awaited)}. If this node was restored: gateway recover {feed.origin.reverse}",
                 0,
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from gateway.plurals import counted
 from gateway.v1 import goods_pb2, shipment_pb2, trace_pb2
 
 SUSPECTS = "suspects"
@@ -91,7 +92,7 @@ def _suspect(
         dict.fromkeys(controlled_good.element for controlled_good in controlled if controlled_good.element)
     )
     if substances:
-        more = f" or {len(substances) - MAX_SUSPECTS} others" if len(substances) > MAX_SUSPECTS else ""
+        more = f" or {counted(len(substances) - MAX_SUSPECTS, 'other')}" if len(substances) > MAX_SUSPECTS else ""
         named = " / ".join(substances[:MAX_SUSPECTS])
         made.substance = named[: MAX_SUBSTANCE_CHARS - len(more)] + more
     # unknown which, if several share a subheading

@@ -123,7 +123,7 @@ class WarnExpiringCommand:
             named = self.expiry.roles_of(row.list) is None
             ids = watchlists.ending_first(tx.conn, condition, row.list, MOST_NAMED) if named else []
             if named:
-                log.warning("%d entries of %s end soon; first %s", row.entries, row.list, ", ".join(ids))
+                log.warning("entries of %s that end soon: %d; first %s", row.list, row.entries, ", ".join(ids))
             else:
                 log.warning(UNNAMED)
             self.audit(

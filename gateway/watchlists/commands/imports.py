@@ -15,6 +15,7 @@ from gateway.db.database import Database
 from gateway.errors import IllegalTransitionError, InvalidRequestError, Violation
 from gateway.feed.service.transaction import Transaction
 from gateway.feed.tables import journal, progress
+from gateway.plurals import counted
 from gateway.v1 import watchlist_pb2, watchlist_service_pb2
 from gateway.watchlists.codec import events as wire
 from gateway.watchlists.codec.events import ListKey
@@ -95,7 +96,7 @@ class Import:
     def require_all(self, end: _Pb.ImportEnd) -> None:
         """Raises InvalidRequestError if rows are missing."""
         if end.rows != self.rows:
-            text = f"{self.rows} rows came, {end.rows} were sent"
+            text = f"{counted(self.rows, 'row')} came, {end.rows} were sent"
             raise InvalidRequestError([Violation("end.rows", "end.rows", text)])
 
     def refuse(self, row: _Pb.ImportRow, error: InvalidRequestError) -> None:

@@ -15,6 +15,7 @@ from gateway.db.database import Database
 from gateway.errors import GatewayError, UnavailableError
 from gateway.feed.rpc.writer_client import ChangeNotifier, set_within
 from gateway.feed.service.alarms import SCREENING, Alarms
+from gateway.plurals import counted
 from gateway.rpc.workers.worker_main import Opener
 from gateway.rpc.workers.worker_process import WorkerProcess
 from gateway.trust.rules.permissions import Principal
@@ -188,7 +189,7 @@ class ScreeningProcess:
 
     def _tell(self, not_indexed: int) -> None:
         if not_indexed:
-            entries = "1 entry" if not_indexed == 1 else f"{not_indexed} entries"
+            entries = counted(not_indexed, "entry")
             self._alarms.set(
                 SCREENING, "index", f"nothing is screened against {entries} of lists; the log names them and says why"
             )

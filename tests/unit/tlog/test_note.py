@@ -130,7 +130,7 @@ class TestOpening:
         note = sign_note(TEXT, [CN, twin])
         known = [CN.verifier(), twin.verifier()]
         assert len(open_note(note, known).signatures) == 2
-        with pytest.raises(SignatureInvalidError, match="signed by 1 known keys; 2 are needed"):
+        with pytest.raises(SignatureInvalidError, match="signed by 1 known key; 2 are needed"):
             open_note(note, known, threshold=2)
 
     def test_a_key_given_twice_is_one_key(self) -> None:

@@ -225,7 +225,7 @@ class TestImport:
         assert [item["record_id"] for item in items] == ["A-1"]
         assert "Line 3, A-2: procedure: 'exort' isn't one of export" in told
         assert "Line 3, A-2: vgm_kg: 'x' is not a number" in told
-        assert "Line 4, A-3: the line has 1 columns, the header has 4" in told
+        assert "Line 4, A-3: the line has 1 column, the header has 4" in told
         file.write_text("record_id,procedure,declared_at\nA-2,exort,2026-01-10T12:00:00Z\n")
         assert dry(file, code=1)[0] == []
 

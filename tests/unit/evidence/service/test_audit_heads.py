@@ -225,7 +225,7 @@ def test_heads_that_were_dropped_alone_are_missed(signed: Desk) -> None:
     (finding,) = signed.verify().findings
     assert (finding.index, finding.problem) == (
         20,
-        "the feed of heads has 0 entries, and a head kept elsewhere is its entry 2",
+        "the feed of heads has 0 entries, a head kept elsewhere is its entry 2",
     )
     signed.start()
     signed.minute()
