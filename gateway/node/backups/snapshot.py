@@ -20,6 +20,7 @@ from gateway.feed.tables.tiles import StoredTiles
 from gateway.history.tables import shipments
 from gateway.history.tables.schema import record_holds
 from gateway.node.backups.manifest import BackupInvalidError, FeedHead, Tally
+from gateway.plurals import counted
 from gateway.tlog.checkpoint import verify_checkpoint
 from gateway.tlog.merkle import Tree
 from gateway.tlog.tiles import tree_root
@@ -83,7 +84,7 @@ def _checked(conn: Connection, row: FeedRow, trust: TrustedDirectory) -> FeedHea
         origin = FeedOrigin.parse(row.origin)
         if row.last_index + 1 != row.size or row.last_checkpoint != row.size:  # 1
             raise BackupInvalidError(
-                f"the head has {row.size} entries, stored are {row.last_index + 1}, signed {row.last_checkpoint}"
+                f"the head has {counted(row.size, 'entry')}, stored are {row.last_index + 1}, signed {row.last_checkpoint}"
             )
         root = Tree.from_bytes(row.size, row.edge).root  # 2
         if tree_root(row.size, StoredTiles(conn, row.id)) != root:
