@@ -84,7 +84,7 @@ def _checked(conn: Connection, row: FeedRow, trust: TrustedDirectory) -> FeedHea
         origin = FeedOrigin.parse(row.origin)
         if row.last_index + 1 != row.size or row.last_checkpoint != row.size:  # 1
             raise BackupInvalidError(
-                f"the head has {counted(row.size, 'entry')}, stored are {row.last_index + 1}, signed {row.last_checkpoint}"
+                f"the head has {counted(row.size, 'entry')}, {row.last_index + 1} are stored, {row.last_checkpoint} signed"
             )
         root = Tree.from_bytes(row.size, row.edge).root  # 2
         if tree_root(row.size, StoredTiles(conn, row.id)) != root:
