@@ -37,10 +37,12 @@ WORKDIR /var/lib/gateway
 # For a trial: writes the keys of all three parties, so it is apart from what a party runs.
 FROM runtime AS federation
 USER root
-RUN install --directory --owner gateway --group gateway --mode 700 \
-    /federation /federation/cn /federation/hk /federation/mo
+RUN install --directory --owner gateway --group gateway /federation /passwords \
+    && install --directory --owner gateway --group gateway --mode 700 \
+        /federation/cn /federation/hk /federation/mo /passwords/cn /passwords/hk /passwords/mo
+COPY deploy/compose/make-federation /usr/local/bin/make-federation
 USER 10001:10001
-ENTRYPOINT ["gateway", "trial", "/federation", "--no-start"]
+ENTRYPOINT ["make-federation"]
 
 FROM runtime AS gateway
 VOLUME /var/lib/gateway
