@@ -146,6 +146,7 @@ def _take_over(handler: logging.Handler, level: str) -> None:
     logging.captureWarnings(True)
     sys.excepthook = _log_uncaught
     threading.excepthook = _log_uncaught_in_thread
+    sys.unraisablehook = _log_unraisable
 
 
 def _log_uncaught(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
@@ -156,6 +157,13 @@ def _log_uncaught(kind: type[BaseException], error: BaseException, traceback: Tr
 def _log_uncaught_in_thread(uncaught: threading.ExceptHookArgs) -> None:
     if uncaught.exc_value is not None and not issubclass(uncaught.exc_type, SystemExit):
         _log_uncaught(uncaught.exc_type, uncaught.exc_value, uncaught.exc_traceback)
+
+
+def _log_unraisable(unraisable: sys.UnraisableHookArgs) -> None:
+    error = unraisable.exc_value
+    if error is not None:
+        what = unraisable.err_msg or "error that nobody could catch"
+        logging.getLogger(__name__).error(what, exc_info=(type(error), error, unraisable.exc_traceback))
 
 
 def _with_count(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

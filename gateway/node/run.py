@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 from gateway.logs import configure_logging
@@ -16,6 +17,7 @@ from gateway.node.assembly.node import Node
 from gateway.node.host.environment import DATABASE_URL_VARIABLE, forget_secrets
 from gateway.node.host.file_modes import UMASK, path_problems
 from gateway.node.settings import Settings, load_settings
+from gateway.telemetry.stray_output import captured_stderr
 
 log = logging.getLogger(__name__)
 
@@ -62,11 +64,12 @@ async def serve(
 
 def run_node(settings: Settings, config: Path) -> None:
     """Configures the process and serves; `config` is the file of the settings."""
-    configure_logging(settings.log_format, settings.log_level)
-    os.umask(UMASK)
-    for problem in path_problems(settings, config):
-        log.warning("%s; see `gateway doctor`", problem.what)
-    asyncio.run(serve(settings, config=config))
+    with captured_stderr() if settings.log_format == "json" else nullcontext(sys.stderr) as stream:
+        configure_logging(settings.log_format, settings.log_level, stream=stream)
+        os.umask(UMASK)
+        for problem in path_problems(settings, config):
+            log.warning("%s; see `gateway doctor`", problem.what)
+        asyncio.run(serve(settings, config=config))
 
 
 def _reader(config: Path | None, settings: Settings) -> Callable[[], Settings] | None:

@@ -2,8 +2,22 @@
 
 from __future__ import annotations
 
-from gateway.cli.connection import DEFAULT_CONFIG, ConfigOption, read_settings
-from gateway.cli.output import JsonOption, reports_errors
+import logging
+import os
+import tomllib
+from pathlib import Path
+
+import typer
+
+from gateway.cli.connection import DEFAULT_CONFIG, OTHER_VARIABLES, ConfigOption, read_settings
+from gateway.cli.output import EXIT_FAILED, JsonOption, exit_code, reports_errors, way_out_of
+from gateway.errors import GatewayError
+from gateway.logs import configure_logging
+
+log = logging.getLogger(__name__)
+
+FORMAT_VARIABLE = "GATEWAY_LOG_FORMAT"
+"""Environment variable of the setting log_format."""
 
 
 @reports_errors
@@ -12,7 +26,7 @@ def serve(*, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False)
 
     It stops in order on Ctrl-C or SIGTERM. After a kill or a power cut it starts the same way as always: there is no
     repair step. Before it serves it verifies directory, keys and certificates.
-    With --json errors at the start are JSON; the log's form is the setting log_format.
+    With --json errors at the start are JSON; with the setting log_format = "json" they are lines of the log.
 
     \b
     Example:
@@ -23,4 +37,38 @@ def serve(*, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False)
     """
     from gateway.node.run import run_node  # noqa: PLC0415  # imports slowly
 
+    if _log_format(config) == "json":
+        raise typer.Exit(_serve_as_json(config))
     run_node(read_settings(config), config)
+
+
+def _serve_as_json(config: Path) -> int:
+    """Serves; every error is a line of the log. Returns the exit code."""
+    from gateway.node.run import run_node  # noqa: PLC0415  # imports slowly
+    from gateway.node.settings import load_settings, unknown_variables  # noqa: PLC0415
+
+    configure_logging("json", "info")
+    try:
+        for sentence in unknown_variables(os.environ, OTHER_VARIABLES):
+            log.warning("%s", sentence)
+        run_node(load_settings(config), config)
+    except GatewayError as error:
+        facts = {"reason": error.reason, "way_out": way_out_of(error)}
+        log.critical("the node has ended: %s", error.message, extra=facts)
+        return exit_code(error)
+    except KeyboardInterrupt:
+        log.warning("the node was interrupted at its start")
+        return EXIT_FAILED
+    except Exception:
+        log.critical("the node has ended by an unexpected error", exc_info=True)
+        return EXIT_FAILED
+    return 0
+
+
+def _log_format(config: Path) -> str:
+    """The log's form before the settings are checked: an error in them is written in it too."""
+    try:
+        document = tomllib.loads(config.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError):
+        document = {}
+    return os.environ.get(FORMAT_VARIABLE, str(document.get("log_format", "text")))

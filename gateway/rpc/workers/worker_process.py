@@ -18,6 +18,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain
 from multiprocessing.connection import Connection
 from multiprocessing.reduction import ForkingPickler
@@ -28,6 +29,7 @@ from gateway.errors import GatewayError, InvalidRequestError, UnavailableError
 from gateway.rpc.fairness.fair_queue import RETRY_AFTER_S, FairQueue
 from gateway.rpc.workers import worker_main
 from gateway.rpc.workers.worker_main import Opener, Outcome
+from gateway.telemetry.stray_output import pass_lines
 
 log = logging.getLogger(__name__)
 
@@ -188,16 +190,22 @@ class WorkerProcess:
     def _launch(self) -> _RunningProcess:
         control, *pipes = (_pipe(deadline_s) for deadline_s in (0.0, *self._deadlines_s.values()))
         descriptors = [theirs.fileno() for _, theirs in (control, *pipes)]
+        as_json = logs.configured()[0] == "json"
         process = subprocess.Popen(  # noqa: S603  this interpreter and a module of this package
             # -P: no imports from the working directory
             [sys.executable, "-P", "-m", worker_main.__name__, self.name, *logs.configured(), *map(str, descriptors)],
             stdin=subprocess.DEVNULL,
+            stderr=subprocess.PIPE if as_json else None,
             pass_fds=descriptors,
             env={name: value for name, value in os.environ.items() if not name.startswith(SETTINGS_PREFIX)},
             process_group=0,  # a Ctrl-C is for the node, which ends it; in its session, where niceness counts
         )
         for _, theirs in (control, *pipes):
             theirs.close()
+        if process.stderr is not None:  # also what it writes when it can't start, or is about to crash
+            threading.Thread(
+                target=partial(pass_lines, process.stderr, name=self.name), name=f"{self.name} stderr", daemon=True
+            ).start()
         lanes = {name: _Lane(name, ours) for name, (ours, _) in zip(self._deadlines_s, pipes, strict=True)}
         return _RunningProcess(process, control[0], lanes)
 

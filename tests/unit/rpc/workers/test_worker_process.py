@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -241,10 +243,10 @@ def test_the_process_ends_with_its_node(state: str, number: signal.Signals) -> N
         node.communicate()
 
 
-def test_a_process_logs_in_the_form_of_its_node(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_process_logs_in_the_form_of_its_node_where_that_logs(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.StringIO()
     monkeypatch.setattr(logs, "_configured", ("json", "warning"))
+    monkeypatch.setattr(logging.getLogger(), "handlers", [logging.StreamHandler(stream)])
     worker = WorkerProcess("toy", worker_handlers.toy_handlers, (), deadlines_s=DEADLINES_S)
     worker.start().result(START_S)
     try:
@@ -252,6 +254,7 @@ def test_a_process_logs_in_the_form_of_its_node(
             ask(worker, "divide", 0)
     finally:
         worker.stop()
-    (line,) = capfd.readouterr().err.splitlines()
+    until(lambda: stream.getvalue().endswith("\n"))
+    (line,) = stream.getvalue().splitlines()
     assert json.loads(line)["event"] == "divide failed"
     assert "ZeroDivisionError" in json.loads(line)["exception"]
