@@ -26,6 +26,7 @@ from gateway.cli.node.init import settings_text
 from gateway.client import GatewayClient
 from gateway.contract.channel_options import channel_options
 from gateway.contract.ids import server_name
+from gateway.node.marks import prepare_marks
 from gateway.rpc.listener.tls import channel_credentials
 from gateway.trust.service.agreement_terms import TRIAL_TERMS
 from gateway.trust.service.trial_federation import (
@@ -300,17 +301,19 @@ def write_federation(
         systems: of each node, with their roles.
         unnamed: systems that get a certificate and don't stand in the settings.
     """
+    now = datetime.now(UTC)
     federation = create_federation(
         root,
         [
             MemberSpec(name, peer_port=peer, local_port=local, systems={**systems, **dict.fromkeys(unnamed, ROLES)})
             for name, (peer, local) in ports.items()
         ],
-        now=datetime.now(UTC),
+        now=now,
         terms=TRIAL_TERMS,
     )
     for name, (peer, local) in ports.items():
         settings = federation.node(name).path / "gateway.toml"
+        prepare_marks(settings.parent / "data", federation=FEDERATION, node=name, made_at=now)
         settings.write_text(_settings(federation, name, peer, local, systems) + _LISTS, encoding="utf-8")
     return federation
 

@@ -240,12 +240,22 @@ class FeedBehindError(GatewayError):
     )
 
 
+class FeedUncomparedError(FeedBehindError):
+    """This node's folder is new or old, and the partner hasn't said yet what it holds of an own feed."""
+
+    reason = "FEED_NOT_COMPARED"
+    way_out = (
+        "Wait until the partner is reached: it is asked by itself. Only if nothing was ever published to it: "
+        "`gateway link declare-new PARTNER`."
+    )
+
+
 class FeedForkedError(GatewayError):
     """Two histories of one feed exist; neither is extended until an operator decides."""
 
     reason = "FEED_FORKED"
     kind = Kind.FAILED_PRECONDITION
-    way_out = "See `gateway link list` and the evidence folder it names; resolve with the partner."
+    way_out = "Follow docs/runbook/forked-history.md with the partner: the feed goes on in a new epoch."
 
 
 class FeedDamagedError(GatewayError):

@@ -177,6 +177,7 @@ RECOVERED = facts(
     size_now=COUNT,
     entries_that_still_wait=COUNT,
     entries_applied_without_what_they_follow=COUNT,
+    entries_that_nobody_holds_any_more=COUNT,
 )
 PERIOD: Mapping[str, Schema] = {"valid_from": TIME, "valid_until": TIME, "status": TEXT}
 REQUESTED: Mapping[str, Schema] = {"identity": TEXT, "dns_names": TEXTS, "ip_addresses": TEXTS}
@@ -396,6 +397,7 @@ SHAPES: Mapping[str, Schema] = {
     "link resume": message(node_service_pb2.Link),
     "link resolve": message(node_service_pb2.Link),
     "link recover": RECOVERED,
+    "link declare-new": facts(partner=TEXT, feeds=TEXTS),
     "directory card": facts(card=TEXT, node=TEXT, digest=TEXT),
     "directory draft": DRAFT,
     "directory renew": DRAFT,

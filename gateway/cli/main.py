@@ -112,6 +112,7 @@ COMMANDS: Mapping[str, str | Noun] = {
             "resume": "gateway.cli.link.commands:resume",
             "resolve": "gateway.cli.link.commands:resolve",
             "recover": "gateway.cli.link.recover:recover",
+            "declare-new": "gateway.cli.link.commands:declare_new",
         },
     ),
     "directory": Noun(

@@ -59,6 +59,12 @@ class NodeClient:
         """Recovers every own feed that is blocked after a restore; see client.recovery."""
         return await recover_all(self, settle_s=settle_s)
 
+    async def declare_new_feeds(self, partner: str, *, reason: str) -> list[str]:
+        """Lets own feeds begin to a partner that can't be asked; returns those that were waiting for that."""
+        request = node.DeclareNewFeedsRequest(partner=partner, reason=reason)
+        method = self._connection.stubs.node.DeclareNewFeeds
+        return list((await self._connection.unary(method, request, node.DeclareNewFeedsResponse)).origins)
+
     async def certificates(self) -> list[node.CertificateStatus]:
         """Own certificates, then the partners' CAs."""
         method = self._connection.stubs.node.ListCertificates

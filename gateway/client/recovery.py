@@ -30,6 +30,7 @@ class RecoveredFeed:
         size: entries now.
         waiting: entries that wait for others.
         forced: entries applied although what they follow is lost.
+        lost: entries signed here that nobody holds any more.
         problem: why it can't be published on yet; empty when it can.
     """
 
@@ -38,6 +39,7 @@ class RecoveredFeed:
     size: int = 0
     waiting: int = 0
     forced: int = 0
+    lost: int = 0
     problem: str = ""
 
 
@@ -80,5 +82,6 @@ async def _recover(client: NodeClient, link: Link, feed: RecoveredFeed, on_progr
         return
     feed.recovered += response.recovered
     feed.forced += response.forced
+    feed.lost += response.lost
     feed.size, feed.waiting = response.size, response.waiting
     on_progress(response.recovered)

@@ -11,7 +11,10 @@ DEFAULT_LOCAL_PORT = 7444
 """Port for the authority's own systems."""
 
 STARTS_FILE = "starts"
-"""File in the data folder that marks the last start and the database's entries: a restore shows by it."""
+"""File of earlier releases in the data folder, which marks the last start; marks have taken its place."""
+
+MARKS_FILE = "marks"
+"""File in the data folder with the highest head signed for each own feed: a lost or old database shows by it."""
 
 
 class LinkMode(StrEnum):

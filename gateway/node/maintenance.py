@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,6 +30,7 @@ from gateway.node.assembly.node import system_clock_ms
 from gateway.node.backups.start import detect_restored
 from gateway.node.existing_data import accepted_directory, existing_database, require_database_file
 from gateway.node.host.data_lock import locked_data
+from gateway.node.marks import open_marks
 from gateway.node.projections import registry
 from gateway.node.settings import Settings
 from gateway.node.signing_keys import LogKey, load_log_key
@@ -97,26 +98,28 @@ class Maintenance:
     def _rebuild(self, progress: verification.Progress) -> RebuildReport:
         settings = self._settings
         migrate.upgrade(self.database)
-        # As at a node's start: a restored database mustn't extend a feed, and a rebuild may send dispositions.
-        detect_restored(self.database, settings, self.trust.directory, now_ms=system_clock_ms())
         projections = registry(
             federation=settings.federation, node=settings.node, directory=lambda: self.trust.directory
         )
-        writer = Writer(
-            self.database,
-            own_node=settings.node,
-            signers=LogKey(load_log_key(settings)),
-            clock=system_clock_ms,
-            audit_queue=AuditQueue(),
-            projector=Projector(projections),
-        )
-        writer.start()
-        try:
-            report = rebuild(writer, report_progress=progress)
-            records = rebuild_records(writer, self.database, retention_of(settings.history), progress=progress)
-            return replace(report, records=records)
-        finally:
-            writer.stop()
+        with closing(open_marks(settings)) as marks:
+            # As at a node's start: a restored database mustn't extend a feed, and a rebuild may send dispositions.
+            history = detect_restored(self.database, settings, marks, self.trust.directory, now_ms=system_clock_ms())
+            writer = Writer(
+                self.database,
+                own_node=settings.node,
+                signers=LogKey(load_log_key(settings)),
+                clock=system_clock_ms,
+                audit_queue=AuditQueue(),
+                projector=Projector(projections),
+                history=history,
+            )
+            writer.start()
+            try:
+                report = rebuild(writer, report_progress=progress)
+                records = rebuild_records(writer, self.database, retention_of(settings.history), progress=progress)
+                return replace(report, records=records)
+            finally:
+                writer.stop()
 
     def export(self, *, publisher: str, alert_id: str, recipient: str) -> Iterator[Bundle]:
         """See evidence.service.export."""

@@ -10,16 +10,17 @@ from typing import Any, TypeAlias
 import grpc.aio
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from gateway.contract.ids import BETWEEN_NODES, KEPT, URGENT_ALERTS, FeedOrigin
+from gateway.contract.ids import BETWEEN_NODES, KEPT, FeedOrigin
 from gateway.contract.timestamps import to_timestamp
 from gateway.contract.validation import validate
 from gateway.db.database import Database
 from gateway.errors import InvalidRequestError, MalformedError, NotFoundError, Violation
-from gateway.feed.rpc.links import Link, LinkStatus, fetch_all, position_at
+from gateway.feed.rpc.links import Link, LinkStatus
+from gateway.feed.rpc.recovering import FeedRecovery
 from gateway.feed.rpc.writer_client import WriterClient
 from gateway.feed.service.alarms import Alarms
-from gateway.feed.service.recovery import RecoverCommand
-from gateway.feed.service.sender import ForceCommand, Outgoing, StateCommand, SuspensionCommand
+from gateway.feed.service.sender import Outgoing
+from gateway.feed.service.states import DeclareNewCommand, StateCommand, SuspensionCommand
 from gateway.feed.tables import defects, feeds, journal, progress
 from gateway.feed.tables.defects import DefectRow
 from gateway.feed.tables.feeds import Feed, FeedState
@@ -77,7 +78,7 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
         self._database = database
         self._outgoing = outgoing
         self._writer = writer
-        self._peers = peers
+        self._recovery = FeedRecovery(peers=peers, outgoing=outgoing, writer=writer, trust=trust)
         self._links = links
         self._partner_streams = partner_streams
         self._alarms = alarms
@@ -124,8 +125,8 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
 
     async def ListLinks(self, request: pb.ListLinksRequest, context: Context) -> pb.ListLinksResponse:
         _, _, stored = await asyncio.to_thread(self._positions)
-        # Local feeds have no link, and their backlog would never end.
-        known = {feed.origin: feed for feed in stored if feed.origin.channel not in KEPT}
+        # Local feeds have no link, and their backlog would never end: only blocked ones are shown.
+        known = {feed.origin: feed for feed in stored if feed.origin.channel not in KEPT or feed.state in _BLOCKED}
         origins = sorted({*known, *self._possible()}, key=lambda o: (o.publisher != self._node, o.line))
         return pb.ListLinksResponse(links=[self._link(origin, known.get(origin)) for origin in origins])
 
@@ -157,39 +158,36 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
 
     async def RecoverFeed(self, request: pb.RecoverFeedRequest, context: Context) -> pb.RecoverFeedResponse:
         validate(request)
-        origin = self._known(request.origin)
+        origin = self._known(request.origin, local=True)
         if origin.publisher != self._node:
             raise InvalidRequestError(
                 [Violation("origin", "origin.own", f"only own feeds are recovered; this one is {origin.publisher}'s")]
             )
         current_call().record(subject_ids=[origin.line])
-        before = await asyncio.to_thread(self._outgoing.size, origin)
-        size = before
-        async for batch in fetch_all(self._peers, origin, before):
-            size = await self._writer.run(RecoverCommand(origin, batch, self._trust))
-        forced = await self._writer.run(ForceCommand(origin)) if await self._nothing_more_comes(origin) else 0
-        waiting = sum([feed.waiting for feed in await self._related(origin)])
+        recovered = await self._recovery.recover(origin)
         self._changed(origin, await asyncio.to_thread(self._outgoing.made, origin))
-        return pb.RecoverFeedResponse(recovered=size - before, size=size, waiting=waiting, forced=forced)
+        return pb.RecoverFeedResponse(
+            recovered=recovered.fetched,
+            size=recovered.size,
+            waiting=recovered.waiting,
+            forced=recovered.forced,
+            lost=recovered.lost,
+        )
 
-    async def _related(self, origin: FeedOrigin) -> list[Feed]:
-        feeds_here = await asyncio.to_thread(lambda: [self._outgoing.feed(way) for way in origin.related])
-        return [feed for feed in feeds_here if feed is not None]
-
-    async def _nothing_more_comes(self, origin: FeedOrigin) -> bool:
-        """Whether entries wait although this node holds all of the partner's in each related feed."""
-        if not any(feed.waiting for feed in await self._related(origin)):
-            return False
-        for way in origin.related:
-            try:
-                theirs = await position_at(self._peers, way, origin.recipient)
-            except InvalidRequestError:
-                if way.channel in URGENT_ALERTS:  # the partner doesn't know the channel
-                    continue
-                raise
-            if theirs.size > await asyncio.to_thread(self._outgoing.size, way):
-                return False
-        return True
+    async def DeclareNewFeeds(self, request: pb.DeclareNewFeedsRequest, context: Context) -> pb.DeclareNewFeedsResponse:
+        validate(request)
+        origins = [
+            origin
+            for origin in self._possible()
+            if (origin.publisher, origin.recipient) == (self._node, request.partner)
+        ]
+        if not origins:
+            raise NotFoundError(f"{request.partner} is no partner in the directory")
+        current_call().record(subject_ids=[origin.line for origin in origins], reason=request.reason)
+        declared = await self._writer.run(DeclareNewCommand(origins))
+        for origin in declared:
+            self._changed(origin, await asyncio.to_thread(self._outgoing.made, origin))
+        return pb.DeclareNewFeedsResponse(origins=[origin.line for origin in declared])
 
     async def ListCertificates(
         self, request: pb.ListCertificatesRequest, context: Context
@@ -268,14 +266,16 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
                 yield FeedOrigin(trusted.federation, self._node, partner, channel)
                 yield FeedOrigin(trusted.federation, partner, self._node, channel)
 
-    def _known(self, line: str) -> FeedOrigin:
+    def _known(self, line: str, *, local: bool = False) -> FeedOrigin:
+        """A feed by its name; local: one without a recipient too."""
         if line.count("/") == 2:  # without the federation, as in lists
             line = f"{self._trust().federation}/{line}"
         try:
             origin = FeedOrigin.parse(line)
         except MalformedError as error:
             raise InvalidRequestError([Violation("origin", "origin.form", error.message)]) from error
-        if origin not in set(self._possible()):
+        kept = local and origin.channel in KEPT and origin.publisher == self._node
+        if not kept and origin not in set(self._possible()):
             raise NotFoundError(f"there is no feed {line} at this node; `gateway link list` shows them")
         return origin
 

@@ -254,6 +254,10 @@ class Settings(BaseSettings):
         max_length=40,
         description="Name of this replica in `gateway status`, without spaces; empty for host:port of local_bind.",
     )
+    mark_copy: Path | None = Field(
+        default=None,
+        description="Second place, on another disk, for the marks of what was signed; the first is data_dir.",
+    )
     peer_bind: str = Field(default=f"0.0.0.0:{DEFAULT_PEER_PORT}", description="host:port for partner gateways.")
     local_bind: str = Field(default=f"127.0.0.1:{DEFAULT_LOCAL_PORT}", description="host:port for own systems.")
     metrics_bind: str = Field(
@@ -308,6 +312,7 @@ class Settings(BaseSettings):
 
 _PATHS = (
     ("data_dir",),
+    ("mark_copy",),
     ("tls", "certificate"),
     ("tls", "key"),
     ("tls", "ca"),

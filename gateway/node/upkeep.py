@@ -5,22 +5,21 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 from gateway.alerts.commands.publishing import Publisher
 from gateway.alerts.commands.steps import ExpireCommand
-from gateway.db.database import Database
 from gateway.errors import GatewayError
 from gateway.evidence.service.audit_heads import AuditHeadSigner
 from gateway.feed.projection.held_entries import HeldEntries
 from gateway.feed.rpc.writer_client import WriterClient
 from gateway.feed.service.alarms import Alarms
-from gateway.feed.service.recovery import note_progress
+from gateway.feed.service.marks import Marks
 from gateway.node.assembly.links import Links
 from gateway.node.assembly.quotas import QuotaMonitor
 from gateway.node.assembly.watchlists import Watchlists
-from gateway.node.backups.known import TALLY_FILE, TallyKeeper
+from gateway.node.backups.known import TallyKeeper
 from gateway.node.directory_store import DirectoryStore
 from gateway.node.expiry import ExpiryMonitor
 from gateway.node.feed_heads import FeedHeadMonitor
@@ -38,6 +37,19 @@ HELD_RETRY_S = 10.0
 """Seconds before held entries are retried."""
 
 
+@dataclass(frozen=True, slots=True)
+class Notes:
+    """What is noted beside the database of how far the node is."""
+
+    marks: Marks
+    tally: TallyKeeper
+
+    def keep_up(self, now_ms: int) -> None:
+        """Writes what has changed; call it every second and at a stop. Raises GatewayError or OSError."""
+        self.marks.keep_up(now_ms)
+        self.tally.keep_up()
+
+
 class Upkeep:
     """The upkeep of one node."""
 
@@ -48,8 +60,8 @@ class Upkeep:
         links: Links,
         watchlists: Watchlists,
         publisher: Publisher,
-        database: Database,
-        marker: Path,
+        notes: Notes,
+        clock: Callable[[], int],
         writer: WriterClient,
         alarms: Alarms,
         capacity: CapacityMonitor,
@@ -58,14 +70,12 @@ class Upkeep:
         expiry: ExpiryMonitor,
         now: Callable[[], datetime],
     ) -> None:
-        """`marker`: folder outside the database that records feed positions."""
         self._directory = directory
         self._links = links
         self._watchlists = watchlists
         self._publisher = publisher
-        self._database = database
-        self._marker = marker
-        self._tally = TallyKeeper(database, marker.with_name(TALLY_FILE))
+        self.notes = notes
+        self._clock = clock
         self._writer = writer
         self._alarms = alarms
         self._capacity = capacity
@@ -90,14 +100,9 @@ class Upkeep:
         self._capacity.sweep(await asyncio.to_thread(self._capacity.check))
         await asyncio.to_thread(self._quotas.check)
         await asyncio.to_thread(self._heads.check)
-        await self.note_progress()
+        await asyncio.to_thread(self.notes.keep_up, self._clock())
         await self._watchlists.keep_up()
         await self._watchlists.end_imports()
-
-    async def note_progress(self) -> None:
-        """Notes beside the database how far it is; also at a stop."""
-        await asyncio.to_thread(note_progress, self._database, self._marker)
-        await asyncio.to_thread(self._tally.keep_up)
 
     async def _shared_step(self) -> None:
         await self._writer.run(ExpireCommand(publisher=self._publisher))

@@ -17,7 +17,7 @@ from google.protobuf.message import DecodeError
 
 from gateway.contract.ids import Channel, FeedOrigin
 from gateway.errors import GatewayError
-from gateway.feed.service.sender import StateCommand
+from gateway.feed.service.states import StateCommand
 from gateway.feed.tables.feeds import FeedState
 from gateway.tlog.checkpoint import Checkpoint, sign_checkpoint
 from gateway.tlog.cosignature import cosign

@@ -42,6 +42,7 @@ from gateway.contract.ids import FeedOrigin, GatewayIdentity
 from gateway.contract.timestamps import to_timestamp
 from gateway.errors import GatewayError
 from gateway.node.assembly.node import Node, system_clock_ms
+from gateway.node.marks import prepare_marks
 from gateway.node.settings import Settings, load_settings
 from gateway.rpc.listener.tls import channel_credentials
 from gateway.tlog.note import parse_note, sign_note
@@ -397,6 +398,7 @@ class Federation:
         folder = self.folder.node(name)
         config = folder.path / "gateway.toml"
         node = NodeProcess(name, folder, config, peer_port, local_port)
+        prepare_marks(node.data, federation=FEDERATION, node=name, made_at=self.now)
         config.touch(mode=0o600)
         config.write_text(self._settings_of(node), encoding="utf-8")
         return node

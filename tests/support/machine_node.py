@@ -22,7 +22,9 @@ from gateway.contract.ids import FeedOrigin
 from gateway.db.database import Database
 from gateway.errors import StoreUnavailableError
 from gateway.feed.service.command_queue import Outcome
-from gateway.feed.service.recovery import detect_restore, note_progress, own_feeds
+from gateway.feed.service.marks import Marks
+from gateway.feed.service.own_history import OwnHistory
+from gateway.feed.service.recovery import RecoverCommand, Start, detect_restore, own_feeds
 from gateway.feed.service.sender import Outgoing
 from gateway.feed.service.transaction import Command, Transaction
 from gateway.feed.service.writer import Writer
@@ -91,6 +93,7 @@ class MachineNode(PaperNode):
             clock=self.clock,
             audit_queue=self.audit,
             projector=self.projector,
+            history=self.history,
         )
         self.outgoing = Outgoing(self.database, writer=self.writer, trust=lambda: self.trust, clock=self.clock)
         self.queries = AlertQueries(self.database, clock=self.clock, sent_size=lambda _: 0)
@@ -106,6 +109,11 @@ class MachineNode(PaperNode):
         """Whether a feed may move."""
         feed = self.outgoing.feed(origin)
         return FeedState.ACTIVE if feed is None else feed.state
+
+    def marked(self, origin: FeedOrigin) -> int:
+        """Entries of an own feed that were committed here, by the marks."""
+        mark = None if self.history is None else self.history.marks.of(origin)
+        return 0 if mark is None else mark.committed.size
 
     def lives(self) -> dict[tuple[str, str, str], object]:
         """Every copy of an alert as projected: (publisher, id, recipient) to its AlertLife."""
@@ -133,7 +141,9 @@ class MachineNode(PaperNode):
             return {feed.origin.line: feed.size for feed in feeds.list_all(conn) if feed.size}
 
 
-def machine_node(name: str, database: Database, clock: ManualClock, folder: Path) -> MachineNode:
+def machine_node(
+    name: str, database: Database, clock: ManualClock, folder: Path, history: OwnHistory | None = None
+) -> MachineNode:
     """A node on this database, as after a start; everything that was in memory before is gone."""
     keys = federation(NODES).node(name)
     return MachineNode(
@@ -144,56 +154,101 @@ def machine_node(name: str, database: Database, clock: ManualClock, folder: Path
         signers=NodeSigners(signer(keys.log_key, f"{FEDERATION}/{name}/log")),
         cosigner=signer(keys.receipts_key, receipts_key_name(FEDERATION, name)),
         evidence_root=folder / name / "evidence",
+        history=history,
     )
 
 
 class Machine:
-    """One node's computer: its disk stays when the node crashes; the file `starts` stays when the disk is restored."""
+    """One node's computer: its disk stays when the node crashes; the marks stay when the database is restored."""
 
     def __init__(self, name: str, folder: Path, clock: ManualClock) -> None:
         self.name = name
+        self.clock = clock
         self._folder = folder
-        self._clock = clock
-        self._marker = folder / name / "starts"
-        self._disk = folder / f"{name}.sqlite3"
-        shutil.copyfile(migrated_file(), self._disk)
+        self.disk = folder / f"{name}.sqlite3"
+        self.marks_file = folder / name / "marks"
+        folder.mkdir(exist_ok=True)
+        shutil.copyfile(migrated_file(), self.disk)
+        self._marks = self._opened_marks()
+        self._marks.set_up(clock())
         self.node = self._start()
 
-    def crash(self) -> None:
-        """The process is gone, and all it had in memory."""
-        self.node.database.close()
+    def crash(self, *, alive: bool = True) -> None:
+        """The process is gone, and all it had in memory; alive: until now."""
+        self._end(alive=alive)
         self.node = self._start()
 
     def backup(self) -> Path:
         """A copy of the database as it is now."""
-        copy = self._folder / f"{self.name}-{self._clock()}.backup"
-        _copy(self._disk, copy)
+        copy = self._folder / f"{self.name}-{self.clock()}.backup"
+        copy_database(self.disk, copy)
         return copy
 
     def restore(self, backup: Path) -> None:
         """The process is gone, a second after it did its last work, and the database is an older one."""
-        note_progress(self.node.database, self._marker)
-        self.node.database.close()
-        for leftover in (self._disk, Path(f"{self._disk}-wal"), Path(f"{self._disk}-shm")):
-            leftover.unlink(missing_ok=True)
-        _copy(backup, self._disk)
+        self.node.writer.run(_Probe())
+        self._end()
+        self._remove()
+        copy_database(backup, self.disk)
         self.node = self._start()
 
+    def lose_disk(self) -> None:
+        """The process is gone, and all its files but the keys."""
+        self._end()
+        self._remove()
+        self.marks_file.unlink()
+        shutil.copyfile(migrated_file(), self.disk)
+        self.node = self._start()
+
+    def recover_from(self, partner: PaperNode) -> None:
+        """`gateway recover`, as far as the partner has more."""
+        origin = self.node.origin(partner.name)
+        feed, first = partner.outgoing.feed(origin), self.node.outgoing.size(origin)
+        while feed is not None and (batch := partner.outgoing.read_batch(feed, first)):
+            first = self.node.writer.run(RecoverCommand(origin, batch, lambda: self.node.trust))
+
     def stop(self) -> None:
+        self._end()
+
+    def _end(self, *, alive: bool = True) -> None:
+        if alive:
+            self._marks.keep_up(self.clock())
+        self._marks.close()
         self.node.database.close()
 
+    def _remove(self) -> None:
+        for leftover in (self.disk, Path(f"{self.disk}-wal"), Path(f"{self.disk}-shm")):
+            leftover.unlink(missing_ok=True)
+
+    def _opened_marks(self) -> Marks:
+        return Marks(f"{FEDERATION}/{self.name}", [self.marks_file])
+
     def _start(self) -> MachineNode:
-        database = FailingDatabase(f"sqlite:///{self._disk}")
-        own = own_feeds(trusted(NODES).directory, self.name)
-        self.restored = detect_restore(database, self._marker, own=own, now_ms=self._clock())
-        return machine_node(self.name, database, self._clock, self._folder)
+        self._marks.close()
+        self._marks = self._opened_marks()
+        database = FailingDatabase(f"sqlite:///{self.disk}")
+        history = OwnHistory(self._marks, node=self.name)
+        own, now = own_feeds(trusted(NODES).directory, self.name), self.clock()
+        start = Start(own=own, keys_known_since=now, now_ms=now, starts=self._folder / "starts")
+        detect_restore(database, history, start)
+        return machine_node(self.name, database, self.clock, self._folder, history)
 
 
-def _copy(source: Path, target: Path) -> None:
+def copy_database(source: Path, target: Path) -> None:
+    """Copies a database as it is now, also over one that is in use."""
     with sqlite3.connect(source) as old, sqlite3.connect(target) as new:
         old.backup(new)
     old.close()
     new.close()
+
+
+class _Probe:
+    """What a node commits every second."""
+
+    weight = 1
+
+    def execute(self, tx: Transaction) -> None:
+        return
 
 
 class Raw:

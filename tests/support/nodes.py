@@ -27,6 +27,7 @@ from gateway.contract.timestamps import to_timestamp
 from gateway.db.database import Database
 from gateway.feed.projection.projector import Projector
 from gateway.feed.service.alarms import Alarms
+from gateway.feed.service.own_history import OwnHistory
 from gateway.feed.service.quotas import Quotas
 from gateway.feed.service.receiver import Receiver
 from gateway.feed.service.sender import Outgoing
@@ -99,6 +100,7 @@ class PaperNode:
     quotas: Quotas = field(default_factory=Quotas)
     policies: dict[str, ListPolicy] = field(default_factory=dict)
     warn_before_ms: dict[str, int] = field(default_factory=dict)
+    history: OwnHistory | None = None
 
     def __post_init__(self) -> None:
         self.projector = Projector(
@@ -114,6 +116,7 @@ class PaperNode:
             clock=self.clock,
             audit_queue=self.audit,
             projector=self.projector,
+            history=self.history,
         )
         self.receiver = Receiver(
             federation=FEDERATION,
@@ -195,6 +198,11 @@ class PaperNode:
             alert_id,
             amended=alert_pb2.Alert(revision=revision, content=alert_content(self.clock.now, **content)),
         )
+
+
+def feed_of(publisher: str, recipient: str) -> FeedOrigin:
+    """A feed of alerts."""
+    return FeedOrigin(FEDERATION, publisher, recipient, Channel.ALERTS)
 
 
 def deliver(

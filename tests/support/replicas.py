@@ -8,6 +8,8 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gateway.node.marks import prepare_marks
+from gateway.trust.service.trial_federation import FEDERATION
 from tests.support.federation import Federation, NodeProcess, free_port
 
 
@@ -41,6 +43,7 @@ def _replica(federation: Federation, node: NodeProcess, number: int, url: str) -
     folder.mkdir()
     ports = (node.peer_port, node.local_port) if number == 1 else (free_port(), free_port())
     made = ReplicaProcess(node.name, node.folder, folder / "gateway.toml", *ports, own_folder=folder)
+    prepare_marks(made.data, federation=FEDERATION, node=node.name, made_at=federation.now)
     settings = node.config.read_text(encoding="utf-8")
     for old, new in (
         (json.dumps(str(node.data)), json.dumps(str(made.data))),

@@ -11,7 +11,7 @@ import pytest
 
 from gateway.cli.files import output_file, write_output
 from gateway.errors import OptionError
-from gateway.feed.service.recovery import _Mark, _write
+from gateway.feed.service.marks import Marks
 from gateway.files import OWNER_ONLY, create_file, replace_file, replacement
 
 ROOT = Path(__file__).parents[2]
@@ -59,9 +59,15 @@ def named_after(process: int) -> Callable[[Path], Path]:
     return lambda path: path.with_name(f".{path.name}.{process}.partial")
 
 
+def mark(path: Path) -> None:
+    marks = Marks("gba.customs.example/cn", [path])
+    marks.set_up(1)
+    marks.close()
+
+
 WRITERS: dict[str, tuple[Callable[[Path], object], list[Callable[[Path], Path]]]] = {
     "an output": (lambda path: write_output(path, b"new"), [named_after(os.getpid())]),
-    "the mark of a start": (lambda path: _write(path, _Mark(1, 2)), [lambda path: path.with_suffix(".new")]),
+    "marks of what was signed": (mark, [lambda path: path.with_suffix(".new")]),
     "a kept directory": (lambda path: replace_file(path, b"new"), [lambda path: path.with_suffix(".new")]),
 }
 

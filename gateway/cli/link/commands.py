@@ -108,6 +108,35 @@ def resolve(target: Target, feed: OriginArgument, *, reason: ReasonOption, as_js
     _show(as_json, _("Resolved"), target.run(lambda client: client.node.resolve_quarantine(feed, reason=reason)))
 
 
+@reports_errors
+@connected
+def declare_new(
+    target: Target,
+    partner: Annotated[str, typer.Argument(metavar="PARTNER", help=_("The partner's node."), show_default=False)],
+    *,
+    reason: ReasonOption,
+    as_json: JsonOption = False,
+) -> None:
+    """Say that this node has never published to a partner that can't be asked, so that it may begin. Role: operator.
+
+    A node whose folder is newer than its key in the directory asks each partner first what it holds: the folder may
+    have been lost. Only say otherwise when nothing was ever published with this node's keys; a wrong word forks the
+    feeds. The audit log keeps it.
+
+    \b
+    Example:
+      gateway link declare-new hk --reason "New node, set up on 3 March; see ticket 12" --system ops
+
+    \b
+    Exit codes: 0 done, 1 refused or unreachable, 2 wrong input or a state that doesn't allow it.
+    """
+    origins = target.run(lambda client: client.node.declare_new_feeds(partner, reason=reason))
+    output = Output(as_json)
+    output.facts(_("Declared new"), {N_("Partner"): partner, N_("Feeds"): origins})
+    if not origins:
+        output.note(_("No feed to this partner was waiting for that; `gateway link list` shows their states."))
+
+
 def _show(as_json: bool, title: str, link: Link) -> None:
     facts = {
         N_("Feed"): link.origin,

@@ -66,15 +66,18 @@ def _recover_all(target: Target, output: Output) -> None:
     else:
         output.table(
             _("Recovered"),
-            marked("Feed", "Fetched back", "Size", "Waiting", "Applied without what they follow", "Blocked because"),
+            marked(
+                "Feed", "Fetched back", "Size", "Lost", "Waiting", "Applied without what they follow", "Blocked because"
+            ),
             [
-                (one.feed.partition("/")[2], one.recovered, one.size, one.waiting, one.forced, one.problem)
+                (one.feed.partition("/")[2], one.recovered, one.size, one.lost, one.waiting, one.forced, one.problem)
                 for one in feeds
             ],
             minor=marked("Applied without what they follow"),
         )
         if restores:
             show_losses(output, restores[-1])
+    _note_lost(output, sum(one.lost for one in feeds))
     _note_forced(output, sum(one.forced for one in feeds))
     if any(one.problem for one in feeds):
         output.note(_("Run it again when the partners of the blocked feeds can be reached."))
@@ -91,11 +94,23 @@ def _recover_one(target: Target, output: Output, feed: str) -> None:
             N_("Size now"): response.size,
             N_("Entries that still wait"): response.waiting,
             N_("Entries applied without what they follow"): response.forced,
+            N_("Entries that nobody holds any more"): response.lost,
         },
     )
+    _note_lost(output, response.lost)
     if response.waiting:
         output.note(_("Entries wait for entries of the partner, which the link delivers; publishing resumes then."))
     _note_forced(output, response.forced)
+
+
+def _note_lost(output: Output, lost: int) -> None:
+    if lost:
+        output.note(
+            _(
+                "This node had signed entries that no partner holds: they are lost. Publish them again from the "
+                "systems that sent them; the audit log has this decision."
+            )
+        )
 
 
 def _note_forced(output: Output, forced: int) -> None:

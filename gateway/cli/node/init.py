@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +19,7 @@ from gateway.contract.ids import GatewayIdentity, SystemIdentity, is_node_name
 from gateway.errors import OptionError
 from gateway.files import OWNER_ONLY
 from gateway.node.defaults import DEFAULT_LOCAL_PORT, DEFAULT_PEER_PORT, LinkMode
+from gateway.node.marks import prepare_marks
 from gateway.translation.messages import N_
 from gateway.translation.messages import gettext as _
 from gateway.trust.rules.permissions import Role
@@ -114,6 +116,7 @@ def init(
         (out / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
         (out / folder).chmod(0o700)  # it may have been there
     read_settings(file)  # refuses wrong settings
+    prepare_marks(out / "data", federation=federation, node=node, made_at=datetime.now(UTC))
     output = Output(as_json)
     output.facts(_("Node prepared"), {N_("Settings"): file, N_("Folders"): [str(out / folder) for folder in FOLDERS]})
     for line in _next_steps(node, federation, out, needs_anchors=not anchors):

@@ -15,6 +15,7 @@ from types import MappingProxyType
 from gateway.cli.node.init import SETTINGS_FILE, settings_text
 from gateway.files import OWNER_ONLY, replace_file
 from gateway.node.defaults import DEFAULT_LOCAL_PORT, DEFAULT_PEER_PORT, LinkMode
+from gateway.node.marks import prepare_marks
 from gateway.trust.service.agreement_terms import TRIAL_TERMS
 from gateway.trust.service.trial_federation import FEDERATION, FederationFolder, MemberSpec, create_federation
 
@@ -97,6 +98,7 @@ def make_federation(
             systems=dict(SYSTEMS),
             links={to: (LinkMode.PUSH.value, at) for (frm, to), at in detours.items() if frm == node},
         )
+        prepare_marks(folder / "data", federation=FEDERATION, node=node, made_at=now)
         replace_file(folder / SETTINGS_FILE, text.encode(), mode=OWNER_ONLY)  # last: with it the node is complete
     return made
 

@@ -30,16 +30,19 @@ from gateway.errors import (
     UnavailableError,
 )
 from gateway.feed.rpc.auditing import PublisherAuditor
+from gateway.feed.rpc.comparing import require_one_history
 from gateway.feed.rpc.intake import Intake
 from gateway.feed.rpc.sending import FeedSender
 from gateway.feed.rpc.writer_client import in_order, set_within
 from gateway.feed.service.receiver import Refusal, require_moving
 from gateway.feed.service.sender import Outgoing
+from gateway.feed.tables.feeds import Feed
 from gateway.rpc.peers import Peers
 from gateway.rpc.status import from_partner, from_rpc_error
 from gateway.telemetry.metrics import Metrics
 from gateway.v1 import exchange_service_pb2 as pb
 from gateway.v1 import feed_pb2
+from gateway.v1.exchange_service_pb2_grpc import ExchangeServiceStub
 
 log = logging.getLogger(__name__)
 
@@ -265,7 +268,7 @@ class PushLink(Link):
             first = await anext(responses, pb.ReplicateResponse())
             if first.WhichOneof("message") != "position":
                 raise MalformedError(f"{self.partner} didn't answer the opening with its position")
-            feed = await asyncio.to_thread(self._outgoing.agree_on_position, self.origin, first.position)
+            feed = await self._agreed(stub, first.position)
             self._opened()
 
             async def write(batch: feed_pb2.Batch) -> None:
@@ -281,6 +284,14 @@ class PushLink(Link):
                 )
         finally:
             call.cancel()
+
+    async def _agreed(self, stub: ExchangeServiceStub, position: feed_pb2.FeedPosition) -> Feed:
+        """The feed, at a position of the recipient on which it goes on."""
+        try:
+            return await asyncio.to_thread(self._outgoing.agree_on_position, self.origin, position)
+        except FeedBehindError:
+            await require_one_history(stub, self._outgoing, self.origin, position)  # or it isn't behind, but forked
+            raise
 
     async def _receipts(self, responses: AsyncIterator[pb.ReplicateResponse]) -> AsyncIterator[feed_pb2.Receipt]:
         async for response in responses:

@@ -6,8 +6,7 @@ Restored feeds stay blocked until compared with recipients: growth would fork th
 from __future__ import annotations
 
 import logging
-import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,12 +15,11 @@ from gateway.contract.ids import BETWEEN_NODES, FeedOrigin
 from gateway.db.database import Database
 from gateway.errors import GatewayError, SequenceError, SignatureInvalidError, VerificationError
 from gateway.feed.codec import EncodedEntry, EntryFormat, check_entry
+from gateway.feed.service.marks import Marks
+from gateway.feed.service.own_history import OwnHistory
 from gateway.feed.service.transaction import Transaction
-from gateway.feed.tables import feeds
+from gateway.feed.tables import feeds, starts
 from gateway.feed.tables.checkpoints import StoredCheckpoint
-from gateway.feed.tables.feeds import FeedState
-from gateway.feed.tables.starts import mark_start
-from gateway.files import OWNER_ONLY, replace_file
 from gateway.tlog.checkpoint import Checkpoint, verify_checkpoint
 from gateway.tlog.merkle import MAX_TREE_SIZE
 from gateway.trust.rules.directory import Directory
@@ -30,7 +28,10 @@ from gateway.v1 import feed_pb2
 
 log = logging.getLogger(__name__)
 
-UNCOMPARED = "this database was restored and has not yet been compared with the recipient"
+STALE_MS = 5 * 60_000
+"""Milliseconds without a sign of life after which a node's folder may be an old copy. Nothing in an old copy shows that
+it is one; a restart or an upgrade takes less.
+"""
 
 
 class RecoverCommand:
@@ -100,14 +101,6 @@ def _answered_by(entry: EncodedEntry, origin: FeedOrigin, entry_format: EntryFor
     return end if end <= MAX_TREE_SIZE else 0
 
 
-@dataclass(frozen=True, slots=True)
-class _Mark:
-    """Marker file: last start's token and number of entries."""
-
-    start: int
-    entries: int
-
-
 def own_feeds(directory: Directory, node: str) -> list[FeedOrigin]:
     """All feeds that a node may publish."""
     partners = sorted(set(directory.nodes) - {node})
@@ -116,55 +109,63 @@ def own_feeds(directory: Directory, node: str) -> list[FeedOrigin]:
     ]
 
 
-def detect_restore(database: Database, marker: Path, *, own: Iterable[FeedOrigin], now_ms: int) -> bool:
-    """Marks this start in the database and in the marker file; True if they didn't match.
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a node knows at its start.
 
-    Then the database was restored or the file lost: every own feed, even if missing in the backup, is blocked until its
-    recipient has stated its size. A crash between the marks leaves the database one start ahead, which is accepted.
-    `now_ms` is in milliseconds since 1970.
+    Attributes:
+        own: feeds that it may publish.
+        keys_known_since: since when the directory lists a log key of it, in milliseconds since 1970.
+        now_ms: milliseconds since 1970.
+        starts: file of earlier releases, which had no marks.
+        others_run: whether other replicas are running on this database: then it is no old one.
     """
-    mark = _read(marker)
-    with database.write() as conn:
-        token = secrets.randbelow(MAX_TREE_SIZE)
-        before = mark_start(conn, token)
-        entries = feeds.total_size(conn)
-        restored = not _continues(mark, before, entries)
-        if restored:
-            for origin in own:
-                feed = feeds.ensure(conn, origin, origin.publisher)
-                feeds.set_state(conn, feed.id, FeedState.BEHIND, reason=UNCOMPARED, since=now_ms)
-    _write(marker, _Mark(token, entries))
-    if restored:
-        log.warning("this database was restored or moved: own feeds wait until their recipients were asked")
-    return restored
+
+    own: Sequence[FeedOrigin]
+    keys_known_since: int
+    now_ms: int
+    starts: Path
+    others_run: bool = False
 
 
-def _continues(mark: _Mark | None, before: Sequence[int], entries: int) -> bool:
-    if mark is None:
-        return not before
-    return mark.start in before and entries >= mark.entries
+def detect_restore(database: Database, history: OwnHistory, start: Start) -> str:
+    """Compares database and marks at a start; returns why the recipients must be asked first, or nothing.
 
-
-def note_progress(database: Database, marker: Path) -> None:
-    """Updates the marker file; call it every second and at a stop.
-
-    Only a backup newer than the last call is missed at a start; the recipients' positions reveal it.
+    Then every own feed, even if missing here, is blocked until its recipient has said what it holds.
     """
-    mark = _read(marker)
     with database.read() as conn:
-        entries = feeds.total_size(conn)
-    if mark is not None and entries > mark.entries:
-        _write(marker, _Mark(mark.start, entries))
+        before, entries = starts.tokens(conn), feeds.total_size(conn)
+    doubt = _doubt(history.marks, start, before, entries)
+    if doubt:
+        history.distrust(start.own, start.now_ms)
+        log.warning("%s: own feeds wait until their recipients were asked", doubt)
+    with database.write() as conn:
+        history.compare(conn, start.now_ms)
+    history.marks.keep_up(start.now_ms)
+    start.starts.unlink(missing_ok=True)
+    return doubt
 
 
-def _read(marker: Path) -> _Mark | None:
+def _doubt(marks: Marks, start: Start, before: Sequence[int], entries: int) -> str:
+    """Why more may have been signed than the marks say; empty when not."""
+    state = marks.state
+    if start.others_run:
+        return ""
+    if not marks.found:
+        if _continues(start.starts, before, entries):
+            return ""
+        return "there is no mark of what this node has signed before"
+    if state.made_at and not state.feeds and state.made_at > start.keys_known_since:
+        return "the directory has known this node's log key for longer than its folder exists"
+    if 0 < state.alive_at < start.now_ms - STALE_MS:
+        return f"this node wrote its marks last {(start.now_ms - state.alive_at) // 60_000} minutes ago"
+    return ""
+
+
+def _continues(marker: Path, before: Sequence[int], entries: int) -> bool:
+    """Whether a database is the one that an earlier release used here last."""
     try:
-        start, entries = marker.read_text(encoding="ascii").split()
-        return _Mark(int(start), int(entries))
+        start, known = marker.read_text(encoding="ascii").split()
+        return int(start) in before and entries >= int(known)
     except (OSError, ValueError):
-        return None
-
-
-def _write(marker: Path, mark: _Mark) -> None:
-    marker.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    replace_file(marker, f"{mark.start} {mark.entries}\n".encode(), mode=OWNER_ONLY)
+        return False

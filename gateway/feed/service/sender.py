@@ -21,9 +21,9 @@ from gateway.errors import (
     SignatureInvalidError,
 )
 from gateway.feed.rules import Standing, compare_position
-from gateway.feed.service import local_log
 from gateway.feed.service.soundness import require_sound_batch, sound_root_at
-from gateway.feed.service.transaction import Clock, Transaction, require_extensible, waiting_reason
+from gateway.feed.service.states import StateCommand
+from gateway.feed.service.transaction import Clock, Transaction, require_extensible
 from gateway.feed.service.writer import Writer
 from gateway.feed.tables import checkpoints, feeds, journal, progress
 from gateway.feed.tables.checkpoints import StoredCheckpoint
@@ -99,6 +99,19 @@ class Outgoing:
                 raise MalformedError(f"{origin} has {counted(size, 'entry')} here, not {new_size}")
             return consistency_proof(old_size, new_size, StoredTiles(conn, feed.id))
 
+    def root_at(self, origin: FeedOrigin, size: int) -> bytes:
+        """The root here of the first `size` entries, at most those that there are."""
+        with self._database.read() as conn:
+            root = _root_at(conn, feeds.find(conn, origin), size)
+        if root is None:
+            raise MalformedError(f"{origin} has fewer than {size} entries here")
+        return root
+
+    def block_as_forked(self, origin: FeedOrigin, reason: str) -> None:
+        """Stops a feed of which there are two histories, until it is given up for a new epoch."""
+        self._writer.run(StateCommand(origin, FeedState.FORKED, reason))
+        log.critical("feed %s: %s", origin, reason)
+
     def agree_on_position(self, origin: FeedOrigin, position: feed_pb2.FeedPosition) -> Feed:
         """Compares a recipient's position with the own feed, before any batch is sent.
 
@@ -123,6 +136,8 @@ class Outgoing:
         if standing is Standing.CONTINUES:
             self._take_receipt_of(origin, position)
             return self._unblocked(feed)
+        if feed.state is FeedState.FORKED:
+            raise FeedForkedError(f"feed {origin}: {feed.state_reason}")
         own_size = feed.size
         if standing is Standing.BEHIND:
             error: GatewayError = FeedBehindError(
@@ -281,91 +296,6 @@ class _AcceptCommand:
         if not feed.accepted_at:
             feeds.set_accepted(tx.conn, feed.id, tx.now_ms)
         return feeds.get(tx.conn, self._origin)
-
-
-class StateCommand:
-    """Changes a feed's state.
-
-    An own feed with pending entries stays BEHIND: new ones would be evaluated without them.
-    """
-
-    weight = 1
-
-    def __init__(self, origin: FeedOrigin, state: FeedState, reason: str) -> None:
-        self._origin = origin
-        self._state = state
-        self._reason = reason
-
-    def execute(self, tx: Transaction) -> Feed:
-        feed = feeds.ensure(tx.conn, self._origin, tx.own_node)
-        state, reason = self._state, self._reason
-        if state is FeedState.ACTIVE and feed.waiting and feed.direction == "out":
-            state, reason = FeedState.BEHIND, waiting_reason(feed)
-        if (feed.state, feed.state_reason) == (state, reason):
-            return feed
-        if feed.state in (FeedState.BEHIND, FeedState.FORKED) and state is FeedState.ACTIVE:
-            _project_unanswered(tx, feed)
-        feeds.set_state(tx.conn, feed.id, state, reason=reason, since=tx.now_ms)
-        tx.touched.add(self._origin)
-        return feeds.get(tx.conn, self._origin)
-
-
-class SuspensionCommand:
-    """Suspends a feed, or resumes it if the reason is empty."""
-
-    weight = 1
-
-    def __init__(self, origin: FeedOrigin, reason: str) -> None:
-        self._origin = origin
-        self._reason = reason
-
-    def execute(self, tx: Transaction) -> Feed:
-        feed = feeds.ensure(tx.conn, self._origin, tx.own_node)
-        if feed.suspension == self._reason:
-            return feed
-        feeds.set_suspension(tx.conn, feed.id, self._reason, since=tx.now_ms if self._reason else 0)
-        tx.touched.add(self._origin)
-        return feeds.get(tx.conn, self._origin)
-
-
-class ForceCommand:
-    """Appends pending entries of an own feed and its related feeds to the local log without their lost dependencies.
-
-    The result is their number. Only after both sides' positions show that neither has more entries of any of them.
-    """
-
-    weight = 1
-
-    def __init__(self, origin: FeedOrigin) -> None:
-        self._origin = origin
-
-    def execute(self, tx: Transaction) -> int:
-        tx.seal()
-        forced = local_log.force(tx.conn, self._origin, now_ms=tx.now_ms)
-        if forced:
-            tx.touched.add(self._origin)
-            log.critical(
-                "%d entries of %s and the feeds beside it entered the local log without their dependencies: both sides "
-                "have lost them; compare the alerts concerned with %s",
-                forced,
-                self._origin,
-                self._origin.recipient,
-            )
-        return forced
-
-
-def _project_unanswered(tx: Transaction, feed: Feed) -> None:
-    """Starts a rebuild if partner entries came while the own feed was blocked.
-
-    Answers to entries that both sides lost don't count.
-    """
-    answered = feeds.find(tx.conn, feed.origin.reverse)
-    if answered is not None:
-        if answered.disposed_size > answered.size:
-            feeds.set_disposed_size(tx.conn, answered.id, answered.size)
-        projected = journal.size_at(tx.conn, answered.id, progress.position(tx.conn))
-        if projected > answered.disposed_size:
-            tx.clear_projections()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,15 +11,16 @@ from sqlalchemy import Connection
 
 from gateway.contract import limits
 from gateway.contract.ids import Channel, FeedOrigin
-from gateway.errors import FeedBehindError, FeedForkedError
+from gateway.errors import FeedBehindError, FeedForkedError, FeedUncomparedError
 from gateway.feed.codec import EncodedEntry, EntryFormat
 from gateway.feed.service import local_log
+from gateway.feed.service.own_history import UNCOMPARED, OwnHistory
 from gateway.feed.tables import feeds
 from gateway.feed.tables.checkpoints import StoredCheckpoint
 from gateway.feed.tables.feeds import Feed, FeedState
 from gateway.plurals import counted
 from gateway.tlog.checkpoint import Checkpoint, sign_checkpoint
-from gateway.tlog.merkle import Growth
+from gateway.tlog.merkle import Growth, Tree
 from gateway.tlog.note import Signer
 
 Clock = Callable[[], int]
@@ -91,10 +92,19 @@ class Transaction:
         added: new entries of each feed, partners' too.
         traces: trace contexts of appended entries, to travel beside them.
         topics: what else changes, as in `Commit`.
+        trees: signed heads of these.
+        history: marks of what was signed before; None for a database that nobody else was told of.
     """
 
     def __init__(
-        self, conn: Connection, *, own_node: str, signers: LogSigners, now_ms: int, projector: EntryProjector
+        self,
+        conn: Connection,
+        *,
+        own_node: str,
+        signers: LogSigners,
+        now_ms: int,
+        projector: EntryProjector,
+        history: OwnHistory | None = None,
     ) -> None:
         self.conn = conn
         self.now_ms = now_ms
@@ -105,6 +115,8 @@ class Transaction:
         self.added: Counter[FeedOrigin] = Counter()
         self.traces: dict[EntryPosition, str] = {}
         self.topics: set[str] = set()
+        self.trees: dict[FeedOrigin, Tree] = {}
+        self.history = history
         self._signers = signers
         self._projector = projector
         self._pending: dict[FeedOrigin, _PendingEntries] = {}
@@ -213,11 +225,14 @@ class Transaction:
         local_log.release_pending(self.conn, grown, now_ms=self.now_ms)
         self.sizes[origin] = growth.tree.size
         self.added[origin] += len(chunk)
+        self.trees[origin] = growth.tree
         return grown
 
 
 def require_extensible(feed: Feed) -> None:
     """Raises FeedBehindError or FeedForkedError for a blocked own feed."""
+    if feed.state is FeedState.BEHIND and feed.state_reason == UNCOMPARED:
+        raise FeedUncomparedError(f"feed {feed.origin}: {feed.state_reason}")
     if feed.state is FeedState.BEHIND:
         raise FeedBehindError(f"feed {feed.origin}: {feed.state_reason}")
     if feed.state is FeedState.FORKED:

@@ -11,17 +11,17 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from typing import Any, Final, TypeVar
-
-from sqlalchemy import Connection
 
 from gateway.db.database import Database
 from gateway.db.membership import Membership, SoleProcess
 from gateway.errors import GatewayError, StoreUnavailableError
 from gateway.feed.service.command_queue import RETRY_AFTER_S, CommandQueue, Done, Outcome, Submission, Urgency
 from gateway.feed.service.commits import PROJECTED, Commit, encode_notice
+from gateway.feed.service.own_history import OwnHistory
 from gateway.feed.service.transaction import Clock, Command, EntryProjector, LogSigners, Transaction
 from gateway.feed.service.writer_metrics import WriterMetrics
 from gateway.feed.tables.journal import HeadMovedError
@@ -73,12 +73,18 @@ class Writer:
         clock: Clock,
         audit_queue: AuditQueue,
         projector: EntryProjector,
+        history: OwnHistory | None = None,
         metrics: Metrics | None = None,
         membership: Membership | None = None,
     ) -> None:
-        """`membership`: None for the only process on its database."""
+        """
+        Args:
+            history: marks of the own feeds outside the database; None where nothing leaves the process.
+            membership: None for the only process on its database.
+        """
         self._metrics = WriterMetrics(metrics or Metrics(), own_node)
         self._database = database
+        self._history = history
         self._membership = SoleProcess() if membership is None else membership
         self._own_node = own_node
         self._signers = signers
@@ -239,14 +245,13 @@ class Writer:
     def _transact_once(self, commands: Sequence[Command], *, along: bool) -> list[Outcome]:
         # A crash inside the block changes nothing, and nothing has left the process. A failure returns the audit events
         # to their queue.
-        with self._audit.drained() as events, self._database.write() as conn:
-            tx = self._transaction(conn)
+        with self._audit.drained() as events, self._transaction() as tx:
             outcomes = [_execute(command, tx) for command in commands]
             tx.seal()  # entries, tiles, checkpoint and local log of each feed
             along = along and bool(tx.touched)
             more = self._project_along(tx) if along else True
             if events:
-                audit.append(conn, events)
+                audit.append(tx.conn, events)
             commit = self._tell(tx, projected=along, unprojected=more and bool(tx.touched))
         # After a crash here, links, streams and projector resume from the database.
         if tx.touched:
@@ -285,8 +290,7 @@ class Writer:
     def _project_turn(self) -> None:
         # Projections, progress and dispositions share one transaction: a crash before its commit repeats it without
         # duplicate dispositions.
-        with self._database.write() as conn:
-            tx = self._transaction(conn)
+        with self._transaction() as tx:
             until = time.monotonic() + self._turn_s
             more = True
             while more:
@@ -306,10 +310,26 @@ class Writer:
                 log.info("retrying: %s", error)
         raise StoreUnavailableError("other writers kept moving the feed's head", retry_after_s=RETRY_AFTER_S)
 
-    def _transaction(self, conn: Connection) -> Transaction:
-        return Transaction(
-            conn, own_node=self._own_node, signers=self._signers, now_ms=self._clock(), projector=self._projector
-        )
+    @contextmanager
+    def _transaction(self) -> Iterator[Transaction]:
+        """A transaction whose own feeds are compared with the marks before it, and marked before its commit."""
+        with self._database.write() as conn:
+            tx = Transaction(
+                conn,
+                own_node=self._own_node,
+                signers=self._signers,
+                now_ms=self._clock(),
+                projector=self._projector,
+                history=self._history,
+            )
+            if self._history is not None:
+                self._history.compare(conn, tx.now_ms)
+            yield tx
+            if self._history is not None:
+                self._history.sign(tx.trees, tx.now_ms)
+        # A crash between mark and commit leaves a head that was signed and never released; see feed.service.marks.
+        if self._history is not None:
+            self._history.commit(tx.trees)
 
     def _tell(self, tx: Transaction, *, projected: bool, unprojected: bool) -> Commit | None:
         """Tells other replicas, with the commit; None if nothing has changed that anybody waits for."""

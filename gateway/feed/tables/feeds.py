@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, insert, select, update
@@ -57,6 +58,11 @@ _NEWEST_STATE_SINCE = Prepared(
     select(func.coalesce(func.max(feeds.c.state_since), 0)).where(feeds.c.direction == "out")
 )
 _ALL = Prepared(select(feeds).order_by(feeds.c.direction.desc(), feeds.c.origin))
+_OWN_HEADS = Prepared(
+    select(feeds.c.id, feeds.c.origin, feeds.c.size, feeds.c.edge, feeds.c.state, feeds.c.state_reason).where(
+        feeds.c.direction == "out"
+    )
+)
 _ADD = Prepared(insert(feeds))
 _SET_STATE = Prepared(
     update(feeds)
@@ -172,6 +178,18 @@ class Feed:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnHead:
+    """Head and state of an own feed."""
+
+    id: int
+    origin: FeedOrigin
+    size: int
+    edge: bytes
+    state: FeedState
+    state_reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class StoredEntry:
     """An entry and its index."""
 
@@ -260,6 +278,17 @@ def damaged(conn: Connection) -> dict[str, str]:
         if damage:
             problems[str(row[_FEED_COLUMNS.index("origin")])] = damage
     return problems
+
+
+def own_heads(conn: Connection) -> list[OwnHead]:
+    """Heads of all own feeds, local ones too, but for damaged rows: `damaged` names those."""
+    heads = []
+    for feed_id, origin, size, edge, state, reason in _OWN_HEADS(conn):
+        try:
+            heads.append(OwnHead(feed_id, _parsed(origin), size, bytes(edge), FeedState(state), reason))
+        except (MalformedError, TypeError, ValueError):
+            continue
+    return heads
 
 
 def append(
@@ -370,6 +399,11 @@ def is_suspended(conn: Connection, feed_id: int) -> bool:
 def set_suspension(conn: Connection, feed_id: int, reason: str, *, since: int) -> None:
     """Suspends a feed, or resumes it with `since` 0; the state stays."""
     _SET_SUSPENSION(conn, feed=feed_id, since=since, reason=reason)
+
+
+@cache
+def _parsed(line: str) -> FeedOrigin:
+    return FeedOrigin.parse(line)
 
 
 def _feed(row: Iterable[Any]) -> Feed:

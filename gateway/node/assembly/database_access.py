@@ -12,11 +12,13 @@ from gateway.db.database import Database
 from gateway.db.membership import Membership, SoleProcess
 from gateway.errors import ConfigurationError, MalformedError
 from gateway.feed.rpc.writer_client import ChangeNotifier
+from gateway.feed.service.alarms import Alarms
 from gateway.feed.service.commits import Commit, decode_notice
 from gateway.feed.service.writer import PROJECTIONS, Writer
 from gateway.feed.tables import feeds, identity, journal, progress
 from gateway.feed.tables.identity import NodeIdentity
 from gateway.node.host.data_lock import locked_data
+from gateway.node.marks import open_marks
 from gateway.node.settings import Settings
 from gateway.trust.rules.directory import Directory
 
@@ -34,12 +36,14 @@ class DatabaseAccess:
         ConfigurationError: step 1; another process has them.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, alarms: Alarms) -> None:
         self._held = ExitStack()
         try:
             self._held.enter_context(locked_data(settings))  # 1
             self.database = Database(settings.effective_database_url)
             self._held.callback(self.database.close)
+            self.marks = open_marks(settings, alarms=alarms)
+            self._held.callback(self.marks.close)
             self.membership = _membership(settings, self.database.dialect)
             self._held.callback(self.membership.stop)
         except BaseException:

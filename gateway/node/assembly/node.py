@@ -42,8 +42,8 @@ from gateway.node.assembly.quotas import QuotaMonitor, bounds_of
 from gateway.node.assembly.telemetry import Telemetry
 from gateway.node.assembly.tls import tls_sources
 from gateway.node.assembly.watchlists import Watchlists
+from gateway.node.backups.known import TALLY_FILE, TallyKeeper
 from gateway.node.backups.start import detect_restored, require_no_cut_off_restore
-from gateway.node.defaults import STARTS_FILE
 from gateway.node.directory_store import DirectoryStore, KeptVersions, pinned_anchors
 from gateway.node.expiry import ExpiryMonitor, OwnKeys
 from gateway.node.feed_heads import FeedHeadMonitor
@@ -54,7 +54,7 @@ from gateway.node.roles import Roles
 from gateway.node.rpc import NodeServicer
 from gateway.node.settings import Settings
 from gateway.node.signing_keys import CountedSigner, LogKey, load_listed_keys
-from gateway.node.upkeep import Upkeep, apply_held, sign_audit_heads, sign_last_audit_head
+from gateway.node.upkeep import Notes, Upkeep, apply_held, sign_audit_heads, sign_last_audit_head
 from gateway.rpc.fairness.thread_pool import FairThreadPool
 from gateway.rpc.listener.options import local_limits, peer_limits
 from gateway.rpc.listener.server import Listener, build_server
@@ -102,9 +102,8 @@ class Node:
         )
         self._peer_tls, self._local_tls = tls_sources(settings, self._directory.directory, self._now)
         require_no_cut_off_restore(settings)
-        self._access = DatabaseAccess(settings)
+        self._access = DatabaseAccess(settings, alarms=self.alarms)
         self.database = self._access.database
-        self._marker = settings.data_dir / STARTS_FILE
         identity = NodeIdentity(settings.federation, settings.node, self._log_key.public_key)
         self._access.join(identity, self._directory.directory(), compare=self._compare_database)
         self._heads = FeedHeadMonitor(self.database, self.alarms)
@@ -133,6 +132,7 @@ class Node:
             projector=Projector(self._registry),
             metrics=self.telemetry.metrics,
             membership=self._access.membership,
+            history=self._own_history,
         )
         self._publisher = Publisher(
             federation=settings.federation, node=settings.node, directory=self._directory.directory, clock=clock
@@ -217,8 +217,8 @@ class Node:
             links=self._links,
             watchlists=watchlists,
             publisher=self._publisher,
-            database=self.database,
-            marker=self._marker,
+            notes=Notes(self._access.marks, TallyKeeper(self.database, self.settings.data_dir / TALLY_FILE)),
+            clock=self._clock,
             writer=self._writer,
             alarms=self.alarms,
             capacity=self._callers.capacity,
@@ -297,12 +297,18 @@ class Node:
 
     def _compare_database(self, others_run: bool) -> None:
         """Blocks own feeds of a restored database. What other replicas write to is none: they have compared it."""
-        if not others_run:
-            detect_restored(self.database, self.settings, self._directory.directory(), now_ms=self._clock())
+        self._own_history = detect_restored(
+            self.database,
+            self.settings,
+            self._access.marks,
+            self._directory.directory(),
+            now_ms=self._clock(),
+            others_run=others_run,
+        )
 
     async def _note_progress(self) -> None:
-        with contextlib.suppress(GatewayError, OSError):  # the previous marker is a second old
-            await self._upkeep.note_progress()
+        with contextlib.suppress(GatewayError, OSError):  # the notes before are a second old
+            await asyncio.to_thread(self._upkeep.notes.keep_up, self._clock())
 
     def _make_links(self) -> Links:
         audit = PublisherAudit(self.database, receiver=self._receiver, trust=self._directory.trusted)

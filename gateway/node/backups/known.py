@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+from gateway.contract.ids import FeedOrigin
 from gateway.db.database import Database
+from gateway.feed.service.marks import Marks
 from gateway.files import OWNER_ONLY, replace_file
 from gateway.node.backups.manifest import Tally
 from gateway.node.backups.snapshot import read_tally
+from gateway.node.marks import open_marks
 from gateway.node.settings import Settings
 
 TALLY_FILE = "tally.json"
@@ -33,13 +36,25 @@ class Known:
 
 @contextmanager
 def stopped_node(settings: Settings) -> Iterator[Known]:
-    """What is known of a node that doesn't run, and won't be started while the block runs."""
-    yield known_of(settings)
+    """What is known of a node that doesn't run, and won't be started while the block runs.
+
+    Raises:
+        MarksInUseError: it runs.
+    """
+    with closing(open_marks(settings)) as marks:
+        yield known_of(settings, marks)
 
 
-def known_of(settings: Settings) -> Known:
-    """What the data folder knows of the node."""
-    return Known(tally=read_tally_file(settings.data_dir / TALLY_FILE))
+def known_of(settings: Settings, marks: Marks) -> Known:
+    """What the data folder, and the second place of the marks, know of the node."""
+    signed = {origin.line: signed_size(marks, origin) for origin in marks.state.feeds} if marks.found else None
+    return Known(signed, read_tally_file(settings.data_dir / TALLY_FILE))
+
+
+def signed_size(marks: Marks, origin: FeedOrigin) -> int:
+    """Entries of an own feed that the node has signed and committed; 0 where the marks don't say."""
+    mark = marks.of(origin)
+    return 0 if mark is None else mark.committed.size
 
 
 def read_tally_file(file: Path) -> Tally | None:

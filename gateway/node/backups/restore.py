@@ -28,7 +28,6 @@ from gateway.node.backups.postgresql_dump import load
 from gateway.node.backups.snapshot import checked_heads, opened_copy, read_tally, require_intact
 from gateway.node.backups.sqlite_copy import copy_database
 from gateway.node.backups.start import next_restore, record_restore, staged_file
-from gateway.node.defaults import STARTS_FILE
 from gateway.node.directory_store import KeptVersions, pinned_anchors
 from gateway.node.existing_data import accepted_directory
 from gateway.node.settings import Settings
@@ -106,11 +105,11 @@ def restore(settings: Settings, plan: RestorePlan) -> Path | None:
     """Puts a checked backup in the place of the database; returns the folder with what was there before, or None.
 
     1. The backup is copied beside the database's place, migrated, and told of its losses: a row and an audit event.
-    2. The old database and `starts` are moved aside. Nothing is deleted.
+    2. The old database is moved aside. Nothing is deleted; the marks of what was signed stay.
     3. The copy gets the database's name.
 
     A crash leaves the old database, or none and the copy: `gateway serve` then refuses, and this command, run again,
-    ends the work. Feeds are blocked at the next start, since `starts` is gone.
+    ends the work. Feeds that lack entries are blocked at the next start; without marks all are.
 
     Raises:
         ConfigurationError: the PostgreSQL database isn't empty, or pg_restore fails.
@@ -120,7 +119,7 @@ def restore(settings: Settings, plan: RestorePlan) -> Path | None:
     _put_back(settings, plan)
     if url.get_backend_name() != "sqlite":
         _load(settings, plan)
-        return _named(_put_aside(settings.data_dir, [settings.data_dir / STARTS_FILE]))
+        return None
     place = Path(url.database or "")
     staged = staged_file(place)
     place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -128,7 +127,7 @@ def restore(settings: Settings, plan: RestorePlan) -> Path | None:
         staged.with_name(staged.name + ending).unlink(missing_ok=True)
     _stage(plan, staged)  # 1
     old = [place.with_name(place.name + ending) for ending in reversed(_SQLITE_ENDINGS)]
-    unfinished = _put_aside(place.parent, [*old, settings.data_dir / STARTS_FILE])  # 2
+    unfinished = _put_aside(place.parent, old)  # 2
     staged.rename(place)  # 3
     sync(place.parent)
     return _named(unfinished)

@@ -7,17 +7,21 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
+from gateway.contract.ids import KEPT
 from gateway.contract.timestamps import clipped_moment
 from gateway.db.database import Database
 from gateway.db.url import parse_url
 from gateway.errors import ConfigurationError
-from gateway.feed.service.recovery import detect_restore, own_feeds
+from gateway.feed.service.marks import Marks
+from gateway.feed.service.own_history import OwnHistory
+from gateway.feed.service.recovery import detect_restore
 from gateway.feed.tables import feeds, restores
+from gateway.feed.tables.feeds import FeedState
 from gateway.feed.tables.restores import Loss, Restore
-from gateway.node.backups.known import known_of
+from gateway.node.backups.known import known_of, signed_size
 from gateway.node.backups.losses import losses_of
 from gateway.node.backups.snapshot import read_tally
-from gateway.node.defaults import STARTS_FILE
+from gateway.node.marks import start_of
 from gateway.node.settings import Settings
 from gateway.trust import tables as audit
 from gateway.trust.rules.audit import AuditEntry, AuditResult
@@ -35,26 +39,52 @@ MOST_COUNTS = 16
 _STAGED = ".restoring"
 
 
-def detect_restored(database: Database, settings: Settings, directory: Directory, *, now_ms: int) -> bool:
+def detect_restored(
+    database: Database,
+    settings: Settings,
+    marks: Marks,
+    directory: Directory,
+    *,
+    now_ms: int,
+    others_run: bool = False,
+) -> OwnHistory:
     """Blocks own feeds of a restored database (feed.service.recovery), and records the restore.
 
-    One that `gateway restore` made is recorded already; of another one the counts beside the database tell the losses.
+    One that `gateway restore` made is recorded already: what it says of local feeds is the operator's decision. Of
+    another one the counts beside the database tell the losses.
     """
-    own = own_feeds(directory, settings.node)
-    if not detect_restore(database, settings.data_dir / STARTS_FILE, own=own, now_ms=now_ms):
-        return False
-    known = known_of(settings)
+    history = OwnHistory(marks, node=settings.node)
+    doubt = detect_restore(database, history, start_of(settings, directory, now_ms, others_run=others_run))
+    with database.read() as conn:
+        heads = {head.origin: head for head in feeds.own_heads(conn)}
+        behind = any(head.size < signed_size(marks, origin) for origin, head in heads.items())
+        emptied = not any(head.size for head in heads.values())
+    if behind or (doubt and not emptied):
+        _record_start(database, settings, history, now_ms)
+    return history
+
+
+def _record_start(database: Database, settings: Settings, history: OwnHistory, now_ms: int) -> None:
+    known = known_of(settings, history.marks)
     with database.write() as conn:
         newest = restores.list_all(conn)[-1:]
         if newest and not newest[0].started:
             restores.set_started(conn, newest[0].number)
-            return True
+            _give_up_local(conn, history, now_ms)
+            return
         sizes = {feed.origin.line: feed.size for feed in feeds.list_all(conn)}
         losses = losses_of(settings.node, sizes, known.signed, read_tally(conn), known.tally)
         row = next_restore(conn, None, losses, now_ms)
         record_restore(conn, row, settings.node, "files that `gateway restore` didn't put here")
         restores.set_started(conn, row.number)
-    return True
+
+
+def _give_up_local(conn: Connection, history: OwnHistory, now_ms: int) -> None:
+    """Lets local feeds go on without what `gateway restore` has told to be lost: no partner could return it."""
+    for feed in feeds.list_all(conn):
+        if feed.direction == "out" and feed.origin.channel in KEPT and feed.state is FeedState.BEHIND:
+            history.give_up(feed, now_ms)
+            feeds.set_state(conn, feed.id, FeedState.ACTIVE, reason="", since=now_ms)
 
 
 def staged_file(place: Path) -> Path:

@@ -20,7 +20,7 @@ from gateway.errors import ConfigurationError, DirectoryError, StoreUnavailableE
 from gateway.node.checks.clock import compare
 from gateway.node.checks.findings import Finding, NotCheckedError, Result, guarded
 from gateway.node.checks.ports import OwnGateway, check_port, dialled
-from gateway.node.defaults import STARTS_FILE, LinkMode
+from gateway.node.defaults import MARKS_FILE, STARTS_FILE, LinkMode
 from gateway.node.directory_store import KeptVersions, pinned_anchors
 from gateway.node.expiry import AGREED_WARNING, CERTIFICATE_WARNING, OwnKeys, endings
 from gateway.node.host.capacity import needed_descriptors, secure_descriptors
@@ -161,7 +161,7 @@ class NodeChecks:
     def _database(self, name: str) -> Iterator[Finding]:
         embedded = self._embedded()
         if embedded is not None and not embedded.exists():
-            if (self._settings.data_dir / STARTS_FILE).exists():
+            if any((self._settings.data_dir / name).exists() for name in (MARKS_FILE, STARTS_FILE)):
                 raise StoreUnavailableError(f"{embedded} is gone, though this node has run before")
             folder = _nearest(embedded.parent)
             if not os.access(folder, os.W_OK | os.X_OK, effective_ids=True):

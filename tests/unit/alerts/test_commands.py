@@ -25,7 +25,7 @@ from gateway.errors import (
     PermissionDeniedError,
     RequestIdReusedError,
 )
-from gateway.feed.service.sender import StateCommand
+from gateway.feed.service.states import StateCommand
 from gateway.feed.tables.feeds import FeedState
 from gateway.trust.rules.directory import Directory, FieldClass
 from gateway.v1 import alert_pb2, alert_service_pb2

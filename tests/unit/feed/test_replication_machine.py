@@ -57,7 +57,7 @@ from gateway.feed.rules import Outbound
 from gateway.feed.service.command_queue import Outcome
 from gateway.feed.service.receiver import Refusal
 from gateway.feed.service.recovery import RecoverCommand
-from gateway.feed.service.sender import ForceCommand, StateCommand
+from gateway.feed.service.states import ForceCommand, GiveUpCommand, StateCommand
 from gateway.feed.service.transaction import Transaction
 from gateway.feed.tables import checkpoints, feeds
 from gateway.feed.tables.feeds import FeedState
@@ -231,7 +231,7 @@ class Replication(RuleBasedStateMachine):
         except FeedBehindError:
             held = sender.outgoing.feed(wire.origin)
             assert held is not None
-            assert held.size < position.size or held.waiting
+            assert held.size < max(position.size, sender.marked(wire.origin)) or held.waiting
             assert held.state is FeedState.BEHIND
             return
         assert feed.extensible
@@ -347,13 +347,13 @@ class Replication(RuleBasedStateMachine):
     @rule(name=names)
     def crash(self, name: str) -> None:
         """The process is killed; what is on its way stays on its way."""
-        before = self.node(name).sizes()
+        before, state = self.node(name).sizes(), self.node(name).state(other(name))
         self.machines[name].crash()
         for wire in self.wires.values():
             self._cut(wire)
         self.wires[name].receipts.clear()
         assert self.node(name).sizes() == before
-        assert not self.machines[name].restored
+        assert self.node(name).state(other(name)) is state
 
     @rule(name=names)
     def backup(self, name: str) -> None:
@@ -367,13 +367,13 @@ class Replication(RuleBasedStateMachine):
             return
         backup, sizes = self.backups[name][pick % len(self.backups[name])]
         wire = self.wires[name]
-        lost = self.node(name).sizes() != sizes
+        own = wire.origin.line
+        lost = self.node(name).sizes().get(own, 0) != sizes.get(own, 0)
         self.machines[name].restore(backup)
         for one in self.wires.values():
             self._cut(one)
         wire.batches.clear()
         wire.receipts.clear()
-        assert self.machines[name].restored or not lost
         if lost:
             assert self.node(name).state(other(name)) is FeedState.BEHIND
         self._forget(name)
@@ -392,6 +392,8 @@ class Replication(RuleBasedStateMachine):
             for one in (wire.origin, wire.origin.reverse)
         ):
             assert node.writer.run(ForceCommand(wire.origin)) == 0 or self.overlapped
+        if node.state(other(name)) is FeedState.BEHIND:
+            node.writer.run(GiveUpCommand(wire.origin))
 
     @precondition(lambda self: any(self.backups.values()))
     @rule(name=names, pick=picks)

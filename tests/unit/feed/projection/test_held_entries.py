@@ -13,7 +13,7 @@ from gateway.feed.codec import UnknownKindError
 from gateway.feed.projection.held_entries import HeldEntries
 from gateway.feed.projection.projector import Projector
 from gateway.feed.projection.registry import LoggedEntry
-from gateway.feed.service.sender import StateCommand
+from gateway.feed.service.states import StateCommand
 from gateway.feed.tables import dispositions, feeds, progress
 from gateway.feed.tables.feeds import FeedState
 from gateway.v1 import alert_pb2, feed_pb2

@@ -23,7 +23,7 @@ from gateway.errors import FeedBehindError, MalformedError
 from gateway.feed.codec import EncodedEntry, make_entry
 from gateway.feed.service import local_log as order
 from gateway.feed.service.recovery import RecoverCommand
-from gateway.feed.service.sender import ForceCommand
+from gateway.feed.service.states import ForceCommand, GiveUpCommand
 from gateway.feed.tables import feeds, journal
 from gateway.feed.tables.checkpoints import StoredCheckpoint
 from gateway.feed.tables.feeds import FeedState
@@ -299,6 +299,9 @@ def test_what_both_sides_have_lost_holds_nothing_up_once_the_operator_has_recove
     with caplog.at_level(logging.CRITICAL):
         assert cn.node.writer.run(ForceCommand(feed.origin)) == 2
     assert "2 entries of gba.customs.example/cn/hk/alerts" in caplog.text
+    with pytest.raises(FeedBehindError, match="signed 1 entries, and the database has 0"):
+        deliver(hk.node, cn.node)
+    assert hk.node.writer.run(GiveUpCommand(hk.node.origin("cn"))) == 1
     exchange(cn.node, hk.node)
     assert cn.node.lives() == hk.node.lives() == {}
     cn.node.publish("hk", priority=alert_pb2.PRIORITY_C)

@@ -20,7 +20,7 @@ from gateway.errors import (
     VerificationError,
 )
 from gateway.feed.service.receiver import Refusal
-from gateway.feed.service.sender import SuspensionCommand
+from gateway.feed.service.states import SuspensionCommand
 from gateway.feed.tables import feeds
 from gateway.feed.tables.feeds import Feed, FeedState
 from gateway.tlog.checkpoint import Checkpoint, parse_checkpoint_body, sign_checkpoint

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import insert, select
 
 from gateway.contract import limits
 from gateway.errors import (
@@ -21,13 +20,15 @@ from gateway.errors import (
 )
 from gateway.feed.rules import Outbound, Standing, compare_position
 from gateway.feed.service.alarms import CLOCK_SKEW, Alarms
-from gateway.feed.service.recovery import RecoverCommand, detect_restore, note_progress, own_feeds
-from gateway.feed.service.sender import StateCommand, SuspensionCommand
+from gateway.feed.service.marks import Marks
+from gateway.feed.service.own_history import OwnHistory
+from gateway.feed.service.recovery import RecoverCommand, Start, detect_restore
+from gateway.feed.service.states import StateCommand, SuspensionCommand
 from gateway.feed.tables.feeds import FeedState
-from gateway.feed.tables.schema import node_starts
 from gateway.tlog.checkpoint import Checkpoint, sign_checkpoint
 from gateway.tlog.cosignature import cosign
 from gateway.tlog.merkle import EMPTY_ROOT
+from gateway.trust.service.trial_federation import FEDERATION
 from gateway.v1 import feed_pb2
 from tests.support.author import Author
 from tests.support.databases import MakeDatabase
@@ -250,10 +251,9 @@ def test_own_entries_come_back(cn: PaperNode) -> None:
 def test_a_restore_leaves_an_operators_suspension(cn: PaperNode, tmp_path: Path) -> None:
     cn.publish("hk")
     cn.writer.run(SuspensionCommand(cn.origin("hk"), "maintenance"))
-    marker = tmp_path / "marker"
-    _start(cn, marker)
-    marker.unlink()
-    assert _start(cn, marker), "without its note it may be a restored one"
+    marks = Marks(f"{FEDERATION}/cn", [tmp_path / "marks"])
+    start = Start(own=[cn.origin("hk")], keys_known_since=0, now_ms=cn.clock(), starts=tmp_path / "starts")
+    assert detect_restore(cn.database, OwnHistory(marks, node="cn"), start), "without marks it may be a restored one"
     feed = cn.outgoing.feed(cn.origin("hk"))
     assert feed is not None
     assert (feed.state, feed.suspension) == (FeedState.BEHIND, "maintenance")
@@ -327,77 +327,6 @@ def test_recover_4_the_root_is_the_one_signed(cn: PaperNode) -> None:
     with pytest.raises(GatewayError):
         _recover(cn, shortened)
     assert cn.outgoing.size(author.origin) == 0
-
-
-# Restores
-
-
-def _start(node: PaperNode, marker: Path) -> bool:
-    own = own_feeds(node.trust.directory, node.name)
-    return detect_restore(node.database, marker, own=own, now_ms=node.clock())
-
-
-def test_an_honest_restart_is_none(cn: PaperNode, tmp_path: Path) -> None:
-    marker = tmp_path / "data" / "starts"
-    for _ in range(3):
-        assert not _start(cn, marker)
-        cn.publish("hk")
-        note_progress(cn.database, marker)
-    assert state(cn) is FeedState.ACTIVE
-
-
-def test_a_start_cut_off_before_it_was_noted_is_none(cn: PaperNode, tmp_path: Path) -> None:
-    marker = tmp_path / "starts"
-    _start(cn, marker)
-    before = marker.read_bytes()
-    _start(cn, marker)
-    marker.write_bytes(before)
-    assert not _start(cn, marker)
-
-
-@pytest.mark.parametrize("left", [None, b"", b"7", b"x y", b"99 0\n"])
-def test_a_lost_or_foreign_note_blocks_every_own_feed_until_it_was_compared(
-    cn: PaperNode, hk: PaperNode, tmp_path: Path, left: bytes | None
-) -> None:
-    marker = tmp_path / "starts"
-    _start(cn, marker)
-    cn.publish("hk")
-    marker.unlink()
-    if left is not None:
-        marker.write_bytes(left)
-    assert _start(cn, marker)
-    for partner in ("hk", "mo"):
-        with pytest.raises(FeedBehindError):
-            cn.publish(partner)
-    deliver(cn, hk)
-    assert cn.publish("hk")
-    assert not _start(cn, marker)
-
-
-def test_a_backup_since_the_last_start_is_found_by_its_length(
-    cn: PaperNode, make_database: MakeDatabase, tmp_path: Path
-) -> None:
-    marker = tmp_path / "starts"
-    backup = replace(cn, database=make_database())
-    _start(cn, marker)
-    noted = marker.read_bytes()
-    with cn.database.read() as old, backup.database.write() as new:  # none of what is published after
-        new.execute(insert(node_starts), [row._asdict() for row in old.execute(select(node_starts))])
-    cn.publish("hk")
-    note_progress(cn.database, marker)
-    assert marker.read_bytes() != noted
-    assert _start(backup, marker)
-
-
-def test_a_backup_of_a_history_that_was_left_is_found_though_it_is_no_shorter(
-    cn: PaperNode, make_database: MakeDatabase, tmp_path: Path
-) -> None:
-    """As many starts and as many entries, but not this history's."""
-    marker = tmp_path / "starts"
-    left = replace(cn, database=make_database())
-    _start(left, tmp_path / "other")
-    _start(cn, marker)
-    assert _start(left, marker)
 
 
 # Alarms

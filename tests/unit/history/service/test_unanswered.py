@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from gateway.alerts.codec import parse_event
-from gateway.feed.service.sender import StateCommand
+from gateway.feed.service.states import StateCommand
 from gateway.feed.tables import dispositions, feeds
 from gateway.feed.tables.feeds import FeedState
 from gateway.v1 import feed_pb2

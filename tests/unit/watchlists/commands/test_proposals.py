@@ -24,7 +24,7 @@ from gateway.errors import (
     RequestIdReusedError,
     RevisionConflictError,
 )
-from gateway.feed.service.sender import StateCommand
+from gateway.feed.service.states import StateCommand
 from gateway.feed.service.transaction import Transaction
 from gateway.feed.tables import dispositions, feeds, journal, progress
 from gateway.feed.tables.feeds import FeedState

@@ -1,0 +1,172 @@
+"""Stops own feeds whose heads in the database aren't those that this node has signed.
+
+Each transaction of the writer begins with `compare`, before any command, signature or release:
+
+1. A feed whose recipient must be asked first (see feed.service.marks) is blocked until `confirm` or `declare_new`.
+2. A head at the mark, committed or signed, is whole.
+3. A smaller head lacks entries that were released: BEHIND. Recovering them ends that, or `give_up` after it.
+4. Another root at the marked size is another history: FORKED.
+5. A larger head, of another replica or recovered, must contain the marked one, or it is FORKED too.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from gateway.contract.ids import FeedOrigin
+from gateway.errors import GatewayError, MalformedError, VerificationError
+from gateway.feed.service.marks import Mark, Marks, SignedHead
+from gateway.feed.tables import feeds
+from gateway.feed.tables.feeds import Feed, FeedState, OwnHead
+from gateway.feed.tables.tiles import StoredTiles
+from gateway.tlog.merkle import Tree
+from gateway.tlog.tiles import tree_root
+
+log = logging.getLogger(__name__)
+
+UNCOMPARED = "this database was restored or its folder is new, and the recipient has not yet said what it holds"
+"""Step 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """Why a feed must not grow."""
+
+    state: FeedState
+    reason: str
+
+
+class OwnHistory:
+    """The marks of a node against its database; for the writer's thread alone."""
+
+    def __init__(self, marks: Marks, *, node: str) -> None:
+        self.marks = marks
+        self._node = node
+        self._whole: dict[FeedOrigin, tuple[int, bytes]] = {}  # size and edge of heads that were compared
+
+    def compare(self, conn: Connection, now_ms: int) -> None:
+        """Blocks own feeds in the database; steps 1 to 5."""
+        heads = {head.origin: head for head in feeds.own_heads(conn)}
+        for origin in self._missing(heads):
+            feed = feeds.ensure(conn, origin, self._node)
+            heads[origin] = OwnHead(feed.id, origin, feed.size, b"", feed.state, feed.state_reason)
+        for head in heads.values():
+            if self._whole.get(head.origin) == (head.size, head.edge):
+                continue
+            obstacle = self._obstacle(conn, head)
+            if obstacle is None:
+                self._whole[head.origin] = (head.size, head.edge)
+            elif head.state is FeedState.ACTIVE or obstacle.state is FeedState.FORKED is not head.state:
+                feeds.set_state(conn, head.id, obstacle.state, reason=obstacle.reason, since=now_ms)
+                if obstacle.reason != UNCOMPARED:
+                    log.critical("feed %s: %s", head.origin, obstacle.reason)
+
+    def obstacle(self, conn: Connection, feed: Feed) -> Obstacle | None:
+        """Steps 2 to 5 for one feed."""
+        head = OwnHead(feed.id, feed.origin, feed.size, feed.tree.edge_bytes(), feed.state, feed.state_reason)
+        return self._differs(conn, head)
+
+    def sign(self, trees: Mapping[FeedOrigin, Tree], now_ms: int) -> None:
+        """Makes the marks of signed heads durable, before their commit; raises StoreUnavailableError."""
+        if trees:
+            self.marks.sign(_heads(trees), now_ms)
+
+    def commit(self, trees: Mapping[FeedOrigin, Tree]) -> None:
+        """Notes that signed heads are committed."""
+        self.marks.commit(_heads(trees))
+        self._whole.update({origin: (tree.size, tree.edge_bytes()) for origin, tree in trees.items()})
+
+    def distrust(self, origins: Iterable[FeedOrigin], now_ms: int) -> None:
+        """Blocks feeds until their recipients were asked; raises StoreUnavailableError."""
+        self.marks.distrust(origins, now_ms)
+        self._whole.clear()
+
+    def confirm(self, conn: Connection, feed: Feed, now_ms: int) -> Obstacle | None:
+        """Takes the recipient's word that it holds no more than this database; returns what still stands against it."""
+        obstacle = self.obstacle(conn, feed)
+        if obstacle is None and feed.origin in self.marks.state.unasked:
+            self.marks.accept(feed.origin, SignedHead(feed.size, feed.tree.root), now_ms)
+        return obstacle
+
+    def give_up(self, feed: Feed, now_ms: int) -> int:
+        """Takes the head as it is, and returns the number of entries that are lost.
+
+        Only when the recipient holds no more of the feed, and no other history of it.
+        """
+        mark = self.marks.of(feed.origin)
+        lost = 0 if mark is None else max(0, mark.committed.size - feed.size)
+        self.marks.accept(feed.origin, SignedHead(feed.size, feed.tree.root), now_ms)
+        if lost:
+            log.critical(
+                "feed %s goes on at %d; %d entries that were signed here are lost", feed.origin, feed.size, lost
+            )
+        return lost
+
+    def _missing(self, heads: Mapping[FeedOrigin, OwnHead]) -> list[FeedOrigin]:
+        """Feeds that the marks know and the database doesn't."""
+        state = self.marks.state
+        signed = {origin for origin, mark in state.feeds.items() if mark.committed.size}
+        return sorted((signed | state.unasked) - heads.keys())
+
+    def _obstacle(self, conn: Connection, head: OwnHead) -> Obstacle | None:
+        differs = self._differs(conn, head)
+        if differs is None and head.origin in self.marks.state.unasked:  # 1
+            return Obstacle(FeedState.BEHIND, UNCOMPARED)
+        return differs
+
+    def _differs(self, conn: Connection, head: OwnHead) -> Obstacle | None:
+        present, mark = _present(head), self.marks.of(head.origin)
+        if present is None:
+            return None
+        obstacle = None if mark is None else _against(conn, head, present, mark)
+        if obstacle is None and present.size and (mark is None or present != mark.committed):
+            self.marks.commit({head.origin: present})
+        return obstacle
+
+
+def _against(conn: Connection, head: OwnHead, present: SignedHead, mark: Mark) -> Obstacle | None:
+    """Steps 2 to 5."""
+    signed = mark.committed
+    if present in (signed, mark.signed):  # 2
+        return None
+    if present.size < signed.size:  # 3
+        return Obstacle(
+            FeedState.BEHIND,
+            f"this node has signed {signed.size} entries, and the database has {head.size}: the others were lost",
+        )
+    same = present.size > signed.size and _root_at(conn, head.id, signed.size) == signed.root  # 4, 5
+    if same or _is_damaged(conn, head.origin):
+        return None
+    return Obstacle(
+        FeedState.FORKED, f"the database has other entries than those that this node signed up to {signed.size}"
+    )
+
+
+def _heads(trees: Mapping[FeedOrigin, Tree]) -> dict[FeedOrigin, SignedHead]:
+    return {origin: SignedHead(tree.size, tree.root) for origin, tree in trees.items()}
+
+
+def _present(head: OwnHead) -> SignedHead | None:
+    """The head; None when it is damaged, which blocks the feed by itself (`Feed.damage`)."""
+    try:
+        return SignedHead(head.size, Tree.from_bytes(head.size, head.edge).root)
+    except MalformedError:
+        return None
+
+
+def _is_damaged(conn: Connection, origin: FeedOrigin) -> bool:
+    try:
+        return bool(feeds.get(conn, origin).damage)
+    except GatewayError:
+        return True
+
+
+def _root_at(conn: Connection, feed_id: int, size: int) -> bytes | None:
+    try:
+        return tree_root(size, StoredTiles(conn, feed_id))
+    except VerificationError:
+        return None

@@ -1,0 +1,254 @@
+"""Marks outside the database: what a crash, a lost folder, an old database and another history leave behind."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway.errors import ConfigurationError, FeedBehindError, FeedForkedError, StoreUnavailableError
+from gateway.feed.service.alarms import MARKS, Alarms
+from gateway.feed.service.marks import Mark, Marks, MarksInUseError, SignedHead
+from gateway.feed.service.own_history import UNCOMPARED, OwnHistory
+from gateway.feed.service.recovery import STALE_MS, Start, detect_restore
+from gateway.feed.service.states import GiveUpCommand
+from gateway.feed.tables.feeds import FeedState
+from gateway.trust.service.trial_federation import FEDERATION
+from tests.support.databases import MakeDatabase
+from tests.support.machine_node import Machine, copy_database
+from tests.support.nodes import ManualClock, PaperNode, deliver, feed_of, paper_nodes
+
+NODE = f"{FEDERATION}/cn"
+ORIGIN = feed_of("cn", "hk")
+ONE, TWO = (SignedHead(size, bytes([size]) * 32) for size in (1, 2))
+
+
+@pytest.fixture
+def cn(tmp_path: Path) -> Iterator[Machine]:
+    machine = Machine("cn", tmp_path, ManualClock())
+    yield machine
+    machine.stop()
+
+
+@pytest.fixture
+def hk(tmp_path: Path, make_database: MakeDatabase) -> Iterator[PaperNode]:
+    with paper_nodes(tmp_path, make_database, ["hk"]) as (made,):
+        yield made
+
+
+def published(machine: Machine) -> None:
+    machine.node.publish("hk")
+
+
+# The file
+
+
+def test_a_mark_is_found_again_and_a_half_that_a_crash_cut_off_leaves_the_one_before(tmp_path: Path) -> None:
+    place = tmp_path / "data" / "marks"
+    marks = Marks(NODE, [place])
+    marks.sign({ORIGIN: ONE}, 1)
+    marks.commit({ORIGIN: ONE})
+    marks.sign({ORIGIN: TWO}, 2)
+    marks.close()
+    whole = place.read_bytes()
+    assert _read(place) == Mark(ONE, TWO)
+    half = len(whole) // 2
+    newest = 0 if b"alive 2\n" in whole[:half] else half
+    for cut in (0, 5, 60):
+        place.write_bytes(whole[: newest + cut].ljust(newest + half, b"\0") + whole[newest + half :])
+        assert _read(place) == Mark(SignedHead(0, _read_empty_root()), ONE), "the write before"
+    place.write_bytes(b"\0" * len(whole))
+    lost = Marks(NODE, [place])
+    assert not lost.found
+    lost.close()
+
+
+def _read(place: Path) -> Mark | None:
+    marks = Marks(NODE, [place])
+    marks.close()
+    return marks.of(ORIGIN)
+
+
+def _read_empty_root() -> bytes:
+    from gateway.tlog.merkle import EMPTY_ROOT
+
+    return EMPTY_ROOT
+
+
+def test_more_feeds_than_fit_get_a_larger_file(tmp_path: Path) -> None:
+    marks = Marks(NODE, [tmp_path / "marks"])
+    origins = [feed_of("cn", f"n{number}") for number in range(200)]
+    for origin in origins:
+        marks.sign({origin: ONE}, 1)
+    marks.close()
+    again = Marks(NODE, [tmp_path / "marks"])
+    assert {again.of(origin) is not None for origin in origins} == {True}
+    again.close()
+
+
+def test_marks_belong_to_one_process_and_one_node(tmp_path: Path) -> None:
+    marks = Marks(NODE, [tmp_path / "marks"])
+    marks.sign({ORIGIN: ONE}, 1)
+    with pytest.raises(MarksInUseError):
+        Marks(NODE, [tmp_path / "marks"])
+    marks.close()
+    with pytest.raises(ConfigurationError, match="not to gba"):
+        Marks(f"{FEDERATION}/hk", [tmp_path / "marks"])
+
+
+def test_the_second_place_counts_where_it_knows_more_and_raises_an_alarm_when_it_fails(tmp_path: Path) -> None:
+    first, second = tmp_path / "marks", tmp_path / "other" / "marks"
+    alarms = Alarms(lambda: 0)
+    marks = Marks(NODE, [first, second], alarms=alarms)
+    marks.sign({ORIGIN: ONE}, 1)
+    old = first.read_bytes()
+    marks.sign({ORIGIN: TWO}, 2)
+    marks.commit({ORIGIN: TWO})
+    marks.keep_up(3)
+    shutil.rmtree(second.parent)
+    second.parent.write_text("no folder any more")
+    marks.keep_up(60_003)
+    assert [alarm.code for alarm in alarms.list()] == [MARKS]
+    second.parent.unlink()
+    marks.keep_up(120_003)
+    assert not alarms.list()
+    marks.close()
+    first.write_bytes(old)
+    again = Marks(NODE, [first, second])
+    assert again.of(ORIGIN) == Mark(TWO, TWO)
+    again.close()
+
+
+def test_nothing_is_signed_where_the_mark_cant_be_written(cn: Machine) -> None:
+    published(cn)
+    shutil.rmtree(cn.marks_file.parent)
+    cn.marks_file.parent.write_text("no folder any more")
+    with pytest.raises(StoreUnavailableError, match="marks can't be written"):
+        published(cn)
+    assert cn.node.sizes()[ORIGIN.line] == 1
+    cn.marks_file.parent.unlink()
+    published(cn)
+
+
+# Crashes: in pairs, failed and failed but persisted
+
+
+@pytest.mark.parametrize("persisted", [False, True])
+def test_a_crash_between_mark_and_commit_locks_nobody_out(cn: Machine, persisted: bool) -> None:
+    """The partner is away, and nothing of a group that wasn't committed was released."""
+    published(cn)
+    cn.node.database.fail_before, cn.node.database.fail_after = not persisted, persisted
+    with pytest.raises(StoreUnavailableError):
+        published(cn)
+    cn.crash()
+    assert cn.node.state("hk") is FeedState.ACTIVE
+    published(cn)
+    assert cn.node.sizes()[ORIGIN.line] == (3 if persisted else 2)
+
+
+# Databases
+
+
+def test_a_running_node_stops_a_feed_whose_database_went_back(cn: Machine, hk: PaperNode) -> None:
+    """As after a failover to a standby without the last commits."""
+    published(cn)
+    backup = cn.backup()
+    published(cn)
+    deliver(cn.node, hk)
+    published(cn)
+    copy_database(backup, cn.disk)
+    with pytest.raises(FeedBehindError, match="has signed 3 entries, and the database has 1"):
+        published(cn)
+    assert cn.node.state("hk") is FeedState.BEHIND
+    cn.crash()
+    with pytest.raises(FeedBehindError, match="holds 2 entries"):
+        deliver(cn.node, hk)
+    cn.recover_from(hk)
+    with pytest.raises(FeedBehindError, match="has signed 3 entries, and the database has 2"):
+        deliver(cn.node, hk)
+    assert cn.node.writer.run(GiveUpCommand(ORIGIN)) == 1
+    published(cn)
+    deliver(cn.node, hk)
+    assert hk.outgoing.size(ORIGIN) == 3
+
+
+@pytest.mark.parametrize("more", [0, 2])
+def test_a_running_node_sees_another_history(cn: Machine, more: int) -> None:
+    backup = cn.backup()
+    published(cn)
+    mine = cn.backup()
+    copy_database(backup, cn.disk)
+    other = Machine("cn", cn.disk.parent / "other", cn.clock)
+    for _ in range(1 + more):
+        published(other)
+    copy_database(other.disk, cn.disk)
+    other.stop()
+    with pytest.raises(FeedForkedError, match="other entries than those that this node signed up to 1"):
+        published(cn)
+    assert cn.node.state("hk") is FeedState.FORKED
+    copy_database(mine, cn.disk)
+    published(cn)
+
+
+def test_a_lost_folder_publishes_nothing_until_the_partner_was_asked(cn: Machine, hk: PaperNode) -> None:
+    published(cn)
+    deliver(cn.node, hk)
+    cn.lose_disk()
+    with pytest.raises(FeedBehindError, match=UNCOMPARED):
+        published(cn)
+    cn.crash()
+    with pytest.raises(FeedBehindError, match=UNCOMPARED):
+        published(cn)
+    with pytest.raises(FeedBehindError, match="holds 1 entries"):
+        deliver(cn.node, hk)
+    cn.recover_from(hk)
+    deliver(cn.node, hk)
+    published(cn)
+    cn.crash()
+    published(cn)
+    deliver(cn.node, hk)
+    assert hk.outgoing.size(ORIGIN) == 3
+
+
+def test_an_old_copy_of_the_whole_folder_shows_by_its_age_or_by_the_second_place(cn: Machine) -> None:
+    cn.clock.forward(STALE_MS + 60_000)
+    cn.crash(alive=False)
+    with pytest.raises(FeedBehindError, match=UNCOMPARED):
+        published(cn)
+
+
+@pytest.mark.parametrize(("made_at", "doubt"), [(5, ""), (10, ""), (11, "longer than its folder exists"), (0, "")])
+def test_a_new_folder_is_a_new_nodes_only_if_the_directory_hasnt_known_its_key_before(
+    tmp_path: Path, make_database: MakeDatabase, made_at: int, doubt: str
+) -> None:
+    marks = Marks(NODE, [tmp_path / "marks"])
+    marks.set_up(made_at)
+    start = Start(own=[ORIGIN], keys_known_since=10, now_ms=20, starts=tmp_path / "starts")
+    found = detect_restore(make_database(), OwnHistory(marks, node="cn"), start)
+    assert doubt in found
+    assert bool(found) is bool(doubt)
+    marks.close()
+
+
+def test_a_database_of_an_earlier_release_goes_on_without_being_asked(
+    tmp_path: Path, make_database: MakeDatabase
+) -> None:
+    """Its file `starts` matches; another one, or none, is a doubt."""
+    from sqlalchemy import insert
+
+    from gateway.feed.tables.schema import node_starts
+
+    database = make_database()
+    with database.write() as conn:
+        conn.execute(insert(node_starts).values(id=1, token=7, token_before=6))
+    for text, doubted in (("8 0", True), ("7 5", True), (None, True), ("6 0", False)):
+        starts = tmp_path / "starts"
+        if text is not None:
+            starts.write_text(text)
+        marks = Marks(NODE, [tmp_path / f"marks {text}"])
+        start = Start(own=[], keys_known_since=0, now_ms=1, starts=starts)
+        assert bool(detect_restore(database, OwnHistory(marks, node="cn"), start)) is doubted
+        marks.close()
+        assert not starts.exists()
