@@ -1,0 +1,173 @@
+"""Every panel shows something of a running federation: by the samples it asks for, and by a real Prometheus."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import subprocess
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+import uuid
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import grpc.aio
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from gateway.contract.channel_options import channel_options
+from gateway.errors import GatewayError
+from gateway.telemetry.metrics import Metrics
+from gateway.trust.service.trial_federation import FEDERATION
+from tests.support.federation import Federation, alert, eventually, free_port, with_logs
+from tests.support.history_calls import calling
+from tests.support.monitoring import panel_expressions
+from tests.support.shipments import shipment
+
+RATE_S = 15
+"""Window of rates, in seconds; a dashboard's is minutes."""
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Federation, dict[str, int]]]:
+    """cn and hk, which serve metrics and have had traffic of every kind; mo isn't there."""
+    for federation in with_logs(tmp_path_factory.mktemp("monitoring")):
+        ports = {name: free_port() for name in ("cn", "hk")}
+        for name, port in ports.items():
+            config = federation[name].config
+            config.write_text(f'metrics_bind = "{port}"\n{config.read_text("utf-8")}', "utf-8")
+        federation.start("cn", "hk")
+        federation.run(traffic(federation))
+        yield federation, ports
+
+
+async def traffic(federation: Federation) -> None:
+    """Alerts both ways, a refused one, a recorded shipment, an unknown method."""
+    async with (
+        federation.client("cn", "publisher") as cn,
+        federation.client("hk", "publisher") as hk,
+        calling(federation, "cn", "publisher") as at_cn,
+        calling(federation, "hk", "publisher") as at_hk,
+    ):
+        for _ in range(3):
+            await cn.publish(alert(), ["hk"])
+            await hk.publish(alert(), ["cn"])
+        with suppress(GatewayError):
+            await cn.publish(alert(purpose="nobody_agreed"), ["hk"])
+        await at_cn.record(shipment(f"R-{uuid.uuid4().hex[:8]}"))
+        await at_hk.record(shipment(f"R-{uuid.uuid4().hex[:8]}"))
+    node = federation["cn"]
+    options = channel_options(server_name=f"cn.{FEDERATION}")
+    address = f"127.0.0.1:{node.local_port}"
+    async with grpc.aio.secure_channel(address, node.credentials("operator"), options=options) as channel:
+        for number in range(5):
+            with suppress(grpc.aio.AioRpcError):
+                await channel.unary_unary(f"/gateway.v1.AlertService/Guess{number}")(b"", timeout=20)
+    await federation.converged(("cn", "hk"), ("hk", "cn"))
+
+
+def fetch(port: int, page: str) -> tuple[int, str]:
+    """Status and text of a page; 0 without an answer."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/{page}", timeout=20) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+    except OSError:
+        return 0, ""
+
+
+def samples(port: int) -> dict[str, list[dict[str, str]]]:
+    """Labels of every sample, by name."""
+    found: dict[str, list[dict[str, str]]] = {}
+    for family in text_string_to_metric_families(fetch(port, "metrics")[1]):
+        for sample in family.samples:
+            found.setdefault(sample.name, []).append(sample.labels)
+    return found
+
+
+NOT_IN_CALM = {"gateway_batches_refused_total", "gateway_quarantines_total", "gateway_alarms"}
+"""Without a sample while nothing is wrong: panels of these say `or vector(0)`."""
+
+
+def test_every_metric_of_a_panel_has_samples_with_its_labels(watched: tuple[Federation, dict[str, int]]) -> None:
+    federation, ports = watched
+    labels = {series: set(metric.labels) for metric in Metrics().descriptions for series in metric.series}
+    wanted = {name for expression in panel_expressions() for name, _ in expression.series()} - NOT_IN_CALM
+
+    async def complete() -> bool:
+        for port in ports.values():
+            seen = await asyncio.to_thread(samples, port)
+            assert wanted - seen.keys() == set()
+        return True
+
+    federation.run(eventually(complete, every_s=0.5, what="a sample of every metric"))
+    seen = samples(ports["cn"])
+    for name in seen.keys() & labels.keys():
+        assert all(sample.keys() - {"le"} == labels[name] for sample in seen[name]), name
+    methods = {sample["method"] for sample in seen["gateway_calls_total"]}
+    assert "(unknown)" in methods
+    assert not any("Guess" in method for method in methods), "what a caller writes is no label"
+
+
+def test_health_is_on_the_same_port(watched: tuple[Federation, dict[str, int]]) -> None:
+    _, ports = watched
+    assert fetch(ports["cn"], "livez") == (200, "event loop: ok\nwriter: ok\n")
+    assert fetch(ports["cn"], "readyz") == (200, "database: ok\nwriter: ok\ndisk: ok\ndirectory: ok\n")
+    assert fetch(ports["cn"], "elsewhere")[0] == 404
+
+
+def test_every_panel_shows_data_of_a_real_prometheus(
+    watched: tuple[Federation, dict[str, int]], tmp_path: Path
+) -> None:
+    program = shutil.which("prometheus")
+    if program is None:
+        pytest.skip("prometheus isn't installed (Debian's package): panels were checked by names and labels alone")
+    federation, ports = watched
+    web = free_port()
+    targets = json.dumps([f"127.0.0.1:{port}" for port in ports.values()])
+    config = tmp_path / "prometheus.yml"
+    config.write_text(
+        "global: {scrape_interval: 1s, scrape_timeout: 1s}\n"
+        f"scrape_configs: [{{job_name: gateway, static_configs: [{{targets: {targets}}}]}}]\n"
+    )
+    options = [f"--config.file={config}", f"--storage.tsdb.path={tmp_path / 'data'}"]
+    with (tmp_path / "log.txt").open("wb") as log:
+        process = subprocess.Popen(
+            [program, *options, f"--web.listen-address=127.0.0.1:{web}"], stdout=log, stderr=log, cwd=tmp_path
+        )
+    try:
+        federation.run(all_shown(federation, web))
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+async def all_shown(federation: Federation, web: int) -> None:
+    missing = {f"{each.where}: {each.text}" for each in panel_expressions()}
+
+    async def shown() -> bool:
+        async with federation.client("cn", "publisher") as cn:
+            await cn.publish(alert(), ["hk"])
+        for each in panel_expressions():
+            text = each.text.replace("$__rate_interval", f"{RATE_S}s").replace("$instance", ".*")
+            if await asyncio.to_thread(has_data, web, text):
+                missing.discard(f"{each.where}: {each.text}")
+        assert not missing
+        return True
+
+    await eventually(shown, every_s=1.0, what="data for each panel")
+
+
+def has_data(web: int, expression: str) -> bool:
+    """Whether Prometheus answers with at least one number."""
+    query = urllib.parse.urlencode({"query": expression, "time": time.time()})
+    status, text = fetch(web, f"api/v1/query?{query}")
+    if status != 200:
+        return False
+    results = json.loads(text)["data"]["result"]
+    return any(result["value"][1] != "NaN" for result in results)
