@@ -37,6 +37,7 @@ from gateway.trust.service.trial_federation import (
     create_federation,
 )
 from gateway.v1.node_service_pb2 import Link
+from tests.support.proxy import Network, Proxy
 
 PUBLISHER, RECIPIENT = "cn", "hk"
 SYSTEM = "bench"
@@ -199,6 +200,8 @@ class Pair:
     hk: NodeProcess
     cn_client: GatewayClient
     hk_client: GatewayClient
+    proxies: Mapping[str, Proxy] = field(default_factory=dict)
+    """The network under the connections that a node opens, by its name."""
 
     async def receipted_size(self) -> int:
         """Entries of the publisher's feeds of alerts that the recipient has and has cosigned."""
@@ -238,14 +241,25 @@ def _of_alerts(link: Link) -> bool:
 
 
 @asynccontextmanager
-async def running_pair(root: Path, command: Sequence[str] = SERVE) -> AsyncIterator[Pair]:
-    """Two nodes with fresh keys and empty databases; stopped at the end, their folder stays."""
+async def running_pair(
+    root: Path, command: Sequence[str] = SERVE, *, network: Network | None = None
+) -> AsyncIterator[Pair]:
+    """Two nodes with fresh keys and empty databases; stopped at the end, their folder stays.
+
+    Args:
+        network: where it is given, nodes reach each other through its proxies.
+    """
     ports = {name: (free_port(), free_port()) for name in (PUBLISHER, RECIPIENT)}
     federation = write_federation(root, ports)
     nodes = {name: NodeProcess(name, federation.node(name), local, command) for name, (_, local) in ports.items()}
     pair = Pair(
         root, federation, nodes[PUBLISHER], nodes[RECIPIENT], nodes[PUBLISHER].client(), nodes[RECIPIENT].client()
     )
+    if network is not None:
+        pair.proxies = {a: network.proxy(ports[b][0]) for a, b in ((PUBLISHER, RECIPIENT), (RECIPIENT, PUBLISHER))}
+        for name, partner in ((PUBLISHER, RECIPIENT), (RECIPIENT, PUBLISHER)):
+            with nodes[name].settings.open("a", encoding="utf-8") as settings:
+                settings.write(f'\n[links.{partner}]\nendpoint = "{pair.proxies[name].endpoint}"\n')
     try:
         async with asyncio.TaskGroup() as starts:
             for node in nodes.values():

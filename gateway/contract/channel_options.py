@@ -10,6 +10,14 @@ KEEPALIVE_TIME_MS = 2_000
 KEEPALIVE_TIMEOUT_MS = 2_000
 """Ping timeout in milliseconds: ten slow round trips across the border."""
 
+LINE_WINDOW_BYTES = 262_144
+"""Bytes of a call between gateways that may be on the way before somebody waits for them: 2 Mbit/s with a round trip of
+400 ms need 150 kB."""
+
+UNSENT_TIMEOUT_MS = 60_000
+"""Milliseconds for which the kernel may be unable to send between gateways (TCP_USER_TIMEOUT, which gRPC takes from
+its keepalive timeout): a narrow line's full queue is no cut."""
+
 INITIAL_BACKOFF_MS = 100
 """Milliseconds before the first reconnect."""
 
@@ -21,6 +29,9 @@ CONNECT_TIMEOUT_MS = 1_000
 
 MAX_METADATA_BYTES = 16_384
 """Most bytes of an answer's headers or trailers; rich errors stay below gRPC's default of 8,192."""
+
+_CONNECT_TIMEOUT = "grpc.min_reconnect_backoff_ms"
+"""gRPC's name for the connect timeout."""
 
 Options = list[tuple[str, int | str]]
 
@@ -34,13 +45,35 @@ def channel_options(*, server_name: str | None = None) -> Options:
         ("grpc.http2.max_pings_without_data", 0),  # also while a stream is idle
         ("grpc.initial_reconnect_backoff_ms", INITIAL_BACKOFF_MS),
         ("grpc.max_reconnect_backoff_ms", MAX_BACKOFF_MS),
-        ("grpc.min_reconnect_backoff_ms", CONNECT_TIMEOUT_MS),  # gRPC's name for the connect timeout
+        (_CONNECT_TIMEOUT, CONNECT_TIMEOUT_MS),
         ("grpc.dns_min_time_between_resolutions_ms", INITIAL_BACKOFF_MS),
         ("grpc.use_local_subchannel_pool", 1),  # never share connections across credentials
     ]
     if server_name is not None:
         options.append(("grpc.ssl_target_name_override", server_name))
     return options
+
+
+def peer_channel_options(*, server_name: str | None, silence_ms: int, connect_ms: int) -> Options:
+    """Options of a channel to a partner's gateway, perhaps over a narrow line.
+
+    Args:
+        server_name: as in `channel_options`.
+        silence_ms: milliseconds for the answer to a ping, which is sent when nothing has come for a while.
+        connect_ms: milliseconds for TCP and TLS.
+    """
+    return [
+        *(option for option in channel_options(server_name=server_name) if option[0] not in _OF_THE_LINE),
+        *silence_options(silence_ms),
+        (_CONNECT_TIMEOUT, connect_ms),
+        ("grpc.http2.lookahead_bytes", LINE_WINDOW_BYTES),
+        ("grpc.http2.bdp_probe", 0),  # its pings would wait behind data, and block keepalive
+    ]
+
+
+def silence_options(silence_ms: int) -> Options:
+    """Ends a connection whose ping has no answer after so many milliseconds."""
+    return [("grpc.keepalive_timeout_ms", UNSENT_TIMEOUT_MS), ("grpc.http2.ping_timeout_ms", silence_ms)]
 
 
 def common_options() -> Options:
@@ -53,3 +86,6 @@ def common_options() -> Options:
         # gRPC's bandwidth pings wait 60 s and block keepalive meanwhile, so a cut link is noticed late (measured).
         ("grpc.http2.ping_timeout_ms", KEEPALIVE_TIMEOUT_MS),
     ]
+
+
+_OF_THE_LINE = frozenset({_CONNECT_TIMEOUT, *dict(silence_options(0))})

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Hashable
 from dataclasses import dataclass
 from enum import Enum
 
-from gateway.contract.limits import WINDOW_BATCHES
+from gateway.contract.limits import MAX_BATCH_BYTES, WINDOW_BATCHES
 from gateway.errors import MalformedError
 from gateway.plurals import counted
 
@@ -109,3 +110,139 @@ class Outbound:
             raise MalformedError(f"a receipt for {counted(size, 'entry')} came, but no batch that ends there was sent")
         while self._waiting and self._waiting[0] <= size:
             self._receipted = self._waiting.popleft()
+
+
+FIRST_WINDOW_BYTES = 16 * 1024
+"""Bytes on the way to a partner before anything was measured: two seconds of a line of 64 kbit/s."""
+
+LEAST_WINDOW_BYTES = 4 * 1024
+"""Least bytes on the way: a rich alert."""
+
+MOST_WINDOW_BYTES = WINDOW_BATCHES * MAX_BATCH_BYTES
+
+BATCHES_ON_THE_WAY = 4
+"""Batches that fill the window."""
+
+SHORT_S = 1.0
+"""A batch that is receipted within so many seconds lets more be on the way."""
+
+LONG_S = 1.5
+"""A batch that takes longer, in seconds, lets less be on the way: an urgent alert would wait behind it."""
+
+AIM_S = 1.0
+"""How much of what the link delivers is on the way then, in seconds."""
+
+FADING = 0.9
+"""Part of the longest wait for a receipt that counts after the next receipt."""
+
+LONGEST_SILENCE_S = 64.0
+"""Longest silence of a partner that is expected, in seconds: an alert of MAX_PAYLOAD_BYTES takes 32 at 64 kbit/s."""
+
+NARROW_BYTES = 128 * 1024
+"""A line is narrow if what it delivers in about a second is less: there compressing batches is worth its time."""
+
+ROUND_TRIPS = 8
+"""Shortest waits for a receipt that connecting may take: round trips for TCP, TLS and HTTP/2, and certificates."""
+
+LONGEST_CONNECT_S = 4.0
+"""Longest time to connect, in seconds: 64 kbit/s with a round trip of 400 ms take two."""
+
+
+@dataclass(slots=True)
+class _Flight:
+    """A batch without a receipt; the delivered bytes and their time are those before it was sent."""
+
+    feed: Hashable
+    rank: int
+    end: int
+    bytes: int
+    sent_s: float
+    filled: bool
+    delivered: int
+    delivered_s: float
+
+
+class Pace:
+    """Bytes on the way to one partner, over all feeds: as many as the link delivers in about a second.
+
+    So a line is kept busy, an urgent alert waits about a second behind what is on the way, and what a failure makes
+    be sent again is little. Times are seconds of a monotonic clock. Lower ranks are more urgent.
+
+    Attributes:
+        window: most bytes on the way.
+        narrow: whether receipts have shown that the line is narrow.
+    """
+
+    def __init__(self) -> None:
+        self.window = FIRST_WINDOW_BYTES
+        self._flights: deque[_Flight] = deque()
+        self._delivered = 0
+        self._delivered_s = 0.0
+        self._longest_s = 0.0
+        self._shortest_s = LONGEST_CONNECT_S
+        self._failed_s = -LONG_S
+        self.narrow = False
+
+    @property
+    def batch_bytes(self) -> int:
+        """Bytes for the next batch: a part of the window, so that its receipt comes before the window is empty."""
+        return min(MAX_BATCH_BYTES, self.window // BATCHES_ON_THE_WAY)
+
+    @property
+    def silence_s(self) -> float:
+        """Longest silence of the partner that its receipts make likely."""
+        return min(LONGEST_SILENCE_S, 2 * self._longest_s)
+
+    @property
+    def connect_s(self) -> float:
+        """Seconds in which the line lets a connection be made: some round trips, and some kilobytes."""
+        return min(LONGEST_CONNECT_S, ROUND_TRIPS * self._shortest_s)
+
+    def has_room(self, rank: int) -> bool:
+        """Whether a feed may send: batches of less urgent feeds don't count."""
+        return self._on_the_way(rank) < self.window
+
+    def sent(self, feed: Hashable, rank: int, *, end: int, size: int, now_s: float) -> None:
+        """Notes a batch of so many bytes that ends at a size of its feed."""
+        idle = not self._flights
+        filled = self._on_the_way(rank) + size >= self.window // 2
+        delivered_s = now_s if idle else max(self._delivered_s, self._flights[0].sent_s)
+        self._flights.append(_Flight(feed, rank, end, size, now_s, filled, self._delivered, delivered_s))
+
+    def receipted(self, feed: Hashable, size: int, now_s: float) -> None:
+        """Notes a receipt for a feed's batches up to a size, and adapts the window."""
+        arrived = [flight for flight in self._flights if flight.feed == feed and flight.end <= size]
+        for flight in arrived:
+            self._flights.remove(flight)
+            self._delivered += flight.bytes
+            self._delivered_s = now_s
+            self._adapt(flight, now_s)
+
+    def ended(self, feed: Hashable, *, failed: bool, now_s: float) -> None:
+        """Forgets a stream's batches; the window shrinks if a failure lost any of them."""
+        lost = [flight for flight in self._flights if flight.feed == feed]
+        for flight in lost:
+            self._flights.remove(flight)
+        failed = failed or (bool(lost) and now_s - lost[0].sent_s > LONG_S)
+        if not (lost and failed) or now_s - self._failed_s < LONG_S:  # one failure ends all streams of a connection
+            return
+        self._failed_s = now_s
+        self.window = max(LEAST_WINDOW_BYTES, min(FIRST_WINDOW_BYTES, self.window // 4))
+        if self._delivered_s < lost[0].sent_s:  # no sign of life since
+            self._longest_s = min(LONGEST_SILENCE_S, 2 * max(AIM_S, self._longest_s))
+
+    def _adapt(self, flight: _Flight, now_s: float) -> None:
+        waited_s = now_s - flight.sent_s
+        self._longest_s = max(waited_s, self._longest_s * FADING)
+        self._shortest_s = min(waited_s, self._shortest_s)
+        if waited_s <= SHORT_S:
+            if flight.filled:
+                self.window = min(MOST_WINDOW_BYTES, self.window + flight.bytes)
+                self.narrow = self.narrow and self.window < NARROW_BYTES
+        elif waited_s > LONG_S:
+            rate = (self._delivered - flight.delivered) / (now_s - flight.delivered_s)
+            self.window = max(LEAST_WINDOW_BYTES, min(self.window, int(rate * AIM_S)))
+            self.narrow = self.window < NARROW_BYTES
+
+    def _on_the_way(self, rank: int) -> int:
+        return sum(flight.bytes for flight in self._flights if flight.rank <= rank)

@@ -2,36 +2,67 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import grpc.aio
 
-from gateway.contract.channel_options import channel_options
+from gateway.contract.channel_options import CONNECT_TIMEOUT_MS, KEEPALIVE_TIMEOUT_MS, peer_channel_options
 from gateway.errors import DirectoryError
 from gateway.rpc.listener.tls import channel_credentials
 from gateway.tls.credentials import TlsSource
 from gateway.trust.rules.directory import Directory
 from gateway.v1.exchange_service_pb2_grpc import ExchangeServiceStub
 
+ATTEMPTS_S = 5.0
+"""Seconds of short attempts to connect, and of long ones in turn: short ones end soon after a partition, and long ones
+get through where a line has become slow."""
+
+SLOW_CONNECT_S = 4.0
+"""Seconds for TCP and TLS of a long attempt: 64 kbit/s with a round trip of 400 ms take two."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineTimes:
+    """What is to be expected of the line to a partner, in seconds.
+
+    Attributes:
+        silence_s: the longest silence that is no cut.
+        connect_s: to connect.
+    """
+
+    silence_s: float = 0.0
+    connect_s: float = 0.0
+
 
 @dataclass(frozen=True, slots=True)
 class _PeerChannel:
     channel: grpc.aio.Channel
     basis: tuple[int, int]
+    silence_ms: int
+    connect_ms: int
 
 
 class Peers:
     """One channel per partner, shared by its feeds; for one event loop."""
 
     def __init__(
-        self, *, own: str, directory: Callable[[], Directory], tls: TlsSource, endpoints: Mapping[str, str]
+        self,
+        *,
+        own: str,
+        directory: Callable[[], Directory],
+        tls: TlsSource,
+        endpoints: Mapping[str, str],
+        line: Callable[[str], LineTimes],
     ) -> None:
         self._own = own
         self._directory = directory
         self._tls = tls
         self._endpoints = endpoints
+        self._line = line
         self._channels: dict[str, _PeerChannel] = {}
+        self._failing_since_s: dict[str, float] = {}
 
     def names(self) -> list[str]:
         """All other nodes of the directory."""
@@ -48,15 +79,37 @@ class Peers:
         if made is None or made.basis != basis:
             if made is not None:
                 await made.channel.close()
-            made = self._channels[partner] = _PeerChannel(self._channel(partner), basis)
+            silence_ms, connect_ms = self._timeouts(partner)
+            channel = self._channel(partner, silence_ms, connect_ms)
+            made = self._channels[partner] = _PeerChannel(channel, basis, silence_ms, connect_ms)
         return ExchangeServiceStub(made.channel)
+
+    async def renew(self, partner: str) -> None:
+        """Drops a channel that has failed if the next one must be more patient, or less."""
+        self._failing_since_s.setdefault(partner, asyncio.get_running_loop().time())
+        made = self._channels.get(partner)
+        if made is not None and (made.silence_ms, made.connect_ms) != self._timeouts(partner):
+            del self._channels[partner]
+            await made.channel.close()
+
+    def reached(self, partner: str) -> None:
+        """Notes that a partner has answered."""
+        self._failing_since_s.pop(partner, None)
 
     async def close(self) -> None:
         for made in self._channels.values():
             await made.channel.close()
         self._channels.clear()
 
-    def _channel(self, partner: str) -> grpc.aio.Channel:
+    def _timeouts(self, partner: str) -> tuple[int, int]:
+        """Milliseconds of silence and for connecting; in steps, so that channels are seldom made again."""
+        line, now_s = self._line(partner), asyncio.get_running_loop().time()
+        failing_s = now_s - self._failing_since_s.get(partner, now_s)
+        slow = int(failing_s / ATTEMPTS_S) % 2 == 1
+        connect_s = SLOW_CONNECT_S if slow else line.connect_s
+        return _doubled(KEEPALIVE_TIMEOUT_MS, line.silence_s), _doubled(CONNECT_TIMEOUT_MS, connect_s)
+
+    def _channel(self, partner: str, silence_ms: int, connect_ms: int) -> grpc.aio.Channel:
         node = self._directory().node(partner)
         endpoint = self._endpoints.get(partner) or next(iter(node.endpoints), "")
         if not endpoint:
@@ -65,4 +118,12 @@ class Peers:
         credentials = channel_credentials(
             "".join(node.tls_ca_pems).encode(), material.certificate_pem, material.key_pem
         )
-        return grpc.aio.secure_channel(endpoint, credentials, options=channel_options(server_name=node.tls_server_name))
+        options = peer_channel_options(server_name=node.tls_server_name, silence_ms=silence_ms, connect_ms=connect_ms)
+        return grpc.aio.secure_channel(endpoint, credentials, options=options)
+
+
+def _doubled(milliseconds: int, seconds: float) -> int:
+    """Milliseconds, doubled until they are at least so many seconds."""
+    while milliseconds < seconds * 1_000:
+        milliseconds *= 2
+    return milliseconds

@@ -6,15 +6,19 @@ same place as on a full disk, and it needs no privilege.
 
 from __future__ import annotations
 
+import asyncio
 import resource
 
+from gateway.client import new_alert
 from gateway.errors import GatewayError, StoreUnavailableError
+from gateway.v1 import alert_pb2
 from tests.support.federation import Federation, NodeProcess, alert, eventually, new_id, origin
 from tests.support.stopwatch import Stopwatch
 from tests.support.stored import opened, published_ids
 
 UNLIMITED = resource.RLIM_INFINITY
 CN_HK = origin("cn", "hk")
+LONG = alert_pb2.Narrative(language="en", text="Ingots declared as lead. " * 150)
 
 
 def limit_files(node: NodeProcess, size: int) -> None:
@@ -88,6 +92,12 @@ def test_a_recipient_with_a_full_disk_takes_nothing_and_then_everything(federati
             held = published_ids(hk.feed(CN_HK))
             assert held == ids[: len(held)]
             assert len(held) < len(ids)
+            backlog = [new_alert(alert(narratives=[LONG]), ["hk"]) for _ in range(400)]
+            ids += [outcome.result().alert_id async for outcome in risk.publish_many(backlog)]
+            before = federation.between("cn", "hk").sent
+            await asyncio.sleep(5)
+            again = federation.between("cn", "hk").sent - before
+            assert again < 1_000_000, f"{again:,} bytes were sent in 5 s to a node that can't store them"
             limit_files(hk, UNLIMITED)
             with Stopwatch() as watch:
                 await federation.converged(("cn", "hk"))

@@ -1,4 +1,4 @@
-"""A network between two nodes: forwards TCP, and can be cut, silenced, delayed, and cut after so many bytes.
+"""A network between two nodes: forwards TCP, and can be cut, silenced, delayed, narrowed, and cut after so many bytes.
 
 Runs an event loop in a thread of its own, so that tests may block or run loops as they like.
 """
@@ -6,13 +6,49 @@ Runs an event loop in a thread of its own, so that tests may block or run loops 
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from types import TracebackType
 from typing import Self
 
 TURNS = 5
 """Turns of the loop after which a transport that was aborted has closed its socket; it takes two."""
+
+
+PACKET_BYTES = 1_448
+"""Bytes that a narrow line takes at once."""
+
+SOCKET_BYTES = 8_192
+"""Receive buffers of a narrow line's sockets, which the kernel doubles."""
+
+READ_BYTES = 16_384
+"""Bytes read from a connection before they are forwarded; asyncio may hold twice as many."""
+
+
+class Line:
+    """One direction of a narrow line, shared by all its connections: bytes leave one after the other at a rate.
+
+    Args:
+        bytes_per_s: its rate.
+        queue_s: seconds of bytes that wait in front of it; what is beyond stays with the sender.
+    """
+
+    def __init__(self, bytes_per_s: float, queue_s: float) -> None:
+        self._bytes_per_s = bytes_per_s
+        self._queue_s = queue_s
+        self._free_at = 0.0
+
+    async def room(self) -> None:
+        """Waits until the queue takes more."""
+        loop = asyncio.get_running_loop()
+        while (wait_s := self._free_at - loop.time() - self._queue_s) > 0:  # noqa: ASYNC110
+            await asyncio.sleep(wait_s)
+
+    def left_at(self, count: int) -> float:
+        """Puts bytes into the queue; the loop's time at which the last has left the line."""
+        self._free_at = max(self._free_at, asyncio.get_running_loop().time()) + count / self._bytes_per_s
+        return self._free_at
 
 
 class Network:
@@ -71,6 +107,7 @@ class Proxy:
     Attributes:
         port: where it listens.
         forwarded: bytes that went through, both ways together.
+        sent: bytes that went towards the target.
         cuts: how often it cut by itself (`cut_after`).
     """
 
@@ -79,6 +116,7 @@ class Proxy:
         self._network = network
         self._cut = self._closed = False
         self._delay_s = 0.0
+        self._lines: tuple[Line | None, Line | None] = (None, None)
         self._budget: int | None = None
         self._repeat = self._every = 0
         self._writers: set[asyncio.StreamWriter] = set()
@@ -87,7 +125,7 @@ class Proxy:
         self._whole = asyncio.Event()
         self._whole.set()
         self.port = 0
-        self.forwarded = 0
+        self.forwarded = self.sent = 0
         self.cuts = 0
 
     @property
@@ -111,6 +149,19 @@ class Proxy:
         """Holds back what goes either way for so long."""
         self._delay_s = seconds
 
+    def narrow(self, bits_per_s: float, *, queue_s: float = 0.25) -> None:
+        """Sends no more than that either way, over all connections together; `heal` keeps it.
+
+        Best before connections are made: those that exist keep their large socket buffers.
+        """
+
+        def narrow() -> None:
+            self._lines = (Line(bits_per_s / 8, queue_s), Line(bits_per_s / 8, queue_s))
+            for listening in self._server.sockets:
+                listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SOCKET_BYTES)
+
+        self._network.run(narrow)
+
     def cut_after(self, count: int, *, times: int = 1) -> None:
         """Resets connections in the middle once `count` more bytes have gone through; `times` times in a row."""
 
@@ -130,7 +181,7 @@ class Proxy:
         self._network.run(heal)
 
     async def listen(self, port: int) -> None:
-        self._server = await asyncio.start_server(self._accepted, "127.0.0.1", port)
+        self._server = await asyncio.start_server(self._accepted, "127.0.0.1", port, limit=READ_BYTES)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def close(self) -> None:
@@ -160,10 +211,10 @@ class Proxy:
             await self._whole.wait()
             if self._cut:
                 return
-            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target)
+            far_reader, far_writer = await asyncio.open_connection(sock=await self._connected(), limit=READ_BYTES)
             self._writers.add(far_writer)
             try:
-                await asyncio.gather(self._pump(reader, far_writer), self._pump(far_reader, writer))
+                await asyncio.gather(self._pump(reader, far_writer, 0), self._pump(far_reader, writer, 1))
             finally:
                 self._drop(far_writer)
         except OSError:
@@ -171,16 +222,62 @@ class Proxy:
         finally:
             self._drop(writer)
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while data := await reader.read(65_536):
-            if self._delay_s:
-                await asyncio.sleep(self._delay_s)
+    async def _connected(self) -> socket.socket:
+        far = socket.socket()
+        try:
+            if self._lines[0] is not None:
+                far.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SOCKET_BYTES)
+            far.setblocking(False)
+            await asyncio.get_running_loop().sock_connect(far, ("127.0.0.1", self._target))
+        except BaseException:
+            far.close()
+            raise
+        return far
+
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, direction: int) -> None:
+        """Forwards one direction: 0 towards the target, 1 back."""
+        async for data in self._arriving(reader, direction):
             await self._whole.wait()
+            if not direction:
+                self.sent += len(data)
             if not await self._within_budget(data, writer):
                 return
             writer.write(data)
             await writer.drain()
         writer.close()
+
+    async def _arriving(self, reader: asyncio.StreamReader, direction: int) -> AsyncIterator[bytes]:
+        """What comes from one side, when it reaches the other."""
+        line = self._lines[direction]
+        if line is None:
+            while data := await reader.read(65_536):
+                if self._delay_s:
+                    await asyncio.sleep(self._delay_s)
+                yield data
+            return
+        under_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
+
+        async def enter() -> None:
+            try:
+                await line.room()
+                while data := await reader.read(PACKET_BYTES):
+                    under_way.put_nowait((line.left_at(len(data)) + self._delay_s, data))
+                    await line.room()
+            finally:
+                under_way.put_nowait((0.0, b""))
+
+        entering = asyncio.create_task(enter())
+        try:
+            loop = asyncio.get_running_loop()
+            while True:
+                at, data = await under_way.get()
+                if not data:
+                    return
+                await asyncio.sleep(at - loop.time())
+                yield data
+        finally:
+            entering.cancel()
+            await asyncio.gather(entering, return_exceptions=True)
 
     async def _within_budget(self, data: bytes, writer: asyncio.StreamWriter) -> bool:
         self.forwarded += len(data)

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import aclosing, contextmanager
 from typing import Any, TypeAlias
 
+import grpc
 import grpc.aio
 
 from gateway.contract.ids import FeedOrigin
@@ -104,6 +105,8 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
             raise _not_opened()
         origin = self._party_of(opening.open.origin)
         current_call().record(subject_ids=[origin.line], repeatable=True)  # receipts and positions show effects
+        if self._sender.pace(current_call().principal.node).narrow:
+            context.set_compression(grpc.Compression.Gzip)
         yield pb.FetchResponse(position=await asyncio.to_thread(self._outgoing.position, origin))
         if opening.open.until_current or origin.recipient != current_call().principal.node:
             async for batch in self._stored(origin, opening.open.first_index):

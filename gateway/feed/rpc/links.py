@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from typing import TypeVar, cast
 
+import grpc
 import grpc.aio
 
 from gateway.contract.ids import URGENT_ALERTS, Channel, FeedOrigin
@@ -23,7 +24,6 @@ from gateway.errors import (
     LinkSuspendedError,
     MalformedError,
     MisbehaviourError,
-    OverloadedError,
     PermissionDeniedError,
     QuarantinedError,
     UnauthenticatedError,
@@ -34,6 +34,7 @@ from gateway.feed.rpc.comparing import require_one_history
 from gateway.feed.rpc.intake import Intake
 from gateway.feed.rpc.sending import FeedSender
 from gateway.feed.rpc.writer_client import in_order, set_within
+from gateway.feed.rules import Outbound
 from gateway.feed.service.receiver import Refusal, require_moving
 from gateway.feed.service.sender import Outgoing
 from gateway.feed.tables.feeds import Feed
@@ -59,7 +60,7 @@ DECLINED_BACKOFF_S = 30.0
 """Wait, in seconds, where the partner's gateway doesn't know the feed's channel; its restart ends it."""
 
 FULL_BACKOFF_S = 60.0
-"""Longest wait, in seconds, where the recipient's quota is full: it says how long, but its operator may raise it."""
+"""Longest wait, in seconds, where the partner says how long: its quota or disk is full, but its operator may help."""
 
 MAX_ERROR_CHARS = 1_024
 """Longest error kept of a link, in characters: partners write them."""
@@ -122,6 +123,7 @@ class Link(ABC):
         self._on_open = on_open
         self._kick = asyncio.Event()
         self._pausing = False
+        self._progressed = False
 
     def kick(self) -> None:
         """Restarts the link at once, e.g. after a suspension."""
@@ -136,6 +138,7 @@ class Link(ABC):
         backoff = FIRST_BACKOFF_S
         while True:
             self._kick.clear()
+            self._progressed = False
             try:
                 await self._attempt()
                 backoff = FIRST_BACKOFF_S
@@ -181,13 +184,16 @@ class Link(ABC):
     def _opened(self) -> None:
         if self.status.last_error:
             log.info("link %s is up again", self.origin)
+        self._peers.reached(self.partner)
         self.status.connected = True
         self.status.last_error = ""
         self.status.unreachable_since = 0
-        self._exchanged()
+        self.status.last_exchange_at = self._clock()
         self._on_open(self)
 
     def _exchanged(self) -> None:
+        """Notes a receipt: another failure isn't one in a row."""
+        self._progressed = True
         self.status.last_exchange_at = self._clock()
 
     def _note_failure(self, error: GatewayError) -> None:
@@ -208,12 +214,14 @@ class Link(ABC):
         text = f"{error.reason}: {error.message}"[:MAX_ERROR_CHARS]
         if text != self.status.last_error:
             log.warning("link %s: %s", self.origin, text)
-        was_connected, self.status.last_error = self.status.connected, text
+        self.status.last_error = text
         if isinstance(error, _NEEDS_PEOPLE):
             return BLOCKED_BACKOFF_S
-        if isinstance(error, OverloadedError) and error.retry_after_s is not None:
+        if error.retry_after_s is not None:
             return max(backoff, min(error.retry_after_s, FULL_BACKOFF_S))
-        return FIRST_BACKOFF_S if was_connected else backoff
+        if isinstance(error, UnavailableError):
+            await self._peers.renew(self.partner)
+        return FIRST_BACKOFF_S if self._progressed else backoff
 
     async def _is_declined(self, error: GatewayError) -> bool:
         """Whether the partner's gateway doesn't know the channel: an older one refuses the feed's name."""
@@ -261,7 +269,9 @@ class PushLink(Link):
         if feed is not None and feed.suspended:
             raise LinkSuspendedError(f"{self.origin} is suspended here")
         stub = await self._peers.stub(self.partner)
-        call = stub.Replicate()
+        pace = self._sender.pace(self.partner)
+        compressed = pace.narrow
+        call = stub.Replicate(compression=grpc.Compression.Gzip if compressed else None)
         try:
             await call.write(pb.ReplicateRequest(open=pb.FeedOpening(origin=self.origin.line)))
             responses = _responses(call)
@@ -274,13 +284,18 @@ class PushLink(Link):
             async def write(batch: feed_pb2.Batch) -> None:
                 await call.write(pb.ReplicateRequest(batch=batch))
 
+            def progressed(_: Outbound) -> None:
+                self._exchanged()
+                if pace.narrow and not compressed:
+                    self.kick()  # the next stream is compressed
+
             async with self._auditor.during(stub, self.origin.reverse):
                 await self._sender.run(
                     feed,
                     position=first.position.size,
                     write=write,
                     receipts=self._receipts(responses),
-                    on_progress=lambda _: self._exchanged(),
+                    on_progress=progressed,
                 )
         finally:
             call.cancel()

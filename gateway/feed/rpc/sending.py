@@ -8,11 +8,12 @@ from dataclasses import dataclass, field, replace
 
 from gateway.contract.ids import BETWEEN_NODES, FeedOrigin
 from gateway.feed.rpc.traced_entries import TracedEntries, end_all
-from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient
-from gateway.feed.rules import Outbound
+from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient, set_within
+from gateway.feed.rules import Outbound, Pace
 from gateway.feed.service.alarms import Alarms
 from gateway.feed.service.sender import Outgoing
 from gateway.feed.tables.feeds import Feed
+from gateway.rpc.peers import LineTimes
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.traces import Span
 from gateway.v1 import feed_pb2
@@ -21,7 +22,7 @@ URGENT_OPENS_S = 1.0
 """How long an opened feed waits for a more urgent one with a backlog to open, in seconds."""
 
 YIELD_S = 0.02
-"""Interval at which a feed checks whether a more urgent one has been sent, in seconds."""
+"""Interval at which a feed checks whether a more urgent one has been sent, or the link takes more, in seconds."""
 
 Write = Callable[[feed_pb2.Batch], Awaitable[None]]
 
@@ -68,11 +69,21 @@ class FeedSender:
         self._notifier = notifier
         self._alarms = alarms
         self._open: dict[FeedOrigin, Outbound] = {}
+        self._paces: dict[str, Pace] = {}
 
     def sent_size(self, origin: FeedOrigin) -> int:
         """Size up to which a feed was sent on its open stream; 0 without one. From any thread."""
         outbound = self._open.get(origin)
         return 0 if outbound is None else outbound.sent_size
+
+    def pace(self, partner: str) -> Pace:
+        """What may be on the way to a partner; kept from one connection to the next."""
+        return self._paces.setdefault(partner, Pace())
+
+    def line(self, partner: str) -> LineTimes:
+        """What is to be expected of the line to a partner."""
+        pace = self.pace(partner)
+        return LineTimes(silence_s=pace.silence_s, connect_s=pace.connect_s)
 
     async def run(
         self,
@@ -84,16 +95,24 @@ class FeedSender:
         on_progress: Callable[[Outbound], None] = lambda _: None,
     ) -> None:
         """Sends from `position` on as the feed grows, until the receipts end or something fails."""
+        loop, pace = asyncio.get_running_loop(), self.pace(feed.origin.recipient)
+        if feed.origin in self._open:  # of a connection whose end wasn't noticed yet
+            pace.ended(self._open[feed.origin], failed=True, now_s=loop.time())
         outbound = self._open[feed.origin] = Outbound(position=position, head=feed.size)
         stream = _Stream(outbound)
         end_subscription = self._notifier.subscribe(feed.origin, stream.wake)
         receiving = asyncio.create_task(self._take_receipts(feed.origin, stream, receipts, on_progress))
         sending = asyncio.create_task(self._send(feed, stream, write))
+        failed = False
         try:
             done, _ = await asyncio.wait({receiving, sending}, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
+        except Exception:
+            failed = True
+            raise
         finally:
+            pace.ended(outbound, failed=failed, now_s=loop.time())
             if self._open.get(feed.origin) is outbound:
                 del self._open[feed.origin]
             end_subscription()
@@ -104,10 +123,10 @@ class FeedSender:
 
     async def _send(self, feed: Feed, stream: _Stream, write: Write) -> None:
         outbound, wake = stream.outbound, stream.wake
-        loop = asyncio.get_running_loop()
+        loop, pace, rank = asyncio.get_running_loop(), self.pace(feed.origin.recipient), _rank(feed.origin)
         opened_at = loop.time()
         urgent = await asyncio.to_thread(self._outgoing.with_backlog, _more_urgent(feed.origin))
-        while True:
+        while self._open.get(feed.origin) is outbound:
             wake.clear()
             outbound.head_moved(self._notifier.size(feed.origin))
             following = outbound.next_range()
@@ -115,15 +134,18 @@ class FeedSender:
                 await wake.wait()
                 continue
             opening = loop.time() < opened_at + URGENT_OPENS_S and not urgent <= self._open.keys()
-            if opening or self._must_yield(feed.origin):
-                await asyncio.sleep(YIELD_S)
+            if opening or self._must_yield(feed.origin) or not pace.has_room(rank):
+                await set_within(wake, YIELD_S)
                 continue
-            batch = await asyncio.to_thread(self._outgoing.read_batch, feed, following.first)
+            batch = await asyncio.to_thread(
+                self._outgoing.read_batch, feed, following.first, most_bytes=pace.batch_bytes
+            )
             if batch is None:
                 await wake.wait()
                 continue
             size = batch.first_index + len(batch.entries)
             outbound.sent(size)
+            pace.sent(outbound, rank, end=size, size=batch.ByteSize(), now_s=loop.time())
             stream.sent_at[size] = self._alarms.time_ms()
             if spans := self._traced.sending(feed.origin, batch):
                 stream.spans[size] = spans
@@ -150,6 +172,7 @@ class FeedSender:
         async for receipt in receipts:
             command = await asyncio.to_thread(self._outgoing.verify_receipt, origin, receipt)
             stream.outbound.receipt(receipt.size)
+            self.pace(origin.recipient).receipted(stream.outbound, receipt.size, asyncio.get_running_loop().time())
             self._alarms.compare_clocks(
                 origin.recipient, command.receipted_at, not_before_ms=stream.take_sent_at(receipt.size)
             )
@@ -167,4 +190,8 @@ class FeedSender:
 
 def _more_urgent(origin: FeedOrigin) -> list[FeedOrigin]:
     """Feeds to the same recipient that go first."""
-    return [replace(origin, channel=channel) for channel in BETWEEN_NODES[: BETWEEN_NODES.index(origin.channel)]]
+    return [replace(origin, channel=channel) for channel in BETWEEN_NODES[: _rank(origin)]]
+
+
+def _rank(origin: FeedOrigin) -> int:
+    return BETWEEN_NODES.index(origin.channel)

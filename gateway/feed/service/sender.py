@@ -21,7 +21,9 @@ from gateway.errors import (
     SignatureInvalidError,
 )
 from gateway.feed.rules import Standing, compare_position
-from gateway.feed.service.soundness import require_sound_batch, sound_root_at
+from gateway.feed.service import batches
+from gateway.feed.service.batches import DivideCommand
+from gateway.feed.service.soundness import sound_root_at
 from gateway.feed.service.states import StateCommand
 from gateway.feed.service.transaction import Clock, Transaction, require_extensible
 from gateway.feed.service.writer import Writer
@@ -198,38 +200,29 @@ class Outgoing:
         require_extensible(feed)
         return feed
 
-    def read_batch(self, feed: Feed, first: int) -> feed_pb2.Batch | None:
+    def read_batch(self, feed: Feed, first: int, *, most_bytes: int = limits.MAX_BATCH_BYTES) -> feed_pb2.Batch | None:
         """The batch from `first` to a checkpoint, or None at the end.
 
         A checkpoint adds at most BATCH_ENTRIES and BATCH_BYTES: fewer always fit.
+
+        Args:
+            most_bytes: of entries; one entry may have more. An own feed gets a further checkpoint where it must.
 
         Raises:
             LinkSuspendedError: it is an own feed, and suspended, perhaps since a stream of it was opened.
             FeedDamagedError: the recipient would refuse what is stored, and blame the publisher.
         """
-        most = limits.BATCH_ENTRIES
-        if first > MAX_TREE_SIZE - most:  # a partner's number, beyond the database's range
+        if first > MAX_TREE_SIZE - limits.BATCH_ENTRIES:  # a partner's number, beyond the database's range
             return None
         with self._database.read() as conn:
             if feed.direction == "out" and feeds.is_suspended(conn, feed.id):
                 raise LinkSuspendedError(f"{feed.origin} is suspended by its publisher's operator")
-            while True:
-                checkpoint = checkpoints.between(conn, feed.id, first, first + most)
-                if checkpoint is None:
-                    return None
-                stored = feeds.read_entries(conn, feed.id, first, checkpoint.size)
-                size = sum(len(entry.payload) + len(entry.header) + len(entry.salt) for entry in stored)
-                if size <= limits.MAX_BATCH_BYTES or most == 0:
-                    break
-                most //= 2
-            batch = feed_pb2.Batch(
-                origin=feed.origin.line,
-                first_index=first,
-                entries=[feed_pb2.Entry(header=e.header, salt=e.salt, payload=e.payload) for e in stored],
-                checkpoint=checkpoint.note,
-            )
-            require_sound_batch(conn, feed, batch, checkpoint, self._trust().every_log_verifier(feed.origin))
-        return batch
+            end = batches.fitting_end(conn, feed, first, most_bytes)
+            if feed.direction != "out" or not batches.must_divide(conn, feed, first, end):
+                return batches.stored(conn, feed, first, end, self._trust().every_log_verifier(feed.origin))
+        self._writer.run(DivideCommand(feed.origin, end))
+        with self._database.read() as conn:
+            return batches.stored(conn, feed, first, end, self._trust().every_log_verifier(feed.origin))
 
     def verify_receipt(self, origin: FeedOrigin, receipt: feed_pb2.Receipt) -> ReceiptCommand:
         """Step 9: a key of the recipient that is valid now cosigned the checkpoint that was sent.

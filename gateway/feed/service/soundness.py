@@ -25,7 +25,8 @@ from gateway.plurals import counted
 from gateway.tlog.checkpoint import verify_checkpoint
 from gateway.tlog.merkle import EMPTY_ROOT
 from gateway.tlog.note import Verifier
-from gateway.tlog.tiles import tree_root
+from gateway.tlog.proofs import verify_consistency
+from gateway.tlog.tiles import consistency_proof, tree_root
 from gateway.v1 import feed_pb2
 
 
@@ -60,6 +61,21 @@ def require_sound_batch(
             feed.origin, f"the tree of {counted(checkpoint.size, 'entry')} doesn't lead to the root that was signed"
         )
     _require_signed(feed.origin, checkpoint, verifiers)  # 4
+
+
+def provable_root_at(conn: Connection, feed: Feed, size: int) -> bytes:
+    """Root of a feed's first `size` entries, from which its head provably grew.
+
+    Raises:
+        FeedDamagedError: the stored tree doesn't prove it.
+    """
+    root = sound_root_at(conn, feed, size)
+    try:
+        proof = consistency_proof(size, feed.size, StoredTiles(conn, feed.id))
+        verify_consistency(size, root, feed.size, feed.tree.root, proof)
+    except GatewayError as error:
+        raise damaged(feed.origin, error.message) from error
+    return root
 
 
 def _require_signed(origin: FeedOrigin, checkpoint: StoredCheckpoint, verifiers: Iterable[Verifier]) -> None:

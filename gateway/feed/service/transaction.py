@@ -15,7 +15,8 @@ from gateway.errors import FeedBehindError, FeedForkedError, FeedUncomparedError
 from gateway.feed.codec import EncodedEntry, EntryFormat
 from gateway.feed.service import local_log
 from gateway.feed.service.own_history import UNCOMPARED, OwnHistory
-from gateway.feed.tables import feeds
+from gateway.feed.service.soundness import provable_root_at
+from gateway.feed.tables import checkpoints, feeds
 from gateway.feed.tables.checkpoints import StoredCheckpoint
 from gateway.feed.tables.feeds import Feed, FeedState
 from gateway.plurals import counted
@@ -192,6 +193,23 @@ class Transaction:
             if followed is not None:
                 local_log.release_pending(self.conn, followed, now_ms=self.now_ms)
         return sealed
+
+    def divide(self, origin: FeedOrigin, size: int) -> None:
+        """Signs a checkpoint within an own feed, so that a narrow link can carry the entries before it alone.
+
+        It is of the same tree: a crash leaves nothing that could contradict it.
+
+        Raises:
+            FeedBehindError, FeedForkedError, FeedUncomparedError: this may not be the history that was sent.
+            FeedDamagedError: the stored tree doesn't lead from there to the head.
+        """
+        self.require_extensible(origin)
+        feed = feeds.get(self.conn, origin)
+        if not 0 < size < feed.size or checkpoints.at(self.conn, feed.id, size) is not None:
+            return
+        root = provable_root_at(self.conn, feed, size)
+        note = sign_checkpoint(Checkpoint(origin.line, size, root), self._signers.for_feed(origin))
+        checkpoints.add(self.conn, feed.id, StoredCheckpoint(size, root, note, b"", 0))
 
     def project(self, limit: int) -> bool:
         """Projects and seals; True when more may be left."""

@@ -88,6 +88,13 @@ _HEADERS = Prepared(
     )
     .order_by(entries.c.idx)
 )
+_ENTRY_SIZES = Prepared(
+    select(func.length(entries.c.header) + func.length(entries.c.salt) + func.length(entries.c.payload))
+    .where(
+        entries.c.feed_id == bindparam("feed"), entries.c.idx >= bindparam("first"), entries.c.idx < bindparam("end")
+    )
+    .order_by(entries.c.idx)
+)
 _ENTRIES = Prepared(
     select(entries.c.idx, entries.c.header, entries.c.salt, entries.c.payload)
     .where(
@@ -366,6 +373,11 @@ def set_awaited_size(conn: Connection, feed: Feed, size: int) -> Feed:
 def read_entries(conn: Connection, feed_id: int, first: int, end: int) -> list[StoredEntry]:
     """Entries with first ≤ index < end."""
     return [StoredEntry(*row) for row in _ENTRIES(conn, feed=feed_id, first=first, end=end)]
+
+
+def entry_sizes(conn: Connection, feed_id: int, first: int, end: int) -> list[int]:
+    """Bytes of the entries with first ≤ index < end, without reading these."""
+    return [int(row[0]) for row in _ENTRY_SIZES(conn, feed=feed_id, first=first, end=end)]
 
 
 def read_headers(conn: Connection, feed_id: int, first: int, end: int) -> list[bytes]:

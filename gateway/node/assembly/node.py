@@ -186,9 +186,6 @@ class Node:
         self._writer, self._notifier = WriterClient(self.writer), ChangeNotifier(self.writer)
         self._roles = Roles(self._access.membership)
         endpoints = {name: link.endpoint for name, link in self.settings.links.items() if link.endpoint}
-        self._peers = Peers(
-            own=self.settings.node, directory=self._directory.directory, tls=self._peer_tls, endpoints=endpoints
-        )
         traced = self.telemetry.traced_entries(self.writer)
         self._sender = FeedSender(
             outgoing=self._outgoing,
@@ -197,6 +194,13 @@ class Node:
             alarms=self.alarms,
             metrics=self.telemetry.metrics,
             traced=traced,
+        )
+        self._peers = Peers(
+            own=self.settings.node,
+            directory=self._directory.directory,
+            tls=self._peer_tls,
+            endpoints=endpoints,
+            line=self._sender.line,
         )
         self._intake = Intake(
             receiver=self._receiver,

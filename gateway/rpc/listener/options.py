@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gateway.contract.channel_options import Options, common_options
+from gateway.contract.channel_options import (
+    KEEPALIVE_TIMEOUT_MS,
+    LINE_WINDOW_BYTES,
+    Options,
+    common_options,
+    silence_options,
+)
 
 HANDSHAKE_TIMEOUT_MS = 3_000
 """Milliseconds for TLS and the client's HTTP/2 greeting: ten slow round trips. A silent connection holds its place no
@@ -39,6 +45,11 @@ CONNECTION_AGE_GRACE_MS = 30_000
 """Milliseconds for running calls after that; streams resume on the next connection."""
 
 
+PEER_SILENCE_MS = 20_000
+"""Milliseconds for a partner's answer to a ping: where it fetches, the answer waits behind what is sent to it, and an
+alert of 150 kB takes that long at 64 kbit/s. A partner that connects anew doesn't wait for it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PortLimits:
     """What a port takes at once.
@@ -49,11 +60,15 @@ class PortLimits:
         connections: TCP connections, those that are still in the handshake included. More are closed at once.
         streams: calls of one connection, those whose request hasn't arrived yet included.
         waiting: calls of one method that wait for the event loop; gRPC drops more.
+        window_bytes: of a call that a caller may send before somebody waits for them.
+        silence_ms: milliseconds for the answer to a ping.
     """
 
     connections: int
     streams: int
     waiting: int
+    window_bytes: int = WINDOW_BYTES
+    silence_ms: int = KEEPALIVE_TIMEOUT_MS
 
 
 PEER_STREAMS, PEER_WAITING = 96, 64
@@ -65,7 +80,13 @@ LOCAL_STREAMS, LOCAL_WAITING = 576, 1_024
 
 def peer_limits(connections: int) -> PortLimits:
     """Limits of the peer port with so many connections."""
-    return PortLimits(connections=connections, streams=PEER_STREAMS, waiting=PEER_WAITING)
+    return PortLimits(
+        connections=connections,
+        streams=PEER_STREAMS,
+        waiting=PEER_WAITING,
+        window_bytes=LINE_WINDOW_BYTES,
+        silence_ms=PEER_SILENCE_MS,
+    )
 
 
 def local_limits(connections: int) -> PortLimits:
@@ -75,11 +96,13 @@ def local_limits(connections: int) -> PortLimits:
 
 def server_options(limits: PortLimits, *, connection_age_ms: int = CONNECTION_AGE_MS) -> Options:
     """Options of a server."""
+    silence = silence_options(limits.silence_ms)
     return [
-        *common_options(),
+        *(option for option in common_options() if option[0] not in dict(silence)),
+        *silence,
         ("grpc.so_reuseport", 0),  # a second process on the port must fail, not share it silently
         ("grpc.http2.bdp_probe", 0),
-        ("grpc.http2.lookahead_bytes", WINDOW_BYTES),
+        ("grpc.http2.lookahead_bytes", limits.window_bytes),
         ("grpc.server_handshake_timeout_ms", HANDSHAKE_TIMEOUT_MS),
         ("grpc.http2.settings_timeout", SETTINGS_TIMEOUT_MS),
         ("grpc.max_allowed_incoming_connections", limits.connections),

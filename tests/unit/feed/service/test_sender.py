@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from gateway.alerts.commands.publishing import PublishCommand
 from gateway.contract import limits
 from gateway.errors import (
     FeedBehindError,
@@ -30,9 +32,10 @@ from gateway.tlog.cosignature import cosign
 from gateway.tlog.merkle import EMPTY_ROOT
 from gateway.trust.service.trial_federation import FEDERATION
 from gateway.v1 import feed_pb2
+from gateway.v1.alert_service_pb2 import PublishAlertRequest
 from tests.support.author import Author
 from tests.support.databases import MakeDatabase
-from tests.support.nodes import START, PaperNode, deliver, paper_nodes
+from tests.support.nodes import START, PaperNode, alert_content, deliver, paper_nodes
 
 
 @pytest.fixture
@@ -204,6 +207,32 @@ def test_batches_end_at_checkpoints_and_cover_everything_once(cn: PaperNode) -> 
         assert (found.first_index, len(found.entries)) == (first, 7 - first)
     for beyond in (7, 8, 2**63 - 1, 2**63, 2**64 - 1):
         assert cn.outgoing.read_batch(feed, beyond) is None
+
+
+def test_a_batch_for_a_narrow_link_ends_at_a_further_checkpoint_of_the_same_tree(cn: PaperNode, hk: PaperNode) -> None:
+    origin = cn.origin("hk")
+    requests = [
+        PublishAlertRequest(request_id=str(uuid.uuid4()), recipients=["hk"], content=alert_content(cn.clock.now))
+        for _ in range(9)
+    ]
+    prepared = [cn.publisher.prepare(request, "risk-engine") for request in requests]
+    cn.writer.run(PublishCommand(prepared, principal="system/cn/risk-engine"))
+    whole = batch(cn, 0)
+    assert len(whole.entries) == 9
+    first = 0
+    while first < 9:
+        feed = cn.outgoing.made(origin)
+        part = cn.outgoing.read_batch(feed, first, most_bytes=2 * whole.entries[0].ByteSize())
+        assert part is not None
+        assert len(part.entries) <= 2
+        first += len(part.entries)
+        receipt = hk.writer.run(hk.receiver.open_batch("cn", part))
+        cn.writer.run(cn.outgoing.verify_receipt(origin, receipt))
+    here, there = cn.outgoing.made(origin), hk.outgoing.made(origin)
+    assert (here.tree, here.receipted_size) == (there.tree, 9)
+    alone = cn.outgoing.read_batch(here, 0, most_bytes=1)
+    assert alone is not None
+    assert len(alone.entries) == 1  # one entry goes, however large
 
 
 def test_the_window_bounds_what_is_on_its_way_and_receipts_open_it() -> None:
