@@ -81,4 +81,4 @@ def _rule_line(rule_hit: RuleHit) -> str:
 
 def evidence_line(evidence: EvidenceDigest) -> str:
     """A digest of evidence that stays with who names it."""
-    return " ".join(filter(None, (evidence.description, evidence.media_type, f"sha256:{evidence.sha256.hex()}")))
+    return " ".join(filter(None, (evidence.description, evidence.media_type, f"sha256 {evidence.sha256.hex()}")))

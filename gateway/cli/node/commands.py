@@ -96,7 +96,8 @@ def audit_list(
 ) -> None:
     """List decisions of this node, newest first. Role: auditor, supervisor.
 
-    Equal calls without effect are one event with their number; of what was refused it has the SHA-256 and the size.
+    Equal calls without effect are one event with their number; of what was refused it has the SHA-256 and the size. Own
+    systems stand without `system/`, which --filter needs: "principal = system/cn/officers".
 
     \b
     Examples:
@@ -125,7 +126,7 @@ def audit_list(
                 shown_time(event, "time"),
                 event.occurrences,
                 shown_time(event, "last_time") or None,
-                event.principal,
+                event.principal.removeprefix("system/"),
                 event.method.rpartition("/")[2],
                 event.result,
                 event.reason or None,

@@ -83,9 +83,8 @@ def _checked(conn: Connection, row: FeedRow, trust: TrustedDirectory) -> FeedHea
     try:
         origin = FeedOrigin.parse(row.origin)
         if row.last_index + 1 != row.size or row.last_checkpoint != row.size:  # 1
-            raise BackupInvalidError(
-                f"the head has {counted(row.size, 'entry')}, {row.last_index + 1} are stored, {row.last_checkpoint} signed"
-            )
+            held = f"{row.last_index + 1} are stored, {row.last_checkpoint} signed"
+            raise BackupInvalidError(f"the head has {counted(row.size, 'entry')}, {held}")
         root = Tree.from_bytes(row.size, row.edge).root  # 2
         if tree_root(row.size, StoredTiles(conn, row.id)) != root:
             raise BackupInvalidError("the edge of the tree and the stored tiles lead to different roots")
