@@ -87,7 +87,8 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
 
     @contextmanager
     def _connected(self, origin: FeedOrigin) -> Iterator[LinkStatus]:
-        """Shows a partner's open stream to operators; of one feed, the newest."""
+        """Shows a partner's open stream to operators; of one feed, the newest that is open."""
+        before = self._statuses.get(origin)
         status = self._statuses[origin] = LinkStatus(connected=True, last_exchange_at=self._clock())
         try:
             yield status
@@ -96,6 +97,8 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
             raise
         finally:
             status.connected = False
+            if before is not None and before.connected and self._statuses[origin] is status:
+                self._statuses[origin] = before
 
     async def Fetch(
         self, request_iterator: AsyncIterator[pb.FetchRequest], context: Context
