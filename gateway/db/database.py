@@ -268,7 +268,7 @@ def _replaced_unless_writable(connection: Connection) -> Iterator[None]:
 
 
 def _unavailable(error: Exception) -> StoreUnavailableError:
-    cause = getattr(error, "orig", None) or error
+    cause = str(getattr(error, "orig", None) or error).partition("\n")[0]  # then the same of each host
     return StoreUnavailableError(f"the database can't be used: {cause}", retry_after_s=_RETRY_AFTER_S)
 
 
