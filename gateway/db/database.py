@@ -175,6 +175,10 @@ class Database:
         with engine.connect() as connection:
             try:
                 yield connection
+            except DBAPIError:
+                if getattr(connection.connection.dbapi_connection, "closed", False):
+                    connection.invalidate()  # the pool needn't try to reset it
+                raise
             finally:
                 if self._closed:  # the pool won't close it
                     connection.detach()

@@ -73,7 +73,7 @@ class Membership(Protocol):
         """Whether this replica has a role now."""
 
     def others_share(self, role: str) -> bool:
-        """Whether another replica marks it; raises StoreUnavailableError."""
+        """Whether another replica marks it, or did some seconds ago."""
 
     def on_change(self, listener: Callable[[], None]) -> None:
         """Calls `listener`, in a thread, when a role comes or goes."""

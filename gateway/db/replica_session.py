@@ -82,6 +82,7 @@ class ReplicaSession:
         self._stopping = threading.Event()
         self._connection: Connection | None = None
         self._pid = 0  # of the server's process
+        self._elsewhere: frozenset[int] = frozenset()  # keys of the locks of other replicas
         self._thread: threading.Thread | None = None
         self._on_notice: Callable[[str], None] = lambda _: None
         self._on_catch_up: Callable[[bool], None] = lambda _: None
@@ -134,8 +135,7 @@ class ReplicaSession:
             return role in self._held and time.monotonic() < self._alive_until_s
 
     def others_share(self, role: str) -> bool:
-        with _unavailable(), self._engine.connect() as connection:
-            return role_key(role) % (1 << 32) in {key for keys in self._others(connection) for key in keys}
+        return role_key(role) % (1 << 32) in self._elsewhere
 
     def on_change(self, listener: Callable[[], None]) -> None:
         self._listeners.append(listener)
@@ -166,7 +166,7 @@ class ReplicaSession:
             try:
                 if self._connection is None:
                     self._connection = self._engine.connect()
-                self._serve(_driver(self._connection), lost=lost)
+                self._serve(self._connection, lost=lost)
             except (DriverError, SQLAlchemyError, GatewayError) as error:
                 log.warning("this replica's session with the database ended: %s", str(error).partition("\n")[0])
             except Exception:
@@ -175,8 +175,9 @@ class ReplicaSession:
             self._disconnect()
             self._stopping.wait(RETRY_S)
 
-    def _serve(self, driver: Any, *, lost: bool) -> None:
+    def _serve(self, connection: Connection, *, lost: bool) -> None:
         """Takes roles and listens until the session or the process ends."""
+        driver = _driver(connection)
         self._pid = driver.info.backend_pid
         if driver.info.server_version >= 140_000:
             driver.execute(f"SET idle_session_timeout = '{int(SILENT_S * 1000)}ms'")
@@ -186,6 +187,7 @@ class ReplicaSession:
             self._take_roles(driver)
             if time.monotonic() - caught_up_s >= CATCH_UP_S:
                 caught_up_s = time.monotonic()
+                self._elsewhere = frozenset(key for keys in self._others(connection) for key in keys)
                 self._on_catch_up(lost)
                 lost = False
             for notice in driver.notifies(timeout=POLL_S):

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
 
 from sqlalchemy import Connection
 
 from gateway.db.membership import Membership, Replica, SoleProcess
 from gateway.feed.rpc.writer_client import set_within
+
+log = logging.getLogger(__name__)
 
 CHECK_S = 1.0
 """Seconds between two looks at a role: it also ends without a word, when this process was stopped for a while."""
@@ -25,6 +29,11 @@ class Roles:
         membership.on_change(self._changed)
 
     @property
+    def replica(self) -> str:
+        """This replica's name; empty for a sole process."""
+        return self._membership.name
+
+    @property
     def alone(self) -> bool:
         """Whether there can be no other replica."""
         return isinstance(self._membership, SoleProcess)
@@ -37,10 +46,12 @@ class Roles:
         return self._membership.holds(role)
 
     def share(self, role: str, *, shared: bool) -> None:
+        self._known.add(role)
         self._membership.share(role, shared=shared)
 
     def others_share(self, role: str) -> bool:
         """As `Membership`."""
+        self._known.add(role)
         return self._membership.others_share(role)
 
     def replicas(self, conn: Connection) -> list[Replica]:
@@ -63,17 +74,32 @@ class Roles:
                 while not self.holds(role):
                     changed.clear()
                     await set_within(changed, CHECK_S)
-                running = asyncio.ensure_future(work())
-                try:
-                    while self.holds(role) and not running.done():
-                        await asyncio.wait({running}, timeout=CHECK_S)
-                    if running.done():
-                        return running.result()
-                finally:
-                    running.cancel()
-                    await asyncio.gather(running, return_exceptions=True)
+                if await self._while_held(role, asyncio.ensure_future(work()), changed):
+                    return
         finally:
             self._changes.discard(changed)
+
+    async def _while_held(self, role: str, running: asyncio.Future[None], changed: asyncio.Event) -> bool:
+        """Waits for the end of the work or of the role; True when the work has ended by itself."""
+        waiting = asyncio.ensure_future(changed.wait())
+        try:
+            while self.holds(role) and not running.done():
+                either: set[asyncio.Future[Any]] = {running, waiting}
+                await asyncio.wait(either, timeout=CHECK_S, return_when=asyncio.FIRST_COMPLETED)
+                if waiting.done():
+                    changed.clear()
+                    waiting = asyncio.ensure_future(changed.wait())
+            if not running.done():
+                return False
+            if running.exception() is None:
+                return True
+            log.error("%s failed; it is started again", role, exc_info=running.exception())
+            await asyncio.sleep(CHECK_S)
+            return False
+        finally:
+            running.cancel()
+            waiting.cancel()
+            await asyncio.gather(running, waiting, return_exceptions=True)
 
     def _changed(self) -> None:
         if not self._loop.is_closed():

@@ -26,10 +26,12 @@ from gateway.feed.tables.defects import DefectRow
 from gateway.feed.tables.feeds import Feed, FeedState
 from gateway.history.tables import holds, shipments
 from gateway.history.tables import progress as record_progress
+from gateway.node.assembly.links import role_of
 from gateway.node.assembly.quotas import QuotaMonitor
 from gateway.node.backups.messages import restores_in
 from gateway.node.host.capacity import CapacityMonitor
 from gateway.node.observation.feed_alarms import MAX_DEFECTS_SHOWN, tell_of_feeds
+from gateway.node.roles import Roles
 from gateway.rpc.calls import current_call
 from gateway.rpc.peers import Peers
 from gateway.tlog.note import SignatureType, Verifier
@@ -70,8 +72,10 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
         quotas: QuotaMonitor,
         trust: Callable[[], TrustedDirectory],
         tls: TlsSource,
+        roles: Roles,
         clock: Callable[[], int],
     ) -> None:
+        self._roles = roles
         self._node = node
         self._version = version
         self._started_at_ms = started_at_ms
@@ -105,6 +109,7 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
             projected_position=projected,
             alarms=lasting,
             history=history,
+            replicas=await asyncio.to_thread(self._replicas),
             partner_usage=[
                 pb.PartnerUsage(
                     partner=used.partner,
@@ -242,6 +247,19 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
             )
         )
 
+    def _replicas(self) -> list[pb.Replica]:
+        with self._database.read() as conn:
+            return [
+                pb.Replica(
+                    name=replica.name,
+                    address=replica.address,
+                    since=to_timestamp(replica.since),
+                    roles=replica.roles,
+                    answering=replica.name == self._roles.replica,
+                )
+                for replica in self._roles.replicas(conn)
+            ]
+
     def _positions(self) -> tuple[int, int, list[Feed]]:
         with self._database.read() as conn:
             return journal.head_position(conn), progress.position(conn), feeds.list_all(conn)
@@ -297,6 +315,8 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
         if state is None:
             waiting = pb.LINK_STATE_CONNECTING if own is not None or not outgoing else pb.LINK_STATE_PULLED
             state = pb.LINK_STATE_CONNECTED if status.connected else waiting
+        if own is not None and state == pb.LINK_STATE_CONNECTING and not self._roles.holds(role_of(own.partner)):
+            state = pb.LINK_STATE_ELSEWHERE
         link = pb.Link(
             origin=origin.line,
             partner=origin.recipient if outgoing else origin.publisher,

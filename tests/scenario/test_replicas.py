@@ -6,13 +6,18 @@ import asyncio
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, text
 
 from gateway.db.database import Database
 from gateway.db.locks import ROLE_CLASS, role_key
+from gateway.errors import ConfigurationError
 from gateway.node.assembly.links import role_of
+from gateway.node.assembly.node import Node
+from gateway.node.maintenance import sole_use
+from gateway.v1 import node_service_pb2
 from tests.support.federation import Federation, alert, eventually, origin, with_logs
 from tests.support.postgres import PostgresServer
 from tests.support.replicas import ReplicaProcess, add_replicas
@@ -172,3 +177,45 @@ def test_a_watcher_hears_of_other_replicas_also_when_notices_are_lost(replicas: 
             watching.cancel()
 
     replicas.federation.run(run())
+
+
+def test_status_names_the_replicas_and_what_each_holds(replicas: Replicas) -> None:
+    async def run() -> None:
+        async with replicas.federation.client_at(replicas.all[0].local_port, "cn", "operator") as operator:
+
+            async def all_roles_held() -> bool:
+                status = await operator.node.status()
+                assert [replica.name for replica in status.replicas if replica.answering] == ["cn-1"]
+                assert {replica.name for replica in status.replicas} == {"cn-1", "cn-2"}
+                roles = [role for replica in status.replicas for role in replica.roles if "streams" not in role]
+                assert len(roles) == len(set(roles)), "two replicas hold one role"
+                return {role_of("hk"), role_of("mo"), "housekeeping", "projections", "history-index"} <= set(roles)
+
+            await eventually(all_roles_held, within_s=60, what="a holder of each role")
+
+            async def links_shown() -> bool:
+                links = await operator.node.links()
+                held = await asyncio.to_thread(replicas.holder, role_of("hk")) == "cn-1"
+                there = node_service_pb2.LINK_STATE_CONNECTED if held else node_service_pb2.LINK_STATE_ELSEWHERE
+                return {link.state for link in links if link.partner == "hk" and link.direction == "out"} == {there}
+
+            await eventually(links_shown, within_s=60, what="the state of the links")
+
+    replicas.federation.run(run())
+
+
+def test_what_is_no_replica_is_refused(replicas: Replicas, tmp_path: Path) -> None:
+    first = replicas.all[0].settings
+    with pytest.raises(ConfigurationError, match=f"process {replicas.all[0].pid} holds the lock"):
+        Node(first)
+    with Federation(tmp_path / "other") as other:
+        for folder, settings, complaint in (
+            ("hk", replicas.federation["hk"].settings, "this is the database of cn in"),
+            ("other", other["cn"].settings, "a key that this node's directory doesn't list"),
+        ):
+            given = settings.model_copy(update={"database_url": first.database_url, "data_dir": tmp_path / folder})
+            with pytest.raises(ConfigurationError, match=complaint):
+                Node(given)
+    unused = first.model_copy(update={"data_dir": tmp_path / "data"})
+    with pytest.raises(ConfigurationError, match="stop all replicas"), sole_use(unused, command="gateway rebuild"):
+        pass

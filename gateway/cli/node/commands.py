@@ -76,6 +76,20 @@ def _print_status(output: Output, state: GetNodeStatusResponse) -> None:
                 for used in state.partner_usage
             ],
         )
+    if state.replicas:
+        output.table(
+            _("Replicas"),
+            marked("Replica", "Host", "Since", "Holds"),
+            [
+                (
+                    _("{name} (this one)", name=replica.name) if replica.answering else replica.name,
+                    replica.address,
+                    shown_time(replica, "since"),
+                    ", ".join(replica.roles),
+                )
+                for replica in state.replicas
+            ],
+        )
     if state.alarms:
         rows = [(alarm.code, alarm.message, shown_time(alarm, "since")) for alarm in state.alarms]
         output.table(_("Alarms"), marked("Alarm", "What", "Since"), rows)

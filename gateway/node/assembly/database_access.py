@@ -19,6 +19,7 @@ from gateway.feed.tables import feeds, identity, journal, progress
 from gateway.feed.tables.identity import NodeIdentity
 from gateway.node.host.data_lock import locked_data
 from gateway.node.marks import open_marks
+from gateway.node.roles import Roles
 from gateway.node.settings import Settings
 from gateway.trust.rules.directory import Directory
 
@@ -71,10 +72,10 @@ class DatabaseAccess:
             self._held.close()
             raise
 
-    def start(self, writer: Writer, notifier: ChangeNotifier) -> None:
+    def start(self, writer: Writer, notifier: ChangeNotifier, roles: Roles) -> None:
         """Step 3."""
         news = ReplicaNews(self.database, writer, notifier)
-        self.membership.want(PROJECTIONS)
+        roles.want(PROJECTIONS)
         self.membership.start(on_notice=news.on_notice, on_catch_up=news.on_catch_up)
 
     def close(self) -> None:

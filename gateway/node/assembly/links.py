@@ -10,7 +10,7 @@ from functools import partial
 from gateway.contract.ids import BETWEEN_NODES, FeedOrigin
 from gateway.feed.rpc.auditing import PublisherAuditor
 from gateway.feed.rpc.intake import Intake
-from gateway.feed.rpc.links import Link, PullLink, PushLink
+from gateway.feed.rpc.links import Link, LinkStatus, PullLink, PushLink
 from gateway.feed.rpc.sending import FeedSender
 from gateway.feed.service.sender import Outgoing
 from gateway.node.defaults import LinkMode
@@ -115,6 +115,10 @@ def role_of(partner: str) -> str:
 
 
 async def _run(links: Sequence[Link]) -> None:
-    async with asyncio.TaskGroup() as group:
+    try:
+        async with asyncio.TaskGroup() as group:
+            for link in links:
+                group.create_task(link.run(), name=f"link {link.origin}")
+    finally:
         for link in links:
-            group.create_task(link.run(), name=f"link {link.origin}")
+            link.status = LinkStatus()  # another replica knows it now

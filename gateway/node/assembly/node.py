@@ -254,11 +254,12 @@ class Node:
             workers=(watchlists.screening.process, *history.workers),
             usage=self._callers.capacity.usage,
             stored=self._quota_monitor.usage,
+            roles=self._roles,
             clock=self._clock,
         )
         self._tasks.append(asyncio.create_task(watchlists.screening.run(), name="screening"))
         self._tasks.extend(history.tasks())
-        self._access.start(self.writer, self._notifier)
+        self._access.start(self.writer, self._notifier, self._roles)
         log.info(
             "%s serves partners on port %d, own systems on %d", self.settings.node, self.peer_port, self.local_port
         )
@@ -429,6 +430,7 @@ class Node:
             capacity=self._callers.capacity,
             trust=self._directory.trusted,
             tls=self._peer_tls,
+            roles=self._roles,
             clock=self._clock,
         )
 

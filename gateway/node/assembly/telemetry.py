@@ -23,6 +23,7 @@ from gateway.node.observation.feeds import FeedObserver
 from gateway.node.observation.observer import Observer
 from gateway.node.observation.partners import PartnerObserver
 from gateway.node.observation.workers import WorkerObserver
+from gateway.node.roles import Roles
 from gateway.node.settings import Settings
 from gateway.rpc.listener.server import Listener
 from gateway.rpc.workers.worker_process import WorkerProcess
@@ -116,6 +117,7 @@ class Telemetry:
         workers: Sequence[WorkerProcess],
         usage: Callable[[], Sequence[ResourceUsage]],
         stored: Callable[[], Sequence[Usage]],
+        roles: Roles,
         clock: Callable[[], int],
     ) -> list[asyncio.Task[None]]:
         """Starts what watches the node; arguments as in `HealthMonitor` and `Observer`, the peer's listener first."""
@@ -139,6 +141,7 @@ class Telemetry:
             partners=lambda now: self._trust().directory.partners(settings.node, now),
             links=links.by_feed,
             streams=streams,
+            roles=roles,
             minutes=settings.alarms.unreachable_minutes,
             started_at=clock(),
             alarms=alarms,

@@ -137,7 +137,7 @@ class Watchlists:
             return
         if not self._roles.alone:
             now = time.monotonic()
-            if await asyncio.to_thread(self._roles.others_share, IMPORTS):
+            if self._roles.others_share(IMPORTS):
                 self._end_imports_at = None
                 return
             self._end_imports_at = now + IMPORTS_SHOW_S if self._end_imports_at is None else self._end_imports_at
