@@ -54,7 +54,7 @@ class WorkerObserver:
 
     def _problem(self, worker: WorkerProcess) -> str:
         recent = [end for end in worker.failures() if self._monotonic_s() - end.at_s < RECENT_S]
-        if not recent or (worker.is_ready and len(recent) < OFTEN):
+        if not recent or (worker.is_ready and len(recent) < OFTEN and not any(end.hung for end in recent)):
             return ""
         times = f"{len(recent)} times" if len(recent) > 1 else "once"
         state = "it runs again" if worker.is_ready else "it doesn't run"
@@ -73,6 +73,8 @@ def resident_bytes(pid: int) -> int:
 
 
 def _how(end: WorkerFailure) -> str:
+    if end.hung:
+        return "last killed because it didn't answer"
     if end.exit_code < 0:
         return f"last by signal {-end.exit_code}"
     return f"last with exit code {end.exit_code}"

@@ -1,7 +1,8 @@
 """Main program of a worker process: opens its handlers and answers calls until the node stops it or is gone.
 
 `gateway.rpc.workers.worker_process` starts it with its name, the form and level of its log, and the descriptors of its
-pipes. The first pipe carries a function and its arguments, then nothing until the end. Each other pipe serves one
+pipes. The first pipe carries a function and its arguments, then numbers, which a thread sends back to show that the
+process isn't stopped, and None at the end; None comes back once the handlers are open. Each other pipe serves one
 handler: lists of pickled arguments in, lists of outcomes out.
 """
 
@@ -36,11 +37,26 @@ def main() -> None:
     control, *pipes = (Connection(int(descriptor)) for descriptor in descriptors)
     with suppress(EOFError, OSError):  # the node is gone
         opener, arguments, names = control.recv()
+        answers, end = threading.Lock(), threading.Event()
+        threading.Thread(target=_answer_pings, args=(control, answers, end), name="pings", daemon=True).start()
         with opener(*arguments) as handlers:
             for name, pipe in zip(names, pipes, strict=True):
                 threading.Thread(target=_serve, args=(name, handlers[name], pipe), name=name, daemon=True).start()
-            control.send(None)  # ready
-            control.recv()
+            with answers:
+                control.send(None)  # ready
+            end.wait()
+
+
+def _answer_pings(control: Connection, answers: threading.Lock, end: threading.Event) -> None:
+    """Sends numbers back until None comes, or the node is gone."""
+    try:
+        while (number := control.recv()) is not None:
+            with answers:
+                control.send(number)
+    except (EOFError, OSError):
+        pass  # the node is gone
+    finally:
+        end.set()
 
 
 def _serve(name: str, handler: Callable[..., Any], pipe: Connection) -> None:

@@ -52,16 +52,30 @@ MAX_PASSED = 2
 """Groups of calls in the pipe and in the process, which so needn't wait for the node between two groups."""
 
 
+PING_EVERY_S = 5.0
+"""Seconds of silence after which the process is asked whether it still runs."""
+
+MAX_PINGS = 6
+"""Pings without an answer after which the process hangs, and is killed: half a minute, for a busy machine."""
+
+MAX_FIRST_PINGS = 60
+"""The same before its first answer: it imports its modules until then, perhaps on a busy machine."""
+
 MAX_FAILURES = 16
 """Most ends of a process that are remembered."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerFailure:
-    """The end of a process that nobody asked for; by `time.monotonic`, with the exit code, negative for a signal."""
+    """The end of a process that nobody asked for; by `time.monotonic`, with the exit code, negative for a signal.
+
+    Attributes:
+        hung: it answered neither pings nor a call in time, and was killed.
+    """
 
     at_s: float
     exit_code: int
+    hung: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +101,9 @@ class _RunningProcess:
         self.control = control
         self.lanes = lanes
         self.stopping = False
+        self.heard = False
+        self.hung = False
+        self.sending = threading.Lock()
         self.ready: Future[None] = Future()
         self.ready.set_running_or_notify_cancel()  # many wait for it, so none may cancel it
         self.ended = threading.Event()
@@ -96,7 +113,7 @@ class WorkerProcess:
     """A process that can be started again after its end; for threads.
 
     One thread per handler passes calls, small ones together. An answer later than the handler's deadline kills the
-    process.
+    process, and so do unanswered pings, which notice a stopped process before any deadline, also while it starts.
     """
 
     def __init__(
@@ -107,6 +124,7 @@ class WorkerProcess:
         *,
         deadlines_s: Mapping[str, float],
         on_end: Callable[[], None] = lambda: None,
+        ping_every_s: float = PING_EVERY_S,
     ) -> None:
         """Starts nothing.
 
@@ -115,12 +133,14 @@ class WorkerProcess:
             opener: a module's function, called in the process with the picklable `arguments`.
             deadlines_s: seconds for a call, by handler.
             on_end: called in a thread after the process has ended.
+            ping_every_s: seconds between pings; after MAX_PINGS of them without an answer the process is killed.
         """
         self.name = name
         self._opener = opener
         self._arguments = arguments
         self._deadlines_s = dict(deadlines_s)
         self._on_end = on_end
+        self._ping_every_s = ping_every_s
         self._lock = threading.Lock()
         self._run: _RunningProcess | None = None
         self._starts = 0
@@ -178,7 +198,8 @@ class WorkerProcess:
         run.stopping = True
         if run.ready.done():
             try:
-                run.control.send(None)
+                with run.sending:
+                    run.control.send(None)
                 run.process.wait(END_S)
             except OSError:
                 pass  # it has ended
@@ -213,7 +234,7 @@ class WorkerProcess:
         """Makes a process ready, waits for its end, then fails the remaining calls."""
         try:
             run.control.send((self._opener, self._arguments, tuple(run.lanes)))
-            run.control.recv()
+            self._watch_until_ready(run)
             threads = [
                 threading.Thread(target=self._pass, args=(run, lane), name=f"{self.name} {lane.name}", daemon=True)
                 for lane in run.lanes.values()
@@ -221,13 +242,13 @@ class WorkerProcess:
             for thread in threads:
                 thread.start()
             run.ready.set_result(None)
-            run.control.recv()
+            self._watch_until_ready(run)  # which never comes again
         except (EOFError, OSError):
             log.debug("the %s process has ended", self.name)
         self._abandon(run)
         code = run.process.wait()
         if not run.stopping:
-            self._failures.append(WorkerFailure(time.monotonic(), code))
+            self._failures.append(WorkerFailure(time.monotonic(), code, run.hung))
             log.error("the %s process has ended by itself, with exit code %d", self.name, code)
         if not run.ready.done():
             run.ready.set_exception(self._unavailable("has ended"))
@@ -236,6 +257,23 @@ class WorkerProcess:
                 self._fail(job)
         self._on_end()
         run.ended.set()
+
+    def _watch_until_ready(self, run: _RunningProcess) -> None:
+        """Pings a silent process until it says that it is ready; raises EOFError at its end, or when it hangs."""
+        unanswered = 0  # counted, since the node may have been stopped itself
+        while True:
+            if run.control.poll(self._ping_every_s):
+                unanswered, run.heard = 0, True
+                if run.control.recv() is None:
+                    return
+            elif not run.stopping:
+                if unanswered == (MAX_PINGS if run.heard else MAX_FIRST_PINGS):
+                    run.hung = True
+                    log.error("the %s process doesn't answer; it is killed", self.name)
+                    raise EOFError
+                unanswered += 1
+                with run.sending:
+                    run.control.send(unanswered)
 
     def _pass(self, run: _RunningProcess, lane: _Lane) -> None:
         """Passes one handler's calls until the process has ended.
@@ -260,7 +298,8 @@ class WorkerProcess:
                         self._settle(job.answer, *outcome)
         except (EOFError, OSError) as error:
             if isinstance(error, BlockingIOError):  # see _pipe
-                log.warning("%s: no answer in %g s; the process is killed", lane.name, self._deadlines_s[lane.name])
+                log.error("%s: no answer in %g s; the process is killed", lane.name, self._deadlines_s[lane.name])
+                run.hung = True
             self._abandon(run)
             for job in chain.from_iterable(passed):
                 self._fail(job)

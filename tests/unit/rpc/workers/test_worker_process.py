@@ -19,8 +19,11 @@ import pytest
 
 from gateway import logs
 from gateway.errors import GatewayError, InvalidRequestError, UnavailableError
+from gateway.feed.service.alarms import WORKER, Alarms
+from gateway.node.observation.workers import WorkerObserver
 from gateway.rpc.workers import worker_process
 from gateway.rpc.workers.worker_process import WorkerProcess
+from gateway.telemetry.metrics import Metrics
 from tests.support import worker_handlers
 
 ROOT = Path(__file__).parents[3]
@@ -167,6 +170,33 @@ def test_a_process_that_hangs_is_killed_at_the_deadline_and_can_be_started_again
     assert ask(worker, "echo", 7) == 7
     worker.stop()
     assert len(ends) == 2
+
+
+@pytest.mark.parametrize("when", ["idle", "at work", "starting"])
+def test_a_stopped_process_is_noticed_before_any_deadline_killed_and_said(when: str) -> None:
+    opener = worker_handlers.slow_to_open if when == "starting" else worker_handlers.toy_handlers
+    arguments = (600.0,) if when == "starting" else ()
+    worker = WorkerProcess("toy", opener, arguments, deadlines_s=DEADLINES_S, ping_every_s=0.5)
+    ready = worker.start()
+    if when != "starting":
+        ready.result(START_S)
+    pid = worker.pid
+    assert pid is not None
+    if when == "starting":
+        time.sleep(3)  # it answers pings while it opens its handlers
+        assert not gone(pid)
+    os.kill(pid, signal.SIGSTOP)
+    if when == "at work":
+        with pytest.raises(UnavailableError, match="the toy process has ended"):
+            worker.call("sleep", 0, caller="test").result(60)
+    until(lambda: gone(pid) and bool(worker.failures()), within_s=120)
+    assert [end.hung for end in worker.failures()] == [True]
+    alarms = Alarms(lambda: 0)
+    WorkerObserver([worker], alarms=alarms, metrics=Metrics()).observe()
+    (alarm,) = alarms.list()
+    assert alarm.code == WORKER
+    assert "didn't answer" in alarm.message
+    worker.stop()
 
 
 def test_a_killed_process_fails_its_calls_and_can_be_started_again(worker: WorkerProcess) -> None:
