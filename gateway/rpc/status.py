@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
+import asyncio
+from typing import Any, NoReturn
 
 import grpc
 import grpc.aio
@@ -36,3 +37,21 @@ def from_partner(partner: str, error: grpc.aio.AioRpcError) -> GatewayError:
         metadata={"partner": partner, "partner_reason": told.reason},
         retry_after_s=told.retry_after_s,
     )
+
+
+async def write_to(call: grpc.aio.StreamStreamCall[Any, Any], message: object) -> None:
+    """Writes to a stream that the other side may have ended meanwhile, for which grpc.aio has an error of asyncio.
+
+    Raises:
+        grpc.aio.AioRpcError: the status with which the call has ended.
+        UnavailableError: it has ended without an error.
+    """
+    try:
+        await call.write(message)
+    except asyncio.InvalidStateError as error:
+        code = await call.code()
+        if code is grpc.StatusCode.OK:
+            raise UnavailableError("the partner has ended the stream") from error
+        raise grpc.aio.AioRpcError(
+            code, await call.initial_metadata(), await call.trailing_metadata(), await call.details()
+        ) from error

@@ -39,7 +39,7 @@ from gateway.feed.service.receiver import Refusal, require_moving
 from gateway.feed.service.sender import Outgoing
 from gateway.feed.tables.feeds import Feed
 from gateway.rpc.peers import Peers
-from gateway.rpc.status import from_partner, from_rpc_error
+from gateway.rpc.status import from_partner, from_rpc_error, write_to
 from gateway.telemetry.metrics import Metrics
 from gateway.v1 import exchange_service_pb2 as pb
 from gateway.v1 import feed_pb2
@@ -273,7 +273,7 @@ class PushLink(Link):
         compressed = pace.narrow
         call = stub.Replicate(compression=grpc.Compression.Gzip if compressed else None)
         try:
-            await call.write(pb.ReplicateRequest(open=pb.FeedOpening(origin=self.origin.line)))
+            await write_to(call, pb.ReplicateRequest(open=pb.FeedOpening(origin=self.origin.line)))
             responses = _responses(call)
             first = await anext(responses, pb.ReplicateResponse())
             if first.WhichOneof("message") != "position":
@@ -282,7 +282,7 @@ class PushLink(Link):
             self._opened()
 
             async def write(batch: feed_pb2.Batch) -> None:
-                await call.write(pb.ReplicateRequest(batch=batch))
+                await write_to(call, pb.ReplicateRequest(batch=batch))
 
             def progressed(_: Outbound) -> None:
                 self._exchanged()
@@ -350,12 +350,12 @@ class PullLink(Link):
         call = stub.Fetch()
         try:
             opening = pb.FetchOpening(origin=self.origin.line, first_index=position.size, position=position)
-            await call.write(pb.FetchRequest(open=opening))
+            await write_to(call, pb.FetchRequest(open=opening))
             async with self._auditor.during(stub, self.origin):
                 async for receipt in in_order(self._batches(call), self._begin, depth=WINDOW_BATCHES):
                     if isinstance(receipt, Refusal):
                         raise receipt.error
-                    await call.write(pb.FetchRequest(receipt=receipt))
+                    await write_to(call, pb.FetchRequest(receipt=receipt))
                     self._exchanged()
         finally:
             call.cancel()
@@ -379,7 +379,7 @@ async def fetch_all(peers: Peers, origin: FeedOrigin, first: int) -> AsyncIterat
     call = stub.Fetch()
     try:
         opening = pb.FetchOpening(origin=origin.line, first_index=first, until_current=True)
-        await call.write(pb.FetchRequest(open=opening))
+        await write_to(call, pb.FetchRequest(open=opening))
         await call.done_writing()
         async for response in _responses(call):
             if response.WhichOneof("message") == "batch":
