@@ -6,8 +6,10 @@ again from the pinned anchors, so that a planted one counts for nothing.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -28,6 +30,11 @@ KEPT_FOLDER = "directory"
 
 EARLIER_FILE = "directory.accepted.note"
 """File of earlier releases in the data folder, with the newest version alone."""
+
+_EMPTY_WAY_OUT = (
+    "Get this version of the directory from a partner or a backup and put it there; without it, remove the empty file "
+    "only if directory.file has this version or a later one that follows on the version before."
+)
 
 _NOTE = re.compile(r"[0-9]{6,}\.note")
 
@@ -58,11 +65,16 @@ class KeptVersions:
         files = self._files()
         if not files:
             return None
+        notes = [_read(file) for file in files]
+        for file, note in zip(files, notes, strict=True):
+            if not note:
+                raise KeptVersionsError(f"{file} is empty", way_out=_EMPTY_WAY_OUT)
         try:
-            return reopen([_read(file) for file in files], anchors=anchors)
+            return reopen(notes, anchors=anchors)
         except DirectoryError as error:
-            where = self._earlier if files == [self._earlier] else self._folder
-            raise KeptVersionsError(f"{where}: {error.message}", metadata=error.metadata) from error
+            raise KeptVersionsError(
+                f"{_first_wrong(files, notes, anchors)}: {error.message}", metadata=error.metadata
+            ) from error
 
     def add(self, version: TrustedDirectory) -> None:
         """Keeps an accepted version, unless it is kept: more signatures on it might not follow on the one before."""
@@ -85,26 +97,38 @@ class DirectoryStore:
     """Holds the trusted directory. Reads are thread-safe."""
 
     def __init__(self, file: Path, *, kept: KeptVersions, anchors: RootOfTrust, now: datetime) -> None:
-        """Without the file the newest accepted version is in force.
+        """Without a file that verifies the newest accepted version is in force, and `refresh` raises the alarm.
 
         Raises:
-            DirectoryError: the file doesn't verify, or it is missing before the first version; the node must not start.
+            DirectoryError: a kept version doesn't verify, or the file doesn't before the first version was accepted;
+                the node must not start.
         """
         self._file = file
         self._kept = kept
         self._anchors = anchors
-        self._seen = b""
+        self._seen: bytes | None = None
         self._problem = ""
         previous = kept.newest(anchors)
-        if previous is not None:
-            kept.add(previous)  # from an earlier release's file
-        if previous is not None and not file.exists():
+        if previous is None:
+            self._seen = _read(file)
+            self._trusted = accept(self._seen, now=now, previous=None, anchors=anchors)
+        else:
             self._trusted = previous
-            log.error("directory file %s is gone; version %d, accepted before, is in force", file, previous.version)
-            return
-        self._seen = _read(file)
-        self._trusted = accept(self._seen, now=now, previous=previous, anchors=anchors)
-        kept.add(self._trusted)
+            self._keep_if_possible()  # from an earlier release's file
+            self._begin(now)
+        self._keep_if_possible()
+
+    def _keep_if_possible(self) -> None:
+        with contextlib.suppress(OSError):  # `refresh` tries again, and raises the alarm
+            self._kept.add(self._trusted)
+
+    def _begin(self, now: datetime) -> None:
+        """Takes over the file as in a running node: what is wrong with it doesn't stop the start."""
+        try:
+            self._look(now)
+        except GatewayError as error:
+            self._problem = error.message
+            log.error("%s; version %d, accepted before, is in force", error.message, self._trusted.version)
 
     def trusted(self) -> TrustedDirectory:
         """The version in force."""
@@ -146,7 +170,7 @@ class DirectoryStore:
         try:
             note = _read(self._file)
         except DirectoryError:
-            self._seen = b""  # whatever comes back is looked at again
+            self._seen = None  # whatever comes back is looked at again
             raise
         if note == self._seen:
             return False
@@ -164,6 +188,15 @@ def pinned_anchors(settings: Settings) -> RootOfTrust:
     """The directory keys pinned in the settings; raises ConfigurationError."""
     pinned = settings.directory
     return RootOfTrust.from_vkeys(pinned.anchors, federation=settings.federation, threshold=pinned.threshold)
+
+
+def _first_wrong(files: Sequence[Path], notes: Sequence[bytes], anchors: RootOfTrust) -> Path:
+    """The first kept file that doesn't follow; the newest if the anchors signed none."""
+    for at in range(len(files), 0, -1):
+        with contextlib.suppress(DirectoryError):
+            reopen(notes[:at], anchors=anchors)
+            return files[at]
+    return files[-1]
 
 
 def _read(file: Path) -> bytes:

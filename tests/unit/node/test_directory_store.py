@@ -132,8 +132,7 @@ def test_every_version_is_kept_and_a_restart_goes_on_from_the_newest(data: Path)
     assert store.refresh(now=LATER, alarms=Alarms(lambda: 0))
     assert names(data) == ["000001.note", "000002.note"]
     assert opened(data, SECOND).trusted().version == 2
-    with pytest.raises(DirectoryError):
-        opened(data, FIRST)
+    assert opened(data, FIRST).trusted().version == 2
 
 
 def test_more_signatures_on_a_version_do_not_replace_what_was_kept(data: Path) -> None:
@@ -192,3 +191,45 @@ def test_kept_versions_are_the_owners_alone(data: Path) -> None:
     opened(data, FIRST)
     assert (data / "directory").stat().st_mode & 0o777 == 0o700
     assert (data / "directory/000001.note").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("wrong", [b"", b"nonsense\n", PLANTED], ids=["empty", "no note", "of others"])
+def test_a_wrong_file_does_not_stop_a_start_with_an_accepted_version(data: Path, wrong: bytes) -> None:
+    opened(data, FIRST)
+    store = opened(data, wrong)
+    assert store.trusted().version == 1
+    ((message,), alarms) = alarms_of(store)
+    assert message.startswith(f"directory file {data.with_name('directory.note')}: ")
+    assert message.endswith("version 1 stays in force")
+    data.with_name("directory.note").write_bytes(SECOND)
+    assert store.refresh(now=LATER, alarms=alarms)
+    assert (store.trusted().version, alarms.list()) == (2, [])
+
+
+def test_an_older_file_does_not_take_the_accepted_version_back(data: Path) -> None:
+    opened(data, FIRST)
+    opened(data, SECOND)
+    store = opened(data, FIRST)
+    assert store.trusted().version == 2
+    assert len(alarms_of(store)[0]) == 1
+
+
+def test_an_empty_kept_version_is_named(data: Path) -> None:
+    opened(data, FIRST)
+    opened(data, SECOND)
+    kept = data / "directory" / "000002.note"
+    kept.write_bytes(b"")
+    with pytest.raises(DirectoryError, match=f"^{kept} is empty") as refused:
+        opened(data, SECOND)
+    assert "remove the empty file" in refused.value.way_out
+
+
+def test_a_version_that_cannot_be_kept_at_the_start_is_an_alarm(data: Path) -> None:
+    opened(data, FIRST)
+    (data / "directory" / "000001.note").rename(data / EARLIER_FILE)
+    (data / "directory").rmdir()
+    (data / "directory").write_text("a file where the folder belongs")
+    store = opened(data, FIRST)
+    ((message,), _) = alarms_of(store)
+    assert "can't be kept in the data folder" in message
+    assert "directory" in message
