@@ -16,7 +16,7 @@ NODE_MODULES := $(if $(shell command -v npm),examples/typescript/node_modules/.p
 # What is given to the demo, to pytest or to the benchmark: make test ARGS='-k evidence'
 ARGS ?=
 
-.PHONY: help setup demo test check lint types contract drift conformance proto catalogues readings lookalikes format migration lock bench attack fuzz docs pictures clients containers clean
+.PHONY: help setup demo test check lint types contract drift conformance proto catalogues readings lookalikes format migration lock bench drill attack fuzz docs pictures clients containers clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -104,6 +104,9 @@ lock: $(BIN)/python ## Resolve the packages again: requirements.lock for everyth
 
 bench: setup ## Measure the product beside its floors, in one run
 	@$(BIN)/python -m bench $(ARGS)
+
+drill: setup ## Lose the disk of one of three nodes in traffic, restore it from a backup, and list what was lost
+	@$(BIN)/python -m bench.drill $(ARGS)
 
 attack: setup ## Attack a node while others use it, and print how it held (bench/attacks)
 	@$(BIN)/python -m bench.attacks $(ARGS)

@@ -36,7 +36,7 @@ from gateway.contract.timestamps import to_timestamp
 from gateway.db.database import Database
 from gateway.errors import NotFoundError
 from gateway.feed.service.delivery import Deliveries, SentSize
-from gateway.feed.service.positions import Numbered, given, number_of
+from gateway.feed.service.positions import PositionKind, given, number_of
 from gateway.feed.service.transaction import Clock
 from gateway.feed.tables import journal, progress
 from gateway.plurals import counted
@@ -167,7 +167,7 @@ class AlertQueries:
         with self._database.read() as conn:
             projected = progress.position(conn)
             newest = max(projected, journal.head_position(conn))
-            after = number_of(conn, position, Numbered.ALERT_CHANGES, newest)
+            after = number_of(conn, position, PositionKind.ALERT_CHANGES, newest)
             page = page_of(_events_after(conn, after), partial(_change, given(conn, 0)), limit=WATCH_PAGE)
             # At the end everything projected was read: entries without a change needn't be looked at again.
             reached = max(projected, after) if page.last is None else page.last[0].position

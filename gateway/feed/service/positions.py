@@ -19,7 +19,7 @@ NUMBER_BITS = 44
 """Bits of the number; with 512 restores a position is below 2**53, which every JSON reader keeps exact."""
 
 
-class Numbered(Enum):
+class PositionKind(Enum):
     """What is numbered, by the attribute of a restore that says up to where numbers mean the same."""
 
     ALERT_CHANGES = "position"
@@ -32,7 +32,7 @@ def given(conn: Connection, number: int) -> int:
     return len(restores.list_all(conn)) << NUMBER_BITS | number
 
 
-def number_of(conn: Connection, position: int, numbered: Numbered, newest: int) -> int:
+def number_of(conn: Connection, position: int, numbered: PositionKind, newest: int) -> int:
     """The number of a position that a caller has kept.
 
     Args:

@@ -42,7 +42,7 @@ from gateway.node.assembly.quotas import QuotaMonitor, bounds_of
 from gateway.node.assembly.telemetry import Telemetry
 from gateway.node.assembly.tls import tls_sources
 from gateway.node.assembly.watchlists import Watchlists
-from gateway.node.backups.known import TALLY_FILE, TallyKeeper
+from gateway.node.backups.known import TallyKeeper, tally_places
 from gateway.node.backups.start import detect_restored, require_no_cut_off_restore
 from gateway.node.directory_store import DirectoryStore, KeptVersions, pinned_anchors
 from gateway.node.expiry import ExpiryMonitor, OwnKeys
@@ -221,7 +221,7 @@ class Node:
             links=self._links,
             watchlists=watchlists,
             publisher=self._publisher,
-            notes=Notes(self._access.marks, TallyKeeper(self.database, self.settings.data_dir / TALLY_FILE)),
+            notes=Notes(self._access.marks, TallyKeeper(self.database, tally_places(self.settings))),
             clock=self._clock,
             writer=self._writer,
             alarms=self.alarms,

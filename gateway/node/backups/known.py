@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -12,7 +13,7 @@ from gateway.contract.ids import FeedOrigin
 from gateway.db.database import Database
 from gateway.feed.service.marks import Marks
 from gateway.files import OWNER_ONLY, replace_file
-from gateway.node.backups.manifest import Tally
+from gateway.node.backups.manifest import NodeTally
 from gateway.node.backups.snapshot import read_tally
 from gateway.node.marks import open_marks
 from gateway.node.settings import Settings
@@ -31,7 +32,7 @@ class Known:
     """
 
     signed: Mapping[str, int] | None = None
-    tally: Tally | None = None
+    tally: NodeTally | None = None
 
 
 @contextmanager
@@ -48,7 +49,22 @@ def stopped_node(settings: Settings) -> Iterator[Known]:
 def known_of(settings: Settings, marks: Marks) -> Known:
     """What the data folder, and the second place of the marks, know of the node."""
     signed = {origin.line: signed_size(marks, origin) for origin in marks.state.feeds} if marks.found else None
-    return Known(signed, read_tally_file(settings.data_dir / TALLY_FILE))
+    noted = [tally for place in tally_places(settings) if (tally := read_tally_file(place)) is not None]
+    return Known(signed, _furthest(noted))
+
+
+def tally_places(settings: Settings) -> list[Path]:
+    """Files with the counts: in the data folder, and beside the second place of the marks."""
+    copy = settings.mark_copy
+    return [settings.data_dir / TALLY_FILE, *([copy.with_name(f"{copy.name}.{TALLY_FILE}")] if copy else [])]
+
+
+def _furthest(noted: Sequence[NodeTally]) -> NodeTally | None:
+    """Each count as the place has it that knows more; None where none knows any."""
+    if not noted:
+        return None
+    names = [field.name for field in fields(NodeTally)]
+    return NodeTally(**{name: max(getattr(tally, name) for tally in noted) for name in names})
 
 
 def signed_size(marks: Marks, origin: FeedOrigin) -> int:
@@ -57,30 +73,35 @@ def signed_size(marks: Marks, origin: FeedOrigin) -> int:
     return 0 if mark is None else mark.committed.size
 
 
-def read_tally_file(file: Path) -> Tally | None:
+def read_tally_file(file: Path) -> NodeTally | None:
     """The counts noted last; None without a readable file."""
     try:
         document = json.loads(file.read_bytes())
-        return Tally(**{field.name: int(document[field.name]) for field in fields(Tally)})
+        return NodeTally(**{field.name: int(document[field.name]) for field in fields(NodeTally)})
     except (OSError, ValueError, TypeError, KeyError):
         return None
 
 
 class TallyKeeper:
-    """Notes the counts beside the database; call `keep_up` every second and at a stop.
+    """Notes the counts outside the database; call `keep_up` every second and at a stop.
 
     A restore then tells what it has lost, but for the last second.
     """
 
-    def __init__(self, database: Database, file: Path) -> None:
+    def __init__(self, database: Database, places: Sequence[Path]) -> None:
         self._database = database
-        self._file = file
-        self._noted = read_tally_file(file)
+        self._first, *self._others = places
+        self._noted = read_tally_file(self._first)
 
     def keep_up(self) -> None:
         """Writes the counts if they moved; raises GatewayError or OSError."""
         with self._database.read() as conn:
             tally = read_tally(conn)
-        if tally != self._noted:
-            replace_file(self._file, json.dumps(asdict(tally)).encode() + b"\n", mode=OWNER_ONLY)
-            self._noted = tally
+        if tally == self._noted:
+            return
+        content = json.dumps(asdict(tally)).encode() + b"\n"
+        replace_file(self._first, content, mode=OWNER_ONLY)
+        self._noted = tally
+        for place in self._others:
+            with contextlib.suppress(OSError):  # the alarm MARKS says that this place can't be written
+                replace_file(place, content, mode=OWNER_ONLY)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from gateway.contract.ids import Channel, FeedOrigin
 from gateway.feed.tables.restores import Loss
-from gateway.node.backups.manifest import Tally
+from gateway.node.backups.manifest import NodeTally
 
 _COUNTED = (
     ("shipments", "records"),
@@ -20,7 +20,7 @@ _COUNTED = (
 
 
 def losses_of(
-    node: str, sizes: Mapping[str, int], signed: Mapping[str, int] | None, tally: Tally, before: Tally | None
+    node: str, sizes: Mapping[str, int], signed: Mapping[str, int] | None, tally: NodeTally, before: NodeTally | None
 ) -> tuple[Loss, ...]:
     """What a backup lacks: feeds first, then what no feed brings back.
 
@@ -48,7 +48,7 @@ def _feed_losses(node: str, sizes: Mapping[str, int], signed: Mapping[str, int] 
     ]
 
 
-def _count_losses(tally: Tally, before: Tally | None) -> Sequence[Loss]:
+def _count_losses(tally: NodeTally, before: NodeTally | None) -> Sequence[Loss]:
     return [
         Loss(
             kind=kind,

@@ -44,7 +44,7 @@ class FeedHead:
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class NodeTally:
     """How far what only this node has goes. Each number only grows.
 
     Attributes:
@@ -81,7 +81,7 @@ class Manifest:
     made_at: str
     database: str
     heads: tuple[FeedHead, ...]
-    tally: Tally
+    tally: NodeTally
     files: Mapping[str, str]
 
     @property
@@ -154,7 +154,7 @@ def _manifest(document: dict[str, Any]) -> Manifest:
     heads = tuple(
         FeedHead(**{field.name: head[field.name] for field in fields(FeedHead)}) for head in document["heads"]
     )
-    tally = Tally(**{field.name: int(document["tally"].get(field.name, 0)) for field in fields(Tally)})
+    tally = NodeTally(**{field.name: int(document["tally"].get(field.name, 0)) for field in fields(NodeTally)})
     files = {str(name): str(digest) for name, digest in document["files"].items()}
     rest = {name: str(document[name]) for name in ("node", "federation", "software", "schema", "made_at", "database")}
     manifest = Manifest(**rest, heads=heads, tally=tally, files=files)

@@ -19,7 +19,7 @@ from gateway.feed.tables import journal
 from gateway.feed.tables.tiles import StoredTiles
 from gateway.history.tables import shipments
 from gateway.history.tables.schema import record_holds
-from gateway.node.backups.manifest import BackupInvalidError, FeedHead, Tally
+from gateway.node.backups.manifest import BackupInvalidError, FeedHead, NodeTally
 from gateway.plurals import counted
 from gateway.tlog.checkpoint import verify_checkpoint
 from gateway.tlog.merkle import Tree
@@ -54,9 +54,9 @@ def require_intact(conn: Connection, name: str) -> None:
         raise BackupInvalidError(f"{name}: SQLite's integrity check finds damage: {'; '.join(problems)}")
 
 
-def read_tally(conn: Connection) -> Tally:
+def read_tally(conn: Connection) -> NodeTally:
     """How far what only this node has goes."""
-    return Tally(
+    return NodeTally(
         position=journal.head_position(conn),
         records=shipments.last_position(conn),
         holds=_count(conn, record_holds),

@@ -24,7 +24,7 @@ from gateway.v1 import watchlist_pb2
 from gateway.watchlists.codec import events as wire
 from gateway.watchlists.codec.events import ListKey
 from gateway.watchlists.commands.proposals import BY_ITSELF
-from gateway.watchlists.rules.reconciliation import EntryState, Standing, standing_of
+from gateway.watchlists.rules.reconciliation import CopyStanding, EntryState, standing_of
 from gateway.watchlists.service.updates import is_taken_over, read_changes, read_copy_changes
 from gateway.watchlists.tables import lists as watchlists
 from gateway.watchlists.tables import progress as list_progress
@@ -98,11 +98,11 @@ class ListReconciliation:
         """What the own list takes over because of one copy."""
         state = None if own is None else _own_state(own, partner)
         match standing_of(state, _state(told)):
-            case Standing.LOST:
+            case CopyStanding.LOST:
                 return _taken_over(tx.conn, partner, copy, told, own)
-            case Standing.OVERTAKEN if own is not None:
+            case CopyStanding.OVERTAKEN if own is not None:
                 return _raised(own.change, above=copy.revision, now=to_timestamp(tx.now_ms))
-            case Standing.UNNAMED if own is not None:
+            case CopyStanding.UNNAMED if own is not None:
                 return _naming(own.change, [*own.change.entered.content.releasable_to, partner])
         return None
 

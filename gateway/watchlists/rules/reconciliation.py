@@ -11,7 +11,7 @@ from enum import Enum
 from gateway.v1.watchlist_pb2 import WATCHLIST_END_NOT_RELEASABLE
 
 
-class Standing(Enum):
+class CopyStanding(Enum):
     """What a copy means for the own list."""
 
     AGREES = "agrees"
@@ -44,26 +44,26 @@ class EntryState:
     named: bool = True
 
 
-def standing_of(own: EntryState | None, copy: EntryState) -> Standing:
+def standing_of(own: EntryState | None, copy: EntryState) -> CopyStanding:
     """What a partner's copy means for the own list.
 
     Both times are by this node's clock. An end for one partner alone says nothing about the entry at its revision.
     """
     if own is None:
-        return Standing.AGREES if copy.ended else Standing.LOST
+        return CopyStanding.AGREES if copy.ended else CopyStanding.LOST
     if copy.revision < own.revision:
-        return Standing.AGREES
+        return CopyStanding.AGREES
     if copy.revision > own.revision:
-        overtaken = Standing.AGREES if own.ended else Standing.OVERTAKEN
-        return Standing.LOST if own.changed_at <= copy.changed_at else overtaken
+        overtaken = CopyStanding.AGREES if own.ended else CopyStanding.OVERTAKEN
+        return CopyStanding.LOST if own.changed_at <= copy.changed_at else overtaken
     return _standing_at_one_revision(own, copy)
 
 
-def _standing_at_one_revision(own: EntryState, copy: EntryState) -> Standing:
+def _standing_at_one_revision(own: EntryState, copy: EntryState) -> CopyStanding:
     if own.ended or copy.ended == WATCHLIST_END_NOT_RELEASABLE:
-        return Standing.AGREES
+        return CopyStanding.AGREES
     if copy.ended:
-        return Standing.LOST if own.changed_at <= copy.changed_at else Standing.AGREES
+        return CopyStanding.LOST if own.changed_at <= copy.changed_at else CopyStanding.AGREES
     if own.digest != copy.digest:
-        return Standing.LOST if own.changed_at < copy.changed_at else Standing.OVERTAKEN
-    return Standing.UNNAMED if own.taken_over and not own.named else Standing.AGREES
+        return CopyStanding.LOST if own.changed_at < copy.changed_at else CopyStanding.OVERTAKEN
+    return CopyStanding.UNNAMED if own.taken_over and not own.named else CopyStanding.AGREES

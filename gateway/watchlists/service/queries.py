@@ -26,7 +26,7 @@ from gateway.contract.pages import page_of
 from gateway.db.database import Database
 from gateway.errors import MalformedError, NotFoundError
 from gateway.feed.projection.answers import APPLIED
-from gateway.feed.service.positions import Numbered, given, number_of
+from gateway.feed.service.positions import PositionKind, given, number_of
 from gateway.feed.service.transaction import Clock
 from gateway.feed.tables import checkpoints, dispositions, feeds, journal
 from gateway.feed.tables import progress as feed_progress
@@ -166,7 +166,7 @@ class ListQueries:
         with self._database.read() as conn:
             applied = list_progress.applied(conn)
             newest = max(applied, watchlists.last_seq(conn))
-            after, epoch = number_of(conn, position, Numbered.LIST_CHANGES, newest), given(conn, 0)
+            after, epoch = number_of(conn, position, PositionKind.LIST_CHANGES, newest), given(conn, 0)
         while True:
             with self._database.read() as conn:
                 rows = watchlists.changes_after(conn, after, 1)

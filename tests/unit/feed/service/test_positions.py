@@ -6,7 +6,7 @@ import pytest
 
 from gateway.db.database import Database
 from gateway.errors import PositionUnknownError
-from gateway.feed.service.positions import Numbered, given, number_of
+from gateway.feed.service.positions import PositionKind, given, number_of
 from gateway.feed.tables import restores
 from gateway.feed.tables.restores import Restore
 
@@ -20,7 +20,7 @@ def restored(database: Database, position: int) -> None:
 
 def read(database: Database, position: int, newest: int) -> int:
     with database.read() as conn:
-        return number_of(conn, position, Numbered.ALERT_CHANGES, newest)
+        return number_of(conn, position, PositionKind.ALERT_CHANGES, newest)
 
 
 def give(database: Database, number: int) -> int:
