@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from gateway.feed.service.alarms import Alarms
+from gateway.feed.service.mark_files import peek
 from gateway.feed.service.marks import Marks
 from gateway.feed.service.recovery import Start, own_feeds
 from gateway.node.defaults import MARKS_FILE, STARTS_FILE
@@ -30,6 +31,12 @@ def prepare_marks(data_dir: Path, *, federation: str, node: str, made_at: dateti
     if not marks.found:
         marks.set_up(int(made_at.timestamp()) * 1000)
     marks.close()
+
+
+def has_run(settings: Settings) -> bool:
+    """Whether the node has run in its data folder before, as far as the folder says."""
+    state = peek(settings.data_dir / MARKS_FILE)
+    return (state is not None and state.alive_at > 0) or (settings.data_dir / STARTS_FILE).exists()
 
 
 def start_of(settings: Settings, directory: Directory, now_ms: int, *, others_run: bool = False) -> Start:

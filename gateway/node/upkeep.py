@@ -16,6 +16,7 @@ from gateway.feed.projection.held_entries import HeldEntries
 from gateway.feed.rpc.writer_client import WriterClient
 from gateway.feed.service.alarms import Alarms
 from gateway.feed.service.marks import Marks
+from gateway.feed.service.own_history import OwnHistory
 from gateway.node.assembly.links import Links
 from gateway.node.assembly.quotas import QuotaMonitor
 from gateway.node.assembly.watchlists import Watchlists
@@ -24,6 +25,7 @@ from gateway.node.directory_store import DirectoryStore
 from gateway.node.expiry import ExpiryMonitor
 from gateway.node.feed_heads import FeedHeadMonitor
 from gateway.node.host.capacity import CapacityMonitor
+from gateway.node.observation.durability import DurabilityMonitor
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +69,8 @@ class Upkeep:
         capacity: CapacityMonitor,
         quotas: QuotaMonitor,
         heads: FeedHeadMonitor,
+        durability: DurabilityMonitor,
+        history: OwnHistory,
         expiry: ExpiryMonitor,
         now: Callable[[], datetime],
     ) -> None:
@@ -81,6 +85,9 @@ class Upkeep:
         self._capacity = capacity
         self._quotas = quotas
         self._heads = heads
+        self._durability = durability
+        self._history = history
+        self._reconnections = history.reconnections
         self._expiry = expiry
         self._now = now
 
@@ -100,9 +107,20 @@ class Upkeep:
         self._capacity.sweep(await asyncio.to_thread(self._capacity.check))
         await asyncio.to_thread(self._quotas.check)
         await asyncio.to_thread(self._heads.check)
+        self._ask_recipients()
+        await asyncio.to_thread(self._durability.check)
         await asyncio.to_thread(self.notes.keep_up, self._clock())
         await self._watchlists.keep_up()
         await self._watchlists.end_imports()
+
+    def _ask_recipients(self) -> None:
+        """Lets links compare positions again: of feeds that wait for that, and of all after a new connection."""
+        reconnections = self._history.reconnections
+        if reconnections != self._reconnections:
+            self._reconnections = reconnections
+            self._links.compare_again()
+        elif unasked := self._history.marks.state.unasked:
+            self._links.compare_again(unasked)
 
     async def _shared_step(self) -> None:
         await self._writer.run(ExpireCommand(publisher=self._publisher))

@@ -6,104 +6,24 @@ A group commit runs: check heads against the marks, sign, `sign` (durable), comm
 * a crash before the commit leaves `signed` ahead of `committed`. A head at either is whole: nothing of an uncommitted
   group was released, and the next group may sign another root for that size;
 * a head below `committed`, or with another root there, lacks what was released: see feed.service.own_history.
-
-A place is one file of two equal halves, written in turn and synced, each with a number and a digest: a write that a
-crash cuts off leaves the other half. That costs one fdatasync, where replacing the file costs two syncs.
 """
 
 from __future__ import annotations
 
-import fcntl
-import logging
-import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from hashlib import sha256
+from dataclasses import replace
 from pathlib import Path
 
 from gateway.contract.ids import FeedOrigin
-from gateway.errors import ConfigurationError, GatewayError, StoreUnavailableError
+from gateway.errors import ConfigurationError, StoreUnavailableError
 from gateway.feed.service.alarms import MARKS, Alarms
-from gateway.files import OWNER_ONLY, open_to_lock, replace_file
-from gateway.tlog.merkle import EMPTY_ROOT
-
-log = logging.getLogger(__name__)
-
-LEAST_HALF_BYTES = 4096
-"""A page: some twenty feeds."""
-
-MAX_FILE_BYTES = 1 << 20
-"""Largest file read, in bytes: thousands of feeds."""
+from gateway.feed.service.mark_files import EMPTY, DatabaseIdentity, Mark, MarkFile, MarkState, SignedHead
 
 ALIVE_MS = 30_000
 """Interval at which an idle node renews `alive_at`, in milliseconds."""
 
-_FIRST_LINE = "customs-gateway marks v1"
 _RETRY_AFTER_S = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class SignedHead:
-    """A feed's size and root at one moment."""
-
-    size: int
-    root: bytes
-
-
-EMPTY = SignedHead(0, EMPTY_ROOT)
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """Heads of one own feed.
-
-    Attributes:
-        committed: the newest that is known to be committed; it may have been released.
-        signed: the newest that was signed: the same, or of a group whose commit isn't known.
-    """
-
-    committed: SignedHead
-    signed: SignedHead
-
-
-@dataclass(frozen=True, slots=True)
-class DatabaseIdentity:
-    """The PostgreSQL cluster that a node wrote to last.
-
-    Attributes:
-        system: `system_identifier` of the cluster.
-        timeline: a promoted standby begins a new one.
-        lossless: whether commits were confirmed by a standby before they were acknowledged.
-    """
-
-    system: str
-    timeline: int
-    lossless: bool
-
-
-@dataclass(frozen=True, slots=True)
-class MarkState:
-    """Content of a file of marks.
-
-    Attributes:
-        node: `<federation>/<node>`.
-        alive_at: when the node wrote last, in milliseconds since 1970.
-        made_at: when the node's folder was prepared, in milliseconds since 1970; 0 for unknown.
-        unasked: feeds of which more may have been signed than the marks know; their recipients must be asked.
-        database: None on SQLite.
-    """
-
-    node: str
-    alive_at: int = 0
-    made_at: int = 0
-    unasked: frozenset[FeedOrigin] = frozenset()
-    database: DatabaseIdentity | None = None
-    feeds: Mapping[FeedOrigin, Mark] = field(default_factory=dict)
-
-
-class MarksInUseError(ConfigurationError):
-    """Another process of this node writes the marks."""
 
 
 class Marks:
@@ -121,7 +41,7 @@ class Marks:
         """
         self._alarms = alarms
         self._lock = threading.Lock()
-        self._files = [_MarkFile(path) for path in places]
+        self._files = [MarkFile(path) for path in places]
         self._written_alive_at = 0
         states = [state for file in self._files if (state := file.read()) is not None]
         for state in states:
@@ -172,6 +92,12 @@ class Marks:
         with self._lock:
             self._write(replace(self._state, alive_at=now_ms, unasked=self._state.unasked.union(origins)))
 
+    def trust(self, now_ms: int) -> None:
+        """Takes the word of other replicas that run: no recipient needs to be asked. Raises StoreUnavailableError."""
+        with self._lock:
+            if self._state.unasked:
+                self._write(replace(self._state, alive_at=now_ms, unasked=frozenset()))
+
     def set_up(self, now_ms: int) -> None:
         """Notes that the node's folder has just been made; raises StoreUnavailableError."""
         with self._lock:
@@ -203,22 +129,21 @@ class Marks:
         return EMPTY if mark is None else mark.committed
 
     def _write(self, state: MarkState) -> None:
-        text = _encoded(state)
         first, *others = self._files
         try:
-            first.write(text)
+            first.write(state)
         except OSError as error:
             raise StoreUnavailableError(
                 f"{first.path}: marks can't be written: {error.strerror}",
                 retry_after_s=_RETRY_AFTER_S,
             ) from error
         for file in others:
-            self._write_second(file, text)
+            self._write_second(file, state)
         self._state, self._dirty, self._written_alive_at, self.found = state, False, state.alive_at, True
 
-    def _write_second(self, file: _MarkFile, text: str) -> None:
+    def _write_second(self, file: MarkFile, state: MarkState) -> None:
         try:
-            file.write(text)
+            file.write(state)
         except OSError as error:
             if self._alarms is not None:
                 self._alarms.set(
@@ -229,92 +154,6 @@ class Marks:
         else:
             if self._alarms is not None:
                 self._alarms.clear(MARKS, str(file.path))
-
-
-class _MarkFile:
-    """One place: two halves that are written in turn."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._descriptor = -1
-        self._half_bytes = 0
-        self._sequence = 0
-
-    def read(self) -> MarkState | None:
-        """The newest whole half; None without a file, or with a damaged one.
-
-        Raises:
-            MarksInUseError: another process holds it.
-            ConfigurationError: it can't be read.
-        """
-        if not self.path.exists():
-            return None
-        try:
-            self._open()
-            content = os.pread(self._descriptor, MAX_FILE_BYTES, 0)
-        except OSError as error:
-            raise ConfigurationError(f"marks: {self.path}: {error.strerror}") from error
-        half = len(content) // 2
-        whole = [part for at in (0, half) if (part := _decoded(content[at : at + half])) is not None]
-        if not whole:
-            log.error("%s is damaged; own feeds wait until their recipients were asked", self.path)
-            return None
-        self._half_bytes = half
-        self._sequence, state = max(whole, key=lambda part: part[0])
-        return state
-
-    def write(self, text: str) -> None:
-        """Writes and syncs; raises OSError, and the half written before stays."""
-        sequence = self._sequence + 1
-        data = _sealed(sequence, text)
-        if len(data) > self._half_bytes or not self._is_in_place():
-            self._make(data)
-        else:
-            at = (sequence % 2) * self._half_bytes
-            os.pwrite(self._descriptor, data.ljust(self._half_bytes, b"\n"), at)
-            os.fdatasync(self._descriptor)
-        self._sequence = sequence
-
-    def close(self) -> None:
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
-
-    def _make(self, data: bytes) -> None:
-        """Makes the file anew, with room to grow; a crash leaves the old one."""
-        half = max(LEAST_HALF_BYTES, 1 << (2 * len(data)).bit_length())
-        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        replace_file(self.path, data.ljust(half, b"\n") * 2, mode=OWNER_ONLY)
-        folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-        self.close()
-        self._open()
-        self._half_bytes = half
-
-    def _open(self) -> None:
-        descriptor = open_to_lock(self.path)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(descriptor)
-            raise MarksInUseError(
-                f"marks: {self.path} is in use by another process of this node; stop that first"
-            ) from error
-        self._descriptor = descriptor
-
-    def _is_in_place(self) -> bool:
-        """Whether the open file still has its name."""
-        if self._descriptor < 0:
-            return False
-        try:
-            present = self.path.stat()
-        except FileNotFoundError:
-            return False
-        opened = os.fstat(self._descriptor)
-        return (present.st_dev, present.st_ino) == (opened.st_dev, opened.st_ino)
 
 
 def _merged(node: str, states: Iterable[MarkState]) -> MarkState:
@@ -328,60 +167,3 @@ def _merged(node: str, states: Iterable[MarkState]) -> MarkState:
                 feeds[origin] = mark
         merged = replace(state, feeds=feeds)
     return merged
-
-
-def _encoded(state: MarkState) -> str:
-    lines = [f"node {state.node}", f"alive {state.alive_at}"]
-    if state.made_at:
-        lines.append(f"made {state.made_at}")
-    if state.database is not None:
-        known = state.database
-        lines.append(f"database {known.system} {known.timeline} {'lossless' if known.lossless else 'lossy'}")
-    lines += [f"unasked {origin.line}" for origin in sorted(state.unasked)]
-    for origin, mark in sorted(state.feeds.items()):
-        heads = " ".join(f"{head.size} {head.root.hex()}" for head in (mark.committed, mark.signed))
-        lines.append(f"feed {origin.line} {heads}")
-    return "\n".join(lines) + "\n"
-
-
-def _sealed(sequence: int, text: str) -> bytes:
-    body = f"{_FIRST_LINE}\nsequence {sequence}\n{text}"
-    return f"{body}sha256 {sha256(body.encode()).hexdigest()}\n".encode()
-
-
-def _decoded(half: bytes) -> tuple[int, MarkState] | None:
-    """Number and content of a half; None unless it is whole."""
-    body, found, digest = half.rstrip(b"\n").rpartition(b"sha256 ")
-    if not found or sha256(body).hexdigest().encode() != digest:
-        return None
-    try:
-        first, sequence, *lines = body.decode().splitlines()
-        if first != _FIRST_LINE:
-            return None
-        return int(sequence.removeprefix("sequence ")), _parsed(lines)
-    except (ValueError, GatewayError):
-        return None
-
-
-def _parsed(lines: Iterable[str]) -> MarkState:
-    state, feeds = MarkState(""), dict[FeedOrigin, Mark]()
-    unasked: set[FeedOrigin] = set()
-    for line in lines:
-        match line.split(" "):
-            case ["node", node]:
-                state = replace(state, node=node)
-            case ["alive", at]:
-                state = replace(state, alive_at=int(at))
-            case ["made", at]:
-                state = replace(state, made_at=int(at))
-            case ["database", system, timeline, mode]:
-                state = replace(state, database=DatabaseIdentity(system, int(timeline), mode == "lossless"))
-            case ["unasked", origin]:
-                unasked.add(FeedOrigin.parse(origin))
-            case ["feed", origin, size, root, signed_size, signed_root]:
-                committed = SignedHead(int(size), bytes.fromhex(root))
-                signed = SignedHead(int(signed_size), bytes.fromhex(signed_root))
-                feeds[FeedOrigin.parse(origin)] = Mark(committed, signed)
-            case _:
-                continue  # of a later version
-    return replace(state, feeds=feeds, unasked=frozenset(unasked))

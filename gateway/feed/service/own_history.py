@@ -17,9 +17,11 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from gateway.contract.ids import FeedOrigin
+from gateway.contract.ids import KEPT, FeedOrigin
+from gateway.db.cluster import read_durability, read_identity
 from gateway.errors import GatewayError, MalformedError, VerificationError
-from gateway.feed.service.marks import Mark, Marks, SignedHead
+from gateway.feed.service.mark_files import DatabaseIdentity, Mark, SignedHead
+from gateway.feed.service.marks import Marks
 from gateway.feed.tables import feeds
 from gateway.feed.tables.feeds import Feed, FeedState, OwnHead
 from gateway.feed.tables.tiles import StoredTiles
@@ -30,6 +32,10 @@ log = logging.getLogger(__name__)
 
 UNCOMPARED = "this database was restored or its folder is new, and the recipient has not yet said what it holds"
 """Step 1."""
+
+
+_RECOGNISED = "gateway_recognised"
+"""Key in the notes on a connection: its cluster was compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +52,23 @@ class OwnHistory:
     def __init__(self, marks: Marks, *, node: str) -> None:
         self.marks = marks
         self._node = node
+        self.reconnections = 0
+        """New connections to the database since the first one: each is a reason to ask the recipients."""
         self._whole: dict[FeedOrigin, tuple[int, bytes]] = {}  # size and edge of heads that were compared
+        self._held: set[FeedOrigin] = set()  # blocked here until the recipient was asked
+        self._connected = False
+        self._others_wrote = False
 
     def compare(self, conn: Connection, now_ms: int) -> None:
-        """Blocks own feeds in the database; steps 1 to 5."""
+        """Blocks own feeds in the database; steps 1 to 5.
+
+        Raises:
+            StoreUnavailableError: it is a standby, or the marks can't be written.
+        """
         heads = {head.origin: head for head in feeds.own_heads(conn)}
+        if conn.dialect.name == "postgresql" and _RECOGNISED not in conn.info:
+            self._recognise(conn, heads, now_ms)
+        self._take_confirmations(heads.values(), now_ms)
         for origin in self._missing(heads):
             feed = feeds.ensure(conn, origin, self._node)
             heads[origin] = OwnHead(feed.id, origin, feed.size, b"", feed.state, feed.state_reason)
@@ -60,10 +78,45 @@ class OwnHistory:
             obstacle = self._obstacle(conn, head)
             if obstacle is None:
                 self._whole[head.origin] = (head.size, head.edge)
-            elif head.state is FeedState.ACTIVE or obstacle.state is FeedState.FORKED is not head.state:
+                continue
+            if obstacle.reason == UNCOMPARED:
+                self._held.add(head.origin)
+            if head.state is FeedState.ACTIVE or obstacle.state is FeedState.FORKED is not head.state:
                 feeds.set_state(conn, head.id, obstacle.state, reason=obstacle.reason, since=now_ms)
                 if obstacle.reason != UNCOMPARED:
                     log.critical("feed %s: %s", head.origin, obstacle.reason)
+
+    def _recognise(self, conn: Connection, heads: Iterable[FeedOrigin], now_ms: int) -> None:
+        """Compares the cluster of a new connection with that of the ones before.
+
+        After a failover that may have lost commits, the marks show what this process lost. What other replicas had
+        signed they don't: then the recipients are asked.
+        """
+        cluster, lossless = read_identity(conn), read_durability(conn).lossless
+        before = self.marks.state.database
+        if before is not None and (before.system, before.timeline) != (cluster.system, cluster.timeline):
+            log.critical(
+                "the database has moved from cluster %s, timeline %d, to cluster %s, timeline %d; %s",
+                before.system,
+                before.timeline,
+                cluster.system,
+                cluster.timeline,
+                "a standby had confirmed each commit" if before.lossless else "acknowledged commits may be lost",
+            )
+            if self._others_wrote and not before.lossless:
+                self.distrust([origin for origin in heads if origin.channel not in KEPT], now_ms)
+        self.marks.set_database(DatabaseIdentity(cluster.system, cluster.timeline, lossless), now_ms)
+        conn.info[_RECOGNISED] = True
+        self.reconnections += self._connected
+        self._connected = True
+
+    def _take_confirmations(self, heads: Iterable[OwnHead], now_ms: int) -> None:
+        """Takes the word of another replica that has asked the recipient meanwhile."""
+        for head in heads if self._held else ():
+            present = _present(head)
+            if head.origin in self._held and head.state is FeedState.ACTIVE and present is not None:
+                self._held.discard(head.origin)
+                self.marks.accept(head.origin, present, now_ms)
 
     def obstacle(self, conn: Connection, feed: Feed) -> Obstacle | None:
         """Steps 2 to 5 for one feed."""
@@ -89,6 +142,7 @@ class OwnHistory:
         """Takes the recipient's word that it holds no more than this database; returns what still stands against it."""
         obstacle = self.obstacle(conn, feed)
         if obstacle is None and feed.origin in self.marks.state.unasked:
+            self._held.discard(feed.origin)
             self.marks.accept(feed.origin, SignedHead(feed.size, feed.tree.root), now_ms)
         return obstacle
 
@@ -124,6 +178,7 @@ class OwnHistory:
             return None
         obstacle = None if mark is None else _against(conn, head, present, mark)
         if obstacle is None and present.size and (mark is None or present != mark.committed):
+            self._others_wrote = self._others_wrote or mark is None or present != mark.signed
             self.marks.commit({head.origin: present})
         return obstacle
 

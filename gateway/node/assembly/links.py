@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 
@@ -60,6 +60,13 @@ class Links:
     def tasks(self) -> Sequence[asyncio.Task[None]]:
         """Running tasks, to cancel."""
         return self._running
+
+    def compare_again(self, feeds: Collection[FeedOrigin] | None = None) -> None:
+        """Restarts connected links of own feeds, so that positions are compared; None for all."""
+        for origin, link in self._links.items():
+            own = origin.publisher == self._settings.node
+            if own and link.status.connected and (feeds is None or origin in feeds):
+                link.kick()
 
     def open(self, now: datetime) -> None:
         """Opens missing links for feeds whose connection starts here."""

@@ -48,6 +48,7 @@ from gateway.node.directory_store import DirectoryStore, KeptVersions, pinned_an
 from gateway.node.expiry import ExpiryMonitor, OwnKeys
 from gateway.node.feed_heads import FeedHeadMonitor
 from gateway.node.host.capacity import secure_descriptors
+from gateway.node.observation.durability import DurabilityMonitor
 from gateway.node.projections import registry
 from gateway.node.reload import SettingsReloader
 from gateway.node.roles import Roles
@@ -228,6 +229,8 @@ class Node:
             capacity=self._callers.capacity,
             quotas=self._quota_monitor,
             heads=self._heads,
+            durability=DurabilityMonitor(self.database, self.alarms),
+            history=self._own_history,
             expiry=ExpiryMonitor(
                 node=self.settings.node,
                 directory=self._directory.directory,

@@ -21,11 +21,13 @@ from gateway.node.checks.clock import compare
 from gateway.node.checks.findings import Finding, NotCheckedError, Result, guarded
 from gateway.node.checks.partner_refusals import PartnerRefusals
 from gateway.node.checks.ports import OwnGateway, check_port, dialled
-from gateway.node.defaults import MARKS_FILE, STARTS_FILE, LinkMode
+from gateway.node.defaults import LinkMode
 from gateway.node.directory_store import KeptVersions, pinned_anchors
 from gateway.node.expiry import AGREED_WARNING, CERTIFICATE_WARNING, OwnKeys, endings
 from gateway.node.host.capacity import needed_descriptors, secure_descriptors
 from gateway.node.host.file_modes import path_problems
+from gateway.node.marks import has_run
+from gateway.node.observation.durability import durability_of
 from gateway.node.settings import LinkSettings, Settings
 from gateway.node.signing_keys import passphrase_of
 from gateway.rpc.listener.partner_probe import ClockReading, probe_partner
@@ -39,6 +41,8 @@ from gateway.trust.service.directory_versions import CLOCK_TOLERANCE, TrustedDir
 
 FREE_SPACE_WARNING_BYTES = 1 << 30
 """Bytes of free disk space below which to warn: a million alerts."""
+
+MORE_ON_DURABILITY = "See docs/runbook/lost-database.md, a cluster that loses nothing."
 
 MAX_FILE_BYTES = 4 << 20
 """Largest file read here, in bytes."""
@@ -193,7 +197,7 @@ class NodeChecks:
     def _database(self, name: str) -> Iterator[Finding]:
         embedded = self._embedded()
         if embedded is not None and not embedded.exists():
-            if any((self._settings.data_dir / name).exists() for name in (MARKS_FILE, STARTS_FILE)):
+            if has_run(self._settings):
                 raise StoreUnavailableError(f"{embedded} is gone, though this node has run before")
             folder = _nearest(embedded.parent)
             if not os.access(folder, os.W_OK | os.X_OK, effective_ids=True):
@@ -204,9 +208,14 @@ class NodeChecks:
         try:
             with database.write() as connection:
                 connection.execute(text("SELECT 1"))
+            durability = durability_of(database)
         finally:
             database.close()
-        yield Finding(name, Result.OK, f"{database.dialect}, can be written")
+        if durability is not None and durability.risk:
+            yield Finding(name, Result.WARN, f"{durability.detail}: {durability.risk}", MORE_ON_DURABILITY)
+            return
+        kind = database.dialect if durability is None else f"{database.dialect}: {durability.detail}"
+        yield Finding(name, Result.OK, f"{kind}, can be written")
 
     def _embedded(self) -> Path | None:
         """File of the embedded database; None for PostgreSQL."""
