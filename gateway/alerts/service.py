@@ -14,6 +14,7 @@ from gateway.alerts.rules.life import AlertStatus, Question, Side
 from gateway.alerts.tables import copies as alerts
 from gateway.alerts.tables import events
 from gateway.alerts.tables.copies import AlertRow
+from gateway.alerts.tables.deadline_order import NO_DEADLINE, SortValues, deadline_columns, deadline_values
 from gateway.alerts.tables.events import AlertEventRow
 from gateway.alerts.tables.schema import alerts as alerts_table
 from gateway.contract.filters import (
@@ -27,6 +28,7 @@ from gateway.contract.filters import (
     invalid_value,
     page_size,
     parse_filter,
+    parse_order,
     token_number,
     unix_ms,
 )
@@ -54,6 +56,11 @@ MAX_STEPS = 1_000
 _Copy: TypeAlias = tuple[AlertRow, bytes]
 _Event: TypeAlias = tuple[AlertEventRow, str, bytes]
 
+_Place: TypeAlias = tuple[tuple[str, str, str], SortValues | tuple[()]]
+"""Where a page ends: the last row's key, and what it is sorted by before that in a list by deadline."""
+
+_BY_DEADLINE = "deadline"
+_ORDERS = ("published_at desc", _BY_DEADLINE)
 _TIMES = ("published_at", "valid_until", "reply_by")
 _OUTCOMES = {
     alert_service_pb2.DELIVERY_STATE_APPLIED: feed_pb2.DISPOSITION_OUTCOME_APPLIED,
@@ -126,26 +133,29 @@ class AlertQueries:
         return ""
 
     def list(self, request: alert_service_pb2.ListAlertsRequest) -> alert_service_pb2.ListAlertsResponse:
-        """A page of copies, newest first.
+        """A page of copies, newest first or by deadline.
 
         Raises:
-            InvalidRequestError: malformed filter or page token.
+            InvalidRequestError: malformed filter, order or page token.
         """
         terms = parse_filter(request.filter, _FIELDS)
-        token = decode_page_token(request.page_token, request.filter, 4)
-        before = None if token is None else (token[0], token[1], token[2])
+        by_deadline = parse_order(request.order_by, _ORDERS) == _BY_DEADLINE
+        listed = f"{request.filter}\n{_BY_DEADLINE}" if by_deadline else request.filter
+        token = decode_page_token(request.page_token, listed, 7 if by_deadline else 4)
         now = self._clock() if token is None else token_number(token[3], MOMENTS)
+        place = None if token is None else _place(token)
         conditions = [condition for term in terms for condition in _conditions(term, now)]
         limit = page_size(request.page_size)
         with self._database.read() as conn:
-            rows = _copies(conn, conditions, before, limit + 1)
+            rows = _copies(conn, conditions, place, limit + 1, by_deadline_at=now if by_deadline else 0)
             page = page_of(rows, partial(_summary, Deliveries(conn, self._sent_size), now), limit=limit)
             unprojected = _unprojected(conn)
         response = alert_service_pb2.ListAlertsResponse(alerts=page.messages, unprojected=unprojected)
         if page.last is not None:
             key = page.last[0].key
-            last = (key.alert_id, key.publisher, key.recipient, str(now))
-            response.next_page_token = encode_page_token(last, request.filter)
+            values = deadline_values(page.last[0], now) if by_deadline else ()
+            last = (key.alert_id, key.publisher, key.recipient, str(now), *map(str, values))
+            response.next_page_token = encode_page_token(last, listed)
         return response
 
     def head(self) -> int:
@@ -214,18 +224,34 @@ def _alert(payload: bytes) -> alert_pb2.Alert | None:
     return wire.alert_of(wire.parse_event(payload)) if payload else None
 
 
+def _place(token: tuple[str, ...]) -> _Place:
+    """Where the previous page ended."""
+    values: SortValues | tuple[()] = ()
+    if len(token) > 4:  # the key and the time of the first page
+        values = token_number(token[4], range(NO_DEADLINE + 1)), token_number(token[5], range(2)), token[6]
+    return (token[0], token[1], token[2]), values
+
+
 def _copies(
-    conn: Connection, conditions: Sequence[ColumnElement[bool]], before: tuple[str, str, str] | None, most: int
+    conn: Connection,
+    conditions: Sequence[ColumnElement[bool]],
+    place: _Place | None,
+    most: int,
+    *,
+    by_deadline_at: int,
 ) -> Iterator[_Copy]:
-    """Copies, newest first, each with its payload, read a few at a time."""
+    """Copies after a place, newest first or by deadline at a time, each with its payload, read a few at a time."""
+    order = deadline_columns(by_deadline_at) if by_deadline_at else ()
+    before, after = (None, ()) if place is None else place
     while most > 0:
         limit = min(most, events.AT_ONCE)
-        rows = alerts.list_page(conn, conditions, before=before, limit=limit)
+        rows = alerts.list_page(conn, conditions, before=before, limit=limit, order=order, after=after)
         yield from rows
         if len(rows) < limit:
             return
-        key = rows[-1][0].key
-        before, most = (key.alert_id, key.publisher, key.recipient), most - limit
+        last = rows[-1][0]
+        before, most = (last.key.alert_id, last.key.publisher, last.key.recipient), most - limit
+        after = deadline_values(last, by_deadline_at) if order else ()
 
 
 def _events_after(conn: Connection, position: int) -> Iterator[_Event]:

@@ -262,18 +262,25 @@ class GatewayClient:
         return await self._connection.unary(method, service.GetAlertRequest(alert=alert), service.GetAlertResponse)
 
     async def list_alerts_page(
-        self, *, filter: str = "", page_size: int = 0, page_token: str = ""
+        self, *, filter: str = "", order_by: str = "", page_size: int = 0, page_token: str = ""
     ) -> service.ListAlertsResponse:
-        request = service.ListAlertsRequest(page_size=page_size, page_token=page_token, filter=filter)
+        request = service.ListAlertsRequest(
+            page_size=page_size, page_token=page_token, filter=filter, order_by=order_by
+        )
         method = self._connection.stubs.alerts.ListAlerts
         return await self._connection.unary(method, request, service.ListAlertsResponse)
 
     def list_alerts(
-        self, *, filter: str = "", page_size: int = PAGE_SIZE
+        self, *, filter: str = "", order_by: str = "", page_size: int = PAGE_SIZE
     ) -> AsyncGenerator[service.AlertSummary, None]:
-        """Alerts, newest first; `filter` e.g. `direction = in AND status = published AND priority = A`."""
+        """Alerts, newest first, or with `order_by="deadline"` the most urgent first.
+
+        `filter` e.g. `direction = in AND status = published AND priority = A`.
+        """
         return all_rows(
-            lambda token: self.list_alerts_page(filter=filter, page_size=page_size, page_token=token),
+            lambda token: self.list_alerts_page(
+                filter=filter, order_by=order_by, page_size=page_size, page_token=token
+            ),
             lambda page: page.alerts,
         )
 

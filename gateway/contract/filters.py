@@ -1,4 +1,4 @@
-"""Filters (a subset of AIP-160) and page tokens (AIP-158) of lists."""
+"""Filters (a subset of AIP-160), orders (AIP-132) and page tokens (AIP-158) of lists."""
 
 from __future__ import annotations
 
@@ -87,6 +87,20 @@ def _term(match: re.Match[str], fields: Mapping[str, Sequence[str]]) -> Term:
     if value.startswith('"'):
         value = re.sub(r"\\(.)", r"\1", value[1:-1])
     return Term(field, relation, value)
+
+
+def parse_order(text: str, allowed: Sequence[str]) -> str:
+    """The order of a list (AIP-132); the first allowed one for an empty text.
+
+    Raises:
+        InvalidRequestError: another one, with those that are allowed.
+    """
+    order = " ".join(text.split()) or allowed[0]
+    if order not in allowed:
+        likely = did_you_mean(order, allowed)
+        message = f"{order!r} isn't one of {', '.join(allowed)}{likely}"
+        raise InvalidRequestError([Violation("order_by", "order_by.form", message)])
+    return order
 
 
 def compared(column: Any, term: Term, value: str | int) -> Any:

@@ -103,20 +103,31 @@ def list_page(
     *,
     before: tuple[str, str, str] | None,
     limit: int,
+    order: Sequence[ColumnElement[Any]] = (),
+    after: Sequence[int | str] = (),
 ) -> list[tuple[AlertRow, bytes]]:
-    """Copies, newest first, each with its current payload.
+    """Copies in an order, each with its current payload.
 
-    `before` is (alert id, publisher, recipient) of the previous page's last row, or None.
+    Args:
+        before: (alert id, publisher, recipient) of the previous page's last row, or None.
+        order: sorts before the newest, ascending.
+        after: values of `order` in the previous page's last row.
     """
-    keys = select(*_KEY).where(*conditions).order_by(*(column.desc() for column in _KEY)).limit(limit)
+    sorts = [column.label(f"sort_{number}") for number, column in enumerate(order)]
+    keys = select(*_KEY, *sorts).where(*conditions).limit(limit)
+    keys = keys.order_by(*sorts, *(column.desc() for column in _KEY))
     if before is not None:
-        keys = keys.where(tuple_(*_KEY) < tuple_(*before))
+        follows: ColumnElement[bool] = tuple_(*_KEY) < tuple_(*before)
+        for column, value in reversed(list(zip(order, after, strict=True))):
+            follows = or_(column > value, and_(column == value, follows))
+        keys = keys.where(follows)
     page = keys.subquery()  # chosen by an index where a condition has one, and sorted without texts
     query = (
         select(alerts, entries.c.payload)
         .join(page, and_(*(column == page.c[column.name] for column in _KEY)))
         .join(entries, (entries.c.feed_id == alerts.c.current_feed_id) & (entries.c.idx == alerts.c.current_idx))
-        .order_by(*(page.c[column.name].desc() for column in _KEY))  # of the page, or SQLite reads all rows in order
+        # Of the page, or SQLite reads all rows in order.
+        .order_by(*(page.c[sort.name] for sort in sorts), *(page.c[column.name].desc() for column in _KEY))
     )
     return [(_alert(row), bytes(row[-1])) for row in conn.execute(query)]
 

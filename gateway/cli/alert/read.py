@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import aclosing
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -36,6 +37,16 @@ if TYPE_CHECKING:
 _COLUMNS = marked("Alert", "Rev", "Priority", "Status", "To", "Published", "Case", "Deadlines")
 
 
+class AlertSort(StrEnum):
+    """Orders of the list."""
+
+    NEWEST = "newest"
+    DEADLINE = "deadline"
+
+
+_ORDERS = {AlertSort.NEWEST: "", AlertSort.DEADLINE: "deadline"}
+
+
 @reports_errors
 @connected
 def list_(
@@ -52,6 +63,10 @@ def list_(
             ),
         ),
     ] = "",
+    sort: Annotated[
+        AlertSort,
+        typer.Option(help=_("newest first; or by deadline: overdue, then due soonest, then by priority.")),
+    ] = AlertSort.NEWEST,
     limit: Annotated[int, typer.Option(help=_("Most rows shown; 0 for all."), min=0)] = 50,
     names: NamesOption = False,
     as_json: JsonOption = False,
@@ -64,12 +79,15 @@ def list_(
       gateway alert list --filter "direction = in AND status = published AND priority = A" --json
       gateway alert list --filter "direction = in AND reply = overdue"
       gateway alert list --filter "question_in = due"
+      gateway alert list --filter "direction = in" --sort deadline
 
     \b
     Exit codes: 0 done, 1 refused or unreachable, 2 wrong input.
     """
     pages, more = target.run(
-        lambda client: pages_of(client.list_alerts_page, lambda page: page.alerts, limit, filter=filter_)
+        lambda client: pages_of(
+            client.list_alerts_page, lambda page: page.alerts, limit, filter=filter_, order_by=_ORDERS[sort]
+        )
     )
     summaries = [summary for page in pages for summary in page.alerts]
     output = Output(as_json)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import event
@@ -25,12 +26,14 @@ def nodes(tmp_path: Path, make_database: MakeDatabase) -> Iterator[list[PaperNod
         yield made
 
 
-def rows(node: PaperNode, filter_text: str = "", size: int = 0) -> list[AlertSummary]:
+def rows(node: PaperNode, filter_text: str = "", size: int = 0, order_by: str = "") -> list[AlertSummary]:
     """Rows over all pages."""
     found: list[AlertSummary] = []
     token = ""
     while True:
-        page = node.queries.list(ListAlertsRequest(filter=filter_text, page_size=size, page_token=token))
+        page = node.queries.list(
+            ListAlertsRequest(filter=filter_text, page_size=size, page_token=token, order_by=order_by)
+        )
         found += page.alerts
         token = page.next_page_token
         if not token:
@@ -174,3 +177,42 @@ def test_a_list_by_deadline_reads_an_index_of_what_is_open(tmp_path: Path, where
         with cn.database.read() as conn:
             plan = conn.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values).all()
     assert any(f"INDEX {index} " in str(step) for step in plan), plan
+
+
+def test_a_list_by_deadline_begins_with_the_most_urgent(nodes: list[PaperNode]) -> None:
+    """Overdue, due soonest, then by priority, newest first; what has ended comes last. At both sides, over pages."""
+    cn, hk = nodes
+    names: dict[str, str] = {}
+
+    def publish(name: str, priority: str = "C", **content: Any) -> str:
+        at = {key: to_timestamp(cn.clock.now + ms) for key, ms in content.items()}
+        alert_id = cn.publish("hk", priority=alert_pb2.Priority.Value(f"PRIORITY_{priority}"), **at)
+        cn.clock.forward(1)
+        names[alert_id] = name
+        return alert_id
+
+    publish("over, A", "A", valid_until=2 * HOUR_MS, reply_by=HOUR_MS)
+    publish("open, C")
+    publish("open, A", "A")
+    publish("due late", "A", reply_by=9 * HOUR_MS)
+    publish("overdue", reply_by=HOUR_MS)
+    asked = publish("asked", "B")
+    publish("open, newer A", "A")
+    withdrawn = publish("withdrawn", "A", reply_by=HOUR_MS)
+    exchange(cn, hk)
+    ask(hk, asked, 6 * HOUR_MS)
+    cn.step("cn", withdrawn, withdrawn=alert_pb2.AlertWithdrawn(revision=1, reason="void"))
+    exchange(cn, hk)
+    cn.clock.forward(3 * HOUR_MS)
+    expected = ["overdue", "asked", "due late", "open, newer A", "open, A", "open, C", "withdrawn", "over, A"]
+    for node in nodes:
+        for size in (0, 1, 3):
+            found = [names[row.alert.id] for row in rows(node, size=size, order_by="deadline")]
+            assert found == expected, (node.name, size)
+    assert [row.alert.id for row in rows(cn, order_by=" published_at  desc ")] == [row.alert.id for row in rows(cn)]
+    assert [names[row.alert.id] for row in rows(hk, "reply = overdue", order_by="deadline")] == ["overdue"]
+    first = cn.queries.list(ListAlertsRequest(page_size=1, order_by="deadline"))
+    with pytest.raises(InvalidRequestError, match="start again"):
+        cn.queries.list(ListAlertsRequest(page_token=first.next_page_token))
+    with pytest.raises(InvalidRequestError, match="did you mean 'deadline'"):
+        cn.queries.list(ListAlertsRequest(order_by="dedline"))
