@@ -33,6 +33,17 @@ class Pair:
         hosts = ",".join(quote(_socket(server), safe="") for server in (self.primary, self.standby))
         return f"postgresql://postgres@{hosts}/{DATABASE}?target_session_attrs=read-write"
 
+    def make_asynchronous(self) -> None:
+        """Lets the primary acknowledge commits that the standby doesn't have; its own disk has them."""
+        _reconfigure(self.primary, synchronous_standby_names="", fsync="on")
+
+    def cut_off(self) -> None:
+        """Lets the standby have what there is now, and nothing more."""
+        caught_up = "SELECT count(*) FROM pg_stat_replication WHERE replay_lsn = pg_current_wal_lsn()"
+        _wait(self.primary, caught_up, 1)
+        _reconfigure(self.standby, primary_conninfo="")
+        _wait(self.primary, "SELECT count(*) FROM pg_stat_replication", 0)
+
     def crash_primary(self) -> None:
         """Ends it as a power cut does."""
         process = self.primary._server.get_postmaster_info().process
@@ -64,13 +75,8 @@ def synchronous_pair() -> Iterator[Pair]:
         (data / ".s.PGSQL.5432.lock").unlink()  # of the primary, whose sockets are in its folder
         standby = EmbeddedServer(data)
         try:
-            with connection(primary) as conn:
-                conn.execute(text("ALTER SYSTEM SET synchronous_standby_names = '*'"))
-                conn.execute(text("SELECT pg_reload_conf()"))
-                deadline = time.monotonic() + 60
-                while not conn.scalar(text("SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'")):
-                    assert time.monotonic() < deadline, "the standby doesn't follow"
-                    time.sleep(0.05)
+            _reconfigure(primary, synchronous_standby_names="*")
+            _wait(primary, "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'", 1)
             yield Pair(primary, standby)
         finally:
             standby.remove()
@@ -83,6 +89,21 @@ def connection(server: EmbeddedServer, *, database: str = DATABASE) -> Iterator[
     engine = create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
     with engine.connect() as conn:
         yield conn
+
+
+def _reconfigure(server: EmbeddedServer, **settings: str) -> None:
+    with connection(server) as conn:
+        for name, value in settings.items():
+            conn.execute(text(f"ALTER SYSTEM SET {name} = '{value}'"))
+        conn.execute(text("SELECT pg_reload_conf()"))
+
+
+def _wait(server: EmbeddedServer, query: str, value: object) -> None:
+    deadline = time.monotonic() + 60
+    with connection(server) as conn:
+        while (found := conn.scalar(text(query))) != value:
+            assert time.monotonic() < deadline, f"{query}: {found}"
+            time.sleep(0.05)
 
 
 def _socket(server: EmbeddedServer) -> str:
