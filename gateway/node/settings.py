@@ -12,12 +12,13 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, Self, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from gateway.contract.suggestions import did_you_mean
 from gateway.errors import ConfigurationError
 from gateway.node.defaults import DEFAULT_LOCAL_PORT, DEFAULT_PEER_PORT, LinkMode
+from gateway.node.observed_settings import AlarmSettings, Section, TraceSettings
 from gateway.tls.secret_files import read_passphrase
 from gateway.trust.rules.permissions import Role
 
@@ -38,11 +39,7 @@ class ReportMode(StrEnum):
     IDENTICAL = "identical"
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class TlsSettings(_Section):
+class TlsSettings(Section):
     """TLS certificate and key of this gateway, and the CA of its own systems."""
 
     certificate: Path = Field(description="This gateway's certificate, PEM.")
@@ -55,7 +52,7 @@ class TlsSettings(_Section):
         return read_passphrase(file=self.passphrase_file, environment={})
 
 
-class KeySettings(_Section):
+class KeySettings(Section):
     """Signing keys, apart from TLS keys."""
 
     log: Path = Field(description="Ed25519 key that signs the own feeds, PKCS#8 PEM, mode 0600.")
@@ -63,7 +60,7 @@ class KeySettings(_Section):
     passphrase_file: Path | None = Field(default=None, description="File with the keys' passphrase, if they have one.")
 
 
-class DirectorySettings(_Section):
+class DirectorySettings(Section):
     """The directory and the anchors of its first version."""
 
     file: Path = Field(
@@ -73,7 +70,7 @@ class DirectorySettings(_Section):
     threshold: int = Field(ge=1, description="How many of the anchors must have signed the first version.")
 
 
-class LinkSettings(_Section):
+class LinkSettings(Section):
     """Connection to a partner."""
 
     mode: LinkMode = Field(
@@ -89,7 +86,7 @@ class LinkSettings(_Section):
     )
 
 
-class ConnectionSettings(_Section):
+class ConnectionSettings(Section):
     """Connections that each port takes at once, those in the TLS handshake included.
 
     Each needs a file descriptor; the defaults fit into the usual `ulimit -n` of 1,024 beside everything else.
@@ -99,7 +96,7 @@ class ConnectionSettings(_Section):
     local: int = Field(default=384, ge=8, le=100_000, description="Most connections to the local port at once.")
 
 
-class ListSettings(_Section):
+class ListSettings(Section):
     """Policy of an own watchlist, and thresholds by name, or `publisher/list` for a partner's."""
 
     four_eyes: bool = Field(
@@ -137,7 +134,7 @@ class ListSettings(_Section):
         return self
 
 
-class RuleSettings(_Section):
+class RuleSettings(Section):
     """Settings of one rule."""
 
     enabled: bool | None = Field(default=None, description="Whether it is applied; without it as in the rules.")
@@ -145,7 +142,7 @@ class RuleSettings(_Section):
     lists: dict[str, tuple[str, ...]] = Field(default_factory=dict, description="Lists of its own, by name.")
 
 
-class HistorySettings(_Section):
+class HistorySettings(Section):
     """Retention and rules of recorded shipments."""
 
     retention_days: dict[str, int] = Field(
@@ -181,7 +178,7 @@ class HistorySettings(_Section):
         return self
 
 
-class QuotaSettings(_Section):
+class QuotaSettings(Section):
     """Most that each partner can have stored here in a day (UTC)."""
 
     alert_entries: int = Field(default=5_000_000, ge=1, description="Entries of its feed of alerts.")
@@ -194,38 +191,6 @@ class QuotaSettings(_Section):
     answer_mib: int = Field(default=20_480, ge=64, description="MiB of these records.")
     matches: int = Field(default=1_000_000, ge=1, description="Matches that its alerts and entries of lists make here.")
     match_mib: int = Field(default=4_096, ge=1, description="MiB of these matches.")
-
-
-class TraceSettings(_Section):
-    """Traces by OpenTelemetry; off without an endpoint."""
-
-    endpoint: str = Field(
-        default="",
-        pattern=r"^(https?://[^\s/]+)?$",
-        description="http://host:port or https://host:port of an OTLP receiver (gRPC); empty: no traces.",
-    )
-    ca: Path | None = Field(default=None, description="CA of an https endpoint, PEM; without it the system's.")
-    ratio: float = Field(default=1.0, ge=0, le=1, description="Share of the traces that begin here and are recorded.")
-
-
-class AlarmSettings(_Section):
-    """From when on a condition is an alarm."""
-
-    unreachable_minutes: int = Field(
-        default=10, ge=1, description="Minutes after which a partner that isn't reached is an alarm."
-    )
-    backlog_entries: int = Field(
-        default=10_000, ge=1, description="Entries of a feed without a receipt that are an alarm if they grow."
-    )
-    unreceipted_minutes: int = Field(
-        default=30, ge=1, description="Age in minutes of an alert without a receipt that is an alarm."
-    )
-    disk_free_mib: int = Field(
-        default=1_024, ge=16, description="Free MiB for data_dir below which the disk is an alarm."
-    )
-    repeat_minutes: int = Field(
-        default=60, ge=1, description="Minutes after which the log names an alarm again that still lasts."
-    )
 
 
 class Settings(BaseSettings):
