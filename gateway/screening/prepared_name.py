@@ -10,6 +10,7 @@ from gateway.screening.organisations.foreign import read_foreign
 from gateway.screening.organisations.reading import is_business, looks_like_organisation, read_organisation
 from gateway.screening.organisations.variant import OrganisationVariant
 from gateway.screening.persons.foreign import read_foreign_person
+from gateway.screening.persons.japanese import read_mixed
 from gateway.screening.persons.reading import PersonVariant, read_person
 from gateway.screening.plain import PlainVariant, read_plain
 from gateway.screening.result import NameKind
@@ -71,6 +72,8 @@ def _read(text: str, kind: NameKind, cleaned: str) -> PreparedName:
 
 def _read_foreign(text: str, kind: NameKind, cleaned: str, script: Script) -> PreparedName:
     """Romanised, and without the letters of the script what stands beside it in Latin or Han, if it is a name."""
+    if kind == NameKind.PERSON and script == Script.KANA and has_han(cleaned):
+        return PreparedName(text, kind, persons=read_mixed(cleaned))
     beside = _without(cleaned, script)
     if len(words(beside)) > 1 or (has_han(beside) and script != Script.KANA):
         name, own = _read(text, kind, beside), "".join(c for c in cleaned if c.isspace() or in_script(c, script))

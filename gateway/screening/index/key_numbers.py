@@ -51,6 +51,9 @@ class KeyKind(IntEnum):
     NAME_CODE = 25
     CORE_CODE = 26
     CORE_SLIP = 27
+    JAPANESE_NAME = 28
+    JAPANESE_CORE = 29
+    CORE_BRAND = 30
 
 
 _KIND_MASK = 31

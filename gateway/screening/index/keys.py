@@ -29,6 +29,7 @@ from gateway.screening.index.key_numbers import (
 )
 from gateway.screening.organisations.keys import organisation_index_keys, organisation_query_keys
 from gateway.screening.persons.foreign import name_code
+from gateway.screening.persons.japanese import japanese_keys
 from gateway.screening.persons.reading import NameReading, PersonVariant, joined, sorted_words, telling
 from gateway.screening.persons.surnames import surname_pivots
 from gateway.screening.plain import plain_keys
@@ -70,6 +71,8 @@ def _plain(name: PreparedName) -> set[int]:
 
 def _person_index_keys(variant: PersonVariant) -> set[int]:
     spellings = _spelt(variant)
+    japanese = [text_number(KeyKind.JAPANESE_NAME, key) for key in japanese_keys(variant)]
+    spellings.update(on_other_side(japanese) if variant.han else japanese)
     if not variant.han:
         spellings.update(on_other_side(_codes(variant)) if variant.script else _codes(variant))
     for reading in variant.readings:
@@ -86,6 +89,8 @@ def _person_index_keys(variant: PersonVariant) -> set[int]:
 
 def _person_query_keys(variant: PersonVariant) -> set[int]:
     spellings = _spelt(variant)
+    japanese = [text_number(KeyKind.JAPANESE_NAME, key) for key in japanese_keys(variant)]
+    spellings.update(japanese if variant.han else on_other_side(japanese))
     if not variant.han:
         spellings.update(_codes(variant) if variant.script else on_other_side(_codes(variant)))
     for reading in variant.readings:

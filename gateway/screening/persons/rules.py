@@ -8,6 +8,7 @@ from __future__ import annotations
 from functools import partial
 
 from gateway.screening.persons.foreign import compare_foreign, without_patronymic
+from gateway.screening.persons.japanese import compare_japanese
 from gateway.screening.persons.reading import HAN, NameReading, PersonVariant, joined, sorted_words, telling
 from gateway.screening.result import Explanation, MatchClass, RawPart, TokenMatch, Verdict, same_han, score_of, weigh
 from gateway.screening.text.phonetic_key import phonetic_key
@@ -46,7 +47,10 @@ def compare_persons(query: PersonVariant, candidate: PersonVariant) -> Verdict |
     best = _best_readings(query.readings, candidate.readings)
     if best is not None:
         return _verdict(query, candidate, *best)
-    if query.han or candidate.han or query.is_full or candidate.is_full:
+    if query.han or candidate.han:
+        japanese, latin = (query, candidate) if query.han else (candidate, query)
+        return compare_japanese(japanese, latin, swapped=japanese is candidate)
+    if query.is_full or candidate.is_full:
         return None
     return _by_words(query, candidate)
 

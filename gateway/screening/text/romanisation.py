@@ -3,7 +3,8 @@
 Sources. Hong Kong: practice of the registration of persons and of place names (unpublished, after Eitel and Dyer-Ball:
 no tones, no long a, no aspiration), with older spellings (Fook, Tse, Chow, Seng). Macao: the table of 1985 (Silabário
 Codificado de Romanização do Cantonense): v and u for w, i for y, k or c at the end. Wade-Giles: without apostrophes and
-hyphens, as in passports.
+hyphens, as in passports, with the systems that Taiwan's passports took besides: Mandarin Phonetic Symbols II (1986) and
+Tongyong Pinyin (2002).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ _HK_INITIALS = {
     "c": ("ch", "ts"), "s": ("s", "sh"), "j": ("y",), "ng": ("ng", ""), "": ("", "ng"),
 }  # fmt: skip
 _HK_FINALS = {
-    "aa": ("a", "ah"), "aai": ("ai", "aai"), "aau": ("au",), "aam": ("am",), "aan": ("an",), "aang": ("ang", "eng"),
+    "aa": ("a", "ah", "ar"), "aai": ("ai", "aai"), "aau": ("au",), "aam": ("am",), "aan": ("an",), "aang": ("ang", "eng"),
     "aap": ("ap",), "aat": ("at",), "aak": ("ak",),
     "ai": ("ai",), "au": ("au", "ow"), "am": ("am", "um"), "an": ("an", "un"), "ang": ("ang", "ung", "eng"),
     "ap": ("ap", "up"),
@@ -121,12 +122,52 @@ _WADE_GILES_FINALS = {
 
 @cache
 def wade_giles(pinyin: str) -> frozenset[str]:
-    """Wade-Giles spellings of toneless pinyin: `xu` → hsu."""
+    """Wade-Giles and later Taiwanese spellings of toneless pinyin: `xu` → hsu, syu, shiu."""
+    return _in_wade_giles(pinyin) | {_in_tongyong(pinyin), _in_mps2(pinyin)}
+
+
+def _in_wade_giles(pinyin: str) -> frozenset[str]:
     if pinyin in _WADE_GILES_WHOLE:
         return frozenset(_WADE_GILES_WHOLE[pinyin])
     initial, final = _split(_PINYIN, pinyin)
     onset = _WADE_GILES_INITIALS.get(initial, initial)
     return frozenset(onset + rime for rime in _WADE_GILES_FINALS.get(final, (final,)))
+
+
+_TONGYONG_INITIALS = {"zh": "jh", "x": "s", "q": "c"}
+_TONGYONG_WHOLE = {"wen": "wun", "weng": "wong", "feng": "fong"}
+_MPS2_INITIALS = {"zh": "j", "z": "tz", "c": "ts", "x": "sh", "q": "ch"}
+_MPS2_WHOLE = {
+    "zhi": "jr", "chi": "chr", "shi": "shr", "ri": "r", "zi": "tz", "ci": "tsz", "si": "sz", "wo": "wo", "you": "you",
+}  # fmt: skip
+_BUZZED = frozenset({"zhi", "chi", "shi", "ri", "zi", "ci", "si"})
+"""Syllables whose i is no vowel."""
+
+
+def _in_tongyong(pinyin: str) -> str:
+    """Tongyong Pinyin of 2002: `zhi` → jhih, `xu` → syu, `liu` → liou."""
+    if pinyin in _TONGYONG_WHOLE:
+        return _TONGYONG_WHOLE[pinyin]
+    initial, final = _split(_PINYIN, pinyin)
+    onset = _TONGYONG_INITIALS.get(initial, initial)
+    return onset + (f"{final}h" if pinyin in _BUZZED else _plain_final(initial, final))
+
+
+def _in_mps2(pinyin: str) -> str:
+    """Mandarin Phonetic Symbols II of 1986: `zhe` → je, `hao` → hau, `long` → lung."""
+    if pinyin in _MPS2_WHOLE:
+        return _MPS2_WHOLE[pinyin]
+    initial, final = _split(_PINYIN, pinyin)
+    final = _plain_final(initial, final).replace("ao", "au").replace("ong", "ung")
+    return _MPS2_INITIALS.get(initial, initial) + final
+
+
+def _plain_final(initial: str, final: str) -> str:
+    """Without contractions, and with yu for ü."""
+    if initial in ("j", "q", "x") and final.startswith("u"):
+        final = f"y{final}"
+    final = final.replace("v", "yu")
+    return {"iu": "iou", "ui": "uei"}.get(final, final)
 
 
 def _split(pattern: re.Pattern[str], syllable: str) -> tuple[str, str]:

@@ -33,7 +33,7 @@ SCHEME_NAMES = {
     RomanisationScheme.MAINLAND: "pinyin",
     RomanisationScheme.HONG_KONG: "Hong Kong romanisation",
     RomanisationScheme.MACAO: "Macao romanisation",
-    RomanisationScheme.WADE_GILES: "Wade-Giles",
+    RomanisationScheme.WADE_GILES: "Wade-Giles or a later Taiwanese romanisation",
     RomanisationScheme.CANTONESE: "Hong Kong or Macao romanisation",
 }
 
