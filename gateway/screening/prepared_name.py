@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from gateway.screening.organisations.foreign import read_foreign
+from gateway.screening.organisations.foreign import is_japanese, read_foreign, without_japanese_form
 from gateway.screening.organisations.reading import is_business, looks_like_organisation, read_organisation
 from gateway.screening.organisations.variant import OrganisationVariant
 from gateway.screening.persons.foreign import read_foreign_person
@@ -67,6 +67,10 @@ def _read(text: str, kind: NameKind, cleaned: str) -> PreparedName:
         return _read_foreign(text, kind, cleaned, script)
     if kind == NameKind.PERSON:
         return PreparedName(text, kind, persons=read_person(cleaned, _han(cleaned)))
+    if is_japanese(cleaned):
+        own = without_japanese_form(cleaned)
+        firms = (*read_organisation(own, _han(own)), *read_foreign(cleaned, Script.KANA))
+        return PreparedName(text, kind, organisations=firms)
     return PreparedName(text, kind, organisations=read_organisation(cleaned, _han(cleaned)))
 
 
@@ -75,7 +79,8 @@ def _read_foreign(text: str, kind: NameKind, cleaned: str, script: Script) -> Pr
     if kind == NameKind.PERSON and script == Script.KANA and has_han(cleaned):
         return PreparedName(text, kind, persons=read_mixed(cleaned))
     beside = _without(cleaned, script)
-    if len(words(beside)) > 1 or (has_han(beside) and script != Script.KANA):
+    mixed = has_han(beside) and script == Script.KANA
+    if not mixed and (len(words(beside)) > 1 or has_han(beside)):
         name, own = _read(text, kind, beside), "".join(c for c in cleaned if c.isspace() or in_script(c, script))
     else:
         name, own = PreparedName(text, kind), cleaned

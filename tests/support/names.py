@@ -26,12 +26,11 @@ KINDS = {"person": NameKind.PERSON, "org": NameKind.ORGANISATION}
 
 TRADE_NAMES = {
     "SJM Resorts, S.A.",
-    "Lenovo Group Limited",
-    "CK Hutchison Holdings Limited",
     "MMG Limited",
     "Wynn Resorts (Macau), S.A.",
 }
-"""Latin names of the shared pairs that neither romanise nor translate the Han name: no rule leads to them."""
+"""Latin names of the shared pairs that neither romanise nor translate the Han name: no rule leads to them, nor does the
+table of brands."""
 
 GIVEN = (
     "伟芳娜敏静丽强磊军洋勇艳杰娟涛明超秀霞平刚桂英华文辉玲建国嘉豪志家俊欣怡佩珊诗雅慧仪美玉兰珍海天德荣富贵永康宏达"

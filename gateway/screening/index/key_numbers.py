@@ -52,7 +52,7 @@ class KeyKind(IntEnum):
     CORE_CODE = 26
     CORE_SLIP = 27
     JAPANESE_NAME = 28
-    JAPANESE_CORE = 29
+    CORE_READ = 29
     CORE_BRAND = 30
 
 
@@ -78,6 +78,22 @@ def text_number(kind: KeyKind, text: str) -> int:
 def kind_of(key: int) -> int:
     """Kind of a key."""
     return key >> 1 & _KIND_MASK
+
+
+LOW = 63
+"""Bits of kind and side."""
+ALL_HELD = -1
+"""As `held_by` has it: keys of every kind on both sides."""
+
+
+def held_by(key: int) -> int:
+    """A bit for the kind and the side of a key, to tell which ones an index holds."""
+    return 1 << (key & LOW)
+
+
+def holds(held: int, kind: KeyKind, other_side: bool) -> bool:
+    """Whether there are keys of a kind on a side."""
+    return bool(held >> (kind << 1 | other_side) & 1)
 
 
 def on_both_sides(keys: Iterable[int]) -> set[int]:

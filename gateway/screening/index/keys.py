@@ -18,16 +18,20 @@ from functools import cache, lru_cache
 from itertools import product
 
 from gateway.screening.index.key_numbers import (
+    ALL_HELD,
     FIRST,
     SECOND,
     KeyKind,
     hashes,
+    holds,
     numbers,
     on_both_sides,
     on_other_side,
     text_number,
 )
 from gateway.screening.organisations.keys import organisation_index_keys, organisation_query_keys
+from gateway.screening.organisations.near import brand_keys
+from gateway.screening.organisations.variant import OrganisationVariant
 from gateway.screening.persons.foreign import name_code
 from gateway.screening.persons.japanese import japanese_keys
 from gateway.screening.persons.reading import NameReading, PersonVariant, joined, sorted_words, telling
@@ -50,19 +54,29 @@ def index_keys(name: PreparedName) -> set[int]:
         digests |= _person_index_keys(person)
     for organisation in name.organisations:
         digests |= organisation_index_keys(organisation)
+        brands = _brands(organisation)
+        digests.update(on_other_side(brands) if organisation.is_han else brands)
     return digests
 
 
-def query_keys(name: PreparedName) -> set[int]:
-    """Query keys."""
+def query_keys(name: PreparedName, held: int = ALL_HELD) -> set[int]:
+    """Query keys; `held`: kinds that the index has (`key_numbers.held_by`), others needn't be made."""
     if name.plains:
         return _plain(name)
     digests: set[int] = set()
     for person in name.persons:
-        digests |= _person_query_keys(person)
+        digests |= _person_query_keys(person, held)
     for organisation in name.organisations:
-        digests |= organisation_query_keys(organisation)
+        digests |= organisation_query_keys(organisation, held)
+        if holds(held, KeyKind.CORE_BRAND, not organisation.is_han):
+            brands = _brands(organisation)
+            digests.update(brands if organisation.is_han else on_other_side(brands))
     return digests
+
+
+def _brands(variant: OrganisationVariant) -> list[int]:
+    """Of Han and of Latin names, to find one another."""
+    return [text_number(KeyKind.CORE_BRAND, key) for key in brand_keys(variant)] if variant.core else []
 
 
 def _plain(name: PreparedName) -> set[int]:
@@ -87,11 +101,12 @@ def _person_index_keys(variant: PersonVariant) -> set[int]:
     return spellings
 
 
-def _person_query_keys(variant: PersonVariant) -> set[int]:
+def _person_query_keys(variant: PersonVariant, held: int) -> set[int]:
     spellings = _spelt(variant)
-    japanese = [text_number(KeyKind.JAPANESE_NAME, key) for key in japanese_keys(variant)]
-    spellings.update(japanese if variant.han else on_other_side(japanese))
-    if not variant.han:
+    if holds(held, KeyKind.JAPANESE_NAME, not variant.han):
+        japanese = [text_number(KeyKind.JAPANESE_NAME, key) for key in japanese_keys(variant)]
+        spellings.update(japanese if variant.han else on_other_side(japanese))
+    if not variant.han and holds(held, KeyKind.NAME_CODE, not variant.script):
         spellings.update(_codes(variant) if variant.script else on_other_side(_codes(variant)))
     for reading in variant.readings:
         sounds = _sounds(reading)

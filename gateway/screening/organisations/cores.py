@@ -17,14 +17,15 @@ from gateway.screening.organisations.keys import (
     MIN_SLIP,
     MIN_SLIP_WORD,
     is_syllables,
-    pinyin_letters,
     spellings_of,
     syllabic,
 )
 from gateway.screening.organisations.lexicon import Weight
+from gateway.screening.organisations.near import is_brand, sounds_near
 from gateway.screening.organisations.terms import pair_terms
 from gateway.screening.organisations.variant import OrganisationVariant
 from gateway.screening.result import TokenMatch, Tokens
+from gateway.screening.text.kanji import is_loan, loans, spells, units_of
 from gateway.screening.text.normalisation import has_han
 from gateway.screening.text.phonetic_key import phonetic_key
 from gateway.screening.text.scripts import Script, sound_alike
@@ -39,8 +40,9 @@ SPELT_ALIKE = 0.85
 ONE_SLIP = 0.85
 NEAR_ROMANISED = 0.7
 """Enough only with a common line of business."""
+BRAND = 0.8
+"""Of a name that says the same otherwise."""
 UNTRANSLATED_CORE = 0.72
-MIN_NEAR = 0.6
 MAX_REST_CHARACTERS = 4
 """Final Han characters that may be words beyond the vocabulary."""
 MIN_ALIKE = 0.8
@@ -84,7 +86,17 @@ def compare_cores(query: OrganisationVariant, candidate: OrganisationVariant) ->
 
 
 def _by_sound(script: Script | None, mine: tuple[str, ...], yours: tuple[str, ...]) -> tuple[float, str] | None:
-    alike = script is not None and sound_alike(script, "".join(mine), "".join(yours))
+    """`mine` may be of either name."""
+    if script is None:
+        return None
+    one, other = "".join(mine), "".join(yours)
+    if has_han(one) or has_han(other):
+        japanese, latin = (one, other) if has_han(one) else (other, one)
+        read = script == Script.KANA and any(spells(units_of(japanese), text) for text in loans(latin))
+        return (SPELT_ALIKE, "Japanese reading") if read else None
+    alike = sound_alike(script, one, other)
+    if not alike and script != Script.CYRILLIC:
+        alike = is_loan(one, other) or is_loan(other, one)
     return (SPELT_ALIKE, f"one sound, romanised from {script}") if alike else None
 
 
@@ -111,10 +123,13 @@ def _han_latin(han: OrganisationVariant, latin: OrganisationVariant) -> CoreAgre
         return CoreAgreement(ROMANISED if reached.whole != RomanisationScheme.CANTONESE else MIXED, tokens)
     if reached.beginnings and (core := _beyond_vocabulary(han, latin, reached.beginnings)) is not None:
         return core
-    if _are_near(han.core, latin.core):
+    if sounds_near(han.core, latin.core):
         return CoreAgreement(
             NEAR_ROMANISED, partial(_one_token, han.core, latin.core, "", "sounds near the pinyin", NEAR_ROMANISED)
         )
+    if is_brand(han, latin):
+        rule = "a brand that sounds near the pinyin"
+        return CoreAgreement(BRAND, partial(_one_token, han.core, latin.core, "", rule, BRAND))
     return None
 
 
@@ -217,16 +232,6 @@ def _beyond_vocabulary(
         if units < len(han.core) and count < len(latin.core):
             return CoreAgreement(UNTRANSLATED_CORE, partial(_align, han, latin, units, count, scheme), rest=True)
     return None
-
-
-@lru_cache(maxsize=_REMEMBERED)
-def _are_near(han: tuple[str, ...], latin: tuple[str, ...]) -> bool:
-    """Compares pinyin, unless the Latin letters are pinyin."""
-    spoken, letters = pinyin_letters(han), "".join(latin)
-    code = phonetic_key(spoken)
-    if code != phonetic_key(letters) or len(code) < MIN_SKELETON or is_syllables(letters, RomanisationScheme.MAINLAND):
-        return False
-    return Indel.normalized_similarity(spoken, letters) >= MIN_NEAR
 
 
 class _Alignment(NamedTuple):

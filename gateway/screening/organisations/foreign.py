@@ -16,12 +16,17 @@ from importlib import resources
 from typing import NamedTuple
 
 from gateway.screening.organisations.latin import read_latin
-from gateway.screening.organisations.lexicon import Phrases
+from gateway.screening.organisations.lexicon import HAN_TERMS, Phrases, english_of
 from gateway.screening.organisations.variant import OrganisationVariant
+from gateway.screening.text.kanji import chinese_form
+from gateway.screening.text.normalisation import has_han, simplified
 from gateway.screening.text.scripts import Script, in_script, romanised
 
 _LANGUAGES = {Script.HANGUL: "ko", Script.KANA: "ja", Script.CYRILLIC: "ru", Script.THAI: "th"}
 _WORD = re.compile(r"[^\W_]+")
+_MOST_CHARACTERS = 8
+_LEAST_LOAN = 4
+"""Kana of a loan that is surely a word of business: ホテル may be one, テック ends brands."""
 _LEAST_CHARACTERS = 2
 """Of a word within a run of letters; a single one is part of a brand."""
 
@@ -50,6 +55,19 @@ def _units(script: Script, text: str) -> tuple[str, ...]:
     return tuple(text.split()) if script == Script.CYRILLIC else tuple(text)
 
 
+_JAPANESE_FORMS = re.compile(r"株式会社|有限会社|合同会社|合資会社|合名会社|\(株\)|\(有\)|㈱|㈲")
+
+
+def is_japanese(text: str) -> bool:
+    """Whether a name in Han has a Japanese legal form."""
+    return _JAPANESE_FORMS.search(text) is not None
+
+
+def without_japanese_form(text: str) -> str:
+    """The name alone, for a reading as Han."""
+    return _JAPANESE_FORMS.sub("", text)
+
+
 def read_foreign(text: str, script: Script) -> tuple[OrganisationVariant, ...]:
     """Variants of a name, likeliest first; each has the script that it comes from."""
     found = [
@@ -67,7 +85,12 @@ def _in_latin(text: str, script: Script) -> Iterator[str]:
         for choice in _choices(pieces):
             yield " ".join((*choice, legal))
         if not has_place:
-            return
+            break
+    if script == Script.KANA:
+        pieces, _ = _pieces(runs, script, False, _LEAST_LOAN)
+        yield " ".join((*_choices(pieces)[0], legal))
+    if script == Script.KANA and has_han(body):
+        yield " ".join(("".join(_spelt([*body.replace(" ", "")], script, "")[0]), legal))
 
 
 def _choices(pieces: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
@@ -87,7 +110,9 @@ def _legal(text: str, script: Script) -> tuple[str, str]:
     return text, found
 
 
-def _pieces(runs: list[str], script: Script, place_as_core: bool) -> tuple[list[tuple[str, ...]], bool]:
+def _pieces(
+    runs: list[str], script: Script, place_as_core: bool, least: int = _LEAST_CHARACTERS
+) -> tuple[list[tuple[str, ...]], bool]:
     """Meanings or spellings of the parts, and whether a place is among them."""
     vocabulary, found, has_place = _vocabulary(script), list[tuple[str, ...]](), False
     sequences = [tuple(runs)] if script == Script.CYRILLIC else [tuple(run) for run in runs]
@@ -100,18 +125,17 @@ def _pieces(runs: list[str], script: Script, place_as_core: bool) -> tuple[list[
             begin = 0 if place_as_core else place[0]
             if begin:
                 found.append((place[1],))
-        found += _split(units[begin:], script, gap)
+        found += _split(units[begin:], script, gap, least)
     return found, has_place
 
 
-def _split(units: tuple[str, ...], script: Script, gap: str) -> list[tuple[str, ...]]:
-    terms = _vocabulary(script).terms
+def _split(units: tuple[str, ...], script: Script, gap: str, least: int) -> list[tuple[str, ...]]:
     pieces: list[tuple[str, ...]] = []
     rest: list[str] = []
     end = len(units)
     while end:
-        match = terms.ending(units, end)
-        if match is not None and (gap or end - match[0] >= _LEAST_CHARACTERS):
+        match = _term(units, end, script)
+        if match is not None and (gap or end - match[0] >= least or _is_kanji(units[match[0] : end])):
             pieces += [*_spelt(rest, script, gap), (match[1],)]
             rest, end = [], match[0]
         else:
@@ -120,8 +144,26 @@ def _split(units: tuple[str, ...], script: Script, gap: str) -> list[tuple[str, 
     return [*reversed([*pieces, *_spelt(rest, script, gap)])]
 
 
+def _is_kanji(units: tuple[str, ...]) -> bool:
+    return len(units) >= _LEAST_CHARACTERS and all(map(has_han, units))
+
+
+def _term(units: tuple[str, ...], end: int, script: Script) -> tuple[int, str] | None:
+    """The word of business that ends there; kanji have those of Han names too."""
+    match = _vocabulary(script).terms.ending(units, end)
+    if match is None and script == Script.KANA and has_han(units[end - 1]):
+        begin = max(0, end - _MOST_CHARACTERS)
+        written = chinese_form("".join(units[begin:end]))
+        found = HAN_TERMS.ending(written) if len(written) == end - begin else None
+        if found is not None and (english := english_of(found[1])):
+            return begin + found[0], english
+    return match
+
+
 def _spelt(rest: list[str], script: Script, gap: str) -> list[tuple[str, ...]]:
     text = gap.join(rest)
     if not text:
         return []
+    if script == Script.KANA and has_han(text):
+        return [tuple(simplified(spelt) for spelt in romanised(text, script))]
     return [romanised(text, script) if any(in_script(c, script) for c in text) else (text,)]

@@ -8,11 +8,13 @@ from itertools import islice, product
 from typing import NamedTuple
 
 from gateway.screening.index.key_numbers import (
+    ALL_HELD,
     FIRST,
     OTHER_SIDE,
     SECOND,
     KeyKind,
     hashes,
+    holds,
     number,
     numbers,
     on_other_side,
@@ -20,9 +22,10 @@ from gateway.screening.index.key_numbers import (
 )
 from gateway.screening.organisations.lexicon import NOISE, Weight
 from gateway.screening.organisations.variant import OrganisationVariant
+from gateway.screening.text import kanji
 from gateway.screening.text.normalisation import has_han
 from gateway.screening.text.phonetic_key import phonetic_key
-from gateway.screening.text.scripts import sound_code
+from gateway.screening.text.scripts import Script, sound_code
 from gateway.screening.text.sounds import (
     ANY_SYLLABLE,
     MAX_SYLLABLE,
@@ -43,6 +46,9 @@ MIN_SLIP = 9
 """Letters of a core in which one slip is tolerated."""
 MIN_SLIP_WORD = 7
 """Letters of the word with the slip."""
+
+READ_LENGTH = 4
+"""Consonants in keys of readings."""
 
 MAX_MEANINGS = 16
 """Most keys of a core with ambiguous words."""
@@ -160,14 +166,14 @@ def organisation_index_keys(variant: OrganisationVariant) -> set[int]:
     if not schemes >> RomanisationScheme.MAINLAND & 1:
         texts.update(_near(letters))
     texts.update(_alike(letters, ("", f"{schemes}:"), lines))
-    codes = _codes(letters, lines)
+    codes = [*_codes(letters, lines), *_read(letters, variant.script)]
     texts.update(on_other_side(codes) if variant.script else codes)
     texts.update(_slips(variant.core, 0, lines))
     return texts
 
 
-def organisation_query_keys(variant: OrganisationVariant) -> set[int]:
-    """Reaches all variants that the rules may find compatible.
+def organisation_query_keys(variant: OrganisationVariant, held: int = ALL_HELD) -> set[int]:
+    """Reaches all variants that the rules may find compatible; `held` as in `index.keys.query_keys`.
 
     Han variants agree with each other by characters alone, so sounds look for Latin ones. Latin cores spelt alike are
     looked for only where not both are syllables of one scheme: those differ by a sound.
@@ -188,7 +194,9 @@ def organisation_query_keys(variant: OrganisationVariant) -> set[int]:
         among_han += _near(letters)
     texts.update([key | OTHER_SIDE for key in among_han])
     texts.update(_alike(letters, _apart(schemes), lines))
-    codes = _codes(letters, lines)
+    codes = _codes(letters, lines) if holds(held, KeyKind.CORE_CODE, not variant.script) else []
+    if holds(held, KeyKind.CORE_READ, not variant.script):
+        codes += _read(letters, variant.script)
     texts.update(codes if variant.script else on_other_side(codes))
     texts.update(_slips(variant.core, 1, lines))
     return texts
@@ -285,6 +293,17 @@ def _codes(letters: str, lines: Iterable[str]) -> list[int]:
     """Of names of other scripts, to find Latin ones by sound, and of Latin ones, to find those."""
     code = sound_code(letters)
     return [text_number(KeyKind.CORE_CODE, f"{code}/{line}") for line in lines] if code else []
+
+
+def _read(letters: str, script: Script | None) -> Iterable[int]:
+    """Of names in other scripts, to find Latin ones by readings of kanji and by loans, and of Latin ones."""
+    if script == Script.CYRILLIC:
+        return ()
+    if has_han(letters):
+        codes = kanji.codes(kanji.units_of(letters), READ_LENGTH) if script == Script.KANA else frozenset[str]()
+    else:
+        codes = kanji.latin_codes(letters, READ_LENGTH)
+    return [text_number(KeyKind.CORE_READ, code) for code in sorted(codes)]
 
 
 def _coreless_keys(variant: OrganisationVariant) -> set[int]:

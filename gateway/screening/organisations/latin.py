@@ -26,7 +26,7 @@ _LEADING_LEGAL = frozenset(
     {"ooo", "oao", "zao", "pao", "ao", "nao", "cong", "cty", "ctcp", "doanh", "dntn", "sociedad"}
 )
 """First words of legal forms that stand before the name: OOO Vostok, Cong ty TNHH Hoa Binh."""
-_ANYWHERE_LEGAL = frozenset({"ltd", "limited", "lda", "limitada", "ltda", "inc", "llc", "gmbh", "plc", "co"})
+_ANYWHERE_LEGAL = frozenset({"ltd", "limited", "lda", "limitada", "ltda", "inc", "llc", "gmbh", "plc", "co", "corp"})
 
 
 @lru_cache(maxsize=65_536)
@@ -56,7 +56,7 @@ def read_latin(text: str) -> tuple[OrganisationVariant, ...]:
     first = readings[0]
     if len(first.places) > 1:
         readings.append(_split(telling, places_are_core=1))
-    if first.places and not first.parts.core and not first.parts.terms and any(map(is_syllabic, telling)):
+    if first.places and not first.parts.core and is_syllabic(telling[0]):
         readings.append(_split(telling, places_are_core=0))
     forms = [
         OrganisationVariant(text, "", *parts, reading.places, legal, legal_text, branch, numbers)

@@ -147,7 +147,34 @@ def _load_terms() -> tuple[Phrases[VocabularyTerm], Phrases[VocabularyTerm]]:
                 lowest = min(known.weight, weight)
                 named = lowest < Weight.NAME and (known.may_be_name or Weight.NAME in (known.weight, weight))
                 table[writing] = VocabularyTerm(known.concepts | {row["concept"]}, lowest, named)
+    _add_brands(*tables)
     return Phrases(tables[0]), Phrases(tables[1])
+
+
+def _add_brands(*tables: dict[tuple[str, ...], VocabularyTerm]) -> None:
+    """Names that firms have in both scripts and no rule gives: 长荣, Evergreen. A word of business stays one."""
+    for row in _rows("organisation_brands.csv"):
+        concept = f"brand {row['han']}"
+        for table, writings in zip(tables, (_han(row["han"]), _latin(row["latin"])), strict=True):
+            for writing in writings:
+                known = table.get(writing, VocabularyTerm(frozenset(), Weight.NAME))
+                if known.weight == Weight.NAME:
+                    table[writing] = VocabularyTerm(known.concepts | {concept}, Weight.NAME)
+
+
+def _load_english() -> dict[str, str]:
+    found: dict[str, str] = {}
+    for row in _rows("organisation_terms.csv"):
+        if row["latin"] and row["weight"] != "name":
+            found.setdefault(row["concept"], row["latin"].partition("|")[0])
+    return found
+
+
+def english_of(term: VocabularyTerm) -> str:
+    """A Latin writing of the first meaning of a word of business; empty for none."""
+    if term.weight == Weight.NAME:
+        return ""
+    return next((_ENGLISH[concept] for concept in sorted(term.concepts) if concept in _ENGLISH), "")
 
 
 def _load_legal_forms() -> tuple[Phrases[frozenset[str]], Phrases[frozenset[str]]]:
@@ -180,6 +207,7 @@ def _load_places() -> tuple[Phrases[str], Phrases[str], dict[str, str]]:
 HAN_TERMS, LATIN_TERMS = _load_terms()
 HAN_LEGAL_FORMS, LATIN_LEGAL_FORMS = _load_legal_forms()
 HAN_PLACES, LATIN_PLACES, _WITHIN = _load_places()
+_ENGLISH = _load_english()
 PLACES = tuple(sorted(_WITHIN))
 
 
@@ -190,3 +218,16 @@ def is_within(place: str, other: str) -> bool:
             return True
         place = _WITHIN.get(place, "")
     return False
+
+
+@lru_cache(maxsize=4_096)
+def province(places: frozenset[str]) -> str:
+    """The province or territory of a name's places; empty for none, a whole country or several."""
+    found = set()
+    for place in places:
+        above = place
+        while _WITHIN.get(above, "") not in ("", "CN"):
+            above = _WITHIN[above]
+        found.add(above)
+    found.discard("CN")
+    return found.pop() if len(found) == 1 else ""

@@ -29,7 +29,7 @@ def read_foreign_person(text: str, script: Script) -> tuple[PersonVariant, ...]:
     return tuple(PersonVariant(" ".join(each), "", each, (), script) for each in dict.fromkeys(found) if each)
 
 
-_PATRONYMIC = re.compile(r".{2,}(?:[oeyi]v[iy]ch|[oey]vna|ichna|[iy]vna)")
+_PATRONYMIC = re.compile(r".{2,}(?:[oeyi]v[iy]ch|[oey]vna|ichna|[iy]vna|ich)")
 
 
 def without_patronymic(words: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:

@@ -17,8 +17,8 @@ GIVEN_WEIGHT = 0.6
 READ = 0.9
 LONGEST, SHORTEST = 7, 3
 """Characters of a name."""
-LONGEST_PART = 4
-"""Characters of a surname, or of a given name."""
+_USUAL = {3: (2, 1), 4: (2, 3), 5: (2, 3), 6: (3, 2), 7: (3,)}
+"""Characters of the surname, by those of the name."""
 KEY_LENGTH = 3
 """Consonants of a surname's key."""
 
@@ -38,7 +38,7 @@ def may_be_japanese(person: PersonVariant) -> bool:
 
 def compare_japanese(japanese: PersonVariant, latin: PersonVariant, swapped: bool) -> Verdict | None:
     """By surname and given name, in either order; `swapped`: the Latin name is the query. None if they differ."""
-    if len(latin.words) != 2 or (latin.is_full and japanese.is_full) or not may_be_japanese(japanese):
+    if not _may_be_read(latin) or not may_be_japanese(japanese):
         return None
     split = next(_splits(japanese, latin), None)
     if split is None:
@@ -46,6 +46,11 @@ def compare_japanese(japanese: PersonVariant, latin: PersonVariant, swapped: boo
     raw = (("surname", SURNAME_WEIGHT, READ), ("given name", GIVEN_WEIGHT, READ))
     texts = (latin.text, japanese.text) if swapped else (japanese.text, latin.text)
     return Verdict(*texts, score_of(raw), MatchClass.COMPATIBLE, partial(_explain, split, swapped))
+
+
+def _may_be_read(latin: PersonVariant) -> bool:
+    """Of two words that aren't a Chinese name."""
+    return len(latin.words) == 2 and latin.script is None and not latin.is_full
 
 
 class _Split(NamedTuple):
@@ -61,17 +66,17 @@ def _splits(japanese: PersonVariant, latin: PersonVariant) -> Iterator[_Split]:
     one, other = map(latin_letters, latin.words)
     for surname, given in parts(japanese):
         for front, back in ((one, other), (other, one)):
-            if code(folded(front))[:KEY_LENGTH] in surname_codes(surname):
-                if spells(surname, front) and spells(given, back):
-                    yield _Split(surname, front, given, back)
+            begins = code(folded(front))[:KEY_LENGTH] in surname_codes(surname)
+            if begins and spells(surname, front) and spells(given, back):
+                yield _Split(surname, front, given, back)
 
 
 def parts(japanese: PersonVariant) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
-    """Ways to part a name; one of two characters is the usual surname."""
-    characters = tuple(japanese.han)
-    for length in sorted(range(1, min(len(characters) - 1, LONGEST_PART) + 1), key=lambda n: n != 2):
-        if len(characters) - length <= LONGEST_PART and (not japanese.is_full or length > 1):
-            yield characters[:length], characters[length:]
+    """Ways to part a name: behind a listed surname, else as most names are; a surname mostly has two characters."""
+    characters, known = tuple(japanese.han), surnames()
+    lengths = [n for n in (3, 2) if n < len(characters) and japanese.han[:n] in known]
+    for length in lengths or _USUAL[len(characters)]:
+        yield characters[:length], characters[length:]
 
 
 def surname_codes(characters: tuple[str, ...]) -> frozenset[str]:
@@ -85,7 +90,7 @@ def japanese_keys(person: PersonVariant) -> set[str]:
         if not may_be_japanese(person):
             return set()
         return {key for surname, _ in parts(person) for key in surname_codes(surname)}
-    if len(person.words) != 2 or person.script:
+    if not _may_be_read(person):
         return set()
     return {code(folded(latin_letters(word)))[:KEY_LENGTH] for word in person.words} - {""}
 

@@ -47,12 +47,15 @@ def compare_persons(query: PersonVariant, candidate: PersonVariant) -> Verdict |
     best = _best_readings(query.readings, candidate.readings)
     if best is not None:
         return _verdict(query, candidate, *best)
+    return _beyond_chinese(query, candidate)
+
+
+def _beyond_chinese(query: PersonVariant, candidate: PersonVariant) -> Verdict | None:
+    """Where no Chinese reading agrees."""
     if query.han or candidate.han:
         japanese, latin = (query, candidate) if query.han else (candidate, query)
         return compare_japanese(japanese, latin, swapped=japanese is candidate)
-    if query.is_full or candidate.is_full:
-        return None
-    return _by_words(query, candidate)
+    return None if query.is_full or candidate.is_full else _by_words(query, candidate)
 
 
 def _foreign(query: PersonVariant, candidate: PersonVariant) -> Verdict | None:

@@ -13,6 +13,7 @@ from functools import cache, lru_cache
 from importlib import resources
 
 import opencc
+from rapidfuzz.distance import Indel
 
 from gateway.screening.text.kana import is_kana, romanise
 from gateway.screening.text.normalisation import has_han, simplified
@@ -25,8 +26,8 @@ MAX_CODES = 256
 _FOLDS = tuple(
     (re.compile(pattern), instead)
     for pattern, instead in (
-        ("l", "r"), ("tch", "ch"), ("sy", "sh"), ("ty", "ch"), ("[zj]y", "j"), ("si", "shi"), ("ti", "chi"), ("zi", "ji"),
-        ("tu", "tsu"), ("(?<![sc])hu", "fu"), ("dz?u", "zu"), ("oh(?![aeiouy])", "o"), ("ou", "o"),
+        ("l", "r"), ("tch", "ch"), ("sy", "sh"), ("ty", "ch"), ("[zj]y", "j"), ("si", "shi"), ("ti", "chi"),
+        ("zi", "ji"), ("tu", "tsu"), ("(?<![sc])hu", "fu"), ("dz?u", "zu"), ("oh(?![aeiouy])", "o"), ("ou", "o"),
         ("m(?=[bp])", "n"), (r"(.)\1+", r"\1"),
     )
 )  # fmt: skip
@@ -52,12 +53,19 @@ def _rows(name: str) -> Iterable[dict[str, str]]:
 def _readings() -> dict[str, tuple[str, ...]]:
     """By canonical character, and by that of its form before 1946: 浜 and 濱."""
     found: dict[str, tuple[str, ...]] = {}
-    old_forms = opencc.OpenCC("jp2t")
     for row in _rows("kanji_readings.csv"):
         kinds = [reading for kind in ("on", "kun", "names") for reading in row[kind].split("/") if reading]
-        for canonical in {simplified(row["character"]), simplified(old_forms.convert(row["character"]))}:
+        for canonical in {simplified(row["character"]), chinese_form(row["character"])}:
             found[canonical] = tuple(dict.fromkeys((*found.get(canonical, ()), *kinds)))
     return found
+
+
+_OLD_FORMS = opencc.OpenCC("jp2t")
+
+
+def chinese_form(text: str) -> str:
+    """Canonical form of a text in kanji: 薬 as 药."""
+    return simplified(_OLD_FORMS.convert(text))
 
 
 @cache
@@ -79,6 +87,46 @@ def code(letters: str) -> str:
     """Consonants of folded letters by kind, each once in a row, `a` for a vowel at the beginning."""
     coded = "".join(_CLASSES.get(letter, "") for letter in _SIBILANTS.sub("s", letters))
     return ("a" if letters[:1] in "aeiouyw" else "") + _REPEATED.sub(r"\1", coded)
+
+
+_LOANS = tuple(
+    (re.compile(pattern), instead)
+    for pattern, instead in (
+        ("tion|sion", "shon"), ("ph", "f"), ("th", "s"), ("qu", "kw"), ("q|ck|c(?![eiyh])", "k"), ("c(?=[eiy])", "s"),
+        ("x", "ks"), ("v", "b"), ("r(?![aeiouy])", ""), ("w(?![aeiou])", ""),
+    )
+)  # fmt: skip
+"""English spellings as kana, Hangul and Thai write them."""
+MIN_LOAN = 3
+"""Fewer consonants agree by chance."""
+MIN_LOAN_ALIKE = 0.6
+
+
+@lru_cache(maxsize=65_536)
+def loans(letters: str) -> tuple[str, ...]:
+    """Folded letters of a Latin word, as romanised Japanese and as an English word in kana: techno, tekuno."""
+    spelt = [letters]
+    for hard in ("k", "ch") if "ch" in letters else ("ch",):
+        text = letters.replace("ch", hard)
+        for pattern, instead in _LOANS:
+            text = pattern.sub(instead, text)
+        spelt.append(text)
+    return tuple(dict.fromkeys(map(folded, spelt)))
+
+
+def latin_codes(letters: str, length: int) -> frozenset[str]:
+    """First consonants of `loans`."""
+    return frozenset(code(text)[:length] for text in loans(letters)) - {""}
+
+
+@lru_cache(maxsize=16_384)
+def is_loan(romanised: str, letters: str) -> bool:
+    """Whether romanised kana write a Latin word by its sound: tekunopuro, TechnoPro."""
+    mine = folded(romanised)
+    coded = code(mine)
+    return len(coded) >= MIN_LOAN and any(
+        coded == code(text) and Indel.normalized_similarity(mine, text) >= MIN_LOAN_ALIKE for text in loans(letters)
+    )
 
 
 @lru_cache(maxsize=65_536)
@@ -104,15 +152,23 @@ def _units(characters: Sequence[str]) -> list[str]:
     return units
 
 
+_UNITS = re.compile("[a-z0-9]+|.")
+
+
+@lru_cache(maxsize=16_384)
+def units_of(text: str) -> tuple[str, ...]:
+    """Characters, and runs of Latin letters."""
+    return tuple(_UNITS.findall(text))
+
+
 @lru_cache(maxsize=16_384)
 def spells(characters: tuple[str, ...], letters: str) -> bool:
     """Whether the characters may be read so."""
     if not characters or len(characters) > MAX_CHARACTERS:
         return False
     sought = folded(letters)
-    if known := surnames().get("".join(characters)):
-        if sought in map(folded, known):
-            return True
+    if sought in map(folded, surnames().get("".join(characters), ())):
+        return True
     begun = {""}
     units = _units(characters)
     for at, unit in enumerate(units):

@@ -21,7 +21,8 @@ _HK_INITIALS = {
     "c": ("ch", "ts"), "s": ("s", "sh"), "j": ("y",), "ng": ("ng", ""), "": ("", "ng"),
 }  # fmt: skip
 _HK_FINALS = {
-    "aa": ("a", "ah", "ar"), "aai": ("ai", "aai"), "aau": ("au",), "aam": ("am",), "aan": ("an",), "aang": ("ang", "eng"),
+    "aa": ("a", "ah", "ar"), "aai": ("ai", "aai"), "aau": ("au",), "aam": ("am",), "aan": ("an",),
+    "aang": ("ang", "eng"),
     "aap": ("ap",), "aat": ("at",), "aak": ("ak",),
     "ai": ("ai",), "au": ("au", "ow"), "am": ("am", "um"), "an": ("an", "un"), "ang": ("ang", "ung", "eng"),
     "ap": ("ap", "up"),

@@ -69,7 +69,7 @@ def romanised(text: str, script: Script) -> tuple[str, ...]:
 
 _CUSTOMS: dict[Script, tuple[tuple[str, str], ...]] = {
     Script.HANGUL: (
-        ("yeo|yu|you", "yo"), ("ae|ai|ay|oe|oi", "E"), ("oo|eu|ou", "u"), ("ee|wi", "i"), ("eo|u", "o"), ("w", ""),
+        ("yeo|yu|you", "yo"), ("ae|ai|ay|oe|oi", "E"), ("oo|eu|ou", "u"), ("ee|wi|ui", "i"), ("eo|u", "o"), ("w", ""),
         ("ch", "j"), ("sh", "s"), ("ck|kk|gg|q", "k"), ("g(?!$)", "k"), ("d", "t"), ("b", "p"), ("r", "l"),
         ("h(?![aeiouy])", ""),
     ),
