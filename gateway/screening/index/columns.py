@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from gateway.errors import TooLargeError
 from gateway.screening.identifiers import identifier_keys
-from gateway.screening.index.key_numbers import KEY_BITS
+from gateway.screening.index.key_numbers import KEY_BITS, held_by
 from gateway.screening.index.keys import index_keys
 from gateway.screening.index.organisation_features import organisation_features
 from gateway.screening.index.person_features import person_features
@@ -268,11 +268,15 @@ class PostingsBuilder:
 
     def __init__(self) -> None:
         self._parts = [array("Q") for _ in range(_PARTS)]
+        self.held = 0
+        """Of all keys, as `key_numbers.held_by` has it."""
 
     def add(self, row: int, hashes: Iterable[int]) -> None:
-        parts = self._parts
+        parts, held = self._parts, self.held
         for key in hashes:
             parts[key >> (KEY_BITS - 8)].append(key << ROW_BITS | row)
+            held |= held_by(key)
+        self.held = held
 
     def finish(self, breathe: Callable[[], None] = lambda: None) -> Postings:
         """Empties the builder; calls `breathe` between partitions."""

@@ -24,7 +24,7 @@ from typing import NamedTuple
 from gateway.screening.identifiers import identifier_keys
 from gateway.screening.index.columns import EntryColumns, IndexEntry
 from gateway.screening.index.hits import HitCollector, Limits, SearchResult, Visible, taken_in_turn
-from gateway.screening.index.key_numbers import OTHER_SIDE, KeyKind, kind_of
+from gateway.screening.index.key_numbers import LOW, OTHER_SIDE, KeyKind, kind_of
 from gateway.screening.index.keys import query_keys
 from gateway.screening.index.organisation_features import HOPELESS_BELOW, OrganisationFilter
 from gateway.screening.index.person_features import HOPELESS_BELOW as HOPELESS_WORDS_BELOW
@@ -239,23 +239,27 @@ class NameIndex:
             for run in runs:
                 for span in run.spans(keys):
                     collector.identifiers((scheme, value), run.columns, run.rows(span))
+        held = 0
+        for run in runs:
+            held |= run.held
         for text, kind in dict.fromkeys(party.names):
-            query = self._prepared(text, kind)
+            query = self._prepared(text, kind, held)
             for columns, rows in _candidates(runs, query, self._groups, most, any_may_pass):
                 collector.names(query.name, columns, rows, self._read)
         return collector.result(limit)
 
 
-def _prepare_query(text: str, kind: NameKind) -> _PreparedQuery:
+def _prepare_query(text: str, kind: NameKind, held: int) -> _PreparedQuery:
+    """`held`: kinds of keys that the index has."""
     name = prepare(text, kind)
     ranges: tuple[list[tuple[int, int]], ...] = ([], [], [], [], [], [], [])
-    keys = query_keys(name)
+    keys = query_keys(name, held)
     for key in keys:
         if not key & OTHER_SIDE:
             other_side = key | OTHER_SIDE
-            ranges[_GROUPS[kind_of(key)]].append((key, other_side if other_side in keys else key))
+            ranges[_GROUP_OF[key & LOW]].append((key, other_side if other_side in keys else key))
         elif key ^ OTHER_SIDE not in keys:
-            ranges[_GROUPS[kind_of(key)]].append((key, key))
+            ranges[_GROUP_OF[key & LOW]].append((key, key))
     return _PreparedQuery(name, OrganisationFilter(name), CorePrefilter(name), PersonFilter(name), ranges)
 
 
@@ -271,6 +275,8 @@ _SPECIAL = {
 }
 _GROUPS = [_SURE if kind in SURE else _SPECIAL.get(kind, _OTHER) for kind in KeyKind]
 """By kind of key: the group whose candidates share a prefilter."""
+_GROUP_OF = [_GROUPS[kind_of(low)] if kind_of(low) < len(_GROUPS) else _OTHER for low in range(LOW + 1)]
+"""The same by a key's kind and side."""
 
 
 _NO_FILTER = OrganisationFilter(None)

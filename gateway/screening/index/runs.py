@@ -15,7 +15,7 @@ from gateway.screening.index.columns import (
     PostingsBuilder,
     reference_hash,
 )
-from gateway.screening.index.key_numbers import KEY_BITS
+from gateway.screening.index.key_numbers import ALL_HELD, KEY_BITS, held_by
 
 _GONE = 0xFFFFFFFF
 MERGE_ENTRIES = 1_000
@@ -31,8 +31,10 @@ def _length(span: tuple[int, int]) -> int:
 class SortedRun:
     """Entries with sorted keys; immutable but for deaths."""
 
-    def __init__(self, columns: EntryColumns, postings: Postings, references: Postings) -> None:
+    def __init__(self, columns: EntryColumns, postings: Postings, references: Postings, held: int = ALL_HELD) -> None:
         self.columns = columns
+        self.held = held
+        """Kinds of its keys, at least (`key_numbers.held_by`)."""
         self.postings = postings
         self.references = references
 
@@ -54,6 +56,7 @@ class GrowingRun:
 
     def __init__(self) -> None:
         self.columns = EntryColumns()
+        self.held = 0
         self._rows: dict[int, list[int]] = {}
         self._entries: dict[int, list[int]] = {}
 
@@ -63,6 +66,7 @@ class GrowingRun:
         try:
             for row in columns.rows_of(entry):
                 for key in columns.read(row):
+                    self.held |= held_by(key)
                     self._rows.setdefault(key, []).append(row)
         except BaseException:
             columns.kill(entry)  # half of it would be found
@@ -87,7 +91,7 @@ class GrowingRun:
         entries = array(
             "Q", sorted(key << ROW_BITS | entry for key, of_key in self._entries.items() for entry in of_key)
         )
-        return SortedRun(self.columns, Postings(rows), Postings(entries))
+        return SortedRun(self.columns, Postings(rows), Postings(entries), self.held)
 
 
 Run = SortedRun | GrowingRun
@@ -112,7 +116,7 @@ class RunBuilder:
         self._references.add(entry, (reference_hash(record.group, record.id),))
 
     def finish(self) -> SortedRun:
-        return SortedRun(self._columns, self._postings.finish(), self._references.finish())
+        return SortedRun(self._columns, self._postings.finish(), self._references.finish(), self._postings.held)
 
 
 def _living(columns: EntryColumns, entries: Sequence[int], group: int, entry_id: str) -> list[int]:
@@ -148,7 +152,7 @@ def merge(older: SortedRun, newer: SortedRun) -> Generator[None, None, SortedRun
             if entry_map[at] != _GONE:
                 columns.kill(entry_map[at])
             at = run.columns.dead.find(1, at + 1)
-    return SortedRun(columns, postings, references)
+    return SortedRun(columns, postings, references, older.held | newer.held)
 
 
 def _merge_tables(tables: Sequence[Postings], maps: Sequence[array[int]]) -> Generator[None, None, Postings]:

@@ -25,7 +25,7 @@ from gateway.screening.index.index import NameIndex
 from gateway.screening.index.runs import SortedRun
 
 MAGIC = b"gateway screening index 1\n"
-RULES = 9
+RULES = 10
 """Raise it whenever names are read or keyed differently."""
 
 _DIGEST_BYTES = 32
@@ -71,6 +71,7 @@ def write(path: Path, index: NameIndex, *, source: str, seq: int) -> int:
         "source": source,
         "seq": seq,
         "groups": index.groups,
+        "held": [run.held for run in runs],
         "runs": [{name: len(memoryview(part).cast("B")) for name, part in _parts(run)} for run in runs],
     }
     text = json.dumps(header, ensure_ascii=False).encode()
@@ -118,7 +119,7 @@ def _read(file: BinaryIO) -> Snapshot:
         raise SnapshotUnusableError("the snapshot of the screening index was made by another version")
     if sum(sum(run.values()) for run in header["runs"]) + file.tell() + _DIGEST_BYTES != size:
         raise SnapshotUnusableError("the snapshot of the screening index is cut off")
-    runs = [_read_run(file, digest, sizes) for sizes in header["runs"]]
+    runs = [_read_run(file, digest, *run) for run in zip(header["runs"], header["held"], strict=True)]
     if file.read(_DIGEST_BYTES) != digest.digest():
         raise SnapshotUnusableError("the snapshot of the screening index is damaged: its digest is another one")
     return Snapshot(NameIndex(runs, header["groups"]), int(header["seq"]), str(header["source"]))
@@ -131,7 +132,7 @@ def _parts(run: SortedRun) -> Iterator[tuple[str, Any]]:
     yield "references", run.references.values
 
 
-def _read_run(file: BinaryIO, digest: Any, sizes: dict[str, int]) -> SortedRun:
+def _read_run(file: BinaryIO, digest: Any, sizes: dict[str, int], held: int) -> SortedRun:
     columns = EntryColumns()
     for name, code in NUMBERS.items():
         setattr(columns, name, _numbers(file, digest, code, sizes[_FILE_NAMES.get(name, name)]))
@@ -140,7 +141,7 @@ def _read_run(file: BinaryIO, digest: Any, sizes: dict[str, int]) -> SortedRun:
     columns.dead_count = columns.dead.count(1)
     postings = _numbers(file, digest, "Q", sizes["postings"])
     references = _numbers(file, digest, "Q", sizes["references"])
-    return SortedRun(columns, Postings(postings), Postings(references))
+    return SortedRun(columns, Postings(postings), Postings(references), int(held))
 
 
 def _numbers(file: BinaryIO, digest: Any, code: str, size: int) -> array[int]:
