@@ -92,7 +92,7 @@ def _by_sound(script: Script | None, mine: tuple[str, ...], yours: tuple[str, ..
     one, other = "".join(mine), "".join(yours)
     if has_han(one) or has_han(other):
         japanese, latin = (one, other) if has_han(one) else (other, one)
-        read = script == Script.KANA and any(spells(units_of(japanese), text) for text in loans(latin))
+        read = script == Script.KANA and any(spells(units_of(japanese), text, False) for text in loans(latin))
         return (SPELT_ALIKE, "Japanese reading") if read else None
     alike = sound_alike(script, one, other)
     if not alike and script != Script.CYRILLIC:

@@ -300,7 +300,7 @@ def _read(letters: str, script: Script | None) -> Iterable[int]:
     if script == Script.CYRILLIC:
         return ()
     if has_han(letters):
-        codes = kanji.codes(kanji.units_of(letters), READ_LENGTH) if script == Script.KANA else frozenset[str]()
+        codes = kanji.codes(kanji.units_of(letters), READ_LENGTH, False) if script == Script.KANA else frozenset[str]()
     else:
         codes = kanji.latin_codes(letters, READ_LENGTH)
     return [text_number(KeyKind.CORE_READ, code) for code in sorted(codes)]

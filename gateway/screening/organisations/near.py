@@ -20,11 +20,13 @@ from gateway.screening.text.phonetic_key import phonetic_key
 from gateway.screening.text.sounds import RomanisationScheme
 
 MIN_NEAR = 0.6
-MIN_BRAND_LETTERS = 4
-LEAST_BY_LINE = 0.6
+MIN_BRAND_LETTERS = 5
+LEAST_BY_LINE = 0.62
 """Likeness of brands whose line of business is the same."""
-LEAST_IN_PLACE = 0.55
-"""Where the province is the same too, or is all that both have."""
+LEAST_BY_BOTH = 0.5
+"""Where the province is the same too."""
+LEAST_IN_PLACE = 0.65
+"""Where neither name has a line of business."""
 MIN_CHARACTERS = 2
 _FIRST_LETTERS = 4
 """Enough for a first sound."""
@@ -66,10 +68,14 @@ def is_brand(han: OrganisationVariant, latin: OrganisationVariant) -> bool:
     place = province(han.places) if province(han.places) == province(latin.places) else ""
     if bool(han.places and latin.places) != bool(place):
         return False
-    if _likeness(han.core, latin.core) < (LEAST_IN_PLACE if place else LEAST_BY_LINE):
-        return False
     paired = pair_terms(han.terms, latin.terms)
-    return bool(common_lines(paired)) or (bool(place) and not _has_line(paired))
+    if common_lines(paired):
+        least = LEAST_BY_BOTH if place else LEAST_BY_LINE
+    elif place and not _has_line(paired):
+        least = LEAST_IN_PLACE
+    else:
+        return False
+    return _likeness(han.core, latin.core) >= least
 
 
 def common_lines(paired: TermPairs) -> frozenset[str]:

@@ -50,11 +50,15 @@ def _rows(name: str) -> Iterable[dict[str, str]]:
 
 
 @cache
-def _readings() -> dict[str, tuple[str, ...]]:
-    """By canonical character, and by that of its form before 1946: 浜 and 濱."""
+def _readings(of_persons: bool) -> dict[str, tuple[str, ...]]:
+    """By canonical character, and by that of its form before 1946: 浜 and 濱.
+
+    Persons' names have readings of their own.
+    """
     found: dict[str, tuple[str, ...]] = {}
+    columns = ("on", "kun", "names") if of_persons else ("on", "kun")
     for row in _rows("kanji_readings.csv"):
-        kinds = [reading for kind in ("on", "kun", "names") for reading in row[kind].split("/") if reading]
+        kinds = [reading for kind in columns for reading in row[kind].split("/") if reading]
         for canonical in {simplified(row["character"]), chinese_form(row["character"])}:
             found[canonical] = tuple(dict.fromkeys((*found.get(canonical, ()), *kinds)))
     return found
@@ -93,13 +97,16 @@ _LOANS = tuple(
     (re.compile(pattern), instead)
     for pattern, instead in (
         ("tion|sion", "shon"), ("ph", "f"), ("th", "s"), ("qu", "kw"), ("q|ck|c(?![eiyh])", "k"), ("c(?=[eiy])", "s"),
-        ("x", "ks"), ("v", "b"), ("r(?![aeiouy])", ""), ("w(?![aeiou])", ""),
+        ("x", "ks"), ("v", "b"), ("(?<=[bcdfghjklmnpqrstvwxz])y(?![aeiou])", "ai"), ("r(?![aeiouy])", ""),
+        ("w(?![aeiou])", ""),
     )
 )  # fmt: skip
 """English spellings as kana, Hangul and Thai write them."""
+_EPENTHETIC = re.compile("eu")
+"""The vowel that Hangul writes between English consonants: 스카이, seukai."""
 MIN_LOAN = 3
 """Fewer consonants agree by chance."""
-MIN_LOAN_ALIKE = 0.6
+MIN_LOAN_ALIKE = 0.75
 
 
 @lru_cache(maxsize=65_536)
@@ -122,7 +129,7 @@ def latin_codes(letters: str, length: int) -> frozenset[str]:
 @lru_cache(maxsize=16_384)
 def is_loan(romanised: str, letters: str) -> bool:
     """Whether romanised kana write a Latin word by its sound: tekunopuro, TechnoPro."""
-    mine = folded(romanised)
+    mine = folded(_EPENTHETIC.sub("", romanised))
     coded = code(mine)
     return len(coded) >= MIN_LOAN and any(
         coded == code(text) and Indel.normalized_similarity(mine, text) >= MIN_LOAN_ALIKE for text in loans(letters)
@@ -130,11 +137,11 @@ def is_loan(romanised: str, letters: str) -> bool:
 
 
 @lru_cache(maxsize=65_536)
-def _spoken(unit: str, is_first: bool, is_last: bool) -> tuple[str, ...]:
+def _spoken(unit: str, is_first: bool, is_last: bool, of_persons: bool) -> tuple[str, ...]:
     """Spellings of a character, of kana or of a Latin word within a name."""
     if not has_han(unit):
         return (romanise(unit) if all(map(is_kana, unit)) else unit,)
-    found = dict.fromkeys(_readings().get(unit, ()))
+    found = dict.fromkeys(_readings(of_persons).get(unit, ()))
     for reading in tuple(found):
         if not is_last:
             found |= {reading[: -len(e)]: None for e in _CLIPPED if reading.endswith(e) and len(reading) > len(e)}
@@ -162,7 +169,7 @@ def units_of(text: str) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=16_384)
-def spells(characters: tuple[str, ...], letters: str) -> bool:
+def spells(characters: tuple[str, ...], letters: str, of_persons: bool = True) -> bool:
     """Whether the characters may be read so."""
     if not characters or len(characters) > MAX_CHARACTERS:
         return False
@@ -172,8 +179,8 @@ def spells(characters: tuple[str, ...], letters: str) -> bool:
     begun = {""}
     units = _units(characters)
     for at, unit in enumerate(units):
-        links = _LINKS if at and has_han(unit) else ("",)
-        spoken = _spoken(unit, at == 0, at == len(units) - 1)
+        links = _LINKS if of_persons and at and has_han(unit) else ("",)
+        spoken = _spoken(unit, at == 0, at == len(units) - 1, of_persons)
         longer = {before + link + spelt for before in begun for link in links for spelt in spoken}
         begun = {text for text in longer if sought.startswith(folded(text)[:-1])}
         if not begun:
@@ -182,14 +189,14 @@ def spells(characters: tuple[str, ...], letters: str) -> bool:
 
 
 @lru_cache(maxsize=16_384)
-def codes(characters: tuple[str, ...], length: int) -> frozenset[str]:
+def codes(characters: tuple[str, ...], length: int, of_persons: bool = True) -> frozenset[str]:
     """First consonants of all ways to read the characters, as `code` has them."""
     found = {code(folded(known))[:length] for known in surnames().get("".join(characters), ())}
     begun = {""}
     units = _units(characters[:MAX_CHARACTERS])
     for at, unit in enumerate(units):
-        spoken = {code(folded(spelt)) for spelt in _spoken(unit, at == 0, at == len(units) - 1)}
-        links = ("", "n") if at and has_han(unit) else ("",)
+        spoken = {code(folded(spelt)) for spelt in _spoken(unit, at == 0, at == len(units) - 1, of_persons)}
+        links = ("", "n") if of_persons and at and has_han(unit) else ("",)
         begun = {_joined(before, link, after)[:length] for before in begun for link in links for after in spoken}
         if len(begun) > MAX_CODES:
             return frozenset()
