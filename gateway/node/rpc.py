@@ -14,6 +14,7 @@ from gateway.contract.ids import BETWEEN_NODES, KEPT, FeedOrigin
 from gateway.contract.timestamps import to_timestamp
 from gateway.contract.validation import validate
 from gateway.db.database import Database
+from gateway.db.standby import StandbyReads, StandbyState
 from gateway.errors import InvalidRequestError, MalformedError, NotFoundError, Violation
 from gateway.feed.rpc.links import Link, LinkStatus
 from gateway.feed.rpc.recovering import FeedRecovery
@@ -73,9 +74,11 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
         trust: Callable[[], TrustedDirectory],
         tls: TlsSource,
         roles: Roles,
+        standby: StandbyReads | None,
         clock: Callable[[], int],
     ) -> None:
         self._roles = roles
+        self._standby = standby
         self._node = node
         self._version = version
         self._started_at_ms = started_at_ms
@@ -265,13 +268,22 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
             return journal.head_position(conn), progress.position(conn), feeds.list_all(conn)
 
     def _history(self) -> pb.HistoryStatus:
+        standby = self._standby_state()
         with self._database.read() as conn:
             return pb.HistoryStatus(
+                standby_lag_ms=None if standby is None or standby.lag_s is None else int(standby.lag_s * 1000),
+                standby_problem="" if standby is None else standby.problem,
                 recorded=shipments.last_position(conn),
                 findable=record_progress.indexed(conn),
                 judged=record_progress.evaluated(conn),
                 holds=len(holds.all_of(conn, released=False)),
             )
+
+    def _standby_state(self) -> StandbyState | None:
+        if self._standby is None:
+            return None
+        self._standby.compare()
+        return self._standby.state
 
     def _defects(self) -> list[DefectRow]:
         with self._database.read() as conn:

@@ -151,6 +151,12 @@ class HistorySettings(Section):
         description="Classes of records and the days that each is kept, after declaration or recording, the later.",
     )
     retention_class: str = Field(default="standard", description="Class of records that name none.")
+    standby_url: str = Field(
+        default="", description="postgresql://… of a hot standby that searches read; empty for the database itself."
+    )
+    standby_lag_s: float = Field(
+        default=10.0, gt=0, le=3600, description="Seconds behind from which the standby isn't read."
+    )
     answer_days: int = Field(
         default=5 * 365, ge=1, description="Days for which questions to and from partners are kept with their answers."
     )

@@ -33,6 +33,10 @@ class Pair:
         hosts = ",".join(quote(_socket(server), safe="") for server in (self.primary, self.standby))
         return f"postgresql://postgres@{hosts}/{DATABASE}?target_session_attrs=read-write"
 
+    def url_of(self, server: EmbeddedServer, database: str) -> str:
+        """URL of one server alone."""
+        return make_url(server.url).set(database=database).render_as_string(hide_password=False)
+
     def make_asynchronous(self) -> None:
         """Lets the primary acknowledge commits that the standby doesn't have; its own disk has them."""
         _reconfigure(self.primary, synchronous_standby_names="", fsync="on")
@@ -89,6 +93,17 @@ def connection(server: EmbeddedServer, *, database: str = DATABASE) -> Iterator[
     engine = create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
     with engine.connect() as conn:
         yield conn
+
+
+@contextmanager
+def paused_replay(pair: Pair) -> Iterator[None]:
+    """The standby receives, and applies nothing."""
+    with connection(pair.standby) as conn:
+        conn.execute(text("SELECT pg_wal_replay_pause()"))
+        try:
+            yield
+        finally:
+            conn.execute(text("SELECT pg_wal_replay_resume()"))
 
 
 def _reconfigure(server: EmbeddedServer, **settings: str) -> None:

@@ -62,6 +62,10 @@ def _print_status(output: Output, state: GetNodeStatusResponse) -> None:
         )
         facts[N_("Evaluated by rules")] = state.history.judged
         facts[N_("Legal holds")] = state.history.holds
+    if state.history.standby_problem:
+        facts[N_("Standby of history")] = _("not read: {problem}", problem=state.history.standby_problem)
+    elif state.history.HasField("standby_lag_ms"):
+        facts[N_("Standby of history")] = _("{seconds} s behind", seconds=f"{state.history.standby_lag_ms / 1000:.1f}")
     for usage in state.resources:
         facts[_RESOURCES.get(usage.name, usage.name)] = _("{used} of {limit}", used=usage.used, limit=usage.limit)
     output.facts(_("Node"), facts, data=as_dict(state))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
 
-from gateway.db.database import Database
+from gateway.db.standby import Reads
 from gateway.feed.rpc.writer_client import ChangeNotifier, set_within
 from gateway.history.service.backlog import Lag
 from gateway.history.tables import progress as record_progress
@@ -18,6 +19,8 @@ MAX_PARTNER_WAIT_S = 5.0
 SHARE = 0.75
 """Most of the time for an answer that is spent on waiting for the index; the rest is for the answer."""
 
+STANDBY_LOOK_S = 0.1
+"""Seconds between two looks at a standby, which has what was indexed some milliseconds after the notification."""
 
 INDEXED_A_SECOND = 2_000
 """Most items that are indexed in a second: more of a backlog than can be indexed in time isn't waited for."""
@@ -32,8 +35,10 @@ def wait_s(wanted_ms: int | None, timeout_s: float | None) -> float:
 class IndexWait:
     """Waits for the index; used in one event loop."""
 
-    def __init__(self, database: Database, notifier: ChangeNotifier) -> None:
+    def __init__(self, database: Reads, notifier: ChangeNotifier, *, look_s: float = math.inf) -> None:
+        """`database`: where searches read; `look_s`: most seconds between two looks there."""
         self._database = database
+        self._look_s = look_s
         self._notifier = notifier
 
     async def reached(self, lag: Lag, timeout_s: float) -> bool:
@@ -48,11 +53,12 @@ class IndexWait:
                 moved.clear()
                 if await asyncio.to_thread(self._is_indexed, lag.position):
                     return True
-                if not await set_within(moved, ends_at - loop.time()):
+                left = ends_at - loop.time()
+                if not await set_within(moved, min(left, self._look_s)) and left <= self._look_s:
                     return False
         finally:
             end_subscription()
 
     def _is_indexed(self, position: int) -> bool:
-        with self._database.look() as conn:
+        with self._database.read() as conn:
             return record_progress.indexed(conn) >= position

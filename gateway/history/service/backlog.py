@@ -61,11 +61,14 @@ class Backlog:
         self._shown: set[str] = set()
 
     @classmethod
-    def read(cls, conn: Connection, plan: SearchPlan, after: int, last: int) -> Backlog:
-        """Items after one position up to another; none if these are equal."""
+    def read(cls, conn: Connection, plan: SearchPlan, after: int, last: int, *, newest: int) -> Backlog:
+        """Items after one position up to another; none if these are equal.
+
+        `newest`: the last item in this database; a standby may not have all of them yet.
+        """
         if last <= after:
             return cls()
-        if last - after > MOST_COMPARED:
+        if last - after > MOST_COMPARED or last > newest:
             return cls((), Lag(last - after, shipments.recorded_after(conn, after), last, compared=False))
         rows = [row for row in shipments.log_after(conn, after, last - after) if row.position <= last]
         return cls(list(_pending(rows, plan)))

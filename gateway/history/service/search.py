@@ -13,6 +13,7 @@ from gateway.contract.identification import shipment_keys as keys_wire
 from gateway.contract.limits import ANSWER_MESSAGE_BYTES
 from gateway.contract.timestamps import to_timestamp
 from gateway.db.database import Database
+from gateway.db.standby import Reads
 from gateway.history.codec import shipments as wire
 from gateway.history.service.backlog import Backlog, Lag
 from gateway.history.service.criteria import KeyCriteria, SearchPlan, filter_of, require_all_narrow
@@ -120,10 +121,13 @@ class HistorySearch:
         substances: SubstanceCodes,
         names: MatchNames,
         holds_on: HoldsOn = lambda _, __: [],
+        reads: Reads | None = None,
     ) -> None:
+        """`reads`: a standby of the database for searches; None for the database itself."""
         self._names = names
         self._holds_on = holds_on
         self._database = database
+        self._reads: Reads = database if reads is None else reads
         self._node = node
         self._substances = substances
 
@@ -157,14 +161,15 @@ class HistorySearch:
         require_all_narrow(criteria, alternatives)
         left, position, size = min(limit or DEFAULT_LIMIT, MAX_LIMIT), before or NEWEST, FIRST_CHUNK
         plan, last, backlog = self._plan([criteria, *alternatives], classes), False, None
+        newest = self._newest()
         while not last:
-            with self._database.read() as conn:  # yield outside: a caller that leaves would roll it back
+            with self._reads.read() as conn:  # yield outside: a caller that leaves would roll it back
                 state = segments.state(conn)
                 if backlog is None:
                     indexed = record_progress.indexed(conn)
-                    recorded = max(as_of, recorded) if as_of else state.newest
+                    recorded = max(as_of, recorded) if as_of else max(newest, state.newest)
                     as_of = min(as_of or indexed, indexed)
-                    backlog = Backlog.read(conn, plan, as_of, recorded)
+                    backlog = Backlog.read(conn, plan, as_of, recorded, newest=state.newest)
                     position = min(position, as_of + 1)
                     last = whole and _are_more(conn, plan, position, left, state)
                 if last:
@@ -176,6 +181,13 @@ class HistorySearch:
             last = last or not position or left <= 0
             yield Chunk(part.messages, position, as_of, recorded, backlog.lag, part.removed, last)
             size = min(CHUNK, max(LEAST_CHUNK, CHUNK_BYTES // max(1, part.bytes_each)))
+
+    def _newest(self) -> int:
+        """Last recorded position, where a standby is read that may not have it yet; else 0."""
+        if self._reads is self._database:
+            return 0
+        with self._database.look() as conn:
+            return shipments.last_position(conn)
 
     def get(self, record_id: str) -> RecordReading:
         """A record as it is indexed, and what waits of it."""

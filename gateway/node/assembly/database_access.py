@@ -78,6 +78,10 @@ class DatabaseAccess:
         roles.want(PROJECTIONS)
         self.membership.start(on_notice=news.on_notice, on_catch_up=news.on_catch_up)
 
+    def close_too(self, close: Callable[[], None]) -> None:
+        """Calls `close` before the database is closed."""
+        self._held.callback(close)
+
     def close(self) -> None:
         """Closes the database and unlocks the folder."""
         self._held.close()

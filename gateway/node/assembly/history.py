@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
@@ -10,6 +11,8 @@ from sqlalchemy import Connection
 
 from gateway.contract.ids import UUID7_RANDOM_BYTES, FeedOrigin, uuid7
 from gateway.db.database import Database
+from gateway.db.standby import StandbyReads
+from gateway.errors import ConfigurationError
 from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient
 from gateway.feed.service.alarms import Alarms
 from gateway.feed.service.quotas import Quotas
@@ -18,7 +21,7 @@ from gateway.history.commands.record import records_feed
 from gateway.history.projection.index import Retention
 from gateway.history.rpc.fanout import HistoryFanout
 from gateway.history.rpc.index_process import IndexProcess
-from gateway.history.rpc.index_wait import IndexWait
+from gateway.history.rpc.index_wait import STANDBY_LOOK_S, IndexWait
 from gateway.history.rpc.loops import SearchStep, Step, filter_step, follow, index_step, purge, risk_step
 from gateway.history.rpc.query_client import QueryClient
 from gateway.history.rpc.query_handler import QueryHandler
@@ -70,7 +73,8 @@ class History:
         self._writer, self._notifier = writer, notifier
         self._process = IndexProcess(database, history_handlers, (database_url, settings))
         self._checks = RecordChecks(recording_handlers, settings.retention_days)
-        self.search = search_of(settings, database, node, names=self._process.names)
+        self.standby = standby_of(settings, database)
+        self.search = search_of(settings, database, node, names=self._process.names, reads=self.standby)
         self.rules = rules_of(settings)
         keep_ms = settings.answer_days * _DAY_MS
         answerer = QueryService(
@@ -82,7 +86,8 @@ class History:
             clock=clock,
             quotas=quotas,
         )
-        index = IndexWait(database, notifier)
+        look_s = STANDBY_LOOK_S if self.standby else math.inf
+        index = IndexWait(self.standby or database, notifier, look_s=look_s)
         self.answering = QueryHandler(answerer, index=index, writer=writer, clock=clock, keep_ms=keep_ms)
         self.fanout = HistoryFanout(
             node=node,
@@ -158,6 +163,15 @@ class History:
 
     async def _follow(self, step: Step, what: str, topic: FeedOrigin | str) -> None:
         await follow(step, what=what, notifier=self._notifier, topic=topic)
+
+
+def standby_of(settings: HistorySettings, database: Database) -> StandbyReads | None:
+    """The standby that the settings name; raises ConfigurationError where the database itself has none."""
+    if not settings.standby_url:
+        return None
+    if database.dialect != "postgresql":
+        raise ConfigurationError("history.standby_url: only a PostgreSQL database has a standby; remove the setting")
+    return StandbyReads(database, settings.standby_url, max_lag_s=settings.standby_lag_s)
 
 
 def forget_matches(conn: Connection, record_ids: Sequence[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 from gateway.db.database import Database
+from gateway.db.standby import Reads
 from gateway.history.commands.legal_holds import holds_on
 from gateway.history.service.search import HistorySearch, MatchNames
 from gateway.node.settings import HistorySettings
@@ -31,10 +32,12 @@ def rules_of(settings: HistorySettings) -> RuleEngine:
     )
 
 
-def search_of(settings: HistorySettings, database: Database, node: str, *, names: MatchNames) -> HistorySearch:
-    """Builds the search of a node's own records."""
+def search_of(
+    settings: HistorySettings, database: Database, node: str, *, names: MatchNames, reads: Reads | None = None
+) -> HistorySearch:
+    """Builds the search of a node's own records; `reads`: a standby to read instead of the database."""
     goods = load_controlled_goods(settings.controlled_goods, settings.announcements)
-    return HistorySearch(database, node=node, substances=goods, names=names, holds_on=holds_on)
+    return HistorySearch(database, node=node, substances=goods, names=names, holds_on=holds_on, reads=reads)
 
 
 def _rule_failed(rule_id: str, why: str) -> None:

@@ -14,6 +14,7 @@ from gateway.alerts.commands.publishing import Publisher
 from gateway.alerts.rpc import AlertServicer
 from gateway.alerts.service import AlertQueries
 from gateway.contract.ids import FeedOrigin
+from gateway.db.standby import StandbyReads
 from gateway.errors import GatewayError
 from gateway.evidence.codec.audit_head import audit_feed
 from gateway.evidence.rpc import EvidenceServicer
@@ -213,6 +214,8 @@ class Node:
         )
         self._links = self._make_links()
         history, watchlists = self._make_history(), self._make_watchlists()
+        if history.standby is not None:
+            self._access.close_too(history.standby.close)
         self._listeners = self._make_listeners(history, watchlists, started_at)
         for listener in self._listeners:
             await listener.start()
@@ -396,7 +399,7 @@ class Node:
                 visibility=watchlists.visibility,
             ),
             history=history.servicer,
-            node=self._make_node_servicer(started_at),
+            node=self._make_node_servicer(started_at, history.standby),
             watchlist=watchlists.servicer,
         )
         return [
@@ -417,7 +420,7 @@ class Node:
             ),
         ]
 
-    def _make_node_servicer(self, started_at: int) -> NodeServicer:
+    def _make_node_servicer(self, started_at: int, standby: StandbyReads | None) -> NodeServicer:
         return NodeServicer(
             node=self.settings.node,
             version=__version__,
@@ -433,6 +436,7 @@ class Node:
             capacity=self._callers.capacity,
             trust=self._directory.trusted,
             tls=self._peer_tls,
+            standby=standby,
             roles=self._roles,
             clock=self._clock,
         )

@@ -93,8 +93,9 @@ def _problems(path: Path, kind: _Kind, users: set[int]) -> Iterator[PathProblem]
 
 def _holds_password(settings: Settings, config: Path) -> bool:
     """Whether the settings file has the database's password."""
-    password = parse_url(settings.effective_database_url).password
-    return password is not None and password in config.read_text("utf-8", "replace")
+    urls = [settings.effective_database_url, *filter(None, [settings.history.standby_url])]
+    passwords = [password for url in urls if (password := parse_url(url).password) is not None]
+    return any(password in config.read_text("utf-8", "replace") for password in passwords)
 
 
 def _private_group(status: os.stat_result) -> bool:
