@@ -34,6 +34,11 @@ def facts() -> dict[str, Any]:
     }
 
 
+def complain(words: bytes) -> None:
+    """Writes to standard error past the log, as a library in C does."""
+    os.write(2, words)
+
+
 def echo(value: Any) -> Any:
     return value
 
@@ -42,7 +47,15 @@ def echo(value: Any) -> Any:
 def toy_handlers(closed: Path | None = None) -> Iterator[dict[str, Any]]:
     import json  # noqa: F401  whichever is found first
 
-    yield {"echo": echo, "sleep": time.sleep, "refuse": refuse, "divide": divide, "facts": facts, "pid": os.getpid}
+    yield {
+        "echo": echo,
+        "sleep": time.sleep,
+        "refuse": refuse,
+        "divide": divide,
+        "facts": facts,
+        "pid": os.getpid,
+        "complain": complain,
+    }
     if closed is not None:
         closed.write_text("closed", encoding="utf-8")
 

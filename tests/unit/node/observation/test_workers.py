@@ -17,7 +17,7 @@ from gateway.telemetry.metrics import Metrics
 from tests.support import worker_handlers
 
 ROOT = Path(__file__).parents[4]
-DEADLINES_S = dict.fromkeys(("echo", "sleep", "refuse", "divide", "facts", "pid"), 60.0)
+DEADLINES_S = dict.fromkeys(("echo", "sleep", "refuse", "divide", "facts", "pid", "complain"), 60.0)
 START_S = 120.0
 
 

@@ -27,7 +27,15 @@ from gateway.telemetry.metrics import Metrics
 from tests.support import worker_handlers
 
 ROOT = Path(__file__).parents[3]
-DEADLINES_S = {"echo": 20.0, "sleep": 20.0, "refuse": 20.0, "divide": 20.0, "facts": 20.0, "pid": 20.0}
+DEADLINES_S = {
+    "echo": 20.0,
+    "sleep": 20.0,
+    "refuse": 20.0,
+    "divide": 20.0,
+    "facts": 20.0,
+    "pid": 20.0,
+    "complain": 20.0,
+}
 START_S = 60
 
 
@@ -282,9 +290,11 @@ def test_a_process_logs_in_the_form_of_its_node_where_that_logs(monkeypatch: pyt
     try:
         with pytest.raises(GatewayError):
             ask(worker, "divide", 0)
+        ask(worker, "complain", b"raw words")
     finally:
         worker.stop()
-    until(lambda: stream.getvalue().endswith("\n"))
-    (line,) = stream.getvalue().splitlines()
-    assert json.loads(line)["event"] == "divide failed"
-    assert "ZeroDivisionError" in json.loads(line)["exception"]
+    until(lambda: "raw words" in stream.getvalue())
+    event, words = stream.getvalue().splitlines()
+    assert json.loads(event)["event"] == "divide failed"
+    assert "ZeroDivisionError" in json.loads(event)["exception"]
+    assert words == "toy: raw words", "the handler of a node makes JSON of it"
