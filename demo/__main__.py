@@ -61,8 +61,9 @@ async def _run(root: Path, *, keep: bool) -> int:
             if keep:
                 code = _judge(screen, facts)
                 await _keep(stage, screen, facts)
-                return code
         facts.exit_codes = [code for gateway in stage.gateways.values() for code in gateway.exit_codes]
+        if keep:
+            return code if not any(facts.exit_codes) else EXIT_NOT_AS_EXPECTED
         return _judge(screen, facts)
 
 

@@ -20,7 +20,7 @@ import psutil
 import pytest
 from rich.console import Console
 
-from demo.__main__ import EXIT_NOT_AS_EXPECTED
+from demo.__main__ import EXIT_NOT_AS_EXPECTED, EXIT_OK
 from demo.facts import Facts
 from demo.play import Play
 from demo.scenes.crash import killed
@@ -36,6 +36,13 @@ PATIENCE_S = 180.0
 PROGRAM = ("-m", "demo")
 BEGINNING = ("-c", "import demo.__main__ as demo; demo.SCENES = demo.SCENES[:2]; demo.main()")
 """The demo that leaves out what comes after the scripted case: for what is the same after any number of scenes."""
+
+AS_EXPECTED = (
+    "-c",
+    "import demo.__main__ as demo; judge = demo.judge; demo.SCENES = (); "
+    "demo.judge = lambda facts: [check for check in judge(facts) if check.holds]; demo.main()",
+)
+"""The demo without scenes, of whose summary what wasn't played is left out."""
 
 
 @contextmanager
@@ -159,6 +166,15 @@ def test_kept_running_it_answers_the_commands_that_it_prints_and_stops_at_ctrl_c
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == EXIT_NOT_AS_EXPECTED, said_in(folder)
         assert measured(said_in(folder), "watchlist") == ["synced", "not played"]  # which is why
+        assert running_in(folder) == []
+
+
+def test_kept_running_its_exit_code_is_that_of_the_summary(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    with demo(folder, "--keep", shared=tmp_path, program=AS_EXPECTED) as process:
+        wait_for(folder, process, "gateway evidence verify /")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(PATIENCE_S) == EXIT_OK, said_in(folder)
         assert running_in(folder) == []
 
 
