@@ -34,6 +34,14 @@ COMMANDS: Mapping[str, str | Noun] = {
     "backup": "gateway.cli.node.backup:backup",
     "restore": "gateway.cli.node.backup:restore",
     "recover": "gateway.cli.link.recover:recover",
+    "maintenance": Noun(
+        N_("Announce this node's maintenance to partners, whose gateways raise no alarm meanwhile."),
+        {
+            "announce": "gateway.cli.link.maintenance:announce",
+            "end": "gateway.cli.link.maintenance:end",
+            "list": "gateway.cli.link.maintenance:list_",
+        },
+    ),
     "alert": Noun(
         N_("Publish alerts, read them, and answer those of partners."),
         {

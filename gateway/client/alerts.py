@@ -10,7 +10,6 @@ from types import TracebackType
 from typing import Any, Self
 
 import grpc.aio
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.client.bulk import DEFAULT_BATCH, PublishOutcome, new_alert, new_request_id, publish_stream
 from gateway.client.connection import DEFAULT_TIMEOUT_S, Connection
@@ -19,9 +18,10 @@ from gateway.client.operations import PAGE_SIZE, EvidenceClient, NodeClient
 from gateway.client.pages import all_rows
 from gateway.client.resuming import resumed
 from gateway.client.screening import ScreeningClient
+from gateway.client.timestamps import zoned_timestamp
 from gateway.client.watchlists import WatchlistClient
 from gateway.client.windowed import DEFAULT_PATIENCE_S
-from gateway.errors import GatewayError, InvalidRequestError, Violation
+from gateway.errors import GatewayError
 from gateway.v1 import alert_service_pb2 as service
 from gateway.v1.alert_pb2 import AlertContent, AlertFinding, AlertReference, CloseOutcome, FlagReason, TransferConsent
 
@@ -198,7 +198,7 @@ class GatewayClient:
             alert=alert,
             recipient=recipient,
             text=text,
-            deadline=_timestamp("deadline", deadline),
+            deadline=zoned_timestamp("deadline", deadline),
             onward_recipients=onward_recipients,
         )
         method = self._connection.stubs.alerts.AskQuestion
@@ -315,11 +315,3 @@ class GatewayClient:
                     position = change.position
                     yield change
                 position = max(position, response.position)
-
-
-def _timestamp(field: str, time: datetime) -> Timestamp:
-    if time.tzinfo is None:
-        raise InvalidRequestError([Violation(field, "zone", "must have its zone, e.g. datetime.now(UTC)")])
-    timestamp = Timestamp()
-    timestamp.FromDatetime(time)
-    return timestamp

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from datetime import datetime
 
 from gateway.client.connection import Connection
 from gateway.client.pages import all_rows
 from gateway.client.recovery import SETTLE_S, RecoveredFeed, recover_all
+from gateway.client.timestamps import zoned_timestamp
 from gateway.errors import TooLargeError
 from gateway.v1 import evidence_service_pb2 as evidence
+from gateway.v1 import maintenance_pb2
 from gateway.v1 import node_service_pb2 as node
 from gateway.v1.alert_pb2 import AlertReference
 from gateway.v1.directory_pb2 import DirectoryStatus
@@ -31,6 +34,26 @@ class NodeClient:
         """All feeds to and from partners, out before in."""
         method = self._connection.stubs.node.ListLinks
         return list((await self._connection.unary(method, node.ListLinksRequest(), node.ListLinksResponse)).links)
+
+    async def set_maintenance(
+        self, starts_at: datetime, ends_at: datetime, *, reason: str
+    ) -> maintenance_pb2.AnnouncedMaintenance:
+        """Announces maintenance of at most 7 days to all partners, in place of the last; times with their zone."""
+        window = maintenance_pb2.MaintenanceWindow(
+            starts_at=zoned_timestamp("starts_at", starts_at),
+            ends_at=zoned_timestamp("ends_at", ends_at),
+            reason=reason,
+        )
+        request = node.SetMaintenanceRequest(window=window)
+        method = self._connection.stubs.node.SetMaintenance
+        return (await self._connection.unary(method, request, node.SetMaintenanceResponse)).maintenance
+
+    async def end_maintenance(self) -> maintenance_pb2.AnnouncedMaintenance:
+        """Tells all partners that the maintenance has ended, or won't take place."""
+        method = self._connection.stubs.node.EndMaintenance
+        return (
+            await self._connection.unary(method, node.EndMaintenanceRequest(), node.EndMaintenanceResponse)
+        ).maintenance
 
     async def suspend_link(self, origin: str, *, reason: str) -> node.Link:
         """Stops a feed's link until it is resumed; publishing still succeeds."""

@@ -17,6 +17,7 @@ from gateway.db.database import Database
 from gateway.db.standby import StandbyReads, StandbyState
 from gateway.errors import InvalidRequestError, MalformedError, NotFoundError, Violation
 from gateway.feed.rpc.links import Link, LinkStatus
+from gateway.feed.rpc.maintenance import MaintenanceAnnouncer
 from gateway.feed.rpc.recovering import FeedRecovery
 from gateway.feed.rpc.writer_client import WriterClient
 from gateway.feed.service.alarms import Alarms
@@ -71,6 +72,7 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
         alarms: Alarms,
         capacity: CapacityMonitor,
         quotas: QuotaMonitor,
+        maintenance: MaintenanceAnnouncer,
         trust: Callable[[], TrustedDirectory],
         tls: TlsSource,
         roles: Roles,
@@ -91,6 +93,7 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
         self._alarms = alarms
         self._capacity = capacity
         self._quotas = quotas
+        self._maintenance = maintenance
         self._trust = trust
         self._tls = tls
         self._clock = clock
@@ -129,6 +132,7 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
                 for usage in await asyncio.to_thread(self._capacity.usage)
             ],
             restores=await asyncio.to_thread(restores_in, self._database),
+            maintenance=await asyncio.to_thread(self._maintenance.listed, self._clock()),
         )
 
     async def ListLinks(self, request: pb.ListLinksRequest, context: Context) -> pb.ListLinksResponse:
@@ -196,6 +200,14 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
         for origin in declared:
             self._changed(origin, await asyncio.to_thread(self._outgoing.made, origin))
         return pb.DeclareNewFeedsResponse(origins=[origin.line for origin in declared])
+
+    async def SetMaintenance(self, request: pb.SetMaintenanceRequest, context: Context) -> pb.SetMaintenanceResponse:
+        validate(request)
+        current_call().record(reason=request.window.reason)
+        return pb.SetMaintenanceResponse(maintenance=await self._maintenance.set(request.window))
+
+    async def EndMaintenance(self, request: pb.EndMaintenanceRequest, context: Context) -> pb.EndMaintenanceResponse:
+        return pb.EndMaintenanceResponse(maintenance=await self._maintenance.end())
 
     async def ListCertificates(
         self, request: pb.ListCertificatesRequest, context: Context

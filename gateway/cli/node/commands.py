@@ -9,6 +9,7 @@ import typer
 
 from gateway.cli.connection import Target, connected
 from gateway.cli.files import write_output
+from gateway.cli.link.maintenance import COLUMNS, maintenance_row
 from gateway.cli.output import EXIT_FAILED, JsonOption, Output, reports_errors
 from gateway.cli.values import as_dict, shown_time
 from gateway.feed.service.alarms import DATABASE
@@ -94,6 +95,8 @@ def _print_status(output: Output, state: GetNodeStatusResponse) -> None:
                 for replica in state.replicas
             ],
         )
+    if state.maintenance:
+        output.table(_("Maintenance"), COLUMNS, list(map(maintenance_row, state.maintenance)))
     if state.alarms:
         rows = [(alarm.code, alarm.message, shown_time(alarm, "since")) for alarm in state.alarms]
         output.table(_("Alarms"), marked("Alarm", "What", "Since"), rows)

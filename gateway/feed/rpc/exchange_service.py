@@ -23,12 +23,16 @@ from gateway.feed.service.receiver import Receiver, Refusal, require_moving
 from gateway.feed.service.sender import Outgoing
 from gateway.rpc.calls import current_call
 from gateway.v1 import exchange_service_pb2 as pb
-from gateway.v1 import exchange_service_pb2_grpc, feed_pb2
+from gateway.v1 import exchange_service_pb2_grpc, feed_pb2, maintenance_pb2
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
 AnswerQuery: TypeAlias = Callable[[pb.QueryHistoryRequest], AsyncGenerator[pb.QueryHistoryResponse, None]]
 """Answers a partner's query for shipment history."""
+
+
+KeepMaintenance: TypeAlias = Callable[[str, maintenance_pb2.MaintenanceWindow], Awaitable[None]]
+"""Keeps the maintenance that a partner announces."""
 
 
 class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
@@ -44,6 +48,7 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
         statuses: dict[FeedOrigin, LinkStatus],
         clock: Callable[[], int],
         answer_query: AnswerQuery,
+        keep_maintenance: KeepMaintenance,
     ) -> None:
         self._receiver = receiver
         self._outgoing = outgoing
@@ -52,6 +57,7 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
         self._statuses = statuses
         self._clock = clock
         self._answer_query = answer_query
+        self._keep_maintenance = keep_maintenance
 
     async def Replicate(
         self, request_iterator: AsyncIterator[pb.ReplicateRequest], context: Context
@@ -140,6 +146,15 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
         async with aclosing(self._answer_query(request)) as messages:
             async for message in messages:
                 yield message
+
+    async def AnnounceMaintenance(
+        self, request: pb.AnnounceMaintenanceRequest, context: Context
+    ) -> pb.AnnounceMaintenanceResponse:
+        validate(request)
+        call = current_call()
+        call.record(reason=request.window.reason)
+        await self._keep_maintenance(call.principal.node, request.window)
+        return pb.AnnounceMaintenanceResponse()
 
     def _party_of(self, origin_line: str) -> FeedOrigin:
         """The feed, when its two nodes are the caller and this one."""

@@ -25,6 +25,7 @@ from gateway.feed.rpc.auditing import PublisherAuditor
 from gateway.feed.rpc.exchange_service import ExchangeServicer
 from gateway.feed.rpc.intake import Intake
 from gateway.feed.rpc.links import LinkStatus
+from gateway.feed.rpc.maintenance import MaintenanceAnnouncer
 from gateway.feed.rpc.sending import FeedSender
 from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient
 from gateway.feed.service.alarms import Alarms
@@ -213,6 +214,13 @@ class Node:
             traced=traced,
         )
         self._links = self._make_links()
+        self._maintenance = MaintenanceAnnouncer(
+            node=self.settings.node,
+            partners=lambda: self._directory.directory().partners(self.settings.node, self._now()),
+            database=self.database,
+            peers=self._peers,
+            writer=self._writer,
+        )
         history, watchlists = self._make_history(), self._make_watchlists()
         if history.standby is not None:
             self._access.close_too(history.standby.close)
@@ -248,6 +256,7 @@ class Node:
         held = HeldEntries(self.database, self.writer, self._registry)
         self._tasks.append(asyncio.create_task(self._upkeep.run(), name="upkeep"))
         self._tasks.append(self._roles.run("housekeeping", self._upkeep.keep_house))
+        self._tasks.append(self._roles.run("maintenance", self._maintenance.run))
         self._tasks.append(self._roles.run("held entries", lambda: apply_held(held)))
         self._tasks.append(self._roles.run("audit heads", lambda: sign_audit_heads(self._audit_signer)))
         self._tasks += self.telemetry.tasks(
@@ -378,6 +387,7 @@ class Node:
             statuses=self._partner_streams,
             clock=self._clock,
             answer_query=history.answering.answer,
+            keep_maintenance=self._maintenance.keep,
         )
         alert = AlertServicer(
             node=self.settings.node,
@@ -433,6 +443,7 @@ class Node:
             partner_streams=self._partner_streams,
             alarms=self.alarms,
             quotas=self._quota_monitor,
+            maintenance=self._maintenance,
             capacity=self._callers.capacity,
             trust=self._directory.trusted,
             tls=self._peer_tls,

@@ -13,6 +13,7 @@ from gateway.db.database import Database
 from gateway.errors import GatewayError
 from gateway.feed.codec import parse_header
 from gateway.feed.service.alarms import BACKLOG, UNRECEIPTED, Alarms
+from gateway.feed.service.maintenance import Announced
 from gateway.feed.tables import defects, feeds, journal, progress
 from gateway.feed.tables.defects import DefectRow
 from gateway.feed.tables.feeds import Feed, FeedState
@@ -97,12 +98,13 @@ class FeedObserver:
         """Reads and compares once; raises StoreUnavailableError."""
         with self._database.read() as conn:
             state = read_state(conn)
-        now = self._clock()
+        now, announced = self._clock(), Announced.read(self._database)
         self._show_feeds(state.views, now)
         self._show_progress(state, now)
         tell_of_feeds(self._alarms, [view.feed for view in state.views], state.defects)
-        self._alarms.keep(BACKLOG, self._growing(state.views, now))
-        self._alarms.keep(UNRECEIPTED, self._unreceipted(state.views, now))
+        reachable = [view for view in state.views if not announced.is_excused(view.feed.partner, now)]
+        self._alarms.keep(BACKLOG, self._growing(reachable, now))
+        self._alarms.keep(UNRECEIPTED, self._unreceipted(reachable, now))
 
     def _show_feeds(self, views: Sequence[FeedView], now: int) -> None:
         metrics = self._metrics

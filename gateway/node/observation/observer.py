@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -11,6 +12,7 @@ from typing import Final
 
 from gateway.db.database import Database
 from gateway.errors import GatewayError
+from gateway.feed.service.maintenance import Announced
 from gateway.feed.service.quotas import Usage
 from gateway.node.host.capacity import ResourceUsage
 from gateway.node.observation.feeds import FeedObserver
@@ -57,11 +59,12 @@ class Observer:
         self._metrics = metrics
         self._now = now
         self._size_at = float("-inf")
+        self._announced = Announced({}, {})
 
     async def run(self) -> None:
         """Runs until cancelled."""
         while True:
-            self._partners.observe(self._now())
+            await self._look_at_partners()
             for look in (self._workers.observe, self._feeds.observe, self._look_at_limits, self._look_at_size):
                 try:
                     await asyncio.to_thread(look)
@@ -70,6 +73,11 @@ class Observer:
                 except Exception:
                     log.exception("a look at the node failed; it is tried again")
             await asyncio.sleep(OBSERVE_S)
+
+    async def _look_at_partners(self) -> None:
+        with contextlib.suppress(GatewayError):  # its alarm is DATABASE
+            self._announced = await asyncio.to_thread(Announced.read, self._database)
+        self._partners.observe(self._now(), self._announced)
 
     def _look_at_limits(self) -> None:
         used = self._usage()

@@ -8,6 +8,7 @@ from datetime import datetime
 from gateway.contract.ids import FeedOrigin
 from gateway.feed.rpc.links import Link, LinkStatus
 from gateway.feed.service.alarms import UNREACHABLE, Alarms
+from gateway.feed.service.maintenance import Announced
 from gateway.node.roles import Roles
 from gateway.telemetry.gauges import Labels
 from gateway.telemetry.metrics import Metrics
@@ -51,14 +52,19 @@ class PartnerObserver:
         self._metrics = metrics
         metrics.link_up.follow(self._open_streams)
 
-    def observe(self, now: datetime) -> None:
-        """Compares once."""
+    def observe(self, now: datetime, announced: Announced) -> None:
+        """Compares once. A partner in maintenance is no alarm, and later counts as silent from its end on."""
         now_ms = int(now.timestamp() * 1000)
         partners = list(self._partners(now))
         for partner in partners:
             opened = any(status.connected for status in self._streams_of(partner))
             self._roles.share(streams_of(partner), shared=opened)
-        since = {partner: self._unreached_since(partner) for partner in partners}
+        since = {
+            partner: self._unreached_since(partner) for partner in partners if not announced.is_excused(partner, now_ms)
+        }
+        since = {
+            partner: max(at, announced.excused_until(partner, now_ms)) if at else 0 for partner, at in since.items()
+        }
         silent = {partner: max(0, now_ms - at) if at else 0 for partner, at in since.items()}
         self._metrics.unreachable.replace({(partner,): ms / 1000 for partner, ms in silent.items()})
         self._alarms.keep(
