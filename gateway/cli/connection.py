@@ -17,7 +17,7 @@ import typer
 
 from gateway.cli.output import Output
 from gateway.contract.suggestions import did_you_mean
-from gateway.errors import OptionError
+from gateway.errors import ConfigurationError, OptionError
 from gateway.translation.messages import gettext as _
 from gateway.translation.messages import listed
 
@@ -154,6 +154,19 @@ def read_settings(config: Path) -> Settings:
 
     for sentence in unknown_variables(os.environ, OTHER_VARIABLES):
         Output().warning(sentence)
+    return load_settings(config)
+
+
+def serving_settings(config: Path) -> Settings:
+    """The settings of a node that starts: a variable that looks like a setting and is none is refused here.
+
+    Raises:
+        ConfigurationError: they aren't right, or a variable isn't.
+    """
+    from gateway.node.settings import load_settings, unknown_variables  # noqa: PLC0415  # imports slowly
+
+    if unknown := unknown_variables(os.environ, OTHER_VARIABLES):
+        raise ConfigurationError("; ".join(unknown), way_out=_("Correct the variable's name, or remove it."))
     return load_settings(config)
 
 

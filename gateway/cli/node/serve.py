@@ -9,7 +9,7 @@ from pathlib import Path
 
 import typer
 
-from gateway.cli.connection import DEFAULT_CONFIG, OTHER_VARIABLES, ConfigOption, read_settings
+from gateway.cli.connection import DEFAULT_CONFIG, ConfigOption, serving_settings
 from gateway.cli.output import EXIT_FAILED, JsonOption, exit_code, reports_errors, way_out_of
 from gateway.errors import GatewayError
 from gateway.logs import configure_logging
@@ -39,19 +39,16 @@ def serve(*, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False)
 
     if _log_format(config) == "json":
         raise typer.Exit(_serve_as_json(config))
-    run_node(read_settings(config), config)
+    run_node(serving_settings(config), config)
 
 
 def _serve_as_json(config: Path) -> int:
     """Serves; every error is a line of the log. Returns the exit code."""
     from gateway.node.run import run_node  # noqa: PLC0415  # imports slowly
-    from gateway.node.settings import load_settings, unknown_variables  # noqa: PLC0415
 
     configure_logging("json", "info")
     try:
-        for sentence in unknown_variables(os.environ, OTHER_VARIABLES):
-            log.warning("%s", sentence)
-        run_node(load_settings(config), config)
+        run_node(serving_settings(config), config)
     except GatewayError as error:
         facts = {"reason": error.reason, "way_out": way_out_of(error)}
         log.critical("the node has ended: %s", error.message, extra=facts)

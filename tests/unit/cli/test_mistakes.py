@@ -378,3 +378,11 @@ def test_an_environment_variable_that_has_no_effect_is_told(place: Path) -> None
         "Warning: the environment variable GATEWAY_LOG_LEVLE is no setting and has no effect; "
         "did you mean 'GATEWAY_LOG_LEVEL'?"
     )
+
+
+def test_a_node_does_not_start_with_a_variable_that_is_no_setting(place: Path) -> None:
+    result = run("serve", *CN, GATEWAY_LOG_LEVLE="debug")
+    assert result.exit_code == 2
+    assert "GATEWAY_LOG_LEVLE is no setting" in told(result)[0]
+    assert "did you mean 'GATEWAY_LOG_LEVEL'?" in told(result)[0]
+    assert told(result)[1] == "Correct the variable's name, or remove it."
