@@ -330,6 +330,13 @@ class UnavailableError(GatewayError):
     way_out = "Retry; the gateway keeps trying by itself."
 
 
+class StoppingError(UnavailableError):
+    """The gateway is being stopped or started again; streams resume from their positions."""
+
+    reason = "NODE_STOPPING"
+    way_out = "Come back after the given time; nothing that was acknowledged is lost."
+
+
 class PartnerError(GatewayError):
     """A partner's gateway refused a call that this one made; `metadata` has its `partner` and `partner_reason`."""
 

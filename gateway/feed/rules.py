@@ -135,6 +135,13 @@ AIM_S = 1.0
 FADING = 0.9
 """Part of the longest wait for a receipt that counts after the next receipt."""
 
+HALF_LIFE_S = 300.0
+"""Seconds after which half of the best rate counts."""
+
+BUSY_SHARE = 0.25
+"""Least part of what the link delivered at its best: a recipient that is busy for seconds would otherwise get ever
+smaller batches, each with a commit of its own."""
+
 LONGEST_SILENCE_S = 64.0
 """Longest silence of a partner that is expected, in seconds: an alert of MAX_PAYLOAD_BYTES takes 32 at 64 kbit/s."""
 
@@ -180,6 +187,7 @@ class Pace:
         self._delivered_s = 0.0
         self._longest_s = 0.0
         self._shortest_s = LONGEST_CONNECT_S
+        self._best_rate = self._best_s = 0.0
         self._failed_s = -LONG_S
         self.narrow = False
 
@@ -227,6 +235,7 @@ class Pace:
         if not (lost and failed) or now_s - self._failed_s < LONG_S:  # one failure ends all streams of a connection
             return
         self._failed_s = now_s
+        self._best_rate = 0.0
         self.window = max(LEAST_WINDOW_BYTES, min(FIRST_WINDOW_BYTES, self.window // 4))
         if self._delivered_s < lost[0].sent_s:  # no sign of life since
             self._longest_s = min(LONGEST_SILENCE_S, 2 * max(AIM_S, self._longest_s))
@@ -235,13 +244,16 @@ class Pace:
         waited_s = now_s - flight.sent_s
         self._longest_s = max(waited_s, self._longest_s * FADING)
         self._shortest_s = min(waited_s, self._shortest_s)
+        rate = (self._delivered - flight.delivered) / max(now_s - flight.delivered_s, 1e-3)
+        self._best_rate = max(rate, self._best_rate * 0.5 ** ((now_s - self._best_s) / HALF_LIFE_S))
+        self._best_s = now_s
         if waited_s <= SHORT_S:
             if flight.filled:
                 self.window = min(MOST_WINDOW_BYTES, self.window + flight.bytes)
                 self.narrow = self.narrow and self.window < NARROW_BYTES
         elif waited_s > LONG_S:
-            rate = (self._delivered - flight.delivered) / (now_s - flight.delivered_s)
-            self.window = max(LEAST_WINDOW_BYTES, min(self.window, int(rate * AIM_S)))
+            least = max(LEAST_WINDOW_BYTES, int(self._best_rate * AIM_S * BUSY_SHARE))
+            self.window = min(self.window, max(least, int(rate * AIM_S)))
             self.narrow = self.window < NARROW_BYTES
 
     def _on_the_way(self, rank: int) -> int:

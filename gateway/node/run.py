@@ -32,6 +32,10 @@ search at the own node took half again as long.
 """
 
 
+UNFINISHED = 75
+"""Exit code of a stop that took longer than `stop_grace`: EX_TEMPFAIL."""
+
+
 async def serve(
     settings: Settings, *, config: Path | None = None, ready: Callable[[Node], None] = lambda _: None
 ) -> None:
@@ -59,7 +63,20 @@ async def serve(
         ready(node)
         await stopping.wait()
     finally:
-        await node.stop()
+        await _stop(node, settings.stop_grace)
+
+
+async def _stop(node: Node, grace_s: float) -> None:
+    """Stops the node; ends the process where that takes longer than `stop_grace`, as kill -9 would."""
+    try:
+        async with asyncio.timeout(grace_s) as within:
+            await node.stop()
+    except TimeoutError:
+        if not within.expired():
+            raise
+        log.critical("not stopped within %g s (stop_grace); the process ends, nothing acknowledged is lost", grace_s)
+        logging.shutdown()
+        os._exit(UNFINISHED)
 
 
 def run_node(settings: Settings, config: Path) -> None:

@@ -248,6 +248,12 @@ class Settings(BaseSettings):
     quotas: QuotaSettings = Field(default=QuotaSettings(), description="What each partner can have stored in a day.")
     alarms: AlarmSettings = Field(default=AlarmSettings(), description="From when on a condition is an alarm.")
     traces: TraceSettings = Field(default=TraceSettings(), description="Where traces of alerts are sent.")
+    stop_grace: float = Field(
+        default=8.0,
+        ge=1,
+        le=600,
+        description="Seconds for a stop: running calls are answered, streams told to come back, the last commits made.",
+    )
     reflection: bool = Field(default=False, description="Serve gRPC reflection on the local port.")
     log_format: str = Field(
         default="text", pattern="^(text|json)$", description="text for people, json for collectors."

@@ -22,7 +22,7 @@ import asyncio
 import inspect
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext
 from functools import partial
 from types import TracebackType
 from typing import Any, NoReturn, Self, TypeAlias, cast
@@ -42,6 +42,7 @@ from gateway.errors import (
 from gateway.rpc.call_policy import UNKNOWN_METHOD, Admission, CallPolicy, Context
 from gateway.rpc.calls import Call, charge_message, enter_call
 from gateway.rpc.fairness.pacing import Turn
+from gateway.rpc.listener.open_streams import OpenStreams, StreamEnd
 from gateway.rpc.listener.options import HEADER_OVERHEAD_BYTES, MAX_REQUEST_METADATA_BYTES
 from gateway.rpc.listener.running_calls import RunningCalls
 from gateway.rpc.status import abort_with
@@ -67,6 +68,7 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):
         self._policy = policy
         self._recheck_s = recheck_s
         self.unary_calls = RunningCalls()
+        self.streams = OpenStreams()
         self._wrapped_handlers: dict[str, Handler] = {}
 
     async def intercept_service(
@@ -88,7 +90,8 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):
         parse = _charged(handler.request_deserializer)
         serialise = _charged(handler.response_serializer, after=True)
         streams = handler.request_streaming or handler.response_streaming
-        guarded = self._stream if streams else self._unary
+        stream = partial(self._stream, many_requests=handler.request_streaming)
+        guarded: Callable[..., Awaitable[Any]] = stream if streams else self._unary
 
         # To gRPC every call streams its requests: so it is admitted when its headers have come, and a single request is
         # received after that, within the caller's buffers. Those of a stream are parsed when the handler reads them.
@@ -99,9 +102,10 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):
                     method, admission, context, receive=not handler.request_streaming
                 )
 
-                def run() -> Any:
+                def run(end: StreamEnd | None = None) -> Any:
                     if request is None:
-                        return function(_PacedRequests(requests, partial(self._policy.pace_message, call)), context)
+                        paced = _PacedRequests(requests, partial(self._policy.pace_message, call), end or StreamEnd())
+                        return function(paced, context)
                     return function(parse(request), context)
 
                 return await guarded(call, turn, context, run, serialise)
@@ -135,14 +139,25 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):
         return answer
 
     async def _stream(
-        self, call: Call, turn: Turn, context: Context, run: Callable[[], Any], _serialise: Callable[[Any], bytes]
+        self,
+        call: Call,
+        turn: Turn,
+        context: Context,
+        run: Callable[[StreamEnd | None], Any],
+        _serialise: Callable[[Any], bytes],
+        *,
+        many_requests: bool,
     ) -> Any:
         self._policy.opened(turn)  # its messages take turns
         try:
             if call.method not in UNRECORDED:
                 call.record(reason="STREAM_OPENED", repeatable=True)
-            with _Recheck(lambda: self._policy.recheck(call), self._recheck_s):
-                return await _result(run(), context, partial(self._policy.pace_message, call))  # 6
+            supervision = call.method in UNRECORDED  # its last message says NOT_SERVING
+            streams = nullcontext(StreamEnd()) if supervision else self.streams.open()
+            with streams as end, _Recheck(lambda: self._policy.recheck(call), self._recheck_s):
+                pace = partial(self._policy.pace_message, call)
+                with nullcontext() if many_requests else end.interruptible():
+                    return await _result(run(end), context, pace)  # 6
         except Exception as error:
             await self._fail(call, context, error)
 
@@ -205,21 +220,23 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):
 
 
 class _PacedRequests:
-    """A stream's requests; each but the first waits for a turn."""
+    """A stream's requests, until the stream is ended; each but the first waits for a turn."""
 
-    def __init__(self, requests: AsyncIterator[Any], pace: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, requests: AsyncIterator[Any], pace: Callable[[], Awaitable[None]], end: StreamEnd) -> None:
         self._requests = aiter(requests)
         self._pace = pace
+        self._end = end
         self._began = False
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> Any:
-        if self._began:
-            await self._pace()
-        self._began = True
-        return await anext(self._requests)
+        with self._end.interruptible():
+            if self._began:
+                await self._pace()
+            self._began = True
+            return await anext(self._requests)
 
 
 class _Recheck:

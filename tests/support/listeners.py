@@ -28,6 +28,7 @@ from gateway.rpc.fairness.disconnection import Disconnector
 from gateway.rpc.fairness.limits import CallerLimits, default_limits
 from gateway.rpc.fairness.pacing import CallPacer
 from gateway.rpc.interceptors import AuthInterceptor
+from gateway.rpc.listener.open_streams import OpenStreams
 from gateway.rpc.listener.options import PortLimits, peer_limits
 from gateway.rpc.listener.running_calls import RunningCalls
 from gateway.rpc.listener.server import Listener, build_server
@@ -268,6 +269,7 @@ class RunningNode:
     peer: Listener
     local: Listener
     unary_calls: tuple[RunningCalls, ...]
+    streams: tuple[OpenStreams, ...]
     """Of the peer and of the local port."""
     channels: list[grpc.aio.Channel] = field(default_factory=list)
 
@@ -337,7 +339,8 @@ async def running_node(
     await peer.start()
     await local.start()
     calls = tuple(interceptor.unary_calls for interceptor in interceptors)
-    node = RunningNode(federation, handlers, audit, clock, peer_source, peer, local, calls)
+    streams = tuple(interceptor.streams for interceptor in interceptors)
+    node = RunningNode(federation, handlers, audit, clock, peer_source, peer, local, calls, streams)
     try:
         yield node
     finally:

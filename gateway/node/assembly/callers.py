@@ -18,6 +18,7 @@ from gateway.rpc.fairness.disconnection import Disconnector
 from gateway.rpc.fairness.limits import CallerLimits
 from gateway.rpc.fairness.pacing import CallPacer
 from gateway.rpc.interceptors import AuthInterceptor, Interceptor
+from gateway.rpc.listener.open_streams import OpenStreams
 from gateway.rpc.listener.running_calls import RunningCalls
 from gateway.telemetry.gauges import Labels
 from gateway.telemetry.metrics import Metrics
@@ -59,7 +60,7 @@ class Callers:
         self._systems: dict[str, frozenset[Role]] = {}
         self.set_systems(settings.systems)
         self._calls: list[CallMetrics] = []
-        self.unary_calls: list[RunningCalls] = []
+        self.running: list[tuple[RunningCalls, OpenStreams]] = []
         metrics.running_calls.follow(lambda: self._of_all(CallMetrics.running))
         metrics.watchers.follow(lambda: self._of_all(CallMetrics.watchers))
 
@@ -99,7 +100,7 @@ class Callers:
             )
         )
         self._calls.append(CallMetrics(name, permissions, self._metrics))
-        self.unary_calls.append(authenticating.unary_calls)
+        self.running.append((authenticating.unary_calls, authenticating.streams))
         return [self._calls[-1], authenticating]
 
     def _of_all(self, of: Callable[[CallMetrics], Mapping[Labels, float]]) -> Mapping[Labels, float]:

@@ -68,8 +68,8 @@ from gateway.trust.service.audit_queue import AuditQueue
 
 log = logging.getLogger(__name__)
 
-STOP_GRACE_S = 2.0
-"""Seconds for running unary calls at a stop; streams end at once and resume after the next start."""
+CALLS_SHARE = 0.7
+"""Part of `stop_grace` that running calls get; the rest is for the last commits."""
 
 
 def system_clock_ms() -> int:
@@ -311,9 +311,11 @@ class Node:
             await asyncio.to_thread(self._access.membership.stop)  # others take over
 
     async def _stop_listeners(self) -> None:
-        calls = self._callers.unary_calls
-        stops = [listener.stop(STOP_GRACE_S, unary) for listener, unary in zip(self._listeners, calls, strict=False)]
-        await asyncio.gather(*stops)
+        grace_s = self.settings.stop_grace * CALLS_SHARE
+        running = zip(self._listeners, self._callers.running, strict=False)
+        await asyncio.gather(
+            *(listener.stop(grace_s, unary_calls=unary, streams=streams) for listener, (unary, streams) in running)
+        )
 
     def _compare_database(self, others_run: bool) -> None:
         """Blocks own feeds of a restored database. What other replicas write to is none: they have compared it."""

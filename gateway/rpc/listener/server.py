@@ -12,11 +12,18 @@ import grpc.aio
 from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from gateway.errors import ConfigurationError
+from gateway.errors import ConfigurationError, StoppingError
 from gateway.rpc.listener.health import HealthService
+from gateway.rpc.listener.open_streams import OpenStreams
 from gateway.rpc.listener.options import CONNECTION_AGE_MS, PortLimits, server_options
 from gateway.rpc.listener.running_calls import RunningCalls
 from gateway.rpc.listener.tls_probe import require_tls13_only
+
+COME_BACK_S = 0.5
+"""Seconds after which a stream that a stop ended may be opened again: elsewhere, or here after the start."""
+
+STATUS_S = 0.05
+"""Seconds for the last statuses to be sent."""
 
 Register = Callable[[grpc.aio.Server], None]
 """Adds one service's handlers to a server."""
@@ -55,17 +62,25 @@ class Listener:
         """Says to health checks which names serve: services, and "" for all. A stop can't be taken back."""
         await self.health.report(serving)
 
-    async def stop(self, grace_s: float, unary_calls: RunningCalls | None = None) -> None:
+    async def stop(
+        self, grace_s: float, *, unary_calls: RunningCalls | None = None, streams: OpenStreams | None = None
+    ) -> None:
         """Reports NOT_SERVING, refuses new calls, gives running ones `grace_s` seconds, then cancels them.
 
-        With `unary_calls` streams are cancelled as soon as no unary call runs: they resume elsewhere or later.
+        Streams are told to come back: they take no more requests, answer those that they took, and end.
         """
         await self.health.enter_graceful_shutdown()
         stopping = asyncio.ensure_future(self.server.stop(grace_s))
-        if unary_calls is not None:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(unary_calls.ended(), grace_s)
-            await self.server.stop(None)
+        if streams is not None:
+            streams.end(StoppingError("this gateway stops", retry_after_s=COME_BACK_S))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(grace_s):
+                if streams is not None:
+                    await streams.ended()
+                if unary_calls is not None:
+                    await unary_calls.ended()
+                await asyncio.sleep(STATUS_S)
+        await self.server.stop(None)
         await stopping
 
     def _reachable_host(self) -> str:

@@ -99,3 +99,12 @@ def test_an_urgent_feed_has_room_beside_what_others_have_on_the_way() -> None:
     assert pace.has_room(0)
     pace.sent(URGENT, 0, end=1, size=pace.window, now_s=100.0)
     assert not pace.has_room(0)
+
+
+def test_a_recipient_that_is_busy_for_seconds_gets_no_tiny_batches() -> None:
+    line = Simulation(10e6, 0.0)
+    line.run(10)
+    line.delay_s = 1.0  # to commit, however small the batch
+    line.run(20)
+    assert line.pace.window > 1_000_000
+    assert not line.pace.narrow

@@ -24,7 +24,7 @@ from gateway.errors import (
 )
 from gateway.rpc.calls import current_call
 from gateway.rpc.fairness.limits import Limits
-from gateway.rpc.listener.server import build_server
+from gateway.rpc.listener.server import COME_BACK_S, build_server
 from gateway.rpc.listener.tls import server_credentials
 from gateway.rpc.status import from_rpc_error
 from gateway.trust.rules.audit import AuditResult
@@ -351,13 +351,17 @@ def test_a_stream_lives_through_many_rechecks(federation: Federation, partner: C
     at_node(federation, test, recheck_s=0.01)
 
 
-def test_a_stop_waits_for_a_unary_call_and_for_no_stream(federation: Federation, partner: Credentials) -> None:
+def test_a_stop_waits_for_a_unary_call_and_tells_streams_to_come_back(
+    federation: Federation, partner: Credentials
+) -> None:
     began, released = asyncio.Event(), asyncio.Event()
 
     async def wait(request: bytes) -> bytes:
         if request == b"slow":
             began.set()
             await released.wait()
+        if request == b"endless":
+            await asyncio.Event().wait()
         return request
 
     async def test(node: RunningNode) -> None:
@@ -366,16 +370,24 @@ def test_a_stop_waits_for_a_unary_call_and_for_no_stream(federation: Federation,
         stream = channel.stream_stream(f"/{SERVICE}/Both")()
         await stream.write(b"1")
         assert await stream.read() == b"1"
+        watch = channel.unary_stream(f"/{SERVICE}/ServerStream")(b"1,endless")
+        assert await watch.read()
         slow = asyncio.ensure_future(call(channel, b"slow", seconds=20))
         await began.wait()
-        stopping = asyncio.ensure_future(node.peer.stop(3_600.0, node.unary_calls[0]))
+        stopping = asyncio.ensure_future(
+            node.peer.stop(3_600.0, unary_calls=node.unary_calls[0], streams=node.streams[0])
+        )
         await asyncio.sleep(0.1)
         assert not stopping.done()
         released.set()
         assert await slow == b"slow"
         await asyncio.wait_for(stopping, 10)
-        with pytest.raises(grpc.aio.AioRpcError):
-            await stream.read()
+        for ended in (stream, watch):
+            assert await ended.code() is grpc.StatusCode.UNAVAILABLE
+            with pytest.raises(grpc.aio.AioRpcError) as raised:
+                await ended.read()
+            error = from_rpc_error(raised.value)
+            assert (error.reason, error.retry_after_s) == ("NODE_STOPPING", COME_BACK_S)
 
     at_node(federation, test)
 
