@@ -24,8 +24,6 @@ START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 30.0
 _POLL_S = 0.1
 
-_SHOWN_LOG_LINES = 5
-
 _SECONDS_BEFORE_A_LOOK = 0.3
 """A node needs about a second; asking before that costs more than it tells."""
 
@@ -72,7 +70,7 @@ class TrialNode:
             return process
 
     def wait_until_serving(self, process: subprocess.Popen[bytes]) -> None:
-        """Waits until it answers at its local port. Raises OptionError with the end of its log."""
+        """Waits until it answers at its local port. Raises OptionError with the last line of its log."""
         end = time.monotonic() + START_TIMEOUT_S
         local = _host_and_port(read_settings(self.config).local_bind)
         time.sleep(_SECONDS_BEFORE_A_LOOK)
@@ -80,10 +78,10 @@ class TrialNode:
             if process.poll() is not None or time.monotonic() > end:
                 raise OptionError(
                     _(
-                        "{node} doesn't serve; the end of {log}:\n{lines}",
+                        "{node} doesn't serve; see {log}, which ends with: {line}",
                         node=self.folder.name,
                         log=self.log,
-                        lines=self._log_end(),
+                        line=self._last_line(),
                     )
                 )
             if _listens(local):
@@ -132,8 +130,10 @@ class TrialNode:
                         )
                     ) from None
 
-    def _log_end(self) -> str:
-        return "\n".join(self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-_SHOWN_LOG_LINES:])
+    def _last_line(self) -> str:
+        """What its log ends with; of a traceback the exception."""
+        lines = [line.lstrip("| ") for line in self.log.read_text(encoding="utf-8", errors="replace").splitlines()]
+        return next((line for line in reversed(lines) if line.strip()), "—")
 
 
 def _host_and_port(bind: str) -> tuple[str, int]:

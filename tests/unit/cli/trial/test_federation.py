@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway.cli.trial.federation import AUTHORITIES, SYSTEMS, is_complete, make_federation, on_one_host
+from gateway.cli.trial.processes import TrialNode
 from gateway.errors import OptionError
 from gateway.node.directory_store import DirectoryStore, KeptVersions
 from gateway.node.settings import load_settings
@@ -112,3 +113,17 @@ def test_images_begin_with_a_digest() -> None:
     assert re.search(r"^ARG PYTHON_IMAGE=\S+@sha256:[0-9a-f]{64}$", dockerfile, flags=re.MULTILINE)
     for base in re.findall(r"^FROM (\S+)", dockerfile, flags=re.MULTILINE):
         assert base in {"${PYTHON_IMAGE}", *named}, base
+
+
+def test_a_node_that_doesnt_serve_is_told_with_the_last_line_of_its_log(tmp_path: Path) -> None:
+    """One line: control characters in a sentence would be printed as codes."""
+    make_federation(tmp_path, on_one_host(), now=NOW)
+    node = TrialNode(tmp_path / "cn")
+    node.log.write_text(
+        'serving\n  | Traceback (most recent call last):\n  |   File "x.py"\n  | ValueError: no port\n\n'
+    )
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    with pytest.raises(OptionError) as raised:
+        node.wait_until_serving(ended)
+    assert raised.value.message == f"cn doesn't serve; see {node.log}, which ends with: ValueError: no port"
