@@ -13,7 +13,6 @@ from gateway import __version__
 from gateway.alerts.commands.publishing import Publisher
 from gateway.alerts.rpc import AlertServicer
 from gateway.alerts.service import AlertQueries
-from gateway.contract.ids import FeedOrigin
 from gateway.db.standby import StandbyReads
 from gateway.errors import GatewayError
 from gateway.evidence.codec.audit_head import audit_feed
@@ -21,15 +20,8 @@ from gateway.evidence.rpc import EvidenceServicer
 from gateway.evidence.service.audit_heads import AUDIT_HEAD_FILE, AuditHeadSigner
 from gateway.feed.projection.held_entries import HeldEntries
 from gateway.feed.projection.projector import Projector
-from gateway.feed.rpc.auditing import PublisherAuditor
-from gateway.feed.rpc.exchange_service import ExchangeServicer
-from gateway.feed.rpc.intake import Intake
-from gateway.feed.rpc.links import LinkStatus
-from gateway.feed.rpc.maintenance import MaintenanceAnnouncer
-from gateway.feed.rpc.sending import FeedSender
 from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient
 from gateway.feed.service.alarms import Alarms
-from gateway.feed.service.publisher_audit import PublisherAudit
 from gateway.feed.service.quotas import Quotas
 from gateway.feed.service.receiver import Receiver
 from gateway.feed.service.sender import Outgoing
@@ -38,8 +30,10 @@ from gateway.feed.tables.identity import NodeIdentity
 from gateway.logs import set_level
 from gateway.node.assembly.callers import Callers
 from gateway.node.assembly.database_access import DatabaseAccess
+from gateway.node.assembly.exchange import Exchange
 from gateway.node.assembly.history import History
 from gateway.node.assembly.links import Links
+from gateway.node.assembly.listeners import bind_listeners
 from gateway.node.assembly.quotas import QuotaMonitor, bounds_of
 from gateway.node.assembly.telemetry import Telemetry
 from gateway.node.assembly.tls import tls_sources
@@ -47,7 +41,7 @@ from gateway.node.assembly.watchlists import Watchlists
 from gateway.node.backups.known import TallyKeeper, tally_places
 from gateway.node.backups.start import detect_restored, require_no_cut_off_restore
 from gateway.node.directory_store import DirectoryStore, KeptVersions, pinned_anchors
-from gateway.node.expiry import ExpiryMonitor, OwnKeys
+from gateway.node.expiry import OwnKeys
 from gateway.node.feed_heads import FeedHeadMonitor
 from gateway.node.host.capacity import secure_descriptors
 from gateway.node.observation.durability import DurabilityMonitor
@@ -59,11 +53,8 @@ from gateway.node.settings import Settings
 from gateway.node.signing_keys import CountedSigner, LogKey, load_listed_keys
 from gateway.node.upkeep import Notes, Upkeep, apply_held, sign_audit_heads, sign_last_audit_head
 from gateway.rpc.fairness.thread_pool import FairThreadPool
-from gateway.rpc.listener.options import local_limits, peer_limits
-from gateway.rpc.listener.server import Listener, build_server
+from gateway.rpc.listener.server import Listener
 from gateway.rpc.listener.services import local_services, peer_services
-from gateway.rpc.listener.tls import server_credentials
-from gateway.rpc.peers import Peers
 from gateway.trust.service.audit_queue import AuditQueue
 
 log = logging.getLogger(__name__)
@@ -94,37 +85,31 @@ class Node:
             anchors=pinned_anchors(settings),
             now=self._now(),
         )
-        self._log_key, receipts_key = load_listed_keys(settings, self._directory.directory(), self._now())
+        directory = self._directory.directory
+        self._log_key, receipts_key = load_listed_keys(settings, directory(), self._now())
         self._own_keys = OwnKeys(self._log_key.public_key, receipts_key.public_key)
         self.alarms = Alarms(clock, repeat_ms=settings.alarms.repeat_minutes * 60_000)
-        self.telemetry = Telemetry(
-            settings,
-            alarms=self.alarms,
-            trust=self._directory.trusted,
-            now=self._now,
-        )
-        self._peer_tls, self._local_tls = tls_sources(settings, self._directory.directory, self._now)
+        self.telemetry = Telemetry(settings, alarms=self.alarms, trust=self._directory.trusted, now=self._now)
+        self._peer_tls, self._local_tls = tls_sources(settings, directory, self._now)
         require_no_cut_off_restore(settings)
         self._access = DatabaseAccess(settings, alarms=self.alarms)
         self.database = self._access.database
         identity = NodeIdentity(settings.federation, settings.node, self._log_key.public_key)
-        self._access.join(identity, self._directory.directory(), compare=self._compare_database)
+        self._access.join(identity, directory(), compare=self._compare_database)
         self._heads = FeedHeadMonitor(self.database, self.alarms)
         self._heads.check()
         self._quotas = Quotas(bounds_of(settings.quotas))
         self._audit = AuditQueue()
         self._callers = Callers(
             settings,
-            directory=self._directory.directory,
+            directory=directory,
             ports=lambda: (self.peer_port, self.local_port),
             audit=self._audit.record,
             alarms=self.alarms,
             metrics=self.telemetry.metrics,
             now=self._now,
         )
-        self._registry = registry(
-            federation=settings.federation, node=settings.node, directory=self._directory.directory
-        )
+        self._registry = registry(federation=settings.federation, node=settings.node, directory=directory)
         self._log_signers = LogKey(self._log_key, self.telemetry.metrics.signatures.labels("log").inc)
         self.writer = Writer(
             self.database,
@@ -138,7 +123,7 @@ class Node:
             history=self._own_history,
         )
         self._publisher = Publisher(
-            federation=settings.federation, node=settings.node, directory=self._directory.directory, clock=clock
+            federation=settings.federation, node=settings.node, directory=directory, clock=clock
         )
         self._receiver = Receiver(
             federation=settings.federation,
@@ -162,7 +147,6 @@ class Node:
             clock=clock,
         )
         self.telemetry.follow_queues(self.writer, self._audit)
-        self._partner_streams: dict[FeedOrigin, LinkStatus] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._listeners: list[Listener] = []
 
@@ -188,39 +172,9 @@ class Node:
         self.writer.start()
         self._writer, self._notifier = WriterClient(self.writer), ChangeNotifier(self.writer)
         self._roles = Roles(self._access.membership)
-        endpoints = {name: link.endpoint for name, link in self.settings.links.items() if link.endpoint}
-        traced = self.telemetry.traced_entries(self.writer)
-        self._sender = FeedSender(
-            outgoing=self._outgoing,
-            writer=self._writer,
-            notifier=self._notifier,
-            alarms=self.alarms,
-            metrics=self.telemetry.metrics,
-            traced=traced,
-        )
-        self._peers = Peers(
-            own=self.settings.node,
-            directory=self._directory.directory,
-            tls=self._peer_tls,
-            endpoints=endpoints,
-            line=self._sender.line,
-        )
-        self._intake = Intake(
-            receiver=self._receiver,
-            outgoing=self._outgoing,
-            writer=self._writer,
-            notifier=self._notifier,
-            metrics=self.telemetry.metrics,
-            traced=traced,
-        )
+        self._exchange = self._make_exchange()
+        self._peers = self._exchange.peers
         self._links = self._make_links()
-        self._maintenance = MaintenanceAnnouncer(
-            node=self.settings.node,
-            partners=lambda: self._directory.directory().partners(self.settings.node, self._now()),
-            database=self.database,
-            peers=self._peers,
-            writer=self._writer,
-        )
         history, watchlists = self._make_history(), self._make_watchlists()
         if history.standby is not None:
             self._access.close_too(history.standby.close)
@@ -228,35 +182,11 @@ class Node:
         for listener in self._listeners:
             await listener.start()
         self._links.open(self._now())
-        self._upkeep = Upkeep(
-            directory=self._directory,
-            links=self._links,
-            watchlists=watchlists,
-            publisher=self._publisher,
-            notes=Notes(self._access.marks, TallyKeeper(self.database, tally_places(self.settings))),
-            clock=self._clock,
-            writer=self._writer,
-            alarms=self.alarms,
-            capacity=self._callers.capacity,
-            quotas=self._quota_monitor,
-            heads=self._heads,
-            durability=DurabilityMonitor(self.database, self.alarms),
-            history=self._own_history,
-            expiry=ExpiryMonitor(
-                node=self.settings.node,
-                directory=self._directory.directory,
-                material=self._peer_tls.current,
-                keys=self._own_keys,
-                callers=self._callers.certificate_ends,
-                alarms=self.alarms,
-                metrics=self.telemetry.metrics,
-            ),
-            now=self._now,
-        )
+        self._upkeep = self._make_upkeep(watchlists)
         held = HeldEntries(self.database, self.writer, self._registry)
         self._tasks.append(asyncio.create_task(self._upkeep.run(), name="upkeep"))
         self._tasks.append(self._roles.run("housekeeping", self._upkeep.keep_house))
-        self._tasks.append(self._roles.run("maintenance", self._maintenance.run))
+        self._tasks.append(self._roles.run("maintenance", self._exchange.maintenance.run))
         self._tasks.append(self._roles.run("held entries", lambda: apply_held(held)))
         self._tasks.append(self._roles.run("audit heads", lambda: sign_audit_heads(self._audit_signer)))
         self._tasks += self.telemetry.tasks(
@@ -265,7 +195,7 @@ class Node:
             writer_alive=self.writer.is_alive,
             listeners=self._listeners,
             links=self._links,
-            streams=self._partner_streams,
+            streams=self._exchange.streams,
             workers=(watchlists.screening.process, *history.workers),
             usage=self._callers.capacity.usage,
             stored=self._quota_monitor.usage,
@@ -275,9 +205,8 @@ class Node:
         self._tasks.append(asyncio.create_task(watchlists.screening.run(), name="screening"))
         self._tasks.extend(history.tasks())
         self._access.start(self.writer, self._notifier, self._roles)
-        log.info(
-            "%s serves partners on port %d, own systems on %d", self.settings.node, self.peer_port, self.local_port
-        )
+        ports = self.peer_port, self.local_port
+        log.info("%s serves partners on port %d, own systems on %d", self.settings.node, *ports)
 
     def reloader(self, read: Callable[[], Settings]) -> SettingsReloader:
         """What puts changed settings in force; `read` reads them again and raises ConfigurationError."""
@@ -319,29 +248,62 @@ class Node:
 
     def _compare_database(self, others_run: bool) -> None:
         """Blocks own feeds of a restored database. What other replicas write to is none: they have compared it."""
+        known, now = self._directory.directory(), self._clock()
         self._own_history = detect_restored(
-            self.database,
-            self.settings,
-            self._access.marks,
-            self._directory.directory(),
-            now_ms=self._clock(),
-            others_run=others_run,
+            self.database, self.settings, self._access.marks, known, now_ms=now, others_run=others_run
         )
 
     async def _note_progress(self) -> None:
         with contextlib.suppress(GatewayError, OSError):  # the notes before are a second old
             await asyncio.to_thread(self._upkeep.notes.keep_up, self._clock())
 
+    def _make_exchange(self) -> Exchange:
+        return Exchange(
+            self.settings,
+            tls=self._peer_tls,
+            database=self.database,
+            outgoing=self._outgoing,
+            receiver=self._receiver,
+            trust=self._directory.trusted,
+            writer=self._writer,
+            notifier=self._notifier,
+            alarms=self.alarms,
+            metrics=self.telemetry.metrics,
+            traced=self.telemetry.traced_entries(self.writer),
+            clock=self._clock,
+            now=self._now,
+        )
+
+    def _make_upkeep(self, watchlists: Watchlists) -> Upkeep:
+        return Upkeep(
+            directory=self._directory,
+            links=self._links,
+            watchlists=watchlists,
+            publisher=self._publisher,
+            notes=Notes(self._access.marks, TallyKeeper(self.database, tally_places(self.settings))),
+            clock=self._clock,
+            writer=self._writer,
+            alarms=self.alarms,
+            capacity=self._callers.capacity,
+            quotas=self._quota_monitor,
+            heads=self._heads,
+            durability=DurabilityMonitor(self.database, self.alarms),
+            history=self._own_history,
+            expiry=self.telemetry.expiry_monitor(
+                self._own_keys, material=self._peer_tls.current, callers=self._callers.certificate_ends
+            ),
+            now=self._now,
+        )
+
     def _make_links(self) -> Links:
-        audit = PublisherAudit(self.database, receiver=self._receiver, trust=self._directory.trusted)
         return Links(
             self.settings,
             directory=self._directory.directory,
             peers=self._peers,
             outgoing=self._outgoing,
-            intake=self._intake,
-            sender=self._sender,
-            auditor=PublisherAuditor(audit, self._writer, self.telemetry.metrics),
+            intake=self._exchange.intake,
+            sender=self._exchange.sender,
+            auditor=self._exchange.auditor,
             roles=self._roles,
             clock=self._clock,
             metrics=self.telemetry.metrics,
@@ -381,20 +343,10 @@ class Node:
         )
 
     def _make_listeners(self, history: History, watchlists: Watchlists, started_at: int) -> list[Listener]:
-        exchange = ExchangeServicer(
-            receiver=self._receiver,
-            outgoing=self._outgoing,
-            intake=self._intake,
-            sender=self._sender,
-            statuses=self._partner_streams,
-            clock=self._clock,
-            answer_query=history.answering.answer,
-            keep_maintenance=self._maintenance.keep,
-        )
         alert = AlertServicer(
             node=self.settings.node,
             publisher=self._publisher,
-            queries=AlertQueries(self.database, clock=self._clock, sent_size=self._sender.sent_size),
+            queries=AlertQueries(self.database, clock=self._clock, sent_size=self._exchange.sender.sent_size),
             writer=self._writer,
             notifier=self._notifier,
             screening=watchlists.alert_screening,
@@ -402,35 +354,25 @@ class Node:
             metrics=self.telemetry.metrics,
             traces=self.telemetry.traces,
         )
-        services = local_services(
-            alert=alert,
-            evidence=EvidenceServicer(
-                database=self.database,
-                trust=self._directory.trusted,
-                audit_feed=audit_feed(self.settings.federation, self.settings.node),
-                visibility=watchlists.visibility,
+        return bind_listeners(
+            self.settings,
+            callers=self._callers,
+            peer_tls=self._peer_tls,
+            local_tls=self._local_tls,
+            for_partners=peer_services(exchange=self._exchange.servicer(history.answering.answer)),
+            for_systems=local_services(
+                alert=alert,
+                evidence=EvidenceServicer(
+                    database=self.database,
+                    trust=self._directory.trusted,
+                    audit_feed=audit_feed(self.settings.federation, self.settings.node),
+                    visibility=watchlists.visibility,
+                ),
+                history=history.servicer,
+                node=self._make_node_servicer(started_at, history.standby),
+                watchlist=watchlists.servicer,
             ),
-            history=history.servicer,
-            node=self._make_node_servicer(started_at, history.standby),
-            watchlist=watchlists.servicer,
         )
-        return [
-            build_server(
-                bind=self.settings.peer_bind,
-                credentials=server_credentials(self._peer_tls, admitted_anchors=self._callers.admitted_partners),
-                limits=peer_limits(self.settings.connections.peer),
-                interceptors=self._callers.at_peer_port(),
-                services=peer_services(exchange=exchange),
-            ),
-            build_server(
-                bind=self.settings.local_bind,
-                credentials=server_credentials(self._local_tls),
-                limits=local_limits(self.settings.connections.local),
-                interceptors=self._callers.at_local_port(),
-                services=services,
-                reflect=self.settings.reflection,
-            ),
-        ]
 
     def _make_node_servicer(self, started_at: int, standby: StandbyReads | None) -> NodeServicer:
         return NodeServicer(
@@ -442,10 +384,10 @@ class Node:
             writer=self._writer,
             peers=self._peers,
             links=self._links.by_feed,
-            partner_streams=self._partner_streams,
+            partner_streams=self._exchange.streams,
             alarms=self.alarms,
             quotas=self._quota_monitor,
-            maintenance=self._maintenance,
+            maintenance=self._exchange.maintenance,
             capacity=self._callers.capacity,
             trust=self._directory.trusted,
             tls=self._peer_tls,

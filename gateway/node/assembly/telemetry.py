@@ -17,6 +17,7 @@ from gateway.feed.service.quotas import Usage
 from gateway.feed.service.writer import Writer
 from gateway.feed.tables import progress
 from gateway.node.assembly.links import Links
+from gateway.node.expiry import ExpiryMonitor, OwnKeys
 from gateway.node.health import HealthMonitor, NodeHealth
 from gateway.node.host.capacity import ResourceUsage
 from gateway.node.observation.feeds import FeedObserver
@@ -30,6 +31,7 @@ from gateway.rpc.workers.worker_process import WorkerProcess
 from gateway.telemetry.http_server import MetricsServer
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.traces import OtlpEndpoint, Traces, open_traces
+from gateway.tls.credentials import TlsMaterial
 from gateway.trust.rules.directory import Validity
 from gateway.trust.service.audit_queue import AuditQueue
 from gateway.trust.service.directory_versions import TrustedDirectory
@@ -104,6 +106,20 @@ class Telemetry:
         traced = TracedEntries(self.traces, directory=lambda: self._trust().directory, now=self._now)
         writer.on_commit(traced.committed)
         return traced
+
+    def expiry_monitor(
+        self, keys: OwnKeys, *, material: Callable[[], TlsMaterial], callers: Callable[[], Mapping[str, datetime]]
+    ) -> ExpiryMonitor:
+        """What warns of ends, and shows the days until them; arguments as in `ExpiryMonitor`."""
+        return ExpiryMonitor(
+            node=self._settings.node,
+            directory=lambda: self._trust().directory,
+            material=material,
+            keys=keys,
+            callers=callers,
+            alarms=self._alarms,
+            metrics=self.metrics,
+        )
 
     def tasks(
         self,

@@ -1,0 +1,92 @@
+"""Puts together what exchanges feeds with partners, whichever side opened the stream."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from gateway.contract.ids import FeedOrigin
+from gateway.db.database import Database
+from gateway.feed.rpc.auditing import PublisherAuditor
+from gateway.feed.rpc.exchange_service import AnswerQuery, ExchangeServicer
+from gateway.feed.rpc.intake import Intake
+from gateway.feed.rpc.links import LinkStatus
+from gateway.feed.rpc.maintenance import MaintenanceAnnouncer
+from gateway.feed.rpc.sending import FeedSender
+from gateway.feed.rpc.traced_entries import TracedEntries
+from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient
+from gateway.feed.service.alarms import Alarms
+from gateway.feed.service.publisher_audit import PublisherAudit
+from gateway.feed.service.receiver import Receiver
+from gateway.feed.service.sender import Outgoing
+from gateway.node.settings import Settings
+from gateway.rpc.peers import Peers
+from gateway.telemetry.metrics import Metrics
+from gateway.tls.credentials import TlsSource
+from gateway.trust.service.directory_versions import TrustedDirectory
+
+
+class Exchange:
+    """Sender, intake and channels of one node, for one event loop.
+
+    Attributes:
+        streams: those that partners opened, by feed.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        tls: TlsSource,
+        database: Database,
+        outgoing: Outgoing,
+        receiver: Receiver,
+        trust: Callable[[], TrustedDirectory],
+        writer: WriterClient,
+        notifier: ChangeNotifier,
+        alarms: Alarms,
+        metrics: Metrics,
+        traced: TracedEntries,
+        clock: Callable[[], int],
+        now: Callable[[], datetime],
+    ) -> None:
+        self._receiver = receiver
+        self._outgoing = outgoing
+        self._clock = clock
+        self.streams: dict[FeedOrigin, LinkStatus] = {}
+        self.sender = FeedSender(
+            outgoing=outgoing, writer=writer, notifier=notifier, alarms=alarms, metrics=metrics, traced=traced
+        )
+        self.intake = Intake(
+            receiver=receiver, outgoing=outgoing, writer=writer, notifier=notifier, metrics=metrics, traced=traced
+        )
+        self.peers = Peers(
+            own=settings.node,
+            directory=lambda: trust().directory,
+            tls=tls,
+            endpoints={name: link.endpoint for name, link in settings.links.items() if link.endpoint},
+            line=self.sender.line,
+        )
+
+        audit = PublisherAudit(database, receiver=receiver, trust=trust)
+        self.auditor = PublisherAuditor(audit, writer, metrics)
+        self.maintenance = MaintenanceAnnouncer(
+            node=settings.node,
+            partners=lambda: trust().directory.partners(settings.node, now()),
+            database=database,
+            peers=self.peers,
+            writer=writer,
+        )
+
+    def servicer(self, answer_query: AnswerQuery) -> ExchangeServicer:
+        """Handlers of partners' calls."""
+        return ExchangeServicer(
+            receiver=self._receiver,
+            outgoing=self._outgoing,
+            intake=self.intake,
+            sender=self.sender,
+            statuses=self.streams,
+            clock=self._clock,
+            answer_query=answer_query,
+            keep_maintenance=self.maintenance.keep,
+        )
