@@ -5,7 +5,6 @@ SQLite runs with WAL and synchronous=FULL: a commit survives a power cut.
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
@@ -20,10 +19,11 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError, ProgrammingError
 
+from gateway.db.database_file import DatabaseFile
 from gateway.db.locks import take_turn
 from gateway.db.statements import run
 from gateway.db.url import connection_options, parse_url
-from gateway.errors import ConfigurationError, StoreUnavailableError
+from gateway.errors import ConfigurationError, StoreDamagedError, StoreUnavailableError
 
 _BUSY_TIMEOUT_MS = 5000
 """SQLite's wait for another writer, in milliseconds."""
@@ -47,60 +47,15 @@ _NOT_WRITABLE = frozenset({"25006", "25P03", "57P05"})
 
 _WRITE = "gateway_write"
 
+_DAMAGE_IN_SQLITE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_DAMAGE_IN_POSTGRESQL = ("XX001", "XX002")  # data_corrupted, index_corrupted
+
 _ROWS_PER_STATEMENT = 100
 """Rows in one INSERT: each makes sqlite3 release the interpreter lock."""
 
 _ROWS_FOR_ARRAYS = 10
 _ROWS_PER_ARRAY = 5_000
 """Fewest rows sent to PostgreSQL as one array per column, and most per array: few parameters plan faster."""
-
-
-class DatabaseFile:
-    """The file of an embedded database, as it was when it was first opened.
-
-    A process that holds a removed file open reads and writes on, and all of it is lost when the process ends.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._opened: tuple[int, int] | None = None
-
-    @classmethod
-    def of(cls, url: str) -> DatabaseFile | None:
-        """None for a server's database, or one in memory."""
-        parsed = parse_url(url)
-        if parsed.get_backend_name() != "sqlite" or parsed.database in (None, "", ":memory:"):
-            return None
-        return cls(Path(parsed.database or ""))
-
-    def require(self) -> None:
-        """Raises sqlite3.OperationalError unless the file that was opened is still there and may be written."""
-        if self._opened is None:
-            return
-        present = self._identity()
-        if present is None:
-            raise sqlite3.OperationalError(f"{self._path} is gone; put it back, or restore a backup and restart")
-        if present != self._opened:
-            raise sqlite3.OperationalError(f"{self._path} isn't the file that was opened; restart the node")
-        if not os.access(self._path, os.W_OK, effective_ids=True):
-            raise sqlite3.OperationalError(f"{self._path} may not be written")
-
-    def size_bytes(self) -> int:
-        """Bytes of the file and of its WAL, as far as they are there."""
-        files = (self._path, self._path.with_name(f"{self._path.name}-wal"))
-        return sum(file.stat().st_size for file in files if file.exists())
-
-    def note(self) -> None:
-        """Remembers the file at the first connection."""
-        if self._opened is None:
-            self._opened = self._identity()
-
-    def _identity(self) -> tuple[int, int] | None:
-        try:
-            status = self._path.stat()
-        except OSError:
-            return None
-        return status.st_dev, status.st_ino
 
 
 class Database:
@@ -149,7 +104,7 @@ class Database:
                 take_turn(connection)
                 yield connection
                 if self._file is not None:
-                    self._file.require()  # SQLite would commit into a file that has no name any more
+                    self._file.require_in_transaction()  # SQLite would commit into a file that has no name any more
 
     def size_bytes(self) -> int:
         """Bytes of the database, SQLite's WAL included; some milliseconds on PostgreSQL.
@@ -249,14 +204,22 @@ def _insert_arrays_text(table: Table, columns: tuple[str, ...], or_ignore: bool)
 def _translated() -> Iterator[None]:
     try:
         yield
-    except (OperationalError, sqlite3.OperationalError) as error:
-        raise _unavailable(error) from error
     except ProgrammingError:
         raise
-    except DBAPIError as error:
-        if error.connection_invalidated:
+    except (DBAPIError, sqlite3.DatabaseError) as error:
+        cause = getattr(error, "orig", None) or error
+        if _is_damage(cause):
+            raise StoreDamagedError(f"the database is damaged: {cause}") from error
+        unreachable = isinstance(error, (OperationalError, sqlite3.OperationalError))
+        if unreachable or getattr(error, "connection_invalidated", False):
             raise _unavailable(error) from error
         raise
+
+
+def _is_damage(cause: BaseException) -> bool:
+    if isinstance(cause, sqlite3.Error):
+        return getattr(cause, "sqlite_errorcode", 0) & 0xFF in _DAMAGE_IN_SQLITE
+    return getattr(cause, "sqlstate", None) in _DAMAGE_IN_POSTGRESQL
 
 
 @contextmanager
@@ -288,8 +251,11 @@ def _engine(url: str, file: DatabaseFile | None) -> Engine:
             engine = create_engine(parsed, connect_args=connect_args, pool_reset_on_return=None, pool_use_lifo=True)
             if file is not None:
                 event.listen(engine, "do_connect", lambda *_: file.require())  # a connection would make a new file
-                event.listen(engine, "connect", lambda *_: file.note())
             event.listen(engine, "connect", _sqlite_connect)
+            if file is not None:
+                event.listen(engine, "connect", lambda *_: file.opened())
+                for end in ("close", "close_detached"):
+                    event.listen(engine, end, lambda *_: file.closed())
             event.listen(engine, "begin", _sqlite_begin)
             return engine
         case "postgresql":

@@ -157,3 +157,34 @@ def test_a_file_that_may_not_be_written_is_told_on_open_connections_too() -> Non
             [sys.executable, "-c", READ_ONLY, folder], capture_output=True, text=True, timeout=60, check=True
         ).stdout
     assert "gateway.sqlite3 may not be written" in shown
+
+
+@pytest.mark.parametrize("suffix", ["-wal", "-shm"])
+def test_a_removed_file_beside_the_database_stops_writing_and_a_clean_stop_loses_nothing(
+    tmp_path: Path, suffix: str
+) -> None:
+    path = tmp_path / "gateway.sqlite3"
+    database = Database(f"sqlite:///{path}")
+    with database.write() as conn:
+        conn.exec_driver_sql("CREATE TABLE kept (number INTEGER)")
+    for number in range(3):
+        with database.write() as conn:
+            conn.exec_driver_sql("INSERT INTO kept VALUES (?)", (number,))
+    path.with_name(path.name + suffix).unlink()
+    with pytest.raises(StoreUnavailableError, match=rf"gateway\.sqlite3{suffix} was removed"), database.write() as conn:
+        conn.exec_driver_sql("INSERT INTO kept VALUES (99)")
+    database.close()
+    again = Database(f"sqlite:///{path}")
+    with again.write() as conn:
+        assert conn.exec_driver_sql("SELECT number FROM kept").scalars().all() == [0, 1, 2]
+    again.close()
+
+
+def test_connections_come_and_go(tmp_path: Path) -> None:
+    """SQLite removes both files with the last connection, and the next one makes others."""
+    database = Database(f"sqlite:///{tmp_path / 'gateway.sqlite3'}")
+    for _ in range(3):
+        with database.write() as one, database.read() as other:
+            assert one.connection.dbapi_connection is not other.connection.dbapi_connection
+        database.engine.dispose()
+    database.close()
