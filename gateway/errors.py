@@ -230,6 +230,14 @@ class StoreUnavailableError(GatewayError):
     way_out = "Nothing was half-written. Free disk space or bring the database back; the gateway recovers by itself."
 
 
+class StoreDamagedError(GatewayError):
+    """The database's engine finds its file damaged: a page, a table or an index isn't what it must be."""
+
+    reason = "STORE_DAMAGED"
+    kind = Kind.DATA_LOSS
+    way_out = "Stop the gateway, keep a copy of the database, and follow docs/runbook/damaged-database.md."
+
+
 class FeedBehindError(GatewayError):
     """The partner holds more of an own feed than this database, which is older than what was sent."""
 

@@ -21,8 +21,9 @@ from gateway.client.recovery import RecoveredFeed
 from gateway.errors import Violation
 from gateway.evidence.codec.bundle_entries import StepProof
 from gateway.evidence.service.audit_verification import AuditCoverage
+from gateway.evidence.service.feed_verification import FeedSummary
+from gateway.evidence.service.findings import DatabaseFinding
 from gateway.evidence.service.report import StepResult
-from gateway.evidence.service.verification import DatabaseFinding, FeedSummary
 from gateway.feed.tables.restores import Loss
 from gateway.formats.lists.rows import BadRow, SkippedRow
 from gateway.formats.tables.layout import Problem
@@ -245,6 +246,8 @@ SHAPES: Mapping[str, Schema] = {
         audit_coverage=either(of(AuditCoverage), NULL),
         records=COUNT,
         answers=COUNT,
+        projected=COUNT,
+        unchecked=TEXTS,
         findings=array(of(DatabaseFinding)),
     ),
     "rebuild": facts(entries=COUNT, answers_sent=COUNT, recorded_items=COUNT),

@@ -12,6 +12,8 @@ from typing import Any
 
 from sqlalchemy import Column, Connection, Dialect, Index, MetaData, Table, UniqueConstraint, inspect
 
+from gateway.db.schema import SQLITE_ONLY
+
 RETIRED = "retired"
 """Key in a column's or table's `info`: the code doesn't use it any more, and the next version may drop it."""
 
@@ -140,7 +142,7 @@ def _expected(table: Table, dialect: Dialect) -> TableDescription:
         },
         key=tuple(table.primary_key.columns.keys()),
         unique=frozenset(unique + [_columns(one) for one in table.indexes if one.unique]),
-        indexes=frozenset(_columns(one) for one in table.indexes if not one.unique),
+        indexes=frozenset(_columns(one) for one in table.indexes if not one.unique and _made_on(one, dialect)),
         references=frozenset(
             (tuple(one.column_keys), one.referred_table.name) for one in table.foreign_key_constraints
         ),
@@ -150,6 +152,10 @@ def _expected(table: Table, dialect: Dialect) -> TableDescription:
 
 def _columns(index: Index) -> Columns:
     return tuple(getattr(one, "name", None) or str(one) for one in index.expressions)
+
+
+def _made_on(index: Index, dialect: Dialect) -> bool:
+    return dialect.name == "sqlite" or not index.info.get(SQLITE_ONLY)
 
 
 def _numbered(column: Column[Any], dialect: Dialect) -> bool:

@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Column, Connection, Integer, Table, bindparam, insert, select, update
 
-from gateway.db.schema import metadata
+from gateway.db.schema import integrity_index, metadata
 from gateway.db.statements import Prepared
 
 ValuesT = TypeVar("ValuesT", bound=tuple[Any, ...])
@@ -17,7 +17,8 @@ _ROW = 1
 
 def progress_table(name: str, *columns: Column[Any]) -> Table:
     """A table for one row."""
-    return Table(name, metadata, Column("id", Integer, primary_key=True, autoincrement=False), *columns)
+    index = integrity_index(name, "id", *(column.name for column in columns))
+    return Table(name, metadata, Column("id", Integer, primary_key=True, autoincrement=False), *columns, index)
 
 
 class Progress(Generic[ValuesT]):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import BigInteger, Boolean, Column, Connection, String, Table, inspect, select
 
 from gateway.db.database import insert_rows
-from gateway.db.schema import metadata
+from gateway.db.schema import integrity_index, metadata
 
 schema_revisions = Table(
     "schema_revisions",
@@ -17,6 +17,7 @@ schema_revisions = Table(
     Column("version", String(32), nullable=False),  # of the gateway that brought it
     Column("compatible", Boolean, nullable=False),  # software of the revision before works on it
     Column("applied_at", BigInteger, nullable=False),
+    integrity_index("schema_revisions", "revision", "version", "compatible", "applied_at"),
     sqlite_with_rowid=False,
 )
 

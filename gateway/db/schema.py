@@ -5,7 +5,7 @@ Keys on the hot path grow in order: random ones make SQLite ten times slower. Ti
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Integer, MetaData
+from sqlalchemy import BigInteger, Index, Integer, MetaData
 
 metadata = MetaData(
     naming_convention={
@@ -17,3 +17,17 @@ metadata = MetaData(
 )
 
 Id = BigInteger().with_variant(Integer, "sqlite")
+
+SQLITE_ONLY = "sqlite_only"
+"""Key in the `info` of an index that PostgreSQL doesn't have."""
+
+
+def integrity_index(table: str, *columns: str) -> Index:
+    """An index over all columns that can't be computed again from others, on SQLite alone.
+
+    SQLite's integrity check compares each row with its indexes, so damage to such a row shows. PostgreSQL has checksums
+    of pages.
+    """
+    index = Index(f"ck_{table}", *columns, info={SQLITE_ONLY: True})
+    index.ddl_if(dialect="sqlite")
+    return index

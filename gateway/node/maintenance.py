@@ -10,7 +10,7 @@ from pathlib import Path
 from gateway.db import migrate
 from gateway.db.database import Database
 from gateway.db.url import parse_url
-from gateway.errors import ConfigurationError, GatewayError
+from gateway.errors import ConfigurationError, GatewayError, StoreDamagedError
 from gateway.evidence.codec.audit_head import SignedAuditHead
 from gateway.evidence.codec.bundle import Bundle
 from gateway.evidence.service import verification
@@ -18,7 +18,10 @@ from gateway.evidence.service.answer_export import export_answer
 from gateway.evidence.service.audit_heads import AUDIT_HEAD_FILE, read_head_file
 from gateway.evidence.service.audit_verification import STEP as AUDIT_STEP
 from gateway.evidence.service.export import export_parts
-from gateway.evidence.service.verification import DatabaseFinding, DatabaseReport, verify_database
+from gateway.evidence.service.feed_verification import Progress
+from gateway.evidence.service.findings import DatabaseFinding
+from gateway.evidence.service.projection_verification import Rebuilding
+from gateway.evidence.service.verification import DatabaseReport, verify_database
 from gateway.feed.projection.projector import Projector
 from gateway.feed.projection.rebuild import RebuildReport, rebuild
 from gateway.feed.service.writer import Writer
@@ -47,10 +50,13 @@ class Maintenance:
         self._settings = settings
 
     def verification_work(self) -> int:
-        """Entries and audit events to verify."""
-        return verification.work_in(self.database)
+        """Entries and audit events to verify; 0 if they can't be counted, which `verify` tells."""
+        try:
+            return verification.work_in(self.database)
+        except StoreDamagedError:
+            return 0
 
-    def verify(self, progress: verification.Progress, *, head_files: Sequence[Path] = ()) -> DatabaseReport:
+    def verify(self, progress: Progress, *, head_files: Sequence[Path] = ()) -> DatabaseReport:
         """See evidence.service.verification.
 
         Args:
@@ -68,10 +74,22 @@ class Maintenance:
                 kept.append(self._kept_head(own))
             except ConfigurationError as error:
                 wrong.append(DatabaseFinding("audit", None, AUDIT_STEP, error.message))
+        settings = self._settings
         report = verify_database(
-            self.database, self.trust, node=self._settings.node, progress=progress, kept_heads=kept
+            self.database,
+            self.trust,
+            node=settings.node,
+            progress=progress,
+            kept_heads=kept,
+            rebuilding=Rebuilding(self._projector(), retention_of(settings.history), settings.data_dir),
         )
         return replace(report, findings=(*report.findings, *wrong))
+
+    def _projector(self) -> Projector:
+        settings = self._settings
+        return Projector(
+            registry(federation=settings.federation, node=settings.node, directory=lambda: self.trust.directory)
+        )
 
     def _kept_head(self, path: Path) -> SignedAuditHead:
         try:
@@ -86,7 +104,7 @@ class Maintenance:
         with self.database.read() as conn:
             return journal.head_position(conn) + shipments.last_position(conn)
 
-    def rebuild(self, progress: verification.Progress) -> RebuildReport:
+    def rebuild(self, progress: Progress) -> RebuildReport:
         """See feed.projection.rebuild. Nobody else may use the database meanwhile.
 
         Raises:
@@ -95,12 +113,9 @@ class Maintenance:
         with sole_use(self._settings, command="gateway rebuild"):
             return self._rebuild(progress)
 
-    def _rebuild(self, progress: verification.Progress) -> RebuildReport:
+    def _rebuild(self, progress: Progress) -> RebuildReport:
         settings = self._settings
         migrate.upgrade(self.database)
-        projections = registry(
-            federation=settings.federation, node=settings.node, directory=lambda: self.trust.directory
-        )
         with closing(open_marks(settings)) as marks:
             # As at a node's start: a restored database mustn't extend a feed, and a rebuild may send dispositions.
             history = detect_restored(self.database, settings, marks, self.trust.directory, now_ms=system_clock_ms())
@@ -110,7 +125,7 @@ class Maintenance:
                 signers=LogKey(load_log_key(settings)),
                 clock=system_clock_ms,
                 audit_queue=AuditQueue(),
-                projector=Projector(projections),
+                projector=self._projector(),
                 history=history,
             )
             writer.start()

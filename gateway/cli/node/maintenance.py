@@ -32,7 +32,9 @@ def verify(
 ) -> None:
     """Verify this node's database: compute every digest, leaf, tile and root again, and check every signature.
 
-    Names the feed and the entry, or the audit event, that is wrong. Reads only, and may run beside the gateway.
+    Runs the database engine's own check first, and compares projections with what a rebuild gives, in a scratch copy in
+    the data folder. Names the feed and the entry, the table, or the audit event that is wrong. Reads only, and may run
+    beside the gateway.
 
     \b
     Examples:
@@ -61,6 +63,7 @@ def _show_report(output: Output, report: DatabaseReport) -> None:
     if output.as_json:
         facts: dict[str, Any] = {"feeds": report.feeds, "audit_events": report.audit_events, "records": report.records}
         facts.update(audit_coverage=report.audit_coverage, answers=report.answers)
+        facts.update(projected=report.projected, unchecked=report.unchecked)
         output.json({"sound": not report.findings, **facts, "findings": report.findings})
     else:
         output.table(
@@ -75,6 +78,9 @@ def _show_report(output: Output, report: DatabaseReport) -> None:
         )
         output.line(_("{counts}.", counts=listed(counts)))
         output.line(_audit_coverage(report))
+        output.line(_("{rows} rows of projections are what a rebuild gives.", rows=report.projected))
+        for sentence in report.unchecked:
+            output.line(_("Not checked: {what}.", what=sentence))
         if report.findings:
             output.table(
                 _("Wrong"),

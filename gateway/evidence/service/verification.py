@@ -1,13 +1,18 @@
-"""Verifies a whole database: recomputes everything signed from the stored bytes.
+"""Verifies a whole database: recomputes everything signed from the stored bytes, and everything else that it can.
 
 It only reads, a bounded number of rows per short transaction, so it can run beside a working gateway: committed rows
-never change, and later ones are ignored.
+never change, and later ones are ignored. A scratch copy outside the database takes the rebuilt projections.
 
-For each feed:
+First the database itself:
+
+0. database: its engine's own check, tables as the code needs them, and rows that carry a checksum
+   (evidence.service.database_check). On SQLite each row that can't be recomputed stands in an index too, which the
+   engine compares with the table.
+
+For each feed (evidence.service.feed_verification):
 
 1. head: size, entries and checkpoints reach equally far.
-2. entries: none is missing; each header is canonical, and payload and salt are those that it commits to (or both were
-   erased).
+2. entries: none is missing; each header is canonical, and payload and salt are those that it commits to.
 3. tree: at every checkpoint the leaves lead to the signed root, or else stored leaf hashes tell which entry was
    changed. Every stored tile hash is the computed one.
 4. checkpoints: each agrees with its columns, and a log key of the feed's publisher has signed it.
@@ -22,91 +27,47 @@ For the whole database:
    database and those that auditors kept (evidence.service.audit_verification).
 9. records: shipment records agree with the log of records (evidence.service.record_verification).
 10. answers: answers about shipments are those signed (evidence.service.answer_verification).
+11. projections: they are what a rebuild gives (evidence.service.projection_verification).
 
-A damaged row becomes a finding. Projections aren't verified: `gateway rebuild` makes them again.
+A damaged row becomes a finding, and so does whatever fails because of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
-from hashlib import sha256
-from typing import TypeVar
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from gateway.contract.ids import Channel, FeedOrigin
-from gateway.contract.limits import SALT_BYTES
-from gateway.contract.timestamps import clipped_moment
 from gateway.db.database import Database
-from gateway.errors import GatewayError, MalformedError, SignatureInvalidError
+from gateway.errors import MalformedError
 from gateway.evidence import tables as inspection
 from gateway.evidence.codec.audit_head import SignedAuditHead, audit_feed
 from gateway.evidence.service.answer_verification import STEP as ANSWERS_STEP
 from gateway.evidence.service.answer_verification import check_answers
 from gateway.evidence.service.audit_verification import STEP as AUDIT_STEP
 from gateway.evidence.service.audit_verification import AuditCoverage, check_audit
+from gateway.evidence.service.database_check import STEP as DATABASE_STEP
+from gateway.evidence.service.database_check import check_database
+from gateway.evidence.service.feed_verification import FeedCheck, FeedSummary, Progress
+from gateway.evidence.service.findings import DatabaseFinding, FindingList
 from gateway.evidence.service.journal_verification import check_journal
-from gateway.evidence.service.record_verification import STEP, check_records
+from gateway.evidence.service.projection_verification import STEP as PROJECTIONS_STEP
+from gateway.evidence.service.projection_verification import Rebuilding, check_projections
+from gateway.evidence.service.record_verification import STEP as RECORDS_STEP
+from gateway.evidence.service.record_verification import check_records
 from gateway.evidence.tables import FeedRow
-from gateway.feed.codec import parse_header
 from gateway.feed.tables import journal
-from gateway.feed.tables.checkpoints import StoredCheckpoint
-from gateway.feed.tables.feeds import StoredEntry
-from gateway.plurals import counted
-from gateway.tlog.checkpoint import verify_checkpoint
-from gateway.tlog.cosignature import verify_cosignature_line
-from gateway.tlog.merkle import Growth, TileWrite, Tree, leaf_hash
-from gateway.tlog.note import Verifier
-from gateway.tlog.tiles import TILE_WIDTH, split_by_tile
 from gateway.trust.service.directory_versions import TrustedDirectory
-
-CHUNK = 1_000
-"""Rows read at once."""
-
-MAX_SEGMENT = 100_000
-"""Most entries verified under one checkpoint, which bounds memory; publishers may put a hundredth of it there."""
-
-MAX_FINDINGS = 1_000
-"""Most findings kept."""
-
-_HASH = 32
-_VerifiedT = TypeVar("_VerifiedT")
-
-Progress = Callable[[int], None]
-"""Called with the number of further entries and audit events verified."""
-
-
-@dataclass(frozen=True, slots=True)
-class DatabaseFinding:
-    """A problem.
-
-    Attributes:
-        place: the feed's origin, `journal`, `audit`, `records` or `answers`.
-        index: entry, position or event; None if unknown.
-        step: as above, e.g. `2 entries`.
-    """
-
-    place: str
-    index: int | None
-    step: str
-    problem: str
-
-
-@dataclass(frozen=True, slots=True)
-class FeedSummary:
-    """Numbers verified in a feed."""
-
-    origin: str
-    entries: int
-    checkpoints: int
-    receipts: int
 
 
 @dataclass(frozen=True, slots=True)
 class DatabaseReport:
     """Numbers verified and findings; without findings everything holds.
 
-    `audit_coverage` is what signed heads vouch for; None if nothing.
+    Attributes:
+        audit_coverage: what signed heads vouch for; None if nothing.
+        projected: rows of projections compared with rebuilt ones.
+        unchecked: sentences on what couldn't be checked.
     """
 
     feeds: tuple[FeedSummary, ...]
@@ -115,19 +76,8 @@ class DatabaseReport:
     findings: tuple[DatabaseFinding, ...]
     answers: int = 0
     audit_coverage: AuditCoverage | None = None
-
-
-class _UnreadableError(Exception):
-    """The rest of this feed can't be verified."""
-
-
-@dataclass(slots=True)
-class _FindingList:
-    found: list[DatabaseFinding] = field(default_factory=list)
-
-    def add(self, place: str, index: int | None, step: str, problem: str) -> None:
-        if len(self.found) < MAX_FINDINGS:
-            self.found.append(DatabaseFinding(place, index, step, problem))
+    projected: int = 0
+    unchecked: tuple[str, ...] = ()
 
 
 def work_in(database: Database) -> int:
@@ -143,6 +93,7 @@ def verify_database(
     node: str,
     progress: Progress,
     kept_heads: Sequence[SignedAuditHead] = (),
+    rebuilding: Rebuilding | None = None,
 ) -> DatabaseReport:
     """Verifies everything by these steps.
 
@@ -150,255 +101,112 @@ def verify_database(
         trust: has the keys, past ones included.
         node: whose database it is.
         kept_heads: heads of the audit log from outside the database.
+        rebuilding: how to build the projections; None leaves step 11 out.
 
     Raises:
-        StoreUnavailableError: the database can't be read.
+        StoreUnavailableError: the database can't be reached.
     """
-    findings = _FindingList()
-    with database.read() as conn:
-        rows = inspection.feed_rows(conn)
-        head = journal.head_position(conn)
-    summaries = tuple(_FeedCheck(database, row, trust, findings, progress).run() for row in rows)
-    check_journal(database, rows, head, findings.add)
-    events, coverage = check_audit(
-        database,
-        rows,
-        kept_heads,
-        lambda index, problem: findings.add("audit", index, AUDIT_STEP, problem),
-        federation=trust.federation,
-        node=node,
-    )
-    progress(events)
-    records = sum(_check_records(database, row, findings) for row in rows)
-    answers = _check_answers(database, trust, findings)
-    if any(finding.place == audit_feed(trust.federation, node).line for finding in findings.found):
-        coverage = None
-    return DatabaseReport(summaries, events, records, tuple(findings.found), answers, coverage)
+    run = _Run(database, trust, node, progress)
+    return run.report(kept_heads, rebuilding)
 
 
-def _check_answers(database: Database, trust: TrustedDirectory, findings: _FindingList) -> int:
-    """Step 10."""
-    try:
-        return check_answers(database, trust, lambda what: findings.add("answers", None, ANSWERS_STEP, what))
-    except (TypeError, ValueError) as error:  # SQLite accepts text in a number's place
-        findings.add("answers", None, ANSWERS_STEP, f"a row can't be read: {error}")
-    return 0
+class _Run:
+    """One verification."""
 
-
-def _check_records(database: Database, row: FeedRow, findings: _FindingList) -> int:
-    """Step 9, for a log of records."""
-    try:
-        if FeedOrigin.parse(row.origin).channel is not Channel.RECORDS:
-            return 0
-        return check_records(
-            database, row.id, row.size, lambda position, what: findings.add("records", position, STEP, what)
-        )
-    except MalformedError:
-        return 0  # step 1 has reported it
-    except (TypeError, ValueError) as error:  # SQLite accepts text in place of bytes
-        findings.add("records", None, STEP, f"a row can't be read: {error}")
-        return 0
-
-
-class _FeedCheck:
-    """Steps 1 to 6 for a feed."""
-
-    def __init__(
-        self, database: Database, row: FeedRow, trust: TrustedDirectory, findings: _FindingList, progress: Progress
-    ) -> None:
+    def __init__(self, database: Database, trust: TrustedDirectory, node: str, progress: Progress) -> None:
         self._database = database
-        self._row = row
         self._trust = trust
-        self._findings = findings
+        self._node = node
         self._progress = progress
-        self._tree = Tree.empty()
-        self._checkpoints = 0
-        self._receipts = 0
-        self._receipted = 0
-        self._last_note = b""
+        self._findings = FindingList()
+        self._unchecked: list[str] = []
 
-    def run(self) -> FeedSummary:
-        try:
-            self._origin = FeedOrigin.parse(self._row.origin)
-            self._check_reach()  # 1
-            for checkpoint in self._stored_checkpoints():
-                self._check_segment(checkpoint)  # 2, 3
-                self._check_checkpoint(checkpoint)  # 4
-                self._check_receipt(checkpoint)  # 5
-            self._check_head()  # 6
-        except MalformedError as error:
-            self._add(None, "1 head", error.message)
-        except (TypeError, ValueError) as error:  # SQLite accepts text in a number's place
-            self._add(self._tree.size, "1 head", f"a row can't be read: {error}")
-        except _UnreadableError:
-            self._add(self._tree.size, "3 tree", "entries from here on couldn't be judged")
-        return FeedSummary(self._row.origin, self._tree.size, self._checkpoints, self._receipts)
+    def report(self, kept_heads: Sequence[SignedAuditHead], rebuilding: Rebuilding | None) -> DatabaseReport:
+        findings = self._findings
+        with findings.whatever_fails("database", DATABASE_STEP):
+            check_database(self._database, findings.of("database", DATABASE_STEP), self._unchecked.append)  # 0
+        rows, head = self._heads()
+        summaries = tuple(
+            FeedCheck(self._database, row, self._trust, findings, self._progress).run() for row in rows
+        )  # 1 to 6
+        with findings.whatever_fails("journal", "7 journal"):
+            check_journal(self._database, rows, head, findings.add)  # 7
+        events, coverage = self._audit(rows, kept_heads)  # 8
+        records = sum(self._records(row) for row in rows)  # 9
+        answers = self._answers()  # 10
+        projected = 0 if rebuilding is None else self._projections(rebuilding)  # 11
+        if any(finding.place == audit_feed(self._trust.federation, self._node).line for finding in findings.found):
+            coverage = None
+        return DatabaseReport(
+            summaries,
+            events,
+            records,
+            tuple(findings.found),
+            answers,
+            coverage,
+            projected,
+            tuple(self._unchecked),
+        )
 
-    def _add(self, index: int | None, step: str, problem: str) -> None:
-        self._findings.add(self._row.origin, index, step, problem)
+    def _heads(self) -> tuple[list[FeedRow], int]:
+        rows: list[FeedRow] = []
+        head = 0
+        with self._findings.whatever_fails("feeds", "1 head"), self._database.read() as conn:
+            rows = inspection.feed_rows(conn)
+            head = journal.head_position(conn)
+        return rows, head
 
-    def _check_reach(self) -> None:
-        row = self._row
-        if row.last_index + 1 != row.size:
-            self._add(row.last_index, "1 head", f"the feed's size is {row.size}, its entries end at {row.last_index}")
-        if row.last_checkpoint != row.size:
-            self._add(None, "1 head", f"the feed's size is {row.size}, its newest checkpoint is {row.last_checkpoint}")
-
-    def _stored_checkpoints(self) -> Iterator[StoredCheckpoint]:
-        size = 0
-        while True:
-            with self._database.read() as conn:
-                page = inspection.checkpoints_after(conn, self._row.id, size, self._row.size, CHUNK)
-            if not page:
-                return
-            yield from page
-            size = page[-1].size
-
-    def _check_segment(self, checkpoint: StoredCheckpoint) -> None:
-        first, end = self._tree.size, checkpoint.size
-        if end - first > MAX_SEGMENT:
-            self._add(first, "4 checkpoints", f"there is no checkpoint between {first} and {end}")
-            raise _UnreadableError
-        leaves: list[bytes] = []
-        for start in range(first, end, CHUNK):
-            leaves += self._checked_leaves(start, min(start + CHUNK, end))
-        growth = self._tree.append(leaves)
-        if growth.tree.root != checkpoint.root:
-            growth = self._growth_by_stored_leaves(leaves, checkpoint)
-        for write in growth.tiles:
-            self._check_tiles(write)
-        self._tree = growth.tree
-
-    def _checked_leaves(self, first: int, end: int) -> list[bytes]:
-        with self._database.read() as conn:
-            stored = inspection.entries_between(conn, self._row.id, first, end)
-        for expected in range(first, end):
-            if expected - first >= len(stored) or stored[expected - first].index != expected:
-                self._add(expected, "2 entries", "the entry is missing")
-                raise _UnreadableError
-        for entry in stored:
-            problem = _entry_problem(entry)
-            if problem:
-                self._add(entry.index, "2 entries", problem)
-        self._progress(len(stored))
-        return [leaf_hash(entry.header) for entry in stored]
-
-    def _growth_by_stored_leaves(self, leaves: Sequence[bytes], checkpoint: StoredCheckpoint) -> Growth:
-        """Names entries with a changed header: with the stored leaf hashes the root is right."""
-        first = self._tree.size
-        stored = self._stored_leaves(first, checkpoint.size)
-        changed = [first + at for at, leaf in enumerate(leaves) if leaf != stored[at]]
-        for index in changed:
-            self._add(index, "3 tree", "the header isn't the one that was signed")
-        growth = self._tree.append(stored) if all(len(leaf) == _HASH for leaf in stored) else None
-        if growth is None or growth.tree.root != checkpoint.root:
-            self._add(
-                first,
-                "3 tree",
-                f"entries {first} to {checkpoint.size - 1} don't lead to the root that was signed over them",
+    def _audit(
+        self, rows: Sequence[FeedRow], kept_heads: Sequence[SignedAuditHead]
+    ) -> tuple[int, AuditCoverage | None]:
+        events, coverage = 0, None
+        with self._findings.whatever_fails("audit", AUDIT_STEP):
+            events, coverage = check_audit(
+                self._database,
+                rows,
+                kept_heads,
+                lambda index, problem: self._findings.add("audit", index, AUDIT_STEP, problem),
+                federation=self._trust.federation,
+                node=self._node,
             )
-            raise _UnreadableError
-        return growth
+        self._progress(events)
+        return events, coverage
 
-    def _stored_leaves(self, first: int, end: int) -> list[bytes]:
-        leaves: list[bytes] = []
-        with self._database.read() as conn:
-            for number in range(first // TILE_WIDTH, -(-end // TILE_WIDTH)):
-                hashes = inspection.tile(conn, self._row.id, 0, number)
-                start, stop = max(first, number * TILE_WIDTH), min(end, (number + 1) * TILE_WIDTH)
-                places = range(start - number * TILE_WIDTH, stop - number * TILE_WIDTH)
-                leaves += [hashes[at * _HASH : (at + 1) * _HASH] for at in places]
-        return leaves
-
-    def _check_tiles(self, write: TileWrite) -> None:
-        with self._database.read() as conn:
-            for number, offset, hashes in split_by_tile(write):
-                stored = inspection.tile(conn, self._row.id, write.level, number)
-                for at in range(0, len(hashes), _HASH):
-                    begin = offset * _HASH + at
-                    if stored[begin : begin + _HASH] != hashes[at : at + _HASH]:
-                        index = number * TILE_WIDTH + begin // _HASH << 8 * write.level
-                        self._add(index, "3 tree", f"tile {write.level}/{number} has a wrong hash over this entry")
-
-    def _check_checkpoint(self, checkpoint: StoredCheckpoint) -> None:
-        self._checkpoints += 1
-        self._last_note = checkpoint.note
-        at = self._time_of(checkpoint)
-        try:
-            said = _verified_by(
-                self._trust.log_verifiers(self._origin, at),
-                lambda verifier: verify_checkpoint(checkpoint.note, verifier, self._origin.line).checkpoint,
+    def _records(self, row: FeedRow) -> int:
+        """Step 9, for a log of records."""
+        count = 0
+        with self._findings.whatever_fails("records", RECORDS_STEP):
+            try:
+                if FeedOrigin.parse(row.origin).channel is not Channel.RECORDS:
+                    return 0
+            except MalformedError:
+                return 0  # step 1 has reported it
+            count = check_records(
+                self._database,
+                row.id,
+                row.size,
+                lambda position, what: self._findings.add("records", position, RECORDS_STEP, what),
             )
-        except GatewayError as error:
-            self._add(checkpoint.size - 1, "4 checkpoints", f"the checkpoint of {checkpoint.size}: {error.message}")
-            return
-        if (said.size, said.root) != (checkpoint.size, checkpoint.root):
-            self._add(
-                checkpoint.size - 1,
-                "4 checkpoints",
-                f"the checkpoint of {checkpoint.size} is signed for another size or root",
+        return count
+
+    def _answers(self) -> int:
+        count = 0
+        with self._findings.whatever_fails("answers", ANSWERS_STEP):
+            count = check_answers(self._database, self._trust, self._findings.of("answers", ANSWERS_STEP))
+        return count
+
+    def _projections(self, rebuilding: Rebuilding) -> int:
+        """Step 11, only of a truth in which nothing was found: otherwise it would repeat those findings."""
+        if any(finding.place not in ("answers", "audit") for finding in self._findings.found):
+            self._unchecked.append("projections weren't compared, since what they are built from is damaged")
+            return 0
+        compared = 0
+        with self._findings.whatever_fails("projections", PROJECTIONS_STEP):
+            compared = check_projections(
+                self._database,
+                rebuilding,
+                node=self._node,
+                add=lambda table, what: self._findings.add(table, None, PROJECTIONS_STEP, what),
+                unchecked=self._unchecked.append,
             )
-
-    def _check_receipt(self, checkpoint: StoredCheckpoint) -> None:
-        if not checkpoint.cosignature and not checkpoint.receipted_at:
-            return
-        at = clipped_moment(checkpoint.receipted_at)
-        try:
-            cosigned = _verified_by(
-                self._trust.cosign_verifiers(self._origin.recipient, at),
-                lambda verifier: verify_cosignature_line(checkpoint.note, checkpoint.cosignature, verifier),
-            )
-        except GatewayError as error:
-            self._add(checkpoint.size - 1, "5 receipts", f"the receipt of {checkpoint.size}: {error.message}")
-            return
-        if cosigned.timestamp * 1000 != checkpoint.receipted_at:
-            self._add(checkpoint.size - 1, "5 receipts", f"the receipt of {checkpoint.size} is of another time")
-        self._receipts += 1
-        self._receipted = checkpoint.size
-
-    def _check_head(self) -> None:
-        row = self._row
-        if row.size != self._tree.size or row.edge != self._tree.edge_bytes():
-            self._add(None, "6 head", f"the tree's edge isn't that of {counted(self._tree.size, 'entry')}")
-        if row.checkpoint != self._last_note:
-            self._add(None, "6 head", "the feed's newest checkpoint isn't the last one stored")
-        # A receipt may have arrived since the row was read.
-        if row.direction == "out" and row.receipted_size > self._receipted:
-            self._add(
-                None,
-                "6 head",
-                f"receipts reach {counted(self._receipted, 'entry')}, the feed says {row.receipted_size}",
-            )
-
-    def _time_of(self, checkpoint: StoredCheckpoint) -> datetime:
-        """Time at which the log key must be valid: the receipt's, else the last entry's."""
-        if checkpoint.receipted_at:
-            return clipped_moment(checkpoint.receipted_at)
-        with self._database.read() as conn:
-            (last,) = inspection.entries_between(conn, self._row.id, checkpoint.size - 1, checkpoint.size)
-        try:
-            return clipped_moment(parse_header(last.header).recorded_at_unix_ms)
-        except GatewayError:  # reported at its entry
-            return self._trust.directory.issued_at
-
-
-def _entry_problem(entry: StoredEntry) -> str:
-    try:
-        header = parse_header(entry.header)
-    except GatewayError as error:
-        return error.message
-    erased = not entry.salt and not entry.payload
-    committed = len(entry.salt) == SALT_BYTES and sha256(entry.salt + entry.payload).digest() == header.payload_digest
-    if not erased and not committed:
-        return "payload and salt aren't those that the header commits to"
-    return ""
-
-
-def _verified_by(verifiers: Sequence[Verifier], check: Callable[[Verifier], _VerifiedT]) -> _VerifiedT:
-    error: GatewayError = SignatureInvalidError("the directory names no key that was valid then")
-    for verifier in verifiers:
-        try:
-            return check(verifier)
-        except GatewayError as refused:
-            error = refused
-    raise error
+        return compared

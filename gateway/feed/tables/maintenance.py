@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from sqlalchemy import BigInteger, Column, Connection, String, Table, bindparam, delete, insert, select
 
-from gateway.db.schema import metadata
+from gateway.db.schema import integrity_index, metadata
 from gateway.db.statements import Prepared, storable_text
 
 maintenance_windows = Table(
@@ -17,6 +17,7 @@ maintenance_windows = Table(
     Column("ends_at", BigInteger, nullable=False),
     Column("reason", String(256), nullable=False),
     Column("announced_at", BigInteger, nullable=False),
+    integrity_index("maintenance_windows", "node", "starts_at", "ends_at", "reason", "announced_at"),
 )
 
 maintenance_known = Table(
@@ -24,6 +25,7 @@ maintenance_known = Table(
     metadata,
     Column("partner", String(32), primary_key=True),
     Column("announced_at", BigInteger, nullable=False),
+    integrity_index("maintenance_known", "partner", "announced_at"),
 )
 
 _ALL = Prepared(select(maintenance_windows).order_by(maintenance_windows.c.node))

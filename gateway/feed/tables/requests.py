@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from zlib import crc32
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, and_, bindparam, or_, select
 
-from gateway.db.database import insert_rows
+from gateway.db.database import Database, insert_rows
 from gateway.feed.tables.schema import requests
 
-_COLUMNS = ("request_id", "principal", "digest", "response")
+_COLUMNS = ("request_id", "principal", "digest", "response", "checksum")
+
+_CHUNK = 1_000
+_AFTER = (
+    select(requests)
+    .where(
+        or_(
+            requests.c.request_id > bindparam("request_id"),
+            and_(requests.c.request_id == bindparam("request_id"), requests.c.principal > bindparam("principal")),
+        )
+    )
+    .order_by(requests.c.request_id, requests.c.principal)
+    .limit(_CHUNK)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +36,16 @@ class AnsweredRequest:
     digest: bytes
     response: bytes
 
+    @property
+    def checksum(self) -> int:
+        """CRC-32 of the row, never 0: nothing else says what was answered."""
+        row = b"\0".join((self.request_id, self.principal.encode(), self.digest, self.response))
+        return crc32(row) or 1
+
 
 def remember(conn: Connection, answered: Sequence[AnsweredRequest]) -> bool:
     """Stores answers; False if not all were new: roll back, since some were stored."""
-    rows = [(a.request_id, a.principal, a.digest, a.response) for a in answered]
+    rows = [(a.request_id, a.principal, a.digest, a.response, a.checksum) for a in answered]
     return insert_rows(conn, requests, _COLUMNS, rows, or_ignore=True) == len(rows)
 
 
@@ -35,3 +55,18 @@ def find(conn: Connection, principal: str, request_ids: Iterable[bytes]) -> dict
         select(requests).where(requests.c.principal == principal, requests.c.request_id.in_(list(request_ids)))
     )
     return {bytes(row.request_id): AnsweredRequest(bytes(row[0]), row[1], bytes(row[2]), bytes(row[3])) for row in rows}
+
+
+def damaged(database: Database) -> Iterator[str]:
+    """Describes each row that isn't what was stored; rows without a checksum, of earlier versions, pass."""
+    last: tuple[bytes, str] = (b"", "")
+    while True:
+        with database.read() as conn:
+            rows = conn.execute(_AFTER, {"request_id": last[0], "principal": last[1]}).all()
+        if not rows:
+            return
+        for row in rows:
+            stored = AnsweredRequest(bytes(row.request_id), row.principal, bytes(row.digest), bytes(row.response))
+            if row.checksum not in (0, stored.checksum):
+                yield f"the answer to request {stored.request_id.hex()} of {stored.principal} was changed"
+        last = (bytes(rows[-1].request_id), rows[-1].principal)

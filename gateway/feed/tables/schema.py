@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Column, ForeignKey, Integer, LargeBinary, String, Table, Text
 
 from gateway.db.progress import progress_table
-from gateway.db.schema import metadata
+from gateway.db.schema import integrity_index, metadata
 
 feeds = Table(
     "feeds",
@@ -29,6 +29,11 @@ feeds = Table(
     Column("evidence_path", Text, nullable=False, server_default=""),
     Column("suspended_since", BigInteger, nullable=False, server_default="0"),  # 0 for not suspended
     Column("suspension", Text, nullable=False, server_default=""),  # the operator's reason
+    integrity_index(
+        "feeds",
+        *("id", "direction", "partner", "channel", "awaited_size", "accepted_at", "disposed_size"),
+        *("state", "state_reason", "state_since", "evidence_path", "suspended_since", "suspension"),
+    ),
 )
 
 entries = Table(
@@ -69,6 +74,7 @@ journal = Table(
     Column("first_index", BigInteger, nullable=False),
     Column("count", Integer, nullable=False),
     Column("committed_at", BigInteger, nullable=False),
+    integrity_index("journal", "first_position", "feed_id", "first_index", "count", "committed_at"),
 )
 
 requests = Table(
@@ -78,6 +84,7 @@ requests = Table(
     Column("principal", String(160), primary_key=True),
     Column("digest", LargeBinary(32), nullable=False),  # SHA-256 of the request
     Column("response", LargeBinary, nullable=False),  # serialised
+    Column("checksum", BigInteger, nullable=False, server_default="0"),  # CRC-32 of the others; 0 before 0014
     sqlite_with_rowid=False,
 )
 
@@ -110,6 +117,7 @@ partner_usage = Table(
     Column("kind", String(16), primary_key=True),
     Column("items", BigInteger, nullable=False),
     Column("bytes", BigInteger, nullable=False),
+    integrity_index("partner_usage", "day", "partner", "kind", "items", "bytes"),
     sqlite_with_rowid=False,
 )
 
@@ -124,6 +132,10 @@ restores = Table(
     Column("matches", BigInteger, nullable=False),  # likewise of changes of matches
     Column("losses", LargeBinary, nullable=False),  # JSON
     Column("started", Integer, nullable=False),  # 1 once the node has started on it
+    integrity_index(
+        "restores",
+        *("number", "restored_at", "backup_at", "position", "list_changes", "matches", "losses", "started"),
+    ),
 )
 
 projector_progress = progress_table(

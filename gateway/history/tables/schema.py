@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, String, Table, Text
 
 from gateway.db.progress import progress_table
-from gateway.db.schema import metadata
+from gateway.db.schema import integrity_index, metadata
 
 record_log = Table(
     "record_log",
@@ -17,6 +17,7 @@ record_log = Table(
     Column("recorded_by", String(128), nullable=False),
     Column("salt", LargeBinary, nullable=False),  # empty after erasure
     Column("content", LargeBinary, nullable=False),  # empty after erasure
+    integrity_index("record_log", "position", "record_id", "kind", "recorded_at", "recorded_by"),
 )
 
 record_holds = Table(
@@ -25,6 +26,7 @@ record_holds = Table(
     Column("hold_id", String(36), primary_key=True),
     Column("message", LargeBinary, nullable=False),  # serialised LegalHold
     Column("released", Integer, nullable=False),
+    integrity_index("record_holds", "hold_id", "message", "released"),
     sqlite_with_rowid=False,
 )
 
@@ -108,6 +110,7 @@ risk_hits = Table(
     Column("severity", Integer, nullable=False),
     Column("found_at", BigInteger, nullable=False),
     Column("message", LargeBinary, nullable=False),  # serialised Discrepancy
+    integrity_index("risk_hits", "position", "ordinal", "rule_id", "severity", "found_at", "message"),
     sqlite_with_rowid=False,
 )
 
@@ -128,6 +131,11 @@ history_answers = Table(
     Column("note", LargeBinary, nullable=False),  # the asker's
     Column("statement", LargeBinary, nullable=False),  # the answerer's, or empty
     Index(None, "delete_at"),
+    integrity_index(
+        "history_answers",
+        *("side", "query_id", "partner", "actor", "asked_at", "ended_at", "delete_at", "outcome", "reason", "count"),
+        *("query", "note", "statement"),
+    ),
 )
 
 history_answer_records = Table(
@@ -149,6 +157,10 @@ history_pages = Table(
     Column("as_of_position", BigInteger, nullable=False),
     Column("recorded_position", BigInteger, nullable=False),
     Index(None, "query_id"),
+    integrity_index(
+        "history_pages",
+        *("partner", "before", "query_id", "as_of", "before_position", "as_of_position", "recorded_position"),
+    ),
     sqlite_with_rowid=False,
 )
 

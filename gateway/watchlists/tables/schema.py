@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text, text
 
 from gateway.db.progress import progress_table
-from gateway.db.schema import metadata
+from gateway.db.schema import integrity_index, metadata
 
 list_changes = Table(
     "list_changes",
@@ -69,6 +69,7 @@ list_imports = Table(  # waiting proposals of imports; not a projection: written
     Column("list", String(64), primary_key=True),
     Column("digest", LargeBinary(32), primary_key=True),  # of the changes, without their times
     Column("proposal_id", String(36), nullable=False),
+    integrity_index("list_imports", "list", "digest", "proposal_id"),
     sqlite_with_rowid=False,
 )
 
@@ -125,6 +126,12 @@ matches = Table(
     Column("reason", Text, nullable=False),
     Index(None, "source", "source_publisher", "source_id"),
     Index(None, "publisher", "list", "entry_id"),
+    integrity_index(
+        "matches",
+        *("match_id", "change", "key", "source", "source_publisher", "source_id", "source_revision", "field"),
+        *("subject", "publisher", "list", "entry_id", "match_class", "hit", "found_at", "backward", "status"),
+        *("hit_id", "decided_by", "decided_at", "reason"),
+    ),
 )
 
 list_progress = progress_table(
@@ -140,6 +147,7 @@ list_distribution = Table(
     Column("considered", BigInteger),  # last change considered for it; NULL before its first
     Column("directory_version", BigInteger, nullable=False),  # of the last completed sweep; 0: never
     Column("sweep_steps", BigInteger, nullable=False),  # of the sweep under way; 0 for none
+    integrity_index("list_distribution", "partner", "considered", "directory_version", "sweep_steps"),
     sqlite_with_rowid=False,
 )
 
@@ -151,6 +159,7 @@ list_reconciliations = Table(
     Column("list", String(64), nullable=False),  # of the last copy compared
     Column("entry_id", String(64), nullable=False),
     Column("finished", Integer, nullable=False),  # 1 when all were
+    integrity_index("list_reconciliations", "partner", "feed_state_since", "list", "entry_id", "finished"),
     sqlite_with_rowid=False,
 )
 

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +96,7 @@ def test_a_sound_database_has_no_findings_and_everything_was_looked_at(
 
 def test_an_empty_database_is_sound(tmp_path: Path, make_database: MakeDatabase) -> None:
     with paper_nodes(tmp_path, make_database, ["cn"]) as (cn,):
-        assert looked_over(cn) == DatabaseReport((), 0, 0, ())
+        assert replace(looked_over(cn), unchecked=()) == DatabaseReport((), 0, 0, ())
 
 
 def this(table: Any, **key: int) -> Any:
@@ -281,13 +282,14 @@ def test_text_where_bytes_belong_is_found_at_its_entry(tmp_path: Path, make_data
         assert (finding.place, finding.index, finding.step) == (ORIGIN, 0, "2 entries")
 
 
-def test_erased_content_is_sound(tmp_path: Path, make_database: MakeDatabase) -> None:
+def test_blanked_entries_are_found(tmp_path: Path, make_database: MakeDatabase) -> None:
     with paper_nodes(tmp_path, make_database) as (cn, hk):
         cn.publish("hk")
         exchange(cn, hk)
         with cn.database.write() as conn:
-            conn.execute(update(entries).values(salt=b"", payload=b""))
-        assert looked_over(cn).findings == ()
+            conn.execute(update(entries).where(entries.c.feed_id == 1).values(salt=b"", payload=b""))
+        (finding,) = looked_over(cn).findings
+        assert (finding.place, finding.index, finding.step) == (ORIGIN, 0, "2 entries")
 
 
 def test_entries_that_wait_have_no_position_and_nothing_else_may_lack_one(
