@@ -10,11 +10,12 @@ from datetime import datetime
 
 from gateway.alerts.commands.publishing import Publisher
 from gateway.alerts.commands.steps import ExpireCommand
+from gateway.contract.limits import MAX_CLOCK_SKEW_MS
 from gateway.errors import GatewayError
 from gateway.evidence.service.audit_heads import AuditHeadSigner
 from gateway.feed.projection.held_entries import HeldEntries
 from gateway.feed.rpc.writer_client import WriterClient
-from gateway.feed.service.alarms import Alarms
+from gateway.feed.service.alarms import EXPIRY_WAITS, Alarms
 from gateway.feed.service.marks import Marks
 from gateway.feed.service.own_history import OwnHistory
 from gateway.node.assembly.links import Links
@@ -122,8 +123,22 @@ class Upkeep:
         elif unasked := self._history.marks.state.unasked:
             self._links.compare_again(unasked)
 
+    async def _expire(self) -> None:
+        """Expires own alerts; where this node's clock is ahead of all partners', by the latest of these."""
+        latest_ms = self._alarms.partner_clocks.latest_ms()
+        command = ExpireCommand(publisher=self._publisher, latest_ms=latest_ms or 0)
+        await self._writer.run(command)
+        if not command.waiting:
+            self._alarms.clear(EXPIRY_WAITS, "")
+        elif latest_ms is None:
+            self._alarms.set(EXPIRY_WAITS, "", "own alerts are past their validity; no partner has told its time yet")
+        else:
+            ahead_s = (self._clock() - latest_ms + MAX_CLOCK_SKEW_MS) // 1000
+            waits = "own alerts that are over by it alone stay open; set it right"
+            self._alarms.set(EXPIRY_WAITS, "", f"this clock is {ahead_s} s ahead of all partners'; {waits}")
+
     async def _shared_step(self) -> None:
-        await self._writer.run(ExpireCommand(publisher=self._publisher))
+        await self._expire()
         await self._watchlists.keep_house()
 
 

@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from gateway.client import GatewayClient
-from gateway.feed.service.alarms import CLOCK_SKEW
+from gateway.contract.timestamps import to_timestamp
+from gateway.feed.service.alarms import CLOCK_SKEW, EXPIRY_WAITS
 from gateway.node.assembly.node import system_clock_ms
+from gateway.v1 import alert_pb2
 from tests.support.federation import Federation, alert, eventually, origin, with_logs
 from tests.support.stored import published_ids
 
@@ -123,5 +125,45 @@ def test_clocks_within_the_tolerance_raise_no_alarm(federation: Federation) -> N
             await hk.publish(alert(), ["cn"])
             await federation.converged(("cn", "hk"), ("hk", "cn"))
             assert await skews(operator) == set()
+
+    federation.run(run())
+
+
+def test_a_clock_that_jumps_ahead_ends_no_alert(federation: Federation) -> None:
+    clock = Clock(0)
+
+    async def run() -> None:
+        async with (
+            federation.inside("cn", clock=clock),
+            federation.inside("hk"),
+            federation.client("cn", "publisher") as cn,
+            federation.client("hk", "analyst") as hk,
+            federation.client("cn", "operator") as operator,
+        ):
+            hour = to_timestamp(system_clock_ms() + 3_600_000)
+            published = await cn.publish(alert(valid_until=hour), ["hk"])
+            await federation.converged(("cn", "hk"), ("hk", "cn"))
+            clock.ahead_ms = DAY_MS
+
+            async def waits() -> bool:
+                messages = [
+                    alarm.message for alarm in (await operator.node.status()).alarms if alarm.code == EXPIRY_WAITS
+                ]
+                return any("ahead of all partners'" in message for message in messages)
+
+            await eventually(waits, what="the alarm about the expiry")
+            later = (await cn.publish(alert(), ["hk"])).alert_id
+            await federation.converged(("cn", "hk"))
+            assert published_ids(federation["hk"].feed(origin("cn", "hk"))) == [published.alert_id, later]
+            statuses = {
+                change.alert.alert_id: change.status async for change in hk.watch(until_current=True) if change.status
+            }
+            assert alert_pb2.ALERT_STATUS_EXPIRED not in statuses.values()
+            clock.ahead_ms = 0
+
+            async def over() -> bool:
+                return not await waits()
+
+            await eventually(over, what="the end of the alarm")
 
     federation.run(run())

@@ -171,14 +171,25 @@ def _require_onward_transfer(
         require_answers_may_go([alert.content], recipients, releases, own=tx.own_node, handling=handling)
 
 
+MAX_TIME_MS = 2**62
+"""Later than any time, in milliseconds."""
+
+
 class ExpireCommand:
-    """Expires own alerts past their valid-until time; alerts in a blocked feed wait."""
+    """Expires own alerts past their valid-until time; alerts in a blocked feed wait.
+
+    Attributes:
+        waiting: after `execute`: whether some are past it by this node's clock alone.
+    """
 
     weight = 1
 
-    def __init__(self, *, publisher: Publisher, limit: int = 200) -> None:
+    def __init__(self, *, publisher: Publisher, latest_ms: int = MAX_TIME_MS, limit: int = 200) -> None:
+        """`latest_ms`: the latest that it may be by partners' clocks: an expiry can't be taken back."""
         self._publisher = publisher
+        self._latest_ms = latest_ms
         self._limit = limit
+        self.waiting = False
 
     def execute(self, tx: Transaction) -> int:
         """Appends the expiries; returns their number.
@@ -187,10 +198,13 @@ class ExpireCommand:
         time.
         """
         blocked = [feed.partner for feed in feeds.list_all(tx.conn) if _blocks_steps(feed)]
-        if not alerts.due_to_expire(tx.conn, tx.now_ms, 1, except_to=blocked):
+        now_ms = min(tx.now_ms, self._latest_ms)
+        self.waiting = False
+        if not alerts.due_to_expire(tx.conn, now_ms, 1, except_to=blocked):
+            self.waiting = now_ms < tx.now_ms and bool(alerts.due_to_expire(tx.conn, tx.now_ms, 1, except_to=blocked))
             return 0
         tx.catch_up()
-        keys = alerts.due_to_expire(tx.conn, tx.now_ms, self._limit, except_to=blocked)
+        keys = alerts.due_to_expire(tx.conn, now_ms, self._limit, except_to=blocked)
         rows = alerts.find(tx.conn, keys)
         for key, row in rows.items():
             event = alert_pb2.AlertEvent(occurred_at=to_timestamp(tx.now_ms), actor="gateway")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import grpc.aio
 
 from gateway.contract.ids import FeedOrigin
+from gateway.contract.timestamps import to_ms
 from gateway.errors import GatewayError
 from gateway.feed.rpc.writer_client import WriterClient
 from gateway.feed.service.publisher_audit import PublisherAudit
@@ -28,8 +29,12 @@ ANSWER_S = 30.0
 class PublisherAuditor:
     """Runs the steps of feed.service.publisher_audit over links' connections."""
 
-    def __init__(self, audit: PublisherAudit, writer: WriterClient, metrics: Metrics) -> None:
+    def __init__(
+        self, audit: PublisherAudit, writer: WriterClient, metrics: Metrics, tell_time: Callable[[int], None]
+    ) -> None:
+        """`tell_time` takes a partner's time in milliseconds since 1970."""
         self._metrics = metrics
+        self._tell_time = tell_time
         self._audit = audit
         self._writer = writer
 
@@ -62,6 +67,7 @@ class PublisherAuditor:
         if held is None:
             return
         answer = await stub.GetCheckpoint(pb.GetCheckpointRequest(origin=origin.line), timeout=ANSWER_S)
+        self._tell_time(to_ms(answer.answered_at))
         shown = await asyncio.to_thread(self._audit.verify_shown, origin, answer.position)  # 2
         size = shown.checkpoint.size
         hashes: list[bytes] = []

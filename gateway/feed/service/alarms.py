@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gateway.contract.limits import MAX_CLOCK_SKEW_MS
+from gateway.feed.service.partner_clocks import PartnerClocks
 from gateway.trust.rules.permissions import Role
 
 log = logging.getLogger(__name__)
@@ -37,6 +38,7 @@ DATABASE_ASYNCHRONOUS = "DATABASE_ASYNCHRONOUS"
 MARKS = "MARKS"
 SCREENING = "SCREENING"
 SETTINGS = "SETTINGS"
+EXPIRY_WAITS = "EXPIRY_WAITS"
 
 REPEAT_MS = 3_600_000
 """Milliseconds after which a lasting alarm is logged again, so that a log of one day shows it."""
@@ -80,6 +82,7 @@ class Alarms:
     def __init__(self, clock: Callable[[], int], *, repeat_ms: int = REPEAT_MS) -> None:
         self._clock = clock
         self._repeat_ms = repeat_ms
+        self.partner_clocks = PartnerClocks()
         self._lock = threading.Lock()
         self._lasting: dict[tuple[str, str], Alarm] = {}
         self._logged: dict[tuple[str, str], int] = {}
@@ -158,6 +161,7 @@ class Alarms:
         Args:
             not_before_ms: when this node sent what the time answers; 0 if it answers nothing.
         """
+        self.partner_clocks.note(their_time_ms)
         self._compare(partner, f"the clock of {partner} is %d s ahead of this one's", their_time_ms - self._clock())
         if not_before_ms:
             behind = f"{partner} behind"

@@ -69,7 +69,7 @@ class Exchange:
         )
 
         audit = PublisherAudit(database, receiver=receiver, trust=trust)
-        self.auditor = PublisherAuditor(audit, writer, metrics)
+        self.auditor = PublisherAuditor(audit, writer, metrics, alarms.partner_clocks.note)
         self.maintenance = MaintenanceAnnouncer(
             node=settings.node,
             partners=lambda: trust().directory.partners(settings.node, now()),

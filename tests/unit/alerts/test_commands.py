@@ -606,6 +606,8 @@ def test_an_alert_expires_also_at_a_partner_whose_agreement_has_ended(nodes: lis
     exchange(cn, hk)
     _end_agreements(cn, hk)
     cn.clock.forward(31 * DAY_MS)
+    waits = ExpireCommand(publisher=cn.publisher, latest_ms=cn.clock.now - 2 * DAY_MS)
+    assert (cn.writer.run(waits), waits.waiting) == (0, True), "this clock alone says so"
     assert cn.writer.run(ExpireCommand(publisher=cn.publisher)) == 1
     exchange(cn, hk)
     assert hk.queries.get("cn", alert_id).deliveries[0].status == alert_pb2.ALERT_STATUS_EXPIRED
