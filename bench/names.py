@@ -4,7 +4,7 @@ Reads the shared pairs (`../shared/data/name_pairs.json`) and the project's own 
 prints for each kind how many matches were found and non-matches left alone, the balanced accuracy, and every failure
 with its explanation. Trade names that no rule leads to are counted apart. Of the pairs held out
 (`tests/unit/screening/held_out`) it prints totals by group with intervals, and the failures of the tuning part alone:
-nobody reads the sealed pairs. Then rates of reading, keys and comparison,
+nobody reads the sealed and the later pairs. Then rates of reading, keys and comparison,
 over the names of the pairs and of the United Nations list.
 """
 
@@ -133,6 +133,7 @@ def main() -> None:
     report("Own pairs", own)
     report_held_out("tuning", failures=True)
     report_held_out("sealed", failures=False)
+    report_held_out("later", failures=False)
     print("\nRates on one core; words of the pairs were met before, those of the UN list were not")
     people, entities = _un_names()
     for kind, title in ((NameKind.PERSON, "persons"), (NameKind.ORGANISATION, "organisations")):

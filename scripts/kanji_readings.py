@@ -19,10 +19,17 @@ _READINGS = """
     UNION ALL SELECT c.literal, 'nanori', n.value FROM character c JOIN nanori n ON n.cid = c.ID"""
 
 
+_STEMS = dict(zip("うくすつぬむるぐぶ", "いきしちにみりぎび", strict=True))
+"""Last kana of verbs, and of their stems, which names have: 飛ぶ, tobi."""
+
+
 def spellings(kind: str, value: str) -> Iterator[str]:
-    """In Hepburn; of a Japanese reading its stem and the whole: すこ.やか → suko, sukoyaka."""
+    """In Hepburn; of a Japanese reading its stem and the whole: すこ.やか → suko, sukoyaka; と.ぶ → to, tobu, tobi."""
     stem, dot, ending = value.strip("-").partition(".")
-    for text in (stem, stem + ending) if dot and kind == "ja_kun" else (stem + ending,):
+    texts = [stem, stem + ending] if dot and kind == "ja_kun" else [stem + ending]
+    if len(ending) == 1 and ending in _STEMS:
+        texts.append(stem + _STEMS[ending])
+    for text in texts:
         if text and all(map(is_kana, text)):
             yield romanise(text)
 

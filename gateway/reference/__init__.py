@@ -13,12 +13,20 @@
 * `readings.csv`: toneless Mandarin (pinyin, v for ü) and Cantonese (Jyutping) readings of Chinese characters, the usual
   one first, made by `scripts/readings.py`. Source: pypinyin (MIT licence; Unihan and others) and ToJyutping (BSD
   licence; CanCLID's dictionary).
+* `kanji_readings.csv`: readings of kanji in Hepburn (`on`, `kun`, and `names` of persons), made by
+  `scripts/kanji_readings.py`. Source: KANJIDIC2 of the Electronic Dictionary Research and Development Group
+  (https://www.edrdg.org/wiki/index.php/KANJIDIC_Project), licence CC BY-SA 4.0, which this file keeps; changed: spelt
+  in Hepburn, stems of verbs added, other data left out.
+* `japanese_surnames.csv`: common Japanese surnames that begin like Chinese ones or that no reading of their characters
+  gives. Source: general knowledge of common surnames.
 * `ofac_remarks.csv`: kinds of items in the remarks of OFAC's lists, by their beginning: what each becomes, and the
   scheme of its identifier. Source: the published lists of 2015 to 2025 and their data specification.
 * `western_given_names.txt`: Western names that could be read as Chinese syllables.
 * `legal_forms.csv`, `organisation_places.csv`, `organisation_terms.csv`: words of organisations' names: legal forms by
   class, places, and terms by meaning with their weight for identity. Source: company registers' usage in Han, English,
   Portuguese, Spanish and Vietnamese; counts of words side by side in the Hong Kong companies register.
+* `organisation_brands.csv`: names that firms have in Han and in Latin letters where no rule leads from one to the other
+  (长荣, Evergreen). Source: firms' own names as they publish them, from general knowledge; no register was copied.
 * `foreign_terms.csv`: legal forms, words of business and places in Korean, Japanese, Russian and Thai, with an English
   meaning that the vocabulary above knows. Source: company registers' usage.
 * `physical_data.csv`: density, price band and usual packing of controlled substances, and of substances as which they

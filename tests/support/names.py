@@ -62,7 +62,7 @@ def development_pairs() -> list[Pair]:
 
 
 def held_out_pairs(part: str) -> dict[str, list[Pair]]:
-    """Pairs of the part that the rules were tuned on, or of the sealed one, by group; nobody reads the sealed ones."""
+    """Pairs of the part that the rules were tuned on, the sealed or the later one, by group; nobody reads those two."""
     groups: dict[str, list[Pair]] = {}
     with (HELD_OUT / f"{part}.csv").open(encoding="utf-8", newline="") as stream:
         for r in csv.DictReader(stream):

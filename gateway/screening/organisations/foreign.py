@@ -60,7 +60,7 @@ _JAPANESE_FORMS = re.compile(r"株式会社|有限会社|合同会社|合資会�
 
 def is_japanese(text: str) -> bool:
     """Whether a name in Han has a Japanese legal form."""
-    return _JAPANESE_FORMS.search(text) is not None
+    return not text.isascii() and _JAPANESE_FORMS.search(text) is not None
 
 
 def without_japanese_form(text: str) -> str:
