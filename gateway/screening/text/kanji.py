@@ -188,7 +188,7 @@ def spells(characters: tuple[str, ...], letters: str, of_persons: bool = True) -
     return any(folded(text) == sought for text in begun)
 
 
-@lru_cache(maxsize=16_384)
+@lru_cache(maxsize=2_048)
 def codes(characters: tuple[str, ...], length: int, of_persons: bool = True) -> frozenset[str]:
     """First consonants of all ways to read the characters, as `code` has them."""
     found = {code(folded(known))[:length] for known in surnames().get("".join(characters), ())}
