@@ -45,7 +45,7 @@ def main() -> None:
         number = publish(alert, ["mo"])
         time.sleep(5)
         expect("a cut network keeps an alert back", number not in received("mo"))
-        run("podman", "network", "connect", f"{PROJECT}_partners", container("mo"))
+        run("podman", "network", "connect", "--alias", "mo", f"{PROJECT}_partners", container("mo"))
         eventually("a network that is joined again brings it", lambda: number in received("mo"))
         eventually("Prometheus scrapes all three gateways", lambda: targets_up() == 3)
         eventually("it evaluates the rules", lambda: bool(asked("rules")["groups"]))
