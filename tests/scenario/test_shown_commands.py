@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 
@@ -69,6 +70,8 @@ COMPLETIONS: Mapping[Words, tuple[list[str], dict[str, str]]] = {
     ("history", "search"): ([], {"--container": CONTAINER, **GROUNDS}),
     ("history", "show"): ([RECORDS[0]], {}),
     ("history", "trace"): ([], {"--container": CONTAINER, **GROUNDS}),
+    ("backup",): (["OUT"], {}),
+    ("link", "declare-new"): (["hk"], {"--reason": "A new node"}),
     ("pki", "issue"): (["gateway.csr"], {"--ca": "ca", "--out": "new.pem"}),
     ("pki", "signing-keys"): ([], {**_NODE, "--out": "pki/keys"}),
     ("watchlist", "screen"): ([LISTED], {}),
@@ -204,6 +207,20 @@ def of_keys(kit: CommandKit, call: Call, cwd: Path) -> None:
     passphrase.write_text(PASSPHRASE)
 
 
+def announcing(_: CommandKit, call: Call, cwd: Path) -> None:
+    """Maintenance that is still to come, not that of the example's day."""
+    now = datetime.now(UTC)
+    for option, hours in (("--from", 1), ("--until", 5)):
+        call.set(option, (now + timedelta(hours=hours)).isoformat(timespec="seconds"))
+
+
+def announced(kit: CommandKit, call: Call, cwd: Path) -> None:
+    """Maintenance that can be ended."""
+    begin, end = (datetime.now(UTC) + timedelta(hours=hours) for hours in (1, 5))
+    times = ("--from", begin.isoformat(), "--until", end.isoformat())
+    assert kit.gateway("cn", "maintenance", "announce", *times, "--reason", "x", "--system", "ops").exit_code == 0
+
+
 Scene = Callable[[CommandKit, Call, Path], None]
 
 SCENES: Mapping[Words, Scene] = {
@@ -223,6 +240,8 @@ SCENES: Mapping[Words, Scene] = {
     ("evidence", "export"): evidence,
     ("history", "hold", "release"): argument(CommandKit.hold),
     ("link", "resolve"): resolving,
+    ("maintenance", "announce"): announcing,
+    ("maintenance", "end"): announced,
     ("pki", "issue"): issuing,
     ("pki", "signing-keys"): of_keys,
     ("restore",): restoring,
