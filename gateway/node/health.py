@@ -133,6 +133,7 @@ class HealthMonitor:
     async def run(self) -> None:
         """Runs until cancelled."""
         while True:
+            self._alarms.remind()  # here, since nothing of this waits for a database that hangs
             try:
                 await self.check()
             except Exception:

@@ -104,7 +104,6 @@ class Upkeep:
         if await asyncio.to_thread(self._directory.refresh, now=self._now(), alarms=self._alarms):
             self._links.open(self._now())
         self._expiry.check(self._now())
-        self._alarms.remind()
         self._capacity.sweep(await asyncio.to_thread(self._capacity.check))
         await asyncio.to_thread(self._quotas.check)
         await asyncio.to_thread(self._heads.check)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -62,22 +61,29 @@ class Observer:
         self._announced = Announced({}, {})
 
     async def run(self) -> None:
-        """Runs until cancelled."""
+        """Runs until cancelled. What needs the database has a loop of its own: it may hang."""
+        async with asyncio.TaskGroup() as loops:
+            loops.create_task(self._look_again(self._look_around), name="observer of memory")
+            loops.create_task(self._look_again(self._look_into_database), name="observer of the database")
+
+    async def _look_again(self, look: Callable[[], Awaitable[None]]) -> None:
         while True:
-            await self._look_at_partners()
-            for look in (self._workers.observe, self._feeds.observe, self._look_at_limits, self._look_at_size):
-                try:
-                    await asyncio.to_thread(look)
-                except GatewayError as error:
-                    log.debug("%s", error.message)  # its alarm is DATABASE
-                except Exception:
-                    log.exception("a look at the node failed; it is tried again")
+            try:
+                await look()
+            except GatewayError as error:
+                log.debug("%s", error.message)  # its alarm is DATABASE
+            except Exception:
+                log.exception("a look at the node failed; it is tried again")
             await asyncio.sleep(OBSERVE_S)
 
-    async def _look_at_partners(self) -> None:
-        with contextlib.suppress(GatewayError):  # its alarm is DATABASE
-            self._announced = await asyncio.to_thread(Announced.read, self._database)
+    async def _look_around(self) -> None:
         self._partners.observe(self._now(), self._announced)
+        await asyncio.to_thread(self._workers.observe)
+
+    async def _look_into_database(self) -> None:
+        self._announced = await asyncio.to_thread(Announced.read, self._database)
+        for look in (self._feeds.observe, self._look_at_limits, self._look_at_size):
+            await asyncio.to_thread(look)
 
     def _look_at_limits(self) -> None:
         used = self._usage()
