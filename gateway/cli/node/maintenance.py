@@ -78,7 +78,13 @@ def _show_report(output: Output, report: DatabaseReport) -> None:
         )
         output.line(_("{counts}.", counts=listed(counts)))
         output.line(_audit_coverage(report))
-        output.line(_("{rows} rows of projections are what a rebuild gives.", rows=report.projected))
+        output.line(
+            ngettext(
+                "{number} row of projections is what a rebuild gives.",
+                "{number} rows of projections are what a rebuild gives.",
+                report.projected,
+            )
+        )
         for sentence in report.unchecked:
             output.line(_("Not checked: {what}.", what=sentence))
         if report.findings:

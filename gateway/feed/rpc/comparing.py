@@ -14,6 +14,7 @@ import asyncio
 from gateway.contract.ids import FeedOrigin
 from gateway.errors import FeedForkedError, ProofInvalidError
 from gateway.feed.service.sender import Outgoing
+from gateway.plurals import counted
 from gateway.tlog.proofs import verify_consistency
 from gateway.v1 import exchange_service_pb2 as pb
 from gateway.v1 import feed_pb2
@@ -40,7 +41,7 @@ async def require_one_history(
     if common == min(size, position.size):
         return
     reason = (
-        f"{origin.recipient} holds {position.size} entries that this node has signed, and this database {size} others: "
+        f"{origin.recipient} holds {counted(position.size, 'entry')} of this node's, and this database {size} others: "
         f"they are the same up to {common}"
     )
     await asyncio.to_thread(outgoing.block_as_forked, origin, reason)

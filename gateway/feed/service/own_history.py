@@ -25,6 +25,7 @@ from gateway.feed.service.marks import Marks
 from gateway.feed.tables import feeds
 from gateway.feed.tables.feeds import Feed, FeedState, OwnHead
 from gateway.feed.tables.tiles import StoredTiles
+from gateway.plurals import counted
 from gateway.tlog.merkle import Tree
 from gateway.tlog.tiles import tree_root
 
@@ -189,9 +190,9 @@ def _against(conn: Connection, head: OwnHead, present: SignedHead, mark: Mark) -
     if present in (signed, mark.signed):  # 2
         return None
     if present.size < signed.size:  # 3
+        had = counted(signed.size, "entry")
         return Obstacle(
-            FeedState.BEHIND,
-            f"this node has signed {signed.size} entries, and the database has {head.size}: the others were lost",
+            FeedState.BEHIND, f"this node has signed {had}, and the database has {head.size}: the others were lost"
         )
     same = present.size > signed.size and _root_at(conn, head.id, signed.size) == signed.root  # 4, 5
     if same or _is_damaged(conn, head.origin):

@@ -106,7 +106,7 @@ class Outgoing:
         with self._database.read() as conn:
             root = _root_at(conn, feeds.find(conn, origin), size)
         if root is None:
-            raise MalformedError(f"{origin} has fewer than {size} entries here")
+            raise MalformedError(f"{origin} has fewer than {counted(size, 'entry')} here")
         return root
 
     def block_as_forked(self, origin: FeedOrigin, reason: str) -> None:
