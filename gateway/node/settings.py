@@ -184,6 +184,18 @@ class HistorySettings(Section):
         return self
 
 
+class CallLimitSettings(Section):
+    """Limits of callers; what isn't set stays as it is for all of their kind."""
+
+    calls_per_s: float | None = Field(default=None, gt=0, description="Calls a second in the long run.")
+    burst: int | None = Field(default=None, ge=1, description="Calls at once after a pause.")
+    concurrent_calls: int | None = Field(default=None, ge=1, description="Calls at once.")
+    concurrent_streams: int | None = Field(default=None, ge=1, description="Streams at once.")
+    calls_per_day: int | None = Field(default=None, ge=1, description="Calls and messages of streams in a day (UTC).")
+    mib_per_day: int | None = Field(default=None, ge=1, description="MiB of messages in a day, both ways.")
+    rows_per_day: int | None = Field(default=None, ge=1, description="Items of messages in a day, both ways.")
+
+
 class QuotaSettings(Section):
     """Most that each partner can have stored here in a day (UTC)."""
 
@@ -245,6 +257,9 @@ class Settings(BaseSettings):
     links: dict[str, LinkSettings] = Field(default_factory=dict, description="Per partner: how it is reached.")
     lists: dict[str, ListSettings] = Field(default_factory=dict, description="Per own watchlist: how it is kept.")
     history: HistorySettings = Field(default=HistorySettings(), description="How recorded shipments are kept.")
+    limits: dict[str, CallLimitSettings] = Field(
+        default_factory=dict, description="Per caller (systems, partners, system/NAME, gateway/NAME): its limits."
+    )
     quotas: QuotaSettings = Field(default=QuotaSettings(), description="What each partner can have stored in a day.")
     alarms: AlarmSettings = Field(default=AlarmSettings(), description="From when on a condition is an alarm.")
     traces: TraceSettings = Field(default=TraceSettings(), description="Where traces of alerts are sent.")

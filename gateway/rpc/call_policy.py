@@ -139,6 +139,7 @@ class CallPolicy:
         weight = min(admission.permission.weight + batch, MOST_RUNNING)
         turn = await self.pacer.enter(principal.id, weight)
         call = Call(principal, method, self.audit, self.time_ms, owe=partial(self.pacer.charge, principal.id))
+        call.spend = lambda size, rows: self.limits.spend(principal, size=size, rows=rows)
         call.allowance = PROMPT_WEIGHT if turn.prompt else weight
         return call, turn
 
@@ -156,7 +157,8 @@ class CallPolicy:
         self.limits.leave(admission.principal, streaming=streaming)
 
     async def pace_message(self, call: Call) -> None:
-        """Waits for a turn for a stream's next message."""
+        """Waits for a turn for a stream's next message. Raises OverloadedError when the caller's day is used up."""
+        self.limits.require_day(call.principal)
         turn = await self.pacer.enter(call.principal.id, most_s=math.inf)
         self.pacer.leave(turn)
         call.allowance = 1.0

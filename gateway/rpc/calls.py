@@ -30,6 +30,10 @@ def _owe_nothing(_units: float) -> None:
     return
 
 
+def _spend_nothing(_size: int, _rows: int) -> None:
+    return
+
+
 @dataclass(slots=True)
 class Call:
     """One authorised call.
@@ -39,6 +43,7 @@ class Call:
         changes: whether it has one of a change.
         purpose, case_reference, subject_ids, basis: defaults for all its events, set by `concerns`.
         content_digest, content_bytes: SHA-256 in hexadecimal and size of what it brought; in events of its refusal.
+        spend: counts the bytes and items of a message (limits).
         owe: adds units to the caller's debt (pacing).
         allowance: units that it may yet cost without that.
     """
@@ -54,6 +59,7 @@ class Call:
     subject_ids: tuple[str, ...] = ()
     basis: str = ""
     owe: Callable[[float], None] = _owe_nothing
+    spend: Callable[[int, int], None] = _spend_nothing
     allowance: float = 0.0
     content_digest: str = ""
     content_bytes: int = 0
@@ -155,3 +161,4 @@ def charge_message(*, size: int, rows: int) -> None:
     call = _CURRENT.get(None)
     if call is not None:
         call.charge(size=size, rows=rows)
+        call.spend(size, rows)

@@ -73,6 +73,9 @@ class Metrics:
             "gateway_call_seconds", "Time of unary calls in seconds.", CALL_SECONDS, "port", "method"
         )
         self.running_calls = self._gauge("gateway_running_calls", "Calls that run, streams too.", "port", "method")
+        self.limit_refusals = self._counter(
+            "gateway_limit_refusals_total", "Calls and messages refused at a limit of their caller.", "caller", "limit"
+        )
         self.watchers = self._gauge("gateway_watchers", "Open streams of watchers.", "method")
         self.publishes = self._counter(
             "gateway_publishes_total", "Alerts that own systems gave: accepted, repeated or refused.", "result"

@@ -7,8 +7,9 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 
 from gateway.feed.service.alarms import Alarms
+from gateway.node.assembly.call_limits import limits_of
 from gateway.node.host.capacity import CapacityMonitor
-from gateway.node.settings import Settings
+from gateway.node.settings import CallLimitSettings, Settings
 from gateway.rpc.authentication import Authenticator, LocalPort, PeerPort, Port
 from gateway.rpc.call_metrics import CallMetrics
 from gateway.rpc.call_policy import CallPolicy
@@ -61,6 +62,11 @@ class Callers:
         self.set_systems(settings.systems)
         self._calls: list[CallMetrics] = []
         self.running: list[tuple[RunningCalls, OpenStreams]] = []
+        self._limits = CallerLimits(
+            limits_of(settings.limits),
+            time_ms=lambda: int(now().timestamp() * 1000),
+            on_refusal=lambda caller, limit: metrics.limit_refusals.labels(caller, limit).inc(),
+        )
         metrics.running_calls.follow(lambda: self._of_all(CallMetrics.running))
         metrics.watchers.follow(lambda: self._of_all(CallMetrics.watchers))
 
@@ -79,6 +85,10 @@ class Callers:
         for authenticator in self._authenticators:
             authenticator.forget()
 
+    def set_limits(self, settings: Mapping[str, CallLimitSettings]) -> None:
+        """Limits of callers from now on; what they have used stays counted."""
+        self._limits.set_limits(limits_of(settings))
+
     def certificate_ends(self) -> Mapping[str, datetime]:
         """When the certificates of those that have called end, by principal id."""
         return ChainMap(*[authenticator.certificate_ends() for authenticator in self._authenticators])
@@ -90,7 +100,7 @@ class Callers:
             CallPolicy(
                 authenticator=self._authenticators[-1],
                 permissions=permissions,
-                limits=CallerLimits(),
+                limits=self._limits,
                 connections=connections,
                 disconnector=self._disconnector,
                 pacer=self._pacer,

@@ -212,6 +212,7 @@ class Node:
         """What puts changed settings in force; `read` reads them again and raises ConfigurationError."""
         appliers: dict[str, Callable[[Settings], None]] = {
             "systems": lambda new: self._callers.set_systems(new.systems),
+            "limits": lambda new: self._callers.set_limits(new.limits),
             "quotas": lambda new: self._quotas.set_bounds(bounds_of(new.quotas)),
             "log_level": lambda new: set_level(new.log_level),
         }

@@ -1,8 +1,10 @@
-"""Limits each caller's calls per second (token bucket), and concurrent calls and streams."""
+"""Limits each caller's calls per second (token bucket), its calls and streams at once, and its use of a day (UTC)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from gateway.errors import OverloadedError
@@ -20,12 +22,21 @@ BUSY_RETRY_AFTER_S = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Limits of one caller; a stream counts once in `calls_per_s`, and `burst` is calls at once after a pause."""
+    """Limits of one caller; a stream counts once in `calls_per_s`, and `burst` is calls at once after a pause.
+
+    Attributes:
+        calls_per_day: calls, and messages of streams; 0 for any number.
+        bytes_per_day: of messages, both ways; 0 for any number.
+        rows_per_day: items of messages, both ways, e.g. alerts of a page; 0 for any number.
+    """
 
     calls_per_s: float
     burst: int
     concurrent_calls: int
     concurrent_streams: int
+    calls_per_day: int = 0
+    bytes_per_day: int = 0
+    rows_per_day: int = 0
 
 
 SYSTEM_LIMITS = Limits(calls_per_s=20_000, burst=20_000, concurrent_calls=512, concurrent_streams=64)
@@ -40,11 +51,24 @@ def default_limits(principal: Principal) -> Limits:
     return PEER_LIMITS if principal.kind is PrincipalKind.PEER else SYSTEM_LIMITS
 
 
-class _Usage:
-    __slots__ = ("calls", "limits", "streams", "tokens", "updated_s")
+DAY_MS = 24 * 3600 * 1000
 
-    def __init__(self, limits: Limits, now_s: float) -> None:
+OF_DAY = ("calls", "bytes", "rows")
+"""What is counted in a day."""
+
+
+def _system_time_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class _Usage:
+    __slots__ = ("calls", "day", "limits", "of_day", "principal", "streams", "tokens", "updated_s")
+
+    def __init__(self, principal: Principal, limits: Limits, now_s: float) -> None:
+        self.principal = principal
         self.limits = limits
+        self.day = 0
+        self.of_day = [0, 0, 0]  # calls, bytes, rows
         self.tokens = float(limits.burst)
         self.updated_s = now_s
         self.calls = 0
@@ -57,9 +81,69 @@ class CallerLimits:
     Memory grows with the authenticated callers, whom directory and settings bound.
     """
 
-    def __init__(self, limits_of: Callable[[Principal], Limits] = default_limits) -> None:
+    def __init__(
+        self,
+        limits_of: Callable[[Principal], Limits] = default_limits,
+        *,
+        time_ms: Callable[[], int] = _system_time_ms,
+        on_refusal: Callable[[str, str], None] = lambda _caller, _limit: None,
+    ) -> None:
+        """Counts from the start of the process, each replica for itself.
+
+        Args:
+            limits_of: a caller's limits.
+            time_ms: says which day it is.
+            on_refusal: takes the caller and the limit's name of each refusal.
+        """
         self._limits_of = limits_of
+        self._time_ms = time_ms
         self._usages: dict[str, _Usage] = {}
+        self._on_refusal = on_refusal
+
+    def set_limits(self, limits_of: Callable[[Principal], Limits]) -> None:
+        """Puts other limits in force; what callers have used stays counted."""
+        self._limits_of = limits_of
+        for usage in self._usages.values():
+            usage.limits = limits_of(usage.principal)
+            usage.tokens = min(usage.tokens, float(usage.limits.burst))
+
+    def spend(self, principal: Principal, *, size: int, rows: int) -> None:
+        """Counts a message of a call that has entered."""
+        usage = self._usages[principal.id]
+        self._begin_day(usage)
+        usage.of_day[1] += size
+        usage.of_day[2] += rows
+
+    def require_day(self, principal: Principal) -> None:
+        """Counts a stream's next message; raises OverloadedError when the day's use is at a limit."""
+        with self._counted(principal):
+            self._take_of_day(self._usages[principal.id])
+
+    def _begin_day(self, usage: _Usage) -> None:
+        day = self._time_ms() // DAY_MS
+        if day != usage.day:
+            usage.day, usage.of_day = day, [0, 0, 0]
+
+    def _take_of_day(self, usage: _Usage) -> None:
+        self._begin_day(usage)
+        limits = usage.limits
+        bounds = (limits.calls_per_day, limits.bytes_per_day, limits.rows_per_day)
+        for what, used, most in zip(OF_DAY, usage.of_day, bounds, strict=True):
+            if most and used >= most:
+                raise OverloadedError(
+                    f"{used:,} {what} of this caller are used today (UTC); {most:,} are its limit",
+                    metadata={"limit": f"{what}_per_day"},
+                    retry_after_s=((usage.day + 1) * DAY_MS - self._time_ms()) / 1000,
+                )
+        usage.of_day[0] += 1
+
+    @contextmanager
+    def _counted(self, principal: Principal) -> Iterator[None]:
+        try:
+            yield
+        except OverloadedError as error:
+            self._on_refusal(principal.id, error.metadata["limit"])
+            raise
 
     def enter(self, principal: Principal, *, streaming: bool, now_s: float) -> None:
         """Counts the start of a call; `leave` must follow when it ends.
@@ -68,9 +152,11 @@ class CallerLimits:
         """
         usage = self._usages.get(principal.id)
         if usage is None:
-            usage = self._usages[principal.id] = _Usage(self._limits_of(principal), now_s)
-        _require_room(usage, streaming)
-        _take_token(usage, now_s)
+            usage = self._usages[principal.id] = _Usage(principal, self._limits_of(principal), now_s)
+        with self._counted(principal):
+            _require_room(usage, streaming)
+            _take_token(usage, now_s)
+            self._take_of_day(usage)
         if streaming:
             usage.streams += 1
         else:
@@ -92,7 +178,9 @@ def _require_room(usage: _Usage, streaming: bool) -> None:
     )
     if running >= most:
         raise OverloadedError(
-            f"{running} {what} are open, and that is the limit for one caller", retry_after_s=BUSY_RETRY_AFTER_S
+            f"{running} {what} are open, and that is the limit for one caller",
+            metadata={"limit": f"concurrent_{what}"},
+            retry_after_s=BUSY_RETRY_AFTER_S,
         )
 
 
@@ -104,6 +192,8 @@ def _take_token(usage: _Usage, now_s: float) -> None:
     if usage.tokens < 1.0 - _ROUNDING:
         wait_s = (1.0 - usage.tokens) / limits.calls_per_s
         raise OverloadedError(
-            f"more than {limits.calls_per_s:g} calls a second", retry_after_s=max(MIN_RETRY_AFTER_S, wait_s)
+            f"more than {limits.calls_per_s:g} calls a second",
+            metadata={"limit": "calls_per_s"},
+            retry_after_s=max(MIN_RETRY_AFTER_S, wait_s),
         )
     usage.tokens -= 1.0

@@ -1,9 +1,13 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import OverloadedError
-from gateway.rpc.fairness.limits import PEER_LIMITS, SYSTEM_LIMITS, CallerLimits, Limits, default_limits
+from gateway.rpc.fairness.limits import DAY_MS, PEER_LIMITS, SYSTEM_LIMITS, CallerLimits, Limits, default_limits
 from gateway.trust.rules.permissions import Principal, PrincipalKind
 
 HK = Principal(PrincipalKind.PEER, "hk", "", frozenset(), "aa")
@@ -82,3 +86,23 @@ def test_no_interval_sees_more_than_burst_and_rate_allow(pauses: list[float]) ->
 def test_partners_and_systems_have_their_own_defaults() -> None:
     assert default_limits(HK) is PEER_LIMITS
     assert default_limits(DESK) is SYSTEM_LIMITS
+
+
+def test_a_day_has_its_limits_and_they_can_be_changed() -> None:
+    day_ms, refused = [0], []
+    daily = replace(SMALL, calls_per_s=1e6, burst=1000, calls_per_day=3, bytes_per_day=100)
+    limits = CallerLimits(lambda _: daily, time_ms=lambda: day_ms[0], on_refusal=lambda *who: refused.append(who))
+    one_call(limits, 0.0)
+    limits.spend(HK, size=100, rows=1)
+    with pytest.raises(OverloadedError) as raised:
+        one_call(limits, 1.0)
+    assert raised.value.retry_after_s == DAY_MS / 1000
+    assert refused == [(HK.id, "bytes_per_day")]
+    limits.set_limits(lambda _: replace(daily, bytes_per_day=0))
+    one_call(limits, 2.0)
+    limits.require_day(HK)
+    with pytest.raises(OverloadedError):
+        limits.require_day(HK)
+    assert refused[1:] == [(HK.id, "calls_per_day")]
+    day_ms[0] = DAY_MS + 1
+    one_call(limits, 3.0)

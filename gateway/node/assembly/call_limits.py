@@ -1,0 +1,33 @@
+"""Limits of callers by the settings: of all of a kind, and of one by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from gateway.feed.service.quotas import MIB
+from gateway.node.settings import CallLimitSettings
+from gateway.rpc.fairness.limits import Limits, default_limits
+from gateway.trust.rules.permissions import Principal, PrincipalKind
+
+
+def limits_of(settings: Mapping[str, CallLimitSettings]) -> Callable[[Principal], Limits]:
+    """What the settings make of the defaults: first those of all systems or partners, then those of the caller."""
+
+    def limits(principal: Principal) -> Limits:
+        peer = principal.kind is PrincipalKind.PEER
+        names = ("partners", f"gateway/{principal.node}") if peer else ("systems", f"system/{principal.name}")
+        found = default_limits(principal)
+        for name in names:
+            if name in settings:
+                found = _changed(found, settings[name])
+        return found
+
+    return limits
+
+
+def _changed(limits: Limits, by: CallLimitSettings) -> Limits:
+    given = by.model_dump(exclude_none=True)
+    if "mib_per_day" in given:
+        given["bytes_per_day"] = given.pop("mib_per_day") * MIB
+    return replace(limits, **given)
