@@ -125,3 +125,39 @@ def test_killing_the_process_that_checks_interrupts_no_recording(federation: Fed
         assert (await status(federation)).recorded == COUNT
 
     federation.run(main())
+
+
+def test_a_stopped_process_holds_nothing_up_for_long_and_is_an_alarm(federation: Federation) -> None:
+    """It answers neither calls nor pings: half a minute later another one indexes what was recorded."""
+    federation.start("cn")
+
+    async def main() -> None:
+        async with (
+            calling(federation, "cn", "publisher") as publisher,
+            federation.client("cn", "operator") as operator,
+        ):
+            assert await publisher.record(*records()[:10]) == 10
+
+            async def idle() -> psutil.Process | None:
+                processes = preparing(federation)
+                indexed = (await status(federation)).findable == 10
+                return processes[0] if indexed and processes else None
+
+            process = await eventually(idle, within_s=IDLE_PROCESS_S, what="an idle process")
+            assert process is not None
+            process.suspend()
+            assert await publisher.record(*records()[10:20]) == 20
+
+            async def told() -> bool:
+                alarms = (await operator.node.status()).alarms
+                return any(alarm.code == "WORKER" and "didn't answer" in alarm.message for alarm in alarms)
+
+            await eventually(told, within_s=IDLE_PROCESS_S, what="the alarm")
+
+            async def indexed() -> bool:
+                return (await status(federation)).findable == 20
+
+            await eventually(indexed, within_s=IDLE_PROCESS_S, what="what was recorded meanwhile")
+            assert process.pid not in {other.pid for other in preparing(federation)}
+
+    federation.run(main())
