@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 from google.protobuf.message import Message
 from sqlalchemy import Connection
@@ -23,7 +24,7 @@ from gateway.errors import InvalidRequestError, MalformedError, StoreUnavailable
 from gateway.feed.codec import EntryFormat
 from gateway.feed.projection.registry import LoggedEntry, Projection
 from gateway.feed.service.transaction import Transaction
-from gateway.feed.tables import defects, feeds
+from gateway.feed.tables import defects
 from gateway.feed.tables.feeds import Feed
 from gateway.feed.tables.journal import HeadMovedError
 from gateway.trust.rules.directory import Directory
@@ -34,16 +35,16 @@ from gateway.watchlists.codec.events import ListKey
 from gateway.watchlists.commands.distribution import DistributionState, ListDistribution
 from gateway.watchlists.commands.hits import read_hit
 from gateway.watchlists.rules.policies import MAX_LISTS, ProposalState, too_many_lists
-from gateway.watchlists.service.updates import is_taken_over, read_update
+from gateway.watchlists.service.updates import read_effect
 from gateway.watchlists.tables import hits as hit_rows
 from gateway.watchlists.tables import lists as watchlists
-from gateway.watchlists.tables import matches
+from gateway.watchlists.tables import matches, reconciliations
 from gateway.watchlists.tables import progress as list_progress
 from gateway.watchlists.tables import proposals as proposal_rows
 from gateway.watchlists.tables.hits import HitRow
 from gateway.watchlists.tables.lists import ChangeRow, CopyRow, EntryRow
-from gateway.watchlists.tables.progress import DistributionRow
 from gateway.watchlists.tables.proposals import ProposalRow
+from gateway.watchlists.tables.reconciliations import ReconciliationRow
 from gateway.watchlists.tables.schema import (
     list_changes,
     list_copies,
@@ -80,7 +81,7 @@ class ListProjection(Projection):
         self._directory = directory
         self._distribution = distribution
         # Progress read from the database when no work was left: memory outlives a failed commit.
-        self._finished: tuple[int, int, tuple[int, tuple[DistributionRow, ...]], Directory] | None = None
+        self._finished: tuple[Any, ...] | None = None
 
     def clear(self, conn: Connection) -> None:
         """Own entries restore partners' copies."""
@@ -96,7 +97,7 @@ class ListProjection(Projection):
         elif isinstance(event, watchlist_pb2.WatchlistEvent):
             match event.WhichOneof("event"):
                 case "update":
-                    self._take_update(tx, feed, index, event.update, committed_at=at_ms)
+                    self._take_update(tx, entry, event)
                 case "hit":
                     self._take_hit(tx, feed, index, event.hit, at_ms=at_ms)
                 case "outcome":
@@ -140,16 +141,20 @@ class ListProjection(Projection):
         if violations:
             raise InvalidRequestError(violations)
 
-    def _take_update(
-        self, tx: Transaction, feed: Feed, index: int, update: watchlist_pb2.WatchlistUpdate, *, committed_at: int
-    ) -> None:
-        """Orders a partner's update; an own update becomes the partner's copy."""
+    def _take_update(self, tx: Transaction, entry: LoggedEntry, event: watchlist_pb2.WatchlistEvent) -> None:
+        """Orders a partner's update; an own update becomes the partner's copy.
+
+        One whose times differ wasn't distributed in its transaction: it came back, and the own list may lack it.
+        """
+        feed, update = entry.feed, event.update
         if feed.direction == "in":
             _require_few_lists(tx.conn, feed.origin.publisher, update)
-            self._require_allowed(update, feed.origin, at_ms=committed_at)
-            watchlists.add_changes(tx.conn, [(feed.id, index)], committed_at=committed_at)
-        else:
-            watchlists.put_copies(tx.conn, _copies(feed, index, update))
+            self._require_allowed(update, feed.origin, at_ms=entry.committed_at)
+            watchlists.add_changes(tx.conn, [(feed.id, entry.index)], committed_at=entry.committed_at)
+            return
+        watchlists.put_copies(tx.conn, _copies(feed, entry.index, update))
+        if entry.committed_at != to_ms(event.occurred_at):
+            reconciliations.put(tx.conn, ReconciliationRow(feed.partner))
 
     def _take_hit(
         self, tx: Transaction, feed: Feed, index: int, hit: watchlist_pb2.WatchlistHit, *, at_ms: int
@@ -227,10 +232,10 @@ class ListProjection(Projection):
 
     def advance(self, tx: Transaction) -> bool:
         """Applies one update, or distributes one to a partner; True for more."""
-        last, restored = watchlists.last_seq(tx.conn), feeds.newest_state_since(tx.conn)
-        if not last and not restored:
+        last, returned = watchlists.last_seq(tx.conn), reconciliations.under_way(tx.conn)
+        if not last and not returned:
             return False
-        state = (last, restored, list_progress.of_projection(tx.conn), self._directory())
+        state = (last, returned, list_progress.of_projection(tx.conn), self._directory())
         if state == self._finished:
             return False
         if self._apply_next(tx):
@@ -259,9 +264,8 @@ class ListProjection(Projection):
 
     def _take_effect(self, tx: Transaction, place: ChangeRow) -> None:
         origin = FeedOrigin.parse(place.origin)
-        update = read_update(tx.conn, place.feed_id, place.idx)
+        update, taken_over = read_effect(tx.conn, place.feed_id, place.idx)
         own = origin.channel is Channel.LISTS
-        taken_over = own and is_taken_over(tx.conn, place.feed_id, place.idx)
         keyed = [(wire.key_of(change), change) for change in update.changes]
         # A partner's entry replaces any earlier revision; only its end needs the earlier row.
         needed = (key for key, change in keyed if own or change.WhichOneof("change") == "ended")

@@ -116,7 +116,7 @@ def list_event(data: bytes) -> None:
     """Changes have a key, whatever they hold."""
     event = lists.parse_event(data)
     validation.violations(event)
-    for change in lists.update_in(lists.EVENT_TYPE, data).changes:
+    for change in lists.parse_event(data).update.changes:
         assert lists.key_of(change)
         copy = lists.copy_for(change, "hk")
         assert set(copy.entered.content.releasable_to) <= {"hk"}

@@ -54,9 +54,6 @@ _SET_DISPOSED = Prepared(
 )
 _OWN_SIZES = Prepared(select(feeds.c.origin, feeds.c.size).where(feeds.c.direction == "out"))
 _TOTAL_SIZE = Prepared(select(func.coalesce(func.sum(feeds.c.size), 0)))
-_NEWEST_STATE_SINCE = Prepared(
-    select(func.coalesce(func.max(feeds.c.state_since), 0)).where(feeds.c.direction == "out")
-)
 _ALL = Prepared(select(feeds).order_by(feeds.c.direction.desc(), feeds.c.origin))
 _OWN_HEADS = Prepared(
     select(feeds.c.id, feeds.c.origin, feeds.c.size, feeds.c.edge, feeds.c.state, feeds.c.state_reason).where(
@@ -252,16 +249,6 @@ def journaled_size_of(conn: Connection, origin: FeedOrigin) -> int:
 def total_size(conn: Connection) -> int:
     """Entries in all feeds; never shrinks."""
     return int(_TOTAL_SIZE(conn).scalar_one())
-
-
-def newest_state_since(conn: Connection) -> int:
-    """When the state of an own feed changed last, in milliseconds since 1970; 0 for never."""
-    return int(_NEWEST_STATE_SINCE(conn).scalar_one())
-
-
-def own_sizes(conn: Connection) -> dict[FeedOrigin, int]:
-    """Number of entries in each own feed."""
-    return {FeedOrigin.parse(line): size for line, size in _OWN_SIZES(conn)}
 
 
 def get_by_id(conn: Connection, feed_id: int) -> Feed:

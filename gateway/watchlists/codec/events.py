@@ -52,11 +52,8 @@ def parse_decision(payload: bytes) -> watchlist_pb2.ListDecision:
         raise MalformedError("the payload isn't a serialised ListDecision") from error
 
 
-def update_in(type_name: str, payload: bytes) -> watchlist_pb2.WatchlistUpdate:
-    """Changes in a feed's entry, empty if erased or none; raises MalformedError."""
-    if type_name == EVENT_TYPE:
-        return parse_event(payload).update
-    decision = parse_decision(payload)
+def update_of(decision: watchlist_pb2.ListDecision) -> watchlist_pb2.WatchlistUpdate:
+    """Changes of own lists in a decision; empty if it has none."""
     match decision.WhichOneof("decision"):
         case "published":
             return decision.published
@@ -64,11 +61,6 @@ def update_in(type_name: str, payload: bytes) -> watchlist_pb2.WatchlistUpdate:
             return decision.restored
         case _:
             return decision.proposed.update
-
-
-def takes_over(type_name: str, payload: bytes) -> bool:
-    """Whether a feed's entry takes changes over from partners' copies; raises MalformedError."""
-    return type_name == DECISION_TYPE and parse_decision(payload).WhichOneof("decision") == "restored"
 
 
 def disposition_of(event: watchlist_pb2.WatchlistEvent) -> feed_pb2.Disposition | None:

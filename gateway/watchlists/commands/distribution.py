@@ -76,8 +76,9 @@ def _decided(conn: Connection, entry: StoredEntry) -> Counter[str]:
     if decision.WhichOneof("decision") == "approved":
         proposal = proposal_rows.proposal(conn, decision.approved.proposal_id)
         return Counter({proposal.list: proposal.changes} if proposal is not None else {})
-    update = decision.restored if decision.WhichOneof("decision") == "restored" else decision.published
-    return Counter(wire.key_of(change).list for change in update.changes)
+    if decision.HasField("proposed"):
+        return Counter()
+    return Counter(wire.key_of(change).list for change in wire.update_of(decision).changes)
 
 
 class DistributionState(Enum):

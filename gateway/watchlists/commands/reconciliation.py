@@ -1,7 +1,7 @@
 """Takes over into own lists what partners' copies say after a restore: decisions that the backup lacks.
 
-The copies are projected from the own feeds to partners, which these gave back. A feed that was blocked and may be
-extended again is compared once, before anything is distributed on it.
+The copies are projected from the own feeds to partners, which these gave back. Once an update has come back, all copies
+of its recipient are compared, before anything is distributed to it.
 
 Runs in the writer's transactions, when no projection is pending.
 """
@@ -25,12 +25,11 @@ from gateway.watchlists.codec import events as wire
 from gateway.watchlists.codec.events import ListKey
 from gateway.watchlists.commands.proposals import BY_ITSELF
 from gateway.watchlists.rules.reconciliation import CopyStanding, EntryState, standing_of
-from gateway.watchlists.service.updates import is_taken_over, read_changes, read_copy_changes
+from gateway.watchlists.service.updates import read_changes, read_copy_changes, read_effect
 from gateway.watchlists.tables import lists as watchlists
 from gateway.watchlists.tables import progress as list_progress
 from gateway.watchlists.tables import reconciliations
 from gateway.watchlists.tables.lists import CopyRow, EntryRow
-from gateway.watchlists.tables.reconciliations import ReconciliationRow
 
 log = logging.getLogger(__name__)
 
@@ -59,13 +58,11 @@ class ListReconciliation:
     def advance(self, tx: Transaction, feed: Feed) -> bool:
         """Compares the next copies of an own watchlist feed that may be extended; True if there were any left."""
         done = reconciliations.of_partner(tx.conn, feed.partner)
-        if done.feed_state_since == feed.state_since and done.finished:
+        if done is None:
             return False
-        if done.feed_state_since != feed.state_since:
-            done = ReconciliationRow(feed.partner, feed.state_since, finished=0)
         copies = reconciliations.copies_after(tx.conn, feed.partner, ListKey(done.list, done.entry_id), COPIES_AT_ONCE)
         if not copies:
-            reconciliations.put(tx.conn, done._replace(finished=1))
+            reconciliations.end(tx.conn, feed.partner)
             list_progress.move_directory_version(tx.conn, feed.partner, 0)  # a sweep distributes what still differs
             return True
         changes = self._lost(tx, feed.partner, copies)
@@ -88,7 +85,7 @@ class ListReconciliation:
             row, change = rows.get(key), told.get(key)
             own = None
             if row is not None and key in newest:
-                own = _Own(row, newest[key], is_taken_over(tx.conn, row.feed_id, row.idx))
+                own = _Own(row, newest[key], read_effect(tx.conn, row.feed_id, row.idx).taken_over)
             if change is not None:
                 lost = self._change(tx, partner, copy, change, own)
                 changes.extend([lost] if lost is not None else [])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from sqlalchemy import Connection
 
@@ -19,22 +20,31 @@ def read_update(conn: Connection, feed_id: int, index: int) -> watchlist_pb2.Wat
 
     A partner's copy from a gateway that still names all recipients of an entry is shown with its own recipient alone.
     """
+    return read_effect(conn, feed_id, index).update
+
+
+class ListEffect(NamedTuple):
+    """Changes in a feed's entry, and whether they were taken over from partners' copies."""
+
+    update: watchlist_pb2.WatchlistUpdate
+    taken_over: bool = False
+
+
+def read_effect(conn: Connection, feed_id: int, index: int) -> ListEffect:
+    """As `read_update`."""
     (entry,) = feeds.read_entries(conn, feed_id, index, index + 1)
     if not entry.payload:
-        return watchlist_pb2.WatchlistUpdate()
+        return ListEffect(watchlist_pb2.WatchlistUpdate())
     type_name = parse_header(entry.header).type
-    update = wire.update_in(type_name, entry.payload)
-    if type_name == wire.EVENT_TYPE and any(len(change.entered.content.releasable_to) > 1 for change in update.changes):
+    if type_name != wire.EVENT_TYPE:
+        decision = wire.parse_decision(entry.payload)
+        return ListEffect(wire.update_of(decision), decision.HasField("restored"))
+    update = wire.parse_event(entry.payload).update
+    if any(len(change.entered.content.releasable_to) > 1 for change in update.changes):
         recipient = feeds.get_by_id(conn, feed_id).origin.recipient
         copies = [wire.copy_for(change, recipient) for change in update.changes]
-        return watchlist_pb2.WatchlistUpdate(changes=copies, snapshot=update.snapshot)
-    return update
-
-
-def is_taken_over(conn: Connection, feed_id: int, index: int) -> bool:
-    """Whether the changes of a feed's entry were taken over from partners' copies."""
-    (entry,) = feeds.read_entries(conn, feed_id, index, index + 1)
-    return bool(entry.payload) and wire.takes_over(parse_header(entry.header).type, entry.payload)
+        update = watchlist_pb2.WatchlistUpdate(changes=copies, snapshot=update.snapshot)
+    return ListEffect(update)
 
 
 def read_copy_changes(conn: Connection, rows: Sequence[CopyRow]) -> dict[ListKey, watchlist_pb2.WatchlistChange]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from sqlalchemy import Connection, bindparam, select, tuple_
+from sqlalchemy import Connection, bindparam, delete, select, tuple_
 
 from gateway.db.statements import Prepared
 from gateway.watchlists.codec.events import ListKey
@@ -14,16 +14,16 @@ from gateway.watchlists.tables.upsert import upsert
 
 
 class ReconciliationRow(NamedTuple):
-    """Progress with one partner, like the columns; `list` and `entry_id` name the last copy compared."""
+    """Progress with a partner from which copies came back, like the columns; the last copy compared."""
 
     partner: str
-    feed_state_since: int = 0
     list: str = ""
     entry_id: str = ""
-    finished: int = 1
 
 
 _OF_PARTNER = Prepared(select(list_reconciliations).where(list_reconciliations.c.partner == bindparam("of_partner")))
+_ALL = Prepared(select(list_reconciliations).order_by(list_reconciliations.c.partner))
+_END = Prepared(delete(list_reconciliations).where(list_reconciliations.c.partner == bindparam("of_partner")))
 _COPIES_AFTER = Prepared(
     select(list_copies)
     .where(
@@ -36,15 +36,25 @@ _COPIES_AFTER = Prepared(
 _COLUMNS = tuple(list_reconciliations.c.keys())
 
 
-def of_partner(conn: Connection, partner: str) -> ReconciliationRow:
-    """Progress with a partner."""
+def of_partner(conn: Connection, partner: str) -> ReconciliationRow | None:
+    """Progress with a partner; None when there is nothing to compare."""
     row = _OF_PARTNER(conn, of_partner=partner).one_or_none()
-    return ReconciliationRow(partner) if row is None else ReconciliationRow._make(row)
+    return None if row is None else ReconciliationRow._make(row)
 
 
 def put(conn: Connection, row: ReconciliationRow) -> None:
-    """Stores progress with a partner."""
+    """Stores progress with a partner; a new row begins a comparison."""
     upsert(conn, list_reconciliations, _COLUMNS, [row])
+
+
+def end(conn: Connection, partner: str) -> None:
+    """Notes that all copies were compared."""
+    _END(conn, of_partner=partner)
+
+
+def under_way(conn: Connection) -> tuple[ReconciliationRow, ...]:
+    """Progress with all partners whose copies aren't all compared."""
+    return tuple(ReconciliationRow._make(row) for row in _ALL(conn))
 
 
 def copies_after(conn: Connection, partner: str, after: ListKey, limit: int) -> list[CopyRow]:

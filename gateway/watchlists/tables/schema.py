@@ -154,12 +154,10 @@ list_distribution = Table(
 list_reconciliations = Table(
     "list_reconciliations",
     metadata,
-    Column("partner", String(32), primary_key=True),
-    Column("feed_state_since", BigInteger, nullable=False),  # of the feed to it, when its copies were compared
-    Column("list", String(64), nullable=False),  # of the last copy compared
+    Column("partner", String(32), primary_key=True),  # a row: copies came back from it and aren't all compared
+    Column("list", String(64), nullable=False),  # of the last copy compared; empty before the first
     Column("entry_id", String(64), nullable=False),
-    Column("finished", Integer, nullable=False),  # 1 when all were
-    integrity_index("list_reconciliations", "partner", "feed_state_since", "list", "entry_id", "finished"),
+    integrity_index("list_reconciliations", "partner", "list", "entry_id"),
     sqlite_with_rowid=False,
 )
 
