@@ -14,13 +14,13 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, create_engine, func, inspect, select
+from sqlalchemy import Connection, create_engine, func, inspect, select, text
 
 from gateway import __version__
 from gateway.db import fingerprint, revisions
 from gateway.db.database import Database
 from gateway.db.revisions import Revision
-from gateway.db.schema import metadata
+from gateway.db.schema import INTEGRITY_PREFIX, metadata
 from gateway.errors import ConfigurationError
 
 log = logging.getLogger(__name__)
@@ -145,14 +145,24 @@ def _require_tables(conn: Connection, version: str | None) -> None:
 def _require_tables_of(conn: Connection, version: str) -> None:
     """The tables are those of an earlier revision, which are made in memory to compare."""
     engine = create_engine("sqlite://")
+    same = conn.dialect.name == engine.dialect.name
     try:
         with engine.begin() as scratch:
             command.upgrade(_config(connection=scratch, target_metadata=metadata), version)
+            if not same:
+                _drop_integrity_indexes(scratch)
             needed = fingerprint.described(scratch)
     finally:
         engine.dispose()
-    same = conn.dialect.name == engine.dialect.name
     _refuse(fingerprint.differences(needed, fingerprint.described(conn), same_dialect=same), version)
+
+
+def _drop_integrity_indexes(scratch: Connection) -> None:
+    """Drops the indexes that only SQLite has (db.schema.integrity_index)."""
+    names = scratch.scalars(text("SELECT name FROM sqlite_master WHERE type = 'index'")).all()
+    for name in names:
+        if name.startswith(INTEGRITY_PREFIX):
+            scratch.exec_driver_sql(f"DROP INDEX {name}")
 
 
 def _refuse(differences: Sequence[str], version: str | None) -> None:

@@ -22,12 +22,16 @@ SQLITE_ONLY = "sqlite_only"
 """Key in the `info` of an index that PostgreSQL doesn't have."""
 
 
+INTEGRITY_PREFIX = "ck_"
+"""Begins the names of integrity indexes."""
+
+
 def integrity_index(table: str, *columns: str) -> Index:
     """An index over all columns that can't be computed again from others, on SQLite alone.
 
     SQLite's integrity check compares each row with its indexes, so damage to such a row shows. PostgreSQL has checksums
     of pages.
     """
-    index = Index(f"ck_{table}", *columns, info={SQLITE_ONLY: True})
+    index = Index(f"{INTEGRITY_PREFIX}{table}", *columns, info={SQLITE_ONLY: True})
     index.ddl_if(dialect="sqlite")
     return index
