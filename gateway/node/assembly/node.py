@@ -202,8 +202,7 @@ class Node:
             roles=self._roles,
             clock=self._clock,
         )
-        self._tasks.append(asyncio.create_task(watchlists.screening.run(), name="screening"))
-        self._tasks.extend(history.tasks())
+        self._tasks += [asyncio.create_task(watchlists.screening.run(), name="screening"), *history.tasks()]
         self._access.start(self.writer, self._notifier, self._roles)
         ports = self.peer_port, self.local_port
         log.info("%s serves partners on port %d, own systems on %d", self.settings.node, *ports)
