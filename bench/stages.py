@@ -134,7 +134,14 @@ def _transact(stages: Stages, node: Node, name: str, stage: Callable[[Transactio
     with node.database.engine.connect() as conn:
         conn.execution_options(gateway_write=True)
         transaction = conn.begin()
-        tx = node.writer._transaction(conn)
+        writer = node.writer
+        tx = Transaction(
+            conn,
+            own_node=writer._own_node,
+            signers=writer._signers,
+            now_ms=writer._clock(),
+            projector=writer._projector,
+        )
         result = stages.run(f"{name}: stage", lambda: stage(tx))
         stages.run(f"{name}: seal", tx.seal)
         stages.run(f"{name}: commit", transaction.commit)
