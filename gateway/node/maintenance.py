@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from gateway.db import migrate
 from gateway.db.database import Database
-from gateway.db.url import parse_url
 from gateway.errors import ConfigurationError, GatewayError, StoreDamagedError
 from gateway.evidence.codec.audit_head import SignedAuditHead
 from gateway.evidence.codec.bundle import Bundle
@@ -32,11 +31,11 @@ from gateway.node.assembly.history import retention_of
 from gateway.node.assembly.node import system_clock_ms
 from gateway.node.backups.start import detect_restored
 from gateway.node.existing_data import accepted_directory, existing_database, require_database_file
-from gateway.node.host.data_lock import locked_data
 from gateway.node.marks import open_marks
 from gateway.node.projections import registry
 from gateway.node.settings import Settings
 from gateway.node.signing_keys import LogKey, load_log_key
+from gateway.node.sole_use import sole_use
 from gateway.trust.service.audit_queue import AuditQueue
 from gateway.trust.service.directory_versions import TrustedDirectory
 
@@ -143,24 +142,6 @@ class Maintenance:
     def export_answer(self, query_id: str, record_ids: Collection[str]) -> Bundle:
         """See evidence.service.answer_export."""
         return export_answer(self.database, self.trust, query_id=query_id, record_ids=record_ids)
-
-
-@contextmanager
-def sole_use(settings: Settings, *, command: str) -> Iterator[None]:
-    """Keeps nodes from running on the data folder and the database while a command works on them.
-
-    Raises:
-        ConfigurationError: one runs.
-        StoreUnavailableError: the database can't be reached.
-    """
-    with ExitStack() as held:
-        held.enter_context(locked_data(settings))
-        if parse_url(settings.effective_database_url).get_backend_name() == "postgresql":
-            from gateway.db import replica_session  # noqa: PLC0415  # needs PostgreSQL's driver
-
-            url = settings.effective_database_url
-            held.enter_context(replica_session.sole_use(url, node=settings.node, command=command))
-        yield
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from gateway.db.locks import ROLE_CLASS, role_key
 from gateway.errors import ConfigurationError
 from gateway.node.assembly.links import role_of
 from gateway.node.assembly.node import Node
-from gateway.node.maintenance import sole_use
+from gateway.node.sole_use import sole_use
 from gateway.v1 import node_service_pb2
 from tests.support.federation import Federation, alert, eventually, origin, with_logs
 from tests.support.postgres import PostgresServer

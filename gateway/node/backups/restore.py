@@ -31,6 +31,7 @@ from gateway.node.backups.start import next_restore, record_restore, staged_file
 from gateway.node.directory_store import KeptVersions, pinned_anchors
 from gateway.node.existing_data import accepted_directory
 from gateway.node.settings import Settings
+from gateway.node.sole_use import sole_use
 from gateway.trust.service.directory_versions import TrustedDirectory
 
 ASIDE_FOLDER = "before-restore"
@@ -112,9 +113,14 @@ def restore(settings: Settings, plan: RestorePlan) -> Path | None:
     ends the work. Feeds that lack entries are blocked at the next start; without marks all are.
 
     Raises:
-        ConfigurationError: the PostgreSQL database isn't empty, or pg_restore fails.
+        ConfigurationError: the node runs, the PostgreSQL database isn't empty, or pg_restore fails.
         StoreUnavailableError: the disk is full or can't be written.
     """
+    with sole_use(settings, command="gateway restore"):
+        return _restore(settings, plan)
+
+
+def _restore(settings: Settings, plan: RestorePlan) -> Path | None:
     url = parse_url(settings.effective_database_url)
     _put_back(settings, plan)
     if url.get_backend_name() != "sqlite":

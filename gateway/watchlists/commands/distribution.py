@@ -133,7 +133,10 @@ class ListDistribution:
 
     def _advance(self, tx: Transaction, partner: str) -> bool:
         distribution = list_progress.distribution(tx.conn, partner)
-        if distribution.considered is None or distribution.directory_version != self._directory().version:
+        known = self._directory().version
+        if distribution.directory_version > known:  # another replica has a newer directory, and does this
+            return False
+        if distribution.considered is None or distribution.directory_version != known:
             return self._sweep(tx, distribution)
         following = watchlists.changes_after(tx.conn, distribution.considered, 1)
         if not following:
