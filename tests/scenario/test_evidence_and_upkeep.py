@@ -204,6 +204,7 @@ def test_a_running_node_is_looked_over_and_a_stopped_one_rebuilt(
     before = gateway_json(nodes, "hk", "alert", "list", "--system", "officer")
     refused = gateway(nodes, "hk", "rebuild", code=2).output
     assert f"process {nodes['hk'].pid} holds the lock" in refused
+    assert f"process {nodes['hk'].pid} holds the lock" in gateway(nodes, "hk", "serve", code=2).output
     nodes["hk"].stop()
     rebuilt = gateway_json(nodes, "hk", "rebuild")
     nodes["hk"].start()
