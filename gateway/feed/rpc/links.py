@@ -8,7 +8,6 @@ import random
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
-from typing import TypeVar, cast
 
 import grpc
 import grpc.aio
@@ -31,6 +30,7 @@ from gateway.errors import (
 )
 from gateway.feed.rpc.auditing import PublisherAuditor
 from gateway.feed.rpc.comparing import require_one_history
+from gateway.feed.rpc.fetching import responses_of
 from gateway.feed.rpc.intake import Intake
 from gateway.feed.rpc.sending import FeedSender
 from gateway.feed.rpc.writer_client import in_order, set_within
@@ -39,7 +39,7 @@ from gateway.feed.service.receiver import Refusal, require_moving
 from gateway.feed.service.sender import Outgoing
 from gateway.feed.tables.feeds import Feed
 from gateway.rpc.peers import Peers
-from gateway.rpc.status import from_partner, from_rpc_error, write_to
+from gateway.rpc.status import from_rpc_error, write_to
 from gateway.telemetry.metrics import Metrics
 from gateway.v1 import exchange_service_pb2 as pb
 from gateway.v1 import feed_pb2
@@ -79,9 +79,6 @@ _NEEDS_PEOPLE = (
 )
 
 _NOBODY_ANSWERS = (UnavailableError, DeadlineExceededError)
-
-RequestT = TypeVar("RequestT")
-ResponseT = TypeVar("ResponseT")
 
 
 @dataclass(slots=True)
@@ -274,7 +271,7 @@ class PushLink(Link):
         call = stub.Replicate(compression=grpc.Compression.Gzip if compressed else None)
         try:
             await write_to(call, pb.ReplicateRequest(open=pb.FeedOpening(origin=self.origin.line)))
-            responses = _responses(call)
+            responses = responses_of(call)
             first = await anext(responses, pb.ReplicateResponse())
             if first.WhichOneof("message") != "position":
                 raise MalformedError(f"{self.partner} didn't answer the opening with its position")
@@ -366,41 +363,8 @@ class PullLink(Link):
     async def _batches(
         self, call: grpc.aio.StreamStreamCall[pb.FetchRequest, pb.FetchResponse]
     ) -> AsyncIterator[feed_pb2.Batch]:
-        async for response in _responses(call):
+        async for response in responses_of(call):
             if response.WhichOneof("message") == "batch":
                 yield response.batch
             else:
                 self._opened()
-
-
-async def fetch_all(peers: Peers, origin: FeedOrigin, first: int) -> AsyncIterator[feed_pb2.Batch]:
-    """Fetches an own feed back from its recipient, from `first` on."""
-    stub = await peers.stub(origin.recipient)
-    call = stub.Fetch()
-    try:
-        opening = pb.FetchOpening(origin=origin.line, first_index=first, until_current=True)
-        await write_to(call, pb.FetchRequest(open=opening))
-        await call.done_writing()
-        async for response in _responses(call):
-            if response.WhichOneof("message") == "batch":
-                yield response.batch
-    except grpc.aio.AioRpcError as error:
-        raise from_partner(origin.recipient, error) from error
-    finally:
-        call.cancel()
-
-
-async def position_at(peers: Peers, origin: FeedOrigin, partner: str) -> feed_pb2.FeedPosition:
-    """A partner's claimed position in a feed."""
-    stub = await peers.stub(partner)
-    try:
-        response: pb.GetCheckpointResponse = await stub.GetCheckpoint(pb.GetCheckpointRequest(origin=origin.line))
-    except grpc.aio.AioRpcError as error:
-        raise from_partner(partner, error) from error
-    return response.position
-
-
-async def _responses(call: grpc.aio.StreamStreamCall[RequestT, ResponseT]) -> AsyncIterator[ResponseT]:
-    """Messages of a stream; gRPC forbids iteration together with `write`."""
-    while (response := await call.read()) is not grpc.aio.EOF:
-        yield cast("ResponseT", response)

@@ -17,7 +17,7 @@ import grpc.aio
 from gateway.contract.ids import KEPT, URGENT_ALERTS, FeedOrigin
 from gateway.errors import FeedBehindError, InvalidRequestError
 from gateway.feed.rpc.comparing import require_one_history
-from gateway.feed.rpc.links import fetch_all, position_at
+from gateway.feed.rpc.fetching import fetch_all, position_at
 from gateway.feed.rpc.writer_client import WriterClient
 from gateway.feed.service.recovery import RecoverCommand
 from gateway.feed.service.sender import Outgoing
