@@ -19,7 +19,7 @@ import yaml
 from typer.main import get_command
 
 from gateway.cli.main import app
-from gateway.node.settings import load_settings, unknown_variables
+from gateway.node.settings import Settings, load_settings, unknown_variables
 
 ROOT = Path(__file__).resolve().parents[2]
 CHART = ROOT / "deploy/chart/customs-gateway"
@@ -228,6 +228,21 @@ def test_a_unit_is_hardened(unit: Path) -> None:
         check=False,
     )
     assert analyzed.returncode == 0, analyzed.stdout[-200:] + analyzed.stderr
+
+
+def test_a_unit_stops_later_than_the_node_does() -> None:
+    grace = Settings.model_fields["stop_grace"].default
+    unit = re.search(
+        r"^TimeoutStopSec=(\d+)$", (ROOT / "deploy/systemd/gateway.service").read_text("utf-8"), re.MULTILINE
+    )
+    assert unit is not None
+    values = yaml.safe_load((CHART / "values.yaml").read_text("utf-8"))
+    stops = [
+        int(unit[1]),
+        values["stopGraceSeconds"],
+        int(compose()["services"]["cn"]["stop_grace_period"].rstrip("s")),
+    ]
+    assert min(stops) > grace
 
 
 def merged(*given: dict[str, Any]) -> dict[str, Any]:
