@@ -109,8 +109,12 @@ def test_every_metric_of_a_panel_has_samples_with_its_labels(watched: tuple[Fede
     seen = samples(ports["cn"])
     for name in seen.keys() & labels.keys():
         assert all(sample.keys() - {"le"} == labels[name] for sample in seen[name]), name
-    methods = {sample["method"] for sample in seen["gateway_calls_total"]}
-    assert "(unknown)" in methods
+    assert [name for name in seen if name.endswith("_created")] == []
+    calls = {(sample["method"], sample["code"]) for sample in seen["gateway_calls_total"]}
+    assert ("(unknown)", "UNIMPLEMENTED") in calls
+    published = {code for method, code in calls if method.endswith("/PublishAlert")}
+    assert len(published - {"OK"}) == 1, "the refused one has a code of its own"
+    methods = {method for method, _ in calls}
     assert not any("Guess" in method for method in methods), "what a caller writes is no label"
 
 
