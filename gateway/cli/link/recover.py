@@ -44,6 +44,7 @@ def recover(
     Examples:
       gateway recover --system ops
       gateway recover gba.customs.example/cn/hk/alerts --system ops
+      gateway link recover gba.customs.example/cn/hk/alerts --system ops
 
     \b
     Exit codes: 0 done, 1 refused, unreachable, the entries don't verify or a feed is still blocked, 2 wrong input.
