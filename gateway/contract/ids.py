@@ -11,8 +11,11 @@ from gateway.errors import MalformedError
 MAX_NAME_CHARS = 253
 """Longest federation name in characters, a DNS name (RFC 1035, RFC 2181)."""
 
-MAX_ORIGIN_CHARS = MAX_NAME_CHARS + 2 * 33 + 16
+MAX_ORIGIN_CHARS = MAX_NAME_CHARS + 2 * 33 + 16 + 5
 """Longest origin line in characters, checked before parsing."""
+
+MAX_EPOCH = 9_999
+"""Largest number of an epoch: each takes a version of the directory."""
 
 MAX_SPIFFE_CHARS = 2048
 """Longest SPIFFE id in bytes (SPIFFE-ID section 2.3)."""
@@ -27,6 +30,7 @@ _NODE = re.compile(r"[a-z][a-z0-9-]{0,31}")
 _SYSTEM = re.compile(r"[a-z][a-z0-9-]{0,63}")
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _FEDERATION = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+_LATER_EPOCH = re.compile(r"[2-9]|[1-9][0-9]{1,3}")
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 _SPIFFE = "spiffe://"
 
@@ -114,6 +118,9 @@ def is_federation_name(text: str) -> bool:
 class FeedOrigin:
     """A feed's name, `<federation>/<publisher>/<recipient>/<channel>`: the origin line of its checkpoints.
 
+    Attributes:
+        epoch: 1 at first; a later one, `<channel>.<epoch>`, is a feed that begins anew in place of a forked one.
+
     Raises:
         MalformedError: a part is invalid, or a node would publish to itself.
     """
@@ -122,6 +129,7 @@ class FeedOrigin:
     publisher: str
     recipient: str
     channel: Channel
+    epoch: int = 1
 
     def __post_init__(self) -> None:
         _require_federation(self.federation, "federation")
@@ -133,16 +141,19 @@ class FeedOrigin:
                 f"a feed leads to another node, and a node's own lists, records and audit heads to itself; "
                 f"{self.channel.value} of {self.publisher!r} can't lead to {self.recipient!r}"
             )
+        if not 1 <= self.epoch <= MAX_EPOCH:
+            raise MalformedError(f"a feed's epoch is a number from 1 to {MAX_EPOCH}")
 
     @property
     def line(self) -> str:
         """The origin line, e.g. `gba.customs.example/cn/hk/alerts`."""
-        return f"{self.federation}/{self.publisher}/{self.recipient}/{self.channel.value}"
+        ending = f".{self.epoch}" if self.epoch > 1 else ""
+        return f"{self.federation}/{self.publisher}/{self.recipient}/{self.channel.value}{ending}"
 
     @property
     def reverse(self) -> FeedOrigin:
         """The feed between the same nodes in the other direction."""
-        return FeedOrigin(self.federation, self.recipient, self.publisher, self.channel)
+        return FeedOrigin(self.federation, self.recipient, self.publisher, self.channel, self.epoch)
 
     @property
     def related(self) -> tuple[FeedOrigin, ...]:
@@ -161,7 +172,10 @@ class FeedOrigin:
         parts = line.split("/")
         if len(parts) != 4:
             raise MalformedError(f"{line!r} is not a feed origin <federation>/<publisher>/<recipient>/<channel>")
-        return cls(parts[0], parts[1], parts[2], _channel(parts[3]))
+        channel, point, epoch = parts[3].partition(".")
+        if point and not _LATER_EPOCH.fullmatch(epoch):
+            raise MalformedError(f"{epoch[:20]!r} is not the number of a later epoch of a feed")
+        return cls(parts[0], parts[1], parts[2], _channel(channel), int(epoch or 1))
 
 
 def server_name(federation: str, node: str) -> str:

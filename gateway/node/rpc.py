@@ -32,7 +32,7 @@ from gateway.node.assembly.links import role_of
 from gateway.node.assembly.quotas import QuotaMonitor
 from gateway.node.backups.messages import restores_in
 from gateway.node.host.capacity import CapacityMonitor
-from gateway.node.observation.feed_alarms import MAX_DEFECTS_SHOWN, tell_of_feeds
+from gateway.node.observation.feed_alarms import BLOCKED, MAX_DEFECTS_SHOWN, tell_of_feeds
 from gateway.node.roles import Roles
 from gateway.rpc.calls import current_call
 from gateway.rpc.peers import Peers
@@ -51,6 +51,7 @@ _BLOCKED = {
     FeedState.QUARANTINED: pb.LINK_STATE_QUARANTINED,
     FeedState.BEHIND: pb.LINK_STATE_RECOVERY_REQUIRED,
     FeedState.FORKED: pb.LINK_STATE_RECOVERY_REQUIRED,
+    FeedState.CLOSED: pb.LINK_STATE_CLOSED,
 }
 
 
@@ -138,7 +139,7 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
     async def ListLinks(self, request: pb.ListLinksRequest, context: Context) -> pb.ListLinksResponse:
         _, _, stored = await asyncio.to_thread(self._positions)
         # Local feeds have no link, and their backlog would never end: only blocked ones are shown.
-        known = {feed.origin: feed for feed in stored if feed.origin.channel not in KEPT or feed.state in _BLOCKED}
+        known = {feed.origin: feed for feed in stored if feed.origin.channel not in KEPT or feed.state in BLOCKED}
         origins = sorted({*known, *self._possible()}, key=lambda o: (o.publisher != self._node, o.line))
         return pb.ListLinksResponse(links=[self._link(origin, known.get(origin)) for origin in origins])
 
@@ -305,8 +306,8 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
         trusted = self._trust()
         for partner in sorted(set(trusted.directory.nodes) - {self._node}):
             for channel in BETWEEN_NODES:
-                yield FeedOrigin(trusted.federation, self._node, partner, channel)
-                yield FeedOrigin(trusted.federation, partner, self._node, channel)
+                yield trusted.directory.feed(self._node, partner, channel)
+                yield trusted.directory.feed(partner, self._node, channel)
 
     def _known(self, line: str, *, local: bool = False) -> FeedOrigin:
         """A feed by its name; local: one without a recipient too."""

@@ -18,6 +18,7 @@ from gateway.feed.rpc.writer_client import WriterClient
 from gateway.feed.service.alarms import EXPIRY_WAITS, Alarms
 from gateway.feed.service.marks import Marks
 from gateway.feed.service.own_history import OwnHistory
+from gateway.feed.service.states import CloseEpochsCommand
 from gateway.node.assembly.links import Links
 from gateway.node.assembly.quotas import QuotaMonitor
 from gateway.node.assembly.watchlists import Watchlists
@@ -27,6 +28,7 @@ from gateway.node.expiry import ExpiryMonitor
 from gateway.node.feed_heads import FeedHeadMonitor
 from gateway.node.host.capacity import CapacityMonitor
 from gateway.node.observation.durability import DurabilityMonitor
+from gateway.trust.rules.directory import Directory
 
 log = logging.getLogger(__name__)
 
@@ -102,6 +104,7 @@ class Upkeep:
 
     async def _step(self) -> None:
         if await asyncio.to_thread(self._directory.refresh, now=self._now(), alarms=self._alarms):
+            await self._writer.run(close_epochs(self._directory.directory()))
             self._links.open(self._now())
         self._expiry.check(self._now())
         self._capacity.sweep(await asyncio.to_thread(self._capacity.check))
@@ -150,6 +153,11 @@ async def _repeated(step: Callable[[], Awaitable[None]]) -> None:
         except Exception:
             log.exception("the node's upkeep failed; it is tried again")
         await asyncio.sleep(REFRESH_S)
+
+
+def close_epochs(directory: Directory) -> CloseEpochsCommand:
+    """Closes the feeds of earlier epochs than the directory's."""
+    return CloseEpochsCommand(lambda origin: directory.feed_epoch(origin.publisher, origin.recipient))
 
 
 async def apply_held(held: HeldEntries) -> None:

@@ -139,7 +139,12 @@ class PaperNode:
         )
         self.expiry = ListExpiry(self.name, self.clock, self.warn_before_ms)
         self.list_queries = ListQueries(
-            self.database, federation=FEDERATION, node=self.name, expiry=self.expiry, clock=self.clock
+            self.database,
+            federation=FEDERATION,
+            node=self.name,
+            directory=lambda: self.trust.directory,
+            expiry=self.expiry,
+            clock=self.clock,
         )
 
     def settle(self) -> None:

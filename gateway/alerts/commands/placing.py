@@ -60,7 +60,8 @@ def place_step(tx: Transaction, own: FeedOrigin, row: AlertRow, priority: str) -
         priority: the alert's after the step.
     """
     wanted = replace(own, channel=_CHANNELS.get(min(priority, row.priority), Channel.ALERTS))
-    newest = {feed.origin: (feed, index) for feed, index in _newest_entries(tx, row)}
+    # What the closed feeds of an earlier epoch have, both sides have applied, or one of them never gets.
+    newest = {feed.origin: (feed, index) for feed, index in _newest_entries(tx, row) if feed.origin.epoch == own.epoch}
     mine = [(feed, index) for feed, index in newest.values() if feed.direction == "out"]
     unreceipted = [feed.origin for feed, index in mine if index >= feed.receipted_size]
     origin = accepted_feed(tx, wanted)

@@ -83,7 +83,7 @@ class Publisher:
         self._directory = directory
         self._agreements = Agreements(directory)
         self._clock = clock
-        self._origins: dict[tuple[str, Channel], FeedOrigin] = {}  # of partners in the directory: a handful
+        self._origins: dict[tuple[str, Channel, int], FeedOrigin] = {}  # of partners in the directory: a handful
 
     def prepare(self, request: alert_service_pb2.PublishAlertRequest, actor: str, *, trace: str = "") -> PreparedAlert:
         """Steps 2 and 3 for a new alert; `trace` goes to those recipients whose agreement allows it.
@@ -165,10 +165,11 @@ class Publisher:
 
     def origin(self, recipient: str, channel: Channel = Channel.ALERTS) -> FeedOrigin:
         """An own feed of alerts."""
-        known = self._origins.get((recipient, channel))
+        epoch = self._directory().feed_epoch(self._node, recipient)
+        known = self._origins.get((recipient, channel, epoch))
         if known is None:
-            known = FeedOrigin(self._federation, self._node, recipient, channel)
-            self._origins[recipient, channel] = known
+            known = FeedOrigin(self._federation, self._node, recipient, channel, epoch)
+            self._origins[recipient, channel, epoch] = known
         return known
 
     def apply_agreement(self, event: alert_pb2.AlertEvent, recipient: str, purpose: str, now: int) -> None:

@@ -155,6 +155,10 @@ def renew(
     terms: Annotated[
         Path | None, typer.Option(help=_("TOML file with new agreements in the place of all old."))
     ] = None,
+    new_epoch: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NODE/NODE", help=_("Pair whose feeds begin anew after a fork; may be repeated.")),
+    ] = None,
     days: Days = DEFAULT_DAYS,
     as_json: JsonOption = False,
 ) -> None:
@@ -163,9 +167,11 @@ def renew(
     \b
     Example:
       gateway directory renew directory.note --card hk.card.json --out directory-2.json
+      gateway directory renew directory.note --card cn.card.json --new-epoch cn/hk --out directory-2.json
     """
     previous = open_directory(file).directory
-    made = next_version(previous, issued_at=now(), days=days, cards=_cards(card or []))
+    pairs = [(one, other) for one, _slash, other in (pair.partition("/") for pair in new_epoch or [])]
+    made = next_version(previous, issued_at=now(), days=days, cards=_cards(card or []), new_epochs=pairs)
     if terms is not None:
         until = _after(now(), days + made.grace_days)
         agreements = read_terms(read_input(terms), valid_from=now(), valid_until=until)

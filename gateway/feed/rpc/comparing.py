@@ -20,6 +20,9 @@ from gateway.v1 import exchange_service_pb2 as pb
 from gateway.v1 import feed_pb2
 from gateway.v1.exchange_service_pb2_grpc import ExchangeServiceStub
 
+COMMON = "they are the same up to"
+"""In the reason of a fork that was compared."""
+
 PROOF_S = 10.0
 """Longest wait for a proof, in seconds."""
 
@@ -42,7 +45,7 @@ async def require_one_history(
         return
     reason = (
         f"{origin.recipient} holds {counted(position.size, 'entry')} of this node's, and this database {size} others: "
-        f"they are the same up to {common}"
+        f"{COMMON} {common}"
     )
     await asyncio.to_thread(outgoing.block_as_forked, origin, reason)
     raise FeedForkedError(f"feed {origin}: {reason}", metadata={"origin": origin.line, "common_size": str(common)})

@@ -184,6 +184,7 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
             raise InvalidRequestError(
                 [Violation("open.position", "fetch.position", "must say where the recipient stands: at first_index")]
             )
+        self._receiver.require_present_epoch(origin)
         first = opening.first_index
         feed = await asyncio.to_thread(self._outgoing.agree_on_position, origin, opening.position)
         require_moving(feed)

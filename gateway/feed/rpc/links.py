@@ -29,7 +29,7 @@ from gateway.errors import (
     UnavailableError,
 )
 from gateway.feed.rpc.auditing import PublisherAuditor
-from gateway.feed.rpc.comparing import require_one_history
+from gateway.feed.rpc.comparing import COMMON, require_one_history
 from gateway.feed.rpc.fetching import responses_of
 from gateway.feed.rpc.intake import Intake
 from gateway.feed.rpc.sending import FeedSender
@@ -37,7 +37,7 @@ from gateway.feed.rpc.writer_client import in_order, set_within
 from gateway.feed.rules import Outbound
 from gateway.feed.service.receiver import Refusal, require_moving
 from gateway.feed.service.sender import Outgoing
-from gateway.feed.tables.feeds import Feed
+from gateway.feed.tables.feeds import Feed, FeedState
 from gateway.rpc.peers import Peers
 from gateway.rpc.status import from_rpc_error, write_to
 from gateway.telemetry.metrics import Metrics
@@ -263,6 +263,8 @@ class PushLink(Link):
 
     async def _stream(self) -> None:
         feed = await asyncio.to_thread(self._outgoing.feed, self.origin)
+        if feed is not None and feed.state is FeedState.CLOSED:
+            raise LinkSuspendedError(f"{self.origin} is closed: {feed.state_reason}")
         if feed is not None and feed.suspended:
             raise LinkSuspendedError(f"{self.origin} is suspended here")
         stub = await self._peers.stub(self.partner)
@@ -301,8 +303,9 @@ class PushLink(Link):
         """The feed, at a position of the recipient on which it goes on."""
         try:
             return await asyncio.to_thread(self._outgoing.agree_on_position, self.origin, position)
-        except FeedBehindError:
-            await require_one_history(stub, self._outgoing, self.origin, position)  # or it isn't behind, but forked
+        except (FeedBehindError, FeedForkedError) as error:
+            if COMMON not in error.message:  # not compared yet: what looks behind may be forked
+                await require_one_history(stub, self._outgoing, self.origin, position)
             raise
 
     async def _receipts(self, responses: AsyncIterator[pb.ReplicateResponse]) -> AsyncIterator[feed_pb2.Receipt]:

@@ -74,7 +74,7 @@ class OwnHistory:
             feed = feeds.ensure(conn, origin, self._node)
             heads[origin] = OwnHead(feed.id, origin, feed.size, b"", feed.state, feed.state_reason)
         for head in heads.values():
-            if self._whole.get(head.origin) == (head.size, head.edge):
+            if head.state is FeedState.CLOSED or self._whole.get(head.origin) == (head.size, head.edge):
                 continue
             obstacle = self._obstacle(conn, head)
             if obstacle is None:

@@ -108,7 +108,14 @@ class Receiver:
             raise PermissionDeniedError(f"the feed's name isn't one: {error.message}") from error
         if (origin.federation, origin.publisher, origin.recipient) != (self.federation, peer, self.node):
             raise PermissionDeniedError(f"{peer} doesn't publish {origin} to {self.node}")
+        self.require_present_epoch(origin)
         return origin
+
+    def require_present_epoch(self, origin: FeedOrigin) -> None:
+        """Raises PermissionDeniedError unless the directory has the feed's epoch between its nodes."""
+        epoch = self._trust().directory.feed_epoch(origin.publisher, origin.recipient)
+        if origin.epoch != epoch:
+            raise PermissionDeniedError(f"{origin} isn't of the present epoch: the directory here says {epoch}")
 
     def open_batch(self, peer: str, batch: feed_pb2.Batch) -> ReceiveCommand:
         """Steps 5a and 6b, without database.
@@ -286,6 +293,8 @@ def require_moving(feed: Feed) -> None:
     """
     if feed.state is FeedState.QUARANTINED:
         raise QuarantinedError(f"{feed.origin} is in quarantine at its recipient: {feed.state_reason}")
+    if feed.state is FeedState.CLOSED:
+        raise LinkSuspendedError(f"{feed.origin} is closed: {feed.state_reason}")
     if feed.suspended:
         by = "publisher" if feed.direction == "out" else "recipient"
         raise LinkSuspendedError(f"{feed.origin} is suspended by its {by}'s operator")

@@ -104,9 +104,7 @@ def _answered_by(entry: EncodedEntry, origin: FeedOrigin, entry_format: EntryFor
 def own_feeds(directory: Directory, node: str) -> list[FeedOrigin]:
     """All feeds that a node may publish."""
     partners = sorted(set(directory.nodes) - {node})
-    return [
-        FeedOrigin(directory.federation, node, partner, channel) for partner in partners for channel in BETWEEN_NODES
-    ]
+    return [directory.feed(node, partner, channel) for partner in partners for channel in BETWEEN_NODES]
 
 
 @dataclass(frozen=True, slots=True)

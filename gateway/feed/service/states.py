@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from gateway.contract.ids import FeedOrigin
+from gateway.contract.ids import KEPT, FeedOrigin
 from gateway.feed.service import local_log
 from gateway.feed.service.own_history import UNCOMPARED
 from gateway.feed.service.transaction import Transaction, waiting_reason
@@ -37,7 +37,7 @@ class StateCommand:
             obstacle = tx.history.confirm(tx.conn, feed, tx.now_ms)
             if obstacle is not None:
                 state, reason = obstacle.state, obstacle.reason
-        if (feed.state, feed.state_reason) == (state, reason):
+        if feed.state is FeedState.CLOSED or (feed.state, feed.state_reason) == (state, reason):
             return feed
         if feed.state in (FeedState.BEHIND, FeedState.FORKED) and state is FeedState.ACTIVE:
             _project_unanswered(tx, feed)
@@ -107,6 +107,33 @@ class GiveUpCommand:
         lost = 0 if tx.history is None else tx.history.give_up(feed, tx.now_ms)
         StateCommand(self._origin, FeedState.ACTIVE, "").execute(tx)
         return lost
+
+
+class CloseEpochsCommand:
+    """Closes feeds that go on in a later epoch by the directory, both ways; the result is their names.
+
+    They stay as they are, and provable; only new entries go elsewhere.
+    """
+
+    weight = 1
+
+    def __init__(self, epoch_of: Callable[[FeedOrigin], int]) -> None:
+        self._epoch_of = epoch_of
+
+    def execute(self, tx: Transaction) -> list[FeedOrigin]:
+        closed = []
+        for feed in feeds.list_all(tx.conn):
+            epoch = self._epoch_of(feed.origin)
+            if feed.origin.channel in KEPT or feed.origin.epoch >= epoch or feed.state is FeedState.CLOSED:
+                continue
+            reason = f"it goes on in epoch {epoch}"
+            if feed.state is not FeedState.ACTIVE:
+                reason = f"{reason}; before: {feed.state_reason}"
+            feeds.set_state(tx.conn, feed.id, FeedState.CLOSED, reason=reason, since=tx.now_ms)
+            tx.touched.add(feed.origin)
+            closed.append(feed.origin)
+            log.warning("feed %s is closed at %d: %s", feed.origin, feed.size, reason)
+        return closed
 
 
 class DeclareNewCommand:

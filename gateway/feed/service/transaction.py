@@ -253,7 +253,7 @@ def require_extensible(feed: Feed) -> None:
         raise FeedUncomparedError(f"feed {feed.origin}: {feed.state_reason}")
     if feed.state is FeedState.BEHIND:
         raise FeedBehindError(f"feed {feed.origin}: {feed.state_reason}")
-    if feed.state is FeedState.FORKED:
+    if feed.state in (FeedState.FORKED, FeedState.CLOSED):
         raise FeedForkedError(f"feed {feed.origin}: {feed.state_reason}")
     if feed.waiting:
         raise FeedBehindError(f"feed {feed.origin}: {waiting_reason(feed)}")

@@ -108,6 +108,8 @@ class FeedState(StrEnum):
     QUARANTINED = "quarantined"
     BEHIND = "behind"
     FORKED = "forked"
+    CLOSED = "closed"
+    """It goes on in a later epoch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +159,11 @@ class Feed:
     @property
     def extensible(self) -> bool:
         """Whether an own feed may grow: sound, no partner has another or longer history, no entry is pending."""
-        return self.state not in (FeedState.BEHIND, FeedState.FORKED) and not self.waiting and not self.damage
+        return (
+            self.state not in (FeedState.BEHIND, FeedState.FORKED, FeedState.CLOSED)
+            and not self.waiting
+            and not self.damage
+        )
 
     @property
     def damage(self) -> str:

@@ -79,7 +79,7 @@ class Links:
     def _to(self, partner: str) -> Iterator[Link]:
         how = self._settings.links.get(partner, LinkSettings())
         for channel in BETWEEN_NODES:
-            outgoing = FeedOrigin(self._settings.federation, self._settings.node, partner, channel)
+            outgoing = self._directory().feed(self._settings.node, partner, channel)
             if how.mode is LinkMode.PUSH:
                 yield self._push(outgoing)
             if how.fetch:

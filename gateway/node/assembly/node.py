@@ -51,7 +51,7 @@ from gateway.node.roles import Roles
 from gateway.node.rpc import NodeServicer
 from gateway.node.settings import Settings
 from gateway.node.signing_keys import CountedSigner, LogKey, load_listed_keys
-from gateway.node.upkeep import Notes, Upkeep, apply_held, sign_audit_heads, sign_last_audit_head
+from gateway.node.upkeep import Notes, Upkeep, apply_held, close_epochs, sign_audit_heads, sign_last_audit_head
 from gateway.rpc.fairness.thread_pool import FairThreadPool
 from gateway.rpc.listener.server import Listener
 from gateway.rpc.listener.services import local_services, peer_services
@@ -181,6 +181,7 @@ class Node:
         self._listeners = self._make_listeners(history, watchlists, started_at)
         for listener in self._listeners:
             await listener.start()
+        await self._writer.run(close_epochs(self._directory.directory()))
         self._links.open(self._now())
         self._upkeep = self._make_upkeep(watchlists)
         held = HeldEntries(self.database, self.writer, self._registry)

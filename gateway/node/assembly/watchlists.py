@@ -97,7 +97,12 @@ class Watchlists:
         )
         self.alert_screening = ListedAlertScreening(self.screening, visibility=visibility, clock=clock)
         queries = ListQueries(
-            database, federation=settings.federation, node=settings.node, expiry=self._expiry, clock=clock
+            database,
+            federation=settings.federation,
+            node=settings.node,
+            directory=directory,
+            expiry=self._expiry,
+            clock=clock,
         )
         self.servicer = WatchlistServicer(
             lists=self._lists,

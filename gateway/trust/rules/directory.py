@@ -7,9 +7,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from gateway.contract.ids import MAX_EPOCH, Channel, FeedOrigin
 from gateway.contract.json_document import JsonValue
 from gateway.errors import DirectoryError
 from gateway.trust.rules.message_types import MessageType
+
+FEED_EPOCHS = "feed_epochs"
+"""Extension of the directory: epochs of feeds, by pair of nodes."""
 
 
 class FieldClass(StrEnum):
@@ -230,6 +234,20 @@ class Directory:
         return frozenset({agreement.recipient for agreement in in_force if agreement.sender == node}) | frozenset(
             {agreement.sender for agreement in in_force if agreement.recipient == node}
         )
+
+    def feed_epoch(self, node: str, other: str) -> int:
+        """The epoch of the feeds between two nodes, both ways; 1 unless the extension `feed_epochs` says another.
+
+        It has numbers by pair, e.g. `{"cn/hk": 2}`, in the order of names; anything else means 1.
+        """
+        epochs = self.extensions.get(FEED_EPOCHS)
+        epoch = epochs.get("/".join(sorted((node, other)))) if isinstance(epochs, dict) else None
+        valid = isinstance(epoch, int) and not isinstance(epoch, bool) and 1 <= epoch <= MAX_EPOCH
+        return int(epoch) if valid and isinstance(epoch, int) else 1
+
+    def feed(self, publisher: str, recipient: str, channel: Channel) -> FeedOrigin:
+        """The feed between two nodes in its present epoch."""
+        return FeedOrigin(self.federation, publisher, recipient, channel, self.feed_epoch(publisher, recipient))
 
     def agreements_on(self, sender: str, recipient: str, on: datetime, *, message_type: str) -> tuple[Agreement, ...]:
         """Agreements under which `sender` may send this message type to `recipient`."""

@@ -6,8 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import datetime, timedelta
 
+from gateway.contract.json_document import JsonValue
 from gateway.errors import OptionError
 from gateway.trust.rules.directory import (
+    FEED_EPOCHS,
     Agreement,
     Authority,
     Directory,
@@ -69,9 +71,17 @@ def draft_directory(
 
 
 def next_version(
-    previous: Directory, *, issued_at: datetime, days: int = DEFAULT_DAYS, cards: Iterable[NodeCard] = ()
+    previous: Directory,
+    *,
+    issued_at: datetime,
+    days: int = DEFAULT_DAYS,
+    cards: Iterable[NodeCard] = (),
+    new_epochs: Iterable[tuple[str, str]] = (),
 ) -> Directory:
     """The next version, with new dates and newer cards.
+
+    Args:
+        new_epochs: pairs of nodes whose feeds begin anew, since one of them was forked.
 
     Keys that a newer card omits stay, to verify old signatures; revoke them to end that.
     """
@@ -92,7 +102,20 @@ def next_version(
         expires_at=issued_at + timedelta(days=days),
         nodes=nodes,
         authorities=authorities,
+        extensions=_with_epochs(previous, new_epochs),
     )
+
+
+def _with_epochs(previous: Directory, pairs: Iterable[tuple[str, str]]) -> Mapping[str, JsonValue]:
+    epochs: dict[str, JsonValue] = {}
+    for pair in pairs:
+        if len(set(pair)) != 2 or not set(pair) <= previous.nodes.keys():
+            raise OptionError(f"{'/'.join(pair)} isn't a pair of nodes of this directory")
+        epochs["/".join(sorted(pair))] = previous.feed_epoch(*pair) + 1
+    if not epochs:
+        return previous.extensions
+    before = previous.extensions.get(FEED_EPOCHS)
+    return {**previous.extensions, FEED_EPOCHS: {**(before if isinstance(before, dict) else {}), **epochs}}
 
 
 def revoke(

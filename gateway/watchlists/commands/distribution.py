@@ -117,7 +117,7 @@ class ListDistribution:
 
     def origin(self, partner: str) -> FeedOrigin:
         """The own watchlist feed to a partner."""
-        return FeedOrigin(self._federation, self._node, partner, Channel.WATCHLIST)
+        return self._directory().feed(self._node, partner, Channel.WATCHLIST)
 
     def advance(self, tx: Transaction) -> DistributionState:
         """Takes a step for the first partner with changes; project its entries before the next."""

@@ -23,7 +23,7 @@ from gateway.contract.filters import (
     page_size,
     parse_filter,
 )
-from gateway.contract.ids import Channel, FeedOrigin
+from gateway.contract.ids import FeedOrigin
 from gateway.contract.pages import page_of
 from gateway.contract.timestamps import to_timestamp
 from gateway.db.database import Database
@@ -120,7 +120,7 @@ def report_hit(
         for source in request.derived_from:
             require_onward_transfer(tx, source.publisher, source.alert_id, [owner], field=source_field)
         agreements.require_hit_report(hit, owner=owner, reporter=tx.own_node, purpose=hit.purpose, at_ms=tx.now_ms)
-        origin = FeedOrigin(lists.origin.federation, tx.own_node, owner, Channel.WATCHLIST)
+        origin = lists.feed_to(owner)
         event = watchlist_pb2.WatchlistEvent(occurred_at=to_timestamp(tx.now_ms), hit=hit)
         entry = _encoded(tx, origin, event)
     newest = read_changes(tx.conn, [row])[ListKey(row.list, row.entry_id)].entered
@@ -190,7 +190,7 @@ class AnswerHitCommand(IdempotentCommand[_Pb.AnswerHitResponse]):
                 at_ms=tx.now_ms,
                 message_type=wire.EVENT_TYPE,
             )
-            origin = FeedOrigin(self.lists.origin.federation, tx.own_node, row.reporter, Channel.WATCHLIST)
+            origin = self.lists.feed_to(row.reporter)
             event = watchlist_pb2.WatchlistEvent(occurred_at=to_timestamp(tx.now_ms), outcome=outcome)
             entry = _encoded(tx, origin, event)
         place = tx.append(origin, entry)

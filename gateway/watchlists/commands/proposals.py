@@ -83,6 +83,10 @@ class Lists:
         self.cut_off = True
         """Whether an import may have been interrupted; unknown at start, so True."""
 
+    def feed_to(self, partner: str) -> FeedOrigin:
+        """The own watchlist feed to a partner."""
+        return self._directory().feed(self.node, partner, Channel.WATCHLIST)
+
     def policy(self, list_name: str) -> ListPolicy:
         """Lists outside the settings need four eyes."""
         return self._policies(list_name) or DEFAULT_POLICY

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -34,6 +34,7 @@ from gateway.feed.tables.feeds import Feed
 from gateway.feed.tables.tiles import StoredTiles
 from gateway.tlog.merkle import EMPTY_ROOT
 from gateway.tlog.tiles import tree_root
+from gateway.trust.rules.directory import Directory
 from gateway.v1 import alert_service_pb2, feed_pb2, watchlist_pb2, watchlist_service_pb2
 from gateway.watchlists.codec.events import ListKey, key_of
 from gateway.watchlists.commands.distribution import undistributed
@@ -72,8 +73,18 @@ class FullState:
 class ListQueries:
     """Reads lists from the projections. Thread-safe."""
 
-    def __init__(self, database: Database, *, federation: str, node: str, expiry: ListExpiry, clock: Clock) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        federation: str,
+        node: str,
+        directory: Callable[[], Directory],
+        expiry: ListExpiry,
+        clock: Clock,
+    ) -> None:
         self._database = database
+        self._directory = directory
         self._clock = clock
         self._expiry = expiry
         self._federation = federation
@@ -201,7 +212,7 @@ class ListQueries:
 
     def origin(self, partner: str) -> FeedOrigin:
         """The own watchlist feed to a partner."""
-        return FeedOrigin(self._federation, self._node, partner, Channel.WATCHLIST)
+        return self._directory().feed(self._node, partner, Channel.WATCHLIST)
 
     def _lists_feed(self) -> FeedOrigin:
         return FeedOrigin(self._federation, self._node, self._node, Channel.LISTS)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from gateway.contract.ids import (
     KEPT,
+    MAX_EPOCH,
     MAX_ORIGIN_CHARS,
     MAX_SPIFFE_CHARS,
     Channel,
@@ -94,12 +95,13 @@ def test_another_version_is_a_uuid_but_has_no_time_in_milliseconds() -> None:
         uuid7_unix_ms(version_4)
 
 
-@given(federations, nodes, nodes, st.sampled_from(Channel))
+@given(federations, nodes, nodes, st.sampled_from(Channel), st.integers(1, MAX_EPOCH))
 def test_a_feed_origin_reads_back_what_it_writes(
-    federation: str, publisher: str, recipient: str, channel: Channel
+    federation: str, publisher: str, recipient: str, channel: Channel, epoch: int
 ) -> None:
     assume(publisher != recipient)
-    origin = FeedOrigin(federation, publisher, publisher if channel in KEPT else recipient, channel)
+    origin = FeedOrigin(federation, publisher, publisher if channel in KEPT else recipient, channel, epoch)
+    assert {way.epoch for way in (origin.reverse, *origin.related)} == {epoch}
     assert FeedOrigin.parse(origin.line) == origin
     assert str(origin) == origin.line
     assert len(origin.line) <= MAX_ORIGIN_CHARS
@@ -123,6 +125,10 @@ def test_whatever_parses_as_an_origin_is_what_would_be_written(text: str) -> Non
         ("gba.customs.example/cn/hk/alerts\n", "channel"),
         ("gba.customs.example/cn/hk/history", "the channels are alerts-a, alerts-b, alerts, watchlist"),
         ("gba.customs.example/cn/hk/Alerts", "channel"),
+        ("gba.customs.example/cn/hk/alerts.1", "epoch"),
+        ("gba.customs.example/cn/hk/alerts.02", "epoch"),
+        ("gba.customs.example/cn/hk/alerts.10000", "epoch"),
+        ("gba.customs.example/cn/hk/alerts.", "epoch"),
         ("gba.customs.example/cn/cn/alerts", "another node"),
         ("gba.customs.example/CN/hk/alerts", "publisher"),
         ("gba.customs.example/cn/1k/alerts", "recipient"),
