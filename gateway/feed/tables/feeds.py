@@ -280,6 +280,11 @@ def damaged(conn: Connection) -> dict[str, str]:
     return problems
 
 
+def own_sizes(conn: Connection) -> dict[FeedOrigin, int]:
+    """Number of entries in each own feed."""
+    return {FeedOrigin.parse(line): size for line, size in _OWN_SIZES(conn)}
+
+
 def own_heads(conn: Connection) -> list[OwnHead]:
     """Heads of all own feeds, local ones too, but for damaged rows: `damaged` names those."""
     heads = []
