@@ -223,6 +223,16 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             ),
             "percentunit",
         ),
+        Panel(
+            "Refused at a limit",
+            (
+                (
+                    f"sum by (caller, limit) (rate(gateway_limit_refusals_total{{{I}}}{R})) or vector(0)",
+                    "{{caller}} {{limit}}",
+                ),
+            ),
+            "reqps",
+        ),
         Panel("Defects", ((f"gateway_defects{{{I}}}", "{{instance}}"),), kind="stat"),
     ),
 }
