@@ -113,6 +113,7 @@ def test_a_disk_lost_in_traffic(nodes: Federation, tmp_path: Path) -> None:
     nodes.run(before_the_backup(nodes))
     made = cli.json("", "backup", folder)
     nodes.run(after_the_backup(nodes))
+    assert "in use by another process" in cli.run("", "restore", folder, "--accept-loss", code=2).output
     cn.kill()
     shutil.rmtree(cn.data)
     assert "--accept-loss" in cli.run("", "restore", folder, code=2).output

@@ -48,9 +48,11 @@ def stopped_node(settings: Settings) -> Iterator[Known]:
 
 def known_of(settings: Settings, marks: Marks) -> Known:
     """What the data folder, and the second place of the marks, know of the node."""
-    signed = {origin.line: signed_size(marks, origin) for origin in marks.state.feeds} if marks.found else None
+    # A head that was signed may have been committed and acknowledged though the mark doesn't know it yet.
+    feeds = marks.state.feeds.items()
+    signed = {origin.line: max(mark.committed.size, mark.signed.size) for origin, mark in feeds}
     noted = [tally for place in tally_places(settings) if (tally := read_tally_file(place)) is not None]
-    return Known(signed, _furthest(noted))
+    return Known(signed if marks.found else None, _furthest(noted))
 
 
 def tally_places(settings: Settings) -> list[Path]:

@@ -136,6 +136,8 @@ def _event(row: Restore, node: str, source: str) -> AuditEntry:
         parts.append(f"lost: {', '.join(gone)}")
     if back:
         parts.append(f"to be fetched back: {', '.join(back)}")
+    if row.backup_at:
+        parts.append("answers to requests after it are lost")
     if unknown:
         parts.append(f"how much is lost isn't known of {', '.join(unknown)}")
     return AuditEntry(
