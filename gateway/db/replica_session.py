@@ -38,6 +38,9 @@ its roles within five seconds."""
 RETRY_S: Final = 0.5
 """Seconds before the next attempt to connect."""
 
+RECONNECTED_S: Final = 2.0
+"""Seconds after which a replica that lost its session has another one for sure, unless it hangs."""
+
 CATCH_UP_S: Final = 5.0
 """Seconds between two looks at what notifications should have told."""
 
@@ -235,7 +238,15 @@ def sole_use(url: str, *, node: str, command: str) -> Iterator[None]:
     try:
         with _unavailable(), session._engine.connect() as connection:
             driver = _driver(connection)
-            if _take(driver, {STARTING: False, SERVING: False}) != {STARTING, SERVING}:
+            alone = {STARTING: False, SERVING: False}
+            for wait_s in (0.0, RECONNECTED_S):  # a busy replica may be opening its session anew
+                time.sleep(wait_s)
+                taken = _take(driver, alone)
+                if taken != alone.keys():
+                    break
+                if not wait_s:
+                    _give(driver, alone)
+            if taken != alone.keys():
                 names = ", ".join(replica.name for replica in session.replicas(connection, ()))
                 raise ConfigurationError(
                     f"database_url: {names or 'a replica'} of {node} serves on this database; stop all replicas, "

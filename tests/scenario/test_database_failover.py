@@ -15,7 +15,7 @@ from gateway.client import GatewayClient
 from gateway.db.database import Database
 from gateway.db.migrate import upgrade
 from gateway.db.standby import StandbyReads
-from gateway.errors import StoreUnavailableError, UnavailableError
+from gateway.errors import FeedUncomparedError, StoreUnavailableError, UnavailableError
 from gateway.history.service.backlog import Lag
 from gateway.history.service.names import NameSearch
 from gateway.history.service.search import HistorySearch
@@ -56,7 +56,7 @@ class Load:
     async def _published(self, client: GatewayClient, content: alert_pb2.AlertContent, request_id: str) -> str | None:
         try:
             return (await client.publish(content, ["hk"], request_id=request_id)).alert_id
-        except (StoreUnavailableError, UnavailableError):
+        except (StoreUnavailableError, UnavailableError, FeedUncomparedError):
             await asyncio.sleep(0.1)
             return None
 

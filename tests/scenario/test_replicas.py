@@ -122,9 +122,8 @@ def test_the_links_of_a_killed_or_stopped_replica_are_taken_over(replicas: Repli
     links, done = role_of("hk"), set[str]()
 
     async def run() -> None:
-        await eventually(lambda: _held(replicas, links), what="a holder of the links")
         for number in (signal.SIGKILL, signal.SIGSTOP):
-            before = replicas.holder(links)
+            before = await eventually(lambda: _holder(replicas, links), what="a holder of the links")
             holder, other = (
                 replicas.named(before),
                 next(one for one in replicas.all[:2] if one is not replicas.named(before)),
@@ -132,7 +131,7 @@ def test_the_links_of_a_killed_or_stopped_replica_are_taken_over(replicas: Repli
             os.kill(holder.pid, number)
             if number == signal.SIGKILL:
                 holder.kill()
-            await eventually(lambda before=before: _held(replicas, links, but=before), what="another holder")
+            await eventually(lambda before=before: _holder(replicas, links, but=before), what="another holder")
             await publish(replicas, other, f"after-{number}", 3, done)
             await arrived(replicas, done)
             if number == signal.SIGKILL:
@@ -145,8 +144,10 @@ def test_the_links_of_a_killed_or_stopped_replica_are_taken_over(replicas: Repli
     replicas.federation.run(run())
 
 
-async def _held(replicas: Replicas, role: str, *, but: str = "") -> bool:
-    return await asyncio.to_thread(replicas.holder, role) not in ("", but)
+async def _holder(replicas: Replicas, role: str, *, but: str = "") -> str:
+    """Name of a role's holder, other than one; empty for none."""
+    holder = await asyncio.to_thread(replicas.holder, role)
+    return "" if holder == but else holder
 
 
 def test_a_watcher_hears_of_other_replicas_also_when_notices_are_lost(replicas: Replicas) -> None:
