@@ -8,7 +8,6 @@ Not compared: the end of a record's retention, since the settings may have chang
 
 from __future__ import annotations
 
-import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -29,6 +28,7 @@ from gateway.feed.service.writer import PROJECTION_CHUNK
 from gateway.feed.tables import journal, progress
 from gateway.feed.tables.schema import checkpoints, defects, entries, feeds, tiles
 from gateway.feed.tables.schema import journal as journal_table
+from gateway.files import OWNER_ONLY, create_file
 from gateway.history.projection.index import IndexCommand, Retention
 from gateway.history.service.indexer import HistoryIndexer
 from gateway.history.tables import progress as record_progress
@@ -130,7 +130,7 @@ def _compared(moment: Connection, rebuilding: Rebuilding, node: str) -> tuple[in
 def _scratch(folder: Path) -> Iterator[Database]:
     with tempfile.TemporaryDirectory(prefix="verify-", dir=folder, ignore_cleanup_errors=True) as made:
         path = Path(made) / "scratch.sqlite3"
-        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+        create_file(path, mode=OWNER_ONLY).close()
         database = Database(f"sqlite:///{path}")
         try:
             with database.write() as conn:

@@ -75,6 +75,15 @@ EXCEPTIONS = {
         "what the library says, to be found in its messages",
     ),
     "gateway/cli/main.py": {"gateway ": "the name of the program"},
+    "gateway/cli/node/backup.py": {" UTC": "the name of a zone"},
+    "gateway/cli/node/serve.py": dict.fromkeys(
+        (
+            "the node has ended: %s",
+            "the node was interrupted at its start",
+            "the node has ended by an unexpected error",
+        ),
+        "lines of the log, which is English",
+    ),
     "gateway/cli/watchlist/importing.py": {"as a default": "found in a reason, not shown"},
     "gateway/cli/help.py": {"Example": "begins a paragraph of commands, which aren't translated"},
     "gateway/cli/history/trace_terminal.py": {
