@@ -19,8 +19,8 @@ from gateway.contract.ids import Channel, FeedOrigin
 from gateway.db import migrate
 from gateway.db.database import Database
 from gateway.feed.codec import EntryFormat
-from gateway.feed.service.transaction import Transaction
-from gateway.feed.service.writer import Writer
+from gateway.feed.service.writing.transaction import Transaction
+from gateway.feed.service.writing.writer import Writer
 from gateway.history.commands.record import RecordCommand, checked, records_feed
 from gateway.history.projection.index import IndexCommand
 from gateway.history.service.indexer import HistoryIndexer

@@ -26,7 +26,7 @@ from gateway.alerts.codec import quality_notices
 from gateway.alerts.commands.publishing import PublishCommand
 from gateway.contract.ids import FeedOrigin
 from gateway.contract.validation import violations
-from gateway.feed.service.transaction import Transaction
+from gateway.feed.service.writing.transaction import Transaction
 from gateway.feed.tables import feeds
 from gateway.node.assembly.node import Node
 from gateway.node.settings import load_settings

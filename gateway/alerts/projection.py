@@ -23,7 +23,7 @@ from gateway.contract.timestamps import to_ms, to_timestamp
 from gateway.errors import GatewayError
 from gateway.feed.codec import EntryFormat
 from gateway.feed.projection.registry import LoggedEntry, Projection
-from gateway.feed.service.transaction import Transaction
+from gateway.feed.service.writing.transaction import Transaction
 from gateway.trust.service.agreements import Agreements
 from gateway.v1 import alert_pb2, feed_pb2
 

@@ -37,9 +37,9 @@ from gateway.contract.pages import page_of
 from gateway.contract.timestamps import to_timestamp
 from gateway.db.database import Database
 from gateway.errors import NotFoundError
+from gateway.feed.service.continuity.positions import PositionKind, given, number_of
 from gateway.feed.service.delivery import Deliveries, SentSize
-from gateway.feed.service.positions import PositionKind, given, number_of
-from gateway.feed.service.transaction import Clock
+from gateway.feed.service.writing.transaction import Clock
 from gateway.feed.tables import journal, progress
 from gateway.plurals import counted
 from gateway.v1 import alert_pb2, alert_service_pb2, feed_pb2

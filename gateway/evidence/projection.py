@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gateway.evidence.codec.audit_head import AUDIT_ENTRIES
 from gateway.feed.projection.registry import LoggedEntry, Projection
-from gateway.feed.service.transaction import Transaction
+from gateway.feed.service.writing.transaction import Transaction
 
 
 class AuditHeadProjection(Projection):

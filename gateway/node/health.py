@@ -16,7 +16,7 @@ from typing import Final
 from gateway.errors import GatewayError, StoreUnavailableError
 from gateway.feed.rpc.writer_client import WriterClient
 from gateway.feed.service.alarms import DATABASE, DISK, Alarms
-from gateway.feed.service.transaction import Transaction
+from gateway.feed.service.writing.transaction import Transaction
 from gateway.rpc.listener.health import LIVENESS, READINESS
 from gateway.rpc.listener.server import Listener
 from gateway.telemetry.metrics import Metrics

@@ -23,7 +23,7 @@ from gateway.evidence.service.projection_verification import Rebuilding
 from gateway.evidence.service.verification import DatabaseReport, verify_database
 from gateway.feed.projection.projector import Projector
 from gateway.feed.projection.rebuild import RebuildReport, rebuild
-from gateway.feed.service.writer import Writer
+from gateway.feed.service.writing.writer import Writer
 from gateway.feed.tables import journal
 from gateway.history.projection.rebuild import rebuild_records
 from gateway.history.tables import shipments

@@ -6,9 +6,9 @@ from datetime import datetime
 from pathlib import Path
 
 from gateway.feed.service.alarms import Alarms
-from gateway.feed.service.mark_files import peek
-from gateway.feed.service.marks import Marks
-from gateway.feed.service.recovery import Start, own_feeds
+from gateway.feed.service.continuity.mark_files import peek
+from gateway.feed.service.continuity.marks import Marks
+from gateway.feed.service.continuity.recovery import Start, own_feeds
 from gateway.node.defaults import MARKS_FILE, STARTS_FILE
 from gateway.node.settings import Settings
 from gateway.trust.pki.issuance import BACKDATED

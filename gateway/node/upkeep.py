@@ -16,8 +16,8 @@ from gateway.evidence.service.audit_heads import AuditHeadSigner
 from gateway.feed.projection.held_entries import HeldEntries
 from gateway.feed.rpc.writer_client import WriterClient
 from gateway.feed.service.alarms import EXPIRY_WAITS, Alarms
-from gateway.feed.service.marks import Marks
-from gateway.feed.service.own_history import OwnHistory
+from gateway.feed.service.continuity.marks import Marks
+from gateway.feed.service.continuity.own_history import OwnHistory
 from gateway.feed.service.states import CloseEpochsCommand
 from gateway.node.assembly.links import Links
 from gateway.node.assembly.quotas import QuotaMonitor

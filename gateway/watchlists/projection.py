@@ -23,7 +23,7 @@ from gateway.db.database import savepoint
 from gateway.errors import InvalidRequestError, MalformedError, StoreUnavailableError, Violation
 from gateway.feed.codec import EntryFormat
 from gateway.feed.projection.registry import LoggedEntry, Projection
-from gateway.feed.service.transaction import Transaction
+from gateway.feed.service.writing.transaction import Transaction
 from gateway.feed.tables import defects
 from gateway.feed.tables.feeds import Feed
 from gateway.feed.tables.journal import HeadMovedError

@@ -18,7 +18,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from gateway.contract.channel_options import channel_options
 from gateway.feed.service.alarms import BACKLOG, DIRECTORY, DISK, UNREACHABLE, UNRECEIPTED
-from gateway.feed.service.transaction import Transaction
+from gateway.feed.service.writing.transaction import Transaction
 from gateway.node import health
 from gateway.node.assembly.node import Node, system_clock_ms
 from gateway.node.observed_settings import AlarmSettings

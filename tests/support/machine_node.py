@@ -21,13 +21,13 @@ from gateway.alerts.tables import copies as alerts
 from gateway.contract.ids import FeedOrigin
 from gateway.db.database import Database
 from gateway.errors import StoreUnavailableError
-from gateway.feed.service.command_queue import Outcome
-from gateway.feed.service.marks import Marks
-from gateway.feed.service.own_history import OwnHistory
-from gateway.feed.service.recovery import RecoverCommand, Start, detect_restore, own_feeds
+from gateway.feed.service.continuity.marks import Marks
+from gateway.feed.service.continuity.own_history import OwnHistory
+from gateway.feed.service.continuity.recovery import RecoverCommand, Start, detect_restore, own_feeds
 from gateway.feed.service.sender import Outgoing
-from gateway.feed.service.transaction import Command, Transaction
-from gateway.feed.service.writer import Writer
+from gateway.feed.service.writing.command_queue import Outcome
+from gateway.feed.service.writing.transaction import Command, Transaction
+from gateway.feed.service.writing.writer import Writer
 from gateway.feed.tables import feeds
 from gateway.feed.tables.feeds import FeedState
 from gateway.trust.rules.directory import receipts_key_name

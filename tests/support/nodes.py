@@ -27,12 +27,12 @@ from gateway.contract.timestamps import to_timestamp
 from gateway.db.database import Database
 from gateway.feed.projection.projector import Projector
 from gateway.feed.service.alarms import Alarms
-from gateway.feed.service.own_history import OwnHistory
+from gateway.feed.service.continuity.own_history import OwnHistory
 from gateway.feed.service.quotas import Quotas
 from gateway.feed.service.receiver import Receiver
 from gateway.feed.service.sender import Outgoing
-from gateway.feed.service.transaction import Transaction
-from gateway.feed.service.writer import Writer
+from gateway.feed.service.writing.transaction import Transaction
+from gateway.feed.service.writing.writer import Writer
 from gateway.node.projections import registry
 from gateway.trust.pki.keys import Ed25519Signer, load_signing_key
 from gateway.trust.rules.directory import receipts_key_name

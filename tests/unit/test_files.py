@@ -11,7 +11,7 @@ import pytest
 
 from gateway.cli.files import output_file, write_output
 from gateway.errors import OptionError
-from gateway.feed.service.marks import Marks
+from gateway.feed.service.continuity.marks import Marks
 from gateway.files import OWNER_ONLY, create_file, replace_file, replacement
 
 ROOT = Path(__file__).parents[2]

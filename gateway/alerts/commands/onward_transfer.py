@@ -19,7 +19,7 @@ from gateway.alerts.tables import events
 from gateway.alerts.tables.copies import AlertRow
 from gateway.contract.ids import FeedOrigin
 from gateway.errors import InvalidRequestError, NotFoundError, PermissionDeniedError, Violation
-from gateway.feed.service.transaction import Transaction
+from gateway.feed.service.writing.transaction import Transaction
 from gateway.v1 import alert_pb2
 
 _DERIVED_FROM = "content.derived_from"

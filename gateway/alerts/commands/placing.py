@@ -9,7 +9,7 @@ from gateway.alerts.tables import events
 from gateway.alerts.tables.copies import AlertRow
 from gateway.contract.ids import ALERT_CHANNELS, URGENT_ALERTS, Channel, FeedOrigin
 from gateway.feed.codec import CausalDependency
-from gateway.feed.service.transaction import Transaction
+from gateway.feed.service.writing.transaction import Transaction
 from gateway.feed.tables import feeds
 from gateway.feed.tables.feeds import Feed
 from gateway.v1 import alert_pb2

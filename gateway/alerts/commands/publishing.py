@@ -23,11 +23,11 @@ from gateway.errors import (
     Violation,
 )
 from gateway.feed.codec import CausalDependency, EncodedEntry
-from gateway.feed.service.command_queue import Urgency, urgency_of
-from gateway.feed.service.idempotency import digest_of, repeated
-from gateway.feed.service.new_entries import new_entry
-from gateway.feed.service.randomness import random_bytes
-from gateway.feed.service.transaction import Clock, Transaction
+from gateway.feed.service.writing.command_queue import Urgency, urgency_of
+from gateway.feed.service.writing.idempotency import digest_of, repeated
+from gateway.feed.service.writing.new_entries import new_entry
+from gateway.feed.service.writing.randomness import random_bytes
+from gateway.feed.service.writing.transaction import Clock, Transaction
 from gateway.feed.tables import requests
 from gateway.feed.tables.requests import AnsweredRequest
 from gateway.trust.rules.directory import Directory, FederationNode

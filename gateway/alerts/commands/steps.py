@@ -28,8 +28,8 @@ from gateway.errors import (
     Violation,
 )
 from gateway.feed.codec import EncodedEntry
-from gateway.feed.service.idempotency import IdempotentCommand
-from gateway.feed.service.transaction import Transaction
+from gateway.feed.service.writing.idempotency import IdempotentCommand
+from gateway.feed.service.writing.transaction import Transaction
 from gateway.feed.tables import feeds
 from gateway.feed.tables.feeds import Feed
 from gateway.v1 import alert_pb2

@@ -26,9 +26,9 @@ from gateway.evidence.codec.audit_head import (
     verify_head_file,
 )
 from gateway.feed.service.alarms import AUDIT_LOG, Alarms
-from gateway.feed.service.new_entries import new_entry
-from gateway.feed.service.transaction import Transaction
-from gateway.feed.service.writer import Writer
+from gateway.feed.service.writing.new_entries import new_entry
+from gateway.feed.service.writing.transaction import Transaction
+from gateway.feed.service.writing.writer import Writer
 from gateway.feed.tables import checkpoints, feeds
 from gateway.feed.tables.tiles import StoredTiles
 from gateway.files import OWNER_ONLY, replace_file

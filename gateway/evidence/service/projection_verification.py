@@ -23,8 +23,8 @@ from gateway.contract.ids import FeedOrigin
 from gateway.db.database import Database, insert_rows
 from gateway.db.schema import metadata
 from gateway.feed.projection.projector import Projector
-from gateway.feed.service.transaction import Transaction
-from gateway.feed.service.writer import PROJECTION_CHUNK
+from gateway.feed.service.writing.transaction import Transaction
+from gateway.feed.service.writing.writer import PROJECTION_CHUNK
 from gateway.feed.tables import journal, progress
 from gateway.feed.tables.schema import checkpoints, defects, entries, feeds, tiles
 from gateway.feed.tables.schema import journal as journal_table

@@ -9,8 +9,8 @@ from gateway.db.database import Database
 from gateway.feed.projection.answers import answer_applied, can_answer
 from gateway.feed.projection.rebuild import rebuild
 from gateway.feed.projection.registry import Registry
-from gateway.feed.service.transaction import Transaction
-from gateway.feed.service.writer import Writer
+from gateway.feed.service.writing.transaction import Transaction
+from gateway.feed.service.writing.writer import Writer
 from gateway.feed.tables import dispositions, progress
 
 log = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from gateway.errors import GatewayError, MalformedError, StoreUnavailableError
 from gateway.feed.codec import EntryFormat
 from gateway.feed.projection.answers import Answers, outcome_name
 from gateway.feed.projection.registry import LoggedEntry, Projection, Registry
-from gateway.feed.service.transaction import Transaction
+from gateway.feed.service.writing.transaction import Transaction
 from gateway.feed.tables import defects, dispositions, feeds, journal, progress
 from gateway.feed.tables.dispositions import DispositionRow
 from gateway.feed.tables.feeds import Feed, StoredEntry

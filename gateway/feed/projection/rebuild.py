@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gateway.feed.service.transaction import Transaction
-from gateway.feed.service.writer import PROJECTION_CHUNK, Writer
+from gateway.feed.service.writing.transaction import Transaction
+from gateway.feed.service.writing.writer import PROJECTION_CHUNK, Writer
 from gateway.feed.tables import journal, progress
 
 ReportProgress = Callable[[int], None]

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Table, delete
 from gateway.contract.ids import Channel
 from gateway.errors import GatewayError
 from gateway.feed.codec import FORMAT, EntryFormat
-from gateway.feed.service.transaction import Transaction
+from gateway.feed.service.writing.transaction import Transaction
 from gateway.feed.tables.feeds import Feed
 
 

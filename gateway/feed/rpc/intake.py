@@ -9,9 +9,9 @@ from gateway.contract.ids import Channel
 from gateway.errors import GatewayError
 from gateway.feed.rpc.traced_entries import TracedEntries, end_all
 from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient, set_within
-from gateway.feed.service.command_queue import urgency_of
 from gateway.feed.service.receiver import ReceiveCommand, Receiver, Refusal
 from gateway.feed.service.sender import Outgoing
+from gateway.feed.service.writing.command_queue import urgency_of
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.traces import Span
 from gateway.v1 import feed_pb2

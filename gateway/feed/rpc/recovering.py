@@ -19,7 +19,7 @@ from gateway.errors import FeedBehindError, InvalidRequestError
 from gateway.feed.rpc.comparing import require_one_history
 from gateway.feed.rpc.fetching import fetch_all, position_at
 from gateway.feed.rpc.writer_client import WriterClient
-from gateway.feed.service.recovery import RecoverCommand
+from gateway.feed.service.continuity.recovery import RecoverCommand
 from gateway.feed.service.sender import Outgoing
 from gateway.feed.service.states import ForceCommand, GiveUpCommand
 from gateway.feed.tables.feeds import Feed, FeedState

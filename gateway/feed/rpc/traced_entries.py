@@ -11,8 +11,8 @@ from datetime import datetime
 from typing import Final
 
 from gateway.contract.ids import FeedOrigin
-from gateway.feed.service.commits import Commit
-from gateway.feed.service.transaction import EntryPosition
+from gateway.feed.service.writing.commits import Commit
+from gateway.feed.service.writing.transaction import EntryPosition
 from gateway.telemetry.traces import Span, Traces, is_context
 from gateway.trust.rules.directory import Directory
 from gateway.v1 import feed_pb2

@@ -8,10 +8,10 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from typing import Any, Protocol, TypeVar
 
 from gateway.contract.ids import FeedOrigin
-from gateway.feed.service.command_queue import Outcome, Urgency
-from gateway.feed.service.commits import MATCHES, PROJECTED, Commit
-from gateway.feed.service.transaction import Command, Transaction
-from gateway.feed.service.writer import Writer
+from gateway.feed.service.writing.command_queue import Outcome, Urgency
+from gateway.feed.service.writing.commits import MATCHES, PROJECTED, Commit
+from gateway.feed.service.writing.transaction import Command, Transaction
+from gateway.feed.service.writing.writer import Writer
 from gateway.rpc.calls import current_caller
 
 RequestT = TypeVar("RequestT")

@@ -8,8 +8,8 @@ from sqlalchemy import Connection
 
 from gateway.contract import limits
 from gateway.contract.ids import FeedOrigin
-from gateway.feed.service.soundness import require_sound_batch
-from gateway.feed.service.transaction import Transaction
+from gateway.feed.service.continuity.soundness import require_sound_batch
+from gateway.feed.service.writing.transaction import Transaction
 from gateway.feed.tables import checkpoints, feeds
 from gateway.feed.tables.feeds import Feed
 from gateway.tlog.note import Verifier

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from gateway.contract.timestamps import to_ms
 from gateway.db.database import Database
 from gateway.errors import InvalidRequestError, NotFoundError, Violation
-from gateway.feed.service.transaction import Transaction
+from gateway.feed.service.writing.transaction import Transaction
 from gateway.feed.tables import maintenance
 from gateway.feed.tables.maintenance import WindowRow
 from gateway.v1 import maintenance_pb2

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from gateway.contract.ids import FeedOrigin
 from gateway.db.database import Database
 from gateway.errors import GatewayError, MalformedError, ProofInvalidError
+from gateway.feed.service.continuity.soundness import sound_root_at
 from gateway.feed.service.receiver import Cause, Receiver, Refusal
-from gateway.feed.service.soundness import sound_root_at
-from gateway.feed.service.transaction import Transaction
+from gateway.feed.service.writing.transaction import Transaction
 from gateway.feed.tables import feeds
 from gateway.feed.tables.feeds import FeedState
 from gateway.plurals import counted

@@ -35,9 +35,9 @@ from gateway.errors import (
 )
 from gateway.feed.codec import EncodedEntry, check_entry, parse_header
 from gateway.feed.service.alarms import Alarms
+from gateway.feed.service.continuity.soundness import damaged, sound_root_at
 from gateway.feed.service.quotas import Quotas, stored_as
-from gateway.feed.service.soundness import damaged, sound_root_at
-from gateway.feed.service.transaction import Transaction
+from gateway.feed.service.writing.transaction import Transaction
 from gateway.feed.tables import checkpoints, feeds
 from gateway.feed.tables.checkpoints import StoredCheckpoint
 from gateway.feed.tables.feeds import Feed, FeedState

@@ -23,10 +23,10 @@ from gateway.errors import (
 from gateway.feed.rules import Standing, compare_position
 from gateway.feed.service import batches
 from gateway.feed.service.batches import DivideCommand
-from gateway.feed.service.soundness import sound_root_at
+from gateway.feed.service.continuity.soundness import sound_root_at
 from gateway.feed.service.states import StateCommand
-from gateway.feed.service.transaction import Clock, Transaction, require_extensible
-from gateway.feed.service.writer import Writer
+from gateway.feed.service.writing.transaction import Clock, Transaction, require_extensible
+from gateway.feed.service.writing.writer import Writer
 from gateway.feed.tables import checkpoints, feeds, journal, progress
 from gateway.feed.tables.checkpoints import StoredCheckpoint
 from gateway.feed.tables.feeds import Feed, FeedState

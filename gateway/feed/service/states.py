@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 
 from gateway.contract.ids import KEPT, FeedOrigin
 from gateway.feed.service import local_log
-from gateway.feed.service.own_history import UNCOMPARED
-from gateway.feed.service.transaction import Transaction, waiting_reason
+from gateway.feed.service.continuity.own_history import UNCOMPARED
+from gateway.feed.service.writing.transaction import Transaction, waiting_reason
 from gateway.feed.tables import feeds, journal, progress
 from gateway.feed.tables.feeds import Feed, FeedState
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from gateway.contract.ids import UUID7_RANDOM_BYTES, uuid7
-from gateway.feed.service.transaction import Transaction
+from gateway.feed.service.writing.transaction import Transaction
 from gateway.history.commands.retention import PURGE_METHOD
 from gateway.history.service.queries import DAY_MS
 from gateway.history.tables import answers, holds

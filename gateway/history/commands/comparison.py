@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from gateway.feed.service.transaction import Transaction
+from gateway.feed.service.writing.transaction import Transaction
 from gateway.history.codec import shipments as wire
 from gateway.history.commands.record import RecordCommand, ValidItem
 from gateway.history.service.search import positions_of

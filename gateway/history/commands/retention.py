@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from gateway.contract.identification import shipment_keys as keys_wire
 from gateway.contract.ids import FeedOrigin
-from gateway.feed.service.transaction import Transaction
+from gateway.feed.service.writing.transaction import Transaction
 from gateway.history.commands.legal_holds import criteria_in_force
 from gateway.history.commands.record import append_event
 from gateway.history.service.criteria import LoggedItem

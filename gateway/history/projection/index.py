@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from gateway.contract.identification import shipment_keys as keys_wire
-from gateway.feed.service.commits import PROJECTED
-from gateway.feed.service.transaction import Transaction
+from gateway.feed.service.writing.commits import PROJECTED
+from gateway.feed.service.writing.transaction import Transaction
 from gateway.history.codec import shipments as wire
 from gateway.history.codec.batches import IndexBatch, PreparedItem
 from gateway.history.service.search import positions_of

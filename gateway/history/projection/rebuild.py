@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gateway.db.database import Database
 from gateway.feed.projection.rebuild import ReportProgress
-from gateway.feed.service.writer import Writer
+from gateway.feed.service.writing.writer import Writer
 from gateway.history.projection.index import IndexCommand, Retention
 from gateway.history.service.indexer import HistoryIndexer
 

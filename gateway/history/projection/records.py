@@ -8,7 +8,7 @@ from gateway.contract.ids import Channel
 from gateway.contract.limits import MAX_STREAM_ITEMS
 from gateway.feed.codec import EntryFormat
 from gateway.feed.projection.registry import LoggedEntry, Projection
-from gateway.feed.service.transaction import Transaction
+from gateway.feed.service.writing.transaction import Transaction
 from gateway.history.tables import progress
 from gateway.history.tables.schema import (
     party_name_keys,

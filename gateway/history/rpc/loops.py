@@ -11,7 +11,7 @@ from typing import Any
 from gateway.contract.ids import FeedOrigin
 from gateway.errors import GatewayError
 from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient, set_within
-from gateway.feed.service.transaction import Command
+from gateway.feed.service.writing.transaction import Command
 from gateway.history.commands.answer_retention import PurgeAnswersCommand, PurgeOrphansCommand
 from gateway.history.commands.retention import ForgetRecords, PurgeCommand
 from gateway.history.projection.index import IndexCommand, Retention

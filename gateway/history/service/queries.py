@@ -24,8 +24,8 @@ from gateway.contract.timestamps import to_ms, to_timestamp
 from gateway.contract.validation import impossible_times
 from gateway.errors import TooLargeError, VerificationError
 from gateway.feed.service.quotas import Quotas, Stored
-from gateway.feed.service.randomness import random_bytes
-from gateway.feed.service.transaction import Transaction
+from gateway.feed.service.writing.randomness import random_bytes
+from gateway.feed.service.writing.transaction import Transaction
 from gateway.history.codec.signed_texts import (
     Statement,
     encode_query,

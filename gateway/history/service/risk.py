@@ -20,7 +20,7 @@ from gateway.contract.identification.shipment_keys import KeySets
 from gateway.contract.timestamps import to_timestamp
 from gateway.db.database import Database
 from gateway.errors import StoreUnavailableError
-from gateway.feed.service.transaction import Transaction
+from gateway.feed.service.writing.transaction import Transaction
 from gateway.history.codec.batches import RiskBatch
 from gateway.history.service.current_records import CurrentRecord, current_records
 from gateway.history.service.search import NEWEST

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from gateway.db.database import Database
-from gateway.feed.service.transaction import Transaction
+from gateway.feed.service.writing.transaction import Transaction
 from gateway.history.rules.bloom import bloom_filter
 from gateway.history.tables import progress as record_progress
 from gateway.history.tables import segments

@@ -13,8 +13,8 @@ from gateway.db.membership import Membership, SoleProcess
 from gateway.errors import ConfigurationError, MalformedError
 from gateway.feed.rpc.writer_client import ChangeNotifier
 from gateway.feed.service.alarms import Alarms
-from gateway.feed.service.commits import Commit, decode_notice
-from gateway.feed.service.writer import PROJECTIONS, Writer
+from gateway.feed.service.writing.commits import Commit, decode_notice
+from gateway.feed.service.writing.writer import PROJECTIONS, Writer
 from gateway.feed.tables import feeds, identity, journal, progress
 from gateway.feed.tables.identity import NodeIdentity
 from gateway.node.host.data_lock import locked_data

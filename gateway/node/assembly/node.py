@@ -25,7 +25,7 @@ from gateway.feed.service.alarms import Alarms
 from gateway.feed.service.quotas import Quotas
 from gateway.feed.service.receiver import Receiver
 from gateway.feed.service.sender import Outgoing
-from gateway.feed.service.writer import Writer
+from gateway.feed.service.writing.writer import Writer
 from gateway.feed.tables.identity import NodeIdentity
 from gateway.logs import set_level
 from gateway.node.assembly.callers import Callers

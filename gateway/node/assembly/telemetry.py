@@ -14,7 +14,7 @@ from gateway.feed.rpc.traced_entries import TracedEntries
 from gateway.feed.rpc.writer_client import WriterClient
 from gateway.feed.service.alarms import Alarms
 from gateway.feed.service.quotas import Usage
-from gateway.feed.service.writer import Writer
+from gateway.feed.service.writing.writer import Writer
 from gateway.feed.tables import progress
 from gateway.node.assembly.links import Links
 from gateway.node.expiry import ExpiryMonitor, OwnKeys

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from gateway.contract.ids import FeedOrigin
 from gateway.db.database import Database
-from gateway.feed.service.marks import Marks
+from gateway.feed.service.continuity.marks import Marks
 from gateway.files import OWNER_ONLY, replace_file
 from gateway.node.backups.manifest import NodeTally
 from gateway.node.backups.snapshot import read_tally

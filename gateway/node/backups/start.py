@@ -12,9 +12,9 @@ from gateway.contract.timestamps import clipped_moment
 from gateway.db.database import Database
 from gateway.db.url import parse_url
 from gateway.errors import ConfigurationError
-from gateway.feed.service.marks import Marks
-from gateway.feed.service.own_history import OwnHistory
-from gateway.feed.service.recovery import detect_restore
+from gateway.feed.service.continuity.marks import Marks
+from gateway.feed.service.continuity.own_history import OwnHistory
+from gateway.feed.service.continuity.recovery import detect_restore
 from gateway.feed.tables import feeds, restores
 from gateway.feed.tables.feeds import FeedState
 from gateway.feed.tables.restores import Loss, Restore

@@ -19,7 +19,7 @@ from gateway.alerts.tables.events import AlertEventRow
 from gateway.contract.ids import FeedOrigin
 from gateway.contract.timestamps import to_ms
 from gateway.db.database import Database
-from gateway.feed.service.transaction import Transaction
+from gateway.feed.service.writing.transaction import Transaction
 from gateway.feed.tables import progress
 from gateway.history.commands.record import RecordCommand, checked
 from gateway.history.service.current_records import current_records

@@ -21,8 +21,8 @@ from sqlalchemy import Connection
 from gateway.contract.ids import Channel, FeedOrigin
 from gateway.contract.timestamps import to_timestamp
 from gateway.errors import GatewayError
-from gateway.feed.service.new_entries import new_entry
-from gateway.feed.service.transaction import Transaction
+from gateway.feed.service.writing.new_entries import new_entry
+from gateway.feed.service.writing.transaction import Transaction
 from gateway.feed.tables import feeds, journal, progress
 from gateway.feed.tables.feeds import StoredEntry
 from gateway.trust.rules.directory import Directory

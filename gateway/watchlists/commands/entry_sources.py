@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from gateway.alerts.commands.onward_transfer import require_onward_transfer
 from gateway.errors import GatewayError, StoreUnavailableError, Violation
-from gateway.feed.service.transaction import Transaction
+from gateway.feed.service.writing.transaction import Transaction
 from gateway.v1 import alert_pb2, watchlist_pb2
 from gateway.watchlists.codec.events import ListKey
 from gateway.watchlists.service.updates import read_changes

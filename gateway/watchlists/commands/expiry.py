@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, and_, false, or_
 
 from gateway.db.database import Database
 from gateway.feed.service.alarms import LIST_EXPIRES, Alarms, Restriction
-from gateway.feed.service.transaction import Clock, Transaction
+from gateway.feed.service.writing.transaction import Clock, Transaction
 from gateway.trust.rules.audit import AuditEntry, AuditResult, AuditSink
 from gateway.trust.rules.permissions import Role
 from gateway.watchlists.commands.proposals import BY_ITSELF

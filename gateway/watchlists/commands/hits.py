@@ -29,9 +29,9 @@ from gateway.contract.timestamps import to_timestamp
 from gateway.db.database import Database
 from gateway.errors import MalformedError, NotFoundError, PermissionDeniedError
 from gateway.feed.codec import EncodedEntry, parse_header
-from gateway.feed.service.idempotency import IdempotentCommand
-from gateway.feed.service.new_entries import new_entry
-from gateway.feed.service.transaction import Transaction
+from gateway.feed.service.writing.idempotency import IdempotentCommand
+from gateway.feed.service.writing.new_entries import new_entry
+from gateway.feed.service.writing.transaction import Transaction
 from gateway.feed.tables import feeds
 from gateway.trust.service.agreements import Agreements
 from gateway.v1 import alert_service_pb2, watchlist_pb2, watchlist_service_pb2

@@ -13,7 +13,7 @@ from gateway.contract.timestamps import to_timestamp
 from gateway.contract.validation import violations
 from gateway.db.database import Database
 from gateway.errors import IllegalTransitionError, InvalidRequestError, Violation
-from gateway.feed.service.transaction import Transaction
+from gateway.feed.service.writing.transaction import Transaction
 from gateway.feed.tables import journal, progress
 from gateway.plurals import counted
 from gateway.v1 import watchlist_pb2, watchlist_service_pb2

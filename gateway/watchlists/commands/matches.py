@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from gateway.errors import GatewayError, NotFoundError, PermissionDeniedError, StoreUnavailableError
-from gateway.feed.service.commits import MATCHES
-from gateway.feed.service.idempotency import IdempotentCommand
 from gateway.feed.service.quotas import Bound, Quotas, Stored, count
-from gateway.feed.service.transaction import Transaction
+from gateway.feed.service.writing.commits import MATCHES
+from gateway.feed.service.writing.idempotency import IdempotentCommand
+from gateway.feed.service.writing.transaction import Transaction
 from gateway.feed.tables.journal import HeadMovedError
 from gateway.v1 import alert_pb2, match_pb2, screening_pb2, watchlist_pb2, watchlist_service_pb2
 from gateway.watchlists.codec import matches as wire

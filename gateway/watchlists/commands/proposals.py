@@ -20,10 +20,10 @@ from gateway.errors import (
     Violation,
 )
 from gateway.feed.codec import EncodedEntry
-from gateway.feed.service.idempotency import IdempotentCommand
-from gateway.feed.service.new_entries import new_entry
-from gateway.feed.service.randomness import random_bytes
-from gateway.feed.service.transaction import Clock, Transaction
+from gateway.feed.service.writing.idempotency import IdempotentCommand
+from gateway.feed.service.writing.new_entries import new_entry
+from gateway.feed.service.writing.randomness import random_bytes
+from gateway.feed.service.writing.transaction import Clock, Transaction
 from gateway.trust.rules.directory import Directory
 from gateway.trust.service.agreements import Agreements
 from gateway.v1 import watchlist_pb2, watchlist_service_pb2

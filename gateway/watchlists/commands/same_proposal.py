@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from gateway.contract.limits import MAX_STREAM_ITEMS
 from gateway.db.database import Database
-from gateway.feed.service.transaction import Transaction
+from gateway.feed.service.writing.transaction import Transaction
 from gateway.v1 import watchlist_pb2
 from gateway.watchlists.codec import events as wire
 from gateway.watchlists.commands.proposals import BY_ITSELF, PENDING_STEPS, Lists

@@ -26,8 +26,8 @@ from gateway.contract.pages import page_of
 from gateway.db.database import Database
 from gateway.errors import MalformedError, NotFoundError
 from gateway.feed.projection.answers import APPLIED
-from gateway.feed.service.positions import PositionKind, given, number_of
-from gateway.feed.service.transaction import Clock
+from gateway.feed.service.continuity.positions import PositionKind, given, number_of
+from gateway.feed.service.writing.transaction import Clock
 from gateway.feed.tables import checkpoints, dispositions, feeds, journal
 from gateway.feed.tables import progress as feed_progress
 from gateway.feed.tables.feeds import Feed

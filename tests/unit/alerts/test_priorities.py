@@ -18,9 +18,9 @@ from gateway.errors import GatewayError
 from gateway.evidence.service.check import examine
 from gateway.evidence.service.export import export
 from gateway.feed.codec import parse_header
-from gateway.feed.service.own_history import UNCOMPARED
+from gateway.feed.service.continuity.own_history import UNCOMPARED
+from gateway.feed.service.continuity.recovery import RecoverCommand, own_feeds
 from gateway.feed.service.receiver import Refusal
-from gateway.feed.service.recovery import RecoverCommand, own_feeds
 from gateway.feed.service.states import StateCommand
 from gateway.feed.tables import feeds, journal
 from gateway.feed.tables.feeds import FeedState

@@ -54,11 +54,11 @@ from gateway.errors import (
 )
 from gateway.feed.codec import make_entry
 from gateway.feed.rules import Outbound
-from gateway.feed.service.command_queue import Outcome
+from gateway.feed.service.continuity.recovery import RecoverCommand
 from gateway.feed.service.receiver import Refusal
-from gateway.feed.service.recovery import RecoverCommand
 from gateway.feed.service.states import ForceCommand, GiveUpCommand, StateCommand
-from gateway.feed.service.transaction import Transaction
+from gateway.feed.service.writing.command_queue import Outcome
+from gateway.feed.service.writing.transaction import Transaction
 from gateway.feed.tables import checkpoints, feeds
 from gateway.feed.tables.feeds import FeedState
 from gateway.tlog.checkpoint import parse_checkpoint_body

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, delete, func, select, text, update
 
 from gateway.alerts.commands.publishing import PublishCommand
 from gateway.evidence.service.verification import DatabaseReport, verify_database, work_in
-from gateway.feed.service.transaction import Transaction
+from gateway.feed.service.writing.transaction import Transaction
 from gateway.feed.tables.feeds import find as find_feed
 from gateway.feed.tables.schema import checkpoints, entries, feeds, journal, tiles
 from gateway.trust import tables as audit

@@ -16,7 +16,7 @@ from gateway.contract.timestamps import to_timestamp
 from gateway.feed.codec import make_entry
 from gateway.feed.projection.projector import Projector
 from gateway.feed.projection.registry import LoggedEntry, Registry
-from gateway.feed.service.transaction import Transaction
+from gateway.feed.service.writing.transaction import Transaction
 from gateway.feed.tables import defects as stored_defects
 from gateway.feed.tables import feeds, journal, progress
 from gateway.trust.service.agreements import Agreements

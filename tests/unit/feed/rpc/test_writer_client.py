@@ -12,10 +12,10 @@ from gateway.contract.ids import Channel, FeedOrigin
 from gateway.errors import GatewayError, TooLargeError
 from gateway.feed.rpc import writer_client
 from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient, set_within
-from gateway.feed.service import command_queue
-from gateway.feed.service.commits import PROJECTED, Commit
-from gateway.feed.service.transaction import Transaction
-from gateway.feed.service.writer import Writer
+from gateway.feed.service.writing import command_queue
+from gateway.feed.service.writing.commits import PROJECTED, Commit
+from gateway.feed.service.writing.transaction import Transaction
+from gateway.feed.service.writing.writer import Writer
 from tests.support.databases import MakeDatabase
 from tests.support.nodes import PaperNode, paper_nodes
 

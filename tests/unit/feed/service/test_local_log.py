@@ -22,7 +22,7 @@ from gateway.db.schema import metadata
 from gateway.errors import FeedBehindError, MalformedError
 from gateway.feed.codec import EncodedEntry, make_entry
 from gateway.feed.service import local_log as order
-from gateway.feed.service.recovery import RecoverCommand
+from gateway.feed.service.continuity.recovery import RecoverCommand
 from gateway.feed.service.states import ForceCommand, GiveUpCommand
 from gateway.feed.tables import feeds, journal
 from gateway.feed.tables.checkpoints import StoredCheckpoint

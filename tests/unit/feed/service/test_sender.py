@@ -22,9 +22,9 @@ from gateway.errors import (
 )
 from gateway.feed.rules import Outbound, Standing, compare_position
 from gateway.feed.service.alarms import CLOCK_SKEW, Alarms
-from gateway.feed.service.marks import Marks
-from gateway.feed.service.own_history import OwnHistory
-from gateway.feed.service.recovery import RecoverCommand, Start, detect_restore
+from gateway.feed.service.continuity.marks import Marks
+from gateway.feed.service.continuity.own_history import OwnHistory
+from gateway.feed.service.continuity.recovery import RecoverCommand, Start, detect_restore
 from gateway.feed.service.states import StateCommand, SuspensionCommand
 from gateway.feed.tables.feeds import FeedState
 from gateway.tlog.checkpoint import Checkpoint, sign_checkpoint

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.contract.messages import RecordedItem
-from gateway.feed.service.transaction import Transaction
+from gateway.feed.service.writing.transaction import Transaction
 from gateway.history.commands import comparison
 from gateway.history.commands.comparison import PendingItems, RecordAndCompareCommand, RecordedCounts
 from gateway.history.commands.record import RecordCommand, check, records_feed

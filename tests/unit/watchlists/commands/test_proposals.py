@@ -25,7 +25,7 @@ from gateway.errors import (
     RevisionConflictError,
 )
 from gateway.feed.service.states import StateCommand
-from gateway.feed.service.transaction import Transaction
+from gateway.feed.service.writing.transaction import Transaction
 from gateway.feed.tables import dispositions, feeds, journal, progress
 from gateway.feed.tables.feeds import FeedState
 from gateway.trust.service.directory_versions import TrustedDirectory

@@ -11,8 +11,8 @@ import pytest
 
 from gateway.contract.ids import Channel, FeedOrigin
 from gateway.contract.timestamps import to_timestamp
-from gateway.feed.service.new_entries import new_entry
-from gateway.feed.service.transaction import Transaction
+from gateway.feed.service.writing.new_entries import new_entry
+from gateway.feed.service.writing.transaction import Transaction
 from gateway.feed.tables import feeds
 from gateway.trust.service.trial_federation import FEDERATION
 from gateway.v1 import feed_pb2, watchlist_pb2

@@ -18,12 +18,12 @@ from gateway.contract.ids import FeedOrigin
 from gateway.db.database import Database
 from gateway.errors import NotFoundError, OverloadedError, StoreUnavailableError
 from gateway.feed.codec import make_entry
-from gateway.feed.service import command_queue
-from gateway.feed.service import writer as commit
-from gateway.feed.service.command_queue import QUEUE_WEIGHT, Outcome
-from gateway.feed.service.commits import PROJECTED, Commit
-from gateway.feed.service.transaction import EntryPosition, Transaction
-from gateway.feed.service.writer import Writer
+from gateway.feed.service.writing import command_queue
+from gateway.feed.service.writing import writer as commit
+from gateway.feed.service.writing.command_queue import QUEUE_WEIGHT, Outcome
+from gateway.feed.service.writing.commits import PROJECTED, Commit
+from gateway.feed.service.writing.transaction import EntryPosition, Transaction
+from gateway.feed.service.writing.writer import Writer
 from gateway.feed.tables import journal, progress, schema
 from gateway.feed.tables.journal import HeadMovedError
 from tests.support.databases import MakeDatabase

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import OverloadedError, StoreUnavailableError
-from gateway.feed.service import command_queue
-from gateway.feed.service.command_queue import (
+from gateway.feed.service.writing import command_queue
+from gateway.feed.service.writing.command_queue import (
     CALLER_WEIGHT,
     GROUP_WEIGHT,
     SHARED_GROUP_WEIGHT,
@@ -19,7 +19,7 @@ from gateway.feed.service.command_queue import (
     Outcome,
     Urgency,
 )
-from gateway.feed.service.transaction import Transaction
+from gateway.feed.service.writing.transaction import Transaction
 
 
 @dataclass

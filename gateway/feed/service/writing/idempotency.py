@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 
 from gateway.contract.ids import uuid_bytes
 from gateway.errors import RequestIdReusedError
-from gateway.feed.service.transaction import Transaction
+from gateway.feed.service.writing.transaction import Transaction
 from gateway.feed.tables import requests
 from gateway.feed.tables.requests import AnsweredRequest
 

@@ -19,11 +19,11 @@ from typing import Any, Final, TypeVar
 from gateway.db.database import Database
 from gateway.db.membership import Membership, SoleProcess
 from gateway.errors import GatewayError, StoreUnavailableError
-from gateway.feed.service.command_queue import RETRY_AFTER_S, CommandQueue, Done, Outcome, Submission, Urgency
-from gateway.feed.service.commits import PROJECTED, Commit, encode_notice
-from gateway.feed.service.own_history import OwnHistory
-from gateway.feed.service.transaction import Clock, Command, EntryProjector, LogSigners, Transaction
-from gateway.feed.service.writer_metrics import WriterMetrics
+from gateway.feed.service.continuity.own_history import OwnHistory
+from gateway.feed.service.writing.command_queue import RETRY_AFTER_S, CommandQueue, Done, Outcome, Submission, Urgency
+from gateway.feed.service.writing.commits import PROJECTED, Commit, encode_notice
+from gateway.feed.service.writing.transaction import Clock, Command, EntryProjector, LogSigners, Transaction
+from gateway.feed.service.writing.writer_metrics import WriterMetrics
 from gateway.feed.tables.journal import HeadMovedError
 from gateway.telemetry.metrics import Metrics
 from gateway.trust import tables as audit

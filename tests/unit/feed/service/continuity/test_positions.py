@@ -6,7 +6,7 @@ import pytest
 
 from gateway.db.database import Database
 from gateway.errors import PositionUnknownError
-from gateway.feed.service.positions import PositionKind, given, number_of
+from gateway.feed.service.continuity.positions import PositionKind, given, number_of
 from gateway.feed.tables import restores
 from gateway.feed.tables.restores import Restore
 

@@ -20,8 +20,8 @@ from sqlalchemy import Connection
 from gateway.contract.ids import KEPT, FeedOrigin
 from gateway.db.cluster import read_durability, read_identity
 from gateway.errors import GatewayError, MalformedError, VerificationError
-from gateway.feed.service.mark_files import DatabaseIdentity, Mark, SignedHead
-from gateway.feed.service.marks import Marks
+from gateway.feed.service.continuity.mark_files import DatabaseIdentity, Mark, SignedHead
+from gateway.feed.service.continuity.marks import Marks
 from gateway.feed.tables import feeds
 from gateway.feed.tables.feeds import Feed, FeedState, OwnHead
 from gateway.feed.tables.tiles import StoredTiles

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from gateway.contract.ids import Channel
 from gateway.errors import OverloadedError, StoreUnavailableError
-from gateway.feed.service.transaction import Command
+from gateway.feed.service.writing.transaction import Command
 
 QUEUE_WEIGHT = 20_000
 """Most waiting items: a second of full load."""

@@ -10,10 +10,10 @@ import pytest
 
 from gateway.errors import ConfigurationError, FeedBehindError, FeedForkedError, StoreUnavailableError
 from gateway.feed.service.alarms import MARKS, Alarms
-from gateway.feed.service.mark_files import EMPTY, Mark, MarksInUseError, SignedHead
-from gateway.feed.service.marks import Marks
-from gateway.feed.service.own_history import UNCOMPARED, OwnHistory
-from gateway.feed.service.recovery import STALE_MS, Start, detect_restore
+from gateway.feed.service.continuity.mark_files import EMPTY, Mark, MarksInUseError, SignedHead
+from gateway.feed.service.continuity.marks import Marks
+from gateway.feed.service.continuity.own_history import UNCOMPARED, OwnHistory
+from gateway.feed.service.continuity.recovery import STALE_MS, Start, detect_restore
 from gateway.feed.service.states import GiveUpCommand
 from gateway.feed.tables.feeds import FeedState
 from gateway.trust.service.trial_federation import FEDERATION

@@ -15,9 +15,9 @@ from gateway.contract.ids import BETWEEN_NODES, FeedOrigin
 from gateway.db.database import Database
 from gateway.errors import GatewayError, SequenceError, SignatureInvalidError, VerificationError
 from gateway.feed.codec import EncodedEntry, EntryFormat, check_entry
-from gateway.feed.service.marks import Marks
-from gateway.feed.service.own_history import OwnHistory
-from gateway.feed.service.transaction import Transaction
+from gateway.feed.service.continuity.marks import Marks
+from gateway.feed.service.continuity.own_history import OwnHistory
+from gateway.feed.service.writing.transaction import Transaction
 from gateway.feed.tables import feeds, starts
 from gateway.feed.tables.checkpoints import StoredCheckpoint
 from gateway.tlog.checkpoint import Checkpoint, verify_checkpoint

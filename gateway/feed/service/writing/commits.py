@@ -9,7 +9,7 @@ from typing import Final
 
 from gateway.contract.ids import FeedOrigin
 from gateway.errors import GatewayError, MalformedError
-from gateway.feed.service.transaction import EntryPosition
+from gateway.feed.service.writing.transaction import EntryPosition
 
 PROJECTED: Final = "projected"
 """Topic: projections have changed, the index of records among them."""

@@ -14,8 +14,8 @@ from gateway.contract.ids import Channel, FeedOrigin
 from gateway.errors import FeedBehindError, FeedForkedError, FeedUncomparedError
 from gateway.feed.codec import EncodedEntry, EntryFormat
 from gateway.feed.service import local_log
-from gateway.feed.service.own_history import UNCOMPARED, OwnHistory
-from gateway.feed.service.soundness import provable_root_at
+from gateway.feed.service.continuity.own_history import UNCOMPARED, OwnHistory
+from gateway.feed.service.continuity.soundness import provable_root_at
 from gateway.feed.tables import checkpoints, feeds
 from gateway.feed.tables.checkpoints import StoredCheckpoint
 from gateway.feed.tables.feeds import Feed, FeedState

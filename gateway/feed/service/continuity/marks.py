@@ -18,7 +18,7 @@ from pathlib import Path
 from gateway.contract.ids import FeedOrigin
 from gateway.errors import ConfigurationError, StoreUnavailableError
 from gateway.feed.service.alarms import MARKS, Alarms
-from gateway.feed.service.mark_files import EMPTY, DatabaseIdentity, Mark, MarkFile, MarkState, SignedHead
+from gateway.feed.service.continuity.mark_files import EMPTY, DatabaseIdentity, Mark, MarkFile, MarkState, SignedHead
 
 ALIVE_MS = 30_000
 """Interval at which an idle node renews `alive_at`, in milliseconds."""

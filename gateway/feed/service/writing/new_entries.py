@@ -8,7 +8,7 @@ from google.protobuf.message import Message
 
 from gateway.contract.limits import SALT_BYTES
 from gateway.feed.codec import CausalDependency, EncodedEntry, make_entry
-from gateway.feed.service.randomness import random_bytes
+from gateway.feed.service.writing.randomness import random_bytes
 
 
 def new_entry(

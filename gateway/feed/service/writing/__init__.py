@@ -1,0 +1,1 @@
+"""Makes durable transactions of commands, one after the other."""
