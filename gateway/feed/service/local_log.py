@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 
 from gateway.contract.ids import FeedOrigin
 from gateway.feed.codec import CausalDependency, EncodedEntry, dependencies_of, parse_header
-from gateway.feed.tables import feeds
+from gateway.feed.tables import feeds, heads
 from gateway.feed.tables.checkpoints import StoredCheckpoint
 from gateway.feed.tables.feeds import Feed
 from gateway.tlog.merkle import Growth
@@ -49,7 +49,7 @@ def append(
         HeadMovedError: as `feeds.append`.
     """
     ready = 0 if feed.waiting else _ready(conn, feed, new)
-    grown = feeds.append(conn, feed, new, growth, checkpoint, committed_at=now_ms, ready=ready)
+    grown = heads.append(conn, feed, new, growth, checkpoint, committed_at=now_ms, ready=ready)
     release_pending(conn, grown, now_ms=now_ms)
     return feeds.get(conn, feed.origin) if grown.waiting else grown
 
@@ -76,7 +76,7 @@ def force(conn: Connection, origin: FeedOrigin, *, now_ms: int) -> int:
     while waiting := [feed for feed in related.values() if feed.waiting]:
         blocked = min(waiting, key=lambda feed: _release_order(conn, feed, related))
         count = 1 if len(waiting) > 1 else blocked.waiting  # what a last one depends on won't come
-        feeds.journal_more(conn, blocked, count, committed_at=now_ms)
+        heads.journal_more(conn, blocked, count, committed_at=now_ms)
         _release_all(conn, origin, now_ms=now_ms)
         related = related_feeds(conn, origin)
     return waited
@@ -123,7 +123,7 @@ def _await(conn: Connection, waiting: Feed, missing: _Needs) -> None:
     for origin, size in missing.items():
         feed = feeds.ensure(conn, origin, own_node)
         if not 0 < feed.awaited_size <= size:
-            feeds.set_awaited_size(conn, feed, size)
+            heads.set_awaited_size(conn, feed, size)
 
 
 def _release_all(conn: Connection, origin: FeedOrigin, *, now_ms: int) -> None:
@@ -139,7 +139,7 @@ def _release_all(conn: Connection, origin: FeedOrigin, *, now_ms: int) -> None:
             related[feed.origin], journaled[feed.origin] = released, released.journaled_size
     for feed in related.values():
         if feed.awaited_size:
-            feeds.set_awaited_size(conn, feed, 0)
+            heads.set_awaited_size(conn, feed, 0)
     for feed in [feed for feed in related.values() if feed.waiting]:
         (header,) = feeds.read_headers(conn, feed.id, feed.journaled_size, feed.journaled_size + 1)
         _await(conn, feed, missing_dependencies(feed.origin, header, journaled))
@@ -154,7 +154,7 @@ def _release(conn: Connection, waiting: Feed, journaled: Mapping[FeedOrigin, int
             (at for at, one in enumerate(headers) if missing_dependencies(waiting.origin, one, journaled)), len(headers)
         )
         if ready:
-            waiting = feeds.journal_more(conn, waiting, ready, committed_at=now_ms)
+            waiting = heads.journal_more(conn, waiting, ready, committed_at=now_ms)
         if ready < len(headers):
             break
     return waiting

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from typing import Any
@@ -12,17 +12,13 @@ from sqlalchemy import Connection, bindparam, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from gateway.contract.ids import FeedOrigin
-from gateway.db.database import insert_rows
 from gateway.db.statements import Prepared
 from gateway.errors import FeedDamagedError, GatewayError, MalformedError
-from gateway.feed.codec import EncodedEntry
-from gateway.feed.tables import checkpoints, journal, tiles
-from gateway.feed.tables.checkpoints import StoredCheckpoint
 from gateway.feed.tables.journal import HeadMovedError
 from gateway.feed.tables.schema import entries, feeds
 from gateway.plurals import counted
 from gateway.tlog.checkpoint import unverified_checkpoint
-from gateway.tlog.merkle import Growth, Tree
+from gateway.tlog.merkle import Tree
 
 _FEED_COLUMNS = tuple(feeds.c.keys())
 
@@ -30,25 +26,6 @@ _BY_ORIGIN = Prepared(select(feeds).where(feeds.c.origin == bindparam("origin"))
 _BY_ID = Prepared(select(feeds).where(feeds.c.id == bindparam("feed")))
 _SIZE = Prepared(select(feeds.c.size).where(feeds.c.origin == bindparam("origin")))
 _JOURNALED_SIZE = Prepared(select(feeds.c.journaled_size).where(feeds.c.origin == bindparam("origin")))
-_UNMOVED = (
-    feeds.c.id == bindparam("feed"),
-    feeds.c.size == bindparam("size_before"),
-    feeds.c.journaled_size == bindparam("journaled_before"),
-)
-_MOVE_HEAD = Prepared(
-    update(feeds)
-    .where(*_UNMOVED)
-    .values(
-        size=bindparam("size"),
-        journaled_size=bindparam("journaled_size"),
-        edge=bindparam("edge"),
-        checkpoint=bindparam("checkpoint"),
-    )
-)
-_MOVE_JOURNALED = Prepared(update(feeds).where(*_UNMOVED).values(journaled_size=bindparam("journaled_size")))
-_SET_AWAITED = Prepared(
-    update(feeds).where(feeds.c.id == bindparam("feed")).values(awaited_size=bindparam("awaited_size"))
-)
 _SET_DISPOSED = Prepared(
     update(feeds).where(feeds.c.id == bindparam("feed")).values(disposed_size=bindparam("disposed_size"))
 )
@@ -294,78 +271,6 @@ def own_heads(conn: Connection) -> list[OwnHead]:
         except (MalformedError, TypeError, ValueError):
             continue
     return heads
-
-
-def append(
-    conn: Connection,
-    feed: Feed,
-    new: Sequence[EncodedEntry],
-    growth: Growth,
-    checkpoint: StoredCheckpoint,
-    *,
-    committed_at: int,
-    ready: int | None = None,
-) -> Feed:
-    """Writes entries, tiles, checkpoint and journal, and moves the head; returns the new state.
-
-    Args:
-        committed_at: milliseconds since 1970.
-        ready: new entries that enter the local log now; None for all.
-
-    Raises:
-        HeadMovedError: another writer moved the head or journal; roll back.
-    """
-    ready = len(new) if ready is None else ready
-    journaled = feed.journaled_size + ready
-    moved = _MOVE_HEAD(
-        conn,
-        feed=feed.id,
-        size_before=feed.size,
-        journaled_before=feed.journaled_size,
-        size=growth.tree.size,
-        journaled_size=journaled,
-        edge=growth.tree.edge_bytes(),
-        checkpoint=checkpoint.note,
-    )
-    if moved.rowcount != 1:
-        raise HeadMovedError(f"feed {feed.origin} is no longer at size {feed.size}")
-    insert_rows(
-        conn,
-        entries,
-        ("feed_id", "idx", "header", "salt", "payload"),
-        [(feed.id, index, e.header, e.salt, e.payload) for index, e in enumerate(new, feed.size)],
-    )
-    tiles.extend(conn, feed.id, growth)
-    checkpoints.add(conn, feed.id, checkpoint)
-    if ready:
-        journal.add(conn, feed.id, feed.journaled_size, ready, committed_at=committed_at)
-    return replace(feed, tree=growth.tree, checkpoint=checkpoint.note, journaled_size=journaled)
-
-
-def journal_more(conn: Connection, feed: Feed, count: int, *, committed_at: int) -> Feed:
-    """Moves the next `count` pending entries into the local log; returns the new state.
-
-    Raises:
-        HeadMovedError: as `append`.
-    """
-    journaled = feed.journaled_size + count
-    moved = _MOVE_JOURNALED(
-        conn,
-        feed=feed.id,
-        size_before=feed.size,
-        journaled_before=feed.journaled_size,
-        journaled_size=journaled,
-    )
-    if moved.rowcount != 1:
-        raise HeadMovedError(f"feed {feed.origin} has moved in the local log")
-    journal.add(conn, feed.id, feed.journaled_size, count, committed_at=committed_at)
-    return replace(feed, journaled_size=journaled)
-
-
-def set_awaited_size(conn: Connection, feed: Feed, size: int) -> Feed:
-    """Sets `awaited_size`; returns the new state."""
-    _SET_AWAITED(conn, feed=feed.id, awaited_size=size)
-    return replace(feed, awaited_size=size)
 
 
 def read_entries(conn: Connection, feed_id: int, first: int, end: int) -> list[StoredEntry]:

@@ -16,7 +16,7 @@ from gateway.feed.codec import EncodedEntry, EntryFormat
 from gateway.feed.service import local_log
 from gateway.feed.service.continuity.own_history import UNCOMPARED, OwnHistory
 from gateway.feed.service.continuity.soundness import provable_root_at
-from gateway.feed.tables import checkpoints, feeds
+from gateway.feed.tables import checkpoints, feeds, heads
 from gateway.feed.tables.checkpoints import StoredCheckpoint
 from gateway.feed.tables.feeds import Feed, FeedState
 from gateway.plurals import counted
@@ -239,7 +239,7 @@ class Transaction:
         root = growth.tree.root
         note = sign_checkpoint(Checkpoint(origin.line, growth.tree.size, root), self._signers.for_feed(origin))
         checkpoint = StoredCheckpoint(growth.tree.size, root, note, b"", 0)
-        grown = feeds.append(self.conn, feed, chunk, growth, checkpoint, committed_at=self.now_ms)
+        grown = heads.append(self.conn, feed, chunk, growth, checkpoint, committed_at=self.now_ms)
         local_log.release_pending(self.conn, grown, now_ms=self.now_ms)
         self.sizes[origin] = growth.tree.size
         self.added[origin] += len(chunk)

@@ -299,7 +299,7 @@ def test_what_both_sides_have_lost_holds_nothing_up_once_the_operator_has_recove
     with caplog.at_level(logging.CRITICAL):
         assert cn.node.writer.run(ForceCommand(feed.origin)) == 2
     assert "2 entries of gba.customs.example/cn/hk/alerts" in caplog.text
-    with pytest.raises(FeedBehindError, match="signed 1 entries, and the database has 0"):
+    with pytest.raises(FeedBehindError, match="signed 1 entry, and the database has 0"):
         deliver(hk.node, cn.node)
     assert hk.node.writer.run(GiveUpCommand(hk.node.origin("cn"))) == 1
     exchange(cn.node, hk.node)

@@ -14,7 +14,7 @@ from gateway.contract.ids import Channel, FeedOrigin
 from gateway.db.database import Database
 from gateway.errors import StoreUnavailableError, VerificationError
 from gateway.feed.codec import EncodedEntry
-from gateway.feed.tables import checkpoints, feeds, journal
+from gateway.feed.tables import checkpoints, feeds, heads, journal
 from gateway.feed.tables.checkpoints import StoredCheckpoint
 from gateway.feed.tables.feeds import Feed, FeedState
 from gateway.feed.tables.journal import HeadMovedError, JournalRun
@@ -44,7 +44,7 @@ def append(
     growth = feed.tree.append([one.leaf for one in new])
     note = b"note of %d" % growth.tree.size
     checkpoint = StoredCheckpoint(growth.tree.size, growth.tree.root, note, b"", 0)
-    return feeds.append(conn, feed, new, growth, checkpoint, committed_at=1_000 + feed.size, ready=ready)
+    return heads.append(conn, feed, new, growth, checkpoint, committed_at=1_000 + feed.size, ready=ready)
 
 
 def filled(database: Database, *counts: int) -> Feed:
@@ -197,15 +197,15 @@ def test_entries_that_wait_take_their_place_later(database: Database) -> None:
         assert feed == feeds.get(conn, OUT)
         assert feeds.journaled_size_of(conn, OUT) == 2
     with database.write() as conn:
-        moved = feeds.journal_more(conn, feed, 2, committed_at=9_000)
+        moved = heads.journal_more(conn, feed, 2, committed_at=9_000)
         assert moved == feeds.get(conn, OUT)
         assert moved.waiting == 0
         found = [(run.feed_id, run.first_index, run.count) for run in journal.runs_after(conn, 0, 10)]
         other = feeds.get(conn, IN)
         assert found == [(feed.id, 0, 2), (other.id, 0, 2), (feed.id, 2, 2)]
-        assert feeds.get(conn, IN) == feeds.set_awaited_size(conn, feeds.set_awaited_size(conn, other, 7), 0)
+        assert feeds.get(conn, IN) == heads.set_awaited_size(conn, heads.set_awaited_size(conn, other, 7), 0)
     for stale in (
-        lambda conn: feeds.journal_more(conn, feed, 1, committed_at=1),
+        lambda conn: heads.journal_more(conn, feed, 1, committed_at=1),
         lambda conn: append(conn, OUT, 1, feed=feed),
     ):
         with pytest.raises(HeadMovedError), database.write() as conn:
