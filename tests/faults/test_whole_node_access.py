@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import grpc.aio
 import pytest
@@ -210,7 +211,7 @@ def readable_key(federation: Federation) -> None:
         (another_nodes_log_key, "keys.log"),
         (unsigned_directory, "2 succession"),
         (changed_directory, "2 succession"),
-        (planted_version, "data/directory: .*2 succession"),
+        (planted_version, "data/directory/000009.note: .*2 succession"),
         (planted_earlier_file, "accepted.note: .*2 succession"),
         (no_directory, "directory file"),
         (readable_key, "log.pem"),
@@ -231,11 +232,12 @@ def test_a_node_with_an_expired_certificate_does_not_start(federation: Federatio
         Node(federation["cn"].settings, clock=lambda: after)
 
 
-def test_two_nodes_do_not_share_a_port(federation: Federation) -> None:
+def test_two_nodes_do_not_share_a_port(federation: Federation, tmp_path: Path) -> None:
     federation.start("cn")
 
     async def run() -> None:
+        elsewhere = {"data_dir": tmp_path / "data"}  # on the same folder it is refused before
         with pytest.raises(ConfigurationError, match="can't listen on"):
-            await Node(federation["cn"].settings).start()
+            await Node(federation["cn"].settings.model_copy(update=elsewhere)).start()
 
     federation.run(run())

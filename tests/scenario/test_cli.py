@@ -316,6 +316,7 @@ def test_doctor_beside_a_running_node_finds_the_partner_that_is_down(nodes: Fede
 
 def test_doctor_names_what_keeps_a_node_from_starting(nodes: Federation, tmp_path: Path) -> None:
     text = nodes["mo"].config.read_text()
+    before = sorted(nodes["mo"].data.rglob("*"))
     broken = tmp_path / "gateway.toml"
     other_key = str(nodes["hk"].folder.key)
     broken.write_text(text.replace(str(nodes["mo"].folder.key), other_key).replace("threshold = 2", "threshold = 9"))
@@ -328,7 +329,7 @@ def test_doctor_names_what_keeps_a_node_from_starting(nodes: Federation, tmp_pat
         assert findings[name]["result"] == "unknown"
     assert findings["Signing keys"]["way_out"] == "See the failed checks above."
     assert (findings["Database"]["result"], findings["Peer port"]["result"]) == ("ok", "warn")
-    assert not nodes["mo"].data.exists(), "the doctor changes nothing"
+    assert sorted(nodes["mo"].data.rglob("*")) == before, "the doctor changes nothing"
 
 
 def doctor(config: Path, *options: str) -> Result:
@@ -390,9 +391,9 @@ def test_serve_runs_until_it_is_told_to_stop_and_says_why_it_cant_start(nodes: F
                 assert process.poll() is None, (tmp_path / "log").read_text()
                 assert time.monotonic() < deadline, (tmp_path / "log").read_text()
                 time.sleep(0.1)
-            second = subprocess.run(
-                [*command, str(node.config)], capture_output=True, text=True, timeout=60, check=False
-            )
+            elsewhere = tmp_path / "elsewhere.toml"  # with the same folder it is refused before
+            elsewhere.write_text(node.config.read_text().replace(str(node.data), str(tmp_path / "data")))
+            second = subprocess.run([*command, str(elsewhere)], capture_output=True, text=True, timeout=60, check=False)
             process.send_signal(signal.SIGTERM)
             assert process.wait(20) == 0, (tmp_path / "log").read_text()
         finally:

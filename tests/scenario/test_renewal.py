@@ -172,16 +172,11 @@ def test_a_new_directory_is_taken_over_and_a_wrong_one_is_not(federation: Federa
             with pytest.raises(AgreementForbidsError):
                 await risk.publish(alert(), ["hk"])
         federation["cn"].kill()
-        federation["cn"].start(wait=False)  # an older directory than the one that was accepted: no way to start
-        process = federation["cn"].process
-        assert process is not None
-
-        async def ended() -> bool:
-            return process.poll() is not None
-
-        await eventually(ended, what="the refusal to start")
-        assert "5 version" in federation["cn"].log
-        federation["cn"].process = None
+        federation["cn"].start()  # the file has an older version than the accepted one, which stays in force
+        async with federation.client("cn", "publisher") as risk, federation.client("cn", "operator") as operator:
+            assert "5 version" in await eventually(lambda: alarmed(operator), what="the alarm after the start")
+            with pytest.raises(AgreementForbidsError):
+                await risk.publish(alert(), ["hk"])
 
     federation.run(run())
 

@@ -19,7 +19,6 @@ from gateway.contract.ids import GatewayIdentity, SystemIdentity, is_node_name
 from gateway.errors import OptionError
 from gateway.files import OWNER_ONLY
 from gateway.node.defaults import DEFAULT_LOCAL_PORT, DEFAULT_PEER_PORT, LinkMode
-from gateway.node.marks import prepare_marks
 from gateway.translation.messages import N_
 from gateway.translation.messages import gettext as _
 from gateway.trust.rules.permissions import Role
@@ -116,6 +115,8 @@ def init(
         (out / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
         (out / folder).chmod(0o700)  # it may have been there
     read_settings(file)  # refuses wrong settings
+    from gateway.node.marks import prepare_marks  # noqa: PLC0415  # imports slowly
+
     prepare_marks(out / "data", federation=federation, node=node, made_at=datetime.now(UTC))
     output = Output(as_json)
     output.facts(_("Node prepared"), {N_("Settings"): file, N_("Folders"): [str(out / folder) for folder in FOLDERS]})

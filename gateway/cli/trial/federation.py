@@ -15,7 +15,6 @@ from types import MappingProxyType
 from gateway.cli.node.init import SETTINGS_FILE, settings_text
 from gateway.files import OWNER_ONLY, replace_file
 from gateway.node.defaults import DEFAULT_LOCAL_PORT, DEFAULT_PEER_PORT, LinkMode
-from gateway.node.marks import prepare_marks
 from gateway.trust.service.agreement_terms import TRIAL_TERMS
 from gateway.trust.service.trial_federation import FEDERATION, FederationFolder, MemberSpec, create_federation
 
@@ -80,6 +79,8 @@ def make_federation(
     Raises:
         ConfigurationError: there are keys in it already, or it can't be written.
     """
+    from gateway.node.marks import prepare_marks  # noqa: PLC0415  # imports slowly
+
     members = [
         MemberSpec(node, place.host, place.peer_port, place.local_port, SYSTEMS, AUTHORITIES[node])
         for node, place in places.items()
