@@ -49,6 +49,8 @@ class Marks:
                 raise ConfigurationError(f"marks: {self._files[0].path} belongs to {state.node}, not to {node}")
         self.found = bool(states)
         """Whether any place had marks."""
+        self.confirmed = len(states) > 1 and all(state == states[0] for state in states)
+        """Whether a second place says the same: the folder is no old copy then, however long the node was stopped."""
         self._state = _merged(node, states)
         self._dirty = False
 

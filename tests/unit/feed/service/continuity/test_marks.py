@@ -214,6 +214,24 @@ def test_an_old_copy_of_the_whole_folder_shows_by_its_age_or_by_the_second_place
         published(cn)
 
 
+@pytest.mark.parametrize(("copied", "doubted"), [("", True), ("the same", False), ("older", True)])
+def test_a_second_place_that_says_the_same_lets_a_long_stopped_node_begin(
+    tmp_path: Path, make_database: MakeDatabase, copied: str, doubted: bool
+) -> None:
+    places = [tmp_path / "marks", tmp_path / "copy"] if copied else [tmp_path / "marks"]
+    marks = Marks(NODE, places)
+    marks.keep_up(1_000_000)
+    before = places[-1].read_bytes()
+    marks.keep_up(2_000_000)
+    marks.close()
+    if copied == "older":
+        places[0].write_bytes(before)  # the folder came back from a backup, the second place didn't
+    marks = Marks(NODE, places)
+    start = Start(own=[ORIGIN], keys_known_since=0, now_ms=2_000_000 + STALE_MS + 1, starts=tmp_path / "starts")
+    assert bool(detect_restore(make_database(), OwnHistory(marks, node="cn"), start)) is doubted
+    marks.close()
+
+
 @pytest.mark.parametrize(("made_at", "doubt"), [(5, ""), (10, ""), (11, "longer than its folder exists"), (0, "")])
 def test_a_new_folder_is_a_new_nodes_only_if_the_directory_hasnt_known_its_key_before(
     tmp_path: Path, make_database: MakeDatabase, made_at: int, doubt: str
