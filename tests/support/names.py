@@ -11,9 +11,11 @@ from pathlib import Path
 
 from hypothesis import strategies as st
 
+from gateway.screening.compare import compare
+from gateway.screening.index.keys import index_keys, query_keys
 from gateway.screening.persons.surnames import SURNAMES
 from gateway.screening.prepared_name import prepare
-from gateway.screening.result import NameKind
+from gateway.screening.result import Comparison, MatchClass, NameKind
 from gateway.screening.text.sounds import RomanisationScheme, cantonese, mandarin, spellings
 from tests.support.shared import shared_path
 
@@ -202,3 +204,15 @@ def drawn_organisations(count: int, seed: int) -> Iterator[WrittenOrganisation]:
         joint = rng.choice(("", " ")) if scheme == RomanisationScheme.MAINLAND else " "
         which = [rng.randrange(10) for _ in core]
         yield made_organisation(core, scheme, which, joint, *(rng.choice(t) for t in (PLACES, BUSINESS, LEGAL)))
+
+
+def compared_as(native: str, latin: str, kind: NameKind, *, same: bool) -> Comparison:
+    """Compares two writings both ways; asserts that they are compatible or not, and that a key finds those that are."""
+    one, other = prepare(native, kind), prepare(latin, kind)
+    found, back = compare(one, other), compare(other, one)
+    assert found.match_class == (MatchClass.COMPATIBLE if same else MatchClass.NONE)
+    assert (found.match_class, found.score) == (back.match_class, back.score)
+    if same:
+        assert query_keys(one) & index_keys(other)
+        assert query_keys(other) & index_keys(one)
+    return found

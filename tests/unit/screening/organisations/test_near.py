@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.screening.compare import compare
-from gateway.screening.index.keys import index_keys, query_keys
-from gateway.screening.prepared_name import prepare
-from gateway.screening.result import MatchClass, NameKind
+from gateway.screening.result import NameKind
+from tests.support.names import compared_as
 
 
 @pytest.mark.parametrize(
@@ -31,10 +29,4 @@ from gateway.screening.result import MatchClass, NameKind
     ],
 )
 def test_brands_are_told_apart_and_a_key_finds_them(han: str, latin: str, same: bool) -> None:
-    one, other = prepare(han, NameKind.ORGANISATION), prepare(latin, NameKind.ORGANISATION)
-    found, back = compare(one, other), compare(other, one)
-    assert found.match_class == (MatchClass.COMPATIBLE if same else MatchClass.NONE)
-    assert (found.match_class, found.score) == (back.match_class, back.score)
-    if same:
-        assert query_keys(one) & index_keys(other)
-        assert query_keys(other) & index_keys(one)
+    compared_as(han, latin, NameKind.ORGANISATION, same=same)
