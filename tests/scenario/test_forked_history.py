@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from gateway.client import GatewayClient, new_alert
-from gateway.errors import FeedForkedError, FeedUncomparedError
+from gateway.errors import FeedForkedError, FeedUncomparedError, NotFoundError
 from gateway.trust.pki.keys import create_signing_key
 from gateway.trust.service.directory_drafts import next_version
 from gateway.trust.service.trial_federation import FEDERATION, key_record
@@ -82,9 +83,15 @@ def test_a_fork_is_told_and_ends_in_a_new_epoch(nodes: Federation, tmp_path: Pat
 
     async def tell() -> None:
         common = await forked(nodes)
-        async with nodes.client("cn", "operator") as operator, nodes.client("cn", "publisher") as risk:
+        async with (
+            nodes.client("cn", "operator") as operator,
+            nodes.client("cn", "publisher") as risk,
+            nodes.client("hk", "operator") as partner,
+        ):
 
             async def told() -> bool:
+                with suppress(NotFoundError):  # hk may have seen it first: its operator lets cn compare
+                    await partner.node.resolve_quarantine(CN_HK, reason="The publisher compares")
                 return f"they are the same up to {common}" in (await alarms(operator)).get("FEED_FORKED", "")
 
             await eventually(told, what="the alarm")
