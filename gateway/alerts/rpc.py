@@ -22,7 +22,7 @@ from gateway.errors import GatewayError, InvalidRequestError, NotFoundError, Vio
 from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient, follow_changes, in_order
 from gateway.rpc.calls import Call, current_call
 from gateway.telemetry.metrics import Metrics
-from gateway.telemetry.traces import Span, Traces, parent_in
+from gateway.telemetry.traces import Traces, TraceSpan, parent_in
 from gateway.trust.rules.permissions import Principal
 from gateway.v1 import alert_pb2, alert_service_pb2, alert_service_pb2_grpc, feed_pb2
 
@@ -86,7 +86,7 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
             return await self._publish(request, span)
 
     async def _publish(
-        self, request: alert_service_pb2.PublishAlertRequest, span: Span
+        self, request: alert_service_pb2.PublishAlertRequest, span: TraceSpan
     ) -> alert_service_pb2.PublishAlertResponse:
         call = current_call()
         try:

@@ -34,7 +34,7 @@ COMMIT_ITEMS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000)
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a series more for each counter, which nobody reads
 
 
-class Kind(StrEnum):
+class MetricKind(StrEnum):
     """Kind of a metric, in Prometheus's words."""
 
     COUNTER = "counter"
@@ -47,14 +47,14 @@ class MetricDescription:
     """What the documentation says of a metric."""
 
     name: str
-    kind: Kind
+    kind: MetricKind
     labels: tuple[str, ...]
     documentation: str
 
     @property
     def series(self) -> tuple[str, ...]:
         """Names of its series, as queries use them."""
-        if self.kind is Kind.HISTOGRAM:
+        if self.kind is MetricKind.HISTOGRAM:
             return tuple(f"{self.name}_{ending}" for ending in ("bucket", "sum", "count"))
         return (self.name,)
 
@@ -188,18 +188,18 @@ class Metrics:
         self.trace_spans = self._counter("gateway_trace_spans_total", "Spans of traces, exported or lost.", "result")
 
     def _counter(self, name: str, documentation: str, *labels: str) -> Counter:
-        self._describe(name, Kind.COUNTER, labels, documentation)
+        self._describe(name, MetricKind.COUNTER, labels, documentation)
         return Counter(name, documentation, labels, registry=self.registry)
 
     def _histogram(self, name: str, documentation: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
-        self._describe(name, Kind.HISTOGRAM, labels, documentation)
+        self._describe(name, MetricKind.HISTOGRAM, labels, documentation)
         return Histogram(name, documentation, labels, registry=self.registry, buckets=buckets)
 
     def _gauge(self, name: str, documentation: str, *labels: str) -> StateGauge:
-        self._describe(name, Kind.GAUGE, labels, documentation)
+        self._describe(name, MetricKind.GAUGE, labels, documentation)
         gauge = StateGauge(name, documentation, labels)
         self.registry.register(gauge)
         return gauge
 
-    def _describe(self, name: str, kind: Kind, labels: tuple[str, ...], documentation: str) -> None:
+    def _describe(self, name: str, kind: MetricKind, labels: tuple[str, ...], documentation: str) -> None:
         self.descriptions.append(MetricDescription(name, kind, labels, documentation))

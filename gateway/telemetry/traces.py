@@ -41,7 +41,7 @@ class OtlpEndpoint:
     ratio: float = 1.0
 
 
-class Span:
+class TraceSpan:
     """One step of a trace; ended once. Without a tracer it is nothing."""
 
     __slots__ = ("_span",)
@@ -82,16 +82,16 @@ class Traces:
     def enabled(self) -> bool:
         return self._tracer is not None
 
-    def start(self, name: str, *, parent: str = "", **attributes: str | int) -> Span:
+    def start(self, name: str, *, parent: str = "", **attributes: str | int) -> TraceSpan:
         """Starts a span below a `traceparent`, or a new trace; `alert_id` becomes the attribute `alert.id`."""
         if self._tracer is None:
-            return Span()
-        span = Span(self._tracer.start_span(name, context=_context(parent)))
+            return TraceSpan()
+        span = TraceSpan(self._tracer.start_span(name, context=_context(parent)))
         span.note(**attributes)
         return span
 
     @contextmanager
-    def span(self, name: str, *, parent: str = "", **attributes: str | int) -> Iterator[Span]:
+    def span(self, name: str, *, parent: str = "", **attributes: str | int) -> Iterator[TraceSpan]:
         """A span over the block; an error in it is noted by its class alone."""
         span = self.start(name, parent=parent, **attributes)
         try:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.telemetry.metrics import Kind, Metrics
+from gateway.telemetry.metrics import MetricKind, Metrics
 from tests.support.monitoring import (
     MONITORING,
     Expression,
@@ -42,7 +42,7 @@ def test_an_expression_names_metrics_and_labels_that_exist(expression: Expressio
         metric = KNOWN[name]
         labels |= set(metric.labels)
         assert selected <= {*OF_PROMETHEUS, *metric.labels}, name
-        if metric.kind is not Kind.GAUGE:
+        if metric.kind is not MetricKind.GAUGE:
             counted = re.search(rf"(rate|increase)\({name}\b", expression.text)
             assert counted, f"{name} only grows: use its rate"
     assert expression.grouping() <= labels

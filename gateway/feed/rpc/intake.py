@@ -13,7 +13,7 @@ from gateway.feed.service.receiver import ReceiveCommand, Receiver, Refusal
 from gateway.feed.service.sender import Outgoing
 from gateway.feed.service.writing.command_queue import urgency_of
 from gateway.telemetry.metrics import Metrics
-from gateway.telemetry.traces import Span
+from gateway.telemetry.traces import TraceSpan
 from gateway.v1 import feed_pb2
 
 SMALL_BATCH = 10
@@ -77,7 +77,7 @@ class Intake:
         return submitted
 
     def _ended(
-        self, command: ReceiveCommand, done: asyncio.Future[feed_pb2.Receipt | Refusal], spans: Sequence[Span]
+        self, command: ReceiveCommand, done: asyncio.Future[feed_pb2.Receipt | Refusal], spans: Sequence[TraceSpan]
     ) -> None:
         self._under_way -= command.weight
         if done.cancelled():

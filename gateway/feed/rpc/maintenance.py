@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 
 import grpc.aio
 
@@ -70,17 +70,16 @@ class MaintenanceAnnouncer:
     def listed(self, now_ms: int) -> list[maintenance_pb2.AnnouncedMaintenance]:
         """What hasn't ended, by node; not for the event loop. Raises StoreUnavailableError."""
         announced = Announced.read(self._database)
-        return [self._message(row, announced.known) for row in announced.windows.values() if row.ends_at > now_ms]
+        return [self._message(row, announced) for row in announced.windows.values() if row.ends_at > now_ms]
 
     def _announced(self, row: WindowRow) -> maintenance_pb2.AnnouncedMaintenance:
         self._changed.set()
-        return self._message(row, {})
+        return self._message(row, Announced({}, {}))
 
-    def _message(self, row: WindowRow, known: Mapping[str, int]) -> maintenance_pb2.AnnouncedMaintenance:
+    def _message(self, row: WindowRow, announced: Announced) -> maintenance_pb2.AnnouncedMaintenance:
         message = maintenance_pb2.AnnouncedMaintenance(node=row.node, window=window_of(row))
         for partner in sorted(self._partners()) if row.node == self._node else ():
-            told = known.get(partner, 0) >= row.announced_at
-            (message.known_to if told else message.unknown_to).append(partner)
+            (message.known_to if announced.knows(partner, row) else message.unknown_to).append(partner)
         return message
 
     async def run(self) -> None:

@@ -15,7 +15,7 @@ from gateway.feed.service.sender import Outgoing
 from gateway.feed.tables.feeds import Feed
 from gateway.rpc.peers import LineTimes
 from gateway.telemetry.metrics import Metrics
-from gateway.telemetry.traces import Span
+from gateway.telemetry.traces import TraceSpan
 from gateway.v1 import feed_pb2
 
 URGENT_OPENS_S = 1.0
@@ -34,7 +34,7 @@ class _Stream:
     outbound: Outbound
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     sent_at: dict[int, int] = field(default_factory=dict)
-    spans: dict[int, list[Span]] = field(default_factory=dict)
+    spans: dict[int, list[TraceSpan]] = field(default_factory=dict)
 
     def take_sent_at(self, size: int) -> int:
         """When the batch that ends at a size was sent; 0 if it wasn't on this stream. Forgets it and those before."""

@@ -13,7 +13,7 @@ from typing import Final
 from gateway.contract.ids import FeedOrigin
 from gateway.feed.service.writing.commits import Commit
 from gateway.feed.service.writing.transaction import EntryPosition
-from gateway.telemetry.traces import Span, Traces, is_context
+from gateway.telemetry.traces import Traces, TraceSpan, is_context
 from gateway.trust.rules.directory import Directory
 from gateway.v1 import feed_pb2
 
@@ -40,7 +40,7 @@ class TracedEntries:
             while len(self._contexts) > MAX_REMEMBERED:
                 del self._contexts[next(iter(self._contexts))]
 
-    def sending(self, origin: FeedOrigin, batch: feed_pb2.Batch) -> list[Span]:
+    def sending(self, origin: FeedOrigin, batch: feed_pb2.Batch) -> list[TraceSpan]:
         """Puts the contexts of a batch's entries beside them; the spans end with its receipt."""
         if not self._contexts:
             return []
@@ -54,7 +54,7 @@ class TracedEntries:
                 spans.append(span)
         return spans
 
-    def received(self, origin: FeedOrigin, batch: feed_pb2.Batch) -> list[Span]:
+    def received(self, origin: FeedOrigin, batch: feed_pb2.Batch) -> list[TraceSpan]:
         """Spans below the contexts beside a partner's entries; ended with the commit. Wrong ones are ignored."""
         if not batch.traces or not self._traces.enabled:
             return []
@@ -72,7 +72,7 @@ class TracedEntries:
         ]
 
 
-def end_all(spans: Iterable[Span], error: BaseException | None = None) -> None:
+def end_all(spans: Iterable[TraceSpan], error: BaseException | None = None) -> None:
     """Ends spans together."""
     for span in spans:
         span.end(error)

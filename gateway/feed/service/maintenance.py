@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from sqlalchemy import Connection
+
 from gateway.contract.timestamps import to_ms
 from gateway.db.database import Database
 from gateway.errors import InvalidRequestError, NotFoundError, Violation
@@ -92,11 +94,15 @@ class Announced:
     known: Mapping[str, int]
 
     @classmethod
+    def of(cls, conn: Connection) -> Announced:
+        """What a database says."""
+        return cls({row.node: row for row in maintenance.all_windows(conn)}, maintenance.known(conn))
+
+    @classmethod
     def read(cls, database: Database) -> Announced:
-        """Raises StoreUnavailableError."""
+        """The same in a transaction of its own; raises StoreUnavailableError."""
         with database.read() as conn:
-            rows, known = maintenance.all_windows(conn), maintenance.known(conn)
-        return cls({row.node: row for row in rows}, known)
+            return cls.of(conn)
 
     def knows(self, partner: str, own: WindowRow) -> bool:
         return self.known.get(partner, 0) >= own.announced_at

@@ -27,7 +27,6 @@ from gateway.feed.service.receiver import Receiver
 from gateway.feed.service.sender import Outgoing
 from gateway.feed.service.writing.writer import Writer
 from gateway.feed.tables.identity import NodeIdentity
-from gateway.logs import set_level
 from gateway.node.assembly.callers import Callers
 from gateway.node.assembly.database_access import DatabaseAccess
 from gateway.node.assembly.exchange import Exchange
@@ -35,6 +34,7 @@ from gateway.node.assembly.history import History
 from gateway.node.assembly.links import Links
 from gateway.node.assembly.listeners import bind_listeners
 from gateway.node.assembly.quotas import QuotaMonitor, bounds_of
+from gateway.node.assembly.reloading import settings_reloader
 from gateway.node.assembly.telemetry import Telemetry
 from gateway.node.assembly.tls import tls_sources
 from gateway.node.assembly.watchlists import Watchlists
@@ -210,14 +210,14 @@ class Node:
 
     def reloader(self, read: Callable[[], Settings]) -> SettingsReloader:
         """What puts changed settings in force; `read` reads them again and raises ConfigurationError."""
-        appliers: dict[str, Callable[[Settings], None]] = {
-            "systems": lambda new: self._callers.set_systems(new.systems),
-            "limits": lambda new: self._callers.set_limits(new.limits),
-            "quotas": lambda new: self._quotas.set_bounds(bounds_of(new.quotas)),
-            "log_level": lambda new: set_level(new.log_level),
-        }
-        return SettingsReloader(
-            self.settings, read=read, appliers=appliers, alarms=self.alarms, audit=self._audit.record, clock=self._clock
+        return settings_reloader(
+            self.settings,
+            read=read,
+            callers=self._callers,
+            quotas=self._quotas,
+            alarms=self.alarms,
+            audit=self._audit.record,
+            clock=self._clock,
         )
 
     async def stop(self) -> None:

@@ -97,8 +97,8 @@ class FeedObserver:
     def observe(self) -> None:
         """Reads and compares once; raises StoreUnavailableError."""
         with self._database.read() as conn:
-            state = read_state(conn)
-        now, announced = self._clock(), Announced.read(self._database)
+            state, announced = read_state(conn), Announced.of(conn)
+        now = self._clock()
         self._show_feeds(state.views, now)
         self._show_progress(state, now)
         tell_of_feeds(self._alarms, [view.feed for view in state.views], state.defects)

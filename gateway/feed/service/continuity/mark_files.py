@@ -46,7 +46,7 @@ EMPTY = SignedHead(0, EMPTY_ROOT)
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class FeedMark:
     """Heads of one own feed.
 
     Attributes:
@@ -90,7 +90,7 @@ class MarkState:
     made_at: int = 0
     unasked: frozenset[FeedOrigin] = frozenset()
     database: DatabaseIdentity | None = None
-    feeds: Mapping[FeedOrigin, Mark] = field(default_factory=dict)
+    feeds: Mapping[FeedOrigin, FeedMark] = field(default_factory=dict)
 
 
 def peek(place: Path) -> MarkState | None:
@@ -227,7 +227,7 @@ def _decoded(half: bytes) -> tuple[int, MarkState] | None:
 
 
 def _parsed(lines: Iterable[str]) -> MarkState:
-    state, feeds = MarkState(""), dict[FeedOrigin, Mark]()
+    state, feeds = MarkState(""), dict[FeedOrigin, FeedMark]()
     unasked: set[FeedOrigin] = set()
     for line in lines:
         match line.split(" "):
@@ -244,7 +244,7 @@ def _parsed(lines: Iterable[str]) -> MarkState:
             case ["feed", origin, size, root, signed_size, signed_root]:
                 committed = SignedHead(int(size), bytes.fromhex(root))
                 signed = SignedHead(int(signed_size), bytes.fromhex(signed_root))
-                feeds[FeedOrigin.parse(origin)] = Mark(committed, signed)
+                feeds[FeedOrigin.parse(origin)] = FeedMark(committed, signed)
             case _:
                 continue  # of a later version
     return replace(state, feeds=feeds, unasked=frozenset(unasked))

@@ -18,7 +18,14 @@ from pathlib import Path
 from gateway.contract.ids import FeedOrigin
 from gateway.errors import ConfigurationError, StoreUnavailableError
 from gateway.feed.service.alarms import MARKS, Alarms
-from gateway.feed.service.continuity.mark_files import EMPTY, DatabaseIdentity, Mark, MarkFile, MarkState, SignedHead
+from gateway.feed.service.continuity.mark_files import (
+    EMPTY,
+    DatabaseIdentity,
+    FeedMark,
+    MarkFile,
+    MarkState,
+    SignedHead,
+)
 
 ALIVE_MS = 30_000
 """Interval at which an idle node renews `alive_at`, in milliseconds."""
@@ -58,7 +65,7 @@ class Marks:
     def state(self) -> MarkState:
         return self._state
 
-    def of(self, origin: FeedOrigin) -> Mark | None:
+    def of(self, origin: FeedOrigin) -> FeedMark | None:
         return self._state.feeds.get(origin)
 
     def sign(self, heads: Mapping[FeedOrigin, SignedHead], now_ms: int) -> None:
@@ -68,13 +75,13 @@ class Marks:
             StoreUnavailableError: the first place can't be written; roll back.
         """
         with self._lock:
-            changed = {origin: Mark(self._committed(origin), head) for origin, head in heads.items()}
+            changed = {origin: FeedMark(self._committed(origin), head) for origin, head in heads.items()}
             self._write(replace(self._state, alive_at=now_ms, feeds={**self._state.feeds, **changed}))
 
     def commit(self, heads: Mapping[FeedOrigin, SignedHead]) -> None:
         """Notes heads that are in the database; the next write makes that durable."""
         with self._lock:
-            changed = {origin: Mark(head, head) for origin, head in heads.items()}
+            changed = {origin: FeedMark(head, head) for origin, head in heads.items()}
             self._state = replace(self._state, feeds={**self._state.feeds, **changed})
             self._dirty = self._dirty or bool(changed)
 
@@ -85,7 +92,7 @@ class Marks:
             StoreUnavailableError: as `sign`.
         """
         with self._lock:
-            feeds = {**self._state.feeds, origin: Mark(head, head)}
+            feeds = {**self._state.feeds, origin: FeedMark(head, head)}
             unasked = self._state.unasked - {origin}
             self._write(replace(self._state, alive_at=now_ms, feeds=feeds, unasked=unasked))
 

@@ -20,7 +20,7 @@ from sqlalchemy import Connection
 from gateway.contract.ids import KEPT, FeedOrigin
 from gateway.db.cluster import read_durability, read_identity
 from gateway.errors import GatewayError, MalformedError, VerificationError
-from gateway.feed.service.continuity.mark_files import DatabaseIdentity, Mark, SignedHead
+from gateway.feed.service.continuity.mark_files import DatabaseIdentity, FeedMark, SignedHead
 from gateway.feed.service.continuity.marks import Marks
 from gateway.feed.tables import feeds
 from gateway.feed.tables.feeds import Feed, FeedState, OwnHead
@@ -184,7 +184,7 @@ class OwnHistory:
         return obstacle
 
 
-def _against(conn: Connection, head: OwnHead, present: SignedHead, mark: Mark) -> Obstacle | None:
+def _against(conn: Connection, head: OwnHead, present: SignedHead, mark: FeedMark) -> Obstacle | None:
     """Steps 2 to 5."""
     signed = mark.committed
     if present in (signed, mark.signed):  # 2

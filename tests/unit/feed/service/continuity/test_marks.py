@@ -10,7 +10,7 @@ import pytest
 
 from gateway.errors import ConfigurationError, FeedBehindError, FeedForkedError, StoreUnavailableError
 from gateway.feed.service.alarms import MARKS, Alarms
-from gateway.feed.service.continuity.mark_files import EMPTY, Mark, MarksInUseError, SignedHead
+from gateway.feed.service.continuity.mark_files import EMPTY, FeedMark, MarksInUseError, SignedHead
 from gateway.feed.service.continuity.marks import Marks
 from gateway.feed.service.continuity.own_history import UNCOMPARED, OwnHistory
 from gateway.feed.service.continuity.recovery import STALE_MS, Start, detect_restore
@@ -54,19 +54,19 @@ def test_a_mark_is_found_again_and_a_half_that_a_crash_cut_off_leaves_the_one_be
     marks.sign({ORIGIN: TWO}, 2)
     marks.close()
     whole = place.read_bytes()
-    assert _read(place) == Mark(ONE, TWO)
+    assert _read(place) == FeedMark(ONE, TWO)
     half = len(whole) // 2
     newest = 0 if b"alive 2\n" in whole[:half] else half
     for cut in (0, 5, 60):
         place.write_bytes(whole[: newest + cut].ljust(newest + half, b"\0") + whole[newest + half :])
-        assert _read(place) == Mark(EMPTY, ONE), "the write before"
+        assert _read(place) == FeedMark(EMPTY, ONE), "the write before"
     place.write_bytes(b"\0" * len(whole))
     lost = Marks(NODE, [place])
     assert not lost.found
     lost.close()
 
 
-def _read(place: Path) -> Mark | None:
+def _read(place: Path) -> FeedMark | None:
     marks = Marks(NODE, [place])
     marks.close()
     return marks.of(ORIGIN)
@@ -112,7 +112,7 @@ def test_the_second_place_counts_where_it_knows_more_and_raises_an_alarm_when_it
     marks.close()
     first.write_bytes(old)
     again = Marks(NODE, [first, second])
-    assert again.of(ORIGIN) == Mark(TWO, TWO)
+    assert again.of(ORIGIN) == FeedMark(TWO, TWO)
     again.close()
 
 
