@@ -9,7 +9,7 @@ INSTALLED := $(VENV)/.installed
 PROTOS := $(shell find protos third_party/protos -name '*.proto')
 CATALOGUES := $(wildcard gateway/translation/catalogues/*.po)
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
-LOCK := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --extra otlp --generate-hashes --no-header --no-annotate --quiet
+LOCK := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --extra otlp --extra console --extra s3 --extra nats --generate-hashes --no-header --no-annotate --quiet
 CODE := gateway $(wildcard demo bench)
 # The example in TypeScript, whose test runs where npm is.
 NODE_MODULES := $(if $(shell command -v npm),examples/typescript/node_modules/.package-lock.json)

@@ -1,1 +1,1 @@
-"""The web console of officers and operators; nothing here yet."""
+"""The web pages of officers and operators, a process of its own that is a client of its gateway."""

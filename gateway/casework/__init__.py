@@ -1,0 +1,1 @@
+"""What an authority's officers keep to themselves: assignments, notes, saved views, and their inbox."""

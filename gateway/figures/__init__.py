@@ -1,0 +1,1 @@
+"""Counts what came of alerts and lists, by month, partner and typology."""

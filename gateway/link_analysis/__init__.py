@@ -1,0 +1,1 @@
+"""Parties, vehicles, containers and addresses that records connect, as a graph."""

@@ -1,0 +1,1 @@
+"""Tells persons and systems what has happened and what is due."""

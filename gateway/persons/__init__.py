@@ -1,0 +1,1 @@
+"""Persons of this authority: their accounts, sign-in, sessions and approvals."""
