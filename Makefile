@@ -25,6 +25,7 @@ demo: setup ## Set everything up, then run three gateways on this machine with a
 	@$(BIN)/python -m demo $(ARGS)
 
 test: setup $(NODE_MODULES) ## Set everything up, then run all tests
+	@scripts/browser
 	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder --quiet $(ARGS)
 
 setup: $(INSTALLED) ## Make the environment: hash-pinned packages, generated code

@@ -22,6 +22,7 @@ from tests.support.databases import (
     postgres_url,
 )
 from tests.support.folders import use_memory
+from tests.support.programs import left_out
 
 __all__ = ["database", "databases", "make_database", "make_empty_database", "postgres_server", "postgres_url"]
 
@@ -62,6 +63,13 @@ def _json_is_as_documented(json_problems: list[str]) -> Iterator[None]:
         sys.modules["gateway.cli.help"].current_command.set("")  # of the test before
     yield
     assert json_problems == []
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Says loudly which tests a missing program left out."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    if line := left_out(str(report.longrepr[2]) for report in skipped if isinstance(report.longrepr, tuple)):
+        terminalreporter.write_line(line, yellow=True, bold=True)
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ import subprocess
 import zlib
 from pathlib import Path
 
-CHROMIUM = Path("/usr/bin/chromium")
+from tests.support.programs import CHROMIUM
+
 _QUIET = (
     "--headless", "--no-sandbox", "--disable-quic", "--disable-gpu", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--no-first-run",
@@ -55,6 +56,6 @@ def _stream(body: bytes) -> bytes:
 
 
 def _run(folder: Path, *arguments: str) -> str:
-    command = [str(CHROMIUM), *_QUIET, f"--user-data-dir={folder / 'profile'}", *arguments]
+    command = [str(CHROMIUM.require()), *_QUIET, f"--user-data-dir={folder / 'profile'}", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=True)
     return done.stdout

@@ -10,15 +10,12 @@ import pytest
 from gateway.tracing.report.html import render_html
 from gateway.v1.trace_pb2 import Trace
 from tests.support import traces
-from tests.support.browser import CHROMIUM, printed_pages, scroll_width, shows_something
+from tests.support.browser import printed_pages, scroll_width, shows_something
 
 PHONE_PX = 360
 
 TRACES = {"case": traces.the_case(), "nothing": traces.nothing(), "large": traces.large()}
 
-in_a_browser = pytest.mark.skipif(
-    not CHROMIUM.exists(), reason=f"NOT TESTED: {CHROMIUM} is missing (Debian package chromium); CSS rules alone were"
-)
 each_trace = pytest.mark.parametrize("trace", TRACES.values(), ids=TRACES)
 
 
@@ -28,7 +25,6 @@ def written(trace: Trace, folder: Path) -> Path:
     return file
 
 
-@in_a_browser
 @each_trace
 def test_no_printed_page_is_empty(trace: Trace, tmp_path: Path) -> None:
     pages = printed_pages(written(trace, tmp_path), tmp_path)
@@ -36,14 +32,12 @@ def test_no_printed_page_is_empty(trace: Trace, tmp_path: Path) -> None:
     assert [number for number, page in enumerate(pages, 1) if not shows_something(page)] == []
 
 
-@in_a_browser
 @each_trace
 def test_a_phone_shows_its_whole_width(trace: Trace, tmp_path: Path) -> None:
     taken, seen = scroll_width(written(trace, tmp_path), PHONE_PX, tmp_path)
     assert taken <= seen <= PHONE_PX
 
 
-@in_a_browser
 def test_an_empty_page_and_a_wide_one_are_found(tmp_path: Path) -> None:
     file = tmp_path / "bad.html"
     file.write_text("<p>one<div style='break-before:page;height:1px'></div><p style='break-before:page'>three")
