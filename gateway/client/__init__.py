@@ -14,6 +14,7 @@ from gateway.client.alerts import GatewayClient
 from gateway.client.blocking import run_blocking
 from gateway.client.bulk import PublishOutcome, new_alert, new_request_id
 from gateway.client.history import HistoryClient, RecordedBatch
+from gateway.client.notifications import NotificationClient, WatchedNotifications
 from gateway.client.operations import EvidenceClient, NodeClient
 from gateway.client.screening import ScreeningClient, WatchedMatches
 from gateway.client.watchlists import WatchedChanges, WatchlistClient
@@ -27,11 +28,13 @@ __all__ = [
     "GatewayClient",
     "HistoryClient",
     "NodeClient",
+    "NotificationClient",
     "PublishOutcome",
     "RecordedBatch",
     "ScreeningClient",
     "WatchedChanges",
     "WatchedMatches",
+    "WatchedNotifications",
     "WatchlistClient",
     "WatchlistContent",
     "WatchlistReference",

@@ -14,6 +14,7 @@ import grpc.aio
 from gateway.client.bulk import DEFAULT_BATCH, PublishOutcome, new_alert, new_request_id, publish_stream
 from gateway.client.connection import DEFAULT_TIMEOUT_S, Connection
 from gateway.client.history import HistoryClient
+from gateway.client.notifications import NotificationClient
 from gateway.client.operations import PAGE_SIZE, EvidenceClient, NodeClient
 from gateway.client.pages import all_rows
 from gateway.client.resuming import resumed
@@ -41,6 +42,7 @@ class GatewayClient:
         self.watchlist = WatchlistClient(connection)
         self.screening = ScreeningClient(connection)
         self.history = HistoryClient(connection)
+        self.notifications = NotificationClient(connection)
 
     @classmethod
     def connect(

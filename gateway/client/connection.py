@@ -35,6 +35,7 @@ from gateway.v1 import (
     evidence_service_pb2_grpc,
     history_service_pb2_grpc,
     node_service_pb2_grpc,
+    notification_service_pb2_grpc,
     watchlist_service_pb2_grpc,
 )
 
@@ -60,7 +61,8 @@ ResponseT = TypeVar("ResponseT", bound=Message)
 
 _ALERTS, _LISTS = "gateway.v1.AlertService", "gateway.v1.WatchlistService"
 _HISTORY = "gateway.v1.HistoryService"
-_SERVICES = (_ALERTS, _LISTS, _HISTORY, "gateway.v1.NodeService", "gateway.v1.EvidenceService")
+_NOTIFICATIONS = "gateway.v1.NotificationService"
+_SERVICES = (_ALERTS, _LISTS, _HISTORY, _NOTIFICATIONS, "gateway.v1.NodeService", "gateway.v1.EvidenceService")
 _STREAMS = (
     (_ALERTS, "PublishAlerts"),
     (_ALERTS, "WatchAlerts"),
@@ -69,6 +71,7 @@ _STREAMS = (
     (_LISTS, "WatchEntries"),
     (_HISTORY, "RecordShipments"),
     (_HISTORY, "SearchShipments"),
+    (_NOTIFICATIONS, "WatchNotifications"),
 )
 _SERVICE_CONFIG = json.dumps(
     {
@@ -99,6 +102,7 @@ class Stubs:
     evidence: evidence_service_pb2_grpc.EvidenceServiceStub
     watchlist: watchlist_service_pb2_grpc.WatchlistServiceStub
     history: history_service_pb2_grpc.HistoryServiceStub
+    notifications: notification_service_pb2_grpc.NotificationServiceStub
 
     @classmethod
     def on(cls, channel: grpc.aio.Channel) -> Stubs:
@@ -109,6 +113,7 @@ class Stubs:
             evidence_service_pb2_grpc.EvidenceServiceStub(channel),
             watchlist_service_pb2_grpc.WatchlistServiceStub(channel),
             history_service_pb2_grpc.HistoryServiceStub(channel),
+            notification_service_pb2_grpc.NotificationServiceStub(channel),
         )
 
 
