@@ -13,6 +13,7 @@ Import `gateway` before gRPC: see `gateway.tls.floor`.
 from gateway.client.alerts import GatewayClient
 from gateway.client.blocking import run_blocking
 from gateway.client.bulk import PublishOutcome, new_alert, new_request_id
+from gateway.client.casework import CaseworkClient
 from gateway.client.history import HistoryClient, RecordedBatch
 from gateway.client.notifications import NotificationClient, WatchedNotifications
 from gateway.client.operations import EvidenceClient, NodeClient
@@ -24,6 +25,7 @@ from gateway.v1.watchlist_pb2 import WatchlistContent, WatchlistReference
 __all__ = [
     "AlertContent",
     "AlertReference",
+    "CaseworkClient",
     "EvidenceClient",
     "GatewayClient",
     "HistoryClient",

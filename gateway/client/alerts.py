@@ -12,6 +12,7 @@ from typing import Any, Self
 import grpc.aio
 
 from gateway.client.bulk import DEFAULT_BATCH, PublishOutcome, new_alert, new_request_id, publish_stream
+from gateway.client.casework import CaseworkClient
 from gateway.client.connection import DEFAULT_TIMEOUT_S, Connection
 from gateway.client.history import HistoryClient
 from gateway.client.notifications import NotificationClient
@@ -43,6 +44,7 @@ class GatewayClient:
         self.screening = ScreeningClient(connection)
         self.history = HistoryClient(connection)
         self.notifications = NotificationClient(connection)
+        self.casework = CaseworkClient(connection)
 
     @classmethod
     def connect(

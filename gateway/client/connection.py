@@ -32,6 +32,7 @@ from gateway.tls.credentials import MAX_PEM_BYTES, TlsFiles, TlsSource, anchors_
 from gateway.tls.floor import require_floor
 from gateway.v1 import (
     alert_service_pb2_grpc,
+    casework_service_pb2_grpc,
     evidence_service_pb2_grpc,
     history_service_pb2_grpc,
     node_service_pb2_grpc,
@@ -62,10 +63,20 @@ ResponseT = TypeVar("ResponseT", bound=Message)
 _ALERTS, _LISTS = "gateway.v1.AlertService", "gateway.v1.WatchlistService"
 _HISTORY = "gateway.v1.HistoryService"
 _NOTIFICATIONS = "gateway.v1.NotificationService"
-_SERVICES = (_ALERTS, _LISTS, _HISTORY, _NOTIFICATIONS, "gateway.v1.NodeService", "gateway.v1.EvidenceService")
+_CASEWORK = "gateway.v1.CaseworkService"
+_SERVICES = (
+    _ALERTS,
+    _CASEWORK,
+    _LISTS,
+    _HISTORY,
+    _NOTIFICATIONS,
+    "gateway.v1.NodeService",
+    "gateway.v1.EvidenceService",
+)
 _STREAMS = (
     (_ALERTS, "PublishAlerts"),
     (_ALERTS, "WatchAlerts"),
+    (_CASEWORK, "WatchInbox"),
     (_LISTS, "ImportEntries"),
     (_LISTS, "ScreenStream"),
     (_LISTS, "WatchEntries"),
@@ -103,6 +114,7 @@ class Stubs:
     watchlist: watchlist_service_pb2_grpc.WatchlistServiceStub
     history: history_service_pb2_grpc.HistoryServiceStub
     notifications: notification_service_pb2_grpc.NotificationServiceStub
+    casework: casework_service_pb2_grpc.CaseworkServiceStub
 
     @classmethod
     def on(cls, channel: grpc.aio.Channel) -> Stubs:
@@ -114,6 +126,7 @@ class Stubs:
             watchlist_service_pb2_grpc.WatchlistServiceStub(channel),
             history_service_pb2_grpc.HistoryServiceStub(channel),
             notification_service_pb2_grpc.NotificationServiceStub(channel),
+            casework_service_pb2_grpc.CaseworkServiceStub(channel),
         )
 
 
