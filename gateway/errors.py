@@ -149,6 +149,30 @@ class UnauthenticatedError(GatewayError):
     way_out = "Present a valid certificate of this federation; the gateway's audit log has the exact reason."
 
 
+class SignInRefusedError(GatewayError):
+    """A person isn't signed in; only the audit log has the reason, whether the person exists or not."""
+
+    reason = "SIGN_IN_REFUSED"
+    kind = Kind.UNAUTHENTICATED
+    way_out = "Check name and password, or ask the operator for a new enrolment link."
+
+
+class SessionEndedError(GatewayError):
+    """A person's session or assertion has ended or doesn't hold for this caller; only the audit log has the reason."""
+
+    reason = "SESSION_ENDED"
+    kind = Kind.UNAUTHENTICATED
+    way_out = "Sign in again."
+
+
+class ApprovalRequiredError(GatewayError):
+    """The call needs the person's approval by passkey, bound to this very request and used once."""
+
+    reason = "APPROVAL_REQUIRED"
+    kind = Kind.PERMISSION_DENIED
+    way_out = "Approve exactly this request with your passkey, within two minutes."
+
+
 class PermissionDeniedError(GatewayError):
     """The caller is known and may not do this."""
 

@@ -17,6 +17,7 @@ from gateway.client.casework import CaseworkClient
 from gateway.client.history import HistoryClient, RecordedBatch
 from gateway.client.notifications import NotificationClient, WatchedNotifications
 from gateway.client.operations import EvidenceClient, NodeClient
+from gateway.client.persons import PersonsClient, approval_of
 from gateway.client.screening import ScreeningClient, WatchedMatches
 from gateway.client.watchlists import WatchedChanges, WatchlistClient
 from gateway.v1.alert_pb2 import AlertContent, AlertReference
@@ -31,6 +32,7 @@ __all__ = [
     "HistoryClient",
     "NodeClient",
     "NotificationClient",
+    "PersonsClient",
     "PublishOutcome",
     "RecordedBatch",
     "ScreeningClient",
@@ -40,6 +42,7 @@ __all__ = [
     "WatchlistClient",
     "WatchlistContent",
     "WatchlistReference",
+    "approval_of",
     "new_alert",
     "new_request_id",
     "run_blocking",

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import grpc.aio
 
+from gateway.client.acting import ActingConnection
 from gateway.client.bulk import DEFAULT_BATCH, PublishOutcome, new_alert, new_request_id, publish_stream
 from gateway.client.casework import CaseworkClient
 from gateway.client.connection import DEFAULT_TIMEOUT_S, Connection
@@ -18,6 +19,7 @@ from gateway.client.history import HistoryClient
 from gateway.client.notifications import NotificationClient
 from gateway.client.operations import PAGE_SIZE, EvidenceClient, NodeClient
 from gateway.client.pages import all_rows
+from gateway.client.persons import PersonsClient
 from gateway.client.resuming import resumed
 from gateway.client.screening import ScreeningClient
 from gateway.client.timestamps import zoned_timestamp
@@ -45,6 +47,7 @@ class GatewayClient:
         self.history = HistoryClient(connection)
         self.notifications = NotificationClient(connection)
         self.casework = CaseworkClient(connection)
+        self.persons = PersonsClient(connection)
 
     @classmethod
     def connect(
@@ -80,6 +83,15 @@ class GatewayClient:
                 local_address=local_address,
             )
         )
+
+    def acting_for(self, assertion: str, approval: str = "") -> Self:
+        """A client whose calls are a person's, on the same channel; for a console, and cheap enough for one request.
+
+        Args:
+            assertion: of `SignedIn`.
+            approval: of `persons.approval`, for a call that needs one.
+        """
+        return type(self)(ActingConnection(self._connection, assertion=assertion, approval=approval))
 
     @property
     def node_name(self) -> str:

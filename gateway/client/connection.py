@@ -37,6 +37,7 @@ from gateway.v1 import (
     history_service_pb2_grpc,
     node_service_pb2_grpc,
     notification_service_pb2_grpc,
+    person_service_pb2_grpc,
     watchlist_service_pb2_grpc,
 )
 
@@ -72,6 +73,7 @@ _SERVICES = (
     _NOTIFICATIONS,
     "gateway.v1.NodeService",
     "gateway.v1.EvidenceService",
+    "gateway.v1.PersonService",
 )
 _STREAMS = (
     (_ALERTS, "PublishAlerts"),
@@ -115,6 +117,7 @@ class Stubs:
     history: history_service_pb2_grpc.HistoryServiceStub
     notifications: notification_service_pb2_grpc.NotificationServiceStub
     casework: casework_service_pb2_grpc.CaseworkServiceStub
+    persons: person_service_pb2_grpc.PersonServiceStub
 
     @classmethod
     def on(cls, channel: grpc.aio.Channel) -> Stubs:
@@ -127,6 +130,7 @@ class Stubs:
             history_service_pb2_grpc.HistoryServiceStub(channel),
             notification_service_pb2_grpc.NotificationServiceStub(channel),
             casework_service_pb2_grpc.CaseworkServiceStub(channel),
+            person_service_pb2_grpc.PersonServiceStub(channel),
         )
 
 

@@ -7,13 +7,15 @@ import tomllib
 from importlib import resources
 
 from gateway.errors import ConfigurationError
-from gateway.trust.rules.permissions import Permission, PermissionTable, Role
+from gateway.trust.rules.permissions import Approval, Permission, PermissionTable, Role
 
 PERMISSIONS_FILE = "permissions.toml"
 
 MAX_WEIGHT = 1_000
 """Most small calls that a call may weigh."""
 
+_KEYS = {"roles", "peers", "persons", "approval", "weight"}
+_KEY_NAMES = "`roles`, `peers`, `persons`, `approval` and `weight`"
 _METHOD = re.compile(r"/[A-Za-z_][A-Za-z0-9_.]*/[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -33,7 +35,7 @@ def load_permissions() -> PermissionTable:
 def parse_permissions(text: str) -> PermissionTable:
     """Parses TOML with one table `methods`: full method name to `{ roles = [...], peers = true, weight = 1 }`.
 
-    Each row names a role or peers. Unknown roles and keys are refused.
+    Each row names a role, peers or persons. Unknown roles and keys are refused.
 
     Raises:
         ConfigurationError: not such a table; names the row.
@@ -51,16 +53,28 @@ def parse_permissions(text: str) -> PermissionTable:
 def _permission(method: str, row: object) -> Permission:
     if not _METHOD.fullmatch(method):
         raise ConfigurationError(f"{PERMISSIONS_FILE}: {method!r} isn't a full method name /package.Service/Method")
-    if not isinstance(row, dict) or not set(row) <= {"roles", "peers", "weight"}:
-        raise ConfigurationError(f"{PERMISSIONS_FILE}: {method}: expected only `roles`, `peers` and `weight`")
+    if not isinstance(row, dict) or not set(row) <= _KEYS:
+        raise ConfigurationError(f"{PERMISSIONS_FILE}: {method}: expected only {_KEY_NAMES}")
     roles, peers, weight = row.get("roles", []), row.get("peers", False), row.get("weight", 1)
-    if not isinstance(roles, list) or not isinstance(peers, bool):
-        raise ConfigurationError(f"{PERMISSIONS_FILE}: {method}: `roles` is a list of texts, `peers` is true or false")
+    persons = row.get("persons", False)
+    if not isinstance(roles, list) or not isinstance(peers, bool) or not isinstance(persons, bool):
+        raise ConfigurationError(
+            f"{PERMISSIONS_FILE}: {method}: `roles` is a list of texts, `peers` and `persons` are true or false"
+        )
     if isinstance(weight, bool) or not isinstance(weight, int) or not 1 <= weight <= MAX_WEIGHT:
         raise ConfigurationError(f"{PERMISSIONS_FILE}: {method}: `weight` is a number from 1 to {MAX_WEIGHT}")
-    if not roles and not peers:
-        raise ConfigurationError(f"{PERMISSIONS_FILE}: {method}: names nobody; give roles or peers")
-    return Permission(frozenset(_role(method, role) for role in roles), peers, float(weight))
+    if not roles and not peers and not persons:
+        raise ConfigurationError(f"{PERMISSIONS_FILE}: {method}: names nobody; give roles, peers or persons")
+    approval = _approval(method, row.get("approval", False))
+    return Permission(frozenset(_role(method, role) for role in roles), peers, float(weight), persons, approval)
+
+
+def _approval(method: str, value: object) -> Approval:
+    if isinstance(value, bool):
+        return Approval.ALWAYS if value else Approval.NEVER
+    if value != Approval.BY_CONTENT:
+        raise ConfigurationError(f'{PERMISSIONS_FILE}: {method}: `approval` is true, false or "{Approval.BY_CONTENT}"')
+    return Approval.BY_CONTENT
 
 
 def _role(method: str, role: object) -> Role:

@@ -10,7 +10,7 @@ from gateway.errors import PermissionDeniedError
 
 
 class Role(StrEnum):
-    """A role of a local system."""
+    """A role of a local system or a person; `console` is for systems alone: it signs persons in."""
 
     PUBLISHER = "publisher"
     OFFICER = "officer"
@@ -18,6 +18,20 @@ class Role(StrEnum):
     SUPERVISOR = "supervisor"
     AUDITOR = "auditor"
     OPERATOR = "operator"
+    CONSOLE = "console"
+
+
+PERSON_ROLES = frozenset(Role) - {Role.CONSOLE}
+"""Roles that a person may have."""
+
+
+class Approval(StrEnum):
+    """Whether a method asks a person with a passkey for an approval that is bound to the request."""
+
+    NEVER = "never"
+    ALWAYS = "always"
+    BY_CONTENT = "by_content"
+    """The handler decides by what is asked for."""
 
 
 class PrincipalKind(StrEnum):
@@ -34,8 +48,11 @@ class Principal:
     Attributes:
         node: e.g. `hk`; the partner's for a peer, else the own.
         name: of the system; empty for a peer.
-        roles: from the node's settings; empty for a peer.
+        roles: from the node's settings, or the person's; empty for a peer.
         certificate_fingerprint: SHA-256 of the certificate's DER, lower-case hex.
+        person: in whose name the system calls; empty when it calls in its own.
+        session: UUID of the person's session.
+        break_glass: UUID of the grant while roles beyond the person's own are in force.
     """
 
     kind: PrincipalKind
@@ -43,30 +60,42 @@ class Principal:
     name: str
     roles: frozenset[Role]
     certificate_fingerprint: str
+    person: str = ""
+    session: str = ""
+    break_glass: str = ""
 
     @property
     def id(self) -> str:
-        """`gateway/<node>` or `system/<node>/<name>`, as in the SPIFFE path."""
+        """`person/<node>/<person>`, or `gateway/<node>` or `system/<node>/<name>` as in the SPIFFE path."""
+        return f"person/{self.node}/{self.person}" if self.person else self.caller
+
+    @property
+    def caller(self) -> str:
+        """Id of the program that calls, whoever it calls for."""
         return f"gateway/{self.node}" if self.kind is PrincipalKind.PEER else f"system/{self.node}/{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """Callers of a method: systems with any of `roles`, and partner gateways if `peers`. Empty admits nobody.
+    """Callers of a method: systems and persons with any of `roles`, every person if `persons`, and partner gateways if
+    `peers`. Empty admits nobody.
 
     Attributes:
         weight: what a call costs besides its messages, in small calls.
+        approval: whether a person approves the request by passkey.
     """
 
     roles: frozenset[Role] = frozenset()
     peers: bool = False
     weight: float = 1.0
+    persons: bool = False
+    approval: Approval = Approval.NEVER
 
     def admits(self, principal: Principal) -> bool:
         """Roles never admit a peer, `peers` never a system."""
         if principal.kind is PrincipalKind.PEER:
             return self.peers
-        return not self.roles.isdisjoint(principal.roles)
+        return (self.persons and bool(principal.person)) or not self.roles.isdisjoint(principal.roles)
 
 
 NOBODY = Permission()
@@ -101,6 +130,8 @@ class PermissionTable:
 def _refusal(principal: Principal, permission: Permission) -> str:
     if principal.kind is PrincipalKind.PEER:
         return "partner gateways may not call this method"
+    if permission.persons:
+        return "this method needs a person who has signed in"
     if permission.roles:
         return f"this method needs one of the roles: {', '.join(sorted(permission.roles))}"
     return "systems may not call this method"

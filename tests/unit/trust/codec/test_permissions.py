@@ -10,7 +10,7 @@ from grpc_reflection.v1alpha import reflection_pb2
 
 from gateway.errors import ConfigurationError
 from gateway.trust.codec.permissions import load_permissions, parse_permissions
-from gateway.trust.rules.permissions import Permission, Role
+from gateway.trust.rules.permissions import Approval, Permission, Role
 
 PROTOS = Path(__file__).parents[4] / "protos"
 SERVICE_FILES = sorted((PROTOS / "gateway" / "v1").glob("*_service.proto"))
@@ -44,13 +44,21 @@ def _callers_in_comments() -> dict[str, Permission]:
             sentence = re.sub(r"\s*\n\s*//\s*", " ", comment)
             callers = re.search(r"May call: ([^.]*)\.", sentence)
             assert callers, f"{path.name}: {method} doesn't say who may call it"
-            found[f"/gateway.v1.{service[1]}/{method}"] = _permission(callers[1])
+            permission = replace(_permission(callers[1]), approval=_approval(sentence))
+            found[f"/gateway.v1.{service[1]}/{method}"] = permission
     return found
 
 
 def _permission(callers: str) -> Permission:
     roles = {Role(name) for name in callers.split(", ") if name in set(Role)}
-    return Permission(frozenset(roles)) if roles else Permission(peers="feed's" in callers or "partner" in callers)
+    if roles or "every person" in callers:
+        return Permission(frozenset(roles), persons="every person" in callers)
+    return Permission(peers="feed's" in callers or "partner" in callers)
+
+
+def _approval(sentence: str) -> Approval:
+    said = re.search(r"(Needs|May need) an approval\.", sentence)
+    return {"Needs": Approval.ALWAYS, "May need": Approval.BY_CONTENT}[said[1]] if said else Approval.NEVER
 
 
 def test_the_contract_says_the_same_as_the_table() -> None:
@@ -90,6 +98,9 @@ def test_no_system_reaches_the_exchange() -> None:
         ('[methods]\n"/a.B/C" = { roles = ["officers"] }', "'officers' isn't a role"),
         ('[methods]\n"/a.B/C" = { roles = [] }', "names nobody"),
         ('[methods]\n"/a.B/C" = { }', "names nobody"),
+        ('[methods]\n"/a.B/C" = { persons = false }', "names nobody"),
+        ('[methods]\n"/a.B/C" = { persons = 1 }', "true or false"),
+        ('[methods]\n"/a.B/C" = { persons = true, approval = "often" }', '`approval` is true, false or "by_content"'),
         ('[methods]\n"/a.B/C" = { peers = true }\n"/a.B/C" = { peers = true }', "permissions.toml"),
     ],
 )
