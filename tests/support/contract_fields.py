@@ -30,6 +30,10 @@ _TEXTS = {
     "methods": "x_ray",
     "retention_class": "",
     "type": "BX",
+    "query_id": "0190f3d4-5a3c-7c00-8000-000000000002",
+    "birth_dates": "1970-01",
+    "birth_periods": "1970/1975",
+    "territories": "CN",
 }
 """Valid values of texts with a form, by the field's name."""
 
@@ -52,12 +56,22 @@ class Leaf:
         """Sets it in the first member of each list."""
         *above, name = self.path.split(".")
         for part in above:
+            if is_map(message.DESCRIPTOR.fields_by_name[part]):
+                entries = getattr(message, part)
+                entries.clear()
+                entries.update({value: "base"} if name == "key" else {"base": value})
+                return
             below = getattr(message, part)
             message = below[0] if message.DESCRIPTOR.fields_by_name[part].is_repeated else below
         if self.field.is_repeated:
             getattr(message, name)[:] = [value]
         else:
             setattr(message, name, value)
+
+
+def is_map(field: FieldDescriptor) -> bool:
+    """Whether a field is a map; of texts to texts, as all of the contract's are."""
+    return bool(field.message_type is not None and field.message_type.GetOptions().map_entry)
 
 
 def leaves(descriptor: Descriptor, prefix: str = "", classes: frozenset[str] = frozenset()) -> Iterator[Leaf]:
@@ -77,7 +91,9 @@ def fill(message: Message) -> Message:
     """Sets every field, one member in each list, to values that the contract allows."""
     for field in message.DESCRIPTOR.fields:
         target = getattr(message, field.name)
-        if field.message_type is not None:
+        if is_map(field):
+            target["base"] = "base"
+        elif field.message_type is not None:
             below = target.add() if field.is_repeated else target
             if field.message_type.full_name == "google.protobuf.Timestamp":
                 below.seconds = 1_768_000_000
