@@ -12,7 +12,7 @@ from gateway.alerts import codec as wire
 from gateway.alerts.rules.deadlines import Deadlines, DeadlineState, deadline_state, deadlines
 from gateway.alerts.rules.life import AlertStatus, Question, Side
 from gateway.alerts.tables import copies as alerts
-from gateway.alerts.tables import events
+from gateway.alerts.tables import due_conditions, events
 from gateway.alerts.tables.copies import AlertRow
 from gateway.alerts.tables.deadline_order import NO_DEADLINE, SortValues, deadline_columns, deadline_values
 from gateway.alerts.tables.events import AlertEventRow
@@ -24,6 +24,7 @@ from gateway.contract.filters import (
     Term,
     compared,
     decode_page_token,
+    duration_ms,
     encode_page_token,
     invalid_value,
     page_size,
@@ -80,15 +81,18 @@ _FIELDS = {
     "question_in": EQUAL,
     "question_out": EQUAL,
     "expired_by_clock": EQUAL,
+    "overdue": EQUAL,
+    "due_within": EQUAL,
     **dict.fromkeys(_TIMES, ORDERED),
 }
-_DUE_COLUMNS = {"reply": "reply_due", "question_in": "question_in_due", "question_out": "question_out_due"}
+_BY_DEADLINES = (*due_conditions.DUE_COLUMNS, "overdue", "due_within")
 _VALUES = {
     "status": tuple(AlertStatus),
     "priority": ("A", "B", "C"),
     "direction": ("in", "out"),
     "expired_by_clock": ("true", "false"),
-    **dict.fromkeys(_DUE_COLUMNS, (DeadlineState.DUE, DeadlineState.OVERDUE)),
+    "overdue": ("true", "false"),
+    **dict.fromkeys(due_conditions.DUE_COLUMNS, (DeadlineState.DUE, DeadlineState.OVERDUE)),
 }
 
 
@@ -200,10 +204,8 @@ def _conditions(term: Term, now_ms: int) -> list[ColumnElement[bool]]:
     allowed = _VALUES.get(term.field)
     if allowed is not None and term.value not in allowed:
         raise invalid_value(term, f"one of {', '.join(allowed)}")
-    if term.field in _DUE_COLUMNS:
-        due, is_valid = columns[_DUE_COLUMNS[term.field]], columns.open_until > now_ms
-        overdue = alerts.is_past(due, now_ms)
-        return [overdue if term.value == DeadlineState.OVERDUE else alerts.is_not_past(due, now_ms), is_valid]
+    if term.field in _BY_DEADLINES:
+        return _deadline_conditions(term, now_ms)
     if term.field == "expired_by_clock":
         if term.value == "false":
             return [or_(columns.open_until == 0, columns.open_until > now_ms)]
@@ -211,6 +213,15 @@ def _conditions(term: Term, now_ms: int) -> list[ColumnElement[bool]]:
     if term.field == "reply_by":
         return [columns.reply_by > 0, _condition(term)]
     return [_condition(term)]
+
+
+def _deadline_conditions(term: Term, now_ms: int) -> list[ColumnElement[bool]]:
+    if term.field in due_conditions.DUE_COLUMNS:
+        is_overdue = term.value == DeadlineState.OVERDUE
+        return (due_conditions.overdue if is_overdue else due_conditions.due)(term.field, now_ms)
+    if term.field == "overdue":
+        return due_conditions.any_overdue(now_ms) if term.value == "true" else due_conditions.none_overdue(now_ms)
+    return due_conditions.any_due_before(now_ms, now_ms + duration_ms(term))
 
 
 def _condition(term: Term) -> ColumnElement[bool]:

@@ -34,6 +34,8 @@ _COMPARISONS: Mapping[str, Callable[[Any, Any], Any]] = {
 }
 _AND = re.compile(r"AND\s", re.ASCII)
 
+_DURATION = re.compile(r"([0-9]{1,5})([mhd])", re.ASCII)
+_UNIT_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 MOMENTS = range(1, 10**15)
 """Times in page tokens, in milliseconds since 1970: all pages of a list are by the time of its first page."""
@@ -123,6 +125,14 @@ def unix_ms(term: Term) -> int:
     if time.tzinfo is None:
         raise invalid_value(term, "an RFC 3339 time with its zone, e.g. 2026-01-15T08:00:00+08:00")
     return int(time.timestamp() * 1000)
+
+
+def duration_ms(term: Term) -> int:
+    """Milliseconds of a duration: a whole number with m, h or d, e.g. `90m`; raises InvalidRequestError."""
+    match = _DURATION.fullmatch(term.value)
+    if match is None:
+        raise invalid_value(term, "a duration: up to five digits with m, h or d, e.g. 90m, 2h, 7d")
+    return int(match[1]) * _UNIT_MS[match[2]]
 
 
 def page_size(requested: int) -> int:

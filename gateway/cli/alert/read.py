@@ -59,7 +59,7 @@ def list_(
             help=_(
                 "Conditions joined by AND on status, priority, publisher, recipient, direction (in, out), "
                 "purpose, case_reference, published_at, valid_until, reply_by; by the gateway's clock on reply, "
-                "question_in, question_out (due, overdue) and expired_by_clock (true, false)."
+                "question_in, question_out (due, overdue), expired_by_clock, overdue (true, false) and due_within (2h)."
             ),
         ),
     ] = "",
@@ -79,6 +79,7 @@ def list_(
       gateway alert list --filter "direction = in AND status = published AND priority = A" --json
       gateway alert list --filter "direction = in AND reply = overdue"
       gateway alert list --filter "question_in = due"
+      gateway alert list --filter "overdue = true" --sort deadline
       gateway alert list --filter "direction = in" --sort deadline
 
     \b

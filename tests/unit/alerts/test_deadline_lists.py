@@ -129,6 +129,36 @@ def test_an_alert_past_its_validity_is_told_where_the_publishers_expiry_cant_arr
         assert listed(node, "status = expired") == [alert_id]
 
 
+def test_one_filter_finds_whatever_is_late_and_one_what_is_due_soon(nodes: list[PaperNode]) -> None:
+    cn, hk = nodes
+    replied_late = cn.publish("hk", reply_by=to_timestamp(cn.clock.now + HOUR_MS))
+    asked = cn.publish("hk")
+    quiet = cn.publish("hk")
+    over = cn.publish(
+        "hk",
+        reply_by=to_timestamp(cn.clock.now + HOUR_MS),
+        valid_until=to_timestamp(cn.clock.now + HOUR_MS + 10_000),
+    )
+    exchange(cn, hk)
+    ask(hk, asked, 2 * HOUR_MS)
+    exchange(cn, hk)
+    for node in nodes:
+        assert listed(node, "due_within = 59m") == listed(node, "overdue = true") == []
+        assert listed(node, "due_within = 61m") == [replied_late, over]
+        assert listed(node, "due_within = 3h") == [replied_late, asked, over]
+        assert listed(node, "overdue = false") == [replied_late, asked, quiet, over]
+    cn.clock.forward(HOUR_MS + 5_000)
+    for node in nodes:
+        assert listed(node, "overdue = true") == [replied_late, over]
+        assert listed(node, "overdue = true AND direction = in") == ([replied_late, over] if node is hk else [])
+        assert listed(node, "due_within = 1d") == [asked]
+    cn.clock.forward(HOUR_MS)
+    for node in nodes:
+        assert listed(node, "overdue = true") == [replied_late, asked], "what has ended has no deadline"
+        assert listed(node, "overdue = false") == [quiet, over]
+        assert listed(node, "due_within = 1d") == []
+
+
 def test_pages_are_by_the_time_of_the_first(nodes: list[PaperNode]) -> None:
     cn = nodes[0]
     ids = [cn.publish("hk", reply_by=to_timestamp(cn.clock.now + HOUR_MS)) for _ in range(5)]
@@ -145,7 +175,15 @@ def test_pages_are_by_the_time_of_the_first(nodes: list[PaperNode]) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["reply = late", "question_in = met", "expired_by_clock = yes", "reply_by = soon", "valid_until > 2026-01-01"],
+    [
+        "reply = late",
+        "overdue = maybe",
+        "due_within = soon",
+        "due_within = 123456m",
+        "expired_by_clock = yes",
+        "reply_by = soon",
+        "valid_until > 2026-01-01",
+    ],
 )
 def test_a_state_that_there_isnt_is_named(nodes: list[PaperNode], text: str) -> None:
     with pytest.raises(InvalidRequestError) as refused:
@@ -161,6 +199,9 @@ def test_a_state_that_there_isnt_is_named(nodes: list[PaperNode], text: str) -> 
         ("question_in = overdue", "ix_alerts_question_in_due"),
         ("question_out = due AND priority = A", "ix_alerts_question_out_due"),
         ("expired_by_clock = true", "ix_alerts_direction_open_until"),
+        ("overdue = true", "ix_alerts_reply_due"),
+        ("overdue = true AND direction = in", "ix_alerts_question_out_due"),
+        ("due_within = 2h", "ix_alerts_question_in_due"),
     ],
 )
 def test_a_list_by_deadline_reads_an_index_of_what_is_open(tmp_path: Path, where: str, index: str) -> None:
