@@ -200,12 +200,6 @@ class PersonsClient:
             self._connection.stubs.persons.GetPerson, request, service.GetPersonResponse
         )
 
-    async def colleagues(self, roles: Iterable[str] = ()) -> Sequence[service.Colleague]:
-        """Persons who can sign in, with any of the roles."""
-        request = service.ListColleaguesRequest(roles=roles)
-        method = self._connection.stubs.persons.ListColleagues
-        return (await self._connection.unary(method, request, service.ListColleaguesResponse)).colleagues
-
     async def add(
         self, name: str, display_name: str, roles: Iterable[str], *, email: str = ""
     ) -> service.AddPersonResponse:
