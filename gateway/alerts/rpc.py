@@ -177,6 +177,7 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
                 revision=request.revision,
                 outcome=request.outcome,
                 remarks=request.remarks,
+                measures=request.measures,
             )
         )
         return await self._own_step(request, event, alert_service_pb2.CloseAlertResponse())

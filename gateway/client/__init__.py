@@ -14,7 +14,9 @@ from gateway.client.alerts import GatewayClient
 from gateway.client.blocking import run_blocking
 from gateway.client.bulk import PublishOutcome, new_alert, new_request_id
 from gateway.client.casework import CaseworkClient
+from gateway.client.figures import FigureClient
 from gateway.client.history import HistoryClient, RecordedBatch
+from gateway.client.link_analysis import LinkAnalysisClient
 from gateway.client.notifications import NotificationClient, WatchedNotifications
 from gateway.client.operations import EvidenceClient, NodeClient
 from gateway.client.persons import PersonsClient, approval_of
@@ -28,8 +30,10 @@ __all__ = [
     "AlertReference",
     "CaseworkClient",
     "EvidenceClient",
+    "FigureClient",
     "GatewayClient",
     "HistoryClient",
+    "LinkAnalysisClient",
     "NodeClient",
     "NotificationClient",
     "PersonsClient",

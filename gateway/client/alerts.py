@@ -15,7 +15,9 @@ from gateway.client.acting import ActingConnection
 from gateway.client.bulk import DEFAULT_BATCH, PublishOutcome, new_alert, new_request_id, publish_stream
 from gateway.client.casework import CaseworkClient
 from gateway.client.connection import DEFAULT_TIMEOUT_S, Connection
+from gateway.client.figures import FigureClient
 from gateway.client.history import HistoryClient
+from gateway.client.link_analysis import LinkAnalysisClient
 from gateway.client.notifications import NotificationClient
 from gateway.client.operations import PAGE_SIZE, EvidenceClient, NodeClient
 from gateway.client.pages import all_rows
@@ -27,7 +29,15 @@ from gateway.client.watchlists import WatchlistClient
 from gateway.client.windowed import DEFAULT_PATIENCE_S
 from gateway.errors import GatewayError
 from gateway.v1 import alert_service_pb2 as service
-from gateway.v1.alert_pb2 import AlertContent, AlertFinding, AlertReference, CloseOutcome, FlagReason, TransferConsent
+from gateway.v1.alert_pb2 import (
+    AlertContent,
+    AlertFinding,
+    AlertReference,
+    CloseOutcome,
+    FlagReason,
+    MeasureTaken,
+    TransferConsent,
+)
 
 
 class GatewayClient:
@@ -46,6 +56,8 @@ class GatewayClient:
         self.screening = ScreeningClient(connection)
         self.history = HistoryClient(connection)
         self.notifications = NotificationClient(connection)
+        self.figures = FigureClient(connection)
+        self.link_analysis = LinkAnalysisClient(connection)
         self.casework = CaseworkClient(connection)
         self.persons = PersonsClient(connection)
 
@@ -260,14 +272,17 @@ class GatewayClient:
         revision: int,
         outcome: CloseOutcome.ValueType,
         remarks: str = "",
+        measures: Iterable[MeasureTaken] = (),
         request_id: str | None = None,
     ) -> service.CloseAlertResponse:
+        """Closes an own alert; `measures` are those that this authority took itself."""
         request = service.CloseAlertRequest(
             request_id=request_id or new_request_id(),
             alert_id=alert_id,
             revision=revision,
             outcome=outcome,
             remarks=remarks,
+            measures=measures,
         )
         method = self._connection.stubs.alerts.CloseAlert
         return await self._connection.unary(method, request, service.CloseAlertResponse)

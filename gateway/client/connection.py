@@ -34,7 +34,9 @@ from gateway.v1 import (
     alert_service_pb2_grpc,
     casework_service_pb2_grpc,
     evidence_service_pb2_grpc,
+    figure_service_pb2_grpc,
     history_service_pb2_grpc,
+    link_analysis_service_pb2_grpc,
     node_service_pb2_grpc,
     notification_service_pb2_grpc,
     person_service_pb2_grpc,
@@ -71,6 +73,8 @@ _SERVICES = (
     _LISTS,
     _HISTORY,
     _NOTIFICATIONS,
+    "gateway.v1.FigureService",
+    "gateway.v1.LinkAnalysisService",
     "gateway.v1.NodeService",
     "gateway.v1.EvidenceService",
     "gateway.v1.PersonService",
@@ -118,6 +122,8 @@ class Stubs:
     notifications: notification_service_pb2_grpc.NotificationServiceStub
     casework: casework_service_pb2_grpc.CaseworkServiceStub
     persons: person_service_pb2_grpc.PersonServiceStub
+    figures: figure_service_pb2_grpc.FigureServiceStub
+    link_analysis: link_analysis_service_pb2_grpc.LinkAnalysisServiceStub
 
     @classmethod
     def on(cls, channel: grpc.aio.Channel) -> Stubs:
@@ -131,6 +137,8 @@ class Stubs:
             notification_service_pb2_grpc.NotificationServiceStub(channel),
             casework_service_pb2_grpc.CaseworkServiceStub(channel),
             person_service_pb2_grpc.PersonServiceStub(channel),
+            figure_service_pb2_grpc.FigureServiceStub(channel),
+            link_analysis_service_pb2_grpc.LinkAnalysisServiceStub(channel),
         )
 
 
