@@ -207,6 +207,38 @@ class ErasedError(GatewayError):
     way_out = "Its retention has ended here. Ask the partner, whose own retention may be longer."
 
 
+class FilesOffError(GatewayError):
+    """This gateway keeps no evidence files: its settings don't say so."""
+
+    reason = "FILES_OFF"
+    kind = Kind.UNIMPLEMENTED
+    way_out = "Its operator turns them on with `on = true` under [attachments]; alerts can name digests without."
+
+
+class FileNotReadyError(GatewayError):
+    """A file's bytes aren't here, or may not be shown: not uploaded or fetched yet, not scanned, or in quarantine."""
+
+    reason = "FILE_NOT_READY"
+    kind = Kind.FAILED_PRECONDITION
+    way_out = "Read the file's state: a file at a partner is asked for, one that isn't scanned yet needs some seconds."
+
+
+class FileRefusedError(GatewayError):
+    """A file isn't taken: too large, of a type that the settings don't allow, or with other bytes than its digest's."""
+
+    reason = "FILE_REFUSED"
+    kind = Kind.FAILED_PRECONDITION
+    way_out = "See what is taken with `gateway file limits`."
+
+
+class FileStoreFullError(FileRefusedError):
+    """All files together may not take more room."""
+
+    reason = "FILE_STORE_FULL"
+    kind = Kind.RESOURCE_EXHAUSTED
+    way_out = "Erase files that nobody needs, or raise max_total_mib under [attachments]."
+
+
 class IllegalTransitionError(GatewayError):
     """The present state doesn't allow this step, or not from this side."""
 

@@ -226,7 +226,11 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
     ) -> alert_service_pb2.AnswerQuestionResponse:
         event = alert_pb2.AlertEvent(
             answer=alert_pb2.AlertAnswer(
-                alert=request.alert, question_id=request.question_id, text=request.text, consent=request.consent
+                alert=request.alert,
+                question_id=request.question_id,
+                text=request.text,
+                consent=request.consent,
+                evidence=request.evidence,
             )
         )
         recipient = await asyncio.to_thread(

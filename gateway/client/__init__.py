@@ -15,6 +15,7 @@ from gateway.client.blocking import run_blocking
 from gateway.client.bulk import PublishOutcome, new_alert, new_request_id
 from gateway.client.casework import CaseworkClient
 from gateway.client.figures import FigureClient
+from gateway.client.files import FileAbout, FilesClient, OpenedFile, evidence_of
 from gateway.client.history import HistoryClient, RecordedBatch
 from gateway.client.link_analysis import LinkAnalysisClient
 from gateway.client.notifications import NotificationClient, WatchedNotifications
@@ -31,11 +32,14 @@ __all__ = [
     "CaseworkClient",
     "EvidenceClient",
     "FigureClient",
+    "FileAbout",
+    "FilesClient",
     "GatewayClient",
     "HistoryClient",
     "LinkAnalysisClient",
     "NodeClient",
     "NotificationClient",
+    "OpenedFile",
     "PersonsClient",
     "PublishOutcome",
     "RecordedBatch",
@@ -47,6 +51,7 @@ __all__ = [
     "WatchlistContent",
     "WatchlistReference",
     "approval_of",
+    "evidence_of",
     "new_alert",
     "new_request_id",
     "run_blocking",

@@ -16,6 +16,7 @@ from gateway.client.bulk import DEFAULT_BATCH, PublishOutcome, new_alert, new_re
 from gateway.client.casework import CaseworkClient
 from gateway.client.connection import DEFAULT_TIMEOUT_S, Connection
 from gateway.client.figures import FigureClient
+from gateway.client.files import FilesClient
 from gateway.client.history import HistoryClient
 from gateway.client.link_analysis import LinkAnalysisClient
 from gateway.client.notifications import NotificationClient
@@ -34,6 +35,7 @@ from gateway.v1.alert_pb2 import (
     AlertFinding,
     AlertReference,
     CloseOutcome,
+    EvidenceDigest,
     FlagReason,
     MeasureTaken,
     TransferConsent,
@@ -55,6 +57,7 @@ class GatewayClient:
         self.watchlist = WatchlistClient(connection)
         self.screening = ScreeningClient(connection)
         self.history = HistoryClient(connection)
+        self.files = FilesClient(connection)
         self.notifications = NotificationClient(connection)
         self.figures = FigureClient(connection)
         self.link_analysis = LinkAnalysisClient(connection)
@@ -128,6 +131,12 @@ class GatewayClient:
         method = self._connection.stubs.alerts.PublishAlert
         request = new_alert(content, recipients, request_id)
         return await self._connection.unary(method, request, service.PublishAlertResponse)
+
+    async def preview(self, content: AlertContent, recipients: Sequence[str]) -> service.PreviewAlertResponse:
+        """What `publish` would do: everything that is wrong, and which fields each recipient would get."""
+        method = self._connection.stubs.alerts.PreviewAlert
+        request = service.PreviewAlertRequest(content=content, recipients=recipients)
+        return await self._connection.unary(method, request, service.PreviewAlertResponse)
 
     def publish_many(
         self,
@@ -240,6 +249,7 @@ class GatewayClient:
         *,
         consent: TransferConsent.ValueType = TransferConsent.TRANSFER_CONSENT_UNSPECIFIED,
         revision: int = 0,
+        evidence: Sequence[EvidenceDigest] = (),
         request_id: str | None = None,
     ) -> service.AnswerQuestionResponse:
         """Answers a question of the other side; one with `onward_recipients` needs `consent`, granted or refused.
@@ -253,6 +263,7 @@ class GatewayClient:
             text=text,
             consent=consent,
             revision=revision,
+            evidence=evidence,
         )
         method = self._connection.stubs.alerts.AnswerQuestion
         return await self._connection.unary(method, request, service.AnswerQuestionResponse)

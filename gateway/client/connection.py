@@ -35,6 +35,7 @@ from gateway.v1 import (
     casework_service_pb2_grpc,
     evidence_service_pb2_grpc,
     figure_service_pb2_grpc,
+    file_service_pb2_grpc,
     history_service_pb2_grpc,
     link_analysis_service_pb2_grpc,
     node_service_pb2_grpc,
@@ -67,9 +68,11 @@ _ALERTS, _LISTS = "gateway.v1.AlertService", "gateway.v1.WatchlistService"
 _HISTORY = "gateway.v1.HistoryService"
 _NOTIFICATIONS = "gateway.v1.NotificationService"
 _CASEWORK = "gateway.v1.CaseworkService"
+_FILES = "gateway.v1.FileService"
 _SERVICES = (
     _ALERTS,
     _CASEWORK,
+    _FILES,
     _LISTS,
     _HISTORY,
     _NOTIFICATIONS,
@@ -83,6 +86,8 @@ _STREAMS = (
     (_ALERTS, "PublishAlerts"),
     (_ALERTS, "WatchAlerts"),
     (_CASEWORK, "WatchInbox"),
+    (_FILES, "PutFile"),
+    (_FILES, "ReadFile"),
     (_LISTS, "ImportEntries"),
     (_LISTS, "ScreenStream"),
     (_LISTS, "WatchEntries"),
@@ -119,6 +124,7 @@ class Stubs:
     evidence: evidence_service_pb2_grpc.EvidenceServiceStub
     watchlist: watchlist_service_pb2_grpc.WatchlistServiceStub
     history: history_service_pb2_grpc.HistoryServiceStub
+    files: file_service_pb2_grpc.FileServiceStub
     notifications: notification_service_pb2_grpc.NotificationServiceStub
     casework: casework_service_pb2_grpc.CaseworkServiceStub
     persons: person_service_pb2_grpc.PersonServiceStub
@@ -134,6 +140,7 @@ class Stubs:
             evidence_service_pb2_grpc.EvidenceServiceStub(channel),
             watchlist_service_pb2_grpc.WatchlistServiceStub(channel),
             history_service_pb2_grpc.HistoryServiceStub(channel),
+            file_service_pb2_grpc.FileServiceStub(channel),
             notification_service_pb2_grpc.NotificationServiceStub(channel),
             casework_service_pb2_grpc.CaseworkServiceStub(channel),
             person_service_pb2_grpc.PersonServiceStub(channel),

@@ -18,3 +18,5 @@ class MessageType(StrEnum):
     """Answers with records, from the sender to the recipient."""
     HISTORY_HIT = "HistoryHit"
     """Answers with hit or no hit alone."""
+    FILE = "AttachedFile"
+    """Evidence files, from the sender to the recipient, when the recipient asks for one."""
