@@ -79,6 +79,8 @@ def _breaking(kind: str, rule: str, value: Any) -> Any:
             return value + 1
         case "int64", "gt":
             return value
+        case "bool", "const":
+            return not value
         case "uint32", "const":
             return value + 1
         case "uint32", "lt":
