@@ -1,0 +1,168 @@
+"""The demo's case at three nodes: what the console's pages have to show, told by real calls of the systems.
+
+Antimony declared as lead, from Yantian over Hong Kong to Macao; a watchlist with an approved and an open proposal;
+records of all three authorities; questions open and answered; alerts that nobody has read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+
+from demo import case as story
+from demo.consignment import records_of_the_case, records_of_the_twin
+from gateway.client import AlertReference
+from gateway.v1 import alert_pb2, watchlist_pb2
+from gateway.v1.watchlist_service_pb2 import ProposedEntry, ProposedWithdrawal
+from tests.support.federation import NODES, Federation, eventually
+from tests.support.nodes import listed_content
+
+LIST = "minerals"
+SETTINGS = f"""
+[lists.{LIST}]
+four_eyes = true
+"""
+ROUTINE = 3
+"""Alerts of a risk engine from cn and from mo, of which nobody has read any."""
+
+_SOON = timedelta(minutes=40)
+
+
+@dataclass(frozen=True)
+class Case:
+    """What pages are opened with.
+
+    Attributes:
+        from_cn: read, asked about, answered and found; hk's officers still have to close nothing.
+        from_hk: hk's own alert to mo, derived from cn's, with a finding; it waits for hk to close it.
+        unread: an alert to hk with an open question, which nobody has acknowledged.
+        of_a_consignee: an alert to hk whose consignee is on cn's list in another script.
+        proposal_id: of cn's proposal that waits for a second person.
+        entry_id: an entry of cn's list that is in force.
+        records: by node a recorded shipment's id.
+    """
+
+    from_cn: AlertReference
+    from_hk: AlertReference
+    unread: AlertReference
+    of_a_consignee: AlertReference
+    proposal_id: str
+    entry_id: str
+    records: dict[str, str]
+
+
+async def play(federation: Federation) -> Case:
+    """Lets the systems of three running nodes, with `SETTINGS`, live through the case."""
+    now = datetime.now(UTC)
+    records = await _record(federation, now)
+    from_cn = await _publish(federation, "cn", story.alert_from_cn(now), "hk")
+    await _read_and_ask(federation, from_cn)
+    from_hk = await _publish(federation, "hk", story.alert_from_hk(now, from_cn), "mo")
+    await _find(federation, from_hk)
+    proposal_id, entry_id = await _list(federation)
+    of_a_consignee = await _publish(federation, "cn", story.alert_of_a_consignee(now), "hk")
+    unread = await _unread(federation, now)
+    async with federation.client("hk", "officer") as officers:
+
+        async def matched() -> bool:
+            return bool([match async for match in officers.screening.matches()])
+
+        await eventually(matched, what="a match at hk")
+    return Case(from_cn, from_hk, unread, of_a_consignee, proposal_id, entry_id, records)
+
+
+async def _publish(
+    federation: Federation, node: str, content: alert_pb2.AlertContent, to: str
+) -> AlertReference:
+    async with federation.client(node, "publisher") as engine:
+        published = await engine.publish(content, [to])
+    alert = AlertReference(publisher=node, alert_id=published.alert_id)
+    async with federation.client(to, "officer") as officers:
+
+        async def arrived() -> bool:
+            return bool((await officers.get_alert(alert)).alert.id)
+
+        await eventually(arrived, what=f"an alert of {node} at {to}")
+    return alert
+
+
+async def _record(federation: Federation, now: datetime) -> dict[str, str]:
+    first = {}
+    case, twin = records_of_the_case(now), records_of_the_twin(now)
+    for node in NODES:
+        shipments = [*case[node], *twin[node]]
+        async with federation.client(node, "publisher") as engine:
+            async for _ in engine.history.record(shipments):
+                pass
+        first[node] = shipments[0].record_id
+    return first
+
+
+async def _read_and_ask(federation: Federation, alert: AlertReference) -> None:
+    async with federation.client("hk", "officer") as hk, federation.client("cn", "officer") as cn:
+        await hk.acknowledge(alert, revision=1, case_reference="HK-2026-0042")
+        asked = await hk.ask(alert, story.QUESTION, deadline=datetime.now(UTC) + timedelta(hours=2))
+
+        async def asked_at_cn() -> bool:
+            await cn.answer(alert, asked.question_id, story.ANSWER)
+            return True
+
+        await eventually(asked_at_cn, what="the question at cn")
+
+
+async def _find(federation: Federation, alert: AlertReference) -> None:
+    async with federation.client("mo", "officer") as mo, federation.client("hk", "officer") as hk:
+        await mo.acknowledge(alert, revision=1, case_reference="MO-2026-0009")
+        await mo.report_finding(story.finding_by_mo(alert, datetime.now(UTC)))
+
+        async def known() -> bool:
+            events = (await hk.get_alert(alert)).history
+            return any(event.event.HasField("finding") for event in events)
+
+        await eventually(known, what="the finding at hk")
+
+
+async def _list(federation: Federation) -> tuple[str, str]:
+    """Five entries in force at hk, and a proposal to add one, change one and withdraw one; its id, and an entry's."""
+    contents = [_party(names) for names in (story.EXPORTER, story.HK_CONSIGNEE, story.MO_CONSIGNEE)]
+    contents.append(listed_content("示例国际贸易有限公司", reason="Buyer of goods that never arrived (placeholder)"))
+    contents.append(listed_content("Exemplo Metais, Limitada"))
+    entries = [ProposedEntry(id=f"W-{number:02d}", content=each) for number, each in enumerate(contents, 1)]
+    async with federation.client("cn", "publisher") as engine, federation.client("cn", "supervisor") as supervisor:
+        first = await engine.watchlist.propose(LIST, entries=entries, note="First edition")
+        await supervisor.watchlist.decide(first.proposal_id, approve=True, remarks="Compared with the file")
+        changed = listed_content("Exemplo Metais, Limitada", reason="End use not shown (placeholder)")
+        added = ProposedEntry(id="W-06", content=listed_content("Placeholder Rare Earths Limited"))
+        amended = ProposedEntry(id="W-05", revision=1, content=changed)
+        withdrawn = ProposedWithdrawal(id="W-02", revision=1, reason="Mistaken identity")
+        second = await engine.watchlist.propose(
+            LIST, entries=[added, amended], withdrawals=[withdrawn], note="Second edition"
+        )
+    async with federation.client("hk", "officer") as hk:
+
+        async def listed() -> bool:
+            return len([entry async for entry in hk.watchlist.entries(filter='publisher = "cn"')]) == len(entries)
+
+        await eventually(listed, what="cn's list at hk")
+    return second.proposal_id, "W-01"
+
+
+def _party(names: story.Names) -> watchlist_pb2.WatchlistContent:
+    main, *others = names.values()
+    content = listed_content(main)
+    content.names.extend(
+        watchlist_pb2.ListedName(text=name, kind=watchlist_pb2.LISTED_NAME_KIND_ALIAS) for name in others
+    )
+    return content
+
+
+async def _unread(federation: Federation, now: datetime) -> AlertReference:
+    """Alerts that wait for hk, the last with a question and little time left."""
+    for node, series in (("cn", "R"), ("mo", "S")):
+        for content in islice(story.routine_alerts(now, series), ROUTINE):
+            content.reply_by.FromDatetime(now + timedelta(hours=5))
+            last = await _publish(federation, node, content, "hk")
+    async with federation.client("mo", "officer") as mo:
+        await mo.ask(last, "Is the container still at the terminal?", deadline=now + _SOON, recipient="hk")
+    return last
