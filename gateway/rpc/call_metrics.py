@@ -116,6 +116,12 @@ def _code(context: Context) -> str:
 
 
 def _is_unary(method: str) -> bool:
-    """Whether a method takes one request and gives one response; its time then says something."""
-    found = descriptor_pool.Default().FindMethodByName(method.lstrip("/").replace("/", "."))
+    """Whether a method takes one request and gives one response; its time then says something.
+
+    A method of a service that isn't on at this node, whose contract nobody has loaded, counts as none.
+    """
+    try:
+        found = descriptor_pool.Default().FindMethodByName(method.lstrip("/").replace("/", "."))
+    except KeyError:
+        return False
     return not (found.client_streaming or found.server_streaming)

@@ -72,9 +72,7 @@ async def play(federation: Federation) -> Case:
     return Case(from_cn, from_hk, unread, of_a_consignee, proposal_id, entry_id, records)
 
 
-async def _publish(
-    federation: Federation, node: str, content: alert_pb2.AlertContent, to: str
-) -> AlertReference:
+async def _publish(federation: Federation, node: str, content: alert_pb2.AlertContent, to: str) -> AlertReference:
     async with federation.client(node, "publisher") as engine:
         published = await engine.publish(content, [to])
     alert = AlertReference(publisher=node, alert_id=published.alert_id)
