@@ -269,6 +269,7 @@ class Federation:
         root: an empty folder.
         links: per node and partner, other settings of that link, e.g. `{"cn": {"hk": {"mode": "pull"}}}`.
         now: when keys, certificates and directory were made.
+        settings: further lines of every node's settings; `settings_of` makes those of one.
         systems: local systems of each node with their roles.
     """
 
@@ -276,6 +277,7 @@ class Federation:
     links: Mapping[str, Mapping[str, Mapping[str, object]]] = field(default_factory=dict)
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     settings: str = ""
+    settings_of: Callable[[str], str] = lambda node: ""
     systems: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: SYSTEMS)
 
     def __enter__(self) -> Self:
@@ -414,6 +416,7 @@ class Federation:
             f'peer_bind = "127.0.0.1:{node.peer_port}"',
             f'local_bind = "127.0.0.1:{node.local_port}"',
             self.settings,
+            self.settings_of(node.name),
             "[tls]",
             f"certificate = {text(node.folder.certificate)}",
             f"key = {text(node.folder.key)}",

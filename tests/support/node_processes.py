@@ -1,4 +1,4 @@
-"""Node processes that start fast: a process that has imported everything once forks each of them.
+"""Processes of nodes and consoles that start fast: one that has imported everything once forks each of them.
 
 Importing takes seconds of a core, which tests that kill and start nodes over and over don't have. What is forked is a
 process of its own in every respect: it begins with reading its settings, and dies of kill -9. When the tests' process
@@ -16,6 +16,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -36,7 +37,7 @@ class Process(Protocol):
 
 @dataclass
 class ForkedProcess:
-    """A node's process, child of the forking one."""
+    """A node's or console's process, child of the forking one."""
 
     pid: int
     parent: ForkingProcess
@@ -74,6 +75,10 @@ class ForkingProcess:
         """Starts a node with these settings; what it prints is appended to the log."""
         return ForkedProcess(self.ask({"start": [str(config), str(log)]}), self)
 
+    def start_console(self, config: Path, log: Path) -> ForkedProcess:
+        """Starts a console likewise."""
+        return ForkedProcess(self.ask({"start_console": [str(config), str(log)]}), self)
+
     def close(self) -> None:
         """Ends it and whatever it still runs."""
         if self._process.stdin is not None:
@@ -102,7 +107,12 @@ def _serve_commands() -> None:
     for line in sys.stdin:
         command = json.loads(line)
         if "start" in command:
-            answer: int | None = _fork(*command["start"])
+            answer: int | None = _fork(_run_node, *command["start"])
+            running.add(answer or 0)
+        elif "start_console" in command:
+            import gateway.console.run  # noqa: F401  as the node below, where consoles are wanted
+
+            answer = _fork(_run_console, *command["start_console"])
             running.add(answer or 0)
         else:
             pid, status = os.waitpid(command["poll"], os.WNOHANG)
@@ -113,7 +123,7 @@ def _serve_commands() -> None:
         os.kill(pid, signal.SIGKILL)
 
 
-def _fork(config: str, log: str) -> int:
+def _fork(run: Callable[[Path], None], config: str, log: str) -> int:
     pid = os.fork()
     if pid:
         return pid
@@ -123,7 +133,7 @@ def _fork(config: str, log: str) -> int:
             os.dup2(nothing.fileno(), 0)
             os.dup2(output.fileno(), 1)
             os.dup2(output.fileno(), 2)
-        _run_node(Path(config))
+        run(Path(config))
         code = 0
     except Exception:
         import traceback
@@ -139,6 +149,13 @@ def _run_node(config: Path) -> None:
     from gateway.node.settings import load_settings
 
     run_node(load_settings(config), config)
+
+
+def _run_console(config: Path) -> None:
+    from gateway.console.run import run_console
+    from gateway.console.settings import load_console_settings
+
+    run_console(load_console_settings(config))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from google.protobuf.message import Message
 
@@ -49,12 +49,12 @@ def hostile(base: MessageT, payload: str) -> tuple[MessageT, list[str]]:
     return message, filled
 
 
-def _texts(message: Message) -> list[Leaf]:
+def _texts(message: Any) -> list[Leaf]:
     """The texts in a message whose lists may be empty."""
     return [leaf for leaf in leaves(message.DESCRIPTOR) if leaf.is_text and _is_there(message, leaf)]
 
 
-def _is_there(message: Message, leaf: Leaf) -> bool:
+def _is_there(message: Any, leaf: Leaf) -> bool:
     for part in leaf.path.split(".")[:-1]:
         below = getattr(message, part)
         if message.DESCRIPTOR.fields_by_name[part].is_repeated:
