@@ -1,0 +1,1 @@
+"""Gathers what has happened and writes who is told, in the writer's transactions."""

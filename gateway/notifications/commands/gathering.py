@@ -1,0 +1,220 @@
+"""Reads what has happened since the cursors: steps of alerts, matches, proposals; and fires warnings of deadlines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, or_, select
+
+from gateway.alerts import codec as wire
+from gateway.alerts.codec import AlertKey
+from gateway.alerts.rules.life import Side
+from gateway.alerts.tables import copies as alerts
+from gateway.alerts.tables import events
+from gateway.alerts.tables.copies import AlertRow
+from gateway.alerts.tables.due_conditions import DUE_COLUMNS
+from gateway.alerts.tables.schema import alerts as alerts_table
+from gateway.contract.ids import FeedOrigin
+from gateway.feed.service.writing.transaction import Transaction
+from gateway.feed.tables import progress as projected
+from gateway.notifications.codec import messages
+from gateway.notifications.commands.keeping import (
+    Audience,
+    Gathered,
+    Kept,
+    Told,
+    locked,
+    told_of,
+    write_told,
+)
+from gateway.notifications.rules.audience import Happening
+from gateway.notifications.rules.warnings import DeadlineWarning, Stage, WarningTimes, warnings_of
+from gateway.notifications.tables import warnings
+from gateway.notifications.tables.progress import PROGRESS
+from gateway.v1 import alert_pb2
+from gateway.watchlists.rules.matches import MatchStatus
+from gateway.watchlists.rules.visibility import ListVisibility
+from gateway.watchlists.tables import matches, proposals
+from gateway.watchlists.tables.schema import list_proposals
+
+MOST_CHANGES = 200
+"""Changes that are read and written at once: the writer is busy for some milliseconds."""
+
+MOST_WARNINGS = 200
+"""Warnings that are fired in one transaction."""
+
+LOOK_BACK_MS = 7 * 24 * 3_600_000
+"""Milliseconds: proposals of the last week are looked at, since an import of many parts may become complete late; and
+what was due earlier isn't warned of any more.
+"""
+
+MOST_PROPOSALS = 500
+
+Assignee = Callable[[Connection, str, str], str]
+"""Person to whom an alert (publisher, id) is assigned; empty for nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What events need beside the database.
+
+    Attributes:
+        visibility: of watchlists, for matches and proposals.
+        times: when a deadline is near.
+    """
+
+    node: str
+    visibility: ListVisibility
+    times: WarningTimes
+    assignee: Assignee
+
+
+def gather(
+    conn: Connection, sources: Sources, audience: Audience, *, now_ms: int, proposals_too: bool
+) -> Gathered | None:
+    """What follows from changes after the stored cursors; None when there are none.
+
+    Args:
+        proposals_too: look at proposals, which have no cursor: when lists have changed.
+    """
+    since = PROGRESS.read(conn)
+    if since.alert_position is None or since.match_change is None or since.proposals_since is None:
+        return None
+    reached: dict[str, int] = {}
+    told: list[Told] = []
+    happenings = [
+        *_steps(conn, sources, since.alert_position, reached),
+        *_matches(conn, sources, since.match_change, reached),
+        *(_proposals(conn, sources, since.proposals_since) if proposals_too else ()),
+    ]
+    if now_ms - since.proposals_since > 2 * LOOK_BACK_MS:
+        reached["proposals_since"] = now_ms - LOOK_BACK_MS
+    for happening in happenings:
+        told += told_of(happening, audience)
+    scheduled = _scheduled(conn, sources, since.alert_position, now_ms)
+    return Gathered(since, reached, told, scheduled) if reached or told else None
+
+
+@dataclass(frozen=True, slots=True)
+class BeginCommand:
+    """Sets the cursors to the present when notifications are first on, and schedules what is due from then on."""
+
+    sources: Sources
+    weight: int = 1
+
+    def execute(self, tx: Transaction) -> bool:
+        """Whether this was the first time."""
+        conn = tx.conn
+        if locked(conn).alert_position is not None:
+            return False
+        for row in _with_deadlines(conn, tx.now_ms):
+            wanted = _warnings(row, self.sources, tx.now_ms)
+            warnings.schedule(conn, row.key, [one for one in wanted if one.due >= tx.now_ms])
+        PROGRESS.write(
+            conn,
+            alert_position=projected.position(conn),
+            match_change=matches.last_change(conn),
+            proposals_since=tx.now_ms,
+        )
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class FireCommand:
+    """Fires the warnings whose time has come; the last of those of one deadline is told alone."""
+
+    sources: Sources
+    audience: Audience
+    weight: int = 1
+
+    def execute(self, tx: Transaction) -> Kept:
+        """Raises HeadMovedError, as `locked`."""
+        number = locked(tx.conn).last_warning
+        due = warnings.due(tx.conn, tx.now_ms, MOST_WARNINGS)
+        rows = alerts.find(tx.conn, {warning.key for warning in due})
+        told: list[Told] = []
+        unneeded: list[DeadlineWarning] = []
+        for warning in due:
+            row = rows.get(warning.key)
+            if row is None or warning not in _warnings(row, self.sources, tx.now_ms):
+                unneeded.append(warning)
+                continue
+            number += 1
+            warnings.fire(tx.conn, warning, number)
+            if warning.stage is Stage.PASSED or warning.due >= tx.now_ms:
+                told += told_of(_warned(tx.conn, warning, row, self.sources), self.audience)
+        warnings.drop(tx.conn, unneeded)
+        if number > PROGRESS.read(tx.conn).last_warning:
+            PROGRESS.write(tx.conn, last_warning=number)
+        return write_told(tx, told)
+
+
+def _scheduled(conn: Connection, sources: Sources, after: int, now_ms: int) -> dict[AlertKey, list[DeadlineWarning]]:
+    """What the copies that the steps after a position concern still ask for."""
+    keys = {event.key for event, _, _ in events.after(conn, after, MOST_CHANGES)}
+    return {key: _warnings(row, sources, now_ms) for key, row in alerts.find(conn, keys).items()}
+
+
+def _steps(conn: Connection, sources: Sources, after: int, reached: dict[str, int]) -> Iterator[Happening]:
+    """Steps of partners."""
+    logged = events.after(conn, after, MOST_CHANGES)
+    end = logged[-1][0].position if len(logged) == MOST_CHANGES else max(projected.position(conn), after)
+    if end == after:
+        return
+    reached["alert_position"] = end
+    rows = alerts.find(conn, {event.key for event, _, _ in logged})
+    for event, line, payload in logged:
+        copy = rows.get(event.key)
+        if copy is None or not payload:
+            continue
+        origin = FeedOrigin.parse(line)
+        message = messages.step_message(event, wire.parse_event(payload), copy, _content(conn, copy), origin=origin)
+        if message is not None:
+            yield Happening(message, assignee=sources.assignee(conn, copy.key.publisher, copy.key.alert_id))
+
+
+def _matches(conn: Connection, sources: Sources, after: int, reached: dict[str, int]) -> Iterator[Happening]:
+    changed = matches.changed_after(conn, after, limit=MOST_CHANGES)
+    if changed:
+        reached["match_change"] = changed[-1].change
+    for match in changed:
+        if match.status == MatchStatus.OPEN.value:
+            visible_to = sources.visibility.roles_of(match.publisher, match.list)
+            yield Happening(messages.match_message(match), visible_to=visible_to)
+
+
+def _proposals(conn: Connection, sources: Sources, since: int) -> Iterator[Happening]:
+    """Proposals that wait; those that are known are told to nobody again."""
+    recent = list_proposals.c.proposed_at >= since
+    for proposal in proposals.waiting_proposals(conn, recent, after="", limit=MOST_PROPOSALS):
+        visible_to = sources.visibility.roles_of(sources.node, proposal.list)
+        message = messages.proposal_message(proposal, sources.node)
+        yield Happening(message, visible_to=visible_to, not_to=proposal.proposer)
+
+
+def _warned(conn: Connection, warning: DeadlineWarning, row: AlertRow, sources: Sources) -> Happening:
+    assignee = sources.assignee(conn, row.key.publisher, row.key.alert_id)
+    return Happening(messages.warning_message(warning, row, _content(conn, row)), assignee=assignee)
+
+
+def _warnings(row: AlertRow, sources: Sources, now_ms: int) -> list[DeadlineWarning]:
+    """Warnings of a copy, except of what was due long ago: that was told, and isn't kept."""
+    own = Side.PUBLISHER if row.direction == "out" else Side.RECIPIENT
+    found = warnings_of(row.key, row.life, sources.times, own=own, published_at=row.published_at)
+    return [warning for warning in found if warning.due > now_ms - LOOK_BACK_MS]
+
+
+def _content(conn: Connection, row: AlertRow) -> alert_pb2.AlertContent | None:
+    payload = alerts.current_payload(conn, row.key.publisher, row.key.alert_id)
+    alert = wire.alert_of(wire.parse_event(payload)) if payload else None
+    return None if alert is None else alert.content
+
+
+def _with_deadlines(conn: Connection, now_ms: int) -> Iterator[AlertRow]:
+    """Open copies of which something is due, or a partner's that will end."""
+    c = alerts_table.c
+    has_due = or_(*(c[column] > 0 for column in DUE_COLUMNS.values()), c.direction == "in")
+    keys = conn.execute(select(c.publisher, c.alert_id, c.recipient).where(has_due, c.open_until > now_ms)).all()
+    for at in range(0, len(keys), MOST_CHANGES):
+        yield from alerts.find(conn, {AlertKey(*row) for row in keys[at : at + MOST_CHANGES]}).values()

@@ -1,0 +1,1 @@
+"""Serves notifications, and sends them by e-mail, webhook and to the outbox."""

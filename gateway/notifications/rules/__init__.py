@@ -1,0 +1,1 @@
+"""Decides who is told what, when a deadline is warned of, and when a failed delivery is tried again."""

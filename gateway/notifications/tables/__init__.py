@@ -1,0 +1,1 @@
+"""Stores notifications, rules, deliveries, warnings of deadlines and cursors."""
