@@ -11,8 +11,7 @@ from gateway.alerts.tables.events import AlertEventRow
 from gateway.contract.ids import FeedOrigin
 from gateway.contract.timestamps import to_ms, to_timestamp
 from gateway.feed.service.alarms import Alarm
-from gateway.notifications.rules.warnings import DeadlineWarning, Stage, WarnedDeadline, expiry_id
-from gateway.notifications.tables.notifications import NotificationRow
+from gateway.notifications.rules.warnings import DeadlineWarning, Stage, WarnedCopy, WarnedDeadline, expiry_id
 from gateway.v1 import alert_pb2
 from gateway.v1.notification_service_pb2 import DeadlineKind, NotificationKind
 from gateway.v1.notification_service_pb2 import Notification as NotificationMessage
@@ -82,7 +81,7 @@ def step_message(
         case "answer":
             message.question_id = event.answer.question_id
         case "expired":
-            message.event_id = expiry_id(row.key, row.life.valid_until_unix_ms or 0)
+            message.event_id = expiry_id(copy_of(row.key), row.life.valid_until_unix_ms or 0)
             message.due_at.CopyFrom(to_timestamp(row.life.valid_until_unix_ms or 0))
         case "published" | "amended" if content is not None and content.HasField("reply_by"):
             message.due_at.CopyFrom(content.reply_by)
@@ -157,14 +156,19 @@ def assigned_message(
     return message
 
 
-def shown(row: NotificationRow) -> NotificationMessage:
-    """A stored notification as callers get it."""
-    message = NotificationMessage.FromString(row.body)
-    message.position = row.number
-    message.created_at.CopyFrom(to_timestamp(row.created_at))
-    if row.read_at:
-        message.read_at.CopyFrom(to_timestamp(row.read_at))
+def shown(body: bytes, *, number: int, created_at: int, read_at: int) -> NotificationMessage:
+    """A stored notification as callers get it; times in milliseconds since 1970, `read_at` 0 until it is read."""
+    message = NotificationMessage.FromString(body)
+    message.position = number
+    message.created_at.CopyFrom(to_timestamp(created_at))
+    if read_at:
+        message.read_at.CopyFrom(to_timestamp(read_at))
     return message
+
+
+def copy_of(key: AlertKey) -> WarnedCopy:
+    """The copy of which deadlines are warned of."""
+    return WarnedCopy(key.publisher, key.alert_id, key.recipient)
 
 
 def occurred_ms(message: NotificationMessage) -> int:

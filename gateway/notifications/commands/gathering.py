@@ -29,7 +29,7 @@ from gateway.notifications.commands.keeping import (
     write_told,
 )
 from gateway.notifications.rules.audience import Happening
-from gateway.notifications.rules.warnings import DeadlineWarning, Stage, WarningTimes, warnings_of
+from gateway.notifications.rules.warnings import DeadlineWarning, Stage, WarnedCopy, WarningTimes, warnings_of
 from gateway.notifications.tables import warnings
 from gateway.notifications.tables.progress import PROGRESS
 from gateway.v1 import alert_pb2
@@ -110,7 +110,7 @@ class BeginCommand:
             return False
         for row in _with_deadlines(conn, tx.now_ms):
             wanted = _warnings(row, self.sources, tx.now_ms)
-            warnings.schedule(conn, row.key, [one for one in wanted if one.due >= tx.now_ms])
+            warnings.schedule(conn, messages.copy_of(row.key), [one for one in wanted if one.due >= tx.now_ms])
         PROGRESS.write(
             conn,
             alert_position=projected.position(conn),
@@ -132,11 +132,11 @@ class FireCommand:
         """Raises HeadMovedError, as `locked`."""
         number = locked(tx.conn).last_warning
         due = warnings.due(tx.conn, tx.now_ms, MOST_WARNINGS)
-        rows = alerts.find(tx.conn, {warning.key for warning in due})
+        rows = alerts.find(tx.conn, {_key(warning) for warning in due})
         told: list[Told] = []
         unneeded: list[DeadlineWarning] = []
         for warning in due:
-            row = rows.get(warning.key)
+            row = rows.get(_key(warning))
             if row is None or warning not in _warnings(row, self.sources, tx.now_ms):
                 unneeded.append(warning)
                 continue
@@ -150,10 +150,10 @@ class FireCommand:
         return write_told(tx, told)
 
 
-def _scheduled(conn: Connection, sources: Sources, after: int, now_ms: int) -> dict[AlertKey, list[DeadlineWarning]]:
+def _scheduled(conn: Connection, sources: Sources, after: int, now_ms: int) -> dict[WarnedCopy, list[DeadlineWarning]]:
     """What the copies that the steps after a position concern still ask for."""
     keys = {event.key for event, _, _ in events.after(conn, after, MOST_CHANGES)}
-    return {key: _warnings(row, sources, now_ms) for key, row in alerts.find(conn, keys).items()}
+    return {messages.copy_of(key): _warnings(row, sources, now_ms) for key, row in alerts.find(conn, keys).items()}
 
 
 def _steps(conn: Connection, sources: Sources, after: int, reached: dict[str, int]) -> Iterator[Happening]:
@@ -201,8 +201,12 @@ def _warned(conn: Connection, warning: DeadlineWarning, row: AlertRow, sources: 
 def _warnings(row: AlertRow, sources: Sources, now_ms: int) -> list[DeadlineWarning]:
     """Warnings of a copy, except of what was due long ago: that was told, and isn't kept."""
     own = Side.PUBLISHER if row.direction == "out" else Side.RECIPIENT
-    found = warnings_of(row.key, row.life, sources.times, own=own, published_at=row.published_at)
+    found = warnings_of(messages.copy_of(row.key), row.life, sources.times, own=own, published_at=row.published_at)
     return [warning for warning in found if warning.due > now_ms - LOOK_BACK_MS]
+
+
+def _key(warning: DeadlineWarning) -> AlertKey:
+    return AlertKey(warning.key.publisher, warning.key.alert_id, warning.key.recipient)
 
 
 def _content(conn: Connection, row: AlertRow) -> alert_pb2.AlertContent | None:

@@ -10,7 +10,6 @@ from typing import Final
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from gateway.alerts.codec import AlertKey
 from gateway.feed.service.writing.transaction import Transaction
 from gateway.feed.tables.journal import HeadMovedError
 from gateway.notifications.rules.audience import (
@@ -21,7 +20,7 @@ from gateway.notifications.rules.audience import (
     ways_of,
     webhooks_of,
 )
-from gateway.notifications.rules.warnings import DeadlineWarning
+from gateway.notifications.rules.warnings import DeadlineWarning, WarnedCopy
 from gateway.notifications.tables import notifications as rows
 from gateway.notifications.tables import warnings
 from gateway.notifications.tables.notifications import NotificationRow
@@ -67,7 +66,7 @@ class Gathered:
     since: NotificationProgress
     reached: Mapping[str, int]
     told: Sequence[Told] = ()
-    scheduled: Mapping[AlertKey, Sequence[DeadlineWarning]] = field(default_factory=dict)
+    scheduled: Mapping[WarnedCopy, Sequence[DeadlineWarning]] = field(default_factory=dict)
 
 
 def told_of(happening: Happening, audience: Audience) -> Iterator[Told]:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from gateway.alerts.codec import AlertKey
 from gateway.alerts.rules.life import AlertLife, Side
 from gateway.contract.ids import uuid7_unix_ms
 from gateway.errors import MalformedError
@@ -26,6 +25,15 @@ class Stage(StrEnum):
 
     NEAR = "near"
     PASSED = "passed"
+
+
+@dataclass(frozen=True, slots=True)
+class WarnedCopy:
+    """One recipient's copy of an alert."""
+
+    publisher: str
+    alert_id: str
+    recipient: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +58,7 @@ class WarningTimes:
 class DeadlineWarning:
     """One warning of one copy's deadline; times in milliseconds since 1970."""
 
-    key: AlertKey
+    key: WarnedCopy
     deadline: WarnedDeadline
     due: int
     stage: Stage
@@ -64,17 +72,17 @@ class DeadlineWarning:
         return f"deadline/{self.deadline.value}/{_path(self.key)}/{self.due}/{self.stage.value}"
 
 
-def expiry_id(key: AlertKey, valid_until_ms: int) -> str:
+def expiry_id(key: WarnedCopy, valid_until_ms: int) -> str:
     """Id of an expiry: the same whether a clock or the publisher says it, so that it is told once."""
     return f"expired/{_path(key)}/{valid_until_ms}"
 
 
-def _path(key: AlertKey) -> str:
+def _path(key: WarnedCopy) -> str:
     return f"{key.publisher}/{key.alert_id}/{key.recipient}"
 
 
 def warnings_of(
-    key: AlertKey, life: AlertLife, times: WarningTimes, *, own: Side, published_at: int
+    key: WarnedCopy, life: AlertLife, times: WarningTimes, *, own: Side, published_at: int
 ) -> list[DeadlineWarning]:
     """Warnings of what a copy still asks for.
 

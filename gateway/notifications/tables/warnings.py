@@ -7,10 +7,9 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, func, select, tuple_, update
 
-from gateway.alerts.codec import AlertKey
 from gateway.db.database import insert_rows
 from gateway.db.statements import Prepared
-from gateway.notifications.rules.warnings import DeadlineWarning, Stage, WarnedDeadline
+from gateway.notifications.rules.warnings import DeadlineWarning, Stage, WarnedCopy, WarnedDeadline
 from gateway.notifications.tables.schema import deadline_warnings
 
 _KEY = ("alert_id", "publisher", "recipient", "deadline", "due", "stage")
@@ -37,7 +36,7 @@ _FIRED_AFTER = Prepared(
 )
 
 
-def schedule(conn: Connection, key: AlertKey, wanted: Collection[DeadlineWarning]) -> None:
+def schedule(conn: Connection, key: WarnedCopy, wanted: Collection[DeadlineWarning]) -> None:
     """Makes the warnings of a copy that are to come those given; what was fired stays, and isn't fired again."""
     rows = list(_OF_ALERT(conn, alert=key.alert_id, by=key.publisher, to=key.recipient))
     known = {_warning(row) for row in rows}
@@ -91,7 +90,7 @@ def _key(warning: DeadlineWarning) -> tuple[str, str, str, str, int, str]:
 def _warning(row: Sequence[Any]) -> DeadlineWarning:
     alert_id, publisher, recipient, deadline, due_ms, stage, warn_at = row[:7]
     return DeadlineWarning(
-        key=AlertKey(publisher, alert_id, recipient),
+        key=WarnedCopy(publisher, alert_id, recipient),
         deadline=WarnedDeadline(deadline),
         due=due_ms,
         stage=Stage(stage),
