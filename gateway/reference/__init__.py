@@ -7,6 +7,10 @@
   what is refused to some destinations, what is suspended. First and last days are included; an empty last day means no
   known end. `afterwards` of a suspension is empty as long as it isn't verified what followed.
 * `locations.csv`: ports, crossings and customs offices of the mainland, Hong Kong and Macao.
+* `positions.csv`: where those places, and ports and airports that their goods go to, are, to a hundredth of a degree.
+  Districts and places that aren't in it have no position and are drawn nowhere. Source: general knowledge of published
+  maps, compared with npm's sea-ports 0.0.9 (MIT licence), which puts Yantian and Jiuzhou elsewhere.
+* `outline.json`: land of the world, of eastern Asia and of the Pearl River Delta, made by `scripts/world_outline.py`.
 * `surnames.csv`: Chinese surnames with spellings; `hk` and `macao` are empty where the rules of
   `gateway.screening.text.romanisation` give them. Source: registers and newspapers; for low confidence, the rules and
   dictionaries' readings alone.
