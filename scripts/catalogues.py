@@ -126,7 +126,7 @@ def collected() -> Catalog:
         name = file.relative_to(ROOT).as_posix()
         if not name.startswith("gateway/v1/"):
             found += [(name, each) for each in messages_in(file.read_text("utf-8"))]
-    for file in sorted((ROOT / "gateway").rglob("*.j2")):
+    for file in sorted([*(ROOT / "gateway").rglob("*.j2"), *(ROOT / "gateway/console/templates").rglob("*.html")]):
         found += [(file.relative_to(ROOT).as_posix(), each) for each in template_messages(file)]
     found += [("gateway/translation/labels.py", each) for each in label_messages()]
     found += [(RULES, each) for each in rule_messages()]

@@ -27,6 +27,7 @@ COMMANDS: Mapping[str, str | Noun] = {
     "trial": "gateway.cli.trial.command:trial",
     "init": "gateway.cli.node.init:init",
     "serve": "gateway.cli.node.serve:serve",
+    "console": "gateway.cli.console:console",
     "doctor": "gateway.cli.node.doctor:doctor",
     "status": "gateway.cli.node.commands:status",
     "verify": "gateway.cli.node.maintenance:verify",

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final, Self, get_args, get_origin
+from typing import Any, Final, Self, get_origin
 
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -19,6 +19,7 @@ from gateway.contract.suggestions import did_you_mean
 from gateway.errors import ConfigurationError
 from gateway.node.defaults import DEFAULT_LOCAL_PORT, DEFAULT_PEER_PORT, LinkMode
 from gateway.node.observed_settings import AlarmSettings, Section, TraceSettings
+from gateway.settings_file import make_absolute, problem_of
 from gateway.tls.secret_files import read_passphrase
 from gateway.trust.rules.permissions import Role
 
@@ -27,9 +28,6 @@ _OF_CONTAINERS: Final = re.compile(r"GATEWAY_(SERVICE|PORT)_|GATEWAY_PORT$")
 
 MAX_PORT: Final = 65_535
 """Highest port."""
-
-_MUST_BE: Final = "Input should be "
-_QUOTED: Final = re.compile(r"'([^']*)'")
 
 
 class ReportMode(StrEnum):
@@ -331,11 +329,11 @@ def load_settings(path: Path) -> Settings:
     except (ValueError, RecursionError) as error:  # not UTF-8, not TOML, or an integer of thousands of digits
         way_out = "Correct the file at that place; it is TOML in UTF-8."
         raise ConfigurationError(f"settings {path}: {error}", way_out=way_out) from error
-    _make_absolute(document, path.resolve().parent)
+    make_absolute(document, path.resolve().parent, _PATHS)
     try:
         return Settings(**document)
     except ValidationError as error:
-        problems = "; ".join(map(_problem, error.errors()))
+        problems = "; ".join(problem_of(problem, Settings) for problem in error.errors())
         raise ConfigurationError(f"settings {path}: {problems}") from error
 
 
@@ -363,36 +361,3 @@ def _variables(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, Any]]
         yield f"{prefix}{name.upper()}", field.annotation
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             yield from _variables(field.annotation, f"{prefix}{name.upper()}__")
-
-
-def _problem(error: Any) -> str:
-    """What is wrong with a setting: its name, the problem, and what would be right."""
-    where = ".".join(map(str, error["loc"])) or "settings"
-    given, said = error.get("input"), str(error["msg"]).removeprefix("Value error, ")
-    if error["type"] == "extra_forbidden":
-        return f"{where}: there is no such setting{did_you_mean(str(error['loc'][-1]), _names_beside(error['loc']))}"
-    if error["type"] == "missing":
-        return f"{where}: is missing"
-    if not said.startswith(_MUST_BE):
-        return f"{where}: {said}"
-    likely = did_you_mean(given, _QUOTED.findall(said)) if isinstance(given, str) else ""
-    shown = f", not {given!r}" if isinstance(given, (str, int, float)) else ""
-    return f"{where}: must be {said.removeprefix(_MUST_BE)}{shown}{likely}"
-
-
-def _names_beside(place: Sequence[str | int]) -> list[str]:
-    """Settings of the table in which one stands."""
-    kind: Any = Settings
-    for part in place[:-1]:
-        fields = getattr(kind, "model_fields", {})
-        kind = get_args(kind)[1] if get_origin(kind) is dict else getattr(fields.get(str(part)), "annotation", None)
-    return list(getattr(kind, "model_fields", ()))
-
-
-def _make_absolute(document: dict[str, Any], base: Path) -> None:
-    for *sections, name in _PATHS:
-        table: Any = document
-        for section in sections:
-            table = table.get(section) if isinstance(table, dict) else None
-        if isinstance(table, dict) and isinstance(table.get(name), str):
-            table[name] = str(base / table[name])

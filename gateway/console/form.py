@@ -1,0 +1,97 @@
+"""A form that was sent: its values, and what is wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from starlette.datastructures import FormData, UploadFile
+
+from gateway.errors import InvalidRequestError
+from gateway.translation.messages import gettext as _
+
+
+@dataclass(slots=True)
+class Form:
+    """Values by name, and problems by name of the field; an empty form for a page's first view.
+
+    Components take it: they show a field's value and its problem. `values` may be given to begin with.
+    """
+
+    values: dict[str, list[str]] = field(default_factory=dict)
+    problems: dict[str, str] = field(default_factory=dict)
+    uploads: dict[str, UploadFile] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, data: FormData) -> Form:
+        """The form of a request."""
+        form = cls()
+        for name, value in data.multi_items():
+            if isinstance(value, str):
+                form.values.setdefault(name, []).append(value)
+            else:
+                form.uploads[name] = value
+        return form
+
+    @classmethod
+    def with_values(cls, values: Mapping[str, str]) -> Form:
+        """A form with these values to begin with."""
+        return cls({name: [value] for name, value in values.items()})
+
+    def text(self, name: str) -> str:
+        """The value without the white space around it; empty where there is none."""
+        return self.raw(name).strip()
+
+    def raw(self, name: str) -> str:
+        """The value as it was typed; empty where there is none."""
+        values = self.values.get(name)
+        return values[-1] if values else ""
+
+    def all(self, name: str) -> list[str]:
+        """All values of a name, e.g. of checkboxes, without empty ones."""
+        return [value.strip() for value in self.values.get(name, ()) if value.strip()]
+
+    def required(self, name: str, problem: str = "") -> str:
+        """The value; without one the problem is noted."""
+        value = self.text(name)
+        if not value:
+            self.problems.setdefault(name, problem or _("Fill this in."))
+        return value
+
+    def whole_number(self, name: str) -> int:
+        """A number of at most 18 digits; 0, with the problem noted, for anything else."""
+        value = self.text(name)
+        if value.isascii() and value.isdecimal() and len(value) <= 18:
+            return int(value)
+        self.problems.setdefault(name, _("Enter a whole number."))
+        return 0
+
+    def moment(self, name: str, zone: ZoneInfo) -> datetime | None:
+        """The time of a field `datetime-local` in the reader's zone; None, with the problem noted, where it is none."""
+        try:
+            return datetime.fromisoformat(self.text(name)).replace(tzinfo=zone).astimezone(UTC)
+        except (ValueError, OverflowError):
+            self.problems.setdefault(name, _("Enter a date and a time."))
+            return None
+
+    def problem(self, name: str) -> str:
+        return self.problems.get(name, "")
+
+    def add_violations(self, error: InvalidRequestError, fields: Mapping[str, str]) -> None:
+        """Notes what the gateway found wrong.
+
+        `fields` has the form's name for a path of the request or its beginning; what belongs to none stands at "".
+        """
+        for violation in error.violations:
+            name = next((name for path, name in fields.items() if violation.field.startswith(path)), "")
+            text = violation.message if name else f"{violation.field}: {violation.message}"
+            self.problems[name] = f"{self.problems[name]}; {text}" if name in self.problems else text
+
+    @property
+    def is_good(self) -> bool:
+        return not self.problems
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.values)

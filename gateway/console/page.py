@@ -1,0 +1,309 @@
+"""Answers requests of pages: person, form, language, handler, errors; and what handlers use for it.
+
+async def show(request: Request) -> Response:
+    alert = await client(request).get_alert(reference(request))
+    return render(request, "alert/show.html", title=_("Alert"), alert=alert)
+
+routes = [page_route("/alerts/{publisher}/{alert_id}", show)]
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from jinja2 import Environment
+from markupsafe import Markup
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from gateway.client import GatewayClient
+from gateway.console.current import CurrentPage, set_current_page
+from gateway.console.form import Form
+from gateway.console.languages import LANGUAGE_COOKIE, Place, chosen_language
+from gateway.console.navigation import NavigationEntry, shown_entries
+from gateway.console.problems import Problem, defect, missing_page, problem_of, refused_form
+from gateway.console.security import SAFE_METHODS, csrf_token, is_csrf_token, is_same_origin
+from gateway.console.session import Cookies, Session, Sessions, new_visit
+from gateway.console.settings import ConsoleSettings
+from gateway.errors import GatewayError, Kind
+from gateway.translation.messages import in_language
+
+if TYPE_CHECKING:
+    from gateway.console.live import Live
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+SIGN_IN: Final = "/sign-in"
+
+MAX_FIELDS: Final = 2_000
+"""Most fields of a form: an alert of 200 goods has about 1,600."""
+
+MAX_FILES: Final = 8
+
+THEME_COOKIE: Final = "theme"
+THEMES: Final = ("light", "dark")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsoleParts:
+    """What one console is put together from; handlers have it as `console_of(request)`."""
+
+    settings: ConsoleSettings
+    client: GatewayClient
+    sessions: Sessions
+    cookies: Cookies
+    environment: Environment
+    live: Live
+    navigation: Sequence[NavigationEntry]
+
+    @property
+    def authority(self) -> str:
+        """Name of the authority on the pages."""
+        return self.settings.title or self.client.node_name.upper()
+
+
+def console_of(request: Request) -> ConsoleParts:
+    """The console that answers."""
+    console: ConsoleParts = request.app.state.console
+    return console
+
+
+def client(request: Request) -> GatewayClient:
+    """The gateway's client that acts for the person of the request."""
+    return session(request).client
+
+
+def session(request: Request) -> Session:
+    """The session of the request; pages that need no person use `session_or_none`."""
+    present: Session = request.state.session
+    return present
+
+
+def session_or_none(request: Request) -> Session | None:
+    """The session of the request, None before sign-in."""
+    present: Session | None = request.state.session
+    return present
+
+
+def place(request: Request) -> Place:
+    """Language, locale and time zone of the reader."""
+    present: Place = request.state.place
+    return present
+
+
+def form(request: Request) -> Form:
+    """The form that was sent; an empty one with GET."""
+    sent: Form = request.state.form
+    return sent
+
+
+def has_role(request: Request, *roles: str) -> bool:
+    """Whether the person has one of the roles; the gateway decides, this only spares a page what it would refuse."""
+    present = session_or_none(request)
+    return present is not None and not present.roles.isdisjoint(roles)
+
+
+def is_fragment(request: Request) -> bool:
+    """Whether htmx asks for a part of a page."""
+    return request.headers.get("hx-request") == "true"
+
+
+def redirect(path: str) -> Response:
+    """Sends the browser to a page of this console after a form, so that reloading it sends nothing again."""
+    return RedirectResponse(path, status_code=303)
+
+
+def own_path(path: str, fallback: str = "/") -> str:
+    """A path of this console that a browser may be sent to, or the fallback: never another site."""
+    inside = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable() and "\\" not in path
+    return path if inside else fallback
+
+
+def render(
+    request: Request, template: str, *, title: str, status: int = 200, refresh: str = "", **context: Any
+) -> Response:
+    """A page, or for htmx the part of it that its template is.
+
+    Args:
+        request: what is answered.
+        template: its file below `templates`; pages extend `base.html`.
+        title: of the page, before the console's name in the browser's tab.
+        status: of HTTP.
+        refresh: unused by pages with live parts; path that a button "reload" leads to where there is no script.
+        **context: what the template uses.
+    """
+    return HTMLResponse(rendered(request, template, title=title, refresh=refresh, **context), status_code=status)
+
+
+def rendered(request: Request, template: str, **context: Any) -> Markup:
+    """A template's HTML, with what every page has."""
+    console, present = console_of(request), session_or_none(request)
+    text = console.environment.get_template(template).render(
+        {
+            "request": request,
+            "path": request.url.path,
+            "session": present,
+            "roles": present.roles if present else frozenset(),
+            "place": place(request),
+            "authority": console.authority,
+            "navigation": shown_entries(console.navigation, present.roles) if present else (),
+            "theme": _theme(request),
+            "nonce": request.state.nonce,
+            "form": request.state.form,
+            "title": "",
+            "refresh": "",
+            **context,
+        }
+    )
+    return Markup(text)  # noqa: S704  # the environment escapes
+
+
+def show_problem(request: Request, problem: Problem) -> Response:
+    """A page that says what went wrong, and the way out."""
+    return render(request, "problem.html", title=problem.title, status=problem.status, problem=problem)
+
+
+def page_route(path: str, handler: Handler, *, methods: Sequence[str] = ("GET",), public: bool = False) -> Route:
+    """A route of a page.
+
+    Args:
+        path: with parameters as Starlette writes them.
+        handler: called with a person (unless public), a checked form and the reader's language.
+        methods: of HTTP; forms are sent by POST.
+        public: also before sign-in.
+    """
+
+    async def answer(request: Request) -> Response:
+        return await _answered(request, handler, public=public)
+
+    answer.__name__ = handler.__name__
+    return Route(path, answer, methods=list(methods))
+
+
+async def _answered(request: Request, handler: Handler, *, public: bool) -> Response:
+    """The response of a handler.
+
+    1. Whose session it is, by the cookie.
+    2. Language, zone and the form's token of the page.
+    3. A changing request comes from a page of this console and has the token of its session or visit.
+    4. The person, unless the page is public.
+    5. The handler; errors become pages.
+    """
+    outage = await _find_session(request)  # 1
+    visit = console_of(request).cookies.visit(request)
+    new = "" if visit or request.state.session else new_visit()
+    _begin_page(request, visit or new)  # 2
+    with in_language(place(request).language):
+        response = await _handled(request, handler, visit, outage=outage, public=public)
+    if new:
+        console_of(request).cookies.begin_visit(response, new)
+    return response
+
+
+async def _handled(
+    request: Request, handler: Handler, visit: str, *, outage: GatewayError | None, public: bool
+) -> Response:
+    try:
+        refusal = await _refusal(request, visit, outage=outage, public=public)
+        return refusal or await handler(request)  # 5
+    except GatewayError as error:
+        return _failed(request, error)
+    except ClientDisconnect:
+        return Response(status_code=400)
+    except Exception:
+        log.exception("a page of the console failed", extra={"path": request.url.path})
+        return show_problem(request, defect())
+
+
+async def _refusal(request: Request, visit: str, *, outage: GatewayError | None, public: bool) -> Response | None:
+    """The answer instead of the handler's, None where it may run."""
+    if request.method not in SAFE_METHODS and not await _is_own_form(request, visit):  # 3
+        return show_problem(request, refused_form())
+    if outage is not None:
+        return show_problem(request, problem_of(outage))
+    if not public and request.state.session is None:  # 4
+        return _to_sign_in(request)
+    return None
+
+
+async def _find_session(request: Request) -> GatewayError | None:
+    console = console_of(request)
+    request.state.session = None
+    request.state.form = Form()
+    background = request.headers.get("x-background") == "live"
+    try:
+        token = console.cookies.session_token(request)
+        request.state.session = await console.sessions.session_of(token, background=background)
+    except GatewayError as error:
+        return error
+    return None
+
+
+def _begin_page(request: Request, visit: str) -> None:
+    present: Session | None = request.state.session
+    preferences = present.signed_in.preferences if present else None
+    language = chosen_language(
+        person=preferences.language if preferences else "",
+        cookie=request.cookies.get(LANGUAGE_COOKIE, ""),
+        accepted=request.headers.get("accept-language", ""),
+    )
+    zone = _zone((preferences.zone if preferences else "") or console_of(request).settings.zone)
+    request.state.place = Place(language, zone)
+    secret = present.token if present else visit
+    set_current_page(CurrentPage(request.state.place, csrf_token(secret), request.state.nonce))
+
+
+async def _is_own_form(request: Request, visit: str) -> bool:
+    console = console_of(request)
+    if not is_same_origin(request.headers, console.settings.public_origin):
+        return False
+    present: Session | None = request.state.session
+    secret = present.token if present else visit
+    token = request.headers.get("x-csrf-token")
+    if token is None:
+        request.state.form = Form.of(await request.form(max_fields=MAX_FIELDS, max_files=MAX_FILES))
+        token = request.state.form.raw("csrf")
+    return is_csrf_token(secret, token)
+
+
+def _failed(request: Request, error: GatewayError) -> Response:
+    if error.kind is Kind.UNAUTHENTICATED and request.state.session is not None:
+        console_of(request).sessions.forget(session(request).token)
+        return _to_sign_in(request)
+    return show_problem(request, problem_of(error))
+
+
+def _to_sign_in(request: Request) -> Response:
+    """To the page of sign-in, which comes back here; a part of a page makes htmx go there."""
+    back = request.url.path if request.method in SAFE_METHODS else "/"
+    if request.url.query and request.method in SAFE_METHODS:
+        back += f"?{request.url.query}"
+    if is_fragment(request):
+        return Response(status_code=204, headers={"HX-Refresh": "true"})
+    return redirect(f"{SIGN_IN}?next={quote(back, safe='')}" if back != "/" else SIGN_IN)
+
+
+def _theme(request: Request) -> str:
+    present = session_or_none(request)
+    chosen = present.signed_in.preferences.theme if present else request.cookies.get(THEME_COOKIE, "")
+    return chosen if chosen in THEMES else ""
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        return ZoneInfo("UTC")
+
+
+async def no_such_page(request: Request) -> Response:
+    """The answer to an address without a page."""
+    return show_problem(request, missing_page())

@@ -1,0 +1,25 @@
+"""The pages, a module for each: its routes and its entry of the menu are listed here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from starlette.routing import Route
+
+from gateway.console.live import Source, alert_changes
+from gateway.console.navigation import NavigationEntry
+from gateway.console.pages import alert, preferences, sign_in
+
+ROUTES: Final[Sequence[Route]] = [
+    *sign_in.routes,
+    *preferences.routes,
+    *alert.routes,
+]
+"""Of all pages. Order matters where patterns overlap."""
+
+NAVIGATION: Final[Sequence[NavigationEntry]] = []
+"""Entries of the menu; `NavigationEntry.order` sorts them."""
+
+SOURCES: Final[Mapping[str, Source]] = {"alerts": alert_changes}
+"""What live pages can listen to."""

@@ -1,0 +1,183 @@
+"""The person of a request: reads the session's cookie, and gets the node's assertion for it.
+
+The console keeps nothing but a cache: the session is the node's, its token is in the browser's cookie.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway.client import GatewayClient
+from gateway.errors import GatewayError, Kind
+from gateway.v1.person_pb2 import SignedIn
+
+RENEW_BEFORE_S: Final = 45.0
+"""Seconds before an assertion's end from which a request renews it: longer than a call takes."""
+
+REUSED_S: Final = 20.0
+"""Seconds for which a session isn't asked for again: within them a session that was ended elsewhere still reads."""
+
+MAX_CACHED: Final = 4_096
+"""Sessions whose assertions are kept; the least recently used is dropped."""
+
+MAX_TOKEN_CHARS: Final = 64
+"""Longest token that is looked at; the node's have 43 characters."""
+
+VISIT_BYTES: Final = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A person who is signed in."""
+
+    signed_in: SignedIn = field(repr=False)
+    client: GatewayClient = field(repr=False)
+    """Acts for the person."""
+
+    @property
+    def token(self) -> str:
+        return self.signed_in.session_token
+
+    @property
+    def person(self) -> str:
+        return self.signed_in.person
+
+    @property
+    def display_name(self) -> str:
+        return self.signed_in.display_name or self.signed_in.person
+
+    @property
+    def roles(self) -> frozenset[str]:
+        """Roles in force, those of a break-glass included."""
+        return frozenset(self.signed_in.roles)
+
+
+@dataclass(slots=True)
+class _Cached:
+    session: Session
+    asked_at_s: float
+
+
+class Sessions:
+    """Sessions by token, for one event loop.
+
+    Args:
+        client: the console's own client, which may only sign persons in.
+        clock: seconds since 1970.
+    """
+
+    def __init__(self, client: GatewayClient, *, clock: Callable[[], float] = time.time) -> None:
+        self._client = client
+        self._clock = clock
+        self._cached: OrderedDict[bytes, _Cached] = OrderedDict()
+        self._asking: dict[bytes, asyncio.Task[Session | None]] = {}
+
+    async def session_of(self, token: str, *, background: bool = False) -> Session | None:
+        """The session of a token; None where there is none or it has ended.
+
+        `background`: the person didn't cause the request, so it doesn't keep the session from ending when idle.
+
+        Raises:
+            GatewayError: the gateway can't be asked.
+        """
+        if not token or len(token) > MAX_TOKEN_CHARS or not token.isascii():
+            return None
+        key = _key(token)
+        cached = self._cached.get(key)
+        if cached is not None and self._is_fresh(cached, background=background):
+            self._cached.move_to_end(key)
+            return cached.session
+        task = self._asking.get(key)
+        if task is None:
+            task = asyncio.create_task(self._ask(key, token, background))
+            self._asking[key] = task
+            task.add_done_callback(lambda _: self._asking.pop(key, None))
+        return await asyncio.shield(task)
+
+    def keep(self, signed_in: SignedIn) -> Session:
+        """A session that has just begun or was renewed."""
+        session = Session(signed_in, self._client.acting_for(signed_in.assertion))
+        key = _key(signed_in.session_token)
+        self._cached[key] = _Cached(session, self._clock())
+        self._cached.move_to_end(key)
+        while len(self._cached) > MAX_CACHED:
+            self._cached.popitem(last=False)
+        return session
+
+    def forget(self, token: str) -> None:
+        """Drops a session, so that its next request asks the node: after it ended or changed."""
+        self._cached.pop(_key(token), None)
+
+    async def _ask(self, key: bytes, token: str, background: bool) -> Session | None:
+        try:
+            return self.keep(await self._client.persons.renew(token, background=background))
+        except GatewayError as error:
+            self._cached.pop(key, None)
+            if error.kind is Kind.UNAUTHENTICATED:
+                return None
+            raise
+
+    def _is_fresh(self, cached: _Cached, *, background: bool) -> bool:
+        now_s = self._clock()
+        if now_s > cached.session.signed_in.assertion_expires_at.seconds - RENEW_BEFORE_S:
+            return False
+        return background or now_s - cached.asked_at_s < REUSED_S
+
+
+class Cookies:
+    """Names and attributes of the console's cookies.
+
+    Browsers send cookies to every port of a host, so the session's is named by the node: three consoles on one machine
+    don't end each other's sessions. `__Host-` keeps other hosts of the domain from setting it.
+    """
+
+    def __init__(self, node: str) -> None:
+        self._session = f"__Host-session-{node}"
+        self._visit = f"__Host-visit-{node}"
+
+    def session_token(self, request: Request) -> str:
+        """The token in the request; empty without one."""
+        return request.cookies.get(self._session, "")
+
+    def visit(self, request: Request) -> str:
+        """The secret of a visit without a session, to which the forms before sign-in are bound."""
+        return request.cookies.get(self._visit, "")
+
+    def set_session(self, response: Response, token: str) -> None:
+        """Begins a session in the browser; the visit before it ends, so no form of it works any longer."""
+        _set(response, self._session, token)
+        _delete(response, self._visit)
+
+    def end_session(self, response: Response) -> None:
+        _delete(response, self._session)
+
+    def begin_visit(self, response: Response, secret: str) -> None:
+        _set(response, self._visit, secret)
+
+
+def new_visit() -> str:
+    """A secret for a visit."""
+    return secrets.token_urlsafe(VISIT_BYTES)
+
+
+def _set(response: Response, name: str, value: str) -> None:
+    """Until the browser ends: the node knows when the session does. Lax, so that links in e-mails find it."""
+    response.set_cookie(name, value, path="/", secure=True, httponly=True, samesite="lax")
+
+
+def _delete(response: Response, name: str) -> None:
+    response.delete_cookie(name, path="/", secure=True, httponly=True, samesite="lax")
+
+
+def _key(token: str) -> bytes:
+    return sha256(token.encode()).digest()

@@ -1,0 +1,75 @@
+"""Serves the console's own files from memory, compressed once, under a name that changes with their content."""
+
+from __future__ import annotations
+
+import gzip
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+FOLDER: Final = Path(__file__).parent / "static"
+
+_FOREVER: Final = "public, max-age=31536000, immutable"
+_TYPES: Final = {
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".json": "application/json",
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+    ".webmanifest": "application/manifest+json",
+}
+"""Media types of the files that are served; others in the folder, e.g. licences, aren't."""
+
+DIGEST_CHARS: Final = 12
+
+
+@dataclass(frozen=True, slots=True)
+class StaticFile:
+    """One file."""
+
+    media_type: str
+    plain: bytes
+    compressed: bytes
+
+
+class StaticFiles:
+    """All files, read once. Their names hold one digest of all, so that modules find each other by relative names."""
+
+    def __init__(self, folder: Path = FOLDER) -> None:
+        self._files = {
+            path.relative_to(folder).as_posix(): _read(path)
+            for path in sorted(folder.rglob("*"))
+            if path.suffix in _TYPES
+        }
+        digest = sha256()
+        for name, file in self._files.items():
+            digest.update(name.encode() + b"\0" + sha256(file.plain).digest())
+        self._digest = digest.hexdigest()[:DIGEST_CHARS]
+
+    def url(self, name: str) -> str:
+        """Path for a page, e.g. of `css/base.css`; KeyError where there is no such file."""
+        self._files[name]
+        return f"/static/{self._digest}/{name}"
+
+    def route(self) -> Route:
+        return Route("/static/{digest}/{name:path}", self._serve, methods=["GET"])
+
+    async def _serve(self, request: Request) -> Response:
+        file = self._files.get(request.path_params["name"])
+        if file is None:
+            return PlainTextResponse("There is no such file.", status_code=404)
+        current = request.path_params["digest"] == self._digest
+        headers = {"cache-control": _FOREVER if current else "no-store", "vary": "accept-encoding"}
+        if "gzip" in request.headers.get("accept-encoding", ""):
+            return Response(file.compressed, media_type=file.media_type, headers=headers | {"content-encoding": "gzip"})
+        return Response(file.plain, media_type=file.media_type, headers=headers)
+
+
+def _read(path: Path) -> StaticFile:
+    plain = path.read_bytes()
+    return StaticFile(_TYPES[path.suffix], plain, gzip.compress(plain, 9, mtime=0))

@@ -1,0 +1,54 @@
+"""The environment of the console's templates: escaping, translation, filters and what every page may use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from gateway.console.current import current_page
+from gateway.console.filters import FILTERS, harmless
+from gateway.console.languages import NAMES
+from gateway.translation.labels import label, label_of
+from gateway.translation.messages import gettext, listed, ngettext
+
+FOLDER: Final = Path(__file__).parent / "templates"
+
+
+def new_environment(asset: Callable[[str], str]) -> Environment:
+    """The environment; `asset` gives the path of a file of the console."""
+    environment = Environment(
+        loader=FileSystemLoader(FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=harmless,
+        auto_reload=False,
+    )
+    environment.filters.update(FILTERS)
+    environment.globals.update(
+        _=gettext,
+        ngettext=ngettext,
+        listed=listed,
+        label=label,
+        label_of=label_of,
+        asset=asset,
+        hx=_htmx_permit,
+        csrf_field=_csrf_field,
+        language_names=NAMES,
+    )
+    return environment
+
+
+def _htmx_permit() -> Markup:
+    """The attribute that lets htmx act on an element: an injected one doesn't know this page's nonce."""
+    return Markup('hx-nonce="{}"').format(current_page().nonce)
+
+
+def _csrf_field() -> Markup:
+    """The hidden field of every form that changes something."""
+    return Markup('<input type="hidden" name="csrf" value="{}">').format(current_page().csrf_token)
