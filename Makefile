@@ -16,7 +16,7 @@ NODE_MODULES := $(if $(shell command -v npm),examples/typescript/node_modules/.p
 # What is given to the demo, to pytest or to the benchmark: make test ARGS='-k evidence'
 ARGS ?=
 
-.PHONY: help setup demo test check lint types contract drift conformance proto catalogues readings lookalikes format migration lock bench drill attack fuzz docs pictures clients containers clean
+.PHONY: help setup demo test check lint types contract drift conformance proto catalogues readings lookalikes format migration lock bench drill attack fuzz docs pictures screenshots clients containers clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -121,9 +121,12 @@ docs: setup ## Build the documentation site into site/, without the Internet
 pictures: setup ## Draw the tutorial's pictures again, from what its commands print
 	@$(BIN)/python scripts/pictures.py
 
+screenshots: setup ## Take a picture of every page of the console in four languages and two widths, into screenshots/
+	@$(BIN)/python scripts/screenshots $(ARGS)
+
 containers: setup ## Run docker-compose.yml with podman-compose, and see that an alert crosses (tests/containers)
 	@$(BIN)/python -m tests.containers.check
 
 clean: ## Remove the environment and everything that was generated
-	@rm -rf $(VENV) buf demo-run dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf $(VENV) buf demo-run screenshots dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	@rm -f gateway/v1/*_pb2* gateway/translation/catalogues/*.mo

@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from jinja2 import Environment
 from markupsafe import Markup
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
@@ -27,7 +28,7 @@ from gateway.console.current import CurrentPage, set_current_page
 from gateway.console.form import Form
 from gateway.console.languages import LANGUAGE_COOKIE, Place, chosen_language
 from gateway.console.navigation import NavigationEntry, shown_entries
-from gateway.console.problems import Problem, defect, missing_page, problem_of, refused_form
+from gateway.console.problems import Problem, defect, missing_page, problem_of, refused_form, unreadable_form
 from gateway.console.security import SAFE_METHODS, csrf_token, is_csrf_token, is_same_origin
 from gateway.console.session import Cookies, Session, Sessions, new_visit
 from gateway.console.settings import ConsoleSettings
@@ -193,8 +194,8 @@ async def _answered(request: Request, handler: Handler, *, public: bool) -> Resp
 
     1. Whose session it is, by the cookie.
     2. Language, zone and the form's token of the page.
-    3. A changing request comes from a page of this console and has the token of its session or visit.
-    4. The person, unless the page is public.
+    3. The person, unless the page is public: a stranger's form isn't read.
+    4. A changing request comes from a page of this console and has the token of its session or visit.
     5. The handler; errors become pages.
     """
     outage = await _find_session(request)  # 1
@@ -216,6 +217,8 @@ async def _handled(
         return refusal or await handler(request)  # 5
     except GatewayError as error:
         return _failed(request, error)
+    except HTTPException as error:  # a form that can't be read, or has too many fields
+        return show_problem(request, unreadable_form(error.detail))
     except ClientDisconnect:
         return Response(status_code=400)
     except Exception:

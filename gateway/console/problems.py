@@ -93,6 +93,13 @@ def refused_form() -> Problem:
     )
 
 
+def unreadable_form(why: str) -> Problem:
+    """For a form that breaks the limits or isn't one; `why` is for who wrote it."""
+    return Problem(
+        400, _("This form can't be read"), why, _("Open the page again and repeat what you did."), "FORM_REFUSED"
+    )
+
+
 def defect() -> Problem:
     """For an error that nobody thought of."""
     return Problem(

@@ -12,6 +12,7 @@ from collections.abc import Callable
 import uvicorn
 
 from gateway.console.app import create_console
+from gateway.console.connections import limit_to
 from gateway.console.page import ConsoleParts
 from gateway.console.settings import ConsoleSettings
 from gateway.errors import ConfigurationError
@@ -49,13 +50,13 @@ async def serve(settings: ConsoleSettings, *, ready: Callable[[], None] = lambda
     context = _tls(settings)
     config = uvicorn.Config(
         app,
-        http="h11",
+        http=limit_to(settings.limits.head_s, settings.limits.connections),
         ws="none",
         log_config=None,
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        limit_concurrency=settings.limits.connections,
+        limit_concurrency=settings.limits.connections + 1,  # beyond, where no connection waits, an answer of 503
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=max(1, round(settings.stop_grace)),
         h11_max_incomplete_event_size=MAX_HEADER_BYTES,

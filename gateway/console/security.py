@@ -24,6 +24,14 @@ UPLOAD_SUFFIX: Final = "/upload"
 
 RETRY_AFTER_S: Final = 2
 
+MAX_HELD_BYTES: Final = 64 * 1024 * 1024
+"""Most bytes of forms that are being received at once: what a thousand slow senders can make the console hold."""
+
+MAX_UPLOADS: Final = 16
+"""Most forms with files that arrive at once; they are written to temporary files while they come."""
+
+BUSY: Final = "The console is busy. Try again in a moment."
+
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 _HEADERS: Final = {
@@ -90,10 +98,13 @@ class SecurityMiddleware:
     """The outermost layer: sets headers, refuses foreign hosts, and bounds requests at once and the bytes of each.
 
     1. The Host header names the console's origin; another would be a rebound name.
-    2. At most `limits.requests` run at once; live pages have a limit of their own (`live.py`).
-    3. A body has at most `limits.body_kib`, `limits.upload_mib` below paths that end in `/upload`, and may not pause
-       for longer than `limits.body_s`.
-    4. Every response has the headers; what isn't a file of the console isn't stored by a browser or proxy.
+    2. A form is received whole before it counts as a request, within `limits.body_s`, so that slow senders keep nobody
+       waiting; it has at most `limits.body_kib`, and all that are being received MAX_HELD_BYTES.
+    3. At most `limits.requests` run at once; live pages have a limit of their own (`live.py`).
+    4. A form with a file, to a path that ends in `/upload`, has at most `limits.upload_mib` and may not pause longer
+       than `limits.body_s`; at most MAX_UPLOADS arrive at once.
+    5. Every response has the headers; what isn't a file of the console isn't stored by a browser or proxy. A connection
+       whose request wasn't read to its end is closed after the response.
     """
 
     def __init__(self, app: ASGIApp, *, origin: str, limits: LimitSection) -> None:
@@ -103,6 +114,8 @@ class SecurityMiddleware:
         self._host = parts.netloc.lower()
         self._https = parts.scheme == "https"
         self._running = 0
+        self._uploads = 0
+        self._held_bytes = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -110,50 +123,94 @@ class SecurityMiddleware:
             return
         nonce = new_nonce()
         scope.setdefault("state", {})["nonce"] = nonce
-        send = self._with_headers(send, nonce, scope["path"])
-        headers = Headers(scope=scope)
-        if not self._is_own_host(headers.get("host", ""), scope["path"]):
+        headers, path = Headers(scope=scope), scope["path"]
+        body = _Body(receive, has_body=_has_body(headers))
+        send = self._with_headers(send, nonce, path, body)
+        if not self._is_own_host(headers.get("host", ""), path):  # 1
             await _refuse(send, 421, "This console is reached under another name.")
-        elif _announced(headers) > self._most_bytes(scope):
+        elif int(headers.get("content-length") or 0) > self._most_bytes(path):
             await _refuse(send, 413, "This is more than the console takes at once.")
-        elif scope["path"].startswith("/live/"):
-            await self._app(scope, receive, send)
-        elif self._running >= self._limits.requests:
-            await _refuse(send, 503, "The console is busy. Try again in a moment.", retry=True)
+        elif path.startswith("/live/"):
+            await self._app(scope, body.receive, send)
+        elif path.endswith(UPLOAD_SUFFIX):  # 4
+            await self._upload(scope, body, send)
         else:
-            self._running += 1
+            await self._request(scope, body, send)
+
+    async def _request(self, scope: Scope, body: _Body, send: Send) -> None:
+        whole = b""
+        if not body.ended:  # 2
             try:
-                await self._app(scope, self._bounded(receive, self._most_bytes(scope)), send)
-            finally:
-                self._running -= 1
+                async with asyncio.timeout(self._limits.body_s):
+                    whole = await self._whole(body)
+            except (TimeoutError, _TooMuchError):
+                await _refuse(send, 413, "This is more than the console takes at once.")
+                return
+            except _ConsoleBusyError:
+                await _refuse(send, 503, BUSY, retry=True)
+                return
+        if self._running >= self._limits.requests:  # 3
+            await _refuse(send, 503, BUSY, retry=True)
+            return
+        self._running += 1
+        try:
+            await self._app(scope, _replayed(whole, body.receive), send)
+        finally:
+            self._running -= 1
+
+    async def _whole(self, body: _Body) -> bytes:
+        chunks: list[bytes] = []
+        held = 0
+        try:
+            while not body.ended:
+                chunk = (await body.receive()).get("body", b"")
+                chunks.append(chunk)
+                held += len(chunk)
+                self._held_bytes += len(chunk)
+                if held > self._limits.body_kib * 1024:
+                    raise _TooMuchError
+                if self._held_bytes > MAX_HELD_BYTES:
+                    raise _ConsoleBusyError
+        finally:
+            self._held_bytes -= held
+        return b"".join(chunks)
+
+    async def _upload(self, scope: Scope, body: _Body, send: Send) -> None:
+        if self._uploads >= MAX_UPLOADS:
+            await _refuse(send, 503, BUSY, retry=True)
+            return
+        self._uploads += 1
+        try:
+            most = self._limits.upload_mib * 1024 * 1024
+            await self._app(scope, self._bounded(body, most), send)
+        finally:
+            self._uploads -= 1
 
     def _is_own_host(self, host: str, path: str) -> bool:
         return host.lower() == self._host or path == "/healthz"
 
-    def _most_bytes(self, scope: Scope) -> int:
-        upload = scope["path"].endswith(UPLOAD_SUFFIX)
+    def _most_bytes(self, path: str) -> int:
+        upload = path.endswith(UPLOAD_SUFFIX)
         return self._limits.upload_mib * 1024 * 1024 if upload else self._limits.body_kib * 1024
 
-    def _bounded(self, receive: Receive, most: int) -> Receive:
+    def _bounded(self, body: _Body, most: int) -> Receive:
         taken = 0
-        body_ended = False
 
         async def bounded() -> Message:
-            nonlocal taken, body_ended
-            if body_ended:
-                return await receive()
+            nonlocal taken
+            if body.ended:
+                return await body.receive()
             try:
                 async with asyncio.timeout(self._limits.body_s):
-                    message = await receive()
+                    message = await body.receive()
             except TimeoutError:
                 return {"type": "http.disconnect"}
             taken += len(message.get("body", b""))
-            body_ended = message["type"] != "http.request" or not message.get("more_body", False)
             return {"type": "http.disconnect"} if taken > most else message
 
         return bounded
 
-    def _with_headers(self, send: Send, nonce: str, path: str) -> Send:
+    def _with_headers(self, send: Send, nonce: str, path: str, body: _Body) -> Send:
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
@@ -164,9 +221,50 @@ class SecurityMiddleware:
                     headers["cache-control"] = "no-store"
                 if self._https:
                     headers.setdefault("strict-transport-security", "max-age=31536000")
+                if not body.ended:  # 5
+                    headers["connection"] = "close"
             await send(message)
 
         return sending
+
+
+class _TooMuchError(Exception):
+    """A form is larger than the limit."""
+
+
+class _ConsoleBusyError(Exception):
+    """All forms that are being received are larger than the bound."""
+
+
+class _Body:
+    """The body of a request, and whether it has been read to its end."""
+
+    def __init__(self, receive: Receive, *, has_body: bool) -> None:
+        self._receive = receive
+        self.ended = not has_body
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        self.ended = self.ended or message["type"] != "http.request" or not message.get("more_body", False)
+        return message
+
+
+def _has_body(headers: Headers) -> bool:
+    return headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
+
+
+def _replayed(whole: bytes, receive: Receive) -> Receive:
+    """What was received already, as one message, then whatever comes."""
+    told = False
+
+    async def replaying() -> Message:
+        nonlocal told
+        if told:
+            return await receive()
+        told = True
+        return {"type": "http.request", "body": whole, "more_body": False}
+
+    return replaying
 
 
 async def _refuse(send: Send, status: int, sentence: str, *, retry: bool = False) -> None:

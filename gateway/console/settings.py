@@ -60,6 +60,7 @@ class LimitSection(Section):
     connections: int = Field(default=1_024, ge=16, le=100_000, description="Open connections.")
     streams: int = Field(default=256, ge=1, le=10_000, description="Live pages at once.")
     streams_per_session: int = Field(default=8, ge=1, le=100, description="Live pages of one session at once.")
+    head_s: float = Field(default=10, gt=0, le=600, description="Seconds for a connection to send a request's head.")
     body_kib: int = Field(default=512, ge=16, le=65_536, description="KiB of a form.")
     upload_mib: int = Field(default=64, ge=1, le=4_096, description="MiB of a form with a file.")
     body_s: float = Field(

@@ -79,8 +79,8 @@ class Office:
 
     @property
     def host(self) -> str:
-        """Browsers take any name below `localhost` for this machine, and for a secure place."""
-        return f"{self.name}.localhost"
+        """Browsers take it for a secure place without TLS; cookies are named by the node."""
+        return "localhost"
 
     @property
     def origin(self) -> str:
@@ -262,7 +262,9 @@ class ConsoleTrial:
         return "\n".join(
             [
                 "[persons]",
-                f'origins = ["http://{name}.localhost:{self._ports[name]}"]',
+                "enabled = true",
+                'domain = "localhost"',
+                f'origins = ["http://localhost:{self._ports[name]}"]',
                 "[casework]",
                 "enabled = true",
             ]

@@ -1,0 +1,94 @@
+"""Every page of the console: which address each route is opened at, and by whom. Made from the console's own routes.
+
+A route without parameters is visited by itself. One with parameters has its addresses in ADDRESSES; what isn't a page
+for people stands in NOT_PAGES with the reason. tests/console/test_walk.py fails for a route that is in neither.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from starlette.routing import Route
+
+from gateway.console.pages import ROUTES
+from tests.support.console.case import Case
+from tests.support.console.trial import ConsoleTrial
+
+READERS = ("officer", "supervisor", "analyst", "operator", "auditor")
+"""A page is shown by the first of these who may open it."""
+
+NODES = ("hk", "cn")
+"""And at the first of these authorities that has what it shows."""
+
+ADDRESSES: Mapping[str, Callable[[Case], Sequence[str]]] = {
+    "/alerts/{publisher}/{alert_id}": lambda case: [
+        f"/alerts/{alert.publisher}/{alert.alert_id}"
+        for alert in (case.from_cn, case.from_hk, case.unread, case.of_a_consignee)
+    ],
+}
+"""Addresses of the routes that have parameters."""
+
+NOT_PAGES: Mapping[str, str] = {}
+"""Routes that nobody opens as a page, each with the reason."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A page as somebody opens it.
+
+    Attributes:
+        title: a name for files and lists, e.g. `alerts-publisher-alert_id-2`.
+    """
+
+    route: str
+    title: str
+    node: str
+    person: str
+    path: str
+
+
+def routes() -> list[str]:
+    """Paths of the console's routes that answer GET, in their order."""
+    return [route.path for route in ROUTES if isinstance(route, Route) and "GET" in (route.methods or ())]
+
+
+def unplaced() -> list[str]:
+    """Routes with parameters that nobody gave an address."""
+    return [path for path in routes() if "{" in path and path not in ADDRESSES and path not in NOT_PAGES]
+
+
+def addresses(case: Case) -> Iterator[tuple[str, str]]:
+    """Each route that is a page, with each address that it is opened at."""
+    for route in routes():
+        if route not in NOT_PAGES:
+            for path in ADDRESSES[route](case) if route in ADDRESSES else [route]:
+                yield route, path
+
+
+def places(trial: ConsoleTrial) -> list[Place]:
+    """Every page, with the person who opens it.
+
+    Raises:
+        AssertionError: nobody may open an address: it shows nothing to anybody.
+    """
+    found, counted = [], dict[str, int]()
+    for route, path in addresses(trial.play_case()):
+        counted[route] = counted.get(route, 0) + 1
+        name = route.strip("/").replace("/", "-").replace("{", "").replace("}", "") or "start"
+        title = name if counted[route] == 1 else f"{name}-{counted[route]}"
+        node, person = _reader(trial, path)
+        found.append(Place(route, title, node, person, path))
+    return found
+
+
+def _reader(trial: ConsoleTrial, path: str) -> tuple[str, str]:
+    answers = {}
+    for node in NODES:
+        office = trial[node]
+        for person in READERS:
+            token = trial.session(node, person)
+            answers[node, person] = office.get(path, Cookie=f"{office.cookie}={token}")
+            if answers[node, person] == 200:
+                return node, person
+    raise AssertionError(f"nobody may open {path}: {answers}")
