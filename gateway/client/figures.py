@@ -32,7 +32,7 @@ class FigureClient:
             least_count: numbers below this are withheld, for what leaves the authority; 0 for none.
         """
         request = service.GetFiguresRequest(
-            until=last_day, partner=partner, direction=direction, least_count=least_count, **{"from": first_day}
+            first_day=first_day, last_day=last_day, partner=partner, direction=direction, least_count=least_count
         )
         method = self._connection.stubs.figures.GetFigures
         return await self._connection.unary(method, request, service.GetFiguresResponse)

@@ -14,7 +14,9 @@ from gateway.alerts.projection import AlertProjection
 from gateway.db.schema import metadata
 from gateway.evidence.projection import AuditHeadProjection
 from gateway.feed.projection.registry import Registry
+from gateway.figures.projection import FigureProjection
 from gateway.history.projection.records import RecordProjection
+from gateway.link_analysis.projection import LinkProjection
 from gateway.trust.rules.directory import Directory
 from gateway.trust.service.agreements import Agreements
 from gateway.watchlists.commands.distribution import ListDistribution
@@ -33,5 +35,7 @@ def registry(*, federation: str, node: str, directory: Callable[[], Directory]) 
             ),
             RecordProjection(),
             AuditHeadProjection(),
+            FigureProjection(),
+            LinkProjection(),
         ]
     )

@@ -17,6 +17,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from gateway.contract.suggestions import did_you_mean
 from gateway.errors import ConfigurationError
+from gateway.node.bound_settings import CallLimitSettings, QuotaSettings
+from gateway.node.capability_settings import FigureSettings, LinkAnalysisSettings
 from gateway.node.defaults import DEFAULT_LOCAL_PORT, DEFAULT_PEER_PORT, LinkMode
 from gateway.node.observed_settings import AlarmSettings, Section, TraceSettings
 from gateway.settings_file import make_absolute, problem_of
@@ -182,33 +184,6 @@ class HistorySettings(Section):
         return self
 
 
-class CallLimitSettings(Section):
-    """Limits of callers; what isn't set stays as it is for all of their kind."""
-
-    calls_per_s: float | None = Field(default=None, gt=0, description="Calls a second in the long run.")
-    burst: int | None = Field(default=None, ge=1, description="Calls at once after a pause.")
-    concurrent_calls: int | None = Field(default=None, ge=1, description="Calls at once.")
-    concurrent_streams: int | None = Field(default=None, ge=1, description="Streams at once.")
-    calls_per_day: int | None = Field(default=None, ge=1, description="Calls and messages of streams in a day (UTC).")
-    mib_per_day: int | None = Field(default=None, ge=1, description="MiB of messages in a day, both ways.")
-    rows_per_day: int | None = Field(default=None, ge=1, description="Items of messages in a day, both ways.")
-
-
-class QuotaSettings(Section):
-    """Most that each partner can have stored here in a day (UTC)."""
-
-    alert_entries: int = Field(default=5_000_000, ge=1, description="Entries of its feed of alerts.")
-    alert_mib: int = Field(default=10_240, ge=8, description="MiB of these entries and of their refusals.")
-    watchlist_entries: int = Field(default=5_000_000, ge=1, description="Entries of its feed of lists.")
-    watchlist_mib: int = Field(default=10_240, ge=8, description="MiB of these entries and of their refusals.")
-    questions: int = Field(default=1_000_000, ge=1, description="Its questions about shipments that are answered.")
-    question_mib: int = Field(default=2_048, ge=1, description="MiB of these questions with their statements.")
-    answer_records: int = Field(default=5_000_000, ge=1, description="Records in its answers to this node.")
-    answer_mib: int = Field(default=20_480, ge=64, description="MiB of these records.")
-    matches: int = Field(default=1_000_000, ge=1, description="Matches that its alerts and entries of lists make here.")
-    match_mib: int = Field(default=4_096, ge=1, description="MiB of these matches.")
-
-
 class Settings(BaseSettings):
     """An operator's settings of one node."""
 
@@ -255,6 +230,10 @@ class Settings(BaseSettings):
     links: dict[str, LinkSettings] = Field(default_factory=dict, description="Per partner: how it is reached.")
     lists: dict[str, ListSettings] = Field(default_factory=dict, description="Per own watchlist: how it is kept.")
     history: HistorySettings = Field(default=HistorySettings(), description="How recorded shipments are kept.")
+    figures: FigureSettings = Field(default=FigureSettings(), description="Whether and how alerts are counted.")
+    link_analysis: LinkAnalysisSettings = Field(
+        default=LinkAnalysisSettings(), description="Whether and how connections are looked for."
+    )
     limits: dict[str, CallLimitSettings] = Field(
         default_factory=dict, description="Per caller (systems, partners, system/NAME, gateway/NAME): its limits."
     )

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import BindParameter, Connection, bindparam, func, select
 
 from gateway.alerts.codec import AlertKey
 from gateway.alerts.rules.life import AlertStatus
 from gateway.alerts.tables.schema import alert_events
 from gateway.db.database import insert_rows
-from gateway.db.statements import Prepared
+from gateway.db.statements import Prepared, PreparedList
 from gateway.feed.tables.schema import entries, feeds
 
 _COLUMNS = ("position", "alert_id", "publisher", "recipient", "feed_id", "idx", "status", "committed_at")
@@ -46,6 +46,17 @@ _NEWEST_ENTRIES = Prepared(
     .where(*_OF_ALERT, alert_events.c.recipient == bindparam("to"))
     .group_by(alert_events.c.feed_id)
     .order_by(func.max(alert_events.c.position))
+)
+_ids: BindParameter[Any] = bindparam("values", expanding=True)
+_FIRST_ACKNOWLEDGED = PreparedList(
+    select(
+        alert_events.c.alert_id,
+        alert_events.c.publisher,
+        alert_events.c.recipient,
+        func.min(alert_events.c.position),
+    )
+    .where(alert_events.c.alert_id.in_(_ids), alert_events.c.status == bindparam("acknowledged"))
+    .group_by(alert_events.c.alert_id, alert_events.c.publisher, alert_events.c.recipient)
 )
 AT_ONCE = 50
 """Most events or copies with their payloads that are read together; a payload has up to MAX_PAYLOAD_BYTES."""
@@ -103,6 +114,13 @@ def newest_of(conn: Connection, publisher: str, alert_id: str) -> Iterator[tuple
         ]
         yield from rows
         before = rows[-1][0].position if len(rows) == AT_ONCE else 0
+
+
+def first_acknowledged(conn: Connection, keys: Collection[AlertKey]) -> dict[AlertKey, int]:
+    """Position of the first acknowledgement of each copy; without copies that have none."""
+    rows = _FIRST_ACKNOWLEDGED(conn, {key.alert_id for key in keys}, acknowledged=AlertStatus.ACKNOWLEDGED.value)
+    first = {AlertKey(publisher, alert_id, recipient): position for alert_id, publisher, recipient, position in rows}
+    return {key: position for key, position in first.items() if key in keys}
 
 
 def count_before(conn: Connection, publisher: str, alert_id: str, position: int) -> int:

@@ -28,8 +28,10 @@ from gateway.feed.service.sender import Outgoing
 from gateway.feed.service.writing.writer import Writer
 from gateway.feed.tables.identity import NodeIdentity
 from gateway.node.assembly.callers import Callers
+from gateway.node.assembly.capabilities import Capabilities
 from gateway.node.assembly.database_access import DatabaseAccess
 from gateway.node.assembly.exchange import Exchange
+from gateway.node.assembly.figures import figures
 from gateway.node.assembly.history import History
 from gateway.node.assembly.links import Links
 from gateway.node.assembly.listeners import bind_listeners
@@ -178,7 +180,9 @@ class Node:
         history, watchlists = self._make_history(), self._make_watchlists()
         if history.standby is not None:
             self._access.close_too(history.standby.close)
-        self._listeners = self._make_listeners(history, watchlists, started_at)
+        alerts = AlertQueries(self.database, clock=self._clock, sent_size=self._exchange.sender.sent_size)
+        capabilities = self._make_capabilities(alerts, watchlists)
+        self._listeners = self._make_listeners(history, watchlists, alerts, capabilities, started_at)
         for listener in self._listeners:
             await listener.start()
         await self._writer.run(close_epochs(self._directory.directory()))
@@ -197,13 +201,14 @@ class Node:
             listeners=self._listeners,
             links=self._links,
             streams=self._exchange.streams,
-            workers=(watchlists.screening.process, *history.workers),
+            workers=(watchlists.screening.process, *history.workers, *capabilities.workers),
             usage=self._callers.capacity.usage,
             stored=self._quota_monitor.usage,
             roles=self._roles,
             clock=self._clock,
         )
         self._tasks += [asyncio.create_task(watchlists.screening.run(), name="screening"), *history.tasks()]
+        self._tasks += capabilities.tasks(self._roles)
         self._access.start(self.writer, self._notifier, self._roles)
         ports = self.peer_port, self.local_port
         log.info("%s serves partners on port %d, own systems on %d", self.settings.node, *ports)
@@ -343,11 +348,33 @@ class Node:
             clock=self._clock,
         )
 
-    def _make_listeners(self, history: History, watchlists: Watchlists, started_at: int) -> list[Listener]:
+    def _make_capabilities(self, alerts: AlertQueries, watchlists: Watchlists) -> Capabilities:
+        return Capabilities.of(
+            [
+                figures(
+                    self.settings,
+                    database=self.database,
+                    alerts=alerts,
+                    visibility=watchlists.visibility,
+                    writer=self._writer,
+                    notifier=self._notifier,
+                    clock=self._clock,
+                ),
+            ]
+        )
+
+    def _make_listeners(
+        self,
+        history: History,
+        watchlists: Watchlists,
+        alerts: AlertQueries,
+        capabilities: Capabilities,
+        started_at: int,
+    ) -> list[Listener]:
         alert = AlertServicer(
             node=self.settings.node,
             publisher=self._publisher,
-            queries=AlertQueries(self.database, clock=self._clock, sent_size=self._exchange.sender.sent_size),
+            queries=alerts,
             writer=self._writer,
             notifier=self._notifier,
             screening=watchlists.alert_screening,
@@ -372,7 +399,8 @@ class Node:
                 history=history.servicer,
                 node=self._make_node_servicer(started_at, history.standby),
                 watchlist=watchlists.servicer,
-            ),
+            )
+            | capabilities.services,
         )
 
     def _make_node_servicer(self, started_at: int, standby: StandbyReads | None) -> NodeServicer:

@@ -31,7 +31,7 @@ def local_services(
     history: history_service_pb2_grpc.HistoryServiceServicer,
     node: node_service_pb2_grpc.NodeServiceServicer,
     watchlist: watchlist_service_pb2_grpc.WatchlistServiceServicer,
-) -> Mapping[str, Register]:
+) -> dict[str, Register]:
     """Services of the local port."""
     return {
         "gateway.v1.AlertService": lambda server: alert_service_pb2_grpc.add_AlertServiceServicer_to_server(

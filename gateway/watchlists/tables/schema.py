@@ -7,6 +7,9 @@ from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBina
 from gateway.db.progress import progress_table
 from gateway.db.schema import integrity_index, metadata
 
+_IS_OPEN = text("status = 'open'")
+_IS_DECIDED = text("decided_at > 0")
+
 list_changes = Table(
     "list_changes",
     metadata,
@@ -126,6 +129,14 @@ matches = Table(
     Column("reason", Text, nullable=False),
     Index(None, "source", "source_publisher", "source_id"),
     Index(None, "publisher", "list", "entry_id"),
+    # For figures: what is open, and what was decided in a period; most matches of years are neither.
+    Index("ix_matches_open", "publisher", "list", sqlite_where=_IS_OPEN, postgresql_where=_IS_OPEN),
+    Index(
+        "ix_matches_decided_at",
+        *("decided_at", "publisher", "list", "status"),
+        sqlite_where=_IS_DECIDED,
+        postgresql_where=_IS_DECIDED,
+    ),
     integrity_index(
         "matches",
         *("match_id", "change", "key", "source", "source_publisher", "source_id", "source_revision", "field"),

@@ -1,0 +1,1 @@
+"""What is counted, how, and what may be published. Pure."""

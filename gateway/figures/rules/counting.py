@@ -1,0 +1,112 @@
+"""What a step of an alert adds to the figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from gateway.figures.rules.durations import duration_class
+from gateway.v1 import alert_pb2
+
+
+class Measure(StrEnum):
+    """What is counted; the key of a count says which of it."""
+
+    PRIORITY = "priority"
+    TYPOLOGY = "typology"
+    ACTION = "action"
+    ACKNOWLEDGED = "acknowledged"
+    TIME_TO_ACKNOWLEDGE = "ack_time"
+    TIME_TO_CLOSE = "close_time"
+    ENDING = "ending"
+    FLAG = "flag"
+    FINDING = "finding"
+    TAKEN = "taken"
+    TAKEN_WITHOUT_MASS = "taken_no_mass"
+    ERASED = "erased"
+
+
+MAX_GRAMS = 10**12
+"""A million tonnes, the contract's most: so that no sum overflows."""
+
+CLOSED = "closed_"
+"""Begins the names of outcomes among the endings."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepFacts:
+    """What isn't in the step itself.
+
+    Attributes:
+        at_ms: when it happened, milliseconds since 1970.
+        published_at_ms: when the alert was published; None where that isn't known.
+        is_first: of an acknowledgement: whether it is the copy's first.
+    """
+
+    at_ms: int
+    published_at_ms: int | None = None
+    is_first: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Increment:
+    """Adds to the number that stands under a measure and key, and to its mass."""
+
+    measure: Measure
+    key: str = ""
+    number: int = 1
+    grams: int = 0
+
+
+def increments(event: alert_pb2.AlertEvent, facts: StepFacts) -> Iterator[Increment]:
+    """What an event adds."""
+    kind = event.WhichOneof("event")
+    match kind:
+        case "published":
+            yield from _published(event.published.content)
+        case "acknowledged":
+            if facts.is_first:
+                yield Increment(Measure.ACKNOWLEDGED)
+                yield from _time(Measure.TIME_TO_ACKNOWLEDGE, facts)
+        case "flagged":
+            yield Increment(Measure.FLAG, code(alert_pb2.FlagReason, event.flagged.reason))
+        case "finding":
+            yield Increment(Measure.FINDING, code(alert_pb2.FindingResult, event.finding.result))
+            yield from _taken(event.finding.measures)
+        case "closed":
+            yield Increment(Measure.ENDING, CLOSED + code(alert_pb2.CloseOutcome, event.closed.outcome))
+            yield from _time(Measure.TIME_TO_CLOSE, facts)
+            yield from _taken(event.closed.measures)
+        case "withdrawn" | "expired":
+            yield Increment(Measure.ENDING, kind)
+
+
+def code(enum: Any, value: int) -> str:
+    """A value's name without the enum's, in lower case; its number where a newer contract has it."""
+    if value not in enum.values():
+        return str(value)
+    prefix = "".join(f"_{char}" if char.isupper() else char for char in enum.DESCRIPTOR.name).strip("_").upper()
+    return str(enum.Name(value)).removeprefix(f"{prefix}_").lower()
+
+
+def _published(content: alert_pb2.AlertContent) -> Iterator[Increment]:
+    yield Increment(Measure.PRIORITY, code(alert_pb2.Priority, content.priority))
+    yield Increment(Measure.ACTION, code(alert_pb2.RequestedAction, content.requested_action))
+    for typology in dict.fromkeys(content.typologies):
+        yield Increment(Measure.TYPOLOGY, typology)
+
+
+def _time(measure: Measure, facts: StepFacts) -> Iterator[Increment]:
+    if facts.published_at_ms is not None:
+        yield Increment(measure, str(duration_class((facts.at_ms - facts.published_at_ms) / 1000)))
+
+
+def _taken(measures: Iterable[alert_pb2.MeasureTaken]) -> Iterator[Increment]:
+    for taken in measures:
+        key = f"{code(alert_pb2.MeasureKind, taken.kind)}|{taken.element}"
+        grams = min(round(taken.net_mass_kg * 1000), MAX_GRAMS)
+        yield Increment(Measure.TAKEN, key, grams=grams)
+        if not taken.HasField("net_mass_kg"):
+            yield Increment(Measure.TAKEN_WITHOUT_MASS, key)

@@ -1,0 +1,1 @@
+"""Counts steps of alerts, and answers with figures and publication sheets."""

@@ -1,0 +1,1 @@
+"""Stores counts by day."""

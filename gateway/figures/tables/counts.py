@@ -1,0 +1,144 @@
+"""Statements on counts by day, and on how far steps are counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from itertools import chain
+from typing import NamedTuple
+
+from sqlalchemy import ColumnElement, Connection, delete, func, select
+
+from gateway.db.progress import Progress
+from gateway.db.statements import run, storable_text
+from gateway.figures.rules.periods import Period
+from gateway.figures.tables.schema import figure_counts, figure_progress
+
+_ROWS_PER_STATEMENT = 100
+_COLUMNS = ("day", "measure", "direction", "partner", "key", "count", "amount")
+_KEYS = _COLUMNS[:5]
+
+
+class CountKey(NamedTuple):
+    """What a count is of; `direction` of the alert: in or out."""
+
+    day: int
+    measure: str
+    direction: str
+    partner: str
+    key: str
+
+
+class Tally(NamedTuple):
+    """A number, and a mass in grams."""
+
+    number: int = 0
+    grams: int = 0
+
+    def plus(self, number: int, grams: int) -> Tally:
+        return Tally(self.number + number, self.grams + grams)
+
+
+class FigureProgress(NamedTuple):
+    """Last counted position in the local log, and the offset by which days are cut."""
+
+    position: int = 0
+    utc_offset_minutes: int = 0
+
+
+_PROGRESS = Progress(figure_progress, FigureProgress)
+
+
+def progress(conn: Connection) -> FigureProgress:
+    """How far steps are counted."""
+    return _PROGRESS.read(conn)
+
+
+def move(conn: Connection, to: FigureProgress) -> None:
+    """Sets how far."""
+    _PROGRESS.write(conn, **to._asdict())
+
+
+def clear(conn: Connection) -> None:
+    """Removes all counts and starts again."""
+    conn.execute(delete(figure_counts))
+    conn.execute(delete(figure_progress))
+
+
+def add(conn: Connection, tallies: Mapping[CountKey, Tally]) -> None:
+    """Adds to counts."""
+    rows = [(*key[:4], storable_text(key.key), *tally) for key, tally in sorted(tallies.items())]
+    for at in range(0, len(rows), _ROWS_PER_STATEMENT):
+        chunk = rows[at : at + _ROWS_PER_STATEMENT]
+        run(conn, _add_text(conn.dialect.name, len(chunk)), tuple(chain.from_iterable(chunk)))
+
+
+@cache
+def _add_text(dialect: str, rows: int) -> str:
+    mark = "?" if dialect == "sqlite" else "%s"
+    values = ", ".join([f"({', '.join([mark] * len(_COLUMNS))})"] * rows)
+    return (
+        f"INSERT INTO figure_counts ({', '.join(_COLUMNS)}) VALUES {values} "
+        f"ON CONFLICT ({', '.join(_KEYS)}) DO UPDATE SET "
+        "count = figure_counts.count + excluded.count, amount = figure_counts.amount + excluded.amount"
+    )
+
+
+class CountFilter(NamedTuple):
+    """Which counts are read; an empty partner or direction: all."""
+
+    period: Period
+    partner: str = ""
+    direction: str = ""
+
+    @property
+    def conditions(self) -> Sequence[ColumnElement[bool]]:
+        columns = figure_counts.c
+        conditions: list[ColumnElement[bool]] = [columns.day.between(self.period.first, self.period.last)]
+        if self.partner:
+            conditions.append(columns.partner == self.partner)
+        if self.direction:
+            conditions.append(columns.direction == self.direction)
+        return conditions
+
+
+def sums(conn: Connection, wanted: CountFilter) -> dict[str, dict[str, Tally]]:
+    """Sums of a period by measure and key."""
+    columns = figure_counts.c
+    query = (
+        select(columns.measure, columns.key, func.sum(columns.count), func.sum(columns.amount))
+        .where(*wanted.conditions)
+        .group_by(columns.measure, columns.key)
+    )
+    read: dict[str, dict[str, Tally]] = {}
+    for measure, key, count, amount in conn.execute(query):
+        read.setdefault(measure, {})[key] = Tally(int(count), int(amount))
+    return read
+
+
+def by_day(conn: Connection, wanted: CountFilter, measures: Iterable[str]) -> list[tuple[int, str, str, int]]:
+    """Counts of some measures by (day, measure, key)."""
+    columns = figure_counts.c
+    query = (
+        select(columns.day, columns.measure, columns.key, func.sum(columns.count))
+        .where(*wanted.conditions, columns.measure.in_(sorted(measures)))
+        .group_by(columns.day, columns.measure, columns.key)
+    )
+    return [(day, measure, key, int(count)) for day, measure, key, count in conn.execute(query)]
+
+
+def by_partner(conn: Connection, wanted: CountFilter, measure: str) -> dict[str, int]:
+    """Counts of one measure by partner."""
+    columns = figure_counts.c
+    query = (
+        select(columns.partner, func.sum(columns.count))
+        .where(*wanted.conditions, columns.measure == measure)
+        .group_by(columns.partner)
+    )
+    return {partner: int(count) for partner, count in conn.execute(query)}
+
+
+def first_day(conn: Connection) -> int | None:
+    """First day of which anything is counted."""
+    day: int | None = conn.execute(select(func.min(figure_counts.c.day))).scalar_one()
+    return day

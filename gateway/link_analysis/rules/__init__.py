@@ -1,0 +1,1 @@
+"""What connects records, and which part of it is shown. Pure."""

@@ -1,0 +1,1 @@
+"""Indexes what alerts and shipments name, and puts link graphs together."""

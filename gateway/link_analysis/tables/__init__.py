@@ -1,0 +1,1 @@
+"""Stores which alerts and shipments name what."""

@@ -1,0 +1,31 @@
+"""Sections of the settings that turn capabilities on; without them nothing of these runs."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from gateway.node.observed_settings import Section
+
+
+class FigureSettings(Section):
+    """Figures about alerts, findings and hits, and publication sheets."""
+
+    enabled: bool = Field(default=False, description="Count alerts, and serve figures and publication sheets.")
+    utc_offset_minutes: int = Field(
+        default=480,
+        ge=-840,
+        le=840,
+        description="Offset from UTC by which days and months are cut; a change counts all again.",
+    )
+
+
+class LinkAnalysisSettings(Section):
+    """Connections between the parties and things that alerts, lists and shipments name."""
+
+    enabled: bool = Field(default=False, description="Index what alerts name, and serve link graphs.")
+    hub_records: int = Field(
+        default=200,
+        ge=10,
+        le=2_000,
+        description="Records from which a party or thing connects too much, so that it isn't expanded.",
+    )

@@ -1,0 +1,292 @@
+"""Figures counted behind the projection, beside a count by hand; on both databases, and the same after a rebuild."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.contract.timestamps import to_timestamp
+from gateway.errors import InvalidRequestError
+from gateway.figures.service.counting import FigureCounter
+from gateway.figures.service.queries import FigureQueries
+from gateway.figures.tables import counts
+from gateway.v1 import alert_pb2, figure_service_pb2, figures_pb2
+from tests.support.databases import MakeDatabase
+from tests.support.nodes import DAY_MS, PaperNode, exchange, paper_nodes
+
+MINUTE_MS = 60_000
+
+
+@pytest.fixture
+def nodes(tmp_path: Path, make_database: MakeDatabase) -> Iterator[list[PaperNode]]:
+    with paper_nodes(tmp_path, make_database) as made:
+        yield made
+
+
+def count(node: PaperNode, offset: int = 480) -> int:
+    """Counts everything that is projected; the number of batches."""
+    counter, batches = FigureCounter(node.database, node=node.name, utc_offset_minutes=offset), 0
+    while command := counter.next():
+        assert node.writer.run(command)
+        batches += 1
+    return batches
+
+
+def figures(node: PaperNode, offset: int = 480, hidden: Any = frozenset(), **request: Any) -> Any:
+    queries = FigureQueries(node.database, utc_offset_minutes=offset, clock=node.clock)
+    return queries.get(figure_service_pb2.GetFiguresRequest(**request), hidden=hidden)
+
+
+def named(rows: Any) -> dict[str, int]:
+    return {row.name: row.count.value for row in rows}
+
+
+def close(node: PaperNode, alert: str, **closed: Any) -> None:
+    closed.setdefault("outcome", alert_pb2.CLOSE_OUTCOME_CONFIRMED)
+    node.step(node.name, alert, closed=alert_pb2.AlertClosed(revision=1, **closed))
+
+
+def acknowledge(node: PaperNode, publisher: str, alert: str, revision: int = 1) -> None:
+    node.step(publisher, alert, acknowledged=alert_pb2.AlertAcknowledged(revision=revision))
+
+
+def seized(kg: float | None, element: str = "Sb", kind: Any = alert_pb2.MEASURE_KIND_SEIZED) -> alert_pb2.MeasureTaken:
+    return alert_pb2.MeasureTaken(kind=kind, element=element, net_mass_kg=kg)
+
+
+def find(node: PaperNode, publisher: str, alert: str, *measures: alert_pb2.MeasureTaken) -> None:
+    finding = alert_pb2.AlertFinding(
+        result=alert_pb2.FINDING_RESULT_CONFIRMED,
+        inspected_at=to_timestamp(node.clock.now),
+        revision=1,
+        measures=measures,
+    )
+    node.step(publisher, alert, finding=finding)
+
+
+def a_case(cn: PaperNode, hk: PaperNode) -> str:
+    """An alert with a finding and a seizure, acknowledged after ten minutes and closed after two days."""
+    alert = cn.publish("hk", typologies=["concealment", "transshipment"])
+    exchange(cn, hk)
+    hk.clock.forward(10 * MINUTE_MS)
+    acknowledge(hk, "cn", alert)
+    find(hk, "cn", alert, seized(1250.5), seized(None), seized(20, "Ga", alert_pb2.MEASURE_KIND_DETAINED))
+    exchange(cn, hk)
+    cn.clock.forward(2 * DAY_MS - 10 * MINUTE_MS)
+    close(cn, alert, measures=[seized(0.25)])
+    exchange(cn, hk)
+    return alert
+
+
+def test_a_case_is_in_the_figures_of_both_sides(nodes: list[PaperNode]) -> None:
+    cn, hk = nodes
+    a_case(cn, hk)
+    for node, direction, partner in ((cn, "SENT", "hk"), (hk, "RECEIVED", "cn")):
+        count(node)
+        read = figures(node)
+        assert read.published.value == 1
+        assert named(read.by_typology) == {"concealment": 1, "false_declaration": 1, "transshipment": 1}
+        assert named(read.by_priority) == {"a": 1, "b": 0, "c": 0}
+        assert named(read.by_partner) == {partner: 1}
+        assert named(read.by_requested_action) == {"inspect": 1}
+        assert named(read.by_ending) == {"closed_confirmed": 1}
+        assert named(read.by_finding_result) == {"confirmed": 1}
+        assert read.time_to_acknowledge.sample.value == read.time_to_close.sample.value == 1
+        assert read.time_to_acknowledge.median_s == pytest.approx(600, rel=0.05)
+        assert read.time_to_close.p90_s == pytest.approx(2 * 86_400, rel=0.05)
+        assert read.uncounted == 0
+        wanted = figures_pb2.FigureDirection.Value(f"FIGURE_DIRECTION_{direction}")
+        assert figures(node, direction=wanted).published.value == 1
+        assert figures(node, direction=3 - wanted).published.value == 0
+        assert figures(node, partner="mo").published.value == 0
+
+
+def test_a_seizure_is_what_an_authority_says_and_not_what_was_asked_for(nodes: list[PaperNode]) -> None:
+    cn, hk = nodes
+    a_case(cn, hk)
+    asked = cn.publish("hk", requested_action=alert_pb2.REQUESTED_ACTION_SEIZE)
+    exchange(cn, hk)
+    find(hk, "cn", asked)
+    exchange(cn, hk)
+    count(cn)
+    read = figures(cn)
+    measures = {(row.kind, row.element): row for row in read.measures}
+    assert measures.keys() == {("seized", "Sb"), ("detained", "Ga")}
+    antimony = measures["seized", "Sb"]
+    assert (antimony.count.value, antimony.without_mass.value) == (3, 1)
+    assert antimony.net_mass_kg == pytest.approx(1250.75)
+    assert sum(month.seizures.value for month in read.months) == 3
+    assert named(read.by_requested_action) == {"inspect": 1, "seize": 1}
+
+
+def test_a_mass_that_nobody_said_is_unknown_and_not_zero(nodes: list[PaperNode]) -> None:
+    cn, hk = nodes
+    alert = cn.publish("hk")
+    exchange(cn, hk)
+    find(hk, "cn", alert, seized(None))
+    exchange(cn, hk)
+    count(cn)
+    (row,) = figures(cn).measures
+    assert not row.HasField("net_mass_kg")
+    assert (row.count.value, row.without_mass.value) == (1, 1)
+
+
+def test_only_the_first_acknowledgement_counts(nodes: list[PaperNode]) -> None:
+    cn, hk = nodes
+    alert = cn.publish("hk")
+    exchange(cn, hk)
+    hk.clock.forward(5 * MINUTE_MS)
+    acknowledge(hk, "cn", alert)
+    exchange(cn, hk)
+    cn.amend(alert, 2, priority=alert_pb2.PRIORITY_B)
+    exchange(cn, hk)
+    hk.clock.forward(60 * MINUTE_MS)
+    acknowledge(hk, "cn", alert, 2)
+    exchange(cn, hk)
+    count(cn)
+    read = figures(cn)
+    assert read.time_to_acknowledge.sample.value == 1
+    assert read.time_to_acknowledge.median_s == pytest.approx(300, rel=0.05)
+    assert named(read.by_priority) == {"a": 1, "b": 0, "c": 0}  # as first published
+
+
+def test_endings_and_reasons_are_counted_by_name(nodes: list[PaperNode]) -> None:
+    cn, hk = nodes
+    flagged, withdrawn, closed = (cn.publish("hk") for _ in range(3))
+    exchange(cn, hk)
+    reason = alert_pb2.FLAG_REASON_ALREADY_LEFT
+    hk.step("cn", flagged, flagged=alert_pb2.AlertFlagged(revision=1, reason=reason, explanation="Sailed."))
+    cn.step("cn", withdrawn, withdrawn=alert_pb2.AlertWithdrawn(revision=1, reason="Wrong number"))
+    close(cn, closed, outcome=alert_pb2.CLOSE_OUTCOME_UNFOUNDED)
+    exchange(cn, hk)
+    count(cn)
+    read = figures(cn)
+    assert named(read.by_flag_reason) == {"already_left": 1}
+    assert named(read.by_ending) == {"withdrawn": 1, "closed_unfounded": 1}
+
+
+def test_what_came_in_many_batches_is_what_a_count_by_hand_gives(
+    nodes: list[PaperNode], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cn, hk = nodes
+    chance = random.Random(7)
+    kinds, months = Counter[str](), Counter[str]()
+    for _ in range(60):
+        typology = chance.choice(["concealment", "undervaluation", "other"])
+        months[f"{datetime.fromtimestamp(cn.clock.now / 1000 + 8 * 3600, UTC):%Y-%m}"] += 1
+        kinds[typology] += 1
+        cn.publish("hk", typologies=[typology])
+        cn.clock.forward(chance.randrange(3 * DAY_MS))
+    exchange(cn, hk)
+    monkeypatch.setattr("gateway.figures.service.counting.STEPS_AT_ONCE", 7)
+    assert count(cn) > 5
+    first = f"{min(months)}-01"
+    read = figures(cn, first_day=first)
+    assert named(read.by_typology) == {**kinds, "false_declaration": 60}
+    assert {m.month: m.priority_a.value for m in read.months if m.priority_a.value} == months
+    assert read.counted_from >= first
+
+
+def test_a_rebuild_counts_the_same_again(nodes: list[PaperNode]) -> None:
+    cn, hk = nodes
+    a_case(cn, hk)
+    count(cn)
+    before = figures(cn)
+    with cn.database.write() as conn:
+        cn.projector.clear(conn)
+    emptied = figures(cn)
+    assert (emptied.published.value, emptied.uncounted > 0, emptied.counted_from) == (0, True, "")
+    cn.settle()
+    assert figures(cn).uncounted > 0
+    count(cn)
+    assert figures(cn) == before
+
+
+def test_days_are_cut_anew_when_the_offset_changes(nodes: list[PaperNode]) -> None:
+    cn, hk = nodes
+    at = datetime.fromtimestamp(cn.clock.now / 1000, UTC)
+    to_2330 = datetime(at.year, at.month, at.day, 23, 30, tzinfo=UTC) - at
+    cn.clock.forward(round(to_2330.total_seconds() * 1000) % DAY_MS)
+    cn.publish("hk")
+    exchange(cn, hk)
+    count(cn, offset=0)
+    utc = figures(cn, offset=0).counted_from
+    assert count(cn, offset=480) > 0
+    read = figures(cn, offset=480)
+    assert read.counted_from > utc
+    assert read.published.value == 1
+
+
+def test_an_erased_step_is_told_and_not_counted_as_anything(nodes: list[PaperNode]) -> None:
+    cn, hk = nodes
+    cn.publish("hk")
+    cn.publish("hk")
+    exchange(cn, hk)
+    with cn.database.write() as conn:
+        conn.exec_driver_sql(
+            "UPDATE entries SET payload = %s WHERE idx = 0"
+            % ("x''" if cn.database.dialect == "sqlite" else "''::bytea")
+        )
+    count(cn)
+    read = figures(cn)
+    assert read.published.value == 1
+    assert sum(month.erased for month in read.months) >= 1
+
+
+def test_another_replica_that_was_first_isnt_counted_twice(nodes: list[PaperNode]) -> None:
+    cn, hk = nodes
+    cn.publish("hk")
+    exchange(cn, hk)
+    counter = FigureCounter(cn.database, node="cn", utc_offset_minutes=480)
+    one, other = counter.next(), counter.next()
+    assert one is not None
+    assert other is not None
+    assert cn.writer.run(one) is True
+    assert cn.writer.run(other) is False
+    assert figures(cn).published.value == 1
+
+
+def test_small_numbers_are_withheld_where_that_is_asked_for(nodes: list[PaperNode]) -> None:
+    cn, hk = nodes
+    for priority in [alert_pb2.PRIORITY_A] * 4 + [alert_pb2.PRIORITY_B] * 2:
+        cn.publish("hk", priority=priority)
+    exchange(cn, hk)
+    count(cn)
+    read = figures(cn, least_count=3)
+    by_name = {row.name: row.count for row in read.by_priority}
+    assert by_name["b"].withheld
+    assert by_name["a"].withheld
+    assert not by_name["c"].withheld
+    assert by_name["c"].value == 0
+    assert read.published.value == 6
+    assert all(month.priority_b.value == 0 for month in read.months)
+    assert not figures(cn).by_priority[0].count.withheld
+
+
+def test_a_sample_that_is_withheld_gives_no_quantile(nodes: list[PaperNode]) -> None:
+    cn, hk = nodes
+    a_case(cn, hk)
+    count(cn)
+    read = figures(cn, least_count=5)
+    assert read.time_to_close.sample.withheld
+    assert not read.time_to_close.HasField("median_s")
+    assert all(part.count.withheld for part in read.time_to_close.classes)
+    assert not any(row.HasField("net_mass_kg") for row in read.measures)
+
+
+def test_a_period_that_is_none_is_refused(nodes: list[PaperNode]) -> None:
+    with pytest.raises(InvalidRequestError):
+        figures(nodes[0], first_day="2026-02-31")
+
+
+def test_nothing_counted_says_so(nodes: list[PaperNode]) -> None:
+    read = figures(nodes[0])
+    assert (read.counted_from, read.uncounted, len(read.months)) == ("", 0, 12)
+    with nodes[0].database.read() as conn:
+        assert counts.progress(conn).position == 0
