@@ -37,7 +37,7 @@ def _check(parent: ET.Element, width: float, height: float) -> None:
             assert numbers["x"] + numbers["width"] <= width + 1
             assert numbers["y"] + numbers["height"] <= height + 1
         if child.tag == "path":
-            assert re.fullmatch(r"[MLQCZAmlhvHVz0-9eE., -]+", child.attrib["d"]), child.attrib["d"][:80]
+            assert re.fullmatch(r"[MLQCZAamlhvHVz0-9eE., -]+", child.attrib["d"]), child.attrib["d"][:80]
         if child.tag == "svg":
             _check(child, *map(float, child.attrib["viewBox"].split()[2:]))
         else:
