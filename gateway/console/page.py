@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -152,7 +153,7 @@ def rendered(request: Request, template: str, **context: Any) -> Markup:
             "request": request,
             "path": request.url.path,
             "session": present,
-            "roles": present.roles if present else frozenset(),
+            "has_role": partial(has_role, request),
             "place": place(request),
             "authority": console.authority,
             "navigation": shown_entries(console.navigation, present.roles) if present else (),

@@ -9,6 +9,16 @@ from typing import Any, Final
 
 from gateway.contract.enum_words import UNKNOWN, word_of
 from gateway.translation.messages import pgettext
+from gateway.v1.alert_pb2 import (
+    AlertStatus,
+    Classification,
+    CloseOutcome,
+    FindingResult,
+    FlagReason,
+    OnwardTransfer,
+    RequestedAction,
+    TransferConsent,
+)
 from gateway.v1.goods_pb2 import ShipmentReferenceKind, TransportMode
 from gateway.v1.history_pb2 import AnswerStatus
 from gateway.v1.options_pb2 import DisclosureClass
@@ -17,11 +27,19 @@ from gateway.v1.shipment_pb2 import ShipmentEventKind
 from gateway.v1.trace_pb2 import Severity
 
 LABELLED_ENUMS: Final = (
+    AlertStatus,
     AnswerStatus,
+    Classification,
+    CloseOutcome,
     DisclosureClass,
+    FindingResult,
+    FlagReason,
+    OnwardTransfer,
     PartyRole,
+    RequestedAction,
     Severity,
     ShipmentReferenceKind,
+    TransferConsent,
     TransportMode,
 )
 """Enums whose words are in the catalogues."""
@@ -31,6 +49,8 @@ LINK: Final = "link"
 RULE: Final = "rule"
 TYPOLOGY: Final = "typology"
 CONFIDENCE: Final = "confidence"
+METHOD: Final = "method"
+PURPOSE: Final = "purpose"
 
 LABELLED_WORDS: Final = {
     EVENT: ("declared", "departed", "arrived", "measured", "inspected", "event"),
@@ -39,6 +59,11 @@ LABELLED_WORDS: Final = {
         *("vehicle", "party", "quantity_and_time"),
     ),
     CONFIDENCE: ("high", "medium", "low"),
+    TYPOLOGY: (
+        *("false_declaration", "concealment", "transshipment", "undervaluation", "licence_misuse", "other"),
+    ),
+    METHOD: ("x_ray", "physical", "laboratory", "document"),
+    PURPOSE: ("export_control",),
 }
 """Further words, by context; kinds of events are those of the enum too, rules those of the packaged file."""
 
@@ -58,4 +83,4 @@ def label(context: str, word: str) -> str:
 
 def readable(word: str) -> str:
     """The English label: `e_lock_applied` is `e-lock applied`."""
-    return "UCR" if word == "ucr" else word.replace("e_lock", "e-lock").replace("_", " ")
+    return "UCR" if word == "ucr" else word.replace("e_lock", "e-lock").replace("x_ray", "X-ray").replace("_", " ")

@@ -1,11 +1,102 @@
-"""An alert: everything it says, and what can be done about it."""
+"""An alert: everything it says, how it stands, and what can be done about it."""
 
 from __future__ import annotations
 
+import io
+import zipfile
+from typing import Any, Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
 from gateway.console.live import live_alert, live_alerts
-from gateway.console.page import page_route
+from gateway.console.page import client, console_of, page_route, render, session
+from gateway.console.pages.alert_sections import loaded_sections
+from gateway.console.views.alert import AlertView, alert_view
+from gateway.console.views.allowed import allowed_steps, may_answer
+from gateway.console.views.hits import hit_rows
+from gateway.errors import NotFoundError
+from gateway.translation.messages import N_
+from gateway.translation.messages import gettext as _
+from gateway.v1.alert_pb2 import AlertReference
+
+MAX_ID_CHARS: Final = 64
+
+DONE: Final = {
+    "acknowledge": N_("The publisher is told that you have read it."),
+    "flag": N_("The publisher is told that its request can't be met."),
+    "ask": N_("Your question is on its way."),
+    "answer": N_("Your answer is on its way."),
+    "finding": N_("Your finding is on its way."),
+    "close": N_("The alert is closed."),
+    "withdraw": N_("The alert is withdrawn."),
+    "amend": N_("The alert is amended."),
+}
+"""What is said after a step, by its name."""
+
+
+def reference(request: Request) -> AlertReference:
+    """The alert that a path names."""
+    publisher, alert_id = request.path_params["publisher"], request.path_params["alert_id"]
+    if len(publisher) > MAX_ID_CHARS or len(alert_id) > MAX_ID_CHARS:
+        raise NotFoundError("there is no such alert")
+    return AlertReference(publisher=publisher, alert_id=alert_id)
+
+
+async def alert_of(request: Request) -> AlertView:
+    """The alert that a path names, as it is now."""
+    response = await client(request).get_alert(reference(request))
+    return alert_view(response, console_of(request).client.node_name)
+
+
+async def show(request: Request) -> Response:
+    """The page."""
+    view = await alert_of(request)
+    done = request.query_params.get("done", "")
+    return render(
+        request,
+        "alert/show.html",
+        title=f"{view.title}, {view.alert.publisher.upper()} {view.alert.content.case_reference}",
+        done=_(DONE[done]) if done in DONE else "",
+        **await _body_of(request, view),
+    )
+
+
+async def body(request: Request) -> Response:
+    """What changes on the page, for live pages."""
+    return render(request, "alert/body.html", title="", **await _body_of(request, await alert_of(request)))
+
+
+async def _body_of(request: Request, view: AlertView) -> dict[str, Any]:
+    return {
+        "view": view,
+        "node": console_of(request).client.node_name,
+        "steps": allowed_steps(view, session(request).roles),
+        "may_answer": may_answer(session(request).roles),
+        "hits": hit_rows(view.response.hits),
+        "sections": await loaded_sections(request, view),
+    }
+
+
+async def evidence(request: Request) -> Response:
+    """The evidence bundle of one copy, as a ZIP file; what needs several bundles has a folder for each."""
+    key, recipient = reference(request), request.query_params.get("recipient", "")
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as bundle:
+        number = 0
+        async for files in client(request).evidence.export_parts(key, recipient=recipient):
+            number += 1
+            for file in files:
+                bundle.writestr(file.name if number == 1 else f"part-{number}/{file.name}", file.content)
+    name = "-".join(filter(None, ("evidence", key.publisher, key.alert_id, recipient)))
+    headers = {"content-disposition": f'attachment; filename="{name}.zip"'}
+    return Response(archive.getvalue(), media_type="application/zip", headers=headers)
+
 
 routes = [
     page_route("/live/alerts", live_alerts),
     page_route("/live/alerts/{publisher}/{alert_id}", live_alert),
+    page_route("/alerts/{publisher}/{alert_id}", show),
+    page_route("/alerts/{publisher}/{alert_id}/body", body),
+    page_route("/alerts/{publisher}/{alert_id}/evidence", evidence),
 ]

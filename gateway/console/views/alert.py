@@ -1,0 +1,343 @@
+"""An alert as its page shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from gateway.console.pictures.map import MapLeg, route_map
+from gateway.console.pictures.positions import map_place
+from gateway.console.pictures.svg import Illustration
+from gateway.console.views.steps import StepText, step_texts, step_title
+from gateway.console.views.words import (
+    address_text,
+    capitalised,
+    codes_text,
+    identifier_text,
+    local_time,
+    mass_text,
+    means_text,
+    mode_text,
+    money_text,
+    place_text,
+    substance_text,
+)
+from gateway.contract.enum_words import UNKNOWN, word_of
+from gateway.translation.labels import TYPOLOGY, label, label_of
+from gateway.translation.messages import gettext as _
+from gateway.translation.messages import language, listed
+from gateway.v1.alert_pb2 import (
+    Alert,
+    AlertReference,
+    AlertStatus,
+    Classification,
+    Narrative,
+    OnwardTransfer,
+    Priority,
+    RequestedAction,
+)
+from gateway.v1.alert_service_pb2 import AlertDelivery, DeadlineState, DeliveryState, GetAlertResponse
+from gateway.v1.goods_pb2 import GoodsItem, RouteLeg, ShipmentReferenceKind, TransportMeans, TransportMode
+from gateway.v1.party_pb2 import Party, PartyRole
+
+ENDED: Final = frozenset({"withdrawn", "expired", "closed"})
+"""Words of the statuses after which nothing more is asked."""
+
+STATUS_KINDS: Final = {
+    "published": "info",
+    "acknowledged": "good",
+    "flagged": "warn",
+    "withdrawn": "quiet",
+    "expired": "quiet",
+    "closed": "quiet",
+}
+
+_NEAR: Final = {"zh-Hans": "zh-Hant", "zh-Hant": "zh-Hans"}
+"""What a reader of one language reads next best."""
+
+
+@dataclass(frozen=True, slots=True)
+class GoodsRow:
+    """One kind of goods, declared against suspected."""
+
+    description: str
+    declared: str
+    suspected: str
+    substance: str
+    mass: str
+    value: str
+    packages: int
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class PartyRow:
+    """A party: the first of its names is the reader's."""
+
+    role: str
+    names: tuple[str, ...]
+    identifiers: tuple[str, ...]
+    addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LegRow:
+    """A leg of the route."""
+
+    start: str
+    departure: str
+    end: str
+    arrival: str
+    mode: str
+    means: str
+
+
+@dataclass(frozen=True, slots=True)
+class OpenQuestionRow:
+    """A question that waits for an answer."""
+
+    question_id: str
+    text: str
+    asked_by: str
+    asked_of: str
+    deadline: Timestamp
+    state: str
+    mine: bool
+    """Whether this authority must answer it."""
+    onward: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CopyRow:
+    """How one recipient's copy stands: what it knows, shown by what it has signed."""
+
+    recipient: str
+    status: str
+    status_word: str
+    status_kind: str
+    ended: bool
+    expired_by_clock: bool
+    step: str
+    delivery: str
+    why_not: str
+    sent: bool
+    receipted_at: Timestamp | None
+    shown_at: Timestamp | None
+    acted: StepText | None
+    """The recipient's newest own step."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlertView:
+    """What the page of an alert shows; `own` says whether this authority published it."""
+
+    response: GetAlertResponse
+    own: bool
+    title: str
+    priority: str
+    typologies: tuple[str, ...]
+    narratives: tuple[Narrative, ...]
+    goods: tuple[GoodsRow, ...]
+    parties: tuple[PartyRow, ...]
+    references: tuple[tuple[str, str], ...]
+    means: tuple[tuple[str, str], ...]
+    legs: tuple[LegRow, ...]
+    map: Illustration | None
+    steps: tuple[StepText, ...]
+    questions: tuple[OpenQuestionRow, ...]
+    copies: tuple[CopyRow, ...]
+
+    @property
+    def alert(self) -> Alert:
+        return self.response.alert
+
+    @property
+    def reference(self) -> AlertReference:
+        return AlertReference(publisher=self.alert.publisher, alert_id=self.alert.id)
+
+    @property
+    def path(self) -> str:
+        """Path of the page."""
+        return f"/alerts/{self.alert.publisher}/{self.alert.id}"
+
+    @property
+    def ended(self) -> bool:
+        """Whether every copy has ended."""
+        return all(copy.ended for copy in self.copies)
+
+    @property
+    def expired_by_clock(self) -> bool:
+        """Whether its validity has passed by this gateway's clock, and no signed step says so yet."""
+        return any(copy.expired_by_clock for copy in self.copies)
+
+    @property
+    def asked_for(self) -> str:
+        """The requested action in words."""
+        return label_of(RequestedAction, self.alert.content.requested_action)
+
+    @property
+    def handling(self) -> str:
+        """Classification and onward transfer in words."""
+        handling = self.alert.content.handling
+        passing_on = _("passing on: {rule}", rule=label_of(OnwardTransfer, handling.onward_transfer))
+        nodes = f"({listed(node.upper() for node in handling.onward_recipients)})" if handling.onward_recipients else ""
+        return listed([capitalised(label_of(Classification, handling.classification)), f"{passing_on} {nodes}".strip()])
+
+    @property
+    def reply_state(self) -> str:
+        """Word of the worst state of the reply among the copies; empty for none."""
+        states = {word_of(DeadlineState, d.deadlines.reply) for d in self.response.deliveries}
+        return next((state for state in ("overdue", "due", "met") if state in states), "")
+
+
+def alert_view(response: GetAlertResponse, node: str) -> AlertView:
+    """The view of an alert for this node's persons, in the current language."""
+    alert = response.alert
+    content = alert.content
+    own = alert.publisher == node
+    steps = step_texts(response.history)
+    typologies = tuple(capitalised(label(TYPOLOGY, typology)) for typology in content.typologies)
+    legs = tuple(map(_leg, content.route))
+    return AlertView(
+        response=response,
+        own=own,
+        title=title_of(alert),
+        priority=word_of(Priority, content.priority),
+        typologies=typologies,
+        narratives=tuple(in_reading_order(content.narratives)),
+        goods=tuple(map(_goods, content.goods)),
+        parties=tuple(map(_party, content.subject.parties)),
+        references=tuple(
+            (
+                capitalised(label_of(ShipmentReferenceKind, each.kind)),
+                " ".join(filter(None, (each.value, each.territory))),
+            )
+            for each in content.subject.references
+        ),
+        means=tuple(
+            (capitalised(mode_text(each.mode)) or _("Means of transport"), _registered(each))
+            for each in content.subject.means
+        ),
+        legs=legs,
+        map=route_map([_map_leg(leg, row) for leg, row in zip(content.route, legs, strict=True)]),
+        steps=tuple(steps),
+        questions=tuple(_questions(response, steps, node)),
+        copies=tuple(_copy(delivery, steps) for delivery in response.deliveries),
+    )
+
+
+def title_of(alert: Alert) -> str:
+    """What an alert is about in a few words: its typologies, and the substance where one is named."""
+    typologies = listed(label(TYPOLOGY, typology) for typology in alert.content.typologies)
+    substances = dict.fromkeys(filter(None, (item.substance or item.element for item in alert.content.goods)))
+    if not substances:
+        return capitalised(typologies)
+    return _("{typologies}: {goods}", typologies=capitalised(typologies), goods=listed(substances))
+
+
+def in_reading_order(narratives: Iterable[Narrative]) -> list[Narrative]:
+    """Narratives, the reader's language first, then the nearest to it, then English."""
+    reader = language()
+    order = [reader, _NEAR.get(reader, "en"), "en"]
+    return sorted(narratives, key=lambda one: order.index(one.language) if one.language in order else len(order))
+
+
+def _goods(item: GoodsItem) -> GoodsRow:
+    return GoodsRow(
+        description=item.description,
+        declared=codes_text(list(item.declared_codes)),
+        suspected=codes_text(list(item.suspected_codes)),
+        substance=substance_text(item),
+        mass=mass_text(item),
+        value=money_text(item.customs_value),
+        packages=item.package_count,
+        origin=item.origin_territory,
+    )
+
+
+def _party(party: Party) -> PartyRow:
+    role = label_of(PartyRole, party.role)
+    return PartyRow(
+        role=capitalised(role) if role != UNKNOWN else _("Party"),
+        names=tuple(dict.fromkeys(name.text for name in party.names)),
+        identifiers=tuple(map(identifier_text, party.identifiers)),
+        addresses=tuple(filter(None, map(address_text, party.addresses))),
+    )
+
+
+def _registered(means: TransportMeans) -> str:
+    registrations = [f"{each.value} ({each.scheme.replace('_', ' ')})" for each in means.registrations]
+    return listed(filter(None, (means_text(means), *registrations)))
+
+
+def _leg(leg: RouteLeg) -> LegRow:
+    start, end = getattr(leg, "from"), leg.to
+    return LegRow(
+        start=place_text(start) or UNKNOWN,
+        departure=local_time(leg.departure, leg.utc_offset_minutes),
+        end=place_text(end) or UNKNOWN,
+        arrival=local_time(leg.arrival, leg.utc_offset_minutes),
+        mode=capitalised(mode_text(leg.means.mode)),
+        means=means_text(leg.means),
+    )
+
+
+def _map_leg(leg: RouteLeg, row: LegRow) -> MapLeg:
+    return MapLeg(
+        start=map_place(getattr(leg, "from")),
+        end=map_place(leg.to),
+        mode=word_of(TransportMode, leg.means.mode),
+        means=listed(filter(None, (row.mode, row.means))),
+        when=" → ".join(filter(None, (row.departure, row.arrival))),
+    )
+
+
+def _questions(response: GetAlertResponse, steps: Sequence[StepText], node: str) -> Iterable[OpenQuestionRow]:
+    said = {step.question_id: step for step in steps if step.name == "question"}
+    asked = {
+        change.event.question.question_id: change.event.question
+        for change in response.history
+        if change.event.HasField("question")
+    }
+    for delivery in response.deliveries:
+        for question in delivery.open_questions:
+            other = delivery.recipient if question.asked_by == response.alert.publisher else response.alert.publisher
+            text = said[question.question_id].said if question.question_id in said else ""
+            known = asked.get(question.question_id)
+            yield OpenQuestionRow(
+                question_id=question.question_id,
+                text=text,
+                asked_by=question.asked_by,
+                asked_of=other,
+                deadline=question.deadline,
+                state=word_of(DeadlineState, question.state),
+                mine=other == node,
+                onward=tuple(known.onward_recipients) if known else (),
+            )
+
+
+def _copy(delivery: AlertDelivery, steps: Sequence[StepText]) -> CopyRow:
+    status = word_of(AlertStatus, delivery.status)
+    step = delivery.last_step
+    state = word_of(DeliveryState, step.state)
+    theirs = [
+        each for each in steps if each.speaker == delivery.recipient and each.name not in ("disposition", "published")
+    ]
+    return CopyRow(
+        recipient=delivery.recipient,
+        status=capitalised(label_of(AlertStatus, delivery.status)),
+        status_word=status,
+        status_kind=STATUS_KINDS.get(status, "quiet"),
+        ended=status in ENDED,
+        expired_by_clock=delivery.deadlines.expired_by_clock,
+        step=step_title(step.event),
+        delivery=state,
+        why_not=step.reason,
+        sent=state not in ("waiting", UNKNOWN),
+        receipted_at=step.receipted_at if step.HasField("receipted_at") else None,
+        shown_at=step.decided_at if state == "applied" else None,
+        acted=theirs[-1] if theirs else None,
+    )

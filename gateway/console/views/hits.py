@@ -1,0 +1,60 @@
+"""Entries of watchlists that things of an alert may be, with the reason in words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from gateway.console.views.words import capitalised
+from gateway.contract.enum_words import word_of
+from gateway.translation.labels import label_of
+from gateway.translation.messages import gettext as _
+from gateway.v1.alert_pb2 import RequestedAction
+from gateway.v1.alert_service_pb2 import AlertHit
+from gateway.v1.watchlist_pb2 import MatchClass
+
+_CLASSES: Final[Mapping[str, tuple[Callable[[], str], str]]] = {
+    "identical": (lambda: _("Identical"), "bad"),
+    "strong": (lambda: _("Strong"), "warn"),
+    "compatible": (lambda: _("Possible"), "quiet"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class HitRow:
+    """One entry that a thing of the alert may be."""
+
+    path: str
+    entry: str
+    owner: str
+    given: str
+    listed: str
+    because: str
+    score_percent: int
+    match: str
+    kind: str
+    action: str
+
+
+def hit_rows(hits: Iterable[AlertHit]) -> list[HitRow]:
+    """The hits of an alert, worst first as the gateway gives them."""
+    return [_row(each) for each in hits]
+
+
+def _row(each: AlertHit) -> HitRow:
+    hit = each.hit
+    text, kind = _CLASSES.get(word_of(MatchClass, hit.match_class), (lambda: "—", "quiet"))
+    entry = hit.entry
+    return HitRow(
+        path=f"/watchlists/{entry.publisher}/{entry.list}/{entry.id}",
+        entry=f"{entry.publisher}/{entry.list}/{entry.id}",
+        owner=entry.publisher,
+        given=hit.explanation.given,
+        listed=hit.explanation.listed,
+        because=hit.explanation.because,
+        score_percent=round(hit.score * 100),
+        match=text(),
+        kind=kind,
+        action=capitalised(label_of(RequestedAction, hit.requested_action)),
+    )
