@@ -185,6 +185,25 @@ class Metrics:
         self.alarms = self._gauge("gateway_alarms", "Alarms that last, by code.", "code")
         self.build = self._gauge("gateway_build_info", "1, with version and node.", "version", "node", "federation")
         self.started = self._gauge("gateway_start_time_seconds", "When the node started, in seconds since 1970.")
+        self.notifications = self._counter("gateway_notifications_total", "Notifications that were made.", "kind")
+        self.deliveries = self._counter(
+            "gateway_notification_deliveries_total",
+            "Attempts to send notifications: taken, failed or given_up.",
+            "way",
+            "result",
+        )
+        self.deliveries_waiting = self._gauge(
+            "gateway_notification_deliveries_waiting", "Notifications that wait for a way out.", "way"
+        )
+        self.outbox_messages = self._counter(
+            "gateway_outbox_messages_total", "Changes that the outbox's other side has taken."
+        )
+        self.outbox_lag = self._gauge(
+            "gateway_outbox_lag_entries", "Entries of the local log that the outbox hasn't been through yet."
+        )
+        self.alerts_overdue = self._gauge(
+            "gateway_alerts_overdue", "Open alerts with a deadline that has passed.", "deadline", "direction"
+        )
         self.trace_spans = self._counter("gateway_trace_spans_total", "Spans of traces, exported or lost.", "result")
 
     def _counter(self, name: str, documentation: str, *labels: str) -> Counter:

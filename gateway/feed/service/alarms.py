@@ -39,6 +39,8 @@ MARKS = "MARKS"
 SCREENING = "SCREENING"
 SETTINGS = "SETTINGS"
 EXPIRY_WAITS = "EXPIRY_WAITS"
+NOTIFICATIONS_WAIT = "NOTIFICATIONS_WAIT"
+OUTBOX_WAITS = "OUTBOX_WAITS"
 
 REPEAT_MS = 3_600_000
 """Milliseconds after which a lasting alarm is logged again, so that a log of one day shows it."""
@@ -86,6 +88,7 @@ class Alarms:
         self._lock = threading.Lock()
         self._lasting: dict[tuple[str, str], Alarm] = {}
         self._logged: dict[tuple[str, str], int] = {}
+        self._listeners: list[Callable[[Alarm], None]] = []
 
     def set(
         self, code: str, subject: str, message: str, *, since: int = 0, restriction: Restriction | None = None
@@ -100,6 +103,12 @@ class Alarms:
                 self._logged[code, subject] = now
         if before is None:
             log.error("alarm %s: %s", code, alarm.public_message)
+            for listener in self._listeners:
+                listener(alarm)
+
+    def on_begin(self, listener: Callable[[Alarm], None]) -> None:
+        """Calls `listener` with each alarm that begins, in any thread; it must not block."""
+        self._listeners.append(listener)
 
     def clear(self, code: str, subject: str) -> None:
         with self._lock:

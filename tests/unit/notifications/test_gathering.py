@@ -1,0 +1,297 @@
+"""Who is told of what happens between two nodes: each event once, deadlines before and after, at both sides."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from gateway.contract.ids import uuid7
+from gateway.contract.timestamps import to_ms, to_timestamp
+from gateway.notifications.codec.messages import shown
+from gateway.notifications.commands.gathering import BeginCommand, FireCommand, Sources, gather
+from gateway.notifications.commands.keeping import Audience, KeepGatheredCommand
+from gateway.notifications.rules.audience import Addressee, RuleBook
+from gateway.notifications.rules.warnings import WarningTimes
+from gateway.notifications.tables import notifications as rows
+from gateway.notifications.tables import warnings
+from gateway.notifications.tables.progress import PROGRESS
+from gateway.trust.rules.permissions import Role
+from gateway.v1 import alert_pb2
+from gateway.v1.notification_service_pb2 import (
+    DeadlineKind,
+    Notification,
+    NotificationAudience,
+    NotificationChannel,
+    NotificationKind,
+    NotificationRule,
+    SetNotificationRulesRequest,
+)
+from gateway.watchlists.rules.visibility import EVERYTHING_VISIBLE
+from tests.support.databases import MakeDatabase
+from tests.support.nodes import DAY_MS, PaperNode, exchange, paper_nodes
+
+HOUR_MS = 3_600_000
+TIMES = WarningTimes(before_ms=2 * HOUR_MS, share=0.25)
+
+
+def kind(name: str) -> NotificationKind.ValueType:
+    return NotificationKind.Value(f"NOTIFICATION_KIND_{name}")
+
+
+def person(name: str, *roles: Role, email: str = "") -> Addressee:
+    return Addressee(f"person/hk/{name}", frozenset(roles or (Role.OFFICER,)), email=email)
+
+
+@dataclass
+class Desk:
+    """Notifications of one paper node, gathered when a test says so."""
+
+    node: PaperNode
+    people: Sequence[Addressee]
+    book: RuleBook = field(default_factory=RuleBook)
+    assigned: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.sources = Sources(
+            node=self.node.name,
+            visibility=EVERYTHING_VISIBLE,
+            times=TIMES,
+            assignee=lambda _conn, _publisher, alert_id: self.assigned.get(alert_id, ""),
+        )
+
+    def begin(self) -> bool:
+        return bool(self.node.writer.run(BeginCommand(self.sources)))
+
+    def look(self) -> None:
+        """Gathers everything and fires what is due."""
+        audience = Audience(self.people, self.book)
+        while True:
+            with self.node.database.read() as conn:
+                found = gather(conn, self.sources, audience, now_ms=self.node.clock.now, proposals_too=True)
+            if found is None or not self.node.writer.run(KeepGatheredCommand(found)) or not found.reached:
+                break
+        self.node.writer.run(FireCommand(self.sources, audience))
+
+    def told(self, name: str = "wong") -> list[Notification]:
+        """What a person was told, oldest first."""
+        with self.node.database.read() as conn:
+            found = rows.after(conn, f"person/hk/{name}", 0, 1_000)
+        return [shown(r.body, number=r.number, created_at=r.created_at, read_at=r.read_at) for r in found]
+
+    def kinds(self, name: str = "wong") -> list[str]:
+        return [NotificationKind.Name(one.kind).removeprefix("NOTIFICATION_KIND_") for one in self.told(name)]
+
+    def waiting(self, way: str) -> int:
+        with self.node.database.read() as conn:
+            return rows.way_state(conn, way).waiting
+
+
+@pytest.fixture
+def nodes(tmp_path: Path, make_database: MakeDatabase) -> Iterator[list[PaperNode]]:
+    with paper_nodes(tmp_path, make_database) as made:
+        yield made
+
+
+def ask(node: PaperNode, alert_id: str, within_ms: int) -> str:
+    question_id = uuid7(node.clock.now, uuid.uuid4().bytes[:10])
+    deadline = to_timestamp(node.clock.now + within_ms)
+    node.step("cn", alert_id, question=alert_pb2.AlertQuestion(question_id=question_id, text="?", deadline=deadline))
+    return question_id
+
+
+def test_a_partners_steps_are_told_once_and_own_ones_never(nodes: list[PaperNode]) -> None:
+    cn, hk = nodes
+    desk, sender = Desk(hk, [person("wong")]), Desk(cn, [person("li", Role.PUBLISHER)])
+    assert desk.begin()
+    assert sender.begin()
+    alert_id = cn.publish("hk", reply_by=to_timestamp(cn.clock.now + DAY_MS))
+    exchange(cn, hk)
+    desk.look()
+    desk.look()
+    (told,) = desk.told()
+    assert (told.kind, told.alert.alert_id, told.partner) == (kind("NEW_ALERT"), alert_id, "cn")
+    assert (told.priority, list(told.typologies)) == (alert_pb2.PRIORITY_A, ["false_declaration"])
+    assert to_ms(told.due_at) > hk.clock.now
+    assert not desk.begin(), "cursors are set once"
+    hk.step("cn", alert_id, flagged=alert_pb2.AlertFlagged(revision=1, reason=1, explanation="gone"))
+    ask(hk, alert_id, DAY_MS)
+    exchange(cn, hk)
+    cn.amend(alert_id, 2)
+    cn.step("cn", alert_id, withdrawn=alert_pb2.AlertWithdrawn(revision=2, reason="void"))
+    exchange(cn, hk)
+    for one in (desk, sender, desk, sender):
+        one.look()
+    assert desk.kinds() == ["NEW_ALERT", "AMENDED", "WITHDRAWN"]
+    assert sender.kinds("li") == ["FLAG", "QUESTION"]
+
+
+def test_what_was_there_before_is_not_told_but_its_deadlines_are(nodes: list[PaperNode]) -> None:
+    cn, hk = nodes
+    cn.publish("hk", reply_by=to_timestamp(cn.clock.now + DAY_MS))
+    exchange(cn, hk)
+    desk = Desk(hk, [person("wong")])
+    desk.begin()
+    desk.look()
+    assert desk.told() == []
+    cn.clock.forward(DAY_MS)
+    desk.look()
+    assert desk.kinds() == ["DEADLINE_PASSED"], "its time to warn before has gone by"
+
+
+def test_a_deadline_is_warned_of_before_and_after_at_both_sides(nodes: list[PaperNode]) -> None:
+    cn, hk = nodes
+    desk, sender = Desk(hk, [person("wong")]), Desk(cn, [person("li", Role.PUBLISHER)])
+    desk.begin(), sender.begin()
+    alert_id = cn.publish("hk", reply_by=to_timestamp(cn.clock.now + DAY_MS))
+    exchange(cn, hk)
+    desk.look(), sender.look()
+    with hk.database.read() as conn:
+        assert warnings.next_at(conn) == pytest.approx(cn.clock.now + DAY_MS - 2 * HOUR_MS, abs=1_000)
+    hk.clock.forward(DAY_MS - 3 * HOUR_MS)
+    desk.look(), sender.look()
+    assert desk.kinds() == ["NEW_ALERT"]
+    hk.clock.forward(HOUR_MS)
+    for one in (desk, sender, desk, sender):
+        one.look()
+    assert desk.kinds()[1:] == sender.kinds("li") == ["DEADLINE_NEAR"]
+    assert desk.told()[1].deadline == sender.told("li")[0].deadline == DeadlineKind.DEADLINE_KIND_REPLY
+    assert sender.told("li")[0].partner == "hk"
+    hk.clock.forward(2 * HOUR_MS)
+    for one in (desk, sender, desk, sender):
+        one.look()
+    assert desk.kinds()[1:] == sender.kinds("li") == ["DEADLINE_NEAR", "DEADLINE_PASSED"]
+    hk.step("cn", alert_id, flagged=alert_pb2.AlertFlagged(revision=1, reason=1, explanation="gone"))
+    exchange(cn, hk)
+    hk.clock.forward(DAY_MS)
+    desk.look(), sender.look()
+    assert desk.kinds()[1:] == ["DEADLINE_NEAR", "DEADLINE_PASSED"]
+
+
+def test_an_answer_in_time_ends_the_warnings_of_its_question_alone(nodes: list[PaperNode]) -> None:
+    cn, hk = nodes
+    desk, sender = Desk(hk, [person("wong")]), Desk(cn, [person("li", Role.OFFICER)])
+    desk.begin(), sender.begin()
+    alert_id = cn.publish("hk")
+    exchange(cn, hk)
+    first, second = ask(hk, alert_id, 4 * HOUR_MS), ask(hk, alert_id, 8 * HOUR_MS)
+    assert first != second
+    exchange(cn, hk)
+    desk.look(), sender.look()
+    cn.step("cn", alert_id, recipient="hk", answer=alert_pb2.AlertAnswer(question_id=first, text="A1"))
+    exchange(cn, hk)
+    desk.look(), sender.look()
+    hk.clock.forward(9 * HOUR_MS)
+    desk.look(), sender.look()
+    assert sender.kinds("li") == ["QUESTION", "QUESTION", "DEADLINE_PASSED"]
+    assert sender.told("li")[-1].deadline == DeadlineKind.DEADLINE_KIND_QUESTION_IN
+    assert desk.kinds() == ["NEW_ALERT", "ANSWER", "DEADLINE_PASSED"]
+    assert desk.told()[-1].deadline == DeadlineKind.DEADLINE_KIND_QUESTION_OUT
+
+
+def test_an_expiry_is_told_once_whether_the_clock_or_the_publisher_says_it_first(nodes: list[PaperNode]) -> None:
+    cn, hk = nodes
+    desk = Desk(hk, [person("wong")])
+    desk.begin()
+    alert_id = cn.publish("hk", valid_until=to_timestamp(cn.clock.now + DAY_MS))
+    exchange(cn, hk)
+    desk.look()
+    cn.clock.forward(DAY_MS)  # the link is down
+    desk.look()
+    assert desk.kinds() == ["NEW_ALERT", "EXPIRED"]
+    assert desk.told()[-1].by_clock
+    cn.step("cn", alert_id, expired=alert_pb2.AlertExpired(revision=1))
+    exchange(cn, hk)
+    desk.look()
+    assert desk.kinds() == ["NEW_ALERT", "EXPIRED"]
+
+
+def test_rules_choose_by_priority_typology_partner_role_and_assignee(nodes: list[PaperNode]) -> None:
+    cn, hk = nodes
+    new = kind("NEW_ALERT")
+    own = {
+        "person/hk/urgent": [NotificationRule(kinds=[new], priorities=[alert_pb2.PRIORITY_A])],
+        "person/hk/typology": [NotificationRule(kinds=[new], typologies=["concealment"])],
+        "person/hk/partner": [NotificationRule(kinds=[new], partners=["mo"])],
+        "person/hk/mine": [NotificationRule(kinds=[new], assigned_to_me=True)],
+        "person/hk/mail": [NotificationRule(kinds=[new], channels=[NotificationChannel.NOTIFICATION_CHANNEL_EMAIL])],
+    }
+    book = RuleBook(
+        own={name: SetNotificationRulesRequest(rules=rules) for name, rules in own.items()}
+        | {"person/hk/nothing": SetNotificationRulesRequest(nothing=True)},
+        shared=[
+            NotificationRule(kinds=[new], audience=NotificationAudience(role="analyst")),
+            NotificationRule(kinds=[new], audience=NotificationAudience(webhook="case-system")),
+            NotificationRule(kinds=[new], audience=NotificationAudience(webhook="gone")),
+            NotificationRule(kinds=[new], audience=NotificationAudience(recipient="person/hk/operator")),
+        ],
+        webhooks=["case-system"],
+    )
+    names = ["urgent", "typology", "partner", "mine", "nothing"]
+    desk = Desk(
+        hk,
+        [
+            *map(person, names),
+            person("mail", email="mail@hk.example"),
+            person("analyst", Role.ANALYST),
+            person("operator", Role.OPERATOR),
+        ],
+        book,
+    )
+    desk.begin()
+    first = cn.publish("hk", priority=alert_pb2.PRIORITY_C)
+    desk.assigned[first] = "person/hk/mine"
+    cn.publish("hk")
+    exchange(cn, hk)
+    desk.look()
+    counts = {name: len(desk.told(name)) for name in (*names, "mail", "analyst", "operator")}
+    assert counts == {
+        **dict.fromkeys(("typology", "partner", "nothing"), 0),
+        **{"urgent": 1, "mine": 1, "mail": 2, "analyst": 2},
+        "operator": 0,  # a rule doesn't show what a role may not read
+    }
+    assert (desk.waiting("email"), desk.waiting("webhook/case-system"), desk.waiting("webhook/gone")) == (2, 2, 0)
+
+
+def test_a_second_replica_that_has_read_the_same_writes_nothing(nodes: list[PaperNode]) -> None:
+    cn, hk = nodes
+    desk = Desk(hk, [person("wong")])
+    desk.begin()
+    cn.publish("hk")
+    exchange(cn, hk)
+    audience = Audience(desk.people, desk.book)
+    with hk.database.read() as conn:
+        one, two = (gather(conn, desk.sources, audience, now_ms=hk.clock.now, proposals_too=False) for _ in range(2))
+    assert one is not None
+    assert two is not None
+    assert hk.writer.run(KeepGatheredCommand(one)) is not None
+    assert hk.writer.run(KeepGatheredCommand(two)) is None
+    assert desk.kinds() == ["NEW_ALERT"]
+
+
+def test_a_transaction_that_fails_tells_nobody_and_moves_no_cursor(nodes: list[PaperNode]) -> None:
+    cn, hk = nodes
+    desk = Desk(hk, [person("wong")])
+    desk.begin()
+    cn.publish("hk")
+    exchange(cn, hk)
+    with hk.database.read() as conn:
+        found = gather(conn, desk.sources, Audience(desk.people), now_ms=hk.clock.now, proposals_too=False)
+        before = PROGRESS.read(conn)
+    assert found is not None
+
+    class Failing(KeepGatheredCommand):
+        def execute(self, tx):  # type: ignore[no-untyped-def]
+            super().execute(tx)
+            raise RuntimeError("the machine stops here")
+
+    with pytest.raises(RuntimeError):
+        hk.writer.run(Failing(found))
+    with hk.database.read() as conn:
+        assert PROGRESS.read(conn) == before
+    assert desk.told() == []
+    desk.look()
+    assert desk.kinds() == ["NEW_ALERT"]
