@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar, get_args, get_origin
 
@@ -61,13 +61,23 @@ def problem_of(error: Any, model: type[BaseModel]) -> str:
 
 
 def make_absolute(document: dict[str, Any], base: Path, paths: Iterable[Sequence[str]]) -> None:
-    """Makes paths in a document absolute."""
+    """Makes paths in a document absolute; the section `*` stands for each name."""
     for *sections, name in paths:
-        table: Any = document
-        for section in sections:
-            table = table.get(section) if isinstance(table, dict) else None
-        if isinstance(table, dict) and isinstance(table.get(name), str):
-            table[name] = str(base / table[name])
+        for table in _tables(document, sections):
+            if isinstance(table.get(name), str):
+                table[name] = str(base / table[name])
+
+
+def _tables(document: Any, sections: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """The table of a section, or of each name where a section is `*`."""
+    if not isinstance(document, dict):
+        return
+    if not sections:
+        yield document
+        return
+    first, *rest = sections
+    for table in document.values() if first == "*" else [document.get(first)]:
+        yield from _tables(table, rest)
 
 
 def _beside(model: type[BaseModel], place: Sequence[str | int]) -> list[str]:

@@ -134,10 +134,7 @@ NOTIFICATION_PATHS: Final = (
     ("notifications", "mail", "password_file"),
     ("notifications", "webhooks", "*", "secret_file"),
     ("notifications", "webhooks", "*", "ca"),
-    *(
-        ("notifications", "outbox", name)
-        for name in ("ca", "certificate", "key", "credentials_file", "password_file")
-    ),
+    *(("notifications", "outbox", name) for name in ("ca", "certificate", "key", "credentials_file", "password_file")),
 )
 """Paths that are relative to the file of the settings; `*` stands for each name."""
 

@@ -20,6 +20,7 @@ from gateway.errors import ConfigurationError
 from gateway.node.bound_settings import CallLimitSettings, QuotaSettings
 from gateway.node.capability_settings import FigureSettings, LinkAnalysisSettings
 from gateway.node.defaults import DEFAULT_LOCAL_PORT, DEFAULT_PEER_PORT, LinkMode
+from gateway.node.notification_settings import NOTIFICATION_PATHS, NotificationSettings
 from gateway.node.observed_settings import AlarmSettings, Section, TraceSettings
 from gateway.settings_file import make_absolute, problem_of
 from gateway.tls.secret_files import read_passphrase
@@ -240,6 +241,9 @@ class Settings(BaseSettings):
     quotas: QuotaSettings = Field(default=QuotaSettings(), description="What each partner can have stored in a day.")
     alarms: AlarmSettings = Field(default=AlarmSettings(), description="From when on a condition is an alarm.")
     traces: TraceSettings = Field(default=TraceSettings(), description="Where traces of alerts are sent.")
+    notifications: NotificationSettings = Field(
+        default=NotificationSettings(), description="What persons and systems are told."
+    )
     stop_grace: float = Field(
         default=8.0,
         ge=1,
@@ -291,6 +295,7 @@ _PATHS = (
     ("keys", "passphrase_file"),
     ("directory", "file"),
     ("traces", "ca"),
+    *NOTIFICATION_PATHS,
 )
 
 

@@ -22,11 +22,13 @@ class Capability:
         services: registrations by full name of the service, on the local port.
         loops: work of one replica, by a name that all replicas share.
         workers: its processes.
+        everywhere: work of each replica, by name.
     """
 
     services: Mapping[str, Register]
     loops: Mapping[str, Loop] = field(default_factory=dict)
     workers: Sequence[WorkerProcess] = ()
+    everywhere: Mapping[str, Loop] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,4 +52,10 @@ class Capabilities:
 
     def tasks(self, roles: Roles) -> list[asyncio.Task[None]]:
         """Starts their work."""
-        return [roles.run(name, loop) for capability in self.on for name, loop in capability.loops.items()]
+        shared = [roles.run(name, loop) for capability in self.on for name, loop in capability.loops.items()]
+        own = [(name, loop) for capability in self.on for name, loop in capability.everywhere.items()]
+        return shared + [asyncio.create_task(_run(loop), name=name) for name, loop in own]
+
+
+async def _run(loop: Loop) -> None:
+    await loop()

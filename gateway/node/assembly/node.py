@@ -35,6 +35,7 @@ from gateway.node.assembly.figures import figures
 from gateway.node.assembly.history import History
 from gateway.node.assembly.links import Links
 from gateway.node.assembly.listeners import bind_listeners
+from gateway.node.assembly.notifications import NotificationParts, notifications
 from gateway.node.assembly.quotas import QuotaMonitor, bounds_of
 from gateway.node.assembly.reloading import settings_reloader
 from gateway.node.assembly.telemetry import Telemetry
@@ -359,6 +360,18 @@ class Node:
                     writer=self._writer,
                     notifier=self._notifier,
                     clock=self._clock,
+                ),
+                notifications(
+                    self.settings,
+                    NotificationParts(
+                        database=self.database,
+                        visibility=watchlists.visibility,
+                        writer=self._writer,
+                        notifier=self._notifier,
+                        alarms=self.alarms,
+                        metrics=self.telemetry.metrics,
+                        clock=self._clock,
+                    ),
                 ),
             ]
         )

@@ -55,6 +55,11 @@ Assignee = Callable[[Connection, str, str], str]
 """Person to whom an alert (publisher, id) is assigned; empty for nobody."""
 
 
+def _nobody(_conn: Connection, _publisher: str, _alert_id: str) -> str:
+    """Where no alerts are assigned."""
+    return ""
+
+
 @dataclass(frozen=True, slots=True)
 class Sources:
     """What events need beside the database.
@@ -67,7 +72,7 @@ class Sources:
     node: str
     visibility: ListVisibility
     times: WarningTimes
-    assignee: Assignee
+    assignee: Assignee = _nobody
 
 
 def gather(

@@ -40,6 +40,11 @@ LONGEST_PAUSE_S: Final = 60.0
 """Bounds in seconds of the pause after a turn in which the server couldn't be used; it doubles."""
 
 
+def pause_after(failures: int) -> float:
+    """Seconds until the next turn, after failed turns in a row."""
+    return min(FIRST_PAUSE_S * 2.0 ** min(failures - 1, 10), LONGEST_PAUSE_S)
+
+
 @dataclass(slots=True)
 class WayProgress:
     """What a way has done in this process, and its last error."""
@@ -120,7 +125,7 @@ class DeliveryLoop:
         self._judge(attempt.is_down, next(iter((attempt.failed | attempt.refused).values()), ""))
         if not attempt.is_down:
             return self._spacing_s
-        return min(FIRST_PAUSE_S * 2 ** min(self.progress.failures - 1, 10), LONGEST_PAUSE_S)
+        return pause_after(self.progress.failures)
 
     def _judge(self, is_down: bool, error: str) -> None:
         self.progress.last_error = error

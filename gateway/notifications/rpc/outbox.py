@@ -26,7 +26,7 @@ from gateway.feed.tables import progress as projected
 from gateway.notifications.codec.outbox import OutboxMessage, match_change, step_change, warning_change
 from gateway.notifications.commands.delivering import MoveOutboxCommand
 from gateway.notifications.commands.keeping import NOTIFICATIONS
-from gateway.notifications.rpc.delivery import ALARM_AFTER, FIRST_PAUSE_S, LONGEST_PAUSE_S
+from gateway.notifications.rpc.delivery import ALARM_AFTER, pause_after
 from gateway.notifications.tables import warnings
 from gateway.notifications.tables.progress import OUTBOX, PROGRESS, OutboxProgress
 from gateway.telemetry.metrics import Metrics
@@ -158,7 +158,7 @@ class OutboxLoop:
         log.warning("the outbox's changes weren't taken: %s", problem)
         if progress.failures >= ALARM_AFTER:
             self._alarms.set(OUTBOX_WAITS, "", f"{self.publisher.target} takes no changes: {problem}")
-        await asyncio.sleep(min(FIRST_PAUSE_S * 2 ** min(progress.failures - 1, 10), LONGEST_PAUSE_S))
+        await asyncio.sleep(pause_after(progress.failures))
 
     def _recovered(self) -> None:
         self.progress.failures, self.progress.last_error = 0, ""

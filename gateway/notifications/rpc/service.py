@@ -12,7 +12,7 @@ from gateway.contract.filters import decode_number_token, encode_page_token, pag
 from gateway.contract.timestamps import to_timestamp
 from gateway.contract.validation import validate
 from gateway.db.database import Database
-from gateway.errors import IllegalTransitionError, InvalidRequestError, Violation
+from gateway.errors import InvalidRequestError, Violation
 from gateway.feed.rpc.writer_client import HEARTBEAT_S, ChangeNotifier, WriterClient, set_within
 from gateway.notifications.codec.messages import shown
 from gateway.notifications.commands.delivering import MarkReadCommand, PutRulesCommand
@@ -37,18 +37,10 @@ _NUMBERS = range(1, 10**18)
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
 
-class NotificationsOffError(IllegalTransitionError):
-    """The settings don't turn notifications on."""
-
-    reason = "NOTIFICATIONS_OFF"
-    way_out = "The operator turns them on: `enabled = true` under [notifications] in gateway.toml."
-
-
 class NotificationServicer(notification_service_pb2_grpc.NotificationServiceServicer):
     """Handlers of NotificationService.
 
     Args:
-        audience: None while notifications are off.
         ways: e-mail and webhooks of the settings.
         has_mail: whether a mail server is set.
     """
@@ -59,7 +51,7 @@ class NotificationServicer(notification_service_pb2_grpc.NotificationServiceServ
         database: Database,
         writer: WriterClient,
         notifier: ChangeNotifier,
-        audience: AudienceSource | None,
+        audience: AudienceSource,
         ways: Sequence[DeliveryLoop],
         outbox: OutboxLoop | None,
         webhooks: Collection[str],
@@ -68,23 +60,25 @@ class NotificationServicer(notification_service_pb2_grpc.NotificationServiceServ
         self._database = database
         self._writer = writer
         self._notifier = notifier
-        self._maybe_audience = audience
+        self._audience = audience
         self._ways = tuple(ways)
         self._outbox = outbox
         self._webhooks = tuple(sorted(webhooks))
         self._has_mail = has_mail
 
+    def register(self, server: grpc.aio.Server) -> None:
+        """Adds the service to a server."""
+        notification_service_pb2_grpc.add_NotificationServiceServicer_to_server(self, server)
+
     async def ListNotifications(
         self, request: pb.ListNotificationsRequest, context: Context
     ) -> pb.ListNotificationsResponse:
         validate(request)
-        self._require_on()
         return await asyncio.to_thread(self._list, request, current_call().principal)
 
     async def WatchNotifications(
         self, request: pb.WatchNotificationsRequest, context: Context
     ) -> AsyncIterator[pb.WatchNotificationsResponse]:
-        self._require_on()
         principal, position, unread = current_call().principal, request.position, -1
         moved = asyncio.Event()
         end_subscription = self._notifier.subscribe(NOTIFICATIONS, moved)
@@ -104,7 +98,6 @@ class NotificationServicer(notification_service_pb2_grpc.NotificationServiceServ
         self, request: pb.MarkNotificationsReadRequest, context: Context
     ) -> pb.MarkNotificationsReadResponse:
         validate(request)
-        self._require_on()
         call = current_call()
         call.record(counts={"positions": len(request.positions)}, repeatable=True)
         recipient = call.principal.id
@@ -114,7 +107,7 @@ class NotificationServicer(notification_service_pb2_grpc.NotificationServiceServ
     async def GetNotificationRules(
         self, request: pb.GetNotificationRulesRequest, context: Context
     ) -> pb.GetNotificationRulesResponse:
-        audience = await asyncio.to_thread(self._require_on())
+        audience = await asyncio.to_thread(self._audience)
         principal = current_call().principal
         addressee = next((one for one in audience.addressees if one.id == principal.id), None)
         own = audience.book.own.get(principal.id)
@@ -131,7 +124,6 @@ class NotificationServicer(notification_service_pb2_grpc.NotificationServiceServ
         self, request: pb.SetNotificationRulesRequest, context: Context
     ) -> pb.SetNotificationRulesResponse:
         validate(request)
-        self._require_on()
         call = current_call()
         kinds = kinds_for(call.principal.roles)
         _require_valid(
@@ -152,7 +144,6 @@ class NotificationServicer(notification_service_pb2_grpc.NotificationServiceServ
         self, request: pb.SetSharedNotificationRulesRequest, context: Context
     ) -> pb.SetSharedNotificationRulesResponse:
         validate(request)
-        self._require_on()
         _require_valid(self._audience_violations(request.rules))
         current_call().record(counts={"rules": len(request.rules)})
         await self._put(SHARED, pb.SetNotificationRulesRequest(rules=request.rules))
@@ -161,14 +152,9 @@ class NotificationServicer(notification_service_pb2_grpc.NotificationServiceServ
     async def ListOutboxState(self, request: pb.ListOutboxStateRequest, context: Context) -> pb.ListOutboxStateResponse:
         return await asyncio.to_thread(self._state)
 
-    def _require_on(self) -> AudienceSource:
-        if self._maybe_audience is None:
-            raise NotificationsOffError("this node tells nobody: notifications are off in its settings")
-        return self._maybe_audience
-
     async def _put(self, owner: str, rules: pb.SetNotificationRulesRequest) -> None:
         await self._writer.run(PutRulesCommand(owner, rules))
-        self._require_on().forget()
+        self._audience.forget()
 
     def _list(self, request: pb.ListNotificationsRequest, principal: Principal) -> pb.ListNotificationsResponse:
         bound_to = f"{request.unread} {list(request.kinds)} {principal.id}"
@@ -221,9 +207,7 @@ class NotificationServicer(notification_service_pb2_grpc.NotificationServiceServ
     def _state(self) -> pb.ListOutboxStateResponse:
         with self._database.look() as conn:
             next_at = warnings.next_at(conn)
-        response = pb.ListOutboxStateResponse(
-            ways=map(_way_state, self._ways), enabled=self._maybe_audience is not None
-        )
+        response = pb.ListOutboxStateResponse(ways=map(_way_state, self._ways))
         if self._outbox is not None:
             response.ways.append(_outbox_state(self._outbox))
         if next_at:

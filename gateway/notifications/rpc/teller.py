@@ -126,11 +126,15 @@ class Teller:
         """Forgets what is old, for one replica, until cancelled."""
         while True:
             try:
-                while await self._writer.run(ForgetCommand(self._clock() - self._keep_ms, self._most_kept)):
-                    await asyncio.sleep(PAUSE_S)
+                await self._forget()
             except GatewayError as error:
                 log.warning("old notifications stay: %s", error.message)
             await asyncio.sleep(FORGET_S)
+
+    async def _forget(self) -> None:
+        more = True
+        while more:
+            more = await self._writer.run(ForgetCommand(self._clock() - self._keep_ms, self._most_kept))
 
     async def _begin(self) -> bool:
         if await self._writer.run(BeginCommand(self._sources)):
