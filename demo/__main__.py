@@ -15,7 +15,7 @@ from rich.console import Console
 
 from demo import LOADED_S
 from demo.facts import Facts
-from demo.keep import tell_how_to_talk
+from demo.keep import tell_how_to_talk, tell_where_to_look
 from demo.ledger import FeedCopy, read_feeds
 from demo.pairs import pair, pair_of
 from demo.play import Play, StuckError
@@ -36,13 +36,18 @@ def main() -> None:
         prog="python -m demo", description="Three customs gateways on this machine with a scripted case; no Internet."
     )
     parser.add_argument("--dir", type=Path, default=_FOLDER, help="folder for keys, data, logs (default: ./demo-run)")
-    parser.add_argument("--keep", action="store_true", help="leave the gateways running at the end, until Ctrl-C")
+    parser.add_argument(
+        "--keep", action="store_true", help="leave the gateways running at the end, with a console each, until Ctrl-C"
+    )
     arguments = parser.parse_args()
     try:
         code = asyncio.run(_run(arguments.dir.resolve(), keep=arguments.keep))
     except ConfigurationError as error:
         sys.stderr.write(f"Error: {error.message}\n")
         code = EXIT_WRONG_INPUT
+    except GatewayError as error:
+        sys.stderr.write(f"Error: {error.message}\n")
+        code = EXIT_NOT_AS_EXPECTED
     except (KeyboardInterrupt, asyncio.CancelledError):
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is done: an impatient one mustn't change the exit code
         sys.stderr.write("Interrupted; the gateways are stopped.\n")
@@ -160,10 +165,14 @@ def _judge(screen: Screen, facts: Facts) -> int:
 
 async def _keep(stage: Stage, screen: Screen, facts: Facts) -> None:
     first = next(iter(facts.published.get(pair("cn", "hk"), ())), "ID")
-    tell_how_to_talk(stage, screen, f"cn/{first}")
-    interrupted = asyncio.Event()
-    _on_signal(interrupted.set)
-    await interrupted.wait()
+    from demo.consoles import lines, running_consoles  # noqa: PLC0415  # imports slowly, and only here is it needed
+
+    async with running_consoles(stage) as consoles:
+        tell_where_to_look(screen, lines(consoles))
+        tell_how_to_talk(stage, screen, f"cn/{first}")
+        interrupted = asyncio.Event()
+        _on_signal(interrupted.set)
+        await interrupted.wait()
 
 
 def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:

@@ -10,6 +10,13 @@ from demo.screen import Screen
 from demo.stage import Stage
 
 
+def tell_where_to_look(screen: Screen, lines: list[str]) -> None:
+    """Prints where the consoles are and how one signs in."""
+    screen.heading("Three consoles with the case in them")
+    for line in lines:
+        screen.say(line)
+
+
 def tell_how_to_talk(stage: Stage, screen: Screen, alert: str) -> None:
     """Prints commands to copy into another terminal; `alert` is one that hk has, PUBLISHER/ID."""
     screen.heading("Left running until Ctrl-C; talk to hk's gateway from another terminal")

@@ -6,13 +6,14 @@ records of all three authorities; questions open and answered; alerts that nobod
 
 from __future__ import annotations
 
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 from demo import case as story
 from demo.consignment import records_of_the_case, records_of_the_twin
-from gateway.client import AlertReference
+from gateway.client import AlertReference, GatewayClient
 from gateway.v1 import alert_pb2, watchlist_pb2
 from gateway.v1.watchlist_service_pb2 import ProposedEntry, ProposedWithdrawal
 from tests.support.federation import NODES, Federation, eventually
@@ -23,6 +24,9 @@ SETTINGS = f"""
 [lists.{LIST}]
 four_eyes = true
 """
+Acting = AbstractAsyncContextManager[GatewayClient]
+"""A client that acts for a person, once."""
+
 ROUTINE = 3
 """Alerts of a risk engine from cn and from mo, of which nobody has read any."""
 
@@ -52,15 +56,20 @@ class Case:
     records: dict[str, str]
 
 
-async def play(federation: Federation) -> Case:
-    """Lets the systems of three running nodes, with `SETTINGS`, live through the case."""
+async def play(federation: Federation, *, proposer: Acting, approver: Acting) -> Case:
+    """Lets the systems of three running nodes, with `SETTINGS`, live through the case.
+
+    Args:
+        federation: the nodes.
+        proposer, approver: two persons of cn: a system is no second person.
+    """
     now = datetime.now(UTC)
     records = await _record(federation, now)
     from_cn = await _publish(federation, "cn", story.alert_from_cn(now), "hk")
     await _read_and_ask(federation, from_cn)
     from_hk = await _publish(federation, "hk", story.alert_from_hk(now, from_cn), "mo")
     await _find(federation, from_hk)
-    proposal_id, entry_id = await _list(federation)
+    proposal_id, entry_id = await _list(federation, proposer, approver)
     of_a_consignee = await _publish(federation, "cn", story.alert_of_a_consignee(now), "hk")
     unread = await _unread(federation, now)
     async with federation.client("hk", "officer") as officers:
@@ -121,20 +130,20 @@ async def _find(federation: Federation, alert: AlertReference) -> None:
         await eventually(known, what="the finding at hk")
 
 
-async def _list(federation: Federation) -> tuple[str, str]:
+async def _list(federation: Federation, proposer: Acting, approver: Acting) -> tuple[str, str]:
     """Five entries in force at hk, and a proposal to add one, change one and withdraw one; its id, and an entry's."""
     contents = [_party(names) for names in (story.EXPORTER, story.HK_CONSIGNEE, story.MO_CONSIGNEE)]
     contents.append(listed_content("示例国际贸易有限公司", reason="Buyer of goods that never arrived (placeholder)"))
     contents.append(listed_content("Exemplo Metais, Limitada"))
     entries = [ProposedEntry(id=f"W-{number:02d}", content=each) for number, each in enumerate(contents, 1)]
-    async with federation.client("cn", "publisher") as engine, federation.client("cn", "supervisor") as supervisor:
-        first = await engine.watchlist.propose(LIST, entries=entries, note="First edition")
+    async with proposer as officer, approver as supervisor:
+        first = await officer.watchlist.propose(LIST, entries=entries, note="First edition")
         await supervisor.watchlist.decide(first.proposal_id, approve=True, remarks="Compared with the file")
         changed = listed_content("Exemplo Metais, Limitada", reason="End use not shown (placeholder)")
         added = ProposedEntry(id="W-06", content=listed_content("Placeholder Rare Earths Limited"))
         amended = ProposedEntry(id="W-05", revision=1, content=changed)
         withdrawn = ProposedWithdrawal(id="W-02", revision=1, reason="Mistaken identity")
-        second = await engine.watchlist.propose(
+        second = await officer.watchlist.propose(
             LIST, entries=[added, amended], withdrawals=[withdrawn], note="Second edition"
         )
     async with federation.client("hk", "officer") as hk:

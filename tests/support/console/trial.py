@@ -17,14 +17,15 @@ import json
 import secrets
 import signal
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from demo.consoles import capabilities
 from gateway.client import GatewayClient
 from tests.support.console import case
 from tests.support.federation import NODES, READY_S, STOPPED_S, SYSTEMS, Federation, NodeProcess, free_port
@@ -163,6 +164,13 @@ class Office:
             await self.enrol(name)
         return self._tokens[name]
 
+    @asynccontextmanager
+    async def acting(self, name: str) -> AsyncIterator[GatewayClient]:
+        """A client that acts for a person, as the console's."""
+        token = await self.signed_in(name)
+        async with self.client(CONSOLE) as console:
+            yield console.acting_for((await console.persons.renew(token)).assertion)
+
     def end_session(self, name: str) -> None:
         """The kept session isn't used any more: a test has ended it, or signs in by itself."""
         self._tokens.pop(name, None)
@@ -200,11 +208,19 @@ class ConsoleTrial:
 
     Args:
         root: an empty folder.
-        settings: further lines of each node's settings.
+        settings: further lines of each node's settings; everything that pages need is on.
+        persons_settings: further lines of its table [persons].
         console_settings: further lines of each console's settings, before its tables.
     """
 
-    def __init__(self, root: Path, *, settings: str = case.SETTINGS, console_settings: str = "") -> None:
+    def __init__(
+        self,
+        root: Path,
+        *,
+        settings: str = case.SETTINGS,
+        persons_settings: Sequence[str] = (),
+        console_settings: str = "",
+    ) -> None:
         self._ports = {name: free_port() for name in NODES}
         self.federation = Federation(
             root / "federation",
@@ -212,6 +228,7 @@ class ConsoleTrial:
             settings_of=self._settings_of,
             systems={**SYSTEMS, CONSOLE: ("console",)},
         )
+        self._persons_settings = persons_settings
         self._console_settings = console_settings
         self.case: case.Case | None = None
 
@@ -249,7 +266,11 @@ class ConsoleTrial:
     def play_case(self) -> case.Case:
         """The demo's case at the three nodes, played at the first request."""
         if self.case is None:
-            self.case = self.run(case.play(self.federation))
+            self.case = self.run(
+                case.play(
+                    self.federation, proposer=self["cn"].acting("officer"), approver=self["cn"].acting("supervisor")
+                )
+            )
         return self.case
 
     def _office(self, name: str) -> Office:
@@ -259,13 +280,5 @@ class ConsoleTrial:
         )
 
     def _settings_of(self, name: str) -> str:
-        return "\n".join(
-            [
-                "[persons]",
-                "enabled = true",
-                'domain = "localhost"',
-                f'origins = ["http://localhost:{self._ports[name]}"]',
-                "[casework]",
-                "enabled = true",
-            ]
-        )
+        origin = f"http://localhost:{self._ports[name]}"
+        return capabilities(persons=['domain = "localhost"', f'origins = ["{origin}"]', *self._persons_settings])

@@ -49,7 +49,7 @@ class Visitor:
         return cls(office, {office.cookie: token})
 
     def get(self, path: str, **headers: str) -> Answer:
-        return self.send("GET", path, **headers)
+        return self.send("GET", path, None, **headers)
 
     def post(self, path: str, form: dict[str, str], **headers: str) -> Answer:
         """Sends a form as a browser on a page of this console does."""
