@@ -9,16 +9,17 @@ from starlette.routing import Route
 
 from gateway.console.live import Source, alert_changes
 from gateway.console.navigation import NavigationEntry
-from gateway.console.pages import alert, preferences, sign_in
+from gateway.console.pages import alert, history, preferences, sign_in
 
 ROUTES: Final[Sequence[Route]] = [
     *sign_in.routes,
     *preferences.routes,
     *alert.routes,
+    *history.routes,
 ]
 """Of all pages. Order matters where patterns overlap."""
 
-NAVIGATION: Final[Sequence[NavigationEntry]] = []
+NAVIGATION: Final[Sequence[NavigationEntry]] = [history.navigation]
 """Entries of the menu; `NavigationEntry.order` sorts them."""
 
 SOURCES: Final[Mapping[str, Source]] = {"alerts": alert_changes}

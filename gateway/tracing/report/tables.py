@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 from hashlib import sha256
 
 from gateway.tracing.report import words
 from gateway.tracing.report.quantities import measured, quantity
-from gateway.tracing.rules.events import mass_in_words, place_name
+from gateway.tracing.rules.events import events_of, mass_in_words, place_name
 from gateway.translation.labels import label_of
 from gateway.translation.messages import gettext as _
 from gateway.translation.messages import ngettext
 from gateway.v1.goods_pb2 import Money, Place, ShipmentReferenceKind
 from gateway.v1.history_pb2 import ANSWER_STATUS_COMPLETE, HistoryRecord, NodeAnswer
 from gateway.v1.party_pb2 import PartyRole
-from gateway.v1.shipment_pb2 import Shipment, ShipmentGoods
+from gateway.v1.shipment_pb2 import MassSource, Shipment, ShipmentGoods
 from gateway.v1.trace_pb2 import Discrepancy, TraceLeg
 
 Cells = Mapping[str, object]
@@ -69,6 +69,24 @@ def _recorded(record: HistoryRecord) -> str:
     if not record.position:  # a partner's
         return _("revision {revision}", revision=record.revision)
     return _("revision {revision}, position {position}", revision=record.revision, position=record.position)
+
+
+def event_cells(record: HistoryRecord) -> Iterator[tuple[datetime, str, str, str]]:
+    """What happened to a record's goods: local time, place, kind, in words."""
+    for event in events_of([record]):
+        yield words.happened_at(event), place_in_words(event.place), words.event_kind(event.kind), event.text
+
+
+def mass_cells(shipment: Shipment) -> Iterator[tuple[str, str, datetime | None, str]]:
+    """Measured masses: in words, source, time in UTC, place."""
+    for mass in shipment.masses:
+        weighed = mass_in_words(mass.mass_kg)
+        yield (
+            _("{mass} with the container", mass=weighed) if mass.includes_tare else weighed,
+            label_of(MassSource, mass.source),
+            mass.measured_at.ToDatetime(UTC) if mass.HasField("measured_at") else None,
+            place_in_words(mass.place),
+        )
 
 
 def answer_cells(node: str, answers: Sequence[NodeAnswer]) -> Cells:

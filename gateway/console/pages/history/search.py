@@ -1,0 +1,132 @@
+"""Searches shipment records: each node's answer appears on the page when it comes, without script."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from gateway.client.history import RecordOrAnswer
+from gateway.console.form import Form
+from gateway.console.page import client, form, place, render, rendered
+from gateway.console.pages.history.answers import answer_view
+from gateway.console.pages.history.question import (
+    PROBLEM_FIELDS,
+    PURPOSES,
+    SIMPLE,
+    Question,
+    procedure_options,
+    read_question,
+)
+from gateway.console.problems import problem_of
+from gateway.errors import GatewayError, InvalidRequestError
+from gateway.tracing.report.criteria_words import criteria_lines
+from gateway.translation.messages import gettext as _
+from gateway.translation.messages import in_language
+from gateway.v1.history_pb2 import HistoryRecord, NodeAnswer
+from gateway.v1.history_service_pb2 import SearchEnd
+
+PAGE_SIZE: Final = 25
+"""Most records of each node on a page."""
+
+PLACE_OF_ANSWERS: Final = "<!--answers-->"
+"""Where the page is cut: what is before goes out at once, answers follow."""
+
+STREAMED: Final = {"content-encoding": "identity", "x-accel-buffering": "no"}
+"""Compression and proxies would hold the answers back."""
+
+Found = RecordOrAnswer | SearchEnd
+
+
+async def ask(request: Request) -> Response:
+    """The form, empty or filled in by a link of another page (what is looked for, never why)."""
+    begun = {name: request.query_params[name] for name in SIMPLE if name in request.query_params}
+    return show_form(request, Form.with_values(begun))
+
+
+def show_form(request: Request, sent: Form) -> Response:
+    """The form with what was typed, and its problems."""
+    return render(
+        request,
+        "history/ask.html",
+        title=_("History"),
+        status=200 if sent.is_good else 422,
+        form=sent,
+        purposes=PURPOSES,
+        procedures=procedure_options(),
+    )
+
+
+async def search(request: Request) -> Response:
+    """Asks all nodes, or those that the form names."""
+    sent = form(request)
+    question = read_question(sent, place(request).zone)
+    if not sent.is_good:
+        return show_form(request, sent)
+    found = client(request).history.search_page(
+        question.criteria,
+        question.grounds,
+        nodes=question.nodes,
+        mode=question.mode,
+        page_size=PAGE_SIZE,
+        page_token=sent.raw("page_token"),
+    )
+    try:
+        first = await anext(found, None)
+    except InvalidRequestError as error:
+        await found.aclose()
+        sent.add_violations(error, PROBLEM_FIELDS)
+        return show_form(request, sent)
+    page = rendered(
+        request,
+        "history/results.html",
+        title=_("Answers from history"),
+        question=question,
+        sought=criteria_lines(question.criteria),
+        page_number=int(sent.text("page_number") or "1") if sent.text("page_number").isdecimal() else 1,
+        place_of_answers=PLACE_OF_ANSWERS,
+    )
+    return StreamingResponse(_streamed(request, page, question, first, found), media_type="text/html", headers=STREAMED)
+
+
+async def _streamed(
+    request: Request, page: str, question: Question, first: Found | None, found: AsyncGenerator[Found, None]
+) -> AsyncIterator[str]:
+    """The page's beginning, each node's answer, the page's end."""
+    head, _place, tail = page.partition(PLACE_OF_ANSWERS)
+    yield head
+    language = place(request).language
+    records: dict[str, list[HistoryRecord]] = {}
+    end = SearchEnd()
+    async with aclosing(found):
+        try:
+            async for item in _with_first(first, found):
+                if isinstance(item, HistoryRecord):
+                    records.setdefault(item.node, []).append(item)
+                elif isinstance(item, NodeAnswer):
+                    with in_language(language):
+                        view = answer_view(item, records.pop(item.node, []), question.mode)
+                        yield rendered(request, "history/answer.html", answer=view)
+                else:
+                    end = item
+        except GatewayError as error:
+            with in_language(language):
+                yield rendered(request, "history/interrupted.html", problem=problem_of(error))
+    with in_language(language):
+        yield rendered(request, "history/end.html", end=end, next_page=_next_page(request))
+    yield tail
+
+
+async def _with_first(first: Found | None, rest: AsyncIterator[Found]) -> AsyncIterator[Found]:
+    if first is not None:
+        yield first
+    async for item in rest:
+        yield item
+
+
+def _next_page(request: Request) -> int:
+    number = form(request).text("page_number")
+    return (int(number) if number.isdecimal() and len(number) < 9 else 1) + 1
