@@ -90,7 +90,7 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
     ) -> alert_service_pb2.PublishAlertResponse:
         call = current_call()
         try:
-            prepared = self._publisher.prepare(request, call.principal.name, trace=span.context)
+            prepared = self._publisher.prepare(request, call.principal.actor, trace=span.context)
         except GatewayError as error:
             self._count([error])
             raise
@@ -114,7 +114,7 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
                 raise InvalidRequestError(
                     [Violation("alerts", "repeated.items", f"send 1 to {MAX_STREAM_ITEMS} alerts in one message")]
                 )
-            prepared = await asyncio.to_thread(self._prepare_all, request, call.principal.name)
+            prepared = await asyncio.to_thread(self._prepare_all, request, call.principal.actor)
             _record_bulk(call, request, prepared)
             command = PublishCommand(prepared, principal=call.principal.id)
             return self._writer.submit(command, urgency=command.urgency)
@@ -335,7 +335,7 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
                 step,
                 publisher=self._publisher,
                 principal=call.principal.id,
-                actor=call.principal.name,
+                actor=call.principal.actor,
             )
         )
         return result

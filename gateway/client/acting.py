@@ -4,15 +4,10 @@ from __future__ import annotations
 
 from dataclasses import fields
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 from gateway.client.connection import Connection, Stubs
-
-PERSON_KEY: Final = "gateway-person"
-"""Metadata with the assertion."""
-
-APPROVAL_KEY: Final = "gateway-approval"
-"""Metadata with the approval, JSON in ASCII."""
+from gateway.contract.person_metadata import APPROVAL_KEY, PERSON_KEY
 
 
 class ActingConnection(Connection):

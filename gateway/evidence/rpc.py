@@ -228,6 +228,7 @@ def _event(stored: StoredEvent, event: AuditEntry) -> evidence_service_pb2.Audit
         details=details,
         hash=stored.hash,
         occurrences=event.occurrences,
+        system=event.system,
     )
     if event.occurrences > 1:
         listed.last_time.CopyFrom(to_timestamp(event.last_time_ms))

@@ -8,6 +8,7 @@ import gateway.db.revisions
 import gateway.evidence.tables
 import gateway.feed.tables.maintenance
 import gateway.notifications.tables.schema
+import gateway.persons.tables.schema
 import gateway.tracing.tables
 import gateway.trust.tables  # noqa: F401  these declare tables that are no projections
 from gateway.alerts.projection import AlertProjection

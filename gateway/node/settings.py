@@ -22,6 +22,7 @@ from gateway.node.capability_settings import FigureSettings, LinkAnalysisSetting
 from gateway.node.defaults import DEFAULT_LOCAL_PORT, DEFAULT_PEER_PORT, LinkMode
 from gateway.node.notification_settings import NOTIFICATION_PATHS, NotificationSettings
 from gateway.node.observed_settings import AlarmSettings, Section, TraceSettings
+from gateway.node.person_settings import PersonSettings
 from gateway.settings_file import make_absolute, problem_of
 from gateway.tls.secret_files import read_passphrase
 from gateway.trust.rules.permissions import Role
@@ -235,8 +236,10 @@ class Settings(BaseSettings):
     link_analysis: LinkAnalysisSettings = Field(
         default=LinkAnalysisSettings(), description="Whether and how connections are looked for."
     )
+    persons: PersonSettings = Field(default=PersonSettings(), description="Persons who sign in through a console.")
     limits: dict[str, CallLimitSettings] = Field(
-        default_factory=dict, description="Per caller (systems, partners, system/NAME, gateway/NAME): its limits."
+        default_factory=dict,
+        description="Per caller (systems, persons, partners, system/NAME, person/NAME, gateway/NAME): its limits.",
     )
     quotas: QuotaSettings = Field(default=QuotaSettings(), description="What each partner can have stored in a day.")
     alarms: AlarmSettings = Field(default=AlarmSettings(), description="From when on a condition is an alarm.")
@@ -257,6 +260,13 @@ class Settings(BaseSettings):
     log_level: str = Field(
         default="info", pattern="^(debug|info|warning|error)$", description="Least level that is logged."
     )
+
+    @model_validator(mode="after")
+    def _consoles_alone(self) -> Self:
+        for name, roles in self.systems.items():
+            if Role.CONSOLE in roles and len(roles) > 1:
+                raise ValueError(f"systems.{name}: a console has no other role; its persons have theirs")
+        return self
 
     @field_validator("metrics_bind")
     @classmethod
@@ -296,6 +306,7 @@ _PATHS = (
     ("directory", "file"),
     ("traces", "ca"),
     *NOTIFICATION_PATHS,
+    ("persons", "oidc", "ca"),
 )
 
 

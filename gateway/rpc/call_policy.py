@@ -21,15 +21,16 @@ import structlog
 
 from gateway.errors import GatewayError, Kind, OverloadedError, UnauthenticatedError
 from gateway.rpc.authentication import Authenticator
-from gateway.rpc.calls import Call
+from gateway.rpc.calls import APPROVED, NEEDED, Call
 from gateway.rpc.fairness.abandoned_calls import ABANDONED_WITHIN_S, AbandonedCalls
 from gateway.rpc.fairness.buffers import CallerBuffers
 from gateway.rpc.fairness.caller_connections import CallerConnections
 from gateway.rpc.fairness.disconnection import Disconnector
 from gateway.rpc.fairness.limits import CallerLimits
 from gateway.rpc.fairness.pacing import MOST_RUNNING, PROMPT_WEIGHT, CallPacer, Turn
+from gateway.rpc.persons import NoPersons, PersonCalls, approval_in, assertion_in
 from gateway.trust.rules.audit import AuditEntry, AuditResult, AuditSink
-from gateway.trust.rules.permissions import Permission, PermissionTable, Principal
+from gateway.trust.rules.permissions import Approval, Permission, PermissionTable, Principal
 
 UNKNOWN_METHOD = "(unknown)"
 """Method in the audit event of an unknown one; the detail has its name."""
@@ -68,6 +69,7 @@ class CallPolicy:
     connections: CallerConnections
     disconnector: Disconnector
     buffers: CallerBuffers = field(default_factory=CallerBuffers)
+    persons: PersonCalls = field(default_factory=NoPersons)
     monotonic_s: Callable[[], float] = field(default=time.monotonic)
 
     def time_ms(self) -> int:
@@ -88,6 +90,9 @@ class CallPolicy:
             principal = self.authenticator.authenticate(context)  # 1
             self.connections.admit(context.peer(), principal.id)
             self._require_served(principal, context)  # 2
+            assertion = assertion_in(context.invocation_metadata())
+            if assertion:
+                principal = await self.persons.principal_for(assertion, principal)  # 1: in whose name
             self.limits.enter(principal, streaming=streaming, now_s=self.monotonic_s())
             try:
                 if refusal is not None:
@@ -132,13 +137,33 @@ class CallPolicy:
         if self.abandoned.count(_caller(principal, context)):
             self.disconnector.now(context.peer())
 
-    async def begin(self, method: str, admission: Admission, request_bytes: int) -> tuple[Call, Turn]:
+    async def approve(self, method: str, admission: Admission, context: Context, request: bytes | None) -> str:
+        """Requires the approval of a call in a person's name, where its method needs one.
+
+        Returns:
+            `approved`, `needed` (by the handler, if what is asked for needs one), or nothing.
+
+        Raises:
+            ApprovalRequiredError.
+        """
+        principal, asked = admission.principal, admission.permission.approval
+        if not principal.person or asked is Approval.NEVER:
+            return ""
+        approval = approval_in(context.invocation_metadata())
+        if asked is Approval.BY_CONTENT and not approval:
+            return NEEDED if await self.persons.needs_approval(principal) else ""
+        return APPROVED if await self.persons.approve(principal, method, approval, request or b"") else ""
+
+    async def begin(
+        self, method: str, admission: Admission, request_bytes: int, *, approval: str = ""
+    ) -> tuple[Call, Turn]:
         """Waits for the caller's turn, which must be given back. Raises GatewayError."""
         principal = admission.principal
         batch = max(0, request_bytes - SMALL_REQUEST_BYTES) / BATCH_BYTES_PER_UNIT
         weight = min(admission.permission.weight + batch, MOST_RUNNING)
         turn = await self.pacer.enter(principal.id, weight)
         call = Call(principal, method, self.audit, self.time_ms, owe=partial(self.pacer.charge, principal.id))
+        call.approval = approval
         call.spend = lambda size, rows: self.limits.spend(principal, size=size, rows=rows)
         call.allowance = PROMPT_WEIGHT if turn.prompt else weight
         return call, turn
@@ -163,27 +188,32 @@ class CallPolicy:
         self.pacer.leave(turn)
         call.allowance = 1.0
 
-    def recheck(self, call: Call) -> None:
+    async def recheck(self, call: Call) -> None:
         """Runs steps 1 and 3 again for an open stream. Raises GatewayError."""
         principal = self.authenticator.recheck(call.principal)
+        if call.principal.person:
+            principal = await self.persons.recheck(call.principal, principal)
         self.permissions.authorise(principal, call.method)
 
     def record_refusal(self, method: str, principal: Principal | None, error: GatewayError) -> None:
         who = principal.id if principal is not None else f"unverified:{error.metadata.get('claimed', '')}"
-        self._record(who, method, AuditResult.DENY, error.reason, error.message)
+        event = AuditEntry(
+            time_ms=self.time_ms(),
+            principal=who,
+            method=method,
+            result=AuditResult.DENY,
+            reason=error.reason,
+            detail=error.message,
+            system=principal.caller if principal is not None and principal.person else "",
+        )
+        with self._or_logged(who, method, error.reason):
+            self.audit(event)
 
     def record_failure(self, call: Call, error: GatewayError) -> None:
         denied = error.kind in (Kind.PERMISSION_DENIED, Kind.UNAUTHENTICATED)
         result = AuditResult.DENY if denied else AuditResult.ERROR
         with self._or_logged(call.principal.id, call.method, error.reason):
             call.record(result=result, reason=error.reason, detail=error.message)
-
-    def _record(self, who: str, method: str, result: AuditResult, reason: str, detail: str) -> None:
-        event = AuditEntry(
-            time_ms=self.time_ms(), principal=who, method=method, result=result, reason=reason, detail=detail
-        )
-        with self._or_logged(who, method, reason):
-            self.audit(event)
 
     @contextmanager
     def _or_logged(self, who: str, method: str, reason: str) -> Iterator[None]:

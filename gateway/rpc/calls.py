@@ -7,7 +7,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from hashlib import sha256
 
-from gateway.errors import UnauthenticatedError
+from gateway.errors import ApprovalRequiredError, UnauthenticatedError
 from gateway.trust.rules.audit import AuditEntry, AuditResult, AuditSink
 from gateway.trust.rules.permissions import Principal
 
@@ -16,6 +16,10 @@ CONTENT_BYTES = "bytes"
 
 OWN_WORK = ""
 """Caller of the node's own work: links, projections, upkeep."""
+
+APPROVED = "approved"
+NEEDED = "needed"
+"""States of a call's approval by passkey."""
 
 ROWS_PER_UNIT = 10
 SUBJECTS_PER_UNIT = 1
@@ -42,6 +46,7 @@ class Call:
         recorded: whether the call has an audit event.
         changes: whether it has one of a change.
         purpose, case_reference, subject_ids, basis: defaults for all its events, set by `concerns`.
+        approval: APPROVED by the person, NEEDED where the handler asks for it, else empty.
         content_digest, content_bytes: SHA-256 in hexadecimal and size of what it brought; in events of its refusal.
         spend: counts the bytes and items of a message (limits).
         owe: adds units to the caller's debt (pacing).
@@ -63,6 +68,12 @@ class Call:
     allowance: float = 0.0
     content_digest: str = ""
     content_bytes: int = 0
+    approval: str = ""
+
+    def require_approval(self) -> None:
+        """For a method whose approval depends on what is asked for. Raises ApprovalRequiredError."""
+        if self.approval == NEEDED:
+            raise ApprovalRequiredError("this needs the person's approval by passkey")
 
     def brings(self, content: bytes) -> None:
         """Keeps the digest of what is kept nowhere else if the call is refused."""
@@ -122,16 +133,22 @@ class Call:
                 method=self.method,
                 result=result,
                 reason=reason,
-                detail="; ".join(filter(None, (detail, self.basis))),
+                detail="; ".join(filter(None, (detail, self.basis, *self._circumstances()))),
                 purpose=purpose or self.purpose,
                 case_reference=case_reference or self.case_reference,
                 subject_ids=subjects,
                 counts=tuple(sorted(numbers.items())),
                 repeatable=repeatable,
+                system=self.principal.caller if self.principal.person else "",
             )
         )
         self.recorded = True
         self.changes = self.changes or not repeatable
+
+    def _circumstances(self) -> tuple[str, ...]:
+        grant = self.principal.break_glass
+        approved = "approved by passkey" if self.approval == APPROVED else ""
+        return approved, f"break-glass {grant}" if grant else ""
 
 
 _CURRENT: ContextVar[Call] = ContextVar("gateway_call")

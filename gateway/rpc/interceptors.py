@@ -1,11 +1,12 @@
 """Authenticates, limits, authorises and paces every call before its handler runs, and records the outcome.
 
-1. Authenticate (authentication). Refused: UNAUTHENTICATED and nothing more, and the connection is ended; so is one
-   too many of a caller (caller_connections).
+1. Authenticate the system (authentication), and the person in whose name it calls (persons). Refused: UNAUTHENTICATED
+   and nothing more, and a connection whose certificate is refused is ended; so is one too many of a caller
+   (caller_connections).
 2. Limit the caller (limits), whatever is called: RESOURCE_EXHAUSTED with the time to wait.
 3. Authorise: the permission table; a method without a row is denied, an unknown one UNIMPLEMENTED.
-4. Receive the request within the caller's buffers (buffers), and wait for the caller's turn (pacing); streams wait for
-   one before each message.
+4. Receive the request within the caller's buffers (buffers), require a person's approval of it where the table says so
+   (persons), and wait for the caller's turn (pacing); streams wait for one before each message.
 5. Parse the request, or refuse it as MALFORMED.
 6. Run the handler, with `current_call()` set. Streams repeat steps 1 and 3 every few seconds and end when they fail.
 
@@ -187,7 +188,8 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):
             if receive:
                 self._policy.buffers.require_room(caller)
                 request = await self._policy.buffers.receive(caller, context.read)
-            call, turn = await self._policy.begin(method, admission, len(request or b""))
+            approval = await self._policy.approve(method, admission, context, request)
+            call, turn = await self._policy.begin(method, admission, len(request or b""), approval=approval)
         except GatewayError as error:
             await self._policy.refuse(method, admission.principal, error, context)
             await abort_with(context, error)
@@ -242,10 +244,11 @@ class _PacedRequests:
 class _Recheck:
     """Repeats a check every few seconds while its block runs; the check's error ends the block."""
 
-    def __init__(self, check: Callable[[], None], interval_s: float) -> None:
+    def __init__(self, check: Callable[[], Awaitable[None]], interval_s: float) -> None:
         self._check = check
         self._interval_s = interval_s
         self._error: GatewayError | None = None
+        self._checking: asyncio.Task[None] | None = None
 
     def __enter__(self) -> None:
         self._task = cast("asyncio.Task[Any]", asyncio.current_task())  # gRPC gives each call a task
@@ -255,8 +258,11 @@ class _Recheck:
         self._timer = asyncio.get_running_loop().call_later(self._interval_s, self._run)
 
     def _run(self) -> None:
+        self._checking = asyncio.create_task(self._checked(), name="recheck")
+
+    async def _checked(self) -> None:
         try:
-            self._check()
+            await self._check()
         except GatewayError as error:
             self._error = error
             self._task.cancel()
@@ -267,6 +273,8 @@ class _Recheck:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._timer.cancel()
+        if self._checking is not None:
+            self._checking.cancel()
         # Cancelled by this check alone, not by the caller or the server too.
         if self._error is not None and isinstance(error, asyncio.CancelledError) and self._task.uncancel() == 0:
             raise self._error from None

@@ -59,9 +59,7 @@ LABELLED_WORDS: Final = {
         *("vehicle", "party", "quantity_and_time"),
     ),
     CONFIDENCE: ("high", "medium", "low"),
-    TYPOLOGY: (
-        *("false_declaration", "concealment", "transshipment", "undervaluation", "licence_misuse", "other"),
-    ),
+    TYPOLOGY: (*("false_declaration", "concealment", "transshipment", "undervaluation", "licence_misuse", "other"),),
     METHOD: ("x_ray", "physical", "laboratory", "document"),
     PURPOSE: ("export_control",),
 }

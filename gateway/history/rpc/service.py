@@ -84,7 +84,7 @@ class HistoryServicer(history_service_pb2_grpc.HistoryServiceServicer):
         async def begin(checked: CheckedItems) -> Awaitable[pb.RecordShipmentsResponse]:
             good, bad = checked
             call.record(counts={"recorded": len(good), "refused": len(bad)})
-            command = RecordCommand(self._origin, good, call.principal.name)
+            command = RecordCommand(self._origin, good, call.principal.actor)
             durable = self._writer.submit(RecordAndCompareCommand(command, self._pending)) if good else None
             return self._answer(durable, len(good), bad)
 
@@ -148,7 +148,7 @@ class HistoryServicer(history_service_pb2_grpc.HistoryServiceServicer):
         validate(request)
         call = current_call()
         call.record(case_reference=request.case_reference)
-        command = PlaceHoldCommand(self._origin, request, call.principal.id, call.principal.name, self._new_id)
+        command = PlaceHoldCommand(self._origin, request, call.principal.id, call.principal.actor, self._new_id)
         response: pb.PlaceHoldResponse = await self._writer.run(command)
         return response
 
@@ -156,7 +156,7 @@ class HistoryServicer(history_service_pb2_grpc.HistoryServiceServicer):
         validate(request)
         call = current_call()
         call.record(subject_ids=[request.hold_id])
-        command = ReleaseHoldCommand(self._origin, request, call.principal.id, call.principal.name)
+        command = ReleaseHoldCommand(self._origin, request, call.principal.id, call.principal.actor)
         response: pb.ReleaseHoldResponse = await self._writer.run(command)
         return response
 

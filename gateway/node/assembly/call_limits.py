@@ -12,18 +12,24 @@ from gateway.trust.rules.permissions import Principal, PrincipalKind
 
 
 def limits_of(settings: Mapping[str, CallLimitSettings]) -> Callable[[Principal], Limits]:
-    """What the settings make of the defaults: first those of all systems or partners, then those of the caller."""
+    """What the settings make of the defaults: first those of all of the caller's kind, then those of the caller."""
 
     def limits(principal: Principal) -> Limits:
-        peer = principal.kind is PrincipalKind.PEER
-        names = ("partners", f"gateway/{principal.node}") if peer else ("systems", f"system/{principal.name}")
         found = default_limits(principal)
-        for name in names:
+        for name in _names(principal):
             if name in settings:
                 found = _changed(found, settings[name])
         return found
 
     return limits
+
+
+def _names(principal: Principal) -> tuple[str, str]:
+    if principal.person:
+        return "persons", f"person/{principal.person}"
+    if principal.kind is PrincipalKind.PEER:
+        return "partners", f"gateway/{principal.node}"
+    return "systems", f"system/{principal.name}"
 
 
 def _changed(limits: Limits, by: CallLimitSettings) -> Limits:

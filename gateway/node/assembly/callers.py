@@ -22,6 +22,7 @@ from gateway.rpc.fairness.pacing import CallPacer
 from gateway.rpc.interceptors import AuthInterceptor, Interceptor
 from gateway.rpc.listener.open_streams import OpenStreams
 from gateway.rpc.listener.running_calls import RunningCalls
+from gateway.rpc.persons import LatePersons, NoPersons
 from gateway.telemetry.gauges import Labels
 from gateway.telemetry.metrics import Metrics
 from gateway.trust.codec.permissions import load_permissions
@@ -57,6 +58,7 @@ class Callers:
         )
         self.capacity = CapacityMonitor(settings.connections, ports=ports, callers=self._connections, alarms=alarms)
         self._pacer, self._abandoned = CallPacer(), AbandonedCalls()
+        self.persons = LatePersons()
         self.admitted_partners = PartnerAnchors(directory, own=settings.node, without=self._abandoned.shut_out_nodes)
         self._authenticators: list[Authenticator] = []
         self._systems: dict[str, frozenset[Role]] = {}
@@ -108,6 +110,7 @@ class Callers:
                 abandoned=self._abandoned,
                 audit=self._audit,
                 clock=self._now,
+                persons=self.persons if name == "local" else NoPersons(),
             )
         )
         self._calls.append(CallMetrics(name, permissions, self._metrics))

@@ -28,7 +28,7 @@ from gateway.feed.service.sender import Outgoing
 from gateway.feed.service.writing.writer import Writer
 from gateway.feed.tables.identity import NodeIdentity
 from gateway.node.assembly.callers import Callers
-from gateway.node.assembly.capabilities import Capabilities
+from gateway.node.assembly.capabilities import Capabilities, Capability
 from gateway.node.assembly.database_access import DatabaseAccess
 from gateway.node.assembly.exchange import Exchange
 from gateway.node.assembly.figures import figures
@@ -36,6 +36,7 @@ from gateway.node.assembly.history import History
 from gateway.node.assembly.links import Links
 from gateway.node.assembly.listeners import bind_listeners
 from gateway.node.assembly.notifications import NotificationParts, notifications
+from gateway.node.assembly.persons import start_persons
 from gateway.node.assembly.quotas import QuotaMonitor, bounds_of
 from gateway.node.assembly.reloading import settings_reloader
 from gateway.node.assembly.telemetry import Telemetry
@@ -182,7 +183,7 @@ class Node:
         if history.standby is not None:
             self._access.close_too(history.standby.close)
         alerts = AlertQueries(self.database, clock=self._clock, sent_size=self._exchange.sender.sent_size)
-        capabilities = self._make_capabilities(alerts, watchlists)
+        capabilities = self._make_capabilities(alerts, watchlists, await self._start_persons())
         self._listeners = self._make_listeners(history, watchlists, alerts, capabilities, started_at)
         for listener in self._listeners:
             await listener.start()
@@ -349,9 +350,22 @@ class Node:
             clock=self._clock,
         )
 
-    def _make_capabilities(self, alerts: AlertQueries, watchlists: Watchlists) -> Capabilities:
+    async def _start_persons(self) -> Capability | None:
+        return await start_persons(
+            self.settings,
+            calls=self._callers.persons,
+            database=self.database,
+            writer=self._writer,
+            alarms=self.alarms,
+            clock=self._clock,
+        )
+
+    def _make_capabilities(
+        self, alerts: AlertQueries, watchlists: Watchlists, persons: Capability | None
+    ) -> Capabilities:
         return Capabilities.of(
             [
+                persons,
                 figures(
                     self.settings,
                     database=self.database,

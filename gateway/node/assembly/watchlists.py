@@ -75,6 +75,7 @@ class Watchlists:
             directory=directory,
             clock=clock,
             policies=self._policy,
+            persons=settings.persons.enabled,
         )
         self.visibility = visibility = _visibility(settings)
         self._expiry = ListExpiry(settings.node, clock, _warn_before_ms(settings), visibility)

@@ -46,8 +46,14 @@ PEER_LIMITS = Limits(calls_per_s=500, burst=1_000, concurrent_calls=64, concurre
 """A partner's gateway: two streams per channel, and some hundred queries a second."""
 
 
+PERSON_LIMITS = Limits(calls_per_s=50, burst=300, concurrent_calls=32, concurrent_streams=24)
+"""A person at a console: a page takes some ten calls, and an open one has two streams."""
+
+
 def default_limits(principal: Principal) -> Limits:
     """Limits without a setting."""
+    if principal.person:
+        return PERSON_LIMITS
     return PEER_LIMITS if principal.kind is PrincipalKind.PEER else SYSTEM_LIMITS
 
 
@@ -142,7 +148,7 @@ class CallerLimits:
         try:
             yield
         except OverloadedError as error:
-            self._on_refusal(principal.id, error.metadata["limit"])
+            self._on_refusal(principal.caller, error.metadata["limit"])
             raise
 
     def enter(self, principal: Principal, *, streaming: bool, now_s: float) -> None:

@@ -62,6 +62,7 @@ class AuditEntry:
         detail: a sentence for the auditor; may say more than the caller's error.
         subject_ids: alerts, entries or links concerned.
         counts: named numbers, e.g. `(("entries", 500),)`, sorted by name.
+        system: the console's id where a person called; not stored where it is empty.
         repeatable: without effect, so that equal ones become one with a count; not stored. All but allow are.
     """
 
@@ -75,6 +76,7 @@ class AuditEntry:
     case_reference: str = ""
     subject_ids: tuple[str, ...] = ()
     counts: tuple[tuple[str, int], ...] = ()
+    system: str = ""
     repeatable: bool = field(default=False, compare=False)
     _body: bytes = field(default=b"", init=False, repr=False, compare=False)
 
@@ -117,6 +119,7 @@ class AuditEntry:
             detail=_text(self.detail),
             purpose=_text(self.purpose),
             case_reference=_text(self.case_reference),
+            system=_text(self.system),
             subject_ids=tuple(
                 _text(subject_id, MAX_SUBJECT_ID_CHARS) for subject_id in self.subject_ids[:MAX_SUBJECT_IDS]
             ),
@@ -127,7 +130,7 @@ class AuditEntry:
 
     def _fits(self) -> bool:
         # Printable text has neither surrogates nor NUL.
-        texts = self.principal, self.method, self.reason, self.detail, self.purpose, self.case_reference
+        texts = self.principal, self.method, self.reason, self.detail, self.purpose, self.case_reference, self.system
         ids = *self.subject_ids, *[name for name, _ in self.counts]
         numbers = self.time_ms, *[number for _, number in self.counts]
         return (
@@ -152,10 +155,11 @@ class AuditEntry:
     def _written(self) -> bytes:
         counts = ",".join([f"{_quoted(name)}:{number}" for name, number in sorted(dict(self.counts).items())])
         subject_ids = ",".join(map(_quoted, self.subject_ids))
+        system = f'"system":{_quoted(self.system)},' if self.system else ""  # events before persons have none
         return (
             f'{{"case_reference":{_quoted(self.case_reference)},"counts":{{{counts}}},"detail":{_quoted(self.detail)},'
             f'"method":{_quoted(self.method)},"principal":{_quoted(self.principal)},"purpose":{_quoted(self.purpose)},'
-            f'"reason":{_quoted(self.reason)},"result":"{self.result.value}","subject_ids":[{subject_ids}],'
+            f'"reason":{_quoted(self.reason)},"result":"{self.result.value}","subject_ids":[{subject_ids}],{system}'
             f'"time_ms":{self.time_ms}}}'
         ).encode()
 
@@ -212,6 +216,7 @@ def _from_document(document: dict[str, Any]) -> AuditEntry:
         case_reference=document["case_reference"],
         subject_ids=tuple(document["subject_ids"]),
         counts=tuple((name, _integer(number)) for name, number in document["counts"].items()),
+        system=document.get("system", ""),
     )
 
 

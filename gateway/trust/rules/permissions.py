@@ -25,6 +25,10 @@ PERSON_ROLES = frozenset(Role) - {Role.CONSOLE}
 """Roles that a person may have."""
 
 
+PERSON_PREFIX = "person/"
+"""Begins the actor of what a person did."""
+
+
 class Approval(StrEnum):
     """Whether a method asks a person with a passkey for an approval that is bound to the request."""
 
@@ -68,6 +72,11 @@ class Principal:
     def id(self) -> str:
         """`person/<node>/<person>`, or `gateway/<node>` or `system/<node>/<name>` as in the SPIFFE path."""
         return f"person/{self.node}/{self.person}" if self.person else self.caller
+
+    @property
+    def actor(self) -> str:
+        """Who acts, as events name it: the person, or the system where it acts for itself. No system has a slash."""
+        return f"{PERSON_PREFIX}{self.person}" if self.person else self.name
 
     @property
     def caller(self) -> str:

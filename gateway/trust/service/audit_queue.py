@@ -3,8 +3,8 @@
 1. The first of a series is stored with the next commit.
 2. Equal ones that follow become one event with a count, the times of the first and last, and the subjects of all. It is
    stored when its period ends; periods double up to MAX_PERIOD_S while the series goes on.
-3. Equal means: caller, method, result and reason, and for permitted calls the subjects too. Permitted calls with an
-   effect, a purpose or a case are never merged.
+3. Equal means: caller and its system, method, result and reason, and for permitted calls the subjects too. Permitted
+   calls with an effect, a purpose or a case are never merged.
 
 A crash loses the counts of periods that haven't ended; a stop doesn't.
 """
@@ -186,4 +186,4 @@ class AuditQueue:
 def _key(event: AuditEntry) -> _Key:
     """3."""
     subjects = event.subject_ids if event.result is AuditResult.ALLOW else ()
-    return event.principal, event.method, event.result.value, event.reason, subjects
+    return event.principal, event.method, event.result.value, event.reason, (event.system, *subjects)

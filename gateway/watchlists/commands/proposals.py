@@ -71,7 +71,9 @@ class Lists:
         directory: Callable[[], Directory],
         clock: Clock,
         policies: Callable[[str], ListPolicy | None] = lambda _: None,
+        persons: bool = False,
     ) -> None:
+        self.persons = persons  # sign in at this node
         self.node = node
         self.origin = FeedOrigin(federation, node, node, Channel.LISTS)
         self._directory = directory
@@ -359,7 +361,8 @@ class DecideCommand(IdempotentCommand[_Pb.DecideProposalResponse]):
         if row is None or (self.lists.node, row.list) in self.hidden:
             raise NotFoundError(f"there is no proposal {self.request.proposal_id}")
         approve = self.request.approve
-        require_decidable(ProposalState(row.state), proposer=row.proposer, decider=self.actor, approve=approve)
+        who = {"proposer": row.proposer, "decider": self.actor}
+        require_decidable(ProposalState(row.state), **who, approve=approve, persons=self.lists.persons)
         if approve:
             self._require_current(tx, row)
         decision = watchlist_pb2.ProposalDecision(proposal_id=self.request.proposal_id, remarks=self.request.remarks)

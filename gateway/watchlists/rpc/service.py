@@ -90,7 +90,7 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
             subject_ids=[request.list],
             counts={"entries": len(request.entries), "withdrawals": len(request.withdrawals)},
         )
-        command = ProposeCommand(self._lists, request, call.principal.id, call.principal.name)
+        command = ProposeCommand(self._lists, request, call.principal.id, call.principal.actor)
         response: pb.ProposeEntriesResponse = await self._writer.run(command)
         return response
 
@@ -101,7 +101,7 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
         call = current_call()
         call.record(subject_ids=[request.proposal_id], reason="APPROVED" if request.approve else "REJECTED")
         who = call.principal
-        command = DecideCommand(self._lists, request, who.id, who.name, self._hidden())
+        command = DecideCommand(self._lists, request, who.id, who.actor, self._hidden())
         response: pb.DecideProposalResponse = await self._writer.run(command)
         return response
 
@@ -122,7 +122,7 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
             raise InvalidRequestError(
                 [Violation("open.prune_reason", "prune_reason.required", "say why vanished entries are withdrawn")]
             )
-        importing = Import(self._lists, opening.open, call.principal.name)
+        importing = Import(self._lists, opening.open, call.principal.actor)
         complete = False
         try:
             await self._take_all_rows(importing, request_iterator)
@@ -281,7 +281,7 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
         )
         who = call.principal
         agreements = self._lists.agreements
-        command = ReportHitCommand(self._lists, agreements, request, who.id, who.name, self._hidden())
+        command = ReportHitCommand(self._lists, agreements, request, who.id, who.actor, self._hidden())
         response: pb.ReportHitResponse = await self._writer.run(command)
         return response
 
@@ -290,7 +290,7 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
         call = current_call()
         call.record(subject_ids=[f"{request.reporter}/{request.hit_id}"])
         who = call.principal
-        command = AnswerHitCommand(self._lists, request, who.id, who.name, self._hidden())
+        command = AnswerHitCommand(self._lists, request, who.id, who.actor, self._hidden())
         response: pb.AnswerHitResponse = await self._writer.run(command)
         return response
 
@@ -323,6 +323,8 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
     ) -> match_pb2.DecideMatchResponse:
         validate(request)
         call = current_call()
+        if not request.HasField("dismiss"):
+            call.require_approval()
         call.record(
             purpose=request.confirm.purpose,
             case_reference=request.confirm.case_reference,
@@ -330,7 +332,7 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
             reason="DISMISSED" if request.HasField("dismiss") else "CONFIRMED",
         )
         who = call.principal
-        command = DecideMatchCommand(self._lists, request, who.id, who.name, self._hidden())
+        command = DecideMatchCommand(self._lists, request, who.id, who.actor, self._hidden())
         response: match_pb2.DecideMatchResponse = await self._writer.run(command)
         return response
 

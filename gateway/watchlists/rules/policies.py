@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from gateway.errors import IllegalTransitionError, InvalidRequestError, PermissionDeniedError, Violation
+from gateway.trust.rules.permissions import PERSON_PREFIX
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +46,18 @@ class ProposalState(StrEnum):
     REJECTED = "rejected"
 
 
-def require_decidable(state: ProposalState, *, proposer: str, decider: str, approve: bool) -> None:
+def require_decidable(
+    state: ProposalState, *, proposer: str, decider: str, approve: bool, persons: bool = False
+) -> None:
     """Raises unless this person may decide this proposal now.
+
+    Args:
+        proposer, decider: actors; a person's is the same through any system.
+        persons: persons sign in at this node, so that a system, which anybody may run, is no second person.
 
     Raises:
         IllegalTransitionError: decided before, or incomplete.
-        PermissionDeniedError: the proposer may not approve.
+        PermissionDeniedError: the proposer may not approve, nor a system where persons sign in.
     """
     if state is ProposalState.OPEN and approve:
         raise IllegalTransitionError(
@@ -60,3 +67,5 @@ def require_decidable(state: ProposalState, *, proposer: str, decider: str, appr
         raise IllegalTransitionError(f"the proposal was {state.value} before", metadata=_ABOUT)
     if approve and proposer == decider:
         raise PermissionDeniedError("four eyes: whoever proposes a change doesn't approve it; ask somebody else")
+    if approve and persons and not decider.startswith(PERSON_PREFIX):
+        raise PermissionDeniedError("four eyes: persons sign in at this node, so a person approves and no system")

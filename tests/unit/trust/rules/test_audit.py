@@ -43,6 +43,7 @@ events = st.builds(
     purpose=text,
     case_reference=text,
     subject_ids=st.lists(st.text(max_size=80), max_size=300).map(tuple),
+    system=st.just("") | text,
     counts=st.dictionaries(st.text(max_size=80), st.integers(), max_size=20).map(lambda d: tuple(d.items())),
 )
 
@@ -63,6 +64,8 @@ def test_the_body_is_the_documented_json() -> None:
 def test_the_body_is_what_an_encoder_of_json_makes_of_it(event: AuditEntry) -> None:
     clipped = asdict(event.clipped())
     del clipped["_body"], clipped["repeatable"]
+    if not clipped["system"]:
+        del clipped["system"]  # so that events from before there were persons keep their bytes
     document = clipped | {"counts": dict(clipped["counts"]), "result": clipped["result"].value}
     assert event.to_bytes() == json.dumps(document, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
 

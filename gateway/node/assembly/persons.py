@@ -1,0 +1,77 @@
+"""Puts together how persons sign in at a node and call in their own name."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable
+
+from sqlalchemy import Connection
+
+from gateway.contract.ids import UUID7_RANDOM_BYTES, uuid7
+from gateway.db.database import Database
+from gateway.feed.rpc.writer_client import WriterClient
+from gateway.feed.service.alarms import Alarms
+from gateway.feed.service.writing.randomness import random_bytes
+from gateway.node.assembly.capabilities import Capability
+from gateway.node.settings import Settings
+from gateway.rpc.persons import LatePersons
+
+SEED_BYTES = 32
+
+
+async def start_persons(
+    settings: Settings,
+    *,
+    calls: LatePersons,
+    database: Database,
+    writer: WriterClient,
+    alarms: Alarms,
+    clock: Callable[[], int],
+) -> Capability | None:
+    """Persons, whom `calls` admits from now on; None where they are off.
+
+    What only this needs is imported here: a node without persons doesn't load it.
+
+    Raises:
+        ConfigurationError: the provider's CA can't be read.
+    """
+    if not settings.persons.enabled:
+        return None
+    from gateway.persons.codec.assertions import AssertionKey  # noqa: PLC0415
+    from gateway.persons.commands.transactions import PersonCommand  # noqa: PLC0415
+    from gateway.persons.rpc.asserted import AssertedPersons  # noqa: PLC0415
+    from gateway.persons.rpc.break_glass import BreakGlassAlarms  # noqa: PLC0415
+    from gateway.persons.rpc.own_account import OwnAccount  # noqa: PLC0415
+    from gateway.persons.rpc.service import PersonServicer  # noqa: PLC0415
+    from gateway.persons.rpc.sign_in import SignIn  # noqa: PLC0415
+    from gateway.persons.service.directory import PersonQueries  # noqa: PLC0415
+    from gateway.persons.service.passwords import Passwords  # noqa: PLC0415
+
+    policy = settings.persons.policy(settings.node)
+    key = AssertionKey(await writer.run(PersonCommand(_assertion_seed)))
+    asserted = AssertedPersons(policy, key=key, database=database, writer=writer, clock=clock)
+    passwords = await asyncio.to_thread(Passwords)
+    break_glass = BreakGlassAlarms(database, alarms, clock)
+    servicer = PersonServicer(
+        policy,
+        sign_in=SignIn(policy, asserted=asserted, passwords=passwords, database=database, writer=writer, clock=clock),
+        own=OwnAccount(policy, asserted=asserted, passwords=passwords, database=database, writer=writer, clock=clock),
+        asserted=asserted,
+        queries=PersonQueries(policy, database=database, clock=clock),
+        alarms=break_glass,
+        writer=writer,
+        new_id=lambda: uuid7(clock(), random_bytes(UUID7_RANDOM_BYTES)),
+    )
+    calls.start(asserted)
+    return Capability({"gateway.v1.PersonService": servicer.register}, everywhere={"break-glass": break_glass.run})
+
+
+def _assertion_seed(conn: Connection, now_ms: int) -> bytes:
+    """The secret of the node's assertions, which its replicas share; made at the first start with persons."""
+    from gateway.persons.tables import sessions  # noqa: PLC0415
+
+    sessions.keep_secret(conn, "assertions", secrets.token_bytes(SEED_BYTES), now_ms)
+    seed = sessions.secret(conn, "assertions")
+    assert seed is not None  # noqa: S101  it was kept above
+    return seed

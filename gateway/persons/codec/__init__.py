@@ -1,0 +1,1 @@
+"""Tokens, passkeys and messages of persons: bytes to values and back."""

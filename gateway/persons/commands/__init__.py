@@ -1,0 +1,1 @@
+"""Changes of accounts, sessions and grants, each in a writer's transaction."""

@@ -1,0 +1,1 @@
+"""PersonService, and who a call's person is."""

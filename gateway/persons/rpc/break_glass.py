@@ -1,0 +1,49 @@
+"""Shows who has roles beyond its own, as alarms for everybody who watches this node."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+
+from gateway.db.database import Database
+from gateway.errors import GatewayError
+from gateway.feed.service.alarms import Alarms
+from gateway.persons.rules.sessions import GrantRow
+from gateway.persons.tables import sessions
+
+BREAK_GLASS = "BREAK_GLASS"
+"""Code of the alarm; it lasts as long as the roles do."""
+
+LOOK_S = 5.0
+"""Seconds between two looks: how late another replica's break-glass shows here, and its end."""
+
+
+class BreakGlassAlarms:
+    """Keeps the alarms at what the database says."""
+
+    def __init__(self, database: Database, alarms: Alarms, clock: Callable[[], int]) -> None:
+        self._database = database
+        self._alarms = alarms
+        self._clock = clock
+
+    async def run(self) -> None:
+        """Looks again and again."""
+        while True:
+            with suppress(GatewayError):  # the database is away: the next look comes
+                await self.look()
+            await asyncio.sleep(LOOK_S)
+
+    async def look(self) -> None:
+        """Looks now. Raises StoreUnavailableError."""
+        grants = await asyncio.to_thread(self._read)
+        self._alarms.keep(BREAK_GLASS, {grant.person: (_message(grant), grant.granted_at) for grant in grants})
+
+    def _read(self) -> list[GrantRow]:
+        with self._database.read() as conn:
+            return sessions.grants_in_force(conn, self._clock())
+
+
+def _message(grant: GrantRow) -> str:
+    roles, minutes = ", ".join(sorted(grant.roles)), (grant.expires_at - grant.granted_at) // 60_000
+    return f"{grant.person} has taken {roles} for {minutes} min (break-glass {grant.grant_id}): {grant.reason}"

@@ -1,0 +1,1 @@
+"""Rules of persons: accounts, lock-out, sessions, assertions, pseudonyms. Pure."""

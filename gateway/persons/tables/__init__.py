@@ -1,0 +1,1 @@
+"""Tables of persons, sessions and challenges."""
