@@ -223,6 +223,13 @@ class FileNotReadyError(GatewayError):
     way_out = "Read the file's state: a file at a partner is asked for, one that isn't scanned yet needs some seconds."
 
 
+class FileDamagedError(VerificationError):
+    """The bytes of a stored file are gone, or aren't those of its digest."""
+
+    reason = "FILE_DAMAGED"
+    way_out = "Restore the file from a backup, or ask the partner for it again; `gateway verify` names all such files."
+
+
 class FileRefusedError(GatewayError):
     """A file isn't taken: too large, of a type that the settings don't allow, or with other bytes than its digest's."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from types import MappingProxyType
@@ -116,6 +116,19 @@ def newest_text_or_end(life: AlertLife) -> str:
 def disposition_of(event: alert_pb2.AlertEvent) -> feed_pb2.Disposition | None:
     """The event's disposition; None for a step of an alert."""
     return event.disposition if event.WhichOneof("event") == "disposition" else None
+
+
+def evidence_of(event: alert_pb2.AlertEvent) -> Sequence[alert_pb2.EvidenceDigest]:
+    """The evidence that a step names: of a new or amended alert, an answer or a finding."""
+    match event.WhichOneof("event"):
+        case "published" | "amended":
+            alert = alert_of(event)
+            return () if alert is None else alert.content.evidence
+        case "answer":
+            return event.answer.evidence
+        case "finding":
+            return event.finding.evidence
+    return ()
 
 
 @dataclass(frozen=True, slots=True)

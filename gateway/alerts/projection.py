@@ -13,10 +13,11 @@ from gateway.alerts import codec as wire
 from gateway.alerts.codec import AlertKey, AlertStep
 from gateway.alerts.rules.life import ENDING, AlertLife, advance
 from gateway.alerts.tables import copies as alerts
-from gateway.alerts.tables import events
+from gateway.alerts.tables import events, mentions
 from gateway.alerts.tables.copies import AlertRow
 from gateway.alerts.tables.events import AlertEventRow
-from gateway.alerts.tables.schema import alert_events
+from gateway.alerts.tables.mentions import MentionRow
+from gateway.alerts.tables.schema import alert_events, alert_evidence
 from gateway.alerts.tables.schema import alerts as alerts_table
 from gateway.contract.ids import ALERT_CHANNELS
 from gateway.contract.timestamps import to_ms, to_timestamp
@@ -47,6 +48,7 @@ class _Page:
     new: dict[AlertKey, AlertRow] = field(default_factory=dict)
     changed: dict[AlertKey, AlertRow] = field(default_factory=dict)
     events: list[AlertEventRow] = field(default_factory=list)
+    mentions: list[MentionRow] = field(default_factory=list)
 
     def row(self, key: AlertKey) -> AlertRow | None:
         return self.changed.get(key) or self.new.get(key) or self.known.get(key)
@@ -62,7 +64,7 @@ class AlertProjection(Projection):
     """Copies and steps of alerts."""
 
     formats = ALERT_ENTRIES
-    tables = (alert_events, alerts_table)
+    tables = (alert_evidence, alert_events, alerts_table)
 
     def __init__(self, agreements: Agreements) -> None:
         self._agreements = agreements
@@ -110,6 +112,7 @@ class AlertProjection(Projection):
         page.events.append(
             AlertEventRow(entry.position, read.key, entry.feed.id, entry.index, life.status, entry.committed_at)
         )
+        page.mentions += _mentions(read.key, entry, event)
 
     def finish(self, tx: Transaction) -> None:
         page = self._page
@@ -117,9 +120,18 @@ class AlertProjection(Projection):
         for row in page.changed.values():
             alerts.replace(tx.conn, row)
         events.add(tx.conn, page.events)
+        mentions.add(tx.conn, page.mentions)
 
     def has_applied(self, conn: Connection, feed_id: int, index: int) -> bool:
         return events.exists(conn, feed_id, index)
+
+
+def _mentions(key: AlertKey, entry: LoggedEntry, event: alert_pb2.AlertEvent) -> list[MentionRow]:
+    speaker = entry.feed.origin.publisher
+    return [
+        MentionRow(entry.position, number, evidence.sha256.hex(), key, speaker, entry.feed.id, entry.index)
+        for number, evidence in enumerate(wire.evidence_of(event))
+    ]
 
 
 def _new_row(key: AlertKey, entry: LoggedEntry, alert: alert_pb2.Alert, life: AlertLife) -> AlertRow:

@@ -73,3 +73,20 @@ alert_events = Table(
     Column("committed_at", BigInteger, nullable=False),
     Index(None, "alert_id"),
 )
+
+alert_evidence = Table(
+    "alert_evidence",
+    metadata,
+    Column("position", BigInteger, primary_key=True, autoincrement=False),  # of the step that names it
+    Column("number", Integer, primary_key=True, autoincrement=False),  # in the step's list
+    Column("sha256", String(64), nullable=False),  # hexadecimal
+    Column("alert_id", String(36), nullable=False),
+    Column("publisher", String(32), nullable=False),
+    Column("recipient", String(32), nullable=False),
+    Column("speaker", String(32), nullable=False),
+    Column("feed_id", ForeignKey("feeds.id"), nullable=False),
+    Column("idx", BigInteger, nullable=False),
+    Index(None, "sha256"),
+    Index(None, "alert_id"),
+    sqlite_with_rowid=False,
+)

@@ -41,6 +41,9 @@ SETTINGS = "SETTINGS"
 EXPIRY_WAITS = "EXPIRY_WAITS"
 NOTIFICATIONS_WAIT = "NOTIFICATIONS_WAIT"
 OUTBOX_WAITS = "OUTBOX_WAITS"
+FILE_WRONG = "FILE_WRONG"
+"""Stays until the node restarts, as ANSWER_WRONG."""
+FILE_SCANNER = "FILE_SCANNER"
 
 REPEAT_MS = 3_600_000
 """Milliseconds after which a lasting alarm is logged again, so that a log of one day shows it."""

@@ -1,0 +1,1 @@
+"""Writes the classes of information of a file as text."""

@@ -1,0 +1,1 @@
+"""Changes of what is known of files, each in one transaction."""

@@ -1,0 +1,203 @@
+"""Decides whether a partner may fetch a file, in the transaction that notes it.
+
+1. A step of this node in a feed to the partner names the digest, in the alert that the partner names. Where none does,
+   the refusal is the same whether the file exists or not.
+2. The feed isn't suspended, in quarantine or closed.
+3. The agreement with the partner allows files for the purpose, and every class that the file is of; a file that doesn't
+   say what it is of needs all.
+4. What partners gave goes to a third only where one of them lets it: by the handling of the alert that names it, or
+   consent to a question (alerts.commands.onward_transfer), or by its agreements (Directory.may_pass_on). An upload here
+   of what a partner had named before doesn't make it this authority's own.
+5. The bytes are here and clean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from gateway.alerts.commands.onward_transfer import require_onward_transfer
+from gateway.alerts.tables import mentions
+from gateway.alerts.tables.mentions import ToldMention
+from gateway.attachments.codec.classes import needed
+from gateway.attachments.rules.states import StoredState
+from gateway.attachments.service.messages import classes_in, mention_value
+from gateway.attachments.tables import files
+from gateway.attachments.tables.files import FileRow, TransferRow
+from gateway.errors import (
+    AgreementForbidsError,
+    ErasedError,
+    FileNotReadyError,
+    NotFoundError,
+    PermissionDeniedError,
+)
+from gateway.feed.service.receiver import require_moving
+from gateway.feed.service.writing.transaction import Transaction
+from gateway.feed.tables import feeds
+from gateway.trust.rules.directory import Directory, FieldClass
+from gateway.trust.rules.message_types import MessageType
+
+COMING_S = 30.0
+"""Seconds after which a partner may look again for a file that isn't uploaded yet."""
+
+SCANNING_S = 5.0
+"""The same for one that isn't scanned yet."""
+
+_OF_ALERTS = frozenset({"published", "amended"})
+
+
+@dataclass(frozen=True, slots=True)
+class PartnersRequest:
+    """What a partner asks for; the digest in hexadecimal."""
+
+    partner: str
+    sha256: str
+    alert_publisher: str
+    alert_id: str
+    purpose: str
+    case_reference: str
+
+
+@dataclass(frozen=True, slots=True)
+class BeginTransferCommand:
+    """Lets a partner begin to fetch a file, and notes it; later chunks are allowed by the file's state alone.
+
+    Raises:
+        PermissionDeniedError, AgreementForbidsError: steps 1, 3 and 4.
+        QuarantinedError, LinkSuspendedError: step 2.
+        FileNotReadyError, ErasedError: step 5.
+    """
+
+    request: PartnersRequest
+    directory: Callable[[], Directory]
+    weight: int = 1
+
+    def execute(self, tx: Transaction) -> FileRow:
+        tx.catch_up()  # so that the newest step and rule count
+        request = self.request
+        named = self._named(tx)  # 1
+        require_moving(feeds.get_by_id(tx.conn, named[-1].row.feed_id))  # 2
+        row = files.find(tx.conn, request.sha256)
+        texts = [*map(classes_in, named), *([] if row is None else [row.classes])]
+        require_files_allowed(
+            self.directory(),
+            sender=tx.own_node,
+            recipient=request.partner,
+            purpose=request.purpose,
+            classes=needed(*texts),
+            at_ms=tx.now_ms,
+        )  # 3
+        if row is not None and not row.own:
+            self._require_passing_on(tx)  # 4
+        ready = require_ready(row, request.sha256)  # 5
+        files.note_transfer(
+            tx.conn,
+            TransferRow(
+                sha256=request.sha256,
+                partner=request.partner,
+                alert_publisher=request.alert_publisher,
+                alert_id=request.alert_id,
+                purpose=request.purpose,
+                case_reference=request.case_reference,
+                started_at=tx.now_ms,
+            ),
+        )
+        return ready
+
+    def _named(self, tx: Transaction) -> list[ToldMention]:
+        request = self.request
+        told = mentions.of_file_in_alert(tx.conn, request.sha256, request.alert_publisher, request.alert_id)
+        named = [
+            mention
+            for mention in told
+            if mention.row.speaker == tx.own_node
+            and request.partner in (mention.row.key.publisher, mention.row.key.recipient)
+        ]
+        if not named:
+            raise PermissionDeniedError(
+                f"nothing that {request.partner} got from this node in that alert names such a file",
+                way_out="Ask for a file by the alert that names it.",
+            )
+        return named
+
+    def _require_passing_on(self, tx: Transaction) -> None:
+        request = self.request
+        at = datetime.fromtimestamp(tx.now_ms // 1000, UTC)
+        sources = mentions.of_partners(tx.conn, request.sha256, tx.own_node)
+        for mention in sources:
+            speaker = mention.row.speaker
+            if speaker == request.partner or self._handling_allows(tx, mention):
+                return
+            if self.directory().may_pass_on(
+                speaker, tx.own_node, request.partner, at, message_type=MessageType.FILE, purpose=request.purpose
+            ):
+                return
+        names = ", ".join(sorted({mention.row.speaker for mention in sources})) or "another authority"
+        raise PermissionDeniedError(
+            f"the file is from {names}, without leave to pass it on to {request.partner}",
+            way_out=f"Ask {names} for it.",
+        )
+
+    def _handling_allows(self, tx: Transaction, mention: ToldMention) -> bool:
+        """Whether an alert's publisher lets its content, and so its files, go on; findings and answers say nothing."""
+        key = mention.row.key
+        if mention.row.speaker != key.publisher or mention_value(mention).event not in _OF_ALERTS:
+            return False
+        try:
+            require_onward_transfer(tx, key.publisher, key.alert_id, [self.request.partner], field="")
+        except (PermissionDeniedError, NotFoundError):
+            return False
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class FinishTransferCommand:
+    """Notes that a partner has the last byte."""
+
+    sha256: str
+    partner: str
+    weight: int = 1
+
+    def execute(self, tx: Transaction) -> None:
+        files.finish_transfer(tx.conn, self.sha256, self.partner, tx.now_ms)
+
+
+def require_files_allowed(
+    directory: Directory, *, sender: str, recipient: str, purpose: str, classes: frozenset[FieldClass], at_ms: int
+) -> None:
+    """Raises AgreementForbidsError unless files of these classes may go to a node for a purpose."""
+    allowed = directory.allowed_field_classes(
+        sender,
+        recipient,
+        datetime.fromtimestamp(at_ms // 1000, UTC),
+        message_type=MessageType.FILE,
+        purpose=purpose,
+    )
+    metadata = {"sender": sender, "recipient": recipient, "purpose": purpose}
+    if allowed is None:
+        raise AgreementForbidsError(
+            f"no agreement lets {sender} send {MessageType.FILE} to {recipient} for the purpose {purpose!r}",
+            metadata=metadata,
+        )
+    if missing := sorted(one.value for one in classes - allowed):
+        raise AgreementForbidsError(
+            f"the agreement lets {sender} send {recipient} no files that tell of {', '.join(missing)}",
+            metadata=metadata,
+        )
+
+
+def require_ready(row: FileRow | None, sha256: str) -> FileRow:
+    """The file, if its bytes may be read. Raises FileNotReadyError or ErasedError."""
+    if row is None:
+        raise FileNotReadyError(f"file {sha256} isn't uploaded yet", retry_after_s=COMING_S)
+    if row.state is StoredState.ERASED:
+        raise ErasedError(f"file {sha256} was erased: {row.reason}", way_out="Its digest is left; the bytes are gone.")
+    if row.state is StoredState.UNSCANNED:
+        raise FileNotReadyError(f"file {sha256} isn't scanned for viruses yet", retry_after_s=SCANNING_S)
+    if row.state is StoredState.QUARANTINED:
+        raise FileNotReadyError(
+            f"file {sha256} is in quarantine: the virus scanner found something in it",
+            way_out="A supervisor may erase it; its sender may send another copy.",
+        )
+    return row
