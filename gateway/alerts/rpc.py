@@ -12,6 +12,7 @@ import grpc.aio
 from google.protobuf.message import Message
 
 from gateway.alerts.codec import quality_notices
+from gateway.alerts.commands.preview import Previews
 from gateway.alerts.commands.publishing import PreparedAlert, PublishCommand, Publisher, PublishResult
 from gateway.alerts.commands.steps import StepCommand, StepRequest
 from gateway.alerts.service import AlertQueries
@@ -61,6 +62,7 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
         *,
         node: str,
         publisher: Publisher,
+        previews: Previews,
         queries: AlertQueries,
         writer: WriterClient,
         notifier: ChangeNotifier,
@@ -73,6 +75,7 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
         self._publishes = {result: metrics.publishes.labels(result) for result in ("accepted", "repeated", "refused")}
         self._node = node
         self._publisher = publisher
+        self._previews = previews
         self._queries = queries
         self._writer = writer
         self._notifier = notifier
@@ -103,6 +106,12 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
         if isinstance(result, GatewayError):
             raise result
         return result  # type: ignore[no-any-return]
+
+    async def PreviewAlert(
+        self, request: alert_service_pb2.PreviewAlertRequest, context: Context
+    ) -> alert_service_pb2.PreviewAlertResponse:
+        _require_recipients(request)
+        return await asyncio.to_thread(self._previews.of, request)
 
     async def PublishAlerts(
         self, request_iterator: AsyncIterator[alert_service_pb2.PublishAlertsRequest], context: Context
@@ -354,6 +363,11 @@ def best_hits(hits: Sequence[alert_service_pb2.AlertHit]) -> list[alert_service_
     ranked.sort()
     page = page_of(ranked, lambda place: hits[place[1]], limit=len(hits), most_bytes=HITS_BYTES)
     return [hits[at] for at in sorted(at for _, at in ranked[: len(page.messages)])]
+
+
+def _require_recipients(request: alert_service_pb2.PreviewAlertRequest) -> None:
+    """Validates the request without its content, which may be incomplete."""
+    validate(alert_service_pb2.PreviewAlertRequest(recipients=request.recipients))
 
 
 def _record_bulk(

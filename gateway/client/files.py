@@ -125,14 +125,15 @@ class FilesClient:
         """
         request = service.ReadFileRequest(sha256=sha256, offset=offset, purpose=purpose, case_reference=case_reference)
         call = self._connection.stubs.files.ReadFile(request)
+        messages = aiter(call)
         try:
-            first = await call.read()
+            first = await anext(messages, None)
         except grpc.aio.AioRpcError as error:
             raise await explained(self._connection.error(error)) from None
-        if not isinstance(first, service.ReadFileResponse) or first.WhichOneof("message") != "file":
+        if first is None or first.WhichOneof("message") != "file":
             call.cancel()
             raise MalformedError("the gateway's answer doesn't begin with the file")
-        return OpenedFile(first.file, self._chunks(call))
+        return OpenedFile(first.file, self._chunks(call, messages))
 
     async def get_bytes(self, sha256: bytes, *, purpose: str, case_reference: str, most: int) -> bytes:
         """A whole file of at most so many bytes, verified by its digest.
@@ -238,10 +239,12 @@ class FilesClient:
         return response.file
 
     async def _chunks(
-        self, call: grpc.aio.UnaryStreamCall[service.ReadFileRequest, service.ReadFileResponse]
+        self,
+        call: grpc.aio.UnaryStreamCall[service.ReadFileRequest, service.ReadFileResponse],
+        messages: AsyncIterator[service.ReadFileResponse],
     ) -> AsyncGenerator[bytes, None]:
         try:
-            async for message in call:
+            async for message in messages:
                 yield message.chunk
         except grpc.aio.AioRpcError as error:
             raise await explained(self._connection.error(error)) from None

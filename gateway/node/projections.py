@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import gateway.attachments.tables.schema
 import gateway.db.revisions
 import gateway.evidence.tables
 import gateway.feed.tables.maintenance

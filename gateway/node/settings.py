@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from gateway.contract.suggestions import did_you_mean
 from gateway.errors import ConfigurationError
+from gateway.node.attachment_settings import AttachmentSettings
 from gateway.node.bound_settings import CallLimitSettings, QuotaSettings
 from gateway.node.capability_settings import FigureSettings, LinkAnalysisSettings
 from gateway.node.defaults import DEFAULT_LOCAL_PORT, DEFAULT_PEER_PORT, LinkMode
@@ -237,6 +238,7 @@ class Settings(BaseSettings):
         default=LinkAnalysisSettings(), description="Whether and how connections are looked for."
     )
     persons: PersonSettings = Field(default=PersonSettings(), description="Persons who sign in through a console.")
+    attachments: AttachmentSettings = Field(default=AttachmentSettings(), description="How evidence files are kept.")
     limits: dict[str, CallLimitSettings] = Field(
         default_factory=dict,
         description="Per caller (systems, persons, partners, system/NAME, person/NAME, gateway/NAME): its limits.",

@@ -11,6 +11,9 @@ in its answer (`AlertAnswer.consent`). Both are signed entries of the alert's tw
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Protocol
+
+from sqlalchemy import Connection
 
 from gateway.alerts import codec as wire
 from gateway.alerts.commands.answer_sources import AnswerReleases, is_within, no_releases, require_answers_may_go
@@ -19,14 +22,25 @@ from gateway.alerts.tables import events
 from gateway.alerts.tables.copies import AlertRow
 from gateway.contract.ids import FeedOrigin
 from gateway.errors import InvalidRequestError, NotFoundError, PermissionDeniedError, Violation
-from gateway.feed.service.writing.transaction import Transaction
 from gateway.v1 import alert_pb2
 
 _DERIVED_FROM = "content.derived_from"
 
 
+class AlertKnowledge(Protocol):
+    """What is projected: a transaction that has caught up, or a moment that is read."""
+
+    @property
+    def conn(self) -> Connection:
+        """Reads the database."""
+
+    @property
+    def own_node(self) -> str:
+        """Name of this node."""
+
+
 def require_onward_transfer(
-    tx: Transaction,
+    tx: AlertKnowledge,
     publisher: str,
     alert_id: str,
     recipients: Sequence[str],
@@ -66,13 +80,13 @@ def sources_in(content: alert_pb2.AlertContent) -> tuple[tuple[str, str], ...]:
     return tuple((reference.publisher, reference.alert_id) for reference in content.derived_from)
 
 
-def _revisions_of(tx: Transaction, alert_id: str) -> list[alert_pb2.AlertContent]:
+def _revisions_of(tx: AlertKnowledge, alert_id: str) -> list[alert_pb2.AlertContent]:
     """The texts of all revisions of an own alert."""
     named = (wire.alert_of(event) for _, event in _events(tx, tx.own_node, alert_id))
     return [alert.content for alert in named if alert is not None]
 
 
-def _current_content(tx: Transaction, publisher: str, alert_id: str, field: str) -> alert_pb2.AlertContent:
+def _current_content(tx: AlertKnowledge, publisher: str, alert_id: str, field: str) -> alert_pb2.AlertContent:
     payload = alerts.current_payload(tx.conn, publisher, alert_id)
     if payload is None:
         raise NotFoundError(f"{_prefix(field)}there is no alert {publisher}/{alert_id} here")
@@ -81,7 +95,7 @@ def _current_content(tx: Transaction, publisher: str, alert_id: str, field: str)
 
 
 def _require_passing_on(
-    tx: Transaction,
+    tx: AlertKnowledge,
     publisher: str,
     alert_id: str,
     rule: alert_pb2.Handling,
@@ -149,7 +163,7 @@ def consented_recipients(
     return consented
 
 
-def _events(tx: Transaction, publisher: str, alert_id: str) -> Iterator[tuple[FeedOrigin, alert_pb2.AlertEvent]]:
+def _events(tx: AlertKnowledge, publisher: str, alert_id: str) -> Iterator[tuple[FeedOrigin, alert_pb2.AlertEvent]]:
     """Without erased ones."""
     for _, origin, payload in events.of_alert(tx.conn, publisher, alert_id):
         if payload:
@@ -157,7 +171,7 @@ def _events(tx: Transaction, publisher: str, alert_id: str) -> Iterator[tuple[Fe
 
 
 def require_valid_consent_step(
-    tx: Transaction, row: AlertRow, event: alert_pb2.AlertEvent, partners: Mapping[str, object]
+    tx: AlertKnowledge, row: AlertRow, event: alert_pb2.AlertEvent, partners: Mapping[str, object]
 ) -> None:
     """Checks a question about onward transfer, and the answer to one.
 
@@ -177,7 +191,7 @@ def require_valid_consent_step(
 
 
 def _require_third_nodes(
-    tx: Transaction, row: AlertRow, recipients: Iterable[str], partners: Mapping[str, object]
+    tx: AlertKnowledge, row: AlertRow, recipients: Iterable[str], partners: Mapping[str, object]
 ) -> None:
     if row.direction == "out":
         text = "the alert is an own one: its handling says whether recipients may pass it on"
@@ -189,14 +203,14 @@ def _require_third_nodes(
         raise InvalidRequestError([Violation("onward_recipients", "recipient.known", text)])
 
 
-def nodes_granted(tx: Transaction, row: AlertRow, event: alert_pb2.AlertEvent) -> tuple[str, ...]:
+def nodes_granted(tx: AlertKnowledge, row: AlertRow, event: alert_pb2.AlertEvent) -> tuple[str, ...]:
     """Nodes to which an answer consents that its alert goes on."""
     if event.answer.consent != alert_pb2.TRANSFER_CONSENT_GRANTED:
         return ()
     return _nodes_asked_for(tx, row, event.answer.question_id)
 
 
-def _nodes_asked_for(tx: Transaction, row: AlertRow, question_id: str) -> tuple[str, ...]:
+def _nodes_asked_for(tx: AlertKnowledge, row: AlertRow, question_id: str) -> tuple[str, ...]:
     """Nodes that a question of the copy's other side asks consent for; other copies may have one of that id too."""
     asker = row.key.recipient if row.direction == "out" else row.key.publisher
     events = _events(tx, row.key.publisher, row.key.alert_id)

@@ -97,7 +97,7 @@ class Publisher:
         late = self._time_violations(content, now)
         if broken := violations(request):
             raise InvalidRequestError([*broken, *late])
-        refusal = self._refusal(request, late, now)
+        refusal = self.refusal_of(request.recipients, content, late, now)
         alert_id = self.new_id()
         notices = tuple(wire.quality_notices(content))
         return PreparedAlert(
@@ -121,14 +121,18 @@ class Publisher:
             traces=self._agreements.traced(trace, self._node, request.recipients, content.purpose, now),
         )
 
-    def _refusal(
-        self, request: alert_service_pb2.PublishAlertRequest, late: Sequence[Violation], now: int
+    def content_violations(self, content: alert_pb2.AlertContent, now: int) -> list[Violation]:
+        """What is wrong with a content, whoever gets it."""
+        return [*violations(content, "content."), *self._time_violations(content, now)]
+
+    def refusal_of(
+        self, recipients: Sequence[str], content: alert_pb2.AlertContent, late: Sequence[Violation], now: int
     ) -> GatewayError | None:
-        """All objections, for all recipients at once."""
+        """All objections to sending a content now, for all recipients at once."""
         broken, forbidden = list(late), list[AgreementForbidsError]()
-        for recipient in request.recipients:
+        for recipient in recipients:
             try:
-                self._require_agreement(recipient, request.content, now)
+                self._require_agreement(recipient, content, now)
             except InvalidRequestError as error:
                 broken += (
                     violation
@@ -143,13 +147,10 @@ class Publisher:
             return InvalidRequestError(broken)
         if forbidden:
             return AgreementForbidsError("; ".join(e.message for e in forbidden), metadata=forbidden[0].metadata)
-        content = request.content
         if content.derived_from_answers:
             releases = self.releases(content.purpose, now)
             try:
-                require_answers_may_go(
-                    [content], request.recipients, releases, own=self._node, handling=content.handling
-                )
+                require_answers_may_go([content], recipients, releases, own=self._node, handling=content.handling)
             except PermissionDeniedError as error:
                 return error
         return None

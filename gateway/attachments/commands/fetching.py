@@ -11,7 +11,7 @@ from gateway.feed.service.writing.transaction import Transaction
 from gateway.trust import tables as audit
 from gateway.trust.rules.audit import AuditEntry, AuditResult
 
-FETCH_METHOD = "fetch file"
+FETCH_METHOD = "fetch_file"
 """Operation in the audit log: the end of what RequestFile began."""
 
 

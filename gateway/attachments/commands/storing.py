@@ -19,8 +19,8 @@ from gateway.trust import tables as audit
 from gateway.trust.rules.audit import AuditEntry, AuditResult
 from gateway.v1 import file_pb2, file_service_pb2
 
-PURGE_METHOD = "purge files"
-SCAN_METHOD = "scan file"
+PURGE_METHOD = "purge_files"
+SCAN_METHOD = "scan_file"
 """Operations in the audit log."""
 
 PURGE_BATCH = 200

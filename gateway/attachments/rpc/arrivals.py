@@ -20,8 +20,10 @@ from gateway.attachments.rules.limits import FileLimits, require_beginning
 from gateway.attachments.rules.states import StoredState
 from gateway.attachments.service.storage import FileStore
 from gateway.attachments.service.uploads import PartialFile
+from gateway.attachments.tables import files
 from gateway.attachments.tables.fetches import FetchRow
 from gateway.attachments.tables.files import FileRow
+from gateway.db.database import Database
 from gateway.errors import FileRefusedError
 from gateway.feed.rpc.writer_client import WriterClient
 from gateway.v1 import file_pb2
@@ -36,11 +38,21 @@ class Arrivals:
         wake: called after a file came.
     """
 
+    database: Database
     store: FileStore
     limits: FileLimits
     writer: WriterClient
     scanned: bool
     wake: Callable[[], None]
+
+    async def require_room(self, size: int) -> None:
+        """Raises FileStoreFullError early; step 4 decides."""
+        stored = await asyncio.to_thread(self._stored)
+        self.limits.require_room(stored, size)
+
+    def _stored(self) -> int:
+        with self.database.read() as conn:
+            return files.stored_bytes(conn)
 
     async def take(
         self, partial: PartialFile, row: FileRow, *, fetch: FetchRow | None = None, before_commit: Callable[[], None]
@@ -59,8 +71,11 @@ class Arrivals:
             raise
         before_commit()
         await asyncio.to_thread(self.store.put, row.sha256, partial.path)  # 3
-        command = KeepFileCommand(row, self.limits, fetch)
-        kept: FileRow = await self.writer.run(command)  # 4
+        try:
+            kept: FileRow = await self.writer.run(KeepFileCommand(row, self.limits, fetch))  # 4
+        except FileRefusedError:
+            await asyncio.to_thread(self.store.delete, row.sha256)
+            raise
         self.wake()
         return kept
 

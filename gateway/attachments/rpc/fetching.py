@@ -166,6 +166,7 @@ class FileFetcher:
             if row.size and size != row.size:
                 raise _WrongFile(f"it has {size:,} bytes, and the step that names it says {row.size:,}")
             self.limits.require_size(size)
+            await self.arrivals.require_room(size)
             if offset > size:
                 raise _WrongFile(f"it has {size:,} bytes, and {offset:,} of it came before")
             yield call, size, loop.time() - began_s

@@ -20,7 +20,7 @@ from gateway.attachments.service.storage import FileStore
 from gateway.attachments.service.uploads import PartialFile, Uploads
 from gateway.attachments.tables.fetches import FetchRow, FetchState
 from gateway.contract.validation import validate
-from gateway.errors import FilesOffError, InvalidRequestError, Violation
+from gateway.errors import FileRefusedError, FilesOffError, InvalidRequestError, Violation
 from gateway.feed.rpc.writer_client import WriterClient
 from gateway.rpc.calls import Call, current_call
 from gateway.trust.rules.directory import Directory
@@ -68,7 +68,12 @@ class FileServicer(file_service_pb2_grpc.FileServiceServicer):
         parts.limits.require_taken(media_type=upload.media_type, size=upload.offset)
         name = Uploads.of_caller(call.principal.id, upload.upload_id)
         with parts.uploads.opened(name, upload.offset) as partial:
-            digest = await self._received(requests, partial)
+            try:
+                digest = await self._received(requests, partial)
+                await parts.arrivals.require_room(partial.size)
+            except FileRefusedError:
+                await asyncio.to_thread(partial.discard)
+                raise
             row = parts.arrivals.new_row(digest, size=partial.size, upload=upload, added_by=call.principal.id)
             await parts.arrivals.take(partial, row, before_commit=lambda: _record_upload(call, upload, digest, partial))
         return pb.PutFileResponse(file=await asyncio.to_thread(parts.queries.get, digest))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, String, Table, text
 
-from gateway.db.schema import metadata
+from gateway.db.schema import integrity_index, metadata
 
 files = Table(
     "files",
@@ -28,6 +28,22 @@ files = Table(
         "added_at",
         sqlite_where=text("state = 'unscanned'"),
         postgresql_where=text("state = 'unscanned'"),
+    ),
+    integrity_index(
+        "files",
+        "sha256",
+        "size",
+        "media_type",
+        "file_name",
+        "description",
+        "classes",
+        "state",
+        "reason",
+        "own",
+        "added_at",
+        "added_by",
+        "erased_at",
+        "erased_by",
     ),
     sqlite_with_rowid=False,
 )
@@ -59,6 +75,27 @@ file_fetches = Table(
         sqlite_where=text("state = 'waiting'"),
         postgresql_where=text("state = 'waiting'"),
     ),
+    integrity_index(
+        "file_fetches",
+        "sha256",
+        "partner",
+        "state",
+        "reason",
+        "alert_publisher",
+        "alert_id",
+        "event",
+        "size",
+        "media_type",
+        "file_name",
+        "description",
+        "classes",
+        "purpose",
+        "case_reference",
+        "asked_by",
+        "asked_at",
+        "ended_at",
+        "attempts",
+    ),
     sqlite_with_rowid=False,
 )
 
@@ -73,5 +110,16 @@ file_transfers = Table(
     Column("case_reference", String(128), nullable=False),
     Column("started_at", BigInteger, nullable=False),
     Column("finished_at", BigInteger, nullable=False),
+    integrity_index(
+        "file_transfers",
+        "sha256",
+        "partner",
+        "alert_publisher",
+        "alert_id",
+        "purpose",
+        "case_reference",
+        "started_at",
+        "finished_at",
+    ),
     sqlite_with_rowid=False,
 )

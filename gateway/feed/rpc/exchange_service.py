@@ -31,6 +31,9 @@ AnswerQuery: TypeAlias = Callable[[pb.QueryHistoryRequest], AsyncGenerator[pb.Qu
 """Answers a partner's query for shipment history."""
 
 
+SendFile: TypeAlias = Callable[[AsyncIterator[pb.FetchFileRequest]], AsyncGenerator[pb.FetchFileResponse, None]]
+"""Sends a file to a partner that asks for it."""
+
 KeepMaintenance: TypeAlias = Callable[[str, maintenance_pb2.MaintenanceWindow], Awaitable[None]]
 """Keeps the maintenance that a partner announces."""
 
@@ -48,6 +51,7 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
         statuses: dict[FeedOrigin, LinkStatus],
         clock: Callable[[], int],
         answer_query: AnswerQuery,
+        send_file: SendFile,
         keep_maintenance: KeepMaintenance,
     ) -> None:
         self._receiver = receiver
@@ -57,6 +61,7 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
         self._statuses = statuses
         self._clock = clock
         self._answer_query = answer_query
+        self._send_file = send_file
         self._keep_maintenance = keep_maintenance
 
     async def Replicate(
@@ -144,6 +149,13 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
         current_call().brings(request.query)
         validate(request)
         async with aclosing(self._answer_query(request)) as messages:
+            async for message in messages:
+                yield message
+
+    async def FetchFile(
+        self, request_iterator: AsyncIterator[pb.FetchFileRequest], context: Context
+    ) -> AsyncIterator[pb.FetchFileResponse]:
+        async with aclosing(self._send_file(aiter(request_iterator))) as messages:
             async for message in messages:
                 yield message
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from gateway import __version__
+from gateway.alerts.commands.preview import Previews
 from gateway.alerts.commands.publishing import Publisher
 from gateway.alerts.rpc import AlertServicer
 from gateway.alerts.service import AlertQueries
@@ -27,6 +28,7 @@ from gateway.feed.service.receiver import Receiver
 from gateway.feed.service.sender import Outgoing
 from gateway.feed.service.writing.writer import Writer
 from gateway.feed.tables.identity import NodeIdentity
+from gateway.node.assembly.attachments import Attachments
 from gateway.node.assembly.callers import Callers
 from gateway.node.assembly.capabilities import Capabilities, Capability
 from gateway.node.assembly.database_access import DatabaseAccess
@@ -180,6 +182,7 @@ class Node:
         self._peers = self._exchange.peers
         self._links = self._make_links()
         history, watchlists = self._make_history(), self._make_watchlists()
+        self._files = self._make_attachments()
         if history.standby is not None:
             self._access.close_too(history.standby.close)
         alerts = AlertQueries(self.database, clock=self._clock, sent_size=self._exchange.sender.sent_size)
@@ -360,12 +363,24 @@ class Node:
             clock=self._clock,
         )
 
+    def _make_attachments(self) -> Attachments:
+        return Attachments(
+            self.settings,
+            database=self.database,
+            writer=self._writer,
+            peers=self._peers,
+            directory=self._directory.directory,
+            alarms=self.alarms,
+            clock=self._clock,
+        )
+
     def _make_capabilities(
         self, alerts: AlertQueries, watchlists: Watchlists, persons: Capability | None
     ) -> Capabilities:
         return Capabilities.of(
             [
                 persons,
+                self._files.capability,
                 figures(
                     self.settings,
                     database=self.database,
@@ -401,6 +416,13 @@ class Node:
         alert = AlertServicer(
             node=self.settings.node,
             publisher=self._publisher,
+            previews=Previews(
+                self.database,
+                node=self.settings.node,
+                publisher=self._publisher,
+                directory=self._directory.directory,
+                clock=self._clock,
+            ),
             queries=alerts,
             writer=self._writer,
             notifier=self._notifier,
@@ -414,7 +436,7 @@ class Node:
             callers=self._callers,
             peer_tls=self._peer_tls,
             local_tls=self._local_tls,
-            for_partners=peer_services(exchange=self._exchange.servicer(history.answering.answer)),
+            for_partners=peer_services(exchange=self._exchange.servicer(history.answering.answer, self._files.send)),
             for_systems=local_services(
                 alert=alert,
                 evidence=EvidenceServicer(

@@ -55,6 +55,11 @@ def undisclosable(message: Message, allowed: Collection[FieldClass], prefix: str
     ]
 
 
+def classified(message: Message) -> list[tuple[str, FieldClass]]:
+    """All set fields that have a class, by path with the numbers of list members; those below such a field too."""
+    return [(use.path, use.field_class) for use in _walk(message, "", frozenset(), numbered=True) if use.is_set]
+
+
 def redact(message: Message, allowed: Collection[FieldClass]) -> Redaction:
     """Removes fields whose class isn't allowed, in place; those without a class stay.
 

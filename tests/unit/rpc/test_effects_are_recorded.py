@@ -11,6 +11,7 @@ from types import ModuleType
 import pytest
 
 from gateway.alerts import rpc as alerts
+from gateway.attachments.rpc import service as files
 from gateway.evidence import rpc as evidence
 from gateway.feed.rpc import exchange_service as exchange
 from gateway.history.rpc import service as history
@@ -21,6 +22,7 @@ pytestmark = pytest.mark.drift
 
 SERVICES = (
     (alerts, "AlertServicer"),
+    (files, "FileServicer"),
     (evidence, "EvidenceServicer"),
     (exchange, "ExchangeServicer"),
     (history, "HistoryServicer"),

@@ -1,0 +1,124 @@
+"""Says what publishing an alert would do, without doing it: what is wrong, and what each recipient would get.
+
+It applies the rules of `publishing` to one moment; what another call changes meanwhile, PublishAlert decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection
+
+from gateway.alerts import codec as wire
+from gateway.alerts.commands.onward_transfer import require_onward_transfer, sources_in
+from gateway.alerts.commands.publishing import Publisher
+from gateway.contract.disclosure_classes import value_of
+from gateway.db.database import Database
+from gateway.errors import GatewayError
+from gateway.trust.rules.directory import Agreement, Directory, FieldClass
+from gateway.trust.rules.disclosure import classified, redact
+from gateway.trust.rules.message_types import MessageType
+from gateway.v1 import alert_pb2, feed_pb2
+from gateway.v1 import alert_service_pb2 as pb
+
+MOST_FIELDS = 2_000
+"""Most fields named for a recipient."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Moment:
+    conn: Connection
+    own_node: str
+
+
+class Previews:
+    """Previews of one node. Thread-safe."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        node: str,
+        publisher: Publisher,
+        directory: Callable[[], Directory],
+        clock: Callable[[], int],
+    ) -> None:
+        self._database = database
+        self._node = node
+        self._publisher = publisher
+        self._directory = directory
+        self._clock = clock
+
+    def of(self, request: pb.PreviewAlertRequest) -> pb.PreviewAlertResponse:
+        """The preview of a request that may be incomplete."""
+        now, content = self._clock(), request.content
+        problems = self._publisher.content_violations(content, now)
+        fields = classified(content)[:MOST_FIELDS]
+        with self._database.read() as conn:
+            moment = _Moment(conn, self._node)
+            recipients = [
+                self._recipient(moment, recipient, content, fields, now, faultless=not problems)
+                for recipient in request.recipients
+            ]
+        return pb.PreviewAlertResponse(
+            violations=[
+                feed_pb2.FieldViolation(field=each.field, rule=each.rule, message=each.message) for each in problems
+            ],
+            notices=wire.quality_notices(content),
+            recipients=recipients,
+        )
+
+    def _recipient(
+        self,
+        moment: _Moment,
+        recipient: str,
+        content: alert_pb2.AlertContent,
+        fields: Sequence[tuple[str, FieldClass]],
+        now: int,
+        *,
+        faultless: bool,
+    ) -> pb.RecipientPreview:
+        agreement = self._agreement(recipient, content.purpose, MessageType.ALERT, now)
+        on_files = self._agreement(recipient, content.purpose, MessageType.FILE, now)
+        allowed = frozenset() if agreement is None else agreement.field_classes
+        disclosable = alert_pb2.AlertContent()
+        if agreement is not None:
+            disclosable.CopyFrom(content)
+            redact(disclosable, allowed)
+        refusal = self._refusal(moment, recipient, content, now)
+        return pb.RecipientPreview(
+            recipient=recipient,
+            allowed=faultless and not refusal,
+            refusal=refusal,
+            agreement_id="" if agreement is None else agreement.id,
+            clause="" if agreement is None else agreement.clause,
+            allowed_classes=[value_of(one.value) for one in sorted(allowed)],
+            fields=[
+                pb.ClassifiedField(path=path, disclosure_class=value_of(one), allowed=one in allowed)
+                for path, one in fields
+            ],
+            disclosable=disclosable,
+            file_classes=[] if on_files is None else [value_of(one.value) for one in sorted(on_files.field_classes)],
+            files_allowed=on_files is not None,
+        )
+
+    def _agreement(self, recipient: str, purpose: str, message_type: MessageType, now: int) -> Agreement | None:
+        at = datetime.fromtimestamp(now // 1000, UTC)
+        return self._directory().agreement(self._node, recipient, at, message_type=message_type, purpose=purpose)
+
+    def _refusal(self, moment: _Moment, recipient: str, content: alert_pb2.AlertContent, now: int) -> str:
+        """Why the recipient wouldn't get it, whatever else is wrong with it; empty if nothing is in the way."""
+        refusal = self._publisher.refusal_of([recipient], content, (), now)
+        if refusal is not None:
+            return refusal.message
+        releases = self._publisher.releases(content.purpose, now)
+        for publisher, alert_id in sources_in(content):
+            try:
+                require_onward_transfer(
+                    moment, publisher, alert_id, [recipient], handling=content.handling, releases=releases
+                )
+            except GatewayError as error:
+                return error.message
+        return ""
