@@ -212,7 +212,7 @@ class FilesOffError(GatewayError):
 
     reason = "FILES_OFF"
     kind = Kind.UNIMPLEMENTED
-    way_out = "Its operator turns them on with `on = true` under [attachments]; alerts can name digests without."
+    way_out = "Its operator turns them on with `enabled = true` under [attachments]; alerts can name digests without."
 
 
 class FileNotReadyError(GatewayError):

@@ -14,7 +14,7 @@ from tests.support.federation import alert, eventually
 
 KEPT = """
 [attachments]
-on = true
+enabled = true
 """
 GROUNDS = {"purpose": "export_control", "case_reference": "CASE-2026-0001"}
 

@@ -58,6 +58,10 @@ class FileServicer(file_service_pb2_grpc.FileServiceServicer):
     def __init__(self, parts: FileParts | None) -> None:
         self._parts = parts
 
+    def register(self, server: grpc.aio.Server) -> None:
+        """Makes a server serve it."""
+        file_service_pb2_grpc.add_FileServiceServicer_to_server(self, server)
+
     async def PutFile(self, request_iterator: AsyncIterator[pb.PutFileRequest], context: Context) -> pb.PutFileResponse:
         parts, call, requests = self._on(), current_call(), aiter(request_iterator)
         first = await anext(requests, pb.PutFileRequest())

@@ -23,7 +23,7 @@ from gateway.node.assembly.capabilities import Capability
 from gateway.node.settings import Settings
 from gateway.rpc.peers import Peers
 from gateway.trust.rules.directory import Directory
-from gateway.v1 import exchange_service_pb2, file_service_pb2_grpc
+from gateway.v1 import exchange_service_pb2
 
 FILES_FOLDER = "files"
 """Folder of the data folder with the files."""
@@ -64,7 +64,7 @@ class Attachments:
         self._housekeeping: Housekeeping | None = None
         self._sender: FileSender | None = None
         attachments = settings.attachments
-        if not attachments.on:
+        if not attachments.enabled:
             self.servicer = FileServicer(None)
             return
         limits, store = attachments.limits, file_store(settings)
@@ -125,11 +125,7 @@ class Attachments:
         """FileService, which refuses where no files are kept, and the loops of one replica."""
         loops = {"file fetches": self._fetcher, "file scans": self._scans, "file retention": self._housekeeping}
         return Capability(
-            services={
-                "gateway.v1.FileService": lambda server: file_service_pb2_grpc.add_FileServiceServicer_to_server(
-                    self.servicer, server
-                )
-            },
+            services={"gateway.v1.FileService": self.servicer.register},
             loops={name: loop.run for name, loop in loops.items() if loop is not None},
         )
 
