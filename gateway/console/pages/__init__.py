@@ -9,12 +9,13 @@ from starlette.routing import Route
 
 from gateway.console.live import Source, alert_changes
 from gateway.console.navigation import NavigationEntry
-from gateway.console.pages import alert, history, preferences, sign_in
+from gateway.console.pages import alert, alert_steps, history, preferences, sign_in
 
 ROUTES: Final[Sequence[Route]] = [
     *sign_in.routes,
     *preferences.routes,
     *alert.routes,
+    *alert_steps.routes,
     *history.routes,
 ]
 """Of all pages. Order matters where patterns overlap."""

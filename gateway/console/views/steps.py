@@ -9,7 +9,7 @@ from typing import Any, Final
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.console.filters import moment_text
-from gateway.console.views.words import capitalised, goods_text, place_text
+from gateway.console.views.words import capitalised, goods_text, measure_text, place_text
 from gateway.contract.enum_words import word_of
 from gateway.translation.labels import METHOD, label, label_of
 from gateway.translation.messages import gettext as _
@@ -147,6 +147,7 @@ def _finding(event: AlertFinding) -> _Details:
         (_("Where"), place_text(event.place)),
         (_("How"), listed(label(METHOD, method) for method in event.methods)),
         *((_("Goods found"), line) for line in goods),
+        *((_("Measure"), measure_text(measure)) for measure in event.measures),
         _revision(event),
     ), event.remarks
 
@@ -160,7 +161,13 @@ _DETAILS: Final[Mapping[str, Callable[[Any], _Details]]] = {
     "question": _question,
     "answer": _answer,
     "finding": _finding,
-    "closed": lambda event: (((_("Outcome"), label_of(CloseOutcome, event.outcome)),), event.remarks),
+    "closed": lambda event: (
+        (
+            (_("Outcome"), label_of(CloseOutcome, event.outcome)),
+            *((_("Measure"), measure_text(measure)) for measure in event.measures),
+        ),
+        event.remarks,
+    ),
     "disposition": lambda event: (
         ((_("Outcome"), label_of_outcome(event.outcome)), (_("Why"), listed(v.message for v in event.violations))),
         "",

@@ -13,6 +13,7 @@ from gateway.contract.enum_words import UNKNOWN
 from gateway.translation.labels import label_of
 from gateway.translation.messages import gettext as _
 from gateway.translation.messages import listed
+from gateway.v1.alert_pb2 import MeasureKind, MeasureTaken
 from gateway.v1.goods_pb2 import CommodityCode, GoodsItem, Money, Place, TransportMeans, TransportMode
 from gateway.v1.party_pb2 import Address, Identifier
 
@@ -44,6 +45,13 @@ def goods_text(item: GoodsItem) -> str:
     """Goods on a line: description, declared codes, substance, masses."""
     codes = codes_text(list(item.declared_codes))
     return listed(filter(None, (item.description, codes, substance_text(item), mass_text(item))))
+
+
+def measure_text(measure: MeasureTaken) -> str:
+    """What was done with goods, and how many."""
+    mass = _("{mass} kg net", mass=number(measure.net_mass_kg)) if measure.HasField("net_mass_kg") else ""
+    kind = capitalised(label_of(MeasureKind, measure.kind))
+    return listed(filter(None, (kind, measure.element, mass)))
 
 
 def money_text(money: Money) -> str:

@@ -1,0 +1,369 @@
+"""The steps of an alert's life as forms: what is asked, how it becomes a request, and what of it is sent."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from google.protobuf.message import Message
+
+from gateway.client import GatewayClient
+from gateway.console.filters import moment_text
+from gateway.console.form import Form
+from gateway.console.views.alert import AlertView
+from gateway.console.views.sending import SentField
+from gateway.console.views.words import capitalised, measure_text
+from gateway.contract.enum_words import words
+from gateway.translation.labels import METHOD, label, label_of
+from gateway.translation.messages import gettext as _
+from gateway.translation.messages import listed
+from gateway.v1 import alert_service_pb2 as service
+from gateway.v1.alert_pb2 import (
+    AlertAcknowledged,
+    AlertAnswer,
+    AlertClosed,
+    AlertFlagged,
+    AlertQuestion,
+    AlertWithdrawn,
+    CloseOutcome,
+    FindingResult,
+    FlagReason,
+    MeasureKind,
+    MeasureTaken,
+    RequestedAction,
+    TransferConsent,
+)
+
+ASK_FOR: Final = timedelta(hours=24)
+"""Deadline of a question that the form suggests."""
+
+METHODS: Final = ("x_ray", "physical", "laboratory", "document")
+
+_ELEMENT: Final = re.compile(r"[A-Z][a-z]?")
+_DECIMAL: Final = re.compile(r"\d{1,12}(\.\d{1,6})?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class StepContext:
+    """What a form is made for.
+
+    Attributes:
+        view: the alert as it is.
+        node: this authority's.
+        zone: the reader's.
+        question_id: of the question that is answered.
+    """
+
+    view: AlertView
+    node: str
+    zone: ZoneInfo
+    question_id: str = ""
+
+    @property
+    def partners(self) -> list[str]:
+        """Who hears of a step: the publisher, or the recipients whose copy hasn't ended."""
+        view = self.view
+        return [copy.recipient for copy in view.copies if not copy.ended] if view.own else [view.alert.publisher]
+
+
+@dataclass(frozen=True, slots=True)
+class StepForm:
+    """A step.
+
+    Attributes:
+        title: of the form's page.
+        send: text of the button that sends.
+        event: the contract's message that goes to the partner.
+        first: values of the form's first view.
+        read: the request of a form; problems are noted in the form.
+        fields: what of the request goes to the partner.
+        act: sends the request.
+        violations: the form's field for a path of the request.
+        danger: can't be taken back, and ends something.
+    """
+
+    title: Callable[[], str]
+    send: Callable[[], str]
+    event: type[Message]
+    first: Callable[[StepContext], Mapping[str, str]]
+    read: Callable[[Form, StepContext], Any]
+    fields: Callable[[Any], Sequence[SentField]]
+    act: Callable[[GatewayClient, Any], Awaitable[object]]
+    violations: Mapping[str, str]
+    danger: bool = False
+
+
+def revision_of(sent: Form) -> int:
+    """The revision that the person read; 0 for none, which the gateway refuses."""
+    text = sent.text("revision")
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0
+
+
+def options(enum: Any) -> list[tuple[str, str, str]]:
+    """Choices of an enum for radios: value, text, no explanation."""
+    return [(word, capitalised(label_of(enum, value)), "") for word, value in words(enum).items()]
+
+
+def step_choices() -> Mapping[str, Sequence[tuple[str, ...]]]:
+    """What the forms of steps let a person choose from, in the current language."""
+    return {
+        "reason": options(FlagReason),
+        "consent": options(TransferConsent),
+        "outcome": options(CloseOutcome),
+        "result": options(FindingResult),
+        "methods": [(method, capitalised(label(METHOD, method)), "") for method in METHODS],
+        "measure": [(word, capitalised(label_of(MeasureKind, value))) for word, value in words(MeasureKind).items()],
+        "action": [
+            (word, capitalised(label_of(RequestedAction, value))) for word, value in words(RequestedAction).items()
+        ],
+        "priority": [
+            ("A", _("A: imminent"), _("Goods are moving or about to.")),
+            ("B", _("B: within the working day"), ""),
+            ("C", _("C: for information and targeting"), ""),
+        ],
+    }
+
+
+def choice(sent: Form, name: str, enum: Any) -> int:
+    """The chosen value; 0, with the problem noted, for none."""
+    value = words(enum).get(sent.text(name), 0)
+    if not value:
+        sent.problems.setdefault(name, _("Choose one."))
+    return int(value)
+
+
+def local_value(at: datetime, zone: ZoneInfo) -> str:
+    """A time for a field `datetime-local`."""
+    return at.astimezone(zone).strftime("%Y-%m-%dT%H:%M")
+
+
+def decimal(sent: Form, name: str) -> float | None:
+    """A number of a field, with a point or comma; None for none, or with the problem noted for anything else."""
+    text = sent.text(name).replace(" ", "").replace(",", ".")
+    if not text:
+        return None
+    if _DECIMAL.fullmatch(text):
+        return float(text)
+    sent.problems[name] = _("Enter a number, e.g. 20000 or 99.65.")
+    return None
+
+
+def element(sent: Form, name: str) -> str:
+    """A chemical symbol of a field; empty for none, or with the problem noted for anything else."""
+    text = sent.text(name)
+    if text and not _ELEMENT.fullmatch(text):
+        sent.problems[name] = _("Enter the element's symbol, e.g. Sb.")
+        return ""
+    return text
+
+
+def measures_of(sent: Form) -> list[MeasureTaken]:
+    """What was done with the goods: one measure, or none."""
+    kind = words(MeasureKind).get(sent.text("measure"), 0)
+    if not kind:
+        return []
+    return [
+        MeasureTaken(kind=kind, element=element(sent, "measure_element"), net_mass_kg=decimal(sent, "measure_mass"))
+    ]
+
+
+def _acknowledge(sent: Form, context: StepContext) -> service.AcknowledgeAlertRequest:
+    return service.AcknowledgeAlertRequest(
+        request_id=sent.text("request_id"),
+        alert=context.view.reference,
+        revision=revision_of(sent),
+        case_reference=sent.text("case_reference"),
+    )
+
+
+def _flag(sent: Form, context: StepContext) -> service.FlagAlertRequest:
+    return service.FlagAlertRequest(
+        request_id=sent.text("request_id"),
+        alert=context.view.reference,
+        revision=revision_of(sent),
+        reason=choice(sent, "reason", FlagReason),  # type: ignore[arg-type]
+        explanation=sent.required("explanation", _("Explain it in a sentence or two.")),
+    )
+
+
+def _ask(sent: Form, context: StepContext) -> service.AskQuestionRequest:
+    request = service.AskQuestionRequest(
+        request_id=sent.text("request_id"),
+        alert=context.view.reference,
+        text=sent.required("text", _("Write your question.")),
+        onward_recipients=dict.fromkeys(sent.text("onward").lower().split()) if not context.view.own else (),
+    )
+    deadline = sent.moment("deadline", context.zone)
+    if deadline is not None:
+        request.deadline.FromDatetime(deadline)
+        if deadline <= datetime.now(UTC):
+            sent.problems.setdefault("deadline", _("Choose a time to come."))
+    if context.view.own:
+        partners = context.partners
+        request.recipient = partners[0] if len(partners) == 1 else sent.text("recipient")
+        if request.recipient not in partners:
+            sent.problems.setdefault("recipient", _("Choose whom to ask."))
+    return request
+
+
+def _answer(sent: Form, context: StepContext) -> service.AnswerQuestionRequest:
+    question = next((each for each in context.view.questions if each.question_id == context.question_id), None)
+    request = service.AnswerQuestionRequest(
+        request_id=sent.text("request_id"),
+        alert=context.view.reference,
+        question_id=context.question_id,
+        text=sent.required("text", _("Write your answer.")),
+    )
+    if question is not None and question.onward:
+        request.consent = choice(sent, "consent", TransferConsent)  # type: ignore[assignment]
+        request.revision = revision_of(sent)
+    return request
+
+
+def _withdraw(sent: Form, context: StepContext) -> service.WithdrawAlertRequest:
+    return service.WithdrawAlertRequest(
+        request_id=sent.text("request_id"),
+        alert_id=context.view.alert.id,
+        revision=revision_of(sent),
+        reason=sent.required("reason", _("Say why, for the partners' officers.")),
+    )
+
+
+def _close(sent: Form, context: StepContext) -> service.CloseAlertRequest:
+    return service.CloseAlertRequest(
+        request_id=sent.text("request_id"),
+        alert_id=context.view.alert.id,
+        revision=revision_of(sent),
+        outcome=choice(sent, "outcome", CloseOutcome),  # type: ignore[arg-type]
+        remarks=sent.text("remarks"),
+        measures=measures_of(sent),
+    )
+
+
+def _nothing(context: StepContext) -> Mapping[str, str]:
+    return {}
+
+
+STEP_FORMS: Final[dict[str, StepForm]] = {
+    "acknowledge": StepForm(
+        title=lambda: _("Acknowledge this alert"),
+        send=lambda: _("Acknowledge"),
+        event=AlertAcknowledged,
+        first=_nothing,
+        read=_acknowledge,
+        fields=lambda request: [
+            SentField(_("Revision that you read"), str(request.revision)),
+            SentField(_("Your case reference"), request.case_reference, "case_reference"),
+        ],
+        act=lambda client, request: client.acknowledge(
+            request.alert,
+            revision=request.revision,
+            case_reference=request.case_reference,
+            request_id=request.request_id,
+        ),
+        violations={"case_reference": "case_reference"},
+    ),
+    "flag": StepForm(
+        title=lambda: _("Say why you can't act"),
+        send=lambda: _("Send"),
+        event=AlertFlagged,
+        first=_nothing,
+        read=_flag,
+        fields=lambda request: [
+            SentField(_("Reason"), capitalised(label_of(FlagReason, request.reason)), "reason"),
+            SentField(_("Explanation"), request.explanation, "explanation"),
+        ],
+        act=lambda client, request: client.flag(
+            request.alert,
+            revision=request.revision,
+            reason=request.reason,
+            explanation=request.explanation,
+            request_id=request.request_id,
+        ),
+        violations={"explanation": "explanation", "reason": "reason"},
+    ),
+    "ask": StepForm(
+        title=lambda: _("Ask a question"),
+        send=lambda: _("Send the question"),
+        event=AlertQuestion,
+        first=lambda context: {"deadline": local_value(datetime.now(UTC) + ASK_FOR, context.zone)},
+        read=_ask,
+        fields=lambda request: [
+            SentField(_("Question"), request.text, "text"),
+            SentField(_("Answer by"), moment_text(request.deadline), "deadline"),
+            SentField(_("May it be passed on to"), listed(node.upper() for node in request.onward_recipients)),
+        ],
+        act=lambda client, request: client.ask(
+            request.alert,
+            request.text,
+            deadline=request.deadline.ToDatetime(UTC),
+            recipient=request.recipient,
+            onward_recipients=request.onward_recipients,
+            request_id=request.request_id,
+        ),
+        violations={"text": "text", "deadline": "deadline", "onward_recipients": "onward", "recipient": "recipient"},
+    ),
+    "answer": StepForm(
+        title=lambda: _("Answer the question"),
+        send=lambda: _("Send the answer"),
+        event=AlertAnswer,
+        first=_nothing,
+        read=_answer,
+        fields=lambda request: [
+            SentField(_("Answer"), request.text, "text"),
+            SentField(
+                _("Consent to pass it on"),
+                capitalised(label_of(TransferConsent, request.consent)) if request.consent else "",
+                "consent",
+            ),
+        ],
+        act=lambda client, request: client.answer(
+            request.alert,
+            request.question_id,
+            request.text,
+            consent=request.consent,
+            revision=request.revision,
+            request_id=request.request_id,
+        ),
+        violations={"text": "text", "consent": "consent"},
+    ),
+    "withdraw": StepForm(
+        title=lambda: _("Withdraw this alert"),
+        send=lambda: _("Withdraw the alert"),
+        event=AlertWithdrawn,
+        first=_nothing,
+        read=_withdraw,
+        fields=lambda request: [SentField(_("Reason"), request.reason, "reason")],
+        act=lambda client, request: client.withdraw(
+            request.alert_id, revision=request.revision, reason=request.reason, request_id=request.request_id
+        ),
+        violations={"reason": "reason"},
+        danger=True,
+    ),
+    "close": StepForm(
+        title=lambda: _("Close this alert"),
+        send=lambda: _("Close the alert"),
+        event=AlertClosed,
+        first=_nothing,
+        read=_close,
+        fields=lambda request: [
+            SentField(_("Outcome"), capitalised(label_of(CloseOutcome, request.outcome)), "outcome"),
+            *(SentField(_("Measure"), measure_text(measure), "measures") for measure in request.measures),
+            SentField(_("Remarks"), request.remarks, "remarks"),
+        ],
+        act=lambda client, request: client.close_alert(
+            request.alert_id,
+            revision=request.revision,
+            outcome=request.outcome,
+            remarks=request.remarks,
+            measures=request.measures,
+            request_id=request.request_id,
+        ),
+        violations={"remarks": "remarks", "outcome": "outcome"},
+    ),
+}
+"""By the name in the path; the finding and the amendment have modules of their own."""

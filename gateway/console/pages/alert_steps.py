@@ -1,0 +1,193 @@
+"""Takes steps on an alert: a form, then what will be sent to whom, then the step, once.
+
+The form carries a request id from its first view on: a second click or a reload sends the same request, which the
+gateway answers as the first time.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway.client import new_request_id
+from gateway.console.form import Form
+from gateway.console.page import client, console_of, form, page_route, place, redirect, render
+from gateway.console.pages.alert import alert_of
+from gateway.console.pages.alert_amending import AMENDMENT, Amendment
+from gateway.console.pages.alert_finding import FINDING, goods_rows
+from gateway.console.pages.alert_step_forms import (
+    STEP_FORMS,
+    StepContext,
+    StepForm,
+    revision_of,
+    step_choices,
+)
+from gateway.console.views.alert import AlertView
+from gateway.console.views.changes import ContentChange, content_changes
+from gateway.console.views.sending import Envelope, alert_envelopes, step_envelopes
+from gateway.errors import (
+    GatewayError,
+    IllegalTransitionError,
+    InvalidRequestError,
+    Kind,
+    NotFoundError,
+    RevisionConflictError,
+)
+from gateway.v1.alert_pb2 import AlertContent
+from gateway.v1.alert_service_pb2 import PreviewAlertResponse
+
+FORMS: Final[dict[str, StepForm]] = {**STEP_FORMS, "finding": FINDING, "amend": AMENDMENT}
+
+
+async def ask_for(request: Request) -> Response:
+    """The form of a step."""
+    step, context = await _of(request)
+    first = dict(step.first(context))
+    first |= {"request_id": new_request_id(), "revision": str(context.view.alert.revision)}
+    return _form_page(request, step, context, Form.with_values(first))
+
+
+async def take(request: Request) -> Response:
+    """A form that was sent: shows what would be sent, and on the second time sends it."""
+    sent = form(request)
+    step, context = await _of(request)
+    if sent.text("edit"):
+        return _form_page(request, step, context, sent)
+    message = step.read(sent, context)
+    if not sent.is_good:
+        return _form_page(request, step, context, sent, status=422)
+    if not sent.text("confirmed"):
+        if context.view.alert.revision != revision_of(sent):
+            return _changed_page(request, step, context, sent)
+        return await _preview_page(request, step, context, message)
+    return await _send(request, step, context, message)
+
+
+async def _send(request: Request, step: StepForm, context: StepContext, message: Any) -> Response:
+    sent = form(request)
+    try:
+        await step.act(client(request), message)
+    except RevisionConflictError:
+        return _changed_page(request, step, StepContext(await alert_of(request), *_rest(context)), sent)
+    except InvalidRequestError as error:
+        sent.add_violations(error, step.violations)
+        return _form_page(request, step, context, sent, status=422)
+    except IllegalTransitionError as error:
+        sent.problems[""] = error.message
+        return _form_page(request, step, context, sent, status=409)
+    return redirect(f"{context.view.path}?done={_name(request)}")
+
+
+async def _of(request: Request) -> tuple[StepForm, StepContext]:
+    step = FORMS.get(_name(request))
+    if step is None:
+        raise NotFoundError("there is no such step")
+    view = await alert_of(request)
+    question_id = request.path_params.get("question_id", "")
+    node = console_of(request).client.node_name
+    return step, StepContext(view, node, place(request).zone, question_id)
+
+
+def _name(request: Request) -> str:
+    return "answer" if "question_id" in request.path_params else request.url.path.rpartition("/")[2]
+
+
+def _rest(context: StepContext) -> tuple[Any, ...]:
+    return context.node, context.zone, context.question_id
+
+
+def _form_page(request: Request, step: StepForm, context: StepContext, sent: Form, *, status: int = 200) -> Response:
+    return render(
+        request,
+        f"alert/steps/{_name(request)}.html",
+        title=step.title(),
+        status=status,
+        form=sent,
+        **_page(request, step, context),
+    )
+
+
+def _page(request: Request, step: StepForm, context: StepContext) -> dict[str, Any]:
+    return {
+        "step": step,
+        "choices": step_choices(),
+        "goods_rows": goods_rows(form(request)),
+        "partners_choice": [(node, node.upper()) for node in context.partners],
+        "rows_of_changes": lambda changes: [(change.name, change.before, change.after) for change in changes],
+        "heading": step.title(),
+        "view": context.view,
+        "partners": context.partners,
+        "question": next((q for q in context.view.questions if q.question_id == context.question_id), None),
+        "action": request.url.path,
+    }
+
+
+async def _preview_page(request: Request, step: StepForm, context: StepContext, message: Any) -> Response:
+    sent = form(request)
+    return render(
+        request,
+        "alert/preview.html",
+        title=step.title(),
+        envelopes=await _envelopes(request, step, context, message),
+        hidden={name: values for name, values in sent.values.items() if name not in ("csrf", "confirmed", "edit")},
+        **_page(request, step, context),
+    )
+
+
+async def _envelopes(request: Request, step: StepForm, context: StepContext, message: Any) -> list[Envelope]:
+    fields = step.fields(message)
+    if isinstance(message, Amendment):
+        preview = await client(request).preview(message.content, context.partners)
+        return alert_envelopes(preview, fields)
+    recipients = [message.recipient] if getattr(message, "recipient", "") else context.partners
+    known = await _preview(request, context.view.alert.content, recipients)
+    return step_envelopes(step.event, fields, recipients, known)
+
+
+async def _preview(request: Request, content: AlertContent, recipients: list[str]) -> PreviewAlertResponse | None:
+    try:
+        return await client(request).preview(content, recipients)
+    except GatewayError as error:
+        if error.kind in (Kind.UNIMPLEMENTED, Kind.PERMISSION_DENIED):
+            return None
+        raise
+
+
+def _changed_page(request: Request, step: StepForm, context: StepContext, sent: Form) -> Response:
+    """The alert changed since it was read: what has changed, and the form again, for the revision that is now."""
+    read = revision_of(sent)
+    changes = changes_since(context.view, read)
+    sent.values["revision"] = [str(context.view.alert.revision)]
+    sent.values["request_id"] = [new_request_id()]
+    return render(
+        request,
+        f"alert/steps/{_name(request)}.html",
+        title=step.title(),
+        status=409,
+        form=sent,
+        changes=changes,
+        read_revision=read,
+        **_page(request, step, context),
+    )
+
+
+def changes_since(view: AlertView, revision: int) -> list[ContentChange]:
+    """What differs between a revision in the alert's history and the present one; empty where it isn't there."""
+    for change in view.response.history:
+        name = change.event.WhichOneof("event")
+        if name in ("published", "amended"):
+            told = getattr(change.event, name)
+            if told.revision == revision:
+                return content_changes(told.content, view.alert.content)
+    return []
+
+
+_ALERT: Final = "/alerts/{publisher}/{alert_id}"
+
+routes = [
+    page_route(path, handler, methods=(method,))
+    for path in (*(f"{_ALERT}/{name}" for name in FORMS if name != "answer"), f"{_ALERT}/answer/{{question_id}}")
+    for handler, method in ((ask_for, "GET"), (take, "POST"))
+]
