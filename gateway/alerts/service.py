@@ -152,7 +152,7 @@ class AlertQueries:
         limit = page_size(request.page_size)
         with self._database.read() as conn:
             rows = _copies(conn, conditions, place, limit + 1, by_deadline_at=now if by_deadline else 0)
-            page = page_of(rows, partial(_summary, Deliveries(conn, self._sent_size), now), limit=limit)
+            page = page_of(rows, partial(summary_of, Deliveries(conn, self._sent_size), now), limit=limit)
             unprojected = _unprojected(conn)
         response = alert_service_pb2.ListAlertsResponse(alerts=page.messages, unprojected=unprojected)
         if page.last is not None:
@@ -275,7 +275,8 @@ def _events_after(conn: Connection, position: int) -> Iterator[_Event]:
         position = rows[-1][0].position
 
 
-def _summary(deliveries: Deliveries, now_ms: int, copy: _Copy) -> alert_service_pb2.AlertSummary:
+def summary_of(deliveries: Deliveries, now_ms: int, copy: _Copy) -> alert_service_pb2.AlertSummary:
+    """A copy with its current payload, as lists have it."""
     row, payload = copy
     first, last = _first_and_last(deliveries, row)
     summary = alert_service_pb2.AlertSummary(

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Column, Connection, Dialect, Index, MetaData, Table, UniqueConstraint, inspect
 
-from gateway.db.schema import SQLITE_ONLY
+from gateway.db.schema import POSTGRESQL_ONLY, SQLITE_ONLY
 
 RETIRED = "retired"
 """Key in a column's or table's `info`: the code doesn't use it any more, and the next version may drop it."""
@@ -155,7 +155,7 @@ def _columns(index: Index) -> Columns:
 
 
 def _made_on(index: Index, dialect: Dialect) -> bool:
-    return dialect.name == "sqlite" or not index.info.get(SQLITE_ONLY)
+    return not index.info.get(POSTGRESQL_ONLY if dialect.name == "sqlite" else SQLITE_ONLY)
 
 
 def _numbered(column: Column[Any], dialect: Dialect) -> bool:

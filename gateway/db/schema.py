@@ -22,6 +22,9 @@ SQLITE_ONLY = "sqlite_only"
 """Key in the `info` of an index that PostgreSQL doesn't have."""
 
 
+POSTGRESQL_ONLY = "postgresql_only"
+"""Key in the `info` of an index that SQLite doesn't have."""
+
 INTEGRITY_PREFIX = "ck_"
 """Begins the names of integrity indexes."""
 

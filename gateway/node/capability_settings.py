@@ -7,6 +7,13 @@ from pydantic import Field
 from gateway.node.observed_settings import Section
 
 
+class CaseworkSettings(Section):
+    """The inbox, search, assignments and notes of persons."""
+
+    enabled: bool = Field(default=False, description="List and index alerts, and keep assignments, notes and views.")
+    note_days: int = Field(default=5 * 365, ge=1, description="Days after which the text of a note is erased.")
+
+
 class FigureSettings(Section):
     """Figures about alerts, findings and hits, and publication sheets."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import gateway.attachments.tables.schema
+import gateway.casework.tables.schema
 import gateway.db.revisions
 import gateway.evidence.tables
 import gateway.feed.tables.maintenance
@@ -13,6 +14,7 @@ import gateway.persons.tables.schema
 import gateway.tracing.tables
 import gateway.trust.tables  # noqa: F401  these declare tables that are no projections
 from gateway.alerts.projection import AlertProjection
+from gateway.casework.projection.index import CaseworkProjection
 from gateway.db.schema import metadata
 from gateway.evidence.projection import AuditHeadProjection
 from gateway.feed.projection.registry import Registry
@@ -39,5 +41,6 @@ def registry(*, federation: str, node: str, directory: Callable[[], Directory]) 
             AuditHeadProjection(),
             FigureProjection(),
             LinkProjection(),
+            CaseworkProjection(),
         ]
     )

@@ -19,7 +19,7 @@ from gateway.contract.suggestions import did_you_mean
 from gateway.errors import ConfigurationError
 from gateway.node.attachment_settings import AttachmentSettings
 from gateway.node.bound_settings import CallLimitSettings, QuotaSettings
-from gateway.node.capability_settings import FigureSettings, LinkAnalysisSettings
+from gateway.node.capability_settings import CaseworkSettings, FigureSettings, LinkAnalysisSettings
 from gateway.node.defaults import DEFAULT_LOCAL_PORT, DEFAULT_PEER_PORT, LinkMode
 from gateway.node.notification_settings import NOTIFICATION_PATHS, NotificationSettings
 from gateway.node.observed_settings import AlarmSettings, Section, TraceSettings
@@ -233,6 +233,9 @@ class Settings(BaseSettings):
     links: dict[str, LinkSettings] = Field(default_factory=dict, description="Per partner: how it is reached.")
     lists: dict[str, ListSettings] = Field(default_factory=dict, description="Per own watchlist: how it is kept.")
     history: HistorySettings = Field(default=HistorySettings(), description="How recorded shipments are kept.")
+    casework: CaseworkSettings = Field(
+        default=CaseworkSettings(), description="Whether and how persons deal with alerts here."
+    )
     figures: FigureSettings = Field(default=FigureSettings(), description="Whether and how alerts are counted.")
     link_analysis: LinkAnalysisSettings = Field(
         default=LinkAnalysisSettings(), description="Whether and how connections are looked for."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from gateway.alerts.codec import AlertKey
 from gateway.alerts.rules.life import AlertLife, AlertStatus, Question, Side
 from gateway.alerts.tables.schema import alerts
 from gateway.db.database import insert_rows
-from gateway.db.statements import Prepared, storable_text
+from gateway.db.statements import Prepared, PreparedList, storable_text
 from gateway.feed.tables.schema import entries, feeds
 
 _KEY = (alerts.c.alert_id, alerts.c.publisher, alerts.c.recipient)
@@ -23,6 +23,11 @@ _SLOTS = tuple(f"id_{number}" for number in range(50))
 """Parameters of a look-up of many alerts; unused ones repeat the last."""
 _BY_IDS = Prepared(select(alerts).where(or_(*(alerts.c.alert_id == bindparam(slot) for slot in _SLOTS))))
 _BY_ID = Prepared(select(alerts).where(alerts.c.alert_id == bindparam("alert")))
+_WITH_PAYLOADS = PreparedList(
+    select(alerts, entries.c.payload)
+    .join(entries, (entries.c.feed_id == alerts.c.current_feed_id) & (entries.c.idx == alerts.c.current_idx))
+    .where(alerts.c.alert_id.in_(bindparam("values", expanding=True)))
+)
 _COPIES = Prepared(
     select(alerts)
     .where(alerts.c.alert_id == bindparam("alert"), alerts.c.publisher == bindparam("by"))
@@ -130,6 +135,11 @@ def list_page(
         .order_by(*(page.c[sort.name] for sort in sorts), *(page.c[column.name].desc() for column in _KEY))
     )
     return [(_alert(row), bytes(row[-1])) for row in conn.execute(query)]
+
+
+def with_payloads(conn: Connection, alert_ids: Collection[str]) -> Iterator[tuple[AlertRow, bytes]]:
+    """All copies of alerts, each with its current payload."""
+    yield from ((_alert(row), bytes(row[-1])) for row in _WITH_PAYLOADS(conn, alert_ids))
 
 
 def is_past(time: ColumnElement[int], now_ms: int) -> ColumnElement[bool]:

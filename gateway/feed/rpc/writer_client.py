@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 from gateway.contract.ids import FeedOrigin
 from gateway.feed.service.writing.command_queue import Outcome, Urgency
-from gateway.feed.service.writing.commits import MATCHES, PROJECTED, Commit
+from gateway.feed.service.writing.commits import CASEWORK, MATCHES, PROJECTED, Commit
 from gateway.feed.service.writing.transaction import Command, Transaction
 from gateway.feed.service.writing.writer import Writer
 from gateway.rpc.calls import current_caller
@@ -109,10 +109,11 @@ UNHURRIED_S = 0.05
 
 
 class ChangeNotifier:
-    """Notifies tasks when feeds, projections or matches change. Topics: an origin, PROJECTED, MATCHES."""
+    """Notifies tasks when feeds, projections or matches change. Topics: an origin, PROJECTED, MATCHES, CASEWORK."""
 
     PROJECTED = PROJECTED
     MATCHES = MATCHES
+    CASEWORK = CASEWORK
 
     def __init__(self, writer: Writer) -> None:
         self._loop = asyncio.get_running_loop()

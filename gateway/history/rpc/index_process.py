@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gateway.db.database import Database
@@ -31,13 +31,18 @@ _RETRY_AFTER_S = 2.0
 class IndexProcess:
     """A node's process, started on demand."""
 
-    def __init__(self, database: Database, opener: Opener, arguments: tuple[Any, ...]) -> None:
+    def __init__(
+        self, database: Database, opener: Opener, arguments: tuple[Any, ...], *, further: Mapping[str, float]
+    ) -> None:
+        """`further`: handlers of others in the process, with the seconds for a call."""
         self._database = database
         self.process = WorkerProcess(
             "history",
             opener,
             arguments,
-            deadlines_s=dict.fromkeys((INDEX, EVALUATE, FILTER), BATCH_TIMEOUT_S) | {NAMES: NAMES_TIMEOUT_S},
+            deadlines_s=dict.fromkeys((INDEX, EVALUATE, FILTER), BATCH_TIMEOUT_S)
+            | {NAMES: NAMES_TIMEOUT_S}
+            | dict(further),
         )
 
     async def next(self, handler: str) -> Any:

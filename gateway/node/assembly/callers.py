@@ -81,6 +81,10 @@ class Callers:
         """Interceptors of the port for own systems, the outermost first."""
         return self._interceptors("local", LocalPort(self._settings.node, self._systems), self._connections[1])
 
+    def systems(self) -> Mapping[str, frozenset[Role]]:
+        """Own systems and their roles."""
+        return dict(self._systems)
+
     def set_systems(self, systems: Mapping[str, Collection[Role]]) -> None:
         """Own systems and their roles from now on; open streams are checked again within their interval."""
         self._systems.clear()

@@ -9,6 +9,7 @@ from functools import partial
 
 from sqlalchemy import Connection
 
+from gateway.casework.rpc.names_process import HANDLER_DEADLINES_S
 from gateway.contract.ids import UUID7_RANDOM_BYTES, FeedOrigin, uuid7
 from gateway.db.database import Database
 from gateway.db.standby import StandbyReads
@@ -71,7 +72,7 @@ class History:
         self._roles = roles
         self._origin = records_feed(federation, node)
         self._writer, self._notifier = writer, notifier
-        self._process = IndexProcess(database, history_handlers, (database_url, settings))
+        self._process = IndexProcess(database, history_handlers, (database_url, settings), further=HANDLER_DEADLINES_S)
         self._checks = RecordChecks(recording_handlers, settings.retention_days)
         self.standby = standby_of(settings, database)
         self.search = search_of(settings, database, node, names=self._process.names, reads=self.standby)
@@ -138,6 +139,11 @@ class History:
     def _next_findings(self) -> KeepFindingsInRecordsCommand | None:
         reported = self._findings.next()
         return None if reported is None else KeepFindingsInRecordsCommand(self._origin, reported)
+
+    @property
+    def names_process(self) -> WorkerProcess:
+        """The process that knows names; casework's handlers are in it."""
+        return self._process.process
 
     @property
     def workers(self) -> Sequence[WorkerProcess]:

@@ -31,6 +31,7 @@ from gateway.feed.tables.identity import NodeIdentity
 from gateway.node.assembly.attachments import Attachments
 from gateway.node.assembly.callers import Callers
 from gateway.node.assembly.capabilities import Capabilities, Capability
+from gateway.node.assembly.casework import casework
 from gateway.node.assembly.database_access import DatabaseAccess
 from gateway.node.assembly.exchange import Exchange
 from gateway.node.assembly.figures import figures
@@ -186,7 +187,7 @@ class Node:
         if history.standby is not None:
             self._access.close_too(history.standby.close)
         alerts = AlertQueries(self.database, clock=self._clock, sent_size=self._exchange.sender.sent_size)
-        capabilities = self._make_capabilities(alerts, watchlists, await self._start_persons())
+        capabilities = self._make_capabilities(alerts, watchlists, history, await self._start_persons())
         self._listeners = self._make_listeners(history, watchlists, alerts, capabilities, started_at)
         for listener in self._listeners:
             await listener.start()
@@ -375,7 +376,7 @@ class Node:
         )
 
     def _make_capabilities(
-        self, alerts: AlertQueries, watchlists: Watchlists, persons: Capability | None
+        self, alerts: AlertQueries, watchlists: Watchlists, history: History, persons: Capability | None
     ) -> Capabilities:
         return Capabilities.of(
             [
@@ -388,6 +389,16 @@ class Node:
                     visibility=watchlists.visibility,
                     writer=self._writer,
                     notifier=self._notifier,
+                    clock=self._clock,
+                ),
+                casework(
+                    self.settings,
+                    systems=self._callers.systems,
+                    database=self.database,
+                    process=history.names_process,
+                    writer=self._writer,
+                    notifier=self._notifier,
+                    sent_size=self._exchange.sender.sent_size,
                     clock=self._clock,
                 ),
                 notifications(

@@ -14,6 +14,7 @@ from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 
+from gateway.casework.rpc.names_process import INDEX_ALERTS, MATCH_NAMES, PLAN_SEARCH
 from gateway.db.database import Database
 from gateway.history.commands.record import check
 from gateway.history.rpc.index_process import EVALUATE, FILTER, INDEX, NAMES
@@ -40,7 +41,9 @@ CHECKS_GC_THRESHOLD = 50_000
 
 @contextmanager
 def history_handlers(database_url: str, settings: HistorySettings) -> Iterator[Handlers]:
-    """Opens the handlers of history.rpc.index_process, which only read."""
+    """Opens the handlers of history.rpc.index_process and casework.rpc.names_process, which only read."""
+    from gateway.casework.service.indexer import AlertIndexer  # noqa: PLC0415
+    from gateway.casework.service.search_planner import AlertSearchPlanner  # noqa: PLC0415
     from gateway.history.service.indexer import HistoryIndexer  # noqa: PLC0415
     from gateway.history.service.names import NameSearch  # noqa: PLC0415
     from gateway.history.service.risk import RiskScreening  # noqa: PLC0415
@@ -48,7 +51,11 @@ def history_handlers(database_url: str, settings: HistorySettings) -> Iterator[H
 
     os.nice(HISTORY_NICENESS)
     with closing(Database(database_url)) as database:
+        planner = AlertSearchPlanner(database)
         yield {
+            INDEX_ALERTS: AlertIndexer(database).next,
+            PLAN_SEARCH: planner.plan,
+            MATCH_NAMES: planner.matching,
             INDEX: HistoryIndexer(database).next,
             EVALUATE: RiskScreening(database, rules=rules_of(settings)).next,
             FILTER: SegmentFilters(database).next,

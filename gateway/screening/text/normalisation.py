@@ -96,6 +96,11 @@ def simplified(text: str) -> str:
     return converted.translate(_VARIANTS)
 
 
+def simplified_text(text: str) -> str:
+    """As `simplified`, of a text that is long and won't come again: it isn't remembered."""
+    return simplified.__wrapped__(text)
+
+
 def latin_letters(text: str) -> str:
     """Lower-case letters without marks and apostrophes: `Macáu` → `macau`."""
     if text.isascii():

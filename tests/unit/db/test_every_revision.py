@@ -12,6 +12,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import BigInteger, Boolean, Connection, Integer, LargeBinary, MetaData, Table, insert, select
+from sqlalchemy.dialects.postgresql import TSVECTOR
 
 from gateway.db import fingerprint, migrate, revisions
 from gateway.db.database import Database
@@ -93,6 +94,8 @@ def _value(table: Table, column: Any, number: int) -> Any:
             return number
         case LargeBinary():
             return b"" if column.name == "payload" else bytes([number]) * 32
+        case TSVECTOR():
+            return f"'v{number}'"
         case _:  # 0005 reads questions as JSON
             return "[]" if column.name == "questions" else f"v{number}"[-(column.type.length or 2) :]
 

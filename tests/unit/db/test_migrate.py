@@ -17,7 +17,7 @@ from gateway import __version__
 from gateway.db import migrate, revisions
 from gateway.db.database import Database
 from gateway.db.revisions import Revision
-from gateway.db.schema import SQLITE_ONLY
+from gateway.db.schema import POSTGRESQL_ONLY, SQLITE_ONLY
 from gateway.errors import ConfigurationError, StoreUnavailableError
 from gateway.feed.tables import progress
 from gateway.node.projections import metadata
@@ -41,7 +41,8 @@ def sqlite_statements(conn: Connection) -> dict[str, list[str]]:
 
 def included(database: Database) -> Callable[..., bool]:
     """What is compared on this database."""
-    return lambda thing, *_: database.dialect == "sqlite" or not thing.info.get(SQLITE_ONLY)
+    elsewhere = POSTGRESQL_ONLY if database.dialect == "sqlite" else SQLITE_ONLY
+    return lambda thing, *_: not thing.info.get(elsewhere)
 
 
 @pytest.mark.drift

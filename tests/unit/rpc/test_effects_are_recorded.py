@@ -12,6 +12,7 @@ import pytest
 
 from gateway.alerts import rpc as alerts
 from gateway.attachments.rpc import service as files
+from gateway.casework.rpc import service as casework
 from gateway.evidence import rpc as evidence
 from gateway.feed.rpc import exchange_service as exchange
 from gateway.history.rpc import service as history
@@ -23,6 +24,7 @@ pytestmark = pytest.mark.drift
 SERVICES = (
     (alerts, "AlertServicer"),
     (files, "FileServicer"),
+    (casework, "CaseworkServicer"),
     (evidence, "EvidenceServicer"),
     (exchange, "ExchangeServicer"),
     (history, "HistoryServicer"),

@@ -17,6 +17,9 @@ PROJECTED: Final = "projected"
 MATCHES: Final = "matches"
 """Topic: matches have changed; they are in no feed."""
 
+CASEWORK: Final = "casework"
+"""Topic: the inbox has changed, or what colleagues do with alerts; that is in no feed."""
+
 MOST_TRACES: Final = 20
 """Most trace contexts in a notice, so that it stays short; the link's holder lacks those of a larger group."""
 

@@ -1,0 +1,1 @@
+"""Reads what alerts say for the inbox and the search."""

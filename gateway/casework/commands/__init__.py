@@ -1,0 +1,1 @@
+"""Changes what colleagues do with alerts."""

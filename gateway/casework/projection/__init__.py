@@ -1,0 +1,1 @@
+"""Builds and rebuilds the inbox and the search index."""

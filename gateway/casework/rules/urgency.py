@@ -1,0 +1,78 @@
+"""Orders alerts by urgency.
+
+1. What is overdue, by its deadline: the longest overdue first.
+2. What wants action, by the time by which somebody should act: its deadline, or without one a time after it came, by
+   its priority, at the latest the end of its validity.
+3. What wants nothing, the newest first.
+
+Within one moment priority decides, then what came first. Neither sum of points nor learning: an officer can say why an
+alert stands where it stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from types import MappingProxyType
+from typing import NamedTuple
+
+_HOUR_MS = 3600 * 1000
+
+ALLOWANCE_MS: Mapping[str, int] = MappingProxyType({"A": _HOUR_MS, "B": 8 * _HOUR_MS, "C": 72 * _HOUR_MS})
+"""Time to act on an alert without a deadline, by priority: it is imminent, for the working day, for information."""
+
+
+class UrgencyGroup(IntEnum):
+    """Groups of the order, the first first."""
+
+    OVERDUE = 0
+    WANTED = 1
+    REST = 2
+
+
+class Urgency(NamedTuple):
+    """Sorts ascending within OVERDUE and WANTED; within REST the newest is first.
+
+    Attributes:
+        act_by: milliseconds since 1970; 0 in REST.
+        priority: empty in REST.
+    """
+
+    group: UrgencyGroup
+    act_by: int
+    priority: str
+
+
+@dataclass(frozen=True, slots=True)
+class InboxTimes:
+    """What the order depends on; times in milliseconds since 1970.
+
+    Attributes:
+        due_at: earliest deadline of what is wanted; 0 for none.
+        act_by: by which somebody should act; 0 where nothing is wanted.
+        open_until: end of the validity; 0 after a step that ended the alert.
+    """
+
+    wants_action: bool
+    due_at: int
+    act_by: int
+    open_until: int
+    priority: str
+
+
+def act_by_unix_ms(*, due_at: int, priority: str, published_at: int, valid_until: int) -> int:
+    """The time by which somebody should act on an alert that wants action."""
+    if due_at:
+        return due_at
+    allowed = published_at + ALLOWANCE_MS.get(priority, ALLOWANCE_MS["C"])
+    return min(allowed, valid_until) if valid_until else allowed
+
+
+def urgency_of(times: InboxTimes, now_unix_ms: int) -> Urgency:
+    """Where an alert stands at a moment. One whose validity has passed by this clock wants nothing any more."""
+    if not times.wants_action or times.open_until <= now_unix_ms:
+        return Urgency(UrgencyGroup.REST, 0, "")
+    if 0 < times.due_at < now_unix_ms:  # as alerts.rules.deadlines: the moment itself is still in time
+        return Urgency(UrgencyGroup.OVERDUE, times.due_at, times.priority)
+    return Urgency(UrgencyGroup.WANTED, times.act_by, times.priority)

@@ -1,0 +1,120 @@
+"""Makes rows of the inbox: what an alert wants, who deals with it, why it was found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection
+
+from gateway.alerts import codec as wire
+from gateway.alerts.rules.deadlines import DeadlineState, deadline_state
+from gateway.alerts.rules.life import Side
+from gateway.alerts.service import summary_of
+from gateway.alerts.tables.copies import AlertRow
+from gateway.casework.codec import contents
+from gateway.casework.rules.wanted import WantedAction, WantedItem, due_unix_ms, wanted_of
+from gateway.casework.rules.words import compact, folded
+from gateway.casework.service.messages import assignment_message
+from gateway.casework.service.search_plan import SHORTEST_BEGINNING, SearchPlan
+from gateway.casework.tables import cases
+from gateway.casework.tables.inbox import InboxItem
+from gateway.contract.identification.shipment_keys import name_key
+from gateway.contract.timestamps import to_timestamp
+from gateway.feed.service.delivery import Deliveries
+from gateway.v1 import alert_pb2
+from gateway.v1 import casework_service_pb2 as service
+
+MOST_MATCHES = 8
+"""Reasons that are shown for one row."""
+
+_ACTIONS = {
+    WantedAction.ACKNOWLEDGE: service.WANTED_ACTION_ACKNOWLEDGE,
+    WantedAction.ANSWER: service.WANTED_ACTION_ANSWER,
+    WantedAction.REPLY: service.WANTED_ACTION_REPLY,
+    WantedAction.DECIDE: service.WANTED_ACTION_DECIDE,
+}
+
+
+class InboxRowMaker:
+    """Makes the rows of one page in one snapshot."""
+
+    def __init__(
+        self, conn: Connection, deliveries: Deliveries, *, person: str, now_ms: int, plan: SearchPlan | None
+    ) -> None:
+        self._conn = conn
+        self._deliveries = deliveries
+        self._person = person
+        self._now = now_ms
+        self._plan = plan
+
+    def row(self, found: tuple[InboxItem, AlertRow, bytes]) -> service.InboxRow:
+        """A row without what colleagues did; see `decorated`."""
+        item, copy, payload = found
+        is_own = item.direction == "out"
+        life = copy.life
+        expired = life.is_due_to_expire(self._now)
+        wanted = () if expired else wanted_of(life, Side.PUBLISHER if is_own else Side.RECIPIENT)
+        summary = summary_of(self._deliveries, self._now, (copy, payload))
+        row = service.InboxRow(
+            summary=summary,
+            wanted=[_wanted(one, self._now) for one in wanted],
+            direction=service.ALERT_DIRECTION_OUT if is_own else service.ALERT_DIRECTION_IN,
+            partner=item.partner,
+            matches=matches_in(summary.alert.content, self._plan) if self._plan else (),
+        )
+        if due := due_unix_ms(wanted):
+            row.due_at.CopyFrom(to_timestamp(due))
+        return row
+
+    def decorated(self, rows: Sequence[service.InboxRow]) -> Sequence[service.InboxRow]:
+        """Adds assignments, numbers of notes and marks to the rows."""
+        ids = list({row.summary.alert.id for row in rows})
+        assigned, noted = cases.assignments(self._conn, ids), cases.note_counts(self._conn, ids)
+        marked = cases.marked(self._conn, self._person, ids)
+        for row in rows:
+            alert = (row.summary.alert.publisher, row.summary.alert.id)
+            if alert in assigned:
+                row.assignment.CopyFrom(assignment_message(assigned[alert]))
+            row.notes = noted[alert]
+            row.watched = alert in marked
+        return rows
+
+
+def _wanted(item: WantedItem, now_ms: int) -> service.Wanted:
+    state = deadline_state(item.deadline_unix_ms or None, now_ms)
+    wanted = service.Wanted(
+        action=_ACTIONS[item.action],
+        questions=item.questions,
+        state=wire.deadline_value(state if item.deadline_unix_ms else DeadlineState.NONE),
+    )
+    if item.deadline_unix_ms:
+        wanted.deadline.CopyFrom(to_timestamp(item.deadline_unix_ms))
+    return wanted
+
+
+def matches_in(content: alert_pb2.AlertContent, plan: SearchPlan) -> list[service.SearchMatch]:
+    """Why a search found an alert, by its current content; where nothing shows there, it is in a text."""
+    found: dict[tuple[int, str], service.SearchMatch] = {}
+    words = [word for word, _ in plan.words]
+    for kind, text in contents.values_of(content):
+        if _is_found(compact(text), plan.whole) or any(_is_found(compact(text), word) for word in words):
+            field = contents.FIELDS[kind]
+            found.setdefault((field, text), service.SearchMatch(field=field, value=text))
+    for name in contents.names_of(content):
+        named = plan.names.get(name_key(name))
+        field = service.MATCHED_FIELD_PARTY_NAME
+        if named is not None:
+            match = service.SearchMatch(field=field, value=name, score=named.score, because=named.because)
+            found[(field, name)] = match
+        elif words and all(word in folded(name) for word in words):
+            found[(field, name)] = service.SearchMatch(field=field, value=name, score=1.0)
+    if not found:
+        return [service.SearchMatch(field=service.MATCHED_FIELD_TEXT)]
+    return list(found.values())[:MOST_MATCHES]
+
+
+def _is_found(value: str, searched: str) -> bool:
+    """Whether a number is the one searched for, or begins like it."""
+    return bool(searched) and (
+        value == searched or (len(searched) >= SHORTEST_BEGINNING and value.startswith(searched))
+    )

@@ -1,0 +1,1 @@
+"""Stores the inbox, the search index, and what colleagues do."""

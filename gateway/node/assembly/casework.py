@@ -1,0 +1,81 @@
+"""Puts together what an authority's persons do with alerts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+
+from sqlalchemy import Connection
+
+from gateway.casework.rpc.loops import IndexStep, ListStep, erase_old_notes, follow
+from gateway.casework.rpc.names_process import NamesProcess
+from gateway.casework.rpc.service import CaseworkServicer
+from gateway.casework.service.case_queries import CaseQueries
+from gateway.casework.service.inbox import InboxQueries
+from gateway.casework.service.lister import InboxLister
+from gateway.casework.service.related import RelatedAlerts
+from gateway.db.database import Database
+from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient
+from gateway.feed.service.delivery import SentSize
+from gateway.node.assembly.capabilities import Capability
+from gateway.node.settings import Settings
+from gateway.persons.tables.accounts import active_persons
+from gateway.rpc.workers.worker_process import WorkerProcess
+from gateway.trust.rules.permissions import Role
+
+_DAY_MS = 24 * 3600 * 1000
+
+_DESKS = frozenset({Role.PUBLISHER, Role.OFFICER, Role.ANALYST, Role.SUPERVISOR})
+"""Roles of which a system or person can be given an alert."""
+
+ListRoles = Callable[[], Mapping[str, Iterable[Role]]]
+"""Own systems with their roles."""
+
+
+def casework(
+    settings: Settings,
+    *,
+    systems: ListRoles,
+    database: Database,
+    process: WorkerProcess,
+    writer: WriterClient,
+    notifier: ChangeNotifier,
+    sent_size: SentSize,
+    clock: Callable[[], int],
+) -> Capability | None:
+    """Inbox, search and cases; None where they are off.
+
+    `process`: knows names, and has the handlers of casework.rpc.names_process.
+    """
+    if not settings.casework.enabled:
+        return None
+    names = NamesProcess(process, database)
+    colleagues = partial(_colleagues, settings, systems)
+    servicer = CaseworkServicer(
+        inbox=InboxQueries(database, clock=clock, sent_size=sent_size),
+        cases=CaseQueries(database, clock=clock, persons=colleagues),
+        related=RelatedAlerts(database, names=names.matching, clock=clock, sent_size=sent_size),
+        names=names,
+        writer=writer,
+        notifier=notifier,
+        knows_person=lambda conn, person: person in colleagues(conn),
+    )
+    fill, index = ListStep(InboxLister(database), writer), IndexStep(names, writer)
+    following = partial(follow, notifier=notifier)
+    keep_ms = settings.casework.note_days * _DAY_MS
+    return Capability(
+        {"gateway.v1.CaseworkService": servicer.register},
+        {
+            "inbox": lambda: following(fill, what="filling the inbox", topic=ChangeNotifier.PROJECTED),
+            "alert-index": lambda: following(index, what="indexing alerts", topic=ChangeNotifier.CASEWORK),
+            "case-notes": lambda: erase_old_notes(writer, keep_ms=keep_ms, clock=clock),
+        },
+    )
+
+
+def _colleagues(settings: Settings, systems: ListRoles, conn: Connection) -> Mapping[str, str]:
+    """Whom alerts can be assigned to, with names for people: active persons; systems where there are no persons."""
+    if settings.persons.enabled:
+        return {one.name: one.display_name or one.name for one in active_persons(conn) if _DESKS & one.roles}
+    node = settings.node
+    return {f"system/{node}/{name}": name for name, roles in systems().items() if _DESKS & frozenset(roles)}
