@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 ANSWER_S: Final = 5.0
 """Seconds for a connection, and for an answer."""
 
+RECONNECT_S: Final = 0.1
+"""Seconds between the two attempts to connect."""
+
 DUPLICATES_S: Final = 24 * 3600.0
 """Seconds for which a stream that the gateway makes knows ids: a node that was killed starts within that time."""
 
@@ -58,6 +61,7 @@ class JetStreamPublisher:
         self._address = address
         self._client: Client | None = None
         self._stream: JetStreamContext | None = None
+        self._problem = ""
 
     @property
     def target(self) -> str:
@@ -77,12 +81,17 @@ class JetStreamPublisher:
                     raise answer
         except (nats.errors.Error, OSError, TimeoutError) as error:
             await self.close()
-            raise UnavailableError(f"{self.target}: {error or type(error).__name__}") from error
+            problem, self._problem = self._problem or str(error) or type(error).__name__, ""
+            raise UnavailableError(f"{self.target}: {problem}") from error
 
     async def close(self) -> None:
         client, self._client, self._stream = self._client, None, None
         if client is not None:
             await client.close()
+
+    async def _note(self, error: Exception) -> None:
+        """Keeps what the connection says: the failed publication says less."""
+        self._problem = str(error)
 
     async def _publish_one(self, stream: JetStreamContext, message: OutboxMessage) -> None:
         await stream.publish(
@@ -99,15 +108,24 @@ class JetStreamPublisher:
         await self.close()
         nats = _library()
         address = self._address
-        options: dict[str, Any] = {"allow_reconnect": False, "connect_timeout": ANSWER_S, "error_cb": _ignore}
+        options: dict[str, Any] = {
+            "allow_reconnect": False,
+            "connect_timeout": ANSWER_S,
+            "max_reconnect_attempts": 1,  # at connecting; 0 stands for ever
+            "reconnect_time_wait": RECONNECT_S,
+            "error_cb": self._note,
+        }
         if address.credentials is not None:
             options["user_credentials"] = str(address.credentials)
         if address.user:
             options |= {"user": address.user, "password": address.password}
         if urlsplit(address.url).scheme == "tls":
             options["tls"] = self._tls()
-        self._client = await nats.connect(address.url, **options)
-        stream = self._client.jetstream(timeout=ANSWER_S)
+        client: Client = nats.aio.client.Client()
+        self._client = client
+        async with asyncio.timeout(2 * ANSWER_S):
+            await client.connect(address.url, **options)
+        stream = client.jetstream(timeout=ANSWER_S)
         await self._require_stream(stream)
         self._stream = stream
         return stream
@@ -132,14 +150,10 @@ class JetStreamPublisher:
         return context
 
 
-async def _ignore(_error: Exception) -> None:
-    """A failed publication says the same."""
-
-
 def _library() -> Any:
     """nats-py; raises ConfigurationError without it."""
     try:
-        import nats  # noqa: PLC0415  the extra `nats`
+        import nats.aio.client  # noqa: PLC0415  the extra `nats`
     except ImportError as error:
         way_out = "Install it: pip install 'customs-gateway[nats]'."
         raise ConfigurationError("the outbox to NATS needs the package nats-py", way_out=way_out) from error

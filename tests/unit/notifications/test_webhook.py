@@ -1,0 +1,31 @@
+"""Signatures of webhooks against the specification's own example, and secrets that aren't any."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.errors import CredentialsError
+from gateway.notifications.codec.webhook import secret_of, signed_headers
+from gateway.notifications.rules.retry import FIRST_PAUSE_MS, LONGEST_PAUSE_MS, next_attempt
+
+
+def test_the_signature_is_that_of_the_specifications_example() -> None:
+    """https://github.com/standard-webhooks/standard-webhooks: tests of its libraries."""
+    key = secret_of("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n", "secret")
+    headers = signed_headers("msg_p5jXN8AQM9LWM0D4loKWxJek", b'{"test": 2432232314}', key=key, now_s=1_614_265_330)
+    assert headers["webhook-signature"] == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+    assert headers["webhook-timestamp"] == "1614265330"
+
+
+@pytest.mark.parametrize("text", ["", "whsec_", "whsec_????", "whsec_c2hvcnQ=", "whsec_" + "A" * 200])
+def test_what_is_no_secret_is_named(text: str) -> None:
+    with pytest.raises(CredentialsError, match=r"hook\.secret isn't a webhook's secret"):
+        secret_of(text, "hook.secret")
+
+
+def test_pauses_double_up_to_ten_minutes_and_end() -> None:
+    day = 24 * 3_600_000
+    pauses = [next_attempt(n, now_ms=0, created_at=0, give_up_ms=day) for n in range(1, 12)]
+    assert pauses[:3] == [FIRST_PAUSE_MS, 2 * FIRST_PAUSE_MS, 4 * FIRST_PAUSE_MS]
+    assert pauses[-1] == next_attempt(1_000, now_ms=0, created_at=0, give_up_ms=day) == LONGEST_PAUSE_MS
+    assert next_attempt(5, now_ms=day, created_at=0, give_up_ms=day) == 0
