@@ -9,7 +9,7 @@ from contextlib import aclosing
 
 import pytest
 
-from gateway.client import AlertReference, new_request_id
+from gateway.client import AlertReference
 from gateway.errors import MethodUnknownError, PermissionDeniedError
 from gateway.v1 import alert_pb2, party_pb2
 from gateway.v1 import casework_service_pb2 as service
