@@ -27,9 +27,7 @@ _MEDIA_TYPES = (
 class AttachmentSettings(Section):
     """Evidence files: pictures, X-ray images and documents that alerts, findings and answers name."""
 
-    enabled: bool = Field(
-        default=False, description="Keep files; partners fetch those that were named to them."
-    )
+    enabled: bool = Field(default=False, description="Keep files; partners fetch those that were named to them.")
     store: str = Field(
         default="",
         pattern="^(s3://.+)?$",

@@ -30,6 +30,7 @@ from gateway.notifications.rules.warnings import WarningTimes
 from gateway.notifications.service.mailer import Mailer, MailServer
 from gateway.notifications.service.sending import DeliveryWay
 from gateway.notifications.service.webhooks import WebhookTarget, WebhookWay
+from gateway.persons.tables.accounts import active_persons
 from gateway.telemetry.metrics import Metrics
 from gateway.tls.secret_files import read_passphrase, read_secret
 from gateway.watchlists.rules.visibility import ListVisibility
@@ -106,11 +107,18 @@ def _teller(settings: Settings, parts: NotificationParts, audience: AudienceSour
 
 
 def _people(settings: Settings, conn: Connection) -> Sequence[Addressee]:
-    """Systems of the settings, which are told by rules that name them, or by their own."""
-    return [
+    """Active persons; and systems of the settings, which are told by rules that name them, or by their own."""
+    systems = [
         Addressee(f"system/{settings.node}/{name}", frozenset(roles), is_person=False)
         for name, roles in settings.systems.items()
     ]
+    if not settings.persons.enabled:
+        return systems
+    persons = [
+        Addressee(f"person/{settings.node}/{one.name}", one.roles, email=one.email, language=one.language)
+        for one in active_persons(conn)
+    ]
+    return [*persons, *systems]
 
 
 def _ways(

@@ -8,6 +8,7 @@ from gateway.alerts import codec as wire
 from gateway.alerts.codec import AlertKey
 from gateway.alerts.tables.copies import AlertRow
 from gateway.alerts.tables.events import AlertEventRow
+from gateway.casework.tables.cases import ActionRow
 from gateway.contract.ids import FeedOrigin
 from gateway.contract.timestamps import to_ms, to_timestamp
 from gateway.feed.service.alarms import Alarm
@@ -131,11 +132,12 @@ def proposal_message(proposal: ProposalRow, own_node: str) -> NotificationMessag
 def alarm_message(alarm: Alarm) -> NotificationMessage:
     """An alarm that has begun; somebody who acts beyond a role is one too."""
     is_break_glass = alarm.code == BREAK_GLASS
+    began = alarm.since if is_break_glass else alarm.since // ALARM_EVERY_MS
     message = NotificationMessage(
         kind=NotificationKind.NOTIFICATION_KIND_BREAK_GLASS
         if is_break_glass
         else NotificationKind.NOTIFICATION_KIND_ALARM,
-        event_id=f"alarm/{alarm.code}/{alarm.subject}"[:160] + f"/{alarm.since // ALARM_EVERY_MS}",
+        event_id=f"alarm/{alarm.code}/{alarm.subject}"[:160] + f"/{began}",
         alarm_code=alarm.code,
         alarm_message=alarm.message,
         by=alarm.subject if is_break_glass else "",
@@ -144,15 +146,13 @@ def alarm_message(alarm: Alarm) -> NotificationMessage:
     return message
 
 
-def assigned_message(
-    key: AlertKey, row: AlertRow, content: alert_pb2.AlertContent | None, *, by: str, at_ms: int, number: int
-) -> NotificationMessage:
-    """An alert that was given to somebody; `number`: of the assignment."""
+def assigned_message(action: ActionRow, row: AlertRow, content: alert_pb2.AlertContent | None) -> NotificationMessage:
+    """An alert that was given to somebody."""
     message = _about(row, content)
     message.kind = NotificationKind.NOTIFICATION_KIND_ASSIGNED
-    message.event_id = f"assigned/{key.publisher}/{key.alert_id}/{number}"
-    message.by = by
-    message.occurred_at.CopyFrom(to_timestamp(at_ms))
+    message.event_id = f"assigned/{action.publisher}/{action.alert_id}/{action.position}"
+    message.by = action.person
+    message.occurred_at.CopyFrom(to_timestamp(action.done_at))
     return message
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, or_, select
@@ -15,6 +15,7 @@ from gateway.alerts.tables import events
 from gateway.alerts.tables.copies import AlertRow
 from gateway.alerts.tables.due_conditions import DUE_COLUMNS
 from gateway.alerts.tables.schema import alerts as alerts_table
+from gateway.casework.tables import cases
 from gateway.contract.ids import FeedOrigin
 from gateway.feed.service.writing.transaction import Transaction
 from gateway.feed.tables import progress as projected
@@ -31,7 +32,7 @@ from gateway.notifications.commands.keeping import (
 from gateway.notifications.rules.audience import Happening
 from gateway.notifications.rules.warnings import DeadlineWarning, Stage, WarnedCopy, WarningTimes, warnings_of
 from gateway.notifications.tables import warnings
-from gateway.notifications.tables.progress import PROGRESS
+from gateway.notifications.tables.progress import PROGRESS, NotificationProgress
 from gateway.v1 import alert_pb2
 from gateway.watchlists.rules.matches import MatchStatus
 from gateway.watchlists.rules.visibility import ListVisibility
@@ -51,14 +52,6 @@ what was due earlier isn't warned of any more.
 
 MOST_PROPOSALS = 500
 
-Assignee = Callable[[Connection, str, str], str]
-"""Person to whom an alert (publisher, id) is assigned; empty for nobody."""
-
-
-def _nobody(_conn: Connection, _publisher: str, _alert_id: str) -> str:
-    """Where no alerts are assigned."""
-    return ""
-
 
 @dataclass(frozen=True, slots=True)
 class Sources:
@@ -72,7 +65,14 @@ class Sources:
     node: str
     visibility: ListVisibility
     times: WarningTimes
-    assignee: Assignee = _nobody
+
+    def person_id(self, name: str) -> str:
+        """Id of a person, or system, to whom alerts are assigned; empty for nobody."""
+        return f"person/{self.node}/{name}" if name and "/" not in name else name
+
+    def assignee(self, conn: Connection, row: AlertRow) -> str:
+        """Id of who deals with an alert; empty for nobody."""
+        return self.person_id(cases.assignee(conn, row.key.publisher, row.key.alert_id))
 
 
 def gather(
@@ -90,6 +90,7 @@ def gather(
     told: list[Told] = []
     happenings = [
         *_steps(conn, sources, since.alert_position, reached),
+        *_assignments(conn, sources, since, reached),
         *_matches(conn, sources, since.match_change, reached),
         *(_proposals(conn, sources, since.proposals_since) if proposals_too else ()),
     ]
@@ -121,6 +122,7 @@ class BeginCommand:
             alert_position=projected.position(conn),
             match_change=matches.last_change(conn),
             proposals_since=tx.now_ms,
+            case_position=cases.last_action(conn),
         )
         return True
 
@@ -176,7 +178,26 @@ def _steps(conn: Connection, sources: Sources, after: int, reached: dict[str, in
         origin = FeedOrigin.parse(line)
         message = messages.step_message(event, wire.parse_event(payload), copy, _content(conn, copy), origin=origin)
         if message is not None:
-            yield Happening(message, assignee=sources.assignee(conn, copy.key.publisher, copy.key.alert_id))
+            yield Happening(message, assignee=sources.assignee(conn, copy))
+
+
+def _assignments(
+    conn: Connection, sources: Sources, since: NotificationProgress, reached: dict[str, int]
+) -> Iterator[Happening]:
+    """Alerts that were given to somebody by somebody else."""
+    if since.case_position is None:  # a node that was on before assignments were told
+        reached["case_position"] = cases.last_action(conn)
+        return
+    actions = cases.actions_after(conn, since.case_position, MOST_CHANGES)
+    if actions:
+        reached["case_position"] = actions[-1].position
+    assigned = [action for action in actions if action.kind == cases.CaseActionKind.ASSIGNED and action.assignee]
+    for action in assigned:
+        copies = alerts.copies(conn, action.publisher, action.alert_id)
+        if copies:
+            message = messages.assigned_message(action, copies[0], _content(conn, copies[0]))
+            assignee = sources.person_id(action.assignee)
+            yield Happening(message, not_to=action.person, only_to=assignee, assignee=assignee)
 
 
 def _matches(conn: Connection, sources: Sources, after: int, reached: dict[str, int]) -> Iterator[Happening]:
@@ -199,7 +220,7 @@ def _proposals(conn: Connection, sources: Sources, since: int) -> Iterator[Happe
 
 
 def _warned(conn: Connection, warning: DeadlineWarning, row: AlertRow, sources: Sources) -> Happening:
-    assignee = sources.assignee(conn, row.key.publisher, row.key.alert_id)
+    assignee = sources.assignee(conn, row)
     return Happening(messages.warning_message(warning, row, _content(conn, row)), assignee=assignee)
 
 

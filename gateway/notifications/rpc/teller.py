@@ -95,7 +95,7 @@ class Teller:
         moved, lists_moved = asyncio.Event(), asyncio.Event()
         lists_moved.set()
         with ExitStack() as ends:
-            for topic in (ChangeNotifier.PROJECTED, ChangeNotifier.MATCHES):
+            for topic in (ChangeNotifier.PROJECTED, ChangeNotifier.MATCHES, ChangeNotifier.CASEWORK):
                 ends.callback(self._notifier.subscribe(topic, moved))
             for event in (moved, lists_moved):
                 ends.callback(self._notifier.subscribe(self._lists, event))
@@ -178,7 +178,7 @@ class Teller:
 
     async def _tell_alarms(self, raised: list[Alarm]) -> None:
         audience = await asyncio.to_thread(self._audience)
-        happenings = [Happening(alarm_message(alarm), restricted=_restricted(alarm)) for alarm in raised]
+        happenings = [_raised(alarm) for alarm in raised]
         told = [one for happening in happenings for one in told_of(happening, audience)]
         if told:
             self._count(await self._writer.run(TellCommand(told)))
@@ -204,6 +204,11 @@ def count_given_up(metrics: Metrics, given_up: Counter[str]) -> None:
     """Counts deliveries that were given up, by way."""
     for way, number in given_up.items():
         metrics.deliveries.labels(way, "given_up").inc(number)
+
+
+def _raised(alarm: Alarm) -> Happening:
+    message = alarm_message(alarm)
+    return Happening(message, restricted=_restricted(alarm), not_to=message.by)
 
 
 def _restricted(alarm: Alarm) -> tuple[frozenset[Role], str] | None:

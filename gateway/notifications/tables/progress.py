@@ -16,6 +16,7 @@ class NotificationProgress(NamedTuple):
     proposals_since: int | None = None
     last_number: int = 0
     last_warning: int = 0
+    case_position: int | None = None
 
 
 class OutboxProgress(NamedTuple):

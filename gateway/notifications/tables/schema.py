@@ -102,6 +102,7 @@ notification_progress = progress_table(
     Column("proposals_since", BigInteger),  # proposals since then are looked at
     Column("last_number", BigInteger, nullable=False),  # of notifications
     Column("last_warning", BigInteger, nullable=False),  # of warnings that were fired
+    Column("case_position", BigInteger),  # of what colleagues do; NULL: not yet read
 )
 
 outbox_progress = progress_table(

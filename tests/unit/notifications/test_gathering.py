@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.casework.commands.cases import AssignCommand
 from gateway.contract.ids import uuid7
 from gateway.contract.timestamps import to_ms, to_timestamp
 from gateway.notifications.codec.messages import shown
@@ -21,6 +22,7 @@ from gateway.notifications.tables import warnings
 from gateway.notifications.tables.progress import PROGRESS
 from gateway.trust.rules.permissions import Role
 from gateway.v1 import alert_pb2
+from gateway.v1.casework_service_pb2 import AssignAlertsRequest
 from gateway.v1.notification_service_pb2 import (
     DeadlineKind,
     Notification,
@@ -53,15 +55,22 @@ class Desk:
     node: PaperNode
     people: Sequence[Addressee]
     book: RuleBook = field(default_factory=RuleBook)
-    assigned: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.sources = Sources(
             node=self.node.name,
             visibility=EVERYTHING_VISIBLE,
             times=TIMES,
-            assignee=lambda _conn, _publisher, alert_id: self.assigned.get(alert_id, ""),
         )
+
+    def assign(self, alert_id: str, name: str, *, by: str = "chief") -> None:
+        """As a colleague does it."""
+        request = AssignAlertsRequest(
+            request_id=str(uuid.uuid4()),
+            alerts=[alert_pb2.AlertReference(publisher="cn", alert_id=alert_id)],
+            assignee=name,
+        )
+        self.node.writer.run(AssignCommand(request, person=by, principal=f"person/hk/{by}", knows=lambda *_: True))
 
     def begin(self) -> bool:
         return bool(self.node.writer.run(BeginCommand(self.sources)))
@@ -243,9 +252,9 @@ def test_rules_choose_by_priority_typology_partner_role_and_assignee(nodes: list
     )
     desk.begin()
     first = cn.publish("hk", priority=alert_pb2.PRIORITY_C)
-    desk.assigned[first] = "person/hk/mine"
     cn.publish("hk")
     exchange(cn, hk)
+    desk.assign(first, "mine")
     desk.look()
     counts = {name: len(desk.told(name)) for name in (*names, "mail", "analyst", "operator")}
     assert counts == {
@@ -254,6 +263,25 @@ def test_rules_choose_by_priority_typology_partner_role_and_assignee(nodes: list
         "operator": 0,  # a rule doesn't show what a role may not read
     }
     assert (desk.waiting("email"), desk.waiting("webhook/case-system"), desk.waiting("webhook/gone")) == (2, 2, 0)
+
+
+def test_who_is_given_an_alert_is_told_unless_by_oneself(nodes: list[PaperNode]) -> None:
+    cn, hk = nodes
+    desk = Desk(hk, [person("wong"), person("chief", Role.SUPERVISOR), person("other")])
+    desk.begin()
+    alert_id = cn.publish("hk")
+    exchange(cn, hk)
+    desk.assign(alert_id, "wong")
+    desk.look()
+    desk.assign(alert_id, "chief")
+    desk.look()
+    assert desk.kinds() == ["NEW_ALERT", "ASSIGNED"]
+    assert desk.told()[-1].by == "chief"
+    assert desk.kinds("chief") == []
+    assert desk.kinds("other") == ["NEW_ALERT"]
+    desk.assign(alert_id, "", by="wong")
+    desk.look()
+    assert desk.kinds() == ["NEW_ALERT", "ASSIGNED"]
 
 
 def test_a_second_replica_that_has_read_the_same_writes_nothing(nodes: list[PaperNode]) -> None:
