@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Mapping
 from functools import cache
 from importlib import resources
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from gateway.formats.places import place_by_customs_office, place_by_name
 from gateway.translation.messages import gettext as _
 from gateway.v1.goods_pb2 import Place
+
+WHOLE_TERRITORIES: Final = frozenset({"HKHKG", "MOMFM"})
+"""UN/LOCODEs that stand for all places of a territory."""
 
 
 class Position(NamedTuple):
@@ -34,17 +38,27 @@ def map_place(place: Place) -> MapPlace:
 
 
 def position_of(place: Place) -> Position | None:
-    """Its position by name, then UN/LOCODE, then customs office, within its territory."""
+    """Its position by name, then UN/LOCODE, then customs office, within its territory.
+
+    A name may have several scripts: `HZMB Hong Kong Port 港珠澳大橋香港口岸`. One that isn't known isn't drawn at the
+    code of a whole territory.
+    """
     by_code, by_name = _positions()
-    known = place_by_name(place.name, place.territory) if place.name else None
-    if known is not None and (known.territory, known.name.casefold()) in by_name:
-        return by_name[known.territory, known.name.casefold()]
-    if (place.territory, place.name.casefold()) in by_name:
-        return by_name[place.territory, place.name.casefold()]
-    if place.unlocode in by_code:
+    for name in _written(place.name):
+        known = place_by_name(name, place.territory)
+        position = by_name.get((place.territory, (known.name if known else name).casefold()))
+        if position is not None:
+            return position
+    if place.unlocode in by_code and not (place.name and place.unlocode in WHOLE_TERRITORIES):
         return by_code[place.unlocode]
     office = place_by_customs_office(place.customs_office, place.territory) if place.customs_office else None
     return by_name.get((office.territory, office.name.casefold())) if office is not None else None
+
+
+def _written(name: str) -> list[str]:
+    """A name, and its parts in Latin and in Han characters."""
+    parts = (part.strip(" ,()/-") for part in re.split(r"([\u3400-\u9fff（）]+)", name))
+    return list(dict.fromkeys(filter(None, (name.strip(), *parts))))
 
 
 @cache

@@ -26,6 +26,7 @@ ADDRESSES: Mapping[str, Callable[[Case], Sequence[str]]] = {
         f"/alerts/{alert.publisher}/{alert.alert_id}"
         for alert in (case.from_cn, case.from_hk, case.unread, case.of_a_consignee)
     ],
+    "/history/records/{record_id}": lambda case: [f"/history/records/{case.records['hk']}"],
 }
 """Addresses of the routes that have parameters."""
 

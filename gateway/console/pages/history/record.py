@@ -107,7 +107,7 @@ def record_context(record: HistoryRecord) -> dict[str, Any]:
         "masses": [
             (mass, source, moment_text(at) if at else "", where) for mass, source, at, where in mass_cells(shipment)
         ],
-        "events": [(moment(at), where, kind, said) for at, where, kind, said in event_cells(record)],
+        "events": [(moment(at), where, said) for at, where, _kind, said in event_cells(record)],
     }
 
 

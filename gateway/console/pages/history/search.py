@@ -44,7 +44,7 @@ Found = RecordOrAnswer | SearchEnd
 async def ask(request: Request) -> Response:
     """The form, empty or filled in by a link of another page (what is looked for, never why)."""
     begun = {name: request.query_params[name] for name in SIMPLE if name in request.query_params}
-    return show_form(request, Form.with_values(begun))
+    return show_form(request, Form.with_values({"mode": "records", **begun}))
 
 
 def show_form(request: Request, sent: Form) -> Response:

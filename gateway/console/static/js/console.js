@@ -25,6 +25,7 @@ function renewTimes() {
 function sendOnce(event) {
   const form = event.target;
   if (event.defaultPrevented || form.method !== "post" || form.dataset.approval) return;
+  if (event.submitter?.formTarget === "_blank") return; // this page stays, and may open more
   if (form.dataset.sent) event.preventDefault();
   form.dataset.sent = "yes";
 }

@@ -101,3 +101,10 @@ def test_name_says_more_than_the_port_that_it_belongs_to() -> None:
     assert crossing != position_of(Place(unlocode="HKHKG"))
     assert position_of(Place(name="Warehouse", territory="VN")) is None
     assert position_of(Place(territory="CN")) is None
+
+
+def test_names_in_two_scripts_are_found_and_unknown_ones_not_guessed() -> None:
+    both = Place(name="HZMB Hong Kong Port 港珠澳大橋香港口岸", unlocode="HKHKG", territory="HK")
+    assert position_of(both) == position_of(Place(name="HZMB Hong Kong Port", territory="HK"))
+    assert position_of(Place(name="Yard 7, Yuen Long", unlocode="HKHKG", territory="HK")) is None
+    assert position_of(Place(name="Berth 12", unlocode="CNYTN", territory="CN")) is not None
