@@ -14,7 +14,7 @@ from gateway.history.projection.index import IndexCommand
 from gateway.history.service.indexer import HistoryIndexer
 from gateway.history.service.names import NameSearch
 from gateway.history.service.search import HistorySearch
-from gateway.node.assembly.history import forget_matches
+from gateway.node.assembly.history import forget_sources
 from gateway.trust.service.trial_federation import FEDERATION
 from gateway.v1 import history_pb2, shipment_pb2
 from tests.support.nodes import DAY_MS, PaperNode
@@ -53,7 +53,7 @@ def index(node: PaperNode) -> None:
 
 def purge_command(node: PaperNode) -> PurgeCommand:
     """Erases what is due, with what watchlists keep about it, as a running node does."""
-    return PurgeCommand(records_feed(FEDERATION, node.name), forget_matches)
+    return PurgeCommand(records_feed(FEDERATION, node.name), forget_sources)
 
 
 def searching(node: PaperNode) -> HistorySearch:

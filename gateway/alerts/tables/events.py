@@ -48,6 +48,7 @@ _NEWEST_ENTRIES = Prepared(
     .order_by(func.max(alert_events.c.position))
 )
 _ids: BindParameter[Any] = bindparam("values", expanding=True)
+_AT = PreparedList(_EVENTS.where(alert_events.c.position.in_(_ids)))
 _FIRST_ACKNOWLEDGED = PreparedList(
     select(
         alert_events.c.alert_id,
@@ -103,6 +104,11 @@ def keys_after(conn: Connection, position: int, limit: int) -> tuple[list[AlertK
     rows = _KEYS_AFTER(conn, after=position, most=limit)
     keys = [AlertKey(publisher, alert_id, recipient) for _, publisher, alert_id, recipient in rows]
     return keys, rows[-1][0] if len(rows) == limit else None
+
+
+def at_positions(conn: Connection, positions: Collection[int]) -> list[tuple[AlertEventRow, str, bytes]]:
+    """Events at positions, in order, each with origin line and payload (empty when erased)."""
+    return sorted(map(_event, _AT(conn, positions)), key=lambda event: event[0].position)
 
 
 def of_alert(conn: Connection, publisher: str, alert_id: str) -> Iterator[tuple[AlertEventRow, str, bytes]]:

@@ -85,8 +85,8 @@ class PurgeCommand:
         going = sorted(
             (item for record_id in record_ids for item in items[record_id]), key=lambda item: item.logged.position
         )
+        self.forget(tx.conn, record_ids)  # while the index still has them
         shipments.erase(tx.conn, record_ids, {item.logged.position: item.keys for item in going})
-        self.forget(tx.conn, record_ids)
         _forget_names(tx.conn, going)
         for first in range(0, len(going), ERASED_IN_ENTRY):
             self._log(tx, retention_class, going[first : first + ERASED_IN_ENTRY])

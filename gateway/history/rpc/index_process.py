@@ -36,13 +36,12 @@ class IndexProcess:
     ) -> None:
         """`further`: handlers of others in the process, with the seconds for a call."""
         self._database = database
+        own_s = dict.fromkeys((INDEX, EVALUATE, FILTER), BATCH_TIMEOUT_S) | {NAMES: NAMES_TIMEOUT_S}
         self.process = WorkerProcess(
             "history",
             opener,
             arguments,
-            deadlines_s=dict.fromkeys((INDEX, EVALUATE, FILTER), BATCH_TIMEOUT_S)
-            | {NAMES: NAMES_TIMEOUT_S}
-            | dict(further),
+            deadlines_s={**own_s, **further},
         )
 
     async def next(self, handler: str) -> Any:

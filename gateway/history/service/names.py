@@ -6,6 +6,9 @@ It loads the vocabularies of names, so it runs in a worker process.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
+
+from sqlalchemy import Connection
 
 from gateway.contract.identification import shipment_keys as keys_wire
 from gateway.db.database import Database
@@ -21,11 +24,22 @@ MAX_NAMES = 2_000
 """Most recorded names compared with one."""
 
 
+class RecordedNames(Protocol):
+    """Names that are recorded: the functions of history.tables.names, or of another index of names."""
+
+    def texts(self, conn: Connection, names: Sequence[int], /) -> dict[int, str]:
+        """Texts of known names, by key."""
+
+    def filed_under(self, conn: Connection, keys: Sequence[int], limit: int, /) -> list[int]:
+        """Distinct names with any of these keys of screening."""
+
+
 class NameSearch:
     """Matches names. Thread-safe."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, recorded: RecordedNames = names) -> None:
         self._database = database
+        self._recorded = recorded
 
     def find(self, asked: Sequence[str]) -> dict[int, history_pb2.NameMatch]:
         """Recorded names that match any of these, by key.
@@ -39,10 +53,10 @@ class NameSearch:
             exact = keys_wire.name_key(text)
             filings = sorted(query_keys(mine))
             with self._database.read() as conn:
-                filed = names.filed_under(conn, filings, MAX_NAMES + 1) if filings else ()
+                filed = self._recorded.filed_under(conn, filings, MAX_NAMES + 1) if filings else ()
                 if len(filed) > MAX_NAMES:
                     raise _too_common(text)
-                recorded_names = names.texts(conn, list({exact, *filed}))
+                recorded_names = self._recorded.texts(conn, list({exact, *filed}))
             for key, recorded in recorded_names.items():
                 comparison = compare(mine, prepare(recorded))
                 before = matches.get(key)

@@ -75,6 +75,9 @@ _PENDING = Prepared(
 )
 _values: BindParameter[Any] = bindparam("values", expanding=True)
 _LOG_ROWS = PreparedList(select(record_log).where(record_log.c.position.in_(_values)))
+_ERASED = PreparedList(
+    select(record_log.c.position).where(record_log.c.position.in_(_values), func.length(record_log.c.content) == 0)
+)
 _SHIPMENTS = PreparedList(select(shipments).where(shipments.c.record_id.in_(_values)))
 _REVISIONS = PreparedList(select(shipment_revisions).where(shipment_revisions.c.position.in_(_values)))
 _OF_KIND = PreparedList(
@@ -141,6 +144,11 @@ def log_rows(conn: Connection, positions: Sequence[int]) -> dict[int, LogRow]:
 
 
 # Projections
+
+
+def erased(conn: Connection, positions: Collection[int]) -> set[int]:
+    """Those of these positions whose content was erased."""
+    return {row[0] for row in _ERASED(conn, positions)}
 
 
 def find(conn: Connection, record_ids: Sequence[str]) -> dict[str, ShipmentRow]:

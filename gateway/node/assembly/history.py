@@ -21,7 +21,7 @@ from gateway.feed.service.writing.randomness import random_bytes
 from gateway.history.commands.record import records_feed
 from gateway.history.projection.index import Retention
 from gateway.history.rpc.fanout import HistoryFanout
-from gateway.history.rpc.index_process import IndexProcess
+from gateway.history.rpc.index_process import BATCH_TIMEOUT_S, NAMES_TIMEOUT_S, IndexProcess
 from gateway.history.rpc.index_wait import STANDBY_LOOK_S, IndexWait
 from gateway.history.rpc.loops import SearchStep, Step, filter_step, follow, index_step, purge, risk_step
 from gateway.history.rpc.query_client import QueryClient
@@ -31,6 +31,8 @@ from gateway.history.rpc.service import HistoryServicer
 from gateway.history.service.answers import QueryService
 from gateway.history.service.queries import QuerySigner
 from gateway.history.service.risk import SiblingSearch
+from gateway.link_analysis.commands import forget_records
+from gateway.link_analysis.rpc import LINK_NAMES, LINKS
 from gateway.node.assembly.history_rules import rules_of, search_of
 from gateway.node.assembly.workers import history_handlers, recording_handlers
 from gateway.node.roles import Roles
@@ -72,7 +74,8 @@ class History:
         self._roles = roles
         self._origin = records_feed(federation, node)
         self._writer, self._notifier = writer, notifier
-        self._process = IndexProcess(database, history_handlers, (database_url, settings), further=HANDLER_DEADLINES_S)
+        further = {**HANDLER_DEADLINES_S, LINKS: BATCH_TIMEOUT_S, LINK_NAMES: NAMES_TIMEOUT_S}
+        self._process = IndexProcess(database, history_handlers, (database_url, settings), further=further)
         self._checks = RecordChecks(recording_handlers, settings.retention_days)
         self.standby = standby_of(settings, database)
         self.search = search_of(settings, database, node, names=self._process.names, reads=self.standby)
@@ -142,7 +145,7 @@ class History:
 
     @property
     def names_process(self) -> WorkerProcess:
-        """The process that knows names; casework's handlers are in it."""
+        """The process that knows names; handlers of casework and link analysis are in it."""
         return self._process.process
 
     @property
@@ -159,7 +162,7 @@ class History:
             "history-risk": partial(self._follow, self._risk, "judging records", projected),
             "history-filters": partial(self._follow, self._filters, "making filters of the index", projected),
             "history-findings": partial(self._follow, findings, "putting findings into records", projected),
-            "history-purge": lambda: purge(self._origin, self._writer, forget=forget_matches),
+            "history-purge": lambda: purge(self._origin, self._writer, forget=forget_sources),
         }
         return [
             *(self._roles.run(role, loop) for role, loop in loops.items()),
@@ -180,8 +183,9 @@ def standby_of(settings: HistorySettings, database: Database) -> StandbyReads | 
     return StandbyReads(database, settings.standby_url, max_lag_s=settings.standby_lag_s)
 
 
-def forget_matches(conn: Connection, record_ids: Sequence[str]) -> None:
-    """Removes matches of erased records."""
+def forget_sources(conn: Connection, record_ids: Sequence[str]) -> None:
+    """Removes matches and links of records that are about to be erased."""
+    forget_records(conn, record_ids)
     matches.forget_sources(conn, SourceKind.SHIPMENT, record_ids)
 
 

@@ -36,6 +36,7 @@ from gateway.node.assembly.database_access import DatabaseAccess
 from gateway.node.assembly.exchange import Exchange
 from gateway.node.assembly.figures import figures
 from gateway.node.assembly.history import History
+from gateway.node.assembly.link_analysis import link_analysis
 from gateway.node.assembly.links import Links
 from gateway.node.assembly.listeners import bind_listeners
 from gateway.node.assembly.notifications import NotificationParts, notifications
@@ -412,6 +413,15 @@ class Node:
                         metrics=self.telemetry.metrics,
                         clock=self._clock,
                     ),
+                ),
+                link_analysis(
+                    self.settings,
+                    database=self.database,
+                    history=history,
+                    watchlists=watchlists,
+                    writer=self._writer,
+                    notifier=self._notifier,
+                    clock=self._clock,
                 ),
             ]
         )

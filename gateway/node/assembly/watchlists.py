@@ -97,7 +97,7 @@ class Watchlists:
             alarms=alarms,
         )
         self.alert_screening = ListedAlertScreening(self.screening, visibility=visibility, clock=clock)
-        queries = ListQueries(
+        self.queries = queries = ListQueries(
             database,
             federation=settings.federation,
             node=settings.node,

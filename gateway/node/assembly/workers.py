@@ -19,6 +19,7 @@ from gateway.db.database import Database
 from gateway.history.commands.record import check
 from gateway.history.rpc.index_process import EVALUATE, FILTER, INDEX, NAMES
 from gateway.history.rpc.recording_process import CHECK
+from gateway.link_analysis.rpc import LINK_NAMES, LINKS
 from gateway.node.assembly.history_rules import rules_of
 from gateway.node.settings import HistorySettings
 from gateway.rpc.workers.worker_main import Handlers
@@ -48,6 +49,8 @@ def history_handlers(database_url: str, settings: HistorySettings) -> Iterator[H
     from gateway.history.service.names import NameSearch  # noqa: PLC0415
     from gateway.history.service.risk import RiskScreening  # noqa: PLC0415
     from gateway.history.service.segment_filters import SegmentFilters  # noqa: PLC0415
+    from gateway.link_analysis.service.indexer import LinkIndexer  # noqa: PLC0415
+    from gateway.link_analysis.tables import terms  # noqa: PLC0415
 
     os.nice(HISTORY_NICENESS)
     with closing(Database(database_url)) as database:
@@ -60,6 +63,8 @@ def history_handlers(database_url: str, settings: HistorySettings) -> Iterator[H
             EVALUATE: RiskScreening(database, rules=rules_of(settings)).next,
             FILTER: SegmentFilters(database).next,
             NAMES: NameSearch(database).find,
+            LINKS: LinkIndexer(database).next,
+            LINK_NAMES: NameSearch(database, terms).find,
         }
 
 

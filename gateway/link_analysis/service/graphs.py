@@ -1,0 +1,118 @@
+"""Puts a link graph together, step by step from its seeds, within its limits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from gateway.link_analysis.rules.graph import LinkedRecords, NamedRecord, Node, ranked
+from gateway.link_analysis.rules.things import Mention
+from gateway.link_analysis.service.records import ALWAYS, RecordLookup, ShipmentPeriod
+from gateway.v1.link_graph_pb2 import LinkNodeKind
+
+DEFAULT_NODES, DEFAULT_EDGES = 60, 300
+
+MAX_RECORDS = 5_000
+"""Most records that are read for one graph: some two seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class GraphLimits:
+    """How much a caller wants; `kinds`: empty for all."""
+
+    depth: int = 1
+    nodes: int = DEFAULT_NODES
+    edges: int = DEFAULT_EDGES
+    kinds: frozenset[LinkNodeKind.ValueType] = frozenset()
+    period: ShipmentPeriod = ALWAYS
+
+
+@dataclass(slots=True)
+class FoundGraph:
+    """A graph before it is shown.
+
+    Attributes:
+        shown: nodes, seeds first.
+        centres: `id(node)` of nodes of which all records are here, and of those found by comparing their names.
+        omitted: number of nodes that were found and aren't shown.
+    """
+
+    linked: LinkedRecords = field(default_factory=LinkedRecords)
+    shown: list[Node] = field(default_factory=list)
+    centres: set[int] = field(default_factory=set)
+    omitted: int = 0
+
+
+class GraphSearch:
+    """Searches for what seeds are connected with. Thread-safe; not for the event loop's thread."""
+
+    def __init__(self, lookup: RecordLookup) -> None:
+        self._lookup = lookup
+
+    def of_thing(self, thing: Mention, limits: GraphLimits, held: Sequence[NamedRecord] = ()) -> FoundGraph:
+        """From one thing."""
+        graph = FoundGraph()
+        return self._searched(graph, [graph.linked.node(thing)], limits, held)
+
+    def of_record(self, record: NamedRecord, limits: GraphLimits, held: Sequence[NamedRecord] = ()) -> FoundGraph:
+        """From everything that a record names."""
+        graph = FoundGraph()
+        return self._searched(graph, graph.linked.add(record), limits, held)
+
+    def _searched(
+        self, graph: FoundGraph, seeds: Iterable[Node], limits: GraphLimits, held: Sequence[NamedRecord]
+    ) -> FoundGraph:
+        seeds = list(seeds)
+        for node in seeds:
+            node.is_seed, node.distance = True, 0
+        graph.shown = frontier = ranked(seeds)[: limits.nodes]
+        for distance in range(1, limits.depth + 1):
+            candidates = self._expanded(graph, frontier, distance, limits, held)
+            graph.shown = _current(graph.linked, graph.shown)
+            known = {id(node) for node in graph.shown}
+            new = ranked(node for node in _current(graph.linked, candidates) if id(node) not in known)
+            wanted = [node for node in new if not limits.kinds or node.kind in limits.kinds]
+            frontier = wanted[: limits.nodes - len(graph.shown)]
+            graph.omitted += len(wanted) - len(frontier)
+            graph.shown += frontier
+        graph.centres = _centres(graph)
+        return graph
+
+    def _expanded(
+        self,
+        graph: FoundGraph,
+        frontier: Iterable[Node],
+        distance: int,
+        limits: GraphLimits,
+        held: Sequence[NamedRecord],
+    ) -> list[Node]:
+        """Nodes that the records of a frontier name."""
+        candidates: list[Node] = []
+        for node in _current(graph.linked, frontier):
+            if len(graph.linked.records) >= MAX_RECORDS:
+                node.is_cut = True
+                continue
+            found = self._lookup.of_node(node, limits.period, held)
+            node.is_hub, node.is_expanded = found.is_hub, not found.is_hub
+            for record in found.records:
+                for named in graph.linked.add(record):
+                    named.distance = min(named.distance, distance)
+                    candidates.append(named)
+            for asked, match, comparison in found.comparisons:
+                graph.linked.compare(asked, match, comparison)
+        return candidates
+
+
+def _current(linked: LinkedRecords, nodes: Iterable[Node]) -> list[Node]:
+    """Nodes after those that turned out to be one were joined, each once."""
+    current = (linked.find(next(iter(node.keys))) or node for node in nodes)
+    return list({id(node): node for node in current}.values())
+
+
+def _centres(graph: FoundGraph) -> set[int]:
+    centres = {id(node) for node in graph.shown if node.is_expanded or node.is_seed}
+    for asked, match in graph.linked.comparisons:
+        node, other = graph.linked.find(asked), graph.linked.find(match)
+        if node is not None and other is not None and id(node) in centres:
+            centres.add(id(other))
+    return centres

@@ -1,0 +1,103 @@
+"""Prepares the index of what alerts name, and of the addresses in shipments.
+
+Everything else that shipments name is in history's index. It loads the vocabularies of names, so it runs in a worker
+process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlalchemy import Connection
+
+from gateway.alerts.codec import alert_of, parse_event
+from gateway.alerts.tables import events
+from gateway.contract.identification.shipment_keys import name_key
+from gateway.db.database import Database
+from gateway.errors import MalformedError
+from gateway.feed.tables import progress as feed_progress
+from gateway.history.codec import shipments as wire
+from gateway.history.service.indexer import name_filing
+from gateway.history.tables import progress as record_progress
+from gateway.history.tables import shipments
+from gateway.link_analysis.commands import LinkBatch
+from gateway.link_analysis.rules import mentions
+from gateway.link_analysis.rules.things import Mention, Space, is_telling, term
+from gateway.link_analysis.tables import terms
+from gateway.link_analysis.tables.terms import ALERT, SHIPMENT, LinkProgress
+from gateway.v1 import shipment_pb2
+
+STEPS_AT_ONCE = 500
+ITEMS_AT_ONCE = 1_000
+"""Most steps of alerts and recorded items in one batch: some 50 ms."""
+
+_Term = tuple[int, int, int]
+
+
+class LinkIndexer:
+    """Prepares batches."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def next(self) -> LinkBatch | None:
+        """The next batch; None when everything is indexed."""
+        with self._database.read() as conn:
+            before = terms.progress(conn)
+            alerts, alert_position = _alerts(conn, before.alert_position)
+            addresses, record_position = _addresses(conn, before.record_position)
+            after = LinkProgress(alert_position, record_position)
+            if after == before:
+                return None
+            texts = {
+                name_key(name): name
+                for _, mention in alerts
+                if mention.space is Space.PARTY
+                for name in mention.names
+                if is_telling(name)
+            }
+            known = terms.texts(conn, list(texts))
+        names = tuple((key, text) for key, text in texts.items() if key not in known)
+        return LinkBatch(
+            before,
+            after,
+            tuple(dict.fromkeys((*_terms(alerts, ALERT), *_terms(addresses, SHIPMENT)))),
+            names,
+            tuple((filing, key) for key, text in names for filing in name_filing(text)),
+        )
+
+
+def _terms(named: list[tuple[int, Mention]], source: int) -> Iterator[_Term]:
+    return ((term(key), source, ref) for ref, mention in named for key in mention.keys)
+
+
+def _alerts(conn: Connection, position: int) -> tuple[list[tuple[int, Mention]], int]:
+    """What steps after a position name, and the new position."""
+    if position >= feed_progress.position(conn):
+        return [], position
+    named: list[tuple[int, Mention]] = []
+    steps = events.after(conn, position, STEPS_AT_ONCE)
+    for row, _, payload in steps:
+        try:
+            alert = alert_of(parse_event(payload)) if payload else None
+        except MalformedError:
+            alert = None
+        if alert is not None:
+            named += [(row.position, mention) for mention in mentions.of_alert(alert.content)]
+    return named, steps[-1][0].position if steps else position
+
+
+def _addresses(conn: Connection, position: int) -> tuple[list[tuple[int, Mention]], int]:
+    """Addresses in items after a position that history has indexed, and the new position."""
+    indexed = record_progress.indexed(conn)
+    if position >= indexed:
+        return [], position
+    named: list[tuple[int, Mention]] = []
+    rows = [row for row in shipments.log_after(conn, position, ITEMS_AT_ONCE) if row.position <= indexed]
+    for row in rows:
+        item = wire.readable(row.kind, row.content) if row.content else None
+        if isinstance(item, shipment_pb2.Shipment):
+            named += [
+                (row.position, mention) for mention in mentions.of_shipment(item) if mention.space is Space.ADDRESS
+            ]
+    return named, rows[-1].position if rows else indexed
