@@ -1,4 +1,5 @@
-# The gateway in a container: settings, keys and data in /var/lib/gateway, partners at port 7443, own systems at 7444.
+# The gateway in a container: settings, keys and data in /var/lib/gateway, partners at port 7443, own systems at 7444;
+# or, with the command `console --config /var/lib/gateway/console.toml`, the web pages at 8444.
 #   docker build --tag customs-gateway .
 # docker-compose.yml shows three of them.
 
@@ -37,16 +38,17 @@ WORKDIR /var/lib/gateway
 # For a trial: writes the keys of all three parties, so it is apart from what a party runs.
 FROM runtime AS federation
 USER root
-RUN install --directory --owner gateway --group gateway /federation /passwords \
+RUN install --directory --owner gateway --group gateway /federation /passwords /consoles \
     && install --directory --owner gateway --group gateway --mode 700 \
-        /federation/cn /federation/hk /federation/mo /passwords/cn /passwords/hk /passwords/mo
+        /federation/cn /federation/hk /federation/mo /passwords/cn /passwords/hk /passwords/mo \
+        /consoles/cn /consoles/hk /consoles/mo
 COPY deploy/compose/make-federation /usr/local/bin/make-federation
 USER 10001:10001
 ENTRYPOINT ["make-federation"]
 
 FROM runtime AS gateway
 VOLUME /var/lib/gateway
-EXPOSE 7443 7444
+EXPOSE 7443 7444 8444
 # A call through the front door: TLS, certificate, role, database. It speaks as the system `ops`, a certificate in
 # pki/systems with the role operator; name another one with GATEWAY_SYSTEM.
 ENV GATEWAY_SYSTEM=ops

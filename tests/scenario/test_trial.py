@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -15,8 +17,10 @@ from pathlib import Path
 import pytest
 
 from demo.stage import free_ports
+from gateway.cli.trial.consoles import CONSOLE_PORT_STEP
 from gateway.cli.trial.federation import AUTHORITIES, PORT_STEP
-from gateway.cli.trial.processes import TrialNode
+from gateway.cli.trial.persons import ROLES
+from gateway.cli.trial.processes import TrialConsole, TrialNode
 
 PATIENCE_S = 120
 
@@ -35,12 +39,13 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     yield made
     for name in AUTHORITIES:
         with suppress(OSError):
+            TrialConsole(made / name).stop()
             TrialNode(made / name).stop()
 
 
-def free_base() -> int:
-    """A first port whose node's ports, and those of the others, are free."""
-    wanted = [number * PORT_STEP + local for number in range(len(AUTHORITIES)) for local in (0, 1)]
+def free_base(*further: int) -> int:
+    """A first port whose node's ports, and those of the others, are free; `further` ports above it too."""
+    wanted = [number * PORT_STEP + local for number in range(len(AUTHORITIES)) for local in (0, 1, *further)]
     for base in free_ports(20):
         with suppress(OSError):
             for offset in wanted:
@@ -82,3 +87,28 @@ def test_one_command_makes_and_runs_three_nodes_and_another_stops_them(folder: P
 def test_where_there_is_no_trial_nothing_is_stopped(folder: Path) -> None:
     assert "gateway trial" in gateway("trial", folder, "--stop", code=2)
     assert not folder.exists()
+
+
+def test_with_consoles_it_prints_a_link_for_each_person_once(folder: Path) -> None:
+    base = free_base(1 + CONSOLE_PORT_STEP)
+    said = subprocess.run(
+        [sys.executable, "-m", "gateway.cli.main", "trial", folder, "--console", "--port", str(base)],
+        capture_output=True, text=True, check=True, timeout=PATIENCE_S,
+    ).stderr  # fmt: skip
+    links = re.findall(r"^ +(http://localhost:(\d+)/enrol/\S+)$", said, re.MULTILINE)
+    ports = [base + 1 + CONSOLE_PORT_STEP + PORT_STEP * number for number in range(len(AUTHORITIES))]
+    assert [int(port) for _, port in links] == [port for port in ports for _ in ROLES]
+    link = links[0][0]
+    with urllib.request.urlopen(link, timeout=PATIENCE_S) as page:  # noqa: S310  # it is http
+        assert page.status == 200
+        assert "password" in page.read().decode()
+
+    again = gateway("trial", folder, "--console", code=0)
+    assert "enrol" not in again
+    stopped = json.loads(gateway("trial", folder, "--stop", "--json"))["stopped"]
+    assert stopped == [*(f"the console of {name}" for name in AUTHORITIES), *AUTHORITIES]
+
+
+def test_consoles_are_decided_when_the_trial_is_made(folder: Path) -> None:
+    gateway("trial", folder, "--no-start")
+    assert "another folder" in " ".join(gateway("trial", folder, "--console", "--no-start", code=2).split())

@@ -19,6 +19,8 @@ import yaml
 from typer.main import get_command
 
 from gateway.cli.main import app
+from gateway.cli.trial.consoles import CONSOLE_PORT_STEP
+from gateway.console.settings import load_console_settings
 from gateway.node.settings import Settings, load_settings, unknown_variables
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -75,15 +77,40 @@ def test_each_database_has_its_kind_of_workload() -> None:
 
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_a_pod_may_do_nothing_that_it_need_not(example: str) -> None:
-    (pod,) = pods(example)
-    assert pod["securityContext"]["runAsNonRoot"]
-    assert pod["automountServiceAccountToken"] is False
-    for container in (*pod["initContainers"], *pod["containers"]):
-        context = container["securityContext"]
-        assert context["readOnlyRootFilesystem"]
-        assert context["allowPrivilegeEscalation"] is False
-        assert context["capabilities"] == {"drop": ["ALL"]}
-        assert container["resources"]["limits"]["memory"]
+    names = []
+    for pod in pods(example):
+        names += [container["name"] for container in pod["containers"]]
+        assert pod["securityContext"]["runAsNonRoot"]
+        assert pod["automountServiceAccountToken"] is False
+        for container in (*pod["initContainers"], *pod["containers"]):
+            context = container["securityContext"]
+            assert context["readOnlyRootFilesystem"]
+            assert context["allowPrivilegeEscalation"] is False
+            assert context["capabilities"] == {"drop": ["ALL"]}
+            assert container["resources"]["limits"]["memory"]
+    assert sorted(names) == {"sqlite": ["gateway"], "postgresql": ["console", "gateway"]}[example]
+
+
+def test_the_console_of_the_chart_reaches_its_gateway_and_has_no_key_of_it(tmp_path: Path) -> None:
+    documents = {(each["kind"], each["metadata"]["name"]): each for each in manifests("postgresql")}
+    name = "hk-customs-gateway"
+    file = tmp_path / "console.toml"
+    file.write_text(documents["ConfigMap", f"{name}-console"]["data"]["console.toml"], encoding="utf-8")
+    settings = load_console_settings(file)
+    service, _, port = settings.gateway.address.partition(":")
+    (local,) = documents["Service", service]["spec"]["ports"]
+    assert local["port"] == int(port)
+    deployment = documents["Deployment", f"{name}-console"]["spec"]["template"]
+    secrets = [volume["secret"]["secretName"] for volume in deployment["spec"]["volumes"] if "secret" in volume]
+    assert secrets == ["hk-console"]
+    for other in ("peer", "local", "metrics"):
+        chosen = documents["Service", f"{name}-{other}"]["spec"]["selector"]
+        assert not chosen.items() <= deployment["metadata"]["labels"].items()
+    (console,) = deployment["spec"]["containers"]
+    assert settings.port == console["ports"][0]["containerPort"]
+    mounted = [mount["mountPath"] for mount in console["volumeMounts"]]
+    for path in (settings.gateway.ca, settings.gateway.certificate, settings.gateway.key):
+        assert any(str(path).startswith(f"{place}/") for place in mounted), path
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
@@ -92,8 +119,7 @@ def test_the_settings_in_it_are_settings(example: str, tmp_path: Path) -> None:
     file = tmp_path / "gateway.toml"
     file.write_text(config["data"]["gateway.toml"])
     settings = load_settings(file)
-    (pod,) = pods(example)
-    (gateway,) = pod["containers"]
+    (gateway,) = (each for pod in pods(example) for each in pod["containers"] if each["name"] == "gateway")
     assert not unknown_variables([variable["name"] for variable in gateway["env"]], [])
     mounted = [mount["mountPath"] for mount in gateway["volumeMounts"]]
     for path in (settings.tls.key, settings.tls.ca, settings.keys.log, settings.directory.file, settings.data_dir):
@@ -177,6 +203,20 @@ def test_no_gateway_mounts_what_is_anothers() -> None:
         assert {volume.partition(":")[0] for volume in volumes} == {f"{node}-database", f"{node}-password"}
         assert set(document["services"][f"{node}-database"]["networks"]) == {node}
         assert document["networks"][node] == {"internal": True}
+
+
+def test_a_console_mounts_its_own_volume_alone_and_reaches_one_gateway() -> None:
+    document = compose()
+    for node in ("cn", "hk", "mo"):
+        console = document["services"][f"{node}-console"]
+        assert console["profiles"] == ["console"]
+        assert console["volumes"] == [f"{node}-console:/var/lib/gateway"]
+        assert set(console["networks"]) == {"browsers", node}
+        (published,) = console["ports"]
+        host, outside, inside = published.split(":")
+        assert (host, outside) == ("127.0.0.1", inside)  # its origin has this port
+        (place,) = (each for each in document["services"]["federation"]["command"] if f"place={node}=" in each)
+        assert int(inside) == int(place.rpartition(":")[2]) + CONSOLE_PORT_STEP
 
 
 def test_compose_sets_what_are_settings() -> None:

@@ -12,8 +12,10 @@ import typer
 
 from gateway.cli.node.init import SETTINGS_FILE
 from gateway.cli.output import JsonOption, Output, reports_errors
+from gateway.cli.trial.consoles import CONSOLE_PORT_STEP, consoles_on_one_host
 from gateway.cli.trial.federation import AUTHORITIES, DEFAULT_PORT, Place, is_complete, make_federation, on_one_host
-from gateway.cli.trial.processes import TrialNode
+from gateway.cli.trial.persons import tell_consoles
+from gateway.cli.trial.processes import TrialConsole, TrialNode, TrialProcess
 from gateway.cli.trial.samples import ALERT, write_samples
 from gateway.errors import OptionError
 from gateway.translation.messages import gettext as _
@@ -34,6 +36,10 @@ PlaceOption = Annotated[
         "--place", metavar="NODE=HOST:PEER_PORT:LOCAL_PORT", help=_("Where a node is reached; may be repeated.")
     ),
 ]
+ConsoleOption = Annotated[
+    bool,
+    typer.Option("--console/--no-console", help=_("Give each node a console and persons; decided when it is made.")),
+]
 BindOption = Annotated[str, typer.Option(help=_("Address that the nodes listen on; without it each one's host."))]
 
 
@@ -46,11 +52,13 @@ def trial(
     port: PortOption = DEFAULT_PORT,
     place: PlaceOption = None,
     bind: BindOption = "",
+    console: ConsoleOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Make three nodes (cn, hk, mo) with keys, directory and settings in DIR, and run them until --stop.
 
-    For a trial only: one folder has everybody's keys. A second call starts what doesn't run.
+    For a trial only: one folder has everybody's keys. A second call starts what doesn't run. With --console officers
+    and operators work in a browser: the first start prints a link for each person.
 
     \b
     Example:
@@ -64,30 +72,37 @@ def trial(
     """
     output = Output(as_json)
     nodes = [TrialNode(folder / name) for name in AUTHORITIES]
+    consoles = [TrialConsole(folder / name) for name in AUTHORITIES]
     if stop:
-        _stop(folder, nodes, output)
+        _stop(folder, [*consoles, *nodes], output)
         return
     if not is_complete(folder):
         places = {**on_one_host(port=port), **dict(_places(place or []))}
         output.note(_("Making keys, certificates and the directory in {folder} …", folder=folder))
         now = datetime.now(UTC)
-        make_federation(folder, places, bind=bind, now=now)
+        ports = {node: place.local_port + CONSOLE_PORT_STEP for node, place in places.items()} if console else {}
+        make_federation(folder, places, bind=bind, consoles=consoles_on_one_host(ports, bind), now=now)
         write_samples(folder, now)
+    elif console and not consoles[0].exists():
+        raise OptionError(_("{folder} has a trial without consoles: make one in another folder", folder=folder))
     if start:
         _start(nodes, output)
+        _start([each for each in consoles if each.exists()], output)
     _tell(folder, nodes, output, running=start)
+    if start and consoles[0].exists():
+        tell_consoles(nodes, consoles, output)
 
 
-def _start(nodes: Sequence[TrialNode], output: Output) -> None:
-    started = [(node, process) for node in nodes if (process := node.start()) is not None]
-    for node, process in output.track(started, _("Starting"), len(started)):
-        node.wait_until_serving(process)
+def _start(programs: Sequence[TrialProcess], output: Output) -> None:
+    started = [(program, process) for program in programs if (process := program.start()) is not None]
+    for program, process in output.track(started, _("Starting"), len(started)):
+        program.wait_until_serving(process)
 
 
-def _stop(folder: Path, nodes: Sequence[TrialNode], output: Output) -> None:
+def _stop(folder: Path, programs: Sequence[TrialProcess], output: Output) -> None:
     if not is_complete(folder):
         raise OptionError(_("{folder} has no trial: `gateway trial {folder}` makes one", folder=folder))
-    stopped = [node.folder.name for node in nodes if node.stop()]
+    stopped = [program.title for program in programs if program.exists() and program.stop()]
     text = ", ".join(stopped)
     output.line(_("Stopped: {nodes}.", nodes=text) if stopped else _("No node was running."))
     if output.as_json:

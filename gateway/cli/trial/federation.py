@@ -13,6 +13,14 @@ from pathlib import Path
 from types import MappingProxyType
 
 from gateway.cli.node.init import SETTINGS_FILE, settings_text
+from gateway.cli.trial.consoles import (
+    CONSOLE_ROLES,
+    CONSOLE_SYSTEM,
+    ZONES,
+    ConsolePlace,
+    capability_tables,
+    write_console,
+)
 from gateway.files import OWNER_ONLY, replace_file
 from gateway.node.defaults import DEFAULT_LOCAL_PORT, DEFAULT_PEER_PORT, LinkMode
 from gateway.trust.service.agreement_terms import TRIAL_TERMS
@@ -62,6 +70,7 @@ def make_federation(
     *,
     bind: str = "",
     detours: Mapping[tuple[str, str], str] = MappingProxyType({}),
+    consoles: Mapping[str, ConsolePlace] = MappingProxyType({}),
     now: datetime,
 ) -> FederationFolder:
     """Makes everything that the nodes need to start.
@@ -74,6 +83,7 @@ def make_federation(
         places: node to place.
         bind: address that the nodes listen on; empty for each one's host.
         detours: (node, partner) to the host:port at which the node reaches that partner instead of its place.
+        consoles: node to the place of its console; nodes without one have neither a console nor persons.
         now: start of validity, with zone.
 
     Raises:
@@ -81,8 +91,9 @@ def make_federation(
     """
     from gateway.node.marks import prepare_marks  # noqa: PLC0415  # imports slowly
 
+    systems = {node: {**SYSTEMS, **({CONSOLE_SYSTEM: CONSOLE_ROLES} if node in consoles else {})} for node in places}
     members = [
-        MemberSpec(node, place.host, place.peer_port, place.local_port, SYSTEMS, AUTHORITIES[node])
+        MemberSpec(node, place.host, place.peer_port, place.local_port, systems[node], AUTHORITIES[node])
         for node, place in places.items()
     ]
     made = create_federation(root, members, FEDERATION, now=now, terms=TRIAL_TERMS)
@@ -96,10 +107,13 @@ def make_federation(
             local_bind=f"{bind or place.host}:{place.local_port}",
             anchors=made.anchor_vkeys,
             threshold=made.anchors.threshold,
-            systems=dict(SYSTEMS),
+            systems=systems[node],
             links={to: (LinkMode.PUSH.value, at) for (frm, to), at in detours.items() if frm == node},
         )
         prepare_marks(folder / "data", federation=FEDERATION, node=node, made_at=now)
+        if console := consoles.get(node):
+            text += capability_tables(console)
+            write_console(folder, console, gateway=f"{place.host}:{place.local_port}", zone=ZONES[node])
         replace_file(folder / SETTINGS_FILE, text.encode(), mode=OWNER_ONLY)  # last: with it the node is complete
     return made
 
