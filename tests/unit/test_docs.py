@@ -6,12 +6,17 @@ import ast
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import NoneType
+from typing import get_args
 
 import pytest
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from gateway.alerts.rules.life import TRANSITIONS
+from gateway.console.settings import ConsoleSettings
 from gateway.contract import limits
 from gateway.evidence.service.report import STEPS
 from gateway.feed.service import alarms
@@ -69,6 +74,31 @@ def test_every_setting_is_in_the_table_with_its_default() -> None:
         elif isinstance(field.default, (str, bool, NoneType)) and field.default_factory is None:
             words = {"": "empty", None: "none", True: "true", False: "false"}
             assert documented[name].replace("`", "").startswith(words.get(field.default, str(field.default))), name
+
+
+def test_every_setting_of_the_console_is_in_its_table() -> None:
+    documented = {row[0].strip("`"): row[1:] for row in rows(section("docs/console.md", "## Settings"))}
+    known = dict(settings_of(ConsoleSettings))
+    assert documented.keys() == known.keys()
+    for name, field in known.items():
+        default, meaning = documented[name]
+        assert meaning == field.description, name
+        words = {"": "empty", None: "none"}
+        if field.is_required():
+            assert default == "–", name
+        elif not isinstance(field.default, tuple):
+            assert default.strip("`") == words.get(field.default, str(field.default)), name
+
+
+def settings_of(model: type[BaseModel], table: str = "") -> Iterator[tuple[str, FieldInfo]]:
+    """Settings by their names, with those of tables."""
+    for name, field in model.model_fields.items():
+        kinds = [kind for kind in (*get_args(field.annotation), field.annotation) if isinstance(kind, type)]
+        below = next((kind for kind in kinds if issubclass(kind, BaseModel)), None)
+        if below is None:
+            yield f"{table}{name}", field
+        else:
+            yield from settings_of(below, f"{table}{name}.")
 
 
 def test_roles_are_all_named() -> None:
