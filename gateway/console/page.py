@@ -45,6 +45,9 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 SIGN_IN: Final = "/sign-in"
 
+ACCOUNT: Final = "/account"
+"""Where somebody can go who must register a passkey first."""
+
 MAX_FIELDS: Final = 2_000
 """Most fields of a form: an alert of 200 goods has about 1,600."""
 
@@ -235,6 +238,8 @@ async def _refusal(request: Request, visit: str, *, outage: GatewayError | None,
         return show_problem(request, problem_of(outage))
     if not public and request.state.session is None:  # 4
         return _to_sign_in(request)
+    if not public and session(request).signed_in.must_enrol_passkey and not request.url.path.startswith(ACCOUNT):
+        return redirect(f"{ACCOUNT}/passkeys/new")
     return None
 
 

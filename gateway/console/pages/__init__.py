@@ -9,18 +9,34 @@ from starlette.routing import Route
 
 from gateway.console.live import Source, alert_changes
 from gateway.console.navigation import NavigationEntry
-from gateway.console.pages import alert, alert_steps, history, preferences, sign_in
+from gateway.console.pages import (
+    account,
+    alert,
+    alert_steps,
+    enrolment,
+    history,
+    passkeys,
+    people,
+    preferences,
+    provider,
+    sign_in,
+)
 
 ROUTES: Final[Sequence[Route]] = [
     *sign_in.routes,
+    *passkeys.routes,
+    *provider.routes,
+    *enrolment.routes,
     *preferences.routes,
+    *account.routes,
+    *people.routes,
     *alert.routes,
     *alert_steps.routes,
     *history.routes,
 ]
 """Of all pages. Order matters where patterns overlap."""
 
-NAVIGATION: Final[Sequence[NavigationEntry]] = [history.navigation]
+NAVIGATION: Final[Sequence[NavigationEntry]] = [history.navigation, people.navigation]
 """Entries of the menu; `NavigationEntry.order` sorts them."""
 
 SOURCES: Final[Mapping[str, Source]] = {"alerts": alert_changes}

@@ -26,33 +26,33 @@ async def show(request: Request) -> Response:
     """The form."""
     if session_or_none(request) is not None:
         return redirect(own_path(request.query_params.get("next", "/")))
-    return _page(request)
+    return await sign_in_page(request)
 
 
 async def sign_in(request: Request) -> Response:
-    """Begins a session, and goes on to where the person wanted to be."""
+    """Begins a session, or asks for the person's passkey too."""
+    from gateway.console.pages.passkeys import ask_for_passkey  # noqa: PLC0415  it signs in by this module
+
     sent = form(request)
     name, password = sent.required("person", _("Enter your name.")), sent.raw("password")
     if not password:
         sent.problems["password"] = _("Enter your password.")
     if not sent.is_good:
-        return _page(request, status=422)
+        return await sign_in_page(request, status=422)
     console = console_of(request)
     try:
         result = await console.client.persons.sign_in(name, password, device=device_of(request))
     except SignInRefusedError as error:
         sent.problems[""] = refusal_of(error)
-        return _page(request, status=401)
-    if not isinstance(result, SignedIn):
-        return _page(request, status=401)
-    return begin(request, result)
+        return await sign_in_page(request, status=401)
+    return begin(request, result) if isinstance(result, SignedIn) else ask_for_passkey(request, result)
 
 
-def begin(request: Request, signed_in: SignedIn) -> Response:
-    """Sets the session's cookie and goes on to `next` of the form."""
+def begin(request: Request, signed_in: SignedIn, *, where: str = "") -> Response:
+    """Sets the session's cookie and goes on to `where`, or to `next` of the form."""
     console = console_of(request)
     console.sessions.keep(signed_in)
-    response = redirect(own_path(form(request).text("next")))
+    response = redirect(own_path(where or form(request).text("next")))
     console.cookies.set_session(response, signed_in.session_token)
     return response
 
@@ -82,9 +82,21 @@ async def sign_out(request: Request) -> Response:
     return response
 
 
-def _page(request: Request, *, status: int = 200) -> Response:
+async def sign_in_page(request: Request, *, status: int = 200) -> Response:
+    """The page with the ways that the node offers and this console can do."""
+    console = console_of(request)
     where = form(request).text("next") or request.query_params.get("next", "/")
-    return render(request, "sign_in/show.html", title=_("Sign in"), status=status, next=own_path(where))
+    methods = await console.client.persons.sign_in_methods()
+    oidc = console.settings.oidc
+    return render(
+        request,
+        "sign_in/show.html",
+        title=_("Sign in"),
+        status=status,
+        next=own_path(where),
+        methods=methods,
+        provider=(oidc.label or methods.oidc_name or methods.oidc_issuer) if oidc and methods.oidc_issuer else "",
+    )
 
 
 routes = [
