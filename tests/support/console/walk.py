@@ -27,10 +27,16 @@ ADDRESSES: Mapping[str, Callable[[Case], Sequence[str]]] = {
         for alert in (case.from_cn, case.from_hk, case.unread, case.of_a_consignee)
     ],
     "/history/records/{record_id}": lambda case: [f"/history/records/{case.records['hk']}"],
+    "/people/{name}": lambda case: ["/people/officer"],
+    "/people/{name}/reset": lambda case: ["/people/officer/reset"],
 }
 """Addresses of the routes that have parameters."""
 
-NOT_PAGES: Mapping[str, str] = {}
+NOT_PAGES: Mapping[str, str] = {
+    "/enrol/{token}": "each link works once; tests/console/test_persons.py opens it",
+    "/sign-in/provider": "goes to the identity provider",
+    "/sign-in/provider/back": "comes from the identity provider",
+}
 """Routes that nobody opens as a page, each with the reason."""
 
 
