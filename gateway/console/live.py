@@ -119,9 +119,10 @@ class Live:
         self._streams[token] = self._streams.get(token, 0) + 1
         feed = self._feeds.setdefault((token, kind), _Feed())
         feed.listeners.add(listener)
-        listener.offer(ANYTHING)  # what changed between the page and its stream
         if feed.task is None:
             feed.task = asyncio.create_task(self._read(token, kind, feed))
+        else:
+            listener.offer(ANYTHING)  # what changed between the page and its stream; a source begins with it
         try:
             yield "retry: 2000\n\n"
             while (event := await self._next(listener)) is not None:

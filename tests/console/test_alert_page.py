@@ -1,0 +1,304 @@
+"""An alert's page: what an officer sees and does, live, once, and with what is sent shown before."""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from gateway.client import AlertReference
+from gateway.v1 import alert_pb2
+from gateway.v1.alert_service_pb2 import GetAlertResponse
+from tests.support.console.case import Case
+from tests.support.console.desk import Desks
+from tests.support.console.trial import ConsoleTrial
+from tests.support.federation import alert, eventually
+from tests.support.stopwatch import Stopwatch
+
+
+def path_of(key: AlertReference, step: str = "") -> str:
+    return f"/alerts/{key.publisher}/{key.alert_id}{step and '/'}{step}"
+
+
+@pytest.fixture
+def from_cn(trial: ConsoleTrial) -> AlertReference:
+    """An alert from cn that hk has."""
+    return publish(trial, alert(case_reference="CN-2026-0099"))
+
+
+def publish(trial: ConsoleTrial, content: alert_pb2.AlertContent) -> AlertReference:
+    async def run() -> AlertReference:
+        async with trial.federation.client("cn", "publisher") as engine:
+            published = await engine.publish(content, ["hk"])
+        key = AlertReference(publisher="cn", alert_id=published.alert_id)
+        async with trial.federation.client("hk", "officer") as officers:
+
+            async def arrived() -> bool:
+                return bool((await officers.get_alert(key)).alert.id)
+
+            await eventually(arrived)
+        return key
+
+    return trial.run(run())
+
+
+def history(trial: ConsoleTrial, node: str, key: AlertReference) -> list[alert_pb2.AlertEvent]:
+    """Events of an alert as a node has them."""
+
+    async def run() -> list[alert_pb2.AlertEvent]:
+        async with trial.federation.client(node, "officer") as client:
+            return [change.event for change in (await client.get_alert(key)).history]
+
+    return trial.run(run())
+
+
+def steps(page: Page) -> list[str]:
+    """Tags of the steps under "Who said what"."""
+    return page.locator(".event-head .tag").all_inner_texts()
+
+
+def test_everything_that_an_alert_says_is_on_its_page(desk: Desks, case: Case) -> None:
+    officer = desk("hk", "officer")
+    page = officer.open(path_of(case.from_cn))
+
+    expect(page.get_by_role("heading", level=1)).to_contain_text("antimony")
+    body = page.get_by_role("main")
+    for text in ("GWDU2601174", "CN2601174", "SZ-2026-0117", "780110", "811010", "Don't let the declarant notice"):
+        expect(body).to_contain_text(text)
+    expect(page.get_by_role("region", name="Route").locator(".picture-frame")).to_be_visible()
+    assert steps(page) == ["Published", "Acknowledged", "Question", "Answer"]
+    expect(page.get_by_role("region", name="On a watchlist")).to_contain_text("示例物流（香港）有限公司")
+    officer.assert_accessible()
+
+
+def test_the_readers_language_comes_first(desk: Desks, case: Case) -> None:
+    page = desk("hk", "officer", language="zh-Hant").open(path_of(case.from_cn))
+
+    expect(page.locator(".narrative").first).to_have_attribute("lang", "zh-Hant")
+    assert page.locator("html").get_attribute("lang") == "zh-Hant"
+
+
+def test_what_will_be_sent_is_shown_and_then_sent_once(
+    desk: Desks, trial: ConsoleTrial, from_cn: AlertReference
+) -> None:
+    officer = desk("hk", "officer")
+    page = officer.open(path_of(from_cn))
+    page.get_by_role("link", name="Can't act").click()
+    page.get_by_role("radio", name="Already left").check()
+    page.get_by_label("Explanation").fill("Left on the <b>06:10</b> ferry")
+    page.get_by_role("button", name="Continue").click()
+
+    envelope = page.locator(".envelope")
+    expect(envelope).to_contain_text("To CN")
+    expect(envelope).to_contain_text("Left on the <b>06:10</b> ferry")
+    officer.assert_accessible()
+    assert not any(event.HasField("flagged") for event in history(trial, "hk", from_cn))
+
+    page.get_by_role("button", name="Change").click()
+    expect(page.get_by_label("Explanation")).to_have_value("Left on the <b>06:10</b> ferry")
+    page.get_by_role("button", name="Continue").click()
+    confirmed = page.locator("form.confirm")
+    fields = {
+        each.get_attribute("name"): each.get_attribute("value")
+        for each in confirmed.locator("input[type=hidden]").all()
+    }
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_role("status").first).to_contain_text("can't be met")
+    again = page.request.post(
+        page.url.partition("?")[0] + "/flag",
+        form={**fields, "confirmed": "yes"},
+        headers={"origin": officer.office.origin},
+    )
+
+    assert again.status == 200
+    assert [event.flagged.explanation for event in history(trial, "hk", from_cn) if event.HasField("flagged")] == [
+        "Left on the <b>06:10</b> ferry"
+    ]
+
+
+def test_a_step_appears_at_the_partners_open_page_within_a_second(
+    desk: Desks, trial: ConsoleTrial, from_cn: AlertReference
+) -> None:
+    publisher = desk("cn", "officer").open(path_of(from_cn))
+    expect(publisher.locator(".progress .done")).to_have_count(3)
+
+    recipient = desk("hk", "officer").open(path_of(from_cn, "acknowledge"))
+    recipient.get_by_label("Your case reference").fill("HK-7")
+    recipient.get_by_role("button", name="Continue").click()
+    recipient.get_by_role("button", name="Acknowledge").click()
+    with Stopwatch() as watch:
+        expect(publisher.locator(".event").filter(has_text="HK-7")).to_be_visible()
+    assert watch.quiet_s < 1.0
+    expect(publisher.locator(".progress .done")).to_have_count(4)
+
+
+def test_a_question_is_answered_where_it_is_asked(desk: Desks, trial: ConsoleTrial, from_cn: AlertReference) -> None:
+    asking = desk("hk", "officer").open(path_of(from_cn, "ask"))
+    asking.get_by_label("Question").fill("Which seals?")
+    asking.get_by_role("button", name="Continue").click()
+    asking.get_by_role("button", name="Send the question").click()
+    expect(asking.get_by_role("heading", name=re.compile("You asked CN"))).to_be_visible()
+
+    officer = desk("cn", "officer")
+    answering = officer.open(path_of(from_cn))
+    expect(answering.get_by_role("heading", name=re.compile("HK asks you"))).to_be_visible()
+    officer.assert_accessible()
+    answering.get_by_role("link", name="Answer").click()
+    answering.get_by_label("Answer", exact=True).fill("CN2601174")
+    answering.get_by_role("button", name="Continue").click()
+    answering.get_by_role("button", name="Send the answer").click()
+
+    expect(asking.locator(".event").filter(has_text="CN2601174")).to_be_visible()
+    expect(asking.get_by_role("heading", name=re.compile("You asked CN"))).to_have_count(0)
+
+
+def test_a_finding_is_reported_with_goods_and_a_measure(
+    desk: Desks, trial: ConsoleTrial, from_cn: AlertReference
+) -> None:
+    officer = desk("hk", "officer")
+    page = officer.open(path_of(from_cn, "finding"))
+    page.get_by_role("radio", name="Confirmed").check()
+    page.get_by_role("checkbox", name="X-ray").check()
+    page.get_by_label("UN/LOCODE").fill("HKHKG")
+    page.get_by_label("Description").fill("Ingots, grey")
+    page.get_by_label("Purity").fill("99,65")
+    page.get_by_role("button", name="Add other goods").click()
+    page.get_by_label("Description").nth(1).fill("Empty cases")
+    page.get_by_text("What was done with the goods").click()
+    page.get_by_label("Measure").select_option("seized")
+    officer.assert_accessible()
+    page.get_by_role("button", name="Continue").click()
+    expect(page.locator(".envelope")).to_contain_text("99.65 %")
+    page.get_by_role("button", name="Send the finding").click()
+    expect(page.get_by_role("status").first).to_contain_text("finding")
+
+    (finding,) = [event.finding for event in history(trial, "hk", from_cn) if event.HasField("finding")]
+    assert [item.description for item in finding.goods_found] == ["Ingots, grey", "Empty cases"]
+    assert finding.goods_found[0].purity_percent == 99.65
+    assert finding.place.unlocode == "HKHKG"
+    assert [measure.kind for measure in finding.measures] == [alert_pb2.MEASURE_KIND_SEIZED]
+
+
+def test_an_amendment_while_somebody_reads_is_explained(
+    desk: Desks, trial: ConsoleTrial, from_cn: AlertReference
+) -> None:
+    officer = desk("hk", "officer")
+    page = officer.open(path_of(from_cn, "acknowledge"))
+    page.get_by_label("Your case reference").fill("HK-8")
+
+    amending = desk("cn", "supervisor").open(path_of(from_cn, "amend"))
+    amending.get_by_role("radio", name="A: imminent").check()
+    amending.get_by_label("Containers and seals").fill("CSQU3054383 NEW-SEAL")
+    amending.get_by_role("button", name="Continue").click()
+    expect(amending.locator(".envelope")).to_contain_text("NEW-SEAL")
+    amending.get_by_role("button", name="Send the amendment").click()
+    expect(amending.get_by_role("status").first).to_contain_text("amended")
+    _wait_until(trial, from_cn, lambda response: response.alert.revision == 2)
+
+    with officer.expecting("status of 409", "409"):
+        page.get_by_role("button", name="Continue").click()
+        changed = page.get_by_role("alert").first
+        expect(changed).to_contain_text("You read revision 1; it is at revision 2")
+        expect(changed).to_contain_text("NEW-SEAL")
+        officer.assert_accessible()
+    page.get_by_role("button", name="Continue").click()
+    page.get_by_role("button", name="Acknowledge").click()
+    expect(page.get_by_role("status").first).to_contain_text("you have read it")
+    (acknowledged,) = [e.acknowledged for e in history(trial, "hk", from_cn) if e.HasField("acknowledged")]
+    assert (acknowledged.revision, acknowledged.case_reference) == (2, "HK-8")
+
+
+def _wait_until(trial: ConsoleTrial, key: AlertReference, check: Callable[[GetAlertResponse], bool]) -> None:
+    """Returns when hk's gateway says so of an alert."""
+
+    async def run() -> None:
+        async with trial.federation.client("hk", "officer") as client:
+
+            async def checked() -> bool:
+                return check(await client.get_alert(key))
+
+            await eventually(checked)
+
+    trial.run(run())
+
+
+@pytest.mark.parametrize(("step", "button"), [("withdraw", "Withdraw the alert"), ("close", "Close the alert")])
+def test_a_publisher_ends_its_alert(
+    desk: Desks, trial: ConsoleTrial, from_cn: AlertReference, step: str, button: str
+) -> None:
+    page = desk("cn", "supervisor").open(path_of(from_cn, step))
+    if step == "withdraw":
+        page.get_by_label("Why is it void?").fill("Wrong container")
+    else:
+        page.get_by_role("radio", name="Unfounded").check()
+    page.get_by_role("button", name="Continue").click()
+    page.get_by_role("button", name=button).click()
+    expect(page.get_by_role("status").first).to_be_visible()
+
+    assert not page.locator(".alert-actions").count()
+
+
+def test_the_evidence_is_one_click_away(desk: Desks, case: Case) -> None:
+    page = desk("hk", "officer").open(path_of(case.from_cn))
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Evidence bundle").click()
+
+    content = download.value.path().read_bytes()
+    names = zipfile.ZipFile(io.BytesIO(content)).namelist()
+    assert any(name.endswith(".proof") or "proof" in name for name in names), names
+
+
+def test_a_person_sees_the_steps_of_its_roles_alone(desk: Desks, from_cn: AlertReference) -> None:
+    page = desk("hk", "analyst").open(path_of(from_cn))
+
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    assert not page.get_by_role("link", name="Acknowledge").count()
+
+
+def test_a_role_that_may_not_is_told_so_and_nothing_is_sent(
+    desk: Desks, trial: ConsoleTrial, from_cn: AlertReference
+) -> None:
+    analyst = desk("hk", "analyst")
+    page = analyst.open(path_of(from_cn, "acknowledge"))
+    page.get_by_role("button", name="Continue").click()
+    with analyst.expecting("status of 403", "403"):
+        page.get_by_role("button", name="Acknowledge").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("You may not do this")
+        analyst.assert_accessible()
+
+    assert not any(event.HasField("acknowledged") for event in history(trial, "hk", from_cn))
+
+
+def test_steps_work_without_scripts_on_a_telephone(desk: Desks, trial: ConsoleTrial, from_cn: AlertReference) -> None:
+    page = desk("hk", "officer", javascript=False, width=360).open(path_of(from_cn))
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    page.get_by_role("link", name="Acknowledge").click()
+    page.get_by_role("button", name="Continue").click()
+    page.get_by_role("button", name="Acknowledge").click()
+    expect(page.get_by_role("status").first).to_contain_text("you have read it")
+
+
+def test_an_alert_that_expired_by_the_clock_is_marked(desk: Desks, trial: ConsoleTrial) -> None:
+    content = alert(case_reference="CN-SHORT")
+    content.valid_until.FromDatetime(datetime.now(UTC) + timedelta(seconds=4))
+    key = publish(trial, content)
+    with _cut(trial):
+        _wait_until(trial, key, lambda response: response.deliveries[0].deadlines.expired_by_clock)
+        page = desk("hk", "officer").open(path_of(key))
+        expect(page.get_by_text("Past its validity by our clock")).to_be_visible()
+
+
+@contextmanager
+def _cut(trial: ConsoleTrial) -> Iterator[None]:
+    proxy = trial.federation.between("cn", "hk")
+    proxy.cut()
+    try:
+        yield
+    finally:
+        proxy.heal()
