@@ -18,8 +18,8 @@ from gateway.translation.plain_text import printable
 NOTHING: Final = UNKNOWN
 """Shown for what isn't there."""
 
-_LAST_S: Final = 253_402_300_799
-"""End of the year 9999, after which Python has no time."""
+LAST_S: Final = 253_402_300_799 - 2 * 24 * 3600
+"""Two days before the end of the year 9999, after which Python has no time in any zone."""
 
 
 def moment(value: Timestamp | datetime | None) -> Markup | str:
@@ -83,8 +83,13 @@ def as_datetime(value: Timestamp | datetime | None) -> datetime | None:
     if isinstance(value, Timestamp):
         if not value.seconds and not value.nanos:
             return None
-        value = datetime.fromtimestamp(min(max(value.seconds, 0), _LAST_S), UTC)
+        value = bounded(value)
     return value.astimezone(current_page().place.zone)
+
+
+def bounded(at: Timestamp) -> datetime:
+    """A time that Python has in every zone: one beyond is the first or the last of them."""
+    return datetime.fromtimestamp(min(max(at.seconds, 0), LAST_S), UTC)
 
 
 def foreign(value: object) -> Markup:

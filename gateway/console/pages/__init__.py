@@ -15,6 +15,7 @@ from gateway.console.pages import (
     alert_steps,
     enrolment,
     history,
+    home,
     passkeys,
     people,
     preferences,
@@ -23,6 +24,7 @@ from gateway.console.pages import (
 )
 
 ROUTES: Final[Sequence[Route]] = [
+    *home.routes,
     *sign_in.routes,
     *passkeys.routes,
     *provider.routes,

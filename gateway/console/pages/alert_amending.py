@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC
 from typing import Final
 
 from gateway.client import GatewayClient
+from gateway.console.filters import bounded
 from gateway.console.form import Form
 from gateway.console.pages.alert_step_forms import StepContext, StepForm, choice, local_value, revision_of
 from gateway.console.views.changes import content_changes
@@ -37,12 +37,12 @@ def _first(context: StepContext) -> Mapping[str, str]:
     values = {
         "priority": word_of(Priority, content.priority),
         "requested_action": word_of(RequestedAction, content.requested_action),
-        "valid_until": local_value(content.valid_until.ToDatetime(UTC), context.zone),
+        "valid_until": local_value(bounded(content.valid_until), context.zone),
         "caveat": content.handling.caveat,
         "equipment": "\n".join(_unit_line(unit) for unit in content.subject.equipment),
     }
     if content.HasField("reply_by"):
-        values["reply_by"] = local_value(content.reply_by.ToDatetime(UTC), context.zone)
+        values["reply_by"] = local_value(bounded(content.reply_by), context.zone)
     return values | {f"narrative-{each.language}": each.text for each in content.narratives}
 
 
@@ -71,7 +71,7 @@ def _put_times(sent: Form, context: StepContext, content: AlertContent) -> None:
             content.ClearField("reply_by")
             continue
         present = getattr(content, name)
-        if content.HasField(name) and sent.text(name) == local_value(present.ToDatetime(UTC), context.zone):
+        if content.HasField(name) and sent.text(name) == local_value(bounded(present), context.zone):
             continue  # the form has minutes: what wasn't changed keeps its seconds
         at = sent.moment(name, context.zone)
         if at is not None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import timedelta, timezone
 
 from babel.dates import format_skeleton
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.console.current import current_page
-from gateway.console.filters import NOTHING, number
+from gateway.console.filters import NOTHING, bounded, number
 from gateway.contract.enum_words import UNKNOWN
 from gateway.translation.labels import label_of
 from gateway.translation.messages import gettext as _
@@ -99,7 +99,7 @@ def local_time(at: Timestamp, utc_offset_minutes: int) -> str:
     """A time at a place, with its offset from UTC; empty for none."""
     if not at.seconds:
         return ""
-    there = datetime.fromtimestamp(at.seconds, UTC).astimezone(timezone(timedelta(minutes=utc_offset_minutes)))
+    there = bounded(at).astimezone(timezone(timedelta(minutes=utc_offset_minutes)))
     locale = current_page().place.locale
     hours, minutes = divmod(abs(utc_offset_minutes), 60)
     sign = "−" if utc_offset_minutes < 0 else "+"
