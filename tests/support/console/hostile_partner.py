@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from gateway.contract.timestamps import to_timestamp
 from gateway.node.assembly.node import system_clock_ms
+from gateway.trust.pki.keys import load_signing_key
+from gateway.trust.service.trial_federation import FEDERATION
 from gateway.v1 import alert_pb2, feed_pb2, watchlist_pb2
 from tests.support.console.payloads import PAYLOADS, hostile
 from tests.support.contract_fields import fill
-from tests.support.federation import new_id
-from tests.support.partner import entry
+from tests.support.federation import Federation, new_id
+from tests.support.partner import Partner, entry
 
 _DAY_MS = 24 * 3600 * 1000
 
@@ -93,15 +94,33 @@ class HostileAlerts:
         self.paths |= {f"{kind}.{path}" for path in paths} | {"actor"}
 
 
-def hostile_entries(list_name: str, publisher: str, recipient: str) -> Iterator[watchlist_pb2.WatchlistEntry]:
-    """A list entry for each payload."""
+def hostile_list(list_name: str, recipient: str) -> feed_pb2.Entry:
+    """An update of a partner's list with an entry for each payload."""
+    event = watchlist_pb2.WatchlistEvent(occurred_at=to_timestamp(system_clock_ms()))
     for number, payload in enumerate(PAYLOADS.values()):
         content = fill(watchlist_pb2.WatchlistContent())
         assert isinstance(content, watchlist_pb2.WatchlistContent)
         content.purpose, content.releasable_to[:] = "export_control", [recipient]
+        content.handling.onward_recipients[:] = ["cn"]
         del content.derived_from[:]
         content.valid_until.CopyFrom(to_timestamp(system_clock_ms() + 30 * _DAY_MS))
         made, _ = hostile(content, payload)
-        listed = watchlist_pb2.WatchlistEntry(list=list_name, id=f"X-{number}", revision=1, content=made)
+        listed = event.update.changes.add().entered
+        listed.CopyFrom(watchlist_pb2.WatchlistEntry(list=list_name, id=f"X-{number}", revision=1, content=made))
         listed.published_at.CopyFrom(to_timestamp(system_clock_ms()))
-        yield listed
+    return entry(event.SerializeToString(), type_name="WatchlistEvent")
+
+
+async def send_all(federation: Federation, publisher: str, recipient: str) -> HostileAlerts:
+    """Sends hostile alerts and a hostile list to a node, whose partner mustn't run."""
+    sent = HostileAlerts.of(publisher, recipient)
+    partner = Partner(federation, publisher, recipient)
+    try:
+        await partner.send(partner.batch(sent.entries))
+        partner.entries, partner.feed = [], f"{FEDERATION}/{publisher}/{recipient}/watchlist"
+        folder = federation.folder.node(publisher)
+        partner.log_key = load_signing_key(folder.log_key, name=partner.feed)
+        await partner.send(partner.batch([hostile_list("minerals", recipient)]))
+    finally:
+        await partner.close()
+    return sent

@@ -32,7 +32,13 @@ ADDRESSES: Mapping[str, Callable[[Case], Sequence[str]]] = {
 }
 """Addresses of the routes that have parameters."""
 
+_PART, _STREAM, _DOWNLOAD = "a part that a page asks for", "a stream of changes for open pages", "a file to keep"
+
 NOT_PAGES: Mapping[str, str] = {
+    "/live/alerts": _STREAM,
+    "/live/alerts/{publisher}/{alert_id}": _STREAM,
+    "/alerts/{publisher}/{alert_id}/body": _PART,
+    "/alerts/{publisher}/{alert_id}/evidence": _DOWNLOAD,
     "/enrol/{token}": "each link works once; tests/console/test_persons.py opens it",
     "/sign-in/provider": "goes to the identity provider",
     "/sign-in/provider/back": "comes from the identity provider",
