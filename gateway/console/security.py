@@ -73,7 +73,7 @@ def is_csrf_token(secret: str, token: str) -> bool:
         raw = urlsafe_b64decode(token.encode("ascii", "replace"))
     except (Base64Error, ValueError):
         return False
-    if not secret or len(raw) != 2 * CSRF_BYTES:
+    if not secret or len(raw) != 2 * CSRF_BYTES or urlsafe_b64encode(raw).decode() != token:
         return False
     unmasked = bytes(a ^ b for a, b in zip(raw[:CSRF_BYTES], raw[CSRF_BYTES:], strict=True))
     return hmac.compare_digest(unmasked, _csrf_key(secret))

@@ -30,8 +30,9 @@ REUSED_S: Final = 20.0
 MAX_CACHED: Final = 4_096
 """Sessions whose assertions are kept; the least recently used is dropped."""
 
+MIN_TOKEN_CHARS: Final = 16
 MAX_TOKEN_CHARS: Final = 64
-"""Longest token that is looked at; the node's have 43 characters."""
+"""Bounds of tokens that the node is asked about; its own have 43 characters."""
 
 VISIT_BYTES: Final = 24
 
@@ -90,7 +91,7 @@ class Sessions:
         Raises:
             GatewayError: the gateway can't be asked.
         """
-        if not token or len(token) > MAX_TOKEN_CHARS or not token.isascii():
+        if not MIN_TOKEN_CHARS <= len(token) <= MAX_TOKEN_CHARS or not (token.isascii() and token.isprintable()):
             return None
         key = _key(token)
         cached = self._cached.get(key)

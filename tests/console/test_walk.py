@@ -1,4 +1,4 @@
-"""Every page in every language: axe-core finds nothing serious, the guard nothing at all, and looking changes nothing."""
+"""Every page in every language: axe-core finds nothing serious, the guard nothing, and looking changes nothing."""
 
 from __future__ import annotations
 
@@ -37,8 +37,7 @@ class Walk:
         return self._windows[who].open(place.path)
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("language", "scheme"), [*((language, "light") for language in LANGUAGES), ("en", "dark")])
 def test_axe_finds_nothing_serious(desk: Desks, trial: ConsoleTrial, language: str, scheme: str) -> None:
     walk = Walk(desk, trial, language=language, color_scheme=scheme)
     found = []

@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from gateway.console.pages import ROUTES
 from tests.support.console.trial import ConsoleTrial
-from tests.support.console.visitor import Visitor
+from tests.support.console.visitor import HOME, Visitor
 
 REFUSED = 403
 
@@ -41,9 +41,9 @@ def test_there_are_forms() -> None:
 
 
 def test_a_form_without_the_right_token_is_refused_everywhere(trial: ConsoleTrial, visitor: Visitor) -> None:
-    of_another = Visitor.with_session(trial["hk"], trial.session("hk", "supervisor")).csrf("/")
+    of_another = Visitor.with_session(trial["hk"], trial.session("hk", "supervisor")).csrf(HOME)
     before_sign_in = Visitor(trial["hk"]).csrf("/sign-in")
-    own = visitor.csrf("/")
+    own = visitor.csrf(HOME)
     before = position(trial)
     tokens = {
         "none": None,
@@ -78,14 +78,14 @@ def test_a_form_without_the_right_token_is_refused_everywhere(trial: ConsoleTria
     ids=str,
 )
 def test_a_form_from_elsewhere_is_refused_with_the_right_token(visitor: Visitor, headers: dict[str, str]) -> None:
-    token = visitor.csrf("/")
+    token = visitor.csrf(HOME)
     sent = {"Sec_Fetch_Site": ""} | headers
     for path in addresses():
         assert visitor.post(path, {"csrf": token}, **sent).status == REFUSED, path
 
 
 def test_no_other_method_changes_anything(visitor: Visitor) -> None:
-    token = visitor.csrf("/")
+    token = visitor.csrf(HOME)
     for path in addresses():
         for method in ("PUT", "PATCH", "DELETE", "TRACE", "CONNECT"):
             answer = visitor.send(method, path, b"", X_CSRF_Token=token, Origin=visitor.office.origin)
@@ -94,4 +94,4 @@ def test_no_other_method_changes_anything(visitor: Visitor) -> None:
 
 def test_a_session_of_another_authority_is_none_here(trial: ConsoleTrial) -> None:
     stranger = Visitor(trial["hk"], {trial["hk"].cookie: trial.session("cn", "officer")})
-    assert stranger.get("/").location.startswith("/sign-in")
+    assert stranger.get(HOME).location.startswith("/sign-in")

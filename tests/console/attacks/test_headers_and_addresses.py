@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.console.trial import ConsoleTrial, Office
-from tests.support.console.visitor import Answer, Visitor
+from tests.support.console.visitor import HOME, Answer, Visitor
 from tests.support.console.walk import places
 
 EVIL = "evil.example"
@@ -35,7 +35,8 @@ def assert_guarded(answer: Answer) -> None:
 
 def test_every_page_is_guarded(trial: ConsoleTrial) -> None:
     for place in places(trial):
-        visitor = Visitor.with_session(trial[place.node], trial.session(place.node, place.person))
+        token = trial.session(place.node, place.person) if place.person else ""
+        visitor = Visitor.with_session(trial[place.node], token)
         assert_guarded(visitor.get(place.path))
 
 
@@ -86,7 +87,7 @@ def test_sign_in_leads_to_no_other_site(hk: Office, where: str) -> None:
     assert leads_inside(answer.location)
     assert not any(EVIL in line for line in answer.set_cookies)
     for path in ("/language", "/theme"):
-        answer = visitor.post(path, {"csrf": visitor.csrf("/"), "language": "pt", "theme": "dark", "back": where})
+        answer = visitor.post(path, {"csrf": visitor.csrf(HOME), "language": "pt", "theme": "dark", "back": where})
         assert leads_inside(answer.location), path
 
 
@@ -126,8 +127,8 @@ def test_another_host_is_refused(trial: ConsoleTrial, host: str) -> None:
     ids=str,
 )
 def test_headers_of_a_request_decide_nothing(trial: ConsoleTrial, headers: dict[str, str]) -> None:
-    answer = Visitor(trial["hk"]).get("/", **headers)
-    assert answer.location == "/sign-in"
+    answer = Visitor(trial["hk"]).get(HOME, **headers)
+    assert answer.location.startswith("/sign-in")
     answer = Visitor(trial["hk"]).get("/sign-in", **headers)
     assert answer.status == 200
     assert EVIL not in answer.text

@@ -7,7 +7,7 @@ import secrets
 import pytest
 
 from tests.support.console.trial import ConsoleTrial, Office
-from tests.support.console.visitor import Answer, Visitor
+from tests.support.console.visitor import HOME, Answer, Visitor
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def test_a_token_that_was_there_before_sign_in_isnt_the_session(hk: Office) -> N
     victim = Visitor(hk, {hk.cookie: planted})
     begins_session(victim.sign_in("analyst", hk.passwords["analyst"]), hk)
     assert victim.cookies[hk.cookie] != planted
-    assert Visitor.with_session(hk, planted).get("/").location.startswith("/sign-in")
+    assert Visitor.with_session(hk, planted).get(HOME).location.startswith("/sign-in")
 
 
 def test_forms_of_before_sign_in_are_worth_nothing_afterwards(hk: Office) -> None:
@@ -61,15 +61,15 @@ def test_after_sign_out_the_token_is_worth_nothing(hk: Office) -> None:
     visitor = Visitor(hk)
     begins_session(visitor.sign_in("analyst", hk.passwords["analyst"]), hk)
     stolen = visitor.cookies[hk.cookie]
-    assert Visitor.with_session(hk, stolen).get("/").status == 200
-    assert visitor.post("/sign-out", {"csrf": visitor.csrf("/")}).status == 303
+    assert Visitor.with_session(hk, stolen).get(HOME).status == 200
+    assert visitor.post("/sign-out", {"csrf": visitor.csrf(HOME)}).status == 303
     assert hk.cookie not in visitor.cookies
-    assert Visitor.with_session(hk, stolen).get("/").location.startswith("/sign-in")
+    assert Visitor.with_session(hk, stolen).get(HOME).location.startswith("/sign-in")
 
 
 @pytest.mark.parametrize("token", ["", "x", "A" * 43, "A" * 10_000, "'; DROP TABLE sessions; --", "%00", "é" * 20])
 def test_made_up_tokens_lead_to_sign_in(hk: Office, token: str) -> None:
-    answer = Visitor(hk).send("GET", "/", Cookie=f"{hk.cookie}={token}")
+    answer = Visitor(hk).send("GET", HOME, Cookie=f"{hk.cookie}={token}")
     assert answer.location.startswith("/sign-in")
 
 

@@ -14,6 +14,9 @@ from tests.support.console.trial import Office
 _TOKEN = re.compile(r'name="csrf" value="([^"]+)"')
 TIMEOUT_S = 60.0
 
+HOME = "/history"
+"""A page that everybody with a session may read, and nobody without one."""
+
 
 @dataclass(frozen=True)
 class Answer:
