@@ -3,70 +3,40 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import secrets
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from types import MappingProxyType
-
-from pydantic import BaseModel
 
 from demo.stage import NODES, STOP_TIMEOUT_S, Gateway, Stage, clean_environment, free_ports
+from gateway.cli.trial.consoles import (
+    CONSOLE_FILE,
+    CONSOLE_ROLES,
+    CONSOLE_SYSTEM,
+    ZONES,
+    ConsolePlace,
+    capability_tables,
+    consoles_on_one_host,
+    write_console,
+)
+from gateway.cli.trial.persons import DISPLAY_NAMES, ROLES
 from gateway.contract.ids import SystemIdentity
 from gateway.errors import UnavailableError
 from gateway.files import OWNER_ONLY, replace_file
-from gateway.node.settings import Settings
 from gateway.trust.pki.issuance import create_request, load_ca
 from gateway.trust.service.trial_federation import FEDERATION
-
-SYSTEM = "console"
-"""The local system as which a console connects."""
 
 START_TIMEOUT_S = 60.0
 """How long a console may take to start on a busy machine, in seconds; two are usual."""
 
-ROLES: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "officer": ("officer", "analyst", "publisher"),
-        "supervisor": ("supervisor",),
-        "auditor": ("auditor",),
-        "operator": ("operator",),
-    }
-)
-"""Who signs in at each console, with what roles; "two persons" are the officer and the supervisor."""
-
-NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "cn": ("李明", "王芳", "赵强", "陈静"),
-        "hk": ("陳大文", "黃小明", "何美儀", "李志強"),
-        "mo": ("Ana Sousa", "João Lei", "Maria Costa", "Pedro Ho"),
-    }
-)
-"""Their names, all made up, in the order of ROLES."""
-
 _SERVE = (sys.executable, "-m", "gateway.cli.main", "console", "--config")
 _POLL_S = 0.05
-_ZONES = MappingProxyType({"cn": "Asia/Shanghai", "hk": "Asia/Hong_Kong", "mo": "Asia/Macau"})
-
-
-def capabilities(**lines: Sequence[str]) -> str:
-    """Tables of a gateway.toml that turn everything on for which a console has pages.
-
-    Args:
-        **lines: further lines, by table.
-    """
-    fields = {name: field.annotation for name, field in Settings.model_fields.items()}
-    tables = [
-        name
-        for name, kind in fields.items()
-        if isinstance(kind, type) and issubclass(kind, BaseModel) and "enabled" in kind.model_fields
-    ]
-    return "\n".join("\n".join([f"[{name}]", "enabled = true", *lines.get(name, ()), ""]) for name in tables)
 
 
 @dataclass(frozen=True)
@@ -74,12 +44,12 @@ class Console:
     """One console that runs: where a browser finds it, and how its persons sign in."""
 
     node: str
-    port: int
+    place: ConsolePlace
     password: str
 
     @property
-    def address(self) -> str:
-        return f"http://localhost:{self.port}"
+    def port(self) -> int:
+        return int(self.place.bind.rpartition(":")[2])
 
 
 @asynccontextmanager
@@ -91,8 +61,8 @@ async def running_consoles(stage: Stage) -> AsyncIterator[list[Console]]:
     Raises:
         GatewayError: a gateway or a console doesn't start; the message says where it says why.
     """
-    ports = dict(zip(NODES, free_ports(len(NODES)), strict=True))
-    made = [Console(node, port, secrets.token_urlsafe(12)) for node, port in ports.items()]
+    places = consoles_on_one_host(dict(zip(NODES, free_ports(len(NODES)), strict=True)))
+    made = [Console(node, place, secrets.token_urlsafe(12)) for node, place in places.items()]
     await asyncio.gather(*(_open_to_persons(stage, console) for console in made))
     async with AsyncExitStack() as stack:
         for console in made:
@@ -106,7 +76,7 @@ def lines(consoles: list[Console]) -> list[str]:
     """What is told of them, each line within 80 columns."""
     return [
         "In a browser on this machine:",
-        *(f"  {console.node}  {console.address}  password  {console.password}" for console in consoles),
+        *(f"  {console.node}  {console.place.origin}  password  {console.password}" for console in consoles),
         f"Sign in as {', '.join(list(ROLES)[:-1])} or {list(ROLES)[-1]}, each with the password of the console.",
     ]
 
@@ -118,33 +88,21 @@ async def _open_to_persons(stage: Stage, console: Console) -> None:
     text = gateway.config.read_text(encoding="utf-8")
     head, _, rest = text.partition("\n[systems]")
     comment, _, systems = rest.partition("\n")
-    tables = capabilities(persons=['domain = "localhost"', f'origins = ["{console.address}"]'])
-    changed = f'{head}\n[systems]{comment}\n{SYSTEM} = ["console"]\n{systems}\n{tables}'
+    system = f"{CONSOLE_SYSTEM} = {json.dumps(CONSOLE_ROLES)}"
+    changed = f"{head}\n[systems]{comment}\n{system}\n{systems}{capability_tables(console.place)}"
     replace_file(gateway.config, changed.encode(), mode=OWNER_ONLY)
-    replace_file(_config(gateway), _settings(gateway, console).encode(), mode=OWNER_ONLY)
+    local = f"{gateway.place.host}:{gateway.place.local_port}"
+    write_console(gateway.folder.path, console.place, gateway=local, zone=ZONES[console.node])
     await gateway.start()
 
 
 def _issue(stage: Stage, gateway: Gateway) -> None:
     """A key and certificate for the console as a local system."""
-    identity = SystemIdentity(FEDERATION, gateway.name, SYSTEM)
-    request = create_request(identity, key_path=gateway.folder.system_key(SYSTEM))
+    identity = SystemIdentity(FEDERATION, gateway.name, CONSOLE_SYSTEM)
+    request = create_request(identity, key_path=gateway.folder.system_key(CONSOLE_SYSTEM))
     authority = load_ca(gateway.folder.ca.read_bytes(), stage.federation.ca_key(gateway.name))
     pem = authority.issue(request, identity=identity, now=datetime.now(UTC))
-    gateway.folder.system_certificate(SYSTEM).write_bytes(pem)
-
-
-def _settings(gateway: Gateway, console: Console) -> str:
-    local = f"{gateway.place.host}:{gateway.place.local_port}"
-    return (
-        f'bind = "127.0.0.1:{console.port}"\norigin = "{console.address}"\nzone = "{_ZONES[gateway.name]}"\n\n'
-        f'[gateway]\naddress = "{local}"\nca = "pki/ca.pem"\n'
-        f'certificate = "pki/systems/{SYSTEM}.pem"\nkey = "pki/systems/{SYSTEM}.key"\n'
-    )
-
-
-def _config(gateway: Gateway) -> Path:
-    return gateway.folder.path / "console.toml"
+    gateway.folder.system_certificate(CONSOLE_SYSTEM).write_bytes(pem)
 
 
 def _log(gateway: Gateway) -> Path:
@@ -156,7 +114,7 @@ async def _start(stage: Stage, console: Console) -> asyncio.subprocess.Process:
     with _log(gateway).open("ab") as log:
         return await asyncio.create_subprocess_exec(
             *_SERVE,
-            str(_config(gateway)),
+            str(gateway.folder.path / CONSOLE_FILE),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -201,8 +159,8 @@ async def _is_healthy(console: Console) -> bool:
 async def _enrol(stage: Stage, console: Console) -> None:
     """Adds the persons, and uses their enrolment links as they would."""
     gateway = stage.gateways[console.node]
-    async with gateway.client("ops") as operator, gateway.client(SYSTEM) as own:
-        for (name, roles), display_name in zip(ROLES.items(), NAMES[console.node], strict=True):
+    async with gateway.client("ops") as operator, gateway.client(CONSOLE_SYSTEM) as own:
+        for (name, roles), display_name in zip(ROLES.items(), DISPLAY_NAMES[console.node], strict=True):
             added = await operator.persons.add(name, display_name, roles)
             signed_in = await own.persons.enrol(added.enrolment_token, console.password)
             await own.persons.sign_out(signed_in.session_token)

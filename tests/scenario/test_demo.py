@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -28,6 +29,7 @@ from demo.screen import Screen
 from demo.stage import NODES, free_ports, set_stage
 from gateway.client.windowed import DEFAULT_PATIENCE_S
 from gateway.errors import UnavailableError
+from tests.support.console.visitor import Visitor
 
 REPOSITORY = Path(__file__).parents[2]
 MOST_CPU_S = 60.0
@@ -163,10 +165,23 @@ def test_kept_running_it_answers_the_commands_that_it_prints_and_stops_at_ctrl_c
         )
         assert ran.returncode == 0, ran.stdout + ran.stderr
         assert "No alarms." in ran.stdout
+        for node in NODES:
+            assert_signs_in(node, said_in(folder))
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == EXIT_NOT_AS_EXPECTED, said_in(folder)
         assert measured(said_in(folder), "watchlist") == ["synced", "not played"]  # which is why
         assert running_in(folder) == []
+
+
+def assert_signs_in(node: str, said: str) -> None:
+    """At the address and with the password that are printed, in a line that fits a terminal."""
+    told = re.search(rf"^  {node}  (http://localhost:(\d+))  password  (\S+)$", said, re.MULTILINE)
+    assert told, said
+    assert len(told[0]) <= 80
+    office = SimpleNamespace(host="localhost", port=int(told[2]), origin=told[1], cookie="")
+    visitor = Visitor(office)  # type: ignore[arg-type]
+    assert visitor.sign_in("officer", told[3]).status == 303
+    assert f"__Host-session-{node}" in visitor.cookies
 
 
 def test_kept_running_its_exit_code_is_that_of_the_summary(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from demo.consoles import capabilities
+from gateway.cli.trial.consoles import capability_tables, consoles_on_one_host
 from gateway.client import GatewayClient
 from tests.support.console import case
 from tests.support.federation import NODES, READY_S, STOPPED_S, SYSTEMS, Federation, NodeProcess, free_port
@@ -280,5 +280,5 @@ class ConsoleTrial:
         )
 
     def _settings_of(self, name: str) -> str:
-        origin = f"http://localhost:{self._ports[name]}"
-        return capabilities(persons=['domain = "localhost"', f'origins = ["{origin}"]', *self._persons_settings])
+        tables = capability_tables(consoles_on_one_host(self._ports)[name])
+        return tables.replace("[persons]", "\n".join(["[persons]", *self._persons_settings]))
