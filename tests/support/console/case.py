@@ -40,7 +40,7 @@ class Case:
     Attributes:
         from_cn: read, asked about, answered and found; hk's officers still have to close nothing.
         from_hk: hk's own alert to mo, derived from cn's, with a finding; it waits for hk to close it.
-        unread: an alert to hk with an open question, which nobody has acknowledged.
+        unread: an alert to hk with an open question, which nobody has acknowledged; `question_id` is the question.
         of_a_consignee: an alert to hk whose consignee is on cn's list in another script.
         proposal_id: of cn's proposal that waits for a second person.
         entry_id: an entry of cn's list that is in force.
@@ -50,6 +50,7 @@ class Case:
     from_cn: AlertReference
     from_hk: AlertReference
     unread: AlertReference
+    question_id: str
     of_a_consignee: AlertReference
     proposal_id: str
     entry_id: str
@@ -71,14 +72,14 @@ async def play(federation: Federation, *, proposer: Acting, approver: Acting) ->
     await _find(federation, from_hk)
     proposal_id, entry_id = await _list(federation, proposer, approver)
     of_a_consignee = await _publish(federation, "cn", story.alert_of_a_consignee(now), "hk")
-    unread = await _unread(federation, now)
+    unread, question_id = await _unread(federation, now)
     async with federation.client("hk", "officer") as officers:
 
         async def matched() -> bool:
             return bool([match async for match in officers.screening.matches()])
 
         await eventually(matched, what="a match at hk")
-    return Case(from_cn, from_hk, unread, of_a_consignee, proposal_id, entry_id, records)
+    return Case(from_cn, from_hk, unread, question_id, of_a_consignee, proposal_id, entry_id, records)
 
 
 async def _publish(federation: Federation, node: str, content: alert_pb2.AlertContent, to: str) -> AlertReference:
@@ -164,12 +165,12 @@ def _party(names: story.Names) -> watchlist_pb2.WatchlistContent:
     return content
 
 
-async def _unread(federation: Federation, now: datetime) -> AlertReference:
+async def _unread(federation: Federation, now: datetime) -> tuple[AlertReference, str]:
     """Alerts that wait for hk, the last with a question and little time left."""
     for node, series in (("cn", "R"), ("mo", "S")):
         for content in islice(story.routine_alerts(now, series), ROUTINE):
             content.reply_by.FromDatetime(now + timedelta(hours=5))
             last = await _publish(federation, node, content, "hk")
     async with federation.client("mo", "officer") as mo:
-        await mo.ask(last, "Is the container still at the terminal?", deadline=now + _SOON, recipient="hk")
-    return last
+        asked = await mo.ask(last, "Is the container still at the terminal?", deadline=now + _SOON, recipient="hk")
+    return last, asked.question_id

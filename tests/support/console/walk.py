@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from starlette.routing import Route
 
+from gateway.client import AlertReference
 from gateway.console.pages import ROUTES
 from tests.support.console.case import Case
 from tests.support.console.trial import ConsoleTrial
@@ -21,10 +22,25 @@ READERS = ("officer", "supervisor", "analyst", "operator", "auditor", "")
 NODES = ("hk", "cn")
 """And at the first of these authorities that has what it shows."""
 
+
+def _of(alert: AlertReference) -> str:
+    return f"/alerts/{alert.publisher}/{alert.alert_id}"
+
+
 ADDRESSES: Mapping[str, Callable[[Case], Sequence[str]]] = {
     "/alerts/{publisher}/{alert_id}": lambda case: [
-        f"/alerts/{alert.publisher}/{alert.alert_id}"
-        for alert in (case.from_cn, case.from_hk, case.unread, case.of_a_consignee)
+        _of(alert) for alert in (case.from_cn, case.from_hk, case.unread, case.of_a_consignee)
+    ],
+    **{
+        f"/alerts/{{publisher}}/{{alert_id}}/{step}": lambda case, step=step: [f"{_of(case.unread)}/{step}"]
+        for step in ("acknowledge", "flag", "ask", "finding")
+    },
+    **{
+        f"/alerts/{{publisher}}/{{alert_id}}/{step}": lambda case, step=step: [f"{_of(case.from_hk)}/{step}"]
+        for step in ("withdraw", "close", "amend")
+    },
+    "/alerts/{publisher}/{alert_id}/answer/{question_id}": lambda case: [
+        f"{_of(case.unread)}/answer/{case.question_id}"
     ],
     "/history/records/{record_id}": lambda case: [f"/history/records/{case.records['hk']}"],
     "/people/{name}": lambda case: ["/people/officer"],
