@@ -68,7 +68,28 @@ class Previews:
             ],
             notices=wire.quality_notices(content),
             recipients=recipients,
+            agreements=self._agreements(now),
         )
+
+    def _agreements(self, now: int) -> list[pb.AlertAgreement]:
+        """Agreements in force that let this node send alerts."""
+        at, directory = datetime.fromtimestamp(now // 1000, UTC), self._directory()
+        found = [
+            agreement
+            for partner in sorted(directory.nodes)
+            for agreement in directory.agreements_on(self._node, partner, at, message_type=MessageType.ALERT)
+        ]
+        return [
+            pb.AlertAgreement(
+                agreement_id=agreement.id,
+                recipient=agreement.recipient,
+                purposes=sorted(agreement.purposes),
+                clause=agreement.clause,
+                classes=[value_of(one.value) for one in sorted(agreement.field_classes)],
+                files_allowed=MessageType.FILE in agreement.message_types,
+            )
+            for agreement in found
+        ]
 
     def _recipient(
         self,

@@ -1,0 +1,122 @@
+"""Runs the worker for one picture: with time and size bounded, and nothing of the console's environment."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Final
+
+from gateway.console.images.worker import MAX_INPUT_BYTES, TOO_LARGE
+from gateway.errors import OverloadedError
+
+TIME_S: Final = 15.0
+"""Seconds for one picture, the start of the process included."""
+
+MAX_OUTPUT_BYTES: Final = 24 * 1024 * 1024
+"""Largest picture that is taken from a worker."""
+
+AT_ONCE: Final = 2
+MOST_WAITING: Final = 16
+"""Workers at once, and pictures that wait for one."""
+
+_MEDIA_TYPES: Final = frozenset({b"image/png", b"image/jpeg"})
+
+
+class PictureError(Exception):
+    """A file that isn't shown as a picture; `too_large` where it has too many pixels or bytes."""
+
+    def __init__(self, *, too_large: bool) -> None:
+        super().__init__("too large" if too_large else "not a picture that is shown")
+        self.too_large = too_large
+
+
+@dataclass(frozen=True, slots=True)
+class SafePicture:
+    """A picture that the worker made."""
+
+    media_type: str
+    content: bytes
+
+
+@dataclass(slots=True)
+class PictureSandbox:
+    """Makes safe pictures; for one event loop."""
+
+    _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+    _waiting: int = 0
+
+    async def safe_picture(self, content: bytes) -> SafePicture:
+        """The picture of a file, made anew.
+
+        Raises:
+            PictureError: it is none, or too large.
+            OverloadedError: too many pictures wait.
+        """
+        if len(content) > MAX_INPUT_BYTES:
+            raise PictureError(too_large=True)
+        if self._waiting >= MOST_WAITING:
+            raise OverloadedError("too many pictures are being opened", retry_after_s=2.0)
+        self._waiting += 1
+        try:
+            async with self._slots:
+                return await _run(content)
+        finally:
+            self._waiting -= 1
+
+
+async def _run(content: bytes) -> SafePicture:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-I",
+        "-m",
+        "gateway.console.images.worker",
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        cwd="/",
+        env={},
+        start_new_session=True,
+        limit=MAX_OUTPUT_BYTES,
+    )
+    try:
+        async with asyncio.timeout(TIME_S):
+            output = await _exchanged(process, content)
+            code = await process.wait()
+    except TimeoutError:
+        raise PictureError(too_large=True) from None
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
+    media_type, _line_end, picture = output.partition(b"\n")
+    if code != 0 or media_type not in _MEDIA_TYPES or len(output) > MAX_OUTPUT_BYTES:
+        raise PictureError(too_large=code == TOO_LARGE or code < 0 or len(output) > MAX_OUTPUT_BYTES)
+    return SafePicture(media_type.decode(), picture)
+
+
+async def _exchanged(process: asyncio.subprocess.Process, content: bytes) -> bytes:
+    """Sends the file and reads at most what a picture may have."""
+    assert process.stdin is not None  # noqa: S101  # a pipe
+    assert process.stdout is not None  # noqa: S101
+    sending = asyncio.create_task(_sent(process.stdin, content))
+    try:
+        output = bytearray()
+        while chunk := await process.stdout.read(1024 * 1024):
+            output += chunk
+            if len(output) > MAX_OUTPUT_BYTES:
+                break
+        return bytes(output)
+    finally:
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+
+
+async def _sent(stdin: asyncio.StreamWriter, content: bytes) -> None:
+    with suppress(ConnectionError):
+        stdin.write(content)
+        await stdin.drain()
+        stdin.close()

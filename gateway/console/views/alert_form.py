@@ -1,0 +1,166 @@
+"""The form of a new alert: what it shows of a content, and the content that it says.
+
+A draft, a copy or an amended alert has things that the form has no fields for. They stay: each row of the form changes
+the item of that number in the content that the form began with, and a row that is emptied takes its item away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from gateway.console.form import Form
+from gateway.console.views.alert_rows import CHOSEN, ROWS, RowKind, RowProblems
+from gateway.contract.enum_words import word_of, words
+from gateway.v1.alert_pb2 import AlertContent, Classification, Narrative, OnwardTransfer, Priority, RequestedAction
+
+LANGUAGES: Final = ("en", "zh-Hans", "zh-Hant", "pt")
+"""Languages of narratives, in the form's order."""
+
+MOST_ROWS: Final = 200
+"""Most rows of one kind that are read."""
+
+_ENUMS: Final[Mapping[str, Any]] = {
+    "priority": Priority,
+    "requested_action": RequestedAction,
+}
+_HANDLING_ENUMS: Final[Mapping[str, Any]] = {
+    "classification": Classification,
+    "onward_transfer": OnwardTransfer,
+}
+_TEXTS: Final = ("purpose", "legal_basis", "case_reference")
+
+
+@dataclass(slots=True)
+class AlertInput:
+    """A content that was read from a form, and where its items stand in it."""
+
+    content: AlertContent
+    rows: dict[str, list[int]] = field(default_factory=dict)
+
+    def field_of(self, path: str) -> str:
+        """The form's field for a path of the content, e.g. `content.goods[0].description`; empty for none."""
+        path = path.removeprefix("content.")
+        for kind in ROWS:
+            if path.startswith(f"{kind.path}["):
+                number, _dot, rest = path[len(kind.path) + 1 :].partition("]")
+                rows = self.rows.get(kind.name, [])
+                if number.isdecimal() and int(number) < len(rows):
+                    return f"{kind.name}-{rows[int(number)]}-{_closest(kind.fields, rest)}"
+                return f"{kind.name}-0-{kind.fields[0]}"
+        head = path.split("[")[0].split(".")
+        if head[0] == "handling" and len(head) > 1:
+            return head[1]
+        if head[0] == "subject":
+            return "equipment-0-id"
+        return "narrative-en" if head[0] == "narratives" else head[0]
+
+
+def _closest(fields: Sequence[str], rest: str) -> str:
+    """The row's field that a path below an item speaks of."""
+    words_of_path = rest.replace("[", ".").split(".")
+    return next((name for name in fields if name in words_of_path), fields[0])
+
+
+def shown(content: AlertContent, zone: ZoneInfo) -> dict[str, list[str]]:
+    """Values of the form for a content."""
+    values = {name: [getattr(content, name)] for name in _TEXTS}
+    values |= {name: [_word(enum, getattr(content, name))] for name, enum in _ENUMS.items()}
+    values |= {name: [_word(enum, getattr(content.handling, name))] for name, enum in _HANDLING_ENUMS.items()}
+    values["typologies"] = list(content.typologies)
+    values["onward_recipients"] = list(content.handling.onward_recipients)
+    values["caveat"] = [content.handling.caveat]
+    for name in ("reply_by", "valid_until"):
+        values[name] = [_moment(getattr(content, name), zone) if content.HasField(name) else ""]
+    for narrative in content.narratives:
+        values[f"narrative-{narrative.language}"] = [narrative.text]
+    for kind in ROWS:
+        for number, item in enumerate(kind.items(content)):
+            values |= {f"{kind.name}-{number}-{name}": [value] for name, value in kind.show(item).items()}
+    return values
+
+
+def read_form(sent: Form, base: AlertContent, zone: ZoneInfo) -> AlertInput:
+    """The content that a form says; what can't be read is noted in the form."""
+    read = AlertInput(AlertContent())
+    content = read.content
+    content.CopyFrom(base)
+    for name in _TEXTS:
+        setattr(content, name, sent.text(name))
+    for name, enum in _ENUMS.items():
+        setattr(content, name, words(enum).get(sent.text(name), 0))
+    for name, enum in _HANDLING_ENUMS.items():
+        setattr(content.handling, name, words(enum).get(sent.text(name), 0))
+    content.handling.caveat = sent.text("caveat")
+    _replace(content.handling.onward_recipients, sent.all("onward_recipients"))
+    _replace(content.typologies, sent.all("typologies"))
+    for name in ("reply_by", "valid_until"):
+        _read_moment(sent, content, name, zone)
+    _replace(
+        content.narratives,
+        [
+            Narrative(language=language, text=sent.text(f"narrative-{language}"))
+            for language in LANGUAGES
+            if sent.text(f"narrative-{language}")
+        ],
+    )
+    for kind in ROWS:
+        read.rows[kind.name] = _read_rows(sent, kind, base, content)
+    return read
+
+
+def row_count(sent: Form, kind: RowKind) -> int:
+    """Rows that a form shows: those with values, and an empty one."""
+    last = max((number for number, _ in _rows_in(sent, kind)), default=-1)
+    return min(last + 2, MOST_ROWS)
+
+
+def _rows_in(sent: Form, kind: RowKind) -> Iterator[tuple[int, Mapping[str, str]]]:
+    """Numbers and values of the rows that say something."""
+    numbers = {
+        int(parts[1])
+        for parts in (name.split("-", 2) for name in sent)
+        if len(parts) == 3 and parts[0] == kind.name and parts[1].isdecimal() and len(parts[1]) <= 3
+    }
+    for number in sorted(numbers)[:MOST_ROWS]:
+        values = {name: sent.text(f"{kind.name}-{number}-{name}") for name in kind.fields}
+        if any(values[name] for name in kind.fields if name not in CHOSEN):
+            yield number, values
+
+
+def _read_rows(sent: Form, kind: RowKind, base: AlertContent, content: AlertContent) -> list[int]:
+    before, items, numbers = kind.items(base), kind.items(content), []
+    del items[:]
+    for number, values in _rows_in(sent, kind):
+        item = items.add()
+        if number < len(before):
+            item.CopyFrom(before[number])
+        kind.change(item, values, RowProblems(sent, f"{kind.name}-{number}"))
+        numbers.append(number)
+    return numbers
+
+
+def _read_moment(sent: Form, content: AlertContent, name: str, zone: ZoneInfo) -> None:
+    content.ClearField(name)  # type: ignore[arg-type]
+    if sent.text(name):
+        at = sent.moment(name, zone)
+        if at is not None:
+            getattr(content, name).FromDatetime(at.replace(tzinfo=None))
+
+
+def _replace(repeated: Any, items: Sequence[Any]) -> None:
+    del repeated[:]
+    repeated.extend(items)
+
+
+def _word(enum: Any, value: int) -> str:
+    return word_of(enum, value) if value else ""
+
+
+def _moment(at: Timestamp, zone: ZoneInfo) -> str:
+    return at.ToDatetime(tzinfo=UTC).astimezone(zone).strftime("%Y-%m-%dT%H:%M")
