@@ -4,7 +4,7 @@
     finding.evidence.extend(files.evidence())
 
 The template shows them with `components/files.html`: `attach_field(sent, files)`. Without script the file goes with the
-form, whose path ends in `/upload`; with it, `upload.js` sends it first, shows how far it is, and the form has its digest.
+form, whose path ends in `/upload`; with it, `upload.js` sends it first and shows how far it is, and the form names it.
 """
 
 from __future__ import annotations
@@ -59,9 +59,7 @@ class AttachedFiles:
         return [said.get(file.evidence.sha256, file.evidence) for file in self.files]
 
 
-async def attached_files(
-    request: Request, sent: Form, *, purpose: str = "", case_reference: str = ""
-) -> AttachedFiles:
+async def attached_files(request: Request, sent: Form, *, purpose: str = "", case_reference: str = "") -> AttachedFiles:
     """The files of a form; one that it brings is uploaded, and a refusal is noted at its field."""
     try:
         limits = await client(request).files.limits()
@@ -102,9 +100,7 @@ async def _upload(request: Request, sent: Form, upload: UploadFile, *, purpose: 
     sent.values.setdefault(EVIDENCE, []).append(file.evidence.sha256.hex())
 
 
-def about_file(
-    *, name: str, media_type: str, purpose: str, case_reference: str, classes: Iterable[str]
-) -> FileAbout:
+def about_file(*, name: str, media_type: str, purpose: str, case_reference: str, classes: Iterable[str]) -> FileAbout:
     """What an upload says of a file, by what a browser says of it: its type is its word, its name is for people."""
     kind = media_type.partition(";")[0].strip().lower()
     return FileAbout(

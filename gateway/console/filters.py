@@ -21,6 +21,9 @@ NOTHING: Final = UNKNOWN
 LAST_S: Final = 253_402_300_799 - 2 * 24 * 3600
 """Two days before the end of the year 9999, after which Python has no time in any zone."""
 
+_UNIT: Final = 1024
+"""Bytes of a KiB."""
+
 
 def moment(value: Timestamp | datetime | None) -> Markup | str:
     """A time with its date, in the reader's zone, whose name appears on pointing at it."""
@@ -76,6 +79,15 @@ def number(value: float) -> str:
     return format_decimal(value, format="#,##0.###", locale=current_page().place.locale)
 
 
+def file_size(value: float) -> str:
+    """A size of a file in the unit that suits it, of 1,024 bytes and their multiples."""
+    for unit in ("B", "KiB", "MiB"):
+        if value < _UNIT:
+            return f"{number(round(value, 1))} {unit}"
+        value /= _UNIT
+    return f"{number(round(value, 1))} GiB"
+
+
 def as_datetime(value: Timestamp | datetime | None) -> datetime | None:
     """A time in the reader's zone; None for one that is absent."""
     if value is None:
@@ -111,6 +123,7 @@ def _machine(at: datetime) -> str:
 
 
 FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
-    function.__name__: function for function in (moment, moment_text, day, clock, duration, from_now, number, foreign)
+    function.__name__: function
+    for function in (moment, moment_text, day, clock, duration, from_now, number, file_size, foreign)
 }
 """By the names that templates use."""

@@ -1,11 +1,11 @@
-"""Decodes a picture and encodes it anew, in a process of its own without rights: `python -m gateway.console.images.worker`.
+"""Decodes a picture and encodes it anew, in a process without rights: `python -m gateway.console.images.worker`.
 
 1. The file comes whole on standard input. Codecs are loaded before anything of it is looked at.
 2. From then on the process can open nothing: no file, no socket, no process; memory and time are bounded. Where the
    kernel lets it, it has left the network before.
 3. One of the allowed formats is decoded, at most so many pixels, and only its first frame.
-4. Pixels alone go on: turned as the camera said, shrunk, in 8 bits, without metadata, profiles, comments or what follows
-   the picture in its file.
+4. Pixels alone go on: turned as the camera said, shrunk, in 8 bits, without metadata, profiles, comments or what
+   follows the picture in its file.
 
 Its standard output is the media type, a line end, and the picture. Exit codes: 0 done, 2 not a picture that is shown,
 3 larger than is shown; a signal or anything else when a limit ended it.

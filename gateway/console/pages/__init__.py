@@ -14,8 +14,10 @@ from gateway.console.pages import (
     alert,
     alert_steps,
     enrolment,
+    files,
     history,
     home,
+    new_alert,
     passkeys,
     people,
     preferences,
@@ -32,13 +34,15 @@ ROUTES: Final[Sequence[Route]] = [
     *preferences.routes,
     *account.routes,
     *people.routes,
+    *new_alert.routes,
     *alert.routes,
+    *files.routes,
     *alert_steps.routes,
     *history.routes,
 ]
 """Of all pages. Order matters where patterns overlap."""
 
-NAVIGATION: Final[Sequence[NavigationEntry]] = [history.navigation, people.navigation]
+NAVIGATION: Final[Sequence[NavigationEntry]] = [new_alert.navigation, history.navigation, people.navigation]
 """Entries of the menu; `NavigationEntry.order` sorts them."""
 
 SOURCES: Final[Mapping[str, Source]] = {"alerts": alert_changes}

@@ -12,6 +12,7 @@ from starlette.requests import Request
 
 from gateway.console.page import client
 from gateway.console.views.alert import AlertView
+from gateway.console.views.files import file_view
 from gateway.console.views.related import related_alerts
 from gateway.errors import GatewayError, Kind
 
@@ -51,7 +52,12 @@ async def _related(request: Request, view: AlertView) -> Any:
     return related_alerts(await client(request).casework.related(view.reference, page_size=10))
 
 
+async def _files(request: Request, view: AlertView) -> Any:
+    return [file_view(view.reference, file) for file in await client(request).files.of_alert(view.reference)] or None
+
+
 SECTIONS: Final[Sequence[AlertSection]] = [
+    AlertSection("files", _files, "files/section.html", beside=False),
     AlertSection("related", _related, "alert/related.html"),
 ]
 """In the order of the page."""

@@ -73,7 +73,7 @@ async def ask(request: Request) -> Response:
     key, content, view = await found(request)
     case = form(request).text("case_reference") or content.case_reference
     await client(request).files.request(view.digest, key, purpose=content.purpose, case_reference=case)
-    return redirect(form(request).text("back") == "alert" and view.alert_path or view.path)
+    return redirect((form(request).text("back") == "alert" and view.alert_path) or view.path)
 
 
 async def erase(request: Request) -> Response:

@@ -1,13 +1,15 @@
 """A new alert: a form that knows codes and agreements, a page that says who will get what, and then it is sent.
 
-It begins empty, as a copy (`?copy=PUBLISHER/ID`), with an own alert to amend (`?amend=ID`), or with a draft that another
-page hands over (POST `/alerts/new/draft`). The form works without script: its buttons send it, and it comes back.
+It begins empty, as a copy (`?copy=PUBLISHER/ID`), with an own alert to amend (`?amend=ID`), or with a draft that
+another page hands over (POST `/alerts/new/draft`). It works without script: its buttons send
+the form, and it comes back.
 """
 
 from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -27,7 +29,7 @@ from gateway.console.views.alert_rows import ROWS
 from gateway.console.views.codes import commodity_codes, places, remark_on, substances
 from gateway.console.views.words import capitalised
 from gateway.contract.enum_words import words
-from gateway.errors import GatewayError, InvalidRequestError, NotFoundError, OptionError, RevisionConflictError
+from gateway.errors import InvalidRequestError, OptionError, Violation
 from gateway.translation.labels import PURPOSE, TYPOLOGY, label, label_of
 from gateway.translation.messages import gettext as _
 from gateway.v1.alert_pb2 import (
@@ -37,7 +39,7 @@ from gateway.v1.alert_pb2 import (
     Priority,
     RequestedAction,
 )
-from gateway.v1.alert_service_pb2 import PreviewAlertResponse
+from gateway.v1.alert_service_pb2 import AlertAgreement, PreviewAlertResponse
 from gateway.v1.goods_pb2 import ShipmentReferenceKind, TransportMode
 from gateway.v1.party_pb2 import PartyRole
 from gateway.v1.trace_pb2 import DraftAlert
@@ -57,7 +59,10 @@ TYPOLOGIES: Final = (
     "other",
 )
 _MEANS_SCHEMES: Final = ("hk_vehicle_plate", "mo_vehicle_plate", "cn_cross_border_plate", "imo_ship", "mmsi", "other")
-_PARTY_SCHEMES: Final = ("uscc", "hk_brn", "hk_cr_no", "cn_customs_registration", "aeo", "lei", "cn_resident_id", "hkid", "mo_bir", "other")
+_PARTY_SCHEMES: Final = (
+    *("uscc", "cn_customs_registration", "hk_brn", "hk_cr_no", "aeo", "lei"),
+    *("cn_resident_id", "hkid", "mo_bir", "other"),
+)
 
 
 @dataclass(slots=True)
@@ -118,7 +123,7 @@ async def begin(request: Request) -> Response:
         if not own:  # what a partner said goes on by its rule alone
             content.derived_from.add(publisher=publisher, alert_id=alert_id)
         for name in ("reply_by", "valid_until", "evidence"):
-            content.ClearField(name)  # type: ignore[arg-type]
+            content.ClearField(name)
         return await _first_view(request, AlertDraft(content), [])
     if query.get("amend"):
         own_node = console_of(request).client.node_name
@@ -172,7 +177,6 @@ async def take(request: Request) -> Response:
 
 
 def _violations(preview: PreviewAlertResponse) -> InvalidRequestError:
-    from gateway.errors import Violation  # noqa: PLC0415
 
     return InvalidRequestError([Violation(one.field, one.rule, one.message) for one in preview.violations])
 
@@ -247,7 +251,8 @@ async def _form_page(
         sent=sent,
         draft=draft,
         base=encoded(draft.base),
-        agreements=[(one.recipient, one.recipient.upper(), agreement_text(one)) for one in agreements],
+        agreements=_recipients(agreements),
+        nodes=[(node, text, "") for node, text, _agreement in _recipients(preview.agreements)],
         purposes=purposes,
         files=files,
         rows={kind.name: range(row_count(sent, kind)) for kind in ROWS},
@@ -256,6 +261,14 @@ async def _form_page(
         choices=_choices(),
         known={"places": places(), "codes": commodity_codes(), "substances": substances()},
     )
+
+
+def _recipients(agreements: Iterable[AlertAgreement]) -> list[tuple[str, str, str]]:
+    """Partners to choose from, each once, with what its agreements say."""
+    texts: dict[str, list[str]] = {}
+    for agreement in agreements:
+        texts.setdefault(agreement.recipient, []).append(agreement_text(agreement))
+    return [(node, node.upper(), " ".join(of_node)) for node, of_node in texts.items()]
 
 
 def _remarks(sent: Form) -> dict[str, Any]:
@@ -313,7 +326,7 @@ routes = [
 navigation = NavigationEntry(
     path="/alerts/new",
     title=lambda: _("New alert"),
-    icon="plus",
+    icon="new",
     order=20,
     roles=frozenset({"publisher", "supervisor"}),
 )

@@ -11,9 +11,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from gateway.console.views.words import capitalised
 from gateway.contract.enum_words import word_of
 from gateway.translation.labels import label_of
-from gateway.translation.messages import N_
+from gateway.translation.messages import N_, listed
 from gateway.translation.messages import gettext as _
-from gateway.translation.messages import listed
 from gateway.v1.alert_pb2 import AlertReference
 from gateway.v1.file_pb2 import AlertFile, FileState, FileTransfer
 from gateway.v1.options_pb2 import DisclosureClass

@@ -1,0 +1,88 @@
+"""A new alert, as an officer writes it: with codes checked as they type, a page that says who gets what, sent once."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Page, expect
+
+from tests.support.console.desk import Desks
+from tests.support.console.trial import ConsoleTrial
+from tests.support.federation import eventually
+
+
+def fill(page: Page, *, case: str) -> None:
+    page.locator("#recipients input[value=hk]").check()
+    page.locator("#purpose").select_option("export_control")
+    page.locator("#legal_basis").fill("Arrangement 2024, article 7")
+    page.locator("#case_reference").fill(case)
+    page.locator("#priority").select_option("A")
+    page.get_by_label("False declaration").check()
+    page.locator("#requested_action").select_option("inspect")
+    page.locator("#equipment-0-id").fill("CSQU3054383")
+    page.locator("#goods-0-description").fill("Lead ingots")
+    page.locator("#goods-0-substance").fill("antimony")
+    page.locator("#parties-0-name").fill("广西华锑有限公司")
+    page.locator("#route-0-from").fill("CNSZX")
+    page.locator("#route-0-to").fill("HKHKG")
+    page.locator("#narrative-en").fill("Antimony declared as lead.")
+    page.locator("#classification").select_option("restricted")
+
+
+def test_an_alert_is_written_checked_and_sent(desk: Desks, trial: ConsoleTrial) -> None:
+    officer = desk("cn", "officer")
+    page = officer.open("/alerts/new")
+    officer.assert_accessible()
+    fill(page, case="NEW-ALERT-1")
+    page.locator("#equipment-0-id").fill("CSQU3054380")
+    page.locator("#equipment-0-id").press("Tab")
+    expect(page.locator("#equipment-0-id-remark")).to_contain_text("check digit")
+    page.locator("#equipment-0-id").fill("CSQU3054383")
+    page.locator("#equipment-0-id").press("Tab")
+    expect(page.locator("#equipment-0-id-remark")).to_contain_text("are right")
+    page.get_by_role("button", name="Check before sending").last.click()
+    expect(page.get_by_role("heading", name="Check before sending")).to_be_visible()
+    expect(page.get_by_text("gets it")).to_be_visible()
+    expect(page.get_by_text("Personal")).to_be_visible()
+    officer.assert_accessible()
+    page.get_by_role("button", name="Send the alert").click()
+    page.wait_for_url("**/alerts/cn/*")
+    alert_id = page.url.rpartition("/")[2].partition("?")[0]
+    arrives(trial, alert_id)
+
+
+def arrives(trial: ConsoleTrial, alert_id: str) -> None:
+    from gateway.client import AlertReference
+
+    async def there() -> None:
+        async with trial.federation.client("hk", "officer") as client:
+            reference = AlertReference(publisher="cn", alert_id=alert_id)
+            found = await eventually(lambda: client.get_alert(reference), what="the alert at hk")
+            content = found.alert.content
+            assert content.subject.equipment[0].id == "CSQU3054383"
+            assert content.goods[0].element == "Sb" or content.goods[0].substance == "antimony"
+            assert content.subject.parties[0].names[0].text == "广西华锑有限公司"
+            assert getattr(content.route[0], "from").unlocode == "CNSZX"
+
+    trial.run(there())
+
+
+def test_what_is_missing_is_said_at_its_field(desk: Desks) -> None:
+    officer = desk("cn", "officer", javascript=False)
+    page = officer.open("/alerts/new")
+    with officer.expecting("status of 422"):
+        page.get_by_role("button", name="Check before sending").last.click()
+        expect(page.get_by_role("alert")).to_contain_text("There is a problem")
+    links = page.get_by_role("alert").get_by_role("link")
+    assert links.count() >= 5
+    links.first.click()
+    for target in [links.nth(at).get_attribute("href") for at in range(links.count())]:
+        assert page.locator(target or "?").count() == 1, target
+
+
+def test_without_script_rows_are_added_by_a_button(desk: Desks) -> None:
+    officer = desk("cn", "officer", javascript=False)
+    page = officer.open("/alerts/new")
+    page.locator("#equipment-0-id").fill("CSQU3054383")
+    page.get_by_role("button", name="Another container").click()
+    expect(page.locator("#equipment-0-id")).to_have_value("CSQU3054383")
+    expect(page.locator("#equipment-1-id")).to_be_visible()
+    expect(page.locator("#equipment-0-id-remark")).to_contain_text("are right")
