@@ -105,6 +105,19 @@ COMMANDS: Mapping[str, str | Noun] = {
             ),
         },
     ),
+    "person": Noun(
+        N_("Persons who sign in at a console: add them, change roles, see sessions, resolve pseudonyms."),
+        {
+            "add": "gateway.cli.person.commands:add",
+            "list": "gateway.cli.person.commands:list_",
+            "show": "gateway.cli.person.commands:show",
+            "roles": "gateway.cli.person.commands:roles",
+            "disable": "gateway.cli.person.commands:disable",
+            "reset": "gateway.cli.person.commands:reset",
+            "sessions": "gateway.cli.person.commands:sessions",
+            "whois": "gateway.cli.person.commands:whois",
+        },
+    ),
     "evidence": Noun(
         N_("Evidence: export the proof of an alert or answer, verify it anywhere."),
         {

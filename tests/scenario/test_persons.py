@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-import uuid
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from gateway.client import AlertReference, GatewayClient, approval_of
+from gateway.client import AlertReference, GatewayClient
 from gateway.errors import (
     InvalidRequestError,
     NotFoundError,
@@ -20,30 +18,9 @@ from gateway.errors import (
     SignInRefusedError,
 )
 from gateway.v1.person_pb2 import PasskeyChallenge, SignedIn
-from gateway.v1.watchlist_service_pb2 import ProposedEntry
 from tests.support.federation import Federation, alert, with_logs
-from tests.support.nodes import listed_content
-from tests.support.passkeys import DOMAIN, ORIGIN, SoftAuthenticator, padless
-
-SETTINGS = f"""
-[persons]
-enabled = true
-domain = "{DOMAIN}"
-origins = ["{ORIGIN}"]
-break_glass_minutes = 30
-[lists.minerals]
-four_eyes = true
-"""
-SYSTEMS = {
-    "console": ("console",),
-    "console2": ("console",),
-    "operator": ("operator",),
-    "publisher": ("publisher",),
-    "supervisor": ("supervisor",),
-    "auditor": ("auditor",),
-}
-DECIDE = "/gateway.v1.WatchlistService/DecideProposal"
-PASSWORD = "correct horse battery staple"
+from tests.support.passkeys import DOMAIN, padless
+from tests.support.persons import PASSWORD, SETTINGS, SYSTEMS, audited, desk, enrolled, new_name
 
 
 @pytest.fixture(scope="module")
@@ -51,58 +28,6 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
     for made in with_logs(tmp_path_factory.mktemp("persons"), settings=SETTINGS, systems=SYSTEMS):
         made.start("cn", "hk")
         yield made
-
-
-@dataclass
-class Officer:
-    """A person who has signed in through a console."""
-
-    console: GatewayClient
-    signed_in: SignedIn
-    authenticator: SoftAuthenticator = field(default_factory=SoftAuthenticator)
-
-    @property
-    def name(self) -> str:
-        return self.signed_in.person
-
-    def client(self, approval: str = "") -> GatewayClient:
-        return self.console.acting_for(self.signed_in.assertion, approval)
-
-    async def add_passkey(self) -> None:
-        asked = await self.client().persons.begin_passkey_registration()
-        answer = self.authenticator.create(asked.options_json)
-        await self.client().persons.finish_passkey_registration(asked.challenge_id, answer, label="blue key")
-
-    async def approval(self, method: str, request: Any) -> str:
-        asked = await self.client().persons.begin_approval(method, request)
-        assert asked is not None
-        return approval_of(asked.challenge_id, self.authenticator.get(asked.options_json))
-
-
-@asynccontextmanager
-async def desk(nodes: Federation, console: str = "console") -> AsyncIterator[tuple[GatewayClient, GatewayClient]]:
-    """A console of cn, and the operator's own system."""
-    async with nodes.client("cn", console) as at_console, nodes.client("cn", "operator") as operator:
-        yield at_console, operator
-
-
-def new_name() -> str:
-    return f"officer-{uuid.uuid4().hex[:10]}"
-
-
-async def enrolled(console: GatewayClient, operator: GatewayClient, *roles: str, name: str = "") -> Officer:
-    name = name or new_name()
-    added = await operator.persons.add(name, f"Officer {name[-4:]}", roles)
-    return Officer(console, await console.persons.enrol(added.enrolment_token, PASSWORD, device="Firefox"))
-
-
-def proposal() -> ProposedEntry:
-    return ProposedEntry(id=uuid.uuid4().hex[:12], content=listed_content("示例稀土有限公司"))
-
-
-async def audited(nodes: Federation, filter: str) -> list[Any]:
-    async with nodes.client("cn", "auditor") as auditor:
-        return [event async for event in auditor.evidence.audit_events(filter=filter)]
 
 
 def test_a_console_without_a_person_can_do_nothing_but_sign_in(nodes: Federation) -> None:
@@ -280,15 +205,21 @@ def test_a_disabled_persons_session_ends_at_once_and_so_do_its_streams(nodes: Fe
     async def run() -> None:
         async with desk(nodes) as (console, operator):
             officer = await enrolled(console, operator, "officer")
-            watching = officer.client().watch_alerts() if hasattr(GatewayClient, "watch_alerts") else None
-            assert watching is None
+            reading = asyncio.create_task(_read_all(officer.client()))
             assert (await officer.client().persons.own_account()).person.name == officer.name
             await operator.persons.change(officer.name, disabled=True)
             with pytest.raises(SessionEndedError):
                 await officer.client().persons.own_account()
+            with pytest.raises(SessionEndedError):  # the stream is checked every five seconds
+                await asyncio.wait_for(reading, 15)
             with pytest.raises(SessionEndedError):
                 await console.persons.renew(officer.signed_in.session_token)
             with pytest.raises(SignInRefusedError):
                 await console.persons.sign_in(officer.name, PASSWORD)
 
     nodes.run(run())
+
+
+async def _read_all(client: GatewayClient) -> None:
+    async for _change in client.watch():
+        continue
