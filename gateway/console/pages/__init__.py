@@ -14,9 +14,11 @@ from gateway.console.pages import (
     alert,
     alert_steps,
     enrolment,
+    figures,
     files,
     history,
     home,
+    network,
     new_alert,
     passkeys,
     people,
@@ -39,10 +41,18 @@ ROUTES: Final[Sequence[Route]] = [
     *files.routes,
     *alert_steps.routes,
     *history.routes,
+    *network.routes,
+    *figures.routes,
 ]
 """Of all pages. Order matters where patterns overlap."""
 
-NAVIGATION: Final[Sequence[NavigationEntry]] = [new_alert.navigation, history.navigation, people.navigation]
+NAVIGATION: Final[Sequence[NavigationEntry]] = [
+    new_alert.navigation,
+    history.navigation,
+    network.navigation,
+    figures.navigation,
+    people.navigation,
+]
 """Entries of the menu; `NavigationEntry.order` sorts them."""
 
 SOURCES: Final[Mapping[str, Source]] = {"alerts": alert_changes}

@@ -73,12 +73,12 @@ def element(name: str, *children: object, **attributes: object) -> Markup:
 
 
 def link(target: str, *children: object, label: str = "") -> Markup:
-    """A link to a page of the console.
+    """A link to a page of the console, or to a place on this page (`#node-1`).
 
     Raises:
         ValueError: the target isn't a path of the console itself.
     """
-    if not target.startswith("/") or target.startswith(("//", "/\\")):
+    if not target.startswith(("/", "#")) or target.startswith(("//", "/\\")):
         raise ValueError(f"not a path of the console: {target}")
     inside = "".join(str(escape(child)) for child in children)
     name = f' aria-label="{escape(line(label))}"' if label else ""

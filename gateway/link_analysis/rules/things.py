@@ -1,6 +1,7 @@
 """Parties and things by what identifies them.
 
-A key is text: its space, `id` or `name`, and a normalised value. Two mentions with a key in common are one thing.
+A key is text: its space, `id` or `name`, a scheme, and a normalised value, e.g. `party:id:uscc:91440300715267260G`. Two
+mentions with a key in common are one thing.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ MIN_VALUE_CHARS = 4
 MIN_HAN_NAME_CHARS = 2
 """The same for names in Han characters."""
 
-_SEPARATOR = "\x1f"
+_SEPARATOR = ":"
+"""Between the four parts of a key; of these the last alone may have it."""
 
 
 class Space(StrEnum):
@@ -124,7 +126,7 @@ def _key(space: Space, what: str, scheme: str, value: str) -> str:
 
 def term(key: str) -> int:
     """A key's number in the index, 62 bits; of a party's name that of the contract's `name_key`."""
-    space, what, _, value = key.split(_SEPARATOR)
+    space, what, _, value = key.split(_SEPARATOR, 3)
     if space == Space.PARTY and what == "name":
         return name_key(value)
     return int.from_bytes(blake2b(key.encode(), digest_size=8).digest(), "big") >> 2
@@ -132,7 +134,7 @@ def term(key: str) -> int:
 
 def thing_of(node_id: str) -> tuple[Space, tuple[Name, ...], tuple[Numbered, ...]] | None:
     """Reads a node's id, which is one of its keys; None for another text."""
-    parts = node_id.split(_SEPARATOR)
+    parts = node_id.split(_SEPARATOR, 3)
     if len(parts) != 4 or parts[0] not in set(Space) or parts[1] not in ("id", "name") or not parts[3]:
         return None
     space, what, scheme, value = Space(parts[0]), *parts[1:]

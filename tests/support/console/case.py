@@ -42,6 +42,7 @@ class Case:
         from_hk: hk's own alert to mo, derived from cn's, with a finding; it waits for hk to close it.
         unread: an alert to hk with an open question, which nobody has acknowledged; `question_id` is the question.
         of_a_consignee: an alert to hk whose consignee is on cn's list in another script.
+        closed: an alert of hk to cn with a seizure, closed.
         proposal_id: of cn's proposal that waits for a second person.
         entry_id: an entry of cn's list that is in force.
         records: by node a recorded shipment's id.
@@ -52,6 +53,7 @@ class Case:
     unread: AlertReference
     question_id: str
     of_a_consignee: AlertReference
+    closed: AlertReference
     proposal_id: str
     entry_id: str
     records: dict[str, str]
@@ -72,6 +74,7 @@ async def play(federation: Federation, *, proposer: Acting, approver: Acting) ->
     await _find(federation, from_hk)
     proposal_id, entry_id = await _list(federation, proposer, approver)
     of_a_consignee = await _publish(federation, "cn", story.alert_of_a_consignee(now), "hk")
+    closed = await _closed(federation, now)
     unread, question_id = await _unread(federation, now)
     async with federation.client("hk", "officer") as officers:
 
@@ -79,7 +82,7 @@ async def play(federation: Federation, *, proposer: Acting, approver: Acting) ->
             return bool([match async for match in officers.screening.matches()])
 
         await eventually(matched, what="a match at hk")
-    return Case(from_cn, from_hk, unread, question_id, of_a_consignee, proposal_id, entry_id, records)
+    return Case(from_cn, from_hk, unread, question_id, of_a_consignee, closed, proposal_id, entry_id, records)
 
 
 async def _publish(federation: Federation, node: str, content: alert_pb2.AlertContent, to: str) -> AlertReference:
@@ -163,6 +166,23 @@ def _party(names: story.Names) -> watchlist_pb2.WatchlistContent:
         watchlist_pb2.ListedName(text=name, kind=watchlist_pb2.LISTED_NAME_KIND_ALIAS) for name in others
     )
     return content
+
+
+async def _closed(federation: Federation, now: datetime) -> AlertReference:
+    """An alert of hk that cn found right, with a seizure, and that hk closed."""
+    alert = await _publish(federation, "hk", next(story.routine_alerts(now, "Z")), "cn")
+    async with federation.client("cn", "officer") as cn, federation.client("hk", "officer") as hk:
+        await cn.acknowledge(alert, revision=1, case_reference="CN-2026-0077")
+        finding = story.finding_by_mo(alert, datetime.now(UTC))
+        finding.measures.add(kind=alert_pb2.MEASURE_KIND_SEIZED, element="Sb", net_mass_kg=12_500)
+        await cn.report_finding(finding)
+
+        async def known() -> bool:
+            return any(step.event.HasField("finding") for step in (await hk.get_alert(alert)).history)
+
+        await eventually(known, what="the finding at hk")
+        await hk.close_alert(alert.alert_id, revision=1, outcome=alert_pb2.CLOSE_OUTCOME_CONFIRMED)
+    return alert
 
 
 async def _unread(federation: Federation, now: datetime) -> tuple[AlertReference, str]:

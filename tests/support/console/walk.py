@@ -43,6 +43,7 @@ ADDRESSES: Mapping[str, Callable[[Case], Sequence[str]]] = {
         f"{_of(case.unread)}/answer/{case.question_id}"
     ],
     "/history/records/{record_id}": lambda case: [f"/history/records/{case.records['hk']}"],
+    "/figures/sheets/{alert_id}": lambda case: [f"/figures/sheets/{case.closed.alert_id}"],
     "/people/{name}": lambda case: ["/people/officer"],
     "/people/{name}/reset": lambda case: ["/people/officer/reset"],
 }
@@ -55,6 +56,7 @@ NOT_PAGES: Mapping[str, str] = {
     "/live/alerts/{publisher}/{alert_id}": _STREAM,
     "/alerts/{publisher}/{alert_id}/body": _PART,
     "/alerts/{publisher}/{alert_id}/evidence": _DOWNLOAD,
+    "/figures/download": _DOWNLOAD,
     "/enrol/{token}": "each link works once; tests/console/test_persons.py opens it",
     "/sign-in/provider": "goes to the identity provider",
     "/sign-in/provider/back": "comes from the identity provider",

@@ -60,7 +60,7 @@ def test_a_partys_name_has_the_key_of_the_contract() -> None:
 
 def test_an_id_of_a_node_is_read_back_and_nothing_else_is() -> None:
     for space in Space:
-        for key in keys_of(space, ["Wang Tat Metals"], [("scheme", "CSQU3054383")]):
+        for key in keys_of(space, ["Wang Tat: Metals"], [("scheme", "CSQU3054383")]):
             read = thing_of(key)
             assert read is not None
             assert keys_of(*read) == (key,)
