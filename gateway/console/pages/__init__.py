@@ -12,12 +12,14 @@ from gateway.console.navigation import NavigationEntry
 from gateway.console.pages import (
     account,
     alert,
+    alert_case,
     alert_steps,
     enrolment,
     figures,
     files,
     history,
     home,
+    inbox,
     network,
     new_alert,
     passkeys,
@@ -37,9 +39,11 @@ ROUTES: Final[Sequence[Route]] = [
     *account.routes,
     *people.routes,
     *new_alert.routes,
+    *inbox.routes,
     *alert.routes,
     *files.routes,
     *alert_steps.routes,
+    *alert_case.routes,
     *history.routes,
     *network.routes,
     *figures.routes,
@@ -47,6 +51,7 @@ ROUTES: Final[Sequence[Route]] = [
 """Of all pages. Order matters where patterns overlap."""
 
 NAVIGATION: Final[Sequence[NavigationEntry]] = [
+    inbox.navigation,
     new_alert.navigation,
     history.navigation,
     network.navigation,
@@ -55,5 +60,5 @@ NAVIGATION: Final[Sequence[NavigationEntry]] = [
 ]
 """Entries of the menu; `NavigationEntry.order` sorts them."""
 
-SOURCES: Final[Mapping[str, Source]] = {"alerts": alert_changes}
+SOURCES: Final[Mapping[str, Source]] = {"alerts": alert_changes, "inbox": inbox.inbox_changes}
 """What live pages can listen to."""

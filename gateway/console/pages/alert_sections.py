@@ -11,6 +11,7 @@ from typing import Any, Final
 from starlette.requests import Request
 
 from gateway.console.page import client
+from gateway.console.pages.alert_case import load_case
 from gateway.console.views.alert import AlertView
 from gateway.console.views.files import file_view
 from gateway.console.views.related import related_alerts
@@ -58,6 +59,7 @@ async def _files(request: Request, view: AlertView) -> Any:
 
 SECTIONS: Final[Sequence[AlertSection]] = [
     AlertSection("files", _files, "files/section.html", beside=False),
+    AlertSection("case", load_case, "alert/case.html"),
     AlertSection("related", _related, "alert/related.html"),
 ]
 """In the order of the page."""

@@ -1,0 +1,91 @@
+"""What colleagues do with an alert, on its page: who deals with it, notes, watch marks."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway.client import new_request_id
+from gateway.client.casework import ME, NOBODY
+from gateway.console.page import client, form, has_role, page_route, redirect, session
+from gateway.console.views.alert import AlertView
+from gateway.console.views.case import CaseView, case_view
+from gateway.errors import NotFoundError
+from gateway.v1.alert_pb2 import AlertReference
+
+MAX_ID_CHARS: Final = 64
+
+MAX_NOTE_CHARS: Final = 8_192
+
+DESKS: Final = frozenset({"publisher", "officer", "analyst", "supervisor"})
+"""Roles that may assign and write."""
+
+
+async def load_case(request: Request, view: AlertView) -> CaseView:
+    """The section of an alert's page."""
+    case, colleagues = await asyncio.gather(
+        client(request).casework.case(view.reference), client(request).casework.colleagues()
+    )
+    return case_view(
+        case,
+        colleagues,
+        person=session(request).person,
+        may_change=has_role(request, *DESKS),
+        may_erase_any=has_role(request, "supervisor"),
+        request_id=new_request_id(),
+    )
+
+
+async def assign(request: Request) -> Response:
+    """Assigns the alert."""
+    sent = form(request)
+    chosen = sent.text("assignee") or sent.text("to") or ME
+    await client(request).casework.assign([_reference(request)], NOBODY if chosen == "nobody" else chosen)
+    return _back(request)
+
+
+async def add_note(request: Request) -> Response:
+    """Adds a note; an empty one is none."""
+    sent = form(request)
+    text = sent.text("text").replace("\r\n", "\n")[:MAX_NOTE_CHARS]
+    if text:
+        await client(request).casework.add_note(_reference(request), text, request_id=sent.text("request_id") or None)
+    return _back(request)
+
+
+async def erase_note(request: Request) -> Response:
+    """Erases the text of a note."""
+    await client(request).casework.erase_note(_reference(request), form(request).text("note_id"))
+    return _back(request)
+
+
+async def watch(request: Request) -> Response:
+    """Sets or removes the person's watch mark."""
+    watched = form(request).text("watched") == "1"
+    await client(request).casework.set_watch_mark(_reference(request), watched=watched)
+    return _back(request)
+
+
+def _reference(request: Request) -> AlertReference:
+    publisher, alert_id = request.path_params["publisher"], request.path_params["alert_id"]
+    if len(publisher) > MAX_ID_CHARS or len(alert_id) > MAX_ID_CHARS:
+        raise NotFoundError("there is no such alert")
+    return AlertReference(publisher=publisher, alert_id=alert_id)
+
+
+def _back(request: Request) -> Response:
+    reference = _reference(request)
+    return redirect(f"/alerts/{reference.publisher}/{reference.alert_id}#case")
+
+
+_ALERT: Final = "/alerts/{publisher}/{alert_id}"
+
+routes = [
+    page_route(f"{_ALERT}/assign", assign, methods=("POST",)),
+    page_route(f"{_ALERT}/notes", add_note, methods=("POST",)),
+    page_route(f"{_ALERT}/notes/erase", erase_note, methods=("POST",)),
+    page_route(f"{_ALERT}/watch", watch, methods=("POST",)),
+]
