@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
 
@@ -24,7 +25,7 @@ def publish(
     *,
     container: str = "",
     name: str = "",
-    **content: object,
+    **content: Any,
 ) -> AlertReference:
     """An alert of a test's own, which has arrived in the recipient's inbox."""
     made = alert(**content)

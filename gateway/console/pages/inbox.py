@@ -62,22 +62,6 @@ DONE: Final = {
 }
 
 
-async def begin(request: Request) -> Response:
-    """The page after sign-in: the inbox, for those who have one."""
-    if has_role(request, *READERS):
-        return redirect("/inbox")
-    first = min((entry for entry in console_of(request).navigation if not _hidden(request, entry)), key=_order)
-    return redirect(first.path)
-
-
-def _order(entry: NavigationEntry) -> int:
-    return entry.order
-
-
-def _hidden(request: Request, entry: NavigationEntry) -> bool:
-    return bool(entry.roles) and not has_role(request, *entry.roles)
-
-
 async def show(request: Request) -> Response:
     """The page."""
     query, views, current = await _asked(request)
@@ -247,7 +231,6 @@ def _parts(key: str) -> tuple[str, str]:
 
 
 routes = [
-    page_route("/", begin),
     page_route("/live/inbox", live),
     page_route("/inbox", show),
     page_route("/inbox/body", body),

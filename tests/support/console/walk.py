@@ -52,6 +52,8 @@ ADDRESSES: Mapping[str, Callable[[Case], Sequence[str]]] = {
 _PART, _STREAM, _DOWNLOAD = "a part that a page asks for", "a stream of changes for open pages", "a file to keep"
 
 NOT_PAGES: Mapping[str, str] = {
+    "/live/inbox": _STREAM,
+    "/inbox/body": _PART,
     "/live/alerts": _STREAM,
     "/live/alerts/{publisher}/{alert_id}": _STREAM,
     "/alerts/{publisher}/{alert_id}/body": _PART,
