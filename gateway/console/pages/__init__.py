@@ -27,6 +27,7 @@ from gateway.console.pages import (
     preferences,
     provider,
     sign_in,
+    watchlists,
 )
 
 ROUTES: Final[Sequence[Route]] = [
@@ -47,6 +48,7 @@ ROUTES: Final[Sequence[Route]] = [
     *history.routes,
     *network.routes,
     *figures.routes,
+    *watchlists.routes,
 ]
 """Of all pages. Order matters where patterns overlap."""
 
@@ -57,6 +59,7 @@ NAVIGATION: Final[Sequence[NavigationEntry]] = [
     network.navigation,
     figures.navigation,
     people.navigation,
+    watchlists.navigation,
 ]
 """Entries of the menu; `NavigationEntry.order` sorts them."""
 

@@ -44,6 +44,15 @@ ADDRESSES: Mapping[str, Callable[[Case], Sequence[str]]] = {
     ],
     "/history/records/{record_id}": lambda case: [f"/history/records/{case.records['hk']}"],
     "/figures/sheets/{alert_id}": lambda case: [f"/figures/sheets/{case.closed.alert_id}"],
+    "/watchlists/of/{publisher}/{list_name}": lambda case: [
+        "/watchlists/of/cn/minerals",
+        "/watchlists/of/cn/minerals?name=Exemplo",
+    ],
+    "/watchlists/entry/{publisher}/{list_name}/{entry_id:path}": lambda case: [
+        f"/watchlists/entry/cn/minerals/{case.entry_id}"
+    ],
+    "/watchlists/proposals/{proposal_id}": lambda case: [f"/watchlists/proposals/{case.proposal_id}"],
+    "/watchlists/withdraw/{list_name}/{entry_id:path}": lambda case: [f"/watchlists/withdraw/minerals/{case.entry_id}"],
     "/people/{name}": lambda case: ["/people/officer"],
     "/people/{name}/reset": lambda case: ["/people/officer/reset"],
 }
@@ -59,6 +68,7 @@ NOT_PAGES: Mapping[str, str] = {
     "/alerts/{publisher}/{alert_id}/body": _PART,
     "/alerts/{publisher}/{alert_id}/evidence": _DOWNLOAD,
     "/figures/download": _DOWNLOAD,
+    "/watchlists/matches/{match_id}": "tests/console/test_watchlists.py opens one of those that the gateway found",
     "/enrol/{token}": "each link works once; tests/console/test_persons.py opens it",
     "/sign-in/provider": "goes to the identity provider",
     "/sign-in/provider/back": "comes from the identity provider",

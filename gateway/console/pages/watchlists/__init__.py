@@ -1,0 +1,35 @@
+"""Watchlists: own lists and partners', entries and where they are active, proposals, imports, matches."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from gateway.console.navigation import NavigationEntry
+from gateway.console.page import page_route
+from gateway.console.pages.watchlists.importing import ask_import, import_file, preview
+from gateway.console.pages.watchlists.lists import compare, show_entry, show_list, show_lists
+from gateway.console.pages.watchlists.matches import decide_match, show_match, show_matches
+from gateway.console.pages.watchlists.proposals import decide, show_proposal, show_proposals
+from gateway.console.pages.watchlists.withdrawing import ask_withdrawal, withdraw
+from gateway.translation.messages import gettext as _
+
+READING: Final = frozenset({"officer", "analyst", "supervisor", "auditor", "publisher"})
+
+routes = [
+    page_route("/watchlists", show_lists),
+    page_route("/watchlists/proposals", show_proposals),
+    page_route("/watchlists/proposals/{proposal_id}", show_proposal),
+    page_route("/watchlists/proposals/{proposal_id}", decide, methods=("POST",)),
+    page_route("/watchlists/matches", show_matches),
+    page_route("/watchlists/matches/{match_id}", show_match),
+    page_route("/watchlists/matches/{match_id}", decide_match, methods=("POST",)),
+    page_route("/watchlists/import", ask_import),
+    page_route("/watchlists/import/upload", preview, methods=("POST",)),
+    page_route("/watchlists/import/send", import_file, methods=("POST",)),
+    page_route("/watchlists/compare", compare, methods=("POST",)),
+    page_route("/watchlists/of/{publisher}/{list_name}", show_list),
+    page_route("/watchlists/entry/{publisher}/{list_name}/{entry_id:path}", show_entry),
+    page_route("/watchlists/withdraw/{list_name}/{entry_id:path}", ask_withdrawal),
+    page_route("/watchlists/withdraw/{list_name}/{entry_id:path}", withdraw, methods=("POST",)),
+]
+navigation = NavigationEntry(path="/watchlists", title=lambda: _("Watchlists"), icon="list", order=30, roles=READING)

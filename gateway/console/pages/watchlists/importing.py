@@ -1,0 +1,166 @@
+"""Imports a file into an own list: first what would change and which lines can't be used, then the import."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any, Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway.client import GatewayClient
+from gateway.console.form import Form
+from gateway.console.page import client, console_of, form, render, session
+from gateway.console.pages.watchlists.paths import list_path
+from gateway.console.spool import Spool
+from gateway.console.views.list_files import FORMATS, ListFile, format_of, read_file
+from gateway.console.views.list_preview import ListPreview, preview_of
+from gateway.errors import GatewayError, OptionError
+from gateway.translation.labels import label_of
+from gateway.translation.messages import gettext as _
+from gateway.v1.alert_pb2 import Classification, Handling, OnwardTransfer, RequestedAction
+from gateway.v1.watchlist_pb2 import WatchlistContent, WatchlistKind
+from gateway.v1.watchlist_service_pb2 import ImportRow
+
+MAX_COMPARED: Final = 50_000
+"""Entries of a list that a page compares; larger lists are imported by `gateway watchlist import`."""
+
+CARRIED: Final = ("list", "format", "legal_basis", "listed_for", "purpose", "kind", "requested_action",
+                  "classification", "onward_transfer", "releasable_to", "prune", "prune_reason", "note")  # fmt: skip
+
+_FIRST: Final = {
+    "purpose": "export_control",
+    "requested_action": "REQUESTED_ACTION_INFORM",
+    "classification": "CLASSIFICATION_OFFICIAL",
+    "onward_transfer": "ONWARD_TRANSFER_PROHIBITED",
+}
+_spool: Final = Spool()
+
+
+async def ask_import(request: Request) -> Response:
+    """The form."""
+    return _form_page(request, Form.with_values(_FIRST | {"list": request.query_params.get("list", "")}))
+
+
+async def preview(request: Request) -> Response:
+    """What the file would change."""
+    sent = form(request)
+    name = sent.required("list", _("Name the list."))
+    upload = sent.uploads.get("file")
+    if upload is None or not upload.filename:
+        sent.problems["file"] = _("Choose a file.")
+    kind = format_of(sent.text("format"), upload.filename or "") if upload else None
+    if upload and kind is None:
+        sent.problems["format"] = _("Its ending doesn't name a format: choose one.")
+    _check_prune(sent)
+    if not sent.is_good or upload is None or kind is None:
+        return _form_page(request, sent)
+    owner = session(request).person
+    token = await asyncio.to_thread(_spool.put, owner, upload.filename or "", upload.file)
+    try:
+        shown = await _preview(client(request), console_of(request).client.node_name, name, _file(sent, owner, token))
+    except GatewayError as error:
+        _spool.drop(owner, token)
+        sent.problems["file"] = error.message
+        return _form_page(request, sent)
+    return render(
+        request,
+        "watchlists/import_preview.html",
+        title=_("What would change"),
+        form=sent,
+        name=name,
+        file_name=upload.filename,
+        shown=shown,
+        prune=bool(sent.text("prune")),
+        hidden={**{each: sent.all(each) for each in CARRIED if sent.all(each)}, "format": [kind], "token": [token]},
+        list_href=list_path(console_of(request).client.node_name, name),
+    )
+
+
+async def import_file(request: Request) -> Response:
+    """Imports what was looked at; on a list with four eyes it becomes a proposal."""
+    sent, owner = form(request), session(request).person
+    _check_prune(sent)
+    file = _file(sent, owner, sent.text("token"))
+    file_name, _stream = _spool.get(owner, sent.text("token"))
+    rows = await asyncio.to_thread(lambda: list(file.rows()))
+    good = [row for row in rows if isinstance(row, ImportRow)]
+    bad = len(rows) - len(good)
+    response = await client(request).watchlist.import_entries(
+        sent.text("list"),
+        good,
+        note=sent.text("note") or file_name,
+        prune_reason="" if bad else sent.text("prune_reason") if sent.text("prune") else "",
+    )
+    _spool.drop(owner, sent.text("token"))
+    own = console_of(request).client.node_name
+    return render(
+        request,
+        "watchlists/imported.html",
+        title=_("Imported"),
+        name=sent.text("list"),
+        response=response,
+        bad=bad,
+        held_back=bool(bad and sent.text("prune")),
+        refused=[(row.line, row.id, row.error.message) for row in response.refused],
+        list_href=list_path(own, sent.text("list")),
+    )
+
+
+def _check_prune(sent: Form) -> None:
+    if sent.text("prune"):
+        sent.required("prune_reason", _("Say why entries that the file no longer has are withdrawn."))
+
+
+def _file(sent: Form, owner: str, token: str) -> ListFile:
+    file_name, stream = _spool.get(owner, token)
+    defaults = WatchlistContent(
+        kind=_value(WatchlistKind, sent.text("kind")),
+        legal_basis=sent.text("legal_basis"),
+        reason=sent.text("listed_for"),
+        purpose=sent.text("purpose"),
+        requested_action=_value(RequestedAction, sent.text("requested_action")),
+        releasable_to=[node.strip() for node in sent.text("releasable_to").split(",") if node.strip()],
+        handling=Handling(
+            classification=_value(Classification, sent.text("classification")),
+            onward_transfer=_value(OnwardTransfer, sent.text("onward_transfer")),
+        ),
+    )
+    kind = format_of(sent.text("format"), file_name)
+    if kind is None:
+        raise OptionError(_("Its ending doesn't name a format: choose one."))
+    return read_file(kind, stream, sent.text("list"), defaults)
+
+
+def _value(enum: Any, name: str) -> Any:
+    return dict(enum.items()).get(name, 0)
+
+
+async def _preview(gateway: GatewayClient, own: str, name: str, file: ListFile) -> ListPreview:
+    present: dict[str, WatchlistContent] = {}
+    async for listed in gateway.watchlist.entries(filter=f'publisher = "{own}" AND list = "{name}"'):
+        present[listed.entry.id] = listed.entry.content
+        if len(present) > MAX_COMPARED:
+            break
+    shown = await asyncio.to_thread(preview_of, file, present, MAX_COMPARED)
+    return shown
+
+
+def _form_page(request: Request, sent: Form) -> Response:
+    return render(
+        request,
+        "watchlists/import.html",
+        title=_("Import into a list"),
+        status=200 if sent.is_good else 422,
+        form=sent,
+        formats=[(name, about()) for name, about in FORMATS.items()],
+        kinds=list(_options(WatchlistKind)),
+        actions=list(_options(RequestedAction)),
+        classifications=list(_options(Classification)),
+        onward=list(_options(OnwardTransfer)),
+    )
+
+
+def _options(enum: Any) -> Iterator[tuple[str, str]]:
+    return ((name, label_of(enum, value)) for name, value in enum.items() if value)

@@ -1,0 +1,112 @@
+"""A match explained: the two names aligned token by token, and what the score is made of, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from gateway.console.filters import number
+from gateway.console.views.words import capitalised
+from gateway.translation.labels import label_of
+from gateway.translation.messages import gettext as _
+from gateway.v1.match_pb2 import Match, MatchSourceKind, MatchStatus
+from gateway.v1.screening_pb2 import MatchExplanation, ScreeningHit, TokenAgreement
+from gateway.v1.watchlist_pb2 import MatchClass, WatchlistKind
+
+FULL: Final = 0.95
+CONTRARY: Final = 0.05
+"""Agreement from which two tokens count as the same, and up to which as contrary."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlignedTokens:
+    """A column of the alignment: a token of each name, and how they agree.
+
+    Attributes:
+        kind: same, near, contrary or alone, for the style.
+    """
+
+    given: str
+    listed: str
+    rule: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class MatchView:
+    """A match for its page.
+
+    Attributes:
+        score: 0 to 1, as the reader writes numbers.
+        parts: of the score: what was compared, its share of the score in percent, how well it agrees in percent.
+        others: further pairs of forms that were compared: given, listed, score.
+    """
+
+    match: Match
+    title: str
+    class_word: str
+    score: str
+    status: str
+    kind: str
+    source: str
+    source_href: str
+    tokens: Sequence[AlignedTokens]
+    parts: Sequence[tuple[str, str, str]]
+    others: Sequence[tuple[str, str, str]]
+
+    @property
+    def explanation(self) -> MatchExplanation:
+        return self.match.hit.explanation
+
+
+def match_view(match: Match) -> MatchView:
+    """A match in words."""
+    hit = match.hit
+    return MatchView(
+        match=match,
+        title=hit.explanation.given or hit.entry.id,
+        class_word=capitalised(label_of(MatchClass, hit.match_class)),
+        score=number(round(hit.score, 2)),
+        status=capitalised(label_of(MatchStatus, match.status)),
+        kind=label_of(WatchlistKind, hit.kind),
+        source=_source(match),
+        source_href=_source_href(match),
+        tokens=[aligned(token) for token in hit.explanation.tokens],
+        parts=score_parts(hit),
+        others=[(pair.given, pair.listed, number(round(pair.score, 2))) for pair in hit.explanation.forms[:8]],
+    )
+
+
+def aligned(token: TokenAgreement) -> AlignedTokens:
+    """Two tokens with the style of their agreement."""
+    if not token.given or not token.listed:
+        kind = "alone"
+    elif token.agreement >= FULL:
+        kind = "same"
+    elif token.agreement <= CONTRARY:
+        kind = "contrary"
+    else:
+        kind = "near"
+    return AlignedTokens(token.given, token.listed, token.rule, kind)
+
+
+def score_parts(hit: ScreeningHit) -> list[tuple[str, str, str]]:
+    """What the score is made of."""
+    return [(part.name, _percent(part.weight), _percent(part.agreement)) for part in hit.explanation.parts]
+
+
+def _percent(share: float) -> str:
+    return _("{number} %", number=number(round(share * 100)))
+
+
+def _source(match: Match) -> str:
+    kind = capitalised(label_of(MatchSourceKind, match.source.kind))
+    where = "/".join(filter(None, (match.source.publisher, match.source.id)))
+    return _("{kind} {id}", kind=kind, id=where)
+
+
+def _source_href(match: Match) -> str:
+    if match.source.kind == MatchSourceKind.MATCH_SOURCE_KIND_ALERT:
+        return f"/alerts/{match.source.publisher}/{match.source.id}"
+    return ""
