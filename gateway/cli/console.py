@@ -35,7 +35,7 @@ def console(
     Exit codes: 0 stopped by a signal, 1 failed, 2 settings, keys or certificates aren't right.
     """
     try:
-        from gateway.console.run import run_console  # noqa: PLC0415  # an extra, and imports slowly
+        from gateway.console.server.run import run_console  # noqa: PLC0415  # an extra, and imports slowly
         from gateway.console.settings import load_console_settings  # noqa: PLC0415
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("gateway"):

@@ -30,7 +30,7 @@ from gateway.console.form import Form
 from gateway.console.languages import LANGUAGE_COOKIE, Place, chosen_language
 from gateway.console.navigation import NavigationEntry, shown_entries
 from gateway.console.problems import Problem, defect, missing_page, problem_of, refused_form, unreadable_form
-from gateway.console.security import SAFE_METHODS, csrf_token, is_csrf_token, is_same_origin
+from gateway.console.server.security import SAFE_METHODS, csrf_token, is_csrf_token, is_same_origin
 from gateway.console.session import Cookies, Session, Sessions, new_visit
 from gateway.console.settings import ConsoleSettings
 from gateway.errors import GatewayError, Kind

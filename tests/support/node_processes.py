@@ -110,7 +110,7 @@ def _serve_commands() -> None:
             answer: int | None = _fork(_run_node, *command["start"])
             running.add(answer or 0)
         elif "start_console" in command:
-            import gateway.console.run  # noqa: F401  as the node below, where consoles are wanted
+            import gateway.console.server.run  # noqa: F401  as the node below, where consoles are wanted
 
             answer = _fork(_run_console, *command["start_console"])
             running.add(answer or 0)
@@ -152,7 +152,7 @@ def _run_node(config: Path) -> None:
 
 
 def _run_console(config: Path) -> None:
-    from gateway.console.run import run_console
+    from gateway.console.server.run import run_console
     from gateway.console.settings import load_console_settings
 
     run_console(load_console_settings(config))

@@ -12,8 +12,6 @@ from gateway.console.navigation import NavigationEntry
 from gateway.console.pages import (
     account,
     alert,
-    alert_case,
-    alert_steps,
     enrolment,
     figures,
     files,
@@ -43,8 +41,6 @@ ROUTES: Final[Sequence[Route]] = [
     *inbox.routes,
     *alert.routes,
     *files.routes,
-    *alert_steps.routes,
-    *alert_case.routes,
     *history.routes,
     *network.routes,
     *figures.routes,

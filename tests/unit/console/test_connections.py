@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from gateway.console.connections import limit_to
+from gateway.console.server.connections import limit_to
 
 HEAD_S = 0.4
 MOST = 5

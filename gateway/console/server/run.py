@@ -11,9 +11,9 @@ from collections.abc import Callable
 
 import uvicorn
 
-from gateway.console.app import create_console
-from gateway.console.connections import limit_to
 from gateway.console.page import ConsoleParts
+from gateway.console.server.app import create_console
+from gateway.console.server.connections import limit_to
 from gateway.console.settings import ConsoleSettings
 from gateway.errors import ConfigurationError
 from gateway.logs import configure_logging

@@ -16,10 +16,10 @@ from gateway.client import GatewayClient
 from gateway.console.live import Live
 from gateway.console.page import ConsoleParts, no_such_page, page_route
 from gateway.console.pages import NAVIGATION, ROUTES, SOURCES
-from gateway.console.security import SecurityMiddleware
+from gateway.console.server.security import SecurityMiddleware
+from gateway.console.server.static_files import StaticFiles
 from gateway.console.session import Cookies, Sessions
 from gateway.console.settings import ConsoleSettings
-from gateway.console.static_files import StaticFiles
 from gateway.console.templating import new_environment
 from gateway.errors import GatewayError
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 from starlette.requests import Request
 
 from gateway.console.page import client
-from gateway.console.pages.alert_case import load_case
+from gateway.console.pages.alert.case import load_case
 from gateway.console.views.alert import AlertView
 from gateway.console.views.files import file_view
 from gateway.console.views.related import related_alerts

@@ -14,10 +14,10 @@ from starlette.responses import Response
 from gateway.client import new_request_id
 from gateway.console.form import Form
 from gateway.console.page import client, console_of, form, page_route, place, redirect, render
-from gateway.console.pages.alert import alert_of
-from gateway.console.pages.alert_amending import AMENDMENT, Amendment
-from gateway.console.pages.alert_finding import FINDING, goods_rows
-from gateway.console.pages.alert_step_forms import (
+from gateway.console.pages.alert.amending import AMENDMENT, Amendment
+from gateway.console.pages.alert.finding import FINDING, goods_rows
+from gateway.console.pages.alert.show import alert_of
+from gateway.console.pages.alert.step_forms import (
     STEP_FORMS,
     StepContext,
     StepForm,

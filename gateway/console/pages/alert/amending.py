@@ -9,7 +9,7 @@ from typing import Final
 from gateway.client import GatewayClient
 from gateway.console.filters import bounded
 from gateway.console.form import Form
-from gateway.console.pages.alert_step_forms import StepContext, StepForm, choice, local_value, revision_of
+from gateway.console.pages.alert.step_forms import StepContext, StepForm, choice, local_value, revision_of
 from gateway.console.views.changes import content_changes
 from gateway.console.views.sending import SentField
 from gateway.contract.enum_words import word_of

@@ -9,7 +9,7 @@ from typing import Final
 
 from gateway.console.filters import moment_text
 from gateway.console.form import Form
-from gateway.console.pages.alert_step_forms import (
+from gateway.console.pages.alert.step_forms import (
     METHODS,
     StepContext,
     StepForm,

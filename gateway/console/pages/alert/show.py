@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from gateway.console.live import live_alert, live_alerts
 from gateway.console.page import client, console_of, page_route, render, session
-from gateway.console.pages.alert_sections import loaded_sections
+from gateway.console.pages.alert.sections import loaded_sections
 from gateway.console.views.alert import AlertView, alert_view
 from gateway.console.views.allowed import allowed_steps, may_answer
 from gateway.console.views.hits import hit_rows

@@ -1,0 +1,1 @@
+"""The console as a server: application, process, connections, headers and limits, its own files."""
