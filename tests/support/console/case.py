@@ -6,17 +6,21 @@ records of all three authorities; questions open and answered; alerts that nobod
 
 from __future__ import annotations
 
+import io
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
+from PIL import Image, ImageDraw
+
 from demo import case as story
 from demo.consignment import records_of_the_case, records_of_the_twin
-from gateway.client import AlertReference, GatewayClient
-from gateway.v1 import alert_pb2, watchlist_pb2
+from gateway.client import AlertReference, FileAbout, GatewayClient, evidence_of
+from gateway.v1 import alert_pb2, options_pb2, watchlist_pb2
 from gateway.v1.watchlist_service_pb2 import ProposedEntry, ProposedWithdrawal
-from tests.support.federation import NODES, Federation, eventually
+from tests.support.federation import NODES, PATIENCE_S, Federation, eventually
 from tests.support.nodes import listed_content
 
 LIST = "minerals"
@@ -46,6 +50,7 @@ class Case:
         proposal_id: of cn's proposal that waits for a second person.
         entry_id: an entry of cn's list that is in force.
         records: by node a recorded shipment's id.
+        with_file: an alert of cn with an X-ray picture, which hk has fetched; `file` is its digest in hexadecimal.
     """
 
     from_cn: AlertReference
@@ -57,6 +62,8 @@ class Case:
     proposal_id: str
     entry_id: str
     records: dict[str, str]
+    with_file: AlertReference
+    file: str
 
 
 async def play(federation: Federation, *, proposer: Acting, approver: Acting) -> Case:
@@ -82,7 +89,20 @@ async def play(federation: Federation, *, proposer: Acting, approver: Acting) ->
             return bool([match async for match in officers.screening.matches()])
 
         await eventually(matched, what="a match at hk")
-    return Case(from_cn, from_hk, unread, question_id, of_a_consignee, closed, proposal_id, entry_id, records)
+    with_file, file = await _attached(federation, now)
+    return Case(
+        from_cn,
+        from_hk,
+        unread,
+        question_id,
+        of_a_consignee,
+        closed,
+        proposal_id,
+        entry_id,
+        records,
+        with_file=with_file,
+        file=file,
+    )
 
 
 async def _publish(federation: Federation, node: str, content: alert_pb2.AlertContent, to: str) -> AlertReference:
@@ -183,6 +203,41 @@ async def _closed(federation: Federation, now: datetime) -> AlertReference:
         await eventually(known, what="the finding at hk")
         await hk.close_alert(alert.alert_id, revision=1, outcome=alert_pb2.CLOSE_OUTCOME_CONFIRMED)
     return alert
+
+
+async def _attached(federation: Federation, now: datetime) -> tuple[AlertReference, str]:
+    """An alert with a picture of a container, which is at both sides."""
+    grounds = {"purpose": "export_control", "case_reference": "CN-2026-X-RAY"}
+    about = FileAbout(
+        media_type="image/png",
+        file_name="x-ray 盐田 3.png",
+        description="X-ray from the side",
+        classes=(options_pb2.DISCLOSURE_CLASS_INVESTIGATIVE,),
+        **grounds,
+    )
+    async with federation.client("cn", "officer") as officers:
+        stored = await officers.files.put_stream(_picture(), about)
+    (content,) = islice(story.routine_alerts(now, "X"), 1)
+    content.case_reference = grounds["case_reference"]
+    content.evidence.append(evidence_of(stored))
+    alert = await _publish(federation, "cn", content, "hk")
+    sha256 = stored.evidence.sha256
+    async with federation.client("hk", "officer") as officers:
+        await officers.files.request(sha256, alert, **grounds)
+        await officers.files.wait(sha256, timeout_s=PATIENCE_S)
+    return alert, sha256.hex()
+
+
+async def _picture() -> AsyncIterator[bytes]:
+    """What an X-ray scanner may show: a container with something dense in it."""
+    out = io.BytesIO()
+    scan = Image.new("L", (900, 360), 225)
+    draw = ImageDraw.Draw(scan)
+    draw.rectangle((40, 60, 860, 300), fill=180, outline=90, width=4)
+    for at in range(70, 830, 95):
+        draw.rectangle((at, 150, at + 70, 290), fill=60 if at > 500 else 130)
+    scan.save(out, "PNG")
+    yield out.getvalue()
 
 
 async def _unread(federation: Federation, now: datetime) -> tuple[AlertReference, str]:

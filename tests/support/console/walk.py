@@ -42,6 +42,9 @@ ADDRESSES: Mapping[str, Callable[[Case], Sequence[str]]] = {
     "/alerts/{publisher}/{alert_id}/answer/{question_id}": lambda case: [
         f"{_of(case.unread)}/answer/{case.question_id}"
     ],
+    "/alerts/{publisher}/{alert_id}/files/{digest}": lambda case: [
+        f"/alerts/{case.with_file.publisher}/{case.with_file.alert_id}/files/{case.file}"
+    ],
     "/history/records/{record_id}": lambda case: [f"/history/records/{case.records['hk']}"],
     "/figures/sheets/{alert_id}": lambda case: [f"/figures/sheets/{case.closed.alert_id}"],
     "/watchlists/of/{publisher}/{list_name}": lambda case: [
@@ -69,6 +72,9 @@ NOT_PAGES: Mapping[str, str] = {
     "/alerts/{publisher}/{alert_id}/evidence": _DOWNLOAD,
     "/figures/download": _DOWNLOAD,
     "/watchlists/matches/{match_id}": "tests/console/test_watchlists.py opens one of those that the gateway found",
+    "/alerts/{publisher}/{alert_id}/files/{digest}/picture": "part of a page; tests/console/test_files.py",
+    "/alerts/{publisher}/{alert_id}/files/{digest}/download": "a download; tests/console/test_files.py",
+    "/alerts/new/check": "a line beside a field; tests/console/test_new_alert.py",
     "/enrol/{token}": "each link works once; tests/console/test_persons.py opens it",
     "/sign-in/provider": "goes to the identity provider",
     "/sign-in/provider/back": "comes from the identity provider",

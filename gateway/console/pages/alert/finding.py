@@ -16,6 +16,7 @@ from gateway.console.pages.alert.step_forms import (
     choice,
     decimal,
     element,
+    files_field,
     local_value,
     measures_of,
     revision_of,
@@ -109,6 +110,7 @@ def _fields(request: ReportFindingRequest) -> Sequence[SentField]:
         *(SentField(_("Goods found"), goods_text(item), "goods_found") for item in finding.goods_found),
         *(SentField(_("Measure"), measure_text(measure), "measures") for measure in finding.measures),
         SentField(_("Remarks"), finding.remarks, "remarks"),
+        files_field(finding.evidence),
     ]
 
 
@@ -131,7 +133,9 @@ FINDING: Final = StepForm(
         "finding.place": "territory",
         "finding.remarks": "remarks",
         "finding.methods": "methods",
+        "finding.evidence": "file",
         **{f"finding.goods_found[{number}]": f"goods-{number}-description" for number in range(MAX_GOODS)},
     },
+    evidence=lambda request: request.finding.evidence,
 )
 """The step."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -30,6 +30,7 @@ from gateway.v1.alert_pb2 import (
     AlertQuestion,
     AlertWithdrawn,
     CloseOutcome,
+    EvidenceDigest,
     FindingResult,
     FlagReason,
     MeasureKind,
@@ -84,6 +85,7 @@ class StepForm:
         act: sends the request.
         violations: the form's field for a path of the request.
         danger: can't be taken back, and ends something.
+        evidence: the list of a request that names attached files; None for a step without files.
     """
 
     title: Callable[[], str]
@@ -95,6 +97,7 @@ class StepForm:
     act: Callable[[GatewayClient, Any], Awaitable[object]]
     violations: Mapping[str, str]
     danger: bool = False
+    evidence: Callable[[Any], Any] | None = None
 
 
 def revision_of(sent: Form) -> int:
@@ -106,6 +109,11 @@ def revision_of(sent: Form) -> int:
 def options(enum: Any) -> list[tuple[str, str, str]]:
     """Choices of an enum for radios: value, text, no explanation."""
     return [(word, capitalised(label_of(enum, value)), "") for word, value in words(enum).items()]
+
+
+def files_field(evidence: Iterable[EvidenceDigest]) -> SentField:
+    """Names of the files that a step names; their bytes go when the partner asks for them."""
+    return SentField(_("Files"), listed(one.file_name or one.sha256.hex()[:12] for one in evidence), "evidence")
 
 
 def step_choices() -> Mapping[str, Sequence[tuple[str, ...]]]:
@@ -320,6 +328,7 @@ STEP_FORMS: Final[dict[str, StepForm]] = {
                 capitalised(label_of(TransferConsent, request.consent)) if request.consent else "",
                 "consent",
             ),
+            files_field(request.evidence),
         ],
         act=lambda client, request: client.answer(
             request.alert,
@@ -327,9 +336,11 @@ STEP_FORMS: Final[dict[str, StepForm]] = {
             request.text,
             consent=request.consent,
             revision=request.revision,
+            evidence=request.evidence,
             request_id=request.request_id,
         ),
-        violations={"text": "text", "consent": "consent"},
+        violations={"text": "text", "consent": "consent", "evidence": "file"},
+        evidence=lambda request: request.evidence,
     ),
     "withdraw": StepForm(
         title=lambda: _("Withdraw this alert"),

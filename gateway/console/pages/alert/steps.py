@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.client import new_request_id
+from gateway.console.attaching import AttachedFiles, attached_files
 from gateway.console.form import Form
 from gateway.console.page import client, console_of, form, page_route, place, redirect, render
 from gateway.console.pages.alert.amending import AMENDMENT, Amendment
@@ -24,6 +25,7 @@ from gateway.console.pages.alert.step_forms import (
     revision_of,
     step_choices,
 )
+from gateway.console.security import UPLOAD_SUFFIX
 from gateway.console.views.alert import AlertView
 from gateway.console.views.changes import ContentChange, content_changes
 from gateway.console.views.sending import Envelope, alert_envelopes, step_envelopes
@@ -46,6 +48,7 @@ async def ask_for(request: Request) -> Response:
     step, context = await _of(request)
     first = dict(step.first(context))
     first |= {"request_id": new_request_id(), "revision": str(context.view.alert.revision)}
+    await _attach(request, step, context)
     return _form_page(request, step, context, Form.with_values(first))
 
 
@@ -53,9 +56,12 @@ async def take(request: Request) -> Response:
     """A form that was sent: shows what would be sent, and on the second time sends it."""
     sent = form(request)
     step, context = await _of(request)
+    files = await _attach(request, step, context)
     if sent.text("edit"):
         return _form_page(request, step, context, sent)
     message = step.read(sent, context)
+    if step.evidence is not None and files is not None:
+        step.evidence(message).extend(files.evidence())
     if not sent.is_good:
         return _form_page(request, step, context, sent, status=422)
     if not sent.text("confirmed"):
@@ -63,6 +69,16 @@ async def take(request: Request) -> Response:
             return _changed_page(request, step, context, sent)
         return await _preview_page(request, step, context, message)
     return await _send(request, step, context, message)
+
+
+async def _attach(request: Request, step: StepForm, context: StepContext) -> AttachedFiles | None:
+    """Takes the files of a form, for the page to show; None for a step without files."""
+    if step.evidence is None:
+        return None
+    content = context.view.alert.content
+    files = await attached_files(request, form(request), purpose=content.purpose, case_reference=content.case_reference)
+    request.state.files = files
+    return files
 
 
 async def _send(request: Request, step: StepForm, context: StepContext, message: Any) -> Response:
@@ -91,7 +107,8 @@ async def _of(request: Request) -> tuple[StepForm, StepContext]:
 
 
 def _name(request: Request) -> str:
-    return "answer" if "question_id" in request.path_params else request.url.path.rpartition("/")[2]
+    path = request.url.path.removesuffix(UPLOAD_SUFFIX)
+    return "answer" if "question_id" in request.path_params else path.rpartition("/")[2]
 
 
 def _rest(context: StepContext) -> tuple[Any, ...]:
@@ -120,7 +137,8 @@ def _page(request: Request, step: StepForm, context: StepContext) -> dict[str, A
         "view": context.view,
         "partners": context.partners,
         "question": next((q for q in context.view.questions if q.question_id == context.question_id), None),
-        "action": request.url.path,
+        "action": request.url.path.removesuffix(UPLOAD_SUFFIX),
+        "files": getattr(request.state, "files", None),
     }
 
 
@@ -190,4 +208,7 @@ routes = [
     page_route(path, handler, methods=(method,))
     for path in (*(f"{_ALERT}/{name}" for name in FORMS if name != "answer"), f"{_ALERT}/answer/{{question_id}}")
     for handler, method in ((ask_for, "GET"), (take, "POST"))
+] + [
+    page_route(f"{_ALERT}/{name}{UPLOAD_SUFFIX}", take, methods=("POST",))
+    for name in ("finding", "answer/{question_id}")
 ]
