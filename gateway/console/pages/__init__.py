@@ -20,6 +20,8 @@ from gateway.console.pages import (
     inbox,
     network,
     new_alert,
+    notification_rules,
+    notifications,
     passkeys,
     people,
     preferences,
@@ -45,6 +47,8 @@ ROUTES: Final[Sequence[Route]] = [
     *network.routes,
     *figures.routes,
     *watchlists.routes,
+    *notifications.routes,
+    *notification_rules.routes,
 ]
 """Of all pages. Order matters where patterns overlap."""
 
@@ -59,5 +63,9 @@ NAVIGATION: Final[Sequence[NavigationEntry]] = [
 ]
 """Entries of the menu; `NavigationEntry.order` sorts them."""
 
-SOURCES: Final[Mapping[str, Source]] = {"alerts": alert_changes, "inbox": inbox.inbox_changes}
+SOURCES: Final[Mapping[str, Source]] = {
+    "alerts": alert_changes,
+    "inbox": inbox.inbox_changes,
+    "notifications": notifications.notification_changes,
+}
 """What live pages can listen to."""

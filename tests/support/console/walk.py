@@ -56,6 +56,10 @@ ADDRESSES: Mapping[str, Callable[[Case], Sequence[str]]] = {
     ],
     "/watchlists/proposals/{proposal_id}": lambda case: [f"/watchlists/proposals/{case.proposal_id}"],
     "/watchlists/withdraw/{list_name}/{entry_id:path}": lambda case: [f"/watchlists/withdraw/minerals/{case.entry_id}"],
+    "/notifications/rules/{scope}/{at}": lambda case: [
+        "/notifications/rules/own/new",
+        "/notifications/rules/shared/new",
+    ],
     "/people/{name}": lambda case: ["/people/officer"],
     "/people/{name}/reset": lambda case: ["/people/officer/reset"],
 }
@@ -78,6 +82,9 @@ NOT_PAGES: Mapping[str, str] = {
     "/enrol/{token}": "each link works once; tests/console/test_persons.py opens it",
     "/sign-in/provider": "goes to the identity provider",
     "/sign-in/provider/back": "comes from the identity provider",
+    "/live/notifications": _STREAM,
+    "/notifications/bell": _PART,
+    "/notifications/rows": _PART,
 }
 """Routes that nobody opens as a page, each with the reason."""
 

@@ -1,0 +1,82 @@
+"""Notifications in the console: the bell counts live, the list, rules of one's own and of the authority."""
+
+from __future__ import annotations
+
+from playwright.sync_api import expect
+
+from gateway.v1 import alert_pb2
+from gateway.v1.alert_service_pb2 import PublishAlertResponse
+from tests.support.console.desk import Desks
+from tests.support.console.trial import ConsoleTrial
+from tests.support.federation import alert
+
+
+def publish(
+    trial: ConsoleTrial, node: str, *, to: str, priority: alert_pb2.Priority.ValueType = alert_pb2.PRIORITY_B
+) -> PublishAlertResponse:
+    async def run() -> PublishAlertResponse:
+        async with trial.federation.client(node, "publisher") as engine:
+            return await engine.publish(alert(priority=priority), [to])
+
+    return trial.run(run())
+
+
+def test_the_bell_counts_what_comes_and_what_is_read(desk: Desks, trial: ConsoleTrial) -> None:
+    officer = desk("mo", "officer")
+    page = officer.open("/notifications")
+    bell = page.get_by_role("link", name="unread notification")
+    sent = publish(trial, "cn", to="mo")
+    expect(bell).to_be_visible()
+    row = page.get_by_role("listitem").filter(has_text=sent.alert_id)
+    expect(row.get_by_role("link")).to_have_text("New alert from CN")
+    expect(row).to_contain_text("new alert")
+    officer.assert_accessible()
+    row.get_by_role("button", name="Mark as read").click()
+    expect(page.get_by_role("listitem").filter(has_text=sent.alert_id)).not_to_contain_text("Mark as read")
+    row.get_by_role("link").click()
+    expect(page).to_have_url(f"{officer.office.origin}/alerts/cn/{sent.alert_id}")
+
+
+def test_a_colleagues_window_shows_an_alert_within_a_moment_in_its_language(desk: Desks, trial: ConsoleTrial) -> None:
+    page = desk("mo", "colleague", language="pt", width=360).open("/notifications/rules")
+    before = page.locator(".bell-count")
+    expect(before).to_have_count(1, timeout=10_000) if before.count() else None
+    publish(trial, "hk", to="mo", priority=alert_pb2.PRIORITY_A)
+    expect(page.locator(".bell-count")).to_be_visible()
+
+
+def test_a_rule_of_ones_own_takes_the_place_of_those_by_default(desk: Desks, trial: ConsoleTrial) -> None:
+    analyst = desk("mo", "analyst")
+    page = analyst.open("/notifications/rules")
+    expect(page.get_by_text("These hold by default")).to_be_visible()
+    page.get_by_role("link", name="Add a rule").click()
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("alert")).to_contain_text("Choose what is told")
+    analyst.assert_accessible()
+    page.get_by_label("new alert").check()
+    page.get_by_label("Priority A", exact=True).check()
+    page.get_by_label("Only of these partners").fill("cn")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("region", name="Rule 1")).to_contain_text("priority A; partner CN")
+    publish(trial, "cn", to="mo", priority=alert_pb2.PRIORITY_C)
+    wanted = publish(trial, "cn", to="mo", priority=alert_pb2.PRIORITY_A)
+    page.goto(f"{analyst.office.origin}/notifications")
+    expect(page.get_by_role("listitem").filter(has_text=wanted.alert_id)).to_be_visible()
+    expect(page.locator(".notification")).to_have_count(1)
+    page.goto(f"{analyst.office.origin}/notifications/rules")
+    page.get_by_role("button", name="Remove").click()
+    expect(page.get_by_text("You are told of nothing")).to_be_visible()
+    page.get_by_role("button", name="Back to the rules by default").click()
+    expect(page.get_by_text("These hold by default")).to_be_visible()
+
+
+def test_a_supervisor_sets_rules_of_the_authority_and_an_officer_may_not(desk: Desks) -> None:
+    page = desk("mo", "supervisor").open("/notifications/rules/shared/new")
+    page.get_by_label("alarm").check()
+    page.get_by_label("Everybody with a role").check()
+    page.get_by_label("Role").select_option("auditor")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("region", name="Rule 1").last).to_contain_text("auditors")
+    other = desk("mo", "officer").open("/notifications/rules")
+    expect(other.get_by_role("link", name="Add a rule of the authority")).to_have_count(0)
+    expect(other.get_by_text("auditors")).to_be_visible()
