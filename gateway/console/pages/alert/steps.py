@@ -25,7 +25,7 @@ from gateway.console.pages.alert.step_forms import (
     revision_of,
     step_choices,
 )
-from gateway.console.security import UPLOAD_SUFFIX
+from gateway.console.server.security import UPLOAD_SUFFIX
 from gateway.console.views.alert import AlertView
 from gateway.console.views.changes import ContentChange, content_changes
 from gateway.console.views.sending import Envelope, alert_envelopes, step_envelopes
