@@ -11,6 +11,7 @@ class FigureProjection(Projection):
     """Counts by day; no alert waits for them, since they follow what is projected (figures.service.counting)."""
 
     tables = (figure_counts, figure_progress)
+    follows = True
 
     def apply(self, tx: Transaction, entry: LoggedEntry) -> None:
         """Nothing: it has no channel."""

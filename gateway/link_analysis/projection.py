@@ -11,6 +11,7 @@ class LinkProjection(Projection):
     """What alerts and shipments name; it follows what is projected and indexed (link_analysis.service.indexer)."""
 
     tables = (link_terms, link_names, link_name_keys, link_progress)
+    follows = True
 
     def apply(self, tx: Transaction, entry: LoggedEntry) -> None:
         """Nothing: it has no channel."""

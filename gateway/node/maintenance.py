@@ -7,6 +7,8 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from gateway.casework.projection.index import CaseworkProjection, casework_is_complete
+from gateway.casework.projection.rebuild import rebuild_casework
 from gateway.db import migrate
 from gateway.db.database import Database
 from gateway.errors import ConfigurationError, GatewayError, StoreDamagedError
@@ -19,7 +21,7 @@ from gateway.evidence.service.audit_verification import STEP as AUDIT_STEP
 from gateway.evidence.service.export import export_parts
 from gateway.evidence.service.feed_verification import Progress
 from gateway.evidence.service.findings import DatabaseFinding
-from gateway.evidence.service.projection_verification import Rebuilding
+from gateway.evidence.service.projection_verification import Follower, Rebuilding
 from gateway.evidence.service.verification import DatabaseReport, verify_database
 from gateway.feed.projection.projector import Projector
 from gateway.feed.projection.rebuild import RebuildReport, rebuild
@@ -80,7 +82,9 @@ class Maintenance:
             node=settings.node,
             progress=progress,
             kept_heads=kept,
-            rebuilding=Rebuilding(self._projector(), retention_of(settings.history), settings.data_dir),
+            rebuilding=Rebuilding(
+                self._projector(), retention_of(settings.history), settings.data_dir, followers=_followers(settings)
+            ),
         )
         return replace(report, findings=(*report.findings, *wrong))
 
@@ -131,6 +135,8 @@ class Maintenance:
             try:
                 report = rebuild(writer, report_progress=progress)
                 records = rebuild_records(writer, self.database, retention_of(settings.history), progress=progress)
+                if settings.casework.enabled:
+                    rebuild_casework(writer.run, self.database)
                 return replace(report, records=records)
             finally:
                 writer.stop()
@@ -142,6 +148,15 @@ class Maintenance:
     def export_answer(self, query_id: str, record_ids: Collection[str]) -> Bundle:
         """See evidence.service.answer_export."""
         return export_answer(self.database, self.trust, query_id=query_id, record_ids=record_ids)
+
+
+def _followers(settings: Settings) -> Sequence[Follower]:
+    """What is built behind the projections at this node, and compared with a rebuild."""
+    if not settings.casework.enabled:
+        return ()
+    return [
+        Follower(CaseworkProjection.tables, casework_is_complete, lambda database, run: rebuild_casework(run, database))
+    ]
 
 
 @contextmanager

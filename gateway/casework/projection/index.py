@@ -14,12 +14,14 @@ from gateway.casework.tables.schema import alert_documents, alert_name_keys, ale
 from gateway.feed.projection.registry import LoggedEntry, Projection
 from gateway.feed.service.writing.commits import CASEWORK
 from gateway.feed.service.writing.transaction import Transaction
+from gateway.feed.tables import progress
 
 
 class CaseworkProjection(Projection):
     """The inbox and the search index of alerts, which follow the projection of alerts."""
 
     tables = (inbox_items, alert_documents, alert_names, alert_name_keys)
+    follows = True
 
     def clear(self, conn: Connection) -> None:
         """Empties them; they are built again from the first step."""
@@ -29,6 +31,12 @@ class CaseworkProjection(Projection):
 
     def apply(self, tx: Transaction, entry: LoggedEntry) -> None:
         """Does nothing: no channel is its own."""
+
+
+def casework_is_complete(conn: Connection) -> bool:
+    """Whether both have everything that is projected."""
+    reached = casework_progress.read(conn)
+    return reached.indexed_position == reached.listed_position == progress.position(conn)
 
 
 @dataclass(frozen=True, slots=True)

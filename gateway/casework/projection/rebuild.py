@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 from gateway.casework.projection.index import IndexDocumentsCommand, ListCommand
-from gateway.casework.service.indexer import AlertIndexer
 from gateway.casework.service.lister import InboxLister
 from gateway.db.database import Database
 from gateway.feed.service.writing.transaction import Command
@@ -21,6 +20,8 @@ def rebuild_casework(run: RunCommand, database: Database) -> int:
     Raises:
         StoreUnavailableError: the database can't be written; call again.
     """
+    from gateway.casework.service.indexer import AlertIndexer  # noqa: PLC0415  # the vocabularies of names
+
     reached = 0
     lister, indexer = InboxLister(database), AlertIndexer(database)
     while (items := lister.next()) is not None:

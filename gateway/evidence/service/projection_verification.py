@@ -18,12 +18,13 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import Connection, String, Table, select
+from sqlalchemy.dialects.postgresql import TSVECTOR
 
 from gateway.contract.ids import FeedOrigin
 from gateway.db.database import Database, insert_rows
 from gateway.db.schema import metadata
 from gateway.feed.projection.projector import Projector
-from gateway.feed.service.writing.transaction import Transaction
+from gateway.feed.service.writing.transaction import Command, Transaction
 from gateway.feed.service.writing.writer import PROJECTION_CHUNK
 from gateway.feed.tables import journal, progress
 from gateway.feed.tables.schema import checkpoints, defects, entries, feeds, tiles
@@ -49,7 +50,8 @@ _CHUNK = 1_000
 _TRUTH = (feeds, entries, tiles, checkpoints, journal_table)
 
 _EXCLUDED = {shipments.c.delete_at, defects.c.noted_at}
-"""Columns of projections that don't follow from the truth alone."""
+"""Columns of projections that don't follow from the truth alone. Words of a full-text search aren't compared either,
+since each database has a form of its own."""
 
 Add = Callable[[str, str], None]
 """Called with a table and a problem."""
@@ -58,16 +60,32 @@ Row = tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
+class Follower:
+    """A projection that is built behind the others.
+
+    Attributes:
+        is_complete: whether it has everything that is projected.
+        build: makes it in a scratch database, whose transactions the function given executes commands in.
+    """
+
+    tables: Sequence[Table]
+    is_complete: Callable[[Connection], bool]
+    build: Callable[[Database, Callable[[Command], Any]], object]
+
+
+@dataclass(frozen=True, slots=True)
 class Rebuilding:
     """How a node's projections are built.
 
     Attributes:
         folder: where the scratch database may lie; it becomes as large as the database.
+        followers: what else is compared, where it is complete.
     """
 
     projector: Projector
     retention: Retention
     folder: Path
+    followers: Sequence[Follower] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +136,19 @@ def _compared(moment: Connection, rebuilding: Rebuilding, node: str) -> tuple[in
         _copy_truth(moment, scratch)
         _rebuild(scratch, rebuilding, node)
         with scratch.read() as rebuilt:
-            for table in rebuilding.projector.tables:
-                if table is not risk_hits:
-                    rows, different = _compare(table, moment, rebuilt)
-                    count += rows
-                    differences += different
+            for table in _compared_tables(moment, rebuilding):
+                rows, different = _compare(table, moment, rebuilt)
+                count += rows
+                differences += different
     return count, differences
+
+
+def _compared_tables(moment: Connection, rebuilding: Rebuilding) -> list[Table]:
+    """Tables that a rebuild makes anew; a follower that is off, or behind, isn't compared."""
+    following = {table for one in rebuilding.projector.registry.projections if one.follows for table in one.tables}
+    tables = [one for one in rebuilding.projector.tables if one is not risk_hits and one not in following]
+    complete = (one for one in rebuilding.followers if one.is_complete(moment))
+    return tables + [table for one in complete for table in one.tables]
 
 
 @contextmanager
@@ -168,12 +193,19 @@ def _rebuild(scratch: Database, rebuilding: Rebuilding, node: str) -> None:
     while (batch := indexer.next()) is not None:
         with scratch.write() as conn:
             if not IndexCommand(batch, rebuilding.retention).execute(transaction(conn)):
-                return
+                break
+
+    def run(command: Command) -> Any:
+        with scratch.write() as conn:
+            return command.execute(transaction(conn))
+
+    for follower in rebuilding.followers:
+        follower.build(scratch, run)
 
 
 def _compare(table: Table, moment: Connection, rebuilt: Connection) -> tuple[int, list[_Difference]]:
     """Compares a table's rows in the order of their keys; the number of rows, and the first differences."""
-    columns = [column for column in table.columns if column not in _EXCLUDED]
+    columns = [column for column in table.columns if column not in _EXCLUDED and not isinstance(column.type, TSVECTOR)]
     names = [column.name for column in columns]
     keys = [names.index(column.name) for column in table.primary_key.columns]
     stored, expected = _rows(table, columns, moment), _rows(table, columns, rebuilt)

@@ -44,10 +44,12 @@ class Projection(ABC):
     Attributes:
         formats: one per channel.
         tables: what `clear` empties, in an order that foreign keys allow.
+        follows: built behind the others, by work of its own; not complete when all entries are projected.
     """
 
     formats: Sequence[EntryFormat] = ()
     tables: Sequence[Table] = ()
+    follows: bool = False
 
     def clear(self, conn: Connection) -> None:
         """Empties the tables; a projection with progress resets that too."""

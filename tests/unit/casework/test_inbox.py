@@ -8,14 +8,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
-from gateway.casework.projection.index import CaseworkProjection
+from gateway.casework.projection.index import CaseworkProjection, casework_is_complete
+from gateway.casework.projection.rebuild import rebuild_casework
 from gateway.casework.rules.urgency import UrgencyGroup, urgency_of
 from gateway.casework.tables import inbox
 from gateway.casework.tables.inbox import InboxCriteria, InboxItem
+from gateway.casework.tables.schema import inbox_items
 from gateway.contract.timestamps import to_timestamp
 from gateway.errors import InvalidRequestError
+from gateway.evidence.service.projection_verification import Follower, Rebuilding, check_projections
 from gateway.feed.projection.rebuild import rebuild
 from gateway.feed.tables.schema import entries
 from gateway.v1 import alert_pb2, party_pb2
@@ -271,6 +274,33 @@ def test_a_rebuild_gives_the_same(nodes: list[PaperNode]) -> None:
     assert state() == before
     assert at_hk.found("HK-1") == [ids[0]]
     assert at_hk.page(text="HK-1").unindexed == 0
+
+
+def test_verification_finds_a_row_that_was_changed_by_hand(nodes: list[PaperNode], tmp_path: Path) -> None:
+    cn, hk = nodes
+    at_hk = Desk(hk)
+    cn.publish("hk")
+    exchange(cn, hk)
+
+    def problems() -> list[tuple[str, str]]:
+        found: list[tuple[str, str]] = []
+        follower = Follower(
+            CaseworkProjection.tables, casework_is_complete, lambda database, run: rebuild_casework(run, database)
+        )
+        retention = lambda given, since: ("standard", since)  # noqa: E731
+        rebuilding = Rebuilding(hk.projector, retention, tmp_path, followers=[follower])
+        add = lambda table, problem: found.append((table, problem))  # noqa: E731
+        check_projections(hk.database, rebuilding, node="hk", add=add, unchecked=lambda sentence: None)
+        return found
+
+    assert problems() == [], "not complete: not compared"
+    at_hk.settle()
+    assert problems() == []
+    with hk.database.write() as conn:
+        conn.execute(update(inbox_items).values(wanted=0))
+    ((table, problem),) = problems()
+    assert table == "inbox_items"
+    assert "isn't what a rebuild gives: wanted" in problem
 
 
 def test_nothing_of_casework_is_in_a_feed(nodes: list[PaperNode]) -> None:
