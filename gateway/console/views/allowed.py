@@ -11,6 +11,7 @@ from gateway.translation.messages import gettext as _
 
 _OFFICERS: Final = frozenset({"officer", "supervisor"})
 _PUBLISHERS: Final = frozenset({"publisher", "supervisor"})
+_NETWORKERS: Final = frozenset({"officer", "analyst", "supervisor"})
 _CLOSERS: Final = frozenset({"publisher", "officer", "supervisor"})
 
 
@@ -60,3 +61,14 @@ def allowed_steps(view: AlertView, roles: frozenset[str]) -> list[StepLink]:
 def may_answer(roles: frozenset[str]) -> bool:
     """Whether these roles answer questions."""
     return not roles.isdisjoint(_OFFICERS)
+
+
+def further_links(view: AlertView, *, roles: frozenset[str]) -> list[tuple[str, str]]:
+    """Paths of pages that begin with this alert, each with its text."""
+    publisher, alert_id = view.alert.publisher, view.alert.id
+    links = []
+    if not roles.isdisjoint(_NETWORKERS):
+        links.append((f"/network?alert={publisher}/{alert_id}", _("What it is connected with")))
+    if not roles.isdisjoint(_PUBLISHERS):
+        links.append((f"/alerts/new?copy={publisher}/{alert_id}", _("A new alert from it")))
+    return links

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from functools import partial
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -13,7 +14,7 @@ from gateway.console.live import live_alert, live_alerts
 from gateway.console.page import client, console_of, page_route, render, session
 from gateway.console.pages.alert.sections import loaded_sections
 from gateway.console.views.alert import AlertView, alert_view
-from gateway.console.views.allowed import allowed_steps, may_answer
+from gateway.console.views.allowed import allowed_steps, further_links, may_answer
 from gateway.console.views.hits import hit_rows
 from gateway.errors import NotFoundError
 from gateway.translation.messages import N_
@@ -74,6 +75,7 @@ async def _body_of(request: Request, view: AlertView) -> dict[str, Any]:
         "steps": allowed_steps(view, session(request).roles),
         "may_answer": may_answer(session(request).roles),
         "hits": hit_rows(view.response.hits),
+        "further_links": partial(further_links, roles=session(request).roles),
         "sections": await loaded_sections(request, view),
     }
 
