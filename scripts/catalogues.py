@@ -96,7 +96,7 @@ def template_messages(file: Path) -> Iterator[Message]:
     """Texts of a template."""
     with file.open("rb") as source:
         for _, name, texts, _ in babel_extract(source, ("_", "ngettext"), (), {"silent": "false"}):
-            found = [texts] if isinstance(texts, str) else [each for each in texts if isinstance(each, str)]
+            found = [texts] if isinstance(texts, str) else [each for each in texts or () if isinstance(each, str)]
             yield from _called(name, found)
 
 
