@@ -10,6 +10,7 @@ import grpc.aio
 
 from gateway.contract.enum_words import words
 from gateway.contract.filters import (
+    EQUAL,
     Term,
     decode_number_token,
     encode_page_token,
@@ -46,7 +47,7 @@ from gateway.watchlists.rules.visibility import EVERYTHING_VISIBLE, ListVisibili
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
-_FIELDS = {"principal": ("=",), "method": ("=",), "result": ("=",), "reason": ("=",)}
+_FIELDS = dict.fromkeys(("principal", "person", "partner", "method", "case_reference", "result", "reason"), EQUAL)
 _RESULTS = tuple(AuditResult)
 _SEQUENCE_NUMBERS = range(1, 10**18)
 _REPLY_MARGIN_BYTES = 64 * 1024
@@ -138,7 +139,7 @@ class EvidenceServicer(evidence_service_pb2_grpc.EvidenceServiceServicer):
         self, request: evidence_service_pb2.ListAuditEventsRequest, context: Context
     ) -> evidence_service_pb2.ListAuditEventsResponse:
         validate(request)
-        where = _filter(parse_filter(request.filter, _FIELDS))
+        where = _filter(parse_filter(request.filter, _FIELDS), self._audit_feed.publisher)
         token = decode_number_token(request.page_token, request.filter, _SEQUENCE_NUMBERS)
         before_seq = None if token is None else token[0]
         limit = page_size(request.page_size)
@@ -194,9 +195,14 @@ def _proven(step: StepProof) -> evidence_service_pb2.ProvenStep:
     return proven
 
 
-def _filter(terms: Sequence[Term]) -> AuditFilter:
+def _filter(terms: Sequence[Term], node: str) -> AuditFilter:
+    """A person's and a partner's events are those of their principals."""
     values: dict[str, str] = {}
-    for term in terms:
+    ids = {"person": f"person/{node}/", "partner": "gateway/"}
+    for given in terms:
+        term = given
+        if given.field in ids:
+            term = Term("principal", given.operator, ids[given.field] + given.value)
         if values.setdefault(term.field, term.value) != term.value:
             raise InvalidRequestError([Violation("filter", "filter.twice", f"{term.field} can't have two values")])
         if term.field == "result" and term.value not in _RESULTS:
@@ -205,6 +211,7 @@ def _filter(terms: Sequence[Term]) -> AuditFilter:
     return AuditFilter(
         principal=values.get("principal"),
         method=values.get("method"),
+        case_reference=values.get("case_reference"),
         result=None if result is None else AuditResult(result),
         reason=values.get("reason"),
     )

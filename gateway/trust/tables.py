@@ -11,13 +11,16 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
+    Index,
     LargeBinary,
     Row,
     String,
     Table,
     bindparam,
     func,
+    literal_column,
     select,
+    text,
 )
 
 from gateway.contract.limits import MAX_PAGE_SIZE
@@ -43,10 +46,21 @@ audit_events = Table(
     Column("reason", String(MAX_TEXT_CHARS), nullable=False),
     Column("body", LargeBinary, nullable=False),  # canonical JSON, covered by the chain
     Column("hash", LargeBinary, nullable=False),  # SHA-256 of the previous row's hash and the body
+    Column("case_reference", String(MAX_TEXT_CHARS), nullable=False, server_default=""),
+    # Few different values each, so that new rows go to the ends of few pages.
+    Index(None, "principal", "seq"),
+    Index(None, "method", "seq"),
+    Index(
+        "ix_audit_events_case_reference_seq",
+        "case_reference",
+        "seq",
+        sqlite_where=text("case_reference <> ''"),
+        postgresql_where=text("case_reference <> ''"),
+    ),
 )
 
 
-_COLUMNS = ("time", "principal", "method", "result", "reason")
+_COLUMNS = ("time", "principal", "method", "result", "reason", "case_reference")
 """Search columns; they repeat the body."""
 
 _HEAD = Prepared(select(audit_events.c.seq, audit_events.c.hash).order_by(audit_events.c.seq.desc()).limit(1))
@@ -62,6 +76,7 @@ class AuditFilter:
 
     principal: str | None = None
     method: str | None = None
+    case_reference: str | None = None
     result: AuditResult | None = None
     reason: str | None = None
     from_ms: int | None = None
@@ -215,6 +230,8 @@ def _conditions(where: AuditFilter) -> list[ColumnElement[bool]]:
         columns.result: None if where.result is None else where.result.value,
     }
     conditions = [column == value for column, value in wanted.items() if value is not None]
+    if where.case_reference is not None:
+        conditions += [columns.case_reference == where.case_reference, columns.case_reference != literal_column("''")]
     if where.from_ms is not None:
         conditions.append(columns.time >= where.from_ms)
     if where.until_ms is not None:
@@ -239,6 +256,7 @@ def _columns(event: AuditEntry) -> dict[str, int | str]:
         "method": event.method,
         "result": event.result.value,
         "reason": event.reason,
+        "case_reference": event.case_reference,
     }
 
 
