@@ -34,6 +34,7 @@ from gateway.v1 import (
     alert_pb2,
     alert_service_pb2,
     evidence_service_pb2,
+    figure_service_pb2,
     history_pb2,
     history_service_pb2,
     maintenance_pb2,
@@ -287,6 +288,7 @@ SHAPES: Mapping[str, Schema] = {
     "alert finding": joined(alert_service_pb2.ReportFindingResponse, alert=TEXT),
     "alert close": joined(alert_service_pb2.CloseAlertResponse, alert=TEXT),
     "alert withdraw": joined(alert_service_pb2.WithdrawAlertResponse, alert=TEXT),
+    "alert publication-sheet": message(figure_service_pb2.GetPublicationSheetResponse),
     "alert amend": joined(alert_service_pb2.AmendAlertResponse, alert=TEXT),
     "watchlist import": {
         "$comment": "with --dry-run JSON lines of the second form",

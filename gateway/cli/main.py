@@ -58,6 +58,7 @@ COMMANDS: Mapping[str, str | Noun] = {
             "close": "gateway.cli.alert.commands:close",
             "withdraw": "gateway.cli.alert.commands:withdraw",
             "amend": "gateway.cli.alert.commands:amend",
+            "publication-sheet": "gateway.cli.alert.publication:publication_sheet",
         },
     ),
     "watchlist": Noun(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from playwright.sync_api import Page, expect
 
 from demo.case import CONTAINER, HK_CONSIGNEE
@@ -16,7 +18,7 @@ def ask(officer: Desk, what: str, *, begin: str = "Container", path: str = "/net
     page.get_by_label("Legal basis").fill("CEPA art. 5")
     page.get_by_label("Case", exact=True).fill("HK-2026-17")
     if path == "/network":
-        page.get_by_label(begin, exact=True).check()
+        page.get_by_role("radio", name=begin, exact=True).check()
         page.get_by_label("Which one").fill(what)
     return page
 
@@ -72,16 +74,21 @@ def test_on_from_a_node_and_only_some_kinds(desk: Desks, case: Case) -> None:
         expect(card.locator("h3 .fine")).not_to_have_text("Party")
 
 
-def test_from_a_node_to_its_record_and_alert(desk: Desks, case: Case) -> None:
+def test_from_a_node_to_its_record_and_alert_in_tabs_of_their_own(desk: Desks, case: Case) -> None:
+    """Going back to an answer of a form would ask to send it again."""
     page = ask(desk("hk", "officer"), CONTAINER)
     shown(page)
     seed = page.locator(".node-card").first
-    seed.get_by_text("name it").click()
-    seed.get_by_role("link", name="shipment").first.click()
-    expect(page.get_by_role("heading", name="Declared").first).to_be_visible()
-    page.go_back()
-    page.locator(".node-card").first.get_by_role("link", name="Alert of").first.click()
-    expect(page).to_have_url(f"{page.url.split('/alerts/')[0]}/alerts/{page.url.split('/alerts/')[1]}")
+    with page.expect_popup() as record:
+        seed.get_by_role("link", name="shipment").first.click()
+    expect(record.value.get_by_role("heading", name="Declared").first).to_be_visible()
+    with page.expect_popup() as alert:
+        seed.get_by_role("link", name="Alert of").first.click()
+    expect(alert.value).to_have_url(re.compile("/alerts/(cn|hk)/"))
+    listed = page.locator(".node-card", has_text=HK_CONSIGNEE["en"])
+    with page.expect_popup() as entry:
+        listed.get_by_role("link", name="List cn/minerals").first.click()
+    expect(entry.value).to_have_url(re.compile("/watchlists/entry/cn/minerals/"))
 
 
 def test_a_link_of_another_page_says_where_to_begin_and_never_why(desk: Desks, case: Case) -> None:

@@ -69,7 +69,7 @@ def test_an_alert_lives_through_commands_alone(cn: Cli, hk: Cli, tmp_path: Path)
     photo = tmp_path / "photo.jpg"
     photo.write_bytes(b"not really a photo")
     report = ("--result", "confirmed", "--method", "x_ray", "--unlocode", "HKHKG", "--evidence", photo)
-    hk.run("officer", "alert", "finding", name, *report, "--remarks", "Antimony ingots")
+    hk.run("officer", "alert", "finding", name, *report, "--measure", "seized:Sb:1250.5", "--remarks", "Antimony ingots")
     hk.run("officer", "alert", "flag", name, "--reason", "no_legal_power", "--explanation", "Needs a warrant")
     cn.eventually("officer", "alert", "show", alert_id, until=lambda a: "flagged" in str(a["history"]))
 
@@ -95,6 +95,7 @@ def test_an_alert_lives_through_commands_alone(cn: Cli, hk: Cli, tmp_path: Path)
         "LIFE-1b",
         "CSQU3054383",
         "Antimony ingots",
+        "seized Sb 1,250.5 kg",
         "Needs a warrant",
         "A1 and A2",
         "hk/officer",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
+from gateway.cli.alert.measures import MeasureOption, measures_of
 from gateway.cli.connection import Target, connected
 from gateway.cli.output import JsonOption, Output, reports_errors
 from gateway.cli.short_ids import alert_reference, question_id
@@ -224,6 +225,7 @@ def finding(
         Path | None,
         typer.Option(help=_("More of it, e.g. goods_found: an AlertFinding as JSON; options win."), exists=True),
     ] = None,
+    measure: MeasureOption = None,
     revision: RevisionOption = None,
     request_id: RequestIdOption = None,
     as_json: JsonOption = False,
@@ -245,6 +247,7 @@ def finding(
     )
     report.methods.extend(method or ())
     report.evidence.extend(_digests(evidence or ()))
+    report.measures.extend(measures_of(measure))
     if unlocode:
         report.place.unlocode, report.place.territory = unlocode, unlocode[:2]
     if remarks:
@@ -268,6 +271,7 @@ def close(
     *,
     outcome: Annotated[str, typer.Option(help=_("Outcome: {outcomes}.", outcomes=choices(CloseOutcome)))],
     remarks: Annotated[str, typer.Option(help=_("In words."))] = "",
+    measure: MeasureOption = None,
     revision: RevisionOption = None,
     request_id: RequestIdOption = None,
     as_json: JsonOption = False,
@@ -287,7 +291,12 @@ def close(
         key = await alert_reference(client, alert)
         alert_id, read = own(key, client.node_name), revision or FIRST_REVISION
         return key, await client.close_alert(
-            alert_id, revision=read, outcome=what, remarks=remarks, request_id=request_id
+            alert_id,
+            revision=read,
+            outcome=what,
+            remarks=remarks,
+            measures=measures_of(measure),
+            request_id=request_id,
         )
 
     _done(as_json, _("Closed"), _taken(target, alert, work))

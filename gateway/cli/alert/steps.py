@@ -7,6 +7,7 @@ from datetime import UTC
 from typing import Any
 
 from gateway.cli.alert.content import evidence_line
+from gateway.cli.alert.measures import measure_line
 from gateway.cli.history.goods import goods_line, place_in_full
 from gateway.cli.values import shown_time
 from gateway.contract.enum_words import word_of
@@ -170,13 +171,14 @@ def _finding(finding: AlertFinding) -> str:
         place_in_full(finding.place),
         ", ".join(finding.methods),
         *map(goods_line, finding.goods_found),
+        *map(measure_line, finding.measures),
         finding.remarks,
         *map(evidence_line, finding.evidence),
     )
 
 
 def _closed(event: AlertClosed) -> str:
-    return _parts(word_of(CloseOutcome, event.outcome), event.remarks)
+    return _parts(word_of(CloseOutcome, event.outcome), *map(measure_line, event.measures), event.remarks)
 
 
 def _of(revision: int) -> str:

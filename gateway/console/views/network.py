@@ -30,7 +30,12 @@ from gateway.v1.link_graph_pb2 import (
     LinkNodeKind,
     LinkSource,
 )
-from gateway.v1.watchlist_pb2 import MATCH_CLASS_COMPATIBLE, MATCH_CLASS_IDENTICAL, MATCH_CLASS_STRONG
+from gateway.v1.watchlist_pb2 import (
+    MATCH_CLASS_COMPATIBLE,
+    MATCH_CLASS_IDENTICAL,
+    MATCH_CLASS_STRONG,
+    WatchlistReference,
+)
 
 KINDS: Final[Mapping[str, LinkNodeKind.ValueType]] = {
     "party": LINK_NODE_KIND_PARTY,
@@ -41,6 +46,9 @@ KINDS: Final[Mapping[str, LinkNodeKind.ValueType]] = {
     "container": LINK_NODE_KIND_CONTAINER,
 }
 """By their names in forms."""
+
+SOURCES_OF_EDGE: Final = 3
+"""Records named with an edge; a node's list has more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,8 +188,15 @@ def _source_href(source: LinkSource) -> str:
             return f"/history/records/{quote(source.record_id, safe='')}"
         case "alert":
             return f"/alerts/{source.alert.publisher}/{source.alert.alert_id}"
+        case "entry":
+            return entry_href(source.entry)
         case _:
             return ""
+
+
+def entry_href(entry: WatchlistReference) -> str:
+    """The page of a list's entry."""
+    return "/watchlists/entry/" + "/".join(quote(part, safe="") for part in (entry.publisher, entry.list, entry.id))
 
 
 def _role(role: str) -> str:
@@ -189,14 +204,32 @@ def _role(role: str) -> str:
 
 
 def _source(source: LinkSource) -> SourceView:
-    fields = [" ".join(filter(None, (_role(source.role), source.field)))]
-    if source.to_field:
-        fields.append(" ".join(filter(None, (_role(source.to_role), source.to_field))))
-    return SourceView(source_text(source), _source_href(source), " – ".join(fields), source.at)
+    ends = [(source.role, source.field), *([(source.to_role, source.to_field)] if source.to_field else [])]
+    where = " – ".join(filter(None, (_role(role) or field_text(field) for role, field in ends)))
+    return SourceView(source_text(source), _source_href(source), where, source.at)
+
+
+def field_text(path: str) -> str:
+    """What a field of a record holds, in words: `subject.equipment[1]` is the second container."""
+    words = {
+        "parties": _("party"),
+        "equipment": _("container"),
+        "means": _("means of transport"),
+        "addresses": _("address"),
+        "equipment_id": _("container"),
+        "names": _("name"),
+        "identifiers": _("number"),
+    }
+    last = path.rpartition(".")[2]
+    name, _bracket, number = last.partition("[")
+    if name not in words:
+        return path
+    place = number.rstrip("]")
+    return f"{words[name]} {int(place) + 1}" if place.isdecimal() and int(place) else words[name]
 
 
 def _edge(edge: LinkGraphEdge, labels: Mapping[str, str], anchor: str, other: str) -> EdgeView:
-    sources = [_source(source) for source in edge.sources]
+    sources = [_source(source) for source in edge.sources[:SOURCES_OF_EDGE]]
     return EdgeView(anchor, other, edge_text(edge, labels), sources, edge.records - len(sources))
 
 
@@ -238,7 +271,7 @@ def _mark(mark: LinkMark) -> MarkView:
             _("List {name}: {agreement}", name=name, agreement=words.get(mark.match_class, "—")),
             "bad" if mark.match_class == MATCH_CLASS_IDENTICAL else "warn",
             mark.because,
-            "",
+            entry_href(entry),
         )
     reference = mark.in_alert
     status = capitalised(label_of(AlertStatus, mark.alert_status))

@@ -71,7 +71,7 @@ class LinkQuestion:
 async def ask(request: Request) -> Response:
     """The form, empty or with a beginning that a link of another page names (never why)."""
     begun = next(((name, request.query_params[name]) for name in BEGINNINGS if name in request.query_params), None)
-    values = {"begin": "party", "depth": "1"}
+    values = {"begin": "party", "depth": "2"}
     if begun is not None:
         values |= {"begin": begun[0], "what": begun[1]}
     return show_form(request, Form.with_values(values))
