@@ -33,6 +33,7 @@ from gateway.console.problems import Problem, defect, missing_page, problem_of, 
 from gateway.console.server.security import SAFE_METHODS, csrf_token, is_csrf_token, is_same_origin
 from gateway.console.session import Cookies, Session, Sessions, new_visit
 from gateway.console.settings import ConsoleSettings
+from gateway.console.spool import Spool
 from gateway.errors import GatewayError, Kind
 from gateway.translation.messages import in_language
 
@@ -68,6 +69,7 @@ class ConsoleParts:
     environment: Environment
     live: Live
     navigation: Sequence[NavigationEntry]
+    spool: Spool
 
     @property
     def authority(self) -> str:

@@ -74,6 +74,11 @@ class Spool:
         if spooled is not None and spooled.owner == owner:
             self._files.pop(token).file.close()
 
+    def close(self) -> None:
+        """Forgets all files."""
+        while self._files:
+            self._files.popitem()[1].file.close()
+
     def _drop_old(self) -> None:
         now = self._clock()
         while self._files and (len(self._files) >= MAX_FILES or next(iter(self._files.values())).ends_at_s < now):

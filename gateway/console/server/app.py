@@ -20,6 +20,7 @@ from gateway.console.server.security import SecurityMiddleware
 from gateway.console.server.static_files import StaticFiles
 from gateway.console.session import Cookies, Sessions
 from gateway.console.settings import ConsoleSettings
+from gateway.console.spool import Spool
 from gateway.console.templating import new_environment
 from gateway.errors import GatewayError
 
@@ -46,6 +47,7 @@ def create_console(settings: ConsoleSettings) -> Starlette:
         environment=new_environment(static.url),
         live=live,
         navigation=NAVIGATION,
+        spool=Spool(),
     )
 
     @asynccontextmanager
@@ -54,6 +56,7 @@ def create_console(settings: ConsoleSettings) -> Starlette:
             yield
         finally:
             live.stop()
+            console.spool.close()
             await client.close()
 
     app = Starlette(

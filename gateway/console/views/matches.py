@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.console.filters import number
+from gateway.console.views.reasons import said
 from gateway.console.views.words import capitalised
 from gateway.translation.labels import label_of
 from gateway.translation.messages import gettext as _
@@ -45,6 +46,7 @@ class MatchView:
 
     match: Match
     title: str
+    because: str
     class_word: str
     score: str
     status: str
@@ -66,6 +68,7 @@ def match_view(match: Match) -> MatchView:
     return MatchView(
         match=match,
         title=hit.explanation.given or hit.entry.id,
+        because=said(hit.explanation.because),
         class_word=capitalised(label_of(MatchClass, hit.match_class)),
         score=number(round(hit.score, 2)),
         status=capitalised(label_of(MatchStatus, match.status)),
@@ -88,12 +91,12 @@ def aligned(token: TokenAgreement) -> AlignedTokens:
         kind = "contrary"
     else:
         kind = "near"
-    return AlignedTokens(token.given, token.listed, token.rule, kind)
+    return AlignedTokens(token.given, token.listed, said(token.rule), kind)
 
 
 def score_parts(hit: ScreeningHit) -> list[tuple[str, str, str]]:
     """What the score is made of."""
-    return [(part.name, _percent(part.weight), _percent(part.agreement)) for part in hit.explanation.parts]
+    return [(said(part.name), _percent(part.weight), _percent(part.agreement)) for part in hit.explanation.parts]
 
 
 def _percent(share: float) -> str:

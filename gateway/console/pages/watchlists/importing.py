@@ -13,7 +13,6 @@ from gateway.client import GatewayClient
 from gateway.console.form import Form
 from gateway.console.page import client, console_of, form, render, session
 from gateway.console.pages.watchlists.paths import list_path
-from gateway.console.spool import Spool
 from gateway.console.views.list_files import FORMATS, ListFile, format_of, read_file
 from gateway.console.views.list_preview import ListPreview, preview_of
 from gateway.errors import GatewayError, OptionError
@@ -35,7 +34,6 @@ _FIRST: Final = {
     "classification": "CLASSIFICATION_OFFICIAL",
     "onward_transfer": "ONWARD_TRANSFER_PROHIBITED",
 }
-_spool: Final = Spool()
 
 
 async def ask_import(request: Request) -> Response:
@@ -57,11 +55,12 @@ async def preview(request: Request) -> Response:
     if not sent.is_good or upload is None or kind is None:
         return _form_page(request, sent)
     owner = session(request).person
-    token = await asyncio.to_thread(_spool.put, owner, upload.filename or "", upload.file)
+    spool = console_of(request).spool
+    token = await asyncio.to_thread(spool.put, owner, upload.filename or "", upload.file)
     try:
-        shown = await _preview(client(request), console_of(request).client.node_name, name, _file(sent, owner, token))
+        shown = await _preview(client(request), console_of(request).client.node_name, name, _file(request, token))
     except GatewayError as error:
-        _spool.drop(owner, token)
+        spool.drop(owner, token)
         sent.problems["file"] = error.message
         return _form_page(request, sent)
     return render(
@@ -82,8 +81,9 @@ async def import_file(request: Request) -> Response:
     """Imports what was looked at; on a list with four eyes it becomes a proposal."""
     sent, owner = form(request), session(request).person
     _check_prune(sent)
-    file = _file(sent, owner, sent.text("token"))
-    file_name, _stream = _spool.get(owner, sent.text("token"))
+    spool = console_of(request).spool
+    file = _file(request, sent.text("token"))
+    file_name, _stream = spool.get(owner, sent.text("token"))
     rows = await asyncio.to_thread(lambda: list(file.rows()))
     good = [row for row in rows if isinstance(row, ImportRow)]
     bad = len(rows) - len(good)
@@ -93,7 +93,7 @@ async def import_file(request: Request) -> Response:
         note=sent.text("note") or file_name,
         prune_reason="" if bad else sent.text("prune_reason") if sent.text("prune") else "",
     )
-    _spool.drop(owner, sent.text("token"))
+    spool.drop(owner, sent.text("token"))
     own = console_of(request).client.node_name
     return render(
         request,
@@ -113,8 +113,9 @@ def _check_prune(sent: Form) -> None:
         sent.required("prune_reason", _("Say why entries that the file no longer has are withdrawn."))
 
 
-def _file(sent: Form, owner: str, token: str) -> ListFile:
-    file_name, stream = _spool.get(owner, token)
+def _file(request: Request, token: str) -> ListFile:
+    sent = form(request)
+    file_name, stream = console_of(request).spool.get(session(request).person, token)
     defaults = WatchlistContent(
         kind=_value(WatchlistKind, sent.text("kind")),
         legal_basis=sent.text("legal_basis"),

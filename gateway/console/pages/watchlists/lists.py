@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -14,6 +15,7 @@ from gateway.console.filters import number
 from gateway.console.page import client, console_of, form, has_role, render
 from gateway.console.pages.watchlists.paths import entry_path, list_path, withdrawal_path
 from gateway.console.views.entries import entry_lines, kind_word, title_of
+from gateway.console.views.reasons import said
 from gateway.errors import NotFoundError, OptionError
 from gateway.translation.labels import label_of
 from gateway.translation.messages import gettext as _
@@ -155,7 +157,7 @@ async def _found_by_name(gateway: GatewayClient, publisher: str, name: str, soug
             "revision": hit.revision,
             "until": None,
             "expired": False,
-            "because": f"{label_of(MatchClass, hit.match_class)}, {number(hit.score)}: {hit.explanation.because}",
+            "because": f"{label_of(MatchClass, hit.match_class)}, {number(hit.score)}: {said(hit.explanation.because)}",
         }
         for hit in hits[:MAX_FOUND]
     ]
@@ -199,10 +201,15 @@ def _copy(copy: PartnerCopy) -> dict[str, object]:
         "state": label_of(CopyState, copy.state),
         "kind": _STATES.get(copy.state, "quiet"),
         "revision": copy.revision,
-        "receipted_at_ms": copy.receipted_at_unix_ms,
+        "receipted_at": moment_of(copy.receipted_at_unix_ms),
         "outcome": copy.outcome,
         "feed": f"{copy.sent.origin} {copy.sent.index}" if copy.HasField("sent") else "",
     }
+
+
+def moment_of(unix_ms: int) -> datetime | None:
+    """A time of the contract in milliseconds since 1970; None for 0."""
+    return datetime.fromtimestamp(unix_ms / 1000, UTC) if unix_ms else None
 
 
 async def compare(request: Request) -> Response:

@@ -11,6 +11,7 @@ from gateway.client import GatewayClient, new_request_id
 from gateway.console.approvals import approving_client
 from gateway.console.form import Form
 from gateway.console.page import client, console_of, form, has_role, redirect, render
+from gateway.console.pages.watchlists.lists import moment_of
 from gateway.console.pages.watchlists.paths import entry_path
 from gateway.console.views.entries import changed_lines, title_of
 from gateway.errors import GatewayError, NotFoundError
@@ -83,6 +84,7 @@ async def _page(request: Request, sent: Form) -> Response:
         status=200 if sent.is_good else 422,
         form=sent,
         proposal=proposal,
+        proposed_at=moment_of(proposal.proposed_at_unix_ms),
         changes=changes,
         not_shown=max(0, proposal.changes - len(changes)),
         may_decide=has_role(request, "supervisor"),
