@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import quote
 
 from gateway.console.views.words import capitalised
 from gateway.contract.enum_words import word_of
@@ -47,7 +48,7 @@ def _row(each: AlertHit) -> HitRow:
     text, kind = _CLASSES.get(word_of(MatchClass, hit.match_class), (lambda: "—", "quiet"))
     entry = hit.entry
     return HitRow(
-        path=f"/watchlists/{entry.publisher}/{entry.list}/{entry.id}",
+        path="/watchlists/entry/" + "/".join(quote(part, safe="") for part in (entry.publisher, entry.list, entry.id)),
         entry=f"{entry.publisher}/{entry.list}/{entry.id}",
         owner=entry.publisher,
         given=hit.explanation.given,

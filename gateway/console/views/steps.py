@@ -43,6 +43,9 @@ _TITLES: Final[Mapping[str, Callable[[], str]]] = {
 _KINDS: Final = {"flagged": "warn", "withdrawn": "warn", "finding": "good", "question": "info", "disposition": "bad"}
 """Kinds of tags; others are quiet."""
 
+PERSON: Final = "person/"
+"""Begins the name of an actor that is a person; a system's has no prefix."""
+
 CLOCK_TOLERANCE_S: Final = 60
 """Seconds between saying and arriving that aren't worth a word."""
 
@@ -109,7 +112,7 @@ def _step(change: AlertChange) -> StepText:
         title=step_title(name) if name != "erased" else _("Erased at the end of its retention"),
         kind=_KINDS.get(name, "quiet"),
         speaker=change.speaker,
-        actor=change.event.actor,
+        actor=change.event.actor.removeprefix(PERSON),
         recipient=change.recipient,
         facts=tuple((fact, value) for fact, value in facts if value),
         said=said,
@@ -157,13 +160,13 @@ _DETAILS: Final[Mapping[str, Callable[[Any], _Details]]] = {
     "amended": lambda event: ((_revision(event),), ""),
     "withdrawn": lambda event: ((_revision(event),), event.reason),
     "acknowledged": lambda event: ((_revision(event), (_("Case"), event.case_reference)), ""),
-    "flagged": lambda event: ((_revision(event), (_("Why"), label_of(FlagReason, event.reason))), event.explanation),
+    "flagged": lambda event: ((_revision(event), (_("Why"), capitalised(label_of(FlagReason, event.reason)))), event.explanation),
     "question": _question,
     "answer": _answer,
     "finding": _finding,
     "closed": lambda event: (
         (
-            (_("Outcome"), label_of(CloseOutcome, event.outcome)),
+            (_("Outcome"), capitalised(label_of(CloseOutcome, event.outcome))),
             *((_("Measure"), measure_text(measure)) for measure in event.measures),
         ),
         event.remarks,
