@@ -8,7 +8,7 @@ from typing import Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from gateway.console.views.alert import STATUS_KINDS, title_of
+from gateway.console.views.alerts.alert import STATUS_KINDS, title_of
 from gateway.console.views.inbox_query import DUE_MINUTES, ME, NOBODY, PERSON, InboxQuery
 from gateway.console.views.words import capitalised, short_place
 from gateway.contract.enum_words import word_of

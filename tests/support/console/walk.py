@@ -78,7 +78,6 @@ ADDRESSES: Mapping[str, Addresses] = {
 _PART, _STREAM, _DOWNLOAD = "a part that a page asks for", "a stream of changes for open pages", "a file to keep"
 
 NOT_PAGES: Mapping[str, str] = {
-    "/": "goes to the first page of the menu",
     "/live/inbox": _STREAM,
     "/inbox/body": _PART,
     "/live/alerts": _STREAM,

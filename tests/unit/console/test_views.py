@@ -10,9 +10,9 @@ import pytest
 from gateway.console.current import CurrentPage, set_current_page
 from gateway.console.form import Form
 from gateway.console.languages import Place
-from gateway.console.views.alert import in_reading_order, title_of
-from gateway.console.views.changes import content_changes
-from gateway.console.views.sending import SentField, alert_envelopes, step_envelopes
+from gateway.console.views.alerts.alert import in_reading_order, title_of
+from gateway.console.views.alerts.changes import content_changes
+from gateway.console.views.alerts.sending import SentField, alert_envelopes, step_envelopes
 from gateway.errors import InvalidRequestError, Violation
 from gateway.translation.messages import in_language
 from gateway.v1 import alert_pb2

@@ -10,8 +10,8 @@ from gateway.client import GatewayClient
 from gateway.console.filters import bounded
 from gateway.console.form import Form
 from gateway.console.pages.alert.step_forms import StepContext, StepForm, choice, local_value, revision_of
-from gateway.console.views.changes import content_changes
-from gateway.console.views.sending import SentField
+from gateway.console.views.alerts.changes import content_changes
+from gateway.console.views.alerts.sending import SentField
 from gateway.contract.enum_words import word_of
 from gateway.translation.messages import LANGUAGES
 from gateway.translation.messages import gettext as _

@@ -11,8 +11,8 @@ from starlette.responses import Response
 from gateway.client import new_request_id
 from gateway.client.casework import ME, NOBODY
 from gateway.console.page import client, form, has_role, page_route, redirect, session
-from gateway.console.views.alert import AlertView
-from gateway.console.views.case import CaseView, case_view
+from gateway.console.views.alerts.alert import AlertView
+from gateway.console.views.alerts.case import CaseView, case_view
 from gateway.errors import NotFoundError
 from gateway.v1.alert_pb2 import AlertReference
 

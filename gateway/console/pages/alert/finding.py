@@ -21,7 +21,7 @@ from gateway.console.pages.alert.step_forms import (
     measures_of,
     revision_of,
 )
-from gateway.console.views.sending import SentField
+from gateway.console.views.alerts.sending import SentField
 from gateway.console.views.words import capitalised, goods_text, measure_text, place_text
 from gateway.translation.labels import METHOD, label, label_of
 from gateway.translation.messages import gettext as _

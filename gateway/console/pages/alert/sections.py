@@ -12,9 +12,9 @@ from starlette.requests import Request
 
 from gateway.console.page import client
 from gateway.console.pages.alert.case import load_case
-from gateway.console.views.alert import AlertView
+from gateway.console.views.alerts.alert import AlertView
+from gateway.console.views.alerts.related import related_alerts
 from gateway.console.views.files import file_view
-from gateway.console.views.related import related_alerts
 from gateway.errors import GatewayError, Kind
 
 log = logging.getLogger(__name__)

@@ -13,9 +13,9 @@ from starlette.responses import Response
 from gateway.console.live import live_alert, live_alerts
 from gateway.console.page import client, console_of, page_route, render, session
 from gateway.console.pages.alert.sections import loaded_sections
-from gateway.console.views.alert import AlertView, alert_view
-from gateway.console.views.allowed import allowed_steps, further_links, may_answer
-from gateway.console.views.hits import hit_rows
+from gateway.console.views.alerts.alert import AlertView, alert_view
+from gateway.console.views.alerts.allowed import allowed_steps, further_links, may_answer
+from gateway.console.views.alerts.hits import hit_rows
 from gateway.errors import NotFoundError
 from gateway.translation.messages import N_
 from gateway.translation.messages import gettext as _

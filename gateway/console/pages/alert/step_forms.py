@@ -14,8 +14,8 @@ from google.protobuf.message import Message
 from gateway.client import GatewayClient
 from gateway.console.filters import moment_text
 from gateway.console.form import Form
-from gateway.console.views.alert import AlertView
-from gateway.console.views.sending import SentField
+from gateway.console.views.alerts.alert import AlertView
+from gateway.console.views.alerts.sending import SentField
 from gateway.console.views.words import capitalised, measure_text
 from gateway.contract.enum_words import words
 from gateway.translation.labels import METHOD, label, label_of

@@ -26,9 +26,9 @@ from gateway.console.pages.alert.step_forms import (
     step_choices,
 )
 from gateway.console.server.security import UPLOAD_SUFFIX
-from gateway.console.views.alert import AlertView
-from gateway.console.views.changes import ContentChange, content_changes
-from gateway.console.views.sending import Envelope, alert_envelopes, step_envelopes
+from gateway.console.views.alerts.alert import AlertView
+from gateway.console.views.alerts.changes import ContentChange, content_changes
+from gateway.console.views.alerts.sending import Envelope, alert_envelopes, step_envelopes
 from gateway.errors import (
     GatewayError,
     IllegalTransitionError,

@@ -13,8 +13,8 @@ from gateway.client import GatewayClient
 from gateway.console.form import Form
 from gateway.console.page import client, console_of, form, render, session
 from gateway.console.pages.watchlists.paths import list_path
-from gateway.console.views.list_files import FORMATS, ListFile, format_of, read_file
-from gateway.console.views.list_preview import ListPreview, preview_of
+from gateway.console.views.lists.list_files import FORMATS, ListFile, format_of, read_file
+from gateway.console.views.lists.list_preview import ListPreview, preview_of
 from gateway.errors import GatewayError, OptionError
 from gateway.translation.labels import label_of
 from gateway.translation.messages import gettext as _

@@ -14,7 +14,7 @@ from gateway.client import GatewayClient
 from gateway.console.filters import number
 from gateway.console.page import client, console_of, form, has_role, render
 from gateway.console.pages.watchlists.paths import entry_path, list_path, withdrawal_path
-from gateway.console.views.entries import entry_lines, kind_word, title_of
+from gateway.console.views.lists.entries import entry_lines, kind_word, title_of
 from gateway.console.views.reasons import said
 from gateway.errors import NotFoundError, OptionError
 from gateway.translation.labels import label_of

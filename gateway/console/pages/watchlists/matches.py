@@ -13,7 +13,7 @@ from gateway.console.approvals import approving_client
 from gateway.console.form import Form
 from gateway.console.page import client, console_of, form, has_role, redirect, render
 from gateway.console.pages.watchlists.paths import entry_path
-from gateway.console.views.matches import match_view
+from gateway.console.views.lists.matches import match_view
 from gateway.errors import GatewayError, InvalidRequestError, Kind, NotFoundError
 from gateway.translation.messages import gettext as _
 from gateway.v1.match_pb2 import DecideMatchRequest, Match, MatchConfirmation, MatchDismissal, MatchStatus

@@ -13,7 +13,7 @@ from gateway.console.form import Form
 from gateway.console.page import client, console_of, form, has_role, redirect, render
 from gateway.console.pages.watchlists.lists import moment_of
 from gateway.console.pages.watchlists.paths import entry_path
-from gateway.console.views.entries import changed_lines, title_of
+from gateway.console.views.lists.entries import changed_lines, title_of
 from gateway.errors import GatewayError, NotFoundError
 from gateway.translation.messages import gettext as _
 from gateway.v1.watchlist_pb2 import WatchlistChange, WatchlistContent, WatchlistReference

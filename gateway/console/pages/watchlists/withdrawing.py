@@ -10,7 +10,7 @@ from gateway.console.form import Form
 from gateway.console.page import client, form, redirect, render
 from gateway.console.pages.watchlists.lists import entry_of
 from gateway.console.pages.watchlists.paths import entry_path
-from gateway.console.views.entries import title_of
+from gateway.console.views.lists.entries import title_of
 from gateway.errors import InvalidRequestError, NotFoundError
 from gateway.translation.messages import gettext as _
 from gateway.v1.watchlist_service_pb2 import GetEntryResponse, ProposedWithdrawal

@@ -8,9 +8,9 @@ import json
 import pytest
 from google.protobuf.json_format import MessageToDict
 
-from gateway.console.views.entries import changed_lines, entry_lines
-from gateway.console.views.list_files import ListFile, format_of, read_file
-from gateway.console.views.list_preview import preview_of
+from gateway.console.views.lists.entries import changed_lines, entry_lines
+from gateway.console.views.lists.list_files import ListFile, format_of, read_file
+from gateway.console.views.lists.list_preview import preview_of
 from gateway.errors import TooLargeError
 from gateway.v1.watchlist_pb2 import WatchlistContent, WatchlistEntry
 from tests.support.nodes import listed_content

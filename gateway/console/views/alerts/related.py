@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from gateway.console.views.alert import STATUS_KINDS, title_of
+from gateway.console.views.alerts.alert import STATUS_KINDS, title_of
 from gateway.console.views.words import capitalised
 from gateway.contract.enum_words import word_of
 from gateway.translation.labels import label_of

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from gateway.console.views.entries import ChangedLine, changed_lines, title_of
-from gateway.console.views.list_files import ListFile
+from gateway.console.views.lists.entries import ChangedLine, changed_lines, title_of
+from gateway.console.views.lists.list_files import ListFile
 from gateway.errors import TooLargeError
 from gateway.formats.lists.rows import BadRow, SkippedRow
 from gateway.translation.messages import gettext as _

@@ -160,7 +160,10 @@ _DETAILS: Final[Mapping[str, Callable[[Any], _Details]]] = {
     "amended": lambda event: ((_revision(event),), ""),
     "withdrawn": lambda event: ((_revision(event),), event.reason),
     "acknowledged": lambda event: ((_revision(event), (_("Case"), event.case_reference)), ""),
-    "flagged": lambda event: ((_revision(event), (_("Why"), capitalised(label_of(FlagReason, event.reason)))), event.explanation),
+    "flagged": lambda event: (
+        (_revision(event), (_("Why"), capitalised(label_of(FlagReason, event.reason)))),
+        event.explanation,
+    ),
     "question": _question,
     "answer": _answer,
     "finding": _finding,

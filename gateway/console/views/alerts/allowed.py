@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.console.views.alert import AlertView
+from gateway.console.views.alerts.alert import AlertView
 from gateway.translation.messages import gettext as _
 
 _OFFICERS: Final = frozenset({"officer", "supervisor"})

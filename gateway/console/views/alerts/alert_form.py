@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.console.form import Form
-from gateway.console.views.alert_rows import CHOSEN, ROWS, RowKind, RowProblems
+from gateway.console.views.alerts.alert_rows import CHOSEN, ROWS, RowKind, RowProblems
 from gateway.contract.enum_words import word_of, words
 from gateway.v1.alert_pb2 import AlertContent, Classification, Narrative, OnwardTransfer, Priority, RequestedAction
 

@@ -1,0 +1,1 @@
+"""Watchlists, their imports and matches, as pages show them."""
