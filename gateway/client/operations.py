@@ -72,6 +72,13 @@ class NodeClient:
         method = self._connection.stubs.node.ResolveQuarantine
         return (await self._connection.unary(method, request, node.ResolveQuarantineResponse)).link
 
+    async def quarantine_evidence(self, origin: str) -> dict[str, bytes]:
+        """Files that prove why a feed is in quarantine, by name."""
+        request = node.GetQuarantineEvidenceRequest(origin=origin)
+        method = self._connection.stubs.node.GetQuarantineEvidence
+        response = await self._connection.unary(method, request, node.GetQuarantineEvidenceResponse)
+        return {file.name: file.content for file in response.files}
+
     async def recover_feed(self, origin: str) -> node.RecoverFeedResponse:
         """Fetches own entries from the partner after a restore from an old backup."""
         request = node.RecoverFeedRequest(origin=origin)

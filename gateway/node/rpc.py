@@ -33,6 +33,7 @@ from gateway.node.assembly.quotas import QuotaMonitor
 from gateway.node.backups.messages import restores_in
 from gateway.node.host.capacity import CapacityMonitor
 from gateway.node.observation.feed_alarms import BLOCKED, MAX_DEFECTS_SHOWN, tell_of_feeds
+from gateway.node.quarantine_files import quarantine_files
 from gateway.node.roles import Roles
 from gateway.rpc.calls import current_call
 from gateway.rpc.peers import Peers
@@ -168,6 +169,16 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
             raise NotFoundError(f"{origin} isn't in quarantine")
         feed = await self._writer.run(StateCommand(origin, FeedState.ACTIVE, ""))
         return pb.ResolveQuarantineResponse(link=self._changed(origin, feed))
+
+    async def GetQuarantineEvidence(
+        self, request: pb.GetQuarantineEvidenceRequest, context: Context
+    ) -> pb.GetQuarantineEvidenceResponse:
+        validate(request)
+        current_call().record(subject_ids=[request.origin], repeatable=True)
+        files = await asyncio.to_thread(quarantine_files, self._database, request.origin)
+        return pb.GetQuarantineEvidenceResponse(
+            files=[pb.QuarantineFile(name=name, content=content) for name, content in files.items()]
+        )
 
     async def RecoverFeed(self, request: pb.RecoverFeedRequest, context: Context) -> pb.RecoverFeedResponse:
         validate(request)
