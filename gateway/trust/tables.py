@@ -222,16 +222,23 @@ def _rows_after(conn: Connection, seq: int, limit: int) -> Sequence[_Row]:
 
 
 def _conditions(where: AuditFilter) -> list[ColumnElement[bool]]:
+    """The conditions, of which one alone may use an index: the case's, else the principal's, else the method's.
+
+    Without statistics SQLite takes the index of a method with a million events for a person who did nothing.
+    """
     columns = audit_events.c
-    wanted = {
-        columns.principal: where.principal,
-        columns.method: where.method,
-        columns.reason: where.reason,
-        columns.result: None if where.result is None else where.result.value,
-    }
-    conditions = [column == value for column, value in wanted.items() if value is not None]
+    wanted = [
+        (columns.case_reference, where.case_reference),
+        (columns.principal, where.principal),
+        (columns.method, where.method),
+        (columns.reason, where.reason),
+        (columns.result, None if where.result is None else where.result.value),
+    ]
+    given = [(column, value) for column, value in wanted if value is not None]
+    conditions = [column == value for column, value in given[:1]]
+    conditions += [func.coalesce(column, "") == value for column, value in given[1:]]
     if where.case_reference is not None:
-        conditions += [columns.case_reference == where.case_reference, columns.case_reference != literal_column("''")]
+        conditions.append(columns.case_reference != literal_column("''"))
     if where.from_ms is not None:
         conditions.append(columns.time >= where.from_ms)
     if where.until_ms is not None:

@@ -22,6 +22,7 @@ from gateway.console.pages import (
     new_alert,
     notification_rules,
     notifications,
+    operations,
     passkeys,
     people,
     preferences,
@@ -49,6 +50,7 @@ ROUTES: Final[Sequence[Route]] = [
     *watchlists.routes,
     *notifications.routes,
     *notification_rules.routes,
+    *operations.routes,
 ]
 """Of all pages. Order matters where patterns overlap."""
 
@@ -58,6 +60,7 @@ NAVIGATION: Final[Sequence[NavigationEntry]] = [
     history.navigation,
     network.navigation,
     figures.navigation,
+    operations.navigation,
     people.navigation,
     watchlists.navigation,
 ]

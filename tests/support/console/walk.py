@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from gateway.client import AlertReference
 from gateway.console.pages import ROUTES
+from gateway.trust.service.trial_federation import FEDERATION
 from tests.support.console.case import Case
 from tests.support.console.trial import ConsoleTrial
 
@@ -70,6 +71,9 @@ ADDRESSES: Mapping[str, Addresses] = {
         "/notifications/rules/own/new",
         "/notifications/rules/shared/new",
     ],
+    "/operations/link/{action}": lambda case: [
+        f"/operations/link/{action}?origin={FEDERATION}%2Fhk%2Fcn%2Falerts" for action in ("suspend", "resume")
+    ],
     "/people/{name}": lambda case: ["/people/officer"],
     "/people/{name}/reset": lambda case: ["/people/officer/reset"],
 }
@@ -95,6 +99,9 @@ NOT_PAGES: Mapping[str, str] = {
     "/sign-in/provider/back": "comes from the identity provider",
     "/live/notifications": _STREAM,
     "/notifications/bell": _PART,
+    "/operations/link": "tests/console/test_operations.py opens it: its link stands in the address",
+    "/operations/link/evidence": _DOWNLOAD,
+    "/operations/directory/note": _DOWNLOAD,
     "/notifications/rows": _PART,
 }
 """Routes that nobody opens as a page, each with the reason."""

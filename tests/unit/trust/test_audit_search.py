@@ -41,6 +41,8 @@ def test_each_search_reads_an_index(tmp_path) -> None:  # type: ignore[no-untype
     for where, index in (
         (AuditFilter(principal="person/cn/li"), "ix_audit_events_principal_seq"),
         (AuditFilter(method="/x/Y"), "ix_audit_events_method_seq"),
+        (AuditFilter(method="/x/Y", principal="person/cn/li"), "ix_audit_events_principal_seq"),
+        (AuditFilter(method="/x/Y", case_reference="C"), "ix_audit_events_case_reference_seq"),
         (AuditFilter(case_reference="C"), "ix_audit_events_case_reference_seq"),
     ):
         with database.read() as conn:

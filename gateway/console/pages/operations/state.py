@@ -1,0 +1,52 @@
+"""The node at a glance: alarms with what to do, links and their lag, quotas, replicas, workers, ways out."""
+
+from __future__ import annotations
+
+import asyncio
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway.client import GatewayClient
+from gateway.console.page import client, has_role, page_route, render
+from gateway.console.pages.operations.parts import OPERATOR, state_of, tabs
+from gateway.console.views.alarms import advice_on
+from gateway.errors import MethodUnknownError
+from gateway.translation.messages import gettext as _
+from gateway.v1.notification_service_pb2 import ListOutboxStateResponse
+
+
+async def show(request: Request) -> Response:
+    """The overview."""
+    acting = client(request)
+    status, links, outbox = await asyncio.gather(acting.node.status(), acting.node.links(), _outbox(acting))
+    return render(
+        request,
+        "operations/state.html",
+        title=_("Operations"),
+        tabs=tabs(request),
+        node=status,
+        alarms=[(alarm, advice_on(alarm.code)) for alarm in status.alarms],
+        links=[(link, *state_of(link)) for link in links],
+        outbox=outbox,
+        quotas=[
+            (used, _share(used.items, used.max_items), _share(used.bytes, used.max_bytes))
+            for used in status.partner_usage
+        ],
+        may_operate=has_role(request, OPERATOR),
+    )
+
+
+async def _outbox(acting: GatewayClient) -> ListOutboxStateResponse | None:
+    try:
+        return await acting.notifications.outbox_state()
+    except MethodUnknownError:
+        return None  # notifications are off
+
+
+def _share(used: int, most: int) -> int:
+    """Percent."""
+    return round(100 * used / most) if most else 0
+
+
+routes = [page_route("/operations", show)]

@@ -1,0 +1,77 @@
+"""Pages of operators and auditors, as each of them works with them."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+from playwright.sync_api import expect
+
+from tests.support.console.desk import Desks
+from tests.support.console.trial import ConsoleTrial
+
+PAGES = ("/operations", "/operations/keys", "/operations/directory", "/operations/maintenance")
+
+
+def test_an_operator_sees_links_certificates_and_who_signed_the_directory(desk: Desks, trial: ConsoleTrial) -> None:
+    operator = desk("mo", "operator")
+    page = operator.open("/operations")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Operations")
+    expect(page.get_by_role("row").filter(has_text="CN · alerts").first).to_contain_text("Connected")
+    operator.assert_accessible()
+    page.get_by_role("link", name="Certificates and keys").click()
+    expect(page.get_by_role("row").filter(has_text="receipts").first).to_contain_text("days")
+    page.get_by_role("link", name="Directory").click()
+    expect(page.get_by_text("Signed by")).to_be_visible()
+    expect(page.locator("dd").filter(has_text=re.compile("/cn/directory")).first).to_be_visible()
+
+
+def test_a_link_is_suspended_with_a_reason_and_resumed(desk: Desks, trial: ConsoleTrial) -> None:
+    operator = desk("mo", "operator")
+    page = operator.open("/operations")
+    page.get_by_role("link", name="HK · watchlist").first.click()
+    page.get_by_role("link", name="Suspend the link").click()
+    expect(page.get_by_text("Nothing is exchanged over it")).to_be_visible()
+    with operator.expecting("status of 422"):
+        page.get_by_role("button", name="Suspend the link").click()
+        expect(page.get_by_role("alert")).to_contain_text("Say why")
+    page.get_by_label("Reason").fill("The line is being moved")
+    page.get_by_role("button", name="Suspend the link").click()
+    expect(page.get_by_text("The link is suspended.")).to_be_visible()
+    expect(page.get_by_text("The line is being moved")).to_be_visible()
+    page.get_by_role("link", name="Resume the link").click()
+    page.get_by_role("button", name="Resume the link").click()
+    expect(page.get_by_text("The link was resumed.")).to_be_visible()
+    auditor = desk("mo", "auditor").open("/operations/audit?person=operator&method=SuspendLink")
+    expect(auditor.get_by_role("row").nth(1)).to_contain_text("person/mo/operator")
+    expect(auditor.get_by_role("row").nth(1)).to_contain_text("Node · SuspendLink")
+
+
+def test_maintenance_is_announced_after_it_was_shown_and_ended(desk: Desks, trial: ConsoleTrial) -> None:
+    operator = desk("mo", "operator")
+    page = operator.open("/operations/maintenance")
+    begin = datetime.now(UTC) + timedelta(hours=1)
+    page.get_by_label("From").fill(f"{begin:%Y-%m-%dT%H:%M}")
+    page.get_by_label("Until").fill(f"{begin + timedelta(hours=2):%Y-%m-%dT%H:%M}")
+    page.get_by_label("Reason").fill("New disks")
+    page.get_by_role("button", name="Continue").click()
+    expect(page.get_by_text("All partners are told this")).to_be_visible()
+    page.get_by_role("button", name="Announce").click()
+    expect(page.get_by_text("New disks")).to_be_visible()
+    page.get_by_role("button", name="It has ended").click()
+    expect(page.get_by_text("New disks")).to_have_count(0)
+
+
+def test_an_auditor_searches_the_log_and_an_officer_may_not(desk: Desks, trial: ConsoleTrial) -> None:
+    auditor = desk("mo", "auditor")
+    page = auditor.open("/operations/audit")
+    page.get_by_label("Result").select_option("deny")
+    page.get_by_label("Method").fill("ListNotifications")
+    page.get_by_role("button", name="Search").click()
+    expect(page).to_have_url(re.compile("result=deny"))
+    auditor.assert_accessible()
+    officer = desk("mo", "officer")
+    with officer.expecting("status of 403"):
+        refused = officer.open("/operations/audit")
+        expect(refused.get_by_role("heading", level=1)).to_be_visible()
+    expect(refused.get_by_role("link", name="Operations")).to_have_count(0)
