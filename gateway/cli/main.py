@@ -119,6 +119,17 @@ COMMANDS: Mapping[str, str | Noun] = {
             "whois": "gateway.cli.person.commands:whois",
         },
     ),
+    "file": Noun(
+        N_("Evidence files: upload them, ask partners for theirs, read, list and erase them."),
+        {
+            "put": "gateway.cli.file.commands:put",
+            "ask": "gateway.cli.file.commands:ask",
+            "get": "gateway.cli.file.commands:get",
+            "list": "gateway.cli.file.commands:list_",
+            "erase": "gateway.cli.file.commands:erase",
+            "limits": "gateway.cli.file.commands:limits",
+        },
+    ),
     "evidence": Noun(
         N_("Evidence: export the proof of an alert or answer, verify it anywhere."),
         {

@@ -7,6 +7,8 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from gateway.attachments.service.verification import STEP as FILES_STEP
+from gateway.attachments.service.verification import wrong_files
 from gateway.casework.projection.index import CaseworkProjection, casework_is_complete
 from gateway.casework.projection.rebuild import rebuild_casework
 from gateway.db import migrate
@@ -29,6 +31,7 @@ from gateway.feed.service.writing.writer import Writer
 from gateway.feed.tables import journal
 from gateway.history.projection.rebuild import rebuild_records
 from gateway.history.tables import shipments
+from gateway.node.assembly.attachments import file_store
 from gateway.node.assembly.history import retention_of
 from gateway.node.assembly.node import system_clock_ms
 from gateway.node.backups.start import detect_restored
@@ -86,7 +89,14 @@ class Maintenance:
                 self._projector(), retention_of(settings.history), settings.data_dir, followers=_followers(settings)
             ),
         )
-        return replace(report, findings=(*report.findings, *wrong))
+        return replace(report, findings=(*report.findings, *wrong, *self._wrong_files()))
+
+    def _wrong_files(self) -> list[DatabaseFinding]:
+        """12. Kept files whose bytes aren't those of their digests."""
+        if not self._settings.attachments.enabled:
+            return []
+        found = wrong_files(self.database, file_store(self._settings))
+        return [DatabaseFinding(f"file {sha256}", None, FILES_STEP, problem) for sha256, problem in found]
 
     def _projector(self) -> Projector:
         settings = self._settings

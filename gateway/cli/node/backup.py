@@ -70,6 +70,13 @@ def backup(
     _show_manifest(output, out, manifest)
 
 
+_EVIDENCE_FILES = {
+    "included": N_("in the backup"),
+    "elsewhere": N_("not in the backup"),
+    "none": N_("none are kept"),
+}
+
+
 def _show_manifest(output: Output, out: Path, manifest: Manifest) -> None:
     size = sum((out / name).stat().st_size for name in manifest.files)
     output.facts(
@@ -81,9 +88,12 @@ def _show_manifest(output: Output, out: Path, manifest: Manifest) -> None:
             N_("Entries"): sum(manifest.sizes.values()),
             N_("Shipment records"): manifest.tally.records,
             N_("Audit events"): manifest.tally.audit_events,
+            N_("Evidence files"): _(_EVIDENCE_FILES.get(manifest.evidence_files, manifest.evidence_files)),
             N_("MiB"): size // MIB,
         },
     )
+    if manifest.evidence_files == "elsewhere":
+        output.note(_("Evidence files aren't in this backup: back their store up by its own means."))
 
 
 @reports_errors

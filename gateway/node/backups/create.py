@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from gateway.db.url import parse_url
 from gateway.errors import ConfigurationError
 from gateway.evidence.service.audit_heads import AUDIT_HEAD_FILE
 from gateway.files import OWNER_ONLY, create_file, sync
+from gateway.node.assembly.attachments import FILES_FOLDER, UPLOADS_FOLDER
 from gateway.node.assembly.node import system_clock_ms
 from gateway.node.backups.manifest import Manifest, digests_in, moment, write_manifest
 from gateway.node.backups.postgresql_dump import dump, exported_snapshot
@@ -32,8 +33,11 @@ DUMP_FILE = "gateway.dump"
 KEYS_FOLDER = "keys"
 """Folder of a backup with settings, keys and certificates; only where they were asked for."""
 
-BESIDE = (KEPT_FOLDER, AUDIT_HEAD_FILE, "quarantine")
+BESIDE = (KEPT_FOLDER, AUDIT_HEAD_FILE, "quarantine", FILES_FOLDER)
 """What else a backup has of the data folder."""
+
+INCLUDED, ELSEWHERE, NONE = "included", "elsewhere", "none"
+"""Whether a backup has the evidence files: they are in it, in a store that is backed up by other means, or not kept."""
 
 Progress = Callable[[int, int], None]
 """Called with pages copied and all pages."""
@@ -51,8 +55,8 @@ def make_backup(
 
     1. The database is copied from one committed state; nothing of the node waits for it.
     2. The copy is checked: SQLite's integrity check, and every head (snapshot.checked_heads).
-    3. Accepted directories, the head of the audit log and the evidence of quarantines are copied; with
-       `settings_file` also settings, keys and certificates.
+    3. Accepted directories, the head of the audit log, the evidence of quarantines and the evidence files that lie in
+       the data folder are copied; with `settings_file` also settings, keys and certificates.
     4. The manifest is written, with the digests of all files.
     5. The folder gets its name. A crash before leaves a folder with a `.partial` name, which the next run replaces.
 
@@ -74,7 +78,8 @@ def make_backup(
     made_at = moment(system_clock_ms())
     with _copied(settings, partial, manifest_only=manifest_only, progress=progress) as (kind, conn):  # 1
         manifest = _manifest(conn, settings, trust, kind=kind, made_at=made_at)  # 2
-    _copy_files(settings, partial, settings_file)  # 3
+    manifest = replace(manifest, evidence_files=_evidence_files(settings, manifest_only=manifest_only))
+    _copy_files(settings, partial, settings_file, evidence=manifest.evidence_files == INCLUDED)  # 3
     manifest = replace(manifest, files=digests_in(partial))
     write_manifest(partial, manifest)  # 4
     sync(*[path for path in partial.rglob("*") if path.is_dir()], partial)
@@ -121,12 +126,24 @@ def _manifest(conn: Connection, settings: Settings, trust: TrustedDirectory, *, 
     )
 
 
-def _copy_files(settings: Settings, folder: Path, settings_file: Path | None) -> None:
+def _evidence_files(settings: Settings, *, manifest_only: bool) -> str:
+    attachments = settings.attachments
+    if not attachments.enabled:
+        return NONE
+    return ELSEWHERE if attachments.store or manifest_only else INCLUDED
+
+
+def _copy_files(settings: Settings, folder: Path, settings_file: Path | None, *, evidence: bool) -> None:
+    unfinished = settings.data_dir / FILES_FOLDER / UPLOADS_FOLDER
     for name in BESIDE:
         source = settings.data_dir / name
         files = [source] if source.is_file() else sorted(path for path in source.rglob("*") if path.is_file())
         for file in files:
-            copy_file(file, folder / file.relative_to(settings.data_dir))
+            if name == FILES_FOLDER and (not evidence or file.is_relative_to(unfinished)):
+                continue
+            # A file that is erased meanwhile isn't there any more.
+            with suppress(FileNotFoundError) if name == FILES_FOLDER else nullcontext():
+                copy_file(file, folder / file.relative_to(settings.data_dir))
     if settings_file is None:
         return
     for file in _secret_files(settings, settings_file):

@@ -72,6 +72,7 @@ class Manifest:
         made_at: time of the database's snapshot, RFC 3339.
         database: `sqlite`, `postgresql`, or `none` where the database is backed up by other means.
         files: SHA-256 in hexadecimal by path inside the backup.
+        evidence_files: `included`, `elsewhere` (their store is backed up by other means), or `none` where none are kept.
     """
 
     node: str
@@ -83,6 +84,7 @@ class Manifest:
     heads: tuple[FeedHead, ...]
     tally: NodeTally
     files: Mapping[str, str]
+    evidence_files: str = "none"
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -157,7 +159,8 @@ def _manifest(document: dict[str, Any]) -> Manifest:
     tally = NodeTally(**{field.name: int(document["tally"].get(field.name, 0)) for field in fields(NodeTally)})
     files = {str(name): str(digest) for name, digest in document["files"].items()}
     rest = {name: str(document[name]) for name in ("node", "federation", "software", "schema", "made_at", "database")}
-    manifest = Manifest(**rest, heads=heads, tally=tally, files=files)
+    evidence = str(document.get("evidence_files", "none"))
+    manifest = Manifest(**rest, heads=heads, tally=tally, files=files, evidence_files=evidence)
     if manifest.time.tzinfo is None:
         raise ValueError("made_at has no zone")
     return manifest

@@ -1,0 +1,1 @@
+"""`gateway file`: evidence files."""
