@@ -386,7 +386,12 @@ def _digests(paths: Sequence[Path]) -> list[EvidenceDigest]:
         with path.open("rb") as file:
             sha256 = file_digest(file, "sha256").digest()
         media_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-        digests.append(EvidenceDigest(sha256=sha256, media_type=media_type, description=path.name))
+        size = path.stat().st_size
+        digests.append(
+            EvidenceDigest(
+                sha256=sha256, media_type=media_type, description=path.name, size_bytes=size, file_name=path.name
+            )
+        )
     return digests
 
 
