@@ -33,6 +33,22 @@ def month_of(day: int) -> str:
     return f"{date_of(day):%Y-%m}"
 
 
+def month_row(day: int) -> int:
+    """Number of the row that holds the counts of a day's whole month: negative, and smaller for later months."""
+    date_ = date_of(day)
+    return -(date_.year * 12 + date_.month - 1)
+
+
+def month_of_row(row: int) -> str:
+    """The month of a row of a day or of a month."""
+    return month_of(row) if row >= 0 else f"{-row // 12}-{-row % 12 + 1:02}"
+
+
+def _first_of_month(row: int) -> int:
+    """The first day of a month by its row."""
+    return (date(-row // 12, -row % 12 + 1, 1) - _EPOCH).days
+
+
 @dataclass(frozen=True, slots=True)
 class Period:
     """First and last day, inclusive, as day numbers."""
@@ -46,6 +62,17 @@ class Period:
         while day <= last:
             yield f"{day:%Y-%m}"
             day = (day + timedelta(days=32)).replace(day=1)
+
+    def rows(self) -> list[tuple[int, int]]:
+        """Ranges of rows, inclusive, that hold each day once: of whole months first, then of days beside them."""
+        after = self.last + 1
+        first_whole = month_row(self.first) if _first_of_month(month_row(self.first)) == self.first else None
+        begin = first_whole if first_whole is not None else month_row(self.first) - 1
+        end = month_row(after) + 1  # the month before that of the day after
+        if begin < end:
+            return [(self.first, self.last)]
+        ranges = [(end, begin), (self.first, _first_of_month(begin) - 1), (_first_of_month(end - 1), self.last)]
+        return [(low, high) for low, high in ranges if low <= high]
 
     @property
     def is_long(self) -> bool:

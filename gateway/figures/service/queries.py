@@ -15,7 +15,7 @@ from gateway.feed.tables import progress as feed_progress
 from gateway.figures.rules import small_numbers
 from gateway.figures.rules.counting import CLOSED, Measure
 from gateway.figures.rules.durations import SHOWN_UP_TO_S, quantile_s, shown_classes
-from gateway.figures.rules.periods import Period, date_of, day_number, month_of, period_of
+from gateway.figures.rules.periods import Period, date_of, day_number, month_of_row, period_of
 from gateway.figures.tables import counts, list_results
 from gateway.figures.tables.counts import CountFilter, Tally
 from gateway.figures.tables.list_results import ListResults
@@ -95,7 +95,7 @@ class FigureQueries:
         begin, end = (day * _DAY_MS - self._offset * 60_000 for day in (period.first, period.last + 1))
         return _Read(
             counts.sums(conn, wanted),
-            _by_month(counts.by_day(conn, wanted, _MONTHLY)),
+            _by_month(counts.by_row(conn, wanted, _MONTHLY)),
             counts.by_partner(conn, wanted, Measure.PRIORITY),
             list_results.read(conn, begin, end),
             _uncounted(conn),
@@ -113,10 +113,10 @@ def _uncounted(conn: Connection) -> int:
 def _by_month(rows: Iterable[tuple[int, str, str, int]]) -> dict[str, dict[str, int]]:
     """Numbers of the columns by month."""
     months: dict[str, dict[str, int]] = {}
-    for day, measure, key, number in rows:
+    for row, measure, key, number in rows:
         column = _column(measure, key)
         if column:
-            of_month = months.setdefault(month_of(day), {})
+            of_month = months.setdefault(month_of_row(row), {})
             of_month[column] = of_month.get(column, 0) + number
     return months
 

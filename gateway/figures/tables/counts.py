@@ -7,11 +7,11 @@ from functools import cache
 from itertools import chain
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, delete, func, select
+from sqlalchemy import ColumnElement, Connection, delete, func, or_, select
 
 from gateway.db.progress import Progress
 from gateway.db.statements import run, storable_text
-from gateway.figures.rules.periods import Period
+from gateway.figures.rules.periods import Period, month_row
 from gateway.figures.tables.schema import figure_counts, figure_progress
 
 _ROWS_PER_STATEMENT = 100
@@ -20,7 +20,7 @@ _KEYS = _COLUMNS[:5]
 
 
 class CountKey(NamedTuple):
-    """What a count is of; `direction` of the alert: in or out."""
+    """What a count is of; `direction` of the alert: in or out. `day`: or the row of a month, periods.month_row."""
 
     day: int
     measure: str
@@ -66,8 +66,12 @@ def clear(conn: Connection) -> None:
 
 
 def add(conn: Connection, tallies: Mapping[CountKey, Tally]) -> None:
-    """Adds to counts."""
-    rows = [(*key[:4], storable_text(key.key), *tally) for key, tally in sorted(tallies.items())]
+    """Adds to counts of days, and of their months, so that a year is read from twelve."""
+    both = dict(tallies)
+    for key, tally in tallies.items():
+        of_month = key._replace(day=month_row(key.day))
+        both[of_month] = both.get(of_month, Tally()).plus(*tally)
+    rows = [(*key[:4], storable_text(key.key), *tally) for key, tally in sorted(both.items())]
     for at in range(0, len(rows), _ROWS_PER_STATEMENT):
         chunk = rows[at : at + _ROWS_PER_STATEMENT]
         run(conn, _add_text(conn.dialect.name, len(chunk)), tuple(chain.from_iterable(chunk)))
@@ -94,7 +98,8 @@ class CountFilter(NamedTuple):
     @property
     def conditions(self) -> Sequence[ColumnElement[bool]]:
         columns = figure_counts.c
-        conditions: list[ColumnElement[bool]] = [columns.day.between(self.period.first, self.period.last)]
+        within = or_(*(columns.day.between(low, high) for low, high in self.period.rows()))
+        conditions: list[ColumnElement[bool]] = [within]
         if self.partner:
             conditions.append(columns.partner == self.partner)
         if self.direction:
@@ -116,8 +121,8 @@ def sums(conn: Connection, wanted: CountFilter) -> dict[str, dict[str, Tally]]:
     return read
 
 
-def by_day(conn: Connection, wanted: CountFilter, measures: Iterable[str]) -> list[tuple[int, str, str, int]]:
-    """Counts of some measures by (day, measure, key)."""
+def by_row(conn: Connection, wanted: CountFilter, measures: Iterable[str]) -> list[tuple[int, str, str, int]]:
+    """Counts of some measures by (row, measure, key); the row is a day's or a month's, periods.month_of_row."""
     columns = figure_counts.c
     query = (
         select(columns.day, columns.measure, columns.key, func.sum(columns.count))
@@ -140,5 +145,6 @@ def by_partner(conn: Connection, wanted: CountFilter, measure: str) -> dict[str,
 
 def first_day(conn: Connection) -> int | None:
     """First day of which anything is counted."""
-    day: int | None = conn.execute(select(func.min(figure_counts.c.day))).scalar_one()
+    days = select(func.min(figure_counts.c.day)).where(figure_counts.c.day >= 0)
+    day: int | None = conn.execute(days).scalar_one()
     return day

@@ -10,7 +10,9 @@ from gateway.db.schema import metadata
 figure_counts = Table(
     "figure_counts",
     metadata,
-    Column("day", Integer, primary_key=True, autoincrement=False),  # since 1970, by the authority's clock
+    Column(
+        "day", Integer, primary_key=True, autoincrement=False
+    ),  # since 1970, by the authority's clock; negative: a month
     Column("measure", String(16), primary_key=True),  # figures.rules.counting.Measure
     Column("direction", String(3), primary_key=True),  # of the alert
     Column("partner", String(32), primary_key=True),

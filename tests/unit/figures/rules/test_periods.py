@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import InvalidRequestError
-from gateway.figures.rules.periods import Period, date_of, day_number, month_of, period_of
+from gateway.figures.rules.periods import Period, date_of, day_number, month_of, month_of_row, month_row, period_of
 
 TODAY = day_number(int(datetime(2026, 11, 26, 1, tzinfo=UTC).timestamp() * 1000), 480)
 
@@ -60,3 +60,24 @@ def test_what_is_no_period_is_refused(first: str, last: str) -> None:
 
 def test_ten_years_are_a_period() -> None:
     assert len(list(period_of("2016-04-15", "2026-03-01", today=TODAY).months())) == 120
+
+
+@given(st.integers(0, 20_000), st.integers(0, 1_000))
+def test_rows_hold_each_day_of_a_period_once(first: int, length: int) -> None:
+    period = Period(first, first + length)
+    days: list[int] = []
+    for low, high in period.rows():
+        if low >= 0:
+            days += range(low, high + 1)
+        else:
+            months = set(range(low, high + 1))
+            days += [day for day in range(first - 40, first + length + 41) if day >= 0 and month_row(day) in months]
+    assert sorted(days) == list(range(period.first, period.last + 1))
+
+
+def test_a_year_is_read_from_its_months() -> None:
+    (months,) = period_of("2025-01-01", "2025-12-31", today=TODAY).rows()
+    assert months[1] - months[0] == 11
+    assert month_of_row(months[1]) == "2025-01"
+    assert month_of_row(months[0]) == "2025-12"
+    assert month_of_row(TODAY) == "2026-11"
