@@ -12,6 +12,7 @@ from gateway.translation.messages import gettext as _
 _OFFICERS: Final = frozenset({"officer", "supervisor"})
 _PUBLISHERS: Final = frozenset({"publisher", "supervisor"})
 _NETWORKERS: Final = frozenset({"officer", "analyst", "supervisor"})
+_FIGURE_READERS: Final = frozenset({"analyst", "supervisor", "auditor"})
 _CLOSERS: Final = frozenset({"publisher", "officer", "supervisor"})
 
 
@@ -69,6 +70,8 @@ def further_links(view: AlertView, *, roles: frozenset[str]) -> list[tuple[str, 
     links = []
     if not roles.isdisjoint(_NETWORKERS):
         links.append((f"/network?alert={publisher}/{alert_id}", _("What it is connected with")))
+    if view.own and {copy.status_word for copy in view.copies} == {"closed"} and not roles.isdisjoint(_FIGURE_READERS):
+        links.append((f"/figures/sheets/{alert_id}", _("Publication sheet")))
     if not roles.isdisjoint(_PUBLISHERS):
         links.append((f"/alerts/new?copy={publisher}/{alert_id}", _("A new alert from it")))
     return links
