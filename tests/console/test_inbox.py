@@ -16,6 +16,7 @@ from gateway.v1 import casework_service_pb2 as casework
 from tests.support.console.desk import Desks
 from tests.support.console.trial import ConsoleTrial
 from tests.support.federation import alert, eventually
+from tests.support.stopwatch import Stopwatch
 
 
 def publish(
@@ -71,18 +72,16 @@ def test_an_alert_sent_at_one_console_shows_at_another_within_a_second(desk: Des
     page.wait_for_timeout(500)  # the stream is open
     number = container()
 
-    async def send() -> float:
+    async def send() -> None:
         content = alert()
         content.subject.equipment.add(id=number)
         async with trial.federation.client("cn", "publisher") as cn:
             await cn.publish(content, ["hk"])
-        return time.monotonic()
 
-    sent_at = trial.run(send())
-    news = page.get_by_role("link", name="1 new alert – show")
-    expect(news).to_be_visible(timeout=5_000)
-    took_s = time.monotonic() - sent_at
-    assert took_s < 1.5, f"{took_s:.2f} s; some 0.3 s on a quiet machine"
+    with Stopwatch() as watch:
+        trial.run(send())
+        expect(page.get_by_role("link", name="1 new alert – show")).to_be_visible()
+    assert watch.quiet_s < 1.0, f"{watch.elapsed_s:.2f} s, on a busy machine"
     expect(link).to_be_focused()
     expect(row(page, number)).to_have_count(0)
     page.keyboard.press("n")
@@ -162,7 +161,7 @@ def test_alerts_are_assigned_together_and_a_colleague_sees_it_at_once(desk: Desk
     page.get_by_role("button", name="Assign", exact=True).click()
     expect(page.get_by_text("Assigned.")).to_be_visible()
     for number in numbers:
-        expect(row(theirs, number)).to_contain_text("Wong Siu Ming", timeout=3_000)
+        expect(row(theirs, number)).to_contain_text("Wong Siu Ming")
     expect(colleague.open("/inbox?assignee=me&scope=all").locator(".inbox-row")).not_to_have_count(0)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Iterator
 from contextlib import aclosing
 
@@ -14,6 +13,7 @@ from gateway.errors import MethodUnknownError, PermissionDeniedError
 from gateway.v1 import alert_pb2, party_pb2
 from gateway.v1 import casework_service_pb2 as service
 from tests.support.federation import Federation, alert, eventually, with_logs
+from tests.support.stopwatch import Stopwatch
 
 ON = "[casework]\nenabled = true\n"
 
@@ -43,16 +43,15 @@ def test_an_alert_shows_within_a_second_and_a_watcher_hears_of_colleagues(nodes:
                         heard.extend(response.changes)
 
             listening = asyncio.create_task(listen())
-            published = (await cn.publish(alert(), ["hk"])).alert_id
-            sent_at = time.monotonic()
-            reference = AlertReference(publisher="cn", alert_id=published)
 
             async def events() -> bool:
                 return any(change.alert == reference and "published" in change.events for change in heard)
 
-            await eventually(events, what="the alert in the watch")
-            took_s = time.monotonic() - sent_at
-            assert took_s < 1.5, f"{took_s:.2f} s; some 0.1 s on a quiet machine"
+            with Stopwatch() as watch:
+                published = (await cn.publish(alert(), ["hk"])).alert_id
+                reference = AlertReference(publisher="cn", alert_id=published)
+                await eventually(events, what="the alert in the watch")
+            assert watch.quiet_s < 1.0, f"{watch.elapsed_s:.2f} s, on a busy machine"
             (row,) = [row async for row in officer.casework.inbox() if row.summary.alert.id == published]
             assert [one.action for one in row.wanted] == [service.WANTED_ACTION_ACKNOWLEDGE]
             await supervisor.casework.assign([reference], "system/hk/officer")

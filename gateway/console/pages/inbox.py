@@ -187,10 +187,13 @@ async def live(request: Request) -> Response:
 
 
 async def inbox_changes(client: GatewayClient) -> AsyncGenerator[Change, None]:
-    """What changes in the inbox, from now on."""
-    yield ANYTHING
+    """What changes in the inbox, from now on: the gateway's first answer says that it watches."""
+    watching = False
     async with aclosing(client.casework.watch_inbox()) as responses:
         async for response in responses:
+            if not watching:
+                watching = True
+                yield ANYTHING
             for change in response.changes:
                 yield {
                     "publisher": change.alert.publisher,
