@@ -61,6 +61,16 @@ COMMANDS: Mapping[str, str | Noun] = {
             "publication-sheet": "gateway.cli.alert.publication:publication_sheet",
         },
     ),
+    "inbox": Noun(
+        N_("What wants action, the search over alerts, and what colleagues do with them."),
+        {
+            "list": "gateway.cli.inbox.commands:list_",
+            "related": "gateway.cli.inbox.commands:related",
+            "assign": "gateway.cli.inbox.commands:assign",
+            "note": "gateway.cli.inbox.commands:note",
+            "notes": "gateway.cli.inbox.commands:notes",
+        },
+    ),
     "watchlist": Noun(
         N_("Own watchlists: import, propose, approve, withdraw; and read partners' copies."),
         {

@@ -12,6 +12,7 @@ from gateway.client import AlertReference
 from gateway.errors import MethodUnknownError, PermissionDeniedError
 from gateway.v1 import alert_pb2, party_pb2
 from gateway.v1 import casework_service_pb2 as service
+from tests.support.command_line import Cli
 from tests.support.federation import Federation, alert, eventually, with_logs
 from tests.support.stopwatch import Stopwatch
 
@@ -144,3 +145,32 @@ def test_it_is_off_without_the_setting_and_not_for_every_role(nodes: Federation)
                 await operator.casework.inbox_page()
 
     nodes.run(run())
+
+
+def test_commands_list_find_assign_and_note(nodes: Federation) -> None:
+    subject = alert_pb2.Subject(parties=[party_pb2.Party(names=[party_pb2.Name(text="歐陽美玲")])])
+
+    async def publish() -> str:
+        async with nodes.client("cn", "publisher") as cn, nodes.client("hk", "officer") as hk:
+            published = (await cn.publish(alert(subject=subject, case_reference="CLI-77"), ["hk"])).alert_id
+
+            async def found() -> bool:
+                return bool((await hk.casework.inbox_page(service.InboxFilter(text="CLI-77"))).rows)
+
+            await eventually(found, what="the alert in the search", within_s=60)
+            return published
+
+    published = nodes.run(publish())
+    hk = Cli(nodes, "hk")
+    key = f"cn/{published}"
+    rows = hk.json("officer", "inbox", "list", "Au Yeung Mei Ling")
+    assert [row["summary"]["alert"]["id"] for row in rows] == [published]
+    assert hk.json("officer", "inbox", "assign", key) == {"changed": 1}
+    assert hk.json("officer", "inbox", "note", key, "Seen before.")["author"] == "system/hk/officer"
+    case = hk.json("officer", "inbox", "notes", key)
+    assert (case["assignment"]["assignee"], case["notes"][0]["text"]) == ("system/hk/officer", "Seen before.")
+    assert [row["summary"]["alert"]["id"] for row in hk.json("officer", "inbox", "list", "CLI-77", "--mine")] == [
+        published
+    ]
+    assert isinstance(hk.json("officer", "inbox", "related", key), list)
+    assert "acknowledge" in hk.run("officer", "inbox", "list", "CLI-77").stdout
