@@ -31,6 +31,7 @@ from gateway.v1 import (  # noqa: E402
     history_service_pb2,
     match_pb2,
     node_service_pb2,
+    notification_service_pb2,
     person_pb2,
     person_service_pb2,
     screening_pb2,
@@ -113,8 +114,8 @@ def _named(shapes: Iterable[Any]) -> Iterator[Descriptor]:
     """Messages that shapes refer to."""
     modules = (
         alert_pb2, alert_service_pb2, evidence_service_pb2, history_pb2, history_service_pb2, match_pb2,
-        node_service_pb2, person_pb2, person_service_pb2, screening_pb2, shipment_pb2, watchlist_pb2,
-        watchlist_service_pb2,
+        node_service_pb2, notification_service_pb2, person_pb2, person_service_pb2, screening_pb2, shipment_pb2,
+        watchlist_pb2, watchlist_service_pb2,
     )  # fmt: skip
     found = {ref.rpartition("/")[2] for ref in _refs(list(shapes))}
     for module in modules:

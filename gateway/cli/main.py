@@ -159,6 +159,18 @@ COMMANDS: Mapping[str, str | Noun] = {
             "declare-new": "gateway.cli.link.commands:declare_new",
         },
     ),
+    "notification": Noun(
+        N_("Notifications: what a system was told, its rules, and how mails, webhooks and the outbox stand."),
+        {
+            "list": "gateway.cli.notification.commands:list_",
+            "watch": "gateway.cli.notification.commands:watch",
+            "read": "gateway.cli.notification.commands:read",
+            "rules": "gateway.cli.notification.commands:rules",
+            "follow": "gateway.cli.notification.commands:follow",
+            "unfollow": "gateway.cli.notification.commands:unfollow",
+            "outbox": "gateway.cli.notification.commands:outbox",
+        },
+    ),
     "directory": Noun(
         N_("Draft, sign, verify and show the directory: who is in the federation, and who may send what to whom."),
         {

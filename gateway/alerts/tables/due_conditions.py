@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import ColumnElement, and_, not_, or_
+from sqlalchemy import ColumnElement, Connection, and_, func, not_, or_, select
 
 from gateway.alerts.tables.copies import is_not_past, is_past
 from gateway.alerts.tables.schema import alerts
 
 DUE_COLUMNS = {"reply": "reply_due", "question_in": "question_in_due", "question_out": "question_out_due"}
 """Names of deadlines, as in filters, and their columns."""
+
+
+def count_overdue(conn: Connection, now_ms: int) -> dict[tuple[str, ...], float]:
+    """How many open copies have a deadline that has passed, by its name and the copy's direction."""
+    found: dict[tuple[str, ...], float] = {}
+    for name in DUE_COLUMNS:
+        query = select(alerts.c.direction, func.count()).where(*overdue(name, now_ms)).group_by(alerts.c.direction)
+        found |= {(name, direction): count for direction, count in conn.execute(query)}
+    return found
 
 
 def valid(now_ms: int) -> ColumnElement[bool]:

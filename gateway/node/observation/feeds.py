@@ -8,6 +8,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
+from gateway.alerts.tables.due_conditions import count_overdue
 from gateway.contract.ids import ALERT_CHANNELS, KEPT
 from gateway.db.database import Database
 from gateway.errors import GatewayError
@@ -98,7 +99,9 @@ class FeedObserver:
         """Reads and compares once; raises StoreUnavailableError."""
         with self._database.read() as conn:
             state, announced = read_state(conn), Announced.of(conn)
-        now = self._clock()
+            now = self._clock()
+            overdue = count_overdue(conn, now)
+        self._metrics.alerts_overdue.replace(overdue)
         self._show_feeds(state.views, now)
         self._show_progress(state, now)
         tell_of_feeds(self._alarms, [view.feed for view in state.views], state.defects)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -149,12 +149,15 @@ class OutboxLoop:
             return True
         self.progress.sent += len(messages)
         self._metrics.outbox_messages.inc(len(messages))
+        self._metrics.outbox_lag.set((await asyncio.to_thread(self.lag))[1])
         self._recovered()
         return True
 
     async def _failed(self, problem: str) -> None:
         progress = self.progress
         progress.failures, progress.last_error = progress.failures + 1, problem
+        with suppress(GatewayError):
+            self._metrics.outbox_lag.set((await asyncio.to_thread(self.lag))[1])
         log.warning("the outbox's changes weren't taken: %s", problem)
         if progress.failures >= ALARM_AFTER:
             self._alarms.set(OUTBOX_WAITS, "", f"{self.publisher.target} takes no changes: {problem}")
