@@ -23,7 +23,7 @@ from rich.table import Table
 from bench import alerts
 from bench.nodes import ORIGIN, PUBLISHER, RECIPIENT, write_federation
 from gateway.alerts.codec import quality_notices
-from gateway.alerts.commands.publishing import PublishCommand
+from gateway.alerts.commands.publish_command import PublishCommand
 from gateway.contract.ids import FeedOrigin
 from gateway.contract.validation import violations
 from gateway.feed.service.writing.transaction import Transaction

@@ -13,7 +13,8 @@ from google.protobuf.message import Message
 
 from gateway.alerts.codec import quality_notices
 from gateway.alerts.commands.preview import Previews
-from gateway.alerts.commands.publishing import PreparedAlert, PublishCommand, Publisher, PublishResult
+from gateway.alerts.commands.publish_command import PublishCommand, PublishResult
+from gateway.alerts.commands.publishing import PreparedAlert, Publisher
 from gateway.alerts.commands.steps import StepCommand, StepRequest
 from gateway.alerts.service import AlertQueries
 from gateway.contract.limits import MAX_STREAM_ITEMS

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import TypeAlias
 
@@ -42,7 +42,10 @@ from gateway.feed.service.continuity.positions import PositionKind, given, numbe
 from gateway.feed.service.delivery import Deliveries, SentSize
 from gateway.feed.service.writing.transaction import Clock
 from gateway.feed.tables import journal, progress
+from gateway.persons.rules.pseudonyms import PSEUDONYM_PREFIX
+from gateway.persons.tables.sessions import whose_pseudonym
 from gateway.plurals import counted
+from gateway.trust.rules.permissions import PERSON_PREFIX
 from gateway.v1 import alert_pb2, alert_service_pb2, feed_pb2
 
 WATCH_PAGE = 200
@@ -121,6 +124,7 @@ class AlertQueries:
             shown = partial(_delivered, deliveries, given(conn, 0))
             steps = page_of(newest, shown, limit=MAX_STEPS, most_bytes=HISTORY_BYTES)
             older = events.count_before(conn, publisher, alert_id, steps.last[0].position) if steps.last else 0
+            name_own_actors(conn, steps.messages)
             now = self._clock()
             copies = [_copy(deliveries, row, now) for row in rows]
         return alert_service_pb2.GetAlertResponse(
@@ -185,7 +189,16 @@ class AlertQueries:
             page = page_of(_events_after(conn, after), partial(_change, given(conn, 0)), limit=WATCH_PAGE)
             # At the end everything projected was read: entries without a change needn't be looked at again.
             reached = max(projected, after) if page.last is None else page.last[0].position
+            name_own_actors(conn, page.messages)
             return alert_service_pb2.WatchAlertsResponse(changes=page.messages, position=given(conn, reached))
+
+
+def name_own_actors(conn: Connection, changes: Iterable[alert_service_pb2.AlertChange]) -> None:
+    """Says who acted where an event has a pseudonym of this node's."""
+    hidden = [change for change in changes if change.event.actor.startswith(PSEUDONYM_PREFIX)]
+    for change in hidden:
+        meant = whose_pseudonym(conn, change.event.actor)
+        change.own_actor = f"{PERSON_PREFIX}{meant[0]}" if meant is not None else ""
 
 
 def _unprojected(conn: Connection) -> int:

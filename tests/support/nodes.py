@@ -19,7 +19,8 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from gateway.alerts.commands.publishing import PublishCommand, Publisher
+from gateway.alerts.commands.publish_command import PublishCommand
+from gateway.alerts.commands.publishing import Publisher
 from gateway.alerts.commands.steps import StepCommand, StepRequest
 from gateway.alerts.service import AlertQueries
 from gateway.contract.ids import BETWEEN_NODES, URGENT_ALERTS, Channel, FeedOrigin

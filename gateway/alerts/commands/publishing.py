@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, TypeAlias
+from typing import Any
 
 from gateway.alerts import codec as wire
 from gateway.alerts.commands.answer_sources import AnswerReleases, no_releases, releases_of, require_answers_may_go
-from gateway.alerts.commands.onward_transfer import require_onward_transfer, sources_in
-from gateway.alerts.commands.placing import accepted_feed, channel_of
+from gateway.alerts.commands.onward_transfer import sources_in
+from gateway.alerts.commands.placing import channel_of
 from gateway.contract.ids import UUID7_RANDOM_BYTES, Channel, FeedOrigin, uuid7, uuid_bytes
 from gateway.contract.timestamps import to_ms, to_timestamp
 from gateway.contract.validation import violations
-from gateway.db.database import savepoint
 from gateway.errors import (
     AgreementForbidsError,
     GatewayError,
@@ -23,13 +22,11 @@ from gateway.errors import (
     Violation,
 )
 from gateway.feed.codec import CausalDependency, EncodedEntry
-from gateway.feed.service.writing.command_queue import Urgency, urgency_of
-from gateway.feed.service.writing.idempotency import digest_of, repeated
+from gateway.feed.service.writing.idempotency import digest_of
 from gateway.feed.service.writing.new_entries import new_entry
 from gateway.feed.service.writing.randomness import random_bytes
-from gateway.feed.service.writing.transaction import Clock, Transaction
-from gateway.feed.tables import requests
-from gateway.feed.tables.requests import AnsweredRequest
+from gateway.feed.service.writing.transaction import Clock
+from gateway.persons.service.pseudonyms import Pseudonyms, ShownPseudonym
 from gateway.trust.rules.directory import Directory, FederationNode
 from gateway.trust.rules.disclosure import undisclosable
 from gateway.trust.service.agreements import Agreements
@@ -41,10 +38,6 @@ MAX_VALIDITY_MS = 366 * 24 * 3600 * 1000
 VALID_UNTIL_RANGE = Violation(
     "content.valid_until", "valid_until.range", "must lie in the future, at most 366 days ahead"
 )
-
-_Response = alert_service_pb2.PublishAlertResponse
-PublishResult: TypeAlias = alert_service_pb2.PublishAlertResponse | GatewayError
-"""An alert's response, or the error that refused it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +53,7 @@ class PreparedAlert:
         releases: to whom partners' answers may be passed on for its purpose.
         refusal: why it may not be published now; a repeated request still gets its first answer.
         traces: trace contexts to travel beside the entries, by recipient.
+        pseudonyms: under which recipients see the person that acts.
     """
 
     request_id: bytes
@@ -72,12 +66,22 @@ class PreparedAlert:
     releases: AnswerReleases
     refusal: GatewayError | None = None
     traces: Mapping[str, str] = field(default_factory=dict)
+    pseudonyms: tuple[ShownPseudonym, ...] = ()
 
 
 class Publisher:
     """Prepares alerts for publication. Thread-safe."""
 
-    def __init__(self, *, federation: str, node: str, directory: Callable[[], Directory], clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        federation: str,
+        node: str,
+        directory: Callable[[], Directory],
+        clock: Clock,
+        pseudonyms: Pseudonyms | None = None,
+    ) -> None:
+        self._pseudonyms = pseudonyms or Pseudonyms(node, directory)
         self._federation = federation
         self._node = node
         self._directory = directory
@@ -100,6 +104,7 @@ class Publisher:
         refusal = self.refusal_of(request.recipients, content, late, now)
         alert_id = self.new_id()
         notices = tuple(wire.quality_notices(content))
+        actors = {name: self.shown_actor(actor, name, content.purpose, now) for name in request.recipients}
         return PreparedAlert(
             request_id=uuid_bytes(request.request_id),
             digest=digest_of(request),
@@ -108,7 +113,12 @@ class Publisher:
                 (
                     self.origin(recipient, channel_of(content.priority)),
                     self._new_alert(
-                        alert_id=alert_id, recipient=recipient, content=content, notices=notices, actor=actor, now=now
+                        alert_id=alert_id,
+                        recipient=recipient,
+                        content=content,
+                        notices=notices,
+                        actor=actors[recipient].actor,
+                        now=now,
                     ),
                 )
                 for recipient in (request.recipients if refusal is None else ())
@@ -119,7 +129,12 @@ class Publisher:
             releases=self.releases(content.purpose, now) if content.derived_from else no_releases,
             refusal=refusal,
             traces=self._agreements.traced(trace, self._node, request.recipients, content.purpose, now),
+            pseudonyms=tuple(shown for shown in actors.values() if shown.person),
         )
+
+    def shown_actor(self, actor: str, recipient: str, purpose: str, now: int) -> ShownPseudonym:
+        """Who acts, as a recipient sees it: a person's pseudonym where the agreement says so."""
+        return self._pseudonyms.shown(actor, recipient=recipient, purpose=purpose, at_ms=now)
 
     def content_violations(self, content: alert_pb2.AlertContent, now: int) -> list[Violation]:
         """What is wrong with a content, whoever gets it."""
@@ -256,146 +271,3 @@ class Publisher:
         if content.HasField("reply_by") and to_ms(content.reply_by) <= now:
             late.append(Violation("content.reply_by", "reply_by.future", "must lie in the future"))
         return late
-
-
-class PublishCommand:
-    """Step 4 for one caller's new alerts: a refused alert doesn't stop the others.
-
-    The result lists one PublishAlertResponse or GatewayError per alert, in order.
-    """
-
-    def __init__(self, prepared: Sequence[PreparedAlert | GatewayError], *, principal: str) -> None:
-        self._prepared = prepared
-        self._principal = principal
-
-    @property
-    def weight(self) -> int:
-        return len(self._prepared)
-
-    @property
-    def urgency(self) -> Urgency:
-        """That of the most urgent alert."""
-        alerts = [prepared for prepared in self._prepared if isinstance(prepared, PreparedAlert)]
-        urgencies = [urgency_of(origin.channel) for prepared in alerts for origin, _ in prepared.entries]
-        return min(urgencies, default=Urgency.ORDINARY)
-
-    def execute(self, tx: Transaction) -> list[PublishResult]:
-        checked = self._unless_answered(tx, [self._checked(tx, prepared) for prepared in self._prepared])
-        fresh = [prepared for prepared in checked if isinstance(prepared, PreparedAlert)]
-        responses = _responses(tx, fresh)
-        if self._remember_all(tx, fresh, responses):
-            for prepared in fresh:
-                _append(tx, prepared)
-            following = iter(responses)
-            return [next(following) if isinstance(prepared, PreparedAlert) else prepared for prepared in checked]
-        return self._execute_one_by_one(tx, checked)
-
-    def _unless_answered(
-        self, tx: Transaction, checked: Sequence[PreparedAlert | GatewayError]
-    ) -> list[PreparedAlert | PublishResult]:
-        """Replaces refusals by answers given before."""
-        refused = {
-            at: prepared
-            for at, (prepared, result) in enumerate(zip(self._prepared, checked, strict=True))
-            if isinstance(prepared, PreparedAlert) and isinstance(result, GatewayError)
-        }
-        results: list[PreparedAlert | PublishResult] = list(checked)
-        if refused:
-            known = requests.find(tx.conn, self._principal, [prepared.request_id for prepared in refused.values()])
-            for at, prepared in refused.items():
-                if prepared.request_id in known:
-                    results[at] = _answered_before(known[prepared.request_id], prepared)
-        return results
-
-    def _remember_all(self, tx: Transaction, fresh: Sequence[PreparedAlert], responses: Sequence[_Response]) -> bool:
-        """Stores all answers in one statement; False when an id isn't new."""
-        if len({prepared.request_id for prepared in fresh}) < len(fresh):
-            return False
-        if not fresh:
-            return True
-        try:
-            with savepoint(tx.conn):
-                if not requests.remember(tx.conn, list(map(self._answered, fresh, responses))):
-                    raise _SeenBeforeError
-        except _SeenBeforeError:
-            return False
-        return True
-
-    def _execute_one_by_one(
-        self, tx: Transaction, checked: Sequence[PreparedAlert | PublishResult]
-    ) -> list[PublishResult]:
-        ids = [prepared.request_id for prepared in checked if isinstance(prepared, PreparedAlert)]
-        known = requests.find(tx.conn, self._principal, ids)
-        results: list[PublishResult] = []
-        for prepared in checked:
-            if not isinstance(prepared, PreparedAlert):
-                results.append(prepared)
-            elif prepared.request_id in known:
-                results.append(_answered_before(known[prepared.request_id], prepared))
-            else:
-                (response,) = _responses(tx, [prepared])
-                known[prepared.request_id] = self._answered(prepared, response)
-                requests.remember(tx.conn, [known[prepared.request_id]])
-                _append(tx, prepared)
-                results.append(response)
-        return results
-
-    def _answered(self, prepared: PreparedAlert, response: _Response) -> AnsweredRequest:
-        return AnsweredRequest(prepared.request_id, self._principal, prepared.digest, response.SerializeToString())
-
-    def _checked(self, tx: Transaction, prepared: PreparedAlert | GatewayError) -> PreparedAlert | GatewayError:
-        if isinstance(prepared, GatewayError):
-            return prepared
-        if prepared.refusal is not None:
-            return prepared.refusal
-        try:
-            prepared = _placed(tx, prepared)
-            for origin, _ in prepared.entries:
-                tx.require_extensible(origin)
-            if prepared.derived_from:
-                tx.catch_up()  # so that the publisher's newest rule counts
-            recipients = [origin.recipient for origin, _ in prepared.entries]
-            for publisher, alert_id in prepared.derived_from:
-                require_onward_transfer(
-                    tx, publisher, alert_id, recipients, handling=prepared.handling, releases=prepared.releases
-                )
-        except GatewayError as error:
-            return error
-        return prepared
-
-
-def _placed(tx: Transaction, prepared: PreparedAlert) -> PreparedAlert:
-    """The alert with the feeds that its recipients take."""
-    entries = tuple((accepted_feed(tx, origin), entry) for origin, entry in prepared.entries)
-    return prepared if entries == prepared.entries else replace(prepared, entries=entries)
-
-
-class _SeenBeforeError(Exception):
-    """Rolls back a savepoint: an id isn't new."""
-
-
-def _answered_before(before: AnsweredRequest, prepared: PreparedAlert) -> PublishResult:
-    """The first answer, marked as one, or an error when the request differs."""
-    answer = repeated(before, prepared.digest, _Response)
-    if isinstance(answer, _Response):
-        answer.published_before = True
-    return answer
-
-
-def _responses(tx: Transaction, fresh: Sequence[PreparedAlert]) -> list[_Response]:
-    """Responses, if these entries are appended next and in this order."""
-    following: dict[FeedOrigin, int] = {}
-    responses = []
-    for prepared in fresh:
-        response = _Response(alert_id=prepared.alert_id, revision=1, notices=prepared.notices)
-        for origin, _ in prepared.entries:
-            index = following[origin] if origin in following else tx.next_index(origin)
-            response.entries.add(origin=origin.line, index=index)
-            following[origin] = index + 1
-        responses.append(response)
-    return responses
-
-
-def _append(tx: Transaction, prepared: PreparedAlert) -> None:
-    for origin, entry in prepared.entries:
-        tx.append(origin, entry, trace=prepared.traces.get(origin.recipient, ""))

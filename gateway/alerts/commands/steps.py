@@ -32,6 +32,7 @@ from gateway.feed.service.writing.idempotency import IdempotentCommand
 from gateway.feed.service.writing.transaction import Transaction
 from gateway.feed.tables import feeds
 from gateway.feed.tables.feeds import Feed
+from gateway.persons.service.pseudonyms import ShownPseudonym, keep_pseudonyms
 from gateway.v1 import alert_pb2
 
 
@@ -76,6 +77,7 @@ class StepCommand(IdempotentCommand[Message]):
         self._step = step
         self._publisher = publisher
         self._actor = actor
+        self._shown: list[ShownPseudonym] = []
 
     @property
     def request_id(self) -> str:
@@ -88,7 +90,9 @@ class StepCommand(IdempotentCommand[Message]):
     def answer(self, tx: Transaction) -> Message:
         step = self._step
         tx.catch_up()
+        self._shown.clear()
         entries = [self._checked(tx, row) for row in self._copies(tx)]
+        keep_pseudonyms(tx.conn, self._shown, now_ms=tx.now_ms)
         response = type(step.response)()
         response.CopyFrom(step.response)
         for origin, entry in entries:
@@ -111,7 +115,6 @@ class StepCommand(IdempotentCommand[Message]):
         event = alert_pb2.AlertEvent()
         event.CopyFrom(self._step.event)
         event.occurred_at.CopyFrom(to_timestamp(tx.now_ms))
-        event.actor = self._actor
         alert = wire.alert_of(event)
         if alert is not None:
             alert.recipient = partner
@@ -126,6 +129,9 @@ class StepCommand(IdempotentCommand[Message]):
             purpose = row.purpose
         else:
             purpose = wire.purpose_of(event) or row.purpose
+        shown = self._publisher.shown_actor(self._actor, partner, purpose, tx.now_ms)
+        event.actor = shown.actor
+        self._shown += [shown] if shown.person else []
         advance(row.life, wire.step_of(event, own).step)
         require_valid_consent_step(tx, row, event, self._publisher.nodes)
         _require_revision_read(row, event, self._step.revision)

@@ -137,7 +137,7 @@ def _what(change: AlertChange) -> tuple[str, str]:
 
 def _who(change: AlertChange) -> str:
     """Node and system that took the step: `hk/officers`."""
-    return "/".join(filter(None, (change.speaker, change.event.actor)))
+    return "/".join(filter(None, (change.speaker, change.own_actor or change.event.actor)))
 
 
 def _acknowledged(event: AlertAcknowledged) -> str:

@@ -100,6 +100,8 @@ def _terms(directory: Directory, agreement: Agreement, now: datetime) -> str:
         _("Classes"): listed(sorted(agreement.field_classes)) or _("none"),
         _("Withheld"): listed(sorted(set(FieldClass) - agreement.field_classes)) or _("nothing"),
     }
+    if MessageType.ALERT in agreement.message_types:
+        lines[_("Persons")] = _("by pseudonyms") if agreement.hides_persons else _("by name")
     if MessageType.LIST_EVENT in agreement.message_types:
         hits = listed(sorted(_hits(directory, agreement)))
         lines[_("Hits")] = _("reported back for {purposes}", purposes=hits) if hits else _("not reported")

@@ -60,6 +60,7 @@ from gateway.node.rpc import NodeServicer
 from gateway.node.settings import Settings
 from gateway.node.signing_keys import CountedSigner, LogKey, load_listed_keys
 from gateway.node.upkeep import Notes, Upkeep, apply_held, close_epochs, sign_audit_heads, sign_last_audit_head
+from gateway.persons.service.pseudonyms import Pseudonyms
 from gateway.rpc.fairness.thread_pool import FairThreadPool
 from gateway.rpc.listener.server import Listener
 from gateway.rpc.listener.services import local_services, peer_services
@@ -130,8 +131,13 @@ class Node:
             membership=self._access.membership,
             history=self._own_history,
         )
+        self._pseudonyms = Pseudonyms(settings.node, directory)
         self._publisher = Publisher(
-            federation=settings.federation, node=settings.node, directory=directory, clock=clock
+            federation=settings.federation,
+            node=settings.node,
+            directory=directory,
+            clock=clock,
+            pseudonyms=self._pseudonyms,
         )
         self._receiver = Receiver(
             federation=settings.federation,
@@ -359,6 +365,7 @@ class Node:
         return await start_persons(
             self.settings,
             calls=self._callers.persons,
+            pseudonyms=self._pseudonyms,
             database=self.database,
             writer=self._writer,
             alarms=self.alarms,

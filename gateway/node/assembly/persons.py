@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable
+from functools import partial
 
 from sqlalchemy import Connection
 
@@ -15,6 +16,8 @@ from gateway.feed.service.alarms import Alarms
 from gateway.feed.service.writing.randomness import random_bytes
 from gateway.node.assembly.capabilities import Capability
 from gateway.node.settings import Settings
+from gateway.persons.service.pseudonyms import Pseudonyms
+from gateway.persons.tables import sessions
 from gateway.rpc.persons import LatePersons
 
 SEED_BYTES = 32
@@ -24,6 +27,7 @@ async def start_persons(
     settings: Settings,
     *,
     calls: LatePersons,
+    pseudonyms: Pseudonyms,
     database: Database,
     writer: WriterClient,
     alarms: Alarms,
@@ -49,7 +53,8 @@ async def start_persons(
     from gateway.persons.service.passwords import Passwords  # noqa: PLC0415
 
     policy = settings.persons.policy(settings.node)
-    key = AssertionKey(await writer.run(PersonCommand(_assertion_seed)))
+    key = AssertionKey(await writer.run(PersonCommand(partial(_secret, "assertions"))))
+    pseudonyms.start(await writer.run(PersonCommand(partial(_secret, "pseudonyms"))))
     asserted = AssertedPersons(policy, key=key, database=database, writer=writer, clock=clock)
     passwords = await asyncio.to_thread(Passwords)
     break_glass = BreakGlassAlarms(database, alarms, clock)
@@ -67,11 +72,9 @@ async def start_persons(
     return Capability({"gateway.v1.PersonService": servicer.register}, everywhere={"break-glass": break_glass.run})
 
 
-def _assertion_seed(conn: Connection, now_ms: int) -> bytes:
-    """The secret of the node's assertions, which its replicas share; made at the first start with persons."""
-    from gateway.persons.tables import sessions  # noqa: PLC0415
-
-    sessions.keep_secret(conn, "assertions", secrets.token_bytes(SEED_BYTES), now_ms)
-    seed = sessions.secret(conn, "assertions")
-    assert seed is not None  # noqa: S101  it was kept above
-    return seed
+def _secret(purpose: str, conn: Connection, now_ms: int) -> bytes:
+    """A secret of the node, which its replicas share; made at the first start with persons."""
+    sessions.keep_secret(conn, purpose, secrets.token_bytes(SEED_BYTES), now_ms)
+    kept = sessions.secret(conn, purpose)
+    assert kept is not None  # noqa: S101  it was kept above
+    return kept

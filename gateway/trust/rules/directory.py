@@ -129,7 +129,7 @@ class Agreement:
         clause: agreed article and text.
         valid_from, valid_until: UTC, end exclusive.
         hit_reports: whether the recipient may report hits on the sender's list entries to it.
-        extensions: members unknown to this format version; `onward_recipients` and `trace_context` are read.
+        extensions: members unknown to this format version; `onward_recipients`, `trace_context` and `persons` are read.
     """
 
     id: str
@@ -154,6 +154,14 @@ class Agreement:
         The extension `trace_context` is `true`; anything else means no.
         """
         return self.extensions.get("trace_context") is True
+
+    @property
+    def hides_persons(self) -> bool:
+        """Whether the recipient sees pseudonyms in place of the sender's persons.
+
+        The extension `persons` is `pseudonyms`; anything else means no.
+        """
+        return self.extensions.get("persons") == "pseudonyms"
 
     @property
     def onward_recipients(self) -> frozenset[str]:
@@ -277,6 +285,15 @@ class Directory:
             return one is not None and one.trace_context
         several = self.agreements_on(sender, recipient, on, message_type=MessageType.ALERT)
         return any(agreement.trace_context for agreement in several)
+
+    def hides_persons(self, sender: str, recipient: str, on: datetime, *, purpose: str) -> bool:
+        """Whether the recipient of the sender's alerts sees pseudonyms in place of persons.
+
+        Where no one agreement decides for the purpose: whether any of them says so.
+        """
+        one = self.agreement(sender, recipient, on, message_type=MessageType.ALERT, purpose=purpose)
+        several = self.agreements_on(sender, recipient, on, message_type=MessageType.ALERT)
+        return one.hides_persons if one is not None else any(agreement.hides_persons for agreement in several)
 
     def takes_hit_reports(self, owner: str, reporter: str, on: datetime, *, purpose: str) -> bool:
         """Whether `reporter` may report hits on the owner's list entries for this purpose.

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from gateway.alerts.codec import NOT_TOLD
-from gateway.alerts.commands.publishing import PublishCommand, Publisher, PublishResult
+from gateway.alerts.commands.publish_command import PublishCommand, PublishResult
+from gateway.alerts.commands.publishing import Publisher
 from gateway.alerts.commands.steps import ExpireCommand
 from gateway.contract.json_document import JsonValue
 from gateway.contract.timestamps import to_timestamp

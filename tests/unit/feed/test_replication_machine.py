@@ -35,7 +35,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from gateway.alerts.codec import parse_event
-from gateway.alerts.commands.publishing import PublishCommand
+from gateway.alerts.commands.publish_command import PublishCommand
 from gateway.alerts.commands.steps import ExpireCommand, StepCommand, StepRequest
 from gateway.alerts.tables import copies as alerts
 from gateway.contract.ids import FeedOrigin

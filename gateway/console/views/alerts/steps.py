@@ -112,7 +112,7 @@ def _step(change: AlertChange) -> StepText:
         title=step_title(name) if name != "erased" else _("Erased at the end of its retention"),
         kind=_KINDS.get(name, "quiet"),
         speaker=change.speaker,
-        actor=change.event.actor.removeprefix(PERSON),
+        actor=(change.own_actor or change.event.actor).removeprefix(PERSON),
         recipient=change.recipient,
         facts=tuple((fact, value) for fact, value in facts if value),
         said=said,

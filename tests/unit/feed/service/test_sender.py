@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.alerts.commands.publishing import PublishCommand
+from gateway.alerts.commands.publish_command import PublishCommand
 from gateway.contract import limits
 from gateway.errors import (
     FeedBehindError,

@@ -1,0 +1,96 @@
+"""Persons behind pseudonyms: where an agreement says so, and only the own node can tell whom they mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from gateway.client import AlertReference
+from gateway.errors import NotFoundError, PermissionDeniedError
+from gateway.v1.alert_service_pb2 import GetAlertResponse
+from tests.support.federation import Federation, alert, eventually, with_logs
+from tests.support.persons import SETTINGS, SYSTEMS, audited, enrolled
+
+REASON = "Request of hk in case HK-2026-17"
+
+
+@pytest.fixture(scope="module")
+def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
+    """cn shows hk pseudonyms and mo names; hk shows cn names."""
+    for made in with_logs(tmp_path_factory.mktemp("pseudonyms"), settings=SETTINGS, systems=SYSTEMS):
+        before = made.directory
+        agreements = tuple(
+            replace(one, extensions={"persons": "pseudonyms"}) if (one.sender, one.recipient) == ("cn", "hk") else one
+            for one in before.agreements
+        )
+        made.put_directory(replace(before, agreements=agreements))
+        made.start()
+        yield made
+
+
+async def seen_at(nodes: Federation, node: str, reference: AlertReference) -> GetAlertResponse:
+    async with nodes.client(node, "auditor") as reader:
+
+        async def there() -> GetAlertResponse | None:
+            try:
+                return await reader.get_alert(reference)
+            except NotFoundError:
+                return None
+
+        found: GetAlertResponse = await eventually(there, within_s=30)
+        return found
+
+
+def test_a_partner_sees_one_pseudonym_for_a_person_and_the_own_node_the_name(nodes: Federation) -> None:
+    async def run() -> None:
+        async with nodes.client("cn", "console") as console, nodes.client("cn", "operator") as operator:
+            chan = await enrolled(console, operator, "publisher", "officer")
+            other = await enrolled(console, operator, "publisher")
+            first, second = [await chan.client().publish(alert(), ["hk", "mo"]) for _ in range(2)]
+            third = await other.client().publish(alert(), ["hk"])
+            await chan.client().withdraw(second.alert_id, revision=1, reason="A mistake")
+            seen = {
+                (node, published.alert_id): (
+                    await seen_at(nodes, node, AlertReference(publisher="cn", alert_id=published.alert_id))
+                )
+                for node, published in (("hk", first), ("hk", second), ("hk", third), ("mo", first))
+            }
+            pseudonym = seen["hk", first.alert_id].history[0].event.actor
+            assert pseudonym.startswith("person/~")
+            assert chan.name not in str(seen["hk", first.alert_id])
+            assert seen["hk", second.alert_id].history[0].event.actor == pseudonym
+            assert seen["hk", third.alert_id].history[0].event.actor != pseudonym
+            assert seen["mo", first.alert_id].history[0].event.actor == f"person/{chan.name}"
+            own = await chan.client().get_alert(AlertReference(publisher="cn", alert_id=second.alert_id))
+            to_hk = [change for change in own.history if change.recipient == "hk"]
+            assert {change.event.actor for change in to_hk} == {pseudonym}
+            assert {change.own_actor for change in to_hk} == {f"person/{chan.name}"}
+            async with nodes.client("cn", "supervisor") as supervisor:
+                meant = await supervisor.persons.resolve_pseudonym(pseudonym, reason=REASON)
+            assert (meant.person.name, meant.partner) == (chan.name, "hk")
+
+            async def recorded() -> bool:  # with the next commit
+                events = await audited(nodes, "method = /gateway.v1.PersonService/ResolvePseudonym")
+                return any(REASON in str(event.details) for event in events)
+
+            await eventually(recorded, within_s=10)
+
+    nodes.run(run())
+
+
+def test_nobody_else_can_tell_whom_it_means(nodes: Federation) -> None:
+    async def run() -> None:
+        async with nodes.client("cn", "console") as console, nodes.client("cn", "operator") as operator:
+            chan = await enrolled(console, operator, "publisher")
+            published = await chan.client().publish(alert(), ["hk"])
+            reference = AlertReference(publisher="cn", alert_id=published.alert_id)
+            pseudonym = (await seen_at(nodes, "hk", reference)).history[0].event.actor
+            with pytest.raises(PermissionDeniedError):
+                await chan.client().persons.resolve_pseudonym(pseudonym, reason=REASON)
+            async with nodes.client("hk", "supervisor") as at_hk:
+                with pytest.raises(NotFoundError):
+                    await at_hk.persons.resolve_pseudonym(pseudonym, reason=REASON)
+
+    nodes.run(run())
