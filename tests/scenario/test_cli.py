@@ -69,7 +69,9 @@ def test_an_alert_lives_through_commands_alone(cn: Cli, hk: Cli, tmp_path: Path)
     photo = tmp_path / "photo.jpg"
     photo.write_bytes(b"not really a photo")
     report = ("--result", "confirmed", "--method", "x_ray", "--unlocode", "HKHKG", "--evidence", photo)
-    hk.run("officer", "alert", "finding", name, *report, "--measure", "seized:Sb:1250.5", "--remarks", "Antimony ingots")
+    hk.run(
+        "officer", "alert", "finding", name, *report, "--measure", "seized:Sb:1250.5", "--remarks", "Antimony ingots"
+    )
     hk.run("officer", "alert", "flag", name, "--reason", "no_legal_power", "--explanation", "Needs a warrant")
     cn.eventually("officer", "alert", "show", alert_id, until=lambda a: "flagged" in str(a["history"]))
 

@@ -102,3 +102,13 @@ def test_a_node_starts_without_the_vocabularies_of_names() -> None:
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
 
     assert said.stdout.strip() == "[]"
+
+
+def test_a_node_starts_without_the_libraries_of_persons() -> None:
+    """Only a node whose settings have [persons] loads them."""
+    heavy = ("argon2", "webauthn", "joserfc", "httpx", "authlib", "gateway.persons.rpc")
+    code = f"import sys, gateway.node.assembly.node; print([one for one in {heavy} if one in sys.modules])"
+
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
+
+    assert said.stdout.strip() == "[]"

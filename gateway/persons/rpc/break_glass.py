@@ -8,12 +8,9 @@ from contextlib import suppress
 
 from gateway.db.database import Database
 from gateway.errors import GatewayError
-from gateway.feed.service.alarms import Alarms
+from gateway.feed.service.alarms import BREAK_GLASS, Alarms
 from gateway.persons.rules.sessions import GrantRow
 from gateway.persons.tables import sessions
-
-BREAK_GLASS = "BREAK_GLASS"
-"""Code of the alarm; it lasts as long as the roles do."""
 
 LOOK_S = 5.0
 """Seconds between two looks: how late another replica's break-glass shows here, and its end."""
