@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import mimetypes
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from hashlib import file_digest
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
+from gateway.cli.alert.digests import digests_of
 from gateway.cli.alert.measures import MeasureOption, measures_of
 from gateway.cli.connection import Target, connected
 from gateway.cli.output import JsonOption, Output, reports_errors
@@ -25,7 +24,6 @@ from gateway.v1.alert_pb2 import (
     AlertFinding,
     AlertReference,
     CloseOutcome,
-    EvidenceDigest,
     FindingResult,
     FlagReason,
     TransferConsent,
@@ -246,7 +244,7 @@ def finding(
         timestamp(instant(inspected_at, "--inspected-at") if inspected_at else datetime.now(UTC))
     )
     report.methods.extend(method or ())
-    report.evidence.extend(_digests(evidence or ()))
+    report.evidence.extend(digests_of(evidence or ()))
     report.measures.extend(measures_of(measure))
     if unlocode:
         report.place.unlocode, report.place.territory = unlocode, unlocode[:2]
@@ -378,21 +376,6 @@ def _taken(target: Target, alert: str, work: Callable[[GatewayClient], Awaitable
             ),
             metadata=error.metadata,
         ) from error
-
-
-def _digests(paths: Sequence[Path]) -> list[EvidenceDigest]:
-    digests = []
-    for path in paths:
-        with path.open("rb") as file:
-            sha256 = file_digest(file, "sha256").digest()
-        media_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-        size = path.stat().st_size
-        digests.append(
-            EvidenceDigest(
-                sha256=sha256, media_type=media_type, description=path.name, size_bytes=size, file_name=path.name
-            )
-        )
-    return digests
 
 
 def _done(as_json: bool, title: str, done: _Done, more: dict[str, object] | None = None) -> None:

@@ -148,6 +148,7 @@ async def _first_view(request: Request, draft: AlertDraft, recipients: list[str]
         content.valid_until.FromDatetime((datetime.now(UTC) + timedelta(days=VALID_DAYS)).replace(tzinfo=None))
     values = shown(content, place(request).zone) | {"recipients": recipients, "request_id": [new_request_id()]}
     values["evidence"] = [evidence.sha256.hex() for evidence in content.evidence]
+    values["file_classes"] = ["INVESTIGATIVE"]
     if not content.handling.onward_transfer:
         values["onward_transfer"] = ["prohibited"]
     return await _form_page(request, Form(values), draft)
@@ -192,7 +193,7 @@ def _note(sent: Form, read: AlertInput, error: InvalidRequestError) -> None:
 def _preview_page(
     request: Request, sent: Form, draft: AlertDraft, content: AlertContent, preview: PreviewAlertResponse
 ) -> Response:
-    rows = recipient_rows(preview, names_files=bool(content.evidence))
+    rows = recipient_rows(preview, content)
     hidden = {
         "content": encoded(content),
         "recipients": [row.node for row in rows],

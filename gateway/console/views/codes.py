@@ -68,8 +68,21 @@ def commodity_codes() -> Sequence[tuple[str, str]]:
 
 
 def element_of(substance: str) -> str:
-    """The element of a controlled substance; empty for another text."""
-    return dict(substances()).get(substance.strip(), "")
+    """The element of a controlled substance, by any name that the gateway knows; empty for another text."""
+    return _elements().get(substance.strip().casefold(), "")
+
+
+@cache
+def _elements() -> Mapping[str, str]:
+    """Elements by names of controlled substances, in four languages."""
+    found = {
+        name.casefold(): row["elements"]
+        for row in _rows("physical_data.csv")
+        if row["role"] == "controlled" and row["elements"].isalpha()
+        for name in (row["substance"], *row["names"].split("|"))
+        if name
+    }
+    return found | {name.casefold(): element for name, element in substances()}
 
 
 def place_of(code: str) -> Place | None:

@@ -72,7 +72,7 @@ class Manifest:
         made_at: time of the database's snapshot, RFC 3339.
         database: `sqlite`, `postgresql`, or `none` where the database is backed up by other means.
         files: SHA-256 in hexadecimal by path inside the backup.
-        evidence_files: `included`, `elsewhere` (their store is backed up by other means), or `none` where none are kept.
+        evidence_files: `included`, `elsewhere` (their store has backups of its own), or `none` where none are kept.
     """
 
     node: str

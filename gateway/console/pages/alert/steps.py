@@ -48,6 +48,8 @@ async def ask_for(request: Request) -> Response:
     step, context = await _of(request)
     first = dict(step.first(context))
     first |= {"request_id": new_request_id(), "revision": str(context.view.alert.revision)}
+    if step.evidence is not None:
+        first["file_classes"] = "INVESTIGATIVE"
     await _attach(request, step, context)
     return _form_page(request, step, context, Form.with_values(first))
 

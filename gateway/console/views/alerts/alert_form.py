@@ -105,7 +105,7 @@ def read_form(sent: Form, base: AlertContent, zone: ZoneInfo) -> AlertInput:
         content.narratives,
         [
             Narrative(language=language, text=sent.text(f"narrative-{language}"))
-            for language in LANGUAGES
+            for language in dict.fromkeys((*(one.language for one in base.narratives), *LANGUAGES))
             if sent.text(f"narrative-{language}")
         ],
     )

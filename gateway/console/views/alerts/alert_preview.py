@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any, Final
+
+from google.protobuf.message import Message
 
 from gateway.console.views.words import capitalised
 from gateway.translation.labels import label_of, readable
 from gateway.translation.messages import gettext as _
 from gateway.translation.messages import listed
+from gateway.v1.alert_pb2 import AlertContent
 from gateway.v1.alert_service_pb2 import AlertAgreement, PreviewAlertResponse, RecipientPreview
 from gateway.v1.options_pb2 import DisclosureClass
+
+MOST_CHARS: Final = 160
+"""Characters of a field's value that the page before sending shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +25,7 @@ class DisclosedClass:
     """Fields of one class, and whether a recipient gets them."""
 
     name: str
-    fields: str
+    fields: Sequence[str]
     allowed: bool
 
 
@@ -35,7 +42,7 @@ class RecipientRow:
     """What its agreement says of files; empty where the alert names none."""
 
 
-def recipient_rows(preview: PreviewAlertResponse, *, names_files: bool) -> list[RecipientRow]:
+def recipient_rows(preview: PreviewAlertResponse, content: AlertContent) -> list[RecipientRow]:
     """One row for each recipient."""
     return [
         RecipientRow(
@@ -43,8 +50,8 @@ def recipient_rows(preview: PreviewAlertResponse, *, names_files: bool) -> list[
             allowed=one.allowed,
             refusal=one.refusal,
             clause=one.clause,
-            classes=_classes(one),
-            files=_files(one) if names_files else "",
+            classes=_classes(one, content),
+            files=_files(one) if content.evidence else "",
         )
         for one in preview.recipients
     ]
@@ -66,13 +73,14 @@ def purposes_of(agreements: Iterable[AlertAgreement]) -> list[str]:
     return sorted({purpose for agreement in agreements for purpose in agreement.purposes})
 
 
-def _classes(preview: RecipientPreview) -> list[DisclosedClass]:
+def _classes(preview: RecipientPreview, content: AlertContent) -> list[DisclosedClass]:
     by_class: dict[DisclosureClass.ValueType, dict[str, None]] = {}
     for field in preview.fields:
-        by_class.setdefault(field.disclosure_class, {})[_field_name(field.path)] = None
+        value, name = _value(content, field.path), _field_name(field.path)
+        by_class.setdefault(field.disclosure_class, {})[f"{name}: {value}" if value else name] = None
     allowed = set(preview.allowed_classes)
     return [
-        DisclosedClass(capitalised(label_of(DisclosureClass, one)), listed(names), one in allowed)
+        DisclosedClass(capitalised(label_of(DisclosureClass, one)), list(names), one in allowed)
         for one, names in sorted(by_class.items())
     ]
 
@@ -81,6 +89,21 @@ def _field_name(path: str) -> str:
     """The last two names of a path, without numbers: `parties names`."""
     names = [part.split("[")[0] for part in path.split(".")]
     return readable(" › ".join(names[-2:] if names[0] == "subject" else names))
+
+
+def _value(content: Any, path: str) -> str:
+    """What a field of the alert says, on a line; empty for what has no words of its own."""
+    for part in path.split("."):
+        name, _bracket, number = part.partition("[")
+        content = getattr(content, name)
+        if number:
+            content = content[int(number.removesuffix("]"))]
+    if isinstance(content, str | int | float):
+        return str(content)[:MOST_CHARS]
+    if isinstance(content, Message | bytes):
+        return ""
+    texts = (getattr(item, "text", "") if isinstance(item, Message) else str(item) for item in content)
+    return listed(filter(None, texts))[:MOST_CHARS]
 
 
 def _files(preview: RecipientPreview) -> str:
