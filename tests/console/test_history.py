@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from demo.case import CONTAINER
+from demo.consignment import records_of_the_case
 from tests.support.console.accessibility import assert_accessible
 from tests.support.console.case import Case
-from tests.support.console.desk import Desk, Desks
+from tests.support.console.desk import LANGUAGES, Desk, Desks
+from tests.support.console.payloads import MARK, PAYLOADS, hostile
 from tests.support.console.trial import ConsoleTrial
+
+GROUNDS = {"purpose": "export_control", "legal_basis": "CEPA art. 5", "case_reference": "HK-2026-17"}
 
 
 def ask(officer: Desk, *, reason: bool = True, **fields: str) -> Page:
@@ -130,3 +136,71 @@ def test_a_trace_on_a_phone_has_nothing_beyond_its_edge(desk: Desks, case: Case)
     page.get_by_role("button", name="Trace one consignment").click()
     expect(page.locator(".picture-narrow svg.trace").first).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth <= 360")
+
+
+def test_answers_appear_one_by_one(desk: Desks, case: Case, trial: ConsoleTrial) -> None:
+    officer = desk("hk", "officer")
+    network = trial.federation.between("hk", "mo")
+    network.delay(3)
+    try:
+        page = ask(officer, Container=CONTAINER)
+        page.get_by_role("button", name="Search", exact=True).click(no_wait_after=True)
+        expect(page.locator("#answer-cn")).to_contain_text("complete")
+        assert page.locator("#answer-mo").count() == 0, "cn's answer isn't held back until mo's time is over"
+        expect(page.locator("#answer-mo")).to_be_visible(timeout=40_000)
+        expect(page.get_by_text("That is all")).to_be_visible()
+    finally:
+        network.delay(0)
+
+
+@pytest.mark.parametrize("language", list(LANGUAGES))
+def test_pages_that_a_form_leads_to_are_accessible_and_fit_in_every_language(
+    desk: Desks, case: Case, language: str
+) -> None:
+    officer = desk("hk", "officer", language=language, width=360)
+    for step, shown in (("/history/search", ".end"), ("/history/trace", "svg.trace")):
+        page = officer.open("/history")
+        for name, value in GROUNDS.items():
+            page.locator(f"#{name}").fill(value)
+        page.locator("#containers").fill(CONTAINER)
+        chosen = "button[formaction='/history/trace']" if step.endswith("trace") else "button:not([formaction])"
+        page.locator(f".question ~ .actions {chosen}").click()
+        expect(page.locator(shown).last).to_be_attached()
+        assert page.locator("html").get_attribute("lang") == language
+        officer.assert_accessible()
+        assert page.evaluate("document.documentElement.scrollWidth <= 360")
+
+
+def test_markup_in_a_partners_record_stays_text(desk: Desks, case: Case, trial: ConsoleTrial) -> None:
+    number = "XSSU2600001"
+
+    async def record() -> None:
+        shipments = []
+        for place, payload in enumerate(PAYLOADS.values()):
+            base = next(iter(records_of_the_case(datetime.now(UTC))["cn"]))
+            shipment, filled = hostile(base, payload)
+            assert len(filled) > 10
+            shipment.record_id = f"HOSTILE-{place}"
+            shipment.equipment[0].id = number
+            shipments.append(shipment)
+        async with trial.federation.client("cn", "publisher") as system:
+            async for batch in system.history.record(shipments):
+                assert not batch.refused, batch.refused
+            assert await system.history.wait_indexed(shipments[-1].record_id, timeout_s=60)
+
+    trial.run(record())
+    officer = desk("hk", "officer")
+    page = ask(officer, Container=number)
+    page.get_by_role("button", name="Search", exact=True).click()
+    expect(page.get_by_text("That is all")).to_be_visible()
+    assert page.locator(f"[{MARK}]").count() == 0
+    for button in page.get_by_role("button", name="Open").all():
+        with officer.context.expect_page() as opened:
+            button.click()
+        opened.value.wait_for_load_state()
+        assert opened.value.locator(f"[{MARK}]").count() == 0
+        opened.value.close()
+    with officer.context.expect_page() as traced:
+        page.get_by_role("button", name="Trace").first.click()
+    traced.value.wait_for_load_state()
+    assert traced.value.locator(f"[{MARK}]").count() == 0
