@@ -63,9 +63,9 @@ def path_of(message: Notification) -> str:
     if message.alert.alert_id:
         return f"/alerts/{message.alert.publisher}/{message.alert.alert_id}"
     if message.proposal_id:
-        return "/watchlists/proposals"
+        return f"/watchlists/proposals/{message.proposal_id}"
     if message.match_id:
-        return "/watchlists/matches"
+        return f"/watchlists/matches/{message.match_id}"
     return "/operations"
 
 
