@@ -89,7 +89,6 @@ NOT_PAGES: Mapping[str, str] = {
     "/alerts/{publisher}/{alert_id}/body": _PART,
     "/alerts/{publisher}/{alert_id}/evidence": _DOWNLOAD,
     "/figures/download": _DOWNLOAD,
-    "/": "goes to the inbox",
     "/watchlists/matches/{match_id}": "tests/console/test_watchlists.py opens one of those that the gateway found",
     "/alerts/{publisher}/{alert_id}/files/{digest}/picture": "part of a page; tests/console/test_files.py",
     "/alerts/{publisher}/{alert_id}/files/{digest}/download": "a download; tests/console/test_files.py",
