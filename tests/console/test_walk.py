@@ -95,7 +95,11 @@ def test_looking_at_pages_changes_nothing_at_the_node(desk: Desks, trial: Consol
         return found
 
     walk = Walk(desk, trial)
-    before = trial.run(position())
+    last, changed = trial.run(position()), {}
     for place in walk.places:
         walk.open(place)
-    assert trial.run(position()) == before
+        now = trial.run(position())
+        if now != last:
+            changed[place.path] = (last, now)
+        last = now
+    assert changed == {}

@@ -157,7 +157,7 @@ def _client(request: Request, oidc: OidcSection) -> AsyncOAuth2Client:
 
 async def _endpoints(provider: AsyncOAuth2Client, oidc: OidcSection) -> dict[str, str]:
     try:
-        answer = await provider.get(oidc.issuer.rstrip("/") + _DISCOVERY, withhold_token=True)
+        answer = await provider.request("GET", oidc.issuer.rstrip("/") + _DISCOVERY, withhold_token=True)
         answer.raise_for_status()
         document: Any = answer.json()
     except (httpx.HTTPError, ValueError) as error:

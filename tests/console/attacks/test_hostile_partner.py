@@ -15,7 +15,7 @@ from tests.support.console.trial import ConsoleTrial
 from tests.support.federation import eventually
 from tests.support.programs import CHROMIUM
 
-LISTS = ("/inbox", "/watchlists", "/watchlists/of/mo/minerals", "/notifications", "/figures")
+LISTS = ("/inbox", "/watchlists", "/watchlists/of/mo/minerals", "/notifications")
 STEPS = ("", "/acknowledge", "/flag", "/ask", "/finding")
 
 

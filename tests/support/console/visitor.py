@@ -14,7 +14,7 @@ from tests.support.console.trial import Office
 _TOKEN = re.compile(r'name="csrf" value="([^"]+)"')
 TIMEOUT_S = 60.0
 
-HOME = "/history"
+HOME = "/account"
 """A page that everybody with a session may read, and nobody without one."""
 
 

@@ -1,0 +1,97 @@
+"""Sign-in by keyboard and without scripts, a session that ended, and a partner that is down."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from gateway.client import AlertReference
+from tests.support.console.desk import Desks, session_cookie
+from tests.support.console.trial import CONSOLE, ConsoleTrial
+from tests.support.federation import alert, eventually
+
+
+def test_sign_in_needs_no_mouse(desk: Desks, trial: ConsoleTrial) -> None:
+    trial.session("hk", "analyst")
+    window = desk("hk")
+    page = window.open("/sign-in?next=/account")
+    expect(page.get_by_label("Name", exact=True)).to_be_focused()
+    page.keyboard.type("analyst")
+    page.keyboard.press("Tab")
+    page.keyboard.type(trial["hk"].passwords["analyst"])
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(f"{window.office.origin}/account")
+    page.reload()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+
+
+@pytest.mark.parametrize("javascript", [True, False], ids=["with script", "without"])
+def test_a_wrong_password_is_said_at_the_form(desk: Desks, trial: ConsoleTrial, javascript: bool) -> None:
+    window = desk("hk", javascript=javascript)
+    page = window.open("/sign-in")
+    with window.expecting("status of 401"):
+        page.get_by_label("Name", exact=True).fill("nobody-here")
+        page.get_by_label("Password").fill("not the password")
+        page.get_by_role("button", name="Sign in", exact=True).click()
+        expect(page.get_by_role("alert")).to_contain_text("Name or password isn't right")
+    if javascript:
+        window.assert_accessible()
+
+
+def test_a_session_that_ended_leads_to_sign_in_and_back(desk: Desks, trial: ConsoleTrial) -> None:
+    """Ended by somebody else at the node, while the console still knows it."""
+    office = trial["hk"]
+    token = trial.run(office.sign_in_again("auditor"))
+    window = desk("hk")
+    window.context.add_cookies([session_cookie(office, token)])
+    page = window.open("/account")
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+
+    async def end() -> None:
+        async with trial.federation.client("hk", "operator") as operator:
+            await operator.persons.end_session(person="auditor")
+
+    trial.run(end())
+    office.end_session("auditor")
+    page.reload()
+    expect(page).to_have_url(f"{office.origin}/sign-in?next=%2Faccount")
+    page.get_by_label("Name", exact=True).fill("auditor")
+    page.get_by_label("Password").fill(office.passwords["auditor"])
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    expect(page).to_have_url(f"{office.origin}/account")
+
+
+def test_an_alert_to_a_partner_that_is_down_says_so_until_it_is_back(desk: Desks, trial: ConsoleTrial) -> None:
+    network = trial.federation.between("cn", "mo")
+    network.cut()
+    try:
+
+        async def publish() -> str:
+            async with trial.federation.client("cn", "publisher") as engine:
+                return str((await engine.publish(alert(case_reference="DOWN-0001"), ["mo"])).alert_id)
+
+        alert_id = trial.run(publish())
+        page = desk("cn", "officer").open(f"/alerts/cn/{alert_id}")
+        expect(page.get_by_text("Waiting here").first).to_be_visible()
+    finally:
+        network.heal()
+
+    async def arrived() -> bool:
+        async with trial.federation.client("mo", "officer") as officer:
+            return bool((await officer.get_alert(AlertReference(publisher="cn", alert_id=alert_id))).alert.id)
+
+    async def wait() -> None:
+        await eventually(arrived, what="the alert at mo")
+
+    trial.run(wait())
+    expect(page.get_by_text("Shown to officers there").first).to_be_visible()
+
+
+def test_a_console_without_a_person_shows_nothing_of_an_alert(desk: Desks, trial: ConsoleTrial) -> None:
+    case = trial.play_case()
+    window = desk("hk")
+    page = window.open(f"/alerts/cn/{case.from_cn.alert_id}")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
+    expect(page.get_by_text("SZ-2026-0117")).to_have_count(0)
+    assert CONSOLE not in page.title()
