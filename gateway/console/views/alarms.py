@@ -38,7 +38,7 @@ ADVICE: Final[Mapping[str, str]] = {
     "SETTINGS": N_("Correct the file of the settings and reload, or restart when it suits."),
     "NOTIFICATIONS_WAIT": N_("Bring the mail server or webhook back; it goes on by itself."),
     "OUTBOX_WAITS": N_("Bring the other side of the outbox back; nothing is lost."),
-    "FILE_WRONG": N_("A stored file isn't what its digest says: put it back from a backup, or get it again."),
+    "FILE_WRONG": N_("Ask the partner to verify its database, then ask for the file again."),
     "FILE_SCANNER": N_("Bring the virus scanner back; files wait for it meanwhile."),
     "BREAK_GLASS": N_("Ask the person for the reason, and look at the audit log."),
 }
