@@ -132,8 +132,10 @@ async def _refused(request: Request) -> Response:
 
 
 def _client(request: Request, oidc: OidcSection) -> AsyncOAuth2Client:
+    from authlib.deprecate import AuthlibDeprecationWarning  # noqa: PLC0415
+
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it announces httpx2, which isn't there yet
+        warnings.simplefilter("ignore", AuthlibDeprecationWarning)  # it announces httpx2, which isn't there yet
         from authlib.integrations.httpx_client import AsyncOAuth2Client  # noqa: PLC0415  where a provider is set
 
     secret = ""
