@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from gateway.console.filters import moment_text
 from gateway.tracing.report.tables import leg_cells
 from gateway.tracing.report.words import class_word, reasons, unindexed_in_words
 from gateway.translation.labels import label_of
@@ -121,12 +122,13 @@ def answer_view(answer: NodeAnswer, records: Sequence[HistoryRecord], mode: Answ
 def found_record(record: HistoryRecord) -> FoundRecord:
     """A record in a line."""
     cells = leg_cells(0, TraceLeg(record=record))
+    _when, office = _texts(cells["declared"])
     return FoundRecord(
         key=f"{record.node}/{record.shipment.record_id}",
         node=record.node,
         record_id=record.shipment.record_id,
         procedure=str(cells["procedure"]),
-        declared=[line for line in _texts(cells["declared"]) if line],
+        declared=[line for line in (moment_text(record.shipment.declared_at), office) if line],
         goods=_few(_texts(cells["goods"])),
         parties=_few(_texts(cells["parties"])),
         equipment=_few(_texts(cells["equipment"])),

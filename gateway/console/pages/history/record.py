@@ -19,8 +19,7 @@ from gateway.console.pictures.map import MapLeg, route_map
 from gateway.console.pictures.positions import map_place
 from gateway.console.pictures.svg import Illustration
 from gateway.errors import MalformedError
-from gateway.tracing.report.tables import discrepancy_cells, event_cells, leg_cells, mass_cells
-from gateway.tracing.report.words import moment
+from gateway.tracing.report.tables import discrepancy_cells, event_cells, leg_cells, mass_cells, place_in_words
 from gateway.translation.labels import label_of
 from gateway.translation.messages import gettext as _
 from gateway.v1.goods_pb2 import RouteLeg, TransportMode
@@ -102,12 +101,13 @@ def record_context(record: HistoryRecord) -> dict[str, Any]:
         "record": record,
         "shipment": shipment,
         "cells": leg_cells(0, TraceLeg(record=record)),
+        "office": place_in_words(shipment.office) if shipment.HasField("office") else "",
         "withheld": withheld_paths([record]),
         "route": route_picture(shipment.route),
         "masses": [
             (mass, source, moment_text(at) if at else "", where) for mass, source, at, where in mass_cells(shipment)
         ],
-        "events": [(moment(at), where, said) for at, where, _kind, said in event_cells(record)],
+        "events": [(moment_text(at), where, said) for at, where, _kind, said in event_cells(record)],
     }
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from base64 import urlsafe_b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gateway.console.filters import moment_text
 from gateway.console.page import client, form, place, render
 from gateway.console.pages.history.question import PROBLEM_FIELDS, Question, read_question
 from gateway.console.pages.history.record import route_picture
@@ -20,8 +21,8 @@ from gateway.tracing.report import tables, words
 from gateway.tracing.report.criteria_words import criteria_lines
 from gateway.translation.messages import gettext as _
 from gateway.v1.goods_pb2 import RouteLeg
-from gateway.v1.history_pb2 import SearchCriteria
-from gateway.v1.trace_pb2 import DraftAlert, Trace
+from gateway.v1.history_pb2 import NodeAnswer, SearchCriteria
+from gateway.v1.trace_pb2 import DraftAlert, Trace, TraceLeg
 
 LED_WITH: Final = 5
 """Contradictions that the page begins with; the table has all."""
@@ -57,13 +58,13 @@ async def trace(request: Request) -> Response:
         discrepancies=[tables.discrepancy_cells(discrepancy) for discrepancy in trace.discrepancies],
         route=route_picture(list(_route(trace)), _("The way on a map")),
         lanes=trace_lanes(trace),
-        legs=[tables.leg_cells(number, leg) for number, leg in enumerate(trace.legs, start=1)],
+        legs=[_leg(number, leg) for number, leg in enumerate(trace.legs, start=1)],
         links=[
             (f"{number} – {link.leg + 1}", words.link_kind(link.kind), link.value, f"{link.strength:.2f}", link.because)
             for number, leg in enumerate(trace.legs, start=1)
             for link in leg.links
         ],
-        answers=[tables.answer_cells(node, answers) for node, answers in words.answers_by_node(trace).items()],
+        answers=[_answer(node, answers) for node, answers in words.answers_by_node(trace).items()],
         withheld=[
             (number, words.leg_name(leg), field.path, field.reason or words.class_word(field))
             for number, leg in enumerate(trace.legs, start=1)
@@ -108,6 +109,22 @@ def _route(trace: Trace) -> Iterator[RouteLeg]:
 def _instant(leg: RouteLeg) -> int:
     """Seconds, of the departure or else of the arrival."""
     return (leg.departure if leg.HasField("departure") else leg.arrival).seconds
+
+
+def _leg(number: int, leg: TraceLeg) -> dict[str, object]:
+    """A record, its time in the reader's zone."""
+    cells = dict(tables.leg_cells(number, leg))
+    office = leg.record.shipment.office
+    when = moment_text(leg.record.shipment.declared_at)
+    cells["declared"] = list(filter(None, (when, tables.place_in_words(office))))
+    return cells
+
+
+def _answer(node: str, answers: Sequence[NodeAnswer]) -> dict[str, object]:
+    """A node's answers, their times in the reader's zone."""
+    until = answers[-1].searched_until
+    searched = moment_text(until) if answers[-1].HasField("searched_until") else ""
+    return {**tables.answer_cells(node, answers), "searched": searched}
 
 
 def _draft(draft: DraftAlert) -> dict[str, object]:
