@@ -68,6 +68,15 @@ def open_to_lock(path: Path, *, mode: int = OWNER_ONLY) -> int:
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
 
 
+def open_to_extend(path: Path, *, mode: int = OWNER_ONLY) -> int:
+    """Descriptor of a file that is read, cut and written anywhere, made if it isn't there; never through a link.
+
+    Raises:
+        OSError: it can't be opened, or is a link.
+    """
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+
+
 def sync(*paths: Path) -> None:
     """Makes the content of files, and the names in folders, survive a power cut."""
     for path in paths:

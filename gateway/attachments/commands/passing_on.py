@@ -182,7 +182,7 @@ def require_files_allowed(
         )
     if missing := sorted(one.value for one in classes - allowed):
         raise AgreementForbidsError(
-            f"the agreement lets {sender} send {recipient} no files that tell of {', '.join(missing)}",
+            f"the agreement doesn't let {sender} send {recipient} what tells of {', '.join(missing)}",
             metadata=metadata,
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from gateway.attachments.service.storage import StoredObject, failing_as_store, missing, require_digest
 from gateway.errors import ConfigurationError, GatewayError, StoreUnavailableError
+from gateway.files import OWNER_ONLY, create_file
 
 _COPY_BYTES = 1024 * 1024
 
@@ -67,12 +68,14 @@ class ObjectStore:
 
     @contextmanager
     def local(self, sha256: str) -> Iterator[Path]:
-        with failing_as_store(), tempfile.NamedTemporaryFile(dir=self._scratch, prefix="scan-", suffix=".part") as file:
-            with _failing(sha256):
+        copy = self._scratch / f"scan-{secrets.token_hex(8)}.part"
+        try:
+            with failing_as_store(), create_file(copy, mode=OWNER_ONLY) as file, _failing(sha256):
                 for chunk in self._api.get(self._client, require_digest(sha256)).stream(min_chunk_size=_COPY_BYTES):
                     file.write(chunk)
-            file.flush()
-            yield Path(file.name)
+            yield copy
+        finally:
+            copy.unlink(missing_ok=True)
 
 
 def s3_client(url: str, *, endpoint: str = "", region: str = "") -> Any:

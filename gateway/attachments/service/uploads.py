@@ -16,7 +16,7 @@ from typing import Self
 from gateway.attachments.rules.limits import HEAD_BYTES, FileLimits
 from gateway.attachments.service.storage import failing_as_store
 from gateway.errors import FileRefusedError, InvalidRequestError, OverloadedError, Violation
-from gateway.files import OWNER_ONLY
+from gateway.files import open_to_extend
 
 ABANDONED_S = 24 * 3600.0
 """Seconds after its last byte when a partial file is removed."""
@@ -43,7 +43,7 @@ class PartialFile:
         with failing_as_store():
             view = memoryview(chunk)
             while view:
-                written = os.write(self._descriptor, view)
+                written = os.pwrite(self._descriptor, view, self.size)
                 self.size += written
                 view = view[written:]
 
@@ -123,8 +123,7 @@ class Uploads:
         try:
             path = self._path(name)
             with failing_as_store():
-                flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
-                descriptor = os.open(path, flags, OWNER_ONLY)
+                descriptor = open_to_extend(path)
                 size = os.fstat(descriptor).st_size
             at = size if offset is None else offset
             if at > size:

@@ -70,13 +70,6 @@ def backup(
     _show_manifest(output, out, manifest)
 
 
-_EVIDENCE_FILES = {
-    "included": N_("in the backup"),
-    "elsewhere": N_("not in the backup"),
-    "none": N_("none are kept"),
-}
-
-
 def _show_manifest(output: Output, out: Path, manifest: Manifest) -> None:
     size = sum((out / name).stat().st_size for name in manifest.files)
     output.facts(
@@ -88,7 +81,7 @@ def _show_manifest(output: Output, out: Path, manifest: Manifest) -> None:
             N_("Entries"): sum(manifest.sizes.values()),
             N_("Shipment records"): manifest.tally.records,
             N_("Audit events"): manifest.tally.audit_events,
-            N_("Evidence files"): _(_EVIDENCE_FILES.get(manifest.evidence_files, manifest.evidence_files)),
+            N_("Evidence files"): manifest.evidence_files,
             N_("MiB"): size // MIB,
         },
     )

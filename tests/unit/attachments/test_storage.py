@@ -84,7 +84,7 @@ def test_a_full_disk_is_said_and_nothing_is_lost(tmp_path: Path, monkeypatch: py
     uploads = Uploads(tmp_path / "uploads", LIMITS).prepare()
     with uploads.opened("one") as partial:
         partial.append(CONTENT)
-        monkeypatch.setattr(os, "write", full)
+        monkeypatch.setattr(os, "pwrite", full)
         with pytest.raises(StoreUnavailableError, match="No space left"):
             partial.append(CONTENT)
         monkeypatch.undo()
