@@ -48,7 +48,10 @@ KINDS: Final[Mapping[str, LinkNodeKind.ValueType]] = {
 """By their names in forms."""
 
 SOURCES_OF_EDGE: Final = 3
-"""Records named with an edge; a node's list has more."""
+"""Records named with an edge of a seed; with others the newest stands in the text."""
+
+SOURCES_OF_NODE: Final = 3
+"""Records named with a node that isn't a seed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,12 +126,14 @@ def network_view(found: GetLinkGraphResponse) -> NetworkView:
     """The graph as picture and list."""
     anchors = {node.id: f"node-{number}" for number, node in enumerate(found.nodes, start=1)}
     labels = {node.id: node.label for node in found.nodes}
+    seeds = {node.id for node in found.nodes if node.seed}
     of_node: dict[str, list[EdgeView]] = {}
     drawn: list[GraphEdge] = []
     for edge in found.edges:
         drawn.append(GraphEdge(edge.from_node, edge.to_node, edge_text(edge, labels), is_sure=edge.records > 0))
         for end, other in ((edge.from_node, edge.to_node), (edge.to_node, edge.from_node)):
-            view = _edge(edge, labels, anchors[other], labels[other])
+            most = SOURCES_OF_EDGE if end in seeds else 0
+            view = _edge(edge, labels, anchors[other], labels[other], most)
             of_node.setdefault(end, []).append(view)
     nodes = [_node(node, anchors[node.id], of_node.get(node.id, ())) for node in found.nodes]
     shapes = [
@@ -228,9 +233,9 @@ def field_text(path: str) -> str:
     return f"{words[name]} {int(place) + 1}" if place.isdecimal() and int(place) else words[name]
 
 
-def _edge(edge: LinkGraphEdge, labels: Mapping[str, str], anchor: str, other: str) -> EdgeView:
-    sources = [_source(source) for source in edge.sources[:SOURCES_OF_EDGE]]
-    return EdgeView(anchor, other, edge_text(edge, labels), sources, edge.records - len(sources))
+def _edge(edge: LinkGraphEdge, labels: Mapping[str, str], anchor: str, other: str, most: int) -> EdgeView:
+    sources = [_source(source) for source in edge.sources[:most]]
+    return EdgeView(anchor, other, edge_text(edge, labels), sources, edge.records - len(sources) if sources else 0)
 
 
 def _node(node: LinkGraphNode, anchor: str, edges: Sequence[EdgeView]) -> NodeView:
@@ -238,7 +243,8 @@ def _node(node: LinkGraphNode, anchor: str, edges: Sequence[EdgeView]) -> NodeVi
     numbers = [
         f"{each.scheme} {each.value}" for each in node.thing.identifiers if each.value != node.label and each.scheme
     ]
-    sources = [_source(source) for source in node.sources]
+    shown = node.sources if node.seed else node.sources[:SOURCES_OF_NODE]
+    sources = [_source(source) for source in shown]
     marks = [_mark(mark) for mark in node.marks]
     return NodeView(node, anchor, kind_word(node.thing.kind), [*others, *numbers], marks, edges, sources, _state(node))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import combinations, islice
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -10,7 +11,8 @@ import pytest
 from gateway.console.current import CurrentPage, set_current_page
 from gateway.console.form import Form
 from gateway.console.languages import Place
-from gateway.console.pages.network.question import read_question
+from gateway.console.pages.network.question import MOST_EDGES, MOST_NODES, read_question
+from gateway.console.templating import new_environment
 from gateway.console.views.network import field_text, network_view
 from gateway.translation.messages import in_language
 from gateway.v1.alert_pb2 import ALERT_STATUS_CLOSED, AlertReference, AnswerReference
@@ -176,3 +178,29 @@ def test_answers_are_named_by_authority_and_query() -> None:
     question = read_question(asked(begin="container", what="CSQU3054383", answers="hk/q1\nmo/q2"), ZONE)
     wanted = [AnswerReference(node="hk", query_id="q1"), AnswerReference(node="mo", query_id="q2")]
     assert question.arguments["answers"] == wanted
+
+
+def test_the_largest_graph_of_a_page_has_room_in_150_kb() -> None:
+    """Without pictures, and with 20 kB for what is around it on every page."""
+    found = GetLinkGraphResponse()
+    for number in range(MOST_NODES):
+        label = f"Example Trading Company Number {number} Limited"
+        thing = LinkedThing(kind=LINK_NODE_KIND_PARTY, names=[label, "示例国际贸易有限公司"])
+        node = found.nodes.add(id=f"party:name::{label.lower()}", thing=thing, label=label, seed=not number, records=20)
+        node.marks.add(in_alert=AlertReference(publisher="cn", alert_id="01a21a6a-07e0-72fd-bdff-42dab6c6777e"))
+        for at in range(10):
+            node.sources.add(record_id=f"CN-EXP-2026-{at:06}", field="parties[1]", role="consignee").at.seconds = 10**9
+    for one, other in islice(combinations(found.nodes, 2), MOST_EDGES):
+        edge = found.edges.add(from_node=one.id, to_node=other.id, records=12)
+        for at in range(10):
+            edge.sources.add(record_id=f"CN-EXP-2026-{at:06}", role="consignee", to_field="parties[0]")
+    form = asked(begin="party", what="Alpha", depth="2")
+    view = network_view(found)
+    environment = new_environment(lambda name: f"/static/{name}")
+    assert environment.loader is not None
+    source = environment.loader.get_source(environment, "network/graph.html")[0].partition("\n")[2]  # without its base
+    page_alone = environment.from_string('{% import "components/page.html" as page %}' + source)
+    size = len(
+        page_alone.render(view=view, question=read_question(form, ZONE), form=form, kinds=[], depths=[]).encode()
+    )
+    assert size - len(view.picture.wide) - len(view.picture.narrow) < 130_000

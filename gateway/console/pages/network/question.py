@@ -46,6 +46,9 @@ PROBLEM_FIELDS: Final = {
 }
 """Field of the form by path of the request."""
 
+MOST_NODES, MOST_EDGES = 40, 90
+"""What a page of 150 kB has room for in words; the gateway's answer counts what is left out."""
+
 DEPTHS: Final = ("1", "2", "3")
 
 _THINGS: Final = {
@@ -111,6 +114,8 @@ def read_question(form: Form, zone: ZoneInfo) -> LinkQuestion:
     )
     arguments = _beginning(form)
     arguments |= {
+        "max_nodes": MOST_NODES,
+        "max_edges": MOST_EDGES,
         "depth": int(form.text("depth")) if form.text("depth") in DEPTHS else 1,
         "kinds": _kinds(form),
         "declared_from": _day(form, "declared_from", zone, timedelta()),
