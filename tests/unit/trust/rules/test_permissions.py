@@ -61,3 +61,21 @@ def test_differences_name_both_sides() -> None:
     assert set(table) == {"/a/B", "/a/C"}
     assert table["/a/B"].peers
     assert table["/a/D"] == Permission()
+
+
+def person(*roles: Role) -> Principal:
+    return Principal(PrincipalKind.SYSTEM, "cn", "console", frozenset(roles), "ab" * 32, person="chan", session="s")
+
+
+def test_a_person_is_named_as_one_through_any_system() -> None:
+    chan = person(Role.OFFICER)
+    assert (chan.id, chan.actor, chan.caller) == ("person/cn/chan", "person/chan", "system/cn/console")
+    assert (system().actor, system().caller) == ("risk-desk", "system/cn/risk-desk")
+
+
+def test_what_is_every_persons_is_no_systems() -> None:
+    table = PermissionTable({METHOD: Permission(persons=True)})
+    table.authorise(person(), METHOD)
+    for other in (system(*Role), PEER):
+        with pytest.raises(PermissionDeniedError):
+            table.authorise(other, METHOD)
