@@ -46,7 +46,7 @@ PROBLEM_FIELDS: Final = {
 }
 """Field of the form by path of the request."""
 
-MOST_NODES, MOST_EDGES = 40, 90
+MOST_NODES, MOST_EDGES = 40, 75
 """What a page of 150 kB has room for in words; the gateway's answer counts what is left out."""
 
 DEPTHS: Final = ("1", "2", "3")
