@@ -61,5 +61,5 @@ def test_a_policy_has_milliseconds_and_the_providers_anchors(tmp_path: Path) -> 
 
 def test_anchors_that_cant_be_read_are_named(tmp_path: Path) -> None:
     settings = PersonSettings(oidc=OidcSettings(**OIDC, ca=tmp_path / "missing.pem"))  # type: ignore[arg-type]
-    with pytest.raises(ConfigurationError, match="missing.pem"):
+    with pytest.raises(ConfigurationError, match=r"missing\.pem"):
         settings.policy("hk")
