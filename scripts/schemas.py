@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -23,25 +24,10 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet  # noqa: E402
 
 from gateway.contract.enum_words import words_of  # noqa: E402
 from gateway.contract.json_form import in_real_oneof, is_map, is_time, json_name  # noqa: E402
-from gateway.v1 import (  # noqa: E402
-    alert_pb2,
-    alert_service_pb2,
-    evidence_service_pb2,
-    history_pb2,
-    history_service_pb2,
-    match_pb2,
-    node_service_pb2,
-    notification_service_pb2,
-    person_pb2,
-    person_service_pb2,
-    screening_pb2,
-    shipment_pb2,
-    watchlist_pb2,
-    watchlist_service_pb2,
-)
 from scripts.command_shapes import MESSAGES, SHAPES, TEXT, TIME, Schema, name_of  # noqa: E402
 
 FOLDER = ROOT / "docs" / "schema"
+PROTOS = ROOT / "protos" / "gateway" / "v1"
 COMMANDS = "commands.json"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -112,11 +98,7 @@ def _at(file: Any, path: list[int]) -> str:
 
 def _named(shapes: Iterable[Any]) -> Iterator[Descriptor]:
     """Messages that shapes refer to."""
-    modules = (
-        alert_pb2, alert_service_pb2, evidence_service_pb2, history_pb2, history_service_pb2, match_pb2,
-        node_service_pb2, notification_service_pb2, person_pb2, person_service_pb2, screening_pb2, shipment_pb2,
-        watchlist_pb2, watchlist_service_pb2,
-    )  # fmt: skip
+    modules = [import_module(f"gateway.v1.{path.stem}_pb2") for path in sorted(PROTOS.glob("*.proto"))]
     found = {ref.rpartition("/")[2] for ref in _refs(list(shapes))}
     for module in modules:
         for name, kind in module.DESCRIPTOR.message_types_by_name.items():
