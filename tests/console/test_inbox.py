@@ -13,7 +13,7 @@ from gateway.client import AlertReference
 from gateway.contract.timestamps import to_timestamp
 from gateway.v1 import alert_pb2, party_pb2
 from gateway.v1 import casework_service_pb2 as casework
-from tests.support.console.desk import Desks
+from tests.support.console.desk import Desk, Desks
 from tests.support.console.trial import ConsoleTrial
 from tests.support.federation import alert, eventually
 from tests.support.stopwatch import Stopwatch
@@ -62,14 +62,19 @@ def row(page: Page, text: str) -> Locator:
     return page.locator(".inbox-row", has_text=text)
 
 
+def opened_live(window: Desk, path: str) -> Page:
+    """The page with its stream."""
+    with window.page.expect_response("**/live/inbox"):
+        return window.open(path)
+
+
 def test_an_alert_sent_at_one_console_shows_at_another_within_a_second(desk: Desks, trial: ConsoleTrial) -> None:
     waiting = publish(trial, container=(seen := container()))
     officer = desk("hk", "officer")
-    page = officer.open("/inbox?scope=all&order=newest&assignee=nobody")
+    page = opened_live(officer, "/inbox?scope=all&order=newest&assignee=nobody")
     expect(row(page, seen)).to_be_visible()
     link = row(page, seen).get_by_role("link").first
     link.focus()
-    page.wait_for_timeout(500)  # the stream is open
     number = container()
 
     async def send() -> None:
@@ -150,10 +155,9 @@ def test_alerts_are_assigned_together_and_a_colleague_sees_it_at_once(desk: Desk
     for number in numbers:
         publish(trial, container=number)
     officer, colleague = desk("hk", "officer"), desk("hk", "colleague")
-    theirs = colleague.open("/inbox?scope=all&order=newest")
+    theirs = opened_live(colleague, "/inbox?scope=all&order=newest")
     for number in numbers:
         expect(row(theirs, number)).to_contain_text("Nobody")
-    theirs.wait_for_timeout(500)
     page = officer.open("/inbox?scope=all&order=newest")
     for number in numbers:
         row(page, number).get_by_role("checkbox").check()
