@@ -39,6 +39,12 @@ def of_shipment(shipment: shipment_pb2.Shipment) -> list[Mention]:
     return once(mentions)
 
 
+def addresses_of(shipment: shipment_pb2.Shipment) -> list[Mention]:
+    """The addresses among what a shipment names."""
+    parties = enumerate(shipment.parties)
+    return once(each for at, party in parties for each in _addresses(party.addresses, f"parties[{at}]."))
+
+
 def of_alert(content: alert_pb2.AlertContent) -> list[Mention]:
     """What an alert names."""
     subject = content.subject

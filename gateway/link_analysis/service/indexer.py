@@ -97,7 +97,5 @@ def _addresses(conn: Connection, position: int) -> tuple[list[tuple[int, Mention
     for row in rows:
         item = wire.readable(row.kind, row.content) if row.content else None
         if isinstance(item, shipment_pb2.Shipment):
-            named += [
-                (row.position, mention) for mention in mentions.of_shipment(item) if mention.space is Space.ADDRESS
-            ]
+            named += [(row.position, mention) for mention in mentions.addresses_of(item)]
     return named, rows[-1].position if rows else indexed

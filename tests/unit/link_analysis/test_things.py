@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.contract.identification.shipment_keys import name_key
-from gateway.link_analysis.rules.mentions import of_entry, of_shipment
+from gateway.link_analysis.rules.mentions import addresses_of, of_entry, of_shipment
 from gateway.link_analysis.rules.things import Mention, Space, keys_of, term, thing_of
 from gateway.v1 import goods_pb2, party_pb2
 from gateway.v1.watchlist_pb2 import WATCHLIST_KIND_ORGANISATION, WatchlistContent
@@ -86,6 +86,7 @@ def test_a_shipment_names_each_thing_once() -> None:
     assert spaces.count(Space.VEHICLE) == 1
     assert spaces.count(Space.CONTAINER) == 1
     assert spaces.count(Space.ADDRESS) == 1  # a city alone is none
+    assert addresses_of(made) == [mention for mention in found if mention.space is Space.ADDRESS]
     assert [(m.role, m.field) for m in found if m.space is Space.PARTY] == [
         ("exporter", "parties[0]"),
         ("consignee", "parties[1]"),
