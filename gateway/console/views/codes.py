@@ -9,6 +9,7 @@ from functools import cache
 from importlib import resources
 from typing import Final
 
+from gateway.console.views.words import capitalised
 from gateway.contract.identification.identifiers import Scheme, check_identifier, compact
 from gateway.formats.places import place_by_unlocode
 from gateway.translation.messages import gettext as _
@@ -117,7 +118,7 @@ _SCHEMES: Final[Mapping[str, str]] = {
 def _on_identifier(scheme: str, value: str) -> Remark:
     doubt = check_identifier(scheme, value)
     if doubt is not None:
-        return Remark("warn", _("{problem}. It can be sent as it is.", problem=doubt.message))
+        return Remark("warn", _("{problem}. It can be sent as it is.", problem=capitalised(doubt.message)))
     return Remark("good", _("{value}: form and check digit are right.", value=compact(scheme, value)))
 
 
@@ -132,7 +133,7 @@ def _on_code(value: str) -> Remark:
     digits = "".join(filter(str.isdigit, value))
     doubt = check_identifier(Scheme.HS, digits)
     if doubt is not None:
-        return Remark("warn", _("{problem}. It can be sent as it is.", problem=doubt.message))
+        return Remark("warn", _("{problem}. It can be sent as it is.", problem=capitalised(doubt.message)))
     under = [good for good in controlled_goods() if good.code.startswith(digits[:6]) and len(digits) >= 6]
     if not under:
         return Remark("quiet", _("No controlled goods are listed under this code."))
