@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from gateway.client import GatewayClient
-from gateway.console.page import console_of, session
+from gateway.console.page import ENDED, console_of, session
 from gateway.console.session import Session, Sessions
 from gateway.console.settings import LimitSection
 from gateway.errors import GatewayError, Kind, PositionUnknownError
@@ -127,7 +127,7 @@ class Live:
             yield "retry: 2000\n\n"
             while (event := await self._next(listener)) is not None:
                 yield event
-                if event.startswith("event: ended"):
+                if event is ENDED:
                     return
         finally:
             self._leave(token, kind, feed, listener)
@@ -154,7 +154,7 @@ class Live:
         while not listener.waiting.empty():
             changes.append(listener.waiting.get_nowait())
         if None in changes:
-            return None if self._stopping.is_set() else "event: ended\ndata: {}\n\n"
+            return None if self._stopping.is_set() else ENDED
         return f"event: changed\ndata: {json.dumps(changes)}\n\n"
 
     async def _read(self, token: str, kind: str, feed: _Feed) -> None:

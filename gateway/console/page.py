@@ -49,6 +49,12 @@ SIGN_IN: Final = "/sign-in"
 ACCOUNT: Final = "/account"
 """Where somebody can go who must register a passkey first."""
 
+LIVE: Final = "/live/"
+"""Begins the paths of event streams."""
+
+ENDED: Final = "event: ended\ndata: {}\n\n"
+"""The last event of a stream whose session has ended; pages then stop asking."""
+
 MAX_FIELDS: Final = 2_000
 """Most fields of a form: an alert of 200 goods has about 1,600."""
 
@@ -121,6 +127,11 @@ def has_role(request: Request, *roles: str) -> bool:
 def is_fragment(request: Request) -> bool:
     """Whether htmx asks for a part of a page."""
     return request.headers.get("hx-request") == "true"
+
+
+def is_background(request: Request) -> bool:
+    """Whether a part of a page asks by itself, since something has changed: the person did nothing."""
+    return request.headers.get("x-background") == "live"
 
 
 def redirect(path: str) -> Response:
@@ -249,7 +260,7 @@ async def _find_session(request: Request) -> GatewayError | None:
     console = console_of(request)
     request.state.session = None
     request.state.form = Form()
-    background = request.headers.get("x-background") == "live"
+    background = is_background(request)
     try:
         token = console.cookies.session_token(request)
         request.state.session = await console.sessions.session_of(token, background=background)
@@ -297,8 +308,10 @@ def _to_sign_in(request: Request) -> Response:
     back = request.url.path if request.method in SAFE_METHODS else "/"
     if request.url.query and request.method in SAFE_METHODS:
         back += f"?{request.url.query}"
-    if is_fragment(request):
-        return Response(status_code=204, headers={"HX-Refresh": "true"})
+    if request.url.path.startswith(LIVE):
+        return Response(ENDED, media_type="text/event-stream")
+    if is_fragment(request):  # a part that asked by itself stays as it is: somebody may be writing beside it
+        return Response(status_code=204, headers={} if is_background(request) else {"HX-Refresh": "true"})
     return redirect(f"{SIGN_IN}?next={quote(back, safe='')}" if back != "/" else SIGN_IN)
 
 

@@ -25,7 +25,7 @@ RENEW_BEFORE_S: Final = 45.0
 """Seconds before an assertion's end from which a request renews it: longer than a call takes."""
 
 REUSED_S: Final = 20.0
-"""Seconds for which a session isn't asked for again: within them a session that was ended elsewhere still reads."""
+"""Seconds for which a session isn't asked for again; the node looks at each call whether it still lasts."""
 
 MAX_CACHED: Final = 4_096
 """Sessions whose assertions are kept; the least recently used is dropped."""
@@ -67,6 +67,8 @@ class Session:
 class _Cached:
     session: Session
     asked_at_s: float
+    used_at_s: float
+    """When the node was last told that the person uses it."""
 
 
 class Sessions:
@@ -81,7 +83,7 @@ class Sessions:
         self._client = client
         self._clock = clock
         self._cached: OrderedDict[bytes, _Cached] = OrderedDict()
-        self._asking: dict[bytes, asyncio.Task[Session | None]] = {}
+        self._asking: dict[tuple[bytes, bool], asyncio.Task[Session | None]] = {}
 
     async def session_of(self, token: str, *, background: bool = False) -> Session | None:
         """The session of a token; None where there is none or it has ended.
@@ -98,18 +100,20 @@ class Sessions:
         if cached is not None and self._is_fresh(cached, background=background):
             self._cached.move_to_end(key)
             return cached.session
-        task = self._asking.get(key)
+        task = self._asking.get((key, background))
         if task is None:
             task = asyncio.create_task(self._ask(key, token, background))
-            self._asking[key] = task
-            task.add_done_callback(lambda _: self._asking.pop(key, None))
+            self._asking[key, background] = task
+            task.add_done_callback(lambda _: self._asking.pop((key, background), None))
         return await asyncio.shield(task)
 
-    def keep(self, signed_in: SignedIn) -> Session:
+    def keep(self, signed_in: SignedIn, *, background: bool = False) -> Session:
         """A session that has just begun or was renewed."""
         session = Session(signed_in, self._client.acting_for(signed_in.assertion))
-        key = _key(signed_in.session_token)
-        self._cached[key] = _Cached(session, self._clock())
+        key, now_s = _key(signed_in.session_token), self._clock()
+        before = self._cached.get(key)
+        used_at_s = (before.used_at_s if before else 0.0) if background else now_s
+        self._cached[key] = _Cached(session, now_s, used_at_s)
         self._cached.move_to_end(key)
         while len(self._cached) > MAX_CACHED:
             self._cached.popitem(last=False)
@@ -121,7 +125,7 @@ class Sessions:
 
     async def _ask(self, key: bytes, token: str, background: bool) -> Session | None:
         try:
-            return self.keep(await self._client.persons.renew(token, background=background))
+            return self.keep(await self._client.persons.renew(token, background=background), background=background)
         except GatewayError as error:
             self._cached.pop(key, None)
             if error.kind is Kind.UNAUTHENTICATED:
@@ -132,7 +136,7 @@ class Sessions:
         now_s = self._clock()
         if now_s > cached.session.signed_in.assertion_expires_at.seconds - RENEW_BEFORE_S:
             return False
-        return background or now_s - cached.asked_at_s < REUSED_S
+        return now_s - (cached.asked_at_s if background else cached.used_at_s) < REUSED_S
 
 
 class Cookies:
