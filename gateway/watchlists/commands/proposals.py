@@ -339,9 +339,8 @@ def append_parts(
 class DecideCommand(IdempotentCommand[_Pb.DecideProposalResponse]):
     """Records a second person's decision about a proposal.
 
-    Raises:
-        NotFoundError, IllegalTransitionError, PermissionDeniedError: this person can't decide it now.
-        RevisionConflictError: an entry has changed since.
+    Raises NotFoundError, IllegalTransitionError or PermissionDeniedError: this person can't decide it now;
+    RevisionConflictError: an entry has changed since.
     """
 
     lists: Lists
@@ -365,11 +364,10 @@ class DecideCommand(IdempotentCommand[_Pb.DecideProposalResponse]):
         require_decidable(ProposalState(row.state), **who, approve=approve, persons=self.lists.persons)
         if approve:
             self._require_current(tx, row)
-        decision = watchlist_pb2.ProposalDecision(proposal_id=self.request.proposal_id, remarks=self.request.remarks)
         kind = "approved" if approve else "rejected"
+        decision = watchlist_pb2.ProposalDecision(proposal_id=row.proposal_id, remarks=self.request.remarks)
         tx.append(self.lists.origin, self.lists.decision(tx.now_ms, self.actor, **{kind: decision}))
-        response = _Pb.DecideProposalResponse(changes=row.changes)
-        return response
+        return _Pb.DecideProposalResponse(changes=row.changes)
 
     def _require_current(self, tx: Transaction, row: ProposalRow) -> None:
         """Entries of proposals in several parts are compared when applied."""
