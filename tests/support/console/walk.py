@@ -93,6 +93,7 @@ NOT_PAGES: Mapping[str, str] = {
     "/alerts/{publisher}/{alert_id}/files/{digest}/picture": "part of a page; tests/console/test_files.py",
     "/alerts/{publisher}/{alert_id}/files/{digest}/download": "a download; tests/console/test_files.py",
     "/alerts/new/check": "a line beside a field; tests/console/test_new_alert.py",
+    "/": "goes to the first page of the menu",
     "/enrol/{token}": "each link works once; tests/console/test_persons.py opens it",
     "/sign-in/provider": "goes to the identity provider",
     "/sign-in/provider/back": "comes from the identity provider",
