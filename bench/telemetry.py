@@ -25,7 +25,7 @@ from bench.nodes import NodeProcess, free_port, write_federation
 from gateway.client import GatewayClient
 from gateway.node.assembly.node import Node
 from gateway.node.defaults import LinkMode
-from gateway.node.observed_settings import TraceSettings
+from gateway.node.sections.observed_settings import TraceSettings
 from gateway.node.settings import LinkSettings, load_settings
 from gateway.rpc.call_metrics import CallMetrics
 from tests.support.otlp import otlp_receiver

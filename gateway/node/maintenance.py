@@ -31,10 +31,10 @@ from gateway.feed.service.writing.writer import Writer
 from gateway.feed.tables import journal
 from gateway.history.projection.rebuild import rebuild_records
 from gateway.history.tables import shipments
-from gateway.node.assembly.attachments import file_store
 from gateway.node.assembly.history import retention_of
 from gateway.node.assembly.node import system_clock_ms
 from gateway.node.backups.start import detect_restored
+from gateway.node.capabilities.attachments import file_store
 from gateway.node.existing_data import accepted_directory, existing_database, require_database_file
 from gateway.node.marks import open_marks
 from gateway.node.projections import registry

@@ -17,13 +17,13 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from gateway.contract.suggestions import did_you_mean
 from gateway.errors import ConfigurationError
-from gateway.node.attachment_settings import AttachmentSettings
-from gateway.node.bound_settings import CallLimitSettings, QuotaSettings
-from gateway.node.capability_settings import CaseworkSettings, FigureSettings, LinkAnalysisSettings
 from gateway.node.defaults import DEFAULT_LOCAL_PORT, DEFAULT_PEER_PORT, LinkMode
-from gateway.node.notification_settings import NOTIFICATION_PATHS, NotificationSettings
-from gateway.node.observed_settings import AlarmSettings, Section, TraceSettings
-from gateway.node.person_settings import PersonSettings
+from gateway.node.sections.attachment_settings import AttachmentSettings
+from gateway.node.sections.bound_settings import CallLimitSettings, QuotaSettings
+from gateway.node.sections.capability_settings import CaseworkSettings, FigureSettings, LinkAnalysisSettings
+from gateway.node.sections.notification_settings import NOTIFICATION_PATHS, NotificationSettings
+from gateway.node.sections.observed_settings import AlarmSettings, Section, TraceSettings
+from gateway.node.sections.person_settings import PersonSettings
 from gateway.settings_file import make_absolute, problem_of
 from gateway.tls.secret_files import read_passphrase
 from gateway.trust.rules.permissions import Role

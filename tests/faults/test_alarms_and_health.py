@@ -21,7 +21,7 @@ from gateway.feed.service.alarms import BACKLOG, DIRECTORY, DISK, UNREACHABLE, U
 from gateway.feed.service.writing.transaction import Transaction
 from gateway.node import health
 from gateway.node.assembly.node import Node, system_clock_ms
-from gateway.node.observed_settings import AlarmSettings
+from gateway.node.sections.observed_settings import AlarmSettings
 from gateway.trust.service.trial_federation import FEDERATION
 from tests.support.federation import Federation, alert, eventually
 

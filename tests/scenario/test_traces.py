@@ -9,7 +9,7 @@ from pathlib import Path
 import grpc.aio
 
 from gateway.contract.channel_options import channel_options
-from gateway.node.observed_settings import TraceSettings
+from gateway.node.sections.observed_settings import TraceSettings
 from gateway.trust.service.trial_federation import FEDERATION
 from gateway.v1 import alert_service_pb2, alert_service_pb2_grpc
 from tests.support.federation import Federation, alert, eventually, origin, with_logs

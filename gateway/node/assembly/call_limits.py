@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from gateway.feed.service.quotas import MIB
-from gateway.node.bound_settings import CallLimitSettings
+from gateway.node.sections.bound_settings import CallLimitSettings
 from gateway.rpc.fairness.limits import Limits, default_limits
 from gateway.trust.rules.permissions import Principal, PrincipalKind
 

@@ -8,8 +8,8 @@ from datetime import datetime
 
 from gateway.feed.service.alarms import Alarms
 from gateway.node.assembly.call_limits import limits_of
-from gateway.node.bound_settings import CallLimitSettings
 from gateway.node.host.capacity import CapacityMonitor
+from gateway.node.sections.bound_settings import CallLimitSettings
 from gateway.node.settings import Settings
 from gateway.rpc.authentication import Authenticator, LocalPort, PeerPort, Port
 from gateway.rpc.call_metrics import CallMetrics

@@ -28,19 +28,12 @@ from gateway.feed.service.receiver import Receiver
 from gateway.feed.service.sender import Outgoing
 from gateway.feed.service.writing.writer import Writer
 from gateway.feed.tables.identity import NodeIdentity
-from gateway.node.assembly.attachments import Attachments
 from gateway.node.assembly.callers import Callers
-from gateway.node.assembly.capabilities import Capabilities, Capability
-from gateway.node.assembly.casework import casework
 from gateway.node.assembly.database_access import DatabaseAccess
 from gateway.node.assembly.exchange import Exchange
-from gateway.node.assembly.figures import figures
 from gateway.node.assembly.history import History
-from gateway.node.assembly.link_analysis import link_analysis
 from gateway.node.assembly.links import Links
 from gateway.node.assembly.listeners import bind_listeners
-from gateway.node.assembly.notifications import NotificationParts, notifications
-from gateway.node.assembly.persons import start_persons
 from gateway.node.assembly.quotas import QuotaMonitor, bounds_of
 from gateway.node.assembly.reloading import settings_reloader
 from gateway.node.assembly.telemetry import Telemetry
@@ -48,6 +41,10 @@ from gateway.node.assembly.tls import tls_sources
 from gateway.node.assembly.watchlists import Watchlists
 from gateway.node.backups.known import TallyKeeper, tally_places
 from gateway.node.backups.start import detect_restored, require_no_cut_off_restore
+from gateway.node.capabilities.attachments import Attachments
+from gateway.node.capabilities.capability import Capabilities
+from gateway.node.capabilities.every import start_capabilities
+from gateway.node.capabilities.parts import NodeParts
 from gateway.node.directory_store import DirectoryStore, KeptVersions, pinned_anchors
 from gateway.node.expiry import OwnKeys
 from gateway.node.feed_heads import FeedHeadMonitor
@@ -190,11 +187,20 @@ class Node:
         self._peers = self._exchange.peers
         self._links = self._make_links()
         history, watchlists = self._make_history(), self._make_watchlists()
-        self._files = self._make_attachments()
+        parts = self._make_parts()
+        self._files = Attachments(parts)
         if history.standby is not None:
             self._access.close_too(history.standby.close)
         alerts = AlertQueries(self.database, clock=self._clock, sent_size=self._exchange.sender.sent_size)
-        capabilities = self._make_capabilities(alerts, watchlists, history, await self._start_persons())
+        capabilities = await start_capabilities(
+            parts,
+            alerts=alerts,
+            watchlists=watchlists,
+            history=history,
+            callers=self._callers,
+            pseudonyms=self._pseudonyms,
+            files=self._files.capability,
+        )
         self._listeners = self._make_listeners(history, watchlists, alerts, capabilities, started_at)
         for listener in self._listeners:
             await listener.start()
@@ -361,76 +367,18 @@ class Node:
             clock=self._clock,
         )
 
-    async def _start_persons(self) -> Capability | None:
-        return await start_persons(
-            self.settings,
-            calls=self._callers.persons,
-            pseudonyms=self._pseudonyms,
+    def _make_parts(self) -> NodeParts:
+        return NodeParts(
+            settings=self.settings,
             database=self.database,
             writer=self._writer,
-            alarms=self.alarms,
-            clock=self._clock,
-        )
-
-    def _make_attachments(self) -> Attachments:
-        return Attachments(
-            self.settings,
-            database=self.database,
-            writer=self._writer,
+            notifier=self._notifier,
             peers=self._peers,
-            directory=self._directory.directory,
             alarms=self.alarms,
+            metrics=self.telemetry.metrics,
+            directory=self._directory.directory,
+            sent_size=self._exchange.sender.sent_size,
             clock=self._clock,
-        )
-
-    def _make_capabilities(
-        self, alerts: AlertQueries, watchlists: Watchlists, history: History, persons: Capability | None
-    ) -> Capabilities:
-        return Capabilities.of(
-            [
-                persons,
-                self._files.capability,
-                figures(
-                    self.settings,
-                    database=self.database,
-                    alerts=alerts,
-                    visibility=watchlists.visibility,
-                    writer=self._writer,
-                    notifier=self._notifier,
-                    clock=self._clock,
-                ),
-                casework(
-                    self.settings,
-                    systems=self._callers.systems,
-                    database=self.database,
-                    process=history.names_process,
-                    writer=self._writer,
-                    notifier=self._notifier,
-                    sent_size=self._exchange.sender.sent_size,
-                    clock=self._clock,
-                ),
-                notifications(
-                    self.settings,
-                    NotificationParts(
-                        database=self.database,
-                        visibility=watchlists.visibility,
-                        writer=self._writer,
-                        notifier=self._notifier,
-                        alarms=self.alarms,
-                        metrics=self.telemetry.metrics,
-                        clock=self._clock,
-                    ),
-                ),
-                link_analysis(
-                    self.settings,
-                    database=self.database,
-                    history=history,
-                    watchlists=watchlists,
-                    writer=self._writer,
-                    notifier=self._notifier,
-                    clock=self._clock,
-                ),
-            ]
         )
 
     def _make_listeners(

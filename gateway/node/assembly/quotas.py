@@ -7,7 +7,7 @@ from collections.abc import Callable
 from gateway.db.database import Database
 from gateway.feed.service.alarms import QUOTA, Alarms
 from gateway.feed.service.quotas import MIB, Bound, Quotas, Stored, Usage
-from gateway.node.bound_settings import QuotaSettings
+from gateway.node.sections.bound_settings import QuotaSettings
 
 ALARM_SHARE = 0.8
 """Share of a bound from which an alarm is raised; it ends with the day, or when the bound is raised."""

@@ -16,12 +16,12 @@ from gateway.db.url import parse_url
 from gateway.errors import ConfigurationError
 from gateway.evidence.service.audit_heads import AUDIT_HEAD_FILE
 from gateway.files import OWNER_ONLY, create_file, sync
-from gateway.node.assembly.attachments import FILES_FOLDER, UPLOADS_FOLDER
 from gateway.node.assembly.node import system_clock_ms
 from gateway.node.backups.manifest import Manifest, digests_in, moment, write_manifest
 from gateway.node.backups.postgresql_dump import dump, exported_snapshot
 from gateway.node.backups.snapshot import checked_heads, opened_copy, read_tally, require_intact
 from gateway.node.backups.sqlite_copy import copy_database
+from gateway.node.capabilities.attachments import FILES_FOLDER, UPLOADS_FOLDER
 from gateway.node.directory_store import KEPT_FOLDER
 from gateway.node.existing_data import accepted_directory, existing_database
 from gateway.node.settings import Settings

@@ -21,7 +21,7 @@ from gateway.feed.tables.feeds import Feed, FeedState
 from gateway.history.tables import progress as record_progress
 from gateway.history.tables import shipments
 from gateway.node.observation.feed_alarms import MAX_DEFECTS_SHOWN, tell_of_feeds
-from gateway.node.observed_settings import AlarmSettings
+from gateway.node.sections.observed_settings import AlarmSettings
 from gateway.telemetry.gauges import Labels
 from gateway.telemetry.metrics import Metrics
 

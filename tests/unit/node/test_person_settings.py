@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from gateway.errors import ConfigurationError
-from gateway.node.person_settings import OidcSettings, PersonSettings
+from gateway.node.sections.person_settings import OidcSettings, PersonSettings
 from gateway.trust.rules.permissions import Role
 
 OIDC = {"issuer": "https://login.example", "client_id": "console", "roles": {"desk": ["officer"]}}

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable
 from functools import partial
 
 from sqlalchemy import Connection
 
 from gateway.contract.ids import UUID7_RANDOM_BYTES, uuid7
-from gateway.db.database import Database
-from gateway.feed.rpc.writer_client import WriterClient
-from gateway.feed.service.alarms import Alarms
 from gateway.feed.service.writing.randomness import random_bytes
-from gateway.node.assembly.capabilities import Capability
-from gateway.node.settings import Settings
+from gateway.node.capabilities.capability import Capability
+from gateway.node.capabilities.parts import NodeParts
 from gateway.persons.service.pseudonyms import Pseudonyms
 from gateway.persons.tables import sessions
 from gateway.rpc.persons import LatePersons
@@ -23,16 +19,7 @@ from gateway.rpc.persons import LatePersons
 SEED_BYTES = 32
 
 
-async def start_persons(
-    settings: Settings,
-    *,
-    calls: LatePersons,
-    pseudonyms: Pseudonyms,
-    database: Database,
-    writer: WriterClient,
-    alarms: Alarms,
-    clock: Callable[[], int],
-) -> Capability | None:
+async def start_persons(parts: NodeParts, *, calls: LatePersons, pseudonyms: Pseudonyms) -> Capability | None:
     """Persons, whom `calls` admits from now on; None where they are off.
 
     What only this needs is imported here: a node without persons doesn't load it.
@@ -40,6 +27,7 @@ async def start_persons(
     Raises:
         ConfigurationError: the provider's CA can't be read.
     """
+    settings, database, writer, clock = parts.settings, parts.database, parts.writer, parts.clock
     if not settings.persons.enabled:
         return None
     from gateway.persons.codec.assertions import AssertionKey  # noqa: PLC0415
@@ -57,7 +45,7 @@ async def start_persons(
     pseudonyms.start(await writer.run(PersonCommand(partial(_secret, "pseudonyms"))))
     asserted = AssertedPersons(policy, key=key, database=database, writer=writer, clock=clock)
     passwords = await asyncio.to_thread(Passwords)
-    break_glass = BreakGlassAlarms(database, alarms, clock)
+    break_glass = BreakGlassAlarms(database, parts.alarms, clock)
     servicer = PersonServicer(
         policy,
         sign_in=SignIn(policy, asserted=asserted, passwords=passwords, database=database, writer=writer, clock=clock),

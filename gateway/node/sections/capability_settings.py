@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from gateway.node.observed_settings import Section
+from gateway.node.sections.observed_settings import Section
 
 
 class CaseworkSettings(Section):

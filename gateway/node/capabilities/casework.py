@@ -14,10 +14,9 @@ from gateway.casework.service.case_queries import CaseQueries
 from gateway.casework.service.inbox import InboxQueries
 from gateway.casework.service.lister import InboxLister
 from gateway.casework.service.related import RelatedAlerts
-from gateway.db.database import Database
-from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient
-from gateway.feed.service.delivery import SentSize
-from gateway.node.assembly.capabilities import Capability
+from gateway.feed.rpc.writer_client import ChangeNotifier
+from gateway.node.capabilities.capability import Capability
+from gateway.node.capabilities.parts import NodeParts
 from gateway.node.settings import Settings
 from gateway.persons.tables.accounts import active_persons
 from gateway.rpc.workers.worker_process import WorkerProcess
@@ -32,36 +31,27 @@ ListRoles = Callable[[], Mapping[str, Iterable[Role]]]
 """Own systems with their roles."""
 
 
-def casework(
-    settings: Settings,
-    *,
-    systems: ListRoles,
-    database: Database,
-    process: WorkerProcess,
-    writer: WriterClient,
-    notifier: ChangeNotifier,
-    sent_size: SentSize,
-    clock: Callable[[], int],
-) -> Capability | None:
+def casework(parts: NodeParts, *, systems: ListRoles, process: WorkerProcess) -> Capability | None:
     """Inbox, search and cases; None where they are off.
 
     `process`: knows names, and has the handlers of casework.rpc.names_process.
     """
+    settings, database, writer, clock = parts.settings, parts.database, parts.writer, parts.clock
     if not settings.casework.enabled:
         return None
     names = NamesProcess(process, database)
     colleagues = partial(_colleagues, settings, systems)
     servicer = CaseworkServicer(
-        inbox=InboxQueries(database, clock=clock, sent_size=sent_size),
+        inbox=InboxQueries(database, clock=clock, sent_size=parts.sent_size),
         cases=CaseQueries(database, clock=clock, persons=colleagues),
-        related=RelatedAlerts(database, names=names.matching, clock=clock, sent_size=sent_size),
+        related=RelatedAlerts(database, names=names.matching, clock=clock, sent_size=parts.sent_size),
         names=names,
         writer=writer,
-        notifier=notifier,
+        notifier=parts.notifier,
         knows_person=lambda conn, person: person in colleagues(conn),
     )
     fill, index = ListStep(InboxLister(database), writer), IndexStep(names, writer)
-    following = partial(follow, notifier=notifier)
+    following = partial(follow, notifier=parts.notifier)
     keep_ms = settings.casework.note_days * _DAY_MS
     return Capability(
         {"gateway.v1.CaseworkService": servicer.register},

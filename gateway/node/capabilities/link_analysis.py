@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 
-from gateway.db.database import Database
-from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient
 from gateway.link_analysis.rpc import LinkAnalysisServicer, LinkFollower, LinkNames
 from gateway.link_analysis.service.records import RecordLookup
 from gateway.link_analysis.service.shown import is_behind
-from gateway.node.assembly.capabilities import Capability
 from gateway.node.assembly.history import History
 from gateway.node.assembly.watchlists import Watchlists
-from gateway.node.settings import Settings
+from gateway.node.capabilities.capability import Capability
+from gateway.node.capabilities.parts import NodeParts
 
 
-def link_analysis(
-    settings: Settings,
-    *,
-    database: Database,
-    history: History,
-    watchlists: Watchlists,
-    writer: WriterClient,
-    notifier: ChangeNotifier,
-    clock: Callable[[], int],
-) -> Capability | None:
+def link_analysis(parts: NodeParts, *, history: History, watchlists: Watchlists) -> Capability | None:
     """Link graphs; None where they are off."""
+    settings, database = parts.settings, parts.database
     if not settings.link_analysis.enabled:
         return None
     hub_records = settings.link_analysis.hub_records
@@ -43,7 +32,7 @@ def link_analysis(
         screening=watchlists.screening,
         visibility=watchlists.visibility,
         hub_records=hub_records,
-        clock=clock,
+        clock=parts.clock,
     )
-    follower = LinkFollower(history.names_process, writer, notifier, partial(is_behind, database))
+    follower = LinkFollower(history.names_process, parts.writer, parts.notifier, partial(is_behind, database))
     return Capability({"gateway.v1.LinkAnalysisService": servicer.register}, {"links": follower.run})

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 from sqlalchemy import Connection
 
 from gateway.contract.ids import Channel, FeedOrigin
-from gateway.db.database import Database
-from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient
-from gateway.feed.service.alarms import Alarms
-from gateway.node.assembly.capabilities import Capability, Loop
-from gateway.node.notification_settings import MailContent, MailSettings, NotificationSettings, OutboxSettings
+from gateway.node.capabilities.capability import Capability, Loop
+from gateway.node.capabilities.parts import NodeParts
+from gateway.node.sections.notification_settings import MailContent, MailSettings, NotificationSettings, OutboxSettings
 from gateway.node.settings import Settings
 from gateway.notifications.codec.webhook import secret_of
 from gateway.notifications.commands.gathering import Sources
@@ -31,7 +28,6 @@ from gateway.notifications.service.mailer import Mailer, MailServer
 from gateway.notifications.service.sending import DeliveryWay
 from gateway.notifications.service.webhooks import WebhookTarget, WebhookWay
 from gateway.persons.tables.accounts import active_persons
-from gateway.telemetry.metrics import Metrics
 from gateway.tls.secret_files import read_passphrase, read_secret
 from gateway.watchlists.rules.visibility import ListVisibility
 
@@ -39,33 +35,21 @@ _MINUTE_MS = 60_000
 _HOUR_MS = 3_600_000
 
 
-@dataclass(frozen=True, slots=True)
-class NotificationParts:
-    """What of the node notifications use."""
-
-    database: Database
-    visibility: ListVisibility
-    writer: WriterClient
-    notifier: ChangeNotifier
-    alarms: Alarms
-    metrics: Metrics
-    clock: Callable[[], int]
-
-
-def notifications(settings: Settings, parts: NotificationParts) -> Capability | None:
+def notifications(parts: NodeParts, *, visibility: ListVisibility) -> Capability | None:
     """Notifications and the outbox; None where they are off.
 
     Raises:
         ConfigurationError: a secret can't be read, or a package is missing.
     """
+    settings = parts.settings
     chosen = settings.notifications
     if not chosen.enabled:
         return None
     targets = _targets(chosen)
     audience = AudienceSource(parts.database, people=partial(_people, settings), webhooks=targets)
-    ways = _ways(settings, parts, targets, audience)
-    outbox = _outbox(settings, parts, targets)
-    teller = _teller(settings, parts, audience)
+    ways = _ways(parts, targets, audience)
+    outbox = _outbox(parts, targets)
+    teller = _teller(parts, audience, visibility)
     servicer = NotificationServicer(
         database=parts.database,
         writer=parts.writer,
@@ -85,7 +69,8 @@ def notifications(settings: Settings, parts: NotificationParts) -> Capability | 
     )
 
 
-def _teller(settings: Settings, parts: NotificationParts, audience: AudienceSource) -> Teller:
+def _teller(parts: NodeParts, audience: AudienceSource, visibility: ListVisibility) -> Teller:
+    settings = parts.settings
     chosen = settings.notifications
     return Teller(
         parts.database,
@@ -93,7 +78,7 @@ def _teller(settings: Settings, parts: NotificationParts, audience: AudienceSour
         notifier=parts.notifier,
         sources=Sources(
             node=settings.node,
-            visibility=parts.visibility,
+            visibility=visibility,
             times=WarningTimes(chosen.warn_before_minutes * _MINUTE_MS, chosen.warn_share),
         ),
         audience=audience,
@@ -121,9 +106,8 @@ def _people(settings: Settings, conn: Connection) -> Sequence[Addressee]:
     return [*persons, *systems]
 
 
-def _ways(
-    settings: Settings, parts: NotificationParts, targets: Mapping[str, WebhookTarget], audience: AudienceSource
-) -> list[DeliveryLoop]:
+def _ways(parts: NodeParts, targets: Mapping[str, WebhookTarget], audience: AudienceSource) -> list[DeliveryLoop]:
+    settings = parts.settings
     chosen = settings.notifications
     ways: list[tuple[DeliveryWay, float]] = [
         (WebhookWay(target, clock=parts.clock), 0.0) for target in targets.values()
@@ -174,7 +158,8 @@ def _targets(chosen: NotificationSettings) -> dict[str, WebhookTarget]:
     }
 
 
-def _outbox(settings: Settings, parts: NotificationParts, targets: Mapping[str, WebhookTarget]) -> OutboxLoop | None:
+def _outbox(parts: NodeParts, targets: Mapping[str, WebhookTarget]) -> OutboxLoop | None:
+    settings = parts.settings
     chosen = settings.notifications.outbox
     publisher: OutboxPublisher
     if chosen.nats:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
-from gateway.node.observed_settings import Section
+from gateway.node.sections.observed_settings import Section
 from gateway.notifications.service.mailer import MailSecurity
 
 _NAME: Final = r"^[a-z][a-z0-9-]{0,63}$"

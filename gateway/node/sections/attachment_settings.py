@@ -8,7 +8,7 @@ from typing import Self
 from pydantic import Field, field_validator, model_validator
 
 from gateway.attachments.rules.limits import FileLimits
-from gateway.node.observed_settings import Section
+from gateway.node.sections.observed_settings import Section
 
 _MIB = 1024 * 1024
 _DAY_MS = 24 * 3600 * 1000

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, model_validator
 
 from gateway.errors import ConfigurationError
-from gateway.node.observed_settings import Section
+from gateway.node.sections.observed_settings import Section
 from gateway.persons.rules.policy import OidcPolicy, PersonPolicy
 from gateway.trust.rules.permissions import PERSON_ROLES, Role
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
 
 from gateway.attachments.rpc.arrivals import Arrivals
@@ -16,13 +16,9 @@ from gateway.attachments.service.scanning import Scanner
 from gateway.attachments.service.storage import FileStore, FolderStore
 from gateway.attachments.service.uploads import Uploads
 from gateway.attachments.tables.fetches import FetchRow
-from gateway.db.database import Database
-from gateway.feed.rpc.writer_client import WriterClient
-from gateway.feed.service.alarms import Alarms
-from gateway.node.assembly.capabilities import Capability
+from gateway.node.capabilities.capability import Capability
+from gateway.node.capabilities.parts import NodeParts
 from gateway.node.settings import Settings
-from gateway.rpc.peers import Peers
-from gateway.trust.rules.directory import Directory
 from gateway.v1 import exchange_service_pb2
 
 FILES_FOLDER = "files"
@@ -48,21 +44,12 @@ class Attachments:
         servicer: handlers of FileService.
     """
 
-    def __init__(
-        self,
-        settings: Settings,
-        *,
-        database: Database,
-        writer: WriterClient,
-        peers: Peers,
-        directory: Callable[[], Directory],
-        alarms: Alarms,
-        clock: Callable[[], int],
-    ) -> None:
+    def __init__(self, parts: NodeParts) -> None:
         self._scans: Scans | None = None
         self._fetcher: FileFetcher | None = None
         self._housekeeping: Housekeeping | None = None
         self._sender: FileSender | None = None
+        settings, database, writer = parts.settings, parts.database, parts.writer
         attachments = settings.attachments
         if not attachments.enabled:
             self.servicer = FileServicer(None)
@@ -76,7 +63,7 @@ class Attachments:
         queries = FileQueries(database, node=settings.node, received=received)
         if attachments.scan_command:
             scanner = Scanner(attachments.scan_command, attachments.scan_timeout_s)
-            self._scans = Scans(database=database, store=store, scanner=scanner, writer=writer, alarms=alarms)
+            self._scans = Scans(database=database, store=store, scanner=scanner, writer=writer, alarms=parts.alarms)
         arrivals = Arrivals(
             database=database,
             store=store,
@@ -87,17 +74,17 @@ class Attachments:
         )
         self._fetcher = FileFetcher(
             database=database,
-            peers=peers,
+            peers=parts.peers,
             uploads=uploads,
             limits=limits,
             arrivals=arrivals,
             writer=writer,
-            alarms=alarms,
+            alarms=parts.alarms,
         )
         self._housekeeping = Housekeeping(
             database=database, store=store, uploads=uploads, writer=writer, retention_ms=limits.retention_ms
         )
-        self._sender = FileSender(store=store, queries=queries, writer=writer, directory=directory)
+        self._sender = FileSender(store=store, queries=queries, writer=writer, directory=parts.directory)
         self.servicer = FileServicer(
             FileParts(
                 node=settings.node,
@@ -107,9 +94,9 @@ class Attachments:
                 arrivals=arrivals,
                 queries=queries,
                 writer=writer,
-                directory=directory,
+                directory=parts.directory,
                 wake_fetcher=self._fetcher.moved.set,
-                clock=clock,
+                clock=parts.clock,
                 retention_days=attachments.retention_days,
             )
         )
