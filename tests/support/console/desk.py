@@ -133,6 +133,7 @@ def desks(trial: ConsoleTrial, browser: Browser) -> Iterator[Desks]:
         made.close()
         logged = {name: office.log[before[name] :] for name, office in trial.offices.items()}
         for name, text in logged.items():
-            print(f"--- console of {name}\n{text[-8_000:]}")
+            if text:
+                print(f"--- console of {name}\n{text[-8_000:]}")
     for name, text in logged.items():
         assert "Traceback" not in text, f"the console of {name} has a defect"
