@@ -1,6 +1,6 @@
 """The inbox and the search of a node with a million alerts, and what each alert costs them.
 
-    python -m bench.inbox [--alerts 1000000] [--waiting 20000] [--dir FOLDER]
+    python -m bench.inbox [--alerts 1000000] [--waiting 20000] [--no-search] [--dir FOLDER]
 
 A sample goes through the product's own way: published at cn, delivered to hk, listed and indexed; its cost per alert is
 what a node pays beside publishing. Then the sample's rows are copied with ids, deadlines, containers and names of their
@@ -27,7 +27,7 @@ from sqlalchemy import text
 
 from bench import alerts as load
 from bench import environment
-from gateway.alerts.commands.publishing import PublishCommand
+from gateway.alerts.commands.publish_command import PublishCommand
 from gateway.casework.projection.index import IndexDocumentsCommand, ListCommand
 from gateway.casework.service.indexer import AlertIndexer
 from gateway.casework.service.lister import InboxLister
@@ -53,6 +53,7 @@ DAY_MS = 24 * 3600 * 1000
 def main(
     count: Annotated[int, typer.Option("--alerts", min=SAMPLE, help="Alerts at the node.")] = 1_000_000,
     waiting: Annotated[int, typer.Option(min=0, help="Alerts that want action; 0 for all.")] = 20_000,
+    searched: Annotated[bool, typer.Option("--search/--no-search", help="Whether copies are indexed too.")] = True,
     folder: Annotated[Path | None, typer.Option("--dir", help="Where the databases go.")] = None,
 ) -> None:
     """Measures, and prints tables; the exit code is 0 whatever the figures say."""
@@ -64,7 +65,7 @@ def main(
         with console.status("publishing the sample"):
             costs = _sample(cn, hk)
         with console.status("copying it") as status:
-            filled_s = _multiply(hk, count, count // (waiting or count), status.update)
+            filled_s = _multiply(hk, count, count // (waiting or count), searched, status.update)
         desk = Desk(hk, "officer")
         _print(console, costs, _timed(hk.database, desk), count, waiting or count, filled_s)
     shutil.rmtree(place)
@@ -142,7 +143,7 @@ _COPIED = {
 """What is a copy's own, by table and column."""
 
 
-def _multiply(hk: PaperNode, count: int, one_in: int, tell: Callable[[str], None]) -> float:
+def _multiply(hk: PaperNode, count: int, one_in: int, searched: bool, tell: Callable[[str], None]) -> float:
     """Copies rows of the sample; returns seconds."""
     began, now = time.perf_counter(), hk.clock.now
     values = {"first": SAMPLE, "count": count, "sample": SAMPLE, "one_in": one_in, "now": now, "day": DAY_MS}
@@ -151,14 +152,17 @@ def _multiply(hk: PaperNode, count: int, one_in: int, tell: Callable[[str], None
         for statement in _MADE.values():
             conn.execute(text(statement), {name: value for name, value in values.items() if f":{name}" in statement})
         for (table, own), made in zip(_COPIED.items(), _MADE, strict=False):
+            if table == "alert_documents" and not searched:
+                continue
             tell(f"copying {table}")
             columns = [row.name for row in conn.execute(text(f"PRAGMA table_info({table})"))]
             chosen = ", ".join(own.get(column, f"{made}.{column}") for column in columns)
             statement = f"INSERT INTO {table} ({', '.join(columns)}) SELECT {chosen} FROM numbers "
             statement += f"JOIN {made} USING (k) ORDER BY i"
             conn.execute(text(statement), {name: value for name, value in values.items() if f":{name}" in statement})
-        tell("indexing words")
-        conn.execute(text("INSERT INTO alert_words (alert_words) VALUES ('rebuild')"))
+        if searched:
+            tell("indexing words")
+            conn.execute(text("INSERT INTO alert_words (alert_words) VALUES ('rebuild')"))
     return time.perf_counter() - began
 
 
