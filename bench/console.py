@@ -80,7 +80,7 @@ def main(
         trial["hk"].start()
         trial.session("hk", "officer")
         status.update("opening pages")
-        views = [_view(trial, browser, name, path) for name, path in _pages(trial)]
+        views = [_view(trial, browser, name, path, person) for name, path, person in _pages(trial)]
         after = _costs(trial, "beside a console")
         status.update("waiting for alerts to appear")
         appeared = _appearances(trial, browser)
@@ -99,13 +99,13 @@ class Cost:
     console_mb: float
 
 
-def _pages(trial: ConsoleTrial) -> Sequence[tuple[str, str]]:
-    """Pages that open first, and an alert in the middle of all."""
+def _pages(trial: ConsoleTrial) -> Sequence[tuple[str, str, str]]:
+    """Pages that open first, an alert among all, and who opens each; nobody is signed in for the last."""
     return [
-        ("inbox", "/inbox"),
-        ("alert", trial.run(_some_alert(trial))),
-        ("figures", "/figures"),
-        ("sign-in", "/sign-in"),
+        ("inbox", "/inbox", "officer"),
+        ("alert", trial.run(_some_alert(trial)), "officer"),
+        ("figures", "/figures", "supervisor"),
+        ("sign-in", "/sign-in", ""),
     ]
 
 
@@ -159,18 +159,17 @@ def _family(pid: int) -> Iterator[psutil.Process]:
     yield from process.children(recursive=True)
 
 
-def _view(trial: ConsoleTrial, browser: Browser, name: str, path: str) -> View:
+def _view(trial: ConsoleTrial, browser: Browser, name: str, path: str, person: str) -> View:
     office = trial["hk"]
-    token = trial.session("hk", "officer")
     asked = []
-    visitor = Visitor.with_session(office, "" if path == "/sign-in" else token)
+    visitor = Visitor.with_session(office, trial.session("hk", person) if person else "")
     for _ in range(ASKED):
         began = time.perf_counter()
         answer = visitor.get(path, Accept_Encoding="gzip")
         asked.append(1000 * (time.perf_counter() - began))
         if answer.status != 200:
             raise SystemExit(f"{path} answers {answer.status}")
-    opened = [_opened(trial, browser, "" if path == "/sign-in" else "officer", path) for _ in range(PAINTED)]
+    opened = [_opened(trial, browser, person, path) for _ in range(PAINTED)]
     painted, weights = [paint_ms for paint_ms, _ in opened], [weight_kb for _, weight_kb in opened]
     return View(name, median(asked), max(asked), median(painted), max(painted), len(answer.body) / 1000, max(weights))
 
