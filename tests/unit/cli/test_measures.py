@@ -14,10 +14,14 @@ from gateway.v1.alert_pb2 import MEASURE_KIND_DETAINED, MEASURE_KIND_SEIZED, Mea
     [
         ("seized", MeasureTaken(kind=MEASURE_KIND_SEIZED), "seized"),
         ("detained:Sb", MeasureTaken(kind=MEASURE_KIND_DETAINED, element="Sb"), "detained Sb"),
-        ("seized:Sb:1250.5", MeasureTaken(kind=MEASURE_KIND_SEIZED, element="Sb", net_mass_kg=1250.5), "seized Sb 1,250.5 kg"),
+        (
+            "seized:Sb:1250.5",
+            MeasureTaken(kind=MEASURE_KIND_SEIZED, element="Sb", net_mass_kg=1250.5),
+            "seized Sb 1,250.5 kg",
+        ),
         ("seized::0", MeasureTaken(kind=MEASURE_KIND_SEIZED, net_mass_kg=0), "seized 0 kg"),
     ],
-)  # fmt: skip
+)
 def test_a_measure_is_kind_element_and_mass(text: str, measure: MeasureTaken, shown: str) -> None:
     assert measures_of([text]) == [measure]
     assert measure_line(measure) == shown
