@@ -62,6 +62,32 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             "stat",
         ),
     ),
+    "People": (
+        Panel(
+            "Alerts with a deadline that has passed",
+            ((f"sum by (deadline, direction) (gateway_alerts_overdue{{{I}}})", "{{deadline}} {{direction}}"),),
+            kind="stat",
+        ),
+        Panel(
+            "Notifications",
+            (
+                (f"sum by (kind) (rate(gateway_notifications_total{{{I}}}{R}))", "{{kind}}"),
+                (
+                    f"sum by (way, result) (rate(gateway_notification_deliveries_total{{{I}}}{R}))",
+                    "{{way}} {{result}}",
+                ),
+            ),
+            "ops",
+        ),
+        Panel(
+            "Waiting to go out",
+            (
+                (f"sum by (way) (gateway_notification_deliveries_waiting{{{I}}})", "{{way}}"),
+                (f"max by (instance) (gateway_outbox_lag_entries{{{I}}})", "outbox {{instance}}"),
+                (f"sum(rate(gateway_outbox_messages_total{{{I}}}{R}))", "outbox taken/s"),
+            ),
+        ),
+    ),
     "Calls": (
         Panel("Calls by method", ((f"sum by (method) (rate(gateway_calls_total{{{I}}}{R}))", "{{method}}"),), "reqps"),
         Panel(

@@ -41,6 +41,6 @@ def console(
         if (error.name or "").startswith("gateway"):
             raise
         raise ConfigurationError(
-            f"the package {error.name} isn't installed", way_out="Install customs-gateway[console]."
+            _("the package {name} isn't installed", name=error.name), way_out="Install customs-gateway[console]."
         ) from error
     run_console(load_console_settings(config))

@@ -70,7 +70,7 @@ def spread_chart(title: str, spreads: Sequence[Spread], *, heading: str, wording
 
     columns = (
         heading,
-        _("Number"),
+        _("Count"),
         _("A tenth within"),
         _("A quarter within"),
         _("Half within (median)"),

@@ -15,6 +15,7 @@ from gateway.console.pictures.svg import Illustration
 from gateway.console.views.words import capitalised
 from gateway.translation.labels import TYPOLOGY, label
 from gateway.translation.messages import gettext as _
+from gateway.translation.messages import ngettext
 from gateway.v1.figure_service_pb2 import GetFiguresResponse
 from gateway.v1.figures_pb2 import DurationFigure, FigureCount, NamedCount
 
@@ -152,9 +153,9 @@ def _named(
     note: str = "",
 ) -> FigureTable:
     read = [(capitalised(wording(each.name)), _value(each.count)) for each in counts]
-    series = [ChartSeries(_("Number"), tuple(value for _name, value in read))]
+    series = [ChartSeries(_("Count"), tuple(value for _name, value in read))]
     picture = bar_chart(title, [each for each, _value in read], series, heading=heading, wording=number)
-    return FigureTable(name, title, [heading, _("Number")], read, picture if read else None, note)
+    return FigureTable(name, title, [heading, _("Count")], read, picture if read else None, note)
 
 
 def _times(name: str, title: str, figure: DurationFigure, note: str) -> FigureTable:
@@ -192,7 +193,7 @@ def _measures(figures: GetFiguresResponse) -> FigureTable:
         ]
         for measure in figures.measures
     ]
-    heads = [_("Measure"), _("Element"), _("Number"), _("Net mass in kg"), _("Without a mass")]
+    heads = [_("Measure"), _("Element"), _("Count"), _("Net mass in kg"), _("Without a mass")]
     note = _("Only what a finding or a closing says was done; what an alert asked for doesn't count.")
     return FigureTable("measures", _("Measures taken"), heads, rows, None, note)
 
@@ -243,9 +244,14 @@ def problems_of(figures: GetFiguresResponse) -> Iterator[str]:
     if not figures.counted_from:
         yield _("Nothing is counted yet.")
     elif figures.counted_from > figures.first_day:
-        yield _("Nothing is counted of before {day}.", day=figures.counted_from)
+        yield _("Counts begin on {day}.", day=figures.counted_from)
     if figures.uncounted:
-        yield _("{number} steps are here and not counted yet: numbers grow still.", number=number(figures.uncounted))
+        yield ngettext(
+            "{count} step is here and not counted yet: numbers grow still.",
+            "{count} steps are here and not counted yet: numbers grow still.",
+            figures.uncounted,
+            count=number(figures.uncounted),
+        )
     erased = [month.month for month in figures.months if month.erased]
     if erased:
         yield _("Retention has erased steps of these months before they were counted, so that their numbers are too "

@@ -58,6 +58,30 @@ EXCEPTIONS = {
         ),
         "commands",
     ),
+    "gateway/cli/console.py": {"Install customs-gateway[console].": "a way out, which the error translates"},
+    "gateway/cli/trial/consoles.py": dict.fromkeys(
+        (
+            "# Settings of the console; paths are relative to this file.",
+            " # for browsers, or a proxy before it",
+            " # its address in the browser",
+            " # for persons who chose none",
+            "address = ",
+            "bind = ",
+            'certificate = "pki/systems/',
+            "domain = ",
+            'key = "pki/systems/',
+            "origin = ",
+            "origins = [",
+            '.pem" # with the role console',
+            "zone = ",
+        ),
+        "a settings file",
+    ),
+    "gateway/cli/trial/persons.py": {
+        "/enrol/": "a path",
+        **dict.fromkeys(("Ana Sousa", "Maria Costa", "Pedro Ho"), "names of persons"),
+    },
+    "gateway/cli/trial/processes.py": {"Host": "a header"},
     "gateway/cli/usage.py": dict.fromkeys(
         (
             " is a directory",

@@ -26,7 +26,7 @@ _STATES: Final = {
     LinkState.LINK_STATE_QUARANTINED: (N_("Quarantine"), "bad"),
     LinkState.LINK_STATE_RECOVERY_REQUIRED: (N_("To be recovered"), "bad"),
     LinkState.LINK_STATE_PULLED: (N_("Partner fetches"), "good"),
-    LinkState.LINK_STATE_CLOSED: (N_("Closed"), "quiet"),
+    LinkState.LINK_STATE_CLOSED: (N_("Ended"), "quiet"),
     LinkState.LINK_STATE_ELSEWHERE: (N_("At another replica"), "quiet"),
 }
 

@@ -33,7 +33,7 @@ _RECIPIENT: Final[tuple[tuple[str, Callable[[], str], frozenset[str]], ...]] = (
     ("flag", lambda: _("Can't act"), _OFFICERS),
 )
 _PUBLISHER: Final[tuple[tuple[str, Callable[[], str], frozenset[str]], ...]] = (
-    ("close", lambda: _("Close"), _CLOSERS),
+    ("close", lambda: _("Close the alert"), _CLOSERS),
     ("amend", lambda: _("Amend"), _PUBLISHERS),
     ("ask", lambda: _("Ask"), _OFFICERS),
     ("withdraw", lambda: _("Withdraw"), _PUBLISHERS),

@@ -11,7 +11,10 @@ compatible = True  # it only adds: software of the revision before works on it
 _COMPARED = {
     "deadline_warnings": ["alert_id", "publisher", "recipient", "deadline", "due", "stage", "warn_at", "number"],
     "notification_deliveries": ["number", "way", "created_at", "attempts", "next_at", "error"],
-    "notification_progress": ["id", "alert_position", "match_change", "proposals_since", "last_number", "last_warning"],
+    "notification_progress": [
+        *("id", "alert_position", "match_change", "proposals_since", "last_number", "last_warning"),
+        "case_position",
+    ],
     "notification_rules": ["owner", "rules"],
     "notifications": ["number", "recipient", "event_id", "kind", "created_at", "body", "read_at"],
     "outbox_progress": ["id", "alert_position", "match_change", "warning"],
@@ -76,6 +79,7 @@ def upgrade() -> None:
         sa.Column("proposals_since", sa.BigInteger(), nullable=True),
         sa.Column("last_number", sa.BigInteger(), nullable=False),
         sa.Column("last_warning", sa.BigInteger(), nullable=False),
+        sa.Column("case_position", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_notification_progress")),
     )
 
