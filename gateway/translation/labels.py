@@ -22,27 +22,37 @@ from gateway.v1.alert_pb2 import (
 )
 from gateway.v1.goods_pb2 import ShipmentReferenceKind, TransportMode
 from gateway.v1.history_pb2 import AnswerStatus
+from gateway.v1.match_pb2 import MatchSourceKind, MatchStatus
 from gateway.v1.options_pb2 import DisclosureClass
 from gateway.v1.party_pb2 import PartyRole
-from gateway.v1.shipment_pb2 import ShipmentEventKind
+from gateway.v1.shipment_pb2 import ShipmentEventKind, ShipmentProcedure
 from gateway.v1.trace_pb2 import Severity
+from gateway.v1.watchlist_pb2 import ListedNameKind, MatchClass, WatchlistKind
+from gateway.v1.watchlist_service_pb2 import CopyState
 
 LABELLED_ENUMS: Final = (
     AlertStatus,
     AnswerStatus,
     Classification,
     CloseOutcome,
+    CopyState,
     DisclosureClass,
     FindingResult,
     FlagReason,
+    ListedNameKind,
+    MatchClass,
+    MatchSourceKind,
+    MatchStatus,
     MeasureKind,
     OnwardTransfer,
     PartyRole,
     RequestedAction,
     Severity,
+    ShipmentProcedure,
     ShipmentReferenceKind,
     TransferConsent,
     TransportMode,
+    WatchlistKind,
 )
 """Enums whose words are in the catalogues."""
 
