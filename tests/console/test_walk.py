@@ -90,6 +90,8 @@ def test_without_script_every_page_says_the_same(desk: Desks, trial: ConsoleTria
 
 
 def test_looking_at_pages_changes_nothing_at_the_node(desk: Desks, trial: ConsoleTrial) -> None:
+    """A page is tried several times: a node signs the head of its audit log every few seconds, which is an entry too."""
+
     def changes(walk: Walk, place: Place) -> bool:
         before = trial.run(position())
         walk.open(place)
