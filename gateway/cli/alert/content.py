@@ -8,7 +8,7 @@ from gateway.cli.history.goods import equipment_line, goods_line, leg_line, mean
 from gateway.cli.output import stacked
 from gateway.cli.values import shown_time
 from gateway.contract.enum_words import word_of
-from gateway.translation.messages import N_
+from gateway.translation.messages import N_, listed
 from gateway.translation.messages import gettext as _
 from gateway.v1.alert_pb2 import (
     Alert,
@@ -21,6 +21,7 @@ from gateway.v1.alert_pb2 import (
     RuleHit,
     Subject,
 )
+from gateway.v1.options_pb2 import DisclosureClass
 
 
 def content_facts(alert: Alert) -> Mapping[str, object]:
@@ -81,4 +82,8 @@ def _rule_line(rule_hit: RuleHit) -> str:
 
 def evidence_line(evidence: EvidenceDigest) -> str:
     """A digest of evidence that stays with who names it."""
-    return " ".join(filter(None, (evidence.description, evidence.media_type, f"sha256 {evidence.sha256.hex()}")))
+    size = _("{number} bytes", number=f"{evidence.size_bytes:,}") if evidence.size_bytes else ""
+    tells_of = listed([word_of(DisclosureClass, each) for each in evidence.classes])
+    about = _("tells of {classes}", classes=tells_of) if tells_of else ""
+    said = (evidence.file_name, evidence.description, evidence.media_type, size, about)
+    return " ".join(filter(None, (*said, f"sha256 {evidence.sha256.hex()}")))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC
 from typing import Annotated
 
 import typer
@@ -11,6 +12,7 @@ from gateway.cli.values import value_of
 from gateway.contract.enum_words import choices, word_of
 from gateway.errors import OptionError
 from gateway.translation.messages import gettext as _
+from gateway.translation.messages import ngettext
 from gateway.v1.alert_pb2 import MeasureKind, MeasureTaken
 
 MeasureOption = Annotated[
@@ -47,4 +49,6 @@ def _measure(text: str) -> MeasureTaken:
 def measure_line(measure: MeasureTaken) -> str:
     """A measure for people."""
     mass = f"{measure.net_mass_kg:,.10g} kg" if measure.HasField("net_mass_kg") else ""
-    return " ".join(filter(None, (word_of(MeasureKind, measure.kind), measure.element, mass)))
+    packages = ngettext("{number} package", "{number} packages", measure.package_count) if measure.package_count else ""
+    when = f"{measure.taken_at.ToDatetime(UTC):%Y-%m-%d %H:%M} UTC" if measure.HasField("taken_at") else ""
+    return " ".join(filter(None, (word_of(MeasureKind, measure.kind), measure.element, mass, packages, when)))

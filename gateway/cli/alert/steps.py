@@ -160,7 +160,7 @@ def _question(question: AlertQuestion) -> str:
 def _answer(answer: AlertAnswer) -> str:
     decision = word_of(TransferConsent, answer.consent)
     consent = _("consent {decision}", decision=decision) if answer.consent else ""
-    return _parts(f"{answer.question_id} {answer.text}", consent)
+    return _parts(f"{answer.question_id} {answer.text}", consent, *map(evidence_line, answer.evidence))
 
 
 def _finding(finding: AlertFinding) -> str:

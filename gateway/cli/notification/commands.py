@@ -5,19 +5,21 @@ from __future__ import annotations
 from contextlib import aclosing
 from enum import StrEnum
 from itertools import islice
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gateway.cli.connection import Target, connected
 from gateway.cli.output import JsonOption, Output, reports_errors
 from gateway.cli.values import as_dict, shown_time
-from gateway.client import GatewayClient
 from gateway.translation.messages import gettext as _
 from gateway.translation.messages import listed, marked, ngettext
 from gateway.translation.notification_texts import KIND_NAMES, priority_letter, sentence_of
 from gateway.v1.alert_pb2 import Priority
 from gateway.v1.notification_service_pb2 import Notification, NotificationKind, NotificationRule
+
+if TYPE_CHECKING:
+    from gateway.client import GatewayClient
 
 
 class NotificationTopic(StrEnum):
