@@ -225,19 +225,20 @@ class _PacedRequests:
     """A stream's requests, until the stream is ended; each but the first waits for a turn."""
 
     def __init__(self, requests: AsyncIterator[Any], pace: Callable[[], Awaitable[None]], end: StreamEnd) -> None:
-        self._requests = aiter(requests)
+        self._source = requests
+        self._requests: AsyncIterator[Any] | None = None  # begun with the first: gRPC warns of one that isn't read
         self._pace = pace
         self._end = end
-        self._began = False
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> Any:
         with self._end.interruptible():
-            if self._began:
+            if self._requests is None:
+                self._requests = aiter(self._source)
+            else:
                 await self._pace()
-            self._began = True
             return await anext(self._requests)
 
 
