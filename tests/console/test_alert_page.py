@@ -308,22 +308,22 @@ def test_a_page_whose_session_has_ended_says_so_and_leads_back(
     desk: Desks, trial: ConsoleTrial, from_cn: AlertReference
 ) -> None:
     office = trial["hk"]
-    window = desk("hk", "colleague")
+    name = trial.run(office.newcomer("officer"))
+    window = desk("hk", name)
     page = window.open(path_of(from_cn))
     expect(page.get_by_role("heading", level=1)).to_be_visible()
 
     async def end() -> None:
         async with office.client("console") as console:
-            await console.persons.sign_out(await office.signed_in("colleague"))
+            await console.persons.sign_out(await office.signed_in(name))
 
     trial.run(end())
-    office.end_session("colleague")
 
     notice = page.get_by_role("alert").filter(has_text="Your session has ended")
     expect(notice).to_be_visible(timeout=60_000)
     notice.get_by_role("link").click()
     expect(page).to_have_url(re.compile(r"/sign-in\?next=%2Falerts%2Fcn%2F"))
-    page.get_by_label("Name").fill("colleague")
-    page.get_by_label("Password").fill(office.passwords["colleague"])
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("Password").fill(office.passwords[name])
     page.get_by_role("button", name="Sign in", exact=True).click()
     expect(page.get_by_role("heading", level=1)).to_have_text("False declaration")

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from gateway.client import AlertReference
-from tests.support.console.desk import Desks, session_cookie
+from tests.support.console.desk import Desks
 from tests.support.console.trial import CONSOLE, ConsoleTrial
 from tests.support.federation import alert, eventually
 
@@ -42,22 +42,20 @@ def test_a_wrong_password_is_said_at_the_form(desk: Desks, trial: ConsoleTrial, 
 def test_a_session_that_ended_leads_to_sign_in_and_back(desk: Desks, trial: ConsoleTrial) -> None:
     """Ended by somebody else at the node, while the console still knows it."""
     office = trial["hk"]
-    token = trial.run(office.sign_in_again("auditor"))
-    window = desk("hk")
-    window.context.add_cookies([session_cookie(office, token)])
+    name = trial.run(office.newcomer("auditor"))
+    window = desk("hk", name)
     page = window.open("/account")
     expect(page.get_by_role("heading", level=1)).to_be_visible()
 
     async def end() -> None:
         async with trial.federation.client("hk", "operator") as operator:
-            await operator.persons.end_session(person="auditor")
+            await operator.persons.end_session(person=name)
 
     trial.run(end())
-    office.end_session("auditor")
     page.reload()
     expect(page).to_have_url(f"{office.origin}/sign-in?next=%2Faccount")
-    page.get_by_label("Name", exact=True).fill("auditor")
-    page.get_by_label("Password").fill(office.passwords["auditor"])
+    page.get_by_label("Name", exact=True).fill(name)
+    page.get_by_label("Password").fill(office.passwords[name])
     page.get_by_role("button", name="Sign in", exact=True).click()
     expect(page).to_have_url(f"{office.origin}/account")
 

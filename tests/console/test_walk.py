@@ -90,7 +90,7 @@ def test_without_script_every_page_says_the_same(desk: Desks, trial: ConsoleTria
 
 
 def test_looking_at_pages_changes_nothing_at_the_node(desk: Desks, trial: ConsoleTrial) -> None:
-    """A page is tried several times: a node signs the head of its audit log every few seconds, which is an entry too."""
+    """A page is tried several times: every few seconds a node signs the head of its audit log, which adds an entry."""
 
     def changes(walk: Walk, place: Place) -> bool:
         before = trial.run(position())

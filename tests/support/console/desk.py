@@ -71,9 +71,10 @@ class Desks:
         javascript: bool = True,
         **options: Any,
     ) -> Desk:
-        """A window at a node's console; `person` (a name of `trial.PERSONS`) is signed in, nobody without one.
+        """A window at a node's console; `person` is signed in, nobody without one.
 
         Args:
+            person: a name of `trial.PERSONS`, or of a newcomer.
             language: en, zh-Hans, zh-Hant or pt.
             javascript: without it scripts don't run.
             options: of Playwright's `new_context`, e.g. color_scheme.

@@ -17,6 +17,7 @@ import json
 import secrets
 import signal
 import time
+import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, asynccontextmanager
@@ -149,19 +150,24 @@ class Office:
             end(process, signal.SIGKILL, STOPPED_S)
         return code
 
-    async def enrol(self, name: str) -> None:
+    async def enrol(self, person: Person) -> None:
         """Adds a person and uses the enrolment link as the person would; the session that begins is kept."""
-        person = PERSONS[name]
         async with self.client("operator") as operator, self.client(CONSOLE) as console:
             added = await operator.persons.add(person.name, person.display_name, person.roles)
             password = secrets.token_urlsafe(18)
             signed_in = await console.persons.enrol(added.enrolment_token, password, device="a test")
-        self.passwords[name], self._tokens[name] = password, signed_in.session_token
+        self.passwords[person.name], self._tokens[person.name] = password, signed_in.session_token
+
+    async def newcomer(self, *roles: str) -> str:
+        """The name of a person of one test, for tests that end sessions or lock names: PERSONS are shared by all."""
+        name = f"newcomer-{uuid.uuid4().hex[:8]}"
+        await self.enrol(Person(name, f"Newcomer {name[-8:]}", roles))
+        return name
 
     async def signed_in(self, name: str) -> str:
-        """The token of a session of a person, who is added at the first request."""
+        """The token of a session of a newcomer, or of one of PERSONS, who is added at the first request."""
         if name not in self._tokens:
-            await self.enrol(name)
+            await self.enrol(PERSONS[name])
         return self._tokens[name]
 
     @asynccontextmanager
@@ -170,18 +176,6 @@ class Office:
         token = await self.signed_in(name)
         async with self.client(CONSOLE) as console:
             yield console.acting_for((await console.persons.renew(token)).assertion)
-
-    def end_session(self, name: str) -> None:
-        """The kept session isn't used any more: a test has ended it, or signs in by itself."""
-        self._tokens.pop(name, None)
-
-    async def sign_in_again(self, name: str) -> str:
-        """A new session by password."""
-        await self.signed_in(name)
-        async with self.client(CONSOLE) as console:
-            signed_in = await console.persons.sign_in(name, self.passwords[name], device="a test")
-        token: str = signed_in.session_token  # type: ignore[union-attr]  # no passkey: SignedIn
-        return token
 
     def _write_settings(self) -> None:
         folder = self.node.folder
