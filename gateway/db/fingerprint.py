@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Column, Connection, Dialect, Index, MetaData, Table, UniqueConstraint, inspect
+from sqlalchemy.types import NullType
 
 from gateway.db.schema import POSTGRESQL_ONLY, SQLITE_ONLY
 
@@ -164,8 +165,9 @@ def _numbered(column: Column[Any], dialect: Dialect) -> bool:
 
 
 def _column(column: Any, dialect: Dialect) -> ColumnDescription:
+    kind = column["type"]  # columns of SQLite's full-text tables have none
     return ColumnDescription(
-        column["type"].compile(dialect),
+        "" if isinstance(kind, NullType) else kind.compile(dialect),
         bool(column["nullable"]),
         column.get("default") is not None or bool(column.get("identity")),
     )

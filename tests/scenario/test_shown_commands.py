@@ -25,6 +25,8 @@ from tests.support.command_kit import CONTAINER, GROUNDS, LISTED, PASSPHRASE, RE
 from tests.support.federation import SYSTEMS, with_logs
 from tests.support.shown_call import Call
 from tests.support.shown_commands import COMMANDS, Shown, command_of, shown_commands
+from tests.support.shown_scenes import SCENES as SCENES_OF_CAPABILITIES
+from tests.support.shown_scenes import UNENDING, Scene, agree_on_pseudonyms, capabilities_of
 
 Words = tuple[str, ...]
 NEW_ID = "019bbf30-0000-7000-8000-000000000000"
@@ -33,6 +35,7 @@ NEW_ID = "019bbf30-0000-7000-8000-000000000000"
 NOT_RUN: Mapping[str, str] = {
     "trial trial": "runs in blocks of README (test_pasted), and in test_trial",
     "trial trial --stop": "the same",
+    "trial trial --console": "runs in test_trial, which stops what it starts",
 }
 """Commands that don't run here, with the reason; few."""
 
@@ -72,6 +75,7 @@ COMPLETIONS: Mapping[Words, tuple[list[str], dict[str, str]]] = {
     ("history", "trace"): ([], {"--container": CONTAINER, **GROUNDS}),
     ("backup",): (["OUT"], {}),
     ("link", "declare-new"): (["hk"], {"--reason": "A new node"}),
+    ("pki", "request"): ([], {**_NODE, "--out": "console"}),
     ("pki", "issue"): (["gateway.csr"], {"--ca": "ca", "--out": "new.pem"}),
     ("pki", "signing-keys"): ([], {**_NODE, "--out": "pki/keys"}),
     ("watchlist", "screen"): ([LISTED], {}),
@@ -116,7 +120,7 @@ def evidence(kit: CommandKit, call: Call, cwd: Path) -> None:
         outgoing(kit, call, cwd)
 
 
-def argument(make: Callable[[CommandKit], str], node: str = "cn") -> Callable[[CommandKit, Call, Path], None]:
+def argument(make: Callable[[CommandKit], str], node: str = "cn") -> Scene:
     """The first argument is something that the kit makes for each command."""
 
     def scene(kit: CommandKit, call: Call, _: Path) -> None:
@@ -131,7 +135,7 @@ def at_the_holder(kit: CommandKit, call: Call, _: Path) -> None:
         call.node = "hk"
 
 
-def mapping(name: str) -> Callable[[CommandKit, Call, Path], None]:
+def mapping(name: str) -> Scene:
     """`ours.toml` is another file for another kind of import."""
 
     def scene(kit: CommandKit, call: Call, cwd: Path) -> None:
@@ -221,9 +225,8 @@ def announced(kit: CommandKit, call: Call, cwd: Path) -> None:
     assert kit.gateway("cn", "maintenance", "announce", *times, "--reason", "x", "--system", "ops").exit_code == 0
 
 
-Scene = Callable[[CommandKit, Call, Path], None]
-
 SCENES: Mapping[Words, Scene] = {
+    **SCENES_OF_CAPABILITIES,
     ("alert", "ack"): incoming,
     ("alert", "amend"): outgoing,
     ("alert", "answer"): question,
@@ -276,7 +279,9 @@ ENDS: Mapping[Words, tuple[int, ...]] = {
 @pytest.fixture(scope="module")
 def kit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandKit]:
     root = tmp_path_factory.mktemp("shown")
-    for nodes in with_logs(root, systems={**SYSTEMS, **TRIAL_SYSTEMS}):
+    systems = {**SYSTEMS, **TRIAL_SYSTEMS, "analysts": ("analyst",)}
+    for nodes in with_logs(root, settings_of=capabilities_of, systems=systems):
+        agree_on_pseudonyms(nodes)
         nodes.start()
         yield CommandKit(root, nodes)
 
@@ -308,6 +313,9 @@ def test_it_runs(kit: CommandKit, shown: Shown) -> None:
         if call.path == ("serve",):
             serve(kit)
             return
+        if call.path in UNENDING:
+            UNENDING[call.path](kit, call, cwd)
+            return
         result = kit.gateway(call.node, *call.words(), cwd=cwd, input=call.input)
     assert result.exit_code in ENDS.get(call.path, (0,)), (
         f"{shown.where} shows `gateway {' '.join(shown.words)}`; run as {call.words()} at {call.node}:\n{result.output}"
@@ -328,7 +336,7 @@ def complete(call: Call) -> None:
         call.give("--system", SYSTEM_OF[roles[1].split(", ")[0]])
 
 
-SYSTEM_OF = {role: system for system, roles in TRIAL_SYSTEMS.items() for role in roles}
+SYSTEM_OF = {role: system for system, roles in TRIAL_SYSTEMS.items() for role in roles} | {"any": "officers"}
 
 
 def replace_placeholders(call: Call) -> None:

@@ -112,7 +112,10 @@ def watch(target: Target, *, as_json: JsonOption = False) -> None:
                     if as_json:
                         output.json_line(as_dict(notification))
 
-    target.run(follow)
+    try:
+        target.run(follow)
+    except KeyboardInterrupt:
+        output.note(_("Ended."))
 
 
 @reports_errors
