@@ -103,10 +103,12 @@ def test_with_consoles_it_prints_a_link_for_each_person_once(folder: Path) -> No
         assert page.status == 200
         assert "password" in page.read().decode()
 
-    again = gateway("trial", folder, "--console", code=0)
-    assert "enrol" not in again
     stopped = json.loads(gateway("trial", folder, "--stop", "--json"))["stopped"]
     assert stopped == [*(f"the console of {name}" for name in AUTHORITIES), *AUTHORITIES]
+    assert "enrol" not in gateway("trial", folder, "--console")
+    assert "enrol" not in gateway("trial", folder)
+    with urllib.request.urlopen(f"http://localhost:{ports[0]}/healthz", timeout=PATIENCE_S) as page:
+        assert page.status == 200
 
 
 def test_consoles_are_decided_when_the_trial_is_made(folder: Path) -> None:

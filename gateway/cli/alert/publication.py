@@ -47,7 +47,7 @@ def publication_sheet(
 
     \b
     Examples:
-      gateway alert publication-sheet 019bbf30-0000-7000-8000-000000000000 --system analysts
+      gateway alert publication-sheet 019bbf30-0000-7000-8000-000000000000 --system supervisors
       gateway alert publication-sheet 019bbf30-0000-7000-8000-000000000000 --disclose findings.measures
         --reason "The court has judged" --system supervisors
 
