@@ -99,6 +99,7 @@ EXCEPTIONS = {
         "what the library says, to be found in its messages",
     ),
     "gateway/cli/main.py": {"gateway ": "the name of the program"},
+    "gateway/cli/alert/measures.py": {" UTC": "the name of a zone"},
     "gateway/cli/node/backup.py": {" UTC": "the name of a zone"},
     "gateway/cli/node/serve.py": dict.fromkeys(
         (
