@@ -130,12 +130,12 @@ def closed(kit: CommandKit, call: Call, _: Path) -> None:
 
 
 def notified(kit: CommandKit, call: Call, _: Path) -> None:
-    """The positions are those of notifications that hk's officers have."""
+    """The positions are those of notifications that hk's officers have; of mo's alerts, since scenes stop cn's feed."""
     call.node = "hk"
     follow = ("notification", "follow", "new-alert", "--system", "officers")
     assert kit.gateway("hk", *follow).exit_code == 0
     for _each in range(2):
-        kit.alert("cn", "hk")
+        kit.alert("mo", "hk")
     listing = ("notification", "list", "--unread", "--system", "officers")
     found = kit.eventually("hk", *listing, until=lambda rows: len(rows) >= 2)
     positions = [str(row["position"]) for row in found]
@@ -148,7 +148,7 @@ def watch_notifications(kit: CommandKit, call: Call, cwd: Path) -> None:
     notified(kit, call, cwd)
     told = cwd / "told.txt"
     with _running(call, cwd, told, GATEWAY_CONFIG=str(kit.nodes[call.node].config)):
-        _until(lambda: kit.alert("cn", "hk") and "alert" in told.read_text("utf-8"), told)
+        _until(lambda: kit.alert("mo", "hk") and "alert" in told.read_text("utf-8"), told)
 
 
 # -- persons
