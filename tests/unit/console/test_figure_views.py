@@ -123,7 +123,7 @@ def test_csv_holds_nothing_that_a_spreadsheet_runs(text: str) -> None:
 
 def test_what_figures_dont_say_is_said() -> None:
     assert not list(problems_of(figures()))
-    assert "before 2026-02-01" in next(problems_of(figures(counted_from="2026-02-01")))
+    assert "begin on 2026-02-01" in next(problems_of(figures(counted_from="2026-02-01")))
     assert "Nothing is counted" in next(problems_of(figures(counted_from="")))
     assert "3 steps" in next(problems_of(figures(uncounted=3)))
     erased = figures()
