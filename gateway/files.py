@@ -59,17 +59,8 @@ def open_to_append(path: Path, *, mode: int = BY_UMASK) -> int:
     return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
 
 
-def open_to_lock(path: Path, *, mode: int = OWNER_ONLY) -> int:
-    """Descriptor of a small file to lock, read and write, made if it isn't there; never through a link.
-
-    Raises:
-        OSError: it can't be opened, or is a link.
-    """
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
-
-
-def open_to_extend(path: Path, *, mode: int = OWNER_ONLY) -> int:
-    """Descriptor of a file that is read, cut and written anywhere, made if it isn't there; never through a link.
+def open_to_change(path: Path, *, mode: int = OWNER_ONLY) -> int:
+    """Descriptor of a file to lock, read, cut and write anywhere, made if it isn't there; never through a link.
 
     Raises:
         OSError: it can't be opened, or is a link.

@@ -16,7 +16,7 @@ from typing import Self
 from gateway.attachments.rules.limits import HEAD_BYTES, FileLimits
 from gateway.attachments.service.storage import failing_as_store
 from gateway.errors import FileRefusedError, InvalidRequestError, OverloadedError, Violation
-from gateway.files import open_to_extend
+from gateway.files import open_to_change
 
 ABANDONED_S = 24 * 3600.0
 """Seconds after its last byte when a partial file is removed."""
@@ -123,7 +123,7 @@ class Uploads:
         try:
             path = self._path(name)
             with failing_as_store():
-                descriptor = open_to_extend(path)
+                descriptor = open_to_change(path)
                 size = os.fstat(descriptor).st_size
             at = size if offset is None else offset
             if at > size:

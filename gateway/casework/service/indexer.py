@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from functools import lru_cache
 from itertools import islice
 
 from sqlalchemy import Connection
@@ -21,8 +20,7 @@ from gateway.casework.tables import progress as casework_progress
 from gateway.casework.tables.documents import AlertDocument, DocumentBatch
 from gateway.contract.identification.shipment_keys import name_key
 from gateway.db.database import Database
-from gateway.screening.index.keys import index_keys
-from gateway.screening.prepared_name import prepare
+from gateway.history.service.indexer import name_filing
 from gateway.screening.text.normalisation import simplified_text
 from gateway.v1 import alert_pb2
 
@@ -56,7 +54,7 @@ class AlertIndexer:
             made = [_document(conn, alert, first[alert], texts) for alert in alerts if alert in first]
             known = names.texts(conn, list(texts))
         new = [(key, text) for key, text in texts.items() if key not in known]
-        filed = [(filing, key) for key, text in new for filing in _filing(text)]
+        filed = [(filing, key) for key, text in new for filing in name_filing(text)]
         return DocumentBatch(after, listed if last is None else last, tuple(made), tuple(new), tuple(filed))
 
 
@@ -106,13 +104,3 @@ def _of_value(kind: str, text: str) -> Iterator[str]:
 def _of_text(text: str) -> Iterator[str]:
     plain = text if text.isascii() else simplified_text(text)
     yield from (f"{contents.TEXT}{word}" for word in words_of(plain))
-
-
-@lru_cache(maxsize=65_536)
-def _filing(text: str) -> tuple[int, ...]:
-    """A name's keys of screening; none if unreadable."""
-    try:
-        return tuple(sorted(index_keys(prepare(text))))
-    except Exception:
-        log.exception("a party's name can't be read; it is found as it is written alone")
-        return ()

@@ -22,7 +22,7 @@ from gateway.cli.connection import Target, reachable, read_settings
 from gateway.cli.node.init import SETTINGS_FILE
 from gateway.cli.trial.consoles import CONSOLE_FILE
 from gateway.errors import GatewayError, OptionError
-from gateway.files import OWNER_ONLY, open_to_append, open_to_lock
+from gateway.files import OWNER_ONLY, open_to_append, open_to_change
 from gateway.translation.messages import gettext as _
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ class TrialProcess(ABC):
 
     @contextmanager
     def _pid_file(self) -> Iterator[int]:
-        descriptor = open_to_lock(self.folder / f"{self.name}.pid")
+        descriptor = open_to_change(self.folder / f"{self.name}.pid")
         try:
             yield descriptor
         finally:

@@ -14,7 +14,7 @@ from gateway.console.attaching import CLASSES, about_file, safe_name
 from gateway.console.images.sandbox import PictureError, PictureSandbox
 from gateway.console.images.worker import MAX_INPUT_BYTES
 from gateway.console.page import client, form, has_role, page_route, redirect, render
-from gateway.console.pages.alert.show import reference
+from gateway.console.pages.alert.path import reference
 from gateway.console.views.files import FileView, file_view
 from gateway.errors import GatewayError, NotFoundError
 from gateway.translation.messages import gettext as _

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gateway.db.url import parse_url
 from gateway.errors import ConfigurationError
-from gateway.files import open_to_lock
+from gateway.files import open_to_change
 from gateway.node.settings import Settings
 
 LOCK_FILE = "lock"
@@ -43,7 +43,7 @@ def locked_data(settings: Settings) -> Iterator[None]:
 def _locked(path: Path, setting: str, what: str) -> Iterator[None]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = open_to_lock(path)
+        descriptor = open_to_change(path)
     except OSError as error:
         raise ConfigurationError(f"{setting}: {path} can't be made: {error.strerror}") from error
     try:

@@ -11,12 +11,9 @@ from starlette.responses import Response
 from gateway.client import new_request_id
 from gateway.client.casework import ME, NOBODY
 from gateway.console.page import client, form, has_role, page_route, redirect, session
+from gateway.console.pages.alert.path import reference
 from gateway.console.views.alerts.alert import AlertView
 from gateway.console.views.alerts.case import CaseView, case_view
-from gateway.errors import NotFoundError
-from gateway.v1.alert_pb2 import AlertReference
-
-MAX_ID_CHARS: Final = 64
 
 MAX_NOTE_CHARS: Final = 8_192
 
@@ -43,7 +40,7 @@ async def assign(request: Request) -> Response:
     """Assigns the alert."""
     sent = form(request)
     chosen = sent.text("assignee") or sent.text("to") or ME
-    await client(request).casework.assign([_reference(request)], NOBODY if chosen == "nobody" else chosen)
+    await client(request).casework.assign([reference(request)], NOBODY if chosen == "nobody" else chosen)
     return _back(request)
 
 
@@ -52,33 +49,26 @@ async def add_note(request: Request) -> Response:
     sent = form(request)
     text = sent.text("text").replace("\r\n", "\n")[:MAX_NOTE_CHARS]
     if text:
-        await client(request).casework.add_note(_reference(request), text, request_id=sent.text("request_id") or None)
+        await client(request).casework.add_note(reference(request), text, request_id=sent.text("request_id") or None)
     return _back(request)
 
 
 async def erase_note(request: Request) -> Response:
     """Erases the text of a note."""
-    await client(request).casework.erase_note(_reference(request), form(request).text("note_id"))
+    await client(request).casework.erase_note(reference(request), form(request).text("note_id"))
     return _back(request)
 
 
 async def watch(request: Request) -> Response:
     """Sets or removes the person's watch mark."""
     watched = form(request).text("watched") == "1"
-    await client(request).casework.set_watch_mark(_reference(request), watched=watched)
+    await client(request).casework.set_watch_mark(reference(request), watched=watched)
     return _back(request)
 
 
-def _reference(request: Request) -> AlertReference:
-    publisher, alert_id = request.path_params["publisher"], request.path_params["alert_id"]
-    if len(publisher) > MAX_ID_CHARS or len(alert_id) > MAX_ID_CHARS:
-        raise NotFoundError("there is no such alert")
-    return AlertReference(publisher=publisher, alert_id=alert_id)
-
-
 def _back(request: Request) -> Response:
-    reference = _reference(request)
-    return redirect(f"/alerts/{reference.publisher}/{reference.alert_id}#case")
+    alert = reference(request)
+    return redirect(f"/alerts/{alert.publisher}/{alert.alert_id}#case")
 
 
 _ALERT: Final = "/alerts/{publisher}/{alert_id}"

@@ -12,16 +12,13 @@ from starlette.responses import Response
 
 from gateway.console.live import live_alert, live_alerts
 from gateway.console.page import client, console_of, page_route, render, session
+from gateway.console.pages.alert.path import reference
 from gateway.console.pages.alert.sections import loaded_sections
 from gateway.console.views.alerts.alert import AlertView, alert_view
 from gateway.console.views.alerts.allowed import allowed_steps, further_links, may_answer
 from gateway.console.views.alerts.hits import hit_rows
-from gateway.errors import NotFoundError
 from gateway.translation.messages import N_
 from gateway.translation.messages import gettext as _
-from gateway.v1.alert_pb2 import AlertReference
-
-MAX_ID_CHARS: Final = 64
 
 DONE: Final = {
     "acknowledge": N_("The publisher is told that you have read it."),
@@ -34,14 +31,6 @@ DONE: Final = {
     "amend": N_("The alert is amended."),
 }
 """What is said after a step, by its name."""
-
-
-def reference(request: Request) -> AlertReference:
-    """The alert that a path names."""
-    publisher, alert_id = request.path_params["publisher"], request.path_params["alert_id"]
-    if len(publisher) > MAX_ID_CHARS or len(alert_id) > MAX_ID_CHARS:
-        raise NotFoundError("there is no such alert")
-    return AlertReference(publisher=publisher, alert_id=alert_id)
 
 
 async def alert_of(request: Request) -> AlertView:

@@ -15,8 +15,8 @@ from zoneinfo import ZoneInfo
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.console.form import Form
-from gateway.console.views.alerts.alert_rows import CHOSEN, ROWS, RowKind, RowProblems
-from gateway.contract.enum_words import word_of, words
+from gateway.console.views.alerts.alert_rows import CHOSEN, ROWS, RowKind, RowProblems, replace_all, word_or_empty
+from gateway.contract.enum_words import words
 from gateway.v1.alert_pb2 import AlertContent, Classification, Narrative, OnwardTransfer, Priority, RequestedAction
 
 LANGUAGES: Final = ("en", "zh-Hans", "zh-Hant", "pt")
@@ -70,8 +70,8 @@ def _closest(fields: Sequence[str], rest: str) -> str:
 def shown(content: AlertContent, zone: ZoneInfo) -> dict[str, list[str]]:
     """Values of the form for a content."""
     values = {name: [getattr(content, name)] for name in _TEXTS}
-    values |= {name: [_word(enum, getattr(content, name))] for name, enum in _ENUMS.items()}
-    values |= {name: [_word(enum, getattr(content.handling, name))] for name, enum in _HANDLING_ENUMS.items()}
+    values |= {name: [word_or_empty(enum, getattr(content, name))] for name, enum in _ENUMS.items()}
+    values |= {name: [word_or_empty(enum, getattr(content.handling, name))] for name, enum in _HANDLING_ENUMS.items()}
     values["typologies"] = list(content.typologies)
     values["onward_recipients"] = list(content.handling.onward_recipients)
     values["caveat"] = [content.handling.caveat]
@@ -97,11 +97,11 @@ def read_form(sent: Form, base: AlertContent, zone: ZoneInfo) -> AlertInput:
     for name, enum in _HANDLING_ENUMS.items():
         setattr(content.handling, name, words(enum).get(sent.text(name), 0))
     content.handling.caveat = sent.text("caveat")
-    _replace(content.handling.onward_recipients, sent.all("onward_recipients"))
-    _replace(content.typologies, sent.all("typologies"))
+    replace_all(content.handling.onward_recipients, sent.all("onward_recipients"))
+    replace_all(content.typologies, sent.all("typologies"))
     for name in ("reply_by", "valid_until"):
         _read_moment(sent, content, name, zone)
-    _replace(
+    replace_all(
         content.narratives,
         [
             Narrative(language=language, text=sent.text(f"narrative-{language}"))
@@ -151,15 +151,6 @@ def _read_moment(sent: Form, content: AlertContent, name: str, zone: ZoneInfo) -
         at = sent.moment(name, zone)
         if at is not None:
             getattr(content, name).FromDatetime(at.replace(tzinfo=None))
-
-
-def _replace(repeated: Any, items: Sequence[Any]) -> None:
-    del repeated[:]
-    repeated.extend(items)
-
-
-def _word(enum: Any, value: int) -> str:
-    return word_of(enum, value) if value else ""
 
 
 def _moment(at: Timestamp, zone: ZoneInfo) -> str:

@@ -61,12 +61,14 @@ class RowKind:
     change: Callable[[Any, Mapping[str, str], RowProblems], None]
 
 
-def _replace(repeated: Any, items: Sequence[Any]) -> None:
+def replace_all(repeated: Any, items: Sequence[Any]) -> None:
+    """Gives a repeated field these items alone."""
     del repeated[:]
     repeated.extend(items)
 
 
-def _word(enum: Any, value: int) -> str:
+def word_or_empty(enum: Any, value: int) -> str:
+    """An enum's word, as forms send it; empty for unspecified."""
     return word_of(enum, value) if value else ""
 
 
@@ -78,11 +80,11 @@ def _change_equipment(item: Equipment, values: Mapping[str, str], problems: RowP
     item.id = compact(Scheme.CONTAINER, values["id"])
     if not item.id:
         problems.note("id", _("Say which container the seals are on."))
-    _replace(item.seals, [seal.strip() for seal in values["seals"].replace("，", ",").split(",") if seal.strip()])
+    replace_all(item.seals, [seal.strip() for seal in values["seals"].replace("，", ",").split(",") if seal.strip()])
 
 
 def _show_reference(item: ShipmentReference) -> Mapping[str, str]:
-    return {"kind": _word(ShipmentReferenceKind, item.kind), "value": item.value}
+    return {"kind": word_or_empty(ShipmentReferenceKind, item.kind), "value": item.value}
 
 
 def _change_reference(item: ShipmentReference, values: Mapping[str, str], problems: RowProblems) -> None:
@@ -94,7 +96,7 @@ def _change_reference(item: ShipmentReference, values: Mapping[str, str], proble
 def _show_means(item: TransportMeans) -> Mapping[str, str]:
     first = item.registrations[0] if item.registrations else TransportMeans.Identifier()
     return {
-        "mode": _word(TransportMode, item.mode),
+        "mode": word_or_empty(TransportMode, item.mode),
         "scheme": first.scheme,
         "value": first.value,
         "name": item.name,
@@ -119,7 +121,7 @@ def _show_party(item: Party) -> Mapping[str, str]:
     name = item.names[0] if item.names else Name()
     identifier = item.identifiers[0] if item.identifiers else Identifier()
     return {
-        "role": _word(PartyRole, item.role),
+        "role": word_or_empty(PartyRole, item.role),
         "name": name.text,
         "scheme": identifier.scheme,
         "value": identifier.value,

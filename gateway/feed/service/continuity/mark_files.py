@@ -16,7 +16,7 @@ from pathlib import Path
 
 from gateway.contract.ids import FeedOrigin
 from gateway.errors import ConfigurationError, GatewayError
-from gateway.files import OWNER_ONLY, open_to_lock, replace_file
+from gateway.files import OWNER_ONLY, open_to_change, replace_file
 from gateway.tlog.merkle import EMPTY_ROOT
 
 log = logging.getLogger(__name__)
@@ -166,7 +166,7 @@ class MarkFile:
         self._half_bytes = half
 
     def _open(self) -> None:
-        descriptor = open_to_lock(self.path)
+        descriptor = open_to_change(self.path)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
