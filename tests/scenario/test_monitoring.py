@@ -20,12 +20,16 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.contract.channel_options import channel_options
+from gateway.contract.timestamps import to_timestamp
 from gateway.errors import GatewayError
+from gateway.node.assembly.node import system_clock_ms
 from gateway.telemetry.metrics import Metrics
 from gateway.trust.service.trial_federation import FEDERATION
+from gateway.v1.notification_service_pb2 import NotificationAudience, NotificationKind, NotificationRule
 from tests.support.federation import Federation, alert, eventually, free_port, with_logs
 from tests.support.history_calls import calling
 from tests.support.monitoring import panel_expressions
+from tests.support.receivers import SECRET, WebReceiver, web_receiver
 from tests.support.shipments import shipment
 
 RATE_S = 15
@@ -34,8 +38,27 @@ RATE_S = 15
 
 @pytest.fixture(scope="module")
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Federation, dict[str, int]]]:
-    """cn and hk, which serve metrics and have had traffic of every kind; mo isn't there."""
-    for federation in with_logs(tmp_path_factory.mktemp("monitoring")):
+    """cn and hk, which serve metrics, notify, and have had traffic of every kind; mo isn't there."""
+    root = tmp_path_factory.mktemp("monitoring")
+    with web_receiver() as receiver:
+        yield from observed(root, notifying(receiver, root))
+
+
+def notifying(receiver: WebReceiver, folder: Path) -> str:
+    """Settings by which a node tells a webhook of alerts, and another one of every change."""
+    secret = folder / "webhook.secret"
+    secret.touch(mode=0o600)
+    secret.write_text(f"whsec_{SECRET}\n", encoding="ascii")
+    webhooks = "".join(
+        f'[notifications.webhooks.{name}]\nurl = "{receiver.url}"\nsecret_file = "{secret}"\n'
+        for name in ("case-system", "changes")
+    )
+    return f'[notifications]\nenabled = true\noutbox = {{ webhook = "changes" }}\n{webhooks}'
+
+
+def observed(root: Path, settings: str) -> Iterator[tuple[Federation, dict[str, int]]]:
+    """The federation, and the port of each node's metrics."""
+    for federation in with_logs(root, settings=settings):
         ports = {name: free_port() for name in ("cn", "hk")}
         for name, port in ports.items():
             config = federation[name].config
@@ -46,7 +69,9 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Federati
 
 
 async def traffic(federation: Federation) -> None:
-    """Alerts both ways, a refused one, a recorded shipment, an unknown method."""
+    """Alerts both ways, some of them soon overdue, a refused one, a recorded shipment, an unknown method."""
+    for name in ("cn", "hk"):
+        await notify_of_alerts(federation, name)
     async with (
         federation.client("cn", "publisher") as cn,
         federation.client("hk", "publisher") as hk,
@@ -54,8 +79,9 @@ async def traffic(federation: Federation) -> None:
         calling(federation, "hk", "publisher") as at_hk,
     ):
         for _ in range(3):
-            await cn.publish(alert(), ["hk"])
-            await hk.publish(alert(), ["cn"])
+            soon = to_timestamp(system_clock_ms() + 3_000)
+            await cn.publish(alert(reply_by=soon), ["hk"])
+            await hk.publish(alert(reply_by=soon), ["cn"])
         with suppress(GatewayError):
             await cn.publish(alert(purpose="nobody_agreed"), ["hk"])
         await at_cn.record(shipment(f"R-{uuid.uuid4().hex[:8]}"))
@@ -68,6 +94,13 @@ async def traffic(federation: Federation) -> None:
             with suppress(grpc.aio.AioRpcError):
                 await channel.unary_unary(f"/gateway.v1.AlertService/Guess{number}")(b"", timeout=20)
     await federation.converged(("cn", "hk"), ("hk", "cn"))
+
+
+async def notify_of_alerts(federation: Federation, node: str) -> None:
+    kinds = [NotificationKind.NOTIFICATION_KIND_NEW_ALERT, NotificationKind.NOTIFICATION_KIND_DEADLINE_PASSED]
+    audience = NotificationAudience(webhook="case-system")
+    async with federation.client(node, "supervisor") as supervisor:
+        await supervisor.notifications.set_shared_rules([NotificationRule(kinds=kinds, audience=audience)])
 
 
 def fetch(port: int, page: str) -> tuple[int, str]:
