@@ -9,21 +9,28 @@ import gc
 import logging
 import os
 import sys
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gateway.casework.rpc.names_process import INDEX_ALERTS, MATCH_NAMES, PLAN_SEARCH
 from gateway.db.database import Database
+from gateway.errors import GatewayError
 from gateway.history.commands.record import check
 from gateway.history.rpc.index_process import EVALUATE, FILTER, INDEX, NAMES
 from gateway.history.rpc.recording_process import CHECK
 from gateway.link_analysis.rpc import LINK_NAMES, LINKS
 from gateway.node.assembly.history_rules import rules_of
 from gateway.node.settings import HistorySettings
+from gateway.rpc.workers.ordered_calls import ordered_calls
 from gateway.rpc.workers.worker_main import Handlers
+from gateway.rpc.workers.worker_process import WorkerProcess
 from gateway.watchlists.rpc.screening import FOLLOW, SCREEN, SCREEN_FEW
+
+if TYPE_CHECKING:
+    from gateway.watchlists.service.index_ranges import ChangeRange, RangeBuilder, RangePart
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +42,15 @@ SCREENING_NICENESS = 5
 
 SCREENING_SWITCH_S = 0.0005
 """Seconds before a thread of the screening process yields the interpreter: what an officer waits for beside a batch."""
+
+BUILD_RANGE = "build range"
+"""Handler of the processes that read entries' names; argument: a range of list changes."""
+
+RANGE_S = 1_800.0
+"""Most seconds for a range, of 10,000 entries as a rule: a hundred times what it takes on a machine of its own."""
+
+MIN_RANGES = 3
+"""Ranges for each process: a process takes two seconds of processor time to start."""
 
 CHECKS_GC_THRESHOLD = 50_000
 """New objects before a garbage collection: a recorded message makes many, all short-lived."""
@@ -77,6 +93,45 @@ def recording_handlers(retention_classes: Collection[str]) -> Iterator[Handlers]
 
 
 @contextmanager
+def range_handlers(database_url: str) -> Iterator[Handlers]:
+    """Opens the handler of a process that reads entries' names for the screening process."""
+    from gateway.screening.index.index import GC_THRESHOLD  # noqa: PLC0415
+    from gateway.watchlists.service.index_ranges import build_range_to_send  # noqa: PLC0415
+
+    gc.freeze()
+    gc.set_threshold(GC_THRESHOLD)
+    with closing(Database(database_url)) as database:
+        yield {BUILD_RANGE: partial(build_range_to_send, database)}
+
+
+def ranges_in_processes(database: Database, database_url: str) -> RangeBuilder:
+    """A process for each core reads ranges, if there are enough; what a process can't read is read here."""
+    from gateway.watchlists.service.index_ranges import build_range  # noqa: PLC0415
+
+    def build(ranges: Sequence[ChangeRange]) -> Iterator[RangePart | None]:
+        processes = min(len(os.sched_getaffinity(0)), len(ranges) // MIN_RANGES)
+        if processes < 2:
+            yield from map(partial(build_range, database), ranges)
+            return
+        workers = [
+            WorkerProcess(
+                f"screening index {number}", range_handlers, (database_url,), deadlines_s={BUILD_RANGE: RANGE_S}
+            )
+            for number in range(processes)
+        ]
+        answers = ordered_calls(workers, BUILD_RANGE, ((span,) for span in ranges))
+        for span, answer in zip(ranges, answers, strict=True):
+            try:
+                made = answer.result()
+            except GatewayError as error:
+                log.warning("list changes %d to %d are indexed here: %s", span.after + 1, span.upto, error.message)
+                made = build_range(database, span)
+            yield made
+
+    return build
+
+
+@contextmanager
 def screening_handlers(
     database_url: str, snapshot: Path, thresholds: Mapping[str, tuple[float, float]]
 ) -> Iterator[Handlers]:
@@ -94,7 +149,9 @@ def screening_handlers(
     sys.setswitchinterval(SCREENING_SWITCH_S)
     with closing(Database(database_url)) as database:
         scores = {name: Thresholds(*pair) for name, pair in thresholds.items()}
-        screener = Screener(database, snapshot, thresholds=scores)
+        screener = Screener(
+            database, snapshot, thresholds=scores, build_ranges=ranges_in_processes(database, database_url)
+        )
         taken = screener.start()
         gc.freeze()  # collections can skip a long list's million objects
         gc.set_threshold(GC_THRESHOLD)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
 from typing import NamedTuple
 
 from gateway.errors import TooLargeError
 from gateway.screening.identifiers import identifier_keys
-from gateway.screening.index.key_numbers import KEY_BITS, held_by
+from gateway.screening.index.key_numbers import KEY_BITS
 from gateway.screening.index.keys import index_keys
 from gateway.screening.index.organisation_features import organisation_features
 from gateway.screening.index.person_features import person_features
@@ -30,9 +30,6 @@ MAX_FENCE_BITS = 20
 """Finest partition of postings: a million fences, made in a third of a second."""
 
 _STRIDE = 64
-
-_PARTS = 256
-"""Partitions for sorting, by a key's first bits."""
 
 WEAK = 0x10
 """A weak alias, beside the kind."""
@@ -92,6 +89,8 @@ NUMBERS = {
     "valid_until": "q",
 }
 """Columns in file order."""
+_AS_THEY_ARE = ("row_flags", "features", "revisions", "kinds", "actions", "valid_from", "valid_until")
+"""Columns that don't number anything."""
 
 
 class EntryColumns:
@@ -148,10 +147,14 @@ class EntryColumns:
         self.valid_from.append(record.valid_from)
         self.valid_until.append(record.valid_until)
         self.first_rows.append(len(self.row_entries))
-        for name in record.names:
-            self._add_row(name.text, entry, KIND_CODES[name.kind] | (WEAK if name.weak else 0))
-        for scheme, value in record.identifiers:
-            self._add_row(f"{scheme}\t{value}", entry, KIND_CODES[NameKind.IDENTIFIER])
+        try:
+            for name in record.names:
+                self._add_row(name.text, entry, KIND_CODES[name.kind] | (WEAK if name.weak else 0))
+            for scheme, value in record.identifiers:
+                self._add_row(f"{scheme}\t{value}", entry, KIND_CODES[NameKind.IDENTIFIER])
+        except BaseException:
+            self.kill(entry)  # half of it would be found
+            raise
         return entry
 
     def _add_row(self, text: str, entry: int, flags: int) -> None:
@@ -160,6 +163,21 @@ class EntryColumns:
         self.row_flags.append(flags)
         self.features.append(0)
         self.row_entries.append(entry)
+
+    def extend(self, other: EntryColumns, groups: Sequence[int]) -> None:
+        """Appends all entries of others; `groups`: numbers here by the others' numbers."""
+        rows, entries, texts, ids = self.rows, len(self), len(self.texts), len(self.ids)
+        self.text_ends.extend([end + texts for end in other.text_ends])
+        self.row_entries.extend([entry + entries for entry in other.row_entries])
+        self.first_rows.extend([row + rows for row in other.first_rows])
+        self.id_ends.extend([end + ids for end in other.id_ends])
+        self.groups.extend([groups[group] for group in other.groups])
+        for name in _AS_THEY_ARE:
+            getattr(self, name).extend(getattr(other, name))
+        self.texts += other.texts
+        self.ids += other.ids
+        self.dead += other.dead
+        self.dead_count += other.dead_count
 
     def copy(self, other: EntryColumns, entry: int) -> int:
         here = len(self.first_rows)
@@ -261,28 +279,3 @@ def _fences(values: array[int], shift: int) -> Iterator[int]:
         at = bisect_left(values, wanted, at, length if near < length and values[near] < wanted else near)
         yield at
     yield length
-
-
-class PostingsBuilder:
-    """Gathers postings and sorts them partition by partition, which bounds memory."""
-
-    def __init__(self) -> None:
-        self._parts = [array("Q") for _ in range(_PARTS)]
-        self.held = 0
-        """Of all keys, as `key_numbers.held_by` has it."""
-
-    def add(self, row: int, hashes: Iterable[int]) -> None:
-        parts, held = self._parts, self.held
-        for key in hashes:
-            parts[key >> (KEY_BITS - 8)].append(key << ROW_BITS | row)
-            held |= held_by(key)
-        self.held = held
-
-    def finish(self, breathe: Callable[[], None] = lambda: None) -> Postings:
-        """Empties the builder; calls `breathe` between partitions."""
-        values = array("Q")
-        for number, part in enumerate(self._parts):
-            self._parts[number] = array("Q")
-            values.extend(array("Q", sorted(part)))
-            breathe()
-        return Postings(values)

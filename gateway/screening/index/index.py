@@ -27,10 +27,11 @@ from gateway.screening.index.hits import HitCollector, Limits, SearchResult, Vis
 from gateway.screening.index.key_numbers import LOW, OTHER_SIDE, KeyKind, kind_of
 from gateway.screening.index.keys import query_keys
 from gateway.screening.index.organisation_features import HOPELESS_BELOW, OrganisationFilter
+from gateway.screening.index.parts import PART_ENTRIES, IndexPart, PartJoiner, RefusedEntry, batches, build_part
 from gateway.screening.index.person_features import HOPELESS_BELOW as HOPELESS_WORDS_BELOW
 from gateway.screening.index.person_features import PersonFilter
 from gateway.screening.index.prefilter import CorePrefilter
-from gateway.screening.index.runs import GrowingRun, Run, RunBuilder, SortedRun, may_merge, merge
+from gateway.screening.index.runs import GrowingRun, Run, SortedRun, may_merge, merge
 from gateway.screening.prepared_name import PreparedName, prepare
 from gateway.screening.result import DEFAULT_THRESHOLDS, NameKind, Thresholds
 
@@ -88,8 +89,8 @@ def _everything(_: str) -> bool:
     return True
 
 
-def _raised(_: IndexEntry, error: Exception) -> None:
-    raise error
+def _raised(entry: RefusedEntry) -> None:
+    raise entry.error
 
 
 def _usual(_: str) -> Thresholds:
@@ -157,20 +158,30 @@ class NameIndex:
             columns.kill(entry)
         return bool(held)
 
-    def load(self, records: Iterable[IndexEntry], refused: Callable[[IndexEntry, Exception], None] = _raised) -> None:
-        """Adds many new entries as one run. Each reference must be new.
+    def load(self, records: Iterable[IndexEntry], refused: Callable[[RefusedEntry], None] = _raised) -> None:
+        """Adds many entries as one run, each in place of its earlier revision. No two may have one reference.
 
         Args:
             refused: gets an entry that can't be taken, and why; the others follow.
         """
-        builder = RunBuilder()
-        for record in records:
-            try:
-                builder.add(record, self._group(record.group))
-            except Exception as error:
-                refused(record, error)
+        self.join(map(build_part, batches(records, PART_ENTRIES)), refused)
+
+    def join(self, parts: Iterable[IndexPart], refused: Callable[[RefusedEntry], None] = _raised) -> None:
+        """As `load`, from parts that were built before or elsewhere."""
+        joiner, runs = PartJoiner(self._group), list[SortedRun]()
+        for part in parts:
+            for entry in part.refused:
+                refused(entry)
+            if not joiner.takes(part):
+                runs.append(joiner.finish())
+                joiner = PartJoiner(self._group)
+            joiner.add(part)
+        runs.append(joiner.finish())
+        before = [held for run in runs for held in self._replaced_by(run.columns)] if len(self) else []
         self._sort_growing()
-        self._runs = (*self._runs[:-1], builder.finish(), self._runs[-1])
+        self._runs = (*self._runs[:-1], *runs, self._runs[-1])
+        for columns, held in before:
+            columns.kill(held)
 
     def tidy(self) -> bool:
         """One bounded merge step; False if none is due."""
@@ -198,6 +209,11 @@ class NameIndex:
 
     def _holding(self, group: int, name: str, entry_id: str) -> list[tuple[EntryColumns, int]]:
         return [(run.columns, entry) for run in self._runs for entry in run.entries_of(group, name, entry_id)]
+
+    def _replaced_by(self, columns: EntryColumns) -> Iterator[tuple[EntryColumns, int]]:
+        for entry, group in enumerate(columns.groups):
+            if not columns.dead[entry]:
+                yield from self._holding(group, self._groups[group], columns.id(entry))
 
     def _sort_growing(self) -> None:
         if len(self._growing.columns):

@@ -12,7 +12,6 @@ from gateway.screening.index.columns import (
     EntryColumns,
     IndexEntry,
     Postings,
-    PostingsBuilder,
     reference_hash,
 )
 from gateway.screening.index.key_numbers import ALL_HELD, KEY_BITS, held_by
@@ -95,28 +94,6 @@ class GrowingRun:
 
 
 Run = SortedRun | GrowingRun
-
-
-class RunBuilder:
-    """Faster than a growing run for many entries."""
-
-    def __init__(self) -> None:
-        self._columns = EntryColumns()
-        self._postings = PostingsBuilder()
-        self._references = PostingsBuilder()
-
-    def add(self, record: IndexEntry, group: int) -> None:
-        entry = self._columns.add(record, group)
-        try:
-            for row in self._columns.rows_of(entry):
-                self._postings.add(row, self._columns.read(row))
-        except BaseException:
-            self._columns.kill(entry)  # as above
-            raise
-        self._references.add(entry, (reference_hash(record.group, record.id),))
-
-    def finish(self) -> SortedRun:
-        return SortedRun(self._columns, self._postings.finish(), self._references.finish(), self._postings.held)
 
 
 def _living(columns: EntryColumns, entries: Sequence[int], group: int, entry_id: str) -> list[int]:

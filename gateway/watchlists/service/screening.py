@@ -10,40 +10,54 @@ from __future__ import annotations
 
 import logging
 import math
+import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import Connection
 
-from gateway.contract.ids import FeedOrigin
 from gateway.db.database import Database
 from gateway.screening.index import snapshot
 from gateway.screening.index.columns import IndexEntry
 from gateway.screening.index.hits import SearchResult, Visible
 from gateway.screening.index.index import MAX_HITS, NameIndex, PartyQuery
+from gateway.screening.index.parts import IndexPart, RefusedEntry
 from gateway.screening.index.snapshot import SnapshotUnusableError
 from gateway.screening.result import DEFAULT_THRESHOLDS, MatchClass, Thresholds
 from gateway.v1 import screening_pb2, watchlist_pb2
 from gateway.watchlists.codec import screening as wire
-from gateway.watchlists.codec.events import key_of
 from gateway.watchlists.rules.matches import EntryKey, MatchPlace, SourceKey, SourceKind
+from gateway.watchlists.service.index_ranges import (
+    CHANGES_AT_ONCE,
+    ChangeRange,
+    RangeBuilder,
+    RangePart,
+    build_range,
+    effects_of,
+    ranges_of,
+)
 from gateway.watchlists.service.recent_parties import BackwardHit, Party, RecentParties
-from gateway.watchlists.service.updates import read_update
 from gateway.watchlists.tables import lists as watchlists
 from gateway.watchlists.tables import progress as list_progress
-from gateway.watchlists.tables.lists import ChangeRow, EntryRow
+from gateway.watchlists.tables.lists import ChangeRow
 
 log = logging.getLogger(__name__)
 
 HITS_OF_A_PARTY = 20
 """Most matches of one party, and of a party of before with one update: only a very common name has more."""
 
-CHANGES_AT_ONCE = 20
-"""Updates, of at most 500 changes, read in one transaction."""
+MANY_UPDATES = 100
+"""Updates, of at most 500 changes, from which on those that wait are indexed together: entry by entry, an index that
+grows is merged several times.
+"""
+
+MANY_UPDATES_AT_ONCE = 400
+"""Most of them at once: matches are searched for in between."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +102,14 @@ class Screener:
         *,
         thresholds: Mapping[str, Thresholds],
         recent: RecentParties | None = None,
+        build_ranges: RangeBuilder | None = None,
     ) -> None:
         """Reads nothing.
 
         Args:
             snapshot_path: file of the index's snapshot; its folder exists.
             thresholds: by `publisher/list` or list.
+            build_ranges: reads many entries' names, perhaps in other processes; None: here.
         """
         self._database = database
         self._path = snapshot_path
@@ -104,6 +120,7 @@ class Screener:
         self._skipped: set[EntryKey] = set()
         self.recent = RecentParties() if recent is None else recent
         self._writing = threading.Lock()
+        self._build_ranges = build_ranges or partial(map, partial(build_range, database))
 
     @property
     def position(self) -> int:
@@ -137,12 +154,13 @@ class Screener:
         Raises:
             StoreUnavailableError: indexed changes stay.
         """
-        end, done = time.monotonic() + within_s, 0
+        end = time.monotonic() + within_s
         with self._writing:
+            done = self._catch_up(MANY_UPDATES, MANY_UPDATES_AT_ONCE)
             while True:
                 with self._database.read() as conn:
                     changes = self._next(conn)
-                    taken = [effect for change in changes for effect in _effects(conn, change)]
+                    taken = [effect for change in changes for effect in effects_of(conn, change)]
                 for key, entry in taken:
                     self._take(key, entry)
                     self._index.tidy()
@@ -185,7 +203,7 @@ class Screener:
                 if list_progress.applied(conn) < self._seq:
                     break  # the projection is being rebuilt
                 changes = watchlists.changes_after(conn, done.position, 1)
-                effects = [effect for change in changes for effect in _effects(conn, change)]
+                effects = [effect for change in changes for effect in effects_of(conn, change)]
             of_party: Counter[MatchPlace] = Counter()
             for key, entry in effects:
                 if entry is None or entry.revision > 1:
@@ -242,29 +260,24 @@ class Screener:
 
     def _build(self) -> None:
         self._index, self._seq, self._saved = NameIndex(), 0, 0
-        self._index.load(self._all(), self._refused)
+        self._catch_up(least=1)
 
-    def _refused(self, record: IndexEntry, error: Exception) -> None:
-        publisher, _, list_name = record.group.partition("/")
-        self._skip(EntryKey(publisher, list_name, record.id), error)
-
-    def _all(self) -> Iterator[IndexEntry]:
-        while True:
-            with self._database.read() as conn:
-                changes = self._next(conn)
-                effects = [effect for change in changes for effect in _effects(conn, change)]
-            if not changes:
-                return
-            for key, entry in effects:
-                if entry is None:
-                    continue
-                try:
-                    record = wire.record_of(key.publisher, entry)
-                except Exception as error:  # as in _take
-                    self._skip(key, error)
-                else:
-                    yield record
-            self._seq = changes[-1].seq
+    def _catch_up(self, least: int, most: int = sys.maxsize) -> int:
+        """Indexes so many waiting updates or more at once, as parts that become one run; returns the entries."""
+        with self._database.read() as conn:
+            waiting = min(list_progress.applied(conn), watchlists.last_seq(conn)) - self._seq
+        if waiting < least:
+            return 0
+        joined = _JoinedRanges(self._seq)
+        ranges = ranges_of(self._seq, self._seq + min(waiting, most))
+        self._index.join(joined.parts(ranges, self._build_ranges(ranges), self._skipped), joined.refused.append)
+        self._skipped -= joined.taken
+        for entry in joined.refused:
+            self._skip(_key_of(entry.group, entry.id), entry.error)
+        for key in joined.ended:
+            self._take(key, None)
+        self._seq = joined.reached
+        return joined.count
 
     def _next(self, conn: Connection) -> list[ChangeRow]:
         applied = list_progress.applied(conn)
@@ -316,6 +329,36 @@ class Screener:
         return thresholds or self._thresholds.get(group.partition("/")[2], DEFAULT_THRESHOLDS)
 
 
+class _JoinedRanges:
+    """What joining ranges comes to: entries taken, ended and refused, and the last change reached."""
+
+    def __init__(self, reached: int) -> None:
+        self.reached = reached
+        self.taken: set[EntryKey] = set()
+        self.ended: list[EntryKey] = []
+        self.refused: list[RefusedEntry] = []
+        self.count = 0
+
+    def parts(
+        self, ranges: Sequence[ChangeRange], built: Iterable[RangePart | None], skipped: Collection[EntryKey]
+    ) -> Iterator[IndexPart]:
+        """In order, until one couldn't be made; `skipped`: entries of which it matters whether they were taken."""
+        for span, made in zip(ranges, built, strict=False):
+            if made is None:
+                return
+            self.reached = span.upto
+            self.ended += made.ended
+            self.count += made.part.columns.living + len(made.ended)
+            if skipped:
+                self.taken |= {_key_of(group, entry_id) for group, entry_id in made.part.living()}
+            yield made.part
+
+
+def _key_of(group: str, entry_id: str) -> EntryKey:
+    publisher, _, list_name = group.partition("/")
+    return EntryKey(publisher, list_name, entry_id)
+
+
 def _is_screened_and_identical(hit: BackwardHit) -> bool:
     return hit.place.source.kind is SourceKind.SCREENED and hit.hit.comparison.match_class is MatchClass.IDENTICAL
 
@@ -324,21 +367,3 @@ def _source(conn: Connection, seq: int) -> str:
     """After a restore another change has this number."""
     changes = watchlists.changes_after(conn, seq - 1, 1) if seq else []
     return "".join(f"{change.origin} {change.idx} {change.committed_at}" for change in changes if change.seq == seq)
-
-
-def _effects(conn: Connection, change: ChangeRow) -> list[tuple[EntryKey, watchlist_pb2.WatchlistEntry | None]]:
-    """Entries to index, None for ended ones."""
-    publisher = FeedOrigin.parse(change.origin).publisher
-    changes = read_update(conn, change.feed_id, change.idx).changes
-    rows = watchlists.find_all(conn, publisher, map(key_of, changes))
-    effects: list[tuple[EntryKey, watchlist_pb2.WatchlistEntry | None]] = []
-    for ordinal, item in enumerate(changes):
-        key = key_of(item)
-        row = rows.get(key)
-        if row is not None and _stands_here(row, change, ordinal):
-            effects.append((EntryKey(publisher, key.list, key.entry_id), None if row.ended else item.entered))
-    return effects
-
-
-def _stands_here(row: EntryRow, change: ChangeRow, ordinal: int) -> bool:
-    return (row.feed_id, row.idx, row.ordinal) == (change.feed_id, change.idx, ordinal)

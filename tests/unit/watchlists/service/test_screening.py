@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection
 
+from gateway.errors import UnavailableError
+from gateway.node.assembly import workers
 from gateway.screening.index import columns
 from gateway.screening.index.index import NameIndex, PartyQuery
 from gateway.screening.result import MatchClass, NameKind, Thresholds
@@ -19,8 +24,11 @@ from gateway.watchlists.codec.subjects import subjects_of
 from gateway.watchlists.commands.proposals import ProposeCommand
 from gateway.watchlists.rules.matches import EntryKey
 from gateway.watchlists.rules.policies import ListPolicy
+from gateway.watchlists.service import index_ranges
+from gateway.watchlists.service import screening as screening_service
 from gateway.watchlists.service.recent_parties import RecentParties
 from gateway.watchlists.service.screening import HITS_OF_A_PARTY, BackwardComparison, Screener
+from gateway.watchlists.tables import progress as list_progress
 from tests.support.databases import MakeDatabase
 from tests.support.nodes import DAY_MS, PaperNode, exchange, listed_content, paper_nodes
 
@@ -204,6 +212,82 @@ class TestRestart:
                 withdraw(cn, f"e{number}", 1)
         built = screener(cn, tmp_path)
         assert built.entries == 40
+
+
+def ended_processes(_workers: object, _handler: str, arguments: Iterable[object]) -> Iterator[Future[object]]:
+    """Stands for calls of processes that ended."""
+    for _ in arguments:
+        answer: Future[object] = Future()
+        answer.set_exception(UnavailableError("the process has ended", retry_after_s=1))
+        yield answer
+
+
+class TestManyChanges:
+    """Many changes are read in ranges, perhaps in other processes, and joined."""
+
+    @pytest.fixture
+    def many(self, nodes: list[PaperNode], monkeypatch: pytest.MonkeyPatch) -> PaperNode:
+        cn = nodes[0]
+        monkeypatch.setattr(index_ranges, "CHANGES_AT_ONCE", 4)
+        for number in range(20):
+            enter(cn, f"e{number}", listed(f"Placeholder {number} Metals Limited"))
+        enter(cn, "e3", listed("宏达贸易有限公司"), revision=1)
+        withdraw(cn, "e7", 1)
+        return cn
+
+    def test_what_waits_is_joined_in_place_of_earlier_revisions(
+        self, many: PaperNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(screening_service, "MANY_UPDATES", 3)
+        made = screener(many, tmp_path)
+        assert (made.entries, made.follow()) == (19, 0)
+        for number in range(5, 11):
+            if number != 7:
+                enter(many, f"e{number}", listed(f"Placeholder {number} Mining Limited"), revision=1)
+        withdraw(many, "e3", 2)
+        assert made.follow() == 6
+        assert (made.entries, found(made, many, QUERY)) == (18, [])
+        assert found(made, many, party("Placeholder 9 Mining Limited"))[0] == ("cn/minerals", "e9", 2)
+        made.save()
+        assert screener(many, tmp_path).entries == 18
+
+    def test_processes_make_the_same_index(
+        self, many: PaperNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(workers, "MIN_RANGES", 1)
+        monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+        url = many.database.engine.url.render_as_string(hide_password=False)
+        processes = workers.ranges_in_processes(many.database, url)
+        saved = []
+        for name, more in (("here", {}), ("there", {"build_ranges": processes})):
+            (tmp_path / name).mkdir()
+            screener(many, tmp_path / name, **more).save()
+            saved.append((tmp_path / name / "cn.index").read_bytes())
+        assert saved[0] == saved[1]
+
+    def test_what_a_process_cannot_read_is_read_here(
+        self, many: PaperNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(workers, "MIN_RANGES", 1)
+        monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+        monkeypatch.setattr(workers, "ordered_calls", ended_processes)
+        processes = workers.ranges_in_processes(many.database, "sqlite://")
+        made = screener(many, tmp_path, build_ranges=processes)
+        assert (made.entries, found(made, many, QUERY)) == (19, [("cn/minerals", "e3", 2)])
+
+    def test_a_rebuild_under_way_is_waited_for(
+        self, many: PaperNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        real, asked = list_progress.applied, []
+
+        def applied(conn: Connection) -> int:
+            asked.append(1)
+            return 6 if len(asked) == 4 else real(conn)
+
+        monkeypatch.setattr(list_progress, "applied", applied)
+        made = screener(many, tmp_path)
+        assert len(asked) > 4
+        assert (made.entries, found(made, many, QUERY)) == (19, [("cn/minerals", "e3", 2)])
 
 
 class TestBackwards:
