@@ -184,7 +184,7 @@ async def _trace(officer: GatewayClient, number: int) -> float:
 
 
 @contextmanager
-def _postgresql(folder: Path) -> Iterator[Callable[[str], str]]:
+def postgresql_server(folder: Path) -> Iterator[Callable[[str], str]]:
     """A server with fsync on, as it comes; gives the URL of a database by its name, made where there is none yet."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it looks for a runtime folder that only desktops have
@@ -232,7 +232,7 @@ async def measure(
     async with AsyncExitStack() as stack:
         nodes = await stack.enter_async_context(three_nodes(folder / "nodes"))
         if postgresql:
-            server = stack.enter_context(_postgresql(folder / "postgresql"))
+            server = stack.enter_context(postgresql_server(folder / "postgresql"))
             for node in nodes.values():
                 node.database_url = server(node.name)
         cn, hk, _ = nodes.values()

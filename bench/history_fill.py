@@ -38,22 +38,28 @@ TOGETHER = 5_000
 """Shipments in one transaction: nothing else waits for this node's writer."""
 
 
-class _Signers:
+class NodeSigners:
+    """A node's log key for each of its feeds."""
+
     def __init__(self, path: Path, name: str) -> None:
         self._key = load_signing_key(path, name=name, passphrase=None)
 
     def for_feed(self, origin: FeedOrigin) -> Ed25519Signer:
+        """The key under the feed's name."""
         return self._key.named(origin.line)
 
 
-class _NoProjector:
+class NoProjector:
+    """Projects nothing: records are indexed by commands."""
+
     formats: Mapping[Channel, EntryFormat] = {}
 
     def advance(self, tx: Transaction, limit: int) -> bool:
+        """Nothing is left."""
         return False
 
     def clear(self, conn: Connection) -> None:
-        return
+        """Nothing to clear."""
 
 
 def fill(url: str, key: Path, node: str, size: int) -> None:
@@ -63,10 +69,10 @@ def fill(url: str, key: Path, node: str, size: int) -> None:
     writer = Writer(
         database,
         own_node=node,
-        signers=_Signers(key, f"{FEDERATION}/{node}"),
+        signers=NodeSigners(key, f"{FEDERATION}/{node}"),
         clock=lambda: time.time_ns() // 1_000_000,
         audit_queue=AuditQueue(),
-        projector=_NoProjector(),
+        projector=NoProjector(),
     )
     writer.start()
     origin, indexer = records_feed(FEDERATION, node), HistoryIndexer(database, batch=TOGETHER)

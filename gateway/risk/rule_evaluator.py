@@ -11,8 +11,20 @@ from typing import Any
 from gateway.errors import ConfigurationError, InputFileError, MalformedError
 from gateway.risk.discrepancies import discrepancy
 from gateway.risk.expressions import ANY, BOOL, NUMBER, EvaluationError, Expression, Facts, Language
-from gateway.risk.facts.kinds import CONTROLLED, ITEM, KINDS, LICENCE, LOOKED_FOR, MAPS, SHIPMENT, Case, CaseKind
+from gateway.risk.facts.kinds import (
+    CONTROLLED,
+    ITEM,
+    KINDS,
+    LICENCE,
+    LOOKED_FOR,
+    MAPS,
+    SHIPMENT,
+    Case,
+    CaseKind,
+    LazyFacts,
+)
 from gateway.risk.rule_file import Rule, bound, whole_condition
+from gateway.risk.ruled_out import Test, ruled_out
 from gateway.v1 import shipment_pb2, trace_pb2
 
 OnRuleFailure = Callable[[str, str], None]
@@ -21,10 +33,17 @@ OnRuleFailure = Callable[[str, str], None]
 
 @dataclass(frozen=True, slots=True)
 class CompiledRule:
-    """A rule with compiled expressions."""
+    """A rule with compiled expressions.
+
+    Attributes:
+        candidate: over facts known before the search for other records.
+        no_candidate, no_hit: cheap tests that candidate or condition is surely false; None: there is none.
+    """
 
     rule: Rule
-    candidate: Expression | None  # over facts known before the search for other records
+    candidate: Expression | None
+    no_candidate: Test | None
+    no_hit: Test | None
     condition: Expression
     measured: Expression | None
     levels: tuple[tuple[str, Expression], ...]
@@ -66,23 +85,33 @@ class RuleEvaluator:
                 self._by_kind.setdefault(rule.about, []).append(compiled)
 
     def about(self, *kinds: str) -> bool:
-        return any(kind in self._by_kind for kind in kinds)
+        return not self._by_kind.keys().isdisjoint(kinds)
 
     def takes(self, kind: str, known: Mapping[str, Any]) -> bool:
         """Whether a rule in force wants a case; `known` are the facts in LOOKED_FOR."""
+        wanting = [
+            compiled
+            for compiled in self._by_kind.get(kind, ())
+            if compiled.no_candidate is None or not compiled.no_candidate(known)
+        ]
+        if not wanting:
+            return False
         facts = Facts(self._before[kind], known)
-        return any(self._takes(compiled, facts) for compiled in self._by_kind.get(kind, ()))
+        return any(self._takes(compiled, facts) for compiled in wanting)
 
     def evaluate(self, case: Case, withheld: Callable[[Rule, Case], bool] | None = None) -> list[trace_pb2.Discrepancy]:
         """Discrepancies of a case; `withheld`: whether a rule needs withheld parts of a record."""
         rules = self._by_kind.get(case.kind)
         if not rules:
             return []
-        facts = Facts(self._languages[case.kind], case.facts)
+        facts: Facts | None = None
         discrepancies: list[trace_pb2.Discrepancy] = []
         for compiled in rules:
+            if compiled.no_hit is not None and compiled.no_hit(case.facts):
+                continue  # nearly all
             if withheld is not None and withheld(compiled.rule, case):
                 continue
+            facts = facts or self._activated(case)
             try:
                 hit = compiled.evaluate(facts, case)
             except EvaluationError as error:
@@ -91,6 +120,11 @@ class RuleEvaluator:
             if hit is not None:
                 discrepancies.append(hit)
         return discrepancies
+
+    def _activated(self, case: Case) -> Facts:
+        if isinstance(case.facts, LazyFacts):
+            case.facts.complete()
+        return Facts(self._languages[case.kind], case.facts)
 
     def _takes(self, compiled: CompiledRule, facts: Facts) -> bool:
         try:
@@ -121,9 +155,12 @@ class RuleEvaluator:
             candidate is not None
         ):  # tried alone first: a candidate that is false of plain facts would hide the condition
             condition = make("condition", whole_condition(rule), BOOL)
+        variables = KINDS[rule.about].variables
         return CompiledRule(
             rule=rule,
             candidate=candidate,
+            no_candidate=ruled_out(candidate.text, variables) if candidate is not None else None,
+            no_hit=ruled_out(condition.text, variables),
             measured=measured,
             condition=condition,
             levels=tuple(

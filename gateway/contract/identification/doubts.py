@@ -28,16 +28,27 @@ def alert_doubts(content: alert_pb2.AlertContent) -> Iterator[Doubt]:
 
 
 def shipment_doubts(shipment: shipment_pb2.Shipment) -> Iterator[Doubt]:
-    """Doubts about a shipment's containers, registrations, parties and air waybills."""
+    """Doubts about a shipment's containers, registrations, parties and air waybills.
+
+    It runs on every recorded shipment, nearly always without a doubt: so it nests no generators.
+    """
     for at, equipment in enumerate(shipment.equipment):
-        for path, notice in _doubt(f"equipment[{at}].id", Scheme.CONTAINER, equipment.id):
-            if notice.code is not NoticeCode.FORMAT:  # other equipment has other formats
-                yield path, notice
+        notice = check_identifier(Scheme.CONTAINER, equipment.id)
+        if notice is not None and notice.code is not NoticeCode.FORMAT:  # other equipment has other formats
+            yield f"equipment[{at}].id", notice
+    by_air = False
     for at, means in enumerate(shipment.means):
-        yield from _all(f"means[{at}].registrations", means.registrations)
+        by_air = by_air or means.mode == goods_pb2.TRANSPORT_MODE_AIR
+        for number, registration in enumerate(means.registrations):
+            notice = check_identifier(registration.scheme, registration.value)
+            if notice is not None:
+                yield f"means[{at}].registrations[{number}].value", notice
     for at, party in enumerate(shipment.parties):
-        yield from _all(f"parties[{at}].identifiers", party.identifiers)
-    if any(means.mode == goods_pb2.TRANSPORT_MODE_AIR for means in shipment.means):
+        for number, identifier in enumerate(party.identifiers):
+            notice = check_identifier(identifier.scheme, identifier.value)
+            if notice is not None:
+                yield f"parties[{at}].identifiers[{number}].value", notice
+    if by_air:
         yield from _air_waybills(shipment)
 
 

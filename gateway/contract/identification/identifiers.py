@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from functools import cache
 from types import MappingProxyType
 
 from stdnum import imo
@@ -132,7 +133,12 @@ def _compact(rule: _Rule, value: str) -> str:
     if value.isascii() and value.isalnum():  # the usual case, at a tenth of the cost
         return value.upper()
     text = unicodedata.normalize("NFKC", value).upper()
-    return text.translate({ord(separator): None for separator in rule.separators})
+    return text.translate(_without(rule.separators))
+
+
+@cache
+def _without(characters: str) -> Mapping[int, None]:
+    return {ord(character): None for character in characters}
 
 
 def _check_digit(expected: str, actual: str, algorithm: str) -> _Doubt | None:

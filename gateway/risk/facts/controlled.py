@@ -49,7 +49,11 @@ class Controls:
 
     def lists(self, item: shipment_pb2.ShipmentGoods) -> bool:
         """Whether a subheading is listed, or the element of a line without a code: the cheap test."""
-        return self.goods.lists("", item.element) or any(self.goods.lists(code.code[:6]) for code in item.codes)
+        return self.lists_any([code.code for code in item.codes], item.element)
+
+    def lists_any(self, codes: Iterable[str], element: str) -> bool:
+        """`lists` of an item's codes and element."""
+        return self.goods.lists("", element) or any(self.goods.lists(code[:6]) for code in codes)
 
     def of_item(
         self, item: shipment_pb2.ShipmentGoods, shipment: shipment_pb2.Shipment

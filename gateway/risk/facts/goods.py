@@ -5,18 +5,23 @@ An item is a case if its subheading is listed, its substance known, or its descr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from functools import cached_property, lru_cache
 from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from gateway.risk.announcements import ExportRestriction
 from gateway.risk.facts.controlled import Controls, local_day
-from gateway.risk.facts.kinds import Case
+from gateway.risk.facts.kinds import Case, LazyFacts
 from gateway.risk.facts.substances import NOT_KNOWN, Substances
 from gateway.risk.facts.terms import GoodsTerms
 from gateway.v1 import goods_pb2, party_pb2, shipment_pb2, trace_pb2
+
+MAX_REMEMBERED = 4096
+"""Most cached descriptions of goods."""
 
 _CONSIGNEES = (party_pb2.PARTY_ROLE_CONSIGNEE, party_pb2.PARTY_ROLE_IMPORTER, party_pb2.PARTY_ROLE_BUYER)
 """Roles of the final consignee; the first one present."""
@@ -36,12 +41,34 @@ class Papers:
 
 
 @dataclass(frozen=True, slots=True)
+class _Profile:
+    """What follows from an item's codes and words alone.
+
+    Attributes:
+        elements: of the substances that it declares.
+        facts: `declared.…`, the wording's, and the substances named.
+    """
+
+    interesting: bool
+    listed: bool
+    elements: frozenset[str]
+    facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class GoodsFacts:
     """Finds facts about goods items."""
 
     controls: Controls
     substances: Substances
     terms: GoodsTerms
+    _profile: Callable[[tuple[str, ...], str, str, str], _Profile] = field(init=False, repr=False, compare=False)
+    _suspects: Callable[[frozenset[str], frozenset[str]], list[Any]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Declarants repeat themselves.
+        object.__setattr__(self, "_profile", lru_cache(MAX_REMEMBERED)(self._profiled))
+        object.__setattr__(self, "_suspects", lru_cache(MAX_REMEMBERED)(self._suspected))
 
     def cases(self, shipment: shipment_pb2.Shipment, *, leg: int = 0, papers: Papers | None = None) -> Iterator[Case]:
         """A case for each item of interest.
@@ -52,48 +79,23 @@ class GoodsFacts:
         """
         frame: _Frame | None = None
         for item in shipment.goods:
-            if self._interesting(item):
+            codes = tuple([code.code for code in item.codes])
+            profile = self._profile(codes, item.substance, item.element, item.description)
+            if profile.interesting:
                 frame = frame or _Frame(shipment, self.terms, papers)
-                yield self._case(item, frame, leg)
+                yield Case("goods", self._facts(item, profile, frame), (leg,), item.sequence)
 
-    def _interesting(self, item: shipment_pb2.ShipmentGoods) -> bool:
-        if item.substance or self.controls.lists(item):
-            return True
-        has_code = self.substances.has_code
-        if any(has_code(code.code) for code in item.codes):
-            return True
-        wording = self.terms.wording(item.description)
-        return bool(wording.vague) and wording.other_words == 0
-
-    def _case(self, item: shipment_pb2.ShipmentGoods, frame: _Frame, leg: int) -> Case:
-        shipment = frame.shipment
-        declared = self.substances.declared(
-            [code.code for code in item.codes], substance=item.substance, element=item.element, text=item.description
-        )
-        on = local_day(shipment.declared_at, shipment.utc_offset_minutes)
-        suspects = self.substances.suspects(self.controls.elements_on(on))
-        elements = declared.elements
-        wording = self.terms.wording(item.description)
-        controlled = self.controls.of_item(item, shipment)
+    def _profiled(self, codes: tuple[str, ...], substance: str, element: str, description: str) -> _Profile:
+        listed = self.controls.lists_any(codes, element)
+        wording = self.terms.wording(description)
+        vague = bool(wording.vague) and wording.other_words == 0
+        interesting = bool(substance) or listed or any(map(self.substances.has_code, codes)) or vague
+        if not interesting:
+            return _Profile(False, listed, frozenset(), {})
+        declared = self.substances.declared(codes, substance=substance, element=element, text=description)
         density_low, density_high = declared.densities
         price_low, price_high = declared.prices
         facts = {
-            **frame.facts,
-            "item": item,
-            "controlled": controlled,
-            "control_notes": control_notes(controlled),
-            "restrictions": [
-                {
-                    "announcement": restriction.announcement.key,
-                    "measure": restriction.announcement.measure.value,
-                    "status": restriction.status.value,
-                    "text": restriction.text,
-                }
-                for restriction in self.controls.restrictions(controlled, shipment)
-            ],
-            "net_kg": item.net_mass_kg if item.HasField("net_mass_kg") else NOT_KNOWN,
-            "volume_m3": volume(item),
-            "usd": value_usd(item),
             "declared.name": declared.name,
             "declared.cover": declared.cover,
             "declared.density_low": density_low,
@@ -101,22 +103,60 @@ class GoodsFacts:
             "declared.price_low": price_low,
             "declared.price_high": price_high,
             "declared.price_confidence": declared.price_confidence,
-            "suspects": [
-                {
-                    "name": suspect.name,
-                    "metal": suspect.metal,
-                    "density": suspect.density,
-                    "price_low": suspect.price_low,
-                    "price_high": suspect.price_high,
-                }
-                for suspect in suspects
-                if not suspect.elements & elements
-            ],
             "vague_terms": list(wording.vague),
             "other_words": wording.other_words,
-            "named": [substance.name for substance in self.substances.named(item.description)],
+            "named": [named.name for named in self.substances.named(description)],
         }
-        return Case("goods", facts, (leg,), item.sequence)
+        return _Profile(True, listed, declared.elements, facts)
+
+    def _suspected(self, controlled: frozenset[str], declared: frozenset[str]) -> list[Any]:
+        """Substances under control because of some elements, without those that an item declares."""
+        return [
+            {
+                "name": suspect.name,
+                "metal": suspect.metal,
+                "density": suspect.density,
+                "price_low": suspect.price_low,
+                "price_high": suspect.price_high,
+            }
+            for suspect in self.substances.suspects(controlled)
+            if not suspect.elements & declared
+        ]
+
+    def _facts(self, item: shipment_pb2.ShipmentGoods, profile: _Profile, frame: _Frame) -> LazyFacts:
+        shipment, controls = frame.shipment, self.controls
+        known = {
+            **profile.facts,
+            "item": item,
+            "net_kg": item.net_mass_kg if item.HasField("net_mass_kg") else NOT_KNOWN,
+            "volume_m3": volume(item),
+            "usd": value_usd(item),
+        }
+        if not profile.listed:
+            known |= {"controlled": [], "control_notes": [], "restrictions": []}
+        facts = LazyFacts(
+            known,
+            {
+                "controlled": lambda: controls.of_item(item, shipment),
+                "control_notes": lambda: control_notes(facts["controlled"]),
+                "restrictions": lambda: _restrictions(controls.restrictions(facts["controlled"], shipment)),
+                "suspects": lambda: self._suspects(controls.elements_on(frame.day), profile.elements),
+                **frame.finders,
+            },
+        )
+        return facts
+
+
+def _restrictions(restrictions: Iterable[ExportRestriction]) -> list[Any]:
+    return [
+        {
+            "announcement": restriction.announcement.key,
+            "measure": restriction.announcement.measure.value,
+            "status": restriction.status.value,
+            "text": restriction.text,
+        }
+        for restriction in restrictions
+    ]
 
 
 def control_notes(controlled: Iterable[trace_pb2.ControlledItem]) -> list[str]:
@@ -133,19 +173,37 @@ class _Frame:
 
     def __init__(self, shipment: shipment_pb2.Shipment, terms: GoodsTerms, papers: Papers | None) -> None:
         self.shipment = shipment
-        papers = papers or papers_of([shipment])
-        consignees = [name.text for party in final_consignees(shipment) for name in party.names if name.text]
-        words, sure = terms.forwarder(" | ".join(consignees)) if consignees else ((), False)
-        judged_at = papers.exported_at or shipment.declared_at
-        self.facts = {
-            "shipment": _light(shipment),
-            "licences": list(papers.licences),
-            "licence_references": list(papers.references),
-            "judged_at": moment(judged_at),
-            "consignees": consignees,
-            "forwarder_terms": list(words),
-            "forwarder_sure": sure,
+        self._terms = terms
+        self._given = papers
+        self.finders: Mapping[str, Callable[[], Any]] = {
+            "shipment": lambda: self._light,
+            "licences": lambda: list(self._papers.licences),
+            "licence_references": lambda: list(self._papers.references),
+            "judged_at": lambda: moment(self._papers.exported_at or shipment.declared_at),
+            "consignees": lambda: self._consignees,
+            "forwarder_terms": lambda: list(self._forwarder[0]),
+            "forwarder_sure": lambda: self._forwarder[1],
         }
+
+    @cached_property
+    def day(self) -> date:
+        return local_day(self.shipment.declared_at, self.shipment.utc_offset_minutes)
+
+    @cached_property
+    def _light(self) -> shipment_pb2.Shipment:
+        return _light(self.shipment)
+
+    @cached_property
+    def _papers(self) -> Papers:
+        return self._given or papers_of([self.shipment])
+
+    @cached_property
+    def _consignees(self) -> list[str]:
+        return [name.text for party in final_consignees(self.shipment) for name in party.names if name.text]
+
+    @cached_property
+    def _forwarder(self) -> tuple[tuple[str, ...], bool]:
+        return self._terms.forwarder(" | ".join(self._consignees)) if self._consignees else ((), False)
 
 
 def papers_of(shipments: Sequence[shipment_pb2.Shipment]) -> Papers:

@@ -6,7 +6,7 @@ something is wrong, and a missing fact never fires a rule.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -53,12 +53,31 @@ class CaseKind:
     variables: Mapping[str, str]
 
 
+class LazyFacts(dict[str, Any]):
+    """Facts by name, of which the costly ones are found when they are asked for."""
+
+    __slots__ = ("_finders",)
+
+    def __init__(self, known: Mapping[str, Any], finders: Mapping[str, Callable[[], Any]]) -> None:
+        super().__init__(known)
+        self._finders = finders
+
+    def __missing__(self, name: str) -> Any:
+        fact = self[name] = self._finders[name]()
+        return fact
+
+    def complete(self) -> None:
+        """Finds all."""
+        for name in self._finders:
+            _ = self[name]
+
+
 @dataclass(slots=True)
 class Case:
     """Facts of one kind for rules to evaluate.
 
     Attributes:
-        facts: a value for every variable.
+        facts: a value for every variable; some are only found when asked for by name (LazyFacts).
         legs: indexes of the records concerned.
         goods_sequence: of the goods item; 0 for none.
     """

@@ -16,7 +16,7 @@ from gateway.contract.identification.doubts import shipment_doubts
 from gateway.contract.identification.identifiers import Scheme, compact
 from gateway.risk.facts.controlled import Controls
 from gateway.risk.facts.goods import moment, word
-from gateway.risk.facts.kinds import Case
+from gateway.risk.facts.kinds import Case, LazyFacts
 from gateway.risk.facts.substances import NOT_KNOWN
 from gateway.v1 import shipment_pb2
 
@@ -50,12 +50,10 @@ Record = tuple[int, shipment_pb2.Shipment]
 
 def route_cases(shipment: shipment_pb2.Shipment, controls: Controls, *, leg: int = 0) -> Iterator[Case]:
     """The case of a record with known destination and route."""
-    if shipment.destination_territory and shipment.route and shipment.route[-1].to.territory:
-        facts = {
-            "declared_destination": shipment.destination_territory,
-            "route_end": shipment.route[-1].to.territory,
-            "controlled_goods": bool(controls.in_force(shipment)),
-        }
+    destination, route = shipment.destination_territory, shipment.route
+    if destination and route and (end := route[-1].to.territory):
+        known = {"declared_destination": destination, "route_end": end}
+        facts = LazyFacts(known, {"controlled_goods": lambda: bool(controls.in_force(shipment))})
         yield Case("route", facts, (leg,))
 
 
