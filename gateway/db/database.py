@@ -23,6 +23,7 @@ from gateway.db.database_file import DatabaseFile
 from gateway.db.locks import take_turn
 from gateway.db.statements import run
 from gateway.db.url import connection_options, parse_url
+from gateway.db.wal_checkpoints import WalCheckpoints
 from gateway.errors import ConfigurationError, StoreDamagedError, StoreUnavailableError
 
 _BUSY_TIMEOUT_MS = 5000
@@ -69,6 +70,7 @@ class Database:
         self._file = DatabaseFile.of(url)
         self.engine = _engine(url, self._file)
         self._readers = _readers(self.engine)
+        self._checkpoints = None if self._file is None else WalCheckpoints(self.engine.raw_connection)
         self._closed = False
 
     @property
@@ -105,6 +107,8 @@ class Database:
                 yield connection
                 if self._file is not None:
                     self._file.require_in_transaction()  # SQLite would commit into a file that has no name any more
+            if self._checkpoints is not None:
+                self._checkpoints.committed(connection.connection.dbapi_connection)
 
     def size_bytes(self) -> int:
         """Bytes of the database, SQLite's WAL included; some milliseconds on PostgreSQL.
@@ -122,6 +126,8 @@ class Database:
     def close(self) -> None:
         """Closes connections, after use."""
         self._closed = True
+        if self._checkpoints is not None:
+            self._checkpoints.close()
         self.engine.dispose()
         self._readers.dispose()
 
@@ -141,7 +147,7 @@ class Database:
 
 @contextmanager
 def savepoint(conn: Connection) -> Iterator[None]:
-    """Undoes the block's writes if it raises, at a quarter of SQLAlchemy's cost. Not nestable.
+    """Undoes the block's writes if it raises, at a quarter of SQLAlchemy's cost; may be nested.
 
     Raises:
         StoreUnavailableError: the transaction must end.
@@ -310,7 +316,8 @@ def _sqlite_connect(connection: sqlite3.Connection, _record: Any) -> None:
     connection.isolation_level = None  # no implicit BEGIN
     connection.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT_MS}")
     _begin_wal(connection)
-    for pragma in ("synchronous=full", "foreign_keys=on", "cache_size=-32768"):
+    # Checkpoints are WalCheckpoints'.
+    for pragma in ("synchronous=full", "foreign_keys=on", "cache_size=-32768", "wal_autocheckpoint=0"):
         connection.execute(f"PRAGMA {pragma}")
 
 
