@@ -1,7 +1,7 @@
 """Projects decisions and partners' updates into lists.
 
-Updates get a place in the local order, then take effect one at a time. So approving a million changes takes one entry,
-and no transaction of a million rows delays an alert.
+Updates get a place in the local order, then take effect one at a time: at once, unless others wait before them. So
+approving a million changes takes one entry, and no transaction of a million rows delays an alert.
 
 Runs in the writer's transactions.
 """
@@ -9,7 +9,7 @@ Runs in the writer's transactions.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -31,18 +31,19 @@ from gateway.trust.rules.directory import Directory
 from gateway.trust.service.agreements import Agreements
 from gateway.v1 import feed_pb2, watchlist_pb2
 from gateway.watchlists.codec import events as wire
-from gateway.watchlists.codec.events import ListKey
+from gateway.watchlists.codec.entered_columns import EnteredColumns, columns_of
 from gateway.watchlists.commands.distribution import DistributionState, ListDistribution
 from gateway.watchlists.commands.hits import read_hit
 from gateway.watchlists.rules.policies import MAX_LISTS, ProposalState, too_many_lists
-from gateway.watchlists.service.updates import read_effect
+from gateway.watchlists.service.effects import take_effect
+from gateway.watchlists.service.updates import ListEffect, read_effect
 from gateway.watchlists.tables import hits as hit_rows
 from gateway.watchlists.tables import lists as watchlists
 from gateway.watchlists.tables import matches, reconciliations
 from gateway.watchlists.tables import progress as list_progress
 from gateway.watchlists.tables import proposals as proposal_rows
 from gateway.watchlists.tables.hits import HitRow
-from gateway.watchlists.tables.lists import ChangeRow, CopyRow, EntryRow
+from gateway.watchlists.tables.lists import ChangeRow, CopyRow
 from gateway.watchlists.tables.proposals import ProposalRow
 from gateway.watchlists.tables.reconciliations import ReconciliationRow
 from gateway.watchlists.tables.schema import (
@@ -93,7 +94,7 @@ class ListProjection(Projection):
         """Raises MalformedError, AgreementForbidsError or InvalidRequestError."""
         feed, index, at_ms, event = entry.feed, entry.index, entry.committed_at, entry.event
         if isinstance(event, watchlist_pb2.ListDecision):
-            self._take_decision(tx, feed, index, event, committed_at=at_ms)
+            self._take_decision(tx, entry, event)
         elif isinstance(event, watchlist_pb2.WatchlistEvent):
             match event.WhichOneof("event"):
                 case "update":
@@ -107,24 +108,24 @@ class ListProjection(Projection):
         """Whether the update has a place in the local order."""
         return watchlists.has_change(conn, feed_id, index)
 
-    def _require_allowed(self, update: watchlist_pb2.WatchlistUpdate, origin: FeedOrigin, *, at_ms: int) -> None:
-        """Raises as `Agreements.require`, with all violations."""
+    def _require_allowed(self, columns: EnteredColumns, origin: FeedOrigin, *, at_ms: int) -> None:
+        """Raises as `Agreements.require`, with all violations; an end is always allowed."""
         violations: list[Violation] = []
-        unrestricted: dict[str, bool] = {}
-        for at, change in enumerate(update.changes):
-            if change.WhichOneof("change") != "entered":
-                continue  # an end is always allowed
-            content = change.entered.content
-            purpose = content.purpose
-            if purpose not in unrestricted:
-                unrestricted[purpose] = self._agreements.unrestricted(
-                    sender=origin.publisher,
-                    recipient=origin.recipient,
-                    purpose=purpose,
-                    at_ms=at_ms,
-                    message_type=wire.EVENT_TYPE,
-                )
-            if unrestricted[purpose]:
+        restricted = {
+            purpose
+            for purpose in set(columns.purposes)
+            if not self._agreements.unrestricted(
+                sender=origin.publisher,
+                recipient=origin.recipient,
+                purpose=purpose,
+                at_ms=at_ms,
+                message_type=wire.EVENT_TYPE,
+            )
+        }
+        if not restricted:
+            return
+        for at, content, purpose in zip(columns.ordinals, columns.contents, columns.purposes, strict=True):
+            if purpose not in restricted:
                 continue
             try:
                 self._agreements.require(
@@ -148,9 +149,11 @@ class ListProjection(Projection):
         """
         feed, update = entry.feed, event.update
         if feed.direction == "in":
-            _require_few_lists(tx.conn, feed.origin.publisher, update)
-            self._require_allowed(update, feed.origin, at_ms=entry.committed_at)
-            watchlists.add_changes(tx.conn, [(feed.id, entry.index)], committed_at=entry.committed_at)
+            columns = columns_of(update)
+            if watchlists.names_beyond(tx.conn, feed.origin.publisher, columns.lists, MAX_LISTS):
+                raise too_many_lists("update.changes")
+            self._require_allowed(columns, feed.origin, at_ms=entry.committed_at)
+            self._take_place(tx, entry, ListEffect(update), columns)
             return
         watchlists.put_copies(tx.conn, _copies(feed, entry.index, update))
         if entry.committed_at != to_ms(event.occurred_at):
@@ -210,13 +213,12 @@ class ListProjection(Projection):
             )
         hit_rows.put_hit(tx.conn, replace(row, outcome=outcome.outcome))
 
-    def _take_decision(
-        self, tx: Transaction, feed: Feed, index: int, decision: watchlist_pb2.ListDecision, *, committed_at: int
-    ) -> None:
+    def _take_decision(self, tx: Transaction, entry: LoggedEntry, decision: watchlist_pb2.ListDecision) -> None:
         """Applies an own decision; raises MalformedError if its proposal isn't in the right state."""
+        feed, index, committed_at = entry.feed, entry.index, entry.committed_at
         match decision.WhichOneof("decision"):
             case "published" | "restored":
-                watchlists.add_changes(tx.conn, [(feed.id, index)], committed_at=committed_at)
+                self._take_place(tx, entry, ListEffect(wire.update_of(decision), decision.HasField("restored")))
             case "proposed":
                 _take_part(tx.conn, feed, index, decision)
             case "approved":
@@ -244,122 +246,41 @@ class ListProjection(Projection):
         self._finished = None if distribution is not DistributionState.FINISHED else state
         return distribution is DistributionState.MORE
 
+    def _take_place(
+        self, tx: Transaction, entry: LoggedEntry, effect: ListEffect, columns: EnteredColumns | None = None
+    ) -> None:
+        """Orders an update; it takes effect now, with what was read already, unless others wait before it."""
+        place = ChangeRow(
+            watchlists.last_seq(tx.conn) + 1, entry.feed.origin.line, entry.feed.id, entry.index, entry.committed_at
+        )
+        watchlists.add_changes(tx.conn, [(place.feed_id, place.idx)], committed_at=place.committed_at)
+        if list_progress.applied(tx.conn) == place.seq - 1:
+            _give_effect(tx, place, effect, columns)
+
     def _apply_next(self, tx: Transaction) -> bool:
         """Applies the next update; True if there was one."""
         following = watchlists.changes_after(tx.conn, list_progress.applied(tx.conn), 1)
-        if not following:
-            return False
-        (change,) = following
-        try:
-            with savepoint(tx.conn):
-                self._take_effect(tx, change)
-        except (StoreUnavailableError, HeadMovedError):
-            raise
-        except Exception as defect:
-            log.exception("the update in entry %d of %s has no effect: a defect", change.idx, change.origin)
-            defects.add(tx.conn, change.feed_id, change.idx, type(defect).__name__, noted_at=tx.now_ms)
-            watchlists.put_without_effect(tx.conn, change.seq, watchlists.ALL)
-        list_progress.move_applied(tx.conn, change.seq)
-        return True
-
-    def _take_effect(self, tx: Transaction, place: ChangeRow) -> None:
-        origin = FeedOrigin.parse(place.origin)
-        update, taken_over = read_effect(tx.conn, place.feed_id, place.idx)
-        own = origin.channel is Channel.LISTS
-        keyed = [(wire.key_of(change), change) for change in update.changes]
-        # A partner's entry replaces any earlier revision; only its end needs the earlier row.
-        needed = (key for key, change in keyed if own or change.WhichOneof("change") == "ended")
-        known = watchlists.find_all(tx.conn, origin.publisher, needed)
-        rows: dict[ListKey, EntryRow] = {}
-        idle: list[str] = []
-        # Updates may have come before the lists of earlier ones took effect.
-        beyond = watchlists.names_beyond(tx.conn, origin.publisher, _lists_entered(update), MAX_LISTS)
-        for ordinal, (key, change) in enumerate(keyed):
-            before = rows.get(key) or known.get(key)
-            if key.list in beyond:
-                idle.append(str(ordinal))
-                continue
-            row = _row(origin.publisher, change, place, ordinal, before, own=own)
-            if own and not _follows(row, before, taken_over=taken_over):
-                # by its place: the list may be hidden from those who read the log
-                text = "change %d in entry %d of %s was overtaken by another one and has no effect"
-                log.warning(text, ordinal, place.idx, place.origin)
-                row = None
-            if row is None:
-                idle.append(str(ordinal))
-            else:
-                rows[key] = row
-        if beyond:
-            log.warning("entry %d of %s names lists beyond the %d of a publisher", place.idx, place.origin, MAX_LISTS)
-        if idle:
-            watchlists.put_without_effect(tx.conn, place.seq, ",".join(idle))
-        watchlists.put(tx.conn, sorted(rows.values()))
+        for change in following:
+            _give_effect(tx, change)
+        return bool(following)
 
 
-def _lists_entered(update: watchlist_pb2.WatchlistUpdate) -> Iterator[str]:
-    return (change.entered.list for change in update.changes if change.WhichOneof("change") == "entered")
-
-
-def _require_few_lists(conn: Connection, publisher: str, update: watchlist_pb2.WatchlistUpdate) -> None:
-    if watchlists.names_beyond(conn, publisher, _lists_entered(update), MAX_LISTS):
-        raise too_many_lists("update.changes")
-
-
-def _row(
-    publisher: str,
-    change: watchlist_pb2.WatchlistChange,
-    place: ChangeRow,
-    ordinal: int,
-    before: EntryRow | None,
-    *,
-    own: bool,
-) -> EntryRow | None:
-    if change.WhichOneof("change") == "ended":
-        if before is None:
-            return None  # the end of an unknown entry
-        ended = change.ended
-        return before._replace(
-            revision=ended.revision,
-            ended=ended.end,
-            feed_id=place.feed_id,
-            idx=place.idx,
-            ordinal=ordinal,
-            valid_until=0,
-        )
-    entry = change.entered
-    content = entry.content
-    return EntryRow(
-        publisher=publisher,
-        list=entry.list,
-        entry_id=entry.id,
-        kind=content.kind,
-        revision=entry.revision,
-        ended=0,
-        feed_id=place.feed_id,
-        idx=place.idx,
-        ordinal=ordinal,
-        valid_until=to_ms(content.valid_until) if content.HasField("valid_until") else 0,
-        first_published_at=_first_published(entry, before) if own else 0,
-        digest=wire.content_digest(content) if own else b"",
-    )
-
-
-def _first_published(entry: watchlist_pb2.WatchlistEntry, before: EntryRow | None) -> int:
-    return before.first_published_at if before is not None else to_ms(entry.published_at)
-
-
-def _follows(row: EntryRow | None, before: EntryRow | None, *, taken_over: bool) -> bool:
-    """Whether an own change fits the current revision: the next number, or the last for an end.
-
-    One that was taken over from a partner's copy may have skipped numbers, or may only name more recipients.
-    """
-    if row is None:
-        return False
-    if taken_over:
-        return before is None or row.revision >= before.revision
-    if row.ended:
-        return before is not None and not before.ended and row.revision == before.revision
-    return row.revision == (before.revision if before is not None else 0) + 1
+def _give_effect(
+    tx: Transaction, change: ChangeRow, effect: ListEffect | None = None, columns: EnteredColumns | None = None
+) -> None:
+    """Gives the next update its effect; reads it unless it is known."""
+    try:
+        with savepoint(tx.conn):
+            if effect is None:
+                effect = read_effect(tx.conn, change.feed_id, change.idx)
+            take_effect(tx.conn, change, effect, columns)
+    except (StoreUnavailableError, HeadMovedError):
+        raise
+    except Exception as defect:
+        log.exception("the update in entry %d of %s has no effect: a defect", change.idx, change.origin)
+        defects.add(tx.conn, change.feed_id, change.idx, type(defect).__name__, noted_at=tx.now_ms)
+        watchlists.put_without_effect(tx.conn, change.seq, watchlists.ALL)
+    list_progress.move_applied(tx.conn, change.seq)
 
 
 def _copies(feed: Feed, index: int, update: watchlist_pb2.WatchlistUpdate) -> list[CopyRow]:
