@@ -223,6 +223,14 @@ class FileNotReadyError(GatewayError):
     way_out = "Read the file's state: a file at a partner is asked for, one that isn't scanned yet needs some seconds."
 
 
+class FileHeldError(GatewayError):
+    """A file belongs to an alert that a legal hold keeps, and isn't erased meanwhile."""
+
+    reason = "FILE_HELD"
+    kind = Kind.FAILED_PRECONDITION
+    way_out = "Erase it when the hold has ended: `gateway history hold list` shows it, its case, and who placed it."
+
+
 class FileDamagedError(VerificationError):
     """The bytes of a stored file are gone, or aren't those of its digest."""
 

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from gateway.client import FileAbout, evidence_of
+from gateway.client import FileAbout, GatewayClient, evidence_of
 from gateway.errors import (
     AgreementForbidsError,
     ErasedError,
+    FileHeldError,
     FileNotReadyError,
     FileRefusedError,
     IllegalTransitionError,
@@ -21,8 +22,9 @@ from gateway.errors import (
 )
 from gateway.v1 import alert_pb2
 from gateway.v1.file_pb2 import FileState
+from gateway.v1.history_pb2 import SearchCriteria
 from gateway.v1.options_pb2 import DisclosureClass
-from tests.support.federation import Federation, eventually, with_logs
+from tests.support.federation import Federation, alert, eventually, with_logs
 from tests.support.files import GROUNDS, KEPT, about, came, digest, in_state, picture, published, read, signed, written
 
 HERE, FETCHING = FileState.FILE_STATE_HERE, FileState.FILE_STATE_FETCHING
@@ -211,6 +213,27 @@ async def asked_as_gateway(
     return error.reason, error.message
 
 
+LISTED, PROHIBITED = alert_pb2.ONWARD_TRANSFER_LISTED, alert_pb2.ONWARD_TRANSFER_PROHIBITED
+
+
+def handling(transfer: alert_pb2.OnwardTransfer.ValueType, *nodes: str) -> alert_pb2.Handling:
+    return alert_pb2.Handling(
+        classification=alert_pb2.CLASSIFICATION_OFFICIAL, onward_transfer=transfer, onward_recipients=nodes
+    )
+
+
+async def fetched(
+    sender: GatewayClient, reader: GatewayClient, content: bytes, folder: Path, rule: alert_pb2.Handling
+) -> alert_pb2.AlertReference:
+    """The alert by which a partner let a file be fetched under a rule."""
+    await sender.files.put(written(folder, content), about())
+    reference = await published(sender, [signed(content)], handling=rule)
+    await came(reader, reference)
+    await reader.files.request(digest(content), reference, **GROUNDS)
+    await in_state(reader, digest(content), HERE)
+    return reference
+
+
 def test_what_a_partner_gave_goes_on_only_where_it_lets_it(keeping: Federation, tmp_path: Path) -> None:
     keeping.start()
     kept, listed = picture(seed=6), picture(seed=7)
@@ -221,29 +244,78 @@ def test_what_a_partner_gave_goes_on_only_where_it_lets_it(keeping: Federation, 
             keeping.client("hk", "officer") as hk,
             keeping.client("hk", "publisher") as hk_risk,
             keeping.client("mo", "officer") as mo,
+            keeping.client("mo", "publisher") as mo_risk,
         ):
-            for content, transfer, nodes in (
-                (kept, alert_pb2.ONWARD_TRANSFER_PROHIBITED, []),
-                (listed, alert_pb2.ONWARD_TRANSFER_LISTED, ["mo"]),
-            ):
-                await cn.files.put(written(tmp_path, content), about())
-                handling = alert_pb2.Handling(
-                    classification=alert_pb2.CLASSIFICATION_OFFICIAL, onward_transfer=transfer, onward_recipients=nodes
-                )
-                reference = await published(cn, [signed(content)], handling=handling)
-                await came(hk, reference)
-                await hk.files.request(digest(content), reference, **GROUNDS)
-                await in_state(hk, digest(content), HERE)
-                # uploaded again by hk, it is still cn's
-                again = await hk_risk.files.put(written(tmp_path, content), about())
-                assert list(again.obtained_from) == ["cn"]
-                onward = await published(hk_risk, [signed(content)], ("mo",))
-                await came(mo, onward)
-                await mo.files.request(digest(content), onward, **GROUNDS)
-            refused = await in_state(mo, digest(kept), FileState.FILE_STATE_REFUSED)
-            assert "from cn, without leave to pass it on to mo" in refused.reason
+            of_kept = await fetched(cn, hk, kept, tmp_path, handling(PROHIBITED))
+            # uploaded again by hk, it is still cn's
+            again = await hk_risk.files.put(written(tmp_path, kept), about())
+            assert list(again.obtained_from) == ["cn"]
+            with pytest.raises(PermissionDeniedError) as refused:
+                await published(hk_risk, [signed(kept)], ("mo",))
+            assert "content.evidence[0]: the file is from cn, without leave to name it to mo" in refused.value.message
+            assert refused.value.metadata["field"] == "content.evidence[0]"
+            assert f"ask cn for consent with a question on alert {of_kept.alert_id}" in refused.value.message
+            assert "gateway alert ask … --pass-on-to NODE" in refused.value.way_out
+            (to_mo,) = (await hk_risk.preview(alert(evidence=[signed(kept)]), ["mo"])).recipients
+            assert (to_mo.allowed, "from cn" in to_mo.refusal) == (False, True)
+            await published(hk_risk, [signed(kept)], ("cn",))  # back to its source
+
+            named_by_mo = await published(mo_risk, [])
+            await came(hk, named_by_mo)
+            finding = alert_pb2.AlertFinding(
+                alert=named_by_mo, result=alert_pb2.FINDING_RESULT_CONFIRMED, evidence=[signed(listed), signed(kept)]
+            )
+            finding.inspected_at.GetCurrentTime()
+            with pytest.raises(PermissionDeniedError, match=r"finding\.evidence\[1\]: the file is from cn"):
+                await hk.report_finding(finding)
+
+            of_listed = await fetched(cn, hk, listed, tmp_path, handling(LISTED, "mo"))
+            wide = handling(alert_pb2.ONWARD_TRANSFER_FEDERATION)
+            with pytest.raises(PermissionDeniedError, match="it allows more than cn does"):
+                await published(hk_risk, [signed(listed)], ("mo",), handling=wide)
+            onward = await published(hk_risk, [signed(listed)], ("mo",), handling=handling(PROHIBITED))
+            await came(mo, onward)
+            await mo.files.request(digest(listed), onward, **GROUNDS)
             await in_state(mo, digest(listed), HERE)
             assert await read(mo, digest(listed)) == listed
+            await hk.report_finding(finding_without_last(finding))
+            assert of_listed.alert_id != of_kept.alert_id
+
+    keeping.run(run())
+
+
+def finding_without_last(finding: alert_pb2.AlertFinding) -> alert_pb2.AlertFinding:
+    allowed = alert_pb2.AlertFinding()
+    allowed.CopyFrom(finding)
+    del allowed.evidence[-1]
+    return allowed
+
+
+def test_a_rule_that_has_changed_counts_when_the_bytes_are_fetched(keeping: Federation, tmp_path: Path) -> None:
+    """hk named cn's file to mo while cn allowed it; then cn forbids it."""
+    keeping.start()
+    content = picture(seed=12)
+
+    async def run() -> None:
+        async with (
+            keeping.client("cn", "publisher") as cn,
+            keeping.client("hk", "officer") as hk,
+            keeping.client("hk", "publisher") as hk_risk,
+            keeping.client("mo", "officer") as mo,
+        ):
+            source = await fetched(cn, hk, content, tmp_path, handling(LISTED, "mo"))
+            onward = await published(hk_risk, [signed(content)], ("mo",))
+            await came(mo, onward)
+            forbidden = alert(evidence=[signed(content)], handling=handling(PROHIBITED))
+            await cn.amend(source.alert_id, forbidden, revision=1)
+
+            async def amended() -> bool:
+                return (await hk.get_alert(source)).alert.revision == 2
+
+            await eventually(amended, what="the amendment at hk")
+            await mo.files.request(digest(content), onward, **GROUNDS)
+            refused = await in_state(mo, digest(content), FileState.FILE_STATE_REFUSED)
+            assert "from cn, without leave to pass it on to mo" in refused.reason
 
     keeping.run(run())
 
@@ -303,6 +375,14 @@ def test_an_erased_file_leaves_its_digest(keeping: Federation, tmp_path: Path) -
             await in_state(desk, digest(content), HERE)
             with pytest.raises(PermissionDeniedError):
                 await risk.files.erase(digest(content), reason="not mine to decide")
+            hold = await boss.history.place_hold(
+                SearchCriteria(containers=["CSQU3054383"]), reason="Order 2026/17", case_reference="SZ-2026-17"
+            )
+            with pytest.raises(FileHeldError, match=rf"legal hold keeps: {hold.hold_id} \(case SZ-2026-17\)") as held:
+                await boss.files.erase(digest(content), reason="Wrong container")
+            assert "gateway history hold list" in held.value.way_out
+            assert await read(risk, digest(content)) == content
+            await boss.history.release_hold(hold.hold_id, reason="The case is closed")
             erased = await boss.files.erase(digest(content), reason="Wrong container")
             assert (erased.state, erased.reason) == (FileState.FILE_STATE_ERASED, "Wrong container")
             assert [given.node for given in erased.given_to] == ["hk"]  # whose copy stays

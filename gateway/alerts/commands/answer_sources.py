@@ -23,14 +23,21 @@ def no_releases(source: str) -> AbstractSet[str]:
     return frozenset()
 
 
-def releases_of(directory: Directory, holder: str, purpose: str, at: datetime) -> AnswerReleases:
-    """What the agreements in force let a node pass on for a purpose."""
+def releases_of(
+    directory: Directory,
+    holder: str,
+    purpose: str,
+    at: datetime,
+    *,
+    message_type: MessageType = MessageType.HISTORY_RECORD,
+) -> AnswerReleases:
+    """What the agreements in force let a node pass on for a purpose: answers, or another type of message."""
 
     def released(source: str) -> AbstractSet[str]:
         return {
             node
             for node in directory.nodes
-            if directory.may_pass_on(source, holder, node, at, message_type=MessageType.HISTORY_RECORD, purpose=purpose)
+            if directory.may_pass_on(source, holder, node, at, message_type=message_type, purpose=purpose)
         }
 
     return released

@@ -25,6 +25,8 @@ from gateway.errors import InvalidRequestError, NotFoundError, PermissionDeniedE
 from gateway.v1 import alert_pb2
 
 _DERIVED_FROM = "content.derived_from"
+HANDLING_FIELD = "content.handling.onward_transfer"
+"""Fields that errors name."""
 
 
 class AlertKnowledge(Protocol):
@@ -121,7 +123,7 @@ def _require_passing_on(
         raise PermissionDeniedError(
             f"content.handling.onward_transfer: it allows more than {publisher} does for alert {alert_id}, which this "
             "one derives from; prohibit onward transfer, or list only nodes that it lists",
-            metadata={"about": "onward_transfer", "field": "content.handling.onward_transfer", "publisher": publisher},
+            metadata={"about": "onward_transfer", "field": HANDLING_FIELD, "publisher": publisher},
         )
 
 

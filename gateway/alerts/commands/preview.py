@@ -16,7 +16,7 @@ from gateway.alerts.commands.onward_transfer import require_onward_transfer, sou
 from gateway.alerts.commands.publishing import Publisher
 from gateway.contract.disclosure_classes import value_of
 from gateway.db.database import Database
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, PermissionDeniedError
 from gateway.trust.rules.directory import Agreement, Directory, FieldClass
 from gateway.trust.rules.disclosure import classified, redact
 from gateway.trust.rules.message_types import MessageType
@@ -142,4 +142,10 @@ class Previews:
                 )
             except GatewayError as error:
                 return error.message
+        evidence = self._publisher.named_evidence(content.evidence, content.purpose, handling=content.handling)
+        try:
+            if evidence is not None:
+                evidence.require_may_go(moment, [recipient], now_ms=now)
+        except PermissionDeniedError as error:
+            return error.message
         return ""

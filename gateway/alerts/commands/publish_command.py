@@ -119,13 +119,16 @@ class PublishCommand:
             prepared = _placed(tx, prepared)
             for origin, _ in prepared.entries:
                 tx.require_extensible(origin)
-            if prepared.derived_from:
+            evidence = prepared.evidence if prepared.evidence and prepared.evidence.foreign(tx) else None
+            if prepared.derived_from or evidence:
                 tx.catch_up()  # so that the publisher's newest rule counts
             recipients = [origin.recipient for origin, _ in prepared.entries]
             for publisher, alert_id in prepared.derived_from:
                 require_onward_transfer(
                     tx, publisher, alert_id, recipients, handling=prepared.handling, releases=prepared.releases
                 )
+            if evidence:
+                evidence.require_may_go(tx, recipients, now_ms=tx.now_ms)
         except GatewayError as error:
             return error
         return prepared

@@ -9,6 +9,7 @@ from typing import Any
 
 from gateway.alerts import codec as wire
 from gateway.alerts.commands.answer_sources import AnswerReleases, no_releases, releases_of, require_answers_may_go
+from gateway.alerts.commands.evidence_sources import NamedEvidence, OwnFiles, no_own_files
 from gateway.alerts.commands.onward_transfer import sources_in
 from gateway.alerts.commands.placing import channel_of
 from gateway.contract.ids import UUID7_RANDOM_BYTES, Channel, FeedOrigin, uuid7, uuid_bytes
@@ -51,6 +52,7 @@ class PreparedAlert:
         derived_from: alerts whose onward-transfer rule must be checked, as (publisher, id).
         handling: of the text.
         releases: to whom partners' answers may be passed on for its purpose.
+        evidence: digests that it names; None without any.
         refusal: why it may not be published now; a repeated request still gets its first answer.
         traces: trace contexts to travel beside the entries, by recipient.
         pseudonyms: under which recipients see the person that acts.
@@ -64,6 +66,7 @@ class PreparedAlert:
     derived_from: tuple[tuple[str, str], ...]
     handling: alert_pb2.Handling
     releases: AnswerReleases
+    evidence: NamedEvidence | None = None
     refusal: GatewayError | None = None
     traces: Mapping[str, str] = field(default_factory=dict)
     pseudonyms: tuple[ShownPseudonym, ...] = ()
@@ -80,7 +83,9 @@ class Publisher:
         directory: Callable[[], Directory],
         clock: Clock,
         pseudonyms: Pseudonyms | None = None,
+        own_files: OwnFiles = no_own_files,
     ) -> None:
+        self._own_files = own_files
         self._pseudonyms = pseudonyms or Pseudonyms(node, directory)
         self._federation = federation
         self._node = node
@@ -127,6 +132,7 @@ class Publisher:
             derived_from=sources_in(content),
             handling=content.handling,
             releases=self.releases(content.purpose, now) if content.derived_from else no_releases,
+            evidence=self.named_evidence(content.evidence, content.purpose, handling=content.handling),
             refusal=refusal,
             traces=self._agreements.traced(trace, self._node, request.recipients, content.purpose, now),
             pseudonyms=tuple(shown for shown in actors.values() if shown.person),
@@ -178,6 +184,20 @@ class Publisher:
     def releases(self, purpose: str, now: int) -> AnswerReleases:
         """To whom partners let this node pass on what they answered for a purpose."""
         return releases_of(self._directory(), self._node, purpose, datetime.fromtimestamp(now / 1000, UTC))
+
+    def named_evidence(
+        self,
+        evidence: Sequence[alert_pb2.EvidenceDigest],
+        purpose: str,
+        *,
+        field: str = "content.evidence",
+        handling: alert_pb2.Handling | None = None,
+    ) -> NamedEvidence | None:
+        """What a step names in a field, to be checked against partners' rules; None where it names nothing."""
+        if not evidence:
+            return None
+        digests = tuple(one.sha256.hex() for one in evidence)
+        return NamedEvidence(digests, purpose, field, handling, self._directory, self._own_files)
 
     def origin(self, recipient: str, channel: Channel = Channel.ALERTS) -> FeedOrigin:
         """An own feed of alerts."""

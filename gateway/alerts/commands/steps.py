@@ -8,6 +8,7 @@ from google.protobuf.message import Message
 
 from gateway.alerts import codec as wire
 from gateway.alerts.commands.answer_sources import AnswerReleases, require_answers_may_go
+from gateway.alerts.commands.evidence_sources import NamedEvidence
 from gateway.alerts.commands.onward_transfer import (
     nodes_granted,
     require_onward_transfer,
@@ -134,12 +135,21 @@ class StepCommand(IdempotentCommand[Message]):
         self._shown += [shown] if shown.person else []
         advance(row.life, wire.step_of(event, own).step)
         require_valid_consent_step(tx, row, event, self._publisher.nodes)
+        if evidence := self._named_evidence(event, purpose):
+            evidence.require_may_go(tx, [partner], now_ms=tx.now_ms)
         _require_revision_read(row, event, self._step.revision)
         self._publisher.apply_agreement(event, partner, purpose, tx.now_ms)
         require_extensible_feeds(tx, own)
         priority = row.priority if alert is None else wire.PRIORITIES[alert.content.priority]
         place = place_step(tx, own, row, priority)  # all entries are projected: `row` says what is known
         return place.origin, self._publisher.entry(event, tx.now_ms, follows=place.follows, after=place.after)
+
+    def _named_evidence(self, event: alert_pb2.AlertEvent, purpose: str) -> NamedEvidence | None:
+        alert = wire.alert_of(event)
+        if alert is not None:
+            return self._publisher.named_evidence(alert.content.evidence, purpose, handling=alert.content.handling)
+        field = "finding.evidence" if event.HasField("finding") else "evidence"
+        return self._publisher.named_evidence(wire.evidence_of(event), purpose, field=field)
 
 
 def _require_revision_read(row: AlertRow, event: alert_pb2.AlertEvent, revision: int) -> None:

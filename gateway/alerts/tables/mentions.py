@@ -73,6 +73,17 @@ _OF_PARTNERS = Prepared(
     _with_payloads(alert_evidence.c.sha256 == bindparam("digest"), alert_evidence.c.speaker != bindparam("own"))
 )
 _SPEAKERS = Prepared(select(alert_evidence.c.speaker).where(alert_evidence.c.sha256 == bindparam("digest")).distinct())
+_FIRST_SPEAKER = Prepared(
+    select(alert_evidence.c.speaker)
+    .where(alert_evidence.c.sha256 == bindparam("digest"))
+    .order_by(alert_evidence.c.position)
+    .limit(1)
+)
+_ALERTS_OF = Prepared(
+    select(alert_evidence.c.publisher, alert_evidence.c.alert_id, alert_evidence.c.recipient)
+    .where(alert_evidence.c.sha256 == bindparam("digest"))
+    .distinct()
+)
 _LAST_END = Prepared(
     select(func.max(alerts.c.valid_until))
     .join(
@@ -115,6 +126,17 @@ def of_partners(conn: Connection, sha256: str, own_node: str) -> list[ToldMentio
 def speakers(conn: Connection, sha256: str) -> set[str]:
     """Nodes that have named a digest."""
     return {speaker for (speaker,) in _SPEAKERS(conn, digest=sha256)}
+
+
+def first_speaker(conn: Connection, sha256: str) -> str:
+    """The node that named a digest first, as this node learned of it; empty if none has."""
+    row = next(iter(_FIRST_SPEAKER(conn, digest=sha256)), None)
+    return "" if row is None else str(row[0])
+
+
+def alerts_of(conn: Connection, sha256: str) -> list[AlertKey]:
+    """Copies of alerts that name a digest, or a step on which does."""
+    return [AlertKey(*row) for row in _ALERTS_OF(conn, digest=sha256)]
 
 
 def last_end(conn: Connection, sha256: str) -> int:

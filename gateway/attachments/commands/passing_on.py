@@ -5,9 +5,9 @@
 2. The feed isn't suspended, in quarantine or closed.
 3. The agreement with the partner allows files for the purpose, and every class that the file is of; a file that doesn't
    say what it is of needs all.
-4. What partners gave goes to a third only where one of them lets it: by the handling of the alert that names it, or
-   consent to a question (alerts.commands.onward_transfer), or by its agreements (Directory.may_pass_on). An upload here
-   of what a partner had named before doesn't make it this authority's own.
+4. What partners gave goes to a third only where one of them lets it (alerts.commands.evidence_sources, which applies
+   the same rule when the digest is named). An upload here of what a partner had named before doesn't make it this
+   authority's own.
 5. The bytes are here and clean.
 """
 
@@ -17,19 +17,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from gateway.alerts.commands.onward_transfer import require_onward_transfer
+from gateway.alerts.commands.evidence_sources import OnwardRule
 from gateway.alerts.tables import mentions
 from gateway.alerts.tables.mentions import ToldMention
 from gateway.attachments.codec.classes import needed
 from gateway.attachments.rules.states import StoredState
-from gateway.attachments.service.messages import classes_in, mention_value
+from gateway.attachments.service.messages import classes_in
 from gateway.attachments.tables import files
 from gateway.attachments.tables.files import FileRow, TransferRow
 from gateway.errors import (
     AgreementForbidsError,
     ErasedError,
     FileNotReadyError,
-    NotFoundError,
     PermissionDeniedError,
 )
 from gateway.feed.service.receiver import require_moving
@@ -43,8 +42,6 @@ COMING_S = 30.0
 
 SCANNING_S = 5.0
 """The same for one that isn't scanned yet."""
-
-_OF_ALERTS = frozenset({"published", "amended"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,32 +120,10 @@ class BeginTransferCommand:
 
     def _require_passing_on(self, tx: Transaction) -> None:
         request = self.request
-        at = datetime.fromtimestamp(tx.now_ms // 1000, UTC)
         sources = mentions.of_partners(tx.conn, request.sha256, tx.own_node)
-        for mention in sources:
-            speaker = mention.row.speaker
-            if speaker == request.partner or self._handling_allows(tx, mention):
-                return
-            if self.directory().may_pass_on(
-                speaker, tx.own_node, request.partner, at, message_type=MessageType.FILE, purpose=request.purpose
-            ):
-                return
-        names = ", ".join(sorted({mention.row.speaker for mention in sources})) or "another authority"
-        raise PermissionDeniedError(
-            f"the file is from {names}, without leave to pass it on to {request.partner}",
-            way_out=f"Ask {names} for it.",
-        )
-
-    def _handling_allows(self, tx: Transaction, mention: ToldMention) -> bool:
-        """Whether an alert's publisher lets its content, and so its files, go on; findings and answers say nothing."""
-        key = mention.row.key
-        if mention.row.speaker != key.publisher or mention_value(mention).event not in _OF_ALERTS:
-            return False
-        try:
-            require_onward_transfer(tx, key.publisher, key.alert_id, [self.request.partner], field="")
-        except (PermissionDeniedError, NotFoundError):
-            return False
-        return True
+        rule = OnwardRule(tx, self.directory(), request.purpose, tx.now_ms)
+        if refusal := rule.refusal(sources, request.partner):
+            raise refusal
 
 
 @dataclass(frozen=True, slots=True)

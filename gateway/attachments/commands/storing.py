@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from gateway.alerts.tables import mentions
 from gateway.attachments.commands.fetching import fetch_event
+from gateway.attachments.commands.held import FileHolds
 from gateway.attachments.rules.limits import FileLimits
 from gateway.attachments.rules.states import FileStep, StoredState, after
 from gateway.attachments.tables import fetches, files
@@ -61,8 +62,7 @@ class KeepFileCommand:
         return row
 
     def _row(self, tx: Transaction, known: FileRow | None) -> FileRow:
-        named_by_partners = mentions.speakers(tx.conn, self.row.sha256) - {tx.own_node}
-        own = self.fetch is None and not named_by_partners
+        own = self.fetch is None and mentions.first_speaker(tx.conn, self.row.sha256) in ("", tx.own_node)
         if known is None:
             return replace(self.row, own=own, added_at=tx.now_ms)
         if known.state is StoredState.ERASED:
@@ -108,6 +108,7 @@ class EraseFileCommand(IdempotentCommand[file_service_pb2.EraseFileResponse]):
     Raises:
         NotFoundError: no bytes of it were ever here.
         IllegalTransitionError: it was erased before.
+        FileHeldError: a legal hold keeps it.
     """
 
     request: file_service_pb2.EraseFileRequest
@@ -124,31 +125,36 @@ class EraseFileCommand(IdempotentCommand[file_service_pb2.EraseFileResponse]):
         row = files.find(tx.conn, sha256)
         if row is None:
             raise NotFoundError(f"no bytes of file {sha256} are here")
+        tx.catch_up()  # so that an alert that names it counts
+        FileHolds.read(tx.conn).require_released(tx.conn, sha256)
         files.put(tx.conn, _erased(row, tx.now_ms, by=self.principal, reason=self.request.reason))
         return file_service_pb2.EraseFileResponse(file=self.read(tx, sha256))
 
 
 @dataclass(frozen=True, slots=True)
-class PurgeResult:
-    """Digests erased, and the last one looked at; empty when none is left."""
+class FilePurgeResult:
+    """Digests erased, the number of files that legal holds keep, and the last digest looked at; empty at the end."""
 
     erased: list[str]
+    held: int
     last: str
 
 
 @dataclass(frozen=True, slots=True)
 class PurgeFilesCommand:
     """Marks files as erased whose retention has ended: so long after the end of the last alert that names them, or
-    after they came where none does."""
+    after they came where none does. A file that a legal hold keeps stays."""
 
     retention_ms: int
     after: str = ""
     weight: int = PURGE_BATCH
 
-    def execute(self, tx: Transaction) -> PurgeResult:
+    def execute(self, tx: Transaction) -> FilePurgeResult:
         before = tx.now_ms - self.retention_ms
         rows = files.added_before(tx.conn, before, after=self.after, limit=PURGE_BATCH)
-        due = [row for row in rows if mentions.last_end(tx.conn, row.sha256) < before]
+        ended = [row for row in rows if mentions.last_end(tx.conn, row.sha256) < before]
+        holds = FileHolds.read(tx.conn)
+        due = [row for row in ended if not holds.on(tx.conn, row.sha256)]
         reason = "its retention has ended"
         for row in due:
             files.put(tx.conn, _erased(row, tx.now_ms, by="gateway", reason=reason))
@@ -163,7 +169,8 @@ class PurgeFilesCommand:
                 counts=(("bytes", sum(row.size for row in due)), ("files", len(due))),
             )
             audit.append(tx.conn, [event])
-        return PurgeResult([row.sha256 for row in due], rows[-1].sha256 if len(rows) == PURGE_BATCH else "")
+        last = rows[-1].sha256 if len(rows) == PURGE_BATCH else ""
+        return FilePurgeResult([row.sha256 for row in due], len(ended) - len(due), last)
 
 
 def _erased(row: FileRow, now_ms: int, *, by: str, reason: str) -> FileRow:

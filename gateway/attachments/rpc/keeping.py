@@ -7,7 +7,7 @@ import logging
 from dataclasses import dataclass, field
 from itertools import islice
 
-from gateway.attachments.commands.storing import PurgeFilesCommand, PurgeResult, ScannedCommand
+from gateway.attachments.commands.storing import FilePurgeResult, PurgeFilesCommand, ScannedCommand
 from gateway.attachments.rules.states import StoredState
 from gateway.attachments.service.scanning import Scanner, ScanResult, Verdict
 from gateway.attachments.service.storage import FileStore
@@ -129,7 +129,7 @@ class Housekeeping:
     async def _purge(self) -> None:
         after = ""
         while True:
-            result: PurgeResult = await self.writer.run(PurgeFilesCommand(self.retention_ms, after))
+            result: FilePurgeResult = await self.writer.run(PurgeFilesCommand(self.retention_ms, after))
             for sha256 in result.erased:
                 await asyncio.to_thread(self.store.delete, sha256)
             after = result.last

@@ -105,6 +105,12 @@ def kept_after(conn: Connection, after: str, limit: int) -> list[FileRow]:
     return added_before(conn, 2**62, after=after, limit=limit)
 
 
+def own_of(conn: Connection, digests: Collection[str]) -> set[str]:
+    """Those of some digests whose files were uploaded here before a partner named them; erased ones count."""
+    query = select(files.c.sha256).where(files.c.sha256.in_(digests), files.c.own)
+    return set(conn.execute(query).scalars())
+
+
 def stored_bytes(conn: Connection) -> int:
     """Bytes of all files that are kept."""
     total = conn.execute(select(func.coalesce(func.sum(files.c.size), 0)).where(files.c.state != "erased"))

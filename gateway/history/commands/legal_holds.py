@@ -132,9 +132,13 @@ class HoldCriteria:
     def match(self, items: Sequence[LoggedItem]) -> bool:
         """Whether a record with these items matches."""
         keys = frozenset[int]().union(*(item.keys for item in items))
-        if any(keys.isdisjoint(key_set) for key_set in self.key_sets):
-            return False
-        return self.match_revisions([item.revision for item in items if item.revision is not None])
+        return self.match_keys(keys) and self.match_revisions(
+            [item.revision for item in items if item.revision is not None]
+        )
+
+    def match_keys(self, keys: frozenset[int]) -> bool:
+        """Whether something with these keys matches, whatever its times and procedures are."""
+        return not any(keys.isdisjoint(key_set) for key_set in self.key_sets)
 
     def match_revisions(self, rows: Iterable[RevisionRow]) -> bool:
         """Whether any revision has such a time, and any such a procedure; True without revisions."""

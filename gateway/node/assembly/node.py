@@ -14,6 +14,7 @@ from gateway.alerts.commands.preview import Previews
 from gateway.alerts.commands.publishing import Publisher
 from gateway.alerts.rpc import AlertServicer
 from gateway.alerts.service import AlertQueries
+from gateway.attachments.tables import files
 from gateway.db.standby import StandbyReads
 from gateway.errors import GatewayError
 from gateway.evidence.codec.audit_head import audit_feed
@@ -135,6 +136,7 @@ class Node:
             directory=directory,
             clock=clock,
             pseudonyms=self._pseudonyms,
+            own_files=files.own_of,
         )
         self._receiver = Receiver(
             federation=settings.federation,
