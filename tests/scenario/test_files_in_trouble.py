@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -15,18 +14,24 @@ from gateway.client import GatewayClient, evidence_of, new_request_id
 from gateway.errors import FileNotReadyError, GatewayError
 from gateway.v1.file_pb2 import FileState
 from tests.support.federation import PULLED, Federation, eventually, with_logs
-from tests.support.files import GROUNDS, KEPT, about, came, digest, in_state, picture, published, read, signed, written
+from tests.support.files import (
+    GROUNDS,
+    KEPT,
+    about,
+    came,
+    digest,
+    in_state,
+    picture,
+    published,
+    read,
+    signed,
+    slowly,
+    written,
+)
 from tests.support.postgres import PostgresServer
 
 HERE = FileState.FILE_STATE_HERE
 BITS_PER_S = 256_000
-
-
-async def slowly(content: bytes, *, pieces: int, pause_s: float) -> AsyncIterator[bytes]:
-    size = len(content) // pieces + 1
-    for at in range(0, len(content), size):
-        yield content[at : at + size]
-        await asyncio.sleep(pause_s)
 
 
 def test_a_kill_in_the_middle_of_an_upload_leaves_nothing_that_is_shown(tmp_path: Path) -> None:

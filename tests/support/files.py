@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
+from collections.abc import AsyncIterator
 from hashlib import sha256
 from pathlib import Path
 
@@ -26,6 +28,14 @@ def about(media_type: str = "image/jpeg", **more: object) -> FileAbout:
 def picture(size: int = 50_000, seed: int = 1) -> bytes:
     """Bytes that begin as a JPEG does, and don't compress."""
     return b"\xff\xd8\xff\xe0" + random.Random(seed).randbytes(size - 4)
+
+
+async def slowly(content: bytes, *, pieces: int, pause_s: float) -> AsyncIterator[bytes]:
+    """The bytes in so many pieces, with a pause after each."""
+    size = len(content) // pieces + 1
+    for at in range(0, len(content), size):
+        yield content[at : at + size]
+        await asyncio.sleep(pause_s)
 
 
 def written(folder: Path, content: bytes, name: str = "x-ray.jpg") -> Path:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +17,22 @@ from gateway.errors import ConfigurationError, GatewayError, StoreUnavailableErr
 from gateway.files import OWNER_ONLY, create_file
 
 _COPY_BYTES = 1024 * 1024
+
+_CODE = re.compile(r"<Code>(\w+)</Code>")
+"""A store's error code, in the library's text."""
+
+_CREDENTIALS = "the store refuses AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY of the node's environment"
+_REFUSALS: Mapping[str, str] = {
+    "NoSuchBucket": "the bucket that attachments.store names isn't there",
+    "InvalidAccessKeyId": _CREDENTIALS,
+    "SignatureDoesNotMatch": _CREDENTIALS,
+    "AccessDenied": "the store's policy doesn't let these credentials do this in the bucket",
+}
+"""What an operator has to set right, by the code; the library takes a missing bucket for a missing object."""
+
+
+class _PastEndError(Exception):
+    """The object has no byte at the offset."""
 
 
 class ObjectStore:
@@ -34,8 +51,8 @@ class ObjectStore:
 
     def put(self, sha256: str, source: Path) -> None:
         key = require_digest(sha256)
-        with _failing(), failing_as_store():
-            with source.open("rb") as file:
+        with failing_as_store():
+            with source.open("rb") as file, _failing():
                 self._api.put(self._client, key, file)
             source.unlink()
 
@@ -43,8 +60,11 @@ class ObjectStore:
         key = require_digest(sha256)
         if length <= 0:
             return b""
-        with _failing(sha256):
-            return bytes(self._api.get_range(self._client, key, start=offset, length=length))
+        try:
+            with _failing(sha256):
+                return bytes(self._api.get_range(self._client, key, start=offset, length=length))
+        except _PastEndError:
+            return b""
 
     def delete(self, sha256: str) -> None:
         key = require_digest(sha256)
@@ -110,10 +130,13 @@ def _failing(sha256: str = "") -> Iterator[None]:
         yield
     except (GatewayError, GeneratorExit):
         raise
-    except FileNotFoundError as error:
-        if sha256:
-            raise missing(sha256) from error
-        raise
     except Exception as error:
+        code = _CODE.search(str(error))
+        if code is not None and code[1] in _REFUSALS:
+            raise StoreUnavailableError(f"evidence files in S3: {_REFUSALS[code[1]]} ({code[1]})") from error
+        if code is not None and code[1] == "InvalidRange":
+            raise _PastEndError from error
+        if isinstance(error, FileNotFoundError):
+            raise missing(sha256) if sha256 else error from error
         text = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         raise StoreUnavailableError(f"evidence files in S3: {text}") from error
