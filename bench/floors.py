@@ -20,6 +20,7 @@ from typing import Any
 
 import grpc
 import grpc.aio
+import psutil
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 from bench.nodes import SYSTEM
@@ -57,9 +58,14 @@ Frame = _frame_type()
 
 
 class Echo:
-    """A client of the echo service."""
+    """A client of the echo service.
 
-    def __init__(self, channel: grpc.aio.Channel) -> None:
+    Attributes:
+        pid: of the server's process.
+    """
+
+    def __init__(self, channel: grpc.aio.Channel, pid: int) -> None:
+        self.pid = pid
         self._unary: Any = channel.unary_unary(f"/{SERVICE}/Unary")
         self._streamed: Any = channel.unary_stream(f"/{SERVICE}/Streamed")
         self._stream: Any = channel.stream_stream(f"/{SERVICE}/Stream")
@@ -80,6 +86,16 @@ class Echo:
         started = time.perf_counter()
         await asyncio.gather(*(caller() for _ in range(in_flight)))
         return count / (time.perf_counter() - started)
+
+    async def lone_us(self, rate: float, seconds: float) -> float:
+        """Processor time of the server for each call in µs, at so many calls a second, one after the other."""
+        process = psutil.Process(self.pid)
+        before, count = sum(process.cpu_times()[:2]), int(rate * seconds)
+        started = time.perf_counter()
+        for number in range(count):
+            await asyncio.sleep(started + number / rate - time.perf_counter())
+            await self._unary(_MESSAGE)
+        return (sum(process.cpu_times()[:2]) - before) / count * 1e6
 
     async def streamed(self) -> float:
         """Seconds of a call that is answered with a stream of one message, as a search is that finds one record."""
@@ -128,7 +144,7 @@ async def running_echo(node: NodeFolder, name: str) -> AsyncIterator[Echo]:
         )
         options = channel_options(server_name=server_name(FEDERATION, name))
         async with grpc.aio.secure_channel(f"127.0.0.1:{port}", credentials, options) as channel:
-            yield Echo(channel)
+            yield Echo(channel, process.pid)
     finally:
         with contextlib.suppress(ProcessLookupError):
             process.terminate()

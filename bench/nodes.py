@@ -242,12 +242,17 @@ def _of_alerts(link: Link) -> bool:
 
 @asynccontextmanager
 async def running_pair(
-    root: Path, command: Sequence[str] = SERVE, *, network: Network | None = None
+    root: Path,
+    command: Sequence[str] = SERVE,
+    *,
+    network: Network | None = None,
+    metrics_ports: Mapping[str, int] | None = None,
 ) -> AsyncIterator[Pair]:
     """Two nodes with fresh keys and empty databases; stopped at the end, their folder stays.
 
     Args:
         network: where it is given, nodes reach each other through its proxies.
+        metrics_ports: where it is given, ports on which nodes show their metrics.
     """
     ports = {name: (free_port(), free_port()) for name in (PUBLISHER, RECIPIENT)}
     federation = write_federation(root, ports)
@@ -255,6 +260,9 @@ async def running_pair(
     pair = Pair(
         root, federation, nodes[PUBLISHER], nodes[RECIPIENT], nodes[PUBLISHER].client(), nodes[RECIPIENT].client()
     )
+    for name, port in (metrics_ports or {}).items():
+        file = nodes[name].settings
+        file.write_text(f'metrics_bind = "127.0.0.1:{port}"\n{file.read_text("utf-8")}', "utf-8")
     if network is not None:
         pair.proxies = {a: network.proxy(ports[b][0]) for a, b in ((PUBLISHER, RECIPIENT), (RECIPIENT, PUBLISHER))}
         for name, partner in ((PUBLISHER, RECIPIENT), (RECIPIENT, PUBLISHER)):

@@ -19,8 +19,12 @@ from gateway.v1.alert_service_pb2 import PublishAlertRequest
 BATCH = 250
 """Alerts in one message of the bulk stream."""
 
-LATENCY_RATE = 100.0
-"""Alerts per second while latency is measured."""
+LATENCY_RATES = (100.0, 300.0)
+"""Alerts per second while latency is measured: an authority's usual load, and three times that."""
+
+
+ANSWERED_S = 0.5
+"""Seconds after the last alert came in which its answer and the receipt for that have come too."""
 
 
 @dataclass(frozen=True)
@@ -44,11 +48,19 @@ class Bulk:
 
 @dataclass(frozen=True)
 class Latencies:
-    """Milliseconds from the scheduled moment of a publish to the watcher having it."""
+    """Milliseconds from the scheduled moment of a publish to the watcher having it.
+
+    Attributes:
+        cn_us, hk_us: processor time per alert until both nodes had nothing left to do, all else that they did included.
+        alerts: their number.
+    """
 
     p50_ms: float
     p99_ms: float
     max_ms: float
+    cn_us: float
+    hk_us: float
+    alerts: int
 
 
 async def publish(pair: Pair, count: int, in_flight: int) -> float:
@@ -98,8 +110,8 @@ async def fill(pair: Pair, size: int, *, tell: Callable[[str], None], chunk: int
         await pair.receipted(now + count)
 
 
-async def latency(pair: Pair, seconds: float, seed: int = 1) -> Latencies:
-    """Publishes at random moments, LATENCY_RATE a second on average, and watches at the partner.
+async def latency(pair: Pair, seconds: float, *, rate: float = LATENCY_RATES[0], seed: int = 1) -> Latencies:
+    """Publishes at random moments, `rate` a second on average, and watches at the partner.
 
     The moments are fixed beforehand and each latency counts from its moment, not from when the call could be made: a
     system that stalls is charged for everyone who would have had to wait (no coordinated omission). Publisher and
@@ -111,11 +123,12 @@ async def latency(pair: Pair, seconds: float, seed: int = 1) -> Latencies:
     due, at = [], 0.2
     while at < seconds + 0.2:
         due.append(at)
-        at += chance.expovariate(LATENCY_RATE)
+        at += chance.expovariate(rate)
     requests = [_numbered(number, body) for number, body in enumerate(alerts.requests(len(due), recipient=RECIPIENT))]
     seen_at: dict[int, float] = {}
     watching = asyncio.create_task(_watch(pair, start_position, len(due), seen_at))
     await asyncio.sleep(0.3)  # the watch is open before the first alert
+    cpu = pair.cn.cpu_s, pair.hk.cpu_s
     started = time.perf_counter()
     async with asyncio.TaskGroup() as calls:
         for moment, request in zip(due, requests, strict=True):
@@ -125,8 +138,11 @@ async def latency(pair: Pair, seconds: float, seed: int = 1) -> Latencies:
             )
     async with asyncio.timeout(30):
         await watching
+    await asyncio.sleep(ANSWERED_S)  # without asking the nodes, which would cost them something
+    spent = [node.cpu_s - before for node, before in zip((pair.cn, pair.hk), cpu, strict=True)]
     taken = sorted((seen_at[number] - started - moment) * 1000 for number, moment in enumerate(due))
-    return Latencies(_quantile(taken, 0.50), _quantile(taken, 0.99), taken[-1])
+    cn_us, hk_us = (cpu_s / len(due) * 1e6 for cpu_s in spent)
+    return Latencies(_quantile(taken, 0.50), _quantile(taken, 0.99), taken[-1], cn_us, hk_us, len(due))
 
 
 async def _watch(pair: Pair, position: int, count: int, seen_at: dict[int, float]) -> None:

@@ -77,7 +77,7 @@ async def sample(folder: Path, load: str, count: int) -> dict[str, tuple[Profile
         await pair.settled()
         nodes = (pair.cn, pair.hk)
         outputs = {node.name: folder / f"{node.name}.stacks" for node in nodes}
-        samplers = [_sampler(node, outputs[node.name]) for node in nodes]
+        samplers = [sampler(node, outputs[node.name]) for node in nodes]
         await asyncio.sleep(1.5)  # py-spy reads the symbols first
         before = [node.cpu_s for node in nodes]
         await _load(pair, load, count)
@@ -98,7 +98,8 @@ async def _load(pair: Pair, load: str, count: int) -> None:
         await pair.settled()
 
 
-def _sampler(node: NodeProcess, output: Path) -> subprocess.Popen[bytes]:
+def sampler(node: NodeProcess, output: Path) -> subprocess.Popen[bytes]:
+    """Samples a node into a file until it gets SIGINT."""
     program = Path(sys.executable).parent / "py-spy"
     options = ["--rate", str(SAMPLES_PER_S), "--threads", "--format", "raw", "--output", str(output)]
     command = [str(program), "record", "--pid", str(node.pid), "--duration", "3600", *options]

@@ -34,10 +34,13 @@ class Target:
 
 
 TARGETS = (
-    Target("bulk / stream", at_least=3.0, unit=" ×"),
+    Target("lone alerts at 100/s: processor at both", at_most=2_500, unit=" µs"),
+    Target("publish-1 / echo-1", at_least=0.25, unit=" ×"),
     Target("publish-64 / echo-64", at_least=0.5, unit=" ×"),
-    Target("latency p50", at_most=15.0, unit=" ms"),
-    Target("latency p99", at_most=60.0, unit=" ms"),
+    Target("bulk / stream", at_least=1.5, unit=" ×"),
+    Target("latency p50 at 100/s", at_most=10.0, unit=" ms"),
+    Target("latency p99 at 100/s", at_most=40.0, unit=" ms"),
+    Target("latency p99 at 300/s", at_most=80.0, unit=" ms"),
     Target("throughput at the largest size / at the smallest", at_least=0.8, unit=" ×"),
     Target("most memory of a node at the largest size", at_most=250.0, unit=" MB"),
     Target("start-up at the largest size", at_most=2.0, unit=" s"),

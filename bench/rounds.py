@@ -117,10 +117,17 @@ async def _round(names: Sequence[str], pair: Pair, echo: Echo, sizes: Sizes, fig
         elif name == "bulk":
             _note_bulk(note, await product.bulk(pair, sizes.bulk))
         else:
-            taken = await product.latency(pair, sizes.latency_s)
-            note("latency p50", "ms", taken.p50_ms)
-            note("latency p99", "ms", taken.p99_ms)
-            note("latency max", "ms", taken.max_ms)
+            for rate in product.LATENCY_RATES:
+                _note_latencies(note, f"{rate:g}/s", await product.latency(pair, sizes.latency_s, rate=rate))
+
+
+def _note_latencies(note: Callable[[str, str, float], None], rate: str, taken: product.Latencies) -> None:
+    note(f"latency p50 at {rate}", "ms", taken.p50_ms)
+    note(f"latency p99 at {rate}", "ms", taken.p99_ms)
+    note(f"latency max at {rate}", "ms", taken.max_ms)
+    note(f"lone alerts at {rate}: processor at cn", "µs each", taken.cn_us)
+    note(f"lone alerts at {rate}: processor at hk", "µs each", taken.hk_us)
+    note(f"lone alerts at {rate}: processor at both", "µs each", taken.cn_us + taken.hk_us)
 
 
 def _note_bulk(note: Callable[[str, str, float], None], bulk: product.Bulk) -> None:

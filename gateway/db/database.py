@@ -48,6 +48,9 @@ _NOT_WRITABLE = frozenset({"25006", "25P03", "57P05"})
 
 _WRITE = "gateway_write"
 
+WRITES = "gateway_writes"
+"""Key in the notes on a connection: its commits through `Database.write`."""
+
 _DAMAGE_IN_SQLITE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _DAMAGE_IN_POSTGRESQL = ("XX001", "XX002")  # data_corrupted, index_corrupted
 
@@ -69,8 +72,8 @@ class Database:
     def __init__(self, url: str) -> None:
         self._file = DatabaseFile.of(url)
         self.engine = _engine(url, self._file)
-        self._readers = _readers(self.engine)
-        self._checkpoints = None if self._file is None else WalCheckpoints(self.engine.raw_connection)
+        self._readers = _readers(self.engine, self._file)
+        self._checkpoints = None if self._file is None else WalCheckpoints(self._readers.raw_connection)
         self._closed = False
 
     @property
@@ -107,6 +110,7 @@ class Database:
                 yield connection
                 if self._file is not None:
                     self._file.require_in_transaction()  # SQLite would commit into a file that has no name any more
+            connection.info[WRITES] = connection.info.get(WRITES, 0) + 1
             if self._checkpoints is not None:
                 self._checkpoints.committed(connection.connection.dbapi_connection)
 
@@ -251,19 +255,7 @@ def _engine(url: str, file: DatabaseFile | None) -> Engine:
         case "sqlite":
             if parsed.database:
                 Path(parsed.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            # `read` and `write` end every transaction: no reset is needed.
-            connect_args = {"timeout": _BUSY_TIMEOUT_MS / 1000}
-            # The last connection has warm caches.
-            engine = create_engine(parsed, connect_args=connect_args, pool_reset_on_return=None, pool_use_lifo=True)
-            if file is not None:
-                event.listen(engine, "do_connect", lambda *_: file.require())  # a connection would make a new file
-            event.listen(engine, "connect", _sqlite_connect)
-            if file is not None:
-                event.listen(engine, "connect", lambda *_: file.opened())
-                for end in ("close", "close_detached"):
-                    event.listen(engine, end, lambda *_: file.closed())
-            event.listen(engine, "begin", _sqlite_begin)
-            return engine
+            return _sqlite_engine(parsed, file)
         case "postgresql":
             engine = _postgresql_engine(parsed.set(drivername="postgresql+psycopg"))
             event.listen(engine, "connect", _bound_writer)
@@ -272,10 +264,29 @@ def _engine(url: str, file: DatabaseFile | None) -> Engine:
             raise ConfigurationError(f"database URL: {other!r} isn't supported; use sqlite:///PATH or postgresql://…")
 
 
-def _readers(engine: Engine) -> Engine:
-    """Connections with snapshot reads, which aren't PostgreSQL's default."""
+def _sqlite_engine(url: URL, file: DatabaseFile | None) -> Engine:
+    # `read` and `write` end every transaction: no reset is needed.
+    connect_args = {"timeout": _BUSY_TIMEOUT_MS / 1000}
+    # The last connection has warm caches.
+    engine = create_engine(url, connect_args=connect_args, pool_reset_on_return=None, pool_use_lifo=True)
+    if file is not None:
+        event.listen(engine, "do_connect", lambda *_: file.require())  # a connection would make a new file
+    event.listen(engine, "connect", _sqlite_connect)
+    if file is not None:
+        event.listen(engine, "connect", lambda *_: file.opened())
+        for end in ("close", "close_detached"):
+            event.listen(engine, end, lambda *_: file.closed())
+    event.listen(engine, "begin", _sqlite_begin)
+    return engine
+
+
+def _readers(engine: Engine, file: DatabaseFile | None) -> Engine:
+    """Connections with snapshot reads, which aren't PostgreSQL's default.
+
+    On a file they are apart from the one that writes, whose cache stays valid: nobody else changes a page.
+    """
     if engine.dialect.name != "postgresql":
-        return engine
+        return engine if file is None else _sqlite_engine(engine.url, file)
     readers = _postgresql_engine(engine.url, isolation_level="REPEATABLE READ")
     event.listen(readers, "connect", _only_read)
     return readers

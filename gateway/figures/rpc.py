@@ -70,7 +70,7 @@ class FigureServicer(figure_service_pb2_grpc.FigureServiceServicer):
 async def follow_alerts(counter: FigureCounter, writer: WriterClient, notifier: ChangeNotifier) -> None:
     """Counts steps of alerts as they are projected, until cancelled; for one replica."""
     moved = asyncio.Event()
-    end_subscription = notifier.subscribe(ChangeNotifier.PROJECTED, moved)
+    end_subscription = notifier.subscribe(ChangeNotifier.PROJECTED, moved, patient=True)
     try:
         while True:
             moved.clear()

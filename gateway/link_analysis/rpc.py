@@ -234,7 +234,7 @@ class LinkFollower:
     async def run(self) -> None:
         """Until cancelled; for one replica."""
         moved = asyncio.Event()
-        end_subscription = self._notifier.subscribe(ChangeNotifier.PROJECTED, moved)
+        end_subscription = self._notifier.subscribe(ChangeNotifier.PROJECTED, moved, patient=True)
         try:
             while True:
                 moved.clear()

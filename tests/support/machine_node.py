@@ -72,10 +72,13 @@ class StillWriter(Writer):
         return [future.result(timeout=0) for future in futures]
 
     def project(self) -> None:
-        """Projects until nothing is left."""
+        """Projects and answers until nothing is left."""
         self._more_to_project = True
         while self._more_to_project:
-            self._project()
+            while self._more_to_project:
+                self._project()
+            self._answer_at = 0.0
+            self._commit([])
 
 
 class MachineNode(PaperNode):
@@ -95,8 +98,18 @@ class MachineNode(PaperNode):
             projector=self.projector,
             history=self.history,
         )
-        self.outgoing = Outgoing(self.database, writer=self.writer, trust=lambda: self.trust, clock=self.clock)
+        self.outgoing = Outgoing(
+            self.database,
+            writer=self.writer,
+            trust=lambda: self.trust,
+            clock=self.clock,
+            require_marked=self._require_marked,
+        )
         self.queries = AlertQueries(self.database, clock=self.clock, sent_size=lambda _: 0)
+
+    def _require_marked(self) -> None:
+        if self.history is not None:
+            self.history.marks.require_settled()
 
     def settle(self) -> None:
         self.writer.project()

@@ -78,11 +78,13 @@ class NodeSigners:
 
 @dataclass
 class _CatchUp:
-    """Projects everything that is committed."""
+    """Projects everything that is committed, and answers it."""
 
     weight: int = 1
 
     def execute(self, tx: Transaction) -> None:
+        tx.catch_up()
+        tx.answer()
         tx.catch_up()
 
 

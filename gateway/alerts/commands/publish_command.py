@@ -80,9 +80,12 @@ class PublishCommand:
             return False
         if not fresh:
             return True
+        answered = list(map(self._answered, fresh, responses))
+        if len(answered) == 1:
+            return requests.remember(tx.conn, answered)
         try:
             with savepoint(tx.conn):
-                if not requests.remember(tx.conn, list(map(self._answered, fresh, responses))):
+                if not requests.remember(tx.conn, answered):
                     raise _SeenBeforeError
         except _SeenBeforeError:
             return False

@@ -33,7 +33,7 @@ Step = Callable[[], Awaitable[bool]]
 async def follow(step: Step, *, what: str, notifier: ChangeNotifier, topic: str) -> None:
     """Takes steps whenever a topic moves, until cancelled."""
     moved = asyncio.Event()
-    end_subscription = notifier.subscribe(topic, moved)
+    end_subscription = notifier.subscribe(topic, moved, patient=True)
     try:
         while True:
             moved.clear()

@@ -31,6 +31,9 @@ _NAMES = {value: name for name, value in _VALUES.items()}
 _MAX_FIELD_CHARS, _MAX_RULE_CHARS, _MAX_MESSAGE_CHARS, _MAX_VIOLATIONS = 512, 256, 1024, 200
 """Limits of the contract's Disposition and FieldViolation."""
 
+MOST_WAITING = 50
+"""Most entries of a feed in a page whose answers wait for others; those of a larger page are few beside it."""
+
 _MAX_VIOLATION_BYTES = 16 * 1024
 """Most bytes of the violations in a disposition: a small entry may break hundreds of rules."""
 
@@ -58,13 +61,18 @@ class Answers:
         self._runs: list[_Run] = []
 
     def add(self, entry: LoggedEntry, error: GatewayError | None) -> None:
-        outcome = HELD if isinstance(error, UnknownKindError) else REJECTED if error else APPLIED
-        if self._runs and error is None:
-            last = self._runs[-1]
-            if last.feed.id == entry.feed.id and last.outcome == outcome and last.first + last.count == entry.index:
-                last.count += 1
-                return
-        self._runs.append(_Run(entry.feed, entry.index, 1, outcome, error))
+        if error is None:
+            self.add_applied(entry.feed, entry.index)
+        else:
+            outcome = HELD if isinstance(error, UnknownKindError) else REJECTED
+            self._runs.append(_Run(entry.feed, entry.index, 1, outcome, error))
+
+    def add_applied(self, feed: Feed, index: int) -> None:
+        last = self._runs[-1] if self._runs else None
+        if last is not None and (last.feed.id, last.outcome, last.first + last.count) == (feed.id, APPLIED, index):
+            last.count += 1
+        else:
+            self._runs.append(_Run(feed, index, 1, APPLIED, None))
 
     def extend(self, later: Answers) -> None:
         for run in later._runs:
@@ -81,35 +89,72 @@ class Answers:
     def send(self, tx: Transaction, entries: Sequence[LoggedEntry]) -> None:
         """Answers a page of entries in own feeds, in the transaction that applied them.
 
-        An unanswerable entry leaves a gap; nothing after it is answered before a StateCommand projects the gap again.
-        `disposed_size` moves in the same transaction: a crash before its commit leaves neither.
+        1. An unanswerable entry leaves a gap; nothing after it is answered before a StateCommand projects the gap
+           again.
+        2. A few entries that were all applied wait for others (`applied_size`), until `send_waiting`.
+        3. All else is answered at once, after what waits; `disposed_size` moves in the same transaction: a crash before
+           its commit leaves neither.
         """
         received: dict[int, list[LoggedEntry]] = {}
         for entry in entries:
             if entry.feed.direction == "in":
                 received.setdefault(entry.feed.id, []).append(entry)
-        answered = {
-            feed_id
-            for feed_id, of_feed in received.items()
-            if of_feed[0].index <= of_feed[0].feed.disposed_size and _extensible(tx, of_feed[0].feed)
-        }
+        runs: dict[int, list[_Run]] = {}
         for run in self._unsent():
-            if run.feed.id in answered:
-                answer = _entry(tx, run)
-                tx.append(run.feed.origin.reverse, answer, urgent=False)
-                if run.error is not None:
-                    _count(tx, run.feed, answer)
-        for feed_id in answered:
-            end = received[feed_id][-1].index + 1
-            if end > received[feed_id][0].feed.disposed_size:
-                feeds.set_disposed_size(tx.conn, feed_id, end)
+            runs.setdefault(run.feed.id, []).append(run)
+        for feed_id, of_feed in received.items():
+            feed, end = of_feed[0].feed, of_feed[-1].index + 1
+            reached = max(feed.disposed_size, feed.applied_size)
+            if of_feed[0].index > reached:  # 1
+                continue
+            unsent, waiting = runs.get(feed_id, []), feed.applied_size > feed.disposed_size
+            if len(of_feed) <= MOST_WAITING and (unsent or waiting) and all(run.error is None for run in unsent):  # 2
+                if end > reached:
+                    feeds.set_applied_size(tx.conn, feed_id, end)
+                    tx.unanswered = True
+                continue
+            if not _extensible(tx, feed):  # 1
+                continue
+            if waiting:  # 3
+                _send_waiting(tx, feed)
+            for run in unsent:
+                self._send(tx, run)
+            if end > feed.disposed_size:
+                feeds.set_disposed_size(tx.conn, feed_id, max(end, reached))
+
+    def _send(self, tx: Transaction, run: _Run) -> None:
+        answer = _entry(tx, run)
+        tx.append(run.feed.origin.reverse, answer, urgent=False)
+        if run.error is not None:
+            _count(tx, run.feed, answer)
 
     def _unsent(self) -> Iterator[_Run]:
         """Parts of runs that weren't answered before, e.g. before a rebuild."""
         for run in self._runs:
-            end, first = run.first + run.count, max(run.first, run.feed.disposed_size)
+            end = run.first + run.count
+            first = max(run.first, run.feed.disposed_size, run.feed.applied_size)
             if first < end:
                 yield _Run(run.feed, first, end - first, run.outcome, run.error)
+
+
+def send_waiting(tx: Transaction) -> None:
+    """Answers applied entries that waited for others, except where this node can't answer now."""
+    for feed in feeds.unanswered(tx.conn):
+        if _extensible(tx, feed):
+            _send_waiting(tx, feed)
+            feeds.set_disposed_size(tx.conn, feed.id, feed.applied_size)
+
+
+def _send_waiting(tx: Transaction, feed: Feed) -> None:
+    """Answers all entries from `disposed_size` to `applied_size` as applied, but for dispositions."""
+    entry_format = tx.formats[feed.origin.channel]
+    answers = Answers()
+    for entry in feeds.read_entries(tx.conn, feed.id, feed.disposed_size, feed.applied_size):
+        event = entry_format.parse(entry.header, entry.payload)
+        if event is not None and entry_format.disposition_of(event) is None:
+            answers.add_applied(feed, entry.index)
+    for run in answers._runs:
+        tx.append(feed.origin.reverse, _entry(tx, run))
 
 
 def _count(tx: Transaction, feed: Feed, entry: EncodedEntry) -> None:

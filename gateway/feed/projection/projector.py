@@ -13,9 +13,9 @@ from gateway.contract.validation import validate
 from gateway.db.database import savepoint
 from gateway.errors import GatewayError, MalformedError, StoreUnavailableError
 from gateway.feed.codec import EntryFormat
-from gateway.feed.projection.answers import Answers, outcome_name
+from gateway.feed.projection.answers import Answers, outcome_name, send_waiting
 from gateway.feed.projection.registry import LoggedEntry, Projection, Registry
-from gateway.feed.service.writing.transaction import Transaction
+from gateway.feed.service.writing.transaction import NewRun, Transaction
 from gateway.feed.tables import defects, dispositions, feeds, journal, progress
 from gateway.feed.tables.dispositions import DispositionRow
 from gateway.feed.tables.feeds import Feed, StoredEntry
@@ -66,6 +66,26 @@ class Projector:
         progress.move(tx.conn, entries[-1].position)
         return journal.head_position(tx.conn) > entries[-1].position or any(map(self._makes_work, entries))
 
+    def advance_new(self, tx: Transaction, runs: Sequence[NewRun]) -> bool | None:
+        """As in EntryProjector. No savepoint: after an error the writer begins again without projecting."""
+        position = progress.lock(tx.conn)
+        entries: list[LoggedEntry] = []
+        newest = {run.feed.id: run.feed for run in runs}
+        for run in runs:
+            if run.position != position + 1:
+                return None
+            position += len(run.entries)
+            logged = JournalRun(run.position, run.feed.id, run.first, len(run.entries), tx.now_ms)
+            stored = (StoredEntry(at, e.header, e.salt, e.payload) for at, e in enumerate(run.entries, run.first))
+            entries += [self._entry(logged, newest[run.feed.id], entry) for entry in stored]
+        self._apply_all(tx, entries).send(tx, entries)
+        progress.move(tx.conn, position)
+        return journal.head_position(tx.conn) > position or any(map(self._makes_work, entries))
+
+    def answer(self, tx: Transaction) -> None:
+        """Answers what was applied and waits for others."""
+        send_waiting(tx)
+
     def clear(self, conn: Connection) -> None:
         """Empties all projections; they are rebuilt from the first entry.
 
@@ -75,6 +95,7 @@ class Projector:
         for table in _OWN_TABLES:
             conn.execute(delete(table))
         self.registry.clear(conn)
+        feeds.forget_applied(conn)
         progress.move(conn, 0)
 
     def _makes_work(self, entry: LoggedEntry) -> bool:

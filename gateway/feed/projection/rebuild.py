@@ -52,6 +52,9 @@ class _AdvanceCommand:
 
     def execute(self, tx: Transaction) -> _Reached:
         more = tx.project(PROJECTION_CHUNK)
+        if not more:
+            tx.answer()
+            more = tx.seal()
         return _Reached(progress.position(tx.conn), journal.head_position(tx.conn), more)
 
 

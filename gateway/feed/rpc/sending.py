@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
 from gateway.contract.ids import BETWEEN_NODES, FeedOrigin
+from gateway.errors import MalformedError
 from gateway.feed.rpc.traced_entries import TracedEntries, end_all
 from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient, set_within
 from gateway.feed.rules import Outbound, Pace
@@ -29,18 +30,25 @@ Write = Callable[[feed_pb2.Batch], Awaitable[None]]
 
 @dataclass(slots=True)
 class _Stream:
-    """An open stream; `sent_at`: when batches without a receipt were sent, in ms since 1970, by size."""
+    """An open stream.
+
+    Attributes:
+        sent_at: when batches without a receipt were sent, in milliseconds since 1970, by size.
+        checkpoints: those of these batches, by size.
+    """
 
     outbound: Outbound
+    feed_id: int
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     sent_at: dict[int, int] = field(default_factory=dict)
+    checkpoints: dict[int, bytes] = field(default_factory=dict)
     spans: dict[int, list[TraceSpan]] = field(default_factory=dict)
 
     def take_sent_at(self, size: int) -> int:
         """When the batch that ends at a size was sent; 0 if it wasn't on this stream. Forgets it and those before."""
         at = self.sent_at.get(size, 0)
         for done in [done for done in self.sent_at if done <= size]:
-            del self.sent_at[done]
+            del self.sent_at[done], self.checkpoints[done]
         return at
 
     def end_spans(self, size: int | None = None) -> None:
@@ -99,8 +107,9 @@ class FeedSender:
         if feed.origin in self._open:  # of a connection whose end wasn't noticed yet
             pace.ended(self._open[feed.origin], failed=True, now_s=loop.time())
         outbound = self._open[feed.origin] = Outbound(position=position, head=feed.size)
-        stream = _Stream(outbound)
+        stream = _Stream(outbound, feed.id)
         end_subscription = self._notifier.subscribe(feed.origin, stream.wake)
+        self._notifier.fresh.follow(feed.origin)
         receiving = asyncio.create_task(self._take_receipts(feed.origin, stream, receipts, on_progress))
         sending = asyncio.create_task(self._send(feed, stream, write))
         failed = False
@@ -115,6 +124,7 @@ class FeedSender:
             pace.ended(outbound, failed=failed, now_s=loop.time())
             if self._open.get(feed.origin) is outbound:
                 del self._open[feed.origin]
+                self._notifier.fresh.leave(feed.origin)
             end_subscription()
             stream.end_spans()
             for task in (receiving, sending):
@@ -137,16 +147,18 @@ class FeedSender:
             if opening or self._must_yield(feed.origin) or not pace.has_room(rank):
                 await set_within(wake, YIELD_S)
                 continue
-            batch = await asyncio.to_thread(
-                self._outgoing.read_batch, feed, following.first, most_bytes=pace.batch_bytes
-            )
+            batch = self._notifier.fresh.batch(feed.origin, following.first, pace.batch_bytes)
+            if batch is None:
+                batch = await asyncio.to_thread(
+                    self._outgoing.read_batch, feed, following.first, most_bytes=pace.batch_bytes
+                )
             if batch is None:
                 await wake.wait()
                 continue
             size = batch.first_index + len(batch.entries)
             outbound.sent(size)
             pace.sent(outbound, rank, end=size, size=batch.ByteSize(), now_s=loop.time())
-            stream.sent_at[size] = self._alarms.time_ms()
+            stream.sent_at[size], stream.checkpoints[size] = self._alarms.time_ms(), batch.checkpoint
             if spans := self._traced.sending(feed.origin, batch):
                 stream.spans[size] = spans
             await write(batch)
@@ -170,7 +182,10 @@ class FeedSender:
     ) -> None:
         kept: asyncio.Future[int] | None = None
         async for receipt in receipts:
-            command = await asyncio.to_thread(self._outgoing.verify_receipt, origin, receipt)
+            sent = stream.checkpoints.get(receipt.size)
+            if sent is None:
+                raise MalformedError(f"a receipt speaks of {receipt.origin} at {receipt.size}, which wasn't sent")
+            command = self._outgoing.verified_receipt(origin, receipt, stream.feed_id, sent)
             stream.outbound.receipt(receipt.size)
             self.pace(origin.recipient).receipted(stream.outbound, receipt.size, asyncio.get_running_loop().time())
             self._alarms.compare_clocks(

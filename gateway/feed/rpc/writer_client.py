@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from typing import Any, Protocol, TypeVar
 
 from gateway.contract.ids import FeedOrigin
+from gateway.feed.rpc.fresh_entries import FreshEntries
 from gateway.feed.service.writing.command_queue import Outcome, Urgency
 from gateway.feed.service.writing.commits import CASEWORK, MATCHES, PROJECTED, Commit
 from gateway.feed.service.writing.transaction import Command, Transaction
@@ -108,6 +109,12 @@ UNHURRIED_S = 0.05
 """How long entries that aren't urgent wait for more, in seconds."""
 
 
+MOMENT_S = 0.1
+"""How long a task that follows the projections for work of its own sleeps at least, in seconds: nobody waits for that,
+and a hundred alerts a second would wake it a hundred times.
+"""
+
+
 class ChangeNotifier:
     """Notifies tasks when feeds, projections or matches change. Topics: an origin, PROJECTED, MATCHES, CASEWORK."""
 
@@ -118,7 +125,10 @@ class ChangeNotifier:
     def __init__(self, writer: Writer) -> None:
         self._loop = asyncio.get_running_loop()
         self._waiting: dict[FeedOrigin | str, set[asyncio.Event]] = defaultdict(set)
+        self._patient: dict[FeedOrigin | str, set[asyncio.Event]] = defaultdict(set)
+        self._moments: set[FeedOrigin | str] = set()  # topics whose patient tasks are notified soon
         self._sizes: dict[FeedOrigin, int] = {}
+        self.fresh = FreshEntries()
         self._unhurried: set[FeedOrigin] = set()
         self._projected = 0  # at the last look
         writer.on_commit(self.committed)
@@ -127,10 +137,15 @@ class ChangeNotifier:
         """Size of an own feed after the newest commit to it that is known here; 0 before the first."""
         return self._sizes.get(origin, 0)
 
-    def subscribe(self, topic: FeedOrigin | str, event: asyncio.Event) -> Callable[[], None]:
-        """Sets `event` at each change of the topic; returns a function that unsubscribes."""
-        self._waiting[topic].add(event)
-        return lambda: self._waiting[topic].discard(event)
+    def subscribe(self, topic: FeedOrigin | str, event: asyncio.Event, *, patient: bool = False) -> Callable[[], None]:
+        """Sets `event` at each change of the topic; returns a function that unsubscribes.
+
+        Args:
+            patient: once for all changes within MOMENT_S.
+        """
+        waiting = self._patient if patient else self._waiting
+        waiting[topic].add(event)
+        return lambda: waiting[topic].discard(event)
 
     def committed(self, commit: Commit) -> None:
         """Notifies of a commit, of this process or another replica; thread-safe."""
@@ -152,8 +167,9 @@ class ChangeNotifier:
         missed = [origin for origin, size in sizes.items() if size > self.size(origin)]
         if lost:  # also the last commits of a database that failed over
             self._sizes.clear()
+            self.fresh.forget()
         self._sizes.update({origin: max(size, self.size(origin)) for origin, size in sizes.items()})
-        topics: list[FeedOrigin | str] = [*self._waiting] if lost else [*missed]
+        topics: list[FeedOrigin | str] = [*{*self._waiting, *self._patient}] if lost else [*missed]
         if projected != self._projected:
             self._projected = projected
             topics.append(PROJECTED)
@@ -161,6 +177,7 @@ class ChangeNotifier:
             self._notify(topic)
 
     def _wake(self, commit: Commit) -> None:
+        self.fresh.committed(commit)
         for origin, size in commit.sizes.items():
             self._sizes[origin] = max(size, self.size(origin))  # notices of replicas may come late
         for origin in commit.feeds:
@@ -178,6 +195,14 @@ class ChangeNotifier:
 
     def _notify(self, topic: FeedOrigin | str) -> None:
         for event in self._waiting.get(topic, ()):
+            event.set()
+        if self._patient.get(topic) and topic not in self._moments:
+            self._moments.add(topic)
+            self._loop.call_later(MOMENT_S, self._notify_patient, topic)
+
+    def _notify_patient(self, topic: FeedOrigin | str) -> None:
+        self._moments.discard(topic)
+        for event in self._patient.get(topic, ()):
             event.set()
 
 

@@ -28,7 +28,6 @@ from gateway.feed.service.states import StateCommand
 from gateway.feed.service.writing.transaction import Clock, Transaction, require_extensible
 from gateway.feed.service.writing.writer import Writer
 from gateway.feed.tables import checkpoints, feeds, journal, progress
-from gateway.feed.tables.checkpoints import StoredCheckpoint
 from gateway.feed.tables.feeds import Feed, FeedState
 from gateway.feed.tables.tiles import StoredTiles
 from gateway.plurals import counted
@@ -52,7 +51,10 @@ class Outgoing:
         writer: Writer,
         trust: Callable[[], TrustedDirectory],
         clock: Clock,
+        require_marked: Callable[[], None] = lambda: None,
     ) -> None:
+        """`require_marked`: returns when the heads that were read are marked; raises StoreUnavailableError."""
+        self._require_marked = require_marked
         self._database = database
         self._writer = writer
         self._trust = trust
@@ -89,6 +91,7 @@ class Outgoing:
                 return feed_pb2.FeedPosition(origin=origin.line, size=0, root=EMPTY_ROOT)
             checkpoint = checkpoints.at(conn, feed.id, feed.size)
         feed.require_sound()
+        self._require_marked()
         note = checkpoint.cosigned_note if checkpoint is not None else feed.checkpoint
         return feed_pb2.FeedPosition(origin=origin.line, size=feed.size, root=feed.tree.root, cosigned_checkpoint=note)
 
@@ -99,7 +102,9 @@ class Outgoing:
             if feed is None or new_size > feed.size:
                 size = feed.size if feed is not None else 0
                 raise MalformedError(f"{origin} has {counted(size, 'entry')} here, not {new_size}")
-            return consistency_proof(old_size, new_size, StoredTiles(conn, feed.id))
+            proof = consistency_proof(old_size, new_size, StoredTiles(conn, feed.id))
+        self._require_marked()
+        return proof
 
     def root_at(self, origin: FeedOrigin, size: int) -> bytes:
         """The root here of the first `size` entries, at most those that there are."""
@@ -212,6 +217,11 @@ class Outgoing:
             LinkSuspendedError: it is an own feed, and suspended, perhaps since a stream of it was opened.
             FeedDamagedError: the recipient would refuse what is stored, and blame the publisher.
         """
+        batch = self._read_batch(feed, first, most_bytes)
+        self._require_marked()
+        return batch
+
+    def _read_batch(self, feed: Feed, first: int, most_bytes: int) -> feed_pb2.Batch | None:
         if first > MAX_TREE_SIZE - limits.BATCH_ENTRIES:  # a partner's number, beyond the database's range
             return None
         with self._database.read() as conn:
@@ -235,19 +245,27 @@ class Outgoing:
             checkpoint = None
             if feed is not None and receipt.size <= feed.size:
                 checkpoint = checkpoints.at(conn, feed.id, receipt.size)
-        if feed is None or checkpoint is None or receipt.origin != origin.line:
+        if feed is None or checkpoint is None:
             raise MalformedError(f"a receipt speaks of {receipt.origin} at {receipt.size}, which wasn't sent")
-        cosignature = self._verified(origin, checkpoint, receipt.cosignature)
-        return ReceiptCommand(feed.id, receipt.size, receipt.cosignature, cosignature.timestamp * 1000)
+        return self.verified_receipt(origin, receipt, feed.id, checkpoint.note)
 
-    def _verified(self, origin: FeedOrigin, checkpoint: StoredCheckpoint, line: bytes) -> VerifiedCosignature:
+    def verified_receipt(
+        self, origin: FeedOrigin, receipt: feed_pb2.Receipt, feed_id: int, checkpoint: bytes
+    ) -> ReceiptCommand:
+        """Step 9 for a checkpoint that was sent, without the database; raises as `verify_receipt`."""
+        if receipt.origin != origin.line:
+            raise MalformedError(f"a receipt of {origin} speaks of {receipt.origin} at {receipt.size}")
+        cosignature = self._verified(origin, checkpoint, receipt.cosignature)
+        return ReceiptCommand(feed_id, receipt.size, receipt.cosignature, cosignature.timestamp * 1000)
+
+    def _verified(self, origin: FeedOrigin, checkpoint: bytes, line: bytes) -> VerifiedCosignature:
         at = datetime.fromtimestamp(self._clock() / 1000, UTC)
         error: GatewayError = SignatureInvalidError(
             f"the directory names no receipts key of {origin.recipient} that is valid now", step="receipts key"
         )
         for verifier in self._trust().cosign_verifiers(origin.recipient, at):
             try:
-                return verify_cosignature_line(checkpoint.note, line, verifier)
+                return verify_cosignature_line(checkpoint, line, verifier)
             except GatewayError as refused:
                 error = refused
         raise error

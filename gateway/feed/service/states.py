@@ -168,5 +168,6 @@ def _project_unanswered(tx: Transaction, feed: Feed) -> None:
         if answered.disposed_size > answered.size:
             feeds.set_disposed_size(tx.conn, answered.id, answered.size)
         projected = journal.size_at(tx.conn, answered.id, progress.position(tx.conn))
-        if projected > answered.disposed_size:
+        if projected > max(answered.disposed_size, answered.applied_size):
             tx.clear_projections()
+        tx.unanswered = True

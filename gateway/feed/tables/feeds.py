@@ -27,7 +27,18 @@ _BY_ID = Prepared(select(feeds).where(feeds.c.id == bindparam("feed")))
 _SIZE = Prepared(select(feeds.c.size).where(feeds.c.origin == bindparam("origin")))
 _JOURNALED_SIZE = Prepared(select(feeds.c.journaled_size).where(feeds.c.origin == bindparam("origin")))
 _SET_DISPOSED = Prepared(
-    update(feeds).where(feeds.c.id == bindparam("feed")).values(disposed_size=bindparam("disposed_size"))
+    update(feeds)
+    .where(feeds.c.id == bindparam("feed"))
+    .values(disposed_size=bindparam("disposed"), applied_size=bindparam("applied"))
+)
+_SET_APPLIED = Prepared(update(feeds).where(feeds.c.id == bindparam("feed")).values(applied_size=bindparam("applied")))
+_UNANSWERED = Prepared(
+    select(feeds)
+    .where(feeds.c.direction == "in", feeds.c.applied_size > feeds.c.disposed_size)
+    .order_by(feeds.c.origin)
+)
+_APPLY_AGAIN = Prepared(
+    update(feeds).where(feeds.c.applied_size > feeds.c.disposed_size).values(applied_size=feeds.c.disposed_size)
 )
 _OWN_SIZES = Prepared(select(feeds.c.origin, feeds.c.size).where(feeds.c.direction == "out"))
 _TOTAL_SIZE = Prepared(select(func.coalesce(func.sum(feeds.c.size), 0)))
@@ -99,6 +110,7 @@ class Feed:
         receipted_size: `out` only: receipted entries.
         accepted_at: `out` only: when the recipient first agreed on a position, in milliseconds since 1970; 0 for never.
         disposed_size: `in` only: answered entries.
+        applied_size: `in` only: those from `disposed_size` to here were applied, and are answered together soon.
         suspended_since: milliseconds since 1970; 0 for not suspended.
     """
 
@@ -119,6 +131,7 @@ class Feed:
     evidence_path: str
     suspended_since: int
     suspension: str
+    applied_size: int
 
     @property
     def size(self) -> int:
@@ -289,8 +302,23 @@ def read_headers(conn: Connection, feed_id: int, first: int, end: int) -> list[b
 
 
 def set_disposed_size(conn: Connection, feed_id: int, size: int) -> None:
-    """Sets the answered size, so that a rebuild answers nothing twice."""
-    _SET_DISPOSED(conn, feed=feed_id, disposed_size=size)
+    """Sets the answered size, so that a rebuild answers nothing twice; nothing is left to be answered."""
+    _SET_DISPOSED(conn, feed=feed_id, disposed=size, applied=size)
+
+
+def set_applied_size(conn: Connection, feed_id: int, size: int) -> None:
+    """Notes that entries were applied and aren't answered yet."""
+    _SET_APPLIED(conn, feed=feed_id, applied=size)
+
+
+def unanswered(conn: Connection) -> list[Feed]:
+    """Feeds with applied entries that aren't answered, by name."""
+    return [_feed(row) for row in _UNANSWERED(conn)]
+
+
+def forget_applied(conn: Connection) -> None:
+    """Notes for a rebuild that unanswered entries will be applied again."""
+    _APPLY_AGAIN(conn)
 
 
 def set_state(
@@ -346,4 +374,5 @@ def _feed(row: Iterable[Any]) -> Feed:
         evidence_path=values["evidence_path"],
         suspended_since=values["suspended_since"],
         suspension=values["suspension"],
+        applied_size=values["applied_size"],
     )

@@ -47,8 +47,11 @@ def append(
     *,
     committed_at: int,
     ready: int | None = None,
-) -> Feed:
-    """Writes entries, tiles, checkpoint and journal, and moves the head; returns the new state.
+) -> tuple[Feed, int]:
+    """Writes entries, tiles, checkpoint and journal, and moves the head.
+
+    Returns:
+        The new state, and the position of the first entry in the local log; 0 where none entered it.
 
     Args:
         committed_at: milliseconds since 1970.
@@ -79,9 +82,10 @@ def append(
     )
     tiles.extend(conn, feed.id, growth)
     checkpoints.add(conn, feed.id, checkpoint)
+    position = 0
     if ready:
-        journal.add(conn, feed.id, feed.journaled_size, ready, committed_at=committed_at)
-    return replace(feed, tree=growth.tree, checkpoint=checkpoint.note, journaled_size=journaled)
+        position = journal.add(conn, feed.id, feed.journaled_size, ready, committed_at=committed_at)
+    return replace(feed, tree=growth.tree, checkpoint=checkpoint.note, journaled_size=journaled), position
 
 
 def journal_more(conn: Connection, feed: Feed, count: int, *, committed_at: int) -> Feed:

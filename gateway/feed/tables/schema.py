@@ -29,9 +29,10 @@ feeds = Table(
     Column("evidence_path", Text, nullable=False, server_default=""),
     Column("suspended_since", BigInteger, nullable=False, server_default="0"),  # 0 for not suspended
     Column("suspension", Text, nullable=False, server_default=""),  # the operator's reason
+    Column("applied_size", BigInteger, nullable=False, server_default="0"),  # in: applied, to be answered
     integrity_index(
         "feeds",
-        *("id", "direction", "partner", "channel", "awaited_size", "accepted_at", "disposed_size"),
+        *("id", "direction", "partner", "channel", "awaited_size", "accepted_at", "disposed_size", "applied_size"),
         *("state", "state_reason", "state_since", "evidence_path", "suspended_since", "suspension"),
     ),
 )

@@ -40,7 +40,7 @@ needs no pause, at its lower priority."""
 async def follow(step: Step, *, what: str, notifier: ChangeNotifier, topic: FeedOrigin | str) -> None:
     """Takes steps whenever a topic moves, until cancelled."""
     moved = asyncio.Event()
-    end_subscription = notifier.subscribe(topic, moved)
+    end_subscription = notifier.subscribe(topic, moved, patient=topic == ChangeNotifier.PROJECTED)
     try:
         while True:
             moved.clear()

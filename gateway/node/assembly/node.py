@@ -148,7 +148,13 @@ class Node:
             quotas=self._quotas,
         )
         self._quota_monitor = QuotaMonitor(self._quotas, database=self.database, alarms=self.alarms, clock=clock)
-        self._outgoing = Outgoing(self.database, writer=self.writer, trust=self._directory.trusted, clock=clock)
+        self._outgoing = Outgoing(
+            self.database,
+            writer=self.writer,
+            trust=self._directory.trusted,
+            clock=clock,
+            require_marked=self._own_history.marks.require_settled,
+        )
         self._audit_signer = AuditHeadSigner(
             self.database,
             writer=self.writer,

@@ -96,7 +96,7 @@ class Teller:
         lists_moved.set()
         with ExitStack() as ends:
             for topic in (ChangeNotifier.PROJECTED, ChangeNotifier.MATCHES, ChangeNotifier.CASEWORK):
-                ends.callback(self._notifier.subscribe(topic, moved))
+                ends.callback(self._notifier.subscribe(topic, moved, patient=True))
             for event in (moved, lists_moved):
                 ends.callback(self._notifier.subscribe(self._lists, event))
             begun = False

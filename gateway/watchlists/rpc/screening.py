@@ -124,7 +124,7 @@ class ScreeningProcess:
 
     async def run(self) -> None:
         """Runs the process until cancelled, then saves the index."""
-        end_subscription = self._notifier.subscribe(ChangeNotifier.PROJECTED, self._moved)
+        end_subscription = self._notifier.subscribe(ChangeNotifier.PROJECTED, self._moved, patient=True)
         try:
             while True:
                 try:

@@ -111,6 +111,7 @@ class MarkFile:
         self._descriptor = -1
         self._half_bytes = 0
         self._sequence = 0
+        self._unsynced = False
 
     def read(self) -> MarkState | None:
         """The newest whole half; None without a file, or with a damaged one.
@@ -136,15 +137,26 @@ class MarkFile:
 
     def write(self, state: MarkState) -> None:
         """Writes and syncs; raises OSError, and the half written before stays."""
-        sequence = self._sequence + 1
-        data = _sealed(sequence, _encoded(state))
+        self.put(state)
+        self.sync()
+
+    def put(self, state: MarkState) -> None:
+        """Writes; only `sync` makes it durable. Raises OSError, and the half written before stays."""
+        data = _sealed(self._sequence + 1, _encoded(state))
         if len(data) > self._half_bytes or not self._is_in_place():
             self._make(data)
-        else:
-            at = (sequence % 2) * self._half_bytes
-            os.pwrite(self._descriptor, data.ljust(self._half_bytes, b"\n"), at)
+            self._sequence += 1
+            return
+        at = ((self._sequence + 1) % 2) * self._half_bytes
+        os.pwrite(self._descriptor, data.ljust(self._half_bytes, b"\n"), at)
+        self._unsynced = True
+
+    def sync(self) -> None:
+        """Makes what was put durable; raises OSError, and the next `put` writes the same half again."""
+        if self._unsynced:
             os.fdatasync(self._descriptor)
-        self._sequence = sequence
+            self._unsynced = False
+            self._sequence += 1
 
     def close(self) -> None:
         if self._descriptor >= 0:

@@ -1,18 +1,23 @@
 """Keeps the highest head signed for each own feed outside the database, so that a lost or old database shows.
 
-A group commit runs: check heads against the marks, sign, `sign` (durable), commit, `commit`, release. So
+A group commit runs: check heads against the marks, sign, `sign` (durable), commit, `commit`, release. Where one process
+alone reads the database, the mark becomes durable beside the commit: `begin`, commit, `finish`; and what is read
+meanwhile is released after `require_settled` only. So
 
 * a mark is never behind what was released to anybody;
 * a crash before the commit leaves `signed` ahead of `committed`. A head at either is whole: nothing of an uncommitted
   group was released, and the next group may sign another root for that size;
+* a crash before the mark is durable leaves a larger head that contains the marked one: it was never released;
 * a head below `committed`, or with another root there, lacks what was released: see feed.service.own_history.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from gateway.contract.ids import FeedOrigin
@@ -26,6 +31,7 @@ from gateway.feed.service.continuity.mark_files import (
     MarkState,
     SignedHead,
 )
+from gateway.feed.service.continuity.sync_thread import SyncThread
 
 ALIVE_MS = 30_000
 """Interval at which an idle node renews `alive_at`, in milliseconds."""
@@ -60,6 +66,9 @@ class Marks:
         """Whether a second place says the same: the folder is no old copy then, however long the node was stopped."""
         self._state = _merged(node, states)
         self._dirty = False
+        self._syncing = SyncThread()
+        self._begun: MarkState | None = None
+        self._failure: StoreUnavailableError | None = None
 
     @property
     def state(self) -> MarkState:
@@ -77,6 +86,62 @@ class Marks:
         with self._lock:
             changed = {origin: FeedMark(self._committed(origin), head) for origin, head in heads.items()}
             self._write(replace(self._state, alive_at=now_ms, feeds={**self._state.feeds, **changed}))
+
+    def begin(self, heads: Mapping[FeedOrigin, SignedHead], now_ms: int) -> None:
+        """Writes signed heads and begins to make them durable; `finish` must follow, in the same thread.
+
+        Raises:
+            StoreUnavailableError: as `sign`; there is nothing to finish.
+        """
+        self._lock.acquire()
+        try:
+            changed = {origin: FeedMark(self._committed(origin), head) for origin, head in heads.items()}
+            state = replace(self._state, alive_at=now_ms, feeds={**self._state.feeds, **changed})
+            first, *others = self._files
+            with _unavailable(first):
+                first.put(state)
+            for file in others:
+                self._second(file, partial(file.put, state))
+            self._syncing.begin(self._sync)
+            self._begun = state
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def finish(self) -> None:
+        """Waits until what `begin` wrote is durable.
+
+        Raises:
+            StoreUnavailableError: it isn't. Nothing that was committed meanwhile may be released before a later write.
+        """
+        try:
+            assert self._begun is not None  # noqa: S101  the caller has begun
+            self._state = self._begun
+            try:
+                self._syncing.wait()
+            except StoreUnavailableError as error:
+                self._failure, self._dirty = error, True
+                raise
+            self._written(self._begun)
+        finally:
+            self._begun = None
+            self._lock.release()
+
+    def settle(self, now_ms: int) -> None:
+        """Writes again what failed beside a commit; raises StoreUnavailableError, and nothing may be released."""
+        with self._lock:
+            if self._failure is not None:
+                self._write(replace(self._state, alive_at=now_ms))
+
+    def require_settled(self) -> None:
+        """Returns when every head that the caller has read from the database is marked, so that it may be released.
+
+        Raises:
+            StoreUnavailableError: the marks can't be written.
+        """
+        with self._lock:
+            if self._failure is not None:
+                raise self._failure
 
     def commit(self, heads: Mapping[FeedOrigin, SignedHead]) -> None:
         """Notes heads that are in the database; the next write makes that durable."""
@@ -130,6 +195,7 @@ class Marks:
 
     def close(self) -> None:
         """Unlocks the places."""
+        self._syncing.stop()
         for file in self._files:
             file.close()
 
@@ -139,20 +205,26 @@ class Marks:
 
     def _write(self, state: MarkState) -> None:
         first, *others = self._files
-        try:
+        with _unavailable(first):
             first.write(state)
-        except OSError as error:
-            raise StoreUnavailableError(
-                f"{first.path}: marks can't be written: {error.strerror}",
-                retry_after_s=_RETRY_AFTER_S,
-            ) from error
         for file in others:
-            self._write_second(file, state)
-        self._state, self._dirty, self._written_alive_at, self.found = state, False, state.alive_at, True
+            self._second(file, partial(file.write, state))
+        self._written(state)
 
-    def _write_second(self, file: MarkFile, state: MarkState) -> None:
+    def _written(self, state: MarkState) -> None:
+        self._state, self._dirty, self._written_alive_at, self.found = state, False, state.alive_at, True
+        self._failure = None
+
+    def _sync(self) -> None:
+        first, *others = self._files
+        with _unavailable(first):
+            first.sync()
+        for file in others:
+            self._second(file, file.sync)
+
+    def _second(self, file: MarkFile, step: Callable[[], None]) -> None:
         try:
-            file.write(state)
+            step()
         except OSError as error:
             if self._alarms is not None:
                 self._alarms.set(
@@ -163,6 +235,16 @@ class Marks:
         else:
             if self._alarms is not None:
                 self._alarms.clear(MARKS, str(file.path))
+
+
+@contextmanager
+def _unavailable(file: MarkFile) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StoreUnavailableError(
+            f"{file.path}: marks can't be written: {error.strerror}", retry_after_s=_RETRY_AFTER_S
+        ) from error
 
 
 def _merged(node: str, states: Iterable[MarkState]) -> MarkState:

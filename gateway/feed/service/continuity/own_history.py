@@ -19,7 +19,15 @@ from sqlalchemy import Connection
 
 from gateway.contract.ids import KEPT, FeedOrigin
 from gateway.db.cluster import read_durability, read_identity
-from gateway.errors import GatewayError, MalformedError, VerificationError
+from gateway.db.database import WRITES
+from gateway.db.statements import run
+from gateway.errors import (
+    GatewayError,
+    MalformedError,
+    MarksBehindError,
+    StoreUnavailableError,
+    VerificationError,
+)
 from gateway.feed.service.continuity.mark_files import DatabaseIdentity, FeedMark, SignedHead
 from gateway.feed.service.continuity.marks import Marks
 from gateway.feed.tables import feeds
@@ -37,6 +45,10 @@ UNCOMPARED = "this database was restored or its folder is new, and the recipient
 
 _RECOGNISED = "gateway_recognised"
 """Key in the notes on a connection: its cluster was compared."""
+
+
+_COMPARED = "gateway_compared"
+"""Key in the notes on a connection to SQLite: what shows that nothing has written since the last comparison."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +71,25 @@ class OwnHistory:
         self._held: set[FeedOrigin] = set()  # blocked here until the recipient was asked
         self._connected = False
         self._others_wrote = False
+        self._settled = True  # the last commit didn't fail
 
     def compare(self, conn: Connection, now_ms: int) -> None:
         """Blocks own feeds in the database; steps 1 to 5.
 
+        On SQLite the heads that this writer's last transaction left needn't be read again.
+
         Raises:
             StoreUnavailableError: it is a standby, or the marks can't be written.
         """
+        self.marks.settle(now_ms)
+        if conn.dialect.name == "sqlite":
+            version = run(conn, "PRAGMA data_version", ()).scalar_one()  # changes with any other connection's commit
+            writes = conn.info.get(WRITES, 0)
+            settled = self._settled and not (self._held or self.marks.state.unasked)
+            self._settled = True
+            before, conn.info[_COMPARED] = conn.info.get(_COMPARED), (self, version, writes + 1)  # if it commits
+            if settled and before == (self, version, writes):
+                return
         heads = {head.origin: head for head in feeds.own_heads(conn)}
         if conn.dialect.name == "postgresql" and _RECOGNISED not in conn.info:
             self._recognise(conn, heads, now_ms)
@@ -124,10 +148,33 @@ class OwnHistory:
         head = OwnHead(feed.id, feed.origin, feed.size, feed.tree.edge_bytes(), feed.state, feed.state_reason)
         return self._differs(conn, head)
 
+    def changed(self, conn: Connection, origins: Iterable[FeedOrigin]) -> None:
+        """Notes feeds that changed in a transaction without a new signature: the next one compares."""
+        if any(origin.publisher == self._node for origin in origins):
+            conn.info.pop(_COMPARED, None)
+
     def sign(self, trees: Mapping[FeedOrigin, Tree], now_ms: int) -> None:
         """Makes the marks of signed heads durable, before their commit; raises StoreUnavailableError."""
         if trees:
             self.marks.sign(_heads(trees), now_ms)
+
+    def begin(self, trees: Mapping[FeedOrigin, Tree], now_ms: int) -> bool:
+        """As `sign`, beside the commit; if True, `finish` must follow. Raises StoreUnavailableError before it."""
+        if trees:
+            self.marks.begin(_heads(trees), now_ms)
+        return bool(trees)
+
+    def finish(self) -> None:
+        """Waits for the marks; raises MarksBehindError: nothing of what was committed may be released yet."""
+        try:
+            self.marks.finish()
+        except StoreUnavailableError as error:
+            self.doubt()
+            raise MarksBehindError(error.message, retry_after_s=error.retry_after_s) from error
+
+    def doubt(self) -> None:
+        """Notes that a commit failed, perhaps after it was durable: the next transaction compares."""
+        self._settled = False
 
     def commit(self, trees: Mapping[FeedOrigin, Tree]) -> None:
         """Notes that signed heads are committed."""

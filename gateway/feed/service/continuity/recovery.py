@@ -76,6 +76,8 @@ class RecoverCommand:
             about = feeds.ensure(tx.conn, self._origin.reverse, tx.own_node)
             if answered > about.disposed_size:
                 feeds.set_disposed_size(tx.conn, about.id, answered)
+                if about.applied_size > answered:
+                    feeds.set_applied_size(tx.conn, about.id, about.applied_size)
 
     def _own_checkpoint(self, now_ms: int) -> Checkpoint:
         at = datetime.fromtimestamp(now_ms / 1000, UTC)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from gateway.contract.ids import FeedOrigin
 from gateway.errors import GatewayError, MalformedError
-from gateway.feed.service.writing.transaction import EntryPosition
+from gateway.feed.service.writing.transaction import EntryPosition, SealedEntries
 
 PROJECTED: Final = "projected"
 """Topic: projections have changed, the index of records among them."""
@@ -35,6 +35,7 @@ class Commit:
         topics: what else has changed: PROJECTED, MATCHES.
         unprojected: whether entries may wait for their projection.
         traces: trace contexts of new own entries.
+        sealed: new own entries, in this process alone; other replicas read them.
     """
 
     feeds: frozenset[FeedOrigin] = frozenset()
@@ -43,6 +44,7 @@ class Commit:
     topics: frozenset[str] = frozenset()
     unprojected: bool = False
     traces: Mapping[EntryPosition, str] = field(default_factory=dict)
+    sealed: Sequence[SealedEntries] = ()
 
 
 def encode_notice(commit: Commit) -> str:

@@ -48,6 +48,15 @@ class EntryProjector(Protocol):
     def advance(self, tx: Transaction, limit: int) -> bool:
         """Projects up to `limit` entries; True when more are left."""
 
+    def advance_new(self, tx: Transaction, runs: Sequence[NewRun]) -> bool | None:
+        """Projects this transaction's entries without reading them; None where others come before them.
+
+        Any error but a refusal leaves a part of it done: roll back.
+        """
+
+    def answer(self, tx: Transaction) -> None:
+        """Answers applied entries whose answers have waited for others."""
+
     def clear(self, conn: Connection) -> None:
         """Empties all projections for a rebuild."""
 
@@ -74,6 +83,46 @@ class EntryPosition:
     index: int
 
 
+@dataclass(frozen=True, slots=True)
+class NewRun:
+    """Entries that entered the local log in this transaction.
+
+    Attributes:
+        position: of the first one in the local log.
+        feed: its state with them.
+        first: index of the first one.
+    """
+
+    position: int
+    feed: Feed
+    first: int
+    entries: Sequence[EncodedEntry]
+
+
+@dataclass(frozen=True, slots=True)
+class SealedEntries:
+    """New entries of an own feed under one new checkpoint.
+
+    Attributes:
+        feed: its state with them.
+        first: index of the first one.
+        checkpoint: the signed note, of the size after the last one.
+    """
+
+    feed: Feed
+    first: int
+    entries: Sequence[EncodedEntry]
+    checkpoint: bytes
+
+    @property
+    def end(self) -> int:
+        return self.first + len(self.entries)
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(entry.size_bytes for entry in self.entries)
+
+
 @dataclass(slots=True)
 class _PendingEntries:
     """Appended entries that aren't sealed yet."""
@@ -94,6 +143,9 @@ class Transaction:
         traces: trace contexts of appended entries, to travel beside them.
         topics: what else changes, as in `Commit`.
         trees: signed heads of these.
+        sealed: new entries of own feeds, in order.
+        new: entries that aren't projected yet, in the order of the local log.
+        unanswered: whether applied entries may wait for their answers.
         history: marks of what was signed before; None for a database that nobody else was told of.
     """
 
@@ -117,12 +169,16 @@ class Transaction:
         self.traces: dict[EntryPosition, str] = {}
         self.topics: set[str] = set()
         self.trees: dict[FeedOrigin, Tree] = {}
+        self.sealed: list[SealedEntries] = []
+        self.new: list[NewRun] = []
+        self.unanswered = False
         self.history = history
         self._signers = signers
         self._projector = projector
         self._pending: dict[FeedOrigin, _PendingEntries] = {}
         self._followed: set[FeedOrigin] = set()  # by pending entries
         self._accepted: dict[FeedOrigin, bool] = {}
+        self._found: dict[FeedOrigin, Feed | None] = {}  # true until something touches the feed
 
     @property
     def formats(self) -> Mapping[Channel, EntryFormat]:
@@ -161,14 +217,16 @@ class Transaction:
         """Whether the recipient takes an own feed: it has opened it, or publishes its reverse feed here."""
         accepted = self._accepted.get(origin)
         if accepted is None:
-            feed = feeds.find(self.conn, origin)
+            feed = self._found[origin] = feeds.find(self.conn, origin)
             opened = feed is not None and feed.accepted_at > 0
             accepted = self._accepted[origin] = opened or feeds.size_of(self.conn, origin.reverse) > 0
         return accepted
 
     def store(self, feed: Feed, entries: Sequence[EncodedEntry], growth: Growth, checkpoint: StoredCheckpoint) -> Feed:
         """Writes a partner's entries; causal dependencies may keep them pending."""
-        stored = local_log.append(self.conn, feed, entries, growth, checkpoint, now_ms=self.now_ms)
+        stored, position = local_log.append(self.conn, feed, entries, growth, checkpoint, now_ms=self.now_ms)
+        if position:
+            self.new.append(NewRun(position, stored, feed.size, entries))
         if stored.waiting:
             self._followed.update(way for way in feed.origin.related if way != feed.origin)
         self.touched.add(feed.origin)
@@ -213,8 +271,22 @@ class Transaction:
 
     def project(self, limit: int) -> bool:
         """Projects and seals; True when more may be left."""
+        self.new.clear()
         more = self._projector.advance(self, limit)
         return self.seal() or more
+
+    def project_new(self, limit: int) -> bool:
+        """As `project`, of this transaction's own entries if no others are left, without reading them again.
+
+        Any error but a refusal leaves a part of it done: roll back.
+        """
+        runs, self.new = self.new, []
+        more = self._projector.advance_new(self, runs) if runs else None
+        return self.project(limit) if more is None else self.seal() or more
+
+    def answer(self) -> None:
+        """Answers applied entries whose answers have waited; `seal` writes that."""
+        self._projector.answer(self)
 
     def catch_up(self) -> None:
         """Projects all entries, so that a command sees the current state."""
@@ -229,7 +301,9 @@ class Transaction:
     def _pending_of(self, origin: FeedOrigin) -> _PendingEntries:
         pending = self._pending.get(origin)
         if pending is None:
-            feed = feeds.ensure(self.conn, origin, self.own_node)
+            found = self._found.pop(origin, None)
+            known = found is not None and origin not in self.touched
+            feed = found if found is not None and known else feeds.ensure(self.conn, origin, self.own_node)
             feed.require_sound()  # once for each signature: a wrong edge would be signed
             pending = self._pending[origin] = _PendingEntries(feed)
         return pending
@@ -239,11 +313,13 @@ class Transaction:
         root = growth.tree.root
         note = sign_checkpoint(Checkpoint(origin.line, growth.tree.size, root), self._signers.for_feed(origin))
         checkpoint = StoredCheckpoint(growth.tree.size, root, note, b"", 0)
-        grown = heads.append(self.conn, feed, chunk, growth, checkpoint, committed_at=self.now_ms)
+        grown, position = heads.append(self.conn, feed, chunk, growth, checkpoint, committed_at=self.now_ms)
+        self.new.append(NewRun(position, grown, feed.size, chunk))
         local_log.release_pending(self.conn, grown, now_ms=self.now_ms)
         self.sizes[origin] = growth.tree.size
         self.added[origin] += len(chunk)
         self.trees[origin] = growth.tree
+        self.sealed.append(SealedEntries(grown, feed.size, chunk, note))
         return grown
 
 

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -16,12 +17,16 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
+from sqlalchemy import Connection
+
 from gateway.db.database import Database
 from gateway.db.membership import Membership, SoleProcess
 from gateway.errors import GatewayError, StoreUnavailableError
 from gateway.feed.service.continuity.own_history import OwnHistory
+from gateway.feed.service.writing.announcer import Announcer
 from gateway.feed.service.writing.command_queue import RETRY_AFTER_S, CommandQueue, Done, Outcome, Submission, Urgency
-from gateway.feed.service.writing.commits import PROJECTED, Commit, encode_notice
+from gateway.feed.service.writing.commits import Commit
+from gateway.feed.service.writing.marked_transaction import marked_transaction
 from gateway.feed.service.writing.transaction import Clock, Command, EntryProjector, LogSigners, Transaction
 from gateway.feed.service.writing.writer_metrics import WriterMetrics
 from gateway.feed.tables.journal import HeadMovedError
@@ -52,6 +57,12 @@ GATHER_S_MOST = 0.005
 
 PAGES_ALONG = 3
 """Most chunks projected with a group: its entries, dispositions, and reserve."""
+
+ANSWER_S = 0.05
+"""How long answers to a few applied entries wait for others, in seconds: nobody waits for them."""
+
+TAKEN_OVER_S = 1.0
+"""Seconds after which the replica that projects answers what another one may have left."""
 
 _IDLE_S = 0.1
 """Interval of an idle writer's checks, in seconds."""
@@ -86,13 +97,13 @@ class Writer:
         self._database = database
         self._history = history
         self._membership = SoleProcess() if membership is None else membership
+        self._announcer = Announcer(self._membership)
         self._own_node = own_node
         self._signers = signers
         self._clock = clock
         self._audit = audit_queue
         self._projector = projector
         self._queue = CommandQueue()
-        self._listeners: list[Callable[[Commit], None]] = []
         self._thread = threading.Thread(target=self._loop, name="writer", daemon=True)
         self._more_to_project = True
         self._told: bool | None = None  # whether another replica left entries unprojected; None without news
@@ -100,6 +111,7 @@ class Writer:
         self._project_again_at = 0.0  # under load
         self._gather_s = 0.0
         self._blocked_until = 0.0  # after a failure
+        self._answer_at = 0.0  # at the start: what waited before it
 
     def start(self) -> None:
         self._thread.start()
@@ -120,13 +132,12 @@ class Writer:
 
     def on_commit(self, listener: Callable[[Commit], None]) -> None:
         """Calls `listener` with each commit, of other replicas too, in any thread; it must not block."""
-        self._listeners.append(listener)
+        self._announcer.add(listener)
 
     def told(self, commit: Commit) -> None:
         """Takes note of another replica's commit, and passes it on; thread-safe."""
         self._told = bool(self._told) or commit.unprojected
-        for listener in self._listeners:
-            listener(commit)
+        self._announcer.pass_on(commit)
 
     def submit(
         self,
@@ -181,7 +192,7 @@ class Writer:
             if group:
                 self._gather_s = min(GATHER_S_EACH * (len(group) - 1), GATHER_S_MOST)
                 self._commit(group)
-            elif len(self._audit):
+            elif len(self._audit) or time.monotonic() >= self._answer_at:
                 self._commit([])
             if self._may_project():
                 self._project()
@@ -190,6 +201,8 @@ class Writer:
     def _hear(self) -> None:
         """Learns from other replicas whether entries wait; the one that projects finds out itself that none is left."""
         told, self._told = self._told, None
+        if told is not None and self._projects:
+            self._answer_at = min(self._answer_at, time.monotonic() + TAKEN_OVER_S)
         if told or (told is not None and not self._projects):
             self._more_to_project = told
 
@@ -198,17 +211,22 @@ class Writer:
         return self._membership.holds(PROJECTIONS)
 
     def _commit_last_events(self) -> None:
-        """Commits the audit events that are left at a stop, as long as that succeeds."""
+        """Commits the audit events and answers that are left at a stop, as long as that succeeds."""
         self._audit.flush()
+        if self._answer_at < math.inf:
+            self._answer_at = 0.0
+            self._commit([])
         while waiting := len(self._audit):
             self._commit([])
             if len(self._audit) >= waiting:
                 return
 
     def _wait_s(self) -> float:
+        now = time.monotonic()
+        longest_s = min(_IDLE_S, max(0.0, self._answer_at - now))
         if not (self._more_to_project and self._projects):
-            return _IDLE_S
-        return min(_IDLE_S, max(0.0, self._blocked_until - time.monotonic()))
+            return longest_s
+        return min(longest_s, max(0.0, self._blocked_until - now))
 
     def _may_project(self) -> bool:
         if not (self._more_to_project and self._projects):
@@ -236,34 +254,57 @@ class Writer:
 
     def _transact(self, commands: Sequence[Command]) -> list[Outcome]:
         along = not self._more_to_project and sum(command.weight for command in commands) <= PROJECT_ALONG_WEIGHT
+        now = time.monotonic()
+        answer = now >= self._answer_at
+        if answer:
+            self._answer_at = now + RETRY_AFTER_S  # unless it succeeds
         try:
-            return self._transact_once(commands, along=along)
+            return self._transact_once(commands, along=along, answer=answer)
         except _ProjectionFailedError:
             log.exception("projection failed; it is tried again after the commit")
-            return self._transact_once(commands, along=False)
+            return self._transact_once(commands, along=False, answer=False)
 
-    def _transact_once(self, commands: Sequence[Command], *, along: bool) -> list[Outcome]:
+    def _transact_once(self, commands: Sequence[Command], *, along: bool, answer: bool) -> list[Outcome]:
         # A crash inside the block changes nothing, and nothing has left the process. A failure returns the audit events
         # to their queue.
-        with self._audit.drained() as events, self._transaction() as tx:
+        with self._announcer.kept(), self._audit.drained() as events, self._transaction() as tx:
+            if answer:
+                self._answer(tx)  # first: what commands read of feeds afterwards holds to the end
             outcomes = [_execute(command, tx) for command in commands]
             tx.seal()  # entries, tiles, checkpoint and local log of each feed
             along = along and bool(tx.touched)
             more = self._project_along(tx) if along else True
             if events:
                 audit.append(tx.conn, events)
-            commit = self._tell(tx, projected=along, unprojected=more and bool(tx.touched))
+            self._announcer.tell(tx, projected=along, unprojected=more and bool(tx.touched))
         # After a crash here, links, streams and projector resume from the database.
         if tx.touched:
             self._more_to_project = more
-        self._announce(tx, commit)
+        if answer:
+            self._answer_at = math.inf
+        self._note_unanswered(tx)
+        self._metrics.added(tx.added)
+        self._announcer.announce()
         return outcomes
+
+    def _note_unanswered(self, tx: Transaction) -> None:
+        if tx.unanswered:
+            self._answer_at = min(self._answer_at, time.monotonic() + ANSWER_S)
+
+    def _answer(self, tx: Transaction) -> None:
+        """Answers what has waited long enough."""
+        try:
+            tx.answer()
+        except (StoreUnavailableError, HeadMovedError):
+            raise
+        except Exception as error:
+            raise _ProjectionFailedError("answering applied entries failed") from error
 
     def _project_along(self, tx: Transaction) -> bool:
         """Projects the group's entries and dispositions; True when more are left."""
         try:
             for _ in range(PAGES_ALONG):
-                if not tx.project(PROJECTION_CHUNK):
+                if not tx.project_new(PROJECTION_CHUNK):
                     return False
         except (StoreUnavailableError, HeadMovedError):
             raise
@@ -290,16 +331,18 @@ class Writer:
     def _project_turn(self) -> None:
         # Projections, progress and dispositions share one transaction: a crash before its commit repeats it without
         # duplicate dispositions.
-        with self._transaction() as tx:
+        with self._announcer.kept(), self._transaction() as tx:
             until = time.monotonic() + self._turn_s
             more = True
             while more:
                 more = tx.project(PROJECTION_CHUNK)
                 if time.monotonic() >= until or self._queue.weight:
                     break
-            commit = self._tell(tx, projected=True, unprojected=more)
+            self._announcer.tell(tx, projected=True, unprojected=more)
         self._more_to_project = more
-        self._announce(tx, commit)
+        self._note_unanswered(tx)
+        self._metrics.added(tx.added)
+        self._announcer.announce()
 
     def _while_head_moves(self, attempt: Callable[[], ResultT]) -> ResultT:
         """Retries while other replicas move a feed's head first."""
@@ -312,41 +355,19 @@ class Writer:
 
     @contextmanager
     def _transaction(self) -> Iterator[Transaction]:
-        """A transaction whose own feeds are compared with the marks before it, and marked before its commit."""
-        with self._database.write() as conn:
-            tx = Transaction(
-                conn,
-                own_node=self._own_node,
-                signers=self._signers,
-                now_ms=self._clock(),
-                projector=self._projector,
-                history=self._history,
-            )
-            if self._history is not None:
-                self._history.compare(conn, tx.now_ms)
+        """A transaction whose own feeds are compared with the marks before it, and marked with its commit."""
+        with marked_transaction(self._database, self._history, self._begun) as tx:
             yield tx
-            if self._history is not None:
-                self._history.sign(tx.trees, tx.now_ms)
-        # A crash between mark and commit leaves a head that was signed and never released; see feed.service.marks.
-        if self._history is not None:
-            self._history.commit(tx.trees)
 
-    def _tell(self, tx: Transaction, *, projected: bool, unprojected: bool) -> Commit | None:
-        """Tells other replicas, with the commit; None if nothing has changed that anybody waits for."""
-        topics = tx.topics | {PROJECTED} if projected else tx.topics
-        if not (tx.touched or topics):
-            return None
-        commit = Commit(
-            frozenset(tx.touched), frozenset(tx.urgent), tx.sizes, frozenset(topics), unprojected, traces=tx.traces
+    def _begun(self, conn: Connection) -> Transaction:
+        return Transaction(
+            conn,
+            own_node=self._own_node,
+            signers=self._signers,
+            now_ms=self._clock(),
+            projector=self._projector,
+            history=self._history,
         )
-        self._membership.tell(tx.conn, encode_notice(commit))
-        return commit
-
-    def _announce(self, tx: Transaction, commit: Commit | None) -> None:
-        self._metrics.added(tx.added)
-        if commit is not None:
-            for listener in self._listeners:
-                listener(commit)
 
 
 class _Flush:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,7 +15,9 @@ from gateway.alerts.codec import parse_event
 from gateway.alerts.tables import copies as alerts
 from gateway.contract.timestamps import to_timestamp
 from gateway.feed.codec import make_entry
+from gateway.feed.projection.answers import MOST_WAITING
 from gateway.feed.projection.rebuild import rebuild
+from gateway.feed.service.writing import writer
 from gateway.feed.tables import feeds
 from gateway.v1 import alert_pb2, feed_pb2
 from tests.support.author import Author, wire_entry
@@ -59,6 +62,11 @@ def said(node: PaperNode, partner: str) -> list[feed_pb2.Disposition]:
 
 def summary(dispositions: Sequence[feed_pb2.Disposition]) -> list[tuple[int, int, int]]:
     return [(one.index, one.count, one.outcome) for one in dispositions]
+
+
+def arrive(node: PaperNode, author: Author, *entries: feed_pb2.Entry) -> None:
+    """Entries arrive in one batch."""
+    node.writer.run(node.receiver.open_batch(author.origin.publisher, author.batch(*entries)))
 
 
 def shown(node: PaperNode) -> set[str]:
@@ -336,3 +344,79 @@ def _dump(node: PaperNode) -> dict[str, list[tuple[Any, ...]]]:
             table.name: [tuple(row) for row in conn.execute(select(table).order_by(*table.primary_key.columns))]
             for table in node.projector.tables
         }
+
+
+# Answers that wait for others
+
+
+def answered(node: PaperNode) -> None:
+    """Returns when nothing waits for its answer."""
+    ends_at = time.monotonic() + 30
+    while waiting(node):
+        assert time.monotonic() < ends_at
+        time.sleep(0.005)
+
+
+def waiting(node: PaperNode) -> int:
+    """Applied entries of cn's feed without an answer."""
+    with node.database.read() as conn:
+        return sum(feed.applied_size - feed.disposed_size for feed in feeds.unanswered(conn))
+
+
+def test_a_few_applied_entries_are_answered_together_soon(hk: PaperNode, cn: Author) -> None:
+    for _ in range(3):
+        arrive(hk, cn, *cn.alerts(1))
+    answered(hk)
+    answers = said(hk, "cn")
+    assert [index for one in answers for index in range(one.index, one.index + one.count)] == [0, 1, 2]
+    assert {one.outcome for one in answers} == {APPLIED}
+
+
+def test_a_refusal_is_answered_at_once_after_what_waits(
+    hk: PaperNode, cn: Author, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "ANSWER_S", 3600.0)
+    arrive(hk, cn, *cn.alerts(2))
+    assert (waiting(hk), said(hk, "cn")) == (2, [])
+    arrive(hk, cn, wire_entry(make_entry("AlertEvent", b"nonsense", salt=bytes(32), recorded_at_ms=hk.clock())))
+    assert summary(said(hk, "cn")) == [(0, 2, APPLIED), (2, 1, REJECTED)]
+    assert waiting(hk) == 0
+
+
+def test_many_entries_are_answered_with_their_projection(
+    hk: PaperNode, cn: Author, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "ANSWER_S", 3600.0)
+    arrive(hk, cn, *cn.alerts(1))
+    arrive(hk, cn, *cn.alerts(MOST_WAITING + 1))
+    assert summary(said(hk, "cn")) == [(0, 1, APPLIED), (1, MOST_WAITING + 1, APPLIED)]
+
+
+def test_after_a_kill_the_next_start_answers_what_waited(
+    hk: PaperNode, cn: Author, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The row says what waits; nothing of it is in memory."""
+    monkeypatch.setattr(writer, "ANSWER_S", 3600.0)
+    arrive(hk, cn, *cn.alerts(2))
+    hk.writer._answer_at = float("inf")  # as killed: the stop answers nothing
+    hk.writer.stop()
+    assert said(hk, "cn") == []
+    hk.__post_init__()
+    hk.writer.start()
+    answered(hk)
+    assert summary(said(hk, "cn")) == [(0, 2, APPLIED)]
+
+
+def test_a_stop_answers_what_waits(hk: PaperNode, cn: Author, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "ANSWER_S", 3600.0)
+    arrive(hk, cn, *cn.alerts(2))
+    hk.writer.stop()
+    assert summary(said(hk, "cn")) == [(0, 2, APPLIED)]
+
+
+def test_a_rebuild_answers_what_waits_once(hk: PaperNode, cn: Author, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "ANSWER_S", 3600.0)
+    arrive(hk, cn, *cn.alerts(2))
+    rebuild(hk.writer, report_progress=lambda _: None)
+    hk.settle()
+    assert summary(said(hk, "cn")) == [(0, 2, APPLIED)]

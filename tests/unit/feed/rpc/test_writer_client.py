@@ -67,6 +67,34 @@ def test_what_isnt_urgent_wakes_once_and_later() -> None:
     asyncio.run(main())
 
 
+def test_patient_tasks_wake_once_for_all_changes_of_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer_client, "MOMENT_S", 0.01)
+
+    async def main() -> None:
+        commits = Commits()
+        notifier = ChangeNotifier(cast("Writer", commits))
+        prompt, patient = asyncio.Event(), asyncio.Event()
+        notifier.subscribe(PROJECTED, prompt)
+        end = notifier.subscribe(PROJECTED, patient, patient=True)
+        for _ in range(3):
+            commits.committed(topics=frozenset({PROJECTED}))
+        await asyncio.wait_for(prompt.wait(), 5)
+        assert not patient.is_set()
+        await asyncio.wait_for(patient.wait(), 5)
+        patient.clear()
+        await asyncio.sleep(0.05)
+        assert not patient.is_set(), "once for all three"
+        commits.committed(topics=frozenset({PROJECTED}))
+        await asyncio.wait_for(patient.wait(), 5)
+        end()
+        patient.clear()
+        commits.committed(topics=frozenset({PROJECTED}))
+        await asyncio.sleep(0.05)
+        assert not patient.is_set()
+
+    asyncio.run(main())
+
+
 def test_feeds_that_came_from_partners_and_projections_wake_at_once() -> None:
     async def main() -> None:
         commits = Commits()

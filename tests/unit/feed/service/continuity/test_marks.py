@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from gateway.errors import ConfigurationError, FeedBehindError, FeedForkedError, StoreUnavailableError
+from gateway.errors import (
+    ConfigurationError,
+    FeedBehindError,
+    FeedForkedError,
+    MarksBehindError,
+    StoreUnavailableError,
+)
 from gateway.feed.service.alarms import MARKS, Alarms
+from gateway.feed.service.continuity import mark_files
 from gateway.feed.service.continuity.mark_files import EMPTY, FeedMark, MarksInUseError, SignedHead
 from gateway.feed.service.continuity.marks import Marks
 from gateway.feed.service.continuity.own_history import UNCOMPARED, OwnHistory
 from gateway.feed.service.continuity.recovery import STALE_MS, Start, detect_restore
 from gateway.feed.service.states import GiveUpCommand
+from gateway.feed.service.writing.transaction import Transaction
 from gateway.feed.tables.feeds import FeedState
 from gateway.trust.service.trial_federation import FEDERATION
 from tests.support.databases import MakeDatabase
@@ -37,6 +46,15 @@ def cn(tmp_path: Path) -> Iterator[Machine]:
 def hk(tmp_path: Path, make_database: MakeDatabase) -> Iterator[PaperNode]:
     with paper_nodes(tmp_path, make_database, ["hk"]) as (made,):
         yield made
+
+
+class Nothing:
+    """A command without effect."""
+
+    weight = 1
+
+    def execute(self, tx: Transaction) -> None:
+        return
 
 
 def published(machine: Machine) -> None:
@@ -125,6 +143,50 @@ def test_nothing_is_signed_where_the_mark_cant_be_written(cn: Machine) -> None:
     assert cn.node.sizes()[ORIGIN.line] == 1
     cn.marks_file.parent.unlink()
     published(cn)
+
+
+def test_nothing_is_released_before_its_mark_is_durable(cn: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The mark is synced beside the commit: when that fails, what is committed is kept back until it succeeds."""
+    told: list[int] = []
+    cn.node.writer.on_commit(lambda commit: told.append(commit.sizes.get(ORIGIN, 0)))
+    published(cn)
+    with monkeypatch.context() as broken:
+        broken.setattr(mark_files.os, "fdatasync", _fails)
+        with pytest.raises(MarksBehindError, match="marks can't be written"):
+            published(cn)
+        assert cn.node.sizes()[ORIGIN.line] == 2, "it is committed, and may be sent later"
+        feed = cn.node.outgoing.feed(ORIGIN)
+        assert feed is not None
+        for release in (lambda: cn.node.outgoing.position(ORIGIN), lambda: cn.node.outgoing.read_batch(feed, 0)):
+            with pytest.raises(StoreUnavailableError, match="marks can't be written"):
+                release()
+        assert told == [1]
+        with pytest.raises(StoreUnavailableError):
+            published(cn)
+    cn.node.writer.run(Nothing())
+    assert told[:2] == [1, 2], "what was kept back"
+    published(cn)
+    assert told[:3] == [1, 2, 3]
+    assert cn.node.outgoing.position(ORIGIN).size == 3
+    assert cn.node.marked(ORIGIN) == 3
+
+
+def test_a_mark_that_came_too_late_still_shows_a_database_that_went_back(
+    cn: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published(cn)
+    backup = cn.backup()
+    with monkeypatch.context() as broken:
+        broken.setattr(mark_files.os, "fdatasync", _fails)
+        with pytest.raises(MarksBehindError):
+            published(cn)
+    published(cn)  # the second is released with it
+    cn.restore(backup)
+    assert cn.node.state("hk") is FeedState.BEHIND
+
+
+def _fails(_descriptor: int) -> None:
+    raise OSError(errno.EIO, "Input/output error")
 
 
 # Crashes: in pairs, failed and failed but persisted

@@ -1,0 +1,86 @@
+"""What nodes cost while nothing happens: processor time of cn, hk and mo, linked and idle.
+
+python -m bench.idle [--seconds N] [--profile]
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shutil
+import signal
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from bench.nodes import NodeProcess, three_nodes
+from bench.profile import Profile, read, sampler, tables
+
+SETTLED_S = 15.0
+"""Seconds after the start until links, first looks and first signatures are done."""
+
+MOST_SHARE = 0.005
+"""Most of a core that an idle node may take."""
+
+
+@dataclass(frozen=True)
+class Idle:
+    """One node over the time: seconds of a processor, and how often its threads woke up."""
+
+    cpu_s: float
+    wakes: int
+
+
+def taken(node: NodeProcess) -> Idle:
+    """What the node has taken since its start."""
+    wakes = 0
+    for status in Path(f"/proc/{node.pid}/task").glob("*/status"):
+        wakes += int(re.findall(r"^voluntary_ctxt_switches:\s+(\d+)", status.read_text(), re.MULTILINE)[0])
+    return Idle(node.cpu_s, wakes)
+
+
+async def measure(folder: Path, seconds: float, *, profiled: bool) -> tuple[dict[str, Idle], Profile | None]:
+    """Each node over so many seconds; samples of the first if wanted."""
+    async with three_nodes(folder) as nodes:
+        for node in nodes.values():
+            await node.start()
+        await asyncio.sleep(SETTLED_S)
+        before = {name: taken(node) for name, node in nodes.items()}
+        output = folder / "idle.stacks"
+        sampling = sampler(nodes["cn"], output) if profiled else None
+        await asyncio.sleep(seconds)
+        after = {name: taken(node) for name, node in nodes.items()}
+        if sampling is not None:
+            sampling.send_signal(signal.SIGINT)
+            await asyncio.to_thread(sampling.wait)
+    idle = {name: Idle(now.cpu_s - before[name].cpu_s, now.wakes - before[name].wakes) for name, now in after.items()}
+    return idle, read(output) if profiled else None
+
+
+def main(
+    seconds: Annotated[float, typer.Option(min=1, help="How long to measure.")] = 60.0,
+    profiled: Annotated[bool, typer.Option("--profile", help="Sample cn too.")] = False,
+) -> None:
+    """Measure three idle nodes."""
+    folder = Path(tempfile.mkdtemp(prefix="gateway-bench-"))
+    idle, profile = asyncio.run(measure(folder, seconds, profiled=profiled))
+    shutil.rmtree(folder)
+    console = Console()
+    if profile is not None:
+        for table in tables("cn", profile, idle["cn"].cpu_s * 1e6, 40):
+            console.print(table)
+    table = Table("node", "of a core", "wake-ups per second", f"≤ {MOST_SHARE:.1%}", title=f"Idle for {seconds:g} s")
+    for name, one in idle.items():
+        share = one.cpu_s / seconds
+        verdict = "met" if share <= MOST_SHARE else "not met"
+        table.add_row(name, f"{share:.2%}", f"{one.wakes / seconds:.1f}", verdict)
+    console.print(table)
+
+
+if __name__ == "__main__":
+    typer.run(main)
