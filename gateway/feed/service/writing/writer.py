@@ -58,7 +58,7 @@ GATHER_S_MOST = 0.005
 PAGES_ALONG = 3
 """Most chunks projected with a group: its entries, dispositions, and reserve."""
 
-ANSWER_S = 0.05
+ANSWER_S = 0.02
 """How long answers to a few applied entries wait for others, in seconds: nobody waits for them."""
 
 TAKEN_OVER_S = 1.0

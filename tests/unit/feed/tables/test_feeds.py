@@ -44,7 +44,8 @@ def append(
     growth = feed.tree.append([one.leaf for one in new])
     note = b"note of %d" % growth.tree.size
     checkpoint = StoredCheckpoint(growth.tree.size, growth.tree.root, note, b"", 0)
-    return heads.append(conn, feed, new, growth, checkpoint, committed_at=1_000 + feed.size, ready=ready)
+    appended, _position = heads.append(conn, feed, new, growth, checkpoint, committed_at=1_000 + feed.size, ready=ready)
+    return appended
 
 
 def filled(database: Database, *counts: int) -> Feed:
