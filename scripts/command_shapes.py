@@ -415,6 +415,7 @@ SHAPES: Mapping[str, Schema] = {
     "person disable": message(person_pb2.Person),
     "person reset": message(person_service_pb2.ResetPersonResponse),
     "person sessions": either(listing(person_pb2.PersonSession), facts(sessions=COUNT)),
+    "person rotate-key": message(person_service_pb2.RotateAssertionKeyResponse),
     "person whois": message(person_service_pb2.ResolvePseudonymResponse),
     "file put": message(file_pb2.AttachedFile),
     "file ask": message(file_pb2.AttachedFile),

@@ -127,6 +127,7 @@ COMMANDS: Mapping[str, str | Noun] = {
             "reset": "gateway.cli.person.commands:reset",
             "sessions": "gateway.cli.person.commands:sessions",
             "whois": "gateway.cli.person.commands:whois",
+            "rotate-key": "gateway.cli.person.commands:rotate_key",
         },
     ),
     "file": Noun(

@@ -231,6 +231,12 @@ class PersonsClient:
         method = self._connection.stubs.persons.ResetPerson
         return await self._connection.unary(method, request, service.ResetPersonResponse)
 
+    async def rotate_assertion_key(self) -> service.RotateAssertionKeyResponse:
+        """Replaces the key that signs assertions; those of the present key hold until they expire."""
+        request = service.RotateAssertionKeyRequest()
+        method = self._connection.stubs.persons.RotateAssertionKey
+        return await self._connection.unary(method, request, service.RotateAssertionKeyResponse)
+
     async def resolve_pseudonym(self, pseudonym: str, *, reason: str) -> service.ResolvePseudonymResponse:
         """Whom a pseudonym means that a partner sees."""
         request = service.ResolvePseudonymRequest(pseudonym=pseudonym, reason=reason)

@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from typing import Any, TypeAlias
@@ -30,7 +30,7 @@ from gateway.rpc.fairness.limits import CallerLimits
 from gateway.rpc.fairness.pacing import MOST_RUNNING, PROMPT_WEIGHT, CallPacer, Turn
 from gateway.rpc.persons import NoPersons, PersonCalls, approval_in, assertion_in
 from gateway.trust.rules.audit import AuditEntry, AuditResult, AuditSink
-from gateway.trust.rules.permissions import Approval, Permission, PermissionTable, Principal
+from gateway.trust.rules.permissions import SIGN_IN_LANE, Approval, Permission, PermissionTable, Principal
 
 UNKNOWN_METHOD = "(unknown)"
 """Method in the audit event of an unknown one; the detail has its name."""
@@ -55,6 +55,13 @@ class Admission:
     permission: Permission
 
 
+@dataclass(slots=True)
+class IdentifiedCaller:
+    """What step 1 has found so far of a call's caller; None at its beginning."""
+
+    principal: Principal | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallPolicy:
     """Steps 1 to 4 of a listener's calls, and their audit events. `clock` gives the time with its zone."""
@@ -76,24 +83,25 @@ class CallPolicy:
         return int(self.clock().timestamp() * 1000)
 
     async def admit(
-        self, method: str, context: Context, *, streaming: bool, refusal: Callable[[], GatewayError] | None = None
+        self,
+        method: str,
+        context: Context,
+        caller: IdentifiedCaller,
+        *,
+        streaming: bool,
+        refusal: Callable[[], GatewayError] | None = None,
     ) -> Admission:
         """Runs steps 1 to 3; `release` must follow when the call ends.
 
         Args:
+            caller: told whom step 1 finds, as soon as it does.
             refusal: why the call is refused in step 3, whoever calls.
 
         Raises GatewayError, and records the refusal and holds it back, if a step fails.
         """
-        principal: Principal | None = None
         try:
-            principal = self.authenticator.authenticate(context)  # 1
-            self.connections.admit(context.peer(), principal.id)
-            self._require_served(principal, context)  # 2
-            assertion = assertion_in(context.invocation_metadata())
-            if assertion:
-                principal = await self.persons.principal_for(assertion, principal)  # 1: in whose name
-            self.limits.enter(principal, streaming=streaming, now_s=self.monotonic_s())
+            principal = await self._identified(method, context, caller)  # 1
+            self.limits.enter(principal, streaming=streaming, now_s=self.monotonic_s())  # 2
             try:
                 if refusal is not None:
                     raise refusal()
@@ -102,13 +110,28 @@ class CallPolicy:
                 self.limits.leave(principal, streaming=streaming)
                 raise
         except GatewayError as error:
-            await self.refuse(method if refusal is None else UNKNOWN_METHOD, principal, error, context)
+            await self.refuse(method if refusal is None else UNKNOWN_METHOD, caller.principal, error, context)
             raise
         return Admission(principal, permission)
 
+    async def _identified(self, method: str, context: Context, caller: IdentifiedCaller) -> Principal:
+        """Step 1: the system, then the person or the lane that its call counts for. Raises GatewayError."""
+        system = caller.principal = self.authenticator.authenticate(context)
+        self.connections.admit(context.peer(), system.id)
+        self._require_served(system, context)
+        assertion = assertion_in(context.invocation_metadata())
+        if assertion:
+            person = caller.principal = self.persons.identify(assertion, system)
+            self.abandoned.require_served(person.account)
+            caller.principal = await self.persons.recheck(person, system)
+        elif self.permissions[method].before_sign_in:
+            caller.principal = replace(system, lane=SIGN_IN_LANE)
+            self.abandoned.require_served(caller.principal.account)
+        return caller.principal
+
     def _require_served(self, principal: Principal, context: Context) -> None:
         try:
-            self.abandoned.require_served(principal.id)
+            self.abandoned.require_served(principal.account)
         except OverloadedError:
             self.disconnector.now(context.peer())
             raise
@@ -116,25 +139,25 @@ class CallPolicy:
     async def refuse(self, method: str, principal: Principal | None, error: GatewayError, context: Context) -> None:
         """Records a refusal, then waits until it may be answered."""
         self.record_refusal(method, principal, error)
-        await self.pacer.hold_refusal(_caller(principal, context))
+        await self.pacer.hold_refusal(_account(principal, context))
 
     @contextmanager
-    def watched(self, context: Context) -> Iterator[None]:
+    def watched(self, context: Context) -> Iterator[IdentifiedCaller]:
         """Counts the call in the block if its caller leaves it within ABANDONED_WITHIN_S."""
-        began_s = self.monotonic_s()
+        began_s, caller = self.monotonic_s(), IdentifiedCaller()
         try:
-            yield
+            yield caller
         except asyncio.CancelledError:
             if self.monotonic_s() - began_s < ABANDONED_WITHIN_S:
-                self.abandon(context)
+                self._abandon(context, caller.principal)
             raise
 
-    def abandon(self, context: Context) -> None:
-        """Counts a call that its caller has left too soon."""
-        principal: Principal | None = None
-        with suppress(UnauthenticatedError):
-            principal = self.authenticator.authenticate(context)
-        if self.abandoned.count(_caller(principal, context)):
+    def _abandon(self, context: Context, principal: Principal | None) -> None:
+        if principal is None:  # left before step 1
+            with suppress(UnauthenticatedError):
+                principal = self.authenticator.authenticate(context)
+        shared = principal.caller if principal is not None and principal.shares_connection else ""
+        if self.abandoned.count(_account(principal, context), shared_with=shared):
             self.disconnector.now(context.peer())
 
     async def approve(self, method: str, admission: Admission, context: Context, request: bytes | None) -> str:
@@ -161,8 +184,8 @@ class CallPolicy:
         principal = admission.principal
         batch = max(0, request_bytes - SMALL_REQUEST_BYTES) / BATCH_BYTES_PER_UNIT
         weight = min(admission.permission.weight + batch, MOST_RUNNING)
-        turn = await self.pacer.enter(principal.id, weight)
-        call = Call(principal, method, self.audit, self.time_ms, owe=partial(self.pacer.charge, principal.id))
+        turn = await self.pacer.enter(principal.account, weight)
+        call = Call(principal, method, self.audit, self.time_ms, owe=partial(self.pacer.charge, principal.account))
         call.approval = approval
         call.spend = lambda size, rows: self.limits.spend(principal, size=size, rows=rows)
         call.allowance = PROMPT_WEIGHT if turn.prompt else weight
@@ -184,7 +207,7 @@ class CallPolicy:
     async def pace_message(self, call: Call) -> None:
         """Waits for a turn for a stream's next message. Raises OverloadedError when the caller's day is used up."""
         self.limits.require_day(call.principal)
-        turn = await self.pacer.enter(call.principal.id, most_s=math.inf)
+        turn = await self.pacer.enter(call.principal.account, most_s=math.inf)
         self.pacer.leave(turn)
         call.allowance = 1.0
 
@@ -224,6 +247,6 @@ class CallPolicy:
             _log.error("the audit log is full; an outcome is only here", principal=who, method=method, reason=reason)
 
 
-def _caller(principal: Principal | None, context: Context) -> str:
+def _account(principal: Principal | None, context: Context) -> str:
     """Whose calls count together: an authenticated caller's, else an address's."""
-    return principal.id if principal is not None else context.peer().rpartition(":")[0]
+    return principal.account if principal is not None else context.peer().rpartition(":")[0]

@@ -168,9 +168,9 @@ def current_call() -> Call:
 
 
 def current_caller() -> str:
-    """Whom the work of this task or thread is for: a principal's id, or OWN_WORK outside of calls."""
+    """Whom the work of this task or thread is for: a principal's account, or OWN_WORK outside of calls."""
     call = _CURRENT.get(None)
-    return OWN_WORK if call is None else call.principal.id
+    return OWN_WORK if call is None else call.principal.account
 
 
 def charge_message(*, size: int, rows: int) -> None:

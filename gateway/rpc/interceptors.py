@@ -40,7 +40,7 @@ from gateway.errors import (
     MethodUnknownError,
     UnauthenticatedError,
 )
-from gateway.rpc.call_policy import UNKNOWN_METHOD, Admission, CallPolicy, Context
+from gateway.rpc.call_policy import UNKNOWN_METHOD, Admission, CallPolicy, Context, IdentifiedCaller
 from gateway.rpc.calls import Call, charge_message, enter_call
 from gateway.rpc.fairness.pacing import Turn
 from gateway.rpc.listener.open_streams import OpenStreams, StreamEnd
@@ -97,8 +97,8 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):
         # To gRPC every call streams its requests: so it is admitted when its headers have come, and a single request is
         # received after that, within the caller's buffers. Those of a stream are parsed when the handler reads them.
         async def handle(requests: AsyncIterator[Any], context: Context) -> Any:
-            with self._policy.watched(context):
-                admission = await self._admitted(method, context, streaming=streams)
+            with self._policy.watched(context) as caller:
+                admission = await self._admitted(method, context, caller, streaming=streams)
                 call, turn, request = await self._begun(
                     method, admission, context, receive=not handler.request_streaming
                 )
@@ -134,7 +134,7 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):
             self._policy.end(call, turn)
 
     def _held(self, call: Call, context: Context, answer: bytes) -> bytes:
-        caller, size = call.principal.id, len(answer)
+        caller, size = call.principal.account, len(answer)
         self._policy.buffers.hold(caller, size)
         context.add_done_callback(lambda _: self._policy.buffers.drop(caller, size))  # type: ignore[arg-type]
         return answer
@@ -166,12 +166,13 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):
         self,
         method: str,
         context: Context,
+        caller: IdentifiedCaller,
         *,
         streaming: bool,
         refusal: Callable[[], GatewayError] | None = None,
     ) -> Admission:
         try:
-            admission = await self._policy.admit(method, context, streaming=streaming, refusal=refusal)
+            admission = await self._policy.admit(method, context, caller, streaming=streaming, refusal=refusal)
         except GatewayError as error:
             await self._refuse(context, error)
         except Exception as error:
@@ -183,7 +184,7 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):
         self, method: str, admission: Admission, context: Context, *, receive: bool
     ) -> tuple[Call, Turn, bytes | None]:
         """Step 4; the turn must be given back."""
-        caller, request = admission.principal.id, None
+        caller, request = admission.principal.account, None
         try:
             if receive:
                 self._policy.buffers.require_room(caller)
@@ -209,8 +210,8 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):
         async def refuse(_requests: Any, context: Context) -> None:
             if end_connection:
                 self._policy.disconnector.now(context.peer())
-            with self._policy.watched(context):
-                await self._admitted(UNKNOWN_METHOD, context, streaming=False, refusal=problem)
+            with self._policy.watched(context) as caller:
+                await self._admitted(UNKNOWN_METHOD, context, caller, streaming=False, refusal=problem)
 
         return grpc.stream_stream_rpc_method_handler(refuse)
 

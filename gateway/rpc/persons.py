@@ -21,11 +21,11 @@ from gateway.trust.rules.permissions import Principal
 class PersonCalls(Protocol):
     """Decides about calls in a person's name; on the event loop's thread."""
 
-    async def principal_for(self, assertion: str, system: Principal) -> Principal:
-        """Steps 5 to 7. Raises SessionEndedError."""
+    def identify(self, assertion: str, system: Principal) -> Principal:
+        """Steps 5 and 6: the person, who has no roles yet. Raises SessionEndedError."""
 
     async def recheck(self, principal: Principal, system: Principal) -> Principal:
-        """Step 7 again for an open stream; the roles may have changed. Raises SessionEndedError."""
+        """Step 7, and again for an open stream; the roles may have changed. Raises SessionEndedError."""
 
     async def approve(self, principal: Principal, method: str, approval: str, request: bytes) -> bool:
         """Step 8: whether the request is approved; False also where the person has no passkey.
@@ -41,7 +41,7 @@ class PersonCalls(Protocol):
 class NoPersons:
     """A node whose settings know no persons."""
 
-    async def principal_for(self, assertion: str, system: Principal) -> Principal:
+    def identify(self, assertion: str, system: Principal) -> Principal:
         raise SessionEndedError("console: this node knows no persons; its settings lack [persons]")
 
     async def recheck(self, principal: Principal, system: Principal) -> Principal:
@@ -64,8 +64,8 @@ class LatePersons:
         """Calls in a person's name are admitted from now on."""
         self._calls = calls
 
-    async def principal_for(self, assertion: str, system: Principal) -> Principal:
-        return await self._calls.principal_for(assertion, system)
+    def identify(self, assertion: str, system: Principal) -> Principal:
+        return self._calls.identify(assertion, system)
 
     async def recheck(self, principal: Principal, system: Principal) -> Principal:
         return await self._calls.recheck(principal, system)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -11,15 +12,19 @@ from gateway.client import approval_of
 from gateway.errors import (
     ApprovalRequiredError,
     InvalidRequestError,
+    NotFoundError,
     OverloadedError,
     PermissionDeniedError,
     RequestIdReusedError,
+    SessionEndedError,
 )
+from gateway.v1.person_pb2 import SignedIn
 from gateway.v1.person_service_pb2 import BreakGlassRequest, ChangePersonRequest
 from gateway.v1.watchlist_service_pb2 import DecideProposalRequest
+from tests.support.command_line import Cli
 from tests.support.federation import Federation, alert, eventually, new_id, with_logs
 from tests.support.passkeys import SoftAuthenticator
-from tests.support.persons import SETTINGS, SYSTEMS, Officer, audited, desk, enrolled, proposal
+from tests.support.persons import PASSWORD, SETTINGS, SYSTEMS, Officer, audited, desk, enrolled, new_name, proposal
 
 DECIDE = "/gateway.v1.WatchlistService/DecideProposal"
 CERTIFICATES = "/gateway.v1.NodeService/ListCertificates"
@@ -237,3 +242,39 @@ def test_request_ids_and_limits_are_each_persons(nodes: Federation) -> None:
             await second.client().persons.own_account()
 
     nodes.run(run())
+
+
+def test_a_restored_backup_brings_no_session_link_or_key_back(nodes: Federation, tmp_path: Path) -> None:
+    cli, cn = Cli(nodes, "cn"), nodes["cn"]
+
+    async def before() -> tuple[Officer, str, str]:
+        async with desk(nodes) as (console, operator):
+            supervisor = await enrolled(console, operator, "supervisor")
+            await supervisor.client().persons.break_glass(["operator"], "Nobody can be reached", minutes=20)
+            ended = await enrolled(console, operator, "officer")
+            invited = await operator.persons.add(new_name(), "Ho Mei", ["officer"])
+            return supervisor, ended.signed_in.session_token, invited.enrolment_token
+
+    supervisor, other, link = nodes.run(before())
+    cli.run("", "backup", tmp_path / "backup")
+    cn.stop()
+    cli.run("", "restore", tmp_path / "backup", "--accept-loss")
+    cn.start()
+
+    async def after() -> None:
+        async with desk(nodes) as (console, operator):
+            with pytest.raises(SessionEndedError):
+                await console.acting_for(supervisor.signed_in.assertion).persons.own_account()
+            for token in (supervisor.signed_in.session_token, other):
+                with pytest.raises(SessionEndedError):
+                    await console.persons.renew(token)
+            with pytest.raises(NotFoundError):
+                await console.persons.enrol(link, PASSWORD)
+            again = await console.persons.sign_in(supervisor.name, PASSWORD)
+            assert isinstance(again, SignedIn)
+            assert list(again.roles) == ["supervisor"]
+            assert [one.person for one in await operator.persons.sessions(everybody=True)] == [supervisor.name]
+
+    nodes.run(after())
+    (event,) = cli.json("auditor", "audit", "list", "--filter", "reason = RESTORED")
+    assert "sessions of persons ended" in str(event)

@@ -7,6 +7,7 @@ import base64
 import json
 import time
 import uuid
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -15,13 +16,17 @@ import pytest
 from joserfc import jws
 from joserfc.jwk import ECKey, OctKey
 
-from gateway.errors import InvalidRequestError, SessionEndedError, SignInRefusedError
-from gateway.v1.person_pb2 import PERSON_SOURCE_IDENTITY_PROVIDER
-from tests.support.federation import Federation, with_logs
+from gateway.client import GatewayClient
+from gateway.errors import InvalidRequestError, OverloadedError, SessionEndedError, SignInRefusedError
+from gateway.v1.person_pb2 import PERSON_SOURCE_IDENTITY_PROVIDER, SignedIn
+from tests.support.federation import Federation, eventually, with_logs
 from tests.support.oidc_issuer import OidcIssuer
-from tests.support.persons import SETTINGS, SYSTEMS, desk
+from tests.support.persons import SETTINGS, SYSTEMS, desk, new_name
 
 NONCE = "n" * 32
+
+GUESSES = 5
+"""Wrong passwords that are answered meanwhile: about one a second beside others who call."""
 
 
 @dataclass
@@ -176,5 +181,114 @@ def test_keys_are_fetched_once_and_again_when_the_provider_has_new_ones(provided
                 except SignInRefusedError:
                     await asyncio.sleep(1)
             assert provided.issuer.requests.count("/jwks") == fetched + 1
+
+    provided.nodes.run(run())
+
+
+async def all_signed_in(provided: Provided, console: GatewayClient, count: int) -> list[SignedIn]:
+    """Persons who have come to work: by ID tokens, since a password takes 0.2 s each."""
+
+    async def one() -> SignedIn:
+        token = provided.issuer.id_token(somebody(provided, "customs-officers"), NONCE)
+        return await console.persons.sign_in_with_id_token(token, NONCE)
+
+    at_door = asyncio.Semaphore(32)
+
+    async def in_turn() -> SignedIn:
+        async with at_door:
+            return await one()
+
+    return await asyncio.gather(*[in_turn() for _ in range(count)])
+
+
+async def leave(person: GatewayClient) -> None:
+    """Opens what a page does and leaves it before it has begun."""
+
+    async def read() -> None:
+        async for _change in person.watch():
+            continue
+
+    pages = [asyncio.create_task(read()) for _ in range(3)]
+    await asyncio.sleep(0.05)
+    for page in pages:
+        page.cancel()
+    await asyncio.gather(*pages, return_exceptions=True)
+
+
+async def work(console: GatewayClient, person: SignedIn, until: asyncio.Event) -> int:
+    """Calls as somebody who goes on does; raises when one is refused."""
+    done = 0
+    while not until.is_set() or not done:
+        signed_in = await console.persons.renew(person.session_token)
+        await console.acting_for(signed_in.assertion).persons.own_account()
+        done += 1
+    return done
+
+
+def test_200_persons_leave_at_once_and_the_others_at_their_console_go_on(provided: Provided) -> None:
+    async def run() -> None:
+        async with desk(provided.nodes) as (console, _):
+            leaving, staying = await all_signed_in(provided, console, 200), await all_signed_in(provided, console, 3)
+            all_left = asyncio.Event()
+            working = [asyncio.create_task(work(console, person, all_left)) for person in staying]
+            for _ in range(3):
+                await asyncio.gather(*[leave(console.acting_for(person.assertion)) for person in leaving])
+            all_left.set()
+            assert all(await asyncio.gather(*working))
+            assert (await all_signed_in(provided, console, 1))[0].person
+
+    provided.nodes.run(run())
+
+
+def test_a_person_who_leaves_again_and_again_is_shut_out_alone(provided: Provided) -> None:
+    async def run() -> None:
+        async with desk(provided.nodes) as (console, _):
+            flooding, other = await all_signed_in(provided, console, 2)
+            person = console.acting_for(flooding.assertion)
+
+            async def shut_out() -> bool:
+                try:
+                    await asyncio.gather(*[leave(person) for _ in range(8)])
+                    await person.persons.own_account()
+                except OverloadedError as error:
+                    return "left too many calls" in error.message
+                return False
+
+            await eventually(shut_out, within_s=60)
+            await console.acting_for(other.assertion).persons.own_account()
+            await console.persons.renew(flooding.session_token)
+
+    provided.nodes.run(run())
+
+
+def test_a_flood_of_sign_ins_leaves_those_who_are_signed_in_at_work(provided: Provided) -> None:
+    async def run() -> None:
+        async with desk(provided.nodes) as (console, _):
+            staying = await all_signed_in(provided, console, 3)
+            answers: Counter[type[Exception]] = Counter()
+            enough = asyncio.Event()
+
+            async def guess() -> None:
+                while not enough.is_set():
+                    try:
+                        await console.persons.sign_in(new_name(), "not the password")
+                    except (SignInRefusedError, OverloadedError) as error:
+                        answers[type(error)] += 1
+
+            guessing = [asyncio.create_task(guess()) for _ in range(300)]
+            working = [asyncio.create_task(work(console, person, enough)) for person in staying]
+
+            async def flooded() -> bool:
+                return answers[SignInRefusedError] >= GUESSES and answers[OverloadedError] > 0
+
+            try:
+                await eventually(flooded, within_s=120)
+            finally:
+                enough.set()
+                for task in guessing:
+                    task.cancel()
+            rounds = await asyncio.gather(*working)
+            await asyncio.gather(*guessing, return_exceptions=True)
+            assert min(rounds) > GUESSES  # behind the sign-ins of the same console it would be none
 
     provided.nodes.run(run())

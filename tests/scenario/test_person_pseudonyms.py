@@ -7,19 +7,27 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.client import AlertReference
+from gateway.client import AlertReference, GatewayClient
 from gateway.errors import NotFoundError, PermissionDeniedError
 from gateway.v1.alert_service_pb2 import GetAlertResponse
+from gateway.v1.screening_pb2 import ScreeningHit
+from gateway.v1.watchlist_pb2 import MATCH_CLASS_STRONG, WatchlistReference
+from gateway.v1.watchlist_service_pb2 import ListedHit, ProposedEntry
 from tests.support.federation import Federation, alert, eventually, with_logs
+from tests.support.nodes import listed_content
 from tests.support.persons import SETTINGS, SYSTEMS, audited, enrolled
 
+LISTS = """
+[lists.vans]
+four_eyes = false
+"""
 REASON = "Request of hk in case HK-2026-17"
 
 
 @pytest.fixture(scope="module")
 def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
     """cn shows hk pseudonyms and mo names; hk shows cn names."""
-    for made in with_logs(tmp_path_factory.mktemp("pseudonyms"), settings=SETTINGS, systems=SYSTEMS):
+    for made in with_logs(tmp_path_factory.mktemp("pseudonyms"), settings=SETTINGS + LISTS, systems=SYSTEMS):
         before = made.directory
         agreements = tuple(
             replace(one, extensions={"persons": "pseudonyms"}) if (one.sender, one.recipient) == ("cn", "hk") else one
@@ -76,6 +84,53 @@ def test_a_partner_sees_one_pseudonym_for_a_person_and_the_own_node_the_name(nod
                 return any(REASON in str(event.details) for event in events)
 
             await eventually(recorded, within_s=10)
+
+    nodes.run(run())
+
+
+async def listed(nodes: Federation, owner: str, entry_id: str) -> None:
+    """An entry of a partner that cn has; no person decides at the partner."""
+    async with nodes.client(owner, "publisher") as risk:
+        entry = ProposedEntry(id=entry_id, content=listed_content("示例稀土有限公司", releasable_to=["cn"]))
+        await risk.watchlist.propose("vans", entries=[entry])
+    async with nodes.client("cn", "auditor") as reader:
+
+        async def there() -> bool:
+            return any([one async for one in reader.watchlist.entries(filter=f"id = {entry_id}")])
+
+        await eventually(there, within_s=30)
+
+
+def test_a_hit_names_who_confirmed_it_as_an_alert_does(nodes: Federation) -> None:
+    async def run() -> None:
+        async with nodes.client("cn", "console") as console, nodes.client("cn", "operator") as operator:
+            chan = await enrolled(console, operator, "officer", "publisher")
+            seen: dict[str, str] = {}
+            for owner in ("hk", "mo"):
+                await listed(nodes, owner, f"{owner}-1")
+                met = ScreeningHit(
+                    entry=WatchlistReference(publisher=owner, list="vans", id=f"{owner}-1"),
+                    revision=1,
+                    match_class=MATCH_CLASS_STRONG,
+                    score=0.9,
+                )
+                reported = await chan.client().screening.report(met, purpose="export_control")
+                async with nodes.client(owner, "auditor") as reader:
+
+                    async def there(reader: GatewayClient = reader, hit_id: str = reported.hit_id) -> ListedHit | None:
+                        hits = [hit async for hit in reader.screening.hits()]
+                        return next((hit for hit in hits if hit.hit.hit_id == hit_id), None)
+
+                    hit = await eventually(there, within_s=30)
+                assert not hit.own_actor
+                seen[owner] = hit.actor
+            assert seen["hk"].startswith("person/~")
+            assert seen["mo"] == f"person/{chan.name}"
+            own = {hit.hit.entry.publisher: hit async for hit in chan.client().screening.hits()}
+            assert (own["hk"].actor, own["hk"].own_actor) == (seen["hk"], f"person/{chan.name}")
+            async with nodes.client("cn", "supervisor") as supervisor:
+                meant = await supervisor.persons.resolve_pseudonym(seen["hk"], reason=REASON)
+            assert meant.person.name == chan.name
 
     nodes.run(run())
 

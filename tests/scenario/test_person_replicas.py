@@ -67,6 +67,35 @@ def test_sessions_passkeys_lock_outs_and_the_disabled_are_the_same_at_both(
     nodes.run(run())
 
 
+def test_a_replaced_key_signs_at_both_and_what_the_old_one_signed_holds(
+    replicas: tuple[Federation, list[ReplicaProcess]],
+) -> None:
+    nodes, (one, other) = replicas
+
+    async def run() -> None:
+        async with (
+            nodes.client_at(one.local_port, "cn", "console") as here,
+            nodes.client_at(other.local_port, "cn", "console") as there,
+            nodes.client_at(one.local_port, "cn", "operator") as operator,
+        ):
+            officer = await enrolled(here, operator, "officer")
+            before, token = officer.signed_in.assertion, officer.signed_in.session_token
+            rotated = await operator.persons.rotate_assertion_key()
+            assert rotated.signs_from.ToSeconds() < rotated.old_ends_at.ToSeconds()
+
+            async def renewed() -> str | None:
+                assertions = {(await at.persons.renew(token)).assertion for at in (here, there)}
+                headers = {assertion.partition(".")[0] for assertion in (before, *assertions)}
+                return assertions.pop() if len(headers) == 2 and len(assertions) == 1 else None
+
+            new = await eventually(renewed, within_s=30)
+            for at in (here, there):
+                for assertion in (before, new):
+                    assert (await at.acting_for(assertion).persons.own_account()).person.name == officer.name
+
+    nodes.run(run())
+
+
 def test_the_command_looks_after_persons(replicas: tuple[Federation, list[ReplicaProcess]]) -> None:
     nodes, _ = replicas
     cli, name = Cli(nodes, "cn"), new_name()
@@ -86,3 +115,5 @@ def test_the_command_looks_after_persons(replicas: tuple[Federation, list[Replic
         in cli.run("auditor", "person", "whois", "person/~abc", "--reason", "Case 17", code=2).output
     )
     cli.run("operator", "person", "add", name, "--role", "officer", code=2)
+    assert cli.json("operator", "person", "rotate-key")["old_ends_at"]
+    cli.run("auditor", "person", "rotate-key", code=1)

@@ -269,6 +269,29 @@ def whois(
     Output(as_json).facts(pseudonym, facts, data=as_dict(meant))
 
 
+@reports_errors
+@connected
+def rotate_key(target: Target, *, as_json: JsonOption = False) -> None:
+    """Replace the key that signs what consoles show for persons. Role: operator.
+
+    Nobody has to sign in again: what the old key signed holds until it expires, two minutes later. It is replaced by
+    itself after assertion_key_days.
+
+    \b
+    Example:
+      gateway person rotate-key
+
+    \b
+    Exit codes: 0 done, 1 refused or unreachable.
+    """
+    rotated = target.run(lambda client: client.persons.rotate_assertion_key())
+    facts = {
+        N_("New key signs from"): shown_time(rotated, "signs_from"),
+        N_("Old key ends"): shown_time(rotated, "old_ends_at"),
+    }
+    Output(as_json).facts(_("Replaced"), facts, data=as_dict(rotated))
+
+
 def _link(console: str, token: str) -> str:
     path = f"/enrol/{token}"
     return console.rstrip("/") + path if console else path

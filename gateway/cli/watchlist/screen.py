@@ -274,9 +274,9 @@ def hits(
         return reported
 
     reported = target.run(work)
-    columns = marked("Hit", "Entry", "Class", "Score", "Outcome", "Party")
+    columns = marked("Hit", "Entry", "Class", "Score", "Outcome", "Party", "By")
     rows = [_row_of(hit) for hit in reported]
-    Output(as_json).table(_("Hits"), columns, rows, data=[as_dict(hit) for hit in reported])
+    Output(as_json).table(_("Hits"), columns, rows, data=[as_dict(hit) for hit in reported], minor=("By",))
 
 
 def _row_of(listed: ListedHit) -> tuple[object, ...]:
@@ -289,6 +289,7 @@ def _row_of(listed: ListedHit) -> tuple[object, ...]:
         f"{hit.score:.2f}",
         outcome,
         "; ".join(name.text for name in hit.subject.names),
+        listed.own_actor or listed.actor,
     )
 
 

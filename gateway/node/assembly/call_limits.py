@@ -24,7 +24,9 @@ def limits_of(settings: Mapping[str, CallLimitSettings]) -> Callable[[Principal]
     return limits
 
 
-def _names(principal: Principal) -> tuple[str, str]:
+def _names(principal: Principal) -> tuple[str, ...]:
+    if principal.lane:
+        return ()
     if principal.person:
         return "persons", f"person/{principal.person}"
     if principal.kind is PrincipalKind.PEER:

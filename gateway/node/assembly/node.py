@@ -372,6 +372,7 @@ class Node:
             audit=self._audit.record,
             quotas=self._quotas,
             roles=self._roles,
+            pseudonyms=self._pseudonyms,
             clock=self._clock,
         )
 

@@ -14,6 +14,7 @@ from gateway.feed.service.quotas import Quotas
 from gateway.node.assembly.workers import screening_handlers
 from gateway.node.roles import Roles
 from gateway.node.settings import ReportMode, Settings
+from gateway.persons.service.pseudonyms import Pseudonyms
 from gateway.rpc.peers import Peers
 from gateway.trust.rules.audit import AuditSink
 from gateway.trust.rules.directory import Directory
@@ -57,6 +58,7 @@ class Watchlists:
         audit: AuditSink,
         quotas: Quotas,
         roles: Roles,
+        pseudonyms: Pseudonyms,
         clock: Callable[[], int],
     ) -> None:
         roles.want(MATCH_SEARCH)
@@ -76,6 +78,7 @@ class Watchlists:
             clock=clock,
             policies=self._policy,
             persons=settings.persons.enabled,
+            pseudonyms=pseudonyms,
         )
         self.visibility = visibility = _visibility(settings)
         self._expiry = ListExpiry(settings.node, clock, _warn_before_ms(settings), visibility)

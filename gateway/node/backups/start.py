@@ -23,6 +23,7 @@ from gateway.node.backups.losses import losses_of
 from gateway.node.backups.snapshot import read_tally
 from gateway.node.marks import start_of
 from gateway.node.settings import Settings
+from gateway.persons.tables import assertion_keys, sessions
 from gateway.trust import tables as audit
 from gateway.trust.rules.audit import AuditEntry, AuditResult
 from gateway.trust.rules.directory import Directory
@@ -105,9 +106,14 @@ def require_no_cut_off_restore(settings: Settings) -> None:
 
 
 def record_restore(conn: Connection, restore_row: Restore, node: str, source: str) -> None:
-    """Records a restore with its losses, and an audit event of it, in one transaction."""
+    """Records a restore with its losses, and an audit event of it, in one transaction; persons sign in again.
+
+    A backup has sessions, links and keys that were ended, used or replaced since: none of them may come back.
+    """
     restores.add(conn, restore_row)
-    audit.append(conn, [_event(restore_row, node, source)])
+    ended = sessions.end_everything(conn, restore_row.restored_at)
+    assertion_keys.remove_all(conn)
+    audit.append(conn, [_event(restore_row, node, source, ended)])
 
 
 def next_restore(conn: Connection, backup_time: datetime | None, losses: tuple[Loss, ...], now_ms: int) -> Restore:
@@ -125,7 +131,7 @@ def next_restore(conn: Connection, backup_time: datetime | None, losses: tuple[L
     )
 
 
-def _event(row: Restore, node: str, source: str) -> AuditEntry:
+def _event(row: Restore, node: str, source: str, sessions_ended: int) -> AuditEntry:
     known = [loss for loss in row.losses if loss.lost]
     unknown = [loss.kind for loss in row.losses if loss.lost is None]
     back = [f"{loss.lost} of {loss.kind} (from {loss.source})" for loss in known if loss.source]
@@ -138,6 +144,8 @@ def _event(row: Restore, node: str, source: str) -> AuditEntry:
         parts.append(f"to be fetched back: {', '.join(back)}")
     if row.backup_at:
         parts.append("answers to requests after it are lost")
+    if sessions_ended:
+        parts.append(f"sessions of persons ended: {sessions_ended}")
     if unknown:
         parts.append(f"how much is lost isn't known of {', '.join(unknown)}")
     return AuditEntry(

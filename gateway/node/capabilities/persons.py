@@ -18,6 +18,8 @@ from gateway.rpc.persons import LatePersons
 
 SEED_BYTES = 32
 
+DAY_MS = 24 * 3_600_000
+
 
 async def start_persons(parts: NodeParts, *, calls: LatePersons, pseudonyms: Pseudonyms) -> Capability | None:
     """Persons, whom `calls` admits from now on; None where they are off.
@@ -30,20 +32,25 @@ async def start_persons(parts: NodeParts, *, calls: LatePersons, pseudonyms: Pse
     settings, database, writer, clock = parts.settings, parts.database, parts.writer, parts.clock
     if not settings.persons.enabled:
         return None
-    from gateway.persons.codec.assertions import AssertionKey  # noqa: PLC0415
+    from gateway.persons.commands.key_rotation import first_key  # noqa: PLC0415
     from gateway.persons.commands.transactions import PersonCommand  # noqa: PLC0415
     from gateway.persons.rpc.asserted import AssertedPersons  # noqa: PLC0415
     from gateway.persons.rpc.break_glass import BreakGlassAlarms  # noqa: PLC0415
+    from gateway.persons.rpc.key_upkeep import AssertionKeyUpkeep  # noqa: PLC0415
     from gateway.persons.rpc.own_account import OwnAccount  # noqa: PLC0415
     from gateway.persons.rpc.service import PersonServicer  # noqa: PLC0415
     from gateway.persons.rpc.sign_in import SignIn  # noqa: PLC0415
+    from gateway.persons.service.assertion_keys import AssertionKeys  # noqa: PLC0415
     from gateway.persons.service.directory import PersonQueries  # noqa: PLC0415
     from gateway.persons.service.passwords import Passwords  # noqa: PLC0415
 
     policy = settings.persons.policy(settings.node)
-    key = AssertionKey(await writer.run(PersonCommand(partial(_secret, "assertions"))))
+    keys = AssertionKeys(await writer.run(PersonCommand(first_key)), clock=clock)
+    key_upkeep = AssertionKeyUpkeep(
+        keys, database=database, writer=writer, clock=clock, oldest_ms=settings.persons.assertion_key_days * DAY_MS
+    )
     pseudonyms.start(await writer.run(PersonCommand(partial(_secret, "pseudonyms"))))
-    asserted = AssertedPersons(policy, key=key, database=database, writer=writer, clock=clock)
+    asserted = AssertedPersons(policy, keys=keys, database=database, writer=writer, clock=clock)
     passwords = await asyncio.to_thread(Passwords)
     break_glass = BreakGlassAlarms(database, parts.alarms, clock)
     servicer = PersonServicer(
@@ -53,11 +60,15 @@ async def start_persons(parts: NodeParts, *, calls: LatePersons, pseudonyms: Pse
         asserted=asserted,
         queries=PersonQueries(policy, database=database, clock=clock),
         alarms=break_glass,
+        keys=key_upkeep,
         writer=writer,
         new_id=lambda: uuid7(clock(), random_bytes(UUID7_RANDOM_BYTES)),
     )
     calls.start(asserted)
-    return Capability({"gateway.v1.PersonService": servicer.register}, everywhere={"break-glass": break_glass.run})
+    return Capability(
+        {"gateway.v1.PersonService": servicer.register},
+        everywhere={"break-glass": break_glass.run, "assertion-keys": key_upkeep.run},
+    )
 
 
 def _secret(purpose: str, conn: Connection, now_ms: int) -> bytes:

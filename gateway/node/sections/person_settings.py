@@ -92,6 +92,9 @@ class PersonSettings(Section):
     break_glass_minutes: int = Field(
         default=60, ge=1, le=1440, description="Most minutes for which a supervisor takes roles beyond its own."
     )
+    assertion_key_days: int = Field(
+        default=30, ge=1, le=366, description="Days after which the key that signs assertions is replaced."
+    )
     min_password_chars: int = Field(default=12, ge=8, le=128, description="Fewest characters of a password.")
     oidc: OidcSettings = Field(default=OidcSettings(), description="The authority's identity provider.")
 

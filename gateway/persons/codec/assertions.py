@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any, Final
 
@@ -31,11 +32,11 @@ class AssertionKey:
         private = Ed25519PrivateKey.from_private_bytes(seed)
         pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         self._key = OKPKey.import_key(pem)
-        self._id = self._key.thumbprint()
+        self.key_id = self._key.thumbprint()
 
     def sign(self, claims: AssertionClaims) -> str:
         """A compact JWS."""
-        header = {"alg": ALGORITHM, "typ": TYPE, "kid": self._id}
+        header = {"alg": ALGORITHM, "typ": TYPE, "kid": self.key_id}
         body = {
             "iss": claims.issuer,
             "aud": claims.audience,
@@ -66,6 +67,16 @@ class AssertionKey:
             return _claims(json.loads(verified.payload))
         except (JoseError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise SessionEndedError(f"assertion: {type(error).__name__}") from error
+
+
+def claimed_key_id(unverified: str) -> str:
+    """The key that an assertion says it is signed by; empty where it says nothing that can be read."""
+    try:
+        encoded = unverified[:MAX_ASSERTION_CHARS].partition(".")[0]
+        header = json.loads(base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)))
+        return str(header.get("kid", "")) if isinstance(header, dict) else ""
+    except (ValueError, RecursionError):
+        return ""
 
 
 def _claims(body: dict[str, Any]) -> AssertionClaims:

@@ -14,7 +14,6 @@ from gateway.errors import ApprovalRequiredError, GatewayError, SessionEndedErro
 from gateway.feed.rpc.writer_client import WriterClient
 from gateway.persons.codec import passkeys
 from gateway.persons.codec.approvals import parse_approval
-from gateway.persons.codec.assertions import AssertionKey
 from gateway.persons.codec.passkeys import RelyingParty
 from gateway.persons.commands import signing_in
 from gateway.persons.commands.transactions import PersonCommand
@@ -22,6 +21,7 @@ from gateway.persons.rules.accounts import PasskeyRow
 from gateway.persons.rules.assertions import AssertionClaims, require_for_call
 from gateway.persons.rules.policy import ASSERTION_S, PersonPolicy
 from gateway.persons.rules.sessions import LiveSession
+from gateway.persons.service.assertion_keys import AssertionKeys
 from gateway.persons.tables import accounts, sessions
 from gateway.persons.tables.sessions import ChallengeKind, ChallengeRow
 from gateway.trust.rules.permissions import Principal, Role
@@ -46,14 +46,14 @@ class AssertedPersons:
         self,
         policy: PersonPolicy,
         *,
-        key: AssertionKey,
+        keys: AssertionKeys,
         database: Database,
         writer: WriterClient,
         clock: Callable[[], int],
         monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._policy = policy
-        self._key = key
+        self._keys = keys
         self._database = database
         self._writer = writer
         self._clock = clock
@@ -64,10 +64,10 @@ class AssertedPersons:
         """Reads every session again at its next call: something has changed here."""
         self._remembered.clear()
 
-    async def principal_for(self, assertion: str, system: Principal) -> Principal:
+    def identify(self, assertion: str, system: Principal) -> Principal:
         if Role.CONSOLE not in system.roles:  # 5
             raise SessionEndedError("console: only a system with the role console calls for persons")
-        claims = self._key.verify(assertion)  # 6
+        claims = self._keys.verify(assertion)  # 6
         require_for_call(
             claims,
             audience=self._policy.audience,
@@ -75,7 +75,7 @@ class AssertedPersons:
             now_s=self._clock() // 1000,
             longest_s=ASSERTION_S,
         )
-        return await self._in_session(claims.session, system)  # 7
+        return replace(system, roles=frozenset(), person=claims.person, session=claims.session)
 
     async def recheck(self, principal: Principal, system: Principal) -> Principal:
         return await self._in_session(principal.session, system)
@@ -172,7 +172,7 @@ class AssertedPersons:
             issued_at=now_s,
             expires_at=now_s + ASSERTION_S,
         )
-        return self._key.sign(claims), claims.expires_at * 1000
+        return self._keys.sign(claims), claims.expires_at * 1000
 
 
 def party_of(policy: PersonPolicy) -> RelyingParty:

@@ -11,6 +11,7 @@ import grpc.aio
 from sqlalchemy import Connection
 
 from gateway.contract.filters import page_size
+from gateway.contract.timestamps import to_timestamp
 from gateway.contract.validation import validate
 from gateway.feed.rpc.writer_client import WriterClient
 from gateway.persons.codec import messages
@@ -19,8 +20,10 @@ from gateway.persons.commands.administration import BreakGlassCommand
 from gateway.persons.commands.transactions import PersonCommand
 from gateway.persons.rpc.asserted import AssertedPersons
 from gateway.persons.rpc.break_glass import BreakGlassAlarms
+from gateway.persons.rpc.key_upkeep import AssertionKeyUpkeep
 from gateway.persons.rpc.own_account import OwnAccount
 from gateway.persons.rpc.sign_in import SignIn
+from gateway.persons.rules.assertion_keys import ANNOUNCED_MS, OUTLIVES_MS
 from gateway.persons.rules.policy import PersonPolicy
 from gateway.persons.service.directory import PersonQueries
 from gateway.rpc.calls import Call, current_call
@@ -43,6 +46,7 @@ class PersonServicer(person_service_pb2_grpc.PersonServiceServicer):
         asserted: AssertedPersons,
         queries: PersonQueries,
         alarms: BreakGlassAlarms,
+        keys: AssertionKeyUpkeep,
         writer: WriterClient,
         new_id: Callable[[], str],
     ) -> None:
@@ -52,6 +56,7 @@ class PersonServicer(person_service_pb2_grpc.PersonServiceServicer):
         self._asserted = asserted
         self._queries = queries
         self._alarms = alarms
+        self._keys = keys
         self._writer = writer
         self._new_id = new_id
 
@@ -222,6 +227,15 @@ class PersonServicer(person_service_pb2_grpc.PersonServiceServicer):
         validate(request)
         current_call().record(subject_ids=[request.pseudonym], detail=request.reason)
         return await asyncio.to_thread(self._queries.resolve, request.pseudonym)
+
+    async def RotateAssertionKey(
+        self, request: pb.RotateAssertionKeyRequest, context: Context
+    ) -> pb.RotateAssertionKeyResponse:
+        current_call().record(reason="ASSERTION_KEY_ROTATED", detail="the key that signs assertions is replaced")
+        made_at = (await self._keys.rotate()).made_at
+        return pb.RotateAssertionKeyResponse(
+            signs_from=to_timestamp(made_at + ANNOUNCED_MS), old_ends_at=to_timestamp(made_at + OUTLIVES_MS)
+        )
 
     @staticmethod
     def _record(call: Call, name: str, detail: str) -> None:

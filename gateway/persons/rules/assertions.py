@@ -30,6 +30,11 @@ class AssertionClaims:
     issued_at: int
     expires_at: int
 
+    @property
+    def person(self) -> str:
+        """The name at the end of the subject."""
+        return self.subject.rpartition("/")[2]
+
 
 def require_for_call(claims: AssertionClaims, *, audience: str, certificate: str, now_s: int, longest_s: int) -> None:
     """Requires that an assertion holds for a call.

@@ -15,6 +15,7 @@ from gateway.persons.rules.sessions import GrantRow, LiveSession, SessionRow, Si
 from gateway.persons.tables import accounts
 from gateway.persons.tables.schema import (
     person_challenges,
+    person_enrolments,
     person_failures,
     person_grants,
     person_pseudonyms,
@@ -98,6 +99,19 @@ def end_all(conn: Connection, person: str, now_ms: int, *, but: str = "") -> int
         columns.person == person, columns.ended_at == 0, columns.session_id != but, columns.ends_at > now_ms
     )
     return conn.execute(statement.values(ended_at=now_ms)).rowcount
+
+
+def end_everything(conn: Connection, now_ms: int) -> int:
+    """Ends all sessions and grants, and takes back questions and enrolment links; returns how many sessions."""
+    columns = person_sessions.c
+    lasting_ones = update(person_sessions).where(columns.ended_at == 0, columns.ends_at > now_ms)
+    ended = conn.execute(lasting_ones.values(ended_at=now_ms)).rowcount
+    grants = person_grants.c
+    in_force = update(person_grants).where(grants.ended_at == 0, grants.expires_at > now_ms)
+    conn.execute(in_force.values(ended_at=now_ms))
+    conn.execute(delete(person_challenges))
+    conn.execute(delete(person_enrolments))
+    return ended
 
 
 def lasting(conn: Connection, now_ms: int, *, idle_ms: int, person: str = "") -> Sequence[SessionRow]:

@@ -23,6 +23,12 @@ stopped, and then a few a second.
 ABANDONED_WITHIN_S = 0.2
 """Seconds within which leaving a call counts; later it is a person who has changed their mind, or a deadline."""
 
+SHARED_PER_S = 200.0
+SHARED_BURST = 2_000.0
+"""The same of a program whose connections many share, e.g. a console: calls in the names of those who are shut out.
+More than one browser can cause, and a twelfth of a processor.
+"""
+
 SHUT_OUT_S = 30.0
 """Seconds for which a caller that leaves more isn't served: its calls end their connections."""
 
@@ -42,19 +48,30 @@ class AbandonedCalls:
         self._levels: OrderedDict[str, tuple[float, float]] = OrderedDict()
         self._shut_out_until: dict[str, float] = {}
 
-    def count(self, caller: str) -> bool:
+    def count(self, caller: str, *, shared_with: str = "") -> bool:
+        """Counts one call; True if its connection must end.
+
+        Args:
+            shared_with: the program that calls for others too: it is shut out only when it goes on to leave calls of
+                callers that are shut out.
+        """
+        if not self._counted(caller, caller, ABANDONED_BURST, ABANDONED_PER_S):
+            return False
+        return not shared_with or self._counted(f"{shared_with}#shared", shared_with, SHARED_BURST, SHARED_PER_S)
+
+    def _counted(self, counter: str, caller: str, burst: float, per_s: float) -> bool:
         """Counts one call; True if its caller is shut out, perhaps from now on."""
         if self._is_shut_out(caller):
             return True
         now_s = self._monotonic_s()
-        level, at_s = self._levels.pop(caller, (0.0, now_s))
-        level = max(0.0, level - (now_s - at_s) * ABANDONED_PER_S) + 1
-        if level > ABANDONED_BURST:
+        level, at_s = self._levels.pop(counter, (0.0, now_s))
+        level = max(0.0, level - (now_s - at_s) * per_s) + 1
+        if level > burst:
             present = {name: until_s for name, until_s in self._shut_out_until.items() if until_s > now_s}
             self._shut_out_until = {**present, caller: now_s + SHUT_OUT_S}
             _log.warning("a caller leaves its calls as soon as it opens them; it is shut out", caller=caller)
             return True
-        self._levels[caller] = (level, now_s)
+        self._levels[counter] = (level, now_s)
         if len(self._levels) > MAX_CALLERS:
             self._levels.popitem(last=False)
         return False

@@ -49,9 +49,14 @@ PEER_LIMITS = Limits(calls_per_s=500, burst=1_000, concurrent_calls=64, concurre
 PERSON_LIMITS = Limits(calls_per_s=50, burst=300, concurrent_calls=32, concurrent_streams=24)
 """A person at a console: a page takes some ten calls, and an open one has two streams."""
 
+SIGN_IN_LIMITS = Limits(calls_per_s=100, burst=400, concurrent_calls=128, concurrent_streams=1)
+"""Sign-ins at one console: a shift of 200 that begins at once, and not what strangers at its door can ask for."""
+
 
 def default_limits(principal: Principal) -> Limits:
     """Limits without a setting."""
+    if principal.lane:
+        return SIGN_IN_LIMITS
     if principal.person:
         return PERSON_LIMITS
     return PEER_LIMITS if principal.kind is PrincipalKind.PEER else SYSTEM_LIMITS
@@ -115,7 +120,7 @@ class CallerLimits:
 
     def spend(self, principal: Principal, *, size: int, rows: int) -> None:
         """Counts a message of a call that has entered."""
-        usage = self._usages[principal.id]
+        usage = self._usages[principal.account]
         self._begin_day(usage)
         usage.of_day[1] += size
         usage.of_day[2] += rows
@@ -123,7 +128,7 @@ class CallerLimits:
     def require_day(self, principal: Principal) -> None:
         """Counts a stream's next message; raises OverloadedError when the day's use is at a limit."""
         with self._counted(principal):
-            self._take_of_day(self._usages[principal.id])
+            self._take_of_day(self._usages[principal.account])
 
     def _begin_day(self, usage: _Usage) -> None:
         day = self._time_ms() // DAY_MS
@@ -156,9 +161,9 @@ class CallerLimits:
 
         Raises OverloadedError with the seconds to wait, and counts nothing, at a limit.
         """
-        usage = self._usages.get(principal.id)
+        usage = self._usages.get(principal.account)
         if usage is None:
-            usage = self._usages[principal.id] = _Usage(principal, self._limits_of(principal), now_s)
+            usage = self._usages[principal.account] = _Usage(principal, self._limits_of(principal), now_s)
         with self._counted(principal):
             _require_room(usage, streaming)
             _take_token(usage, now_s)
@@ -169,7 +174,7 @@ class CallerLimits:
             usage.calls += 1
 
     def leave(self, principal: Principal, *, streaming: bool) -> None:
-        usage = self._usages[principal.id]
+        usage = self._usages[principal.account]
         if streaming:
             usage.streams -= 1
         else:

@@ -14,8 +14,8 @@ PERMISSIONS_FILE = "permissions.toml"
 MAX_WEIGHT = 1_000
 """Most small calls that a call may weigh."""
 
-_KEYS = {"roles", "peers", "persons", "approval", "weight"}
-_KEY_NAMES = "`roles`, `peers`, `persons`, `approval` and `weight`"
+_KEYS = {"roles", "peers", "persons", "approval", "before_sign_in", "weight"}
+_KEY_NAMES = "`roles`, `peers`, `persons`, `approval`, `before_sign_in` and `weight`"
 _METHOD = re.compile(r"/[A-Za-z_][A-Za-z0-9_.]*/[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -61,12 +61,16 @@ def _permission(method: str, row: object) -> Permission:
         raise ConfigurationError(
             f"{PERMISSIONS_FILE}: {method}: `roles` is a list of texts, `peers` and `persons` are true or false"
         )
+    before_sign_in = row.get("before_sign_in", False)
+    if not isinstance(before_sign_in, bool) or (before_sign_in and roles != [Role.CONSOLE.value]):
+        raise ConfigurationError(f"{PERMISSIONS_FILE}: {method}: `before_sign_in` is true for consoles alone")
     if isinstance(weight, bool) or not isinstance(weight, int) or not 1 <= weight <= MAX_WEIGHT:
         raise ConfigurationError(f"{PERMISSIONS_FILE}: {method}: `weight` is a number from 1 to {MAX_WEIGHT}")
     if not roles and not peers and not persons:
         raise ConfigurationError(f"{PERMISSIONS_FILE}: {method}: names nobody; give roles, peers or persons")
     approval = _approval(method, row.get("approval", False))
-    return Permission(frozenset(_role(method, role) for role in roles), peers, float(weight), persons, approval)
+    admitted = frozenset(_role(method, role) for role in roles)
+    return Permission(admitted, peers, float(weight), persons, approval, before_sign_in)
 
 
 def _approval(method: str, value: object) -> Approval:

@@ -28,6 +28,9 @@ PERSON_ROLES = frozenset(Role) - {Role.CONSOLE}
 PERSON_PREFIX = "person/"
 """Begins the actor of what a person did."""
 
+SIGN_IN_LANE = "sign-in"
+"""Lane of the calls that a console makes before anybody has signed in."""
+
 
 class Approval(StrEnum):
     """Whether a method asks a person with a passkey for an approval that is bound to the request."""
@@ -57,6 +60,7 @@ class Principal:
         person: in whose name the system calls; empty when it calls in its own.
         session: UUID of the person's session.
         break_glass: UUID of the grant while roles beyond the person's own are in force.
+        lane: part of the caller's calls that counts for itself; empty for all others.
     """
 
     kind: PrincipalKind
@@ -67,6 +71,17 @@ class Principal:
     person: str = ""
     session: str = ""
     break_glass: str = ""
+    lane: str = ""
+
+    @property
+    def account(self) -> str:
+        """Whose calls count together in limits, queues and buffers: the id, or a lane of it."""
+        return f"{self.id}#{self.lane}" if self.lane else self.id
+
+    @property
+    def shares_connection(self) -> bool:
+        """Whether other accounts call through the same connections, which must not be ended for this one."""
+        return bool(self.person or self.lane)
 
     @property
     def id(self) -> str:
@@ -92,6 +107,7 @@ class Permission:
     Attributes:
         weight: what a call costs besides its messages, in small calls.
         approval: whether a person approves the request by passkey.
+        before_sign_in: whether strangers at a console cause such calls, which count in SIGN_IN_LANE.
     """
 
     roles: frozenset[Role] = frozenset()
@@ -99,6 +115,7 @@ class Permission:
     weight: float = 1.0
     persons: bool = False
     approval: Approval = Approval.NEVER
+    before_sign_in: bool = False
 
     def admits(self, principal: Principal) -> bool:
         """Roles never admit a peer, `peers` never a system."""

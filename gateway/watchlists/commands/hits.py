@@ -33,6 +33,10 @@ from gateway.feed.service.writing.idempotency import IdempotentCommand
 from gateway.feed.service.writing.new_entries import new_entry
 from gateway.feed.service.writing.transaction import Transaction
 from gateway.feed.tables import feeds
+from gateway.persons.rules.pseudonyms import PSEUDONYM_PREFIX
+from gateway.persons.service.pseudonyms import keep_pseudonyms
+from gateway.persons.tables.sessions import whose_pseudonym
+from gateway.trust.rules.permissions import PERSON_PREFIX
 from gateway.trust.service.agreements import Agreements
 from gateway.v1 import alert_service_pb2, watchlist_pb2, watchlist_service_pb2
 from gateway.watchlists.codec import events as wire
@@ -122,7 +126,7 @@ def report_hit(
         agreements.require_hit_report(hit, owner=owner, reporter=tx.own_node, purpose=hit.purpose, at_ms=tx.now_ms)
         origin = lists.feed_to(owner)
         event = watchlist_pb2.WatchlistEvent(occurred_at=to_timestamp(tx.now_ms), hit=hit)
-        entry = _encoded(tx, origin, event)
+        entry = _encoded(tx, lists, origin, event, actor=actor, purpose=hit.purpose)
     newest = read_changes(tx.conn, [row])[ListKey(row.list, row.entry_id)].entered
     place = tx.append(origin, entry)
     return _Pb.ReportHitResponse(
@@ -182,23 +186,37 @@ class AnswerHitCommand(IdempotentCommand[_Pb.AnswerHitResponse]):
             origin = self.lists.origin
             entry = self.lists.decision(tx.now_ms, self.actor, outcome=outcome)
         else:
+            purpose = read_hit(tx.conn, row.feed_id, row.idx).purpose
             self.lists.agreements.require(
                 outcome,
                 sender=tx.own_node,
                 recipient=row.reporter,
-                purpose=read_hit(tx.conn, row.feed_id, row.idx).purpose,
+                purpose=purpose,
                 at_ms=tx.now_ms,
                 message_type=wire.EVENT_TYPE,
             )
             origin = self.lists.feed_to(row.reporter)
             event = watchlist_pb2.WatchlistEvent(occurred_at=to_timestamp(tx.now_ms), outcome=outcome)
-            entry = _encoded(tx, origin, event)
+            entry = _encoded(tx, self.lists, origin, event, actor=self.actor, purpose=purpose)
         place = tx.append(origin, entry)
         response = _Pb.AnswerHitResponse(entry=alert_service_pb2.EntryReference(origin=origin.line, index=place.index))
         return response
 
 
-def _encoded(tx: Transaction, origin: FeedOrigin, event: watchlist_pb2.WatchlistEvent) -> EncodedEntry:
+def _encoded(
+    tx: Transaction,
+    lists: Lists,
+    origin: FeedOrigin,
+    event: watchlist_pb2.WatchlistEvent,
+    *,
+    actor: str,
+    purpose: str,
+) -> EncodedEntry:
+    """An entry for a partner, who sees a person as its agreement says; called when nothing can refuse it any more."""
+    shown = lists.pseudonyms.shown(actor, recipient=origin.recipient, purpose=purpose, at_ms=tx.now_ms)
+    event.actor = shown.actor
+    if shown.person:
+        keep_pseudonyms(tx.conn, [shown], now_ms=tx.now_ms)
     return new_entry(
         wire.EVENT_TYPE,
         event,
@@ -260,24 +278,38 @@ class HitQueries:
 
 def _shown(conn: Connection, row: HitRow) -> _Pb.ListedHit:
     origin = feeds.get_by_id(conn, row.feed_id).origin
-    return _Pb.ListedHit(
+    carried = _carried(conn, row.feed_id, row.idx)
+    listed = _Pb.ListedHit(
         reporter=row.reporter,
-        hit=read_hit(conn, row.feed_id, row.idx),
+        hit=carried.hit if carried is not None else None,
         outcome=watchlist_pb2.HitOutcome.ValueType(row.outcome),
         entry=alert_service_pb2.EntryReference(origin=origin.line, index=row.idx),
+        actor=carried.actor if carried is not None else "",
     )
+    if listed.actor.startswith(PSEUDONYM_PREFIX):
+        meant = whose_pseudonym(conn, listed.actor)
+        listed.own_actor = f"{PERSON_PREFIX}{meant[0]}" if meant is not None else ""
+    return listed
 
 
 def read_hit(conn: Connection, feed_id: int, index: int) -> watchlist_pb2.WatchlistHit:
     """A feed entry's hit, empty if erased; raises MalformedError."""
+    carried = _carried(conn, feed_id, index)
+    return watchlist_pb2.WatchlistHit() if carried is None else carried.hit
+
+
+def _carried(
+    conn: Connection, feed_id: int, index: int
+) -> watchlist_pb2.ListDecision | watchlist_pb2.WatchlistEvent | None:
+    """The message of an entry that carries a hit; None if erased; raises MalformedError."""
     (entry,) = feeds.read_entries(conn, feed_id, index, index + 1)
     if not entry.payload:
-        return watchlist_pb2.WatchlistHit()
+        return None
     own = parse_header(entry.header).type == wire.DECISION_TYPE
     carried = wire.parse_decision(entry.payload) if own else wire.parse_event(entry.payload)
     if not carried.HasField("hit"):
         raise MalformedError(f"entry {index} carries no hit")
-    return carried.hit
+    return carried
 
 
 def _condition(term: Term) -> ColumnElement[bool]:

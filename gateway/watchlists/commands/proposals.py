@@ -24,6 +24,7 @@ from gateway.feed.service.writing.idempotency import IdempotentCommand
 from gateway.feed.service.writing.new_entries import new_entry
 from gateway.feed.service.writing.randomness import random_bytes
 from gateway.feed.service.writing.transaction import Clock, Transaction
+from gateway.persons.service.pseudonyms import Pseudonyms
 from gateway.trust.rules.directory import Directory
 from gateway.trust.service.agreements import Agreements
 from gateway.v1 import watchlist_pb2, watchlist_service_pb2
@@ -72,12 +73,14 @@ class Lists:
         clock: Clock,
         policies: Callable[[str], ListPolicy | None] = lambda _: None,
         persons: bool = False,
+        pseudonyms: Pseudonyms | None = None,
     ) -> None:
         self.persons = persons  # sign in at this node
         self.node = node
         self.origin = FeedOrigin(federation, node, node, Channel.LISTS)
         self._directory = directory
         self.agreements = Agreements(directory)
+        self.pseudonyms = pseudonyms or Pseudonyms(node, directory)
         self._clock = clock
         self._policies = policies
         self.importing: set[str] = set()
@@ -107,11 +110,8 @@ class Lists:
         if content.HasField("valid_until"):
             until = to_ms(content.valid_until)
             if until <= now or (content.HasField("valid_from") and until <= to_ms(content.valid_from)):
-                problems.append(
-                    Violation(
-                        f"{prefix}valid_until", "valid_until.range", "must lie in the future and after valid_from"
-                    )
-                )
+                text = "must lie in the future and after valid_from"
+                problems.append(Violation(f"{prefix}valid_until", "valid_until.range", text))
         for partner in content.releasable_to:
             problems.extend(self._partner_objections(content, partner, prefix, now))
         return problems
@@ -153,9 +153,8 @@ class Lists:
         if not request.entries and not request.withdrawals:
             problems.append(Violation("entries", "proposal.empty", "give entries, withdrawals or both"))
         if len(request.entries) + len(request.withdrawals) > MAX_STREAM_ITEMS:
-            problems.append(
-                Violation("entries", "proposal.size", f"at most {MAX_STREAM_ITEMS} changes at once; import more")
-            )
+            text = f"at most {MAX_STREAM_ITEMS} changes at once; import more"
+            problems.append(Violation("entries", "proposal.size", text))
         ids = _ids(request)
         if len(set(ids)) < len(ids):
             problems.append(Violation("entries", "proposal.unique", "each id at most once"))

@@ -12,6 +12,7 @@ from gateway.errors import OverloadedError
 from gateway.rpc.fairness.abandoned_calls import (
     ABANDONED_BURST,
     ABANDONED_PER_S,
+    SHARED_BURST,
     SHUT_OUT_S,
     AbandonedCalls,
 )
@@ -30,9 +31,8 @@ def run(test: Callable[[AbandonedCalls, Seconds], Coroutine[Any, Any, None]]) ->
     asyncio.run(test(AbandonedCalls(clock), clock))
 
 
-def leave(calls: AbandonedCalls, caller: str, count: float) -> None:
-    for _ in range(int(count)):
-        calls.count(caller)
+def leave(calls: AbandonedCalls, caller: str, count: float, *, through: str = "") -> list[bool]:
+    return [calls.count(caller, shared_with=through) for _ in range(int(count))]
 
 
 def test_a_caller_that_leaves_too_many_is_shut_out_for_a_while_and_no_other_is() -> None:
@@ -70,5 +70,24 @@ def test_a_few_a_second_are_no_harm() -> None:
             clock.now_s += 1
             leave(calls, "gateway/hk", ABANDONED_PER_S)
         calls.require_served("gateway/hk")
+
+    run(test)
+
+
+def test_persons_count_each_for_itself_and_their_console_only_for_those_who_are_shut_out() -> None:
+    async def test(calls: AbandonedCalls, _: Seconds) -> None:
+        console = "system/cn/console"
+        for number in range(200):
+            assert not any(leave(calls, f"person/cn/{number}", ABANDONED_BURST / 2, through=console))
+        calls.require_served(console)
+        ends = leave(calls, "person/cn/0", ABANDONED_BURST / 2 + SHARED_BURST, through=console)
+        assert not any(ends)  # others call through these connections
+        with pytest.raises(OverloadedError):
+            calls.require_served("person/cn/0")
+        calls.require_served("person/cn/1")
+        calls.require_served(console)
+        assert leave(calls, "person/cn/0", 1, through=console) == [True]
+        with pytest.raises(OverloadedError):
+            calls.require_served(console)
 
     run(test)

@@ -64,7 +64,9 @@ def _approval(sentence: str) -> Approval:
 def test_the_contract_says_the_same_as_the_table() -> None:
     table, comments = load_permissions(), _callers_in_comments()
     assert comments == {
-        method: replace(table[method], weight=1.0) for method in table if method.startswith("/gateway.v1.")
+        method: replace(table[method], weight=1.0, before_sign_in=False)
+        for method in table
+        if method.startswith("/gateway.v1.")
     }
 
 
@@ -107,3 +109,15 @@ def test_no_system_reaches_the_exchange() -> None:
 def test_a_slip_in_the_file_is_refused_and_named(text: str, message: str) -> None:
     with pytest.raises(ConfigurationError, match=re.escape(message)):
         parse_permissions(text)
+
+
+def test_what_strangers_at_a_console_cause_counts_apart_from_what_is_for_those_who_are_signed_in() -> None:
+    table = load_permissions()
+    consoles = {
+        method.rpartition("/")[2]: table[method]
+        for method in table
+        if Role.CONSOLE in table[method].roles and method.startswith("/gateway.v1.")
+    }
+    assert {name for name, row in consoles.items() if not row.before_sign_in} == {"RenewAssertion", "SignOut"}
+    with pytest.raises(ConfigurationError, match="`before_sign_in` is true for consoles alone"):
+        parse_permissions('[methods]\n"/a.B/C" = { roles = ["officer"], before_sign_in = true }')
