@@ -78,13 +78,13 @@ class Peer:
         self._process.communicate()
 
 
-def environment(folder: Path) -> Path | str:
-    """The interpreter of the peer's environment, made where there is none; or why there is none."""
+def environment(folder: Path, requirements: Sequence[str] = (REQUIREMENT,)) -> Path | str:
+    """The interpreter of a peer's environment, made where there is none; or why there is none."""
     python = folder / "bin" / "python"
     try:
         if not python.exists():
             venv.create(folder, with_pip=True)
-        install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", REQUIREMENT]
+        install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *requirements]
         done = subprocess.run(install, capture_output=True, text=True, timeout=INSTALL_S, check=False)
     except (OSError, subprocess.SubprocessError) as error:
         return str(error)

@@ -3,17 +3,19 @@
 Figures are processor time per alert, the least of several rounds: other load on the machine hardly shows in them. What
 gRPC costs on top is the batched floor's.
 
-    python -m bench.stages [--group N] [--rounds N]
+    python -m bench.stages [--group N] [--rounds N] [--json FILE]
 """
 
 from __future__ import annotations
 
 import gc
+import platform
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from statistics import median
 from typing import Annotated, TypeVar
 
 import typer
@@ -22,6 +24,7 @@ from rich.table import Table
 
 from bench import alerts
 from bench.nodes import ORIGIN, PUBLISHER, RECIPIENT, write_federation
+from bench.peer_results import write
 from gateway.alerts.codec import quality_notices
 from gateway.alerts.commands.publish_command import PublishCommand
 from gateway.contract.ids import FeedOrigin
@@ -48,18 +51,30 @@ ResultT = TypeVar("ResultT")
 
 
 class Stages:
-    """Times by stage: the least processor time per alert in µs, and the least wall time."""
+    """Times by stage: the least processor time per alert in µs, that of each round, and the least wall time."""
 
     def __init__(self, group: int) -> None:
         self.group = group
         self.cpu_us: dict[str, float] = {}
         self.wall_us: dict[str, float] = {}
+        self.rounds_us: dict[str, list[float]] = {}
+
+    @property
+    def parts(self) -> dict[str, list[float]]:
+        """Processor time of each round by stage, without the stages that are inside others."""
+        return {name: values for name, values in self.rounds_us.items() if not name.startswith("  ")}
+
+    @property
+    def sums_us(self) -> list[float]:
+        """Processor time per alert of all stages together, round by round."""
+        return [sum(values) for values in zip(*self.parts.values(), strict=True)]
 
     @contextmanager
     def timed(self, name: str) -> Iterator[None]:
         cpu, wall = time.thread_time(), time.perf_counter()
         yield
         cpu, wall = time.thread_time() - cpu, time.perf_counter() - wall
+        self.rounds_us.setdefault(name, []).append(cpu / self.group * 1e6)
         self.cpu_us[name] = min(self.cpu_us.get(name, float("inf")), cpu / self.group * 1e6)
         self.wall_us[name] = min(self.wall_us.get(name, float("inf")), wall / self.group * 1e6)
 
@@ -150,31 +165,38 @@ def _transact(stages: Stages, node: Node, name: str, stage: Callable[[Transactio
 
 def show(stages: Stages, console: Console) -> None:
     """Prints the stages in the order of the way, and sums by part."""
-    table = Table("stage", "processor µs per alert", "wall µs per alert", title="The way of an alert, taken apart")
+    table = Table("stage", "processor µs per alert", "median", "wall µs", title="The way of an alert, taken apart")
     for column in table.columns[1:]:
         column.justify = "right"
     sums: dict[str, float] = {}
     for name, cpu_us in stages.cpu_us.items():
-        table.add_row(name, f"{cpu_us:.1f}", f"{stages.wall_us[name]:.1f}")
+        middle = median(stages.rounds_us[name])
+        table.add_row(name, f"{cpu_us:.1f}", f"{middle:.1f}", f"{stages.wall_us[name]:.1f}")
         if not name.startswith("  "):
             part = name.partition(":")[0]
             sums[part] = sums.get(part, 0.0) + cpu_us
     table.add_section()
     for part, total in sums.items():
-        table.add_row(f"sum {part}", f"{total:.1f}", "")
-    table.add_row("sum", f"{sum(sums.values()):.1f}", "")
+        middle = sum(median(values) for name, values in stages.parts.items() if name.partition(":")[0] == part)
+        table.add_row(f"sum {part}", f"{total:.1f}", f"{middle:.1f}", "")
+    table.add_row("sum", f"{sum(sums.values()):.1f}", f"{median(stages.sums_us):.1f}", "")
     console.print(table)
 
 
 def main(
     group: Annotated[int, typer.Option(min=1, max=500, help="Alerts in one message and one transaction.")] = GROUP,
     rounds: Annotated[int, typer.Option(min=1, help="Rounds of which the least counts.")] = ROUNDS,
+    json_file: Annotated[Path | None, typer.Option("--json", help="File for the sum, for bench.charts --add.")] = None,
 ) -> None:
     """Measure and print what each stage of an alert's way costs."""
     with tempfile.TemporaryDirectory(prefix="gateway-bench-") as folder:
         halves = Halves(Path(folder))
         try:
-            show(measure(halves, group, rounds), Console())
+            taken = measure(halves, group, rounds)
+            show(taken, Console())
+            if json_file is not None:
+                name = f"python {platform.python_version()}: stages, {group} alerts in a transaction"
+                write(json_file, {name: taken.sums_us}, command=f"python -m bench.stages --group {group}", unit="µs")
         finally:
             halves.close()
 
