@@ -92,9 +92,9 @@ CHARTS = (
             Bar("memory: node", "node"),
             Bar("memory: screening", "screening"),
             Bar("memory: history", "history"),
-            Bar("memory: checks", "checks of records"),
             Bar("memory: node and workers", "all of them", wanted=600),
-            Bar("memory: console", "console"),
+            Bar("memory: node and workers, all capabilities on", "… with every capability"),
+            Bar("memory: console, all capabilities on", "console beside it"),
         ),
     ),
 )

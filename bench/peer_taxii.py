@@ -107,7 +107,7 @@ def running(python: Path, folder: Path) -> Iterator[Client]:
         json.dumps({"backend": backend, "users": {USER: PASSWORD}, "taxii": {"max_page_size": ENVELOPE}}),
         encoding="utf-8",
     )
-    command = [python.parent / "medallion", "--host", "127.0.0.1", "--port", str(port), settings]
+    command = [str(python), "-m", "medallion.scripts.run", "--host", "127.0.0.1", "--port", str(port), str(settings)]
     with (folder / "medallion.log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
     try:

@@ -76,8 +76,8 @@ TARGETS = (
         "p50 14–36, p99 32–183 ms; –",
         "p50 ≤ 10, p99 ≤ 40 ms; p99 ≤ 80 ms",
         (
-            Limit("latency p50", at_most=10, label="p50"),
-            Limit("latency p99", at_most=40, label="p99"),
+            Limit("latency p50 at 100/s", at_most=10, label="p50"),
+            Limit("latency p99 at 100/s", at_most=40, label="p99"),
             Limit("latency p99 at 300/s", at_most=80, label="at 300/s p99"),
         ),
     ),
