@@ -36,7 +36,7 @@ from gateway.screening.index import index as index_module
 from gateway.screening.index import snapshot
 from gateway.screening.index.columns import ROW_BITS, ROW_MASK, EntryColumns, IndexEntry
 from gateway.screening.index.index import GC_THRESHOLD, MAX_GATHERED, NameIndex, PartyQuery
-from gateway.screening.index.key_numbers import KEY_BITS
+from gateway.screening.index.key_numbers import ALL_HELD, KEY_BITS
 from gateway.screening.index.runs import SortedRun
 
 ROUNDS = 5
@@ -54,13 +54,14 @@ SIGN = 1 << 63
 SCHEMA = """
 CREATE TABLE entry (entry INTEGER PRIMARY KEY, id TEXT, grp INTEGER, revision INTEGER, kind INTEGER, action INTEGER,
     valid_from INTEGER, valid_until INTEGER);
-CREATE TABLE row (row INTEGER PRIMARY KEY, entry INTEGER, flags INTEGER, features INTEGER, text TEXT);
+CREATE TABLE row (row INTEGER PRIMARY KEY, entry INTEGER, flags INTEGER, features INTEGER, text TEXT, brand TEXT);
 CREATE TABLE posting (posting INTEGER PRIMARY KEY, features INTEGER);
 """
 FTS_SCHEMA = """
 CREATE VIRTUAL TABLE words USING fts5(keys, content='', detail='none', columnsize=0, tokenize='ascii');
 """
-ROWS = """SELECT r.row, r.text, r.flags, r.features, e.* FROM row r JOIN entry e ON e.entry = r.entry WHERE r.row IN """
+ROWS = """SELECT r.row, r.text, r.flags, r.features, r.brand, e.*
+FROM row r JOIN entry e ON e.entry = r.entry WHERE r.row IN """
 
 
 def batched(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
@@ -82,7 +83,7 @@ class TableColumns:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self.rows = 1
-        self.texts, self.features = dict[int, str](), dict[int, int]()
+        self.texts, self.brands, self.features = dict[int, str](), dict[int, str](), dict[int, int]()
         self.row_flags, self.row_entries = _Fetched(self), dict[int, int]()
         self.ids, self.groups = dict[int, str](), dict[int, int]()
         self.revisions, self.kinds, self.actions = dict[int, int](), dict[int, int](), dict[int, int]()
@@ -91,11 +92,11 @@ class TableColumns:
 
     def fetch(self, rows: Sequence[int]) -> None:
         for part in batched([row for row in rows if row not in self.texts], 200):
-            for row, text, flags, features, *entry in self._connection.execute(
+            for row, text, flags, features, brand, *entry in self._connection.execute(
                 f"{ROWS}({','.join('?' * len(part))})", part
             ):
                 self.texts[row], self.row_flags[row], self.row_entries[row] = text, flags, entry[0]
-                self.features[row] = features
+                self.features[row], self.brands[row] = features, brand
                 number = entry[0]
                 self.ids[number], self.groups[number] = entry[1], entry[2]
                 self.revisions[number], self.kinds[number], self.actions[number] = entry[3:6]
@@ -105,6 +106,11 @@ class TableColumns:
         if row not in self.texts:
             self.fetch([row])
         return self.texts[row]
+
+    def brand(self, row: int) -> str:
+        if row not in self.brands:
+            self.fetch([row])
+        return self.brands[row]
 
     def id(self, entry: int) -> str:
         return self.ids[entry]
@@ -130,11 +136,15 @@ class TableRun:
     def __init__(self, connection: sqlite3.Connection, fts5: bool) -> None:
         self._connection, self._fts5 = connection, fts5
         self.columns = TableColumns(connection)
+        self.held = ALL_HELD
         self._read = list[int]()
 
     def spans(self, keys: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+        return [span for span, _ in self.spans_by_group([(first, last, 0) for first, last in keys])]
+
+    def spans_by_group(self, keys: Sequence[tuple[int, int, int]]) -> list[tuple[tuple[int, int], int]]:
         spans = []
-        for first, last in keys:
+        for first, last, group in keys:
             if self._fts5:
                 words = f"{first}" if first == last else f"{first} OR {last}"
                 postings = self._connection.execute(
@@ -149,10 +159,10 @@ class TableRun:
                 ).fetchall()
                 rows = [posting & ROW_MASK for posting, _ in postings]
             if rows:
-                spans.append((len(self._read), len(self._read) + len(rows)))
+                spans.append(((len(self._read), len(self._read) + len(rows)), group))
                 self._read += rows
                 self.columns.features.update(zip(rows, [features for _, features in postings], strict=True))
-        return sorted(spans, key=lambda span: span[1] - span[0])
+        return sorted(spans, key=lambda grouped: grouped[0][1] - grouped[0][0])
 
     def rows(self, span: tuple[int, int]) -> list[int]:
         return self._read[span[0] : span[1]]
@@ -184,7 +194,7 @@ def fill(path: Path, run: SortedRun, fts5: bool) -> None:
     connection.executescript(SCHEMA + FTS_SCHEMA)
     connection.execute("BEGIN")
     connection.executemany("INSERT INTO entry VALUES (?,?,?,?,?,?,?,?)", _entries(columns, 0))
-    connection.executemany("INSERT INTO row VALUES (?,?,?,?,?)", _rows(columns, 0))
+    connection.executemany("INSERT INTO row VALUES (?,?,?,?,?,?)", _rows(columns, 0))
     if fts5:
         connection.executemany("INSERT INTO words (rowid, keys) VALUES (?,?)", _words(run))
     else:
@@ -223,7 +233,7 @@ def _entries(columns: EntryColumns, after: int) -> Iterator[tuple[Any, ...]]:
 def _rows(columns: EntryColumns, after: int, entries_after: int = 0) -> Iterator[tuple[Any, ...]]:
     for row in range(columns.rows):
         entry = columns.row_entries[row] + entries_after
-        yield row + after, entry, columns.row_flags[row], columns.features[row], columns.text(row)
+        yield row + after, entry, columns.row_flags[row], columns.features[row], columns.text(row), columns.brand(row)
 
 
 def _fetched(runs: Any, *options: Any) -> Iterator[Any]:
@@ -252,7 +262,7 @@ def add_later(path: Path, added: Sequence[IndexEntry], fts5: bool) -> float:
             keys += [list(columns.read(row)) for row in columns.rows_of(entry)]
         connection.execute("BEGIN")
         connection.executemany("INSERT INTO entry VALUES (?,?,?,?,?,?,?,?)", _entries(columns, entries))
-        connection.executemany("INSERT INTO row VALUES (?,?,?,?,?)", _rows(columns, rows, entries))
+        connection.executemany("INSERT INTO row VALUES (?,?,?,?,?,?)", _rows(columns, rows, entries))
         if fts5:
             words = ((rows + row, " ".join(map(str, of_row))) for row, of_row in enumerate(keys))
             connection.executemany("INSERT INTO words (rowid, keys) VALUES (?,?)", words)

@@ -18,6 +18,7 @@ from gateway.screening.index.key_numbers import KEY_BITS
 from gateway.screening.index.keys import index_keys
 from gateway.screening.index.organisation_features import organisation_features
 from gateway.screening.index.person_features import person_features
+from gateway.screening.organisations.near import brand_sounds, packed
 from gateway.screening.prepared_name import prepare
 from gateway.screening.result import NameKind
 
@@ -30,6 +31,10 @@ MAX_FENCE_BITS = 20
 """Finest partition of postings: a million fences, made in a third of a second."""
 
 _STRIDE = 64
+
+_FILTER_BITS = 2
+"""A filter has four to eight bits for each posting: of keys that aren't there one in ten to twenty passes."""
+_FILTERED_AT_ONCE = 1 << 16
 
 WEAK = 0x10
 """A weak alias, beside the kind."""
@@ -79,6 +84,7 @@ NUMBERS = {
     "row_entries": "I",
     "row_flags": "B",  # kind of name, and WEAK
     "features": "Q",  # by row: OrganisationFeatures.packed or person_features
+    "brand_ends": "I",  # by row, in `brands`
     "first_rows": "I",  # by entry
     "id_ends": "I",  # by entry, in `ids`
     "groups": "H",
@@ -100,6 +106,7 @@ class EntryColumns:
     row_entries: array[int]
     row_flags: array[int]
     features: array[int]
+    brand_ends: array[int]
     first_rows: array[int]
     id_ends: array[int]
     groups: array[int]
@@ -113,6 +120,7 @@ class EntryColumns:
         for name, code in NUMBERS.items():
             setattr(self, name, array(code))
         self.texts = bytearray()
+        self.brands = bytearray()
         self.ids = bytearray()
         self.dead = bytearray()
         self.dead_count = 0
@@ -162,12 +170,15 @@ class EntryColumns:
         self.text_ends.append(len(self.texts))
         self.row_flags.append(flags)
         self.features.append(0)
+        self.brand_ends.append(len(self.brands))
         self.row_entries.append(entry)
 
     def extend(self, other: EntryColumns, groups: Sequence[int]) -> None:
         """Appends all entries of others; `groups`: numbers here by the others' numbers."""
         rows, entries, texts, ids = self.rows, len(self), len(self.texts), len(self.ids)
+        brands = len(self.brands)
         self.text_ends.extend([end + texts for end in other.text_ends])
+        self.brand_ends.extend([end + brands for end in other.brand_ends])
         self.row_entries.extend([entry + entries for entry in other.row_entries])
         self.first_rows.extend([row + rows for row in other.first_rows])
         self.id_ends.extend([end + ids for end in other.id_ends])
@@ -175,6 +186,7 @@ class EntryColumns:
         for name in _AS_THEY_ARE:
             getattr(self, name).extend(getattr(other, name))
         self.texts += other.texts
+        self.brands += other.brands
         self.ids += other.ids
         self.dead += other.dead
         self.dead_count += other.dead_count
@@ -195,6 +207,8 @@ class EntryColumns:
             start = other.text_ends[row - 1] if row else 0
             self.texts += other.texts[start : other.text_ends[row]]
             self.text_ends.append(len(self.texts))
+            self.brands += other._brand(row)
+            self.brand_ends.append(len(self.brands))
             self.row_flags.append(other.row_flags[row])
             self.features.append(other.features[row])
             self.row_entries.append(here)
@@ -209,6 +223,13 @@ class EntryColumns:
         """A name, or scheme and value of an identifier, separated by a tab."""
         start = self.text_ends[row - 1] if row else 0
         return self.texts[start : self.text_ends[row]].decode()
+
+    def brand(self, row: int) -> str:
+        """What a row's name sounds like as a brand (`near.packed`)."""
+        return self._brand(row).decode()
+
+    def _brand(self, row: int) -> bytearray:
+        return self.brands[self.brand_ends[row - 1] if row else 0 : self.brand_ends[row]]
 
     def kind(self, row: int) -> NameKind:
         return _KINDS[self.row_flags[row] & 0xF]
@@ -225,24 +246,41 @@ class EntryColumns:
             self.dead_count += 1
 
     def read(self, row: int) -> Iterable[int]:
-        """Stores a new row's features and returns its index keys."""
+        """Stores the features of a row of the newest entry and returns its index keys. In the rows' order."""
         kind = self.kind(row)
         if kind is NameKind.IDENTIFIER:
             return identifier_keys(*self.text(row).split("\t", 1))
         name = prepare(self.text(row), kind)
         self.row_flags[row] = self.row_flags[row] & WEAK | KIND_CODES[name.kind]  # the guess for an undeclared kind
-        self.features[row] = person_features(name) if name.persons else organisation_features(name).packed()
+        if name.persons:
+            self.features[row] = person_features(name)
+        elif name.organisations:
+            self.features[row] = organisation_features(name).packed()
+            self._put_brand(row, packed(brand_sounds(name.organisations)))
         return index_keys(name)
+
+    def _put_brand(self, row: int, text: str) -> None:
+        if text:
+            self.brands += text.encode()
+            for following in range(row, self.rows):
+                self.brand_ends[following] = len(self.brands)
 
 
 class Postings:
-    """Sorted postings, with fences that shorten binary searches."""
+    """Sorted postings, with a filter of the keys that they have, and fences that shorten binary searches."""
 
-    def __init__(self, values: array[int]) -> None:
+    def __init__(self, values: array[int], present: bytearray | None = None) -> None:
+        """`present`: the filter, if it was made before."""
         self.values = values
         depth = len(values).bit_length()
         self._shift = KEY_BITS + ROW_BITS - max(min(depth, MAX_FENCE_BITS), 1)
         self._fences = array("I", _fences(values, self._shift))
+        bits = max(depth + _FILTER_BITS, 3)
+        self._filter_shift = max(KEY_BITS - bits, 1)
+        if present is None or len(present) != 1 << (KEY_BITS - self._filter_shift - 3):
+            present = _filter(values, self._filter_shift)
+        self.present = present
+        """A bit for each beginning of a key, set if there is one."""
 
     def __len__(self) -> int:
         return len(self.values)
@@ -259,15 +297,28 @@ class Postings:
         return start, bisect_right(values, highest, start, end)
 
     def spans(self, ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-        """Of key ranges (first, last); empty spans are omitted."""
-        fences, shift, found = self._fences, self._shift - ROW_BITS, []
-        for first, last in ranges:
-            if fences[first >> shift] != fences[(last >> shift) + 1] and (at := self.span(first, last))[0] < at[1]:
-                found.append(at)
+        """Of keys (first, last), one or both sides of it; empty spans are omitted."""
+        return [span for span, _ in self.spans_by_group([(first, last, 0) for first, last in ranges])]
+
+    def spans_by_group(self, ranges: Iterable[tuple[int, int, int]]) -> list[tuple[tuple[int, int], int]]:
+        """As `spans`, with each key's third number."""
+        present, shift, found = self.present, self._filter_shift, []
+        for first, last, group in ranges:
+            bit = first >> shift
+            if present[bit >> 3] >> (bit & 7) & 1 and (at := self.span(first, last))[0] < at[1]:
+                found.append((at, group))
         return found
 
     def rows(self, start: int, end: int) -> list[int]:
         return [value & ROW_MASK for value in self.values[start:end]]
+
+
+def _filter(values: array[int], shift: int) -> bytearray:
+    present, shift = bytearray(1 << (KEY_BITS - shift - 3)), shift + ROW_BITS
+    for start in range(0, len(values), _FILTERED_AT_ONCE):
+        for bit in {value >> shift for value in values[start : start + _FILTERED_AT_ONCE]}:
+            present[bit >> 3] |= 1 << (bit & 7)
+    return present
 
 
 def _fences(values: array[int], shift: int) -> Iterator[int]:

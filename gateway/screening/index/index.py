@@ -16,7 +16,7 @@ sorted runs of like size are merged step by step (`tidy`), so that no change blo
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
@@ -100,12 +100,18 @@ def _usual(_: str) -> Thresholds:
 _Rows = tuple[EntryColumns, list[int]]
 
 
+_GroupedSpan = tuple[tuple[int, int], int]
+
+
 class _PreparedQuery(NamedTuple):
     name: PreparedName
     filter: OrganisationFilter
     prefilter: CorePrefilter
     person: PersonFilter
-    ranges: tuple[list[tuple[int, int]], ...]
+    ranges: list[tuple[int, int, int]]
+    """Keys (first, last) with the group whose candidates share a prefilter."""
+    in_any_business: list[tuple[int, int, int]]
+    """Keys for low thresholds alone."""
 
 
 class NameIndex:
@@ -268,24 +274,30 @@ class NameIndex:
 def _prepare_query(text: str, kind: NameKind, held: int) -> _PreparedQuery:
     """`held`: kinds of keys that the index has."""
     name = prepare(text, kind)
-    ranges: tuple[list[tuple[int, int]], ...] = ([], [], [], [], [], [], [])
     keys = query_keys(name, held)
+    ranges: list[tuple[int, int, int]] = []
     for key in keys:
         if not key & OTHER_SIDE:
             other_side = key | OTHER_SIDE
-            ranges[_GROUP_OF[key & LOW]].append((key, other_side if other_side in keys else key))
+            ranges.append((key, other_side if other_side in keys else key, _GROUP_OF[key & LOW]))
         elif key ^ OTHER_SIDE not in keys:
-            ranges[_GROUP_OF[key & LOW]].append((key, key))
-    return _PreparedQuery(name, OrganisationFilter(name), CorePrefilter(name), PersonFilter(name), ranges)
+            ranges.append((key, key, _GROUP_OF[key & LOW]))
+    in_any_business = [span for span in ranges if span[2] == _ANY_BUSINESS]
+    if in_any_business:
+        ranges = [span for span in ranges if span[2] != _ANY_BUSINESS]
+    return _PreparedQuery(
+        name, OrganisationFilter(name), CorePrefilter(name), PersonFilter(name), ranges, in_any_business
+    )
 
 
-_SURE, _OTHER, _OPENING, _NEAR, _WORDS, _SOUNDS, _ANY_BUSINESS = range(7)
+_SURE, _OTHER, _BRAND, _OPENING, _NEAR, _WORDS, _SOUNDS, _ANY_BUSINESS = range(8)
 _SPECIAL = {
     KeyKind.CORE_SPELT: _OPENING,
     KeyKind.CORE_SOUNDS: _OPENING,
     KeyKind.CORE_NEAR: _NEAR,
     KeyKind.WORDS: _WORDS,
     KeyKind.PERSON_SOUNDS: _SOUNDS,
+    KeyKind.CORE_BRAND: _BRAND,
     KeyKind.CORE_HAN: _ANY_BUSINESS,
     KeyKind.CORE_LETTERS: _ANY_BUSINESS,
 }
@@ -301,33 +313,21 @@ _NO_FILTER = OrganisationFilter(None)
 def _candidates(
     runs: Sequence[Run], query: _PreparedQuery, groups: Sequence[str], most: int, any_may_pass: bool
 ) -> Iterator[_Rows]:
-    plausible = (_NO_FILTER if any_may_pass else query.filter).plausible
-    sifts = (
-        (_OTHER, plausible),
-        (_NEAR, plausible if any_may_pass else query.filter.in_line),
-        (_WORDS, plausible if any_may_pass else query.person.by_words),
-        (_SOUNDS, query.person.by_sound),
-    )
-    in_length = plausible if any_may_pass else query.filter.in_length
+    keys = query.ranges + query.in_any_business if any_may_pass else query.ranges
     weighed: list[tuple[float, int, int]] = []
     for number, run in enumerate(runs):
+        spans = run.spans_by_group(keys)
+        if not spans:
+            continue
+        plausible = (_NO_FILTER if any_may_pass else query.filter).plausible
         features = run.columns.features
         sure: set[int] = set()
-        for span in run.spans(query.ranges[_SURE]) + (run.spans(query.ranges[_ANY_BUSINESS]) if any_may_pass else []):
-            sure.update(run.rows(span))
+        for span, group in spans:
+            if group in _FOR_SURE:
+                sure.update(run.rows(span))
         if sure:
             yield run.columns, taken_in_turn(plausible(sorted(sure), features), run.columns, groups, MAX_SURE)
-        weights: dict[int, float] = {}
-        for group, sift in sifts:
-            if query.ranges[group] and (spans := run.spans(query.ranges[group])):
-                _weigh(run, spans, sift, weights)
-        weighed += [(weight, number, row) for row, weight in weights.items() if row not in sure]
-        text, may_contain = run.columns.text, query.prefilter.may_contain
-        weighed += [
-            (weight, number, row)
-            for row, weight in _weigh(run, run.spans(query.ranges[_OPENING]), in_length, {}).items()
-            if row not in sure and row not in weights and may_contain(text(row))
-        ]
+        weighed += [(weight, number, row) for weight, row in _weighed(run, spans, query, sure, any_may_pass)]
     if len(weighed) > most:
         weighed = heapq.nlargest(most, weighed)
     by_run: dict[int, list[int]] = {}
@@ -337,20 +337,61 @@ def _candidates(
         yield runs[number].columns, rows
 
 
+_FOR_SURE = (_SURE, _ANY_BUSINESS)
+
+
+def _weighed(
+    run: Run,
+    spans: Sequence[_GroupedSpan],
+    query: _PreparedQuery,
+    sure: Collection[int],
+    any_may_pass: bool,
+) -> list[tuple[float, int]]:
+    """Rows of a run by other than sure keys, with their weights, those by opening syllables last."""
+    plausible = (_NO_FILTER if any_may_pass else query.filter).plausible
+    sifts = (
+        ((_OTHER, _BRAND), plausible),
+        ((_NEAR,), plausible if any_may_pass else query.filter.in_line),
+        ((_WORDS,), plausible if any_may_pass else query.person.by_words),
+        ((_SOUNDS,), query.person.by_sound),
+    )
+    weights: dict[int, float] = {}
+    for groups, sift in sifts:
+        of_groups = [span for span in spans if span[1] in groups]
+        if of_groups:
+            _weigh(run, of_groups, query, sift, weights)
+    weighed = [(weight, row) for row, weight in weights.items() if row not in sure]
+    opening = [span for span in spans if span[1] == _OPENING]
+    if opening:
+        in_length = plausible if any_may_pass else query.filter.in_length
+        text, may_contain = run.columns.text, query.prefilter.may_contain
+        weighed += [
+            (weight, row)
+            for row, weight in _weigh(run, opening, query, in_length, {}).items()
+            if row not in sure and row not in weights and may_contain(text(row))
+        ]
+    return weighed
+
+
 def _weigh(
     run: Run,
-    spans: Sequence[tuple[int, int]],
+    spans: Sequence[_GroupedSpan],
+    query: _PreparedQuery,
     plausible: Callable[[list[int], Sequence[int]], list[int]],
     weights: dict[int, float],
 ) -> dict[int, float]:
     """Weighs plausible rows by number and rarity of common keys."""
-    gathered = 0
-    for span in spans:
+    gathered, any_plausible = 0, bool(weights)
+    for span, group in spans:
         count = span[1] - span[0]
-        if gathered > MAX_GATHERED and weights:
+        if gathered > MAX_GATHERED and any_plausible:
             break
         gathered += count
         rarity = 1.0 / (8 + count)
-        for row in plausible(run.rows(span)[:MAX_GATHERED], run.columns.features):
+        rows = plausible(run.rows(span)[:MAX_GATHERED], run.columns.features)
+        any_plausible = any_plausible or bool(rows)
+        if group == _BRAND:
+            rows = query.prefilter.as_brands(rows, run.columns.brand)
+        for row in rows:
             weights[row] = weights.get(row, 0.0) + rarity
     return weights

@@ -1,10 +1,12 @@
-"""Skips listed names in which an organisation's core can't sound."""
+"""Skips listed names in which an organisation's core can't sound, or that can't be its brand."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 
 from gateway.screening.organisations.keys import OPENING_SCHEMES, core_openings
+from gateway.screening.organisations.near import BrandSound, brand_sounds, may_be_brand, unpacked
 from gateway.screening.prepared_name import PreparedName
 from gateway.screening.text.normalisation import has_han
 from gateway.screening.text.sounds import SYLLABLES, sounds_of
@@ -42,3 +44,16 @@ class CorePrefilter:
                     return True
                 before = mask
         return False
+
+    @cached_property
+    def _brands(self) -> list[BrandSound]:
+        return brand_sounds(self._variants)
+
+    def as_brands(self, rows: list[int], brand: Callable[[int], str]) -> list[int]:
+        """Rows that may be a brand of this name, or it one of theirs. `brand`: what a row sounds like, packed."""
+        kept = []
+        for row in rows:
+            theirs = unpacked(brand(row))
+            if any(may_be_brand(mine, other) for mine in self._brands for other in theirs):
+                kept.append(row)
+        return kept

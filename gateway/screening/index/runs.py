@@ -23,8 +23,9 @@ MERGE_RANGES = 4_096
 """Key ranges of a merge, one per step: 2,500 of ten million postings."""
 
 
-def _length(span: tuple[int, int]) -> int:
-    return span[1] - span[0]
+def _length(grouped: tuple[tuple[int, int], int]) -> int:
+    start, end = grouped[0]
+    return end - start
 
 
 class SortedRun:
@@ -38,9 +39,15 @@ class SortedRun:
         self.references = references
 
     def spans(self, keys: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-        """Rarest first, without empty ones."""
-        found = self.postings.spans(keys)
-        return sorted(found, key=_length) if len(found) > 1 else found
+        """Of keys (first, last), one or both sides of it; without empty ones."""
+        return self.postings.spans(keys)
+
+    def spans_by_group(self, keys: Sequence[tuple[int, int, int]]) -> list[tuple[tuple[int, int], int]]:
+        """As `spans`, with each key's third number; rarest first."""
+        found = self.postings.spans_by_group(keys)
+        if len(found) > 1:
+            found.sort(key=_length)
+        return found
 
     def rows(self, span: tuple[int, int]) -> list[int]:
         return self.postings.rows(*span)
@@ -73,11 +80,18 @@ class GrowingRun:
         self._entries.setdefault(reference_hash(record.group, record.id), []).append(entry)
 
     def spans(self, keys: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-        """As `SortedRun.spans`, with keys instead of positions; a range has one key or two."""
-        held = [
-            key for first, last in keys for key in ((first,) if first == last else (first, last)) if key in self._rows
+        """As `SortedRun.spans`, with keys instead of positions."""
+        return [span for span, _ in self.spans_by_group([(first, last, 0) for first, last in keys])]
+
+    def spans_by_group(self, keys: Sequence[tuple[int, int, int]]) -> list[tuple[tuple[int, int], int]]:
+        """As `SortedRun.spans_by_group`, but in the keys' order."""
+        rows = self._rows
+        return [
+            ((key, key + len(rows[key])), group)
+            for first, last, group in keys
+            for key in ((first,) if first == last else (first, last))
+            if key in rows
         ]
-        return [(key, key + len(self._rows[key])) for key in held]
 
     def rows(self, span: tuple[int, int]) -> list[int]:
         return self._rows[span[0]][: span[1] - span[0]]

@@ -24,13 +24,13 @@ from gateway.screening.index.columns import NUMBERS, EntryColumns, Postings
 from gateway.screening.index.index import NameIndex
 from gateway.screening.index.runs import SortedRun
 
-MAGIC = b"gateway screening index 1\n"
+MAGIC = b"gateway screening index 2\n"
 RULES = 10
 """Raise it whenever names are read or keyed differently."""
 
 _DIGEST_BYTES = 32
 _PIECE = 1 << 24
-_BYTES = ("texts", "ids", "dead")
+_BYTES = ("texts", "brands", "ids", "dead")
 _FILE_NAMES = {"features": "marks"}
 """Columns with another name in files."""
 
@@ -129,6 +129,7 @@ def _parts(run: SortedRun) -> Iterator[tuple[str, Any]]:
     for name in (*NUMBERS, *_BYTES):
         yield _FILE_NAMES.get(name, name), getattr(run.columns, name)
     yield "postings", run.postings.values
+    yield "present", run.postings.present
     yield "references", run.references.values
 
 
@@ -140,8 +141,9 @@ def _read_run(file: BinaryIO, digest: Any, sizes: dict[str, int], held: int) -> 
         setattr(columns, name, bytearray(_take(file, digest, sizes[name])))
     columns.dead_count = columns.dead.count(1)
     postings = _numbers(file, digest, "Q", sizes["postings"])
+    present = bytearray(_take(file, digest, sizes["present"]))
     references = _numbers(file, digest, "Q", sizes["references"])
-    return SortedRun(columns, Postings(postings), Postings(references), int(held))
+    return SortedRun(columns, Postings(postings, present), Postings(references), int(held))
 
 
 def _numbers(file: BinaryIO, digest: Any, code: str, size: int) -> array[int]:

@@ -7,7 +7,10 @@ letters are Chinese syllables: those that differ are other characters.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
+from typing import NamedTuple
+from zlib import crc32
 
 from rapidfuzz.distance import Indel
 
@@ -110,6 +113,59 @@ def _beginning(core: tuple[str, ...], in_mainland: bool) -> str:
 @lru_cache(maxsize=16_384)
 def _likeness(han: tuple[str, ...], latin: tuple[str, ...]) -> float:
     return Indel.normalized_similarity(_folded(pinyin_letters(han)), _folded("".join(latin)))
+
+
+class BrandSound(NamedTuple):
+    """What `is_brand` compares of a variant: its folded letters, and where it is.
+
+    `place`: `_NOWHERE`, `_ANYWHERE` for places of no one province, or a number that equal provinces share.
+    """
+
+    is_han: bool
+    place: int
+    letters: str
+
+
+_NOWHERE, _ANYWHERE, _FIRST_PLACE = range(3)
+_PLACES = 30
+_FIRST_CODE = ord("!")
+
+
+def brand_sounds(variants: Iterable[OrganisationVariant]) -> list[BrandSound]:
+    """Of the variants that may be brands, or be written as one."""
+    return list(dict.fromkeys(_brand_sound(variant) for variant in variants if variant.core and beginning(variant)))
+
+
+def _brand_sound(variant: OrganisationVariant) -> BrandSound:
+    place = _ANYWHERE if variant.places else _NOWHERE
+    if named := province(variant.places):
+        place = _FIRST_PLACE + crc32(named.encode()) % _PLACES
+    letters = pinyin_letters(variant.core) if variant.is_han else "".join(variant.core)
+    return BrandSound(variant.is_han, place, _folded(letters))
+
+
+def packed(sounds: Iterable[BrandSound]) -> str:
+    """As text, for an index: a character for script and place before the letters."""
+    return "\n".join(f"{chr(_FIRST_CODE + 2 * sound.place + sound.is_han)}{sound.letters}" for sound in sounds)
+
+
+@lru_cache(maxsize=65_536)
+def unpacked(text: str) -> tuple[BrandSound, ...]:
+    """Reads `packed`."""
+    codes = ((ord(part[0]) - _FIRST_CODE, part[1:]) for part in text.split("\n")) if text else ()
+    return tuple([BrandSound(bool(code & 1), code >> 1, letters) for code, letters in codes])
+
+
+def may_be_brand(one: BrandSound, other: BrandSound) -> bool:
+    """Whether `is_brand` may hold, whatever else the names say."""
+    if one.is_han == other.is_han:
+        return False
+    least = LEAST_BY_LINE
+    if one.place and other.place:
+        if one.place != other.place or one.place == _ANYWHERE:
+            return False
+        least = LEAST_BY_BOTH
+    return Indel.normalized_similarity(one.letters, other.letters, score_cutoff=least) >= least
 
 
 def brand_keys(variant: OrganisationVariant) -> set[str]:

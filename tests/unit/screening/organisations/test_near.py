@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.screening.organisations.near import brand_sounds, is_brand, may_be_brand, packed, unpacked
+from gateway.screening.organisations.variant import OrganisationVariant
+from gateway.screening.prepared_name import prepare
 from gateway.screening.result import NameKind
-from tests.support.names import compared_as
+from tests.support.names import compared_as, own_pairs
 
 
 @pytest.mark.parametrize(
@@ -30,3 +33,35 @@ from tests.support.names import compared_as
 )
 def test_brands_are_told_apart_and_a_key_finds_them(han: str, latin: str, same: bool) -> None:
     compared_as(han, latin, NameKind.ORGANISATION, same=same)
+
+
+def variants(text: str) -> tuple[OrganisationVariant, ...]:
+    return prepare(text, NameKind.ORGANISATION).organisations
+
+
+def test_what_the_index_skips_as_no_brand_is_none() -> None:
+    texts = {text for pair in own_pairs() if pair.name_kind == NameKind.ORGANISATION for text in (pair.a, pair.b)}
+    texts |= {"上海富瀚微電子股份有限公司", "Shanghai Fullhan Microelectronics Co., Ltd.", "Fullhan Microelectronics"}
+    texts |= {
+        "Tigris Logistics",
+        "东莞市婷地物流有限公司",
+        "宁波泰丽物流有限公司",
+        "Horizon Star Electronics OOO",
+        "富瀚銀行",
+    }
+    firms = [variant for text in texts for variant in variants(text) if variant.core]
+    sounds = {variant: unpacked(packed(brand_sounds([variant]))) for variant in firms}
+    brands = 0
+    for han in (variant for variant in firms if variant.is_han):
+        for latin in (variant for variant in firms if not variant.is_han):
+            if is_brand(han, latin):
+                brands += 1
+                assert any(may_be_brand(a, b) and may_be_brand(b, a) for a in sounds[han] for b in sounds[latin])
+    assert brands > 3
+
+
+def test_sounds_of_a_brand_survive_packing() -> None:
+    sounds = brand_sounds(variants("富瀚微電子 Fullhan Microelectronics Hong Kong Limited"))
+    assert len(sounds) > 1
+    assert unpacked(packed(sounds)) == tuple(sounds)
+    assert (packed([]), unpacked("")) == ("", ())
