@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import hmac
 import json
+import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -23,6 +25,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from tests.support.federation import free_port
 from tests.support.node_processes import end
 from tests.support.programs import NATS_SERVER
+from tests.support.tls_servers import ServerFiles
 
 SECRET = base64.b64encode(bytes(range(32))).decode()
 """Secret of the webhooks, without its prefix."""
@@ -138,9 +141,19 @@ class MailReceiver:
 
 
 @contextmanager
-def mail_receiver() -> Iterator[MailReceiver]:
+def mail_receiver(
+    *, starttls: ssl.SSLContext | None = None, tls: ssl.SSLContext | None = None
+) -> Iterator[MailReceiver]:
+    """With `starttls` it takes no mail before it; with `tls` the connection begins with TLS."""
     receiver = MailReceiver()
-    controller = Controller(receiver, hostname="127.0.0.1", port=receiver.port)
+    controller = Controller(
+        receiver,
+        hostname="127.0.0.1",
+        port=receiver.port,
+        ssl_context=tls,
+        tls_context=starttls,
+        require_starttls=starttls is not None,
+    )
     controller.start()
     try:
         yield receiver
@@ -153,18 +166,33 @@ class NatsProcess:
     """Debian's nats-server with JetStream in a folder."""
 
     folder: Path
+    tls: ServerFiles | None = None
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
-        return f"nats://127.0.0.1:{self.port}"
+        return f"{'nats' if self.tls is None else 'tls'}://127.0.0.1:{self.port}"
 
     def start(self) -> None:
         assert self.process is None
         command = [str(NATS_SERVER.require()), "-a", "127.0.0.1", "-p", str(self.port), "-js", "-sd", str(self.folder)]
+        if self.tls is not None:
+            command += ["--tls", "--tlscert", str(self.tls.certificate), "--tlskey", str(self.tls.key)]
         with (self.folder / "log.txt").open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+
+    def wait(self) -> None:
+        """Returns when it answers."""
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 5).close()
+            except OSError:
+                assert time.monotonic() < deadline, "nats-server doesn't start"
+                time.sleep(0.05)
+            else:
+                return
 
     def stop(self) -> None:
         if self.process is not None:
@@ -176,7 +204,8 @@ class NatsProcess:
         import nats
         from nats.js.errors import NotFoundError
 
-        client = await nats.connect(self.url, allow_reconnect=False, connect_timeout=5)
+        tls = {} if self.tls is None else {"tls": ssl.create_default_context(cafile=str(self.tls.ca))}
+        client = await nats.connect(self.url, allow_reconnect=False, connect_timeout=5, **tls)
         try:
             jetstream = client.jetstream()
             try:
@@ -189,9 +218,9 @@ class NatsProcess:
 
 
 @contextmanager
-def nats_process(folder: Path) -> Iterator[NatsProcess]:
+def nats_process(folder: Path, *, tls: ServerFiles | None = None) -> Iterator[NatsProcess]:
     folder.mkdir()
-    server = NatsProcess(folder)
+    server = NatsProcess(folder, tls)
     server.start()
     try:
         yield server

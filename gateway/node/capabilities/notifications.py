@@ -84,11 +84,15 @@ def _teller(parts: NodeParts, audience: AudienceSource, visibility: ListVisibili
         audience=audience,
         alarms=parts.alarms,
         metrics=parts.metrics,
-        lists=FeedOrigin(settings.federation, settings.node, settings.node, Channel.LISTS),
+        lists=_own_lists(settings),
         keep_days=chosen.keep_days,
         most_kept=chosen.most_kept,
         clock=parts.clock,
     )
+
+
+def _own_lists(settings: Settings) -> FeedOrigin:
+    return FeedOrigin(settings.federation, settings.node, settings.node, Channel.LISTS)
 
 
 def _people(settings: Settings, conn: Connection) -> Sequence[Addressee]:
@@ -172,6 +176,7 @@ def _outbox(parts: NodeParts, targets: Mapping[str, WebhookTarget]) -> OutboxLoo
         publisher,
         parts.database,
         node=settings.node,
+        lists=_own_lists(settings),
         writer=parts.writer,
         notifier=parts.notifier,
         alarms=parts.alarms,

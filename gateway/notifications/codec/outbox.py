@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
 from gateway.alerts import codec as wire
 from gateway.alerts.tables.events import AlertEventRow
 from gateway.contract.ids import FeedOrigin
-from gateway.contract.timestamps import clipped_moment
+from gateway.contract.timestamps import clipped_moment, to_ms
 from gateway.notifications.rules.warnings import DeadlineWarning, WarnedDeadline
+from gateway.v1.watchlist_pb2 import ListDecision, WatchlistChange
+from gateway.watchlists.tables.lists import ChangeRow
 from gateway.watchlists.tables.matches import MatchRow
 
 ERASED: Final = "erased"
@@ -26,7 +29,8 @@ class OutboxMessage:
 
     Attributes:
         id: the same for the same change, however often it is sent; also after a restore of the database.
-        subject: `<node>.alert.<step>`, `<node>.match.<status>` or `<node>.deadline.<stage>`, for a prefix before it.
+        subject: `<node>.<kind>`, for a prefix before it: `alert.<step>`, `match.<status>`, `deadline.<stage>`,
+            `list.changed` or `proposal.<state>`.
         body: JSON.
     """
 
@@ -49,6 +53,50 @@ def step_change(logged: AlertEventRow, line: str, payload: bytes, *, node: str) 
         speaker=FeedOrigin.parse(line).publisher,
         status=logged.status.value,
         entry={"origin": line, "index": logged.idx},
+    )
+
+
+def list_change(row: ChangeRow, changes: Iterable[WatchlistChange], *, node: str) -> OutboxMessage:
+    """What an update of a list has changed, whoever's list it is."""
+    origin = FeedOrigin.parse(row.origin)
+    return _message(
+        f"list/{row.origin}/{row.idx}",
+        node,
+        "list.changed",
+        occurred_at=_time(row.committed_at),
+        publisher=origin.publisher,
+        entry={"origin": row.origin, "index": row.idx},
+        changes=[_list_entry(change) for change in changes],
+    )
+
+
+def _list_entry(change: WatchlistChange) -> dict[str, object]:
+    kind = change.WhichOneof("change") or ""
+    about = change.entered if kind == "entered" else change.ended
+    return {"list": about.list, "id": about.id, "revision": about.revision, "change": kind}
+
+
+def decision_change(decision: ListDecision, line: str, index: int, *, node: str) -> OutboxMessage | None:
+    """A proposal that waits for a decision, or was decided; None for other decisions."""
+    kind = decision.WhichOneof("decision") or ""
+    facts: dict[str, object]
+    if kind == "proposed":
+        if not decision.proposed.complete:
+            return None
+        facts = {"proposal_id": decision.proposed.proposal_id, "list": decision.proposed.list}
+    elif kind in ("approved", "rejected"):
+        decided = decision.approved if kind == "approved" else decision.rejected
+        facts = {"proposal_id": decided.proposal_id}
+    else:
+        return None
+    return _message(
+        f"{line}/{index}",
+        node,
+        f"proposal.{kind}",
+        occurred_at=_time(to_ms(decision.decided_at)),
+        actor=decision.actor,
+        entry={"origin": line, "index": index},
+        **facts,
     )
 
 

@@ -13,7 +13,7 @@ from gateway.notifications.service.sending import Attempt
 from gateway.notifications.tables import notifications as rows
 from gateway.notifications.tables import rules, warnings
 from gateway.notifications.tables.notifications import WaitingDelivery
-from gateway.notifications.tables.progress import OUTBOX
+from gateway.notifications.tables.progress import OUTBOX, OUTBOX_LISTS
 from gateway.v1.notification_service_pb2 import SetNotificationRulesRequest
 
 FORGOTTEN_AT_ONCE = 1_000
@@ -103,11 +103,20 @@ class PutRulesCommand:
 
 @dataclass(frozen=True, slots=True)
 class MoveOutboxCommand:
-    """Notes how far the outbox's other side has taken changes, by column."""
+    """Notes how far the outbox's other side has taken changes, by column.
+
+    A cursor never goes back: a replica that has lost its role meanwhile says what the next one has passed long ago.
+    """
 
     reached: dict[str, int]
     weight: int = 1
 
     def execute(self, tx: Transaction) -> None:
-        OUTBOX.lock(tx.conn)
-        OUTBOX.write(tx.conn, **self.reached)
+        for table in (OUTBOX, OUTBOX_LISTS):
+            known = table.lock(tx.conn)._asdict()
+            ahead = {
+                name: value
+                for name, value in self.reached.items()
+                if name in known and (known[name] is None or value > known[name])
+            }
+            table.write(tx.conn, **ahead)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 ANSWER_S: Final = 5.0
 """Seconds for a connection, and for an answer."""
+
+CLOSE_S: Final = 1.0
+"""Seconds to end a connection."""
 
 RECONNECT_S: Final = 0.1
 """Seconds between the two attempts to connect."""
@@ -87,7 +91,9 @@ class JetStreamPublisher:
     async def close(self) -> None:
         client, self._client, self._stream = self._client, None, None
         if client is not None:
-            await client.close()
+            with suppress(TimeoutError):  # nats-py waits for ever for a connection whose TLS handshake has failed
+                async with asyncio.timeout(CLOSE_S):
+                    await client.close()
 
     async def _note(self, error: Exception) -> None:
         """Keeps what the connection says: the failed publication says less."""
@@ -106,7 +112,6 @@ class JetStreamPublisher:
         if self._stream is not None and self._client is not None and self._client.is_connected:
             return self._stream
         await self.close()
-        nats = _library()
         address = self._address
         options: dict[str, Any] = {
             "allow_reconnect": False,
@@ -119,9 +124,10 @@ class JetStreamPublisher:
             options["user_credentials"] = str(address.credentials)
         if address.user:
             options |= {"user": address.user, "password": address.password}
+        client: Client = _library().aio.client.Client()
         if urlsplit(address.url).scheme == "tls":
             options["tls"] = self._tls()
-        client: Client = nats.aio.client.Client()
+            client = _tls_client()
         self._client = client
         async with asyncio.timeout(2 * ANSWER_S):
             await client.connect(address.url, **options)
@@ -148,6 +154,23 @@ class JetStreamPublisher:
         if address.certificate is not None:
             context.load_cert_chain(str(address.certificate), None if address.key is None else str(address.key))
         return context
+
+
+def _tls_client() -> Client:
+    """A client that says nothing about itself to a server that offers no TLS.
+
+    nats-py goes on without TLS there, whatever the URL says: somebody between could take the password and the changes.
+    """
+    from nats.aio.client import Client as AnyClient  # noqa: PLC0415  the extra, see above
+    from nats.errors import SecureConnRequiredError  # noqa: PLC0415
+
+    class TlsClient(AnyClient):
+        def _connect_command(self) -> bytes:
+            if not self._server_info.get("tls_required"):
+                raise SecureConnRequiredError
+            return bytes(super()._connect_command())
+
+    return TlsClient()
 
 
 def _library() -> Any:

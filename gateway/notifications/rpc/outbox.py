@@ -16,29 +16,24 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from gateway.alerts.tables import events
+from gateway.contract.ids import FeedOrigin
 from gateway.db.database import Database
 from gateway.errors import GatewayError, UnavailableError
 from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient, set_within
 from gateway.feed.service.alarms import OUTBOX_WAITS, Alarms
 from gateway.feed.tables import journal
-from gateway.feed.tables import progress as projected
-from gateway.notifications.codec.outbox import OutboxMessage, match_change, step_change, warning_change
+from gateway.notifications.codec.outbox import OutboxMessage
 from gateway.notifications.commands.delivering import MoveOutboxCommand
 from gateway.notifications.commands.keeping import NOTIFICATIONS
 from gateway.notifications.rpc.delivery import ALARM_AFTER, pause_after
-from gateway.notifications.tables import warnings
-from gateway.notifications.tables.progress import OUTBOX, PROGRESS, OutboxProgress
+from gateway.notifications.service.outbox_changes import OutboxChanges, first_cursors, read_outbox
+from gateway.notifications.tables.progress import OUTBOX
 from gateway.telemetry.metrics import Metrics
-from gateway.watchlists.tables import matches
 
 log = logging.getLogger(__name__)
 
 PUBLISHING: Final = "outbox"
 """Role of the replica that publishes."""
-
-AT_ONCE: Final = 100
-"""Changes under way: what a crash repeats, and what waits in memory."""
 
 LONGEST_SLEEP_S: Final = 60.0
 """Seconds between two looks without news."""
@@ -83,15 +78,17 @@ class OutboxLoop:
         database: Database,
         *,
         node: str,
+        lists: FeedOrigin,
         writer: WriterClient,
         notifier: ChangeNotifier,
         alarms: Alarms,
         metrics: Metrics,
     ) -> None:
+        """`lists`: the feed of the node's own lists."""
         self.publisher = publisher
         self.progress = PublishingProgress()
         self._database = database
-        self._node = node
+        self._node, self._lists = node, lists
         self._writer = writer
         self._notifier = notifier
         self._alarms = alarms
@@ -169,31 +166,8 @@ class OutboxLoop:
 
     def _present(self) -> dict[str, int]:
         with self._database.read() as conn:
-            if OUTBOX.read(conn).alert_position is not None:
-                return {}
-            return {
-                "alert_position": projected.position(conn),
-                "match_change": matches.last_change(conn),
-                "warning": PROGRESS.read(conn).last_warning,
-            }
+            return first_cursors(conn, self._lists)
 
-    def _read(self) -> tuple[list[OutboxMessage], dict[str, int]]:
-        """Changes after the cursors, and the cursors after them, by column; none where nothing has changed."""
-        reached: dict[str, int] = {}
+    def _read(self) -> OutboxChanges:
         with self._database.read() as conn:
-            since = OutboxProgress(*(value or 0 for value in OUTBOX.read(conn)))
-            assert since.alert_position is not None  # noqa: S101  for the type checker: 0 stands for None
-            logged = events.after(conn, since.alert_position, AT_ONCE)
-            end = logged[-1][0].position if len(logged) == AT_ONCE else projected.position(conn)
-            if end > since.alert_position:
-                reached["alert_position"] = end
-            changed = matches.changed_after(conn, since.match_change or 0, limit=AT_ONCE)
-            fired = warnings.fired_after(conn, since.warning or 0, AT_ONCE)
-        if changed:
-            reached["match_change"] = changed[-1].change
-        if fired:
-            reached["warning"] = fired[-1][0]
-        messages = [step_change(event, line, payload, node=self._node) for event, line, payload in logged]
-        messages += [match_change(match, node=self._node) for match in changed]
-        messages += [warning_change(warning, node=self._node) for _, warning in fired]
-        return messages, reached
+            return read_outbox(conn, node=self._node, own_lists=self._lists)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from gateway.db.progress import Progress
-from gateway.notifications.tables.schema import notification_progress, outbox_progress
+from gateway.notifications.tables.schema import notification_progress, outbox_list_progress, outbox_progress
 
 
 class NotificationProgress(NamedTuple):
@@ -27,5 +27,13 @@ class OutboxProgress(NamedTuple):
     warning: int | None = None
 
 
+class OutboxListProgress(NamedTuple):
+    """As in the columns; None before lists were first told of."""
+
+    list_change: int | None = None
+    list_decision: int | None = None
+
+
 PROGRESS = Progress(notification_progress, NotificationProgress)
 OUTBOX = Progress(outbox_progress, OutboxProgress)
+OUTBOX_LISTS = Progress(outbox_list_progress, OutboxListProgress)
