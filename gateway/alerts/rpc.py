@@ -11,11 +11,11 @@ from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 import grpc.aio
 from google.protobuf.message import Message
 
-from gateway.alerts.codec import quality_notices
 from gateway.alerts.commands.preview import Previews
 from gateway.alerts.commands.publish_command import PublishCommand, PublishResult
 from gateway.alerts.commands.publishing import PreparedAlert, Publisher
-from gateway.alerts.commands.steps import StepCommand, StepRequest
+from gateway.alerts.commands.step_requests import StepRequest, StepRequests
+from gateway.alerts.commands.steps import StepCommand
 from gateway.alerts.service import AlertQueries
 from gateway.contract.limits import MAX_STREAM_ITEMS
 from gateway.contract.pages import page_of
@@ -74,9 +74,9 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
     ) -> None:
         self._traces = traces
         self._publishes = {result: metrics.publishes.labels(result) for result in ("accepted", "repeated", "refused")}
-        self._node = node
         self._publisher = publisher
         self._previews = previews
+        self._steps = StepRequests(node=node, new_id=publisher.new_id, who_asked=queries.who_asked)
         self._queries = queries
         self._writer = writer
         self._notifier = notifier
@@ -151,115 +151,54 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
                 prepared.append(error)
         return prepared
 
+    async def PreviewAlertStep(
+        self, request: alert_service_pb2.PreviewAlertStepRequest, context: Context
+    ) -> alert_service_pb2.PreviewAlertStepResponse:
+        validate(request)
+        call = current_call()
+        step = await asyncio.to_thread(self._steps.previewed, request)
+        call.record(subject_ids=[step.alert_id])
+        return await asyncio.to_thread(self._previews.of_step, step, actor=call.principal.actor)
+
     async def AmendAlert(
         self, request: alert_service_pb2.AmendAlertRequest, context: Context
     ) -> alert_service_pb2.AmendAlertResponse:
-        validate(request)
-        notices = quality_notices(request.content)
-        event = alert_pb2.AlertEvent(
-            amended=alert_pb2.Alert(
-                id=request.alert_id,
-                revision=request.revision + 1,
-                publisher=self._node,
-                content=request.content,
-                notices=notices,
-            )
-        )
-        response = alert_service_pb2.AmendAlertResponse(revision=request.revision + 1, notices=notices)
-        return await self._own_step(request, event, response)
+        return await self._step(request, alert_service_pb2.AmendAlertResponse)
 
     async def WithdrawAlert(
         self, request: alert_service_pb2.WithdrawAlertRequest, context: Context
     ) -> alert_service_pb2.WithdrawAlertResponse:
-        event = alert_pb2.AlertEvent(
-            withdrawn=alert_pb2.AlertWithdrawn(
-                alert=self._own(request.alert_id), revision=request.revision, reason=request.reason
-            )
-        )
-        return await self._own_step(request, event, alert_service_pb2.WithdrawAlertResponse())
+        return await self._step(request, alert_service_pb2.WithdrawAlertResponse)
 
     async def CloseAlert(
         self, request: alert_service_pb2.CloseAlertRequest, context: Context
     ) -> alert_service_pb2.CloseAlertResponse:
-        event = alert_pb2.AlertEvent(
-            closed=alert_pb2.AlertClosed(
-                alert=self._own(request.alert_id),
-                revision=request.revision,
-                outcome=request.outcome,
-                remarks=request.remarks,
-                measures=request.measures,
-            )
-        )
-        return await self._own_step(request, event, alert_service_pb2.CloseAlertResponse())
+        return await self._step(request, alert_service_pb2.CloseAlertResponse)
 
     async def AcknowledgeAlert(
         self, request: alert_service_pb2.AcknowledgeAlertRequest, context: Context
     ) -> alert_service_pb2.AcknowledgeAlertResponse:
-        event = alert_pb2.AlertEvent(
-            acknowledged=alert_pb2.AlertAcknowledged(
-                alert=request.alert, revision=request.revision, case_reference=request.case_reference
-            )
-        )
-        return await self._step(request, request.alert, event, alert_service_pb2.AcknowledgeAlertResponse())
+        return await self._step(request, alert_service_pb2.AcknowledgeAlertResponse)
 
     async def FlagAlert(
         self, request: alert_service_pb2.FlagAlertRequest, context: Context
     ) -> alert_service_pb2.FlagAlertResponse:
-        event = alert_pb2.AlertEvent(
-            flagged=alert_pb2.AlertFlagged(
-                alert=request.alert,
-                revision=request.revision,
-                reason=request.reason,
-                explanation=request.explanation,
-            )
-        )
-        return await self._step(request, request.alert, event, alert_service_pb2.FlagAlertResponse())
+        return await self._step(request, alert_service_pb2.FlagAlertResponse)
 
     async def AskQuestion(
         self, request: alert_service_pb2.AskQuestionRequest, context: Context
     ) -> alert_service_pb2.AskQuestionResponse:
-        question_id = self._publisher.new_id()
-        event = alert_pb2.AlertEvent(
-            question=alert_pb2.AlertQuestion(
-                alert=request.alert,
-                question_id=question_id,
-                text=request.text,
-                deadline=request.deadline,
-                onward_recipients=request.onward_recipients,
-            )
-        )
-        response = alert_service_pb2.AskQuestionResponse(question_id=question_id)
-        return await self._step(request, request.alert, event, response, recipient=request.recipient)
+        return await self._step(request, alert_service_pb2.AskQuestionResponse)
 
     async def AnswerQuestion(
         self, request: alert_service_pb2.AnswerQuestionRequest, context: Context
     ) -> alert_service_pb2.AnswerQuestionResponse:
-        event = alert_pb2.AlertEvent(
-            answer=alert_pb2.AlertAnswer(
-                alert=request.alert,
-                question_id=request.question_id,
-                text=request.text,
-                consent=request.consent,
-                evidence=request.evidence,
-            )
-        )
-        recipient = await asyncio.to_thread(
-            self._queries.who_asked, request.alert.publisher, request.alert.alert_id, request.question_id
-        )
-        return await self._step(
-            request,
-            request.alert,
-            event,
-            alert_service_pb2.AnswerQuestionResponse(),
-            recipient=recipient,
-            revision=request.revision,
-        )
+        return await self._step(request, alert_service_pb2.AnswerQuestionResponse)
 
     async def ReportFinding(
         self, request: alert_service_pb2.ReportFindingRequest, context: Context
     ) -> alert_service_pb2.ReportFindingResponse:
-        event = alert_pb2.AlertEvent(finding=request.finding)
-        return await self._step(request, request.finding.alert, event, alert_service_pb2.ReportFindingResponse())
+        return await self._step(request, alert_service_pb2.ReportFindingResponse)
 
     async def GetAlert(
         self, request: alert_service_pb2.GetAlertRequest, context: Context
@@ -311,44 +250,20 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
             async for response in changes:
                 yield response
 
-    def _own(self, alert_id: str) -> alert_pb2.AlertReference:
-        return alert_pb2.AlertReference(publisher=self._node, alert_id=alert_id)
-
-    async def _own_step(self, request: Any, event: alert_pb2.AlertEvent, response: ResponseT) -> ResponseT:
-        return await self._step(request, self._own(request.alert_id), event, response)
-
-    async def _step(
-        self,
-        request: Any,
-        alert: alert_pb2.AlertReference,
-        event: alert_pb2.AlertEvent,
-        response: ResponseT,
-        *,
-        recipient: str = "",
-        revision: int = 0,
-    ) -> ResponseT:
+    async def _step(self, request: Any, _response: type[ResponseT]) -> ResponseT:
         validate(request)
         call = current_call()
-        call.record(subject_ids=[alert.alert_id])
-        step = StepRequest(
-            request_id=request.request_id,
-            message=request,
-            publisher=alert.publisher,
-            alert_id=alert.alert_id,
-            recipient=recipient,
-            event=event,
-            response=response,
-            revision=revision,
-        )
-        result: ResponseT = await self._writer.run(
-            StepCommand(
-                step,
-                publisher=self._publisher,
-                principal=call.principal.id,
-                actor=call.principal.actor,
-            )
-        )
+        step = await self._step_of(request)
+        call.record(subject_ids=[step.alert_id])
+        command = StepCommand(step, publisher=self._publisher, principal=call.principal.id, actor=call.principal.actor)
+        result: ResponseT = await self._writer.run(command)
         return result
+
+    async def _step_of(self, request: Any) -> StepRequest:
+        """The step; an answer reads in the database who asked."""
+        if isinstance(request, alert_service_pb2.AnswerQuestionRequest):
+            return await asyncio.to_thread(self._steps.of, request)
+        return self._steps.of(request)
 
 
 def best_hits(hits: Sequence[alert_service_pb2.AlertHit]) -> list[alert_service_pb2.AlertHit]:

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import grpc.aio
+from google.protobuf.message import Message
 
 from gateway.client.acting import ActingConnection
 from gateway.client.bulk import DEFAULT_BATCH, PublishOutcome, new_alert, new_request_id, publish_stream
@@ -137,6 +138,17 @@ class GatewayClient:
         method = self._connection.stubs.alerts.PreviewAlert
         request = service.PreviewAlertRequest(content=content, recipients=recipients)
         return await self._connection.unary(method, request, service.PreviewAlertResponse)
+
+    async def preview_step(self, step: Message) -> service.PreviewAlertStepResponse:
+        """What a step would send to each partner, as the partner would get it, or why it may not go.
+
+        `step` is a request of AlertService for a step on an alert, e.g. FlagAlertRequest.
+        """
+        request = service.PreviewAlertStepRequest()
+        named = (field.name for field in request.DESCRIPTOR.fields if field.message_type is step.DESCRIPTOR)
+        getattr(request, next(named)).CopyFrom(step)
+        method = self._connection.stubs.alerts.PreviewAlertStep
+        return await self._connection.unary(method, request, service.PreviewAlertStepResponse)
 
     def publish_many(
         self,

@@ -1,6 +1,7 @@
-"""Says what publishing an alert would do, without doing it: what is wrong, and what each recipient would get.
+"""Says what publishing an alert or a step on one would do, without doing it: what is wrong, and what each partner gets.
 
-It applies the rules of `publishing` to one moment; what another call changes meanwhile, PublishAlert decides.
+It applies the rules of `publishing` and `steps` to one moment; what another call changes meanwhile, the call itself
+decides.
 """
 
 from __future__ import annotations
@@ -14,9 +15,12 @@ from sqlalchemy import Connection
 from gateway.alerts import codec as wire
 from gateway.alerts.commands.onward_transfer import require_onward_transfer, sources_in
 from gateway.alerts.commands.publishing import Publisher
+from gateway.alerts.commands.step_requests import StepRequest
+from gateway.alerts.commands.steps import copies_of, draft_step, require_step
+from gateway.alerts.tables.copies import AlertRow
 from gateway.contract.disclosure_classes import value_of
 from gateway.db.database import Database
-from gateway.errors import GatewayError, PermissionDeniedError
+from gateway.errors import GatewayError, InvalidRequestError, PermissionDeniedError
 from gateway.trust.rules.directory import Agreement, Directory, FieldClass
 from gateway.trust.rules.disclosure import classified, redact
 from gateway.trust.rules.message_types import MessageType
@@ -29,6 +33,8 @@ MOST_FIELDS = 2_000
 
 @dataclass(frozen=True, slots=True)
 class _Moment:
+    """What is projected at one moment, read."""
+
     conn: Connection
     own_node: str
 
@@ -149,3 +155,45 @@ class Previews:
         except PermissionDeniedError as error:
             return error.message
         return ""
+
+    def of_step(self, step: StepRequest, *, actor: str) -> pb.PreviewAlertStepResponse:
+        """What each partner would get; raises NotFoundError for an unknown alert."""
+        now_ms = self._clock()
+        said = alert_pb2.AlertEvent()
+        said.CopyFrom(step.event)
+        said.actor = actor
+        with self._database.read() as conn:
+            moment = _Moment(conn, self._node)
+            recipients = [self._for(moment, step, row, actor, now_ms) for row in copies_of(conn, step)]
+        return pb.PreviewAlertStepResponse(event=said, recipients=recipients)
+
+    def _for(self, moment: _Moment, step: StepRequest, row: AlertRow, actor: str, now_ms: int) -> pb.StepPreview:
+        draft = draft_step(step, row, publisher=self._publisher, actor=actor, now_ms=now_ms)
+        fields = classified(draft.event)[:MOST_FIELDS]
+        agreement = self._agreement(draft.partner, draft.purpose, MessageType.ALERT, now_ms)
+        allowed = frozenset[FieldClass]() if agreement is None else agreement.field_classes
+        preview = pb.StepPreview(
+            recipient=draft.partner,
+            agreement_id="" if agreement is None else agreement.id,
+            clause="" if agreement is None else agreement.clause,
+            fields=[
+                pb.ClassifiedField(path=path, disclosure_class=value_of(one), allowed=one in allowed)
+                for path, one in fields
+            ],
+        )
+        try:
+            require_step(moment, step, row, draft, publisher=self._publisher, now_ms=now_ms)
+            preview.allowed = True
+        except GatewayError as error:
+            _refuse(preview, error)
+            redact(draft.event, allowed)
+        preview.event.CopyFrom(draft.event)
+        return preview
+
+
+def _refuse(preview: pb.StepPreview, error: GatewayError) -> None:
+    preview.refusal = error.message
+    violations = error.violations if isinstance(error, InvalidRequestError) else ()
+    preview.violations.extend(
+        feed_pb2.FieldViolation(field=one.field, rule=one.rule, message=one.message) for one in violations
+    )

@@ -1,15 +1,17 @@
-"""Steps on existing alerts, and expiry."""
+"""Takes steps on existing alerts, and lets alerts expire."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from google.protobuf.message import Message
+from sqlalchemy import Connection
 
 from gateway.alerts import codec as wire
 from gateway.alerts.commands.answer_sources import AnswerReleases, require_answers_may_go
 from gateway.alerts.commands.evidence_sources import NamedEvidence
 from gateway.alerts.commands.onward_transfer import (
+    AlertKnowledge,
     nodes_granted,
     require_onward_transfer,
     require_valid_consent_step,
@@ -17,6 +19,7 @@ from gateway.alerts.commands.onward_transfer import (
 )
 from gateway.alerts.commands.placing import place_step, require_extensible_feeds
 from gateway.alerts.commands.publishing import MAX_VALIDITY_MS, VALID_UNTIL_RANGE, Publisher
+from gateway.alerts.commands.step_requests import StepRequest
 from gateway.alerts.rules.life import advance
 from gateway.alerts.tables import copies as alerts
 from gateway.alerts.tables.copies import AlertRow
@@ -38,26 +41,81 @@ from gateway.v1 import alert_pb2
 
 
 @dataclass(frozen=True, slots=True)
-class StepRequest:
-    """An own system's request for a step on an existing alert.
+class DraftedStep:
+    """A step as one partner gets it.
 
     Attributes:
-        request_id: UUID as text.
-        message: the whole request, for its digest.
-        recipient: limits the step to one copy of an own alert; empty for all.
-        event: without time and actor; for an amendment without recipient.
-        response: its `entries` are filled in.
-        revision: that the caller read, for a step whose event names none; 0: not said.
+        partner: node that gets it.
+        event: complete; `require_step` puts other words in place of a mandatory text that may not go.
+        purpose: of the exchange, which decides the agreement.
+        shown: under which name the partner sees who acts.
     """
 
-    request_id: str
-    message: Message
-    publisher: str
-    alert_id: str
-    recipient: str
+    partner: str
     event: alert_pb2.AlertEvent
-    response: Message
-    revision: int = 0
+    purpose: str
+    shown: ShownPseudonym
+
+
+def draft_step(step: StepRequest, row: AlertRow, *, publisher: Publisher, actor: str, now_ms: int) -> DraftedStep:
+    """The event of a step for one copy of the alert, before any check."""
+    partner = row.key.recipient if row.direction == "out" else row.key.publisher
+    event = alert_pb2.AlertEvent()
+    event.CopyFrom(step.event)
+    event.occurred_at.CopyFrom(to_timestamp(now_ms))
+    alert = wire.alert_of(event)
+    if alert is not None:
+        alert.recipient = partner
+        alert.published_at.CopyFrom(to_timestamp(row.published_at))
+    said = None if event.WhichOneof("event") in ("withdrawn", "closed", "expired") else wire.purpose_of(event)
+    purpose = said or row.purpose
+    shown = publisher.shown_actor(actor, partner, purpose, now_ms)
+    event.actor = shown.actor
+    return DraftedStep(partner, event, purpose, shown)
+
+
+def require_step(
+    known: AlertKnowledge, step: StepRequest, row: AlertRow, draft: DraftedStep, *, publisher: Publisher, now_ms: int
+) -> None:
+    """Checks a step by everything that decides about it, against what is projected; applies the agreement to the draft.
+
+    Raises:
+        InvalidRequestError, PermissionDeniedError, AgreementForbidsError, IllegalTransitionError,
+        RevisionConflictError: it may not be taken.
+    """
+    event = draft.event
+    alert = wire.alert_of(event)
+    if alert is not None:
+        _require_validity(now_ms, alert.content)
+    if event.WhichOneof("event") == "question" and to_ms(event.question.deadline) <= now_ms:
+        raise InvalidRequestError([Violation("deadline", "deadline.future", "must lie in the future")])
+    if row.direction == "out" and event.WhichOneof("event") in _CARRYING_CONTENT:
+        releases = publisher.releases(wire.purpose_of(event) or row.purpose, now_ms)
+        _require_onward_transfer(known, row, event, releases)
+    advance(row.life, wire.step_of(event, publisher.origin(draft.partner)).step)
+    require_valid_consent_step(known, row, event, publisher.nodes)
+    if evidence := _named_evidence(publisher, event, draft.purpose):
+        evidence.require_may_go(known, [draft.partner], now_ms=now_ms)
+    _require_revision_read(row, event, step.revision)
+    publisher.apply_agreement(event, draft.partner, draft.purpose, now_ms)
+
+
+def _named_evidence(publisher: Publisher, event: alert_pb2.AlertEvent, purpose: str) -> NamedEvidence | None:
+    alert = wire.alert_of(event)
+    if alert is not None:
+        return publisher.named_evidence(alert.content.evidence, purpose, handling=alert.content.handling)
+    field = "finding.evidence" if event.HasField("finding") else "evidence"
+    return publisher.named_evidence(wire.evidence_of(event), purpose, field=field)
+
+
+def copies_of(conn: Connection, step: StepRequest) -> list[AlertRow]:
+    """Copies of the alert that a step concerns; raises NotFoundError for none."""
+    rows = alerts.copies(conn, step.publisher, step.alert_id)
+    if step.recipient:
+        rows = [row for row in rows if row.key.recipient == step.recipient]
+    if not rows:
+        raise NotFoundError(f"there is no alert {step.publisher}/{step.alert_id} here")
+    return rows
 
 
 class StepCommand(IdempotentCommand[Message]):
@@ -92,7 +150,7 @@ class StepCommand(IdempotentCommand[Message]):
         step = self._step
         tx.catch_up()
         self._shown.clear()
-        entries = [self._checked(tx, row) for row in self._copies(tx)]
+        entries = [self._checked(tx, row) for row in copies_of(tx.conn, step)]
         keep_pseudonyms(tx.conn, self._shown, now_ms=tx.now_ms)
         response = type(step.response)()
         response.CopyFrom(step.response)
@@ -101,55 +159,16 @@ class StepCommand(IdempotentCommand[Message]):
             response.entries.add(origin=origin.line, index=position.index)  # type: ignore[attr-defined]
         return response
 
-    def _copies(self, tx: Transaction) -> list[AlertRow]:
-        step = self._step
-        rows = alerts.copies(tx.conn, step.publisher, step.alert_id)
-        if step.recipient:
-            rows = [row for row in rows if row.key.recipient == step.recipient]
-        if not rows:
-            raise NotFoundError(f"there is no alert {step.publisher}/{step.alert_id} here")
-        return rows
-
     def _checked(self, tx: Transaction, row: AlertRow) -> tuple[FeedOrigin, EncodedEntry]:
-        partner = row.key.recipient if row.direction == "out" else row.key.publisher
-        own = self._publisher.origin(partner)
-        event = alert_pb2.AlertEvent()
-        event.CopyFrom(self._step.event)
-        event.occurred_at.CopyFrom(to_timestamp(tx.now_ms))
-        alert = wire.alert_of(event)
-        if alert is not None:
-            alert.recipient = partner
-            alert.published_at.CopyFrom(to_timestamp(row.published_at))
-            _require_validity(tx, alert.content)
-        if event.WhichOneof("event") == "question" and to_ms(event.question.deadline) <= tx.now_ms:
-            raise InvalidRequestError([Violation("deadline", "deadline.future", "must lie in the future")])
-        if row.direction == "out" and event.WhichOneof("event") in _CARRYING_CONTENT:
-            releases = self._publisher.releases(wire.purpose_of(event) or row.purpose, tx.now_ms)
-            _require_onward_transfer(tx, row, event, releases)
-        if event.WhichOneof("event") in ("withdrawn", "closed", "expired"):
-            purpose = row.purpose
-        else:
-            purpose = wire.purpose_of(event) or row.purpose
-        shown = self._publisher.shown_actor(self._actor, partner, purpose, tx.now_ms)
-        event.actor = shown.actor
-        self._shown += [shown] if shown.person else []
-        advance(row.life, wire.step_of(event, own).step)
-        require_valid_consent_step(tx, row, event, self._publisher.nodes)
-        if evidence := self._named_evidence(event, purpose):
-            evidence.require_may_go(tx, [partner], now_ms=tx.now_ms)
-        _require_revision_read(row, event, self._step.revision)
-        self._publisher.apply_agreement(event, partner, purpose, tx.now_ms)
+        draft = draft_step(self._step, row, publisher=self._publisher, actor=self._actor, now_ms=tx.now_ms)
+        self._shown += [draft.shown] if draft.shown.person else []
+        require_step(tx, self._step, row, draft, publisher=self._publisher, now_ms=tx.now_ms)
+        own, event = self._publisher.origin(draft.partner), draft.event
         require_extensible_feeds(tx, own)
+        alert = wire.alert_of(event)
         priority = row.priority if alert is None else wire.PRIORITIES[alert.content.priority]
         place = place_step(tx, own, row, priority)  # all entries are projected: `row` says what is known
         return place.origin, self._publisher.entry(event, tx.now_ms, follows=place.follows, after=place.after)
-
-    def _named_evidence(self, event: alert_pb2.AlertEvent, purpose: str) -> NamedEvidence | None:
-        alert = wire.alert_of(event)
-        if alert is not None:
-            return self._publisher.named_evidence(alert.content.evidence, purpose, handling=alert.content.handling)
-        field = "finding.evidence" if event.HasField("finding") else "evidence"
-        return self._publisher.named_evidence(wire.evidence_of(event), purpose, field=field)
 
 
 def _require_revision_read(row: AlertRow, event: alert_pb2.AlertEvent, revision: int) -> None:
@@ -167,14 +186,14 @@ _CARRYING_CONTENT = frozenset({"amended", "question", "answer"})
 """Steps on an own alert that may pass on more of what it derives from; a withdrawal must stay possible."""
 
 
-def _require_validity(tx: Transaction, content: alert_pb2.AlertContent) -> None:
+def _require_validity(now_ms: int, content: alert_pb2.AlertContent) -> None:
     """Applies a new alert's rule to new content; a reply-by date may have passed."""
-    if not tx.now_ms < to_ms(content.valid_until) <= tx.now_ms + MAX_VALIDITY_MS:
+    if not now_ms < to_ms(content.valid_until) <= now_ms + MAX_VALIDITY_MS:
         raise InvalidRequestError([VALID_UNTIL_RANGE])
 
 
 def _require_onward_transfer(
-    tx: Transaction, row: AlertRow, event: alert_pb2.AlertEvent, releases: AnswerReleases
+    tx: AlertKnowledge, row: AlertRow, event: alert_pb2.AlertEvent, releases: AnswerReleases
 ) -> None:
     """Applies the rule of all that an own alert derives from, in any revision; consent can't go beyond it either."""
     alert = wire.alert_of(event)

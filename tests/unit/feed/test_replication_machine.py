@@ -36,7 +36,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from gateway.alerts.codec import parse_event
 from gateway.alerts.commands.publish_command import PublishCommand
-from gateway.alerts.commands.steps import ExpireCommand, StepCommand, StepRequest
+from gateway.alerts.commands.step_requests import StepRequest
+from gateway.alerts.commands.steps import ExpireCommand, StepCommand
 from gateway.alerts.tables import copies as alerts
 from gateway.contract.ids import FeedOrigin
 from gateway.contract.timestamps import to_timestamp

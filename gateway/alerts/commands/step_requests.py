@@ -1,0 +1,153 @@
+"""Makes the step on an existing alert of the request that asks for it, as it is taken or previewed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from google.protobuf.message import Message
+
+from gateway.alerts.codec import quality_notices
+from gateway.v1 import alert_pb2
+from gateway.v1 import alert_service_pb2 as pb
+
+
+@dataclass(frozen=True, slots=True)
+class StepRequest:
+    """An own system's request for a step on an existing alert.
+
+    Attributes:
+        request_id: UUID as text.
+        message: the whole request, for its digest.
+        recipient: limits the step to one copy of an own alert; empty for all.
+        event: without time and actor; for an amendment without recipient.
+        response: its `entries` are filled in.
+        revision: that the caller read, for a step whose event names none; 0: not said.
+    """
+
+    request_id: str
+    message: Message
+    publisher: str
+    alert_id: str
+    recipient: str
+    event: alert_pb2.AlertEvent
+    response: Message
+    revision: int = 0
+
+
+class StepRequests:
+    """Makes steps for one node.
+
+    Args:
+        node: this node.
+        new_id: makes a UUIDv7, for a question.
+        who_asked: who asked a question, from publisher, alert id and question id; empty for nobody.
+    """
+
+    def __init__(self, *, node: str, new_id: Callable[[], str], who_asked: Callable[[str, str, str], str]) -> None:
+        self._node = node
+        self._new_id = new_id
+        self._who_asked = who_asked
+
+    def of(self, request: Any) -> StepRequest:
+        """The step that a valid request of AlertService asks for; reads the database for an answer."""
+        return _MAKERS[type(request)](self, request)
+
+    def previewed(self, request: pb.PreviewAlertStepRequest) -> StepRequest:
+        """The step that a preview is asked of, as `of`."""
+        return self.of(getattr(request, str(request.WhichOneof("step"))))
+
+    def _step(self, request: Any, alert: alert_pb2.AlertReference, response: Message, **event: Any) -> StepRequest:
+        return StepRequest(
+            request_id=request.request_id,
+            message=request,
+            publisher=alert.publisher,
+            alert_id=alert.alert_id,
+            recipient="",
+            event=alert_pb2.AlertEvent(**event),
+            response=response,
+        )
+
+    def _own(self, request: Any) -> alert_pb2.AlertReference:
+        return alert_pb2.AlertReference(publisher=self._node, alert_id=request.alert_id)
+
+    def _amend(self, request: pb.AmendAlertRequest) -> StepRequest:
+        notices = quality_notices(request.content)
+        alert = alert_pb2.Alert(
+            id=request.alert_id,
+            revision=request.revision + 1,
+            publisher=self._node,
+            content=request.content,
+            notices=notices,
+        )
+        response = pb.AmendAlertResponse(revision=request.revision + 1, notices=notices)
+        return self._step(request, self._own(request), response, amended=alert)
+
+    def _withdraw(self, request: pb.WithdrawAlertRequest) -> StepRequest:
+        alert = self._own(request)
+        event = alert_pb2.AlertWithdrawn(alert=alert, revision=request.revision, reason=request.reason)
+        return self._step(request, alert, pb.WithdrawAlertResponse(), withdrawn=event)
+
+    def _close(self, request: pb.CloseAlertRequest) -> StepRequest:
+        alert = self._own(request)
+        event = alert_pb2.AlertClosed(
+            alert=alert,
+            revision=request.revision,
+            outcome=request.outcome,
+            remarks=request.remarks,
+            measures=request.measures,
+        )
+        return self._step(request, alert, pb.CloseAlertResponse(), closed=event)
+
+    def _acknowledge(self, request: pb.AcknowledgeAlertRequest) -> StepRequest:
+        event = alert_pb2.AlertAcknowledged(
+            alert=request.alert, revision=request.revision, case_reference=request.case_reference
+        )
+        return self._step(request, request.alert, pb.AcknowledgeAlertResponse(), acknowledged=event)
+
+    def _flag(self, request: pb.FlagAlertRequest) -> StepRequest:
+        event = alert_pb2.AlertFlagged(
+            alert=request.alert, revision=request.revision, reason=request.reason, explanation=request.explanation
+        )
+        return self._step(request, request.alert, pb.FlagAlertResponse(), flagged=event)
+
+    def _ask(self, request: pb.AskQuestionRequest) -> StepRequest:
+        question_id = self._new_id()
+        event = alert_pb2.AlertQuestion(
+            alert=request.alert,
+            question_id=question_id,
+            text=request.text,
+            deadline=request.deadline,
+            onward_recipients=request.onward_recipients,
+        )
+        step = self._step(request, request.alert, pb.AskQuestionResponse(question_id=question_id), question=event)
+        return replace(step, recipient=request.recipient)
+
+    def _answer(self, request: pb.AnswerQuestionRequest) -> StepRequest:
+        alert = request.alert
+        event = alert_pb2.AlertAnswer(
+            alert=alert,
+            question_id=request.question_id,
+            text=request.text,
+            consent=request.consent,
+            evidence=request.evidence,
+        )
+        step = self._step(request, alert, pb.AnswerQuestionResponse(), answer=event)
+        recipient = self._who_asked(alert.publisher, alert.alert_id, request.question_id)
+        return replace(step, recipient=recipient, revision=request.revision)
+
+    def _find(self, request: pb.ReportFindingRequest) -> StepRequest:
+        return self._step(request, request.finding.alert, pb.ReportFindingResponse(), finding=request.finding)
+
+
+_MAKERS: Mapping[type[Message], Callable[[StepRequests, Any], StepRequest]] = {
+    pb.AmendAlertRequest: StepRequests._amend,
+    pb.WithdrawAlertRequest: StepRequests._withdraw,
+    pb.CloseAlertRequest: StepRequests._close,
+    pb.AcknowledgeAlertRequest: StepRequests._acknowledge,
+    pb.FlagAlertRequest: StepRequests._flag,
+    pb.AskQuestionRequest: StepRequests._ask,
+    pb.AnswerQuestionRequest: StepRequests._answer,
+    pb.ReportFindingRequest: StepRequests._find,
+}
