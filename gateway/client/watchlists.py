@@ -160,10 +160,14 @@ class WatchlistClient:
         if await _written(call, service.ImportEntriesRequest(end=service.ImportEnd(rows=sent))):
             await call.done_writing()
 
-    async def get(self, entry: WatchlistReference) -> service.GetEntryResponse:
-        """An entry of any list, absent after its end; for an own one also where it is active, even then."""
+    async def get(self, entry: WatchlistReference, *, earlier_revisions: int = 0) -> service.GetEntryResponse:
+        """An entry of any list, absent after its end; for an own one also where it is active, even then.
+
+        `earlier_revisions`: most of the revisions before it that are wanted, newest first, at most 100.
+        """
         method = self._connection.stubs.watchlist.GetEntry
-        return await self._connection.unary(method, service.GetEntryRequest(entry=entry), service.GetEntryResponse)
+        request = service.GetEntryRequest(entry=entry, earlier_revisions=earlier_revisions)
+        return await self._connection.unary(method, request, service.GetEntryResponse)
 
     async def entries_page(
         self, *, filter: str = "", page_size: int = 0, page_token: str = ""

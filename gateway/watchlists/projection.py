@@ -53,6 +53,7 @@ from gateway.watchlists.tables.schema import (
     list_hits,
     list_parts,
     list_proposals,
+    list_revisions,
 )
 
 log = logging.getLogger(__name__)
@@ -75,7 +76,7 @@ class ListProjection(Projection):
     """Projects lists, proposals, hits and partners' copies."""
 
     formats = (WATCHLIST_ENTRIES, DECISION_ENTRIES)
-    tables = (list_changes, list_entries, list_proposals, list_parts, list_copies, list_hits)
+    tables = (list_changes, list_entries, list_revisions, list_proposals, list_parts, list_copies, list_hits)
 
     def __init__(self, distribution: ListDistribution, *, directory: Callable[[], Directory]) -> None:
         self._agreements = Agreements(directory)
@@ -102,7 +103,7 @@ class ListProjection(Projection):
                 case "hit":
                     self._take_hit(tx, feed, index, event.hit, at_ms=at_ms)
                 case "outcome":
-                    self._take_outcome(tx, feed, event.outcome, at_ms=at_ms)
+                    self._take_outcome(tx, feed, index, event.outcome, at_ms=at_ms)
 
     def has_applied(self, conn: Connection, feed_id: int, index: int) -> bool:
         """Whether the update has a place in the local order."""
@@ -190,7 +191,7 @@ class ListProjection(Projection):
         hit_rows.put_hit(tx.conn, row)
 
     def _take_outcome(
-        self, tx: Transaction, feed: Feed, outcome: watchlist_pb2.WatchlistHitOutcome, *, at_ms: int
+        self, tx: Transaction, feed: Feed, index: int, outcome: watchlist_pb2.WatchlistHitOutcome, *, at_ms: int
     ) -> None:
         """Records the outcome.
 
@@ -211,7 +212,7 @@ class ListProjection(Projection):
                 prefix="outcome.",
                 message_type=wire.EVENT_TYPE,
             )
-        hit_rows.put_hit(tx.conn, replace(row, outcome=outcome.outcome))
+        hit_rows.put_hit(tx.conn, row.answered(outcome.outcome, feed.id, index))
 
     def _take_decision(self, tx: Transaction, entry: LoggedEntry, decision: watchlist_pb2.ListDecision) -> None:
         """Applies an own decision; raises MalformedError if its proposal isn't in the right state."""
@@ -230,7 +231,7 @@ class ListProjection(Projection):
             case "hit":
                 self._take_hit(tx, feed, index, decision.hit, at_ms=committed_at)
             case "outcome":
-                self._take_outcome(tx, feed, decision.outcome, at_ms=committed_at)
+                self._take_outcome(tx, feed, index, decision.outcome, at_ms=committed_at)
 
     def advance(self, tx: Transaction) -> bool:
         """Applies one update, or distributes one to a partner; True for more."""

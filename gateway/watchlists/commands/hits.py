@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
+from google.protobuf.timestamp_pb2 import Timestamp
 from sqlalchemy import ColumnElement, Connection
 
 from gateway.alerts.commands.onward_transfer import require_onward_transfer
@@ -278,7 +279,7 @@ class HitQueries:
 
 def _shown(conn: Connection, row: HitRow) -> _Pb.ListedHit:
     origin = feeds.get_by_id(conn, row.feed_id).origin
-    carried = _carried(conn, row.feed_id, row.idx)
+    carried = _with_hit(conn, row.feed_id, row.idx)
     listed = _Pb.ListedHit(
         reporter=row.reporter,
         hit=carried.hit if carried is not None else None,
@@ -289,27 +290,43 @@ def _shown(conn: Connection, row: HitRow) -> _Pb.ListedHit:
     if listed.actor.startswith(PSEUDONYM_PREFIX):
         meant = whose_pseudonym(conn, listed.actor)
         listed.own_actor = f"{PERSON_PREFIX}{meant[0]}" if meant is not None else ""
+    if row.outcome_feed_id is not None and row.outcome_idx is not None:
+        answer = _carried(conn, row.outcome_feed_id, row.outcome_idx)
+        if answer is not None:
+            listed.answer.CopyFrom(answer.outcome)
+            listed.answered_at.CopyFrom(_said_at(answer))
     return listed
 
 
 def read_hit(conn: Connection, feed_id: int, index: int) -> watchlist_pb2.WatchlistHit:
     """A feed entry's hit, empty if erased; raises MalformedError."""
-    carried = _carried(conn, feed_id, index)
+    carried = _with_hit(conn, feed_id, index)
     return watchlist_pb2.WatchlistHit() if carried is None else carried.hit
+
+
+def _with_hit(
+    conn: Connection, feed_id: int, index: int
+) -> watchlist_pb2.ListDecision | watchlist_pb2.WatchlistEvent | None:
+    """The message of an entry that carries a hit; None if erased; raises MalformedError."""
+    carried = _carried(conn, feed_id, index)
+    if carried is not None and not carried.HasField("hit"):
+        raise MalformedError(f"entry {index} carries no hit")
+    return carried
 
 
 def _carried(
     conn: Connection, feed_id: int, index: int
 ) -> watchlist_pb2.ListDecision | watchlist_pb2.WatchlistEvent | None:
-    """The message of an entry that carries a hit; None if erased; raises MalformedError."""
+    """What a feed's entry says; None if erased."""
     (entry,) = feeds.read_entries(conn, feed_id, index, index + 1)
     if not entry.payload:
         return None
     own = parse_header(entry.header).type == wire.DECISION_TYPE
-    carried = wire.parse_decision(entry.payload) if own else wire.parse_event(entry.payload)
-    if not carried.HasField("hit"):
-        raise MalformedError(f"entry {index} carries no hit")
-    return carried
+    return wire.parse_decision(entry.payload) if own else wire.parse_event(entry.payload)
+
+
+def _said_at(carried: watchlist_pb2.ListDecision | watchlist_pb2.WatchlistEvent) -> Timestamp:
+    return carried.decided_at if isinstance(carried, watchlist_pb2.ListDecision) else carried.occurred_at
 
 
 def _condition(term: Term) -> ColumnElement[bool]:

@@ -203,7 +203,9 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
     async def GetEntry(self, request: pb.GetEntryRequest, context: Context) -> pb.GetEntryResponse:
         validate(request)
         current_call().record(subject_ids=[f"{request.entry.publisher}/{request.entry.list}/{request.entry.id}"])
-        return await asyncio.to_thread(self._queries.get, request.entry, hidden=self._hidden())
+        return await asyncio.to_thread(
+            self._queries.get, request.entry, earlier=request.earlier_revisions, hidden=self._hidden()
+        )
 
     async def ListEntries(self, request: pb.ListEntriesRequest, context: Context) -> pb.ListEntriesResponse:
         validate(request)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from itertools import repeat
 
 from sqlalchemy import Connection
@@ -16,7 +17,9 @@ from gateway.watchlists.codec.events import ListKey
 from gateway.watchlists.rules.policies import MAX_LISTS
 from gateway.watchlists.service.updates import ListEffect
 from gateway.watchlists.tables import lists as watchlists
+from gateway.watchlists.tables import revisions
 from gateway.watchlists.tables.lists import ChangeRow, EntryRow
+from gateway.watchlists.tables.revisions import RevisionRow
 
 log = logging.getLogger(__name__)
 
@@ -33,10 +36,25 @@ def take_effect(conn: Connection, place: ChangeRow, effect: ListEffect, columns:
         columns = columns_of(effect.update)
     # Updates may have come before the lists of earlier ones took effect.
     beyond = watchlists.names_beyond(conn, origin.publisher, columns.lists, MAX_LISTS)
-    replaced = None if own or beyond else replaced_at_once(origin.publisher, place, columns)
-    if replaced is None:
-        replaced = _replaced_singly(conn, origin.publisher, place, effect, beyond, own=own)
-    watchlists.put(conn, sorted(replaced))
+    rows = None if own or beyond else replaced_at_once(origin.publisher, place, columns)
+    if rows is None:
+        rows = _replaced_singly(conn, origin.publisher, place, effect, beyond, own=own)
+    else:
+        revisions.add(conn, _earlier(conn, origin.publisher, place, rows))
+    watchlists.put(conn, sorted(rows))
+
+
+def _earlier(conn: Connection, publisher: str, place: ChangeRow, rows: Sequence[EntryRow]) -> list[RevisionRow]:
+    """Revisions that a partner's update replaces; first ones, which most are, replace nothing and aren't looked up."""
+    amended = [row for row in rows if row.revision > 1]
+    if not amended:
+        return []
+    known = watchlists.find_all(conn, publisher, [ListKey(row.list, row.entry_id) for row in amended])
+    return [
+        earlier
+        for row in amended
+        for earlier in revisions.replaced_by(row, known.get(ListKey(row.list, row.entry_id)), place.seq, row.ordinal)
+    ]
 
 
 def replaced_at_once(publisher: str, place: ChangeRow, columns: EnteredColumns) -> list[EntryRow] | None:
@@ -69,11 +87,12 @@ def _replaced_singly(
 ) -> list[EntryRow]:
     """Rows after one change after the other; those without effect are noted."""
     keyed = [(wire.key_of(change), change) for change in effect.update.changes]
-    # A partner's entry replaces any earlier revision; only its end needs the earlier row.
-    needed = (key for key, change in keyed if own or change.WhichOneof("change") == "ended")
+    # A partner's entry replaces any earlier revision; only its end and an amendment need the earlier row.
+    needed = (key for key, change in keyed if own or change.entered.revision != 1)
     known = watchlists.find_all(conn, publisher, needed)
     rows: dict[ListKey, EntryRow] = {}
     idle: list[str] = []
+    earlier: list[RevisionRow] = []
     for ordinal, (key, change) in enumerate(keyed):
         before = rows.get(key) or known.get(key)
         if key.list in beyond:
@@ -89,6 +108,8 @@ def _replaced_singly(
             idle.append(str(ordinal))
         else:
             rows[key] = row
+            earlier += revisions.replaced_by(row, before, place.seq, ordinal)
+    revisions.add(conn, earlier)
     if beyond:
         log.warning("entry %d of %s names lists beyond the %d of a publisher", place.idx, place.origin, MAX_LISTS)
     if idle:

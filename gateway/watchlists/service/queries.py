@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -45,8 +45,10 @@ from gateway.watchlists.service.updates import read_changes, read_update
 from gateway.watchlists.tables import lists as watchlists
 from gateway.watchlists.tables import progress as list_progress
 from gateway.watchlists.tables import proposals as proposal_rows
+from gateway.watchlists.tables import revisions
 from gateway.watchlists.tables.lists import CopyRow, EntryRow
 from gateway.watchlists.tables.proposals import ProposalRow
+from gateway.watchlists.tables.revisions import RevisionRow
 from gateway.watchlists.tables.schema import list_copies, list_entries, list_proposals
 
 MOST_MISSING = 1_000
@@ -91,9 +93,9 @@ class ListQueries:
         self._node = node
 
     def get(
-        self, reference: watchlist_pb2.WatchlistReference, *, hidden: Hidden = NOTHING_HIDDEN
+        self, reference: watchlist_pb2.WatchlistReference, *, earlier: int = 0, hidden: Hidden = NOTHING_HIDDEN
     ) -> _Pb.GetEntryResponse:
-        """An entry, also an ended own one, and where it is active; raises NotFoundError."""
+        """An entry, also an ended own one, where it is active, and `earlier` revisions; raises NotFoundError."""
         publisher, name, entry_id = reference.publisher, reference.list, reference.id
         with self._database.read() as conn:
             row = watchlists.find(conn, publisher, name, [entry_id]).get(entry_id)
@@ -105,6 +107,9 @@ class ListQueries:
             if change is not None and not row.ended:
                 response.entry.CopyFrom(change.entered)
                 response.expired_by_clock = _is_expired(row, self._clock())
+            if earlier:
+                response.earlier_count = revisions.count(conn, publisher, name, entry_id)
+                response.earlier.extend(_earlier(conn, revisions.newest(conn, publisher, name, entry_id, earlier)))
         return response
 
     def list(self, request: _Pb.ListEntriesRequest, *, hidden: Hidden = NOTHING_HIDDEN) -> _Pb.ListEntriesResponse:
@@ -322,6 +327,21 @@ def _entries(conn: Connection, rows: Sequence[EntryRow], now_ms: int) -> tuple[l
         expired = _is_expired(row, now_ms)
         listed.append(_Pb.ListedEntry(publisher=row.publisher, entry=change.entered, expired_by_clock=expired))
     return listed, len(rows)
+
+
+def _earlier(conn: Connection, rows: Iterable[RevisionRow]) -> Iterator[_Pb.EarlierRevision]:
+    """Replaced revisions with what they said, as many as fit a message."""
+    size = 0
+    for row in rows:
+        origin = feeds.get_by_id(conn, row.feed_id).origin
+        place = alert_service_pb2.EntryReference(origin=origin.line, index=row.idx)
+        changes = read_update(conn, row.feed_id, row.idx).changes
+        change = changes[row.ordinal] if row.ordinal < len(changes) else None
+        revision = _Pb.EarlierRevision(place=place, change=change)
+        size += revision.ByteSize()
+        if size > BATCH_BYTES:
+            return
+        yield revision
 
 
 def _copy(conn: Connection, copy: CopyRow) -> _Pb.PartnerCopy:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import ColumnElement, Connection, bindparam, func, select, tuple_
 
@@ -14,7 +14,7 @@ from gateway.watchlists.tables.upsert import upsert, values_of
 
 @dataclass(frozen=True, slots=True)
 class HitRow:
-    """A hit and its feed position; `outcome` is a HitOutcome, 0 without."""
+    """A hit and its feed position; `outcome` is a HitOutcome, 0 without; then where the owner's last answer stands."""
 
     hit_id: str
     reporter: str
@@ -24,6 +24,12 @@ class HitRow:
     outcome: int
     feed_id: int
     idx: int
+    outcome_feed_id: int | None = None
+    outcome_idx: int | None = None
+
+    def answered(self, outcome: int, feed_id: int, idx: int) -> HitRow:
+        """The hit with the owner's answer, which stands at this place."""
+        return replace(self, outcome=outcome, outcome_feed_id=feed_id, outcome_idx=idx)
 
 
 _HIT_COLUMNS = tuple(list_hits.c.keys())

@@ -44,6 +44,20 @@ list_entries = Table(
     sqlite_with_rowid=False,
 )
 
+list_revisions = Table(  # where revisions of entries stand that another change has replaced
+    "list_revisions",
+    metadata,
+    Column("publisher", String(32), primary_key=True),
+    Column("list", String(64), primary_key=True),
+    Column("entry_id", String(64), primary_key=True),
+    Column("replaced_seq", BigInteger, primary_key=True),  # of the update that replaced it
+    Column("replaced_ordinal", Integer, primary_key=True),  # of the change in that update
+    Column("feed_id", ForeignKey("feeds.id"), nullable=False),
+    Column("idx", BigInteger, nullable=False),
+    Column("ordinal", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 list_proposals = Table(
     "list_proposals",
     metadata,
@@ -100,6 +114,8 @@ list_hits = Table(
     Column("outcome", Integer, nullable=False),  # HitOutcome; 0 until the owner answers
     Column("feed_id", ForeignKey("feeds.id"), nullable=False),
     Column("idx", BigInteger, nullable=False),
+    Column("outcome_feed_id", BigInteger),  # of the owner's last answer; NULL until then
+    Column("outcome_idx", BigInteger),
     sqlite_with_rowid=False,
 )
 

@@ -85,6 +85,9 @@ def test_a_hit_goes_to_the_owner_and_its_outcome_comes_back(nodes: list[PaperNod
     confirmed = watchlist_pb2.HIT_OUTCOME_CONFIRMED
     assert hits(cn) == hits(hk, "outcome = confirmed") == [("hk", response.hit_id, confirmed)], "the last one counts"
     for node in (cn, hk):
+        (listed,) = HitQueries(node.database).list(pb.ListHitsRequest()).hits
+        assert (listed.answer.outcome, listed.answer.remarks) == (confirmed, "seen")
+        assert listed.answered_at.seconds > 0
         (counted,) = HitQueries(node.database).statistics().lists
         assert (counted.publisher, counted.list) == ("cn", LIST)
         assert (counted.entries, counted.hits, counted.confirmed, counted.false_hits) == (1, 1, 1, 0)

@@ -161,6 +161,28 @@ def test_amendments_and_withdrawals_travel_as_such(nodes: list[PaperNode]) -> No
     assert listed(hk) == {"A": 2, "B": 2}, "what comes back has the next revision"
 
 
+def test_earlier_revisions_are_found_newest_first_with_what_they_said(nodes: list[PaperNode]) -> None:
+    cn, hk, _ = nodes
+    propose(cn, listed_content("First"), listed_content("Other"), ids=["A", "B"])
+    propose(cn, listed_content("Second"), ids=["A"], revision=1)
+    propose(cn, withdraw=[("A", 2)])
+    propose(cn, listed_content("Third"), ids=["A"])
+    exchange(*nodes)
+    for node in (cn, hk):
+        assert earlier(node, "A") == ["cleared", "Second", "First"]
+        assert earlier(node, "B") == []
+        found = node.list_queries.get(watchlist_pb2.WatchlistReference(publisher="cn", list=LIST, id="A"), earlier=1)
+        assert (len(found.earlier), found.earlier_count) == (1, 3)
+
+
+def earlier(node: PaperNode, entry_id: str) -> list[str]:
+    """The name in each earlier revision of an entry of cn's, or why it ended."""
+    node.settle()
+    reference = watchlist_pb2.WatchlistReference(publisher="cn", list=LIST, id=entry_id)
+    found = [one.change for one in node.list_queries.get(reference, earlier=100).earlier]
+    return [change.ended.reason or change.entered.content.names[0].text for change in found]
+
+
 def test_nobody_overwrites_what_they_havent_seen(nodes: list[PaperNode]) -> None:
     cn = nodes[0]
     propose(cn, listed_content(), ids=["A"])
