@@ -23,10 +23,11 @@ from gateway.console.attaching import attached_files
 from gateway.console.form import Form
 from gateway.console.navigation import NavigationEntry
 from gateway.console.page import client, console_of, form, page_route, place, redirect, render, rendered
-from gateway.console.views.alerts.alert_form import LANGUAGES, AlertInput, read_form, row_count, shown
+from gateway.console.views.alerts.alert_form import LANGUAGES, AlertInput, read_form, shown
 from gateway.console.views.alerts.alert_preview import agreement_text, purposes_of, recipient_rows
 from gateway.console.views.alerts.alert_rows import ROWS
 from gateway.console.views.codes import commodity_codes, places, remark_on, substances
+from gateway.console.views.form_rows import row_count
 from gateway.console.views.words import capitalised
 from gateway.contract.enum_words import words
 from gateway.errors import InvalidRequestError, OptionError, Violation

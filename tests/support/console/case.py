@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw
 from demo import case as story
 from demo.consignment import records_of_the_case, records_of_the_twin
 from gateway.client import AlertReference, FileAbout, GatewayClient, evidence_of
-from gateway.v1 import alert_pb2, options_pb2, watchlist_pb2
+from gateway.v1 import alert_pb2, options_pb2, party_pb2, screening_pb2, watchlist_pb2
 from gateway.v1.watchlist_service_pb2 import ProposedEntry, ProposedWithdrawal
 from tests.support.federation import NODES, PATIENCE_S, Federation, eventually
 from tests.support.nodes import listed_content
@@ -30,6 +30,9 @@ four_eyes = true
 """
 Acting = AbstractAsyncContextManager[GatewayClient]
 """A client that acts for a person, once."""
+
+BOTH = ["hk", "mo"]
+"""Partners of cn that may have an entry."""
 
 ROUTINE = 3
 """Alerts of a risk engine from cn and from mo, of which nobody has read any."""
@@ -50,6 +53,7 @@ class Case:
         proposal_id: of cn's proposal that waits for a second person.
         entry_id: an entry of cn's list that is in force.
         records: by node a recorded shipment's id.
+        hit_of_mo, hit_of_hk: hits on entries of cn's list that mo and hk reported, and cn hasn't answered.
         with_file: an alert of cn with an X-ray picture, which hk has fetched; `file` is its digest in hexadecimal.
     """
 
@@ -61,6 +65,8 @@ class Case:
     closed: AlertReference
     proposal_id: str
     entry_id: str
+    hit_of_mo: str
+    hit_of_hk: str
     records: dict[str, str]
     with_file: AlertReference
     file: str
@@ -90,6 +96,7 @@ async def play(federation: Federation, *, proposer: Acting, approver: Acting) ->
 
         await eventually(matched, what="a match at hk")
     with_file, file = await _attached(federation, now)
+    hit_of_mo, hit_of_hk = [await _hit(federation, node, entry) for node, entry in (("mo", "W-05"), ("hk", "W-04"))]
     return Case(
         from_cn,
         from_hk,
@@ -99,6 +106,8 @@ async def play(federation: Federation, *, proposer: Acting, approver: Acting) ->
         closed,
         proposal_id,
         entry_id,
+        hit_of_mo,
+        hit_of_hk,
         records,
         with_file=with_file,
         file=file,
@@ -158,12 +167,12 @@ async def _list(federation: Federation, proposer: Acting, approver: Acting) -> t
     """Five entries in force at hk, and a proposal to add one, change one and withdraw one; its id, and an entry's."""
     contents = [_party(names) for names in (story.EXPORTER, story.HK_CONSIGNEE, story.MO_CONSIGNEE)]
     contents.append(listed_content("示例国际贸易有限公司", reason="Buyer of goods that never arrived (placeholder)"))
-    contents.append(listed_content("Exemplo Metais, Limitada"))
+    contents.append(listed_content("Exemplo Metais, Limitada", releasable_to=BOTH))
     entries = [ProposedEntry(id=f"W-{number:02d}", content=each) for number, each in enumerate(contents, 1)]
     async with proposer as officer, approver as supervisor:
         first = await officer.watchlist.propose(LIST, entries=entries, note="First edition")
         await supervisor.watchlist.decide(first.proposal_id, approve=True, remarks="Compared with the file")
-        changed = listed_content("Exemplo Metais, Limitada", reason="End use not shown (placeholder)")
+        changed = listed_content("Exemplo Metais, Limitada", reason="End use not shown", releasable_to=BOTH)
         added = ProposedEntry(id="W-06", content=listed_content("Placeholder Rare Earths Limited"))
         amended = ProposedEntry(id="W-05", revision=1, content=changed)
         withdrawn = ProposedWithdrawal(id="W-02", revision=1, reason="Mistaken identity")
@@ -177,6 +186,30 @@ async def _list(federation: Federation, proposer: Acting, approver: Acting) -> t
 
         await eventually(listed, what="cn's list at hk")
     return second.proposal_id, "W-01"
+
+
+async def _hit(federation: Federation, node: str, entry_id: str) -> str:
+    """A hit on an entry of cn's list, which cn has; its id."""
+    entry = watchlist_pb2.WatchlistReference(publisher="cn", list=LIST, id=entry_id)
+    subject = party_pb2.Party(role=party_pb2.PARTY_ROLE_CONSIGNEE, names=[party_pb2.Name(text="Exemplo Metais Lda")])
+    found = screening_pb2.ScreeningHit(
+        entry=entry, revision=1, match_class=watchlist_pb2.MATCH_CLASS_STRONG, score=0.91
+    )
+    async with federation.client(node, "officer") as officers, federation.client("cn", "officer") as cn:
+
+        async def reported() -> str:
+            hit = await officers.screening.report(
+                found, subject=subject, purpose="export_control", case_reference=f"{node.upper()}-2026-0051"
+            )
+            return hit.hit_id
+
+        hit_id = await eventually(reported, what=f"the entry {entry_id} at {node}")
+
+        async def known() -> bool:
+            return bool((await cn.screening.hits_page(filter=f'hit_id = "{hit_id}"')).hits)
+
+        await eventually(known, what=f"the hit of {node} at cn")
+    return hit_id
 
 
 def _party(names: story.Names) -> watchlist_pb2.WatchlistContent:

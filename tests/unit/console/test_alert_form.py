@@ -10,10 +10,8 @@ from demo import case as story
 from gateway.client import AlertReference
 from gateway.console.form import Form
 from gateway.console.views.alerts.alert_form import read_form, shown
-from gateway.console.views.alerts.alert_preview import recipient_rows
 from gateway.console.views.codes import element_of, place_of, remark_on
 from gateway.v1.alert_pb2 import AlertContent
-from gateway.v1.alert_service_pb2 import ClassifiedField, PreviewAlertResponse, RecipientPreview
 from tests.support.federation import alert
 
 ZONE = ZoneInfo("Asia/Macau")
@@ -82,20 +80,3 @@ def test_codes_are_known() -> None:
         )
     }
     assert list(kinds.values()) == ["good", "warn", "warn", "warn", "warn", "warn", None, None]
-
-
-def test_a_preview_says_what_goes_in_the_words_of_the_alert() -> None:
-    content = alert(typologies=["concealment"])
-    content.subject.parties.add().names.add(text="华锑")
-    fields = [
-        ClassifiedField(path="typologies", disclosure_class=3, allowed=True),
-        ClassifiedField(path="subject.parties[0].names[0].text", disclosure_class=1, allowed=False),
-        ClassifiedField(path="narratives", disclosure_class=3, allowed=True),
-    ]
-    (row,) = recipient_rows(
-        PreviewAlertResponse(recipients=[RecipientPreview(recipient="hk", allowed_classes=[3], fields=fields)]), content
-    )
-    told = {one.name: (one.allowed, list(one.fields)) for one in row.classes}
-    assert told["Personal"] == (False, ["names › text: 华锑"])
-    assert told["Investigative"][0]
-    assert "typologies: false_declaration, concealment" in told["Investigative"][1]

@@ -12,12 +12,14 @@ from gateway.console.form import Form
 from gateway.console.languages import Place
 from gateway.console.views.alerts.alert import in_reading_order, title_of
 from gateway.console.views.alerts.changes import content_changes
-from gateway.console.views.alerts.sending import SentField, alert_envelopes, step_envelopes
+from gateway.console.views.alerts.field_names import known_fields
+from gateway.console.views.alerts.sending import sent_groups, step_envelopes
 from gateway.errors import InvalidRequestError, Violation
 from gateway.translation.messages import in_language
 from gateway.v1 import alert_pb2
-from gateway.v1.alert_service_pb2 import PreviewAlertResponse
+from gateway.v1.alert_service_pb2 import ClassifiedField, PreviewAlertStepResponse
 from gateway.v1.options_pb2 import DisclosureClass
+from tests.support.contract_fields import leaves
 from tests.support.federation import alert
 
 
@@ -67,35 +69,54 @@ def test_changes_name_the_field_and_both_values() -> None:
     assert content_changes(before, before) == []
 
 
-def preview(recipient: str, *classes: str) -> PreviewAlertResponse:
-    response = PreviewAlertResponse()
-    values = [DisclosureClass.Value(f"DISCLOSURE_CLASS_{name}") for name in classes]
-    response.recipients.add(recipient=recipient, allowed=True, allowed_classes=values, clause="Article 7")
+def step_preview(said: alert_pb2.AlertEvent, got: alert_pb2.AlertEvent, *paths: str) -> PreviewAlertStepResponse:
+    """Of a step that a partner gets as `got`; `paths` are investigative."""
+    response = PreviewAlertStepResponse(event=said)
+    one = response.recipients.add(recipient="cn", allowed=True, event=got)
+    for path in paths:
+        one.fields.add(path=path, disclosure_class=DisclosureClass.DISCLOSURE_CLASS_INVESTIGATIVE, allowed=False)
     return response
 
 
-def test_what_the_agreement_keeps_here_is_marked() -> None:
-    fields = [SentField("Reason", "Other", "reason"), SentField("Explanation", "Secret", "explanation")]
+def test_a_text_that_stays_here_stands_beside_the_words_that_the_partner_reads() -> None:
+    flagged = alert_pb2.AlertFlagged(revision=2, reason=alert_pb2.FLAG_REASON_OTHER, explanation="Two on leave")
+    said = alert_pb2.AlertEvent(actor="person/chan", flagged=flagged)
+    got = alert_pb2.AlertEvent(actor="person/p-7f", flagged=flagged)
+    got.flagged.explanation = "Not told"
 
-    (kept,) = step_envelopes(alert_pb2.AlertFlagged, fields, ["cn"], preview("cn", "PERSONAL"))
-    (sent,) = step_envelopes(alert_pb2.AlertFlagged, fields, ["cn"], preview("cn", "INVESTIGATIVE"))
-    (unknown,) = step_envelopes(alert_pb2.AlertFlagged, fields, ["cn"], None)
+    (envelope,) = step_envelopes(step_preview(said, got, "flagged.explanation"))
 
-    assert [bool(row.withheld) for row in kept.rows] == [False, True]
-    assert [bool(row.withheld) for row in sent.rows] == [False, False]
-    assert not unknown.is_checked
+    lines = {group.name: group.lines for group in envelope.groups}
+    assert [(line.value, line.goes, line.classes) for line in lines["Reason"]] == [("Other", True, "")]
+    (explanation,) = lines["Explanation"]
+    assert (explanation.value, explanation.goes, explanation.instead) == ("Two on leave", False, "Not told")
+    assert explanation.classes == "investigative"
+    assert (envelope.actor, envelope.is_pseudonym) == ("p-7f", True)
 
 
-def test_an_amendment_says_which_fields_no_agreement_lets_go() -> None:
-    response = preview("hk")
+def test_an_alert_is_shown_field_by_field_with_what_may_not_go() -> None:
+    content = alert()
+    content.subject.parties.add(role=1).names.add(text="Example Trading")
+    disclosable = alert_pb2.AlertContent()
+    disclosable.CopyFrom(content)
+    disclosable.subject.parties[0].ClearField("names")
     personal = DisclosureClass.DISCLOSURE_CLASS_PERSONAL
-    response.recipients[0].fields.add(path="subject.parties[0].names", disclosure_class=personal, allowed=False)
+    fields = [ClassifiedField(path="subject.parties[0].names", disclosure_class=personal)]
 
-    (envelope,) = alert_envelopes(
-        response, [SentField("Party 1", "a → b", "subject"), SentField("Priority", "B → A", "priority")]
-    )
+    groups = {group.name: group.lines for group in sent_groups(content, disclosable, fields)}
 
-    assert [bool(row.withheld) for row in envelope.rows] == [True, False]
+    party = {line.name: (line.goes, line.classes) for line in groups["Party 1"]}
+    assert party == {"Role": (True, ""), "Name › Text": (False, "personal")}
+    assert [line.value for line in groups["Suspicion"]] == ["False declaration"]
+    assert all(line.goes for line in groups["Container 1"])
+
+
+def test_every_field_of_a_step_has_a_name_in_the_readers_language() -> None:
+    names = set[str]()
+    for kind in alert_pb2.AlertEvent.DESCRIPTOR.oneofs_by_name["event"].fields:
+        if kind.name != "disposition":
+            names |= {part.split("[")[0] for leaf in leaves(kind.message_type) for part in leaf.path.split(".")}
+    assert names - known_fields() - {"key", "seconds", "nanos"} == set()
 
 
 def test_a_form_collects_what_is_wrong() -> None:

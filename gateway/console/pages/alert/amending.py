@@ -11,11 +11,11 @@ from gateway.console.filters import bounded
 from gateway.console.form import Form
 from gateway.console.pages.alert.step_forms import StepContext, StepForm, choice, local_value, revision_of
 from gateway.console.views.alerts.changes import content_changes
-from gateway.console.views.alerts.sending import SentField
 from gateway.contract.enum_words import word_of
 from gateway.translation.messages import LANGUAGES
 from gateway.translation.messages import gettext as _
-from gateway.v1.alert_pb2 import Alert, AlertContent, Priority, RequestedAction
+from gateway.v1.alert_pb2 import AlertContent, Priority, RequestedAction
+from gateway.v1.alert_service_pb2 import AmendAlertRequest
 from gateway.v1.goods_pb2 import Equipment
 
 MAX_SEALS: Final = 16
@@ -55,8 +55,10 @@ def _read(sent: Form, context: StepContext) -> Amendment:
     _put_times(sent, context, content)
     content.handling.caveat = sent.text("caveat")
     del content.narratives[:]
-    for language in LANGUAGES:
-        if text := sent.text(f"narrative-{language}").replace("\r\n", "\n"):
+    present = {narrative.language: narrative.text for narrative in before.narratives}
+    for language in dict.fromkeys((*present, *LANGUAGES)):  # in their order, so that only what differs changes
+        typed = sent.text(f"narrative-{language}").replace("\r\n", "\n")
+        if text := typed if language in LANGUAGES else present[language]:
             content.narratives.add(language=language, text=text)
     del content.subject.equipment[:]
     content.subject.equipment.extend(_units(sent, before))
@@ -91,26 +93,13 @@ def _units(sent: Form, before: AlertContent) -> Sequence[Equipment]:
     return [Equipment(id=name, seals=seals, e_lock=locks.get(name, "")) for name, *seals in lines]
 
 
-def _fields(amendment: Amendment) -> Sequence[SentField]:
-    """What changes, each with the top field of the content that the agreement is about."""
-    fields = []
-    for name in AlertContent.DESCRIPTOR.fields_by_name:
-        before, after = (_only(content, name) for content in (amendment.before, amendment.content))
-        fields += [
-            SentField(change.name, f"{change.before} → {change.after}", name)
-            for change in content_changes(before, after)
-        ]
-    return fields
-
-
-def _only(content: AlertContent, name: str) -> AlertContent:
-    """The content with one of its fields alone."""
-    part = AlertContent()
-    part.CopyFrom(content)
-    for field, _value in content.ListFields():
-        if field.name != name:
-            part.ClearField(field.name)  # type: ignore[arg-type]  # the stubs want a literal
-    return part
+def _previewed(amendment: Amendment) -> AmendAlertRequest:
+    return AmendAlertRequest(
+        request_id=amendment.request_id,
+        alert_id=amendment.alert_id,
+        revision=amendment.revision,
+        content=amendment.content,
+    )
 
 
 async def _act(client: GatewayClient, amendment: Amendment) -> object:
@@ -122,10 +111,10 @@ async def _act(client: GatewayClient, amendment: Amendment) -> object:
 AMENDMENT: Final = StepForm(
     title=lambda: _("Amend this alert"),
     send=lambda: _("Send the amendment"),
-    event=Alert,
     first=_first,
     read=_read,
-    fields=_fields,
+    changes=lambda amendment: content_changes(amendment.before, amendment.content),
+    previewed=_previewed,
     act=_act,
     violations={
         "content.priority": "priority",

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 
-from gateway.console.filters import moment_text
 from gateway.console.form import Form
 from gateway.console.pages.alert.step_forms import (
     METHODS,
@@ -16,16 +15,11 @@ from gateway.console.pages.alert.step_forms import (
     choice,
     decimal,
     element,
-    files_field,
     local_value,
     measures_of,
     revision_of,
 )
-from gateway.console.views.alerts.sending import SentField
-from gateway.console.views.words import capitalised, goods_text, measure_text, place_text
-from gateway.translation.labels import METHOD, label, label_of
 from gateway.translation.messages import gettext as _
-from gateway.translation.messages import listed
 from gateway.v1.alert_pb2 import AlertFinding, FindingResult
 from gateway.v1.alert_service_pb2 import ReportFindingRequest
 from gateway.v1.goods_pb2 import GoodsItem, Place
@@ -100,20 +94,6 @@ def _goods(sent: Form, number: int) -> GoodsItem:
     return item
 
 
-def _fields(request: ReportFindingRequest) -> Sequence[SentField]:
-    finding = request.finding
-    return [
-        SentField(_("Result"), capitalised(label_of(FindingResult, finding.result)), "result"),
-        SentField(_("Inspected"), moment_text(finding.inspected_at), "inspected_at"),
-        SentField(_("Where"), place_text(finding.place), "place"),
-        SentField(_("How"), listed(label(METHOD, method) for method in finding.methods), "methods"),
-        *(SentField(_("Goods found"), goods_text(item), "goods_found") for item in finding.goods_found),
-        *(SentField(_("Measure"), measure_text(measure), "measures") for measure in finding.measures),
-        SentField(_("Remarks"), finding.remarks, "remarks"),
-        files_field(finding.evidence),
-    ]
-
-
 def _first(context: StepContext) -> Mapping[str, str]:
     return {"inspected_at": local_value(datetime.now(UTC), context.zone), "goods": "1"}
 
@@ -121,10 +101,8 @@ def _first(context: StepContext) -> Mapping[str, str]:
 FINDING: Final = StepForm(
     title=lambda: _("Report a finding"),
     send=lambda: _("Send the finding"),
-    event=AlertFinding,
     first=_first,
     read=_read,
-    fields=_fields,
     act=lambda client, request: client.report_finding(request.finding, request_id=request.request_id),
     violations={
         "finding.result": "result",

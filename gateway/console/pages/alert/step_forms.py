@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -12,25 +12,16 @@ from zoneinfo import ZoneInfo
 from google.protobuf.message import Message
 
 from gateway.client import GatewayClient
-from gateway.console.filters import moment_text
 from gateway.console.form import Form
 from gateway.console.views.alerts.alert import AlertView
-from gateway.console.views.alerts.sending import SentField
-from gateway.console.views.words import capitalised, measure_text
+from gateway.console.views.alerts.changes import ContentChange
+from gateway.console.views.words import capitalised
 from gateway.contract.enum_words import words
 from gateway.translation.labels import METHOD, label, label_of
 from gateway.translation.messages import gettext as _
-from gateway.translation.messages import listed
 from gateway.v1 import alert_service_pb2 as service
 from gateway.v1.alert_pb2 import (
-    AlertAcknowledged,
-    AlertAnswer,
-    AlertClosed,
-    AlertFlagged,
-    AlertQuestion,
-    AlertWithdrawn,
     CloseOutcome,
-    EvidenceDigest,
     FindingResult,
     FlagReason,
     MeasureKind,
@@ -78,10 +69,10 @@ class StepForm:
     Attributes:
         title: of the form's page.
         send: text of the button that sends.
-        event: the contract's message that goes to the partner.
         first: values of the form's first view.
         read: the request of a form; problems are noted in the form.
-        fields: what of the request goes to the partner.
+        changes: what an amendment changes; None for another step.
+        previewed: the message of AlertService that takes the step.
         act: sends the request.
         violations: the form's field for a path of the request.
         danger: can't be taken back, and ends something.
@@ -90,14 +81,14 @@ class StepForm:
 
     title: Callable[[], str]
     send: Callable[[], str]
-    event: type[Message]
     first: Callable[[StepContext], Mapping[str, str]]
     read: Callable[[Form, StepContext], Any]
-    fields: Callable[[Any], Sequence[SentField]]
     act: Callable[[GatewayClient, Any], Awaitable[object]]
     violations: Mapping[str, str]
     danger: bool = False
     evidence: Callable[[Any], Any] | None = None
+    changes: Callable[[Any], Sequence[ContentChange]] | None = None
+    previewed: Callable[[Any], Message] = lambda message: message
 
 
 def revision_of(sent: Form) -> int:
@@ -109,11 +100,6 @@ def revision_of(sent: Form) -> int:
 def options(enum: Any) -> list[tuple[str, str, str]]:
     """Choices of an enum for radios: value, text, no explanation."""
     return [(word, capitalised(label_of(enum, value)), "") for word, value in words(enum).items()]
-
-
-def files_field(evidence: Iterable[EvidenceDigest]) -> SentField:
-    """Names of the files that a step names; their bytes go when the partner asks for them."""
-    return SentField(_("Files"), listed(one.file_name or one.sha256.hex()[:12] for one in evidence), "evidence")
 
 
 def step_choices() -> Mapping[str, Sequence[tuple[str, ...]]]:
@@ -260,13 +246,8 @@ STEP_FORMS: Final[dict[str, StepForm]] = {
     "acknowledge": StepForm(
         title=lambda: _("Acknowledge this alert"),
         send=lambda: _("Acknowledge"),
-        event=AlertAcknowledged,
         first=_nothing,
         read=_acknowledge,
-        fields=lambda request: [
-            SentField(_("Revision that you read"), str(request.revision)),
-            SentField(_("Your case reference"), request.case_reference, "case_reference"),
-        ],
         act=lambda client, request: client.acknowledge(
             request.alert,
             revision=request.revision,
@@ -278,13 +259,8 @@ STEP_FORMS: Final[dict[str, StepForm]] = {
     "flag": StepForm(
         title=lambda: _("Say why you can't act"),
         send=lambda: _("Send"),
-        event=AlertFlagged,
         first=_nothing,
         read=_flag,
-        fields=lambda request: [
-            SentField(_("Reason"), capitalised(label_of(FlagReason, request.reason)), "reason"),
-            SentField(_("Explanation"), request.explanation, "explanation"),
-        ],
         act=lambda client, request: client.flag(
             request.alert,
             revision=request.revision,
@@ -297,14 +273,8 @@ STEP_FORMS: Final[dict[str, StepForm]] = {
     "ask": StepForm(
         title=lambda: _("Ask a question"),
         send=lambda: _("Send the question"),
-        event=AlertQuestion,
         first=lambda context: {"deadline": local_value(datetime.now(UTC) + ASK_FOR, context.zone)},
         read=_ask,
-        fields=lambda request: [
-            SentField(_("Question"), request.text, "text"),
-            SentField(_("Answer by"), moment_text(request.deadline), "deadline"),
-            SentField(_("May it be passed on to"), listed(node.upper() for node in request.onward_recipients)),
-        ],
         act=lambda client, request: client.ask(
             request.alert,
             request.text,
@@ -318,18 +288,8 @@ STEP_FORMS: Final[dict[str, StepForm]] = {
     "answer": StepForm(
         title=lambda: _("Answer the question"),
         send=lambda: _("Send the answer"),
-        event=AlertAnswer,
         first=_nothing,
         read=_answer,
-        fields=lambda request: [
-            SentField(_("Answer"), request.text, "text"),
-            SentField(
-                _("Consent to pass it on"),
-                capitalised(label_of(TransferConsent, request.consent)) if request.consent else "",
-                "consent",
-            ),
-            files_field(request.evidence),
-        ],
         act=lambda client, request: client.answer(
             request.alert,
             request.question_id,
@@ -345,10 +305,8 @@ STEP_FORMS: Final[dict[str, StepForm]] = {
     "withdraw": StepForm(
         title=lambda: _("Withdraw this alert"),
         send=lambda: _("Withdraw the alert"),
-        event=AlertWithdrawn,
         first=_nothing,
         read=_withdraw,
-        fields=lambda request: [SentField(_("Reason"), request.reason, "reason")],
         act=lambda client, request: client.withdraw(
             request.alert_id, revision=request.revision, reason=request.reason, request_id=request.request_id
         ),
@@ -358,14 +316,8 @@ STEP_FORMS: Final[dict[str, StepForm]] = {
     "close": StepForm(
         title=lambda: _("Close this alert"),
         send=lambda: _("Close the alert"),
-        event=AlertClosed,
         first=_nothing,
         read=_close,
-        fields=lambda request: [
-            SentField(_("Outcome"), capitalised(label_of(CloseOutcome, request.outcome)), "outcome"),
-            *(SentField(_("Measure"), measure_text(measure), "measures") for measure in request.measures),
-            SentField(_("Remarks"), request.remarks, "remarks"),
-        ],
         act=lambda client, request: client.close_alert(
             request.alert_id,
             revision=request.revision,

@@ -6,6 +6,7 @@ gateway answers as the first time.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -15,7 +16,7 @@ from gateway.client import new_request_id
 from gateway.console.attaching import AttachedFiles, attached_files
 from gateway.console.form import Form
 from gateway.console.page import client, console_of, form, page_route, place, redirect, render
-from gateway.console.pages.alert.amending import AMENDMENT, Amendment
+from gateway.console.pages.alert.amending import AMENDMENT
 from gateway.console.pages.alert.finding import FINDING, goods_rows
 from gateway.console.pages.alert.show import alert_of
 from gateway.console.pages.alert.step_forms import (
@@ -28,17 +29,13 @@ from gateway.console.pages.alert.step_forms import (
 from gateway.console.server.security import UPLOAD_SUFFIX
 from gateway.console.views.alerts.alert import AlertView
 from gateway.console.views.alerts.changes import ContentChange, content_changes
-from gateway.console.views.alerts.sending import Envelope, alert_envelopes, step_envelopes
+from gateway.console.views.alerts.sending import step_envelopes
 from gateway.errors import (
-    GatewayError,
     IllegalTransitionError,
     InvalidRequestError,
-    Kind,
     NotFoundError,
     RevisionConflictError,
 )
-from gateway.v1.alert_pb2 import AlertContent
-from gateway.v1.alert_service_pb2 import PreviewAlertResponse
 
 FORMS: Final[dict[str, StepForm]] = {**STEP_FORMS, "finding": FINDING, "amend": AMENDMENT}
 
@@ -145,34 +142,28 @@ def _page(request: Request, step: StepForm, context: StepContext) -> dict[str, A
 
 
 async def _preview_page(request: Request, step: StepForm, context: StepContext, message: Any) -> Response:
+    """What each partner would get, as the gateway says it."""
     sent = form(request)
+    try:
+        preview = await client(request).preview_step(step.previewed(message))
+    except InvalidRequestError as error:
+        sent.add_violations(_of_the_step(error), step.violations)
+        return _form_page(request, step, context, sent, status=422)
     return render(
         request,
         "alert/preview.html",
         title=step.title(),
-        envelopes=await _envelopes(request, step, context, message),
+        envelopes=step_envelopes(preview, step.changes(message) if step.changes else ()),
+        can_send=all(one.allowed for one in preview.recipients),
         hidden={name: values for name, values in sent.values.items() if name not in ("csrf", "confirmed", "edit")},
         **_page(request, step, context),
     )
 
 
-async def _envelopes(request: Request, step: StepForm, context: StepContext, message: Any) -> list[Envelope]:
-    fields = step.fields(message)
-    if isinstance(message, Amendment):
-        preview = await client(request).preview(message.content, context.partners)
-        return alert_envelopes(preview, fields)
-    recipients = [message.recipient] if getattr(message, "recipient", "") else context.partners
-    known = await _preview(request, context.view.alert.content, recipients)
-    return step_envelopes(step.event, fields, recipients, known)
-
-
-async def _preview(request: Request, content: AlertContent, recipients: list[str]) -> PreviewAlertResponse | None:
-    try:
-        return await client(request).preview(content, recipients)
-    except GatewayError as error:
-        if error.kind in (Kind.UNIMPLEMENTED, Kind.PERMISSION_DENIED):
-            return None
-        raise
+def _of_the_step(error: InvalidRequestError) -> InvalidRequestError:
+    """The same violations by the paths of the step's own request: the preview's begin with its name."""
+    own = [replace(each, field=each.field.partition(".")[2]) for each in error.violations]
+    return InvalidRequestError(own, error.message)
 
 
 def _changed_page(request: Request, step: StepForm, context: StepContext, sent: Form) -> Response:

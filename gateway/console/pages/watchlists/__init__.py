@@ -6,6 +6,9 @@ from typing import Final
 
 from gateway.console.navigation import NavigationEntry
 from gateway.console.page import page_route
+from gateway.console.pages.watchlists.editing import ask_amendment, ask_new
+from gateway.console.pages.watchlists.editing import take as take_entry
+from gateway.console.pages.watchlists.hits import answer_hit, show_hit, show_hits
 from gateway.console.pages.watchlists.importing import ask_import, import_file, preview
 from gateway.console.pages.watchlists.lists import compare, show_entry, show_list, show_lists
 from gateway.console.pages.watchlists.matches import decide_match, show_match, show_matches
@@ -26,6 +29,13 @@ routes = [
     page_route("/watchlists/import", ask_import),
     page_route("/watchlists/import/upload", preview, methods=("POST",)),
     page_route("/watchlists/import/send", import_file, methods=("POST",)),
+    page_route("/watchlists/hits", show_hits),
+    page_route("/watchlists/hits/{reporter}/{hit_id}", show_hit),
+    page_route("/watchlists/hits/{reporter}/{hit_id}", answer_hit, methods=("POST",)),
+    page_route("/watchlists/new", ask_new),
+    page_route("/watchlists/new", take_entry, methods=("POST",)),
+    page_route("/watchlists/amend/{list_name}/{entry_id:path}", ask_amendment),
+    page_route("/watchlists/amend/{list_name}/{entry_id:path}", take_entry, methods=("POST",)),
     page_route("/watchlists/compare", compare, methods=("POST",)),
     page_route("/watchlists/of/{publisher}/{list_name}", show_list),
     page_route("/watchlists/entry/{publisher}/{list_name}/{entry_id:path}", show_entry),

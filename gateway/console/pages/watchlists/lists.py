@@ -13,8 +13,10 @@ from starlette.responses import Response
 from gateway.client import GatewayClient
 from gateway.console.filters import number
 from gateway.console.page import client, console_of, form, has_role, render
-from gateway.console.pages.watchlists.paths import entry_path, list_path, withdrawal_path
+from gateway.console.pages.watchlists.hits import waiting_filter
+from gateway.console.pages.watchlists.paths import amendment_path, entry_path, list_path, withdrawal_path
 from gateway.console.views.lists.entries import entry_lines, kind_word, title_of
+from gateway.console.views.lists.revisions import revision_views
 from gateway.console.views.reasons import said
 from gateway.errors import NotFoundError, OptionError
 from gateway.translation.labels import label_of
@@ -29,7 +31,11 @@ PAGE_SIZE: Final = 50
 MAX_FOUND: Final = 100
 """Entries that a search by name shows at most."""
 
+MAX_REVISIONS: Final = 50
+"""Earlier revisions of an entry that its page shows."""
+
 IMPORTING: Final = ("publisher", "supervisor")
+CHANGING: Final = ("publisher", "officer", "supervisor")
 _COUNTING: Final = ("officer", "analyst", "supervisor", "auditor")
 _PROPOSING: Final = ("publisher", "officer", "supervisor", "auditor")
 """Roles that may do so."""
@@ -58,6 +64,8 @@ async def show_lists(request: Request) -> Response:
         may_import=has_role(request, *IMPORTING),
         open_matches=sum(counts.open_matches for counts in lists),
         open_proposals=await _open_proposals(request, gateway),
+        may_change=has_role(request, *CHANGING),
+        open_hits=await _open_hits(request, gateway, own),
         list_path=list_path,
     )
 
@@ -66,6 +74,12 @@ async def _open_proposals(request: Request, gateway: GatewayClient) -> int | Non
     if not has_role(request, *_PROPOSING):
         return None
     return len((await gateway.watchlist.proposals_page(page_size=100)).proposals)
+
+
+async def _open_hits(request: Request, gateway: GatewayClient, own: str) -> int | None:
+    if not has_role(request, *_COUNTING):
+        return None
+    return len((await gateway.screening.hits_page(filter=waiting_filter(own), page_size=100)).hits)
 
 
 async def show_list(request: Request) -> Response:
@@ -128,6 +142,7 @@ def _list_page(
         unapplied=unapplied,
         is_own=publisher == console_of(request).client.node_name,
         may_import=has_role(request, *IMPORTING),
+        may_change=has_role(request, *CHANGING),
     )
 
 
@@ -166,7 +181,7 @@ async def _found_by_name(gateway: GatewayClient, publisher: str, name: str, soug
 async def show_entry(request: Request) -> Response:
     """What an entry says, and at which partners it is active by their own signed receipts."""
     reference = entry_of(request)
-    found = await client(request).watchlist.get(reference)
+    found = await client(request).watchlist.get(reference, earlier_revisions=MAX_REVISIONS)
     own = reference.publisher == console_of(request).client.node_name
     is_there = found.HasField("entry")
     return render(
@@ -180,9 +195,11 @@ async def show_entry(request: Request) -> Response:
         lines=entry_lines(found.entry.content) if is_there else [],
         copies=[_copy(copy) for copy in found.copies],
         list_href=list_path(reference.publisher, reference.list),
-        withdraw_href=withdrawal_path(reference.list, reference.id)
-        if own and is_there and has_role(request, "publisher", "officer", "supervisor")
-        else "",
+        revisions=revision_views(found),
+        not_shown=found.earlier_count - len(found.earlier),
+        may_change=own and is_there and has_role(request, *CHANGING),
+        withdraw_href=withdrawal_path(reference.list, reference.id),
+        amend_href=amendment_path(reference.list, reference.id),
         compared=None,
         done=request.query_params.get("done", ""),
     )

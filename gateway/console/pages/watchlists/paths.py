@@ -23,3 +23,13 @@ def entry_path(entry: WatchlistReference) -> str:
 def withdrawal_path(list_name: str, entry_id: str) -> str:
     """The form that withdraws an own entry."""
     return f"/watchlists/withdraw/{quote(list_name, safe='')}/{quote(entry_id, safe='')}"
+
+
+def amendment_path(list_name: str, entry_id: str) -> str:
+    """The form that amends an own entry."""
+    return f"/watchlists/amend/{quote(list_name, safe='')}/{quote(entry_id, safe='')}"
+
+
+def hit_path(reporter: str, hit_id: str) -> str:
+    """One hit."""
+    return f"/watchlists/hits/{quote(reporter, safe='')}/{quote(hit_id, safe='')}"

@@ -1,12 +1,11 @@
 """The form of a new alert: what it shows of a content, and the content that it says.
 
-A draft, a copy or an amended alert has things that the form has no fields for. They stay: each row of the form changes
-the item of that number in the content that the form began with, and a row that is emptied takes its item away.
+A draft, a copy or an amended alert has things that the form has no fields for. They stay: see `form_rows`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC
 from typing import Any, Final
@@ -15,15 +14,13 @@ from zoneinfo import ZoneInfo
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.console.form import Form
-from gateway.console.views.alerts.alert_rows import CHOSEN, ROWS, RowKind, RowProblems, replace_all, word_or_empty
+from gateway.console.views.alerts.alert_rows import ROWS
+from gateway.console.views.form_rows import read_rows, replace_all, word_or_empty
 from gateway.contract.enum_words import words
 from gateway.v1.alert_pb2 import AlertContent, Classification, Narrative, OnwardTransfer, Priority, RequestedAction
 
 LANGUAGES: Final = ("en", "zh-Hans", "zh-Hant", "pt")
 """Languages of narratives, in the form's order."""
-
-MOST_ROWS: Final = 200
-"""Most rows of one kind that are read."""
 
 _ENUMS: Final[Mapping[str, Any]] = {
     "priority": Priority,
@@ -110,39 +107,8 @@ def read_form(sent: Form, base: AlertContent, zone: ZoneInfo) -> AlertInput:
         ],
     )
     for kind in ROWS:
-        read.rows[kind.name] = _read_rows(sent, kind, base, content)
+        read.rows[kind.name] = read_rows(sent, kind, base, content)
     return read
-
-
-def row_count(sent: Form, kind: RowKind) -> int:
-    """Rows that a form shows: those with values, and an empty one."""
-    last = max((number for number, _ in _rows_in(sent, kind)), default=-1)
-    return min(last + 2, MOST_ROWS)
-
-
-def _rows_in(sent: Form, kind: RowKind) -> Iterator[tuple[int, Mapping[str, str]]]:
-    """Numbers and values of the rows that say something."""
-    numbers = {
-        int(parts[1])
-        for parts in (name.split("-", 2) for name in sent)
-        if len(parts) == 3 and parts[0] == kind.name and parts[1].isdecimal() and len(parts[1]) <= 3
-    }
-    for number in sorted(numbers)[:MOST_ROWS]:
-        values = {name: sent.text(f"{kind.name}-{number}-{name}") for name in kind.fields}
-        if any(values[name] for name in kind.fields if name not in CHOSEN):
-            yield number, values
-
-
-def _read_rows(sent: Form, kind: RowKind, base: AlertContent, content: AlertContent) -> list[int]:
-    before, items, numbers = kind.items(base), kind.items(content), []
-    del items[:]
-    for number, values in _rows_in(sent, kind):
-        item = items.add()
-        if number < len(before):
-            item.CopyFrom(before[number])
-        kind.change(item, values, RowProblems(sent, f"{kind.name}-{number}"))
-        numbers.append(number)
-    return numbers
 
 
 def _read_moment(sent: Form, content: AlertContent, name: str, zone: ZoneInfo) -> None:

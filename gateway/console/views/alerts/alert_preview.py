@@ -4,29 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
 
-from google.protobuf.message import Message
-
-from gateway.console.views.words import capitalised
-from gateway.translation.labels import label_of, readable
+from gateway.console.views.alerts.sending import SentGroup, alert_groups
+from gateway.translation.labels import label_of
 from gateway.translation.messages import gettext as _
 from gateway.translation.messages import listed
 from gateway.v1.alert_pb2 import AlertContent
 from gateway.v1.alert_service_pb2 import AlertAgreement, PreviewAlertResponse, RecipientPreview
 from gateway.v1.options_pb2 import DisclosureClass
-
-MOST_CHARS: Final = 160
-"""Characters of a field's value that the page before sending shows."""
-
-
-@dataclass(frozen=True, slots=True)
-class DisclosedClass:
-    """Fields of one class, and whether a recipient gets them."""
-
-    name: str
-    fields: Sequence[str]
-    allowed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +22,7 @@ class RecipientRow:
     allowed: bool
     refusal: str
     clause: str
-    classes: Sequence[DisclosedClass]
+    groups: Sequence[SentGroup]
     files: str
     """What its agreement says of files; empty where the alert names none."""
 
@@ -50,7 +35,7 @@ def recipient_rows(preview: PreviewAlertResponse, content: AlertContent) -> list
             allowed=one.allowed,
             refusal=one.refusal,
             clause=one.clause,
-            classes=_classes(one, content),
+            groups=alert_groups(content, one),
             files=_files(one) if content.evidence else "",
         )
         for one in preview.recipients
@@ -71,39 +56,6 @@ def agreement_text(agreement: AlertAgreement) -> str:
 def purposes_of(agreements: Iterable[AlertAgreement]) -> list[str]:
     """Purposes for which some partner may get alerts."""
     return sorted({purpose for agreement in agreements for purpose in agreement.purposes})
-
-
-def _classes(preview: RecipientPreview, content: AlertContent) -> list[DisclosedClass]:
-    by_class: dict[DisclosureClass.ValueType, dict[str, None]] = {}
-    for field in preview.fields:
-        value, name = _value(content, field.path), _field_name(field.path)
-        by_class.setdefault(field.disclosure_class, {})[f"{name}: {value}" if value else name] = None
-    allowed = set(preview.allowed_classes)
-    return [
-        DisclosedClass(capitalised(label_of(DisclosureClass, one)), list(names), one in allowed)
-        for one, names in sorted(by_class.items())
-    ]
-
-
-def _field_name(path: str) -> str:
-    """The last two names of a path, without numbers: `parties names`."""
-    names = [part.split("[")[0] for part in path.split(".")]
-    return readable(" › ".join(names[-2:] if names[0] == "subject" else names))
-
-
-def _value(content: Any, path: str) -> str:
-    """What a field of the alert says, on a line; empty for what has no words of its own."""
-    for part in path.split("."):
-        name, _bracket, number = part.partition("[")
-        content = getattr(content, name)
-        if number:
-            content = content[int(number.removesuffix("]"))]
-    if isinstance(content, str | int | float):
-        return str(content)[:MOST_CHARS]
-    if isinstance(content, Message | bytes):
-        return ""
-    texts = (getattr(item, "text", "") if isinstance(item, Message) else str(item) for item in content)
-    return listed(filter(None, texts))[:MOST_CHARS]
 
 
 def _files(preview: RecipientPreview) -> str:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from gateway.console.form import Form
 from gateway.console.views.codes import element_of, place_of
-from gateway.contract.enum_words import word_of, words
+from gateway.console.views.form_rows import RowKind, RowProblems, replace_all, word_or_empty
+from gateway.contract.enum_words import words
 from gateway.contract.identification.identifiers import Scheme, compact
 from gateway.translation.messages import gettext as _
-from gateway.v1.alert_pb2 import AlertContent
 from gateway.v1.goods_pb2 import (
     CommodityCode,
     Equipment,
@@ -24,52 +22,6 @@ from gateway.v1.goods_pb2 import (
     TransportMode,
 )
 from gateway.v1.party_pb2 import Identifier, Name, Party, PartyRole
-
-CHOSEN: Final = frozenset({"kind", "mode", "role", "scheme"})
-"""Fields that always have a value: they don't make a row."""
-
-
-@dataclass(slots=True)
-class RowProblems:
-    """Notes problems of one row under its fields' names."""
-
-    sent: Form
-    prefix: str
-
-    def note(self, name: str, problem: str) -> None:
-        self.sent.problems.setdefault(f"{self.prefix}-{name}", problem)
-
-
-@dataclass(frozen=True, slots=True)
-class RowKind:
-    """Rows of one kind.
-
-    Args:
-        name: before the number in names of fields, e.g. `goods-0-description`.
-        fields: names of a row's fields; a row without a value in any of them is no row.
-        path: of the items in the content.
-        items: the repeated field of a content.
-        show: values of an item's fields.
-        change: puts a row's values into an item.
-    """
-
-    name: str
-    fields: Sequence[str]
-    path: str
-    items: Callable[[AlertContent], Any]
-    show: Callable[[Any], Mapping[str, str]]
-    change: Callable[[Any, Mapping[str, str], RowProblems], None]
-
-
-def replace_all(repeated: Any, items: Sequence[Any]) -> None:
-    """Gives a repeated field these items alone."""
-    del repeated[:]
-    repeated.extend(items)
-
-
-def word_or_empty(enum: Any, value: int) -> str:
-    """An enum's word, as forms send it; empty for unspecified."""
-    return word_of(enum, value) if value else ""
 
 
 def _show_equipment(item: Equipment) -> Mapping[str, str]:
@@ -199,15 +151,15 @@ def _number(text: str) -> float | None:
 
 
 def _show_leg(item: RouteLeg) -> Mapping[str, str]:
-    return {"from": _place_code(getattr(item, "from")), "to": _place_code(item.to)}
+    return {"from": place_code(getattr(item, "from")), "to": place_code(item.to)}
 
 
 def _change_leg(item: RouteLeg, values: Mapping[str, str], problems: RowProblems) -> None:
     for name in ("from", "to"):
         place = getattr(item, name)
-        if values[name] == _place_code(place):
+        if values[name] == place_code(place):
             continue
-        found = _place(values[name])
+        found = place_in(values[name])
         if found is None and values[name]:
             problems.note(name, _("Give a UN/LOCODE, e.g. CNSZX, or a territory's code and a name: CN Shenzhen."))
         item.ClearField(name)
@@ -215,11 +167,12 @@ def _change_leg(item: RouteLeg, values: Mapping[str, str], problems: RowProblems
             getattr(item, name).CopyFrom(found)
 
 
-def _place_code(place: Place) -> str:
+def place_code(place: Place) -> str:
+    """A place as the form writes it: its UN/LOCODE, or its territory with a name."""
     return place.unlocode or " ".join(filter(None, (place.territory, place.name or place.customs_office)))
 
 
-def _place(text: str) -> Place | None:
+def place_in(text: str) -> Place | None:
     """A known place, or a name within a territory: `CN Foshan warehouse`."""
     found = place_of(text)
     if found is not None or not text:

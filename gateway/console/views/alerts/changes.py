@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,44 +11,16 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.console.filters import NOTHING, moment_text, number
+from gateway.console.views.alerts.field_names import field_name
 from gateway.console.views.words import capitalised
 from gateway.contract.enum_words import UNKNOWN, words_of
-from gateway.translation.labels import label, readable
-from gateway.translation.messages import gettext as _
+from gateway.translation.labels import METHOD, PURPOSE, TYPOLOGY, label
+
+_VOCABULARIES: Final[Mapping[str, str]] = {"typologies": TYPOLOGY, "purpose": PURPOSE, "methods": METHOD}
+"""Fields whose text is a word of the contract, with the context of its translation."""
 
 MAX_DEPTH: Final = 12
 """Levels of messages in messages that are looked into; the contract has six."""
-
-_FIELDS: Final[Mapping[str, Callable[[], str]]] = {
-    "priority": lambda: _("Priority"),
-    "typologies": lambda: _("Suspicion"),
-    "subject": lambda: _("What it is about"),
-    "references": lambda: _("Reference"),
-    "equipment": lambda: _("Container"),
-    "seals": lambda: _("Seal"),
-    "means": lambda: _("Means of transport"),
-    "parties": lambda: _("Party"),
-    "names": lambda: _("Name"),
-    "text": lambda: _("Text"),
-    "goods": lambda: _("Goods"),
-    "description": lambda: _("Description"),
-    "declared_codes": lambda: _("Declared code"),
-    "suspected_codes": lambda: _("Suspected code"),
-    "net_mass_kg": lambda: _("Net mass, kg"),
-    "gross_mass_kg": lambda: _("Gross mass, kg"),
-    "route": lambda: _("Route"),
-    "rule_hits": lambda: _("Rule"),
-    "requested_action": lambda: _("Asked for"),
-    "legal_basis": lambda: _("Legal basis"),
-    "purpose": lambda: _("Purpose"),
-    "case_reference": lambda: _("Case"),
-    "handling": lambda: _("Handling"),
-    "caveat": lambda: _("Caveat"),
-    "reply_by": lambda: _("Reply by"),
-    "valid_until": lambda: _("Valid until"),
-    "evidence": lambda: _("Evidence"),
-    "narratives": lambda: _("Text for officers"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +36,22 @@ def content_changes(before: Message, after: Message) -> list[ContentChange]:
     """Every field that differs, in the order of the contract."""
     old, new = dict(_values(before, ())), dict(_values(after, ()))
     return [
-        ContentChange(_name(path), old.get(path, NOTHING), new.get(path, NOTHING))
+        ContentChange(path_name(path), old.get(path, NOTHING), new.get(path, NOTHING))
         for path in dict.fromkeys([*old, *new])
         if old.get(path) != new.get(path)
     ]
 
 
-_Path = tuple[str | int, ...]
+FieldPath = tuple[str | int, ...]
+"""Names of fields, with numbers of list members, from 0, and keys of maps."""
 
 
-def _values(message: Message, path: _Path) -> Iterator[tuple[_Path, str]]:
+def leaf_values(message: Message) -> Iterator[tuple[FieldPath, str]]:
+    """Every field that is set, with its value in words, in the order of the contract."""
+    yield from _values(message, ())
+
+
+def _values(message: Message, path: FieldPath) -> Iterator[tuple[FieldPath, str]]:
     if len(path) > 2 * MAX_DEPTH:
         return
     for field, value in message.ListFields():
@@ -86,7 +64,7 @@ def _values(message: Message, path: _Path) -> Iterator[tuple[_Path, str]]:
                 yield from _value(field, each, (*path, field.name, place))
 
 
-def _value(field: FieldDescriptor, value: Any, path: _Path) -> Iterator[tuple[_Path, str]]:
+def _value(field: FieldDescriptor, value: Any, path: FieldPath) -> Iterator[tuple[FieldPath, str]]:
     if isinstance(value, Timestamp):
         yield path, moment_text(value)
     elif isinstance(value, Message):
@@ -99,17 +77,19 @@ def _text(field: FieldDescriptor, value: Any) -> str:
     if field.enum_type is not None:
         word = next((word for word, known in words_of(field.enum_type).items() if known == value), UNKNOWN)
         return word if word == UNKNOWN else capitalised(label(field.enum_type.name, word))
+    if field.name in _VOCABULARIES:
+        return capitalised(label(_VOCABULARIES[field.name], str(value)))
     if isinstance(value, bytes):
         return value.hex()
     return number(value) if isinstance(value, float) else str(value)
 
 
-def _name(path: _Path) -> str:
+def path_name(path: FieldPath) -> str:
     """`Goods 1: net mass, kg`; the number of the only one counts too, so that two revisions name it alike."""
     parts: list[str] = []
     for part in path:
         if isinstance(part, int):
             parts[-1] = f"{parts[-1]} {part + 1}"
         elif part != "subject":
-            parts.append(_FIELDS[part]() if part in _FIELDS else capitalised(readable(part)))
+            parts.append(field_name(part))
     return " › ".join(parts)

@@ -1,93 +1,161 @@
-"""What will be sent to whom: the fields of a step, and whether the agreement with the partner lets each go."""
+"""What will be sent to whom: each field as the partner will see it, and what stays here under its agreement."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Final
 
-from gateway.contract.disclosure_classes import classes_on
-from gateway.contract.enum_words import word_of
+from google.protobuf.message import Message
+
+from gateway.console.views.alerts.changes import ContentChange, FieldPath, leaf_values, path_name
+from gateway.console.views.alerts.field_names import field_name
 from gateway.translation.labels import label_of
-from gateway.translation.messages import gettext as _
 from gateway.translation.messages import listed
-from gateway.v1.alert_service_pb2 import PreviewAlertResponse
+from gateway.v1.alert_pb2 import AlertContent, AlertEvent
+from gateway.v1.alert_service_pb2 import ClassifiedField, PreviewAlertStepResponse, RecipientPreview, StepPreview
 from gateway.v1.options_pb2 import DisclosureClass
 
+PERSON: Final = "person/"
 
-@dataclass(frozen=True, slots=True)
-class SentField:
-    """A field of a step: its name and value in words, and its path in the event of the contract."""
-
-    name: str
-    value: str
-    path: str = ""
+_ENVELOPE: Final = frozenset({"alert", "question_id", "id", "publisher", "recipient", "published_at"})
+"""Fields of a step that say which alert or question it is about, and to whom it goes: the page says that itself."""
 
 
 @dataclass(frozen=True, slots=True)
-class SentRow:
-    """A field as one partner gets it; `withheld` says why it doesn't."""
+class SentLine:
+    """A field as one partner gets it.
+
+    Attributes:
+        name: within its group; empty where the group is the field.
+        value: in words, as the person wrote it.
+        classes: of information, in words; empty for none.
+        goes: whether the partner gets it.
+        instead: what the partner reads in its place; empty where it goes or is left out.
+    """
 
     name: str
     value: str
-    withheld: str = ""
+    classes: str
+    goes: bool
+    instead: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SentGroup:
+    """Fields that belong together, e.g. one party."""
+
+    name: str
+    lines: tuple[SentLine, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """What one partner gets; `clause` is the agreement's, `refusal` why nothing may go."""
+    """What one partner gets of a step.
+
+    Attributes:
+        groups: its fields.
+        clause: the agreement's.
+        refusal: why nothing may be sent; empty when it may.
+        actor: under which name the partner sees who acts.
+        is_pseudonym: that isn't the person's own name.
+        changes: of an amendment, before and after.
+        names_files: the partner learns of files, which it may ask for.
+    """
 
     recipient: str
-    rows: tuple[SentRow, ...]
-    clause: str = ""
-    refusal: str = ""
-    is_checked: bool = True
-    """False: what the agreement allows isn't known here; the gateway applies it when it sends."""
+    groups: tuple[SentGroup, ...]
+    clause: str
+    refusal: str
+    actor: str
+    is_pseudonym: bool
+    changes: tuple[ContentChange, ...]
+    names_files: bool
 
 
-def step_envelopes(
-    event: type, fields: Sequence[SentField], recipients: Iterable[str], preview: PreviewAlertResponse | None
-) -> list[Envelope]:
-    """What partners get of a step.
+def step_envelopes(preview: PreviewAlertStepResponse, changes: Sequence[ContentChange] = ()) -> list[Envelope]:
+    """What each partner gets of a step, by the gateway's own preview; `changes` are an amendment's."""
+    return [_envelope(preview.event, one, changes) for one in preview.recipients]
+
+
+def _envelope(said: AlertEvent, one: StepPreview, changes: Sequence[ContentChange]) -> Envelope:
+    kind = said.WhichOneof("event") or ""
+    prefix = f"{kind}.content." if kind == "amended" else f"{kind}."
+    whole, got = (_body(event, kind) for event in (said, one.event))
+    return Envelope(
+        recipient=one.recipient,
+        groups=sent_groups(whole, got, one.fields, prefix=prefix),
+        clause=one.clause,
+        refusal=one.refusal,
+        actor=one.event.actor.removeprefix(PERSON),
+        is_pseudonym=one.event.actor != said.actor,
+        changes=tuple(changes),
+        names_files=bool(getattr(whole, "evidence", ())),
+    )
+
+
+def _body(event: AlertEvent, kind: str) -> Message:
+    """The step itself; of an amendment the alert's content."""
+    body: Any = getattr(event, kind)
+    return body.content if kind == "amended" else body  # type: ignore[no-any-return]
+
+
+def alert_groups(content: AlertContent, one: RecipientPreview) -> tuple[SentGroup, ...]:
+    """What a recipient would get of a new alert, field by field."""
+    return sent_groups(content, one.disclosable, one.fields)
+
+
+def sent_groups(
+    whole: Message, got: Message, fields: Iterable[ClassifiedField], *, prefix: str = ""
+) -> tuple[SentGroup, ...]:
+    """Fields of a message, each with whether and how a partner gets it.
 
     Args:
-        event: its message in the contract, e.g. AlertFlagged, whose options have the classes.
-        fields: of the step; empty ones aren't sent.
-        recipients: who gets it.
-        preview: what the gateway says of each; None where it can't be asked.
+        whole: as it was written.
+        got: as the partner gets it.
+        fields: those that have a class.
+        prefix: before the message's fields in the paths of `fields`.
     """
-    previews = {each.recipient: each for each in preview.recipients} if preview else {}
-    envelopes = []
-    for recipient in recipients:
-        known = previews.get(recipient)
-        allowed = {word_of(DisclosureClass, each).upper() for each in known.allowed_classes} if known else None
-        rows = tuple(_row(event, field, allowed) for field in fields if field.value)
-        envelopes.append(Envelope(recipient, rows, known.clause if known else "", is_checked=known is not None))
-    return envelopes
-
-
-def alert_envelopes(preview: PreviewAlertResponse, rows: Sequence[SentField]) -> list[Envelope]:
-    """What partners get of an alert's new content: `rows` are what changes in it."""
-    envelopes = []
-    for each in preview.recipients:
-        withheld = {field.path.partition("[")[0].partition(".")[0]: field for field in each.fields if not field.allowed}
-        shown = tuple(
-            SentRow(
-                row.name, row.value, _withheld([withheld[row.path].disclosure_class]) if row.path in withheld else ""
-            )
-            for row in rows
+    classes = {field.path.removeprefix(prefix): field.disclosure_class for field in fields}
+    there = dict(leaf_values(got))
+    groups: dict[FieldPath, list[SentLine]] = {}
+    for path, value in leaf_values(whole):
+        if path[0] in _ENVELOPE:
+            continue
+        group = _group(path)
+        here = there.get(path)
+        line = SentLine(
+            name=" › ".join(_rest(path[len(group) :])),
+            value=value,
+            classes=listed(label_of(DisclosureClass, each) for each in _classes_on(path, classes)),
+            goes=here == value,
+            instead=here if here is not None and here != value else "",
         )
-        envelopes.append(Envelope(each.recipient, shown, each.clause, each.refusal))
-    return envelopes
+        groups.setdefault(group, []).append(line)
+    return tuple(SentGroup(path_name(group), tuple(lines)) for group, lines in groups.items())
 
 
-def _row(event: type, field: SentField, allowed: set[str] | None) -> SentRow:
-    needed = classes_on(event.DESCRIPTOR, field.path) if field.path else frozenset()  # type: ignore[attr-defined]
-    lacking = sorted(needed - allowed) if allowed is not None else []
-    values = [DisclosureClass.Value(f"DISCLOSURE_CLASS_{name}") for name in lacking]
-    return SentRow(field.name, field.value, _withheld(values))
+def _group(path: FieldPath) -> FieldPath:
+    """The beginning of a path under which its fields are shown: a field, or one member of a list of messages."""
+    start = 1 if path[0] != "subject" or len(path) == 1 else 2
+    is_member = len(path) > start + 1 and isinstance(path[start], int)
+    return path[: start + 1] if is_member else path[:start]
 
 
-def _withheld(classes: Iterable[int]) -> str:
-    """Why a field stays here; empty where no class is lacking."""
-    words = listed(label_of(DisclosureClass, each) for each in classes)
-    return words and _("stays here: the agreement doesn't let {classes} information go", classes=words)
+def _rest(path: FieldPath) -> Iterator[str]:
+    """Names of what lies below a group; the number of the only name or code would say nothing."""
+    for part in path:
+        if isinstance(part, str):
+            yield field_name(part)
+        elif part > 0:
+            yield str(part + 1)
+
+
+def _classes_on(path: FieldPath, classes: Mapping[str, DisclosureClass.ValueType]) -> list[DisclosureClass.ValueType]:
+    """Classes of a field and of those that it lies in."""
+    found, written = dict[DisclosureClass.ValueType, None](), ""
+    for part in path:
+        written += f"[{part}]" if isinstance(part, int) else f"{'.' if written else ''}{part}"
+        if written in classes:
+            found[classes[written]] = None
+    return list(found)

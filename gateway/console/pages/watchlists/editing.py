@@ -1,0 +1,198 @@
+"""A list entry written by a form: a new one, or an amendment; what changes for whom is shown before it is proposed."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway.client import new_request_id
+from gateway.console.form import Form
+from gateway.console.page import client, console_of, form, has_role, place, redirect, render
+from gateway.console.pages.new_alert import decoded, encoded
+from gateway.console.pages.watchlists.lists import entry_of
+from gateway.console.pages.watchlists.paths import amendment_path, entry_path, list_path
+from gateway.console.views.alerts.alert_preview import purposes_of
+from gateway.console.views.codes import commodity_codes, places, remark_on
+from gateway.console.views.form_rows import row_count
+from gateway.console.views.lists.entries import changed_lines, title_of
+from gateway.console.views.lists.entry_form import ROWS, SCHEMES, field_of, read_entry, shown
+from gateway.console.views.words import capitalised
+from gateway.contract.enum_words import words
+from gateway.errors import GatewayError, InvalidRequestError, Kind, NotFoundError
+from gateway.translation.labels import PURPOSE, label, label_of
+from gateway.translation.messages import gettext as _
+from gateway.v1.alert_pb2 import AlertContent, Classification, OnwardTransfer, RequestedAction
+from gateway.v1.watchlist_pb2 import ListedNameKind, WatchlistContent, WatchlistKind, WatchlistReference
+from gateway.v1.watchlist_service_pb2 import ProposedEntry, ProposeEntriesResponse
+
+WRITING: Final = ("publisher", "officer", "supervisor")
+"""Roles that may propose entries."""
+
+_COUNTING: Final = ("officer", "analyst", "supervisor", "auditor")
+_FIRST: Final = {
+    "kind": ["organisation"],
+    "requested_action": ["inform"],
+    "classification": ["official"],
+    "onward_transfer": ["prohibited"],
+    "purpose": ["export_control"],
+}
+
+
+async def ask_new(request: Request) -> Response:
+    """The empty form."""
+    values = shown(WatchlistContent(), place(request).zone) | _FIRST
+    values |= {"request_id": [new_request_id()], "list": [request.query_params.get("list", "")]}
+    return await _form_page(request, Form(values), WatchlistContent())
+
+
+async def ask_amendment(request: Request) -> Response:
+    """The form with what the entry says now."""
+    found = await client(request).watchlist.get(entry_of(request))
+    if not found.HasField("entry"):
+        raise NotFoundError(_("This entry has ended already."))
+    content = found.entry.content
+    values = shown(content, place(request).zone)
+    values |= {"request_id": [new_request_id()], "revision": [str(found.entry.revision)]}
+    return await _form_page(request, Form(values), content)
+
+
+async def take(request: Request) -> Response:
+    """The form that was sent: another row, the page that shows what changes, or on the second time the proposal."""
+    sent = form(request)
+    base: WatchlistContent = decoded(sent.raw("base"), WatchlistContent())
+    if sent.text("edit") or (sent.text("do") != "preview" and not sent.text("confirmed")):
+        return await _form_page(request, sent, base)
+    name = _list_of(request)
+    if not name:
+        sent.problems["list"] = _("Name the list.")
+    content = read_entry(sent, base, place(request).zone)
+    if content == base and sent.is_good:
+        sent.problems[""] = _("Nothing has changed yet.")
+    if not sent.is_good:
+        return await _form_page(request, sent, base, status=422)
+    if not sent.text("confirmed"):
+        return _check_page(request, sent, base, content, name)
+    return await _propose(request, sent, base, content, name)
+
+
+async def _propose(
+    request: Request, sent: Form, base: WatchlistContent, content: WatchlistContent, name: str
+) -> Response:
+    entry = ProposedEntry(id=request.path_params.get("entry_id", ""), content=content)
+    entry.revision = sent.whole_number("revision") if entry.id else 0
+    try:
+        response = await client(request).watchlist.propose(
+            name, entries=[entry], note=sent.text("note"), request_id=sent.text("request_id")
+        )
+    except InvalidRequestError as error:
+        for violation in error.violations:
+            path = violation.field.removeprefix("entries[0].content.")
+            sent.problems.setdefault("list" if path == "list" else field_of(path, {}), violation.message)
+        return await _form_page(request, sent, base, status=422)
+    except GatewayError as error:
+        if error.kind is not Kind.FAILED_PRECONDITION:
+            raise
+        sent.problems[""] = error.message
+        return await _form_page(request, sent, base, status=409)
+    return _done(request, name, response)
+
+
+def _done(request: Request, name: str, response: ProposeEntriesResponse) -> Response:
+    if response.proposal_id:
+        return redirect("/watchlists/proposals?done=proposed")
+    own = console_of(request).client.node_name
+    return redirect(f"{entry_path(WatchlistReference(publisher=own, list=name, id=response.ids[0]))}?done=entered")
+
+
+def _list_of(request: Request) -> str:
+    return str(request.path_params.get("list_name") or form(request).text("list"))
+
+
+def _check_page(request: Request, sent: Form, base: WatchlistContent, content: WatchlistContent, name: str) -> Response:
+    return render(
+        request,
+        "watchlists/entry_check.html",
+        title=_("Check what will change"),
+        name=name,
+        entry_title=title_of(content, request.path_params.get("entry_id", "")),
+        is_new=not request.path_params.get("entry_id"),
+        lines=changed_lines(base, content),
+        partners=list(content.releasable_to),
+        lost=[node for node in base.releasable_to if node not in content.releasable_to],
+        hidden={key: values for key, values in sent.values.items() if key not in ("csrf", "do")},
+        **_places(request, name),
+    )
+
+
+def _places(request: Request, name: str) -> dict[str, Any]:
+    own, entry_id = console_of(request).client.node_name, request.path_params.get("entry_id", "")
+    if not entry_id:
+        return {"action": "/watchlists/new", "back": list_path(own, name) if name else "/watchlists"}
+    reference = WatchlistReference(publisher=own, list=name, id=entry_id)
+    return {"action": amendment_path(name, entry_id), "back": entry_path(reference)}
+
+
+async def _form_page(request: Request, sent: Form, base: WatchlistContent, *, status: int = 200) -> Response:
+    entry_id, name = request.path_params.get("entry_id", ""), _list_of(request)
+    agreements = (await client(request).preview(AlertContent(), [])).agreements
+    return render(
+        request,
+        "watchlists/entry_form.html",
+        title=_("Amend an entry") if entry_id else _("New entry"),
+        status=status,
+        sent=sent,
+        base=encoded(base),
+        name=name,
+        entry_id=entry_id,
+        entry_title=title_of(base, entry_id) if entry_id else "",
+        own_lists=[] if entry_id else await _own_lists(request),
+        partners=[
+            (node, node.upper(), "")
+            for node in dict.fromkeys([*(one.recipient for one in agreements), *base.releasable_to])
+        ],
+        purposes=[(one, label(PURPOSE, one)) for one in purposes_of(agreements)],
+        rows={kind.name: range(row_count(sent, kind)) for kind in ROWS},
+        remarks=_remarks(sent),
+        choices=_choices(),
+        known={"places": places(), "codes": commodity_codes()},
+        **_places(request, name),
+    )
+
+
+async def _own_lists(request: Request) -> list[str]:
+    """Own lists that hold something; another can be named."""
+    if not has_role(request, *_COUNTING):
+        return []
+    own = console_of(request).client.node_name
+    return [one.list for one in await client(request).screening.statistics() if one.publisher == own]
+
+
+def _remarks(sent: Form) -> dict[str, Any]:
+    """What is said beside fields that have a value, for who has no script."""
+    found = {}
+    for field in sent:
+        kind, _dash, rest = field.partition("-")
+        if kind == "identifiers" and rest.endswith("-value"):
+            found[field] = remark_on(sent.text(field.removesuffix("value") + "scheme"), sent.text(field))
+        elif kind == "commodities" and rest.endswith("-code"):
+            found[field] = remark_on("code", sent.text(field))
+        elif kind == "route":
+            found[field] = remark_on("place", sent.text(field))
+    return {field: remark for field, remark in found.items() if remark is not None}
+
+
+def _choices() -> dict[str, Any]:
+    def of(enum: Any) -> list[tuple[str, str]]:
+        return [(word, capitalised(label_of(enum, value))) for word, value in words(enum).items()]
+
+    return {
+        "kind": of(WatchlistKind),
+        "name_kind": of(ListedNameKind),
+        "requested_action": of(RequestedAction),
+        "classification": of(Classification),
+        "onward_transfer": of(OnwardTransfer),
+        "script": [("Hans", _("Simplified Han")), ("Hant", _("Traditional Han")), ("Latn", _("Latin"))],
+        "scheme": [(one, one.replace("_", " ")) for one in SCHEMES],
+    }
