@@ -174,7 +174,7 @@ def test_a_finding_is_reported_with_goods_and_a_measure(
     page.get_by_label("Measure").select_option("seized")
     officer.assert_accessible()
     page.get_by_role("button", name="Continue").click()
-    expect(page.locator(".envelope")).to_contain_text("99.65 %")
+    expect(page.locator(".envelope")).to_contain_text("Purity, %: 99.65")
     page.get_by_role("button", name="Send the finding").click()
     expect(page.get_by_role("status").first).to_contain_text("finding")
 

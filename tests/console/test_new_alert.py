@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from playwright.sync_api import Page, expect
 
+from demo.case import CONTAINER
+from tests.support.console.behind_forms import GROUNDS
+from tests.support.console.case import Case
 from tests.support.console.desk import Desks
 from tests.support.console.trial import ConsoleTrial
-from tests.support.federation import eventually
+from tests.support.federation import alert, eventually
 
 
 def fill(page: Page, *, case: str) -> None:
@@ -40,8 +43,9 @@ def test_an_alert_is_written_checked_and_sent(desk: Desks, trial: ConsoleTrial) 
     expect(page.locator("#equipment-0-id-remark")).to_contain_text("are right")
     page.get_by_role("button", name="Check before sending").last.click()
     expect(page.get_by_role("heading", name="Check before sending")).to_be_visible()
-    expect(page.get_by_text("gets it")).to_be_visible()
-    expect(page.get_by_text("Personal")).to_be_visible()
+    envelope = page.get_by_role("region", name="HK gets it")
+    for text in ("广西华锑有限公司", "CSQU3054383", "NEW-ALERT-1", "(personal)", "Antimony declared as lead.", "CNSZX"):
+        expect(envelope).to_contain_text(text)
     officer.assert_accessible()
     page.get_by_role("button", name="Send the alert").click()
     page.wait_for_url("**/alerts/cn/*")
@@ -86,3 +90,47 @@ def test_without_script_rows_are_added_by_a_button(desk: Desks) -> None:
     expect(page.locator("#equipment-0-id")).to_have_value("CSQU3054383")
     expect(page.locator("#equipment-1-id")).to_be_visible()
     expect(page.locator("#equipment-0-id-remark")).to_contain_text("are right")
+
+
+def test_the_draft_of_a_trace_becomes_an_alert(desk: Desks, case: Case) -> None:
+    officer = desk("hk", "officer")
+    page = officer.open("/history")
+    for name, value in (GROUNDS | {"containers": CONTAINER}).items():
+        page.locator(f"#{name}").fill(value)
+    page.get_by_role("button", name="Trace one consignment").click()
+    page.get_by_role("button", name="Go on with this draft").first.click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("New alert")
+    expect(page.get_by_text("A draft: look at these before you send it")).to_be_visible()
+    expect(page.locator("#equipment-0-id")).to_have_value(CONTAINER)
+    assert page.locator("#recipients input:checked").count() >= 1
+    officer.assert_accessible()
+
+
+def test_a_copy_of_a_partners_alert_says_what_it_follows_from(desk: Desks, case: Case) -> None:
+    officer = desk("hk", "officer")
+    page = officer.open(f"/alerts/new?copy=cn/{case.from_cn.alert_id}")
+    expect(page.locator("#equipment-0-id")).to_have_value(CONTAINER)
+    page.locator("#recipients input[value=mo]").check()
+    page.get_by_role("button", name="Check before sending").last.click()
+    envelope = page.get_by_role("region", name="MO")
+    expect(envelope).to_contain_text("Follows from the alert 1")
+    expect(envelope).to_contain_text(case.from_cn.alert_id)
+
+
+def test_an_own_alert_is_amended_in_the_whole_form(desk: Desks, trial: ConsoleTrial) -> None:
+    alert_id = trial.run(published(trial))
+    page = desk("cn", "supervisor").open(f"/alerts/cn/{alert_id}/amend")
+    page.get_by_role("link", name="Change other fields in the whole form").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Amend an alert")
+    expect(page.locator("#recipients input")).to_have_count(1)
+    page.locator("#legal_basis").fill("Arrangement 2024, article 8")
+    page.get_by_role("button", name="Check before sending").last.click()
+    expect(page.get_by_role("region", name="HK gets it")).to_contain_text("Arrangement 2024, article 8")
+    page.get_by_role("button", name="Send the amendment").click()
+    expect(page.get_by_role("status").first).to_contain_text("amended")
+    expect(page.get_by_text("Revision 2").first).to_be_visible()
+
+
+async def published(trial: ConsoleTrial) -> str:
+    async with trial.federation.client("cn", "publisher") as engine:
+        return str((await engine.publish(alert(case_reference="CN-AMEND"), ["hk"])).alert_id)

@@ -3,46 +3,12 @@
 from __future__ import annotations
 
 import re
-import uuid
 
 from playwright.sync_api import expect
 
-from tests.support.console.authenticator import Authenticator
-from tests.support.console.desk import Desk, Desks
+from tests.support.console.desk import Desks
+from tests.support.console.enrolling import PASSWORD, enrol, link_for, new_name
 from tests.support.console.trial import CONSOLE, ConsoleTrial
-
-PASSWORD = "seven green apples"
-
-
-def new_name() -> str:
-    return f"person-{uuid.uuid4().hex[:8]}"
-
-
-def link_for(trial: ConsoleTrial, node: str, name: str, *roles: str) -> str:
-    """The path of an enrolment link of a new person."""
-
-    async def add() -> str:
-        async with trial.federation.client(node, "operator") as operator:
-            added = await operator.persons.add(name, f"Officer {name[-4:]}", roles)
-        return f"/enrol/{added.enrolment_token}"
-
-    return trial.run(add())
-
-
-def enrol(desk: Desks, trial: ConsoleTrial, *roles: str, name: str = "") -> tuple[Desk, Authenticator, str]:
-    """A window of a new person who has just enrolled, with a passkey."""
-    name = name or new_name()
-    window = desk("hk")
-    page = window.open(link_for(trial, "hk", name, *roles))
-    authenticator = Authenticator.plug_into(page)
-    page.get_by_label("Password", exact=True).fill(PASSWORD)
-    page.get_by_label("The same again").fill(PASSWORD)
-    page.get_by_role("button", name="Set the password").click()
-    page.get_by_label("A name for it").fill("blue key")
-    page.get_by_role("button", name="Continue").click()
-    page.get_by_role("button", name="Make the passkey").click()
-    expect(page.get_by_role("status").first).to_contain_text("The passkey was registered")
-    return window, authenticator, name
 
 
 def test_a_new_person_enrols_registers_a_passkey_and_signs_in_with_both(desk: Desks, trial: ConsoleTrial) -> None:

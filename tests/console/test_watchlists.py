@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from google.protobuf.json_format import MessageToDict
 from playwright.sync_api import expect
 
-from gateway.v1.watchlist_pb2 import WatchlistEntry
+from gateway.v1.watchlist_pb2 import WatchlistEntry, WatchlistReference
 from gateway.v1.watchlist_service_pb2 import ProposedEntry
 from tests.support.console.case import Case
-from tests.support.console.desk import Desks
+from tests.support.console.desk import Desk, Desks
+from tests.support.console.enrolling import enrol
 from tests.support.console.trial import ConsoleTrial
+from tests.support.federation import eventually
 from tests.support.nodes import listed_content
 
 LIST = "/watchlists/of/cn/minerals"
@@ -67,6 +71,95 @@ def test_a_proposal_shows_what_it_changes_and_a_second_person_decides(
     expect(page.get_by_text("The proposal was rejected.")).to_be_visible()
 
 
+def test_a_supervisor_approves_with_a_passkey_what_an_officer_wrote(
+    desk: Desks, case: Case, trial: ConsoleTrial
+) -> None:
+    """An entry by the form; the second person is somebody whose authenticator knows them."""
+    officer = desk("cn", "officer")
+    page = officer.open("/watchlists/new?list=minerals")
+    write_entry(officer, "示例稀土有限公司")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Check what will change")
+    expect(page.locator("ins", has_text="示例稀土有限公司 (Hans)")).to_be_visible()
+    expect(page.get_by_text("HK: every field above")).to_be_visible()
+    page.get_by_role("button", name="Propose the entry").click()
+    expect(page.get_by_text("The change was proposed")).to_be_visible()
+
+    window, authenticator, _ = enrol(desk, trial, "supervisor", node="cn")
+    page = window.open("/watchlists/proposals")
+    page.locator(".entries a", has_text="By the form").click()
+    page.get_by_label("Approve").check()
+    page.get_by_role("button", name="Decide").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Approve with your passkey")
+    authenticator.verify(False)
+    page.get_by_role("button", name="Use the passkey and send").click()
+    expect(page.get_by_role("alert").filter(visible=True)).to_contain_text("The passkey wasn't used")
+    authenticator.verify(True)
+    page.get_by_role("button", name="Use the passkey and send").click()
+    expect(page.get_by_text("The proposal was approved")).to_be_visible()
+    page = window.open("/watchlists/of/cn/minerals?name=示例稀土有限公司")
+    expect(page.get_by_role("link", name="示例稀土有限公司")).to_be_visible()
+
+
+def write_entry(officer: Desk, name: str) -> None:
+    """Fills in the form of an entry, with a number whose check digit is wrong and one that is right."""
+    page = officer.page
+    page.get_by_label("Name", exact=True).fill(name)
+    page.get_by_label("Script").select_option("Simplified Han")
+    number = page.get_by_label("Number")
+    number.fill("91440300MA5EXAMPL1")
+    number.press("Tab")
+    expect(page.locator("#identifiers-0-value-remark")).to_contain_text("It can be sent as it is")
+    page.get_by_label("Scheme").select_option("iso6346")
+    number.fill("CSQU3054383")
+    number.press("Tab")
+    expect(page.locator("#identifiers-0-value-remark")).to_contain_text("are right")
+    page.get_by_label("HK", exact=True).first.check()
+    page.get_by_label("Note for the approver").fill("By the form")
+    with officer.expecting("status of 422"):
+        page.get_by_role("button", name="Check before it is proposed").last.click()
+        expect(page.get_by_role("alert")).to_contain_text("There is a problem")
+    page.get_by_label("Reason").fill("Exported without a licence (placeholder)")
+    page.get_by_label("Legal basis").fill("Export Control Law, article 20")
+    page.get_by_role("button", name="Check before it is proposed").last.click()
+
+
+def test_an_entry_is_amended_and_its_revisions_say_what_changed(desk: Desks, case: Case, trial: ConsoleTrial) -> None:
+    officer = desk("cn", "officer", javascript=False)
+    page = officer.open("/watchlists/entry/cn/minerals/W-04")
+    page.get_by_role("link", name="Amend").click()
+    page.get_by_role("button", name="Another name").click()
+    page.get_by_label("Name", exact=True).nth(1).fill("Example International Trading")
+    page.get_by_label("Born").fill("May 1963")
+    with officer.expecting("status of 422"):
+        page.get_by_role("button", name="Check before it is proposed").last.click()
+        expect(page.get_by_role("alert")).to_contain_text("1963-05")
+    page.get_by_label("Born").fill("")
+    page.get_by_role("button", name="Check before it is proposed").last.click()
+    expect(page.locator("ins")).to_have_text(["Example International Trading"])
+    page.get_by_role("button", name="Propose the amendment").click()
+    expect(page.get_by_text("The change was proposed")).to_be_visible()
+
+    async def approve() -> None:
+        async with trial["cn"].acting("supervisor") as supervisor:
+            waiting = [one async for one in supervisor.watchlist.proposals()]
+            (proposal,) = (one for one in waiting if one.sample.changes[0].entered.id == "W-04" and not one.note)
+            await supervisor.watchlist.decide(proposal.proposal_id, approve=True)
+            reference = WatchlistReference(publisher="cn", list="minerals", id="W-04")
+
+            async def in_force() -> bool:
+                return (await supervisor.watchlist.get(reference)).entry.revision > 1
+
+            await eventually(in_force, what="the amendment")
+
+    trial.run(approve())
+    page = officer.open("/watchlists/entry/cn/minerals/W-04")
+    revisions = page.get_by_role("region", name="Revisions")
+    expect(revisions.locator(".revision").first).to_contain_text("in force")
+    expect(revisions.locator("ins").first).to_have_text("Example International Trading")
+    expect(revisions.locator(".revision").last).to_contain_text("Revision 1")
+    officer.assert_accessible()
+
+
 def test_an_officer_sees_a_proposal_and_may_not_decide(desk: Desks, case: Case) -> None:
     page = desk("cn", "officer").open(f"/watchlists/proposals/{case.proposal_id}")
     expect(page.get_by_role("heading", name="Proposal for minerals")).to_be_visible()
@@ -114,6 +207,61 @@ def test_a_match_is_explained_and_dismissed(desk: Desks, case: Case) -> None:
     page.get_by_label("Reason").fill("Another company of the same name, by its register")
     page.get_by_role("button", name="Decide").click()
     expect(page.get_by_text("The match was dismissed")).to_be_visible()
+
+
+def test_a_match_is_confirmed_with_a_passkey_and_its_hit_answered_at_the_owner(
+    desk: Desks, case: Case, trial: ConsoleTrial
+) -> None:
+    window, _, _ = enrol(desk, trial, "officer")
+    page = window.open("/watchlists/matches")
+    page.locator(".entries a").last.click()
+    name = page.get_by_role("heading", level=1).inner_text()
+    page.get_by_label("The listed one").check()
+    page.get_by_label("Purpose").fill("export_control")
+    page.get_by_label("Case").fill("HK-2026-0099")
+    page.get_by_role("button", name="Decide").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Approve with your passkey")
+    page.get_by_role("button", name="Use the passkey and send").click()
+    expect(page.get_by_text("The match was confirmed and the hit reported")).to_be_visible()
+
+    async def reported() -> str:
+        async with trial.federation.client("cn", "officer") as client:
+
+            async def known() -> str:
+                hits = [hit async for hit in client.screening.hits(filter="reporter = hk AND outcome = none")]
+                return next((hit.hit.hit_id for hit in hits if hit.hit.case_reference == "HK-2026-0099"), "")
+
+            return await eventually(known, what="the hit at cn")
+
+    hit_id = trial.run(reported())
+    owner = desk("cn", "officer")
+    page = owner.open("/watchlists")
+    page.get_by_role("link", name="to answer").click()
+    page.locator(f".entries a[href$='{hit_id}']").click()
+    expect(page.get_by_role("main")).to_contain_text(name)
+    page.get_by_label("Remarks").fill("Another company, by its register")
+    with owner.expecting("status of 422"):
+        page.get_by_role("button", name="Continue").click()
+        expect(page.get_by_role("alert")).to_contain_text("Choose what it turned out to be")
+    page.get_by_label("Somebody or something else").check()
+    page.get_by_role("button", name="Continue").click()
+    expect(page.get_by_role("heading", name="To HK")).to_be_visible()
+    expect(page.locator(".envelope")).to_contain_text("Another company, by its register")
+    page.get_by_role("button", name="Send the answer").click()
+    expect(page.get_by_text("The answer was recorded")).to_be_visible()
+
+    def answered() -> bool:
+        return window.open(f"/watchlists/hits/hk/{hit_id}").get_by_text("Another company, by its register").count() > 0
+
+    wait_until(answered)
+    expect(window.page.get_by_text("Somebody or something else").first).to_be_visible()
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Opens a page again until it shows what has to travel."""
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
 
 
 def test_withdrawing_shows_who_is_told_first(desk: Desks, case: Case) -> None:

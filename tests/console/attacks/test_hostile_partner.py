@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
-from gateway.v1 import alert_pb2
+from gateway.errors import MisbehaviourError
+from gateway.v1 import alert_pb2, feed_pb2
+from tests.support.console.behind_forms import GROUNDS
 from tests.support.console.desk import Desks, desks
 from tests.support.console.hostile_partner import HostileAlerts, send_all
 from tests.support.console.payloads import MARK, PAYLOADS
 from tests.support.console.trial import ConsoleTrial
 from tests.support.federation import eventually
+from tests.support.partner import Partner, entry, publication
 from tests.support.programs import CHROMIUM
 
 LISTS = ("/inbox", "/watchlists", "/watchlists/of/mo/minerals", "/notifications")
@@ -91,6 +96,22 @@ def test_steps_show_what_they_answer_as_words(desk: Desks, sent: HostileAlerts) 
             assert injected(officer.open(f"/alerts/mo/{sent.alert_ids[name]}{step}")) == [], (name, step)
 
 
+def test_figures_and_connections_show_markup_as_words(desk: Desks, sent: HostileAlerts) -> None:
+    """Counts by what partners wrote, their lists' hits, and a picture of whom their alerts connect, with its list."""
+    supervisor = desk("hk", "supervisor")
+    for path in ("/figures", "/watchlists/hits", "/watchlists/matches"):
+        assert injected(supervisor.open(path)) == [], path
+    officer = desk("hk", "officer")
+    for name in ("out of everything", "attribute", "htmx"):
+        page = officer.open(f"/network?alert=mo/{sent.alert_ids[name]}")
+        for field, value in GROUNDS.items():
+            page.locator(f"#{field}").fill(value)
+        page.get_by_role("button", name="Show connections").click()
+        expect(page.locator("svg.graph:visible")).to_have_count(1)
+        assert injected(page) == [], name
+        assert PAYLOADS[name][:12] in page.locator("main").inner_text(), name
+
+
 def test_what_a_reader_types_comes_back_as_words(desk: Desks, sent: HostileAlerts) -> None:
     """Parameters of addresses, as a link in an e-mail has them."""
     from urllib.parse import quote
@@ -113,3 +134,45 @@ def test_what_a_reader_types_comes_back_as_words(desk: Desks, sent: HostileAlert
 
 def test_the_log_of_the_console_has_no_line_of_a_partners(attacked: ConsoleTrial, sent: HostileAlerts) -> None:
     assert MARK not in attacked["hk"].log
+
+
+def test_a_fork_is_evidence_to_keep_and_an_operator_resolves_it(
+    attacked: ConsoleTrial, desk: Desks, sent: HostileAlerts
+) -> None:
+    """Last, since nothing more comes from mo before it is resolved."""
+    feed = attacked.run(fork(attacked, sent))
+    operator = desk("hk", "operator")
+    page = operator.open("/operations")
+    page.get_by_role("link", name="MO · alerts", exact=True).last.click()
+    expect(page.get_by_text("Quarantine", exact=True).first).to_be_visible()
+    operator.assert_accessible()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download the evidence").click()
+    archive = zipfile.ZipFile(io.BytesIO(download.value.path().read_bytes()))
+    checkpoints = {name: archive.read(name) for name in archive.namelist() if name.endswith(".checkpoint")}
+    assert {name.rpartition("/")[2] for name in checkpoints} == {"held.checkpoint", "received.checkpoint"}
+    assert all(feed.encode() in checkpoint for checkpoint in checkpoints.values())
+
+    page.get_by_role("link", name="Resolve the quarantine").click()
+    with operator.expecting("status of 422"):
+        page.get_by_role("button", name="Resolve the quarantine").click()
+        expect(page.get_by_role("alert")).to_contain_text("Say why")
+    page.get_by_label("Reason").fill("mo restored a backup, by telephone")
+    page.get_by_role("button", name="Resolve the quarantine").click()
+    expect(page.get_by_text("The quarantine was resolved.")).to_be_visible()
+    expect(page.get_by_role("link", name="Resolve the quarantine")).to_have_count(0)
+
+
+async def fork(attacked: ConsoleTrial, sent: HostileAlerts) -> str:
+    """Sends another history of mo's feed of alerts, as long as the one that hk has; the feed's name."""
+    partner = Partner(attacked.federation, "mo", "hk")
+    try:
+        *kept, _last = sent.entries
+        other = entry(publication("mo", "hk", case_reference="ANOTHER HISTORY").SerializeToString())
+        forked = feed_pb2.Batch(origin=partner.feed, first_index=len(kept), entries=[other])
+        forked.checkpoint = partner.checkpoint([*kept, other])
+        with pytest.raises(MisbehaviourError):
+            await partner.send(forked)
+    finally:
+        await partner.close()
+    return partner.feed

@@ -19,7 +19,7 @@ ARGUMENTS = (
 WIDE, NARROW = 1280, 360
 """Widths in pixels of a desk and of a telephone."""
 
-PATIENCE_MS = 15_000
+PATIENCE_MS = 30_000
 """Milliseconds after which what a page must show is taken for missing; what is to be quick has a Stopwatch."""
 
 

@@ -1,7 +1,8 @@
 """Every page of the console: which address each route is opened at, and by whom. Made from the console's own routes.
 
 A route without parameters is visited by itself. One with parameters has its addresses in ADDRESSES; what isn't a page
-for people stands in NOT_PAGES with the reason. tests/console/test_walk.py fails for a route that is in neither.
+for people stands in NOT_PAGES with the reason; pages behind forms stand in `behind_forms`. tests/console/test_walk.py
+fails for a route that is in none.
 """
 
 from __future__ import annotations
@@ -9,11 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from playwright.sync_api import Page
 from starlette.routing import Route
 
 from gateway.client import AlertReference
 from gateway.console.pages import ROUTES
 from gateway.trust.service.trial_federation import FEDERATION
+from tests.support.console.behind_forms import form_places
 from tests.support.console.case import Case
 from tests.support.console.trial import ConsoleTrial
 
@@ -66,11 +69,17 @@ ADDRESSES: Mapping[str, Addresses] = {
         f"/watchlists/entry/cn/minerals/{case.entry_id}"
     ],
     "/watchlists/proposals/{proposal_id}": lambda case: [f"/watchlists/proposals/{case.proposal_id}"],
+    "/watchlists/hits/{reporter}/{hit_id}": lambda case: [
+        f"/watchlists/hits/mo/{case.hit_of_mo}",
+        f"/watchlists/hits/hk/{case.hit_of_hk}",
+    ],
+    "/watchlists/amend/{list_name}/{entry_id:path}": lambda case: [f"/watchlists/amend/minerals/{case.entry_id}"],
     "/watchlists/withdraw/{list_name}/{entry_id:path}": lambda case: [f"/watchlists/withdraw/minerals/{case.entry_id}"],
     "/notifications/rules/{scope}/{at}": lambda case: [
         "/notifications/rules/own/new",
         "/notifications/rules/shared/new",
     ],
+    "/operations/link": lambda case: [f"/operations/link?origin={FEDERATION}%2Fhk%2Fcn%2Falerts"],
     "/operations/link/{action}": lambda case: [
         f"/operations/link/{action}?origin={FEDERATION}%2Fhk%2Fcn%2Falerts" for action in ("suspend", "resume")
     ],
@@ -89,7 +98,7 @@ NOT_PAGES: Mapping[str, str] = {
     "/alerts/{publisher}/{alert_id}/body": _PART,
     "/alerts/{publisher}/{alert_id}/evidence": _DOWNLOAD,
     "/figures/download": _DOWNLOAD,
-    "/watchlists/matches/{match_id}": "tests/console/test_watchlists.py opens one of those that the gateway found",
+    "/watchlists/matches/{match_id}": "tests/support/console/behind_forms.py opens one of those that the gateway found",
     "/alerts/{publisher}/{alert_id}/files/{digest}/picture": "part of a page; tests/console/test_files.py",
     "/alerts/{publisher}/{alert_id}/files/{digest}/download": "a download; tests/console/test_files.py",
     "/alerts/new/check": "a line beside a field; tests/console/test_new_alert.py",
@@ -99,7 +108,6 @@ NOT_PAGES: Mapping[str, str] = {
     "/sign-in/provider/back": "comes from the identity provider",
     "/live/notifications": _STREAM,
     "/notifications/bell": _PART,
-    "/operations/link": "tests/console/test_operations.py opens it: its link stands in the address",
     "/operations/link/evidence": _DOWNLOAD,
     "/operations/directory/note": _DOWNLOAD,
     "/notifications/rows": _PART,
@@ -113,6 +121,7 @@ class Place:
 
     Attributes:
         title: a name for files and lists, e.g. `alerts-publisher-alert_id-2`.
+        reach: goes on from the page at `path` to the one that is meant, by a form.
     """
 
     route: str
@@ -120,6 +129,15 @@ class Place:
     node: str
     person: str
     path: str
+    reach: Callable[[Page], None] | None = None
+
+
+def behind_forms(trial: ConsoleTrial) -> list[Place]:
+    """Pages that only a form leads to."""
+    return [
+        Place("", place.title, place.node, place.person, place.path, place.reach)
+        for place in form_places(trial.play_case())
+    ]
 
 
 def routes() -> list[str]:
