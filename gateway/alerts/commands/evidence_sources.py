@@ -147,7 +147,9 @@ def _refusal(sources: Sequence[ToldMention], recipient: str, field: str) -> Perm
     metadata = {"field": field, "publisher": names, "recipient": recipient}
     alert = next((source.row.key for source in sources if _is_of_alert(source)), None)
     if alert is None:
-        return PermissionDeniedError(f"{text}agree in the directory that {names} lets files go on", metadata=metadata)
+        return PermissionDeniedError(
+            f"{text}have the agreement with {names} allow it in the directory", metadata=metadata
+        )
     return PermissionDeniedError(
         f"{text}ask {alert.publisher} for consent with a question on alert {alert.alert_id}",
         metadata=metadata | {"about": "onward_transfer"},
