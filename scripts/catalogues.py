@@ -28,6 +28,7 @@ sys.path.insert(0, str(ROOT))
 from gateway.cli.help import help_messages  # noqa: E402
 from gateway.contract.enum_words import words  # noqa: E402
 from gateway.translation import labels  # noqa: E402
+from gateway.translation.rule_sentences import packaged_messages  # noqa: E402
 from hatch_build import CATALOGUES, compile_catalogues  # noqa: E402
 
 FOLDER = ROOT / CATALOGUES
@@ -115,6 +116,8 @@ def rule_messages() -> Iterator[Message]:
     for rule in tomllib.loads((ROOT / RULES).read_text("utf-8"))["rules"]:
         yield Message(labels.readable(rule["name"]), labels.RULE)
         yield Message(rule["typology"], labels.TYPOLOGY)
+    for rule_id, message in packaged_messages().items():
+        yield Message(message, comment=f"why rule {rule_id} has fired")
 
 
 def collected() -> Catalog:

@@ -25,6 +25,7 @@ from gateway.errors import DocumentInvalidError, GatewayError, InvalidRequestErr
 from gateway.translation.messages import SOURCE, in_language, language, listed
 from gateway.translation.messages import gettext as _
 from gateway.translation.plain_text import printable_json, printable_line
+from gateway.translation.refusals import refused
 
 EXIT_OK = 0
 EXIT_FAILED = 1
@@ -206,8 +207,8 @@ def print_failure(error: GatewayError, *, as_json: bool = False) -> None:
         sys.stderr.write(to_json({"error": error_facts(error)}) + "\n")
     else:
         violations = error.violations if isinstance(error, (InvalidRequestError, DocumentInvalidError)) else ()
-        details = [f"  {each.field}: {each.message}" for each in violations] if len(violations) > 1 else []
-        print_error(error.message, way_out_of(error), details)
+        details = [f"  {each.field}: {refused(each.message)}" for each in violations] if len(violations) > 1 else []
+        print_error(refused(error.message), way_out_of(error), details)
 
 
 def print_error(message: str, way_out: str, details: Iterable[str] = ()) -> None:

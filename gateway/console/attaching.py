@@ -23,6 +23,7 @@ from gateway.console.page import client
 from gateway.contract.disclosure_classes import ALL_CLASSES, value_of
 from gateway.errors import FilesOffError, GatewayError, Kind, NotFoundError
 from gateway.translation.messages import gettext as _
+from gateway.translation.refusals import refused
 from gateway.v1.alert_pb2 import EvidenceDigest
 from gateway.v1.file_pb2 import AttachedFile
 from gateway.v1.file_service_pb2 import GetFileLimitsResponse
@@ -95,7 +96,7 @@ async def _upload(request: Request, sent: Form, upload: UploadFile, *, purpose: 
     except GatewayError as error:
         if error.kind in (Kind.UNAVAILABLE, Kind.UNAUTHENTICATED):
             raise
-        sent.problems[FIELD] = error.message
+        sent.problems[FIELD] = refused(error.message)
         return
     sent.values.setdefault(EVIDENCE, []).append(file.evidence.sha256.hex())
 

@@ -14,6 +14,7 @@ from markupsafe import Markup
 from gateway.console.current import current_page
 from gateway.contract.enum_words import UNKNOWN
 from gateway.translation.plain_text import printable
+from gateway.translation.rule_sentences import explained
 
 NOTHING: Final = UNKNOWN
 """Shown for what isn't there."""
@@ -124,6 +125,6 @@ def _machine(at: datetime) -> str:
 
 FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     function.__name__: function
-    for function in (moment, moment_text, day, clock, duration, from_now, number, file_size, foreign)
+    for function in (moment, moment_text, day, clock, duration, from_now, number, file_size, foreign, explained)
 }
 """By the names that templates use."""

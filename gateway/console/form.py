@@ -11,6 +11,7 @@ from starlette.datastructures import FormData, UploadFile
 
 from gateway.errors import InvalidRequestError
 from gateway.translation.messages import gettext as _
+from gateway.translation.refusals import refused
 
 
 @dataclass(slots=True)
@@ -86,7 +87,8 @@ class Form:
         """
         for violation in error.violations:
             name = next((name for path, name in fields.items() if violation.field.startswith(path)), "")
-            text = violation.message if name else f"{violation.field}: {violation.message}"
+            problem = refused(violation.message)
+            text = problem if name else f"{violation.field}: {problem}"
             self.problems[name] = f"{self.problems[name]}; {text}" if name in self.problems else text
 
     @property

@@ -8,6 +8,7 @@ from typing import Final
 from gateway.errors import GatewayError, Kind
 from gateway.translation.messages import N_
 from gateway.translation.messages import gettext as _
+from gateway.translation.refusals import refused
 
 _STATUS: Final = {
     Kind.INVALID_ARGUMENT: 422,
@@ -60,7 +61,7 @@ class Problem:
     status: int
     title: str
     sentence: str
-    """By the gateway, in English where it comes from there."""
+    """By the gateway; in English where it isn't one of `gateway.translation.refusals`."""
     way_out: str
     reason: str
 
@@ -71,7 +72,7 @@ def problem_of(error: GatewayError) -> Problem:
     return Problem(
         status=_STATUS.get(kind, 500),
         title=_(_TITLES.get(kind, N_("Something went wrong"))),
-        sentence=error.message,
+        sentence=refused(error.message),
         way_out=_(_WAYS_OUT.get(kind, error.way_out)),
         reason=error.reason,
     )

@@ -16,6 +16,7 @@ from gateway.contract.enum_words import word_of
 from gateway.errors import OptionError
 from gateway.translation.messages import N_, listed, marked, ngettext
 from gateway.translation.messages import gettext as _
+from gateway.translation.rule_sentences import explained
 from gateway.v1.history_service_pb2 import GetShipmentResponse, RiskRule, ShipmentRevision
 from gateway.v1.trace_pb2 import Discrepancy, RiskHit, Severity
 
@@ -195,7 +196,7 @@ def _hit_cells(hit: RiskHit) -> tuple[object, ...]:
         hit.revision,
         shown_time(hit, "found_at"),
         _measured(discrepancy),
-        discrepancy.explanation or None,
+        explained(discrepancy.explanation) or None,
     )
 
 

@@ -41,6 +41,7 @@ from gateway.tracing.report.words import (
 )
 from gateway.translation.messages import gettext as _
 from gateway.translation.messages import listed, ngettext
+from gateway.translation.rule_sentences import explained
 from gateway.v1.history_pb2 import (
     ANSWER_STATUS_COMPLETE,
     ANSWER_STATUS_PARTIAL,
@@ -238,7 +239,7 @@ def _block(block: LegBlock, width: int) -> Iterator[Text]:
     for mark in block.marks:
         yield from _folded(_mark(mark), width, _STYLES[mark.kind], hang="  ")
         if mark.is_last and width >= _ROOM_FOR_REASONS:
-            yield from _folded(f"  {mark.discrepancy.explanation}", width, _STYLES[mark.kind], hang="  ")
+            yield from _folded(f"  {explained(mark.discrepancy.explanation)}", width, _STYLES[mark.kind], hang="  ")
 
 
 def _mark(mark: Mark) -> str:
@@ -277,7 +278,7 @@ def _discrepancy(discrepancy: Discrepancy) -> Iterator[RenderableType]:
     rule = clean(f"▲ {discrepancy.rule_id} {severity_word(kind).upper()}")
     yield Padding(Text.assemble((rule, _STYLES[kind]), " ", clean(_where(discrepancy))), (0, 0, 0, 2))
     if discrepancy.explanation:
-        yield Padding(Text(clean(discrepancy.explanation)), (0, 0, 0, 4))
+        yield Padding(Text(clean(explained(discrepancy.explanation))), (0, 0, 0, 4))
     lines = {
         _("seen"): _pairs(discrepancy.inputs.items()),
         _("thresholds"): _pairs(discrepancy.thresholds.items()),

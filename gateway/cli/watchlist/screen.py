@@ -13,6 +13,7 @@ from gateway.cli.values import as_dict, value_of
 from gateway.cli.watchlist.values import entry_reference, hit_cells
 from gateway.contract.enum_words import word_of, words
 from gateway.errors import OptionError
+from gateway.translation.match_reasons import said
 from gateway.translation.messages import N_, marked, ngettext
 from gateway.translation.messages import gettext as _
 from gateway.v1.alert_pb2 import RequestedAction
@@ -132,12 +133,14 @@ def explain(output: Output, hit: ScreeningHit) -> None:
     """Shows why a hit is one."""
     why = hit.explanation
     output.line("")
-    output.line(f"{hit.entry.publisher}/{hit.entry.list}/{hit.entry.id}: {why.because}")
+    output.line(f"{hit.entry.publisher}/{hit.entry.list}/{hit.entry.id}: {said(why.because)}")
     if why.weak_alias:
         output.line(_("  Its source calls this name a weak alias."))
     for token in why.tokens:
-        output.line(f"  {token.given or '(nothing)'} ~ {token.listed or '(nothing)'}: {token.rule}")
-    made_of = " + ".join(f"{part.weight:.2f} × {part.agreement:.2f} {part.name}" for part in why.parts if part.weight)
+        output.line(f"  {token.given or '(nothing)'} ~ {token.listed or '(nothing)'}: {said(token.rule)}")
+    made_of = " + ".join(
+        f"{part.weight:.2f} × {part.agreement:.2f} {said(part.name)}" for part in why.parts if part.weight
+    )
     if made_of:
         output.line(f"  {hit.score:.2f} = {made_of}")
 

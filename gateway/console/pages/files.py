@@ -18,6 +18,7 @@ from gateway.console.pages.alert.path import reference
 from gateway.console.views.files import FileView, file_view
 from gateway.errors import GatewayError, NotFoundError
 from gateway.translation.messages import gettext as _
+from gateway.translation.refusals import refused
 from gateway.v1.alert_pb2 import AlertContent
 from gateway.v1.file_pb2 import AlertFile
 
@@ -143,7 +144,7 @@ async def upload(request: Request) -> Response:
     try:
         file = await client(request).files.put_stream(request.stream(), about)
     except GatewayError as error:
-        return JSONResponse({"problem": error.message}, status_code=422)
+        return JSONResponse({"problem": refused(error.message)}, status_code=422)
     return JSONResponse({"digest": file.evidence.sha256.hex(), "name": file.evidence.file_name or about.file_name})
 
 

@@ -33,6 +33,7 @@ from gateway.contract.enum_words import words
 from gateway.errors import InvalidRequestError, OptionError, Violation
 from gateway.translation.labels import PURPOSE, TYPOLOGY, label, label_of
 from gateway.translation.messages import gettext as _
+from gateway.translation.refusals import refused
 from gateway.v1.alert_pb2 import (
     AlertContent,
     Classification,
@@ -188,7 +189,7 @@ def _note(sent: Form, read: AlertInput, error: InvalidRequestError) -> None:
     for violation in error.violations:
         name = read.field_of(violation.field)
         if name not in sent.problems:
-            sent.problems[name] = capitalised(violation.message)
+            sent.problems[name] = capitalised(refused(violation.message))
 
 
 def _preview_page(

@@ -13,6 +13,7 @@ from gateway.console.pictures.graph import GraphEdge, GraphNode, graph
 from gateway.console.pictures.svg import Illustration
 from gateway.console.views.words import capitalised
 from gateway.translation.labels import label, label_of
+from gateway.translation.match_reasons import said
 from gateway.translation.messages import gettext as _
 from gateway.translation.messages import ngettext
 from gateway.v1.alert_pb2 import AlertStatus
@@ -167,7 +168,7 @@ def edge_text(edge: LinkGraphEdge, labels: Mapping[str, str]) -> str:
                 "{one} and {other} may be one: {because} (score {score})",
                 one=names.from_name,
                 other=names.to_name,
-                because=names.because,
+                because=said(names.because),
                 score=f"{names.score:.2f}",
             )
         )

@@ -9,6 +9,7 @@ from gateway.console.views.words import capitalised, measure_text
 from gateway.translation.labels import METHOD, PURPOSE, TYPOLOGY, label, label_of
 from gateway.translation.messages import gettext as _
 from gateway.translation.messages import listed
+from gateway.translation.rule_sentences import explained
 from gateway.v1.alert_pb2 import AlertFinding, CloseOutcome, FindingResult, Priority, RequestedAction
 from gateway.v1.figures_pb2 import PublicationSheet
 from gateway.v1.goods_pb2 import GoodsItem, RouteLeg
@@ -32,7 +33,7 @@ def sheet_rows(sheet: PublicationSheet) -> list[Row]:
         (_("Legal basis"), content.legal_basis),
         (_("Goods"), [text for goods in content.goods if (text := goods_text(goods))]),
         (_("Route"), [text for leg in content.route if (text := _leg(leg))]),
-        (_("Rules that fired"), [f"{hit.rule_id} {hit.explanation}".strip() for hit in content.rule_hits]),
+        (_("Rules that fired"), [f"{hit.rule_id} {explained(hit.explanation)}".strip() for hit in content.rule_hits]),
         (_("What it said"), [narrative.text for narrative in content.narratives]),
         (_("Measures of the publisher"), [measure_text(measure) for measure in closing.measures]),
         (_("Remarks at the closing"), closing.remarks),

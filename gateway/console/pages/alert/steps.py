@@ -36,6 +36,7 @@ from gateway.errors import (
     NotFoundError,
     RevisionConflictError,
 )
+from gateway.translation.refusals import refused
 
 FORMS: Final[dict[str, StepForm]] = {**STEP_FORMS, "finding": FINDING, "amend": AMENDMENT}
 
@@ -90,7 +91,7 @@ async def _send(request: Request, step: StepForm, context: StepContext, message:
         sent.add_violations(error, step.violations)
         return _form_page(request, step, context, sent, status=422)
     except IllegalTransitionError as error:
-        sent.problems[""] = error.message
+        sent.problems[""] = refused(error.message)
         return _form_page(request, step, context, sent, status=409)
     return redirect(f"{context.view.path}?done={_name(request)}")
 

@@ -14,6 +14,7 @@ from gateway.console.page import client, page_route, render
 from gateway.console.pages.operations.parts import tabs
 from gateway.errors import InvalidRequestError
 from gateway.translation.messages import gettext as _
+from gateway.translation.refusals import refused
 from gateway.v1 import (
     alert_service_pb2,
     casework_service_pb2,
@@ -65,7 +66,7 @@ async def show(request: Request) -> Response:
             page_size=PAGE_ROWS, page_token=token, filter=_filter(given)
         )
     except InvalidRequestError as error:
-        sent.problems[""] = error.message
+        sent.problems[""] = refused(error.message)
         page, status = ListAuditEventsResponse(), 422
     kept = {name: value for name, value in given.items() if value}
     more = page.next_page_token

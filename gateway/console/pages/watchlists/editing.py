@@ -23,6 +23,7 @@ from gateway.contract.enum_words import words
 from gateway.errors import GatewayError, InvalidRequestError, Kind, NotFoundError
 from gateway.translation.labels import PURPOSE, label, label_of
 from gateway.translation.messages import gettext as _
+from gateway.translation.refusals import refused
 from gateway.v1.alert_pb2 import AlertContent, Classification, OnwardTransfer, RequestedAction
 from gateway.v1.watchlist_pb2 import ListedNameKind, WatchlistContent, WatchlistKind, WatchlistReference
 from gateway.v1.watchlist_service_pb2 import ProposedEntry, ProposeEntriesResponse
@@ -94,7 +95,7 @@ async def _propose(
     except GatewayError as error:
         if error.kind is not Kind.FAILED_PRECONDITION:
             raise
-        sent.problems[""] = error.message
+        sent.problems[""] = refused(error.message)
         return await _form_page(request, sent, base, status=409)
     return _done(request, name, response)
 

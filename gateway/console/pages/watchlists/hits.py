@@ -16,6 +16,7 @@ from gateway.console.pages.watchlists.paths import entry_path, hit_path
 from gateway.console.views.lists.hits import OUTCOMES, HitView, hit_view, outcome_name
 from gateway.errors import GatewayError, InvalidRequestError, Kind, NotFoundError
 from gateway.translation.messages import gettext as _
+from gateway.translation.refusals import refused
 from gateway.v1.watchlist_service_pb2 import AnswerHitRequest
 
 ANSWER: Final = "/gateway.v1.WatchlistService/AnswerHit"
@@ -107,7 +108,7 @@ async def _send(request: Request, view: HitView, message: AnswerHitRequest) -> R
     except GatewayError as error:
         if error.kind not in (Kind.FAILED_PRECONDITION, Kind.PERMISSION_DENIED):
             raise
-        sent.problems[""] = error.message
+        sent.problems[""] = refused(error.message)
         return _page(request, view, sent)
     return redirect("/watchlists/hits?done=answered")
 

@@ -18,6 +18,7 @@ from gateway.console.views.lists.list_preview import ListPreview, preview_of
 from gateway.errors import GatewayError, OptionError
 from gateway.translation.labels import label_of
 from gateway.translation.messages import gettext as _
+from gateway.translation.refusals import refused
 from gateway.v1.alert_pb2 import Classification, Handling, OnwardTransfer, RequestedAction
 from gateway.v1.watchlist_pb2 import WatchlistContent, WatchlistKind
 from gateway.v1.watchlist_service_pb2 import ImportRow
@@ -61,7 +62,7 @@ async def preview(request: Request) -> Response:
         shown = await _preview(client(request), console_of(request).client.node_name, name, _file(request, token))
     except GatewayError as error:
         spool.drop(owner, token)
-        sent.problems["file"] = error.message
+        sent.problems["file"] = refused(error.message)
         return _form_page(request, sent)
     return render(
         request,

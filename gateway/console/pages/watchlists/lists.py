@@ -17,9 +17,9 @@ from gateway.console.pages.watchlists.hits import waiting_filter
 from gateway.console.pages.watchlists.paths import amendment_path, entry_path, list_path, withdrawal_path
 from gateway.console.views.lists.entries import entry_lines, kind_word, title_of
 from gateway.console.views.lists.revisions import revision_views
-from gateway.console.views.reasons import said
 from gateway.errors import NotFoundError, OptionError
 from gateway.translation.labels import label_of
+from gateway.translation.match_reasons import said
 from gateway.translation.messages import gettext as _
 from gateway.translation.messages import ngettext
 from gateway.v1.party_pb2 import Name

@@ -16,6 +16,7 @@ from gateway.console.pages.watchlists.paths import entry_path
 from gateway.console.views.lists.matches import match_view
 from gateway.errors import GatewayError, InvalidRequestError, Kind, NotFoundError
 from gateway.translation.messages import gettext as _
+from gateway.translation.refusals import refused
 from gateway.v1.match_pb2 import DecideMatchRequest, Match, MatchConfirmation, MatchDismissal, MatchStatus
 
 DECIDE: Final = "/gateway.v1.WatchlistService/DecideMatch"
@@ -72,7 +73,7 @@ async def decide_match(request: Request) -> Response:
     except GatewayError as error:
         if error.kind not in (Kind.FAILED_PRECONDITION, Kind.PERMISSION_DENIED):
             raise
-        sent.problems[""] = error.message
+        sent.problems[""] = refused(error.message)
         return await _page(request, sent)
     return redirect(f"/watchlists/matches?done={'confirmed' if message.HasField('confirm') else 'dismissed'}")
 

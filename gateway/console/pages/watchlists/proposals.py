@@ -16,6 +16,7 @@ from gateway.console.pages.watchlists.paths import entry_path
 from gateway.console.views.lists.entries import changed_lines, title_of
 from gateway.errors import GatewayError, NotFoundError
 from gateway.translation.messages import gettext as _
+from gateway.translation.refusals import refused
 from gateway.v1.watchlist_pb2 import WatchlistChange, WatchlistContent, WatchlistReference
 from gateway.v1.watchlist_service_pb2 import DecideProposalRequest, Proposal
 
@@ -67,7 +68,7 @@ async def decide(request: Request) -> Response:
     except GatewayError as error:
         if not error.message or isinstance(error, NotFoundError):
             raise
-        sent.problems[""] = error.message
+        sent.problems[""] = refused(error.message)
         return await _page(request, sent)
     return redirect(f"/watchlists/proposals?done={'approved' if approve else 'rejected'}")
 

@@ -10,6 +10,7 @@ from urllib.parse import quote
 from gateway.console.views.words import capitalised
 from gateway.contract.enum_words import word_of
 from gateway.translation.labels import label_of
+from gateway.translation.match_reasons import said
 from gateway.translation.messages import gettext as _
 from gateway.v1.alert_pb2 import RequestedAction
 from gateway.v1.alert_service_pb2 import AlertHit
@@ -53,7 +54,7 @@ def _row(each: AlertHit) -> HitRow:
         owner=entry.publisher,
         given=hit.explanation.given,
         listed=hit.explanation.listed,
-        because=hit.explanation.because,
+        because=said(hit.explanation.because),
         score_percent=round(hit.score * 100),
         match=text(),
         kind=kind,

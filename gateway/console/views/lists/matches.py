@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.console.filters import number
-from gateway.console.views.reasons import said
 from gateway.console.views.words import capitalised
 from gateway.translation.labels import label_of
+from gateway.translation.match_reasons import said
 from gateway.translation.messages import gettext as _
 from gateway.v1.match_pb2 import Match, MatchSourceKind, MatchStatus
 from gateway.v1.screening_pb2 import MatchExplanation, ScreeningHit, TokenAgreement

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.console.views.reasons import PARTS, SENTENCES, said
+from gateway.translation.match_reasons import PARTS, SENTENCES, said
 
-SCREENING = Path(__file__).parents[4] / "gateway" / "screening"
+SCREENING = Path(__file__).parents[3] / "gateway" / "screening"
 
 
 def sentences() -> Iterator[str]:
@@ -38,7 +38,7 @@ def test_every_sentence_of_screening_can_be_translated() -> None:
     found = list(sentences())
     assert len(found) > 20
     parts = {part for sentence in found for part in sentence.split("; ")}
-    assert parts <= SENTENCES | PARTS, "add them to gateway/console/views/reasons.py"
+    assert parts <= SENTENCES | PARTS, "add them to gateway/translation/match_reasons.py"
 
 
 def test_parts_are_said_one_by_one_and_unknown_ones_stay() -> None:

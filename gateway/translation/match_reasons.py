@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
 from typing import Final
 
-from gateway.translation.messages import N_, marked
+from gateway.translation.filled_sentences import SentencePatterns
 from gateway.translation.messages import gettext as _
+from gateway.translation.messages import marked
 
 SENTENCES: Final = frozenset(
     marked(
@@ -89,18 +88,17 @@ PARTS: Final = frozenset(
 )
 """What a score is made of."""
 
-_FILLED: Final[Sequence[tuple[str, str]]] = (
-    (r"the same identifier \((?P<name>.*)\)", N_("the same identifier ({name})")),
-    (
-        r"a weak alias: compatible at most, and its score counts (?P<factor>\S+)",
-        N_("a weak alias: compatible at most, and its score counts {factor}"),
-    ),
-    (r"the score stays below (?P<number>\S+)", N_("the score stays below {number}")),
-    (r"Japanese reading of (?P<text>.*)", N_("Japanese reading of {text}")),
-    (r"romanised from (?P<text>.*)", N_("romanised from {text}")),
-    (r"initial of (?P<text>.*)", N_("initial of {text}")),
+_FILLED: Final = SentencePatterns(
+    marked(
+        "the same identifier ({name})",
+        "a weak alias: compatible at most, and its score counts {factor}",
+        "the score stays below {number}",
+        "Japanese reading of {text}",
+        "romanised from {text}",
+        "initial of {text}",
+    )
 )
-"""Sentences with values: as the gateway gives them, and as they are translated."""
+"""Sentences with values."""
 
 
 def said(sentence: str) -> str:
@@ -111,8 +109,5 @@ def said(sentence: str) -> str:
 def _part(text: str) -> str:
     if text in SENTENCES or text in PARTS:
         return _(text)
-    for pattern, message in _FILLED:
-        found = re.fullmatch(pattern, text)
-        if found:
-            return _(message, **found.groupdict())
-    return text
+    found = _FILLED.find(text)
+    return _(found[0], **found[1]) if found is not None else text

@@ -1,0 +1,100 @@
+"""Sentences that the gateway says in English are found again and said in the reader's language."""
+
+from __future__ import annotations
+
+import ast
+import gettext
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.translation import messages
+from gateway.translation.filled_sentences import SentencePatterns
+from gateway.translation.refusals import REFUSALS, refused
+from gateway.translation.rule_sentences import explained, packaged_messages
+
+ROOT = Path(__file__).parents[3] / "gateway"
+BY_LIBRARY = 8
+"""First refusals, which protovalidate says."""
+
+
+class Shouting(gettext.NullTranslations):
+    """A language in which all letters are capitals, and values stay."""
+
+    def gettext(self, message: str) -> str:
+        return re.sub(r"(\{[^}]*\})|([^{]+)", lambda part: part[1] or part[2].upper(), message)
+
+
+@pytest.fixture
+def shouting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(messages, "_catalogue", lambda _: Shouting())
+
+
+def test_a_refusal_keeps_its_values(shouting: None) -> None:
+    assert refused("entry e-1 of minerals is at revision 3, not 2") == "ENTRY e-1 OF minerals IS AT REVISION 3, NOT 2"
+    assert refused("must be at most 48 characters") == "MUST BE AT MOST 48 CHARACTERS"
+    assert refused("something else") == "something else"
+
+
+def test_a_packaged_rule_says_why_it_fired(shouting: None) -> None:
+    said = explained(
+        "Container TEMU1234565 had S1 (2026-01-15) and then S2 (2026-01-16), and no event in between says that a seal "
+        "was changed."
+    )
+    assert said.startswith("CONTAINER TEMU1234565 HAD S1 (2026-01-15) AND THEN S2")
+    assert explained("A rule of our own: 7 borders.") == "A rule of our own: 7 borders."
+    assert explained("") == ""
+
+
+def test_an_explanation_whose_end_is_empty_is_found_and_words_in_it_are_said_too(shouting: None) -> None:
+    said = explained(
+        "81101000 met 81101000 antimony on the control list when it was declared (A33: in force), by the national "
+        "code, and no licence that was valid then is stated."
+    )
+    assert said.startswith("81101000 MET 81101000 antimony ON THE CONTROL LIST")
+    assert "(A33: IN FORCE), BY THE NATIONAL CODE" in said
+
+
+@given(st.lists(st.text(min_size=1, max_size=20), min_size=3, max_size=3), st.text(max_size=2000))
+def test_any_text_comes_back_as_it_was_in_english(values: list[str], text: str) -> None:
+    for sentence in (text, f"entry {values[0]} of {values[1]} is at revision {values[2]}, not 7"):
+        assert refused(sentence) == sentence
+        assert explained(sentence) == sentence
+
+
+def test_a_partners_text_that_almost_fits_takes_no_longer() -> None:
+    patterns = SentencePatterns(["".join(f"{{v{at}}}, " for at in range(12)) + "end"])
+    assert patterns.find(", " * 50_000) is None
+    assert patterns.find("a, " * 12 + "end") is not None
+
+
+def said_in_sources() -> Iterator[str]:
+    """Texts of the sources, with empty braces for values."""
+    for file in ROOT.rglob("*.py"):
+        if "v1" in file.parts or "translation" in file.parts:
+            continue
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield node.value
+            elif isinstance(node, ast.JoinedStr):
+                yield "".join(part.value if isinstance(part, ast.Constant) else "{}" for part in node.values)
+
+
+@pytest.mark.drift
+def test_every_refusal_is_one_that_the_gateway_says() -> None:
+    said = {re.sub(r"(\{\})+", "{}", text) for text in said_in_sources()}
+    wanted = {message: re.sub(r"\{[^}]*\}", "{}", message) for message in REFUSALS[BY_LIBRARY:]}
+    gone = [message for message, form in wanted.items() if form not in said and f"{form}{{}}" not in said]
+    assert gone == []
+
+
+def test_every_packaged_rule_is_found_again(shouting: None) -> None:
+    messages_by_rule = packaged_messages()
+    assert len(messages_by_rule) > 15
+    for rule, message in messages_by_rule.items():
+        sentence = re.sub(r"\{[^}]*\}", "7", message).rstrip()
+        assert explained(sentence) != sentence, rule
