@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 from statistics import median
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -27,8 +27,8 @@ from sqlalchemy import text
 
 from bench import alerts as load
 from bench import environment
+from gateway.alerts.commands.following import AlertFollower, FollowCommand, prepare_batch
 from gateway.alerts.commands.publish_command import PublishCommand
-from gateway.casework.projection.index import IndexDocumentsCommand, ListCommand
 from gateway.casework.service.indexer import AlertIndexer
 from gateway.casework.service.lister import InboxLister
 from gateway.contract.timestamps import to_timestamp
@@ -81,20 +81,20 @@ def _sample(cn: PaperNode, hk: PaperNode) -> list[tuple[str, float]]:
         cn.writer.run(PublishCommand([prepared], principal="system/cn/risk-engine"))
     exchange(cn, hk)
     costs = [("publish at cn, deliver, project at hk", time.process_time() - began)]
-    lister, indexer = InboxLister(hk.database), AlertIndexer(hk.database)
     spent = dict.fromkeys(("inbox: read", "inbox: write", "search: read and cut", "search: write"), 0.0)
-    for steps, read, write, command in (
-        (lister, "inbox: read", "inbox: write", ListCommand),
-        (indexer, "search: read and cut", "search: write", IndexDocumentsCommand),
-    ):
+    followers: tuple[tuple[AlertFollower, str, str], ...] = (
+        (InboxLister(), "inbox: read", "inbox: write"),
+        (AlertIndexer(), "search: read and cut", "search: write"),
+    )
+    for follower, read, write in followers:
         while True:
             began = time.process_time()
-            batch: Any = steps.next()
+            parts = prepare_batch(hk.database, [follower], limit=250).parts
             read_at = time.process_time()
             spent[read] += read_at - began
-            if batch is None:
+            if not parts:
                 break
-            hk.writer.run(command(batch))
+            hk.writer.run(FollowCommand(parts))
             spent[write] += time.process_time() - read_at
     return [(name, seconds / SAMPLE * 1e6) for name, seconds in [*costs, *spent.items()]]
 

@@ -28,16 +28,17 @@ from rich.table import Table
 
 from bench import history_fill
 from bench import shipment_records as made
+from gateway.alerts.commands.following import prepare_batch
 from gateway.db import migrate
 from gateway.db.database import Database
 from gateway.figures.rules.counting import StepFacts, increments
 from gateway.figures.rules.periods import day_number
 from gateway.figures.service.queries import FigureQueries
 from gateway.figures.tables import counts
-from gateway.figures.tables.counts import CountKey, Tally
+from gateway.figures.tables.counts import CountKey, CountTally
 from gateway.history.service.names import NameSearch
 from gateway.history.service.search import HistorySearch
-from gateway.link_analysis.commands import LinkBatch
+from gateway.link_analysis.commands import AddLinksCommand, LinkBatch
 from gateway.link_analysis.rules.mentions import of_shipment
 from gateway.link_analysis.rules.things import Mention, Space
 from gateway.link_analysis.service.graphs import GraphLimits, GraphSearch
@@ -110,12 +111,12 @@ def fill_figures(database: Database, alerts: int, months: int) -> None:
     each_day = alerts // days
     drawn = min(each_day, DRAWN)
     for day in range(last - days, last):
-        tallies: dict[CountKey, Tally] = {}
+        tallies: dict[CountKey, CountTally] = {}
         for number in range(drawn):
             for event, facts, direction, partner in _steps(number, 1, chance):
                 for each in increments(event, facts):
                     key = CountKey(day, each.measure.value, direction, partner, each.key)
-                    tallies[key] = tallies.get(key, Tally()).plus(each.number * each_day // drawn, each.grams)
+                    tallies[key] = tallies.get(key, CountTally()).plus(each.number * each_day // drawn, each.grams)
         with database.write() as conn:
             counts.add(conn, tallies)
 
@@ -148,9 +149,11 @@ def measure_figures(database: Database, table: Table, alerts: int, months: int) 
 
 def index_links(database: Database) -> float:
     """Indexes addresses; seconds."""
-    started, indexer = time.perf_counter(), LinkIndexer(database)
-    while batch := indexer.next():
-        _write(database, batch)
+    started, indexer = time.perf_counter(), LinkIndexer()
+    while parts := prepare_batch(database, [indexer], limit=500).parts:
+        for part in parts:
+            assert isinstance(part, AddLinksCommand)
+            _write(database, part.batch)
     return time.perf_counter() - started
 
 

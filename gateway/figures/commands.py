@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from gateway.feed.service.writing.transaction import Transaction
 from gateway.figures.tables import counts
-from gateway.figures.tables.counts import CountKey, FigureProgress, Tally
+from gateway.figures.tables.counts import CountKey, CountTally, FigureProgress
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class AddFiguresCommand:
 
     before: FigureProgress
     after: FigureProgress
-    tallies: Mapping[CountKey, Tally]
+    tallies: Mapping[CountKey, CountTally]
     afresh: bool = False
     weight: int = 1
 

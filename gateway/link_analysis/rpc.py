@@ -1,4 +1,4 @@
-"""gRPC handlers of LinkAnalysisService, and the work of its index."""
+"""gRPC handlers of LinkAnalysisService."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ from gateway.contract.timestamps import to_ms
 from gateway.contract.validation import validate
 from gateway.db.database import Database
 from gateway.errors import GatewayError, InvalidRequestError, UnavailableError, Violation
-from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient, set_within
 from gateway.link_analysis.codec import list_marks, subject_of
-from gateway.link_analysis.commands import AddLinksCommand, LinkBatch
 from gateway.link_analysis.rules.graph import NamedRecord
 from gateway.link_analysis.rules.mentions import of_entry
 from gateway.link_analysis.rules.things import Mention, given, thing_of
@@ -33,8 +31,8 @@ from gateway.watchlists.service.queries import ListQueries
 
 log = logging.getLogger(__name__)
 
-LINKS, LINK_NAMES = "links", "link names"
-"""Handlers of the history process; results: LinkBatch or None; matching names of parties in alerts by key."""
+LINK_NAMES = "link names"
+"""Handler of the history process; its result: matching names of parties in alerts, by key."""
 
 NAMES_TIMEOUT_S = 20.0
 """To start for a graph, and again to match names."""
@@ -43,12 +41,6 @@ SCREENING_S = 5.0
 """Seconds for the marks of lists; then the graph is shown without them, and says so."""
 
 HITS_OF_A_NODE = 5
-
-IDLE_S = 10.0
-RETRY_S = 5.0
-
-KEEP_SHARE = 0.5
-"""Most of the time spent on writing during a backlog: callers share the writer."""
 
 _RETRY_AFTER_S = 2.0
 
@@ -217,48 +209,3 @@ def _mention_of(node_id: str) -> Mention:
 def _nothing_to_compare(field: str) -> InvalidRequestError:
     message = "names nothing that could be compared: give a name of four letters or two characters, or a number"
     return InvalidRequestError([Violation(field, "seed.names", message)])
-
-
-class LinkFollower:
-    """Indexes alerts and addresses as they come."""
-
-    def __init__(
-        self, process: WorkerProcess, writer: WriterClient, notifier: ChangeNotifier, is_behind: Callable[[], bool]
-    ) -> None:
-        """`is_behind`: whether there may be something to index; reads the database."""
-        self._process = process
-        self._writer = writer
-        self._notifier = notifier
-        self._is_behind = is_behind
-
-    async def run(self) -> None:
-        """Until cancelled; for one replica."""
-        moved = asyncio.Event()
-        end_subscription = self._notifier.subscribe(ChangeNotifier.PROJECTED, moved, patient=True)
-        try:
-            while True:
-                moved.clear()
-                try:
-                    await self._index_all()
-                except GatewayError as error:
-                    log.warning("the index of links waits: %s", error.message)
-                    await asyncio.sleep(RETRY_S)
-                    continue
-                except Exception:
-                    log.exception("the index of links failed; it is tried again")
-                    await asyncio.sleep(RETRY_S)
-                    continue
-                await set_within(moved, IDLE_S)
-        finally:
-            end_subscription()
-
-    async def _index_all(self) -> None:
-        loop = asyncio.get_running_loop()
-        while await asyncio.to_thread(self._is_behind):
-            await asyncio.wrap_future(await asyncio.to_thread(self._process.start))
-            batch: LinkBatch | None = await asyncio.wrap_future(self._process.call(LINKS, caller=LINKS))
-            if batch is None:
-                return
-            started = loop.time()
-            await self._writer.run(AddLinksCommand(batch))
-            await asyncio.sleep((loop.time() - started) * (1 / KEEP_SHARE - 1))

@@ -1,27 +1,23 @@
-"""Calls the worker process that knows names, for the search index and for searches."""
+"""Calls the worker process that knows names, for searches."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import Any
 
 from gateway.casework.service.search_plan import MatchedName, SearchPlan, number_plan
-from gateway.casework.tables import progress as casework_progress
-from gateway.casework.tables.documents import DocumentBatch
-from gateway.db.database import Database
 from gateway.errors import UnavailableError
 from gateway.rpc.calls import current_caller
 from gateway.rpc.workers.worker_process import WorkerProcess
 
-INDEX_ALERTS, PLAN_SEARCH, MATCH_NAMES = "alert index", "alert search", "alert names"
-"""Handlers; results: a DocumentBatch or None, a SearchPlan, recorded names by key."""
+PLAN_SEARCH, MATCH_NAMES = "alert search", "alert names"
+"""Handlers; results: a SearchPlan, recorded names by key."""
 
 PLAN_TIMEOUT_S = 20.0
 """Seconds to start for a search, and again to compare names."""
 
-HANDLER_DEADLINES_S = {INDEX_ALERTS: 300.0, PLAN_SEARCH: PLAN_TIMEOUT_S, MATCH_NAMES: PLAN_TIMEOUT_S}
-"""Seconds for a call: a batch has the lowest priority on a busy processor."""
+HANDLER_DEADLINES_S = {PLAN_SEARCH: PLAN_TIMEOUT_S, MATCH_NAMES: PLAN_TIMEOUT_S}
+"""Seconds for a call."""
 
 _RETRY_AFTER_S = 2.0
 
@@ -29,23 +25,8 @@ _RETRY_AFTER_S = 2.0
 class NamesProcess:
     """A node's process, shared with shipment history and started on demand."""
 
-    def __init__(self, process: WorkerProcess, database: Database) -> None:
+    def __init__(self, process: WorkerProcess) -> None:
         self._process = process
-        self._database = database
-
-    async def next_batch(self) -> DocumentBatch | None:
-        """The next batch of the search index, if any.
-
-        Raises:
-            UnavailableError: the process has just ended.
-            GatewayError: it failed; its log says why.
-        """
-        if not await asyncio.to_thread(self._is_behind):
-            return None
-        await asyncio.wrap_future(await asyncio.to_thread(self._process.start))
-        batch: DocumentBatch | None
-        batch = await asyncio.wrap_future(self._process.call(INDEX_ALERTS, caller=INDEX_ALERTS))
-        return batch
 
     def plan(self, text: str) -> SearchPlan | None:
         """What a search looks for; None for an empty text. Not for the event loop's thread.
@@ -70,8 +51,3 @@ class NamesProcess:
         except TimeoutError as error:
             message = "the process that knows names hasn't answered in time"
             raise UnavailableError(message, retry_after_s=_RETRY_AFTER_S) from error
-
-    def _is_behind(self) -> bool:
-        with self._database.read() as conn:
-            reached = casework_progress.read(conn)
-            return reached.indexed_position < reached.listed_position

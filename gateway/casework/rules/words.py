@@ -17,6 +17,7 @@ MOST_WORDS = 20_000
 """Words of one alert: a partner's longest texts."""
 
 _RUN = re.compile(r"[⺀-⻿぀-ヿ㐀-䶿一-鿿豈-﫿가-힯\U00020000-\U0003FFFF]+|[^\W_]+")
+_ASCII_RUN = re.compile("[a-z0-9]+")
 _HAN = re.compile(r"[⺀-⻿぀-ヿ㐀-䶿一-鿿豈-﫿가-힯\U00020000-\U0003FFFF]")
 _ALPHABETIC = re.compile(r"[^⺀-⻿぀-ヿ㐀-䶿一-鿿豈-﫿가-힯\U00020000-\U0003FFFF]+")
 
@@ -31,11 +32,15 @@ def folded(text: str) -> str:
 
 def compact(text: str) -> str:
     """Letters and digits alone, folded: how numbers are compared, however they are written."""
-    return "".join(one for one in folded(text) if one.isalnum())[:LONGEST_WORD]
+    plain = folded(text)
+    return (plain if plain.isalnum() else "".join(one for one in plain if one.isalnum()))[:LONGEST_WORD]
 
 
 def words_of(text: str) -> Iterator[str]:
     """Words under which a text is found."""
+    if text.isascii():
+        yield from (run[:LONGEST_WORD] for run in _ASCII_RUN.findall(text.lower()))
+        return
     for run in _runs(text):
         if _HAN.match(run):
             yield from (run[at : at + 2] for at in range(len(run)))

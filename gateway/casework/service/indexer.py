@@ -6,70 +6,81 @@ It loads the vocabularies of names, so it runs in a worker process.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from sqlalchemy import Connection
 
-from gateway.alerts import codec as wire
 from gateway.alerts.tables import events
+from gateway.alerts.tables.followed_steps import FollowedStep, FollowedSteps
 from gateway.casework.codec import contents
+from gateway.casework.commands.indexing import IndexDocumentsCommand
 from gateway.casework.rules.words import MOST_WORDS, compact, words_of
 from gateway.casework.tables import documents, names
 from gateway.casework.tables import progress as casework_progress
 from gateway.casework.tables.documents import AlertDocument, DocumentBatch
 from gateway.contract.identification.shipment_keys import name_key
-from gateway.db.database import Database
 from gateway.history.service.indexer import name_filing
 from gateway.screening.text.normalisation import simplified_text
 from gateway.v1 import alert_pb2
 
 log = logging.getLogger(__name__)
 
-BATCH = 250
-"""Steps of alerts in one transaction: some ten milliseconds."""
-
 MOST_EVENTS = 1_000
 """Steps of one alert that are indexed: more than both sides can make with all questions they may ask."""
 
 
+_Alert = tuple[str, str]
+"""Publisher and id."""
+
+
 class AlertIndexer:
-    """Prepares batches."""
+    """Follows alerts for the search."""
 
-    def __init__(self, database: Database, *, batch: int = BATCH) -> None:
-        self._database = database
-        self._batch = batch
+    name = "the search index"
 
-    def next(self) -> DocumentBatch | None:
-        """The next batch; None while there is nothing new."""
-        with self._database.read() as conn:
-            reached = casework_progress.read(conn)
-            after, listed = reached.indexed_position, reached.listed_position
-            if after >= listed:
-                return None
-            changed, last = events.keys_after(conn, after, self._batch)
-            alerts = dict.fromkeys((key.publisher, key.alert_id) for key in changed)
-            first = documents.first_positions(conn, {alert_id for _, alert_id in alerts})
-            texts: dict[int, str] = {}
-            made = [_document(conn, alert, first[alert], texts) for alert in alerts if alert in first]
-            known = names.texts(conn, list(texts))
+    def prepare(self, steps: FollowedSteps) -> IndexDocumentsCommand | None:
+        """The next documents to write; None while there is nothing new."""
+        conn, after = steps.conn, casework_progress.read(steps.conn).indexed_position
+        if after >= steps.projected:
+            return None
+        changed: dict[_Alert, list[FollowedStep]] = {}
+        for step in steps.after(after):
+            changed.setdefault((step.row.key.publisher, step.row.key.alert_id), []).append(step)
+        first = documents.first_positions(conn, {alert_id for _, alert_id in changed})
+        texts: dict[int, str] = {}
+        made = []
+        for alert, fresh in changed.items():
+            doc = first.get(alert)
+            if doc is not None:
+                # of a new alert there is no step but these
+                life = iter(fresh) if doc > after else _life(conn, alert)
+                made.append(_document(steps, alert, doc, islice(life, MOST_EVENTS), texts))
+        known = names.texts(conn, list(texts))
         new = [(key, text) for key, text in texts.items() if key not in known]
         filed = [(filing, key) for key, text in new for filing in name_filing(text)]
-        return DocumentBatch(after, listed if last is None else last, tuple(made), tuple(new), tuple(filed))
+        batch = DocumentBatch(after, steps.reached(after), tuple(made), tuple(new), tuple(filed))
+        return IndexDocumentsCommand(batch)
 
 
-def _document(conn: Connection, alert: tuple[str, str], doc: int, texts: dict[int, str]) -> AlertDocument:
+def _life(conn: Connection, alert: _Alert) -> Iterator[FollowedStep]:
+    return (FollowedStep(row, payload) for row, _, payload in events.of_alert(conn, *alert))
+
+
+def _document(
+    steps: FollowedSteps, alert: _Alert, doc: int, life: Iterable[FollowedStep], texts: dict[int, str]
+) -> AlertDocument:
     """An alert's document; adds its names to `texts`. What can't be read isn't found, and holds up nothing."""
     publisher, alert_id = alert
     words: dict[str, None] = {}
-    for event, _, payload in islice(events.of_alert(conn, publisher, alert_id), MOST_EVENTS):
+    for row, payload in life:
         try:
-            step = wire.parse_event(payload) if payload else alert_pb2.AlertEvent()
+            step = steps.event(payload) or alert_pb2.AlertEvent()
             for text in _names(step):
                 texts.setdefault(name_key(text), text)
             words.update(dict.fromkeys(_words(step)))
         except Exception:
-            log.exception("a step of alert %s/%s, at %d, can't be read", publisher, alert_id, event.position)
+            log.exception("a step of alert %s/%s, at %d, can't be read", publisher, alert_id, row.position)
     return AlertDocument(doc, alert_id, publisher, tuple(sorted(islice(words, MOST_WORDS))))
 
 

@@ -2,58 +2,39 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-from sqlalchemy import Connection
+from collections.abc import Collection
 
 from gateway.alerts import codec as wire
 from gateway.alerts.rules.life import Side
-from gateway.alerts.tables import copies, events
 from gateway.alerts.tables.copies import AlertRow
+from gateway.alerts.tables.followed_steps import FollowedSteps
+from gateway.casework.commands.indexing import ListBatch, ListCommand
 from gateway.casework.rules.urgency import act_by_unix_ms
 from gateway.casework.rules.wanted import actions_of, due_unix_ms, wanted_of
 from gateway.casework.tables import progress as casework_progress
 from gateway.casework.tables.inbox import InboxItem
-from gateway.db.database import Database
-from gateway.feed.tables import progress
-
-BATCH = 500
-"""Steps of alerts in one transaction: some milliseconds."""
-
-
-class ListBatch(NamedTuple):
-    """Items of the alerts that changed between two positions of the local log."""
-
-    after: int
-    last: int
-    items: tuple[InboxItem, ...]
 
 
 class InboxLister:
-    """Prepares batches."""
+    """Follows alerts for the inbox."""
 
-    def __init__(self, database: Database, *, batch: int = BATCH) -> None:
-        self._database = database
-        self._batch = batch
+    name = "the inbox"
 
-    def next(self) -> ListBatch | None:
-        """The next batch; None while there is nothing new."""
-        with self._database.read() as conn:
-            after = casework_progress.read(conn).listed_position
-            projected = progress.position(conn)
-            if after >= projected:
-                return None
-            changed, reached = events.keys_after(conn, after, self._batch)
-            last = max(projected, after) if reached is None else reached
-            items = tuple(items_of(conn, {(key.publisher, key.alert_id) for key in changed}))
-        return ListBatch(after, last, items)
+    def prepare(self, steps: FollowedSteps) -> ListCommand | None:
+        """The next items to write; None while there is nothing new."""
+        after = casework_progress.read(steps.conn).listed_position
+        if after >= steps.projected:
+            return None
+        changed = {(step.row.key.publisher, step.row.key.alert_id) for step in steps.after(after)}
+        return ListCommand(ListBatch(after, steps.reached(after), tuple(_items(steps, changed))))
 
 
-def items_of(conn: Connection, alerts: set[tuple[str, str]]) -> list[InboxItem]:
+def _items(steps: FollowedSteps, alerts: Collection[tuple[str, str]]) -> list[InboxItem]:
     """Items of all copies of alerts (publisher, id), as they are now."""
     items: list[InboxItem] = []
-    for row, payload in copies.with_payloads(conn, sorted({alert_id for _, alert_id in alerts})):
-        alert = wire.alert_of(wire.parse_event(payload)) if payload else None
+    for row, payload in steps.copies({alert_id for _, alert_id in alerts}).values():
+        event = steps.event(payload)
+        alert = None if event is None else wire.alert_of(event)
         items.append(item_of(row, tuple(alert.content.typologies) if alert is not None else ()))
     return items
 

@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from gateway.casework.tables.schema import casework_progress
 from gateway.db.progress import Progress
+from gateway.feed.tables import progress
 
 
 class CaseworkProgress(NamedTuple):
@@ -28,6 +29,11 @@ def read(conn: Connection) -> CaseworkProgress:
 def lock(conn: Connection) -> CaseworkProgress:
     """Both positions; nobody else writes casework until the transaction ends."""
     return _PROGRESS.lock(conn)
+
+
+def is_unindexed(conn: Connection) -> bool:
+    """Whether the search index lacks something that is projected."""
+    return read(conn).indexed_position < progress.position(conn)
 
 
 def move_listed(conn: Connection, position: int) -> None:

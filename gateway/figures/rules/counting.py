@@ -11,7 +11,7 @@ from gateway.figures.rules.durations import duration_class
 from gateway.v1 import alert_pb2
 
 
-class Measure(StrEnum):
+class FigureMeasure(StrEnum):
     """What is counted; the key of a count says which of it."""
 
     PRIORITY = "priority"
@@ -54,7 +54,7 @@ class StepFacts:
 class Increment:
     """Adds to the number that stands under a measure and key, and to its mass."""
 
-    measure: Measure
+    measure: FigureMeasure
     key: str = ""
     number: int = 1
     grams: int = 0
@@ -68,19 +68,19 @@ def increments(event: alert_pb2.AlertEvent, facts: StepFacts) -> Iterator[Increm
             yield from _published(event.published.content)
         case "acknowledged":
             if facts.is_first:
-                yield Increment(Measure.ACKNOWLEDGED)
-                yield from _time(Measure.TIME_TO_ACKNOWLEDGE, facts)
+                yield Increment(FigureMeasure.ACKNOWLEDGED)
+                yield from _time(FigureMeasure.TIME_TO_ACKNOWLEDGE, facts)
         case "flagged":
-            yield Increment(Measure.FLAG, code(alert_pb2.FlagReason, event.flagged.reason))
+            yield Increment(FigureMeasure.FLAG, code(alert_pb2.FlagReason, event.flagged.reason))
         case "finding":
-            yield Increment(Measure.FINDING, code(alert_pb2.FindingResult, event.finding.result))
+            yield Increment(FigureMeasure.FINDING, code(alert_pb2.FindingResult, event.finding.result))
             yield from _taken(event.finding.measures)
         case "closed":
-            yield Increment(Measure.ENDING, CLOSED + code(alert_pb2.CloseOutcome, event.closed.outcome))
-            yield from _time(Measure.TIME_TO_CLOSE, facts)
+            yield Increment(FigureMeasure.ENDING, CLOSED + code(alert_pb2.CloseOutcome, event.closed.outcome))
+            yield from _time(FigureMeasure.TIME_TO_CLOSE, facts)
             yield from _taken(event.closed.measures)
         case "withdrawn" | "expired":
-            yield Increment(Measure.ENDING, kind)
+            yield Increment(FigureMeasure.ENDING, kind)
 
 
 def code(enum: Any, value: int) -> str:
@@ -92,13 +92,13 @@ def code(enum: Any, value: int) -> str:
 
 
 def _published(content: alert_pb2.AlertContent) -> Iterator[Increment]:
-    yield Increment(Measure.PRIORITY, code(alert_pb2.Priority, content.priority))
-    yield Increment(Measure.ACTION, code(alert_pb2.RequestedAction, content.requested_action))
+    yield Increment(FigureMeasure.PRIORITY, code(alert_pb2.Priority, content.priority))
+    yield Increment(FigureMeasure.ACTION, code(alert_pb2.RequestedAction, content.requested_action))
     for typology in dict.fromkeys(content.typologies):
-        yield Increment(Measure.TYPOLOGY, typology)
+        yield Increment(FigureMeasure.TYPOLOGY, typology)
 
 
-def _time(measure: Measure, facts: StepFacts) -> Iterator[Increment]:
+def _time(measure: FigureMeasure, facts: StepFacts) -> Iterator[Increment]:
     if facts.published_at_ms is not None:
         yield Increment(measure, str(duration_class((facts.at_ms - facts.published_at_ms) / 1000)))
 
@@ -107,6 +107,6 @@ def _taken(measures: Iterable[alert_pb2.MeasureTaken]) -> Iterator[Increment]:
     for taken in measures:
         key = f"{code(alert_pb2.MeasureKind, taken.kind)}|{taken.element}"
         grams = min(round(taken.net_mass_kg * 1000), MAX_GRAMS)
-        yield Increment(Measure.TAKEN, key, grams=grams)
+        yield Increment(FigureMeasure.TAKEN, key, grams=grams)
         if not taken.HasField("net_mass_kg"):
-            yield Increment(Measure.TAKEN_WITHOUT_MASS, key)
+            yield Increment(FigureMeasure.TAKEN_WITHOUT_MASS, key)

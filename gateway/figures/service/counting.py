@@ -5,94 +5,88 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import Connection
-
-from gateway.alerts.codec import AlertKey, parse_event
-from gateway.alerts.tables import copies, events
+from gateway.alerts.codec import AlertKey
+from gateway.alerts.rules.life import AlertStatus
+from gateway.alerts.tables import events
 from gateway.alerts.tables.copies import AlertRow
 from gateway.alerts.tables.events import AlertEventRow
+from gateway.alerts.tables.followed_steps import FollowedStep, FollowedSteps
 from gateway.contract.timestamps import to_ms
-from gateway.db.database import Database
-from gateway.errors import MalformedError
-from gateway.feed.tables import progress as feed_progress
 from gateway.figures.commands import AddFiguresCommand
-from gateway.figures.rules.counting import Increment, Measure, StepFacts, increments
+from gateway.figures.rules.counting import FigureMeasure, Increment, StepFacts, increments
 from gateway.figures.rules.periods import day_number
 from gateway.figures.tables import counts
-from gateway.figures.tables.counts import CountKey, FigureProgress, Tally
-
-STEPS_AT_ONCE = 500
-"""Most steps counted together: some 50 ms, and one commit."""
-
-_Step = tuple[AlertEventRow, str, bytes]
+from gateway.figures.tables.counts import CountKey, CountTally, FigureProgress
+from gateway.v1 import alert_pb2
 
 
 @dataclass(frozen=True, slots=True)
 class _Known:
     """What is read once for a batch: copies, and the position of each copy's first acknowledgement."""
 
-    rows: dict[AlertKey, AlertRow]
+    rows: dict[AlertKey, tuple[AlertRow, bytes]]
     first_acknowledged: dict[AlertKey, int]
 
 
 class FigureCounter:
-    """Counts the next steps. Thread-safe."""
+    """Follows alerts for the figures."""
 
-    def __init__(self, database: Database, *, node: str, utc_offset_minutes: int) -> None:
-        self._database = database
+    name = "the figures"
+
+    def __init__(self, *, node: str, utc_offset_minutes: int) -> None:
         self._node = node
         self._offset = utc_offset_minutes
 
-    def next(self) -> AddFiguresCommand | None:
-        """The next batch to add; None when all that is projected is counted."""
-        with self._database.read() as conn:
-            before = counts.progress(conn)
-            afresh = before.position > 0 and before.utc_offset_minutes != self._offset
-            position = 0 if afresh else before.position
-            if not afresh and position >= feed_progress.position(conn):
-                return None
-            steps = events.after(conn, position, STEPS_AT_ONCE)
-            if not steps:
-                return None
-            known = _read_known(conn, steps)
-        tallies: dict[CountKey, Tally] = {}
-        for row, _, payload in steps:
-            self._add(tallies, row, payload, known)
-        after = FigureProgress(steps[-1][0].position, self._offset)
+    def prepare(self, steps: FollowedSteps) -> AddFiguresCommand | None:
+        """The next counts to add; None when all that is projected is counted."""
+        before = counts.progress(steps.conn)
+        afresh = self._is_cut_otherwise(before)
+        counted = steps.after(0 if afresh else before.position)
+        if not counted:
+            return None
+        known = _read_known(steps, counted)
+        tallies: dict[CountKey, CountTally] = {}
+        for step in counted:
+            self._add(tallies, step.row, steps.event(step.payload), known)
+        after = FigureProgress(counted[-1].row.position, self._offset)
         return AddFiguresCommand(before, after, tallies, afresh)
 
-    def _add(self, tallies: dict[CountKey, Tally], row: AlertEventRow, payload: bytes, known: _Known) -> None:
+    def _is_cut_otherwise(self, before: FigureProgress) -> bool:
+        return before.position > 0 and before.utc_offset_minutes != self._offset
+
+    def _add(
+        self, tallies: dict[CountKey, CountTally], row: AlertEventRow, event: alert_pb2.AlertEvent | None, known: _Known
+    ) -> None:
         key = row.key
         sent = key.publisher == self._node
         direction, partner = ("out", key.recipient) if sent else ("in", key.publisher)
-        at_ms, found = self._counted(row, payload, known)
+        at_ms, found = self._counted(row, event, known)
         for increment in found:
             place = CountKey(
                 day_number(at_ms, self._offset), increment.measure.value, direction, partner, increment.key
             )
-            tallies[place] = tallies.get(place, Tally()).plus(increment.number, increment.grams)
+            tallies[place] = tallies.get(place, CountTally()).plus(increment.number, increment.grams)
 
-    def _counted(self, row: AlertEventRow, payload: bytes, known: _Known) -> tuple[int, Iterable[Increment]]:
+    def _counted(
+        self, row: AlertEventRow, event: alert_pb2.AlertEvent | None, known: _Known
+    ) -> tuple[int, Iterable[Increment]]:
         """When a step happened, and what it adds.
 
         Its own time counts, so that an outage doesn't move it, but never one after it came here.
         """
-        if not payload:
-            return row.committed_at, (Increment(Measure.ERASED),)
-        try:
-            event = parse_event(payload)
-        except MalformedError:
-            return row.committed_at, (Increment(Measure.ERASED),)
+        if event is None:
+            return row.committed_at, (Increment(FigureMeasure.ERASED),)
         at_ms = min(to_ms(event.occurred_at), row.committed_at)
         copy = known.rows.get(row.key)
         facts = StepFacts(
             at_ms,
-            published_at_ms=copy.published_at if copy is not None else None,
+            published_at_ms=copy[0].published_at if copy is not None else None,
             is_first=known.first_acknowledged.get(row.key) == row.position,
         )
         return at_ms, increments(event, facts)
 
 
-def _read_known(conn: Connection, steps: Collection[_Step]) -> _Known:
-    keys = {row.key for row, _, _ in steps}
-    return _Known(copies.find(conn, keys), events.first_acknowledged(conn, keys))
+def _read_known(steps: FollowedSteps, counted: Collection[FollowedStep]) -> _Known:
+    acknowledged = {step.row.key for step in counted if step.row.status is AlertStatus.ACKNOWLEDGED}
+    first = events.first_acknowledged(steps.conn, acknowledged) if acknowledged else {}
+    return _Known(steps.copies({step.row.key.alert_id for step in counted}), first)

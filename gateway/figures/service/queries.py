@@ -13,11 +13,11 @@ from gateway.feed.service.writing.transaction import Clock
 from gateway.feed.tables import journal
 from gateway.feed.tables import progress as feed_progress
 from gateway.figures.rules import small_numbers
-from gateway.figures.rules.counting import CLOSED, Measure
+from gateway.figures.rules.counting import CLOSED, FigureMeasure
 from gateway.figures.rules.durations import SHOWN_UP_TO_S, quantile_s, shown_classes
 from gateway.figures.rules.periods import Period, date_of, day_number, month_of_row, period_of
 from gateway.figures.tables import counts, list_results
-from gateway.figures.tables.counts import CountFilter, Tally
+from gateway.figures.tables.counts import CountFilter, CountTally
 from gateway.figures.tables.list_results import ListResults
 from gateway.v1 import figure_service_pb2 as pb
 from gateway.v1 import figures_pb2
@@ -29,12 +29,19 @@ _DIRECTIONS = {
     figures_pb2.FIGURE_DIRECTION_RECEIVED: "in",
 }
 _DAY_MS = 86_400_000
-_MONTHLY = (Measure.PRIORITY, Measure.ACKNOWLEDGED, Measure.ENDING, Measure.FINDING, Measure.TAKEN, Measure.ERASED)
+_MONTHLY = (
+    FigureMeasure.PRIORITY,
+    FigureMeasure.ACKNOWLEDGED,
+    FigureMeasure.ENDING,
+    FigureMeasure.FINDING,
+    FigureMeasure.TAKEN,
+    FigureMeasure.ERASED,
+)
 _COLUMNS = ("priority_a", "priority_b", "priority_c", "acknowledged", "closed", "findings", "seizures")
 _WHOLE_COLUMNS: Mapping[str, str] = {
-    Measure.ACKNOWLEDGED: "acknowledged",
-    Measure.FINDING: "findings",
-    Measure.ERASED: "erased",
+    FigureMeasure.ACKNOWLEDGED: "acknowledged",
+    FigureMeasure.FINDING: "findings",
+    FigureMeasure.ERASED: "erased",
 }
 _SEIZED = "seized|"
 
@@ -43,7 +50,7 @@ _SEIZED = "seized|"
 class _Read:
     """What the database says."""
 
-    sums: Mapping[str, Mapping[str, Tally]]
+    sums: Mapping[str, Mapping[str, CountTally]]
     months: Mapping[str, Mapping[str, int]]
     partners: Mapping[str, int]
     lists: Mapping[tuple[str, str], ListResults]
@@ -96,7 +103,7 @@ class FigureQueries:
         return _Read(
             counts.sums(conn, wanted),
             _by_month(counts.by_row(conn, wanted, _MONTHLY)),
-            counts.by_partner(conn, wanted, Measure.PRIORITY),
+            counts.by_partner(conn, wanted, FigureMeasure.PRIORITY),
             list_results.read(conn, begin, end),
             _uncounted(conn),
             counts.first_day(conn),
@@ -123,32 +130,32 @@ def _by_month(rows: Iterable[tuple[int, str, str, int]]) -> dict[str, dict[str, 
 
 def _column(measure: str, key: str) -> str:
     """The column of a month in which a count stands; empty for none."""
-    if measure == Measure.PRIORITY:
+    if measure == FigureMeasure.PRIORITY:
         return f"priority_{key}"
-    if measure == Measure.ENDING:
+    if measure == FigureMeasure.ENDING:
         return "closed" if key.startswith(CLOSED) else ""
-    if measure == Measure.TAKEN:
+    if measure == FigureMeasure.TAKEN:
         return "seizures" if key.startswith(_SEIZED) else ""
     return _WHOLE_COLUMNS[measure]
 
 
 def _fill(response: pb.GetFiguresResponse, figures: _Figures, read: _Read) -> None:
-    def counted(measure: Measure) -> dict[str, int]:
+    def counted(measure: FigureMeasure) -> dict[str, int]:
         return {key: tally.number for key, tally in read.sums.get(measure, {}).items()}
 
-    priorities = counted(Measure.PRIORITY)
+    priorities = counted(FigureMeasure.PRIORITY)
     response.published.CopyFrom(figures.alone(sum(priorities.values())))
     response.by_priority.extend(figures.named({name: priorities.get(name, 0) for name in "abc"}, ordered=False))
-    response.by_typology.extend(figures.named(counted(Measure.TYPOLOGY), sum_is_known=False))
+    response.by_typology.extend(figures.named(counted(FigureMeasure.TYPOLOGY), sum_is_known=False))
     response.by_partner.extend(figures.named(read.partners))
-    response.by_requested_action.extend(figures.named(counted(Measure.ACTION)))
-    response.by_ending.extend(figures.named(counted(Measure.ENDING), sum_is_known=False))
-    response.by_flag_reason.extend(figures.named(counted(Measure.FLAG), sum_is_known=False))
-    response.by_finding_result.extend(figures.named(counted(Measure.FINDING), sum_is_known=False))
-    response.time_to_acknowledge.CopyFrom(figures.duration(counted(Measure.TIME_TO_ACKNOWLEDGE)))
-    response.time_to_close.CopyFrom(figures.duration(counted(Measure.TIME_TO_CLOSE)))
-    taken = read.sums.get(Measure.TAKEN, {})
-    response.measures.extend(figures.measures(taken, counted(Measure.TAKEN_WITHOUT_MASS)))
+    response.by_requested_action.extend(figures.named(counted(FigureMeasure.ACTION)))
+    response.by_ending.extend(figures.named(counted(FigureMeasure.ENDING), sum_is_known=False))
+    response.by_flag_reason.extend(figures.named(counted(FigureMeasure.FLAG), sum_is_known=False))
+    response.by_finding_result.extend(figures.named(counted(FigureMeasure.FINDING), sum_is_known=False))
+    response.time_to_acknowledge.CopyFrom(figures.duration(counted(FigureMeasure.TIME_TO_ACKNOWLEDGE)))
+    response.time_to_close.CopyFrom(figures.duration(counted(FigureMeasure.TIME_TO_CLOSE)))
+    taken = read.sums.get(FigureMeasure.TAKEN, {})
+    response.measures.extend(figures.measures(taken, counted(FigureMeasure.TAKEN_WITHOUT_MASS)))
 
 
 class _Figures:
@@ -199,7 +206,7 @@ class _Figures:
         return figure
 
     def measures(
-        self, taken: Mapping[str, Tally], without_mass: Mapping[str, int]
+        self, taken: Mapping[str, CountTally], without_mass: Mapping[str, int]
     ) -> Iterator[figures_pb2.MeasureFigure]:
         """Measures by kind and element."""
         for key in sorted(taken):

@@ -29,14 +29,14 @@ class CountKey(NamedTuple):
     key: str
 
 
-class Tally(NamedTuple):
+class CountTally(NamedTuple):
     """A number, and a mass in grams."""
 
     number: int = 0
     grams: int = 0
 
-    def plus(self, number: int, grams: int) -> Tally:
-        return Tally(self.number + number, self.grams + grams)
+    def plus(self, number: int, grams: int) -> CountTally:
+        return CountTally(self.number + number, self.grams + grams)
 
 
 class FigureProgress(NamedTuple):
@@ -65,12 +65,12 @@ def clear(conn: Connection) -> None:
     conn.execute(delete(figure_progress))
 
 
-def add(conn: Connection, tallies: Mapping[CountKey, Tally]) -> None:
+def add(conn: Connection, tallies: Mapping[CountKey, CountTally]) -> None:
     """Adds to counts of days, and of their months, so that a year is read from twelve."""
     both = dict(tallies)
     for key, tally in tallies.items():
         of_month = key._replace(day=month_row(key.day))
-        both[of_month] = both.get(of_month, Tally()).plus(*tally)
+        both[of_month] = both.get(of_month, CountTally()).plus(*tally)
     rows = [(*key[:4], storable_text(key.key), *tally) for key, tally in sorted(both.items())]
     for at in range(0, len(rows), _ROWS_PER_STATEMENT):
         chunk = rows[at : at + _ROWS_PER_STATEMENT]
@@ -107,7 +107,7 @@ class CountFilter(NamedTuple):
         return conditions
 
 
-def sums(conn: Connection, wanted: CountFilter) -> dict[str, dict[str, Tally]]:
+def sums(conn: Connection, wanted: CountFilter) -> dict[str, dict[str, CountTally]]:
     """Sums of a period by measure and key."""
     columns = figure_counts.c
     query = (
@@ -115,9 +115,9 @@ def sums(conn: Connection, wanted: CountFilter) -> dict[str, dict[str, Tally]]:
         .where(*wanted.conditions)
         .group_by(columns.measure, columns.key)
     )
-    read: dict[str, dict[str, Tally]] = {}
+    read: dict[str, dict[str, CountTally]] = {}
     for measure, key, count, amount in conn.execute(query):
-        read.setdefault(measure, {})[key] = Tally(int(count), int(amount))
+        read.setdefault(measure, {})[key] = CountTally(int(count), int(amount))
     return read
 
 

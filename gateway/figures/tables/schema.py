@@ -13,7 +13,7 @@ figure_counts = Table(
     Column(
         "day", Integer, primary_key=True, autoincrement=False
     ),  # since 1970, by the authority's clock; negative: a month
-    Column("measure", String(16), primary_key=True),  # figures.rules.counting.Measure
+    Column("measure", String(16), primary_key=True),  # figures.rules.counting.FigureMeasure
     Column("direction", String(3), primary_key=True),  # of the alert
     Column("partner", String(32), primary_key=True),
     Column("key", String(64), primary_key=True),

@@ -117,6 +117,8 @@ def is_telling(text: str) -> bool:
 
 def compacted(value: str) -> str:
     """Letters and digits, half width, upper case."""
+    if value.isascii() and value.isalnum():
+        return value.upper()
     return "".join(char for char in unicodedata.normalize("NFKC", value).upper() if char.isalnum())
 
 

@@ -10,81 +10,73 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection
 
-from gateway.alerts.codec import alert_of, parse_event
-from gateway.alerts.tables import events
+from gateway.alerts.codec import alert_of
+from gateway.alerts.tables.followed_steps import FollowedSteps
 from gateway.contract.identification.shipment_keys import name_key
-from gateway.db.database import Database
-from gateway.errors import MalformedError
-from gateway.feed.tables import progress as feed_progress
 from gateway.history.codec import shipments as wire
 from gateway.history.service.indexer import name_filing
 from gateway.history.tables import progress as record_progress
 from gateway.history.tables import shipments
-from gateway.link_analysis.commands import LinkBatch
+from gateway.link_analysis.commands import AddLinksCommand, LinkBatch
 from gateway.link_analysis.rules import mentions
 from gateway.link_analysis.rules.things import Mention, Space, is_telling, term
 from gateway.link_analysis.tables import terms
 from gateway.link_analysis.tables.terms import ALERT, SHIPMENT, LinkProgress
 from gateway.v1 import shipment_pb2
 
-STEPS_AT_ONCE = 500
 ITEMS_AT_ONCE = 1_000
-"""Most steps of alerts and recorded items in one batch: some 50 ms."""
+"""Most recorded items in one batch: some 50 ms."""
 
 _Term = tuple[int, int, int]
 
 
 class LinkIndexer:
-    """Prepares batches."""
+    """Follows alerts, and recorded items that history has indexed, for link graphs."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    name = "the index of links"
 
-    def next(self) -> LinkBatch | None:
-        """The next batch; None when everything is indexed."""
-        with self._database.read() as conn:
-            before = terms.progress(conn)
-            alerts, alert_position = _alerts(conn, before.alert_position)
-            addresses, record_position = _addresses(conn, before.record_position)
-            after = LinkProgress(alert_position, record_position)
-            if after == before:
-                return None
-            texts = {
-                name_key(name): name
-                for _, mention in alerts
-                if mention.space is Space.PARTY
-                for name in mention.names
-                if is_telling(name)
-            }
-            known = terms.texts(conn, list(texts))
+    def prepare(self, steps: FollowedSteps) -> AddLinksCommand | None:
+        """The next terms to write; None when everything is indexed."""
+        conn, before = steps.conn, terms.progress(steps.conn)
+        alerts, alert_position = _alerts(steps, before.alert_position)
+        addresses, record_position = _addresses(conn, before.record_position)
+        after = LinkProgress(alert_position, record_position)
+        if after == before:
+            return None
+        steps.is_cut = steps.is_cut or record_position < record_progress.indexed(conn)
+        texts = {
+            name_key(name): name
+            for _, mention in alerts
+            if mention.space is Space.PARTY
+            for name in mention.names
+            if is_telling(name)
+        }
+        known = terms.texts(conn, list(texts))
         names = tuple((key, text) for key, text in texts.items() if key not in known)
-        return LinkBatch(
+        batch = LinkBatch(
             before,
             after,
             tuple(dict.fromkeys((*_terms(alerts, ALERT), *_terms(addresses, SHIPMENT)))),
             names,
             tuple((filing, key) for key, text in names for filing in name_filing(text)),
         )
+        return AddLinksCommand(batch)
 
 
 def _terms(named: list[tuple[int, Mention]], source: int) -> Iterator[_Term]:
     return ((term(key), source, ref) for ref, mention in named for key in mention.keys)
 
 
-def _alerts(conn: Connection, position: int) -> tuple[list[tuple[int, Mention]], int]:
+def _alerts(steps: FollowedSteps, position: int) -> tuple[list[tuple[int, Mention]], int]:
     """What steps after a position name, and the new position."""
-    if position >= feed_progress.position(conn):
-        return [], position
     named: list[tuple[int, Mention]] = []
-    steps = events.after(conn, position, STEPS_AT_ONCE)
-    for row, _, payload in steps:
-        try:
-            alert = alert_of(parse_event(payload)) if payload else None
-        except MalformedError:
-            alert = None
+    followed = steps.after(position)
+    for row, payload in followed:
+        event = steps.event(payload)
+        alert = None if event is None else alert_of(event)
         if alert is not None:
             named += [(row.position, mention) for mention in mentions.of_alert(alert.content)]
-    return named, steps[-1][0].position if steps else position
+    return named, followed[-1].row.position if followed else position
 
 
 def _addresses(conn: Connection, position: int) -> tuple[list[tuple[int, Mention]], int]:

@@ -72,12 +72,11 @@ def _status_of(conn: Connection) -> AlertStatusOf:
     return status
 
 
-def is_behind(database: Database) -> bool:
+def is_behind(conn: Connection) -> bool:
     """Whether alerts or addresses wait to be indexed."""
-    with database.read() as conn:
-        own = terms.progress(conn)
-        newest = conn.execute(select(func.max(alert_events.c.position))).scalar_one() or 0
-        return newest > own.alert_position or record_progress.indexed(conn) > own.record_position
+    own = terms.progress(conn)
+    newest = conn.execute(select(func.max(alert_events.c.position))).scalar_one() or 0
+    return newest > own.alert_position or record_progress.indexed(conn) > own.record_position
 
 
 def _unindexed(conn: Connection) -> tuple[int, int]:

@@ -21,7 +21,7 @@ from gateway.feed.service.writing.randomness import random_bytes
 from gateway.history.commands.record import records_feed
 from gateway.history.projection.index import Retention
 from gateway.history.rpc.fanout import HistoryFanout
-from gateway.history.rpc.index_process import BATCH_TIMEOUT_S, NAMES_TIMEOUT_S, IndexProcess
+from gateway.history.rpc.index_process import NAMES_TIMEOUT_S, IndexProcess
 from gateway.history.rpc.index_wait import STANDBY_LOOK_S, IndexWait
 from gateway.history.rpc.loops import SearchStep, Step, filter_step, follow, index_step, purge, risk_step
 from gateway.history.rpc.query_client import QueryClient
@@ -32,9 +32,10 @@ from gateway.history.service.answers import QueryService
 from gateway.history.service.queries import QuerySigner
 from gateway.history.service.risk import SiblingSearch
 from gateway.link_analysis.commands import forget_records
-from gateway.link_analysis.rpc import LINK_NAMES, LINKS
+from gateway.link_analysis.rpc import LINK_NAMES
 from gateway.node.assembly.history_rules import rules_of, search_of
 from gateway.node.assembly.workers import history_handlers, recording_handlers
+from gateway.node.capabilities.alert_following import FOLLOW_ALERTS, TEXTS_DEADLINE_S
 from gateway.node.roles import Roles
 from gateway.node.settings import HistorySettings
 from gateway.rpc.peers import Peers
@@ -74,7 +75,7 @@ class History:
         self._roles = roles
         self._origin = records_feed(federation, node)
         self._writer, self._notifier = writer, notifier
-        further = {**HANDLER_DEADLINES_S, LINKS: BATCH_TIMEOUT_S, LINK_NAMES: NAMES_TIMEOUT_S}
+        further = {**HANDLER_DEADLINES_S, FOLLOW_ALERTS: TEXTS_DEADLINE_S, LINK_NAMES: NAMES_TIMEOUT_S}
         self._process = IndexProcess(database, history_handlers, (database_url, settings), further=further)
         self._checks = RecordChecks(recording_handlers, settings.retention_days)
         self.standby = standby_of(settings, database)

@@ -15,14 +15,16 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gateway.casework.rpc.names_process import INDEX_ALERTS, MATCH_NAMES, PLAN_SEARCH
+from gateway.alerts.commands.following import AlertFollower, FollowedBatch, prepare_batch
+from gateway.casework.rpc.names_process import MATCH_NAMES, PLAN_SEARCH
 from gateway.db.database import Database
 from gateway.errors import GatewayError
 from gateway.history.commands.record import check
 from gateway.history.rpc.index_process import EVALUATE, FILTER, INDEX, NAMES
 from gateway.history.rpc.recording_process import CHECK
-from gateway.link_analysis.rpc import LINK_NAMES, LINKS
+from gateway.link_analysis.rpc import LINK_NAMES
 from gateway.node.assembly.history_rules import rules_of
+from gateway.node.capabilities.alert_following import FOLLOW_ALERTS, LINK_INDEX, SEARCH_INDEX, TEXTS_AT_ONCE
 from gateway.node.settings import HistorySettings
 from gateway.rpc.workers.ordered_calls import ordered_calls
 from gateway.rpc.workers.worker_main import Handlers
@@ -72,16 +74,19 @@ def history_handlers(database_url: str, settings: HistorySettings) -> Iterator[H
     with closing(Database(database_url)) as database:
         planner = AlertSearchPlanner(database)
         yield {
-            INDEX_ALERTS: AlertIndexer(database).next,
+            FOLLOW_ALERTS: partial(_prepare_texts, database, {SEARCH_INDEX: AlertIndexer(), LINK_INDEX: LinkIndexer()}),
             PLAN_SEARCH: planner.plan,
             MATCH_NAMES: planner.matching,
             INDEX: HistoryIndexer(database).next,
             EVALUATE: RiskScreening(database, rules=rules_of(settings)).next,
             FILTER: SegmentFilters(database).next,
             NAMES: NameSearch(database).find,
-            LINKS: LinkIndexer(database).next,
             LINK_NAMES: NameSearch(database, terms).find,
         }
+
+
+def _prepare_texts(database: Database, followers: Mapping[str, AlertFollower], names: Collection[str]) -> FollowedBatch:
+    return prepare_batch(database, [followers[name] for name in names], limit=TEXTS_AT_ONCE)
 
 
 @contextmanager

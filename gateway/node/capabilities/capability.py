@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from gateway.alerts.commands.following import AlertFollower
+from gateway.node.capabilities.alert_following import IsBehind
 from gateway.node.roles import Roles
 from gateway.rpc.listener.server import Register
 from gateway.rpc.workers.worker_process import WorkerProcess
@@ -23,12 +25,16 @@ class Capability:
         loops: work of one replica, by a name that all replicas share.
         workers: its processes.
         everywhere: work of each replica, by name.
+        followers: of alerts, in the node.
+        text_followers: of alerts, in the process that knows names: their names there, and whether they are behind.
     """
 
     services: Mapping[str, Register]
     loops: Mapping[str, Loop] = field(default_factory=dict)
     workers: Sequence[WorkerProcess] = ()
     everywhere: Mapping[str, Loop] = field(default_factory=dict)
+    followers: Sequence[AlertFollower] = ()
+    text_followers: Mapping[str, IsBehind] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,14 +7,15 @@ from functools import partial
 
 from sqlalchemy import Connection
 
-from gateway.casework.rpc.loops import IndexStep, ListStep, erase_old_notes, follow
 from gateway.casework.rpc.names_process import NamesProcess
+from gateway.casework.rpc.old_notes import erase_old_notes
 from gateway.casework.rpc.service import CaseworkServicer
 from gateway.casework.service.case_queries import CaseQueries
 from gateway.casework.service.inbox import InboxQueries
 from gateway.casework.service.lister import InboxLister
 from gateway.casework.service.related import RelatedAlerts
-from gateway.feed.rpc.writer_client import ChangeNotifier
+from gateway.casework.tables.progress import is_unindexed
+from gateway.node.capabilities.alert_following import SEARCH_INDEX
 from gateway.node.capabilities.capability import Capability
 from gateway.node.capabilities.parts import NodeParts
 from gateway.node.settings import Settings
@@ -39,7 +40,7 @@ def casework(parts: NodeParts, *, systems: ListRoles, process: WorkerProcess) ->
     settings, database, writer, clock = parts.settings, parts.database, parts.writer, parts.clock
     if not settings.casework.enabled:
         return None
-    names = NamesProcess(process, database)
+    names = NamesProcess(process)
     colleagues = partial(_colleagues, settings, systems)
     servicer = CaseworkServicer(
         inbox=InboxQueries(database, clock=clock, sent_size=parts.sent_size),
@@ -50,16 +51,12 @@ def casework(parts: NodeParts, *, systems: ListRoles, process: WorkerProcess) ->
         notifier=parts.notifier,
         knows_person=lambda conn, person: person in colleagues(conn),
     )
-    fill, index = ListStep(InboxLister(database), writer), IndexStep(names, writer)
-    following = partial(follow, notifier=parts.notifier)
     keep_ms = settings.casework.note_days * _DAY_MS
     return Capability(
         {"gateway.v1.CaseworkService": servicer.register},
-        {
-            "inbox": lambda: following(fill, what="filling the inbox", topic=ChangeNotifier.PROJECTED),
-            "alert-index": lambda: following(index, what="indexing alerts", topic=ChangeNotifier.CASEWORK),
-            "case-notes": lambda: erase_old_notes(writer, keep_ms=keep_ms, clock=clock),
-        },
+        {"case-notes": lambda: erase_old_notes(writer, keep_ms=keep_ms, clock=clock)},
+        followers=[InboxLister()],
+        text_followers={SEARCH_INDEX: is_unindexed},
     )
 
 

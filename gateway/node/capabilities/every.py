@@ -6,7 +6,8 @@ from gateway.alerts.service import AlertQueries
 from gateway.node.assembly.callers import Callers
 from gateway.node.assembly.history import History
 from gateway.node.assembly.watchlists import Watchlists
-from gateway.node.capabilities.capability import Capabilities, Capability
+from gateway.node.capabilities.alert_following import AlertFollowing, in_node, in_process
+from gateway.node.capabilities.capability import Capabilities, Capability, Loop
 from gateway.node.capabilities.casework import casework
 from gateway.node.capabilities.figures import figures
 from gateway.node.capabilities.link_analysis import link_analysis
@@ -14,6 +15,7 @@ from gateway.node.capabilities.notifications import notifications
 from gateway.node.capabilities.parts import NodeParts
 from gateway.node.capabilities.persons import start_persons
 from gateway.persons.service.pseudonyms import Pseudonyms
+from gateway.rpc.workers.worker_process import WorkerProcess
 
 
 async def start_capabilities(
@@ -28,13 +30,26 @@ async def start_capabilities(
 ) -> Capabilities:
     """Raises ConfigurationError: a secret can't be read, or a package is missing."""
     visibility = watchlists.visibility
-    return Capabilities.of(
-        [
-            await start_persons(parts, calls=callers.persons, pseudonyms=pseudonyms),
-            files,
-            figures(parts, alerts=alerts, visibility=visibility),
-            casework(parts, systems=callers.systems, process=history.names_process),
-            notifications(parts, visibility=visibility),
-            link_analysis(parts, history=history, watchlists=watchlists),
-        ]
-    )
+    on = [
+        await start_persons(parts, calls=callers.persons, pseudonyms=pseudonyms),
+        files,
+        figures(parts, alerts=alerts, visibility=visibility),
+        casework(parts, systems=callers.systems, process=history.names_process),
+        notifications(parts, visibility=visibility),
+        link_analysis(parts, history=history, watchlists=watchlists),
+    ]
+    return Capabilities.of([*on, _following(parts, Capabilities.of(on), process=history.names_process)])
+
+
+def _following(parts: NodeParts, capabilities: Capabilities, *, process: WorkerProcess) -> Capability:
+    """The loops that follow alerts for these capabilities."""
+    followers = [follower for one in capabilities.on for follower in one.followers]
+    by_name = {name: is_behind for one in capabilities.on for name, is_behind in one.text_followers.items()}
+    loops: dict[str, Loop] = {}
+    if followers:
+        prepare = in_node(parts.database, followers)
+        loops["alert followers"] = AlertFollowing(prepare, parts.writer, parts.notifier).run
+    if by_name:
+        prepare = in_process(parts.database, process, by_name)
+        loops["alert texts"] = AlertFollowing(prepare, parts.writer, parts.notifier).run
+    return Capability({}, loops)

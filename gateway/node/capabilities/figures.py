@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.alerts.service import AlertQueries
-from gateway.figures.rpc import FigureServicer, follow_alerts
+from gateway.figures.rpc import FigureServicer
 from gateway.figures.service.counting import FigureCounter
 from gateway.figures.service.publication import PublicationSheets
 from gateway.figures.service.queries import FigureQueries
@@ -18,13 +18,10 @@ def figures(parts: NodeParts, *, alerts: AlertQueries, visibility: ListVisibilit
     if not settings.figures.enabled:
         return None
     offset = settings.figures.utc_offset_minutes
-    counter = FigureCounter(database, node=settings.node, utc_offset_minutes=offset)
+    counter = FigureCounter(node=settings.node, utc_offset_minutes=offset)
     servicer = FigureServicer(
         queries=FigureQueries(database, utc_offset_minutes=offset, clock=parts.clock),
         sheets=PublicationSheets(alerts, node=settings.node, utc_offset_minutes=offset, clock=parts.clock),
         visibility=visibility,
     )
-    return Capability(
-        {"gateway.v1.FigureService": servicer.register},
-        {"figures": lambda: follow_alerts(counter, parts.writer, parts.notifier)},
-    )
+    return Capability({"gateway.v1.FigureService": servicer.register}, followers=[counter])

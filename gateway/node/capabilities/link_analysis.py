@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
-
-from gateway.link_analysis.rpc import LinkAnalysisServicer, LinkFollower, LinkNames
+from gateway.link_analysis.rpc import LinkAnalysisServicer, LinkNames
 from gateway.link_analysis.service.records import RecordLookup
 from gateway.link_analysis.service.shown import is_behind
 from gateway.node.assembly.history import History
 from gateway.node.assembly.watchlists import Watchlists
+from gateway.node.capabilities.alert_following import LINK_INDEX
 from gateway.node.capabilities.capability import Capability
 from gateway.node.capabilities.parts import NodeParts
 
@@ -34,5 +33,4 @@ def link_analysis(parts: NodeParts, *, history: History, watchlists: Watchlists)
         hub_records=hub_records,
         clock=parts.clock,
     )
-    follower = LinkFollower(history.names_process, parts.writer, parts.notifier, partial(is_behind, database))
-    return Capability({"gateway.v1.LinkAnalysisService": servicer.register}, {"links": follower.run})
+    return Capability({"gateway.v1.LinkAnalysisService": servicer.register}, text_followers={LINK_INDEX: is_behind})

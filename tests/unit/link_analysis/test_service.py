@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
+from gateway.alerts.commands.following import FollowCommand, prepare_batch
 from gateway.errors import NotFoundError, PermissionDeniedError
 from gateway.history.service.names import NameSearch
-from gateway.link_analysis.commands import AddLinksCommand
 from gateway.link_analysis.rules.things import Mention, Space, thing_of
 from gateway.link_analysis.service.answers import held_records
 from gateway.link_analysis.service.graphs import FoundGraph, GraphLimits, GraphSearch
@@ -47,10 +47,14 @@ def settle(node: PaperNode) -> None:
     """Projects and indexes everything."""
     node.settle()
     index(node)
-    indexer = LinkIndexer(node.database)
-    while batch := indexer.next():
-        assert node.writer.run(AddLinksCommand(batch))
-    assert not is_behind(node.database)
+    while (batch := prepare_batch(node.database, [LinkIndexer()], limit=500)).parts:
+        assert node.writer.run(FollowCommand(batch.parts)) == [True]
+    assert not behind(node)
+
+
+def behind(node: PaperNode) -> bool:
+    with node.database.read() as conn:
+        return is_behind(conn)
 
 
 def graph(node: PaperNode, seed: Mention, **limits: Any) -> FoundGraph:
@@ -238,7 +242,7 @@ def test_what_isnt_indexed_yet_is_told(cn: PaperNode) -> None:
     cn.publish("hk")
     record(cn, goes("R-1", party("Alpha Metals Limited", street=STREET)))
     cn.settle()
-    assert is_behind(cn.database)
+    assert behind(cn)
     shown = answer(cn, graph(cn, named("Alpha Metals Limited")))
     assert (shown.unindexed_records, shown.unindexed_links) == (1, 1)
     settle(cn)
@@ -266,10 +270,9 @@ def _terms(node: PaperNode) -> int:
 def test_a_batch_of_before_a_rebuild_is_not_written(cn: PaperNode) -> None:
     cn.publish("hk")
     cn.settle()
-    batch = LinkIndexer(cn.database).next()
-    assert batch is not None
-    assert cn.writer.run(AddLinksCommand(batch)) is True
-    assert cn.writer.run(AddLinksCommand(batch)) is False
+    (command,) = prepare_batch(cn.database, [LinkIndexer()], limit=500).parts
+    assert cn.writer.run(command) is True
+    assert cn.writer.run(command) is False
     with cn.database.write() as conn:
         cn.projector.clear(conn)
     assert _terms(cn) == 0

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from gateway.alerts.commands.following import FollowCommand, prepare_batch
 from gateway.contract.timestamps import to_timestamp
 from gateway.errors import InvalidRequestError
 from gateway.figures.service.counting import FigureCounter
@@ -29,11 +30,11 @@ def nodes(tmp_path: Path, make_database: MakeDatabase) -> Iterator[list[PaperNod
         yield made
 
 
-def count(node: PaperNode, offset: int = 480) -> int:
+def count(node: PaperNode, offset: int = 480, *, limit: int = 500) -> int:
     """Counts everything that is projected; the number of batches."""
-    counter, batches = FigureCounter(node.database, node=node.name, utc_offset_minutes=offset), 0
-    while command := counter.next():
-        assert node.writer.run(command)
+    counter, batches = FigureCounter(node=node.name, utc_offset_minutes=offset), 0
+    while (batch := prepare_batch(node.database, [counter], limit=limit)).parts:
+        assert node.writer.run(FollowCommand(batch.parts)) == [True]
         batches += 1
     return batches
 
@@ -171,9 +172,7 @@ def test_endings_and_reasons_are_counted_by_name(nodes: list[PaperNode]) -> None
     assert named(read.by_ending) == {"withdrawn": 1, "closed_unfounded": 1}
 
 
-def test_what_came_in_many_batches_is_what_a_count_by_hand_gives(
-    nodes: list[PaperNode], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_came_in_many_batches_is_what_a_count_by_hand_gives(nodes: list[PaperNode]) -> None:
     cn, hk = nodes
     chance = random.Random(7)
     kinds, months = Counter[str](), Counter[str]()
@@ -184,8 +183,7 @@ def test_what_came_in_many_batches_is_what_a_count_by_hand_gives(
         cn.publish("hk", typologies=[typology])
         cn.clock.forward(chance.randrange(3 * DAY_MS))
     exchange(cn, hk)
-    monkeypatch.setattr("gateway.figures.service.counting.STEPS_AT_ONCE", 7)
-    assert count(cn) > 5
+    assert count(cn, limit=7) > 5
     first = f"{min(months)}-01"
     read = figures(cn, first_day=first)
     assert named(read.by_typology) == {**kinds, "false_declaration": 60}
@@ -243,10 +241,8 @@ def test_another_replica_that_was_first_isnt_counted_twice(nodes: list[PaperNode
     cn, hk = nodes
     cn.publish("hk")
     exchange(cn, hk)
-    counter = FigureCounter(cn.database, node="cn", utc_offset_minutes=480)
-    one, other = counter.next(), counter.next()
-    assert one is not None
-    assert other is not None
+    counter = FigureCounter(node="cn", utc_offset_minutes=480)
+    (one,), (other,) = (prepare_batch(cn.database, [counter], limit=500).parts for _ in range(2))
     assert cn.writer.run(one) is True
     assert cn.writer.run(other) is False
     assert figures(cn).published.value == 1

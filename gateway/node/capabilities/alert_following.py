@@ -1,0 +1,135 @@
+"""Follows alerts for all capabilities together: a change is read once, and what they make of it is one commit.
+
+What people wait for is prepared in the node. What needs the vocabularies of names is prepared in the process that has
+them, and follows on its own: it may take longer, and must not hold up an inbox.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+from sqlalchemy import Connection
+
+from gateway.alerts.commands.following import AlertFollower, FollowCommand, FollowedBatch, prepare_batch
+from gateway.db.database import Database
+from gateway.errors import GatewayError
+from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient, set_within
+from gateway.rpc.workers.worker_process import WorkerProcess
+
+log = logging.getLogger(__name__)
+
+STEPS_AT_ONCE = 500
+"""Most steps of alerts in one batch in the node: some 30 ms."""
+
+FOLLOW_ALERTS = "alerts"
+"""Handler of the history process; arguments: names of followers; its result: a FollowedBatch."""
+
+SEARCH_INDEX, LINK_INDEX = "search index", "link index"
+"""Followers there."""
+
+TEXTS_AT_ONCE = 250
+TEXTS_DEADLINE_S = 300.0
+"""Most steps in one batch of it, some 100 ms, and seconds for that: it has the lowest priority on a busy processor."""
+
+IDLE_S = 5.0
+"""Interval of looks without a notification."""
+
+RETRY_S = 2.0
+
+WRITE_SHARE = 0.5
+"""Most of the time that a backlog spends on writing: callers share the writer."""
+
+Prepare = Callable[[], Awaitable[FollowedBatch]]
+IsBehind = Callable[[Connection], bool]
+"""Whether a follower may have something to do."""
+
+
+class AlertFollowing:
+    """Writes what followers make of alerts, as these change; for one replica.
+
+    Args:
+        prepare: the next batch; empty where nothing is new.
+    """
+
+    def __init__(self, prepare: Prepare, writer: WriterClient, notifier: ChangeNotifier) -> None:
+        self._prepare = prepare
+        self._writer = writer
+        self._notifier = notifier
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        moved = asyncio.Event()
+        end_subscription = self._notifier.subscribe(ChangeNotifier.PROJECTED, moved, patient=True)
+        try:
+            while True:
+                moved.clear()
+                try:
+                    while await self._step():
+                        pass
+                except GatewayError as error:
+                    log.warning("followers of alerts wait: %s", error.message)
+                    await asyncio.sleep(RETRY_S)
+                except Exception:
+                    log.exception("following alerts failed; it is tried again")
+                    await asyncio.sleep(RETRY_S)
+                else:
+                    await set_within(moved, IDLE_S)
+        finally:
+            end_subscription()
+
+    async def _step(self) -> bool:
+        """Writes the next batch; whether more is waiting."""
+        batch = await self._prepare()
+        if not batch.parts:
+            return False
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        try:
+            await self._writer.run(FollowCommand(batch.parts))
+        except GatewayError:
+            raise
+        except Exception:
+            log.exception("what followers of alerts write together failed; each writes its own")
+            await self._write_singly(batch)
+        if batch.is_cut:
+            await asyncio.sleep((loop.time() - started) * (1 / WRITE_SHARE - 1))
+        return batch.is_cut
+
+    async def _write_singly(self, batch: FollowedBatch) -> None:
+        failed: Exception | None = None
+        for part in batch.parts:
+            try:
+                await self._writer.run(part)
+            except Exception as error:
+                failed = error
+        if failed is not None:
+            raise failed
+
+
+def in_node(database: Database, followers: Sequence[AlertFollower]) -> Prepare:
+    """Prepares in a thread of the node."""
+    return lambda: asyncio.to_thread(prepare_batch, database, followers, limit=STEPS_AT_ONCE)
+
+
+def in_process(database: Database, process: WorkerProcess, followers: Mapping[str, IsBehind]) -> Prepare:
+    """Prepares in the process that knows names, which is started when there is something to do.
+
+    Args:
+        followers: by the names that the handler FOLLOW_ALERTS knows.
+    """
+
+    def is_behind() -> bool:
+        with database.read() as conn:
+            return any(waits(conn) for waits in followers.values())
+
+    async def prepare() -> FollowedBatch:
+        if not await asyncio.to_thread(is_behind):
+            return FollowedBatch((), is_cut=False)
+        await asyncio.wrap_future(await asyncio.to_thread(process.start))
+        batch: FollowedBatch
+        batch = await asyncio.wrap_future(process.call(FOLLOW_ALERTS, tuple(followers), caller=FOLLOW_ALERTS))
+        return batch
+
+    return prepare
