@@ -29,7 +29,10 @@ _EQUAL = (ScorePart("identifier", 1.0, 1.0),)
 @lru_cache(maxsize=16_384)
 def normal(scheme: str, value: str) -> str:
     """Letters and digits, upper case, simplified, in one script, without IMO."""
-    text = "".join(words(simplified(letters_as_seen(clean(value))))).upper()
+    if value.isascii() and value.isprintable():
+        text = "".join(words(clean(value))).upper()
+    else:
+        text = "".join(words(simplified(letters_as_seen(clean(value))))).upper()
     return text.removeprefix("IMO") if scheme == Scheme.IMO_SHIP else text
 
 

@@ -254,7 +254,7 @@ class EntryColumns:
         self.row_flags[row] = self.row_flags[row] & WEAK | KIND_CODES[name.kind]  # the guess for an undeclared kind
         if name.persons:
             self.features[row] = person_features(name)
-        elif name.organisations:
+        else:
             self.features[row] = organisation_features(name).packed()
             self._put_brand(row, packed(brand_sounds(name.organisations)))
         return index_keys(name)

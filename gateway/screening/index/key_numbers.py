@@ -72,7 +72,10 @@ def numbers(kind: KeyKind, hashed: Iterable[int]) -> list[int]:
 
 def text_number(kind: KeyKind, text: str) -> int:
     """Key number of a text."""
-    return crc32(text.encode("utf-8", "replace")) << 6 | kind << 1
+    try:
+        return crc32(text.encode()) << 6 | kind << 1
+    except UnicodeEncodeError:  # half of a pair of surrogates
+        return crc32(text.encode("utf-8", "replace")) << 6 | kind << 1
 
 
 def kind_of(key: int) -> int:

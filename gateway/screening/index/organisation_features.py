@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
+from itertools import accumulate
 from typing import NamedTuple
 from zlib import crc32
 
@@ -25,9 +26,9 @@ from gateway.screening.organisations.rules import (
     are_other_places,
 )
 from gateway.screening.organisations.terms import ACTIVITY_WEIGHT
-from gateway.screening.organisations.variant import OrganisationVariant
+from gateway.screening.organisations.variant import OrganisationVariant, Unit
 from gateway.screening.prepared_name import PreparedName
-from gateway.screening.text.sounds import SYLLABLES, RomanisationScheme
+from gateway.screening.text.sounds import MAX_SYLLABLE, SCHEMES_OF, RomanisationScheme
 
 _BESIDE = LEGAL_WEIGHT + NUMBER_WEIGHT
 _WHOLE = CORE_WEIGHT + ACTIVITY_WEIGHT + _BESIDE
@@ -44,6 +45,7 @@ _HAN, _LATIN = 1, 2
 _WORDS = 24
 _CODES = {place: code for code, place in enumerate(PLACES, 1)}
 _SCHEMES = (RomanisationScheme.MAINLAND, RomanisationScheme.HONG_KONG, RomanisationScheme.MACAO)
+_ALL_SCHEMES = sum(1 << scheme for scheme in _SCHEMES)
 
 
 class OrganisationFeatures(NamedTuple):
@@ -81,9 +83,9 @@ def organisation_features(name: PreparedName) -> OrganisationFeatures:
     variants = name.organisations
     if not variants:
         return NO_FEATURES
-    words = [_bits(variant, Weight.NONE, _WORDS) for variant in variants]
-    telling = all(_bits(variant, Weight.WEAK, _WORDS) for variant in variants)
-    lines = [_bits(variant, Weight.ACTIVITY, _LINES) for variant in variants]
+    masks = [_masks(variant.terms) for variant in variants]
+    words, lines = [mask.words for mask in masks], [mask.lines for mask in masks]
+    telling = all(mask.telling for mask in masks)
     scripts = {_HAN if variant.is_han else _LATIN for variant in variants}
     spans = [_span(variant) for variant in variants]
     return OrganisationFeatures(
@@ -105,8 +107,26 @@ def _union(masks: list[int]) -> int:
     return found
 
 
-def _bits(variant: OrganisationVariant, weight: Weight, width: int) -> int:
-    return _union([_bit(c, width) for unit in variant.terms if unit.term.weight >= weight for c in unit.term.concepts])
+class _Masks(NamedTuple):
+    """Bits of the meanings of all terms, of lines of business, and whether a term is distinctive."""
+
+    words: int
+    lines: int
+    telling: bool
+
+
+@lru_cache(maxsize=16_384)
+def _masks(terms: tuple[Unit, ...]) -> _Masks:
+    words = lines = 0
+    telling = False
+    for _, term in terms:
+        for concept in term.concepts:
+            words |= _bit(concept, _WORDS)
+            if term.weight >= Weight.WEAK:
+                telling = True
+            if term.weight >= Weight.ACTIVITY:
+                lines |= _bit(concept, _LINES)
+    return _Masks(words, lines, telling)
 
 
 @lru_cache(maxsize=1_024)
@@ -126,26 +146,32 @@ def _span(variant: OrganisationVariant) -> tuple[int, int]:
     if variant.is_han:
         length = min(len(variant.core), MAX_SYLLABLES)
         return length, length
-    counted = [
-        _syllables("".join(variant.core[:end]), scheme) for end in range(1, len(variant.core)) for scheme in _SCHEMES
-    ]
-    whole = [_syllables("".join(variant.core), scheme)[0] for scheme in _SCHEMES]
-    return min(whole), max((most for _, most in counted), default=0)
+    return _latin_span(variant.core)
 
 
-@lru_cache(maxsize=32_768)
-def _syllables(word: str, scheme: RomanisationScheme) -> tuple[int, int]:
-    """`MAX_SYLLABLES` and 0 for a word without syllables."""
-    if not word:
-        return 0, 0
-    least, most = MAX_SYLLABLES, -1
-    table = SYLLABLES[scheme]
-    for cut in range(1, min(len(word), 6) + 1):
-        if word[:cut] in table:
-            few, many = _syllables(word[cut:], scheme)
-            if few < MAX_SYLLABLES:
-                least, most = min(least, few + 1), max(most, many + 1)
-    return least, min(max(most, 0), MAX_SYLLABLES)
+@lru_cache(maxsize=16_384)
+def _latin_span(core: tuple[str, ...]) -> tuple[int, int]:
+    """Least syllables of a core under one scheme, and most of it without its last word.
+
+    `MAX_SYLLABLES` and 0 if it has none.
+    """
+    letters = "".join(core)
+    length = len(letters)
+    least = [[0] + [MAX_SYLLABLES] * length for _ in _SCHEMES]
+    most = [[0] * (length + 1) for _ in _SCHEMES]
+    reached = [_ALL_SCHEMES] + [0] * length
+    for start, schemes in enumerate(reached):
+        for end in range(start + 1, min(start + MAX_SYLLABLE, length) + 1) if schemes else ():
+            spelt = SCHEMES_OF.get(letters[start:end], 0) & schemes
+            if spelt:
+                reached[end] |= spelt
+                for number, scheme in enumerate(_SCHEMES):
+                    if spelt >> scheme & 1:
+                        least[number][end] = min(least[number][end], least[number][start] + 1)
+                        most[number][end] = max(most[number][end], most[number][start] + 1)
+    ends = list(accumulate(map(len, core)))[:-1]
+    begun = max([by_scheme[end] for by_scheme in most for end in ends], default=0)
+    return min([by_scheme[length] for by_scheme in least]), min(begun, MAX_SYLLABLES)
 
 
 @lru_cache(maxsize=512)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import cached_property
 
 from gateway.screening.organisations.keys import OPENING_SCHEMES, core_openings
-from gateway.screening.organisations.near import BrandSound, brand_sounds, may_be_brand, unpacked
+from gateway.screening.organisations.near import BrandSound, brand_sounds, may_be_brands
 from gateway.screening.prepared_name import PreparedName
 from gateway.screening.text.normalisation import has_han
 from gateway.screening.text.sounds import SYLLABLES, sounds_of
@@ -51,9 +51,10 @@ class CorePrefilter:
 
     def as_brands(self, rows: list[int], brand: Callable[[int], str]) -> list[int]:
         """Rows that may be a brand of this name, or it one of theirs. `brand`: what a row sounds like, packed."""
-        kept = []
-        for row in rows:
-            theirs = unpacked(brand(row))
-            if any(may_be_brand(mine, other) for mine in self._brands for other in theirs):
-                kept.append(row)
-        return kept
+        if not rows or not self._brands:
+            return []
+        theirs = {row: text for row in rows if (text := brand(row))}
+        found: set[int] = set()
+        for mine in self._brands:
+            found |= may_be_brands(mine, theirs)
+        return [row for row in rows if row in found]

@@ -86,7 +86,8 @@ def syllabic(letters: str) -> int:
     return _endings(letters)[0]
 
 
-def _endings(letters: str) -> list[int]:
+@lru_cache(maxsize=1_024)  # asked for twice by keys
+def _endings(letters: str) -> tuple[int, ...]:
     """By position, for the rest of a word."""
     length = len(letters)
     found = [0] * length + [_ALL]
@@ -96,7 +97,7 @@ def _endings(letters: str) -> list[int]:
             if found[end]:
                 schemes |= found[end] & SCHEMES_OF.get(letters[at:end], 0)
         found[at] = schemes
-    return found
+    return tuple(found)
 
 
 def is_syllables(word: str, scheme: RomanisationScheme) -> bool:

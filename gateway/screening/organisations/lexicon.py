@@ -221,6 +221,7 @@ def is_within(place: str, other: str) -> bool:
 
 
 @lru_cache(maxsize=4_096)
+@lru_cache(maxsize=4_096)
 def province(places: frozenset[str]) -> str:
     """The province or territory of a name's places; empty for none, a whole country or several."""
     found = set()

@@ -7,11 +7,12 @@ letters are Chinese syllables: those that differ are other characters.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 from zlib import crc32
 
+from rapidfuzz import process
 from rapidfuzz.distance import Indel
 
 from gateway.screening.organisations.keys import MIN_SKELETON, is_syllables, pinyin_letters, syllabic
@@ -149,23 +150,29 @@ def packed(sounds: Iterable[BrandSound]) -> str:
     return "\n".join(f"{chr(_FIRST_CODE + 2 * sound.place + sound.is_han)}{sound.letters}" for sound in sounds)
 
 
-@lru_cache(maxsize=65_536)
-def unpacked(text: str) -> tuple[BrandSound, ...]:
-    """Reads `packed`."""
-    codes = ((ord(part[0]) - _FIRST_CODE, part[1:]) for part in text.split("\n")) if text else ()
-    return tuple([BrandSound(bool(code & 1), code >> 1, letters) for code, letters in codes])
-
-
-def may_be_brand(one: BrandSound, other: BrandSound) -> bool:
-    """Whether `is_brand` may hold, whatever else the names say."""
-    if one.is_han == other.is_han:
-        return False
-    least = LEAST_BY_LINE
-    if one.place and other.place:
-        if one.place != other.place or one.place == _ANYWHERE:
-            return False
-        least = LEAST_BY_BOTH
-    return Indel.normalized_similarity(one.letters, other.letters, score_cutoff=least) >= least
+def may_be_brands(one: BrandSound, others: Mapping[int, str]) -> set[int]:
+    """Of packed sounds by number, those with which `is_brand` may hold, whatever else the names say."""
+    beyond, by_both = dict[int, str](), dict[int, str]()
+    found = set[int]()
+    for number, text in others.items():
+        if "\n" in text:
+            parts = dict(enumerate(text.split("\n")))
+            if may_be_brands(one, parts):
+                found.add(number)
+            continue
+        place, is_han = divmod(ord(text[0]) - _FIRST_CODE, 2)
+        if is_han == one.is_han:
+            continue
+        if not place or not one.place:
+            beyond[number] = text[1:]
+        elif place == one.place != _ANYWHERE:
+            by_both[number] = text[1:]
+    for letters, least in ((beyond, LEAST_BY_LINE), (by_both, LEAST_BY_BOTH)):
+        if letters:
+            scorer = Indel.normalized_similarity
+            alike = process.extract_iter(one.letters, letters, scorer=scorer, processor=None, score_cutoff=least)
+            found.update(number for _, _, number in alike)
+    return found
 
 
 def brand_keys(variant: OrganisationVariant) -> set[str]:

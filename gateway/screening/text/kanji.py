@@ -23,13 +23,19 @@ MAX_CHARACTERS = 10
 MAX_CODES = 256
 """Beginnings of a name that are kept; a name of four characters has some dozens."""
 
-_FOLDS = tuple(
-    (re.compile(pattern), instead)
-    for pattern, instead in (
-        ("l", "r"), ("tch", "ch"), ("sy", "sh"), ("ty", "ch"), ("[zj]y", "j"), ("si", "shi"), ("ti", "chi"),
-        ("zi", "ji"), ("tu", "tsu"), ("(?<![sc])hu", "fu"), ("dz?u", "zu"), ("oh(?![aeiouy])", "o"), ("ou", "o"),
-        ("m(?=[bp])", "n"), (r"(.)\1+", r"\1"),
-    )
+_Spellings = tuple[tuple[str, re.Pattern[str], str], ...]
+"""Replacements in order: letters without which none is due, pattern, and what takes its place."""
+
+
+def _spellings(*rules: tuple[str, str, str]) -> _Spellings:
+    return tuple((needed, re.compile(pattern), instead) for needed, pattern, instead in rules)
+
+
+_FOLDS = _spellings(
+    ("l", "l", "r"), ("tch", "tch", "ch"), ("sy", "sy", "sh"), ("ty", "ty", "ch"), ("y", "[zj]y", "j"),
+    ("si", "si", "shi"), ("ti", "ti", "chi"), ("zi", "zi", "ji"), ("tu", "tu", "tsu"), ("hu", "(?<![sc])hu", "fu"),
+    ("d", "dz?u", "zu"), ("oh", "oh(?![aeiouy])", "o"), ("ou", "ou", "o"), ("m", "m(?=[bp])", "n"),
+    ("", r"(.)\1+", r"\1"),
 )  # fmt: skip
 """Customs of spelling: long vowels, Kunrei, doubled letters."""
 _VOICED = (("ch", "j"), ("sh", "j"), ("ts", "z"), ("k", "g"), ("s", "z"), ("t", "d"), ("h", "b"), ("f", "b"))
@@ -39,7 +45,16 @@ _CLIPPED = ("tsu", "chi", "ku", "ki")
 _LINKS = ("", "no")
 """What stands unwritten between two characters: 木下, Kinoshita."""
 _SOUNDS = {"k": "kgqc", "s": "szj", "t": "td", "n": "nm", "h": "hfbpv", "r": "rl"}
-_CLASSES = {letter: sound for sound, letters in _SOUNDS.items() for letter in letters}
+
+
+class _Coded(dict[int, str | None]):
+    """Drops letters that have no class."""
+
+    def __missing__(self, letter: int) -> None:
+        return None
+
+
+_CODED = _Coded({ord(letter): sound for sound, letters in _SOUNDS.items() for letter in letters})
 _SIBILANTS = re.compile("ch|sh|ts")
 _REPEATED = re.compile(r"(.)\1+")
 
@@ -81,25 +96,27 @@ def surnames() -> dict[str, tuple[str, ...]]:
 @lru_cache(maxsize=65_536)
 def folded(letters: str) -> str:
     """Letters with customs of spelling Japanese taken for one: Ohno, Oono and Ono."""
-    for pattern, instead in _FOLDS:
-        letters = pattern.sub(instead, letters)
+    return _spelt(letters, _FOLDS)
+
+
+def _spelt(letters: str, spellings: _Spellings) -> str:
+    for needed, pattern, instead in spellings:
+        if needed in letters:  # most aren't there, and looking for a pattern takes ten times as long
+            letters = pattern.sub(instead, letters)
     return letters
 
 
 @lru_cache(maxsize=65_536)
 def code(letters: str) -> str:
     """Consonants of folded letters by kind, each once in a row, `a` for a vowel at the beginning."""
-    coded = "".join(_CLASSES.get(letter, "") for letter in _SIBILANTS.sub("s", letters))
+    coded = _SIBILANTS.sub("s", letters).translate(_CODED)
     return ("a" if letters[:1] in "aeiouyw" else "") + _REPEATED.sub(r"\1", coded)
 
 
-_LOANS = tuple(
-    (re.compile(pattern), instead)
-    for pattern, instead in (
-        ("tion|sion", "shon"), ("ph", "f"), ("th", "s"), ("qu", "kw"), ("q|ck|c(?![eiyh])", "k"), ("c(?=[eiy])", "s"),
-        ("x", "ks"), ("v", "b"), ("(?<=[bcdfghjklmnpqrstvwxz])y(?![aeiou])", "ai"), ("r(?![aeiouy])", ""),
-        ("w(?![aeiou])", ""),
-    )
+_LOANS = _spellings(
+    ("ion", "tion|sion", "shon"), ("ph", "ph", "f"), ("th", "th", "s"), ("qu", "qu", "kw"),
+    ("", "q|ck|c(?![eiyh])", "k"), ("c", "c(?=[eiy])", "s"), ("x", "x", "ks"), ("v", "v", "b"),
+    ("y", "(?<=[bcdfghjklmnpqrstvwxz])y(?![aeiou])", "ai"), ("r", "r(?![aeiouy])", ""), ("w", "w(?![aeiou])", ""),
 )  # fmt: skip
 """English spellings as kana, Hangul and Thai write them."""
 _EPENTHETIC = re.compile("eu")
@@ -114,10 +131,7 @@ def loans(letters: str) -> tuple[str, ...]:
     """Folded letters of a Latin word, as romanised Japanese and as an English word in kana: techno, tekuno."""
     spelt = [letters]
     for hard in ("k", "ch") if "ch" in letters else ("ch",):
-        text = letters.replace("ch", hard)
-        for pattern, instead in _LOANS:
-            text = pattern.sub(instead, text)
-        spelt.append(text)
+        spelt.append(_spelt(letters.replace("ch", hard), _LOANS))
     return tuple(dict.fromkeys(map(folded, spelt)))
 
 

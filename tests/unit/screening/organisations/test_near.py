@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.screening.organisations.near import brand_sounds, is_brand, may_be_brand, packed, unpacked
+from gateway.screening.organisations.near import brand_sounds, is_brand, may_be_brands, packed
 from gateway.screening.organisations.variant import OrganisationVariant
 from gateway.screening.prepared_name import prepare
 from gateway.screening.result import NameKind
@@ -50,18 +50,26 @@ def test_what_the_index_skips_as_no_brand_is_none() -> None:
         "富瀚銀行",
     }
     firms = [variant for text in texts for variant in variants(text) if variant.core]
-    sounds = {variant: unpacked(packed(brand_sounds([variant]))) for variant in firms}
+    sounds = {variant: brand_sounds([variant]) for variant in firms}
     brands = 0
     for han in (variant for variant in firms if variant.is_han):
         for latin in (variant for variant in firms if not variant.is_han):
             if is_brand(han, latin):
                 brands += 1
-                assert any(may_be_brand(a, b) and may_be_brand(b, a) for a in sounds[han] for b in sounds[latin])
+                for one, other in ((han, latin), (latin, han)):
+                    assert sounds[one]
+                    assert may_be_brands(sounds[one][0], {7: packed(sounds[other])}) == {7}
     assert brands > 3
 
 
-def test_sounds_of_a_brand_survive_packing() -> None:
-    sounds = brand_sounds(variants("富瀚微電子 Fullhan Microelectronics Hong Kong Limited"))
-    assert len(sounds) > 1
-    assert unpacked(packed(sounds)) == tuple(sounds)
-    assert (packed([]), unpacked("")) == ("", ())
+def test_of_several_writings_one_suffices_and_far_places_exclude() -> None:
+    (one,) = brand_sounds(variants("Shanghai Fullhan Microelectronics Co., Ltd."))
+    both = packed(brand_sounds(variants("上海富瀚微電子 Fullhan Microelectronics Limited")))
+    assert "\n" in both
+    elsewhere = packed(brand_sounds(variants("广东富瀚微電子有限公司")))
+    nowhere = packed(brand_sounds(variants("富瀚微電子有限公司")))
+    unlike = packed(brand_sounds(variants("上海巨石微電子有限公司")))
+    latin = packed([one])
+    others = {1: both, 2: elsewhere, 3: nowhere, 4: unlike, 5: latin}
+    assert may_be_brands(one, others) == {1, 3}
+    assert packed([]) == ""

@@ -1,0 +1,95 @@
+"""Indexes a made list as a node does: processes read names, one for each core, and the parts are joined.
+
+The list is made before and passed as bytes. A node reads it from its database instead; here nothing but indexing is
+measured.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import pickle
+import resource
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from bench.recall import records
+from gateway.rpc.workers.ordered_calls import ordered_calls
+from gateway.rpc.workers.worker_main import Handlers
+from gateway.rpc.workers.worker_process import WorkerProcess
+from gateway.screening.index.index import GC_THRESHOLD, NameIndex
+from gateway.screening.index.parts import PART_ENTRIES, IndexPart, batches, build_part
+
+BUILD = "build"
+BUILD_S = 3_600.0
+MIN_PARTS = 3
+"""Parts for each process, as in a node."""
+
+
+class Built(NamedTuple):
+    """An index, the seconds and the processor seconds that it took, and the most megabytes of each other process."""
+
+    names: NameIndex
+    seconds: float
+    processor: float
+    peaks: list[float]
+
+
+def peak_mb() -> float:
+    """Most resident memory so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
+
+
+class _Answer(NamedTuple):
+    """A part, and what its process has used so far."""
+
+    part: IndexPart
+    process: int
+    peak: float
+    seconds: float
+
+
+def _build(listed: bytes) -> _Answer:
+    part = build_part(pickle.loads(listed))  # noqa: S301 (made by this run)
+    return _Answer(part, os.getpid(), peak_mb(), time.process_time())
+
+
+@contextmanager
+def handlers() -> Iterator[Handlers]:
+    """In a process that reads names."""
+    gc.freeze()
+    gc.set_threshold(GC_THRESHOLD)
+    yield {BUILD: _build}
+
+
+def made(count: int) -> list[bytes]:
+    """A list in the batches that become parts."""
+    return [pickle.dumps(batch) for batch in batches(records(count), PART_ENTRIES)]
+
+
+def build(listed: list[bytes]) -> Built:
+    """Indexes a list."""
+    index, began, used = NameIndex(), time.perf_counter(), time.process_time()
+    processes = min(len(os.sched_getaffinity(0)), len(listed) // MIN_PARTS)
+    others: dict[int, _Answer] = {}
+    if processes < 2:
+        index.join(build_part(pickle.loads(batch)) for batch in listed)  # noqa: S301 (made by this run)
+    else:
+        index.join(_parts(listed, processes, others))
+    processor = time.process_time() - used + sum(answer.seconds for answer in others.values())
+    return Built(index, time.perf_counter() - began, processor, [answer.peak for answer in others.values()])
+
+
+def _parts(listed: Iterable[bytes], processes: int, others: dict[int, _Answer]) -> Iterator[IndexPart]:
+    """`others`: gets what each process has used."""
+    workers = [WorkerProcess(f"names {n}", handlers, (), deadlines_s={BUILD: BUILD_S}) for n in range(processes)]
+    for future in ordered_calls(workers, BUILD, ((batch,) for batch in listed)):
+        answer: _Answer = future.result()
+        others[answer.process] = answer._replace(part=_NOTHING)
+        yield answer.part
+
+
+_NOTHING = build_part(())
