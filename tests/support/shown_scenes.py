@@ -257,6 +257,7 @@ SCENES: Mapping[tuple[str, ...], Scene] = {
     ("person", "list"): persons,
     ("person", "reset"): persons,
     ("person", "roles"): persons,
+    ("person", "rotate-key"): persons,
     ("person", "sessions"): persons,
     ("person", "show"): persons,
     ("person", "whois"): pseudonym,
