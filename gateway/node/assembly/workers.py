@@ -162,5 +162,5 @@ def screening_handlers(
         gc.set_threshold(GC_THRESHOLD)
         log.info("screening against %d entries%s", screener.entries, ", from the snapshot" if taken else "")
         worker = ScreeningWorker(screener, MatchSearch(database, screener))
-        with worker.upkeep():
+        with worker.upkeep(save_at_once=not taken):
             yield {SCREEN: worker.screen, SCREEN_FEW: worker.screen, FOLLOW: worker.follow}

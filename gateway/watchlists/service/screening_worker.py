@@ -55,9 +55,14 @@ class ScreeningWorker:
         return replace(self._search.step(cursors, at_ms=at_ms), not_indexed=len(self._screener.skipped))
 
     @contextmanager
-    def upkeep(self) -> Iterator[None]:
-        """Merges and saves the index from time to time; saves it at the end."""
-        thread = threading.Thread(target=self._keep_up, name="upkeep")
+    def upkeep(self, *, save_at_once: bool = False) -> Iterator[None]:
+        """Merges and saves the index from time to time; saves it at the end.
+
+        Args:
+            save_at_once: an index that was built anew is saved first, so that a crash doesn't cost it.
+        """
+        save_at = time.monotonic() + (0.0 if save_at_once else SAVE_EVERY_S)
+        thread = threading.Thread(target=self._keep_up, args=(save_at,), name="upkeep")
         thread.start()
         try:
             yield
@@ -66,8 +71,7 @@ class ScreeningWorker:
             thread.join()
             self._save()
 
-    def _keep_up(self) -> None:
-        save_at = time.monotonic() + SAVE_EVERY_S
+    def _keep_up(self, save_at: float) -> None:
         while not self._stopping.wait(UPKEEP_S):
             while self._screener.tidy() and not self._stopping.wait(STEP_PAUSE_S):
                 pass

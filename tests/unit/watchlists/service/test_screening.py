@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -26,8 +27,10 @@ from gateway.watchlists.rules.matches import EntryKey
 from gateway.watchlists.rules.policies import ListPolicy
 from gateway.watchlists.service import index_ranges
 from gateway.watchlists.service import screening as screening_service
+from gateway.watchlists.service.match_search import MatchSearch
 from gateway.watchlists.service.recent_parties import RecentParties
 from gateway.watchlists.service.screening import HITS_OF_A_PARTY, BackwardComparison, Screener
+from gateway.watchlists.service.screening_worker import ScreeningWorker
 from gateway.watchlists.tables import progress as list_progress
 from tests.support.databases import MakeDatabase
 from tests.support.nodes import DAY_MS, PaperNode, exchange, listed_content, paper_nodes
@@ -182,6 +185,16 @@ class TestRestart:
         assert again.start()
         assert found(again, cn, QUERY) == [("cn/minerals", "b", 1)]
         assert again.entries == 1
+
+    def test_what_was_built_anew_is_saved_before_a_crash(self, nodes: list[PaperNode], tmp_path: Path) -> None:
+        cn, path = nodes[0], tmp_path / "cn.index"
+        enter(cn, "a", listed("宏达贸易有限公司"))
+        made = screener(cn, tmp_path)
+        worker = ScreeningWorker(made, MatchSearch(cn.database, made))
+        with worker.upkeep(save_at_once=True):
+            while not path.exists():
+                time.sleep(0.02)
+            assert Screener(cn.database, path, thresholds={}).start()
 
     def test_a_damaged_snapshot_is_built_anew(self, nodes: list[PaperNode], tmp_path: Path) -> None:
         cn = nodes[0]
