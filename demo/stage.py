@@ -20,7 +20,7 @@ from random import SystemRandom
 from demo.eyes import Eyes
 from demo.network import Cable
 from gateway.cli.node.init import SETTINGS_FILE
-from gateway.cli.trial.federation import AUTHORITIES, Place, make_federation
+from gateway.cli.trial.federation import AUTHORITIES, NodeAddress, make_federation
 from gateway.client import GatewayClient
 from gateway.errors import ConfigurationError, UnavailableError
 from gateway.trust.service.trial_federation import FederationFolder, NodeFolder
@@ -64,7 +64,7 @@ class Gateway:
 
     name: str
     folder: NodeFolder
-    place: Place
+    place: NodeAddress
     process: asyncio.subprocess.Process | None = None
     exit_codes: list[int] = field(default_factory=list)
 
@@ -230,7 +230,7 @@ async def set_stage(root: Path) -> AsyncIterator[Stage]:
     with _fresh_folder(root):
         began = time.perf_counter()
         ports = free_ports(2 * len(NODES) + len(CUT_PAIRS))
-        places = {node: Place("127.0.0.1", ports.pop(), ports.pop()) for node in NODES}
+        places = {node: NodeAddress("127.0.0.1", ports.pop(), ports.pop()) for node in NODES}
         detours = {pair: ports.pop() for pair in CUT_PAIRS}
         federation = await asyncio.to_thread(
             make_federation,

@@ -5,14 +5,14 @@ from __future__ import annotations
 from contextvars import ContextVar
 from dataclasses import dataclass
 
-from gateway.console.languages import Place
+from gateway.console.languages import ReaderLocale
 
 
 @dataclass(frozen=True, slots=True)
 class CurrentPage:
     """The page being made."""
 
-    place: Place
+    place: ReaderLocale
     csrf_token: str
     """For forms; another mask at each page."""
     nonce: str

@@ -23,7 +23,7 @@ _LOCALES: Final = {"en": "en_GB", "pt": "pt_MO", "zh-Hans": "zh_Hans_CN", "zh-Ha
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ReaderLocale:
     """How dates, numbers and texts are written for a reader."""
 
     language: str

@@ -27,9 +27,9 @@ from starlette.routing import Route
 from gateway.client import GatewayClient
 from gateway.console.current import CurrentPage, set_current_page
 from gateway.console.form import Form
-from gateway.console.languages import LANGUAGE_COOKIE, Place, chosen_language
+from gateway.console.languages import LANGUAGE_COOKIE, ReaderLocale, chosen_language
 from gateway.console.navigation import NavigationEntry, shown_entries
-from gateway.console.problems import Problem, defect, missing_page, problem_of, refused_form, unreadable_form
+from gateway.console.problems import PageProblem, defect, missing_page, problem_of, refused_form, unreadable_form
 from gateway.console.server.security import SAFE_METHODS, csrf_token, is_csrf_token, is_same_origin
 from gateway.console.session import Cookies, Session, Sessions, new_visit
 from gateway.console.settings import ConsoleSettings
@@ -106,9 +106,9 @@ def session_or_none(request: Request) -> Session | None:
     return present
 
 
-def place(request: Request) -> Place:
+def place(request: Request) -> ReaderLocale:
     """Language, locale and time zone of the reader."""
-    present: Place = request.state.place
+    present: ReaderLocale = request.state.place
     return present
 
 
@@ -184,7 +184,7 @@ def rendered(request: Request, template: str, **context: Any) -> Markup:
     return Markup(text)  # noqa: S704  # the environment escapes
 
 
-def show_problem(request: Request, problem: Problem) -> Response:
+def show_problem(request: Request, problem: PageProblem) -> Response:
     """A page that says what went wrong, and the way out."""
     return render(request, "problem.html", title=problem.title, status=problem.status, problem=problem)
 
@@ -278,7 +278,7 @@ def _begin_page(request: Request, visit: str) -> None:
         accepted=request.headers.get("accept-language", ""),
     )
     zone = _zone((preferences.zone if preferences else "") or console_of(request).settings.zone)
-    request.state.place = Place(language, zone)
+    request.state.place = ReaderLocale(language, zone)
     secret = present.token if present else visit
     set_current_page(CurrentPage(request.state.place, csrf_token(secret), request.state.nonce))
 

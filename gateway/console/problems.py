@@ -55,7 +55,7 @@ _WAYS_OUT: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class PageProblem:
     """What a page says of an error."""
 
     status: int
@@ -66,10 +66,10 @@ class Problem:
     reason: str
 
 
-def problem_of(error: GatewayError) -> Problem:
+def problem_of(error: GatewayError) -> PageProblem:
     """What to say of an error of the gateway or its client, in the current language."""
     kind = error.kind
-    return Problem(
+    return PageProblem(
         status=_STATUS.get(kind, 500),
         title=_(_TITLES.get(kind, N_("Something went wrong"))),
         sentence=refused(error.message),
@@ -78,14 +78,14 @@ def problem_of(error: GatewayError) -> Problem:
     )
 
 
-def missing_page() -> Problem:
+def missing_page() -> PageProblem:
     """For an address that has no page."""
-    return Problem(404, _("This page isn't here"), "", _("Check the address, or go on from the menu."), "")
+    return PageProblem(404, _("This page isn't here"), "", _("Check the address, or go on from the menu."), "")
 
 
-def refused_form() -> Problem:
+def refused_form() -> PageProblem:
     """For a form that another page sent, or that is older than its session."""
-    return Problem(
+    return PageProblem(
         403,
         _("This form is out of date"),
         _("It was opened before you signed in, or not from this console. Nothing was sent."),
@@ -94,16 +94,16 @@ def refused_form() -> Problem:
     )
 
 
-def unreadable_form(why: str) -> Problem:
+def unreadable_form(why: str) -> PageProblem:
     """For a form that breaks the limits or isn't one; `why` is for who wrote it."""
-    return Problem(
+    return PageProblem(
         400, _("This form can't be read"), why, _("Open the page again and repeat what you did."), "FORM_REFUSED"
     )
 
 
-def defect() -> Problem:
+def defect() -> PageProblem:
     """For an error that nobody thought of."""
-    return Problem(
+    return PageProblem(
         500,
         _("Something went wrong"),
         _("This is a defect of the console; its log has the details."),

@@ -18,13 +18,13 @@ MAX_PORT: Final = 65_535
 """Highest port."""
 
 
-class Section(BaseModel):
+class ConsoleSection(BaseModel):
     """A table of console.toml."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class GatewaySection(Section):
+class GatewaySection(ConsoleSection):
     """The gateway, and the system as which the console connects: one with the role `console`."""
 
     address: str = Field(description="host:port of the gateway's local port.")
@@ -33,14 +33,14 @@ class GatewaySection(Section):
     key: Path = Field(description="Its private key, PEM, mode 0600.")
 
 
-class BrowserTlsSection(Section):
+class BrowserTlsSection(ConsoleSection):
     """Certificate that browsers see; left out behind a proxy and on this machine."""
 
     certificate: Path = Field(description="Certificate with its chain, PEM.")
     key: Path = Field(description="Its private key, PEM, mode 0600.")
 
 
-class OidcSection(Section):
+class OidcSection(ConsoleSection):
     """Sign-in at the authority's own identity provider, by OpenID Connect; off without it."""
 
     issuer: str = Field(pattern=r"^https?://[^\s]+$", description="The provider's issuer, as its ID tokens name it.")
@@ -53,7 +53,7 @@ class OidcSection(Section):
     ca: Path | None = Field(default=None, description="CA of the provider's certificate; without it the system's.")
 
 
-class LimitSection(Section):
+class LimitSection(ConsoleSection):
     """What one console takes at once, and of one request."""
 
     requests: int = Field(default=64, ge=4, le=10_000, description="Requests that are answered at once.")
@@ -68,7 +68,7 @@ class LimitSection(Section):
     )
 
 
-class ConsoleSettings(Section):
+class ConsoleSettings(ConsoleSection):
     """An operator's settings of one console."""
 
     bind: str = Field(default=DEFAULT_BIND, description="host:port on which browsers or a proxy connect.")

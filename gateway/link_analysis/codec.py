@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from gateway.contract.timestamps import to_timestamp
-from gateway.link_analysis.rules.graph import Edge, LinkedRecords, NamedRecord, Node, RecordKey
+from gateway.link_analysis.rules.graph import Edge, LinkedRecords, LinkedThing, NamedRecord, RecordKey
 from gateway.link_analysis.rules.things import CONTAINER_SCHEME, Mention, Numbered, Space, identifiers_of
 from gateway.plurals import counted
 from gateway.v1 import alert_pb2, link_graph_pb2, party_pb2, screening_pb2, watchlist_pb2
@@ -23,7 +23,7 @@ _CLASS_WORDS = {
 
 
 def node_message(
-    node: Node, *, degree: int, omitted: int, records: Mapping[RecordKey, NamedRecord]
+    node: LinkedThing, *, degree: int, omitted: int, records: Mapping[RecordKey, NamedRecord]
 ) -> link_graph_pb2.LinkGraphNode:
     """A node without its marks."""
     named = sorted((records[key] for key in node.records), key=lambda record: record.newest_first)
@@ -44,13 +44,13 @@ def node_message(
     )
 
 
-def _identifiers(node: Node) -> list[party_pb2.Identifier]:
+def _identifiers(node: LinkedThing) -> list[party_pb2.Identifier]:
     scheme = CONTAINER_SCHEME if node.space is Space.CONTAINER else ""
     numbers: Iterable[Numbered] = ((given or scheme or "number", value) for given, value in node.identifiers)
     return identifiers_of(numbers)
 
 
-def edge_message(edge: Edge, shown: Sequence[Node], linked: LinkedRecords) -> link_graph_pb2.LinkGraphEdge:
+def edge_message(edge: Edge, shown: Sequence[LinkedThing], linked: LinkedRecords) -> link_graph_pb2.LinkGraphEdge:
     """An edge."""
     one, other = shown[edge.one], shown[edge.other]
     message = link_graph_pb2.LinkGraphEdge(
@@ -70,7 +70,7 @@ def edge_message(edge: Edge, shown: Sequence[Node], linked: LinkedRecords) -> li
     return message
 
 
-def _edge_sentences(edge: Edge, one: Node, other: Node) -> Iterator[str]:
+def _edge_sentences(edge: Edge, one: LinkedThing, other: LinkedThing) -> Iterator[str]:
     if edge.records:
         newest = edge.records[0]
         roles = [_as_role(node, newest.key) for node in (one, other)]
@@ -81,7 +81,7 @@ def _edge_sentences(edge: Edge, one: Node, other: Node) -> Iterator[str]:
         yield f"{edge.comparison.asked} and {edge.comparison.found} may be one: {edge.comparison.because}."
 
 
-def _as_role(node: Node, record: RecordKey) -> str:
+def _as_role(node: LinkedThing, record: RecordKey) -> str:
     role = node.records[record].role
     return f" as {role}" if role else ""
 
@@ -118,7 +118,7 @@ AlertStatusOf = Callable[[str, str], alert_pb2.AlertStatus.ValueType]
 
 
 def alert_marks(
-    node: Node, records: Iterable[NamedRecord], status_of: AlertStatusOf
+    node: LinkedThing, records: Iterable[NamedRecord], status_of: AlertStatusOf
 ) -> Iterator[link_graph_pb2.LinkMark]:
     """A mark for each alert that names the node."""
     for record in sorted(records, key=lambda each: each.newest_first):
@@ -147,7 +147,7 @@ def list_marks(screened: screening_pb2.ScreenedSubject) -> Iterator[link_graph_p
         )
 
 
-def subject_of(node: Node) -> screening_pb2.ScreeningSubject:
+def subject_of(node: LinkedThing) -> screening_pb2.ScreeningSubject:
     """What is screened for a node."""
     subject = screening_pb2.ScreeningSubject()
     values = [value for _, value in node.identifiers]

@@ -54,7 +54,7 @@ class Operation:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class CelCall:
     """A function, or a method or macro `of` something."""
 
     of: Node | None
@@ -62,7 +62,7 @@ class Call:
     arguments: tuple[Node, ...]
 
 
-Node = Literal | Name | Operation | Call
+Node = Literal | Name | Operation | CelCall
 
 
 def parse(text: str) -> Node:
@@ -139,7 +139,7 @@ class _Reader:
                 if kind != "name":
                     raise MalformedError("the expression has no name after a point")
                 if self._taken("("):
-                    node = Call(node, name, self._listed(")", depth))
+                    node = CelCall(node, name, self._listed(")", depth))
                 else:
                     node = Name(f"{node.text}.{name}") if isinstance(node, Name) else Operation(f".{name}", (node,))
             elif self._taken("["):
@@ -153,7 +153,7 @@ class _Reader:
         if kind == "symbol":
             return self._bracketed(text, depth)
         if kind == "name" and text not in ("true", "false"):
-            return Call(None, text, self._listed(")", depth)) if self._taken("(") else Name(text)
+            return CelCall(None, text, self._listed(")", depth)) if self._taken("(") else Name(text)
         return _literal(kind, text)
 
     def _bracketed(self, symbol: str, depth: int) -> Node:

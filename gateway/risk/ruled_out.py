@@ -12,7 +12,7 @@ from math import log10, sqrt
 from typing import Any, NamedTuple
 
 from gateway.errors import MalformedError
-from gateway.risk.cel_syntax import Call, Literal, Name, Node, Operation, parse
+from gateway.risk.cel_syntax import CelCall, Literal, Name, Node, Operation, parse
 
 Test = Callable[[Mapping[str, Any]], bool]
 """True if a condition is surely false of these facts."""
@@ -103,7 +103,7 @@ class _Reader:
                 return _Sure(of.true, of.false)
             case Operation("()", (inner,)):
                 return self.sure(inner)
-            case Call(Name(name), "exists", _) if self._type(name) == _LIST:
+            case CelCall(Name(name), "exists", _) if self._type(name) == _LIST:
                 return _Sure(_not(self._fact(name)), _NEVER)  # nothing exists in an empty list
             case _:
                 return _known(self._relation(node))
@@ -149,9 +149,9 @@ class _Reader:
                 return self._value(inner)
             case Operation(symbol, operands):
                 return self._calculation(symbol, [self._value(operand) for operand in operands])
-            case Call(Name(name), "size", ()) if self._type(name) == _LIST:
+            case CelCall(Name(name), "size", ()) if self._type(name) == _LIST:
                 return _Value(_WHOLE, _called("len", self._fact(name)))
-            case Call():
+            case CelCall():
                 return self._function(node)
 
     def _calculation(self, symbol: str, values: Sequence[_Value | None]) -> _Value | None:
@@ -166,7 +166,7 @@ class _Reader:
             case _:
                 return None
 
-    def _function(self, call: Call) -> _Value | None:
+    def _function(self, call: CelCall) -> _Value | None:
         value = self._value(call.arguments[0]) if len(call.arguments) == 1 else None
         if value is None:
             return None

@@ -112,3 +112,16 @@ def test_a_node_starts_without_the_libraries_of_persons() -> None:
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
 
     assert said.stdout.strip() == "[]"
+
+
+def test_one_class_name_occurs_once_in_the_package() -> None:
+    """A reader who searches for a name finds one class; private names and generated code aside."""
+    places: dict[str, list[str]] = {}
+    package = ROOT / "gateway"
+    for path in sorted(package.rglob("*.py")):
+        if path.parent.name == "v1":
+            continue
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places.setdefault(node.name, []).append(str(path.relative_to(package)))
+    assert {name: files for name, files in places.items() if len(files) > 1} == {}

@@ -9,7 +9,7 @@ from itertools import islice
 
 from gateway.attachments.commands.storing import FilePurgeResult, PurgeFilesCommand, ScannedCommand
 from gateway.attachments.rules.states import StoredState
-from gateway.attachments.service.scanning import Scanner, ScanResult, Verdict
+from gateway.attachments.service.scanning import Scanner, ScanResult, ScanVerdict
 from gateway.attachments.service.storage import FileStore
 from gateway.attachments.service.uploads import Uploads
 from gateway.attachments.tables import files
@@ -71,7 +71,7 @@ class Scans:
         """Scans waiting files; False when the scanner said nothing of one, so that it isn't asked again at once."""
         while rows := await asyncio.to_thread(self._unscanned):
             verdicts = [await self._scan(row) for row in rows]
-            if Verdict.FAILED in verdicts:
+            if ScanVerdict.FAILED in verdicts:
                 return False
         return True
 
@@ -79,16 +79,16 @@ class Scans:
         with self.database.read() as conn:
             return files.unscanned(conn, SCAN_AT_ONCE)
 
-    async def _scan(self, row: FileRow) -> Verdict:
+    async def _scan(self, row: FileRow) -> ScanVerdict:
         try:
             result = await asyncio.to_thread(self._scanned, row.sha256)
         except GatewayError as error:
-            result = ScanResult(Verdict.FAILED, error.message)
-        if result.verdict is Verdict.FAILED:
+            result = ScanResult(ScanVerdict.FAILED, error.message)
+        if result.verdict is ScanVerdict.FAILED:
             self.alarms.set(FILE_SCANNER, "", f"the virus scanner says nothing of file {row.sha256}: {result.text}")
             return result.verdict
         self.alarms.clear(FILE_SCANNER, "")
-        clean = result.verdict is Verdict.CLEAN
+        clean = result.verdict is ScanVerdict.CLEAN
         if not clean:
             log.warning("file %s is in quarantine: %s", row.sha256, result.text)
         await self.writer.run(ScannedCommand(row.sha256, clean, result.text))

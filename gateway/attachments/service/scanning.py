@@ -19,7 +19,7 @@ PATH = "{path}"
 _CLEAN, _FOUND = 0, 1
 
 
-class Verdict(Enum):
+class ScanVerdict(Enum):
     """What the scanner said."""
 
     CLEAN = "clean"
@@ -31,7 +31,7 @@ class Verdict(Enum):
 class ScanResult:
     """A verdict, and what the command printed of it."""
 
-    verdict: Verdict
+    verdict: ScanVerdict
     text: str
 
 
@@ -57,7 +57,7 @@ class Scanner:
                 start_new_session=True,
             )
         except OSError as error:
-            return ScanResult(Verdict.FAILED, f"{self.command[0]}: {error.strerror}")
+            return ScanResult(ScanVerdict.FAILED, f"{self.command[0]}: {error.strerror}")
         with process:
             return self._result(process, path)
 
@@ -67,13 +67,13 @@ class Scanner:
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
-            return ScanResult(Verdict.FAILED, f"{self.command[0]} hasn't ended in {self.timeout_s:g} s")
+            return ScanResult(ScanVerdict.FAILED, f"{self.command[0]} hasn't ended in {self.timeout_s:g} s")
         text = _last_line(output, path)
         if process.returncode == _CLEAN:
-            return ScanResult(Verdict.CLEAN, text)
+            return ScanResult(ScanVerdict.CLEAN, text)
         if process.returncode == _FOUND:
-            return ScanResult(Verdict.FOUND, text or "the virus scanner found something in it")
-        return ScanResult(Verdict.FAILED, f"{self.command[0]} ended with {process.returncode}: {text}")
+            return ScanResult(ScanVerdict.FOUND, text or "the virus scanner found something in it")
+        return ScanResult(ScanVerdict.FAILED, f"{self.command[0]} ended with {process.returncode}: {text}")
 
 
 def _last_line(output: bytes, path: Path) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from gateway.casework.service.search_plan import MatchedName, SearchPlan, number_plan
+from gateway.casework.service.search_plan import AlertSearchPlan, MatchedName, number_plan
 from gateway.errors import UnavailableError
 from gateway.rpc.calls import current_caller
 from gateway.rpc.workers.worker_process import WorkerProcess
@@ -28,7 +28,7 @@ class NamesProcess:
     def __init__(self, process: WorkerProcess) -> None:
         self._process = process
 
-    def plan(self, text: str) -> SearchPlan | None:
+    def plan(self, text: str) -> AlertSearchPlan | None:
         """What a search looks for; None for an empty text. Not for the event loop's thread.
 
         Raises:
@@ -36,7 +36,7 @@ class NamesProcess:
         """
         if not text.strip():
             return None
-        plan: SearchPlan = number_plan(text) or self._call(PLAN_SEARCH, text)
+        plan: AlertSearchPlan = number_plan(text) or self._call(PLAN_SEARCH, text)
         return plan
 
     def matching(self, names: Sequence[str]) -> tuple[dict[int, MatchedName], bool]:

@@ -31,7 +31,7 @@ class UrgencyGroup(IntEnum):
     REST = 2
 
 
-class Urgency(NamedTuple):
+class InboxUrgency(NamedTuple):
     """Sorts ascending within OVERDUE and WANTED; within REST the newest is first.
 
     Attributes:
@@ -69,10 +69,10 @@ def act_by_unix_ms(*, due_at: int, priority: str, published_at: int, valid_until
     return min(allowed, valid_until) if valid_until else allowed
 
 
-def urgency_of(times: InboxTimes, now_unix_ms: int) -> Urgency:
+def urgency_of(times: InboxTimes, now_unix_ms: int) -> InboxUrgency:
     """Where an alert stands at a moment. One whose validity has passed by this clock wants nothing any more."""
     if not times.wants_action or times.open_until <= now_unix_ms:
-        return Urgency(UrgencyGroup.REST, 0, "")
+        return InboxUrgency(UrgencyGroup.REST, 0, "")
     if 0 < times.due_at < now_unix_ms:  # as alerts.rules.deadlines: the moment itself is still in time
-        return Urgency(UrgencyGroup.OVERDUE, times.due_at, times.priority)
-    return Urgency(UrgencyGroup.WANTED, times.act_by, times.priority)
+        return InboxUrgency(UrgencyGroup.OVERDUE, times.due_at, times.priority)
+    return InboxUrgency(UrgencyGroup.WANTED, times.act_by, times.priority)

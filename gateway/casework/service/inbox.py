@@ -15,10 +15,10 @@ from sqlalchemy import Connection
 from gateway.alerts.rules.life import AlertStatus
 from gateway.alerts.tables import copies
 from gateway.alerts.tables.copies import AlertRow
-from gateway.casework.rules.urgency import Urgency, UrgencyGroup
+from gateway.casework.rules.urgency import InboxUrgency, UrgencyGroup
 from gateway.casework.rules.wanted import WantedAction
 from gateway.casework.service.rows import InboxRowMaker
-from gateway.casework.service.search_plan import SearchPlan
+from gateway.casework.service.search_plan import AlertSearchPlan
 from gateway.casework.tables import cases, documents, inbox
 from gateway.casework.tables import progress as casework_progress
 from gateway.casework.tables.cases import AlertId
@@ -93,7 +93,7 @@ class _List:
 
     def _sort_key(self, place: InboxPlace) -> tuple[object, ...]:
         if self.newest_first:
-            place = InboxPlace(Urgency(UrgencyGroup.REST, 0, ""), place.key)
+            place = InboxPlace(InboxUrgency(UrgencyGroup.REST, 0, ""), place.key)
         return inbox.sort_key(place)
 
 
@@ -107,7 +107,7 @@ class InboxQueries:
         self._sent_size = sent_size
 
     def list(
-        self, request: service.ListInboxRequest, *, person: str, plan: SearchPlan | None
+        self, request: service.ListInboxRequest, *, person: str, plan: AlertSearchPlan | None
     ) -> service.ListInboxResponse:
         """A page; `plan`: of the filter's text, None without one.
 
@@ -138,7 +138,7 @@ class InboxQueries:
         conn: Connection,
         request: service.ListInboxRequest,
         person: str,
-        plan: SearchPlan | None,
+        plan: AlertSearchPlan | None,
         now: int,
     ) -> _List:
         criteria = criteria_of(request.filter, now)
@@ -179,7 +179,7 @@ def criteria_of(asked: service.InboxFilter, now_ms: int) -> InboxCriteria:
 
 
 def named_alerts(
-    conn: Connection, asked: service.InboxFilter, person: str, plan: SearchPlan | None
+    conn: Connection, asked: service.InboxFilter, person: str, plan: AlertSearchPlan | None
 ) -> tuple[set[AlertId] | None, bool]:
     """Alerts that a filter names by a text, a person or a mark; None if it doesn't. True where there are more."""
     sets: list[set[AlertId]] = []
@@ -209,7 +209,7 @@ def _token(place: InboxPlace, now: int) -> tuple[str, ...]:
 
 def _place(token: Sequence[str]) -> InboxPlace:
     group = UrgencyGroup(token_number(token[1], range(len(UrgencyGroup))))
-    urgency = Urgency(group, token_number(token[2], range(2**62)), token[3])
+    urgency = InboxUrgency(group, token_number(token[2], range(2**62)), token[3])
     return InboxPlace(urgency, (token[4], token[5], token[6]))
 
 
@@ -233,7 +233,7 @@ def _with_copies(conn: Connection, items: Sequence[InboxItem]) -> Iterator[tuple
     yield from ((item, *known[item.key]) for item in items if item.key in known)
 
 
-def _tell_progress(conn: Connection, response: service.ListInboxResponse, plan: SearchPlan | None) -> None:
+def _tell_progress(conn: Connection, response: service.ListInboxResponse, plan: AlertSearchPlan | None) -> None:
     reached = casework_progress.read(conn)
     head = journal.head_position(conn)
     response.unprojected = max(0, head - reached.listed_position)

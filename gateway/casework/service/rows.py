@@ -15,7 +15,7 @@ from gateway.casework.codec import contents
 from gateway.casework.rules.wanted import WantedAction, WantedItem, due_unix_ms, wanted_of
 from gateway.casework.rules.words import compact, folded
 from gateway.casework.service.messages import assignment_message
-from gateway.casework.service.search_plan import SHORTEST_BEGINNING, SearchPlan
+from gateway.casework.service.search_plan import SHORTEST_BEGINNING, AlertSearchPlan
 from gateway.casework.tables import cases
 from gateway.casework.tables.inbox import InboxItem
 from gateway.contract.identification.shipment_keys import name_key
@@ -39,7 +39,7 @@ class InboxRowMaker:
     """Makes the rows of one page in one snapshot."""
 
     def __init__(
-        self, conn: Connection, deliveries: Deliveries, *, person: str, now_ms: int, plan: SearchPlan | None
+        self, conn: Connection, deliveries: Deliveries, *, person: str, now_ms: int, plan: AlertSearchPlan | None
     ) -> None:
         self._conn = conn
         self._deliveries = deliveries
@@ -92,7 +92,7 @@ def _wanted(item: WantedItem, now_ms: int) -> service.Wanted:
     return wanted
 
 
-def matches_in(content: alert_pb2.AlertContent, plan: SearchPlan) -> list[service.SearchMatch]:
+def matches_in(content: alert_pb2.AlertContent, plan: AlertSearchPlan) -> list[service.SearchMatch]:
     """Why a search found an alert, by its current content; where nothing shows there, it is in a text."""
     found: dict[tuple[int, str], service.SearchMatch] = {}
     words = [word for word, _ in plan.words]

@@ -25,7 +25,7 @@ class MatchedName(NamedTuple):
     because: str
 
 
-class SearchPlan(NamedTuple):
+class AlertSearchPlan(NamedTuple):
     """What is looked for.
 
     Attributes:
@@ -52,11 +52,11 @@ class SearchPlan(NamedTuple):
         return WordQuery(tuple(alternatives))
 
 
-def number_plan(text: str) -> SearchPlan | None:
+def number_plan(text: str) -> AlertSearchPlan | None:
     """The plan of a text that can't be a name, for which no vocabulary is needed; None for others."""
     stripped = text.strip()
     if stripped.isascii() and any(one.isdigit() for one in stripped) and len(stripped.split()) == 1:
-        return SearchPlan(whole_number(stripped), tuple(searched_words(stripped)), {})
+        return AlertSearchPlan(whole_number(stripped), tuple(searched_words(stripped)), {})
     return None
 
 

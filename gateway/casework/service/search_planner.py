@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gateway.casework.rules.words import searched_words
-from gateway.casework.service.search_plan import MatchedName, SearchPlan, whole_number
+from gateway.casework.service.search_plan import AlertSearchPlan, MatchedName, whole_number
 from gateway.casework.tables import names
 from gateway.contract.identification.shipment_keys import name_key
 from gateway.db.database import Database
@@ -31,11 +31,11 @@ class AlertSearchPlanner:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def plan(self, text: str) -> SearchPlan:
+    def plan(self, text: str) -> AlertSearchPlan:
         """A search for a text as an officer types it."""
         plain = text if text.isascii() else simplified_text(text)
         matched, too_common = self.matching([text])
-        return SearchPlan(whole_number(plain), tuple(searched_words(plain)), matched, too_common)
+        return AlertSearchPlan(whole_number(plain), tuple(searched_words(plain)), matched, too_common)
 
     def matching(self, asked: Sequence[str]) -> tuple[dict[int, MatchedName], bool]:
         """Recorded names that may be any of these, by key; True where too many were candidates."""

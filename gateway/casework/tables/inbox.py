@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, literal_column, or_, select, tuple_
 from sqlalchemy.sql.expression import BindParameter, Select
 
-from gateway.casework.rules.urgency import InboxTimes, Urgency, UrgencyGroup, urgency_of
+from gateway.casework.rules.urgency import InboxTimes, InboxUrgency, UrgencyGroup, urgency_of
 from gateway.casework.tables.schema import case_assignments, inbox_items
 from gateway.db.database import insert_rows
 from gateway.db.statements import PreparedList
@@ -72,7 +72,7 @@ class InboxItem(NamedTuple):
 class InboxPlace(NamedTuple):
     """Where a row stands in an order."""
 
-    urgency: Urgency
+    urgency: InboxUrgency
     key: InboxKey
 
 

@@ -13,7 +13,14 @@ import typer
 from gateway.cli.node.init import SETTINGS_FILE
 from gateway.cli.output import JsonOption, Output, reports_errors
 from gateway.cli.trial.consoles import CONSOLE_PORT_STEP, consoles_on_one_host
-from gateway.cli.trial.federation import AUTHORITIES, DEFAULT_PORT, Place, is_complete, make_federation, on_one_host
+from gateway.cli.trial.federation import (
+    AUTHORITIES,
+    DEFAULT_PORT,
+    NodeAddress,
+    is_complete,
+    make_federation,
+    on_one_host,
+)
 from gateway.cli.trial.persons import tell_consoles
 from gateway.cli.trial.processes import TrialConsole, TrialNode, TrialProcess
 from gateway.cli.trial.samples import ALERT, write_samples
@@ -130,7 +137,7 @@ def _tell(folder: Path, nodes: Sequence[TrialNode], output: Output, *, running: 
             output.note(line)
 
 
-def _places(given: Sequence[str]) -> Iterator[tuple[str, Place]]:
+def _places(given: Sequence[str]) -> Iterator[tuple[str, NodeAddress]]:
     for text in given:
         node, _equals, address = text.partition("=")
         host, _colon, ports = address.partition(":")
@@ -143,4 +150,4 @@ def _places(given: Sequence[str]) -> Iterator[tuple[str, Place]]:
                     nodes=", ".join(AUTHORITIES),
                 )
             )
-        yield node, Place(host, int(peer_port), int(local_port))
+        yield node, NodeAddress(host, int(peer_port), int(local_port))

@@ -48,7 +48,7 @@ PORT_STEP = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class NodeAddress:
     """Where one node is reached: by partners at host:peer_port, by its own systems at host:local_port."""
 
     host: str
@@ -56,17 +56,19 @@ class Place:
     local_port: int
 
 
-def on_one_host(host: str = "127.0.0.1", port: int = DEFAULT_PORT) -> dict[str, Place]:
+def on_one_host(host: str = "127.0.0.1", port: int = DEFAULT_PORT) -> dict[str, NodeAddress]:
     """A place for each node, side by side; `port` is the first one's for partners."""
     return {
-        node: Place(host, port + PORT_STEP * number, port + PORT_STEP * number + DEFAULT_LOCAL_PORT - DEFAULT_PEER_PORT)
+        node: NodeAddress(
+            host, port + PORT_STEP * number, port + PORT_STEP * number + DEFAULT_LOCAL_PORT - DEFAULT_PEER_PORT
+        )
         for number, node in enumerate(AUTHORITIES)
     }
 
 
 def make_federation(
     root: Path,
-    places: Mapping[str, Place],
+    places: Mapping[str, NodeAddress],
     *,
     bind: str = "",
     detours: Mapping[tuple[str, str], str] = MappingProxyType({}),

@@ -35,7 +35,7 @@ MOST_SHOWN = 20
 _LENGTH = struct.Struct(">I")
 
 
-class Spool:
+class EntrySpool:
     """Entries on disk: a list may be larger than memory, and some formats read it twice."""
 
     def __init__(self, file: BinaryIO) -> None:
@@ -86,7 +86,7 @@ def export(
         raise OptionError(_("--out: name a file; the report goes to standard output"))
     output = Output(as_json)
     with tempfile.TemporaryFile() as file:
-        spool = Spool(file)
+        spool = EntrySpool(file)
         owner = target.run(lambda client: _fetch(client, output, spool, list_, publisher))
         if not spool.count:
             raise NotFoundError(_("there is no entry in list {list} of {owner} here", list=list_, owner=owner))
@@ -94,7 +94,7 @@ def export(
     _report(output, out, written, to_stdout=to_stdout)
 
 
-async def _fetch(client: GatewayClient, output: Output, spool: Spool, name: str, publisher: str) -> str:
+async def _fetch(client: GatewayClient, output: Output, spool: EntrySpool, name: str, publisher: str) -> str:
     owner = publisher or client.node_name
     with output.progress(_("Reading")) as advance:
         async with aclosing(client.watchlist.entries(filter=filter_of(name, owner, ""))) as entries:

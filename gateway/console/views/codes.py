@@ -20,7 +20,7 @@ MOST_CHARS: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
-class ControlledGood:
+class SubstanceOfCode:
     """A controlled substance under a commodity code."""
 
     code: str
@@ -44,10 +44,10 @@ def places() -> Sequence[tuple[str, str]]:
 
 
 @cache
-def controlled_goods() -> Sequence[ControlledGood]:
+def controlled_goods() -> Sequence[SubstanceOfCode]:
     """Controlled goods by code."""
     found = (
-        ControlledGood(row["code"], row["element"], row["substance"], row["announcement"])
+        SubstanceOfCode(row["code"], row["element"], row["substance"], row["announcement"])
         for row in _rows("controlled_goods.csv")
     )
     return sorted(found, key=lambda good: (good.code, good.substance))

@@ -32,7 +32,7 @@ class NamedRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class NameComparison:
     """Two names that agree only when they are compared."""
 
     asked: Name
@@ -42,7 +42,7 @@ class Comparison:
 
 
 @dataclass(slots=True)
-class Node:
+class LinkedThing:
     """A party or thing, and what is known of it.
 
     Attributes:
@@ -99,7 +99,7 @@ class Edge:
     one: int
     other: int
     records: list[NamedRecord] = field(default_factory=list)
-    comparison: Comparison | None = None
+    comparison: NameComparison | None = None
 
     @property
     def strength(self) -> tuple[int, float]:
@@ -110,15 +110,15 @@ class LinkedRecords:
     """Records by what they name: which mentions are one thing."""
 
     def __init__(self) -> None:
-        self._of_key: dict[str, Node] = {}
+        self._of_key: dict[str, LinkedThing] = {}
         self.records: dict[RecordKey, NamedRecord] = {}
-        self.comparisons: dict[tuple[str, str], Comparison] = {}
+        self.comparisons: dict[tuple[str, str], NameComparison] = {}
 
-    def node(self, mention: Mention) -> Node:
+    def node(self, mention: Mention) -> LinkedThing:
         """The node of a mention; two that it shows to be one are joined."""
         known = {id(node): node for key in mention.keys if (node := self._of_key.get(key)) is not None}
         if not known:
-            node = Node(mention.space, set(mention.keys))
+            node = LinkedThing(mention.space, set(mention.keys))
         else:
             node, *others = sorted(known.values(), key=lambda each: (not each.is_seed, each.distance, each.id))
             for other in others:
@@ -128,15 +128,15 @@ class LinkedRecords:
             self._of_key[key] = node
         return node
 
-    def known(self, mention: Mention) -> Node:
+    def known(self, mention: Mention) -> LinkedThing:
         """The node of a mention of a record that was added."""
         return self._of_key[mention.keys[0]]
 
-    def find(self, key: str) -> Node | None:
+    def find(self, key: str) -> LinkedThing | None:
         """The node with a key."""
         return self._of_key.get(key)
 
-    def add(self, record: NamedRecord) -> list[Node]:
+    def add(self, record: NamedRecord) -> list[LinkedThing]:
         """Adds a record; its nodes, each once."""
         if record.key not in self.records:
             self.records[record.key] = record
@@ -144,11 +144,11 @@ class LinkedRecords:
                 self.node(mention).records.setdefault(record.key, mention)
         return self.nodes_of(record)
 
-    def nodes_of(self, record: NamedRecord) -> list[Node]:
+    def nodes_of(self, record: NamedRecord) -> list[LinkedThing]:
         """Nodes of a record, each once."""
         return list({id(node): node for node in map(self.known, record.mentions)}.values())
 
-    def compare(self, asked_key: str, found_key: str, comparison: Comparison) -> None:
+    def compare(self, asked_key: str, found_key: str, comparison: NameComparison) -> None:
         """Notes that two names were compared; the better comparison of two nodes counts."""
         pair = asked_key, found_key
         before = self.comparisons.get(pair)
@@ -156,7 +156,7 @@ class LinkedRecords:
             self.comparisons[pair] = comparison
 
 
-def _join(into: Node, other: Node) -> None:
+def _join(into: LinkedThing, other: LinkedThing) -> None:
     into.keys |= other.keys
     into.names.update(other.names)
     into.identifiers.update(other.identifiers)
@@ -170,12 +170,12 @@ def _join(into: Node, other: Node) -> None:
     into.is_cut = into.is_cut or other.is_cut
 
 
-def ranked(nodes: Iterable[Node]) -> list[Node]:
+def ranked(nodes: Iterable[LinkedThing]) -> list[LinkedThing]:
     """Candidates, the nearest first, then those that most records name; then by kind and id."""
     return sorted(nodes, key=lambda node: (node.distance, -len(node.records), node.space, node.id))
 
 
-def edges(linked: LinkedRecords, shown: Sequence[Node], centres: Collection[int]) -> list[Edge]:
+def edges(linked: LinkedRecords, shown: Sequence[LinkedThing], centres: Collection[int]) -> list[Edge]:
     """Edges among shown nodes of which at least one is a centre, the strongest first.
 
     Args:
@@ -196,10 +196,10 @@ def edges(linked: LinkedRecords, shown: Sequence[Node], centres: Collection[int]
     return sorted(found.values(), key=lambda edge: (tuple(-part for part in edge.strength), edge.one, edge.other))
 
 
-def _compare(found: dict[tuple[int, int], Edge], one: int, other: int, comparison: Comparison) -> None:
+def _compare(found: dict[tuple[int, int], Edge], one: int, other: int, comparison: NameComparison) -> None:
     if one > other:
         one, other = other, one
-        comparison = Comparison(comparison.found, comparison.asked, comparison.score, comparison.because)
+        comparison = NameComparison(comparison.found, comparison.asked, comparison.score, comparison.because)
     edge = found.setdefault((one, other), Edge(one, other))
     if edge.comparison is None or comparison.score > edge.comparison.score:
         edge.comparison = comparison
@@ -212,7 +212,7 @@ def _pairs(of_record: Sequence[tuple[int, bool]]) -> Iterator[tuple[int, int]]:
                 yield min(one, other), max(one, other)
 
 
-def omitted_neighbours(linked: LinkedRecords, node: Node, shown: Mapping[int, int]) -> int:
+def omitted_neighbours(linked: LinkedRecords, node: LinkedThing, shown: Mapping[int, int]) -> int:
     """Number of nodes that a node's records name and that aren't shown."""
     others = {
         id(other) for key in node.records for other in linked.nodes_of(linked.records[key]) if id(other) not in shown

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from gateway.link_analysis.rules.graph import LinkedRecords, NamedRecord, Node, ranked
+from gateway.link_analysis.rules.graph import LinkedRecords, LinkedThing, NamedRecord, ranked
 from gateway.link_analysis.rules.things import Mention
 from gateway.link_analysis.service.records import ALWAYS, RecordLookup, ShipmentPeriod
 from gateway.v1.link_graph_pb2 import LinkNodeKind
@@ -38,7 +38,7 @@ class FoundGraph:
     """
 
     linked: LinkedRecords = field(default_factory=LinkedRecords)
-    shown: list[Node] = field(default_factory=list)
+    shown: list[LinkedThing] = field(default_factory=list)
     centres: set[int] = field(default_factory=set)
     omitted: int = 0
 
@@ -60,7 +60,7 @@ class GraphSearch:
         return self._searched(graph, graph.linked.add(record), limits, held)
 
     def _searched(
-        self, graph: FoundGraph, seeds: Iterable[Node], limits: GraphLimits, held: Sequence[NamedRecord]
+        self, graph: FoundGraph, seeds: Iterable[LinkedThing], limits: GraphLimits, held: Sequence[NamedRecord]
     ) -> FoundGraph:
         seeds = list(seeds)
         for node in seeds:
@@ -81,13 +81,13 @@ class GraphSearch:
     def _expanded(
         self,
         graph: FoundGraph,
-        frontier: Iterable[Node],
+        frontier: Iterable[LinkedThing],
         distance: int,
         limits: GraphLimits,
         held: Sequence[NamedRecord],
-    ) -> list[Node]:
+    ) -> list[LinkedThing]:
         """Nodes that the records of a frontier name."""
-        candidates: list[Node] = []
+        candidates: list[LinkedThing] = []
         for node in _current(graph.linked, frontier):
             if len(graph.linked.records) >= MAX_RECORDS:
                 node.is_cut = True
@@ -103,7 +103,7 @@ class GraphSearch:
         return candidates
 
 
-def _current(linked: LinkedRecords, nodes: Iterable[Node]) -> list[Node]:
+def _current(linked: LinkedRecords, nodes: Iterable[LinkedThing]) -> list[LinkedThing]:
     """Nodes after those that turned out to be one were joined, each once."""
     current = (linked.find(next(iter(node.keys))) or node for node in nodes)
     return list({id(node): node for node in current}.values())

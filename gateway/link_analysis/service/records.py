@@ -16,7 +16,7 @@ from gateway.history.service.current_records import current_records
 from gateway.history.service.search import HistorySearch
 from gateway.history.tables import shipments
 from gateway.link_analysis.rules import mentions
-from gateway.link_analysis.rules.graph import Comparison, NamedRecord, Node
+from gateway.link_analysis.rules.graph import LinkedThing, NameComparison, NamedRecord
 from gateway.link_analysis.rules.things import Mention, Space, keys_of, term
 from gateway.link_analysis.tables import terms
 from gateway.v1 import alert_pb2, history_pb2
@@ -51,7 +51,7 @@ class RecordsOfNode:
     """
 
     records: list[NamedRecord] = field(default_factory=list)
-    comparisons: list[tuple[str, str, Comparison]] = field(default_factory=list)
+    comparisons: list[tuple[str, str, NameComparison]] = field(default_factory=list)
     is_hub: bool = False
 
 
@@ -72,7 +72,7 @@ class RecordLookup:
         self._alert_names = alert_names
         self._hub = hub_records
 
-    def of_node(self, node: Node, period: ShipmentPeriod, held: Sequence[NamedRecord]) -> RecordsOfNode:
+    def of_node(self, node: LinkedThing, period: ShipmentPeriod, held: Sequence[NamedRecord]) -> RecordsOfNode:
         """Records that name a node; a hub has none."""
         found = RecordsOfNode()
         names = sorted(node.names)[:NAMES_COMPARED] if node.space is Space.PARTY else []
@@ -106,12 +106,14 @@ class RecordLookup:
             raise NotFoundError(f"alert: there is no alert {publisher}/{alert_id} here")
         return _of_alert(alert)
 
-    def alerts_naming(self, conn: Connection, node: Node, most: int) -> list[NamedRecord]:
+    def alerts_naming(self, conn: Connection, node: LinkedThing, most: int) -> list[NamedRecord]:
         """Newest alerts that name a node as it is written."""
         refs = terms.refs(conn, [term(key) for key in sorted(node.keys)], terms.ALERT, most)
         return _alerts_at(conn, refs)
 
-    def _add_shipments(self, found: RecordsOfNode, node: Node, names: Sequence[str], period: ShipmentPeriod) -> None:
+    def _add_shipments(
+        self, found: RecordsOfNode, node: LinkedThing, names: Sequence[str], period: ShipmentPeriod
+    ) -> None:
         if node.space is Space.ADDRESS:
             self._add_shipments_at(found, node, period)
             return
@@ -127,7 +129,7 @@ class RecordLookup:
                 found.records.append(_of_history(record))
                 found.comparisons += _comparisons(record.name_matches, node)
 
-    def _add_shipments_at(self, found: RecordsOfNode, node: Node, period: ShipmentPeriod) -> None:
+    def _add_shipments_at(self, found: RecordsOfNode, node: LinkedThing, period: ShipmentPeriod) -> None:
         """Shipments with an address, which history's index doesn't have."""
         with self._database.read() as conn:
             refs = terms.refs(conn, [term(key) for key in sorted(node.keys)], terms.SHIPMENT, self._hub + 1)
@@ -140,7 +142,7 @@ class RecordLookup:
                 if _is_within(named, period) and any(not node.keys.isdisjoint(each.keys) for each in named.mentions):
                     found.records.append(named)
 
-    def _add_alerts(self, found: RecordsOfNode, node: Node, names: Sequence[str]) -> None:
+    def _add_alerts(self, found: RecordsOfNode, node: LinkedThing, names: Sequence[str]) -> None:
         matches = self._alert_names(names) if names else {}
         keys = {term(key) for key in node.keys} | set(matches)
         with self._database.read() as conn:
@@ -152,7 +154,7 @@ class RecordLookup:
         found.comparisons += _comparisons(matches.values(), node)
 
 
-def _criteria(node: Node, names: Sequence[str]) -> Iterator[history_pb2.SearchCriteria]:
+def _criteria(node: LinkedThing, names: Sequence[str]) -> Iterator[history_pb2.SearchCriteria]:
     """What history's index is asked for, as alternatives."""
     values = [value for _, value in node.identifiers][:NUMBERS_SOUGHT]
     match node.space:
@@ -188,12 +190,14 @@ def _is_within(record: NamedRecord, period: ShipmentPeriod) -> bool:
     return record.at_ms >= period.declared_from and (not period.declared_until or record.at_ms < period.declared_until)
 
 
-def _comparisons(matches: Iterable[history_pb2.NameMatch], node: Node) -> Iterator[tuple[str, str, Comparison]]:
+def _comparisons(
+    matches: Iterable[history_pb2.NameMatch], node: LinkedThing
+) -> Iterator[tuple[str, str, NameComparison]]:
     """Comparisons with names that aren't the node's as they are written."""
     for match in matches:
         asked, found = (keys_of(Space.PARTY, [name], ()) for name in (match.asked, match.recorded))
         if asked and found and found[0] not in node.keys:
-            yield asked[0], found[0], Comparison(match.asked, match.recorded, match.score, match.because)
+            yield asked[0], found[0], NameComparison(match.asked, match.recorded, match.score, match.because)
 
 
 def _of_history(record: history_pb2.HistoryRecord) -> NamedRecord:

@@ -16,7 +16,7 @@ from gateway.feed.tables import progress as feed_progress
 from gateway.history.tables import progress as record_progress
 from gateway.history.tables import shipments
 from gateway.link_analysis.codec import MARKS_SHOWN, AlertStatusOf, alert_marks, edge_message, node_message
-from gateway.link_analysis.rules.graph import Node, edges, omitted_neighbours
+from gateway.link_analysis.rules.graph import LinkedThing, edges, omitted_neighbours
 from gateway.link_analysis.service.graphs import FoundGraph
 from gateway.link_analysis.service.records import RecordLookup
 from gateway.link_analysis.tables import terms
@@ -54,7 +54,7 @@ class GraphPainter:
         return response
 
     def _mark_alerts(
-        self, conn: Connection, message: link_graph_pb2.LinkGraphNode, node: Node, graph: FoundGraph
+        self, conn: Connection, message: link_graph_pb2.LinkGraphNode, node: LinkedThing, graph: FoundGraph
     ) -> None:
         named = {key: graph.linked.records[key] for key in node.records if key[0] == "alert"}
         for record in self._lookup.alerts_naming(conn, node, MARKS_SHOWN):

@@ -63,7 +63,7 @@ class _Trend:
 
 
 @dataclass(frozen=True, slots=True)
-class StoredState:
+class FeedsSnapshot:
     """What the database says, in one snapshot."""
 
     views: Sequence[FeedView]
@@ -125,7 +125,7 @@ class FeedObserver:
             }
         )
 
-    def _show_progress(self, state: StoredState, now: int) -> None:
+    def _show_progress(self, state: FeedsSnapshot, now: int) -> None:
         metrics = self._metrics
         metrics.projection_lag.set(state.head - state.projected)
         metrics.index_lag.set(state.recorded - state.indexed)
@@ -157,10 +157,10 @@ class FeedObserver:
         }
 
 
-def read_state(conn: Connection) -> StoredState:
+def read_state(conn: Connection) -> FeedsSnapshot:
     """Everything in one snapshot: a few rows for each feed."""
     indexed = record_progress.indexed(conn)
-    return StoredState(
+    return FeedsSnapshot(
         views=[_view(conn, feed) for feed in feeds.list_all(conn) if feed.origin.channel not in KEPT],
         defects=defects.oldest(conn, MAX_DEFECTS_SHOWN),
         head=journal.head_position(conn),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from gateway.feed.service.writing.transaction import Transaction
 from gateway.notifications.commands.keeping import NOTIFICATIONS
 from gateway.notifications.rules.retry import next_attempt
-from gateway.notifications.service.sending import Attempt
+from gateway.notifications.service.sending import DeliveryAttempt
 from gateway.notifications.tables import notifications as rows
 from gateway.notifications.tables import rules, warnings
 from gateway.notifications.tables.notifications import WaitingDelivery
@@ -26,7 +26,7 @@ class NoteAttemptCommand:
 
     way: str
     tried: Sequence[WaitingDelivery]
-    attempt: Attempt
+    attempt: DeliveryAttempt
     give_up_ms: int
 
     @property

@@ -13,7 +13,7 @@ from pathlib import Path
 from gateway.notifications.codec.mail import mail_of
 from gateway.notifications.codec.messages import shown
 from gateway.notifications.rules.audience import EMAIL, Addressee
-from gateway.notifications.service.sending import ATTEMPT_S, Attempt, cut
+from gateway.notifications.service.sending import ATTEMPT_S, DeliveryAttempt, cut
 from gateway.notifications.tables.notifications import WaitingDelivery
 
 _REFUSED_FOR_GOOD = range(500, 600)
@@ -67,7 +67,7 @@ class Mailer:
     def target(self) -> str:
         return f"{self._server.host}:{self._server.port}"
 
-    def send(self, deliveries: Sequence[WaitingDelivery]) -> Attempt:
+    def send(self, deliveries: Sequence[WaitingDelivery]) -> DeliveryAttempt:
         """One mail for each person among them."""
         people = self._people()
         waiting: dict[str, list[WaitingDelivery]] = {}
@@ -85,15 +85,15 @@ class Mailer:
             if recipient in people and people[recipient].email
         ]
         if not mails:
-            return Attempt(refused=refused)
+            return DeliveryAttempt(refused=refused)
         try:
             attempt = self._send_all(mails)
         except (OSError, smtplib.SMTPException, ValueError) as error:  # ValueError: smtplib's own checks of texts
             failed = dict.fromkeys((number for numbers, _ in mails for number in numbers), cut(error))
-            return Attempt(failed=failed, refused=refused, is_down=True)
-        return Attempt(attempt.taken, attempt.failed, attempt.refused | refused, attempt.is_down)
+            return DeliveryAttempt(failed=failed, refused=refused, is_down=True)
+        return DeliveryAttempt(attempt.taken, attempt.failed, attempt.refused | refused, attempt.is_down)
 
-    def _send_all(self, mails: Iterable[tuple[tuple[int, ...], EmailMessage]]) -> Attempt:
+    def _send_all(self, mails: Iterable[tuple[tuple[int, ...], EmailMessage]]) -> DeliveryAttempt:
         """In one session; raises OSError or SMTPException when there is none."""
         taken: list[int] = []
         failed: dict[int, str] = {}
@@ -112,7 +112,7 @@ class Mailer:
                         failed |= reason
                 else:
                     taken += numbers
-        return Attempt(tuple(taken), failed, refused)
+        return DeliveryAttempt(tuple(taken), failed, refused)
 
     def _session(self) -> smtplib.SMTP:
         server = self._server

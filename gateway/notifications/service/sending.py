@@ -16,7 +16,7 @@ ATTEMPT_S: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class DeliveryAttempt:
     """What became of some deliveries that were tried.
 
     Attributes:
@@ -43,7 +43,7 @@ class DeliveryWay(Protocol):
     def target(self) -> str:
         """Host and port that it goes to."""
 
-    def send(self, deliveries: Sequence[WaitingDelivery]) -> Attempt:
+    def send(self, deliveries: Sequence[WaitingDelivery]) -> DeliveryAttempt:
         """Tries deliveries in order; raises nothing for what a server or network does."""
 
 

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from gateway.notifications.codec.messages import shown
 from gateway.notifications.codec.webhook import notification_body, signed_headers
 from gateway.notifications.rules.audience import WEBHOOK
-from gateway.notifications.service.sending import ATTEMPT_S, Attempt, cut
+from gateway.notifications.service.sending import ATTEMPT_S, DeliveryAttempt, cut
 from gateway.notifications.tables.notifications import WaitingDelivery
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class WebhookWay:
     def target(self) -> str:
         return self._target.host
 
-    def send(self, deliveries: Sequence[WaitingDelivery]) -> Attempt:
+    def send(self, deliveries: Sequence[WaitingDelivery]) -> DeliveryAttempt:
         """In order. One that is refused doesn't stop the others; MOST_REFUSALS one after the other do."""
         taken: list[int] = []
         failed: dict[int, str] = {}
@@ -102,8 +102,8 @@ class WebhookWay:
             refusals += 1
             if refusals == MOST_REFUSALS or not problem.startswith(_ANSWERED):
                 failed |= dict.fromkeys((one.row.number for one in deliveries[at:]), problem)
-                return Attempt(tuple(taken), failed, is_down=True)
-        return Attempt(tuple(taken), failed)
+                return DeliveryAttempt(tuple(taken), failed, is_down=True)
+        return DeliveryAttempt(tuple(taken), failed)
 
 
 def _client(ca: Path | None) -> httpx.Client:

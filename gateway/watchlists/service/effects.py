@@ -19,7 +19,7 @@ from gateway.watchlists.service.updates import ListEffect
 from gateway.watchlists.tables import lists as watchlists
 from gateway.watchlists.tables import revisions
 from gateway.watchlists.tables.lists import ChangeRow, EntryRow
-from gateway.watchlists.tables.revisions import RevisionRow
+from gateway.watchlists.tables.revisions import EntryRevisionRow
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ def take_effect(conn: Connection, place: ChangeRow, effect: ListEffect, columns:
     watchlists.put(conn, sorted(rows))
 
 
-def _earlier(conn: Connection, publisher: str, place: ChangeRow, rows: Sequence[EntryRow]) -> list[RevisionRow]:
+def _earlier(conn: Connection, publisher: str, place: ChangeRow, rows: Sequence[EntryRow]) -> list[EntryRevisionRow]:
     """Revisions that a partner's update replaces; first ones, which most are, replace nothing and aren't looked up."""
     amended = [row for row in rows if row.revision > 1]
     if not amended:
@@ -92,7 +92,7 @@ def _replaced_singly(
     known = watchlists.find_all(conn, publisher, needed)
     rows: dict[ListKey, EntryRow] = {}
     idle: list[str] = []
-    earlier: list[RevisionRow] = []
+    earlier: list[EntryRevisionRow] = []
     for ordinal, (key, change) in enumerate(keyed):
         before = rows.get(key) or known.get(key)
         if key.list in beyond:

@@ -48,7 +48,7 @@ from gateway.watchlists.tables import proposals as proposal_rows
 from gateway.watchlists.tables import revisions
 from gateway.watchlists.tables.lists import CopyRow, EntryRow
 from gateway.watchlists.tables.proposals import ProposalRow
-from gateway.watchlists.tables.revisions import RevisionRow
+from gateway.watchlists.tables.revisions import EntryRevisionRow
 from gateway.watchlists.tables.schema import list_copies, list_entries, list_proposals
 
 MOST_MISSING = 1_000
@@ -329,7 +329,7 @@ def _entries(conn: Connection, rows: Sequence[EntryRow], now_ms: int) -> tuple[l
     return listed, len(rows)
 
 
-def _earlier(conn: Connection, rows: Iterable[RevisionRow]) -> Iterator[_Pb.EarlierRevision]:
+def _earlier(conn: Connection, rows: Iterable[EntryRevisionRow]) -> Iterator[_Pb.EarlierRevision]:
     """Replaced revisions with what they said, as many as fit a message."""
     size = 0
     for row in rows:

@@ -13,7 +13,7 @@ from gateway.watchlists.tables.lists import EntryRow
 from gateway.watchlists.tables.schema import list_revisions
 
 
-class RevisionRow(NamedTuple):
+class EntryRevisionRow(NamedTuple):
     """A replaced revision's place in a feed, by the change that replaced it; like the columns."""
 
     publisher: str
@@ -42,23 +42,23 @@ _NEWEST = Prepared(
 _COUNT = Prepared(select(func.count()).select_from(list_revisions).where(*_OF_ENTRY))
 
 
-def add(conn: Connection, rows: Sequence[RevisionRow]) -> None:
+def add(conn: Connection, rows: Sequence[EntryRevisionRow]) -> None:
     """Writes replaced revisions."""
     if rows:
         insert_rows(conn, list_revisions, _COLUMNS, rows)
 
 
-def replaced_by(row: EntryRow, before: EntryRow | None, seq: int, ordinal: int) -> list[RevisionRow]:
+def replaced_by(row: EntryRow, before: EntryRow | None, seq: int, ordinal: int) -> list[EntryRevisionRow]:
     """The revision that a change at `ordinal` of the update `seq` replaces; none where it says the same one again."""
     if before is None or (before.revision == row.revision and bool(before.ended) == bool(row.ended)):
         return []
     key = (row.publisher, row.list, row.entry_id)
-    return [RevisionRow(*key, seq, ordinal, before.feed_id, before.idx, before.ordinal)]
+    return [EntryRevisionRow(*key, seq, ordinal, before.feed_id, before.idx, before.ordinal)]
 
 
-def newest(conn: Connection, publisher: str, list_name: str, entry_id: str, most: int) -> list[RevisionRow]:
+def newest(conn: Connection, publisher: str, list_name: str, entry_id: str, most: int) -> list[EntryRevisionRow]:
     """Replaced revisions of an entry, newest first."""
-    return [RevisionRow(*row) for row in _NEWEST(conn, by=publisher, called=list_name, id=entry_id, most=most)]
+    return [EntryRevisionRow(*row) for row in _NEWEST(conn, by=publisher, called=list_name, id=entry_id, most=most)]
 
 
 def count(conn: Connection, publisher: str, list_name: str, entry_id: str) -> int:

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from gateway.console.current import CurrentPage, set_current_page
-from gateway.console.languages import Place
+from gateway.console.languages import ReaderLocale
 from gateway.console.views.figures import FigureTable, as_csv, figure_tables, problems_of
 from gateway.translation.messages import in_language
 from gateway.v1.figure_service_pb2 import GetFiguresResponse
@@ -27,7 +27,7 @@ from gateway.v1.figures_pb2 import (
 
 @pytest.fixture(autouse=True)
 def page() -> Iterator[None]:
-    set_current_page(CurrentPage(Place("en", ZoneInfo("UTC")), "", ""))
+    set_current_page(CurrentPage(ReaderLocale("en", ZoneInfo("UTC")), "", ""))
     with in_language("en"):
         yield
 

@@ -7,13 +7,13 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from gateway.console.form import Form
-from gateway.console.pages.history.question import Question, read_question
+from gateway.console.pages.history.question import HistoryQuestion, read_question
 
 ZONE = ZoneInfo("Asia/Macau")
 GROUNDS = {"purpose": "export_control", "legal_basis": "CEPA art. 5", "case_reference": "HK-1"}
 
 
-def question(**values: str) -> tuple[Question, Form]:
+def question(**values: str) -> tuple[HistoryQuestion, Form]:
     form = Form.with_values(values)
     return read_question(form, ZONE), form
 

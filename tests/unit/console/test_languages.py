@@ -10,7 +10,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.console import filters
 from gateway.console.current import CurrentPage, set_current_page
-from gateway.console.languages import Place, accepted_language, chosen_language
+from gateway.console.languages import ReaderLocale, accepted_language, chosen_language
 from gateway.translation.messages import LANGUAGES
 
 AT = datetime(2026, 11, 26, 15, 45, tzinfo=UTC)
@@ -42,7 +42,7 @@ def test_the_person_comes_first_then_the_cookie_then_the_browser() -> None:
 
 @pytest.fixture(params=LANGUAGES)
 def language(request: pytest.FixtureRequest) -> str:
-    set_current_page(CurrentPage(Place(request.param, ZoneInfo("Asia/Macau")), "", ""))
+    set_current_page(CurrentPage(ReaderLocale(request.param, ZoneInfo("Asia/Macau")), "", ""))
     return str(request.param)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.console.current import CurrentPage, set_current_page
 from gateway.console.form import Form
-from gateway.console.languages import Place
+from gateway.console.languages import ReaderLocale
 from gateway.console.pages.network.question import MOST_EDGES, MOST_NODES, read_question
 from gateway.console.templating import new_environment
 from gateway.console.views.network import field_text, network_view
@@ -34,7 +34,7 @@ ZONE = ZoneInfo("Asia/Macau")
 
 @pytest.fixture(autouse=True)
 def page() -> Iterator[None]:
-    set_current_page(CurrentPage(Place("en", ZONE), "", ""))
+    set_current_page(CurrentPage(ReaderLocale("en", ZONE), "", ""))
     with in_language("en"):
         yield
 

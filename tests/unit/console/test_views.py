@@ -9,7 +9,7 @@ import pytest
 
 from gateway.console.current import CurrentPage, set_current_page
 from gateway.console.form import Form
-from gateway.console.languages import Place
+from gateway.console.languages import ReaderLocale
 from gateway.console.views.alerts.alert import in_reading_order, title_of
 from gateway.console.views.alerts.changes import content_changes
 from gateway.console.views.alerts.field_names import known_fields
@@ -25,7 +25,7 @@ from tests.support.federation import alert
 
 @pytest.fixture(autouse=True)
 def page() -> Iterator[None]:
-    set_current_page(CurrentPage(Place("en", ZoneInfo("UTC")), "", ""))
+    set_current_page(CurrentPage(ReaderLocale("en", ZoneInfo("UTC")), "", ""))
     with in_language("en"):
         yield
 

@@ -7,7 +7,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.link_analysis.rules.graph import Comparison, LinkedRecords, NamedRecord, edges, omitted_neighbours
+from gateway.link_analysis.rules.graph import LinkedRecords, NameComparison, NamedRecord, edges, omitted_neighbours
 from gateway.link_analysis.rules.things import Mention, Space, keys_of
 
 names = st.sampled_from([f"name{number}" for number in range(6)])
@@ -92,8 +92,8 @@ def test_compared_names_are_an_edge_with_its_score_and_the_better_counts() -> No
     one, other = party("Wang Tat Metals"), party("宏達金屬")
     linked = graph([NamedRecord(("shipment", "1"), 1, (one,)), NamedRecord(("shipment", "2"), 2, (other,))])
     keys = one.keys[0], other.keys[0]
-    linked.compare(*keys, Comparison("Wang Tat Metals", "宏達金屬", 0.85, "compatible: a reading"))
-    linked.compare(*keys, Comparison("Wang Tat Metals", "宏達金屬", 0.95, "strong: all of it"))
+    linked.compare(*keys, NameComparison("Wang Tat Metals", "宏達金屬", 0.85, "compatible: a reading"))
+    linked.compare(*keys, NameComparison("Wang Tat Metals", "宏達金屬", 0.95, "strong: all of it"))
     nodes = [linked.known(one), linked.known(other)]
     (edge,) = edges(linked, nodes, set())
     assert edge.comparison is not None

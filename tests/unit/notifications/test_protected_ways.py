@@ -15,7 +15,7 @@ from gateway.notifications.codec.outbox import OutboxMessage
 from gateway.notifications.rpc.jetstream import JetStreamPublisher, StreamAddress
 from gateway.notifications.rules.audience import Addressee
 from gateway.notifications.service.mailer import Mailer, MailSecurity, MailServer
-from gateway.notifications.service.sending import Attempt
+from gateway.notifications.service.sending import DeliveryAttempt
 from gateway.trust.rules.permissions import Role
 from tests.support.programs import NATS_SERVER
 from tests.support.receivers import MailReceiver, NatsProcess, mail_receiver, nats_process
@@ -42,7 +42,7 @@ def receiver_of(security: MailSecurity, files: ServerFiles) -> AbstractContextMa
     return mail_receiver(starttls=context) if security is MailSecurity.STARTTLS else mail_receiver(tls=context)
 
 
-def sent(port: int, security: MailSecurity, ca: Path) -> Attempt:
+def sent(port: int, security: MailSecurity, ca: Path) -> DeliveryAttempt:
     server = MailServer("127.0.0.1", port, security, "gateway@customs.hk.example", "hk", ca=ca)
     return Mailer(server, people=lambda: {WONG.id: WONG}, clock=lambda: NOW).send([waiting(1, "wong")])
 

@@ -43,7 +43,7 @@ _PURPOSE: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class HistoryQuestion:
     """What is asked.
 
     Attributes:
@@ -58,7 +58,7 @@ class Question:
     hidden: dict[str, list[str]]
 
 
-def read_question(form: Form, zone: ZoneInfo) -> Question:
+def read_question(form: Form, zone: ZoneInfo) -> HistoryQuestion:
     """The question of a form; what is missing or wrong is noted in it."""
     grounds = QueryGrounds(
         purpose=form.required("purpose", _("Say for which purpose you ask, as the agreement names it.")),
@@ -73,7 +73,7 @@ def read_question(form: Form, zone: ZoneInfo) -> Question:
     mode = AnswerMode.ANSWER_MODE_HIT if form.text("mode") == "hit" else AnswerMode.ANSWER_MODE_RECORDS
     hidden = {name: form.all(name) for name in CARRIED if form.all(name)}
     nodes = tuple(dict.fromkeys(form.all("again") or form.all("nodes")))
-    return Question(criteria, grounds, nodes, mode, hidden)
+    return HistoryQuestion(criteria, grounds, nodes, mode, hidden)
 
 
 def procedure_options() -> list[tuple[str, str, str]]:

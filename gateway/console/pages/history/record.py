@@ -13,7 +13,7 @@ from gateway.client import GatewayClient
 from gateway.console.filters import moment_text
 from gateway.console.page import client, form, place, render
 from gateway.console.pages.history.answers import answer_view, withheld_paths
-from gateway.console.pages.history.question import Question, read_question
+from gateway.console.pages.history.question import HistoryQuestion, read_question
 from gateway.console.pages.history.search import show_form
 from gateway.console.pictures.map import MapLeg, route_map
 from gateway.console.pictures.positions import map_place
@@ -79,7 +79,7 @@ async def show_record(request: Request) -> Response:
 
 
 async def _fetched(
-    gateway: GatewayClient, question: Question, node: str, record_id: str
+    gateway: GatewayClient, question: HistoryQuestion, node: str, record_id: str
 ) -> tuple[NodeAnswer, HistoryRecord | None]:
     record, answer = None, NodeAnswer(node=node)
     found = gateway.history.search_page(

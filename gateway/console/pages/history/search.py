@@ -17,7 +17,7 @@ from gateway.console.pages.history.question import (
     PROBLEM_FIELDS,
     PURPOSES,
     SIMPLE,
-    Question,
+    HistoryQuestion,
     procedure_options,
     read_question,
 )
@@ -93,7 +93,7 @@ async def search(request: Request) -> Response:
 
 
 async def _streamed(
-    request: Request, page: str, question: Question, first: Found | None, found: AsyncGenerator[Found, None]
+    request: Request, page: str, question: HistoryQuestion, first: Found | None, found: AsyncGenerator[Found, None]
 ) -> AsyncIterator[str]:
     """The page's beginning, each node's answer, the page's end."""
     head, _place, tail = page.partition(PLACE_OF_ANSWERS)

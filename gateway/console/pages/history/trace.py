@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from gateway.console.filters import moment_text
 from gateway.console.page import client, form, place, render
-from gateway.console.pages.history.question import PROBLEM_FIELDS, Question, read_question
+from gateway.console.pages.history.question import PROBLEM_FIELDS, HistoryQuestion, read_question
 from gateway.console.pages.history.record import route_picture
 from gateway.console.pages.history.search import show_form
 from gateway.console.pictures.lanes import trace_lanes
@@ -74,7 +74,7 @@ async def trace(request: Request) -> Response:
     )
 
 
-def _beginning(record: str, question: Question) -> SearchCriteria:
+def _beginning(record: str, question: HistoryQuestion) -> SearchCriteria:
     """Where a trace begins: at a record of the results, or at what was looked for."""
     record_id = record.partition("/")[2]
     return SearchCriteria(record_ids=[record_id]) if record_id else question.criteria

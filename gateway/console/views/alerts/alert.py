@@ -111,7 +111,7 @@ class OpenQuestionRow:
 
 
 @dataclass(frozen=True, slots=True)
-class CopyRow:
+class RecipientLine:
     """How one recipient's copy stands: what it knows, shown by what it has signed."""
 
     recipient: str
@@ -148,7 +148,7 @@ class AlertView:
     map: Illustration | None
     steps: tuple[StepText, ...]
     questions: tuple[OpenQuestionRow, ...]
-    copies: tuple[CopyRow, ...]
+    copies: tuple[RecipientLine, ...]
 
     @property
     def alert(self) -> Alert:
@@ -319,14 +319,14 @@ def _questions(response: GetAlertResponse, steps: Sequence[StepText], node: str)
             )
 
 
-def _copy(delivery: AlertDelivery, steps: Sequence[StepText]) -> CopyRow:
+def _copy(delivery: AlertDelivery, steps: Sequence[StepText]) -> RecipientLine:
     status = word_of(AlertStatus, delivery.status)
     step = delivery.last_step
     state = word_of(DeliveryState, step.state)
     theirs = [
         each for each in steps if each.speaker == delivery.recipient and each.name not in ("disposition", "published")
     ]
-    return CopyRow(
+    return RecipientLine(
         recipient=delivery.recipient,
         status=capitalised(label_of(AlertStatus, delivery.status)),
         status_word=status,

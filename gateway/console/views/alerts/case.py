@@ -11,7 +11,7 @@ from gateway.v1.casework_service_pb2 import Colleague, GetCaseResponse
 
 
 @dataclass(frozen=True, slots=True)
-class NoteRow:
+class NoteLine:
     """A note; `text` is empty after it was erased."""
 
     note_id: str
@@ -38,7 +38,7 @@ class CaseView:
     assigned_at: Timestamp | None
     mine: bool
     colleagues: Sequence[tuple[str, str]]
-    notes: Sequence[NoteRow]
+    notes: Sequence[NoteLine]
     watchers: Sequence[str]
     watched: bool
     may_change: bool
@@ -64,7 +64,7 @@ def case_view(
         mine=assigned is not None and assigned.assignee == person,
         colleagues=[(one.person, one.display_name) for one in colleagues if one.person != person],
         notes=[
-            NoteRow(
+            NoteLine(
                 note_id=note.note_id,
                 author=names.get(note.author, note.author),
                 written_at=note.written_at,

@@ -24,7 +24,7 @@ _CLASSES: Final[Mapping[str, tuple[Callable[[], str], str]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class HitRow:
+class HitLine:
     """One entry that a thing of the alert may be."""
 
     path: str
@@ -39,16 +39,16 @@ class HitRow:
     action: str
 
 
-def hit_rows(hits: Iterable[AlertHit]) -> list[HitRow]:
+def hit_rows(hits: Iterable[AlertHit]) -> list[HitLine]:
     """The hits of an alert, worst first as the gateway gives them."""
     return [_row(each) for each in hits]
 
 
-def _row(each: AlertHit) -> HitRow:
+def _row(each: AlertHit) -> HitLine:
     hit = each.hit
     text, kind = _CLASSES.get(word_of(MatchClass, hit.match_class), (lambda: "—", "quiet"))
     entry = hit.entry
-    return HitRow(
+    return HitLine(
         path="/watchlists/entry/" + "/".join(quote(part, safe="") for part in (entry.publisher, entry.list, entry.id)),
         entry=f"{entry.publisher}/{entry.list}/{entry.id}",
         owner=entry.publisher,

@@ -30,7 +30,7 @@ class RelatedRow:
 
 
 @dataclass(frozen=True, slots=True)
-class RelatedAlerts:
+class RelatedAlertRows:
     """Rows, whether there are more, and steps that aren't indexed yet."""
 
     rows: tuple[RelatedRow, ...]
@@ -38,7 +38,7 @@ class RelatedAlerts:
     unindexed: int
 
 
-def related_alerts(response: ListRelatedAlertsResponse) -> RelatedAlerts:
+def related_alerts(response: ListRelatedAlertsResponse) -> RelatedAlertRows:
     """The gateway's list for the page."""
     rows = []
     for related in response.alerts:
@@ -57,4 +57,4 @@ def related_alerts(response: ListRelatedAlertsResponse) -> RelatedAlerts:
                 shared=tuple(dict.fromkeys(thing.value for thing in related.shared)),
             )
         )
-    return RelatedAlerts(tuple(rows), response.more, response.unindexed)
+    return RelatedAlertRows(tuple(rows), response.more, response.unindexed)

@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 from gateway.cli.files import output_file
 from gateway.cli.main import app
 from gateway.cli.watchlist.diff import verdict
-from gateway.cli.watchlist.exporting import Spool
+from gateway.cli.watchlist.exporting import EntrySpool
 from gateway.cli.watchlist.importing import DEFAULT_OPTIONS
 from gateway.cli.watchlist.read import change_line, filter_of
 from gateway.cli.watchlist.values import called, change_row, content_facts, entry_reference, own_entry
@@ -292,7 +292,7 @@ def test_what_has_no_name_is_called_by_what_it_is_known_by() -> None:
 def test_a_spool_gives_back_what_it_was_given_as_often_as_asked() -> None:
     entries = [WatchlistEntry(list="un-sc", id=str(number)) for number in range(3)]
     with tempfile.TemporaryFile() as file:
-        spool = Spool(file)
+        spool = EntrySpool(file)
         for entry in entries:
             spool.add(entry)
         assert (list(spool), list(spool), spool.count) == (entries, entries, 3)
