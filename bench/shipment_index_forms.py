@@ -14,7 +14,7 @@ from gateway.db.statements import run
 from gateway.history.rules.bloom import BITS_PER_KEY, HASHES
 from gateway.history.tables import segments, shipment_search, shipments
 from gateway.history.tables.schema import shipment_keys
-from gateway.history.tables.segments import BLOCK_BITS, SEGMENT_BITS
+from gateway.history.tables.segments import BLOCK_BITS, CELL_BITS, SEGMENT_BITS
 from gateway.history.tables.shipment_search import RecordFilter
 
 BEGIN_MS = 1_767_225_600_000  # 2026-01-01
@@ -114,9 +114,9 @@ class Segments:
     def load(self, conn: Connection, first: int, keys: Keys) -> None:
         positions = np.repeat(np.arange(first, first + len(keys), dtype=np.int64), KINDS)
         flat = keys.reshape(-1)
-        of_segment = positions >> SEGMENT_BITS
-        order = np.lexsort((positions, flat, of_segment))
-        columns = [of_segment[order], flat[order], positions[order]]
+        of_cell = positions >> CELL_BITS
+        order = np.lexsort((positions, flat, of_cell))
+        columns = [of_cell[order], flat[order], positions[order]]
         dbapi: Any = conn.connection.dbapi_connection
         if conn.dialect.name == "sqlite":
             rows = zip(*(column.tolist() for column in columns), strict=True)
@@ -129,7 +129,7 @@ class Segments:
         rows_of["fields"], rows_of["a"], rows_of["b"], rows_of["c"] = 3, 4, 8, 8
         for column, name in zip(columns, ("segment", "key", "position"), strict=True):
             rows_of[name] = column[unique]
-        _copy(dbapi, "shipment_keys (segment, key, position)", rows_of.tobytes())
+        _copy(dbapi, "shipment_keys (cell, key, position)", rows_of.tobytes())
 
     def complete(self, conn: Connection, positions: int) -> None:
         run(

@@ -12,7 +12,7 @@ from gateway.db.progress import Progress, progress_table
 from gateway.db.statements import Prepared, PreparedList
 from gateway.feed.tables.schema import entries, feeds
 from gateway.history.tables.schema import shipment_keys
-from gateway.history.tables.segments import SEGMENT_BITS
+from gateway.history.tables.segments import CELL_BITS
 
 finding_progress = progress_table(
     "finding_progress",
@@ -49,7 +49,7 @@ _OWN_STEPS = Prepared(
 
 _KEYS_STORED = PreparedList(
     select(shipment_keys.c.key, shipment_keys.c.position).where(
-        shipment_keys.c.segment == bindparam("of_segment"),
+        shipment_keys.c.cell == bindparam("of_cell"),
         shipment_keys.c.position > bindparam("after"),
         shipment_keys.c.position <= bindparam("until"),
         shipment_keys.c.key.in_(bindparam("values", expanding=True)),
@@ -64,6 +64,6 @@ def own_steps(conn: Connection, node: str, *, after: int, until: int, limit: int
 
 def met(conn: Connection, keys: Sequence[int], *, after: int, until: int) -> Iterator[tuple[int, int]]:
     """Those keys in the index after `after` up to `until`, with positions."""
-    for segment in range((after + 1) >> SEGMENT_BITS, (until >> SEGMENT_BITS) + 1):
-        for row in _KEYS_STORED(conn, keys, of_segment=segment, after=after, until=until):
+    for cell in range((after + 1) >> CELL_BITS, (until >> CELL_BITS) + 1):
+        for row in _KEYS_STORED(conn, keys, of_cell=cell, after=after, until=until):
             yield row[0], row[1]

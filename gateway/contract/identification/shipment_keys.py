@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from typing import NamedTuple
@@ -35,6 +35,8 @@ _ANY = goods_pb2.SHIPMENT_REFERENCE_KIND_UNSPECIFIED
 
 _UNSEEN = re.compile("[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]")
 """Characters that show nothing themselves: joiners, marks of direction, variation selectors."""
+
+_OTHER_ASCII = re.compile("[^0-9A-Z]+")
 
 KeySets = list[list[int]]
 """Criteria: at least one key of each list must match; an empty list matches nothing."""
@@ -100,6 +102,7 @@ def _reference_kinds(path: str) -> Mapping[int, str]:
 
 _ADDITION = shipment_pb2.ShipmentAddition.DESCRIPTOR
 _REFERENCES, _LICENCES = _reference_kinds("references.value"), _reference_kinds("licences.number")
+_ANY_REFERENCE = _REFERENCES[_ANY]
 _EQUIPMENT, _SEALS, _LOCKS = (
     _kind(_CONTAINER, "equipment.id"),
     _kind(_SEAL, "equipment.seals"),
@@ -133,7 +136,7 @@ def _kinds(target: str, classes: frozenset[str]) -> tuple[str, ...]:
 
 def record_key(record_id: str) -> int:
     """Key of a record id, unchanged, in a shipment."""
-    return _hashed(_RECORDS, record_id)
+    return _digest(_RECORDS, record_id)
 
 
 def record_keys(record_id: str, classes: Collection[str] = ALL_CLASSES) -> list[int]:
@@ -165,9 +168,17 @@ def _as_seen(text: str) -> str:
 
 def keys_of(shipment: shipment_pb2.Shipment) -> set[int]:
     """All keys of a shipment, including its record's."""
-    keys = {record_key(shipment.record_id), *_own_keys(shipment), *_event_keys(shipment.events, _EVENT)}
+    keys = {record_key(shipment.record_id), *_event_keys(shipment.events, _EVENT)}
+    _add_numbers(keys, shipment)
+    for means in shipment.means:
+        keys.update(_means_keys(means.SerializeToString(), _MEANS))
+    for party in shipment.parties:
+        keys.update(_party(party.SerializeToString()).keys)
+    for goods in shipment.goods:
+        _add_goods(keys, goods)
+    _add_way(keys, shipment)
     for inspection in shipment.inspections:
-        keys.update(_place_keys(inspection.place, _INSPECTION))
+        keys.update(_place_keys(inspection.place.SerializeToString(), _INSPECTION))
     return keys
 
 
@@ -176,64 +187,65 @@ def keys_of_addition(addition: shipment_pb2.ShipmentAddition) -> set[int]:
     kind = _RECORDS_WITH_EVENTS if addition.events else _RECORDS_INSPECTED
     keys = {_hashed(kind, addition.record_id), *_event_keys(addition.events, _ADDED_EVENT)}
     for inspection in addition.inspections:
-        keys.update(_place_keys(inspection.place, _ADDED_INSPECTION))
+        keys.update(_place_keys(inspection.place.SerializeToString(), _ADDED_INSPECTION))
     return keys
 
 
 def names_of(shipment: shipment_pb2.Shipment) -> set[str]:
     """Names of all parties, as written."""
-    return {name.text for party in shipment.parties for name in party.names}
+    return {name for party in shipment.parties for name in _party(party.SerializeToString()).names}
 
 
-def _own_keys(shipment: shipment_pb2.Shipment) -> Iterator[int]:
+def _add_numbers(keys: set[int], shipment: shipment_pb2.Shipment) -> None:
+    """Adds keys of references, containers and seals, which differ from record to record: no cache."""
     for reference in shipment.references:
-        yield _reference(_REFERENCES, reference.kind, reference.value)
-        yield _reference(_REFERENCES, _ANY, reference.value)
+        value = _compact(reference.value)
+        keys.add(_digest(_REFERENCES.get(reference.kind, _ANY_REFERENCE), value))  # a newer kind is found as any
+        keys.add(_digest(_ANY_REFERENCE, value))
     for licence in shipment.licences:
-        yield _reference(_LICENCES, goods_pb2.SHIPMENT_REFERENCE_KIND_LICENCE, licence.number)
-        yield _reference(_LICENCES, _ANY, licence.number)
+        keys.add(_reference(_LICENCES, goods_pb2.SHIPMENT_REFERENCE_KIND_LICENCE, licence.number))
+        keys.add(_reference(_LICENCES, _ANY, licence.number))
     for equipment in shipment.equipment:
-        yield from _equipment_keys(equipment)
-    for means in shipment.means:
-        yield from _means_keys(means, _MEANS)
-    yield from _party_keys(shipment.parties)
-    for goods in shipment.goods:
-        yield from _goods_keys(goods)
-    yield from _way_keys(shipment)
+        keys.add(_digest(_EQUIPMENT, _compact(equipment.id)))
+        for seal in equipment.seals:
+            keys.add(_digest(_SEALS, _compact(seal)))
+        if equipment.e_lock:
+            keys.add(_digest(_LOCKS, _compact(equipment.e_lock)))
 
 
-def _equipment_keys(equipment: goods_pb2.Equipment) -> Iterator[int]:
-    yield _hashed(_EQUIPMENT, _compact(equipment.id))
-    for seal in equipment.seals:
-        yield _hashed(_SEALS, _compact(seal))
-    if equipment.e_lock:
-        yield _hashed(_LOCKS, _compact(equipment.e_lock))
+class _Party(NamedTuple):
+    keys: tuple[int, ...]
+    names: tuple[str, ...]
 
 
-def _party_keys(parties: Iterable[party_pb2.Party]) -> Iterator[int]:
-    for party in parties:
-        for identifier in party.identifiers:
-            yield _hashed(_IDENTIFIERS, _compact(identifier.value))
-            yield _hashed(_SCHEMED_IDENTIFIERS, _schemed(identifier.scheme, identifier.value))
-        for name in party.names:
-            yield name_key(name.text)
+@lru_cache(maxsize=16_384)
+def _party(serialised: bytes) -> _Party:
+    """A party's keys and names: the same parties trade again and again, and so do places and vehicles."""
+    party = party_pb2.Party.FromString(serialised)
+    keys: list[int] = []
+    for identifier in party.identifiers:
+        keys.append(_hashed(_IDENTIFIERS, _compact(identifier.value)))
+        keys.append(_hashed(_SCHEMED_IDENTIFIERS, _schemed(identifier.scheme, identifier.value)))
+    names = tuple(name.text for name in party.names)
+    return _Party((*keys, *map(name_key, names)), names)
 
 
-def _way_keys(shipment: shipment_pb2.Shipment) -> Iterator[int]:
-    yield from _place_keys(shipment.office, _OFFICE)
+def _add_way(keys: set[int], shipment: shipment_pb2.Shipment) -> None:
+    keys.update(_place_keys(shipment.office.SerializeToString(), _OFFICE))
     for leg in shipment.route:
-        yield from _place_keys(getattr(leg, "from"), _LEG_FROM)
-        yield from _place_keys(leg.to, _LEG_TO)
-        yield from _means_keys(leg.means, _LEG_MEANS)
+        keys.update(_place_keys(getattr(leg, "from").SerializeToString(), _LEG_FROM))
+        keys.update(_place_keys(leg.to.SerializeToString(), _LEG_TO))
+        if leg.HasField("means"):
+            keys.update(_means_keys(leg.means.SerializeToString(), _LEG_MEANS))
     if shipment.export_territory:
-        yield _hashed(_EXPORT, shipment.export_territory)
+        keys.add(_hashed(_EXPORT, shipment.export_territory))
     if shipment.destination_territory:
-        yield _hashed(_DESTINATION, shipment.destination_territory)
+        keys.add(_hashed(_DESTINATION, shipment.destination_territory))
 
 
 def _event_keys(events: Sequence[shipment_pb2.ShipmentEvent], kinds: _EventKinds) -> Iterator[int]:
     for event in events:
-        yield from _place_keys(event.place, kinds.place)
+        yield from _place_keys(event.place.SerializeToString(), kinds.place)
         if event.seal:
             yield _hashed(kinds.seal, _compact(event.seal))
         if event.equipment_id:
@@ -242,35 +254,38 @@ def _event_keys(events: Sequence[shipment_pb2.ShipmentEvent], kinds: _EventKinds
             yield _hashed(kinds.registration, _registration(event.means))
 
 
-def _means_keys(means: goods_pb2.TransportMeans, kinds: _MeansKinds) -> Iterator[int]:
-    for registration in means.registrations:
-        yield _hashed(kinds.registration, _registration(registration.value))
+@lru_cache(maxsize=16_384)
+def _means_keys(serialised: bytes, kinds: _MeansKinds) -> tuple[int, ...]:
+    means = goods_pb2.TransportMeans.FromString(serialised)
+    keys = [_hashed(kinds.registration, _registration(registration.value)) for registration in means.registrations]
     if means.name:
-        yield _hashed(kinds.vessel, clean_name(means.name))
+        keys.append(_hashed(kinds.vessel, clean_name(means.name)))
     if means.journey:
-        yield _hashed(kinds.journey, _compact(means.journey))
+        keys.append(_hashed(kinds.journey, _compact(means.journey)))
         if means.name:
-            yield _hashed(kinds.voyage, _voyage(means.name, means.journey))
+            keys.append(_hashed(kinds.voyage, _voyage(means.name, means.journey)))
+    return tuple(keys)
 
 
-def _goods_keys(goods: shipment_pb2.ShipmentGoods) -> Iterator[int]:
+def _add_goods(keys: set[int], goods: shipment_pb2.ShipmentGoods) -> None:
     for code in goods.codes:
-        for digits in CODE_DIGITS:
-            if len(code.code) >= digits:
-                yield _hashed(_CODES, code.code[:digits])
+        keys.update(_code_keys(code.code))
     if goods.element:
-        yield _hashed(_ELEMENTS, goods.element.casefold())
+        keys.add(_hashed(_ELEMENTS, goods.element.casefold()))
     if goods.substance:
-        yield _hashed(_SUBSTANCES, clean_name(goods.substance))
+        keys.add(_hashed(_SUBSTANCES, clean_name(goods.substance)))
 
 
-def _place_keys(place: goods_pb2.Place, kinds: _PlaceKinds) -> Iterator[int]:
-    if place.unlocode:
-        yield _hashed(kinds.unlocode, place.unlocode.upper())
-    if place.customs_office:
-        yield _hashed(kinds.customs_office, place.customs_office.upper())
-    if place.territory:
-        yield _hashed(kinds.territory, place.territory.upper())
+@lru_cache(maxsize=16_384)
+def _code_keys(code: str) -> tuple[int, ...]:
+    return tuple(_hashed(_CODES, code[:digits]) for digits in CODE_DIGITS if len(code) >= digits)
+
+
+@lru_cache(maxsize=16_384)
+def _place_keys(serialised: bytes, kinds: _PlaceKinds) -> tuple[int, ...]:
+    place = goods_pb2.Place.FromString(serialised)
+    values = (place.unlocode, place.customs_office, place.territory)
+    return tuple(_hashed(kind, value.upper()) for kind, value in zip(kinds, values, strict=True) if value)
 
 
 def key_sets(
@@ -377,14 +392,22 @@ def _registration(value: str) -> str:
     return _compact(value).removeprefix("IMO")
 
 
-@lru_cache(maxsize=65_536)
 def _compact(value: str) -> str:
     """Keeps letters and digits, upper case, half width, as they look."""
-    if value.isascii() and value.isalnum():
-        return value.upper()
+    if not value.isascii():
+        return _compact_as_seen(value)
+    return value.upper() if value.isalnum() else _OTHER_ASCII.sub("", value.upper())
+
+
+@lru_cache(maxsize=65_536)
+def _compact_as_seen(value: str) -> str:
     return "".join(c for c in _as_seen(value).upper() if c.isalnum())
 
 
-@lru_cache(maxsize=262_144)
+@lru_cache(maxsize=65_536)
 def _hashed(kind: str, value: str) -> int:
+    return _digest(kind, value)
+
+
+def _digest(kind: str, value: str) -> int:
     return int.from_bytes(blake2b(f"{kind}\x00{value}".encode(), digest_size=8).digest()) >> 2

@@ -44,18 +44,22 @@ class IndexProcess:
             deadlines_s={**own_s, **further},
         )
 
-    async def next(self, handler: str) -> Any:
+    async def next(self, handler: str, after: int | None = None) -> Any:
         """The next batch of INDEX, EVALUATE or FILTER, if any.
+
+        Args:
+            after: position that the batch before ends at, if it isn't written yet; not for FILTER.
 
         Raises:
             UnavailableError: the process has just ended.
             GatewayError: it failed; its log says why.
             StoreUnavailableError: the database can't be read.
         """
-        if not await asyncio.to_thread(self._is_behind, handler):
+        if not await asyncio.to_thread(self._is_behind, handler, after):
             return None
         await asyncio.wrap_future(await asyncio.to_thread(self.process.start))
-        return await asyncio.wrap_future(self.process.call(handler, caller=handler))
+        arguments = () if after is None else (after,)
+        return await asyncio.wrap_future(self.process.call(handler, *arguments, caller=handler))
 
     def names(self, texts: Sequence[str]) -> dict[int, history_pb2.NameMatch]:
         """Matching recorded names by key; not for the event loop's thread.
@@ -80,11 +84,11 @@ class IndexProcess:
         finally:
             await asyncio.to_thread(self.process.stop)
 
-    def _is_behind(self, handler: str) -> bool:
+    def _is_behind(self, handler: str, after: int | None) -> bool:
         with self._database.read() as conn:
-            indexed = record_progress.indexed(conn)
-            if handler == INDEX:
-                return indexed < shipments.last_position(conn)
             if handler == FILTER:
                 return next_segment(conn) is not None
-            return record_progress.evaluated(conn) < indexed
+            indexed = record_progress.indexed(conn)
+            if handler == INDEX:
+                return (indexed if after is None else after) < shipments.last_position(conn)
+            return (record_progress.evaluated(conn) if after is None else after) < indexed

@@ -35,9 +35,10 @@ class HistoryIndexer:
         self._database = database
         self._batch = batch
 
-    def next(self) -> IndexBatch | None:
+    def next(self, after: int | None = None) -> IndexBatch | None:
+        """Items after a position, by default after the indexed ones; None if there are none."""
         with self._database.read() as conn:
-            after = record_progress.indexed(conn)
+            after = record_progress.indexed(conn) if after is None else after
             rows = shipments.log_after(conn, after, self._batch)
             if not rows:
                 return None

@@ -59,7 +59,7 @@ shipment_revisions = Table(
 shipment_keys = Table(
     "shipment_keys",
     metadata,
-    Column("segment", Integer, primary_key=True, autoincrement=False),  # see history.tables.segments.SEGMENT_BITS
+    Column("cell", Integer, primary_key=True, autoincrement=False),  # see history.tables.segments.CELL_BITS
     Column("key", BigInteger, primary_key=True, autoincrement=False),  # contract.shipment_keys
     Column("position", BigInteger, primary_key=True, autoincrement=False),
     sqlite_with_rowid=False,
@@ -68,7 +68,7 @@ shipment_keys = Table(
 shipment_segments = Table(
     "shipment_segments",
     metadata,
-    Column("segment", Integer, primary_key=True, autoincrement=False),
+    Column("segment", Integer, primary_key=True, autoincrement=False),  # see history.tables.segments.SEGMENT_BITS
     Column("first_declared", BigInteger, nullable=False),  # least and greatest in it
     Column("last_declared", BigInteger, nullable=False),
     Column("keys_filter", LargeBinary),  # history.rules.bloom; NULL until the segment is full

@@ -1,6 +1,6 @@
 """SQL texts that search the index of shipments, for both databases.
 
-PostgreSQL's planner gets no choice, since it read the index of a whole time range for two records: each segment and key
+PostgreSQL's planner gets no choice, since it read the index of a whole time range for two records: each cell and key
 is one walk along the index (LATERAL with a limit), each further condition one look-up (a scalar subquery with a limit
 isn't made a join).
 """
@@ -18,13 +18,13 @@ FilterShape: TypeAlias = tuple[bool, bool, int]
 
 
 @cache
-def sqlite_text(shape: tuple[int, ...], segments: int, conditions: FilterShape) -> str:
+def sqlite_text(shape: tuple[int, ...], cells: int, conditions: FilterShape) -> str:
     """Positions with a key of each set, newest first; `shape` has the sizes of the sets.
 
-    Values: segments, first set, bounds of positions, other sets, the filter's, the limit.
+    Values: cells, first set, bounds of positions, other sets, the filter's, the limit.
     """
     first, *others = shape
-    where = [f"k.segment IN ({_marks(segments)})", f"k.key IN ({_marks(first)})", "k.position >= ?", "k.position < ?"]
+    where = [f"k.cell IN ({_marks(cells)})", f"k.key IN ({_marks(first)})", "k.position >= ?", "k.position < ?"]
     where += [_sqlite_match(count) for count in others]
     since, until, procedures = conditions
     join = "JOIN shipment_revisions r ON r.position = k.position" if since or until or procedures else ""
@@ -40,7 +40,7 @@ def sqlite_text(shape: tuple[int, ...], segments: int, conditions: FilterShape) 
 
 @cache
 def sqlite_text_by_key(shape: tuple[int, ...], conditions: FilterShape) -> str:
-    """As `sqlite_text` in one segment, with a walk for each key of the first set."""
+    """As `sqlite_text` in one cell, with a walk for each key of the first set."""
     walk = sqlite_text((1, *shape[1:]), 1, conditions)
     walks = " UNION ALL ".join([f"SELECT position FROM ({walk}) walk"] * shape[0])
     return f"SELECT DISTINCT position FROM ({walks}) walks ORDER BY position DESC LIMIT ?"
@@ -48,7 +48,7 @@ def sqlite_text_by_key(shape: tuple[int, ...], conditions: FilterShape) -> str:
 
 def _sqlite_match(keys: int) -> str:
     """Whether a position has one of some keys; of few the first is looked up first, which is the likeliest."""
-    look_up = "EXISTS (SELECT 1 FROM shipment_keys o WHERE o.segment = k.segment AND o.position = k.position AND o.key"
+    look_up = "EXISTS (SELECT 1 FROM shipment_keys o WHERE o.cell = k.cell AND o.position = k.position AND o.key"
     if keys <= MOST_KEYS_IN_ORDER:
         return f"({' OR '.join([f'{look_up} = ?)'] * keys)})"
     return f"{look_up} IN ({_marks(keys)}))"
@@ -62,11 +62,11 @@ def _marks(count: int) -> str:
 def postgresql_text(others: int, conditions: FilterShape) -> str:
     """Positions with a key of each set, newest first; `others` counts the sets after the first.
 
-    Values: segments, their first and last positions, the sets, the filter's, the limit twice; lists are arrays.
+    Values: cells, their first and last positions, the sets, the filter's, the limit twice; lists are arrays.
     """
-    where = ["k.segment = s.segment", "k.key = f.key", "k.position >= s.start", "k.position < s.stop"]
+    where = ["k.cell = s.cell", "k.key = f.key", "k.position >= s.start", "k.position < s.stop"]
     where += [
-        "(SELECT true FROM shipment_keys o WHERE o.segment = k.segment AND o.position = k.position "
+        "(SELECT true FROM shipment_keys o WHERE o.cell = k.cell AND o.position = k.position "
         "AND o.key = ANY(%s::bigint[]) LIMIT 1)"
     ] * others
     since, until, procedures = conditions
@@ -78,7 +78,7 @@ def postgresql_text(others: int, conditions: FilterShape) -> str:
             f"(SELECT {' AND '.join(declared)} FROM shipment_revisions r WHERE r.position = k.position LIMIT 1)"
         )
     return (
-        "SELECT DISTINCT walk.position FROM unnest(%s::integer[], %s::bigint[], %s::bigint[]) s(segment, start, stop) "
+        "SELECT DISTINCT walk.position FROM unnest(%s::integer[], %s::bigint[], %s::bigint[]) s(cell, start, stop) "
         "CROSS JOIN unnest(%s::bigint[]) f(key) "
         "CROSS JOIN LATERAL (SELECT k.position FROM shipment_keys k "
         f"WHERE {' AND '.join(where)} ORDER BY k.position DESC LIMIT %s) walk ORDER BY walk.position DESC LIMIT %s"

@@ -1,11 +1,12 @@
-"""Statements on segments of the index of shipments.
+"""Statements on segments of the index of shipments, and on cells in them.
 
-A full segment has a filter over its keys, kept in memory once read (1.3 MB each).
+A full segment has a filter over its keys, kept in memory once read (1.3 MB each). Keys are stored by cell: a batch
+writes each page of the newest cell once, and in a cell as large as a segment it would meet thousands.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from threading import Lock
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
@@ -19,6 +20,9 @@ from gateway.history.tables.schema import record_log, shipment_keys, shipment_se
 
 SEGMENT_BITS = 17
 """log2 of the positions in a segment: some 1.5 million keys, 30 MB."""
+
+CELL_BITS = 14
+"""log2 of the positions in a cell: some 200,000 keys, 4 MB."""
 
 _EVER = 1 << 62
 
@@ -73,7 +77,7 @@ _KEEP = Prepared(
     .where(shipment_segments.c.segment == bindparam("of_segment"))
     .values(keys_filter=bindparam("bits"))
 )
-_KEYS = Prepared(select(shipment_keys.c.key).where(shipment_keys.c.segment == bindparam("of_segment")).distinct())
+_KEYS = Prepared(select(shipment_keys.c.key).where(shipment_keys.c.cell == bindparam("of_cell")).distinct())
 
 
 class SegmentsState(NamedTuple):
@@ -181,9 +185,24 @@ def without_filter(conn: Connection, below: int) -> int | None:
     return None if segment is None else int(segment)
 
 
-def keys(conn: Connection, segment: int) -> list[int]:
+def keys(conn: Connection, segment: int) -> set[int]:
     """Distinct keys of a segment."""
-    return [int(row[0]) for row in _KEYS(conn, of_segment=segment)]
+    cells = cells_within(range(segment << SEGMENT_BITS, (segment + 1) << SEGMENT_BITS))
+    return {row[0] for cell in cells for row in _KEYS(conn, of_cell=cell)}
+
+
+def cells_within(positions: range) -> range:
+    """Cells that hold positions of a range, newest first."""
+    return range((positions.stop - 1) >> CELL_BITS, (positions.start >> CELL_BITS) - 1, -1)
+
+
+def by_cell(ranges: Iterable[range], below: int) -> Iterator[tuple[int, range]]:
+    """Cuts ranges of positions into cells, newest first, with their positions below a position."""
+    for positions in ranges:
+        until = range(positions.start, min(positions.stop, below))
+        for cell in cells_within(until) if until else ():
+            start = max(until.start, cell << CELL_BITS)
+            yield cell, range(start, min(until.stop, (cell + 1) << CELL_BITS))
 
 
 def keep_filter(conn: Connection, segment: int, bits: bytes) -> None:

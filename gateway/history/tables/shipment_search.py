@@ -1,6 +1,7 @@
 """Searches the index of shipments by keys.
 
-Keys are hashes, so the index has segments by position: writes go to a part that fits into memory.
+Keys are hashes, so the index has cells by position: writes go to a part of few pages. Segments of several cells have
+filters, which say where a key isn't.
 """
 
 from __future__ import annotations
@@ -31,6 +32,13 @@ MOST_KEYS_IN_TURN = 16
 POSITIONS_AT_FIRST = 400
 """Positions that PostgreSQL's first statement may return: the statement costs more."""
 
+GROWTH = 4
+"""How many times more cells each further statement asks."""
+
+RARE_SHARE = 2
+RARE_CELLS = 16
+"""Cells asked at first for keys that all but this part of the segments lack: two segments."""
+
 COMMON = 1_000
 """Most positions counted to find the rarest set: cheaper than trying a tenth of them."""
 
@@ -38,7 +46,7 @@ _COUNT = Prepared(
     select(func.count()).select_from(
         select(shipment_keys.c.position)
         .where(
-            shipment_keys.c.segment == bindparam("of_segment"),
+            shipment_keys.c.cell == bindparam("of_cell"),
             shipment_keys.c.key == bindparam("of_key"),
             shipment_keys.c.position >= bindparam("start"),
             shipment_keys.c.position < bindparam("stop"),
@@ -151,56 +159,64 @@ def search_records(
 
 
 def _walk(conn: Connection, query: _KeyQuery, limit: int, state: SegmentsState | None) -> Iterator[tuple[Any, ...]]:
-    """Searches from the newest segment on, twice as many each time."""
+    """Searches from the newest cell on, GROWTH times as many each time."""
     since, until = query.record_filter.declared_from, query.record_filter.declared_until
+    state = state or segments.state(conn)
     candidates = segments.candidates(
         conn,
-        state or segments.state(conn),
+        state,
         query.before,
         query.key_sets,
         declared_from=since,
         declared_until=until,
     )
-    ranges = list(segments.declared_within(conn, candidates, declared_from=since, declared_until=until).items())
-    if len(query.key_sets) > 1 and ranges:
-        query = replace(query, key_sets=_rarest_first(conn, query.key_sets, *ranges[0]))
+    ranges = segments.declared_within(conn, candidates, declared_from=since, declared_until=until)
+    cells = list(segments.by_cell(ranges.values(), min(query.before, state.newest + 1)))
+    if len(query.key_sets) > 1 and cells:
+        query = replace(query, key_sets=_rarest_first(conn, query.key_sets, *_telling(cells)))
+    # Of a key that most segments lack, no cell has many.
+    is_rare = not (since or until) and len(candidates) * RARE_SHARE <= (state.newest >> segments.SEGMENT_BITS)
     if conn.dialect.name == "postgresql":
         ask, size = _ask_postgresql, max(1, POSITIONS_AT_FIRST // limit)
     else:
         ask, size = _ask_sqlite, 1
+    size = max(size, RARE_CELLS if is_rare else 1)
     left, at = limit, 0
-    while at < len(ranges) and left > 0:
-        rows = ask(conn, query, ranges[at : at + size], left)
+    while at < len(cells) and left > 0:
+        rows = ask(conn, query, cells[at : at + size], left)
         yield from sorted(rows, reverse=True)  # a join doesn't keep the order
         left -= len(rows)
         at += size
-        size = min(2 * size, LONGEST_LIST)
+        size = min(GROWTH * size, LONGEST_LIST)
+
+
+def _telling(cells: Sequence[tuple[int, range]]) -> tuple[int, range]:
+    """The newest cell, unless it has only begun."""
+    return max(cells[:2], key=lambda cell: len(cell[1]))
 
 
 def _rarest_first(
-    conn: Connection, key_sets: Sequence[Sequence[int]], segment: int, within: range
+    conn: Connection, key_sets: Sequence[Sequence[int]], cell: int, within: range
 ) -> Sequence[Sequence[int]]:
-    """Sorts sets by their count in one segment, since each position of the first is tried for the others."""
+    """Sorts sets by their count in one cell, since each position of the first is tried for the others."""
 
     def occurrences(keys: Sequence[int]) -> int:
         count = 0 if len(keys) <= MOST_KEYS_IN_TURN else COMMON
         for key in keys:
             if count >= COMMON:
                 break
-            of_key = _COUNT(
-                conn, of_segment=segment, of_key=key, start=within.start, stop=within.stop, most=COMMON - count
-            )
+            of_key = _COUNT(conn, of_cell=cell, of_key=key, start=within.start, stop=within.stop, most=COMMON - count)
             count += int(of_key.scalar_one())
         return count
 
     return sorted(key_sets, key=occurrences)
 
 
-def _ask_sqlite(conn: Connection, query: _KeyQuery, ranges: Sequence[tuple[int, range]], limit: int) -> Rows:
+def _ask_sqlite(conn: Connection, query: _KeyQuery, cells: Sequence[tuple[int, range]], limit: int) -> Rows:
     first, *others = query.key_sets
     shape, conditions = tuple(map(len, query.key_sets)), query.record_filter.shape
-    asked = [segment for segment, _ in ranges]
-    bounds = (min(one.start for _, one in ranges), min(query.before, max(one.stop for _, one in ranges)))
+    asked = [cell for cell, _ in cells]
+    bounds = (min(one.start for _, one in cells), min(query.before, max(one.stop for _, one in cells)))
     further = (*bounds, *chain.from_iterable(others), *query.record_filter.values, limit)
     values: tuple[int, ...]
     # One IN list would read and sort all records of a large trader.
@@ -213,12 +229,12 @@ def _ask_sqlite(conn: Connection, query: _KeyQuery, ranges: Sequence[tuple[int, 
     return run(conn, with_records(text, "x''") if query.records else text, values)
 
 
-def _ask_postgresql(conn: Connection, query: _KeyQuery, ranges: Sequence[tuple[int, range]], limit: int) -> Rows:
+def _ask_postgresql(conn: Connection, query: _KeyQuery, cells: Sequence[tuple[int, range]], limit: int) -> Rows:
     record_filter = query.record_filter
     first, *others = map(list, query.key_sets)
     procedures = [list(record_filter.procedures)] if record_filter.procedures else []
-    asked = [segment for segment, _ in ranges]
-    starts, stops = [one.start for _, one in ranges], [min(one.stop, query.before) for _, one in ranges]
+    asked = [cell for cell, _ in cells]
+    starts, stops = [one.start for _, one in cells], [min(one.stop, query.before) for _, one in cells]
     values = [asked, starts, stops, first, *others, *record_filter.bounds, *procedures, limit, limit]
     text = postgresql_text(len(others), record_filter.shape)
     return run(conn, with_records(text, "''::bytea") if query.records else text, values)
@@ -232,7 +248,7 @@ def matching(conn: Connection, positions: Collection[int], key_sets: Sequence[Se
         left = set(ordered[at : at + LONGEST_LIST])
         for keys in key_sets:
             statement = select(shipment_keys.c.position).where(
-                shipment_keys.c.segment.in_({position >> segments.SEGMENT_BITS for position in left}),
+                shipment_keys.c.cell.in_({position >> segments.CELL_BITS for position in left}),
                 shipment_keys.c.key.in_(keys),
                 shipment_keys.c.position.in_(left),
             )

@@ -96,7 +96,7 @@ _ERASE_POSITIONS = (
 )
 _ERASE_KEYS = PreparedList(
     delete(shipment_keys).where(
-        shipment_keys.c.segment == bindparam("of_segment"),
+        shipment_keys.c.cell == bindparam("of_cell"),
         shipment_keys.c.key.in_(_values),
         shipment_keys.c.position == bindparam("at"),
     )
@@ -184,8 +184,8 @@ def add_revisions(conn: Connection, rows: Sequence[RevisionRow]) -> None:
 def add_keys(conn: Connection, keys: Sequence[tuple[int, int]]) -> None:
     """Inserts (key, position) pairs."""
     if keys:
-        rows = sorted((position >> segments.SEGMENT_BITS, key, position) for key, position in keys)
-        insert_rows(conn, shipment_keys, ("segment", "key", "position"), rows, or_ignore=True)
+        rows = sorted([(position >> segments.CELL_BITS, key, position) for key, position in keys])
+        insert_rows(conn, shipment_keys, ("cell", "key", "position"), rows, or_ignore=True)
 
 
 def revisions(conn: Connection, positions: Sequence[int]) -> dict[int, RevisionRow]:
@@ -214,7 +214,7 @@ def erase(conn: Connection, record_ids: Sequence[str], keys: Mapping[int, Collec
     for statement in _ERASE_POSITIONS:
         statement.execute(conn, keys)
     for position, of_position in keys.items():
-        _ERASE_KEYS.execute(conn, of_position, of_segment=position >> segments.SEGMENT_BITS, at=position)
+        _ERASE_KEYS.execute(conn, of_position, of_cell=position >> segments.CELL_BITS, at=position)
 
 
 def due(conn: Connection, now_ms: int, limit: int, *, after: tuple[int, str]) -> list[ShipmentRow]:

@@ -12,11 +12,11 @@ from sqlalchemy import delete, event
 from gateway.db.database import Database
 from gateway.history.tables import shipments
 from gateway.history.tables.schema import shipment_keys
-from gateway.history.tables.segments import SEGMENT_BITS
+from gateway.history.tables.segments import CELL_BITS
 from gateway.tracing import tables as findings
 from tests.support.databases import new_database
 
-EDGE = 1 << SEGMENT_BITS
+EDGE = 1 << CELL_BITS
 POSITIONS = st.integers(1, 4) | st.integers(EDGE - 2, EDGE + 2) | st.integers(2 * EDGE - 1, 2 * EDGE + 1)
 
 
@@ -57,5 +57,5 @@ def test_each_key_is_one_look_up(tmp_path: Path) -> None:
     database.close()
 
     assert [row[3] for row in plan] == [
-        "SEARCH shipment_keys USING PRIMARY KEY (segment=? AND key=? AND position>? AND position<?)"
+        "SEARCH shipment_keys USING PRIMARY KEY (cell=? AND key=? AND position>? AND position<?)"
     ]

@@ -156,6 +156,7 @@ def question(chance: random.Random) -> history_pb2.SearchCriteria:
 @pytest.fixture
 def node(tmp_path: Path, make_database: MakeDatabase, monkeypatch: pytest.MonkeyPatch) -> Iterator[PaperNode]:
     monkeypatch.setattr(segments, "SEGMENT_BITS", 3)
+    monkeypatch.setattr(segments, "CELL_BITS", 2)
     monkeypatch.setattr(segments, "BLOCK_BITS", 1)
     monkeypatch.setattr(shipment_search, "MOST_KEYS_IN_TURN", 5)
     with paper_nodes(tmp_path, make_database, ("cn", "hk")) as nodes:
@@ -285,6 +286,7 @@ def test_a_record_that_comes_late_widens_its_own_segment_alone(node: PaperNode) 
 def test_the_rarest_of_what_is_asked_for_leads(node: PaperNode, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every position of the first set is tried for the others: a large trader's would be thousands."""
     monkeypatch.setattr(shipment_search, "COMMON", 4)
+    monkeypatch.setattr(segments, "CELL_BITS", 3)
     for at in range(7):
         shipment, _ = made(random.Random(at), f"R{at}", 0)
         shipment.equipment[0].id, shipment.equipment[0].seals[0] = CONTAINERS[0], SEALS[at == 3]
