@@ -21,7 +21,7 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError, Pro
 
 from gateway.db.database_file import DatabaseFile
 from gateway.db.locks import take_turn
-from gateway.db.statements import run
+from gateway.db.statements import copy_rows, run
 from gateway.db.url import connection_options, parse_url
 from gateway.db.wal_checkpoints import WalCheckpoints
 from gateway.errors import ConfigurationError, StoreDamagedError, StoreUnavailableError
@@ -56,6 +56,11 @@ _DAMAGE_IN_POSTGRESQL = ("XX001", "XX002")  # data_corrupted, index_corrupted
 
 _ROWS_PER_STATEMENT = 100
 """Rows in one INSERT: each makes sqlite3 release the interpreter lock."""
+
+_ROWS_FOR_COPY = 100
+"""Fewest rows sent to PostgreSQL by COPY, which takes half of what arrays do."""
+
+_COPIED = frozenset({"bigint", "integer", "varchar", "text", "bytea", "boolean"})
 
 _ROWS_FOR_ARRAYS = 10
 _ROWS_PER_ARRAY = 5_000
@@ -182,6 +187,9 @@ def insert_rows(
     """
     inserted = 0
     if conn.dialect.name == "postgresql" and len(rows) >= _ROWS_FOR_ARRAYS:
+        if not or_ignore and len(rows) >= _ROWS_FOR_COPY and (copying := _copying(table, tuple(columns))):
+            copy_rows(conn, *copying, rows)
+            return len(rows)
         for at in range(0, len(rows), _ROWS_PER_ARRAY):
             chunk = rows[at : at + _ROWS_PER_ARRAY]
             arrays = [list(values) for values in zip(*chunk, strict=True)]
@@ -203,9 +211,19 @@ def _insert_text(dialect: str, table: str, columns: tuple[str, ...], rows: int, 
 
 
 @cache
+def _copying(table: Table, columns: tuple[str, ...]) -> tuple[str, list[str]] | None:
+    """The text of a COPY into these columns, and their types; None if the driver has no binary form of one."""
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+    types = [table.c[name].type.compile(dialect).partition("(")[0].lower() for name in columns]
+    if not set(types) <= _COPIED:
+        return None
+    return f"COPY {table.name} ({', '.join(columns)}) FROM STDIN (FORMAT BINARY)", types
+
+
+@cache
 def _insert_arrays_text(table: Table, columns: tuple[str, ...], or_ignore: bool) -> str:
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
-    arrays = ", ".join(f"%s::{table.c[name].type.compile(dialect)}[]" for name in columns)
+    arrays = ", ".join(f"%b::{table.c[name].type.compile(dialect)}[]" for name in columns)
     ending = " ON CONFLICT DO NOTHING" if or_ignore else ""
     return f"INSERT INTO {table.name} ({', '.join(columns)}) SELECT * FROM unnest({arrays}){ending}"
 

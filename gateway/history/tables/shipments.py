@@ -182,10 +182,10 @@ def add_revisions(conn: Connection, rows: Sequence[RevisionRow]) -> None:
 
 
 def add_keys(conn: Connection, keys: Sequence[tuple[int, int]]) -> None:
-    """Inserts (key, position) pairs."""
+    """Inserts distinct (key, position) pairs of positions that `add_revisions` has just inserted."""
     if keys:
         rows = sorted([(position >> segments.CELL_BITS, key, position) for key, position in keys])
-        insert_rows(conn, shipment_keys, ("cell", "key", "position"), rows, or_ignore=True)
+        insert_rows(conn, shipment_keys, ("cell", "key", "position"), rows)
 
 
 def revisions(conn: Connection, positions: Sequence[int]) -> dict[int, RevisionRow]:

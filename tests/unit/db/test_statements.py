@@ -6,11 +6,15 @@ import pytest
 from sqlalchemy import (
     BigInteger,
     BindParameter,
+    Boolean,
     Column,
     Connection,
+    Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
+    Text,
     bindparam,
     delete,
     insert,
@@ -19,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError, NoResultFound, ProgrammingError
 
-from gateway.db.database import Database, savepoint
+from gateway.db.database import Database, insert_rows, savepoint
 from gateway.db.statements import LONGEST_LIST, Prepared, PreparedList, run
 from gateway.errors import StoreUnavailableError
 from tests.support.databases import MakeDatabase
@@ -128,3 +132,51 @@ def test_a_list_changes_and_removes_its_rows_alone(database: Database) -> None:
         _REMOVE_AMONG.execute(conn, ["b", "c", "d"], position=7)
     with database.read() as conn:
         assert list(_ALL(conn)) == [("a", 7), ("d", 1), ("e", 1)]
+
+
+_KINDS = Table(
+    "rows_of_each_kind",
+    MetaData(),
+    Column("number", BigInteger, primary_key=True),
+    Column("small", Integer),
+    Column("word", String(8)),
+    Column("long", Text),
+    Column("bits", LargeBinary),
+    Column("is_odd", Boolean),
+)
+
+
+@pytest.mark.parametrize("count", [1, 9, 10, 99, 100, 250])
+def test_rows_arrive_as_they_were_in_whichever_way_they_go(database: Database, count: int) -> None:
+    """One by one, as arrays, or by COPY."""
+    rows = [
+        (
+            number << 40,
+            -number if number % 3 else None,
+            "x" * (number % 9),
+            f"'{number}\\\t\n钨",
+            bytes([number]),
+            number % 2 == 1,
+        )
+        for number in range(count)
+    ]
+    with database.write() as conn:
+        _KINDS.drop(conn, checkfirst=True)
+        _KINDS.create(conn)
+        assert insert_rows(conn, _KINDS, _KINDS.c.keys(), rows) == count
+        assert [tuple(row) for row in conn.execute(select(_KINDS).order_by(_KINDS.c.number))] == rows
+        assert list(run(conn, "SELECT * FROM rows_of_each_kind ORDER BY number", ())) == [
+            row if database.dialect == "postgresql" else (*row[:5], int(row[5])) for row in rows
+        ]
+        more = [*rows[-1:], *((number << 40, 0, "", "", b"", False) for number in range(1_000, 1_000 + count))]
+        assert insert_rows(conn, _KINDS, _KINDS.c.keys(), more, or_ignore=True) == count
+        _KINDS.drop(conn)
+
+
+@pytest.mark.parametrize("count", [1, 10, 100])
+def test_a_row_that_is_there_fails_the_same_in_each_way(database: Database, count: int) -> None:
+    rows = [(number, 0, "", "", b"", False) for number in range(count)]
+    with pytest.raises(IntegrityError), database.write() as conn:
+        _KINDS.create(conn)
+        insert_rows(conn, _KINDS, _KINDS.c.keys(), [rows[-1]])
+        insert_rows(conn, _KINDS, _KINDS.c.keys(), rows)
