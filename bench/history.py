@@ -4,11 +4,12 @@ Shipments are those of bench/shipment_records.py, made before the clock starts. 
 with synchronous=FULL, nothing switched off: validation, the signed log of records, agreements, statements, audit.
 
     python -m bench.history [--sizes 50000,500000] [--bulk N] [--dir FOLDER | --keep FOLDER] [--quiet-within SECONDS]
-                            [--postgresql [--copied]]
+                            [--postgresql [--copied]] [--peer]
 
 With `--keep` the nodes stay in that folder, and the next run with it goes on with what they hold: five million records
 take the better part of an hour to fill. With `--copied` the PostgreSQL databases get the rows of that folder's SQLite
-databases (bench/history_copy.py) instead of being filled.
+databases (bench/history_copy.py) instead of being filled. With `--peer` plain PostgreSQL with a GIN index over the
+same records is asked for the same UCRs, in turn (bench/history_gin.py).
 
 2. recording: `RecordShipments` with 500 items in a message, until every item is acknowledged as durable, and until all
    are indexed and judged by the rules; beside bare SQLite inserts of the same rows.
@@ -20,6 +21,7 @@ databases (bench/history_copy.py) instead of being filled.
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import shutil
 import sys
@@ -40,6 +42,7 @@ from sqlalchemy.engine import make_url
 
 from bench import shipment_records as made
 from bench.floors import Echo, running_echo
+from bench.history_gin import GinPeer
 from bench.history_recording import Recorded, Tell, recording
 from bench.nodes import NodeProcess, three_nodes
 from gateway.client.alerts import GatewayClient
@@ -72,6 +75,7 @@ class Sized:
         floor_p50, floor_p99: of bare gRPC calls that are answered with a stream of one message, in turn with the
             searches.
         disk_p50, disk_p99: of durable writes of 4 KiB, likewise: each answer of a partner waits for two.
+        gin_p50, gin_p99: of plain PostgreSQL with a GIN index, likewise; NaN without it.
     """
 
     count: int
@@ -88,11 +92,13 @@ class Sized:
     floor_p99: float
     disk_p50: float
     disk_p99: float
+    gin_p50: float
+    gin_p99: float
 
 
 def percentile(taken: Sequence[float], share: float) -> float:
     """Of some times in seconds, in milliseconds."""
-    ordered = sorted(taken)
+    ordered = sorted(taken) or [math.nan]
     return 1000 * ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
@@ -106,18 +112,20 @@ def _recorded_at(url: str) -> int:
 
 
 async def at_size(
-    officer: GatewayClient, echo: Echo, filled: int, *, count: int, node: NodeProcess, tell: Tell
+    officer: GatewayClient, echo: Echo, filled: int, *, count: int, node: NodeProcess, tell: Tell, peer: GinPeer | None
 ) -> Sized:
     """Searches and traces among so many filled records, with so many at cn in all."""
     for at in made.sample(filled, WARM):  # connections, statements, and the upper levels of the trees
         await _search(officer, at, [])
     tell("searching")
-    local, federated, floor, disk = [], [], [], []
+    local, federated, floor, disk, gin = [], [], [], [], []
     for at in made.sample(filled, ROUNDS):
         local.append(await _search(officer, at, ["cn"]))
         floor.append(await echo.streamed())
         federated.append(await _search(officer, at, []))
         disk.append(await asyncio.to_thread(_durable_write, node.folder.path / "durable"))
+        if peer is not None:
+            gin.append(await asyncio.to_thread(peer.search, at))
     first, rate = await _many(officer)
     tell("tracing")
     traced = [await _trace(officer, at) for at in made.sample(filled, ROUNDS // 2)]
@@ -136,6 +144,8 @@ async def at_size(
         percentile(floor, 0.99),
         percentile(disk, 0.5),
         percentile(disk, 0.99),
+        percentile(gin, 0.5),
+        percentile(gin, 0.99),
     )
 
 
@@ -226,11 +236,23 @@ async def _quiet(tell: Tell, patience_s: float) -> None:
 
 
 async def measure(
-    folder: Path, sizes: Sequence[int], bulk: int, tell: Tell, *, patience_s: float, postgresql: bool, copied: bool
+    folder: Path,
+    sizes: Sequence[int],
+    bulk: int,
+    tell: Tell,
+    *,
+    patience_s: float,
+    postgresql: bool,
+    copied: bool,
+    beside_gin: bool,
 ) -> tuple[Recorded | None, list[Sized]]:
     """Takes all figures."""
     async with AsyncExitStack() as stack:
         nodes = await stack.enter_async_context(three_nodes(folder / "nodes"))
+        peer: GinPeer | None = None
+        if beside_gin:
+            peer = GinPeer(stack.enter_context(postgresql_server(folder / "peer"))("peer"))
+            stack.callback(peer.close)
         if postgresql:
             server = stack.enter_context(postgresql_server(folder / "postgresql"))
             for node in nodes.values():
@@ -242,11 +264,13 @@ async def measure(
             await asyncio.gather(*(node.stop() for node in nodes.values()))
             tell(f"filling to {size:,}")
             await asyncio.gather(*(_filled(node, size, copied=copied) for node in (cn, hk)))
+            if peer is not None:
+                await asyncio.to_thread(peer.fill, size)
             await _quiet(tell, patience_s)
             await asyncio.gather(*(node.start() for node in nodes.values()))
             async with cn.client() as officer:
                 count = await asyncio.to_thread(_recorded_at, cn.url)
-                found.append(await at_size(officer, echo, size, count=count, node=cn, tell=tell))
+                found.append(await at_size(officer, echo, size, count=count, node=cn, tell=tell, peer=peer))
         if not bulk:
             return None, found
         first = _FIRST_OF_BULK + await asyncio.to_thread(_recorded_at, cn.url)
@@ -260,6 +284,7 @@ def main(
     patience_s: Annotated[float, typer.Option("--quiet-within", help="Seconds to wait for a quiet machine.")] = 0.0,
     postgresql: Annotated[bool, typer.Option("--postgresql", help="On a PostgreSQL server of its own.")] = False,
     copied: Annotated[bool, typer.Option("--copied", help="PostgreSQL gets the rows of the folder's SQLite.")] = False,
+    peer: Annotated[bool, typer.Option("--peer", help="Beside plain PostgreSQL with a GIN index.")] = False,
     folder: Annotated[Path | None, typer.Option("--dir", help="Where databases go.")] = None,
     keep: Annotated[Path | None, typer.Option("--keep", help="Keep the nodes here, and go on with these.")] = None,
 ) -> None:
@@ -281,6 +306,7 @@ def main(
                 patience_s=patience_s,
                 postgresql=postgresql,
                 copied=copied,
+                beside_gin=peer,
             )
         )
     finally:
@@ -297,8 +323,8 @@ def _recorded_table(figures: Recorded) -> Table:
         table.add_column(column, justify="left" if not column else "right")
     for what, value, wanted in (
         ("durable", figures.durable, "20,000"),
-        ("indexed", figures.indexed, ""),
-        ("judged by the rules", figures.judged, ""),
+        ("indexed", figures.indexed, "10,000"),
+        ("judged by the rules", figures.judged, "5,000"),
         ("floor: bare inserts", figures.inserts, ""),
     ):
         table.add_row(what, f"{value:,.0f}", f"{value / figures.inserts:.2f}", wanted)
@@ -321,8 +347,13 @@ def _sized_table(found: Sequence[Sized]) -> Table:
         ("… p99", lambda one: f"{one.local_p99:.1f}", "5"),
         ("UCR, three nodes: p50", lambda one: f"{one.federated_p50:.1f}", ""),
         ("… p99", lambda one: f"{one.federated_p99:.1f}", "25"),
+        ("peer: PostgreSQL with a GIN index, UCR: p50", lambda one: f"{one.gin_p50:.1f}", ""),
+        ("… p99", lambda one: f"{one.gin_p99:.1f}", ""),
         ("own node / bare call, p50", lambda one: f"{one.local_p50 / one.floor_p50:.1f} ×", ""),
         ("three nodes / bare call, p50", lambda one: f"{one.federated_p50 / one.floor_p50:.1f} ×", ""),
+        ("own node / bare call, p99", lambda one: f"{one.local_p99 / one.floor_p99:.1f} ×", "2"),
+        ("three nodes / bare call, p99", lambda one: f"{one.federated_p99 / one.floor_p99:.1f} ×", "6"),
+        ("trace / bare call, p99", lambda one: f"{one.trace_p99 / one.floor_p99:.1f} ×", "15"),
         ("code and place, 1,000 records: first", lambda one: f"{one.first_ms:.1f}", "20"),
         ("… then records/s", lambda one: f"{one.after_rate:,.0f}", "50,000"),
         ("trace: p50", lambda one: f"{one.trace_p50:.1f}", ""),

@@ -176,7 +176,11 @@ def test_rows_arrive_as_they_were_in_whichever_way_they_go(database: Database, c
 @pytest.mark.parametrize("count", [1, 10, 100])
 def test_a_row_that_is_there_fails_the_same_in_each_way(database: Database, count: int) -> None:
     rows = [(number, 0, "", "", b"", False) for number in range(count)]
-    with pytest.raises(IntegrityError), database.write() as conn:
+    with database.write() as conn:
+        _KINDS.drop(conn, checkfirst=True)
         _KINDS.create(conn)
         insert_rows(conn, _KINDS, _KINDS.c.keys(), [rows[-1]])
+    with database.write() as conn, pytest.raises(IntegrityError):
         insert_rows(conn, _KINDS, _KINDS.c.keys(), rows)
+    with database.write() as conn:
+        _KINDS.drop(conn)
