@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import delete, event
+from sqlalchemy import delete
 
 from gateway.db.database import Database
 from gateway.history.tables import shipments
@@ -44,13 +44,9 @@ def test_each_key_is_one_look_up(tmp_path: Path) -> None:
     """It runs whenever records are indexed, however many there are."""
     database = new_database(f"sqlite:///{tmp_path / 'plan.sqlite3'}")
     said: list[str] = []
-
-    @event.listens_for(database.engine, "connect")
-    def listen(connection: Any, _: object) -> None:
-        connection.set_trace_callback(said.append)
-
-    database.engine.dispose()
     with database.read() as conn:
+        driver: Any = conn.connection.dbapi_connection
+        driver.set_trace_callback(said.append)
         list(findings.met(conn, [1, 2, 3], after=0, until=5))
         (statement,) = [one for one in said if "shipment_keys" in one]
         plan = conn.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}").all()
