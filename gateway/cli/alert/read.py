@@ -92,14 +92,7 @@ def list_(
     )
     summaries = [summary for page in pages for summary in page.alerts]
     output = Output(as_json)
-    if unprojected := max(page.unprojected for page in pages):
-        output.warning(
-            ngettext(
-                "{number} entry of feeds isn't projected yet: alerts, or their newest state, may be missing",
-                "{number} entries of feeds aren't projected yet: alerts, or their newest state, may be missing",
-                unprojected,
-            )
-        )
+    _warn_of_unprojected(output, max(page.unprojected for page in pages))
     if names:
         output.names(f"{summary.alert.publisher}/{summary.alert.id}" for summary in summaries)
         return
@@ -113,6 +106,17 @@ def list_(
     )
     if more:
         output.note(_("There are more than these {limit}; --limit 0 shows all, --filter narrows.", limit=limit))
+
+
+def _warn_of_unprojected(output: Output, unprojected: int) -> None:
+    if unprojected:
+        output.warning(
+            ngettext(
+                "{number} entry of feeds isn't projected yet: alerts, or their newest state, may be missing",
+                "{number} entries of feeds aren't projected yet: alerts, or their newest state, may be missing",
+                unprojected,
+            )
+        )
 
 
 @reports_errors

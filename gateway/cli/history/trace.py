@@ -111,6 +111,10 @@ def trace(
         output.note(_("Written: {path}", path=html))
     if draft is not None and response.trace.legs:
         _write_drafts(output, response, draft, replace=replace)
+    _exit_if_unanswered(output, response)
+
+
+def _exit_if_unanswered(output: Output, response: TraceConsignmentResponse) -> None:
     missing = unanswered(response.trace)
     for answer in missing:
         output.warning(_("{answer}; records of this node may be missing", answer=answer_line(answer)))

@@ -82,14 +82,7 @@ def list_(
         asked.assignees, asked.assignee = ASSIGNEE_SCOPE_PERSON, assignee
     page = target.run(lambda client: client.casework.inbox_page(asked, page_size=limit))
     output = Output(as_json)
-    if waiting := page.unindexed or page.unprojected:
-        output.warning(
-            ngettext(
-                "{number} entry isn't in the inbox yet: alerts may be missing",
-                "{number} entries aren't in the inbox yet: alerts may be missing",
-                waiting,
-            )
-        )
+    _warn_of_waiting(output, page.unindexed or page.unprojected)
     output.table(
         _("Inbox"),
         marked("Alert", "Priority", "From or to", "Wants", "Assigned to", "Found by"),
@@ -99,6 +92,17 @@ def list_(
     )
     if page.next_page_token:
         output.note(_("There are more than these {limit}.", limit=limit))
+
+
+def _warn_of_waiting(output: Output, waiting: int) -> None:
+    if waiting:
+        output.warning(
+            ngettext(
+                "{number} entry isn't in the inbox yet: alerts may be missing",
+                "{number} entries aren't in the inbox yet: alerts may be missing",
+                waiting,
+            )
+        )
 
 
 @reports_errors

@@ -143,8 +143,7 @@ def import_(
     \b
     Exit codes: 0 all imported, 1 refused or unreachable, 2 wrong input, 3 some rows weren't imported.
     """
-    if prune != bool(reason):
-        raise OptionError(_("--prune and --reason go together: vanished entries are withdrawn for a reason"))
+    _require_reason(prune=prune, reason=reason)
     output, kind_of_file = Output(as_json), _format(file, file_format, legal_basis)
     defaults = WatchlistContent(legal_basis=legal_basis, reason=listed_for, purpose=purpose)
     defaults.MergeFrom(_values(kind, action, classification, onward_transfer, releasable_to or []))
@@ -159,6 +158,11 @@ def import_(
         else:
             about = note or source.file.name
             _import(target, output, source, options, note=about, prune_reason=reason, strict=strict)
+
+
+def _require_reason(*, prune: bool, reason: str) -> None:
+    if prune != bool(reason):
+        raise OptionError(_("--prune and --reason go together: vanished entries are withdrawn for a reason"))
 
 
 def _format(file: Path, given: ImportFormat | None, legal_basis: str) -> ImportFormat:
