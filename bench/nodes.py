@@ -232,7 +232,7 @@ class Pair:
                 links = [link for client in (self.cn_client, self.hk_client) for link in await client.node.links()]
                 backlog = sum(link.backlog for link in links)
                 if not backlog and all(s.position == s.projected_position for s in statuses):
-                    return sum(link.size for link in links if _of_alerts(link))
+                    return sum({link.origin: link.size for link in links if _of_alerts(link)}.values())  # each at both
                 await asyncio.sleep(0.05)
 
 

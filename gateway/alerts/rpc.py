@@ -39,6 +39,10 @@ HITS_BYTES = 1536 * 1024
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 ResponseT = TypeVar("ResponseT", bound=Message)
+PrepareBulk: TypeAlias = Callable[
+    [alert_service_pb2.PublishAlertsRequest, Principal], Awaitable[list[PreparedAlert | GatewayError]]
+]
+"""Prepares the alerts of a message, or says why they are refused."""
 
 
 class ScreenedAlert(NamedTuple):
@@ -63,6 +67,7 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
         *,
         node: str,
         publisher: Publisher,
+        prepare_bulk: PrepareBulk,
         previews: Previews,
         queries: AlertQueries,
         writer: WriterClient,
@@ -75,6 +80,7 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
         self._traces = traces
         self._publishes = {result: metrics.publishes.labels(result) for result in ("accepted", "repeated", "refused")}
         self._publisher = publisher
+        self._prepare_bulk = prepare_bulk
         self._previews = previews
         self._steps = StepRequests(node=node, new_id=publisher.new_id, who_asked=queries.who_asked)
         self._queries = queries
@@ -124,7 +130,7 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
                 raise InvalidRequestError(
                     [Violation("alerts", "repeated.items", f"send 1 to {MAX_STREAM_ITEMS} alerts in one message")]
                 )
-            prepared = await asyncio.to_thread(self._prepare_all, request, call.principal.actor)
+            prepared = await self._prepare_bulk(request, call.principal)
             _record_bulk(call, request, prepared)
             command = PublishCommand(prepared, principal=call.principal.id)
             return self._writer.submit(command, urgency=command.urgency)
@@ -139,17 +145,6 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
                 self._publishes["refused"].inc()
             else:
                 self._publishes["repeated" if result.published_before else "accepted"].inc()
-
-    def _prepare_all(
-        self, request: alert_service_pb2.PublishAlertsRequest, actor: str
-    ) -> list[PreparedAlert | GatewayError]:
-        prepared: list[PreparedAlert | GatewayError] = []
-        for alert in request.alerts:
-            try:
-                prepared.append(self._publisher.prepare(alert, actor))
-            except GatewayError as error:
-                prepared.append(error)
-        return prepared
 
     async def PreviewAlertStep(
         self, request: alert_service_pb2.PreviewAlertStepRequest, context: Context

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from google.protobuf.message import Message
@@ -31,7 +32,7 @@ from gateway.trust.rules.directory import Directory
 from gateway.trust.service.agreements import Agreements
 from gateway.v1 import feed_pb2, watchlist_pb2
 from gateway.watchlists.codec import events as wire
-from gateway.watchlists.codec.entered_columns import EnteredColumns, columns_of
+from gateway.watchlists.codec.entered_columns import EnteredColumns, columns_of, columns_of_event
 from gateway.watchlists.commands.distribution import DistributionState, ListDistribution
 from gateway.watchlists.commands.hits import read_hit
 from gateway.watchlists.rules.policies import MAX_LISTS, ProposalState, too_many_lists
@@ -77,6 +78,7 @@ class ListProjection(Projection):
 
     formats = (WATCHLIST_ENTRIES, DECISION_ENTRIES)
     tables = (list_changes, list_entries, list_revisions, list_proposals, list_parts, list_copies, list_hits)
+    prepare = MappingProxyType({Channel.WATCHLIST: columns_of_event})
 
     def __init__(self, distribution: ListDistribution, *, directory: Callable[[], Directory]) -> None:
         self._agreements = Agreements(directory)
@@ -109,7 +111,9 @@ class ListProjection(Projection):
         """Whether the update has a place in the local order."""
         return watchlists.has_change(conn, feed_id, index)
 
-    def _require_allowed(self, columns: EnteredColumns, origin: FeedOrigin, *, at_ms: int) -> None:
+    def _require_allowed(
+        self, update: watchlist_pb2.WatchlistUpdate, columns: EnteredColumns, origin: FeedOrigin, *, at_ms: int
+    ) -> None:
         """Raises as `Agreements.require`, with all violations; an end is always allowed."""
         violations: list[Violation] = []
         restricted = {
@@ -125,12 +129,12 @@ class ListProjection(Projection):
         }
         if not restricted:
             return
-        for at, content, purpose in zip(columns.ordinals, columns.contents, columns.purposes, strict=True):
+        for at, purpose in zip(columns.ordinals, columns.purposes, strict=True):
             if purpose not in restricted:
                 continue
             try:
                 self._agreements.require(
-                    content,
+                    update.changes[at].entered.content,
                     sender=origin.publisher,
                     recipient=origin.recipient,
                     purpose=purpose,
@@ -150,10 +154,10 @@ class ListProjection(Projection):
         """
         feed, update = entry.feed, event.update
         if feed.direction == "in":
-            columns = columns_of(update)
+            columns = entry.prepared or columns_of(update)
             if watchlists.names_beyond(tx.conn, feed.origin.publisher, columns.lists, MAX_LISTS):
                 raise too_many_lists("update.changes")
-            self._require_allowed(columns, feed.origin, at_ms=entry.committed_at)
+            self._require_allowed(update, columns, feed.origin, at_ms=entry.committed_at)
             self._take_place(tx, entry, ListEffect(update), columns)
             return
         watchlists.put_copies(tx.conn, _copies(feed, entry.index, update))

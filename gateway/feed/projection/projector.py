@@ -9,11 +9,11 @@ from google.protobuf.message import Message
 from sqlalchemy import Connection, Table, delete
 
 from gateway.contract.ids import Channel, FeedOrigin
-from gateway.contract.validation import validate
 from gateway.db.database import savepoint
-from gateway.errors import GatewayError, MalformedError, StoreUnavailableError
+from gateway.errors import GatewayError, InvalidRequestError, MalformedError, StoreUnavailableError
 from gateway.feed.codec import EntryFormat
 from gateway.feed.projection.answers import Answers, outcome_name, send_waiting
+from gateway.feed.projection.look_ahead import GROUP_ITEMS, BeginCheck, CheckedEntry, EntryCheck, LookAhead
 from gateway.feed.projection.registry import LoggedEntry, Projection, Registry
 from gateway.feed.service.writing.transaction import NewRun, Transaction
 from gateway.feed.tables import defects, dispositions, feeds, journal, progress
@@ -30,6 +30,10 @@ _OWN_TABLES = (dispositions_table, defects_table)
 """The projector's tables, emptied with the projections."""
 
 
+MOST_NEW_ITEMS = 1_500
+"""Most items of entries that are projected in the transaction that brings them: three updates of lists."""
+
+
 class _DefectError(GatewayError):
     """A defect of this software. A partner may see the message; `problem` is for the operator."""
 
@@ -43,8 +47,14 @@ class Projector:
     software fails as a defect and goes on.
     """
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, begin_check: BeginCheck | None = None) -> None:
+        """
+        Args:
+            begin_check: has partners' entries checked elsewhere while those before are applied; None: all is done here.
+        """
         self.registry = registry
+        self._check = EntryCheck(registry.formats, registry.prepare)
+        self._ahead = None if begin_check is None else LookAhead(begin_check)
 
     @property
     def formats(self) -> Mapping[Channel, EntryFormat]:
@@ -67,7 +77,12 @@ class Projector:
         return journal.head_position(tx.conn) > entries[-1].position or any(map(self._makes_work, entries))
 
     def advance_new(self, tx: Transaction, runs: Sequence[NewRun]) -> bool | None:
-        """As in EntryProjector. No savepoint: after an error the writer begins again without projecting."""
+        """As in EntryProjector. No savepoint: after an error the writer begins again without projecting.
+
+        None for many items too: they are projected in turns that leave room for other commands.
+        """
+        if sum(len(run.entries) * self.formats[run.feed.origin.channel].items for run in runs) > MOST_NEW_ITEMS:
+            return None
         position = progress.lock(tx.conn)
         entries: list[LoggedEntry] = []
         newest = {run.feed.id: run.feed for run in runs}
@@ -121,22 +136,29 @@ class Projector:
         items = self.formats[feed.origin.channel].items
         if items > 1:
             end = min(end, run.first_index + skip + max(1, limit // items))
-        stored = feeds.read_entries(tx.conn, feed.id, run.first_index + skip, end)
+        first = run.first_index + skip
+        stored = feeds.read_entries(tx.conn, feed.id, first, end)
+        if self._ahead is not None and feed.direction == "in":
+            self._ahead.fill(tx.conn, feed, first, at_once=max(1, GROUP_ITEMS // items))
         return [self._entry(run, feed, entry) for entry in stored]
 
     def _entry(self, run: JournalRun, feed: Feed, entry: StoredEntry) -> LoggedEntry:
         event: Message | None = None
         error: GatewayError | None = None
+        checked = CheckedEntry()
         try:
             event = self.formats[feed.origin.channel].parse(entry.header, entry.payload)
             if event is not None and feed.direction == "in":
-                validate(event)
+                ahead = None if self._ahead is None else self._ahead.take(feed.id, entry)
+                checked = ahead or self._check.checked(feed.origin.channel, event)
+                if checked.violations:
+                    raise InvalidRequestError(checked.violations)
         except GatewayError as refusal:
             error = refusal
         except Exception as defect:
             error = _defect(feed, entry.index, defect)
         position = run.first_position + entry.index - run.first_index
-        return LoggedEntry(position, run.committed_at, feed, entry.index, event, error)
+        return LoggedEntry(position, run.committed_at, feed, entry.index, event, error, checked.prepared)
 
     def _projected(self, tx: Transaction, entries: Sequence[LoggedEntry]) -> Answers:
         """Applies entries and returns their answers.

@@ -16,6 +16,7 @@ from gateway.node.roles import Roles
 from gateway.node.settings import ReportMode, Settings
 from gateway.persons.service.pseudonyms import Pseudonyms
 from gateway.rpc.peers import Peers
+from gateway.rpc.workers.preparation import Preparation
 from gateway.trust.rules.audit import AuditSink
 from gateway.trust.rules.directory import Directory
 from gateway.watchlists.codec.matches import Findings
@@ -57,6 +58,7 @@ class Watchlists:
         alarms: Alarms,
         audit: AuditSink,
         quotas: Quotas,
+        preparation: Preparation,
         roles: Roles,
         pseudonyms: Pseudonyms,
         clock: Callable[[], int],
@@ -117,6 +119,7 @@ class Watchlists:
             peers=peers,
             screening=self.screening,
             visibility=visibility,
+            preparation=preparation,
             clock=clock,
         )
 

@@ -33,7 +33,6 @@ class EnteredColumns:
     lists: Sequence[str]
     ids: Sequence[str]
     revisions: Sequence[int]
-    contents: Sequence[watchlist_pb2.WatchlistContent]
     kinds: Sequence[int]
     purposes: Sequence[str]
     valid_until: Sequence[int]
@@ -50,11 +49,16 @@ def columns_of(update: watchlist_pb2.WatchlistUpdate) -> EnteredColumns:
         ordinals = [ordinal for ordinal in ordinals if entered[ordinal]]
         changes = [changes[ordinal] for ordinal in ordinals]
     if not changes:
-        return EnteredColumns((), (), (), (), (), (), (), (), ends)
+        return EnteredColumns((), (), (), (), (), (), (), ends)
     lists, ids, revisions, contents = zip(*map(_OF_ENTRY, map(_ENTERED, changes)), strict=True)
     kinds, purposes = zip(*map(_OF_CONTENT, contents), strict=True)
     valid_until = [
         to_ms(content.valid_until) if has_end else 0
         for content, has_end in zip(contents, map(_HAS_END, contents), strict=True)
     ]
-    return EnteredColumns(ordinals, lists, ids, revisions, contents, kinds, purposes, valid_until, ends)
+    return EnteredColumns(ordinals, lists, ids, revisions, kinds, purposes, valid_until, ends)
+
+
+def columns_of_event(event: watchlist_pb2.WatchlistEvent) -> EnteredColumns | None:
+    """The columns of an event's update; None for another event."""
+    return columns_of(event.update) if event.WhichOneof("event") == "update" else None

@@ -37,6 +37,20 @@ MOST_REFUSED = 1_000
 _Pb = watchlist_service_pb2
 
 
+CheckedRow = tuple[Sequence[Violation], bytes]
+"""Violations of the contract, and the content's digest."""
+
+
+def checked_row(row: _Pb.ImportRow) -> CheckedRow:
+    """Checks a row by what it says alone."""
+    return violations(row), wire.content_digest(row.content)
+
+
+def check_rows(rows: bytes) -> list[CheckedRow]:
+    """Checks the rows of a serialised ImportRows, in whatever process."""
+    return list(map(checked_row, _Pb.ImportRows.FromString(rows).rows))
+
+
 @dataclass(slots=True)
 class Import:
     """An import under way.
@@ -78,19 +92,23 @@ class Import:
             self.lists.importing.discard(self.proposal_id)
             self.lists.cut_off |= not complete
 
-    def check(self, rows: Iterable[_Pb.ImportRow]) -> list[tuple[_Pb.ImportRow, bytes]]:
+    def check(self, rows: Sequence[_Pb.ImportRow]) -> list[tuple[_Pb.ImportRow, bytes]]:
         """Valid rows with their content's digest; records the others as refused."""
+        return self.admit(rows, map(checked_row, rows))
+
+    def admit(self, rows: Sequence[_Pb.ImportRow], checked: Iterable[CheckedRow]) -> list[tuple[_Pb.ImportRow, bytes]]:
+        """As `check`, of rows that were checked elsewhere."""
         good = []
-        for row in rows:
+        for row, (broken, digest) in zip(rows, checked, strict=True):
             self.rows += 1
-            problems = [*violations(row), *self.lists.objections(row.content, "content.")]
+            problems = [*broken, *self.lists.objections(row.content, "content.")]
             if row.id in self.seen:
                 problems.append(Violation("id", "import.unique", f"{row.id!r} stands in the source before"))
             if problems:
                 self.refuse(row, InvalidRequestError(problems))
                 continue
             self.seen.add(row.id)
-            good.append((row, wire.content_digest(row.content)))
+            good.append((row, digest))
         return good
 
     def require_all(self, end: _Pb.ImportEnd) -> None:

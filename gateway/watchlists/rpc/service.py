@@ -18,6 +18,7 @@ from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient, follow_
 from gateway.rpc.calls import current_call
 from gateway.rpc.peers import Peers
 from gateway.rpc.status import from_partner
+from gateway.rpc.workers.preparation import Preparation
 from gateway.v1 import exchange_service_pb2, match_pb2, screening_pb2, watchlist_service_pb2_grpc
 from gateway.v1 import watchlist_service_pb2 as pb
 from gateway.watchlists.commands.hits import AnswerHitCommand, HitQueries, ReportHitCommand
@@ -37,6 +38,9 @@ from gateway.watchlists.rpc.screening import FEW_SUBJECTS, ScreeningProcess
 from gateway.watchlists.rules.visibility import Hidden, ListVisibility
 from gateway.watchlists.service.match_queries import MatchQueries
 from gateway.watchlists.service.queries import ListQueries
+
+CHECK_ROWS = "check_rows"
+"""Handler of watchlists.commands.imports.check_rows."""
 
 _ASK_TIMEOUT_S = 10.0
 """Timeout for a partner to report its position, in seconds."""
@@ -59,8 +63,10 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
         peers: Peers,
         screening: ScreeningProcess,
         visibility: ListVisibility,
+        preparation: Preparation,
         clock: Callable[[], int],
     ) -> None:
+        self._preparation = preparation
         self._lists = lists
         self._queries = queries
         self._hits = HitQueries(database)
@@ -176,7 +182,13 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
             raise InvalidRequestError(
                 [Violation("rows", "repeated.items", f"after the opening send 1 to {MAX_STREAM_ITEMS} rows at a time")]
             )
-        return await asyncio.to_thread(importing.check, rows)
+        return await self._preparation.run(
+            CHECK_ROWS,
+            lambda: (request.rows.SerializeToString(),),
+            caller=importing.actor,
+            here=partial(importing.check, rows),
+            finish=partial(importing.admit, rows),
+        )
 
     async def _same_proposal(self, importing: Import) -> str:
         """Id of a waiting proposal with the same changes, or empty."""
