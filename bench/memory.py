@@ -25,6 +25,8 @@ from typing import Annotated
 
 import psutil
 import typer
+from grpc import StatusCode
+from grpc.aio import AioRpcError
 
 from bench import list_names
 from bench import shipment_records as made
@@ -36,6 +38,7 @@ from gateway.cli.trial.consoles import CONSOLE_FILE, ConsolePlace, capability_ta
 from gateway.rpc.workers import worker_main
 from gateway.v1.history_pb2 import SearchCriteria, SearchReference
 from gateway.v1.screening_pb2 import ScreeningSubject, ScreenPartiesRequest
+from gateway.v1.watchlist_service_pb2_grpc import WatchlistServiceStub
 
 NODE, CONSOLE, ALL = "node", "console", "node and workers"
 
@@ -99,15 +102,29 @@ async def use(node: NodeProcess) -> Counter[str]:
     async with asyncio.timeout(SETTLED_S):
         while (status := await client.node.status()).projected_position < status.position:  # noqa: ASYNC110
             await asyncio.sleep(1)  # the state is another process's
-    await level(node.pid)
+    stub = stub_of(client)
     for _ in range(QUERIES):
         subject = ScreeningSubject()
         subject.names.add(text=list_names.query_name(rng)[0])
-        await stub_of(client).ScreenParties(ScreenPartiesRequest(subjects=[subject]))
+        await _screened(stub, ScreenPartiesRequest(subjects=[subject]))
     criteria = SearchCriteria(references=[SearchReference(value=made.ucr(7))])
     assert [one async for one in client.history.search(criteria, GROUNDS, nodes=[node.name])]
     await client.close()
     return await level(node.pid)
+
+
+async def _screened(stub: WatchlistServiceStub, request: ScreenPartiesRequest) -> None:
+    """Screens as soon as the index is loaded."""
+    async with asyncio.timeout(SETTLED_S):
+        while True:
+            try:
+                await stub.ScreenParties(request)
+            except AioRpcError as error:
+                if error.code() != StatusCode.UNAVAILABLE:
+                    raise
+                await asyncio.sleep(1)
+            else:
+                return
 
 
 @asynccontextmanager
