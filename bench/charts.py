@@ -34,7 +34,7 @@ CHARTS = (
         (
             Bar("echo-1", "echo, 1 in flight", "floor"),
             Bar("publish-1", "publish, 1 in flight"),
-            Bar("as2: message with receipt", "pyas2lib, no network or disk", "peer"),
+            Bar("as2: message with receipt", "pyas2lib, per processor second", "peer"),
             Bar("echo-64", "echo, 64 in flight", "floor"),
             Bar("publish-64", "publish, 64 in flight"),
             Bar("stream", "stream of messages", "floor"),
@@ -47,8 +47,8 @@ CHARTS = (
         "objects per second",
         (
             Bar("lists: full sync", "full sync of a million entries", wanted=25_000),
-            Bar("taxii: added", "medallion: objects added", "peer"),
-            Bar("taxii: polled", "medallion: objects polled", "peer"),
+            Bar("taxii: added", "medallion: added, per CPU second", "peer"),
+            Bar("taxii: polled", "medallion: polled, per CPU second", "peer"),
         ),
     ),
     Chart(

@@ -32,7 +32,7 @@ REQUIREMENTS = ("medallion==3.0.0", "flask<2.3", "werkzeug<2.3", "setuptools<81"
 OBJECTS, ENVELOPE = 500, 100
 """Few, since its time for a page grows with the square of the collection."""
 
-ROUNDS = 2
+ROUNDS = 3
 START_S, ANSWER_S = 60.0, 300.0
 USER, PASSWORD = "bench", "bench"
 MEDIA = "application/taxii+json;version=2.1"
