@@ -144,7 +144,10 @@ class _GraphDrawing:
             *([text("label", placed.x, placed.y, placed.text)] if placed else []),
         ]
         group = element("g", *parts, class_=kind)
-        return link(node.target, group, label=f"{node.kind} {node.label}") if node.target else group
+        # What is seen is part of the name, also where it is shortened: who speaks to a machine says what they see.
+        seen = placed.text if placed and placed.text not in node.label else ""
+        name = " ".join(filter(None, (seen, node.kind, node.label)))
+        return link(node.target, group, label=name) if node.target else group
 
     def _legend(self, top: float) -> tuple[list[Markup], float]:
         parts: list[Markup] = []
