@@ -17,7 +17,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -55,13 +54,13 @@ LEVEL_MB = 1.0
 """Change between two looks below which memory counts as level."""
 
 
-def memory_of(pid: int) -> Counter[str]:
+def memory_of(pid: int) -> dict[str, float]:
     """PSS in MB (10⁶ bytes) of a process and of each of its workers, by the worker's name."""
     process = psutil.Process(pid)
-    taken = Counter({NODE: _pss_mb(process)})
+    taken = {NODE: _pss_mb(process)}
     for child in process.children(recursive=True):
         with suppress(psutil.NoSuchProcess):
-            taken[_name(child)] += _pss_mb(child)
+            taken[_name(child)] = taken.get(_name(child), 0.0) + _pss_mb(child)
     return taken
 
 
@@ -74,14 +73,14 @@ def _name(process: psutil.Process) -> str:
     return command[command.index(worker_main.__name__) + 1] if worker_main.__name__ in command else process.name()
 
 
-async def level(pid: int) -> Counter[str]:
+async def level(pid: int) -> dict[str, float]:
     """The memory when it no longer changes: indexes are read and made in the background."""
     before = memory_of(pid)
     async with asyncio.timeout(SETTLED_S):
         while True:
             await asyncio.sleep(LOOK_S)
             now = memory_of(pid)
-            if now.keys() == before.keys() and abs(now.total() - before.total()) < LEVEL_MB:
+            if now.keys() == before.keys() and abs(sum(now.values()) - sum(before.values())) < LEVEL_MB:
                 return now
             before = now
 
@@ -96,7 +95,7 @@ async def fill(node: NodeProcess, entries: int, shipments: int) -> None:
     await client.close()
 
 
-async def use(node: NodeProcess) -> Counter[str]:
+async def use(node: NodeProcess) -> dict[str, float]:
     """Screens names and searches a reference, so that every worker has read its index; the memory afterwards."""
     client, rng = node.client(), random.Random(5)
     async with asyncio.timeout(SETTLED_S):
@@ -173,14 +172,14 @@ async def measure(root: Path, entries: int, shipments: int) -> dict[str, float]:
         await node.start()
         async with console_of(node, place) as pid:
             figures |= _named(await use(node), ", all capabilities on")
-            figures["memory: console, all capabilities on"] = (await level(pid)).total()
+            figures["memory: console, all capabilities on"] = sum((await level(pid)).values())
         return figures
     finally:
         await node.stop()
 
 
-def _named(memory: Counter[str], variant: str) -> dict[str, float]:
-    return {f"memory: {name}{variant}": mb for name, mb in {**memory, ALL: memory.total()}.items()}
+def _named(memory: dict[str, float], variant: str) -> dict[str, float]:
+    return {f"memory: {name}{variant}": mb for name, mb in {**memory, ALL: sum(memory.values())}.items()}
 
 
 def main(
