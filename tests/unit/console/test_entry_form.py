@@ -9,7 +9,7 @@ import pytest
 
 from gateway.console.current import CurrentPage, set_current_page
 from gateway.console.form import Form
-from gateway.console.languages import Place
+from gateway.console.languages import ReaderLocale
 from gateway.console.views.lists.entry_form import read_entry, shown
 from gateway.console.views.lists.hits import hit_view
 from gateway.console.views.lists.revisions import revision_views
@@ -23,7 +23,7 @@ ZONE = ZoneInfo("Asia/Macau")
 
 @pytest.fixture(autouse=True)
 def page() -> Iterator[None]:
-    set_current_page(CurrentPage(Place("en", ZONE), "", ""))
+    set_current_page(CurrentPage(ReaderLocale("en", ZONE), "", ""))
     with in_language("en"):
         yield
 
