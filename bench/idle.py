@@ -1,6 +1,6 @@
 """What nodes cost while nothing happens: processor time of cn, hk and mo, linked and idle.
 
-python -m bench.idle [--seconds N] [--profile]
+python -m bench.idle [--seconds N] [--profile] [--json FILE]
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import shutil
 import signal
 import tempfile
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +21,8 @@ from rich.table import Table
 
 from bench.nodes import NodeProcess, three_nodes
 from bench.profile import Profile, read, sampler, tables
+from bench.report import write
+from bench.rounds import Figures, Series
 
 SETTLED_S = 15.0
 """Seconds after the start until links, first looks and first signatures are done."""
@@ -65,6 +68,7 @@ async def measure(folder: Path, seconds: float, *, profiled: bool) -> tuple[dict
 def main(
     seconds: Annotated[float, typer.Option(min=1, help="How long to measure.")] = 60.0,
     profiled: Annotated[bool, typer.Option("--profile", help="Sample cn too.")] = False,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Where the figure goes too.")] = None,
 ) -> None:
     """Measure three idle nodes."""
     folder = Path(tempfile.mkdtemp(prefix="gateway-bench-"))
@@ -80,6 +84,12 @@ def main(
         verdict = "met" if share <= MOST_SHARE else "not met"
         table.add_row(name, f"{share:.2%}", f"{one.wakes / seconds:.1f}", verdict)
     console.print(table)
+    if json_file is not None:
+        write(json_file, {"date": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"}, _figures(idle, seconds), None)
+
+
+def _figures(idle: dict[str, Idle], seconds: float) -> Figures:
+    return {"idle node": Series("%", [one.cpu_s / seconds * 100 for one in idle.values()])}
 
 
 if __name__ == "__main__":

@@ -53,6 +53,9 @@ _FLOORS = ("echo-1", "echo-64", "stream", "frames")
 _PRODUCT = ("publish-1", "publish-64", "bulk", "latency")
 MEASUREMENTS = (*_FLOORS, *_PRODUCT)
 
+USUAL = f"{product.LATENCY_RATES[0]:g}/s"
+"""The load at which the budget of a lone alert is set."""
+
 BESIDE = {"publish-1": ("echo-1",), "publish-64": ("echo-64",), "bulk": ("stream", "frames")}
 """Which floors a measurement stands beside."""
 
@@ -125,9 +128,10 @@ def _note_latencies(note: Callable[[str, str, float], None], rate: str, taken: p
     note(f"latency p50 at {rate}", "ms", taken.p50_ms)
     note(f"latency p99 at {rate}", "ms", taken.p99_ms)
     note(f"latency max at {rate}", "ms", taken.max_ms)
-    note(f"lone alerts at {rate}: processor at cn", "µs each", taken.cn_us)
-    note(f"lone alerts at {rate}: processor at hk", "µs each", taken.hk_us)
-    note(f"lone alerts at {rate}: processor at both", "µs each", taken.cn_us + taken.hk_us)
+    lone = "lone alert" if rate == USUAL else f"lone alert at {rate}"
+    note(f"{lone}: processor of cn", "ms", taken.cn_us / 1000)
+    note(f"{lone}: processor of hk", "ms", taken.hk_us / 1000)
+    note(f"{lone}: processor of both nodes", "ms", (taken.cn_us + taken.hk_us) / 1000)
 
 
 def _note_bulk(note: Callable[[str, str, float], None], bulk: product.Bulk) -> None:

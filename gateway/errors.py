@@ -304,10 +304,6 @@ class StoreUnavailableError(GatewayError):
 class MarksBehindError(StoreUnavailableError):
     """A group is committed, but its marks aren't durable: nothing of it is released before they are."""
 
-    way_out = (
-        "The place of the marks can't be written: see the node's log. Send the request again with the same request_id."
-    )
-
 
 class StoreDamagedError(GatewayError):
     """The database's engine finds its file damaged: a page, a table or an index isn't what it must be."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
+from functools import partial
 from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 import grpc.aio
@@ -16,9 +16,9 @@ from gateway.alerts.commands.publish_command import PublishCommand, PublishResul
 from gateway.alerts.commands.publishing import PreparedAlert, Publisher
 from gateway.alerts.commands.step_requests import StepRequest, StepRequests
 from gateway.alerts.commands.steps import StepCommand
-from gateway.alerts.service import AlertQueries
+from gateway.alerts.rules.hits import best_hits
+from gateway.alerts.service import AlertQueries, recent_changes
 from gateway.contract.limits import MAX_STREAM_ITEMS
-from gateway.contract.pages import page_of
 from gateway.contract.validation import validate
 from gateway.errors import GatewayError, InvalidRequestError, NotFoundError, Violation
 from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient, follow_changes, in_order
@@ -33,9 +33,6 @@ STREAM_DEPTH = 4
 
 READ_OWN_WRITES_S = 2.0
 """How long GetAlert waits for projections before it reports no such alert, in seconds."""
-
-HITS_BYTES = 1536 * 1024
-"""Bytes of hits that are shown with an alert; its text and steps have room beside them."""
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 ResponseT = TypeVar("ResponseT", bound=Message)
@@ -239,7 +236,11 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
         self, request: alert_service_pb2.WatchAlertsRequest, context: Context
     ) -> AsyncIterator[alert_service_pb2.WatchAlertsResponse]:
         changes = follow_changes(
-            self._notifier, self._queries.changes, request.position, until_current=request.until_current
+            self._notifier,
+            self._queries.changes,
+            request.position,
+            until_current=request.until_current,
+            recent=partial(recent_changes, self._notifier.recent.after),
         )
         async with aclosing(changes):
             async for response in changes:
@@ -259,21 +260,6 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
         if isinstance(request, alert_service_pb2.AnswerQuestionRequest):
             return await asyncio.to_thread(self._steps.of, request)
         return self._steps.of(request)
-
-
-def best_hits(hits: Sequence[alert_service_pb2.AlertHit]) -> list[alert_service_pb2.AlertHit]:
-    """Those that fit into a message, in order: the best of each thing before the second of any.
-
-    So a party that many entries of a partner are like takes no other's room.
-    """
-    ranks: Counter[str] = Counter()
-    ranked: list[tuple[int, int]] = []
-    for at, hit in enumerate(hits):
-        ranked.append((ranks[hit.field], at))
-        ranks[hit.field] += 1
-    ranked.sort()
-    page = page_of(ranked, lambda place: hits[place[1]], limit=len(hits), most_bytes=HITS_BYTES)
-    return [hits[at] for at in sorted(at for _, at in ranked[: len(page.messages)])]
 
 
 def _require_recipients(request: alert_service_pb2.PreviewAlertRequest) -> None:

@@ -77,8 +77,8 @@ class Database:
     def __init__(self, url: str) -> None:
         self._file = DatabaseFile.of(url)
         self.engine = _engine(url, self._file)
-        self._readers = _readers(self.engine, self._file)
-        self._checkpoints = None if self._file is None else WalCheckpoints(self._readers.raw_connection)
+        self.readers = _readers(self.engine, self._file)
+        self._checkpoints = None if self._file is None else WalCheckpoints(self.readers.raw_connection)
         self._closed = False
 
     @property
@@ -88,7 +88,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A consistent snapshot; raises StoreUnavailableError."""
-        with _translated(), self._connection(self._readers) as connection, connection.begin():
+        with _translated(), self._connection(self.readers) as connection, connection.begin():
             yield connection
 
     @contextmanager
@@ -98,7 +98,7 @@ class Database:
             with self.read() as connection:
                 yield connection
             return
-        with _translated(), self._connection(self._readers) as connection:
+        with _translated(), self._connection(self.readers) as connection:
             yield connection.execution_options(isolation_level="AUTOCOMMIT")
 
     @contextmanager
@@ -138,7 +138,7 @@ class Database:
         if self._checkpoints is not None:
             self._checkpoints.close()
         self.engine.dispose()
-        self._readers.dispose()
+        self.readers.dispose()
 
     @contextmanager
     def _connection(self, engine: Engine) -> Iterator[Connection]:

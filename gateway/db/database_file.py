@@ -25,6 +25,7 @@ class DatabaseFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._names = {suffix: f"{path}{suffix}" for suffix in ("", *_SUFFIXES)}
         self._opened: _Identity | None = None
         self._lock = threading.Lock()
         self._connections = 0
@@ -42,7 +43,7 @@ class DatabaseFile:
         """Raises sqlite3.OperationalError unless the files that were opened are there and the first may be written."""
         if self._opened is None:
             return
-        present = _identity(self._path)
+        present = _identity(self._names[""])
         if present is None:
             raise sqlite3.OperationalError(f"{self._path} is gone; put it back, or restore a backup and restart")
         if present != self._opened:
@@ -51,7 +52,7 @@ class DatabaseFile:
             raise sqlite3.OperationalError(f"{self._path} may not be written")
         with self._lock:
             for suffix, identity in self._beside.items():
-                if _identity(self._with(suffix)) != identity:
+                if _identity(self._names[suffix]) != identity:
                     raise sqlite3.OperationalError(
                         f"{self._with(suffix)} was removed or replaced while it was open; stop the node, which saves "
                         "what it has, and start it again; let no other program open the database before"
@@ -67,14 +68,14 @@ class DatabaseFile:
         self.require()
         with self._lock:
             if not self._beside:
-                found = {suffix: _identity(self._with(suffix)) for suffix in _SUFFIXES}
+                found = {suffix: _identity(self._names[suffix]) for suffix in _SUFFIXES}
                 self._beside = {suffix: identity for suffix, identity in found.items() if identity is not None}
 
     def opened(self) -> None:
         """Counts a connection, and remembers the file at the first."""
         with self._lock:
             if self._opened is None:
-                self._opened = _identity(self._path)
+                self._opened = _identity(self._names[""])
             self._connections += 1
 
     def closed(self) -> None:
@@ -88,9 +89,9 @@ class DatabaseFile:
         return self._path.with_name(f"{self._path.name}{suffix}")
 
 
-def _identity(path: Path) -> _Identity | None:
+def _identity(path: str) -> _Identity | None:
     try:
-        status = path.stat()
+        status = os.stat(path)
     except OSError:
         return None
     return status.st_dev, status.st_ino

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 
 from gateway.alerts.commands.publishing import Publisher
 from gateway.alerts.commands.steps import ExpireCommand
+from gateway.alerts.tables import copies as alerts
 from gateway.contract.limits import MAX_CLOCK_SKEW_MS
+from gateway.db.database import Database
 from gateway.errors import GatewayError
 from gateway.evidence.service.audit_heads import AuditHeadSigner
 from gateway.feed.projection.held_entries import HeldEntries
@@ -19,6 +22,7 @@ from gateway.feed.service.alarms import EXPIRY_WAITS, Alarms
 from gateway.feed.service.continuity.marks import Marks
 from gateway.feed.service.continuity.own_history import OwnHistory
 from gateway.feed.service.states import CloseEpochsCommand
+from gateway.feed.service.writing.idempotency import ForgetAnswersCommand
 from gateway.node.assembly.links import Links
 from gateway.node.assembly.quotas import QuotaMonitor
 from gateway.node.assembly.watchlists import Watchlists
@@ -34,6 +38,12 @@ log = logging.getLogger(__name__)
 
 REFRESH_S = 1.0
 """Seconds between checks of directory, certificates, capacity and alerts."""
+
+LOOK_STEPS = 5
+"""Steps between looks at quotas and at the heads of feeds, which every command compares itself."""
+
+FORGET_S = 600.0
+"""Seconds between looks for answered requests that are too old to be sent again."""
 
 AUDIT_HEAD_S = 5.0
 """Seconds between looks for audit events under no signed head."""
@@ -76,7 +86,9 @@ class Upkeep:
         history: OwnHistory,
         expiry: ExpiryMonitor,
         now: Callable[[], datetime],
+        database: Database,
     ) -> None:
+        self._database = database
         self._directory = directory
         self._links = links
         self._watchlists = watchlists
@@ -93,6 +105,8 @@ class Upkeep:
         self._reconnections = history.reconnections
         self._expiry = expiry
         self._now = now
+        self._steps = 0
+        self._forget_at = 0.0
 
     async def run(self) -> None:
         """Looks after this process, until cancelled."""
@@ -108,13 +122,19 @@ class Upkeep:
             self._links.open(self._now())
         self._expiry.check(self._now())
         self._capacity.sweep(await asyncio.to_thread(self._capacity.check))
-        await asyncio.to_thread(self._quotas.check)
-        await asyncio.to_thread(self._heads.check)
+        await asyncio.to_thread(self._look)
         self._ask_recipients()
-        await asyncio.to_thread(self._durability.check)
-        await asyncio.to_thread(self.notes.keep_up, self._clock())
         await self._watchlists.keep_up()
         await self._watchlists.end_imports()
+
+    def _look(self) -> None:
+        """What needs files and the database, in one turn of a thread."""
+        if self._steps % LOOK_STEPS == 0:
+            self._quotas.check()
+            self._heads.check()
+        self._steps += 1
+        self._durability.check()
+        self.notes.keep_up(self._clock())
 
     def _ask_recipients(self) -> None:
         """Lets links compare positions again: of feeds that wait for that, and of all after a new connection."""
@@ -140,8 +160,21 @@ class Upkeep:
             self._alarms.set(EXPIRY_WAITS, "", f"this clock is {ahead_s} s ahead of all partners'; {waits}")
 
     async def _shared_step(self) -> None:
-        await self._expire()
-        await self._watchlists.keep_house()
+        alert_is_due, entry_is_due = await asyncio.to_thread(self._due)  # mostly none: it costs no transaction
+        if alert_is_due:
+            await self._expire()
+        else:
+            self._alarms.clear(EXPIRY_WAITS, "")
+        await self._watchlists.keep_house(is_due=entry_is_due)
+        if time.monotonic() >= self._forget_at:
+            more = await self._writer.run(ForgetAnswersCommand())
+            self._forget_at = time.monotonic() + (0.0 if more else FORGET_S)
+
+    def _due(self) -> tuple[bool, bool]:
+        """Whether own alerts, and own entries of lists, are past their time."""
+        now = self._clock()
+        with self._database.read() as conn:
+            return bool(alerts.due_to_expire(conn, now, 1)), self._watchlists.is_due(conn, now)
 
 
 async def _repeated(step: Callable[[], Awaitable[None]]) -> None:

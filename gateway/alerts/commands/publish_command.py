@@ -82,10 +82,10 @@ class PublishCommand:
             return True
         answered = list(map(self._answered, fresh, responses))
         if len(answered) == 1:
-            return requests.remember(tx.conn, answered)
+            return requests.remember(tx.conn, answered, now_ms=tx.now_ms)
         try:
             with savepoint(tx.conn):
-                if not requests.remember(tx.conn, answered):
+                if not requests.remember(tx.conn, answered, now_ms=tx.now_ms):
                     raise _SeenBeforeError
         except _SeenBeforeError:
             return False
@@ -105,7 +105,7 @@ class PublishCommand:
             else:
                 (response,) = _responses(tx, [prepared])
                 known[prepared.request_id] = self._answered(prepared, response)
-                requests.remember(tx.conn, [known[prepared.request_id]])
+                requests.remember(tx.conn, [known[prepared.request_id]], now_ms=tx.now_ms)
                 _append(tx, prepared)
                 results.append(response)
         return results

@@ -71,6 +71,7 @@ class Projector:
         entries = self._read(tx, position, limit)
         if not entries:
             return any(projection.advance(tx) for projection in self.registry.projections)
+        tx.page.is_whole = False
         answers = self._projected(tx, entries)
         answers.send(tx, entries)
         progress.move(tx.conn, entries[-1].position)
@@ -83,7 +84,7 @@ class Projector:
         """
         if sum(len(run.entries) * self.formats[run.feed.origin.channel].items for run in runs) > MOST_NEW_ITEMS:
             return None
-        position = progress.lock(tx.conn)
+        before = position = progress.lock(tx.conn)
         entries: list[LoggedEntry] = []
         newest = {run.feed.id: run.feed for run in runs}
         for run in runs:
@@ -95,6 +96,7 @@ class Projector:
             entries += [self._entry(logged, newest[run.feed.id], entry) for entry in stored]
         self._apply_all(tx, entries).send(tx, entries)
         progress.move(tx.conn, position)
+        tx.page.extend(before, position)
         return journal.head_position(tx.conn) > position or any(map(self._makes_work, entries))
 
     def answer(self, tx: Transaction) -> None:

@@ -12,11 +12,14 @@ from typing import Any
 from google.protobuf.message import Message
 from sqlalchemy import Connection, Table, delete
 
-from gateway.contract.ids import Channel
+from gateway.contract.ids import Channel, FeedOrigin
 from gateway.errors import GatewayError
-from gateway.feed.codec import FORMAT, EntryFormat
+from gateway.feed.codec import FORMAT, EncodedEntry, EntryFormat
 from gateway.feed.service.writing.transaction import Transaction
 from gateway.feed.tables.feeds import Feed
+
+MOST_ANSWER_BYTES = 512
+"""A disposition without refusals is shorter, an alert mostly longer: it isn't parsed for this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +130,17 @@ class Registry:
         """SHA-256 of the known kinds of entries; entries of other kinds are held."""
         known = " ".join(f"{one.type_name} {','.join(one.kinds)}" for one in self.formats.values())
         return sha256(f"{FORMAT} {known}".encode()).digest()
+
+    def is_answer(self, origin: FeedOrigin, entry: EncodedEntry) -> bool:
+        """Whether an entry is a disposition; False for what can't be read."""
+        entry_format = self.formats[origin.channel]
+        if len(entry.payload) > MOST_ANSWER_BYTES or entry_format.make_disposition is None:
+            return False
+        try:
+            event = entry_format.parse(entry.header, entry.payload)
+        except GatewayError:
+            return False
+        return event is not None and entry_format.disposition_of(event) is not None
 
     def of_channel(self, channel: Channel) -> Projection:
         return self._by_channel[channel]

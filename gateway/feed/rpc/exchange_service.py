@@ -15,15 +15,18 @@ from gateway.contract.limits import WINDOW_BATCHES
 from gateway.contract.timestamps import to_timestamp
 from gateway.contract.validation import validate
 from gateway.errors import GatewayError, InvalidRequestError, MalformedError, PermissionDeniedError, Violation
-from gateway.feed.rpc.intake import Intake
+from gateway.feed.rpc.intake import SMALL_BATCH, Intake
 from gateway.feed.rpc.links import MAX_ERROR_CHARS, LinkStatus
 from gateway.feed.rpc.sending import FeedSender
-from gateway.feed.rpc.writer_client import in_order
+from gateway.feed.rpc.writer_client import in_moments
 from gateway.feed.service.receiver import Receiver, Refusal, require_moving
 from gateway.feed.service.sender import Outgoing
 from gateway.rpc.calls import current_call
 from gateway.v1 import exchange_service_pb2 as pb
 from gateway.v1 import exchange_service_pb2_grpc, feed_pb2, maintenance_pb2
+
+RECEIPT_S = 0.02
+"""How long the receipt for a few entries waits for another one, in seconds: nobody waits for it."""
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
@@ -91,10 +94,20 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
                 raise MalformedError(f"after the opening only batches of {origin} may follow")
             return await self._intake.submit(peer, request.batch)
 
-        async for result in in_order(requests, begin, depth=WINDOW_BATCHES):
-            if isinstance(result, Refusal):
-                raise result.error
-            yield result
+        receipted = 0
+
+        def wait_s(result: feed_pb2.Receipt | Refusal) -> float:
+            return RECEIPT_S if isinstance(result, feed_pb2.Receipt) and result.size <= receipted + SMALL_BATCH else 0.0
+
+        async with aclosing(in_moments(requests, begin, depth=WINDOW_BATCHES, wait_s=wait_s)) as moments:
+            async for results in moments:
+                receipts = [result for result in results if isinstance(result, feed_pb2.Receipt)]
+                if receipts:  # the last one speaks of the entries before it too
+                    receipted = receipts[-1].size
+                    yield receipts[-1]
+                for result in results:
+                    if isinstance(result, Refusal):
+                        raise result.error
 
     @contextmanager
     def _connected(self, origin: FeedOrigin) -> Iterator[LinkStatus]:

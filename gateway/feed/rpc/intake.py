@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from gateway.contract.ids import Channel
+from gateway.contract.ids import Channel, FeedOrigin
 from gateway.errors import GatewayError
 from gateway.feed.rpc.traced_entries import TracedEntries, end_all
 from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient, set_within
@@ -54,6 +55,7 @@ class Intake:
         self._writer = writer
         self._notifier = notifier
         self._under_way = 0  # entries between admission and commit
+        self._of_feed: Counter[FeedOrigin] = Counter()  # commands between admission and commit
 
     async def submit(self, peer: str, batch: feed_pb2.Batch) -> asyncio.Future[feed_pb2.Receipt | Refusal]:
         """Returns when the batch is in the writer's queue; raises as `Receiver.open_batch` does."""
@@ -71,7 +73,12 @@ class Intake:
 
     def _submit(self, command: ReceiveCommand) -> asyncio.Future[feed_pb2.Receipt | Refusal]:
         spans = self._traced.received(command.origin, command.batch)
-        submitted = self._writer.submit(command, urgency=urgency_of(command.origin.channel))
+        # Nobody waits for answers. Commands of one feed keep their order: a deferred one comes before those after it.
+        alone = not self._of_feed[command.origin]
+        submitted = self._writer.submit(
+            command, urgency=urgency_of(command.origin.channel), deferrable=command.answers and alone
+        )
+        self._of_feed[command.origin] += 1
         self._under_way += command.weight
         submitted.add_done_callback(lambda done: self._ended(command, done, spans))
         return submitted
@@ -80,6 +87,7 @@ class Intake:
         self, command: ReceiveCommand, done: asyncio.Future[feed_pb2.Receipt | Refusal], spans: Sequence[TraceSpan]
     ) -> None:
         self._under_way -= command.weight
+        self._of_feed[command.origin] -= 1
         if done.cancelled():
             end_all(spans)
             return

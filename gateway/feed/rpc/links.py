@@ -152,12 +152,10 @@ class Link(ABC):
 
     async def _attempt(self) -> None:
         basis = self._peers.basis()
-        streaming = asyncio.create_task(self._stream())
+        streaming, kicked = asyncio.create_task(self._stream()), asyncio.create_task(self._kick.wait())
         try:
             while True:
-                kicked = asyncio.create_task(self._kick.wait())
                 await asyncio.wait({streaming, kicked}, timeout=_REFRESH_S, return_when=asyncio.FIRST_COMPLETED)
-                kicked.cancel()
                 if streaming.cancelled():  # the other link to this partner made a new channel
                     return
                 if streaming.done():
@@ -171,6 +169,7 @@ class Link(ABC):
         except grpc.aio.AioRpcError as error:
             raise from_rpc_error(error) from error
         finally:
+            kicked.cancel()
             streaming.cancel()
             await asyncio.gather(streaming, return_exceptions=True)
 

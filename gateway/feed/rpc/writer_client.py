@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping
+from contextlib import aclosing
 from typing import Any, Protocol, TypeVar
 
 from gateway.contract.ids import FeedOrigin
 from gateway.feed.rpc.fresh_entries import FreshEntries
+from gateway.feed.rpc.recent_changes import RecentChanges
 from gateway.feed.service.writing.command_queue import Outcome, Urgency
 from gateway.feed.service.writing.commits import CASEWORK, MATCHES, PROJECTED, Commit
 from gateway.feed.service.writing.transaction import Command, Transaction
@@ -109,7 +111,7 @@ UNHURRIED_S = 0.05
 """How long entries that aren't urgent wait for more, in seconds."""
 
 
-MOMENT_S = 0.1
+MOMENT_S = 0.25
 """How long a task that follows the projections for work of its own sleeps at least, in seconds: nobody waits for that,
 and a hundred alerts a second would wake it a hundred times.
 """
@@ -129,6 +131,7 @@ class ChangeNotifier:
         self._moments: set[FeedOrigin | str] = set()  # topics whose patient tasks are notified soon
         self._sizes: dict[FeedOrigin, int] = {}
         self.fresh = FreshEntries()
+        self.recent = RecentChanges()
         self._unhurried: set[FeedOrigin] = set()
         self._projected = 0  # at the last look
         writer.on_commit(self.committed)
@@ -168,6 +171,7 @@ class ChangeNotifier:
         if lost:  # also the last commits of a database that failed over
             self._sizes.clear()
             self.fresh.forget()
+            self.recent.forget()
         self._sizes.update({origin: max(size, self.size(origin)) for origin, size in sizes.items()})
         topics: list[FeedOrigin | str] = [*{*self._waiting, *self._patient}] if lost else [*missed]
         if projected != self._projected:
@@ -178,6 +182,7 @@ class ChangeNotifier:
 
     def _wake(self, commit: Commit) -> None:
         self.fresh.committed(commit)
+        self.recent.committed(commit)
         for origin, size in commit.sizes.items():
             self._sizes[origin] = max(size, self.size(origin))  # notices of replicas may come late
         for origin in commit.feeds:
@@ -226,6 +231,7 @@ async def follow_changes(
     *,
     until_current: bool,
     topic: str = ChangeNotifier.PROJECTED,
+    recent: Callable[[int], ChangesT | None] = lambda _: None,
 ) -> AsyncGenerator[ChangesT, None]:
     """Yields changes as they are projected, and a heartbeat while there are none.
 
@@ -235,15 +241,17 @@ async def follow_changes(
         position: where to begin.
         until_current: end after the last known change.
         topic: to subscribe to.
+        recent: changes after a position that `read` or it has given; None where they have to be read.
     """
-    loop, moved = asyncio.get_running_loop(), asyncio.Event()
+    loop, moved, is_given = asyncio.get_running_loop(), asyncio.Event(), False
     end_subscription = notifier.subscribe(topic, moved)
     sent_at = loop.time()
     try:
         while True:
             moved.clear()
-            response = await asyncio.to_thread(read, position)
-            position = response.position
+            known = recent(position) if is_given else None
+            response = await asyncio.to_thread(read, position) if known is None else known
+            position, is_given = response.position, True
             if response.changes:
                 yield response
                 sent_at = loop.time()
@@ -268,6 +276,24 @@ async def in_order(
         begin: starts a request's work; returns an awaitable of the result.
         depth: most requests under way; bounds memory, and through flow control the sender.
     """
+    async with aclosing(in_moments(requests, begin, depth=depth, wait_s=lambda _: 0.0)) as moments:
+        async for results in moments:
+            for result in results:
+                yield result
+
+
+async def in_moments(
+    requests: AsyncIterator[RequestT],
+    begin: Callable[[RequestT], Awaitable[Awaitable[ResultT]]],
+    *,
+    depth: int,
+    wait_s: Callable[[ResultT], float],
+) -> AsyncGenerator[list[ResultT], None]:
+    """As `in_order`, with the results that are there together.
+
+    Args:
+        wait_s: how long a first result waits for further ones, in seconds.
+    """
     queue: asyncio.Queue[Any] = asyncio.Queue(depth)
 
     async def pump() -> None:
@@ -280,17 +306,29 @@ async def in_order(
             await queue.put(_END)
 
     pumping = asyncio.create_task(pump())
+    item: Any = None
     try:
-        while (item := await queue.get()) is not _END:
+        while (item := await queue.get() if item is None else item) is not _END:
             if isinstance(item, Exception):
                 raise item
-            yield await item
+            results: list[ResultT] = [await item]
+            item = None
+            if (seconds := wait_s(results[0])) > 0:
+                await asyncio.sleep(seconds)
+            while item is None and not queue.empty():
+                item = queue.get_nowait()
+                if isinstance(item, asyncio.Future) and item.done() and item.exception() is None:
+                    results.append(item.result())
+                    item = None
+            yield results
     finally:
         pumping.cancel()
+        left = [] if item is None else [item]
         while not queue.empty():
-            left = queue.get_nowait()
-            if isinstance(left, asyncio.Future):
-                forget(left)
+            left.append(queue.get_nowait())
+        for one in left:
+            if isinstance(one, asyncio.Future):
+                forget(one)
 
 
 def forget(future: asyncio.Future[Any]) -> None:

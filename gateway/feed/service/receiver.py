@@ -55,6 +55,10 @@ from gateway.v1 import feed_pb2
 log = logging.getLogger(__name__)
 
 
+MOST_ANSWERS = 10
+"""Most entries of a batch that are looked at for being dispositions."""
+
+
 class Cause(StrEnum):
     """Why a feed is in quarantine, in a word."""
 
@@ -87,7 +91,10 @@ class Receiver:
         evidence_root: Path,
         alarms: Alarms,
         quotas: Quotas,
+        is_answer: Callable[[FeedOrigin, EncodedEntry], bool] = lambda _origin, _entry: False,
     ) -> None:
+        """`is_answer`: whether an entry is a disposition, on which nobody waits."""
+        self._is_answer = is_answer
         self.federation = federation
         self.node = node
         self._trust = trust
@@ -127,7 +134,8 @@ class Receiver:
         origin = self.require_right_peer(peer, batch.origin)
         entries = _checked_entries(batch)
         self._alarms.compare_clocks(peer, parse_header(entries[-1].header).recorded_at_unix_ms)
-        return ReceiveCommand(self, origin, batch, entries)
+        answers = len(entries) <= MOST_ANSWERS and all(self._is_answer(origin, entry) for entry in entries)
+        return ReceiveCommand(self, origin, batch, entries, answers=answers)
 
     def verify_signature(self, origin: FeedOrigin, note: bytes, now_ms: int) -> VerifiedCheckpoint:
         """Step 6c.
@@ -170,11 +178,18 @@ class Receiver:
 
 
 class ReceiveCommand:
-    """Steps 5b to 7; the result is Refusal if the batch proves misbehaviour."""
+    """Steps 5b to 7; the result is Refusal if the batch proves misbehaviour. `answers`: it has dispositions alone."""
 
     def __init__(
-        self, receiver: Receiver, origin: FeedOrigin, batch: feed_pb2.Batch, entries: Sequence[EncodedEntry]
+        self,
+        receiver: Receiver,
+        origin: FeedOrigin,
+        batch: feed_pb2.Batch,
+        entries: Sequence[EncodedEntry],
+        *,
+        answers: bool = False,
     ) -> None:
+        self.answers = answers
         self.batch = batch
         self.origin = origin
         self._receiver = receiver

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from zlib import crc32
 
-from sqlalchemy import Connection, and_, bindparam, or_, select
+from sqlalchemy import Connection, and_, bindparam, delete, or_, select
 
 from gateway.db.database import Database, insert_rows
+from gateway.db.statements import Prepared
 from gateway.feed.tables.schema import requests
 
-_COLUMNS = ("request_id", "principal", "digest", "response", "checksum")
+_COLUMNS = ("request_id", "principal", "digest", "response", "checksum", "answered_at")
 
 _CHUNK = 1_000
 _AFTER = (
@@ -24,6 +25,13 @@ _AFTER = (
     )
     .order_by(requests.c.request_id, requests.c.principal)
     .limit(_CHUNK)
+)
+
+
+_FORGET = Prepared(
+    delete(requests).where(
+        requests.c.request_id == bindparam("request_id"), requests.c.principal == bindparam("principal")
+    )
 )
 
 
@@ -43,9 +51,9 @@ class AnsweredRequest:
         return crc32(row) or 1
 
 
-def remember(conn: Connection, answered: Sequence[AnsweredRequest]) -> bool:
+def remember(conn: Connection, answered: Sequence[AnsweredRequest], *, now_ms: int) -> bool:
     """Stores answers; False if not all were new: roll back, since some were stored."""
-    rows = [(a.request_id, a.principal, a.digest, a.response, a.checksum) for a in answered]
+    rows = [(a.request_id, a.principal, a.digest, a.response, a.checksum, now_ms) for a in answered]
     return insert_rows(conn, requests, _COLUMNS, rows, or_ignore=True) == len(rows)
 
 
@@ -55,6 +63,19 @@ def find(conn: Connection, principal: str, request_ids: Iterable[bytes]) -> dict
         select(requests).where(requests.c.principal == principal, requests.c.request_id.in_(list(request_ids)))
     )
     return {bytes(row.request_id): AnsweredRequest(bytes(row[0]), row[1], bytes(row[2]), bytes(row[3])) for row in rows}
+
+
+def forget(conn: Connection, before_ms: int, most: int) -> int:
+    """Removes answers given before a time, the oldest first; returns their number."""
+    old = conn.execute(
+        select(requests.c.request_id, requests.c.principal)
+        .where(requests.c.answered_at < before_ms)
+        .order_by(requests.c.answered_at)
+        .limit(most)
+    ).all()
+    for request_id, principal in old:
+        _FORGET(conn, request_id=bytes(request_id), principal=principal)
+    return len(old)
 
 
 def damaged(database: Database) -> Iterator[str]:

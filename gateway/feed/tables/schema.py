@@ -86,6 +86,7 @@ requests = Table(
     Column("digest", LargeBinary(32), nullable=False),  # SHA-256 of the request
     Column("response", LargeBinary, nullable=False),  # serialised
     Column("checksum", BigInteger, nullable=False, server_default="0"),  # CRC-32 of the others; 0 before 0014
+    Column("answered_at", BigInteger, nullable=False, server_default="0", index=True),  # milliseconds since 1970
     sqlite_with_rowid=False,
 )
 

@@ -148,6 +148,7 @@ class Node:
             evidence_root=settings.data_dir / "quarantine",
             alarms=self.alarms,
             quotas=self._quotas,
+            is_answer=self._registry.is_answer,
         )
         self._quota_monitor = QuotaMonitor(self._quotas, database=self.database, alarms=self.alarms, clock=clock)
         self._outgoing = Outgoing(
@@ -334,6 +335,7 @@ class Node:
                 self._own_keys, material=self._peer_tls.current, callers=self._callers.certificate_ends
             ),
             now=self._now,
+            database=self.database,
         )
 
     def _make_links(self) -> Links:

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from functools import partial
 
+from sqlalchemy import Connection
+
 from gateway.db.database import Database
 from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient
 from gateway.feed.service.alarms import Alarms
@@ -30,6 +32,7 @@ from gateway.watchlists.rules.matches import report_rules
 from gateway.watchlists.rules.policies import ListPolicy
 from gateway.watchlists.rules.visibility import ListVisibility, visibility_of
 from gateway.watchlists.service.queries import ListQueries
+from gateway.watchlists.tables import lists as watchlists
 
 WARN_EVERY_S = 10.0
 """Seconds between checks for expiring own entries."""
@@ -131,9 +134,14 @@ class Watchlists:
             await asyncio.to_thread(self._expiry.watch, self._database, self._alarms)
         self._roles.share(IMPORTS, shared=bool(self._lists.importing))
 
-    async def keep_house(self) -> None:
-        """Ends expired entries and interrupted imports, and logs entries that end soon; for one replica."""
-        await self._writer.run(ExpireListedCommand(self._lists))
+    def is_due(self, conn: Connection, now_ms: int) -> bool:
+        """Whether an own entry has expired."""
+        return bool(watchlists.due_to_expire(conn, self._settings.node, now_ms, 1))
+
+    async def keep_house(self, *, is_due: bool) -> None:
+        """Ends expired entries if there are any, and logs entries that end soon; for one replica."""
+        if is_due:
+            await self._writer.run(ExpireListedCommand(self._lists))
         now = time.monotonic()
         if now >= self._next_log:
             self._next_log = now + WARN_EVERY_S

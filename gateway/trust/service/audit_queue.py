@@ -73,6 +73,11 @@ class AuditQueue:
         self._unverified = 0
         self._next_end_s = float("inf")
         self._lost_denials = 0
+        self._tell: Callable[[], None] = lambda: None
+
+    def on_event(self, tell: Callable[[], None]) -> None:
+        """Calls `tell` when there may be an event to store; in any thread, it must not block."""
+        self._tell = tell
 
     def __len__(self) -> int:
         """Events to store now."""
@@ -96,9 +101,11 @@ class AuditQueue:
             event.canonical()
             with self._lock:
                 self._append(event)
-            return
-        with self._lock:
-            self._record_repeatable(event)
+        else:
+            with self._lock:
+                self._record_repeatable(event)
+        if self._events:
+            self._tell()
 
     def _append(self, event: AuditEntry) -> None:
         if len(self._events) >= self._capacity:

@@ -209,7 +209,7 @@ def test_a_list_by_deadline_reads_an_index_of_what_is_open(tmp_path: Path, where
     queries: list[tuple[str, tuple[object, ...]]] = []
     with paper_nodes(tmp_path, lambda: new_database(f"sqlite:///{tmp_path}/cn.sqlite3"), ("cn",)) as (cn,):
 
-        @event.listens_for(cn.database.engine, "before_cursor_execute")
+        @event.listens_for(cn.database.readers, "before_cursor_execute")
         def note(_conn: object, _cursor: object, statement: str, values: tuple[object, ...], *_rest: object) -> None:
             queries.append((statement, values))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.alerts.rpc import HITS_BYTES, best_hits
+from gateway.alerts.rules.hits import HITS_BYTES, best_hits
 from gateway.contract.limits import MAX_MESSAGE_BYTES
 from gateway.contract.timestamps import to_timestamp
 from gateway.v1 import alert_pb2, alert_service_pb2, goods_pb2

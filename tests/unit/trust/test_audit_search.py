@@ -37,7 +37,9 @@ def test_each_search_reads_an_index(tmp_path) -> None:  # type: ignore[no-untype
 
     database = new_database(f"sqlite:///{tmp_path}/audit.sqlite3")
     seen: list[tuple[str, tuple[object, ...]]] = []
-    event.listen(database.engine, "before_cursor_execute", lambda _c, _u, text, values, *_: seen.append((text, values)))
+    event.listen(
+        database.readers, "before_cursor_execute", lambda _c, _u, text, values, *_: seen.append((text, values))
+    )
     for where, index in (
         (AuditFilter(principal="person/cn/li"), "ix_audit_events_principal_seq"),
         (AuditFilter(method="/x/Y"), "ix_audit_events_method_seq"),

@@ -19,6 +19,10 @@ NUMBER_BITS = 44
 """Bits of the number; with 512 restores a position is below 2**53, which every JSON reader keeps exact."""
 
 
+NUMBERS = (1 << NUMBER_BITS) - 1
+"""The bits of a position that are its number."""
+
+
 class PositionKind(Enum):
     """What is numbered, by the attribute of a restore that says up to where numbers mean the same."""
 
@@ -42,7 +46,7 @@ def number_of(conn: Connection, position: int, numbered: PositionKind, newest: i
         PositionUnknownError: beyond the newest, or lost by a restore; `metadata["last"]` is the last position that
             still means the same.
     """
-    epoch, number = position >> NUMBER_BITS, position & ((1 << NUMBER_BITS) - 1)
+    epoch, number = position >> NUMBER_BITS, position & NUMBERS
     done = restores.list_all(conn)
     since = done[epoch:]
     kept = min((getattr(restore, numbered.value) for restore in since), default=newest)

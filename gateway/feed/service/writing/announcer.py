@@ -56,6 +56,7 @@ class Announcer:
             unprojected,
             traces=tx.traces,
             sealed=tx.sealed,
+            page=tx.page,
         )
         self._membership.tell(tx.conn, encode_notice(self._commit))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import Counter, deque
@@ -74,6 +75,7 @@ class CommandQueue:
         self._weights: Counter[str] = Counter()
         self._deferred: deque[tuple[Submission, int]] = deque()
         self._deferred_until = 0.0
+        self._look_at = math.inf
         self._weight = 0
         self._closed = False
 
@@ -95,7 +97,7 @@ class CommandQueue:
         Args:
             caller: whose commands of equal urgency keep their order.
             urgency: its place among the caller's commands.
-            deferrable: may wait DEFER_S to share a commit; out of order.
+            deferrable: may wait DEFER_S to share a commit, and then comes before those that don't.
 
         Raises:
             OverloadedError: the queue is full, for this caller or for all.
@@ -111,23 +113,39 @@ class CommandQueue:
             if deferrable:
                 if not self._deferred:
                     self._deferred_until = time.monotonic() + DEFER_S
+                    self._changed.notify()
                 self._deferred.append((submission, weight))
             else:
                 self._waiting.setdefault(caller, {}).setdefault(urgency, deque()).append((submission, weight))
                 self._weights[caller] += weight
                 self._changed.notify()
 
+    def look_within(self, seconds: float) -> None:
+        """Ends `wait` after at most so many seconds, once: there is something else to commit."""
+        if time.monotonic() + seconds < self._look_at:
+            with self._changed:
+                self._look_at = time.monotonic() + seconds
+                self._changed.notify()
+
     def wait(self, seconds: float) -> bool:
         """Waits for a command that isn't deferred, the end of a delay, or the queue's end."""
         with self._changed:
-            if self._deferred:
-                seconds = min(seconds, max(0.0, self._deferred_until - time.monotonic()))
-            if not self._waiting and not self._closed:
-                self._changed.wait(seconds)
+            until = time.monotonic() + seconds
+            while not self._waiting and not self._closed:
+                ends_at = min(until, self._look_at, self._deferred_until if self._deferred else math.inf)
+                left = ends_at - time.monotonic()
+                if left <= 0:
+                    break
+                self._changed.wait(left)
+            if self._look_at <= time.monotonic():
+                self._look_at = math.inf
             return bool(self._waiting)
 
     def take(self) -> list[Submission]:
-        """Removes the next group: each caller's most urgent command in turn, then the deferred ones if any is due."""
+        """Removes the next group: the deferred commands, then each caller's most urgent one in turn.
+
+        Without others the deferred ones come when one is due.
+        """
         with self._changed:
             group: list[Submission] = []
             most, taken = (SHARED_GROUP_WEIGHT if len(self._waiting) > 1 else GROUP_WEIGHT), 0
@@ -136,7 +154,7 @@ class CommandQueue:
                 group.append(submission)
                 taken += weight
             if group or self._closed or time.monotonic() >= self._deferred_until:
-                group.extend(submission for submission, _ in self._deferred)
+                group[:0] = [submission for submission, _ in self._deferred]
                 self._weight -= sum(weight for _, weight in self._deferred)
                 self._deferred.clear()
             return group

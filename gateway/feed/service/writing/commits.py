@@ -9,7 +9,7 @@ from typing import Final
 
 from gateway.contract.ids import FeedOrigin
 from gateway.errors import GatewayError, MalformedError
-from gateway.feed.service.writing.transaction import EntryPosition, SealedEntries
+from gateway.feed.service.writing.transaction import EntryPosition, ProjectedPage, SealedEntries
 
 PROJECTED: Final = "projected"
 """Topic: projections have changed, the index of records among them."""
@@ -36,6 +36,7 @@ class Commit:
         unprojected: whether entries may wait for their projection.
         traces: trace contexts of new own entries.
         sealed: new own entries, in this process alone; other replicas read them.
+        page: what was projected along, in this process alone.
     """
 
     feeds: frozenset[FeedOrigin] = frozenset()
@@ -45,6 +46,7 @@ class Commit:
     unprojected: bool = False
     traces: Mapping[EntryPosition, str] = field(default_factory=dict)
     sealed: Sequence[SealedEntries] = ()
+    page: ProjectedPage | None = None
 
 
 def encode_notice(commit: Commit) -> str:

@@ -79,5 +79,22 @@ class IdempotentCommand(ABC, Generic[ResponseT]):
                 raise response
             return response
         response = self.answer(tx)
-        requests.remember(tx.conn, [AnsweredRequest(key, self.principal, digest, response.SerializeToString())])
+        answered = AnsweredRequest(key, self.principal, digest, response.SerializeToString())
+        requests.remember(tx.conn, [answered], now_ms=tx.now_ms)
         return response
+
+
+KEPT_MS = 30 * 24 * 3_600_000
+"""How long an answer is kept, in milliseconds: a request that is sent again later is a new one."""
+
+_FORGOTTEN_AT_ONCE = 500
+"""Most answers removed in one transaction: callers wait for the writer some milliseconds."""
+
+
+class ForgetAnswersCommand:
+    """Removes answers older than KEPT_MS; the result is whether there may be more."""
+
+    weight = 1
+
+    def execute(self, tx: Transaction) -> bool:
+        return requests.forget(tx.conn, tx.now_ms - KEPT_MS, _FORGOTTEN_AT_ONCE) == _FORGOTTEN_AT_ONCE

@@ -124,6 +124,28 @@ class SealedEntries:
 
 
 @dataclass(slots=True)
+class ProjectedPage:
+    """What a transaction has projected of its own entries, for those who watch.
+
+    Attributes:
+        after, until: positions in the local log before the first entry and of the last one; None for no entry.
+        changes: what the projections tell, in order.
+        is_whole: whether that is all that was projected; otherwise watchers read.
+    """
+
+    after: int | None = None
+    until: int | None = None
+    changes: list[object] = field(default_factory=list)
+    is_whole: bool = True
+
+    def extend(self, after: int, until: int) -> None:
+        """Notes that the entries between two positions were projected."""
+        if self.after is None:
+            self.after = after
+        self.until = until
+
+
+@dataclass(slots=True)
 class _PendingEntries:
     """Appended entries that aren't sealed yet."""
 
@@ -145,6 +167,7 @@ class Transaction:
         trees: signed heads of these.
         sealed: new entries of own feeds, in order.
         new: entries that aren't projected yet, in the order of the local log.
+        page: what was projected.
         unanswered: whether applied entries may wait for their answers.
         history: marks of what was signed before; None for a database that nobody else was told of.
     """
@@ -171,6 +194,7 @@ class Transaction:
         self.trees: dict[FeedOrigin, Tree] = {}
         self.sealed: list[SealedEntries] = []
         self.new: list[NewRun] = []
+        self.page = ProjectedPage()
         self.unanswered = False
         self.history = history
         self._signers = signers

@@ -58,14 +58,20 @@ GATHER_S_MOST = 0.005
 PAGES_ALONG = 3
 """Most chunks projected with a group: its entries, dispositions, and reserve."""
 
-ANSWER_S = 0.02
+ANSWER_S = 0.05
 """How long answers to a few applied entries wait for others, in seconds: nobody waits for them."""
+
+JOIN_S = 0.02
+"""How much earlier they join a group that commits anyway, in seconds."""
 
 TAKEN_OVER_S = 1.0
 """Seconds after which the replica that projects answers what another one may have left."""
 
-_IDLE_S = 0.1
-"""Interval of an idle writer's checks, in seconds."""
+_IDLE_S = 1.0
+"""Interval of an idle writer's checks, in seconds: the ends of periods of audit events."""
+
+AUDIT_S = 0.1
+"""How long audit events of calls without a commit wait for others, in seconds."""
 
 _HEAD_RETRIES = 20
 
@@ -104,6 +110,7 @@ class Writer:
         self._audit = audit_queue
         self._projector = projector
         self._queue = CommandQueue()
+        audit_queue.on_event(lambda: self._queue.look_within(AUDIT_S))
         self._thread = threading.Thread(target=self._loop, name="writer", daemon=True)
         self._more_to_project = True
         self._told: bool | None = None  # whether another replica left entries unprojected; None without news
@@ -137,6 +144,7 @@ class Writer:
     def told(self, commit: Commit) -> None:
         """Takes note of another replica's commit, and passes it on; thread-safe."""
         self._told = bool(self._told) or commit.unprojected
+        self._queue.look_within(0.0)
         self._announcer.pass_on(commit)
 
     def submit(
@@ -222,11 +230,10 @@ class Writer:
                 return
 
     def _wait_s(self) -> float:
-        now = time.monotonic()
-        longest_s = min(_IDLE_S, max(0.0, self._answer_at - now))
-        if not (self._more_to_project and self._projects):
-            return longest_s
-        return min(longest_s, max(0.0, self._blocked_until - now))
+        due_at = self._answer_at
+        if self._more_to_project and self._projects:
+            due_at = min(due_at, self._blocked_until)
+        return min(_IDLE_S, max(0.0, due_at - time.monotonic()))
 
     def _may_project(self) -> bool:
         if not (self._more_to_project and self._projects):
@@ -255,7 +262,7 @@ class Writer:
     def _transact(self, commands: Sequence[Command]) -> list[Outcome]:
         along = not self._more_to_project and sum(command.weight for command in commands) <= PROJECT_ALONG_WEIGHT
         now = time.monotonic()
-        answer = now >= self._answer_at
+        answer = now >= self._answer_at - (JOIN_S if commands else 0.0)
         if answer:
             self._answer_at = now + RETRY_AFTER_S  # unless it succeeds
         try:

@@ -367,7 +367,7 @@ def test_looking_for_what_is_over_reads_nothing_else(tmp_path: Path) -> None:
     database = new_database(f"sqlite:///{tmp_path / 'plan.sqlite3'}")
     said: list[tuple[str, Any]] = []
 
-    @event.listens_for(database.engine, "before_cursor_execute")
+    @event.listens_for(database.readers, "before_cursor_execute")
     def hear(_conn: object, _cursor: object, statement: str, values: Any, *_: object) -> None:
         said.append((statement, values))
 

