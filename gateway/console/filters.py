@@ -35,6 +35,11 @@ def moment(value: Timestamp | datetime | None) -> Markup | str:
     return Markup('<time datetime="{}" title="{}">{}</time>').format(_machine(at), zone, moment_text(at))
 
 
+def machine_time(at: Timestamp) -> str:
+    """A time as an element's `datetime` has it, to the second: HTML allows no more than three digits of a fraction."""
+    return _machine(at.ToDatetime(tzinfo=UTC))
+
+
 def moment_text(value: Timestamp | datetime | None) -> str:
     """A time with its date as text, for titles and attributes."""
     at, place = as_datetime(value), current_page().place
@@ -125,6 +130,18 @@ def _machine(at: datetime) -> str:
 
 FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     function.__name__: function
-    for function in (moment, moment_text, day, clock, duration, from_now, number, file_size, foreign, explained)
+    for function in (
+        moment,
+        moment_text,
+        machine_time,
+        day,
+        clock,
+        duration,
+        from_now,
+        number,
+        file_size,
+        foreign,
+        explained,
+    )
 }
 """By the names that templates use."""

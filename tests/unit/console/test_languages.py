@@ -58,6 +58,8 @@ def test_times_are_those_of_the_readers_zone(language: str) -> None:
 
     assert filters.moment_text(at) == shown[language]
     assert 'datetime="2026-11-26T15:45:00Z"' in filters.moment(at)
+    with_fraction = Timestamp(seconds=round(AT.timestamp()), nanos=996_405_000)
+    assert filters.machine_time(with_fraction) == "2026-11-26T15:45:00Z"
     assert filters.clock(AT) == f'<time datetime="2026-11-26T15:45:00Z">{shown[language][-5:]}</time>'
 
 
