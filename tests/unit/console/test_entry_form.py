@@ -78,7 +78,9 @@ def test_what_is_wrong_stands_at_its_field() -> None:
 
 def test_each_revision_says_what_it_changed_in_the_one_before() -> None:
     found = service.GetEntryResponse(entry=entry(4, "Third"))
-    end = watchlist_pb2.WatchlistTombstone(id="A", revision=2, end=1, reason="cleared")
+    end = watchlist_pb2.WatchlistTombstone(
+        id="A", revision=2, end=watchlist_pb2.WATCHLIST_END_WITHDRAWN, reason="cleared"
+    )
     for change in (
         watchlist_pb2.WatchlistChange(entered=entry(3, "Second")),
         watchlist_pb2.WatchlistChange(ended=end),
@@ -106,9 +108,14 @@ def entry(revision: int, name: str) -> watchlist_pb2.WatchlistEntry:
 
 def test_a_hit_without_its_party_is_named_by_the_entry() -> None:
     reference = watchlist_pb2.WatchlistReference(publisher="cn", list="minerals", id="W-05")
-    told = service.ListedHit(reporter="mo", hit=watchlist_pb2.WatchlistHit(entry=reference, match_class=2, score=0.914))
+    told = service.ListedHit(
+        reporter="mo",
+        hit=watchlist_pb2.WatchlistHit(entry=reference, match_class=watchlist_pb2.MATCH_CLASS_STRONG, score=0.914),
+    )
     assert (hit_view(told).title, hit_view(told).waits, hit_view(told).found) == ("W-05", True, [])
-    told.hit.subject.CopyFrom(party_pb2.Party(role=1, names=[party_pb2.Name(text="Exemplo Lda")]))
+    told.hit.subject.CopyFrom(
+        party_pb2.Party(role=party_pb2.PARTY_ROLE_CONSIGNEE, names=[party_pb2.Name(text="Exemplo Lda")])
+    )
     told.outcome = watchlist_pb2.HIT_OUTCOME_FALSE
     view = hit_view(told)
     assert (view.title, view.outcome, view.score) == ("Exemplo Lda", "Somebody or something else", "0.91")
