@@ -170,7 +170,11 @@ class OwnHistory:
             self.marks.finish()
         except StoreUnavailableError as error:
             self.doubt()
-            raise MarksBehindError(error.message, retry_after_s=error.retry_after_s) from error
+            way_out = (
+                "The place of the marks can't be written: see the node's log. "
+                "Send the request again with the same request_id."
+            )
+            raise MarksBehindError(error.message, way_out=way_out, retry_after_s=error.retry_after_s) from error
 
     def doubt(self) -> None:
         """Notes that a commit failed, perhaps after it was durable: the next transaction compares."""
