@@ -137,15 +137,17 @@ async def console_of(node: NodeProcess, place: ConsolePlace) -> AsyncIterator[in
     try:
         host, _, port = place.bind.rpartition(":")
         async with asyncio.timeout(120):
-            await _listening(host, int(port))
+            await _listening(process, host, int(port))
         yield process.pid
     finally:
         process.terminate()
         await asyncio.to_thread(process.wait)
 
 
-async def _listening(host: str, port: int) -> None:
+async def _listening(process: subprocess.Popen[bytes], host: str, port: int) -> None:
     while True:
+        if process.poll() is not None:
+            raise SystemExit("the console ended at its start; see console.log beside the node's settings")
         with suppress(OSError):
             _, writer = await asyncio.open_connection(host, port)
             writer.close()
