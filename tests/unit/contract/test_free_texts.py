@@ -25,6 +25,7 @@ ROOTS = (
 OPERATIONAL = {
     "who, what and where of an exchange; of no use without it": {
         "AlertEvent.actor",
+        "WatchlistEvent.actor",
         "Disposition.origin",
         "WatchlistReference.id",
         "WatchlistEntry.id",
