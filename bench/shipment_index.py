@@ -163,7 +163,7 @@ class Stored:
     def cool(self) -> None:
         """Leaves nothing of the files in memory."""
         self.database.engine.dispose()
-        self.database._readers.dispose()
+        self.database.readers.dispose()
         if self._server is not None:
             self._server.cleanup()
             self._server = None
@@ -173,9 +173,9 @@ class Stored:
                     os.fsync(opened.fileno())
                     os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
         if self.database.dialect == "postgresql":
-            kept = segments._filters.get(self.database._readers, {})
+            kept = segments._filters.get(self.database.readers, {})
             self.database = self._opened(postgresql=True)
-            segments._filters[self.database._readers] = kept
+            segments._filters[self.database.readers] = kept
         with self.database.read() as conn:  # a connection, the catalogue, and the newest page of the log
             shipments.last_position(conn)
 
