@@ -115,7 +115,7 @@ class AlertPreparation:
     ) -> list[PreparedAlert | GatewayError]:
         """As `here`, with what another process prepared."""
         return [
-            self._one(alert, actor) if done is None else self._restored(done)
+            self._one(alert, actor) if done is None else self._restored(alert, done)
             for alert, done in zip(request.alerts, compact, strict=True)
         ]
 
@@ -125,7 +125,8 @@ class AlertPreparation:
         except GatewayError as error:
             return error
 
-    def _restored(self, done: CompactAlert) -> PreparedAlert:
+    def _restored(self, alert: alert_service_pb2.PublishAlertRequest, done: CompactAlert) -> PreparedAlert:
+        content = alert.content
         return PreparedAlert(
             request_id=done.request_id,
             digest=done.digest,
@@ -138,4 +139,5 @@ class AlertPreparation:
             derived_from=(),
             handling=alert_pb2.Handling.FromString(done.handling),
             releases=no_releases,
+            evidence=self._publisher.named_evidence(content.evidence, content.purpose, handling=content.handling),
         )

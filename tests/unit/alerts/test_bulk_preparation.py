@@ -34,6 +34,7 @@ def message(cn: PaperNode) -> alert_service_pb2.PublishAlertsRequest:
     alerts[3].content.ClearField("legal_basis")
     alerts[5].recipients[:] = ["xx"]
     alerts[7].content.derived_from.add(publisher="hk", alert_id=str(uuid.uuid4()))
+    alerts[9].content.evidence.add(sha256=bytes(32), media_type="image/jpeg", size_bytes=1)
     return alert_service_pb2.PublishAlertsRequest(alerts=alerts)
 
 
