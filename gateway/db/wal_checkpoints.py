@@ -13,6 +13,8 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from gateway.errors import GatewayError
 
 log = logging.getLogger(__name__)
@@ -51,10 +53,9 @@ class WalCheckpoints:
         """
         if self._closed.is_set():
             return
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._keep_up, name="checkpoints", daemon=True)
-            self._thread.start()
         self._due.set()
+        if self._thread is None and not self._started():
+            self._long = True
         if self._long:
             self._copy(connection)
 
@@ -65,6 +66,16 @@ class WalCheckpoints:
         if self._thread is not None:
             self._thread.join()
 
+    def _started(self) -> bool:
+        thread = threading.Thread(target=self._keep_up, name="checkpoints", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:  # the system has no more threads; the commit stands all the same
+            log.warning("the write-ahead log is copied within commits: %s", error)
+            return False
+        self._thread = thread
+        return True
+
     def _keep_up(self) -> None:
         while True:
             self._due.wait()
@@ -74,8 +85,9 @@ class WalCheckpoints:
             try:
                 with closing(self._connect()) as connection:
                     self._copy(connection)
-            except (GatewayError, sqlite3.Error) as error:
+            except (GatewayError, sqlite3.Error, SQLAlchemyError) as error:  # also a pool without a free connection
                 log.debug("the write-ahead log waits: %s", error)
+                self._due.set()
 
     def _copy(self, connection: Any) -> None:
         try:

@@ -84,7 +84,7 @@ class BeginCheck(Protocol):
 class _Begun:
     answer: Future[list[CheckedEntry]]
     ordinal: int
-    size: int
+    payload: bytes
 
 
 class LookAhead:
@@ -112,7 +112,7 @@ class LookAhead:
             if answer is None:
                 return
             for ordinal, entry in enumerate(entries):
-                self._begun[entry.index] = _Begun(answer, ordinal, len(entry.payload))
+                self._begun[entry.index] = _Begun(answer, ordinal, entry.payload)
                 self._bytes += len(entry.payload)
             self._next += len(entries)
 
@@ -121,8 +121,8 @@ class LookAhead:
         begun = self._begun.pop(entry.index, None) if feed_id == self._feed_id else None
         if begun is None:
             return None
-        self._bytes -= begun.size
-        if begun.size != len(entry.payload):  # erased since
+        self._bytes -= len(begun.payload)
+        if begun.payload != entry.payload:  # erased since, or read in a transaction that was rolled back
             return None
         try:
             return begun.answer.result(WAIT_S)[begun.ordinal]

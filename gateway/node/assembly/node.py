@@ -443,6 +443,7 @@ class Node:
                     trust=self._directory.trusted,
                     audit_feed=audit_feed(self.settings.federation, self.settings.node),
                     visibility=watchlists.visibility,
+                    require_marked=self._own_history.marks.require_settled,
                 ),
                 history=history.servicer,
                 node=self._make_node_servicer(started_at, history.standby),

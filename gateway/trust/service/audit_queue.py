@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from gateway.errors import OverloadedError
+from gateway.errors import MarksBehindError, OverloadedError
 from gateway.trust.rules.audit import AuditEntry, AuditResult
 
 AUDIT_QUEUE_EVENTS = 65_536
@@ -185,6 +185,8 @@ class AuditQueue:
         events = self.drain(limit)
         try:
             yield events
+        except MarksBehindError:  # they are committed
+            raise
         except BaseException:
             self.restore(events)
             raise

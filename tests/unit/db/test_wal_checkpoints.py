@@ -1,14 +1,18 @@
 """SQLite's write-ahead log is copied beside the commits, and stays short."""
 
+import sqlite3
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import TimeoutError as NoFreeConnectionError
 
 import gateway.db.wal_checkpoints
 from gateway.db.database import Database
+from gateway.db.wal_checkpoints import WalCheckpoints
 
 PAGE = b"x" * 3_000
 """Nearly a page of SQLite's."""
@@ -68,4 +72,36 @@ def test_a_reader_in_an_old_state_delays_the_copy_and_no_commit(path: Path) -> N
     until(lambda: path.stat().st_size > 300 * len(PAGE))
     with database.read() as reading:
         assert reading.execute(text("SELECT count(*) FROM filled")).scalar_one() == 301
+    database.close()
+
+
+def test_a_pool_without_a_free_connection_delays_the_copy_only(path: Path) -> None:
+    tried = threading.Event()
+
+    def connect() -> sqlite3.Connection:
+        if not tried.is_set():
+            tried.set()
+            raise NoFreeConnectionError("QueuePool limit of size 5 overflow 10 reached")
+        return sqlite3.connect(path)
+
+    database = Database(f"sqlite:///{path}")
+    database._checkpoints = WalCheckpoints(connect)
+    with database.write() as conn:
+        conn.execute(text("CREATE TABLE filled (page BLOB)"))
+    add(database, 300)
+    tried.wait()
+    until(lambda: path.stat().st_size > 300 * len(PAGE))
+    database.close()
+
+
+def test_a_commit_stands_where_the_system_has_no_more_threads(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as threads:
+        threads.setattr(threading.Thread, "start", full)
+        database = make(path)
+    assert path.stat().st_size > 4096, "it is copied by the commit"
+    add(database, 300)
+    until(lambda: path.stat().st_size > 300 * len(PAGE))
     database.close()

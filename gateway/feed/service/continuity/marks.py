@@ -100,9 +100,7 @@ class Marks:
             first, *others = self._files
             with _unavailable(first):
                 first.put(state)
-            for file in others:
-                self._second(file, partial(file.put, state))
-            self._syncing.begin(self._sync)
+            self._syncing.begin(partial(self._sync, [file for file in others if self._second(file, file.put, state)]))
             self._begun = state
         except BaseException:
             self._lock.release()
@@ -208,23 +206,27 @@ class Marks:
         with _unavailable(first):
             first.write(state)
         for file in others:
-            self._second(file, partial(file.write, state))
+            if self._second(file, file.write, state):
+                self._second_is_right(file)
         self._written(state)
 
     def _written(self, state: MarkState) -> None:
         self._state, self._dirty, self._written_alive_at, self.found = state, False, state.alive_at, True
         self._failure = None
 
-    def _sync(self) -> None:
-        first, *others = self._files
+    def _sync(self, others: Iterable[MarkFile]) -> None:
+        """Syncs the first place, and those others into which was written."""
+        first = self._files[0]
         with _unavailable(first):
             first.sync()
         for file in others:
-            self._second(file, file.sync)
+            if self._second(file, file.sync):
+                self._second_is_right(file)
 
-    def _second(self, file: MarkFile, step: Callable[[], None]) -> None:
+    def _second(self, file: MarkFile, step: Callable[..., None], *args: MarkState) -> bool:
+        """Whether a step succeeds; if not, an alarm says so."""
         try:
-            step()
+            step(*args)
         except OSError as error:
             if self._alarms is not None:
                 self._alarms.set(
@@ -232,9 +234,12 @@ class Marks:
                     str(file.path),
                     f"{file.path}: marks can't be written: {error.strerror}",
                 )
-        else:
-            if self._alarms is not None:
-                self._alarms.clear(MARKS, str(file.path))
+            return False
+        return True
+
+    def _second_is_right(self, file: MarkFile) -> None:
+        if self._alarms is not None:
+            self._alarms.clear(MARKS, str(file.path))
 
 
 @contextmanager

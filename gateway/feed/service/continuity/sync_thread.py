@@ -20,8 +20,9 @@ class SyncThread:
     def begin(self, step: Callable[[], None]) -> None:
         """Begins a step; `wait` must follow."""
         if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="marks", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._run, name="marks", daemon=True)
+            thread.start()  # fails where the system has no more threads
+            self._thread = thread
         self._step = step
         self._begun.release()
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from sqlalchemy import Connection
 
 from gateway.db.database import Database
+from gateway.errors import MarksBehindError
 from gateway.feed.service.continuity.own_history import OwnHistory
 from gateway.feed.service.writing.transaction import Transaction
 
@@ -42,10 +43,12 @@ def marked_transaction(
                 history.sign(tx.trees, tx.now_ms)
     except BaseException:
         history.doubt()
-        raise
-    finally:
-        # A crash before this leaves a head that was signed and not committed, or committed and not marked; neither was
-        # released.
         if marking:
-            history.finish()
+            with suppress(MarksBehindError):  # that one says that the group is committed
+                history.finish()
+        raise
+    # A crash before this leaves a head that was signed and not committed, or committed and not marked; neither was
+    # released.
+    if marking:
+        history.finish()
     history.commit(tx.trees)

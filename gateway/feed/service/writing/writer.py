@@ -21,7 +21,7 @@ from sqlalchemy import Connection
 
 from gateway.db.database import Database
 from gateway.db.membership import Membership, SoleProcess
-from gateway.errors import GatewayError, StoreUnavailableError
+from gateway.errors import GatewayError, MarksBehindError, StoreUnavailableError
 from gateway.feed.service.continuity.own_history import OwnHistory
 from gateway.feed.service.writing.announcer import Announcer
 from gateway.feed.service.writing.command_queue import RETRY_AFTER_S, CommandQueue, Done, Outcome, Submission, Urgency
@@ -363,8 +363,13 @@ class Writer:
     @contextmanager
     def _transaction(self) -> Iterator[Transaction]:
         """A transaction whose own feeds are compared with the marks before it, and marked with its commit."""
-        with marked_transaction(self._database, self._history, self._begun) as tx:
-            yield tx
+        try:
+            with marked_transaction(self._database, self._history, self._begun) as tx:
+                yield tx
+        except MarksBehindError:  # it is committed: what it leaves to do, and to tell, must not wait for a command
+            self._more_to_project = True
+            self._answer_at = min(self._answer_at, time.monotonic() + RETRY_AFTER_S)
+            raise
 
     def _begun(self, conn: Connection) -> Transaction:
         return Transaction(

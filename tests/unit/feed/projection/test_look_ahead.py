@@ -4,6 +4,7 @@ import random
 import uuid
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from gateway.contract.ids import BETWEEN_NODES
 from gateway.errors import UnavailableError
 from gateway.feed.projection import projector
-from gateway.feed.projection.look_ahead import CheckedEntry, EntryCheck
+from gateway.feed.projection.look_ahead import CheckedEntry, EntryCheck, LookAhead
 from gateway.feed.projection.projector import Projector
 from gateway.feed.service.writing import transaction, writer
 from gateway.feed.tables import feeds
@@ -133,3 +134,26 @@ def test_lists_are_applied_alike(nodes: tuple[PaperNode, PaperNode, OtherThreads
     assert len(shown.changes) == 12
     rebuilt(hk, Projector(hk.projector.registry))
     assert hk.list_queries.full_state(None, hidden=frozenset()) == shown
+
+
+def test_what_was_checked_counts_for_the_same_bytes_alone(nodes: tuple[PaperNode, PaperNode, OtherThreads]) -> None:
+    """A transaction that was rolled back may have read an entry that another one takes the place of."""
+    cn, hk, _ = nodes
+    for _ in range(3):
+        cn.publish("hk")
+    cn.settle()
+    while deliver(cn, hk):
+        pass
+    ahead = LookAhead(lambda channel, payloads, *, caller: _answered([CheckedEntry()] * len(payloads)))
+    with hk.database.read() as conn:
+        feed = feeds.get(conn, cn.origin("hk"))
+        ahead.fill(conn, feed, 0, at_once=1)
+        _, one, other = feeds.read_entries(conn, feed.id, 0, 3)
+    assert ahead.take(feed.id, replace(one, payload=bytes(len(one.payload)))) is None
+    assert ahead.take(feed.id, other) is not None
+
+
+def _answered(checked: list[CheckedEntry]) -> Future[list[CheckedEntry]]:
+    answer: Future[list[CheckedEntry]] = Future()
+    answer.set_result(checked)
+    return answer

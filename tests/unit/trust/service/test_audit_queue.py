@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.errors import OverloadedError
+from gateway.errors import MarksBehindError, OverloadedError
 from gateway.trust.rules.audit import MAX_SUBJECT_IDS, MAX_TEXT_CHARS, AuditEntry, AuditResult
 from gateway.trust.service import audit_queue
 from gateway.trust.service.audit_queue import (
@@ -214,6 +214,14 @@ def test_a_committed_transaction_keeps_its_events() -> None:
     queue.record(event(0))
     with queue.drained() as taken:
         assert times(taken) == [0]
+    assert len(queue) == 0
+
+
+def test_events_that_are_committed_while_their_marks_fail_are_stored_once() -> None:
+    queue = AuditQueue()
+    queue.record(event(0))
+    with pytest.raises(MarksBehindError), queue.drained():
+        raise MarksBehindError("marks can't be written")
     assert len(queue) == 0
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import math
 import shutil
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -183,6 +185,69 @@ def test_a_mark_that_came_too_late_still_shows_a_database_that_went_back(
     published(cn)  # the second is released with it
     cn.restore(backup)
     assert cn.node.state("hk") is FeedState.BEHIND
+
+
+def test_what_wasnt_committed_is_never_told(cn: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dying disk fails the commit and the mark beside it: the next group signs another entry at that size."""
+    told: list[int] = []
+    cn.node.writer.on_commit(lambda commit: told.extend(sealed.end for sealed in commit.sealed))
+    published(cn)
+    with monkeypatch.context() as broken:
+        broken.setattr(mark_files.os, "fdatasync", _fails)
+        cn.node.database.fail_before = True
+        with pytest.raises(StoreUnavailableError, match="the disk is full"):
+            published(cn)
+    assert cn.node.sizes()[ORIGIN.line] == 1
+    cn.node.writer.run(Nothing())
+    assert told == [1]
+    published(cn)
+    assert told == [1, 2]
+
+
+def test_what_was_kept_back_is_told_without_a_further_command(cn: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    cn.node.settle()
+    with monkeypatch.context() as broken:
+        broken.setattr(mark_files.os, "fdatasync", _fails)
+        with pytest.raises(MarksBehindError):
+            published(cn)
+    assert cn.node.writer._answer_at < math.inf
+    assert cn.node.writer._more_to_project
+
+
+def test_a_failing_second_place_keeps_its_alarm_while_the_node_signs(tmp_path: Path) -> None:
+    first, second = tmp_path / "marks", tmp_path / "other" / "marks"
+    alarms = Alarms(lambda: 0)
+    marks = Marks(NODE, [first, second], alarms=alarms)
+    marks.sign({ORIGIN: ONE}, 1)
+    shutil.rmtree(second.parent)
+    second.parent.write_text("no folder any more")
+    marks.begin({ORIGIN: TWO}, 2)
+    marks.finish()
+    assert [alarm.code for alarm in alarms.list()] == [MARKS]
+    second.parent.unlink()
+    marks.begin({ORIGIN: TWO}, 3)
+    marks.finish()
+    assert not alarms.list()
+    marks.close()
+
+
+def test_a_system_without_threads_refuses_a_commit_and_blocks_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    marks = Marks(NODE, [tmp_path / "marks"])
+    with monkeypatch.context() as full:
+        full.setattr(threading.Thread, "start", _no_thread)
+        with pytest.raises(RuntimeError):
+            marks.begin({ORIGIN: ONE}, 1)
+    marks.begin({ORIGIN: ONE}, 2)
+    marks.finish()
+    marks.require_settled()
+    assert marks.of(ORIGIN) == FeedMark(EMPTY, ONE)
+    marks.close()
+
+
+def _no_thread(_thread: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")
 
 
 def _fails(_descriptor: int) -> None:
