@@ -167,7 +167,8 @@ class Upkeep:
             self._alarms.clear(EXPIRY_WAITS, "")
         await self._watchlists.keep_house(is_due=entry_is_due)
         if time.monotonic() >= self._forget_at:
-            more = await self._writer.run(ForgetAnswersCommand())
+            latest_ms = self._alarms.partner_clocks.latest_ms()
+            more = await self._writer.run(ForgetAnswersCommand(latest_ms=latest_ms or 0))
             self._forget_at = time.monotonic() + (0.0 if more else FORGET_S)
 
     def _due(self) -> tuple[bool, bool]:

@@ -96,7 +96,7 @@ class Projector:
             entries += [self._entry(logged, newest[run.feed.id], entry) for entry in stored]
         self._apply_all(tx, entries).send(tx, entries)
         progress.move(tx.conn, position)
-        tx.page.extend(before, position)
+        tx.page.extend(before, position, sum(len(entry.payload) for run in runs for entry in run.entries))
         return journal.head_position(tx.conn) > position or any(map(self._makes_work, entries))
 
     def answer(self, tx: Transaction) -> None:

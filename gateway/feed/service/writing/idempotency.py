@@ -96,5 +96,10 @@ class ForgetAnswersCommand:
 
     weight = 1
 
+    def __init__(self, *, latest_ms: int) -> None:
+        """`latest_ms`: the latest that it may be by partners' clocks: what is removed can't be taken back."""
+        self._latest_ms = latest_ms
+
     def execute(self, tx: Transaction) -> bool:
-        return requests.forget(tx.conn, tx.now_ms - KEPT_MS, _FORGOTTEN_AT_ONCE) == _FORGOTTEN_AT_ONCE
+        before_ms = min(tx.now_ms, self._latest_ms) - KEPT_MS
+        return requests.forget(tx.conn, before_ms, _FORGOTTEN_AT_ONCE) == _FORGOTTEN_AT_ONCE

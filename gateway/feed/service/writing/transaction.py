@@ -130,19 +130,22 @@ class ProjectedPage:
     Attributes:
         after, until: positions in the local log before the first entry and of the last one; None for no entry.
         changes: what the projections tell, in order.
+        size_bytes: of the entries' payloads.
         is_whole: whether that is all that was projected; otherwise watchers read.
     """
 
     after: int | None = None
     until: int | None = None
     changes: list[object] = field(default_factory=list)
+    size_bytes: int = 0
     is_whole: bool = True
 
-    def extend(self, after: int, until: int) -> None:
+    def extend(self, after: int, until: int, size_bytes: int) -> None:
         """Notes that the entries between two positions were projected."""
         if self.after is None:
             self.after = after
         self.until = until
+        self.size_bytes += size_bytes
 
 
 @dataclass(slots=True)

@@ -53,7 +53,7 @@ def test_a_changed_answer_to_a_request_is_found(make_database: MakeDatabase) -> 
     database = make_database()
     answered = [AnsweredRequest(bytes([number]) * 16, "system/cn/x", b"d" * 32, b"answer") for number in range(3)]
     with database.write() as conn:
-        requests.remember(conn, answered)
+        requests.remember(conn, answered, now_ms=1)
     assert checked(database)[0] == []
     with database.write() as conn:
         conn.execute(update(requests_table).where(requests_table.c.request_id == b"\1" * 16).values(response=b"other"))

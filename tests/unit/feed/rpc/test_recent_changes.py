@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.feed.rpc.recent_changes import MOST_PAGES, RecentChanges
+from gateway.feed.rpc.recent_changes import MOST_KEPT_BYTES, MOST_PAGES, RecentChanges
 from gateway.feed.service.writing.commits import Commit
 from gateway.feed.service.writing.transaction import ProjectedPage
 
@@ -56,3 +56,14 @@ def test_few_commits_are_kept() -> None:
     recent = told(*(page(position, str(position + 1)) for position in range(MOST_PAGES + 1)))
     assert recent.after(0) is None
     assert recent.after(1) is not None
+
+
+def test_few_bytes_are_kept() -> None:
+    half = [Commit(page=ProjectedPage(at, at + 1, [str(at)], size_bytes=MOST_KEPT_BYTES // 2)) for at in range(3)]
+    recent = told(*half)
+    assert recent.after(0) is None
+    assert recent.after(1) == (["1", "2"], 3)
+    recent.committed(Commit(page=ProjectedPage(3, 4, ["3"], size_bytes=MOST_KEPT_BYTES + 1)))
+    assert recent.after(3) is None
+    recent.committed(page(4, "4"))
+    assert recent.after(4) == (["4"], 5)
