@@ -62,6 +62,9 @@ _ROWS_FOR_COPY = 100
 
 _COPIED = frozenset({"bigint", "integer", "varchar", "text", "bytea", "boolean"})
 
+_INTEGER_END = 1 << 31
+"""The first number that PostgreSQL's `integer` doesn't hold."""
+
 _ROWS_FOR_ARRAYS = 10
 _ROWS_PER_ARRAY = 5_000
 """Fewest rows sent to PostgreSQL as one array per column, and most per array: few parameters plan faster."""
@@ -187,7 +190,8 @@ def insert_rows(
     """
     inserted = 0
     if conn.dialect.name == "postgresql" and len(rows) >= _ROWS_FOR_ARRAYS:
-        if not or_ignore and len(rows) >= _ROWS_FOR_COPY and (copying := _copying(table, tuple(columns))):
+        copying = _copying(table, tuple(columns)) if not or_ignore and len(rows) >= _ROWS_FOR_COPY else None
+        if copying is not None and _fit(rows, copying[1]):
             copy_rows(conn, *copying, rows)
             return len(rows)
         for at in range(0, len(rows), _ROWS_PER_ARRAY):
@@ -218,6 +222,16 @@ def _copying(table: Table, columns: tuple[str, ...]) -> tuple[str, list[str]] | 
     if not set(types) <= _COPIED:
         return None
     return f"COPY {table.name} ({', '.join(columns)}) FROM STDIN (FORMAT BINARY)", types
+
+
+def _fit(rows: Sequence[tuple[object, ...]], types: Sequence[str]) -> bool:
+    """Whether the numbers for columns of 32 bits have no more: the driver would cut them off without a word."""
+    for at, name in enumerate(types):
+        if name == "integer":
+            numbers: list[Any] = [row[at] for row in rows if row[at] is not None]
+            if numbers and not (min(numbers) >= -_INTEGER_END and max(numbers) < _INTEGER_END):
+                return False
+    return True
 
 
 @cache

@@ -21,7 +21,7 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.exc import IntegrityError, NoResultFound, ProgrammingError
+from sqlalchemy.exc import DataError, IntegrityError, NoResultFound, ProgrammingError
 
 from gateway.db.database import Database, insert_rows, savepoint
 from gateway.db.statements import LONGEST_LIST, Prepared, PreparedList, run
@@ -182,5 +182,27 @@ def test_a_row_that_is_there_fails_the_same_in_each_way(database: Database, coun
         insert_rows(conn, _KINDS, _KINDS.c.keys(), [rows[-1]])
     with database.write() as conn, pytest.raises(IntegrityError):
         insert_rows(conn, _KINDS, _KINDS.c.keys(), rows)
+    with database.write() as conn:
+        _KINDS.drop(conn)
+
+
+@pytest.mark.parametrize("count", [1, 10, 100])
+@pytest.mark.parametrize("number", [1 << 31, -(1 << 31) - 1, (1 << 32) + 3])
+def test_a_number_that_is_too_large_is_refused_in_each_way(
+    make_database: MakeDatabase, count: int, number: int
+) -> None:
+    """SQLite has one size of numbers."""
+    database = make_database()
+    with database.write() as conn:
+        _KINDS.drop(conn, checkfirst=True)
+        _KINDS.create(conn)
+    rows = [(at, number if at == count - 1 else None, "", "", b"", False) for at in range(count)]
+    if database.dialect == "postgresql":
+        with database.write() as conn, pytest.raises(DataError):
+            insert_rows(conn, _KINDS, _KINDS.c.keys(), rows)
+    else:
+        with database.write() as conn:
+            insert_rows(conn, _KINDS, _KINDS.c.keys(), rows)
+            assert conn.execute(select(_KINDS.c.small).order_by(_KINDS.c.number)).all()[-1] == (number,)
     with database.write() as conn:
         _KINDS.drop(conn)
