@@ -6,6 +6,7 @@ Checks need nothing but the payload, and are most of what a projection costs.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -32,8 +33,11 @@ AHEAD_ENTRIES = 2_000
 GROUP_ITEMS = 100
 """Most items of the entries in one call."""
 
-WAIT_S = 5.0
-"""Seconds to wait for a check, in the transaction; then it is done here."""
+WAIT_S = 1.0
+"""Seconds to wait for a check, in the transaction, in which nobody else can write; then it is done here."""
+
+PAUSE_S = 30.0
+"""Seconds without checks elsewhere after one came too late: by then a process that hangs was killed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +100,7 @@ class LookAhead:
         self._bytes = 0
         self._feed_id = 0
         self._next = 0
+        self._paused_until = 0.0
 
     def fill(self, conn: Connection, feed: Feed, first: int, *, at_once: int) -> None:
         """Begins checks of entries of the local log, but for those from `first` on that are applied right now.
@@ -104,8 +109,10 @@ class LookAhead:
             at_once: entries that are read, checked and passed at once.
         """
         if feed.id != self._feed_id or first not in self._begun:  # another feed, or another place in it
-            self._begun.clear()
-            self._bytes, self._feed_id, self._next = 0, feed.id, first + at_once
+            self._forget()
+            self._feed_id, self._next = feed.id, first + at_once
+        if time.monotonic() < self._paused_until:
+            return
         while self._next < feed.journaled_size and self._bytes < AHEAD_BYTES and len(self._begun) < AHEAD_ENTRIES:
             entries = feeds.read_entries(conn, feed.id, self._next, min(feed.journaled_size, self._next + at_once))
             answer = self._begin(feed.origin.channel.value, [e.payload for e in entries], caller=feed.partner)
@@ -126,6 +133,14 @@ class LookAhead:
             return None
         try:
             return begun.answer.result(WAIT_S)[begun.ordinal]
-        except (GatewayError, TimeoutError) as error:
+        except GatewayError as error:
             log.warning("entries are checked in the node: %r", error)
-            return None
+        except TimeoutError:
+            log.warning("entries are checked in the node for %d s: another process is too slow", PAUSE_S)
+            self._paused_until = time.monotonic() + PAUSE_S
+            self._forget()
+        return None
+
+    def _forget(self) -> None:
+        self._begun.clear()
+        self._bytes = 0

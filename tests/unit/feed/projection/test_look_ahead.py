@@ -12,7 +12,7 @@ import pytest
 
 from gateway.contract.ids import BETWEEN_NODES
 from gateway.errors import UnavailableError
-from gateway.feed.projection import projector
+from gateway.feed.projection import look_ahead, projector
 from gateway.feed.projection.look_ahead import CheckedEntry, EntryCheck, LookAhead
 from gateway.feed.projection.projector import Projector
 from gateway.feed.service.writing import transaction, writer
@@ -151,6 +151,36 @@ def test_what_was_checked_counts_for_the_same_bytes_alone(nodes: tuple[PaperNode
         _, one, other = feeds.read_entries(conn, feed.id, 0, 3)
     assert ahead.take(feed.id, replace(one, payload=bytes(len(one.payload)))) is None
     assert ahead.take(feed.id, other) is not None
+
+
+def test_a_process_that_hangs_is_waited_for_once(
+    nodes: tuple[PaperNode, PaperNode, OtherThreads], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The writer waits in its transaction, and nobody else can write."""
+    monkeypatch.setattr(look_ahead, "WAIT_S", 0.1)
+    cn, hk, _ = nodes
+    for _ in range(20):
+        cn.publish("hk")
+    hanging: list[_Waited] = []
+
+    def begin(channel: str, payloads: Sequence[bytes], *, caller: str) -> Future[list[CheckedEntry]]:
+        hanging.append(waited := _Waited())
+        return waited
+
+    hk.projector = hk.writer._projector = Projector(hk.projector.registry, begin)
+    received(cn, hk)
+    assert sum(one.waits for one in hanging) == 1
+    assert sum(count for _, count, outcome, _ in told(hk) if outcome == feed_pb2.DISPOSITION_OUTCOME_APPLIED) == 20
+
+
+class _Waited(Future[list[CheckedEntry]]):
+    """Never ends."""
+
+    waits = 0
+
+    def result(self, timeout: float | None = None) -> list[CheckedEntry]:
+        self.waits += 1
+        return super().result(timeout)
 
 
 def _answered(checked: list[CheckedEntry]) -> Future[list[CheckedEntry]]:
