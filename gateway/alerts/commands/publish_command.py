@@ -122,8 +122,8 @@ class PublishCommand:
             prepared = _placed(tx, prepared)
             for origin, _ in prepared.entries:
                 tx.require_extensible(origin)
-            evidence = prepared.evidence if prepared.evidence and prepared.evidence.foreign(tx) else None
-            if prepared.derived_from or evidence:
+            evidence = prepared.evidence
+            if prepared.derived_from or (evidence and (tx.is_behind or evidence.foreign(tx))):
                 tx.catch_up()  # so that the publisher's newest rule counts
             recipients = [origin.recipient for origin, _ in prepared.entries]
             for publisher, alert_id in prepared.derived_from:

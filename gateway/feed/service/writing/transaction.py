@@ -16,7 +16,7 @@ from gateway.feed.codec import EncodedEntry, EntryFormat
 from gateway.feed.service import local_log
 from gateway.feed.service.continuity.own_history import UNCOMPARED, OwnHistory
 from gateway.feed.service.continuity.soundness import provable_root_at
-from gateway.feed.tables import checkpoints, feeds, heads
+from gateway.feed.tables import checkpoints, feeds, heads, journal, progress
 from gateway.feed.tables.checkpoints import StoredCheckpoint
 from gateway.feed.tables.feeds import Feed, FeedState
 from gateway.plurals import counted
@@ -314,6 +314,11 @@ class Transaction:
     def answer(self) -> None:
         """Answers applied entries whose answers have waited; `seal` writes that."""
         self._projector.answer(self)
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether stored entries aren't projected: new ones, or those to which a rebuild comes yet."""
+        return journal.head_position(self.conn) > progress.position(self.conn)
 
     def catch_up(self) -> None:
         """Projects all entries, so that a command sees the current state."""
