@@ -34,6 +34,12 @@ _MAX_FIELD_CHARS, _MAX_RULE_CHARS, _MAX_MESSAGE_CHARS, _MAX_VIOLATIONS = 512, 25
 MOST_WAITING = 50
 """Most entries of a feed in a page whose answers wait for others; those of a larger page are few beside it."""
 
+MOST_AT_ONCE = 1_000
+"""Most entries of a feed that are answered in one transaction: where this node couldn't answer for days, many wait."""
+
+_READ_AT_ONCE = 50
+"""Entries that are read together; a payload has up to MAX_PAYLOAD_BYTES."""
+
 _MAX_VIOLATION_BYTES = 16 * 1024
 """Most bytes of the violations in a disposition: a small entry may break hundreds of rules."""
 
@@ -116,7 +122,7 @@ class Answers:
             if not _extensible(tx, feed):  # 1
                 continue
             if waiting:  # 3
-                _send_waiting(tx, feed)
+                _send_waiting(tx, feed, feed.applied_size)
             for run in unsent:
                 self._send(tx, run)
             if end > feed.disposed_size:
@@ -141,18 +147,23 @@ def send_waiting(tx: Transaction) -> None:
     """Answers applied entries that waited for others, except where this node can't answer now."""
     for feed in feeds.unanswered(tx.conn):
         if _extensible(tx, feed):
-            _send_waiting(tx, feed)
-            feeds.set_disposed_size(tx.conn, feed.id, feed.applied_size)
+            end = min(feed.applied_size, feed.disposed_size + MOST_AT_ONCE)
+            _send_waiting(tx, feed, end)
+            feeds.set_disposed_size(tx.conn, feed.id, end)
+            if end < feed.applied_size:
+                feeds.set_applied_size(tx.conn, feed.id, feed.applied_size)
+                tx.unanswered = True
 
 
-def _send_waiting(tx: Transaction, feed: Feed) -> None:
-    """Answers all entries from `disposed_size` to `applied_size` as applied, but for dispositions."""
+def _send_waiting(tx: Transaction, feed: Feed, end: int) -> None:
+    """Answers all entries from `disposed_size` to `end` as applied, but for dispositions."""
     entry_format = tx.formats[feed.origin.channel]
     answers = Answers()
-    for entry in feeds.read_entries(tx.conn, feed.id, feed.disposed_size, feed.applied_size):
-        event = entry_format.parse(entry.header, entry.payload)
-        if event is not None and entry_format.disposition_of(event) is None:
-            answers.add_applied(feed, entry.index)
+    for first in range(feed.disposed_size, end, _READ_AT_ONCE):
+        for entry in feeds.read_entries(tx.conn, feed.id, first, min(first + _READ_AT_ONCE, end)):
+            event = entry_format.parse(entry.header, entry.payload)
+            if event is not None and entry_format.disposition_of(event) is None:
+                answers.add_applied(feed, entry.index)
     for run in answers._runs:
         tx.append(feed.origin.reverse, _entry(tx, run))
 

@@ -15,6 +15,7 @@ from gateway.alerts.codec import parse_event
 from gateway.alerts.tables import copies as alerts
 from gateway.contract.timestamps import to_timestamp
 from gateway.feed.codec import make_entry
+from gateway.feed.projection import answers
 from gateway.feed.projection.answers import MOST_WAITING
 from gateway.feed.projection.rebuild import rebuild
 from gateway.feed.service.writing import writer
@@ -367,9 +368,9 @@ def test_a_few_applied_entries_are_answered_together_soon(hk: PaperNode, cn: Aut
     for _ in range(3):
         arrive(hk, cn, *cn.alerts(1))
     answered(hk)
-    answers = said(hk, "cn")
-    assert [index for one in answers for index in range(one.index, one.index + one.count)] == [0, 1, 2]
-    assert {one.outcome for one in answers} == {APPLIED}
+    sent = said(hk, "cn")
+    assert [index for one in sent for index in range(one.index, one.index + one.count)] == [0, 1, 2]
+    assert {one.outcome for one in sent} == {APPLIED}
 
 
 def test_a_refusal_is_answered_at_once_after_what_waits(
@@ -420,3 +421,14 @@ def test_a_rebuild_answers_what_waits_once(hk: PaperNode, cn: Author, monkeypatc
     rebuild(hk.writer, report_progress=lambda _: None)
     hk.settle()
     assert summary(said(hk, "cn")) == [(0, 2, APPLIED)]
+
+
+def test_very_many_that_wait_are_answered_in_several_transactions(
+    hk: PaperNode, cn: Author, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after days in which this node couldn't answer."""
+    monkeypatch.setattr(answers, "MOST_AT_ONCE", 3)
+    monkeypatch.setattr(answers, "_READ_AT_ONCE", 2)
+    arrive(hk, cn, *cn.alerts(8))
+    answered(hk)
+    assert summary(said(hk, "cn")) == [(0, 3, APPLIED), (3, 3, APPLIED), (6, 2, APPLIED)]
