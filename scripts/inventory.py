@@ -50,8 +50,9 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:
 
 
 def error_classes(kind: type[errors.GatewayError] = errors.GatewayError) -> Iterator[type[errors.GatewayError]]:
-    """Every class of `gateway.errors`, the root first."""
+    """Every class of `gateway.errors` with a reason of its own, the root first."""
     if kind.__module__ == errors.__name__:
-        yield kind
+        if "reason" in vars(kind):
+            yield kind
         for below in kind.__subclasses__():
             yield from error_classes(below)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Column, Connection, Integer, Table, bindparam, insert, select, update
@@ -46,24 +46,27 @@ class Progress(Generic[ValuesT]):
         """
         row = self._lock(conn).one_or_none()
         if row is None:
-            self.write(conn)
+            self._make(conn, {})
             return self._values()
         return self._values(*row)
 
     def write(self, conn: Connection, **changed: int | bytes | None) -> None:
-        """Changes some columns.
+        """Changes some columns; nothing without any.
 
         Raises:
             IntegrityError: another writer has just made the row.
         """
-        if changed:
-            names = tuple(changed)
-            statement = self._updates.get(names)
-            if statement is None:
-                new_values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in names}
-                statement = Prepared(update(self._table).where(self._table.c.id == _ROW).values(new_values))
-                self._updates[names] = statement
-            if statement(conn, **{f"new_{name}": value for name, value in changed.items()}).rowcount:
-                return
-        row: dict[str, Any] = dict(zip(self._names, self._values(), strict=True)) | changed
+        if not changed:
+            return
+        names = tuple(changed)
+        statement = self._updates.get(names)
+        if statement is None:
+            new_values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in names}
+            statement = Prepared(update(self._table).where(self._table.c.id == _ROW).values(new_values))
+            self._updates[names] = statement
+        if not statement(conn, **{f"new_{name}": value for name, value in changed.items()}).rowcount:
+            self._make(conn, changed)
+
+    def _make(self, conn: Connection, given: Mapping[str, int | bytes | None]) -> None:
+        row: dict[str, Any] = {**dict(zip(self._names, self._values(), strict=True)), **given}
         self._add(conn, id=_ROW, **row)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import pytest
-from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, Table
+from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, Table, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from gateway.db.database import Database
@@ -57,8 +57,12 @@ def test_a_lock_makes_the_row_and_gives_what_it_says(database: Database) -> None
         assert PROGRESS.lock(conn) == Reached(7)
 
 
-def test_there_is_one_row(database: Database) -> None:
+def test_there_is_one_row_and_nothing_to_write_leaves_it(database: Database) -> None:
+    with database.write() as conn:
+        PROGRESS.write(conn, position=7)
     with database.write() as conn:
         PROGRESS.write(conn)
+        assert PROGRESS.lock(conn) == Reached(7)
+        assert len(conn.execute(select(TABLE)).all()) == 1
     with pytest.raises(IntegrityError), database.write() as conn:
-        PROGRESS.write(conn)
+        conn.execute(insert(TABLE).values(id=1, position=8, digest=b""))
