@@ -13,6 +13,7 @@ from playwright.sync_api import expect
 from gateway.v1.watchlist_pb2 import WatchlistEntry, WatchlistReference
 from gateway.v1.watchlist_service_pb2 import ProposedEntry
 from tests.support.console.case import Case
+from tests.support.console.chromium import PATIENCE_MS
 from tests.support.console.desk import Desk, Desks
 from tests.support.console.enrolling import enrol
 from tests.support.console.trial import ConsoleTrial
@@ -96,8 +97,17 @@ def test_a_supervisor_approves_with_a_passkey_what_an_officer_wrote(
     authenticator.verify(True)
     page.get_by_role("button", name="Use the passkey and send").click()
     expect(page.get_by_text("The proposal was approved")).to_be_visible()
-    page = window.open("/watchlists/of/cn/minerals?name=示例稀土有限公司")
-    expect(page.get_by_role("link", name="示例稀土有限公司")).to_be_visible()
+    find_entry(window, "示例稀土有限公司")
+
+
+def find_entry(window: Desk, name: str) -> None:
+    """Looks until screening has the entry: the page says so as long as it hasn't."""
+    for _ in range(PATIENCE_MS // 500):
+        page = window.open(f"/watchlists/of/cn/minerals?name={name}")
+        if page.get_by_role("link", name=name).is_visible():
+            return
+        page.wait_for_timeout(500)
+    raise AssertionError(f"{name} isn't found")
 
 
 def write_entry(officer: Desk, name: str) -> None:

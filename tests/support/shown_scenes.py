@@ -216,11 +216,16 @@ def _is_healthy(place: ConsolePlace) -> bool:
         connection.close()
 
 
+LISTENING = "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
+"""Runs a command that hears Ctrl-C as in a terminal: tests in the background of a shell ignore it, and so would it."""
+
+
 @contextmanager
 def _running(call: Call, cwd: Path, told: Path, **environment: str) -> Iterator[None]:
     """The command as a process, which ends by Ctrl-C with 0; `told` gets what it prints."""
     with told.open("wb") as output:
-        command = [str(Path(sys.executable).with_name("gateway")), *call.words()]
+        gateway = str(Path(sys.executable).with_name("gateway"))
+        command = [sys.executable, "-c", LISTENING, gateway, *call.words()]
         process = subprocess.Popen(
             command, cwd=cwd, env=os.environ | environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
         )

@@ -89,8 +89,8 @@ async def show_list(request: Request) -> Response:
         raise NotFoundError(_("There is no list of this name."))
     sought, kind = request.query_params.get("name", "").strip(), request.query_params.get("kind", "")
     if sought:
-        found = await _found_by_name(client(request), publisher, name, sought)
-        return _list_page(request, publisher, name, found, sought=sought, kind=kind)
+        found, unindexed = await _found_by_name(client(request), publisher, name, sought)
+        return _list_page(request, publisher, name, found, sought=sought, kind=kind, unapplied=unindexed)
     terms = [f'publisher = "{publisher}"', f'list = "{name}"', *_kind_terms(kind)]
     token = request.query_params.get("page", "")
     page = await client(request).watchlist.entries_page(
@@ -158,12 +158,14 @@ def _kind_terms(kind: str) -> list[str]:
     return [f'kind = "{kind}"'] if kind else []
 
 
-async def _found_by_name(gateway: GatewayClient, publisher: str, name: str, sought: str) -> list[dict[str, object]]:
-    """Entries of the list that screening finds for a name, the best first."""
+async def _found_by_name(
+    gateway: GatewayClient, publisher: str, name: str, sought: str
+) -> tuple[list[dict[str, object]], int]:
+    """Entries of the list that screening finds for a name, the best first; and updates that it doesn't know yet."""
     subject = ScreeningSubject(names=[Name(text=sought[:512])])
     screened = await gateway.screening.screen([subject], max_hits=200)
     hits = [hit for hit in screened[0].hits if (hit.entry.publisher, hit.entry.list) == (publisher, name)]
-    return [
+    rows: list[dict[str, object]] = [
         {
             "path": entry_path(hit.entry),
             "title": hit.explanation.listed or hit.entry.id,
@@ -176,6 +178,7 @@ async def _found_by_name(gateway: GatewayClient, publisher: str, name: str, soug
         }
         for hit in hits[:MAX_FOUND]
     ]
+    return rows, screened[0].unindexed
 
 
 async def show_entry(request: Request) -> Response:
