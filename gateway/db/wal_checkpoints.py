@@ -82,6 +82,8 @@ class WalCheckpoints:
             if self._closed.wait(EVERY_S):
                 return
             self._due.clear()
+            if self._closed.is_set():  # perhaps what was cleared
+                return
             try:
                 with closing(self._connect()) as connection:
                     self._copy(connection)

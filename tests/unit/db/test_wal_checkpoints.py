@@ -105,3 +105,21 @@ def test_a_commit_stands_where_the_system_has_no_more_threads(path: Path, monkey
     add(database, 300)
     until(lambda: path.stat().st_size > 300 * len(PAGE))
     database.close()
+
+
+def test_an_end_that_comes_as_a_copy_begins_is_heard(path: Path) -> None:
+    copying = WalCheckpoints(lambda: sqlite3.connect(path))
+
+    class ClosedMeanwhile(threading.Event):
+        def clear(self) -> None:
+            copying._closed.set()
+            self.set()
+            super().clear()
+
+    copying._due = ClosedMeanwhile()
+    with sqlite3.connect(path) as connection:
+        copying.committed(connection)
+    thread = copying._thread
+    assert thread is not None
+    thread.join(20)
+    assert not thread.is_alive(), "a node would never stop"
