@@ -10,10 +10,8 @@ The part behind `PEER` runs in that environment, where this project isn't instal
 
 from __future__ import annotations
 
-import argparse
 import json
 import subprocess
-import tempfile
 from base64 import b64encode
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -28,7 +26,7 @@ from cryptography.x509.oid import NameOID
 from bench import alerts, stages
 from bench.nodes import PUBLISHER, RECIPIENT
 from bench.peer import environment
-from bench.peer_results import Rates, write
+from bench.peer_results import Rates, run_from_command_line, write
 
 REQUIREMENT = "pyas2lib==1.4.4"
 ROUNDS = 5
@@ -139,17 +137,5 @@ def run(folder: Path, json_file: Path | None) -> None:
     write(json_file, rates, command="python -m bench.peer_as2")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Messages per second of pyas2lib, beside this project's stages.")
-    parser.add_argument("--dir", type=Path, help="where environment and nodes are made; otherwise a temporary folder")
-    parser.add_argument("--json", type=Path, help="file for the figures, for bench.charts --add")
-    options = parser.parse_args()
-    if options.dir:
-        run(options.dir, options.json)
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        run(Path(folder), options.json)
-
-
 if __name__ == "__main__":
-    main()
+    run_from_command_line("Messages per second of pyas2lib, beside this project's stages.", run)

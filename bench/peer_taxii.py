@@ -7,10 +7,8 @@ durable. Figures are objects per second of processor time, of server and client 
 
 from __future__ import annotations
 
-import argparse
 import json
 import subprocess
-import tempfile
 import time
 import uuid
 from base64 import b64encode
@@ -24,7 +22,7 @@ import psutil
 
 from bench.nodes import free_port
 from bench.peer import environment
-from bench.peer_results import Rates, write
+from bench.peer_results import Rates, run_from_command_line, write
 
 REQUIREMENTS = ("medallion==3.0.0", "flask<2.3", "werkzeug<2.3", "setuptools<81")
 """Its newest release, of 2020, with the Flask of its time."""
@@ -161,18 +159,5 @@ def run(folder: Path, json_file: Path | None) -> None:
     write(json_file, rates, command="python -m bench.peer_taxii")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Objects per second of medallion, a TAXII server.")
-    parser.add_argument("--dir", type=Path, help="where the environment is made; otherwise a temporary folder")
-    parser.add_argument("--json", type=Path, help="file for the figures, for bench.charts --add")
-    options = parser.parse_args()
-    if options.dir:
-        options.dir.mkdir(parents=True, exist_ok=True)
-        run(options.dir, options.json)
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        run(Path(folder), options.json)
-
-
 if __name__ == "__main__":
-    main()
+    run_from_command_line("Objects per second of medallion, a TAXII server.", run)

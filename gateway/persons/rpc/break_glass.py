@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 
 from gateway.db.database import Database
-from gateway.errors import GatewayError
 from gateway.feed.service.alarms import BREAK_GLASS, Alarms
+from gateway.persons.rpc.looking import look_again_and_again
 from gateway.persons.rules.sessions import GrantRow
 from gateway.persons.tables import sessions
 
@@ -26,10 +25,7 @@ class BreakGlassAlarms:
 
     async def run(self) -> None:
         """Looks again and again."""
-        while True:
-            with suppress(GatewayError):  # the database is away: the next look comes
-                await self.look()
-            await asyncio.sleep(LOOK_S)
+        await look_again_and_again(self.look, LOOK_S)
 
     async def look(self) -> None:
         """Looks now. Raises StoreUnavailableError."""

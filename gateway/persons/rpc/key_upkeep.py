@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 
 from gateway.db.database import Database
-from gateway.errors import GatewayError
 from gateway.feed.rpc.writer_client import WriterClient
 from gateway.persons.commands.key_rotation import rotate_key
 from gateway.persons.commands.transactions import PersonCommand
+from gateway.persons.rpc.looking import look_again_and_again
 from gateway.persons.rules.assertion_keys import LOOK_S
 from gateway.persons.service.assertion_keys import AssertionKeys
 from gateway.persons.tables import assertion_keys
@@ -33,10 +32,7 @@ class AssertionKeyUpkeep:
 
     async def run(self) -> None:
         """Looks again and again."""
-        while True:
-            with suppress(GatewayError):  # the database is away: the next look comes
-                await self.look()
-            await asyncio.sleep(LOOK_S)
+        await look_again_and_again(self.look, LOOK_S)
 
     async def look(self) -> None:
         """Looks now. Raises StoreUnavailableError."""

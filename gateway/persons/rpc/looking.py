@@ -1,0 +1,17 @@
+"""Looks at the database again and again, since another replica may have changed it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+from gateway.errors import GatewayError
+
+
+async def look_again_and_again(look: Callable[[], Awaitable[None]], every_s: float) -> None:
+    """Looks until it is cancelled; after a look that raised GatewayError the next one comes as ever."""
+    while True:
+        with suppress(GatewayError):  # the database is away
+            await look()
+        await asyncio.sleep(every_s)
