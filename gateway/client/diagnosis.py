@@ -69,7 +69,7 @@ def diagnose(attempt: Attempt, *, now: datetime | None = None) -> UnavailableErr
         return error
     with connection, contextlib.closing(connection):
         try:
-            secured = _tls(attempt).wrap_socket(connection, server_hostname=attempt.address)  # 2
+            secured = _secured(attempt, connection)  # 2
         except (OSError, ValueError) as error:
             return _not_tls(attempt, error)
         with secured:
@@ -100,6 +100,15 @@ def _connected(address: str) -> socket.socket:
             _("{address} can't be reached: {why}", address=address, why=why or error.strerror or error),
             _("Check the address, the network and firewalls between here and there."),
         ) from None
+
+
+def _secured(attempt: Attempt, connection: socket.socket) -> ssl.SSLSocket:
+    """TLS over a connection; one that has ended is told apart first, since `wrap_socket` would leave it open."""
+    try:
+        connection.getpeername()
+    except OSError as error:
+        raise ConnectionResetError(error.errno, error.strerror) from None
+    return _tls(attempt).wrap_socket(connection, server_hostname=attempt.address)
 
 
 def _tls(attempt: Attempt) -> ssl.SSLContext:

@@ -14,6 +14,7 @@ from gateway.db.database import Database
 from gateway.db.locks import ROLE_CLASS, role_key
 from gateway.notifications.rpc.outbox import PUBLISHING
 from gateway.notifications.rpc.teller import TELLING
+from gateway.notifications.tables.progress import OUTBOX, PROGRESS
 from gateway.v1.notification_service_pb2 import NotificationKind, NotificationRule
 from tests.support.federation import Federation, alert, eventually, with_logs
 from tests.support.postgres import PostgresServer
@@ -43,6 +44,11 @@ class HongKong:
 
     def named(self, name: str) -> ReplicaProcess:
         return self.replicas[int(name[-1]) - 1]
+
+    async def begun(self) -> bool:
+        """Both have noted where they begin: what happened before that isn't told."""
+        with self.engine.connect() as conn:
+            return None not in (PROGRESS.read(conn).alert_position, OUTBOX.read(conn).alert_position)
 
     async def held(self, role: str) -> str:
         async def somebody() -> str:
@@ -77,6 +83,7 @@ def test_each_is_told_once_though_the_replica_that_tells_is_killed_or_loses_its_
         rule = NotificationRule(kinds=[NotificationKind.NOTIFICATION_KIND_NEW_ALERT])
         async with hk.nodes.client_at(hk.replicas[0].local_port, "hk", "officer") as officer:
             await officer.notifications.set_rules([rule])
+        await eventually(hk.begun, within_s=60)
         sent: list[str] = []
         async with hk.nodes.client("cn", "publisher") as publisher:
             for role in (TELLING, PUBLISHING):

@@ -54,6 +54,7 @@ for (const form of document.querySelectorAll("form[data-passkey]")) {
   form.querySelector("[data-passkey-missing]").hidden = known;
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    if (known) answer(form, field);
+    answer(form, field);
   });
+  form.querySelector("button[type=submit]").disabled = !known;
 }

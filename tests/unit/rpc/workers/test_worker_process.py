@@ -194,6 +194,7 @@ def test_a_stopped_process_is_noticed_before_any_deadline_killed_and_said(when: 
         time.sleep(3)  # it answers pings while it opens its handlers
         assert not gone(pid)
     os.kill(pid, signal.SIGSTOP)
+    until(lambda: psutil.Process(pid).status() == psutil.STATUS_STOPPED)
     if when == "at work":
         with pytest.raises(UnavailableError, match="the toy process has ended"):
             worker.call("sleep", 0, caller="test").result(60)
