@@ -82,9 +82,9 @@ async def sample(folder: Path, load: str, count: int) -> dict[str, tuple[Profile
         before = [node.cpu_s for node in nodes]
         await _load(pair, load, count)
         spent = [node.cpu_s - start for node, start in zip(nodes, before, strict=True)]
-        for sampler in samplers:
-            sampler.send_signal(signal.SIGINT)
-            await asyncio.to_thread(sampler.wait)
+        for sampling in samplers:
+            sampling.send_signal(signal.SIGINT)
+            await asyncio.to_thread(sampling.wait)
         return {
             node.name: (read(outputs[node.name]), cpu_s / count * 1e6) for node, cpu_s in zip(nodes, spent, strict=True)
         }
