@@ -1,6 +1,7 @@
 """Migrates a database to this version's schema, once at each start of a node.
 
-Steps in migrations/versions are independent of the packages' current tables. `make migration` adds one.
+Steps in migrations/versions are independent of the packages' current tables. `make migration` adds one. Alembic runs
+them, and is imported only where there is one to run.
 """
 
 from __future__ import annotations
@@ -8,12 +9,9 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
-from typing import Any
+from importlib import resources
+from typing import TYPE_CHECKING, Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, func, inspect, select, text
 
 from gateway import __version__
@@ -23,8 +21,17 @@ from gateway.db.revisions import Revision
 from gateway.db.schema import INTEGRITY_PREFIX, metadata
 from gateway.errors import ConfigurationError
 
+if TYPE_CHECKING:
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
 log = logging.getLogger(__name__)
 logging.getLogger("alembic.runtime.migration").setLevel(logging.WARNING)  # it logs each look at the version
+
+_VERSIONS = "alembic_version"
+"""Alembic's table of the revision that a database has."""
+
+_REVISION_DIGITS = 4
 
 _FIRST_VERSION = "0.1.0"
 """Version that brought the revisions without markers."""
@@ -53,12 +60,25 @@ def upgrade(database: Database) -> None:
             nothing was changed.
         StoreUnavailableError: the database can't be reached or written, or the lock isn't released in time.
     """
-    script = ScriptDirectory.from_config(_config())
-    newest = script.get_current_head()
     with database.read() as conn:
-        _require_utf8(conn)
+        _require_utf8(conn)  # 1
         version = schema_version(conn)
-        if version == newest or _is_compatible(conn, script, version):  # 1, 2
+        if version == newest_revision():
+            _require_tables(conn, version)  # 7
+            return
+    _run_missing(database)
+
+
+def _run_missing(database: Database) -> None:
+    """Steps 2 to 7 of `upgrade`."""
+    from alembic import command  # noqa: PLC0415  # takes a tenth of a second, at every start
+    from alembic.script import ScriptDirectory  # noqa: PLC0415
+
+    script = ScriptDirectory.from_config(_config())
+    newest = newest_revision()
+    with database.read() as conn:
+        version = schema_version(conn)
+        if _is_compatible(conn, script, version):  # 2
             _require_tables(conn, version)  # 7
             return
     with database.write() as conn:
@@ -77,7 +97,16 @@ def upgrade(database: Database) -> None:
 
 def schema_version(conn: Connection) -> str | None:
     """The database's version; None without one."""
-    return MigrationContext.configure(conn).get_current_revision()
+    if not inspect(conn).has_table(_VERSIONS):
+        return None
+    version: str | None = conn.scalar(text(f"SELECT version_num FROM {_VERSIONS}"))
+    return version
+
+
+def newest_revision() -> str:
+    """This software's newest revision: its module's name begins with it."""
+    modules = (resources.files("gateway.db") / "migrations" / "versions").iterdir()
+    return max(module.name[:_REVISION_DIGITS] for module in modules if module.name[:_REVISION_DIGITS].isdigit())
 
 
 def _require_utf8(conn: Connection) -> None:
@@ -144,6 +173,8 @@ def _require_tables(conn: Connection, version: str | None) -> None:
 
 def _require_tables_of(conn: Connection, version: str) -> None:
     """The tables are those of an earlier revision, which are made in memory to compare."""
+    from alembic import command  # noqa: PLC0415
+
     engine = create_engine("sqlite://")
     same = conn.dialect.name == engine.dialect.name
     try:
@@ -178,6 +209,8 @@ def _refuse(differences: Sequence[str], version: str | None) -> None:
 
 
 def _config(**attributes: Any) -> Config:
+    from alembic.config import Config  # noqa: PLC0415
+
     config = Config()
     config.set_main_option("script_location", "gateway.db:migrations")
     config.attributes.update(attributes)

@@ -19,7 +19,7 @@ from gateway.link_analysis.rules.mentions import of_entry
 from gateway.link_analysis.rules.things import Mention, given, thing_of
 from gateway.link_analysis.service.answers import held_records
 from gateway.link_analysis.service.graphs import DEFAULT_EDGES, DEFAULT_NODES, FoundGraph, GraphLimits, GraphSearch
-from gateway.link_analysis.service.records import RecordLookup, ShipmentPeriod
+from gateway.link_analysis.service.records import LINK_NAMES, RecordLookup, ShipmentPeriod
 from gateway.link_analysis.service.shown import GraphPainter
 from gateway.rpc.calls import current_call, current_caller
 from gateway.rpc.workers.worker_process import WorkerProcess
@@ -30,9 +30,6 @@ from gateway.watchlists.rules.visibility import Hidden, ListVisibility
 from gateway.watchlists.service.queries import ListQueries
 
 log = logging.getLogger(__name__)
-
-LINK_NAMES = "link names"
-"""Handler of the history process; its result: matching names of parties in alerts, by key."""
 
 NAMES_TIMEOUT_S = 20.0
 """To start for a graph, and again to match names."""

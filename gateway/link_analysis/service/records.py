@@ -26,6 +26,9 @@ NAMES_COMPARED = 8
 
 NUMBERS_SOUGHT = 50
 
+LINK_NAMES = "link names"
+"""Handler of the history process; its result: matching names of parties in alerts, by key."""
+
 AlertNames = Callable[[Sequence[str]], Mapping[int, history_pb2.NameMatch]]
 """Matching names of parties in alerts, by `name_key`."""
 

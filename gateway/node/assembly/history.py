@@ -32,12 +32,12 @@ from gateway.history.service.answers import QueryService
 from gateway.history.service.queries import QuerySigner
 from gateway.history.service.risk import SiblingSearch
 from gateway.link_analysis.commands import forget_records
-from gateway.link_analysis.rpc import LINK_NAMES
-from gateway.node.assembly.history_rules import rules_of, search_of
-from gateway.node.assembly.workers import history_handlers, recording_handlers
-from gateway.node.capabilities.alert_following import FOLLOW_ALERTS, TEXTS_DEADLINE_S
+from gateway.link_analysis.service.records import LINK_NAMES
+from gateway.node.assembly.history_rules import load_rules, rule_sources, search_of
 from gateway.node.roles import Roles
 from gateway.node.settings import HistorySettings
+from gateway.node.workers.history import FOLLOW_ALERTS, TEXTS_DEADLINE_S, history_handlers
+from gateway.node.workers.recording import recording_handlers
 from gateway.rpc.peers import Peers
 from gateway.rpc.workers.worker_process import WorkerProcess
 from gateway.tlog.note import Signer
@@ -75,12 +75,13 @@ class History:
         self._roles = roles
         self._origin = records_feed(federation, node)
         self._writer, self._notifier = writer, notifier
+        rules = rule_sources(settings)
         further = {**HANDLER_DEADLINES_S, FOLLOW_ALERTS: TEXTS_DEADLINE_S, LINK_NAMES: NAMES_TIMEOUT_S}
-        self._process = IndexProcess(database, history_handlers, (database_url, settings), further=further)
+        self._process = IndexProcess(database, history_handlers, (database_url, rules), further=further)
         self._checks = RecordChecks(recording_handlers, settings.retention_days)
         self.standby = standby_of(settings, database)
         self.search = search_of(settings, database, node, names=self._process.names, reads=self.standby)
-        self.rules = rules_of(settings)
+        self.rules = load_rules(rules)
         keep_ms = settings.answer_days * _DAY_MS
         answerer = QueryService(
             node=node,

@@ -3,33 +3,44 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from gateway.db.database import Database
 from gateway.db.standby import Reads
 from gateway.history.commands.legal_holds import holds_on
 from gateway.history.service.search import HistorySearch, MatchNames
-from gateway.node.settings import HistorySettings
 from gateway.risk.controlled_goods_file import load_controlled_goods
 from gateway.risk.rule_engine import RuleEngine
 from gateway.risk.rule_file import RuleSetting
 
+if TYPE_CHECKING:
+    from gateway.node.settings import HistorySettings  # a worker process needs none of them
+
 log = logging.getLogger(__name__)
 
+RuleSources = Mapping[str, Any]
+"""Arguments of `RuleEngine.load`, to be passed to a worker process."""
 
-def rules_of(settings: HistorySettings) -> RuleEngine:
-    """Raises ConfigurationError with the name of a wrong file or setting."""
-    return RuleEngine.load(
-        rules=settings.rules_file,
-        controlled_goods=settings.controlled_goods,
-        announcements=settings.announcements,
-        physical_data=settings.physical_data,
-        terms=settings.goods_terms,
-        settings={
+
+def rule_sources(settings: HistorySettings) -> RuleSources:
+    """What the settings say of rules and their tables."""
+    return {
+        "rules": settings.rules_file,
+        "controlled_goods": settings.controlled_goods,
+        "announcements": settings.announcements,
+        "physical_data": settings.physical_data,
+        "terms": settings.goods_terms,
+        "settings": {
             rule_id: RuleSetting(enabled=one.enabled, thresholds=one.thresholds, lists=one.lists)
             for rule_id, one in settings.rules.items()
         },
-        failed=_rule_failed,
-    )
+    }
+
+
+def load_rules(sources: RuleSources) -> RuleEngine:
+    """Raises ConfigurationError with the name of a wrong file or setting."""
+    return RuleEngine.load(**sources, failed=_rule_failed)
 
 
 def search_of(

@@ -2,52 +2,24 @@
 
 from __future__ import annotations
 
-import gc
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
 from functools import partial
 
-from gateway.alerts.commands.bulk_preparation import AlertPreparation, BulkPublisher
+from gateway.alerts.commands.bulk_preparation import AlertPreparation
 from gateway.alerts.commands.publishing import PreparedAlert, Publisher
-from gateway.alerts.projection import AlertProjection
 from gateway.errors import GatewayError
-from gateway.feed.projection.look_ahead import CheckedEntry, EntryCheck
+from gateway.feed.projection.look_ahead import CheckedEntry
 from gateway.node.settings import Settings
+from gateway.node.workers.preparation import CHECK_ENTRIES, HANDLERS, PREPARE_ALERTS, preparation_handlers
 from gateway.rpc.workers.cores import usable_cores
 from gateway.rpc.workers.preparation import Preparation, processes_for
-from gateway.rpc.workers.worker_main import Handlers
 from gateway.trust.rules.directory import Directory
 from gateway.trust.rules.permissions import Principal
 from gateway.v1 import alert_service_pb2
-from gateway.watchlists.commands.imports import check_rows
-from gateway.watchlists.projection import ListProjection
-from gateway.watchlists.rpc.service import CHECK_ROWS
 
 log = logging.getLogger(__name__)
-
-PREPARE_ALERTS = "prepare_alerts"
-CHECK_ENTRIES = "check_entries"
-HANDLERS = (PREPARE_ALERTS, CHECK_ROWS, CHECK_ENTRIES)
-
-GC_THRESHOLD = 50_000
-"""New objects before a garbage collection in a process: a message makes many, all short-lived."""
-
-
-@contextmanager
-def preparation_handlers(federation: str, node: str) -> Iterator[Handlers]:
-    """Opens the handlers of a process; they are pure."""
-    gc.freeze()
-    gc.set_threshold(GC_THRESHOLD)
-    yield {
-        PREPARE_ALERTS: BulkPublisher(federation, node),
-        CHECK_ROWS: check_rows,
-        CHECK_ENTRIES: EntryCheck(
-            {one.channel: one for kind in (AlertProjection, ListProjection) for one in kind.formats},
-            {**AlertProjection.prepare, **ListProjection.prepare},
-        ),
-    }
 
 
 def preparation_of(settings: Settings) -> Preparation:

@@ -13,9 +13,9 @@ from gateway.db.database import Database
 from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient
 from gateway.feed.service.alarms import Alarms
 from gateway.feed.service.quotas import Quotas
-from gateway.node.assembly.workers import screening_handlers
 from gateway.node.roles import Roles
 from gateway.node.settings import ReportMode, Settings
+from gateway.node.workers.screening import screening_handlers
 from gateway.persons.service.pseudonyms import Pseudonyms
 from gateway.rpc.peers import Peers
 from gateway.rpc.workers.preparation import Preparation

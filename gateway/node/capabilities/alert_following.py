@@ -16,22 +16,13 @@ from gateway.alerts.commands.following import AlertFollower, FollowCommand, Foll
 from gateway.db.database import Database
 from gateway.errors import GatewayError
 from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient, set_within
+from gateway.node.workers.history import FOLLOW_ALERTS
 from gateway.rpc.workers.worker_process import WorkerProcess
 
 log = logging.getLogger(__name__)
 
 STEPS_AT_ONCE = 500
 """Most steps of alerts in one batch in the node: some 30 ms."""
-
-FOLLOW_ALERTS = "alerts"
-"""Handler of the history process; arguments: names of followers; its result: a FollowedBatch."""
-
-SEARCH_INDEX, LINK_INDEX = "search index", "link index"
-"""Followers there."""
-
-TEXTS_AT_ONCE = 250
-TEXTS_DEADLINE_S = 300.0
-"""Most steps in one batch of it, some 100 ms, and seconds for that: it has the lowest priority on a busy processor."""
 
 IDLE_S = 5.0
 """Interval of looks without a notification."""

@@ -15,10 +15,10 @@ from gateway.casework.service.inbox import InboxQueries
 from gateway.casework.service.lister import InboxLister
 from gateway.casework.service.related import RelatedAlerts
 from gateway.casework.tables.progress import is_unindexed
-from gateway.node.capabilities.alert_following import SEARCH_INDEX
 from gateway.node.capabilities.capability import Capability
 from gateway.node.capabilities.parts import NodeParts
 from gateway.node.settings import Settings
+from gateway.node.workers.history import SEARCH_INDEX
 from gateway.persons.tables.accounts import active_persons
 from gateway.rpc.workers.worker_process import WorkerProcess
 from gateway.trust.rules.permissions import Role

@@ -7,9 +7,9 @@ from gateway.link_analysis.service.records import RecordLookup
 from gateway.link_analysis.service.shown import is_behind
 from gateway.node.assembly.history import History
 from gateway.node.assembly.watchlists import Watchlists
-from gateway.node.capabilities.alert_following import LINK_INDEX
 from gateway.node.capabilities.capability import Capability
 from gateway.node.capabilities.parts import NodeParts
+from gateway.node.workers.history import LINK_INDEX
 
 
 def link_analysis(parts: NodeParts, *, history: History, watchlists: Watchlists) -> Capability | None:

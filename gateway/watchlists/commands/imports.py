@@ -34,6 +34,9 @@ IDS_PAGE = 5_000
 MOST_REFUSED = 1_000
 """Most refused rows listed; beyond that only counted."""
 
+CHECK_ROWS = "check_rows"
+"""Handler of `check_rows` in a worker process."""
+
 _Pb = watchlist_service_pb2
 
 

@@ -23,17 +23,11 @@ from gateway.v1 import alert_pb2, alert_service_pb2, match_pb2, screening_pb2
 from gateway.watchlists.codec.matches import Findings
 from gateway.watchlists.codec.subjects import subjects_of
 from gateway.watchlists.rules.visibility import NOTHING_HIDDEN, Hidden, ListVisibility
+from gateway.watchlists.service.screening_handlers import FOLLOW, SCREEN, SCREEN_FEW
 from gateway.watchlists.tables import lists as watchlists
 from gateway.watchlists.tables import matches
 
 log = logging.getLogger(__name__)
-
-FOLLOW, SCREEN, SCREEN_FEW = "follow", "screen", "screen few"
-"""Handlers of the process. FOLLOW reads list changes and searches for matches; arguments: cursors, the time in
-milliseconds since 1970; result: Findings. SCREEN screens; arguments: a ScreenPartiesRequest, hidden lists as
-`publisher/list`, and the time; result: a ScreenPartiesResponse. SCREEN_FEW is the same in a thread of its own, so that
-what an officer waits for never waits for a batch.
-"""
 
 FEW_SUBJECTS = 8
 """Most subjects for SCREEN_FEW: what one alert or one form names."""

@@ -23,6 +23,7 @@ from gateway.v1 import exchange_service_pb2, match_pb2, screening_pb2, watchlist
 from gateway.v1 import watchlist_service_pb2 as pb
 from gateway.watchlists.commands.hits import AnswerHitCommand, HitQueries, ReportHitCommand
 from gateway.watchlists.commands.imports import (
+    CHECK_ROWS,
     Counts,
     EndRowsCommand,
     FinishImportCommand,
@@ -38,9 +39,6 @@ from gateway.watchlists.rpc.screening import FEW_SUBJECTS, ScreeningProcess
 from gateway.watchlists.rules.visibility import Hidden, ListVisibility
 from gateway.watchlists.service.match_queries import MatchQueries
 from gateway.watchlists.service.queries import ListQueries
-
-CHECK_ROWS = "check_rows"
-"""Handler of watchlists.commands.imports.check_rows."""
 
 _ASK_TIMEOUT_S = 10.0
 """Timeout for a partner to report its position, in seconds."""

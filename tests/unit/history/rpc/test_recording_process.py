@@ -15,7 +15,7 @@ import pytest
 from gateway.history.codec import shipments as wire
 from gateway.history.commands.record import check
 from gateway.history.rpc.recording_process import BULK_ITEMS, CHECK, CheckedItems, RecordChecks
-from gateway.node.assembly.workers import recording_handlers
+from gateway.node.workers.recording import recording_handlers
 from gateway.rpc.workers.worker_main import Opener
 from gateway.v1 import history_service_pb2 as pb
 from tests.support.federation import eventually

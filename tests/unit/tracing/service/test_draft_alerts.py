@@ -11,7 +11,7 @@ import pytest
 
 from gateway.contract.validation import violations
 from gateway.history.service.risk import SiblingSearch
-from gateway.node.assembly.history_rules import rules_of
+from gateway.node.assembly.history_rules import load_rules, rule_sources
 from gateway.node.settings import HistorySettings
 from gateway.tracing.rules.assembly import assemble
 from gateway.tracing.rules.draft_basis import part_for
@@ -39,7 +39,7 @@ Draft = Callable[..., dict[tuple[str, ...], DraftAlert]]
 def draft(tmp_path: Path) -> Iterator[Draft]:
     databases = SqliteFiles(tmp_path)
     database = databases.migrated()
-    rules = rules_of(HistorySettings())
+    rules = load_rules(rule_sources(HistorySettings()))
     examiner = TraceExaminer(node="hk", rules=rules, siblings=SiblingSearch(database, rules=rules))
     drafter = AlertDrafter(database, node="hk", examiner=examiner)
 

@@ -1,0 +1,36 @@
+"""Opens the handlers of a process of the pool that prepares what comes in bulk."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from gateway.alerts.commands.bulk_preparation import BulkPublisher
+from gateway.alerts.projection import AlertProjection
+from gateway.feed.projection.look_ahead import EntryCheck
+from gateway.rpc.workers.worker_main import Handlers
+from gateway.watchlists.commands.imports import CHECK_ROWS, check_rows
+from gateway.watchlists.projection import ListProjection
+
+PREPARE_ALERTS = "prepare_alerts"
+CHECK_ENTRIES = "check_entries"
+HANDLERS = (PREPARE_ALERTS, CHECK_ROWS, CHECK_ENTRIES)
+
+GC_THRESHOLD = 50_000
+"""New objects before a garbage collection in a process: a message makes many, all short-lived."""
+
+
+@contextmanager
+def preparation_handlers(federation: str, node: str) -> Iterator[Handlers]:
+    """Opens the handlers of a process; they are pure."""
+    gc.freeze()
+    gc.set_threshold(GC_THRESHOLD)
+    yield {
+        PREPARE_ALERTS: BulkPublisher(federation, node),
+        CHECK_ROWS: check_rows,
+        CHECK_ENTRIES: EntryCheck(
+            {one.channel: one for kind in (AlertProjection, ListProjection) for one in kind.formats},
+            {**AlertProjection.prepare, **ListProjection.prepare},
+        ),
+    }
