@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -36,6 +37,9 @@ os.environ["LANG"] = "C.UTF-8"
 
 use_memory()
 
+# By default, 700, tests' many modules and items are searched for garbage over and over.
+gc.set_threshold(20_000)
+
 # How fast a machine makes examples, or takes one, says nothing about the product.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
@@ -63,6 +67,12 @@ def _json_is_as_documented(json_problems: list[str]) -> Iterator[None]:
         sys.modules["gateway.cli.help"].current_command.set("")  # of the test before
     yield
     assert json_problems == []
+
+
+def pytest_collection_finish() -> None:
+    """What there is now stays to the end: no collection of garbage needs to look at it."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -11,8 +11,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,12 +21,14 @@ import psutil
 import pytest
 from rich.console import Console
 
+from demo import __main__ as program
 from demo.__main__ import EXIT_NOT_AS_EXPECTED, EXIT_OK
 from demo.facts import Facts
 from demo.play import Play
 from demo.scenes.crash import killed
 from demo.screen import Screen
 from demo.stage import NODES, free_ports, set_stage
+from demo.summary import Check
 from gateway.client.windowed import DEFAULT_PATIENCE_S
 from gateway.errors import UnavailableError
 from tests.support.console.visitor import Visitor
@@ -38,13 +40,6 @@ PATIENCE_S = 180.0
 PROGRAM = ("-m", "demo")
 BEGINNING = ("-c", "import demo.__main__ as demo; demo.SCENES = demo.SCENES[:2]; demo.main()")
 """The demo that leaves out what comes after the scripted case: for what is the same after any number of scenes."""
-
-AS_EXPECTED = (
-    "-c",
-    "import demo.__main__ as demo; judge = demo.judge; demo.SCENES = (); "
-    "demo.judge = lambda facts: [check for check in judge(facts) if check.holds]; demo.main()",
-)
-"""The demo without scenes, of whose summary what wasn't played is left out."""
 
 
 @contextmanager
@@ -184,13 +179,26 @@ def assert_signs_in(node: str, said: str) -> None:
     assert f"__Host-session-{node}" in visitor.cookies
 
 
-def test_kept_running_its_exit_code_is_that_of_the_summary(tmp_path: Path) -> None:
-    folder = tmp_path / "run"
-    with demo(folder, "--keep", shared=tmp_path, program=AS_EXPECTED) as process:
-        wait_for(folder, process, "gateway evidence verify /")
-        process.send_signal(signal.SIGINT)
-        assert process.wait(PATIENCE_S) == EXIT_OK, said_in(folder)
-        assert running_in(folder) == []
+@pytest.mark.parametrize(
+    ("holds", "gateways_end_with", "code"),
+    [(True, 0, EXIT_OK), (False, 0, EXIT_NOT_AS_EXPECTED), (True, 1, EXIT_NOT_AS_EXPECTED)],
+)
+def test_kept_running_its_exit_code_is_that_of_the_summary(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, holds: bool, gateways_end_with: int, code: int
+) -> None:
+    """Without gateways: that Ctrl-C of the real one ends with this code is shown above."""
+
+    @asynccontextmanager
+    async def stage(_root: Path) -> AsyncIterator[SimpleNamespace]:
+        yield SimpleNamespace(gateways={"cn": SimpleNamespace(exit_codes=[gateways_end_with])})
+
+    async def nothing(*_: object) -> None: ...
+
+    monkeypatch.setattr(program, "set_stage", stage)
+    monkeypatch.setattr(program, "_play", nothing)
+    monkeypatch.setattr(program, "_keep", nothing)
+    monkeypatch.setattr(program, "judge", lambda _: [Check("played", "yes", "yes", holds)])
+    assert asyncio.run(program._run(tmp_path, keep=True)) == code
 
 
 def test_ctrl_c_in_the_middle_leaves_nothing_running(tmp_path: Path) -> None:

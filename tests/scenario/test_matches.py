@@ -9,7 +9,6 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
-import psutil
 import pytest
 
 from gateway.client import GatewayClient
@@ -31,6 +30,7 @@ from gateway.v1.watchlist_pb2 import (
 from gateway.v1.watchlist_service_pb2 import ProposedEntry
 from tests.support.command_line import Cli
 from tests.support.federation import Federation, alert, eventually, with_logs
+from tests.support.history_calls import worker_processes
 from tests.support.nodes import listed_content
 from tests.support.shipments import shipment
 
@@ -185,7 +185,7 @@ def test_kills_lose_nothing_and_show_nothing_twice(nodes: Federation) -> None:
             nodes["hk"].kill()
             nodes.start("hk")
         else:
-            for process in psutil.Process(nodes["hk"].pid).children():
+            for process in worker_processes(nodes, "hk", "screening"):
                 process.kill()
 
     async def all_found() -> None:

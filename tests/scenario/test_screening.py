@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 
-import psutil
 import pytest
 
 from gateway.client import GatewayClient
@@ -24,6 +23,7 @@ from gateway.v1.watchlist_pb2 import (
 from gateway.v1.watchlist_service_pb2 import ProposedEntry
 from tests.support.command_line import Cli
 from tests.support.federation import Federation, alert, eventually, with_logs
+from tests.support.history_calls import worker_processes
 from tests.support.nodes import listed_content
 
 SETTINGS = "\n[lists.minerals]\nfour_eyes = false\n[lists.strict]\nfour_eyes = false\ncompatible = 0.99\nstrong = 1.0\n"
@@ -209,7 +209,7 @@ def test_after_a_restart_it_is_the_same(nodes: Federation) -> None:
 
 
 def test_a_screening_process_that_is_killed_is_started_again(nodes: Federation) -> None:
-    (process,) = psutil.Process(nodes["hk"].pid).children()
+    (process,) = worker_processes(nodes, "hk", "screening")
     process.kill()
 
     async def run() -> None:
@@ -222,12 +222,12 @@ def test_a_screening_process_that_is_killed_is_started_again(nodes: Federation) 
             await eventually(found, what="the index after the kill")
 
     nodes.run(run())
-    (again,) = psutil.Process(nodes["hk"].pid).children()
+    (again,) = worker_processes(nodes, "hk", "screening")
     assert again.pid != process.pid
 
 
 def test_the_process_ends_with_its_node(nodes: Federation) -> None:
-    (process,) = psutil.Process(nodes["hk"].pid).children()
+    (process,) = worker_processes(nodes, "hk", "screening")
     nodes["hk"].kill()
     process.wait(timeout=30)
     nodes.start("hk")

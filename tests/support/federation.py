@@ -17,6 +17,7 @@ import asyncio
 import atexit
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -61,6 +62,7 @@ from gateway.trust.service.trial_federation import (
     create_federation,
 )
 from gateway.v1 import alert_pb2
+from tests.support.databases import migrated_file
 from tests.support.node_processes import Process, end, forking_process
 from tests.support.proxy import Network, Proxy
 from tests.support.stored import EMPTY, StoredFeed, read_feed
@@ -271,6 +273,7 @@ class Federation:
         now: when keys, certificates and directory were made.
         settings: further lines of every node's settings; `settings_of` makes those of one.
         systems: local systems of each node with their roles.
+        migrated: whether embedded databases have their tables before the first start, copied instead of made.
     """
 
     root: Path
@@ -279,6 +282,7 @@ class Federation:
     settings: str = ""
     settings_of: Callable[[str], str] = lambda node: ""
     systems: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: SYSTEMS)
+    migrated: bool = True
 
     def __enter__(self) -> Self:
         self._stack = ExitStack()
@@ -402,7 +406,11 @@ class Federation:
         node = NodeProcess(name, folder, config, peer_port, local_port)
         prepare_marks(node.data, federation=FEDERATION, node=name, made_at=self.now)
         config.touch(mode=0o600)
-        config.write_text(self._settings_of(node), encoding="utf-8")
+        settings = self._settings_of(node)
+        config.write_text(settings, encoding="utf-8")
+        if self.migrated and "database_url" not in settings:
+            node.database.touch(mode=0o600)
+            shutil.copyfile(migrated_file(), node.database)
         return node
 
     def _settings_of(self, node: NodeProcess) -> str:

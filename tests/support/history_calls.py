@@ -16,6 +16,7 @@ from gateway.trust.service.trial_federation import FEDERATION
 from gateway.v1 import history_pb2, history_service_pb2_grpc, shipment_pb2
 from gateway.v1 import history_service_pb2 as pb
 from tests.support.federation import Federation, eventually
+from tests.support.forked_workers import shown_name
 from tests.support.shipments import grounds, items
 
 CONTAINER = "CSQU3054383"
@@ -135,7 +136,7 @@ def worker_processes(federation: Federation, node: str, name: str) -> list[psuti
     found = []
     for process in psutil.Process(federation[node].pid).children(recursive=True):
         with suppress(psutil.NoSuchProcess):  # it has just ended
-            if name in process.cmdline():
+            if name in process.cmdline() or process.name() == shown_name(name):
                 found.append(process)
     return found
 

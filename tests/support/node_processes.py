@@ -1,5 +1,7 @@
 """Processes of nodes and consoles that start fast: one that has imported everything once forks each of them.
 
+A node forked so forks its worker processes likewise (tests/support/forked_workers.py).
+
 Importing takes seconds of a core, which tests that kill and start nodes over and over don't have. What is forked is a
 process of its own in every respect: it begins with reading its settings, and dies of kill -9. When the tests' process
 ends in whatever way, the forking one sees the end of its input and kills what is left.
@@ -10,6 +12,7 @@ Run as `python -m tests.support.node_processes`: reads commands as JSON lines an
 from __future__ import annotations
 
 import atexit
+import gc
 import json
 import os
 import signal
@@ -147,7 +150,9 @@ def _fork(run: Callable[[Path], None], config: str, log: str) -> int:
 def _run_node(config: Path) -> None:
     from gateway.node.run import run_node
     from gateway.node.settings import load_settings
+    from tests.support.forked_workers import fork_workers
 
+    fork_workers()
     run_node(load_settings(config), config)
 
 
@@ -160,6 +165,15 @@ def _run_console(config: Path) -> None:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the tests; this one ends with its input
-    import gateway.node.run  # noqa: F401  the whole product, once
+    gc.disable()
+    # The whole product, once, with what only worker processes import.
+    import gateway.casework.service.indexer
+    import gateway.casework.service.search_planner
+    import gateway.history.service.segment_filters
+    import gateway.link_analysis.service.indexer
+    import gateway.node.run
+    import gateway.watchlists.service.screening_worker  # noqa: F401
 
+    gc.freeze()
+    gc.enable()
     _serve_commands()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from playwright.sync_api import Page
 from starlette.routing import Route
@@ -158,8 +159,9 @@ def addresses(case: Case) -> Iterator[tuple[str, str]]:
                 yield route, path
 
 
-def places(trial: ConsoleTrial) -> list[Place]:
-    """Every page, with the person who opens it.
+@cache
+def places(trial: ConsoleTrial) -> tuple[Place, ...]:
+    """Every page, with the person who opens it; looked for once.
 
     Raises:
         AssertionError: nobody may open some addresses: they show nothing to anybody.
@@ -176,7 +178,7 @@ def places(trial: ConsoleTrial) -> list[Place]:
         else:
             found.append(Place(route, title, *reader, path))
     assert unread == {}, f"nobody may open {unread}"
-    return found
+    return tuple(found)
 
 
 def _answers(trial: ConsoleTrial, path: str) -> dict[tuple[str, str], int]:
