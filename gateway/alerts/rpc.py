@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from functools import partial
 from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
@@ -21,7 +21,9 @@ from gateway.alerts.service import AlertQueries, recent_changes
 from gateway.contract.limits import MAX_STREAM_ITEMS
 from gateway.contract.validation import validate
 from gateway.errors import GatewayError, InvalidRequestError, NotFoundError, Violation
+from gateway.feed.rpc.progress import follow_progress, merged
 from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient, follow_changes, in_order
+from gateway.feed.service.delivery import OwnFeeds
 from gateway.rpc.calls import Call, current_call
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.traces import Traces, TraceSpan, parent_in
@@ -69,6 +71,7 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
         queries: AlertQueries,
         writer: WriterClient,
         notifier: ChangeNotifier,
+        own_feeds: OwnFeeds,
         screening: AlertScreening,
         clock: Callable[[], int],
         metrics: Metrics,
@@ -83,6 +86,7 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
         self._queries = queries
         self._writer = writer
         self._notifier = notifier
+        self._own_feeds = own_feeds
         self._screening = screening
         self._clock = clock
 
@@ -242,9 +246,23 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
             until_current=request.until_current,
             recent=partial(recent_changes, self._notifier.recent.after),
         )
+        if request.with_progress and not request.until_current:
+            changes = merged(changes, self._progress())
         async with aclosing(changes):
             async for response in changes:
                 yield response
+
+    async def _progress(self) -> AsyncGenerator[alert_service_pb2.WatchAlertsResponse, None]:
+        async with aclosing(follow_progress(self._notifier, self._own_feeds.progress)) as moves:
+            async for moved in moves:
+                yield alert_service_pb2.WatchAlertsResponse(
+                    progress=[
+                        alert_service_pb2.FeedProgress(
+                            origin=origin.line, receipted=progress.receipted, answered=progress.answered
+                        )
+                        for origin, progress in moved.items()
+                    ]
+                )
 
     async def _step(self, request: Any, _response: type[ResponseT]) -> ResponseT:
         validate(request)

@@ -358,14 +358,39 @@ class GatewayClient:
             GatewayError: not transient, e.g. PermissionDeniedError or PositionUnknownError.
         """
 
+        stream = self._responses(position, until_current=until_current, on_interruption=on_interruption)
+        async with aclosing(stream):
+            async for response in stream:
+                for change in response.changes:
+                    yield change
+
+    async def watch_with_progress(
+        self, position: int
+    ) -> AsyncGenerator[service.AlertChange | service.FeedProgress, None]:
+        """As `watch`, and how far own feeds of alerts have come: all at first and after reconnects, then what moved."""
+        async with aclosing(self._responses(position, with_progress=True)) as stream:
+            async for response in stream:
+                for change in response.changes:
+                    yield change
+                for progress in response.progress:
+                    yield progress
+
+    async def _responses(
+        self,
+        position: int,
+        *,
+        until_current: bool = False,
+        with_progress: bool = False,
+        on_interruption: Callable[[GatewayError], None] | None = None,
+    ) -> AsyncGenerator[service.WatchAlertsResponse, None]:
         def connect() -> grpc.aio.UnaryStreamCall[Any, service.WatchAlertsResponse]:
-            request = service.WatchAlertsRequest(position=position, until_current=until_current)
+            request = service.WatchAlertsRequest(
+                position=position, until_current=until_current, with_progress=with_progress
+            )
             return self._connection.stubs.alerts.WatchAlerts(request)
 
         stream = resumed(self._connection, connect, until_end=until_current, on_interruption=on_interruption)
         async with aclosing(stream):
             async for response in stream:
-                for change in response.changes:
-                    position = change.position
-                    yield change
+                yield response
                 position = max(position, response.position)

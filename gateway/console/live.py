@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -18,15 +19,15 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from gateway.client import GatewayClient
-from gateway.console.page import ENDED, console_of, session
+from gateway.console.page import ENDED, session
 from gateway.console.session import Session, Sessions
 from gateway.console.settings import LimitSection
-from gateway.errors import GatewayError, Kind, PositionUnknownError
+from gateway.errors import GatewayError, Kind
 
 log = logging.getLogger(__name__)
 
 Change = Mapping[str, str]
-"""What changed, in words of the contract, e.g. publisher, alert_id and event."""
+"""What changed, in words of the contract, e.g. publisher, alert_id and event; names with a leading "_" stay here."""
 
 Source = Callable[[GatewayClient], AsyncGenerator[Change, None]]
 """ANYTHING as soon as none is missed, then changes, with a person's client; ends or raises GatewayError."""
@@ -39,6 +40,9 @@ CHECK_S: Final = 30.0
 
 PAUSE_S: Final = 2.0
 """Seconds before a stream of the gateway that failed is opened again."""
+
+REFUSED_PAUSE_S: Final = 300.0
+"""Seconds before a stream is opened again that the person's roles don't allow, which other roles may end."""
 
 GATHER_S: Final = 0.05
 """Seconds in which changes are gathered into one event."""
@@ -155,7 +159,8 @@ class Live:
             changes.append(listener.waiting.get_nowait())
         if None in changes:
             return None if self._stopping.is_set() else ENDED
-        return f"event: changed\ndata: {json.dumps(changes)}\n\n"
+        told = [{name: value for name, value in (change or {}).items() if name[0] != "_"} for change in changes]
+        return f"event: changed\ndata: {json.dumps(told)}\n\n"
 
     async def _read(self, token: str, kind: str, feed: _Feed) -> None:
         """Reads the gateway until the session ends or no page of it is open any more."""
@@ -166,16 +171,25 @@ class Live:
                     await asyncio.wait([reading], timeout=CHECK_S)
             finally:
                 reading.cancel()
-            error = (await asyncio.gather(reading, return_exceptions=True))[0]
+            error, pause_s = (await asyncio.gather(reading, return_exceptions=True))[0], PAUSE_S
             if isinstance(error, GatewayError):
                 log.debug("a live page is read again", extra={"kind": kind, "reason": error.reason})
                 if error.kind is Kind.UNAUTHENTICATED:
                     self._sessions.forget(token)
+                elif error.kind is Kind.PERMISSION_DENIED:
+                    pause_s = REFUSED_PAUSE_S
             elif error is not None and not isinstance(error, asyncio.CancelledError):
                 log.error("a live page's stream failed", exc_info=error)
-            await asyncio.sleep(PAUSE_S)
+            await self._pause(token, pause_s)
         for listener in feed.listeners:
             listener.offer(None)
+
+    async def _pause(self, token: str, seconds: float) -> None:
+        """Waits, at most until the session ends."""
+        for _ in range(math.ceil(seconds / CHECK_S)):
+            await asyncio.sleep(min(seconds, CHECK_S))
+            if await self._renewed(token) is None:
+                return
 
     async def _renewed(self, token: str) -> Session | None:
         while True:
@@ -189,41 +203,3 @@ class Live:
             async for change in changes:
                 for listener in feed.listeners:
                     listener.offer(change)
-
-
-async def alert_changes(client: GatewayClient) -> AsyncGenerator[Change, None]:
-    """Steps of alerts from now on."""
-    position = await _newest_position(client)
-    yield ANYTHING
-    async with aclosing(client.watch(position)) as changes:
-        async for change in changes:
-            yield {
-                "publisher": change.alert.publisher,
-                "alert_id": change.alert.alert_id,
-                "event": change.event.WhichOneof("event") or "",
-                "speaker": change.speaker,
-            }
-
-
-async def _newest_position(client: GatewayClient) -> int:
-    """The newest position of the gateway's log, which it names when it is asked for one beyond."""
-    try:
-        async with aclosing(client.watch(NEWEST, until_current=True)) as changes:
-            async for change in changes:
-                return change.position
-    except PositionUnknownError as error:
-        return int(error.metadata.get("last", "0"))
-    return 0
-
-
-async def live_alerts(request: Request) -> Response:
-    """Every step of every alert, for lists."""
-    return console_of(request).live.response(request, "alerts")
-
-
-async def live_alert(request: Request) -> Response:
-    """The steps of one alert."""
-    publisher, alert_id = request.path_params["publisher"], request.path_params["alert_id"]
-    return console_of(request).live.response(
-        request, "alerts", lambda change: (change["publisher"], change["alert_id"]) == (publisher, alert_id)
-    )

@@ -7,7 +7,7 @@ from typing import Final
 
 from starlette.routing import Route
 
-from gateway.console.live import Source, alert_changes
+from gateway.console.live import Source
 from gateway.console.navigation import NavigationEntry
 from gateway.console.pages import (
     account,
@@ -30,6 +30,7 @@ from gateway.console.pages import (
     sign_in,
     watchlists,
 )
+from gateway.console.pages.alert.live import alert_changes
 
 ROUTES: Final[Sequence[Route]] = [
     *home.routes,

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
 from sqlalchemy import Connection
 
-from gateway.contract.ids import FeedOrigin
+from gateway.contract.ids import Channel, FeedOrigin
 from gateway.contract.timestamps import to_ms
+from gateway.db.database import Database
 from gateway.feed.tables import checkpoints, dispositions, feeds
 from gateway.feed.tables.feeds import Feed
 from gateway.v1 import feed_pb2
@@ -78,3 +79,26 @@ class Deliveries:
         if feed_id not in self._feeds:
             self._feeds[feed_id] = feeds.get_by_id(self._conn, feed_id)
         return self._feeds[feed_id]
+
+
+@dataclass(frozen=True, slots=True)
+class FeedProgress:
+    """How far an own feed has come at its recipient: entries below these indexes have a receipt, and a disposition."""
+
+    receipted: int
+    answered: int
+
+
+class OwnFeeds:
+    """Tells how far own feeds of some channels have come. Thread-safe."""
+
+    def __init__(self, database: Database, channels: Collection[Channel]) -> None:
+        self._database = database
+        self._channels = frozenset(channels)
+
+    def progress(self) -> dict[FeedOrigin, FeedProgress]:
+        """Each own feed's progress, as it is now."""
+        with self._database.read() as conn:
+            rows = dispositions.own_progress(conn)
+        found = {FeedOrigin.parse(line): FeedProgress(receipted, answered) for line, receipted, answered in rows}
+        return {origin: progress for origin, progress in found.items() if origin.channel in self._channels}

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, select
+from sqlalchemy import Connection, bindparam, delete, func, insert, select
 
 from gateway.db.statements import Prepared, storable_text
 from gateway.feed.tables.schema import dispositions, feeds
@@ -30,6 +30,16 @@ _HELD_HERE = Prepared(
     .join(feeds, feeds.c.id == dispositions.c.feed_id)
     .where(dispositions.c.outcome == HELD, feeds.c.direction == "in")
     .order_by(dispositions.c.feed_id, dispositions.c.first_idx)
+)
+_NEWEST_END = (
+    select(dispositions.c.first_idx + dispositions.c.count)
+    .where(dispositions.c.feed_id == feeds.c.id)
+    .order_by(dispositions.c.first_idx.desc())
+    .limit(1)
+    .scalar_subquery()
+)
+_OWN_PROGRESS = Prepared(
+    select(feeds.c.origin, feeds.c.receipted_size, func.coalesce(_NEWEST_END, 0)).where(feeds.c.direction == "out")
 )
 
 
@@ -80,6 +90,11 @@ def find(conn: Connection, feed_id: int, idx: int) -> DispositionRow | None:
 def held_here(conn: Connection) -> list[HeldRow]:
     """Held entries of partners, by feed and index."""
     return [HeldRow(*row) for row in _HELD_HERE(conn)]
+
+
+def own_progress(conn: Connection) -> list[tuple[str, int, int]]:
+    """Each own feed's name, the number of its receipted entries, and the end of its newest disposition."""
+    return [(origin, receipted, answered) for origin, receipted, answered in _OWN_PROGRESS(conn)]
 
 
 def _row(row: Iterable[Any]) -> DispositionRow:

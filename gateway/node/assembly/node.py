@@ -15,6 +15,7 @@ from gateway.alerts.commands.publishing import Publisher
 from gateway.alerts.rpc import AlertServicer
 from gateway.alerts.service import AlertQueries
 from gateway.attachments.tables import files
+from gateway.contract.ids import ALERT_CHANNELS
 from gateway.db.standby import StandbyReads
 from gateway.errors import GatewayError
 from gateway.evidence.codec.audit_head import audit_feed
@@ -24,6 +25,7 @@ from gateway.feed.projection.held_entries import HeldEntries
 from gateway.feed.projection.projector import Projector
 from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient
 from gateway.feed.service.alarms import Alarms
+from gateway.feed.service.delivery import OwnFeeds
 from gateway.feed.service.quotas import Quotas
 from gateway.feed.service.receiver import Receiver
 from gateway.feed.service.sender import Outgoing
@@ -425,6 +427,7 @@ class Node:
             queries=alerts,
             writer=self._writer,
             notifier=self._notifier,
+            own_feeds=OwnFeeds(self.database, ALERT_CHANNELS),
             screening=watchlists.alert_screening,
             clock=self._clock,
             metrics=self.telemetry.metrics,

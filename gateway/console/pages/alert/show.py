@@ -10,8 +10,8 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.console.live import live_alert, live_alerts
 from gateway.console.page import client, console_of, page_route, render, session
+from gateway.console.pages.alert.live import live_alert, live_alerts
 from gateway.console.pages.alert.path import reference
 from gateway.console.pages.alert.sections import loaded_sections
 from gateway.console.views.alerts.alert import AlertView, alert_view
