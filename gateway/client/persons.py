@@ -231,9 +231,13 @@ class PersonsClient:
         method = self._connection.stubs.persons.ResetPerson
         return await self._connection.unary(method, request, service.ResetPersonResponse)
 
-    async def rotate_assertion_key(self) -> service.RotateAssertionKeyResponse:
-        """Replaces the key that signs assertions; those of the present key hold until they expire."""
-        request = service.RotateAssertionKeyRequest()
+    async def rotate_assertion_key(self, *, end_everything: bool = False) -> service.RotateAssertionKeyResponse:
+        """Replaces the key that signs assertions; those of the present key hold until they expire.
+
+        Args:
+            end_everything: end all assertions, sessions, grants and links now; everybody signs in again.
+        """
+        request = service.RotateAssertionKeyRequest(end_everything=end_everything)
         method = self._connection.stubs.persons.RotateAssertionKey
         return await self._connection.unary(method, request, service.RotateAssertionKeyResponse)
 

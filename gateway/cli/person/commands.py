@@ -271,24 +271,38 @@ def whois(
 
 @reports_errors
 @connected
-def rotate_key(target: Target, *, as_json: JsonOption = False) -> None:
+def rotate_key(
+    target: Target,
+    *,
+    end_everything: Annotated[
+        bool,
+        typer.Option("--end-everything", help=_("For an emergency: end all sessions and links now.")),
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
     """Replace the key that signs what consoles show for persons. Role: operator.
 
     Nobody has to sign in again: what the old key signed holds until it expires, two minutes later. It is replaced by
     itself after assertion_key_days.
 
+    With --end-everything nothing that was signed or given out before holds any more: all sessions and break-glass
+    grants end at once, enrolment links are taken back, and everybody signs in again.
+
     \b
-    Example:
+    Examples:
       gateway person rotate-key
+      gateway person rotate-key --end-everything
 
     \b
     Exit codes: 0 done, 1 refused or unreachable.
     """
-    rotated = target.run(lambda client: client.persons.rotate_assertion_key())
-    facts = {
+    rotated = target.run(lambda client: client.persons.rotate_assertion_key(end_everything=end_everything))
+    facts: dict[str, object] = {
         N_("New key signs from"): shown_time(rotated, "signs_from"),
         N_("Old key ends"): shown_time(rotated, "old_ends_at"),
     }
+    if end_everything:
+        facts[N_("Sessions that ended")] = rotated.ended_sessions
     Output(as_json).facts(_("Replaced"), facts, data=as_dict(rotated))
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
 from gateway.persons.codec.assertions import SEED_BYTES
 from gateway.persons.rules.assertion_keys import forgotten_before
-from gateway.persons.tables import assertion_keys
+from gateway.persons.tables import assertion_keys, sessions
 from gateway.persons.tables.assertion_keys import AssertionKeyRow
 
 
@@ -35,3 +36,23 @@ def rotate_key(conn: Connection, now_ms: int, *, older_than_ms: int = 0) -> list
     if forgotten:
         assertion_keys.remove(conn, keys[:forgotten])
     return keys[forgotten:]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndedAssertions:
+    """What took the place of everything that was signed before, and how many sessions ended."""
+
+    keys: list[AssertionKeyRow]
+    sessions: int
+
+
+def end_assertions(conn: Connection, now_ms: int) -> EndedAssertions:
+    """Ends all sessions and grants, takes back links, and leaves one new key alone, which signs at once.
+
+    No assertion outlives its session by more than a second, at any replica, whether it knows the new key or not.
+    """
+    made_at = max([now_ms, *(key.made_at + 1 for key in assertion_keys.list_all(conn))])
+    ended = sessions.end_everything(conn, now_ms)
+    assertion_keys.remove_all(conn)
+    assertion_keys.add(conn, AssertionKeyRow(seed=secrets.token_bytes(SEED_BYTES), made_at=made_at))
+    return EndedAssertions(keys=assertion_keys.list_all(conn), sessions=ended)

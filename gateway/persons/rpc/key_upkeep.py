@@ -8,7 +8,7 @@ from functools import partial
 
 from gateway.db.database import Database
 from gateway.feed.rpc.writer_client import WriterClient
-from gateway.persons.commands.key_rotation import rotate_key
+from gateway.persons.commands.key_rotation import EndedAssertions, end_assertions, rotate_key
 from gateway.persons.commands.transactions import PersonCommand
 from gateway.persons.rpc.looking import look_again_and_again
 from gateway.persons.rules.assertion_keys import LOOK_S
@@ -46,6 +46,12 @@ class AssertionKeyUpkeep:
         rows: list[AssertionKeyRow] = await self._writer.run(PersonCommand(rotate_key))
         self._keys.use(rows)
         return rows[-1]
+
+    async def end_assertions(self) -> EndedAssertions:
+        """Ends all assertions and sessions, and makes the only key. Raises StoreUnavailableError."""
+        ended: EndedAssertions = await self._writer.run(PersonCommand(end_assertions))
+        self._keys.use(ended.keys)
+        return ended
 
     def _read(self) -> list[AssertionKeyRow]:
         with self._database.read() as conn:

@@ -231,11 +231,23 @@ class PersonServicer(person_service_pb2_grpc.PersonServiceServicer):
     async def RotateAssertionKey(
         self, request: pb.RotateAssertionKeyRequest, context: Context
     ) -> pb.RotateAssertionKeyResponse:
+        if request.end_everything:
+            return await self._end_assertions()
         current_call().record(reason="ASSERTION_KEY_ROTATED", detail="the key that signs assertions is replaced")
         made_at = (await self._keys.rotate()).made_at
         return pb.RotateAssertionKeyResponse(
             signs_from=to_timestamp(made_at + ANNOUNCED_MS), old_ends_at=to_timestamp(made_at + OUTLIVES_MS)
         )
+
+    async def _end_assertions(self) -> pb.RotateAssertionKeyResponse:
+        detail = "all sessions, grants and enrolment links end, and the key that signs assertions is replaced"
+        current_call().record(reason="ASSERTIONS_ENDED", detail=detail)
+        try:
+            ended = await self._keys.end_assertions()
+        finally:
+            self._asserted.forget()
+        now = to_timestamp(ended.keys[-1].made_at)
+        return pb.RotateAssertionKeyResponse(signs_from=now, old_ends_at=now, ended_sessions=ended.sessions)
 
     @staticmethod
     def _record(call: Call, name: str, detail: str) -> None:

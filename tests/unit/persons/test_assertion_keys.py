@@ -17,10 +17,13 @@ from gateway.persons.codec.assertions import AssertionKey, claimed_key_id
 from gateway.persons.commands.key_rotation import first_key, rotate_key
 from gateway.persons.commands.transactions import PersonCommand
 from gateway.persons.rpc.key_upkeep import AssertionKeyUpkeep
+from gateway.persons.rules.accounts import AccountSource, PersonAccount
 from gateway.persons.rules.assertion_keys import ANNOUNCED_MS, OUTLIVES_MS
 from gateway.persons.rules.assertions import AssertionClaims
+from gateway.persons.rules.sessions import SessionRow, SignInWay
 from gateway.persons.service.assertion_keys import AssertionKeys
-from gateway.persons.tables import assertion_keys
+from gateway.persons.tables import accounts, assertion_keys, sessions
+from gateway.persons.tables.assertion_keys import AssertionKeyRow
 
 DAY_MS = 24 * 3_600_000
 OLDEST_MS = 30 * DAY_MS
@@ -64,9 +67,35 @@ class Cluster:
             expires_at=now_s + 120,
         )
 
-    def made(self) -> list[int]:
+    def rows(self) -> list[AssertionKeyRow]:
         with self.database.read() as conn:
-            return [key.made_at for key in assertion_keys.list_all(conn)]
+            return assertion_keys.list_all(conn)
+
+    def made(self) -> list[int]:
+        return [key.made_at for key in self.rows()]
+
+    def begin_session(self, session_id: str) -> None:
+        row = SessionRow(
+            session_id=session_id,
+            token_digest=sessions.digest_of_token("token"),
+            person="chan",
+            system="console",
+            way=SignInWay.PASSWORD,
+            device="",
+            started_at=self.now_ms,
+            used_at=self.now_ms,
+            ends_at=self.now_ms + DAY_MS,
+        )
+        account = PersonAccount(name="chan", display_name="Chan", roles=frozenset(), source=AccountSource.LOCAL)
+        with self.database.write() as conn:
+            accounts.add(conn, account)
+            sessions.begin(conn, row)
+
+    def session(self, session_id: str) -> SessionRow:
+        with self.database.read() as conn:
+            live = sessions.find_live(conn, session_id)
+        assert live is not None
+        return live.session
 
 
 @pytest.fixture
@@ -162,3 +191,33 @@ def test_a_key_doesnt_show_its_secret(cluster: Cluster) -> None:
     (key,) = cluster.run(first_key)
     assert str(key.seed) not in repr(key)
     assert replace(key, made_at=0).seed == key.seed
+
+
+def test_in_an_emergency_nothing_of_the_old_keys_holds_and_every_session_ends(cluster: Cluster) -> None:
+    async def run() -> None:
+        here, upkeep = cluster.replica()
+        there, other_upkeep = cluster.replica()
+        await upkeep.rotate()
+        cluster.now_ms += ANNOUNCED_MS
+        await upkeep.look()
+        await other_upkeep.look()
+        stolen = [AssertionKey(key.seed) for key in cluster.rows()]
+        before = [key.sign(cluster.claims()) for key in stolen]
+        cluster.begin_session("s")
+
+        ended = await upkeep.end_assertions()
+        assert ended.sessions == 1
+        assert cluster.session("s").ended_at == cluster.now_ms
+        (made,) = cluster.made()
+        new = here.sign(cluster.claims())
+        assert here.verify(new).person == "chan"
+        await other_upkeep.look()
+        assert there.verify(new).person == "chan"
+        for keys in (here, there):
+            for assertion in (*before, *(key.sign(cluster.claims()) for key in stolen)):
+                with pytest.raises(SessionEndedError, match="no key of this node"):
+                    keys.verify(assertion)
+        await upkeep.end_assertions()  # in the same millisecond: another key all the same
+        assert cluster.made() == [made + 1]
+
+    asyncio.run(run())
