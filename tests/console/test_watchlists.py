@@ -246,7 +246,11 @@ def test_a_match_is_confirmed_with_a_passkey_and_its_hit_answered_at_the_owner(
     owner = desk("cn", "officer")
     page = owner.open("/watchlists")
     page.get_by_role("link", name="to answer").click()
-    page.locator(f".entries a[href$='{hit_id}']").click()
+    expect(page.locator(f".entries a[href$='{hit_id}']")).to_be_visible()
+    page = owner.open("/notifications")
+    told = page.locator(f"a[href='/watchlists/hits/hk/{hit_id}']")
+    expect(told).to_contain_text("HK reports a hit")
+    told.click()
     expect(page.get_by_role("main")).to_contain_text(name)
     page.get_by_label("Remarks").fill("Another company, by its register")
     with owner.expecting("status of 422"):
@@ -263,6 +267,7 @@ def test_a_match_is_confirmed_with_a_passkey_and_its_hit_answered_at_the_owner(
         return window.open(f"/watchlists/hits/hk/{hit_id}").get_by_text("Another company, by its register").count() > 0
 
     wait_until(answered)
+    expect(window.page.locator(".summary-row").filter(has_text="Answered by")).to_contain_text("officer")
     expect(window.page.get_by_text("Somebody or something else").first).to_be_visible()
 
 

@@ -11,7 +11,7 @@ from gateway.client import AlertReference, GatewayClient
 from gateway.errors import NotFoundError, PermissionDeniedError
 from gateway.v1.alert_service_pb2 import GetAlertResponse
 from gateway.v1.screening_pb2 import ScreeningHit
-from gateway.v1.watchlist_pb2 import MATCH_CLASS_STRONG, WatchlistReference
+from gateway.v1.watchlist_pb2 import HIT_OUTCOME_FALSE, MATCH_CLASS_STRONG, WatchlistReference
 from gateway.v1.watchlist_service_pb2 import ListedHit, ProposedEntry
 from tests.support.federation import Federation, alert, eventually, with_logs
 from tests.support.nodes import listed_content
@@ -131,6 +131,54 @@ def test_a_hit_names_who_confirmed_it_as_an_alert_does(nodes: Federation) -> Non
             async with nodes.client("cn", "supervisor") as supervisor:
                 meant = await supervisor.persons.resolve_pseudonym(seen["hk"], reason=REASON)
             assert meant.person.name == chan.name
+
+    nodes.run(run())
+
+
+def test_a_hit_s_answer_names_who_gave_it(nodes: Federation) -> None:
+    async def run() -> None:
+        async with (
+            nodes.client("cn", "console") as console,
+            nodes.client("cn", "operator") as operator,
+            nodes.client("hk", "officer") as at_hk,
+            nodes.client("cn", "publisher") as risk,
+        ):
+            chan = await enrolled(console, operator, "officer", "supervisor")
+            entry = ProposedEntry(id="cn-1", content=listed_content("示例稀土有限公司", releasable_to=["hk"]))
+            await risk.watchlist.propose("vans", entries=[entry])
+
+            async def reported() -> str:
+                met = ScreeningHit(
+                    entry=WatchlistReference(publisher="cn", list="vans", id="cn-1"),
+                    revision=1,
+                    match_class=MATCH_CLASS_STRONG,
+                    score=0.9,
+                )
+                try:
+                    return (await at_hk.screening.report(met, purpose="export_control")).hit_id
+                except NotFoundError:  # the entry is on its way
+                    return ""
+
+            hit_id = await eventually(reported, within_s=30)
+
+            async def at_owner() -> ListedHit | None:
+                hits = [hit async for hit in chan.client().screening.hits(filter=f'hit_id = "{hit_id}"')]
+                return hits[0] if hits else None
+
+            waiting = await eventually(at_owner, within_s=30)
+            assert (waiting.answer_actor, waiting.own_answer_actor) == ("", "")
+            await chan.client().screening.answer("hk", hit_id, HIT_OUTCOME_FALSE)
+
+            async def answered_there() -> ListedHit | None:
+                (hit,) = [hit async for hit in at_hk.screening.hits(filter=f'hit_id = "{hit_id}"')]
+                return hit if hit.outcome else None
+
+            seen = await eventually(answered_there, within_s=30)
+            assert seen.answer_actor.startswith("person/~")
+            assert not seen.own_answer_actor
+            own = await at_owner()
+            assert own is not None
+            assert (own.answer_actor, own.own_answer_actor) == (seen.answer_actor, f"person/{chan.name}")
 
     nodes.run(run())
 

@@ -42,6 +42,7 @@ class NotificationTopic(StrEnum):
     ALARM = "alarm"
     BREAK_GLASS = "break-glass"
     ASSIGNED = "assigned"
+    HIT = "hit"
 
     @property
     def kind(self) -> NotificationKind.ValueType:

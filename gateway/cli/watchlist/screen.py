@@ -277,9 +277,11 @@ def hits(
         return reported
 
     reported = target.run(work)
-    columns = marked("Hit", "Entry", "Class", "Score", "Outcome", "Party", "By")
+    columns = marked("Hit", "Entry", "Class", "Score", "Outcome", "Party", "By", "Answered by")
     rows = [_row_of(hit) for hit in reported]
-    Output(as_json).table(_("Hits"), columns, rows, data=[as_dict(hit) for hit in reported], minor=("By",))
+    Output(as_json).table(
+        _("Hits"), columns, rows, data=[as_dict(hit) for hit in reported], minor=("By", "Answered by")
+    )
 
 
 def _row_of(listed: ListedHit) -> tuple[object, ...]:
@@ -293,6 +295,7 @@ def _row_of(listed: ListedHit) -> tuple[object, ...]:
         outcome,
         "; ".join(name.text for name in hit.subject.names),
         listed.own_actor or listed.actor,
+        listed.own_answer_actor or listed.answer_actor,
     )
 
 

@@ -64,6 +64,8 @@ def path_of(message: Notification) -> str:
         return f"/alerts/{message.alert.publisher}/{message.alert.alert_id}"
     if message.proposal_id:
         return f"/watchlists/proposals/{message.proposal_id}"
+    if message.hit_id:
+        return f"/watchlists/hits/{message.partner}/{message.hit_id}"
     if message.match_id:
         return f"/watchlists/matches/{message.match_id}"
     return "/operations"

@@ -16,6 +16,7 @@ from gateway.notifications.rules.warnings import DeadlineWarning, Stage, WarnedC
 from gateway.v1 import alert_pb2
 from gateway.v1.notification_service_pb2 import DeadlineKind, NotificationKind
 from gateway.v1.notification_service_pb2 import Notification as NotificationMessage
+from gateway.watchlists.tables.hits import HitRow
 from gateway.watchlists.tables.matches import MatchRow
 from gateway.watchlists.tables.proposals import ProposalRow
 
@@ -114,6 +115,19 @@ def match_message(match: MatchRow) -> NotificationMessage:
         list=f"{match.publisher}/{match.list}",
     )
     message.occurred_at.CopyFrom(to_timestamp(match.found_at))
+    return message
+
+
+def hit_message(hit: HitRow, arrived_at: int) -> NotificationMessage:
+    """A hit on an own list that a partner reports; `arrived_at` in milliseconds since 1970."""
+    message = NotificationMessage(
+        kind=NotificationKind.NOTIFICATION_KIND_HIT,
+        event_id=f"hit/{hit.reporter}/{hit.hit_id}",
+        hit_id=hit.hit_id,
+        partner=hit.reporter,
+        list=f"{hit.publisher}/{hit.list}",
+    )
+    message.occurred_at.CopyFrom(to_timestamp(arrived_at))
     return message
 
 

@@ -1,4 +1,4 @@
-"""Reads what has happened since the cursors: steps of alerts, matches, proposals; and fires warnings of deadlines."""
+"""Reads what has happened since the cursors: steps of alerts, matches, hits, proposals; fires warnings of deadlines."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from gateway.alerts.tables.copies import AlertRow
 from gateway.alerts.tables.due_conditions import DUE_COLUMNS
 from gateway.alerts.tables.schema import alerts as alerts_table
 from gateway.casework.tables import cases
-from gateway.contract.ids import FeedOrigin
+from gateway.contract.ids import Channel, FeedOrigin
 from gateway.feed.service.writing.transaction import Transaction
+from gateway.feed.tables import feeds, journal
 from gateway.feed.tables import progress as projected
 from gateway.notifications.codec import messages
 from gateway.notifications.commands.keeping import (
@@ -36,11 +37,14 @@ from gateway.notifications.tables.progress import PROGRESS, NotificationProgress
 from gateway.v1 import alert_pb2
 from gateway.watchlists.rules.matches import MatchStatus
 from gateway.watchlists.rules.visibility import ListVisibility
-from gateway.watchlists.tables import matches, proposals
+from gateway.watchlists.tables import hits, matches, proposals
 from gateway.watchlists.tables.schema import list_proposals
 
 MOST_CHANGES = 200
 """Changes that are read and written at once: the writer is busy for some milliseconds."""
+
+MOST_RUNS = 1_000
+"""Runs of the local log that are looked through at once for hits."""
 
 MOST_WARNINGS = 200
 """Warnings that are fired in one transaction."""
@@ -92,6 +96,7 @@ def gather(
         *_steps(conn, sources, since.alert_position, reached),
         *_assignments(conn, sources, since, reached),
         *_matches(conn, sources, since.match_change, reached),
+        *_hits(conn, sources, since.hit_position, reached),
         *(_proposals(conn, sources, since.proposals_since) if proposals_too else ()),
     ]
     if now_ms - since.proposals_since > 2 * LOOK_BACK_MS:
@@ -123,6 +128,7 @@ class BeginCommand:
             match_change=matches.last_change(conn),
             proposals_since=tx.now_ms,
             case_position=cases.last_action(conn),
+            hit_position=projected.position(conn),
         )
         return True
 
@@ -208,6 +214,30 @@ def _matches(conn: Connection, sources: Sources, after: int, reached: dict[str, 
         if match.status == MatchStatus.OPEN.value:
             visible_to = sources.visibility.roles_of(match.publisher, match.list)
             yield Happening(messages.match_message(match), visible_to=visible_to)
+
+
+def _hits(conn: Connection, sources: Sources, after: int | None, reached: dict[str, int]) -> Iterator[Happening]:
+    """Hits on own lists that partners report."""
+    last = projected.position(conn)
+    if after is None:  # a node that was on before hits were told
+        reached["hit_position"] = last
+        return
+    if last <= after:
+        return
+    runs = journal.runs_after(conn, after, MOST_RUNS)
+    end = min(last, runs[-1].first_position + runs[-1].count - 1) if runs else last
+    reached["hit_position"] = end
+    told_by = {feed_id: feeds.get_by_id(conn, feed_id) for feed_id in {run.feed_id for run in runs}}
+    for run in runs:
+        feed = told_by[run.feed_id]
+        if feed.direction != "in" or feed.origin.channel is not Channel.WATCHLIST:
+            continue
+        first = run.first_index + max(0, after + 1 - run.first_position)
+        stop = run.first_index + min(run.count, end + 1 - run.first_position)
+        for hit in hits.of_entries(conn, run.feed_id, first, stop):
+            if hit.publisher == sources.node:
+                visible_to = sources.visibility.roles_of(hit.publisher, hit.list)
+                yield Happening(messages.hit_message(hit, run.committed_at), visible_to=visible_to)
 
 
 def _proposals(conn: Connection, sources: Sources, since: int) -> Iterator[Happening]:

@@ -23,6 +23,7 @@ WEBHOOK = "webhook/"
 _ABOUT_ALERTS = frozenset({Role.PUBLISHER, Role.OFFICER, Role.ANALYST, Role.SUPERVISOR, Role.AUDITOR})
 _OTHERS: Mapping[int, frozenset[Role]] = {
     NotificationKind.NOTIFICATION_KIND_MATCH: frozenset({Role.OFFICER, Role.ANALYST, Role.SUPERVISOR, Role.AUDITOR}),
+    NotificationKind.NOTIFICATION_KIND_HIT: frozenset({Role.OFFICER, Role.ANALYST, Role.SUPERVISOR, Role.AUDITOR}),
     NotificationKind.NOTIFICATION_KIND_PROPOSAL: frozenset({Role.SUPERVISOR}),
     NotificationKind.NOTIFICATION_KIND_ALARM: frozenset({Role.OPERATOR, Role.SUPERVISOR, Role.AUDITOR}),
     NotificationKind.NOTIFICATION_KIND_BREAK_GLASS: frozenset({Role.SUPERVISOR, Role.AUDITOR}),
@@ -52,6 +53,7 @@ _DEFAULTS: Mapping[Role, tuple[NotificationKind.ValueType, ...]] = {
         NotificationKind.NOTIFICATION_KIND_EXPIRED,
         *_DEADLINES,
         NotificationKind.NOTIFICATION_KIND_ASSIGNED,
+        NotificationKind.NOTIFICATION_KIND_HIT,
     ),
     Role.ANALYST: (NotificationKind.NOTIFICATION_KIND_MATCH, NotificationKind.NOTIFICATION_KIND_ASSIGNED),
     Role.SUPERVISOR: (

@@ -17,6 +17,7 @@ class NotificationProgress(NamedTuple):
     last_number: int = 0
     last_warning: int = 0
     case_position: int | None = None
+    hit_position: int | None = None
 
 
 class OutboxProgress(NamedTuple):

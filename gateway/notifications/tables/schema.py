@@ -103,6 +103,7 @@ notification_progress = progress_table(
     Column("last_number", BigInteger, nullable=False),  # of notifications
     Column("last_warning", BigInteger, nullable=False),  # of warnings that were fired
     Column("case_position", BigInteger),  # of what colleagues do; NULL: not yet read
+    Column("hit_position", BigInteger),  # of the local log, up to which hits were read; NULL: not yet read
 )
 
 outbox_progress = progress_table(

@@ -287,15 +287,21 @@ def _shown(conn: Connection, row: HitRow) -> _Pb.ListedHit:
         entry=alert_service_pb2.EntryReference(origin=origin.line, index=row.idx),
         actor=carried.actor if carried is not None else "",
     )
-    if listed.actor.startswith(PSEUDONYM_PREFIX):
-        meant = whose_pseudonym(conn, listed.actor)
-        listed.own_actor = f"{PERSON_PREFIX}{meant[0]}" if meant is not None else ""
+    listed.own_actor = _own_person(conn, listed.actor)
     if row.outcome_feed_id is not None and row.outcome_idx is not None:
         answer = _carried(conn, row.outcome_feed_id, row.outcome_idx)
         if answer is not None:
             listed.answer.CopyFrom(answer.outcome)
             listed.answered_at.CopyFrom(_said_at(answer))
+            listed.answer_actor = answer.actor
+            listed.own_answer_actor = _own_person(conn, answer.actor)
     return listed
+
+
+def _own_person(conn: Connection, actor: str) -> str:
+    """The own person whom a pseudonym means; empty for what isn't one, and for a partner's."""
+    meant = whose_pseudonym(conn, actor) if actor.startswith(PSEUDONYM_PREFIX) else None
+    return f"{PERSON_PREFIX}{meant[0]}" if meant is not None else ""
 
 
 def read_hit(conn: Connection, feed_id: int, index: int) -> watchlist_pb2.WatchlistHit:

@@ -36,11 +36,26 @@ _HIT_COLUMNS = tuple(list_hits.c.keys())
 
 _HIT = Prepared(select(list_hits).where(list_hits.c.reporter == bindparam("by"), list_hits.c.hit_id == bindparam("id")))
 
+_OF_ENTRIES = Prepared(
+    select(list_hits)
+    .where(
+        list_hits.c.feed_id == bindparam("feed"),
+        list_hits.c.idx >= bindparam("first"),
+        list_hits.c.idx < bindparam("end"),
+    )
+    .order_by(list_hits.c.idx)
+)
+
 
 def hit(conn: Connection, reporter: str, hit_id: str) -> HitRow | None:
     """A hit by its reporter and id, or None."""
     row = _HIT(conn, by=reporter, id=hit_id).one_or_none()
     return None if row is None else HitRow(*row)
+
+
+def of_entries(conn: Connection, feed_id: int, first: int, end: int) -> list[HitRow]:
+    """Hits that entries of a feed report, `end` excluded, in their order."""
+    return [HitRow(*row) for row in _OF_ENTRIES(conn, feed=feed_id, first=first, end=end)]
 
 
 def put_hit(conn: Connection, row: HitRow) -> None:

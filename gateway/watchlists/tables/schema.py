@@ -116,6 +116,7 @@ list_hits = Table(
     Column("idx", BigInteger, nullable=False),
     Column("outcome_feed_id", BigInteger),  # of the owner's last answer; NULL until then
     Column("outcome_idx", BigInteger),
+    Index(None, "feed_id", "idx"),
     sqlite_with_rowid=False,
 )
 

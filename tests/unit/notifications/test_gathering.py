@@ -32,9 +32,13 @@ from gateway.v1.notification_service_pb2 import (
     NotificationRule,
     SetNotificationRulesRequest,
 )
+from gateway.v1.watchlist_service_pb2 import ProposedEntry, ProposeEntriesRequest
+from gateway.watchlists.commands.proposals import ProposeCommand
+from gateway.watchlists.rules.policies import ListPolicy
 from gateway.watchlists.rules.visibility import EVERYTHING_VISIBLE
 from tests.support.databases import MakeDatabase
-from tests.support.nodes import DAY_MS, PaperNode, exchange, paper_nodes
+from tests.support.nodes import DAY_MS, PaperNode, exchange, listed_content, paper_nodes
+from tests.unit.watchlists.commands.test_hits import LIST, report
 
 HOUR_MS = 3_600_000
 TIMES = WarningTimes(before_ms=2 * HOUR_MS, share=0.25)
@@ -282,6 +286,30 @@ def test_who_is_given_an_alert_is_told_unless_by_oneself(nodes: list[PaperNode])
     desk.assign(alert_id, "", by="wong")
     desk.look()
     assert desk.kinds() == ["NEW_ALERT", "ASSIGNED"]
+
+
+def test_a_partners_hit_on_an_own_list_is_told_once_and_an_own_hit_never(nodes: list[PaperNode]) -> None:
+    cn, hk = nodes
+    cn.policies[LIST] = ListPolicy(four_eyes=False)
+    entries = [ProposedEntry(id="A", content=listed_content())]
+    proposed = ProposeEntriesRequest(request_id=str(uuid.uuid4()), list=LIST, entries=entries)
+    cn.writer.run(ProposeCommand(cn.lists, proposed, "system/cn/risk", "risk"))
+    exchange(cn, hk)
+    earlier = report(hk)
+    exchange(cn, hk)
+    owner, reporter = Desk(cn, [person("wong"), person("chief", Role.OPERATOR)]), Desk(hk, [person("wong")])
+    assert owner.begin()
+    assert reporter.begin()
+    hit = report(hk)
+    report(cn)
+    exchange(cn, hk)
+    for desk in (owner, owner, reporter):
+        desk.look()
+    (told,) = owner.told()
+    assert (told.kind, told.hit_id, told.partner, told.list) == (kind("HIT"), hit.hit_id, "hk", f"cn/{LIST}")
+    assert told.hit_id != earlier.hit_id
+    assert owner.told("chief") == []
+    assert "HIT" not in reporter.kinds()
 
 
 def test_a_second_replica_that_has_read_the_same_writes_nothing(nodes: list[PaperNode]) -> None:

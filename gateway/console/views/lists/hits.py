@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.console.filters import number
+from gateway.console.views.alerts.steps import PERSON
 from gateway.console.views.words import address_text, capitalised, identifier_text
 from gateway.translation.labels import PURPOSE, label, label_of
 from gateway.translation.messages import gettext as _
@@ -38,6 +39,8 @@ class HitView:
         outcome: in words, and the kind of its tag.
         found: facts of the party, name and value.
         score: 0 to 1, as the reader writes numbers.
+        reporter: who reported it: a system or a person of the reporter.
+        answerer: who answered, likewise; empty without an answer.
         waits: its owner hasn't answered.
     """
 
@@ -49,6 +52,8 @@ class HitView:
     score: str
     purpose: str
     found: Sequence[tuple[str, list[str]]]
+    reporter: str
+    answerer: str
     waits: bool
 
     @property
@@ -73,6 +78,8 @@ def hit_view(listed: ListedHit) -> HitView:
         score=number(round(hit.score, 2)),
         purpose=capitalised(label(PURPOSE, hit.purpose)) if hit.purpose else "",
         found=_found(hit.subject),
+        reporter=(listed.own_actor or listed.actor).removeprefix(PERSON),
+        answerer=(listed.own_answer_actor or listed.answer_actor).removeprefix(PERSON),
         waits=not outcome,
     )
 
