@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from starlette.datastructures import FormData, UploadFile
@@ -12,6 +13,9 @@ from starlette.datastructures import FormData, UploadFile
 from gateway.errors import InvalidRequestError
 from gateway.translation.messages import gettext as _
 from gateway.translation.refusals import refused
+
+NOT_KEPT: Final = frozenset({"csrf", "confirmed", "approval"})
+"""Fields that hold for one sending: a form that is given back is shown before it is sent, and approved anew."""
 
 
 @dataclass(slots=True)
@@ -27,11 +31,11 @@ class Form:
 
     @classmethod
     def of(cls, data: FormData) -> Form:
-        """The form of a request."""
+        """The form of a request, its lines ended by LF: browsers send CRLF, and CR doesn't print on the next page."""
         form = cls()
         for name, value in data.multi_items():
             if isinstance(value, str):
-                form.values.setdefault(name, []).append(value)
+                form.values.setdefault(name, []).append(value.replace("\r\n", "\n").replace("\r", "\n"))
             else:
                 form.uploads[name] = value
         return form
@@ -76,6 +80,10 @@ class Form:
         except (ValueError, OverflowError):
             self.problems.setdefault(name, _("Enter a date and a time."))
             return None
+
+    def kept(self) -> list[tuple[str, str]]:
+        """Fields of a form that couldn't be taken, to send it once more."""
+        return [(name, value) for name, values in self.values.items() if name not in NOT_KEPT for value in values]
 
     def problem(self, name: str) -> str:
         return self.problems.get(name, "")

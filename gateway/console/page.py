@@ -35,6 +35,7 @@ from gateway.console.session import Cookies, Session, Sessions, new_visit
 from gateway.console.settings import ConsoleSettings
 from gateway.console.spool import Spool
 from gateway.errors import GatewayError, Kind
+from gateway.translation.messages import gettext as _
 from gateway.translation.messages import in_language
 
 if TYPE_CHECKING:
@@ -59,6 +60,12 @@ MAX_FIELDS: Final = 2_000
 """Most fields of a form: an alert of 200 goods has about 1,600."""
 
 MAX_FILES: Final = 8
+
+SHOWN_CHARS: Final = 12
+"""Characters from which a field of a form that is given back is shown: what somebody would have to write again."""
+
+_PASSING: Final = frozenset({Kind.UNAVAILABLE, Kind.RESOURCE_EXHAUSTED, Kind.DEADLINE_EXCEEDED})
+"""Kinds of errors after which the same form may be sent again: its request id makes it one step."""
 
 THEME_COOKIE: Final = "theme"
 THEMES: Final = ("light", "dark")
@@ -178,15 +185,17 @@ def rendered(request: Request, template: str, **context: Any) -> Markup:
             "form": request.state.form,
             "title": "",
             "refresh": "",
+            "here": _here(request),
+            "kept": (),
             **context,
         }
     )
     return Markup(text)  # noqa: S704  # the environment escapes
 
 
-def show_problem(request: Request, problem: PageProblem) -> Response:
-    """A page that says what went wrong, and the way out."""
-    return render(request, "problem.html", title=problem.title, status=problem.status, problem=problem)
+def show_problem(request: Request, problem: PageProblem, *, kept: Sequence[tuple[str, str]] = ()) -> Response:
+    """A page that says what went wrong, and the way out; with `kept` the fields of a form to send once more."""
+    return render(request, "problem.html", title=problem.title, status=problem.status, problem=problem, kept=kept)
 
 
 def page_route(path: str, handler: Handler, *, methods: Sequence[str] = ("GET",), public: bool = False) -> Route:
@@ -233,7 +242,7 @@ async def _handled(
         refusal = await _refusal(request, visit, outage=outage, public=public)
         return refusal or await handler(request)  # 5
     except GatewayError as error:
-        return _failed(request, error)
+        return _failed(request, error, public=public)
     except HTTPException as error:  # a form that can't be read, or has too many fields
         return show_problem(request, unreadable_form(error.detail))
     except ClientDisconnect:
@@ -246,14 +255,49 @@ async def _handled(
 async def _refusal(request: Request, visit: str, *, outage: GatewayError | None, public: bool) -> Response | None:
     """The answer instead of the handler's, None where it may run."""
     if request.method not in SAFE_METHODS and not await _is_own_form(request, visit):  # 3
-        return show_problem(request, refused_form())
+        return _unproven_form(request, outage=outage, public=public)
     if outage is not None:
-        return show_problem(request, problem_of(outage))
+        return show_problem(request, problem_of(outage), kept=_kept(request, public=public))
     if not public and request.state.session is None:  # 4
         return _to_sign_in(request)
     if not public and session(request).signed_in.must_enrol_passkey and not request.url.path.startswith(ACCOUNT):
         return redirect(f"{ACCOUNT}/passkeys/new")
     return None
+
+
+def _unproven_form(request: Request, *, outage: GatewayError | None, public: bool) -> Response:
+    """A form without the session's token: nothing is done, and a person gets back what was written on this console.
+
+    The session has ended, or began later, or can't be asked for. Only the person sends the form again, from a page with
+    the token of that time: other sites' forms never come so far.
+    """
+    kept = _kept(request, public=public) if is_same_origin(request.headers, _origin(request)) else []
+    if not kept:
+        return show_problem(request, refused_form())
+    return show_problem(request, problem_of(outage), kept=kept) if outage else _kept_form(request, kept)
+
+
+def _kept_form(request: Request, kept: Sequence[tuple[str, str]]) -> Response:
+    """What somebody wrote in a session that has ended, to go on with in another."""
+    status = 401 if request.state.session is None else 403
+    written = [value for _name, value in kept if len(value) >= SHOWN_CHARS]
+    files, title = bool(form(request).uploads), _("What you wrote is still here")
+    return render(request, "kept_form.html", title=title, status=status, kept=kept, written=written, files=files)
+
+
+def _kept(request: Request, *, public: bool) -> list[tuple[str, str]]:
+    """Fields of a form that a person may send once more; none of those with passwords."""
+    closed = public or request.url.path.startswith(ACCOUNT)
+    return [] if closed or request.method in SAFE_METHODS else form(request).kept()
+
+
+def _here(request: Request) -> str:
+    """The path and query that were asked for."""
+    return request.url.path + (f"?{request.url.query}" if request.url.query else "")
+
+
+def _origin(request: Request) -> str:
+    return console_of(request).settings.public_origin
 
 
 async def _find_session(request: Request) -> GatewayError | None:
@@ -284,8 +328,7 @@ def _begin_page(request: Request, visit: str) -> None:
 
 
 async def _is_own_form(request: Request, visit: str) -> bool:
-    console = console_of(request)
-    if not is_same_origin(request.headers, console.settings.public_origin):
+    if not is_same_origin(request.headers, _origin(request)):
         return False
     present: Session | None = request.state.session
     secret = present.token if present else visit
@@ -296,18 +339,18 @@ async def _is_own_form(request: Request, visit: str) -> bool:
     return is_csrf_token(secret, token)
 
 
-def _failed(request: Request, error: GatewayError) -> Response:
+def _failed(request: Request, error: GatewayError, *, public: bool) -> Response:
+    kept = _kept(request, public=public)
     if error.kind is Kind.UNAUTHENTICATED and request.state.session is not None:
         console_of(request).sessions.forget(session(request).token)
-        return _to_sign_in(request)
-    return show_problem(request, problem_of(error))
+        request.state.session = None
+        return _kept_form(request, kept) if kept else _to_sign_in(request)
+    return show_problem(request, problem_of(error), kept=kept if error.kind in _PASSING else [])
 
 
 def _to_sign_in(request: Request) -> Response:
     """To the page of sign-in, which comes back here; a part of a page makes htmx go there."""
-    back = request.url.path if request.method in SAFE_METHODS else "/"
-    if request.url.query and request.method in SAFE_METHODS:
-        back += f"?{request.url.query}"
+    back = _here(request) if request.method in SAFE_METHODS else "/"
     if request.url.path.startswith(LIVE):
         return Response(ENDED, media_type="text/event-stream")
     if is_fragment(request):  # a part that asked by itself stays as it is: somebody may be writing beside it

@@ -87,11 +87,12 @@ def test_the_readers_language_comes_first(desk: Desks, case: Case) -> None:
 def test_what_will_be_sent_is_shown_and_then_sent_once(
     desk: Desks, trial: ConsoleTrial, from_cn: AlertReference
 ) -> None:
+    text = "Left on the <b>06:10</b> ferry\nfrom pier 3"
     officer = desk("hk", "officer")
     page = officer.open(path_of(from_cn))
     page.get_by_role("link", name="Can't act").click()
     page.get_by_role("radio", name="Already left").check()
-    page.get_by_label("Explanation").fill("Left on the <b>06:10</b> ferry")
+    page.get_by_label("Explanation").fill(text)
     page.get_by_role("button", name="Continue").click()
 
     envelope = page.locator(".envelope")
@@ -101,7 +102,7 @@ def test_what_will_be_sent_is_shown_and_then_sent_once(
     assert not any(event.HasField("flagged") for event in history(trial, "hk", from_cn))
 
     page.get_by_role("button", name="Change").click()
-    expect(page.get_by_label("Explanation")).to_have_value("Left on the <b>06:10</b> ferry")
+    expect(page.get_by_label("Explanation")).to_have_value(text)
     page.get_by_role("button", name="Continue").click()
     confirmed = page.locator("form.confirm")
     fields = {
@@ -117,9 +118,7 @@ def test_what_will_be_sent_is_shown_and_then_sent_once(
     )
 
     assert again.status == 200
-    assert [event.flagged.explanation for event in history(trial, "hk", from_cn) if event.HasField("flagged")] == [
-        "Left on the <b>06:10</b> ferry"
-    ]
+    assert [event.flagged.explanation for event in history(trial, "hk", from_cn) if event.HasField("flagged")] == [text]
 
 
 def test_a_step_appears_at_the_partners_open_page_within_a_second(
@@ -212,6 +211,29 @@ def test_an_amendment_while_somebody_reads_is_explained(
     expect(page.get_by_role("status").first).to_contain_text("you have read it")
     (acknowledged,) = [e.acknowledged for e in history(trial, "hk", from_cn) if e.HasField("acknowledged")]
     assert (acknowledged.revision, acknowledged.case_reference) == (2, "HK-8")
+
+
+def test_what_was_written_stays_where_the_alert_ended_meanwhile(
+    desk: Desks, trial: ConsoleTrial, from_cn: AlertReference
+) -> None:
+    officer = desk("hk", "officer")
+    page = officer.open(path_of(from_cn, "flag"))
+    page.get_by_role("radio", name="Already left").check()
+    page.get_by_label("Explanation").fill("Left on the 06:10 ferry")
+    page.get_by_role("button", name="Continue").click()
+    expect(page.locator(".envelope")).to_be_visible()
+
+    async def withdraw() -> None:
+        async with trial.federation.client("cn", "publisher") as engine:
+            await engine.withdraw(from_cn.alert_id, revision=1, reason="Wrong container")
+
+    trial.run(withdraw())
+    withdrawn = alert_pb2.ALERT_STATUS_WITHDRAWN
+    _wait_until(trial, from_cn, lambda response: response.deliveries[0].status == withdrawn)
+    with officer.expecting("status of 409", "409"):
+        page.get_by_role("button", name="Send").click()
+        expect(page.get_by_role("alert").first).to_contain_text("can't flag an alert that is withdrawn")
+        expect(page.get_by_label("Explanation")).to_have_value("Left on the 06:10 ferry")
 
 
 def _wait_until(trial: ConsoleTrial, key: AlertReference, check: Callable[[GetAlertResponse], bool]) -> None:

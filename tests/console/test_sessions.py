@@ -63,6 +63,38 @@ def test_a_session_that_ended_leads_to_sign_in_and_back(desk: Desks, trial: Cons
     expect(page).to_have_url(f"{office.origin}/account")
 
 
+def test_what_was_written_is_kept_when_the_session_ends(desk: Desks, trial: ConsoleTrial) -> None:
+    """And is sent by nobody but the person who has signed in again, from the page that gives it back."""
+    office = trial["hk"]
+    name = trial.run(office.newcomer("officer", "publisher"))
+    window = desk("hk", name)
+    page = window.open("/alerts/new")
+    page.locator("#narrative-en").fill("Seen at three in the morning\nby the night shift.")
+
+    async def end() -> None:
+        async with trial.federation.client("hk", "operator") as operator:
+            await operator.persons.end_session(person=name)
+
+    trial.run(end())
+    with window.expecting("status of 401", "status of 403", "status of 422"):
+        page.locator("button[name=do][value=preview]").last.click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("What you wrote is still here")
+        expect(page.get_by_role("main")).to_contain_text("Seen at three in the morning")
+        window.assert_accessible()
+        with page.expect_popup() as opened:
+            page.get_by_role("link", name="Sign in in a new tab").click()
+        tab = opened.value
+        tab.get_by_label("Name", exact=True).fill(name)
+        tab.get_by_label("Password").fill(office.passwords[name])
+        tab.get_by_role("button", name="Sign in", exact=True).click()
+        expect(tab.get_by_role("link", name="Inbox").first).to_be_visible()
+        tab.close()
+        page.get_by_role("button", name="Go on with what I wrote").click()
+        expect(page.get_by_role("main")).to_contain_text("You are signed in as")
+        page.get_by_role("button", name="Go on with what I wrote").click()
+        expect(page.locator("#narrative-en")).to_have_value("Seen at three in the morning\nby the night shift.")
+
+
 def test_three_consoles_at_once(desk: Desks, trial: ConsoleTrial) -> None:
     """What cn's console sends appears at the open inboxes of hk and mo; while mo is down cn's page says so."""
     inboxes = {node: desk(node, "officer").open("/inbox") for node in ("hk", "mo")}
@@ -81,8 +113,8 @@ def test_three_consoles_at_once(desk: Desks, trial: ConsoleTrial) -> None:
     finally:
         network.heal()
     expect(inboxes["mo"].locator("#show-new")).to_be_visible()
-    page.goto(page.url)
-    expect(page.get_by_text("Waiting here")).to_have_count(0)
+    expect(page.get_by_text("Waiting here")).to_have_count(0)  # the page hears of mo's answer, and isn't loaded again
+    expect(page.locator(".progress .waiting")).to_have_count(2)  # nobody has acted on it
 
 
 def send_to_both(desk: Desks, case_reference: str) -> Page:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from zoneinfo import ZoneInfo
 
 import pytest
+from starlette.datastructures import FormData
 
 from demo import case as story
 from gateway.client import AlertReference
@@ -80,3 +81,9 @@ def test_codes_are_known() -> None:
         )
     }
     assert list(kinds.values()) == ["good", "warn", "warn", "warn", "warn", "warn", None, None]
+
+
+def test_lines_of_a_text_stay_lines_however_often_a_page_asks_before_it_sends() -> None:
+    sent = Form.of(FormData([("text", "one\r\ntwo\rthree")]))
+    assert sent.text("text") == "one\ntwo\nthree"
+    assert sent.kept() == [("text", "one\ntwo\nthree")]

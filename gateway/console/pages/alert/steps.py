@@ -150,6 +150,9 @@ async def _preview_page(request: Request, step: StepForm, context: StepContext, 
     except InvalidRequestError as error:
         sent.add_violations(_of_the_step(error), step.violations)
         return _form_page(request, step, context, sent, status=422)
+    except IllegalTransitionError as error:  # somebody else was faster
+        sent.problems[""] = refused(error.message)
+        return _form_page(request, step, context, sent, status=409)
     return render(
         request,
         "alert/preview.html",

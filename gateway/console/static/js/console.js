@@ -30,12 +30,21 @@ function sendOnce(event) {
   form.dataset.sent = "yes";
 }
 
+function hasWritten(part) {
+  const fields = [...part.querySelectorAll("textarea, input:not([type=hidden], [type=checkbox], [type=radio])")];
+  return fields.some((field) => field.value !== field.defaultValue);
+}
+
 function sessionEnded() {
   const text = document.getElementById("session-ended");
   const main = document.getElementById("main");
   if (text && !main.querySelector(".session-ended")) {
     const notice = text.content.firstElementChild.cloneNode(true);
     notice.classList.add("session-ended");
+    if (hasWritten(main)) { // following the link here would lose it
+      Object.assign(notice.querySelector("a"), { href: "/sign-in", target: "_blank", rel: "noopener" });
+      notice.querySelector("[data-written]").hidden = false;
+    }
     main.prepend(notice);
   }
 }
