@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import re
+import shutil
+import sqlite3
+import time
+from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
+from gateway.client import AlertReference
 from tests.support.console.desk import Desks
 from tests.support.console.trial import ConsoleTrial
+from tests.support.federation import alert, eventually
 
 PAGES = ("/operations", "/operations/keys", "/operations/directory", "/operations/maintenance")
 
@@ -45,6 +53,68 @@ def test_a_link_is_suspended_with_a_reason_and_resumed(desk: Desks, trial: Conso
     auditor = desk("mo", "auditor").open("/operations/audit?person=operator&method=SuspendLink")
     expect(auditor.get_by_role("row").nth(1)).to_contain_text("person/mo/operator")
     expect(auditor.get_by_role("row").nth(1)).to_contain_text("Node · SuspendLink")
+
+
+def test_a_feed_that_a_restore_left_behind_is_recovered(desk: Desks, trial: ConsoleTrial, tmp_path: Path) -> None:
+    """mo's database goes back to a copy that lacks two alerts, which cn has: publishing stops until they are back."""
+    mo, lines = trial.federation["mo"], [("mo", "cn"), ("cn", "mo")]
+    trial.session("mo", "operator")
+    kept = trial.run(published(trial, "RECOVER-0"))
+    with closing(sqlite3.connect(mo.database)) as database, closing(sqlite3.connect(tmp_path / "copy")) as copy:
+        database.backup(copy)
+    lost = [trial.run(published(trial, f"RECOVER-{number}")) for number in (1, 2)]
+    mo.stop()
+    for file in mo.data.glob("gateway.sqlite3*"):
+        file.unlink()
+    shutil.copy2(tmp_path / "copy", mo.database)
+    mo.start()
+    trial.run(trial["mo"].sign_in_again())
+
+    operator = desk("mo", "operator")
+    page = operator.open("/operations")
+    behind = page.get_by_role("row").filter(has_text="CN · alerts").filter(has_text="To be recovered")
+    wait_until(lambda: behind.count() > 0, page)
+    expect(page.get_by_text("FEED_BEHIND", exact=True).first).to_be_visible()
+    expect(page.get_by_role("heading", name="Restores of the database")).to_be_visible()
+    operator.assert_accessible()
+    behind.get_by_role("link").click()
+    page.get_by_role("link", name="Recover the feed").click()
+    expect(page.get_by_text("Own entries that this database lacks are fetched back")).to_be_visible()
+    page.get_by_role("button", name="Recover the feed").click()
+    expect(page.get_by_text("The feed was recovered.")).to_be_visible()
+    expect(page.get_by_text(re.compile("[0-9]+ entries were fetched back"))).to_be_visible()
+    operator.assert_accessible()
+
+    trial.run(trial.federation.converged(*lines))
+    connected = page.locator(".summary-row").filter(has_text="Connected")
+    wait_until(lambda: connected.count() > 0, page)
+    expect(page.get_by_role("link", name="Recover the feed")).to_have_count(0)
+    officer = desk("mo", "officer")
+    for alert_id in (kept, *lost):
+        expect(officer.open(f"/alerts/mo/{alert_id}").get_by_role("heading", level=1)).to_be_visible()
+    auditor = desk("mo", "auditor").open("/operations/audit?person=operator&method=RecoverFeed")
+    expect(auditor.get_by_role("row").nth(1)).to_contain_text("Node · RecoverFeed")
+
+
+async def published(trial: ConsoleTrial, case_reference: str) -> str:
+    """An alert of mo that cn has."""
+    async with trial.federation.client("mo", "publisher") as risk:
+        alert_id = (await risk.publish(alert(case_reference=case_reference), ["cn"])).alert_id
+    async with trial.federation.client("cn", "officer") as at_cn:
+
+        async def there() -> bool:
+            return bool((await at_cn.get_alert(AlertReference(publisher="mo", alert_id=alert_id))).alert.id)
+
+        await eventually(there, what="mo's alert at cn")
+    return alert_id
+
+
+def wait_until(condition: Callable[[], bool], page: Page) -> None:
+    """Loads a page again until it shows what it has to."""
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline, page.get_by_role("main").inner_text()
+        page.reload()
 
 
 def test_maintenance_is_announced_after_it_was_shown_and_ended(desk: Desks, trial: ConsoleTrial) -> None:

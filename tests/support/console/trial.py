@@ -170,6 +170,14 @@ class Office:
             await self.enrol(PERSONS[name])
         return self._tokens[name]
 
+    async def sign_in_again(self) -> None:
+        """New sessions of PERSONS who had one: a restore has ended all."""
+        names, self._tokens = [name for name in self._tokens if name in PERSONS], {}
+        async with self.client(CONSOLE) as console:
+            for name in names:
+                signed_in = await console.persons.sign_in(name, self.passwords[name], device="a test")
+                self._tokens[name] = signed_in.session_token
+
     @asynccontextmanager
     async def acting(self, name: str) -> AsyncIterator[GatewayClient]:
         """A client that acts for a person, as the console's."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,11 +16,13 @@ from gateway.console.form import Form
 from gateway.console.page import client, form, has_role, page_route, redirect, render
 from gateway.console.pages.operations.parts import OPERATOR, state_of
 from gateway.errors import NotFoundError
-from gateway.translation.messages import N_
+from gateway.translation.messages import N_, ngettext
 from gateway.translation.messages import gettext as _
 from gateway.v1.node_service_pb2 import Link, LinkState
 
 LONGEST_REASON: Final = 1_000
+
+_NUMBER: Final = re.compile(r"[0-9]{1,12}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,7 @@ async def show(request: Request) -> Response:
         origin=quote(link.origin, safe=""),
         actions=[(action.name, _(action.title)) for action in _possible(link)] if has_role(request, OPERATOR) else [],
         done=_(_DONE.get(request.query_params.get("done", ""), "")),
+        recovered=_recovered(request) if request.query_params.get("done") == "recover" else [],
     )
 
 
@@ -104,8 +108,10 @@ async def act(request: Request) -> Response:
         case "resolve":
             await node.resolve_quarantine(origin, reason=reason)
         case _:
-            await node.recover_feed(origin)
-    return redirect(f"/operations/link?origin={quote(origin, safe='')}&done={action.name}")
+            numbers = await node.recover_feed(origin)
+            told = {"fetched": numbers.recovered, "waiting": numbers.waiting, "lost": numbers.lost}
+            return redirect(_href(origin, action, **told))
+    return redirect(_href(origin, action))
 
 
 async def evidence(request: Request) -> Response:
@@ -137,6 +143,35 @@ async def _ask_page(request: Request, sent: Form, *, status: int = 200) -> Respo
     )
 
 
+def _href(origin: str, action: LinkAction, **numbers: int) -> str:
+    return "/operations/link?" + urlencode({"origin": origin, "done": action.name, **numbers})
+
+
+def _recovered(request: Request) -> list[str]:
+    """What a recovery brought back and what it couldn't, in sentences."""
+    texts = {name: request.query_params.get(name, "") for name in ("fetched", "waiting", "lost")}
+    numbers = {name: int(text) if _NUMBER.fullmatch(text) else 0 for name, text in texts.items()}
+    fetched, waiting, lost = numbers.values()
+    sentences = [ngettext("{number} entry was fetched back.", "{number} entries were fetched back.", fetched)]
+    if waiting:
+        sentences.append(
+            ngettext(
+                "{number} entry waits for entries of the partner, which the link delivers; publishing resumes then.",
+                "{number} entries wait for entries of the partner, which the link delivers; publishing resumes then.",
+                waiting,
+            )
+        )
+    if lost:
+        sentences.append(
+            ngettext(
+                "{number} entry that this node had signed is held by nobody any more.",
+                "{number} entries that this node had signed are held by nobody any more.",
+                lost,
+            )
+        )
+    return sentences
+
+
 async def _link(request: Request) -> Link:
     origin = request.query_params.get("origin", "")
     for link in await client(request).node.links():
@@ -156,7 +191,7 @@ def _possible(link: Link) -> list[LinkAction]:
     names = ["resume"] if link.suspension or link.state == LinkState.LINK_STATE_SUSPENDED else ["suspend"]
     if link.state == LinkState.LINK_STATE_QUARANTINED:
         names.append("resolve")
-    if link.state == LinkState.LINK_STATE_RECOVERY_REQUIRED:
+    if link.direction == "out" and (link.state == LinkState.LINK_STATE_RECOVERY_REQUIRED or link.waiting):
         names.append("recover")
     return [ACTIONS[name] for name in names]
 

@@ -5,32 +5,25 @@ A draft, a copy or an amended alert has things that the form has no fields for. 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC
-from typing import Any, Final
+from typing import Final
 from zoneinfo import ZoneInfo
-
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.console.form import Form
 from gateway.console.views.alerts.alert_rows import ROWS
-from gateway.console.views.form_rows import read_rows, replace_all, word_or_empty
-from gateway.contract.enum_words import words
-from gateway.v1.alert_pb2 import AlertContent, Classification, Narrative, OnwardTransfer, Priority, RequestedAction
+from gateway.console.views.content_fields import ContentFields
+from gateway.console.views.form_rows import read_rows, replace_all
+from gateway.v1.alert_pb2 import AlertContent, Narrative, Priority, RequestedAction
 
 LANGUAGES: Final = ("en", "zh-Hans", "zh-Hant", "pt")
 """Languages of narratives, in the form's order."""
 
-_ENUMS: Final[Mapping[str, Any]] = {
-    "priority": Priority,
-    "requested_action": RequestedAction,
-}
-_HANDLING_ENUMS: Final[Mapping[str, Any]] = {
-    "classification": Classification,
-    "onward_transfer": OnwardTransfer,
-}
-_TEXTS: Final = ("purpose", "legal_basis", "case_reference")
+_FIELDS: Final = ContentFields(
+    texts=("purpose", "legal_basis", "case_reference"),
+    enums={"priority": Priority, "requested_action": RequestedAction},
+    times=("reply_by", "valid_until"),
+)
 
 
 @dataclass(slots=True)
@@ -66,14 +59,9 @@ def _closest(fields: Sequence[str], rest: str) -> str:
 
 def shown(content: AlertContent, zone: ZoneInfo) -> dict[str, list[str]]:
     """Values of the form for a content."""
-    values = {name: [getattr(content, name)] for name in _TEXTS}
-    values |= {name: [word_or_empty(enum, getattr(content, name))] for name, enum in _ENUMS.items()}
-    values |= {name: [word_or_empty(enum, getattr(content.handling, name))] for name, enum in _HANDLING_ENUMS.items()}
+    values = _FIELDS.shown(content, zone)
     values["typologies"] = list(content.typologies)
-    values["onward_recipients"] = list(content.handling.onward_recipients)
     values["caveat"] = [content.handling.caveat]
-    for name in ("reply_by", "valid_until"):
-        values[name] = [_moment(getattr(content, name), zone) if content.HasField(name) else ""]
     for narrative in content.narratives:
         values[f"narrative-{narrative.language}"] = [narrative.text]
     for kind in ROWS:
@@ -87,17 +75,9 @@ def read_form(sent: Form, base: AlertContent, zone: ZoneInfo) -> AlertInput:
     read = AlertInput(AlertContent())
     content = read.content
     content.CopyFrom(base)
-    for name in _TEXTS:
-        setattr(content, name, sent.text(name))
-    for name, enum in _ENUMS.items():
-        setattr(content, name, words(enum).get(sent.text(name), 0))
-    for name, enum in _HANDLING_ENUMS.items():
-        setattr(content.handling, name, words(enum).get(sent.text(name), 0))
+    _FIELDS.read(sent, content, zone)
     content.handling.caveat = sent.text("caveat")
-    replace_all(content.handling.onward_recipients, sent.all("onward_recipients"))
     replace_all(content.typologies, sent.all("typologies"))
-    for name in ("reply_by", "valid_until"):
-        _read_moment(sent, content, name, zone)
     replace_all(
         content.narratives,
         [
@@ -109,15 +89,3 @@ def read_form(sent: Form, base: AlertContent, zone: ZoneInfo) -> AlertInput:
     for kind in ROWS:
         read.rows[kind.name] = read_rows(sent, kind, base, content)
     return read
-
-
-def _read_moment(sent: Form, content: AlertContent, name: str, zone: ZoneInfo) -> None:
-    content.ClearField(name)  # type: ignore[arg-type]
-    if sent.text(name):
-        at = sent.moment(name, zone)
-        if at is not None:
-            getattr(content, name).FromDatetime(at.replace(tzinfo=None))
-
-
-def _moment(at: Timestamp, zone: ZoneInfo) -> str:
-    return at.ToDatetime(tzinfo=UTC).astimezone(zone).strftime("%Y-%m-%dT%H:%M")

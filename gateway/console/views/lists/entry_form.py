@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC
-from typing import Any, Final
+from typing import Final
 from zoneinfo import ZoneInfo
 
-from gateway.console.filters import bounded
 from gateway.console.form import Form
 from gateway.console.views.alerts.alert_rows import place_code, place_in
+from gateway.console.views.content_fields import ContentFields
 from gateway.console.views.form_rows import RowKind, RowProblems, read_rows, replace_all, word_or_empty
 from gateway.contract.enum_words import words
 from gateway.contract.validation import violations
 from gateway.translation.messages import gettext as _
-from gateway.v1.alert_pb2 import Classification, OnwardTransfer, RequestedAction
+from gateway.translation.refusals import refused
+from gateway.v1.alert_pb2 import RequestedAction
 from gateway.v1.goods_pb2 import CommodityCode, Place
 from gateway.v1.party_pb2 import Address, Identifier
 from gateway.v1.watchlist_pb2 import ListedName, ListedNameKind, WatchlistContent, WatchlistKind
@@ -30,9 +30,12 @@ SCHEMES: Final = (
 )
 """Schemes of identifiers that the form offers; others stay where an entry has them."""
 
-_TEXTS: Final = ("reason", "legal_basis", "purpose", "remarks")
-_ENUMS: Final[Mapping[str, Any]] = {"kind": WatchlistKind, "requested_action": RequestedAction}
-_HANDLING_ENUMS: Final[Mapping[str, Any]] = {"classification": Classification, "onward_transfer": OnwardTransfer}
+_FIELDS: Final = ContentFields(
+    texts=("reason", "legal_basis", "purpose", "remarks"),
+    enums={"kind": WatchlistKind, "requested_action": RequestedAction},
+    times=("valid_from", "valid_until"),
+)
+_WITH_PROBLEMS: Final = frozenset({*_FIELDS.texts, *_FIELDS.enums, "birth_dates", "territories", "releasable_to"})
 _BORN: Final = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?", re.ASCII)
 _SEPARATORS: Final = re.compile(r"[\s,;，；、]+")
 
@@ -116,15 +119,10 @@ ROWS: Final[Sequence[RowKind]] = (
 
 def shown(content: WatchlistContent, zone: ZoneInfo) -> dict[str, list[str]]:
     """Values of the form for a content."""
-    values = {name: [getattr(content, name)] for name in _TEXTS}
-    values |= {name: [word_or_empty(enum, getattr(content, name))] for name, enum in _ENUMS.items()}
-    values |= {name: [word_or_empty(enum, getattr(content.handling, name))] for name, enum in _HANDLING_ENUMS.items()}
+    values = _FIELDS.shown(content, zone)
     values["birth_dates"] = [", ".join(content.birth_dates)]
     values["territories"] = [", ".join(content.territories)]
     values["releasable_to"] = list(content.releasable_to)
-    values["onward_recipients"] = list(content.handling.onward_recipients)
-    for name in ("valid_from", "valid_until"):
-        values[name] = [_moment(content, name, zone)]
     for kind in ROWS:
         for number, item in enumerate(kind.items(content)):
             values |= {f"{kind.name}-{number}-{name}": [value] for name, value in kind.show(item).items()}
@@ -135,24 +133,16 @@ def read_entry(sent: Form, base: WatchlistContent, zone: ZoneInfo) -> WatchlistC
     """The content that a form says; what can't be read, or what breaks the contract, is noted in the form."""
     content = WatchlistContent()
     content.CopyFrom(base)
-    for name in _TEXTS:
-        setattr(content, name, sent.text(name))
-    for name, enum in _ENUMS.items():
-        setattr(content, name, words(enum).get(sent.text(name), 0))
-    for name, enum in _HANDLING_ENUMS.items():
-        setattr(content.handling, name, words(enum).get(sent.text(name), 0))
+    _FIELDS.read(sent, content, zone)
     replace_all(content.releasable_to, sent.all("releasable_to"))
-    replace_all(content.handling.onward_recipients, sent.all("onward_recipients"))
     replace_all(content.territories, [each.upper() for each in _split(sent.text("territories"))])
     born = _split(sent.text("birth_dates"))
     if not all(map(_BORN.fullmatch, born)):
         sent.problems["birth_dates"] = _("Write a year, a month or a day: 1963, 1963-05 or 1963-05-17.")
     replace_all(content.birth_dates, born)
-    for name in ("valid_from", "valid_until"):
-        _read_moment(sent, content, name, zone)
     numbers = {kind.name: read_rows(sent, kind, base, content) for kind in ROWS}
     for violation in violations(content):
-        sent.problems.setdefault(field_of(violation.field, numbers), violation.message)
+        sent.problems.setdefault(field_of(violation.field, numbers), refused(violation.message))
     return content
 
 
@@ -169,26 +159,8 @@ def field_of(path: str, numbers: Mapping[str, Sequence[int]]) -> str:
     parts = head.split(".")
     if parts[0] == "handling" and len(parts) > 1:
         return parts[1]
-    return parts[0] if parts[0] in (*_TEXTS, *_ENUMS, "birth_dates", "territories", "releasable_to") else "names-0-text"
+    return parts[0] if parts[0] in _WITH_PROBLEMS else "names-0-text"
 
 
 def _split(text: str) -> list[str]:
     return [part for part in dict.fromkeys(_SEPARATORS.split(text)) if part]
-
-
-def _moment(content: WatchlistContent, name: Any, zone: ZoneInfo) -> str:
-    """A time for a field `datetime-local`; empty for none."""
-    if not content.HasField(name):
-        return ""
-    return bounded(getattr(content, name)).astimezone(zone).strftime("%Y-%m-%dT%H:%M")
-
-
-def _read_moment(sent: Form, content: WatchlistContent, name: Any, zone: ZoneInfo) -> None:
-    """The form has minutes: a time that wasn't changed keeps its seconds."""
-    if sent.text(name) == _moment(content, name, zone):
-        return
-    content.ClearField(name)
-    if sent.text(name):
-        at = sent.moment(name, zone)
-        if at is not None:
-            getattr(content, name).FromDatetime(at.astimezone(UTC).replace(tzinfo=None))
