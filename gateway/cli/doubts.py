@@ -12,6 +12,7 @@ from gateway.cli.output import Output
 from gateway.contract.identification.doubts import Doubt
 from gateway.translation.messages import gettext as _
 from gateway.translation.messages import ngettext
+from gateway.translation.notices import noticed
 
 MAX_SHOWN = 50
 """Notices listed one by one; --json has them all."""
@@ -37,7 +38,7 @@ class LineNotice:
 
     @property
     def reason(self) -> str:
-        return f"{self.field}: {self.message}"
+        return f"{self.field}: {noticed(self.message)}"
 
 
 @dataclass(slots=True)

@@ -13,8 +13,12 @@ from markupsafe import Markup
 
 from gateway.console.current import current_page
 from gateway.contract.enum_words import UNKNOWN
+from gateway.translation.match_reasons import said
+from gateway.translation.notices import noticed
 from gateway.translation.plain_text import printable
+from gateway.translation.refusals import refused
 from gateway.translation.rule_sentences import explained
+from gateway.translation.trace_sentences import link_reason
 
 NOTHING: Final = UNKNOWN
 """Shown for what isn't there."""
@@ -142,6 +146,10 @@ FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
         file_size,
         foreign,
         explained,
+        link_reason,
+        noticed,
+        refused,
+        said,
     )
 }
 """By the names that templates use."""

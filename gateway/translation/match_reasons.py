@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from gateway.translation.filled_sentences import SentencePatterns
+from gateway.translation.labels import label_of
 from gateway.translation.messages import gettext as _
 from gateway.translation.messages import marked
+from gateway.v1.watchlist_pb2 import MatchClass
 
 SENTENCES: Final = frozenset(
     marked(
@@ -52,6 +54,7 @@ SENTENCES: Final = frozenset(
         "the Han forms differ only in how the surname is written",
         "the Han names are the same apart from what carries little identity",
         "the same once punctuation and spaces are left out",
+        "the same text",
         "the same value",
         "only one of the schemes is known",
         "translation",
@@ -99,6 +102,24 @@ _FILLED: Final = SentencePatterns(
     )
 )
 """Sentences with values."""
+
+_CLASSES: Final = {
+    "identical": MatchClass.MATCH_CLASS_IDENTICAL,
+    "strong": MatchClass.MATCH_CLASS_STRONG,
+    "compatible": MatchClass.MATCH_CLASS_COMPATIBLE,
+}
+_MARK: Final = SentencePatterns(marked("It may be {entry}, {listed}: {words}, {because}."))
+"""At a node of a link graph that may be listed."""
+
+
+def may_be_listed(sentence: str) -> str:
+    """Why a node of a link graph may be an entry of a list, in the reader's language."""
+    found = _MARK.find(sentence)
+    if found is None:
+        return sentence
+    message, values = found
+    words = label_of(MatchClass, _CLASSES.get(values["words"], 0)) if values["words"] in _CLASSES else values["words"]
+    return _(message, **{**values, "words": words, "because": said(values["because"])})
 
 
 def said(sentence: str) -> str:

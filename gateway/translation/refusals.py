@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from typing import Final
 
 from gateway.translation.filled_sentences import SentencePatterns
 from gateway.translation.messages import gettext as _
-from gateway.translation.messages import marked
+from gateway.translation.messages import listed, marked
 
 REFUSALS: Final = marked(
     # protovalidate's, of single fields
@@ -18,8 +20,44 @@ REFUSALS: Final = marked(
     "must contain no more than {number} item(s)",
     "must be greater than or equal to {number}",
     "must be less than or equal to {number}",
+    "must be greater than or equal to {least} and less than or equal to {most}",
+    "must be a valid UUID",
+    "must be one of the defined enum values",
+    "must not be in list {values}",
+    "does not match regex pattern {pattern}",
+    "repeated value must contain unique items",
+    # of several fields, and of all forms
+    "give at least one of: {names}",
+    "isn't a time between the years 1 and 9999",
+    "isn't less than a day",
+    "the message has {number} bytes; at most {most} are allowed",
+    "request_id {request_id} was used before for another request",
+    "not a token that this list gave; start again without one",
+    "the filter changed; start again without a token",
+    "not a token that a search gave; start again without one",
+    "{value} isn't one of {known}",
     # alerts
     "must lie in the future",
+    "must lie in the future, at most 366 days ahead",
+    "a new alert has revision 1, not {revision}",
+    "the alert's current revision is {revision}; an answer {naming}",
+    "{node} isn't a third authority's node; these are: {known}",
+    "no agreement lets {sender} send {message_type} to {recipient} for the purpose {purpose}",
+    "{publisher} doesn't allow alert {alert_id} to be passed on to {recipient}; ask it for consent with a question on "
+    "that alert",
+    "it allows more than {publisher} does for alert {alert_id}, which this one derives from; prohibit onward transfer, "
+    "or list only nodes that it lists",
+    "no agreement lets what {source} answered be passed on to {recipient}; leave it out, or agree on it in the "
+    "directory",
+    "it allows more than the agreement on what {source} answered; prohibit onward transfer, or list only nodes that "
+    "the agreement lists",
+    "it allows more than the agreement on files of {speaker}; prohibit onward transfer, or list only nodes that the "
+    "agreement lists",
+    "the content of alert {publisher}/{alert_id} was erased",
+    "the evidence of {subject} has {number} bytes, too many for one message; export it where the gateway runs, with "
+    "`gateway evidence export --from-database`",
+    "what is stored of alert {alert_id} doesn't verify: {detail}",
+    "name one of: {known}",
     "{recipient} isn't a partner; partners are: {known}",
     "the agreement with this partner doesn't allow {value}",
     "the alert's current revision is {revision}; {naming}",
@@ -37,7 +75,28 @@ REFUSALS: Final = marked(
     "file {digest} is in quarantine: the virus scanner found something in it",
     "file {digest} was erased: {reason}",
     "file {digest} belongs to an alert that a legal hold keeps: {named}",
+    "no bytes of file {digest} are here",
+    "no file with the digest {digest} is known here",
+    "no partner names file {digest} in alert {publisher}/{alert_id}",
+    "nothing that {partner} got from this node in that alert names such a file",
+    "the file is from {names}, without leave to pass it on to {recipient}",
+    "the file is from {names}, without leave to name it to {recipient}; leave it out, or have the agreement with "
+    "{others} allow it in the directory",
+    "the file is from {names}, without leave to name it to {recipient}; leave it out, or ask {publisher} for consent "
+    "with a question on alert {alert_id}",
+    "the agreement doesn't let {sender} send {recipient} what tells of {classes}",
+    "a file that is {state} can't be {step}",
+    "{stored} bytes of files are kept, and {number} more exceed the {most} allowed",
+    "the bytes have the digest {digest}, not {expected}: they are discarded",
+    "the bytes of file {digest} are gone",
+    "this upload is being written by another call",
+    "this gateway keeps no evidence files",
+    "nothing came for {number} s",
     # cases
+    "another note has this id",
+    "there is no note {note_id} on alert {publisher}/{alert_id}",
+    "there is no view {view_id}",
+    "the view is somebody else's",
     "there is no active person {assignee} at this authority",
     "a person has at most {number} views; delete one first",
     "the view is somebody else's; save it under another id",
@@ -56,8 +115,83 @@ REFUSALS: Final = marked(
     "the proposal was {state} before",
     "there is no proposal {proposal_id}",
     "only {publisher}, whose entry it is, says what a hit turned out to be",
+    "list: {list} isn't open to this system's roles; see visible_to",
+    "at most {number} changes at once; import more",
+    "a publisher has at most {number} lists, with those whose entries have all ended",
+    "an amendment keeps alert {publisher}/{alert_id}, from which the entry derives",
+    "{id} stands in the source before",
+    "has {number} bytes; at most {most} are allowed",
+    "there is no entry {id} in the own list {list}",
+    "there is no entry {publisher}/{list}/{id} here",
+    "there is no hit {reporter}/{hit_id} here",
+    "there is no match {match_id} here",
+    "the match is {status}: it can't be {decision}ed now",
+    "not every alert of before could be compared with the entry",
+    "proposal {proposal_id} was rejected while its import was under way",
+    "a large change of the lists is taking effect",
+    "the screening index is being loaded",
+    "no agreement has hits on list entries of {owner} reported by {reporter} for the purpose {purpose} (hit_reports), "
+    "{instead}",
+    # history, traces, links and figures
+    "place, time and procedure alone would find everything: give a reference, container, seal, registration, vessel, "
+    "journey, party, commodity code, substance or record id as well",
+    "{name} may be any of more than {number} recorded names: give more of the name, or an identifier",
+    "{nodes}: no partner of {node}; these are {known}",
+    "what was recorded just now isn't indexed yet; ask again",
+    "the history process hasn't answered in time",
+    "there is no record {record_id} here",
+    "record {record_id} is recorded and not indexed yet; ask again in some seconds",
+    "{message}; there is no agreement between them",
+    "there is no hold {hold_id}",
+    "the hold was released by {person} before",
+    "there is no answer {query_id} of {node} here",
+    "{query_id} was asked for another purpose or case; ask {node} again",
+    "isn't a node of an earlier answer",
+    "names nothing that could be compared: give a name of four letters or two characters, or a number",
+    "must be a date, e.g. 2026-03-31",
+    "must not lie before 1970",
+    "the first day lies after the last",
+    "a period has at most {number} months",
+    "say why these fields are published",
+    "disclose: a supervisor decides which INVESTIGATIVE fields are published",
+    "the alert isn't closed yet; a sheet is made of a closed case",
+    # operations
+    "must be after starts_at",
+    "must be at most 7 days after starts_at",
+    "must be within 90 days",
+    "must be in the future",
+    "no maintenance of this node is announced that hasn't ended",
+    "{origin} isn't in quarantine",
+    "there is no evidence of a quarantine of {origin} on this machine",
+    "only own feeds are recovered; this one is {publisher}'s",
+    "there is no feed {origin} at this node; `gateway link list` shows them",
+    "the directory names no own log key that is valid now",
+    "what came back doesn't lead to the root that this node signed",
+    "feed {origin}: {reason}",
+    "{partner} can't be reached: {reason}",
+    "{partner} answered {code}: {reason}",
+    # load
+    "too much is waiting for this caller",
+    "too many requests are waiting for the database",
+    "too many or too large calls of this caller are waiting, while others are served",
+    "more than {number} calls a second",
+    "{used} {what} of this caller are used today (UTC); {most} are its limit",
+    "{running} {what} are open, and that is the limit for one caller",
+    "the gateway is stopping",
+    "this gateway stops",
+    "{method} isn't served here",
     # persons
     "contains the name",
+    "{role} isn't a role of persons ({known})",
+    "there is no person {name}",
+    "there is no session {session_id}",
+    "the person has no such passkey",
+    "the settings name no domain for passkeys",
+    "the approval's question was asked in another session",
+    "the approval's passkey isn't one of this person",
+    "the approval doesn't verify: {reason}",
+    "pseudonym: {pseudonym} isn't one of this node's",
+    "the identity provider {issuer} doesn't give its keys: {reason}",
     "repeats a few characters",
     "has {number} characters; at least {least} are needed",
     "{name} is somebody's already; names are never given again",
@@ -86,10 +220,73 @@ REFUSALS: Final = marked(
 )
 """What officers and operators meet at their forms."""
 
+PARTS: Final = marked(
+    "{step} must name the one that was read",
+    "{step} makes revision {revision}",
+    "{step} names revision {revision}",
+    "names revision {revision}",
+    "must name the one that was read",
+    "the {side} can't {step} an alert that is {status}",
+    "the {side} can't {step} an alert that doesn't exist",
+    "the alert's valid-until time hasn't passed, so it can't expire",
+    "question {question_id} has been asked already",
+    "question {question_id} has been answered already",
+    "the {side} has asked {number} questions, which is all",
+    "the {side} hasn't asked a question {question_id}",
+    "nor for any other",
+    "only by {agreements}",
+)
+"""What refusals have at `{problem}`, `{naming}` and `{instead}`."""
+
+WORDS: Final = frozenset(
+    marked(
+        "publisher",
+        "recipient",
+        "nothing",
+        "publish",
+        "amend",
+        "withdraw",
+        "expire",
+        "acknowledge",
+        "flag",
+        "ask",
+        "answer",
+        "report finding",
+        "close",
+        "published",
+        "acknowledged",
+        "flagged",
+        "withdrawn",
+        "expired",
+        "closed",
+    )
+)
+"""Sides, steps and states in these."""
+
 _KNOWN: Final = SentencePatterns(REFUSALS)
+_PARTS: Final = SentencePatterns(PARTS)
+_PATH: Final = re.compile(r"[a-z][a-z0-9_]*(\[[0-9]{1,6}\]|\.[a-z][a-z0-9_]*)*", re.ASCII)
+"""The field that a refusal begins with, as the contract names it."""
 
 
 def refused(sentence: str) -> str:
     """The reason in the reader's language."""
     found = _KNOWN.find(sentence)
-    return _(found[0], **found[1]) if found is not None else sentence
+    if found is None:
+        path, colon, rest = sentence.partition(": ")
+        inner = _KNOWN.find(rest) if colon and _PATH.fullmatch(path) else None
+        return sentence if inner is None else f"{path}: {_filled(*inner)}"
+    return _filled(*found)
+
+
+def _filled(message: str, values: Mapping[str, str]) -> str:
+    return _(message, **{name: _value(name, text) for name, text in values.items()})
+
+
+def _value(name: str, text: str) -> str:
+    if name in ("problem", "naming", "instead"):
+        part = _PARTS.find(text)
+        return text if part is None else _filled(*part)
+    if name == "steps":
+        return listed(_(word) if word in WORDS else word for word in text.split(", "))
+    return _(text) if name in ("side", "step", "status") and text in WORDS else text

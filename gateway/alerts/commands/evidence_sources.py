@@ -143,14 +143,16 @@ def _refusal(sources: Sequence[ToldMention], recipient: str, field: str) -> Perm
         return PermissionDeniedError(
             f"the file is from {names}, without leave to pass it on to {recipient}", way_out=f"Ask {names} for it."
         )
-    text = f"{field}: the file is from {names}, without leave to name it to {recipient}; leave it out, or "
     metadata = {"field": field, "publisher": names, "recipient": recipient}
     alert = next((source.row.key for source in sources if _is_of_alert(source)), None)
     if alert is None:
         return PermissionDeniedError(
-            f"{text}have the agreement with {names} allow it in the directory", metadata=metadata
+            f"{field}: the file is from {names}, without leave to name it to {recipient}; leave it out, or have the "
+            f"agreement with {names} allow it in the directory",
+            metadata=metadata,
         )
     return PermissionDeniedError(
-        f"{text}ask {alert.publisher} for consent with a question on alert {alert.alert_id}",
+        f"{field}: the file is from {names}, without leave to name it to {recipient}; leave it out, or ask "
+        f"{alert.publisher} for consent with a question on alert {alert.alert_id}",
         metadata=metadata | {"about": "onward_transfer"},
     )

@@ -10,6 +10,7 @@ from gateway.cli.values import shown_time
 from gateway.contract.enum_words import word_of
 from gateway.translation.messages import N_, listed
 from gateway.translation.messages import gettext as _
+from gateway.translation.notices import noticed
 from gateway.v1.alert_pb2 import (
     Alert,
     AlertContent,
@@ -44,7 +45,7 @@ def content_facts(alert: Alert) -> Mapping[str, object]:
         N_("Route"): [leg_line(leg) for leg in content.route],
         N_("Rules"): [_rule_line(rule_hit) for rule_hit in content.rule_hits],
         N_("Evidence"): [evidence_line(evidence) for evidence in content.evidence],
-        N_("Notices"): [f"{notice.field}: {notice.message}" for notice in alert.notices],
+        N_("Notices"): [f"{notice.field}: {noticed(notice.message)}" for notice in alert.notices],
     }
     facts |= {_("Text ({language})", language=narrative.language): narrative.text for narrative in content.narratives}
     listed = {name: stacked(value) if isinstance(value, list) else value for name, value in facts.items()}

@@ -38,6 +38,7 @@ from gateway.formats.tables.lines import Dialect
 from gateway.risk.declaration_alerts import AlertTerms, ScreenedRows, declaration_alerts, declaration_rules
 from gateway.translation.messages import N_, ngettext
 from gateway.translation.messages import gettext as _
+from gateway.translation.notices import noticed
 from gateway.v1.alert_pb2 import AlertContent, Classification, OnwardTransfer, Priority, RequestedAction
 from gateway.v1.alert_service_pb2 import PublishAlertRequest
 
@@ -268,7 +269,7 @@ def _publish_one(
     facts = {
         N_("Alert"): response.alert_id,
         N_("Entries"): entries(response.entries),
-        N_("Notices"): [f"{notice.field}: {notice.message}" for notice in response.notices],
+        N_("Notices"): [f"{notice.field}: {noticed(notice.message)}" for notice in response.notices],
     }
     output.facts(_("Published"), facts, data=as_dict(response))
 

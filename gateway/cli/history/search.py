@@ -26,6 +26,7 @@ from gateway.cli.history.values import (
 )
 from gateway.cli.output import JsonOption, Output, reports_errors
 from gateway.cli.values import as_dict, recipients
+from gateway.translation.match_reasons import said
 from gateway.translation.messages import gettext as _
 from gateway.translation.messages import marked, ngettext
 from gateway.v1.history_pb2 import AnswerMode, HistoryRecord, NodeAnswer, QueryGrounds, SearchCriteria
@@ -266,7 +267,7 @@ def _explain(output: Output, records: list[HistoryRecord], *, verbose: bool) -> 
             for line in withheld_lines(record):
                 output.line(_("{name}: withheld {line}", name=name, line=line))
             for match in record.name_matches:
-                output.line(f"{name}: {match.asked} ~ {match.recorded} ({match.score:.2f}): {match.because}")
+                output.line(f"{name}: {match.asked} ~ {match.recorded} ({match.score:.2f}): {said(match.because)}")
 
 
 def _sorted(records: list[HistoryRecord], sort: Sort) -> list[HistoryRecord]:

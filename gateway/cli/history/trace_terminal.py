@@ -42,6 +42,7 @@ from gateway.tracing.report.words import (
 from gateway.translation.messages import gettext as _
 from gateway.translation.messages import listed, ngettext
 from gateway.translation.rule_sentences import explained
+from gateway.translation.trace_sentences import link_reason
 from gateway.v1.history_pb2 import (
     ANSWER_STATUS_COMPLETE,
     ANSWER_STATUS_PARTIAL,
@@ -330,7 +331,7 @@ def _links(trace: Trace) -> Iterator[RenderableType]:
             table.add_row(
                 Text(numbered, style=style),
                 Text(f"{link.strength:.2f}", style=style),
-                Text(clean(link.because), style=style),
+                Text(clean(link_reason(link.because)), style=style),
             )
     yield Padding(table, (0, 0, 0, 2))
     yield Text()

@@ -13,7 +13,7 @@ from gateway.console.pictures.graph import GraphEdge, GraphNode, graph
 from gateway.console.pictures.svg import Illustration
 from gateway.console.views.words import capitalised
 from gateway.translation.labels import label, label_of
-from gateway.translation.match_reasons import said
+from gateway.translation.match_reasons import may_be_listed, said
 from gateway.translation.messages import gettext as _
 from gateway.translation.messages import ngettext
 from gateway.v1.alert_pb2 import AlertStatus
@@ -277,7 +277,7 @@ def _mark(mark: LinkMark) -> MarkView:
         return MarkView(
             _("List {name}: {agreement}", name=name, agreement=words.get(mark.match_class, "—")),
             "bad" if mark.match_class == MATCH_CLASS_IDENTICAL else "warn",
-            mark.because,
+            may_be_listed(mark.because),
             entry_href(entry),
         )
     reference = mark.in_alert

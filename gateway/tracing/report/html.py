@@ -19,6 +19,7 @@ from gateway.tracing.report.steps import steps
 from gateway.translation.messages import gettext as _
 from gateway.translation.messages import language, listed, ngettext
 from gateway.translation.plain_text import printable
+from gateway.translation.trace_sentences import link_reason
 from gateway.v1.history_pb2 import QueryGrounds, SearchCriteria
 from gateway.v1.trace_pb2 import Trace
 
@@ -91,6 +92,7 @@ def _environment() -> Environment:
         "happened_at": words.happened_at,
         "event_kind": words.event_kind,
         "link_kind": words.link_kind,
+        "link_reason": link_reason,
         "confidence": words.confidence,
         "class_word": words.class_word,
         "place": tables.place_in_words,

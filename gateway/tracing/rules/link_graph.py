@@ -219,17 +219,17 @@ def _found_by(index: int, record: HistoryRecord, holders: list[_Named]) -> Itera
         holder,
         index,
         key.kind,
-        because=f"{record.node} found it when asked for {what}; {_reason(record)}.",
+        because=f"{record.node} found it when asked for {what}{_reason(record)}.",
         value=values[0] if len(values) == 1 else "",
     )
 
 
 def _reason(record: HistoryRecord) -> str:
     if record.matched_revision:
-        return f"that stands in its revision {record.matched_revision} and no longer in the newest"
+        return f"; that stands in its revision {record.matched_revision} and no longer in the newest"
     paths = (field.path for field in record.withheld)
     if any(path.startswith(("references", "equipment", "means", "events")) for path in paths):
-        return "what it names itself is withheld"
+        return "; what it names itself is withheld"
     return ""
 
 

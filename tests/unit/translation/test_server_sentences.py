@@ -12,14 +12,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.alerts.rules.life import Action, AlertLife, AlertStatus, Side, Step, advance
+from gateway.contract.identification import identifiers
+from gateway.errors import IllegalTransitionError, RevisionConflictError
+from gateway.tracing.rules.links import RULES, LinkKind
+from gateway.tracing.rules.sentences import _NAMED
 from gateway.translation import messages
 from gateway.translation.filled_sentences import SentencePatterns
+from gateway.translation.notices import DOUBTS, FORMS, noticed
 from gateway.translation.refusals import REFUSALS, refused
 from gateway.translation.rule_sentences import explained, packaged_messages
+from gateway.translation.trace_sentences import LINKS, link_reason
 
 ROOT = Path(__file__).parents[3] / "gateway"
-BY_LIBRARY = 8
+BY_LIBRARY = 14
 """First refusals, which protovalidate says."""
+FIELD = re.compile(r"^(\{\}|[a-z_.]+): ")
+"""A field at the beginning of a refusal."""
 
 
 class Shouting(gettext.NullTranslations):
@@ -38,6 +47,34 @@ def test_a_refusal_keeps_its_values(shouting: None) -> None:
     assert refused("entry e-1 of minerals is at revision 3, not 2") == "ENTRY e-1 OF minerals IS AT REVISION 3, NOT 2"
     assert refused("must be at most 48 characters") == "MUST BE AT MOST 48 CHARACTERS"
     assert refused("something else") == "something else"
+
+
+def test_a_refusal_that_names_its_field_is_said_too(shouting: None) -> None:
+    assert refused("match_id: there is no match m-1 here") == "match_id: THERE IS NO MATCH m-1 HERE"
+    assert refused("a sentence: there is no match m-1 here") == "a sentence: there is no match m-1 here"
+    assert refused("purity: must be greater than or equal to 0 and less than or equal to 100") == (
+        "purity: MUST BE GREATER THAN OR EQUAL TO 0 AND LESS THAN OR EQUAL TO 100"
+    )
+
+
+def test_why_a_step_isnt_possible_is_said_whole(shouting: None) -> None:
+    refusals = {str(error) for error in refused_steps()}
+    assert len(refusals) > 30
+    for sentence in refusals:
+        assert refused(sentence) == sentence.upper(), sentence
+
+
+def refused_steps() -> Iterator[Exception]:
+    """What the rules say of each step that isn't possible in each state."""
+    lives = [None, *(AlertLife(revision=2, status=status, valid_until_unix_ms=9) for status in AlertStatus)]
+    for life in lives:
+        for action in Action:
+            for side in Side:
+                step = Step(action=action, side=side, revision=7, at_unix_ms=1, question_id="7", deadline_unix_ms=5)
+                try:
+                    advance(life, step, recorded=False)
+                except (IllegalTransitionError, RevisionConflictError) as error:
+                    yield error
 
 
 def test_a_packaged_rule_says_why_it_fired(shouting: None) -> None:
@@ -59,11 +96,32 @@ def test_an_explanation_whose_end_is_empty_is_found_and_words_in_it_are_said_too
     assert "(A33: IN FORCE), BY THE NATIONAL CODE" in said
 
 
+def test_a_doubt_keeps_its_values(shouting: None) -> None:
+    assert noticed("the check character by ISO 6346 is 3, not 4") == "THE CHECK CHARACTER BY ISO 6346 IS 3, NOT 4"
+    assert noticed("an LEI has 18 letters or digits and two check digits; this value is longer than 64 characters") == (
+        "AN LEI HAS 18 LETTERS OR DIGITS AND TWO CHECK DIGITS; THIS VALUE IS LONGER THAN 64 CHARACTERS"
+    )
+    assert noticed("something else") == "something else"
+
+
+def test_a_link_of_a_trace_keeps_its_values(shouting: None) -> None:
+    assert link_reason("Both name the seal CN7, within a day.") == "BOTH NAME THE SEAL CN7, WITHIN A DAY."
+    assert (
+        link_reason("Both name Sample Ltd, with 1,200 kg and 1,199 kg net (0.1% apart), 3 days apart.")
+        == "BOTH NAME Sample Ltd, WITH 1,200 KG AND 1,199 KG NET (0.1% APART), 3 days apart."
+    )
+    assert link_reason("hk found it when asked for one of A, B; what it names itself is withheld.") == (
+        "hk FOUND IT WHEN ASKED FOR ONE OF A, B; WHAT IT NAMES ITSELF IS WITHHELD."
+    )
+
+
 @given(st.lists(st.text(min_size=1, max_size=20), min_size=3, max_size=3), st.text(max_size=2000))
 def test_any_text_comes_back_as_it_was_in_english(values: list[str], text: str) -> None:
     for sentence in (text, f"entry {values[0]} of {values[1]} is at revision {values[2]}, not 7"):
         assert refused(sentence) == sentence
         assert explained(sentence) == sentence
+        assert noticed(sentence) == sentence
+        assert link_reason(sentence) == sentence
 
 
 def test_a_partners_text_that_almost_fits_takes_no_longer() -> None:
@@ -86,7 +144,8 @@ def said_in_sources() -> Iterator[str]:
 
 @pytest.mark.drift
 def test_every_refusal_is_one_that_the_gateway_says() -> None:
-    said = {re.sub(r"(\{\})+", "{}", text) for text in said_in_sources()}
+    texts = {re.sub(r"(\{\})+", "{}", text) for text in said_in_sources()}
+    said = texts | {FIELD.sub("", text) for text in texts}
     wanted = {message: re.sub(r"\{[^}]*\}", "{}", message) for message in REFUSALS[BY_LIBRARY:]}
     gone = [message for message, form in wanted.items() if form not in said and f"{form}{{}}" not in said]
     assert gone == []
@@ -98,3 +157,19 @@ def test_every_packaged_rule_is_found_again(shouting: None) -> None:
     for rule, message in messages_by_rule.items():
         sentence = re.sub(r"\{[^}]*\}", "7", message).rstrip()
         assert explained(sentence) != sentence, rule
+
+
+@pytest.mark.drift
+def test_every_doubt_of_an_identifier_is_found() -> None:
+    rules = identifiers._RULES.values()
+    assert {f"{rule.name} has {rule.form}" for rule in rules} == set(FORMS)
+    said = {re.sub(r"(\{\})+", "{}", text) for text in said_in_sources()}
+    forms = {re.sub(r"\{[^}]*\}", "{}", message) for message in DOUBTS[1:]}
+    assert forms <= said
+
+
+@pytest.mark.drift
+def test_every_link_of_a_trace_is_found() -> None:
+    by_key = {_NAMED[kind] for kind in LinkKind if kind in _NAMED and kind in RULES}
+    named = {message.partition(" {value}")[0].removeprefix("Both name the ") for message in LINKS}
+    assert by_key <= named

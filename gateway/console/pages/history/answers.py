@@ -11,6 +11,7 @@ from gateway.console.filters import moment_text
 from gateway.tracing.report.tables import leg_cells
 from gateway.tracing.report.words import class_word, reasons, unindexed_in_words
 from gateway.translation.labels import label_of
+from gateway.translation.match_reasons import said
 from gateway.translation.messages import gettext as _
 from gateway.v1.history_pb2 import (
     ANSWER_STATUS_COMPLETE,
@@ -133,7 +134,8 @@ def found_record(record: HistoryRecord) -> FoundRecord:
         parties=_few(_texts(cells["parties"])),
         equipment=_few(_texts(cells["equipment"])),
         because=[
-            _("{recorded}: {because}", recorded=match.recorded, because=match.because) for match in record.name_matches
+            _("{recorded}: {because}", recorded=match.recorded, because=said(match.because))
+            for match in record.name_matches
         ],
     )
 

@@ -20,9 +20,10 @@ from gateway.errors import InvalidRequestError
 from gateway.tracing.report import tables, words
 from gateway.tracing.report.criteria_words import criteria_lines
 from gateway.translation.messages import gettext as _
+from gateway.translation.trace_sentences import link_reason
 from gateway.v1.goods_pb2 import RouteLeg
 from gateway.v1.history_pb2 import NodeAnswer, SearchCriteria
-from gateway.v1.trace_pb2 import DraftAlert, Trace, TraceLeg
+from gateway.v1.trace_pb2 import DraftAlert, Trace, TraceLeg, TraceLink
 
 LED_WITH: Final = 5
 """Contradictions that the page begins with; the table has all."""
@@ -59,11 +60,7 @@ async def trace(request: Request) -> Response:
         route=route_picture(list(_route(trace)), _("The way on a map")),
         lanes=trace_lanes(trace),
         legs=[_leg(number, leg) for number, leg in enumerate(trace.legs, start=1)],
-        links=[
-            (f"{number} – {link.leg + 1}", words.link_kind(link.kind), link.value, f"{link.strength:.2f}", link.because)
-            for number, leg in enumerate(trace.legs, start=1)
-            for link in leg.links
-        ],
+        links=[_link(number, link) for number, leg in enumerate(trace.legs, start=1) for link in leg.links],
         answers=[_answer(node, answers) for node, answers in words.answers_by_node(trace).items()],
         withheld=[
             (number, words.leg_name(leg), field.path, field.reason or words.class_word(field))
@@ -118,6 +115,12 @@ def _leg(number: int, leg: TraceLeg) -> dict[str, object]:
     when = moment_text(leg.record.shipment.declared_at)
     cells["declared"] = list(filter(None, (when, tables.place_in_words(office))))
     return cells
+
+
+def _link(number: int, link: TraceLink) -> tuple[str, str, str, str, str]:
+    """Two records, and by what and how strongly they belong together."""
+    numbers, strength = f"{number} – {link.leg + 1}", f"{link.strength:.2f}"
+    return numbers, words.link_kind(link.kind), link.value, strength, link_reason(link.because)
 
 
 def _answer(node: str, answers: Sequence[NodeAnswer]) -> dict[str, object]:

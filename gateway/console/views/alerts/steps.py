@@ -14,6 +14,7 @@ from gateway.contract.enum_words import word_of
 from gateway.translation.labels import METHOD, label, label_of
 from gateway.translation.messages import gettext as _
 from gateway.translation.messages import listed
+from gateway.translation.refusals import refused
 from gateway.v1.alert_pb2 import (
     AlertAnswer,
     AlertFinding,
@@ -175,7 +176,10 @@ _DETAILS: Final[Mapping[str, Callable[[Any], _Details]]] = {
         event.remarks,
     ),
     "disposition": lambda event: (
-        ((_("Outcome"), label_of_outcome(event.outcome)), (_("Why"), listed(v.message for v in event.violations))),
+        (
+            (_("Outcome"), label_of_outcome(event.outcome)),
+            (_("Why"), listed(refused(violation.message) for violation in event.violations)),
+        ),
         "",
     ),
 }
