@@ -85,7 +85,8 @@ class Roles:
         try:
             while self.holds(role) and not running.done():
                 either: set[asyncio.Future[Any]] = {running, waiting}
-                await asyncio.wait(either, timeout=CHECK_S, return_when=asyncio.FIRST_COMPLETED)
+                timeout = None if self.alone else CHECK_S  # nobody else takes a role from a sole process
+                await asyncio.wait(either, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
                 if waiting.done():
                     changed.clear()
                     waiting = asyncio.ensure_future(changed.wait())

@@ -32,6 +32,7 @@ from gateway.node.expiry import ExpiryMonitor
 from gateway.node.feed_heads import FeedHeadMonitor
 from gateway.node.host.capacity import CapacityMonitor
 from gateway.node.observation.durability import DurabilityMonitor
+from gateway.rpc.fairness.sockets import Ends
 from gateway.trust.rules.directory import Directory
 
 log = logging.getLogger(__name__)
@@ -106,6 +107,7 @@ class Upkeep:
         self._expiry = expiry
         self._now = now
         self._steps = 0
+        self._directory_changed = False  # and what follows from that isn't done yet
         self._forget_at = 0.0
 
     async def run(self) -> None:
@@ -117,15 +119,22 @@ class Upkeep:
         await _repeated(self._shared_step)
 
     async def _step(self) -> None:
-        if await asyncio.to_thread(self._directory.refresh, now=self._now(), alarms=self._alarms):
+        self._capacity.sweep(await asyncio.to_thread(self._look_at_files))
+        if self._directory_changed:
             await self._writer.run(close_epochs(self._directory.directory()))
             self._links.open(self._now())
+            self._directory_changed = False
         self._expiry.check(self._now())
-        self._capacity.sweep(await asyncio.to_thread(self._capacity.check))
         await asyncio.to_thread(self._look)
         self._ask_recipients()
         await self._watchlists.keep_up()
         await self._watchlists.end_imports()
+
+    def _look_at_files(self) -> list[Ends]:
+        """What needs no database; returns the process's connections."""
+        changed = self._directory.refresh(now=self._now(), alarms=self._alarms)
+        self._directory_changed = self._directory_changed or changed
+        return self._capacity.check()
 
     def _look(self) -> None:
         """What needs files and the database, in one turn of a thread."""
@@ -175,7 +184,7 @@ class Upkeep:
         """Whether own alerts, and own entries of lists, are past their time."""
         now = self._clock()
         with self._database.read() as conn:
-            return bool(alerts.due_to_expire(conn, now, 1)), self._watchlists.is_due(conn, now)
+            return alerts.is_due_to_expire(conn, now), self._watchlists.is_due(conn, now)
 
 
 async def _repeated(step: Callable[[], Awaitable[None]]) -> None:

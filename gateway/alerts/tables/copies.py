@@ -33,6 +33,15 @@ _COPIES = Prepared(
     .where(alerts.c.alert_id == bindparam("alert"), alerts.c.publisher == bindparam("by"))
     .order_by(alerts.c.recipient)
 )
+_DUE = Prepared(
+    select(alerts.c.open_until)
+    .where(
+        alerts.c.direction == "out",
+        alerts.c.open_until > literal_column("0"),
+        alerts.c.open_until <= bindparam("now"),
+    )
+    .limit(1)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +177,11 @@ def due_to_expire(conn: Connection, now_ms: int, limit: int, *, except_to: Colle
         .limit(limit)
     )
     return [AlertKey(*row) for row in rows]
+
+
+def is_due_to_expire(conn: Connection, now_ms: int) -> bool:
+    """Whether there is an own open copy past its valid-until time."""
+    return any(_DUE(conn, now=now_ms))
 
 
 def _values(row: AlertRow) -> tuple[str | int, ...]:

@@ -65,9 +65,6 @@ FULL_BACKOFF_S = 60.0
 MAX_ERROR_CHARS = 1_024
 """Longest error kept of a link, in characters: partners write them."""
 
-_REFRESH_S = 1.0
-"""Interval of checks for new credentials or directory, in seconds."""
-
 _NEEDS_PEOPLE = (
     FeedBehindError,
     FeedForkedError,
@@ -151,21 +148,11 @@ class Link(ABC):
             backoff = min(backoff * 2, MAX_BACKOFF_S)
 
     async def _attempt(self) -> None:
-        basis = self._peers.basis()
         streaming, kicked = asyncio.create_task(self._stream()), asyncio.create_task(self._kick.wait())
         try:
-            while True:
-                await asyncio.wait({streaming, kicked}, timeout=_REFRESH_S, return_when=asyncio.FIRST_COMPLETED)
-                if streaming.cancelled():  # the other link to this partner made a new channel
-                    return
-                if streaming.done():
-                    streaming.result()
-                    return
-                if self._kick.is_set():
-                    return
-                if self._peers.basis() != basis:
-                    log.info("link %s reopens with new credentials or directory", self.origin)
-                    return
+            await asyncio.wait({streaming, kicked}, return_when=asyncio.FIRST_COMPLETED)
+            if streaming.done() and not streaming.cancelled():  # or another link to this partner made a new channel
+                streaming.result()
         except grpc.aio.AioRpcError as error:
             raise from_rpc_error(error) from error
         finally:

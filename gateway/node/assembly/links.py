@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
@@ -19,6 +20,11 @@ from gateway.node.settings import LinkSettings, Settings
 from gateway.rpc.peers import Peers
 from gateway.telemetry.metrics import Metrics
 from gateway.trust.rules.directory import Directory
+
+log = logging.getLogger(__name__)
+
+REFRESH_S = 1.0
+"""Seconds between looks for new credentials and another directory."""
 
 
 class Links:
@@ -67,6 +73,18 @@ class Links:
             own = origin.publisher == self._settings.node
             if own and link.status.connected and (feeds is None or origin in feeds):
                 link.kick()
+
+    async def follow_credentials(self) -> None:
+        """Reopens all links with new credentials or another directory, until cancelled."""
+        basis = self._peers.basis()
+        while True:
+            await asyncio.sleep(REFRESH_S)
+            now = self._peers.basis()
+            if now != basis:
+                basis = now
+                log.info("links reopen with new credentials or another directory")
+                for link in self._links.values():
+                    link.kick()
 
     def open(self, now: datetime) -> None:
         """Opens missing links for feeds whose connection starts here."""

@@ -136,7 +136,7 @@ class Watchlists:
 
     def is_due(self, conn: Connection, now_ms: int) -> bool:
         """Whether an own entry has expired."""
-        return bool(watchlists.due_to_expire(conn, self._settings.node, now_ms, 1))
+        return watchlists.is_due_to_expire(conn, self._settings.node, now_ms)
 
     async def keep_house(self, *, is_due: bool) -> None:
         """Ends expired entries if there are any, and logs entries that end soon; for one replica."""

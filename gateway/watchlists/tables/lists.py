@@ -251,6 +251,18 @@ def of_publisher(publisher: str) -> ColumnElement[bool]:
     return list_entries.c.publisher.concat("") == publisher
 
 
+_DUE = Prepared(
+    select(list_entries.c.valid_until)
+    .where(
+        list_entries.c.valid_until > 0,
+        list_entries.c.valid_until <= bindparam("now"),
+        list_entries.c.publisher.concat("") == bindparam("of"),
+        list_entries.c.ended == 0,
+    )
+    .limit(1)
+)
+
+
 def due_to_expire(conn: Connection, publisher: str, before_ms: int, limit: int) -> list[EntryRow]:
     """Listed entries whose validity ends before a time, earliest first."""
     query = (
@@ -265,6 +277,11 @@ def due_to_expire(conn: Connection, publisher: str, before_ms: int, limit: int) 
         .limit(limit)
     )
     return [EntryRow._make(row) for row in conn.execute(query)]
+
+
+def is_due_to_expire(conn: Connection, publisher: str, now_ms: int) -> bool:
+    """Whether there is a listed entry of this publisher whose validity has ended."""
+    return any(_DUE(conn, now=now_ms, of=publisher))
 
 
 def ending_by_list(conn: Connection, condition: ColumnElement[bool]) -> list[EndingRow]:
