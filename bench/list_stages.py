@@ -28,6 +28,7 @@ from gateway.contract.ids import Channel, FeedOrigin
 from gateway.feed.service.writing.transaction import Transaction
 from gateway.feed.tables import feeds
 from gateway.node.assembly.node import Node
+from gateway.node.run import GC_THRESHOLD
 from gateway.trust.service.trial_federation import FEDERATION
 from gateway.v1 import exchange_service_pb2, watchlist_service_pb2
 from gateway.watchlists.commands.imports import FinishImportCommand, Import, ImportRowsCommand
@@ -58,6 +59,8 @@ def measure(halves: Halves, rows: Rows) -> ListStages:
     stages = ListStages()
     gc.collect()
     gc.freeze()  # as a node does when it has started
+    gc.set_threshold(GC_THRESHOLD)
+    _project(ListStages(), halves.cn, "the lists before, which are empty")
     _import(stages, halves.cn, rows)
     _project(stages, halves.cn, "cn: own list, distribution")
     _replicate(stages, halves)

@@ -32,7 +32,7 @@ from gateway.trust.rules.directory import Directory
 from gateway.trust.service.agreements import Agreements
 from gateway.v1 import feed_pb2, watchlist_pb2
 from gateway.watchlists.codec import events as wire
-from gateway.watchlists.codec.entered_columns import EnteredColumns, columns_of, columns_of_event
+from gateway.watchlists.codec.entered_columns import EnteredColumns, columns_of, columns_of_event, entered_keys
 from gateway.watchlists.commands.distribution import DistributionState, ListDistribution
 from gateway.watchlists.commands.hits import read_hit
 from gateway.watchlists.rules.policies import MAX_LISTS, ProposalState, too_many_lists
@@ -289,6 +289,10 @@ def _give_effect(
 
 
 def _copies(feed: Feed, index: int, update: watchlist_pb2.WatchlistUpdate) -> list[CopyRow]:
+    keyed = entered_keys(update)
+    if keyed is not None and len({(name, entry_id) for name, entry_id, _ in keyed}) == len(keyed):
+        recipient, feed_id = feed.origin.recipient, feed.id
+        return [CopyRow(recipient, *key, 0, feed_id, index) for key in sorted(keyed)]
     rows = {}
     for change in update.changes:
         entered = change.WhichOneof("change") == "entered"

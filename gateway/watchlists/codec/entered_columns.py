@@ -15,6 +15,7 @@ from gateway.v1 import watchlist_pb2
 _IS_ENTERED = methodcaller("HasField", "entered")
 _ENTERED = attrgetter("entered")
 _OF_ENTRY = attrgetter("list", "id", "revision", "content")
+_KEY = attrgetter("list", "id", "revision")
 _OF_CONTENT = attrgetter("kind", "purpose")
 _HAS_END = methodcaller("HasField", "valid_until")
 
@@ -57,6 +58,13 @@ def columns_of(update: watchlist_pb2.WatchlistUpdate) -> EnteredColumns:
         for content, has_end in zip(contents, map(_HAS_END, contents), strict=True)
     ]
     return EnteredColumns(ordinals, lists, ids, revisions, kinds, purposes, valid_until, ends)
+
+
+def entered_keys(update: watchlist_pb2.WatchlistUpdate) -> list[tuple[str, str, int]] | None:
+    """List, id and revision of each entry; None if entries end."""
+    if not all(map(_IS_ENTERED, update.changes)):
+        return None
+    return list(map(_KEY, map(_ENTERED, update.changes)))
 
 
 def columns_of_event(event: watchlist_pb2.WatchlistEvent) -> EnteredColumns | None:

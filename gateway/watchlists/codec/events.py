@@ -82,7 +82,8 @@ def copy_for(change: watchlist_pb2.WatchlistChange, recipient: str) -> watchlist
     if change.HasField("ended"):
         return _end_without_sources(change)
     content = change.entered.content
-    if list(content.releasable_to) in ([], [recipient]) and not content.derived_from:
+    named = content.releasable_to
+    if (not named or named == [recipient]) and not content.derived_from:
         return change
     copy = watchlist_pb2.WatchlistChange()
     copy.CopyFrom(change)

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import Enum
+from types import MappingProxyType
 
 from google.protobuf.message import Message
 from sqlalchemy import Connection
@@ -21,7 +22,7 @@ from sqlalchemy import Connection
 from gateway.contract.ids import Channel, FeedOrigin
 from gateway.contract.timestamps import to_timestamp
 from gateway.errors import GatewayError
-from gateway.feed.service.writing.new_entries import new_entry
+from gateway.feed.service.writing.new_entries import entry_of
 from gateway.feed.service.writing.transaction import Transaction
 from gateway.feed.tables import feeds, journal, progress
 from gateway.feed.tables.feeds import StoredEntry
@@ -29,6 +30,8 @@ from gateway.trust.rules.directory import Directory
 from gateway.trust.service.agreements import Agreements
 from gateway.v1 import watchlist_pb2
 from gateway.watchlists.codec import events as wire
+from gateway.watchlists.codec.encoded_changes import event_of, filled, update_of
+from gateway.watchlists.codec.entered_columns import entered_keys
 from gateway.watchlists.codec.events import ListKey
 from gateway.watchlists.commands.entry_sources import may_go_to
 from gateway.watchlists.commands.reconciliation import ListReconciliation
@@ -36,7 +39,7 @@ from gateway.watchlists.service.updates import read_changes, read_copies, read_u
 from gateway.watchlists.tables import lists as watchlists
 from gateway.watchlists.tables import progress as list_progress
 from gateway.watchlists.tables import proposals as proposal_rows
-from gateway.watchlists.tables.lists import CopyRow, EntryRow
+from gateway.watchlists.tables.lists import ChangeRow, CopyRow, EntryRow
 from gateway.watchlists.tables.progress import DistributionRow
 
 log = logging.getLogger(__name__)
@@ -143,12 +146,69 @@ class ListDistribution:
             return False
         change = following[0]
         if FeedOrigin.parse(change.origin).channel is Channel.LISTS:
-            update = read_update(tx.conn, change.feed_id, change.idx)
-            keys = list(dict.fromkeys(map(wire.key_of, update.changes)))
-            rows = watchlists.find_all(tx.conn, self._node, keys)
-            self._distribute(tx, partner, [rows[key] for key in keys if key in rows], snapshot=False)
+            self._consider(tx, partner, change)
         list_progress.move_considered(tx.conn, partner, change.seq)
         return True
+
+    def _consider(self, tx: Transaction, partner: str, change: ChangeRow) -> None:
+        """Distributes what an own update changed."""
+        place = change.feed_id, change.idx
+        update = read_update(tx.conn, *place)
+        if self._is_new(tx, partner, place, update):
+            told = self._freely_told(tx, partner, update.changes)
+            if told is not None:
+                self._append(tx, partner, told, snapshot=False)
+                return
+        keys = list(dict.fromkeys(map(wire.key_of, update.changes)))
+        rows = watchlists.find_all(tx.conn, self._node, keys)
+        listed = [rows[key] for key in keys if key in rows]
+        self._distribute(tx, partner, listed, snapshot=False, known={place: update})
+
+    def _is_new(
+        self, tx: Transaction, partner: str, place: tuple[int, int], update: watchlist_pb2.WatchlistUpdate
+    ) -> bool:
+        """Whether all entries of an update are of one list, still what it says, and new to a partner."""
+        keyed = entered_keys(update)
+        if keyed is None:
+            return False
+        ids = {entry_id for _, entry_id, _ in keyed}
+        lists = {name for name, _, _ in keyed}
+        if len(lists) != 1 or len(ids) < len(keyed):
+            return False
+        (name,) = lists
+        return watchlists.all_listed_at(tx.conn, self._node, name, ids, place) and not watchlists.has_copies(
+            tx.conn, partner, name, ids
+        )
+
+    def _freely_told(
+        self, tx: Transaction, partner: str, changes: Iterable[watchlist_pb2.WatchlistChange]
+    ) -> list[bytes] | None:
+        """Serialised copies of those listed entries that go to a partner who has none of them.
+
+        None where an entry derives from an alert, or goes to the partner in parts at most: `_difference` decides of
+        each. It comes to the same for these.
+        """
+        unrestricted: dict[str, bool] = {}
+        told = []
+        for change in changes:
+            content = change.entered.content
+            named = content.releasable_to
+            if partner not in named:
+                continue
+            purpose = content.purpose
+            if purpose not in unrestricted:
+                unrestricted[purpose] = self._is_unrestricted(tx, purpose, partner)
+            if content.derived_from or not unrestricted[purpose]:
+                return None
+            copy = change if len(named) == 1 else wire.copy_for(change, partner)
+            told.append(copy.SerializeToString(deterministic=True))
+        return told
+
+    def _is_unrestricted(self, tx: Transaction, purpose: str, partner: str) -> bool:
+        """Whether a partner may have every field of entries for a purpose."""
+        return self._agreements.unrestricted(
+            sender=self._node, recipient=partner, purpose=purpose, at_ms=tx.now_ms, message_type=wire.EVENT_TYPE
+        )
 
     def _sweep(self, tx: Transaction, distribution: DistributionRow) -> bool:
         """Compares all entries, at first and after each change of the directory."""
@@ -171,24 +231,55 @@ class ListDistribution:
             list_progress.move_considered(tx.conn, partner, sweep.seq)
         return True
 
-    def _distribute(self, tx: Transaction, partner: str, rows: Sequence[EntryRow], *, snapshot: bool) -> None:
-        keyed = [(ListKey(row.list, row.entry_id), row) for row in rows]
-        copies = watchlists.find_all_copies(tx.conn, partner, [key for key, _ in keyed])
-        newest = read_changes(tx.conn, rows)
+    def _distribute(
+        self,
+        tx: Transaction,
+        partner: str,
+        rows: Sequence[EntryRow],
+        *,
+        snapshot: bool,
+        known: Mapping[tuple[int, int], watchlist_pb2.WatchlistUpdate] = MappingProxyType({}),
+    ) -> None:
+        """`known`: updates that were read already, by feed id and index."""
+        keyed = {ListKey(row.list, row.entry_id): row for row in rows}
+        copies = watchlists.find_all_copies(tx.conn, partner, keyed)
+        newest = read_changes(tx.conn, rows, known)
+        told = None
+        if not copies and len(newest) == len(keyed) and not any(row.ended for row in rows):
+            told = self._freely_told(tx, partner, newest.values())
+        if told is None:
+            told = self._compared(tx, partner, keyed, newest, copies)
+        self._append(tx, partner, told, snapshot=snapshot)
+
+    def _compared(
+        self,
+        tx: Transaction,
+        partner: str,
+        rows: Mapping[ListKey, EntryRow],
+        newest: Mapping[ListKey, watchlist_pb2.WatchlistChange],
+        copies: Mapping[ListKey, CopyRow],
+    ) -> list[bytes]:
+        """What differs, serialised, entry by entry."""
         compared = [
             copies[key]
-            for key, row in keyed
+            for key, row in rows.items()
             if key in copies and key in newest and (newest[key].ended.reason or copies[key].revision == row.revision)
         ]
         had = read_copies(tx.conn, compared)
         changes = []
-        for key, row in keyed:
+        for key, row in rows.items():
             change = self._difference(tx, row, newest.get(key), copies.get(key), had=had.get(key), partner=partner)
             if change is not None:
-                changes.append(change)
-        for update in wire.updates(changes, snapshot=snapshot):
-            event = watchlist_pb2.WatchlistEvent(occurred_at=to_timestamp(tx.now_ms), update=update)
-            tx.append(self.origin(partner), new_entry(wire.EVENT_TYPE, event, now_ms=tx.now_ms))
+                changes.append(change.SerializeToString(deterministic=True))
+        return changes
+
+    def _append(self, tx: Transaction, partner: str, changes: Sequence[bytes], *, snapshot: bool) -> None:
+        full, left = filled(changes)
+        for part in (*full, left):
+            if part:
+                event = watchlist_pb2.WatchlistEvent(occurred_at=to_timestamp(tx.now_ms))
+                payload = event_of(event, update_of(part, snapshot=snapshot))
+                tx.append(self.origin(partner), entry_of(wire.EVENT_TYPE, payload, now_ms=tx.now_ms))
 
     def _difference(
         self,

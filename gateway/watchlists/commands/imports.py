@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
-from google.protobuf.timestamp_pb2 import Timestamp
-
-from gateway.contract.timestamps import to_timestamp
 from gateway.contract.validation import violations
 from gateway.db.database import Database
 from gateway.errors import IllegalTransitionError, InvalidRequestError, Violation
@@ -17,11 +14,16 @@ from gateway.feed.service.writing.transaction import Transaction
 from gateway.feed.tables import journal, progress
 from gateway.plurals import counted
 from gateway.v1 import watchlist_pb2, watchlist_service_pb2
-from gateway.watchlists.codec import events as wire
+from gateway.watchlists.codec.encoded_changes import EntryEncoder, filled, update_of
 from gateway.watchlists.codec.events import ListKey
 from gateway.watchlists.commands.entry_sources import read_sources, source_violations
 from gateway.watchlists.commands.proposals import BY_ITSELF, Lists, append_parts, ended, require_known_or_few_lists
-from gateway.watchlists.commands.same_proposal import drop_proposal, is_waiting, without_time
+from gateway.watchlists.commands.same_proposal import (
+    drop_proposal,
+    entered_without_time,
+    is_waiting,
+    without_time,
+)
 from gateway.watchlists.rules.policies import ProposalState
 from gateway.watchlists.tables import lists as watchlists
 from gateway.watchlists.tables import proposals as proposal_rows
@@ -41,12 +43,20 @@ _Pb = watchlist_service_pb2
 
 
 CheckedRow = tuple[Sequence[Violation], bytes]
-"""Violations of the contract, and the content's digest."""
+"""Violations of the contract, and the serialised content."""
+
+
+class AdmittedRow(NamedTuple):
+    """A row without violations, its serialised content, and that content's digest."""
+
+    row: _Pb.ImportRow
+    content: bytes
+    digest: bytes
 
 
 def checked_row(row: _Pb.ImportRow) -> CheckedRow:
     """Checks a row by what it says alone."""
-    return violations(row), wire.content_digest(row.content)
+    return violations(row), row.content.SerializeToString(deterministic=True)
 
 
 def check_rows(rows: bytes) -> list[CheckedRow]:
@@ -67,7 +77,7 @@ class Import:
         present: source rows so far that were listed.
         seen: ids of all rows so far.
         unsought: ids of refused rows not yet looked up.
-        pending: changes that wait until their part is full.
+        pending: serialised changes that wait until their part is full.
         said: SHA-256 of all changes so far.
     """
 
@@ -80,7 +90,7 @@ class Import:
     present: int = 0
     seen: set[str] = field(default_factory=set)
     unsought: list[str] = field(default_factory=list)
-    pending: list[watchlist_pb2.WatchlistChange] = field(default_factory=list)
+    pending: list[bytes] = field(default_factory=list)
     said: Any = field(default_factory=sha256)
     response: _Pb.ImportEntriesResponse = field(default_factory=_Pb.ImportEntriesResponse)
 
@@ -95,24 +105,26 @@ class Import:
             self.lists.importing.discard(self.proposal_id)
             self.lists.cut_off |= not complete
 
-    def check(self, rows: Sequence[_Pb.ImportRow]) -> list[tuple[_Pb.ImportRow, bytes]]:
-        """Valid rows with their content's digest; records the others as refused."""
+    def check(self, rows: Sequence[_Pb.ImportRow]) -> list[AdmittedRow]:
+        """Valid rows; records the others as refused."""
         return self.admit(rows, map(checked_row, rows))
 
-    def admit(self, rows: Sequence[_Pb.ImportRow], checked: Iterable[CheckedRow]) -> list[tuple[_Pb.ImportRow, bytes]]:
+    def admit(self, rows: Sequence[_Pb.ImportRow], checked: Iterable[CheckedRow]) -> list[AdmittedRow]:
         """As `check`, of rows that were checked elsewhere."""
-        good = []
-        for row, (broken, digest) in zip(rows, checked, strict=True):
-            self.rows += 1
-            problems = [*broken, *self.lists.objections(row.content, "content.")]
-            if row.id in self.seen:
-                problems.append(Violation("id", "import.unique", f"{row.id!r} stands in the source before"))
-            if problems:
+        admitted, seen = [], self.seen
+        self.rows += len(rows)
+        objections = self.lists.content_objections((row.content for row in rows), "content.")
+        for row, (broken, content), objected in zip(rows, checked, objections, strict=True):
+            entry_id = row.id
+            if broken or objected or entry_id in seen:
+                problems = [*broken, *objected]
+                if entry_id in seen:
+                    problems.append(Violation("id", "import.unique", f"{entry_id!r} stands in the source before"))
                 self.refuse(row, InvalidRequestError(problems))
                 continue
-            self.seen.add(row.id)
-            good.append((row, digest))
-        return good
+            seen.add(entry_id)
+            admitted.append(AdmittedRow(row, content, sha256(content).digest()))
+        return admitted
 
     def require_all(self, end: _Pb.ImportEnd) -> None:
         """Raises InvalidRequestError if rows are missing."""
@@ -137,7 +149,7 @@ class Import:
 class ImportRowsCommand:
     """Appends differences between rows and list; returns counts."""
 
-    def __init__(self, importing: Import, rows: Sequence[tuple[_Pb.ImportRow, bytes]]) -> None:
+    def __init__(self, importing: Import, rows: Sequence[AdmittedRow]) -> None:
         self._import = importing
         self._rows = rows
 
@@ -147,35 +159,44 @@ class ImportRowsCommand:
 
     def execute(self, tx: Transaction) -> Counts:
         importing = self._import
-        require_known_or_few_lists(tx, importing.lists, importing.opening.list)
-        known = watchlists.find(
-            tx.conn, importing.lists.node, importing.opening.list, [row.id for row, _ in self._rows]
-        )
+        name = importing.opening.list
+        require_known_or_few_lists(tx, importing.lists, name)
+        known = watchlists.find(tx.conn, importing.lists.node, name, [row.id for row, _, _ in self._rows])
         counts = Counts()
         changes = list(importing.pending)
-        now = to_timestamp(tx.now_ms)
-        for row, digest in self._accepted(tx, known, counts):
-            change = _imported(importing.opening.list, row, digest, known.get(row.id), now=now, counts=counts)
-            if change is not None:
-                changes.append(change)
-                counts.said += without_time(change, digest)
+        encode = EntryEncoder(name, tx.now_ms)
+        for row, content, digest in self._accepted(tx, known, counts):
+            entry_id = row.id
+            before = known.get(entry_id)
+            if before is not None and not before.ended and before.digest == digest:
+                counts.unchanged += 1
+                continue
+            counts.count(before)
+            revision = 1 if before is None else before.revision + 1
+            first = None if before is None else before.first_published_at
+            changes.append(encode(entry_id, revision, content, first))
+            if importing.proposal_id:
+                counts.said += entered_without_time(entry_id, revision, digest)
         counts.present = sum(not one.ended for one in known.values())
         counts.left = _append_full(tx, importing, changes)
         return counts
 
-    def _accepted(
-        self, tx: Transaction, known: Mapping[str, EntryRow], counts: Counts
-    ) -> Iterator[tuple[_Pb.ImportRow, bytes]]:
+    def _accepted(self, tx: Transaction, known: Mapping[str, EntryRow], counts: Counts) -> Iterator[AdmittedRow]:
         """Rows whose sources allow their recipients; the others are refused."""
         name = self._import.opening.list
-        changed = [known[row.id] for row, digest in self._rows if row.id in known and known[row.id].digest != digest]
+        changed = [known[row.id] for row, _, digest in self._rows if row.id in known and known[row.id].digest != digest]
         before = read_sources(tx, changed)
-        for row, digest in self._rows:
-            objections = source_violations(tx, row.content, before.get(ListKey(name, row.id), ()), "content.")
+        for admitted in self._rows:
+            row = admitted.row
+            sources = before.get(ListKey(name, row.id), ()) if before else ()
+            if not sources and not row.content.derived_from:
+                yield admitted
+                continue
+            objections = source_violations(tx, row.content, sources, "content.")
             if objections:
                 counts.refused.append((row, InvalidRequestError(objections)))
             else:
-                yield row, digest
+                yield admitted
 
 
 @dataclass(slots=True)
@@ -186,9 +207,16 @@ class Counts:
     changed: int = 0
     unchanged: int = 0
     present: int = 0
-    left: list[watchlist_pb2.WatchlistChange] = field(default_factory=list)
+    left: list[bytes] = field(default_factory=list)
     refused: list[tuple[_Pb.ImportRow, InvalidRequestError]] = field(default_factory=list)
     said: bytearray = field(default_factory=bytearray)
+
+    def count(self, before: EntryRow | None) -> None:
+        """Counts a new entry, or a changed one."""
+        if before is None or before.ended:
+            self.added += 1
+        else:
+            self.changed += 1
 
     def take(self, importing: Import) -> None:
         """Adds to the import's counts."""
@@ -218,7 +246,8 @@ class EndRowsCommand:
         rows = watchlists.find(tx.conn, importing.lists.node, importing.opening.list, self._ids)
         listed = [row for row in rows.values() if not row.ended]
         ends = ended(tx, listed, watchlist_pb2.WATCHLIST_END_WITHDRAWN, importing.opening.prune_reason)
-        left = _append_full(tx, importing, [*importing.pending, *ends])
+        serialised = [end.SerializeToString(deterministic=True) for end in ends]
+        left = _append_full(tx, importing, [*importing.pending, *serialised])
         return Counts(left=left, said=bytearray(b"".join(without_time(end) for end in ends)))
 
 
@@ -243,7 +272,8 @@ class FinishImportCommand:
         if same:
             drop_proposal(tx, importing.lists, importing.proposal_id, same=same)
         else:
-            _append(tx, importing, list(wire.updates(importing.pending)), complete=True)
+            full, left = filled(importing.pending)
+            _append(tx, importing, [update_of(part) for part in (*full, left) if part], complete=True)
             if proposes:
                 proposal_rows.keep_changes(tx.conn, *self._key, importing.proposal_id)
         response = _Pb.ImportEntriesResponse()
@@ -309,19 +339,15 @@ def vanished(database: Database, importing: Import) -> list[str]:
         after = ids[-1][0]
 
 
-def _append_full(
-    tx: Transaction, importing: Import, changes: Sequence[watchlist_pb2.WatchlistChange]
-) -> list[watchlist_pb2.WatchlistChange]:
-    full, left = wire.filled(changes)
+def _append_full(tx: Transaction, importing: Import, changes: Sequence[bytes]) -> list[bytes]:
+    full, left = filled(changes)
     if importing.proposal_id and full and not left:
-        left = full.pop()  # one must remain to be marked as last
-    _append(tx, importing, [watchlist_pb2.WatchlistUpdate(changes=taken) for taken in full], complete=False)
+        left = list(full.pop())  # one must remain to be marked as last
+    _append(tx, importing, [update_of(taken) for taken in full], complete=False)
     return left
 
 
-def _append(
-    tx: Transaction, importing: Import, updates: Sequence[watchlist_pb2.WatchlistUpdate], *, complete: bool
-) -> None:
+def _append(tx: Transaction, importing: Import, updates: Sequence[bytes], *, complete: bool) -> None:
     if importing.proposal_id:
         row = proposal_rows.proposal(tx.conn, importing.proposal_id)
         if row is not None and row.state == ProposalState.REJECTED:
@@ -336,24 +362,3 @@ def _append(
         actor=importing.actor,
         complete=complete,
     )
-
-
-def _imported(
-    list_name: str, row: _Pb.ImportRow, digest: bytes, known: EntryRow | None, *, now: Timestamp, counts: Counts
-) -> watchlist_pb2.WatchlistChange | None:
-    if known is not None and not known.ended and known.digest == digest:
-        counts.unchanged += 1
-        return None
-    if known is None or known.ended:
-        counts.added += 1
-    else:
-        counts.changed += 1
-    change = watchlist_pb2.WatchlistChange()
-    entry = change.entered  # filled in place: the content is copied once
-    entry.list, entry.id = list_name, row.id
-    entry.revision = (known.revision if known is not None else 0) + 1
-    entry.published_at.CopyFrom(now)
-    if known is not None:
-        entry.first_published_at.CopyFrom(to_timestamp(known.first_published_at))
-    entry.content.CopyFrom(row.content)
-    return change

@@ -9,10 +9,9 @@ from google.protobuf.message import Message
 
 from gateway.contract.ids import UUID7_RANDOM_BYTES, Channel, FeedOrigin, uuid7
 from gateway.contract.limits import MAX_STREAM_ITEMS
-from gateway.contract.timestamps import to_ms, to_timestamp
+from gateway.contract.timestamps import to_timestamp
 from gateway.contract.validation import violations
 from gateway.errors import (
-    GatewayError,
     InvalidRequestError,
     NotFoundError,
     RevisionConflictError,
@@ -21,15 +20,17 @@ from gateway.errors import (
 )
 from gateway.feed.codec import EncodedEntry
 from gateway.feed.service.writing.idempotency import IdempotentCommand
-from gateway.feed.service.writing.new_entries import new_entry
+from gateway.feed.service.writing.new_entries import entry_of, new_entry
 from gateway.feed.service.writing.randomness import random_bytes
 from gateway.feed.service.writing.transaction import Clock, Transaction
 from gateway.persons.service.pseudonyms import Pseudonyms
 from gateway.trust.rules.directory import Directory
 from gateway.trust.service.agreements import Agreements
 from gateway.v1 import watchlist_pb2, watchlist_service_pb2
+from gateway.watchlists.codec import encoded_changes
 from gateway.watchlists.codec import events as wire
 from gateway.watchlists.codec.events import ListKey
+from gateway.watchlists.commands.content_objections import ContentObjections
 from gateway.watchlists.commands.entry_sources import read_sources, source_violations
 from gateway.watchlists.rules.policies import (
     DEFAULT_POLICY,
@@ -82,6 +83,9 @@ class Lists:
         self.agreements = Agreements(directory)
         self.pseudonyms = pseudonyms or Pseudonyms(node, directory)
         self._clock = clock
+        self.content_objections = ContentObjections(
+            node=node, directory=directory, agreements=self.agreements, clock=clock
+        )
         self._policies = policies
         self.importing: set[str] = set()
         """Proposals with an import under way: more parts may follow."""
@@ -102,50 +106,20 @@ class Lists:
 
     def objections(self, content: watchlist_pb2.WatchlistContent, prefix: str) -> list[Violation]:
         """Violations beyond the contract's: partners, agreements, times, size."""
-        problems = []
-        if content.ByteSize() > wire.MAX_CONTENT_BYTES:
-            text = f"has {content.ByteSize()} bytes; at most {wire.MAX_CONTENT_BYTES} are allowed"
-            problems.append(Violation(prefix.rstrip("."), "content.size", text))
-        now = self._clock()
-        if content.HasField("valid_until"):
-            until = to_ms(content.valid_until)
-            if until <= now or (content.HasField("valid_from") and until <= to_ms(content.valid_from)):
-                text = "must lie in the future and after valid_from"
-                problems.append(Violation(f"{prefix}valid_until", "valid_until.range", text))
-        for partner in content.releasable_to:
-            problems.extend(self._partner_objections(content, partner, prefix, now))
+        (problems,) = self.content_objections([content], prefix)
         return problems
 
-    def _partner_objections(
-        self, content: watchlist_pb2.WatchlistContent, partner: str, prefix: str, now: int
-    ) -> list[Violation]:
-        nodes = self._directory().nodes
-        if partner == self.node or partner not in nodes:
-            known = ", ".join(sorted(set(nodes) - {self.node}))
-            text = f"{partner!r} isn't a partner; partners are: {known}"
-            return [Violation(f"{prefix}releasable_to", "recipient.known", text)]
-        try:
-            self.agreements.require(
-                content,
-                sender=self.node,
-                recipient=partner,
-                purpose=content.purpose,
-                at_ms=now,
-                prefix=prefix,
-                message_type=wire.EVENT_TYPE,
-            )
-        except InvalidRequestError as error:
-            return list(error.violations)
-        except GatewayError as error:
-            return [Violation(f"{prefix}releasable_to", error.reason, error.message)]
-        return []
-
     def decision(self, now_ms: int, actor: str, **decision: Message) -> EncodedEntry:
-        """Encodes a decision, e.g. `decision(now, actor, published=update)`."""
+        """Encodes a decision, e.g. `decision(now, actor, rejected=proposal)`."""
         ((name, body),) = decision.items()
         made = watchlist_pb2.ListDecision(decided_at=to_timestamp(now_ms), actor=actor)
         getattr(made, name).CopyFrom(body)
         return new_entry(wire.DECISION_TYPE, made, now_ms=now_ms)
+
+    def published(self, now_ms: int, actor: str, update: bytes) -> EncodedEntry:
+        """Encodes a decision that publishes a serialised update."""
+        made = watchlist_pb2.ListDecision(decided_at=to_timestamp(now_ms), actor=actor)
+        return entry_of(wire.DECISION_TYPE, encoded_changes.published(made, update), now_ms=now_ms)
 
     def check(self, request: _Pb.ProposeEntriesRequest) -> None:
         """Checks all that needs no database; raises InvalidRequestError."""
@@ -213,7 +187,7 @@ class ProposeCommand(IdempotentCommand[_Pb.ProposeEntriesResponse]):
         apply_pending(tx)
         require_known_or_few_lists(tx, self.lists, self.request.list)
         changes = self._changes(tx)
-        parts = list(wire.updates(changes))
+        parts = [update.SerializeToString(deterministic=True) for update in wire.updates(changes)]
         tx.require_extensible(self.lists.origin)
         four_eyes = self.lists.policy(self.request.list).four_eyes
         proposal_id = self.lists.new_id() if four_eyes else ""
@@ -307,7 +281,7 @@ def ended(
 def append_parts(
     tx: Transaction,
     lists: Lists,
-    parts: Sequence[watchlist_pb2.WatchlistUpdate],
+    parts: Sequence[bytes],
     proposal_id: str,
     *,
     list_name: str,
@@ -315,20 +289,20 @@ def append_parts(
     actor: str,
     complete: bool = True,
 ) -> None:
-    """Appends changes as parts of a proposal, or without one as effective decisions.
+    """Appends serialised updates as parts of a proposal, or without one as effective decisions.
 
     Raises:
         FeedBehindError, FeedForkedError: the own feed must not be extended.
     """
     for at, update in enumerate(parts):
         if not proposal_id:
-            tx.append(lists.origin, lists.decision(tx.now_ms, actor, published=update))
+            tx.append(lists.origin, lists.published(tx.now_ms, actor, update))
             continue
         part = watchlist_pb2.ProposalPart(
             proposal_id=proposal_id,
             list=list_name,
             note=note,
-            update=update,
+            update=watchlist_pb2.WatchlistUpdate.FromString(update),
             complete=complete and at == len(parts) - 1,
         )
         tx.append(lists.origin, lists.decision(tx.now_ms, actor, proposed=part))
@@ -394,5 +368,6 @@ class ExpireListedCommand:
         rows = watchlists.due_to_expire(tx.conn, self.lists.node, tx.now_ms, EXPIRE_LIMIT)
         changes = ended(tx, rows, watchlist_pb2.WATCHLIST_END_EXPIRED, "")
         for update in wire.updates(changes):
-            tx.append(self.lists.origin, self.lists.decision(tx.now_ms, BY_ITSELF, published=update))
+            serialised = update.SerializeToString(deterministic=True)
+            tx.append(self.lists.origin, self.lists.published(tx.now_ms, BY_ITSELF, serialised))
         return len(rows)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
+from itertools import chain
 
 from sqlalchemy import Connection
 
@@ -37,7 +38,7 @@ class CatchUpCommand:
 def same_proposal(
     database: Database,
     proposal_id: str,
-    pending: Sequence[watchlist_pb2.WatchlistChange],
+    pending: Sequence[bytes],
     *,
     list_name: str,
     count: int,
@@ -48,7 +49,7 @@ def same_proposal(
 
     Args:
         proposal_id: of the import, whose parts so far are in the log.
-        pending: its other changes.
+        pending: its other changes, serialised.
         count: number of all its changes.
     """
     of_list = (list_proposals.c.list == list_name, list_proposals.c.changes == count)
@@ -56,7 +57,8 @@ def same_proposal(
         waiting = proposal_rows.waiting_proposals(conn, *of_list, after="", limit=MOST_COMPARED)
         if not waiting:
             return ""
-        ours = _digest([*_changes(conn, proposal_id), *pending])
+        others = map(watchlist_pb2.WatchlistChange.FromString, pending)
+        ours = _digest(chain(_changes(conn, proposal_id), others))
         return next((row.proposal_id for row in waiting if _digest(_changes(conn, row.proposal_id)) == ours), "")
 
 
@@ -88,10 +90,15 @@ def _digest(changes: Iterable[watchlist_pb2.WatchlistChange]) -> bytes:
     return said.digest()
 
 
-def without_time(change: watchlist_pb2.WatchlistChange, digest: bytes = b"") -> bytes:
-    """What a change says, but for its time; `digest` of the content if it is known."""
+def without_time(change: watchlist_pb2.WatchlistChange) -> bytes:
+    """What a change says, but for its time."""
     if change.WhichOneof("change") == "entered":
         entry = change.entered
-        return repr((entry.id, entry.revision, digest or wire.content_digest(entry.content))).encode()
+        return entered_without_time(entry.id, entry.revision, wire.content_digest(entry.content))
     end = change.ended
     return repr((end.id, end.revision, end.end, end.reason)).encode()
+
+
+def entered_without_time(entry_id: str, revision: int, digest: bytes) -> bytes:
+    """As `without_time`, of a new entry or revision whose content has this digest."""
+    return repr((entry_id, revision, digest)).encode()

@@ -24,6 +24,7 @@ from gateway.v1 import watchlist_service_pb2 as pb
 from gateway.watchlists.commands.hits import AnswerHitCommand, HitQueries, ReportHitCommand
 from gateway.watchlists.commands.imports import (
     CHECK_ROWS,
+    AdmittedRow,
     Counts,
     EndRowsCommand,
     FinishImportCommand,
@@ -172,9 +173,7 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
         if importing.opening.prune:
             await self._take_vanished(importing)
 
-    async def _checked_rows(
-        self, importing: Import, request: pb.ImportEntriesRequest
-    ) -> list[tuple[pb.ImportRow, bytes]]:
+    async def _checked_rows(self, importing: Import, request: pb.ImportEntriesRequest) -> list[AdmittedRow]:
         rows = request.rows.rows
         if request.WhichOneof("message") != "rows" or not 0 < len(rows) <= MAX_STREAM_ITEMS:
             raise InvalidRequestError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import repeat
 
 from sqlalchemy import Connection
@@ -36,29 +36,66 @@ def take_effect(conn: Connection, place: ChangeRow, effect: ListEffect, columns:
         columns = columns_of(effect.update)
     # Updates may have come before the lists of earlier ones took effect.
     beyond = watchlists.names_beyond(conn, origin.publisher, columns.lists, MAX_LISTS)
-    rows = None if own or beyond else replaced_at_once(origin.publisher, place, columns)
+    known = _known(conn, origin.publisher, effect.update, columns, own=own)
+    rows: Sequence[EntryRow] | None = None
+    if own:
+        if not (beyond or known or effect.taken_over):
+            rows = first_of_own(origin.publisher, place, effect.update, columns)
+    elif not beyond:
+        rows = replaced_at_once(origin.publisher, place, columns)
+        revisions.add(conn, _earlier(known, place, rows or ()))
     if rows is None:
-        rows = _replaced_singly(conn, origin.publisher, place, effect, beyond, own=own)
-    else:
-        revisions.add(conn, _earlier(conn, origin.publisher, place, rows))
+        rows = _replaced_singly(conn, origin.publisher, place, effect, beyond=beyond, known=known, own=own)
     watchlists.put(conn, sorted(rows))
 
 
-def _earlier(conn: Connection, publisher: str, place: ChangeRow, rows: Sequence[EntryRow]) -> list[EntryRevisionRow]:
-    """Revisions that a partner's update replaces; first ones, which most are, replace nothing and aren't looked up."""
-    amended = [row for row in rows if row.revision > 1]
-    if not amended:
+def _known(
+    conn: Connection,
+    publisher: str,
+    update: watchlist_pb2.WatchlistUpdate,
+    columns: EnteredColumns,
+    *,
+    own: bool,
+) -> Mapping[ListKey, EntryRow]:
+    """The present rows of changed entries. A partner's entry replaces any earlier revision: its first needs none."""
+    entered = zip(columns.lists, columns.ids, columns.revisions, strict=True)
+    keys = [ListKey(name, entry_id) for name, entry_id, revision in entered if own or revision != 1]
+    if columns.ends:
+        keys += [ListKey(end.list, end.id) for change in update.changes if (end := change.ended).id]
+    return watchlists.find_all(conn, publisher, keys) if keys else {}
+
+
+def _earlier(known: Mapping[ListKey, EntryRow], place: ChangeRow, rows: Sequence[EntryRow]) -> list[EntryRevisionRow]:
+    """Revisions that a partner's update replaces."""
+    if not known:
         return []
-    known = watchlists.find_all(conn, publisher, [ListKey(row.list, row.entry_id) for row in amended])
     return [
         earlier
-        for row in amended
+        for row in rows
         for earlier in revisions.replaced_by(row, known.get(ListKey(row.list, row.entry_id)), place.seq, row.ordinal)
     ]
 
 
-def replaced_at_once(publisher: str, place: ChangeRow, columns: EnteredColumns) -> list[EntryRow] | None:
-    """Rows of a partner's entries, each of which replaces any earlier revision.
+def first_of_own(
+    publisher: str, place: ChangeRow, update: watchlist_pb2.WatchlistUpdate, columns: EnteredColumns
+) -> list[EntryRow] | None:
+    """Rows of own entries that aren't known yet; None unless all are first revisions, each of another entry."""
+    if set(columns.revisions) != {1}:
+        return None
+    entries = [change.entered for change in update.changes]
+    published_at = (to_ms(entry.published_at) for entry in entries)
+    digests = (wire.content_digest(entry.content) for entry in entries)
+    return replaced_at_once(publisher, place, columns, published_at, digests)
+
+
+def replaced_at_once(
+    publisher: str,
+    place: ChangeRow,
+    columns: EnteredColumns,
+    first_published_at: Iterable[int] = repeat(0),
+    digests: Iterable[bytes] = repeat(b""),
+) -> list[EntryRow] | None:
+    """Rows of entries, each of which replaces any earlier revision.
 
     None where the order of changes counts: entries end, or one is entered twice.
     """
@@ -75,21 +112,25 @@ def replaced_at_once(publisher: str, place: ChangeRow, columns: EnteredColumns) 
         repeat(place.idx),
         columns.ordinals,
         columns.valid_until,
-        repeat(0),
-        repeat(b""),
+        first_published_at,
+        digests,
         strict=False,
     )
-    return [EntryRow._make(row) for row in rows]
+    return list(map(EntryRow._make, rows))
 
 
 def _replaced_singly(
-    conn: Connection, publisher: str, place: ChangeRow, effect: ListEffect, beyond: set[str], *, own: bool
+    conn: Connection,
+    publisher: str,
+    place: ChangeRow,
+    effect: ListEffect,
+    *,
+    beyond: set[str],
+    known: Mapping[ListKey, EntryRow],
+    own: bool,
 ) -> list[EntryRow]:
     """Rows after one change after the other; those without effect are noted."""
     keyed = [(wire.key_of(change), change) for change in effect.update.changes]
-    # A partner's entry replaces any earlier revision; only its end and an amendment need the earlier row.
-    needed = (key for key, change in keyed if own or change.entered.revision != 1)
-    known = watchlists.find_all(conn, publisher, needed)
     rows: dict[ListKey, EntryRow] = {}
     idle: list[str] = []
     earlier: list[EntryRevisionRow] = []

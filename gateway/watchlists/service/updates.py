@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from sqlalchemy import Connection
@@ -58,17 +59,25 @@ def read_copy_changes(conn: Connection, rows: Sequence[CopyRow]) -> dict[ListKey
     return found
 
 
-def read_changes(conn: Connection, rows: Sequence[EntryRow]) -> dict[ListKey, watchlist_pb2.WatchlistChange]:
-    """Newest changes of one publisher's entries, each payload read once; without erased ones."""
+def read_changes(
+    conn: Connection,
+    rows: Sequence[EntryRow],
+    known: Mapping[tuple[int, int], watchlist_pb2.WatchlistUpdate] = MappingProxyType({}),
+) -> dict[ListKey, watchlist_pb2.WatchlistChange]:
+    """Newest changes of one publisher's entries, each payload read once; without erased ones.
+
+    Args:
+        known: updates that were read already, by feed id and index.
+    """
     places: dict[tuple[int, int], list[EntryRow]] = {}
     for row in rows:
         places.setdefault((row.feed_id, row.idx), []).append(row)
     changes = {}
-    for (feed_id, index), at_place in places.items():
-        update = read_update(conn, feed_id, index)
+    for place, at_place in places.items():
+        updated = list((known.get(place) or read_update(conn, *place)).changes)
         for row in at_place:
-            if row.ordinal < len(update.changes):
-                changes[ListKey(row.list, row.entry_id)] = update.changes[row.ordinal]
+            if row.ordinal < len(updated):
+                changes[ListKey(row.list, row.entry_id)] = updated[row.ordinal]
     return changes
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from types import MappingProxyType
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Table, bindparam, func, select, tuple_, update
@@ -196,6 +197,15 @@ def find_all(conn: Connection, publisher: str, keys: Iterable[ListKey]) -> dict[
     }
 
 
+def all_listed_at(
+    conn: Connection, publisher: str, list_name: str, ids: Collection[str], place: tuple[int, int]
+) -> bool:
+    """Whether all these entries are listed, and the newest revision of each stands in this feed's entry."""
+    equal = {"feed_id": place[0], "idx": place[1], "ended": 0}
+    counted = _by_ids(conn, list_entries, publisher, list_name, ids, selected="count(*)", equal=equal)
+    return sum(int(number) for (number,) in counted) == len(set(ids))
+
+
 def put(conn: Connection, rows: Sequence[EntryRow]) -> None:
     """Writes the newest revision of entries."""
     upsert(conn, list_entries, _ENTRY_COLUMNS, rows)
@@ -323,6 +333,12 @@ def find_all_copies(conn: Connection, partner: str, keys: Iterable[ListKey]) -> 
     }
 
 
+def has_copies(conn: Connection, partner: str, list_name: str, ids: Collection[str]) -> bool:
+    """Whether a partner ever had one of these entries."""
+    counted = _by_ids(conn, list_copies, partner, list_name, ids, selected="count(*)")
+    return any(number for (number,) in counted)
+
+
 def copies_of(conn: Connection, list_name: str, entry_id: str) -> list[CopyRow]:
     """Partners' copies of an own entry."""
     return [CopyRow(*row) for row in _COPIES_OF(conn, called=list_name, id=entry_id)]
@@ -353,21 +369,33 @@ def _by_list(keys: Iterable[ListKey]) -> dict[str, set[str]]:
     return ids
 
 
-def _by_ids(conn: Connection, table: Table, holder: str, list_name: str, ids: Collection[str]) -> list[Row]:
-    ordered = sorted(ids)
+def _by_ids(
+    conn: Connection,
+    table: Table,
+    holder: str,
+    list_name: str,
+    ids: Collection[str],
+    *,
+    selected: str = "",
+    equal: Mapping[str, int] = MappingProxyType({}),
+) -> list[Row]:
+    """What is `selected`, by default all columns, of rows by id and with equal values, for each part of the ids."""
+    ordered = sorted(set(ids))
     rows: list[Row] = []
     for chunk in (ordered[at : at + _LOOKED_UP[-1]] for at in range(0, len(ordered), _LOOKED_UP[-1])):
         places = next(number for number in _LOOKED_UP if number >= len(chunk))
-        text = _by_ids_text(conn.dialect.name, table, places)
-        rows.extend(run(conn, text, (holder, list_name, *chunk, *chunk[-1:] * (places - len(chunk)))))
+        text = _by_ids_text(conn.dialect.name, table, selected, tuple(equal), places)
+        padded = (*chunk, *chunk[-1:] * (places - len(chunk)))
+        rows.extend(run(conn, text, (holder, list_name, *equal.values(), *padded)))
     return rows
 
 
 @cache
-def _by_ids_text(dialect: str, table: Table, places: int) -> str:
+def _by_ids_text(dialect: str, table: Table, selected: str, equal: tuple[str, ...], places: int) -> str:
     mark = "?" if dialect == "sqlite" else "%s"
     holder, name, entry_id = (column.name for column in table.primary_key.columns)
+    conditions = " AND ".join(f"{column} = {mark}" for column in (holder, name, *equal))
     return (
-        f"SELECT {', '.join(table.c.keys())} FROM {table.name} WHERE {holder} = {mark} AND {name} = {mark} "
+        f"SELECT {selected or ', '.join(table.c.keys())} FROM {table.name} WHERE {conditions} "
         f"AND {entry_id} IN ({', '.join([mark] * places)})"
     )

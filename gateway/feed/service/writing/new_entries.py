@@ -27,3 +27,8 @@ def new_entry(
         follows=follows,
         after=after,
     )
+
+
+def entry_of(type_name: str, payload: bytes, *, now_ms: int) -> EncodedEntry:
+    """As `new_entry`, of a message that is serialised, deterministically."""
+    return make_entry(type_name, payload, salt=random_bytes(SALT_BYTES), recorded_at_ms=now_ms)

@@ -255,7 +255,7 @@ class _Propose:
     weight: int = 1
 
     def execute(self, tx: Transaction) -> None:
-        parts = [watchlist_pb2.WatchlistUpdate(changes=[change]) for change in self.changes]
+        parts = [watchlist_pb2.WatchlistUpdate(changes=[change]).SerializeToString() for change in self.changes]
         append_parts(tx, self.node.lists, parts, self.proposal_id, list_name=LIST, note="", actor="risk-engine")
 
 
@@ -515,7 +515,7 @@ def test_bad_rows_are_told_and_the_rest_goes_on(nodes: list[PaperNode]) -> None:
             Pb.ImportRow(id="A", content=listed_content(), line=3),
         ]
     )
-    assert [row.id for row, _ in good] == ["A"]
+    assert [row.id for row, _, _ in good] == ["A"]
     told_of = [(one.line, one.id, [v.field for v in one.error.violations]) for one in importing.response.refused]
     assert told_of == [(2, "B", ["content.reason"]), (3, "A", ["id"])]
 

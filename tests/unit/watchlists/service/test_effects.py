@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from gateway.v1 import watchlist_pb2
 from gateway.watchlists.codec.entered_columns import columns_of
-from gateway.watchlists.service.effects import replaced_at_once, row_of
+from gateway.watchlists.service.effects import first_of_own, replaced_at_once, row_of
 from gateway.watchlists.tables.lists import ChangeRow, EntryRow
 
 PLACE = ChangeRow(7, "f/hk/cn/watchlist", 3, 11, 1_700_000_000_000)
@@ -54,3 +54,17 @@ def test_rows_made_at_once_are_those_made_one_by_one(said: list[dict[str, Any]])
     else:
         assert at_once is not None
         assert {(row.list, row.entry_id): row for row in at_once} == rows
+
+
+@given(said=st.lists(ENTRIES | ENDS, min_size=1, max_size=12))
+def test_first_own_rows_made_at_once_are_those_made_one_by_one(said: list[dict[str, Any]]) -> None:
+    update = watchlist_pb2.WatchlistUpdate(changes=map(change_of, said))
+    for at, change in enumerate(update.changes):
+        if "end" not in said[at]:
+            change.entered.published_at.seconds = 1_700_000_000 + at
+    rows = first_of_own("cn", PLACE, update, columns_of(update))
+    keys = {(one["list"], one["id"]) for one in said}
+    if any("end" in one or one["revision"] != 1 for one in said) or len(keys) < len(said):
+        assert rows is None
+    else:
+        assert rows == [row_of("cn", change, PLACE, at, None, own=True) for at, change in enumerate(update.changes)]
