@@ -139,6 +139,9 @@ class TableRun:
         self.held = ALL_HELD
         self._read = list[int]()
 
+    def may_hold(self, keys: Sequence[int]) -> list[int]:
+        return list(keys)
+
     def spans(self, keys: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
         return [span for span, _ in self.spans_by_group([(first, last, 0) for first, last in keys])]
 

@@ -48,7 +48,8 @@ class Stages:
         taken = (read - began, keyed - read, candidates - looked, compared - candidates)
         for stage, seconds in zip(self.seconds, taken, strict=True):
             self.seconds[stage] += seconds
-        spans = [span for run in runs for span, _ in run.spans_by_group(prepared.ranges)]
+        ranges = [_product._ranges(run.may_hold(prepared.keys), False) for run in runs]
+        spans = [span for run, keys in zip(runs, ranges, strict=True) for span, _ in run.spans_by_group(keys)]
         counted = (len(keys), sum(end - start for start, end in spans), len(texts), len(matching))
         hits = len(index.search(PartyQuery((query,))).hits)
         for what, count in zip(self.counts, (*counted, hits), strict=True):

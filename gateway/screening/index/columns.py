@@ -10,6 +10,8 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
+from itertools import compress, repeat
+from operator import rshift
 from typing import NamedTuple
 
 from gateway.errors import TooLargeError
@@ -35,6 +37,10 @@ _STRIDE = 64
 _FILTER_BITS = 2
 """A filter has four to eight bits for each posting: of keys that aren't there one in ten to twenty passes."""
 _FILTERED_AT_ONCE = 1 << 16
+_MOST_FLAGGED = 1 << 18
+"""Bytes of a filter that is kept with a byte for each bit too, which is read in half the time: of 20,000 entries."""
+_FLAGS = tuple(bytes(number >> bit & 1 for bit in range(8)) for number in range(256))
+"""By byte of a filter."""
 
 WEAK = 0x10
 """A weak alias, beside the kind."""
@@ -281,6 +287,7 @@ class Postings:
             present = _filter(values, self._filter_shift)
         self.present = present
         """A bit for each beginning of a key, set if there is one."""
+        self._flags = b"".join(map(_FLAGS.__getitem__, present)) if len(present) <= _MOST_FLAGGED else b""
 
     def __len__(self) -> int:
         return len(self.values)
@@ -296,16 +303,23 @@ class Postings:
             return start, start
         return start, bisect_right(values, highest, start, end)
 
+    def may_hold(self, keys: Sequence[int]) -> list[int]:
+        """Those of the keys, in order, whose filter bit is set; both sides of a key share one."""
+        present, shift, flags = self.present, self._filter_shift, self._flags
+        if flags:
+            return list(compress(keys, map(flags.__getitem__, map(rshift, keys, repeat(shift)))))
+        return [key for key in keys if present[(bit := key >> shift) >> 3] >> (bit & 7) & 1]
+
     def spans(self, ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
         """Of keys (first, last), one or both sides of it; empty spans are omitted."""
         return [span for span, _ in self.spans_by_group([(first, last, 0) for first, last in ranges])]
 
     def spans_by_group(self, ranges: Iterable[tuple[int, int, int]]) -> list[tuple[tuple[int, int], int]]:
         """As `spans`, with each key's third number."""
-        present, shift, found = self.present, self._filter_shift, []
+        found = []
         for first, last, group in ranges:
-            bit = first >> shift
-            if present[bit >> 3] >> (bit & 7) & 1 and (at := self.span(first, last))[0] < at[1]:
+            at = self.span(first, last)
+            if at[0] < at[1]:
                 found.append((at, group))
         return found
 

@@ -108,10 +108,7 @@ class _PreparedQuery(NamedTuple):
     filter: OrganisationFilter
     prefilter: CorePrefilter
     person: PersonFilter
-    ranges: list[tuple[int, int, int]]
-    """Keys (first, last) with the group whose candidates share a prefilter."""
-    in_any_business: list[tuple[int, int, int]]
-    """Keys for low thresholds alone."""
+    keys: tuple[int, ...]
 
 
 class NameIndex:
@@ -274,20 +271,29 @@ class NameIndex:
 def _prepare_query(text: str, kind: NameKind, held: int) -> _PreparedQuery:
     """`held`: kinds of keys that the index has."""
     name = prepare(text, kind)
-    keys = query_keys(name, held)
+    keys = tuple(query_keys(name, held))
+    return _PreparedQuery(name, OrganisationFilter(name), CorePrefilter(name), PersonFilter(name), keys)
+
+
+def _ranges(keys: Sequence[int], any_may_pass: bool) -> list[tuple[int, int, int]]:
+    """Keys (first, last), of one side or both, with the group whose candidates share a prefilter.
+
+    Args:
+        any_may_pass: those for low thresholds too, behind the others.
+    """
+    given = set(keys)
     ranges: list[tuple[int, int, int]] = []
+    in_any_business: list[tuple[int, int, int]] = []
     for key in keys:
         if not key & OTHER_SIDE:
-            other_side = key | OTHER_SIDE
-            ranges.append((key, other_side if other_side in keys else key, _GROUP_OF[key & LOW]))
-        elif key ^ OTHER_SIDE not in keys:
-            ranges.append((key, key, _GROUP_OF[key & LOW]))
-    in_any_business = [span for span in ranges if span[2] == _ANY_BUSINESS]
-    if in_any_business:
-        ranges = [span for span in ranges if span[2] != _ANY_BUSINESS]
-    return _PreparedQuery(
-        name, OrganisationFilter(name), CorePrefilter(name), PersonFilter(name), ranges, in_any_business
-    )
+            last = key | OTHER_SIDE if key | OTHER_SIDE in given else key
+        elif key ^ OTHER_SIDE not in given:
+            last = key
+        else:
+            continue
+        group = _GROUP_OF[key & LOW]
+        (in_any_business if group == _ANY_BUSINESS else ranges).append((key, last, group))
+    return ranges + in_any_business if any_may_pass else ranges
 
 
 _SURE, _OTHER, _BRAND, _OPENING, _NEAR, _WORDS, _SOUNDS, _ANY_BUSINESS = range(8)
@@ -313,10 +319,9 @@ _NO_FILTER = OrganisationFilter(None)
 def _candidates(
     runs: Sequence[Run], query: _PreparedQuery, groups: Sequence[str], most: int, any_may_pass: bool
 ) -> Iterator[_Rows]:
-    keys = query.ranges + query.in_any_business if any_may_pass else query.ranges
     weighed: list[tuple[float, int, int]] = []
     for number, run in enumerate(runs):
-        spans = run.spans_by_group(keys)
+        spans = run.spans_by_group(_ranges(run.may_hold(query.keys), any_may_pass))
         if not spans:
             continue
         plausible = (_NO_FILTER if any_may_pass else query.filter).plausible

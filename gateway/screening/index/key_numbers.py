@@ -6,13 +6,15 @@ costs one comparison.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import IntEnum
 from functools import lru_cache
 from zlib import crc32
 
 KEY_BITS = 38
-HASH_MASK = (1 << 32) - 1
+LOW_BITS = 6
+"""Bits of kind and side; hashes stand above them from the beginning."""
+_KEY_MASK = (1 << KEY_BITS) - 1
 OTHER_SIDE = 1
 """Set for index keys of a Han variant, or of a Western name beside a given name."""
 
@@ -60,22 +62,23 @@ _KIND_MASK = 31
 
 
 def number(kind: KeyKind, hashed: int) -> int:
-    """Key number of a hash, of which 32 bits count."""
-    return (hashed & HASH_MASK) << 6 | kind << 1
+    """Key number of a hash, or of a sum of hashes."""
+    return hashed & _KEY_MASK | kind << 1
 
 
-def numbers(kind: KeyKind, hashed: Iterable[int]) -> list[int]:
-    """Key numbers of hashes of one kind."""
-    low = kind << 1
-    return [(digest & HASH_MASK) << 6 | low for digest in hashed]
+def sums(kind: KeyKind, firsts: Iterable[int], seconds: Sequence[int]) -> list[int]:
+    """Key numbers of all sums of a hash of the firsts and one of the seconds."""
+    mask, low = _KEY_MASK, kind << 1
+    of_kind = [second + low for second in seconds]
+    return [first + second & mask for first in firsts for second in of_kind]
 
 
 def text_number(kind: KeyKind, text: str) -> int:
     """Key number of a text."""
     try:
-        return crc32(text.encode()) << 6 | kind << 1
+        return crc32(text.encode()) << LOW_BITS | kind << 1
     except UnicodeEncodeError:  # half of a pair of surrogates
-        return crc32(text.encode("utf-8", "replace")) << 6 | kind << 1
+        return crc32(text.encode("utf-8", "replace")) << LOW_BITS | kind << 1
 
 
 def kind_of(key: int) -> int:
@@ -83,8 +86,8 @@ def kind_of(key: int) -> int:
     return key >> 1 & _KIND_MASK
 
 
-LOW = 63
-"""Bits of kind and side."""
+LOW = (1 << LOW_BITS) - 1
+"""Mask of kind and side."""
 ALL_HELD = -1
 """As `held_by` has it: keys of every kind on both sides."""
 
@@ -113,5 +116,15 @@ def on_other_side(keys: Iterable[int]) -> set[int]:
 
 @lru_cache(maxsize=65_536)
 def hashes(texts: tuple[str, ...]) -> tuple[int, ...]:
-    """Hash of each text."""
-    return tuple(crc32(text.encode()) for text in texts)
+    """Hash of each text, above the bits of kind and side."""
+    return tuple([crc32(text.encode()) << LOW_BITS for text in texts])
+
+
+def as_first(hashed: Iterable[int]) -> tuple[int, ...]:
+    """Hashes in the first place of a sum."""
+    return tuple([digest * FIRST for digest in hashed])
+
+
+def as_second(hashed: Iterable[int]) -> tuple[int, ...]:
+    """Hashes in the second place of a sum."""
+    return tuple([digest * SECOND for digest in hashed])

@@ -19,14 +19,14 @@ from itertools import product
 
 from gateway.screening.index.key_numbers import (
     ALL_HELD,
-    FIRST,
-    SECOND,
     KeyKind,
+    as_first,
+    as_second,
     hashes,
     holds,
-    numbers,
     on_both_sides,
     on_other_side,
+    sums,
     text_number,
 )
 from gateway.screening.organisations.keys import organisation_index_keys, organisation_query_keys
@@ -153,10 +153,9 @@ def _sounds(reading: NameReading) -> list[int]:
     if not reading.given or not reading.given_masks[-1]:
         return []
     firsts = _firsts(reading) if len(reading.given) > 1 else (0,)
-    lasts = _syllable_hashes(reading.given_masks[-1])
     surnames = _surname_hashes(reading.surname_mask | reading.maiden_mask)
-    beginnings = [surname * FIRST + first * SECOND for surname in surnames for first in firsts]
-    return numbers(KeyKind.PERSON_SOUNDS, [beginning + last for beginning in beginnings for last in lasts])
+    beginnings = [surname + first for surname in surnames for first in firsts]
+    return sums(KeyKind.PERSON_SOUNDS, beginnings, _syllable_hashes(reading.given_masks[-1]))
 
 
 @lru_cache(maxsize=16_384)
@@ -166,22 +165,28 @@ def _syllable_hashes(mask: int) -> tuple[int, ...]:
 
 @lru_cache(maxsize=16_384)
 def _surname_hashes(mask: int) -> tuple[int, ...]:
-    return hashes(surname_pivots(mask))
+    """In the first place of a sum."""
+    return as_first(hashes(surname_pivots(mask)))
+
+
+@lru_cache(maxsize=16_384)
+def _second_syllables(mask: int) -> tuple[int, ...]:
+    return as_second(_syllable_hashes(mask))
 
 
 def _firsts(reading: NameReading) -> tuple[int, ...]:
     mask = reading.given_masks[0]
-    return _syllable_hashes(mask) if mask else _by_letter().get(reading.given[0][:1], ())
+    return _second_syllables(mask) if mask else _by_letter().get(reading.given[0][:1], ())
 
 
 @cache
 def _by_letter() -> dict[str, tuple[int, ...]]:
-    """For initials."""
+    """For initials; in the second place of a sum."""
     by_letter: defaultdict[str, set[str]] = defaultdict(set)
     for scheme in RomanisationScheme:
         for spelling, mask in SYLLABLES[scheme].items():
             by_letter[spelling[:1]].update(pivots(mask))
-    return {letter: hashes(tuple(sorted(syllables))) for letter, syllables in by_letter.items()}
+    return {letter: as_second(hashes(tuple(sorted(syllables)))) for letter, syllables in by_letter.items()}
 
 
 def _initials(kind: KeyKind, reading: NameReading) -> int:
@@ -217,8 +222,7 @@ def _latin_initials(reading: NameReading) -> list[int]:
 
 
 def _beside_surname(kind: KeyKind, reading: NameReading, beside: tuple[int, ...]) -> list[int]:
-    surnames = _surname_hashes(reading.surname_mask | reading.maiden_mask)
-    return numbers(kind, [surname * FIRST + other for surname in surnames for other in beside])
+    return sums(kind, _surname_hashes(reading.surname_mask | reading.maiden_mask), beside)
 
 
 @lru_cache(maxsize=16_384)

@@ -3,19 +3,21 @@
 1. Unrelated places.
 2. In one script, words beside the core, one of them distinctive, and none in common.
 3. Cores that only sound similar, without a common line of business (`in_line`).
-4. A line of business in one name alone, or none in common: always in one script; between Han and Latin where the cores
-   are equally long, so that no word can stand for it.
+4. A line of business in one name alone, or none in common: always in one script; between Han and Latin where no words
+   have a meaning in common, or the cores are equally long, so that no word can stand for it.
+5. A Han core with more characters than the Latin letters have syllables, unless words are left over in both.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property, lru_cache
 from itertools import accumulate
 from typing import NamedTuple
 from zlib import crc32
 
 from gateway.screening.organisations.cores import NEAR_ROMANISED
+from gateway.screening.organisations.keys import beginnings
 from gateway.screening.organisations.lexicon import PLACES, Weight
 from gateway.screening.organisations.rules import (
     CORE_WEIGHT,
@@ -80,6 +82,14 @@ _WORDS_MASK = (1 << _WORDS) - 1
 
 def organisation_features(name: PreparedName) -> OrganisationFeatures:
     """No features unless it is an organisation."""
+    if not name.organisations:
+        return NO_FEATURES
+    least, begun = _spans_of(name.organisations)
+    return _without_spans(name)._replace(least=least, begun=begun)
+
+
+def _without_spans(name: PreparedName) -> OrganisationFeatures:
+    """All features but `least` and `begun`, which few candidates need."""
     variants = name.organisations
     if not variants:
         return NO_FEATURES
@@ -87,17 +97,20 @@ def organisation_features(name: PreparedName) -> OrganisationFeatures:
     words, lines = [mask.words for mask in masks], [mask.lines for mask in masks]
     telling = all(mask.telling for mask in masks)
     scripts = {_HAN if variant.is_han else _LATIN for variant in variants}
-    spans = [_span(variant) for variant in variants]
     return OrganisationFeatures(
-        _place(variants),
-        _union(words) if all(words) else 0,
-        telling,
-        _union(lines),
-        scripts.pop() if len(scripts) == 1 else 0,
-        min(span[0] for span in spans),
-        max(span[1] for span in spans),
-        all(lines),
+        place=_place(variants),
+        words=_union(words) if all(words) else 0,
+        telling=telling,
+        lines=_union(lines),
+        script=scripts.pop() if len(scripts) == 1 else 0,
+        in_business=all(lines),
     )
+
+
+def _spans_of(variants: Iterable[OrganisationVariant]) -> tuple[int, int]:
+    """`least` and `begun`."""
+    spans = [_span(variant) for variant in variants]
+    return min(span[0] for span in spans), max(span[1] for span in spans)
 
 
 def _union(masks: list[int]) -> int:
@@ -157,6 +170,9 @@ def _latin_span(core: tuple[str, ...]) -> tuple[int, int]:
     """
     letters = "".join(core)
     length = len(letters)
+    ends = list(accumulate(map(len, core)))
+    if not any(beginnings(letters)[end] & _ALL_SCHEMES for end in ends):
+        return MAX_SYLLABLES, 0
     least = [[0] + [MAX_SYLLABLES] * length for _ in _SCHEMES]
     most = [[0] * (length + 1) for _ in _SCHEMES]
     reached = [_ALL_SCHEMES] + [0] * length
@@ -169,9 +185,23 @@ def _latin_span(core: tuple[str, ...]) -> tuple[int, int]:
                     if spelt >> scheme & 1:
                         least[number][end] = min(least[number][end], least[number][start] + 1)
                         most[number][end] = max(most[number][end], most[number][start] + 1)
-    ends = list(accumulate(map(len, core)))[:-1]
-    begun = max([by_scheme[end] for by_scheme in most for end in ends], default=0)
+    begun = max([by_scheme[end] for by_scheme in most for end in ends[:-1]], default=0)
     return min([by_scheme[length] for by_scheme in least]), min(begun, MAX_SYLLABLES)
+
+
+def _most(variant: OrganisationVariant) -> int:
+    """Most syllables of a Latin core, however it is read; `MAX_SYLLABLES` if it can't be, or has words of a meaning."""
+    if variant.is_han or variant.names or not variant.core:
+        return MAX_SYLLABLES
+    letters = "".join(variant.core)
+    length = len(letters)
+    most = [0] * (length + 1)
+    for start, syllables in enumerate(most):
+        if syllables or not start:
+            for end in range(start + 1, min(start + MAX_SYLLABLE, length) + 1):
+                if letters[start:end] in SCHEMES_OF:
+                    most[end] = max(most[end], syllables + 1)
+    return most[length] or MAX_SYLLABLES
 
 
 @lru_cache(maxsize=512)
@@ -191,7 +221,11 @@ class OrganisationFilter:
 
     @cached_property  # most names have no candidate
     def _features(self) -> OrganisationFeatures:
-        return NO_FEATURES if self._name is None else organisation_features(self._name)
+        return NO_FEATURES if self._name is None else _without_spans(self._name)
+
+    @cached_property
+    def _own_spans(self) -> tuple[int, int]:
+        return (0, MAX_SYLLABLES) if self._name is None else _spans_of(self._name.organisations)
 
     def plausible(self, rows: list[int], packed: Sequence[int]) -> list[int]:
         """Rows that may agree."""
@@ -222,8 +256,20 @@ class OrganisationFilter:
             return bool(apart and (mine.telling or packed >> 18 & 1))
         if lines & mine.lines or not in_business:
             return False
+        if not self._may_pair(packed):
+            return True
         shortest, longest, least, begun = self._spans(packed)
         return begun < shortest and longest <= least
+
+    def _may_pair(self, packed: int) -> bool:
+        """Whether words of both names may have one meaning."""
+        mine, theirs = self._features.words, packed >> _WORDS_AT & _WORDS_MASK
+        return not (mine and theirs) or bool(mine & theirs)
+
+    @cached_property
+    def _most_syllables(self) -> int:
+        variants = () if self._name is None else self._name.organisations
+        return max([_most(variant) for variant in variants], default=MAX_SYLLABLES)
 
     def _may_align(self, packed: int) -> bool:
         """A rest needs a counterpart: the other's line of business, or another rest with a common line."""
@@ -231,6 +277,8 @@ class OrganisationFilter:
         if not script or not mine.script or script == mine.script:
             return True
         shortest, longest, least, begun = self._spans(packed)
+        if script == _HAN and shortest > self._most_syllables and not (begun and self._may_pair(packed)):
+            return False
         han, latin = (mine.lines, packed >> _LINES_AT) if script == _LATIN else (packed >> _LINES_AT, mine.lines)
         common = han & latin
         whole = least <= longest and (common or not (mine.in_business or packed >> 19 & 1))
@@ -239,5 +287,5 @@ class OrganisationFilter:
 
     def _spans(self, packed: int) -> tuple[int, int, int, int]:
         """Least and greatest length of the Han core, then `least` and `begun` of the Latin one."""
-        mine, theirs = (self._features.least, self._features.begun), (packed >> 10 & 0xF, packed >> 14 & 0xF)
+        mine, theirs = self._own_spans, (packed >> 10 & 0xF, packed >> 14 & 0xF)
         return (*theirs, *mine) if packed >> 8 & 3 == _HAN else (*mine, *theirs)

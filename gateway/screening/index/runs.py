@@ -14,7 +14,7 @@ from gateway.screening.index.columns import (
     Postings,
     reference_hash,
 )
-from gateway.screening.index.key_numbers import ALL_HELD, KEY_BITS, held_by
+from gateway.screening.index.key_numbers import ALL_HELD, KEY_BITS, OTHER_SIDE, held_by
 
 _GONE = 0xFFFFFFFF
 MERGE_ENTRIES = 1_000
@@ -37,6 +37,10 @@ class SortedRun:
         """Kinds of its keys, at least (`key_numbers.held_by`)."""
         self.postings = postings
         self.references = references
+
+    def may_hold(self, keys: Sequence[int]) -> list[int]:
+        """Those of the keys, in order, that it may have, on one side or the other."""
+        return self.postings.may_hold(keys)
 
     def spans(self, keys: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
         """Of keys (first, last), one or both sides of it; without empty ones."""
@@ -78,6 +82,11 @@ class GrowingRun:
             columns.kill(entry)  # half of it would be found
             raise
         self._entries.setdefault(reference_hash(record.group, record.id), []).append(entry)
+
+    def may_hold(self, keys: Sequence[int]) -> list[int]:
+        """As `SortedRun.may_hold`."""
+        rows = self._rows
+        return [key for key in keys if key in rows or key ^ OTHER_SIDE in rows]
 
     def spans(self, keys: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
         """As `SortedRun.spans`, with keys instead of positions."""

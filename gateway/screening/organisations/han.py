@@ -10,6 +10,7 @@ from gateway.screening.organisations.variant import NameParts, OrganisationVaria
 
 _BRANCHES = re.compile(r"(?:股份)?(?:分行|支行|分公司|办事处|代表处|分店|分部)$")
 _UNLISTED_AREA = re.compile(r"^(..)[市县区](?=..)")  # 南丹县南方: an unknown place stays in the core
+_MARKS = str.maketrans("", "", "()&")
 _TERRITORIES = {"香港": "HK", "澳门": "MO"}
 _AREA_SUFFIXES = ("特别行政区", "自治区", "省", "市", "区", "县")
 
@@ -34,7 +35,7 @@ def read_han(han: str, beside: tuple[str, ...], leads: bool = True) -> tuple[Org
         extra.append(rest)
     if branch:
         body = _trailing_place(body, places)
-    plain = "".join((*beside, re.sub(r"[()&]", "", han)))
+    plain = "".join((*beside, han.translate(_MARKS)))
     body, numbers = han_numbers(body)
     first = _read([body, *extra], beside, leads, True)
     readings = {first: None}
@@ -83,9 +84,9 @@ def _has_single(reading: NameParts) -> bool:
 
 def _brackets(han: str) -> tuple[str, list[str]]:
     if "(" not in han and ")" not in han:
-        return han.replace("&", ""), []
+        return han.translate(_MARKS), []
     inner = re.findall(r"\(([^()]*)\)", han)
-    return re.sub(r"[()&]", "", re.sub(r"\([^()]*\)", "", han)), [text for text in inner if text]
+    return re.sub(r"\([^()]*\)", "", han).translate(_MARKS), [text for text in inner if text]
 
 
 def _leading_places(body: str) -> tuple[set[str], str]:

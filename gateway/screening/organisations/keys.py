@@ -10,14 +10,17 @@ from typing import NamedTuple
 from gateway.screening.index.key_numbers import (
     ALL_HELD,
     FIRST,
+    LOW_BITS,
     OTHER_SIDE,
     SECOND,
     KeyKind,
+    as_first,
+    as_second,
     hashes,
     holds,
     number,
-    numbers,
     on_other_side,
+    sums,
     text_number,
 )
 from gateway.screening.organisations.lexicon import NOISE, Weight
@@ -83,21 +86,33 @@ _ALL = (1 << len(RomanisationScheme)) - 1
 @lru_cache(maxsize=131_072)
 def syllabic(letters: str) -> int:
     """Schemes (bits) by which a word, perhaps empty, is joined syllables."""
-    return _endings(letters)[0]
+    return beginnings(letters)[-1]
 
 
-@lru_cache(maxsize=1_024)  # asked for twice by keys
-def _endings(letters: str) -> tuple[int, ...]:
-    """By position, for the rest of a word."""
+@lru_cache(maxsize=1_024)  # asked for several times by keys
+def beginnings(letters: str) -> tuple[int, ...]:
+    """Schemes (bits) by which so many first letters of a word are joined syllables; most words end early."""
+    length = len(letters)
+    found = [_ALL] + [0] * length
+    for at, begun in enumerate(found):
+        if begun:
+            for end in range(at + 1, min(at + MAX_SYLLABLE, length) + 1):
+                spelt = letters[at:end]
+                if spelt in SCHEMES_OF:
+                    found[end] |= begun & SCHEMES_OF[spelt]
+    return tuple(found)
+
+
+def _endings(letters: str, begun: Sequence[int]) -> list[int]:
+    """By position, for the rest of a word; only of positions that its beginnings reach."""
     length = len(letters)
     found = [0] * length + [_ALL]
-    for at in range(length - 1, -1, -1):
-        schemes = 0
-        for end in range(at + 1, min(at + MAX_SYLLABLE, length) + 1):
-            if found[end]:
-                schemes |= found[end] & SCHEMES_OF.get(letters[at:end], 0)
-        found[at] = schemes
-    return tuple(found)
+    for at in range(length - 1, 0, -1):
+        if begun[at]:
+            for end in range(at + 1, min(at + MAX_SYLLABLE, length) + 1):
+                if found[end]:
+                    found[at] |= found[end] & SCHEMES_OF.get(letters[at:end], 0)
+    return found
 
 
 def is_syllables(word: str, scheme: RomanisationScheme) -> bool:
@@ -113,32 +128,33 @@ class Opening(NamedTuple):
     schemes: int
 
 
-@lru_cache(maxsize=65_536)
-def openings(word: str) -> tuple[Opening, ...]:
-    """Of each reading of a word."""
-    endings = _endings(word)
-    if not endings[0]:
-        return ()
+def _openings(word: str, reached: Sequence[int]) -> list[Opening]:
+    """Of each reading of a word; `reached`: its beginnings, the last of which isn't 0."""
+    endings, length = _endings(word, reached), len(word)
     found: list[Opening] = []
-    for cut in range(1, min(len(word), MAX_SYLLABLE) + 1):
+    for cut in range(1, min(length, MAX_SYLLABLE) + 1):
         begun = SCHEMES_OF.get(word[:cut], 0)
         if not begun:
             continue
-        if cut == len(word):
+        if cut == length:
             found.append(Opening(word, "", begun))
-        for end in range(cut + 1, min(len(word), cut + MAX_SYLLABLE) + 1):
-            schemes = begun & endings[end] and begun & endings[end] & SCHEMES_OF.get(word[cut:end], 0)
-            if schemes:
+        for end in range(cut + 1, min(length, cut + MAX_SYLLABLE) + 1):
+            schemes = begun & endings[end]
+            if schemes and (schemes := schemes & SCHEMES_OF.get(word[cut:end], 0)):
                 found.append(Opening(word[:cut], word[cut:end], schemes))
-    return tuple(found)
+    return found
 
 
 def core_openings(core: Sequence[str]) -> Iterator[Opening]:
     """Openings of a Latin core; its words may be joined."""
-    letters = ""
+    letters = "".join(core)
+    reached = beginnings(letters)
+    length = 0
     for end, word in enumerate(core[:MAX_PREFIX_WORDS], 1):
-        letters += word
-        for opening in openings(letters):
+        length += len(word)
+        if not reached[length]:
+            continue
+        for opening in _openings(letters[:length], reached):
             if opening.second or end == len(core):
                 yield opening
 
@@ -316,8 +332,13 @@ def _coreless_keys(variant: OrganisationVariant) -> set[int]:
 
 
 @lru_cache(maxsize=16_384)
-def _syllable_hashes(mask: int) -> tuple[int, ...]:
-    return hashes(pivots(mask))
+def _first_syllables(mask: int) -> tuple[int, ...]:
+    return as_first(hashes(pivots(mask)))
+
+
+@lru_cache(maxsize=16_384)
+def _second_syllables(mask: int) -> tuple[int, ...]:
+    return as_second(hashes(pivots(mask)))
 
 
 def _single_syllables(core: Sequence[str], lines: Iterable[str]) -> list[int]:
@@ -327,15 +348,15 @@ def _single_syllables(core: Sequence[str], lines: Iterable[str]) -> list[int]:
     first, second = (ANY_SYLLABLE.get(word, 0) for word in core[:2])
     if not first or not second:
         return []
-    besides = [len(core) + (_hash(line) if line else 0) for line in lines]
+    besides = [(len(core) << LOW_BITS) + (_hash(line) if line else 0) for line in lines]
     return [key for beside in besides for key in _pairs(KeyKind.CORE_SYLLABLES, first, second, beside)]
 
 
 def _pairs(kind: KeyKind, first: int, second: int | None, beside: int = 0) -> list[int]:
-    seconds = [beside] if second is None else [other * SECOND + beside for other in _syllable_hashes(second)]
-    return numbers(
-        kind, [syllable_digest * FIRST + other for syllable_digest in _syllable_hashes(first) for other in seconds]
-    )
+    if second is None:
+        return sums(kind, _first_syllables(first), (beside,))
+    seconds = _second_syllables(second)
+    return sums(kind, _first_syllables(first), [other + beside for other in seconds] if beside else seconds)
 
 
 def _may_open(core: Sequence[str]) -> bool:
@@ -350,13 +371,16 @@ def _han_sounds(core: Sequence[str]) -> list[int]:
 
 
 def _latin_sounds(core: Sequence[str]) -> list[int]:
-    return [
-        key
-        for first, second, schemes in core_openings(core)
+    found: list[int] = []
+    for first, second, scheme in dict.fromkeys(
+        (first, second, scheme)
+        for first, second, schemes in core_openings(core)  # the same ones for each word that is joined
         for scheme in OPENING_SCHEMES
         if schemes >> scheme & 1
-        for key in _pairs(KeyKind.CORE_SOUNDS, SYLLABLES[scheme][first], SYLLABLES[scheme][second] if second else None)
-    ]
+    ):
+        spoken = SYLLABLES[scheme]
+        found += _pairs(KeyKind.CORE_SOUNDS, spoken[first], spoken[second] if second else None)
+    return found
 
 
 def _latin_spelt(core: Sequence[str]) -> list[int]:
@@ -364,7 +388,8 @@ def _latin_spelt(core: Sequence[str]) -> list[int]:
     found = []
     for first, second, schemes in core_openings(core):
         begun = _hash(first) * FIRST + (_hash(second) * SECOND if second else 0)
-        found += [number(KeyKind.CORE_SPELT, begun + scheme) for scheme in OPENING_SCHEMES if schemes >> scheme & 1]
+        of_schemes = [begun + (scheme << LOW_BITS) for scheme in OPENING_SCHEMES if schemes >> scheme & 1]
+        found += [number(KeyKind.CORE_SPELT, spelt) for spelt in of_schemes]
     return found
 
 
@@ -373,16 +398,20 @@ def _han_spelt(core: Sequence[str]) -> list[int]:
         return []
     found = []
     for scheme in OPENING_SCHEMES:
-        others = _spelling_hashes(core[1], scheme) if len(core) > 1 else (0,)
-        seconds = [other * SECOND + scheme for other in others]
-        firsts = [first * FIRST for first in _spelling_hashes(core[0], scheme)]
-        found += numbers(KeyKind.CORE_SPELT, [first + second for first in firsts for second in seconds])
+        seconds = _second_spellings(core[1], scheme) if len(core) > 1 else (scheme << LOW_BITS,)
+        found += sums(KeyKind.CORE_SPELT, _first_spellings(core[0], scheme), seconds)
     return found
 
 
 @cache
-def _spelling_hashes(character: str, scheme: RomanisationScheme) -> tuple[int, ...]:
-    return hashes(spellings_of(character, scheme))
+def _first_spellings(character: str, scheme: RomanisationScheme) -> tuple[int, ...]:
+    return as_first(hashes(spellings_of(character, scheme)))
+
+
+@cache
+def _second_spellings(character: str, scheme: RomanisationScheme) -> tuple[int, ...]:
+    """With the scheme."""
+    return tuple([second + (scheme << LOW_BITS) for second in as_second(hashes(spellings_of(character, scheme)))])
 
 
 @lru_cache(maxsize=8_192)

@@ -68,10 +68,14 @@ class VocabularyTerm:
 
 
 class Phrases(Generic[T]):
-    """Word sequences by content."""
+    """Word sequences by content; those of single characters also as parts of a text."""
 
     def __init__(self, table: Mapping[tuple[str, ...], T]) -> None:
-        self._table = dict(table)
+        self._table: dict[tuple[str, ...] | str, T] = {}
+        for phrase, value in table.items():
+            self._table[phrase] = value
+            if _is_characters(phrase):
+                self._table["".join(phrase)] = value
         self._beginning = _lengths(table, 0)
         self._closing = _lengths(table, -1)
 
@@ -79,17 +83,27 @@ class Phrases(Generic[T]):
         """End and value of the longest phrase that begins at `start`."""
         left = len(tokens) - start
         for length in self._beginning.get(tokens[start], ()) if left > 0 else ():
-            if length <= left and (found := self._table.get(tuple(tokens[start : start + length]))) is not None:
-                return start + length, found
+            if length <= left:
+                phrase = tokens[start : start + length]
+                found = self._table.get(phrase if isinstance(phrase, str) else tuple(phrase))
+                if found is not None:
+                    return start + length, found
         return None
 
     def ending(self, tokens: Sequence[str], end: int = -1) -> tuple[int, T] | None:
         """Start and value of the longest phrase that ends at `end` (-1: at the last token)."""
         end = len(tokens) if end < 0 else end
         for length in self._closing.get(tokens[end - 1], ()) if end else ():
-            if length <= end and (found := self._table.get(tuple(tokens[end - length : end]))) is not None:
-                return end - length, found
+            if length <= end:
+                phrase = tokens[end - length : end]
+                found = self._table.get(phrase if isinstance(phrase, str) else tuple(phrase))
+                if found is not None:
+                    return end - length, found
         return None
+
+
+def _is_characters(phrase: tuple[str, ...]) -> bool:
+    return all(len(token) == 1 for token in phrase)
 
 
 def _lengths(table: Iterable[tuple[str, ...]], place: int) -> dict[str, tuple[int, ...]]:

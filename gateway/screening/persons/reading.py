@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from itertools import product
 from typing import NamedTuple
 
 from gateway.screening.persons.given_names import WESTERN
@@ -177,7 +176,7 @@ _Rest = tuple[str, tuple[str, ...], tuple[str, ...]]
 
 
 def _latin_readings(text: str) -> list[NameReading]:
-    if text.isascii() and not any(c in text for c in " ,-"):
+    if text.isascii() and " " not in text and "," not in text and "-" not in text:
         return []
     spans = list(_surname_spans(_latin_words(text)))
     found: dict[tuple[RomanisationScheme, str, _Rest], None] = {}
@@ -231,16 +230,25 @@ def _surname_spans(parts: Sequence[_Word]) -> Iterator[tuple[str, list[_Arrangem
 def _arrangements(before: Sequence[_Word], after: Sequence[_Word]) -> list[_Arrangement]:
     if len(before) > MAX_AROUND or len(after) > MAX_AROUND:
         return []
-    arrangements = []
-    for front in product(*(word.kinds for word in before)):
-        for back in product(*(word.kinds for word in after)):
-            western = tuple([w.text for w, is_western in zip(before, front, strict=True) if is_western])
-            western += tuple([w.text for w, is_western in zip(after, back, strict=True) if is_western])
-            leading = tuple([w for w, is_western in zip(before, front, strict=True) if not is_western])
-            behind = tuple([w for w, is_western in zip(after, back, strict=True) if not is_western])
-            if not (leading and behind):
-                arrangements.append(_Arrangement(western, leading or behind, bool(behind)))
-    return arrangements
+    backs = _parted(after)
+    return [
+        _Arrangement(western + more, leading or behind, bool(behind))
+        for western, leading in _parted(before)
+        for more, behind in backs
+        if not (leading and behind)
+    ]
+
+
+def _parted(words: Sequence[_Word]) -> list[tuple[tuple[str, ...], tuple[_Word, ...]]]:
+    """Western names, and syllables, for each choice of what the words are."""
+    ways: list[tuple[tuple[str, ...], tuple[_Word, ...]]] = [((), ())]
+    for word in words:
+        ways = [
+            ((*western, word.text), syllables) if is_western else (western, (*syllables, word))
+            for western, syllables in ways
+            for is_western in word.kinds
+        ]
+    return ways
 
 
 def _rests(arrangements: Sequence[_Arrangement], scheme: RomanisationScheme) -> Iterator[_Rest]:

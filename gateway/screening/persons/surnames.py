@@ -94,4 +94,9 @@ for _bit, _entry in enumerate(SURNAMES):
 @lru_cache(maxsize=8_192)
 def surname_pivots(mask: int) -> tuple[str, ...]:
     """Sorted Cantonese readings; one for homophones."""
-    return tuple(sorted({surname.key for bit, surname in enumerate(SURNAMES) if mask >> bit & 1}))
+    keys = set()
+    while mask:
+        lowest = mask & -mask
+        keys.add(SURNAMES[lowest.bit_length() - 1].key)
+        mask ^= lowest
+    return tuple(sorted(keys))

@@ -43,6 +43,8 @@ def has_han(text: str) -> bool:
 
 def clean(text: str) -> str:
     """NFKC, as shown, cut to `MAX_NAME_LENGTH`."""
+    if text.isascii() and len(text) <= MAX_NAME_LENGTH and text.isprintable():
+        return text
     text = as_shown(text)
     if len(text) > MAX_NAME_LENGTH:
         text = " ".join(text.split())[:MAX_NAME_LENGTH]

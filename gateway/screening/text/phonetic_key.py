@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from itertools import groupby
 
 _DIGRAPHS = re.compile(r"tch|tsz|sch|zh|ch|sh|kh|gh|ph|th|dh|ts|tz|hs|dj|ck|qu|gw|kw|ng|ou|.")
 _CODES = {
@@ -11,8 +12,8 @@ _CODES = {
     "hs": "s", "x": "s", "s": "s", "z": "s", "kh": "k", "gh": "k", "k": "k", "g": "k", "q": "k", "ck": "k", "qu": "k",
     "c": "k", "gw": "k", "kw": "k", "ph": "f", "f": "f", "b": "p", "p": "p", "t": "t", "th": "t", "d": "t", "dh": "t",
     "m": "m", "n": "n", "ng": "n", "l": "l", "r": "r", "v": "w", "w": "w",
+    "a": "", "e": "", "i": "", "o": "", "u": "", "y": "", "h": "", "ou": "",
 }  # fmt: skip
-_NO_SOUND = frozenset("aeiouyh") | {"ou"}
 
 
 @lru_cache(maxsize=131_072)
@@ -21,9 +22,6 @@ def phonetic_key(word: str) -> str:
 
     Letters of other scripts stay: without them any two words would be alike.
     """
-    coded: list[str] = ["a"] if word[:1] in "aeiou" else []
-    for part in _DIGRAPHS.findall(word) if word.isalpha() else word:
-        code = "" if part in _NO_SOUND else _CODES.get(part, part)
-        if code and (not coded or coded[-1] != code):
-            coded.append(code)
-    return "".join(coded)
+    parts = _DIGRAPHS.findall(word) if word.isalpha() else word
+    coded = "".join([code for code, _ in groupby(filter(None, map(_CODES.get, parts, parts)))])
+    return f"a{coded}" if word[:1] in "aeiou" else coded
