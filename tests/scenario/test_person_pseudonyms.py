@@ -140,10 +140,12 @@ def test_a_hit_s_answer_names_who_gave_it(nodes: Federation) -> None:
         async with (
             nodes.client("cn", "console") as console,
             nodes.client("cn", "operator") as operator,
-            nodes.client("hk", "officer") as at_hk,
+            nodes.client("hk", "console") as console_of_hk,
+            nodes.client("hk", "operator") as operator_of_hk,
             nodes.client("cn", "publisher") as risk,
         ):
-            chan = await enrolled(console, operator, "officer", "supervisor")
+            chan = await enrolled(console, operator, "officer")
+            at_hk = (await enrolled(console_of_hk, operator_of_hk, "officer")).client()
             entry = ProposedEntry(id="cn-1", content=listed_content("示例稀土有限公司", releasable_to=["hk"]))
             await risk.watchlist.propose("vans", entries=[entry])
 
