@@ -4,7 +4,7 @@ Shipments are those of bench/shipment_records.py, made before the clock starts. 
 with synchronous=FULL, nothing switched off: validation, the signed log of records, agreements, statements, audit.
 
     python -m bench.history [--sizes 50000,500000] [--bulk N] [--dir FOLDER | --keep FOLDER] [--quiet-within SECONDS]
-                            [--postgresql [--copied]] [--peer]
+                            [--rounds N] [--postgresql [--copied]] [--peer]
 
 With `--keep` the nodes stay in that folder, and the next run with it goes on with what they hold: five million records
 take the better part of an hour to fill. With `--copied` the PostgreSQL databases get the rows of that folder's SQLite
@@ -21,7 +21,6 @@ same records is asked for the same UCRs, in turn (bench/history_gin.py).
 from __future__ import annotations
 
 import asyncio
-import math
 import os
 import shutil
 import sys
@@ -30,7 +29,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -41,14 +40,13 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
 from bench import shipment_records as made
-from bench.floors import Echo, running_echo
+from bench.floors import running_echo
 from bench.history_gin import GinPeer
 from bench.history_recording import Recorded, Tell, recording
+from bench.history_searches import Searches, Sized, sized_table
 from bench.nodes import NodeProcess, three_nodes
-from gateway.client.alerts import GatewayClient
 from gateway.db.database import Database
 from gateway.history.tables import shipments
-from gateway.v1 import history_pb2
 
 QUIET_LOAD = 1.0
 """Load average below which the machine is called quiet."""
@@ -56,50 +54,11 @@ QUIET_LOAD = 1.0
 ROUNDS = 300
 """Searches that are timed at each size, and twice as many as traces."""
 
-WARM = 50
-"""Searches before that: what follows is asked of records that nobody has asked for."""
-
 _FIRST_OF_BULK = 1_000_000_000
 """Number of a shipment that no fill reaches."""
 
-GROUNDS = history_pb2.QueryGrounds(
-    purpose="export_control", legal_basis="Arrangement, article 5", case_reference="BENCH-1"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Sized:
-    """At one size; times in milliseconds.
-
-    Attributes:
-        floor_p50, floor_p99: of bare gRPC calls that are answered with a stream of one message, in turn with the
-            searches.
-        disk_p50, disk_p99: of durable writes of 4 KiB, likewise: each answer of a partner waits for two.
-        gin_p50, gin_p99: of plain PostgreSQL with a GIN index, likewise; NaN without it.
-    """
-
-    count: int
-    local_p50: float
-    local_p99: float
-    federated_p50: float
-    federated_p99: float
-    first_ms: float
-    after_rate: float
-    trace_p50: float
-    trace_p99: float
-    database_mb: float
-    floor_p50: float
-    floor_p99: float
-    disk_p50: float
-    disk_p99: float
-    gin_p50: float
-    gin_p99: float
-
-
-def percentile(taken: Sequence[float], share: float) -> float:
-    """Of some times in seconds, in milliseconds."""
-    ordered = sorted(taken) or [math.nan]
-    return 1000 * ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+Show = Callable[[Table], None]
+"""Prints a table."""
 
 
 def _recorded_at(url: str) -> int:
@@ -109,88 +68,6 @@ def _recorded_at(url: str) -> int:
             return shipments.last_position(conn)
     finally:
         database.close()
-
-
-async def at_size(
-    officer: GatewayClient, echo: Echo, filled: int, *, count: int, node: NodeProcess, tell: Tell, peer: GinPeer | None
-) -> Sized:
-    """Searches and traces among so many filled records, with so many at cn in all."""
-    for at in made.sample(filled, WARM):  # connections, statements, and the upper levels of the trees
-        await _search(officer, at, [])
-    tell("searching")
-    local, federated, floor, disk, gin = [], [], [], [], []
-    for at in made.sample(filled, ROUNDS):
-        local.append(await _search(officer, at, ["cn"]))
-        floor.append(await echo.streamed())
-        federated.append(await _search(officer, at, []))
-        disk.append(await asyncio.to_thread(_durable_write, node.folder.path / "durable"))
-        if peer is not None:
-            gin.append(await asyncio.to_thread(peer.search, at))
-    first, rate = await _many(officer)
-    tell("tracing")
-    traced = [await _trace(officer, at) for at in made.sample(filled, ROUNDS // 2)]
-    return Sized(
-        count,
-        percentile(local, 0.5),
-        percentile(local, 0.99),
-        percentile(federated, 0.5),
-        percentile(federated, 0.99),
-        1000 * first,
-        rate,
-        percentile(traced, 0.5),
-        percentile(traced, 0.99),
-        node.database_mb,
-        percentile(floor, 0.5),
-        percentile(floor, 0.99),
-        percentile(disk, 0.5),
-        percentile(disk, 0.99),
-        percentile(gin, 0.5),
-        percentile(gin, 0.99),
-    )
-
-
-def _durable_write(path: Path) -> float:
-    started = time.perf_counter()
-    with path.open("wb") as file:
-        file.write(bytes(4096))
-        file.flush()
-        os.fdatasync(file.fileno())
-    return time.perf_counter() - started
-
-
-async def _search(officer: GatewayClient, number: int, nodes: Sequence[str]) -> float:
-    criteria = history_pb2.SearchCriteria(references=[history_pb2.SearchReference(value=made.ucr(number))])
-    started = time.perf_counter()
-    found = [one async for one in officer.history.search(criteria, GROUNDS, nodes=nodes)]
-    taken = time.perf_counter() - started
-    assert any(isinstance(one, history_pb2.HistoryRecord) for one in found)
-    return taken
-
-
-async def _many(officer: GatewayClient) -> tuple[float, float]:
-    """Seconds until the first record of 1,000, and records per second afterwards."""
-    criteria = history_pb2.SearchCriteria(commodity_codes=[made.COMMON_CODE], places=[made.COMMON_PLACE])
-    firsts, rates = [], []
-    for _ in range(10):
-        started, first, count = time.perf_counter(), 0.0, 0
-        async for message in officer.history.search_page(criteria, GROUNDS, nodes=["cn"], page_size=1_000):
-            if isinstance(message, history_pb2.HistoryRecord):
-                count += 1
-                first = first or time.perf_counter()
-        ended = time.perf_counter()
-        assert count == 1_000
-        firsts.append(first - started)
-        rates.append((count - 1) / (ended - first))
-    return sorted(firsts)[len(firsts) // 2], sorted(rates)[len(rates) // 2]
-
-
-async def _trace(officer: GatewayClient, number: int) -> float:
-    criteria = history_pb2.SearchCriteria(references=[history_pb2.SearchReference(value=made.ucr(number))])
-    started = time.perf_counter()
-    response = await officer.history.trace(criteria, GROUNDS)
-    taken = time.perf_counter() - started
-    assert {leg.record.node for leg in response.trace.legs} == {"cn", "hk"}
-    return taken
 
 
 @contextmanager
@@ -240,13 +117,15 @@ async def measure(
     sizes: Sequence[int],
     bulk: int,
     tell: Tell,
+    show: Show,
     *,
+    rounds: int,
     patience_s: float,
     postgresql: bool,
     copied: bool,
     beside_gin: bool,
 ) -> tuple[Recorded | None, list[Sized]]:
-    """Takes all figures."""
+    """Takes all figures; those of a size are shown as soon as it has them."""
     async with AsyncExitStack() as stack:
         nodes = await stack.enter_async_context(three_nodes(folder / "nodes"))
         peer: GinPeer | None = None
@@ -265,12 +144,13 @@ async def measure(
             tell(f"filling to {size:,}")
             await asyncio.gather(*(_filled(node, size, copied=copied) for node in (cn, hk)))
             if peer is not None:
-                await asyncio.to_thread(peer.fill, size)
+                await asyncio.to_thread(peer.fill, size, tell)
             await _quiet(tell, patience_s)
             await asyncio.gather(*(node.start() for node in nodes.values()))
             async with cn.client() as officer:
                 count = await asyncio.to_thread(_recorded_at, cn.url)
-                found.append(await at_size(officer, echo, size, count=count, node=cn, tell=tell, peer=peer))
+                found.append(await Searches(officer, echo, nodes, tell, rounds, peer).at_size(size, count=count))
+            show(sized_table(found[-1:]))
         if not bulk:
             return None, found
         first = _FIRST_OF_BULK + await asyncio.to_thread(_recorded_at, cn.url)
@@ -281,6 +161,7 @@ async def measure(
 def main(
     sizes: Annotated[str, typer.Option("--sizes", help="Records at which searches are timed.")] = "50000,500000",
     bulk: Annotated[int, typer.Option("--bulk", help="Shipments recorded through the API; 0: none.")] = 100_000,
+    rounds: Annotated[int, typer.Option("--rounds", help="Searches timed at each size; half as many traces.")] = ROUNDS,
     patience_s: Annotated[float, typer.Option("--quiet-within", help="Seconds to wait for a quiet machine.")] = 0.0,
     postgresql: Annotated[bool, typer.Option("--postgresql", help="On a PostgreSQL server of its own.")] = False,
     copied: Annotated[bool, typer.Option("--copied", help="PostgreSQL gets the rows of the folder's SQLite.")] = False,
@@ -303,6 +184,8 @@ def main(
                 sorted(map(int, sizes.split(","))),
                 bulk,
                 tell,
+                console.print,
+                rounds=rounds,
                 patience_s=patience_s,
                 postgresql=postgresql,
                 copied=copied,
@@ -314,7 +197,8 @@ def main(
             shutil.rmtree(root)
     if recorded is not None:
         console.print(_recorded_table(recorded))
-    console.print(_sized_table(found))
+    if len(found) > 1:
+        console.print(sized_table(found))
 
 
 def _recorded_table(figures: Recorded) -> Table:
@@ -329,39 +213,6 @@ def _recorded_table(figures: Recorded) -> Table:
     ):
         table.add_row(what, f"{value:,.0f}", f"{value / figures.inserts:.2f}", wanted)
     table.add_row("node's processor time", f"{figures.node_us:.0f} µs each", "", "")
-    return table
-
-
-def _sized_table(found: Sequence[Sized]) -> Table:
-    table = Table(title="Searches and traces at cn, by records there and as many at hk; milliseconds")
-    table.add_column("")
-    for one in found:
-        table.add_column(f"{one.count:,}", justify="right")
-    table.add_column("wanted", justify="right")
-    rows: tuple[tuple[str, Callable[[Sized], str], str], ...] = (
-        ("floor: bare streaming call: p50", lambda one: f"{one.floor_p50:.1f}", ""),
-        ("… p99", lambda one: f"{one.floor_p99:.1f}", ""),
-        ("floor: durable write of 4 KiB: p50", lambda one: f"{one.disk_p50:.1f}", ""),
-        ("… p99", lambda one: f"{one.disk_p99:.1f}", ""),
-        ("UCR, own node: p50", lambda one: f"{one.local_p50:.1f}", ""),
-        ("… p99", lambda one: f"{one.local_p99:.1f}", "5"),
-        ("UCR, three nodes: p50", lambda one: f"{one.federated_p50:.1f}", ""),
-        ("… p99", lambda one: f"{one.federated_p99:.1f}", "25"),
-        ("peer: PostgreSQL with a GIN index, UCR: p50", lambda one: f"{one.gin_p50:.1f}", ""),
-        ("… p99", lambda one: f"{one.gin_p99:.1f}", ""),
-        ("own node / bare call, p50", lambda one: f"{one.local_p50 / one.floor_p50:.1f} ×", ""),
-        ("three nodes / bare call, p50", lambda one: f"{one.federated_p50 / one.floor_p50:.1f} ×", ""),
-        ("own node / bare call, p99", lambda one: f"{one.local_p99 / one.floor_p99:.1f} ×", "2"),
-        ("three nodes / bare call, p99", lambda one: f"{one.federated_p99 / one.floor_p99:.1f} ×", "6"),
-        ("trace / bare call, p99", lambda one: f"{one.trace_p99 / one.floor_p99:.1f} ×", "15"),
-        ("code and place, 1,000 records: first", lambda one: f"{one.first_ms:.1f}", "20"),
-        ("… then records/s", lambda one: f"{one.after_rate:,.0f}", "50,000"),
-        ("trace: p50", lambda one: f"{one.trace_p50:.1f}", ""),
-        ("… p99", lambda one: f"{one.trace_p99:.1f}", "100"),
-        ("database of cn, MB", lambda one: f"{one.database_mb:,.0f}", ""),
-    )
-    for what, of, wanted in rows:
-        table.add_row(what, *(of(one) for one in found), wanted)
     return table
 
 

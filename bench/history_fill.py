@@ -68,6 +68,10 @@ class NoProjector:
         """Nothing to clear."""
 
 
+TOLD_EACH = 100_000
+"""Records after which it says how far it is."""
+
+
 def fill(url: str, key: Path, node: str, size: int) -> None:
     """Records and indexes, TOGETHER at a time, until there are at least so many; then makes filters."""
     database = Database(url)
@@ -94,6 +98,8 @@ def fill(url: str, key: Path, node: str, size: int) -> None:
             batch = indexer.next()
             assert batch is not None
             assert writer.run(IndexCommand(batch, retention))
+            if left // TOLD_EACH != (left - len(some)) // TOLD_EACH:
+                print(f"{node} has {size - left + len(some):,} of {size:,} records", flush=True)
             left -= len(some)
         filters = SegmentFilters(database)
         while (one := filters.next()) is not None:

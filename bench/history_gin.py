@@ -12,10 +12,17 @@ from collections.abc import Sequence
 import psycopg
 
 from bench import shipment_records as made
+from bench.history_recording import Tell
 from gateway.contract.identification.shipment_keys import key_sets, keys_of
 from gateway.v1 import history_pb2
 
 TABLE = "records_by_gin"
+
+TOLD_EACH = 100_000
+"""Records after which it says how far it is."""
+
+INDEX_MEMORY = "512MB"
+"""PostgreSQL's memory for making the index: with its own 64 MB five million records take hours."""
 
 _SEARCH = f"SELECT content FROM {TABLE} WHERE keys @> %s ORDER BY position DESC LIMIT 51"
 
@@ -29,7 +36,7 @@ class GinPeer:
             f"CREATE TABLE IF NOT EXISTS {TABLE} (position bigint PRIMARY KEY, content bytea, keys bigint[])"
         )
 
-    def fill(self, size: int) -> None:
+    def fill(self, size: int, tell: Tell) -> None:
         """Copies what is missing up to `size` records; the index is made anew."""
         filled: int = self._conn.execute(f"SELECT count(*) FROM {TABLE}").fetchall()[0][0]
         if filled >= size:
@@ -39,6 +46,10 @@ class GinPeer:
             into.set_types(("int8", "bytea", "int8[]"))
             for number, record in enumerate(made.shipments(size - filled, first=filled), filled):
                 into.write_row((number, record.SerializeToString(), sorted(keys_of(record))))
+                if number % TOLD_EACH == TOLD_EACH - 1:
+                    tell(f"the peer has {number + 1:,} of {size:,} records")
+        tell("the peer's index is made")
+        self._conn.execute(f"SET maintenance_work_mem = '{INDEX_MEMORY}'")
         self._conn.execute(f"CREATE INDEX {TABLE}_keys ON {TABLE} USING gin (keys)")
         self._conn.execute(f"VACUUM ANALYZE {TABLE}")
 

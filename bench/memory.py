@@ -29,7 +29,7 @@ from grpc.aio import AioRpcError
 
 from bench import list_names
 from bench import shipment_records as made
-from bench.history import GROUNDS
+from bench.history_searches import GROUNDS
 from bench.lists import import_rows, rows_of, stub_of
 from bench.nodes import PUBLISHER, RECIPIENT, ROLES, SYSTEM, NodeProcess, free_port, write_federation
 from bench.peer_results import write

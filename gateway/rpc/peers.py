@@ -39,6 +39,7 @@ class LineTimes:
 @dataclass(frozen=True, slots=True)
 class _PeerChannel:
     channel: grpc.aio.Channel
+    stub: ExchangeServiceStub
     basis: tuple[int, int]
     silence_ms: int
     connect_ms: int
@@ -81,8 +82,9 @@ class Peers:
                 await made.channel.close()
             silence_ms, connect_ms = self._timeouts(partner)
             channel = self._channel(partner, silence_ms, connect_ms)
-            made = self._channels[partner] = _PeerChannel(channel, basis, silence_ms, connect_ms)
-        return ExchangeServiceStub(made.channel)
+            stub = ExchangeServiceStub(channel)
+            made = self._channels[partner] = _PeerChannel(channel, stub, basis, silence_ms, connect_ms)
+        return made.stub
 
     async def renew(self, partner: str) -> None:
         """Drops a channel that has failed if the next one must be more patient, or less."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing, contextmanager
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import grpc
 import grpc.aio
@@ -30,15 +30,21 @@ RECEIPT_S = 0.02
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
-AnswerQuery: TypeAlias = Callable[[pb.QueryHistoryRequest], AsyncGenerator[pb.QueryHistoryResponse, None]]
-"""Answers a partner's query for shipment history."""
-
-
 SendFile: TypeAlias = Callable[[AsyncIterator[pb.FetchFileRequest]], AsyncGenerator[pb.FetchFileResponse, None]]
 """Sends a file to a partner that asks for it."""
 
 KeepMaintenance: TypeAlias = Callable[[str, maintenance_pb2.MaintenanceWindow], Awaitable[None]]
 """Keeps the maintenance that a partner announces."""
+
+
+class HistoryAnswers(Protocol):
+    """Answers partners' queries for shipment history; may raise GatewayErrors."""
+
+    def answer(self, request: pb.QueryHistoryRequest) -> AsyncGenerator[pb.QueryHistoryResponse, None]:
+        """Records, then their statement."""
+
+    async def answer_at_once(self, request: pb.AskHistoryRequest) -> pb.AskHistoryResponse:
+        """All of it in one message; empty if it doesn't fit."""
 
 
 class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
@@ -53,7 +59,7 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
         sender: FeedSender,
         statuses: dict[FeedOrigin, LinkStatus],
         clock: Callable[[], int],
-        answer_query: AnswerQuery,
+        history: HistoryAnswers,
         send_file: SendFile,
         keep_maintenance: KeepMaintenance,
     ) -> None:
@@ -63,7 +69,7 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
         self._sender = sender
         self._statuses = statuses
         self._clock = clock
-        self._answer_query = answer_query
+        self._history = history
         self._send_file = send_file
         self._keep_maintenance = keep_maintenance
 
@@ -161,9 +167,14 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
     ) -> AsyncIterator[pb.QueryHistoryResponse]:
         current_call().brings(request.query)
         validate(request)
-        async with aclosing(self._answer_query(request)) as messages:
+        async with aclosing(self._history.answer(request)) as messages:
             async for message in messages:
                 yield message
+
+    async def AskHistory(self, request: pb.AskHistoryRequest, context: Context) -> pb.AskHistoryResponse:
+        current_call().brings(request.query)
+        validate(request)
+        return await self._history.answer_at_once(request)
 
     async def FetchFile(
         self, request_iterator: AsyncIterator[pb.FetchFileRequest], context: Context

@@ -13,7 +13,7 @@ from gateway.contract.timestamps import to_timestamp
 from gateway.errors import AgreementForbidsError, GatewayError, InvalidRequestError, Violation
 from gateway.history.codec.signed_texts import in_messages
 from gateway.history.rpc.index_wait import IndexWait, wait_s
-from gateway.history.rpc.query_client import QueryClient, RecordSink, node_answer, tell_unindexed
+from gateway.history.rpc.query_client import AwaitedAnswers, QueryClient, RecordSink, node_answer, tell_unindexed
 from gateway.history.rpc.search_pages import START, SearchPosition, decode_positions, encode_positions
 from gateway.history.rules.unindexed import Unindexed
 from gateway.history.service.criteria import require_narrow
@@ -125,9 +125,10 @@ class HistoryFanout:
         gets the nodes that have more.
         """
         queue: asyncio.Queue[pb.SearchShipmentsResponse] = asyncio.Queue()
+        awaited = AwaitedAnswers(positions.keys() - {self._node})
 
         async def ask(node: str, start: SearchPosition) -> None:
-            answer, further = await self.ask(call, node, query, start=start, put=queue.put_nowait)
+            answer, further = await self.ask(call, node, query, start=start, put=queue.put_nowait, awaited=awaited)
             if further is not None:
                 next_positions[node] = further
             queue.put_nowait(pb.SearchShipmentsResponse(answers=[answer]))
@@ -165,11 +166,12 @@ class HistoryFanout:
         *,
         put: RecordSink,
         start: SearchPosition = START,
+        awaited: AwaitedAnswers | None = None,
         kept: list[asyncio.Future[None]] | None = None,
     ) -> tuple[history_pb2.NodeAnswer, SearchPosition | None]:
         """Asks one node; returns its end, and where it has more.
 
-        An error ends up in the node's end.
+        An error ends up in the node's end. `awaited`, `kept`: see QueryClient.send.
         """
         loop = asyncio.get_running_loop()
         began, buffer = loop.time(), _Buffer(put, query.order)
@@ -178,7 +180,8 @@ class HistoryFanout:
             if node == self._node:
                 answer, further = await self._own(query, start, buffer)
             else:
-                answer, further = await self._partner(call, query, buffer, node=node, start=start, kept=kept)
+                asked = self._partner(call, query, buffer, node=node, start=start, awaited=awaited, kept=kept)
+                answer, further = await asked
             self._audit(call, answer)
         except Exception as error:
             log.exception("asking %s failed", node)
@@ -249,6 +252,7 @@ class HistoryFanout:
         *,
         node: str,
         start: SearchPosition,
+        awaited: AwaitedAnswers | None,
         kept: list[asyncio.Future[None]] | None,
     ) -> tuple[history_pb2.NodeAnswer, SearchPosition | None]:
         try:
@@ -264,11 +268,13 @@ class HistoryFanout:
                 whole=query.whole,
             )
         except AgreementForbidsError as error:
+            if awaited is not None:
+                awaited.came(node)
             return node_answer(node, history_pb2.ANSWER_STATUS_DENIED, error.message), None
         call.record(reason="QUESTION_SENT", subject_ids=[node, signed.query.query_id])
         wait_ms = round(wait_s(query.wait_ms, query.timeout_s) * 1000)
         answer, more_before = await self._client.send(
-            call, signed, buffer.put, timeout_s=query.timeout_s, wait_ms=wait_ms, kept=kept
+            call, signed, buffer.put, timeout_s=query.timeout_s, wait_ms=wait_ms, awaited=awaited, kept=kept
         )
         return answer, SearchPosition(more_before, answer.as_of_position) if more_before else None
 

@@ -1,10 +1,14 @@
-"""Sends a query for shipment history to a partner, and verifies and stores the answer."""
+"""Sends a query for shipment history to a partner, and verifies and stores the answer.
+
+A query that finds few records is put to AskHistory, which answers with one message; other queries, those that have more
+to find, and those to partners of earlier versions go to QueryHistory.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -16,12 +20,14 @@ from gateway.feed.service.alarms import ANSWER_WRONG, Alarms
 from gateway.feed.service.quotas import Quotas
 from gateway.history.codec.signed_texts import Statement
 from gateway.history.rules.unindexed import Unindexed
+from gateway.history.service.criteria import is_short
 from gateway.history.service.queries import AnswerVerifier, KeepAskedCommand, KeepRecordsCommand, SignedQuery, asked_row
 from gateway.rpc.calls import Call
 from gateway.rpc.peers import Peers
 from gateway.rpc.status import from_rpc_error
 from gateway.trust.service.directory_versions import TrustedDirectory
 from gateway.v1 import exchange_service_pb2, history_pb2, history_service_pb2
+from gateway.v1.exchange_service_pb2_grpc import ExchangeServiceStub
 
 log = logging.getLogger(__name__)
 
@@ -33,8 +39,23 @@ FEW = 20
 
 _COMPLETE, _PARTIAL = history_pb2.ANSWER_STATUS_COMPLETE, history_pb2.ANSWER_STATUS_PARTIAL
 
+STREAMS_S = 600.0
+"""Seconds for which a partner that doesn't know AskHistory isn't asked with it again."""
+
 RecordSink = Callable[[history_service_pb2.SearchShipmentsResponse], None]
 """Takes a node's records, in order."""
+
+
+class AwaitedAnswers:
+    """The partners whose answers to one search haven't come, so that what comes about at once shares a commit."""
+
+    def __init__(self, partners: Iterable[str]) -> None:
+        self._partners = set(partners)
+
+    def came(self, partner: str) -> bool:
+        """Notes that a partner's answer has come, or won't come; returns whether others are still awaited."""
+        self._partners.discard(partner)
+        return bool(self._partners)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +70,7 @@ class QueryClient:
     keep_ms: int
     quotas: Quotas
     _limits: dict[str, asyncio.Semaphore] = field(default_factory=dict)
+    _streams_until_s: dict[str, float] = field(default_factory=dict)  # by the loop's clock
 
     async def send(
         self,
@@ -58,6 +80,7 @@ class QueryClient:
         *,
         timeout_s: float,
         wait_ms: int = 0,
+        awaited: AwaitedAnswers | None = None,
         kept: list[asyncio.Future[None]] | None = None,
     ) -> tuple[history_pb2.NodeAnswer, int]:
         """Sends a query; returns the node's end, and the position below which it has more (0: no more).
@@ -68,12 +91,27 @@ class QueryClient:
             sink: gets records before the answer is verified.
             timeout_s: seconds for the whole answer, with the wait for one of MOST_AT_ONCE.
             wait_ms: milliseconds that the partner may wait for its index.
+            awaited: the answers of this search that may share a commit: this one's then waits for others, some
+                milliseconds at most; None: for none.
             kept: gets the commits that the caller awaits before it reports; None: they are awaited here.
         """
-        return await _Exchange(self, call, signed_query, sink, kept).run(timeout_s, wait_ms)
+        awaited = awaited or AwaitedAnswers([signed_query.query.answerer])
+        return await _Exchange(self, call, signed_query, sink, awaited=awaited, awaited_later=kept).run(
+            timeout_s, wait_ms
+        )
 
     def limit(self, partner: str) -> asyncio.Semaphore:
         return self._limits.setdefault(partner, asyncio.Semaphore(MOST_AT_ONCE))
+
+    def answers_at_once(self, query: history_pb2.HistoryQuery) -> bool:
+        """Whether the query is for AskHistory."""
+        if asyncio.get_running_loop().time() < self._streams_until_s.get(query.answerer, 0.0):
+            return False
+        return all(is_short(criteria, whole=query.whole) for criteria in (query.criteria, *query.alternatives))
+
+    def only_streams(self, partner: str) -> None:
+        """Notes that a partner doesn't know AskHistory."""
+        self._streams_until_s[partner] = asyncio.get_running_loop().time() + STREAMS_S
 
 
 def node_answer(node: str, status: history_pb2.AnswerStatus.ValueType, reason: str = "") -> history_pb2.NodeAnswer:
@@ -98,6 +136,8 @@ class _Exchange:
         call: Call,
         signed_query: SignedQuery,
         sink: RecordSink,
+        *,
+        awaited: AwaitedAnswers,
         awaited_later: list[asyncio.Future[None]] | None,
     ) -> None:
         self._by = by
@@ -105,6 +145,7 @@ class _Exchange:
         self._query = signed_query
         self._answer = AnswerVerifier(signed_query)
         self._sink = sink
+        self._awaited = awaited
         self._awaited_later = awaited_later
         self._kept: list[asyncio.Future[None]] = []
         self._statement: Statement | None = None
@@ -128,12 +169,14 @@ class _Exchange:
             denied = error.kind in (Kind.PERMISSION_DENIED, Kind.UNAUTHENTICATED, Kind.INVALID_ARGUMENT)
             ended, more_before = self._ended("DENIED" if denied else "FAILED", f"{node}: {error.message}"), 0
         except asyncio.CancelledError:
-            self._keep("cancelled", "the caller has left", wait=False)
+            self._keep("cancelled", "the caller has left", wait=False, patient=True)
             raise
         return await self._durable(ended, more_before)
 
     async def _receive(self, timeout_s: float, wait_ms: int) -> None:
         stub = await self._by.peers.stub(self._query.query.answerer)
+        if self._by.answers_at_once(self._query.query) and await self._received_at_once(stub, timeout_s, wait_ms):
+            return
         request = exchange_service_pb2.QueryHistoryRequest(
             query=self._query.data, note=self._query.note, wait_indexed_ms=wait_ms, reads_unindexed=True
         )
@@ -146,7 +189,26 @@ class _Exchange:
         finally:
             responses.cancel()
 
-    async def _take(self, response: exchange_service_pb2.QueryHistoryResponse) -> None:
+    async def _received_at_once(self, stub: ExchangeServiceStub, timeout_s: float, wait_ms: int) -> bool:
+        """Whether the partner has given an answer in one message."""
+        request = exchange_service_pb2.AskHistoryRequest(
+            query=self._query.data, note=self._query.note, wait_indexed_ms=wait_ms, reads_unindexed=True
+        )
+        try:
+            response = await stub.AskHistory(request, timeout=timeout_s)
+        except grpc.aio.AioRpcError as error:
+            if error.code() is grpc.StatusCode.UNIMPLEMENTED:
+                self._by.only_streams(self._query.query.answerer)
+                return False
+            raise from_rpc_error(error) from error
+        if not response.HasField("records") and not response.HasField("end"):
+            return False
+        await self._take(response)
+        return True
+
+    async def _take(
+        self, response: exchange_service_pb2.QueryHistoryResponse | exchange_service_pb2.AskHistoryResponse
+    ) -> None:
         if self._statement is not None:
             raise _WrongAnswer("it goes on after its statement")
         if not response.records.records and not response.HasField("end"):
@@ -207,8 +269,9 @@ class _Exchange:
     async def _durable(self, ended: history_pb2.NodeAnswer, more_before: int) -> tuple[history_pb2.NodeAnswer, int]:
         """The end once it is stored; an answer that can't be stored can't be proved, and fails."""
         outcome = history_pb2.AnswerStatus.Name(ended.status).removeprefix("ANSWER_STATUS_").lower()
+        patient = self._awaited.came(ended.node) or self._awaited_later is not None
         try:
-            last = self._keep(outcome, ended.reason, wait=self._statement is not None)
+            last = self._keep(outcome, ended.reason, wait=self._statement is not None, patient=patient)
             kept = self._kept if last is None else [*self._kept, last]
             if self._awaited_later is not None:
                 self._awaited_later.extend(kept)
@@ -222,7 +285,7 @@ class _Exchange:
                 return failed, 0
         return ended, more_before
 
-    def _keep(self, outcome: str, reason: str, *, wait: bool) -> asyncio.Future[None] | None:
+    def _keep(self, outcome: str, reason: str, *, wait: bool, patient: bool) -> asyncio.Future[None] | None:
         row = asked_row(
             self._query,
             actor=self._call.principal.id,
@@ -232,8 +295,8 @@ class _Exchange:
             reason=reason,
             answer=self._answer,
         )
-        patient = not wait or self._awaited_later is not None
-        future: asyncio.Future[None] = self._by.writer.submit(KeepAskedCommand(row), deferrable=patient)
+        command = KeepAskedCommand(row)
+        future: asyncio.Future[None] = self._by.writer.submit(command, deferrable=patient or not wait)
         if wait:
             return future
         for kept in [*self._kept, future]:

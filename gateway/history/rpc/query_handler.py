@@ -1,4 +1,4 @@
-"""Answers partners' queries for shipment history over a stream."""
+"""Answers partners' queries for shipment history, over a stream or in one message."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import TypeAlias
 
+from gateway.contract.limits import ANSWER_MESSAGE_BYTES
 from gateway.errors import GatewayError, UnavailableError
 from gateway.feed.rpc.writer_client import WriterClient, forget
 from gateway.history.codec.signed_texts import in_messages
@@ -23,9 +24,13 @@ _RETRY_AFTER_S = 1.0
 AnswerPart: TypeAlias = tuple[list[bytes], bytes]
 """Records, and the statement after the last."""
 
+Question: TypeAlias = pb.QueryHistoryRequest | pb.AskHistoryRequest
+
+_ACCEPTED = "QUESTION_ACCEPTED"
+
 
 class QueryHandler:
-    """Handles QueryHistory."""
+    """Handles QueryHistory and AskHistory."""
 
     def __init__(
         self,
@@ -49,7 +54,39 @@ class QueryHandler:
             GatewayError: see history.service.answers.
         """
         call = current_call()
-        verified, begun = await asyncio.to_thread(self._begin, call.principal.node, request)
+        verified, answer, first = await self._begun(call, request, at_once=False)
+        call.record(reason=_ACCEPTED)  # before any record leaves
+        async with aclosing(self._messages(call, verified, answer, first)) as messages:
+            async for message in messages:
+                yield message
+
+    async def answer_at_once(self, request: pb.AskHistoryRequest) -> pb.AskHistoryResponse:
+        """The records with their statement, in one message; nothing if they don't fit, and nothing of it is kept.
+
+        Raises:
+            GatewayError: as for `answer`.
+        """
+        call = current_call()
+        verified, answer, (records, statement) = await self._begun(call, request, at_once=True)
+        if not statement:
+            return pb.AskHistoryResponse()
+        call.record(reason=_ACCEPTED)
+        kept = self._keep_answered(call, verified, answer, statement)
+        try:
+            await kept
+        except asyncio.CancelledError:
+            self._cancelled(verified, call, answer)
+            raise
+        response = pb.AskHistoryResponse(end=pb.AnswerEnd(statement=statement))
+        if records:
+            response.records.records.extend(records)
+        return response
+
+    async def _begun(
+        self, call: Call, request: Question, *, at_once: bool
+    ) -> tuple[VerifiedQuery, SignedAnswer, AnswerPart]:
+        """The query, its answer, and the first part of that; `at_once` all of it, without a statement if too large."""
+        verified, begun, part = await asyncio.to_thread(self._begin, call.principal.node, request, at_once=at_once)
         grounds = verified.query.grounds
         call.concerns(
             purpose=grounds.purpose,
@@ -59,24 +96,28 @@ class QueryHandler:
         )
         if isinstance(begun, GatewayError):
             raise begun  # the audit log has the question's digest; nothing of it is kept
+        if part is not None:
+            return verified, begun, part
         answer = await self._indexed(verified, begun, min(request.wait_indexed_ms / 1000, MAX_PARTNER_WAIT_S))
         if answer.search().records and not request.reads_unindexed:
             raise UnavailableError(
                 "what was recorded just now isn't indexed yet; ask again", retry_after_s=_RETRY_AFTER_S
             )
-        first = await asyncio.to_thread(answer.next_part)
-        call.record(reason="QUESTION_ACCEPTED")  # before any record leaves
-        async with aclosing(self._messages(call, verified, answer, first)) as messages:
-            async for message in messages:
-                yield message
+        return verified, answer, await asyncio.to_thread(_part, answer, at_once=at_once)
 
-    def _begin(self, peer: str, request: pb.QueryHistoryRequest) -> tuple[VerifiedQuery, SignedAnswer | GatewayError]:
-        """The query, and its answer, whose search has begun, or the refusal."""
+    def _begin(
+        self, peer: str, request: Question, *, at_once: bool
+    ) -> tuple[VerifiedQuery, SignedAnswer | GatewayError, AnswerPart | None]:
+        """The query, and its answer, or the refusal; the part unless something that may match isn't indexed.
+
+        All in one turn of a thread: each further one costs as much as a look-up.
+        """
         verified = self._queries.verify(peer, request.query, request.note)
         try:
-            return verified, self._searching(verified)
+            answer = self._searching(verified)
+            return verified, answer, None if answer.search().records else _part(answer, at_once=at_once)
         except GatewayError as error:
-            return verified, error
+            return verified, error, None
 
     def _searching(self, verified: VerifiedQuery) -> SignedAnswer:
         answer = self._queries.begin(verified)
@@ -159,6 +200,17 @@ class QueryHandler:
             forget(self._writer.submit(KeepAnsweredCommand(row), deferrable=True))
         except GatewayError as error:
             log.error("query %s isn't kept: %s", row.query_id, error.message)
+
+
+def _part(answer: SignedAnswer, *, at_once: bool) -> AnswerPart:
+    """The next part, or all that is left if it fits into a message; without a statement if it doesn't."""
+    records, statement = answer.next_part()
+    while at_once and not statement and sum(map(len, records)) <= ANSWER_MESSAGE_BYTES:
+        further, statement = answer.next_part()
+        records += further
+    if at_once and sum(map(len, records)) > ANSWER_MESSAGE_BYTES:
+        return [], b""
+    return records, statement
 
 
 def _message(records: list[bytes]) -> pb.QueryHistoryResponse:

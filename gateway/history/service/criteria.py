@@ -103,6 +103,11 @@ def require_narrow(criteria: history_pb2.SearchCriteria, prefix: str = "criteria
         )
 
 
+def is_short(criteria: history_pb2.SearchCriteria, *, whole: bool = False) -> bool:
+    """Whether such criteria find few records: numbers do, and a trader does if all or none are wanted."""
+    return not any(getattr(criteria, name) for name in (*_INEXACT, *(() if whole else ("party_identifiers",))))
+
+
 def require_exact(criteria: history_pb2.SearchCriteria, rule: str, message: str) -> None:
     """Requires exact criteria, as numbers and record ids are.
 

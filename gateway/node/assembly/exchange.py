@@ -8,7 +8,7 @@ from datetime import datetime
 from gateway.contract.ids import FeedOrigin
 from gateway.db.database import Database
 from gateway.feed.rpc.auditing import PublisherAuditor
-from gateway.feed.rpc.exchange_service import AnswerQuery, ExchangeServicer, SendFile
+from gateway.feed.rpc.exchange_service import ExchangeServicer, HistoryAnswers, SendFile
 from gateway.feed.rpc.intake import Intake
 from gateway.feed.rpc.links import LinkStatus
 from gateway.feed.rpc.maintenance import MaintenanceAnnouncer
@@ -78,7 +78,7 @@ class Exchange:
             writer=writer,
         )
 
-    def servicer(self, answer_query: AnswerQuery, send_file: SendFile) -> ExchangeServicer:
+    def servicer(self, history: HistoryAnswers, send_file: SendFile) -> ExchangeServicer:
         """Handlers of partners' calls."""
         return ExchangeServicer(
             receiver=self._receiver,
@@ -87,7 +87,7 @@ class Exchange:
             sender=self.sender,
             statuses=self.streams,
             clock=self._clock,
-            answer_query=answer_query,
+            history=history,
             send_file=send_file,
             keep_maintenance=self.maintenance.keep,
         )

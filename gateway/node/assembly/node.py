@@ -439,7 +439,7 @@ class Node:
             callers=self._callers,
             peer_tls=self._peer_tls,
             local_tls=self._local_tls,
-            for_partners=peer_services(exchange=self._exchange.servicer(history.answering.answer, self._files.send)),
+            for_partners=peer_services(exchange=self._exchange.servicer(history.answering, self._files.send)),
             for_systems=local_services(
                 alert=alert,
                 evidence=EvidenceServicer(

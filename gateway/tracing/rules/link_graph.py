@@ -5,7 +5,7 @@ The order of records doesn't matter.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from gateway.tracing.rules.links import DAY_S, RULES, LinkKey, LinkKind, link_keys, plain
@@ -85,9 +85,11 @@ class LinkGraph:
         return reached, any(start not in reached for start in starts)
 
 
-def build_link_graph(known: Sequence[TraceRecord]) -> LinkGraph:
-    """Links records by their strong links."""
-    keys = [link_keys(record.record) for record in known]
+def build_link_graph(
+    known: Sequence[TraceRecord], keys_of: Callable[[HistoryRecord], Sequence[LinkKey]] = link_keys
+) -> LinkGraph:
+    """Links records by their strong links; `keys_of` may remember what `link_keys` has found."""
+    keys = [keys_of(record.record) for record in known]
     groups: dict[tuple[str, str], list[_Named]] = {}
     for index, own in enumerate(keys):
         for key in own:

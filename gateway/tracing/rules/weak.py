@@ -57,6 +57,8 @@ def weak_links(graph: LinkGraph, core: set[int]) -> list[RecordLink]:
         return []
     taken = {slot_of(graph.known[index].record) for index in core}
     free = [index for index in outside if slot_of(graph.known[index].record) not in taken]
+    if not free:
+        return []
     edges = [*_alike(graph.known, core, free), *_by_vehicle(graph, core, set(free))]
     nearest: dict[tuple[str, int], RecordLink] = {}
     for edge in edges:
