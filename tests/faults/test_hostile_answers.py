@@ -51,6 +51,8 @@ from tests.support.history_calls import (
 from tests.support.partner import Partner
 from tests.support.shipments import grounds, shipment
 
+BY_UCR = history_pb2.SearchCriteria(references=[history_pb2.SearchReference(value="6CN9144030071526726XG-1")])
+
 
 @pytest.fixture
 def federation(tmp_path: Path) -> Iterator[Federation]:
@@ -71,6 +73,7 @@ class Reply:
     hangs: bool = False
     breaks: bool = False
     denies: str = ""
+    followed: list[history_pb2.SearchCriteria] = field(default_factory=list)
 
     def over(self, records: list[bytes]) -> None:
         """Another statement, over these."""
@@ -85,9 +88,11 @@ Spoil = Callable[[Reply], None]
 
 
 class FakeAnswerer(exchange_service_pb2_grpc.ExchangeServiceServicer):
-    """hk's gateway in the hands of a test."""
+    """hk's gateway in the hands of a test: of an earlier version unless it answers `at_once`."""
 
     def __init__(self, federation: Federation) -> None:
+        self.at_once = False
+        self.asked_at_once: list[history_pb2.HistoryQuery] = []
         self.key = load_signing_key(federation.folder.node("hk").log_key, name="unnamed")
         self.spoil: Spoil = lambda reply: None
         self.asked: list[pb.QueryHistoryRequest] = []
@@ -113,7 +118,21 @@ class FakeAnswerer(exchange_service_pb2_grpc.ExchangeServiceServicer):
         for message in reply.after:
             yield message
 
-    def _right(self, request: pb.QueryHistoryRequest) -> Reply:
+    async def AskHistory(self, request: pb.AskHistoryRequest, context: Any) -> pb.AskHistoryResponse:
+        if not self.at_once:
+            await context.abort(grpc.StatusCode.UNIMPLEMENTED, "it isn't served here")
+        self.asked_at_once.append(parse_query(request.query))
+        reply = self._right(request)
+        self.spoil(reply)
+        if reply.denies:
+            await abort_with(context, AgreementForbidsError(reply.denies))
+        answer = pb.AskHistoryResponse(records=pb.AnswerRecords(records=reply.records))
+        if reply.ends:
+            answer.end.statement = reply.note()
+            answer.end.followed.extend(reply.followed)
+        return answer
+
+    def _right(self, request: pb.QueryHistoryRequest | pb.AskHistoryRequest) -> Reply:
         query = parse_query(request.query)
         records = [
             history_pb2.HistoryRecord(
@@ -303,6 +322,74 @@ def test_an_answer_altered_on_its_way_counts_for_nothing(federation: Federation)
     federation.run(run())
 
 
+def test_a_wrong_answer_in_one_message_counts_for_nothing_either(federation: Federation) -> None:
+    """And an answer that is right may say to have followed what it likes: it counts for nothing but what it is."""
+
+    def far_too_many_followed(reply: Reply) -> None:
+        reply.followed = [history_pb2.SearchCriteria(containers=[CONTAINER])] * 9
+
+    def nonsense_followed(reply: Reply) -> None:
+        reply.followed = [history_pb2.SearchCriteria(commodity_codes=["nonsense"])]
+
+    wrong: list[Spoil] = [
+        changed_record,
+        left_out,
+        reordered,
+        replayed,
+        of_another_question,
+        under_another_name,
+        without_statement,
+        too_many,
+    ]
+
+    async def run() -> None:
+        async with scene(federation) as at, federation.client("cn", "officer") as officer:
+            at.hk.at_once = True
+            found = await at.search(right)
+            assert (found.status("hk"), found.count) == (COMPLETE, 4)
+            assert not at.hk.asked  # no stream
+            for spoil in wrong:
+                found = await at.search(spoil)
+                assert (found.status("hk"), found.ids("hk")) == (FAILED, []), spoil.__name__
+                assert found.answers["hk"].query_id in (await at.alarms())[ANSWER_WRONG]
+            for spoil, status in ((right, COMPLETE), (far_too_many_followed, FAILED), (nonsense_followed, FAILED)):
+                at.hk.spoil = spoil
+                trace = (await officer.history.trace(BY_UCR, grounds(), nodes=["cn", "hk"])).trace
+                assert {one.status for one in trace.answers if one.node == "hk"} == {status}, spoil.__name__
+
+    federation.run(run())
+
+
+def test_a_partner_that_may_not_be_asked_for_more_is_asked_what_the_caller_asks(federation: Federation) -> None:
+    """And one of an earlier version isn't asked to follow links."""
+
+    def denies_more(reply: Reply) -> None:
+        reply.denies = "no seals here (hk-cn: article 3)" if reply.query.alternatives else ""
+
+    async def run() -> None:
+        async with scene(federation) as at, federation.client("cn", "officer") as officer:
+
+            async def traced() -> tuple[set[str], list[int]]:
+                trace = (await officer.history.trace(BY_UCR, grounds(), nodes=["cn", "hk"])).trace
+                legs = {leg.record.node for leg in trace.legs}
+                return legs, [one.status for one in trace.answers if one.node == "hk"]
+
+            at.hk.at_once, at.hk.spoil = True, denies_more
+            legs, statuses = await traced()
+            assert legs == {"cn", "hk"}
+            assert statuses[0] == COMPLETE
+            first, second, *_ = at.hk.asked_at_once
+            assert (len(first.alternatives), len(second.alternatives)) == (3, 0)  # containers, seals and locks of CN-1
+            assert first.criteria == second.criteria == BY_UCR
+            assert first.follow
+            at.hk.at_once, at.hk.spoil = False, right
+            assert await traced() == ({"cn", "hk"}, [COMPLETE] * len(at.hk.asked))
+            assert at.hk.asked
+            assert not any(parse_query(one.query).follow for one in at.hk.asked)
+
+    federation.run(run())
+
+
 def test_a_partner_that_falls_silent_breaks_off_or_denies_is_told(federation: Federation) -> None:
     def hangs(reply: Reply) -> None:
         reply.hangs = True
@@ -401,9 +488,18 @@ def test_a_question_of_another_is_not_answered(federation: Federation) -> None:
                 assert [one.HasField("end") for one in messages] == [True]  # so few come with their statement
                 return f"{sum(len(one.records.records) for one in messages)} records"
 
+            async def at_once(by: Partner, request: pb.QueryHistoryRequest) -> str:
+                asked = pb.AskHistoryRequest(query=request.query, note=request.note)
+                try:
+                    message = await by.stub.AskHistory(asked, timeout=10)
+                except grpc.aio.AioRpcError as error:
+                    return from_rpc_error(error).reason
+                assert message.HasField("end")
+                return f"{len(message.records.records)} records"
+
             hk, mo = Partner(federation, "hk", "cn"), Partner(federation, "mo", "cn")
             try:
-                first = question()
+                first, second = question(), question()
                 assert await answer(mo, first) == "SIGNATURE_INVALID"
                 assert await answer(hk, question("mo")) == "SIGNATURE_INVALID"
                 changed = question()
@@ -411,7 +507,10 @@ def test_a_question_of_another_is_not_answered(federation: Federation) -> None:
                 assert await answer(hk, changed) == "SIGNATURE_INVALID"
                 assert await answer(hk, pb.QueryHistoryRequest(query=b"x")) == "INVALID_REQUEST"
                 assert await answer(hk, first) == "1 records"
-                assert await answer(hk, first) == "REQUEST_ID_REUSED"
+                assert await answer(hk, first) == await at_once(hk, first) == "REQUEST_ID_REUSED"
+                assert await at_once(mo, second) == await at_once(hk, changed) == "SIGNATURE_INVALID"
+                assert await at_once(hk, second) == "1 records"
+                assert await at_once(hk, second) == await answer(hk, second) == "REQUEST_ID_REUSED"
                 # hk goes on asking under a directory that is no longer in force at cn.
                 agreements(federation, id="cn-hk", message_types=frozenset({"AlertEvent"}), clause="Alerts, article 3")
 

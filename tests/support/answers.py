@@ -34,6 +34,7 @@ from gateway.history.service.queries import (
 )
 from gateway.history.service.search import HistorySearch
 from gateway.tlog.note import Signer, sign_note
+from gateway.tracing.rules.inquiry import links_of
 from gateway.trust.codec.directory import encode_directory
 from gateway.trust.pki.keys import load_signing_key
 from gateway.trust.rules.directory import directory_key_name
@@ -73,7 +74,7 @@ class Pair:
         self.folder = FederationFolder(folder / "federation", self._anchors(folder))
         self.cn, self.hk, self.clock = cn, hk, cn.clock
         self.search = HistorySearch(
-            hk.database, node="hk", substances=NoSubstances(), names=NameSearch(hk.database).find
+            hk.database, node="hk", substances=NoSubstances(), names=NameSearch(hk.database).find, links=links_of
         )
         self.asker = QuerySigner(node="cn", trust=lambda: self.cn.trust, signer_for=self.key("cn"), clock=self.clock)
         self.answerer = QueryService(
@@ -108,7 +109,7 @@ class Pair:
     def record_alone(self, *shipments: shipment_pb2.Shipment | shipment_pb2.ShipmentAddition) -> None:
         """Records at hk, and leaves the index behind."""
         good, refused = check(items(*shipments), retention_classes=lambda name: False)
-        assert not refused
+        assert not refused, refused
         self.hk.writer.run(RecordCommand(records_feed(FEDERATION, "hk"), good, "clearance"))
 
     def index(self) -> None:
@@ -157,7 +158,8 @@ class Pair:
         records, statement_note = self.parts(answer)
         received = AnswerVerifier(question)
         received.take(exchange_service_pb2.AnswerRecords(records=records))
-        statement = received.end(statement_note, self.cn.trust.directory, self.now)
+        end = exchange_service_pb2.AnswerEnd(statement=statement_note, followed=answer.followed)
+        statement = received.end(end, self.cn.trust.directory, self.now)
         answered = Answered(question, records, statement_note, received, statement)
         if keep:
             self.keep(answer, answered)

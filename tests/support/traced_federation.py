@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
+from gateway.history.service.following import FoundRecords, follow_links
 from gateway.tracing.rules.gathering import Gathering
-from gateway.tracing.rules.inquiry import MAX_QUESTIONS, next_questions, onward_refusals
+from gateway.tracing.rules.inquiry import (
+    MAX_QUESTIONS,
+    is_of_one_consignment,
+    links_of,
+    next_questions,
+    onward_refusals,
+    opening_questions,
+)
 from gateway.tracing.rules.links import plain
 from gateway.tracing.rules.onward_transfer import OnwardTransfer
 from gateway.tracing.rules.records import RecordHit
 from gateway.v1.history_pb2 import HistoryRecord, SearchCriteria
+from gateway.v1.history_service_pb2 import SearchShipmentsResponse
 from gateway.v1.trace_pb2 import OnwardRefusal
 
 
@@ -46,26 +56,57 @@ def answer(question: SearchCriteria, records: Sequence[HistoryRecord]) -> list[H
 
 @dataclass
 class TracedFederation:
-    """Nodes with their records; `run` asks them as a trace does."""
+    """Nodes with their records; `run` asks them as a trace does.
+
+    Attributes:
+        earlier: nodes that don't know `follow`.
+        rounds: in which partners were asked.
+    """
 
     records: Mapping[str, Sequence[HistoryRecord]]
     onward: OnwardTransfer
+    earlier: Collection[str] = ()
     asked: dict[str, list[SearchCriteria]] = field(default_factory=dict)
     refusals: list[OnwardRefusal] = field(default_factory=list)
+    rounds: int = 0
 
     def run(self, first: SearchCriteria) -> Gathering:
-        gathering = Gathering()
-        self.asked = {node: [] for node in self.records}
-        questions = {node: [first] for node in self.records}
-        for number in range(MAX_QUESTIONS):
+        gathering, own, nodes = Gathering(), self.onward.own, list(self.records)
+        self.asked = {node: [] for node in nodes}
+        questions = {node: [first] for node in nodes}
+        if is_of_one_consignment(first) and own in nodes:
+            self._ask(own, [first], gathering)
+            questions = opening_questions(gathering, first, self.asked, nodes, self.onward)
+        for _ in range(MAX_QUESTIONS):
+            self.rounds += bool(questions.keys() - {own})
             for node, some in questions.items():
-                self.asked[node].extend(some)
-                for question in some:
-                    by = question if number else None
-                    gathering.add(RecordHit(record, by) for record in answer(question, self.records[node]))
-            questions = next_questions(gathering, self.asked, list(self.records), self.onward)
-        self.refusals = onward_refusals(gathering, self.asked, list(self.records), self.onward)
+                self._ask(node, some, gathering)
+            questions = next_questions(gathering, self.asked, nodes, self.onward)
+        self.refusals = onward_refusals(gathering, self.asked, nodes, self.onward)
         return gathering
+
+    def _ask(self, node: str, questions: Sequence[SearchCriteria], gathering: Gathering) -> None:
+        is_first, found = not self.asked[node], self._find(node, questions)
+        criteria, records = list(questions), list(found.messages[0].records.records)
+        if node not in self.earlier and is_of_one_consignment(questions[0]) and records:
+            further = partial(self._find, node)
+            followed = follow_links(records, questions, links_of, further, may=lambda _: True, limit=1_000)
+            criteria += followed.criteria
+            records += [record for message in followed.messages for record in message.records.records]
+        self.asked[node].extend(criteria)
+        for record in records:
+            hits = [None if is_first and not number else criteria[number] for number in record.met]
+            gathering.add(RecordHit(record, by) for by in hits)
+
+    def _find(self, node: str, questions: Sequence[SearchCriteria]) -> FoundRecords:
+        """Each record once, with the numbers of the questions that it meets."""
+        message = SearchShipmentsResponse()
+        for record in self.records[node]:
+            met = [number for number, question in enumerate(questions) if answer(question, [record])]
+            if met:
+                message.records.records.add().CopyFrom(record)
+                message.records.records[-1].met[:] = met
+        return FoundRecords([message], 0, complete=True)
 
     def values(self, node: str) -> set[str]:
         """All values that the node was asked for."""

@@ -8,12 +8,20 @@ from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequenc
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from gateway.contract.timestamps import to_timestamp
 from gateway.errors import AgreementForbidsError, GatewayError, InvalidRequestError, Violation
 from gateway.history.codec.signed_texts import in_messages
 from gateway.history.rpc.index_wait import IndexWait, wait_s
-from gateway.history.rpc.query_client import AwaitedAnswers, QueryClient, RecordSink, node_answer, tell_unindexed
+from gateway.history.rpc.query_client import (
+    AwaitedAnswers,
+    EarlierVersionError,
+    QueryClient,
+    RecordSink,
+    node_answer,
+    tell_unindexed,
+)
 from gateway.history.rpc.search_pages import START, SearchPosition, decode_positions, encode_positions
 from gateway.history.rules.unindexed import Unindexed
 from gateway.history.service.criteria import require_narrow
@@ -45,6 +53,7 @@ class NodeSearch:
     Attributes:
         limit: most records from each node.
         whole: no record from a node that has more.
+        follow: also what the found records are linked with at their node, where it knows that.
         timeout_s, own_timeout_s: for a partner and the own node (None: none), in seconds.
         wait_ms: most milliseconds to wait for the index at each node; None: DEFAULT_WAIT_S.
     """
@@ -55,10 +64,24 @@ class NodeSearch:
     alternatives: Sequence[history_pb2.SearchCriteria] = ()
     limit: int = DEFAULT_LIMIT
     whole: bool = False
+    follow: bool = False
     order: pb.SearchOrder.ValueType = pb.SEARCH_ORDER_UNSPECIFIED
     timeout_s: float = PARTNER_TIMEOUT_S
     own_timeout_s: float | None = None
     wait_ms: int | None = None
+
+
+class NodeEnd(NamedTuple):
+    """How a search ended at one node.
+
+    Attributes:
+        further: where it has more; None: it hasn't.
+        followed: criteria that were followed beside those of the search.
+    """
+
+    answer: history_pb2.NodeAnswer
+    further: SearchPosition | None
+    followed: Sequence[history_pb2.SearchCriteria] = ()
 
 
 class HistoryFanout:
@@ -128,10 +151,10 @@ class HistoryFanout:
         awaited = AwaitedAnswers(positions.keys() - {self._node})
 
         async def ask(node: str, start: SearchPosition) -> None:
-            answer, further = await self.ask(call, node, query, start=start, put=queue.put_nowait, awaited=awaited)
-            if further is not None:
-                next_positions[node] = further
-            queue.put_nowait(pb.SearchShipmentsResponse(answers=[answer]))
+            end = await self.ask(call, node, query, start=start, put=queue.put_nowait, awaited=awaited)
+            if end.further is not None:
+                next_positions[node] = end.further
+            queue.put_nowait(pb.SearchShipmentsResponse(answers=[end.answer]))
 
         tasks = [asyncio.create_task(ask(node, start), name=f"ask {node}") for node, start in positions.items()]
         try:
@@ -168,34 +191,33 @@ class HistoryFanout:
         start: SearchPosition = START,
         awaited: AwaitedAnswers | None = None,
         kept: list[asyncio.Future[None]] | None = None,
-    ) -> tuple[history_pb2.NodeAnswer, SearchPosition | None]:
-        """Asks one node; returns its end, and where it has more.
+    ) -> NodeEnd:
+        """Asks one node.
 
         An error ends up in the node's end. `awaited`, `kept`: see QueryClient.send.
         """
         loop = asyncio.get_running_loop()
         began, buffer = loop.time(), _Buffer(put, query.order)
-        further: SearchPosition | None = None
         try:
             if node == self._node:
-                answer, further = await self._own(query, start, buffer)
+                end = await self._own(query, start, buffer)
             else:
                 asked = self._partner(call, query, buffer, node=node, start=start, awaited=awaited, kept=kept)
-                answer, further = await asked
-            self._audit(call, answer)
+                end = await asked
+            self._audit(call, end.answer)
         except Exception as error:
             log.exception("asking %s failed", node)
-            answer = node_answer(node, history_pb2.ANSWER_STATUS_FAILED, f"{type(error).__name__}; see the log")
-        buffer.flush(valid=answer.status in _COUNTING)
-        answer.elapsed_ms = int((loop.time() - began) * 1000)
-        answer.answered_at.CopyFrom(to_timestamp(self._clock()))
-        return answer, further
+            failed = history_pb2.ANSWER_STATUS_FAILED
+            end = NodeEnd(node_answer(node, failed, f"{type(error).__name__}; see the log"), None)
+        buffer.flush(valid=end.answer.status in _COUNTING)
+        end.answer.elapsed_ms = int((loop.time() - began) * 1000)
+        end.answer.answered_at.CopyFrom(to_timestamp(self._clock()))
+        return end
 
-    async def _own(
-        self, query: NodeSearch, start: SearchPosition, buffer: _Buffer
-    ) -> tuple[history_pb2.NodeAnswer, SearchPosition | None]:
+    async def _own(self, query: NodeSearch, start: SearchPosition, buffer: _Buffer) -> NodeEnd:
         hit_only, count = query.mode == history_pb2.ANSWER_MODE_HIT, 0
         answer, further = node_answer(self._node, _COMPLETE, ""), SearchPosition()
+        followed: Sequence[history_pb2.SearchCriteria] = ()
         try:
             async with asyncio.timeout(query.own_timeout_s):
                 chunks, begun_at, chunk = await self._begun(query, start)
@@ -206,6 +228,7 @@ class HistoryFanout:
                     for message in () if hit_only else chunk.messages:
                         count += len(message.records.records)
                         buffer.put(message)
+                    followed = chunk.followed
                     if chunk.last or answer.hit:
                         break
                     chunk = await asyncio.to_thread(next, chunks)
@@ -219,7 +242,7 @@ class HistoryFanout:
             answer.status, answer.reason, count = history_pb2.ANSWER_STATUS_FAILED, error.message, 0
             further = SearchPosition()
         answer.count = count
-        return answer, further if further.before else None
+        return NodeEnd(answer, further if further.before else None, followed)
 
     async def _begun(self, query: NodeSearch, start: SearchPosition) -> tuple[Iterator[Chunk], int, Chunk]:
         """A search at the own node, when it began, and its first chunk, after the wait for the index."""
@@ -242,6 +265,7 @@ class HistoryFanout:
             recorded=start.recorded,
             limit=1 if hit_only else query.limit,
             whole=query.whole and not hit_only,
+            follow=_anything if query.follow and not hit_only else None,
         )
 
     async def _partner(
@@ -254,7 +278,8 @@ class HistoryFanout:
         start: SearchPosition,
         awaited: AwaitedAnswers | None,
         kept: list[asyncio.Future[None]] | None,
-    ) -> tuple[history_pb2.NodeAnswer, SearchPosition | None]:
+    ) -> NodeEnd:
+        follow = query.follow and not self._client.streams(node)
         try:
             signed = self._signer.sign(
                 node,
@@ -266,17 +291,21 @@ class HistoryFanout:
                 before=start.before,
                 as_of=start.as_of,
                 whole=query.whole,
+                follow=follow,
             )
         except AgreementForbidsError as error:
             if awaited is not None:
                 awaited.came(node)
-            return node_answer(node, history_pb2.ANSWER_STATUS_DENIED, error.message), None
+            return NodeEnd(node_answer(node, history_pb2.ANSWER_STATUS_DENIED, error.message), None)
         call.record(reason="QUESTION_SENT", subject_ids=[node, signed.query.query_id])
         wait_ms = round(wait_s(query.wait_ms, query.timeout_s) * 1000)
-        answer, more_before = await self._client.send(
-            call, signed, buffer.put, timeout_s=query.timeout_s, wait_ms=wait_ms, awaited=awaited, kept=kept
-        )
-        return answer, SearchPosition(more_before, answer.as_of_position) if more_before else None
+        try:
+            answer, more_before, followed = await self._client.send(
+                call, signed, buffer.put, timeout_s=query.timeout_s, wait_ms=wait_ms, awaited=awaited, kept=kept
+            )
+        except EarlierVersionError:
+            return await self._partner(call, query, buffer, node=node, start=start, awaited=awaited, kept=kept)
+        return NodeEnd(answer, SearchPosition(more_before, answer.as_of_position) if more_before else None, followed)
 
     def _audit(self, call: Call, answer: history_pb2.NodeAnswer) -> None:
         status = history_pb2.AnswerStatus.Name(answer.status).removeprefix("ANSWER_STATUS_")
@@ -337,6 +366,11 @@ class _Buffer:
             in_order = sorted(self._kept, key=_declared, reverse=newest_first)
             for some in in_messages(in_order, history_pb2.HistoryRecord.ByteSize):
                 self._put(_message(some))
+
+
+def _anything(_criteria: history_pb2.SearchCriteria) -> bool:
+    """The own records may be searched by anything."""
+    return True
 
 
 def _declared(record: history_pb2.HistoryRecord) -> tuple[int, int]:

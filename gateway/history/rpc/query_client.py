@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import grpc.aio
 
@@ -44,6 +45,23 @@ STREAMS_S = 600.0
 
 RecordSink = Callable[[history_service_pb2.SearchShipmentsResponse], None]
 """Takes a node's records, in order."""
+
+
+class PartnerEnd(NamedTuple):
+    """How a query to a partner ended.
+
+    Attributes:
+        more_before: the number by which the partner has more to say; 0: it has no more.
+        followed: criteria that it has followed beside those of the query.
+    """
+
+    answer: history_pb2.NodeAnswer
+    more_before: int
+    followed: Sequence[history_pb2.SearchCriteria]
+
+
+class EarlierVersionError(Exception):
+    """The partner's gateway doesn't know what was asked for."""
 
 
 class AwaitedAnswers:
@@ -82,10 +100,8 @@ class QueryClient:
         wait_ms: int = 0,
         awaited: AwaitedAnswers | None = None,
         kept: list[asyncio.Future[None]] | None = None,
-    ) -> tuple[history_pb2.NodeAnswer, int]:
-        """Sends a query; returns the node's end, and the position below which it has more (0: no more).
-
-        Cancelling it ends the partner's work.
+    ) -> PartnerEnd:
+        """Sends a query. Cancelling it ends the partner's work.
 
         Args:
             sink: gets records before the answer is verified.
@@ -94,20 +110,28 @@ class QueryClient:
             awaited: the answers of this search that may share a commit: this one's then waits for others, some
                 milliseconds at most; None: for none.
             kept: gets the commits that the caller awaits before it reports; None: they are awaited here.
+
+        Raises:
+            EarlierVersionError: the query says `follow`, which the partner doesn't know; it wasn't answered.
         """
         awaited = awaited or AwaitedAnswers([signed_query.query.answerer])
-        return await _Exchange(self, call, signed_query, sink, awaited=awaited, awaited_later=kept).run(
-            timeout_s, wait_ms
-        )
+        exchange = _Exchange(self, call, signed_query, sink, awaited=awaited, awaited_later=kept)
+        answer, more_before = await exchange.run(timeout_s, wait_ms)
+        return PartnerEnd(answer, more_before, exchange.followed)
 
     def limit(self, partner: str) -> asyncio.Semaphore:
         return self._limits.setdefault(partner, asyncio.Semaphore(MOST_AT_ONCE))
 
+    def streams(self, partner: str) -> bool:
+        """Whether a partner knows QueryHistory alone, by what it said lately."""
+        return asyncio.get_running_loop().time() < self._streams_until_s.get(partner, 0.0)
+
     def answers_at_once(self, query: history_pb2.HistoryQuery) -> bool:
         """Whether the query is for AskHistory."""
-        if asyncio.get_running_loop().time() < self._streams_until_s.get(query.answerer, 0.0):
+        if self.streams(query.answerer):
             return False
-        return all(is_short(criteria, whole=query.whole) for criteria in (query.criteria, *query.alternatives))
+        asked = (query.criteria, *query.alternatives)
+        return query.follow or all(is_short(criteria, whole=query.whole) for criteria in asked)
 
     def only_streams(self, partner: str) -> None:
         """Notes that a partner doesn't know AskHistory."""
@@ -149,6 +173,11 @@ class _Exchange:
         self._awaited_later = awaited_later
         self._kept: list[asyncio.Future[None]] = []
         self._statement: Statement | None = None
+
+    @property
+    def followed(self) -> Sequence[history_pb2.SearchCriteria]:
+        """Criteria of a right answer beside those of the query."""
+        return self._answer.followed
 
     async def run(self, timeout_s: float, wait_ms: int) -> tuple[history_pb2.NodeAnswer, int]:
         node = self._query.query.answerer
@@ -199,6 +228,8 @@ class _Exchange:
         except grpc.aio.AioRpcError as error:
             if error.code() is grpc.StatusCode.UNIMPLEMENTED:
                 self._by.only_streams(self._query.query.answerer)
+                if self._query.query.follow:
+                    raise EarlierVersionError from error
                 return False
             raise from_rpc_error(error) from error
         if not response.HasField("records") and not response.HasField("end"):
@@ -218,7 +249,7 @@ class _Exchange:
                 await self._take_records(response.records)
             if response.HasField("end"):
                 directory, now = self._by.trust().directory, datetime.fromtimestamp(self._by.clock() / 1000, UTC)
-                self._statement = self._answer.end(response.end.statement, directory, now)
+                self._statement = self._answer.end(response.end, directory, now)
         except GatewayError as error:
             raise _WrongAnswer(error.message) from error
 

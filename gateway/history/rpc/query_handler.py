@@ -77,7 +77,7 @@ class QueryHandler:
         except asyncio.CancelledError:
             self._cancelled(verified, call, answer)
             raise
-        response = pb.AskHistoryResponse(end=pb.AnswerEnd(statement=statement))
+        response = pb.AskHistoryResponse(end=pb.AnswerEnd(statement=statement, followed=answer.followed))
         if records:
             response.records.records.extend(records)
         return response
@@ -158,6 +158,7 @@ class QueryHandler:
             self._cancelled(verified, call, answer)
             raise
         last.end.statement = statement
+        last.end.followed.extend(answer.followed)
         yield last
 
     def _keep_answered(

@@ -9,7 +9,7 @@
    has room for it.
 6. agreement: history.service.terms allows it; a further page goes on from an answer to the same node.
 7. search: newest first, by the fields of the agreement's classes alone; each record lists the fields that the agreement
-   withholds, whether the record has them or not.
+   withholds, whether the record has them or not. Where the query asks for it, links of what was found are followed.
 8. statement: a checkpoint over the records' bytes in order, signed by this node under the name
    `<federation>/<answerer>/<asker>/history/<query id>`; it says whether records that may match aren't indexed yet, and
    is stored before it leaves.
@@ -20,7 +20,7 @@ searched, and a number to go on by. Where that goes on is stored with the answer
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -176,6 +176,8 @@ class SignedAnswer:
         self._withheld = 0
         self._signer_for = signer_for
         self._clock = clock
+        follows = query.follow and not (terms.hit_only or query.whole or page)
+        self.followed: Sequence[history_pb2.SearchCriteria] = ()
         self._chunks: Iterator[Chunk] = search.chunks(
             query.criteria,
             alternatives=query.alternatives,
@@ -185,6 +187,7 @@ class SignedAnswer:
             recorded=page.recorded_position if page else 0,
             limit=1 if terms.hit_only else query.limit,
             whole=query.whole and not terms.hit_only,
+            follow=terms.may_ask if follows else None,
         )
         self._first: Chunk | None = None
         self._tree = Tree.empty()
@@ -212,6 +215,7 @@ class SignedAnswer:
         self._bytes += sum(map(len, records))
         self.count += len(records)
         self.removed += chunk.removed
+        self.followed = chunk.followed
         return records, self._statement(chunk) if chunk.last or self._bytes >= ANSWER_BYTES else b""
 
     def _statement(self, chunk: Chunk) -> bytes:

@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from gateway.contract.ids import UUID7_RANDOM_BYTES, uuid7
 from gateway.contract.limits import MAX_ANSWER_BYTES, MAX_RECORD_BYTES
 from gateway.contract.timestamps import to_ms, to_timestamp
-from gateway.contract.validation import impossible_times
+from gateway.contract.validation import impossible_times, validate
 from gateway.errors import TooLargeError, VerificationError
 from gateway.feed.service.quotas import Quotas, Stored
 from gateway.feed.service.writing.randomness import random_bytes
@@ -90,11 +90,13 @@ class QuerySigner:
         before: int = 0,
         as_of: int = 0,
         whole: bool = False,
+        follow: bool = False,
     ) -> SignedQuery:
         """A signed query to a partner.
 
         Args:
             limit, whole: most records (0: the partner's default); none if there are more.
+            follow: also what is linked with that, of a partner that knows it.
             before, as_of: only records below `before`, only items up to `as_of`; 0: all.
 
         Raises:
@@ -115,6 +117,7 @@ class QuerySigner:
             as_of=as_of,
             alternatives=alternatives,
             whole=whole,
+            follow=follow,
         )
         terms = require_terms(trust.directory, query, datetime.fromtimestamp(now_ms / 1000, UTC))
         data = encode_query(query)
@@ -130,6 +133,7 @@ class AnswerVerifier:
         self.signed = signed
         self.count = 0
         self.statement_note = b""
+        self.followed: Sequence[history_pb2.SearchCriteria] = ()
         self._tree = Tree.empty()
         self._bytes = 0
         self._withheld = 0
@@ -168,15 +172,16 @@ class AnswerVerifier:
         self._tree = self._tree.append([leaf_hash(record) for record in came.records]).tree
         return response
 
-    def end(self, statement_note: bytes, directory: Directory, now: datetime) -> Statement:
+    def end(self, end: exchange_service_pb2.AnswerEnd, directory: Directory, now: datetime) -> Statement:
         """Steps 2 to 5.
 
         Raises:
             SignatureInvalidError, VerificationError, MalformedError: names the step.
+            InvalidRequestError: what it says to have followed isn't of the contract.
         """
-        self.statement_note = statement_note
+        self.statement_note = end.statement
         query = self.signed.query
-        statement = verified_statement(statement_note, query, directory.log_keys(query.answerer, now))
+        statement = verified_statement(end.statement, query, directory.log_keys(query.answerer, now))
         require_answer_to(statement, query, self.signed.data)
         if (statement.count, statement.root) != (self._tree.size, self._tree.root):  # 4
             raise VerificationError(
@@ -188,6 +193,9 @@ class AnswerVerifier:
             raise VerificationError(
                 "the statement counts other withheld fields than the records list", step="4 records"
             )
+        if query.follow:
+            validate(end, "end.")
+            self.followed = list(end.followed)
         return statement
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple, Protocol
 
 from sqlalchemy import Connection
@@ -17,6 +18,7 @@ from gateway.db.standby import Reads
 from gateway.history.codec import shipments as wire
 from gateway.history.service.backlog import Backlog, Lag
 from gateway.history.service.criteria import KeyCriteria, SearchPlan, filter_of, require_all_narrow
+from gateway.history.service.following import FollowedLinks, FoundRecords, MayFollow, NextCriteria, follow_links
 from gateway.history.service.record_messages import record_messages
 from gateway.history.tables import progress as record_progress
 from gateway.history.tables import segments, shipment_search, shipments
@@ -61,6 +63,7 @@ class Chunk:
         lag: what isn't indexed and may change the page so far.
         removed: number of fields that the searcher may not have.
         last: whether the page ends here.
+        followed: criteria that were followed, their records in this last chunk.
     """
 
     messages: Sequence[history_service_pb2.SearchShipmentsResponse]
@@ -70,6 +73,7 @@ class Chunk:
     lag: Lag
     removed: int
     last: bool
+    followed: Sequence[history_pb2.SearchCriteria] = ()
 
     @property
     def records(self) -> Sequence[history_pb2.HistoryRecord]:
@@ -121,9 +125,15 @@ class HistorySearch:
         substances: SubstanceCodes,
         names: MatchNames,
         holds_on: HoldsOn = lambda _, __: [],
+        links: NextCriteria = lambda _, __: (),
         reads: Reads | None = None,
     ) -> None:
-        """`reads`: a standby of the database for searches; None for the database itself."""
+        """
+        Args:
+            links: what a search with `follow` looks for next.
+            reads: a standby of the database for searches; None for the database itself.
+        """
+        self._links = links
         self._names = names
         self._holds_on = holds_on
         self._database = database
@@ -142,6 +152,7 @@ class HistorySearch:
         recorded: int = 0,
         limit: int = 0,
         whole: bool = False,
+        follow: MayFollow | None = None,
     ) -> Iterator[Chunk]:
         """A page in chunks, at least one, each read on demand.
 
@@ -154,12 +165,15 @@ class HistorySearch:
             as_of: only items up to this position; 0: all indexed ones.
             recorded: of a further page, `Chunk.recorded` of the page before.
             whole: no record if more than `limit` items match.
+            follow: also what the found records are linked with, by criteria that it allows, if all that was asked for
+                is found; None: not.
 
         Raises:
             InvalidRequestError: the criteria match everything.
         """
         require_all_narrow(criteria, alternatives)
         left, position, size = min(limit or DEFAULT_LIMIT, MAX_LIMIT), before or NEWEST, FIRST_CHUNK
+        most, found = left, list[history_pb2.HistoryRecord]()
         plan, last, backlog = self._plan([criteria, *alternatives], classes), False, None
         newest = self._newest()
         while not last:
@@ -176,11 +190,36 @@ class HistorySearch:
                     part = _PagePart((), 0, 0, 0, position)
                 else:
                     part = self._part(conn, plan, state, before=position, as_of=as_of, limit=min(size, left))
-            backlog.shown(record.shipment.record_id for record in records_in(part.messages))
+            records = records_in(part.messages)
+            backlog.shown(record.shipment.record_id for record in records)
             left, position = left - part.records, part.more_before
             last = last or not position or left <= 0
-            yield Chunk(part.messages, position, as_of, recorded, backlog.lag, part.removed, last)
+            messages, lag, links = part.messages, backlog.lag, FollowedLinks()
+            found += () if follow is None else records
+            if follow is not None and last and found and not position and not lag.records:
+                find = partial(self._found, classes=classes, as_of=as_of, recorded=recorded, limit=most)
+                links = follow_links(found, [criteria, *alternatives], self._links, find, may=follow, limit=most)
+                messages = [*messages, *links.messages]
+            removed = part.removed + links.removed
+            yield Chunk(messages, position, as_of, recorded, lag, removed, last, links.criteria)
             size = min(CHUNK, max(LEAST_CHUNK, CHUNK_BYTES // max(1, part.bytes_each)))
+
+    def _found(
+        self,
+        criteria: Sequence[history_pb2.SearchCriteria],
+        *,
+        classes: Collection[FieldClass],
+        as_of: int,
+        recorded: int,
+        limit: int,
+    ) -> FoundRecords:
+        """What any of these criteria finds in the same state."""
+        first, *further = criteria
+        pages = self.chunks(first, alternatives=further, classes=classes, as_of=as_of, recorded=recorded, limit=limit)
+        chunks = list(pages)
+        messages = [message for chunk in chunks for message in chunk.messages]
+        complete = not chunks[-1].more_before and not chunks[-1].lag.records
+        return FoundRecords(messages, sum(chunk.removed for chunk in chunks), complete)
 
     def _newest(self) -> int:
         """Last recorded position, where a standby is read that may not have it yet; else 0."""

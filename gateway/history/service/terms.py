@@ -24,14 +24,24 @@ from gateway.v1 import history_pb2
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """The terms of an answer."""
+    """The terms of an answer.
+
+    Attributes:
+        agreement: on the answer.
+        asking: on the question.
+    """
 
     agreement: Agreement
     hit_only: bool
+    asking: Agreement
 
     @property
     def field_classes(self) -> frozenset[FieldClass]:
         return self.agreement.field_classes
+
+    def may_ask(self, criteria: history_pb2.SearchCriteria) -> bool:
+        """Whether both agreements list the classes of these criteria."""
+        return not any(undisclosable(criteria, each.field_classes, "") for each in (self.asking, self.agreement))
 
 
 def require_terms(directory: Directory, query: history_pb2.HistoryQuery, at: datetime) -> Terms:
@@ -46,7 +56,7 @@ def require_terms(directory: Directory, query: history_pb2.HistoryQuery, at: dat
     answered = _allowing(directory, query, at, way=(query.answerer, query.asker), to_do="answer", types=wanted)
     _require_criteria(answered, query)
     records = RECORD_TYPE in answered.message_types and query.mode != history_pb2.ANSWER_MODE_HIT
-    return Terms(answered, not records)
+    return Terms(answered, not records, asked)
 
 
 def _allowing(

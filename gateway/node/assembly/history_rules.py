@@ -13,6 +13,7 @@ from gateway.history.service.search import HistorySearch, MatchNames
 from gateway.risk.controlled_goods_file import load_controlled_goods
 from gateway.risk.rule_engine import RuleEngine
 from gateway.risk.rule_file import RuleSetting
+from gateway.tracing.rules.inquiry import links_of
 
 if TYPE_CHECKING:
     from gateway.node.settings import HistorySettings  # a worker process needs none of them
@@ -48,7 +49,9 @@ def search_of(
 ) -> HistorySearch:
     """Builds the search of a node's own records; `reads`: a standby to read instead of the database."""
     goods = load_controlled_goods(settings.controlled_goods, settings.announcements)
-    return HistorySearch(database, node=node, substances=goods, names=names, holds_on=holds_on, reads=reads)
+    return HistorySearch(
+        database, node=node, substances=goods, names=names, holds_on=holds_on, links=links_of, reads=reads
+    )
 
 
 def _rule_failed(rule_id: str, why: str) -> None:

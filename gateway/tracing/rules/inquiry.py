@@ -11,7 +11,7 @@ from gateway.tracing.rules.gathering import Gathering
 from gateway.tracing.rules.link_graph import asked_values, in_order
 from gateway.tracing.rules.links import DAY_S, RULES, LinkKey, LinkKind, plain
 from gateway.tracing.rules.onward_transfer import KeyedRecord, OnwardTransfer, disclosable
-from gateway.tracing.rules.records import OUTWARD, Span, span_of, territory_of
+from gateway.tracing.rules.records import OUTWARD, RecordHit, Span, span_of, territory_of
 from gateway.tracing.rules.weak import TRADERS
 from gateway.v1.history_pb2 import HistoryRecord, SearchCriteria, SearchIdentifier, SearchReference
 from gateway.v1.trace_pb2 import OnwardRefusal
@@ -66,6 +66,47 @@ def next_questions(
         return strong
     bases = {node: disclosable(gathering, onward, node, asked) for node in reached}
     return _limited({node: list(_weak(basis, asked[node])) for node, basis in bases.items()}, asked)
+
+
+def opening_questions(
+    gathering: Gathering,
+    first: SearchCriteria,
+    asked: Mapping[str, Sequence[SearchCriteria]],
+    reached: Collection[str],
+    onward: OnwardTransfer,
+) -> dict[str, list[SearchCriteria]]:
+    """For each node the caller's question, unless it was asked that, and beside it what the found records say.
+
+    That is left for later where they are of several consignments: which one is meant, other nodes' records may show.
+    """
+    presumed = {node: some or [first] for node, some in asked.items()}
+    _, others = gathering.graph.core()
+    questions = {} if others else _open_questions(gathering, presumed, reached, onward)
+    for node in reached:
+        if not asked[node]:
+            questions[node] = [first, *questions.get(node, ())]
+    return questions
+
+
+def is_of_one_consignment(question: SearchCriteria) -> bool:
+    """Whether what it finds belongs together: references do, and containers, seals and vehicles are used again."""
+    return {field.name for field, _ in question.ListFields()} <= {"references", "record_ids"}
+
+
+def links_of(records: Sequence[HistoryRecord], asked: Sequence[SearchCriteria]) -> list[SearchCriteria]:
+    """What a trace would ask the same node after these records, the criteria of which `met` numbers.
+
+    None where they are of several consignments.
+    """
+    known = [RecordHit(record, None if _is_start(record, asked) else SearchCriteria()) for record in records]
+    gathering, node = Gathering(known), records[0].node
+    if gathering.graph.core()[1]:
+        return []
+    return _open_questions(gathering, {node: asked}, [node], OnwardTransfer(node)).get(node, [])
+
+
+def _is_start(record: HistoryRecord, asked: Sequence[SearchCriteria]) -> bool:
+    return any(number < len(asked) and is_of_one_consignment(asked[number]) for number in record.met or (0,))
 
 
 def _limited(
@@ -181,7 +222,8 @@ def _open_questions(
     for node in reached:
         basis = disclosable(gathering, onward, node, asked)
         values = [_OpenValue(key.kind, key.shown, key.span) for keyed in basis for key in keyed.keys]
-        some = list(_strong([*values, *_of_caller(consignment, asked[node][0])], _values(asked[node])))
+        of_caller = _of_caller(consignment, asked[node][0]) if asked[node] else ()
+        some = list(_strong([*values, *of_caller], _values(asked[node])))
         if some:
             questions[node] = some
     return questions

@@ -23,7 +23,7 @@ from gateway.tlog.note import sign_note
 from gateway.trust import tables as audit
 from gateway.trust.service.trial_federation import FEDERATION
 from gateway.v1 import history_pb2, history_service_pb2, shipment_pb2
-from gateway.v1.exchange_service_pb2 import AnswerRecords
+from gateway.v1.exchange_service_pb2 import AnswerEnd, AnswerRecords
 from tests.support.answers import CONTAINER, KEEP_MS, Pair, one_pair, pairs
 from tests.support.databases import MakeDatabase
 from tests.support.nodes import START
@@ -71,7 +71,7 @@ class Came:
     def accept(self) -> Statement:
         received = AnswerVerifier(self.question)
         received.take(AnswerRecords(records=self.records))
-        return received.end(self.note, self.pair.cn.trust.directory, self.pair.now)
+        return received.end(AnswerEnd(statement=self.note), self.pair.cn.trust.directory, self.pair.now)
 
 
 @pytest.fixture

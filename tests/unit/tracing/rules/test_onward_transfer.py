@@ -233,21 +233,59 @@ def said(records: Sequence[HistoryRecord]) -> set[str]:
     return plained(*values)
 
 
-@settings(max_examples=40, deadline=None)
-@given(records_of("hk"), records_of("cn"), records_of("mo"))
+FIRSTS = st.sampled_from(
+    [BY_CONTAINER, *(SearchCriteria(references=[SearchReference(value=one)]) for one in VALUES[:2])]
+)
+"""A container is asked of all; references are asked of the own node first, and followed at each."""
+
+
+@settings(max_examples=60, deadline=None)
+@given(records_of("hk"), records_of("cn"), records_of("mo"), FIRSTS)
 def test_every_value_asked_for_has_a_source_that_allows_it(
-    hk: list[HistoryRecord], cn: list[HistoryRecord], mo: list[HistoryRecord]
+    hk: list[HistoryRecord], cn: list[HistoryRecord], mo: list[HistoryRecord], first: SearchCriteria
 ) -> None:
-    federation = traced(NOBODY, *hk, *cn, *mo)
-    assert federation.values("mo") <= said(hk) | said(mo) | {CONTAINER}
-    assert federation.values("cn") <= said(hk) | said(cn) | {CONTAINER}
-    released = traced(RELEASED, *hk, *cn, *mo)
-    assert released.values("cn") <= said(hk) | said(cn) | {CONTAINER}
+    given = {CONTAINER} | {plain(reference.value) for reference in first.references}
+    federation = traced(NOBODY, *hk, *cn, *mo, first=first)
+    assert federation.values("mo") <= said(hk) | said(mo) | given
+    assert federation.values("cn") <= said(hk) | said(cn) | given
+    released = traced(RELEASED, *hk, *cn, *mo, first=first)
+    assert released.values("cn") <= said(hk) | said(cn) | given
 
 
-@settings(max_examples=40, deadline=None)
-@given(records_of("cn"), records_of("cn"), records_of("mo"))
+@settings(max_examples=60, deadline=None)
+@given(records_of("cn"), records_of("cn"), records_of("mo"), FIRSTS)
 def test_without_own_records_a_node_is_asked_the_same_whatever_another_answers(
-    cn: list[HistoryRecord], otherwise: list[HistoryRecord], mo: list[HistoryRecord]
+    cn: list[HistoryRecord], otherwise: list[HistoryRecord], mo: list[HistoryRecord], first: SearchCriteria
 ) -> None:
-    assert traced(NOBODY, *cn, *mo).asked["mo"] == traced(NOBODY, *otherwise, *mo).asked["mo"]
+    asked = traced(NOBODY, *cn, *mo, first=first).asked["mo"]
+    assert asked == traced(NOBODY, *otherwise, *mo, first=first).asked["mo"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(records_of("hk"), records_of("cn"), records_of("mo"), FIRSTS)
+def test_nodes_of_earlier_versions_give_the_same_consignment(
+    hk: list[HistoryRecord], cn: list[HistoryRecord], mo: list[HistoryRecord], first: SearchCriteria
+) -> None:
+    """What a partner doesn't follow is asked for in further rounds."""
+    by_node = {"hk": hk, "cn": cn, "mo": mo}
+
+    def legs(*earlier: str) -> list[tuple[str, str]]:
+        found = assemble(TracedFederation(by_node, NOBODY, earlier).run(first), [])
+        return [(leg.record.node, leg.record.shipment.record_id) for leg in found.legs]
+
+    assert legs() == legs("cn") == legs("cn", "mo")
+
+
+@pytest.mark.parametrize("own", ["hk", "cn", "mo"])
+def test_a_trace_from_a_reference_takes_half_as_many_rounds(own: str) -> None:
+    by_node = {node: [one for one in case.the_case() if one.node == node] for node in ("hk", "cn", "mo")}
+    rounds = {True: 0, False: 0}
+    references = ["6CN91440300MA5EXMPLXX-0117", "RMC-2601-17001", "531620260000260117", "HKI-2026-004711", "HZMB-88231"]
+    for value in references:
+        for follow in rounds:
+            federation = TracedFederation(by_node, OnwardTransfer(own), () if follow else tuple(by_node))
+            assert (
+                len(assemble(federation.run(SearchCriteria(references=[SearchReference(value=value)])), []).legs) == 4
+            )
+            rounds[follow] += federation.rounds
+    print(own, rounds)
