@@ -98,9 +98,9 @@ def fill(url: str, key: Path, node: str, size: int) -> None:
             batch = indexer.next()
             assert batch is not None
             assert writer.run(IndexCommand(batch, retention))
-            if left // TOLD_EACH != (left - len(some)) // TOLD_EACH:
-                print(f"{node} has {size - left + len(some):,} of {size:,} records", flush=True)
             left -= len(some)
+            if (size - left) // TOLD_EACH > (size - left - len(some)) // TOLD_EACH:
+                print(f"{node} has {size - left:,} of {size:,} records", flush=True)
         filters = SegmentFilters(database)
         while (one := filters.next()) is not None:
             writer.run(KeepFilterCommand(one))

@@ -379,7 +379,7 @@ def test_a_partner_that_may_not_be_asked_for_more_is_asked_what_the_caller_asks(
             assert legs == {"cn", "hk"}
             assert statuses[0] == COMPLETE
             first, second, *_ = at.hk.asked_at_once
-            assert (len(first.alternatives), len(second.alternatives)) == (3, 0)  # containers, seals and locks of CN-1
+            assert (len(first.alternatives), len(second.alternatives)) == (4, 0)  # what else CN-1 names
             assert first.criteria == second.criteria == BY_UCR
             assert first.follow
             at.hk.at_once, at.hk.spoil = False, right

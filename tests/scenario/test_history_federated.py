@@ -132,7 +132,7 @@ def test_a_search_asks_all_and_says_of_each_how_it_went(three: Federation) -> No
         for one in kinds.values():
             assert (one.purpose, one.case_reference) == ("smuggling", "SZ-18")
             assert "CEPA art. 6" in one.details["detail"]
-            assert one.method.endswith("QueryHistory")
+            assert one.method.endswith("AskHistory")
         assert kinds["ANSWERED"].details["records"] == "1"
         async with three.client("cn", "auditor") as auditor:
 

@@ -104,7 +104,7 @@ class QueryClient:
         """Sends a query. Cancelling it ends the partner's work.
 
         Args:
-            sink: gets records before the answer is verified.
+            sink: gets records before the answer is verified, but those that come with its statement after that.
             timeout_s: seconds for the whole answer, with the wait for one of MOST_AT_ONCE.
             wait_ms: milliseconds that the partner may wait for its index.
             awaited: the answers of this search that may share a commit: this one's then waits for others, some
@@ -232,10 +232,11 @@ class _Exchange:
                     raise EarlierVersionError from error
                 return False
             raise from_rpc_error(error) from error
-        if not response.HasField("records") and not response.HasField("end"):
-            return False
-        await self._take(response)
-        return True
+        if response.HasField("end"):
+            await self._take(response)
+        elif response.records.records:
+            await self._taken(response.records)  # kept, and shown to nobody
+        return response.HasField("end") or bool(response.records.records)
 
     async def _take(
         self, response: exchange_service_pb2.QueryHistoryResponse | exchange_service_pb2.AskHistoryResponse
@@ -245,22 +246,24 @@ class _Exchange:
         if not response.records.records and not response.HasField("end"):
             raise _WrongAnswer("one of its messages is empty")
         try:
-            if response.records.records:
-                await self._take_records(response.records)
+            message = await self._taken(response.records) if response.records.records else None
             if response.HasField("end"):
                 directory, now = self._by.trust().directory, datetime.fromtimestamp(self._by.clock() / 1000, UTC)
                 self._statement = self._answer.end(response.end, directory, now)
+            if message is not None:
+                self._sink(message)
         except GatewayError as error:
             raise _WrongAnswer(error.message) from error
 
-    async def _take_records(self, came: exchange_service_pb2.AnswerRecords) -> None:
+    async def _taken(self, came: exchange_service_pb2.AnswerRecords) -> history_service_pb2.SearchShipmentsResponse:
+        """Records that came, while they are stored."""
         first = self._answer.count
         came.DiscardUnknownFields()  # the statement doesn't cover them
         query = self._query.query
         command = KeepRecordsCommand(query.query_id, first, came, query.answerer, self._by.quotas)
         self._kept.append(self._by.writer.submit(command, deferrable=True))
         few = len(came.records) <= FEW
-        self._sink(self._answer.take(came) if few else await asyncio.to_thread(self._answer.take, came))
+        return self._answer.take(came) if few else await asyncio.to_thread(self._answer.take, came)
 
     def _right(self, statement: Statement) -> tuple[history_pb2.NodeAnswer, int]:
         ended = self._ended("COMPLETE" if statement.is_complete else "PARTIAL", "")
