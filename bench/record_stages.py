@@ -33,7 +33,7 @@ from gateway.history.projection.index import IndexCommand
 from gateway.history.service.indexer import HistoryIndexer
 from gateway.history.service.risk import KeepRisksCommand, RiskScreening
 from gateway.node.assembly.history import retention_of
-from gateway.node.assembly.history_rules import rules_of
+from gateway.node.assembly.history_rules import load_rules, rule_sources
 from gateway.node.settings import HistorySettings
 from gateway.trust.pki.keys import create_signing_key
 from gateway.trust.service.trial_federation import FEDERATION
@@ -76,7 +76,7 @@ def measure(database: Database, key: Path, group: int, rounds: int, *, first: in
     stages, origin, settings = Stages(), records_feed(FEDERATION, NODE), HistorySettings()
     signers, retention = NodeSigners(key, f"{FEDERATION}/{NODE}"), retention_of(settings)
     indexer = HistoryIndexer(database)
-    risk = RiskScreening(database, rules=rules_of(settings))
+    risk = RiskScreening(database, rules=load_rules(rule_sources(settings)))
 
     def transact(name: str, command: Command, count: int) -> None:
         with database.engine.connect() as conn:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from gateway.db.database import Database
 from gateway.db.standby import Reads
 from gateway.history.commands.legal_holds import holds_on
+from gateway.history.service.following import NextCriteria
 from gateway.history.service.search import HistorySearch, MatchNames
 from gateway.risk.controlled_goods_file import load_controlled_goods
 from gateway.risk.rule_engine import RuleEngine
 from gateway.risk.rule_file import RuleSetting
-from gateway.tracing.rules.inquiry import links_of
 
 if TYPE_CHECKING:
     from gateway.node.settings import HistorySettings  # a worker process needs none of them
@@ -45,12 +45,23 @@ def load_rules(sources: RuleSources) -> RuleEngine:
 
 
 def search_of(
-    settings: HistorySettings, database: Database, node: str, *, names: MatchNames, reads: Reads | None = None
+    settings: HistorySettings,
+    database: Database,
+    node: str,
+    *,
+    names: MatchNames,
+    links: NextCriteria,
+    reads: Reads | None = None,
 ) -> HistorySearch:
-    """Builds the search of a node's own records; `reads`: a standby to read instead of the database."""
+    """Builds the search of a node's own records.
+
+    Args:
+        links: what is followed where a question asks for that.
+        reads: a standby to read instead of the database.
+    """
     goods = load_controlled_goods(settings.controlled_goods, settings.announcements)
     return HistorySearch(
-        database, node=node, substances=goods, names=names, holds_on=holds_on, links=links_of, reads=reads
+        database, node=node, substances=goods, names=names, holds_on=holds_on, links=links, reads=reads
     )
 
 
