@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import Connection
 
 from gateway.errors import UnavailableError
-from gateway.node.assembly import workers
+from gateway.node.workers import screening as workers
 from gateway.screening.index import columns
 from gateway.screening.index.index import NameIndex, PartyQuery
 from gateway.screening.result import MatchClass, NameKind, Thresholds
