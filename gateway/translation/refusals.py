@@ -120,6 +120,7 @@ REFUSALS: Final = marked(
     "a publisher has at most {number} lists, with those whose entries have all ended",
     "an amendment keeps alert {publisher}/{alert_id}, from which the entry derives",
     "{id} stands in the source before",
+    "the line is not JSON: {problem}; a line is an object like {example}",
     "has {number} bytes; at most {most} are allowed",
     "there is no entry {id} in the own list {list}",
     "there is no entry {publisher}/{list}/{id} here",
@@ -263,6 +264,9 @@ WORDS: Final = frozenset(
 )
 """Sides, steps and states in these."""
 
+_WITH_DEFAULT: Final = SentencePatterns(
+    marked("{refusal} (what the file doesn't say can be given as a default: {name})")
+)
 _KNOWN: Final = SentencePatterns(REFUSALS)
 _PARTS: Final = SentencePatterns(PARTS)
 _PATH: Final = re.compile(r"[a-z][a-z0-9_]*(\[[0-9]{1,6}\]|\.[a-z][a-z0-9_]*)*", re.ASCII)
@@ -271,7 +275,7 @@ _PATH: Final = re.compile(r"[a-z][a-z0-9_]*(\[[0-9]{1,6}\]|\.[a-z][a-z0-9_]*)*",
 
 def refused(sentence: str) -> str:
     """The reason in the reader's language."""
-    found = _KNOWN.find(sentence)
+    found = _WITH_DEFAULT.find(sentence) or _KNOWN.find(sentence)
     if found is None:
         path, colon, rest = sentence.partition(": ")
         inner = _KNOWN.find(rest) if colon and _PATH.fullmatch(path) else None
@@ -284,6 +288,8 @@ def _filled(message: str, values: Mapping[str, str]) -> str:
 
 
 def _value(name: str, text: str) -> str:
+    if name == "refusal":
+        return refused(text)
     if name in ("problem", "naming", "instead"):
         part = _PARTS.find(text)
         return text if part is None else _filled(*part)

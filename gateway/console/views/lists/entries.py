@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from gateway.console.filters import moment_text
 from gateway.console.views.words import address_text, capitalised, codes_text, identifier_text
 from gateway.contract.enum_words import UNKNOWN
-from gateway.translation.labels import label_of
+from gateway.translation.labels import PURPOSE, label, label_of
 from gateway.translation.messages import gettext as _
 from gateway.translation.messages import listed
 from gateway.v1.alert_pb2 import Classification, OnwardTransfer, RequestedAction
@@ -86,7 +86,7 @@ def _lines(content: WatchlistContent) -> Mapping[str, Sequence[str]]:
         _("Route"): [" → ".join(place.name or place.unlocode or place.territory for place in content.route)],
         _("Reason"): [content.reason],
         _("Legal basis"): [content.legal_basis],
-        _("Purpose"): [content.purpose],
+        _("Purpose"): [capitalised(label(PURPOSE, content.purpose))] if content.purpose else [],
         _("Action on a hit"): [_word(RequestedAction, content.requested_action)],
         _("Valid from"): [moment_text(content.valid_from) if content.HasField("valid_from") else ""],
         _("Valid until"): [moment_text(content.valid_until) if content.HasField("valid_until") else ""],
