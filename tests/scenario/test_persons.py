@@ -223,3 +223,28 @@ def test_a_disabled_persons_session_ends_at_once_and_so_do_its_streams(nodes: Fe
 async def _read_all(client: GatewayClient) -> None:
     async for _change in client.watch():
         continue
+
+
+def test_in_an_emergency_an_operator_ends_all_assertions_and_sessions_at_once(nodes: Federation) -> None:
+    async def run() -> None:
+        async with desk(nodes) as (console, operator):
+            chan, wong = await enrolled(console, operator, "officer"), await enrolled(console, operator, "officer")
+            invited = await operator.persons.add(new_name(), "Lei", ["officer"])
+            page = await chan.client().list_alerts_page()
+            assert page is not None
+            ended = await operator.persons.rotate_assertion_key(end_everything=True)
+            assert ended.ended_sessions >= 2
+            for person in (chan, wong):
+                with pytest.raises(SessionEndedError):
+                    await person.client().list_alerts_page()
+                with pytest.raises(SessionEndedError):
+                    await console.persons.renew(person.signed_in.session_token)
+            with pytest.raises(NotFoundError):
+                await console.persons.enrol(invited.enrolment_token, PASSWORD)
+            again = await console.persons.sign_in(chan.name, PASSWORD)
+            assert isinstance(again, SignedIn)
+            await console.acting_for(again.assertion).list_alerts_page()
+            (event, *_) = await audited(nodes, "method = /gateway.v1.PersonService/RotateAssertionKey")
+            assert event.reason == "ASSERTIONS_ENDED"
+
+    nodes.run(run())
