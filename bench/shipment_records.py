@@ -17,7 +17,8 @@ from gateway.v1 import goods_pb2, party_pb2, shipment_pb2
 
 COMMON_CODE = "790111"
 COMMON_PLACE = "CNSZW"
-"""Code and place that one of forty shipments has together."""
+COMMON_ONE_IN = 20
+"""Code and place that one of twenty shipments has together."""
 
 _BEGIN_S = 1_767_225_600  # 2026-01-01
 _OFFICES = (("CNSZW", "5345"), ("CNYTN", "5316"), ("CNSHK", "5304"), ("CNHUG", "5301"))
