@@ -19,12 +19,16 @@ import typer
 
 from bench import performance_results
 from bench.chart_drawing import Bar, Chart, drawn
+from bench.history_results import search_name
 from bench.performance_results import Figure, Results
 from bench.performance_targets import TARGETS
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAGE = Path("performance.md")
 PICTURES = Path("pictures/performance")
+
+SEARCHED = 500_000
+"""Records at one node, as many at the other, in the chart of searches."""
 
 CHARTS = (
     Chart(
@@ -65,14 +69,27 @@ CHARTS = (
     ),
     Chart(
         "search",
-        "Search among five million shipments",
+        f"Search among {SEARCHED:,} shipments",
         "milliseconds, p99",
         (
-            Bar("search: bare call p99", "a bare call", "floor"),
-            Bar("search: own node p99", "a reference, own node"),
-            Bar("search: three nodes p99", "a reference, three nodes"),
-            Bar("search: trace p99", "a trace, three nodes"),
-            Bar("search: GIN p99", "PostgreSQL with a GIN index", "peer"),
+            Bar(f"{search_name(SEARCHED)}: bare call p99", "a bare call", "floor"),
+            Bar(f"{search_name(SEARCHED)}: own node p99", "a reference, own node"),
+            Bar(f"{search_name(SEARCHED)}: three nodes p99", "a reference, three nodes"),
+            Bar(f"{search_name(SEARCHED)}: trace p99", "a trace, three nodes"),
+            Bar(f"{search_name(SEARCHED)}: GIN p99", "PostgreSQL with a GIN index", "peer"),
+        ),
+    ),
+    Chart(
+        "databases",
+        "PostgreSQL beside SQLite",
+        "× the rate on SQLite, in the same round; for processor time the other way round",
+        (
+            Bar("postgresql / sqlite: bulk", "alerts in bulk", wanted=0.7),
+            Bar("postgresql / sqlite: record", "recording", wanted=0.7),
+            Bar("postgresql / sqlite: search", "a search, p50", wanted=0.7),
+            Bar("postgresql / sqlite: bulk, processor", "processor time of an alert"),
+            Bar("postgresql / sqlite: record, processor", "… of a record, evaluated"),
+            Bar("postgresql / sqlite: search, processor", "… of a search"),
         ),
     ),
     Chart(
@@ -120,11 +137,14 @@ def figures_table(results: Mapping[str, Figure], beginnings: tuple[str, ...]) ->
 
 def made(results: Results, page: str) -> dict[Path, str]:
     """Every file that the figures give, below docs/: the page with its tables renewed, and the pictures."""
+    searches = f"{search_name(SEARCHED)}: "
     tables = {
         "targets": targets_table(results),
-        "peers": figures_table(results, ("as2:", "taxii:", "screening: cdist", "names:", "search: GIN")),
+        "peers": figures_table(results, ("as2:", "taxii:", "screening: cdist", "names:", f"{searches}GIN")),
         "interpreters": figures_table(results, ("python ",)),
         "memory": figures_table(results, ("memory:",)),
+        "searches": figures_table(results, (searches,)),
+        "databases": figures_table(results, ("postgresql", "sqlite")),
     }
     for name, table in tables.items():
         page = _between(page, name, table)

@@ -4,7 +4,7 @@ Shipments are those of bench/shipment_records.py, made before the clock starts. 
 with synchronous=FULL, nothing switched off: validation, the signed log of records, agreements, statements, audit.
 
     python -m bench.history [--sizes 50000,500000] [--bulk N] [--dir FOLDER | --keep FOLDER] [--quiet-within SECONDS]
-                            [--rounds N] [--postgresql [--copied]] [--peer]
+                            [--rounds N] [--postgresql [--copied]] [--peer] [--json FILE]
 
 With `--keep` the nodes stay in that folder, and the next run with it goes on with what they hold: five million records
 take the better part of an hour to fill. With `--copied` the PostgreSQL databases get the rows of that folder's SQLite
@@ -43,6 +43,7 @@ from bench import shipment_records as made
 from bench.floors import running_echo
 from bench.history_gin import GinPeer
 from bench.history_recording import Recorded, Tell, recording
+from bench.history_results import write_results
 from bench.history_searches import Searches, Sized, sized_table
 from bench.nodes import NodeProcess, three_nodes
 from gateway.db.database import Database
@@ -168,6 +169,7 @@ def main(
     peer: Annotated[bool, typer.Option("--peer", help="Beside plain PostgreSQL with a GIN index.")] = False,
     folder: Annotated[Path | None, typer.Option("--dir", help="Where databases go.")] = None,
     keep: Annotated[Path | None, typer.Option("--keep", help="Keep the nodes here, and go on with these.")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="File for the figures at the largest size.")] = None,
 ) -> None:
     """Measures recording, searching and tracing."""
     console = Console()
@@ -199,6 +201,9 @@ def main(
         console.print(_recorded_table(recorded))
     if len(found) > 1:
         console.print(sized_table(found))
+    if json_file is not None:
+        command = f"python -m bench.history --sizes {sizes}{' --postgresql' * postgresql}{' --peer' * peer}"
+        write_results(json_file, max(map(int, sizes.split(","))), found[-1], recorded, command=command)
 
 
 def _recorded_table(figures: Recorded) -> Table:

@@ -247,16 +247,22 @@ async def running_pair(
     *,
     network: Network | None = None,
     metrics_ports: Mapping[str, int] | None = None,
+    database_urls: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Pair]:
     """Two nodes with fresh keys and empty databases; stopped at the end, their folder stays.
 
     Args:
         network: where it is given, nodes reach each other through its proxies.
         metrics_ports: where it is given, ports on which nodes show their metrics.
+        database_urls: of empty databases, by node; the embedded one for the others.
     """
     ports = {name: (free_port(), free_port()) for name in (PUBLISHER, RECIPIENT)}
     federation = write_federation(root, ports)
-    nodes = {name: NodeProcess(name, federation.node(name), local, command) for name, (_, local) in ports.items()}
+    urls = database_urls or {}
+    nodes = {
+        name: NodeProcess(name, federation.node(name), local, command, urls.get(name, ""))
+        for name, (_, local) in ports.items()
+    }
     pair = Pair(
         root, federation, nodes[PUBLISHER], nodes[RECIPIENT], nodes[PUBLISHER].client(), nodes[RECIPIENT].client()
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from itertools import chain
 from pathlib import Path
@@ -21,6 +21,7 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError, Pro
 
 from gateway.db.database_file import DatabaseFile
 from gateway.db.locks import take_turn
+from gateway.db.pipelining import read_results_at_once, sent_ahead, settle
 from gateway.db.statements import copy_rows, run
 from gateway.db.url import connection_options, parse_url
 from gateway.db.wal_checkpoints import WalCheckpoints
@@ -40,8 +41,9 @@ _PING_AFTER_S = 1.0
 _WRITER_SESSION = (
     "SET idle_in_transaction_session_timeout = '5s'",  # a stopped process must not keep the others from writing
     "SET lock_timeout = '15s'",
+    "SET enable_seqscan = off",  # or a plan that was made while a table was small reads all of it for a minute
 )
-"""Bounds of the connections that write on PostgreSQL: how long one replica may delay the others."""
+"""Of the connections that write on PostgreSQL: how long one replica may delay the others, and plans by indexes."""
 
 _NOT_WRITABLE = frozenset({"25006", "25P03", "57P05"})
 """SQLSTATEs of a session that has to be replaced: it is read-only (a standby), or the server ended it as idle."""
@@ -65,9 +67,9 @@ _COPIED = frozenset({"bigint", "integer", "varchar", "text", "bytea", "boolean"}
 _INTEGER_END = 1 << 31
 """The first number that PostgreSQL's `integer` doesn't hold."""
 
-_ROWS_FOR_ARRAYS = 10
+_ROWS_FOR_ARRAYS = 2
 _ROWS_PER_ARRAY = 5_000
-"""Fewest rows sent to PostgreSQL as one array per column, and most per array: few parameters plan faster."""
+"""Fewest rows sent to PostgreSQL as one array per column, and most per array: one text for all numbers of rows."""
 
 
 class Database:
@@ -105,15 +107,18 @@ class Database:
             yield connection.execution_options(isolation_level="AUTOCOMMIT")
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
+    def write(self, *, ahead: bool = False) -> Iterator[Connection]:
         """A transaction, rolled back if the block raises.
+
+        Args:
+            ahead: PostgreSQL gets statements ahead of the results of those before (`db.pipelining`).
 
         Raises:
             StoreUnavailableError: nothing was written.
         """
         with _translated(), self._connection(self.engine) as connection, _replaced_unless_writable(connection):
             connection.execution_options(**{_WRITE: True})
-            with connection.begin():
+            with sent_ahead(connection) if ahead and self.dialect == "postgresql" else connection.begin():
                 take_turn(connection)
                 yield connection
                 if self._file is not None:
@@ -168,7 +173,10 @@ def savepoint(conn: Connection) -> Iterator[None]:
         run(conn, "SAVEPOINT block", ())
         try:
             yield
+            settle(conn)  # what fails in the block raises in it
         except BaseException:
+            with suppress(DBAPIError):
+                settle(conn)
             run(conn, "ROLLBACK TO SAVEPOINT block", ())
             run(conn, "RELEASE SAVEPOINT block", ())
             raise
@@ -188,7 +196,7 @@ def insert_rows(
     Args:
         or_ignore: skip rows whose primary key exists.
     """
-    inserted = 0
+    inserted = 0 if or_ignore else len(rows)
     if conn.dialect.name == "postgresql" and len(rows) >= _ROWS_FOR_ARRAYS:
         copying = _copying(table, tuple(columns)) if not or_ignore and len(rows) >= _ROWS_FOR_COPY else None
         if copying is not None and _fit(rows, copying[1]):
@@ -197,12 +205,14 @@ def insert_rows(
         for at in range(0, len(rows), _ROWS_PER_ARRAY):
             chunk = rows[at : at + _ROWS_PER_ARRAY]
             arrays = [list(values) for values in zip(*chunk, strict=True)]
-            inserted += run(conn, _insert_arrays_text(table, tuple(columns), or_ignore), arrays).rowcount
+            result = run(conn, _insert_arrays_text(table, tuple(columns), or_ignore), arrays)
+            inserted += result.rowcount if or_ignore else 0
         return inserted
     for at in range(0, len(rows), _ROWS_PER_STATEMENT):
         chunk = rows[at : at + _ROWS_PER_STATEMENT]
         statement = _insert_text(conn.dialect.name, table.name, tuple(columns), len(chunk), or_ignore)
-        inserted += run(conn, statement, tuple(chain.from_iterable(chunk))).rowcount
+        result = run(conn, statement, tuple(chain.from_iterable(chunk)))
+        inserted += result.rowcount if or_ignore else 0
     return inserted
 
 
@@ -291,6 +301,7 @@ def _engine(url: str, file: DatabaseFile | None) -> Engine:
         case "postgresql":
             engine = _postgresql_engine(parsed.set(drivername="postgresql+psycopg"))
             event.listen(engine, "connect", _bound_writer)
+            read_results_at_once(engine)
             return engine
         case other:
             raise ConfigurationError(f"database URL: {other!r} isn't supported; use sqlite:///PATH or postgresql://…")

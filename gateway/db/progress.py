@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Column, Connection, Integer, Table, bindparam, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 
 from gateway.db.schema import integrity_index, metadata
 from gateway.db.statements import Prepared
@@ -33,6 +34,7 @@ class Progress(Generic[ValuesT]):
         self._lock = Prepared(select(*columns).where(table.c.id == _ROW).with_for_update())
         self._add = Prepared(insert(table))
         self._updates: dict[tuple[str, ...], Prepared] = {}
+        self._puts: dict[tuple[str, ...], Prepared] = {}
 
     def read(self, conn: Connection) -> ValuesT:
         row = self._read(conn).one_or_none()
@@ -54,11 +56,14 @@ class Progress(Generic[ValuesT]):
         """Changes some columns; nothing without any.
 
         Raises:
-            IntegrityError: another writer has just made the row.
+            IntegrityError: another writer has just made the row (SQLite).
         """
         if not changed:
             return
         names = tuple(changed)
+        if conn.dialect.name == "postgresql":  # one statement, whose result needn't be read
+            self._put(names)(conn, id=_ROW, **self._row(changed))
+            return
         statement = self._updates.get(names)
         if statement is None:
             new_values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in names}
@@ -68,5 +73,16 @@ class Progress(Generic[ValuesT]):
             self._make(conn, changed)
 
     def _make(self, conn: Connection, given: Mapping[str, int | bytes | None]) -> None:
-        row: dict[str, Any] = {**dict(zip(self._names, self._values(), strict=True)), **given}
-        self._add(conn, id=_ROW, **row)
+        self._add(conn, id=_ROW, **self._row(given)).wait()  # or the error would come later
+
+    def _row(self, given: Mapping[str, int | bytes | None]) -> dict[str, Any]:
+        """The values of a new row."""
+        return {**dict(zip(self._names, self._values(), strict=True)), **given}
+
+    def _put(self, names: tuple[str, ...]) -> Prepared:
+        """Makes the row, or changes these columns of it."""
+        if (known := self._puts.get(names)) is None:
+            made = postgresql_insert(self._table)
+            changed = {name: made.excluded[name] for name in names}
+            known = self._puts[names] = Prepared(made.on_conflict_do_update(index_elements=["id"], set_=changed))
+        return known

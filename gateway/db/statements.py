@@ -5,10 +5,11 @@ Building a statement takes ten times as long as running it on SQLite.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, TypeAlias
 
 from sqlalchemy import Connection, Dialect
 from sqlalchemy.exc import DBAPIError, NoResultFound
@@ -19,6 +20,11 @@ Row = tuple[Any, ...]
 """Values in column order."""
 
 
+_Result: TypeAlias = tuple[list[Row], int]
+
+_LIST = re.compile(r"(?<!NOT )IN \(__\[POSTCOMPILE_values\]\)")
+"""An expanding list as SQLAlchemy compiles it."""
+
 LONGEST_LIST = 500
 """Most values in one IN list; each length is compiled."""
 
@@ -28,14 +34,36 @@ def storable_text(text: str) -> str:
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
+PIPELINE: Final = "gateway_pipeline"
+"""Key in the notes on a connection: the StatementPipeline by which statements are sent ahead."""
+
+
 class Rows(Sequence[Row]):
-    """All rows of a statement."""
+    """All rows of a statement.
 
-    __slots__ = ("_rows", "rowcount")
+    Those of a statement that was sent ahead (`db.pipelining`) come when they are first asked for, which may raise
+    SQLAlchemy's DBAPIError for it or for one before it.
+    """
 
-    def __init__(self, rows: list[Row], rowcount: int) -> None:
-        self._rows = rows
-        self.rowcount = rowcount
+    __slots__ = ("_count", "_found", "_pending")
+
+    def __init__(self, found: list[Row], count: int, pending: Callable[[], _Result] | None = None) -> None:
+        """`pending`: waits for the result; None where it has come."""
+        self._found = found
+        self._count = count
+        self._pending = pending
+
+    @property
+    def rowcount(self) -> int:
+        """Rows that the statement has found or changed."""
+        self.wait()
+        return self._count
+
+    def wait(self) -> None:
+        """Returns when the statement has succeeded; raises DBAPIError."""
+        if self._pending is not None:
+            pending, self._pending = self._pending, None
+            self._found, self._count = pending()
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -48,27 +76,55 @@ class Rows(Sequence[Row]):
 
     def one(self) -> Row:
         """The first row; raises NoResultFound."""
-        if not self._rows:
+        rows = self._rows
+        if not rows:
             raise NoResultFound("no row was found where one was required")
-        return self._rows[0]
+        return rows[0]
 
     def one_or_none(self) -> Row | None:
-        return self._rows[0] if self._rows else None
+        rows = self._rows
+        return rows[0] if rows else None
 
     def scalar_one(self) -> Any:
         """The first value; raises NoResultFound."""
         return self.one()[0]
 
     def scalar_one_or_none(self) -> Any:
-        return self._rows[0][0] if self._rows else None
+        rows = self._rows
+        return rows[0][0] if rows else None
+
+    @property
+    def _rows(self) -> list[Row]:
+        self.wait()
+        return self._found
 
 
 def run(conn: Connection, text: str, values: Sequence[Any] | dict[str, Any]) -> Rows:
-    """Runs driver SQL in the transaction; raises SQLAlchemy's DBAPIError."""
-    with _cursor(conn, text) as cursor:
+    """Runs driver SQL in the transaction, or sends it ahead; raises SQLAlchemy's DBAPIError."""
+    driver = driver_of(conn)
+    if conn.dialect.name == "postgresql":
+        cursor = driver.cursor(binary=True)  # its text has two digits for each byte
+        pipeline = conn.info.get(PIPELINE)
+    else:
+        cursor, pipeline = driver.cursor(), None
+    with driver_errors(conn, text):
+        if pipeline is None:
+            with closing(cursor):
+                cursor.execute(text, values)
+                return Rows(*_result(cursor))
+        pipeline.sent()
         cursor.execute(text, values)
-        rows = cursor.fetchall() if cursor.description is not None else []
-        return Rows(rows, cursor.rowcount)
+
+    def pending() -> _Result:
+        with driver_errors(conn, text):
+            pipeline.settle(cursor)
+            return _result(cursor)
+
+    return Rows([], 0, pending)
+
+
+def _result(cursor: Any) -> _Result:
+    return cursor.fetchall() if cursor.description is not None else [], cursor.rowcount
 
 
 def copy_rows(conn: Connection, text: str, types: Sequence[str], rows: Iterable[Row]) -> None:
@@ -77,27 +133,33 @@ def copy_rows(conn: Connection, text: str, types: Sequence[str], rows: Iterable[
     Raises:
         DBAPIError: nothing was copied, and the transaction must end.
     """
-    with _cursor(conn, text) as cursor, cursor.copy(text) as into:
+    pipeline = conn.info.get(PIPELINE)
+    with (
+        driver_errors(conn, text),
+        nullcontext() if pipeline is None else pipeline.paused(),
+        driver_of(conn).cursor(binary=True) as cursor,
+        cursor.copy(text) as into,
+    ):
         into.set_types(types)
         for row in rows:
             into.write_row(row)
 
 
+def driver_of(conn: Connection) -> Any:
+    """The driver's connection."""
+    return conn.connection.dbapi_connection
+
+
 @contextmanager
-def _cursor(conn: Connection, text: str) -> Iterator[Any]:
-    """A cursor of the driver; raises SQLAlchemy's DBAPIError."""
-    dbapi: Any = conn.connection.dbapi_connection
-    # PostgreSQL's text has two digits for each byte.
-    cursor = dbapi.cursor(binary=True) if conn.dialect.name == "postgresql" else dbapi.cursor()
+def driver_errors(conn: Connection, text: str) -> Iterator[None]:
+    """Raises the driver's errors as SQLAlchemy's DBAPIError, with the statement's text."""
     try:
-        yield cursor
+        yield
     except Exception as error:
         known: Any = conn.dialect.loaded_dbapi.Error
         if not isinstance(error, known):
             raise
         raise DBAPIError.instance(text, None, error, known, hide_parameters=True, dialect=conn.dialect) from error
-    finally:
-        cursor.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,20 +192,29 @@ class Prepared:
 class PreparedList:
     """A statement with one list for `IN`, `bindparam("values", expanding=True)`.
 
-    Long lists run in parts of few lengths, so that few texts are compiled.
+    Long lists run in parts. SQLite gets parts of few lengths, so that few texts are compiled; PostgreSQL gets each part
+    as one array: its driver reads a text with more than 50 parameters anew each time.
     """
 
     def __init__(self, statement: Executable) -> None:
         self._statement = statement
         self._compiled: dict[tuple[str, int], _Compiled] = {}
+        self._with_array: _Compiled | None = None
 
     def __call__(
-        self, conn: Connection, values: Collection[int] | Collection[str], **others: int | str | bytes
+        self,
+        conn: Connection,
+        values: Collection[int] | Collection[str] | Collection[bytes],
+        **others: int | str | bytes,
     ) -> Iterator[Row]:
         """Rows for each part of the values, in order."""
         ordered: list[Any] = sorted(set(values))
         for at in range(0, len(ordered), LONGEST_LIST):
             part = ordered[at : at + LONGEST_LIST]
+            if conn.dialect.name == "postgresql":
+                whole = self._with_array or self._compile_array(conn.dialect)
+                yield from run(conn, whole.text, {**whole.defaults, **others, "values": part})
+                continue
             length = min(LONGEST_LIST, 1 << (len(part) - 1).bit_length())
             padded = part + [part[-1]] * (length - len(part))
             compiled = self._compiled.get((conn.dialect.name, length)) or self._compile(conn.dialect, length)
@@ -159,6 +230,15 @@ class PreparedList:
         """Runs a statement without rows."""
         for _ in self(conn, values, **others):
             pass
+
+    def _compile_array(self, dialect: Dialect) -> _Compiled:
+        assert isinstance(self._statement, ClauseElement)  # noqa: S101  every Core statement is one
+        compiled: Any = self._statement.compile(dialect=dialect)
+        kind = compiled.binds["values"].type.compile(dialect).partition("(")[0]
+        text, count = _LIST.subn(f"= ANY(%(values)s::{kind}[])", str(compiled))
+        assert count == 1, text  # noqa: S101  the one list
+        made = self._with_array = _Compiled(text, dict(compiled.params), None)
+        return made
 
     def _compile(self, dialect: Dialect, length: int) -> _Compiled:
         made = _compiled(self._statement, dialect, values=[0] * length)

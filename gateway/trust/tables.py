@@ -32,9 +32,6 @@ from gateway.trust.rules.audit import EMPTY_HEAD, MAX_TEXT_CHARS, AuditEntry, Au
 
 VERIFY_BATCH = 5_000
 
-_APPEND_LOCK = 0x6175646974
-"""Key of PostgreSQL's advisory lock for the chain (`audit` in ASCII)."""
-
 audit_events = Table(
     "audit_events",
     metadata,
@@ -99,12 +96,7 @@ def read_head(conn: Connection) -> AuditHead:
 
 
 def append(conn: Connection, events: Sequence[AuditEntry]) -> AuditHead:
-    """Appends events inside the caller's transaction and returns the new head.
-
-    SQLite has one writer; on PostgreSQL a lock until the transaction ends keeps replicas from extending one head.
-    """
-    if events and conn.dialect.name == "postgresql":
-        conn.execute(select(func.pg_advisory_xact_lock(_APPEND_LOCK)))
+    """Appends events inside the caller's transaction, in its turn (`db.locks`), and returns the new head."""
     head = read_head(conn)
     rows = []
     for event in map(AuditEntry.clipped, events):

@@ -19,9 +19,7 @@ from gateway.feed.tables.schema import entries, feeds
 _KEY = (alerts.c.alert_id, alerts.c.publisher, alerts.c.recipient)
 _ALERT_COLUMNS = tuple(alerts.c.keys())
 _LAST_TIME = 2**63 - 1
-_SLOTS = tuple(f"id_{number}" for number in range(50))
-"""Parameters of a look-up of many alerts; unused ones repeat the last."""
-_BY_IDS = Prepared(select(alerts).where(or_(*(alerts.c.alert_id == bindparam(slot) for slot in _SLOTS))))
+_BY_IDS = PreparedList(select(alerts).where(alerts.c.alert_id.in_(bindparam("values", expanding=True))))
 _BY_ID = Prepared(select(alerts).where(alerts.c.alert_id == bindparam("alert")))
 _WITH_PAYLOADS = PreparedList(
     select(alerts, entries.c.payload)
@@ -41,6 +39,15 @@ _DUE = Prepared(
         alerts.c.open_until <= bindparam("now"),
     )
     .limit(1)
+)
+_REPLACE = Prepared(
+    update(alerts)
+    .where(
+        alerts.c.alert_id == bindparam("of_alert"),
+        alerts.c.publisher == bindparam("of_publisher"),
+        alerts.c.recipient == bindparam("of_recipient"),
+    )
+    .values({name: bindparam(name) for name in _ALERT_COLUMNS})
 )
 
 
@@ -74,15 +81,9 @@ def find(conn: Connection, keys: Collection[AlertKey]) -> dict[AlertKey, AlertRo
     """Copies by key, without unknown keys."""
     if not keys:
         return {}
-    ids = sorted({key.alert_id for key in keys})
-    if len(ids) == 1:
-        found = {row.key: row for row in map(_alert, _BY_ID(conn, alert=ids[0]))}
-        return {key: found[key] for key in keys if key in found}
-    found = {}
-    for chunk in (ids[at : at + len(_SLOTS)] for at in range(0, len(ids), len(_SLOTS))):
-        slots = chunk + [chunk[-1]] * (len(_SLOTS) - len(chunk))
-        rows = _BY_IDS(conn, **dict(zip(_SLOTS, slots, strict=True)))
-        found.update((row.key, row) for row in map(_alert, rows))
+    ids = {key.alert_id for key in keys}
+    rows = _BY_ID(conn, alert=ids.pop()) if len(ids) == 1 else _BY_IDS(conn, ids)
+    found = {row.key: row for row in map(_alert, rows)}
     return {key: found[key] for key in keys if key in found}
 
 
@@ -99,15 +100,13 @@ def add(conn: Connection, new: Sequence[AlertRow]) -> None:
 
 def replace(conn: Connection, row: AlertRow) -> None:
     """Writes the new state of a copy."""
-    values = _values(row)
-    conn.execute(
-        update(alerts)
-        .where(
-            alerts.c.alert_id == row.key.alert_id,
-            alerts.c.publisher == row.key.publisher,
-            alerts.c.recipient == row.key.recipient,
-        )
-        .values(dict(zip(_ALERT_COLUMNS, values, strict=True)))
+    key = row.key
+    _REPLACE(
+        conn,
+        of_alert=key.alert_id,
+        of_publisher=key.publisher,
+        of_recipient=key.recipient,
+        **dict(zip(_ALERT_COLUMNS, _values(row), strict=True)),
     )
 
 

@@ -72,19 +72,24 @@ def append(
         edge=growth.tree.edge_bytes(),
         checkpoint=checkpoint.note,
     )
-    if moved.rowcount != 1:
-        raise HeadMovedError(f"feed {feed.origin} is no longer at size {feed.size}")
+    grown = tiles.growing(conn, feed.id, growth)
+    position = 0
+    with journal.unless_taken():
+        entered = None
+        if ready:
+            entered = journal.add(conn, feed.id, feed.journaled_size, ready, committed_at=committed_at)
+        if moved.rowcount != 1:  # the only wait: nothing reads what the following statements answer
+            raise HeadMovedError(f"feed {feed.origin} is no longer at size {feed.size}")
+        if entered is not None:
+            position = entered.scalar_one()
     insert_rows(
         conn,
         entries,
         ("feed_id", "idx", "header", "salt", "payload"),
         [(feed.id, index, e.header, e.salt, e.payload) for index, e in enumerate(new, feed.size)],
     )
-    tiles.extend(conn, feed.id, growth)
+    tiles.extend(conn, feed.id, grown)
     checkpoints.add(conn, feed.id, checkpoint)
-    position = 0
-    if ready:
-        position = journal.add(conn, feed.id, feed.journaled_size, ready, committed_at=committed_at)
     return replace(feed, tree=growth.tree, checkpoint=checkpoint.note, journaled_size=journaled), position
 
 
@@ -104,7 +109,8 @@ def journal_more(conn: Connection, feed: Feed, count: int, *, committed_at: int)
     )
     if moved.rowcount != 1:
         raise HeadMovedError(f"feed {feed.origin} has moved in the local log")
-    journal.add(conn, feed.id, feed.journaled_size, count, committed_at=committed_at)
+    with journal.unless_taken():
+        journal.add(conn, feed.id, feed.journaled_size, count, committed_at=committed_at).wait()
     return replace(feed, journaled_size=journaled)
 
 

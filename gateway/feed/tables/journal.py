@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, bindparam, func, insert, select
+from sqlalchemy import BigInteger, Connection, Integer, bindparam, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
-from gateway.db.statements import Prepared
+from gateway.db.statements import Prepared, Rows
 from gateway.errors import GatewayError, Kind
 from gateway.feed.tables.schema import journal
 
@@ -27,7 +29,23 @@ _SIZE_AT = Prepared(
     .order_by(journal.c.first_position.desc())
     .limit(1)
 )
-_ADD = Prepared(insert(journal))
+_newest = (
+    select(journal.c.first_position + journal.c.count).order_by(journal.c.first_position.desc()).limit(1)
+).scalar_subquery()
+_ADD = Prepared(
+    insert(journal)
+    .from_select(
+        ["first_position", "feed_id", "first_index", "count", "committed_at"],
+        select(
+            func.coalesce(_newest, 1),
+            bindparam("of_feed", type_=Integer),
+            bindparam("from_index", type_=BigInteger),
+            bindparam("entries", type_=Integer),
+            bindparam("at", type_=BigInteger),
+        ),
+    )
+    .returning(journal.c.first_position)
+)
 
 
 class HeadMovedError(GatewayError):
@@ -49,25 +67,22 @@ class JournalRun:
     committed_at: int
 
 
-def add(conn: Connection, feed_id: int, first_index: int, count: int, *, committed_at: int) -> int:
-    """Gives entries the next positions; returns the first.
+def add(conn: Connection, feed_id: int, first_index: int, count: int, *, committed_at: int) -> Rows:
+    """Gives entries the next positions; the first is the result's value. Both in `unless_taken`."""
+    return _ADD(conn, of_feed=feed_id, from_index=first_index, entries=count, at=committed_at)
+
+
+@contextmanager
+def unless_taken() -> Iterator[None]:
+    """For `add` and the reading of its result.
 
     Raises:
-        HeadMovedError: another writer took them; roll back.
+        HeadMovedError: another writer took the positions; roll back.
     """
-    first_position = head_position(conn) + 1
     try:
-        _ADD(
-            conn,
-            first_position=first_position,
-            feed_id=feed_id,
-            first_index=first_index,
-            count=count,
-            committed_at=committed_at,
-        )
+        yield
     except IntegrityError as error:
-        raise HeadMovedError(f"journal position {first_position} was taken") from error
-    return first_position
+        raise HeadMovedError("the next positions of the local log were taken") from error
 
 
 def head_position(conn: Connection) -> int:

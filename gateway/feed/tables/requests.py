@@ -9,7 +9,7 @@ from zlib import crc32
 from sqlalchemy import Connection, and_, bindparam, delete, or_, select
 
 from gateway.db.database import Database, insert_rows
-from gateway.db.statements import Prepared
+from gateway.db.statements import Prepared, PreparedList
 from gateway.feed.tables.schema import requests
 
 _COLUMNS = ("request_id", "principal", "digest", "response", "checksum", "answered_at")
@@ -28,6 +28,11 @@ _AFTER = (
 )
 
 
+_FIND = PreparedList(
+    select(requests).where(
+        requests.c.principal == bindparam("by"), requests.c.request_id.in_(bindparam("values", expanding=True))
+    )
+)
 _FORGET = Prepared(
     delete(requests).where(
         requests.c.request_id == bindparam("request_id"), requests.c.principal == bindparam("principal")
@@ -59,10 +64,8 @@ def remember(conn: Connection, answered: Sequence[AnsweredRequest], *, now_ms: i
 
 def find(conn: Connection, principal: str, request_ids: Iterable[bytes]) -> dict[bytes, AnsweredRequest]:
     """Stored answers to a principal's requests, by id."""
-    rows = conn.execute(
-        select(requests).where(requests.c.principal == principal, requests.c.request_id.in_(list(request_ids)))
-    )
-    return {bytes(row.request_id): AnsweredRequest(bytes(row[0]), row[1], bytes(row[2]), bytes(row[3])) for row in rows}
+    rows = _FIND(conn, list(request_ids), by=principal)
+    return {bytes(row[0]): AnsweredRequest(bytes(row[0]), row[1], bytes(row[2]), bytes(row[3])) for row in rows}
 
 
 def forget(conn: Connection, before_ms: int, most: int) -> int:

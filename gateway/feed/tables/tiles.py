@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from gateway.db.statements import Prepared
+from gateway.db.statements import Prepared, Rows
 from gateway.errors import VerificationError
 from gateway.feed.tables.schema import tiles
 from gateway.tlog.merkle import Growth
@@ -22,26 +25,52 @@ _ADD_TILE = Prepared(insert(tiles))
 _EXTEND_TILE = Prepared(update(tiles).where(*_THIS_TILE).values(hashes=bindparam("hashes")))
 
 
-def extend(conn: Connection, feed_id: int, growth: Growth) -> None:
+@dataclass(frozen=True, slots=True)
+class TileGrowth:
+    """New hashes of one tile.
+
+    Attributes:
+        offset: number of hashes before these.
+        before: the tile's row; None for a new tile.
+    """
+
+    level: int
+    tile: int
+    offset: int
+    hashes: bytes
+    before: Rows | None
+
+
+def growing(conn: Connection, feed_id: int, growth: Growth) -> list[TileGrowth]:
+    """A tree's new hashes, with the tiles that they extend."""
+    return [
+        TileGrowth(
+            write.level,
+            tile,
+            offset,
+            hashes,
+            _TILE(conn, feed=feed_id, at_level=write.level, number=tile) if offset else None,
+        )
+        for write in growth.tiles
+        for tile, offset, hashes in split_by_tile(write)
+    ]
+
+
+def extend(conn: Connection, feed_id: int, grown: Iterable[TileGrowth]) -> None:
     """Writes a tree's new hashes.
 
     Raises:
         VerificationError: the tiles don't end where it begins.
     """
-    for write in growth.tiles:
-        for tile, offset, hashes in split_by_tile(write):
-            _extend_tile(conn, (feed_id, write.level, tile), offset, hashes)
-
-
-def _extend_tile(conn: Connection, key: tuple[int, int, int], offset: int, hashes: bytes) -> None:
-    feed_id, level, tile = key
-    if offset == 0:
-        _ADD_TILE(conn, feed_id=feed_id, level=level, tile=tile, hashes=hashes)
-        return
-    before = bytes(_TILE(conn, feed=feed_id, at_level=level, number=tile).scalar_one())
-    if len(before) != offset * _HASH:
-        raise VerificationError(f"tile {level}/{tile} of feed {feed_id} has {len(before)} bytes", step="tiles")
-    _EXTEND_TILE(conn, feed=feed_id, at_level=level, number=tile, hashes=before + hashes)
+    for new in grown:
+        if new.before is None:
+            _ADD_TILE(conn, feed_id=feed_id, level=new.level, tile=new.tile, hashes=new.hashes)
+            continue
+        before = bytes(new.before.scalar_one())
+        if len(before) != new.offset * _HASH:
+            has = f"tile {new.level}/{new.tile} of feed {feed_id} has {len(before)} bytes"
+            raise VerificationError(has, step="tiles")
+        _EXTEND_TILE(conn, feed=feed_id, at_level=new.level, number=new.tile, hashes=before + new.hashes)
 
 
 class StoredTiles:

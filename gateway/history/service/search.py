@@ -180,9 +180,8 @@ class HistorySearch:
             with self._reads.read() as conn:  # yield outside: a caller that leaves would roll it back
                 state = segments.state(conn)
                 if backlog is None:
-                    indexed = record_progress.indexed(conn)
                     recorded = max(as_of, recorded) if as_of else max(newest, state.newest)
-                    as_of = min(as_of or indexed, indexed)
+                    as_of = min(as_of or state.indexed, state.indexed)
                     backlog = Backlog.read(conn, plan, as_of, recorded, newest=state.newest)
                     position = min(position, as_of + 1)
                     last = whole and _are_more(conn, plan, position, left, state)

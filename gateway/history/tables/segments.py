@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, Table, bindparam, case, func, select,
 from gateway.db.database import insert_rows
 from gateway.db.statements import Prepared
 from gateway.history.rules.bloom import may_hold
-from gateway.history.tables.schema import record_log, shipment_keys, shipment_segments, shipment_times
+from gateway.history.tables.schema import record_log, record_progress, shipment_keys, shipment_segments, shipment_times
 
 SEGMENT_BITS = 17
 """log2 of the positions in a segment: some 1.5 million keys, 30 MB."""
@@ -44,14 +44,21 @@ def _widening(table: Table) -> Prepared:
 
 _WIDEN_SEGMENT, _WIDEN_BLOCK = _widening(shipment_segments), _widening(shipment_times)
 _newest = select(func.max(record_log.c.position).label("position")).subquery()
-_STATE = Prepared(
-    select(
-        _newest.c.position,
-        shipment_segments.c.segment,
-        shipment_segments.c.first_declared,
-        shipment_segments.c.last_declared,
-        func.length(shipment_segments.c.keys_filter),
-    ).select_from(_newest.outerjoin(shipment_segments, true()))
+_state = select(
+    _newest.c.position,
+    shipment_segments.c.segment,
+    shipment_segments.c.first_declared,
+    shipment_segments.c.last_declared,
+    func.length(shipment_segments.c.keys_filter),
+    select(record_progress.c.indexed_position).scalar_subquery(),
+).select_from(_newest.outerjoin(shipment_segments, true()))
+_STATE = Prepared(_state)
+# Until the transaction ends. Without the second one a plan of a small table would read all of it when it has grown.
+_STATE_BEFORE_SEARCH = Prepared(
+    _state.add_columns(
+        func.set_config("plan_cache_mode", "force_generic_plan", true()),
+        func.set_config("enable_seqscan", "off", true()),
+    )
 )
 _of_segment = shipment_times.c.block.bitwise_rshift(bindparam("bits"))
 _BLOCKS = Prepared(
@@ -85,11 +92,13 @@ class SegmentsState(NamedTuple):
 
     Attributes:
         newest: newest position; 0: none.
+        indexed: last indexed position; 0: none.
         bounds: by segment its first and last time of declaration (milliseconds since 1970) and its filter's bytes (None
             or 0: none); segments without a time are left out.
     """
 
     newest: int
+    indexed: int
     bounds: dict[int, tuple[int, int, int | None]]
 
 
@@ -114,9 +123,12 @@ def _widen(conn: Connection, table: Table, statement: Prepared, declared: Iterab
 
 
 def state(conn: Connection) -> SegmentsState:
-    """Reads the state, once a transaction."""
-    rows = list(_STATE(conn))
-    return SegmentsState(rows[0][0] or 0, {row[1]: (row[2], row[3], row[4]) for row in rows if row[1] is not None})
+    """Reads the state, once a transaction; PostgreSQL keeps one plan of each statement that follows in it."""
+    rows = list((_STATE_BEFORE_SEARCH if conn.dialect.name == "postgresql" else _STATE)(conn))
+    newest, indexed = rows[0][0], rows[0][5]
+    return SegmentsState(
+        newest or 0, indexed or 0, {row[1]: (row[2], row[3], row[4]) for row in rows if row[1] is not None}
+    )
 
 
 def candidates(

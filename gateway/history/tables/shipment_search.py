@@ -226,7 +226,7 @@ def _ask_sqlite(conn: Connection, query: _KeyQuery, cells: Sequence[tuple[int, r
     else:
         text = sqlite_text(shape, len(asked), conditions)
         values = (*asked, *first, *further)
-    return run(conn, with_records(text, "x''") if query.records else text, values)
+    return run(conn, with_records(text, "sqlite") if query.records else text, values)
 
 
 def _ask_postgresql(conn: Connection, query: _KeyQuery, cells: Sequence[tuple[int, range]], limit: int) -> Rows:
@@ -237,7 +237,7 @@ def _ask_postgresql(conn: Connection, query: _KeyQuery, cells: Sequence[tuple[in
     starts, stops = [one.start for _, one in cells], [min(one.stop, query.before) for _, one in cells]
     values = [asked, starts, stops, first, *others, *record_filter.bounds, *procedures, limit, limit]
     text = postgresql_text(len(others), record_filter.shape)
-    return run(conn, with_records(text, "''::bytea") if query.records else text, values)
+    return run(conn, with_records(text, "postgresql") if query.records else text, values)
 
 
 def matching(conn: Connection, positions: Collection[int], key_sets: Sequence[Sequence[int]]) -> set[int]:

@@ -27,12 +27,12 @@ def marked_transaction(
         MarksBehindError: it is committed, and its marks aren't durable.
     """
     if history is None:
-        with database.write() as conn:
+        with database.write(ahead=True) as conn:
             yield begun(conn)
         return
     marking = False
     try:
-        with database.write() as conn:
+        with database.write(ahead=True) as conn:
             tx = begun(conn)
             history.compare(conn, tx.now_ms)
             yield tx
