@@ -45,10 +45,10 @@ class FailingDatabase(Database):
         self.fail_after = False
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
+    def write(self, *, ahead: bool = False) -> Iterator[Connection]:
         before, after = self.fail_before, self.fail_after
         self.fail_before = self.fail_after = False
-        with super().write() as conn:
+        with super().write(ahead=ahead) as conn:
             yield conn
             if before:
                 raise StoreUnavailableError("the disk is full")
