@@ -312,7 +312,8 @@ def main(
     shutil.rmtree(root)  # kept when something failed: the nodes' logs are there
     show(figures, console)
     if json_file is not None:
-        write(json_file, figures, f"python -m bench.postgresql --rounds {rounds}")
+        options = f"--rounds {rounds} --alerts {alerts} --records {records} --searches {searches}"
+        write(json_file, figures, f"python -m bench.postgresql {options}")
 
 
 if __name__ == "__main__":
