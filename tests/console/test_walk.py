@@ -31,13 +31,18 @@ OTHERS = tuple(language for language in LANGUAGES if language != "en")
 LIGHT_AND_DARK = ("color-contrast", "link-in-text-block")
 """Rules of axe-core that colours decide."""
 
-SHAPE = """() => JSON.stringify([...document.querySelectorAll("*")].map(each => [
+SHAPE = """() => JSON.stringify([...document.querySelectorAll("*:not(button[name=language])")].map(each => [
   each.localName, each.children.length === 0 && !each.textContent.trim(),
   ...[...each.attributes].map(({name, value}) =>
     /^(aria-label|title|alt|placeholder|lang|content|value|datetime)$/.test(name) ? [name, !value.trim()]
-    : /^(role|id|for|type|name|class|scope|tabindex|aria-.*)$/.test(name) ? [name, value] : name),
+    : name === "class" ? [name, value.replace(/ ?htmx-[a-z]+/g, "")]
+    : /^(role|id|for|type|name|scope|tabindex|aria-.*)$/.test(name) ? [name, value] : name),
 ]))"""
-"""Everything that axe-core's rules look at except words: elements, what names them, and whether there is a word."""
+"""Everything that axe-core's rules look at except words: elements, what names them, and whether there is a word.
+
+What differs in each language, or from one moment to the next, is left out: the buttons that choose a language, of which
+the page's is marked, and the classes by which htmx says that it asks for something.
+"""
 
 WEIGHT = """() => [...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")]
     .filter(entry => !entry.name.includes("/live/") && entry.initiatorType !== "img")
