@@ -38,8 +38,6 @@ MODULES = (
     watchlist_service_pb2,
 )
 AT_ONCE = 12
-"""Calls of one caller."""
-
 OPEN_S = 0.5
 """Seconds after which a stream that stays open, such as a watch, is left."""
 
@@ -127,12 +125,11 @@ def test_hostile_messages_end_with_a_clean_status(federation: Federation, caplog
     async def run() -> list[Ending]:
         endings: list[Ending] = []
         async with federation.inside("cn"), channels(federation) as by_role:
-            turns = {role: asyncio.Semaphore(AT_ONCE) for role in by_role}
+            turns = asyncio.Semaphore(AT_ONCE)
 
             async def attempt(method: MethodDescriptor, mutation: str, message: bytes) -> None:
-                role = role_of(method)
-                async with turns[role]:
-                    code, reason = await end_of(by_role[role], method, message)
+                async with turns:
+                    code, reason = await end_of(by_role[role_of(method)], method, message)
                 endings.append(Ending(path_of(method), mutation, code, reason))
 
             await asyncio.gather(

@@ -233,12 +233,21 @@ def deliver(
 
 def exchange(*nodes: PaperNode) -> None:
     """Lets all nodes exchange and project until nothing is left to say."""
+    feeds = [(a, b, channel) for a in nodes for b in nodes if a is not b for channel in BETWEEN_NODES]
+    agreed = False
     moved = True
     while moved:
         for node in nodes:
             node.settle()
-        pairs = [(a, b) for a in nodes for b in nodes if a is not b]
-        moved = sum(deliver(a, b, channel=channel) for a, b in pairs for channel in BETWEEN_NODES) > 0
+        # Once all have agreed on their positions, only feeds with something new are looked at.
+        grown = [feed for feed in feeds if not agreed or _has_more(*feed)]
+        moved = sum(deliver(a, b, channel=channel) for a, b, channel in grown) > 0
+        agreed = True
+
+
+def _has_more(sender: PaperNode, recipient: PaperNode, channel: Channel) -> bool:
+    origin = FeedOrigin(FEDERATION, sender.name, recipient.name, channel)
+    return sender.outgoing.size(origin) > recipient.outgoing.size(origin)
 
 
 def open_urgent(*nodes: PaperNode) -> None:
