@@ -13,7 +13,10 @@ from typing import Any, Final
 
 from psycopg import Error as DriverError
 from psycopg import InternalError
+from psycopg.abc import PQGen
 from psycopg.pq import TransactionStatus
+from psycopg.pq.abc import PGconn
+from psycopg.waiting import Ready, Wait
 from sqlalchemy import Connection, Engine, event
 
 from gateway.db.statements import PIPELINE, driver_errors, driver_of, run
@@ -44,6 +47,7 @@ class StatementPipeline:
             return
         if self._waiting:
             self._waiting = False
+            self._hand_over()
             self._pipeline.sync()
         if cursor is not None and cursor.pgresult is None:
             raise InternalError("this statement wasn't executed, since one before it had failed")
@@ -61,7 +65,10 @@ class StatementPipeline:
     def close(self) -> None:
         """Ends it; raises as `settle`."""
         self._waiting = False
-        self._context.__exit__(None, None, None)
+        try:
+            self._hand_over()
+        finally:
+            self._context.__exit__(None, None, None)
 
     def commit(self) -> None:
         """Commits and ends it; raises as `settle`, and then nothing was committed, or nobody knows."""
@@ -71,9 +78,20 @@ class StatementPipeline:
         if ended.statusmessage != _COMMITTED:
             raise InternalError("a transaction in which a statement has failed can't be committed; it was rolled back")
 
+    def _hand_over(self) -> None:
+        """Sends what the driver still holds: else it waits for results, and the server for the rest of a statement."""
+        self._driver.wait(_flushed(self._driver.pgconn))
+
     def _open(self) -> None:
         self._context = self._driver.pipeline()
         self._pipeline = self._context.__enter__()
+
+
+def _flushed(driver: PGconn) -> PQGen[None]:
+    """Ends when everything is sent; takes results meanwhile, or the server could wait for that."""
+    while driver.flush():
+        if (yield Wait.RW) & Ready.R:
+            driver.consume_input()
 
 
 @contextmanager

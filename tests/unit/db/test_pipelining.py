@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -43,6 +44,24 @@ def on_postgresql(postgres_server: PostgresServer) -> Iterator[Database]:
 def ids(database: Database) -> list[int]:
     with database.read() as conn:
         return [row[0] for row in _ALL(conn)]
+
+
+def test_statements_larger_than_the_connection_holds_reach_the_server(on_postgresql: Database) -> None:
+    large, kept = bytes(3_000_000), []
+
+    def write() -> None:
+        with on_postgresql.write(ahead=True) as conn:
+            for number in range(2, 6):
+                _ADD(conn, id=number, content=large)
+            kept.extend(_ALL(conn))
+            _ADD(conn, id=6, content=large)
+
+    writing = threading.Thread(target=write, daemon=True)
+    writing.start()
+    writing.join(60)
+    assert not writing.is_alive(), "the driver waits for the server, and the server for the driver"
+    assert len(kept) == 4
+    assert ids(on_postgresql) == [2, 3, 4, 5, 6]
 
 
 def test_what_is_sent_ahead_takes_effect_in_order(database: Database) -> None:
