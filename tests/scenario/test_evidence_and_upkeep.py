@@ -218,7 +218,7 @@ def test_a_running_node_is_looked_over_and_a_stopped_one_rebuilt(
 
 
 def test_a_database_edited_by_hand_is_found(tmp_path: Path) -> None:
-    for nodes in with_logs(tmp_path):
+    for nodes in with_logs(tmp_path, migrated=False):
         assert "there is no database" in gateway(nodes, "cn", "verify", code=2).output
         nodes.start("cn", "hk")
         file = tmp_path / "alert.json"
