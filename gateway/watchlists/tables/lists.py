@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Table, bindparam, func, select, tuple_, update
 
@@ -261,31 +261,22 @@ def of_publisher(publisher: str) -> ColumnElement[bool]:
     return list_entries.c.publisher.concat("") == publisher
 
 
-_DUE = Prepared(
-    select(list_entries.c.valid_until)
-    .where(
+def _due(publisher: Any, before_ms: Any) -> tuple[ColumnElement[bool], ...]:
+    """Conditions of listed entries whose validity ends before a time; values or parameters."""
+    return (
         list_entries.c.valid_until > 0,
-        list_entries.c.valid_until <= bindparam("now"),
-        list_entries.c.publisher.concat("") == bindparam("of"),
+        list_entries.c.valid_until <= before_ms,
+        of_publisher(publisher),
         list_entries.c.ended == 0,
     )
-    .limit(1)
-)
+
+
+_DUE = Prepared(select(list_entries.c.valid_until).where(*_due(bindparam("of"), bindparam("now"))).limit(1))
 
 
 def due_to_expire(conn: Connection, publisher: str, before_ms: int, limit: int) -> list[EntryRow]:
     """Listed entries whose validity ends before a time, earliest first."""
-    query = (
-        select(list_entries)
-        .where(
-            list_entries.c.valid_until > 0,
-            list_entries.c.valid_until <= before_ms,
-            of_publisher(publisher),
-            list_entries.c.ended == 0,
-        )
-        .order_by(list_entries.c.valid_until)
-        .limit(limit)
-    )
+    query = select(list_entries).where(*_due(publisher, before_ms)).order_by(list_entries.c.valid_until).limit(limit)
     return [EntryRow._make(row) for row in conn.execute(query)]
 
 
