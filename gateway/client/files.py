@@ -14,7 +14,7 @@ import grpc.aio
 from gateway.client.bulk import new_request_id
 from gateway.client.connection import Backoff, Connection, explained, is_transient
 from gateway.client.pages import all_rows
-from gateway.errors import GatewayError, InputFileError, MalformedError
+from gateway.errors import GatewayError, InputFileError, InvalidRequestError, MalformedError
 from gateway.v1 import file_service_pb2 as service
 from gateway.v1.alert_pb2 import AlertReference, EvidenceDigest
 from gateway.v1.file_pb2 import AlertFile, AttachedFile, FileState, FileUpload
@@ -213,30 +213,49 @@ class FilesClient:
 
     async def _put(self, chunks: AsyncIterable[bytes], upload: FileUpload, digest: bytes | None) -> AttachedFile:
         """Sends one stream; without a digest it is that of the chunks."""
-        failed: list[BaseException] = []
+        failed: list[Exception] = []
+        sent = 0
 
         async def requests() -> AsyncIterator[service.PutFileRequest]:
+            nonlocal sent
             running = sha256()
             try:
                 yield service.PutFileRequest(begin=upload)
                 async for chunk in chunks:
                     for part in _split(chunk):
                         running.update(part)
+                        sent += len(part)
                         yield service.PutFileRequest(chunk=part)
-            except BaseException as error:  # gRPC would tell only that the call was cancelled
+            except Exception as error:  # gRPC would tell only that the call was cancelled
                 failed.append(error)
                 raise
             yield service.PutFileRequest(end=service.UploadEnd(sha256=digest or running.digest()))
 
         try:
             response: service.PutFileResponse = await self._connection.stubs.files.PutFile(requests())
-        except grpc.aio.AioRpcError as error:
-            raise (failed[0] if failed else await explained(self._connection.error(error))) from None
+        except grpc.aio.AioRpcError as rpc_error:
+            if failed:
+                raise failed[0] from None
+            error = self._connection.error(rpc_error)
+            refusal = await self._refusal(upload, sent) if is_transient(error) else None
+            raise refusal or await explained(error) from None
         except asyncio.CancelledError:
-            if failed and not isinstance(failed[0], asyncio.CancelledError | GeneratorExit):
+            if failed:
                 raise failed[0] from None
             raise
         return response.file
+
+    async def _refusal(self, upload: FileUpload, sent: int) -> GatewayError | None:
+        """Why the gateway refuses so many bytes whatever they are: gRPC loses the reason if one is sent meanwhile."""
+        opening = FileUpload()
+        opening.CopyFrom(upload)
+        opening.offset += sent
+        try:  # without bytes and `end` nothing is taken
+            await self._connection.stubs.files.PutFile(iter([service.PutFileRequest(begin=opening)]))
+        except grpc.aio.AioRpcError as rpc_error:
+            error = self._connection.error(rpc_error)
+            return None if is_transient(error) or _is_of_question(error) else error
+        return None
 
     async def _chunks(
         self,
@@ -260,6 +279,14 @@ def evidence_of(file: AttachedFile, description: str = "") -> EvidenceDigest:
     if description:
         evidence.description = description
     return evidence
+
+
+def _is_of_question(error: GatewayError) -> bool:
+    """Whether an opening alone was refused for what it lacks."""
+    return isinstance(error, InvalidRequestError) and {one.rule for one in error.violations} <= {
+        "offset.here",
+        "stream.end",
+    }
 
 
 def _digest_of(path: Path) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -398,6 +398,11 @@ def test_an_erased_file_leaves_its_digest(keeping: Federation, tmp_path: Path) -
     keeping.run(run())
 
 
+async def never_ends() -> AsyncIterator[bytes]:
+    while True:
+        yield picture()
+
+
 def test_what_isn_t_taken(tmp_path: Path) -> None:
     small = KEPT + 'max_file_mib = 1\nmax_total_mib = 2\nmedia_types = ["image/jpeg", "text/plain"]\n'
     for nodes in with_logs(tmp_path, settings=small):
@@ -420,6 +425,10 @@ def test_what_isn_t_taken(tmp_path: Path) -> None:
                 for name in ("../../etc/passwd", "a\nb", "a\u202egpj.exe", "c:\\x"):
                     with pytest.raises(InvalidRequestError, match="file_name"):
                         await put(picture(), about(file_name=name))
+                    with pytest.raises(InvalidRequestError, match="file_name"):  # though more is still to come
+                        await risk.files.put_stream(never_ends(), about(file_name=name))
+                with pytest.raises(FileRefusedError, match="at most 1,048,576 bytes"):
+                    await risk.files.put_stream(never_ends(), about())
                 await put(picture(900_000, seed=1), about())
                 await put(picture(900_000, seed=2), about())
                 with pytest.raises(FileRefusedError, match=r"more exceed the 2,097,152 allowed"):

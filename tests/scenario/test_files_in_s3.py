@@ -108,6 +108,8 @@ def test_an_upload_goes_on_through_restarts_of_the_node_and_of_the_store(ceph: C
     """cn keeps its files in S3, hk in a folder: what is cut off goes on, and the partner reads through the restart."""
     content, upload_id = picture(LARGE, seed=3), new_request_id()
     for nodes in with_logs(tmp_path, settings_of=lambda node: settings(ceph, tmp_path) if node == "cn" else KEPT):
+        line = nodes.between("hk", "cn")
+        line.narrow(20_000_000)
         nodes["cn"].start_command(**OWNER.environment)
 
         async def cut_off(nodes: Federation = nodes) -> None:
@@ -137,8 +139,6 @@ def test_an_upload_goes_on_through_restarts_of_the_node_and_of_the_store(ceph: C
 
                 reference = await published(risk, [signed(content)])
                 await came(desk, reference)
-                line = nodes.between("hk", "cn")
-                line.narrow(20_000_000)
                 await desk.files.request(digest(content), reference, **GROUNDS)
 
                 async def some() -> bool:

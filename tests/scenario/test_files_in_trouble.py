@@ -66,16 +66,16 @@ def test_a_kill_in_the_middle_of_an_upload_leaves_nothing_that_is_shown(tmp_path
 @pytest.mark.parametrize("down", ["kill", "cut"])
 def test_a_fetch_goes_on_where_it_was(tmp_path: Path, down: str) -> None:
     for nodes in with_logs(tmp_path, settings=KEPT):
+        line = nodes.between("hk", "cn")
+        line.narrow(2_000_000)
         nodes.start("cn", "hk")
         content = picture(1_500_000)
-        line = nodes.between("hk", "cn")
 
         async def run(nodes: Federation = nodes, content: bytes = content) -> None:
             async with nodes.client("cn", "publisher") as risk, nodes.client("hk", "officer") as desk:
                 await risk.files.put(written(tmp_path, content), about())
                 reference = await published(risk, [signed(content)])
                 await came(desk, reference)
-                line.narrow(2_000_000)
                 await desk.files.request(digest(content), reference, **GROUNDS)
 
                 async def half() -> int:

@@ -27,6 +27,9 @@ MAX_PARTIES = 16
 DECLARED_LATE_S = 14 * DAY_S
 """A declaration may follow the goods by 14 days, on the mainland and in Hong Kong."""
 
+ASKED_BEYOND_S = 14 * DAY_S
+"""A question's time is so much wider each way: legs found a little earlier or later then need no further one."""
+
 _YEAR_1_S = -62_135_596_800
 _YEAR_10000_S = 253_402_300_800
 """Bounds of google.protobuf.Timestamp, seconds since 1970."""
@@ -190,13 +193,23 @@ def _other_end(record: HistoryRecord) -> str:
     return shipment.export_territory or next((getattr(leg, "from").territory for leg in shipment.route), "")
 
 
-def _values(asked: Sequence[SearchCriteria]) -> set[str]:
-    """Values asked without conditions that would hide records."""
-    values: set[str] = set()
-    for number, question in enumerate(asked):
-        if number > 0 or _is_open(question):
-            values.update(plain(value) for value in asked_values(question))
-    return values
+class _AskedValues:
+    """Values asked without conditions that would hide records, and for which times of declaration."""
+
+    def __init__(self, asked: Sequence[SearchCriteria]) -> None:
+        self._times: dict[str, list[Span]] = {}
+        for number, question in enumerate(asked):
+            if number > 0 or _is_open(question):
+                for value in asked_values(question):
+                    self._times.setdefault(plain(value), []).append(_declared(question))
+
+    def cover(self, value: _OpenValue) -> bool:
+        """Whether an answer would have shown every record that this value links."""
+        times = self._times.get(plain(value.shown), ())
+        if value.span is None:
+            return bool(times)
+        needed = _linkable([value.span], _declared_within_s(value.kind))
+        return any(asked.first <= needed.first and needed.last <= asked.last for asked in times)
 
 
 def _plain_values(question: SearchCriteria) -> set[str]:
@@ -223,7 +236,7 @@ def _open_questions(
         basis = disclosable(gathering, onward, node, asked)
         values = [_OpenValue(key.kind, key.shown, key.span) for keyed in basis for key in keyed.keys]
         of_caller = _of_caller(consignment, asked[node][0]) if asked[node] else ()
-        some = list(_strong([*values, *of_caller], _values(asked[node])))
+        some = list(_strong([*values, *of_caller], _AskedValues(asked[node])))
         if some:
             questions[node] = some
     return questions
@@ -238,12 +251,12 @@ def _of_caller(consignment: Iterable[LinkKey], first: SearchCriteria) -> Iterato
             yield _OpenValue(key.kind, value)
 
 
-def _strong(values: Iterable[_OpenValue], asked: set[str]) -> Iterator[SearchCriteria]:
+def _strong(values: Iterable[_OpenValue], asked: _AskedValues) -> Iterator[SearchCriteria]:
     by_field: dict[str, dict[str, _OpenValue]] = {}
     spans: dict[str, list[Span]] = {}
     for value in values:
         field, compared = _FIELDS.get(value.kind), plain(value.shown)
-        if field is None or compared in asked:
+        if field is None or asked.cover(value):
             continue
         by_field.setdefault(field, {}).setdefault(compared, value)
         spans.setdefault(field, []).extend(() if value.span is None else (value.span,))
@@ -259,8 +272,13 @@ def _question(field: str, values: Sequence[_OpenValue], spans: Sequence[Span]) -
         return SearchCriteria(references=[SearchReference(value=value) for value in written])
     question = SearchCriteria(containers=written) if field == "containers" else SearchCriteria(seals=written)
     if spans:
-        _limit(question, spans, RULES[values[0].kind].window_s + DECLARED_LATE_S)
+        _limit(question, spans, _declared_within_s(values[0].kind) + ASKED_BEYOND_S)
     return question
+
+
+def _declared_within_s(kind: LinkKind) -> int:
+    """Most seconds from a record to the declaration of one that such a value links."""
+    return RULES[kind].window_s + DECLARED_LATE_S
 
 
 def _weak(basis: Sequence[KeyedRecord], asked: Sequence[SearchCriteria]) -> Iterator[SearchCriteria]:
@@ -293,8 +311,19 @@ def _traders(records: Iterable[KeyedRecord]) -> dict[tuple[str, str], tuple[Sear
     return traders
 
 
-def _limit(question: SearchCriteria, spans: Sequence[Span], window_s: int) -> None:
-    first = max(min(span.first for span in spans) - window_s, _YEAR_1_S)
-    last = min(max(span.last for span in spans) + window_s + 1, _YEAR_10000_S - 1)
-    question.declared_from.CopyFrom(Timestamp(seconds=first))
-    question.declared_until.CopyFrom(Timestamp(seconds=last))
+def _limit(question: SearchCriteria, spans: Sequence[Span], within_s: int) -> None:
+    declared = _linkable(spans, within_s)
+    question.declared_from.CopyFrom(Timestamp(seconds=declared.first))
+    question.declared_until.CopyFrom(Timestamp(seconds=declared.last + 1))
+
+
+def _linkable(spans: Sequence[Span], within_s: int) -> Span:
+    """Seconds at which what is so near to the spans was declared, as far as a Timestamp can say them."""
+    first = max(min(span.first for span in spans) - within_s, _YEAR_1_S)
+    return Span(first, min(max(span.last for span in spans) + within_s, _YEAR_10000_S - 2))
+
+
+def _declared(question: SearchCriteria) -> Span:
+    """Seconds of declaration that a question is limited to."""
+    first = question.declared_from.seconds if question.HasField("declared_from") else _YEAR_1_S
+    return Span(first, question.declared_until.seconds - 1 if question.HasField("declared_until") else _YEAR_10000_S)

@@ -67,9 +67,25 @@ def test_containers_and_locks_are_asked_for_within_their_time() -> None:
     day = 86_400
     declared = case.at(0.33).seconds
     assert not references.HasField("declared_from")
-    assert -60 * day < containers.declared_from.seconds - declared < -59 * day + day
-    assert 59 * day <= containers.declared_until.seconds - declared < 60 * day
-    assert locks.declared_until.seconds - declared < 22 * day < seals.declared_until.seconds - declared
+    assert -74 * day < containers.declared_from.seconds - declared < -73 * day + day
+    assert 73 * day <= containers.declared_until.seconds - declared < 74 * day
+    assert locks.declared_until.seconds - declared < 36 * day < seals.declared_until.seconds - declared
+
+
+def test_a_container_is_asked_for_again_where_a_leg_shows_it_at_another_time() -> None:
+    """Each leg is within 45 days of the one before, the last 120 days after the first."""
+    export, import_ = shipment_pb2.SHIPMENT_PROCEDURE_EXPORT, shipment_pb2.SHIPMENT_PROCEDURE_IMPORT
+    ways = [("cn", export), ("hk", import_), ("hk", export), ("mo", import_)]
+    legs = [
+        case.record(node, f"{node}-{number}", way, 40 * 24 * number, equipment=[goods_pb2.Equipment(id=case.CONTAINER)])
+        for number, (node, way) in enumerate(ways)
+    ]
+    legs[0].shipment.references.append(case.reference(case.UCR, "6CN9144030071526726XG-1"))
+    found, asked = traced(
+        SearchCriteria(references=[history_pb2.SearchReference(value="6CN9144030071526726XG-1")]), legs
+    )
+    assert len(assemble(found, []).legs) == 4
+    assert len([question for question in asked if question.containers]) == len(legs)
 
 
 def test_traders_are_asked_for_only_where_the_way_has_a_gap() -> None:

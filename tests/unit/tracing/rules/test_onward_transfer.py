@@ -263,17 +263,21 @@ def test_without_own_records_a_node_is_asked_the_same_whatever_another_answers(
 
 @settings(max_examples=60, deadline=None)
 @given(records_of("hk"), records_of("cn"), records_of("mo"), FIRSTS)
-def test_nodes_of_earlier_versions_give_the_same_consignment(
+def test_nodes_of_earlier_versions_give_no_leg_that_others_miss(
     hk: list[HistoryRecord], cn: list[HistoryRecord], mo: list[HistoryRecord], first: SearchCriteria
 ) -> None:
-    """What a partner doesn't follow is asked for in further rounds."""
+    """What a partner doesn't follow is asked for in further rounds.
+
+    A node that follows may find more: its records that answered a question count as starts there, whatever it is that
+    the asker's records share with them.
+    """
     by_node = {"hk": hk, "cn": cn, "mo": mo}
 
-    def legs(*earlier: str) -> list[tuple[str, str]]:
+    def legs(*earlier: str) -> set[tuple[str, str]]:
         found = assemble(TracedFederation(by_node, NOBODY, earlier).run(first), [])
-        return [(leg.record.node, leg.record.shipment.record_id) for leg in found.legs]
+        return {(leg.record.node, leg.record.shipment.record_id) for leg in found.legs}
 
-    assert legs() == legs("cn") == legs("cn", "mo")
+    assert legs() >= legs("cn") >= legs("cn", "mo")
 
 
 @pytest.mark.parametrize("own", ["hk", "cn", "mo"])
