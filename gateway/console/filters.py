@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from gateway.console.current import current_page
 from gateway.contract.enum_words import UNKNOWN
+from gateway.translation.condition_texts import condition_text
 from gateway.translation.match_reasons import said
 from gateway.translation.notices import noticed
 from gateway.translation.plain_text import printable
@@ -149,6 +150,7 @@ FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
         link_reason,
         noticed,
         refused,
+        condition_text,
         said,
     )
 }

@@ -188,4 +188,5 @@ def _ca_end(pem: str) -> datetime:
 
 
 def _ends(end: datetime, now: datetime) -> str:
-    return f"{'ends' if end > now else 'has ended'} at {end:%Y-%m-%d %H:%M} UTC"
+    at = f"{end:%Y-%m-%d %H:%M}"
+    return f"ends at {at} UTC" if end > now else f"has ended at {at} UTC"

@@ -166,10 +166,9 @@ class HealthMonitor:
         except StoreUnavailableError as error:
             return error.message, ""
         except TimeoutError:
-            silent = f"has not answered for {ANSWER_S:g} s"
             if await self._answers():
-                return "", f"the writer {silent}"
-            return f"the database {silent}", ""
+                return "", f"the writer has not answered for {ANSWER_S:g} s"
+            return f"the database has not answered for {ANSWER_S:g} s", ""
         except GatewayError:  # overloaded: it works
             return "", ""
         self._metrics.database_seconds.set(time.perf_counter() - began)

@@ -165,8 +165,12 @@ class Upkeep:
             self._alarms.set(EXPIRY_WAITS, "", "own alerts are past their validity; no partner has told its time yet")
         else:
             ahead_s = (self._clock() - latest_ms + MAX_CLOCK_SKEW_MS) // 1000
-            waits = "own alerts that are over by it alone stay open; set it right"
-            self._alarms.set(EXPIRY_WAITS, "", f"this clock is {ahead_s} s ahead of all partners'; {waits}")
+            self._alarms.set(
+                EXPIRY_WAITS,
+                "",
+                f"this clock is {ahead_s} s ahead of all partners'; own alerts that are over by it alone stay open; "
+                "set it right",
+            )
 
     async def _shared_step(self) -> None:
         alert_is_due, entry_is_due = await asyncio.to_thread(self._due)  # mostly none: it costs no transaction

@@ -7,7 +7,7 @@ before it ends.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -52,11 +52,14 @@ class SentencePatterns:
 
     def find(self, sentence: str) -> tuple[str, Mapping[str, str]] | None:
         """The message and its values; None where no message fits."""
+        return next(self.fitting(sentence), None)
+
+    def fitting(self, sentence: str) -> Iterator[tuple[str, Mapping[str, str]]]:
+        """Each message that fits, with its values."""
         for pattern in self._patterns:
             values = pattern.values_in(sentence)
             if values is not None:
-                return pattern.message, values
-        return None
+                yield pattern.message, values
 
 
 def _pattern(message: str) -> SentencePattern:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from gateway.translation.condition_texts import condition_text
 from gateway.translation.messages import N_
 from gateway.translation.messages import gettext as _
 from gateway.v1.alert_pb2 import Priority
@@ -70,7 +71,7 @@ def sentence_of(notification: Notification) -> str:
         publisher=notification.alert.publisher.upper(),
         list=notification.list,
         code=notification.alarm_code,
-        message=notification.alarm_message,
+        message=condition_text(notification.alarm_message),
         by=by,
     )
 

@@ -11,6 +11,7 @@ from gateway.cli.connection import Target, connected
 from gateway.cli.output import JsonOption, Output, reports_errors
 from gateway.cli.values import as_dict, shown_time
 from gateway.contract.enum_words import word_of
+from gateway.translation.condition_texts import condition_text
 from gateway.translation.messages import N_, marked
 from gateway.translation.messages import gettext as _
 from gateway.v1.node_service_pb2 import Link, LinkState
@@ -54,7 +55,7 @@ _COLUMNS: tuple[tuple[str, Callable[[Link], Any]], ...] = (
     (N_("Waiting"), lambda link: link.waiting),
     (N_("Suspended"), lambda link: link.suspension),
     (N_("Last exchange"), lambda link: shown_time(link, "last_exchange_at")),
-    (N_("Last error"), lambda link: link.last_error),
+    (N_("Last error"), lambda link: condition_text(link.last_error)),
     (N_("Evidence"), lambda link: link.evidence_path),
 )
 """Columns of the list with their cells."""

@@ -10,6 +10,7 @@ from gateway.cli.connection import Target, connected
 from gateway.cli.node.restores import show_losses
 from gateway.cli.output import EXIT_FAILED, JsonOption, Output, reports_errors
 from gateway.cli.values import as_dict
+from gateway.translation.condition_texts import condition_text
 from gateway.translation.messages import N_, marked
 from gateway.translation.messages import gettext as _
 
@@ -71,7 +72,15 @@ def _recover_all(target: Target, output: Output) -> None:
                 "Feed", "Fetched back", "Size", "Lost", "Waiting", "Applied without what they follow", "Blocked because"
             ),
             [
-                (one.feed.partition("/")[2], one.recovered, one.size, one.lost, one.waiting, one.forced, one.problem)
+                (
+                    one.feed.partition("/")[2],
+                    one.recovered,
+                    one.size,
+                    one.lost,
+                    one.waiting,
+                    one.forced,
+                    condition_text(one.problem),
+                )
                 for one in feeds
             ],
             minor=marked("Applied without what they follow"),

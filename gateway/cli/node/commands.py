@@ -13,6 +13,7 @@ from gateway.cli.link.maintenance import COLUMNS, maintenance_row
 from gateway.cli.output import EXIT_FAILED, JsonOption, Output, reports_errors
 from gateway.cli.values import as_dict, shown_time
 from gateway.feed.service.alarms import DATABASE
+from gateway.translation.condition_texts import condition_text
 from gateway.translation.messages import N_, marked
 from gateway.translation.messages import gettext as _
 from gateway.v1.evidence_service_pb2 import AuditEvent
@@ -64,7 +65,9 @@ def _print_status(output: Output, state: GetNodeStatusResponse) -> None:
         facts[N_("Evaluated by rules")] = state.history.judged
         facts[N_("Legal holds")] = state.history.holds
     if state.history.standby_problem:
-        facts[N_("Standby of history")] = _("not read: {problem}", problem=state.history.standby_problem)
+        facts[N_("Standby of history")] = _(
+            "not read: {problem}", problem=condition_text(state.history.standby_problem)
+        )
     elif state.history.HasField("standby_lag_ms"):
         facts[N_("Standby of history")] = _("{seconds} s behind", seconds=f"{state.history.standby_lag_ms / 1000:.1f}")
     for usage in state.resources:
@@ -98,7 +101,7 @@ def _print_status(output: Output, state: GetNodeStatusResponse) -> None:
     if state.maintenance:
         output.table(_("Maintenance"), COLUMNS, list(map(maintenance_row, state.maintenance)))
     if state.alarms:
-        rows = [(alarm.code, alarm.message, shown_time(alarm, "since")) for alarm in state.alarms]
+        rows = [(alarm.code, condition_text(alarm.message), shown_time(alarm, "since")) for alarm in state.alarms]
         output.table(_("Alarms"), marked("Alarm", "What", "Since"), rows)
     else:
         output.line(_("No alarms."))

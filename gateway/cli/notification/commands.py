@@ -12,6 +12,7 @@ import typer
 from gateway.cli.connection import Target, connected
 from gateway.cli.output import JsonOption, Output, reports_errors
 from gateway.cli.values import as_dict, shown_time
+from gateway.translation.condition_texts import condition_text
 from gateway.translation.messages import gettext as _
 from gateway.translation.messages import listed, marked, ngettext
 from gateway.translation.notification_texts import KIND_NAMES, priority_letter, sentence_of
@@ -246,7 +247,7 @@ def outbox(target: Target, *, as_json: JsonOption = False) -> None:
                 way.sent,
                 way.given_up,
                 shown_time(way, "next_attempt_at"),
-                way.last_error,
+                condition_text(way.last_error),
             )
             for way in state.ways
         ],

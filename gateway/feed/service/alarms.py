@@ -176,13 +176,15 @@ class Alarms:
             not_before_ms: when this node sent what the time answers; 0 if it answers nothing.
         """
         self.partner_clocks.note(their_time_ms)
-        self._compare(partner, f"the clock of {partner} is %d s ahead of this one's", their_time_ms - self._clock())
+        ahead_ms = their_time_ms - self._clock()
+        self._keep(partner, f"the clock of {partner} is {ahead_ms // 1000} s ahead of this one's; check both", ahead_ms)
         if not_before_ms:
-            behind = f"{partner} behind"
-            self._compare(behind, f"the clock of {partner} is %d s behind this one's", not_before_ms - their_time_ms)
+            behind_ms = not_before_ms - their_time_ms
+            message = f"the clock of {partner} is {behind_ms // 1000} s behind this one's; check both"
+            self._keep(f"{partner} behind", message, behind_ms)
 
-    def _compare(self, subject: str, message: str, difference_ms: int) -> None:
+    def _keep(self, subject: str, message: str, difference_ms: int) -> None:
         if difference_ms > MAX_CLOCK_SKEW_MS:
-            self.set(CLOCK_SKEW, subject, f"{message % (difference_ms // 1000)}; check both")
+            self.set(CLOCK_SKEW, subject, message)
         else:
             self.clear(CLOCK_SKEW, subject)

@@ -164,16 +164,21 @@ class Outgoing:
             MalformedError: no such signature; the state stays.
         """
         claimed = counted(position.size, "entry")
-        claim = f"the position of {origin.recipient} in {origin} claims {claimed} that this node hasn't"
         for verifier in self._trust().every_log_verifier(origin):
             try:
                 signed = verify_checkpoint(position.cosigned_checkpoint, verifier, origin.line).checkpoint
             except GatewayError:
                 continue
             if (signed.size, signed.root) != (position.size, position.root):
-                raise MalformedError(f"{claim}, but shows this node's checkpoint of another size or root")
+                raise MalformedError(
+                    f"the position of {origin.recipient} in {origin} claims {claimed} that this node hasn't, but shows "
+                    "this node's checkpoint of another size or root"
+                )
             return
-        raise MalformedError(f"{claim}, and shows no checkpoint of them with this node's signature")
+        raise MalformedError(
+            f"the position of {origin.recipient} in {origin} claims {claimed} that this node hasn't, and shows no "
+            "checkpoint of them with this node's signature"
+        )
 
     def _take_receipt_of(self, origin: FeedOrigin, position: feed_pb2.FeedPosition) -> None:
         """Stores the receipt in a position: a crash may have lost the stream's.

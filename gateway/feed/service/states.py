@@ -128,7 +128,7 @@ class CloseEpochsCommand:
                 continue
             reason = f"it goes on in epoch {epoch}"
             if feed.state is not FeedState.ACTIVE:
-                reason = f"{reason}; before: {feed.state_reason}"
+                reason = f"it goes on in epoch {epoch}; before: {feed.state_reason}"
             feeds.set_state(tx.conn, feed.id, FeedState.CLOSED, reason=reason, since=tx.now_ms)
             tx.touched.add(feed.origin)
             closed.append(feed.origin)

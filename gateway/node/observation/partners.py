@@ -70,7 +70,7 @@ class PartnerObserver:
         self._alarms.keep(
             UNREACHABLE,
             {
-                partner: (f"{partner} hasn't been reached for {ms // 60_000:,} min{self._why(partner)}", since[partner])
+                partner: (self._silence(partner, ms // 60_000), since[partner])
                 for partner, ms in silent.items()
                 if ms >= self._minutes * 60_000
             },
@@ -91,9 +91,12 @@ class PartnerObserver:
     def _streams_of(self, partner: str) -> list[LinkStatus]:
         return [status for feed, status in self._streams.items() if partner in (feed.publisher, feed.recipient)]
 
-    def _why(self, partner: str) -> str:
+    def _silence(self, partner: str, minutes: int) -> str:
         errors = [link.status.last_error for link in self._links.values() if link.partner == partner]
-        return next((f": {error}" for error in errors if error), "")
+        why = next(filter(None, errors), "")
+        if why:
+            return f"{partner} hasn't been reached for {minutes:,} min: {why}"
+        return f"{partner} hasn't been reached for {minutes:,} min"
 
     def _open_streams(self) -> Mapping[Labels, float]:
         up = {feed: status.connected for feed, status in list(self._streams.items())}  # from the scrape's thread

@@ -64,7 +64,9 @@ class SignedPoster:
             return cut(error) or type(error).__name__
         if status in _TAKEN:
             return ""
-        return f"{_ANSWERED}{status}" + (", a redirect, which isn't followed" if status in _REDIRECTS else "")
+        if status in _REDIRECTS:
+            return f"{_ANSWERED}{status}, a redirect, which isn't followed"
+        return f"{_ANSWERED}{status}"
 
     def close(self) -> None:
         """Closes its connections; the next post opens new ones."""

@@ -290,19 +290,26 @@ def validity_warnings(directory: Directory, now: datetime) -> dict[str, str]:
 
 
 def _validity_warning(directory: Directory, now: datetime) -> str:
-    what, expiry = f"directory version {directory.version}", f"on {directory.expires_at:%Y-%m-%d}"
-    until = f"the exchange stops on {directory.grace_ends_at:%Y-%m-%d}"
+    version, expiry = directory.version, f"{directory.expires_at:%Y-%m-%d}"
+    stop = f"{directory.grace_ends_at:%Y-%m-%d}"
     match directory.validity(now):
         case Validity.EXPIRED:
             return (
-                f"{what} expired {expiry}, and its {directory.grace_days} days of grace are over: partners are "
-                "refused until the next version is in force"
+                f"directory version {version} expired on {expiry}, and its {directory.grace_days} days of grace are "
+                "over: partners are refused until the next version is in force"
             )
         case Validity.GRACE:
-            return f"{what} expired {expiry}; {until}: have the authorities sign a new version now"
+            return (
+                f"directory version {version} expired on {expiry}; the exchange stops on {stop}: have the authorities "
+                "sign a new version now"
+            )
+        case Validity.CURRENT if directory.expires_at - now < EXPIRY_WARNING:
+            return (
+                f"directory version {version} expires on {expiry}; the exchange stops on {stop}: have the authorities "
+                "sign a new version"
+            )
         case Validity.CURRENT:
-            soon = directory.expires_at - now < EXPIRY_WARNING
-            return f"{what} expires {expiry}; {until}: have the authorities sign a new version" if soon else ""
+            return ""
 
 
 def _pinned(vkey: str) -> Verifier:

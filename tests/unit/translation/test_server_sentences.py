@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 import gettext
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,8 @@ from gateway.contract.identification import identifiers
 from gateway.errors import IllegalTransitionError, RevisionConflictError
 from gateway.tracing.rules.links import RULES, LinkKind
 from gateway.tracing.rules.sentences import _NAMED
-from gateway.translation import messages
+from gateway.translation import condition_texts, messages
+from gateway.translation.condition_texts import condition_text
 from gateway.translation.filled_sentences import SentencePatterns
 from gateway.translation.notices import DOUBTS, FORMS, noticed
 from gateway.translation.refusals import REFUSALS, refused
@@ -122,6 +124,7 @@ def test_any_text_comes_back_as_it_was_in_english(values: list[str], text: str) 
         assert explained(sentence) == sentence
         assert noticed(sentence) == sentence
         assert link_reason(sentence) == sentence
+        assert condition_text(sentence) == sentence
 
 
 def test_a_partners_text_that_almost_fits_takes_no_longer() -> None:
@@ -130,25 +133,54 @@ def test_a_partners_text_that_almost_fits_takes_no_longer() -> None:
     assert patterns.find("a, " * 12 + "end") is not None
 
 
-def said_in_sources() -> Iterator[str]:
-    """Texts of the sources, with empty braces for values."""
+@cache
+def said_in_sources() -> frozenset[str]:
+    """Texts of the sources, with empty braces for values; those of constants of the module are filled in too."""
+    return frozenset(re.sub(r"(\{\})+", "{}", text) for text in _said())
+
+
+def _said() -> Iterator[str]:
     for file in ROOT.rglob("*.py"):
         if "v1" in file.parts or "translation" in file.parts:
             continue
-        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        module = ast.parse(file.read_text("utf-8"))
+        constants = {
+            ast.unparse(target): node.value
+            for node in module.body
+            if isinstance(node, (ast.Assign, ast.AnnAssign)) and isinstance(node.value, ast.Constant)
+            for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+        }
+        for node in ast.walk(module):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 yield node.value
             elif isinstance(node, ast.JoinedStr):
-                yield "".join(part.value if isinstance(part, ast.Constant) else "{}" for part in node.values)
+                yield _joined(node, {})
+                yield _joined(node, constants)
+
+
+def _joined(node: ast.JoinedStr, constants: Mapping[str, ast.Constant]) -> str:
+    parts = [
+        constants.get(ast.unparse(part.value), part) if isinstance(part, ast.FormattedValue) else part
+        for part in node.values
+    ]
+    return "".join(str(part.value) if isinstance(part, ast.Constant) else "{}" for part in parts)
 
 
 @pytest.mark.drift
 def test_every_refusal_is_one_that_the_gateway_says() -> None:
-    texts = {re.sub(r"(\{\})+", "{}", text) for text in said_in_sources()}
+    assert gone_from_sources(REFUSALS[BY_LIBRARY:]) == []
+
+
+@pytest.mark.drift
+def test_every_text_of_a_condition_is_one_that_the_gateway_says() -> None:
+    assert gone_from_sources((*condition_texts.ALARMS, *condition_texts.REASONS, *condition_texts.PARTS)) == []
+
+
+def gone_from_sources(messages: Sequence[str]) -> list[str]:
+    texts = said_in_sources()
     said = texts | {FIELD.sub("", text) for text in texts}
-    wanted = {message: re.sub(r"\{[^}]*\}", "{}", message) for message in REFUSALS[BY_LIBRARY:]}
-    gone = [message for message, form in wanted.items() if form not in said and f"{form}{{}}" not in said]
-    assert gone == []
+    wanted = {message: re.sub(r"\{[^}]*\}", "{}", message) for message in messages}
+    return [message for message, form in wanted.items() if form not in said and f"{form}{{}}" not in said]
 
 
 def test_every_packaged_rule_is_found_again(shouting: None) -> None:
@@ -163,9 +195,8 @@ def test_every_packaged_rule_is_found_again(shouting: None) -> None:
 def test_every_doubt_of_an_identifier_is_found() -> None:
     rules = identifiers._RULES.values()
     assert {f"{rule.name} has {rule.form}" for rule in rules} == set(FORMS)
-    said = {re.sub(r"(\{\})+", "{}", text) for text in said_in_sources()}
     forms = {re.sub(r"\{[^}]*\}", "{}", message) for message in DOUBTS[1:]}
-    assert forms <= said
+    assert forms <= said_in_sources()
 
 
 @pytest.mark.drift

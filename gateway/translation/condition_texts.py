@@ -1,0 +1,293 @@
+"""Says in the reader's language what alarms and links tell of a gateway; what isn't known stays as it came.
+
+A partner may have written any of it, so what is looked for in a text is bounded.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from gateway.plurals import counted
+from gateway.translation.filled_sentences import SentencePatterns
+from gateway.translation.messages import gettext as _
+from gateway.translation.messages import marked, ngettext
+from gateway.translation.refusals import refused
+
+BY_LIBRARIES: Final = marked(
+    "failed to connect to all addresses; last error: {reason}",
+    "Failed to connect to remote host: {reason}",
+    "Connection refused",
+    "Connection reset by peer",
+    "Connection timed out",
+    "Socket closed",
+    "Deadline Exceeded",
+    "Name or service not known",
+    "No such file or directory",
+    "No space left on device",
+    "Permission denied",
+    "Read-only file system",
+    "Input/output error",
+)
+"""By gRPC and the operating system."""
+
+ALARMS: Final = marked(
+    "the clock of {partner} is {number} s ahead of this one's; check both",
+    "the clock of {partner} is {number} s behind this one's; check both",
+    "{partner} hasn't been reached for {minutes} min",
+    "{partner} hasn't been reached for {minutes} min: {reason}",
+    "{feed}: {number} entries have no receipt, and they become more",
+    "the oldest alert for {partner} without a receipt is {minutes} min old",
+    "{feed}: entry {number} isn't applied: {reason}",
+    "this gateway has a defect ({defect}; its log has the details)",
+    "{feed}: entries wait, {number} from {position} on: they come after {awaited}. If this node was restored: "
+    "gateway recover {other}",
+    "{feed}: {reason}; nothing is added to it",
+    "the {process} process has ended by itself {times} in the last {minutes} min, {manner}; {state}",
+    "{partner} has had {used} of {most} {what} stored today (UTC), {used_mib} of {most_mib} MiB; what is beyond "
+    "{beyond}; a higher setting in [quotas] makes room",
+    "{used} of {most} {what} are in use",
+    "{reason}; version {version} stays in force",
+    "version {version} of the directory can't be kept in the data folder, and a restart may not know it: {reason}",
+    "directory version {version} was issued at {time}, after now: check this clock",
+    "directory version {version} expired on {date}, and its {number} days of grace are over: partners are refused "
+    "until the next version is in force",
+    "directory version {version} expired on {date}; the exchange stops on {stop}: have the authorities sign a new "
+    "version now",
+    "directory version {version} expires on {date}; the exchange stops on {stop}: have the authorities sign a new "
+    "version",
+    "agreement {agreement} ends at {time} UTC, before the directory: nothing may be sent under it from {sender} to "
+    "{recipient} afterwards",
+    "this node's {purpose} key counts until {time} UTC",
+    "this gateway's certificate {ending}",
+    "the certificate of {holder} {ending}",
+    "the CA certificate of {node} in the directory {ending}",
+    "own alerts are past their validity; no partner has told its time yet",
+    "this clock is {number} s ahead of all partners'; own alerts that are over by it alone stay open; set it right",
+    "the settings weren't reloaded, the old ones stay: {reason}",
+    "changed in the file and in force after a restart only: {names}",
+    "the writer has not answered for {number} s",
+    "the database has not answered for {number} s",
+    "the data folder {folder} can't be read: {reason}",
+    "the data folder {folder} can't be written",
+    "{number} MiB of disk are free for {folder}: publishing stops",
+    "{number} MiB of disk are free for {folder}, less than {least} MiB",
+    "{reason}: a backup was restored, or the database was changed; run `gateway verify`",
+    "event {number} of the audit log, covered by a signed head, is missing",
+    "the audit log up to event {number} isn't the one under the head that was signed over it",
+    "signed heads of the audit log are missing: there are {heads}, and one has number {number}",
+    "{file} holds no head signed by this node: {reason}",
+    "{file}: marks can't be written: {reason}",
+    "nothing is screened against {entries} of lists; the log names them and says why",
+    "entries of {list} whose validity ends within {days} days: {number}, the first at {time} UTC; see "
+    "`gateway watchlist list --list {name} --expiring`",
+    "entries of a list end soon; a system that may see it finds them with `gateway watchlist list --expiring`",
+    "the answer of {partner} to query {query} isn't right: {reason}; nothing of it counts, and what came is kept",
+    "{person} has taken {roles} for {minutes} min (break-glass {grant}): {stated}",
+    "{way}: {target} takes nothing: {reason}",
+    "{target} takes no changes: {reason}",
+    "HTTP {status}, a redirect, which isn't followed",
+    "no address is known",
+    "file {digest} isn't kept: {reason}",
+    "{partner} doesn't send the file that it signed: {reason}",
+    "it has {number} bytes, and the step that names it says {stated}",
+    "it has {number} bytes, and {stated} of it came before",
+    "a piece of {number} bytes came with {stated}",
+    "the virus scanner says nothing of file {digest}: {reason}",
+    "{program} hasn't ended in {number} s",
+    "{program} ended with {number}: {stated}",
+    "a crash of its machine loses acknowledged commits: set fsync = on",
+    "a crash loses acknowledged commits: set synchronous_commit = on",
+    "{number} standby servers, none of which confirms commits: {reason}",
+    "a failover loses acknowledged commits: set synchronous_standby_names, and synchronous_commit = on",
+)
+"""What an operator is told of."""
+
+REASONS: Final = marked(
+    # of a feed that stands still
+    "this database was restored or its folder is new, and the recipient has not yet said what it holds",
+    "this node has signed {entries}, and the database has {number}: the others were lost",
+    "the database has other entries than those that this node signed up to {number}",
+    "recovered; {waiting} for entries of {partner} or of other own feeds that this node had seen: they come with the "
+    "link, own ones by `gateway recover`",
+    "{partner} holds {entries} of {feed}, this database {number}",
+    "{partner} holds other entries of {feed} at size {number}",
+    "{partner} holds {entries} of this node's, and this database {number} others: they are the same up to {common}",
+    "another root than the one held is signed for size {number}",
+    "entries sent again differ from those received before",
+    "the checkpoint is for {entries}; with this batch it's {number}",
+    "the root of {entries} isn't the one signed",
+    "its newest checkpoint isn't one: {reason}",
+    "its size is {number}, its newest checkpoint is of {entries} of {feed}",
+    "its edge of {entries} doesn't lead to the root in its newest checkpoint",
+    "it goes on in epoch {epoch}",
+    "it goes on in epoch {epoch}; before: {reason}",
+    "{feed} is in quarantine at its recipient: {reason}",
+    "{feed} is closed: {reason}",
+    "{feed} is suspended here",
+    "{feed} is suspended by its {side}'s operator",
+    "feed {feed}: {reason}",
+    # of a link that isn't up
+    "unexpected failure; see the log",
+    "not compared with its recipient yet",
+    "the gateway of {partner} doesn't know this feed yet; its alerts are in {feed}",
+    "the gateway at {endpoint} answers but doesn't serve",
+    "the directory gives no endpoint of {partner}, and the settings have none",
+    "the partner has ended the stream",
+    "the connection ended while something was sent",
+    "unauthenticated",
+    "internal error; the gateway's log has the details",
+    "{partner} didn't answer the opening with its position",
+    "{partner} sent something else than a receipt",
+    "{partner} doesn't publish {feed} to {node}",
+    "{partner} is no party to {feed}",
+    "{feed} isn't of the present epoch: the directory here says {epoch}",
+    "the directory names no log key of {partner} that is valid now",
+    "the directory names no receipts key of {partner} that is valid now",
+    "{feed} has {entries} here; the batch begins at {number}",
+    "a receipt speaks of {feed} at {number}, which wasn't sent",
+    "a receipt for {entries} came, but no batch that ends there was sent",
+    "the position of {partner} isn't on the checkpoint that was sent",
+    "the position of {partner} in {feed} claims {entries} that this node hasn't, but shows this node's checkpoint of "
+    "another size or root",
+    "the position of {partner} in {feed} claims {entries} that this node hasn't, and shows no checkpoint of them with "
+    "this node's signature",
+    "no more {what} of {partner} are stored today (UTC); the bound is {number} with {most_mib} MiB",
+    "{partner} can't be reached: {reason}",
+    "{partner} answered {code}: {reason}",
+    # of the database, its standby and the directory
+    "the database can't be used: {reason}",
+    "the database is damaged: {reason}",
+    "the database is a standby, which can't be written",
+    "{file} is gone; put it back, or restore a backup and restart",
+    "{file} isn't the file that was opened; restart the node",
+    "{file} may not be written",
+    "{file} was removed or replaced while it was open; stop the node, which saves what it has, and start it again; "
+    "let no other program open the database before",
+    "not compared yet",
+    "history.standby_url names no standby",
+    "the standby is further behind than is known yet",
+    "the standby is {number} s behind",
+    "directory file {file}: {reason}",
+    "directory refused at step {step}: {reason}",
+    "version {version} is older than version {newer} in force",
+    "there are two different versions {version}; one of them is forged",
+    "version {version} expired on {date} and its {number} days of grace are over",
+    "signed by {signer} with a key that no version names",
+    "it is for {federation}, expected is {expected}",
+    "it is signed, but not a directory: {reason}",
+)
+"""Why a feed stands still, and a link isn't up."""
+
+PARTS: Final = marked(
+    "once",
+    "{number} times",
+    "last killed because it didn't answer",
+    "last by signal {number}",
+    "last with exit code {number}",
+    "it runs again",
+    "it doesn't run",
+    "entries of its feed of alerts",
+    "entries of its feed of lists",
+    "questions about shipments",
+    "records in its answers",
+    "matches that it makes here",
+    "isn't kept",
+    "waits until tomorrow",
+    "open files and connections",
+    "connections to the peer port",
+    "connections to the local port",
+    "ends at {time} UTC",
+    "has ended at {time} UTC",
+    "publisher",
+    "recipient",
+    "log",
+    "receipts",
+)
+"""What stands in these at the places of `_PART_NAMES`."""
+
+_TEXTS: Final = (*BY_LIBRARIES, *ALARMS, *REASONS)
+_AROUND: Final = SentencePatterns(text for text in _TEXTS if text.startswith("{reason}"))
+_BEGUN: Final = SentencePatterns(text for text in _TEXTS if not text.startswith("{"))
+_OF_A_NAME: Final = SentencePatterns(text for text in _TEXTS if re.match(r"\{(?!reason\})", text))
+_PARTS: Final = SentencePatterns(PARTS)
+_AWAITED: Final = SentencePatterns(marked("{entries} of {feed}, of which {number} are applied here"))
+_PART_NAMES: Final = frozenset({"times", "manner", "state", "what", "beyond", "ending", "side", "purpose"})
+_NUMBER: Final = re.compile(r"[0-9]{1,15}(?= )", re.ASCII)
+_AND: Final = " and "
+
+MOST_COLONS: Final = 8
+"""Colons of a text after which something known is looked for."""
+MOST_NESTED: Final = 6
+"""Reasons in reasons that are looked into."""
+
+
+def condition_text(text: str) -> str:
+    """The text in the reader's language; codes, names and what people stated stay."""
+    return _condition(text, MOST_NESTED)
+
+
+def _condition(text: str, depth: int) -> str:
+    whole = _whole(text, depth)
+    if whole is not None:
+        return whole
+    at = 0
+    for _colon in range(MOST_COLONS):
+        at = text.find(": ", at)
+        if at < 0:
+            break
+        rest = _whole(text[at + 2 :], depth)
+        if rest is not None:  # `CODE: reason`, `feed: reason`
+            return f"{text[:at]}: {rest}"
+        at += 2
+    return text
+
+
+def _whole(text: str, depth: int) -> str | None:
+    """The text if it is a known one; None for others."""
+    found = _outermost(text) if depth else None
+    if found is None:
+        said = refused(text)
+        return None if said == text else said
+    message, values = found
+    return _filled(message, values, depth - 1)
+
+
+def _outermost(text: str) -> tuple[str, Mapping[str, str]] | None:
+    """The message that is around all others in the text: a name at its beginning is one word."""
+    found = _AROUND.find(text) or _BEGUN.find(text)
+    if found is not None:
+        return found
+    return next((each for each in _OF_A_NAME.fitting(text) if " " not in next(iter(each[1].values()))), None)
+
+
+def _filled(message: str, values: Mapping[str, str], depth: int) -> str:
+    return _(message, **{name: _value(name, value, depth) for name, value in values.items()})
+
+
+def _value(name: str, text: str, depth: int) -> str:
+    if name == "reason":
+        return _condition(text, depth)
+    if name in _PART_NAMES:
+        part = _PARTS.find(text)
+        return text if part is None else _filled(*part, depth)
+    if name in ("entries", "waiting"):
+        return _counted(text)
+    return _awaited(text, depth) if name == "awaited" else text
+
+
+def _counted(text: str) -> str:
+    found = _NUMBER.match(text)
+    number = int(found[0]) if found else 0
+    if text == counted(number, "entry"):
+        return ngettext("{number} entry", "{number} entries", number)
+    if text == counted(number, "own entry waits", "own entries wait"):
+        return ngettext("{number} own entry waits", "{number} own entries wait", number)
+    return text
+
+
+def _awaited(text: str, depth: int) -> str:
+    parts = [_AWAITED.find(part) for part in text.split(_AND)]
+    known = [_filled(*part, depth) for part in parts if part is not None]
+    return _(" and ").join(known) if len(known) == len(parts) else text
