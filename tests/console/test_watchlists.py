@@ -269,6 +269,10 @@ def test_a_match_is_confirmed_with_a_passkey_and_its_hit_answered_at_the_owner(
     wait_until(answered)
     expect(window.page.locator(".summary-row").filter(has_text="Answered by")).to_contain_text("officer")
     expect(window.page.get_by_text("Somebody or something else").first).to_be_visible()
+    told = window.open("/notifications").locator(f"a[href='/watchlists/hits/hk/{hit_id}']")
+    expect(told).to_contain_text("CN has answered a hit")
+    told.click()
+    expect(window.page.get_by_role("main")).to_contain_text("Another company, by its register")
 
 
 def wait_until(condition: Callable[[], bool]) -> None:

@@ -44,6 +44,7 @@ class NotificationTopic(StrEnum):
     BREAK_GLASS = "break-glass"
     ASSIGNED = "assigned"
     HIT = "hit"
+    HIT_ANSWERED = "hit-answered"
 
     @property
     def kind(self) -> NotificationKind.ValueType:

@@ -65,7 +65,7 @@ def path_of(message: Notification) -> str:
     if message.proposal_id:
         return f"/watchlists/proposals/{message.proposal_id}"
     if message.hit_id:
-        return f"/watchlists/hits/{message.partner}/{message.hit_id}"
+        return f"/watchlists/hits/{message.hit_reporter or message.partner}/{message.hit_id}"
     if message.match_id:
         return f"/watchlists/matches/{message.match_id}"
     return "/operations"

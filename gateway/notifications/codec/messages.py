@@ -124,7 +124,22 @@ def hit_message(hit: HitRow, arrived_at: int) -> NotificationMessage:
         kind=NotificationKind.NOTIFICATION_KIND_HIT,
         event_id=f"hit/{hit.reporter}/{hit.hit_id}",
         hit_id=hit.hit_id,
+        hit_reporter=hit.reporter,
         partner=hit.reporter,
+        list=f"{hit.publisher}/{hit.list}",
+    )
+    message.occurred_at.CopyFrom(to_timestamp(arrived_at))
+    return message
+
+
+def hit_answered_message(hit: HitRow, arrived_at: int) -> NotificationMessage:
+    """An own hit that the entry's owner has answered; `arrived_at` in milliseconds since 1970."""
+    message = NotificationMessage(
+        kind=NotificationKind.NOTIFICATION_KIND_HIT_ANSWERED,
+        event_id=f"hit-answered/{hit.reporter}/{hit.hit_id}/{hit.outcome_idx}",
+        hit_id=hit.hit_id,
+        hit_reporter=hit.reporter,
+        partner=hit.publisher,
         list=f"{hit.publisher}/{hit.list}",
     )
     message.occurred_at.CopyFrom(to_timestamp(arrived_at))

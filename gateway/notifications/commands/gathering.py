@@ -34,10 +34,13 @@ from gateway.notifications.rules.audience import Happening
 from gateway.notifications.rules.warnings import DeadlineWarning, Stage, WarnedCopy, WarningTimes, warnings_of
 from gateway.notifications.tables import warnings
 from gateway.notifications.tables.progress import PROGRESS, NotificationProgress
+from gateway.trust.rules.permissions import PERSON_PREFIX
 from gateway.v1 import alert_pb2
+from gateway.watchlists.commands.hits import own_reporter
 from gateway.watchlists.rules.matches import MatchStatus
 from gateway.watchlists.rules.visibility import ListVisibility
 from gateway.watchlists.tables import hits, matches, proposals
+from gateway.watchlists.tables.hits import HitRow
 from gateway.watchlists.tables.schema import list_proposals
 
 MOST_CHANGES = 200
@@ -96,7 +99,7 @@ def gather(
         *_steps(conn, sources, since.alert_position, reached),
         *_assignments(conn, sources, since, reached),
         *_matches(conn, sources, since.match_change, reached),
-        *_hits(conn, sources, since.hit_position, reached),
+        *_hits(conn, sources, audience, since.hit_position, reached),
         *(_proposals(conn, sources, since.proposals_since) if proposals_too else ()),
     ]
     if now_ms - since.proposals_since > 2 * LOOK_BACK_MS:
@@ -216,8 +219,10 @@ def _matches(conn: Connection, sources: Sources, after: int, reached: dict[str, 
             yield Happening(messages.match_message(match), visible_to=visible_to)
 
 
-def _hits(conn: Connection, sources: Sources, after: int | None, reached: dict[str, int]) -> Iterator[Happening]:
-    """Hits on own lists that partners report."""
+def _hits(
+    conn: Connection, sources: Sources, audience: Audience, after: int | None, reached: dict[str, int]
+) -> Iterator[Happening]:
+    """Hits on own lists that partners report, and partners' answers to own hits on theirs."""
     last = projected.position(conn)
     if after is None:  # a node that was on before hits were told
         reached["hit_position"] = last
@@ -238,6 +243,19 @@ def _hits(conn: Connection, sources: Sources, after: int | None, reached: dict[s
             if hit.publisher == sources.node:
                 visible_to = sources.visibility.roles_of(hit.publisher, hit.list)
                 yield Happening(messages.hit_message(hit, run.committed_at), visible_to=visible_to)
+        for hit in hits.answered_by_entries(conn, run.feed_id, first, stop):
+            yield Happening(
+                messages.hit_answered_message(hit, run.committed_at),
+                visible_to=sources.visibility.roles_of(hit.publisher, hit.list),
+                only_to=_reporting_person(conn, sources, audience, hit),
+            )
+
+
+def _reporting_person(conn: Connection, sources: Sources, audience: Audience, hit: HitRow) -> str:
+    """Id of the person who reported an own hit; empty for a system, and for somebody who is told of nothing now."""
+    reporter = own_reporter(conn, hit)
+    person = sources.person_id(reporter.removeprefix(PERSON_PREFIX)) if reporter.startswith(PERSON_PREFIX) else ""
+    return person if any(addressee.id == person for addressee in audience.addressees) else ""
 
 
 def _proposals(conn: Connection, sources: Sources, since: int) -> Iterator[Happening]:

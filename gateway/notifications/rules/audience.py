@@ -24,6 +24,9 @@ _ABOUT_ALERTS = frozenset({Role.PUBLISHER, Role.OFFICER, Role.ANALYST, Role.SUPE
 _OTHERS: Mapping[int, frozenset[Role]] = {
     NotificationKind.NOTIFICATION_KIND_MATCH: frozenset({Role.OFFICER, Role.ANALYST, Role.SUPERVISOR, Role.AUDITOR}),
     NotificationKind.NOTIFICATION_KIND_HIT: frozenset({Role.OFFICER, Role.ANALYST, Role.SUPERVISOR, Role.AUDITOR}),
+    NotificationKind.NOTIFICATION_KIND_HIT_ANSWERED: frozenset(
+        {Role.OFFICER, Role.ANALYST, Role.SUPERVISOR, Role.AUDITOR}
+    ),
     NotificationKind.NOTIFICATION_KIND_PROPOSAL: frozenset({Role.SUPERVISOR}),
     NotificationKind.NOTIFICATION_KIND_ALARM: frozenset({Role.OPERATOR, Role.SUPERVISOR, Role.AUDITOR}),
     NotificationKind.NOTIFICATION_KIND_BREAK_GLASS: frozenset({Role.SUPERVISOR, Role.AUDITOR}),
@@ -54,6 +57,7 @@ _DEFAULTS: Mapping[Role, tuple[NotificationKind.ValueType, ...]] = {
         *_DEADLINES,
         NotificationKind.NOTIFICATION_KIND_ASSIGNED,
         NotificationKind.NOTIFICATION_KIND_HIT,
+        NotificationKind.NOTIFICATION_KIND_HIT_ANSWERED,
     ),
     Role.ANALYST: (NotificationKind.NOTIFICATION_KIND_MATCH, NotificationKind.NOTIFICATION_KIND_ASSIGNED),
     Role.SUPERVISOR: (
@@ -61,6 +65,7 @@ _DEFAULTS: Mapping[Role, tuple[NotificationKind.ValueType, ...]] = {
         NotificationKind.NOTIFICATION_KIND_PROPOSAL,
         NotificationKind.NOTIFICATION_KIND_BREAK_GLASS,
         NotificationKind.NOTIFICATION_KIND_ASSIGNED,
+        NotificationKind.NOTIFICATION_KIND_HIT_ANSWERED,
     ),
     Role.AUDITOR: (NotificationKind.NOTIFICATION_KIND_BREAK_GLASS,),
     Role.OPERATOR: (NotificationKind.NOTIFICATION_KIND_ALARM,),

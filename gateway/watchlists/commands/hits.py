@@ -298,6 +298,16 @@ def _shown(conn: Connection, row: HitRow) -> _Pb.ListedHit:
     return listed
 
 
+def own_reporter(conn: Connection, row: HitRow) -> str:
+    """Who of this node reported a hit: an own system, or a person as "person/NAME"; empty where that was erased.
+
+    Raises:
+        MalformedError: the hit's entry carries none.
+    """
+    carried = _with_hit(conn, row.feed_id, row.idx)
+    return "" if carried is None else _own_person(conn, carried.actor) or carried.actor
+
+
 def _own_person(conn: Connection, actor: str) -> str:
     """The own person whom a pseudonym means; empty for what isn't one, and for a partner's."""
     meant = whose_pseudonym(conn, actor) if actor.startswith(PSEUDONYM_PREFIX) else None

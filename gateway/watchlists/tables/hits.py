@@ -46,6 +46,16 @@ _OF_ENTRIES = Prepared(
     .order_by(list_hits.c.idx)
 )
 
+_ANSWERED_BY_ENTRIES = Prepared(
+    select(list_hits)
+    .where(
+        list_hits.c.outcome_feed_id == bindparam("feed"),
+        list_hits.c.outcome_idx >= bindparam("first"),
+        list_hits.c.outcome_idx < bindparam("end"),
+    )
+    .order_by(list_hits.c.outcome_idx)
+)
+
 
 def hit(conn: Connection, reporter: str, hit_id: str) -> HitRow | None:
     """A hit by its reporter and id, or None."""
@@ -56,6 +66,11 @@ def hit(conn: Connection, reporter: str, hit_id: str) -> HitRow | None:
 def of_entries(conn: Connection, feed_id: int, first: int, end: int) -> list[HitRow]:
     """Hits that entries of a feed report, `end` excluded, in their order."""
     return [HitRow(*row) for row in _OF_ENTRIES(conn, feed=feed_id, first=first, end=end)]
+
+
+def answered_by_entries(conn: Connection, feed_id: int, first: int, end: int) -> list[HitRow]:
+    """Hits whose last answer is one of these entries of a feed, `end` excluded, in their order."""
+    return [HitRow(*row) for row in _ANSWERED_BY_ENTRIES(conn, feed=feed_id, first=first, end=end)]
 
 
 def put_hit(conn: Connection, row: HitRow) -> None:

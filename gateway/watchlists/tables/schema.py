@@ -117,6 +117,7 @@ list_hits = Table(
     Column("outcome_feed_id", BigInteger),  # of the owner's last answer; NULL until then
     Column("outcome_idx", BigInteger),
     Index(None, "feed_id", "idx"),
+    Index(None, "outcome_feed_id", "outcome_idx"),
     sqlite_with_rowid=False,
 )
 

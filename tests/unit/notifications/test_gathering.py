@@ -21,7 +21,7 @@ from gateway.notifications.tables import notifications as rows
 from gateway.notifications.tables import warnings
 from gateway.notifications.tables.progress import PROGRESS
 from gateway.trust.rules.permissions import Role
-from gateway.v1 import alert_pb2
+from gateway.v1 import alert_pb2, watchlist_pb2
 from gateway.v1.casework_service_pb2 import AssignAlertsRequest
 from gateway.v1.notification_service_pb2 import (
     DeadlineKind,
@@ -38,7 +38,7 @@ from gateway.watchlists.rules.policies import ListPolicy
 from gateway.watchlists.rules.visibility import EVERYTHING_VISIBLE
 from tests.support.databases import MakeDatabase
 from tests.support.nodes import DAY_MS, PaperNode, exchange, listed_content, paper_nodes
-from tests.unit.watchlists.commands.test_hits import LIST, report
+from tests.unit.watchlists.commands.test_hits import LIST, answer, report
 
 HOUR_MS = 3_600_000
 TIMES = WarningTimes(before_ms=2 * HOUR_MS, share=0.25)
@@ -290,11 +290,7 @@ def test_who_is_given_an_alert_is_told_unless_by_oneself(nodes: list[PaperNode])
 
 def test_a_partners_hit_on_an_own_list_is_told_once_and_an_own_hit_never(nodes: list[PaperNode]) -> None:
     cn, hk = nodes
-    cn.policies[LIST] = ListPolicy(four_eyes=False)
-    entries = [ProposedEntry(id="A", content=listed_content())]
-    proposed = ProposeEntriesRequest(request_id=str(uuid.uuid4()), list=LIST, entries=entries)
-    cn.writer.run(ProposeCommand(cn.lists, proposed, "system/cn/risk", "risk"))
-    exchange(cn, hk)
+    listed(cn, hk)
     earlier = report(hk)
     exchange(cn, hk)
     owner, reporter = Desk(cn, [person("wong"), person("chief", Role.OPERATOR)]), Desk(hk, [person("wong")])
@@ -310,6 +306,55 @@ def test_a_partners_hit_on_an_own_list_is_told_once_and_an_own_hit_never(nodes: 
     assert told.hit_id != earlier.hit_id
     assert owner.told("chief") == []
     assert "HIT" not in reporter.kinds()
+
+
+def test_who_reported_a_hit_is_told_of_each_answer_once(nodes: list[PaperNode]) -> None:
+    cn, hk = nodes
+    listed(cn, hk)
+    by_person, by_system = report(hk, actor="person/wong"), report(hk)
+    exchange(cn, hk)
+    people = [person("wong"), person("ho"), person("chief", Role.OPERATOR)]
+    desk, owner = Desk(hk, people), Desk(cn, [person("wong")])
+    assert desk.begin()
+    assert owner.begin()
+    answer(cn, "hk", by_person.hit_id, watchlist_pb2.HIT_OUTCOME_UNDECIDED)
+    exchange(cn, hk)
+    for asked in (desk, desk, owner):
+        asked.look()
+    (told,) = desk.told()
+    assert (told.kind, told.hit_id, told.hit_reporter) == (kind("HIT_ANSWERED"), by_person.hit_id, "hk")
+    assert (told.partner, told.list) == ("cn", f"cn/{LIST}")
+    assert desk.told("ho") == []
+    assert owner.told() == []
+    answer(cn, "hk", by_person.hit_id, watchlist_pb2.HIT_OUTCOME_FALSE)
+    answer(cn, "hk", by_system.hit_id, watchlist_pb2.HIT_OUTCOME_CONFIRMED)
+    exchange(cn, hk)
+    desk.look()
+    assert [one.hit_id for one in desk.told()] == [by_person.hit_id, by_person.hit_id, by_system.hit_id]
+    assert [one.hit_id for one in desk.told("ho")] == [by_system.hit_id], "a system has reported it: by the rules"
+    assert desk.told("chief") == []
+
+
+def test_an_answer_to_a_person_who_is_gone_is_told_by_the_rules(nodes: list[PaperNode]) -> None:
+    cn, hk = nodes
+    listed(cn, hk)
+    hit = report(hk, actor="person/gone")
+    desk = Desk(hk, [person("wong")])
+    assert desk.begin()
+    exchange(cn, hk)
+    answer(cn, "hk", hit.hit_id, watchlist_pb2.HIT_OUTCOME_FALSE)
+    exchange(cn, hk)
+    desk.look()
+    assert desk.kinds() == ["HIT_ANSWERED"]
+
+
+def listed(cn: PaperNode, hk: PaperNode) -> None:
+    """An entry A on cn's list, at both."""
+    cn.policies[LIST] = ListPolicy(four_eyes=False)
+    entries = [ProposedEntry(id="A", content=listed_content())]
+    proposed = ProposeEntriesRequest(request_id=str(uuid.uuid4()), list=LIST, entries=entries)
+    cn.writer.run(ProposeCommand(cn.lists, proposed, "system/cn/risk", "risk"))
+    exchange(cn, hk)
 
 
 def test_a_second_replica_that_has_read_the_same_writes_nothing(nodes: list[PaperNode]) -> None:

@@ -44,7 +44,9 @@ def nodes(tmp_path: Path, make_database: MakeDatabase) -> Iterator[list[PaperNod
         yield made
 
 
-def report(node: PaperNode, publisher: str = "cn", entry: str = "A", **fields: Any) -> pb.ReportHitResponse:
+def report(
+    node: PaperNode, publisher: str = "cn", entry: str = "A", *, actor: str = "desk", **fields: Any
+) -> pb.ReportHitResponse:
     request = pb.ReportHitRequest(
         request_id=str(uuid.uuid4()),
         entry=watchlist_pb2.WatchlistReference(publisher=publisher, list=LIST, id=entry),
@@ -55,7 +57,7 @@ def report(node: PaperNode, publisher: str = "cn", entry: str = "A", **fields: A
         subject=party_pb2.Party(role=5, names=[party_pb2.Name(text="Placeholder Metals Ltd")]),
         **fields,
     )
-    command = ReportHitCommand(node.lists, node.lists.agreements, request, "system/x/desk", "desk")
+    command = ReportHitCommand(node.lists, node.lists.agreements, request, "system/x/desk", actor)
     return node.writer.run(command)  # type: ignore[no-any-return]
 
 
