@@ -194,7 +194,12 @@ def rendered(request: Request, template: str, **context: Any) -> Markup:
 
 
 def show_problem(request: Request, problem: PageProblem, *, kept: Sequence[tuple[str, str]] = ()) -> Response:
-    """A page that says what went wrong, and the way out; with `kept` the fields of a form to send once more."""
+    """A page that says what went wrong, and the way out; with `kept` the fields of a form to send once more.
+
+    A part of a page that can't be had stays as it is: a page in its place would be nested in the one that is open.
+    """
+    if is_fragment(request):
+        return Response(status_code=problem.status, headers={"HX-Reswap": "none"})
     return render(request, "problem.html", title=problem.title, status=problem.status, problem=problem, kept=kept)
 
 
@@ -280,9 +285,14 @@ def _unproven_form(request: Request, *, outage: GatewayError | None, public: boo
 def _kept_form(request: Request, kept: Sequence[tuple[str, str]]) -> Response:
     """What somebody wrote in a session that has ended, to go on with in another."""
     status = 401 if request.state.session is None else 403
-    written = [value for _name, value in kept if len(value) >= SHOWN_CHARS]
+    written = [value for _name, value in kept if _is_prose(value)]
     files, title = bool(form(request).uploads), _("What you wrote is still here")
     return render(request, "kept_form.html", title=title, status=status, kept=kept, written=written, files=files)
+
+
+def _is_prose(value: str) -> bool:
+    """Whether a field's value is text that somebody wrote, and no id, code, date or choice."""
+    return len(value) >= SHOWN_CHARS and (not value.isascii() or len(value.split()) > 1)
 
 
 def _kept(request: Request, *, public: bool) -> list[tuple[str, str]]:

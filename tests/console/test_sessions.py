@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.support.console.behind_forms import write_alert
+from tests.support.console.behind_forms import PREVIEW, write_alert
 from tests.support.console.desk import Desks
-from tests.support.console.trial import CONSOLE, ConsoleTrial
+from tests.support.console.trial import CONSOLE, ConsoleTrial, Office
+from tests.support.federation import READY_S
 from tests.support.stopwatch import Stopwatch
 
 
@@ -79,7 +81,7 @@ def test_what_was_written_is_kept_when_the_session_ends(desk: Desks, trial: Cons
     with window.expecting("status of 401", "status of 403", "status of 422"):
         page.locator("button[name=do][value=preview]").last.click()
         expect(page.get_by_role("heading", level=1)).to_have_text("What you wrote is still here")
-        expect(page.get_by_role("main")).to_contain_text("Seen at three in the morning")
+        expect(page.locator(".said")).to_have_text("Seen at three in the morning\nby the night shift.")
         window.assert_accessible()
         with page.expect_popup() as opened:
             page.get_by_role("link", name="Sign in in a new tab").click()
@@ -93,6 +95,49 @@ def test_what_was_written_is_kept_when_the_session_ends(desk: Desks, trial: Cons
         expect(page.get_by_role("main")).to_contain_text("You are signed in as")
         page.get_by_role("button", name="Go on with what I wrote").click()
         expect(page.locator("#narrative-en")).to_have_value("Seen at three in the morning\nby the night shift.")
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["the console knows the session", "it doesn't"])
+def test_what_was_written_is_kept_while_the_gateway_is_down(desk: Desks, trial: ConsoleTrial, known: bool) -> None:
+    """And goes on from the same page when the gateway is back, for the person alone who is signed in."""
+    office, text = trial["mo"], "Written while the gateway was restarted,\nat three in the morning."
+    name = trial.run(office.newcomer("officer", "publisher"))
+    window = desk("mo", name)
+    page = window.open("/alerts/new")
+    page.locator("#narrative-en").fill(text)
+    with window.expecting("status (of )?(403|422|503|504)", "failed: GET", "ERR_", "htmx:sse:error"):
+        office.node.stop()
+        try:
+            if not known:
+                office.stop()
+                office.start(wait=False)
+                wait_until_it_answers(office)
+            page.locator(PREVIEW).last.click()
+            expect(page.get_by_role("heading", level=1)).to_have_text("The gateway doesn't answer")
+            expect(page.get_by_role("main")).to_contain_text("What you wrote is kept on this page")
+            expect(page.locator("input[name=narrative-en]")).to_have_value(text)
+            window.assert_accessible()
+            page.get_by_role("button", name="Send it again").click()
+            expect(page.get_by_role("main")).to_contain_text("What you wrote is kept on this page")
+        finally:
+            office.node.start()
+            office.wait_ready()
+        page.get_by_role("button", name="Send it again").click()
+        go_on, field = page.get_by_role("button", name="Go on with what I wrote"), page.locator("#narrative-en")
+        expect(go_on.or_(field).first).to_be_visible()
+        if not known:  # the form was bound to no session meanwhile
+            expect(page.get_by_role("main")).to_contain_text("You are signed in as")
+        if go_on.count():
+            go_on.click()
+        expect(field).to_have_value(text)
+
+
+def wait_until_it_answers(office: Office) -> None:
+    """Returns when a console serves, though it can't ask its gateway."""
+    deadline = time.monotonic() + READY_S
+    while office.get("/healthz") == 0:
+        assert time.monotonic() < deadline, office.log
+        time.sleep(0.03)
 
 
 def test_three_consoles_at_once(desk: Desks, trial: ConsoleTrial) -> None:

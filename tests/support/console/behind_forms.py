@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -21,6 +21,7 @@ GROUNDS = {"purpose": "export_control", "legal_basis": "CEPA art. 5", "case_refe
 GO_ON = "main form .actions button.button:not(.secondary)"
 """The button that goes on, in every language."""
 
+PREVIEW = "button[name=do][value=preview]"
 CONFIRM = "form.confirm"
 
 
@@ -31,6 +32,8 @@ class FormPlace:
     Attributes:
         reach: fills in the form at `path` and sends it; returns when the page is there. Finds fields by their names:
             it works in every language.
+        provokes: what the guard notes meanwhile, and is meant, as for `PageGuard.expecting`.
+        in_every_language: the walk looks at it in each one, and not in English and one more alone.
     """
 
     title: str
@@ -38,6 +41,8 @@ class FormPlace:
     person: str
     path: str
     reach: Callable[[Page], None]
+    provokes: Sequence[str] = ()
+    in_every_language: bool = False
 
 
 def form_places(case: Case) -> Iterator[FormPlace]:
@@ -46,6 +51,9 @@ def form_places(case: Case) -> Iterator[FormPlace]:
     yield FormPlace("history-trace", "hk", "officer", "/history", _trace)
     yield FormPlace("network-graph", "hk", "officer", "/network", _connect)
     yield FormPlace("new-alert-preview", "cn", "officer", "/alerts/new", write_alert)
+    for title, lose, status in (("kept-form", _sign_out, 401), ("kept-form-signed-in", _lose_token, 403)):
+        provokes = (f"status of {status}",)
+        yield FormPlace(title, "hk", "officer", "/alerts/new", _kept(lose), provokes, in_every_language=True)
     for step, fields in RECIPIENTS_STEPS.items():
         yield FormPlace(f"preview-{step}", "hk", "officer", _of(case.unread, step), _filled(fields))
     for step, fields in PUBLISHERS_STEPS.items():
@@ -139,8 +147,33 @@ def write_alert(page: Page, case_reference: str = "CN-2026-18") -> None:
             "narrative-en": "Antimony declared as lead.",
         },
     )
-    page.locator("button[name=do][value=preview]").last.click()
+    page.locator(PREVIEW).last.click()
     page.locator(CONFIRM).wait_for()
+
+
+def _kept(lose: Callable[[Page], None]) -> Callable[[Page], None]:
+    """Sends a form of a session that is lost, and waits for the page that gives back what was written."""
+
+    def reach(page: Page) -> None:
+        page.locator("#narrative-en").fill("Seen at three in the morning, by the night shift, at the second gate.")
+        before = page.context.cookies()
+        lose(page)
+        page.locator(PREVIEW).last.click()
+        page.locator("section.card .said").first.wait_for()
+        page.context.clear_cookies()
+        page.context.add_cookies([{**cookie} for cookie in before])  # type: ignore[typeddict-item]  # what it gave
+
+    return reach
+
+
+def _sign_out(page: Page) -> None:
+    """As a session that has ended: the browser has nothing that the node knows."""
+    page.context.clear_cookies()
+
+
+def _lose_token(page: Page) -> None:
+    """As a form of an earlier session, while the person has signed in again."""
+    page.evaluate("document.querySelectorAll('input[name=csrf]').forEach(field => { field.value = 'of another'; })")
 
 
 def _list(page: Page) -> None:
@@ -156,7 +189,7 @@ def _list(page: Page) -> None:
             "legal_basis": "Export Control Law, article 20",
         },
     )
-    page.locator("button[name=do][value=preview]").last.click()
+    page.locator(PREVIEW).last.click()
     page.locator(CONFIRM).wait_for()
 
 

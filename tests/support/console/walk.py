@@ -8,7 +8,8 @@ fails for a route that is in none.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, fields
 from functools import cache
 
 from playwright.sync_api import Page
@@ -19,6 +20,8 @@ from gateway.console.pages import ROUTES
 from gateway.trust.service.trial_federation import FEDERATION
 from tests.support.console.behind_forms import form_places
 from tests.support.console.case import Case
+from tests.support.console.chromium import settle
+from tests.support.console.desk import Desk
 from tests.support.console.trial import ConsoleTrial
 
 READERS = ("officer", "supervisor", "analyst", "operator", "auditor", "")
@@ -123,6 +126,8 @@ class Place:
     Attributes:
         title: a name for files and lists, e.g. `alerts-publisher-alert_id-2`.
         reach: goes on from the page at `path` to the one that is meant, by a form.
+        provokes: what the guard notes meanwhile, and is meant.
+        in_every_language: the walk looks at it in each one, though only a form leads there.
     """
 
     route: str
@@ -131,12 +136,24 @@ class Place:
     person: str
     path: str
     reach: Callable[[Page], None] | None = None
+    provokes: Sequence[str] = ()
+    in_every_language: bool = True
+
+    def open_in(self, window: Desk) -> Page:
+        """Opens it in a window of the person who may see it."""
+        with window.expecting(*self.provokes) if self.provokes else nullcontext():
+            page = window.open(self.path)
+            if self.reach is not None:
+                self.reach(page)
+            if self.provokes:
+                settle(page)
+        return page
 
 
 def behind_forms(trial: ConsoleTrial) -> list[Place]:
     """Pages that only a form leads to."""
     return [
-        Place("", place.title, place.node, place.person, place.path, place.reach)
+        Place("", **{field.name: getattr(place, field.name) for field in fields(place)})
         for place in form_places(trial.play_case())
     ]
 
