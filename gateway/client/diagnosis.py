@@ -16,6 +16,7 @@ from gateway.contract.ids import GatewayIdentity, SystemIdentity
 from gateway.errors import ConfigurationError, GatewayError, UnauthenticatedError, UnavailableError
 from gateway.tls.certificates import PeerCertificate, authenticate, inspect_ca, inspect_certificate
 from gateway.tls.credentials import MAX_PEM_BYTES, split_trust_anchors
+from gateway.tls.examined_connections import examining_context, presented_certificate, secured
 from gateway.translation.messages import gettext as _
 
 PATIENCE_S = 3.0
@@ -67,15 +68,13 @@ def diagnose(attempt: Attempt, *, now: datetime | None = None) -> UnavailableErr
         connection = _connected(attempt.address)  # 1
     except UnavailableError as error:
         return error
-    with connection, contextlib.closing(connection):
+    with contextlib.closing(connection), contextlib.ExitStack() as ends:
         try:
-            secured = _secured(attempt, connection)  # 2
+            tls = ends.enter_context(secured(connection, _context(attempt), server_name=attempt.address))  # 2
         except (OSError, ValueError) as error:
             return _not_tls(attempt, error)
-        with secured:
-            shown = secured.getpeercert(binary_form=True) or b""
-            problem = _of_server(attempt, ssl.DER_cert_to_PEM_cert(shown).encode(), now or datetime.now(UTC))  # 3
-            return problem or _of_client(attempt, secured)  # 4
+        problem = _of_server(attempt, presented_certificate(tls), now or datetime.now(UTC))  # 3
+        return problem or _of_client(attempt, tls)  # 4
 
 
 def _connected(address: str) -> socket.socket:
@@ -102,21 +101,9 @@ def _connected(address: str) -> socket.socket:
         ) from None
 
 
-def _secured(attempt: Attempt, connection: socket.socket) -> ssl.SSLSocket:
-    """TLS over a connection; one that has ended is told apart first, since `wrap_socket` would leave it open."""
-    try:
-        connection.getpeername()
-    except OSError as error:
-        raise ConnectionResetError(error.errno, error.strerror) from None
-    return _tls(attempt).wrap_socket(connection, server_hostname=attempt.address)
-
-
-def _tls(attempt: Attempt) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    # the certificate is examined afterwards, to say what it is
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+def _context(attempt: Attempt) -> ssl.SSLContext:
+    context = examining_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_3
-    context.set_alpn_protocols(["h2"])
     context.load_cert_chain(attempt.certificate, attempt.key)
     return context
 

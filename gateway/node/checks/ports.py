@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +13,7 @@ from gateway.node.checks.findings import Finding, Result
 from gateway.node.host.port_holders import holders_of
 from gateway.rpc.listener.tls_probe import PROBE_TIMEOUT_S, probe_tls_versions
 from gateway.tls.certificates import authenticate, inspect_certificate
+from gateway.tls.examined_connections import examining_context, presented_certificate, secured
 
 FREE = "Nothing to do before `gateway serve`; if it should run, see its log."
 HELD = "Stop that program, or choose another port in the settings."
@@ -86,16 +86,11 @@ def _require_free(bind: str) -> None:
 
 def _certificate_at(host: str, port: int) -> bytes:
     """The certificate, in PEM, of the program on a port, which proves to have its key; empty if there is none."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    # It is verified afterwards: also one that isn't the node's is to be named.
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    context.set_alpn_protocols(["h2"])
     try:
-        with socket.create_connection((host, port), PROBE_TIMEOUT_S) as plain, context.wrap_socket(plain) as tls:
-            der = tls.getpeercert(binary_form=True)
+        with secured(socket.create_connection((host, port), PROBE_TIMEOUT_S), examining_context()) as tls:
+            return presented_certificate(tls)
     except OSError:
         return b""
-    return ssl.DER_cert_to_PEM_cert(der).encode() if der else b""
 
 
 def _somebody(pem: bytes) -> str:
