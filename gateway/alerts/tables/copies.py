@@ -31,15 +31,14 @@ _COPIES = Prepared(
     .where(alerts.c.alert_id == bindparam("alert"), alerts.c.publisher == bindparam("by"))
     .order_by(alerts.c.recipient)
 )
-_DUE = Prepared(
-    select(alerts.c.open_until)
-    .where(
-        alerts.c.direction == "out",
-        alerts.c.open_until > literal_column("0"),
-        alerts.c.open_until <= bindparam("now"),
-    )
-    .limit(1)
+_PAST_VALIDITY = and_(
+    alerts.c.direction == "out",
+    alerts.c.open_until > literal_column("0"),
+    alerts.c.open_until <= bindparam("now"),
 )
+"""Own open copies past their valid-until time."""
+
+_ANY_PAST_VALIDITY = Prepared(select(alerts.c.open_until).where(_PAST_VALIDITY).limit(1))
 _REPLACE = Prepared(
     update(alerts)
     .where(
@@ -167,20 +166,17 @@ def due_to_expire(conn: Connection, now_ms: int, limit: int, *, except_to: Colle
     """Own open copies past their valid-until time, except to some recipients."""
     rows = conn.execute(
         select(alerts.c.publisher, alerts.c.alert_id, alerts.c.recipient)
-        .where(
-            alerts.c.direction == "out",
-            is_past(alerts.c.open_until, now_ms + 1),
-            alerts.c.recipient.not_in(except_to),
-        )
+        .where(_PAST_VALIDITY, alerts.c.recipient.not_in(except_to))
         .order_by(alerts.c.open_until)
-        .limit(limit)
+        .limit(limit),
+        {"now": now_ms},
     )
     return [AlertKey(*row) for row in rows]
 
 
 def is_due_to_expire(conn: Connection, now_ms: int) -> bool:
     """Whether there is an own open copy past its valid-until time."""
-    return any(_DUE(conn, now=now_ms))
+    return any(_ANY_PAST_VALIDITY(conn, now=now_ms))
 
 
 def _values(row: AlertRow) -> tuple[str | int, ...]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from gateway.alerts.commands.bulk_preparation import BulkPublisher
 from gateway.alerts.projection import AlertProjection
 from gateway.feed.projection.look_ahead import EntryCheck
+from gateway.node.workers.collection import collect_seldom
 from gateway.rpc.workers.worker_main import Handlers
 from gateway.watchlists.commands.imports import CHECK_ROWS, check_rows
 from gateway.watchlists.projection import ListProjection
@@ -17,15 +17,11 @@ PREPARE_ALERTS = "prepare_alerts"
 CHECK_ENTRIES = "check_entries"
 HANDLERS = (PREPARE_ALERTS, CHECK_ROWS, CHECK_ENTRIES)
 
-GC_THRESHOLD = 50_000
-"""New objects before a garbage collection in a process: a message makes many, all short-lived."""
-
 
 @contextmanager
 def preparation_handlers(federation: str, node: str) -> Iterator[Handlers]:
     """Opens the handlers of a process; they are pure."""
-    gc.freeze()
-    gc.set_threshold(GC_THRESHOLD)
+    collect_seldom()
     yield {
         PREPARE_ALERTS: BulkPublisher(federation, node),
         CHECK_ROWS: check_rows,

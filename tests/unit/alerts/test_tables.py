@@ -84,6 +84,21 @@ def test_a_replaced_copy_leaves_the_others(database: Database, feed_id: int) -> 
         assert alerts.current_payload(conn, "cn", uuid_of(2)) is None
 
 
+@pytest.mark.parametrize(("now", "due"), [(5_000, 0), (5_001, 1), (5_002, 2), (9_999, 3)])
+def test_whether_a_copy_is_due_agrees_with_which_are(database: Database, feed_id: int, now: int, due: int) -> None:
+    """The first says in each look whether the second is worth a transaction; partners' copies and ended ones aren't."""
+    ended = AlertLife(revision=1, status=AlertStatus.WITHDRAWN, valid_until_unix_ms=4_000)
+    rows = [row(feed_id, number) for number in (3, 1, 2)]
+    rows += [row(feed_id, 4, life=ended), row(feed_id, 0, recipient="cn", direction="in")]
+    with database.write() as conn:
+        alerts.add(conn, rows)
+    with database.read() as conn:
+        keys = alerts.due_to_expire(conn, now, 10)
+        assert [key.alert_id for key in keys] == [uuid_of(number) for number in (1, 2, 3)[:due]]
+        assert alerts.is_due_to_expire(conn, now) is bool(due)
+        assert alerts.due_to_expire(conn, now, 10, except_to=["hk"]) == []
+
+
 def test_pages_are_newest_first_without_gap_or_double(database: Database, feed_id: int) -> None:
     with database.write() as conn:
         alerts.add(conn, [row(feed_id, n, recipient=r) for n in range(1, 5) for r in ("hk", "mo")])
