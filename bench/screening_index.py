@@ -34,8 +34,9 @@ from bench.recall import PARTIES, Query, derived, records
 from bench.screening import queries
 from gateway.screening.index import index as index_module
 from gateway.screening.index import snapshot
+from gateway.screening.index.candidates import MAX_GATHERED
 from gateway.screening.index.columns import ROW_BITS, ROW_MASK, EntryColumns, IndexEntry
-from gateway.screening.index.index import GC_THRESHOLD, MAX_GATHERED, NameIndex, PartyQuery
+from gateway.screening.index.index import GC_THRESHOLD, NameIndex, PartyQuery
 from gateway.screening.index.key_numbers import ALL_HELD, KEY_BITS
 from gateway.screening.index.runs import SortedRun
 
@@ -248,8 +249,8 @@ def _fetched(runs: Any, *options: Any) -> Iterator[Any]:
 
 
 _product: Any = index_module
-_candidates = _product._candidates
-_product._candidates = _fetched  # reads candidates from tables in one statement
+_candidates = _product.candidates
+_product.candidates = _fetched  # reads candidates from tables in one statement
 
 
 def add_later(path: Path, added: Sequence[IndexEntry], fts5: bool) -> float:

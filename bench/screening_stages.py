@@ -8,12 +8,10 @@ from typing import Any
 
 from bench.recall import Query
 from gateway.screening.compare import evaluate
-from gateway.screening.index import index as index_module
-from gateway.screening.index.index import MAX_CANDIDATES, NameIndex, PartyQuery
+from gateway.screening.index.candidates import MAX_CANDIDATES, candidates, key_ranges
+from gateway.screening.index.index import NameIndex, PartyQuery
 from gateway.screening.index.keys import query_keys
 from gateway.screening.prepared_name import prepare
-
-_product: Any = index_module
 
 
 class Stages:
@@ -38,17 +36,16 @@ class Stages:
         prepared = internals._prepared(*query, held)
         looked = time.process_time()
         found = [
-            (columns, list(rows))
-            for columns, rows in _product._candidates(runs, prepared, index.groups, MAX_CANDIDATES, False)
+            (columns, list(rows)) for columns, rows in candidates(runs, prepared, index.groups, MAX_CANDIDATES, False)
         ]
-        candidates = time.process_time()
+        gathered = time.process_time()
         texts = {columns.text(row) for columns, rows in found for row in rows}
         matching = [text for text in texts if evaluate(name, internals._read(text, name.kind)).match_class]
         compared = time.process_time()
-        taken = (read - began, keyed - read, candidates - looked, compared - candidates)
+        taken = (read - began, keyed - read, gathered - looked, compared - gathered)
         for stage, seconds in zip(self.seconds, taken, strict=True):
             self.seconds[stage] += seconds
-        ranges = [_product._ranges(run.may_hold(prepared.keys), False) for run in runs]
+        ranges = [key_ranges(run.may_hold(prepared.keys), False) for run in runs]
         spans = [span for run, keys in zip(runs, ranges, strict=True) for span, _ in run.spans_by_group(keys)]
         counted = (len(keys), sum(end - start for start, end in spans), len(texts), len(matching))
         hits = len(index.search(PartyQuery((query,))).hits)

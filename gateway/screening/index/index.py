@@ -15,45 +15,19 @@ sorted runs of like size are merged step by step (`tidy`), so that no change blo
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
 from gateway.screening.identifiers import identifier_keys
+from gateway.screening.index.candidates import MAX_CANDIDATES, NO_FILTER_BELOW, candidates, prepare_query
 from gateway.screening.index.columns import EntryColumns, IndexEntry
-from gateway.screening.index.hits import HitCollector, Limits, SearchResult, Visible, taken_in_turn
-from gateway.screening.index.key_numbers import LOW, OTHER_SIDE, KeyKind, kind_of
-from gateway.screening.index.keys import query_keys
-from gateway.screening.index.organisation_features import HOPELESS_BELOW, OrganisationFilter
+from gateway.screening.index.hits import HitCollector, Limits, SearchResult, Visible
 from gateway.screening.index.parts import PART_ENTRIES, IndexPart, PartJoiner, RefusedEntry, batches, build_part
-from gateway.screening.index.person_features import HOPELESS_BELOW as HOPELESS_WORDS_BELOW
-from gateway.screening.index.person_features import PersonFilter
-from gateway.screening.index.prefilter import CorePrefilter
 from gateway.screening.index.runs import GrowingRun, Run, SortedRun, may_merge, merge
-from gateway.screening.prepared_name import PreparedName, prepare
+from gateway.screening.prepared_name import prepare
 from gateway.screening.result import DEFAULT_THRESHOLDS, NameKind, Thresholds
-
-SURE = frozenset(
-    {
-        KeyKind.PERSON_HAN,
-        KeyKind.PERSON_VARIANT,
-        KeyKind.PERSON_LETTERS,
-        KeyKind.HAN_IN_LINE,
-        KeyKind.LETTERS_IN_LINE,
-        KeyKind.IDENTIFIER,
-    }
-)
-"""Kinds of keys shared only by (nearly) equal names, which are always compared."""
-
-MAX_SURE = 1_000
-"""More would all have one name."""
-
-MAX_CANDIDATES = 150
-
-MAX_GATHERED = 3_000
-"""Most rows weighed per name; more common keys don't discriminate."""
 
 GROWING_ROWS = 8_192
 """Sorting takes some tens of milliseconds."""
@@ -73,9 +47,6 @@ Python's default of 700 cost a fifth of the time.
 """
 
 MAX_HITS = 20
-
-NO_FILTER_BELOW = max(HOPELESS_BELOW, HOPELESS_WORDS_BELOW)
-"""Lower thresholds have no prefilter."""
 
 
 class PartyQuery(NamedTuple):
@@ -97,20 +68,6 @@ def _usual(_: str) -> Thresholds:
     return DEFAULT_THRESHOLDS
 
 
-_Rows = tuple[EntryColumns, list[int]]
-
-
-_GroupedSpan = tuple[tuple[int, int], int]
-
-
-class _PreparedQuery(NamedTuple):
-    name: PreparedName
-    filter: OrganisationFilter
-    prefilter: CorePrefilter
-    person: PersonFilter
-    keys: tuple[int, ...]
-
-
 class NameIndex:
     """One thread writes, any number read."""
 
@@ -121,7 +78,7 @@ class NameIndex:
         self._group_numbers = {name: number for number, name in enumerate(self._groups)}
         self._merging: tuple[SortedRun, SortedRun, Generator[None, None, SortedRun]] | None = None
         self._read = lru_cache(maxsize=PREPARED_NAMES)(prepare)
-        self._prepared = lru_cache(maxsize=PREPARED_QUERIES)(_prepare_query)
+        self._prepared = lru_cache(maxsize=PREPARED_QUERIES)(prepare_query)
 
     def __len__(self) -> int:
         return sum(run.columns.living for run in self._runs)
@@ -263,140 +220,6 @@ class NameIndex:
             held |= run.held
         for text, kind in dict.fromkeys(party.names):
             query = self._prepared(text, kind, held)
-            for columns, rows in _candidates(runs, query, self._groups, most, any_may_pass):
+            for columns, rows in candidates(runs, query, self._groups, most, any_may_pass):
                 collector.names(query.name, columns, rows, self._read)
         return collector.result(limit)
-
-
-def _prepare_query(text: str, kind: NameKind, held: int) -> _PreparedQuery:
-    """`held`: kinds of keys that the index has."""
-    name = prepare(text, kind)
-    keys = tuple(query_keys(name, held))
-    return _PreparedQuery(name, OrganisationFilter(name), CorePrefilter(name), PersonFilter(name), keys)
-
-
-def _ranges(keys: Sequence[int], any_may_pass: bool) -> list[tuple[int, int, int]]:
-    """Keys (first, last), of one side or both, with the group whose candidates share a prefilter.
-
-    Args:
-        any_may_pass: those for low thresholds too, behind the others.
-    """
-    given = set(keys)
-    ranges: list[tuple[int, int, int]] = []
-    in_any_business: list[tuple[int, int, int]] = []
-    for key in keys:
-        if not key & OTHER_SIDE:
-            last = key | OTHER_SIDE if key | OTHER_SIDE in given else key
-        elif key ^ OTHER_SIDE not in given:
-            last = key
-        else:
-            continue
-        group = _GROUP_OF[key & LOW]
-        (in_any_business if group == _ANY_BUSINESS else ranges).append((key, last, group))
-    return ranges + in_any_business if any_may_pass else ranges
-
-
-_SURE, _OTHER, _BRAND, _OPENING, _NEAR, _WORDS, _SOUNDS, _ANY_BUSINESS = range(8)
-_SPECIAL = {
-    KeyKind.CORE_SPELT: _OPENING,
-    KeyKind.CORE_SOUNDS: _OPENING,
-    KeyKind.CORE_NEAR: _NEAR,
-    KeyKind.WORDS: _WORDS,
-    KeyKind.PERSON_SOUNDS: _SOUNDS,
-    KeyKind.CORE_BRAND: _BRAND,
-    KeyKind.CORE_HAN: _ANY_BUSINESS,
-    KeyKind.CORE_LETTERS: _ANY_BUSINESS,
-}
-_GROUPS = [_SURE if kind in SURE else _SPECIAL.get(kind, _OTHER) for kind in KeyKind]
-"""By kind of key: the group whose candidates share a prefilter."""
-_GROUP_OF = [_GROUPS[kind_of(low)] if kind_of(low) < len(_GROUPS) else _OTHER for low in range(LOW + 1)]
-"""The same by a key's kind and side."""
-
-
-_NO_FILTER = OrganisationFilter(None)
-
-
-def _candidates(
-    runs: Sequence[Run], query: _PreparedQuery, groups: Sequence[str], most: int, any_may_pass: bool
-) -> Iterator[_Rows]:
-    weighed: list[tuple[float, int, int]] = []
-    for number, run in enumerate(runs):
-        spans = run.spans_by_group(_ranges(run.may_hold(query.keys), any_may_pass))
-        if not spans:
-            continue
-        plausible = (_NO_FILTER if any_may_pass else query.filter).plausible
-        features = run.columns.features
-        sure: set[int] = set()
-        for span, group in spans:
-            if group in _FOR_SURE:
-                sure.update(run.rows(span))
-        if sure:
-            yield run.columns, taken_in_turn(plausible(sorted(sure), features), run.columns, groups, MAX_SURE)
-        weighed += [(weight, number, row) for weight, row in _weighed(run, spans, query, sure, any_may_pass)]
-    if len(weighed) > most:
-        weighed = heapq.nlargest(most, weighed)
-    by_run: dict[int, list[int]] = {}
-    for _, number, row in weighed:
-        by_run.setdefault(number, []).append(row)
-    for number, rows in by_run.items():
-        yield runs[number].columns, rows
-
-
-_FOR_SURE = (_SURE, _ANY_BUSINESS)
-
-
-def _weighed(
-    run: Run,
-    spans: Sequence[_GroupedSpan],
-    query: _PreparedQuery,
-    sure: Collection[int],
-    any_may_pass: bool,
-) -> list[tuple[float, int]]:
-    """Rows of a run by other than sure keys, with their weights, those by opening syllables last."""
-    plausible = (_NO_FILTER if any_may_pass else query.filter).plausible
-    sifts = (
-        ((_OTHER, _BRAND), plausible),
-        ((_NEAR,), plausible if any_may_pass else query.filter.in_line),
-        ((_WORDS,), plausible if any_may_pass else query.person.by_words),
-        ((_SOUNDS,), query.person.by_sound),
-    )
-    weights: dict[int, float] = {}
-    for groups, sift in sifts:
-        of_groups = [span for span in spans if span[1] in groups]
-        if of_groups:
-            _weigh(run, of_groups, query, sift, weights)
-    weighed = [(weight, row) for row, weight in weights.items() if row not in sure]
-    opening = [span for span in spans if span[1] == _OPENING]
-    if opening:
-        in_length = plausible if any_may_pass else query.filter.in_length
-        text, may_contain = run.columns.text, query.prefilter.may_contain
-        weighed += [
-            (weight, row)
-            for row, weight in _weigh(run, opening, query, in_length, {}).items()
-            if row not in sure and row not in weights and may_contain(text(row))
-        ]
-    return weighed
-
-
-def _weigh(
-    run: Run,
-    spans: Sequence[_GroupedSpan],
-    query: _PreparedQuery,
-    plausible: Callable[[list[int], Sequence[int]], list[int]],
-    weights: dict[int, float],
-) -> dict[int, float]:
-    """Weighs plausible rows by number and rarity of common keys."""
-    gathered, any_plausible = 0, bool(weights)
-    for span, group in spans:
-        count = span[1] - span[0]
-        if gathered > MAX_GATHERED and any_plausible:
-            break
-        gathered += count
-        rarity = 1.0 / (8 + count)
-        rows = plausible(run.rows(span)[:MAX_GATHERED], run.columns.features)
-        any_plausible = any_plausible or bool(rows)
-        if group == _BRAND:
-            rows = query.prefilter.as_brands(rows, run.columns.brand)
-        for row in rows:
-            weights[row] = weights.get(row, 0.0) + rarity
-    return weights

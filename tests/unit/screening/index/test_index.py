@@ -15,6 +15,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 from gateway.screening.compare import compare
 from gateway.screening.index import index as index_module
 from gateway.screening.index import snapshot
+from gateway.screening.index.candidates import MAX_CANDIDATES, MAX_SURE
 from gateway.screening.index.columns import MAX_ROWS, ROW_BITS, EntryName, IndexEntry
 from gateway.screening.index.index import NameIndex, PartyQuery
 from gateway.screening.index.key_numbers import KEY_BITS, KeyKind, kind_of, on_both_sides, text_number
@@ -92,15 +93,13 @@ class TestSearch:
         found = index.search(PartyQuery((("黄志伟", P),)), limit=1)
         assert found.hits[0].reference.id == "same"
         assert found.hits[0].comparison.match_class == MatchClass.IDENTICAL
-        assert found.total > index_module.MAX_CANDIDATES / 2
+        assert found.total > MAX_CANDIDATES / 2
 
     @pytest.mark.parametrize("own", ["黃志偉", "Wong Chi Wai"])
     @pytest.mark.parametrize("lists", [1, 30])
     def test_entries_of_one_publisher_hide_no_others(self, own: str, lists: int) -> None:
         index = NameIndex()
-        index.load(
-            record(f"{n}", ("黃志偉", P), group=f"mo/flood-{n % lists}") for n in range(index_module.MAX_SURE + 200)
-        )
+        index.load(record(f"{n}", ("黃志偉", P), group=f"mo/flood-{n % lists}") for n in range(MAX_SURE + 200))
         index.put(record("own", (own, P), group="hk/own"))
         settle(index)
         found = index.search(PartyQuery((("黄志伟", P),)))

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.screening.index import columns
+from gateway.screening.index.candidates import key_ranges
 from gateway.screening.index.columns import ROW_BITS, Postings
-from gateway.screening.index.index import _ranges
 from gateway.screening.index.key_numbers import KEY_BITS, OTHER_SIDE
 
 KEY = st.integers(0, (1 << KEY_BITS) - 1) | st.integers(0, 300)
@@ -23,4 +23,4 @@ def test_the_filter_loses_no_key_and_keeps_their_order(flagged: int, held: set[i
     assert left == [key for key in keys if key in set(left)]
     assert all(key in left for key in keys if key in held or key ^ OTHER_SIDE in held)
     for low in (False, True):
-        assert postings.spans_by_group(_ranges(left, low)) == postings.spans_by_group(_ranges(keys, low))
+        assert postings.spans_by_group(key_ranges(left, low)) == postings.spans_by_group(key_ranges(keys, low))
