@@ -159,7 +159,7 @@ def index_links(database: Database) -> float:
 
 def _write(database: Database, batch: LinkBatch) -> None:
     with database.write() as conn:
-        terms.add(conn, batch.terms)
+        terms.add(conn, terms.unpacked(batch.terms))
         terms.move(conn, batch.after)
 
 

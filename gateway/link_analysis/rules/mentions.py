@@ -35,27 +35,39 @@ def of_shipment(shipment: shipment_pb2.Shipment) -> list[Mention]:
         mentions += _means(leg.means, f"route[{at}].means")
     for at, event in enumerate(shipment.events):
         if event.equipment_id:
-            mentions.append(_container(event.equipment_id, f"events[{at}].equipment_id"))
+            mentions.append(container(event.equipment_id, f"events[{at}].equipment_id"))
     return once(mentions)
-
-
-def addresses_of(shipment: shipment_pb2.Shipment) -> list[Mention]:
-    """The addresses among what a shipment names."""
-    parties = enumerate(shipment.parties)
-    return once(each for at, party in parties for each in _addresses(party.addresses, f"parties[{at}]."))
 
 
 def of_alert(content: alert_pb2.AlertContent) -> list[Mention]:
     """What an alert names."""
+    return once(each for path, part in parts_of_alert(content) for each in of_part(part, path))
+
+
+AlertPart = party_pb2.Party | goods_pb2.Equipment | goods_pb2.TransportMeans
+
+
+def parts_of_alert(content: alert_pb2.AlertContent) -> Iterator[tuple[str, AlertPart]]:
+    """What may name something, each with its path."""
     subject = content.subject
-    mentions = [
-        *_parties(subject.parties, "subject.parties"),
-        *_equipment(subject.equipment, "subject.equipment"),
-        *_all_means(subject.means, "subject.means"),
-    ]
+    for at, party in enumerate(subject.parties):
+        yield f"subject.parties[{at}]", party
+    for at, equipment in enumerate(subject.equipment):
+        yield f"subject.equipment[{at}]", equipment
+    for at, means in enumerate(subject.means):
+        yield f"subject.means[{at}]", means
     for at, leg in enumerate(content.route):
-        mentions += _means(leg.means, f"route[{at}].means")
-    return once(mentions)
+        if leg.HasField("means"):
+            yield f"route[{at}].means", leg.means
+
+
+def of_part(part: AlertPart, path: str) -> Iterator[Mention]:
+    """What a part names."""
+    if isinstance(part, party_pb2.Party):
+        return _party(part, path)
+    if isinstance(part, goods_pb2.Equipment):
+        return iter((container(part.id, path),))
+    return _means(part, path)
 
 
 def of_entry(content: watchlist_pb2.WatchlistContent) -> list[Mention]:
@@ -80,11 +92,20 @@ def once(mentions: Iterable[Mention]) -> list[Mention]:
 
 def _parties(parties: Iterable[party_pb2.Party], path: str) -> Iterator[Mention]:
     for at, party in enumerate(parties):
-        names = tuple(name.text for name in party.names)
-        numbers = tuple((identifier.scheme, identifier.value) for identifier in party.identifiers)
-        role = party_pb2.PartyRole.Name(party.role).removeprefix(_ROLE).lower() if party.role else ""
-        yield Mention(Space.PARTY, names, numbers, f"{path}[{at}]", role)
-        yield from _addresses(party.addresses, f"{path}[{at}].")
+        yield from _party(party, f"{path}[{at}]")
+
+
+def _party(party: party_pb2.Party, path: str) -> Iterator[Mention]:
+    names = tuple(name.text for name in party.names)
+    numbers = tuple((identifier.scheme, identifier.value) for identifier in party.identifiers)
+    role = party_pb2.PartyRole.Name(party.role).removeprefix(_ROLE).lower() if party.role else ""
+    yield Mention(Space.PARTY, names, numbers, path, role)
+    yield from addresses_in(party, f"{path}.")
+
+
+def addresses_in(party: party_pb2.Party, prefix: str) -> Iterator[Mention]:
+    """A party's addresses."""
+    return _addresses(party.addresses, prefix)
 
 
 def _addresses(addresses: Iterable[party_pb2.Address], prefix: str) -> Iterator[Mention]:
@@ -96,10 +117,11 @@ def _addresses(addresses: Iterable[party_pb2.Address], prefix: str) -> Iterator[
 
 def _equipment(equipment: Iterable[goods_pb2.Equipment], path: str) -> Iterator[Mention]:
     for at, one in enumerate(equipment):
-        yield _container(one.id, f"{path}[{at}]")
+        yield container(one.id, f"{path}[{at}]")
 
 
-def _container(number: str, field: str) -> Mention:
+def container(number: str, field: str) -> Mention:
+    """A container."""
     return Mention(Space.CONTAINER, (), ((CONTAINER_SCHEME, number),), field)
 
 

@@ -123,14 +123,16 @@ def compacted(value: str) -> str:
 
 
 def _key(space: Space, what: str, scheme: str, value: str) -> str:
-    return _SEPARATOR.join((space.value, what, scheme, value))
+    return _SEPARATOR.join((space, what, scheme, value))
+
+
+_PARTY_NAME = _key(Space.PARTY, "name", "", "")
 
 
 def term(key: str) -> int:
     """A key's number in the index, 62 bits; of a party's name that of the contract's `name_key`."""
-    space, what, _, value = key.split(_SEPARATOR, 3)
-    if space == Space.PARTY and what == "name":
-        return name_key(value)
+    if key.startswith(_PARTY_NAME):
+        return name_key(key.removeprefix(_PARTY_NAME))
     return int.from_bytes(blake2b(key.encode(), digest_size=8).digest(), "big") >> 2
 
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, Integer, Table, Text
+from sqlalchemy import BigInteger, Column, Index, Integer, Table, Text, text
 
 from gateway.db.progress import progress_table
 from gateway.db.schema import metadata
 
+_SHIPMENTS = text("source = 1")
+"""Of these alone something is removed."""
+
 link_terms = Table(
     "link_terms",
     metadata,
-    Column("key", BigInteger, primary_key=True, autoincrement=False),  # link_analysis.rules.terms
     Column("source", Integer, primary_key=True, autoincrement=False),  # ALERT, SHIPMENT
+    Column("cell", Integer, primary_key=True, autoincrement=False),  # of refs; see link_analysis.tables.terms.CELL_BITS
+    Column("key", BigInteger, primary_key=True, autoincrement=False),  # link_analysis.rules.things.term
     Column("ref", BigInteger, primary_key=True, autoincrement=False),  # position in the local log, or of the record
-    Index(None, "source", "ref"),
+    Index("ix_link_terms_shipments", "ref", sqlite_where=_SHIPMENTS, postgresql_where=_SHIPMENTS),
     sqlite_with_rowid=False,
 )
 

@@ -2,30 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from typing import Any, NamedTuple
+from array import array
+from collections.abc import Collection, Iterable, Sequence
+from itertools import chain
+from typing import Any, NamedTuple, TypeAlias
 
-from sqlalchemy import BindParameter, Connection, bindparam, delete, select
+from sqlalchemy import BindParameter, Connection, bindparam, delete, func, literal_column, select
 
 from gateway.db.database import insert_rows
 from gateway.db.progress import Progress
-from gateway.db.statements import Prepared, PreparedList
+from gateway.db.statements import LONGEST_LIST, Prepared, PreparedList
 from gateway.link_analysis.tables.schema import link_name_keys, link_names, link_progress, link_terms
 
 ALERT, SHIPMENT = 0, 1
 """Sources. Refs are positions: of the step that published or amended an alert, of the item of a recorded shipment."""
 
-_REFS = Prepared(
+CELL_BITS = 14
+"""A cell is 16,384 positions. Keys are random: in one large tree nearly each would be written on a page of its own."""
+
+FIRST_CELLS = 4
+"""Cells that are read first, the newest; then four times as many, each time: a hub is one by its newest records."""
+
+_LAST_CELL = Prepared(select(func.max(link_terms.c.cell)).where(link_terms.c.source == bindparam("of_source")))
+_values: BindParameter[Any] = bindparam("values", expanding=True)
+_REFS = PreparedList(
     select(link_terms.c.ref)
-    .where(link_terms.c.key == bindparam("of_key"), link_terms.c.source == bindparam("of_source"))
+    .where(
+        link_terms.c.source == bindparam("of_source"),
+        link_terms.c.cell.in_(_values),
+        link_terms.c.key == bindparam("of_key"),
+    )
     .order_by(link_terms.c.ref.desc())
     .limit(bindparam("most"))
 )
-_values: BindParameter[Any] = bindparam("values", expanding=True)
-_FORGET = PreparedList(
-    delete(link_terms).where(link_terms.c.source == bindparam("of_source"), link_terms.c.ref.in_(_values))
+_FORGET_SHIPMENTS = PreparedList(
+    delete(link_terms).where(link_terms.c.source == literal_column(str(SHIPMENT)), link_terms.c.ref.in_(_values))
 )
 _TEXTS = PreparedList(select(link_names).where(link_names.c.name.in_(_values)))
+
+
+TermRow = tuple[int, int, int, int]
+"""Source, cell, key, ref."""
+
+
+PackedTerms: TypeAlias = "array[int]"
+"""Rows one after the other, sorted, each once."""
 
 
 class LinkProgress(NamedTuple):
@@ -48,21 +69,47 @@ def move(conn: Connection, to: LinkProgress) -> None:
     _PROGRESS.write(conn, **to._asdict())
 
 
-def add(conn: Connection, terms: Sequence[tuple[int, int, int]]) -> None:
-    """Inserts (key, source, ref)."""
-    if terms:
-        insert_rows(conn, link_terms, ("key", "source", "ref"), sorted(terms), or_ignore=True)
+def packed(terms: Iterable[tuple[int, int, int]]) -> PackedTerms:
+    """Rows of (source, key, ref)."""
+    rows = {(source, ref >> CELL_BITS, key, ref) for source, key, ref in terms}
+    return array("q", chain.from_iterable(sorted(rows)))
+
+
+def unpacked(terms: PackedTerms) -> list[TermRow]:
+    """The rows."""
+    values = iter(terms)
+    return list(zip(values, values, values, values, strict=True))
+
+
+def add(conn: Connection, rows: Sequence[TermRow]) -> None:
+    """Inserts rows."""
+    if rows:
+        insert_rows(conn, link_terms, ("source", "cell", "key", "ref"), rows)
 
 
 def refs(conn: Connection, keys: Collection[int], source: int, most: int) -> list[int]:
     """Refs under any of these keys, newest first, at most so many."""
-    found = {row[0] for key in keys for row in _REFS(conn, of_key=key, of_source=source, most=most)}
+    ((last,),) = _LAST_CELL(conn, of_source=source)
+    if last is None:
+        return []
+    found = {ref for key in keys for ref in _newest(conn, key, source, most, last + 1)}
     return sorted(found, reverse=True)[:most]
 
 
-def forget(conn: Connection, source: int, positions: Sequence[int]) -> None:
-    """Removes what was indexed of some sources."""
-    _FORGET.execute(conn, positions, of_source=source)
+def _newest(conn: Connection, key: int, source: int, most: int, before: int) -> list[int]:
+    """The newest refs under a key in cells before one."""
+    found: list[int] = []
+    count = FIRST_CELLS
+    while before and len(found) < most:
+        cells = range(max(0, before - count), before)
+        found += [ref for (ref,) in _REFS(conn, cells, of_source=source, of_key=key, most=most)]
+        before, count = cells.start, min(4 * count, LONGEST_LIST)
+    return found
+
+
+def forget_shipments(conn: Connection, positions: Collection[int]) -> None:
+    """Removes what was indexed of recorded items."""
+    _FORGET_SHIPMENTS.execute(conn, positions)
 
 
 # Names of parties in alerts; the functions are those of history.tables.names.

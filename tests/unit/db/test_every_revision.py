@@ -30,21 +30,28 @@ NAMES = {
 }
 """What stood in the column `name` of tables whose rows 0002 moved."""
 
-INDEX = {
-    "shipments",
-    "shipment_revisions",
-    "shipment_keys",
-    "shipment_segments",
-    "shipment_times",
-    "party_names",
-    "party_name_keys",
+EMPTIED_BY = {
+    **dict.fromkeys(
+        (
+            "shipments",
+            "shipment_revisions",
+            "shipment_keys",
+            "shipment_segments",
+            "shipment_times",
+            "party_names",
+            "party_name_keys",
+        ),
+        "0025",
+    ),
+    "link_terms": "0029",
 }
-"""Tables that 0003, 0006 and EMPTIED_BY emptied: the node builds them again."""
+"""Tables of indexes, and the last revision that emptied each: the node builds them again."""
 
-EMPTIED_BY = "0025"
-
-MOVED = {"record_progress": {"indexed_position"}}
-"""Columns that they set."""
+MOVED = {
+    "record_progress": ("0025", {"indexed_position"}),
+    "link_progress": ("0029", {"alert_position", "record_position"}),
+}
+"""Columns that these set."""
 
 
 def config(**attributes: Any) -> Config:
@@ -134,10 +141,11 @@ def test_it_becomes_the_newest_one_and_keeps_its_rows(make_empty_database: MakeD
         for name, rows in filled.items():
             if name not in metadata.tables:
                 assert name in NAMES, f"{name} is gone"
-            elif name in INDEX and revision < EMPTIED_BY:
+            elif revision < EMPTIED_BY.get(name, ""):
                 assert stored(conn, name, list(metadata.tables[name].c.keys())) == []
             else:
-                set_again = MOVED.get(name, set()) if revision < EMPTIED_BY else set()
+                moved_by, moved = MOVED.get(name, ("", set()))
+                set_again = moved if revision < moved_by else set()
                 columns = [one for one in rows[0] if one in metadata.tables[name].c and one not in set_again]
                 kept = sorted(tuple(row[one] for one in columns) for row in rows)
                 assert stored(conn, name, columns) == kept, name

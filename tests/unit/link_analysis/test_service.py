@@ -267,6 +267,26 @@ def _terms(node: PaperNode) -> int:
         return int(conn.execute(select(func.count()).select_from(link_terms)).scalar_one())
 
 
+def test_refs_are_found_in_all_cells_the_newest_first(cn: PaperNode) -> None:
+    cells, step = 40, 1 << terms.CELL_BITS
+    written = [(terms.ALERT, 7, cell * step + at) for cell in range(0, cells, 3) for at in (0, step - 1)]
+    other = [(terms.ALERT, 8, step), (terms.SHIPMENT, 7, 90 * step), (terms.ALERT, 9, 5), (terms.ALERT, 9, 5)]
+    with cn.database.write() as conn:
+        terms.add(conn, terms.unpacked(terms.packed([*written, *other])))
+    newest = sorted((ref for _, _, ref in written), reverse=True)
+    with cn.database.read() as conn:
+        for most in (1, 3, 500):
+            assert terms.refs(conn, [7], terms.ALERT, most) == newest[:most]
+        assert terms.refs(conn, [7, 8, 9], terms.ALERT, 500) == sorted([*newest, step, 5], reverse=True)
+        assert terms.refs(conn, [7], terms.SHIPMENT, 5) == [90 * step]
+        assert terms.refs(conn, [1], terms.ALERT, 5) == []
+    with cn.database.write() as conn:
+        terms.forget_shipments(conn, [90 * step, step])
+    with cn.database.read() as conn:
+        assert terms.refs(conn, [7], terms.SHIPMENT, 5) == []
+        assert terms.refs(conn, [8], terms.ALERT, 5) == [step]
+
+
 def test_a_batch_of_before_a_rebuild_is_not_written(cn: PaperNode) -> None:
     cn.publish("hk")
     cn.settle()

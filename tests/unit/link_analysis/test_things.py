@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from gateway.contract.identification.shipment_keys import name_key
-from gateway.link_analysis.rules.mentions import addresses_of, of_entry, of_shipment
+from gateway.link_analysis.rules import index_keys
+from gateway.link_analysis.rules.mentions import of_alert, of_entry, of_shipment
 from gateway.link_analysis.rules.things import Mention, Space, keys_of, term, thing_of
-from gateway.v1 import goods_pb2, party_pb2
+from gateway.v1 import alert_pb2, goods_pb2, party_pb2
 from gateway.v1.watchlist_pb2 import WATCHLIST_KIND_ORGANISATION, WatchlistContent
 from tests.support.shipments import shipment
 
@@ -86,11 +87,36 @@ def test_a_shipment_names_each_thing_once() -> None:
     assert spaces.count(Space.VEHICLE) == 1
     assert spaces.count(Space.CONTAINER) == 1
     assert spaces.count(Space.ADDRESS) == 1  # a city alone is none
-    assert addresses_of(made) == [mention for mention in found if mention.space is Space.ADDRESS]
+    assert [(each.keys, each.terms) for each in index_keys.addresses_of(made)] == [
+        (mention.keys, tuple(map(term, mention.keys))) for mention in found if mention.space is Space.ADDRESS
+    ]
     assert [(m.role, m.field) for m in found if m.space is Space.PARTY] == [
         ("exporter", "parties[0]"),
         ("consignee", "parties[1]"),
     ]
+
+
+@pytest.mark.parametrize("length", [1, 400])  # of parties that are remembered, and of longer ones
+def test_the_index_has_what_the_graph_names(length: int) -> None:
+    made = shipment()
+    made.parties[0].names.add(text="Wang Tat Metals")
+    made.parties[0].names.add(text="Wu")  # is no name that connects
+    made.parties[1].addresses.add(street="12 Kwai Fuk Road" * length, city="Kwai Chung", territory="HK")
+    content = alert_pb2.AlertContent(
+        subject=alert_pb2.Subject(parties=(*made.parties, *made.parties), equipment=made.equipment, means=made.means)
+    )
+    content.route.add(means=made.means[0])
+    content.route.add()
+    named = of_alert(content)
+    for _ in range(2):  # the second time they are remembered
+        indexed = index_keys.of_alert(content)
+        assert [each.keys for each in indexed] == [mention.keys for mention in named]
+        assert all(each.terms == tuple(map(term, each.keys)) for each in indexed)
+        assert [each.names for each in indexed] == [
+            tuple((name_key(name), name) for name in mention.names if mention.space is Space.PARTY and name != "Wu")
+            for mention in named
+        ]
+    assert (name_key("Wang Tat Metals"), "Wang Tat Metals") in indexed[0].names
 
 
 def test_flights_and_trains_are_no_things() -> None:
