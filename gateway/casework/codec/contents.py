@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import NamedTuple
 
-from gateway.v1 import alert_pb2, casework_service_pb2, goods_pb2
+from gateway.v1 import alert_pb2, casework_service_pb2, goods_pb2, party_pb2
 
 
 class ValueKind(StrEnum):
@@ -17,6 +17,9 @@ class ValueKind(StrEnum):
     IDENTIFIER = "i"
     CASE_REFERENCE = "c"
 
+
+_EQUIPMENT, _REFERENCE, _IDENTIFIER, _CASE_REFERENCE = ValueKind
+"""Read from the class they cost as much as making a value."""
 
 TEXT = "t"
 NAME = "n"
@@ -40,18 +43,27 @@ class NamedValue(NamedTuple):
 
 def values_of(content: alert_pb2.AlertContent) -> Iterator[NamedValue]:
     """Numbers and references of a content, as written."""
+    yield from values_beside_parties(content)
+    for party in content.subject.parties:
+        yield from identifiers_of(party)
+
+
+def values_beside_parties(content: alert_pb2.AlertContent) -> list[NamedValue]:
+    """Those that aren't of a party."""
     subject = content.subject
-    yield from (NamedValue(ValueKind.REFERENCE, reference.value) for reference in subject.references)
+    values = [NamedValue(_REFERENCE, reference.value) for reference in subject.references]
     for equipment in subject.equipment:
-        for text in (equipment.id, *equipment.seals, equipment.e_lock):
-            if text:
-                yield NamedValue(ValueKind.EQUIPMENT, text)
-    legs = (leg.means for leg in content.route if leg.HasField("means"))
-    for means in (*subject.means, *legs):
-        yield from (NamedValue(ValueKind.EQUIPMENT, text) for text in _of_means(means))
-    for party in subject.parties:
-        yield from (NamedValue(ValueKind.IDENTIFIER, identifier.value) for identifier in party.identifiers)
-    yield NamedValue(ValueKind.CASE_REFERENCE, content.case_reference)
+        texts = (equipment.id, *equipment.seals, equipment.e_lock)
+        values += [NamedValue(_EQUIPMENT, text) for text in texts if text]
+    for means in (*subject.means, *(leg.means for leg in content.route if leg.HasField("means"))):
+        values += [NamedValue(_EQUIPMENT, text) for text in _of_means(means)]
+    values.append(NamedValue(_CASE_REFERENCE, content.case_reference))
+    return values
+
+
+def identifiers_of(party: party_pb2.Party) -> Iterator[NamedValue]:
+    """A party's numbers."""
+    return (NamedValue(_IDENTIFIER, identifier.value) for identifier in party.identifiers)
 
 
 def names_of(content: alert_pb2.AlertContent) -> list[str]:
@@ -59,20 +71,25 @@ def names_of(content: alert_pb2.AlertContent) -> list[str]:
     return list(dict.fromkeys(name.text for party in content.subject.parties for name in party.names))
 
 
-def texts_of(content: alert_pb2.AlertContent) -> Iterator[str]:
-    """Texts of a content without its values and names."""
-    yield from (narrative.text for narrative in content.narratives)
+def texts_of(content: alert_pb2.AlertContent) -> list[str]:
+    """Texts of a content without its values, and without what it says of parties; some are empty."""
+    texts = [narrative.text for narrative in content.narratives]
     for goods in content.goods:
-        yield from (goods.description, goods.substance, goods.form, goods.element)
-        yield from (code.code for code in (*goods.declared_codes, *goods.suspected_codes))
+        texts += (goods.description, goods.substance, goods.form, goods.element)
+        texts += [code.code for code in goods.declared_codes]
+        texts += [code.code for code in goods.suspected_codes]
     for leg in content.route:
-        yield from _of_place(getattr(leg, "from"))
-        yield from _of_place(leg.to)
-    yield from (hit.explanation for hit in content.rule_hits)
-    yield from (evidence.description for evidence in content.evidence)
-    yield content.handling.caveat
-    for party in content.subject.parties:
-        yield from (text for address in party.addresses for text in (address.street, address.city))
+        texts += _of_place(getattr(leg, "from"))
+        texts += _of_place(leg.to)
+    texts += [hit.explanation for hit in content.rule_hits]
+    texts += [evidence.description for evidence in content.evidence]
+    texts.append(content.handling.caveat)
+    return texts
+
+
+def address_texts_of(party: party_pb2.Party) -> Iterator[str]:
+    """Texts of a party's addresses."""
+    return (text for address in party.addresses for text in (address.street, address.city))
 
 
 def case_references_of(event: alert_pb2.AlertEvent) -> Iterator[str]:
@@ -109,5 +126,5 @@ def _of_means(means: goods_pb2.TransportMeans) -> Iterator[str]:
     yield from (text for text in (means.name, means.journey) if text)
 
 
-def _of_place(place: goods_pb2.Place) -> Iterator[str]:
-    yield from (place.unlocode, place.customs_office, place.name)
+def _of_place(place: goods_pb2.Place) -> tuple[str, str, str]:
+    return place.unlocode, place.customs_office, place.name

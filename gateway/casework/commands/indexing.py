@@ -54,7 +54,7 @@ class IndexDocumentsCommand:
         batch = self.batch
         if casework_progress.lock(tx.conn).indexed_position != batch.after:
             return False
-        documents.put(tx.conn, batch.documents)
+        documents.put(tx.conn, batch.documents, after=batch.after)
         names.add(tx.conn, batch.names, batch.name_keys)
         casework_progress.move_indexed(tx.conn, batch.last)
         return True

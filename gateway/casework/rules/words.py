@@ -18,6 +18,7 @@ MOST_WORDS = 20_000
 
 _RUN = re.compile(r"[⺀-⻿぀-ヿ㐀-䶿一-鿿豈-﫿가-힯\U00020000-\U0003FFFF]+|[^\W_]+")
 _ASCII_RUN = re.compile("[a-z0-9]+")
+_OTHER_ASCII = re.compile("[^a-z0-9]+")
 _HAN = re.compile(r"[⺀-⻿぀-ヿ㐀-䶿一-鿿豈-﫿가-힯\U00020000-\U0003FFFF]")
 _ALPHABETIC = re.compile(r"[^⺀-⻿぀-ヿ㐀-䶿一-鿿豈-﫿가-힯\U00020000-\U0003FFFF]+")
 
@@ -33,7 +34,11 @@ def folded(text: str) -> str:
 def compact(text: str) -> str:
     """Letters and digits alone, folded: how numbers are compared, however they are written."""
     plain = folded(text)
-    return (plain if plain.isalnum() else "".join(one for one in plain if one.isalnum()))[:LONGEST_WORD]
+    if plain.isalnum():
+        return plain[:LONGEST_WORD]
+    if plain.isascii():
+        return _OTHER_ASCII.sub("", plain)[:LONGEST_WORD]
+    return "".join(one for one in plain if one.isalnum())[:LONGEST_WORD]
 
 
 def words_of(text: str) -> Iterator[str]:

@@ -7,21 +7,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import chain, islice
 
 from sqlalchemy import Connection
 
 from gateway.alerts.tables import events
 from gateway.alerts.tables.followed_steps import FollowedStep, FollowedSteps
-from gateway.casework.codec import contents
 from gateway.casework.commands.indexing import IndexDocumentsCommand
-from gateway.casework.rules.words import MOST_WORDS, compact, words_of
+from gateway.casework.rules.words import MOST_WORDS
+from gateway.casework.service.document_words import Words, words_of_step
 from gateway.casework.tables import documents, names
 from gateway.casework.tables import progress as casework_progress
 from gateway.casework.tables.documents import AlertDocument, DocumentBatch
-from gateway.contract.identification.shipment_keys import name_key
 from gateway.history.service.indexer import name_filing
-from gateway.screening.text.normalisation import simplified_text
 from gateway.v1 import alert_pb2
 
 log = logging.getLogger(__name__)
@@ -72,46 +70,21 @@ def _document(
 ) -> AlertDocument:
     """An alert's document; adds its names to `texts`. What can't be read isn't found, and holds up nothing."""
     publisher, alert_id = alert
-    words: dict[str, None] = {}
+    words: list[Words] = []
     for row, payload in life:
         try:
-            step = steps.event(payload) or alert_pb2.AlertEvent()
-            for text in _names(step):
-                texts.setdefault(name_key(text), text)
-            words.update(dict.fromkeys(_words(step)))
+            found = words_of_step(steps.event(payload) or alert_pb2.AlertEvent())
         except Exception:
             log.exception("a step of alert %s/%s, at %d, can't be read", publisher, alert_id, row.position)
-    return AlertDocument(doc, alert_id, publisher, tuple(sorted(islice(words, MOST_WORDS))))
+            continue
+        words += found.words
+        for key, text in found.names:
+            texts.setdefault(key, text)
+    return doc, alert_id, publisher, _joined(words)
 
 
-def _names(step: alert_pb2.AlertEvent) -> Iterator[str]:
-    for content in contents.contents_of([step]):
-        yield from contents.names_of(content)
-
-
-def _words(step: alert_pb2.AlertEvent) -> Iterator[str]:
-    for content in contents.contents_of([step]):
-        for kind, text in contents.values_of(content):
-            yield from _of_value(kind, text)
-        for name in contents.names_of(content):
-            yield f"{contents.NAME}{name_key(name)}"
-            yield from _of_text(name)
-        for text in contents.texts_of(content):
-            yield from _of_text(text)
-    for text in contents.case_references_of(step):
-        yield from _of_value(contents.ValueKind.CASE_REFERENCE, text)
-    for text in contents.texts_of_step(step):
-        yield from _of_text(text)
-
-
-def _of_value(kind: str, text: str) -> Iterator[str]:
-    whole = compact(text)
-    if whole:
-        yield f"{kind}{whole}"
-        yield f"{contents.TEXT}{whole}"
-        yield from _of_text(text)
-
-
-def _of_text(text: str) -> Iterator[str]:
-    plain = text if text.isascii() else simplified_text(text)
-    yield from (f"{contents.TEXT}{word}" for word in words_of(plain))
+def _joined(words: list[Words]) -> str:
+    distinct = set[str]().union(*words)
+    if len(distinct) > MOST_WORDS:
+        distinct = set(islice(dict.fromkeys(chain.from_iterable(words)), MOST_WORDS))
+    return " ".join(sorted(distinct))

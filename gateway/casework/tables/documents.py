@@ -11,7 +11,18 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import BindParameter, Connection, bindparam, delete, func, select
+from sqlalchemy import (
+    BindParameter,
+    Connection,
+    bindparam,
+    column,
+    delete,
+    func,
+    insert,
+    literal_column,
+    select,
+    table,
+)
 
 from gateway.alerts.tables.schema import alert_events
 from gateway.casework.tables.schema import alert_documents
@@ -29,22 +40,35 @@ _FIRST = PreparedList(
     .where(alert_events.c.alert_id.in_(_values))
     .group_by(alert_events.c.alert_id, alert_events.c.publisher)
 )
-_WORDS = PreparedList(select(alert_documents.c.doc, alert_documents.c.words).where(alert_documents.c.doc.in_(_values)))
-_REMOVE = PreparedList(delete(alert_documents).where(alert_documents.c.doc.in_(_values)))
-_OF = PreparedList(
-    select(alert_documents.c.doc, alert_documents.c.alert_id, alert_documents.c.publisher).where(
-        alert_documents.c.doc.in_(_values)
+_DOCUMENTS = alert_documents.c.doc.in_(_values)
+_REMOVE = PreparedList(delete(alert_documents).where(_DOCUMENTS))
+_words = table(_VIRTUAL, column("rowid"), column("words"), column(_VIRTUAL))
+_LIST = PreparedList(
+    insert(_words).from_select(
+        ["rowid", "words"], select(alert_documents.c.doc, alert_documents.c.words).where(_DOCUMENTS)
     )
+)
+_UNLIST = PreparedList(
+    insert(_words).from_select(
+        [_VIRTUAL, "rowid", "words"],
+        select(literal_column("'delete'"), alert_documents.c.doc, alert_documents.c.words).where(_DOCUMENTS),
+    )
+)
+"""SQLite: enter documents that are in the table, and take them out before they change there."""
+_PUT = (
+    "INSERT INTO alert_documents (doc, alert_id, publisher, words) "
+    "SELECT doc, alert_id, publisher, array_to_tsvector(string_to_array(words, ' ')) "
+    "FROM unnest(%b::bigint[], %b::text[], %b::text[], %b::text[]) AS made (doc, alert_id, publisher, words)"
+)
+_OF = PreparedList(
+    select(alert_documents.c.doc, alert_documents.c.alert_id, alert_documents.c.publisher).where(_DOCUMENTS)
 )
 
 
-class AlertDocument(NamedTuple):
-    """All words of an alert, each once, in order."""
+AlertDocument = tuple[int, str, str, str]
+"""Number, alert id, publisher, and all words of an alert, each once, in order, with spaces between them."""
 
-    doc: int
-    alert_id: str
-    publisher: str
-    words: tuple[str, ...]
+_COLUMNS = ("doc", "alert_id", "publisher", "words")
 
 
 class DocumentBatch(NamedTuple):
@@ -68,33 +92,26 @@ def first_positions(conn: Connection, alert_ids: Collection[str]) -> dict[tuple[
     return {(row[1], row[0]): row[2] for row in _FIRST(conn, alert_ids)}
 
 
-def put(conn: Connection, documents: Sequence[AlertDocument]) -> None:
-    """Writes documents in place of earlier ones of the same alerts."""
+def put(conn: Connection, documents: Sequence[AlertDocument], *, after: int) -> None:
+    """Writes documents in place of earlier ones of the same alerts.
+
+    Args:
+        after: last document that there may be already.
+    """
     if not documents:
         return
-    docs = [document.doc for document in documents]
-    if conn.dialect.name == "sqlite":
-        _put_into_fts5(conn, documents, docs)
+    docs = [document[0] for document in documents]
+    earlier = [doc for doc in docs if doc <= after]
+    if conn.dialect.name != "sqlite":
+        _REMOVE.execute(conn, earlier)
+        columns = [list(values) for values in zip(*documents, strict=True)]
+        run(conn, _PUT, columns)
         return
-    _REMOVE.execute(conn, docs)
-    for document in documents:
-        run(
-            conn,
-            "INSERT INTO alert_documents (doc, alert_id, publisher, words) "
-            "VALUES (%s, %s, %s, array_to_tsvector(%s::text[]))",
-            [document.doc, document.alert_id, document.publisher, list(document.words)],
-        )
-
-
-def _put_into_fts5(conn: Connection, documents: Sequence[AlertDocument], docs: Sequence[int]) -> None:
     _ensure_virtual(conn)
-    for doc, words in list(_WORDS(conn, docs)):
-        run(conn, f"INSERT INTO {_VIRTUAL} ({_VIRTUAL}, rowid, words) VALUES ('delete', ?, ?)", [doc, words])
-    _REMOVE.execute(conn, docs)
-    rows = [(one.doc, one.alert_id, one.publisher, " ".join(one.words)) for one in documents]
-    insert_rows(conn, alert_documents, ("doc", "alert_id", "publisher", "words"), rows)
-    for doc, _, _, words in rows:
-        run(conn, f"INSERT INTO {_VIRTUAL} (rowid, words) VALUES (?, ?)", [doc, words])
+    _UNLIST.execute(conn, earlier)
+    _REMOVE.execute(conn, earlier)
+    insert_rows(conn, alert_documents, _COLUMNS, documents)
+    _LIST.execute(conn, docs)
 
 
 def search(conn: Connection, query: WordQuery, limit: int) -> list[int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from gateway.screening.organisations.han import read_han
 from gateway.screening.organisations.latin import latin_words, read_latin
 from gateway.screening.organisations.lexicon import Weight
@@ -13,6 +15,7 @@ MAX_PERSON_CHARACTERS = 4
 """Most Han characters, unless something shows an organisation."""
 
 
+@lru_cache(maxsize=64)  # a name is read to guess its kind, then for its variants
 def read_organisation(text: str, han: str) -> tuple[OrganisationVariant, ...]:
     """Variants of a name: its Han part, its Latin part, or both; `han` is canonical.
 
