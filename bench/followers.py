@@ -29,8 +29,7 @@ from gateway.casework.service.lister import InboxLister
 from gateway.contract.timestamps import to_timestamp
 from gateway.figures.service.counting import FigureCounter
 from gateway.link_analysis.service.indexer import LinkIndexer
-from gateway.node.capabilities.alert_following import STEPS_AT_ONCE
-from gateway.node.workers.history import TEXTS_AT_ONCE
+from gateway.node.capabilities.alert_following import FEWEST_AT_ONCE, next_limit
 from gateway.v1 import alert_service_pb2
 from tests.support.databases import new_database
 from tests.support.nodes import PaperNode, exchange, paper_nodes
@@ -73,8 +72,8 @@ def _costs(cn: PaperNode, hk: PaperNode, requests: _Requests, rounds: Sequence[i
             prepared = cn.publisher.prepare(request, "risk-engine")
             cn.writer.run(PublishCommand([prepared], principal="system/cn/risk-engine"))
         exchange(cn, hk)
-        for at, (followers, limit) in enumerate(((in_node, STEPS_AT_ONCE), (in_process, TEXTS_AT_ONCE))):
-            more = True
+        for at, followers in enumerate((in_node, in_process)):
+            more, limit = True, FEWEST_AT_ONCE
             while more:
                 began = time.process_time()
                 batch = prepare_batch(hk.database, followers, limit=limit)
@@ -83,7 +82,9 @@ def _costs(cn: PaperNode, hk: PaperNode, requests: _Requests, rounds: Sequence[i
                     hk.writer.run(FollowCommand(batch.parts))
                 more = batch.is_cut
                 spent[2 * at] += read_at - began
-                spent[2 * at + 1] += time.process_time() - read_at
+                wrote = time.process_time() - read_at
+                spent[2 * at + 1] += wrote
+                limit = next_limit(limit, wrote, is_cut=more)
     return spent
 
 

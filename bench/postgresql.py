@@ -79,11 +79,11 @@ class Side:
 
     def node_s(self, node: NodeProcess) -> float:
         """Processor time that a node and its workers have used, in seconds."""
-        return _used_s(psutil.Process(node.pid))
+        return used_s(psutil.Process(node.pid))
 
     def server_s(self) -> float:
         """Processor time that the server has used for all its databases, in seconds."""
-        return 0.0 if self.server is None else _used_s(self.server)
+        return 0.0 if self.server is None else used_s(self.server)
 
     def spent_s(self) -> dict[str, float]:
         """By whom."""
@@ -243,7 +243,7 @@ def _execute(url: str, statement: str) -> list[Any]:
         return cursor.fetchall() if cursor.description else []
 
 
-def _used_s(first: psutil.Process) -> float:
+def used_s(first: psutil.Process) -> float:
     """Processor time of a process and all below it, in seconds, those included that have ended."""
     used = 0.0
     for process in (first, *first.children(recursive=True)):

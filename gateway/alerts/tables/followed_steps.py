@@ -15,6 +15,12 @@ from gateway.errors import MalformedError
 from gateway.feed.tables import progress
 from gateway.v1 import alert_pb2
 
+READ_AT_ONCE = 250
+"""Most steps read by one statement."""
+
+MOST_BYTES = 8 << 20
+"""Bytes of payloads after which a batch ends: large alerts mustn't fill the memory."""
+
 
 class FollowedStep(NamedTuple):
     """A step with its entry's payload, empty when that was erased."""
@@ -37,25 +43,40 @@ class FollowedSteps:
         self.projected = progress.position(conn)
         self.is_cut = False
         self._limit = limit
-        self._steps: dict[int, list[FollowedStep]] = {}
+        self._steps: dict[int, tuple[list[FollowedStep], bool]] = {}
         self._copies: dict[frozenset[str], dict[AlertKey, tuple[AlertRow, bytes]]] = {}
         self._events: dict[bytes, alert_pb2.AlertEvent | None] = {}
 
     def after(self, position: int) -> list[FollowedStep]:
-        """The next steps in order; fewer than the limit where these are all."""
+        """The next steps in order: all, or as many as one batch may have."""
         if position >= self.projected:
             return []
         if position not in self._steps:
-            found = events.after(self.conn, position, self._limit)
-            self._steps[position] = [FollowedStep(row, payload) for row, _, payload in found]
-        steps = self._steps[position]
-        self.is_cut = self.is_cut or len(steps) == self._limit
+            self._steps[position] = self._read(position)
+        steps, is_all = self._steps[position]
+        self.is_cut = self.is_cut or not is_all
         return steps
+
+    def _read(self, position: int) -> tuple[list[FollowedStep], bool]:
+        """Steps, and whether these are all; few at a time, since a payload may be large."""
+        steps: list[FollowedStep] = []
+        size = 0
+        while len(steps) < self._limit and size < MOST_BYTES:
+            most = min(READ_AT_ONCE, self._limit - len(steps))
+            found = events.after(self.conn, steps[-1].row.position if steps else position, most)
+            steps += [FollowedStep(row, payload) for row, _, payload in found]
+            if len(found) < most:
+                return steps, True
+            size += sum(len(payload) for _, _, payload in found)
+        return steps, False
 
     def reached(self, position: int) -> int:
         """Position that a follower has reached with these steps."""
+        if position >= self.projected:
+            return position
         steps = self.after(position)
-        return steps[-1].row.position if len(steps) == self._limit else max(self.projected, position)
+        _, is_all = self._steps[position]
+        return self.projected if is_all else steps[-1].row.position
 
     def copies(self, alert_ids: Collection[str]) -> dict[AlertKey, tuple[AlertRow, bytes]]:
         """All copies of alerts as they are now, each with its current payload."""

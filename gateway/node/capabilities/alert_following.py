@@ -21,8 +21,13 @@ from gateway.rpc.workers.worker_process import WorkerProcess
 
 log = logging.getLogger(__name__)
 
-STEPS_AT_ONCE = 500
-"""Most steps of alerts in one batch in the node: some 30 ms."""
+FEWEST_AT_ONCE = 250
+MOST_AT_ONCE = 1_000
+"""Most steps of alerts in one batch, at first and far behind: a larger one writes fewer pages for each."""
+
+SHORT_WRITE_S = 0.02
+LONG_WRITE_S = 0.04
+"""The next batch is twice as large after a shorter write, in seconds, and half as large after a longer one."""
 
 IDLE_S = 5.0
 """Interval of looks without a notification."""
@@ -32,22 +37,22 @@ RETRY_S = 2.0
 WRITE_SHARE = 0.5
 """Most of the time that a backlog spends on writing: callers share the writer."""
 
-Prepare = Callable[[], Awaitable[FollowedBatch]]
+Prepare = Callable[[int], Awaitable[FollowedBatch]]
+"""The next batch of at most so many steps; empty where nothing is new."""
+
 IsBehind = Callable[[Connection], bool]
 """Whether a follower may have something to do."""
 
 
 class AlertFollowing:
-    """Writes what followers make of alerts, as these change; for one replica.
-
-    Args:
-        prepare: the next batch; empty where nothing is new.
-    """
+    """Writes what followers make of alerts, as these change; for one replica."""
 
     def __init__(self, prepare: Prepare, writer: WriterClient, notifier: ChangeNotifier) -> None:
         self._prepare = prepare
         self._writer = writer
         self._notifier = notifier
+        self._limit = FEWEST_AT_ONCE
+        self._write_again_at = 0.0  # in a backlog
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -72,10 +77,11 @@ class AlertFollowing:
 
     async def _step(self) -> bool:
         """Writes the next batch; whether more is waiting."""
-        batch = await self._prepare()
+        loop = asyncio.get_running_loop()
+        batch = await self._prepare(self._limit)
         if not batch.parts:
             return False
-        loop = asyncio.get_running_loop()
+        await asyncio.sleep(self._write_again_at - loop.time())  # preparing was a rest too
         started = loop.time()
         try:
             await self._writer.run(FollowCommand(batch.parts))
@@ -84,8 +90,9 @@ class AlertFollowing:
         except Exception:
             log.exception("what followers of alerts write together failed; each writes its own")
             await self._write_singly(batch)
-        if batch.is_cut:
-            await asyncio.sleep((loop.time() - started) * (1 / WRITE_SHARE - 1))
+        took = loop.time() - started
+        self._limit = next_limit(self._limit, took, is_cut=batch.is_cut)
+        self._write_again_at = loop.time() + took * (1 / WRITE_SHARE - 1) if batch.is_cut else 0.0
         return batch.is_cut
 
     async def _write_singly(self, batch: FollowedBatch) -> None:
@@ -99,9 +106,20 @@ class AlertFollowing:
             raise failed
 
 
+def next_limit(limit: int, took_s: float, *, is_cut: bool) -> int:
+    """Most steps of the batch after one of at most `limit` whose write took so long.
+
+    Args:
+        is_cut: more is waiting.
+    """
+    if not is_cut or took_s > LONG_WRITE_S:
+        return max(FEWEST_AT_ONCE, limit // 2)
+    return min(2 * limit, MOST_AT_ONCE) if took_s < SHORT_WRITE_S else limit
+
+
 def in_node(database: Database, followers: Sequence[AlertFollower]) -> Prepare:
     """Prepares in a thread of the node."""
-    return lambda: asyncio.to_thread(prepare_batch, database, followers, limit=STEPS_AT_ONCE)
+    return lambda limit: asyncio.to_thread(prepare_batch, database, followers, limit=limit)
 
 
 def in_process(database: Database, process: WorkerProcess, followers: Mapping[str, IsBehind]) -> Prepare:
@@ -115,12 +133,12 @@ def in_process(database: Database, process: WorkerProcess, followers: Mapping[st
         with database.read() as conn:
             return any(waits(conn) for waits in followers.values())
 
-    async def prepare() -> FollowedBatch:
+    async def prepare(limit: int) -> FollowedBatch:
         if not await asyncio.to_thread(is_behind):
             return FollowedBatch((), is_cut=False)
         await asyncio.wrap_future(await asyncio.to_thread(process.start))
         batch: FollowedBatch
-        batch = await asyncio.wrap_future(process.call(FOLLOW_ALERTS, tuple(followers), caller=FOLLOW_ALERTS))
+        batch = await asyncio.wrap_future(process.call(FOLLOW_ALERTS, tuple(followers), limit, caller=FOLLOW_ALERTS))
         return batch
 
     return prepare

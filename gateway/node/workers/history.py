@@ -5,6 +5,7 @@ Name vocabularies take half a second to load: only the process imports them, not
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -19,14 +20,13 @@ from gateway.node.assembly.history_rules import RuleSources, load_rules
 from gateway.rpc.workers.worker_main import Handlers
 
 FOLLOW_ALERTS = "alerts"
-"""Handler of the history process; arguments: names of followers; its result: a FollowedBatch."""
+"""Handler of the history process; arguments: names of followers, most steps; its result: a FollowedBatch."""
 
 SEARCH_INDEX, LINK_INDEX = "search index", "link index"
 """Followers there."""
 
-TEXTS_AT_ONCE = 250
 TEXTS_DEADLINE_S = 300.0
-"""Most steps in one batch of it, some 100 ms, and seconds for that: it has the lowest priority on a busy processor."""
+"""Seconds for one batch of it: it has the lowest priority on a busy processor."""
 
 HISTORY_NICENESS = 10
 """Added niceness: the node goes first, and leaves a tenth of a busy core."""
@@ -47,6 +47,7 @@ def history_handlers(database_url: str, rules: RuleSources) -> Iterator[Handlers
     os.nice(HISTORY_NICENESS)
     with closing(Database(database_url)) as database:
         planner = AlertSearchPlanner(database)
+        gc.freeze()  # the vocabularies live as long as the process
         yield {
             FOLLOW_ALERTS: partial(_prepare_texts, database, {SEARCH_INDEX: AlertIndexer(), LINK_INDEX: LinkIndexer()}),
             PLAN_SEARCH: planner.plan,
@@ -59,5 +60,7 @@ def history_handlers(database_url: str, rules: RuleSources) -> Iterator[Handlers
         }
 
 
-def _prepare_texts(database: Database, followers: Mapping[str, AlertFollower], names: Collection[str]) -> FollowedBatch:
-    return prepare_batch(database, [followers[name] for name in names], limit=TEXTS_AT_ONCE)
+def _prepare_texts(
+    database: Database, followers: Mapping[str, AlertFollower], names: Collection[str], limit: int
+) -> FollowedBatch:
+    return prepare_batch(database, [followers[name] for name in names], limit=limit)

@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 
 from gateway.alerts.commands.following import FollowCommand, prepare_batch
+from gateway.alerts.tables import followed_steps
 from gateway.alerts.tables.followed_steps import FollowedSteps
 from gateway.casework.service.lister import InboxLister
 from gateway.casework.tables import progress as casework_progress
 from gateway.feed.service.writing.transaction import Transaction
 from gateway.figures.service.counting import FigureCounter
 from gateway.figures.tables import counts
+from gateway.node.capabilities.alert_following import FEWEST_AT_ONCE, next_limit
 from tests.support.databases import MakeDatabase
 from tests.support.nodes import PaperNode, paper_nodes
 
@@ -67,6 +69,30 @@ def test_followers_share_what_is_read_in_batches(cn: PaperNode) -> None:
     assert len(one.seen[0]) == 2
     assert all(mine is theirs for mine, theirs in zip(one.events, other.events, strict=True)), "parsed twice"
     assert not prepare_batch(cn.database, [one], limit=4).is_cut
+
+
+def test_a_batch_ends_after_many_bytes(cn: PaperNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(3):
+        cn.publish("hk")
+    cn.settle()
+    monkeypatch.setattr(followed_steps, "READ_AT_ONCE", 1)
+    monkeypatch.setattr(followed_steps, "MOST_BYTES", 1)
+    follower = InboxLister()
+    for left in (True, True, True, False):
+        batch = prepare_batch(cn.database, [follower], limit=500)
+        assert batch.is_cut is left
+        if batch.parts:
+            assert cn.writer.run(FollowCommand(batch.parts)) == [True]
+    with cn.database.read() as conn:
+        assert positions(cn)[0] == FollowedSteps(conn, 1).projected
+
+
+def test_a_backlog_is_written_in_larger_batches_while_writes_are_short() -> None:
+    limits = [FEWEST_AT_ONCE]
+    for took_s in (0.001, 0.001, 0.001, 0.03, 0.5, 0.5, 0.5):
+        limits.append(next_limit(limits[-1], took_s, is_cut=True))
+    assert limits == [250, 500, 1_000, 1_000, 1_000, 500, 250, 250]
+    assert next_limit(1_000, 0.001, is_cut=False) == 500
 
 
 def test_a_follower_that_fails_holds_up_no_other(cn: PaperNode, caplog: pytest.LogCaptureFixture) -> None:
