@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gateway.alerts.commands.following import FollowCommand, prepare_batch
+from gateway.alerts.commands.following import AlertFollower, FollowCommand, prepare_batch
 from gateway.alerts.tables import followed_steps
 from gateway.alerts.tables.followed_steps import FollowedSteps
 from gateway.casework.service.lister import InboxLister
@@ -98,7 +98,11 @@ def test_a_backlog_is_written_in_larger_batches_while_writes_are_short() -> None
 def test_a_follower_that_fails_holds_up_no_other(cn: PaperNode, caplog: pytest.LogCaptureFixture) -> None:
     cn.publish("hk")
     cn.settle()
-    followers = [Noting(fails=True), InboxLister(), FigureCounter(node="cn", utc_offset_minutes=480)]
+    followers: list[AlertFollower] = [
+        Noting(fails=True),
+        InboxLister(),
+        FigureCounter(node="cn", utc_offset_minutes=480),
+    ]
     batch = prepare_batch(cn.database, followers, limit=500)
     assert "a follower of tests: steps of alerts can't be read" in caplog.text
     with pytest.raises(ZeroDivisionError):
