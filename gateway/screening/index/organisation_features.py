@@ -17,7 +17,6 @@ from typing import NamedTuple
 from zlib import crc32
 
 from gateway.screening.organisations.cores import NEAR_ROMANISED
-from gateway.screening.organisations.keys import beginnings
 from gateway.screening.organisations.lexicon import PLACES, Weight
 from gateway.screening.organisations.rules import (
     CORE_WEIGHT,
@@ -27,6 +26,7 @@ from gateway.screening.organisations.rules import (
     PLACE_WEIGHT,
     are_other_places,
 )
+from gateway.screening.organisations.syllables import beginnings
 from gateway.screening.organisations.terms import ACTIVITY_WEIGHT
 from gateway.screening.organisations.variant import OrganisationVariant, Unit
 from gateway.screening.prepared_name import PreparedName

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cached_property
 
-from gateway.screening.organisations.keys import OPENING_SCHEMES, core_openings
 from gateway.screening.organisations.near import BrandSound, brand_sounds, may_be_brands
+from gateway.screening.organisations.syllables import OPENING_SCHEMES, core_openings
 from gateway.screening.prepared_name import PreparedName
 from gateway.screening.text.normalisation import has_han
 from gateway.screening.text.sounds import SYLLABLES, sounds_of

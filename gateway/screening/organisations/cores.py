@@ -12,16 +12,10 @@ from typing import NamedTuple
 
 from rapidfuzz.distance import OSA, Indel
 
-from gateway.screening.organisations.keys import (
-    MIN_SKELETON,
-    MIN_SLIP,
-    MIN_SLIP_WORD,
-    is_syllables,
-    spellings_of,
-    syllabic,
-)
+from gateway.screening.organisations.keys import MIN_SKELETON, MIN_SLIP, MIN_SLIP_WORD
 from gateway.screening.organisations.lexicon import Weight
 from gateway.screening.organisations.near import is_brand, sounds_near
+from gateway.screening.organisations.syllables import is_syllables, spellings_of, syllabic
 from gateway.screening.organisations.terms import pair_terms
 from gateway.screening.organisations.variant import OrganisationVariant
 from gateway.screening.result import TokenMatch, Tokens

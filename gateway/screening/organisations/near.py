@@ -15,8 +15,9 @@ from zlib import crc32
 from rapidfuzz import process
 from rapidfuzz.distance import Indel
 
-from gateway.screening.organisations.keys import MIN_SKELETON, is_syllables, pinyin_letters, syllabic
+from gateway.screening.organisations.keys import MIN_SKELETON
 from gateway.screening.organisations.lexicon import Weight, province
+from gateway.screening.organisations.syllables import is_syllables, pinyin_letters, syllabic
 from gateway.screening.organisations.terms import TermPairs, pair_terms
 from gateway.screening.organisations.variant import OrganisationVariant
 from gateway.screening.text.normalisation import has_han

@@ -12,7 +12,7 @@ from gateway.screening.index.columns import EntryName, IndexEntry
 from gateway.screening.index.hits import weakened
 from gateway.screening.index.index import NameIndex, PartyQuery
 from gateway.screening.organisations.cores import ROMANISED, compare_cores
-from gateway.screening.organisations.keys import spellings_of
+from gateway.screening.organisations.syllables import spellings_of
 from gateway.screening.organisations.variant import OrganisationVariant
 from gateway.screening.prepared_name import PreparedName, prepare
 from gateway.screening.result import DEFAULT_THRESHOLDS, MatchClass, NameKind, Thresholds, class_of

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.screening.organisations.keys import core_openings, syllabic
+from gateway.screening.organisations.syllables import core_openings, syllabic
 from gateway.screening.text.sounds import MAX_SYLLABLE, SCHEMES_OF, SYLLABLES, RomanisationScheme
 
 SYLLABLE = st.sampled_from(sorted(SYLLABLES[RomanisationScheme.HONG_KONG])[::7] + sorted(SCHEMES_OF)[::31])
