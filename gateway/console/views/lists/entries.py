@@ -43,9 +43,9 @@ def title_of(content: WatchlistContent, entry_id: str) -> str:
     return next(iter([*names, *(identifier.value for identifier in content.identifiers)]), entry_id)
 
 
-def kind_word(content: WatchlistContent) -> str:
+def kind_word(kind: WatchlistKind.ValueType) -> str:
     """`Organisation`."""
-    return capitalised(label_of(WatchlistKind, content.kind))
+    return capitalised(label_of(WatchlistKind, kind))
 
 
 def entry_lines(content: WatchlistContent) -> list[EntryLine]:
@@ -75,7 +75,7 @@ def _lines(content: WatchlistContent) -> Mapping[str, Sequence[str]]:
         return {}
     handling = content.handling
     return {
-        _("Kind"): [kind_word(content)],
+        _("Kind"): [kind_word(content.kind)],
         _("Names"): list(_names(content)),
         _("Identifiers"): [identifier_text(identifier) for identifier in content.identifiers],
         _("Addresses"): [address_text(address) for address in content.addresses],
