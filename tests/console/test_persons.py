@@ -18,7 +18,7 @@ def test_a_new_person_enrols_registers_a_passkey_and_signs_in_with_both(desk: De
     window.assert_accessible()
     page.get_by_role("button", name="Sign out").click()
     window.open("/sign-in?next=/account")
-    page.get_by_label("Name", exact=True).fill(name)
+    page.get_by_label("Name at sign-in").fill(name)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in", exact=True).click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Use your passkey")

@@ -20,7 +20,7 @@ def test_sign_in_needs_no_mouse(desk: Desks, trial: ConsoleTrial) -> None:
     trial.session("hk", "analyst")
     window = desk("hk")
     page = window.open("/sign-in?next=/account")
-    expect(page.get_by_label("Name", exact=True)).to_be_focused()
+    expect(page.get_by_label("Name at sign-in")).to_be_focused()
     page.keyboard.type("analyst")
     page.keyboard.press("Tab")
     page.keyboard.type(trial["hk"].passwords["analyst"])
@@ -36,7 +36,7 @@ def test_a_wrong_password_is_said_at_the_form(desk: Desks, trial: ConsoleTrial, 
     window = desk("hk", javascript=javascript)
     page = window.open("/sign-in")
     with window.expecting("status of 401"):
-        page.get_by_label("Name", exact=True).fill("nobody-here")
+        page.get_by_label("Name at sign-in").fill("nobody-here")
         page.get_by_label("Password").fill("not the password")
         page.get_by_role("button", name="Sign in", exact=True).click()
         expect(page.get_by_role("alert")).to_contain_text("Name or password isn't right")
@@ -59,7 +59,7 @@ def test_a_session_that_ended_leads_to_sign_in_and_back(desk: Desks, trial: Cons
     trial.run(end())
     page.reload()
     expect(page).to_have_url(f"{office.origin}/sign-in?next=%2Faccount")
-    page.get_by_label("Name", exact=True).fill(name)
+    page.get_by_label("Name at sign-in").fill(name)
     page.get_by_label("Password").fill(office.passwords[name])
     page.get_by_role("button", name="Sign in", exact=True).click()
     expect(page).to_have_url(f"{office.origin}/account")
@@ -86,7 +86,7 @@ def test_what_was_written_is_kept_when_the_session_ends(desk: Desks, trial: Cons
         with page.expect_popup() as opened:
             page.get_by_role("link", name="Sign in in a new tab").click()
         tab = opened.value
-        tab.get_by_label("Name", exact=True).fill(name)
+        tab.get_by_label("Name at sign-in").fill(name)
         tab.get_by_label("Password").fill(office.passwords[name])
         tab.get_by_role("button", name="Sign in", exact=True).click()
         expect(tab.get_by_role("link", name="Inbox").first).to_be_visible()

@@ -28,7 +28,7 @@ from gateway.console.views.alerts.alert_preview import agreement_text, purposes_
 from gateway.console.views.alerts.alert_rows import ROWS
 from gateway.console.views.codes import commodity_codes, places, remark_on, substances
 from gateway.console.views.form_rows import row_count
-from gateway.console.views.words import capitalised
+from gateway.console.views.words import capitalised, scheme_word
 from gateway.contract.enum_words import words
 from gateway.errors import InvalidRequestError, OptionError, Violation
 from gateway.translation.labels import PURPOSE, TYPOLOGY, label, label_of
@@ -313,8 +313,8 @@ def _choices() -> dict[str, Any]:
         "mode": of(TransportMode),
         "role": of(PartyRole),
         "typologies": [(word, capitalised(label(TYPOLOGY, word)), "") for word in TYPOLOGIES],
-        "means_scheme": [(one, one.replace("_", " ")) for one in _MEANS_SCHEMES],
-        "party_scheme": [(one, one.replace("_", " ")) for one in _PARTY_SCHEMES],
+        "means_scheme": [(one, scheme_word(one)) for one in _MEANS_SCHEMES],
+        "party_scheme": [(one, scheme_word(one)) for one in _PARTY_SCHEMES],
     }
 
 

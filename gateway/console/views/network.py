@@ -11,7 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.console.pictures.graph import GraphEdge, GraphNode, graph
 from gateway.console.pictures.svg import Illustration
-from gateway.console.views.words import capitalised
+from gateway.console.views.words import capitalised, scheme_word
 from gateway.translation.labels import label, label_of
 from gateway.translation.match_reasons import may_be_listed, said
 from gateway.translation.messages import gettext as _
@@ -242,7 +242,9 @@ def _edge(edge: LinkGraphEdge, labels: Mapping[str, str], anchor: str, other: st
 def _node(node: LinkGraphNode, anchor: str, edges: Sequence[EdgeView]) -> NodeView:
     others = [name for name in node.thing.names if name != node.label]
     numbers = [
-        f"{each.scheme} {each.value}" for each in node.thing.identifiers if each.value != node.label and each.scheme
+        f"{each.value} ({scheme_word(each.scheme)})"
+        for each in node.thing.identifiers
+        if each.value != node.label and each.scheme
     ]
     shown = node.sources if node.seed else node.sources[:SOURCES_OF_NODE]
     sources = [_source(source) for source in shown]

@@ -10,6 +10,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from gateway.console.current import current_page
 from gateway.console.filters import NOTHING, bounded, number
 from gateway.contract.enum_words import UNKNOWN
+from gateway.contract.identification.identifiers import Scheme
 from gateway.translation.labels import label_of
 from gateway.translation.messages import gettext as _
 from gateway.translation.messages import listed
@@ -83,9 +84,32 @@ def means_text(means: TransportMeans) -> str:
     return listed(filter(None, (means.name, means.journey)))
 
 
+def scheme_word(scheme: str) -> str:
+    """A scheme of identifiers for people: a word where it isn't an abbreviation that all use."""
+    words: dict[str, str] = {
+        Scheme.CN_CROSS_BORDER_PLATE: _("mainland cross-border plate"),
+        Scheme.HK_VEHICLE_PLATE: _("Hong Kong plate"),
+        Scheme.MO_VEHICLE_PLATE: _("Macao plate"),
+        Scheme.CN_CUSTOMS_REGISTRATION: _("mainland customs registration"),
+        Scheme.CN_RESIDENT_ID: _("mainland identity card"),
+        Scheme.HK_ID: _("Hong Kong identity card"),
+        Scheme.MO_RESIDENT_ID: _("Macao identity card"),
+        Scheme.HK_BUSINESS_REGISTRATION: _("Hong Kong business registration"),
+        Scheme.HK_COMPANY_NUMBER: _("Hong Kong company number"),
+        Scheme.CN_USCC: _("unified social credit code"),
+        Scheme.IMO_SHIP: _("IMO number"),
+        Scheme.CONTAINER: _("container"),
+        Scheme.AIR_WAYBILL: _("air waybill"),
+        "passport": _("passport"),
+        "vehicle_plate": _("plate"),
+        "other": _("other"),
+    }
+    return words.get(scheme) or scheme.replace("_", " ")
+
+
 def identifier_text(identifier: Identifier) -> str:
     """Value of an identifier with its scheme and territory."""
-    scheme = " ".join(filter(None, (identifier.scheme.replace("_", " "), identifier.territory)))
+    scheme = " ".join(filter(None, (scheme_word(identifier.scheme), identifier.territory)))
     expires = _("until {day}", day=identifier.expires) if identifier.expires else ""
     return listed(filter(None, (f"{identifier.value} ({scheme})", expires)))
 

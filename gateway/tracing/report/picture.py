@@ -13,6 +13,7 @@ from gateway.tracing.report.lines import clean, folded
 from gateway.tracing.report.rows import Crossing, EventLine, LegBlock, Mark, Picture, Row, lane_title
 from gateway.translation.messages import gettext as _
 from gateway.translation.messages import listed, ngettext
+from gateway.translation.rule_sentences import explained
 
 GUTTER: Final = 84
 LANE: Final = 240
@@ -239,7 +240,7 @@ def _mark_lines(mark: Mark) -> Iterator[_Styled]:
     title = _mark_title(mark)
     yield from (_Styled(text, f"{kind} first") for text in folded(title, TEXT - PAD, measure=bold_width))
     if mark.is_last:
-        explanation = mark.discrepancy.explanation
+        explanation = explained(mark.discrepancy.explanation)
         yield from (_Styled(text, kind) for text in folded(explanation, TEXT - PAD, measure=text_width))
 
 

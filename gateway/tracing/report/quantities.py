@@ -7,8 +7,10 @@ import re
 from decimal import Decimal
 from typing import Final, NamedTuple
 
+from gateway.tracing.rules.events import mass_in_words
 from gateway.translation.messages import gettext as _
 from gateway.translation.messages import ngettext
+from gateway.translation.numbers import in_readers_form
 from gateway.v1.trace_pb2 import Discrepancy
 
 _UNITS: Final = {
@@ -37,6 +39,11 @@ class Quantity(NamedTuple):
     value: str
 
 
+def mass_text(kilograms: float) -> str:
+    """`20,000 kg`, as the reader writes it."""
+    return in_readers_form(mass_in_words(kilograms))
+
+
 def quantity(name: str, value: str) -> Quantity:
     """A named input or threshold of a rule; a value that is no number has no unit."""
     if not _NUMBER.fullmatch(value):
@@ -44,7 +51,7 @@ def quantity(name: str, value: str) -> Quantity:
     padded = f"_{name}_"
     if "_days_" in padded:
         number = Decimal(value)
-        days = ngettext("{days} day", "{days} days", math.ceil(abs(number)), days=value)
+        days = ngettext("{days} day", "{days} days", math.ceil(abs(number)), days=in_readers_form(value))
         return Quantity(_words(padded.replace("_days_", "_")) or _("time"), days)
     for word, unit in _UNITS.items():
         if f"_{word}_" in padded:
@@ -58,9 +65,9 @@ def measured(discrepancy: Discrepancy) -> str:
         return ""
     value, unit = discrepancy.measured, discrepancy.unit
     if unit == "share":
-        return f"{value * 100:.3g} %"
-    text = f"{value:.6g}"
-    return f"{_grouped(text)} {unit}" if unit else text
+        return f"{in_readers_form(f'{value * 100:.3g}')} %"
+    text = _grouped(f"{value:.6g}")
+    return f"{text} {unit}" if unit else text
 
 
 def _name_without_unit(name: str, word: str) -> str:
@@ -78,4 +85,4 @@ def _words(name: str) -> str:
 def _grouped(text: str) -> str:
     """A number with separators for thousands."""
     number = Decimal(text)
-    return f"{number:,f}" if abs(number) >= _GROUPED_FROM else text
+    return in_readers_form(f"{number:,f}" if abs(number) >= _GROUPED_FROM else text)

@@ -10,8 +10,10 @@ from typing import Final
 from gateway.contract.enum_words import UNKNOWN
 from gateway.risk.validity import ControlStatus
 from gateway.tracing.report import words
+from gateway.tracing.report.event_texts import reworded
+from gateway.tracing.report.quantities import mass_text
 from gateway.tracing.report.tables import sealed_equipment
-from gateway.tracing.rules.events import mass_in_words, place_name
+from gateway.tracing.rules.events import place_name
 from gateway.tracing.rules.links import plain
 from gateway.tracing.rules.records import territory_of
 from gateway.translation.labels import label_of
@@ -167,7 +169,7 @@ def _marks(trace: trace_pb2.Trace) -> Mapping[int, tuple[Mark, ...]]:
 def _facts(shipment: shipment_pb2.Shipment) -> Iterator[str]:
     yield from map(_item, shipment.goods)
     if shipment.HasField("gross_mass_kg"):
-        yield _("{mass} gross", mass=mass_in_words(shipment.gross_mass_kg))
+        yield _("{mass} gross", mass=mass_text(shipment.gross_mass_kg))
     yield from sealed_equipment(shipment)
     means = "; ".join(filter(None, map(_means, shipment.means)))
     if means:
@@ -190,7 +192,7 @@ def _controls(leg: trace_pb2.TraceLeg) -> Iterator[str]:
 def _item(item: shipment_pb2.ShipmentGoods) -> str:
     code = max((each.code for each in item.codes), key=len, default="")
     goods = " ".join(filter(None, (code, item.description or item.substance)))
-    mass = _("{mass} net", mass=mass_in_words(item.net_mass_kg)) if item.HasField("net_mass_kg") else ""
+    mass = _("{mass} net", mass=mass_text(item.net_mass_kg)) if item.HasField("net_mass_kg") else ""
     return f"{goods}, {mass}" if mass else goods
 
 
@@ -217,7 +219,7 @@ def _event_rows(trace: trace_pb2.Trace, lanes: tuple[str, ...]) -> Iterator[Row]
     """Events without declarations; equal ones share a line."""
     merged: dict[tuple[datetime, int, str], list[str]] = {}
     container = _only_container(trace)
-    for event in trace.events:
+    for event in reworded(trace):
         if event.kind == "declared":
             continue
         lane = _lane(lanes, event.place.territory)
@@ -245,7 +247,7 @@ def _in_short(event: trace_pb2.TraceEvent, container: str) -> str:
         return _(_MOVES[event.kind], place=place_name(event.place))
     text = event.text
     if container:
-        for written in (f" of {container}", f" {container},", f" {container}"):
+        for written in (_("{mass} of {equipment}", mass="", equipment=container), f" {container},", f" {container}"):
             text = text.replace(written, "")
     place = place_name(event.place)
     known = place and place != event.place.territory and place not in text

@@ -9,6 +9,7 @@ from gateway.tracing.report import words
 from gateway.tracing.report.rows import Crossing, EventLine, LegBlock, Mark, Picture, Row, lane_title
 from gateway.translation.messages import gettext as _
 from gateway.translation.messages import ngettext
+from gateway.translation.rule_sentences import explained
 
 
 class ReportStep(NamedTuple):
@@ -61,7 +62,7 @@ def _record(block: LegBlock, place: str) -> ReportStep:
 def _mark(mark: Mark) -> Iterator[str]:
     yield mark.title
     if mark.is_last and mark.discrepancy.explanation:
-        yield mark.discrepancy.explanation
+        yield explained(mark.discrepancy.explanation)
 
 
 def _crossing(crossing: Crossing, place: str, lanes: tuple[str, ...]) -> ReportStep:

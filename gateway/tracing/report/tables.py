@@ -7,11 +7,14 @@ from datetime import UTC, datetime
 from hashlib import sha256
 
 from gateway.tracing.report import words
-from gateway.tracing.report.quantities import measured, quantity
-from gateway.tracing.rules.events import events_of, mass_in_words, place_name
+from gateway.tracing.report.event_texts import READERS
+from gateway.tracing.report.quantities import mass_text, measured, quantity
+from gateway.tracing.rules.events import events_of, place_name
 from gateway.translation.labels import label_of
 from gateway.translation.messages import gettext as _
 from gateway.translation.messages import ngettext
+from gateway.translation.numbers import in_readers_form
+from gateway.translation.rule_sentences import explained
 from gateway.v1.goods_pb2 import Money, Place, ShipmentReferenceKind
 from gateway.v1.history_pb2 import ANSWER_STATUS_COMPLETE, HistoryRecord, NodeAnswer
 from gateway.v1.party_pb2 import PartyRole
@@ -34,7 +37,7 @@ def discrepancy_cells(discrepancy: Discrepancy) -> Cells:
         "version": _("version {version}", version=version) if version else "",
         "confidence": _("confidence {confidence}", confidence=words.confidence(sure)) if sure else "",
         "name": words.rule_name(discrepancy),
-        "explanation": discrepancy.explanation,
+        "explanation": explained(discrepancy.explanation),
         "typology": words.typology(discrepancy),
         "records": _("{record}, item {item}", record=records, item=item) if item else records,
         "where": ngettext("record {records}", "records {records}", len(discrepancy.legs), records=records)
@@ -73,14 +76,14 @@ def _recorded(record: HistoryRecord) -> str:
 
 def event_cells(record: HistoryRecord) -> Iterator[tuple[datetime, str, str, str]]:
     """What happened to a record's goods: local time, place, kind, in words."""
-    for event in events_of([record]):
+    for event in events_of([record], READERS):
         yield words.happened_at(event), place_in_words(event.place), words.event_kind(event.kind), event.text
 
 
 def mass_cells(shipment: Shipment) -> Iterator[tuple[str, str, datetime | None, str]]:
     """Measured masses: in words, source, time in UTC, place."""
     for mass in shipment.masses:
-        weighed = mass_in_words(mass.mass_kg)
+        weighed = mass_text(mass.mass_kg)
         yield (
             _("{mass} with the container", mass=weighed) if mass.includes_tare else weighed,
             label_of(MassSource, mass.source),
@@ -133,7 +136,7 @@ def sealed_equipment(shipment: Shipment) -> Iterator[str]:
 def _goods_lines(shipment: Shipment) -> Iterator[str]:
     yield from map(_item, shipment.goods)
     if shipment.HasField("gross_mass_kg"):
-        yield _("{mass} gross in all", mass=mass_in_words(shipment.gross_mass_kg))
+        yield _("{mass} gross in all", mass=mass_text(shipment.gross_mass_kg))
     if shipment.total_value.currency_code:
         yield _("{value} in all", value=_money(shipment.total_value))
     for licence in shipment.licences:
@@ -143,15 +146,16 @@ def _goods_lines(shipment: Shipment) -> Iterator[str]:
 
 def _item(item: ShipmentGoods) -> str:
     codes = " / ".join(code.code for code in item.codes)
-    mass = _("{mass} net", mass=mass_in_words(item.net_mass_kg)) if item.HasField("net_mass_kg") else ""
-    purity = f"{item.purity_percent:g} %" if item.HasField("purity_percent") else ""
+    mass = _("{mass} net", mass=mass_text(item.net_mass_kg)) if item.HasField("net_mass_kg") else ""
+    purity = f"{in_readers_form(f'{item.purity_percent:g}')} %" if item.HasField("purity_percent") else ""
     value = _money(item.customs_value) if item.customs_value.currency_code else ""
     parts = (item.description or item.substance, item.element, purity, mass, value)
     return f"{codes} {', '.join(filter(None, parts))}".strip()
 
 
 def _money(money: Money) -> str:
-    return f"{money.currency_code} {money.units:,}" + (f".{abs(money.nanos) // 10_000_000:02}" if money.nanos else "")
+    amount = f"{money.units:,}" + (f".{abs(money.nanos) // 10_000_000:02}" if money.nanos else "")
+    return f"{money.currency_code} {in_readers_form(amount)}"
 
 
 def _party_lines(shipment: Shipment) -> Iterator[str]:

@@ -5,7 +5,8 @@ Two accounts of one departure stay two events: they may differ.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple, TypeAlias
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -20,43 +21,38 @@ _ORDER = ("declared", "arrived", "gate_in", "unloaded", "measured", "inspection"
 
 _LAST = ("loaded", "gate_out", "departed")
 
-_DECLARED = {
-    shipment_pb2.SHIPMENT_PROCEDURE_EXPORT: "Declared for export",
-    shipment_pb2.SHIPMENT_PROCEDURE_IMPORT: "Declared for import",
-    shipment_pb2.SHIPMENT_PROCEDURE_TRANSIT: "Declared for transit",
-    shipment_pb2.SHIPMENT_PROCEDURE_REEXPORT: "Declared for re-export",
-    shipment_pb2.SHIPMENT_PROCEDURE_TRANSSHIPMENT: "Transshipped",
-    shipment_pb2.SHIPMENT_PROCEDURE_MANIFEST: "On a manifest",
-}
-
-_MASSES = {
-    shipment_pb2.MASS_SOURCE_DECLARATION: "declaration",
-    shipment_pb2.MASS_SOURCE_MANIFEST: "manifest",
-    shipment_pb2.MASS_SOURCE_VGM: "verified gross mass",
-    shipment_pb2.MASS_SOURCE_WEIGHBRIDGE: "weighbridge",
-    shipment_pb2.MASS_SOURCE_INSPECTION: "inspection",
-}
-
-_RESULTS = {
-    alert_pb2.FINDING_RESULT_CONFIRMED: "suspicion confirmed",
-    alert_pb2.FINDING_RESULT_AS_DECLARED: "goods as declared",
-    alert_pb2.FINDING_RESULT_OTHER_IRREGULARITY: "another irregularity",
-    alert_pb2.FINDING_RESULT_INCONCLUSIVE: "no conclusion yet",
-}
-
-_MODES = {
-    goods_pb2.TRANSPORT_MODE_SEA: "by sea",
-    goods_pb2.TRANSPORT_MODE_RAIL: "by rail",
-    goods_pb2.TRANSPORT_MODE_ROAD: "by road",
-    goods_pb2.TRANSPORT_MODE_AIR: "by air",
-    goods_pb2.TRANSPORT_MODE_MAIL: "by mail",
-    goods_pb2.TRANSPORT_MODE_INLAND_WATER: "by inland water",
-}
+Say: TypeAlias = Callable[..., str]
+"""Fills in a message's values, e.g. `gettext`."""
 
 
-def events_of(records: Sequence[HistoryRecord]) -> list[trace_pb2.TraceEvent]:
+class Wording(NamedTuple):
+    """How events are said; traces hold English."""
+
+    say: Say
+    mass: Callable[[float], str]
+    kind: Callable[[str], str]
+
+
+def mass_in_words(kilograms: float) -> str:
+    """`20,000 kg`."""
+    return f"{kilograms:,.10g} kg"
+
+
+def _kind_in_english(kind: str) -> str:
+    return kind.replace("_", " ").replace("e lock", "e-lock")
+
+
+def _in_english(message: str, /, **values: object) -> str:
+    return message.format_map(values)
+
+
+ENGLISH = Wording(_in_english, mass_in_words, _kind_in_english)
+
+
+def events_of(records: Sequence[HistoryRecord], wording: Wording = ENGLISH) -> list[trace_pb2.TraceEvent]:
     """Events by time, `_ORDER` and leg."""
-    events = [event for leg, record in enumerate(records) for event in _events(leg, record)]
+    texts = _Texts(wording)
+    events = [event for leg, record in enumerate(records) for event in _events(leg, record, texts)]
     return sorted(events, key=lambda event: (event.at.seconds, event.at.nanos, _rank(event.kind), event.leg))
 
 
@@ -66,7 +62,7 @@ def _rank(kind: str) -> int:
     return _ORDER.index(kind) if kind in _ORDER else len(_ORDER)
 
 
-def _events(leg: int, record: HistoryRecord) -> Iterator[trace_pb2.TraceEvent]:
+def _events(leg: int, record: HistoryRecord, texts: _Texts) -> Iterator[trace_pb2.TraceEvent]:
     shipment = record.shipment
     home = goods_pb2.Place(territory=territory_of(record))
     offset = shipment.utc_offset_minutes
@@ -84,23 +80,21 @@ def _events(leg: int, record: HistoryRecord) -> Iterator[trace_pb2.TraceEvent]:
             text=text if len(text) <= MAX_TEXT_CHARS else text[: MAX_TEXT_CHARS - 1] + "…",
         )
 
-    yield event("declared", shipment.declared_at, shipment.office, _declared(shipment))
+    yield event("declared", shipment.declared_at, shipment.office, texts.declared(shipment))
     for stop in shipment.route:
-        start, by = getattr(stop, "from"), _moved_by(stop.means)
+        start = getattr(stop, "from")
         if stop.HasField("departure"):
-            text = _joined("Left", place_name(start), f"for {place_name(stop.to)}" if place_name(stop.to) else "", by)
-            yield event("departed", stop.departure, start, text, stop.utc_offset_minutes)
+            yield event("departed", stop.departure, start, texts.departed(stop), stop.utc_offset_minutes)
         if stop.HasField("arrival"):
-            text = _joined("Came to", place_name(stop.to) or "its end", by)
-            yield event("arrived", stop.arrival, stop.to, text, stop.utc_offset_minutes)
+            yield event("arrived", stop.arrival, stop.to, texts.arrived(stop), stop.utc_offset_minutes)
     for happened in shipment.events:
         kind = kind_word(happened.kind)
-        yield event(kind, happened.occurred_at, happened.place, _happened(happened), happened.utc_offset_minutes)
+        yield event(kind, happened.occurred_at, happened.place, texts.happened(happened), happened.utc_offset_minutes)
     for mass in shipment.masses:
         if mass.HasField("measured_at"):
-            yield event("measured", mass.measured_at, mass.place, _measured(mass))
+            yield event("measured", mass.measured_at, mass.place, texts.measured(mass))
     for inspection in shipment.inspections:
-        yield event("inspected", inspection.inspected_at, inspection.place, _inspected(inspection))
+        yield event("inspected", inspection.inspected_at, inspection.place, texts.inspected(inspection))
 
 
 def kind_word(kind: shipment_pb2.ShipmentEventKind.ValueType) -> str:
@@ -115,52 +109,97 @@ def place_name(place: goods_pb2.Place) -> str:
     return place.name or place.unlocode or place.customs_office or place.territory
 
 
-def mass_in_words(kilograms: float) -> str:
-    """`20,000 kg`."""
-    return f"{kilograms:,.10g} kg"
+class _Texts:
+    """An event in words."""
 
+    def __init__(self, wording: Wording) -> None:
+        self._say, self._mass, self._kind = wording
 
-def _declared(shipment: shipment_pb2.Shipment) -> str:
-    what = _DECLARED.get(shipment.procedure, "Recorded")
-    goods = "; ".join(filter(None, map(_item, shipment.goods)))
-    return f"{what}: {goods}" if goods else what
+    def declared(self, shipment: shipment_pb2.Shipment) -> str:
+        _ = self._say
+        words = {
+            shipment_pb2.SHIPMENT_PROCEDURE_EXPORT: _("Declared for export"),
+            shipment_pb2.SHIPMENT_PROCEDURE_IMPORT: _("Declared for import"),
+            shipment_pb2.SHIPMENT_PROCEDURE_TRANSIT: _("Declared for transit"),
+            shipment_pb2.SHIPMENT_PROCEDURE_REEXPORT: _("Declared for re-export"),
+            shipment_pb2.SHIPMENT_PROCEDURE_TRANSSHIPMENT: _("Transshipped"),
+            shipment_pb2.SHIPMENT_PROCEDURE_MANIFEST: _("On a manifest"),
+        }
+        what = words.get(shipment.procedure) or _("Recorded")
+        goods = "; ".join(filter(None, map(self._item, shipment.goods)))
+        return _("{what}: {goods}", what=what, goods=goods) if goods else what
 
+    def departed(self, part: goods_pb2.RouteLeg) -> str:
+        _ = self._say
+        place, to = place_name(getattr(part, "from")), place_name(part.to)
+        if place and to:
+            said = _("Left {place} for {destination}", place=place, destination=to)
+        elif to:
+            said = _("Left for {destination}", destination=to)
+        else:
+            said = _("Left {place}", place=place) if place else _("Left")
+        return self._moved(said, part.means)
 
-def _item(item: shipment_pb2.ShipmentGoods) -> str:
-    code = max((commodity.code for commodity in item.codes), key=len, default="")
-    mass = f"{mass_in_words(item.net_mass_kg)} net" if item.HasField("net_mass_kg") else ""
-    return ", ".join(filter(None, (_joined(code, item.description or item.substance), mass)))
+    def arrived(self, part: goods_pb2.RouteLeg) -> str:
+        _, place = self._say, place_name(part.to)
+        return self._moved(_("Came to {place}", place=place) if place else _("Came to its end"), part.means)
 
+    def happened(self, event: shipment_pb2.ShipmentEvent) -> str:
+        what = self._kind(kind_word(event.kind))
+        about = ", ".join(filter(None, (event.equipment_id, event.seal, event.means)))
+        said = _joined(what[:1].upper() + what[1:], about)
+        if event.remarks:
+            said = f"{said}: {event.remarks}"
+        return f"{said} [{event.source}]" if event.source else said
 
-def _moved_by(means: goods_pb2.TransportMeans) -> str:
-    named = [means.name, means.journey, *(registration.value for registration in means.registrations)]
-    shown = ", ".join(filter(None, named))
-    return _joined(_MODES.get(means.mode, ""), f"({shown})" if shown else "")
+    def measured(self, mass: shipment_pb2.MeasuredMass) -> str:
+        _ = self._say
+        words = {
+            shipment_pb2.MASS_SOURCE_DECLARATION: _("by declaration"),
+            shipment_pb2.MASS_SOURCE_MANIFEST: _("by manifest"),
+            shipment_pb2.MASS_SOURCE_VGM: _("by verified gross mass"),
+            shipment_pb2.MASS_SOURCE_WEIGHBRIDGE: _("by weighbridge"),
+            shipment_pb2.MASS_SOURCE_INSPECTION: _("by inspection"),
+        }
+        weighed = self._mass(mass.mass_kg)
+        weighed = _("{mass} with tare", mass=weighed) if mass.includes_tare else weighed
+        said = _joined(weighed, words.get(mass.source) or _("by mass"))
+        return _("{mass} of {equipment}", mass=said, equipment=mass.equipment_id) if mass.equipment_id else said
 
+    def inspected(self, inspection: shipment_pb2.ShipmentInspection) -> str:
+        _ = self._say
+        words = {
+            alert_pb2.FINDING_RESULT_CONFIRMED: _("suspicion confirmed"),
+            alert_pb2.FINDING_RESULT_AS_DECLARED: _("goods as declared"),
+            alert_pb2.FINDING_RESULT_OTHER_IRREGULARITY: _("another irregularity"),
+            alert_pb2.FINDING_RESULT_INCONCLUSIVE: _("no conclusion yet"),
+        }
+        methods = ", ".join(inspection.methods)
+        said = _("Inspected ({methods})", methods=methods) if methods else _("Inspected")
+        said = _("{inspected}: {result}", inspected=said, result=words.get(inspection.result) or _("result not given"))
+        goods = "; ".join(filter(None, map(self._item, inspection.goods_found)))
+        said = _("{inspected}; found {goods}", inspected=said, goods=goods) if goods else said
+        return f"{said}. {inspection.remarks}" if inspection.remarks else said
 
-def _happened(event: shipment_pb2.ShipmentEvent) -> str:
-    what = kind_word(event.kind).replace("_", " ").replace("e lock", "e-lock").capitalize()
-    about = ", ".join(filter(None, (event.equipment_id, event.seal, event.means)))
-    said = _joined(what, about)
-    if event.remarks:
-        said = f"{said}: {event.remarks}"
-    return f"{said} [{event.source}]" if event.source else said
+    def _item(self, item: shipment_pb2.ShipmentGoods) -> str:
+        _ = self._say
+        code = max((commodity.code for commodity in item.codes), key=len, default="")
+        mass = _("{mass} net", mass=self._mass(item.net_mass_kg)) if item.HasField("net_mass_kg") else ""
+        return ", ".join(filter(None, (_joined(code, item.description or item.substance), mass)))
 
-
-def _measured(mass: shipment_pb2.MeasuredMass) -> str:
-    source = _MASSES.get(mass.source, "mass")
-    tare = " with tare" if mass.includes_tare else ""
-    return _joined(
-        mass_in_words(mass.mass_kg) + tare, f"by {source}", f"of {mass.equipment_id}" if mass.equipment_id else ""
-    )
-
-
-def _inspected(inspection: shipment_pb2.ShipmentInspection) -> str:
-    goods = "; ".join(filter(None, map(_item, inspection.goods_found)))
-    said = f"Inspected ({', '.join(inspection.methods)})" if inspection.methods else "Inspected"
-    said = f"{said}: {_RESULTS.get(inspection.result, 'result not given')}"
-    said = f"{said}; found {goods}" if goods else said
-    return f"{said}. {inspection.remarks}" if inspection.remarks else said
+    def _moved(self, said: str, means: goods_pb2.TransportMeans) -> str:
+        _ = self._say
+        words = {
+            goods_pb2.TRANSPORT_MODE_SEA: _("by sea"),
+            goods_pb2.TRANSPORT_MODE_RAIL: _("by rail"),
+            goods_pb2.TRANSPORT_MODE_ROAD: _("by road"),
+            goods_pb2.TRANSPORT_MODE_AIR: _("by air"),
+            goods_pb2.TRANSPORT_MODE_MAIL: _("by mail"),
+            goods_pb2.TRANSPORT_MODE_INLAND_WATER: _("by inland water"),
+        }
+        named = (means.name, means.journey, *(registration.value for registration in means.registrations))
+        shown = ", ".join(filter(None, named))
+        return _joined(said, words.get(means.mode, ""), f"({shown})" if shown else "")
 
 
 def _joined(*parts: str) -> str:

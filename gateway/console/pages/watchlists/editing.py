@@ -18,7 +18,7 @@ from gateway.console.views.codes import commodity_codes, places, remark_on
 from gateway.console.views.form_rows import row_count
 from gateway.console.views.lists.entries import changed_lines, title_of
 from gateway.console.views.lists.entry_form import ROWS, SCHEMES, field_of, read_entry, shown
-from gateway.console.views.words import capitalised
+from gateway.console.views.words import capitalised, scheme_word
 from gateway.contract.enum_words import words
 from gateway.errors import GatewayError, InvalidRequestError, Kind, NotFoundError
 from gateway.translation.labels import PURPOSE, label, label_of
@@ -195,5 +195,5 @@ def _choices() -> dict[str, Any]:
         "classification": of(Classification),
         "onward_transfer": of(OnwardTransfer),
         "script": [("Hans", _("Simplified Han")), ("Hant", _("Traditional Han")), ("Latn", _("Latin"))],
-        "scheme": [(one, one.replace("_", " ")) for one in SCHEMES],
+        "scheme": [(one, scheme_word(one)) for one in SCHEMES],
     }

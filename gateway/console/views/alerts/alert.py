@@ -23,6 +23,7 @@ from gateway.console.views.words import (
     mode_text,
     money_text,
     place_text,
+    scheme_word,
     substance_text,
 )
 from gateway.contract.enum_words import UNKNOWN, word_of
@@ -269,7 +270,7 @@ def _party(party: Party) -> PartyRow:
 
 
 def _registered(means: TransportMeans) -> str:
-    registrations = [f"{each.value} ({each.scheme.replace('_', ' ')})" for each in means.registrations]
+    registrations = [f"{each.value} ({scheme_word(each.scheme)})" for each in means.registrations]
     return listed(filter(None, (means_text(means), *registrations)))
 
 
