@@ -43,7 +43,7 @@ from gateway.db.migrate import upgrade
 from gateway.feed.service.writing.transaction import Command, Transaction
 from gateway.link_analysis.service.indexer import LinkIndexer
 from gateway.node.capabilities.alert_following import FEWEST_AT_ONCE, next_limit
-from gateway.rpc.workers.worker_main import GC_THRESHOLD
+from gateway.node.workers.collection import collect_seldom
 from gateway.v1 import alert_service_pb2
 from tests.support.nodes import PaperNode, paper_nodes
 
@@ -122,8 +122,7 @@ def _measured(node: PaperNode, count: int, lone: int, server: psutil.Process | N
     _publish(node, requests, WARM)
     _follow(node, followers, Costs())
     gc.collect()
-    gc.freeze()
-    gc.set_threshold(GC_THRESHOLD)
+    collect_seldom()
     costs = {"in batches": Costs(), "one at a time": Costs()}
     _publish(node, requests, count)
     profiler = cProfile.Profile(time.thread_time) if profile else None

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from gateway.contract.identification.shipment_keys import name_key
 from gateway.link_analysis.rules import mentions
 from gateway.link_analysis.rules.mentions import MAX_MENTIONS, AlertPart
-from gateway.link_analysis.rules.things import Mention, Space, is_telling, term
+from gateway.link_analysis.rules.things import CONTAINER_SCHEME, Mention, Space, is_telling, keys_of, term
 from gateway.v1 import alert_pb2, goods_pb2, party_pb2, shipment_pb2
 
 LONGEST_REMEMBERED = 512
@@ -36,7 +36,7 @@ class IndexedMention(NamedTuple):
 
 def of_alert(content: alert_pb2.AlertContent) -> list[IndexedMention]:
     """What an alert names: of the mentions of `mentions.of_alert`."""
-    return _once(each for _, part in mentions.parts_of_alert(content) for each in _of_part(part))
+    return _once(each for _, _, part in mentions.parts_of_alert(content) for each in _of_part(part))
 
 
 def addresses_of(shipment: shipment_pb2.Shipment) -> list[IndexedMention]:
@@ -67,7 +67,8 @@ def _mention(mention: Mention) -> IndexedMention:
 
 def _of_part(part: AlertPart) -> tuple[IndexedMention, ...]:
     if isinstance(part, goods_pb2.Equipment):  # it seldom comes again
-        return _indexed((mentions.container(part.id, ""),))
+        keys = keys_of(Space.CONTAINER, (), ((CONTAINER_SCHEME, part.id),))
+        return (IndexedMention(keys, tuple(map(term, keys)), ()),)
     serialised = part.SerializeToString()
     if len(serialised) > LONGEST_REMEMBERED:
         return _indexed(mentions.of_part(part, ""))

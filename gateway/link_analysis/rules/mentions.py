@@ -35,30 +35,31 @@ def of_shipment(shipment: shipment_pb2.Shipment) -> list[Mention]:
         mentions += _means(leg.means, f"route[{at}].means")
     for at, event in enumerate(shipment.events):
         if event.equipment_id:
-            mentions.append(container(event.equipment_id, f"events[{at}].equipment_id"))
+            mentions.append(_container(event.equipment_id, f"events[{at}].equipment_id"))
     return once(mentions)
 
 
 def of_alert(content: alert_pb2.AlertContent) -> list[Mention]:
     """What an alert names."""
-    return once(each for path, part in parts_of_alert(content) for each in of_part(part, path))
+    parts = parts_of_alert(content)
+    return once(each for path, at, part in parts for each in of_part(part, path.format(at)))
 
 
 AlertPart = party_pb2.Party | goods_pb2.Equipment | goods_pb2.TransportMeans
 
 
-def parts_of_alert(content: alert_pb2.AlertContent) -> Iterator[tuple[str, AlertPart]]:
-    """What may name something, each with its path."""
+def parts_of_alert(content: alert_pb2.AlertContent) -> Iterator[tuple[str, int, AlertPart]]:
+    """What may name something, each with the form of its path and its place in a list."""
     subject = content.subject
     for at, party in enumerate(subject.parties):
-        yield f"subject.parties[{at}]", party
+        yield "subject.parties[{}]", at, party
     for at, equipment in enumerate(subject.equipment):
-        yield f"subject.equipment[{at}]", equipment
+        yield "subject.equipment[{}]", at, equipment
     for at, means in enumerate(subject.means):
-        yield f"subject.means[{at}]", means
+        yield "subject.means[{}]", at, means
     for at, leg in enumerate(content.route):
         if leg.HasField("means"):
-            yield f"route[{at}].means", leg.means
+            yield "route[{}].means", at, leg.means
 
 
 def of_part(part: AlertPart, path: str) -> Iterator[Mention]:
@@ -66,7 +67,7 @@ def of_part(part: AlertPart, path: str) -> Iterator[Mention]:
     if isinstance(part, party_pb2.Party):
         return _party(part, path)
     if isinstance(part, goods_pb2.Equipment):
-        return iter((container(part.id, path),))
+        return iter((_container(part.id, path),))
     return _means(part, path)
 
 
@@ -117,11 +118,10 @@ def _addresses(addresses: Iterable[party_pb2.Address], prefix: str) -> Iterator[
 
 def _equipment(equipment: Iterable[goods_pb2.Equipment], path: str) -> Iterator[Mention]:
     for at, one in enumerate(equipment):
-        yield container(one.id, f"{path}[{at}]")
+        yield _container(one.id, f"{path}[{at}]")
 
 
-def container(number: str, field: str) -> Mention:
-    """A container."""
+def _container(number: str, field: str) -> Mention:
     return Mention(Space.CONTAINER, (), ((CONTAINER_SCHEME, number),), field)
 
 

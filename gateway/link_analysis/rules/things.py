@@ -110,6 +110,8 @@ def _of_names(space: Space, names: Iterable[Name]) -> Iterator[str]:
 
 def is_telling(text: str) -> bool:
     """Whether a name is long enough to connect."""
+    if len(text) >= MIN_VALUE_CHARS and text.isalnum():
+        return True
     letters = sum(char.isalnum() for char in text)
     han = sum("\u4e00" <= char <= "\u9fff" for char in text)
     return letters >= MIN_VALUE_CHARS or han >= MIN_HAN_NAME_CHARS

@@ -27,7 +27,7 @@ from gateway.v1 import shipment_pb2
 ITEMS_AT_ONCE = 1_000
 """Most recorded items in one batch: some 50 ms."""
 
-_Term = tuple[int, int, int]
+_Terms = tuple[int, int, tuple[int, ...]]
 _Named = tuple[int, IndexedMention]
 """With its position."""
 
@@ -59,8 +59,8 @@ class LinkIndexer:
         return AddLinksCommand(batch)
 
 
-def _terms(named: list[_Named], source: int) -> Iterator[_Term]:
-    return ((source, key, ref) for ref, mention in named for key in mention.terms)
+def _terms(named: list[_Named], source: int) -> Iterator[_Terms]:
+    return ((source, ref, mention.terms) for ref, mention in named)
 
 
 def _alerts(steps: FollowedSteps, position: int) -> tuple[list[_Named], int]:

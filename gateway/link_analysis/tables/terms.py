@@ -69,9 +69,9 @@ def move(conn: Connection, to: LinkProgress) -> None:
     _PROGRESS.write(conn, **to._asdict())
 
 
-def packed(terms: Iterable[tuple[int, int, int]]) -> PackedTerms:
-    """Rows of (source, key, ref)."""
-    rows = {(source, ref >> CELL_BITS, key, ref) for source, key, ref in terms}
+def packed(terms: Iterable[tuple[int, int, Iterable[int]]]) -> PackedTerms:
+    """Rows of (source, ref, keys)."""
+    rows = {(source, ref >> CELL_BITS, key, ref) for source, ref, keys in terms for key in keys}
     return array("q", chain.from_iterable(sorted(rows)))
 
 

@@ -5,7 +5,6 @@ Name vocabularies take half a second to load: only the process imports them, not
 
 from __future__ import annotations
 
-import gc
 import os
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -17,6 +16,7 @@ from gateway.db.database import Database
 from gateway.history.rpc.index_process import EVALUATE, FILTER, INDEX, NAMES
 from gateway.link_analysis.service.records import LINK_NAMES
 from gateway.node.assembly.history_rules import RuleSources, load_rules
+from gateway.node.workers.collection import collect_seldom
 from gateway.rpc.workers.worker_main import Handlers
 
 FOLLOW_ALERTS = "alerts"
@@ -47,7 +47,7 @@ def history_handlers(database_url: str, rules: RuleSources) -> Iterator[Handlers
     os.nice(HISTORY_NICENESS)
     with closing(Database(database_url)) as database:
         planner = AlertSearchPlanner(database)
-        gc.freeze()  # the vocabularies live as long as the process
+        collect_seldom()
         yield {
             FOLLOW_ALERTS: partial(_prepare_texts, database, {SEARCH_INDEX: AlertIndexer(), LINK_INDEX: LinkIndexer()}),
             PLAN_SEARCH: planner.plan,

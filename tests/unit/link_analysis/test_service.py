@@ -269,11 +269,11 @@ def _terms(node: PaperNode) -> int:
 
 def test_refs_are_found_in_all_cells_the_newest_first(cn: PaperNode) -> None:
     cells, step = 40, 1 << terms.CELL_BITS
-    written = [(terms.ALERT, 7, cell * step + at) for cell in range(0, cells, 3) for at in (0, step - 1)]
-    other = [(terms.ALERT, 8, step), (terms.SHIPMENT, 7, 90 * step), (terms.ALERT, 9, 5), (terms.ALERT, 9, 5)]
+    written = [(terms.ALERT, cell * step + at, [7]) for cell in range(0, cells, 3) for at in (0, step - 1)]
+    other = [(terms.ALERT, step, [8]), (terms.SHIPMENT, 90 * step, [7]), (terms.ALERT, 5, [9]), (terms.ALERT, 5, [9])]
     with cn.database.write() as conn:
         terms.add(conn, terms.unpacked(terms.packed([*written, *other])))
-    newest = sorted((ref for _, _, ref in written), reverse=True)
+    newest = sorted((ref for _, ref, _ in written), reverse=True)
     with cn.database.read() as conn:
         for most in (1, 3, 500):
             assert terms.refs(conn, [7], terms.ALERT, most) == newest[:most]
