@@ -226,6 +226,8 @@ def _conditions(term: Term, now_ms: int) -> list[ColumnElement[bool]]:
         if term.value == "false":
             return [or_(columns.open_until == 0, columns.open_until > now_ms)]
         return [columns.direction.in_(_VALUES["direction"]), alerts.is_past(columns.open_until, now_ms + 1)]
+    if term.field == "status" and AlertStatus(term.value).is_terminal:
+        return [_condition(term), alerts.has_ended()]
     if term.field == "reply_by":
         return [columns.reply_by > 0, _condition(term)]
     return [_condition(term)]

@@ -162,6 +162,11 @@ def is_not_past(time: ColumnElement[int], now_ms: int) -> ColumnElement[bool]:
     return and_(time > literal_column("0"), time.between(now_ms, _LAST_TIME))
 
 
+def has_ended() -> ColumnElement[bool]:
+    """Condition that a step has ended the copy, or that it has no end; for the index."""
+    return alerts.c.open_until == literal_column("0")
+
+
 def due_to_expire(conn: Connection, now_ms: int, limit: int, *, except_to: Collection[str] = ()) -> list[AlertKey]:
     """Own open copies past their valid-until time, except to some recipients."""
     rows = conn.execute(

@@ -51,6 +51,12 @@ alerts = Table(
         sqlite_where=text("open_until > 0"),
         postgresql_where=text("open_until > 0"),
     ),
+    Index(
+        "ix_alerts_ended",  # with the key, so that the newest come first
+        *("direction", "status", "alert_id", "publisher", "recipient"),
+        sqlite_where=text("open_until = 0"),
+        postgresql_where=text("open_until = 0"),
+    ),
     _of_some("reply_due"),
     _of_some("question_in_due"),
     _of_some("question_out_due"),

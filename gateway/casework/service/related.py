@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from sqlalchemy import Connection
@@ -31,8 +31,14 @@ from gateway.v1 import casework_service_pb2 as service
 MOST_KEYS = 200
 """Things of one alert that others are looked for by."""
 
+MOST_OF_THING = 200
+"""Newest alerts about one thing that are looked at."""
+
 MOST_CANDIDATES = 500
-"""Newest alerts that are read; each is compared."""
+"""Most alerts that may share something; those that share the rarest thing."""
+
+READ_AT_ONCE = 25
+"""Alerts that are read together."""
 
 MOST_NAMES = 20
 """Names of one alert that others are looked for by in other writings."""
@@ -58,6 +64,14 @@ class _Candidate(NamedTuple):
     shared: Mapping[SharedKey, str]
 
 
+class _Found(NamedTuple):
+    """Documents that may share something, the rarest first, and how many alerts each thing was found in."""
+
+    docs: Sequence[int]
+    counts: Mapping[SharedKey, int]
+    more: bool
+
+
 class RelatedAlerts:
     """Looks for related alerts. Thread-safe."""
 
@@ -80,9 +94,10 @@ class RelatedAlerts:
         similar = self._names(asked)[0] if asked else {}
         things = {**_things(content), **_name_things(similar)}
         with self._database.read() as conn:
-            docs = documents.search(conn, _query(things), MOST_CANDIDATES + 1)
-            alerts = [one for one in documents.alerts_of(conn, docs).values() if one != (publisher, alert_id)]
-            candidates = _ordered(list(_candidates(conn, set(alerts), things)))
+            found = _found(conn, things)
+            own = documents.first_positions(conn, [alert_id]).get((publisher, alert_id))
+            docs = [doc for doc in found.docs if doc != own]
+            candidates = _candidates(conn, docs[:MOST_CANDIDATES], things)
             deliveries, now = Deliveries(conn, self._sent_size), self._clock()
 
             def message(found: _Candidate) -> service.RelatedAlert:
@@ -94,10 +109,11 @@ class RelatedAlerts:
                     ],
                 )
 
-            page = page_of(candidates, message, limit=request.page_size or DEFAULT_SIZE)
+            limit = request.page_size or DEFAULT_SIZE
+            page = page_of(_ordered(list(islice(candidates, limit + 1)), found.counts), message, limit=limit)
             unindexed = max(0, journal.head_position(conn) - casework_progress.read(conn).indexed_position)
         return service.ListRelatedAlertsResponse(
-            alerts=page.messages, more=page.last is not None or len(docs) > MOST_CANDIDATES, unindexed=unindexed
+            alerts=page.messages, more=page.last is not None or found.more, unindexed=unindexed
         )
 
     def _content(self, publisher: str, alert_id: str) -> alert_pb2.AlertContent:
@@ -126,24 +142,36 @@ def _name_things(similar: Mapping[int, MatchedName]) -> dict[SharedKey, str]:
     return {(service.MATCHED_FIELD_PARTY_NAME, str(key)): f"{contents.NAME}{key}" for key in similar}
 
 
-def _query(things: Mapping[SharedKey, str]) -> WordQuery:
-    return WordQuery(tuple(((word, False),) for word in list(things.values())[:MOST_KEYS]))
+def _found(conn: Connection, things: Mapping[SharedKey, str]) -> _Found:
+    """The newest alerts about each thing: a container of years ago counts, though its exporter is in all since."""
+    counts: dict[SharedKey, int] = {}
+    rarest: dict[int, int] = {}
+    for thing, word in list(things.items())[:MOST_KEYS]:
+        docs = documents.search(conn, WordQuery((((word, False),),)), MOST_OF_THING + 1)
+        counts[thing] = len(docs)
+        for doc in docs[:MOST_OF_THING]:
+            rarest[doc] = min(rarest.get(doc, len(docs)), len(docs))
+    order = sorted(rarest, key=lambda doc: (rarest[doc], -doc))
+    more = len(order) > MOST_CANDIDATES or any(count > MOST_OF_THING for count in counts.values())
+    return _Found(order, counts, more)
 
 
-def _candidates(
-    conn: Connection, alerts: set[tuple[str, str]], things: Mapping[SharedKey, str]
-) -> Iterator[_Candidate]:
-    """One copy of each alert whose current text still shares something."""
-    seen: set[tuple[str, str]] = set()
-    for row, payload in copies.with_payloads(conn, {alert_id for _, alert_id in alerts}):
-        key = (row.key.publisher, row.key.alert_id)
-        alert = wire.alert_of(wire.parse_event(payload)) if payload and key in alerts and key not in seen else None
-        if alert is None:
-            continue
-        seen.add(key)
-        shared = {thing: value for thing, value in _written(alert.content) if thing in things}
-        if shared:
-            yield _Candidate(row, payload, shared)
+def _candidates(conn: Connection, docs: Sequence[int], things: Mapping[SharedKey, str]) -> Iterator[_Candidate]:
+    """One copy of each alert whose current text still shares something, in the order of the documents."""
+    for at in range(0, len(docs), READ_AT_ONCE):
+        some = docs[at : at + READ_AT_ONCE]
+        alerts = documents.alerts_of(conn, some)
+        rows: dict[tuple[str, str], tuple[AlertRow, bytes]] = {}
+        for row, payload in copies.with_payloads(conn, {alert_id for _, alert_id in alerts.values()}):
+            rows.setdefault((row.key.publisher, row.key.alert_id), (row, payload))
+        for doc in some:
+            known = rows.get(alerts[doc]) if doc in alerts else None
+            alert = wire.alert_of(wire.parse_event(known[1])) if known is not None and known[1] else None
+            if known is None or alert is None:
+                continue
+            shared = {thing: value for thing, value in _written(alert.content) if thing in things}
+            if shared:
+                yield _Candidate(*known, shared)
 
 
 def _written(content: alert_pb2.AlertContent) -> Iterator[tuple[SharedKey, str]]:
@@ -154,8 +182,8 @@ def _written(content: alert_pb2.AlertContent) -> Iterator[tuple[SharedKey, str]]
         yield (service.MATCHED_FIELD_PARTY_NAME, str(name_key(name))), name
 
 
-def _ordered(candidates: list[_Candidate]) -> list[_Candidate]:
-    counts = Counter(thing for candidate in candidates for thing in candidate.shared)
+def _ordered(candidates: list[_Candidate], counts: Mapping[SharedKey, int]) -> list[_Candidate]:
+    """By what their current texts share: a word of an earlier revision may have found them."""
     candidates.sort(key=lambda candidate: candidate.row.key.alert_id, reverse=True)
-    candidates.sort(key=lambda candidate: min(counts[thing] for thing in candidate.shared))
+    candidates.sort(key=lambda candidate: min(counts.get(thing, MOST_OF_THING) for thing in candidate.shared))
     return candidates

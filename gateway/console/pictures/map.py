@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from markupsafe import Markup
@@ -32,6 +33,9 @@ RADIUS: Final = 9.0
 MAX_LABEL: Final = 190.0
 MAX_LEGS: Final = 60
 """More are left to the table: nobody follows them on a map."""
+
+MAX_GROUNDS: Final = 256
+"""Views whose coasts are kept, of some 10 kB each."""
 
 MODES: Final = ("sea", "air", "road", "rail")
 """Modes of transport that have a style."""
@@ -155,11 +159,6 @@ def _panel(
     gathered: Sequence[Position],
 ) -> Markup:
     """One map of the picture; `gathered` positions are one mark on it."""
-    level = level_for(view)
-    land = Markup("").join(element("path", class_="land", d=path(ring, closed=True)) for ring in view.rings(level.land))
-    territories = Markup("").join(
-        element("path", class_="territory", d=path(ring, closed=True)) for ring in view.rings(level.territories)
-    )
     stops = _stops(view, order, gathered)
     placer = LabelPlacer(view.width, view.height)
     for stop in stops:
@@ -171,8 +170,7 @@ def _panel(
     return element(
         "svg",
         element("rect", class_="water", x=0, y=0, width=view.width, height=view.height),
-        land,
-        territories,
+        _ground(view),
         *map(_drawn_leg, curves),
         *(_mark(view, stop, placer) for stop in stops),
         *_scale(view),
@@ -183,6 +181,15 @@ def _panel(
         height=view.height,
         view_box=f"0 0 {view.width:g} {view.height:g}",
     )
+
+
+@lru_cache(maxsize=MAX_GROUNDS)
+def _ground(view: MapView) -> Markup:
+    """Coasts and territories: 10 ms of work, and most alerts are of a few routes."""
+    level = level_for(view)
+    parts = (("land", level.land), ("territory", level.territories))
+    drawn = ((kind, ring) for kind, rings in parts for ring in view.rings(rings))
+    return Markup("").join(element("path", class_=kind, d=path(ring, closed=True)) for kind, ring in drawn)
 
 
 def _stops(view: MapView, order: Sequence[MapPlace], gathered: Sequence[Position]) -> list[_Stop]:

@@ -202,9 +202,10 @@ def test_a_state_that_there_isnt_is_named(nodes: list[PaperNode], text: str) -> 
         ("overdue = true", "ix_alerts_reply_due"),
         ("overdue = true AND direction = in", "ix_alerts_question_out_due"),
         ("due_within = 2h", "ix_alerts_question_in_due"),
+        ("status = closed AND direction = out", "ix_alerts_ended"),
     ],
 )
-def test_a_list_by_deadline_reads_an_index_of_what_is_open(tmp_path: Path, where: str, index: str) -> None:
+def test_a_list_of_some_among_many_reads_an_index(tmp_path: Path, where: str, index: str) -> None:
     """On SQLite, whose plan doesn't depend on what is stored."""
     queries: list[tuple[str, tuple[object, ...]]] = []
     with paper_nodes(tmp_path, lambda: new_database(f"sqlite:///{tmp_path}/cn.sqlite3"), ("cn",)) as (cn,):

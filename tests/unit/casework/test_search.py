@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from gateway.casework.service.related import MOST_OF_THING
 from gateway.contract.timestamps import to_timestamp
 from gateway.trust.codec.permissions import load_permissions
 from gateway.v1 import alert_pb2, goods_pb2, party_pb2
@@ -189,6 +190,21 @@ def test_related_alerts_share_a_thing_and_the_rarest_comes_first(nodes: list[Pap
     assert "SEAL-1" in dict(related)[by_seal]
     assert "Chan Tai Man" in dict(related)[first], "another script of the same name"
     assert all(one != subject_alert for one, _ in related)
+
+
+def test_an_old_alert_about_a_rare_thing_is_found_behind_many_about_a_common_one(nodes: list[PaperNode]) -> None:
+    cn, hk = nodes
+    at_hk = Desk(hk)
+    old = cn.publish("hk", subject=subject(equipment=[goods_pb2.Equipment(id="OOLU7777777")]))
+    since = [cn.publish("hk", subject=subject("Common Forwarding Limited")) for _ in range(MOST_OF_THING + 5)]
+    new = cn.publish(
+        "hk", subject=subject("Common Forwarding Limited", equipment=[goods_pb2.Equipment(id="OOLU7777777")])
+    )
+    exchange(cn, hk)
+    at_hk.settle()
+    found = [one for one, _ in at_hk.related("cn", new)]
+    assert found[0] == old
+    assert found[1:] == since[::-1][: len(found) - 1]
 
 
 def test_whoever_may_search_may_read_the_whole_alert() -> None:
