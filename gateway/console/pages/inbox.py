@@ -34,7 +34,7 @@ from gateway.translation.messages import gettext as _
 from gateway.v1.alert_pb2 import AlertReference
 from gateway.v1.casework_service_pb2 import Colleague, InboxRow, ListInboxResponse, SavedView
 
-PAGE_SIZE: Final = 50
+PAGE_SIZE: Final = 30
 
 LIVE_SIZE: Final = 200
 """Rows that are looked through for those of an open page: what came meanwhile stands before them."""
