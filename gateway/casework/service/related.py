@@ -64,7 +64,7 @@ class _Candidate(NamedTuple):
     shared: Mapping[SharedKey, str]
 
 
-class _ByThing(NamedTuple):
+class _FoundThings(NamedTuple):
     """Documents that may share something, the rarest first, and how many alerts each thing was found in."""
 
     docs: Sequence[int]
@@ -142,7 +142,7 @@ def _name_things(similar: Mapping[int, MatchedName]) -> dict[SharedKey, str]:
     return {(service.MATCHED_FIELD_PARTY_NAME, str(key)): f"{contents.NAME}{key}" for key in similar}
 
 
-def _found(conn: Connection, things: Mapping[SharedKey, str]) -> _ByThing:
+def _found(conn: Connection, things: Mapping[SharedKey, str]) -> _FoundThings:
     """The newest alerts about each thing: a container of years ago counts, though its exporter is in all since."""
     counts: dict[SharedKey, int] = {}
     rarest: dict[int, int] = {}
@@ -153,7 +153,7 @@ def _found(conn: Connection, things: Mapping[SharedKey, str]) -> _ByThing:
             rarest[doc] = min(rarest.get(doc, len(docs)), len(docs))
     order = sorted(rarest, key=lambda doc: (rarest[doc], -doc))
     more = len(order) > MOST_CANDIDATES or any(count > MOST_OF_THING for count in counts.values())
-    return _ByThing(order, counts, more)
+    return _FoundThings(order, counts, more)
 
 
 def _candidates(conn: Connection, docs: Sequence[int], things: Mapping[SharedKey, str]) -> Iterator[_Candidate]:

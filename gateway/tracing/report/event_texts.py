@@ -7,11 +7,11 @@ from typing import Final
 
 from gateway.tracing.report import words
 from gateway.tracing.report.quantities import mass_text
-from gateway.tracing.rules.events import Wording, events_of
+from gateway.tracing.rules.events import EventWording, events_of
 from gateway.translation.messages import gettext
 from gateway.v1.trace_pb2 import Trace, TraceEvent
 
-READERS: Final = Wording(gettext, mass_text, words.event_kind)
+READERS: Final = EventWording(gettext, mass_text, words.event_kind)
 
 
 def reworded(trace: Trace) -> Iterator[TraceEvent]:

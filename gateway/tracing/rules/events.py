@@ -25,7 +25,7 @@ Say: TypeAlias = Callable[..., str]
 """Fills in a message's values, e.g. `gettext`."""
 
 
-class Wording(NamedTuple):
+class EventWording(NamedTuple):
     """How events are said; traces hold English."""
 
     say: Say
@@ -46,10 +46,10 @@ def _in_english(message: str, /, **values: object) -> str:
     return message.format_map(values)
 
 
-ENGLISH = Wording(_in_english, mass_in_words, _kind_in_english)
+ENGLISH = EventWording(_in_english, mass_in_words, _kind_in_english)
 
 
-def events_of(records: Sequence[HistoryRecord], wording: Wording = ENGLISH) -> list[trace_pb2.TraceEvent]:
+def events_of(records: Sequence[HistoryRecord], wording: EventWording = ENGLISH) -> list[trace_pb2.TraceEvent]:
     """Events by time, `_ORDER` and leg."""
     texts = _Texts(wording)
     events = [event for leg, record in enumerate(records) for event in _events(leg, record, texts)]
@@ -112,7 +112,7 @@ def place_name(place: goods_pb2.Place) -> str:
 class _Texts:
     """An event in words."""
 
-    def __init__(self, wording: Wording) -> None:
+    def __init__(self, wording: EventWording) -> None:
         self._say, self._mass, self._kind = wording
 
     def declared(self, shipment: shipment_pb2.Shipment) -> str:
