@@ -11,8 +11,11 @@ from typing import Final
 from gateway.translation.filled_sentences import SentencePatterns
 from gateway.translation.messages import gettext as _
 from gateway.translation.messages import marked
+from gateway.translation.numbers import in_readers_form
 
 _PLACEHOLDER: Final = re.compile(r"\{([a-z][a-z0-9_.]*)(?::[a-z]+)?\}")
+
+_DECIMAL: Final = re.compile(r"-?[0-9]+\.[0-9]+( ?%)?")
 
 VALUES: Final = frozenset(
     marked(
@@ -65,6 +68,8 @@ def explained(sentence: str) -> str:
 def _value(text: str) -> str:
     if text in VALUES:
         return _(text)
+    if _DECIMAL.fullmatch(text):  # codes have digits alone
+        return in_readers_form(text)
     for remark in REMARKS:
         text = text.replace(remark, _(remark))
     return text

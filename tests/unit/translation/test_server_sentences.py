@@ -21,6 +21,7 @@ from gateway.tracing.rules.sentences import _NAMED
 from gateway.translation import condition_texts, messages
 from gateway.translation.condition_texts import condition_text
 from gateway.translation.filled_sentences import SentencePatterns
+from gateway.translation.messages import in_language
 from gateway.translation.notices import DOUBTS, FORMS, noticed
 from gateway.translation.refusals import REFUSALS, refused
 from gateway.translation.rule_sentences import explained, packaged_messages
@@ -77,6 +78,19 @@ def refused_steps() -> Iterator[Exception]:
                     advance(life, step, recorded=False)
                 except (IllegalTransitionError, RevisionConflictError) as error:
                     yield error
+
+
+def test_measures_of_a_rule_have_the_readers_separators() -> None:
+    sentence = (
+        "20000 kg in 9.5 m³ are 2.1 g/cm³; lead has 11.3. Substances under control that it would fit: antimony ingot."
+    )
+    with in_language("en"):
+        assert explained(sentence) == sentence
+    with in_language("pt"):
+        said = explained(sentence)
+    assert said != sentence
+    assert "9,5 m³" in said
+    assert "2,1 g/cm³" in said
 
 
 def test_a_packaged_rule_says_why_it_fired(shouting: None) -> None:
