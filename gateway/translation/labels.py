@@ -63,6 +63,8 @@ TYPOLOGY: Final = "typology"
 CONFIDENCE: Final = "confidence"
 METHOD: Final = "method"
 PURPOSE: Final = "purpose"
+QUOTA: Final = "quota"
+RESOURCE: Final = "resource"
 
 LABELLED_WORDS: Final = {
     EVENT: ("declared", "departed", "arrived", "measured", "inspected", "event"),
@@ -74,6 +76,8 @@ LABELLED_WORDS: Final = {
     TYPOLOGY: (*("false_declaration", "concealment", "transshipment", "undervaluation", "licence_misuse", "other"),),
     METHOD: ("x_ray", "physical", "laboratory", "document"),
     PURPOSE: ("export_control",),
+    QUOTA: ("alerts", "watchlist", "questions", "answers", "matches"),
+    RESOURCE: ("descriptors", "peer_connections", "local_connections"),
 }
 """Further words, by context; kinds of events are those of the enum too, rules those of the packaged file."""
 

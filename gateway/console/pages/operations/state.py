@@ -11,7 +11,9 @@ from gateway.client import GatewayClient
 from gateway.console.page import client, has_role, page_route, render
 from gateway.console.pages.operations.parts import OPERATOR, state_of, tabs
 from gateway.console.views.alarms import advice_on
+from gateway.console.views.words import capitalised
 from gateway.errors import MethodUnknownError
+from gateway.translation.labels import QUOTA, RESOURCE, label
 from gateway.translation.messages import gettext as _
 from gateway.v1.notification_service_pb2 import ListOutboxStateResponse
 
@@ -30,9 +32,15 @@ async def show(request: Request) -> Response:
         links=[(link, *state_of(link)) for link in links],
         outbox=outbox,
         quotas=[
-            (used, _share(used.items, used.max_items), _share(used.bytes, used.max_bytes))
+            (
+                used,
+                capitalised(label(QUOTA, used.kind)),
+                _share(used.items, used.max_items),
+                _share(used.bytes, used.max_bytes),
+            )
             for used in status.partner_usage
         ],
+        resources=[(used, capitalised(label(RESOURCE, used.name))) for used in status.resources],
         may_operate=has_role(request, OPERATOR),
     )
 
