@@ -6,6 +6,7 @@ import asyncio
 import json
 import random
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +24,7 @@ from gateway.errors import (
     ConfigurationError,
     CredentialsError,
     GatewayError,
+    InvalidRequestError,
     Kind,
     UnauthenticatedError,
     UnavailableError,
@@ -213,6 +215,20 @@ class Connection:
             raise await explained(self.error(error)) from None
         return response
 
+    async def refusal(self, method: Any, opening: Message, *lacking: str) -> GatewayError | None:
+        """Why the gateway refuses a stream that begins so, whatever follows: gRPC loses it while something is sent.
+
+        Args:
+            opening: the stream's first message; nothing is done without the others.
+            lacking: rules that an opening alone breaks.
+        """
+        try:
+            await method(iter([opening]))
+        except grpc.aio.AioRpcError as rpc_error:
+            error = self.error(rpc_error)
+            return None if is_transient(error) or _breaks_only(error, lacking) else error
+        return None
+
     def error(self, error: grpc.aio.AioRpcError) -> GatewayError:
         """The error of `gateway.errors` for a failed call."""
         failure = from_failed_call(error.code().value[0], error.details() or "", error.trailing_metadata() or ())
@@ -264,6 +280,12 @@ async def explained(error: GatewayError) -> GatewayError:
 def is_transient(error: GatewayError) -> bool:
     """Whether a repeated call may succeed."""
     return error.kind is Kind.UNAVAILABLE or error.retry_after_s is not None
+
+
+def _breaks_only(error: GatewayError, rules: Collection[str]) -> bool:
+    if not isinstance(error, InvalidRequestError) or not error.violations:
+        return False
+    return all(violation.rule in rules for violation in error.violations)
 
 
 class Backoff:

@@ -14,7 +14,7 @@ import grpc.aio
 from gateway.client.bulk import new_request_id
 from gateway.client.connection import Backoff, Connection, explained, is_transient
 from gateway.client.pages import all_rows
-from gateway.errors import GatewayError, InputFileError, InvalidRequestError, MalformedError
+from gateway.errors import GatewayError, InputFileError, MalformedError
 from gateway.v1 import file_service_pb2 as service
 from gateway.v1.alert_pb2 import AlertReference, EvidenceDigest
 from gateway.v1.file_pb2 import AlertFile, AttachedFile, FileState, FileUpload
@@ -246,16 +246,12 @@ class FilesClient:
         return response.file
 
     async def _refusal(self, upload: FileUpload, sent: int) -> GatewayError | None:
-        """Why the gateway refuses so many bytes whatever they are: gRPC loses the reason if one is sent meanwhile."""
+        """Why the gateway refuses so many bytes, whatever they are."""
         opening = FileUpload()
         opening.CopyFrom(upload)
         opening.offset += sent
-        try:  # without bytes and `end` nothing is taken
-            await self._connection.stubs.files.PutFile(iter([service.PutFileRequest(begin=opening)]))
-        except grpc.aio.AioRpcError as rpc_error:
-            error = self._connection.error(rpc_error)
-            return None if is_transient(error) or _is_of_question(error) else error
-        return None
+        begin = service.PutFileRequest(begin=opening)
+        return await self._connection.refusal(self._connection.stubs.files.PutFile, begin, "offset.here", "stream.end")
 
     async def _chunks(
         self,
@@ -279,14 +275,6 @@ def evidence_of(file: AttachedFile, description: str = "") -> EvidenceDigest:
     if description:
         evidence.description = description
     return evidence
-
-
-def _is_of_question(error: GatewayError) -> bool:
-    """Whether an opening alone was refused for what it lacks."""
-    return isinstance(error, InvalidRequestError) and {one.rule for one in error.violations} <= {
-        "offset.here",
-        "stream.end",
-    }
 
 
 def _digest_of(path: Path) -> bytes:

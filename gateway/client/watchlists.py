@@ -15,7 +15,7 @@ from gateway.client.connection import Connection, is_transient
 from gateway.client.pages import all_rows
 from gateway.client.resuming import resumed
 from gateway.contract.limits import BATCH_BYTES, MAX_STREAM_ITEMS
-from gateway.errors import GatewayError, InvalidRequestError, TooLargeError
+from gateway.errors import GatewayError, TooLargeError
 from gateway.v1 import watchlist_service_pb2 as service
 from gateway.v1.watchlist_pb2 import WatchlistReference
 
@@ -126,24 +126,16 @@ class WatchlistClient:
             response: service.ImportEntriesResponse = await call
         except grpc.aio.AioRpcError as rpc_error:
             error = self._connection.error(rpc_error)
-            raise (await self._refusal(opening) if is_transient(error) else None) or error from None
+            refusal = await self._refusal(opening) if is_transient(error) else None
+            raise refusal or error from None
         finally:
             call.cancel()
         return response
 
     async def _refusal(self, opening: service.ImportOpening) -> GatewayError | None:
-        """Why the gateway refuses an import whatever its rows are: gRPC loses the reason if a row is sent meanwhile."""
-        call = self._connection.stubs.watchlist.ImportEntries()
-        try:
-            if await _written(call, service.ImportEntriesRequest(open=opening)):
-                await call.done_writing()  # without `end` nothing is imported
-            await call
-        except grpc.aio.AioRpcError as rpc_error:
-            error = self._connection.error(rpc_error)
-            return None if is_transient(error) or _lacks_end(error) else error
-        finally:
-            call.cancel()
-        return None
+        """Why the gateway refuses an import, whatever its rows are."""
+        request = service.ImportEntriesRequest(open=opening)
+        return await self._connection.refusal(self._connection.stubs.watchlist.ImportEntries, request, "stream.end")
 
     async def _send(
         self, call: Any, opening: service.ImportOpening, rows: ImportRows, on_progress: Callable[[int], None] | None
@@ -251,12 +243,6 @@ async def _written(call: Any, message: service.ImportEntriesRequest) -> bool:
     except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
         return False
     return True
-
-
-def _lacks_end(error: GatewayError) -> bool:
-    return isinstance(error, InvalidRequestError) and [violation.rule for violation in error.violations] == [
-        "stream.end"
-    ]
 
 
 async def _messages(rows: ImportRows) -> AsyncIterator[service.ImportRows]:
