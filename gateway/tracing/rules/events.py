@@ -114,10 +114,8 @@ class _Texts:
 
     def __init__(self, wording: EventWording) -> None:
         self._say, self._mass, self._kind = wording
-
-    def declared(self, shipment: shipment_pb2.Shipment) -> str:
-        _ = self._say
-        words = {
+        _ = wording.say
+        self._procedures = {
             shipment_pb2.SHIPMENT_PROCEDURE_EXPORT: _("Declared for export"),
             shipment_pb2.SHIPMENT_PROCEDURE_IMPORT: _("Declared for import"),
             shipment_pb2.SHIPMENT_PROCEDURE_TRANSIT: _("Declared for transit"),
@@ -125,7 +123,31 @@ class _Texts:
             shipment_pb2.SHIPMENT_PROCEDURE_TRANSSHIPMENT: _("Transshipped"),
             shipment_pb2.SHIPMENT_PROCEDURE_MANIFEST: _("On a manifest"),
         }
-        what = words.get(shipment.procedure) or _("Recorded")
+        self._sources = {
+            shipment_pb2.MASS_SOURCE_DECLARATION: _("by declaration"),
+            shipment_pb2.MASS_SOURCE_MANIFEST: _("by manifest"),
+            shipment_pb2.MASS_SOURCE_VGM: _("by verified gross mass"),
+            shipment_pb2.MASS_SOURCE_WEIGHBRIDGE: _("by weighbridge"),
+            shipment_pb2.MASS_SOURCE_INSPECTION: _("by inspection"),
+        }
+        self._results = {
+            alert_pb2.FINDING_RESULT_CONFIRMED: _("suspicion confirmed"),
+            alert_pb2.FINDING_RESULT_AS_DECLARED: _("goods as declared"),
+            alert_pb2.FINDING_RESULT_OTHER_IRREGULARITY: _("another irregularity"),
+            alert_pb2.FINDING_RESULT_INCONCLUSIVE: _("no conclusion yet"),
+        }
+        self._modes = {
+            goods_pb2.TRANSPORT_MODE_SEA: _("by sea"),
+            goods_pb2.TRANSPORT_MODE_RAIL: _("by rail"),
+            goods_pb2.TRANSPORT_MODE_ROAD: _("by road"),
+            goods_pb2.TRANSPORT_MODE_AIR: _("by air"),
+            goods_pb2.TRANSPORT_MODE_MAIL: _("by mail"),
+            goods_pb2.TRANSPORT_MODE_INLAND_WATER: _("by inland water"),
+        }
+
+    def declared(self, shipment: shipment_pb2.Shipment) -> str:
+        _ = self._say
+        what = self._procedures.get(shipment.procedure) or _("Recorded")
         goods = "; ".join(filter(None, map(self._item, shipment.goods)))
         return _("{what}: {goods}", what=what, goods=goods) if goods else what
 
@@ -154,29 +176,17 @@ class _Texts:
 
     def measured(self, mass: shipment_pb2.MeasuredMass) -> str:
         _ = self._say
-        words = {
-            shipment_pb2.MASS_SOURCE_DECLARATION: _("by declaration"),
-            shipment_pb2.MASS_SOURCE_MANIFEST: _("by manifest"),
-            shipment_pb2.MASS_SOURCE_VGM: _("by verified gross mass"),
-            shipment_pb2.MASS_SOURCE_WEIGHBRIDGE: _("by weighbridge"),
-            shipment_pb2.MASS_SOURCE_INSPECTION: _("by inspection"),
-        }
         weighed = self._mass(mass.mass_kg)
         weighed = _("{mass} with tare", mass=weighed) if mass.includes_tare else weighed
-        said = _joined(weighed, words.get(mass.source) or _("by mass"))
+        said = _joined(weighed, self._sources.get(mass.source) or _("by mass"))
         return _("{mass} of {equipment}", mass=said, equipment=mass.equipment_id) if mass.equipment_id else said
 
     def inspected(self, inspection: shipment_pb2.ShipmentInspection) -> str:
         _ = self._say
-        words = {
-            alert_pb2.FINDING_RESULT_CONFIRMED: _("suspicion confirmed"),
-            alert_pb2.FINDING_RESULT_AS_DECLARED: _("goods as declared"),
-            alert_pb2.FINDING_RESULT_OTHER_IRREGULARITY: _("another irregularity"),
-            alert_pb2.FINDING_RESULT_INCONCLUSIVE: _("no conclusion yet"),
-        }
         methods = ", ".join(inspection.methods)
         said = _("Inspected ({methods})", methods=methods) if methods else _("Inspected")
-        said = _("{inspected}: {result}", inspected=said, result=words.get(inspection.result) or _("result not given"))
+        result = self._results.get(inspection.result) or _("result not given")
+        said = _("{inspected}: {result}", inspected=said, result=result)
         goods = "; ".join(filter(None, map(self._item, inspection.goods_found)))
         said = _("{inspected}; found {goods}", inspected=said, goods=goods) if goods else said
         return f"{said}. {inspection.remarks}" if inspection.remarks else said
@@ -189,17 +199,9 @@ class _Texts:
 
     def _moved(self, said: str, means: goods_pb2.TransportMeans) -> str:
         _ = self._say
-        words = {
-            goods_pb2.TRANSPORT_MODE_SEA: _("by sea"),
-            goods_pb2.TRANSPORT_MODE_RAIL: _("by rail"),
-            goods_pb2.TRANSPORT_MODE_ROAD: _("by road"),
-            goods_pb2.TRANSPORT_MODE_AIR: _("by air"),
-            goods_pb2.TRANSPORT_MODE_MAIL: _("by mail"),
-            goods_pb2.TRANSPORT_MODE_INLAND_WATER: _("by inland water"),
-        }
         named = (means.name, means.journey, *(registration.value for registration in means.registrations))
         shown = ", ".join(filter(None, named))
-        return _joined(said, words.get(means.mode, ""), f"({shown})" if shown else "")
+        return _joined(said, self._modes.get(means.mode, ""), f"({shown})" if shown else "")
 
 
 def _joined(*parts: str) -> str:
