@@ -39,9 +39,7 @@ async def show(request: Request) -> Response:
         asked.add_violations(error, {name: name for name in FILTERS})
         figures = await client(request).figures.get()
     filters = {name: asked.text(name) for name in FILTERS if asked.text(name)}
-    closed = await client(request).list_alerts_page(
-        filter="status = closed AND direction = out", page_size=CLOSED_SHOWN
-    )
+    closed = await client(request).list_alerts_page(filter=_CLOSED, page_size=CLOSED_SHOWN)
     return render(
         request,
         "figures/show.html",
