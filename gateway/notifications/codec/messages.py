@@ -120,28 +120,22 @@ def match_message(match: MatchRow) -> NotificationMessage:
 
 def hit_message(hit: HitRow, arrived_at: int) -> NotificationMessage:
     """A hit on an own list that a partner reports; `arrived_at` in milliseconds since 1970."""
-    message = NotificationMessage(
-        kind=NotificationKind.NOTIFICATION_KIND_HIT,
-        event_id=f"hit/{hit.reporter}/{hit.hit_id}",
-        hit_id=hit.hit_id,
-        hit_reporter=hit.reporter,
-        partner=hit.reporter,
-        list=f"{hit.publisher}/{hit.list}",
-    )
-    message.occurred_at.CopyFrom(to_timestamp(arrived_at))
+    message = _about_hit(hit, arrived_at)
+    message.kind, message.partner = NotificationKind.NOTIFICATION_KIND_HIT, hit.reporter
+    message.event_id = f"hit/{hit.reporter}/{hit.hit_id}"
     return message
 
 
 def hit_answered_message(hit: HitRow, arrived_at: int) -> NotificationMessage:
     """An own hit that the entry's owner has answered; `arrived_at` in milliseconds since 1970."""
-    message = NotificationMessage(
-        kind=NotificationKind.NOTIFICATION_KIND_HIT_ANSWERED,
-        event_id=f"hit-answered/{hit.reporter}/{hit.hit_id}/{hit.outcome_idx}",
-        hit_id=hit.hit_id,
-        hit_reporter=hit.reporter,
-        partner=hit.publisher,
-        list=f"{hit.publisher}/{hit.list}",
-    )
+    message = _about_hit(hit, arrived_at)
+    message.kind, message.partner = NotificationKind.NOTIFICATION_KIND_HIT_ANSWERED, hit.publisher
+    message.event_id = f"hit-answered/{hit.reporter}/{hit.hit_id}/{hit.outcome_idx}"
+    return message
+
+
+def _about_hit(hit: HitRow, arrived_at: int) -> NotificationMessage:
+    message = NotificationMessage(hit_id=hit.hit_id, hit_reporter=hit.reporter, list=f"{hit.publisher}/{hit.list}")
     message.occurred_at.CopyFrom(to_timestamp(arrived_at))
     return message
 

@@ -21,12 +21,11 @@ WEBHOOK = "webhook/"
 """Begins the names of ways to webhooks, and the ids of webhooks as recipients."""
 
 _ABOUT_ALERTS = frozenset({Role.PUBLISHER, Role.OFFICER, Role.ANALYST, Role.SUPERVISOR, Role.AUDITOR})
+_ABOUT_LISTS = _ABOUT_ALERTS - {Role.PUBLISHER}
 _OTHERS: Mapping[int, frozenset[Role]] = {
-    NotificationKind.NOTIFICATION_KIND_MATCH: frozenset({Role.OFFICER, Role.ANALYST, Role.SUPERVISOR, Role.AUDITOR}),
-    NotificationKind.NOTIFICATION_KIND_HIT: frozenset({Role.OFFICER, Role.ANALYST, Role.SUPERVISOR, Role.AUDITOR}),
-    NotificationKind.NOTIFICATION_KIND_HIT_ANSWERED: frozenset(
-        {Role.OFFICER, Role.ANALYST, Role.SUPERVISOR, Role.AUDITOR}
-    ),
+    NotificationKind.NOTIFICATION_KIND_MATCH: _ABOUT_LISTS,
+    NotificationKind.NOTIFICATION_KIND_HIT: _ABOUT_LISTS,
+    NotificationKind.NOTIFICATION_KIND_HIT_ANSWERED: _ABOUT_LISTS,
     NotificationKind.NOTIFICATION_KIND_PROPOSAL: frozenset({Role.SUPERVISOR}),
     NotificationKind.NOTIFICATION_KIND_ALARM: frozenset({Role.OPERATOR, Role.SUPERVISOR, Role.AUDITOR}),
     NotificationKind.NOTIFICATION_KIND_BREAK_GLASS: frozenset({Role.SUPERVISOR, Role.AUDITOR}),

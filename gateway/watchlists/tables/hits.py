@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, func, select, tuple_
+from sqlalchemy import Column, ColumnElement, Connection, bindparam, func, select, tuple_
 
 from gateway.db.statements import Prepared
 from gateway.watchlists.tables.schema import list_hits
@@ -36,25 +37,15 @@ _HIT_COLUMNS = tuple(list_hits.c.keys())
 
 _HIT = Prepared(select(list_hits).where(list_hits.c.reporter == bindparam("by"), list_hits.c.hit_id == bindparam("id")))
 
-_OF_ENTRIES = Prepared(
-    select(list_hits)
-    .where(
-        list_hits.c.feed_id == bindparam("feed"),
-        list_hits.c.idx >= bindparam("first"),
-        list_hits.c.idx < bindparam("end"),
-    )
-    .order_by(list_hits.c.idx)
-)
 
-_ANSWERED_BY_ENTRIES = Prepared(
-    select(list_hits)
-    .where(
-        list_hits.c.outcome_feed_id == bindparam("feed"),
-        list_hits.c.outcome_idx >= bindparam("first"),
-        list_hits.c.outcome_idx < bindparam("end"),
-    )
-    .order_by(list_hits.c.outcome_idx)
-)
+def _of_range(feed: Column[Any], idx: Column[Any]) -> Prepared:
+    """Hits of which these columns name entries of a feed from `first` to before `end`, in their order."""
+    within = (feed == bindparam("feed"), idx >= bindparam("first"), idx < bindparam("end"))
+    return Prepared(select(list_hits).where(*within).order_by(idx))
+
+
+_OF_ENTRIES = _of_range(list_hits.c.feed_id, list_hits.c.idx)
+_ANSWERED_BY_ENTRIES = _of_range(list_hits.c.outcome_feed_id, list_hits.c.outcome_idx)
 
 
 def hit(conn: Connection, reporter: str, hit_id: str) -> HitRow | None:
