@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
-from itertools import islice
 from typing import NamedTuple
 
 from gateway.contract.identification.shipment_keys import name_key
 from gateway.link_analysis.rules import mentions
-from gateway.link_analysis.rules.mentions import MAX_MENTIONS, AlertPart
+from gateway.link_analysis.rules.mentions import AlertPart
 from gateway.link_analysis.rules.things import CONTAINER_SCHEME, Mention, Space, is_telling, keys_of, term
 from gateway.v1 import alert_pb2, goods_pb2, party_pb2, shipment_pb2
 
@@ -36,22 +35,13 @@ class IndexedMention(NamedTuple):
 
 def of_alert(content: alert_pb2.AlertContent) -> list[IndexedMention]:
     """What an alert names: of the mentions of `mentions.of_alert`."""
-    return _once(each for _, _, part in mentions.parts_of_alert(content) for each in _of_part(part))
+    return mentions.once(each for _, _, part in mentions.parts_of_alert(content) for each in _of_part(part))
 
 
 def addresses_of(shipment: shipment_pb2.Shipment) -> list[IndexedMention]:
     """The addresses that a shipment names."""
     parties = (party for party in shipment.parties if party.addresses)
-    return _once(each for party in parties for each in _of_addresses(party))
-
-
-def _once(found: Iterable[IndexedMention]) -> list[IndexedMention]:
-    """As `mentions.once`."""
-    distinct: dict[tuple[str, ...], IndexedMention] = {}
-    for mention in found:
-        if mention.keys:
-            distinct.setdefault(mention.keys, mention)
-    return list(islice(distinct.values(), MAX_MENTIONS))
+    return mentions.once(each for party in parties for each in _of_addresses(party))
 
 
 def _indexed(named: Iterable[Mention]) -> tuple[IndexedMention, ...]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Protocol, TypeVar
 
 from gateway.link_analysis.rules.things import CONTAINER_SCHEME, Mention, Space
 from gateway.v1 import alert_pb2, goods_pb2, party_pb2, shipment_pb2, watchlist_pb2
@@ -82,13 +84,24 @@ def of_entry(content: watchlist_pb2.WatchlistContent) -> list[Mention]:
     return once(mentions)
 
 
-def once(mentions: Iterable[Mention]) -> list[Mention]:
+class Keyed(Protocol):
+    """What is compared by its keys."""
+
+    @property
+    def keys(self) -> tuple[str, ...]: ...
+
+
+KeyedT = TypeVar("KeyedT", bound=Keyed)
+
+
+def once(mentions: Iterable[KeyedT]) -> list[KeyedT]:
     """Mentions that can be compared, those with the same keys once: the first."""
-    distinct: dict[tuple[str, ...], Mention] = {}
+    distinct: dict[tuple[str, ...], KeyedT] = {}
     for mention in mentions:
-        if mention.keys:
-            distinct.setdefault(mention.keys, mention)
-    return list(distinct.values())[:MAX_MENTIONS]
+        keys = mention.keys
+        if keys:
+            distinct.setdefault(keys, mention)
+    return list(islice(distinct.values(), MAX_MENTIONS))
 
 
 def _parties(parties: Iterable[party_pb2.Party], path: str) -> Iterator[Mention]:
