@@ -95,9 +95,7 @@ class RelatedAlerts:
         things = {**_things(content), **_name_things(similar)}
         with self._database.read() as conn:
             found = _found(conn, things)
-            own = documents.first_positions(conn, [alert_id]).get((publisher, alert_id))
-            docs = [doc for doc in found.docs if doc != own]
-            candidates = _candidates(conn, docs[:MOST_CANDIDATES], things)
+            candidates = _candidates(conn, found.docs[:MOST_CANDIDATES], things, except_for=(publisher, alert_id))
             deliveries, now = Deliveries(conn, self._sent_size), self._clock()
 
             def message(found: _Candidate) -> service.RelatedAlert:
@@ -156,11 +154,13 @@ def _found(conn: Connection, things: Mapping[SharedKey, str]) -> _FoundThings:
     return _FoundThings(order, counts, more)
 
 
-def _candidates(conn: Connection, docs: Sequence[int], things: Mapping[SharedKey, str]) -> Iterator[_Candidate]:
+def _candidates(
+    conn: Connection, docs: Sequence[int], things: Mapping[SharedKey, str], *, except_for: tuple[str, str]
+) -> Iterator[_Candidate]:
     """One copy of each alert whose current text still shares something, in the order of the documents."""
     for at in range(0, len(docs), READ_AT_ONCE):
         some = docs[at : at + READ_AT_ONCE]
-        alerts = documents.alerts_of(conn, some)
+        alerts = {doc: alert for doc, alert in documents.alerts_of(conn, some).items() if alert != except_for}
         rows: dict[tuple[str, str], tuple[AlertRow, bytes]] = {}
         for row, payload in copies.with_payloads(conn, {alert_id for _, alert_id in alerts.values()}):
             rows.setdefault((row.key.publisher, row.key.alert_id), (row, payload))
