@@ -18,6 +18,9 @@ from tests.support.otlp import OtlpReceiver, ReceivedSpan, otlp_receiver
 CALLER = "4bf92f3577b34da6a3ce929d0e0e4736"
 """Trace that an own system has begun."""
 
+MORE = 50
+"""Alerts that follow the first, each with a trace of its own: a context that comes late misses some of them."""
+
 SECRET = "Antimony ingots declared as lead."
 """In the alert's text, and nowhere else."""
 
@@ -49,6 +52,12 @@ async def follow(federation: Federation, receiver: OtlpReceiver) -> None:
         stub = alert_service_pb2_grpc.AlertServiceStub(c)
         metadata = (("traceparent", f"00-{CALLER}-00f067aa0ba902b7-01"), ("tracestate", f"x={SECRET}"))
         answer = await stub.PublishAlert(request, metadata=metadata, timeout=60)
+        for number in range(MORE):
+            another = alert_service_pb2.PublishAlertRequest(
+                request_id=str(uuid.uuid4()), recipients=["hk"], content=alert()
+            )
+            own_trace = (("traceparent", f"00-{number + 1:032x}-00f067aa0ba902b7-01"),)
+            await stub.PublishAlert(another, metadata=own_trace, timeout=60)
     await federation.converged(("cn", "hk"), ("cn", "mo"))
 
     def spans(node: str) -> dict[str, ReceivedSpan]:
@@ -58,6 +67,12 @@ async def follow(federation: Federation, receiver: OtlpReceiver) -> None:
         return spans("cn").keys() >= {"alert.publish", "alert.send"} and "alert.receive" in spans("hk")
 
     await eventually(both, what="the spans of both gateways")
+
+    async def each() -> bool:
+        receptions = {span.trace_id for span in receiver.spans if (span.node, span.name) == ("hk", "alert.receive")}
+        return len(receptions) == 1 + MORE
+
+    await eventually(each, what="a span at hk for each alert")
     publish, send, receive = spans("cn")["alert.publish"], spans("cn")["alert.send"], spans("hk")["alert.receive"]
     assert publish.parent_id == "00f067aa0ba902b7"
     assert publish.attributes == {"alert.id": answer.alert_id}

@@ -171,6 +171,7 @@ class Node:
             clock=clock,
         )
         self.telemetry.follow_queues(self.writer, self._audit)
+        self._traced = self.telemetry.traced_entries(self.writer)
         self._tasks: list[asyncio.Task[None]] = []
         self._listeners: list[Listener] = []
 
@@ -314,7 +315,7 @@ class Node:
             notifier=self._notifier,
             alarms=self.alarms,
             metrics=self.telemetry.metrics,
-            traced=self.telemetry.traced_entries(self.writer),
+            traced=self._traced,
             clock=self._clock,
             now=self._now,
         )

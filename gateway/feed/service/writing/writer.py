@@ -138,7 +138,10 @@ class Writer:
         self._thread.join()
 
     def on_commit(self, listener: Callable[[Commit], None]) -> None:
-        """Calls `listener` with each commit, of other replicas too, in any thread; it must not block."""
+        """Calls `listener` with each commit, of other replicas too, in any thread; it must not block.
+
+        Listeners are called in the order in which they were added.
+        """
         self._announcer.add(listener)
 
     def told(self, commit: Commit) -> None:
