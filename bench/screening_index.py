@@ -36,6 +36,7 @@ from gateway.screening.index import index as index_module
 from gateway.screening.index import snapshot
 from gateway.screening.index.candidates import MAX_GATHERED
 from gateway.screening.index.columns import ROW_BITS, ROW_MASK, EntryColumns, IndexEntry
+from gateway.screening.index.growing_columns import GrowingColumns
 from gateway.screening.index.index import GC_THRESHOLD, NameIndex, PartyQuery
 from gateway.screening.index.key_numbers import ALL_HELD, KEY_BITS
 from gateway.screening.index.runs import SortedRun
@@ -260,7 +261,7 @@ def add_later(path: Path, added: Sequence[IndexEntry], fts5: bool) -> float:
     rows = connection.execute("SELECT max(row) + 1 FROM row").fetchone()[0]
     began = time.process_time()
     for part in batched(added, TRANSACTION):
-        columns, keys = EntryColumns(), list[list[int]]()
+        columns, keys = GrowingColumns(), list[list[int]]()
         for record in part:
             entry = columns.add(record, 0)
             keys += [list(columns.read(row)) for row in columns.rows_of(entry)]
@@ -401,7 +402,7 @@ def run(index: NameIndex, folder: Path) -> None:
 
 
 def _read_only(added: Sequence[IndexEntry]) -> None:
-    columns = EntryColumns()
+    columns = GrowingColumns()
     for record in added:
         for row in columns.rows_of(columns.add(record, 0)):
             list(columns.read(row))

@@ -23,6 +23,7 @@ from typing import NamedTuple
 from gateway.screening.identifiers import identifier_keys
 from gateway.screening.index.candidates import MAX_CANDIDATES, NO_FILTER_BELOW, candidates, prepare_query
 from gateway.screening.index.columns import EntryColumns, IndexEntry
+from gateway.screening.index.growing_columns import GrowingColumns
 from gateway.screening.index.hits import HitCollector, Limits, SearchResult, Visible
 from gateway.screening.index.parts import PART_ENTRIES, IndexPart, PartJoiner, RefusedEntry, batches, build_part
 from gateway.screening.index.runs import GrowingRun, Run, SortedRun, may_merge, merge
@@ -93,10 +94,20 @@ class NameIndex:
         """Rows, including those of dead entries until a merge."""
         return sum(run.columns.rows for run in self._runs)
 
+    @property
+    def rows_in_memory(self) -> int:
+        """Rows of runs that aren't in a mapped file."""
+        return sum(run.columns.rows for run in self._runs if isinstance(run.columns, GrowingColumns))
+
     def sorted_runs(self) -> tuple[SortedRun, ...]:
         """All runs, sorted, for a snapshot. Writing thread only."""
         self._sort_growing()
         return tuple(run for run in self._runs if isinstance(run, SortedRun))
+
+    def continue_with(self, runs: Iterable[SortedRun]) -> None:
+        """Takes the same entries in other runs, e.g. in those of a snapshot that was just written."""
+        self._merging, self._growing = None, GrowingRun()  # a merge of the former runs begins anew
+        self._runs = (*runs, self._growing)
 
     # Writing
 

@@ -12,15 +12,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple, TypeVar
 
-from gateway.screening.index.columns import (
-    MAX_ROWS,
-    ROW_BITS,
-    EntryColumns,
-    IndexEntry,
-    Postings,
-    reference_hash,
-)
+from gateway.screening.index.columns import MAX_ROWS, ROW_BITS, IndexEntry, reference_hash
+from gateway.screening.index.growing_columns import GrowingColumns
 from gateway.screening.index.key_numbers import KEY_BITS, LOW
+from gateway.screening.index.postings import Postings
 from gateway.screening.index.runs import SortedRun
 
 PART_ENTRIES = 10_000
@@ -47,7 +42,7 @@ class IndexPart(NamedTuple):
     this part. `held`: as `key_numbers.held_by` has it.
     """
 
-    columns: EntryColumns
+    columns: GrowingColumns
     groups: tuple[str, ...]
     postings: array[int]
     references: array[int]
@@ -73,7 +68,7 @@ def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
 
 def build_part(entries: Iterable[IndexEntry]) -> IndexPart:
     """Reads entries; one that can't be read is refused, and the others follow."""
-    columns, groups, refused = EntryColumns(), dict[str, int](), list[RefusedEntry]()
+    columns, groups, refused = GrowingColumns(), dict[str, int](), list[RefusedEntry]()
     postings, references = array("Q"), array("Q")
     for record in entries:
         try:
@@ -99,7 +94,7 @@ class PartJoiner:
 
     def __init__(self, group_number: Callable[[str], int]) -> None:
         self._group_number = group_number
-        self._columns = EntryColumns()
+        self._columns = GrowingColumns()
         self._postings = [array("Q") for _ in range(_RANGES)]
         self._references = [array("Q") for _ in range(_RANGES)]
         self._held = 0

@@ -5,16 +5,10 @@ from __future__ import annotations
 from array import array
 from collections.abc import Generator, Sequence
 
-from gateway.screening.index.columns import (
-    MAX_ROWS,
-    ROW_BITS,
-    ROW_MASK,
-    EntryColumns,
-    IndexEntry,
-    Postings,
-    reference_hash,
-)
+from gateway.screening.index.columns import MAX_ROWS, ROW_BITS, ROW_MASK, EntryColumns, IndexEntry, reference_hash
+from gateway.screening.index.growing_columns import GrowingColumns
 from gateway.screening.index.key_numbers import ALL_HELD, KEY_BITS, OTHER_SIDE, held_by
+from gateway.screening.index.postings import Postings
 
 _GONE = 0xFFFFFFFF
 MERGE_ENTRIES = 1_000
@@ -65,7 +59,7 @@ class GrowingRun:
     """The newest entries. One thread writes while others read: a row is complete before its keys."""
 
     def __init__(self) -> None:
-        self.columns = EntryColumns()
+        self.columns = GrowingColumns()
         self.held = 0
         self._rows: dict[int, list[int]] = {}
         self._entries: dict[int, list[int]] = {}
@@ -133,7 +127,7 @@ def merge(older: SortedRun, newer: SortedRun) -> Generator[None, None, SortedRun
 
     The old runs stay readable; the last step copies deaths that happened meanwhile.
     """
-    columns, sources = EntryColumns(), (older, newer)
+    columns, sources = GrowingColumns(), (older, newer)
     entry_maps = [array("I", [_GONE]) * len(run.columns) for run in sources]
     row_maps = [array("I", [_GONE]) * run.columns.rows for run in sources]
     for run, entry_map, row_map in zip(sources, entry_maps, row_maps, strict=True):

@@ -1,17 +1,21 @@
-"""Saves an index to a file and loads it, so that a start needn't read a million names.
+"""Saves an index to a file and searches it there, so that a start needn't read a million names.
 
 The file: `MAGIC` with the format's version; length of a JSON header, and the header; the columns of every run as in
-memory; a BLAKE2b digest of all before. The header has each column's length and the last change (`seq`) of a history
-(`source`). A damaged file, or one of another format or other rules (`RULES`), is refused; the caller compares `source`.
-The file is written aside, made durable and moved: a crash leaves the old one or the new one.
+memory, each from a multiple of `_ALIGNED` bytes on; a BLAKE2b digest of all before. The header has each column's length
+and the last change (`seq`) of a history (`source`). A damaged file, or one of another format or other rules (`RULES`),
+is refused; the caller compares `source`. The file is written aside, made durable and moved: a crash leaves the old one
+or the new one.
+
+What is read is mapped, not copied: pages that no search needs take no memory, and what takes memory can be dropped by
+the system and read again. The file must not be changed in place.
 """
 
 from __future__ import annotations
 
 import json
+import mmap
 import os
 import sys
-from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -20,19 +24,20 @@ from typing import Any, BinaryIO
 
 from gateway.errors import GatewayError, Kind
 from gateway.files import OWNER_ONLY, replacement
-from gateway.screening.index.columns import NUMBERS, EntryColumns, Postings
+from gateway.screening.index.columns import BYTES, NUMBERS, Code, EntryColumns
 from gateway.screening.index.index import NameIndex
+from gateway.screening.index.postings import Postings
 from gateway.screening.index.runs import SortedRun
 
-MAGIC = b"gateway screening index 2\n"
+MAGIC = b"gateway screening index 3\n"
 RULES = 10
 """Raise it whenever names are read or keyed differently."""
 
 _DIGEST_BYTES = 32
-_PIECE = 1 << 24
-_BYTES = ("texts", "brands", "ids", "dead")
-_FILE_NAMES = {"features": "marks"}
-"""Columns with another name in files."""
+_LENGTH_BYTES = 8
+_PIECE = 1 << 20
+_ALIGNED = 64
+"""A line of the processor's cache; eight bytes are needed."""
 
 
 class SnapshotUnusableError(GatewayError):
@@ -76,12 +81,12 @@ def write(path: Path, index: NameIndex, *, source: str, seq: int) -> int:
     }
     text = json.dumps(header, ensure_ascii=False).encode()
     with replacement(path, mode=OWNER_ONLY) as file:
-        digest = blake2b(digest_size=_DIGEST_BYTES)
-        _put(file, digest, MAGIC + len(text).to_bytes(8, "big") + text)
+        target = _DigestedFile(file)
+        target.put(MAGIC + len(text).to_bytes(_LENGTH_BYTES, "big") + text)
         for run in runs:
             for _, part in _parts(run):
-                _put(file, digest, memoryview(part).cast("B"))
-        file.write(digest.digest())
+                target.put(memoryview(part).cast("B"))
+        file.write(target.digest.digest())
         size = file.tell()
     folder = os.open(path.parent, os.O_RDONLY)
     try:
@@ -91,80 +96,96 @@ def write(path: Path, index: NameIndex, *, source: str, seq: int) -> int:
     return size
 
 
+class _DigestedFile:
+    """Writes aligned parts."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.digest = blake2b(digest_size=_DIGEST_BYTES)
+
+    def put(self, part: bytes | memoryview) -> None:
+        for at in range(0, len(part), _PIECE):
+            self._write(part[at : at + _PIECE])
+        self._write(bytes(-len(part) % _ALIGNED))
+
+    def _write(self, piece: bytes | memoryview) -> None:
+        self.digest.update(piece)
+        self._file.write(piece)
+
+
 def read(path: Path) -> Snapshot:
-    """Loads a snapshot.
+    """Verifies a snapshot and maps it.
 
     Raises:
         SnapshotUnusableError: none can be used.
     """
     try:
         with path.open("rb") as file:
-            return _read(file)
+            _verify(file)
+            return _mapped(memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)))
     except FileNotFoundError as error:
         raise SnapshotUnusableError("there is no snapshot of the screening index") from error
     except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
         raise SnapshotUnusableError(f"the snapshot of the screening index can't be read: {error}") from error
 
 
-def _read(file: BinaryIO) -> Snapshot:
-    digest = blake2b(digest_size=_DIGEST_BYTES)
-    if _take(file, digest, len(MAGIC)) != MAGIC:
+def _verify(file: BinaryIO) -> None:
+    """Reads all of it, so that what is mapped stands in the system's cache."""
+    digest, left = blake2b(digest_size=_DIGEST_BYTES), os.fstat(file.fileno()).st_size - _DIGEST_BYTES
+    buffer = memoryview(bytearray(_PIECE))
+    if file.read(len(MAGIC)) != MAGIC:
         raise SnapshotUnusableError("the snapshot of the screening index has another format")
-    size = os.fstat(file.fileno()).st_size
-    length = int.from_bytes(_take(file, digest, 8), "big")
-    if length > size:
-        raise SnapshotUnusableError("the snapshot of the screening index is damaged")
-    header: dict[str, Any] = json.loads(_take(file, digest, length))
+    digest.update(MAGIC)
+    left -= len(MAGIC)
+    while left > 0 and (count := file.readinto(buffer[: min(left, _PIECE)])):  # type: ignore[attr-defined]
+        digest.update(buffer[:count])
+        left -= count
+    if left or file.read() != digest.digest():
+        raise SnapshotUnusableError("the snapshot of the screening index is damaged: its digest is another one")
+
+
+def _mapped(content: memoryview) -> Snapshot:
+    """The index in a verified file."""
+    parts = _Parts(content)
+    length = int.from_bytes(content[len(MAGIC) : len(MAGIC) + _LENGTH_BYTES], "big")
+    header: dict[str, Any] = json.loads(bytes(parts.take(len(MAGIC) + _LENGTH_BYTES + length))[-length:])
     if (header["rules"], header["byteorder"]) != (RULES, sys.byteorder):
         raise SnapshotUnusableError("the snapshot of the screening index was made by another version")
-    if sum(sum(run.values()) for run in header["runs"]) + file.tell() + _DIGEST_BYTES != size:
-        raise SnapshotUnusableError("the snapshot of the screening index is cut off")
-    runs = [_read_run(file, digest, *run) for run in zip(header["runs"], header["held"], strict=True)]
-    if file.read(_DIGEST_BYTES) != digest.digest():
-        raise SnapshotUnusableError("the snapshot of the screening index is damaged: its digest is another one")
+    runs = [_run(parts, *run) for run in zip(header["runs"], header["held"], strict=True)]
     return Snapshot(NameIndex(runs, header["groups"]), int(header["seq"]), str(header["source"]))
 
 
+class _Parts:
+    """Takes aligned parts one after the other."""
+
+    def __init__(self, content: memoryview) -> None:
+        self._content = content
+        self._at = 0
+
+    def take(self, size: int) -> memoryview:
+        start = self._at
+        self._at = start + size + -size % _ALIGNED
+        return self._content[start : start + size]
+
+
+_CODES: dict[str, Code] = NUMBERS | {"postings": "Q", "fences": "I", "reference_postings": "Q", "reference_fences": "I"}
+"""Of the other parts bytes."""
+
+
 def _parts(run: SortedRun) -> Iterator[tuple[str, Any]]:
-    for name in (*NUMBERS, *_BYTES):
-        yield _FILE_NAMES.get(name, name), getattr(run.columns, name)
-    yield "postings", run.postings.values
-    yield "present", run.postings.present
-    yield "references", run.references.values
+    """In file order."""
+    for name in (*NUMBERS, *BYTES, "dead"):
+        yield name, getattr(run.columns, name)
+    for prefix, postings in (("", run.postings), ("reference_", run.references)):
+        yield f"{prefix}postings", postings.values
+        yield f"{prefix}present", postings.present
+        yield f"{prefix}fences", postings.fences
 
 
-def _read_run(file: BinaryIO, digest: Any, sizes: dict[str, int], held: int) -> SortedRun:
-    columns = EntryColumns()
-    for name, code in NUMBERS.items():
-        setattr(columns, name, _numbers(file, digest, code, sizes[_FILE_NAMES.get(name, name)]))
-    for name in _BYTES:
-        setattr(columns, name, bytearray(_take(file, digest, sizes[name])))
-    columns.dead_count = columns.dead.count(1)
-    postings = _numbers(file, digest, "Q", sizes["postings"])
-    present = bytearray(_take(file, digest, sizes["present"]))
-    references = _numbers(file, digest, "Q", sizes["references"])
-    return SortedRun(columns, Postings(postings, present), Postings(references), int(held))
-
-
-def _numbers(file: BinaryIO, digest: Any, code: str, size: int) -> array[int]:
-    values: array[int] = array(code)
-    while size:
-        piece = _take(file, digest, min(size, _PIECE))
-        values.frombytes(piece)
-        size -= len(piece)
-    return values
-
-
-def _put(file: BinaryIO, digest: Any, part: bytes | memoryview) -> None:
-    for at in range(0, len(part), _PIECE):
-        piece = part[at : at + _PIECE]
-        digest.update(piece)
-        file.write(piece)
-
-
-def _take(file: BinaryIO, digest: Any, size: int) -> bytes:
-    piece = file.read(size)
-    if len(piece) != size:
-        raise SnapshotUnusableError("the snapshot of the screening index is cut off")
-    digest.update(piece)
-    return piece
+def _run(parts: _Parts, sizes: dict[str, int], held: int) -> SortedRun:
+    part = {name: parts.take(size).cast(_CODES.get(name, "B")) for name, size in sizes.items()}
+    postings, references = (
+        Postings(part[f"{prefix}postings"], part[f"{prefix}present"], part[f"{prefix}fences"])
+        for prefix in ("", "reference_")
+    )
+    return SortedRun(EntryColumns(part, bytearray(part["dead"])), postings, references, int(held))

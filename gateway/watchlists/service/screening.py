@@ -22,6 +22,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from gateway.db.database import Database
+from gateway.free_memory import release_free_memory
 from gateway.screening.index import snapshot
 from gateway.screening.index.columns import IndexEntry
 from gateway.screening.index.hits import SearchResult, Visible
@@ -228,10 +229,18 @@ class Screener:
         with self._writing:
             return self._index.tidy()
 
-    def save(self) -> int:
-        """Writes a changed index; returns its bytes or 0.
+    @property
+    def rows_in_memory(self) -> int:
+        """Names and identifiers that aren't in a mapped snapshot."""
+        return self._index.rows_in_memory
+
+    def save(self, *, for_good: bool = False) -> int:
+        """Writes a changed index and searches it in its file from then on; returns its bytes or 0.
 
         One that lacks an entry isn't written: the next start builds it anew, tries that entry again and tells of it.
+
+        Args:
+            for_good: nothing is searched any more.
 
         Raises:
             OSError: it can't be written; the previous one remains.
@@ -243,7 +252,19 @@ class Screener:
                 source = _source(conn, self._seq)
             size = snapshot.write(self._path, self._index, source=source, seq=self._seq)
             self._saved = self._seq
+            if not for_good:
+                self._continue_in_file()
             return size
+
+    def _continue_in_file(self) -> None:
+        """What the snapshot has needn't be in memory too."""
+        try:
+            written = snapshot.read(self._path)
+        except SnapshotUnusableError as error:
+            log.warning("the screening index stays in memory: %s", error.message)
+            return
+        self._index.continue_with(written.index.sorted_runs())
+        release_free_memory()
 
     def _take_up(self) -> bool:
         try:

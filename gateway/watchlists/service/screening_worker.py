@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -26,6 +27,12 @@ STEP_PAUSE_S = 0.001
 
 SAVE_EVERY_S = 600.0
 """Interval between snapshots of a changed index, in seconds."""
+
+MANY_ROWS = 200_000
+"""Names and identifiers in memory, of some 150 bytes each, from which on it is saved sooner."""
+
+SAVE_REST_S = 60.0
+"""Least interval between snapshots, in seconds: a million entries are 350 MB to write."""
 
 
 class ScreeningWorker:
@@ -61,26 +68,27 @@ class ScreeningWorker:
         Args:
             save_at_once: an index that was built anew is saved first, so that a crash doesn't cost it.
         """
-        save_at = time.monotonic() + (0.0 if save_at_once else SAVE_EVERY_S)
-        thread = threading.Thread(target=self._keep_up, args=(save_at,), name="upkeep")
+        thread = threading.Thread(target=self._keep_up, args=(save_at_once,), name="upkeep")
         thread.start()
         try:
             yield
         finally:
             self._stopping.set()
             thread.join()
-            self._save()
+            self._save(for_good=True)
 
-    def _keep_up(self, save_at: float) -> None:
+    def _keep_up(self, save_at_once: bool) -> None:
+        saved = -math.inf if save_at_once else time.monotonic()
         while not self._stopping.wait(UPKEEP_S):
             while self._screener.tidy() and not self._stopping.wait(STEP_PAUSE_S):
                 pass
-            if time.monotonic() >= save_at:
+            interval = SAVE_REST_S if self._screener.rows_in_memory >= MANY_ROWS else SAVE_EVERY_S
+            if time.monotonic() - saved >= interval:
                 self._save()
-                save_at = time.monotonic() + SAVE_EVERY_S
+                saved = time.monotonic()
 
-    def _save(self) -> None:
+    def _save(self, *, for_good: bool = False) -> None:
         try:
-            self._screener.save()
+            self._screener.save(for_good=for_good)
         except (GatewayError, OSError) as error:
             log.warning("the screening index wasn't saved: %s", error)

@@ -6,6 +6,7 @@ import threading
 from array import array
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import settings
@@ -238,6 +239,10 @@ class IndexMachine(RuleBasedStateMachine):
     def begin(self) -> None:
         self.index = NameIndex()
         self.living: dict[str, IndexEntry] = {}
+        self.folder = TemporaryDirectory()
+
+    def teardown(self) -> None:
+        self.folder.cleanup()
 
     @rule(target=known, number=st.integers(0, 12), names=st.lists(LISTED_NAMES, min_size=1, max_size=3))
     def put(self, number: int, names: list[tuple[str, NameKind]]) -> str:
@@ -259,6 +264,13 @@ class IndexMachine(RuleBasedStateMachine):
     @rule()
     def settle(self) -> None:
         settle(self.index)
+
+    @rule()
+    def save_and_continue_in_the_file(self) -> None:
+        path = Path(self.folder.name) / "index"
+        snapshot.write(path, self.index, source="here", seq=1)
+        self.index.continue_with(snapshot.read(path).index.sorted_runs())
+        assert self.index.rows_in_memory == 0
 
     @rule(query=LISTED_NAMES)
     def search(self, query: tuple[str, NameKind]) -> None:
@@ -295,6 +307,17 @@ class TestSnapshot:
         found.index.put(record("7", LISTED[7]))
         assert "7" in ids(found.index, LISTED[7])
         assert [path.name for path in tmp_path.iterdir()] == ["index"]
+
+    def test_a_mapped_index_merges_with_what_came_since(self, tmp_path: Path) -> None:
+        index, path = self.made(), tmp_path / "index"
+        for number in range(140, 160):
+            snapshot.write(path, index, source="here", seq=number)
+            index.continue_with(snapshot.read(path).index.sorted_runs())
+            index.put(record(f"{number}", LISTED[number]))
+        settle(index)
+        assert len(index.sorted_runs()) < 5
+        for number in range(100, 160):
+            assert f"{number}" in ids(index, LISTED[number], limit=99)
 
     def test_every_damage_is_told(self, tmp_path: Path) -> None:
         path = tmp_path / "index"

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from gateway.errors import UnavailableError
 from gateway.node.workers import screening as workers
-from gateway.screening.index import columns
+from gateway.screening.index import growing_columns
 from gateway.screening.index.index import NameIndex, PartyQuery
 from gateway.screening.result import MatchClass, NameKind, Thresholds
 from gateway.v1 import alert_pb2, party_pb2, screening_pb2, watchlist_pb2, watchlist_service_pb2
@@ -25,7 +25,7 @@ from gateway.watchlists.codec.subjects import subjects_of
 from gateway.watchlists.commands.proposals import ProposeCommand
 from gateway.watchlists.rules.matches import EntryKey
 from gateway.watchlists.rules.policies import ListPolicy
-from gateway.watchlists.service import index_ranges
+from gateway.watchlists.service import index_ranges, screening_worker
 from gateway.watchlists.service import screening as screening_service
 from gateway.watchlists.service.match_search import MatchSearch
 from gateway.watchlists.service.recent_parties import RecentParties
@@ -130,7 +130,7 @@ def test_an_entry_that_the_index_cannot_take_is_skipped_and_told_and_the_others_
 ) -> None:
     cn = nodes[0]
     made = screener(cn, tmp_path)
-    monkeypatch.setattr(columns, "MAX_ROWS", 2)  # the limit of a run, made smaller
+    monkeypatch.setattr(growing_columns, "MAX_ROWS", 2)  # the limit of a run, made smaller
     large = listed("宏达贸易有限公司")
     large.names.extend(watchlist_pb2.ListedName(text=f"Placeholder {number}", kind=2) for number in range(3))
     enter(cn, "large", large)
@@ -185,6 +185,35 @@ class TestRestart:
         assert again.start()
         assert found(again, cn, QUERY) == [("cn/minerals", "b", 1)]
         assert again.entries == 1
+
+    def test_what_is_saved_is_searched_in_its_file(self, nodes: list[PaperNode], tmp_path: Path) -> None:
+        cn = nodes[0]
+        enter(cn, "a", listed("宏达贸易有限公司"))
+        enter(cn, "b", listed("Leung Wai Tak", PERSON))
+        made = screener(cn, tmp_path)
+        before = found(made, cn, QUERY)
+        assert made.rows_in_memory == 2
+        made.save()
+        assert (found(made, cn, QUERY), made.rows_in_memory) == (before, 0)
+        withdraw(cn, "b", 1)
+        enter(cn, "c", listed("Leung Wai Tak", PERSON))
+        made.follow()
+        assert made.rows_in_memory == 1
+        (tmp_path / "cn.index").unlink()  # what is mapped stays
+        assert {entry for _, entry, _ in found(made, cn, QUERY)} == {"a", "c"}
+
+    def test_much_that_is_new_is_saved_sooner(
+        self, nodes: list[PaperNode], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(screening_worker, "MANY_ROWS", 1)
+        monkeypatch.setattr(screening_worker, "SAVE_REST_S", 0.1)
+        cn, path = nodes[0], tmp_path / "cn.index"
+        enter(cn, "a", listed("宏达贸易有限公司"))
+        made = screener(cn, tmp_path)
+        with ScreeningWorker(made, MatchSearch(cn.database, made)).upkeep():
+            while made.rows_in_memory:
+                time.sleep(0.02)
+            assert path.exists()
 
     def test_what_was_built_anew_is_saved_before_a_crash(self, nodes: list[PaperNode], tmp_path: Path) -> None:
         cn, path = nodes[0], tmp_path / "cn.index"
