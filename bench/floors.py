@@ -13,7 +13,7 @@ import contextlib
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -89,12 +89,32 @@ class Echo:
 
     async def lone_us(self, rate: float, seconds: float) -> float:
         """Processor time of the server for each call in µs, at so many calls a second, one after the other."""
+
+        async def call() -> None:
+            await self._unary(_MESSAGE)
+
+        return await self._lone_us(call, rate, seconds)
+
+    async def lone_message_us(self, rate: float, seconds: float) -> float:
+        """Processor time of the server in µs for reading a message of a stream and writing one, as `lone_us`."""
+        stream = self._stream()
+
+        async def echo() -> None:
+            await stream.write(_MESSAGE)
+            assert await stream.read() is not grpc.aio.EOF
+
+        try:
+            return await self._lone_us(echo, rate, seconds)
+        finally:
+            stream.cancel()
+
+    async def _lone_us(self, one: Callable[[], Awaitable[None]], rate: float, seconds: float) -> float:
         process = psutil.Process(self.pid)
         before, count = sum(process.cpu_times()[:2]), int(rate * seconds)
         started = time.perf_counter()
         for number in range(count):
             await asyncio.sleep(started + number / rate - time.perf_counter())
-            await self._unary(_MESSAGE)
+            await one()
         return (sum(process.cpu_times()[:2]) - before) / count * 1e6
 
     async def streamed(self) -> float:

@@ -15,8 +15,10 @@ import signal
 import tempfile
 import urllib.request
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Annotated
 
 import typer
@@ -24,14 +26,32 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import product
-from bench.floors import running_echo
+from bench.floors import Echo, running_echo
 from bench.nodes import PUBLISHER, NodeProcess, free_port, running_pair
 from bench.profile import Profile, read, sampler, tables
 
 BARE_S = 2.0
-"""Seconds of bare calls before and after the alerts: the machine's speed at that time."""
+"""Seconds of bare calls, and of bare messages, before and after the alerts: the machine's speed at that time."""
+
+MESSAGES = 5
+"""Messages over streams that an alert needs at least: its batch, the receipt, the answer, that one's receipt, a change
+for the watcher, each read and written once.
+"""
 
 _COMMITS = re.compile(r'^gateway_commits_total\{kind="(\w+)",result="ok"\} (\S+)$', re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Bare:
+    """What gRPC alone costs at this rate, in µs of the processor: the server of a call; both ends of a message."""
+
+    call_us: float
+    message_us: float
+
+    @property
+    def alert_us(self) -> float:
+        """What the least calls and messages of an alert cost without a gateway."""
+        return self.call_us + MESSAGES * self.message_us
 
 
 @dataclass(frozen=True)
@@ -66,8 +86,8 @@ def counts(node: NodeProcess, metrics_port: int) -> Counts:
 
 async def measure(
     folder: Path, *, rate: float, seconds: float, profiled: bool
-) -> tuple[product.Latencies, dict[str, Counts], dict[str, Profile], float]:
-    """Latencies, what each node did, samples if wanted, and the processor time of a bare call in µs."""
+) -> tuple[product.Latencies, dict[str, Counts], dict[str, Profile], Bare]:
+    """Latencies, what each node did, samples if wanted, and what gRPC alone costs."""
     ports = {name: free_port() for name in ("cn", "hk")}
     async with running_pair(folder, metrics_ports=ports) as pair, running_echo(pair.cn.folder, PUBLISHER) as echo:
         await product.latency(pair, 2.0, rate=rate)  # warms up
@@ -75,15 +95,23 @@ async def measure(
         outputs = {node.name: folder / f"{node.name}.stacks" for node in nodes if profiled}
         samplers = [sampler(node, outputs[node.name]) for node in nodes if profiled]
         await asyncio.sleep(1.5 if profiled else 0)  # py-spy reads the symbols first
-        bare_us = [await echo.lone_us(rate, BARE_S)]
+        bare = [await _bare(echo, rate)]
         before = {node.name: counts(node, ports[node.name]) for node in nodes}
         latencies = await product.latency(pair, seconds, rate=rate)
         spent = {node.name: counts(node, ports[node.name]).since(before[node.name]) for node in nodes}
-        bare_us.append(await echo.lone_us(rate, BARE_S))
+        bare.append(await _bare(echo, rate))
         for running in samplers:
             running.send_signal(signal.SIGINT)
             await asyncio.to_thread(running.wait)
-    return latencies, spent, {name: read(path) for name, path in outputs.items()}, sum(bare_us) / len(bare_us)
+    return latencies, spent, {name: read(path) for name, path in outputs.items()}, _mean(bare)
+
+
+async def _bare(echo: Echo, rate: float) -> Bare:
+    return Bare(await echo.lone_us(rate, BARE_S), await echo.lone_message_us(rate, BARE_S))
+
+
+def _mean(runs: Sequence[Bare]) -> Bare:
+    return Bare(fmean(run.call_us for run in runs), fmean(run.message_us for run in runs))
 
 
 def main(
@@ -93,7 +121,7 @@ def main(
 ) -> None:
     """Measure lone alerts at one rate."""
     folder = Path(tempfile.mkdtemp(prefix="gateway-bench-"))
-    latencies, spent, profiles, bare_us = asyncio.run(measure(folder, rate=rate, seconds=seconds, profiled=profiled))
+    latencies, spent, profiles, bare = asyncio.run(measure(folder, rate=rate, seconds=seconds, profiled=profiled))
     shutil.rmtree(folder)
     alerts = latencies.alerts
     console = Console()
@@ -103,7 +131,11 @@ def main(
     console.print(_table(spent, alerts, f"{alerts} lone alerts, {rate:g}/s"))
     alert_us = sum(one.cpu_s for one in spent.values()) / alerts * 1e6
     console.print(
-        f"a bare call costs its server {bare_us:.0f} µs, so an alert costs {alert_us / bare_us:.1f} bare calls"
+        f"a bare call costs its server {bare.call_us:.0f} µs: an alert costs {alert_us / bare.call_us:.1f} bare calls"
+    )
+    console.print(
+        f"gRPC alone, a call and {MESSAGES} messages of {bare.message_us:.0f} µs over streams: {bare.alert_us:.0f} µs, "
+        f"{bare.alert_us / alert_us:.0%} of that"
     )
     p50, p99 = f"p50 {latencies.p50_ms:.1f} ms", f"p99 {latencies.p99_ms:.1f} ms"
     console.print(f"latency {p50}, {p99}, most {latencies.max_ms:.0f} ms")
