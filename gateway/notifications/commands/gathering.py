@@ -22,6 +22,7 @@ from gateway.feed.tables import feeds, journal
 from gateway.feed.tables import progress as projected
 from gateway.notifications.codec import messages
 from gateway.notifications.commands.keeping import (
+    NOTIFICATIONS,
     Audience,
     Gathered,
     Kept,
@@ -163,6 +164,7 @@ class FireCommand:
         warnings.drop(tx.conn, unneeded)
         if number > PROGRESS.read(tx.conn).last_warning:
             PROGRESS.write(tx.conn, last_warning=number)
+            tx.topics.add(NOTIFICATIONS)  # for the outbox too, where nobody is told
         return write_told(tx, told)
 
 

@@ -14,7 +14,7 @@ from gateway.contract.ids import uuid7
 from gateway.contract.timestamps import to_ms, to_timestamp
 from gateway.notifications.codec.messages import shown
 from gateway.notifications.commands.gathering import BeginCommand, FireCommand, Sources, gather
-from gateway.notifications.commands.keeping import Audience, KeepGatheredCommand
+from gateway.notifications.commands.keeping import NOTIFICATIONS, Audience, KeepGatheredCommand
 from gateway.notifications.rules.audience import Addressee, RuleBook
 from gateway.notifications.rules.warnings import WarningTimes
 from gateway.notifications.tables import notifications as rows
@@ -182,6 +182,22 @@ def test_a_deadline_is_warned_of_before_and_after_at_both_sides(nodes: list[Pape
     hk.clock.forward(DAY_MS)
     desk.look(), sender.look()
     assert desk.kinds()[1:] == ["DEADLINE_NEAR", "DEADLINE_PASSED"]
+
+
+def test_the_outbox_is_woken_by_a_deadline_of_which_nobody_is_told(nodes: list[PaperNode]) -> None:
+    cn, hk = nodes
+    desk = Desk(hk, [])
+    desk.begin()
+    cn.publish("hk", reply_by=to_timestamp(cn.clock.now + 4_000))
+    exchange(cn, hk)
+    desk.look()
+    topics: list[frozenset[str]] = []
+    hk.writer.on_commit(lambda commit: topics.append(commit.topics))
+    desk.look()
+    assert not any(NOTIFICATIONS in told for told in topics), "nothing is due"
+    hk.clock.forward(5_000)
+    desk.look()
+    assert any(NOTIFICATIONS in told for told in topics)
 
 
 def test_an_answer_in_time_ends_the_warnings_of_its_question_alone(nodes: list[PaperNode]) -> None:
