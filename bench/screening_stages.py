@@ -39,8 +39,8 @@ class Stages:
             (columns, list(rows)) for columns, rows in candidates(runs, prepared, index.groups, MAX_CANDIDATES, False)
         ]
         gathered = time.process_time()
-        texts = {columns.text(row) for columns, rows in found for row in rows}
-        matching = [text for text in texts if evaluate(name, internals._read(text, name.kind)).match_class]
+        texts = {columns.text_and_form(row) for columns, rows in found for row in rows}
+        matching = [text for text, form in texts if evaluate(name, internals._read(text, name.kind, form)).match_class]
         compared = time.process_time()
         taken = (read - began, keyed - read, gathered - looked, compared - gathered)
         for stage, seconds in zip(self.seconds, taken, strict=True):

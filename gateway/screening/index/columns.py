@@ -6,6 +6,8 @@ Each name, identifier and address of an entry is a row with index keys. A postin
 
 from __future__ import annotations
 
+import os
+import weakref
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, Literal, NamedTuple
@@ -17,6 +19,9 @@ ROW_BITS = 26
 ROW_MASK = (1 << ROW_BITS) - 1
 MAX_ROWS = 1 << ROW_BITS
 """67 million; a million entries have about two."""
+
+MAX_TEXTS = 0xFFFF_0000
+"""Bytes of a run's names; their ends are numbers of 32 bits. A row has some 60."""
 
 WEAK = 0x10
 """A weak alias, beside the kind."""
@@ -83,7 +88,32 @@ NUMBERS: dict[str, Code] = {
 BYTES = ("texts", "brands", "ids")
 """Columns of bytes, behind those."""
 
-Bytes = bytearray | memoryview
+READ_FROM_FILE = frozenset({"texts", "ids"})
+"""Of a snapshot's, those of which a search needs a few pieces: the system maps sixteen pages for each."""
+
+FORM_END = "\n"
+"""Stands between form and text; no form has it."""
+
+
+class FileBytes:
+    """A column that is read piece by piece from a file, whose pages then needn't be mapped."""
+
+    def __init__(self, descriptor: int, start: int, length: int) -> None:
+        """`descriptor`: of the open file; it is closed when nothing needs this column."""
+        self._descriptor = descriptor
+        weakref.finalize(self, os.close, descriptor)
+        self._start = start
+        self._length = length
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, part: slice) -> bytes:
+        first, end, _ = part.indices(self._length)
+        return os.pread(self._descriptor, end - first, self._start + first)
+
+
+Bytes = bytearray | bytes | memoryview
 """Of a column in memory, or in a mapped file."""
 
 
@@ -103,9 +133,9 @@ class EntryColumns:
     actions: Sequence[int]
     valid_from: Sequence[int]
     valid_until: Sequence[int]
-    texts: Bytes
-    brands: Bytes
-    ids: Bytes
+    texts: bytearray | FileBytes
+    brands: bytearray | memoryview
+    ids: bytearray | FileBytes
 
     def __init__(self, parts: Mapping[str, Any], dead: bytearray) -> None:
         """`parts`: columns by name."""
@@ -125,6 +155,10 @@ class EntryColumns:
     def living(self) -> int:
         return len(self.first_rows) - self.dead_count
 
+    def has_room_for(self, other: EntryColumns) -> bool:
+        """Whether one run takes both."""
+        return self.rows + other.rows <= MAX_ROWS and len(self.texts) + len(other.texts) <= MAX_TEXTS
+
     def rows_of(self, entry: int) -> range:
         following = entry + 1
         end = self.first_rows[following] if following < len(self.first_rows) else len(self.row_entries)
@@ -132,9 +166,15 @@ class EntryColumns:
 
     def text(self, row: int) -> str:
         """A name, or scheme and value of an identifier, separated by a tab."""
-        return str(self.text_bytes(row), "utf-8")
+        return self.text_and_form(row)[0]
+
+    def text_and_form(self, row: int) -> tuple[str, str]:
+        """A row's text, and what it was read as (`compact_name`); empty if it has no such form."""
+        form, _, text = str(self.text_bytes(row), "utf-8").partition(FORM_END)
+        return text, form
 
     def text_bytes(self, row: int) -> Bytes:
+        """Form, `FORM_END` and text."""
         return self.texts[self.text_ends[row - 1] if row else 0 : self.text_ends[row]]
 
     def brand(self, row: int) -> str:

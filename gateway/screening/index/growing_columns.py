@@ -6,8 +6,19 @@ from array import array
 from collections.abc import Iterable, Sequence
 
 from gateway.errors import TooLargeError
+from gateway.screening.compact_name import compact
 from gateway.screening.identifiers import identifier_keys
-from gateway.screening.index.columns import BYTES, KIND_CODES, MAX_ROWS, NUMBERS, WEAK, EntryColumns, IndexEntry
+from gateway.screening.index.columns import (
+    BYTES,
+    FORM_END,
+    KIND_CODES,
+    MAX_ROWS,
+    MAX_TEXTS,
+    NUMBERS,
+    WEAK,
+    EntryColumns,
+    IndexEntry,
+)
 from gateway.screening.index.keys import index_keys
 from gateway.screening.index.organisation_features import organisation_features
 from gateway.screening.index.person_features import person_features
@@ -51,7 +62,7 @@ class GrowingColumns(EntryColumns):
             TooLargeError: the run is full.
         """
         entry, count = len(self.first_rows), len(record.names) + len(record.identifiers)
-        if len(self.row_entries) + count > MAX_ROWS:
+        if len(self.row_entries) + count > MAX_ROWS or len(self.texts) > MAX_TEXTS:
             raise TooLargeError(f"one run of the index takes {MAX_ROWS} names; split the lists among nodes")
         self.ids += record.id.encode()
         self.dead.append(0)
@@ -74,14 +85,14 @@ class GrowingColumns(EntryColumns):
         return entry
 
     def _add_row(self, text: str, entry: int, flags: int) -> None:
-        self.texts += text.encode("utf-8", "replace")
+        self.texts += FORM_END.encode() + text.encode("utf-8", "replace")
         self.text_ends.append(len(self.texts))
         self.row_flags.append(flags)
         self.features.append(0)
         self.brand_ends.append(len(self.brands))
         self.row_entries.append(entry)
 
-    def extend(self, other: EntryColumns, groups: Sequence[int]) -> None:
+    def extend(self, other: GrowingColumns, groups: Sequence[int]) -> None:
         """Appends all entries of others; `groups`: numbers here by the others' numbers."""
         rows, entries, texts, ids = self.rows, len(self), len(self.texts), len(self.ids)
         brands = len(self.brands)
@@ -123,10 +134,11 @@ class GrowingColumns(EntryColumns):
 
     def read(self, row: int) -> Iterable[int]:
         """Stores the features of a row of the newest entry and returns its index keys. In the rows' order."""
-        kind = self.kind(row)
+        kind, text = self.kind(row), self.text(row)
         if kind is NameKind.IDENTIFIER:
-            return identifier_keys(*self.text(row).split("\t", 1))
-        name = prepare(self.text(row), kind)
+            return identifier_keys(*text.split("\t", 1))
+        name = prepare(text, kind)
+        self._put_form(row, compact(name))
         self.row_flags[row] = self.row_flags[row] & WEAK | KIND_CODES[name.kind]  # the guess for an undeclared kind
         if name.persons:
             self.features[row] = person_features(name)
@@ -134,6 +146,13 @@ class GrowingColumns(EntryColumns):
             self.features[row] = organisation_features(name).packed()
             self._put_brand(row, packed(brand_sounds(name.organisations)))
         return index_keys(name)
+
+    def _put_form(self, row: int, form: str) -> None:
+        if form:
+            start, written = self.text_ends[row - 1] if row else 0, form.encode()
+            self.texts[start:start] = written
+            for following in range(row, self.rows):
+                self.text_ends[following] += len(written)
 
     def _put_brand(self, row: int, text: str) -> None:
         if text:

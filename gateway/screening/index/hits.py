@@ -75,8 +75,8 @@ Limits = Callable[[str], Thresholds]
 """Thresholds of a group."""
 
 
-Read = Callable[[str, NameKind], PreparedName]
-"""Prepares a listed name."""
+Read = Callable[[str, NameKind, str], PreparedName]
+"""Prepares a listed name; its form may be empty."""
 
 _Rank = tuple[MatchClass, float]
 _Best = tuple[_Rank, Callable[[], Comparison], str, EntryColumns, int]
@@ -119,10 +119,11 @@ class HitCollector:
             limits = self._limits(columns, row)
             if limits is None:
                 continue
-            key = columns.text(row), id(limits)  # thresholds live as long as the search
+            text, form = columns.text_and_form(row)
+            key = text, id(limits)  # thresholds live as long as the search
             comparison = known.get(key)
             if comparison is None:
-                comparison = known[key] = evaluate(query, read(key[0], kind), limits)
+                comparison = known[key] = evaluate(query, read(text, kind, form), limits)
             match_class, score, explain = comparison
             if match_class and flags[row] & WEAK:
                 match_class, score = _weaker(score, limits)

@@ -7,7 +7,7 @@ For each name of the party:
 2. Dead, invalid and invisible entries are skipped, and rows whose features contradict the name's.
 3. The rest is read and evaluated. Each entry keeps its best comparison; the best entries are explained.
 
-Prepared names are cached, not stored: each takes a kilobyte.
+An entry's name isn't read again: its form (`compact_name`) stands beside it.
 
 One thread writes, any number search an immutable tuple of runs. New entries go into a growing run, sorted when full;
 sorted runs of like size are merged step by step (`tidy`), so that no change blocks for more than milliseconds.
@@ -20,6 +20,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
+from gateway.screening.compact_name import restored
 from gateway.screening.identifiers import identifier_keys
 from gateway.screening.index.candidates import MAX_CANDIDATES, NO_FILTER_BELOW, candidates, prepare_query
 from gateway.screening.index.columns import EntryColumns, IndexEntry
@@ -27,7 +28,7 @@ from gateway.screening.index.growing_columns import GrowingColumns
 from gateway.screening.index.hits import HitCollector, Limits, SearchResult, Visible
 from gateway.screening.index.parts import PART_ENTRIES, IndexPart, PartJoiner, RefusedEntry, batches, build_part
 from gateway.screening.index.runs import GrowingRun, Run, SortedRun, may_merge, merge
-from gateway.screening.prepared_name import prepare
+from gateway.screening.prepared_name import PreparedName, prepare
 from gateway.screening.result import DEFAULT_THRESHOLDS, NameKind, Thresholds
 
 GROWING_ROWS = 8_192
@@ -36,8 +37,8 @@ GROWING_ROWS = 8_192
 MERGE_RATIO = 4
 """Runs are merged unless the older is this many times larger."""
 
-PREPARED_NAMES = 40_000
-"""Cached names of entries: about 80 MB."""
+PREPARED_NAMES = 8_192
+"""Cached names of entries: about 16 MB."""
 
 PREPARED_QUERIES = 8_192
 """Cached names of parties, which recur."""
@@ -55,6 +56,10 @@ class PartyQuery(NamedTuple):
 
     names: Sequence[tuple[str, NameKind]] = ()
     identifiers: Sequence[tuple[str, str]] = ()
+
+
+def _read_or_restored(text: str, kind: NameKind, form: str) -> PreparedName:
+    return restored(text, kind, form) if form else prepare(text, kind)
 
 
 def _everything(_: str) -> bool:
@@ -78,7 +83,7 @@ class NameIndex:
         self._groups = list(groups)
         self._group_numbers = {name: number for number, name in enumerate(self._groups)}
         self._merging: tuple[SortedRun, SortedRun, Generator[None, None, SortedRun]] | None = None
-        self._read = lru_cache(maxsize=PREPARED_NAMES)(prepare)
+        self._read = lru_cache(maxsize=PREPARED_NAMES)(_read_or_restored)
         self._prepared = lru_cache(maxsize=PREPARED_QUERIES)(prepare_query)
 
     def __len__(self) -> int:

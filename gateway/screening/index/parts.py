@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple, TypeVar
 
-from gateway.screening.index.columns import MAX_ROWS, ROW_BITS, IndexEntry, reference_hash
+from gateway.screening.index.columns import ROW_BITS, IndexEntry, reference_hash
 from gateway.screening.index.growing_columns import GrowingColumns
 from gateway.screening.index.key_numbers import KEY_BITS, LOW
 from gateway.screening.index.postings import Postings
@@ -101,7 +101,7 @@ class PartJoiner:
 
     def takes(self, part: IndexPart) -> bool:
         """Whether a run has room for it."""
-        return self._columns.rows + part.columns.rows <= MAX_ROWS
+        return self._columns.has_room_for(part.columns)
 
     def add(self, part: IndexPart) -> None:
         """Adds a part for which there is room."""

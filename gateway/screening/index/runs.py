@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Generator, Sequence
 
-from gateway.screening.index.columns import MAX_ROWS, ROW_BITS, ROW_MASK, EntryColumns, IndexEntry, reference_hash
+from gateway.screening.index.columns import ROW_BITS, ROW_MASK, EntryColumns, IndexEntry, reference_hash
 from gateway.screening.index.growing_columns import GrowingColumns
 from gateway.screening.index.key_numbers import ALL_HELD, KEY_BITS, OTHER_SIDE, held_by
 from gateway.screening.index.postings import Postings
@@ -119,7 +119,7 @@ def _living(columns: EntryColumns, entries: Sequence[int], group: int, entry_id:
 
 def may_merge(older: SortedRun, newer: SortedRun) -> bool:
     """Whether both fit into one run."""
-    return older.columns.rows + newer.columns.rows <= MAX_ROWS
+    return older.columns.has_room_for(newer.columns)
 
 
 def merge(older: SortedRun, newer: SortedRun) -> Generator[None, None, SortedRun]:

@@ -7,7 +7,8 @@ is refused; the caller compares `source`. The file is written aside, made durabl
 or the new one.
 
 What is read is mapped, not copied: pages that no search needs take no memory, and what takes memory can be dropped by
-the system and read again. The file must not be changed in place.
+the system and read again. Names are read from the file when they are compared, a few for each search, so that they
+aren't mapped either. The file must not be changed in place.
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ from typing import Any, BinaryIO
 
 from gateway.errors import GatewayError, Kind
 from gateway.files import OWNER_ONLY, replacement
-from gateway.screening.index.columns import BYTES, NUMBERS, Code, EntryColumns
+from gateway.screening.index.columns import BYTES, NUMBERS, READ_FROM_FILE, Code, EntryColumns, FileBytes
 from gateway.screening.index.index import NameIndex
 from gateway.screening.index.postings import Postings
 from gateway.screening.index.runs import SortedRun
 
-MAGIC = b"gateway screening index 3\n"
+MAGIC = b"gateway screening index 4\n"
 RULES = 10
 """Raise it whenever names are read or keyed differently."""
 
@@ -77,7 +78,7 @@ def write(path: Path, index: NameIndex, *, source: str, seq: int) -> int:
         "seq": seq,
         "groups": index.groups,
         "held": [run.held for run in runs],
-        "runs": [{name: len(memoryview(part).cast("B")) for name, part in _parts(run)} for run in runs],
+        "runs": [{name: len(part) for name, part in _parts(run)} for run in runs],
     }
     text = json.dumps(header, ensure_ascii=False).encode()
     with replacement(path, mode=OWNER_ONLY) as file:
@@ -85,7 +86,7 @@ def write(path: Path, index: NameIndex, *, source: str, seq: int) -> int:
         target.put(MAGIC + len(text).to_bytes(_LENGTH_BYTES, "big") + text)
         for run in runs:
             for _, part in _parts(run):
-                target.put(memoryview(part).cast("B"))
+                target.put(part)
         file.write(target.digest.digest())
         size = file.tell()
     folder = os.open(path.parent, os.O_RDONLY)
@@ -103,7 +104,7 @@ class _DigestedFile:
         self._file = file
         self.digest = blake2b(digest_size=_DIGEST_BYTES)
 
-    def put(self, part: bytes | memoryview) -> None:
+    def put(self, part: bytes | memoryview | FileBytes) -> None:
         for at in range(0, len(part), _PIECE):
             self._write(part[at : at + _PIECE])
         self._write(bytes(-len(part) % _ALIGNED))
@@ -122,7 +123,7 @@ def read(path: Path) -> Snapshot:
     try:
         with path.open("rb") as file:
             _verify(file)
-            return _mapped(memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)))
+            return _mapped(_Parts(file))
     except FileNotFoundError as error:
         raise SnapshotUnusableError("there is no snapshot of the screening index") from error
     except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
@@ -144,11 +145,9 @@ def _verify(file: BinaryIO) -> None:
         raise SnapshotUnusableError("the snapshot of the screening index is damaged: its digest is another one")
 
 
-def _mapped(content: memoryview) -> Snapshot:
+def _mapped(parts: _Parts) -> Snapshot:
     """The index in a verified file."""
-    parts = _Parts(content)
-    length = int.from_bytes(content[len(MAGIC) : len(MAGIC) + _LENGTH_BYTES], "big")
-    header: dict[str, Any] = json.loads(bytes(parts.take(len(MAGIC) + _LENGTH_BYTES + length))[-length:])
+    header: dict[str, Any] = json.loads(parts.header())
     if (header["rules"], header["byteorder"]) != (RULES, sys.byteorder):
         raise SnapshotUnusableError("the snapshot of the screening index was made by another version")
     runs = [_run(parts, *run) for run in zip(header["runs"], header["held"], strict=True)]
@@ -156,34 +155,55 @@ def _mapped(content: memoryview) -> Snapshot:
 
 
 class _Parts:
-    """Takes aligned parts one after the other."""
+    """Takes the aligned parts of a file, one after the other."""
 
-    def __init__(self, content: memoryview) -> None:
-        self._content = content
+    def __init__(self, file: BinaryIO) -> None:
+        self._content = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+        self._file = file
         self._at = 0
 
-    def take(self, size: int) -> memoryview:
+    def header(self) -> bytes:
+        fixed = len(MAGIC) + _LENGTH_BYTES
+        length = int.from_bytes(self._content[len(MAGIC) : fixed], "big")
+        start = self._next(fixed + length)
+        return bytes(self._content[start + fixed : start + fixed + length])
+
+    def mapped(self, size: int) -> memoryview:
+        start = self._next(size)
+        return self._content[start : start + size]
+
+    def in_file(self, size: int) -> FileBytes:
+        return FileBytes(os.dup(self._file.fileno()), self._next(size), size)
+
+    def _next(self, size: int) -> int:
         start = self._at
         self._at = start + size + -size % _ALIGNED
-        return self._content[start : start + size]
+        return start
 
 
 _CODES: dict[str, Code] = NUMBERS | {"postings": "Q", "fences": "I", "reference_postings": "Q", "reference_fences": "I"}
 """Of the other parts bytes."""
 
 
-def _parts(run: SortedRun) -> Iterator[tuple[str, Any]]:
-    """In file order."""
+def _parts(run: SortedRun) -> Iterator[tuple[str, memoryview | FileBytes]]:
+    """Bytes in file order."""
     for name in (*NUMBERS, *BYTES, "dead"):
-        yield name, getattr(run.columns, name)
+        yield name, _bytes_of(getattr(run.columns, name))
     for prefix, postings in (("", run.postings), ("reference_", run.references)):
-        yield f"{prefix}postings", postings.values
-        yield f"{prefix}present", postings.present
-        yield f"{prefix}fences", postings.fences
+        yield f"{prefix}postings", _bytes_of(postings.values)
+        yield f"{prefix}present", _bytes_of(postings.present)
+        yield f"{prefix}fences", _bytes_of(postings.fences)
+
+
+def _bytes_of(part: Any) -> memoryview | FileBytes:
+    return part if isinstance(part, FileBytes) else memoryview(part).cast("B")
 
 
 def _run(parts: _Parts, sizes: dict[str, int], held: int) -> SortedRun:
-    part = {name: parts.take(size).cast(_CODES.get(name, "B")) for name, size in sizes.items()}
+    part: dict[str, Any] = {
+        name: parts.in_file(size) if name in READ_FROM_FILE else parts.mapped(size).cast(_CODES.get(name, "B"))
+        for name, size in sizes.items()
+    }
     postings, references = (
         Postings(part[f"{prefix}postings"], part[f"{prefix}present"], part[f"{prefix}fences"])
         for prefix in ("", "reference_")

@@ -79,6 +79,10 @@ class Phrases(Generic[T]):
         self._beginning = _lengths(table, 0)
         self._closing = _lengths(table, -1)
 
+    def exactly(self, phrase: tuple[str, ...] | str) -> T | None:
+        """Value of a phrase; of single characters also as text."""
+        return self._table.get(phrase)
+
     def at(self, tokens: Sequence[str], start: int) -> tuple[int, T] | None:
         """End and value of the longest phrase that begins at `start`."""
         left = len(tokens) - start

@@ -102,15 +102,16 @@ def _han_readings(name: str, western: tuple[str, ...]) -> Iterator[NameReading]:
         if surname not in BY_HAN:
             continue
         if 1 <= len(rest) <= MAX_GIVEN:
-            yield _han_reading(surname, "", rest, western)
+            yield han_reading(surname, "", tuple(rest), western)
         for own in (rest[:2], rest[:1]):
             if own in BY_HAN and len(rest) - len(own) == 2 and len(name) >= 4:
-                yield _han_reading(surname, own, rest[len(own) :], western)
+                yield han_reading(surname, own, tuple(rest[len(own) :]), western)
 
 
-def _han_reading(surname: str, maiden: str, given: str, western: tuple[str, ...]) -> NameReading:
+def han_reading(surname: str, maiden: str, given: tuple[str, ...], western: tuple[str, ...]) -> NameReading:
+    """A reading of a Han name, with its sounds."""
     masks = tuple(sounds_of(c) for c in given)
-    return NameReading(HAN, surname, BY_HAN[surname], maiden, BY_HAN.get(maiden, 0), tuple(given), masks, western)
+    return NameReading(HAN, surname, BY_HAN[surname], maiden, BY_HAN.get(maiden, 0), given, masks, western)
 
 
 class _Word(NamedTuple):
@@ -193,12 +194,13 @@ def _latin_readings(text: str) -> list[NameReading]:
                     found[scheme, surname, rest] = None
                     if rest[1] and not rest[0]:
                         full.add(scheme)
-    return [_latin_reading(scheme, surname, *rest) for scheme, surname, rest in list(found)[:MAX_READINGS]]
+    return [latin_reading(scheme, surname, *rest) for scheme, surname, rest in list(found)[:MAX_READINGS]]
 
 
-def _latin_reading(
+def latin_reading(
     scheme: RomanisationScheme, surname: str, maiden: str, given: tuple[str, ...], western: tuple[str, ...]
 ) -> NameReading:
+    """A reading of a Latin name by a scheme, with its sounds."""
     syllables = SYLLABLES[scheme]
     masks = tuple([syllables.get(syllable, 0) for syllable in given])
     surname_mask = BY_SPELLING[scheme][surname]

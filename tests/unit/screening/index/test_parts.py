@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from gateway.screening.index import growing_columns, parts
+from gateway.screening.index import columns, growing_columns
 from gateway.screening.index.columns import IndexEntry
 from gateway.screening.index.index import NameIndex, PartyQuery
 from gateway.screening.index.parts import IndexPart, RefusedEntry, batches, build_part
@@ -51,7 +51,7 @@ def test_an_entry_that_cannot_be_read_is_refused_and_the_others_follow() -> None
 
 
 def test_what_one_run_has_no_room_for_begins_another(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (growing_columns, parts):
+    for module in (columns, growing_columns):
         monkeypatch.setattr(module, "MAX_ROWS", 100)
     index = joined(build_part(some) for some in batches(ENTRIES[:250], 40))
     assert [run.columns.rows for run in index.sorted_runs()] == [80, 80, 90]
