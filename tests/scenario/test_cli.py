@@ -20,6 +20,8 @@ from typer.testing import CliRunner, Result
 
 from gateway.cli.main import app
 from gateway.rpc.listener.tls_probe import probe_tls_versions
+from gateway.translation.check_texts import check_text, way_out_text
+from gateway.translation.messages import in_language
 from tests.support.command_line import Cli
 from tests.support.federation import Federation, alert, origin, with_logs
 from tests.support.shared import shared_path
@@ -306,6 +308,11 @@ def test_status_and_audit_say_who_did_what(cn: Cli, tmp_path: Path) -> None:
 
 def test_doctor_beside_a_running_node_finds_the_partner_that_is_down(nodes: Federation, cn: Cli) -> None:
     findings = {each["check"]: each for each in cn.json("", "doctor", code=1)}
+    with in_language("pt"):
+        for each in findings.values():
+            assert check_text(each["check"]) != each["check"], "the same in every language"
+            assert check_text(each["detail"]) != each["detail"], "not translated"
+            assert way_out_text(each["way_out"]) != each["way_out"] or not each["way_out"], "not translated"
     assert findings.pop("Partner mo")["result"] == "fail"
     assert {name: each["detail"] for name, each in findings.items() if each["result"] != "ok"} == {}
     assert "speaks TLS 1.3 alone" in findings["Partner hk"]["detail"]

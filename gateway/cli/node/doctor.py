@@ -9,7 +9,7 @@ import typer
 
 from gateway.cli.connection import DEFAULT_CONFIG, ConfigOption, read_settings
 from gateway.cli.output import EXIT_FAILED, JsonOption, Output, reports_errors
-from gateway.translation.condition_texts import condition_text
+from gateway.translation.check_texts import check_text, way_out_text
 from gateway.translation.messages import gettext as _
 from gateway.translation.messages import marked, ngettext
 
@@ -55,14 +55,20 @@ def doctor(*, partner: PartnerOption = "", config: ConfigOption = DEFAULT_CONFIG
     output.table(
         _("Self-check"),
         marked("Check", "Result", "Found", "Way out"),
-        [(finding.check, finding.result, condition_text(finding.detail), _(finding.way_out)) for finding in checked],
+        [
+            (check_text(finding.check), finding.result, check_text(finding.detail), way_out_text(finding.way_out))
+            for finding in checked
+        ],
         data=findings,
     )
     if unknown and not as_json:
         output.table(
             _("Not checked"),
             marked("Check", "Why", "Way out"),
-            [(finding.check, condition_text(finding.detail), _(finding.way_out)) for finding in unknown],
+            [
+                (check_text(finding.check), check_text(finding.detail), way_out_text(finding.way_out))
+                for finding in unknown
+            ],
         )
     if not partner:
         output.note(
