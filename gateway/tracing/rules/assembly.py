@@ -100,7 +100,7 @@ def _grown(graph: LinkGraph, core: set[int]) -> list[tuple[int, list[RecordLink]
     weak = weak_links(graph, core)
     members = core | {edge.other for edge in weak}
     edges: dict[int, list[RecordLink]] = {}
-    for edge in (*graph.edges, *weak):
+    for edge in (*graph.edges_among(members), *weak):
         if edge.one in members and edge.other in members:
             edges.setdefault(edge.one, []).append(edge)
             edges.setdefault(edge.other, []).append(edge)

@@ -5,10 +5,10 @@ The order of records doesn't matter.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
-from gateway.tracing.rules.links import DAY_S, RULES, LinkKey, LinkKind, link_keys, plain
+from gateway.tracing.rules.links import DAY_S, RULES, LinkKey, LinkKind, ValueSpace, link_keys, plain
 from gateway.tracing.rules.records import TraceRecord
 from gateway.v1 import shipment_pb2
 from gateway.v1.history_pb2 import HistoryRecord, SearchCriteria
@@ -45,26 +45,49 @@ class RecordLink:
         return replace(self, one=self.other, other=self.one, keys=keys)
 
 
-@dataclass(frozen=True)
 class LinkGraph:
-    """Records and their strong links."""
+    """Records and their strong links, found as they are needed: most records of a trace are of other consignments.
 
-    known: Sequence[TraceRecord]
-    keys: Sequence[Sequence[LinkKey]]
-    edges: Sequence[RecordLink]
-    _ends: dict[int, list[int]] = field(init=False, repr=False, compare=False)
+    Not thread-safe.
 
-    def __post_init__(self) -> None:
-        ends: dict[int, list[int]] = {}
-        for edge in self.edges:
-            ends.setdefault(edge.one, []).append(edge.other)
-            ends.setdefault(edge.other, []).append(edge.one)
-        object.__setattr__(self, "_ends", ends)
+    Attributes:
+        known: the records.
+        keys: of each record.
+    """
+
+    def __init__(self, known: Sequence[TraceRecord], keys: Sequence[Sequence[LinkKey]]) -> None:
+        self.known = known
+        self.keys = keys
+        self._groups: dict[ValueSpace, list[_Named]] = {}
+        self._linked: dict[ValueSpace, Sequence[RecordLink]] = {}
+        self._ends: dict[int, list[int]] = {}
+        self._core: tuple[set[int], bool] | None = None
+        for index, own in enumerate(keys):
+            for key in own:
+                if key.widens:
+                    self._groups.setdefault(key.space, []).append((index, key))
+        self._asked_for = list(_asked_for(known, keys))
+        self._join(self._asked_for)
+
+    @property
+    def edges(self) -> list[RecordLink]:
+        """All strong links."""
+        return self._links_of(self._groups)
+
+    def edges_among(self, indexes: Collection[int]) -> list[RecordLink]:
+        """Strong links between these records."""
+        of_values = self._links_of({key.space for index in indexes for key in self.keys[index] if key.widens})
+        return [edge for edge in of_values if edge.one in indexes and edge.other in indexes]
 
     def reached_from(self, start: int) -> set[int]:
+        """The records that links join with this one."""
         reached, waiting = {start}, [start]
         while waiting:
-            for end in self._ends.get(waiting.pop(), ()):
+            index = waiting.pop()
+            for key in self.keys[index]:
+                if key.widens:
+                    self._links(key.space)
+            for end in self._ends.get(index, ()):
                 if end not in reached:
                     reached.add(end)
                     waiting.append(end)
@@ -75,43 +98,45 @@ class LinkGraph:
 
         A container number finds many: the newest counts.
         """
-        starts = sorted(
-            (index for index, each in enumerate(self.known) if each.start),
-            key=lambda index: self.known[index].order,
-        )
-        if not starts:
-            return set(), False
-        reached = self.reached_from(starts[-1])
-        return reached, any(start not in reached for start in starts)
+        if self._core is None:
+            starts = [index for index, each in enumerate(self.known) if each.start]
+            newest = max(starts, key=lambda index: self.known[index].order, default=None)
+            reached = set() if newest is None else self.reached_from(newest)
+            self._core = reached, any(start not in reached for start in starts)
+        return self._core
+
+    def _links_of(self, spaces: Iterable[ValueSpace]) -> list[RecordLink]:
+        return [*(edge for space in sorted(spaces) for edge in self._links(space)), *self._asked_for]
+
+    def _links(self, space: ValueSpace) -> Sequence[RecordLink]:
+        links = self._linked.get(space)
+        if links is None:
+            group = self._groups[space]
+            links = self._linked[space] = list(_links(group, self.known)) if len(group) > 1 else ()
+            self._join(links)
+        return links
+
+    def _join(self, links: Iterable[RecordLink]) -> None:
+        for link in links:
+            self._ends.setdefault(link.one, []).append(link.other)
+            self._ends.setdefault(link.other, []).append(link.one)
 
 
 def build_link_graph(
     known: Sequence[TraceRecord], keys_of: Callable[[HistoryRecord], Sequence[LinkKey]] = link_keys
 ) -> LinkGraph:
     """Links records by their strong links; `keys_of` may remember what `link_keys` has found."""
-    keys = [keys_of(record.record) for record in known]
-    groups: dict[tuple[str, str], list[_Named]] = {}
-    for index, own in enumerate(keys):
-        for key in own:
-            if RULES[key.kind].widens:
-                groups.setdefault(key.space, []).append((index, key))
-    return LinkGraph(known, keys, [*_all_links(groups, known), *_asked_for(known, keys)])
+    return LinkGraph(known, [keys_of(record.record) for record in known])
 
 
 def vehicle_links(graph: LinkGraph) -> list[RecordLink]:
     """Weak links: the same lorry on the same trip."""
-    groups: dict[tuple[str, str], list[_Named]] = {}
+    groups: dict[ValueSpace, list[_Named]] = {}
     for index, own in enumerate(graph.keys):
         for key in own:
             if key.kind is LinkKind.VEHICLE:
                 groups.setdefault(key.space, []).append((index, key))
-    return list(_all_links(groups, graph.known))
-
-
-def _all_links(groups: Mapping[tuple[str, str], list[_Named]], known: Sequence[TraceRecord]) -> Iterator[RecordLink]:
-    for _, group in sorted(groups.items()):
-        if len(group) > 1:
-            yield from _links(group, known)
+    return [edge for _, group in sorted(groups.items()) if len(group) > 1 for edge in _links(group, graph.known)]
 
 
 def _links(group: list[_Named], known: Sequence[TraceRecord]) -> Iterator[RecordLink]:
@@ -197,7 +222,7 @@ def _asked_for(known: Sequence[TraceRecord], keys: Sequence[Sequence[LinkKey]]) 
     holders: dict[str, _Named] = {}
     for index in sorted(range(len(known)), key=lambda index: known[index].order):
         for key in keys[index]:
-            if RULES[key.kind].widens:
+            if key.widens:
                 holders.setdefault(plain(key.shown), (index, key))
     for index in hidden:
         shown = {plain(key.shown) for key in keys[index]}

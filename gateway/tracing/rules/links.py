@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from types import MappingProxyType
+from typing import NamedTuple, TypeAlias
 
 from gateway.tracing.rules.records import Span, span_of
 from gateway.v1 import goods_pb2, shipment_pb2
@@ -86,11 +87,11 @@ RULES: Mapping[LinkKind, LinkRule] = MappingProxyType(
 )
 """Strengths by judgement: documents, seals, reusable things."""
 
-_DOCUMENTS = frozenset({LinkKind.TRANSPORT_DOCUMENT, LinkKind.PREVIOUS_DOCUMENT, LinkKind.DECLARATION})
+ValueSpace: TypeAlias = tuple[str, str]
+"""What a value is a value of, and the value: a declaration may be another's previous document."""
 
 
-@dataclass(frozen=True, slots=True)
-class LinkKey:
+class LinkKey(NamedTuple):
     """A value of a record that others may share.
 
     Attributes:
@@ -98,6 +99,8 @@ class LinkKey:
         shown: as written.
         realm: territory or scheme; different ones don't agree.
         implied: the record id, taken as a declaration number.
+        space: where equal values may link.
+        widens: see LinkRule.
     """
 
     kind: LinkKind
@@ -105,12 +108,9 @@ class LinkKey:
     shown: str
     realm: str
     span: Span
-    implied: bool = False
-
-    @property
-    def space(self) -> tuple[str, str]:
-        """A declaration may be another's previous document."""
-        return ("document" if self.kind in _DOCUMENTS else self.kind, self.value)
+    implied: bool
+    space: ValueSpace
+    widens: bool
 
 
 def link_keys(record: HistoryRecord) -> list[LinkKey]:
@@ -119,13 +119,14 @@ def link_keys(record: HistoryRecord) -> list[LinkKey]:
     Vessels and flights don't: a thousand consignments share one.
     """
     span = span_of(record)
-    keys: dict[tuple[LinkKind, str, str], LinkKey] = {}
-    for kind, shown, realm, implied in _named(record):
+    keys: dict[tuple[str, str, str], LinkKey] = {}
+    for form, shown, realm, implied in _named(record):
         if len(keys) == MAX_KEYS:
             break
-        value = _NORMAL.get(kind, plain)(shown)
-        if len(value) >= _SHORTEST.get(kind, 4):
-            keys.setdefault((kind, value, realm), LinkKey(kind, value, shown, realm, span, implied))
+        value = form.normal(shown)
+        if len(value) >= form.shortest and (form.name, value, realm) not in keys:
+            space = (form.space, value)
+            keys[form.name, value, realm] = LinkKey(form.kind, value, shown, realm, span, implied, space, form.widens)
     return list(keys.values())
 
 
@@ -139,24 +140,45 @@ def plain(value: str) -> str:
 
 def ucr(value: str) -> str:
     """Half width, upper case, without spaces; punctuation counts."""
-    return "".join(unicodedata.normalize("NFKC", value).upper().split())
+    half_width = value if value.isascii() else unicodedata.normalize("NFKC", value)
+    return "".join(half_width.upper().split())
 
 
-_NORMAL = {LinkKind.UCR: ucr}
-_SHORTEST = {
-    LinkKind.SEAL: MIN_SEAL_CHARS,
-    LinkKind.E_LOCK: MIN_SEAL_CHARS,
-    LinkKind.UCR: MIN_DOCUMENT_CHARS,
-    LinkKind.TRANSPORT_DOCUMENT: MIN_DOCUMENT_CHARS,
-    LinkKind.PREVIOUS_DOCUMENT: MIN_DOCUMENT_CHARS,
-    LinkKind.DECLARATION: MIN_DOCUMENT_CHARS,
-}
+class _ValueForm(NamedTuple):
+    """How values of one kind become keys.
+
+    Attributes:
+        name, widens: of the kind, at hand: a record has dozens of values, and an enumeration's hash is slow.
+        shortest: fewest characters of a value that may link.
+    """
+
+    kind: LinkKind
+    name: str
+    space: str
+    widens: bool
+    normal: Callable[[str], str]
+    shortest: int
+
+
+def _form(kind: LinkKind, *, normal: Callable[[str], str] = plain, shortest: int = 4, space: str = "") -> _ValueForm:
+    return _ValueForm(kind, kind.value, space or kind.value, RULES[kind].widens, normal, shortest)
+
+
+_CONTAINER = _form(LinkKind.CONTAINER)
+_SEAL = _form(LinkKind.SEAL, shortest=MIN_SEAL_CHARS)
+_E_LOCK = _form(LinkKind.E_LOCK, shortest=MIN_SEAL_CHARS)
+_VEHICLE = _form(LinkKind.VEHICLE)
+_UCR = _form(LinkKind.UCR, normal=ucr, shortest=MIN_DOCUMENT_CHARS)
+_TRANSPORT_DOCUMENT, _PREVIOUS_DOCUMENT, _DECLARATION = (
+    _form(kind, shortest=MIN_DOCUMENT_CHARS, space="document")
+    for kind in (LinkKind.TRANSPORT_DOCUMENT, LinkKind.PREVIOUS_DOCUMENT, LinkKind.DECLARATION)
+)
 
 _REFERENCES = {
-    goods_pb2.SHIPMENT_REFERENCE_KIND_DECLARATION: LinkKind.DECLARATION,
-    goods_pb2.SHIPMENT_REFERENCE_KIND_UCR: LinkKind.UCR,
-    goods_pb2.SHIPMENT_REFERENCE_KIND_TRANSPORT_DOCUMENT: LinkKind.TRANSPORT_DOCUMENT,
-    goods_pb2.SHIPMENT_REFERENCE_KIND_PREVIOUS_DOCUMENT: LinkKind.PREVIOUS_DOCUMENT,
+    goods_pb2.SHIPMENT_REFERENCE_KIND_DECLARATION: _DECLARATION,
+    goods_pb2.SHIPMENT_REFERENCE_KIND_UCR: _UCR,
+    goods_pb2.SHIPMENT_REFERENCE_KIND_TRANSPORT_DOCUMENT: _TRANSPORT_DOCUMENT,
+    goods_pb2.SHIPMENT_REFERENCE_KIND_PREVIOUS_DOCUMENT: _PREVIOUS_DOCUMENT,
 }
 """Without licences: one covers many consignments."""
 
@@ -168,28 +190,29 @@ _LOCK_EVENTS = frozenset(
     }
 )
 
-_Named = tuple[LinkKind, str, str, bool]
+_NamedValue: TypeAlias = tuple[_ValueForm, str, str, bool]
+"""A value as written, with its realm and whether it is implied."""
 
 
-def _named(record: HistoryRecord) -> Iterator[_Named]:
+def _named(record: HistoryRecord) -> Iterator[_NamedValue]:
     shipment = record.shipment
     for reference in shipment.references:
-        kind = _REFERENCES.get(reference.kind)
-        if kind is not None:
-            yield kind, reference.value, "" if kind is LinkKind.UCR else reference.territory, False
+        form = _REFERENCES.get(reference.kind)
+        if form is not None:
+            yield form, reference.value, "" if form is _UCR else reference.territory, False
     if len(shipment.record_id) >= MIN_RECORD_ID_CHARS:
-        yield LinkKind.DECLARATION, shipment.record_id, "", True
+        yield _DECLARATION, shipment.record_id, "", True
     for equipment in shipment.equipment:
-        yield LinkKind.CONTAINER, equipment.id, "", False
-        yield from ((LinkKind.SEAL, seal, "", False) for seal in equipment.seals)
-        yield LinkKind.E_LOCK, equipment.e_lock, "", False
+        yield _CONTAINER, equipment.id, "", False
+        for seal in equipment.seals:
+            yield _SEAL, seal, "", False
+        yield _E_LOCK, equipment.e_lock, "", False
     for event in shipment.events:
-        yield LinkKind.CONTAINER, event.equipment_id, "", False
-        yield LinkKind.E_LOCK if event.kind in _LOCK_EVENTS else LinkKind.SEAL, event.seal, "", False
+        yield _CONTAINER, event.equipment_id, "", False
+        yield _E_LOCK if event.kind in _LOCK_EVENTS else _SEAL, event.seal, "", False
     for means in _road_means(shipment):
-        yield from (
-            (LinkKind.VEHICLE, registration.value, registration.scheme, False) for registration in means.registrations
-        )
+        for registration in means.registrations:
+            yield _VEHICLE, registration.value, registration.scheme, False
 
 
 def _road_means(shipment: shipment_pb2.Shipment) -> Iterator[goods_pb2.TransportMeans]:
