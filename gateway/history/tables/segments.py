@@ -26,6 +26,9 @@ CELL_BITS = 14
 
 _EVER = 1 << 62
 
+MOST_RUNS = 4
+"""Most statements that read blocks for one search: a time has two ends, and few segments lie across them."""
+
 BLOCK_BITS = 10
 """log2 of the positions in a block, for which times of declaration are kept."""
 
@@ -87,19 +90,31 @@ _KEEP = Prepared(
 _KEYS = Prepared(select(shipment_keys.c.key).where(shipment_keys.c.cell == bindparam("of_cell")).distinct())
 
 
+class SegmentBounds(NamedTuple):
+    """What is known of a segment.
+
+    Attributes:
+        first_declared, last_declared: times of declaration, milliseconds since 1970.
+        filter_bytes: size of its filter; None or 0: none.
+    """
+
+    first_declared: int
+    last_declared: int
+    filter_bytes: int | None
+
+
 class SegmentsState(NamedTuple):
     """The segments in one transaction.
 
     Attributes:
         newest: newest position; 0: none.
         indexed: last indexed position; 0: none.
-        bounds: by segment its first and last time of declaration (milliseconds since 1970) and its filter's bytes (None
-            or 0: none); segments without a time are left out.
+        bounds: by segment; segments without a time are left out.
     """
 
     newest: int
     indexed: int
-    bounds: dict[int, tuple[int, int, int | None]]
+    bounds: dict[int, SegmentBounds]
 
 
 _filters: WeakKeyDictionary[Engine, dict[int, bytes]] = WeakKeyDictionary()
@@ -126,9 +141,20 @@ def state(conn: Connection) -> SegmentsState:
     """Reads the state, once a transaction; PostgreSQL keeps one plan of each statement that follows in it."""
     rows = list((_STATE_BEFORE_SEARCH if conn.dialect.name == "postgresql" else _STATE)(conn))
     newest, indexed = rows[0][0], rows[0][5]
-    return SegmentsState(
-        newest or 0, indexed or 0, {row[1]: (row[2], row[3], row[4]) for row in rows if row[1] is not None}
-    )
+    bounds = {row[1]: SegmentBounds(row[2], row[3], row[4]) for row in rows if row[1] is not None}
+    return SegmentsState(newest or 0, indexed or 0, bounds)
+
+
+class Candidates(NamedTuple):
+    """Segments that may hold what is looked for, newest first.
+
+    Attributes:
+        numbers: of the segments.
+        within: how many there are of the time that is asked for, those that the filters leave out among them.
+    """
+
+    numbers: list[int]
+    within: int
 
 
 def candidates(
@@ -139,55 +165,88 @@ def candidates(
     *,
     declared_from: int,
     declared_until: int,
-) -> list[int]:
-    """Segments that may hold a position with a key of each set, newest first.
+) -> Candidates:
+    """Segments that may hold a position with a key of each set.
 
     Bounds of time are in milliseconds since 1970; 0: none.
     """
-    numbers = []
+    numbers, within, filters = [], 0, _filters_of(conn)
     for segment in range(min(before - 1, state.newest) >> SEGMENT_BITS, -1, -1):
         bounds = state.bounds.get(segment)
         if bounds is None:  # only additions without a record, which have no time
             if not declared_from and not declared_until:
                 numbers.append(segment)
+                within += 1
             continue
         first, last, filtered = bounds
         if last < declared_from or (declared_until and first >= declared_until):
             continue
-        if not filtered or _may_hold(_filter(conn, segment), key_sets):
+        within += 1
+        if not filtered or _may_hold(_filter(conn, filters, segment), key_sets):
             numbers.append(segment)
-    return numbers
+    return Candidates(numbers, within)
 
 
 def declared_within(
-    conn: Connection, asked: Sequence[int], *, declared_from: int, declared_until: int
+    conn: Connection, state: SegmentsState, asked: Sequence[int], *, declared_from: int, declared_until: int
 ) -> dict[int, range]:
-    """By segment the range of positions declared in this time; segments without any are left out."""
-    if not asked or not (declared_from or declared_until):
-        return {segment: range(segment << SEGMENT_BITS, (segment + 1) << SEGMENT_BITS) for segment in asked}
-    bits = SEGMENT_BITS - BLOCK_BITS
-    rows = _BLOCKS(
-        conn,
-        bits=bits,
-        first=min(asked) << bits,
-        last=((max(asked) + 1) << bits) - 1,
-        since=declared_from,
-        until=declared_until or _EVER,
-    )
-    ranges = {row[0]: range(row[1] << BLOCK_BITS, (row[2] + 1) << BLOCK_BITS) for row in rows}
+    """By segment the range of positions declared in this time; segments without any are left out.
+
+    Records are recorded roughly in the order of their declarations, so of most segments all or nothing is of the time,
+    and only the blocks of the others are read.
+    """
+    ranges = {segment: range(segment << SEGMENT_BITS, (segment + 1) << SEGMENT_BITS) for segment in asked}
+    if declared_from or declared_until:
+        until = declared_until or _EVER
+        partly = [segment for segment in asked if not _within(state.bounds[segment], declared_from, until)]
+        for segment in partly:
+            del ranges[segment]
+        for first, last in _runs(partly):
+            ranges |= _declared_in(conn, first, last, declared_from, until)
     return {segment: ranges[segment] for segment in asked if segment in ranges}
 
 
+def _within(bounds: SegmentBounds, since: int, until: int) -> bool:
+    return since <= bounds.first_declared and bounds.last_declared < until
+
+
+def _runs(numbers: Sequence[int]) -> list[tuple[int, int]]:
+    """First and last of the numbers that follow each other, which fall; of too many runs one that holds all."""
+    runs: list[tuple[int, int]] = []
+    for number in numbers:
+        if runs and runs[-1][0] == number + 1:
+            runs[-1] = number, runs[-1][1]
+        else:
+            runs.append((number, number))
+    return runs if len(runs) <= MOST_RUNS else [(numbers[-1], numbers[0])]
+
+
+def _declared_in(conn: Connection, first: int, last: int, since: int, until: int) -> dict[int, range]:
+    bits = SEGMENT_BITS - BLOCK_BITS
+    bounds = {"first": first << bits, "last": ((last + 1) << bits) - 1}
+    rows = _BLOCKS(conn, bits=bits, **bounds, since=since, until=until)
+    return {row[0]: range(row[1] << BLOCK_BITS, (row[2] + 1) << BLOCK_BITS) for row in rows}
+
+
 def _may_hold(bits: bytes, key_sets: Sequence[Sequence[int]]) -> bool:
-    return all(any(may_hold(bits, key) for key in keys) for keys in key_sets)
+    for keys in key_sets:
+        for key in keys:
+            if may_hold(bits, key):
+                break
+        else:
+            return False
+    return True
 
 
-def _filter(conn: Connection, segment: int) -> bytes:
+def _filters_of(conn: Connection) -> dict[int, bytes]:
     with _lock:
-        kept = _filters.setdefault(conn.engine, {})
-    bits = kept.get(segment)
+        return _filters.setdefault(conn.engine, {})
+
+
+def _filter(conn: Connection, filters: dict[int, bytes], segment: int) -> bytes:
+    bits = filters.get(segment)
     if bits is None:
-        bits = kept[segment] = bytes(_FILTER(conn, of_segment=segment).scalar_one())
+        bits = filters[segment] = bytes(_FILTER(conn, of_segment=segment).scalar_one())
     return bits
 
 

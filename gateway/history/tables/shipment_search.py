@@ -159,7 +159,7 @@ def search_records(
 
 
 def _walk(conn: Connection, query: _KeyQuery, limit: int, state: SegmentsState | None) -> Iterator[tuple[Any, ...]]:
-    """Searches from the newest cell on, GROWTH times as many each time."""
+    """Searches from the newest cell on: each time GROWTH times as many, or as many as are likely to have the rest."""
     since, until = query.record_filter.declared_from, query.record_filter.declared_until
     state = state or segments.state(conn)
     candidates = segments.candidates(
@@ -170,12 +170,12 @@ def _walk(conn: Connection, query: _KeyQuery, limit: int, state: SegmentsState |
         declared_from=since,
         declared_until=until,
     )
-    ranges = segments.declared_within(conn, candidates, declared_from=since, declared_until=until)
+    ranges = segments.declared_within(conn, state, candidates.numbers, declared_from=since, declared_until=until)
     cells = list(segments.by_cell(ranges.values(), min(query.before, state.newest + 1)))
     if len(query.key_sets) > 1 and cells:
         query = replace(query, key_sets=_rarest_first(conn, query.key_sets, *_telling(cells)))
     # Of a key that most segments lack, no cell has many.
-    is_rare = not (since or until) and len(candidates) * RARE_SHARE <= (state.newest >> segments.SEGMENT_BITS)
+    is_rare = len(candidates.numbers) * RARE_SHARE < candidates.within
     if conn.dialect.name == "postgresql":
         ask, size = _ask_postgresql, max(1, POSITIONS_AT_FIRST // limit)
     else:
@@ -187,7 +187,8 @@ def _walk(conn: Connection, query: _KeyQuery, limit: int, state: SegmentsState |
         yield from sorted(rows, reverse=True)  # a join doesn't keep the order
         left -= len(rows)
         at += size
-        size = min(GROWTH * size, LONGEST_LIST)
+        likely = at * left // max(1, limit - left)
+        size = min(max(GROWTH * size, likely), LONGEST_LIST)
 
 
 def _telling(cells: Sequence[tuple[int, range]]) -> tuple[int, range]:

@@ -7,9 +7,11 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
+from sqlalchemy import Connection
 
 from gateway.contract.identification.shipment_keys import key_sets
 from gateway.history.service import search as history_search
@@ -182,7 +184,7 @@ def asked(node: PaperNode, criteria: history_pb2.SearchCriteria) -> list[int]:
             key_sets(criteria),
             declared_from=record_filter.declared_from,
             declared_until=record_filter.declared_until,
-        )
+        ).numbers
 
 
 @pytest.mark.parametrize("filtered", [False, True])
@@ -277,10 +279,38 @@ def test_a_record_that_comes_late_widens_its_own_segment_alone(node: PaperNode) 
     index(node)
     bounds = {"declared_from": (BEGIN_S + 2 * DAY_S) * 1000, "declared_until": (BEGIN_S + 4 * DAY_S) * 1000}
     with node.database.read() as conn:
-        found = segments.declared_within(conn, [2, 1, 0], **bounds)
+        state = segments.state(conn)
+        found = segments.declared_within(conn, state, [2, 1, 0], **bounds)
         assert list(found.items()) == [(2, range(16, 18)), (0, range(2, 4))]
-        assert segments.declared_within(conn, [1], declared_from=0, declared_until=0) == {1: range(8, 16)}
-        assert segments.declared_within(conn, [], **bounds) == {}
+        assert segments.declared_within(conn, state, [1], declared_from=0, declared_until=0) == {1: range(8, 16)}
+        assert segments.declared_within(conn, state, [], **bounds) == {}
+
+
+def test_of_segments_within_a_time_no_blocks_are_read(node: PaperNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    for position in range(1, 48):
+        shipment, _ = made(random.Random(position), f"R{position}", position)
+        record(node, shipment)
+    index(node)
+    read: list[tuple[int, int]] = []
+    blocks = segments._BLOCKS
+
+    def noted(conn: Connection, **given: int) -> Any:
+        read.append((given["first"], given["last"]))
+        return blocks(conn, **given)
+
+    monkeypatch.setattr(segments, "_BLOCKS", noted)
+    bounds = {"declared_from": (BEGIN_S + 10 * DAY_S) * 1000, "declared_until": (BEGIN_S + 42 * DAY_S) * 1000}
+    with node.database.read() as conn:
+        state = segments.state(conn)
+        found = segments.declared_within(conn, state, [5, 4, 3, 2, 1], **bounds)
+        assert list(found.items()) == [
+            (5, range(40, 42)),
+            *((segment, range(8 * segment, 8 * segment + 8)) for segment in (4, 3, 2)),
+            (1, range(10, 16)),
+        ]
+        assert [last - first for first, last in read] == [3, 3]  # a segment has four blocks of two positions
+        monkeypatch.setattr(segments, "MOST_RUNS", 1)
+        assert segments.declared_within(conn, state, [5, 4, 3, 2, 1], **bounds) == found
 
 
 def test_the_rarest_of_what_is_asked_for_leads(node: PaperNode, monkeypatch: pytest.MonkeyPatch) -> None:
