@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import grpc
 import grpc.aio
 
 from gateway.contract.channel_options import CONNECT_TIMEOUT_MS, KEEPALIVE_TIMEOUT_MS, peer_channel_options
@@ -23,6 +24,10 @@ SLOW_CONNECT_S = 4.0
 """Seconds for TCP and TLS of a long attempt: 64 kbit/s with a round trip of 400 ms take two."""
 
 
+_ANEW_S = 0.05
+"""Seconds until the next look at a channel that was closed while somebody waited for it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineTimes:
     """What is to be expected of the line to a partner, in seconds.
@@ -36,13 +41,28 @@ class LineTimes:
     connect_s: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _PeerChannel:
+    """A channel; `connecting` waits for its connection, for all who do."""
+
     channel: grpc.aio.Channel
     stub: ExchangeServiceStub
     basis: tuple[int, int]
     silence_ms: int
     connect_ms: int
+    connecting: asyncio.Task[None] | None = None
+
+    def wait(self) -> asyncio.Task[None]:
+        """The task that waits, begun anew where the last connection is gone."""
+        if self.connecting is None or self.connecting.done():
+            self.connecting = asyncio.create_task(_connected(self.channel), name="connecting")
+        return self.connecting
+
+    async def close(self) -> None:
+        if self.connecting is not None:
+            self.connecting.cancel()
+            await asyncio.gather(self.connecting, return_exceptions=True)
+        await self.channel.close()
 
 
 class Peers:
@@ -75,16 +95,23 @@ class Peers:
 
     async def stub(self, partner: str) -> ExchangeServiceStub:
         """The partner's ExchangeService; raises DirectoryError if the directory lacks its address."""
-        basis = self.basis()
-        made = self._channels.get(partner)
-        if made is None or made.basis != basis:
-            if made is not None:
-                await made.channel.close()
-            silence_ms, connect_ms = self._timeouts(partner)
-            channel = self._channel(partner, silence_ms, connect_ms)
-            stub = ExchangeServiceStub(channel)
-            made = self._channels[partner] = _PeerChannel(channel, stub, basis, silence_ms, connect_ms)
-        return made.stub
+        return (await self._made(partner)).stub
+
+    async def connected(self, partner: str, *, within_s: float) -> bool:
+        """Has gRPC connect to a partner; whether it has, within so many seconds.
+
+        Raises:
+            DirectoryError: as `stub`.
+        """
+        ends_at = asyncio.get_running_loop().time() + within_s
+        while (left_s := ends_at - asyncio.get_running_loop().time()) > 0:
+            connecting = (await self._made(partner)).wait()
+            await asyncio.wait({connecting}, timeout=left_s)
+            if connecting.done() and not connecting.cancelled() and connecting.exception() is None:
+                return True
+            if connecting.done():  # the channel was made anew
+                await asyncio.sleep(_ANEW_S)
+        return False
 
     async def renew(self, partner: str) -> None:
         """Drops a channel that has failed if the next one must be more patient, or less."""
@@ -92,7 +119,7 @@ class Peers:
         made = self._channels.get(partner)
         if made is not None and (made.silence_ms, made.connect_ms) != self._timeouts(partner):
             del self._channels[partner]
-            await made.channel.close()
+            await made.close()
 
     def reached(self, partner: str) -> None:
         """Notes that a partner has answered."""
@@ -100,8 +127,22 @@ class Peers:
 
     async def close(self) -> None:
         for made in self._channels.values():
-            await made.channel.close()
+            await made.close()
         self._channels.clear()
+
+    async def _made(self, partner: str) -> _PeerChannel:
+        basis = self.basis()
+        made = self._channels.get(partner)
+        if made is not None and made.basis == basis:
+            return made
+        silence_ms, connect_ms = self._timeouts(partner)
+        channel = self._channel(partner, silence_ms, connect_ms)
+        new = self._channels[partner] = _PeerChannel(
+            channel, ExchangeServiceStub(channel), basis, silence_ms, connect_ms
+        )
+        if made is not None:  # after the new one is there: several may ask at once
+            await made.close()
+        return new
 
     def _timeouts(self, partner: str) -> tuple[int, int]:
         """Milliseconds of silence and for connecting; in steps, so that channels are seldom made again."""
@@ -122,6 +163,14 @@ class Peers:
         )
         options = peer_channel_options(server_name=node.tls_server_name, silence_ms=silence_ms, connect_ms=connect_ms)
         return grpc.aio.secure_channel(endpoint, credentials, options=options)
+
+
+async def _connected(channel: grpc.aio.Channel) -> None:
+    """Returns once a channel is connected; gRPC tries again by itself. Raises grpc.aio.UsageError: it was closed."""
+    state = channel.get_state(try_to_connect=True)
+    while state is not grpc.ChannelConnectivity.READY:
+        await channel.wait_for_state_change(state)
+        state = channel.get_state(try_to_connect=True)
 
 
 def _doubled(milliseconds: int, seconds: float) -> int:

@@ -39,6 +39,7 @@ from gateway.feed.service.receiver import Refusal, require_moving
 from gateway.feed.service.sender import Outgoing
 from gateway.feed.tables.feeds import Feed, FeedState
 from gateway.rpc.peers import Peers
+from gateway.rpc.reconnecting import Reconnection
 from gateway.rpc.status import from_rpc_error, write_to
 from gateway.telemetry.metrics import Metrics
 from gateway.v1 import exchange_service_pb2 as pb
@@ -104,8 +105,10 @@ class Link(ABC):
         outgoing: Outgoing,
         clock: Callable[[], int],
         on_open: Callable[[Link], None],
+        reconnection: Reconnection,
         metrics: Metrics,
     ) -> None:
+        """`reconnection`: shared by all links to the partner."""
         self._metrics = metrics
         self._direction = "out" if partner == origin.recipient else "in"
         self.origin = origin
@@ -115,6 +118,7 @@ class Link(ABC):
         self._outgoing = outgoing
         self._clock = clock
         self._on_open = on_open
+        self._reconnection = reconnection
         self._kick = asyncio.Event()
         self._pausing = False
         self._progressed = False
@@ -165,8 +169,9 @@ class Link(ABC):
         """Connects and exchanges until a failure."""
 
     def _opened(self) -> None:
-        if self.status.last_error:
+        if self.status.last_error and not self.status.unreachable_since:
             log.info("link %s is up again", self.origin)
+        self._reconnection.regained()
         self._peers.reached(self.partner)
         self.status.connected = True
         self.status.last_error = ""
@@ -195,7 +200,9 @@ class Link(ABC):
             )
             return DECLINED_BACKOFF_S
         text = f"{error.reason}: {error.message}"[:MAX_ERROR_CHARS]
-        if text != self.status.last_error:
+        if self.status.unreachable_since:
+            self._reconnection.lost(text)
+        elif text != self.status.last_error:
             log.warning("link %s: %s", self.origin, text)
         self.status.last_error = text
         if isinstance(error, _NEEDS_PEOPLE):
@@ -216,7 +223,9 @@ class Link(ABC):
 
     async def _wait(self, backoff: float) -> None:
         self._pausing = backoff < BLOCKED_BACKOFF_S or backoff == DECLINED_BACKOFF_S
-        await set_within(self._kick, backoff * random.uniform(0.8, 1.2))  # noqa: S311  jitter
+        kicked = await set_within(self._kick, backoff * random.uniform(0.8, 1.2))  # noqa: S311  jitter
+        if self.status.unreachable_since and not kicked:
+            await self._reconnection.wait(self._kick)
         self._pausing = False
 
 
@@ -233,6 +242,7 @@ class PushLink(Link):
         sender: FeedSender,
         auditor: PublisherAuditor,
         on_open: Callable[[Link], None],
+        reconnection: Reconnection,
         metrics: Metrics,
     ) -> None:
         super().__init__(
@@ -242,6 +252,7 @@ class PushLink(Link):
             outgoing=outgoing,
             clock=clock,
             on_open=on_open,
+            reconnection=reconnection,
             metrics=metrics,
         )
         self._sender = sender
@@ -314,6 +325,7 @@ class PullLink(Link):
         intake: Intake,
         auditor: PublisherAuditor,
         on_open: Callable[[Link], None],
+        reconnection: Reconnection,
         metrics: Metrics,
     ) -> None:
         super().__init__(
@@ -323,6 +335,7 @@ class PullLink(Link):
             outgoing=outgoing,
             clock=clock,
             on_open=on_open,
+            reconnection=reconnection,
             metrics=metrics,
         )
         self._intake = intake

@@ -18,6 +18,7 @@ from gateway.node.defaults import LinkMode
 from gateway.node.roles import Roles
 from gateway.node.settings import LinkSettings, Settings
 from gateway.rpc.peers import Peers
+from gateway.rpc.reconnecting import Reconnection
 from gateway.telemetry.metrics import Metrics
 from gateway.trust.rules.directory import Directory
 
@@ -55,6 +56,7 @@ class Links:
         self._roles = roles
         self._clock = clock
         self._links: dict[FeedOrigin, Link] = {}
+        self._reconnections: dict[str, Reconnection] = {}
         self._running: list[asyncio.Task[None]] = []
 
     @property
@@ -112,6 +114,7 @@ class Links:
             sender=self._sender,
             auditor=self._auditor,
             on_open=self._reached,
+            reconnection=self._reconnection(feed.recipient),
             metrics=self._metrics,
         )
 
@@ -124,8 +127,12 @@ class Links:
             intake=self._intake,
             auditor=self._auditor,
             on_open=self._reached,
+            reconnection=self._reconnection(feed.publisher),
             metrics=self._metrics,
         )
+
+    def _reconnection(self, partner: str) -> Reconnection:
+        return self._reconnections.setdefault(partner, Reconnection(partner, self._peers))
 
     def _reached(self, opened: Link) -> None:
         """Lets the partner's other links connect now, or ordinary alerts might go before urgent ones."""
