@@ -19,6 +19,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError, ProgrammingError
 
+from gateway.db.commit_watch import CommitWatch
 from gateway.db.database_file import DatabaseFile
 from gateway.db.locks import take_turn
 from gateway.db.pipelining import read_results_at_once, sent_ahead, settle
@@ -84,6 +85,7 @@ class Database:
         self.engine = _engine(url, self._file)
         self.readers = _readers(self.engine, self._file)
         self._checkpoints = None if self._file is None else WalCheckpoints(self.readers.raw_connection)
+        self.commits = CommitWatch(self.readers, is_shared=self._file is not None or self.dialect == "postgresql")
         self._closed = False
 
     @property
@@ -127,6 +129,11 @@ class Database:
             if self._checkpoints is not None:
                 self._checkpoints.committed(connection.connection.dbapi_connection)
 
+    def look_for_commits(self) -> None:
+        """Renews what `commits` knows; raises StoreUnavailableError."""
+        with _translated():
+            self.commits.look()
+
     def size_bytes(self) -> int:
         """Bytes of the database, SQLite's WAL included; some milliseconds on PostgreSQL.
 
@@ -145,6 +152,7 @@ class Database:
         self._closed = True
         if self._checkpoints is not None:
             self._checkpoints.close()
+        self.commits.close()
         self.engine.dispose()
         self.readers.dispose()
 

@@ -43,16 +43,19 @@ class WalCheckpoints:
         self._due = threading.Event()
         self._closed = threading.Event()
         self._long = False
+        self._changes = (0, 0)  # of the last connection: which, and rows that it has changed
         self._thread: threading.Thread | None = None
 
     def committed(self, connection: Any) -> None:
-        """Has the log copied soon, and copies it now where it has become long.
+        """Has the log copied soon if rows were written, and copies it now where it has become long.
 
         Args:
             connection: of the writer, without a transaction.
         """
-        if self._closed.is_set():
+        changes = (id(connection), connection.total_changes)
+        if self._closed.is_set() or changes == self._changes:
             return
+        self._changes = changes
         self._due.set()
         if self._thread is None and not self._started():
             self._long = True

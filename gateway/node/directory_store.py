@@ -78,10 +78,10 @@ class KeptVersions:
 
     def add(self, version: TrustedDirectory) -> None:
         """Keeps an accepted version, unless it is kept: more signatures on it might not follow on the one before."""
-        for folder in (self._folder.parent, self._folder):  # `parents` wouldn't have the mode
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         file = self._folder / f"{version.version:06}.note"
         if not file.exists():
+            for folder in (self._folder.parent, self._folder):  # `parents` wouldn't have the mode
+                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             replace_file(file, version.note, mode=OWNER_ONLY)
         self._earlier.unlink(missing_ok=True)
 
@@ -107,6 +107,7 @@ class DirectoryStore:
         self._kept = kept
         self._anchors = anchors
         self._seen: bytes | None = None
+        self._stamp: tuple[int, ...] | None = None
         self._problem = ""
         previous = kept.newest(anchors)
         if previous is None:
@@ -167,11 +168,15 @@ class DirectoryStore:
 
     def _look(self, now: datetime) -> bool:
         """Reads the file, and verifies it if it isn't the one that was seen last."""
+        stamp = _stamp(self._file)
+        if stamp is not None and stamp == self._stamp:
+            return False
         try:
             note = _read(self._file)
         except DirectoryError:
-            self._seen = None  # whatever comes back is looked at again
+            self._seen = self._stamp = None  # whatever comes back is looked at again
             raise
+        self._stamp = stamp
         if note == self._seen:
             return False
         self._seen = note
@@ -197,6 +202,15 @@ def _first_wrong(files: Sequence[Path], notes: Sequence[bytes], anchors: RootOfT
             reopen(notes[:at], anchors=anchors)
             return files[at]
     return files[-1]
+
+
+def _stamp(file: Path) -> tuple[int, ...] | None:
+    """Differs after each change of a file; None where it can't be looked at."""
+    try:
+        status = file.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_mode, status.st_uid
 
 
 def _read(file: Path) -> bytes:

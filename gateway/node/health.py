@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway.errors import GatewayError, StoreUnavailableError
-from gateway.feed.rpc.writer_client import WriterClient
+from gateway.feed.rpc.writer_client import WriterClient, set_within
 from gateway.feed.service.alarms import DATABASE, DISK, Alarms
 from gateway.feed.service.writing.transaction import Transaction
 from gateway.rpc.listener.health import LIVENESS, READINESS
@@ -24,7 +24,10 @@ from gateway.telemetry.metrics import Metrics
 log = logging.getLogger(__name__)
 
 CHECK_S: Final = 1.0
-"""Seconds between checks."""
+"""Seconds between checks while something is wrong."""
+
+WELL_S: Final = 5.0
+"""Seconds between checks otherwise. A commit that fails is checked at once."""
 
 ANSWER_S: Final = 15.0
 """Seconds after which a database without an answer counts as gone: three of SQLite's longest waits for another
@@ -96,7 +99,9 @@ class NodeHealth:
 
 
 class HealthMonitor:
-    """Checks each dependency every second, and says so on both ports, in alarms and in metrics.
+    """Checks each dependency every few seconds, and every second while one fails.
+
+    It says so on both ports, in alarms and in metrics.
 
     Args:
         directory_problem: why partners aren't served under the directory in force; empty when they are.
@@ -134,14 +139,19 @@ class HealthMonitor:
         """Runs until cancelled."""
         while True:
             self._alarms.remind()  # here, since nothing of this waits for a database that hangs
+            self._writer.failed.clear()
+            is_well = False
             try:
-                await self.check()
+                is_well = await self.check()
             except Exception:
                 log.exception("the check of the node's health failed; it is tried again")
-            await asyncio.sleep(CHECK_S)
+            if is_well:
+                await set_within(self._writer.failed, WELL_S)
+            else:
+                await asyncio.sleep(CHECK_S)
 
-    async def check(self) -> None:
-        """Checks everything once."""
+    async def check(self) -> bool:
+        """Checks everything once; whether all is well."""
         database, writer = await self._database_and_writer()
         problems: dict[str, str] = {
             Dependency.DATABASE: database,
@@ -156,6 +166,7 @@ class HealthMonitor:
         self._health.checked(problems, writer_alive=self._writer_alive())
         self._metrics.ready.replace({(name,): float(not problem) for name, problem in problems.items()})
         await self._report(problems)
+        return not any(problems.values())
 
     async def _database_and_writer(self) -> tuple[str, str]:
         """Lets the writer commit a transaction; a writer that is silent beside a database that answers is the fault."""

@@ -13,6 +13,7 @@ from gateway.alerts.commands.publishing import Publisher
 from gateway.alerts.commands.steps import ExpireCommand
 from gateway.alerts.tables import copies as alerts
 from gateway.contract.limits import MAX_CLOCK_SKEW_MS
+from gateway.db.commit_watch import NewsSince
 from gateway.db.database import Database
 from gateway.errors import GatewayError
 from gateway.evidence.service.audit_heads import AuditHeadSigner
@@ -32,6 +33,7 @@ from gateway.node.expiry import ExpiryMonitor
 from gateway.node.feed_heads import FeedHeadMonitor
 from gateway.node.host.capacity import CapacityMonitor
 from gateway.node.observation.durability import DurabilityMonitor
+from gateway.rpc.beats import next_beat
 from gateway.rpc.fairness.sockets import Ends
 from gateway.trust.rules.directory import Directory
 
@@ -41,7 +43,16 @@ REFRESH_S = 1.0
 """Seconds between checks of directory, certificates, capacity and alerts."""
 
 LOOK_STEPS = 5
-"""Steps between looks at quotas and at the heads of feeds, which every command compares itself."""
+"""Steps between looks at quotas, the heads of feeds, which every command compares itself, and what ends in days."""
+
+QUIET_S = 60.0
+"""Seconds between looks into a database to which nothing was committed."""
+
+QUOTA_S = 10.0
+"""The same for quotas, whose bounds and day change without a commit."""
+
+AHEAD_MS = 60_000
+"""How far ahead a look sees what ends, in milliseconds."""
 
 FORGET_S = 600.0
 """Seconds between looks for answered requests that are too old to be sent again."""
@@ -60,10 +71,15 @@ class Notes:
     marks: Marks
     tally: TallyKeeper
 
-    def keep_up(self, now_ms: int) -> None:
-        """Writes what has changed; call it every second and at a stop. Raises GatewayError or OSError."""
+    def keep_up(self, now_ms: int, *, is_moved: bool = True) -> None:
+        """Writes what has changed; call it every second and at a stop. Raises GatewayError or OSError.
+
+        Args:
+            is_moved: whether anything may have been committed.
+        """
         self.marks.keep_up(now_ms)
-        self.tally.keep_up()
+        if is_moved:
+            self.tally.keep_up()
 
 
 class Upkeep:
@@ -109,6 +125,11 @@ class Upkeep:
         self._steps = 0
         self._directory_changed = False  # and what follows from that isn't done yet
         self._forget_at = 0.0
+        self._counted, self._compared, self._ending = (NewsSince(database.commits, most_s=QUIET_S) for _ in range(3))
+        self._used = NewsSince(database.commits, most_s=QUOTA_S)
+        self._look_at_ms = 0  # when something ends, or the next look is due
+        self._alert_ends: int | None = None
+        self._entry_ends: int | None = None
 
     async def run(self) -> None:
         """Looks after this process, until cancelled."""
@@ -119,31 +140,52 @@ class Upkeep:
         await _repeated(self._shared_step)
 
     async def _step(self) -> None:
-        self._capacity.sweep(await asyncio.to_thread(self._look_at_files))
+        connections, failure = await asyncio.to_thread(self._look)
+        if connections is not None:
+            self._capacity.sweep(connections)
         if self._directory_changed:
             await self._writer.run(close_epochs(self._directory.directory()))
             self._links.open(self._now())
-            self._directory_changed = False
-        self._expiry.check(self._now())
-        await asyncio.to_thread(self._look)
+        self._links.follow_credentials()
+        if self._directory_changed or self._steps % LOOK_STEPS == 1:
+            self._expiry.check(self._now())
+        self._directory_changed = False
+        if failure is not None:
+            raise failure
         self._ask_recipients()
         await self._watchlists.keep_up()
         await self._watchlists.end_imports()
 
-    def _look_at_files(self) -> list[Ends]:
-        """What needs no database; returns the process's connections."""
+    def _look(self) -> tuple[list[Ends] | None, Exception | None]:
+        """Looks at files and into the database, in one turn of a thread.
+
+        Returns the process's connections, None if they weren't counted, and why the database can't be read.
+        """
         changed = self._directory.refresh(now=self._now(), alarms=self._alarms)
         self._directory_changed = self._directory_changed or changed
-        return self._capacity.check()
+        self._links.look_at_credentials()
+        connections = self._capacity.check_changes()
+        try:
+            self._look_into_database()
+        except (GatewayError, OSError) as error:
+            return connections, error
+        return connections, None
 
-    def _look(self) -> None:
-        """What needs files and the database, in one turn of a thread."""
-        if self._steps % LOOK_STEPS == 0:
-            self._quotas.check()
-            self._heads.check()
+    def _look_into_database(self) -> None:
+        is_turn = self._steps % LOOK_STEPS == 0
         self._steps += 1
+        self._database.look_for_commits()
+        if is_turn and self._used.is_due:
+            self._quotas.check()
+            self._used.looked()
+        if is_turn and self._compared.is_due:
+            self._heads.check()
+            self._compared.looked()
         self._durability.check()
-        self.notes.keep_up(self._clock())
+        is_moved = self._counted.is_due
+        self.notes.keep_up(self._clock(), is_moved=is_moved)
+        if is_moved:
+            self._counted.looked()
 
     def _ask_recipients(self) -> None:
         """Lets links compare positions again: of feeds that wait for that, and of all after a new connection."""
@@ -173,22 +215,27 @@ class Upkeep:
             )
 
     async def _shared_step(self) -> None:
-        alert_is_due, entry_is_due = await asyncio.to_thread(self._due)  # mostly none: it costs no transaction
-        if alert_is_due:
+        now_ms = self._clock()
+        if self._ending.is_due or now_ms >= self._look_at_ms:
+            await asyncio.to_thread(self._look_ahead, now_ms)
+        if self._alert_ends is not None and self._alert_ends <= now_ms:
             await self._expire()
         else:
             self._alarms.clear(EXPIRY_WAITS, "")
-        await self._watchlists.keep_house(is_due=entry_is_due)
+        await self._watchlists.keep_house(is_due=self._entry_ends is not None and self._entry_ends <= now_ms)
         if time.monotonic() >= self._forget_at:
             latest_ms = self._alarms.partner_clocks.latest_ms()
             more = await self._writer.run(ForgetAnswersCommand(latest_ms=latest_ms or 0))
             self._forget_at = time.monotonic() + (0.0 if more else FORGET_S)
 
-    def _due(self) -> tuple[bool, bool]:
-        """Whether own alerts, and own entries of lists, are past their time."""
-        now = self._clock()
+    def _look_ahead(self, now_ms: int) -> None:
+        """Finds when own alerts, and own entries of lists, are past their time."""
+        until_ms = now_ms + AHEAD_MS
         with self._database.read() as conn:
-            return alerts.is_due_to_expire(conn, now), self._watchlists.is_due(conn, now)
+            self._alert_ends = alerts.next_end(conn, until_ms)
+            self._entry_ends = self._watchlists.next_end(conn, until_ms)
+        self._look_at_ms = min([until_ms, *(end for end in (self._alert_ends, self._entry_ends) if end is not None)])
+        self._ending.looked()
 
 
 async def _repeated(step: Callable[[], Awaitable[None]]) -> None:
@@ -199,7 +246,7 @@ async def _repeated(step: Callable[[], Awaitable[None]]) -> None:
             log.warning("%s", error.message)
         except Exception:
             log.exception("the node's upkeep failed; it is tried again")
-        await asyncio.sleep(REFRESH_S)
+        await next_beat(REFRESH_S)
 
 
 def close_epochs(directory: Directory) -> CloseEpochsCommand:
@@ -225,7 +272,7 @@ async def sign_audit_heads(signer: AuditHeadSigner) -> None:
     """Signs heads of the audit log beside other upkeep, which may take long."""
     while True:
         await _logged(signer.step)
-        await asyncio.sleep(AUDIT_HEAD_S)
+        await next_beat(AUDIT_HEAD_S)
 
 
 async def sign_last_audit_head(signer: AuditHeadSigner) -> None:

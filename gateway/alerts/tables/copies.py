@@ -38,7 +38,7 @@ _PAST_VALIDITY = and_(
 )
 """Own open copies past their valid-until time."""
 
-_ANY_PAST_VALIDITY = Prepared(select(alerts.c.open_until).where(_PAST_VALIDITY).limit(1))
+_NEXT_END = Prepared(select(alerts.c.open_until).where(_PAST_VALIDITY).order_by(alerts.c.open_until).limit(1))
 _REPLACE = Prepared(
     update(alerts)
     .where(
@@ -179,9 +179,10 @@ def due_to_expire(conn: Connection, now_ms: int, limit: int, *, except_to: Colle
     return [AlertKey(*row) for row in rows]
 
 
-def is_due_to_expire(conn: Connection, now_ms: int) -> bool:
-    """Whether there is an own open copy past its valid-until time."""
-    return any(_ANY_PAST_VALIDITY(conn, now=now_ms))
+def next_end(conn: Connection, before_ms: int) -> int | None:
+    """The earliest valid-until time of own open copies up to a time, in milliseconds since 1970; None for none."""
+    end: int | None = _NEXT_END(conn, now=before_ms).scalar_one_or_none()
+    return end
 
 
 def _values(row: AlertRow) -> tuple[str | int, ...]:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable, Iterable
 
 import grpc.aio
 
 from gateway.contract.timestamps import to_timestamp
+from gateway.db.commit_watch import NewsSince
 from gateway.db.database import Database
 from gateway.errors import GatewayError, MethodUnknownError
-from gateway.feed.rpc.writer_client import WriterClient
+from gateway.feed.rpc.writer_client import WriterClient, set_within
 from gateway.feed.service.maintenance import Announced, EndOwnCommand, KeepWindowCommand, ToldCommand
 from gateway.feed.tables.maintenance import WindowRow
+from gateway.rpc.beats import until_beat
 from gateway.rpc.peers import Peers
 from gateway.rpc.status import from_rpc_error
 from gateway.v1 import exchange_service_pb2, maintenance_pb2
@@ -23,6 +24,10 @@ log = logging.getLogger(__name__)
 
 TELL_S = 5.0
 """Seconds between looks for a partner that doesn't know of it yet, and for its answer."""
+
+
+LOOK_AGAIN_S = 60.0
+"""Seconds between looks into a database to which nothing was committed."""
 
 
 def window_of(row: WindowRow) -> maintenance_pb2.MaintenanceWindow:
@@ -54,6 +59,8 @@ class MaintenanceAnnouncer:
         self._peers = peers
         self._writer = writer
         self._changed = asyncio.Event()
+        self._news = NewsSince(database.commits, most_s=LOOK_AGAIN_S)
+        self._is_telling = False  # a partner may still have to be told
 
     async def set(self, window: maintenance_pb2.MaintenanceWindow) -> maintenance_pb2.AnnouncedMaintenance:
         """Announces a window; returns it once it is stored. Raises InvalidRequestError."""
@@ -92,13 +99,15 @@ class MaintenanceAnnouncer:
             except Exception:
                 log.exception("maintenance can't be announced; it is tried again")
             self._changed.clear()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(TELL_S):
-                    await self._changed.wait()
+            self._is_telling |= await set_within(self._changed, until_beat(asyncio.get_running_loop().time(), TELL_S))
 
     async def _tell_all(self) -> None:
+        if not (self._news.is_due or self._is_telling):
+            return
         announced = await asyncio.to_thread(Announced.read, self._database)
+        self._news.looked()
         own = announced.windows.get(self._node)
+        self._is_telling = own is not None
         if own is None:
             return
         waiting = [partner for partner in self._partners() if not announced.knows(partner, own)]

@@ -9,6 +9,7 @@ from contextlib import aclosing
 from typing import Any, Protocol, TypeVar
 
 from gateway.contract.ids import FeedOrigin
+from gateway.errors import StoreUnavailableError
 from gateway.feed.rpc.fresh_entries import FreshEntries
 from gateway.feed.rpc.recent_changes import RecentChanges
 from gateway.feed.service.writing.command_queue import Outcome, Urgency
@@ -47,6 +48,8 @@ class WriterClient:
         self._loop = asyncio.get_running_loop()
         self._ready: list[tuple[asyncio.Future[Any], Outcome]] = []
         self._scheduled = False
+        self.failed = asyncio.Event()
+        """Is set when a group couldn't be committed, for who watches the database."""
 
     def submit(
         self, command: Command, *, deferrable: bool = False, urgency: Urgency = Urgency.ORDINARY
@@ -85,6 +88,8 @@ class WriterClient:
         self._scheduled = False  # before the swap: what arrives from now on schedules again
         ready, self._ready = self._ready, []
         for future, outcome in ready:
+            if isinstance(outcome.error, StoreUnavailableError):
+                self.failed.set()
             if future.done():
                 continue
             if outcome.error is not None:

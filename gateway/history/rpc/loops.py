@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from gateway.contract.ids import FeedOrigin
+from gateway.db.commit_watch import NewsSince
 from gateway.errors import GatewayError
 from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient, set_within
 from gateway.feed.service.writing.transaction import Command
@@ -18,11 +19,15 @@ from gateway.history.projection.index import IndexCommand, Retention
 from gateway.history.rpc.index_process import EVALUATE, FILTER, INDEX, IndexProcess
 from gateway.history.service.risk import KeepRisksCommand
 from gateway.history.service.segment_filters import KeepFilterCommand
+from gateway.rpc.beats import until_beat
 
 log = logging.getLogger(__name__)
 
 IDLE_S = 5.0
-"""Interval of steps without a notification."""
+"""Interval of steps without a notification, if anything was committed."""
+
+QUIET_S = 60.0
+"""The same if nothing was."""
 
 RETRY_S = 2.0
 
@@ -37,17 +42,24 @@ KEEP_SHARE = 2 / 3
 needs no pause, at its lower priority; it prepares the next batch meanwhile."""
 
 
-async def follow(step: Step, *, what: str, notifier: ChangeNotifier, topic: FeedOrigin | str) -> None:
-    """Takes steps whenever a topic moves, until cancelled."""
+async def follow(step: Step, *, what: str, notifier: ChangeNotifier, topic: FeedOrigin | str, news: NewsSince) -> None:
+    """Takes steps whenever a topic moves, until cancelled.
+
+    Args:
+        news: whether to look without having been told.
+    """
     moved = asyncio.Event()
     end_subscription = notifier.subscribe(topic, moved, patient=topic == ChangeNotifier.PROJECTED)
     try:
         while True:
+            is_told = moved.is_set()
             moved.clear()
-            if not await _steps(step, what):
-                await asyncio.sleep(RETRY_S)
-                continue
-            await set_within(moved, IDLE_S)
+            if news.is_due or is_told:
+                if not await _steps(step, what):
+                    await asyncio.sleep(RETRY_S)
+                    continue
+                news.looked()
+            await set_within(moved, until_beat(asyncio.get_running_loop().time(), IDLE_S))
     finally:
         end_subscription()
 

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from gateway.casework.rpc.names_process import HANDLER_DEADLINES_S
 from gateway.contract.ids import UUID7_RANDOM_BYTES, FeedOrigin, uuid7
+from gateway.db.commit_watch import NewsSince
 from gateway.db.database import Database
 from gateway.db.standby import StandbyReads
 from gateway.errors import ConfigurationError
@@ -23,7 +24,7 @@ from gateway.history.projection.index import Retention
 from gateway.history.rpc.fanout import HistoryFanout
 from gateway.history.rpc.index_process import NAMES_TIMEOUT_S, IndexProcess
 from gateway.history.rpc.index_wait import STANDBY_LOOK_S, IndexWait
-from gateway.history.rpc.loops import SearchStep, Step, filter_step, follow, index_step, purge, risk_step
+from gateway.history.rpc.loops import QUIET_S, SearchStep, Step, filter_step, follow, index_step, purge, risk_step
 from gateway.history.rpc.query_client import QueryClient
 from gateway.history.rpc.query_handler import QueryHandler
 from gateway.history.rpc.recording_process import RecordChecks
@@ -120,6 +121,7 @@ class History:
             new_id=lambda: uuid7(clock(), random_bytes(UUID7_RANDOM_BYTES)),
         )
         self._findings = FindingSearch(database, node=node)
+        self._commits = database.commits
         self._make_steps(settings)
 
     def _tracer(
@@ -174,7 +176,8 @@ class History:
         ]
 
     async def _follow(self, step: Step, what: str, topic: FeedOrigin | str) -> None:
-        await follow(step, what=what, notifier=self._notifier, topic=topic)
+        news = NewsSince(self._commits, most_s=QUIET_S)
+        await follow(step, what=what, notifier=self._notifier, topic=topic, news=news)
 
 
 def standby_of(settings: HistorySettings, database: Database) -> StandbyReads | None:

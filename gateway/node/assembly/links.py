@@ -24,9 +24,6 @@ from gateway.trust.rules.directory import Directory
 
 log = logging.getLogger(__name__)
 
-REFRESH_S = 1.0
-"""Seconds between looks for new credentials and another directory."""
-
 
 class Links:
     """The links of one node, by feed."""
@@ -58,6 +55,7 @@ class Links:
         self._links: dict[FeedOrigin, Link] = {}
         self._reconnections: dict[str, Reconnection] = {}
         self._running: list[asyncio.Task[None]] = []
+        self._basis = self._opened_with = peers.basis()
 
     @property
     def by_feed(self) -> Mapping[FeedOrigin, Link]:
@@ -76,17 +74,17 @@ class Links:
             if own and link.status.connected and (feeds is None or origin in feeds):
                 link.kick()
 
-    async def follow_credentials(self) -> None:
-        """Reopens all links with new credentials or another directory, until cancelled."""
-        basis = self._peers.basis()
-        while True:
-            await asyncio.sleep(REFRESH_S)
-            now = self._peers.basis()
-            if now != basis:
-                basis = now
-                log.info("links reopen with new credentials or another directory")
-                for link in self._links.values():
-                    link.kick()
+    def look_at_credentials(self) -> None:
+        """Looks for new credentials and another directory; not on the event loop."""
+        self._basis = self._peers.basis()
+
+    def follow_credentials(self) -> None:
+        """Reopens all links with new credentials or another directory, if the last look found any."""
+        if self._basis != self._opened_with:
+            self._opened_with = self._basis
+            log.info("links reopen with new credentials or another directory")
+            for link in self._links.values():
+                link.kick()
 
     def open(self, now: datetime) -> None:
         """Opens missing links for feeds whose connection starts here."""

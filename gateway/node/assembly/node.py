@@ -223,7 +223,6 @@ class Node:
         self._upkeep = self._make_upkeep(watchlists)
         held = HeldEntries(self.database, self.writer, self._registry)
         self._tasks.append(asyncio.create_task(self._upkeep.run(), name="upkeep"))
-        self._tasks.append(asyncio.create_task(self._links.follow_credentials(), name="credentials of links"))
         self._tasks.append(self._roles.run("housekeeping", self._upkeep.keep_house))
         self._tasks.append(self._roles.run("maintenance", self._exchange.maintenance.run))
         self._tasks.append(self._roles.run("held entries", lambda: apply_held(held)))

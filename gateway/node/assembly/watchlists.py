@@ -9,6 +9,7 @@ from functools import partial
 
 from sqlalchemy import Connection
 
+from gateway.db.commit_watch import NewsSince
 from gateway.db.database import Database
 from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient
 from gateway.feed.service.alarms import Alarms
@@ -36,6 +37,9 @@ from gateway.watchlists.tables import lists as watchlists
 
 WARN_EVERY_S = 10.0
 """Seconds between checks for expiring own entries."""
+
+WARN_AGAIN_S = 60.0
+"""The same while nothing is committed: only time passes."""
 
 IMPORTS = "imports"
 """Marks a replica through which a list is being imported."""
@@ -74,6 +78,7 @@ class Watchlists:
         self._writer = writer
         self._alarms = alarms
         self._audit = audit
+        self._warnings, self._log_news = (NewsSince(database.commits, most_s=WARN_AGAIN_S) for _ in range(2))
         self._next_warning = self._next_log = 0.0
         self._end_imports_at: float | None = None
         self._lists = Lists(
@@ -131,12 +136,14 @@ class Watchlists:
         now = time.monotonic()
         if now >= self._next_warning:
             self._next_warning = now + WARN_EVERY_S
-            await asyncio.to_thread(self._expiry.watch, self._database, self._alarms)
+            if self._warnings.is_due:
+                await asyncio.to_thread(self._expiry.watch, self._database, self._alarms)
+                self._warnings.looked()
         self._roles.share(IMPORTS, shared=bool(self._lists.importing))
 
-    def is_due(self, conn: Connection, now_ms: int) -> bool:
-        """Whether an own entry has expired."""
-        return watchlists.is_due_to_expire(conn, self._settings.node, now_ms)
+    def next_end(self, conn: Connection, before_ms: int) -> int | None:
+        """When the next own entry ends, up to a time, in milliseconds since 1970; None for none."""
+        return watchlists.next_end(conn, self._settings.node, before_ms)
 
     async def keep_house(self, *, is_due: bool) -> None:
         """Ends expired entries if there are any, and logs entries that end soon; for one replica."""
@@ -145,7 +152,9 @@ class Watchlists:
         now = time.monotonic()
         if now >= self._next_log:
             self._next_log = now + WARN_EVERY_S
-            await self._writer.run(WarnExpiringCommand(self._expiry, self._settings.node, self._audit))
+            if self._log_news.is_due:
+                await self._writer.run(WarnExpiringCommand(self._expiry, self._settings.node, self._audit))
+                self._log_news.looked()
 
     async def end_imports(self) -> None:
         """Ends proposals of interrupted imports, here or at a replica that is gone, unless one is under way elsewhere.

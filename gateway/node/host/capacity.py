@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ ALARM_SHARE, CALM_SHARE = 0.8, 0.7
 
 DESCRIPTORS, PEER_CONNECTIONS, LOCAL_CONNECTIONS = "descriptors", "peer_connections", "local_connections"
 """Names of resources, also those of the contract and of metrics."""
+
+COUNT_S = 5.0
+"""Seconds between counts of descriptors that are the same by number, and may be others."""
 
 _WORDS = {
     DESCRIPTORS: "open files and connections",
@@ -84,11 +88,26 @@ class CapacityMonitor:
         self._ports = ports
         self._callers = callers
         self._alarms = alarms
+        self._counted: list[int] = []
+        self._count_at_s = 0.0
 
     def usage(self) -> list[ResourceUsage]:
         """All resources. Some 5 µs for each descriptor."""
         descriptors = open_descriptors()
         return self._usage(len(descriptors), open_connections(descriptors))
+
+    def check_changes(self) -> list[Ends] | None:
+        """As `check` where there may be anything new, which a look at the numbers of the descriptors tells; else None.
+
+        What they belong to is looked at every COUNT_S, and while connections come or are silent.
+        """
+        now_s = time.monotonic()
+        quiet = now_s < self._count_at_s and all(callers.is_quiet for callers in self._callers)
+        if quiet and open_descriptors() == self._counted:
+            return None
+        connections = self.check()
+        self._counted, self._count_at_s = open_descriptors(), now_s + COUNT_S
+        return connections
 
     def check(self) -> list[Ends]:
         """Raises an alarm for each resource that is nearly used up, and clears it when there is room again.

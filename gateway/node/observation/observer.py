@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Final
 
+from gateway.db.commit_watch import NewsSince
 from gateway.db.database import Database
 from gateway.errors import GatewayError
 from gateway.feed.service.maintenance import Announced
@@ -17,6 +18,7 @@ from gateway.node.host.capacity import ResourceUsage
 from gateway.node.observation.feeds import FeedObserver
 from gateway.node.observation.partners import PartnerObserver
 from gateway.node.observation.workers import WorkerObserver
+from gateway.rpc.beats import next_beat
 from gateway.telemetry.gauges import Labels
 from gateway.telemetry.metrics import Metrics
 
@@ -24,6 +26,9 @@ log = logging.getLogger(__name__)
 
 OBSERVE_S: Final = 5.0
 """Seconds between looks: below a scrape's usual interval, and some ten rows each."""
+
+QUIET_S: Final = 15.0
+"""The same for the database while nothing is committed: ages grow, and nothing else changes."""
 
 SIZE_S: Final = 60.0
 """Seconds between looks at the database's size, which PostgreSQL counts file by file."""
@@ -59,6 +64,7 @@ class Observer:
         self._now = now
         self._size_at = float("-inf")
         self._announced = Announced({}, {})
+        self._news = NewsSince(database.commits, most_s=QUIET_S)
 
     async def run(self) -> None:
         """Runs until cancelled. What needs the database has a loop of its own: it may hang."""
@@ -74,16 +80,19 @@ class Observer:
                 log.debug("%s", error.message)  # its alarm is DATABASE
             except Exception:
                 log.exception("a look at the node failed; it is tried again")
-            await asyncio.sleep(OBSERVE_S)
+            await next_beat(OBSERVE_S)
 
     async def _look_around(self) -> None:
         self._partners.observe(self._now(), self._announced)
         await asyncio.to_thread(self._workers.observe)
 
     async def _look_into_database(self) -> None:
+        if not self._news.is_due:
+            return
         self._announced = await asyncio.to_thread(Announced.read, self._database)
         for look in (self._feeds.observe, self._look_at_limits, self._look_at_size):
             await asyncio.to_thread(look)
+        self._news.looked()
 
     def _look_at_limits(self) -> None:
         used = self._usage()

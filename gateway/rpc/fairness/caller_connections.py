@@ -49,6 +49,12 @@ class CallerConnections:
         self._addresses: dict[str, Address | None] = {}
         self._counts: Counter[str] = Counter()
         self._silent_since: dict[Address, float] = {}
+        self._has_news = True
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether `sweep` has nothing to do as long as the port's connections stay the same; from any thread."""
+        return not (self._has_news or self._silent_since)
 
     def admit(self, peer: str, caller: str) -> None:
         """Notes that a caller calls on the connection with `peer`, as `ServicerContext.peer` gives it.
@@ -58,6 +64,7 @@ class CallerConnections:
         """
         if self._callers.get(peer) == caller:
             return
+        self._has_news = True
         if self._counts[caller] >= self._most:
             self._disconnector.soon(peer)
             raise OverloadedError(
@@ -73,6 +80,7 @@ class CallerConnections:
         Args:
             connected: other ends of all connections that the port has now.
         """
+        self._has_news = False
         for peer, address in list(self._addresses.items()):
             if address not in connected:
                 self._forget(peer)

@@ -84,6 +84,11 @@ class AuditQueue:
         return len(self._events) + (self._monotonic_s() >= self._next_end_s)
 
     @property
+    def next_end_in_s(self) -> float:
+        """Seconds until a period ends, and there may be an event to store; infinite without one."""
+        return max(0.0, self._next_end_s - self._monotonic_s())
+
+    @property
     def lost_denials(self) -> int:
         """Refusals that were stored nowhere, since the start: a metric."""
         return self._lost_denials

@@ -271,7 +271,12 @@ def _due(publisher: Any, before_ms: Any) -> tuple[ColumnElement[bool], ...]:
     )
 
 
-_DUE = Prepared(select(list_entries.c.valid_until).where(*_due(bindparam("of"), bindparam("now"))).limit(1))
+_NEXT_END = Prepared(
+    select(list_entries.c.valid_until)
+    .where(*_due(bindparam("of"), bindparam("before")))
+    .order_by(list_entries.c.valid_until)
+    .limit(1)
+)
 
 
 def due_to_expire(conn: Connection, publisher: str, before_ms: int, limit: int) -> list[EntryRow]:
@@ -280,9 +285,10 @@ def due_to_expire(conn: Connection, publisher: str, before_ms: int, limit: int) 
     return [EntryRow._make(row) for row in conn.execute(query)]
 
 
-def is_due_to_expire(conn: Connection, publisher: str, now_ms: int) -> bool:
-    """Whether there is a listed entry of this publisher whose validity has ended."""
-    return any(_DUE(conn, now=now_ms, of=publisher))
+def next_end(conn: Connection, publisher: str, before_ms: int) -> int | None:
+    """When the first of a publisher's listed entries ends, up to a time, in milliseconds since 1970; None for none."""
+    end: int | None = _NEXT_END(conn, of=publisher, before=before_ms).scalar_one_or_none()
+    return end
 
 
 def ending_by_list(conn: Connection, condition: ColumnElement[bool]) -> list[EndingRow]:

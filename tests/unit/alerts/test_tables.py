@@ -85,8 +85,8 @@ def test_a_replaced_copy_leaves_the_others(database: Database, feed_id: int) -> 
 
 
 @pytest.mark.parametrize(("now", "due"), [(5_000, 0), (5_001, 1), (5_002, 2), (9_999, 3)])
-def test_whether_a_copy_is_due_agrees_with_which_are(database: Database, feed_id: int, now: int, due: int) -> None:
-    """The first says in each look whether the second is worth a transaction; partners' copies and ended ones aren't."""
+def test_when_the_next_copy_is_due_agrees_with_which_are(database: Database, feed_id: int, now: int, due: int) -> None:
+    """The first says whether the second is worth a transaction; partners' copies and ended ones aren't."""
     ended = AlertLife(revision=1, status=AlertStatus.WITHDRAWN, valid_until_unix_ms=4_000)
     rows = [row(feed_id, number) for number in (3, 1, 2)]
     rows += [row(feed_id, 4, life=ended), row(feed_id, 0, recipient="cn", direction="in")]
@@ -95,7 +95,7 @@ def test_whether_a_copy_is_due_agrees_with_which_are(database: Database, feed_id
     with database.read() as conn:
         keys = alerts.due_to_expire(conn, now, 10)
         assert [key.alert_id for key in keys] == [uuid_of(number) for number in (1, 2, 3)[:due]]
-        assert alerts.is_due_to_expire(conn, now) is bool(due)
+        assert alerts.next_end(conn, now) == (5_001 if due else None)
         assert alerts.due_to_expire(conn, now, 10, except_to=["hk"]) == []
 
 

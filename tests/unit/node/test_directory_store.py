@@ -10,6 +10,7 @@ import pytest
 
 from gateway.errors import DirectoryError
 from gateway.feed.service.alarms import Alarms
+from gateway.node import directory_store
 from gateway.node.directory_store import EARLIER_FILE, DirectoryStore, KeptVersions
 from gateway.trust.rules.directory import Authority, Directory, Validity
 from gateway.trust.service.directory_drafts import next_version
@@ -233,3 +234,24 @@ def test_a_version_that_cannot_be_kept_at_the_start_is_an_alarm(data: Path) -> N
     ((message,), _) = alarms_of(store)
     assert "can't be kept in the data folder" in message
     assert "directory" in message
+
+
+def test_the_file_is_read_again_after_each_change_alone(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = opened(data, FIRST)
+    reads: list[Path] = []
+    read = directory_store._read
+
+    def counted(file: Path) -> bytes:
+        reads.append(file)
+        return read(file)
+
+    monkeypatch.setattr(directory_store, "_read", counted)
+    file = data.with_name("directory.note")
+    for _ in range(3):
+        alarms_of(store)
+    assert len(reads) <= 1
+    file.write_bytes(b"x" * len(FIRST))
+    assert alarms_of(store)[0] != []
+    file.write_bytes(SECOND)
+    assert alarms_of(store)[0] == []
+    assert store.trusted().version == 2

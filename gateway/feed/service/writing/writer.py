@@ -68,7 +68,10 @@ TAKEN_OVER_S = 1.0
 """Seconds after which the replica that projects answers what another one may have left."""
 
 _IDLE_S = 1.0
-"""Interval of an idle writer's checks, in seconds: the ends of periods of audit events."""
+"""Interval of an idle writer's checks, in seconds: roles that other replicas leave, and events that weren't stored."""
+
+_ALONE_S = 60.0
+"""The same where there can be no other replica, and everything wakes the writer."""
 
 AUDIT_S = 0.1
 """How long audit events of calls without a commit wait for others, in seconds."""
@@ -236,7 +239,9 @@ class Writer:
         due_at = self._answer_at
         if self._more_to_project and self._projects:
             due_at = min(due_at, self._blocked_until)
-        return min(_IDLE_S, max(0.0, due_at - time.monotonic()))
+        is_quiet = isinstance(self._membership, SoleProcess) and not len(self._audit)
+        idle_s = min(self._audit.next_end_in_s, _ALONE_S) if is_quiet else _IDLE_S
+        return min(idle_s, max(0.0, due_at - time.monotonic()))
 
     def _may_project(self) -> bool:
         if not (self._more_to_project and self._projects):

@@ -126,6 +126,38 @@ def test_each_ports_callers_learn_of_its_connections(ports: Ports) -> None:
     assert swept == [{peer}, set(local)]
 
 
+def test_connections_are_looked_at_again_when_they_change_or_callers_come(ports: Ports) -> None:
+    callers = [CallerConnections(1, Disconnector()) for _ in range(2)]
+    monitor = CapacityMonitor(ConnectionSettings(), ports=lambda: ports.numbers, callers=callers, alarms=alarms())
+
+    def seen() -> int | None:
+        """Connections that a look finds, swept; None for no look."""
+        connections = monitor.check_changes()
+        if connections is None:
+            return None
+        monitor.sweep(connections)
+        return len(connections)
+
+    assert seen() == 0
+    assert seen() is None
+    ports.connect(1, 1)
+    assert seen() == 2  # both ends are in this process
+    assert seen() == 2  # nobody has called on it yet
+    caller = Address(*ports.incoming[0].getpeername())
+    callers[1].admit(caller.peer, "a system")
+    assert seen() == 2
+    assert seen() is None
+
+
+def test_what_descriptors_belong_to_is_looked_at_after_some_seconds(
+    ports: Ports, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.node.host.capacity.COUNT_S", 0.0)
+    monitor = CapacityMonitor(ConnectionSettings(), ports=lambda: ports.numbers, callers=(), alarms=alarms())
+    assert monitor.check_changes() == []
+    assert monitor.check_changes() == []
+
+
 def test_counting_leaves_connections_open(ports: Ports) -> None:
     ports.connect(0, 1)
     monitor = CapacityMonitor(ConnectionSettings(), ports=lambda: ports.numbers, callers=(), alarms=alarms())

@@ -109,6 +109,20 @@ def test_periods_double_while_a_series_goes_on_and_begin_anew_after_a_pause() ->
     assert times(queue.drain()) == [1_000_000]
 
 
+def test_it_says_when_there_may_be_something_to_store_next() -> None:
+    now = Monotonic()
+    queue = AuditQueue(monotonic_s=now)
+    queue.record(event(1))
+    assert queue.next_end_in_s == float("inf")
+    queue.record(event(2, DENY))
+    now.now_s += FIRST_PERIOD_S - 1
+    assert queue.next_end_in_s == pytest.approx(1)
+    now.now_s += 2
+    assert queue.next_end_in_s == 0
+    queue.drain()
+    assert queue.next_end_in_s == float("inf")
+
+
 def test_a_single_repeat_is_stored_as_it_came() -> None:
     clock = Monotonic()
     queue = AuditQueue(monotonic_s=clock)
