@@ -13,10 +13,12 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from sqlalchemy import Connection
 
 from gateway.alerts.commands.following import AlertFollower, FollowCommand, FollowedBatch, prepare_batch
+from gateway.db.commit_watch import CommitWatch, NewsSince
 from gateway.db.database import Database
 from gateway.errors import GatewayError
 from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient, set_within
 from gateway.node.workers.history import FOLLOW_ALERTS
+from gateway.rpc.beats import until_beat
 from gateway.rpc.workers.worker_process import WorkerProcess
 
 log = logging.getLogger(__name__)
@@ -30,7 +32,10 @@ LONG_WRITE_S = 0.04
 """The next batch is twice as large after a shorter write, in seconds, and half as large after a longer one."""
 
 IDLE_S = 5.0
-"""Interval of looks without a notification."""
+"""Interval of looks without a notification, if anything was committed."""
+
+QUIET_S = 60.0
+"""The same if nothing was."""
 
 RETRY_S = 2.0
 
@@ -47,7 +52,8 @@ IsBehind = Callable[[Connection], bool]
 class AlertFollowing:
     """Writes what followers make of alerts, as these change; for one replica."""
 
-    def __init__(self, prepare: Prepare, writer: WriterClient, notifier: ChangeNotifier) -> None:
+    def __init__(self, prepare: Prepare, writer: WriterClient, notifier: ChangeNotifier, commits: CommitWatch) -> None:
+        self._news = NewsSince(commits, most_s=QUIET_S)
         self._prepare = prepare
         self._writer = writer
         self._notifier = notifier
@@ -60,10 +66,13 @@ class AlertFollowing:
         end_subscription = self._notifier.subscribe(ChangeNotifier.PROJECTED, moved, patient=True)
         try:
             while True:
+                is_told = moved.is_set()
                 moved.clear()
                 try:
-                    while await self._step():
-                        pass
+                    if self._news.is_due or is_told:
+                        while await self._step():
+                            pass
+                        self._news.looked()
                 except GatewayError as error:
                     log.warning("followers of alerts wait: %s", error.message)
                     await asyncio.sleep(RETRY_S)
@@ -71,7 +80,7 @@ class AlertFollowing:
                     log.exception("following alerts failed; it is tried again")
                     await asyncio.sleep(RETRY_S)
                 else:
-                    await set_within(moved, IDLE_S)
+                    await set_within(moved, until_beat(asyncio.get_running_loop().time(), IDLE_S))
         finally:
             end_subscription()
 

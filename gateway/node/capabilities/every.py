@@ -48,8 +48,8 @@ def _following(parts: NodeParts, capabilities: Capabilities, *, process: WorkerP
     loops: dict[str, Loop] = {}
     if followers:
         prepare = in_node(parts.database, followers)
-        loops["alert followers"] = AlertFollowing(prepare, parts.writer, parts.notifier).run
+        loops["alert followers"] = AlertFollowing(prepare, parts.writer, parts.notifier, parts.database.commits).run
     if by_name:
         prepare = in_process(parts.database, process, by_name)
-        loops["alert texts"] = AlertFollowing(prepare, parts.writer, parts.notifier).run
+        loops["alert texts"] = AlertFollowing(prepare, parts.writer, parts.notifier, parts.database.commits).run
     return Capability({}, loops)
