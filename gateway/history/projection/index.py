@@ -48,23 +48,22 @@ class IndexCommand:
         known = shipments.find(tx.conn, list({item.record_id for item in batch.items}))
         rows = dict(known)
         revisions: list[RevisionRow] = []
-        pairs: list[tuple[int, int]] = []
+        same: list[PreparedItem] = []
         moved: list[ShipmentRow] = []
         for item in batch.items:
             before = rows.get(item.record_id)
             row = self._advanced(before, item)
             if before is not None and before.additions and _as_of(before) != _as_of(row):
                 moved.append(row)
-            changed = row.position == item.position or item.kind == wire.ADDITION
-            keys: Sequence[int] = item.keys if changed else (keys_wire.record_key(item.record_id),)
-            pairs.extend((key, item.position) for key in keys)
+            if row.position != item.position and item.kind != wire.ADDITION:
+                same.append(item)
             revisions.append(RevisionRow(item.position, row.record_id, row.revision, row.declared_at, row.procedure))
             rows[row.record_id] = row
         shipments.add(tx.conn, sorted((rows[one] for one in rows.keys() - known.keys()), key=lambda row: row.record_id))
         shipments.put(tx.conn, [rows[one] for one in sorted(known) if rows[one] != known[one]])
         shipments.add_revisions(tx.conn, revisions)
         names.add(tx.conn, batch.names, batch.name_keys)
-        shipments.add_keys(tx.conn, pairs)
+        shipments.add_keys(tx.conn, *_without(same, *batch.keys.columns()))
         _date_additions(tx.conn, moved)
         record_progress.move_indexed(tx.conn, batch.last)
         tx.topics.add(PROJECTED)
@@ -77,8 +76,7 @@ class IndexCommand:
             row = ShipmentRow(item.record_id, 0, 0, 0, 0, 0, b"", retention_class, delete_at)
         if item.kind == wire.ADDITION:
             return row._replace(additions=row.additions + 1)
-        digest = bytes.fromhex(item.digest)
-        if digest == row.digest:
+        if item.digest == row.digest:
             return row
         since = max(item.declared_at, item.recorded_at)  # an imported old record isn't due at once
         retention_class, delete_at = self.retention(item.retention_class, since)
@@ -89,10 +87,22 @@ class IndexCommand:
             row.additions,
             item.declared_at,
             item.procedure,
-            digest,
+            item.digest,
             retention_class,
             delete_at,
         )
+
+
+def _without(
+    same: Sequence[PreparedItem], keys: Sequence[int], positions: Sequence[int]
+) -> tuple[Sequence[int], Sequence[int]]:
+    """Keys and positions; of items that say the same as their record before, the record's key alone."""
+    if not same:
+        return keys, positions
+    left_out = {item.position for item in same}
+    pairs = [pair for pair in zip(keys, positions, strict=True) if pair[1] not in left_out]
+    pairs += [(keys_wire.record_key(item.record_id), item.position) for item in same]
+    return [key for key, _ in pairs], [position for _, position in pairs]
 
 
 def _as_of(row: ShipmentRow) -> tuple[int, int]:

@@ -6,14 +6,16 @@ It loads the vocabularies of names, so it runs in a worker process.
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 from functools import lru_cache
 from hashlib import sha256
+from itertools import repeat
 
 from gateway.contract.identification import shipment_keys as keys_wire
 from gateway.contract.timestamps import to_ms
 from gateway.db.database import Database
 from gateway.history.codec import shipments as wire
-from gateway.history.codec.batches import IndexBatch, PreparedItem
+from gateway.history.codec.batches import IndexBatch, KeyColumns, PreparedItem
 from gateway.history.tables import names as names_table
 from gateway.history.tables import progress as record_progress
 from gateway.history.tables import shipments
@@ -43,43 +45,45 @@ class HistoryIndexer:
             if not rows:
                 return None
             texts: dict[int, str] = {}
-            items = tuple(_item(row, texts) for row in rows if row.content)  # without erased ones
+            keys: list[int] = []
+            positions: list[int] = []
+            items = []
+            for row in rows:
+                if row.content:  # without erased ones
+                    item, of_item = _item(row, texts)
+                    items.append(item)
+                    keys += of_item
+                    positions += repeat(row.position, len(of_item))
             known = names_table.texts(conn, list(texts))
         names = tuple((key, text) for key, text in texts.items() if key not in known)
         filed_under = tuple((filing, key) for key, text in names for filing in name_filing(text))
-        return IndexBatch(after, rows[-1].position, items, tuple(known), names, filed_under)
+        columns = KeyColumns.of(keys, positions)
+        return IndexBatch(after, rows[-1].position, tuple(items), columns, tuple(known), names, filed_under)
 
 
-def _item(row: LogRow, texts: dict[int, str]) -> PreparedItem:
-    """A prepared item; an unreadable one has its record id alone."""
+def _item(row: LogRow, texts: dict[int, str]) -> tuple[PreparedItem, Collection[int]]:
+    """A prepared item and its distinct keys; an unreadable one has its record id alone."""
+    digest = sha256(row.content).digest()
     try:
-        return _prepared(row, texts)
+        return _prepared(row, digest, texts)
     except Exception:
         log.exception("item %d, of record %s, can't be read; see `gateway verify`", row.position, row.record_id)
-        keys = (keys_wire.record_key(row.record_id),)
-        digest = sha256(row.content).hexdigest()
-        return PreparedItem(row.position, row.record_id, row.kind, row.recorded_at, digest, 0, 0, "", keys)
+        unreadable = PreparedItem(row.position, row.record_id, row.kind, row.recorded_at, digest, 0, 0, "")
+        return unreadable, (keys_wire.record_key(row.record_id),)
 
 
-def _prepared(row: LogRow, texts: dict[int, str]) -> PreparedItem:
+def _prepared(row: LogRow, digest: bytes, texts: dict[int, str]) -> tuple[PreparedItem, Collection[int]]:
     item = wire.parse_item(row.kind, row.content)
     if isinstance(item, shipment_pb2.ShipmentAddition):
-        keys, declared_at, procedure, retention_class = keys_wire.keys_of_addition(item), 0, 0, ""
-    else:
-        texts.update((keys_wire.name_key(text), text) for text in keys_wire.names_of(item))
-        keys, declared_at = keys_wire.keys_of(item), to_ms(item.declared_at)
-        procedure, retention_class = int(item.procedure), item.retention_class
-    return PreparedItem(
-        row.position,
-        row.record_id,
-        row.kind,
-        row.recorded_at,
-        sha256(row.content).hexdigest(),
-        declared_at,
-        procedure,
-        retention_class,
-        tuple(keys),
+        added = PreparedItem(row.position, row.record_id, row.kind, row.recorded_at, digest, 0, 0, "")
+        return added, keys_wire.keys_of_addition(item)
+    keys, names = keys_wire.keys_and_names_of(item)
+    texts.update(names)
+    declared_at, procedure, retention_class = to_ms(item.declared_at), int(item.procedure), item.retention_class
+    prepared = PreparedItem(
+        row.position, row.record_id, row.kind, row.recorded_at, digest, declared_at, procedure, retention_class
     )
+    return prepared, keys
 
 
 @lru_cache(maxsize=65_536)

@@ -10,7 +10,7 @@ import pytest
 from gateway.errors import UnavailableError
 from gateway.feed.rpc.writer_client import WriterClient
 from gateway.feed.service.writing.transaction import Command
-from gateway.history.codec.batches import IndexBatch
+from gateway.history.codec.batches import IndexBatch, KeyColumns
 from gateway.history.rpc.index_process import INDEX, IndexProcess
 from gateway.history.rpc.loops import IndexProcessStep
 
@@ -41,7 +41,7 @@ class Log:
             return None
         self.prepared.append(start)
         self.prepared_while_writing += self.writing
-        return IndexBatch(start, min(start + BATCH, self.last), (), (), (), ())
+        return IndexBatch(start, min(start + BATCH, self.last), (), KeyColumns(), (), (), ())
 
     async def run(self, command: Any) -> bool:
         batch = cast(IndexBatch, command)
