@@ -62,6 +62,7 @@ class RuleEngine:
         self._controls = controls
         self._goods = GoodsFacts(controls, substances, terms)
         self._evaluator = RuleEvaluator(rules, failed)
+        self._about = self._evaluator.kinds
         self._span_days = _span_days(rules)
 
     @classmethod
@@ -103,7 +104,7 @@ class RuleEngine:
 
     def sibling_queries(self, shipment: shipment_pb2.Shipment) -> list[SeriesQuery]:
         """Queries for siblings before screening; nearly always none."""
-        if not self._evaluator.about("series"):
+        if "series" not in self._about:
             return []
         wanted = (
             series_query(shipment, known["hs6"], self._span_days)
@@ -123,19 +124,19 @@ class RuleEngine:
 
     def cases(self, shipment: shipment_pb2.Shipment, siblings: Sequence[shipment_pb2.Shipment] = ()) -> Iterator[Case]:
         """The cases that `screen` evaluates, for tests and counts."""
-        about = self._evaluator.about
-        if about("goods"):
+        about = self._about
+        if "goods" in about:
             yield from self._goods.cases(shipment)
-        if about("route"):
+        if "route" in about:
             yield from route_cases(shipment, self._controls)
-        if about("identifier"):
+        if "identifier" in about:
             yield from identifier_cases(shipment)
         records = [(0, shipment)]
-        if shipment.masses and about("masses"):
+        if "masses" in about and shipment.masses:
             yield from mass_cases(records)
-        if shipment.events and about("seals"):
+        if "seals" in about and shipment.events:
             yield from seal_cases(records)
-        if siblings and about("series"):
+        if siblings and "series" in about:
             leg = leg_alone(shipment, self._controls)
             yield from series_cases([leg], {leg.index: siblings}, span_days=self._span_days)
 
@@ -189,7 +190,7 @@ class RuleEngine:
         yield from missing_cases(legs, trace, territories, now)
         yield from destination_cases(legs)
         yield from path_cases(legs)
-        if self._evaluator.about("series"):
+        if "series" in self._about:
             yield from series_cases(legs, siblings, span_days=self._span_days)
 
     def describe(self) -> list[history_service_pb2.RiskRule]:

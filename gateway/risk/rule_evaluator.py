@@ -24,7 +24,7 @@ from gateway.risk.facts.kinds import (
     LazyFacts,
 )
 from gateway.risk.rule_file import Rule, bound, whole_condition
-from gateway.risk.ruled_out import Test, ruled_out
+from gateway.risk.ruled_out import Test, all_ruled_out, ruled_out
 from gateway.v1 import shipment_pb2, trace_pb2
 
 OnRuleFailure = Callable[[str, str], None]
@@ -83,12 +83,30 @@ class RuleEvaluator:
             compiled = self._compile(rule)  # disabled rules too: a mistake shows at once
             if rule.enabled:
                 self._by_kind.setdefault(rule.about, []).append(compiled)
+        self._no_hits = self._all_ruled_out(lambda compiled: compiled.condition)
+        self._no_candidates = self._all_ruled_out(lambda compiled: compiled.candidate)
 
-    def about(self, *kinds: str) -> bool:
-        return not self._by_kind.keys().isdisjoint(kinds)
+    def _all_ruled_out(self, of: Callable[[CompiledRule], Expression | None]) -> dict[str, Test]:
+        """By kind a test that rules all its rules out at once, where there is one."""
+        tests: dict[str, Test] = {}
+        for kind, rules in self._by_kind.items():
+            expressions = [expression for rule in rules if (expression := of(rule)) is not None]
+            if len(expressions) == len(rules):
+                test = all_ruled_out((expression.text for expression in expressions), KINDS[kind].variables)
+                if test is not None:
+                    tests[kind] = test
+        return tests
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        """Kinds that a rule in force is about."""
+        return frozenset(self._by_kind)
 
     def takes(self, kind: str, known: Mapping[str, Any]) -> bool:
         """Whether a rule in force wants a case; `known` are the facts in LOOKED_FOR."""
+        none_wants = self._no_candidates.get(kind)
+        if none_wants is not None and none_wants(known):
+            return False  # nearly always
         wanting = [
             compiled
             for compiled in self._by_kind.get(kind, ())
@@ -96,7 +114,7 @@ class RuleEvaluator:
         ]
         if not wanting:
             return False
-        facts = Facts(self._before[kind], known)
+        facts = Facts(self._before[kind], _completed(known))
         return any(self._takes(compiled, facts) for compiled in wanting)
 
     def evaluate(self, case: Case, withheld: Callable[[Rule, Case], bool] | None = None) -> list[trace_pb2.Discrepancy]:
@@ -104,14 +122,17 @@ class RuleEvaluator:
         rules = self._by_kind.get(case.kind)
         if not rules:
             return []
+        none_hits = self._no_hits.get(case.kind)
+        if none_hits is not None and none_hits(case.facts):
+            return []  # nearly always
         facts: Facts | None = None
         discrepancies: list[trace_pb2.Discrepancy] = []
         for compiled in rules:
             if compiled.no_hit is not None and compiled.no_hit(case.facts):
-                continue  # nearly all
+                continue
             if withheld is not None and withheld(compiled.rule, case):
                 continue
-            facts = facts or self._activated(case)
+            facts = facts or Facts(self._languages[case.kind], _completed(case.facts))
             try:
                 hit = compiled.evaluate(facts, case)
             except EvaluationError as error:
@@ -120,11 +141,6 @@ class RuleEvaluator:
             if hit is not None:
                 discrepancies.append(hit)
         return discrepancies
-
-    def _activated(self, case: Case) -> Facts:
-        if isinstance(case.facts, LazyFacts):
-            case.facts.complete()
-        return Facts(self._languages[case.kind], case.facts)
 
     def _takes(self, compiled: CompiledRule, facts: Facts) -> bool:
         try:
@@ -169,6 +185,13 @@ class RuleEvaluator:
             ),
             inputs={name: make(f"inputs.{name}", text, ANY) for name, text in rule.inputs.items()},
         )
+
+
+def _completed(facts: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Facts of which none is left to find, as CEL needs them."""
+    if isinstance(facts, LazyFacts):
+        facts.complete()
+    return facts
 
 
 def specimen(kind: CaseKind) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 from gateway.contract.identification.identifiers import Notice, NoticeCode, Scheme, check_identifier
 from gateway.v1 import alert_pb2, goods_pb2, party_pb2, shipment_pb2, watchlist_pb2
@@ -39,17 +40,24 @@ def shipment_doubts(shipment: shipment_pb2.Shipment) -> Iterator[Doubt]:
     by_air = False
     for at, means in enumerate(shipment.means):
         by_air = by_air or means.mode == goods_pb2.TRANSPORT_MODE_AIR
-        for number, registration in enumerate(means.registrations):
-            notice = check_identifier(registration.scheme, registration.value)
-            if notice is not None:
-                yield f"means[{at}].registrations[{number}].value", notice
+        for path, notice in _means_doubts(means.SerializeToString()):
+            yield f"means[{at}].{path}", notice
     for at, party in enumerate(shipment.parties):
-        for number, identifier in enumerate(party.identifiers):
-            notice = check_identifier(identifier.scheme, identifier.value)
-            if notice is not None:
-                yield f"parties[{at}].identifiers[{number}].value", notice
+        for path, notice in _party_doubts(party.SerializeToString()):
+            yield f"parties[{at}].{path}", notice
     if by_air:
         yield from _air_waybills(shipment)
+
+
+@lru_cache(maxsize=16_384)
+def _party_doubts(serialised: bytes) -> tuple[Doubt, ...]:
+    """Doubts about a party: the same parties trade again and again, and so do vehicles."""
+    return tuple(_all("identifiers", party_pb2.Party.FromString(serialised).identifiers))
+
+
+@lru_cache(maxsize=16_384)
+def _means_doubts(serialised: bytes) -> tuple[Doubt, ...]:
+    return tuple(_all("registrations", goods_pb2.TransportMeans.FromString(serialised).registrations))
 
 
 def entry_doubts(content: watchlist_pb2.WatchlistContent) -> Iterator[Doubt]:

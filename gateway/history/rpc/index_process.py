@@ -11,6 +11,7 @@ from gateway.errors import UnavailableError
 from gateway.history.service.segment_filters import next_segment
 from gateway.history.tables import progress as record_progress
 from gateway.history.tables import shipments
+from gateway.history.tables.progress import RecordProgress
 from gateway.rpc.calls import current_caller
 from gateway.rpc.workers.worker_main import Opener
 from gateway.rpc.workers.worker_process import WorkerProcess
@@ -21,6 +22,12 @@ INDEX, EVALUATE, FILTER, NAMES = "index", "evaluate", "filter", "names"
 
 BATCH_TIMEOUT_S = 300.0
 """A batch takes seconds, and has the lowest priority on a busy processor."""
+
+MOST_UNINDEXED = 1_000
+MOST_UNEVALUATED = 100_000
+"""Items not indexed from which on the index goes first, and items not evaluated from which on it no longer does: a
+search waits for the index, and both share the process's one core.
+"""
 
 NAMES_TIMEOUT_S = 20.0
 """To start for a search, and again to match names."""
@@ -88,7 +95,20 @@ class IndexProcess:
         with self._database.read() as conn:
             if handler == FILTER:
                 return next_segment(conn) is not None
-            indexed = record_progress.indexed(conn)
-            if handler == INDEX:
-                return (indexed if after is None else after) < shipments.last_position(conn)
-            return (record_progress.evaluated(conn) if after is None else after) < indexed
+            done, last = record_progress.both(conn), shipments.last_position(conn)
+        return is_behind(handler, done, last, after)
+
+
+def is_behind(handler: str, done: RecordProgress, last: int, after: int | None = None) -> bool:
+    """Whether INDEX or EVALUATE has something to do.
+
+    Args:
+        last: last position in the log.
+        after: where its work ends that isn't written yet.
+    """
+    if handler == INDEX:
+        return (done.indexed_position if after is None else after) < last
+    unindexed, unevaluated = last - done.indexed_position, done.indexed_position - done.evaluated_position
+    if unindexed >= MOST_UNINDEXED and unevaluated < MOST_UNEVALUATED:
+        return False
+    return (done.evaluated_position if after is None else after) < done.indexed_position

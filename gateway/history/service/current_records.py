@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy import Connection
 
@@ -26,15 +27,34 @@ class CurrentRecord:
     items: Mapping[int, LogRow]
 
 
+class CurrentShipment(NamedTuple):
+    """A record's newest revision with additions, and that revision's position."""
+
+    position: int
+    record_id: str
+    shipment: shipment_pb2.Shipment
+
+
+def current_shipments(conn: Connection, logged: Sequence[LogRow]) -> Iterator[CurrentShipment]:
+    """The records of indexed items as `current_records` gives them; most have one item, which is there already."""
+    single = shipments.single(conn, {row.record_id for row in logged})
+    others = dict.fromkeys(row.record_id for row in logged if row.position not in single)
+    for row in logged:
+        if row.position in single and (shipment := _shipment(row.content, ())) is not None:
+            yield CurrentShipment(row.position, row.record_id, shipment)
+    for record in current_records(conn, others) if others else ():
+        yield CurrentShipment(record.position, record.record_id, record.shipment)
+
+
 def current_records(conn: Connection, record_ids: Collection[str]) -> Iterator[CurrentRecord]:
     """Records by id, without unknown and unreadable ones and additions without a record."""
     known = [row for row in shipments.find(conn, list(record_ids)).values() if row.position]
     grown = positions_of(conn, [row.record_id for row in known if row.revision + row.additions > 1])
-    positions = {row.record_id: grown.get(row.record_id, [row.position]) for row in known}
+    positions = {row.record_id: grown.get(row.record_id) or (row.position,) for row in known}
     logged = shipments.log_rows(conn, [position for of_record in positions.values() for position in of_record])
     for row in known:
         items = {position: logged[position] for position in sorted(positions[row.record_id])}
-        shipment = _shipment(logged[row.position].content, items.values())
+        shipment = _shipment(logged[row.position].content, items.values() if len(items) > 1 else ())
         if shipment is not None:
             yield CurrentRecord(row.record_id, row.revision, row.position, shipment, items)
 

@@ -22,7 +22,7 @@ from gateway.db.database import Database
 from gateway.errors import StoreUnavailableError
 from gateway.feed.service.writing.transaction import Transaction
 from gateway.history.codec.batches import RiskBatch
-from gateway.history.service.current_records import CurrentRecord, current_records
+from gateway.history.service.current_records import CurrentShipment, current_records, current_shipments
 from gateway.history.service.search import NEWEST
 from gateway.history.tables import progress as record_progress
 from gateway.history.tables import risk_hits as risk
@@ -114,11 +114,11 @@ class RiskScreening:
             logged = [row for row in shipments.log_after(conn, after, BATCH) if row.position <= head]
             if not logged:
                 return None
-            records = list(current_records(conn, {row.record_id for row in logged}))
+            records = list(current_shipments(conn, logged))
         hits = [(record.position, hit) for record in records for hit in self._screened(record)]
         return RiskBatch(after, logged[-1].position, tuple(record.position for record in records), tuple(hits))
 
-    def _screened(self, record: CurrentRecord) -> Sequence[trace_pb2.Discrepancy]:
+    def _screened(self, record: CurrentShipment) -> Sequence[trace_pb2.Discrepancy]:
         """Hits on one record; a failure is logged and delays no other record."""
         try:
             return self._rules.screen(record.shipment, self._siblings.of(record.shipment))

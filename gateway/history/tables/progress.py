@@ -20,6 +20,11 @@ class RecordProgress(NamedTuple):
 _PROGRESS = Progress(record_progress, RecordProgress)
 
 
+def both(conn: Connection) -> RecordProgress:
+    """Last indexed and last evaluated position."""
+    return _PROGRESS.read(conn)
+
+
 def indexed(conn: Connection) -> int:
     """Last indexed position."""
     return _PROGRESS.read(conn).indexed_position

@@ -84,6 +84,11 @@ _ERASED = PreparedList(
     select(record_log.c.position).where(record_log.c.position.in_(_values), func.length(record_log.c.content) == 0)
 )
 _SHIPMENTS = PreparedList(select(shipments).where(shipments.c.record_id.in_(_values)))
+_SINGLE = PreparedList(
+    select(shipments.c.position).where(
+        shipments.c.record_id.in_(_values), shipments.c.position > 0, shipments.c.revision + shipments.c.additions == 1
+    )
+)
 _REVISIONS = PreparedList(select(shipment_revisions).where(shipment_revisions.c.position.in_(_values)))
 _OF_KIND = PreparedList(
     select(record_log.c.position).where(record_log.c.position.in_(_values), record_log.c.kind == bindparam("of_kind"))
@@ -159,6 +164,11 @@ def erased(conn: Connection, positions: Collection[int]) -> set[int]:
 def find(conn: Connection, record_ids: Sequence[str]) -> dict[str, ShipmentRow]:
     """Known records, sorted by id."""
     return {row[0]: ShipmentRow(*row) for row in sorted(_SHIPMENTS(conn, record_ids))}
+
+
+def single(conn: Connection, record_ids: Collection[str]) -> set[int]:
+    """Positions of those records that have one revision and no addition."""
+    return {row[0] for row in _SINGLE(conn, record_ids)}
 
 
 def put(conn: Connection, rows: Sequence[ShipmentRow]) -> None:

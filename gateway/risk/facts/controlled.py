@@ -49,7 +49,11 @@ class Controls:
 
     def lists(self, item: shipment_pb2.ShipmentGoods) -> bool:
         """Whether a subheading is listed, or the element of a line without a code: the cheap test."""
-        return self.lists_any([code.code for code in item.codes], item.element)
+        lists = self.goods.lists
+        for code in item.codes:
+            if lists(code.code[:6]):
+                return True
+        return lists("", item.element)
 
     def lists_any(self, codes: Iterable[str], element: str) -> bool:
         """`lists` of an item's codes and element."""

@@ -46,7 +46,7 @@ class _Profile:
 
     Attributes:
         elements: of the substances that it declares.
-        facts: `declared.…`, the wording's, and the substances named.
+        facts: `declared.…`, the wording's, the substances named, and that no line of the list is met.
     """
 
     interesting: bool
@@ -95,7 +95,7 @@ class GoodsFacts:
         declared = self.substances.declared(codes, substance=substance, element=element, text=description)
         density_low, density_high = declared.densities
         price_low, price_high = declared.prices
-        facts = {
+        facts: dict[str, Any] = {
             "declared.name": declared.name,
             "declared.cover": declared.cover,
             "declared.density_low": density_low,
@@ -107,6 +107,8 @@ class GoodsFacts:
             "other_words": wording.other_words,
             "named": [named.name for named in self.substances.named(description)],
         }
+        if not listed:
+            facts |= {"controlled": [], "control_notes": [], "restrictions": []}
         return _Profile(True, listed, declared.elements, facts)
 
     def _suspected(self, controlled: frozenset[str], declared: frozenset[str]) -> list[Any]:
@@ -124,27 +126,62 @@ class GoodsFacts:
         ]
 
     def _facts(self, item: shipment_pb2.ShipmentGoods, profile: _Profile, frame: _Frame) -> LazyFacts:
-        shipment, controls = frame.shipment, self.controls
-        known = {
-            **profile.facts,
-            "item": item,
-            "net_kg": item.net_mass_kg if item.HasField("net_mass_kg") else NOT_KNOWN,
-            "volume_m3": volume(item),
-            "usd": value_usd(item),
-        }
-        if not profile.listed:
-            known |= {"controlled": [], "control_notes": [], "restrictions": []}
-        facts = LazyFacts(
-            known,
-            {
-                "controlled": lambda: controls.of_item(item, shipment),
-                "control_notes": lambda: control_notes(facts["controlled"]),
-                "restrictions": lambda: _restrictions(controls.restrictions(facts["controlled"], shipment)),
-                "suspects": lambda: self._suspects(controls.elements_on(frame.day), profile.elements),
-                **frame.finders,
-            },
-        )
-        return facts
+        return LazyFacts(profile.facts, _FINDERS, _Item(item, profile, frame, self.controls, self._suspects))
+
+
+class _Item:
+    """What facts about an item are found in."""
+
+    __slots__ = ("_known", "controls", "frame", "item", "profile", "suspects")
+
+    def __init__(
+        self,
+        item: shipment_pb2.ShipmentGoods,
+        profile: _Profile,
+        frame: _Frame,
+        controls: Controls,
+        suspects: Callable[[frozenset[str], frozenset[str]], list[Any]],
+    ) -> None:
+        self.item = item
+        self.profile = profile
+        self.frame = frame
+        self.controls = controls
+        self.suspects = suspects
+        self._known: list[trace_pb2.ControlledItem] | None = None
+
+    @property
+    def controlled(self) -> list[trace_pb2.ControlledItem]:
+        if self._known is None:
+            self._known = self.controls.of_item(self.item, self.frame.shipment) if self.profile.listed else []
+        return self._known
+
+    @property
+    def suspected(self) -> list[Any]:
+        return self.suspects(self.controls.elements_on(self.frame.day), self.profile.elements)
+
+    @property
+    def restrictions(self) -> list[Any]:
+        return _restrictions(self.controls.restrictions(self.controlled, self.frame.shipment))
+
+
+_FINDERS: Mapping[str, Callable[[_Item], Any]] = {
+    "item": lambda of: of.item,
+    "net_kg": lambda of: of.item.net_mass_kg if of.item.HasField("net_mass_kg") else NOT_KNOWN,
+    "volume_m3": lambda of: volume(of.item),
+    "usd": lambda of: value_usd(of.item),
+    "controlled": lambda of: of.controlled,
+    "control_notes": lambda of: control_notes(of.controlled),
+    "restrictions": lambda of: of.restrictions,
+    "suspects": lambda of: of.suspected,
+    "shipment": lambda of: of.frame.light,
+    "licences": lambda of: list(of.frame.papers.licences),
+    "licence_references": lambda of: list(of.frame.papers.references),
+    "judged_at": lambda of: moment(of.frame.papers.exported_at or of.frame.shipment.declared_at),
+    "consignees": lambda of: of.frame.consignees,
+    "forwarder_terms": lambda of: list(of.frame.forwarder[0]),
+    "forwarder_sure": lambda of: of.frame.forwarder[1],
+}
+"""Facts beside those of an item's profile: what conditions don't ask for costs nothing."""
 
 
 def _restrictions(restrictions: Iterable[ExportRestriction]) -> list[Any]:
@@ -172,38 +209,30 @@ class _Frame:
     """Shared by all items of a record."""
 
     def __init__(self, shipment: shipment_pb2.Shipment, terms: GoodsTerms, papers: Papers | None) -> None:
-        self.shipment = shipment
+        self.shipment: shipment_pb2.Shipment = shipment
         self._terms = terms
         self._given = papers
-        self.finders: Mapping[str, Callable[[], Any]] = {
-            "shipment": lambda: self._light,
-            "licences": lambda: list(self._papers.licences),
-            "licence_references": lambda: list(self._papers.references),
-            "judged_at": lambda: moment(self._papers.exported_at or shipment.declared_at),
-            "consignees": lambda: self._consignees,
-            "forwarder_terms": lambda: list(self._forwarder[0]),
-            "forwarder_sure": lambda: self._forwarder[1],
-        }
 
     @cached_property
     def day(self) -> date:
         return local_day(self.shipment.declared_at, self.shipment.utc_offset_minutes)
 
     @cached_property
-    def _light(self) -> shipment_pb2.Shipment:
+    def light(self) -> shipment_pb2.Shipment:
         return _light(self.shipment)
 
     @cached_property
-    def _papers(self) -> Papers:
+    def papers(self) -> Papers:
         return self._given or papers_of([self.shipment])
 
     @cached_property
-    def _consignees(self) -> list[str]:
+    def consignees(self) -> list[str]:
         return [name.text for party in final_consignees(self.shipment) for name in party.names if name.text]
 
     @cached_property
-    def _forwarder(self) -> tuple[tuple[str, ...], bool]:
-        return self._terms.forwarder(" | ".join(self._consignees)) if self._consignees else ((), False)
+    def forwarder(self) -> tuple[tuple[str, ...], bool]:
+        """A forwarder's words in the consignees' names, and whether they are sure."""
+        return self._terms.forwarder(" | ".join(self.consignees)) if self.consignees else ((), False)
 
 
 def papers_of(shipments: Sequence[shipment_pb2.Shipment]) -> Papers:

@@ -54,16 +54,18 @@ class CaseKind:
 
 
 class LazyFacts(dict[str, Any]):
-    """Facts by name, of which the costly ones are found when they are asked for."""
+    """Facts by name, of which some are found in a source when they are asked for."""
 
-    __slots__ = ("_finders",)
+    __slots__ = ("_finders", "_source")
 
-    def __init__(self, known: Mapping[str, Any], finders: Mapping[str, Callable[[], Any]]) -> None:
+    def __init__(self, known: Mapping[str, Any], finders: Mapping[str, Callable[[Any], Any]], source: Any) -> None:
+        """`finders`: find a fact in the source, by its name; all records share them."""
         super().__init__(known)
         self._finders = finders
+        self._source = source
 
     def __missing__(self, name: str) -> Any:
-        fact = self[name] = self._finders[name]()
+        fact = self[name] = self._finders[name](self._source)
         return fact
 
     def complete(self) -> None:

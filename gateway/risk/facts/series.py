@@ -5,15 +5,16 @@ The records belong to different consignments, so the caller looks for them (hist
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from gateway.contract.identification.shipment_keys import KeySets, key_sets, name_key
 from gateway.risk.facts.consignments import EXPORTS, SECONDS_A_DAY, Leg, controlled_hs6, net_kg
 from gateway.risk.facts.controlled import Controls
 from gateway.risk.facts.goods import value_usd
-from gateway.risk.facts.kinds import Case
+from gateway.risk.facts.kinds import Case, LazyFacts
 from gateway.risk.facts.substances import NOT_KNOWN
 from gateway.v1 import history_pb2, party_pb2, shipment_pb2
 
@@ -115,16 +116,20 @@ def series_cases(
     yield from cases.values()
 
 
-def before_looking(shipment: shipment_pb2.Shipment, controls: Controls) -> Iterator[dict[str, Any]]:
+def before_looking(shipment: shipment_pb2.Shipment, controls: Controls) -> Iterator[LazyFacts]:
     """Facts of each subheading of an export before siblings are looked for, for `candidate`.
 
     It runs on every record, so it doesn't identify the exporter.
     """
     if shipment.procedure not in EXPORTS:
         return
-    controlled = controlled_hs6(shipment, controls)
     for hs6, (kg, usd) in _amounts(shipment).items():
-        yield {"hs6": hs6, "controlled": hs6 in controlled, "kg": kg, "usd": usd}
+        yield LazyFacts({"hs6": hs6, "kg": kg, "usd": usd}, _CONTROLLED, (hs6, shipment, controls))
+
+
+_CONTROLLED: Mapping[str, Callable[[tuple[str, shipment_pb2.Shipment, Controls]], bool]] = {
+    "controlled": lambda source: source[0] in controlled_hs6(*source[1:])
+}
 
 
 def series_query(shipment: shipment_pb2.Shipment, hs6: str, span_days: float) -> SeriesQuery | None:
@@ -208,10 +213,16 @@ def _amounts(shipment: shipment_pb2.Shipment) -> dict[str, tuple[float, float]]:
     sums: dict[str, tuple[float, float]] = {}
     for item in shipment.goods:
         item_kg, item_usd = net_kg(item), value_usd(item)
-        for hs6 in {code.code[:6] for code in item.codes if len(code.code) >= 6}:
+        for hs6 in _subheadings(tuple([code.code for code in item.codes])):
             kg, usd = sums.get(hs6, (0.0, 0.0))
             sums[hs6] = kg + item_kg, usd + item_usd
     return sums
+
+
+@lru_cache(maxsize=4_096)
+def _subheadings(codes: tuple[str, ...]) -> tuple[str, ...]:
+    """Distinct ones; declarants repeat themselves."""
+    return tuple(dict.fromkeys(code[:6] for code in codes if len(code) >= 6))
 
 
 def _exporter(shipment: shipment_pb2.Shipment) -> _Exporter | None:

@@ -53,8 +53,11 @@ def route_cases(shipment: shipment_pb2.Shipment, controls: Controls, *, leg: int
     destination, route = shipment.destination_territory, shipment.route
     if destination and route and (end := route[-1].to.territory):
         known = {"declared_destination": destination, "route_end": end}
-        facts = LazyFacts(known, {"controlled_goods": lambda: bool(controls.in_force(shipment))})
-        yield Case("route", facts, (leg,))
+        yield Case("route", LazyFacts(known, _CONTROLLED_GOODS, (controls, shipment)), (leg,))
+
+
+_CONTROLLED_GOODS = {"controlled_goods": lambda source: bool(source[0].in_force(source[1]))}
+"""Found in the controls and the record."""
 
 
 def identifier_cases(shipment: shipment_pb2.Shipment, *, leg: int = 0) -> Iterator[Case]:

@@ -14,6 +14,7 @@ from gateway.contract.identification.shipment_keys import (
     keys_of,
     keys_of_addition,
     name_key,
+    record_key,
     record_keys,
 )
 from gateway.history.service.criteria import filter_of
@@ -170,3 +171,8 @@ def test_a_genuine_name_in_another_script_keeps_its_own_key() -> None:
         len({name_key(name) for name in ("Анна Иванова", "Anna Ivanova", "Ιωάννης", "Роснефть", "示例", "示例公司")})
         == 6
     )
+
+
+def test_stored_keys_stay_what_they_are() -> None:
+    assert record_key("CN1") == 2419885950056283002
+    assert name_key("ABC 公司") == 4528214750576249431

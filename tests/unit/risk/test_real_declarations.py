@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from datetime import UTC, datetime
+from itertools import cycle
+
 import pytest
 
 from bench import rules as bench
+from gateway.contract.identification.doubts import shipment_doubts
+from gateway.contract.identification.identifiers import check_identifier
+from gateway.risk.expressions import BOOL, Facts, Language
+from gateway.risk.facts.kinds import KINDS, LazyFacts
 from gateway.risk.rule_engine import RuleEngine
+from gateway.risk.rule_file import bound, load_rules, whole_condition
+from gateway.v1 import shipment_pb2
 from tests.unit.risk.test_rule_docs import PAGE, rows
 
 pytestmark = pytest.mark.drift
@@ -22,8 +32,58 @@ def unable(rule: str, why: str) -> None:
     pytest.fail(f"{rule} couldn't judge: {why}")
 
 
+def exported(declaration: shipment_pb2.Shipment, code: str) -> shipment_pb2.Shipment:
+    """As if it were an export of other goods, of 2026, that is to end elsewhere."""
+    made = shipment_pb2.Shipment()
+    made.CopyFrom(declaration)
+    made.procedure = shipment_pb2.SHIPMENT_PROCEDURE_EXPORT
+    made.declared_at.FromDatetime(datetime(2026, 6, 1, tzinfo=UTC))
+    made.export_territory, made.destination_territory = "CN", "HK"
+    made.route.add().to.territory = "MO"
+    for item in made.goods:
+        item.codes[0].code = code
+        item.net_mass_kg = 1_000.0
+    return made
+
+
 def test_the_table_is_what_the_rules_find(declarations: list[bench.Labelled]) -> None:
     assert rows(HEADING) == bench.table(RuleEngine.load(failed=unable), declarations)
+
+
+def test_shortcuts_leave_out_no_hit(declarations: list[bench.Labelled]) -> None:
+    """Each condition is given to CEL with all its facts, and what fires is what the engine says, of records in turn."""
+    languages = {name: Language(kind.variables) for name, kind in KINDS.items()}
+    rules = [rule for rule in load_rules() if rule.enabled]
+    compiled = [(rule, languages[rule.about].compile(bound(rule, whole_condition(rule)), BOOL)) for rule in rules]
+    engine = RuleEngine.load(failed=unable)
+    fired = set[str]()
+    dollars = [declaration for declaration, _ in bench.in_dollars(declarations)]
+    for declaration in (*dollars[::10], *map(exported, dollars[::50], cycle(("811010", "280530", "382499")))):
+        expected = Counter[tuple[str, int]]()
+        for case in engine.cases(declaration):
+            if isinstance(case.facts, LazyFacts):
+                case.facts.complete()
+            facts = Facts(languages[case.kind], case.facts)
+            expected.update(
+                (rule.id, case.goods_sequence)
+                for rule, condition in compiled
+                if rule.about == case.kind and condition.evaluate(facts) is True
+            )
+        hits = engine.screen(declaration)
+        assert Counter((hit.rule_id, hit.goods_sequence) for hit in hits) == expected
+        fired.update(hit.rule_id for hit in hits)
+    assert fired >= {"R01", "R03", "R11-ROUTE"}
+
+
+def test_doubts_are_those_of_each_identifier(declarations: list[bench.Labelled]) -> None:
+    for declaration, _ in declarations[::50]:
+        expected = {
+            (f"parties[{at}].identifiers[{number}].value", check_identifier(identifier.scheme, identifier.value))
+            for at, party in enumerate(declaration.parties)
+            for number, identifier in enumerate(party.identifiers)
+        }
+        doubts = {doubt for doubt in shipment_doubts(declaration) if doubt[0].startswith("parties")}
+        assert doubts == {(path, notice) for path, notice in expected if notice is not None}
 
 
 def test_the_sentences_say_what_the_file_has(declarations: list[bench.Labelled]) -> None:

@@ -14,7 +14,7 @@ from gateway.risk.expressions import BOOL, EvaluationError, Facts, Language
 from gateway.risk.facts.kinds import KINDS, LazyFacts
 from gateway.risk.rule_evaluator import specimen
 from gateway.risk.rule_file import Rule, bound, load_rules, whole_condition
-from gateway.risk.ruled_out import ruled_out
+from gateway.risk.ruled_out import all_ruled_out, ruled_out
 
 VARIABLES = {
     "a": "double",
@@ -97,6 +97,15 @@ def test_what_is_ruled_out_is_false_to_cel(condition: str, cases: list[dict[str,
             assert expression.evaluate(Facts(LANGUAGE, facts)) is False, facts
 
 
+@settings(max_examples=100, deadline=None)
+@given(st.lists(_conditions, min_size=1, max_size=3), st.lists(_FACTS, min_size=1, max_size=4))
+def test_conditions_are_ruled_out_together_if_each_is(conditions: list[str], cases: list[dict[str, Any]]) -> None:
+    together, tests = all_ruled_out(conditions, VARIABLES), [ruled_out(one, VARIABLES) for one in conditions]
+    for facts in cases:
+        each = all(test is not None and test(facts) for test in tests)
+        assert (together is not None and together(facts)) is each
+
+
 @pytest.mark.parametrize(
     ("condition", "facts", "is_ruled_out"),
     [
@@ -171,11 +180,11 @@ def test_packaged_rules_are_never_ruled_out_wrongly(data: st.DataObject) -> None
 def test_costly_facts_are_found_once_and_only_when_asked_for() -> None:
     asked: list[str] = []
 
-    def names() -> list[str]:
+    def names(source: str) -> list[str]:
         asked.append("names")
-        return ["x"]
+        return [source]
 
-    facts = LazyFacts({"a": 1.0}, {"names": names, "word": lambda: "w"})
+    facts = LazyFacts({"a": 1.0}, {"names": names, "word": lambda _: "w"}, "x")
     assert facts["a"] == 1.0
     assert not asked
     assert facts["names"] is facts["names"]

@@ -10,11 +10,16 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import select
 
 from gateway.contract.timestamps import to_timestamp
+from gateway.history.codec.batches import KeyColumns
 from gateway.history.projection.index import IndexCommand
+from gateway.history.service.current_records import current_records, current_shipments
 from gateway.history.service.indexer import HistoryIndexer
 from gateway.history.tables import shipments
+from gateway.history.tables.schema import shipment_keys
+from gateway.history.tables.segments import CELL_BITS
 from gateway.v1 import history_pb2, shipment_pb2
 from tests.support.databases import MakeDatabase
 from tests.support.nodes import PaperNode, paper_nodes
@@ -102,12 +107,47 @@ def test_in_whatever_parts_it_is_made_findable_the_tables_are_the_same(
         assert node.writer.run(IndexCommand(prepared, retention))
     in_parts = history_tables(node)
     _assert_dated_as_their_records(node)
+    _assert_current_as_read_again(node)
 
     with node.database.write() as conn:
         node.projector.clear(conn)
     index(node)
 
     assert history_tables(node) == in_parts
+
+
+def _assert_current_as_read_again(node: PaperNode) -> None:
+    """Records whose only item is there already are the same as when everything of them is read."""
+    with node.database.read() as conn:
+        logged = shipments.log_after(conn, 0, 100)
+        records = {record.record_id: record for record in current_records(conn, {row.record_id for row in logged})}
+        current = list(current_shipments(conn, logged))
+    assert len(current) == len(records)
+    for shown in current:
+        assert (shown.position, shown.shipment) == (
+            records[shown.record_id].position,
+            records[shown.record_id].shipment,
+        )
+
+
+def test_keys_of_a_batch_over_two_cells_stand_in_the_cell_of_their_position(node: PaperNode) -> None:
+    border = 1 << CELL_BITS
+    pairs = [(key << 40, position) for key in range(150) for position in (border - 1, border, border + 1)]
+    columns = KeyColumns.of([key for key, _ in reversed(pairs)], [position for _, position in reversed(pairs)])
+    with node.database.write() as conn:
+        shipments.add_keys(conn, *columns.columns())
+        rows = conn.execute(select(shipment_keys)).all()
+    assert sorted(map(tuple, rows)) == sorted((position >> CELL_BITS, key, position) for key, position in pairs)
+
+
+KEYS = st.lists(st.tuples(st.integers(0, (1 << 62) - 1), st.integers(1, 1 << 40)), unique=True, max_size=30)
+
+
+@given(pairs=KEYS)
+def test_keys_are_passed_in_rough_order_and_none_is_lost(pairs: list[tuple[int, int]]) -> None:
+    keys, positions = KeyColumns.of([key for key, _ in pairs], [position for _, position in pairs]).columns()
+    assert sorted(zip(keys, positions, strict=True)) == sorted(pairs)
+    assert [key >> 32 for key in keys] == sorted(key >> 32 for key in keys)
 
 
 def _assert_dated_as_their_records(node: PaperNode) -> None:
