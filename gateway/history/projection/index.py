@@ -71,20 +71,20 @@ class IndexCommand:
 
     def _advanced(self, row: ShipmentRow | None, item: PreparedItem) -> ShipmentRow:
         """The record after an item."""
-        if row is None:
-            retention_class, delete_at = self.retention("", item.recorded_at)
-            row = ShipmentRow(item.record_id, 0, 0, 0, 0, 0, b"", retention_class, delete_at)
         if item.kind == wire.ADDITION:
+            if row is None:
+                retention_class, delete_at = self.retention("", item.recorded_at)
+                row = ShipmentRow(item.record_id, 0, 0, 0, 0, 0, b"", retention_class, delete_at)
             return row._replace(additions=row.additions + 1)
-        if item.digest == row.digest:
+        if row is not None and item.digest == row.digest:
             return row
         since = max(item.declared_at, item.recorded_at)  # an imported old record isn't due at once
         retention_class, delete_at = self.retention(item.retention_class, since)
         return ShipmentRow(
             item.record_id,
             item.position,
-            row.revision + 1,
-            row.additions,
+            1 if row is None else row.revision + 1,
+            0 if row is None else row.additions,
             item.declared_at,
             item.procedure,
             item.digest,

@@ -12,6 +12,7 @@ from gateway.history.service.segment_filters import next_segment
 from gateway.history.tables import progress as record_progress
 from gateway.history.tables import shipments
 from gateway.history.tables.progress import RecordProgress
+from gateway.history.tables.segments import SEGMENT_BITS
 from gateway.rpc.calls import current_caller
 from gateway.rpc.workers.worker_main import Opener
 from gateway.rpc.workers.worker_process import WorkerProcess
@@ -25,8 +26,9 @@ BATCH_TIMEOUT_S = 300.0
 
 MOST_UNINDEXED = 1_000
 MOST_UNEVALUATED = 100_000
-"""Items not indexed from which on the index goes first, and items not evaluated from which on it no longer does: a
-search waits for the index, and both share the process's one core.
+MOST_UNFILTERED = 2
+"""Items not indexed from which on the index goes first, and items not evaluated and full segments without a filter from
+which on it no longer does: a search waits for the index, and all share the process's one core.
 """
 
 NAMES_TIMEOUT_S = 20.0
@@ -93,10 +95,17 @@ class IndexProcess:
 
     def _is_behind(self, handler: str, after: int | None) -> bool:
         with self._database.read() as conn:
-            if handler == FILTER:
-                return next_segment(conn) is not None
             done, last = record_progress.both(conn), shipments.last_position(conn)
+            if handler == FILTER:
+                segment = next_segment(conn)
+                return segment is not None and is_filter_due(done, last, segment)
         return is_behind(handler, done, last, after)
+
+
+def is_filter_due(done: RecordProgress, last: int, segment: int) -> bool:
+    """Whether to make the filter of this full segment, the first without one, now: not while the index is behind."""
+    full = (done.indexed_position + 1) >> SEGMENT_BITS
+    return last - done.indexed_position < MOST_UNINDEXED or full - segment >= MOST_UNFILTERED
 
 
 def is_behind(handler: str, done: RecordProgress, last: int, after: int | None = None) -> bool:

@@ -1,11 +1,20 @@
-"""The index goes before the rules, since both share a process, and not for ever."""
+"""The index goes before rules and filters, since they share a process, and not for ever."""
 
 from __future__ import annotations
 
 import pytest
 
-from gateway.history.rpc.index_process import EVALUATE, INDEX, MOST_UNEVALUATED, MOST_UNINDEXED, is_behind
+from gateway.history.rpc.index_process import (
+    EVALUATE,
+    INDEX,
+    MOST_UNEVALUATED,
+    MOST_UNFILTERED,
+    MOST_UNINDEXED,
+    is_behind,
+    is_filter_due,
+)
 from gateway.history.tables.progress import RecordProgress
+from gateway.history.tables.segments import SEGMENT_BITS
 
 
 @pytest.mark.parametrize(
@@ -32,3 +41,11 @@ def test_what_is_prepared_ahead_counts_as_done() -> None:
     assert not is_behind(INDEX, done, 20, after=20)
     assert is_behind(EVALUATE, done, 20, after=9)
     assert not is_behind(EVALUATE, done, 20, after=10)
+
+
+def test_a_filter_waits_for_a_long_backlog_until_another_segment_is_full() -> None:
+    one_full = RecordProgress((1 << SEGMENT_BITS) - 1, 0)
+    more_full = RecordProgress((MOST_UNFILTERED << SEGMENT_BITS) - 1, 0)
+    assert is_filter_due(one_full, one_full.indexed_position, segment=0)
+    assert not is_filter_due(one_full, one_full.indexed_position + MOST_UNINDEXED, segment=0)
+    assert is_filter_due(more_full, more_full.indexed_position + MOST_UNINDEXED, segment=0)
