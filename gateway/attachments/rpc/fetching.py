@@ -26,6 +26,7 @@ from gateway.attachments.rules.pieces import PieceSize, pause_s
 from gateway.attachments.service.uploads import PartialFile, Uploads
 from gateway.attachments.tables import fetches
 from gateway.attachments.tables.fetches import FetchRow
+from gateway.db.commit_watch import NewsSince
 from gateway.db.database import Database
 from gateway.errors import (
     DeadlineExceededError,
@@ -39,6 +40,7 @@ from gateway.errors import (
 )
 from gateway.feed.rpc.writer_client import WriterClient, set_within
 from gateway.feed.service.alarms import FILE_WRONG, Alarms
+from gateway.rpc.beats import until_beat
 from gateway.rpc.peers import Peers
 from gateway.rpc.status import from_rpc_error, write_to
 from gateway.v1 import alert_pb2
@@ -47,7 +49,10 @@ from gateway.v1 import exchange_service_pb2 as pb
 log = logging.getLogger(__name__)
 
 LOOK_S = 1.0
-"""Seconds between looks for files that are to be fetched."""
+"""Seconds between looks for files that are to be fetched, while some wait or anything was committed."""
+
+QUIET_S = 60.0
+"""The same otherwise."""
 
 AT_ONCE = 2
 """Most files on their way from one partner."""
@@ -86,6 +91,7 @@ class FileFetcher:
     arrivals: Arrivals
     writer: WriterClient
     alarms: Alarms
+    news: NewsSince
     moved: asyncio.Event = field(default_factory=asyncio.Event)
     _running: dict[tuple[str, str], asyncio.Task[None]] = field(default_factory=dict)
     _retries: dict[tuple[str, str], _Retry] = field(default_factory=dict)
@@ -94,9 +100,11 @@ class FileFetcher:
         """Fetches what is asked for, until cancelled."""
         try:
             while True:
+                is_told = self.moved.is_set()
                 self.moved.clear()
-                await self._look()
-                await set_within(self.moved, LOOK_S)
+                if self.news.is_due or is_told or self._retries:
+                    await self._look()
+                await set_within(self.moved, until_beat(asyncio.get_running_loop().time(), LOOK_S))
         finally:
             running = list(self._running.values())
             for task in running:
@@ -110,6 +118,7 @@ class FileFetcher:
         except GatewayError as error:
             log.warning("files that are asked for wait: %s", error.message)
             return
+        self.news.looked()
         now_s = asyncio.get_running_loop().time()
         for row in waiting:
             key = row.sha256, row.partner

@@ -10,7 +10,8 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from types import FrameType
 
 import uvicorn
 
@@ -70,6 +71,10 @@ async def serve(settings: ConsoleSettings, *, ready: Callable[[], None] = lambda
     log.info("the console has stopped")
 
 
+TICK_S = 1.0
+"""Seconds between two looks at the time for answers' dates; uvicorn's own loop wakes ten times as often."""
+
+
 class _Server(uvicorn.Server):
     """Ends live pages before it waits for running requests: these never end by themselves."""
 
@@ -77,6 +82,19 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._console = console
         self._ready = ready
+        self._loop = asyncio.get_running_loop()
+        self._exiting = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        """Ends with a signal."""
+        while not await self.on_tick(0):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(TICK_S):
+                    await self._exiting.wait()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        super().handle_exit(sig, frame)
+        self._loop.call_soon_threadsafe(self._exiting.set)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
 
 from gateway.attachments.rpc.arrivals import Arrivals
-from gateway.attachments.rpc.fetching import FileFetcher
+from gateway.attachments.rpc.fetching import QUIET_S, FileFetcher
 from gateway.attachments.rpc.keeping import Housekeeping, Scans
 from gateway.attachments.rpc.sending import FileSender, send_file
 from gateway.attachments.rpc.service import FileParts, FileServicer
@@ -16,6 +16,7 @@ from gateway.attachments.service.scanning import Scanner
 from gateway.attachments.service.storage import FileStore, FolderStore
 from gateway.attachments.service.uploads import Uploads
 from gateway.attachments.tables.fetches import FetchRow
+from gateway.db.commit_watch import NewsSince
 from gateway.node.capabilities.capability import Capability
 from gateway.node.capabilities.parts import NodeParts
 from gateway.node.settings import Settings
@@ -80,6 +81,7 @@ class Attachments:
             arrivals=arrivals,
             writer=writer,
             alarms=parts.alarms,
+            news=NewsSince(database.commits, most_s=QUIET_S),
         )
         self._housekeeping = Housekeeping(
             database=database, store=store, uploads=uploads, writer=writer, retention_ms=limits.retention_ms

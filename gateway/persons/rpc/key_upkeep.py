@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from functools import partial
 
+from gateway.db.commit_watch import NewsSince
 from gateway.db.database import Database
 from gateway.feed.rpc.writer_client import WriterClient
 from gateway.persons.commands.key_rotation import EndedAssertions, end_assertions, rotate_key
@@ -15,6 +16,9 @@ from gateway.persons.rules.assertion_keys import LOOK_S
 from gateway.persons.service.assertion_keys import AssertionKeys
 from gateway.persons.tables import assertion_keys
 from gateway.persons.tables.assertion_keys import AssertionKeyRow
+
+QUIET_S = 60.0
+"""Seconds between looks for a key that has become too old, if nothing was committed."""
 
 
 class AssertionKeyUpkeep:
@@ -29,10 +33,16 @@ class AssertionKeyUpkeep:
         self._writer = writer
         self._clock = clock
         self._oldest_ms = oldest_ms
+        self._news = NewsSince(database.commits, most_s=QUIET_S)
 
     async def run(self) -> None:
-        """Looks again and again."""
-        await look_again_and_again(self.look, LOOK_S)
+        """Looks again and again; where there can be no other replica, after commits and each QUIET_S."""
+        await look_again_and_again(self._look_for_news, LOOK_S)
+
+    async def _look_for_news(self) -> None:
+        if self._database.dialect == "postgresql" or self._news.is_due:
+            await self.look()
+            self._news.looked()
 
     async def look(self) -> None:
         """Looks now. Raises StoreUnavailableError."""

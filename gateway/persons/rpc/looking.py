@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from gateway.errors import GatewayError
+from gateway.rpc.beats import next_beat
 
 
 async def look_again_and_again(look: Callable[[], Awaitable[None]], every_s: float) -> None:
@@ -14,4 +14,4 @@ async def look_again_and_again(look: Callable[[], Awaitable[None]], every_s: flo
     while True:
         with suppress(GatewayError):  # the database is away
             await look()
-        await asyncio.sleep(every_s)
+        await next_beat(every_s)
