@@ -198,7 +198,7 @@ def _weigh(
         rows = plausible(run.rows(span)[:MAX_GATHERED], run.columns.features)
         any_plausible = any_plausible or bool(rows)
         if group == _BRAND:
-            rows = query.prefilter.as_brands(rows, run.columns.brand)
+            rows = query.prefilter.as_brands(rows, run.columns.brands_of)
         for row in rows:
             weights[row] = weights.get(row, 0.0) + rarity
     return weights

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Mapping, Sequence
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, Literal, NamedTuple
 
@@ -88,8 +89,10 @@ NUMBERS: dict[str, Code] = {
 BYTES = ("texts", "brands", "ids")
 """Columns of bytes, behind those."""
 
-READ_FROM_FILE = frozenset({"texts", "ids"})
+READ_FROM_FILE = frozenset({"texts", "ids", "postings", "reference_postings"})
 """Of a snapshot's, those of which a search needs a few pieces: the system maps sixteen pages for each."""
+
+_NUMBER_BYTES = 8
 
 FORM_END = "\n"
 """Stands between form and text; no form has it."""
@@ -100,9 +103,9 @@ class FileBytes:
 
     def __init__(self, descriptor: int, start: int, length: int) -> None:
         """`descriptor`: of the open file; it is closed when nothing needs this column."""
-        self._descriptor = descriptor
+        self.descriptor = descriptor
         weakref.finalize(self, os.close, descriptor)
-        self._start = start
+        self.start = start
         self._length = length
 
     def __len__(self) -> int:
@@ -110,7 +113,23 @@ class FileBytes:
 
     def __getitem__(self, part: slice) -> bytes:
         first, end, _ = part.indices(self._length)
-        return os.pread(self._descriptor, end - first, self._start + first)
+        return os.pread(self.descriptor, end - first, self.start + first)
+
+
+class FileNumbers:
+    """Numbers of 64 bits that are read piece by piece from a file."""
+
+    def __init__(self, content: FileBytes) -> None:
+        self.content = content
+        self._place = content.descriptor, content.start
+
+    def __len__(self) -> int:
+        return len(self.content) // _NUMBER_BYTES
+
+    def __getitem__(self, part: slice) -> array[int]:
+        first, end = part.start or 0, len(self) if part.stop is None else part.stop
+        descriptor, start = self._place
+        return array("Q", os.pread(descriptor, (end - first) * _NUMBER_BYTES, start + first * _NUMBER_BYTES))
 
 
 Bytes = bytearray | bytes | memoryview
@@ -180,6 +199,15 @@ class EntryColumns:
     def brand(self, row: int) -> str:
         """What a row's name sounds like as a brand (`near.packed`)."""
         return str(self.brand_bytes(row), "utf-8")
+
+    def brands_of(self, rows: Iterable[int]) -> list[tuple[int, str]]:
+        """Rows that have brands, with these."""
+        brands, ends = self.brands, self.brand_ends
+        return [
+            (row, str(brands[start:end], "utf-8"))
+            for row in rows
+            if (start := ends[row - 1] if row else 0) < (end := ends[row])
+        ]
 
     def brand_bytes(self, row: int) -> Bytes:
         return self.brands[self.brand_ends[row - 1] if row else 0 : self.brand_ends[row]]

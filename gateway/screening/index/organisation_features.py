@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property, lru_cache
 from itertools import accumulate
 from typing import NamedTuple
@@ -76,8 +76,9 @@ class OrganisationFeatures(NamedTuple):
 
 
 NO_FEATURES = OrganisationFeatures()
-_WORDS_AT, _LINES_AT = 20, 20 + _WORDS
-_WORDS_MASK = (1 << _WORDS) - 1
+_SCRIPT_AT, _WORDS_AT, _LINES_AT = 8, 20, 20 + _WORDS
+_TELLING, _IN_BUSINESS = 1 << 18, 1 << 19
+_WORDS_MASK = ((1 << _WORDS) - 1) << _WORDS_AT
 
 
 def organisation_features(name: PreparedName) -> OrganisationFeatures:
@@ -213,6 +214,10 @@ def _elsewhere(place: int) -> bytes:
     return bytes([0, *others]).ljust(256, b"\0")
 
 
+def _never(_: int) -> bool:
+    return False
+
+
 class OrganisationFilter:
     """Skips implausible candidates of one name; without a name, none."""
 
@@ -231,7 +236,7 @@ class OrganisationFilter:
         """Rows that may agree."""
         if self._features == NO_FEATURES:
             return rows
-        elsewhere, hopeless = _elsewhere(self._features.place), self._is_implausible
+        elsewhere, hopeless = _elsewhere(self._features.place), self._is_hopeless
         return [row for row in rows if not (elsewhere[(mark := packed[row]) & 0xFF] or hopeless(mark))]
 
     def in_line(self, rows: list[int], packed: Sequence[int]) -> list[int]:
@@ -242,20 +247,29 @@ class OrganisationFilter:
         """Plausible rows whose core may be a spelling of this one."""
         return [row for row in self.plausible(rows, packed) if self._may_align(packed[row])]
 
-    def _is_implausible(self, packed: int) -> bool:
-        mine, script = self._features, packed >> 8 & 3
-        if not script or not mine.script:
-            return False
-        lines = packed >> _LINES_AT
-        in_business = bool(mine.in_business or packed >> 19 & 1)
-        if script == mine.script:
-            if in_business and not lines & mine.lines:
-                return True
-            words = packed >> _WORDS_AT & _WORDS_MASK
-            apart = words and mine.words and not words & mine.words
-            return bool(apart and (mine.telling or packed >> 18 & 1))
-        if lines & mine.lines or not in_business:
-            return False
+    @cached_property
+    def _is_hopeless(self) -> Callable[[int], bool]:
+        """Whether features, but for the place, rule a row out."""
+        mine = self._features
+        script, words, lines = mine.script, mine.words << _WORDS_AT, mine.lines << _LINES_AT
+        in_business, telling = mine.in_business, mine.telling
+        is_distant = self._is_distant
+
+        def is_hopeless(packed: int) -> bool:
+            theirs = packed >> _SCRIPT_AT & 3
+            if theirs == script:
+                if not packed & lines and (in_business or packed & _IN_BUSINESS):
+                    return True
+                apart = words and packed & _WORDS_MASK and not packed & words
+                return bool(apart and (telling or packed & _TELLING))
+            if not theirs or packed & lines or not (in_business or packed & _IN_BUSINESS):
+                return False
+            return is_distant(packed)
+
+        return is_hopeless if script else _never
+
+    def _is_distant(self, packed: int) -> bool:
+        """Of a row in the other script, whether no word can stand for a missing line of business."""
         if not self._may_pair(packed):
             return True
         shortest, longest, least, begun = self._spans(packed)
@@ -263,7 +277,7 @@ class OrganisationFilter:
 
     def _may_pair(self, packed: int) -> bool:
         """Whether words of both names may have one meaning."""
-        mine, theirs = self._features.words, packed >> _WORDS_AT & _WORDS_MASK
+        mine, theirs = self._features.words << _WORDS_AT, packed & _WORDS_MASK
         return not (mine and theirs) or bool(mine & theirs)
 
     @cached_property

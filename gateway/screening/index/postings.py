@@ -8,13 +8,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import compress, repeat
 from operator import rshift
 
-from gateway.screening.index.columns import ROW_BITS, ROW_MASK, Bytes
+from gateway.screening.index.columns import ROW_BITS, ROW_MASK, Bytes, FileNumbers
 from gateway.screening.index.key_numbers import KEY_BITS
 
 MAX_FENCE_BITS = 20
 """Finest partition of postings: a million fences, made in a third of a second."""
 
 _STRIDE = 64
+
+_MOST_READ = 128
+"""Spans: of a few queries, since not all rows that were found are wanted."""
 
 _FILTER_BITS = 2
 """A filter has four to eight bits for each posting: of keys that aren't there one in ten to twenty passes."""
@@ -29,20 +32,22 @@ class Postings:
     """Sorted postings, with a filter of the keys that they have, and fences that shorten binary searches."""
 
     def __init__(
-        self, values: Sequence[int], present: Bytes | None = None, fences: Sequence[int] | None = None
+        self, values: array[int] | FileNumbers, present: Bytes | None = None, fences: Sequence[int] | None = None
     ) -> None:
         """`present`, `fences`: if they were made before."""
         self.values = values
+        self._read: dict[tuple[int, int], array[int]] = {}
+        """Of a file, what was read to find a span, until its rows are wanted."""
         depth = len(values).bit_length()
         self._shift = KEY_BITS + ROW_BITS - max(min(depth, MAX_FENCE_BITS), 1)
         if fences is None or len(fences) != (1 << (KEY_BITS + ROW_BITS - self._shift)) + 1:
-            fences = array("I", _fences(values, self._shift))
+            fences = array("I", _fences(values[:], self._shift))
         self.fences = fences
         """Where values with each beginning are, and the end."""
         bits = max(depth + _FILTER_BITS, 3)
         self._filter_shift = max(KEY_BITS - bits, 1)
         if present is None or len(present) != 1 << (KEY_BITS - self._filter_shift - 3):
-            present = _filter(values, self._filter_shift)
+            present = _filter(values[:], self._filter_shift)
         self.present = present
         """A bit for each beginning of a key, set if there is one."""
         self._flags = b"".join(map(_FLAGS.__getitem__, present)) if len(present) <= _MOST_FLAGGED else b""
@@ -56,10 +61,17 @@ class Postings:
         start, end = fences[low >> shift], fences[(highest >> shift) + 1]
         if start == end:
             return start, end
-        start = bisect_left(values, low, start, end)
-        if start == end or values[start] > highest:
+        between = values[start:end]
+        first = bisect_left(between, low)
+        if first == len(between) or between[first] > highest:
             return start, start
-        return start, bisect_right(values, highest, start, end)
+        last = bisect_right(between, highest, first)
+        span = start + first, start + last
+        if not isinstance(values, array):
+            if len(self._read) >= _MOST_READ:
+                self._read.clear()
+            self._read[span] = between[first:last]
+        return span
 
     def may_hold(self, keys: Sequence[int]) -> list[int]:
         """Those of the keys, in order, whose filter bit is set; both sides of a key share one."""
@@ -82,7 +94,8 @@ class Postings:
         return found
 
     def rows(self, start: int, end: int) -> list[int]:
-        return [value & ROW_MASK for value in self.values[start:end]]
+        values = self._read.pop((start, end), None)
+        return [value & ROW_MASK for value in (self.values[start:end] if values is None else values)]
 
 
 def _filter(values: Sequence[int], shift: int) -> bytearray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 
 from gateway.screening.organisations.near import BrandSound, brand_sounds, may_be_brands
@@ -49,11 +49,11 @@ class CorePrefilter:
     def _brands(self) -> list[BrandSound]:
         return brand_sounds(self._variants)
 
-    def as_brands(self, rows: list[int], brand: Callable[[int], str]) -> list[int]:
-        """Rows that may be a brand of this name, or it one of theirs. `brand`: what a row sounds like, packed."""
+    def as_brands(self, rows: list[int], brands_of: Callable[[Iterable[int]], list[tuple[int, str]]]) -> list[int]:
+        """Rows that may be a brand of this name, or it one of theirs. `brands_of`: what rows sound like, packed."""
         if not rows or not self._brands:
             return []
-        theirs = {row: text for row in rows if (text := brand(row))}
+        theirs = brands_of(rows)
         found: set[int] = set()
         for mine in self._brands:
             found |= may_be_brands(mine, theirs)

@@ -7,8 +7,8 @@ is refused; the caller compares `source`. The file is written aside, made durabl
 or the new one.
 
 What is read is mapped, not copied: pages that no search needs take no memory, and what takes memory can be dropped by
-the system and read again. Names are read from the file when they are compared, a few for each search, so that they
-aren't mapped either. The file must not be changed in place.
+the system and read again. Of names and postings a search needs a few pieces, which are read from the file: the system
+would map sixteen pages and more for each. The file must not be changed in place.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from typing import Any, BinaryIO
 
 from gateway.errors import GatewayError, Kind
 from gateway.files import OWNER_ONLY, replacement
-from gateway.screening.index.columns import BYTES, NUMBERS, READ_FROM_FILE, Code, EntryColumns, FileBytes
+from gateway.screening.index.columns import BYTES, NUMBERS, READ_FROM_FILE, Code, EntryColumns, FileBytes, FileNumbers
 from gateway.screening.index.index import NameIndex
 from gateway.screening.index.postings import Postings
 from gateway.screening.index.runs import SortedRun
@@ -181,7 +181,7 @@ class _Parts:
         return start
 
 
-_CODES: dict[str, Code] = NUMBERS | {"postings": "Q", "fences": "I", "reference_postings": "Q", "reference_fences": "I"}
+_CODES: dict[str, Code] = NUMBERS | {"fences": "I", "reference_fences": "I"}
 """Of the other parts bytes."""
 
 
@@ -196,6 +196,8 @@ def _parts(run: SortedRun) -> Iterator[tuple[str, memoryview | FileBytes]]:
 
 
 def _bytes_of(part: Any) -> memoryview | FileBytes:
+    if isinstance(part, FileNumbers):
+        return part.content
     return part if isinstance(part, FileBytes) else memoryview(part).cast("B")
 
 
@@ -205,7 +207,7 @@ def _run(parts: _Parts, sizes: dict[str, int], held: int) -> SortedRun:
         for name, size in sizes.items()
     }
     postings, references = (
-        Postings(part[f"{prefix}postings"], part[f"{prefix}present"], part[f"{prefix}fences"])
+        Postings(FileNumbers(part[f"{prefix}postings"]), part[f"{prefix}present"], part[f"{prefix}fences"])
         for prefix in ("", "reference_")
     )
     return SortedRun(EntryColumns(part, bytearray(part["dead"])), postings, references, int(held))

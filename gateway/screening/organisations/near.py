@@ -7,12 +7,11 @@ letters are Chinese syllables: those that differ are other characters.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
 from zlib import crc32
 
-from rapidfuzz import process
 from rapidfuzz.distance import Indel
 
 from gateway.screening.organisations.keys import MIN_SKELETON
@@ -151,29 +150,25 @@ def packed(sounds: Iterable[BrandSound]) -> str:
     return "\n".join(f"{chr(_FIRST_CODE + 2 * sound.place + sound.is_han)}{sound.letters}" for sound in sounds)
 
 
-def may_be_brands(one: BrandSound, others: Mapping[int, str]) -> set[int]:
+def may_be_brands(one: BrandSound, others: Iterable[tuple[int, str]]) -> set[int]:
     """Of packed sounds by number, those with which `is_brand` may hold, whatever else the names say."""
-    beyond, by_both = dict[int, str](), dict[int, str]()
-    found = set[int]()
-    for number, text in others.items():
-        if "\n" in text:
-            parts = dict(enumerate(text.split("\n")))
-            if may_be_brands(one, parts):
-                found.add(number)
-            continue
-        place, is_han = divmod(ord(text[0]) - _FIRST_CODE, 2)
-        if is_han == one.is_han:
-            continue
-        if not place or not one.place:
-            beyond[number] = text[1:]
-        elif place == one.place != _ANYWHERE:
-            by_both[number] = text[1:]
-    for letters, least in ((beyond, LEAST_BY_LINE), (by_both, LEAST_BY_BOTH)):
-        if letters:
-            scorer = Indel.normalized_similarity
-            alike = process.extract_iter(one.letters, letters, scorer=scorer, processor=None, score_cutoff=least)
-            found.update(number for _, _, number in alike)
-    return found
+    beyond, by_both = list[tuple[int, str]](), list[tuple[int, str]]()
+    for number, text in others:
+        for sound in text.split("\n"):
+            place, is_han = divmod(ord(sound[0]) - _FIRST_CODE, 2)
+            if is_han == one.is_han:
+                continue
+            if not place or not one.place:
+                beyond.append((number, sound[1:]))
+            elif place == one.place != _ANYWHERE:
+                by_both.append((number, sound[1:]))
+    likeness, mine = Indel.normalized_similarity, one.letters
+    return {
+        number
+        for letters, least in ((beyond, LEAST_BY_LINE), (by_both, LEAST_BY_BOTH))
+        for number, theirs in letters
+        if likeness(mine, theirs, score_cutoff=least) >= least
+    }
 
 
 def brand_keys(variant: OrganisationVariant) -> set[str]:
