@@ -23,7 +23,7 @@ from gateway.db.commit_watch import CommitWatch
 from gateway.db.database_file import DatabaseFile
 from gateway.db.locks import take_turn
 from gateway.db.pipelining import read_results_at_once, sent_ahead, settle
-from gateway.db.statements import copy_rows, run
+from gateway.db.statements import PLANS_KEPT, REMEMBERED_BY, copied_columns, copy_rows, copyable, run
 from gateway.db.url import connection_options, parse_url
 from gateway.db.wal_checkpoints import WalCheckpoints
 from gateway.errors import ConfigurationError, StoreDamagedError, StoreUnavailableError
@@ -46,6 +46,12 @@ _WRITER_SESSION = (
 )
 """Of the connections that write on PostgreSQL: how long one replica may delay the others, and plans by indexes."""
 
+_SEARCH_SESSION = (
+    "SET default_transaction_read_only = on",
+    "SET plan_cache_mode = force_generic_plan",  # planning a search took six times as long as searching
+    "SET enable_seqscan = off",  # as for writers
+)
+
 _NOT_WRITABLE = frozenset({"25006", "25P03", "57P05"})
 """SQLSTATEs of a session that has to be replaced: it is read-only (a standby), or the server ended it as idle."""
 
@@ -63,11 +69,6 @@ _ROWS_PER_STATEMENT = 100
 _ROWS_FOR_COPY = 100
 """Fewest rows sent to PostgreSQL by COPY, which takes half of what arrays do."""
 
-_COPIED = frozenset({"bigint", "integer", "varchar", "text", "bytea", "boolean"})
-
-_INTEGER_END = 1 << 31
-"""The first number that PostgreSQL's `integer` doesn't hold."""
-
 _ROWS_FOR_ARRAYS = 2
 _ROWS_PER_ARRAY = 5_000
 """Fewest rows sent to PostgreSQL as one array per column, and most per array: one text for all numbers of rows."""
@@ -84,6 +85,7 @@ class Database:
         self._file = DatabaseFile.of(url)
         self.engine = _engine(url, self._file)
         self.readers = _readers(self.engine, self._file)
+        self._searchers = _searchers(self.engine, self.readers)
         self._checkpoints = None if self._file is None else WalCheckpoints(self.readers.raw_connection)
         self.commits = CommitWatch(self.readers, is_shared=self._file is not None or self.dialect == "postgresql")
         self._closed = False
@@ -107,6 +109,17 @@ class Database:
             return
         with _translated(), self._connection(self.readers) as connection:
             yield connection.execution_options(isolation_level="AUTOCOMMIT")
+
+    @contextmanager
+    def searching(self) -> Iterator[Connection]:
+        """For the statements of a search; raises StoreUnavailableError.
+
+        On SQLite they have one snapshot. On PostgreSQL each sees what is committed when it begins, so that none waits
+        for BEGIN and COMMIT, and the server keeps one plan of each for all values.
+        """
+        session = self._connection(self._searchers) if self.dialect == "postgresql" else self.read()
+        with _translated(), session as connection:
+            yield connection
 
     @contextmanager
     def write(self, *, ahead: bool = False) -> Iterator[Connection]:
@@ -155,6 +168,7 @@ class Database:
         self.commits.close()
         self.engine.dispose()
         self.readers.dispose()
+        self._searchers.dispose()
 
     @contextmanager
     def _connection(self, engine: Engine) -> Iterator[Connection]:
@@ -206,8 +220,8 @@ def insert_rows(
     """
     inserted = 0 if or_ignore else len(rows)
     if conn.dialect.name == "postgresql" and len(rows) >= _ROWS_FOR_ARRAYS:
-        copying = _copying(table, tuple(columns)) if not or_ignore and len(rows) >= _ROWS_FOR_COPY else None
-        if copying is not None and _fit(rows, copying[1]):
+        copying = copied_columns(table, tuple(columns)) if not or_ignore and len(rows) >= _ROWS_FOR_COPY else None
+        if copying is not None and copyable(rows, copying[1]):
             copy_rows(conn, *copying, rows)
             return len(rows)
         for at in range(0, len(rows), _ROWS_PER_ARRAY):
@@ -230,26 +244,6 @@ def _insert_text(dialect: str, table: str, columns: tuple[str, ...], rows: int, 
     values = ", ".join([f"({', '.join([mark] * len(columns))})"] * rows)
     ending = " ON CONFLICT DO NOTHING" if or_ignore else ""
     return f"INSERT INTO {table} ({', '.join(columns)}) VALUES {values}{ending}"
-
-
-@cache
-def _copying(table: Table, columns: tuple[str, ...]) -> tuple[str, list[str]] | None:
-    """The text of a COPY into these columns, and their types; None if the driver has no binary form of one."""
-    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
-    types = [table.c[name].type.compile(dialect).partition("(")[0].lower() for name in columns]
-    if not set(types) <= _COPIED:
-        return None
-    return f"COPY {table.name} ({', '.join(columns)}) FROM STDIN (FORMAT BINARY)", types
-
-
-def _fit(rows: Sequence[tuple[object, ...]], types: Sequence[str]) -> bool:
-    """Whether the numbers for columns of 32 bits have no more: the driver would cut them off without a word."""
-    for at, name in enumerate(types):
-        if name == "integer":
-            numbers: list[Any] = [row[at] for row in rows if row[at] is not None]
-            if numbers and not (min(numbers) >= -_INTEGER_END and max(numbers) < _INTEGER_END):
-                return False
-    return True
 
 
 @cache
@@ -308,7 +302,7 @@ def _engine(url: str, file: DatabaseFile | None) -> Engine:
             return _sqlite_engine(parsed, file)
         case "postgresql":
             engine = _postgresql_engine(parsed.set(drivername="postgresql+psycopg"))
-            event.listen(engine, "connect", _bound_writer)
+            event.listen(engine, "connect", lambda connection, _: _set(connection, _WRITER_SESSION))
             read_results_at_once(engine)
             return engine
         case other:
@@ -339,8 +333,22 @@ def _readers(engine: Engine, file: DatabaseFile | None) -> Engine:
     if engine.dialect.name != "postgresql":
         return engine if file is None else _sqlite_engine(engine.url, file)
     readers = _postgresql_engine(engine.url, isolation_level="REPEATABLE READ")
-    event.listen(readers, "connect", _only_read)
+    event.listen(readers, "connect", lambda connection, _: setattr(connection, "read_only", True))
     return readers
+
+
+def _searchers(engine: Engine, readers: Engine) -> Engine:
+    """PostgreSQL's sessions for searches, whose settings would spoil the plans of lists."""
+    if engine.dialect.name != "postgresql":
+        return readers
+
+    def set_up(connection: Any, record: Any) -> None:
+        record.info.update({PLANS_KEPT: True, REMEMBERED_BY: readers})
+        _set(connection, _SEARCH_SESSION)
+
+    searchers = _postgresql_engine(engine.url, isolation_level="AUTOCOMMIT")
+    event.listen(searchers, "connect", set_up)
+    return searchers
 
 
 def _postgresql_engine(url: URL, **options: Any) -> Engine:
@@ -363,15 +371,11 @@ def _postgresql_engine(url: URL, **options: Any) -> Engine:
     return engine
 
 
-def _bound_writer(connection: Any, _record: Any) -> None:
+def _set(connection: Any, settings: Sequence[str]) -> None:
     with connection.cursor() as cursor:
-        for setting in _WRITER_SESSION:
+        for setting in settings:
             cursor.execute(setting)
     connection.commit()
-
-
-def _only_read(connection: Any, _record: Any) -> None:
-    connection.read_only = True
 
 
 def _sqlite_connect(connection: sqlite3.Connection, _record: Any) -> None:
@@ -399,4 +403,4 @@ def _begin_wal(connection: sqlite3.Connection) -> None:
 
 def _sqlite_begin(connection: Connection) -> None:
     mode = "IMMEDIATE" if connection.get_execution_options().get(_WRITE) else "DEFERRED"
-    connection.exec_driver_sql(f"BEGIN {mode}")
+    run(connection, f"BEGIN {mode}", ())

@@ -34,6 +34,9 @@ class Reads(Protocol):
     def read(self) -> AbstractContextManager[Connection]:
         """A consistent snapshot; raises StoreUnavailableError."""
 
+    def searching(self) -> AbstractContextManager[Connection]:
+        """For the statements of a search, as in `Database`; raises StoreUnavailableError."""
+
 
 @dataclass(frozen=True, slots=True)
 class StandbyState:
@@ -75,9 +78,18 @@ class StandbyReads:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A consistent snapshot; raises StoreUnavailableError."""
-        self.compare()
-        with (self._standby if self._state.used else self._primary).read() as conn:
+        with self._used().read() as conn:
             yield conn
+
+    @contextmanager
+    def searching(self) -> Iterator[Connection]:
+        """For the statements of a search, as in `Database`; raises StoreUnavailableError."""
+        with self._used().searching() as conn:
+            yield conn
+
+    def _used(self) -> Database:
+        self.compare()
+        return self._standby if self._state.used else self._primary
 
     def compare(self) -> None:
         """Compares the two, unless that was done a moment ago; raises StoreUnavailableError without the primary."""

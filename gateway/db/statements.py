@@ -9,9 +9,11 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final, TypeAlias
 
-from sqlalchemy import Connection, Dialect
+from sqlalchemy import Connection, Dialect, Table
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError, NoResultFound
 from sqlalchemy.sql.base import Executable
 from sqlalchemy.sql.elements import ClauseElement
@@ -36,6 +38,18 @@ def storable_text(text: str) -> str:
 
 PIPELINE: Final = "gateway_pipeline"
 """Key in the notes on a connection: the StatementPipeline by which statements are sent ahead."""
+
+
+_COPIED = frozenset({"bigint", "integer", "varchar", "text", "bytea", "boolean"})
+
+_INTEGER_END = 1 << 31
+"""The first number that PostgreSQL's `integer` doesn't hold."""
+
+PLANS_KEPT: Final = "gateway_plans_kept"
+"""Key in the notes on a connection: PostgreSQL keeps one plan of each statement for all values."""
+
+REMEMBERED_BY: Final = "gateway_remembered_by"
+"""Key in the notes on a connection: the engine by which what was read of the database is remembered, if not its own."""
 
 
 class Rows(Sequence[Row]):
@@ -125,6 +139,26 @@ def run(conn: Connection, text: str, values: Sequence[Any] | dict[str, Any]) -> 
 
 def _result(cursor: Any) -> _Result:
     return cursor.fetchall() if cursor.description is not None else [], cursor.rowcount
+
+
+@cache
+def copied_columns(table: Table, columns: tuple[str, ...]) -> tuple[str, list[str]] | None:
+    """The text of a COPY into these columns, and their types; None if the driver has no binary form of one."""
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+    types = [table.c[name].type.compile(dialect).partition("(")[0].lower() for name in columns]
+    if not set(types) <= _COPIED:
+        return None
+    return f"COPY {table.name} ({', '.join(columns)}) FROM STDIN (FORMAT BINARY)", types
+
+
+def copyable(rows: Sequence[tuple[object, ...]], types: Sequence[str]) -> bool:
+    """Whether the numbers for columns of 32 bits have no more: the driver would cut them off without a word."""
+    for at, name in enumerate(types):
+        if name == "integer":
+            numbers: list[Any] = [row[at] for row in rows if row[at] is not None]
+            if numbers and not (min(numbers) >= -_INTEGER_END and max(numbers) < _INTEGER_END):
+                return False
+    return True
 
 
 def copy_rows(conn: Connection, text: str, types: Sequence[str], rows: Iterable[Row]) -> None:

@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import Connection, Engine, Table, bindparam, case, func, select, text, true, update
 
 from gateway.db.database import insert_rows
-from gateway.db.statements import Prepared
+from gateway.db.statements import PLANS_KEPT, REMEMBERED_BY, Prepared
 from gateway.history.rules.bloom import may_hold
 from gateway.history.tables.schema import record_log, record_progress, shipment_keys, shipment_segments, shipment_times
 
@@ -138,8 +138,9 @@ def _widen(conn: Connection, table: Table, statement: Prepared, declared: Iterab
 
 
 def state(conn: Connection) -> SegmentsState:
-    """Reads the state, once a transaction; PostgreSQL keeps one plan of each statement that follows in it."""
-    rows = list((_STATE_BEFORE_SEARCH if conn.dialect.name == "postgresql" else _STATE)(conn))
+    """Reads the state, once a search; PostgreSQL keeps one plan of each statement that follows in the transaction."""
+    before_search = conn.dialect.name == "postgresql" and PLANS_KEPT not in conn.info
+    rows = list((_STATE_BEFORE_SEARCH if before_search else _STATE)(conn))
     newest, indexed = rows[0][0], rows[0][5]
     bounds = {row[1]: SegmentBounds(row[2], row[3], row[4]) for row in rows if row[1] is not None}
     return SegmentsState(newest or 0, indexed or 0, bounds)
@@ -240,7 +241,7 @@ def _may_hold(bits: bytes, key_sets: Sequence[Sequence[int]]) -> bool:
 
 def _filters_of(conn: Connection) -> dict[int, bytes]:
     with _lock:
-        return _filters.setdefault(conn.engine, {})
+        return _filters.setdefault(conn.info.get(REMEMBERED_BY, conn.engine), {})
 
 
 def _filter(conn: Connection, filters: dict[int, bytes], segment: int) -> bytes:

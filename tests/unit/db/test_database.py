@@ -5,11 +5,13 @@ import threading
 from pathlib import Path
 
 import pytest
+from psycopg.pq import TransactionStatus
 from sqlalchemy import URL, NullPool, create_engine, text
 from sqlalchemy.exc import DBAPIError
 
 import gateway.db.database
 from gateway.db.database import Database
+from gateway.db.statements import driver_of, run
 from gateway.errors import StoreUnavailableError
 from gateway.feed.tables import progress
 
@@ -65,6 +67,30 @@ def test_on_postgresql_who_reads_does_not_write(postgres_url: str) -> None:
         database.close()
 
 
+def test_a_search_reads_without_a_transaction_on_postgresql_and_a_snapshot_on_sqlite(database: Database) -> None:
+    """Its statements wait for the server alone, not for BEGIN and COMMIT too."""
+    on_postgresql = database.dialect == "postgresql"
+    with database.searching() as searching:
+        assert progress.position(searching) == 0
+        with database.write() as conn:
+            progress.move(conn, 7)
+        assert progress.position(searching) == (7 if on_postgresql else 0)
+        if on_postgresql:
+            driver = driver_of(searching)
+            assert driver.info.transaction_status is TransactionStatus.IDLE
+            assert [
+                run(searching, f"SHOW {name}", ()).scalar_one() for name in ("plan_cache_mode", "enable_seqscan")
+            ] == [
+                "force_generic_plan",
+                "off",
+            ]
+    if on_postgresql:
+        with pytest.raises(DBAPIError, match="read-only"), database.searching() as searching:
+            run(searching, "CREATE TABLE made_while_searching (number INTEGER)", ())
+    with database.read() as reading:
+        assert progress.position(reading) == 7
+
+
 def test_connections_that_the_server_has_ended_meanwhile_are_made_anew(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -77,6 +103,12 @@ def test_connections_that_the_server_has_ended_meanwhile_are_made_anew(
         if database.dialect == "postgresql":
             _end_all_connections(database.engine.url)
     with database.look() as conn:
+        assert progress.position(conn) == 8
+    with database.searching() as conn:
+        assert progress.position(conn) == 8
+    if database.dialect == "postgresql":
+        _end_all_connections(database.engine.url)
+    with database.searching() as conn:
         assert progress.position(conn) == 8
 
 
