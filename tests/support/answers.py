@@ -34,7 +34,7 @@ from gateway.history.service.queries import (
 )
 from gateway.history.service.search import HistorySearch
 from gateway.tlog.note import Signer, sign_note
-from gateway.tracing.rules.inquiry import links_of
+from gateway.tracing.rules.inquiry import LinkQuestions
 from gateway.trust.codec.directory import encode_directory
 from gateway.trust.pki.keys import load_signing_key
 from gateway.trust.rules.directory import directory_key_name
@@ -74,7 +74,7 @@ class Pair:
         self.folder = FederationFolder(folder / "federation", self._anchors(folder))
         self.cn, self.hk, self.clock = cn, hk, cn.clock
         self.search = HistorySearch(
-            hk.database, node="hk", substances=NoSubstances(), names=NameSearch(hk.database).find, links=links_of
+            hk.database, node="hk", substances=NoSubstances(), names=NameSearch(hk.database).find, links=LinkQuestions
         )
         self.asker = QuerySigner(node="cn", trust=lambda: self.cn.trust, signer_for=self.key("cn"), clock=self.clock)
         self.answerer = QueryService(

@@ -10,8 +10,8 @@ from gateway.history.service.following import FoundRecords, follow_links
 from gateway.tracing.rules.gathering import Gathering
 from gateway.tracing.rules.inquiry import (
     MAX_QUESTIONS,
+    LinkQuestions,
     is_of_one_consignment,
-    links_of,
     next_questions,
     onward_refusals,
     opening_questions,
@@ -90,7 +90,7 @@ class TracedFederation:
         criteria, records = list(questions), list(found.messages[0].records.records)
         if node not in self.earlier and is_of_one_consignment(questions[0]) and records:
             further = partial(self._find, node)
-            followed = follow_links(records, questions, links_of, further, may=lambda _: True, limit=1_000)
+            followed = follow_links(records, questions, LinkQuestions(), further, may=lambda _: True, limit=1_000)
             criteria += followed.criteria
             records += [record for message in followed.messages for record in message.records.records]
         self.asked[node].extend(criteria)

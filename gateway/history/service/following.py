@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, TypeAlias
 
+from gateway.history.tables.segments import SegmentsState
+from gateway.trust.rules.directory import FieldClass
 from gateway.v1.history_pb2 import HistoryRecord, SearchCriteria
 from gateway.v1.history_service_pb2 import SearchShipmentsResponse
 
@@ -24,6 +26,21 @@ NextCriteria: TypeAlias = Callable[[Sequence[HistoryRecord], Sequence[SearchCrit
 
 MayFollow: TypeAlias = Callable[[SearchCriteria], bool]
 """Whether the searcher could ask with these criteria."""
+
+
+class FollowedPage(NamedTuple):
+    """The page whose links are followed.
+
+    Attributes:
+        classes, as_of, recorded: see HistorySearch.chunks.
+        limit: most records in all.
+    """
+
+    state: SegmentsState
+    classes: frozenset[FieldClass]
+    as_of: int
+    recorded: int
+    limit: int
 
 
 class FoundRecords(NamedTuple):

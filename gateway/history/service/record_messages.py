@@ -87,6 +87,13 @@ def record_messages(
     return RecordMessages([message for message in messages if message.records.records], removed)
 
 
+def records_in(
+    messages: Iterable[history_service_pb2.SearchShipmentsResponse],
+) -> list[history_pb2.HistoryRecord]:
+    """The messages' records."""
+    return [record for message in messages for record in message.records.records]
+
+
 def _disclose(
     record: history_pb2.HistoryRecord,
     additions: list[shipment_pb2.ShipmentAddition],

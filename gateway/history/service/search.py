@@ -18,8 +18,15 @@ from gateway.db.standby import Reads
 from gateway.history.codec import shipments as wire
 from gateway.history.service.backlog import Backlog, Lag
 from gateway.history.service.criteria import KeyCriteria, SearchPlan, filter_of, require_all_narrow
-from gateway.history.service.following import FollowedLinks, FoundRecords, MayFollow, NextCriteria, follow_links
-from gateway.history.service.record_messages import record_messages
+from gateway.history.service.following import (
+    FollowedLinks,
+    FollowedPage,
+    FoundRecords,
+    MayFollow,
+    NextCriteria,
+    follow_links,
+)
+from gateway.history.service.record_messages import record_messages, records_in
 from gateway.history.tables import progress as record_progress
 from gateway.history.tables import segments, shipment_search, shipments
 from gateway.history.tables.segments import SegmentsState
@@ -125,12 +132,12 @@ class HistorySearch:
         substances: SubstanceCodes,
         names: MatchNames,
         holds_on: HoldsOn = lambda _, __: [],
-        links: NextCriteria = lambda _, __: (),
+        links: Callable[[], NextCriteria] = lambda: lambda _, __: (),
         reads: Reads | None = None,
     ) -> None:
         """
         Args:
-            links: what a search with `follow` looks for next.
+            links: makes what says, for one search with `follow`, what to look for next.
             reads: a standby of the database for searches; None for the database itself.
         """
         self._links = links
@@ -177,7 +184,7 @@ class HistorySearch:
         plan, last, backlog = self._plan([criteria, *alternatives], classes), False, None
         newest = self._newest()
         while not last:
-            with self._reads.read() as conn:  # yield outside: a caller that leaves would roll it back
+            with self._reads.searching() as conn:  # yield outside: a caller that leaves would roll it back
                 state = segments.state(conn)
                 if backlog is None:
                     recorded = max(as_of, recorded) if as_of else max(newest, state.newest)
@@ -189,36 +196,36 @@ class HistorySearch:
                     part = _PagePart((), 0, 0, 0, position)
                 else:
                     part = self._part(conn, plan, state, before=position, as_of=as_of, limit=min(size, left))
-            records = records_in(part.messages)
-            backlog.shown(record.shipment.record_id for record in records)
-            left, position = left - part.records, part.more_before
-            last = last or not position or left <= 0
-            messages, lag, links = part.messages, backlog.lag, FollowedLinks()
-            found += () if follow is None else records
-            if follow is not None and last and found and not position and not lag.records:
-                find = partial(self._found, classes=classes, as_of=as_of, recorded=recorded, limit=most)
-                links = follow_links(found, [criteria, *alternatives], self._links, find, may=follow, limit=most)
-                messages = [*messages, *links.messages]
-            removed = part.removed + links.removed
+                records = records_in(part.messages)
+                backlog.shown(record.shipment.record_id for record in records)
+                left, position = left - part.records, part.more_before
+                last = last or not position or left <= 0
+                lag, links = backlog.lag, FollowedLinks()
+                found += () if follow is None else records
+                if follow is not None and last and found and not position and not lag.records:
+                    page = FollowedPage(state, frozenset(classes), as_of, recorded, most)
+                    find = partial(self._found, conn, page)
+                    links = follow_links(found, [criteria, *alternatives], self._links(), find, may=follow, limit=most)
+            messages, removed = [*part.messages, *links.messages], part.removed + links.removed
             yield Chunk(messages, position, as_of, recorded, lag, removed, last, links.criteria)
-            size = min(CHUNK, max(LEAST_CHUNK, CHUNK_BYTES // max(1, part.bytes_each)))
+            size = _next_size(part)
 
     def _found(
-        self,
-        criteria: Sequence[history_pb2.SearchCriteria],
-        *,
-        classes: Collection[FieldClass],
-        as_of: int,
-        recorded: int,
-        limit: int,
+        self, conn: Connection, page: FollowedPage, criteria: Sequence[history_pb2.SearchCriteria]
     ) -> FoundRecords:
         """What any of these criteria finds in the same state."""
-        first, *further = criteria
-        pages = self.chunks(first, alternatives=further, classes=classes, as_of=as_of, recorded=recorded, limit=limit)
-        chunks = list(pages)
-        messages = [message for chunk in chunks for message in chunk.messages]
-        complete = not chunks[-1].more_before and not chunks[-1].lag.records
-        return FoundRecords(messages, sum(chunk.removed for chunk in chunks), complete)
+        plan = self._plan(criteria, page.classes)
+        backlog = Backlog.read(conn, plan, page.as_of, page.recorded, newest=page.state.newest)
+        messages: list[history_service_pb2.SearchShipmentsResponse] = []
+        position, left, size, removed = page.as_of + 1, page.limit, FIRST_CHUNK, 0
+        while position and left > 0:
+            limit = min(size, left)
+            part = self._part(conn, plan, page.state, before=position, as_of=page.as_of, limit=limit)
+            backlog.shown(record.shipment.record_id for record in records_in(part.messages))
+            messages += part.messages
+            removed += part.removed
+            position, left, size = part.more_before, left - part.records, _next_size(part)
+        return FoundRecords(messages, removed, not position and not backlog.lag.records)
 
     def _newest(self) -> int:
         """Last recorded position, where a standby is read that may not have it yet; else 0."""
@@ -317,6 +324,11 @@ class HistorySearch:
         return _PagePart(messages, count, size // max(1, count), removed, more_before)
 
 
+def _next_size(part: _PagePart) -> int:
+    """Records of the next chunk."""
+    return min(CHUNK, max(LEAST_CHUNK, CHUNK_BYTES // max(1, part.bytes_each)))
+
+
 def positions_of(
     conn: Connection, record_ids: Iterable[str], state: SegmentsState | None = None
 ) -> dict[str, list[int]]:
@@ -346,13 +358,6 @@ def _are_more(conn: Connection, plan: SearchPlan, before: int, limit: int, state
             )
             positions.update(walk)
     return len(positions) > limit
-
-
-def records_in(
-    messages: Iterable[history_service_pb2.SearchShipmentsResponse],
-) -> list[history_pb2.HistoryRecord]:
-    """The messages' records."""
-    return [record for message in messages for record in message.records.records]
 
 
 def _hits(

@@ -43,7 +43,7 @@ from gateway.rpc.peers import Peers
 from gateway.rpc.workers.worker_process import WorkerProcess
 from gateway.tlog.note import Signer
 from gateway.tracing.rpc import HistoryTracer
-from gateway.tracing.rules.inquiry import links_of
+from gateway.tracing.rules.inquiry import LinkQuestions
 from gateway.tracing.service.draft_alerts import AlertDrafter, TraceExaminer
 from gateway.tracing.service.findings import FindingSearch, KeepFindingsInRecordsCommand
 from gateway.trust.service.directory_versions import TrustedDirectory
@@ -82,7 +82,9 @@ class History:
         self._process = IndexProcess(database, history_handlers, (database_url, rules), further=further)
         self._checks = RecordChecks(recording_handlers, settings.retention_days)
         self.standby = standby_of(settings, database)
-        self.search = search_of(settings, database, node, names=self._process.names, links=links_of, reads=self.standby)
+        self.search = search_of(
+            settings, database, node, names=self._process.names, links=LinkQuestions, reads=self.standby
+        )
         self.rules = load_rules(rules)
         keep_ms = settings.answer_days * _DAY_MS
         answerer = QueryService(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from gateway.db.database import Database
@@ -50,7 +50,7 @@ def search_of(
     node: str,
     *,
     names: MatchNames,
-    links: NextCriteria,
+    links: Callable[[], NextCriteria],
     reads: Reads | None = None,
 ) -> HistorySearch:
     """Builds the search of a node's own records.

@@ -1,7 +1,7 @@
 """Assembles a consignment: records of several nodes become legs with links and events in order.
 
 The order of records doesn't matter:
-1. each record once, newest revision (records.merge_hits);
+1. each record once, newest revision (records.newest_revision);
 2. strong links (link_graph.build_link_graph) and what they reach from the trace's start (LinkGraph.core);
 3. unambiguous weak links, as leaves (weak.weak_links);
 4. each leg from the first record on, by its strongest link to earlier ones, then its further links;

@@ -3,45 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import chain
+from typing import NamedTuple
 
 from gateway.tracing.rules.link_graph import LinkGraph, build_link_graph
 from gateway.tracing.rules.links import LinkKey, link_keys
-from gateway.tracing.rules.records import RecordHit, TraceRecord, merge_hits
+from gateway.tracing.rules.records import (
+    MAX_RECORDS,
+    RecordHit,
+    RecordName,
+    TraceRecord,
+    name_of,
+    nearest_records,
+    newest_revision,
+)
 from gateway.v1.history_pb2 import HistoryRecord
 
 
 class Gathering:
-    """Rebuilds the graph only after additions, and reads the keys of each record once. Not thread-safe."""
+    """Merges and links only what additions change, and reads the keys of each record once. Not thread-safe."""
 
     def __init__(self, hits: Iterable[RecordHit] = ()) -> None:
-        self._found = list(hits)
-        self._merged: tuple[list[TraceRecord], bool] | None = None
+        self._hits: dict[RecordName, list[RecordHit]] = {}
+        self._traced: dict[RecordName, TraceRecord] = {}
+        self._known: _KnownRecords | None = None
         self._parts: dict[frozenset[str], LinkGraph] = {}
-        self._keys: dict[int, Sequence[LinkKey]] = {}  # by the message's identity: `_found` holds it
+        self._keys: dict[int, Sequence[LinkKey]] = {}  # by the message's identity: `_hits` holds it
+        self.add(hits)
 
     def add(self, hits: Iterable[RecordHit]) -> None:
-        before = len(self._found)
-        self._found.extend(hits)
-        if len(self._found) > before:
-            self._merged = None
-            self._parts = {}
+        changed: set[RecordName] = set()
+        for hit in hits:
+            name = name_of(hit.record)
+            self._hits.setdefault(name, []).append(hit)
+            changed.add(name)
+        if not changed:
+            return
+        self._traced.update((name, newest_revision(self._hits[name])) for name in changed)
+        self._known = None
+        nodes = {node for node, _ in changed} if len(self._traced) <= MAX_RECORDS else set(chain(*self._parts))
+        self._parts = {part: graph for part, graph in self._parts.items() if part.isdisjoint(nodes)}
 
     @property
     def graph(self) -> LinkGraph:
-        known, _ = self._merge()
-        return self._graph_of({traced.record.node for traced in known})
+        return self._graph_of(self._merge().nodes)
 
     def graph_of(self, nodes: frozenset[str]) -> LinkGraph:
         """The graph of these nodes' records alone, as if no other node had any."""
-        known, _ = self._merge()
-        return self._graph_of(nodes & {traced.record.node for traced in known})
+        return self._graph_of(nodes & self._merge().nodes)
 
-    def _graph_of(self, nodes: Iterable[str]) -> LinkGraph:
-        """`nodes` have records: those without any make no other graph."""
-        part = frozenset(nodes)
+    def _graph_of(self, part: frozenset[str]) -> LinkGraph:
+        """Its nodes have records: those without any make no other graph."""
         if part not in self._parts:
-            known, _ = self._merge()
-            of_part = [traced for traced in known if traced.record.node in part]
+            of_part = [traced for traced in self._merge().records if traced.record.node in part]
             self._parts[part] = build_link_graph(of_part, self._keys_of)
         return self._parts[part]
 
@@ -54,9 +68,18 @@ class Gathering:
     @property
     def cut(self) -> bool:
         """Whether records exceed a trace's limit."""
-        return self._merge()[1]
+        return self._merge().cut
 
-    def _merge(self) -> tuple[list[TraceRecord], bool]:
-        if self._merged is None:
-            self._merged = merge_hits(self._found)
-        return self._merged
+    def _merge(self) -> _KnownRecords:
+        if self._known is None:
+            records, cut = nearest_records([self._traced[name] for name in sorted(self._traced)])
+            self._known = _KnownRecords(records, cut, frozenset(traced.record.node for traced in records))
+        return self._known
+
+
+class _KnownRecords(NamedTuple):
+    """Distinct records, whether others were dropped, and the nodes that they are of."""
+
+    records: Sequence[TraceRecord]
+    cut: bool
+    nodes: frozenset[str]

@@ -96,16 +96,24 @@ def is_of_one_consignment(question: SearchCriteria) -> bool:
     return {field.name for field, _ in question.ListFields()} <= {"references", "record_ids"}
 
 
-def links_of(records: Sequence[HistoryRecord], asked: Sequence[SearchCriteria]) -> list[SearchCriteria]:
-    """What a trace would ask the same node after these records, the criteria of which `met` numbers.
+class LinkQuestions:
+    """What a trace would ask the same node after the records found, for one answer. Not thread-safe."""
 
-    None where they are of several consignments.
-    """
-    known = [RecordHit(record, None if _is_start(record, asked) else SearchCriteria()) for record in records]
-    gathering, node = Gathering(known), records[0].node
-    if gathering.graph.core()[1]:
-        return []
-    return _open_questions(gathering, {node: asked}, [node], OnwardTransfer(node)).get(node, [])
+    def __init__(self) -> None:
+        self._gathering = Gathering()
+        self._taken = 0
+
+    def __call__(self, records: Sequence[HistoryRecord], asked: Sequence[SearchCriteria]) -> list[SearchCriteria]:
+        """Criteria from all records so far, those of the call before first; `met` numbers the criteria asked.
+
+        None where they are of several consignments.
+        """
+        new, self._taken = records[self._taken :], len(records)
+        self._gathering.add(RecordHit(record, None if _is_start(record, asked) else SearchCriteria()) for record in new)
+        if self._gathering.graph.core()[1]:
+            return []
+        node = records[0].node
+        return _open_questions(self._gathering, {node: asked}, [node], OnwardTransfer(node)).get(node, [])
 
 
 def _is_start(record: HistoryRecord, asked: Sequence[SearchCriteria]) -> bool:

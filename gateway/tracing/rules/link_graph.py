@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from gateway.tracing.rules.links import DAY_S, RULES, LinkKey, LinkKind, ValueSpace, link_keys, plain
-from gateway.tracing.rules.records import TraceRecord
+from gateway.tracing.rules.records import RecordName, TraceRecord, name_of
 from gateway.v1 import shipment_pb2
 from gateway.v1.history_pb2 import HistoryRecord, SearchCriteria
 
@@ -53,11 +53,14 @@ class LinkGraph:
     Attributes:
         known: the records.
         keys: of each record.
+        starts: indexes of records with which the trace started.
     """
 
     def __init__(self, known: Sequence[TraceRecord], keys: Sequence[Sequence[LinkKey]]) -> None:
         self.known = known
         self.keys = keys
+        self.starts = [index for index, each in enumerate(known) if each.start]
+        self._indexes: dict[RecordName, int] = {}
         self._groups: dict[ValueSpace, list[_Named]] = {}
         self._linked: dict[ValueSpace, Sequence[RecordLink]] = {}
         self._ends: dict[int, list[int]] = {}
@@ -99,11 +102,16 @@ class LinkGraph:
         A container number finds many: the newest counts.
         """
         if self._core is None:
-            starts = [index for index, each in enumerate(self.known) if each.start]
-            newest = max(starts, key=lambda index: self.known[index].order, default=None)
+            newest = max(self.starts, key=lambda index: self.known[index].order, default=None)
             reached = set() if newest is None else self.reached_from(newest)
-            self._core = reached, any(start not in reached for start in starts)
+            self._core = reached, any(start not in reached for start in self.starts)
         return self._core
+
+    def index_of(self, name: RecordName) -> int | None:
+        """Where a record stands, if it is known."""
+        if not self._indexes:
+            self._indexes = {name_of(traced.record): index for index, traced in enumerate(self.known)}
+        return self._indexes.get(name)
 
     def _links_of(self, spaces: Iterable[ValueSpace]) -> list[RecordLink]:
         return [*(edge for space in sorted(spaces) for edge in self._links(space)), *self._asked_for]

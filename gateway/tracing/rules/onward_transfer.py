@@ -68,8 +68,8 @@ def disclosable(gathering: Gathering, onward: OnwardTransfer, node: str, asked: 
 
 def _reached(visible: LinkGraph, own: Collection[RecordName], own_node: str) -> set[int]:
     """Records linked to these own ones, or to the newest of others that the first question found."""
-    begins = {index for index, traced in enumerate(visible.known) if name_of(traced.record) in own}
-    starts = [index for index, traced in enumerate(visible.known) if traced.start and traced.record.node != own_node]
+    begins = {index for name in own if (index := visible.index_of(name)) is not None}
+    starts = [index for index in visible.starts if visible.known[index].record.node != own_node]
     begins.update(in_order(starts, visible.known)[-1:])
     return {index for begin in begins for index in visible.reached_from(begin)}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -63,9 +63,8 @@ class TraceRecord:
         return leg_order(self.record)
 
 
-def merge_hits(hits: Iterable[RecordHit]) -> tuple[list[TraceRecord], bool]:
-    """Distinct records, and whether some were dropped: those far in time from the start."""
-    known = newest_revisions(hits)
+def nearest_records(known: list[TraceRecord]) -> tuple[list[TraceRecord], bool]:
+    """The records that a trace keeps, and whether some were dropped: those far in time from the start."""
     if len(known) <= MAX_RECORDS:
         return known, False
     begin = max((record.order[0] for record in known if record.start), default=0)
@@ -78,15 +77,8 @@ def name_of(record: HistoryRecord) -> RecordName:
     return record.node, record.shipment.record_id
 
 
-def newest_revisions(hits: Iterable[RecordHit]) -> list[TraceRecord]:
-    """Each record's newest revision with the least withheld."""
-    by_name: dict[RecordName, list[RecordHit]] = {}
-    for hit in hits:
-        by_name.setdefault(name_of(hit.record), []).append(hit)
-    return [_merged(by_name[name]) for name in sorted(by_name)]
-
-
-def _merged(hits: list[RecordHit]) -> TraceRecord:
+def newest_revision(hits: Sequence[RecordHit]) -> TraceRecord:
+    """Of the hits on one record the newest revision with the least withheld."""
     if len(hits) == 1:
         only = hits[0]
         return TraceRecord(only.record, only.by is None, () if only.by is None else (only.by,), only.query_id)
