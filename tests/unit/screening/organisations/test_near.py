@@ -58,7 +58,7 @@ def test_what_the_index_skips_as_no_brand_is_none() -> None:
                 brands += 1
                 for one, other in ((han, latin), (latin, han)):
                     assert sounds[one]
-                    assert may_be_brands(sounds[one][0], {7: packed(sounds[other])}) == {7}
+                    assert may_be_brands(sounds[one][0], [(7, packed(sounds[other]))]) == {7}
     assert brands > 3
 
 
@@ -71,5 +71,5 @@ def test_of_several_writings_one_suffices_and_far_places_exclude() -> None:
     unlike = packed(brand_sounds(variants("上海巨石微電子有限公司")))
     latin = packed([one])
     others = {1: both, 2: elsewhere, 3: nowhere, 4: unlike, 5: latin}
-    assert may_be_brands(one, others) == {1, 3}
+    assert may_be_brands(one, others.items()) == {1, 3}
     assert packed([]) == ""
