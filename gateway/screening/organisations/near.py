@@ -152,23 +152,26 @@ def packed(sounds: Iterable[BrandSound]) -> str:
 
 def may_be_brands(one: BrandSound, others: Iterable[tuple[int, str]]) -> set[int]:
     """Of packed sounds by number, those with which `is_brand` may hold, whatever else the names say."""
-    beyond, by_both = list[tuple[int, str]](), list[tuple[int, str]]()
-    for number, text in others:
-        for sound in text.split("\n"):
-            place, is_han = divmod(ord(sound[0]) - _FIRST_CODE, 2)
-            if is_han == one.is_han:
-                continue
-            if not place or not one.place:
-                beyond.append((number, sound[1:]))
-            elif place == one.place != _ANYWHERE:
-                by_both.append((number, sound[1:]))
-    likeness, mine = Indel.normalized_similarity, one.letters
+    likeness, mine, leasts = Indel.normalized_similarity, one.letters, _leasts(one.is_han, one.place)
     return {
         number
-        for letters, least in ((beyond, LEAST_BY_LINE), (by_both, LEAST_BY_BOTH))
-        for number, theirs in letters
-        if likeness(mine, theirs, score_cutoff=least) >= least
+        for number, text in others
+        for sound in text.split("\n")
+        if (least := leasts.get(sound[0])) and likeness(mine, sound[1:], score_cutoff=least) >= least
     }
+
+
+@lru_cache(maxsize=2 * (_FIRST_PLACE + _PLACES))
+def _leasts(is_han: bool, place: int) -> dict[str, float]:
+    """Least likeness to a sound of the other script, by the first character of that as it is packed."""
+    found = {}
+    for other in range(_FIRST_PLACE + _PLACES):
+        character = chr(_FIRST_CODE + 2 * other + (not is_han))
+        if not other or not place:
+            found[character] = LEAST_BY_LINE
+        elif other == place != _ANYWHERE:
+            found[character] = LEAST_BY_BOTH
+    return found
 
 
 def brand_keys(variant: OrganisationVariant) -> set[str]:
