@@ -152,9 +152,9 @@ class EntryColumns:
     actions: Sequence[int]
     valid_from: Sequence[int]
     valid_until: Sequence[int]
-    texts: bytearray | FileBytes
+    texts: bytearray | memoryview | FileBytes
     brands: bytearray | memoryview
-    ids: bytearray | FileBytes
+    ids: bytearray | memoryview | FileBytes
 
     def __init__(self, parts: Mapping[str, Any], dead: bytearray) -> None:
         """`parts`: columns by name."""

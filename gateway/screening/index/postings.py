@@ -32,11 +32,14 @@ class Postings:
     """Sorted postings, with a filter of the keys that they have, and fences that shorten binary searches."""
 
     def __init__(
-        self, values: array[int] | FileNumbers, present: Bytes | None = None, fences: Sequence[int] | None = None
+        self,
+        values: array[int] | memoryview | FileNumbers,
+        present: Bytes | None = None,
+        fences: Sequence[int] | None = None,
     ) -> None:
         """`present`, `fences`: if they were made before."""
         self.values = values
-        self._read: dict[tuple[int, int], array[int]] = {}
+        self._read: dict[tuple[int, int], Sequence[int]] = {}
         """Of a file, what was read to find a span, until its rows are wanted."""
         depth = len(values).bit_length()
         self._shift = KEY_BITS + ROW_BITS - max(min(depth, MAX_FENCE_BITS), 1)
@@ -67,7 +70,7 @@ class Postings:
             return start, start
         last = bisect_right(between, highest, first)
         span = start + first, start + last
-        if not isinstance(values, array):
+        if isinstance(values, FileNumbers):
             if len(self._read) >= _MOST_READ:
                 self._read.clear()
             self._read[span] = between[first:last]

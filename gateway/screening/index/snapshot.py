@@ -37,6 +37,8 @@ RULES = 10
 _DIGEST_BYTES = 32
 _LENGTH_BYTES = 8
 _PIECE = 1 << 20
+MOST_MAPPED = 32_000_000
+"""Bytes of a column of names or postings, above which it is read from the file: reading costs a search 7 %."""
 _ALIGNED = 64
 """A line of the processor's cache; eight bytes are needed."""
 
@@ -181,7 +183,7 @@ class _Parts:
         return start
 
 
-_CODES: dict[str, Code] = NUMBERS | {"fences": "I", "reference_fences": "I"}
+_CODES: dict[str, Code] = NUMBERS | {"fences": "I", "postings": "Q", "reference_fences": "I", "reference_postings": "Q"}
 """Of the other parts bytes."""
 
 
@@ -195,6 +197,14 @@ def _parts(run: SortedRun) -> Iterator[tuple[str, memoryview | FileBytes]]:
         yield f"{prefix}fences", _bytes_of(postings.fences)
 
 
+def _part(parts: _Parts, name: str, size: int) -> memoryview | FileBytes | FileNumbers:
+    code = _CODES.get(name, "B")
+    if name in READ_FROM_FILE and size > MOST_MAPPED:
+        content = parts.in_file(size)
+        return FileNumbers(content) if code == "Q" else content
+    return parts.mapped(size).cast(code)
+
+
 def _bytes_of(part: Any) -> memoryview | FileBytes:
     if isinstance(part, FileNumbers):
         return part.content
@@ -202,12 +212,9 @@ def _bytes_of(part: Any) -> memoryview | FileBytes:
 
 
 def _run(parts: _Parts, sizes: dict[str, int], held: int) -> SortedRun:
-    part: dict[str, Any] = {
-        name: parts.in_file(size) if name in READ_FROM_FILE else parts.mapped(size).cast(_CODES.get(name, "B"))
-        for name, size in sizes.items()
-    }
+    part: dict[str, Any] = {name: _part(parts, name, size) for name, size in sizes.items()}
     postings, references = (
-        Postings(FileNumbers(part[f"{prefix}postings"]), part[f"{prefix}present"], part[f"{prefix}fences"])
+        Postings(part[f"{prefix}postings"], part[f"{prefix}present"], part[f"{prefix}fences"])
         for prefix in ("", "reference_")
     )
     return SortedRun(EntryColumns(part, bytearray(part["dead"])), postings, references, int(held))

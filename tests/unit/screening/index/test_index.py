@@ -296,7 +296,11 @@ class TestSnapshot:
         index.remove("cn/minerals", "7")
         return index
 
-    def test_what_is_read_back_finds_the_same(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("most_mapped", [0, snapshot.MOST_MAPPED])
+    def test_what_is_read_back_finds_the_same(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most_mapped: int
+    ) -> None:
+        monkeypatch.setattr(snapshot, "MOST_MAPPED", most_mapped)
         index = self.made()
         size = snapshot.write(tmp_path / "index", index, source="here", seq=12)
         found = snapshot.read(tmp_path / "index")
@@ -308,7 +312,11 @@ class TestSnapshot:
         assert "7" in ids(found.index, LISTED[7])
         assert [path.name for path in tmp_path.iterdir()] == ["index"]
 
-    def test_a_mapped_index_merges_with_what_came_since(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("most_mapped", [0, snapshot.MOST_MAPPED])
+    def test_a_saved_index_merges_with_what_came_since(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most_mapped: int
+    ) -> None:
+        monkeypatch.setattr(snapshot, "MOST_MAPPED", most_mapped)
         index, path = self.made(), tmp_path / "index"
         for number in range(140, 160):
             snapshot.write(path, index, source="here", seq=number)
