@@ -257,7 +257,9 @@ class _Recheck:
         self._schedule()
 
     def _schedule(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(self._interval_s, self._run)
+        loop = asyncio.get_running_loop()
+        beat_in_s = self._interval_s - loop.time() % self._interval_s  # one wake-up checks all streams
+        self._timer = loop.call_later(beat_in_s, self._run)
 
     def _run(self) -> None:
         self._checking = asyncio.create_task(self._checked(), name="recheck")
