@@ -11,6 +11,7 @@ import numpy.typing as npt
 from sqlalchemy import Connection
 
 from gateway.db.statements import run
+from gateway.history.codec.batches import KeyColumns
 from gateway.history.rules.bloom import BITS_PER_KEY, HASHES
 from gateway.history.tables import segments, shipment_search, shipments
 from gateway.history.tables.schema import shipment_keys
@@ -108,8 +109,8 @@ class Segments:
     tables = (shipment_keys.name, "shipment_segments")
 
     def index(self, conn: Connection, first: int, keys: Keys) -> None:
-        rows = keys.tolist()
-        shipments.add_keys(conn, [(one, first + at) for at, of_position in enumerate(rows) for one in of_position])
+        positions = np.repeat(np.arange(first, first + len(keys), dtype=np.int64), keys.shape[1])
+        shipments.add_keys(conn, *KeyColumns.of(keys.ravel().tolist(), positions.tolist()).columns())
 
     def load(self, conn: Connection, first: int, keys: Keys) -> None:
         positions = np.repeat(np.arange(first, first + len(keys), dtype=np.int64), KINDS)

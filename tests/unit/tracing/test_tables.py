@@ -32,7 +32,7 @@ def test_what_is_met_is_what_stands_there(
 ) -> None:
     with database.write() as conn:
         conn.execute(delete(shipment_keys))
-        shipments.add_keys(conn, list(pairs))
+        shipments.add_keys(conn, [key for key, _ in pairs], [position for _, position in pairs])
 
     with database.read() as conn:
         met = list(findings.met(conn, list(keys), after=after, until=until))
