@@ -204,7 +204,7 @@ def fill(path: Path, run: SortedRun, fts5: bool) -> None:
         connection.executemany("INSERT INTO words (rowid, keys) VALUES (?,?)", _words(run))
     else:
         features = columns.features
-        postings = ((value - SIGN, features[value & ROW_MASK]) for value in run.postings.values)
+        postings = ((value - SIGN, features[value & ROW_MASK]) for value in run.postings.values[:])
         connection.executemany("INSERT INTO posting VALUES (?,?)", postings)
     connection.execute("COMMIT")
     if fts5:
@@ -215,7 +215,9 @@ def fill(path: Path, run: SortedRun, fts5: bool) -> None:
 
 def _words(run: SortedRun) -> Iterator[tuple[int, str]]:
     """Rows with their keys as words, from postings in the order of rows."""
-    postings = array("Q", sorted((value & ROW_MASK) << KEY_BITS | value >> ROW_BITS for value in run.postings.values))
+    postings = array(
+        "Q", sorted((value & ROW_MASK) << KEY_BITS | value >> ROW_BITS for value in run.postings.values[:])
+    )
     mask = (1 << KEY_BITS) - 1
     for row, group in groupby(postings, key=lambda posting: posting >> KEY_BITS):
         yield row, " ".join(str(posting & mask) for posting in group)

@@ -39,8 +39,18 @@ _FIRST_VERSION = "0.1.0"
 _SHOWN = 6
 """Most differences of tables in an error."""
 
+PAUSE_S = 300
+"""Longest pause between two statements of a migration on PostgreSQL, in seconds; elsewhere it is shorter."""
+
 _MIGRATION_LOCK = 0x736368656D61
 """Key of the PostgreSQL advisory lock for migrations (`schema` in ASCII)."""
+
+
+def take_turn_to_migrate(conn: Connection) -> None:
+    """Waits until no other process migrates; the server then bears with pauses in which rows are computed."""
+    if conn.dialect.name == "postgresql":
+        conn.execute(select(func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
+        conn.execute(text(f"SET LOCAL idle_in_transaction_session_timeout = '{PAUSE_S}s'"))
 
 
 def upgrade(database: Database) -> None:
@@ -82,8 +92,7 @@ def _run_missing(database: Database) -> None:
             _require_tables(conn, version)  # 7
             return
     with database.write() as conn:
-        if conn.dialect.name == "postgresql":  # 3
-            conn.execute(select(func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
+        take_turn_to_migrate(conn)  # 3
         _require_known(conn, script)  # 4
         version = schema_version(conn)
         if version is not None and version != newest:

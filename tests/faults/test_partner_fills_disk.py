@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from hashlib import sha256
 
 import grpc.aio
@@ -176,7 +176,8 @@ def test_of_refused_questions_only_digests_are_kept(federation: Federation, refu
                 error = await ask(hk, one)
                 assert isinstance(error, GatewayError)
             await hk.close()
-        assert kept(Database(node.settings.effective_database_url)) == []
+        with closing(Database(node.settings.effective_database_url)) as database:
+            assert kept(database) == []
         async with federation.inside("cn"), federation.client("cn", "auditor") as auditor:
             events = await audit_events(auditor, principal="gateway/hk", reason=error.reason)
             assert sum(one.occurrences for one in events) == 100

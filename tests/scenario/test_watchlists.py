@@ -635,6 +635,6 @@ def test_an_entry_that_ends_soon_is_shown_and_an_alarm(nodes: Federation, cn: Cl
     status = cn.eventually("operator", "status", until=lambda found: "LIST_EXPIRES" in json.dumps(found))
     (alarm,) = [each for each in status["alarms"] if each["code"] == "LIST_EXPIRES"]
     assert "entries of stream whose validity ends within 14 days: 1, the first at" in alarm["message"]
-    assert "entries of stream that end soon: 1; first SOON" in nodes["cn"].log
     events = cn.eventually("auditor", "audit", "list", "--filter", "reason = LIST_EXPIRES", until=bool)
+    assert "entries of stream that end soon: 1; first SOON" in nodes["cn"].log
     assert [event["details"]["subject_ids"] for event in events] == ["cn/stream/SOON"]

@@ -67,6 +67,7 @@ REVISIONS = sorted(revision.revision for revision in SCRIPT.walk_revisions())
 
 def to_revision(database: Database, revision: str) -> None:
     with database.write() as conn:
+        migrate.take_turn_to_migrate(conn)
         command.upgrade(config(connection=conn), revision)
 
 

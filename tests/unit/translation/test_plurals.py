@@ -40,6 +40,7 @@ EXCEPTIONS = {
     "node/observation/feeds.py": "thousands: the setting of a backlog",
     "risk/rule_file.py": "more than a limit of hundreds",
     "rpc/authentication.py": "none, or two and more: one is right",
+    "translation/check_texts.py": "as in node/checks/node_checks.py",
     "translation/condition_texts.py": "as in node/observation/feeds.py and trust/service/directory_versions.py",
     "translation/refusals.py": "as in alerts/rules/life.py: a limit of many questions",
     "trust/service/directory_versions.py": "days of grace, 30",
