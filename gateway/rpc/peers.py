@@ -24,6 +24,9 @@ SLOW_CONNECT_S = 4.0
 """Seconds for TCP and TLS of a long attempt: 64 kbit/s with a round trip of 400 ms take two."""
 
 
+_END_S = 1.0
+"""Longest wait for gRPC to tell who waits for a channel that it is closed, in seconds."""
+
 _ANEW_S = 0.05
 """Seconds until the next look at a channel that was closed while somebody waited for it."""
 
@@ -59,10 +62,13 @@ class _PeerChannel:
         return self.connecting
 
     async def close(self) -> None:
-        if self.connecting is not None:
+        await self.channel.close()
+        if (
+            self.connecting is not None
+        ):  # it ends with the channel; cancelled, gRPC would tell a loop that may be closed
+            await asyncio.wait({self.connecting}, timeout=_END_S)
             self.connecting.cancel()
             await asyncio.gather(self.connecting, return_exceptions=True)
-        await self.channel.close()
 
 
 class Peers:

@@ -14,6 +14,7 @@ from pathlib import Path
 from playwright.sync_api import Page, expect
 
 from gateway.client import AlertReference
+from gateway.trust.service.trial_federation import FEDERATION
 from tests.support.console.desk import Desks
 from tests.support.console.trial import ConsoleTrial
 from tests.support.federation import alert, eventually
@@ -86,6 +87,7 @@ def test_a_feed_that_a_restore_left_behind_is_recovered(desk: Desks, trial: Cons
     operator.assert_accessible()
 
     trial.run(trial.federation.converged(*lines))
+    trial.run(recovered_locally(trial))  # else each further start of mo ends all sessions
     connected = page.locator(".summary-row").filter(has_text="Connected")
     wait_until(lambda: connected.count() > 0, page)
     expect(page.get_by_role("link", name="Recover the feed")).to_have_count(0)
@@ -94,6 +96,13 @@ def test_a_feed_that_a_restore_left_behind_is_recovered(desk: Desks, trial: Cons
         expect(officer.open(f"/alerts/mo/{alert_id}").get_by_role("heading", level=1)).to_be_visible()
     auditor = desk("mo", "auditor").open("/operations/audit?person=operator&method=RecoverFeed")
     expect(auditor.get_by_role("row").nth(1)).to_contain_text("Node · RecoverFeed")
+
+
+async def recovered_locally(trial: ConsoleTrial) -> None:
+    """Has mo's audit log go on without what the restore has lost: nobody could return it."""
+    async with trial.federation.client("mo", "operator") as operator:
+        recovered = await operator.node.recover_feed(f"{FEDERATION}/mo/mo/audit")
+        assert recovered.lost
 
 
 async def published(trial: ConsoleTrial, case_reference: str) -> str:

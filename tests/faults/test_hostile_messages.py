@@ -38,6 +38,9 @@ MODULES = (
     watchlist_service_pb2,
 )
 AT_ONCE = 12
+OF_AN_EARLIER_LOOP = "PollerCompletionQueue._handle_events"
+"""In what is logged when gRPC tells the loop of an earlier test, which is closed, of a channel's end."""
+
 OPEN_S = 0.5
 """Seconds after which a stream that stays open, such as a watch, is left."""
 
@@ -144,6 +147,7 @@ def test_hostile_messages_end_with_a_clean_status(federation: Federation, caplog
     defects = {grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.DEADLINE_EXCEEDED}
     assert [ending for ending in endings if ending.code in defects] == []
     assert [ending for ending in endings if ending.code is not grpc.StatusCode.OK and not ending.reason] == []
-    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == []
+    errors = [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
+    assert [error for error in errors if OF_AN_EARLIER_LOOP not in error] == []
     assert federation["cn"].feed(origin("cn", "hk")).size == 1, "the last alert, and nothing of all that before"
     assert federation["cn"].feed(origin("hk", "cn")).size == 0

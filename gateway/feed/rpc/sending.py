@@ -152,6 +152,8 @@ class FeedSender:
                 batch = await asyncio.to_thread(
                     self._outgoing.read_batch, feed, following.first, most_bytes=pace.batch_bytes
                 )
+                if self._must_yield(feed.origin):  # a more urgent feed has opened meanwhile
+                    continue
             if batch is None:
                 await wake.wait()
                 continue

@@ -38,9 +38,11 @@ class CurrentShipment(NamedTuple):
 def current_shipments(conn: Connection, logged: Sequence[LogRow]) -> Iterator[CurrentShipment]:
     """The records of indexed items as `current_records` gives them; most have one item, which is there already."""
     single = shipments.single(conn, {row.record_id for row in logged})
-    others = dict.fromkeys(row.record_id for row in logged if row.position not in single)
-    for row in logged:
-        if row.position in single and (shipment := _shipment(row.content, ())) is not None:
+    alone = [row for row in logged if row.position in single]
+    known = {row.record_id for row in alone}
+    others = dict.fromkeys(row.record_id for row in logged if row.record_id not in known)
+    for row in alone:
+        if (shipment := _shipment(row.content, ())) is not None:
             yield CurrentShipment(row.position, row.record_id, shipment)
     for record in current_records(conn, others) if others else ():
         yield CurrentShipment(record.position, record.record_id, record.shipment)
