@@ -18,6 +18,11 @@ A, B, C = alert_pb2.PRIORITY_A, alert_pb2.PRIORITY_B, alert_pb2.PRIORITY_C
 
 CN_HK = origin("cn", "hk")
 
+AT_ONCE = 50
+"""More alerts than the first batch of a backlog has: the recipient may store one that is on its way between two of a
+more urgent feed, each of which has a stream of its own.
+"""
+
 BACKLOG = 2_000
 """Four batches; the figures for 10,000 are in bench/README.md."""
 
@@ -62,7 +67,10 @@ def test_urgent_alerts_go_before_a_backlog_in_order_of_priority(either: Federati
                 return seen
 
             seen = await eventually(all_applied, what="every alert at hk")
-            assert seen == [*urgent, *medium, *ordinary], Counter(one in ordinary for one in seen[:30])
+            assert seen[:3] == urgent
+            assert [one for one in seen if one in medium] == medium
+            assert [one for one in seen if one in ordinary] == ordinary
+            assert seen.index(medium[-1]) < 3 + len(medium) + AT_ONCE
 
     either.run(run())
 
