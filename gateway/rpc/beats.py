@@ -7,7 +7,12 @@ import asyncio
 
 async def next_beat(every_s: float) -> None:
     """Sleeps until the loop's clock is next at a multiple of so many seconds."""
-    await asyncio.sleep(until_beat(asyncio.get_running_loop().time(), every_s))
+    await asyncio.sleep(beat_in_s(every_s))
+
+
+def beat_in_s(every_s: float) -> float:
+    """Seconds until `next_beat` would return, for who may be woken before."""
+    return until_beat(asyncio.get_running_loop().time(), every_s)
 
 
 def until_beat(now_s: float, every_s: float) -> float:

@@ -63,9 +63,8 @@ class _PeerChannel:
 
     async def close(self) -> None:
         await self.channel.close()
-        if (
-            self.connecting is not None
-        ):  # it ends with the channel; cancelled, gRPC would tell a loop that may be closed
+        if self.connecting is not None:
+            # It ends with the channel. Cancelled, gRPC would tell of the channel's end to a loop that may be closed.
             await asyncio.wait({self.connecting}, timeout=_END_S)
             self.connecting.cancel()
             await asyncio.gather(self.connecting, return_exceptions=True)

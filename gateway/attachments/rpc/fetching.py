@@ -40,7 +40,7 @@ from gateway.errors import (
 )
 from gateway.feed.rpc.writer_client import WriterClient, set_within
 from gateway.feed.service.alarms import FILE_WRONG, Alarms
-from gateway.rpc.beats import until_beat
+from gateway.rpc.beats import beat_in_s
 from gateway.rpc.peers import Peers
 from gateway.rpc.status import from_rpc_error, write_to
 from gateway.v1 import alert_pb2
@@ -104,7 +104,7 @@ class FileFetcher:
                 self.moved.clear()
                 if self.news.is_due or is_told or self._retries:
                     await self._look()
-                await set_within(self.moved, until_beat(asyncio.get_running_loop().time(), LOOK_S))
+                await set_within(self.moved, beat_in_s(LOOK_S))
         finally:
             running = list(self._running.values())
             for task in running:

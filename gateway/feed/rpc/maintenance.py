@@ -15,7 +15,7 @@ from gateway.errors import GatewayError, MethodUnknownError
 from gateway.feed.rpc.writer_client import WriterClient, set_within
 from gateway.feed.service.maintenance import Announced, EndOwnCommand, KeepWindowCommand, ToldCommand
 from gateway.feed.tables.maintenance import WindowRow
-from gateway.rpc.beats import until_beat
+from gateway.rpc.beats import beat_in_s
 from gateway.rpc.peers import Peers
 from gateway.rpc.status import from_rpc_error
 from gateway.v1 import exchange_service_pb2, maintenance_pb2
@@ -99,7 +99,7 @@ class MaintenanceAnnouncer:
             except Exception:
                 log.exception("maintenance can't be announced; it is tried again")
             self._changed.clear()
-            self._is_telling |= await set_within(self._changed, until_beat(asyncio.get_running_loop().time(), TELL_S))
+            self._is_telling |= await set_within(self._changed, beat_in_s(TELL_S))
 
     async def _tell_all(self) -> None:
         if not (self._news.is_due or self._is_telling):

@@ -19,7 +19,7 @@ from gateway.history.projection.index import IndexCommand, Retention
 from gateway.history.rpc.index_process import EVALUATE, FILTER, INDEX, IndexProcess
 from gateway.history.service.risk import KeepRisksCommand
 from gateway.history.service.segment_filters import KeepFilterCommand
-from gateway.rpc.beats import until_beat
+from gateway.rpc.beats import beat_in_s
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ async def follow(step: Step, *, what: str, notifier: ChangeNotifier, topic: Feed
                     await asyncio.sleep(RETRY_S)
                     continue
                 news.looked()
-            await set_within(moved, until_beat(asyncio.get_running_loop().time(), IDLE_S))
+            await set_within(moved, beat_in_s(IDLE_S))
     finally:
         end_subscription()
 

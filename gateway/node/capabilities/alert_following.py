@@ -18,7 +18,7 @@ from gateway.db.database import Database
 from gateway.errors import GatewayError
 from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient, set_within
 from gateway.node.workers.history import FOLLOW_ALERTS
-from gateway.rpc.beats import until_beat
+from gateway.rpc.beats import beat_in_s
 from gateway.rpc.workers.worker_process import WorkerProcess
 
 log = logging.getLogger(__name__)
@@ -80,7 +80,7 @@ class AlertFollowing:
                     log.exception("following alerts failed; it is tried again")
                     await asyncio.sleep(RETRY_S)
                 else:
-                    await set_within(moved, until_beat(asyncio.get_running_loop().time(), IDLE_S))
+                    await set_within(moved, beat_in_s(IDLE_S))
         finally:
             end_subscription()
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import gettext
 import re
 
 import pytest
 
-from gateway.translation import messages
 from gateway.translation.check_texts import CHECKS, FINDINGS, WAYS_OUT, check_text, way_out_text
 
 VALUES = {"readings": "HK 0.1 s ahead (±0.0 s), MO 2.0 s behind (±0.5 s)", "detail": "it serves"}
@@ -16,16 +14,7 @@ VALUES = {"readings": "HK 0.1 s ahead (±0.0 s), MO 2.0 s behind (±0.5 s)", "de
 PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 
 
-class Shouting(gettext.NullTranslations):
-    """A language in which all letters are capitals, and placeholders stay."""
-
-    def gettext(self, message: str) -> str:
-        return re.sub(r"(\{[^}]*\})|([^{]+)", lambda part: part[1] or part[2].upper(), message)
-
-
-@pytest.fixture(autouse=True)
-def shouting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(messages, "_catalogue", lambda _: Shouting())
+pytestmark = pytest.mark.usefixtures("shouting")
 
 
 @pytest.mark.parametrize("message", [*CHECKS, *FINDINGS])

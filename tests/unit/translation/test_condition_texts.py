@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gettext
 import re
 
 import pytest
@@ -13,23 +12,15 @@ from gateway.translation import messages
 from gateway.translation.condition_texts import MOST_COLONS, condition_text
 from gateway.translation.notification_texts import sentence_of
 from gateway.v1.notification_service_pb2 import Notification, NotificationKind
+from tests.support.shouting import ShoutingNumbers
 
 SHOUTED = re.compile(r"[a-z]{4,}")
 
 
-class Shouting(gettext.NullTranslations):
-    """A language in which all letters are capitals, and values stay."""
-
-    def gettext(self, message: str) -> str:
-        return re.sub(r"(\{[^}]*\})|([^{]+)", lambda part: part[1] or part[2].upper(), message)
-
-    def ngettext(self, singular: str, plural: str, number: int) -> str:
-        return self.gettext(singular if number == 1 else plural)
-
-
 @pytest.fixture
 def shouting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(messages, "_catalogue", lambda _: Shouting())
+    """Numbers too."""
+    monkeypatch.setattr(messages, "_catalogue", lambda _: ShoutingNumbers())
 
 
 FEED = "GBA/CN/HK/ALERTS"

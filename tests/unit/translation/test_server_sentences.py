@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import gettext
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
@@ -18,7 +17,7 @@ from gateway.contract.identification import identifiers
 from gateway.errors import IllegalTransitionError, RevisionConflictError
 from gateway.tracing.rules.links import RULES, LinkKind
 from gateway.tracing.rules.sentences import _NAMED
-from gateway.translation import condition_texts, messages
+from gateway.translation import check_texts, condition_texts
 from gateway.translation.condition_texts import condition_text
 from gateway.translation.filled_sentences import SentencePatterns
 from gateway.translation.messages import in_language
@@ -30,20 +29,24 @@ from gateway.translation.trace_sentences import LINKS, link_reason
 ROOT = Path(__file__).parents[3] / "gateway"
 BY_LIBRARY = 14
 """First refusals, which protovalidate says."""
+COMPOSED = (
+    "version {version}, signed by {signers}, until {date}",
+    "group or others may read {file}",
+    "group or others may enter {file}",
+    "sqlite, can be written",
+    "sqlite: {detail}, can be written",
+    "postgresql, can be written",
+    "postgresql: {detail}, can be written",
+    "another program, with a certificate that isn't of a gateway, holds {address}",
+    "somebody with a certificate of {holder}, which isn't this node's, holds {address}",
+    "partners' clocks differ from this one: {readings}; more than {minutes} minutes stop queries",
+    "the directory was issued at {time} UTC, which is later than this clock says",
+    "the database was written at {time} UTC, which is later than this clock says",
+    "Run `chmod {mode}`.",
+)
+"""Texts of checks that are put together of two."""
 FIELD = re.compile(r"^(\{\}|[a-z_.]+): ")
 """A field at the beginning of a refusal."""
-
-
-class Shouting(gettext.NullTranslations):
-    """A language in which all letters are capitals, and values stay."""
-
-    def gettext(self, message: str) -> str:
-        return re.sub(r"(\{[^}]*\})|([^{]+)", lambda part: part[1] or part[2].upper(), message)
-
-
-@pytest.fixture
-def shouting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(messages, "_catalogue", lambda _: Shouting())
 
 
 def test_a_refusal_keeps_its_values(shouting: None) -> None:
@@ -188,6 +191,12 @@ def test_every_refusal_is_one_that_the_gateway_says() -> None:
 @pytest.mark.drift
 def test_every_text_of_a_condition_is_one_that_the_gateway_says() -> None:
     assert gone_from_sources((*condition_texts.ALARMS, *condition_texts.REASONS, *condition_texts.PARTS)) == []
+
+
+@pytest.mark.drift
+def test_every_text_of_a_check_is_one_that_the_gateway_says() -> None:
+    texts = (*check_texts.CHECKS, *check_texts.FINDINGS, *check_texts.WAYS_OUT)
+    assert gone_from_sources(texts) == [*COMPOSED]
 
 
 def gone_from_sources(messages: Sequence[str]) -> list[str]:
