@@ -101,9 +101,8 @@ def _grown(graph: LinkGraph, core: set[int]) -> list[tuple[int, list[RecordLink]
     members = core | {edge.other for edge in weak}
     edges: dict[int, list[RecordLink]] = {}
     for edge in (*graph.edges_among(members), *weak):
-        if edge.one in members and edge.other in members:
-            edges.setdefault(edge.one, []).append(edge)
-            edges.setdefault(edge.other, []).append(edge)
+        edges.setdefault(edge.one, []).append(edge)
+        edges.setdefault(edge.other, []).append(edge)
     position = {index: rank for rank, index in enumerate(in_order(range(len(graph.known)), graph.known))}
     grown: dict[int, list[RecordLink]] = {}
     waiting: list[tuple[float, int, str, int]] = [(0.0, position[starts[0]], "", starts[0])]
