@@ -271,7 +271,8 @@ async def apply_held(held: HeldEntries) -> None:
 async def sign_audit_heads(signer: AuditHeadSigner) -> None:
     """Signs heads of the audit log beside other upkeep, which may take long."""
     while True:
-        await _logged(signer.step)
+        if signer.is_due:
+            await _logged(signer.step)
         await next_beat(AUDIT_HEAD_S)
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from gateway.contract.ids import FeedOrigin
+from gateway.db.commit_watch import NewsSince
 from gateway.db.database import Database
 from gateway.errors import GatewayError, NotFoundError
 from gateway.evidence.codec.audit_head import (
@@ -43,6 +44,9 @@ AUDIT_HEAD_FILE = "audit.head"
 
 SIGN_AFTER_S = 45.0
 """Least seconds between two heads; with the caller's interval, less than a minute."""
+
+QUIET_S = 60.0
+"""Seconds between looks at a log to whose database nothing was committed."""
 
 AUDIT_LOG_CHANGED = "AUDIT_LOG_CHANGED"
 """Reason of the audit event that tells of a log without a head that was signed."""
@@ -130,6 +134,12 @@ class AuditHeadSigner:
         self._signed: SignedAuditHead | None = None
         self._sign_at_s = 0.0
         self._compared = False
+        self._news = NewsSince(database.commits, most_s=QUIET_S)
+
+    @property
+    def is_due(self) -> bool:
+        """Whether there may be new events, and the last head is old enough: call `step` then."""
+        return self._monotonic_s() >= self._sign_at_s and self._news.is_due
 
     def step(self) -> None:
         """Signs if there are new events and the last head is old enough; raises GatewayError or OSError."""
@@ -141,6 +151,7 @@ class AuditHeadSigner:
                 head = audit.read_head(conn)
             if self._signed is None or head != self._signed.head:
                 self._sign()
+            self._news.looked()
 
     def finish(self) -> None:
         """Commits waiting events and signs a last head; raises GatewayError or OSError."""

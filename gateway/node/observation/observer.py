@@ -70,7 +70,7 @@ class Observer:
         """Runs until cancelled. What needs the database has a loop of its own: it may hang."""
         async with asyncio.TaskGroup() as loops:
             loops.create_task(self._look_again(self._look_around), name="observer of memory")
-            loops.create_task(self._look_again(self._look_into_database), name="observer of the database")
+            loops.create_task(self._look_again(self._look_for_news), name="observer of the database")
 
     async def _look_again(self, look: Callable[[], Awaitable[None]]) -> None:
         while True:
@@ -86,13 +86,16 @@ class Observer:
         self._partners.observe(self._now(), self._announced)
         await asyncio.to_thread(self._workers.observe)
 
-    async def _look_into_database(self) -> None:
-        if not self._news.is_due:
-            return
-        self._announced = await asyncio.to_thread(Announced.read, self._database)
-        for look in (self._feeds.observe, self._look_at_limits, self._look_at_size):
-            await asyncio.to_thread(look)
-        self._news.looked()
+    async def _look_for_news(self) -> None:
+        if self._news.is_due:
+            await asyncio.to_thread(self._look_into_database)
+            self._news.looked()
+
+    def _look_into_database(self) -> None:
+        self._announced = Announced.read(self._database)
+        self._feeds.observe()
+        self._look_at_limits()
+        self._look_at_size()
 
     def _look_at_limits(self) -> None:
         used = self._usage()

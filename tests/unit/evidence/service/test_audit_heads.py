@@ -104,6 +104,11 @@ class Desk:
         with self.node.database.write() as conn:
             work(conn)
 
+    def is_due(self) -> bool:
+        """After the node's look at its database."""
+        self.node.database.look_for_commits()
+        return self.signer.is_due
+
 
 def feeds_size(conn: Connection) -> int:
     return conn.execute(select(feeds.c.size).where(feeds.c.origin == ORIGIN.line)).scalar_one_or_none() or 0
@@ -358,3 +363,17 @@ def test_a_kept_head_is_verified_before_it_counts(signed: Desk, tmp_path: Path) 
 def test_there_is_no_head_before_the_first(desk: Desk) -> None:
     with pytest.raises(NotFoundError):
         export_head(desk.node.database, ORIGIN)
+
+
+def test_only_new_commits_make_the_log_due(desk: Desk) -> None:
+    desk.record(2)
+    assert desk.is_due()
+    desk.minute()
+    desk.monotonic.now += SIGN_AFTER_S
+    assert desk.is_due()  # the signed head was a commit itself
+    desk.signer.step()
+    assert not desk.is_due()
+    desk.record(1)
+    assert desk.is_due()
+    desk.signer.step()
+    assert not desk.is_due()  # the last head is too young
