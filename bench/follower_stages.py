@@ -42,8 +42,8 @@ from gateway.db.database import Database
 from gateway.db.migrate import upgrade
 from gateway.feed.service.writing.transaction import Command, Transaction
 from gateway.link_analysis.service.indexer import LinkIndexer
-from gateway.node.capabilities.alert_following import FEWEST_AT_ONCE, next_limit
 from gateway.node.workers.collection import collect_seldom
+from gateway.rpc.workers.batch_sizes import FEWEST_AT_ONCE, next_limit
 from gateway.v1 import alert_service_pb2
 from tests.support.nodes import PaperNode, paper_nodes
 

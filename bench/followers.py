@@ -29,7 +29,7 @@ from gateway.casework.service.lister import InboxLister
 from gateway.contract.timestamps import to_timestamp
 from gateway.figures.service.counting import FigureCounter
 from gateway.link_analysis.service.indexer import LinkIndexer
-from gateway.node.capabilities.alert_following import FEWEST_AT_ONCE, next_limit
+from gateway.rpc.workers.batch_sizes import FEWEST_AT_ONCE, next_limit
 from gateway.v1 import alert_service_pb2
 from tests.support.databases import new_database
 from tests.support.nodes import PaperNode, exchange, paper_nodes

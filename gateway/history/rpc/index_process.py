@@ -28,7 +28,8 @@ MOST_UNINDEXED = 1_000
 MOST_UNEVALUATED = 100_000
 MOST_UNFILTERED = 2
 """Items not indexed from which on the index goes first, and items not evaluated and full segments without a filter from
-which on it no longer does: a search waits for the index, and all share the process's one core.
+which on it no longer does: a search waits for the index, and all share the process's one core. A filter, which makes
+searches faster, waits for the rules as well.
 """
 
 NAMES_TIMEOUT_S = 20.0
@@ -53,11 +54,12 @@ class IndexProcess:
             deadlines_s={**own_s, **further},
         )
 
-    async def next(self, handler: str, after: int | None = None) -> Any:
+    async def next(self, handler: str, after: int | None = None, *, most: int) -> Any:
         """The next batch of INDEX, EVALUATE or FILTER, if any.
 
         Args:
-            after: position that the batch before ends at, if it isn't written yet; not for FILTER.
+            after: position that the batch before ends at, if it isn't written yet.
+            most: items; neither is for FILTER.
 
         Raises:
             UnavailableError: the process has just ended.
@@ -66,8 +68,9 @@ class IndexProcess:
         """
         if not await asyncio.to_thread(self._is_behind, handler, after):
             return None
-        await asyncio.wrap_future(await asyncio.to_thread(self.process.start))
-        arguments = () if after is None else (after,)
+        if not self.process.is_ready:
+            await asyncio.wrap_future(await asyncio.to_thread(self.process.start))
+        arguments = () if handler == FILTER else (after, most)
         return await asyncio.wrap_future(self.process.call(handler, *arguments, caller=handler))
 
     def names(self, texts: Sequence[str]) -> dict[int, history_pb2.NameMatch]:
@@ -103,9 +106,9 @@ class IndexProcess:
 
 
 def is_filter_due(done: RecordProgress, last: int, segment: int) -> bool:
-    """Whether to make the filter of this full segment, the first without one, now: not while the index is behind."""
+    """Whether to make the filter of this full segment, the first without one, now: not while others are behind."""
     full = (done.indexed_position + 1) >> SEGMENT_BITS
-    return last - done.indexed_position < MOST_UNINDEXED or full - segment >= MOST_UNFILTERED
+    return last - done.evaluated_position < MOST_UNINDEXED or full - segment >= MOST_UNFILTERED
 
 
 def is_behind(handler: str, done: RecordProgress, last: int, after: int | None = None) -> bool:

@@ -18,8 +18,9 @@ from gateway.history.commands.retention import ForgetRecords, PurgeCommand
 from gateway.history.projection.index import IndexCommand, Retention
 from gateway.history.rpc.index_process import EVALUATE, FILTER, INDEX, IndexProcess
 from gateway.history.service.risk import KeepRisksCommand
-from gateway.history.service.segment_filters import KeepFilterCommand
+from gateway.history.service.segment_filters import KeepFilterCommand, SegmentFilter
 from gateway.rpc.beats import beat_in_s
+from gateway.rpc.workers.batch_sizes import FEWEST_AT_ONCE, next_limit
 
 log = logging.getLogger(__name__)
 
@@ -90,18 +91,21 @@ class IndexProcessStep:
         self._handler = handler
         self._keep = keep
         self._writer = writer
+        self._most = FEWEST_AT_ONCE
         self._ahead: asyncio.Task[Any] | None = None
 
     async def __call__(self) -> bool:
         ahead, self._ahead = self._ahead, None
-        batch = await (ahead or self._process.next(self._handler))
+        batch = await (ahead or self._process.next(self._handler, most=self._most))
         if batch is None:
             return False
         ahead = self._prepare_after(batch)
         try:
             started = time.monotonic()
             written = await self._writer.run(self._keep(batch))
-            await asyncio.sleep((time.monotonic() - started) * (1 / KEEP_SHARE - 1))
+            took_s = time.monotonic() - started
+            self._most = next_limit(max(FEWEST_AT_ONCE, _size(batch)), took_s, is_cut=True)
+            await asyncio.sleep(took_s * (1 / KEEP_SHARE - 1))
         except BaseException:
             _drop(ahead)
             raise
@@ -112,10 +116,15 @@ class IndexProcessStep:
         return True
 
     def _prepare_after(self, batch: Any) -> asyncio.Task[Any] | None:
-        after = getattr(batch, "last", None)  # a filter has none
-        if after is None:
+        if not _size(batch):
             return None
-        return asyncio.create_task(self._process.next(self._handler, after), name=f"prepare the next {self._handler}")
+        following = self._process.next(self._handler, batch.last, most=self._most)
+        return asyncio.create_task(following, name=f"prepare the next {self._handler}")
+
+
+def _size(batch: Any) -> int:
+    """Positions that a batch takes; 0 for a filter."""
+    return 0 if isinstance(batch, SegmentFilter) else batch.last - batch.after
 
 
 def _drop(task: asyncio.Task[Any] | None) -> None:

@@ -37,11 +37,11 @@ class HistoryIndexer:
         self._database = database
         self._batch = batch
 
-    def next(self, after: int | None = None) -> IndexBatch | None:
-        """Items after a position, by default after the indexed ones; None if there are none."""
+    def next(self, after: int | None = None, most: int | None = None) -> IndexBatch | None:
+        """At most so many items after a position, by default after the indexed ones; None if there are none."""
         with self._database.read() as conn:
             after = record_progress.indexed(conn) if after is None else after
-            rows = shipments.log_after(conn, after, self._batch)
+            rows = shipments.log_after(conn, after, most or self._batch)
             if not rows:
                 return None
             texts: dict[int, str] = {}

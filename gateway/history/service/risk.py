@@ -102,8 +102,9 @@ class RiskScreening:
         self._rules = rules
         self._siblings = SiblingSearch(database, rules=rules)
 
-    def next(self, after: int | None = None) -> RiskBatch | None:
-        """Hits on the next indexed items, if any: after a position, or by default after the evaluated ones.
+    def next(self, after: int | None = None, most: int = BATCH) -> RiskBatch | None:
+        """Hits on the next indexed items, at most so many, if any: after a position, or by default after the evaluated
+        ones.
 
         Raises:
             StoreUnavailableError: the database can't be read; nothing is lost.
@@ -111,7 +112,7 @@ class RiskScreening:
         with self._database.read() as conn:
             after = record_progress.evaluated(conn) if after is None else after
             head = record_progress.indexed(conn)
-            logged = [row for row in shipments.log_after(conn, after, BATCH) if row.position <= head]
+            logged = [row for row in shipments.log_after(conn, after, most) if row.position <= head]
             if not logged:
                 return None
             records = list(current_shipments(conn, logged))

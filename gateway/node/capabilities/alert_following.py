@@ -19,17 +19,10 @@ from gateway.errors import GatewayError
 from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient, set_within
 from gateway.node.workers.history import FOLLOW_ALERTS
 from gateway.rpc.beats import beat_in_s
+from gateway.rpc.workers.batch_sizes import FEWEST_AT_ONCE, next_limit
 from gateway.rpc.workers.worker_process import WorkerProcess
 
 log = logging.getLogger(__name__)
-
-FEWEST_AT_ONCE = 250
-MOST_AT_ONCE = 1_000
-"""Most steps of alerts in one batch, at first and far behind: a larger one writes fewer pages for each."""
-
-SHORT_WRITE_S = 0.02
-LONG_WRITE_S = 0.04
-"""The next batch is twice as large after a shorter write, in seconds, and half as large after a longer one."""
 
 IDLE_S = 5.0
 """Interval of looks without a notification, if anything was committed."""
@@ -113,17 +106,6 @@ class AlertFollowing:
                 failed = error
         if failed is not None:
             raise failed
-
-
-def next_limit(limit: int, took_s: float, *, is_cut: bool) -> int:
-    """Most steps of the batch after one of at most `limit` whose write took so long.
-
-    Args:
-        is_cut: more is waiting.
-    """
-    if not is_cut or took_s > LONG_WRITE_S:
-        return max(FEWEST_AT_ONCE, limit // 2)
-    return min(2 * limit, MOST_AT_ONCE) if took_s < SHORT_WRITE_S else limit
 
 
 def in_node(database: Database, followers: Sequence[AlertFollower]) -> Prepare:

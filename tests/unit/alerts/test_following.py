@@ -17,7 +17,7 @@ from gateway.casework.tables import progress as casework_progress
 from gateway.feed.service.writing.transaction import Transaction
 from gateway.figures.service.counting import FigureCounter
 from gateway.figures.tables import counts
-from gateway.node.capabilities.alert_following import FEWEST_AT_ONCE, next_limit
+from gateway.rpc.workers.batch_sizes import FEWEST_AT_ONCE, next_limit
 from tests.support.databases import MakeDatabase
 from tests.support.nodes import PaperNode, paper_nodes
 

@@ -43,9 +43,11 @@ def test_what_is_prepared_ahead_counts_as_done() -> None:
     assert not is_behind(EVALUATE, done, 20, after=10)
 
 
-def test_a_filter_waits_for_a_long_backlog_until_another_segment_is_full() -> None:
-    one_full = RecordProgress((1 << SEGMENT_BITS) - 1, 0)
+def test_a_filter_waits_for_index_and_rules_until_another_segment_is_full() -> None:
+    last = (1 << SEGMENT_BITS) - 1
+    one_full = RecordProgress(last, last)
     more_full = RecordProgress((MOST_UNFILTERED << SEGMENT_BITS) - 1, 0)
-    assert is_filter_due(one_full, one_full.indexed_position, segment=0)
-    assert not is_filter_due(one_full, one_full.indexed_position + MOST_UNINDEXED, segment=0)
+    assert is_filter_due(one_full, last, segment=0)
+    assert not is_filter_due(one_full, last + MOST_UNINDEXED, segment=0)
+    assert not is_filter_due(RecordProgress(last, last - MOST_UNINDEXED), last, segment=0)  # for the rules
     assert is_filter_due(more_full, more_full.indexed_position + MOST_UNINDEXED, segment=0)

@@ -13,6 +13,7 @@ from gateway.feed.service.writing.transaction import Command
 from gateway.history.codec.batches import IndexBatch, KeyColumns
 from gateway.history.rpc.index_process import INDEX, IndexProcess
 from gateway.history.rpc.loops import IndexProcessStep
+from gateway.rpc.workers.batch_sizes import FEWEST_AT_ONCE, LONG_WRITE_S, MOST_AT_ONCE
 
 BATCH = 10
 
@@ -24,14 +25,18 @@ class Log:
         self.last = last
         self.indexed = 0
         self.prepared: list[int] = []
+        self.asked: list[int] = []
+        self.positions_each = BATCH
+        self.write_s = 0.001
         self.moved = asyncio.Event()
         self.writing = False
         self.prepared_while_writing = 0
         self.fails_at: int | None = None
         self.refuses_at: int | None = None
 
-    async def next(self, handler: str, after: int | None = None) -> IndexBatch | None:
+    async def next(self, handler: str, after: int | None = None, *, most: int) -> IndexBatch | None:
         assert handler == INDEX
+        self.asked.append(most)
         start = self.indexed if after is None else after
         await asyncio.sleep(0)
         if start == self.fails_at:
@@ -41,12 +46,12 @@ class Log:
             return None
         self.prepared.append(start)
         self.prepared_while_writing += self.writing
-        return IndexBatch(start, min(start + BATCH, self.last), (), KeyColumns(), (), (), ())
+        return IndexBatch(start, min(start + min(most, self.positions_each), self.last), (), KeyColumns(), (), (), ())
 
     async def run(self, command: Any) -> bool:
         batch = cast(IndexBatch, command)
         self.writing = True
-        await asyncio.sleep(0.001)
+        await asyncio.sleep(self.write_s)
         self.writing = False
         if batch.after == self.refuses_at:
             self.refuses_at = None
@@ -79,6 +84,20 @@ def test_each_batch_is_prepared_once_and_all_but_the_first_while_another_is_writ
     assert log.indexed == 35
     assert log.prepared == [0, 10, 20, 30]
     assert log.prepared_while_writing == 3
+
+
+def test_batches_grow_while_writes_are_short_and_shrink_after_long_ones() -> None:
+    async def scene() -> None:
+        log = Log(10_000)
+        log.positions_each = log.last
+        await follow(log, step := log.step())
+        assert log.asked[0] == FEWEST_AT_ONCE
+        assert max(log.asked) == MOST_AT_ONCE
+        log.last, log.write_s = 15_000, 2 * LONG_WRITE_S
+        await follow(log, step)
+        assert log.asked[-1] == FEWEST_AT_ONCE
+
+    asyncio.run(scene())
 
 
 def test_what_comes_after_the_end_is_found_by_the_next_step() -> None:
