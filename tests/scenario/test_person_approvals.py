@@ -23,6 +23,7 @@ from gateway.v1.person_service_pb2 import BreakGlassRequest, ChangePersonRequest
 from gateway.v1.watchlist_service_pb2 import DecideProposalRequest
 from tests.support.command_line import Cli
 from tests.support.federation import Federation, alert, eventually, new_id, with_logs
+from tests.support.files_put_back import keep_files, put_files_back
 from tests.support.passkeys import SoftAuthenticator
 from tests.support.persons import PASSWORD, SETTINGS, SYSTEMS, Officer, audited, desk, enrolled, new_name, proposal
 
@@ -278,3 +279,44 @@ def test_a_restored_backup_brings_no_session_link_or_key_back(nodes: Federation,
     nodes.run(after())
     (event,) = cli.json("auditor", "audit", "list", "--filter", "reason = RESTORED")
     assert "sessions of persons ended" in str(event)
+
+
+def test_files_put_back_by_hand_end_sessions_once(nodes: Federation, tmp_path: Path) -> None:
+    cli, cn = Cli(nodes, "cn"), nodes["cn"]
+
+    def restores() -> int:
+        return len(cli.json("auditor", "audit", "list", "--filter", "reason = RESTORED"))
+
+    async def publish() -> None:
+        async with nodes.client("cn", "publisher") as publisher:
+            await publisher.publish(alert(), ["hk"])
+
+    async def signed_in() -> Officer:
+        async with desk(nodes) as (console, operator):
+            return await enrolled(console, operator, "officer")
+
+    async def is_signed_in(officer: Officer) -> bool:
+        async with desk(nodes) as (console, _):
+            try:
+                await console.persons.renew(officer.signed_in.session_token)
+            except SessionEndedError:
+                return False
+            return True
+
+    before, old = restores(), nodes.run(signed_in())
+    cn.stop()
+    keep_files(cn, tmp_path / "kept")
+    cn.start()
+    nodes.run(publish())
+    cn.stop()
+    put_files_back(cn, tmp_path / "kept")
+    cn.start()
+    assert (restores(), nodes.run(is_signed_in(old))) == (before + 1, False)
+    new = nodes.run(signed_in())
+    cn.stop()
+    cn.start()  # hk doesn't run, so the feeds stay behind
+    assert (restores(), nodes.run(is_signed_in(new))) == (before + 1, True)
+    cn.stop()
+    put_files_back(cn, tmp_path / "kept")
+    cn.start()
+    assert (restores(), nodes.run(is_signed_in(new))) == (before + 1, False)

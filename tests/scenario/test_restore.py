@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,23 +11,11 @@ from gateway.client import GatewayClient, new_alert
 from gateway.errors import FeedBehindError
 from gateway.v1.alert_pb2 import AlertEvent, AlertReference
 from gateway.v1.node_service_pb2 import LINK_STATE_CONNECTED, LINK_STATE_RECOVERY_REQUIRED
-from tests.support.federation import Federation, NodeProcess, alert, eventually, origin
+from tests.support.federation import Federation, alert, eventually, origin
+from tests.support.files_put_back import keep_files, put_files_back
 from tests.support.stored import StoredFeed, published_ids
 
 CN_HK = origin("cn", "hk")
-
-
-def backup(node: NodeProcess, folder: Path) -> None:
-    folder.mkdir()
-    for file in node.data.glob("gateway.sqlite3*"):
-        shutil.copy2(file, folder / file.name)
-
-
-def restore(node: NodeProcess, folder: Path) -> None:
-    for file in node.data.glob("gateway.sqlite3*"):
-        file.unlink()
-    for file in folder.iterdir():
-        shutil.copy2(file, node.data / file.name)
 
 
 async def publish(client: GatewayClient, count: int, recipient: str) -> list[str]:
@@ -76,13 +63,13 @@ def test_a_restored_database_refuses_until_it_has_recovered(either: Federation, 
             from_hk = await publish(hk, 5, "cn")
             await settled(either, lambda: 5)
             cn.stop()
-            backup(cn, tmp_path / "backup")
+            keep_files(cn, tmp_path / "backup")
             cn.start()
             ids += await publish(risk, 15, "hk")
             from_hk += await publish(hk, 5, "cn")
             await settled(either, lambda: 10)
             cn.stop()
-            restore(cn, tmp_path / "backup")
+            put_files_back(cn, tmp_path / "backup")
             if first == "own entries":
                 either.between("hk", "cn").cut()
             cn.start()
@@ -147,7 +134,7 @@ def test_what_two_restores_have_lost_holds_nothing_up_after_the_recovery(
             await federation.converged(("cn", "hk"), ("hk", "cn"))
             for node in (cn, hk):
                 node.stop()
-                backup(node, tmp_path / node.name)
+                keep_files(node, tmp_path / node.name)
                 node.start()
             (lost,) = await publish(from_hk, 1, "cn")
             reference = AlertReference(publisher="hk", alert_id=lost)
@@ -160,12 +147,12 @@ def test_what_two_restores_have_lost_holds_nothing_up_after_the_recovery(
             await federation.converged(("cn", "hk"), ("hk", "cn"))
             federation.between("hk", "cn").cut()
             cn.stop()
-            restore(cn, tmp_path / "cn")
+            put_files_back(cn, tmp_path / "cn")
             cn.start()
             recovered = await eventually(lambda: operator.node.recover_feed(CN_HK), what="the recovery of cn")
             assert (recovered.waiting, recovered.forced) == (2, 0)  # the answer and the acknowledgement
             hk.stop()
-            restore(hk, tmp_path / "hk")
+            put_files_back(hk, tmp_path / "hk")
             hk.start()
             federation.between("hk", "cn").heal()
 

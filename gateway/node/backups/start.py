@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from gateway.contract.ids import KEPT
+from gateway.contract.ids import KEPT, FeedOrigin
 from gateway.contract.timestamps import clipped_moment
 from gateway.db.database import Database
 from gateway.db.url import parse_url
@@ -16,7 +16,7 @@ from gateway.feed.service.continuity.marks import Marks
 from gateway.feed.service.continuity.own_history import OwnHistory
 from gateway.feed.service.continuity.recovery import detect_restore
 from gateway.feed.tables import feeds, restores
-from gateway.feed.tables.feeds import FeedState
+from gateway.feed.tables.feeds import Feed, FeedState
 from gateway.feed.tables.restores import Loss, Restore
 from gateway.node.backups.known import known_of, signed_size
 from gateway.node.backups.losses import losses_of
@@ -52,13 +52,18 @@ def detect_restored(
     """Blocks own feeds of a restored database (feed.service.recovery), and records the restore.
 
     One that `gateway restore` made is recorded already: what it says of local feeds is the operator's decision. Of
-    another one the counts beside the database tell the losses.
+    another one the counts beside the database tell the losses. A feed that is behind since the last restore shows no
+    other one: an earlier start has found it, and nobody has recovered it since.
     """
     history = OwnHistory(marks, node=settings.node)
+    with database.read() as conn:
+        explained = _behind_since_restore(conn)
     doubt = detect_restore(database, history, start_of(settings, directory, now_ms, others_run=others_run))
     with database.read() as conn:
         heads = {head.origin: head for head in feeds.own_heads(conn)}
-        behind = any(head.size < signed_size(marks, origin) for origin, head in heads.items())
+        behind = any(
+            head.size < signed_size(marks, origin) for origin, head in heads.items() if origin not in explained
+        )
         emptied = not any(head.size for head in heads.values())
     if behind or (doubt and not emptied):
         _record_start(database, settings, history, now_ms)
@@ -71,7 +76,7 @@ def _record_start(database: Database, settings: Settings, history: OwnHistory, n
         newest = restores.list_all(conn)[-1:]
         if newest and not newest[0].started:
             restores.set_started(conn, newest[0].number)
-            _give_up_local(conn, history, now_ms)
+            _take_up_behind(conn, history, newest[0].restored_at, now_ms)
             return
         sizes = {feed.origin.line: feed.size for feed in feeds.list_all(conn)}
         losses = losses_of(settings.node, sizes, known.signed, read_tally(conn), known.tally)
@@ -80,12 +85,29 @@ def _record_start(database: Database, settings: Settings, history: OwnHistory, n
         restores.set_started(conn, row.number)
 
 
-def _give_up_local(conn: Connection, history: OwnHistory, now_ms: int) -> None:
-    """Lets local feeds go on without what `gateway restore` has told to be lost: no partner could return it."""
-    for feed in feeds.list_all(conn):
-        if feed.direction == "out" and feed.origin.channel in KEPT and feed.state is FeedState.BEHIND:
+def _behind_since_restore(conn: Connection) -> set[FeedOrigin]:
+    """Own feeds that are behind since the last restore, which a start has recorded."""
+    done = restores.list_all(conn)[-1:]
+    if not done or not done[0].started:
+        return set()
+    return {feed.origin for feed in _behind(conn) if feed.state_since <= done[0].restored_at}
+
+
+def _take_up_behind(conn: Connection, history: OwnHistory, restored_at: int, now_ms: int) -> None:
+    """Feeds that are behind are so since `gateway restore`.
+
+    Local ones go on without what it has told to be lost: no partner could return it.
+    """
+    for feed in _behind(conn):
+        if feed.origin.channel in KEPT:
             history.give_up(feed, now_ms)
             feeds.set_state(conn, feed.id, FeedState.ACTIVE, reason="", since=now_ms)
+        else:
+            feeds.set_state(conn, feed.id, feed.state, reason=feed.state_reason, since=restored_at)
+
+
+def _behind(conn: Connection) -> list[Feed]:
+    return [feeds.get(conn, head.origin) for head in feeds.own_heads(conn) if head.state is FeedState.BEHIND]
 
 
 def staged_file(place: Path) -> Path:
