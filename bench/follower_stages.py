@@ -42,8 +42,8 @@ from gateway.db.database import Database
 from gateway.db.migrate import upgrade
 from gateway.feed.service.writing.transaction import Command, Transaction
 from gateway.link_analysis.service.indexer import LinkIndexer
+from gateway.node.capabilities.alert_following import BATCHES
 from gateway.node.workers.collection import collect_seldom
-from gateway.rpc.workers.batch_sizes import FEWEST_AT_ONCE, next_limit
 from gateway.v1 import alert_service_pb2
 from tests.support.nodes import PaperNode, paper_nodes
 
@@ -164,7 +164,7 @@ def _publish(node: PaperNode, requests: _Requests, count: int) -> None:
 
 
 def _follow(node: PaperNode, followers: list[AlertFollower], costs: Costs) -> None:
-    is_cut, limit = True, FEWEST_AT_ONCE
+    is_cut, limit = True, BATCHES.fewest
     while is_cut:
         parts: list[TimedCommand] = []
         with node.database.read() as conn:
@@ -184,7 +184,7 @@ def _follow(node: PaperNode, followers: list[AlertFollower], costs: Costs) -> No
             passed = pickle.loads(pickle.dumps([part.command for part in parts], pickle.HIGHEST_PROTOCOL))  # noqa: S301
         parts = [TimedCommand(part.stage, given, costs) for part, given in zip(parts, passed, strict=True)]
         if parts:
-            limit = next_limit(limit, _write(node, parts, costs), is_cut=is_cut)
+            limit = BATCHES.after(limit, _write(node, parts, costs), is_cut=is_cut)
 
 
 def _write(node: PaperNode, parts: list[TimedCommand], costs: Costs) -> float:

@@ -29,7 +29,7 @@ from gateway.casework.service.lister import InboxLister
 from gateway.contract.timestamps import to_timestamp
 from gateway.figures.service.counting import FigureCounter
 from gateway.link_analysis.service.indexer import LinkIndexer
-from gateway.rpc.workers.batch_sizes import FEWEST_AT_ONCE, next_limit
+from gateway.node.capabilities.alert_following import BATCHES
 from gateway.v1 import alert_service_pb2
 from tests.support.databases import new_database
 from tests.support.nodes import PaperNode, exchange, paper_nodes
@@ -73,7 +73,7 @@ def _costs(cn: PaperNode, hk: PaperNode, requests: _Requests, rounds: Sequence[i
             cn.writer.run(PublishCommand([prepared], principal="system/cn/risk-engine"))
         exchange(cn, hk)
         for at, followers in enumerate((in_node, in_process)):
-            more, limit = True, FEWEST_AT_ONCE
+            more, limit = True, BATCHES.fewest
             while more:
                 began = time.process_time()
                 batch = prepare_batch(hk.database, followers, limit=limit)
@@ -84,7 +84,7 @@ def _costs(cn: PaperNode, hk: PaperNode, requests: _Requests, rounds: Sequence[i
                 spent[2 * at] += read_at - began
                 wrote = time.process_time() - read_at
                 spent[2 * at + 1] += wrote
-                limit = next_limit(limit, wrote, is_cut=more)
+                limit = BATCHES.after(limit, wrote, is_cut=more)
     return spent
 
 

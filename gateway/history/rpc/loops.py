@@ -20,7 +20,7 @@ from gateway.history.rpc.index_process import EVALUATE, FILTER, INDEX, IndexProc
 from gateway.history.service.risk import KeepRisksCommand
 from gateway.history.service.segment_filters import KeepFilterCommand, SegmentFilter
 from gateway.rpc.beats import beat_in_s
-from gateway.rpc.workers.batch_sizes import FEWEST_AT_ONCE, next_limit
+from gateway.rpc.workers.batch_sizes import BatchSizes
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,10 @@ Step = Callable[[], Awaitable[bool]]
 """True if there may be more work."""
 
 
-KEEP_SHARE = 2 / 3
+BATCHES = BatchSizes(fewest=500, most=1_000, short_s=0.04, long_s=0.08)
+"""Positions in one batch: beside others that use the machine a write takes twice as long."""
+
+KEEP_SHARE = 3 / 4
 """Most of the time spent on writing during a backlog: callers share the interpreter and the writer. The worker process
 needs no pause, at its lower priority; it prepares the next batch meanwhile."""
 
@@ -91,7 +94,7 @@ class IndexProcessStep:
         self._handler = handler
         self._keep = keep
         self._writer = writer
-        self._most = FEWEST_AT_ONCE
+        self._most = BATCHES.fewest
         self._ahead: asyncio.Task[Any] | None = None
 
     async def __call__(self) -> bool:
@@ -104,7 +107,7 @@ class IndexProcessStep:
             started = time.monotonic()
             written = await self._writer.run(self._keep(batch))
             took_s = time.monotonic() - started
-            self._most = next_limit(max(FEWEST_AT_ONCE, _size(batch)), took_s, is_cut=True)
+            self._most = BATCHES.after(max(BATCHES.fewest, _size(batch)), took_s, is_cut=True)
             await asyncio.sleep(took_s * (1 / KEEP_SHARE - 1))
         except BaseException:
             _drop(ahead)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, select
+from sqlalchemy import BindParameter, ColumnElement, Connection, bindparam, delete, select
 
 from gateway.db.database import insert_rows
+from gateway.db.statements import PreparedList
 from gateway.history.tables.schema import record_log, risk_hits, shipments
 
 
@@ -33,12 +35,14 @@ class RecordRisk:
     procedure: int
 
 
+_values: BindParameter[Any] = bindparam("values", expanding=True)
+_REMOVE = PreparedList(delete(risk_hits).where(risk_hits.c.position.in_(_values)))
 _COLUMNS = tuple(risk_hits.c.keys())
 
 
 def replace(conn: Connection, positions: Sequence[int], rows: Sequence[RiskRow]) -> None:
     """Replaces the hits on these positions."""
-    conn.execute(delete(risk_hits).where(risk_hits.c.position.in_(positions)))
+    _REMOVE.execute(conn, positions)
     if rows:
         values = [(row.position, row.ordinal, row.rule_id, row.severity, row.found_at, row.message) for row in rows]
         insert_rows(conn, risk_hits, _COLUMNS, values)

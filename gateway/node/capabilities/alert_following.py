@@ -19,10 +19,13 @@ from gateway.errors import GatewayError
 from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient, set_within
 from gateway.node.workers.history import FOLLOW_ALERTS
 from gateway.rpc.beats import beat_in_s
-from gateway.rpc.workers.batch_sizes import FEWEST_AT_ONCE, next_limit
+from gateway.rpc.workers.batch_sizes import BatchSizes
 from gateway.rpc.workers.worker_process import WorkerProcess
 
 log = logging.getLogger(__name__)
+
+BATCHES = BatchSizes(fewest=250, most=1_000, short_s=0.02, long_s=0.04)
+"""Steps of alerts in one batch."""
 
 IDLE_S = 5.0
 """Interval of looks without a notification, if anything was committed."""
@@ -50,7 +53,7 @@ class AlertFollowing:
         self._prepare = prepare
         self._writer = writer
         self._notifier = notifier
-        self._limit = FEWEST_AT_ONCE
+        self._limit = BATCHES.fewest
         self._write_again_at = 0.0  # in a backlog
 
     async def run(self) -> None:
@@ -93,7 +96,7 @@ class AlertFollowing:
             log.exception("what followers of alerts write together failed; each writes its own")
             await self._write_singly(batch)
         took = loop.time() - started
-        self._limit = next_limit(self._limit, took, is_cut=batch.is_cut)
+        self._limit = BATCHES.after(self._limit, took, is_cut=batch.is_cut)
         self._write_again_at = loop.time() + took * (1 / WRITE_SHARE - 1) if batch.is_cut else 0.0
         return batch.is_cut
 

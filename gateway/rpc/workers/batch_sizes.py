@@ -1,25 +1,30 @@
-"""How many items a batch has that is prepared for the writer: as many as keep its write short.
-
-A larger batch writes fewer pages for each item, and holds up whoever else wants to write.
-"""
+"""How many items a batch has that is prepared for the writer."""
 
 from __future__ import annotations
 
-FEWEST_AT_ONCE = 250
-MOST_AT_ONCE = 1_000
-"""Most items in one batch, at first and far behind."""
-
-SHORT_WRITE_S = 0.02
-LONG_WRITE_S = 0.04
-"""The next batch is twice as large after a shorter write, in seconds, and half as large after a longer one."""
+from typing import NamedTuple
 
 
-def next_limit(limit: int, took_s: float, *, is_cut: bool) -> int:
-    """Most items of the batch after one of at most `limit` whose write took so long.
+class BatchSizes(NamedTuple):
+    """Bounds of a batch: a larger one writes fewer pages for each item, and holds up whoever else wants to write.
 
-    Args:
-        is_cut: more is waiting.
+    Attributes:
+        fewest, most: items at first, and far behind.
+        short_s, long_s: the next batch is twice as large after a shorter write, in seconds, and half as large after a
+            longer one.
     """
-    if not is_cut or took_s > LONG_WRITE_S:
-        return max(FEWEST_AT_ONCE, limit // 2)
-    return min(2 * limit, MOST_AT_ONCE) if took_s < SHORT_WRITE_S else limit
+
+    fewest: int
+    most: int
+    short_s: float
+    long_s: float
+
+    def after(self, limit: int, took_s: float, *, is_cut: bool) -> int:
+        """Most items of the batch after one of at most `limit` whose write took so long.
+
+        Args:
+            is_cut: more is waiting.
+        """
+        if not is_cut or took_s > self.long_s:
+            return max(self.fewest, limit // 2)
+        return min(2 * limit, self.most) if took_s < self.short_s else limit

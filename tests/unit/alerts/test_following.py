@@ -17,7 +17,7 @@ from gateway.casework.tables import progress as casework_progress
 from gateway.feed.service.writing.transaction import Transaction
 from gateway.figures.service.counting import FigureCounter
 from gateway.figures.tables import counts
-from gateway.rpc.workers.batch_sizes import FEWEST_AT_ONCE, next_limit
+from gateway.node.capabilities.alert_following import BATCHES
 from tests.support.databases import MakeDatabase
 from tests.support.nodes import PaperNode, paper_nodes
 
@@ -88,11 +88,11 @@ def test_a_batch_ends_after_many_bytes(cn: PaperNode, monkeypatch: pytest.Monkey
 
 
 def test_a_backlog_is_written_in_larger_batches_while_writes_are_short() -> None:
-    limits = [FEWEST_AT_ONCE]
+    limits = [BATCHES.fewest]
     for took_s in (0.001, 0.001, 0.001, 0.03, 0.5, 0.5, 0.5):
-        limits.append(next_limit(limits[-1], took_s, is_cut=True))
+        limits.append(BATCHES.after(limits[-1], took_s, is_cut=True))
     assert limits == [250, 500, 1_000, 1_000, 1_000, 500, 250, 250]
-    assert next_limit(1_000, 0.001, is_cut=False) == 500
+    assert BATCHES.after(1_000, 0.001, is_cut=False) == 500
 
 
 def test_a_follower_that_fails_holds_up_no_other(cn: PaperNode, caplog: pytest.LogCaptureFixture) -> None:

@@ -12,8 +12,7 @@ from gateway.feed.rpc.writer_client import WriterClient
 from gateway.feed.service.writing.transaction import Command
 from gateway.history.codec.batches import IndexBatch, KeyColumns
 from gateway.history.rpc.index_process import INDEX, IndexProcess
-from gateway.history.rpc.loops import IndexProcessStep
-from gateway.rpc.workers.batch_sizes import FEWEST_AT_ONCE, LONG_WRITE_S, MOST_AT_ONCE
+from gateway.history.rpc.loops import BATCHES, IndexProcessStep
 
 BATCH = 10
 
@@ -91,11 +90,11 @@ def test_batches_grow_while_writes_are_short_and_shrink_after_long_ones() -> Non
         log = Log(10_000)
         log.positions_each = log.last
         await follow(log, step := log.step())
-        assert log.asked[0] == FEWEST_AT_ONCE
-        assert max(log.asked) == MOST_AT_ONCE
-        log.last, log.write_s = 15_000, 2 * LONG_WRITE_S
+        assert log.asked[0] == BATCHES.fewest
+        assert max(log.asked) == BATCHES.most
+        log.last, log.write_s = 15_000, 1.5 * BATCHES.long_s
         await follow(log, step)
-        assert log.asked[-1] == FEWEST_AT_ONCE
+        assert log.asked[-1] == BATCHES.fewest
 
     asyncio.run(scene())
 
