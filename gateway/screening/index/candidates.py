@@ -7,7 +7,7 @@ and rarest common keys are, without those whose features contradict the name's.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from gateway.screening.index.columns import EntryColumns
@@ -110,6 +110,11 @@ _GROUP_OF = [_GROUPS[kind_of(low)] if kind_of(low) < len(_GROUPS) else _OTHER fo
 
 _NO_FILTER = OrganisationFilter(None)
 
+_SIEVES = (_OTHER, _NEAR, _WORDS, _SOUNDS)
+"""Groups that are weighed together, with `_BRAND` among `_OTHER`."""
+
+_WEIGHED_WITH = {_ANY_BUSINESS: _SURE, _BRAND: _OTHER}
+
 
 def candidates(
     runs: Sequence[Run], query: PreparedQuery, groups: Sequence[str], most: int, any_may_pass: bool
@@ -123,18 +128,18 @@ def candidates(
     """
     weighed: list[tuple[float, int, int]] = []
     for number, run in enumerate(runs):
-        spans = run.spans_by_group(key_ranges(run.may_hold(query.keys), any_may_pass))
-        if not spans:
-            continue
-        plausible = (_NO_FILTER if any_may_pass else query.filter).plausible
-        features = run.columns.features
+        spans: dict[int, list[_GroupedSpan]] = {}
+        for grouped in run.spans_by_group(key_ranges(run.may_hold(query.keys), any_may_pass)):
+            group = grouped[1]
+            spans.setdefault(_WEIGHED_WITH.get(group, group), []).append(grouped)
         sure: set[int] = set()
-        for span, group in spans:
-            if group in _FOR_SURE:
-                sure.update(run.rows(span))
-        if sure:
-            yield run.columns, taken_in_turn(plausible(sorted(sure), features), run.columns, groups, MAX_SURE)
-        weighed += [(weight, number, row) for weight, row in _weighed(run, spans, query, sure, any_may_pass)]
+        if of_sure := spans.pop(_SURE, None):
+            sure.update(*[run.rows(span) for span, _ in of_sure])
+            plausible = (_NO_FILTER if any_may_pass else query.filter).plausible
+            rows = plausible(sorted(sure), run.columns.features)
+            yield run.columns, taken_in_turn(rows, run.columns, groups, MAX_SURE)
+        if spans:
+            weighed += [(weight, number, row) for row, weight in _weighed(run, spans, query, sure, any_may_pass)]
     if len(weighed) > most:
         weighed = heapq.nlargest(most, weighed)
     by_run: dict[int, list[int]] = {}
@@ -144,58 +149,61 @@ def candidates(
         yield runs[number].columns, rows
 
 
-_FOR_SURE = (_SURE, _ANY_BUSINESS)
+_Sieve = Callable[[list[int], Sequence[int]], list[int]]
 
 
 def _weighed(
     run: Run,
-    spans: Sequence[_GroupedSpan],
+    spans: Mapping[int, Sequence[_GroupedSpan]],
     query: PreparedQuery,
     sure: Collection[int],
     any_may_pass: bool,
-) -> list[tuple[float, int]]:
+) -> list[tuple[int, float]]:
     """Rows of a run by other than sure keys, with their weights, those by opening syllables last."""
-    plausible = (_NO_FILTER if any_may_pass else query.filter).plausible
-    sifts = (
-        ((_OTHER, _BRAND), plausible),
-        ((_NEAR,), plausible if any_may_pass else query.filter.in_line),
-        ((_WORDS,), plausible if any_may_pass else query.person.by_words),
-        ((_SOUNDS,), query.person.by_sound),
-    )
     weights: dict[int, float] = {}
-    for groups, sift in sifts:
-        of_groups = [span for span in spans if span[1] in groups]
-        if of_groups:
-            _weigh(run, of_groups, query, sift, weights)
-    weighed = [(weight, row) for row, weight in weights.items() if row not in sure]
-    opening = [span for span in spans if span[1] == _OPENING]
-    if opening:
-        in_length = plausible if any_may_pass else query.filter.in_length
+    for group in _SIEVES:
+        if of_group := spans.get(group):
+            _weigh(run, of_group, query, _sieve(group, query, any_may_pass), weights)
+    weighed = [(row, weight) for row, weight in weights.items() if row not in sure]
+    if opening := spans.get(_OPENING):
         text, may_contain = run.columns.text, query.prefilter.may_contain
         weighed += [
-            (weight, row)
-            for row, weight in _weigh(run, opening, query, in_length, {}).items()
+            (row, weight)
+            for row, weight in _weigh(run, opening, query, _sieve(_OPENING, query, any_may_pass), {}).items()
             if row not in sure and row not in weights and may_contain(text(row))
         ]
     return weighed
+
+
+def _sieve(group: int, query: PreparedQuery, any_may_pass: bool) -> _Sieve:
+    if group == _SOUNDS:
+        return query.person.by_sound
+    if any_may_pass:
+        return _NO_FILTER.plausible
+    if group == _WORDS:
+        return query.person.by_words
+    if group == _NEAR:
+        return query.filter.in_line
+    return query.filter.in_length if group == _OPENING else query.filter.plausible
 
 
 def _weigh(
     run: Run,
     spans: Sequence[_GroupedSpan],
     query: PreparedQuery,
-    plausible: Callable[[list[int], Sequence[int]], list[int]],
+    plausible: _Sieve,
     weights: dict[int, float],
 ) -> dict[int, float]:
     """Weighs plausible rows by number and rarity of common keys."""
     gathered, any_plausible = 0, bool(weights)
+    features = run.columns.features
     for span, group in spans:
         count = span[1] - span[0]
         if gathered > MAX_GATHERED and any_plausible:
             break
         gathered += count
         rarity = 1.0 / (8 + count)
-        rows = plausible(run.rows(span)[:MAX_GATHERED], run.columns.features)
+        rows = plausible(run.rows(span)[:MAX_GATHERED], features)
         any_plausible = any_plausible or bool(rows)
         if group == _BRAND:
             rows = query.prefilter.as_brands(rows, run.columns.brands_of)

@@ -86,15 +86,39 @@ def _rank(best: _Best) -> _Rank:
     return best[0]
 
 
-class HitCollector:
-    """The best comparison of each entry."""
+class GroupLimits:
+    """Which entries count, and from which scores on, for some searches that go on together."""
 
     def __init__(self, groups: Sequence[str], visible: Visible, thresholds: Limits, at_ms: int) -> None:
-        self._groups = groups
+        """`groups`: names by number. `at_ms`: entries must be valid then; 0: at any time."""
+        self.groups = groups
         self._visible = visible
         self._thresholds = thresholds
         self._at_ms = at_ms
         self._of_group: dict[int, Thresholds | None] = {}
+
+    def of(self, columns: EntryColumns, row: int) -> Thresholds | None:
+        """None if a row's entry is dead, not valid or not visible."""
+        entry = columns.row_entries[row]
+        if columns.dead[entry]:
+            return None
+        if self._at_ms:
+            until = columns.valid_until[entry]
+            if columns.valid_from[entry] > self._at_ms or 0 < until <= self._at_ms:
+                return None
+        group = columns.groups[entry]
+        if group not in self._of_group:
+            name = self.groups[group]
+            self._of_group[group] = self._thresholds(name) if self._visible(name) else None
+        return self._of_group[group]
+
+
+class HitCollector:
+    """The best comparison of each entry."""
+
+    def __init__(self, limits: GroupLimits) -> None:
+        self._limits = limits.of
+        self._groups = limits.groups
         self._best: dict[tuple[int, int], _Best] = {}
 
     def identifiers(self, query: tuple[str, str], columns: EntryColumns, rows: Iterable[int]) -> None:
@@ -110,17 +134,14 @@ class HitCollector:
                     )
 
     def names(self, query: PreparedName, columns: EntryColumns, rows: Iterable[int], read: Read) -> None:
-        """Evaluates equal texts once."""
+        """Evaluates names once that were read as the same, or have one text."""
         wanted, kind, flags = KIND_CODES[query.kind], query.kind, columns.row_flags
         known: dict[tuple[str, int], NameEvaluation] = {}
         for row in rows:
-            if flags[row] & 0xF != wanted:
-                continue
-            limits = self._limits(columns, row)
-            if limits is None:
+            if flags[row] & 0xF != wanted or (limits := self._limits(columns, row)) is None:
                 continue
             text, form = columns.text_and_form(row)
-            key = text, id(limits)  # thresholds live as long as the search
+            key = form or text, id(limits)  # thresholds live as long as the search
             comparison = known.get(key)
             if comparison is None:
                 comparison = known[key] = evaluate(query, read(text, kind, form), limits)
@@ -130,21 +151,6 @@ class HitCollector:
                 explain = partial(_weakened, explain, limits)
             if match_class:
                 self._keep((match_class, score), explain, query.text, columns, row)
-
-    def _limits(self, columns: EntryColumns, row: int) -> Thresholds | None:
-        """None if a row's entry is dead, not valid or not visible."""
-        entry = columns.row_entries[row]
-        if columns.dead[entry]:
-            return None
-        if self._at_ms:
-            until = columns.valid_until[entry]
-            if columns.valid_from[entry] > self._at_ms or 0 < until <= self._at_ms:
-                return None
-        group = columns.groups[entry]
-        if group not in self._of_group:
-            name = self._groups[group]
-            self._of_group[group] = self._thresholds(name) if self._visible(name) else None
-        return self._of_group[group]
 
     def _keep(
         self, rank: _Rank, explain: Callable[[], Comparison], query: str, columns: EntryColumns, row: int
@@ -156,6 +162,8 @@ class HitCollector:
 
     def result(self, limit: int) -> SearchResult:
         """The best entries; where there are more, each owner of lists has its share of the places."""
+        if not self._best:
+            return SearchResult([], 0)
         fit = len(self._best) <= limit
         best = sorted(self._best.values(), key=_rank, reverse=True) if fit else self._shared(limit)
         return SearchResult([self._hit(*hit[1:]) for hit in best], len(self._best))

@@ -25,7 +25,7 @@ from gateway.screening.identifiers import identifier_keys
 from gateway.screening.index.candidates import MAX_CANDIDATES, NO_FILTER_BELOW, candidates, prepare_query
 from gateway.screening.index.columns import EntryColumns, IndexEntry
 from gateway.screening.index.growing_columns import GrowingColumns
-from gateway.screening.index.hits import HitCollector, Limits, SearchResult, Visible
+from gateway.screening.index.hits import GroupLimits, HitCollector, Limits, SearchResult, Visible
 from gateway.screening.index.parts import PART_ENTRIES, IndexPart, PartJoiner, RefusedEntry, batches, build_part
 from gateway.screening.index.runs import GrowingRun, Run, SortedRun, may_merge, merge
 from gateway.screening.prepared_name import PreparedName, prepare
@@ -223,19 +223,47 @@ class NameIndex:
             thresholds: by group.
             most: candidates per name beyond those by `SURE` keys.
         """
-        collector = HitCollector(self._groups, visible, thresholds, at_ms)
+        return self.search_all((party,), at_ms=at_ms, visible=visible, thresholds=thresholds, limit=limit, most=most)[0]
+
+    def search_all(
+        self,
+        parties: Sequence[PartyQuery],
+        *,
+        at_ms: int = 0,
+        visible: Visible = _everything,
+        thresholds: Limits = _usual,
+        limit: int = MAX_HITS,
+        most: int = MAX_CANDIDATES,
+    ) -> list[SearchResult]:
+        """As `search`, of some parties: each step for all before the next, whose code and tables then stay cached."""
         runs = [run for run in self._runs if run.columns.rows]
         any_may_pass = any(thresholds(group).compatible <= NO_FILTER_BELOW for group in self._groups)
-        for scheme, value in dict.fromkeys(party.identifiers):
-            keys = [(key, key) for key in identifier_keys(scheme, value)]
-            for run in runs:
-                for span in run.spans(keys):
-                    collector.identifiers((scheme, value), run.columns, run.rows(span))
         held = 0
         for run in runs:
             held |= run.held
-        for text, kind in dict.fromkeys(party.names):
-            query = self._prepared(text, kind, held)
-            for columns, rows in candidates(runs, query, self._groups, most, any_may_pass):
-                collector.names(query.name, columns, rows, self._read)
-        return collector.result(limit)
+        limits = GroupLimits(self._groups, visible, thresholds, at_ms)
+        collectors = [HitCollector(limits) for _ in parties]
+        for party, collector in zip(parties, collectors, strict=True):
+            if party.identifiers:
+                _collect_identifiers(party, runs, collector)
+        queries = [
+            (self._prepared(text, kind, held), collector)
+            for party, collector in zip(parties, collectors, strict=True)
+            for text, kind in dict.fromkeys(party.names)
+        ]
+        found = [
+            (query.name, collector, list(candidates(runs, query, self._groups, most, any_may_pass)))
+            for query, collector in queries
+        ]
+        for name, collector, of_runs in found:
+            for columns, rows in of_runs:
+                collector.names(name, columns, rows, self._read)
+        return [collector.result(limit) for collector in collectors]
+
+
+def _collect_identifiers(party: PartyQuery, runs: Iterable[Run], collector: HitCollector) -> None:
+    for scheme, value in dict.fromkeys(party.identifiers):
+        keys = [(key, key) for key in identifier_keys(scheme, value)]
+        for run in runs:
+            for span in run.spans(keys):
+                collector.identifiers((scheme, value), run.columns, run.rows(span))

@@ -79,6 +79,7 @@ NO_FEATURES = OrganisationFeatures()
 _SCRIPT_AT, _WORDS_AT, _LINES_AT = 8, 20, 20 + _WORDS
 _TELLING, _IN_BUSINESS = 1 << 18, 1 << 19
 _WORDS_MASK = ((1 << _WORDS) - 1) << _WORDS_AT
+_PLACE_MASK, _SCRIPT_MASK = 0xFF, 3 << _SCRIPT_AT
 
 
 def organisation_features(name: PreparedName) -> OrganisationFeatures:
@@ -214,8 +215,8 @@ def _elsewhere(place: int) -> bytes:
     return bytes([0, *others]).ljust(256, b"\0")
 
 
-def _never(_: int) -> bool:
-    return False
+def _all_of(rows: list[int], _: Sequence[int]) -> list[int]:
+    return rows
 
 
 class OrganisationFilter:
@@ -232,12 +233,32 @@ class OrganisationFilter:
     def _own_spans(self) -> tuple[int, int]:
         return (0, MAX_SYLLABLES) if self._name is None else _spans_of(self._name.organisations)
 
-    def plausible(self, rows: list[int], packed: Sequence[int]) -> list[int]:
-        """Rows that may agree."""
-        if self._features == NO_FEATURES:
-            return rows
-        elsewhere, hopeless = _elsewhere(self._features.place), self._is_hopeless
-        return [row for row in rows if not (elsewhere[(mark := packed[row]) & 0xFF] or hopeless(mark))]
+    @cached_property
+    def plausible(self) -> Callable[[list[int], Sequence[int]], list[int]]:
+        """Of rows and the features of all rows, gives those rows that may agree.
+
+        One expression without calls, since a name may have thousands of rows.
+        """
+        mine = self._features
+        if mine == NO_FEATURES:
+            return _all_of
+        elsewhere, script = _elsewhere(mine.place), mine.script << _SCRIPT_AT
+        if not script:
+            return lambda rows, packed: [row for row in rows if not elsewhere[packed[row] & _PLACE_MASK]]
+        lines, words = mine.lines << _LINES_AT, mine.words << _WORDS_AT
+        any_words = _WORDS_MASK if words else 0
+        in_business, telling = -1 if mine.in_business else _IN_BUSINESS, -1 if mine.telling else _TELLING
+        is_distant = self._is_distant
+        return lambda rows, packed: [
+            row
+            for row in rows
+            if not elsewhere[(mark := packed[row]) & _PLACE_MASK]
+            and (
+                (mark & lines or not mark & in_business) and (mark & words or not (mark & any_words and mark & telling))
+                if mark & _SCRIPT_MASK == script
+                else mark & lines or not mark & in_business or not mark & _SCRIPT_MASK or not is_distant(mark)
+            )
+        ]
 
     def in_line(self, rows: list[int], packed: Sequence[int]) -> list[int]:
         mine = self._features.lines << _LINES_AT
@@ -246,27 +267,6 @@ class OrganisationFilter:
     def in_length(self, rows: list[int], packed: Sequence[int]) -> list[int]:
         """Plausible rows whose core may be a spelling of this one."""
         return [row for row in self.plausible(rows, packed) if self._may_align(packed[row])]
-
-    @cached_property
-    def _is_hopeless(self) -> Callable[[int], bool]:
-        """Whether features, but for the place, rule a row out."""
-        mine = self._features
-        script, words, lines = mine.script, mine.words << _WORDS_AT, mine.lines << _LINES_AT
-        in_business, telling = mine.in_business, mine.telling
-        is_distant = self._is_distant
-
-        def is_hopeless(packed: int) -> bool:
-            theirs = packed >> _SCRIPT_AT & 3
-            if theirs == script:
-                if not packed & lines and (in_business or packed & _IN_BUSINESS):
-                    return True
-                apart = words and packed & _WORDS_MASK and not packed & words
-                return bool(apart and (telling or packed & _TELLING))
-            if not theirs or packed & lines or not (in_business or packed & _IN_BUSINESS):
-                return False
-            return is_distant(packed)
-
-        return is_hopeless if script else _never
 
     def _is_distant(self, packed: int) -> bool:
         """Of a row in the other script, whether no word can stand for a missing line of business."""

@@ -179,9 +179,19 @@ class PersonFilter:
         return found
 
     def by_sound(self, rows: list[int], packed: Sequence[int]) -> list[int]:
+        """Rows that may sound like this name; those with the same syllables have the same features."""
         if not self._sounds:
             return rows
-        return [row for row in rows if self._may_sound(packed[row])]
+        known: dict[int, bool] = {}
+        found = []
+        for row in rows:
+            mark = packed[row]
+            may_sound = known.get(mark)
+            if may_sound is None:
+                may_sound = known[mark] = self._may_sound(mark)
+            if may_sound:
+                found.append(row)
+        return found
 
     def _may_sound(self, mark: int) -> bool:
         if mark & 3 == _LATIN:

@@ -111,7 +111,7 @@ def _one_token(
 
 def _han_latin(han: OrganisationVariant, latin: OrganisationVariant) -> CoreAgreement | None:
     """Romanised or translated throughout, as far as the vocabulary goes, or nearly."""
-    reached = _align_cores(han.core, han.names, latin.core, latin.names)
+    reached = _align_cores(han.core, han.names, latin.core, latin.names) if _may_align(han, latin) else _NOWHERE
     if reached.whole is not None:
         tokens = partial(_align, han, latin, len(han.core), len(latin.core), reached.whole)
         return CoreAgreement(ROMANISED if reached.whole != RomanisationScheme.CANTONESE else MIXED, tokens)
@@ -142,6 +142,18 @@ class _CoreAlignment(NamedTuple):
     beginnings: tuple[_Beginning, ...]
 
 
+_NOWHERE = _CoreAlignment(None, ())
+
+
+def _may_align(han: OrganisationVariant, latin: OrganisationVariant) -> bool:
+    """Whether the first unit is spelt as the first letters, or may be translated; most cores differ there."""
+    if han.names and latin.names:
+        return True
+    spelt, lengths = _spelt(han.core[0])
+    letters = "".join(latin.core)
+    return any(letters[:length] in spelt for length in lengths)
+
+
 @lru_cache(maxsize=_REMEMBERED)
 def _align_cores(
     han: tuple[str, ...], han_names: _Names, latin: tuple[str, ...], latin_names: _Names
@@ -152,6 +164,8 @@ def _align_cores(
     ends: tuple[dict[int, int], ...] = ({0: _ANY_SCHEME}, *({} for _ in han))
     """Letters reached, with schemes as bits, by units of the Han core."""
     for unit, character in enumerate(han):
+        if not ends[unit]:
+            continue
         spelt, lengths = _spelt(character)
         following = ends[unit + 1]
         for at, schemes in ends[unit].items():

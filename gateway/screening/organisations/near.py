@@ -54,7 +54,6 @@ def _folded(letters: str) -> str:
     return letters
 
 
-@lru_cache(maxsize=16_384)
 def sounds_near(han: tuple[str, ...], latin: tuple[str, ...]) -> bool:
     """Whether consonants are those of the pinyin, unless the Latin letters are pinyin."""
     spoken, letters = pinyin_letters(han), "".join(latin)

@@ -338,10 +338,9 @@ class Screener:
         with self._database.look() as conn:
             known = watchlists.last_seq(conn)
         index, position = self._index, self._seq
-        results = [
-            index.search(sought, at_ms=at_ms, visible=visible, thresholds=self.limits, limit=max_hits or MAX_HITS)
-            for sought in wanted
-        ]
+        results = index.search_all(
+            wanted, at_ms=at_ms, visible=visible, thresholds=self.limits, limit=max_hits or MAX_HITS
+        )
         return ScreeningOutcome(results, position, max(0, known - position))
 
     def limits(self, group: str) -> Thresholds:
