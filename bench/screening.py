@@ -1,11 +1,12 @@
 """Screening at scale: `python -m bench.screening [--entries N] [--json FILE]`.
 
 Makes a list (`bench.list_names`), indexes it with a process for each core (`bench.screening_build`), writes a snapshot,
-and measures on one core: names a second against 10,000 entries and against all, p50 and p99 of a single query, by the
-clock and in processor time, what the stages of a query take (`bench.screening_stages`), recall against an exhaustive
-comparison (`bench.recall`), memory of each process, and the time from a start to the first answer. Beside it, in the
-same run and turn by turn, the peer: rapidfuzz `process.cdist` with `token_sort_ratio` over the same names. Each target
-is printed as met or not. The other peer, nomenklatura, has a page of its own: `bench.peer`.
+and measures on one core: names a second against 10,000 entries and against all, in slices as a node searches a batch,
+p50 and p99 of a single query, by the clock and in processor time, what the stages of a query take
+(`bench.screening_stages`), recall against an exhaustive comparison (`bench.recall`), memory of each process, and the
+time from a start to the first answer. Beside it, in the same run and turn by turn, the peer: rapidfuzz `process.cdist`
+with `token_sort_ratio` over the same names. Each target is printed as met or not. The other peer, nomenklatura, has a
+page of its own: `bench.peer`.
 
 Names a second are those of distinct names, none of which was asked for before; in operation the same parties come again
 and again, and a party that is remembered costs no reading.
@@ -43,7 +44,9 @@ from gateway.screening.index.index import GC_THRESHOLD, NameIndex, PartyQuery
 from gateway.screening.result import NameKind
 
 SMALL = 10_000
-QUERIES = 2_000
+QUERIES = 4_000
+SLICE = 32
+"""Names searched together, as of a batch in a node (`watchlists.rpc.screening.SLICE_SUBJECTS`)."""
 ROUNDS = 5
 STAGED = 500
 """Queries that are run stage by stage."""
@@ -94,15 +97,21 @@ class Rates(NamedTuple):
     processor: list[float]
 
 
+def ask_together(index: NameIndex, asked: Sequence[Query]) -> None:
+    for start in range(0, len(asked), SLICE):
+        index.search_all([PartyQuery((query,)) for query in asked[start : start + SLICE]])
+
+
 def rate_beside_peer(title: str, index: NameIndex, names: Sequence[str], asked: Sequence[Query]) -> Rates:
-    """In rounds, in turn with the peer."""
+    """In rounds, in turn with the peer; half of the names come in slices, half of them alone."""
     own, peer, taken = list[float](), list[float](), list[Asked]()
-    share = len(asked) // ROUNDS
+    share = len(asked) // 2 // ROUNDS
     for number in range(ROUNDS):
-        chosen = asked[number * share : (number + 1) * share]
+        chosen, alone = (asked[at : at + share] for at in (2 * number * share, (2 * number + 1) * share))
         began = time.process_time()
-        taken += ask(index, chosen)
+        ask_together(index, chosen)
         own.append(share / (time.process_time() - began))
+        taken += ask(index, alone)
         texts = [text for text, _ in chosen[:PEER_QUERIES]]
         began = time.process_time()
         process.cdist(texts, names, scorer=token_sort_ratio, workers=1)

@@ -113,6 +113,10 @@ class FileBytes:
 
     def __getitem__(self, part: slice) -> bytes:
         first, end, _ = part.indices(self._length)
+        return self.read(first, end)
+
+    def read(self, first: int, end: int) -> bytes:
+        """As a slice, of places that exist."""
         return os.pread(self.descriptor, end - first, self.start + first)
 
 
@@ -194,7 +198,8 @@ class EntryColumns:
 
     def text_bytes(self, row: int) -> Bytes:
         """Form, `FORM_END` and text."""
-        return self.texts[self.text_ends[row - 1] if row else 0 : self.text_ends[row]]
+        start, end, texts = self.text_ends[row - 1] if row else 0, self.text_ends[row], self.texts
+        return texts.read(start, end) if isinstance(texts, FileBytes) else texts[start:end]
 
     def brand(self, row: int) -> str:
         """What a row's name sounds like as a brand (`near.packed`)."""

@@ -79,7 +79,9 @@ Read = Callable[[str, NameKind, str], PreparedName]
 """Prepares a listed name; its form may be empty."""
 
 _Rank = tuple[MatchClass, float]
-_Best = tuple[_Rank, Callable[[], Comparison], str, EntryColumns, int]
+_Texts = tuple[str, str]
+"""Of the query, and as listed."""
+_Best = tuple[_Rank, Callable[[], Comparison], _Texts, EntryColumns, int]
 
 
 def _rank(best: _Best) -> _Rank:
@@ -125,13 +127,12 @@ class HitCollector:
         wanted = KIND_CODES[NameKind.IDENTIFIER]
         for row in rows:
             if columns.row_flags[row] & 0xF == wanted and self._limits(columns, row) is not None:
-                scheme, _, value = columns.text(row).partition("\t")
+                listed = columns.text(row)
+                scheme, _, value = listed.partition("\t")
                 comparison = compare_identifiers(query, (scheme, value))
                 if comparison is not None:
-                    text = ":".join(query) if query[0] else query[1]
-                    self._keep(
-                        (comparison.match_class, comparison.score), partial(_as_it_is, comparison), text, columns, row
-                    )
+                    text, rank = ":".join(query) if query[0] else query[1], (comparison.match_class, comparison.score)
+                    self._keep(rank, partial(_as_it_is, comparison), (text, listed), columns, row)
 
     def names(self, query: PreparedName, columns: EntryColumns, rows: Iterable[int], read: Read) -> None:
         """Evaluates names once that were read as the same, or have one text."""
@@ -150,15 +151,15 @@ class HitCollector:
                 match_class, score = _weaker(score, limits)
                 explain = partial(_weakened, explain, limits)
             if match_class:
-                self._keep((match_class, score), explain, query.text, columns, row)
+                self._keep((match_class, score), explain, (query.text, text), columns, row)
 
     def _keep(
-        self, rank: _Rank, explain: Callable[[], Comparison], query: str, columns: EntryColumns, row: int
+        self, rank: _Rank, explain: Callable[[], Comparison], texts: _Texts, columns: EntryColumns, row: int
     ) -> None:
         key = (id(columns), columns.row_entries[row])
         known = self._best.get(key)
         if known is None or rank > known[0]:
-            self._best[key] = (rank, explain, query, columns, row)
+            self._best[key] = (rank, explain, texts, columns, row)
 
     def result(self, limit: int) -> SearchResult:
         """The best entries; where there are more, each owner of lists has its share of the places."""
@@ -181,7 +182,8 @@ class HitCollector:
         chosen += heapq.nlargest(limit - len(chosen), further, key=_rank)
         return sorted(chosen, key=_rank, reverse=True)
 
-    def _hit(self, explain: Callable[[], Comparison], query: str, columns: EntryColumns, row: int) -> Hit:
+    def _hit(self, explain: Callable[[], Comparison], texts: _Texts, columns: EntryColumns, row: int) -> Hit:
+        query, listed = texts
         entry = columns.row_entries[row]
         return Hit(
             EntryReference(self._groups[columns.groups[entry]], columns.id(entry)),
@@ -190,7 +192,7 @@ class HitCollector:
             columns.actions[entry],
             explain(),
             query,
-            columns.text(row).replace("\t", ":"),
+            listed.replace("\t", ":"),
             bool(columns.row_flags[row] & WEAK),
         )
 

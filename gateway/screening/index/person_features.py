@@ -17,7 +17,7 @@ from gateway.screening.persons.reading import PersonVariant, telling
 from gateway.screening.persons.rules import FUZZY, MIN_COVERAGE
 from gateway.screening.prepared_name import PreparedName
 from gateway.screening.text.phonetic_key import phonetic_key
-from gateway.screening.text.sounds import SOUND_PAIRS, RomanisationScheme, sounds_of, spellings
+from gateway.screening.text.sounds import SOUND_PAIRS, SYLLABLES, RomanisationScheme, sounds_of, spellings
 
 _NOTHING, _WORDS, _LATIN, _HAN = range(4)
 _WORD_BITS = 28
@@ -103,28 +103,12 @@ def _ends(given: tuple[str, ...]) -> tuple[str, str]:
     return (given[0] if len(given) > 1 else ""), given[-1]
 
 
-@lru_cache(maxsize=4_096)
-def _schemes_by_id(mask: int) -> bytes:
-    """Schemes (bits), by spelling, in which it has a sound of the mask; -1 is any sound."""
-    if mask < 0:
-        return bytes([_SCHEME_MASK]) * (1 << _ID_BITS)
-    found = bytearray(1 << _ID_BITS)
-    while mask:
-        lowest = mask & -mask
-        for spelling, schemes in _spelt(lowest.bit_length() - 1):
-            found[spelling] |= schemes
-        mask ^= lowest
-    return bytes(found)
-
-
 @cache
-def _spelt(sound: int) -> tuple[tuple[int, int], ...]:
-    """Spelling numbers with schemes (bits)."""
-    ids, found = _ids(), dict[int, int]()
-    for scheme in RomanisationScheme:
-        for spelling in spellings(SOUND_PAIRS[sound], scheme):
-            found[ids[spelling]] = found.get(ids[spelling], 0) | 1 << scheme
-    return tuple(found.items())
+def _sounds_by_id() -> list[tuple[int, ...]]:
+    """By number of a spelling: its sounds in each scheme."""
+    return [(0,) * len(RomanisationScheme)] + [
+        tuple([SYLLABLES[scheme].get(spelling, 0) for scheme in RomanisationScheme]) for spelling in _ids()
+    ]
 
 
 class PersonFilter:
@@ -151,10 +135,6 @@ class PersonFilter:
             if r.given
         }
         return list(found)
-
-    @cached_property
-    def _tables(self) -> list[tuple[bytes, bytes]]:
-        return [(_schemes_by_id(first), _schemes_by_id(last)) for first, last in self._sounds]
 
     def by_words(self, rows: list[int], packed: Sequence[int]) -> list[int]:
         """Rows with this name's words, or more, or fewer.
@@ -195,10 +175,13 @@ class PersonFilter:
 
     def _may_sound(self, mark: int) -> bool:
         if mark & 3 == _LATIN:
-            schemes, last, first = mark >> 2 & _SCHEME_MASK, mark >> 8 & _ID_MASK, mark >> (8 + _ID_BITS)
+            schemes, spelt, by_id = mark >> 2 & _SCHEME_MASK, mark >> 8, _sounds_by_id()
+            lasts, firsts = by_id[spelt & _ID_MASK], by_id[spelt >> _ID_BITS]
             return any(
-                schemes & lasts[last] and (not first or schemes & lasts[last] & firsts[first])
-                for firsts, lasts in self._tables
+                (ours < 0 or ours & last) and (before < 0 or not spelt >> _ID_BITS or before & first)
+                for scheme, (last, first) in enumerate(zip(lasts, firsts, strict=True))
+                if schemes >> scheme & 1
+                for before, ours in self._sounds
             )
         if mark & 3 == _HAN:
             last, first = _sounds_at(mark >> 2 & _CHARACTER_MASK), _sounds_at(mark >> 18)

@@ -6,7 +6,7 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import compress, repeat
-from operator import rshift
+from operator import and_, rshift
 
 from gateway.screening.index.columns import ROW_BITS, ROW_MASK, Bytes, FileNumbers
 from gateway.screening.index.key_numbers import KEY_BITS
@@ -98,7 +98,7 @@ class Postings:
 
     def rows(self, start: int, end: int) -> list[int]:
         values = self._read.pop((start, end), None)
-        return [value & ROW_MASK for value in (self.values[start:end] if values is None else values)]
+        return list(map(and_, self.values[start:end] if values is None else values, repeat(ROW_MASK)))
 
 
 def _filter(values: Sequence[int], shift: int) -> bytearray:

@@ -149,9 +149,7 @@ def _may_align(han: OrganisationVariant, latin: OrganisationVariant) -> bool:
     """Whether the first unit is spelt as the first letters, or may be translated; most cores differ there."""
     if han.names and latin.names:
         return True
-    spelt, lengths = _spelt(han.core[0])
-    letters = "".join(latin.core)
-    return any(letters[:length] in spelt for length in lengths)
+    return "".join(latin.core).startswith(_spellings(han.core[0]))
 
 
 @lru_cache(maxsize=_REMEMBERED)
@@ -203,6 +201,11 @@ def _beginnings(
 def _is_known(names: _Names, end: int) -> bool:
     """At or behind `end`."""
     return any(stop > end for _, stop, _ in names)
+
+
+@cache
+def _spellings(character: str) -> tuple[str, ...]:
+    return tuple(_spelt(character)[0])
 
 
 @cache

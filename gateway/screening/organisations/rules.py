@@ -94,9 +94,11 @@ _OTHER_NUMBER = ("number", OTHER_NUMBER_WEIGHT, 0.0)
 
 
 def _number_tokens(query: OrganisationVariant, candidate: OrganisationVariant) -> tuple[TokenMatch, ...]:
+    if not query.numbers and not candidate.numbers:
+        return ()
     texts = tuple("+".join(map(str, sorted(side.numbers))) for side in (query, candidate))
     if query.numbers == candidate.numbers:
-        return (TokenMatch(texts[0], texts[1], "same number", 1.0),) if query.numbers else ()
+        return (TokenMatch(texts[0], texts[1], "same number", 1.0),)
     both = query.numbers and candidate.numbers
     return (TokenMatch(texts[0], texts[1], "other number" if both else "number absent in one", 0.0),)
 

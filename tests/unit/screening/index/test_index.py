@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from array import array
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,6 +19,7 @@ from gateway.screening.index import index as index_module
 from gateway.screening.index import snapshot
 from gateway.screening.index.candidates import MAX_CANDIDATES, MAX_SURE
 from gateway.screening.index.columns import MAX_ROWS, ROW_BITS, EntryName, IndexEntry
+from gateway.screening.index.hits import Hit
 from gateway.screening.index.index import NameIndex, PartyQuery
 from gateway.screening.index.key_numbers import KEY_BITS, KeyKind, kind_of, on_both_sides, text_number
 from gateway.screening.index.snapshot import SnapshotUnusableError
@@ -38,6 +40,10 @@ def record(entry_id: str, *names: tuple[str, NameKind], group: str = "cn/mineral
 
 def ids(index: NameIndex, *names: tuple[str, NameKind], **how: object) -> list[str]:
     return [hit.reference.id for hit in index.search(PartyQuery(names), **how).hits]  # type: ignore[arg-type]
+
+
+def explained(hits: Sequence[Hit]) -> list[tuple[object, ...]]:
+    return [tuple(hit) for hit in hits]
 
 
 prepared = cache(prepare)
@@ -73,6 +79,24 @@ class TestSearch:
                 assert {hit.reference.id: hit.comparison.match_class for hit in hits} == wanted, query
             pairs += len(wanted)
         assert pairs > 2 * len(LISTED)
+
+    def test_parties_searched_together_are_answered_as_if_they_came_alone(self) -> None:
+        index = NameIndex()
+        index.load(
+            record(f"{n}", name, identifiers=[("mmsi", f"{n:09}")], group=f"{('cn', 'hk')[n % 2]}/minerals")
+            for n, name in enumerate(LISTED)
+        )
+        parties = [PartyQuery((name,), (("mmsi", f"{n:09}"),)) for n, name in enumerate(reversed(LISTED[:300]))]
+        parties += [PartyQuery(LISTED[:3]), PartyQuery(), *parties[:2]]
+
+        def limits(group: str) -> Thresholds:
+            return Thresholds(0.6, 0.8) if group.startswith("hk") else Thresholds()
+
+        for how in ({}, {"thresholds": limits}, {"visible": lambda group: group.startswith("cn"), "limit": 2}):
+            together = [(found.total, explained(found.hits)) for found in index.search_all(parties, **how)]
+            alone = [index.search(party, **how) for party in parties]
+            assert together == [(found.total, explained(found.hits)) for found in alone]
+            assert sum(found.total for found in alone) > 300
 
     def test_the_best_come_first_and_the_limit_counts_the_rest(self) -> None:
         index = NameIndex()
