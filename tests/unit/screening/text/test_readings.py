@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[4]
 
 
 @pytest.mark.drift
+@pytest.mark.filterwarnings("ignore:codecs.open:DeprecationWarning")  # pypinyin reads its files so, on Python 3.14
 def test_the_packaged_readings_are_those_of_the_dictionaries() -> None:
     packaged = resources.files("gateway.reference").joinpath("readings.csv").read_text(encoding="utf-8")
     assert packaged == runpy.run_path(str(ROOT / "scripts/readings.py"))["table"](), "run `make readings`"
