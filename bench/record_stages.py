@@ -30,6 +30,7 @@ from gateway.db.database import Database
 from gateway.feed.service.writing.transaction import Command, Transaction
 from gateway.history.commands.record import RecordCommand, check, records_feed
 from gateway.history.projection.index import IndexCommand
+from gateway.history.rpc.loops import BATCHES
 from gateway.history.service.indexer import HistoryIndexer
 from gateway.history.service.risk import KeepRisksCommand, RiskScreening
 from gateway.node.assembly.history import retention_of
@@ -98,14 +99,14 @@ def measure(database: Database, key: Path, group: int, rounds: int, *, first: in
         items_passed = stages.run("record: pass to the node", partial(_passed, checked), group)
         transact("record", RecordCommand(origin, items_passed, "bench"), group)
     while True:
-        batch = _timed(stages, "index: prepare", indexer.next)
+        batch = _timed(stages, "index: prepare", partial(indexer.next, most=BATCHES.most))
         if batch is None:
             break
         count = batch.last - batch.after
         passed = stages.run("index: pass", partial(_passed, batch), count)
         transact("index", IndexCommand(passed, retention), count)
     while True:
-        hits = _timed(stages, "rules: evaluate", risk.next)
+        hits = _timed(stages, "rules: evaluate", partial(risk.next, most=BATCHES.most))
         if hits is None:
             break
         count = hits.last - hits.after
