@@ -13,7 +13,7 @@ import platform
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from statistics import median
 from typing import Annotated, TypeVar
@@ -146,10 +146,9 @@ def _project(stages: Stages, node: Node, name: str) -> None:
 
 def _transact(stages: Stages, node: Node, name: str, stage: Callable[[Transaction], ResultT]) -> ResultT:
     """What the writer does with a group: stage, seal, commit."""
-    with node.database.engine.connect() as conn:
-        conn.execution_options(gateway_write=True)
-        transaction = conn.begin()
-        writer = node.writer
+    writer, transaction = node.writer, ExitStack()
+    with transaction:
+        conn = stages.run(f"{name}: begin", lambda: transaction.enter_context(node.database.write(ahead=True)))
         tx = Transaction(
             conn,
             own_node=writer._own_node,
@@ -159,7 +158,7 @@ def _transact(stages: Stages, node: Node, name: str, stage: Callable[[Transactio
         )
         result = stages.run(f"{name}: stage", lambda: stage(tx))
         stages.run(f"{name}: seal", tx.seal)
-        stages.run(f"{name}: commit", transaction.commit)
+        stages.run(f"{name}: commit", transaction.close)
     return result
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from functools import cache
 from itertools import chain
 from pathlib import Path
@@ -19,6 +19,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError, ProgrammingError
 
+from gateway.db import remembered
 from gateway.db.commit_watch import CommitWatch
 from gateway.db.database_file import DatabaseFile
 from gateway.db.locks import take_turn
@@ -56,9 +57,6 @@ _NOT_WRITABLE = frozenset({"25006", "25P03", "57P05"})
 """SQLSTATEs of a session that has to be replaced: it is read-only (a standby), or the server ended it as idle."""
 
 _WRITE = "gateway_write"
-
-WRITES = "gateway_writes"
-"""Key in the notes on a connection: its commits through `Database.write`."""
 
 _DAMAGE_IN_SQLITE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _DAMAGE_IN_POSTGRESQL = ("XX001", "XX002")  # data_corrupted, index_corrupted
@@ -126,19 +124,25 @@ class Database:
         """A transaction, rolled back if the block raises.
 
         Args:
-            ahead: PostgreSQL gets statements ahead of the results of those before (`db.pipelining`).
+            ahead: PostgreSQL gets statements ahead of the results of those before (`db.pipelining`); on SQLite what was
+                written is remembered (`db.remembered`). For who changes tables by the functions of their modules alone.
 
         Raises:
             StoreUnavailableError: nothing was written.
         """
         with _translated(), self._connection(self.engine) as connection, _replaced_unless_writable(connection):
             connection.execution_options(**{_WRITE: True})
-            with sent_ahead(connection) if ahead and self.dialect == "postgresql" else connection.begin():
-                take_turn(connection)
+            if self.dialect == "postgresql":
+                with sent_ahead(connection) if ahead else connection.begin():
+                    take_turn(connection)
+                    yield connection
+                return
+            with _remembering(connection) if ahead else nullcontext(), connection.begin():
+                if ahead:
+                    remembered.begin(connection)
                 yield connection
                 if self._file is not None:
                     self._file.require_in_transaction()  # SQLite would commit into a file that has no name any more
-            connection.info[WRITES] = connection.info.get(WRITES, 0) + 1
             if self._checkpoints is not None:
                 self._checkpoints.committed(connection.connection.dbapi_connection)
 
@@ -185,6 +189,18 @@ class Database:
 
 
 @contextmanager
+def _remembering(connection: Connection) -> Iterator[None]:
+    """For a transaction on SQLite: what is known of the database outlives it if it commits."""
+    try:
+        yield
+    except BaseException:
+        with suppress(DBAPIError):  # the connection may be lost
+            remembered.forget(connection)
+        raise
+    remembered.committed(connection)
+
+
+@contextmanager
 def savepoint(conn: Connection) -> Iterator[None]:
     """Undoes the block's writes if it raises, at a quarter of SQLAlchemy's cost; may be nested.
 
@@ -201,6 +217,8 @@ def savepoint(conn: Connection) -> Iterator[None]:
                 settle(conn)
             run(conn, "ROLLBACK TO SAVEPOINT block", ())
             run(conn, "RELEASE SAVEPOINT block", ())
+            if (known := remembered.remembered(conn)) is not None:
+                known.clear()  # it may say what was undone
             raise
         run(conn, "RELEASE SAVEPOINT block", ())
 

@@ -10,7 +10,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Final, TypeAlias
+from operator import itemgetter
+from typing import Any, Final, NoReturn, TypeAlias
 
 from sqlalchemy import Connection, Dialect, Table
 from sqlalchemy.dialects import postgresql
@@ -115,12 +116,14 @@ class Rows(Sequence[Row]):
 
 def run(conn: Connection, text: str, values: Sequence[Any] | dict[str, Any]) -> Rows:
     """Runs driver SQL in the transaction, or sends it ahead; raises SQLAlchemy's DBAPIError."""
-    driver = driver_of(conn)
-    if conn.dialect.name == "postgresql":
-        cursor = driver.cursor(binary=True)  # its text has two digits for each byte
-        pipeline = conn.info.get(PIPELINE)
-    else:
-        cursor, pipeline = driver.cursor(), None
+    driver: Any = conn.connection.dbapi_connection
+    if conn.dialect.name != "postgresql":  # no context manager: a lone alert runs dozens of statements
+        try:
+            return Rows(*_result(driver.execute(text, values)))
+        except Exception as error:
+            _raise(conn, text, error)
+    cursor = driver.cursor(binary=True)  # its text has two digits for each byte
+    pipeline = conn.info.get(PIPELINE)
     with driver_errors(conn, text):
         if pipeline is None:
             with closing(cursor):
@@ -190,10 +193,15 @@ def driver_errors(conn: Connection, text: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        known: Any = conn.dialect.loaded_dbapi.Error
-        if not isinstance(error, known):
-            raise
-        raise DBAPIError.instance(text, None, error, known, hide_parameters=True, dialect=conn.dialect) from error
+        _raise(conn, text, error)
+
+
+def _raise(conn: Connection, text: str, error: Exception) -> NoReturn:
+    """Raises a driver's error as SQLAlchemy's DBAPIError, and others as they are."""
+    known: Any = conn.dialect.loaded_dbapi.Error
+    if not isinstance(error, known):
+        raise error
+    raise DBAPIError.instance(text, None, error, known, hide_parameters=True, dialect=conn.dialect) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +209,7 @@ class _Compiled:
     text: str
     defaults: dict[str, Any]
     order: tuple[str, ...] | None  # None for named parameters
+    positional: Callable[[dict[str, Any]], Sequence[Any]]  # takes the values in that order
 
 
 class Prepared:
@@ -213,10 +222,7 @@ class Prepared:
     def __call__(self, conn: Connection, **values: int | str | bytes | None) -> Rows:
         compiled = self._compiled.get(conn.dialect.name) or self._compile(conn.dialect)
         given = {**compiled.defaults, **values}
-        order = compiled.order
-        if order is None:
-            return run(conn, compiled.text, given)
-        return run(conn, compiled.text, [given[name] for name in order])
+        return run(conn, compiled.text, given if compiled.order is None else compiled.positional(given))
 
     def _compile(self, dialect: Dialect) -> _Compiled:
         made = self._compiled[dialect.name] = _compiled(self._statement, dialect)
@@ -258,7 +264,7 @@ class PreparedList:
                 continue
             listed = {f"values_{number}": value for number, value in enumerate(padded, 1)}
             given = {**compiled.defaults, **others, **listed}
-            yield from run(conn, compiled.text, given if order is None else [given[name] for name in order])
+            yield from run(conn, compiled.text, given if order is None else compiled.positional(given))
 
     def execute(self, conn: Connection, values: Collection[int] | Collection[str], **others: int | str | bytes) -> None:
         """Runs a statement without rows."""
@@ -271,7 +277,7 @@ class PreparedList:
         kind = compiled.binds["values"].type.compile(dialect).partition("(")[0]
         text, count = _LIST.subn(f"= ANY(%(values)s::{kind}[])", str(compiled))
         assert count == 1, text  # noqa: S101  the one list
-        made = self._with_array = _Compiled(text, dict(compiled.params), None)
+        made = self._with_array = _Compiled(text, dict(compiled.params), None, _taker(()))
         return made
 
     def _compile(self, dialect: Dialect, length: int) -> _Compiled:
@@ -286,4 +292,8 @@ def _compiled(statement: Executable, dialect: Dialect, **lists: list[int]) -> _C
     expanded: Any = compiled.construct_expanded_state({**compiled.params, **lists}) if lists else compiled
     order = tuple(expanded.positiontup) if compiled.positional else None
     defaults = {name: value for name, value in compiled.params.items() if name not in lists}
-    return _Compiled(expanded.statement if lists else str(compiled), defaults, order)
+    return _Compiled(expanded.statement if lists else str(compiled), defaults, order, _taker(order or ()))
+
+
+def _taker(names: tuple[str, ...]) -> Callable[[dict[str, Any]], Sequence[Any]]:
+    return itemgetter(*names) if len(names) > 1 else lambda given: [given[name] for name in names]

@@ -118,6 +118,10 @@ class Quotas:
 
     def take(self, conn: Connection, partner: str, stored: Stored, *, items: int, size: int, now_ms: int) -> None:
         """Counts it if there is room; raises as `require_room`, before any write."""
+        bound, day = self._bounds[stored], now_ms // DAY_MS
+        most = {"most_items": bound.items, "most_bytes": bound.bytes}
+        if usage.add_within(conn, day, partner, stored.value, items=items, size=size, **most):
+            return
         self.require_room(conn, partner, stored, items=items, size=size, now_ms=now_ms)
         count(conn, partner, stored, items=items, size=size, now_ms=now_ms)
 

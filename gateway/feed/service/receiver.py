@@ -239,6 +239,7 @@ class ReceiveCommand:
         seconds = tx.now_ms // 1000
         checkpoint = StoredCheckpoint(growth.tree.size, growth.tree.root, note, line, seconds * 1000)
         stored = tx.store(feed, self._entries, growth, checkpoint)
+        feeds.note_sound(stored)  # 6d
         if stored.waiting and not feed.waiting:
             log.warning(
                 "entry %d of %s waits: it depends on entries of other feeds that this node hasn't; if they don't come, "

@@ -9,7 +9,8 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from gateway.db.statements import Prepared
-from gateway.feed.tables.schema import checkpoints, feeds
+from gateway.feed.tables import feeds
+from gateway.feed.tables.schema import checkpoints
 
 _CHECKPOINT_COLUMNS = tuple(checkpoints.c.keys())
 
@@ -31,11 +32,6 @@ _ADD_RECEIPT = Prepared(
     update(checkpoints)
     .where(_OF_FEED, checkpoints.c.size == bindparam("at_size"), checkpoints.c.receipted_at == 0)
     .values(cosignature=bindparam("cosignature"), receipted_at=bindparam("receipted_at"))
-)
-_MOVE_RECEIPTED = Prepared(
-    update(feeds)
-    .where(feeds.c.id == bindparam("feed"), feeds.c.receipted_size < bindparam("receipted_size"))
-    .values(receipted_size=bindparam("receipted_size"))
 )
 
 
@@ -86,7 +82,7 @@ def receipted_over(conn: Connection, feed_id: int, index: int) -> StoredCheckpoi
 def record_receipt(conn: Connection, feed_id: int, size: int, cosignature: bytes, receipted_at: int) -> None:
     """Stores a verified cosignature unless there is one, and raises `receipted_size`."""
     _ADD_RECEIPT(conn, feed=feed_id, at_size=size, cosignature=cosignature, receipted_at=receipted_at)
-    _MOVE_RECEIPTED(conn, feed=feed_id, receipted_size=size)
+    feeds.move_receipted(conn, feed_id, size)
 
 
 def _checkpoint(row: Iterable[Any] | None) -> StoredCheckpoint | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
 from typing import Any
@@ -12,6 +12,7 @@ from sqlalchemy import Connection, bindparam, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from gateway.contract.ids import FeedOrigin
+from gateway.db.remembered import remembered
 from gateway.db.statements import Prepared
 from gateway.errors import FeedDamagedError, GatewayError, MalformedError
 from gateway.feed.tables.journal import HeadMovedError
@@ -21,6 +22,12 @@ from gateway.tlog.checkpoint import unverified_checkpoint
 from gateway.tlog.merkle import Tree
 
 _FEED_COLUMNS = tuple(feeds.c.keys())
+
+_MOST_SOUND = 4_096
+"""Most heads remembered as sound, some MB."""
+
+_FEEDS = "feeds"
+"""Key of what is remembered of the database: feeds by name."""
 
 _BY_ORIGIN = Prepared(select(feeds).where(feeds.c.origin == bindparam("origin")))
 _BY_ID = Prepared(select(feeds).where(feeds.c.id == bindparam("feed")))
@@ -63,6 +70,11 @@ _SET_SUSPENSION = Prepared(
     update(feeds)
     .where(feeds.c.id == bindparam("feed"))
     .values(suspended_since=bindparam("since"), suspension=bindparam("reason"))
+)
+_MOVE_RECEIPTED = Prepared(
+    update(feeds)
+    .where(feeds.c.id == bindparam("feed"), feeds.c.receipted_size < bindparam("receipted"))
+    .values(receipted_size=bindparam("receipted"))
 )
 _SET_ACCEPTED = Prepared(update(feeds).where(feeds.c.id == bindparam("feed")).values(accepted_at=bindparam("at")))
 _SUSPENDED_SINCE = Prepared(select(feeds.c.suspended_since).where(feeds.c.id == bindparam("feed")))
@@ -160,6 +172,8 @@ class Feed:
         """Why the head can't be what was signed; empty if the edge leads to the newest checkpoint's root."""
         if not self.size and not self.checkpoint:
             return ""
+        if _SOUND.get(self.origin) == (self.tree, self.checkpoint):
+            return ""
         try:
             signed = unverified_checkpoint(self.checkpoint)
         except GatewayError as error:
@@ -169,12 +183,24 @@ class Feed:
             return f"its size is {self.size}, its newest checkpoint is of {of} of {signed.origin}"
         if signed.root != self.tree.root:
             return f"its edge of {counted(self.size, 'entry')} doesn't lead to the root in its newest checkpoint"
+        note_sound(self)
         return ""
 
     def require_sound(self) -> None:
         """Raises FeedDamagedError: whatever is grown from this head would have a wrong root."""
         if damage := self.damage:
             raise FeedDamagedError(f"feed {self.origin}: {damage}", metadata={"origin": self.origin.line})
+
+
+_SOUND: dict[FeedOrigin, tuple[Tree, bytes]] = {}
+"""Tree and checkpoint that were last found to fit each other: these values do, wherever they come from."""
+
+
+def note_sound(feed: Feed) -> None:
+    """Notes that a head's checkpoint has just been made, or verified, with its very tree."""
+    if feed.origin not in _SOUND and len(_SOUND) >= _MOST_SOUND:
+        _SOUND.clear()
+    _SOUND[feed.origin] = feed.tree, feed.checkpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,22 +249,58 @@ def ensure(conn: Connection, origin: FeedOrigin, own_node: str) -> Feed:
 
 def find(conn: Connection, origin: FeedOrigin) -> Feed | None:
     """The feed, or None."""
+    if (known := _remembered(conn).get(origin)) is not None:
+        return known
     row = _BY_ORIGIN(conn, origin=origin.line).one_or_none()
-    return None if row is None else _feed(row)
+    return None if row is None else _keep(conn, _feed(row))
 
 
 def get(conn: Connection, origin: FeedOrigin) -> Feed:
     """The existing feed."""
-    return _feed(_BY_ORIGIN(conn, origin=origin.line).one())
+    return _remembered(conn).get(origin) or _keep(conn, _feed(_BY_ORIGIN(conn, origin=origin.line).one()))
+
+
+def changed(conn: Connection, before: Feed, **columns: Any) -> Feed:
+    """A feed after some columns of its row were changed; what is remembered of it changes too."""
+    after, known = replace(before, **columns), _remembered(conn)
+    present = known.get(before.origin)
+    if present is not None:  # other columns may have changed since the caller read it
+        known[before.origin] = after if present is before else replace(present, **columns)
+    return after
+
+
+def _change(conn: Connection, feed_id: int, **columns: Any) -> None:
+    """As `changed`, where the caller hasn't the feed."""
+    for feed in _remembered(conn).values():
+        if feed.id == feed_id:
+            changed(conn, feed, **columns)
+            return
+
+
+def _keep(conn: Connection, feed: Feed) -> Feed:
+    known = remembered(conn)
+    if known is not None:
+        known.setdefault(_FEEDS, {})[feed.origin] = feed
+    return feed
+
+
+def _remembered(conn: Connection) -> dict[FeedOrigin, Feed]:
+    known = remembered(conn)
+    found: dict[FeedOrigin, Feed] = {} if known is None else known.get(_FEEDS, {})
+    return found
 
 
 def size_of(conn: Connection, origin: FeedOrigin) -> int:
     """Number of entries; 0 without the feed."""
+    if (known := _remembered(conn).get(origin)) is not None:
+        return known.size
     return _SIZE(conn, origin=origin.line).scalar_one_or_none() or 0
 
 
 def journaled_size_of(conn: Connection, origin: FeedOrigin) -> int:
     """Number of entries in the local log; 0 without the feed."""
+    if (known := _remembered(conn).get(origin)) is not None:
+        return known.journaled_size
     return _JOURNALED_SIZE(conn, origin=origin.line).scalar_one_or_none() or 0
 
 
@@ -249,6 +311,9 @@ def total_size(conn: Connection) -> int:
 
 def get_by_id(conn: Connection, feed_id: int) -> Feed:
     """The existing feed with this id."""
+    for feed in _remembered(conn).values():
+        if feed.id == feed_id:
+            return feed
     return _feed(_BY_ID(conn, feed=feed_id).one())
 
 
@@ -304,11 +369,13 @@ def read_headers(conn: Connection, feed_id: int, first: int, end: int) -> list[b
 def set_disposed_size(conn: Connection, feed_id: int, size: int) -> None:
     """Sets the answered size, so that a rebuild answers nothing twice; nothing is left to be answered."""
     _SET_DISPOSED(conn, feed=feed_id, disposed=size, applied=size)
+    _change(conn, feed_id, disposed_size=size, applied_size=size)
 
 
 def set_applied_size(conn: Connection, feed_id: int, size: int) -> None:
     """Notes that entries were applied and aren't answered yet."""
     _SET_APPLIED(conn, feed=feed_id, applied=size)
+    _change(conn, feed_id, applied_size=size)
 
 
 def unanswered(conn: Connection) -> list[Feed]:
@@ -319,6 +386,7 @@ def unanswered(conn: Connection) -> list[Feed]:
 def forget_applied(conn: Connection) -> None:
     """Notes for a rebuild that unanswered entries will be applied again."""
     _APPLY_AGAIN(conn)
+    _remembered(conn).clear()
 
 
 def set_state(
@@ -326,11 +394,21 @@ def set_state(
 ) -> None:
     """Sets the state; an operator's suspension stays."""
     _SET_STATE(conn, feed=feed_id, new_state=state.value, reason=reason, since=since, evidence=evidence_path)
+    _remembered(conn).clear()
 
 
 def set_accepted(conn: Connection, feed_id: int, at: int) -> None:
     """Notes that the recipient has agreed on a position."""
     _SET_ACCEPTED(conn, feed=feed_id, at=at)
+    _change(conn, feed_id, accepted_at=at)
+
+
+def move_receipted(conn: Connection, feed_id: int, size: int) -> None:
+    """Raises the number of receipted entries."""
+    _MOVE_RECEIPTED(conn, feed=feed_id, receipted=size)
+    known = next((feed for feed in _remembered(conn).values() if feed.id == feed_id), None)
+    if known is not None and known.receipted_size < size:
+        changed(conn, known, receipted_size=size)
 
 
 def is_suspended(conn: Connection, feed_id: int) -> bool:
@@ -342,6 +420,7 @@ def is_suspended(conn: Connection, feed_id: int) -> bool:
 def set_suspension(conn: Connection, feed_id: int, reason: str, *, since: int) -> None:
     """Suspends a feed, or resumes it with `since` 0; the state stays."""
     _SET_SUSPENSION(conn, feed=feed_id, since=since, reason=reason)
+    _remembered(conn).clear()
 
 
 @cache
@@ -352,7 +431,7 @@ def _parsed(line: str) -> FeedOrigin:
 def _feed(row: Iterable[Any]) -> Feed:
     values = dict(zip(_FEED_COLUMNS, row, strict=True))
     try:
-        origin = FeedOrigin.parse(values["origin"])
+        origin = _parsed(values["origin"])
         tree, state = Tree.from_bytes(values["size"], bytes(values["edge"])), FeedState(values["state"])
     except (MalformedError, TypeError, ValueError) as error:
         raise FeedDamagedError(f"feed {values['origin']!r}: its row in the table feeds is damaged: {error}") from error

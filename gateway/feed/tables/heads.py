@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from sqlalchemy import Connection, bindparam, update
 
@@ -12,7 +11,7 @@ from gateway.db.statements import Prepared
 from gateway.feed.codec import EncodedEntry
 from gateway.feed.tables import checkpoints, journal, tiles
 from gateway.feed.tables.checkpoints import StoredCheckpoint
-from gateway.feed.tables.feeds import Feed
+from gateway.feed.tables.feeds import Feed, changed
 from gateway.feed.tables.journal import HeadMovedError
 from gateway.feed.tables.schema import entries, feeds
 from gateway.tlog.merkle import Growth
@@ -72,7 +71,7 @@ def append(
         edge=growth.tree.edge_bytes(),
         checkpoint=checkpoint.note,
     )
-    grown = tiles.growing(conn, feed.id, growth)
+    grown = tiles.extend(conn, feed.id, growth)
     position = 0
     with journal.unless_taken():
         entered = None
@@ -88,9 +87,10 @@ def append(
         ("feed_id", "idx", "header", "salt", "payload"),
         [(feed.id, index, e.header, e.salt, e.payload) for index, e in enumerate(new, feed.size)],
     )
-    tiles.extend(conn, feed.id, grown)
+    tiles.finish(conn, feed.id, grown)
     checkpoints.add(conn, feed.id, checkpoint)
-    return replace(feed, tree=growth.tree, checkpoint=checkpoint.note, journaled_size=journaled), position
+    after = changed(conn, feed, tree=growth.tree, checkpoint=checkpoint.note, journaled_size=journaled)
+    return after, position
 
 
 def journal_more(conn: Connection, feed: Feed, count: int, *, committed_at: int) -> Feed:
@@ -111,10 +111,10 @@ def journal_more(conn: Connection, feed: Feed, count: int, *, committed_at: int)
         raise HeadMovedError(f"feed {feed.origin} has moved in the local log")
     with journal.unless_taken():
         journal.add(conn, feed.id, feed.journaled_size, count, committed_at=committed_at).wait()
-    return replace(feed, journaled_size=journaled)
+    return changed(conn, feed, journaled_size=journaled)
 
 
 def set_awaited_size(conn: Connection, feed: Feed, size: int) -> Feed:
     """Sets `awaited_size`; returns the new state."""
     _SET_AWAITED(conn, feed=feed.id, awaited_size=size)
-    return replace(feed, awaited_size=size)
+    return changed(conn, feed, awaited_size=size)

@@ -9,9 +9,13 @@ from dataclasses import dataclass
 from sqlalchemy import BigInteger, Connection, Integer, bindparam, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
+from gateway.db.remembered import remembered
 from gateway.db.statements import Prepared, Rows
 from gateway.errors import GatewayError, Kind
 from gateway.feed.tables.schema import journal
+
+_HEAD_POSITION = "journal"
+"""Key of what is remembered of the database: the position of the newest entry."""
 
 _HEAD = Prepared(
     select(journal.c.first_position + journal.c.count - 1).order_by(journal.c.first_position.desc()).limit(1)
@@ -69,7 +73,11 @@ class JournalRun:
 
 def add(conn: Connection, feed_id: int, first_index: int, count: int, *, committed_at: int) -> Rows:
     """Gives entries the next positions; the first is the result's value. Both in `unless_taken`."""
-    return _ADD(conn, of_feed=feed_id, from_index=first_index, entries=count, at=committed_at)
+    added = _ADD(conn, of_feed=feed_id, from_index=first_index, entries=count, at=committed_at)
+    known = remembered(conn)
+    if known is not None:
+        known[_HEAD_POSITION] = added.scalar_one() + count - 1
+    return added
 
 
 @contextmanager
@@ -87,7 +95,13 @@ def unless_taken() -> Iterator[None]:
 
 def head_position(conn: Connection) -> int:
     """Position of the local log's newest entry; 0 for none."""
-    return _HEAD(conn).scalar_one_or_none() or 0
+    known = remembered(conn)
+    position: int | None = None if known is None else known.get(_HEAD_POSITION)
+    if position is None:
+        position = _HEAD(conn).scalar_one_or_none() or 0
+        if known is not None:
+            known[_HEAD_POSITION] = position
+    return position
 
 
 def runs_after(conn: Connection, position: int, limit: int) -> list[JournalRun]:

@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from gateway.db.progress import Progress
+from gateway.db.remembered import remembered
 from gateway.feed.tables.journal import HeadMovedError
 from gateway.feed.tables.schema import projector_progress
 
@@ -19,12 +20,17 @@ class ProjectorProgress(NamedTuple):
     knowledge: bytes = b""
 
 
+_POSITION = "projected"
+"""Key of what is remembered of the database: the last projected position."""
+
 _PROGRESS = Progress(projector_progress, ProjectorProgress)
 
 
 def position(conn: Connection) -> int:
     """Last projected position."""
-    return _PROGRESS.read(conn).position
+    known = remembered(conn)
+    position: int | None = None if known is None else known.get(_POSITION)
+    return _PROGRESS.read(conn).position if position is None else position
 
 
 def lock(conn: Connection) -> int:
@@ -33,6 +39,9 @@ def lock(conn: Connection) -> int:
     Raises:
         HeadMovedError: another writer has just made the row; retry.
     """
+    known = remembered(conn)
+    if known is not None and (position := known.get(_POSITION)) is not None:
+        return int(position)
     try:
         return _PROGRESS.lock(conn).position
     except IntegrityError as error:
@@ -42,6 +51,9 @@ def lock(conn: Connection) -> int:
 def move(conn: Connection, position: int) -> None:
     """Sets the position."""
     _PROGRESS.write(conn, position=position)
+    known = remembered(conn)
+    if known is not None:
+        known[_POSITION] = position
 
 
 def knowledge(conn: Connection) -> bytes:

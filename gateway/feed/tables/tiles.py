@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, LargeBinary, bindparam, cast, func, insert, select, update
 
 from gateway.db.statements import Prepared, Rows
 from gateway.errors import VerificationError
@@ -22,55 +22,51 @@ _THIS_TILE = (
 )
 _TILE = Prepared(select(tiles.c.hashes).where(*_THIS_TILE))
 _ADD_TILE = Prepared(insert(tiles))
-_EXTEND_TILE = Prepared(update(tiles).where(*_THIS_TILE).values(hashes=bindparam("hashes")))
+_EXTEND_TILE = Prepared(
+    update(tiles)
+    .where(*_THIS_TILE, func.length(tiles.c.hashes) == bindparam("before"))
+    .values(hashes=cast(tiles.c.hashes.concat(bindparam("added", type_=LargeBinary)), LargeBinary))
+)
+"""Adds hashes where the tile ends; SQLite calls joined bytes a text unless they are cast."""
 
 
 @dataclass(frozen=True, slots=True)
 class TileGrowth:
-    """New hashes of one tile.
-
-    Attributes:
-        offset: number of hashes before these.
-        before: the tile's row; None for a new tile.
-    """
+    """New hashes of one tile; `added` is the statement's result where the tile exists, None for a new one."""
 
     level: int
     tile: int
-    offset: int
     hashes: bytes
-    before: Rows | None
+    added: Rows | None
 
 
-def growing(conn: Connection, feed_id: int, growth: Growth) -> list[TileGrowth]:
-    """A tree's new hashes, with the tiles that they extend."""
-    return [
-        TileGrowth(
-            write.level,
-            tile,
-            offset,
-            hashes,
-            _TILE(conn, feed=feed_id, at_level=write.level, number=tile) if offset else None,
-        )
-        for write in growth.tiles
-        for tile, offset, hashes in split_by_tile(write)
-    ]
+def extend(conn: Connection, feed_id: int, growth: Growth) -> list[TileGrowth]:
+    """Adds a tree's new hashes to the tiles that exist, without waiting for results; `finish` must follow.
+
+    What is written here is right only if the head hasn't moved: otherwise nothing is, or the transaction ends.
+    """
+    grown = []
+    for write in growth.tiles:
+        for tile, offset, hashes in split_by_tile(write):
+            place = {"feed": feed_id, "at_level": write.level, "number": tile}
+            added = _EXTEND_TILE(conn, before=offset * _HASH, added=hashes, **place) if offset else None
+            grown.append(TileGrowth(write.level, tile, hashes, added))
+    return grown
 
 
-def extend(conn: Connection, feed_id: int, grown: Iterable[TileGrowth]) -> None:
-    """Writes a tree's new hashes.
+def finish(conn: Connection, feed_id: int, grown: Iterable[TileGrowth]) -> None:
+    """Writes the new tiles, once it is known that the head hasn't moved.
 
     Raises:
-        VerificationError: the tiles don't end where it begins.
+        VerificationError: a tile didn't end where the tree began.
     """
     for new in grown:
-        if new.before is None:
+        if new.added is None:
             _ADD_TILE(conn, feed_id=feed_id, level=new.level, tile=new.tile, hashes=new.hashes)
-            continue
-        before = bytes(new.before.scalar_one())
-        if len(before) != new.offset * _HASH:
-            has = f"tile {new.level}/{new.tile} of feed {feed_id} has {len(before)} bytes"
+        elif new.added.rowcount != 1:
+            before = _TILE(conn, feed=feed_id, at_level=new.level, number=new.tile).scalar_one_or_none()
+            has = f"tile {new.level}/{new.tile} of feed {feed_id} has {len(before or b'')} bytes"
             raise VerificationError(has, step="tiles")
-        _EXTEND_TILE(conn, feed=feed_id, at_level=new.level, number=new.tile, hashes=before + new.hashes)
 
 
 class StoredTiles:

@@ -26,6 +26,18 @@ _ADD = Prepared(
         bytes=partner_usage.c.bytes + bindparam("more_bytes"),
     )
 )
+_ADD_WITHIN = Prepared(
+    update(partner_usage)
+    .where(
+        *_OF,
+        partner_usage.c["items"] + bindparam("more_items") <= bindparam("most_items"),
+        partner_usage.c.bytes + bindparam("more_bytes") <= bindparam("most_bytes"),
+    )
+    .values(
+        items=partner_usage.c["items"] + bindparam("more_items"),
+        bytes=partner_usage.c.bytes + bindparam("more_bytes"),
+    )
+)
 _OF_DAY = Prepared(
     select(partner_usage)
     .where(partner_usage.c.day == bindparam("of_day"))
@@ -60,6 +72,23 @@ def add(conn: Connection, day: int, partner: str, kind: str, *, items: int, size
     insert_rows(conn, partner_usage, _COLUMNS, [(day, partner, kind, 0, 0)], or_ignore=True)
     _ADD(conn, more_items=items, more_bytes=size, **of)
     return True
+
+
+def add_within(
+    conn: Connection, day: int, partner: str, kind: str, *, items: int, size: int, most_items: int, most_bytes: int
+) -> bool:
+    """Counts items and their bytes if there are no more than so many then; False on the day's first too."""
+    counted = _ADD_WITHIN(
+        conn,
+        more_items=items,
+        more_bytes=size,
+        most_items=most_items,
+        most_bytes=most_bytes,
+        of_day=day,
+        of_partner=partner,
+        of_kind=kind,
+    )
+    return bool(counted.rowcount)
 
 
 def of_day(conn: Connection, day: int) -> list[UsageRow]:

@@ -19,8 +19,7 @@ from sqlalchemy import Connection
 
 from gateway.contract.ids import KEPT, FeedOrigin
 from gateway.db.cluster import read_durability, read_identity
-from gateway.db.database import WRITES
-from gateway.db.statements import run
+from gateway.db.remembered import remembered
 from gateway.errors import (
     GatewayError,
     MalformedError,
@@ -47,8 +46,8 @@ _RECOGNISED = "gateway_recognised"
 """Key in the notes on a connection: its cluster was compared."""
 
 
-_COMPARED = "gateway_compared"
-"""Key in the notes on a connection to SQLite: what shows that nothing has written since the last comparison."""
+_COMPARED = "compared"
+"""Key of what is remembered of the database: by which history its heads were compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +82,13 @@ class OwnHistory:
         """
         self.marks.settle(now_ms)
         if conn.dialect.name == "sqlite":
-            version = run(conn, "PRAGMA data_version", ()).scalar_one()  # changes with any other connection's commit
-            writes = conn.info.get(WRITES, 0)
+            known = remembered(conn)
             settled = self._settled and not (self._held or self.marks.state.unasked)
             self._settled = True
-            before, conn.info[_COMPARED] = conn.info.get(_COMPARED), (self, version, writes + 1)  # if it commits
-            if settled and before == (self, version, writes):
-                return
+            if known is not None:
+                before, known[_COMPARED] = known.get(_COMPARED), self
+                if settled and before is self:
+                    return
         heads = {head.origin: head for head in feeds.own_heads(conn)}
         if conn.dialect.name == "postgresql" and _RECOGNISED not in conn.info:
             self._recognise(conn, heads, now_ms)
@@ -151,7 +150,9 @@ class OwnHistory:
     def changed(self, conn: Connection, origins: Iterable[FeedOrigin]) -> None:
         """Notes feeds that changed in a transaction without a new signature: the next one compares."""
         if any(origin.publisher == self._node for origin in origins):
-            conn.info.pop(_COMPARED, None)
+            known = remembered(conn)
+            if known is not None:
+                known.pop(_COMPARED, None)
 
     def sign(self, trees: Mapping[FeedOrigin, Tree], now_ms: int) -> None:
         """Makes the marks of signed heads durable, before their commit; raises StoreUnavailableError."""

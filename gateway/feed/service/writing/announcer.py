@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from gateway.db.membership import Membership
+from gateway.db.membership import Membership, SoleProcess
 from gateway.errors import MarksBehindError
 from gateway.feed.service.writing.commits import PROJECTED, Commit, encode_notice
 from gateway.feed.service.writing.transaction import Transaction
@@ -58,7 +58,8 @@ class Announcer:
             sealed=tx.sealed,
             page=tx.page,
         )
-        self._membership.tell(tx.conn, encode_notice(self._commit))
+        if not isinstance(self._membership, SoleProcess):
+            self._membership.tell(tx.conn, encode_notice(self._commit))
 
     def announce(self) -> None:
         """Tells this process, after the commit."""

@@ -346,6 +346,7 @@ class Transaction:
         note = sign_checkpoint(Checkpoint(origin.line, growth.tree.size, root), self._signers.for_feed(origin))
         checkpoint = StoredCheckpoint(growth.tree.size, root, note, b"", 0)
         grown, position = heads.append(self.conn, feed, chunk, growth, checkpoint, committed_at=self.now_ms)
+        feeds.note_sound(grown)  # its edge has just led to the root that was signed
         self.new.append(NewRun(position, grown, feed.size, chunk))
         local_log.release_pending(self.conn, grown, now_ms=self.now_ms)
         self.sizes[origin] = growth.tree.size
