@@ -77,8 +77,12 @@ class StillWriter(Writer):
         while self._more_to_project:
             while self._more_to_project:
                 self._project()
-            self._answer_at = 0.0
-            self._commit([])
+            self.answer()
+
+    def answer(self) -> None:
+        """Answers what waits for others, so that a slow machine doesn't do so with the next command."""
+        self._answer_at = 0.0
+        self._commit([])
 
 
 class MachineNode(PaperNode):

@@ -146,6 +146,7 @@ class Replication(RuleBasedStateMachine):
         if not self.published[name] or self.node(name).state(other(name)) is not FeedState.ACTIVE:
             return
         known = self.published[name][pick % len(self.published[name])]
+        self.node(name).writer.answer()
         before = self.node(name).sizes()
         ((result,),) = [outcome.result for _, outcome in self._run_publish(self.node(name), [known.request], "")]
         assert not isinstance(result, GatewayError), result
