@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import signal
+import sqlite3
 import sys
 import time
 from collections.abc import Callable
@@ -150,7 +151,7 @@ def _look(play: Play) -> None:
                 facts.shown[pair(publisher, node)] = shown
     held: dict[str, dict[str, FeedCopy]] = {}
     for node in NODES:
-        with suppress(OSError):
+        with suppress(OSError, sqlite3.Error):  # a gateway that never served has no feeds
             held[node] = read_feeds(stage.gateways[node].database)
     for origin in sorted({origin for feeds in held.values() for origin in feeds}):
         publisher, recipient = pair_of(origin).split("/")

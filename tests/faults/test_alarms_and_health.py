@@ -63,7 +63,8 @@ async def page(node: Node, name: str) -> tuple[int, dict[str, str]]:
             with urllib.request.urlopen(f"http://127.0.0.1:{node.telemetry.port}/{name}", timeout=20) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
-            return error.code, error.read().decode()
+            with error:
+                return error.code, error.read().decode()
 
     status, text = await asyncio.to_thread(fetch)
     return status, dict(line.split(": ") for line in text.splitlines())

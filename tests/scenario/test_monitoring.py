@@ -109,7 +109,8 @@ def fetch(port: int, page: str) -> tuple[int, str]:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/{page}", timeout=20) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
-        return error.code, error.read().decode()
+        with error:
+            return error.code, error.read().decode()
     except OSError:
         return 0, ""
 

@@ -40,7 +40,8 @@ def get(server: MetricsServer, page: str, method: str = "GET") -> tuple[int, str
         with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
-        return error.code, error.read().decode()
+        with error:
+            return error.code, error.read().decode()
 
 
 def test_pages(server: MetricsServer) -> None:
