@@ -295,6 +295,7 @@ class Replication(RuleBasedStateMachine):
         digest = bytearray(sha256(batch.entries[0].salt + b"?").digest())
         digest[place // 8] ^= 1 << place % 8
         batch.entries[0].CopyFrom(_entry(bytes(digest), self.clock.now))
+        recipient.writer.answer()
         before, clean = recipient.sizes(), recipient.state_of(wire.origin)
         try:
             result = recipient.writer.run(recipient.receiver.open_batch(name, batch))
