@@ -35,6 +35,19 @@ def remembered(conn: Connection) -> Remembered | None:
     return known
 
 
+def recall(conn: Connection, what: str) -> Any:
+    """What is known by this name; None where it must be read."""
+    known = remembered(conn)
+    return None if known is None else known.get(what)
+
+
+def keep(conn: Connection, what: str, value: object) -> None:
+    """Remembers what was just read or written, where anything is remembered."""
+    known = remembered(conn)
+    if known is not None:
+        known[what] = value
+
+
 def begin(conn: Connection) -> None:
     """For the beginning of a transaction that writes, on SQLite."""
     version = run(conn, "PRAGMA data_version", ()).scalar_one()

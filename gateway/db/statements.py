@@ -209,7 +209,7 @@ class _Compiled:
     text: str
     defaults: dict[str, Any]
     order: tuple[str, ...] | None  # None for named parameters
-    positional: Callable[[dict[str, Any]], Sequence[Any]]  # takes the values in that order
+    arranged: Callable[[dict[str, Any]], Sequence[Any] | dict[str, Any]]  # the values in that order
 
 
 class Prepared:
@@ -222,7 +222,7 @@ class Prepared:
     def __call__(self, conn: Connection, **values: int | str | bytes | None) -> Rows:
         compiled = self._compiled.get(conn.dialect.name) or self._compile(conn.dialect)
         given = {**compiled.defaults, **values}
-        return run(conn, compiled.text, given if compiled.order is None else compiled.positional(given))
+        return run(conn, compiled.text, compiled.arranged(given))
 
     def _compile(self, dialect: Dialect) -> _Compiled:
         made = self._compiled[dialect.name] = _compiled(self._statement, dialect)
@@ -264,7 +264,7 @@ class PreparedList:
                 continue
             listed = {f"values_{number}": value for number, value in enumerate(padded, 1)}
             given = {**compiled.defaults, **others, **listed}
-            yield from run(conn, compiled.text, given if order is None else compiled.positional(given))
+            yield from run(conn, compiled.text, compiled.arranged(given))
 
     def execute(self, conn: Connection, values: Collection[int] | Collection[str], **others: int | str | bytes) -> None:
         """Runs a statement without rows."""
@@ -277,7 +277,7 @@ class PreparedList:
         kind = compiled.binds["values"].type.compile(dialect).partition("(")[0]
         text, count = _LIST.subn(f"= ANY(%(values)s::{kind}[])", str(compiled))
         assert count == 1, text  # noqa: S101  the one list
-        made = self._with_array = _Compiled(text, dict(compiled.params), None, _taker(()))
+        made = self._with_array = _Compiled(text, dict(compiled.params), None, _arrangement(None))
         return made
 
     def _compile(self, dialect: Dialect, length: int) -> _Compiled:
@@ -292,8 +292,10 @@ def _compiled(statement: Executable, dialect: Dialect, **lists: list[int]) -> _C
     expanded: Any = compiled.construct_expanded_state({**compiled.params, **lists}) if lists else compiled
     order = tuple(expanded.positiontup) if compiled.positional else None
     defaults = {name: value for name, value in compiled.params.items() if name not in lists}
-    return _Compiled(expanded.statement if lists else str(compiled), defaults, order, _taker(order or ()))
+    return _Compiled(expanded.statement if lists else str(compiled), defaults, order, _arrangement(order))
 
 
-def _taker(names: tuple[str, ...]) -> Callable[[dict[str, Any]], Sequence[Any]]:
-    return itemgetter(*names) if len(names) > 1 else lambda given: [given[name] for name in names]
+def _arrangement(order: tuple[str, ...] | None) -> Callable[[dict[str, Any]], Sequence[Any] | dict[str, Any]]:
+    if order is None:
+        return lambda given: given
+    return itemgetter(*order) if len(order) > 1 else lambda given: [given[name] for name in order]

@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from gateway.contract.limits import MAX_PAGE_SIZE
 from gateway.db.database import insert_rows
-from gateway.db.remembered import remembered
+from gateway.db.remembered import keep, recall
 from gateway.db.schema import Id, metadata
 from gateway.db.statements import Prepared
 from gateway.errors import InvalidRequestError, MalformedError, VerificationError, Violation
@@ -101,9 +101,7 @@ def read_head(conn: Connection) -> AuditHead:
 
 def append(conn: Connection, events: Sequence[AuditEntry]) -> AuditHead:
     """Appends events inside the caller's transaction, in its turn (`db.locks`), and returns the new head."""
-    known = remembered(conn)
-    head = None if known is None else known.get(_NEWEST)
-    head = read_head(conn) if head is None else head
+    head: AuditHead = recall(conn, _NEWEST) or read_head(conn)
     rows = []
     for event in map(AuditEntry.clipped, events):
         body = event.canonical()
@@ -111,8 +109,7 @@ def append(conn: Connection, events: Sequence[AuditEntry]) -> AuditHead:
         rows.append((head.seq, body, head.hash, *_columns(event).values()))
     if rows:
         insert_rows(conn, audit_events, ("seq", "body", "hash", *_COLUMNS), rows)
-    if known is not None:
-        known[_NEWEST] = head
+    keep(conn, _NEWEST, head)
     return head
 
 

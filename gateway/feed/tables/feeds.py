@@ -12,7 +12,7 @@ from sqlalchemy import Connection, bindparam, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from gateway.contract.ids import FeedOrigin
-from gateway.db.remembered import remembered
+from gateway.db.remembered import recall, remembered
 from gateway.db.statements import Prepared
 from gateway.errors import FeedDamagedError, GatewayError, MalformedError
 from gateway.feed.tables.journal import HeadMovedError
@@ -271,10 +271,12 @@ def changed(conn: Connection, before: Feed, **columns: Any) -> Feed:
 
 def _change(conn: Connection, feed_id: int, **columns: Any) -> None:
     """As `changed`, where the caller hasn't the feed."""
-    for feed in _remembered(conn).values():
-        if feed.id == feed_id:
-            changed(conn, feed, **columns)
-            return
+    if (known := _known(conn, feed_id)) is not None:
+        changed(conn, known, **columns)
+
+
+def _known(conn: Connection, feed_id: int) -> Feed | None:
+    return next((feed for feed in _remembered(conn).values() if feed.id == feed_id), None)
 
 
 def _keep(conn: Connection, feed: Feed) -> Feed:
@@ -285,9 +287,8 @@ def _keep(conn: Connection, feed: Feed) -> Feed:
 
 
 def _remembered(conn: Connection) -> dict[FeedOrigin, Feed]:
-    known = remembered(conn)
-    found: dict[FeedOrigin, Feed] = {} if known is None else known.get(_FEEDS, {})
-    return found
+    found: dict[FeedOrigin, Feed] | None = recall(conn, _FEEDS)
+    return {} if found is None else found
 
 
 def size_of(conn: Connection, origin: FeedOrigin) -> int:
@@ -311,10 +312,7 @@ def total_size(conn: Connection) -> int:
 
 def get_by_id(conn: Connection, feed_id: int) -> Feed:
     """The existing feed with this id."""
-    for feed in _remembered(conn).values():
-        if feed.id == feed_id:
-            return feed
-    return _feed(_BY_ID(conn, feed=feed_id).one())
+    return _known(conn, feed_id) or _feed(_BY_ID(conn, feed=feed_id).one())
 
 
 def list_all(conn: Connection) -> list[Feed]:
@@ -406,7 +404,7 @@ def set_accepted(conn: Connection, feed_id: int, at: int) -> None:
 def move_receipted(conn: Connection, feed_id: int, size: int) -> None:
     """Raises the number of receipted entries."""
     _MOVE_RECEIPTED(conn, feed=feed_id, receipted=size)
-    known = next((feed for feed in _remembered(conn).values() if feed.id == feed_id), None)
+    known = _known(conn, feed_id)
     if known is not None and known.receipted_size < size:
         changed(conn, known, receipted_size=size)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import BigInteger, Connection, Integer, bindparam, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
-from gateway.db.remembered import remembered
+from gateway.db.remembered import keep, recall, remembered
 from gateway.db.statements import Prepared, Rows
 from gateway.errors import GatewayError, Kind
 from gateway.feed.tables.schema import journal
@@ -74,9 +74,8 @@ class JournalRun:
 def add(conn: Connection, feed_id: int, first_index: int, count: int, *, committed_at: int) -> Rows:
     """Gives entries the next positions; the first is the result's value. Both in `unless_taken`."""
     added = _ADD(conn, of_feed=feed_id, from_index=first_index, entries=count, at=committed_at)
-    known = remembered(conn)
-    if known is not None:
-        known[_HEAD_POSITION] = added.scalar_one() + count - 1
+    if remembered(conn) is not None:  # else the result isn't waited for here
+        keep(conn, _HEAD_POSITION, added.scalar_one() + count - 1)
     return added
 
 
@@ -95,12 +94,10 @@ def unless_taken() -> Iterator[None]:
 
 def head_position(conn: Connection) -> int:
     """Position of the local log's newest entry; 0 for none."""
-    known = remembered(conn)
-    position: int | None = None if known is None else known.get(_HEAD_POSITION)
+    position: int | None = recall(conn, _HEAD_POSITION)
     if position is None:
         position = _HEAD(conn).scalar_one_or_none() or 0
-        if known is not None:
-            known[_HEAD_POSITION] = position
+        keep(conn, _HEAD_POSITION, position)
     return position
 
 

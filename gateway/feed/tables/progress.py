@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from gateway.db.progress import Progress
-from gateway.db.remembered import remembered
+from gateway.db.remembered import keep, recall
 from gateway.feed.tables.journal import HeadMovedError
 from gateway.feed.tables.schema import projector_progress
 
@@ -28,8 +28,7 @@ _PROGRESS = Progress(projector_progress, ProjectorProgress)
 
 def position(conn: Connection) -> int:
     """Last projected position."""
-    known = remembered(conn)
-    position: int | None = None if known is None else known.get(_POSITION)
+    position: int | None = recall(conn, _POSITION)
     return _PROGRESS.read(conn).position if position is None else position
 
 
@@ -39,8 +38,7 @@ def lock(conn: Connection) -> int:
     Raises:
         HeadMovedError: another writer has just made the row; retry.
     """
-    known = remembered(conn)
-    if known is not None and (position := known.get(_POSITION)) is not None:
+    if (position := recall(conn, _POSITION)) is not None:
         return int(position)
     try:
         return _PROGRESS.lock(conn).position
@@ -51,9 +49,7 @@ def lock(conn: Connection) -> int:
 def move(conn: Connection, position: int) -> None:
     """Sets the position."""
     _PROGRESS.write(conn, position=position)
-    known = remembered(conn)
-    if known is not None:
-        known[_POSITION] = position
+    keep(conn, _POSITION, position)
 
 
 def knowledge(conn: Connection) -> bytes:

@@ -17,26 +17,16 @@ _OF = (
     partner_usage.c.partner == bindparam("of_partner"),
     partner_usage.c.kind == bindparam("of_kind"),
 )
+_MORE = {
+    "items": partner_usage.c["items"] + bindparam("more_items"),
+    "bytes": partner_usage.c.bytes + bindparam("more_bytes"),
+}
 _READ = Prepared(select(partner_usage.c["items"], partner_usage.c.bytes).where(*_OF))
-_ADD = Prepared(
-    update(partner_usage)
-    .where(*_OF)
-    .values(
-        items=partner_usage.c["items"] + bindparam("more_items"),
-        bytes=partner_usage.c.bytes + bindparam("more_bytes"),
-    )
-)
+_ADD = Prepared(update(partner_usage).where(*_OF).values(_MORE))
 _ADD_WITHIN = Prepared(
     update(partner_usage)
-    .where(
-        *_OF,
-        partner_usage.c["items"] + bindparam("more_items") <= bindparam("most_items"),
-        partner_usage.c.bytes + bindparam("more_bytes") <= bindparam("most_bytes"),
-    )
-    .values(
-        items=partner_usage.c["items"] + bindparam("more_items"),
-        bytes=partner_usage.c.bytes + bindparam("more_bytes"),
-    )
+    .where(*_OF, _MORE["items"] <= bindparam("most_items"), _MORE["bytes"] <= bindparam("most_bytes"))
+    .values(_MORE)
 )
 _OF_DAY = Prepared(
     select(partner_usage)

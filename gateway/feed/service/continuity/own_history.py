@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 
 from gateway.contract.ids import KEPT, FeedOrigin
 from gateway.db.cluster import read_durability, read_identity
-from gateway.db.remembered import remembered
+from gateway.db.remembered import keep, recall
 from gateway.errors import (
     GatewayError,
     MalformedError,
@@ -82,13 +82,12 @@ class OwnHistory:
         """
         self.marks.settle(now_ms)
         if conn.dialect.name == "sqlite":
-            known = remembered(conn)
             settled = self._settled and not (self._held or self.marks.state.unasked)
             self._settled = True
-            if known is not None:
-                before, known[_COMPARED] = known.get(_COMPARED), self
-                if settled and before is self:
-                    return
+            before = recall(conn, _COMPARED)
+            keep(conn, _COMPARED, self)
+            if settled and before is self:
+                return
         heads = {head.origin: head for head in feeds.own_heads(conn)}
         if conn.dialect.name == "postgresql" and _RECOGNISED not in conn.info:
             self._recognise(conn, heads, now_ms)
@@ -150,9 +149,7 @@ class OwnHistory:
     def changed(self, conn: Connection, origins: Iterable[FeedOrigin]) -> None:
         """Notes feeds that changed in a transaction without a new signature: the next one compares."""
         if any(origin.publisher == self._node for origin in origins):
-            known = remembered(conn)
-            if known is not None:
-                known.pop(_COMPARED, None)
+            keep(conn, _COMPARED, None)
 
     def sign(self, trees: Mapping[FeedOrigin, Tree], now_ms: int) -> None:
         """Makes the marks of signed heads durable, before their commit; raises StoreUnavailableError."""
