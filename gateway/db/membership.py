@@ -78,8 +78,12 @@ class Membership(Protocol):
     def on_change(self, listener: Callable[[], None]) -> None:
         """Calls `listener`, in a thread, when a role comes or goes."""
 
-    def tell(self, conn: Connection, notice: str) -> None:
-        """Tells the other replicas, when the transaction commits; a long notice becomes an empty one."""
+    def tell(self, conn: Connection, notice: Callable[[], str]) -> None:
+        """Tells the other replicas, when the transaction commits; a long notice becomes an empty one.
+
+        Args:
+            notice: makes it, where there may be somebody to tell.
+        """
 
     def replicas(self, conn: Connection, roles: Iterable[str]) -> list[Replica]:
         """All replicas, the oldest first, and which of these roles they hold; none for a sole process."""
@@ -115,7 +119,7 @@ class SoleProcess:
     def on_change(self, listener: Callable[[], None]) -> None:
         return
 
-    def tell(self, conn: Connection, notice: str) -> None:
+    def tell(self, conn: Connection, notice: Callable[[], str]) -> None:
         return
 
     def replicas(self, conn: Connection, roles: Iterable[str]) -> list[Replica]:

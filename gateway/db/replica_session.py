@@ -143,8 +143,10 @@ class ReplicaSession:
     def on_change(self, listener: Callable[[], None]) -> None:
         self._listeners.append(listener)
 
-    def tell(self, conn: Connection, notice: str) -> None:
-        told = notice if len(notice.encode()) <= MOST_NOTICE_BYTES else ""
+    def tell(self, conn: Connection, notice: Callable[[], str]) -> None:
+        told = notice()
+        if len(told.encode()) > MOST_NOTICE_BYTES:
+            told = ""
         run(conn, _NOTIFY, (f"{self._mark} {told}",))
 
     def replicas(self, conn: Connection, roles: Iterable[str]) -> list[Replica]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
-from gateway.db.membership import Membership, SoleProcess
+from gateway.db.membership import Membership
 from gateway.errors import MarksBehindError
 from gateway.feed.service.writing.commits import PROJECTED, Commit, encode_notice
 from gateway.feed.service.writing.transaction import Transaction
@@ -58,8 +59,7 @@ class Announcer:
             sealed=tx.sealed,
             page=tx.page,
         )
-        if not isinstance(self._membership, SoleProcess):
-            self._membership.tell(tx.conn, encode_notice(self._commit))
+        self._membership.tell(tx.conn, partial(encode_notice, self._commit))
 
     def announce(self) -> None:
         """Tells this process, after the commit."""
