@@ -104,7 +104,9 @@ class GiveUpCommand:
     def execute(self, tx: Transaction) -> int:
         tx.seal()
         feed = feeds.ensure(tx.conn, self._origin, tx.own_node)
-        lost = 0 if tx.history is None else tx.history.give_up(feed, tx.now_ms)
+        if feed.state is not FeedState.BEHIND:  # another replica has decided meanwhile
+            return 0
+        lost = 0 if tx.history is None else tx.history.give_up(tx.conn, feed, tx.now_ms)
         StateCommand(self._origin, FeedState.ACTIVE, "").execute(tx)
         return lost
 

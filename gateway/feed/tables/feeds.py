@@ -16,7 +16,8 @@ from gateway.db.remembered import recall, remembered
 from gateway.db.statements import Prepared
 from gateway.errors import FeedDamagedError, GatewayError, MalformedError
 from gateway.feed.tables.journal import HeadMovedError
-from gateway.feed.tables.schema import entries, feeds
+from gateway.feed.tables.given_up import GivenUpHead, given_up_head
+from gateway.feed.tables.schema import entries, feeds, given_up_heads
 from gateway.plurals import counted
 from gateway.tlog.checkpoint import unverified_checkpoint
 from gateway.tlog.merkle import Tree
@@ -51,9 +52,12 @@ _OWN_SIZES = Prepared(select(feeds.c.origin, feeds.c.size).where(feeds.c.directi
 _TOTAL_SIZE = Prepared(select(func.coalesce(func.sum(feeds.c.size), 0)))
 _ALL = Prepared(select(feeds).order_by(feeds.c.direction.desc(), feeds.c.origin))
 _OWN_HEADS = Prepared(
-    select(feeds.c.id, feeds.c.origin, feeds.c.size, feeds.c.edge, feeds.c.state, feeds.c.state_reason).where(
-        feeds.c.direction == "out"
+    select(
+        *(feeds.c.id, feeds.c.origin, feeds.c.size, feeds.c.edge, feeds.c.state, feeds.c.state_reason),
+        *(given_up_heads.c[name] for name in ("given_up_at", "size", "root", "reached")),
     )
+    .select_from(feeds.outerjoin(given_up_heads, given_up_heads.c.feed_id == feeds.c.id))
+    .where(feeds.c.direction == "out")
 )
 _ADD = Prepared(insert(feeds))
 _SET_STATE = Prepared(
@@ -205,7 +209,7 @@ def note_sound(feed: Feed) -> None:
 
 @dataclass(frozen=True, slots=True)
 class OwnHead:
-    """Head and state of an own feed."""
+    """Head and state of an own feed, and where it last went on without lost entries."""
 
     id: int
     origin: FeedOrigin
@@ -213,6 +217,7 @@ class OwnHead:
     edge: bytes
     state: FeedState
     state_reason: str
+    given_up: GivenUpHead | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,9 +346,10 @@ def own_sizes(conn: Connection) -> dict[FeedOrigin, int]:
 def own_heads(conn: Connection) -> list[OwnHead]:
     """Heads of all own feeds, local ones too, but for damaged rows: `damaged` names those."""
     heads = []
-    for feed_id, origin, size, edge, state, reason in _OWN_HEADS(conn):
+    for feed_id, origin, size, edge, state, reason, *decision in _OWN_HEADS(conn):
         try:
-            heads.append(OwnHead(feed_id, _parsed(origin), size, bytes(edge), FeedState(state), reason))
+            given_up = given_up_head(decision)
+            heads.append(OwnHead(feed_id, _parsed(origin), size, bytes(edge), FeedState(state), reason, given_up))
         except (MalformedError, TypeError, ValueError):
             continue
     return heads

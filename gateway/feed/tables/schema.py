@@ -37,6 +37,16 @@ feeds = Table(
     ),
 )
 
+given_up_heads = Table(
+    "given_up_heads",
+    metadata,
+    Column("feed_id", ForeignKey("feeds.id"), primary_key=True),  # an own feed; the newest decision on it
+    Column("given_up_at", BigInteger, nullable=False),  # milliseconds since 1970; larger than the one before
+    Column("size", BigInteger, nullable=False),  # at which the feed went on
+    Column("root", LargeBinary, nullable=False),  # of these entries
+    Column("reached", BigInteger, nullable=False),  # largest size that a replica had signed before
+)
+
 entries = Table(
     "entries",
     metadata,

@@ -332,7 +332,11 @@ class Node:
             capacity=self._callers.capacity,
             quotas=self._quota_monitor,
             heads=self._heads,
-            durability=DurabilityMonitor(self.database, self.alarms),
+            durability=DurabilityMonitor(
+                self.database,
+                self.alarms,
+                note=lambda lossless: self._own_history.note_durability(lossless, self._clock()),
+            ),
             history=self._own_history,
             expiry=self.telemetry.expiry_monitor(
                 self._own_keys, material=self._peer_tls.current, callers=self._callers.certificate_ends

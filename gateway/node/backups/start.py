@@ -100,7 +100,7 @@ def _take_up_behind(conn: Connection, history: OwnHistory, restored_at: int, now
     """
     for feed in _behind(conn):
         if feed.origin.channel in KEPT:
-            history.give_up(feed, now_ms)
+            history.give_up(conn, feed, now_ms)
             feeds.set_state(conn, feed.id, FeedState.ACTIVE, reason="", since=now_ms)
         else:
             feeds.set_state(conn, feed.id, feed.state, reason=feed.state_reason, since=restored_at)

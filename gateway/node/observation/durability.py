@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Final
 
 from gateway.db.cluster import Durability, read_durability
@@ -14,9 +15,14 @@ CHECK_S: Final = 10.0
 
 
 class DurabilityMonitor:
-    """Raises the alarm while a PostgreSQL cluster can lose acknowledged commits; used by one task."""
+    """Raises the alarm while a PostgreSQL cluster can lose acknowledged commits; used by one task.
 
-    def __init__(self, database: Database, alarms: Alarms) -> None:
+    Each look is noted in the marks: after a failover they say whether commits of other replicas may be lost.
+    """
+
+    def __init__(self, database: Database, alarms: Alarms, *, note: Callable[[bool], None]) -> None:
+        """`note`: is told at each look whether a failover loses nothing; raises StoreUnavailableError."""
+        self._note = note
         self._database = database
         self._alarms = alarms
         self._next_s = 0.0
@@ -27,6 +33,8 @@ class DurabilityMonitor:
             return
         durability = durability_of(self._database)
         self._next_s = time.monotonic() + CHECK_S
+        if durability is not None:
+            self._note(durability.lossless)
         if durability is not None and durability.risk:
             self._alarms.set(DATABASE_ASYNCHRONOUS, "own", f"{durability.detail}: {durability.risk}")
         else:

@@ -52,10 +52,13 @@ class FeedMark:
     Attributes:
         committed: the newest that is known to be committed; it may have been released.
         signed: the newest that was signed: the same, or of a group whose commit isn't known.
+        given_up_at: time of the newest decision to go on without lost entries that these heads are made after
+            (feed.tables.given_up), in milliseconds since 1970; 0 for none.
     """
 
     committed: SignedHead
     signed: SignedHead
+    given_up_at: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +214,8 @@ def _encoded(state: MarkState) -> str:
     for origin, mark in sorted(state.feeds.items()):
         heads = " ".join(f"{head.size} {head.root.hex()}" for head in (mark.committed, mark.signed))
         lines.append(f"feed {origin.line} {heads}")
+        if mark.given_up_at:
+            lines.append(f"given-up {origin.line} {mark.given_up_at}")
     return "\n".join(lines) + "\n"
 
 
@@ -241,6 +246,7 @@ def _decoded(half: bytes) -> tuple[int, MarkState] | None:
 def _parsed(lines: Iterable[str]) -> MarkState:
     state, feeds = MarkState(""), dict[FeedOrigin, FeedMark]()
     unasked: set[FeedOrigin] = set()
+    given_up: dict[FeedOrigin, int] = {}
     for line in lines:
         match line.split(" "):
             case ["node", node]:
@@ -257,6 +263,9 @@ def _parsed(lines: Iterable[str]) -> MarkState:
                 committed = SignedHead(int(size), bytes.fromhex(root))
                 signed = SignedHead(int(signed_size), bytes.fromhex(signed_root))
                 feeds[FeedOrigin.parse(origin)] = FeedMark(committed, signed)
+            case ["given-up", origin, at]:
+                given_up[FeedOrigin.parse(origin)] = int(at)
             case _:
                 continue  # of a later version
+    feeds.update({origin: replace(feeds[origin], given_up_at=at) for origin, at in given_up.items() if origin in feeds})
     return replace(state, feeds=feeds, unasked=frozenset(unasked))

@@ -38,6 +38,8 @@ ALIVE_MS = 30_000
 
 _RETRY_AFTER_S = 1.0
 
+_NOTHING = FeedMark(EMPTY, EMPTY)
+
 
 class Marks:
     """The marks of one node, in one or two places. Thread-safe.
@@ -84,7 +86,7 @@ class Marks:
             StoreUnavailableError: the first place can't be written; roll back.
         """
         with self._lock:
-            changed = {origin: FeedMark(self._committed(origin), head) for origin, head in heads.items()}
+            changed = {origin: replace(self._mark(origin), signed=head) for origin, head in heads.items()}
             self._write(replace(self._state, alive_at=now_ms, feeds={**self._state.feeds, **changed}))
 
     def begin(self, heads: Mapping[FeedOrigin, SignedHead], now_ms: int) -> None:
@@ -95,7 +97,7 @@ class Marks:
         """
         self._lock.acquire()
         try:
-            changed = {origin: FeedMark(self._committed(origin), head) for origin, head in heads.items()}
+            changed = {origin: replace(self._mark(origin), signed=head) for origin, head in heads.items()}
             state = replace(self._state, alive_at=now_ms, feeds={**self._state.feeds, **changed})
             first, *others = self._files
             with _unavailable(first):
@@ -144,18 +146,35 @@ class Marks:
     def commit(self, heads: Mapping[FeedOrigin, SignedHead]) -> None:
         """Notes heads that are in the database; the next write makes that durable."""
         with self._lock:
-            changed = {origin: FeedMark(head, head) for origin, head in heads.items()}
-            self._state = replace(self._state, feeds={**self._state.feeds, **changed})
-            self._dirty = self._dirty or bool(changed)
+            marks = {origin: replace(self._mark(origin), committed=head, signed=head) for origin, head in heads.items()}
+            self._note(marks)
 
-    def accept(self, origin: FeedOrigin, head: SignedHead, now_ms: int) -> None:
-        """Takes a head as it is, a lower one too: what lies beyond is given up, or there never was anything.
+    def follow(self, origin: FeedOrigin, given_up_at: int) -> None:
+        """Notes that a mark is of the feed as it went on after a decision; the next write makes that durable."""
+        with self._lock:
+            self._note({origin: replace(self._mark(origin), given_up_at=given_up_at)})
+
+    def give_up(self, origin: FeedOrigin, head: SignedHead, given_up_at: int, now_ms: int) -> None:
+        """Takes a lower head, or another one, by a decision that is committed: what lies beyond is lost.
 
         Raises:
             StoreUnavailableError: as `sign`.
         """
         with self._lock:
-            feeds = {**self._state.feeds, origin: FeedMark(head, head)}
+            feeds = {**self._state.feeds, origin: FeedMark(head, head, given_up_at)}
+            self._write(replace(self._state, alive_at=now_ms, feeds=feeds))
+
+    def confirm(self, origin: FeedOrigin, head: SignedHead, now_ms: int) -> None:
+        """Takes the word of a recipient that was asked: nothing lies beyond this head and the mark.
+
+        Raises:
+            StoreUnavailableError: as `sign`.
+        """
+        with self._lock:
+            mark = self._mark(origin)
+            if head.size >= mark.committed.size:
+                mark = replace(mark, committed=head, signed=head)
+            feeds = {**self._state.feeds, origin: mark}
             unasked = self._state.unasked - {origin}
             self._write(replace(self._state, alive_at=now_ms, feeds=feeds, unasked=unasked))
 
@@ -181,6 +200,13 @@ class Marks:
             if database != self._state.database:
                 self._write(replace(self._state, alive_at=now_ms, database=database))
 
+    def set_lossless(self, lossless: bool, now_ms: int) -> None:
+        """Notes how the cluster that is written to commits by now; raises StoreUnavailableError."""
+        with self._lock:
+            known = self._state.database
+            if known is not None and known.lossless is not lossless:
+                self._write(replace(self._state, alive_at=now_ms, database=replace(known, lossless=lossless)))
+
     def keep_up(self, now_ms: int) -> None:
         """Writes what changed in memory, and that the node is alive; call it every second and at a stop.
 
@@ -197,9 +223,12 @@ class Marks:
         for file in self._files:
             file.close()
 
-    def _committed(self, origin: FeedOrigin) -> SignedHead:
-        mark = self._state.feeds.get(origin)
-        return EMPTY if mark is None else mark.committed
+    def _mark(self, origin: FeedOrigin) -> FeedMark:
+        return self._state.feeds.get(origin, _NOTHING)
+
+    def _note(self, marks: Mapping[FeedOrigin, FeedMark]) -> None:
+        self._state = replace(self._state, feeds={**self._state.feeds, **marks})
+        self._dirty = self._dirty or bool(marks)
 
     def _write(self, state: MarkState) -> None:
         first, *others = self._files
@@ -258,8 +287,8 @@ def _merged(node: str, states: Iterable[MarkState]) -> MarkState:
     for state in sorted(states, key=lambda state: state.alive_at):
         feeds = dict(merged.feeds)
         for origin, mark in state.feeds.items():
-            known = feeds.get(origin)
-            if known is None or mark.committed.size >= known.committed.size:
+            known = feeds.get(origin, _NOTHING)
+            if (mark.given_up_at, mark.committed.size) >= (known.given_up_at, known.committed.size):
                 feeds[origin] = mark
         merged = replace(state, feeds=feeds)
     return merged

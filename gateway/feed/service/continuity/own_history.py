@@ -7,6 +7,7 @@ Each transaction of the writer begins with `compare`, before any command, signat
 3. A smaller head lacks entries that were released: BEHIND. Recovering them ends that, or `give_up` after it.
 4. Another root at the marked size is another history: FORKED.
 5. A larger head, of another replica or recovered, must contain the marked one, or it is FORKED too.
+6. A mark that is older than a decision to give up entries, of any replica, takes that decision instead of 3 to 5.
 """
 
 from __future__ import annotations
@@ -29,8 +30,9 @@ from gateway.errors import (
 )
 from gateway.feed.service.continuity.mark_files import DatabaseIdentity, FeedMark, SignedHead
 from gateway.feed.service.continuity.marks import Marks
-from gateway.feed.tables import feeds
+from gateway.feed.tables import feeds, given_up
 from gateway.feed.tables.feeds import Feed, FeedState, OwnHead
+from gateway.feed.tables.given_up import GivenUpHead
 from gateway.feed.tables.tiles import StoredTiles
 from gateway.plurals import counted
 from gateway.tlog.merkle import Tree
@@ -96,9 +98,9 @@ class OwnHistory:
             feed = feeds.ensure(conn, origin, self._node)
             heads[origin] = OwnHead(feed.id, origin, feed.size, b"", feed.state, feed.state_reason)
         for head in heads.values():
-            if head.state is FeedState.CLOSED or self._whole.get(head.origin) == (head.size, head.edge):
+            if head.state is FeedState.CLOSED or self._is_whole(head):
                 continue
-            obstacle = self._obstacle(conn, head)
+            obstacle = self._obstacle(conn, head, now_ms)
             if obstacle is None:
                 self._whole[head.origin] = (head.size, head.edge)
                 continue
@@ -109,11 +111,18 @@ class OwnHistory:
                 if obstacle.reason != UNCOMPARED:
                     log.critical("feed %s: %s", head.origin, obstacle.reason)
 
+    def _is_whole(self, head: OwnHead) -> bool:
+        """Whether this head was compared before, after the newest decision on it."""
+        if self._whole.get(head.origin) != (head.size, head.edge):
+            return False
+        return head.given_up is None or head.given_up.at <= self._given_up_at(head.origin)
+
     def _recognise(self, conn: Connection, heads: Iterable[FeedOrigin], now_ms: int) -> None:
         """Compares the cluster of a new connection with that of the ones before.
 
         After a failover that may have lost commits, the marks show what this process lost. What other replicas had
-        signed they don't: then the recipients are asked.
+        signed they don't: then the recipients are asked. A process that has just started doesn't know whether there
+        were others: it always asks.
         """
         cluster, lossless = read_identity(conn), read_durability(conn).lossless
         before = self.marks.state.database
@@ -126,7 +135,7 @@ class OwnHistory:
                 cluster.timeline,
                 "a standby had confirmed each commit" if before.lossless else "acknowledged commits may be lost",
             )
-            if self._others_wrote and not before.lossless:
+            if not self._connected or (self._others_wrote and not before.lossless):
                 self.distrust([origin for origin in heads if origin.channel not in KEPT], now_ms)
         self.marks.set_database(DatabaseIdentity(cluster.system, cluster.timeline, lossless), now_ms)
         conn.info[_RECOGNISED] = True
@@ -139,12 +148,20 @@ class OwnHistory:
             present = _present(head)
             if head.origin in self._held and head.state is FeedState.ACTIVE and present is not None:
                 self._held.discard(head.origin)
-                self.marks.accept(head.origin, present, now_ms)
+                self.marks.confirm(head.origin, present, now_ms)
+
+    def note_durability(self, lossless: bool, now_ms: int) -> None:
+        """Notes whether a failover loses no commits from now on; thread-safe. Raises StoreUnavailableError."""
+        self.marks.set_lossless(lossless, now_ms)
 
     def obstacle(self, conn: Connection, feed: Feed) -> Obstacle | None:
-        """Steps 2 to 5 for one feed."""
-        head = OwnHead(feed.id, feed.origin, feed.size, feed.tree.edge_bytes(), feed.state, feed.state_reason)
-        return self._differs(conn, head)
+        """Steps 2 to 6 for one feed; the marks stay."""
+        present, mark = SignedHead(feed.size, feed.tree.root), self.marks.of(feed.origin)
+        obstacle = None if mark is None else _against(conn, feed.id, feed.origin, present, mark)
+        decision = given_up.find(conn, feed.id)
+        if obstacle is None or decision is None or decision.at <= self._given_up_at(feed.origin):
+            return obstacle
+        return _against(conn, feed.id, feed.origin, present, _decided(decision))  # 6
 
     def changed(self, conn: Connection, origins: Iterable[FeedOrigin]) -> None:
         """Notes feeds that changed in a transaction without a new signature: the next one compares."""
@@ -193,22 +210,40 @@ class OwnHistory:
         obstacle = self.obstacle(conn, feed)
         if obstacle is None and feed.origin in self.marks.state.unasked:
             self._held.discard(feed.origin)
-            self.marks.accept(feed.origin, SignedHead(feed.size, feed.tree.root), now_ms)
+            self.marks.confirm(feed.origin, SignedHead(feed.size, feed.tree.root), now_ms)
         return obstacle
 
-    def give_up(self, feed: Feed, now_ms: int) -> int:
-        """Takes the head as it is, and returns the number of entries that are lost.
+    def give_up(self, conn: Connection, feed: Feed, now_ms: int) -> int:
+        """Decides to go on with the head as it is, and returns the number of entries that are lost.
 
-        Only when the recipient holds no more of the feed, and no other history of it.
+        Only when the recipient holds no more of the feed, and no other history of it. The decision stands in the
+        database; this process's marks take it after the commit, as those of all replicas do.
         """
-        mark = self.marks.of(feed.origin)
-        lost = 0 if mark is None else max(0, mark.committed.size - feed.size)
-        self.marks.accept(feed.origin, SignedHead(feed.size, feed.tree.root), now_ms)
-        if lost:
-            log.critical(
-                "feed %s goes on at %d; %d entries that were signed here are lost", feed.origin, feed.size, lost
-            )
-        return lost
+        signed = self._signed_size(feed.origin)
+        decision = given_up.record(
+            conn, feed.id, size=feed.size, root=feed.tree.root, reached=max(signed, feed.size), now_ms=now_ms
+        )
+        self.doubt()
+        if decision.lost:
+            log.critical("feed %s goes on at %d; %s", feed.origin, feed.size, _lost_here(decision.lost))
+        return decision.lost
+
+    def _take_decision(self, conn: Connection, head: OwnHead, decision: GivenUpHead, now_ms: int) -> None:
+        """Step 6; counts what this process had signed, and the decision didn't know."""
+        signed = self._signed_size(head.origin)
+        if signed > decision.reached:
+            more = signed - decision.reached
+            given_up.note_reached(conn, head.id, decision, signed)
+            log.critical("feed %s went on at %d; %s besides", head.origin, decision.size, _lost_here(more))
+        self.marks.give_up(head.origin, SignedHead(decision.size, decision.root), decision.at, now_ms)
+
+    def _signed_size(self, origin: FeedOrigin) -> int:
+        mark = self.marks.of(origin)
+        return 0 if mark is None else mark.committed.size
+
+    def _given_up_at(self, origin: FeedOrigin) -> int:
+        mark = self.marks.of(origin)
+        return 0 if mark is None else mark.given_up_at
 
     def _missing(self, heads: Mapping[FeedOrigin, OwnHead]) -> list[FeedOrigin]:
         """Feeds that the marks know and the database doesn't."""
@@ -216,24 +251,42 @@ class OwnHistory:
         signed = {origin for origin, mark in state.feeds.items() if mark.committed.size}
         return sorted((signed | state.unasked) - heads.keys())
 
-    def _obstacle(self, conn: Connection, head: OwnHead) -> Obstacle | None:
-        differs = self._differs(conn, head)
+    def _obstacle(self, conn: Connection, head: OwnHead, now_ms: int) -> Obstacle | None:
+        differs = self._differs(conn, head, now_ms)
         if differs is None and head.origin in self.marks.state.unasked:  # 1
             return Obstacle(FeedState.BEHIND, UNCOMPARED)
         return differs
 
-    def _differs(self, conn: Connection, head: OwnHead) -> Obstacle | None:
-        present, mark = _present(head), self.marks.of(head.origin)
+    def _differs(self, conn: Connection, head: OwnHead, now_ms: int) -> Obstacle | None:
+        """Steps 2 to 6; the marks follow what is whole."""
+        present, mark, decision = _present(head), self.marks.of(head.origin), head.given_up
         if present is None:
             return None
-        obstacle = None if mark is None else _against(conn, head, present, mark)
+        obstacle = None if mark is None else _against(conn, head.id, head.origin, present, mark)
+        if decision is not None and decision.at > self._given_up_at(head.origin):  # 6
+            if obstacle is None:
+                self.marks.follow(head.origin, decision.at)
+            else:
+                self._take_decision(conn, head, decision, now_ms)
+                obstacle = _against(conn, head.id, head.origin, present, _decided(decision))
         if obstacle is None and present.size and (mark is None or present != mark.committed):
             self._others_wrote = self._others_wrote or mark is None or present != mark.signed
             self.marks.commit({head.origin: present})
         return obstacle
 
 
-def _against(conn: Connection, head: OwnHead, present: SignedHead, mark: FeedMark) -> Obstacle | None:
+def _decided(decision: GivenUpHead) -> FeedMark:
+    head = SignedHead(decision.size, decision.root)
+    return FeedMark(head, head, decision.at)
+
+
+def _lost_here(count: int) -> str:
+    return f"{counted(count, 'entry')} signed here {'is' if count == 1 else 'are'} lost"
+
+
+def _against(
+    conn: Connection, feed_id: int, origin: FeedOrigin, present: SignedHead, mark: FeedMark
+) -> Obstacle | None:
     """Steps 2 to 5."""
     signed = mark.committed
     if present in (signed, mark.signed):  # 2
@@ -241,10 +294,10 @@ def _against(conn: Connection, head: OwnHead, present: SignedHead, mark: FeedMar
     if present.size < signed.size:  # 3
         had = counted(signed.size, "entry")
         return Obstacle(
-            FeedState.BEHIND, f"this node has signed {had}, and the database has {head.size}: the others were lost"
+            FeedState.BEHIND, f"this node has signed {had}, and the database has {present.size}: the others were lost"
         )
-    same = present.size > signed.size and _root_at(conn, head.id, signed.size) == signed.root  # 4, 5
-    if same or _is_damaged(conn, head.origin):
+    same = present.size > signed.size and _root_at(conn, feed_id, signed.size) == signed.root  # 4, 5
+    if same or _is_damaged(conn, origin):
         return None
     return Obstacle(
         FeedState.FORKED, f"the database has other entries than those that this node signed up to {signed.size}"

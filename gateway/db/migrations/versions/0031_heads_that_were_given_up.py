@@ -1,0 +1,23 @@
+"""Heads at which own feeds went on without lost entries: what one replica decides holds for all."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0031"
+down_revision = "0030"
+version = "0.1.0"  # of the gateway that brings it
+compatible = True  # it only adds: software of the revision before works on it (docs/runbook/upgrade.md)
+
+
+def upgrade() -> None:
+    """Apply this revision."""
+    op.create_table(
+        "given_up_heads",
+        sa.Column("feed_id", sa.Integer(), nullable=False),
+        sa.Column("given_up_at", sa.BigInteger(), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("root", sa.LargeBinary(), nullable=False),
+        sa.Column("reached", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["feed_id"], ["feeds.id"], name=op.f("fk_given_up_heads_feed_id")),
+        sa.PrimaryKeyConstraint("feed_id", name=op.f("pk_given_up_heads")),
+    )
