@@ -48,6 +48,7 @@ class Dependency(StrEnum):
     DATABASE = "database"
     WRITER = "writer"
     DISK = "disk"
+    MARKS = "marks"
     DIRECTORY = "directory"
 
 
@@ -104,6 +105,7 @@ class HealthMonitor:
     It says so on both ports, in alarms and in metrics.
 
     Args:
+        marks_problem: why nothing can be signed for want of its mark; empty when it can.
         directory_problem: why partners aren't served under the directory in force; empty when they are.
         read: reads something from the database; raises GatewayError when that fails.
         disk_warning_mib: free MiB below which the alarm rises.
@@ -118,6 +120,7 @@ class HealthMonitor:
         read: Callable[[], object],
         data_dir: Path,
         disk_warning_mib: int,
+        marks_problem: Callable[[], str],
         directory_problem: Callable[[], str],
         peer: Listener,
         local: Listener,
@@ -130,6 +133,7 @@ class HealthMonitor:
         self._read = read
         self._data_dir = data_dir
         self._disk_warning = disk_warning_mib * MIB
+        self._marks_problem = marks_problem
         self._directory_problem = directory_problem
         self._peer, self._local = peer, local
         self._alarms = alarms
@@ -157,6 +161,7 @@ class HealthMonitor:
             Dependency.DATABASE: database,
             Dependency.WRITER: writer,
             Dependency.DISK: await asyncio.to_thread(self._disk),
+            Dependency.MARKS: self._marks_problem(),
             Dependency.DIRECTORY: self._directory_problem(),
         }
         if problem := database or writer:

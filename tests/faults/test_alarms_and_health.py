@@ -17,10 +17,12 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from gateway.contract.channel_options import channel_options
-from gateway.feed.service.alarms import BACKLOG, DIRECTORY, DISK, UNREACHABLE, UNRECEIPTED
+from gateway.errors import StoreUnavailableError
+from gateway.feed.service.alarms import BACKLOG, DIRECTORY, DISK, MARKS, UNREACHABLE, UNRECEIPTED
 from gateway.feed.service.writing.transaction import Transaction
 from gateway.node import health
 from gateway.node.assembly.node import Node, system_clock_ms
+from gateway.node.defaults import MARKS_FILE
 from gateway.node.sections.observed_settings import AlarmSettings
 from gateway.trust.service.trial_federation import FEDERATION
 from tests.support.federation import Federation, alert, eventually
@@ -149,7 +151,7 @@ def test_readiness_names_what_fails_and_comes_back(federation: Federation, monke
                 assert status == (503 if failed else 200)
                 assert (await page(node, "livez"))[0] == 200
                 assert await says(federation, "liveness") == SERVING
-                for name in ("database", "writer", "disk", "directory"):
+                for name in ("database", "writer", "disk", "marks", "directory"):
                     expected = NOT_SERVING if name in failed else SERVING
                     assert await says(federation, f"readiness/{name}") == expected
                 assert await says(federation, "readiness") == (NOT_SERVING if failed else SERVING)
@@ -177,6 +179,20 @@ def test_readiness_names_what_fails_and_comes_back(federation: Federation, monke
                 full.setattr(health, "LEAST_FREE_BYTES", 2**60)  # more than this disk has
                 await eventually(lambda: ready("disk"), what="the full disk")
             await eventually(ready, what="room on the disk")
+
+            marks = federation["cn"].data / MARKS_FILE
+            marks.rename(marks.with_name("elsewhere"))
+            marks.mkdir()  # nothing can be written there
+            async with federation.client("cn", "publisher") as risk:
+                with pytest.raises(StoreUnavailableError, match="marks can't be written"):
+                    await risk.publish(alert(), ["hk"])
+                await eventually(lambda: ready("marks"), what="the place of the marks that fails")
+                assert raised(node, MARKS) == {str(marks)}
+                marks.rmdir()
+                marks.with_name("elsewhere").rename(marks)
+                await eventually(ready, what="marks that are written again")
+                assert not raised(node, MARKS)
+                await risk.publish(alert(), ["hk"])
 
             clock.ahead_ms = 25 * 60 * MINUTE_MS
             await eventually(lambda: ready("directory"), what="the end of the directory")

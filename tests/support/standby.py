@@ -37,6 +37,10 @@ class Pair:
         """URL of one server alone."""
         return make_url(server.url).set(database=database).render_as_string(hide_password=False)
 
+    def make_synchronous(self) -> None:
+        """Lets the primary acknowledge what its own disk and the standby have."""
+        _reconfigure(self.primary, fsync="on")
+
     def make_asynchronous(self) -> None:
         """Lets the primary acknowledge commits that the standby doesn't have; its own disk has them."""
         _reconfigure(self.primary, synchronous_standby_names="", fsync="on")

@@ -15,8 +15,8 @@ from gateway.contract.ids import FeedOrigin
 from gateway.db.remembered import recall, remembered
 from gateway.db.statements import Prepared
 from gateway.errors import FeedDamagedError, GatewayError, MalformedError
-from gateway.feed.tables.journal import HeadMovedError
 from gateway.feed.tables.given_up import GivenUpHead, given_up_head
+from gateway.feed.tables.journal import HeadMovedError
 from gateway.feed.tables.schema import entries, feeds, given_up_heads
 from gateway.plurals import counted
 from gateway.tlog.checkpoint import unverified_checkpoint

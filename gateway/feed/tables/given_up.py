@@ -12,7 +12,9 @@ from gateway.db.statements import Prepared
 from gateway.feed.tables.schema import given_up_heads
 
 _OF_FEED = given_up_heads.c.feed_id == bindparam("feed")
-_FIND = Prepared(select(*(given_up_heads.c[name] for name in ("given_up_at", "size", "root", "reached"))).where(_OF_FEED))
+_FIND = Prepared(
+    select(*(given_up_heads.c[name] for name in ("given_up_at", "size", "root", "reached"))).where(_OF_FEED)
+)
 _REMOVE = Prepared(delete(given_up_heads).where(_OF_FEED))
 _ADD = Prepared(insert(given_up_heads))
 

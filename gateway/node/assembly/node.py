@@ -243,6 +243,7 @@ class Node:
             usage=self._callers.capacity.usage,
             stored=self._quota_monitor.usage,
             roles=self._roles,
+            marks_problem=lambda: self._access.marks.problem,
             clock=self._clock,
         )
         self._tasks += [asyncio.create_task(watchlists.screening.run(), name="screening"), *history.tasks()]

@@ -134,6 +134,7 @@ class Telemetry:
         usage: Callable[[], Sequence[ResourceUsage]],
         stored: Callable[[], Sequence[Usage]],
         roles: Roles,
+        marks_problem: Callable[[], str],
         clock: Callable[[], int],
     ) -> list[asyncio.Task[None]]:
         """Starts what watches the node; arguments as in `HealthMonitor` and `Observer`, the peer's listener first."""
@@ -146,6 +147,7 @@ class Telemetry:
             read=lambda: _answer(database),
             data_dir=settings.data_dir,
             disk_warning_mib=settings.alarms.disk_free_mib,
+            marks_problem=marks_problem,
             directory_problem=self._directory_problem,
             peer=peer,
             local=local,

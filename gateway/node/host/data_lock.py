@@ -1,4 +1,4 @@
-"""Keeps a second process off a data folder and off the database file in it."""
+"""Keeps a second process off a data folder and off an embedded database, wherever that lies."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MAX_PID_CHARS = 20
 
 @contextmanager
 def locked_data(settings: Settings) -> Iterator[None]:
-    """Locks the data folder, and beside it an embedded database that lies elsewhere, while the block runs.
+    """Locks the data folder, and beside its file an embedded database, while the block runs.
 
     The lock ends with the process, however that ends: a file that is left says nothing.
 
@@ -32,10 +32,9 @@ def locked_data(settings: Settings) -> Iterator[None]:
         held.enter_context(_locked(settings.data_dir / LOCK_FILE, "data_dir", str(settings.data_dir)))
         url = parse_url(settings.effective_database_url)
         if url.get_backend_name() == "sqlite" and url.database:
-            database = Path(url.database).absolute()
-            if database.parent != settings.data_dir.absolute():
-                lock = database.with_name(f"{database.name}.{LOCK_FILE}")
-                held.enter_context(_locked(lock, "database_url", str(database)))
+            database = Path(url.database).resolve()  # by whatever name the settings reach it
+            lock = database.with_name(f"{database.name}.{LOCK_FILE}")
+            held.enter_context(_locked(lock, "database_url", str(database)))
         yield
 
 

@@ -44,7 +44,7 @@ _NOTHING = FeedMark(EMPTY, EMPTY)
 class Marks:
     """The marks of one node, in one or two places. Thread-safe.
 
-    The first place must take every mark, or nothing is signed. A second place that fails raises an alarm.
+    The first place must take every mark, or nothing is signed. A place that fails raises an alarm.
     """
 
     def __init__(self, node: str, places: Sequence[Path], *, alarms: Alarms | None = None) -> None:
@@ -71,10 +71,16 @@ class Marks:
         self._syncing = SyncThread()
         self._begun: MarkState | None = None
         self._failure: StoreUnavailableError | None = None
+        self._problem = ""
 
     @property
     def state(self) -> MarkState:
         return self._state
+
+    @property
+    def problem(self) -> str:
+        """Why the first place couldn't be written last time: nothing is signed meanwhile; empty when it could."""
+        return self._problem
 
     def of(self, origin: FeedOrigin) -> FeedMark | None:
         return self._state.feeds.get(origin)
@@ -100,7 +106,7 @@ class Marks:
             changed = {origin: replace(self._mark(origin), signed=head) for origin, head in heads.items()}
             state = replace(self._state, alive_at=now_ms, feeds={**self._state.feeds, **changed})
             first, *others = self._files
-            with _unavailable(first):
+            with self._unavailable(first):
                 first.put(state)
             self._syncing.begin(partial(self._sync, [file for file in others if self._second(file, file.put, state)]))
             self._begun = state
@@ -214,7 +220,7 @@ class Marks:
             StoreUnavailableError: as `sign`.
         """
         with self._lock:
-            if self._dirty or now_ms - self._written_alive_at >= ALIVE_MS:
+            if self._dirty or self._problem or now_ms - self._written_alive_at >= ALIVE_MS:
                 self._write(replace(self._state, alive_at=now_ms))
 
     def close(self) -> None:
@@ -232,53 +238,54 @@ class Marks:
 
     def _write(self, state: MarkState) -> None:
         first, *others = self._files
-        with _unavailable(first):
+        with self._unavailable(first):
             first.write(state)
         for file in others:
             if self._second(file, file.write, state):
-                self._second_is_right(file)
+                self._is_right(file)
         self._written(state)
 
     def _written(self, state: MarkState) -> None:
         self._state, self._dirty, self._written_alive_at, self.found = state, False, state.alive_at, True
-        self._failure = None
+        self._failure, self._problem = None, ""
+        self._is_right(self._files[0])
 
     def _sync(self, others: Iterable[MarkFile]) -> None:
         """Syncs the first place, and those others into which was written."""
         first = self._files[0]
-        with _unavailable(first):
+        with self._unavailable(first):
             first.sync()
         for file in others:
             if self._second(file, file.sync):
-                self._second_is_right(file)
+                self._is_right(file)
 
     def _second(self, file: MarkFile, step: Callable[..., None], *args: MarkState) -> bool:
         """Whether a step succeeds; if not, an alarm says so."""
         try:
             step(*args)
         except OSError as error:
-            if self._alarms is not None:
-                self._alarms.set(
-                    MARKS,
-                    str(file.path),
-                    f"{file.path}: marks can't be written: {error.strerror}",
-                )
+            self._is_wrong(file, error)
             return False
         return True
 
-    def _second_is_right(self, file: MarkFile) -> None:
+    @contextmanager
+    def _unavailable(self, first: MarkFile) -> Iterator[None]:
+        """Notes a failure of the first place, and raises StoreUnavailableError."""
+        try:
+            yield
+        except OSError as error:
+            self._problem = self._is_wrong(first, error)
+            raise StoreUnavailableError(self._problem, retry_after_s=_RETRY_AFTER_S) from error
+
+    def _is_wrong(self, file: MarkFile, error: OSError) -> str:
+        problem = f"{file.path}: marks can't be written: {error.strerror}"
+        if self._alarms is not None:
+            self._alarms.set(MARKS, str(file.path), problem)
+        return problem
+
+    def _is_right(self, file: MarkFile) -> None:
         if self._alarms is not None:
             self._alarms.clear(MARKS, str(file.path))
-
-
-@contextmanager
-def _unavailable(file: MarkFile) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise StoreUnavailableError(
-            f"{file.path}: marks can't be written: {error.strerror}", retry_after_s=_RETRY_AFTER_S
-        ) from error
 
 
 def _merged(node: str, states: Iterable[MarkState]) -> MarkState:

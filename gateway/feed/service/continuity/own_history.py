@@ -104,7 +104,7 @@ class OwnHistory:
             if obstacle is None:
                 self._whole[head.origin] = (head.size, head.edge)
                 continue
-            if obstacle.reason == UNCOMPARED:
+            if head.origin in self.marks.state.unasked:
                 self._held.add(head.origin)
             if head.state is FeedState.ACTIVE or obstacle.state is FeedState.FORKED is not head.state:
                 feeds.set_state(conn, head.id, obstacle.state, reason=obstacle.reason, since=now_ms)

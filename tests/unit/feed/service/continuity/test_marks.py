@@ -147,6 +147,27 @@ def test_nothing_is_signed_where_the_mark_cant_be_written(cn: Machine) -> None:
     published(cn)
 
 
+@pytest.mark.parametrize("beside_a_commit", [True, False])
+def test_a_first_place_that_fails_raises_an_alarm_until_it_is_written_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, beside_a_commit: bool
+) -> None:
+    alarms = Alarms(lambda: 0)
+    marks = Marks(NODE, [tmp_path / "marks"], alarms=alarms)
+    marks.sign({ORIGIN: ONE}, 1)
+    with monkeypatch.context() as broken:
+        broken.setattr(mark_files.os, "pwrite", lambda *_: _fails(0))
+        for _ in range(2):
+            with pytest.raises(StoreUnavailableError, match="Input/output error"):
+                (marks.begin if beside_a_commit else marks.sign)({ORIGIN: TWO}, 2)
+        assert marks.problem == f"{tmp_path / 'marks'}: marks can't be written: Input/output error"
+        assert [(alarm.code, alarm.message) for alarm in alarms.list()] == [(MARKS, marks.problem)]
+        marks.require_settled()
+    marks.keep_up(3)  # also where nothing has changed since
+    assert not marks.problem
+    assert not alarms.list()
+    marks.close()
+
+
 def test_nothing_is_released_before_its_mark_is_durable(cn: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     """The mark is synced beside the commit: when that fails, what is committed is kept back until it succeeds."""
     told: list[int] = []
