@@ -17,7 +17,8 @@ from typer.testing import CliRunner, Result
 
 from gateway.cli.main import app
 from gateway.client import GatewayClient
-from gateway.errors import InvalidRequestError, NotFoundError, PermissionDeniedError
+from gateway.errors import ConfigurationError, InvalidRequestError, NotFoundError, PermissionDeniedError
+from gateway.node.assembly.node import Node
 from gateway.v1 import evidence_service_pb2
 from gateway.v1.alert_pb2 import AlertReference
 from tests.support.federation import Federation, alert, new_id, with_logs
@@ -215,6 +216,20 @@ def test_a_running_node_is_looked_over_and_a_stopped_one_rebuilt(
     gateway(nodes, "hk", "evidence", "export", f"cn/{received}", "--out", bundle, "--from-database")
     gateway(nodes, "hk", "evidence", "verify", bundle, "--directory", nodes["cn"].settings.directory.file)
     assert "Every root" in gateway(nodes, "hk", "verify").stdout
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_second_data_folder_doesnt_open_a_second_way_to_one_database(
+    nodes: Federation, tmp_path: Path, linked: bool
+) -> None:
+    first, database = nodes["hk"].settings, nodes["hk"].database
+    if linked:
+        database = tmp_path / "elsewhere.sqlite3"
+        database.symlink_to(nodes["hk"].database)
+    other = first.model_copy(update={"data_dir": tmp_path / "data", "database_url": f"sqlite:///{database}"})
+    with pytest.raises(ConfigurationError, match=f"process {nodes['hk'].pid} holds the lock") as refused:
+        Node(other)
+    assert f"database_url: {nodes['hk'].database} is in use" in refused.value.message
 
 
 def test_a_database_edited_by_hand_is_found(tmp_path: Path) -> None:
