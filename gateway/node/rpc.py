@@ -21,6 +21,7 @@ from gateway.feed.rpc.maintenance import MaintenanceAnnouncer
 from gateway.feed.rpc.recovering import FeedRecovery
 from gateway.feed.rpc.writer_client import WriterClient
 from gateway.feed.service.alarms import Alarms
+from gateway.feed.service.recipient_quarantine import RecipientQuarantine
 from gateway.feed.service.sender import Outgoing
 from gateway.feed.service.states import DeclareNewCommand, StateCommand, SuspensionCommand
 from gateway.feed.tables import defects, feeds, journal, progress
@@ -78,11 +79,13 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
         trust: Callable[[], TrustedDirectory],
         tls: TlsSource,
         roles: Roles,
+        quarantine: RecipientQuarantine,
         standby: StandbyReads | None,
         clock: Callable[[], int],
     ) -> None:
         self._roles = roles
         self._standby = standby
+        self._quarantine = quarantine
         self._node = node
         self._version = version
         self._started_at_ms = started_at_ms
@@ -348,6 +351,8 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
         state = _BLOCKED.get(feed.state) if feed is not None else None
         if state is None and feed is not None and feed.suspended:
             state = pb.LINK_STATE_SUSPENDED
+        if state is None and outgoing and self._quarantine.has(origin):
+            state = pb.LINK_STATE_QUARANTINED
         if state is None:
             waiting = pb.LINK_STATE_CONNECTING if own is not None or not outgoing else pb.LINK_STATE_PULLED
             state = pb.LINK_STATE_CONNECTED if status.connected else waiting

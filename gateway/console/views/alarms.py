@@ -12,6 +12,7 @@ _WAIT_THEN_RECOVER: Final = N_("Wait until the link is up. If the alarm stays, r
 
 ADVICE: Final[Mapping[str, str]] = {
     "FEED_QUARANTINED": N_("Download the evidence of the feed, ask the partner, then resolve the quarantine."),
+    "QUARANTINED_AT_PARTNER": N_("Ask the partner for its evidence and compare it with this feed's checkpoints."),
     "FEED_BEHIND": _WAIT_THEN_RECOVER,
     "FEED_FORKED": N_("Two histories were signed. Follow the runbook “forked history” with the partner."),
     "FEED_WAITING": N_("If the database was restored, recover the feed that is named; else ask the partner."),
@@ -33,7 +34,7 @@ ADVICE: Final[Mapping[str, str]] = {
     "CAPACITY": N_("Find out who opens so many connections, or raise the limit."),
     "DATABASE": N_("Bring the database back; the gateway goes on by itself."),
     "DATABASE_ASYNCHRONOUS": N_("Set the cluster as the runbook “lost database” says."),
-    "MARKS": N_("Bring that disk back, or take mark_copy out of the settings."),
+    "MARKS": N_("Bring the disk of that file back. If it is mark_copy's, you can take that out of the settings."),
     "SCREENING": N_("The log names the entries that can't be screened; amend own ones."),
     "SETTINGS": N_("Correct the file of the settings and reload, or restart when it suits."),
     "NOTIFICATIONS_WAIT": N_("Bring the mail server or webhook back; it goes on by itself."),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing, contextmanager, suppress
 from typing import Any, Protocol, TypeAlias
 
 import grpc
@@ -14,12 +14,21 @@ from gateway.contract.ids import FeedOrigin
 from gateway.contract.limits import WINDOW_BATCHES
 from gateway.contract.timestamps import to_timestamp
 from gateway.contract.validation import validate
-from gateway.errors import GatewayError, InvalidRequestError, MalformedError, PermissionDeniedError, Violation
+from gateway.errors import (
+    FeedBehindError,
+    FeedForkedError,
+    GatewayError,
+    InvalidRequestError,
+    MalformedError,
+    PermissionDeniedError,
+    Violation,
+)
 from gateway.feed.rpc.intake import SMALL_BATCH, Intake
 from gateway.feed.rpc.links import MAX_ERROR_CHARS, LinkStatus
 from gateway.feed.rpc.sending import FeedSender
 from gateway.feed.rpc.writer_client import in_moments
 from gateway.feed.service.receiver import Receiver, Refusal, require_moving
+from gateway.feed.service.recipient_quarantine import RecipientQuarantine
 from gateway.feed.service.sender import Outgoing
 from gateway.rpc.calls import current_call
 from gateway.v1 import exchange_service_pb2 as pb
@@ -58,6 +67,7 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
         intake: Intake,
         sender: FeedSender,
         statuses: dict[FeedOrigin, LinkStatus],
+        quarantine: RecipientQuarantine,
         clock: Callable[[], int],
         history: HistoryAnswers,
         send_file: SendFile,
@@ -68,6 +78,7 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
         self._intake = intake
         self._sender = sender
         self._statuses = statuses
+        self._quarantine = quarantine
         self._clock = clock
         self._history = history
         self._send_file = send_file
@@ -145,6 +156,13 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
             async for batch in self._stored(origin, opening.open.first_index):
                 yield pb.FetchResponse(batch=batch)
             return
+        _require_position(opening.open)
+        if opening.open.quarantine:
+            self._quarantine.note(origin, opening.open.quarantine)
+            with suppress(FeedBehindError, FeedForkedError):  # the feed is blocked, which is an alarm of its own
+                await asyncio.to_thread(self._outgoing.agree_on_position, origin, opening.open.position)
+            return
+        self._quarantine.ended(origin)
         with self._connected(origin) as status:
             async for batch in self._following(origin, opening.open, request_iterator):
                 status.last_exchange_at = self._clock()
@@ -216,10 +234,6 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
     async def _following(
         self, origin: FeedOrigin, opening: pb.FetchOpening, requests: AsyncIterator[pb.FetchRequest]
     ) -> AsyncIterator[feed_pb2.Batch]:
-        if not opening.HasField("position") or opening.position.size != opening.first_index:
-            raise InvalidRequestError(
-                [Violation("open.position", "fetch.position", "must say where the recipient stands: at first_index")]
-            )
         self._receiver.require_present_epoch(origin)
         first = opening.first_index
         feed = await asyncio.to_thread(self._outgoing.agree_on_position, origin, opening.position)
@@ -248,6 +262,13 @@ async def _receipts(requests: AsyncIterator[pb.FetchRequest]) -> AsyncIterator[f
         if request.WhichOneof("message") != "receipt":
             raise MalformedError("after the opening only receipts may follow")
         yield request.receipt
+
+
+def _require_position(opening: pb.FetchOpening) -> None:
+    if not opening.HasField("position") or opening.position.size != opening.first_index:
+        raise InvalidRequestError(
+            [Violation("open.position", "fetch.position", "must say where the recipient stands: at first_index")]
+        )
 
 
 def _not_opened() -> InvalidRequestError:

@@ -28,7 +28,7 @@ from gateway.errors import (
     UnauthenticatedError,
     UnavailableError,
 )
-from gateway.feed.rpc.auditing import PublisherAuditor
+from gateway.feed.rpc.auditing import ANSWER_S, PublisherAuditor
 from gateway.feed.rpc.comparing import COMMON, require_one_history
 from gateway.feed.rpc.fetching import responses_of
 from gateway.feed.rpc.intake import Intake
@@ -36,6 +36,7 @@ from gateway.feed.rpc.sending import FeedSender
 from gateway.feed.rpc.writer_client import in_order, set_within
 from gateway.feed.rules import Outbound
 from gateway.feed.service.receiver import Refusal, require_moving
+from gateway.feed.service.recipient_quarantine import MAX_REASON_CHARS, RecipientQuarantine
 from gateway.feed.service.sender import Outgoing
 from gateway.feed.tables.feeds import Feed, FeedState
 from gateway.rpc.peers import Peers
@@ -179,6 +180,10 @@ class Link(ABC):
         self.status.last_exchange_at = self._clock()
         self._on_open(self)
 
+    def reset(self) -> None:
+        """Forgets the status: another replica knows it now."""
+        self.status = LinkStatus()
+
     def _exchanged(self) -> None:
         """Notes a receipt: another failure isn't one in a row."""
         self._progressed = True
@@ -241,6 +246,7 @@ class PushLink(Link):
         outgoing: Outgoing,
         sender: FeedSender,
         auditor: PublisherAuditor,
+        quarantine: RecipientQuarantine,
         on_open: Callable[[Link], None],
         reconnection: Reconnection,
         metrics: Metrics,
@@ -257,8 +263,30 @@ class PushLink(Link):
         )
         self._sender = sender
         self._auditor = auditor
+        self._quarantine = quarantine
+
+    def reset(self) -> None:
+        super().reset()
+        self._quarantine.ended(self.origin)
 
     async def _stream(self) -> None:
+        try:
+            await self._push()
+        except grpc.aio.AioRpcError as failed:
+            if self._quarantine.refused(self.origin, from_rpc_error(failed)):
+                await self._compare()
+            raise
+
+    async def _compare(self) -> None:
+        """Compares histories with a recipient that has the feed in quarantine: two of them stop it here as well."""
+        stub = await self._peers.stub(self.partner)
+        try:
+            answer = await stub.GetCheckpoint(pb.GetCheckpointRequest(origin=self.origin.line), timeout=ANSWER_S)
+            await self._agreed(stub, answer.position)
+        except grpc.aio.AioRpcError as error:
+            log.warning("link %s: not compared: %s", self.origin, from_rpc_error(error).message)
+
+    async def _push(self) -> None:
         feed = await asyncio.to_thread(self._outgoing.feed, self.origin)
         if feed is not None and feed.state is FeedState.CLOSED:
             raise LinkSuspendedError(f"{self.origin} is closed: {feed.state_reason}")
@@ -276,6 +304,7 @@ class PushLink(Link):
                 raise MalformedError(f"{self.partner} didn't answer the opening with its position")
             feed = await self._agreed(stub, first.position)
             self._opened()
+            self._quarantine.ended(self.origin)
 
             async def write(batch: feed_pb2.Batch) -> None:
                 await write_to(call, pb.ReplicateRequest(batch=batch))
@@ -343,12 +372,13 @@ class PullLink(Link):
 
     async def _stream(self) -> None:
         feed = await asyncio.to_thread(self._outgoing.made, self.origin)
+        if feed.state is FeedState.QUARANTINED:
+            await self._tell_of_quarantine(feed)
         require_moving(feed)
-        position = await asyncio.to_thread(self._outgoing.position, self.origin)
+        opening = await self._opening()
         stub = await self._peers.stub(self.partner)
         call = stub.Fetch()
         try:
-            opening = pb.FetchOpening(origin=self.origin.line, first_index=position.size, position=position)
             await write_to(call, pb.FetchRequest(open=opening))
             async with self._auditor.during(stub, self.origin):
                 async for receipt in in_order(self._batches(call), self._begin, depth=WINDOW_BATCHES):
@@ -356,6 +386,25 @@ class PullLink(Link):
                         raise receipt.error
                     await write_to(call, pb.FetchRequest(receipt=receipt))
                     self._exchanged()
+        finally:
+            call.cancel()
+
+    async def _opening(self, *, quarantine: str = "") -> pb.FetchOpening:
+        position = await asyncio.to_thread(self._outgoing.position, self.origin)
+        return pb.FetchOpening(
+            origin=self.origin.line, first_index=position.size, position=position, quarantine=quarantine
+        )
+
+    async def _tell_of_quarantine(self, feed: Feed) -> None:
+        """Tells the publisher, who has no connection to this node on which it would learn of it."""
+        opening = await self._opening(quarantine=feed.state_reason[:MAX_REASON_CHARS] or "in quarantine")
+        stub = await self._peers.stub(self.partner)
+        call = stub.Fetch(timeout=ANSWER_S)
+        try:
+            await write_to(call, pb.FetchRequest(open=opening))
+            async for response in responses_of(call):
+                if response.WhichOneof("message") == "batch":  # a publisher that doesn't know the field goes on
+                    return
         finally:
             call.cancel()
 

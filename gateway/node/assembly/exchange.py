@@ -18,6 +18,7 @@ from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient
 from gateway.feed.service.alarms import Alarms
 from gateway.feed.service.publisher_audit import PublisherAudit
 from gateway.feed.service.receiver import Receiver
+from gateway.feed.service.recipient_quarantine import RecipientQuarantine
 from gateway.feed.service.sender import Outgoing
 from gateway.node.settings import Settings
 from gateway.rpc.peers import Peers
@@ -31,6 +32,7 @@ class Exchange:
 
     Attributes:
         streams: those that partners opened, by feed.
+        quarantine: own feeds that their recipients have in quarantine.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class Exchange:
         self._outgoing = outgoing
         self._clock = clock
         self.streams: dict[FeedOrigin, LinkStatus] = {}
+        self.quarantine = RecipientQuarantine(alarms)
         self.sender = FeedSender(
             outgoing=outgoing, writer=writer, notifier=notifier, alarms=alarms, metrics=metrics, traced=traced
         )
@@ -86,6 +89,7 @@ class Exchange:
             intake=self.intake,
             sender=self.sender,
             statuses=self.streams,
+            quarantine=self.quarantine,
             clock=self._clock,
             history=history,
             send_file=send_file,

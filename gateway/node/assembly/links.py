@@ -11,8 +11,9 @@ from functools import partial
 from gateway.contract.ids import BETWEEN_NODES, FeedOrigin
 from gateway.feed.rpc.auditing import PublisherAuditor
 from gateway.feed.rpc.intake import Intake
-from gateway.feed.rpc.links import Link, LinkStatus, PullLink, PushLink
+from gateway.feed.rpc.links import Link, PullLink, PushLink
 from gateway.feed.rpc.sending import FeedSender
+from gateway.feed.service.recipient_quarantine import RecipientQuarantine
 from gateway.feed.service.sender import Outgoing
 from gateway.node.defaults import LinkMode
 from gateway.node.roles import Roles
@@ -38,6 +39,7 @@ class Links:
         intake: Intake,
         sender: FeedSender,
         auditor: PublisherAuditor,
+        quarantine: RecipientQuarantine,
         roles: Roles,
         clock: Callable[[], int],
         metrics: Metrics,
@@ -50,6 +52,7 @@ class Links:
         self._intake = intake
         self._sender = sender
         self._auditor = auditor
+        self._quarantine = quarantine
         self._roles = roles
         self._clock = clock
         self._links: dict[FeedOrigin, Link] = {}
@@ -111,6 +114,7 @@ class Links:
             outgoing=self._outgoing,
             sender=self._sender,
             auditor=self._auditor,
+            quarantine=self._quarantine,
             on_open=self._reached,
             reconnection=self._reconnection(feed.recipient),
             metrics=self._metrics,
@@ -151,4 +155,4 @@ async def _run(links: Sequence[Link]) -> None:
                 group.create_task(link.run(), name=f"link {link.origin}")
     finally:
         for link in links:
-            link.status = LinkStatus()  # another replica knows it now
+            link.reset()

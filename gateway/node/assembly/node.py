@@ -355,6 +355,7 @@ class Node:
             intake=self._exchange.intake,
             sender=self._exchange.sender,
             auditor=self._exchange.auditor,
+            quarantine=self._exchange.quarantine,
             roles=self._roles,
             clock=self._clock,
             metrics=self.telemetry.metrics,
@@ -480,6 +481,7 @@ class Node:
             tls=self._peer_tls,
             standby=standby,
             roles=self._roles,
+            quarantine=self._exchange.quarantine,
             clock=self._clock,
         )
 

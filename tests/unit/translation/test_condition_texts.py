@@ -37,6 +37,9 @@ ALARMS = {
         "this node's log key counts until 2026-04-01 10:00 UTC",
     ],
     "FEED_QUARANTINED": [f"{FEED}: the root of 12 entries isn't the one signed"],
+    "QUARANTINED_AT_PARTNER": [
+        f"{FEED} is in quarantine at its recipient: the root of 12 entries isn't the one signed"
+    ],
     "FEED_BEHIND": [f"{FEED}: HK holds 1 entry of {FEED}, this database 0"],
     "FEED_FORKED": [
         f"{FEED}: HK holds 9 entries of this node's, and this database 8 others: they are the same up to 7"

@@ -189,7 +189,7 @@ def _action(request: Request) -> LinkAction:
 
 def _possible(link: Link) -> list[LinkAction]:
     names = ["resume"] if link.suspension or link.state == LinkState.LINK_STATE_SUSPENDED else ["suspend"]
-    if link.state == LinkState.LINK_STATE_QUARANTINED:
+    if link.state == LinkState.LINK_STATE_QUARANTINED and link.direction == "in":
         names.append("resolve")
     if link.direction == "out" and (link.state == LinkState.LINK_STATE_RECOVERY_REQUIRED or link.waiting):
         names.append("recover")

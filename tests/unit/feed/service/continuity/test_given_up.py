@@ -182,4 +182,3 @@ def test_a_crash_around_the_decision_leaves_it_undone_or_done(tmp_path: Path, pe
     with pytest.raises(FeedBehindError, match="has signed 2 entries, and the database has 0"):
         cn.node.publish("hk")
     cn.stop()
-
