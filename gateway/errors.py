@@ -341,6 +341,18 @@ class FeedForkedError(GatewayError):
     way_out = "Follow docs/runbook/forked-history.md with the partner: the feed goes on in a new epoch."
 
 
+class EpochNeededError(GatewayError):
+    """A feed lacks entries that its recipient may hold, with this node's signature, and doesn't give back."""
+
+    reason = "EPOCH_NEEDED"
+    kind = Kind.FAILED_PRECONDITION
+    way_out = (
+        "Nothing is signed twice. Ask the partner's operator to look for the entries, then `gateway recover` again; or "
+        "go on in a new epoch: `gateway directory renew DIRECTORY --card CARD --new-epoch OWN/PARTNER` "
+        "(docs/runbook/forked-history.md)."
+    )
+
+
 class FeedDamagedError(GatewayError):
     """A feed's stored head doesn't lead to its signed root; nothing is added to the feed."""
 

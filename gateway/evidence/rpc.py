@@ -66,15 +66,15 @@ class EvidenceServicer(evidence_service_pb2_grpc.EvidenceServiceServicer):
         trust: Callable[[], TrustedDirectory],
         audit_feed: FeedOrigin,
         visibility: ListVisibility = EVERYTHING_VISIBLE,
-        require_marked: Callable[[], None] = lambda: None,
+        release_heads: Callable[[], None] = lambda: None,
     ) -> None:
         """
         Args:
             audit_feed: the node's feed of audit heads.
-            require_marked: returns when the heads that were read are marked; raises StoreUnavailableError.
+            release_heads: returns when the heads that were read may leave this node; raises StoreUnavailableError.
         """
         self._visibility = visibility
-        self._require_marked = require_marked
+        self._release_heads = release_heads
         self._database = database
         self._trust = trust
         self._audit_feed = audit_feed
@@ -102,7 +102,7 @@ class EvidenceServicer(evidence_service_pb2_grpc.EvidenceServiceServicer):
                 most_bytes=_MOST_BUNDLE_BYTES,
             )
             bundle, after, more = part.bundle, part.next_after, part.more
-            await asyncio.to_thread(self._require_marked)
+            await asyncio.to_thread(self._release_heads)
         response = evidence_service_pb2.ExportEvidenceResponse(
             files=[
                 evidence_service_pb2.EvidenceFile(name=name, content=content) for name, content in bundle.files.items()
@@ -140,7 +140,7 @@ class EvidenceServicer(evidence_service_pb2_grpc.EvidenceServiceServicer):
         validate(request)
         current_call().record(subject_ids=[request.origin])
         proof = await asyncio.to_thread(prove_consistency, self._database, request.origin, request.old_size)
-        await asyncio.to_thread(self._require_marked)
+        await asyncio.to_thread(self._release_heads)
         return evidence_service_pb2.ProveConsistencyResponse(proof=proof.encode())
 
     async def ListAuditEvents(
@@ -165,7 +165,7 @@ class EvidenceServicer(evidence_service_pb2_grpc.EvidenceServiceServicer):
         self, request: evidence_service_pb2.GetAuditHeadRequest, context: Context
     ) -> evidence_service_pb2.GetAuditHeadResponse:
         file = await asyncio.to_thread(export_head, self._database, self._audit_feed)
-        await asyncio.to_thread(self._require_marked)
+        await asyncio.to_thread(self._release_heads)
         signed = verify_head_file(file, self._trust(), self._audit_feed.publisher)
         return evidence_service_pb2.GetAuditHeadResponse(
             sequence=signed.head.seq, signed_at=to_timestamp(int(signed.signed_at.timestamp() * 1000)), file=file

@@ -15,6 +15,7 @@ from gateway.alerts.tables import copies as alerts
 from gateway.contract.limits import MAX_CLOCK_SKEW_MS
 from gateway.db.commit_watch import NewsSince
 from gateway.db.database import Database
+from gateway.db.membership import SERVING, Membership
 from gateway.errors import GatewayError
 from gateway.evidence.service.audit_heads import AuditHeadSigner
 from gateway.feed.projection.held_entries import HeldEntries
@@ -27,7 +28,7 @@ from gateway.feed.service.writing.idempotency import ForgetAnswersCommand
 from gateway.node.assembly.links import Links
 from gateway.node.assembly.quotas import QuotaMonitor
 from gateway.node.assembly.watchlists import Watchlists
-from gateway.node.backups.known import TallyKeeper
+from gateway.node.backups.known import ReceiptKeeper, TallyKeeper
 from gateway.node.directory_store import DirectoryStore
 from gateway.node.expiry import ExpiryMonitor
 from gateway.node.feed_heads import FeedHeadMonitor
@@ -70,6 +71,8 @@ class Notes:
 
     marks: Marks
     tally: TallyKeeper
+    receipts: ReceiptKeeper
+    membership: Membership
 
     def keep_up(self, now_ms: int, *, is_moved: bool = True) -> None:
         """Writes what has changed; call it every second and at a stop. Raises GatewayError or OSError.
@@ -77,6 +80,10 @@ class Notes:
         Args:
             is_moved: whether anything may have been committed.
         """
+        if self.membership.others_share(SERVING):
+            self.marks.releases.share()
+        if is_moved:
+            self.receipts.keep_up()
         self.marks.keep_up(now_ms)
         if is_moved:
             self.tally.keep_up()

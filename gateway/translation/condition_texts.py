@@ -79,6 +79,7 @@ ALARMS: Final = marked(
     "signed heads of the audit log are missing: there are {heads}, and one has number {number}",
     "{file} holds no head signed by this node: {reason}",
     "{file}: marks can't be written: {reason}",
+    "{file}: releases can't be written: {reason}",
     "nothing is screened against {entries} of lists; the log names them and says why",
     "entries of {list} whose validity ends within {days} days: {number}, the first at {time} UTC; see "
     "`gateway watchlist list --list {name} --expiring`",
@@ -109,6 +110,11 @@ REASONS: Final = marked(
     "this database was restored or its folder is new, and the recipient has not yet said what it holds",
     "this node has signed {entries}, and the database has {number}: the others were lost",
     "the database has other entries than those that this node signed up to {number}",
+    "{partner} has receipted {entries}, and the database has {number}",
+    "the database has other entries than those that {partner} has receipted",
+    "{partner} has receipted {entries} of {feed}, this database has {number}, and {other} gives no more back",
+    "this node has signed {entries} of {feed} and may have sent them; this database has {number}, and {partner} gives "
+    "no more back",
     "recovered; {waiting} for entries of {partner} or of other own feeds that this node had seen: they come with the "
     "link, own ones by `gateway recover`",
     "{partner} holds {entries} of {feed}, this database {number}",

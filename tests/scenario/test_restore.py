@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from gateway.client import GatewayClient, new_alert
-from gateway.errors import FeedBehindError
+from gateway.errors import EpochNeededError, FeedBehindError
+from gateway.trust.service.directory_drafts import next_version
 from gateway.v1.alert_pb2 import AlertEvent, AlertReference
 from gateway.v1.node_service_pb2 import LINK_STATE_CONNECTED, LINK_STATE_RECOVERY_REQUIRED
 from tests.support.federation import Federation, alert, eventually, origin
@@ -165,15 +167,28 @@ def test_what_two_restores_have_lost_holds_nothing_up_after_the_recovery(
 
             await eventually(told, what="the recovery of what nobody has any more")
             assert "without their dependencies" in cn.log
-            given_up = await at_hk.node.recover_feed(origin("hk", "cn"))
-            assert (given_up.recovered, given_up.lost) == (0, 2)  # the alert, and an answer
+            with pytest.raises(EpochNeededError, match=r"cn has receipted \d entries of .*, and cn gives no more back"):
+                await at_hk.node.recover_feed(origin("hk", "cn"))  # the alert, and an answer
+            shown = {alarm.code: alarm.message for alarm in (await at_hk.node.status()).alarms}
+            assert "cn has receipted" in shown["FEED_BEHIND"]
+            with pytest.raises(FeedBehindError):
+                await publish(from_hk, 1, "cn")
+            now = datetime.now(UTC)
+            federation.put_directory(next_version(federation.directory, issued_at=now, new_epochs=[("hk", "cn")]))
 
             async def works_again() -> bool:
                 await risk.publish(alert(), ["hk"])
                 return bool(await publish(from_hk, 1, "cn"))
 
-            await eventually(works_again, what="publishing on both sides")
-            await federation.converged(("cn", "hk"), ("hk", "cn"))
+            await eventually(works_again, what="publishing on both sides, in the new epoch")
+
+            async def arrived() -> bool:
+                lines = [f"{origin(*ends)}.2" for ends in (("cn", "hk"), ("hk", "cn"))]
+                return all(cn.feed(line).root == hk.feed(line).root and cn.feed(line).size for line in lines)
+
+            await eventually(arrived, what="equal feeds of the new epoch")
             assert await waiting(operator) == 0
+            lasting = [f"{alarm.code} {alarm.message}" for alarm in (await at_hk.node.status()).alarms]
+            assert not [alarm for alarm in lasting if alarm.startswith("FEED_") and "hk/cn" in alarm]
 
     federation.run(run())

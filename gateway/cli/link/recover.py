@@ -10,6 +10,7 @@ from gateway.cli.connection import Target, connected
 from gateway.cli.node.restores import show_losses
 from gateway.cli.output import EXIT_FAILED, JsonOption, Output, reports_errors
 from gateway.cli.values import as_dict
+from gateway.errors import EpochNeededError
 from gateway.translation.condition_texts import condition_text
 from gateway.translation.messages import N_, marked
 from gateway.translation.messages import gettext as _
@@ -37,7 +38,8 @@ def recover(
 
     Until then the node refuses to publish on a feed: the partner has more of it than the node. Recovered entries that
     depend on entries of the partner wait for these, which the link delivers. When both sides have lost the entries
-    that others wait for, the others are applied without them. Own lists take over what partners' copies say.
+    that others wait for, the others are applied without them. Own lists take over what partners' copies say. Lost
+    entries that may have left this node are never signed again: EPOCH_NEEDED says how the feed goes on.
 
     Without FEED all own feeds are recovered, and the losses of the last restore are shown.
 
@@ -90,7 +92,10 @@ def _recover_all(target: Target, output: Output) -> None:
     _note_lost(output, sum(one.lost for one in feeds))
     _note_forced(output, sum(one.forced for one in feeds))
     if any(one.problem for one in feeds):
-        output.note(_("Run it again when the partners of the blocked feeds can be reached."))
+        if any(one.problem.startswith(EpochNeededError.reason) for one in feeds):
+            output.note(_(EpochNeededError.way_out))
+        else:
+            output.note(_("Run it again when the partners of the blocked feeds can be reached."))
         raise typer.Exit(EXIT_FAILED)
 
 

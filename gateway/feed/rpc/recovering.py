@@ -4,6 +4,8 @@
 2. Let what waits for entries that both sides have lost go on without these.
 3. Compare once more. A recipient with another history ends this: the feed is forked.
 4. What this node has signed and the recipient doesn't hold is given up: nobody has it. A local feed has no recipient.
+   What may have left this node isn't: a recipient that holds it, and says that it doesn't, would get a second history.
+   A recipient that claims less than its own receipt says proves that it lies, or has lost what it confirmed.
 """
 
 from __future__ import annotations
@@ -15,13 +17,13 @@ from dataclasses import dataclass
 import grpc.aio
 
 from gateway.contract.ids import KEPT, URGENT_ALERTS, FeedOrigin
-from gateway.errors import FeedBehindError, InvalidRequestError
+from gateway.errors import EpochNeededError, FeedBehindError, InvalidRequestError
 from gateway.feed.rpc.comparing import require_one_history
 from gateway.feed.rpc.fetching import fetch_all, position_at
 from gateway.feed.rpc.writer_client import WriterClient
 from gateway.feed.service.continuity.recovery import RecoverCommand
 from gateway.feed.service.sender import Outgoing
-from gateway.feed.service.states import ForceCommand, GiveUpCommand
+from gateway.feed.service.states import ForceCommand, GiveUpCommand, StateCommand
 from gateway.feed.tables.feeds import Feed, FeedState
 from gateway.rpc.peers import Peers
 from gateway.rpc.status import from_partner
@@ -64,6 +66,7 @@ class FeedRecovery:
 
         Raises:
             FeedForkedError: step 3.
+            EpochNeededError: step 4; the feed stays blocked, and the reason says why.
             GatewayError: the recipient can't be reached, or sent what doesn't verify.
         """
         before = size = await asyncio.to_thread(self._outgoing.size, origin)
@@ -99,7 +102,11 @@ class FeedRecovery:
         feed = await asyncio.to_thread(self._outgoing.made, origin)
         if feed.state is not FeedState.BEHIND or feed.waiting or held > feed.size:
             return 0
-        lost: int = await self._writer.run(GiveUpCommand(origin))
+        try:
+            lost: int = await self._writer.run(GiveUpCommand(origin))
+        except EpochNeededError as error:
+            await self._writer.run(StateCommand(origin, FeedState.BEHIND, error.message))
+            raise
         return lost
 
     async def _related(self, origin: FeedOrigin) -> list[Feed]:

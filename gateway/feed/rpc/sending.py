@@ -158,6 +158,7 @@ class FeedSender:
                 await wake.wait()
                 continue
             size = batch.first_index + len(batch.entries)
+            self._outgoing.note_release(feed.origin, size)
             outbound.sent(size)
             pace.sent(outbound, rank, end=size, size=batch.ByteSize(), now_s=loop.time())
             stream.sent_at[size], stream.checkpoints[size] = self._alarms.time_ms(), batch.checkpoint

@@ -23,6 +23,7 @@ from gateway.errors import (
 from gateway.feed.rules import Standing, compare_position
 from gateway.feed.service import batches
 from gateway.feed.service.batches import DivideCommand
+from gateway.feed.service.continuity.marks import Marks
 from gateway.feed.service.continuity.soundness import sound_root_at
 from gateway.feed.service.states import StateCommand
 from gateway.feed.service.writing.transaction import Clock, Transaction, require_extensible
@@ -51,10 +52,10 @@ class Outgoing:
         writer: Writer,
         trust: Callable[[], TrustedDirectory],
         clock: Clock,
-        require_marked: Callable[[], None] = lambda: None,
+        marks: Marks | None = None,
     ) -> None:
-        """`require_marked`: returns when the heads that were read are marked; raises StoreUnavailableError."""
-        self._require_marked = require_marked
+        """`marks`: of what was signed here, and of how far it left this node; None where nothing leaves the process."""
+        self._marks = marks
         self._database = database
         self._writer = writer
         self._trust = trust
@@ -92,6 +93,7 @@ class Outgoing:
             checkpoint = checkpoints.at(conn, feed.id, feed.size)
         feed.require_sound()
         self._require_marked()
+        self.note_release(origin, feed.size)
         note = checkpoint.cosigned_note if checkpoint is not None else feed.checkpoint
         return feed_pb2.FeedPosition(origin=origin.line, size=feed.size, root=feed.tree.root, cosigned_checkpoint=note)
 
@@ -208,6 +210,8 @@ class Outgoing:
         if not feed.extensible:
             feed = self._writer.run(StateCommand(feed.origin, FeedState.ACTIVE, ""))
         require_extensible(feed)
+        if self._marks is not None:  # the head is the marked one
+            self._marks.releases.settle(feed.origin, lambda: self.size(feed.origin))
         return feed
 
     def read_batch(self, feed: Feed, first: int, *, most_bytes: int = limits.MAX_BATCH_BYTES) -> feed_pb2.Batch | None:
@@ -224,7 +228,27 @@ class Outgoing:
         """
         batch = self._read_batch(feed, first, most_bytes)
         self._require_marked()
+        if batch is not None:
+            self.note_release(feed.origin, first + len(batch.entries))
         return batch
+
+    def note_release(self, origin: FeedOrigin, size: int) -> None:
+        """Notes that so many entries of an own feed are about to leave; raises StoreUnavailableError: they must not."""
+        if self._marks is not None and origin.publisher == self._writer.own_node:
+            self._marks.releases.release(origin, size)
+
+    def release_heads(self) -> None:
+        """Returns when the heads of own feeds that were read may leave in evidence; raises StoreUnavailableError."""
+        self._require_marked()
+        with self._database.read() as conn:
+            sizes = feeds.own_sizes(conn)
+        for origin, size in sizes.items():
+            self.note_release(origin, size)
+
+    def _require_marked(self) -> None:
+        """Returns when the heads that were read are marked; raises StoreUnavailableError."""
+        if self._marks is not None:
+            self._marks.require_settled()
 
     def _read_batch(self, feed: Feed, first: int, most_bytes: int) -> feed_pb2.Batch | None:
         if first > MAX_TREE_SIZE - limits.BATCH_ENTRIES:  # a partner's number, beyond the database's range

@@ -81,8 +81,8 @@ class ForceCommand:
         if forced:
             tx.touched.add(self._origin)
             log.critical(
-                "%d entries of %s and the feeds beside it entered the local log without their dependencies: both sides "
-                "have lost them; compare the alerts concerned with %s",
+                "%d entries of %s and the feeds beside it entered the local log without their dependencies: nobody "
+                "gives them back; compare the alerts concerned with %s",
                 forced,
                 self._origin,
                 self._origin.recipient,
@@ -114,7 +114,8 @@ class GiveUpCommand:
 class CloseEpochsCommand:
     """Closes feeds that go on in a later epoch by the directory, both ways; the result is their names.
 
-    They stay as they are, and provable; only new entries go elsewhere.
+    They stay as they are, and provable; only new entries go elsewhere. Entries that wait for others of a closed feed,
+    which never come, enter the local log without them.
     """
 
     weight = 1
@@ -135,6 +136,9 @@ class CloseEpochsCommand:
             tx.touched.add(feed.origin)
             closed.append(feed.origin)
             log.warning("feed %s is closed at %d: %s", feed.origin, feed.size, reason)
+        for origin in closed:
+            if origin.publisher == tx.own_node:
+                ForceCommand(origin).execute(tx)
         return closed
 
 

@@ -59,6 +59,11 @@ _OWN_HEADS = Prepared(
     .select_from(feeds.outerjoin(given_up_heads, given_up_heads.c.feed_id == feeds.c.id))
     .where(feeds.c.direction == "out")
 )
+_RECEIPTED = Prepared(
+    select(feeds.c.id, feeds.c.origin, feeds.c.receipted_size).where(
+        feeds.c.direction == "out", feeds.c.receipted_size > 0
+    )
+)
 _ADD = Prepared(insert(feeds))
 _SET_STATE = Prepared(
     update(feeds)
@@ -353,6 +358,11 @@ def own_heads(conn: Connection) -> list[OwnHead]:
         except (MalformedError, TypeError, ValueError):
             continue
     return heads
+
+
+def receipted(conn: Connection) -> list[tuple[int, FeedOrigin, int]]:
+    """Row, name and receipted entries of each own feed that has a receipt."""
+    return [(feed_id, _parsed(origin), size) for feed_id, origin, size in _RECEIPTED(conn)]
 
 
 def read_entries(conn: Connection, feed_id: int, first: int, end: int) -> list[StoredEntry]:

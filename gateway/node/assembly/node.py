@@ -43,7 +43,7 @@ from gateway.node.assembly.reloading import settings_reloader
 from gateway.node.assembly.telemetry import Telemetry
 from gateway.node.assembly.tls import tls_sources
 from gateway.node.assembly.watchlists import Watchlists
-from gateway.node.backups.known import TallyKeeper, tally_places
+from gateway.node.backups.known import ReceiptKeeper, TallyKeeper, tally_places
 from gateway.node.backups.start import detect_restored, require_no_cut_off_restore
 from gateway.node.capabilities.attachments import Attachments
 from gateway.node.capabilities.capability import Capabilities
@@ -158,7 +158,7 @@ class Node:
             writer=self.writer,
             trust=self._directory.trusted,
             clock=clock,
-            require_marked=self._own_history.marks.require_settled,
+            marks=self._own_history.marks,
         )
         self._audit_signer = AuditHeadSigner(
             self.database,
@@ -326,7 +326,12 @@ class Node:
             links=self._links,
             watchlists=watchlists,
             publisher=self._publisher,
-            notes=Notes(self._access.marks, TallyKeeper(self.database, tally_places(self.settings))),
+            notes=Notes(
+                self._access.marks,
+                TallyKeeper(self.database, tally_places(self.settings)),
+                ReceiptKeeper(self.database, self._access.marks.releases),
+                self._access.membership,
+            ),
             clock=self._clock,
             writer=self._writer,
             alarms=self.alarms,
@@ -453,7 +458,7 @@ class Node:
                     trust=self._directory.trusted,
                     audit_feed=audit_feed(self.settings.federation, self.settings.node),
                     visibility=watchlists.visibility,
-                    require_marked=self._own_history.marks.require_settled,
+                    release_heads=self._outgoing.release_heads,
                 ),
                 history=history.servicer,
                 node=self._make_node_servicer(started_at, history.standby),

@@ -12,6 +12,8 @@ from pathlib import Path
 from gateway.contract.ids import FeedOrigin
 from gateway.db.database import Database
 from gateway.feed.service.continuity.marks import Marks
+from gateway.feed.service.continuity.releases import KeptReceipt, Releases
+from gateway.feed.tables import checkpoints, feeds
 from gateway.files import OWNER_ONLY, replace_file
 from gateway.node.backups.manifest import NodeTally
 from gateway.node.backups.snapshot import read_tally
@@ -82,6 +84,27 @@ def read_tally_file(file: Path) -> NodeTally | None:
         return NodeTally(**{field.name: int(document[field.name]) for field in fields(NodeTally)})
     except (OSError, ValueError, TypeError, KeyError):
         return None
+
+
+class ReceiptKeeper:
+    """Notes the newest receipt of each own feed beside the marks; call `keep_up` every second and at a stop."""
+
+    def __init__(self, database: Database, releases: Releases) -> None:
+        self._database = database
+        self._releases = releases
+
+    def keep_up(self) -> None:
+        """Writes what is new; raises StoreUnavailableError."""
+        receipts: dict[FeedOrigin, KeptReceipt] = {}
+        with self._database.read() as conn:
+            for feed_id, origin, size in feeds.receipted(conn):
+                kept = self._releases.receipt_of(origin)
+                if kept is not None and kept.size >= size:
+                    continue
+                checkpoint = checkpoints.at(conn, feed_id, size)
+                if checkpoint is not None:
+                    receipts[origin] = KeptReceipt(size, checkpoint.root, checkpoint.cosigned_note)
+        self._releases.keep(receipts)
 
 
 class TallyKeeper:

@@ -40,7 +40,13 @@ ALARMS = {
     "QUARANTINED_AT_PARTNER": [
         f"{FEED} is in quarantine at its recipient: the root of 12 entries isn't the one signed"
     ],
-    "FEED_BEHIND": [f"{FEED}: HK holds 1 entry of {FEED}, this database 0"],
+    "FEED_BEHIND": [
+        f"{FEED}: HK holds 1 entry of {FEED}, this database 0",
+        f"{FEED}: HK has receipted 3 entries, and the database has 1",
+        f"{FEED}: HK has receipted 3 entries of {FEED}, this database has 1, and HK gives no more back",
+        f"{FEED}: this node has signed 3 entries of {FEED} and may have sent them; this database has 1, and HK gives "
+        "no more back",
+    ],
     "FEED_FORKED": [
         f"{FEED}: HK holds 9 entries of this node's, and this database 8 others: they are the same up to 7"
     ],

@@ -5,7 +5,7 @@ from alembic import op
 
 revision = "0031"
 down_revision = "0030"
-version = "0.1.0"  # of the gateway that brings it
+version = "0.2.0"  # of the gateway that brings it
 compatible = True  # it only adds: software of the revision before works on it (docs/runbook/upgrade.md)
 
 

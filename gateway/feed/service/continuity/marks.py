@@ -31,6 +31,7 @@ from gateway.feed.service.continuity.mark_files import (
     MarkState,
     SignedHead,
 )
+from gateway.feed.service.continuity.releases import Releases
 from gateway.feed.service.continuity.sync_thread import SyncThread
 
 ALIVE_MS = 30_000
@@ -67,6 +68,7 @@ class Marks:
         self.confirmed = len(states) > 1 and all(state == states[0] for state in states)
         """Whether a second place says the same: the folder is no old copy then, however long the node was stopped."""
         self._state = _merged(node, states)
+        self.releases = Releases(node, [_beside(place) for place in places], marked=self._state.feeds)
         self._dirty = False
         self._syncing = SyncThread()
         self._begun: MarkState | None = None
@@ -108,6 +110,7 @@ class Marks:
             first, *others = self._files
             with self._unavailable(first):
                 first.put(state)
+            self.releases.begin()
             self._syncing.begin(partial(self._sync, [file for file in others if self._second(file, file.put, state)]))
             self._begun = state
         except BaseException:
@@ -222,10 +225,12 @@ class Marks:
         with self._lock:
             if self._dirty or self._problem or now_ms - self._written_alive_at >= ALIVE_MS:
                 self._write(replace(self._state, alive_at=now_ms))
+        self.releases.keep_up()
 
     def close(self) -> None:
         """Unlocks the places."""
         self._syncing.stop()
+        self.releases.close()
         for file in self._files:
             file.close()
 
@@ -240,6 +245,7 @@ class Marks:
         first, *others = self._files
         with self._unavailable(first):
             first.write(state)
+        self.releases.begin()
         for file in others:
             if self._second(file, file.write, state):
                 self._is_right(file)
@@ -286,6 +292,10 @@ class Marks:
     def _is_right(self, file: MarkFile) -> None:
         if self._alarms is not None:
             self._alarms.clear(MARKS, str(file.path))
+
+
+def _beside(place: Path) -> Path:
+    return place.with_name(f"{place.name}.releases")
 
 
 def _merged(node: str, states: Iterable[MarkState]) -> MarkState:

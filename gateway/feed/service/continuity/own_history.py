@@ -8,6 +8,10 @@ Each transaction of the writer begins with `compare`, before any command, signat
 4. Another root at the marked size is another history: FORKED.
 5. A larger head, of another replica or recovered, must contain the marked one, or it is FORKED too.
 6. A mark that is older than a decision to give up entries, of any replica, takes that decision instead of 3 to 5.
+7. A head below a receipt that was kept lacks what its recipient has confirmed: BEHIND. With another root there: FORKED.
+
+Entries are given up only where none of them, and no signature on them, may have left this node: otherwise two histories
+would be signed. Then the feed goes on in a new epoch.
 """
 
 from __future__ import annotations
@@ -22,6 +26,7 @@ from gateway.contract.ids import KEPT, FeedOrigin
 from gateway.db.cluster import read_durability, read_identity
 from gateway.db.remembered import keep, recall
 from gateway.errors import (
+    EpochNeededError,
     GatewayError,
     MalformedError,
     MarksBehindError,
@@ -155,13 +160,13 @@ class OwnHistory:
         self.marks.set_lossless(lossless, now_ms)
 
     def obstacle(self, conn: Connection, feed: Feed) -> Obstacle | None:
-        """Steps 2 to 6 for one feed; the marks stay."""
+        """Steps 2 to 7 for one feed; the marks stay."""
         present, mark = SignedHead(feed.size, feed.tree.root), self.marks.of(feed.origin)
         obstacle = None if mark is None else _against(conn, feed.id, feed.origin, present, mark)
         decision = given_up.find(conn, feed.id)
-        if obstacle is None or decision is None or decision.at <= self._given_up_at(feed.origin):
-            return obstacle
-        return _against(conn, feed.id, feed.origin, present, _decided(decision))  # 6
+        if obstacle is not None and decision is not None and decision.at > self._given_up_at(feed.origin):
+            obstacle = _against(conn, feed.id, feed.origin, present, _decided(decision))  # 6
+        return obstacle or self._against_receipt(conn, feed.id, feed.origin, present)
 
     def changed(self, conn: Connection, origins: Iterable[FeedOrigin]) -> None:
         """Notes feeds that changed in a transaction without a new signature: the next one compares."""
@@ -218,8 +223,12 @@ class OwnHistory:
 
         Only when the recipient holds no more of the feed, and no other history of it. The decision stands in the
         database; this process's marks take it after the commit, as those of all replicas do.
+
+        Raises:
+            EpochNeededError: the recipient may hold some of them. Nothing was written.
         """
         signed = self._signed_size(feed.origin)
+        self._require_unreleased(feed, signed)
         decision = given_up.record(
             conn, feed.id, size=feed.size, root=feed.tree.root, reached=max(signed, feed.size), now_ms=now_ms
         )
@@ -227,6 +236,48 @@ class OwnHistory:
         if decision.lost:
             log.critical("feed %s goes on at %d; %s", feed.origin, feed.size, _lost_here(decision.lost))
         return decision.lost
+
+    def _require_unreleased(self, feed: Feed, signed: int) -> None:
+        """Raises EpochNeededError where a signature on what is to be given up may have left this node.
+
+        A local feed has no recipient whom it could deceive, and no epochs.
+        """
+        origin, receipt = feed.origin, self.marks.releases.receipt_of(feed.origin)
+        if origin.channel in KEPT:
+            return
+        if receipt is not None and receipt.size > feed.size:
+            raise EpochNeededError(
+                f"{origin.recipient} has receipted {counted(receipt.size, 'entry')} of {origin}, this database has "
+                f"{feed.size}, and {origin.recipient} gives no more back",
+                metadata={"origin": origin.line},
+            )
+        released = min(signed, self.marks.releases.size_of(origin))
+        if released > feed.size:
+            raise EpochNeededError(
+                f"this node has signed {counted(released, 'entry')} of {origin} and may have sent them; this database "
+                f"has {feed.size}, and {origin.recipient} gives no more back",
+                metadata={"origin": origin.line},
+            )
+
+    def _against_receipt(
+        self, conn: Connection, feed_id: int, origin: FeedOrigin, present: SignedHead
+    ) -> Obstacle | None:
+        """Step 7."""
+        receipt, marked = self.marks.releases.receipt_of(origin), self._signed_size(origin)
+        if receipt is None:
+            return None
+        if receipt.size > present.size:
+            receipted = counted(receipt.size, "entry")
+            return Obstacle(
+                FeedState.BEHIND, f"{origin.recipient} has receipted {receipted}, and the database has {present.size}"
+            )
+        if receipt.size <= marked or _root_at(conn, feed_id, receipt.size) == receipt.root:  # compared with the mark
+            return None
+        if _is_damaged(conn, origin):
+            return None
+        return Obstacle(
+            FeedState.FORKED, f"the database has other entries than those that {origin.recipient} has receipted"
+        )
 
     def _take_decision(self, conn: Connection, head: OwnHead, decision: GivenUpHead, now_ms: int) -> None:
         """Step 6; counts what this process had signed, and the decision didn't know."""
@@ -258,7 +309,7 @@ class OwnHistory:
         return differs
 
     def _differs(self, conn: Connection, head: OwnHead, now_ms: int) -> Obstacle | None:
-        """Steps 2 to 6; the marks follow what is whole."""
+        """Steps 2 to 7; the marks follow what is whole."""
         present, mark, decision = _present(head), self.marks.of(head.origin), head.given_up
         if present is None:
             return None
@@ -269,6 +320,7 @@ class OwnHistory:
             else:
                 self._take_decision(conn, head, decision, now_ms)
                 obstacle = _against(conn, head.id, head.origin, present, _decided(decision))
+        obstacle = obstacle or self._against_receipt(conn, head.id, head.origin, present)
         if obstacle is None and present.size and (mark is None or present != mark.committed):
             self._others_wrote = self._others_wrote or mark is None or present != mark.signed
             self.marks.commit({head.origin: present})

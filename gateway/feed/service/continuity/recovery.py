@@ -137,6 +137,7 @@ def detect_restore(database: Database, history: OwnHistory, start: Start) -> str
         before, entries = starts.tokens(conn), feeds.total_size(conn)
     doubt = _doubt(history.marks, start, before, entries)
     if start.others_run:
+        history.marks.releases.share()
         history.marks.trust(start.now_ms)
     if doubt:
         history.distrust(start.own, start.now_ms)

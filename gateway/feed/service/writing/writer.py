@@ -131,6 +131,11 @@ class Writer:
         return self._thread.is_alive()
 
     @property
+    def own_node(self) -> str:
+        """Name of the node whose feeds it writes."""
+        return self._own_node
+
+    @property
     def waiting(self) -> int:
         """Items that wait to be written."""
         return self._queue.weight

@@ -1,0 +1,288 @@
+"""Keeps beside the marks how far each own feed may have left this node, and the recipient's newest receipt.
+
+After a loss of the database both say what may be signed again: nothing at a size of which the recipient may hold this
+node's signature. A recipient that claims less than its own receipt says is refused.
+
+A file has a place of SLOT_BYTES for each feed, which one write replaces: it survives the end of the process at once,
+and that of the machine after the next `keep_up`. What another start of the machine has left counts as unknown.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from zlib import crc32
+
+from gateway.contract.ids import FeedOrigin
+from gateway.errors import GatewayError, StoreUnavailableError
+from gateway.files import open_to_change, sync
+from gateway.tlog.merkle import MAX_TREE_SIZE
+
+SLOT_BYTES = 4096
+"""A page: the feed's name, a size, and a checkpoint with two signatures."""
+
+MOST_SLOTS = 4096
+"""Most feeds read of a file."""
+
+UNKNOWN = MAX_TREE_SIZE
+"""Released size of a feed of which all may have left this node."""
+
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+_FORMAT = "releases-v1"
+
+_RETRY_AFTER_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class KeptReceipt:
+    """A recipient's newest receipt.
+
+    Attributes:
+        size: entries that it receipts.
+        root: of these.
+        note: the checkpoint with this node's signature and the recipient's cosignature.
+    """
+
+    size: int
+    root: bytes
+    note: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """What is known of one own feed.
+
+    Attributes:
+        size: entries from here on never left this node; nor did a signature on more.
+        receipt: the newest one; None for none.
+    """
+
+    size: int = 0
+    receipt: KeptReceipt | None = None
+
+
+class Releases:
+    """The releases of one node, in one or two places. Thread-safe.
+
+    The first place must take what leaves this node, or it doesn't leave. For a second one that fails, the marks beside
+    it raise the alarm.
+    """
+
+    def __init__(self, node: str, places: Sequence[Path], *, marked: Iterable[FeedOrigin]) -> None:
+        """Reads the places.
+
+        Args:
+            marked: feeds whose release is unknown where no whole place says anything of it.
+        """
+        self._lock = threading.Lock()
+        boot = _boot_id()
+        self._header = f"{_FORMAT} {node} {boot}"
+        self._files = [_ReleaseFile(path) for path in places]
+        found = [content for file in self._files if (content := file.read(node)) is not None]
+        whole = bool(found) and all(content.whole for content in found)
+        self._known: dict[FeedOrigin, Release] = {} if whole else dict.fromkeys(marked, Release(UNKNOWN))
+        self._written = False
+        self._shared = any(content.shared for content in found)
+        for content in found:
+            for origin, release in content.releases.items():
+                known = self._known.get(origin, Release())
+                size = max(known.size, release.size if content.boot == boot else UNKNOWN)
+                self._known[origin] = Release(size, _newest(known.receipt, release.receipt))
+
+    def begin(self) -> None:
+        """Makes the file before anything is signed: marks without one are an earlier release's. Raises as `release`."""
+        if not self._written:
+            with self._lock:
+                self._write({})
+
+    def size_of(self, origin: FeedOrigin) -> int:
+        """Up to where a feed may have left this node."""
+        return UNKNOWN if self._shared else self._known.get(origin, Release()).size
+
+    def receipt_of(self, origin: FeedOrigin) -> KeptReceipt | None:
+        """The recipient's newest receipt that was kept."""
+        return self._known.get(origin, Release()).receipt
+
+    def release(self, origin: FeedOrigin, size: int) -> None:
+        """Notes that entries below `size`, or a signature on them, are about to leave this node.
+
+        Raises:
+            StoreUnavailableError: it can't be noted, and they must not leave.
+        """
+        if self._known.get(origin, Release()).size >= size:
+            return
+        with self._lock:
+            self._write({origin: replace(self._known.get(origin, Release()), size=size)})
+
+    def settle(self, origin: FeedOrigin, size: Callable[[], int]) -> None:
+        """Notes that no more of a feed has left than there is, where its release is unknown. Raises as `release`.
+
+        Args:
+            size: reads the size of the feed, which nothing that was signed is beyond.
+        """
+        if self._known.get(origin, Release()).size < UNKNOWN:
+            return
+        with self._lock:  # what was released before this is in the database
+            self._write({origin: replace(self._known[origin], size=size())})
+
+    def keep(self, receipts: Mapping[FeedOrigin, KeptReceipt]) -> None:
+        """Keeps newer receipts; raises as `release`."""
+        with self._lock:
+            known = {origin: self._known.get(origin, Release()) for origin in receipts}
+            newer = {
+                origin: replace(release, receipt=receipts[origin])
+                for origin, release in known.items()
+                if release.receipt is None or release.receipt.size < receipts[origin].size
+            }
+            if newer:
+                self._write(newer)
+
+    def share(self) -> None:
+        """Notes that other replicas run: what they release isn't known here. Raises as `release`."""
+        if not self._shared:
+            with self._lock:
+                self._shared = True
+                self._write({})
+
+    def keep_up(self) -> None:
+        """Makes what was noted survive a power cut; call it every second and at a stop. Raises as `release`."""
+        self._each(_ReleaseFile.sync)
+
+    def close(self) -> None:
+        """Closes the places."""
+        for file in self._files:
+            file.close()
+
+    def _write(self, releases: Mapping[FeedOrigin, Release]) -> None:
+        changed = releases if self._written else {**self._known, **releases}
+        header = f"{self._header} {'shared' if self._shared else 'alone'}"
+        self._each(lambda file: file.write(header, changed))
+        self._known.update(changed)
+        self._written = True
+
+    def _each(self, step: Callable[[_ReleaseFile], None]) -> None:
+        for number, file in enumerate(self._files):
+            try:
+                step(file)
+            except OSError as error:
+                if not number:
+                    raise StoreUnavailableError(
+                        f"{file.path}: releases can't be written: {error.strerror}", retry_after_s=_RETRY_AFTER_S
+                    ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """Of one place; `whole`: no slot is damaged."""
+
+    boot: str
+    shared: bool
+    releases: Mapping[FeedOrigin, Release]
+    whole: bool
+
+
+class _ReleaseFile:
+    """One place."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._descriptor = -1
+        self._slots: dict[FeedOrigin, int] = {}
+        self._header = ""
+        self._unsynced = False
+
+    def read(self, node: str) -> _Content | None:
+        """What it says; None without a file, or with another node's."""
+        try:
+            content = self.path.read_bytes()[: SLOT_BYTES * MOST_SLOTS]
+        except OSError:
+            return None
+        header, *slots = (_words(content[at : at + SLOT_BYTES]) for at in range(0, len(content) or 1, SLOT_BYTES))
+        if header is None or header[:2] != [_FORMAT, node]:
+            return None
+        releases: dict[FeedOrigin, Release] = {}
+        for number, words in enumerate(slots, start=1):
+            if words is not None and (found := _parsed(words)) is not None:
+                releases[found[0]] = found[1]
+                self._slots[found[0]] = number
+        return _Content(header[2], header[3] != "alone", releases, whole=len(releases) == len(slots))
+
+    def write(self, header: str, releases: Mapping[FeedOrigin, Release]) -> None:
+        """Writes the feeds' slots, then the header where it changed; raises OSError."""
+        if self._descriptor < 0:
+            self._open()
+        for origin, release in releases.items():
+            number = self._slots.get(origin) or max(self._slots.values(), default=0) + 1
+            self._put(number, _line(origin, release))
+            self._slots[origin] = number
+        if header != self._header:
+            self._put(0, header)
+            self._header = header
+
+    def sync(self) -> None:
+        if self._unsynced and self._descriptor >= 0:
+            os.fdatasync(self._descriptor)
+            self._unsynced = False
+
+    def close(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def _open(self) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        made = not self.path.exists()
+        self._descriptor = open_to_change(self.path)
+        if made:
+            sync(self.path.parent)
+
+    def _put(self, number: int, text: str) -> None:
+        data = f"{text} {crc32(text.encode()):08x}\n".encode()
+        os.pwrite(self._descriptor, data.ljust(SLOT_BYTES, b"\n"), number * SLOT_BYTES)
+        self._unsynced = True
+
+
+def _newest(one: KeptReceipt | None, other: KeptReceipt | None) -> KeptReceipt | None:
+    return max((receipt for receipt in (one, other) if receipt is not None), key=lambda each: each.size, default=None)
+
+
+def _line(origin: FeedOrigin, release: Release) -> str:
+    receipt = release.receipt
+    if receipt is None:
+        return f"{origin.line} {release.size}"
+    note = base64.b64encode(receipt.note).decode()
+    return f"{origin.line} {release.size} {receipt.size} {receipt.root.hex()} {note}"
+
+
+def _words(slot: bytes) -> list[str] | None:
+    """Words of a slot; None unless it is whole."""
+    text, _, digest = slot.rstrip(b"\n").rpartition(b" ")
+    if not text or digest != f"{crc32(text):08x}".encode():
+        return None
+    return text.decode("utf-8", "replace").split(" ")
+
+
+def _parsed(words: Sequence[str]) -> tuple[FeedOrigin, Release] | None:
+    try:
+        match words:
+            case [origin, size]:
+                return FeedOrigin.parse(origin), Release(int(size))
+            case [origin, size, receipted, root, note]:
+                receipt = KeptReceipt(int(receipted), bytes.fromhex(root), base64.b64decode(note))
+                return FeedOrigin.parse(origin), Release(int(size), receipt)
+    except (ValueError, GatewayError):
+        pass
+    return None
+
+
+def _boot_id() -> str:
+    """Which start of the machine this is; a dash where the system doesn't say."""
+    try:
+        return _BOOT_ID.read_text(encoding="ascii").strip() or "-"
+    except OSError:
+        return "-"
