@@ -417,6 +417,14 @@ class DirectoryError(ConfigurationError):
     )
 
 
+class DirectoryChangedError(GatewayError):
+    """A stream began under an earlier version of the directory than the one in force."""
+
+    reason = "DIRECTORY_CHANGED"
+    kind = Kind.ABORTED
+    way_out = "Open the stream again, as partners' gateways do by themselves."
+
+
 class UnavailableError(GatewayError):
     """A partner or service can't be reached."""
 

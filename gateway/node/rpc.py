@@ -21,6 +21,7 @@ from gateway.feed.rpc.maintenance import MaintenanceAnnouncer
 from gateway.feed.rpc.recovering import FeedRecovery
 from gateway.feed.rpc.writer_client import WriterClient
 from gateway.feed.service.alarms import Alarms
+from gateway.feed.service.partner_directories import PartnerDirectories
 from gateway.feed.service.recipient_quarantine import RecipientQuarantine
 from gateway.feed.service.sender import Outgoing
 from gateway.feed.service.states import DeclareNewCommand, StateCommand, SuspensionCommand
@@ -80,12 +81,14 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
         tls: TlsSource,
         roles: Roles,
         quarantine: RecipientQuarantine,
+        directories: PartnerDirectories,
         standby: StandbyReads | None,
         clock: Callable[[], int],
     ) -> None:
         self._roles = roles
         self._standby = standby
         self._quarantine = quarantine
+        self._directories = directories
         self._node = node
         self._version = version
         self._started_at_ms = started_at_ms
@@ -138,6 +141,11 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
             ],
             restores=await asyncio.to_thread(restores_in, self._database),
             maintenance=await asyncio.to_thread(self._maintenance.listed, self._clock()),
+            directory_version=self._trust().version,
+            partner_directories=[
+                pb.PartnerDirectory(partner=said.partner, version=said.version, said_at=to_timestamp(said.said_at))
+                for said in self._directories.listed()
+            ],
         )
 
     async def ListLinks(self, request: pb.ListLinksRequest, context: Context) -> pb.ListLinksResponse:

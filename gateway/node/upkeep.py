@@ -23,6 +23,7 @@ from gateway.feed.rpc.writer_client import WriterClient
 from gateway.feed.service.alarms import EXPIRY_WAITS, Alarms
 from gateway.feed.service.continuity.marks import Marks
 from gateway.feed.service.continuity.own_history import OwnHistory
+from gateway.feed.service.partner_directories import PartnerDirectories
 from gateway.feed.service.states import CloseEpochsCommand
 from gateway.feed.service.writing.idempotency import ForgetAnswersCommand
 from gateway.node.assembly.links import Links
@@ -97,6 +98,7 @@ class Upkeep:
         *,
         directory: DirectoryStore,
         links: Links,
+        directories: PartnerDirectories,
         watchlists: Watchlists,
         publisher: Publisher,
         notes: Notes,
@@ -115,6 +117,7 @@ class Upkeep:
         self._database = database
         self._directory = directory
         self._links = links
+        self._directories = directories
         self._watchlists = watchlists
         self._publisher = publisher
         self.notes = notes
@@ -152,6 +155,7 @@ class Upkeep:
             self._capacity.sweep(connections)
         if self._directory_changed:
             await self._writer.run(close_epochs(self._directory.directory()))
+            self._directories.compare()
             self._links.open(self._now())
         self._links.follow_credentials()
         if self._directory_changed or self._steps % LOOK_STEPS == 1:

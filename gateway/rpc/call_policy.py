@@ -212,7 +212,8 @@ class CallPolicy:
         call.allowance = 1.0
 
     async def recheck(self, call: Call) -> None:
-        """Runs steps 1 and 3 again for an open stream. Raises GatewayError."""
+        """Runs steps 1 and 3 again for an open stream, and its own check. Raises GatewayError."""
+        call.require_current()
         principal = self.authenticator.recheck(call.principal)
         if call.principal.person:
             principal = await self.persons.recheck(call.principal, principal)

@@ -38,6 +38,10 @@ def _spend_nothing(_size: int, _rows: int) -> None:
     return
 
 
+def _stays_current() -> None:
+    return
+
+
 @dataclass(slots=True)
 class Call:
     """One authorised call.
@@ -51,6 +55,7 @@ class Call:
         spend: counts the bytes and items of a message (limits).
         owe: adds units to the caller's debt (pacing).
         allowance: units that it may yet cost without that.
+        require_current: called every few seconds of a stream; raises the GatewayError that ends it.
     """
 
     principal: Principal
@@ -69,6 +74,7 @@ class Call:
     content_digest: str = ""
     content_bytes: int = 0
     approval: str = ""
+    require_current: Callable[[], None] = _stays_current
 
     def require_approval(self) -> None:
         """For a method whose approval depends on what is asked for. Raises ApprovalRequiredError."""

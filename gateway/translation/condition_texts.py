@@ -50,6 +50,11 @@ ALARMS: Final = marked(
     "{used} of {most} {what} are in use",
     "{reason}; version {version} stays in force",
     "version {version} of the directory can't be kept in the data folder, and a restart may not know it: {reason}",
+    "{partner} has version {version} of the directory, this node {newer}: what version {number} revokes still counts "
+    "at {other} until it has put that in force",
+    "{partner} says that it has version {version} of the directory, this node {older}: what version {number} revokes "
+    "still counts here until it is put in force",
+    "{partner} has another version {version} of the directory than this node: compare both with all authorities",
     "directory version {version} was issued at {time}, after now: check this clock",
     "directory version {version} expired on {date}, and its {number} days of grace are over: partners are refused "
     "until the next version is in force",

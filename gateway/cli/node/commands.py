@@ -31,6 +31,14 @@ _RESOURCES = {
 }
 
 
+def _directory_words(state: GetNodeStatusResponse) -> str:
+    """Version in force here, and what partners have said of theirs."""
+    partners = ", ".join(f"{said.partner} {said.version}" for said in state.partner_directories)
+    if not partners:
+        return _("version {version}; no partner has said which one it has", version=state.directory_version)
+    return _("version {version}; partners say: {partners}", version=state.directory_version, partners=partners)
+
+
 @reports_errors
 @connected
 def status(target: Target, *, as_json: JsonOption = False) -> None:
@@ -54,6 +62,7 @@ def _print_status(output: Output, state: GetNodeStatusResponse) -> None:
         N_("Node"): state.node,
         N_("Federation"): state.federation,
         N_("Version"): state.version,
+        N_("Directory"): _directory_words(state),
         N_("Running since"): shown_time(state, "started_at"),
         N_("Position"): state.position,
         N_("Projected"): state.projected_position,

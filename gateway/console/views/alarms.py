@@ -29,6 +29,9 @@ ADVICE: Final[Mapping[str, str]] = {
     "UNRECEIPTED_ALERT": N_("See the link's last error; use the telephone for what is urgent."),
     "DISK": N_("Make room on the disk of data_dir."),
     "WORKER": N_("The log says why the process ended; look for a lack of memory."),
+    "DIRECTORY_VERSIONS": N_(
+        "Put the newest version in force where it isn't; revocations don't count there until then."
+    ),
     "DIRECTORY": N_("Have the next version signed, and put it in force."),
     "CERTIFICATE_EXPIRES": N_("Issue a new certificate and put it in place; no restart is needed."),
     "CAPACITY": N_("Find out who opens so many connections, or raise the limit."),

@@ -27,6 +27,7 @@ from gateway.feed.rpc.intake import SMALL_BATCH, Intake
 from gateway.feed.rpc.links import MAX_ERROR_CHARS, LinkStatus
 from gateway.feed.rpc.sending import FeedSender
 from gateway.feed.rpc.writer_client import in_moments
+from gateway.feed.service.partner_directories import PartnerDirectories
 from gateway.feed.service.receiver import Receiver, Refusal, require_moving
 from gateway.feed.service.recipient_quarantine import RecipientQuarantine
 from gateway.feed.service.sender import Outgoing
@@ -68,6 +69,7 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
         sender: FeedSender,
         statuses: dict[FeedOrigin, LinkStatus],
         quarantine: RecipientQuarantine,
+        directories: PartnerDirectories,
         clock: Callable[[], int],
         history: HistoryAnswers,
         send_file: SendFile,
@@ -79,6 +81,7 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
         self._sender = sender
         self._statuses = statuses
         self._quarantine = quarantine
+        self._directories = directories
         self._clock = clock
         self._history = history
         self._send_file = send_file
@@ -92,11 +95,14 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
         if opening.WhichOneof("message") != "open":
             raise _not_opened()
         origin = self._receiver.require_right_peer(peer, opening.open.origin)
+        self._directories.note(peer, opening.open.directory)
         current_call().record(subject_ids=[origin.line], repeatable=True)  # receipts and positions show effects
         feed = await asyncio.to_thread(self._outgoing.feed, origin)
         if feed is not None:
             require_moving(feed)
-        yield pb.ReplicateResponse(position=await asyncio.to_thread(self._outgoing.position, origin))
+        position = await asyncio.to_thread(self._outgoing.position, origin)
+        yield pb.ReplicateResponse(position=position, directory=self._directories.held())
+        current_call().require_current = self._directories.current()
         with self._connected(origin) as status:
             async for receipt in self._received(peer, origin, request_iterator):
                 status.last_exchange_at = self._clock()
@@ -151,7 +157,9 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
         current_call().record(subject_ids=[origin.line], repeatable=True)  # receipts and positions show effects
         if self._sender.pace(current_call().principal.node).narrow:
             context.set_compression(grpc.Compression.Gzip)
-        yield pb.FetchResponse(position=await asyncio.to_thread(self._outgoing.position, origin))
+        self._directories.note(current_call().principal.node, opening.open.directory)
+        position = await asyncio.to_thread(self._outgoing.position, origin)
+        yield pb.FetchResponse(position=position, directory=self._directories.held())
         if opening.open.until_current or origin.recipient != current_call().principal.node:
             async for batch in self._stored(origin, opening.open.first_index):
                 yield pb.FetchResponse(batch=batch)
@@ -163,6 +171,7 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
                 await asyncio.to_thread(self._outgoing.agree_on_position, origin, opening.open.position)
             return
         self._quarantine.ended(origin)
+        current_call().require_current = self._directories.current()
         with self._connected(origin) as status:
             async for batch in self._following(origin, opening.open, request_iterator):
                 status.last_exchange_at = self._clock()

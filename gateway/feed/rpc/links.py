@@ -35,6 +35,7 @@ from gateway.feed.rpc.intake import Intake
 from gateway.feed.rpc.sending import FeedSender
 from gateway.feed.rpc.writer_client import in_order, set_within
 from gateway.feed.rules import Outbound
+from gateway.feed.service.partner_directories import PartnerDirectories
 from gateway.feed.service.receiver import Refusal, require_moving
 from gateway.feed.service.recipient_quarantine import MAX_REASON_CHARS, RecipientQuarantine
 from gateway.feed.service.sender import Outgoing
@@ -247,6 +248,7 @@ class PushLink(Link):
         sender: FeedSender,
         auditor: PublisherAuditor,
         quarantine: RecipientQuarantine,
+        directories: PartnerDirectories,
         on_open: Callable[[Link], None],
         reconnection: Reconnection,
         metrics: Metrics,
@@ -264,6 +266,7 @@ class PushLink(Link):
         self._sender = sender
         self._auditor = auditor
         self._quarantine = quarantine
+        self._directories = directories
 
     def reset(self) -> None:
         super().reset()
@@ -297,11 +300,13 @@ class PushLink(Link):
         compressed = pace.narrow
         call = stub.Replicate(compression=grpc.Compression.Gzip if compressed else None)
         try:
-            await write_to(call, pb.ReplicateRequest(open=pb.FeedOpening(origin=self.origin.line)))
+            opening = pb.FeedOpening(origin=self.origin.line, directory=self._directories.held())
+            await write_to(call, pb.ReplicateRequest(open=opening))
             responses = responses_of(call)
             first = await anext(responses, pb.ReplicateResponse())
             if first.WhichOneof("message") != "position":
                 raise MalformedError(f"{self.partner} didn't answer the opening with its position")
+            self._directories.note(self.partner, first.directory)
             feed = await self._agreed(stub, first.position)
             self._opened()
             self._quarantine.ended(self.origin)
@@ -353,6 +358,7 @@ class PullLink(Link):
         outgoing: Outgoing,
         intake: Intake,
         auditor: PublisherAuditor,
+        directories: PartnerDirectories,
         on_open: Callable[[Link], None],
         reconnection: Reconnection,
         metrics: Metrics,
@@ -369,6 +375,7 @@ class PullLink(Link):
         )
         self._intake = intake
         self._auditor = auditor
+        self._directories = directories
 
     async def _stream(self) -> None:
         feed = await asyncio.to_thread(self._outgoing.made, self.origin)
@@ -392,7 +399,11 @@ class PullLink(Link):
     async def _opening(self, *, quarantine: str = "") -> pb.FetchOpening:
         position = await asyncio.to_thread(self._outgoing.position, self.origin)
         return pb.FetchOpening(
-            origin=self.origin.line, first_index=position.size, position=position, quarantine=quarantine
+            origin=self.origin.line,
+            first_index=position.size,
+            position=position,
+            quarantine=quarantine,
+            directory=self._directories.held(),
         )
 
     async def _tell_of_quarantine(self, feed: Feed) -> None:
@@ -418,4 +429,5 @@ class PullLink(Link):
             if response.WhichOneof("message") == "batch":
                 yield response.batch
             else:
+                self._directories.note(self.partner, response.directory)
                 self._opened()

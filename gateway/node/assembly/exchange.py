@@ -16,6 +16,7 @@ from gateway.feed.rpc.sending import FeedSender
 from gateway.feed.rpc.traced_entries import TracedEntries
 from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient
 from gateway.feed.service.alarms import Alarms
+from gateway.feed.service.partner_directories import PartnerDirectories
 from gateway.feed.service.publisher_audit import PublisherAudit
 from gateway.feed.service.receiver import Receiver
 from gateway.feed.service.recipient_quarantine import RecipientQuarantine
@@ -33,6 +34,7 @@ class Exchange:
     Attributes:
         streams: those that partners opened, by feed.
         quarantine: own feeds that their recipients have in quarantine.
+        directories: what partners say of theirs.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class Exchange:
         self._clock = clock
         self.streams: dict[FeedOrigin, LinkStatus] = {}
         self.quarantine = RecipientQuarantine(alarms)
+        self.directories = PartnerDirectories(trust=trust, alarms=alarms, clock=clock)
         self.sender = FeedSender(
             outgoing=outgoing, writer=writer, notifier=notifier, alarms=alarms, metrics=metrics, traced=traced
         )
@@ -90,6 +93,7 @@ class Exchange:
             sender=self.sender,
             statuses=self.streams,
             quarantine=self.quarantine,
+            directories=self.directories,
             clock=self._clock,
             history=history,
             send_file=send_file,

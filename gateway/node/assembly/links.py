@@ -13,6 +13,7 @@ from gateway.feed.rpc.auditing import PublisherAuditor
 from gateway.feed.rpc.intake import Intake
 from gateway.feed.rpc.links import Link, PullLink, PushLink
 from gateway.feed.rpc.sending import FeedSender
+from gateway.feed.service.partner_directories import PartnerDirectories
 from gateway.feed.service.recipient_quarantine import RecipientQuarantine
 from gateway.feed.service.sender import Outgoing
 from gateway.node.defaults import LinkMode
@@ -40,6 +41,7 @@ class Links:
         sender: FeedSender,
         auditor: PublisherAuditor,
         quarantine: RecipientQuarantine,
+        directories: PartnerDirectories,
         roles: Roles,
         clock: Callable[[], int],
         metrics: Metrics,
@@ -53,6 +55,7 @@ class Links:
         self._sender = sender
         self._auditor = auditor
         self._quarantine = quarantine
+        self._directories = directories
         self._roles = roles
         self._clock = clock
         self._links: dict[FeedOrigin, Link] = {}
@@ -115,6 +118,7 @@ class Links:
             sender=self._sender,
             auditor=self._auditor,
             quarantine=self._quarantine,
+            directories=self._directories,
             on_open=self._reached,
             reconnection=self._reconnection(feed.recipient),
             metrics=self._metrics,
@@ -128,6 +132,7 @@ class Links:
             outgoing=self._outgoing,
             intake=self._intake,
             auditor=self._auditor,
+            directories=self._directories,
             on_open=self._reached,
             reconnection=self._reconnection(feed.publisher),
             metrics=self._metrics,

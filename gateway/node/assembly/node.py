@@ -324,6 +324,7 @@ class Node:
         return Upkeep(
             directory=self._directory,
             links=self._links,
+            directories=self._exchange.directories,
             watchlists=watchlists,
             publisher=self._publisher,
             notes=Notes(
@@ -361,6 +362,7 @@ class Node:
             sender=self._exchange.sender,
             auditor=self._exchange.auditor,
             quarantine=self._exchange.quarantine,
+            directories=self._exchange.directories,
             roles=self._roles,
             clock=self._clock,
             metrics=self.telemetry.metrics,
@@ -487,6 +489,7 @@ class Node:
             standby=standby,
             roles=self._roles,
             quarantine=self._exchange.quarantine,
+            directories=self._exchange.directories,
             clock=self._clock,
         )
 

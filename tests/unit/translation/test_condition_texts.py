@@ -37,6 +37,13 @@ ALARMS = {
         "this node's log key counts until 2026-04-01 10:00 UTC",
     ],
     "FEED_QUARANTINED": [f"{FEED}: the root of 12 entries isn't the one signed"],
+    "DIRECTORY_VERSIONS": [
+        "HK has version 3 of the directory, this node 4: what version 4 revokes still counts at HK until it has put "
+        "that in force",
+        "HK says that it has version 5 of the directory, this node 4: what version 5 revokes still counts here until "
+        "it is put in force",
+        "HK has another version 4 of the directory than this node: compare both with all authorities",
+    ],
     "QUARANTINED_AT_PARTNER": [
         f"{FEED} is in quarantine at its recipient: the root of 12 entries isn't the one signed"
     ],

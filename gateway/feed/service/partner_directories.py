@@ -1,0 +1,101 @@
+"""Compares versions of the directory with partners, who say theirs at each connection.
+
+A revocation counts only where the version that makes it is in force.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import sha256
+
+from gateway.errors import DirectoryChangedError
+from gateway.feed.service.alarms import DIRECTORY_VERSIONS, Alarms
+from gateway.trust.service.directory_versions import TrustedDirectory
+from gateway.v1 import feed_pb2
+
+
+@dataclass(frozen=True, slots=True)
+class PartnerDirectory:
+    """What a partner has said of its directory.
+
+    Attributes:
+        version: in force there.
+        digest: SHA-256 of its text.
+        said_at: in milliseconds since 1970.
+    """
+
+    partner: str
+    version: int
+    digest: bytes
+    said_at: int
+
+
+class PartnerDirectories:
+    """What partners have said since this process started, with an alarm for each version that isn't this node's.
+
+    Thread-safe.
+    """
+
+    def __init__(self, *, trust: Callable[[], TrustedDirectory], alarms: Alarms, clock: Callable[[], int]) -> None:
+        self._trust = trust
+        self._alarms = alarms
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._said: dict[str, PartnerDirectory] = {}
+
+    def held(self) -> feed_pb2.HeldDirectory:
+        """What this node says of its own."""
+        trusted = self._trust()
+        return feed_pb2.HeldDirectory(version=trusted.version, digest=sha256(trusted.text).digest())
+
+    def current(self) -> Callable[[], None]:
+        """Raises DirectoryChangedError when another version is in force than now: each side then says its own anew."""
+        version = self._trust().version
+
+        def require_current() -> None:
+            if self._trust().version != version:
+                raise DirectoryChangedError(f"version {self._trust().version} of the directory is in force here now")
+
+        return require_current
+
+    def note(self, partner: str, held: feed_pb2.HeldDirectory) -> None:
+        """Takes a partner's word; a gateway of an earlier release says nothing."""
+        if held.version:
+            with self._lock:
+                self._said[partner] = PartnerDirectory(partner, held.version, held.digest, self._clock())
+            self.compare()
+
+    def compare(self) -> None:
+        """Makes the alarms those of now; call it when this node's version has changed."""
+        own = self.held()
+        found = {said.partner: _difference(said, own) for said in self.listed()}
+        self._alarms.keep(DIRECTORY_VERSIONS, {partner: (text, 0) for partner, text in found.items() if text})
+
+    def listed(self) -> list[PartnerDirectory]:
+        """What each partner in the directory has said last, by name."""
+        members = self._trust().directory.nodes
+        with self._lock:
+            return [self._said[partner] for partner in sorted(self._said) if partner in members]
+
+
+def _difference(said: PartnerDirectory, own: feed_pb2.HeldDirectory) -> str:
+    """Why a partner's version isn't this node's; empty where it is."""
+    partner = said.partner
+    if said.version < own.version:
+        return (
+            f"{partner} has version {said.version} of the directory, this node {own.version}: what version "
+            f"{own.version} revokes still counts at {partner} until it has put that in force"
+        )
+    if said.version > own.version:
+        return (
+            f"{partner} says that it has version {said.version} of the directory, this node {own.version}: what "
+            f"version {said.version} revokes still counts here until it is put in force"
+        )
+    if said.digest != own.digest:
+        return (
+            f"{partner} has another version {said.version} of the directory than this node: compare both with all "
+            "authorities"
+        )
+    return ""
