@@ -23,7 +23,6 @@ from gateway.translation.messages import gettext as _
 from gateway.trust.codec.directory import encode_directory
 from gateway.trust.pki.keys import Ed25519Signer, load_signing_key
 from gateway.trust.rules.directory import Directory, directory_key_name
-from gateway.trust.service.directory_drafts import differences
 from gateway.trust.service.directory_versions import accept, reopen, unsafe_reopen
 
 
@@ -159,8 +158,7 @@ def diff(
     Example:
       gateway directory diff directory.note directory-2.json
     """
-    changes = differences(open_directory(old).directory, open_directory(new).directory)
-    print_differences(Output(as_json), changes)
+    print_differences(Output(as_json), open_directory(old).directory, open_directory(new).directory)
 
 
 def _require_named(signer: Ed25519Signer, directory: Directory, before: Directory | None) -> None:
@@ -183,7 +181,7 @@ def _show(output: Output, directory: Directory, before: Directory | None) -> Non
     if before is None:
         print_directory(output, OpenedDirectory(directory, None, ()), now())
         return
-    print_differences(output, differences(before, directory))
+    print_differences(output, before, directory)
     print_allowed(output, directory, now())
 
 

@@ -31,7 +31,6 @@ from gateway.trust.service.agreement_terms import ALERTS_ALONE, agreements_among
 from gateway.trust.service.directory_drafts import (
     DEFAULT_DAYS,
     DEFAULT_GRACE_DAYS,
-    differences,
     draft_directory,
     next_version,
 )
@@ -159,19 +158,36 @@ def renew(
         list[str] | None,
         typer.Option(metavar="NODE/NODE", help=_("Pair whose feeds begin anew after a fork; may be repeated.")),
     ] = None,
+    drop_old_ca: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NODE", help=_("Node of whose CAs only those of its card stay; may be repeated. See below.")
+        ),
+    ] = None,
     days: Days = DEFAULT_DAYS,
     as_json: JsonOption = False,
 ) -> None:
     """Draft the next version: new dates, newer node cards where given, everything else as before.
 
+    A card with another CA adds it: certificates of the old one go on to work. Once all are replaced, draft a version
+    with the same card and --drop-old-ca; it names whose certificates stop working.
+
     \b
     Example:
       gateway directory renew directory.note --card hk.card.json --out directory-2.json
       gateway directory renew directory.note --card cn.card.json --new-epoch cn/hk --out directory-2.json
+      gateway directory renew directory.note --card hk.card.json --drop-old-ca hk --out directory-3.json
     """
     previous = open_directory(file).directory
     pairs = [(one, other) for one, _slash, other in (pair.partition("/") for pair in new_epoch or [])]
-    made = next_version(previous, issued_at=now(), days=days, cards=_cards(card or []), new_epochs=pairs)
+    made = next_version(
+        previous,
+        issued_at=now(),
+        days=days,
+        cards=_cards(card or []),
+        new_epochs=pairs,
+        drop_old_cas=drop_old_ca or [],
+    )
     if terms is not None:
         until = _after(now(), days + made.grace_days)
         agreements = read_terms(read_input(terms), valid_from=now(), valid_until=until)
@@ -212,7 +228,7 @@ def write_draft(
     )
     if not as_json:
         if previous is not None:
-            print_differences(Output(), differences(previous, directory))
+            print_differences(Output(), previous, directory)
         print_allowed(Output(), directory, now())
     Output(as_json).note(_("Next: each authority examines and signs it, `gateway directory sign {out} …`", out=out))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable
 from datetime import datetime
 
 from gateway.cli.directory.allowed import print_allowed
@@ -14,7 +13,7 @@ from gateway.translation.messages import N_, marked
 from gateway.translation.messages import gettext as _
 from gateway.trust.codec.directory import encode_directory
 from gateway.trust.rules.directory import Directory, FederationNode, KeyRecord
-from gateway.trust.service.directory_drafts import Difference
+from gateway.trust.service.directory_drafts import differences, dropped_cas
 
 
 def print_directory(output: Output, opened: OpenedDirectory, now: datetime) -> None:
@@ -56,13 +55,23 @@ def print_directory(output: Output, opened: OpenedDirectory, now: datetime) -> N
     print_allowed(output, directory, now)
 
 
-def print_differences(output: Output, changes: Iterable[Difference]) -> None:
-    """Prints what changes, one place a row."""
-    rows = [(change.path, _shown(change.old), _shown(change.new)) for change in changes]
+def print_differences(output: Output, before: Directory, after: Directory) -> None:
+    """Prints what changes, one place a row, and whose certificates stop working."""
+    rows = [(change.path, _shown(change.old), _shown(change.new)) for change in differences(before, after)]
     if not rows:
         output.line(_("No differences."))
     if rows or output.as_json:
         output.table(_("Differences"), marked("Path", "Before", "After"), rows)
+    for node, ca in dropped_cas(before, after):
+        output.warning(
+            _(
+                "certificates of {node} that the CA {subject} issued (SHA-256 {fingerprint}) stop working: its "
+                "gateway's at partners, its systems' at their own gateway",
+                node=node,
+                subject=ca.subject,
+                fingerprint=ca.fingerprint_sha256[:16],
+            )
+        )
 
 
 def _node_rows(directory: Directory) -> list[tuple[object, ...]]:

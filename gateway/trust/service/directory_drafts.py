@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import datetime, timedelta
 
 from gateway.contract.json_document import JsonValue
 from gateway.errors import OptionError
+from gateway.tls.certificates import CaCertificate, inspect_ca
+from gateway.trust.codec.directory import MAX_CAS_PER_NODE
 from gateway.trust.rules.directory import (
     FEED_EPOCHS,
     Agreement,
@@ -77,13 +79,18 @@ def next_version(
     days: int = DEFAULT_DAYS,
     cards: Iterable[NodeCard] = (),
     new_epochs: Iterable[tuple[str, str]] = (),
+    drop_old_cas: Collection[str] = (),
 ) -> Directory:
     """The next version, with new dates and newer cards.
 
     Args:
         new_epochs: pairs of nodes whose feeds begin anew, since one of them was forked.
+        drop_old_cas: nodes of whose CAs only those stay that their card names; of others the old ones count as well.
 
     Keys that a newer card omits stay, to verify old signatures; revoke them to end that.
+
+    Raises:
+        OptionError: two cards of a node, a card of another federation, too many CAs, or old CAs without a card.
     """
     nodes, authorities = dict(previous.nodes), dict(previous.authorities)
     cards = tuple(cards)
@@ -92,8 +99,12 @@ def next_version(
     for card in cards:
         if card.federation != previous.federation:
             raise OptionError(f"the card of {card.name} is of another federation, {card.federation}")
-        nodes[card.name] = _with_past_keys(card.node, previous.nodes.get(card.name))
+        before = previous.nodes.get(card.name)
+        made = _with_past_keys(card.node, before)
+        nodes[card.name] = made if card.name in drop_old_cas else _with_past_cas(made, before)
         authorities[card.node.authority] = Authority(card.name, card.directory_key, card.display_names)
+    if cardless := sorted(set(drop_old_cas) - {card.name for card in cards}):
+        raise OptionError(f"{cardless[0]}: give its card, which names the CAs that stay")
     issued_at = issued_at.replace(microsecond=0)
     return replace(
         previous,
@@ -197,6 +208,29 @@ def _with_past_keys(node: FederationNode, before: FederationNode | None) -> Fede
         log_keys=_merged(node.log_keys, before.log_keys),
         cosign_keys=_merged(node.cosign_keys, before.cosign_keys),
     )
+
+
+def _with_past_cas(node: FederationNode, before: FederationNode | None) -> FederationNode:
+    """The old CAs first: certificates that they issued go on to work while new ones are put in place."""
+    if before is None:
+        return node
+    pems = tuple(dict.fromkeys((*before.tls_ca_pems, *node.tls_ca_pems)))
+    if len(pems) > MAX_CAS_PER_NODE:
+        raise OptionError(
+            f"{node.tls_server_name}: with those in force that would be {len(pems)} CAs, at most {MAX_CAS_PER_NODE} "
+            "can be named; drop old ones"
+        )
+    return replace(node, tls_ca_pems=pems)
+
+
+def dropped_cas(before: Directory, after: Directory) -> list[tuple[str, CaCertificate]]:
+    """Nodes and their CAs that a version names no more: no certificate that these issued works under it."""
+    return [
+        (name, inspect_ca(pem))
+        for name, node in sorted(before.nodes.items())
+        for pem in node.tls_ca_pems
+        if pem not in after.tls_ca_pems(name)
+    ]
 
 
 def _merged(newer: tuple[KeyRecord, ...], older: tuple[KeyRecord, ...]) -> tuple[KeyRecord, ...]:

@@ -281,6 +281,29 @@ def test_renewing_refuses_two_cards_of_one_node(world: Path, tmp_path: Path) -> 
     assert "two node cards are of the same node" in refused("directory", "renew", world / "directory.note", *twice)
 
 
+def test_a_card_with_another_ca_adds_it_and_dropping_the_old_one_says_whose_certificates_end(
+    world: Path, tmp_path: Path
+) -> None:
+    """Before, a card replaced the CA without a word, and locked the authority out."""
+    old, note = world / "hk", world / "directory.note"
+    make_node(tmp_path / "hk", "hk")
+    both, new_only = tmp_path / "both.json", tmp_path / "new.json"
+    new_ca, old_ca = ((folder / "pki" / "ca.pem").read_text() for folder in (tmp_path / "hk", old))
+    renew = ("directory", "renew", note, "--card", tmp_path / "hk" / "card.json")
+    added = run(*renew, "--out", both)
+    assert added.exit_code == 0, added.output
+    assert "stop working" not in added.output
+    assert set(decode_directory(both.read_bytes()).nodes["hk"].tls_ca_pems) == {old_ca, new_ca}
+    assert "stop working" not in run("directory", "diff", note, both).output
+    dropped = run(*renew, "--drop-old-ca", "hk", "--out", new_only)
+    assert dropped.exit_code == 0, dropped.output
+    assert decode_directory(new_only.read_bytes()).nodes["hk"].tls_ca_pems == (new_ca,)
+    for shown in (dropped, run("directory", "diff", note, new_only), run("directory", "diff", both, new_only)):
+        assert "certificates of hk that the CA" in " ".join(shown.output.split())
+        assert "stop working" in " ".join(shown.output.split())
+    assert "give its card" in refused(*renew, "--drop-old-ca", "cn", "--out", tmp_path / "x.json")
+
+
 def test_renewing_takes_newer_cards_and_terms(world: Path, tmp_path: Path) -> None:
     terms = tmp_path / "terms.toml"
     terms.write_text(
