@@ -112,6 +112,25 @@ def schema_version(conn: Connection) -> str | None:
     return version
 
 
+def require_current(conn: Connection) -> None:
+    """Raises ConfigurationError for a schema that this software migrates at a start, or doesn't know."""
+    from alembic.script import ScriptDirectory  # noqa: PLC0415
+
+    script, version = ScriptDirectory.from_config(_config()), schema_version(conn)
+    if version is None or _is_compatible(conn, script, version):
+        return
+    _require_known(conn, script)
+    newest = script.get_current_head()
+    if version != newest:
+        raise ConfigurationError(
+            f"database_url: the database has schema version {version}, and this command needs {newest}",
+            way_out=(
+                "Start the node once with this release, which brings the database to its schema; or use the release "
+                "that wrote it last."
+            ),
+        )
+
+
 def newest_revision() -> str:
     """This software's newest revision: its module's name begins with it."""
     modules = (resources.files("gateway.db") / "migrations" / "versions").iterdir()

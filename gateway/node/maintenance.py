@@ -170,14 +170,20 @@ def _followers(settings: Settings) -> Sequence[Follower]:
 
 
 @contextmanager
-def maintenance(settings: Settings) -> Iterator[Maintenance]:
+def maintenance(settings: Settings, *, migrates: bool = False) -> Iterator[Maintenance]:
     """Opens a node's database and directory.
 
+    Args:
+        migrates: the command brings an older schema to the present one; others are refused such a database.
+
     Raises:
-        ConfigurationError: no gateway database, or no trusted directory.
+        ConfigurationError: no gateway database, one of another schema, or no trusted directory.
         StoreUnavailableError: the database can't be reached.
     """
     require_database_file(settings)
     trust = accepted_directory(settings)
     with existing_database(settings) as database:
+        if not migrates:
+            with database.read() as conn:
+                migrate.require_current(conn)
         yield Maintenance(settings, database, trust)

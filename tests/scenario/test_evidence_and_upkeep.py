@@ -232,6 +232,23 @@ def test_a_second_data_folder_doesnt_open_a_second_way_to_one_database(
     assert f"database_url: {nodes['hk'].database} is in use" in refused.value.message
 
 
+def test_a_database_of_an_older_schema_is_called_that(tmp_path: Path) -> None:
+    """Not damaged: `gateway verify` said "no such column" and advised a restore."""
+    for nodes in with_logs(tmp_path):
+        nodes.start("cn")
+        nodes["cn"].stop()
+        with closing(sqlite3.connect(nodes["cn"].database)) as database:  # as the release before leaves it
+            database.execute("DROP TABLE given_up_heads")
+            database.execute("UPDATE alembic_version SET version_num = '0030'")
+            database.commit()
+        refused = gateway(nodes, "cn", "verify", code=2).output
+        assert "the database has schema version 0030, and this command needs 0031" in refused
+        assert "Start the node once with this release" in " ".join(refused.split())
+        nodes.start("cn")
+        nodes["cn"].stop()
+        assert "Every root" in gateway(nodes, "cn", "verify").stdout
+
+
 def test_a_database_edited_by_hand_is_found(tmp_path: Path) -> None:
     for nodes in with_logs(tmp_path, migrated=False):
         assert "there is no database" in gateway(nodes, "cn", "verify", code=2).output

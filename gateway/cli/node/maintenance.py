@@ -132,7 +132,7 @@ def rebuild(*, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = Fals
 
     output = Output(as_json)
     with (
-        maintenance(read_settings(config)) as opened,
+        maintenance(read_settings(config), migrates=True) as opened,
         output.progress(_("Rebuilding"), opened.rebuild_work()) as advance,
     ):
         report = opened.rebuild(advance)

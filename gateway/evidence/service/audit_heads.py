@@ -6,10 +6,12 @@ up to it. A head signs every event by the next minute; what is younger isn't fix
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlalchemy import Connection
@@ -38,6 +40,8 @@ from gateway.tlog.tiles import inclusion_proof
 from gateway.trust import tables as audit
 from gateway.trust.rules.audit import AuditEntry, AuditHead, AuditResult, AuditSink
 from gateway.trust.service.directory_versions import TrustedDirectory
+
+log = logging.getLogger(__name__)
 
 AUDIT_HEAD_FILE = "audit.head"
 """Name of the file in the data folder that keeps the newest head."""
@@ -134,6 +138,7 @@ class AuditHeadSigner:
         self._signed: SignedAuditHead | None = None
         self._sign_at_s = 0.0
         self._compared = False
+        self._waits = False  # for a time at which a head counts
         self._news = NewsSince(database.commits, most_s=QUIET_S)
 
     @property
@@ -162,12 +167,30 @@ class AuditHeadSigner:
 
     def _sign(self) -> None:
         self._compare_signed()
+        if not self._counts_now():
+            return
         self._writer.run(SignAuditHeadCommand(self._origin))
         # A crash here leaves an older head in the file, and the log passes through that one too.
         replace_file(self._kept, export_head(self._database, self._origin), mode=OWNER_ONLY)
         with self._database.read() as conn:
             self._signed = newest_signed(conn, self._origin)
         self._sign_at_s = self._monotonic_s() + SIGN_AFTER_S
+
+    def _counts_now(self) -> bool:
+        """Whether a head that is signed now verifies: by this clock a log key of the node counts.
+
+        Otherwise it would be a head that `gateway verify` finds wrong for good.
+        """
+        now = datetime.fromtimestamp(self._clock() / 1000, UTC)
+        counts = bool(self._trust().log_verifiers(self._origin, now))
+        if not counts and not self._waits:
+            log.error(
+                "the audit log's head isn't signed: at %s, by this clock, the directory lets no log key of this node "
+                "count; set the clock right, or put a version of the directory in force",
+                now.isoformat(timespec="seconds"),
+            )
+        self._waits = not counts
+        return counts
 
     def _read_kept(self) -> None:
         """Compares the log with the head kept by an earlier process, once."""

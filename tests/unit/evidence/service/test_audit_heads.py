@@ -377,3 +377,26 @@ def test_only_new_commits_make_the_log_due(desk: Desk) -> None:
     assert desk.is_due()
     desk.signer.step()
     assert not desk.is_due()  # the last head is too young
+
+
+def test_no_head_is_signed_while_the_clock_is_outside_the_directorys_validity(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It would be wrong for `gateway verify` for good."""
+    desk.record(3)
+    desk.minute()
+    year_ms = 366 * 24 * 3_600_000
+    desk.node.clock.forward(20 * year_ms)
+    desk.record(3)
+    desk.minute()
+    desk.minute()
+    desk.signer.finish()
+    assert desk.heads() == [3]
+    assert [record.message[:38] for record in caplog.records if record.levelname == "ERROR"] == [
+        "the audit log's head isn't signed: at "
+    ]
+    desk.node.clock.forward(-20 * year_ms)
+    desk.record(1)
+    desk.minute()
+    assert desk.heads()[-1] == 7
+    assert not desk.verify().findings
