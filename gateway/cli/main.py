@@ -32,6 +32,7 @@ modules goes into looking for cycles, of which there are none.
 COMMANDS: Mapping[str, str | Noun] = {
     "trial": "gateway.cli.trial.command:trial",
     "init": "gateway.cli.node.init:init",
+    "prepare": "gateway.cli.node.prepare:prepare",
     "serve": "gateway.cli.node.serve:serve",
     "console": "gateway.cli.console:console",
     "doctor": "gateway.cli.node.doctor:doctor",

@@ -17,19 +17,26 @@ from gateway.trust.rules.directory import Directory
 
 def open_marks(settings: Settings, *, alarms: Alarms | None = None) -> Marks:
     """The marks of a node, locked; raises ConfigurationError as `Marks`."""
-    places = [settings.data_dir / MARKS_FILE, *([settings.mark_copy] if settings.mark_copy else [])]
-    return Marks(f"{settings.federation}/{settings.node}", places, alarms=alarms)
+    return Marks(f"{settings.federation}/{settings.node}", mark_places(settings), alarms=alarms)
 
 
-def prepare_marks(data_dir: Path, *, federation: str, node: str, made_at: datetime) -> None:
+def mark_places(settings: Settings) -> list[Path]:
+    """Files of the marks: in the data folder, and the second place where there is one."""
+    return [settings.data_dir / MARKS_FILE, *([settings.mark_copy] if settings.mark_copy else [])]
+
+
+def prepare_marks(data_dir: Path, *, federation: str, node: str, made_at: datetime, data_lost: bool = False) -> None:
     """Notes in a new node's folder when it was made: before the directory knows its keys, nothing was signed.
+
+    Args:
+        data_lost: for a node that has run before, and whose data are gone.
 
     Raises:
         StoreUnavailableError: the folder can't be written.
     """
     marks = Marks(f"{federation}/{node}", [data_dir / MARKS_FILE])
     if not marks.found:
-        marks.set_up(int(made_at.timestamp()) * 1000)
+        marks.set_up(int(made_at.timestamp()) * 1000, data_lost=data_lost)
     marks.close()
 
 

@@ -153,6 +153,7 @@ def test_a_lost_folder_forks_nothing_while_the_partner_is_away(nodes: Federation
         await nodes.converged(("cn", "hk"), ("hk", "cn"))
         cn.stop()
         shutil.rmtree(cn.data)
+        Cli(nodes, "cn").run("", "prepare", "--data-lost")
         for ends in (("cn", "hk"), ("hk", "cn")):
             nodes.between(*ends).cut()
         cn.start()

@@ -40,7 +40,10 @@ FORMAT_WITH_POSITIONS = "customs-gateway-answer/v1"
 FORMAT_WITH_LAG = "customs-gateway-answer/v3"
 """Of a bundle whose statement says that records aren't indexed yet; earlier versions don't read such a statement."""
 
-FORMATS = (FORMAT, FORMAT_WITH_POSITIONS, FORMAT_WITH_LAG)
+FORMAT_WITH_LOSS = "customs-gateway-answer/v4"
+"""Of one whose statement says that records may be lost; v3 don't read that."""
+
+FORMATS = (FORMAT, FORMAT_WITH_POSITIONS, FORMAT_WITH_LAG, FORMAT_WITH_LOSS)
 
 QUERY, NOTE, QUERY_JSON, STATEMENT = "query.binpb", "query.note", "query.json", "statement.note"
 
@@ -100,6 +103,8 @@ class ClaimedAnswer:
 
 def format_of(statement: Statement) -> str:
     """The format of a bundle with this statement."""
+    if statement.lost_before_ms:
+        return FORMAT_WITH_LOSS
     if statement.unindexed.records:
         return FORMAT_WITH_LAG
     return FORMAT_WITH_POSITIONS if statement.as_of_time is None else FORMAT

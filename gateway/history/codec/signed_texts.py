@@ -33,8 +33,8 @@ HIT_TYPE: Final = MessageType.HISTORY_HIT.value
 RecordT = TypeVar("RecordT", bytes, history_pb2.HistoryRecord)
 
 _RECORDS, _HIT, _NO_HIT = "records", "hit", "no-hit"
-_COMPLETE, _MORE, _UNINDEXED = "complete", "more-before ", "unindexed "
-_LINES = range(6, 8)
+_COMPLETE, _MORE, _UNINDEXED, _LOST = "complete", "more-before ", "unindexed ", "lost-before "
+_LINES = range(6, 9)
 """Extension lines; an answer that has more and lacks something says both."""
 
 _FIRST_TIME = 1_000_000_000_000
@@ -170,6 +170,8 @@ class Statement:
         hit: None in an answer with records.
         answered_at_ms: answerer's clock, milliseconds since 1970.
         unindexed: records that the answer lacks, since they aren't indexed yet.
+        lost_before_ms: what the answerer recorded before may be lost with its database, in milliseconds since 1970; 0
+            where nothing asked for may be.
     """
 
     federation: str
@@ -185,11 +187,12 @@ class Statement:
     hit: bool | None
     answered_at_ms: int
     unindexed: Unindexed = NONE
+    lost_before_ms: int = 0
 
     @property
     def is_complete(self) -> bool:
         """Whether everything recorded before `as_of` that was asked for is in it, or on the pages before."""
-        return not self.more_before and not self.unindexed.records
+        return not (self.more_before or self.unindexed.records or self.lost_before_ms)
 
     @property
     def origin(self) -> str:
@@ -215,6 +218,8 @@ class Statement:
             yield f"{_MORE}{self.more_before}"
         if self.unindexed.records:
             yield f"{_UNINDEXED}{self.unindexed.records}{'+' if self.unindexed.or_more else ''}"
+        if self.lost_before_ms:
+            yield f"{_LOST}{self.lost_before_ms}"
 
     @property
     def as_of_time(self) -> datetime | None:
@@ -237,7 +242,7 @@ def parse_statement(note: bytes) -> Statement:
     names = checkpoint.origin.split("/")
     if len(names) != 5 or names[3] != "history" or len(checkpoint.extensions) not in _LINES:
         raise MalformedError(
-            "the statement isn't one over an answer: an origin …/history/<query id> and six or seven more lines"
+            "the statement isn't one over an answer: an origin …/history/<query id> and six to eight more lines"
         )
     federation, answerer, asker, _, query_id = names
     query, as_of, withheld, *rest, mode, answered = checkpoint.extensions
@@ -257,6 +262,7 @@ def parse_statement(note: bytes) -> Statement:
         None if mode == _RECORDS else mode == _HIT,
         _number(answered, "answered ", _MAX_UNIX_MS),
         next((_unindexed(line) for line in rest if line.startswith(_UNINDEXED)), NONE),
+        next((_number(line, _LOST, _MAX_UNIX_MS) for line in rest if line.startswith(_LOST)), 0),
     )
     if statement.checkpoint() != checkpoint:
         raise MalformedError("the statement isn't in canonical form")

@@ -20,6 +20,7 @@ from gateway.history.rpc.query_client import (
     QueryClient,
     RecordSink,
     node_answer,
+    tell_lost,
     tell_unindexed,
 )
 from gateway.history.rpc.search_pages import START, SearchPosition, decode_positions, encode_positions
@@ -235,6 +236,7 @@ class HistoryFanout:
             if further.before:
                 answer.status = _PARTIAL
             tell_unindexed(answer, Unindexed(chunk.lag.records))
+            tell_lost(answer, self._search.lost_before_ms(query.criteria, query.alternatives))
         except TimeoutError:
             answer.status, answer.reason = history_pb2.ANSWER_STATUS_TIMED_OUT, "not searched to the end in time"
             further = SearchPosition()

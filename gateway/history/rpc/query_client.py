@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import grpc.aio
 
+from gateway.contract.timestamps import to_timestamp
 from gateway.errors import DeadlineExceededError, DirectoryError, GatewayError, Kind, UnavailableError
 from gateway.feed.rpc.writer_client import WriterClient, forget
 from gateway.feed.service.alarms import ANSWER_WRONG, Alarms
@@ -151,6 +152,16 @@ def tell_unindexed(answer: history_pb2.NodeAnswer, unindexed: Unindexed) -> None
         answer.reason = "; ".join(filter(None, (answer.reason, unindexed.text)))
 
 
+def tell_lost(answer: history_pb2.NodeAnswer, lost_before_ms: int) -> None:
+    """Says in an answer that ended well that its node may have lost some of what was asked for."""
+    if lost_before_ms:
+        answer.lost_before.CopyFrom(to_timestamp(lost_before_ms))
+        answer.status = _PARTIAL
+        moment = datetime.fromtimestamp(lost_before_ms / 1000, UTC)
+        lost = f"records made before {moment:%Y-%m-%d %H:%M} UTC may be lost"
+        answer.reason = "; ".join(filter(None, (answer.reason, lost)))
+
+
 class _Exchange:
     """One query to one partner."""
 
@@ -207,7 +218,11 @@ class _Exchange:
         if self._by.answers_at_once(self._query.query) and await self._received_at_once(stub, timeout_s, wait_ms):
             return
         request = exchange_service_pb2.QueryHistoryRequest(
-            query=self._query.data, note=self._query.note, wait_indexed_ms=wait_ms, reads_unindexed=True
+            query=self._query.data,
+            note=self._query.note,
+            wait_indexed_ms=wait_ms,
+            reads_unindexed=True,
+            reads_lost=True,
         )
         responses = stub.QueryHistory(request, timeout=timeout_s)
         try:
@@ -221,7 +236,11 @@ class _Exchange:
     async def _received_at_once(self, stub: ExchangeServiceStub, timeout_s: float, wait_ms: int) -> bool:
         """Whether the partner has given an answer in one message."""
         request = exchange_service_pb2.AskHistoryRequest(
-            query=self._query.data, note=self._query.note, wait_indexed_ms=wait_ms, reads_unindexed=True
+            query=self._query.data,
+            note=self._query.note,
+            wait_indexed_ms=wait_ms,
+            reads_unindexed=True,
+            reads_lost=True,
         )
         try:
             response = await stub.AskHistory(request, timeout=timeout_s)
@@ -277,6 +296,7 @@ class _Exchange:
             why = terms.agreement.clause if terms.hit_only else "by an agreement that isn't in the directory here"
             ended.reason = f"only hit or no hit: {why}"
         tell_unindexed(ended, statement.unindexed)
+        tell_lost(ended, statement.lost_before_ms)
         return ended, statement.more_before
 
     def _wrong(self, why: str) -> history_pb2.NodeAnswer:

@@ -98,7 +98,7 @@ class QueryHandler:
             raise begun  # the audit log has the question's digest; nothing of it is kept
         if part is not None:
             return verified, begun, part
-        answer = await self._indexed(verified, begun, min(request.wait_indexed_ms / 1000, MAX_PARTNER_WAIT_S))
+        answer = await self._indexed(verified, request, begun)
         if answer.search().records and not request.reads_unindexed:
             raise UnavailableError(
                 "what was recorded just now isn't indexed yet; ask again", retry_after_s=_RETRY_AFTER_S
@@ -114,23 +114,25 @@ class QueryHandler:
         """
         verified = self._queries.verify(peer, request.query, request.note)
         try:
-            answer = self._searching(verified)
+            answer = self._searching(verified, request)
             return verified, answer, None if answer.search().records else _part(answer, at_once=at_once)
         except GatewayError as error:
             return verified, error, None
 
-    def _searching(self, verified: VerifiedQuery) -> SignedAnswer:
+    def _searching(self, verified: VerifiedQuery, request: Question) -> SignedAnswer:
         answer = self._queries.begin(verified)
+        answer.reads_lost = request.reads_lost
         answer.search()
         return answer
 
-    async def _indexed(self, verified: VerifiedQuery, answer: SignedAnswer, wait_s: float) -> SignedAnswer:
+    async def _indexed(self, verified: VerifiedQuery, request: Question, answer: SignedAnswer) -> SignedAnswer:
         """The answer, begun anew after the wait for what it would lack."""
+        wait_s = min(request.wait_indexed_ms / 1000, MAX_PARTNER_WAIT_S)
         lag = answer.search()
         if not lag.records or not wait_s or verified.query.before:
             return answer
         await self._index.reached(lag, wait_s)
-        return await asyncio.to_thread(self._searching, verified)
+        return await asyncio.to_thread(self._searching, verified, request)
 
     async def _messages(
         self, call: Call, verified: VerifiedQuery, answer: SignedAnswer, part: AnswerPart

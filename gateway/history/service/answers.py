@@ -42,7 +42,7 @@ from gateway.feed.service.writing.randomness import random_bytes
 from gateway.feed.service.writing.transaction import Transaction
 from gateway.history.codec.signed_texts import Statement, open_question, parse_query, query_digest, question_origin
 from gateway.history.rules.page_numbers import MAX_PAGE_NUMBER, RANDOM_BYTES, first_number, next_number
-from gateway.history.rules.unindexed import NONE, told_to_partner
+from gateway.history.rules.unindexed import NONE, SOME, Unindexed, told_to_partner
 from gateway.history.service.backlog import Lag
 from gateway.history.service.criteria import require_all_narrow
 from gateway.history.service.search import Chunk, HistorySearch
@@ -171,6 +171,8 @@ class SignedAnswer:
         self.removed = 0
         self.next_page: PageRow | None = None
         self.unindexed = NONE
+        self.lost_before_ms = search.lost_before_ms(query.criteria, query.alternatives)
+        self.reads_lost = False  # whether the asker knows the line that tells it
         self._page = page
         self._begun_at = clock()
         self._withheld = 0
@@ -238,10 +240,15 @@ class SignedAnswer:
             more_before=self.next_page.before if self.next_page else 0,
             hit=self._hit if hit_only else None,
             answered_at_ms=self._clock(),
-            unindexed=told_to_partner(chunk.lag.records, compared=chunk.lag.compared, hit_only=hit_only),
+            unindexed=self._unindexed(chunk.lag),
+            lost_before_ms=self.lost_before_ms if self.reads_lost else 0,
         )
         self.unindexed = statement.unindexed
         return sign_checkpoint(statement.checkpoint(), self._signer_for(statement.origin))
+
+    def _unindexed(self, lag: Lag) -> Unindexed:
+        told = told_to_partner(lag.records, compared=lag.compared, hit_only=self.terms.hit_only)
+        return SOME if self.lost_before_ms and not (self.reads_lost or told.records) else told
 
     def _next_page(self, chunk: Chunk, as_of: int) -> PageRow:
         query, random = self.verified.query, random_bytes(RANDOM_BYTES)

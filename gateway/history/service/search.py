@@ -26,6 +26,7 @@ from gateway.history.service.following import (
     NextCriteria,
     follow_links,
 )
+from gateway.history.service.losses import concerns
 from gateway.history.service.record_messages import record_messages, records_in
 from gateway.history.tables import progress as record_progress
 from gateway.history.tables import segments, shipment_search, shipments
@@ -134,12 +135,15 @@ class HistorySearch:
         holds_on: HoldsOn = lambda _, __: [],
         links: Callable[[], NextCriteria] = lambda: lambda _, __: (),
         reads: Reads | None = None,
+        lost_before_ms: int = 0,
     ) -> None:
         """
         Args:
+            lost_before_ms: up to when this node may have lost records, in milliseconds since 1970; 0 for none.
             links: makes what says, for one search with `follow`, what to look for next.
             reads: a standby of the database for searches; None for the database itself.
         """
+        self._lost_before_ms = lost_before_ms
         self._links = links
         self._names = names
         self._holds_on = holds_on
@@ -147,6 +151,12 @@ class HistorySearch:
         self._reads: Reads = database if reads is None else reads
         self._node = node
         self._substances = substances
+
+    def lost_before_ms(
+        self, criteria: history_pb2.SearchCriteria, alternatives: Sequence[history_pb2.SearchCriteria] = ()
+    ) -> int:
+        """Up to when records that a search asks for may be lost, in milliseconds since 1970; 0 where none may be."""
+        return self._lost_before_ms if concerns(self._lost_before_ms, [criteria, *alternatives]) else 0
 
     def chunks(
         self,

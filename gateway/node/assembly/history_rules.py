@@ -10,6 +10,7 @@ from gateway.db.database import Database
 from gateway.db.standby import Reads
 from gateway.history.commands.legal_holds import holds_on
 from gateway.history.service.following import NextCriteria
+from gateway.history.service.losses import lost_before
 from gateway.history.service.search import HistorySearch, MatchNames
 from gateway.risk.controlled_goods_file import load_controlled_goods
 from gateway.risk.rule_engine import RuleEngine
@@ -60,8 +61,17 @@ def search_of(
         reads: a standby to read instead of the database.
     """
     goods = load_controlled_goods(settings.controlled_goods, settings.announcements)
+    with database.read() as conn:
+        lost_before_ms = lost_before(conn)
     return HistorySearch(
-        database, node=node, substances=goods, names=names, holds_on=holds_on, links=links, reads=reads
+        database,
+        node=node,
+        substances=goods,
+        names=names,
+        holds_on=holds_on,
+        links=links,
+        reads=reads,
+        lost_before_ms=lost_before_ms,
     )
 
 

@@ -43,6 +43,7 @@ from gateway.node.assembly.reloading import settings_reloader
 from gateway.node.assembly.telemetry import Telemetry
 from gateway.node.assembly.tls import tls_sources
 from gateway.node.assembly.watchlists import Watchlists
+from gateway.node.backups.first_start import require_prepared
 from gateway.node.backups.known import ReceiptKeeper, TallyKeeper, tally_places
 from gateway.node.backups.start import detect_restored, require_no_cut_off_restore
 from gateway.node.capabilities.attachments import Attachments
@@ -102,6 +103,7 @@ class Node:
         self.telemetry = Telemetry(settings, alarms=self.alarms, trust=self._directory.trusted, now=self._now)
         self._peer_tls, self._local_tls = tls_sources(settings, directory, self._now)
         require_no_cut_off_restore(settings)
+        require_prepared(settings)
         self._access = DatabaseAccess(settings, alarms=self.alarms)
         self.database = self._access.database
         identity = NodeIdentity(settings.federation, settings.node, self._log_key.public_key)

@@ -31,10 +31,16 @@ class Known:
     Attributes:
         signed: entries signed of each own feed, by name.
         tally: counts shortly before the loss.
+        since: when the folder was prepared, in milliseconds since 1970, before which it knows nothing; 0 for unknown.
     """
 
     signed: Mapping[str, int] | None = None
     tally: NodeTally | None = None
+    since: int = 0
+
+    def reaching(self, time_ms: int) -> Known:
+        """What is known of the time from then on: nothing, where the folder is younger."""
+        return Known() if self.since > time_ms else self
 
 
 @contextmanager
@@ -54,7 +60,7 @@ def known_of(settings: Settings, marks: Marks) -> Known:
     feeds = marks.state.feeds.items()
     signed = {origin.line: max(mark.committed.size, mark.signed.size) for origin, mark in feeds}
     noted = [tally for place in tally_places(settings) if (tally := read_tally_file(place)) is not None]
-    return Known(signed if marks.found else None, _furthest(noted))
+    return Known(signed if marks.found else None, _furthest(noted), marks.state.made_at)
 
 
 def tally_places(settings: Settings) -> list[Path]:

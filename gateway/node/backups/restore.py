@@ -98,6 +98,7 @@ def plan_restore(settings: Settings, source: Path, known: Known) -> RestorePlan:
     own = (manifest.node, manifest.federation)
     if own != (settings.node, settings.federation):
         raise BackupInvalidError(f"{source} is a backup of {own[0]} in {own[1]}, not of {settings.node}")
+    known = known.reaching(int(manifest.time.timestamp() * 1000))
     losses = losses_of(settings.node, manifest.sizes, known.signed, manifest.tally, known.tally)
     return RestorePlan(source, manifest, losses)
 

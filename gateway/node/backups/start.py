@@ -18,7 +18,7 @@ from gateway.feed.service.continuity.recovery import detect_restore
 from gateway.feed.tables import feeds, restores
 from gateway.feed.tables.feeds import Feed, FeedState
 from gateway.feed.tables.restores import Loss, Restore
-from gateway.node.backups.known import known_of, signed_size
+from gateway.node.backups.known import Known, known_of, signed_size
 from gateway.node.backups.losses import losses_of
 from gateway.node.backups.snapshot import read_tally
 from gateway.node.marks import start_of
@@ -65,13 +65,24 @@ def detect_restored(
             head.size < signed_size(marks, origin) for origin, head in heads.items() if origin not in explained
         )
         emptied = not any(head.size for head in heads.values())
-    if behind or (doubt and not emptied):
+    if behind or (doubt and not emptied) or _lost_all(database, marks):
         _record_start(database, settings, history, now_ms)
     return history
 
 
+def _lost_all(database: Database, marks: Marks) -> bool:
+    """Whether the data were lost without any backup, and no start has recorded it yet."""
+    lost_at = marks.state.lost_at
+    if not lost_at:
+        return False
+    with database.read() as conn:
+        return not any(restore.restored_at >= lost_at for restore in restores.list_all(conn))
+
+
 def _record_start(database: Database, settings: Settings, history: OwnHistory, now_ms: int) -> None:
     known = known_of(settings, history.marks)
+    if known.since and history.marks.state.lost_at:
+        known = Known()
     with database.write() as conn:
         newest = restores.list_all(conn)[-1:]
         if newest and not newest[0].started:
@@ -96,18 +107,23 @@ def _behind_since_restore(conn: Connection) -> set[FeedOrigin]:
 def _take_up_behind(conn: Connection, history: OwnHistory, restored_at: int, now_ms: int) -> None:
     """Feeds that are behind are so since `gateway restore`.
 
-    Local ones go on without what it has told to be lost: no partner could return it.
+    Local ones go on without what it has told to be lost: no partner could return it. That holds as well where the node
+    has signed others meanwhile, on an empty folder: the operator has put this history in their place.
     """
-    for feed in _behind(conn):
+    for feed in _blocked(conn, FeedState.BEHIND, FeedState.FORKED):
         if feed.origin.channel in KEPT:
             history.give_up(conn, feed, now_ms)
             feeds.set_state(conn, feed.id, FeedState.ACTIVE, reason="", since=now_ms)
-        else:
+        elif feed.state is FeedState.BEHIND:
             feeds.set_state(conn, feed.id, feed.state, reason=feed.state_reason, since=restored_at)
 
 
 def _behind(conn: Connection) -> list[Feed]:
-    return [feeds.get(conn, head.origin) for head in feeds.own_heads(conn) if head.state is FeedState.BEHIND]
+    return _blocked(conn, FeedState.BEHIND)
+
+
+def _blocked(conn: Connection, *states: FeedState) -> list[Feed]:
+    return [feeds.get(conn, head.origin) for head in feeds.own_heads(conn) if head.state in states]
 
 
 def staged_file(place: Path) -> Path:

@@ -183,9 +183,17 @@ def gaps_in_words(trace: trace_pb2.Trace) -> list[str]:
         for node, answers in answers_by_node(trace).items()
         if any(answer.unindexed for answer in answers)
     }
-    others = [node for node in incomplete_nodes(trace) if node not in behind]
+    lost = {answer.node: answer for answer in trace.answers if answer.HasField("lost_before")}
+    others = [node for node in incomplete_nodes(trace) if node not in behind and node not in lost]
     lines = [f"{node}: {unindexed_in_words(answer)}" for node, answer in behind.items()]
+    lines += [f"{node}: {lost_in_words(answer)}" for node, answer in lost.items()]
     return [*lines, *([_("Not answered whole by {nodes}.", nodes=listed(others))] if others else [])]
+
+
+def lost_in_words(answer: history_pb2.NodeAnswer) -> str:
+    """`records made before 2026-01-15 08:00 UTC may be lost`."""
+    moment = answer.lost_before.ToDatetime().strftime("%Y-%m-%d %H:%M")
+    return _("records made before {time} UTC may be lost", time=moment)
 
 
 def unindexed_in_words(answer: history_pb2.NodeAnswer) -> str:

@@ -70,10 +70,15 @@ def assemble(gathering: Gathering, answers: Iterable[NodeAnswer], *, exhausted: 
         or gathering.cut
         or len(events) > len(trace.events)
         or len(legs) > len(trace.legs)
-        or any(answer.status == ANSWER_STATUS_PARTIAL and not answer.unindexed for answer in trace.answers)
+        or any(_has_more(answer) for answer in trace.answers)
         or not exhausted
     )
     return trace
+
+
+def _has_more(answer: NodeAnswer) -> bool:
+    lacks = answer.unindexed or answer.HasField("lost_before")
+    return answer.status == ANSWER_STATUS_PARTIAL and not lacks
 
 
 def _fitting(legs: Iterable[int], known: Sequence[TraceRecord]) -> list[int]:

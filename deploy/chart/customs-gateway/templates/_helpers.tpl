@@ -94,6 +94,28 @@ spec:
         - {name: run, mountPath: /run/gateway}
         - {name: tls, mountPath: /secrets/tls, readOnly: true}
         - {name: keys, mountPath: /secrets/keys, readOnly: true}
+    {{- with .Values.firstStart }}
+    - name: first-start
+      image: {{ include "gateway.image" $ }}
+      imagePullPolicy: {{ $.Values.image.pullPolicy }}
+      args: ["prepare", "--{{ . }}", "--if-empty", "--config", "/etc/gateway/gateway.toml"]
+      {{- if eq $.Values.database.kind "postgresql" }}
+      env:
+        - name: GATEWAY_DATABASE_URL
+          valueFrom:
+            secretKeyRef: {name: {{ $.Values.database.secret }}, key: url}
+      {{- end }}
+      {{- include "gateway.confined" $ | nindent 6 }}
+      resources:
+        requests: {cpu: 100m, memory: 128Mi}
+        limits: {memory: 512Mi}
+      volumeMounts:
+        - {name: settings, mountPath: /etc/gateway/gateway.toml, subPath: gateway.toml, readOnly: true}
+        - {name: directory, mountPath: /etc/gateway/directory, readOnly: true}
+        - {name: run, mountPath: /run/gateway, readOnly: true}
+        - {name: data, mountPath: /var/lib/gateway/data}
+        - {name: tmp, mountPath: /tmp}
+    {{- end }}
   containers:
     - name: gateway
       image: {{ include "gateway.image" . }}

@@ -101,7 +101,8 @@ class AnswerView:
 
 def answer_view(answer: NodeAnswer, records: Sequence[HistoryRecord], mode: AnswerMode.ValueType) -> AnswerView:
     """A node's answer with the records that came from it."""
-    is_hit = mode == AnswerMode.ANSWER_MODE_HIT and answer.status == ANSWER_STATUS_COMPLETE
+    counts = answer.status == ANSWER_STATUS_COMPLETE or answer.HasField("lost_before")
+    is_hit = mode == AnswerMode.ANSWER_MODE_HIT and counts
     return AnswerView(
         node=answer.node,
         status=label_of(AnswerStatus, answer.status),

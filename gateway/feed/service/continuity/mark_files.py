@@ -84,6 +84,7 @@ class MarkState:
         node: `<federation>/<node>`.
         alive_at: when the node wrote last, in milliseconds since 1970.
         made_at: when the node's folder was prepared, in milliseconds since 1970; 0 for unknown.
+        lost_at: the same of a node that has lost its data before; 0 for another one.
         unasked: feeds of which more may have been signed than the marks know; their recipients must be asked.
         database: None on SQLite.
     """
@@ -91,6 +92,7 @@ class MarkState:
     node: str
     alive_at: int = 0
     made_at: int = 0
+    lost_at: int = 0
     unasked: frozenset[FeedOrigin] = frozenset()
     database: DatabaseIdentity | None = None
     feeds: Mapping[FeedOrigin, FeedMark] = field(default_factory=dict)
@@ -207,6 +209,8 @@ def _encoded(state: MarkState) -> str:
     lines = [f"node {state.node}", f"alive {state.alive_at}"]
     if state.made_at:
         lines.append(f"made {state.made_at}")
+    if state.lost_at:
+        lines.append(f"lost {state.lost_at}")
     if state.database is not None:
         known = state.database
         lines.append(f"database {known.system} {known.timeline} {'lossless' if known.lossless else 'lossy'}")
@@ -255,6 +259,8 @@ def _parsed(lines: Iterable[str]) -> MarkState:
                 state = replace(state, alive_at=int(at))
             case ["made", at]:
                 state = replace(state, made_at=int(at))
+            case ["lost", at]:
+                state = replace(state, lost_at=int(at))
             case ["database", system, timeline, mode]:
                 state = replace(state, database=DatabaseIdentity(system, int(timeline), mode == "lossless"))
             case ["unasked", origin]:

@@ -198,10 +198,14 @@ class Marks:
             if self._state.unasked:
                 self._write(replace(self._state, alive_at=now_ms, unasked=frozenset()))
 
-    def set_up(self, now_ms: int) -> None:
-        """Notes that the node's folder has just been made; raises StoreUnavailableError."""
+    def set_up(self, now_ms: int, *, data_lost: bool = False) -> None:
+        """Notes that the node's folder has just been made; raises StoreUnavailableError.
+
+        Args:
+            data_lost: for a node that has run before, and whose data are gone.
+        """
         with self._lock:
-            self._write(replace(self._state, made_at=now_ms))
+            self._write(replace(self._state, made_at=now_ms, lost_at=now_ms if data_lost else 0))
 
     def set_database(self, database: DatabaseIdentity, now_ms: int) -> None:
         """Notes the cluster that is written to; raises StoreUnavailableError."""

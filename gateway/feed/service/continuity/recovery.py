@@ -158,8 +158,9 @@ def _doubt(marks: Marks, start: Start, before: Sequence[int], entries: int) -> s
         if _continues(start.starts, before, entries):
             return ""
         return "there is no mark of what this node has signed before"
-    if state.made_at and not state.feeds and state.made_at > start.keys_known_since:
-        return "the directory has known this node's log key for longer than its folder exists"
+    if not state.feeds and (state.lost_at or state.made_at > start.keys_known_since):
+        younger = "the directory has known this node's log key for longer than its folder exists"
+        return "this node has lost its data" if state.lost_at else younger
     if 0 < state.alive_at < start.now_ms - STALE_MS and not marks.confirmed:
         return f"this node wrote its marks last {(start.now_ms - state.alive_at) // 60_000} minutes ago"
     return ""
