@@ -66,7 +66,7 @@ _ID = re.compile(r"[A-Z][A-Z0-9_-]{0,31}")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _VERSION = re.compile(r"[!-~]{1,32}")
 _TOKEN = re.compile(
-    r"""(?P<string>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')"""
+    r"""(?P<string>"(?:[^"\\]|\\[\s\S])*+(?:"|\\?\Z)|'(?:[^'\\]|\\[\s\S])*+(?:'|\\?\Z))"""  # or to the end
     r"|(?<![\w.])(?:t\.(?P<threshold>[a-z]\w*)|lists\.(?P<list>[a-z]\w*)|(?P<measured>measured))\b"
 )
 

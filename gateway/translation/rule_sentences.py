@@ -53,7 +53,7 @@ def packaged_messages() -> dict[str, str]:
     """Texts to translate, by rule; without those that consist of values alone."""
     text = resources.files("gateway.reference").joinpath("risk_rules.toml").read_text("utf-8")
     messages = {rule["id"]: message_of(rule["explanation"]) for rule in tomllib.loads(text)["rules"]}
-    return {rule: message for rule, message in messages.items() if re.search("[a-z]", re.sub(r"{.*?}", "", message))}
+    return {rule: message for rule, message in messages.items() if re.search("[a-z]", re.sub(r"{[^{}]*}", "", message))}
 
 
 def explained(sentence: str) -> str:

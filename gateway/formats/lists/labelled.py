@@ -14,7 +14,7 @@ from gateway.v1.watchlist_pb2 import WATCHLIST_KIND_ORGANISATION, WatchlistConte
 _NUMBERS = r"[+(]?[0-9][0-9()./\s-]{4,}[0-9](?:(?:,| and|;)\s*[+(]?[0-9][0-9()./\s-]{4,}[0-9])*"
 _VALUE = r"(?!IMO)[A-Z]{0,4}[-/]?\s?[0-9][A-Z0-9/-]*[A-Z0-9]"
 _LABELS = tuple(
-    (scheme, re.compile(rf"\b{label}\s*(?:is|:)?\s*(?P<value>{value})\b", re.IGNORECASE))
+    (scheme, re.compile(rf"\b{label}\s*+(?:(?:is|:)\s*+)?(?P<value>{value})\b", re.IGNORECASE))
     for scheme, label, value in (
         ("imo", r"IMO\)?(?:\s+(?:number|no\.?))?", "[0-9]{7}"),
         ("swift_bic", r"SWIFT(?:/BIC)?(?:\s+code)?", r"(?-i:[A-Z]{6}[A-Z0-9]{2}(?:[A-Z0-9]{3})?)"),
@@ -24,18 +24,21 @@ _LABELS = tuple(
         ("company_number", r"company\s+(?:registration\s+)?number", _VALUE),
         ("vat_number", r"VAT\s+number", _VALUE),
         ("tax_number", r"\btax\s+(?:number|no\.?)", _VALUE),
-        ("us_fein", r"employer\s+identification\s+number\s*(?:\([^()]*\))?", _VALUE),
+        ("us_fein", r"employer\s+identification\s+number(?:\s*\([^()]*\))?", _VALUE),
         ("national_id", r"national\s+(?:ID|identification|identity)(?:\s+card)?(?:\s+(?:number|no\.?))?", _VALUE),
         ("military_id", r"military\s+ID(?:\s+(?:number|no\.?))?", _VALUE),
         ("prison_number", r"(?:inmate|register)\s+number", _VALUE),
     )
 )
-_EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+_EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]++@[\w-]++(?:\.[\w-]++)++")
 _LINK = re.compile(r"https?://\S+")
 _BETWEEN = re.compile(r"(?:,| and|;)\s*(?=[+(]?[0-9])")
 _LONG_NUMBER = re.compile(r"(?<![\w/(-])[A-Z]{0,4}[-/]?[0-9]{6,}[\w/-]*")
 MOST_CONTEXT_CHARS = 60
 """Of the text around a number that is told."""
+
+MOST_TEXT_CHARS = 8_192
+"""Of a text that is looked through, as the contract has it of remarks: an entry with a longer one is refused."""
 
 
 class Labelled(NamedTuple):
@@ -58,6 +61,8 @@ def labelled_in(text: str) -> Iterator[Labelled]:
 
 def take_labelled(text: str, content: WatchlistContent) -> list[str]:
     """Adds the identifiers of a text; returns longer numbers of unknown kind, each with the words around it."""
+    if len(text) > MOST_TEXT_CHARS:
+        return []
     taken = list(dict.fromkeys(labelled_in(text)))
     for scheme, value in taken:
         content.identifiers.add(scheme=_imo(content) if scheme == "imo" else scheme, value=value)

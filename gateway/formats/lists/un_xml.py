@@ -48,15 +48,22 @@ DOCUMENT_SCHEMES = {
 }
 """Type of document to scheme; other types become one: `driving_licence`."""
 
+MOST_ALIAS_CHARS = 4_096
+"""Of an alias that is looked into; a longer one is too long for a name, too."""
+
+MOST_BRACKETS = 2
+"""In each other, in an alias."""
+
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _ISSUED_BY = ("ISSUING_COUNTRY", "COUNTRY_OF_ISSUE")
 _NUMBERED = re.compile(r"(?:^|\s)[a-z]\)\s")
-_IN_BRACKETS = re.compile(r"(.*?)\s*\(([^()]*(?:\([^()]*\)[^()]*)*)\)[,;.\s]*")
-_ORIGINAL = re.compile(r"^original script:\s*|\s*\(original script\)$", re.IGNORECASE)
-_ORIGINAL_NOTE = re.compile(r"original script:\s*(?P<names>.+)", re.IGNORECASE)
-_NUMBER_IN_WORDS = re.compile(r"(?P<words>[^\d]*\b(?:number|no\.?|n°))\s*[:.]?\s*(?P<number>\S*\d.*)", re.IGNORECASE)
+_ORIGINAL = re.compile(r"^original script:\s*|(?<!\s)\s*+\(original script\)$", re.IGNORECASE)
+_ORIGINAL_NOTE = re.compile(r"original script:\s*+(?P<names>.+)", re.IGNORECASE)
+_NUMBER_IN_WORDS = re.compile(
+    r"(?P<words>[^\d]*\b(?:number|no\.?|n°))\s*+(?:[:.]\s*+)?(?P<number>[^\s\d]{0,32}+\d.*)", re.IGNORECASE
+)
 _EXPIRES = re.compile(
-    r"\b(?:expir(?:es|ed|y|ation date|y date)|valid until)(?:\s+on)?\s*:?\s*"
+    r"\b(?:expir(?:es|ed|y|ation date|y date)|valid until)(?:\s+on)?\s*+(?::\s*+)?"
     r"(?:(?P<iso>\d{4}-\d{2}-\d{2})|(?P<day>\d{1,2})\s+(?P<month>[A-Za-z]{3})[a-z]*\.?\s+(?P<year>\d{4}))\s*\.?",
     re.IGNORECASE,
 )
@@ -191,9 +198,11 @@ def names_in(text: str) -> list[str]:
     """Names in an alias, separated by `;` or by brackets with another script: "Jin Tiesan (金铁三)" is two names."""
     if not text:
         return []
-    brackets = _IN_BRACKETS.fullmatch(text)
-    if brackets is not None and ";" not in brackets[1]:
-        outer, inner = brackets[1], brackets[2]
+    if len(text) > MOST_ALIAS_CHARS:
+        return [text]
+    brackets = _in_brackets(text)
+    if brackets is not None and ";" not in brackets[0]:
+        outer, inner = brackets
         scripts = {script_of(outer), script_of(_ORIGINAL.sub("", inner))}
         if outer and (";" in inner or (len(scripts) == 2 and "" not in scripts)):
             return [*names_in(outer), *names_in(inner)]
@@ -203,6 +212,21 @@ def names_in(text: str) -> list[str]:
         name = _ORIGINAL.sub("", piece).strip()
         found += [name] if name == text else names_in(name)
     return list(filter(None, found))
+
+
+def _in_brackets(text: str) -> tuple[str, str] | None:
+    """What stands before the brackets at the end of a text, and in them; these may hold others, which hold none."""
+    text = text.rstrip(",;. ")
+    if "\n" in text or not text.endswith(")"):
+        return None
+    depth = 0
+    for at in range(len(text) - 1, -1, -1):
+        depth += (text[at] == ")") - (text[at] == "(")
+        if depth > MOST_BRACKETS:
+            return None
+        if not depth:
+            return text[:at].rstrip(), text[at + 1 : -1]
+    return None
 
 
 def _parted(text: str) -> Iterator[str]:

@@ -31,27 +31,30 @@ from gateway.v1.watchlist_pb2 import (
 MOST_VALUE_CHARS = 128
 """Of an identifier, as the contract has it."""
 
+MOST_ITEM_CHARS = 2_048
+"""Of an item that is looked into; a longer one stays in words."""
+
 _DAY = r"(?:(?:[0-9]{1,2} )?[A-Z][a-z]{2} )?[0-9]{4}"
 _SEPARATOR = re.compile(r";\s+|;(?=[^\s;]+\s)")
-_DOCUMENT = re.compile(
-    rf"(?P<value>.*?)(?P<brackets>(?:\s+\([^()]*\))*)\s*"
-    rf"(?:,?\s*issued (?P<issued>{_DAY})(?P<issued_to> to {_DAY})?)?"
-    rf"(?:,?\s*expire[sd] (?P<expires>{_DAY})(?P<expires_to> to {_DAY})?)?(?P<after>(?:\s+\([^()]*\))*)"
-)
-_IN_BRACKETS = re.compile(r"\(([^()]*)\)")
-_ONE_IN_BRACKETS = re.compile(r"\(([^()]*\d[^()]*)\)")
+_ISSUED = re.compile(rf"issued (?P<day>{_DAY})(?P<last> to {_DAY})?\Z")
+_EXPIRES = re.compile(rf"expire[sd] (?P<day>{_DAY})(?P<last> to {_DAY})?\Z")
+_MOST_DATE_CHARS = 40
+"""Of "expires 01 Jan 2020 to 31 Dec 2021"."""
+_ONE_IN_BRACKETS = re.compile(r"\(([^()\d]*+\d[^()]*+)\)")
 _SENTENCE = re.compile(r",(?!\d)|\s(?:and|or|at|in|of|on|the|under|is|was|issued|expires|expired|with|as)\s")
 _CODE = re.compile(r"[A-Z0-9][A-Z0-9./ -]*")
 _NEW_LABEL = re.compile(
     r"(?:alt\.?\s+)?(?P<label>[A-Z][\w.'/()& -]{1,60}?\s?(?:No\.?|Number|Nr\.?|#|ID|Card|Code|Passport|Licen[cs]e))"
     r"[\s:#]+(?P<rest>[^\s:#a-z].*)"
 )
-_IMO = re.compile(r"(?:IMO[\s:#]*(?:No\.?|Number)?[\s:#]*)?(?P<digits>[0-9]{7})")
+_IMO = re.compile(r"(?:IMO[\s:#]*+(?:(?:No\.?|Number)[\s:#]*+)?)?(?P<digits>[0-9]{7})")
 _LEI = re.compile(r"[A-Z0-9]{18}[0-9]{2}")
 _CURRENCY = re.compile(r"(?P<currency>[A-Z]{2,8})\s+(?P<address>\S+)")
-_EMAIL = re.compile(r"[^\s@;,]+@[^\s@;,]+\.[^\s@;,.]+")
-_WEBSITE = re.compile(r"(?:https?://\S+|(?:[\w-]+\.)+[A-Za-z]{2,}(?:/\S*)?)(?<![.,])")
-_TELEPHONE = re.compile(r"[+(]?[\s0-9][0-9\s()+./-]*[0-9]\)?(?:\s*ext\.?\s*[0-9]+)?(?![\w@])", re.IGNORECASE)
+_EMAIL = re.compile(r"(?<![^\s@;,])[^\s@;,]++@[^\s@;,]+\.[^\s@;,.]++")
+_WEBSITE = re.compile(r"(?:https?://\S+|(?<![\w.-])(?:[\w-]++\.)+[A-Za-z]{2,}(?:/\S*)?)(?<![.,])")
+_TELEPHONE = re.compile(
+    r"(?<![0-9\s()+./-])[+(]?[\s0-9][0-9\s()+./-]*[0-9]\)?(?:\s*ext\.?\s*[0-9]+)?(?![\w@])", re.IGNORECASE
+)
 _CONTACTS: Mapping[str, re.Pattern[str]] = MappingProxyType({"email": _EMAIL, "website": _WEBSITE})
 _BIRTH = re.compile(rf"(?P<about>circa )?(?P<first>{_DAY})(?:(?: to |-)(?P<last>{_DAY}))?")
 _QUOTED = re.compile(r"['\"](?P<name>.+)['\"]")
@@ -99,6 +102,8 @@ def items_of(text: str) -> Iterator[str]:
 
 
 def _take(item: str, content: WatchlistContent) -> RemarkOutcome:
+    if len(item) > MOST_ITEM_CHARS:
+        return RemarkOutcome.NOT_UNDERSTOOD
     known = kind_of(item)
     if known is not None:
         kind, rest = known
@@ -113,24 +118,51 @@ def _take(item: str, content: WatchlistContent) -> RemarkOutcome:
 
 
 def _identifier(kind: ItemKind, rest: str, content: WatchlistContent) -> RemarkOutcome:
-    document = _DOCUMENT.fullmatch(rest)
-    if document is None:
+    if "\n" in rest:
         return RemarkOutcome.NOT_UNDERSTOOD
-    text, brackets = document["value"].strip(), _IN_BRACKETS.findall(f"{document['brackets']} {document['after']}")
+    text, issued, expires, brackets = _parts_of_document(rest)
     if alone := _ONE_IN_BRACKETS.fullmatch(text):
         text = alone[1]
     code = next(filter(None, (territory_code(name.strip()) for name in reversed(brackets))), "")
     value, is_whole = _value_in(kind, text)
     if not value:
         return RemarkOutcome.NOT_UNDERSTOOD
-    until = "" if document["expires_to"] else _date(document["expires"] or "") or ""
+    until = "" if expires is None or expires["last"] else _date(expires["day"]) or ""
     if not _add(content, *_scheme_and_value(kind, value, content), territory=code, expires=until):
         return RemarkOutcome.NOT_UNDERSTOOD
-    dates = [document[name] for name in ("issued", "expires") if document[name]]
-    if not all(map(_date, dates)) or _SENTENCE.search(text) or (brackets and not code):
+    if not all(_date(each["day"]) for each in (issued, expires) if each) or _SENTENCE.search(text) or (brackets and not code):
         return RemarkOutcome.NOT_UNDERSTOOD
-    is_carried = is_whole and len(brackets) < 2 and not document["issued"] and not document["expires_to"]
+    is_carried = is_whole and len(brackets) < 2 and not issued and not (expires and expires["last"])
     return RemarkOutcome.CARRIED if is_carried else RemarkOutcome.IN_WORDS
+
+
+def _parts_of_document(text: str) -> tuple[str, re.Match[str] | None, re.Match[str] | None, list[str]]:
+    """The value at the beginning, when it was issued and expires, and what stands in brackets behind each of them.
+
+    Read from the end, where each part begins with its own word or bracket.
+    """
+    text, after = _without_brackets(text)
+    text, expires = _without_date(text, _EXPIRES)
+    text, issued = _without_date(text, _ISSUED)
+    text, before = _without_brackets(text) if issued or expires else (text, [])
+    return text.strip(), issued, expires, before + after
+
+
+def _without_brackets(text: str) -> tuple[str, list[str]]:
+    """The text before the brackets at its end, and what these hold; before each is a space."""
+    inner: list[str] = []
+    while text.endswith(")"):
+        at = text.rfind("(")
+        if at < 1 or not text[at - 1].isspace() or ")" in text[at:-1]:
+            break
+        inner.append(text[at + 1 : -1])
+        text = text[:at].rstrip()
+    return text, inner[::-1]
+
+
+def _without_date(text: str, pattern: re.Pattern[str]) -> tuple[str, re.Match[str] | None]:
+    found = pattern.search(text, max(0, len(text) - _MOST_DATE_CHARS))
+    return (text[: found.start()].rstrip().removesuffix(",").rstrip(), found) if found else (text, None)
 
 
 def _value_in(kind: ItemKind, text: str) -> tuple[str, bool]:
