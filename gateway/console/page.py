@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
@@ -30,6 +30,7 @@ from gateway.console.form import Form
 from gateway.console.languages import LANGUAGE_COOKIE, ReaderLocale, chosen_language
 from gateway.console.navigation import NavigationEntry, shown_entries
 from gateway.console.problems import PageProblem, defect, missing_page, problem_of, refused_form, unreadable_form
+from gateway.console.reading.reader import ListReader
 from gateway.console.server.security import SAFE_METHODS, csrf_token, is_csrf_token, is_same_origin
 from gateway.console.session import Cookies, Session, Sessions, new_visit
 from gateway.console.settings import ConsoleSettings
@@ -83,6 +84,7 @@ class ConsoleParts:
     live: Live
     navigation: Sequence[NavigationEntry]
     spool: Spool
+    lists: ListReader = field(default_factory=ListReader)
 
     @property
     def authority(self) -> str:

@@ -96,9 +96,10 @@ def made_at_run_time(package: types.ModuleType) -> Iterator[str]:
     """Functions that put a pattern together: `module.function`."""
     for name, tree in modules_of(package):
         for function in ast.walk(tree):
-            if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
-                if any(not isinstance(call.args[0], ast.Constant) for call in _calls_of_re(function)):
-                    yield f"{name}.{function.name}"
+            if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef) and not all(
+                isinstance(call.args[0], ast.Constant) for call in _calls_of_re(function)
+            ):
+                yield f"{name}.{function.name}"
 
 
 def modules_of(package: types.ModuleType) -> Iterator[tuple[str, ast.Module]]:

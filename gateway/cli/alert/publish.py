@@ -35,6 +35,7 @@ from gateway.formats.alerts.csv_alerts import read_alert_csv
 from gateway.formats.declarations.declarations import DECLARATION_MAPPINGS, DeclarationRow, read_declarations
 from gateway.formats.tables.layout import Problem
 from gateway.formats.tables.lines import Dialect
+from gateway.formats.wrong_lines import until_too_many_wrong
 from gateway.risk.declaration_alerts import AlertTerms, ScreenedRows, declaration_alerts, declaration_rules
 from gateway.translation.messages import N_, ngettext
 from gateway.translation.messages import gettext as _
@@ -216,13 +217,13 @@ def publish(
     with opened(file, spooled=False) as stream, guess_noted(output, dialect):
         screened: ScreenedRows | None = None
         if kind is not AlertFormat.DECLARATIONS:
-            lines = _READERS[kind](stream, dialect, str(file))
+            lines = until_too_many_wrong(_READERS[kind](stream, dialect, str(file)), _problem_of)
         else:
             values = _values(priority, action, classification, onward_transfer, valid_until)
             terms = AlertTerms(legal_basis=legal_basis, purpose=purpose, case_reference=case_reference, **values)
             rules = declaration_rules(goods_list, announcements)
             day = _day(as_of) if as_of else None
-            rows = _declarations(stream, file, dialect, terms, mapping=mapping)
+            rows = until_too_many_wrong(_declarations(stream, file, dialect, terms, mapping=mapping), _problem_of)
             screened = ScreenedRows()
             lines = declaration_alerts(rows, rules, terms, as_of=day, screened=screened)
         tally = PublishTally(doubts=DoubtTally(strict))
@@ -249,6 +250,10 @@ def _declarations(
     if not terms.legal_basis:
         raise OptionError(_("--legal-basis: name the legal basis of the alerts"))
     return read_declarations(stream, DECLARATION_MAPPINGS.named(mapping), dialect, source=str(file))
+
+
+def _problem_of(row: object) -> Problem | None:
+    return row if isinstance(row, Problem) else None
 
 
 def _one_json(stream: BinaryIO, _: Dialect, source: str) -> Lines:

@@ -27,6 +27,7 @@ from gateway.formats.shipments.json_lines import read_json_lines
 from gateway.formats.shipments.rows import BadRecord, ItemRow, Row
 from gateway.formats.tables.layout import Problem
 from gateway.formats.tables.mapping import TableMapping
+from gateway.formats.wrong_lines import until_too_many_wrong
 from gateway.translation.messages import N_, ngettext
 from gateway.translation.messages import gettext as _
 from gateway.v1.shipment_pb2 import Shipment
@@ -187,6 +188,7 @@ def import_(
             if kind is ShipmentFormat.CSV
             else read_json_lines(stream)
         )
+        rows = until_too_many_wrong(rows, lambda row: row.problems[0] if isinstance(row, BadRecord) else None)
         tally = RecordTally(doubts=DoubtTally(strict))
         if dry_run:
             for item in tally.take(rows):

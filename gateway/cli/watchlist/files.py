@@ -18,7 +18,7 @@ from gateway.formats.lists.ftm import read_ftm
 from gateway.formats.lists.ftm_export import write_ftm
 from gateway.formats.lists.json_lines import read_json_lines, write_json_lines
 from gateway.formats.lists.ofac.reader import read_ofac
-from gateway.formats.lists.rows import ListOptions, Row
+from gateway.formats.lists.rows import ListOptions, Row, bounded
 from gateway.formats.lists.stix import write_stix
 from gateway.formats.lists.un_xml import read_un_xml
 from gateway.formats.tables.lines import Dialect
@@ -101,7 +101,7 @@ class ListSource:
         """The rows from the first one on."""
         for stream in self._streams:
             stream.seek(0)
-        return self._read(self._streams, options)
+        return bounded(self._read(self._streams, options))
 
     @property
     def position_bytes(self) -> int:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.contract.validation import violations
 from gateway.errors import Violation
 from gateway.formats.lists.normal import normalise
+from gateway.formats.tables.layout import Problem
+from gateway.formats.wrong_lines import until_too_many_wrong
 from gateway.v1.watchlist_pb2 import WatchlistContent
 
 MAX_ID_CHARS = 64
@@ -77,6 +79,17 @@ class ListOptions:
 
     list: str = ""
     defaults: WatchlistContent = field(default_factory=WatchlistContent)
+
+
+def bounded(rows: Iterable[Row]) -> Iterator[Row]:
+    """The rows of a file.
+
+    Raises:
+        InputFileError: it has too many lines that can't be used.
+    """
+    return until_too_many_wrong(
+        rows, lambda row: Problem(row.line, row.field, row.reason) if isinstance(row, BadRow) else None
+    )
 
 
 def finish(

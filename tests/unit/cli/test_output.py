@@ -142,8 +142,9 @@ MAY_USE = {
     "gateway/cli/watchlist/exporting.py": {"sys.stdout.buffer"},
     "gateway/cli/main.py": {"typer.echo"},
     "gateway/console/images/worker.py": {"sys.stdout.buffer"},
+    "gateway/console/reading/worker.py": {"sys.stdout.buffer"},
 }
-"""A list's file on standard output; the version, without the time to import more; a picture, to the console alone."""
+"""A list's file on standard output; the version, without the time to import more; a picture and rows, to the console alone."""
 
 PRINTING = re.compile(
     r"\b(print|typer\.echo|typer\.secho|click\.echo|click\.secho|sys\.stdout\.(write|buffer)|sys\.stderr\.write"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -13,6 +13,7 @@ from gateway.client import GatewayClient
 from gateway.console.form import Form
 from gateway.console.page import client, console_of, form, render, session
 from gateway.console.pages.watchlists.paths import list_path
+from gateway.console.reading.reader import ReadRow
 from gateway.console.views.lists.list_files import FORMATS, ListFile, format_of, read_file
 from gateway.console.views.lists.list_preview import ListPreview, preview_of
 from gateway.errors import GatewayError, OptionError
@@ -59,7 +60,8 @@ async def preview(request: Request) -> Response:
     spool = console_of(request).spool
     token = await asyncio.to_thread(spool.put, owner, upload.filename or "", upload.file)
     try:
-        shown = await _preview(client(request), console_of(request).client.node_name, name, _file(request, token))
+        rows = await console_of(request).lists.rows(_file(request, token), MAX_COMPARED)
+        shown = await _preview(client(request), console_of(request).client.node_name, name, rows)
     except GatewayError as error:
         spool.drop(owner, token)
         sent.problems["file"] = refused(error.message)
@@ -85,7 +87,7 @@ async def import_file(request: Request) -> Response:
     spool = console_of(request).spool
     file = _file(request, sent.text("token"))
     file_name, _stream = spool.get(owner, sent.text("token"))
-    rows = await asyncio.to_thread(lambda: list(file.rows()))
+    rows = await console_of(request).lists.rows(file, MAX_COMPARED)
     good = [row for row in rows if isinstance(row, ImportRow)]
     bad = len(rows) - len(good)
     response = await client(request).watchlist.import_entries(
@@ -139,14 +141,13 @@ def _value(enum: Any, name: str) -> Any:
     return dict(enum.items()).get(name, 0)
 
 
-async def _preview(gateway: GatewayClient, own: str, name: str, file: ListFile) -> ListPreview:
+async def _preview(gateway: GatewayClient, own: str, name: str, rows: Sequence[ReadRow]) -> ListPreview:
     present: dict[str, WatchlistContent] = {}
     async for listed in gateway.watchlist.entries(filter=f'publisher = "{own}" AND list = "{name}"'):
         present[listed.entry.id] = listed.entry.content
         if len(present) > MAX_COMPARED:
             break
-    shown = await asyncio.to_thread(preview_of, file, present, MAX_COMPARED)
-    return shown
+    return await asyncio.to_thread(preview_of, rows, present, MAX_COMPARED)
 
 
 def _form_page(request: Request, sent: Form) -> Response:

@@ -10,7 +10,7 @@ from typing import BinaryIO, Final
 from gateway.formats.lists.csv_lists import read_csv
 from gateway.formats.lists.ftm import read_ftm
 from gateway.formats.lists.json_lines import read_json_lines
-from gateway.formats.lists.rows import BadRow, ListOptions, ListRow, Row, SkippedRow
+from gateway.formats.lists.rows import BadRow, ListOptions, ListRow, Row, SkippedRow, bounded
 from gateway.formats.lists.un_xml import read_un_xml
 from gateway.translation.messages import gettext as _
 from gateway.v1.watchlist_pb2 import WatchlistContent
@@ -46,10 +46,10 @@ class ListFile:
         """Rows from the first one on: those to import, and those that can't be or aren't entries.
 
         Raises:
-            GatewayError: the file as a whole can't be read.
+            GatewayError: the file as a whole can't be read, or too many of its lines.
         """
         self.stream.seek(0)
-        for row in _READERS[self.kind](self.stream, self.options):
+        for row in bounded(_READERS[self.kind](self.stream, self.options)):
             yield ImportRow(id=row.id, line=row.line, content=row.content) if isinstance(row, ListRow) else row
 
 

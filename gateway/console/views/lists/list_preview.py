@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from gateway.console.views.lists.entries import ChangedLine, changed_lines, title_of
-from gateway.console.views.lists.list_files import ListFile
 from gateway.errors import TooLargeError
 from gateway.formats.lists.rows import BadRow, SkippedRow
 from gateway.translation.messages import gettext as _
 from gateway.v1.watchlist_pb2 import WatchlistContent
+from gateway.v1.watchlist_service_pb2 import ImportRow
 
 MAX_SHOWN: Final = 50
 """Entries of each kind, and lines that can't be used, that a page shows one by one."""
@@ -47,22 +47,23 @@ class ListPreview:
         return not (self.added or self.changed or self.unchanged)
 
 
-def preview_of(file: ListFile, present: Mapping[str, WatchlistContent], most: int) -> ListPreview:
-    """Reads the whole file and compares.
+def preview_of(
+    rows: Iterable[ImportRow | BadRow | SkippedRow], present: Mapping[str, WatchlistContent], most: int
+) -> ListPreview:
+    """Compares a whole file.
 
     Args:
-        file: its rows.
+        rows: of the file.
         present: what the list has, by id.
         most: entries that are compared.
 
     Raises:
         TooLargeError: the list or the file has more.
-        GatewayError: the file can't be read.
     """
     shown = ListPreview()
     seen: set[str] = set()
     bad_lines: set[int] = set()
-    for row in file.rows():
+    for row in rows:
         if isinstance(row, BadRow):
             bad_lines.add(row.line)
             seen.add(row.id)  # an entry on a bad line stays

@@ -130,7 +130,8 @@ def _identifier(kind: ItemKind, rest: str, content: WatchlistContent) -> RemarkO
     until = "" if expires is None or expires["last"] else _date(expires["day"]) or ""
     if not _add(content, *_scheme_and_value(kind, value, content), territory=code, expires=until):
         return RemarkOutcome.NOT_UNDERSTOOD
-    if not all(_date(each["day"]) for each in (issued, expires) if each) or _SENTENCE.search(text) or (brackets and not code):
+    dates = [each["day"] for each in (issued, expires) if each]
+    if not all(map(_date, dates)) or _SENTENCE.search(text) or (brackets and not code):
         return RemarkOutcome.NOT_UNDERSTOOD
     is_carried = is_whole and len(brackets) < 2 and not issued and not (expires and expires["last"])
     return RemarkOutcome.CARRIED if is_carried else RemarkOutcome.IN_WORDS

@@ -35,7 +35,7 @@ def stored(content: WatchlistContent) -> WatchlistContent:
 def test_each_row_is_counted_as_what_it_is() -> None:
     present = {"A": stored(CONTENT), "B": stored(CONTENT), "C": stored(CONTENT)}
     file = file_of(row("A", CONTENT), row("B", OTHER), row("D", CONTENT), "nonsense", '{"id": "E"}', row("A", OTHER))
-    shown = preview_of(file, present, 100)
+    shown = preview_of(file.rows(), present, 100)
     assert (shown.added, shown.changed, shown.unchanged, shown.bad) == (1, 1, 1, 3)
     assert shown.vanished_entries == [("C", "Exemplo Metais, Limitada")]
     (changed,) = shown.changed_entries
@@ -45,7 +45,7 @@ def test_each_row_is_counted_as_what_it_is() -> None:
 
 
 def test_an_entry_on_a_bad_line_stays() -> None:
-    shown = preview_of(file_of('{"id": "A"}'), {"A": stored(CONTENT)}, 100)
+    shown = preview_of(file_of('{"id": "A"}').rows(), {"A": stored(CONTENT)}, 100)
     assert shown.vanished == 0
     assert shown.is_useless
 
@@ -53,12 +53,12 @@ def test_an_entry_on_a_bad_line_stays() -> None:
 def test_where_an_entry_follows_from_is_no_change() -> None:
     before = stored(CONTENT)
     before.derived_from.add(publisher="hk", alert_id="01a21a6a-ca4b-785a-afc3-daeef3932452")
-    assert preview_of(file_of(row("A", CONTENT)), {"A": before}, 100).unchanged == 1
+    assert preview_of(file_of(row("A", CONTENT)).rows(), {"A": before}, 100).unchanged == 1
 
 
 def test_more_than_a_page_compares_is_refused() -> None:
     with pytest.raises(TooLargeError):
-        preview_of(file_of(row("A", CONTENT), row("B", CONTENT)), {}, 1)
+        preview_of(file_of(row("A", CONTENT), row("B", CONTENT)).rows(), {}, 1)
 
 
 def test_lines_of_a_diff_say_what_goes_comes_and_stays() -> None:

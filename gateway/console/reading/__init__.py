@@ -1,0 +1,1 @@
+"""Files that persons upload, read in a process of their own."""

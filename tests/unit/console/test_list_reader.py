@@ -1,0 +1,109 @@
+"""Lists that persons upload are read in a process of their own, beside the pages of others."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import tempfile
+import time
+from typing import BinaryIO
+
+import pytest
+from google.protobuf.json_format import MessageToDict
+
+from gateway.console.reading.reader import ListReader, ReadRow
+from gateway.console.views.lists.list_files import ListFile, read_file
+from gateway.errors import InputFileError, TooLargeError
+from gateway.formats.lists.rows import BadRow
+from gateway.formats.wrong_lines import MOST_WRONG_LINES
+from gateway.v1.watchlist_pb2 import WatchlistContent, WatchlistEntry
+from gateway.v1.watchlist_service_pb2 import ImportRow
+from tests.support.nodes import listed_content
+
+CONTENT = listed_content("Exemplo Metais, Limitada")
+
+
+def spooled(content: bytes) -> BinaryIO:
+    file: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115
+    file.write(content)
+    return file
+
+
+def file_of(kind: str, content: bytes) -> ListFile:
+    return read_file(kind, spooled(content), "minerals", WatchlistContent())
+
+
+def row(entry_id: str) -> str:
+    return json.dumps(MessageToDict(WatchlistEntry(id=entry_id, content=CONTENT)))
+
+
+def read(file: ListFile, most: int) -> list[ReadRow]:
+    try:
+        return asyncio.run(ListReader().rows(file, most))
+    finally:
+        file.stream.close()
+
+
+def un_list(comments: str) -> bytes:
+    person = f"<INDIVIDUAL><REFERENCE_NUMBER>QDi.001</REFERENCE_NUMBER><COMMENTS1>{comments}</COMMENTS1></INDIVIDUAL>"
+    return f"<CONSOLIDATED_LIST><INDIVIDUALS>{person}</INDIVIDUALS></CONSOLIDATED_LIST>".encode()
+
+
+def test_rows_come_as_a_reader_in_this_process_gives_them() -> None:
+    content = "\n".join([row("A"), "nonsense", row("B"), '{"id": "C"}']).encode()
+    here = list(read_file("jsonl", io.BytesIO(content), "minerals", WatchlistContent()).rows())
+    assert read(file_of("jsonl", content), 100) == here
+    assert {type(each) for each in here} == {ImportRow, BadRow}
+
+
+def test_two_readers_of_one_open_file_both_have_all_of_it() -> None:
+    file = file_of("jsonl", "\n".join(row(f"A-{number}") for number in range(300)).encode())
+
+    async def both() -> list[list[ReadRow]]:
+        reader = ListReader()
+        with file.stream:
+            return await asyncio.gather(reader.rows(file, 1_000), reader.rows(file, 1_000))
+
+    first, second = asyncio.run(both())
+    assert first == second
+    assert len(first) == 300
+
+
+def test_pages_are_answered_while_a_hostile_list_is_read() -> None:
+    async def longest_gap_s() -> float:
+        file = file_of("un-xml", un_list("a.a-" * 250_000))
+        reading = asyncio.create_task(ListReader().rows(file, 1_000))
+        longest_s, before = 0.0, time.monotonic()
+        while not reading.done():
+            await asyncio.sleep(0.01)
+            longest_s, before = max(longest_s, time.monotonic() - before), time.monotonic()
+        file.stream.close()
+        assert isinstance(reading.result()[0], BadRow)
+        return longest_s
+
+    assert asyncio.run(longest_gap_s()) < 2.0
+
+
+def test_a_table_of_wrong_lines_ends_with_a_clear_sentence() -> None:
+    content = b"id,list\n" + b"".join(b"A-%d,other\n" % number for number in range(200_000))
+    with pytest.raises(InputFileError, match=r"1000 lines up to this one can't be used.*The first is line 2: list: "):
+        read(file_of("csv", content), 500_000)
+
+
+def test_fewer_wrong_lines_are_all_told() -> None:
+    content = b"id,list\n" + b"".join(b"A-%d,other\n" % number for number in range(MOST_WRONG_LINES - 1))
+    rows = read(file_of("csv", content), 5_000)
+    assert len({each.line for each in rows}) == MOST_WRONG_LINES - 1
+
+
+def test_more_rows_than_a_page_has_are_refused() -> None:
+    content = "\n".join(row(f"A-{number}") for number in range(3)).encode()
+    assert len(read(file_of("jsonl", content), 3)) == 3
+    with pytest.raises(TooLargeError):
+        read(file_of("jsonl", content), 2)
+
+
+def test_a_file_of_another_form_says_so() -> None:
+    with pytest.raises(InputFileError, match="begins with"):
+        read(file_of("un-xml", b"<html></html>"), 10)
