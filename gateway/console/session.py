@@ -107,6 +107,14 @@ class Sessions:
             task.add_done_callback(lambda _: self._asking.pop((key, background), None))
         return await asyncio.shield(task)
 
+    async def is_session(self, token: str, background: bool) -> bool:
+        """Whether a token is a session; raises as `session_of`."""
+        return await self.session_of(token, background=background) is not None
+
+    def is_known(self, token: str) -> bool:
+        """Whether a token was a session when the node was last asked."""
+        return _key(token) in self._cached
+
     def keep(self, signed_in: SignedIn, *, background: bool = False) -> Session:
         """A session that has just begun or was renewed."""
         session = Session(signed_in, self._client.acting_for(signed_in.assertion))

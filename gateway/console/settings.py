@@ -56,7 +56,7 @@ class OidcSection(ConsoleSection):
 class LimitSection(ConsoleSection):
     """What one console takes at once, and of one request."""
 
-    requests: int = Field(default=64, ge=4, le=10_000, description="Requests that are answered at once.")
+    requests: int = Field(default=64, ge=4, le=10_000, description="Requests of persons that are answered at once.")
     connections: int = Field(default=1_024, ge=16, le=100_000, description="Open connections.")
     streams: int = Field(default=256, ge=1, le=10_000, description="Live pages at once.")
     streams_per_session: int = Field(default=8, ge=1, le=100, description="Live pages of one session at once.")
@@ -66,6 +66,7 @@ class LimitSection(ConsoleSection):
     body_s: float = Field(
         default=20, gt=0, le=600, description="Seconds without a byte after which a body is given up."
     )
+    upload_s: float = Field(default=900, gt=0, le=86_400, description="Seconds for a whole form with a file.")
 
 
 class ConsoleSettings(ConsoleSection):

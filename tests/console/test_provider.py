@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Route, expect
 
 from tests.support.console.desk import Desk, Desks, desks
 from tests.support.console.trial import ConsoleTrial
+from tests.support.console.visitor import Visitor
 from tests.support.oidc_issuer import OidcIssuer
 from tests.support.programs import CHROMIUM
 
@@ -101,10 +102,24 @@ def test_an_answer_of_the_provider_works_once_and_in_one_browser(desk: Desks, is
 def test_a_provider_that_is_down_is_said(desk: Desks, issuer: OidcIssuer) -> None:
     officer = window(desk, issuer)
     page = officer.open("/sign-in")
-    issuer.broken = True
+
+    def break_it(route: Route) -> None:
+        issuer.broken = True
+        route.continue_()
+
+    page.route("**/sign-in/provider/back?*", break_it)
     try:
+        page.get_by_role("link", name=BUTTON).click()
         with officer.expecting(r"status of 50\d"):
-            page.get_by_role("link", name=BUTTON).click()
+            page.get_by_role("link", name="chan").click()
             expect(page.get_by_role("heading", level=1)).to_be_visible()
     finally:
         issuer.broken = False
+
+
+def test_the_provider_is_asked_for_its_addresses_once(provided: ConsoleTrial, issuer: OidcIssuer) -> None:
+    visitor = Visitor(provided["hk"])
+    assert visitor.get("/sign-in/provider").status == 303
+    before = len(issuer.requests)
+    assert {visitor.get("/sign-in/provider").status for _ in range(20)} == {303}
+    assert issuer.requests[before:] == []

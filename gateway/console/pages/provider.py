@@ -8,14 +8,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import json
 import logging
 import secrets
 import ssl
+import time
 import warnings
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import httpx
@@ -39,6 +44,12 @@ WAIT_S: Final = 600
 
 TIMEOUT_S: Final = 10.0
 MAX_COOKIE_CHARS: Final = 2_048
+
+DISCOVERY_S: Final = 3_600.0
+"""Seconds for which the provider's addresses hold."""
+
+FAILURE_S: Final = 5.0
+"""Seconds after which a provider that didn't answer is asked again; until then known addresses go on being used."""
 
 _DISCOVERY: Final = "/.well-known/openid-configuration"
 _ENDPOINTS: Final = ("issuer", "authorization_endpoint", "token_endpoint")
@@ -77,7 +88,7 @@ async def go(request: Request) -> Response:
         where=own_path(request.query_params.get("next", "/")),
     )
     async with _client(request, oidc) as provider:
-        endpoints = await _endpoints(provider, oidc)
+        endpoints = await _discovery(request).endpoints(provider, oidc)
         url, _state = provider.create_authorization_url(
             endpoints["authorization_endpoint"], state=flow.state, nonce=flow.nonce, code_verifier=flow.verifier
         )
@@ -111,7 +122,7 @@ async def _id_token(request: Request, oidc: OidcSection, flow: _Flow, code: str)
     from authlib.common.errors import AuthlibBaseError  # noqa: PLC0415  where a provider is set
 
     async with _client(request, oidc) as provider:
-        endpoints = await _endpoints(provider, oidc)
+        endpoints = await _discovery(request).endpoints(provider, oidc)
         try:
             token = await provider.fetch_token(endpoints["token_endpoint"], code=code, code_verifier=flow.verifier)
         except (AuthlibBaseError, ValueError) as error:
@@ -153,11 +164,43 @@ def _client(request: Request, oidc: OidcSection) -> AsyncOAuth2Client:
         code_challenge_method="S256",
         timeout=TIMEOUT_S,
         trust_env=False,
-        verify=ssl.create_default_context(cafile=str(oidc.ca)) if oidc.ca else True,
+        verify=_trust(oidc.ca),
     )
 
 
-async def _endpoints(provider: AsyncOAuth2Client, oidc: OidcSection) -> dict[str, str]:
+class Discovery:
+    """What the identity provider says of itself, asked for once an hour however many persons sign in.
+
+    A failure holds for some seconds, so that a provider that is away isn't waited for by each.
+    """
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._asking = asyncio.Lock()
+        self._found: dict[str, str] = {}
+        self._problem: UnavailableError | None = None
+        self._until_s = 0.0
+
+    async def endpoints(self, provider: AsyncOAuth2Client, oidc: OidcSection) -> dict[str, str]:
+        """Addresses by name.
+
+        Raises:
+            UnavailableError: it doesn't answer, or isn't one, and hasn't been before.
+        """
+        async with self._asking:
+            if self._clock() >= self._until_s:
+                try:
+                    self._found, self._problem = await _asked(provider, oidc), None
+                    self._until_s = self._clock() + DISCOVERY_S
+                except UnavailableError as error:
+                    self._problem = error
+                    self._until_s = self._clock() + FAILURE_S
+        if not self._found:
+            raise self._problem or UnavailableError(f"{oidc.issuer} doesn't answer")
+        return self._found
+
+
+async def _asked(provider: AsyncOAuth2Client, oidc: OidcSection) -> dict[str, str]:
     try:
         answer = await provider.request("GET", oidc.issuer.rstrip("/") + _DISCOVERY, withhold_token=True)
         answer.raise_for_status()
@@ -168,6 +211,19 @@ async def _endpoints(provider: AsyncOAuth2Client, oidc: OidcSection) -> dict[str
     if found.get("issuer") != oidc.issuer or not all(found.values()):
         raise UnavailableError(f"{oidc.issuer} doesn't describe itself as an identity provider")
     return found
+
+
+@cache
+def _trust(ca: Path | None) -> ssl.SSLContext:
+    """Made once: it reads some hundred authorities."""
+    return ssl.create_default_context(cafile=str(ca) if ca else None)
+
+
+def _discovery(request: Request) -> Discovery:
+    present: Discovery | None = getattr(request.app.state, "discovery", None)
+    if present is None:
+        present = request.app.state.discovery = Discovery()
+    return present
 
 
 def _unavailable(oidc: OidcSection, error: Exception) -> UnavailableError:

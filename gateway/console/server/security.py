@@ -7,17 +7,23 @@ import hmac
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
+from collections.abc import Callable
 from hashlib import sha256
 from typing import Final
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway.console.server.admission import Admission, ConsoleBusyError
 from gateway.console.settings import LimitSection
+from gateway.errors import GatewayError
 
 NONCE_BYTES: Final = 18
 CSRF_BYTES: Final = 32
+
+HEALTH: Final = "/healthz"
 
 UPLOAD_SUFFIX: Final = "/upload"
 """End of the paths whose forms have a file; their bodies may be larger."""
@@ -26,9 +32,6 @@ RETRY_AFTER_S: Final = 2
 
 MAX_HELD_BYTES: Final = 64 * 1024 * 1024
 """Most bytes of forms that are being received at once: what a thousand slow senders can make the console hold."""
-
-MAX_UPLOADS: Final = 16
-"""Most forms with files that arrive at once; they are written to temporary files while they come."""
 
 BUSY: Final = "The console is busy. Try again in a moment."
 
@@ -100,21 +103,34 @@ class SecurityMiddleware:
     1. The Host header names the console's origin; another would be a rebound name.
     2. A form is received whole before it counts as a request, within `limits.body_s`, so that slow senders keep nobody
        waiting; it has at most `limits.body_kib`, and all that are being received MAX_HELD_BYTES.
-    3. At most `limits.requests` run at once; live pages have a limit of their own (`live.py`).
-    4. A form with a file, to a path that ends in `/upload`, has at most `limits.upload_mib` and may not pause longer
-       than `limits.body_s`; at most MAX_UPLOADS arrive at once.
+    3. Persons and strangers have places apart (`admission.py`); an answer that nobody takes for `limits.body_s` gives
+       its place up. Live pages have a limit of their own (`live.py`); own files and the health need no place.
+    4. A form with a file is received for a session alone, from a page of the console, by a path that takes one, with
+       the session's token where the header has it: all of that before a byte of its body. It has at most
+       `limits.upload_mib`, may not pause longer than `limits.body_s`, and ends within `limits.upload_s`.
     5. Every response has the headers; what isn't a file of the console isn't stored by a browser or proxy. A connection
        whose request wasn't read to its end is closed after the response.
     """
 
-    def __init__(self, app: ASGIApp, *, origin: str, limits: LimitSection) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        origin: str,
+        limits: LimitSection,
+        admission: Admission,
+        token_of: Callable[[Request], str],
+        takes_file: Callable[[str], bool],
+    ) -> None:
         self._app = app
         self._limits = limits
+        self._origin = origin
         parts = urlsplit(origin)
         self._host = parts.netloc.lower()
         self._https = parts.scheme == "https"
-        self._running = 0
-        self._uploads = 0
+        self._admission = admission
+        self._token_of = token_of
+        self._takes_file = takes_file
         self._held_bytes = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -130,14 +146,54 @@ class SecurityMiddleware:
             await _refuse(send, 421, "This console is reached under another name.")
         elif int(headers.get("content-length") or 0) > self._most_bytes(path):
             await _refuse(send, 413, "This is more than the console takes at once.")
-        elif path.startswith("/live/"):
+        elif path.startswith("/static/") or path == HEALTH:
             await self._app(scope, body.receive, send)
-        elif path.endswith(UPLOAD_SUFFIX):  # 4
-            await self._upload(scope, body, send)
         else:
-            await self._request(scope, body, send)
+            try:
+                await self._admitted(scope, body, send)
+            except ConsoleBusyError:
+                await _refuse(send, 503, BUSY, retry=True)
+            except _NotTakenError:
+                return
 
-    async def _request(self, scope: Scope, body: _Body, send: Send) -> None:
+    async def _admitted(self, scope: Scope, body: _Body, send: Send) -> None:
+        request = Request(scope)
+        token = self._token_of(request)
+        is_person = await self._is_person(token, background=request.headers.get("x-background") == "live")
+        if is_person and scope["path"].startswith("/live/"):
+            await self._app(scope, body.receive, send)
+            return
+        if self._takes_file(scope["path"]) and not body.ended:  # 4
+            refusal = self._refusal_of_upload(request, token, is_person=is_person)
+            if refusal is not None:
+                await _refuse(send, *refusal)
+                return
+            if is_person:
+                await self._upload(scope, body, send, token)
+                return
+        await self._request(scope, body, send, is_person=is_person)
+
+    async def _is_person(self, token: str, *, background: bool) -> bool:
+        try:
+            return await self._admission.is_person(token, background=background)
+        except GatewayError:  # the page says what is wrong
+            return False
+
+    def _refusal_of_upload(self, request: Request, token: str, *, is_person: bool) -> tuple[int, str] | None:
+        """Status and sentence for a form with a file whose body isn't read.
+
+        A small one without a session is read as other forms are: its person gets back what was written.
+        """
+        length = request.headers.get("content-length")
+        if not is_person and (length is None or int(length) > self._limits.body_kib * 1024):
+            return 401, "Your session has ended. Sign in in another window, go back here, and send the form again."
+        sent = request.headers.get("x-csrf-token")
+        is_own = is_same_origin(request.headers, self._origin)
+        if not is_own or (is_person and sent is not None and not is_csrf_token(token, sent)):
+            return 403, "This form doesn't come from a page of your session. Open the page again."
+        return None
+
+    async def _request(self, scope: Scope, body: _Body, send: Send, *, is_person: bool) -> None:
         whole = b""
         if not body.ended:  # 2
             try:
@@ -146,17 +202,29 @@ class SecurityMiddleware:
             except (TimeoutError, _TooMuchError):
                 await _refuse(send, 413, "This is more than the console takes at once.")
                 return
-            except _ConsoleBusyError:
-                await _refuse(send, 503, BUSY, retry=True)
-                return
-        if self._running >= self._limits.requests:  # 3
-            await _refuse(send, 503, BUSY, retry=True)
-            return
-        self._running += 1
+        self._hold(len(whole))
         try:
-            await self._app(scope, _replayed(whole, body.receive), send)
+            async with self._admission.place(person=is_person):  # 3
+                await self._app(scope, _replayed(whole, body.receive), self._taken(send))
         finally:
-            self._running -= 1
+            self._held_bytes -= len(whole)
+
+    def _hold(self, count: int) -> None:
+        if self._held_bytes + count > MAX_HELD_BYTES:
+            raise ConsoleBusyError
+        self._held_bytes += count
+
+    def _taken(self, send: Send) -> Send:
+        """Gives up an answer that its client doesn't take."""
+
+        async def sending(message: Message) -> None:
+            try:
+                async with asyncio.timeout(self._limits.body_s):
+                    await send(message)
+            except TimeoutError:
+                raise _NotTakenError from None
+
+        return sending
 
     async def _whole(self, body: _Body) -> bytes:
         chunks: list[bytes] = []
@@ -170,38 +238,34 @@ class SecurityMiddleware:
                 if held > self._limits.body_kib * 1024:
                     raise _TooMuchError
                 if self._held_bytes > MAX_HELD_BYTES:
-                    raise _ConsoleBusyError
+                    raise ConsoleBusyError
         finally:
             self._held_bytes -= held
         return b"".join(chunks)
 
-    async def _upload(self, scope: Scope, body: _Body, send: Send) -> None:
-        if self._uploads >= MAX_UPLOADS:
-            await _refuse(send, 503, BUSY, retry=True)
-            return
-        self._uploads += 1
-        try:
+    async def _upload(self, scope: Scope, body: _Body, send: Send, token: str) -> None:
+        async with self._admission.upload(token):
             most = self._limits.upload_mib * 1024 * 1024
-            await self._app(scope, self._bounded(body, most), send)
-        finally:
-            self._uploads -= 1
+            await self._app(scope, self._bounded(body, most), self._taken(send))
 
     def _is_own_host(self, host: str, path: str) -> bool:
-        return host.lower() == self._host or path == "/healthz"
+        return host.lower() == self._host or path == HEALTH
 
     def _most_bytes(self, path: str) -> int:
-        upload = path.endswith(UPLOAD_SUFFIX)
+        upload = self._takes_file(path)
         return self._limits.upload_mib * 1024 * 1024 if upload else self._limits.body_kib * 1024
 
     def _bounded(self, body: _Body, most: int) -> Receive:
         taken = 0
+        loop = asyncio.get_running_loop()
+        ends_at_s = loop.time() + self._limits.upload_s
 
         async def bounded() -> Message:
             nonlocal taken
             if body.ended:
                 return await body.receive()
             try:
-                async with asyncio.timeout(self._limits.body_s):
+                async with asyncio.timeout_at(min(ends_at_s, loop.time() + self._limits.body_s)):
                     message = await body.receive()
             except TimeoutError:
                 return {"type": "http.disconnect"}
@@ -232,8 +296,8 @@ class _TooMuchError(Exception):
     """A form is larger than the limit."""
 
 
-class _ConsoleBusyError(Exception):
-    """All forms that are being received are larger than the bound."""
+class _NotTakenError(Exception):
+    """A client doesn't take its answer."""
 
 
 class _Body:

@@ -144,7 +144,7 @@ MAY_USE = {
     "gateway/console/images/worker.py": {"sys.stdout.buffer"},
     "gateway/console/reading/worker.py": {"sys.stdout.buffer"},
 }
-"""A list's file on standard output; the version, without the time to import more; a picture and rows, to the console alone."""
+"""A list's file on standard output; the version, without the time to import more; what workers give the console."""
 
 PRINTING = re.compile(
     r"\b(print|typer\.echo|typer\.secho|click\.echo|click\.secho|sys\.stdout\.(write|buffer)|sys\.stderr\.write"
