@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from socket import socket
+from socket import SHUT_RDWR, socket
 from typing import Any, Final
 
 from prometheus_client import CollectorRegistry
@@ -21,10 +24,19 @@ from gateway.errors import ConfigurationError
 log = logging.getLogger(__name__)
 
 REQUEST_S: Final = 5.0
-"""Seconds that a connection may be silent: a request has a few hundred bytes."""
+"""Seconds for a connection, from its begin to the end of its answer: a request has a few hundred bytes."""
 
 MAX_CONNECTIONS: Final = 8
-"""Most connections at once: a Prometheus or two, and probes. More are closed at once."""
+"""Most connections at once: a Prometheus or two, and probes. A further one takes the place of the oldest that hasn't
+sent its request."""
+
+MAX_SCRAPES: Final = 4
+"""Most answers with metrics at once, which a client may take slowly: the other places are left for health."""
+
+PLACE_S: Final = 1.0
+"""Seconds for a connection that was ended to give its place up."""
+
+METRICS: Final = "/metrics"
 
 LOOPBACK: Final = "127.0.0.1"
 """Where the port is bound when only its number is given."""
@@ -54,7 +66,7 @@ class MetricsServer:
     ) -> None:
         host, port = parse_bind(bind)
         pages: dict[str, Callable[[str], _Page]] = {
-            "/metrics": lambda accept: _metrics(registry, accept),
+            METRICS: lambda accept: _metrics(registry, accept),
             "/livez": lambda _: _health(live()),
             "/readyz": lambda _: _health(ready()),
         }
@@ -94,33 +106,72 @@ def _health(problems: Problems) -> _Page:
     return status, "text/plain; charset=utf-8", lines.encode()
 
 
+@dataclass(slots=True, eq=False)
+class _Connection:
+    """A connection that has a place."""
+
+    socket: socket
+    began_s: float
+    is_read: bool = False
+    """Its request has come."""
+
+    def end(self) -> None:
+        """Wakes its thread, which then closes it."""
+        with suppress(OSError):
+            self.socket.shutdown(SHUT_RDWR)
+
+
 class _BoundedServer(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
 
     def __init__(self, address: tuple[str, int], pages: Mapping[str, Callable[[str], _Page]]) -> None:
         self.pages = pages
+        self.scrapes = threading.BoundedSemaphore(MAX_SCRAPES)
         self._places = threading.BoundedSemaphore(MAX_CONNECTIONS)
+        self._connections: dict[int, _Connection] = {}
         super().__init__(address, _Handler)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         if not self._places.acquire(blocking=False):
-            self.shutdown_request(request)
-            return
+            self._end_oldest()
+            if not self._places.acquire(timeout=PLACE_S):
+                self.shutdown_request(request)
+                return
+        self._connections[id(request)] = _Connection(request, time.monotonic())
         try:
             super().process_request(request, client_address)
         except BaseException:
-            self._places.release()
+            self._leave(request)
             raise
 
     def process_request_thread(self, request: socket | tuple[bytes, socket], client_address: Any) -> None:
         try:
             super().process_request_thread(request, client_address)
         finally:
-            self._places.release()
+            self._leave(request)
+
+    def service_actions(self) -> None:
+        """Ends connections beyond their time; called twice a second and after each new one."""
+        for connection in list(self._connections.values()):
+            if time.monotonic() - connection.began_s > REQUEST_S:
+                connection.end()
+
+    def note_read(self, request: object) -> None:
+        """The request of a connection has come."""
+        self._connections[id(request)].is_read = True
 
     def handle_error(self, request: socket | tuple[bytes, socket], client_address: Any) -> None:
         log.debug("a request to the metrics port failed", exc_info=True)  # instead of a traceback on standard error
+
+    def _end_oldest(self) -> None:
+        waiting = [each for each in list(self._connections.values()) if not each.is_read]
+        if waiting:
+            min(waiting, key=lambda each: each.began_s).end()
+
+    def _leave(self, request: object) -> None:
+        del self._connections[id(request)]
+        self._places.release()
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -132,11 +183,22 @@ class _Handler(BaseHTTPRequestHandler):
     error_content_type = "text/plain; charset=utf-8"
 
     def do_GET(self) -> None:
-        page = self.server.pages.get(self.path.partition("?")[0])
+        self.server.note_read(self.request)
+        name = self.path.partition("?")[0]
+        page = self.server.pages.get(name)
         if page is None:
             self.send_error(HTTPStatus.NOT_FOUND, "There are /metrics, /livez and /readyz")
-            return
-        status, content_type, body = page(self.headers.get("Accept", ""))
+        elif name != METRICS:
+            self._send(*page(self.headers.get("Accept", "")))
+        elif self.server.scrapes.acquire(blocking=False):
+            try:
+                self._send(*page(self.headers.get("Accept", "")))
+            finally:
+                self.server.scrapes.release()
+        else:
+            self.send_error(HTTPStatus.SERVICE_UNAVAILABLE, f"{MAX_SCRAPES} others are reading the metrics")
+
+    def _send(self, status: HTTPStatus, content_type: str, body: bytes) -> None:
         self.send_response(status)
         self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))

@@ -8,6 +8,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 
 import pytest
 from pydantic import ValidationError
@@ -17,6 +18,7 @@ from gateway.node.settings import Settings
 from gateway.telemetry import http_server
 from gateway.telemetry.http_server import MetricsServer, parse_bind
 from gateway.telemetry.metrics import Metrics
+from tests.support.waiting import eventually
 
 PROBLEMS = {"database": "", "disk": ""}
 
@@ -57,27 +59,67 @@ def test_pages(server: MetricsServer) -> None:
     assert get(server, "/metrics", "POST")[0] == 501
 
 
-def test_silent_connections_keep_nobody_out_for_long(server: MetricsServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_server._Handler, "timeout", 1.0)
-    silent = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(http_server.MAX_CONNECTIONS)]
+@contextmanager
+def strangers(server: MetricsServer, sent: bytes = b"") -> Iterator[list[socket.socket]]:
+    """As many connections as there are places, each with these bytes."""
+    with ExitStack() as stack:
+        made = []
+        for _ in range(http_server.MAX_CONNECTIONS):
+            one = stack.enter_context(socket.socket())
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+            one.connect(("127.0.0.1", server.port))
+            one.sendall(sent)
+            made.append(one)
+        yield made
+
+
+def is_ended(one: socket.socket) -> bool:
+    one.setblocking(False)
     try:
-        before = threading.active_count()
-        refused = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(20)]
-        for connection in refused:
-            with connection:
-                assert connection.recv(1) == b""
+        return one.recv(1, socket.MSG_PEEK) == b""
+    except BlockingIOError:
+        return False
+    except ConnectionResetError:
+        return True
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /livez HTTP/1.1\r\nX-Slow: a"])
+def test_silent_connections_keep_nobody_out(server: MetricsServer, sent: bytes) -> None:
+    before = threading.active_count()
+    with strangers(server, sent) as silent:
+        began = time.monotonic()
+        for _ in range(3 * http_server.MAX_CONNECTIONS):
+            assert get(server, "/livez")[0] == 200
+        assert time.monotonic() - began < http_server.REQUEST_S
+        assert is_ended(silent[0]), "the oldest made room"
         assert threading.active_count() <= before + http_server.MAX_CONNECTIONS
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            try:
-                if get(server, "/livez")[0] == 200:
-                    return
-            except OSError:
-                time.sleep(0.1)
-        raise AssertionError("the silent connections still hold all places")
+
+
+def test_a_request_that_comes_byte_by_byte_ends_in_time(server: MetricsServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_server, "REQUEST_S", 1.0)
+
+    def go_on(one: socket.socket) -> bool:
+        with suppress(OSError):
+            one.sendall(b"a")
+        return is_ended(one)
+
+    with socket.create_connection(("127.0.0.1", server.port)) as one:
+        one.sendall(b"GET /livez HTTP/1.1\r\nX-Slow: ")
+        eventually(lambda: go_on(one), within_s=30, every_s=0.1)
+
+
+def test_who_takes_the_metrics_slowly_keeps_nobody_from_the_health() -> None:
+    metrics = Metrics()
+    metrics.link_lag.replace({(f"{number:060}", "alerts", "out"): 7 for number in range(60_000)})
+    server = MetricsServer("0", metrics.registry, live=dict, ready=dict)
+    server.start()
+    try:
+        with strangers(server, b"GET /metrics HTTP/1.1\r\n\r\n") as slow:
+            eventually(lambda: sum(one.recv(64, socket.MSG_PEEK) != b"" for one in slow[-1:]) == 1, within_s=30)
+            for _ in range(20):
+                assert get(server, "/livez")[0] == 200
     finally:
-        for connection in silent:
-            connection.close()
+        server.stop()
 
 
 def test_a_port_alone_is_of_the_loopback_address() -> None:
