@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import NamedTuple
 
 import grpc
 import grpc.aio
 import pytest
-from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf import message_factory
+from google.protobuf.descriptor import FieldDescriptor, MethodDescriptor
 
 from gateway.contract.channel_options import channel_options
 from gateway.rpc.listener.tls import channel_credentials
@@ -20,29 +22,49 @@ from gateway.trust.codec.permissions import load_permissions
 from gateway.trust.service.trial_federation import FEDERATION
 from gateway.v1 import (
     alert_service_pb2,
+    casework_service_pb2,
     evidence_service_pb2,
     exchange_service_pb2,
+    figure_service_pb2,
+    file_service_pb2,
     history_service_pb2,
+    link_analysis_service_pb2,
     node_service_pb2,
+    notification_service_pb2,
     watchlist_service_pb2,
 )
-from tests.support.federation import Federation, NodeProcess, alert, origin
+from tests.support.federation import Federation, NodeProcess, alert, origin, with_logs
+from tests.support.files import KEPT
 from tests.support.hostile_messages import MUTATIONS, hostile_messages
 
 MODULES = (
     alert_service_pb2,
+    casework_service_pb2,
     evidence_service_pb2,
     exchange_service_pb2,
+    figure_service_pb2,
+    file_service_pb2,
     history_service_pb2,
+    link_analysis_service_pb2,
     node_service_pb2,
+    notification_service_pb2,
     watchlist_service_pb2,
 )
+SETTINGS = KEPT + "[casework]\nenabled = true\n[notifications]\nenabled = true\n"
+"""So that all services are there."""
+
 AT_ONCE = 12
 OF_AN_EARLIER_LOOP = "PollerCompletionQueue._handle_events"
 """In what is logged when gRPC tells the loop of an earlier test, which is closed, of a channel's end."""
 
 OPEN_S = 0.5
 """Seconds after which a stream that stays open, such as a watch, is left."""
+
+
+@pytest.fixture
+def everything(tmp_path: Path) -> Iterator[Federation]:
+    """Nodes with all services."""
+    yield from with_logs(tmp_path, settings=SETTINGS)
 
 
 class Ending(NamedTuple):
@@ -89,6 +111,22 @@ def _peer(federation: Federation) -> grpc.aio.Channel:
     return grpc.aio.secure_channel(f"127.0.0.1:{cn.peer_port}", credentials, options=options)
 
 
+def numbers_of(method: MethodDescriptor) -> Iterable[tuple[str, bytes]]:
+    """Requests with one number at a limit of its type, or of a database's, and nothing else."""
+    for field in method.input_type.fields:
+        if field.cpp_type not in (FieldDescriptor.CPPTYPE_UINT64, FieldDescriptor.CPPTYPE_INT64):
+            continue
+        for number in (
+            (2**63 - 1, 2**63, 2**64 - 1) if field.cpp_type == FieldDescriptor.CPPTYPE_UINT64 else (2**63 - 1,)
+        ):
+            message = message_factory.GetMessageClass(method.input_type)()
+            if field.is_repeated:
+                getattr(message, field.name).append(number)
+            else:
+                setattr(message, field.name, number)
+            yield f"{field.name}={number}", message.SerializeToString()
+
+
 def messages_of(method: MethodDescriptor) -> Iterable[tuple[str, bytes]]:
     return hostile_messages(method.input_type).items()
 
@@ -121,33 +159,52 @@ async def end_of(channel: grpc.aio.Channel, method: MethodDescriptor, message: b
     return code, from_rpc_error(error).reason
 
 
-def test_hostile_messages_end_with_a_clean_status(federation: Federation, caplog: pytest.LogCaptureFixture) -> None:
-    """The status of each tells what was wrong; none is a defect of ours."""
-    caplog.set_level(logging.ERROR)
+async def endings_of(
+    federation: Federation, of_method: Callable[[MethodDescriptor], Iterable[tuple[str, bytes]]]
+) -> list[Ending]:
+    """How the calls of every method with these messages end; cn goes on after them."""
+    endings: list[Ending] = []
+    async with federation.inside("cn"), channels(federation) as by_role:
+        turns = asyncio.Semaphore(AT_ONCE)
 
-    async def run() -> list[Ending]:
-        endings: list[Ending] = []
-        async with federation.inside("cn"), channels(federation) as by_role:
-            turns = asyncio.Semaphore(AT_ONCE)
+        async def attempt(method: MethodDescriptor, mutation: str, message: bytes) -> None:
+            async with turns:
+                code, reason = await end_of(by_role[role_of(method)], method, message)
+            endings.append(Ending(path_of(method), mutation, code, reason))
 
-            async def attempt(method: MethodDescriptor, mutation: str, message: bytes) -> None:
-                async with turns:
-                    code, reason = await end_of(by_role[role_of(method)], method, message)
-                endings.append(Ending(path_of(method), mutation, code, reason))
+        await asyncio.gather(*(attempt(method, *message) for method in methods() for message in of_method(method)))
+        async with federation.client("cn", "publisher") as risk:
+            await risk.publish(alert(), ["hk"])
+    return endings
 
-            await asyncio.gather(
-                *(attempt(method, *message) for method in methods() for message in messages_of(method))
-            )
-            async with federation.client("cn", "publisher") as risk:
-                await risk.publish(alert(), ["hk"])
-        return endings
 
-    endings = federation.run(run())
-    assert len(endings) == len(list(methods())) * len(MUTATIONS) >= 1_792
+def assert_clean(endings: list[Ending], caplog: pytest.LogCaptureFixture) -> None:
     defects = {grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.DEADLINE_EXCEEDED}
     assert [ending for ending in endings if ending.code in defects] == []
     assert [ending for ending in endings if ending.code is not grpc.StatusCode.OK and not ending.reason] == []
     errors = [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
     assert [error for error in errors if OF_AN_EARLIER_LOOP not in error] == []
+
+
+def test_numbers_at_their_limits_end_with_a_clean_status(
+    everything: Federation, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.ERROR)
+    endings = everything.run(endings_of(everything, numbers_of))
+    assert {ending.code for ending in endings} == {
+        grpc.StatusCode.OK,
+        grpc.StatusCode.INVALID_ARGUMENT,
+        grpc.StatusCode.OUT_OF_RANGE,
+    }, endings
+    assert len(endings) >= 30
+    assert_clean(endings, caplog)
+
+
+def test_hostile_messages_end_with_a_clean_status(federation: Federation, caplog: pytest.LogCaptureFixture) -> None:
+    """The status of each tells what was wrong; none is a defect of ours."""
+    caplog.set_level(logging.ERROR)
+    endings = federation.run(endings_of(federation, messages_of))
+    assert len(endings) == len(list(methods())) * len(MUTATIONS) >= 1_792
+    assert_clean(endings, caplog)
     assert federation["cn"].feed(origin("cn", "hk")).size == 1, "the last alert, and nothing of all that before"
     assert federation["cn"].feed(origin("hk", "cn")).size == 0
