@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from gateway.errors import (
     FileRefusedError,
     IllegalTransitionError,
     InvalidRequestError,
+    LinkSuspendedError,
     NotFoundError,
     PermissionDeniedError,
 )
@@ -24,7 +26,7 @@ from gateway.v1 import alert_pb2
 from gateway.v1.file_pb2 import FileState
 from gateway.v1.history_pb2 import SearchCriteria
 from gateway.v1.options_pb2 import DisclosureClass
-from tests.support.federation import Federation, alert, eventually, with_logs
+from tests.support.federation import Federation, alert, eventually, origin, with_logs
 from tests.support.files import GROUNDS, KEPT, about, came, digest, in_state, picture, published, read, signed, written
 
 HERE, FETCHING = FileState.FILE_STATE_HERE, FileState.FILE_STATE_FETCHING
@@ -211,6 +213,94 @@ async def asked_as_gateway(
         refused.value.code().value[0], refused.value.details() or "", refused.value.trailing_metadata() or ()
     )
     return error.reason, error.message
+
+
+@asynccontextmanager
+async def fetching(
+    federation: Federation, reference: alert_pb2.AlertReference, sha: bytes
+) -> AsyncIterator[Callable[[], Awaitable[bytes]]]:
+    """A file of cn that hk's gateway fetches, chunk by chunk: each call asks for the next."""
+    import grpc.aio
+
+    from gateway.contract.channel_options import channel_options
+    from gateway.contract.status import from_failed_call
+    from gateway.rpc.listener.tls import channel_credentials
+    from gateway.v1 import exchange_service_pb2 as pb
+    from gateway.v1.exchange_service_pb2_grpc import ExchangeServiceStub
+    from tests.support.federation import FEDERATION
+
+    own, node = federation["hk"].folder, federation["cn"]
+    credentials = channel_credentials(node.folder.ca.read_bytes(), own.certificate.read_bytes(), own.key.read_bytes())
+    options = channel_options(server_name=f"cn.{FEDERATION}")
+    async with grpc.aio.secure_channel(f"127.0.0.1:{node.peer_port}", credentials, options=options) as channel:
+        call = ExchangeServiceStub(channel).FetchFile()
+        await call.write(pb.FetchFileRequest(open=pb.FileOpening(sha256=sha, alert=reference, **GROUNDS)))
+        assert (await call.read()).size_bytes
+
+        async def next_chunk() -> bytes:
+            await call.write(pb.FetchFileRequest(more_bytes=1_000))
+            try:
+                return (await call.read()).chunk
+            except grpc.aio.AioRpcError as error:
+                raise from_failed_call(
+                    error.code().value[0], error.details() or "", error.trailing_metadata() or ()
+                ) from None
+
+        yield next_chunk
+
+
+def test_a_file_stops_when_its_feed_is_suspended_and_goes_on_when_it_is_resumed(
+    keeping: Federation, tmp_path: Path
+) -> None:
+    keeping.start("cn", "hk")
+    content = picture(seed=21)
+
+    async def run() -> None:
+        async with (
+            keeping.client("cn", "publisher") as risk,
+            keeping.client("cn", "operator") as operator,
+            keeping.client("hk", "officer") as desk,
+        ):
+            reference = await published(risk, [evidence_of(await risk.files.put(written(tmp_path, content), about()))])
+            await came(desk, reference)
+            async with fetching(keeping, reference, digest(content)) as next_chunk:
+                assert await next_chunk() == content[:1_000]
+                await operator.node.suspend_link(origin("cn", "hk"), reason="an inquiry")
+                with pytest.raises(LinkSuspendedError):
+                    await next_chunk()
+            await operator.node.resume_link(origin("cn", "hk"))
+            async with fetching(keeping, reference, digest(content)) as next_chunk:
+                assert await next_chunk() == content[:1_000]
+
+    keeping.run(run())
+
+
+def test_a_file_stops_when_the_agreement_ends(keeping: Federation, tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    keeping.start("cn", "hk")
+    content = picture(seed=22)
+
+    async def run() -> None:
+        async with keeping.client("cn", "publisher") as risk, keeping.client("hk", "officer") as desk:
+            reference = await published(risk, [evidence_of(await risk.files.put(written(tmp_path, content), about()))])
+            await came(desk, reference)
+            async with fetching(keeping, reference, digest(content)) as next_chunk:
+                assert await next_chunk() == content[:1_000]
+                old = keeping.directory
+                left = tuple(one for one in old.agreements if (one.sender, one.recipient) != ("cn", "hk"))
+                keeping.put_directory(replace(old, version=old.version + 1, agreements=left))
+
+                async def refused() -> bool:
+                    try:
+                        await next_chunk()
+                    except AgreementForbidsError:
+                        return True
+                    return False
+
+                await eventually(refused, every_s=0.5, within_s=20, what="the end of the agreement")
+
+    keeping.run(run())
 
 
 LISTED, PROHIBITED = alert_pb2.ONWARD_TRANSFER_LISTED, alert_pb2.ONWARD_TRANSFER_PROHIBITED

@@ -11,6 +11,7 @@ in its answer (`AlertAnswer.consent`). Both are signed entries of the alert's tw
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from sqlalchemy import Connection
@@ -39,6 +40,14 @@ class AlertKnowledge(Protocol):
     @property
     def own_node(self) -> str:
         """Name of this node."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectedMoment:
+    """What is projected at one moment, read."""
+
+    conn: Connection
+    own_node: str
 
 
 def require_onward_transfer(

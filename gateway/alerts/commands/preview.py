@@ -7,13 +7,10 @@ decides.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection
-
 from gateway.alerts import codec as wire
-from gateway.alerts.commands.onward_transfer import require_onward_transfer, sources_in
+from gateway.alerts.commands.onward_transfer import ProjectedMoment, require_onward_transfer, sources_in
 from gateway.alerts.commands.publishing import Publisher
 from gateway.alerts.commands.step_requests import StepRequest
 from gateway.alerts.commands.steps import copies_of, draft_step, require_step
@@ -29,14 +26,6 @@ from gateway.v1 import alert_service_pb2 as pb
 
 MOST_FIELDS = 2_000
 """Most fields named for a recipient."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Moment:
-    """What is projected at one moment, read."""
-
-    conn: Connection
-    own_node: str
 
 
 class Previews:
@@ -63,7 +52,7 @@ class Previews:
         problems = self._publisher.content_violations(content, now)
         fields = classified(content)[:MOST_FIELDS]
         with self._database.read() as conn:
-            moment = _Moment(conn, self._node)
+            moment = ProjectedMoment(conn, self._node)
             recipients = [
                 self._recipient(moment, recipient, content, fields, now, faultless=not problems)
                 for recipient in request.recipients
@@ -99,7 +88,7 @@ class Previews:
 
     def _recipient(
         self,
-        moment: _Moment,
+        moment: ProjectedMoment,
         recipient: str,
         content: alert_pb2.AlertContent,
         fields: Sequence[tuple[str, FieldClass]],
@@ -135,7 +124,7 @@ class Previews:
         at = datetime.fromtimestamp(now // 1000, UTC)
         return self._directory().agreement(self._node, recipient, at, message_type=message_type, purpose=purpose)
 
-    def _refusal(self, moment: _Moment, recipient: str, content: alert_pb2.AlertContent, now: int) -> str:
+    def _refusal(self, moment: ProjectedMoment, recipient: str, content: alert_pb2.AlertContent, now: int) -> str:
         """Why the recipient wouldn't get it, whatever else is wrong with it; empty if nothing is in the way."""
         refusal = self._publisher.refusal_of([recipient], content, (), now)
         if refusal is not None:
@@ -163,11 +152,13 @@ class Previews:
         said.CopyFrom(step.event)
         said.actor = actor
         with self._database.read() as conn:
-            moment = _Moment(conn, self._node)
+            moment = ProjectedMoment(conn, self._node)
             recipients = [self._for(moment, step, row, actor, now_ms) for row in copies_of(conn, step)]
         return pb.PreviewAlertStepResponse(event=said, recipients=recipients)
 
-    def _for(self, moment: _Moment, step: StepRequest, row: AlertRow, actor: str, now_ms: int) -> pb.StepPreview:
+    def _for(
+        self, moment: ProjectedMoment, step: StepRequest, row: AlertRow, actor: str, now_ms: int
+    ) -> pb.StepPreview:
         draft = draft_step(step, row, publisher=self._publisher, actor=actor, now_ms=now_ms)
         fields = classified(draft.event)[:MOST_FIELDS]
         agreement = self._agreement(draft.partner, draft.purpose, MessageType.ALERT, now_ms)

@@ -1,4 +1,4 @@
-"""Decides whether a partner may fetch a file, in the transaction that notes it.
+"""Decides whether a partner may fetch a file: in the transaction that notes it, and again before each chunk.
 
 1. A step of this node in a feed to the partner names the digest, in the alert that the partner names. Where none does,
    the refusal is the same whether the file exists or not.
@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from gateway.alerts.commands.evidence_sources import OnwardRule
+from gateway.alerts.commands.onward_transfer import AlertKnowledge
 from gateway.alerts.tables import mentions
 from gateway.alerts.tables.mentions import ToldMention
 from gateway.attachments.codec.classes import needed
@@ -58,13 +59,7 @@ class PartnersRequest:
 
 @dataclass(frozen=True, slots=True)
 class BeginTransferCommand:
-    """Lets a partner begin to fetch a file, and notes it; later chunks are allowed by the file's state alone.
-
-    Raises:
-        PermissionDeniedError, AgreementForbidsError: steps 1, 3 and 4.
-        QuarantinedError, LinkSuspendedError: step 2.
-        FileNotReadyError, ErasedError: step 5.
-    """
+    """Lets a partner begin to fetch a file, and notes it; raises as `allowed_file`."""
 
     request: PartnersRequest
     directory: Callable[[], Directory]
@@ -73,21 +68,7 @@ class BeginTransferCommand:
     def execute(self, tx: Transaction) -> FileRow:
         tx.catch_up()  # so that the newest step and rule count
         request = self.request
-        named = self._named(tx)  # 1
-        require_moving(feeds.get_by_id(tx.conn, named[-1].row.feed_id))  # 2
-        row = files.find(tx.conn, request.sha256)
-        texts = [*map(classes_in, named), *([] if row is None else [row.classes])]
-        require_files_allowed(
-            self.directory(),
-            sender=tx.own_node,
-            recipient=request.partner,
-            purpose=request.purpose,
-            classes=needed(*texts),
-            at_ms=tx.now_ms,
-        )  # 3
-        if row is not None and not row.own:
-            self._require_passing_on(tx)  # 4
-        ready = require_ready(row, request.sha256)  # 5
+        ready = allowed_file(tx, request, self.directory(), at_ms=tx.now_ms)
         files.note_transfer(
             tx.conn,
             TransferRow(
@@ -102,28 +83,48 @@ class BeginTransferCommand:
         )
         return ready
 
-    def _named(self, tx: Transaction) -> list[ToldMention]:
-        request = self.request
-        told = mentions.of_file_in_alert(tx.conn, request.sha256, request.alert_publisher, request.alert_id)
-        named = [
-            mention
-            for mention in told
-            if mention.row.speaker == tx.own_node
-            and request.partner in (mention.row.key.publisher, mention.row.key.recipient)
-        ]
-        if not named:
-            raise PermissionDeniedError(
-                f"nothing that {request.partner} got from this node in that alert names such a file",
-                way_out="Ask for a file by the alert that names it.",
-            )
-        return named
 
-    def _require_passing_on(self, tx: Transaction) -> None:
-        request = self.request
-        sources = mentions.of_partners(tx.conn, request.sha256, tx.own_node)
-        rule = OnwardRule(tx, self.directory(), request.purpose, tx.now_ms)
-        if refusal := rule.refusal(sources, request.partner):
+def allowed_file(known: AlertKnowledge, request: PartnersRequest, directory: Directory, *, at_ms: int) -> FileRow:
+    """The file that a partner asks for, if it may have it.
+
+    Raises:
+        PermissionDeniedError, AgreementForbidsError: steps 1, 3 and 4.
+        QuarantinedError, LinkSuspendedError: step 2.
+        FileNotReadyError, ErasedError: step 5.
+    """
+    named = _named(known, request)  # 1
+    require_moving(feeds.get_by_id(known.conn, named[-1].row.feed_id))  # 2
+    row = files.find(known.conn, request.sha256)
+    texts = [*map(classes_in, named), *([] if row is None else [row.classes])]
+    require_files_allowed(
+        directory,
+        sender=known.own_node,
+        recipient=request.partner,
+        purpose=request.purpose,
+        classes=needed(*texts),
+        at_ms=at_ms,
+    )  # 3
+    if row is not None and not row.own:  # 4
+        sources = mentions.of_partners(known.conn, request.sha256, known.own_node)
+        if refusal := OnwardRule(known, directory, request.purpose, at_ms).refusal(sources, request.partner):
             raise refusal
+    return require_ready(row, request.sha256)  # 5
+
+
+def _named(known: AlertKnowledge, request: PartnersRequest) -> list[ToldMention]:
+    told = mentions.of_file_in_alert(known.conn, request.sha256, request.alert_publisher, request.alert_id)
+    named = [
+        mention
+        for mention in told
+        if mention.row.speaker == known.own_node
+        and request.partner in (mention.row.key.publisher, mention.row.key.recipient)
+    ]
+    if not named:
+        raise PermissionDeniedError(
+            f"nothing that {request.partner} got from this node in that alert names such a file",
+            way_out="Ask for a file by the alert that names it.",
+        )
+    return named
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,7 +86,14 @@ class Attachments:
         self._housekeeping = Housekeeping(
             database=database, store=store, uploads=uploads, writer=writer, retention_ms=limits.retention_ms
         )
-        self._sender = FileSender(store=store, queries=queries, writer=writer, directory=parts.directory)
+        self._sender = FileSender(
+            node=settings.node,
+            database=database,
+            store=store,
+            writer=writer,
+            directory=parts.directory,
+            clock=parts.clock,
+        )
         self.servicer = FileServicer(
             FileParts(
                 node=settings.node,

@@ -7,10 +7,10 @@ import pkgutil
 from collections.abc import Iterator
 
 import pytest
-from buf.validate import validate_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 import gateway.v1
+from buf.validate import validate_pb2
 
 MOST = 2**63 - 1
 """Largest number of SQLite's and PostgreSQL's widest columns."""
