@@ -142,6 +142,19 @@ BUSY_SHARE = 0.25
 """Least part of what the link delivered at its best: a recipient that is busy for seconds would otherwise get ever
 smaller batches, each with a commit of its own."""
 
+PROBED_BYTES = 64 * 1024
+"""A window below it is tried larger, where receipts come late."""
+
+FIRST_PROBE_S = 10.0
+MOST_PROBE_S = 160.0
+"""Seconds until the next try after one that didn't help; doubled each time."""
+
+FAR_MORE = 1.4
+"""Rate of a larger window, as a multiple of that before, that shows that the line isn't what takes the time."""
+
+LONGEST_BASE_S = 16.0
+"""Most seconds that a recipient is believed to take for reasons of its own."""
+
 LONGEST_SILENCE_S = 64.0
 """Longest silence of a partner that is expected, in seconds: an alert of MAX_PAYLOAD_BYTES takes 32 at 64 kbit/s."""
 
@@ -169,8 +182,21 @@ class _Flight:
     delivered_s: float
 
 
+@dataclass(slots=True)
+class _Probe:
+    """A larger window that is tried, and what was before it."""
+
+    began_s: float
+    window: int
+    rate: float
+
+
 class Pace:
     """Bytes on the way to one partner, over all feeds: as many as the link delivers in about a second.
+
+    A recipient can be slow for reasons that smaller batches don't mend. So a small window is tried larger now and then,
+    as one batch: where that delivers far more, what the recipient takes whatever the size counts for nothing, and the
+    window grows in large batches until receipts are quick again.
 
     So a line is kept busy, an urgent alert waits about a second behind what is on the way, and what a failure makes
     be sent again is little. Times are seconds of a monotonic clock. Lower ranks are more urgent.
@@ -189,12 +215,16 @@ class Pace:
         self._shortest_s = LONGEST_CONNECT_S
         self._best_rate = self._best_s = 0.0
         self._failed_s = -LONG_S
+        self._base_s = 0.0
+        self._whole = False
+        self._probe: _Probe | None = None
+        self._probe_at_s = self._probe_every_s = 0.0
         self.narrow = False
 
     @property
     def batch_bytes(self) -> int:
         """Bytes for the next batch: a part of the window, so that its receipt comes before the window is empty."""
-        return min(MAX_BATCH_BYTES, self.window // BATCHES_ON_THE_WAY)
+        return min(MAX_BATCH_BYTES, self.window // (1 if self._whole or self._probe else BATCHES_ON_THE_WAY))
 
     @property
     def silence_s(self) -> float:
@@ -207,8 +237,9 @@ class Pace:
         return min(LONGEST_CONNECT_S, ROUND_TRIPS * self._shortest_s)
 
     def has_room(self, rank: int) -> bool:
-        """Whether a feed may send: batches of less urgent feeds don't count."""
-        return self._on_the_way(rank) < self.window
+        """Whether a feed may send: batches of less urgent feeds don't count, and a whole window goes alone."""
+        on_the_way = self._on_the_way(rank)
+        return not on_the_way if self._whole or self._probe else on_the_way < self.window
 
     def sent(self, feed: Hashable, rank: int, *, end: int, size: int, now_s: float) -> None:
         """Notes a batch of so many bytes that ends at a size of its feed."""
@@ -235,7 +266,8 @@ class Pace:
         if not (lost and failed) or now_s - self._failed_s < LONG_S:  # one failure ends all streams of a connection
             return
         self._failed_s = now_s
-        self._best_rate = 0.0
+        self._best_rate = self._base_s = 0.0
+        self._whole, self._probe = False, None
         self.window = max(LEAST_WINDOW_BYTES, min(FIRST_WINDOW_BYTES, self.window // 4))
         if self._delivered_s < lost[0].sent_s:  # no sign of life since
             self._longest_s = min(LONGEST_SILENCE_S, 2 * max(AIM_S, self._longest_s))
@@ -247,14 +279,34 @@ class Pace:
         rate = (self._delivered - flight.delivered) / max(now_s - flight.delivered_s, 1e-3)
         self._best_rate = max(rate, self._best_rate * 0.5 ** ((now_s - self._best_s) / HALF_LIFE_S))
         self._best_s = now_s
-        if waited_s <= SHORT_S:
+        self._base_s = min(self._base_s, waited_s)
+        self._whole = self._whole and self._base_s > SHORT_S / BATCHES_ON_THE_WAY
+        if self._probe is not None:
+            self._evaluate(self._probe, flight, rate, now_s)
+        elif waited_s - self._base_s <= SHORT_S:
             if flight.filled:
                 self.window = min(MOST_WINDOW_BYTES, self.window + flight.bytes)
                 self.narrow = self.narrow and self.window < NARROW_BYTES
-        elif waited_s > LONG_S:
+        elif flight.filled and self.window < PROBED_BYTES and now_s >= self._probe_at_s:
+            self._probe = _Probe(now_s, self.window, rate)
+            self.window = max(FIRST_WINDOW_BYTES, self.window * 3 // 2)
+        elif waited_s - self._base_s > LONG_S:
             least = max(LEAST_WINDOW_BYTES, int(self._best_rate * AIM_S * BUSY_SHARE))
             self.window = min(self.window, max(least, int(rate * AIM_S)))
             self.narrow = self.window < NARROW_BYTES
+
+    def _evaluate(self, probe: _Probe, flight: _Flight, rate: float, now_s: float) -> None:
+        """Keeps a larger window that delivers far more, once a batch that was sent into it has been receipted."""
+        if flight.sent_s < probe.began_s:
+            return
+        self._probe = None
+        if flight.filled and rate >= probe.rate * FAR_MORE:
+            self._whole, self._base_s = True, min(LONGEST_BASE_S, now_s - flight.sent_s)
+            self._probe_every_s = 0.0
+        else:
+            self.window = probe.window
+            self._probe_every_s = min(MOST_PROBE_S, max(FIRST_PROBE_S, 2 * self._probe_every_s))
+        self._probe_at_s = now_s + self._probe_every_s
 
     def _on_the_way(self, rank: int) -> int:
         return sum(flight.bytes for flight in self._flights if flight.rank <= rank)

@@ -19,6 +19,9 @@ class Simulation:
 
     rate: float
     delay_s: float
+    busy_s: float = 0.0
+    """For which the recipient works on each batch, one after the other, however small."""
+    done_s: float = 0.0
     pace: Pace = field(default_factory=Pace)
     now_s: float = 100.0
     free_s: float = 0.0
@@ -36,7 +39,8 @@ class Simulation:
                 self.end += 1
                 self.pace.sent(FEED, 3, end=self.end, size=size, now_s=self.now_s)
                 self.free_s = max(self.free_s, self.now_s) + size / self.rate
-                self.receipts.append((self.free_s + 2 * self.delay_s, self.end, size, self.now_s))
+                self.done_s = max(self.done_s, self.free_s + 2 * self.delay_s) + self.busy_s
+                self.receipts.append((self.done_s, self.end, size, self.now_s))
             self.now_s, end, size, sent_s = self.receipts.popleft()
             self.pace.receipted(FEED, end, self.now_s)
             self.delivered += size
@@ -108,3 +112,42 @@ def test_a_recipient_that_is_busy_for_seconds_gets_no_tiny_batches() -> None:
     line.run(20)
     assert line.pace.window > 1_000_000
     assert not line.pace.narrow
+
+
+@pytest.mark.parametrize(("delay_s", "busy_s"), [(0.0, 0.6), (0.0, 2.0), (1.0, 0.0), (1.0, 1.0)])
+def test_a_recipient_that_is_slow_for_other_reasons_from_the_beginning_gets_larger_batches(
+    delay_s: float, busy_s: float
+) -> None:
+    """Smaller ones aren't quicker, so that the line isn't what takes the time."""
+    line = Simulation(10e6, delay_s, busy_s)
+    line.run(120)
+    assert line.pace.window > 300_000
+    before = line.delivered
+    line.run(60)
+    assert (line.delivered - before) / 60 > 100_000
+
+
+def test_a_narrow_line_stays_narrow_whatever_its_recipient_takes() -> None:
+    line = Simulation(8_000, 0.2, 0.3)
+    line.run(120)
+    line.waits_s.clear()
+    line.run(120)
+    assert sorted(line.waits_s)[len(line.waits_s) // 2] < 4.0
+    assert line.pace.narrow
+
+
+def test_what_a_busy_recipient_took_is_forgotten_when_it_is_quick_again() -> None:
+    line = Simulation(10e6, 0.0, 2.0)
+    line.run(120)
+    line.busy_s = 0.0
+    line.run(20)
+    line.rate = 8_000
+    line.pace.sent(FEED, 3, end=line.end + 1, size=ALERT, now_s=line.now_s)
+    line.pace.ended(FEED, failed=True, now_s=line.now_s + 4)
+    line.receipts.clear()
+    line.end += 1
+    line.now_s += 5
+    line.run(120)
+    line.waits_s.clear()
+    line.run(60)
+    assert max(line.waits_s) < 2.5
