@@ -22,6 +22,7 @@ from gateway.contract.limits import MAX_STREAM_ITEMS
 from gateway.contract.validation import validate
 from gateway.errors import GatewayError, InvalidRequestError, NotFoundError, Violation
 from gateway.feed.rpc.progress import follow_progress, merged
+from gateway.feed.rpc.traced_entries import TracedEntries, end_all
 from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient, follow_changes, in_order
 from gateway.feed.service.delivery import OwnFeeds
 from gateway.rpc.calls import Call, current_call
@@ -76,8 +77,10 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
         clock: Callable[[], int],
         metrics: Metrics,
         traces: Traces,
+        traced: TracedEntries,
     ) -> None:
         self._traces = traces
+        self._traced = traced
         self._publishes = {result: metrics.publishes.labels(result) for result in ("accepted", "repeated", "refused")}
         self._publisher = publisher
         self._prepare_bulk = prepare_bulk
@@ -101,7 +104,8 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
     ) -> alert_service_pb2.PublishAlertResponse:
         call = current_call()
         try:
-            prepared = self._publisher.prepare(request, call.principal.actor, trace=span.context)
+            with self._traces.below(span, "alert.prepare"):
+                prepared = self._publisher.prepare(request, call.principal.actor, trace=span.context)
         except GatewayError as error:
             self._count([error])
             raise
@@ -109,7 +113,8 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
         content = request.content
         call.record(purpose=content.purpose, case_reference=content.case_reference, subject_ids=[prepared.alert_id])
         command = PublishCommand([prepared], principal=call.principal.id)
-        (result,) = await self._writer.run(command, urgency=command.urgency)
+        with self._traces.below(span, "alert.commit"):
+            (result,) = await self._writer.run(command, urgency=command.urgency)
         self._count([result])
         if isinstance(result, GatewayError):
             raise result
@@ -250,7 +255,9 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
             changes = merged(changes, self._progress())
         async with aclosing(changes):
             async for response in changes:
+                spans = self._traced.watched((change.entry.origin, change.entry.index) for change in response.changes)
                 yield response
+                end_all(spans)
 
     async def _progress(self) -> AsyncGenerator[alert_service_pb2.WatchAlertsResponse, None]:
         async with aclosing(follow_progress(self._notifier, self._own_feeds.progress)) as moves:

@@ -82,24 +82,41 @@ class Traces:
     def enabled(self) -> bool:
         return self._tracer is not None
 
-    def start(self, name: str, *, parent: str = "", **attributes: str | int) -> TraceSpan:
-        """Starts a span below a `traceparent`, or a new trace; `alert_id` becomes the attribute `alert.id`."""
+    def start(self, name: str, *, parent: str = "", since_ms: int = 0, **attributes: str | int) -> TraceSpan:
+        """Starts a span below a `traceparent`, or a new trace; `alert_id` becomes the attribute `alert.id`.
+
+        Args:
+            name: of the step.
+            parent: context of the span above; empty: a new trace.
+            since_ms: when it began, in milliseconds since 1970; 0: now.
+            **attributes: ids.
+        """
         if self._tracer is None:
             return TraceSpan()
-        span = TraceSpan(self._tracer.start_span(name, context=_context(parent)))
+        began_ns = since_ms * 1_000_000 or None
+        span = TraceSpan(self._tracer.start_span(name, context=_context(parent), start_time=began_ns))
         span.note(**attributes)
         return span
 
     @contextmanager
     def span(self, name: str, *, parent: str = "", **attributes: str | int) -> Iterator[TraceSpan]:
         """A span over the block; an error in it is noted by its class alone."""
-        span = self.start(name, parent=parent, **attributes)
+        span = self.start(name, parent=parent, since_ms=0, **attributes)
         try:
             yield span
         except BaseException as error:
             span.end(error)
             raise
         span.end()
+
+    @contextmanager
+    def below(self, span: TraceSpan, name: str) -> Iterator[TraceSpan]:
+        """A step of a span, over the block; nothing where that isn't recorded."""
+        if not span.context:
+            yield TraceSpan()
+            return
+        with self.span(name, parent=span.context) as step:
+            yield step
 
     def close(self) -> None:
         """Exports what waits, some seconds at most."""

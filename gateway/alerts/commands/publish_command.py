@@ -172,4 +172,4 @@ def _responses(tx: Transaction, fresh: Sequence[PreparedAlert]) -> list[_Respons
 def _append(tx: Transaction, prepared: PreparedAlert) -> None:
     keep_pseudonyms(tx.conn, prepared.pseudonyms, now_ms=tx.now_ms)
     for origin, entry in prepared.entries:
-        tx.append(origin, entry, trace=prepared.traces.get(origin.recipient, ""))
+        tx.append(origin, entry, trace=prepared.traces.get(origin.recipient, ""), own_trace=prepared.trace)

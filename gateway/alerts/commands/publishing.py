@@ -55,6 +55,7 @@ class PreparedAlert:
         evidence: digests that it names; None without any.
         refusal: why it may not be published now; a repeated request still gets its first answer.
         traces: trace contexts to travel beside the entries, by recipient.
+        trace: the context of the call, for this node's spans.
         pseudonyms: under which recipients see the person that acts.
     """
 
@@ -69,6 +70,7 @@ class PreparedAlert:
     evidence: NamedEvidence | None = None
     refusal: GatewayError | None = None
     traces: Mapping[str, str] = field(default_factory=dict)
+    trace: str = ""
     pseudonyms: tuple[ShownPseudonym, ...] = ()
 
 
@@ -135,6 +137,7 @@ class Publisher:
             evidence=self.named_evidence(content.evidence, content.purpose, handling=content.handling),
             refusal=refusal,
             traces=self._agreements.traced(trace, self._node, request.recipients, content.purpose, now),
+            trace=trace,
             pseudonyms=tuple(shown for shown in actors.values() if shown.person),
         )
 

@@ -75,6 +75,7 @@ class Projector:
         answers = self._projected(tx, entries)
         answers.send(tx, entries)
         progress.move(tx.conn, entries[-1].position)
+        tx.projected.append(entries)
         return journal.head_position(tx.conn) > entries[-1].position or any(map(self._makes_work, entries))
 
     def advance_new(self, tx: Transaction, runs: Sequence[NewRun]) -> bool | None:
@@ -96,6 +97,7 @@ class Projector:
             entries += [self._entry(logged, newest[run.feed.id], entry) for entry in stored]
         self._apply_all(tx, entries).send(tx, entries)
         progress.move(tx.conn, position)
+        tx.projected.append(entries)
         tx.page.extend(before, position, sum(len(entry.payload) for run in runs for entry in run.entries))
         return journal.head_position(tx.conn) > position or any(map(self._makes_work, entries))
 

@@ -1,18 +1,19 @@
 """Carries trace contexts beside entries: never in signed bytes, and only where the agreement allows it.
 
-A context is kept in memory until its entry was sent, and a restart forgets it: traces are for operators, no evidence.
+Where it doesn't, the steps of this node are spans all the same. Contexts are kept in memory, and a restart forgets
+them: traces are for operators, no evidence.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Final
 
 from gateway.contract.ids import FeedOrigin
 from gateway.feed.service.writing.commits import Commit
-from gateway.feed.service.writing.transaction import EntryPosition
+from gateway.feed.service.writing.transaction import EntryPosition, PlacedEntry
 from gateway.telemetry.traces import Traces, TraceSpan, is_context
 from gateway.trust.rules.directory import Directory
 from gateway.v1 import feed_pb2
@@ -30,15 +31,45 @@ class TracedEntries:
         self._now = now
         self._lock = threading.Lock()
         self._contexts: dict[EntryPosition, str] = {}
+        self._own: set[EntryPosition] = set()
+        """Contexts that don't travel."""
 
     def committed(self, commit: Commit) -> None:
-        """Remembers the contexts of new entries."""
-        if not commit.traces:
-            return
+        """Remembers the contexts of new entries, and notes which have been projected."""
+        if commit.traces or commit.own_traces:
+            self._remember({**commit.traces, **commit.own_traces}, own=commit.own_traces)
+        if self._contexts:
+            for page in commit.projected:
+                self._note_projected(page)
+
+    def _remember(self, contexts: Mapping[EntryPosition, str], own: Iterable[EntryPosition] = ()) -> None:
         with self._lock:
-            self._contexts.update(commit.traces)
+            self._contexts.update(contexts)
+            self._own.update(own)
             while len(self._contexts) > MAX_REMEMBERED:
-                del self._contexts[next(iter(self._contexts))]
+                oldest = next(iter(self._contexts))
+                del self._contexts[oldest]
+                self._own.discard(oldest)
+
+    def _note_projected(self, entries: Iterable[PlacedEntry]) -> None:
+        for entry in entries:
+            context = self._contexts.get(EntryPosition(entry.feed.origin, entry.index))
+            if context:
+                self._start("alert.project", context, entry.feed.origin, entry.index, entry.committed_at).end()
+
+    def watched(self, entries: Iterable[tuple[str, int]]) -> list[TraceSpan]:
+        """Spans for a message to a watcher, by feed and index of its entries; ended when it was taken."""
+        if not self._contexts:
+            return []
+        spans = []
+        for line, index in entries:
+            origin = FeedOrigin.parse(line)
+            if context := self._contexts.get(EntryPosition(origin, index)):
+                spans.append(self._start("alert.watch", context, origin, index))
+        return spans
+
+    def _start(self, name: str, parent: str, origin: FeedOrigin, index: int, since_ms: int = 0) -> TraceSpan:
+        return self._traces.start(name, parent=parent, since_ms=since_ms, feed_origin=origin.line, feed_index=index)
 
     def sending(self, origin: FeedOrigin, batch: feed_pb2.Batch) -> list[TraceSpan]:
         """Puts the contexts of a batch's entries beside them; the spans end with its receipt."""
@@ -47,11 +78,12 @@ class TracedEntries:
         spans = []
         for offset in range(len(batch.entries)):
             index = batch.first_index + offset
-            parent = self._contexts.get(EntryPosition(origin, index), "")
-            if parent:
-                span = self._traces.start("alert.send", parent=parent, feed_origin=origin.line, feed_index=index)
-                batch.traces.add(offset=offset, traceparent=span.context or parent)
+            position = EntryPosition(origin, index)
+            if parent := self._contexts.get(position, ""):
+                span = self._start("alert.send", parent, origin, index)
                 spans.append(span)
+                if position not in self._own:
+                    batch.traces.add(offset=offset, traceparent=span.context or parent)
         return spans
 
     def received(self, origin: FeedOrigin, batch: feed_pb2.Batch) -> list[TraceSpan]:
@@ -60,16 +92,14 @@ class TracedEntries:
             return []
         if not self._directory().may_trace(origin.publisher, origin.recipient, self._now()):
             return []
-        return [
-            self._traces.start(
-                "alert.receive",
-                parent=trace.traceparent,
-                feed_origin=origin.line,
-                feed_index=batch.first_index + trace.offset,
-            )
+        spans = {
+            EntryPosition(origin, index): self._start("alert.receive", trace.traceparent, origin, index)
             for trace in batch.traces[: len(batch.entries)]
             if trace.offset < len(batch.entries) and is_context(trace.traceparent)
-        ]
+            for index in (batch.first_index + trace.offset,)
+        }
+        self._remember({position: span.context for position, span in spans.items() if span.context})
+        return list(spans.values())
 
 
 def end_all(spans: Iterable[TraceSpan], error: BaseException | None = None) -> None:

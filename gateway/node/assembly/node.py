@@ -448,6 +448,7 @@ class Node:
             clock=self._clock,
             metrics=self.telemetry.metrics,
             traces=self.telemetry.traces,
+            traced=self._traced,
         )
         return bind_listeners(
             self.settings,

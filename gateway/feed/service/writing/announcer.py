@@ -56,6 +56,8 @@ class Announcer:
             frozenset(topics),
             unprojected,
             traces=tx.traces,
+            own_traces=tx.own_traces,
+            projected=tx.projected,
             sealed=tx.sealed,
             page=tx.page,
         )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from gateway.contract.ids import FeedOrigin
 from gateway.errors import GatewayError, MalformedError
-from gateway.feed.service.writing.transaction import EntryPosition, ProjectedPage, SealedEntries
+from gateway.feed.service.writing.transaction import EntryPosition, PlacedEntry, ProjectedPage, SealedEntries
 
 PROJECTED: Final = "projected"
 """Topic: projections have changed, the index of records among them."""
@@ -35,6 +35,8 @@ class Commit:
         topics: what else has changed: PROJECTED, MATCHES.
         unprojected: whether entries may wait for their projection.
         traces: trace contexts of new own entries.
+        own_traces: those that don't travel.
+        projected: entries that were projected, in this process alone.
         sealed: new own entries, in this process alone; other replicas read them.
         page: what was projected along, in this process alone.
     """
@@ -45,6 +47,8 @@ class Commit:
     topics: frozenset[str] = frozenset()
     unprojected: bool = False
     traces: Mapping[EntryPosition, str] = field(default_factory=dict)
+    own_traces: Mapping[EntryPosition, str] = field(default_factory=dict)
+    projected: Sequence[Sequence[PlacedEntry]] = ()
     sealed: Sequence[SealedEntries] = ()
     page: ProjectedPage | None = None
 
@@ -54,9 +58,14 @@ def encode_notice(commit: Commit) -> str:
     feeds = {
         origin.line: [commit.sizes.get(origin, -1), int(origin in commit.urgent)] for origin in sorted_feeds(commit)
     }
-    traces = [(position.origin.line, position.index, trace) for position, trace in commit.traces.items()]
+    traces, own_traces = (
+        [(position.origin.line, position.index, trace) for position, trace in contexts.items()]
+        for contexts in (commit.traces, commit.own_traces)
+    )
+    traces = traces[:MOST_TRACES]
+    own_traces = own_traces[: MOST_TRACES - len(traces)]
     return json.dumps(
-        [feeds, sorted(commit.topics), int(commit.unprojected), traces[:MOST_TRACES]], separators=(",", ":")
+        [feeds, sorted(commit.topics), int(commit.unprojected), traces, own_traces], separators=(",", ":")
     )
 
 
@@ -67,7 +76,7 @@ def decode_notice(notice: str) -> Commit:
         MalformedError: it isn't one, as a neighbouring version may write.
     """
     try:
-        feeds, topics, unprojected, traces, *_ = json.loads(notice)
+        feeds, topics, unprojected, traces, *later = json.loads(notice)
         by_origin = {FeedOrigin.parse(line): (int(size), bool(urgent)) for line, (size, urgent) in feeds.items()}
         return Commit(
             feeds=frozenset(by_origin),
@@ -75,10 +84,15 @@ def decode_notice(notice: str) -> Commit:
             sizes={origin: size for origin, (size, _) in by_origin.items() if size >= 0},
             topics=frozenset(map(str, topics)),
             unprojected=bool(unprojected),
-            traces={EntryPosition(FeedOrigin.parse(line), int(index)): str(trace) for line, index, trace in traces},
+            traces=_contexts(traces),
+            own_traces=_contexts(later[0] if later else ()),
         )
     except (ValueError, TypeError, AttributeError, GatewayError) as error:
         raise MalformedError(f"a notice of another replica can't be read: {error}") from error
+
+
+def _contexts(traces: Iterable[tuple[object, ...]]) -> dict[EntryPosition, str]:
+    return {EntryPosition(FeedOrigin.parse(str(line)), int(str(index))): str(trace) for line, index, trace in traces}
 
 
 def sorted_feeds(commit: Commit) -> list[FeedOrigin]:

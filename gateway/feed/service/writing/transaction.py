@@ -148,6 +148,20 @@ class ProjectedPage:
         self.size_bytes += size_bytes
 
 
+class PlacedEntry(Protocol):
+    """An entry of the local log with its place in its feed; made in the writer's thread, and not changed afterwards."""
+
+    @property
+    def feed(self) -> Feed: ...
+
+    @property
+    def index(self) -> int: ...
+
+    @property
+    def committed_at(self) -> int:
+        """Milliseconds since 1970."""
+
+
 @dataclass(slots=True)
 class _PendingEntries:
     """Appended entries that aren't sealed yet."""
@@ -166,11 +180,13 @@ class Transaction:
         sizes: entries in each changed own feed.
         added: new entries of each feed, partners' too.
         traces: trace contexts of appended entries, to travel beside them.
+        own_traces: those that stay here, since no agreement lets them travel.
         topics: what else changes, as in `Commit`.
         trees: signed heads of these.
         sealed: new entries of own feeds, in order.
         new: entries that aren't projected yet, in the order of the local log.
         page: what was projected.
+        projected: entries that were projected, in pages.
         unanswered: whether applied entries may wait for their answers.
         history: marks of what was signed before; None for a database that nobody else was told of.
     """
@@ -193,6 +209,8 @@ class Transaction:
         self.sizes: dict[FeedOrigin, int] = {}
         self.added: Counter[FeedOrigin] = Counter()
         self.traces: dict[EntryPosition, str] = {}
+        self.own_traces: dict[EntryPosition, str] = {}
+        self.projected: list[Sequence[PlacedEntry]] = []
         self.topics: set[str] = set()
         self.trees: dict[FeedOrigin, Tree] = {}
         self.sealed: list[SealedEntries] = []
@@ -211,12 +229,15 @@ class Transaction:
     def formats(self) -> Mapping[Channel, EntryFormat]:
         return self._projector.formats
 
-    def append(self, origin: FeedOrigin, entry: EncodedEntry, *, urgent: bool = True, trace: str = "") -> EntryPosition:
+    def append(
+        self, origin: FeedOrigin, entry: EncodedEntry, *, urgent: bool = True, trace: str = "", own_trace: str = ""
+    ) -> EntryPosition:
         """Adds an entry to an own feed; `seal` writes it.
 
         Args:
             urgent: send at once.
             trace: context to travel beside it; empty for none.
+            own_trace: context that stays here, where `trace` is empty.
 
         Raises:
             FeedBehindError, FeedForkedError, FeedDamagedError: the feed must not be extended.
@@ -229,6 +250,8 @@ class Transaction:
         position = EntryPosition(origin, pending.feed.size + len(pending.entries) - 1)
         if trace:
             self.traces[position] = trace
+        elif own_trace:
+            self.own_traces[position] = own_trace
         return position
 
     def next_index(self, origin: FeedOrigin) -> int:
