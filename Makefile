@@ -8,46 +8,50 @@ PACKAGES := $(VENV)/.packages
 INSTALLED := $(VENV)/.installed
 PROTOS := $(shell find protos third_party/protos -name '*.proto')
 CATALOGUES := $(wildcard gateway/translation/catalogues/*.po)
-PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+PIP := $(BIN)/python -m pip --disable-pip-version-check
 LOCK := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --extra otlp --extra console --extra s3 --extra nats --generate-hashes --no-header --no-annotate --quiet
 CODE := gateway $(wildcard demo bench)
-# The example in TypeScript, whose test runs where npm is.
+# The example in TypeScript, which is built where npm is.
 NODE_MODULES := $(if $(shell command -v npm),examples/typescript/node_modules/.package-lock.json)
 # What is given to the demo, to pytest or to the benchmark: make test ARGS='-k evidence'
 ARGS ?=
 
-.PHONY: help setup demo test check lint types contract drift conformance proto catalogues readings lookalikes format migration lock bench drill attack fuzz docs pictures screenshots clients containers clean
+.PHONY: help setup demo test test-packages check lint types contract drift conformance proto catalogues readings lookalikes format migration lock bench drill attack fuzz docs pictures screenshots clients containers clean
 
 help: ## Show what can be made
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 15
 
 demo: setup ## Set everything up, then run three gateways on this machine with a scripted case
 	@$(BIN)/python -m demo $(ARGS)
 
-test: setup $(NODE_MODULES) ## Set everything up, then run all tests
-	@scripts/browser
+test: setup ## Set everything up, then run all tests; says what is missing on the machine
+	@scripts/test-packages --check
 	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder --quiet $(ARGS)
+
+test-packages: ## Install Chromium, Chinese fonts and nats-server for tests (as root on Debian)
+	@scripts/test-packages
 
 setup: $(INSTALLED) ## Make the environment: hash-pinned packages, generated code
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or later is needed; name one: make PYTHON=python3.13 $(MAKECMDGOALS)" >&2; exit 1; }
+	@echo "Three steps: the environment $(VENV), its packages (one to five minutes), generated code"
+	@echo "(20 s). Then: $(or $(MAKECMDGOALS),setup). This is done once."
 	@$(PYTHON) -m venv $(VENV)
 
 $(PACKAGES): requirements.lock | $(BIN)/python
-	@echo "Installing packages into $(VENV) …"
-	@$(PIP) install --require-hashes --requirement requirements.lock
+	@scripts/progress "Installing the packages of requirements.lock into $(VENV)" $(PIP) install --progress-bar off --no-compile --require-hashes --requirement requirements.lock
 	@touch $@
 
 # An editable install generates the code of the contract and compiles translations, hence the protos and catalogues here,
 # and PATH: protoc looks for its plugins.
 $(INSTALLED): $(PACKAGES) pyproject.toml $(PROTOS) $(CATALOGUES)
-	@PATH=$(CURDIR)/$(BIN):$$PATH $(PIP) install --no-deps --no-build-isolation --editable .
+	@PATH=$(CURDIR)/$(BIN):$$PATH scripts/progress "Generating the contract's code and compiling translations" $(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
 examples/typescript/node_modules/.package-lock.json: examples/typescript/package-lock.json
-	@cd examples/typescript && npm ci --silent --no-audit --no-fund
+	@cd examples/typescript && ../../scripts/progress "Installing the packages of examples/typescript with npm" npm ci --no-audit --no-fund
 
 clients: setup $(NODE_MODULES) ## Build the clients in other languages whose tools are there, and run them (examples/README.md)
 	@$(BIN)/python examples/check.py $(ARGS)
@@ -99,7 +103,7 @@ migration: setup ## Add a migration from the tables' changes: make migration ARG
 	@$(BIN)/python scripts/migration.py $(ARGS)
 
 lock: $(BIN)/python ## Resolve the packages again: requirements.lock for everything, requirements-runtime.lock for the image
-	@$(PIP) install uv
+	@$(PIP) --quiet install uv
 	@$(LOCK) --group dev $(ARGS) --output-file requirements.lock >/dev/null
 	@$(LOCK) --constraint requirements.lock --output-file requirements-runtime.lock >/dev/null
 

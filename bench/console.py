@@ -3,7 +3,7 @@
     python -m bench.console [--alerts 1000000] [--dir FOLDER]
 
 Server time is that of a plain request; first contentful paint is the browser's own, in a new window without a cache.
-Needs Chromium (scripts/browser). Some minutes, mostly to fill the node.
+Needs Chromium (`make test-packages`). Some minutes, mostly to fill the node.
 """
 
 from __future__ import annotations

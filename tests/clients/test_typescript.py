@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-import pytest
+from tests.support.programs import NODE_PACKAGES, NPM
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PATIENCE_S = 300
 
 
-@pytest.mark.skipif(shutil.which("npm") is None, reason="Node and npm aren't installed: examples/typescript isn't run")
 def test_it_publishes_lists_watches_and_names_a_refusal() -> None:
+    NPM.require()
+    NODE_PACKAGES.require()
     command = [sys.executable, str(EXAMPLES / "check.py"), "typescript"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -130,5 +130,5 @@ def test_a_missing_program_is_told_once_with_what_to_do(monkeypatch: pytest.Monk
         Program("nothing", variable="GATEWAY_TEST_NOTHING").require()
     line = left_out([f"Skipped: {skipped.value}", "Skipped: needs nothing", "Skipped: only root gives files away"])
     assert "2 for want of nothing" in line
-    assert "scripts/browser" in line
+    assert "make test-packages" in line
     assert left_out(["Skipped: only root gives files away"]) == ""

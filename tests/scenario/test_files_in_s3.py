@@ -1,4 +1,4 @@
-"""Evidence files in an S3 store that is a server of its own: Ceph's object gateway over a small cluster."""
+"""Evidence files in an S3 store that is a server of its own, checks signatures and goes away at times."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from gateway.attachments.service.object_store import ObjectStore, s3_client
 from gateway.client import new_request_id
 from gateway.errors import FileDamagedError, GatewayError, StoreUnavailableError
 from gateway.v1.file_pb2 import FileState
-from tests.support.ceph import OWNER, UNKNOWN_USER, WRONG_SECRET, CephProcesses, Credentials, ceph_processes
 from tests.support.federation import Federation, eventually, with_logs
 from tests.support.files import (
     GROUNDS,
@@ -29,6 +28,7 @@ from tests.support.files import (
     slowly,
     written,
 )
+from tests.support.s3_store import OWNER, UNKNOWN_USER, WRONG_SECRET, Credentials, RunningStore, s3_store
 
 HERE = FileState.FILE_STATE_HERE
 BUCKET = "evidence"
@@ -37,25 +37,24 @@ LARGE = 6_000_000
 
 
 @pytest.fixture(scope="module")
-def ceph(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CephProcesses]:
-    with ceph_processes(tmp_path_factory.mktemp("ceph") / "store") as processes:
-        processes.make_bucket(BUCKET)
-        yield processes
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStore]:
+    with s3_store(tmp_path_factory.mktemp("s3"), BUCKET) as running:
+        yield running
 
 
 def store_of(
-    ceph: CephProcesses, scratch: Path, patch: pytest.MonkeyPatch, *, bucket: str = BUCKET, by: Credentials = OWNER
+    s3: RunningStore, scratch: Path, patch: pytest.MonkeyPatch, *, bucket: str = BUCKET, by: Credentials = OWNER
 ) -> ObjectStore:
     for name, value in by.environment.items():
         patch.setenv(name, value)
-    return ObjectStore(s3_client(f"s3://{bucket}/{scratch.name}", endpoint=ceph.endpoint), scratch=scratch)
+    return ObjectStore(s3_client(f"s3://{bucket}/{scratch.name}", endpoint=s3.endpoint), scratch=scratch)
 
 
 @pytest.mark.parametrize("size", [1, 300_000, LARGE])
 def test_what_is_put_is_read_in_any_part(
-    ceph: CephProcesses, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+    s3: RunningStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
-    store, content = store_of(ceph, tmp_path, monkeypatch), picture(max(size, 4))[:size]
+    store, content = store_of(s3, tmp_path, monkeypatch), picture(max(size, 4))[:size]
     name = sha256(content).hexdigest()
     for _ in range(2):  # put again, it is the same object
         store.put(name, written(tmp_path, content, "source.part"))
@@ -81,10 +80,10 @@ def test_what_is_put_is_read_in_any_part(
     ],
 )
 def test_a_store_that_refuses_says_what_to_set_right(
-    ceph: CephProcesses, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bucket: str, by: Credentials, text: str
+    s3: RunningStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bucket: str, by: Credentials, text: str
 ) -> None:
     """No call takes the refusal for a file that is gone, or for an erased one."""
-    store, name = store_of(ceph, tmp_path, monkeypatch, bucket=bucket, by=by), "a" * 64
+    store, name = store_of(s3, tmp_path, monkeypatch, bucket=bucket, by=by), "a" * 64
     for size in (10, LARGE):
         source = written(tmp_path, bytes(size), "source.part")
         with pytest.raises(StoreUnavailableError, match=text):
@@ -100,14 +99,14 @@ def test_a_store_that_refuses_says_what_to_set_right(
             call()
 
 
-def settings(ceph: CephProcesses, folder: Path) -> str:
-    return KEPT + f'store = "s3://{BUCKET}/{folder.name}"\ns3_endpoint = "{ceph.endpoint}"\n'
+def settings(s3: RunningStore, folder: Path) -> str:
+    return KEPT + f'store = "s3://{BUCKET}/{folder.name}"\ns3_endpoint = "{s3.endpoint}"\n'
 
 
-def test_an_upload_goes_on_through_restarts_of_the_node_and_of_the_store(ceph: CephProcesses, tmp_path: Path) -> None:
+def test_an_upload_goes_on_through_restarts_of_the_node_and_of_the_store(s3: RunningStore, tmp_path: Path) -> None:
     """cn keeps its files in S3, hk in a folder: what is cut off goes on, and the partner reads through the restart."""
     content, upload_id = picture(LARGE, seed=3), new_request_id()
-    for nodes in with_logs(tmp_path, settings_of=lambda node: settings(ceph, tmp_path) if node == "cn" else KEPT):
+    for nodes in with_logs(tmp_path, settings_of=lambda node: settings(s3, tmp_path) if node == "cn" else KEPT):
         line = nodes.between("hk", "cn")
         line.narrow(20_000_000)
         nodes["cn"].start_command(**OWNER.environment)
@@ -124,7 +123,7 @@ def test_an_upload_goes_on_through_restarts_of_the_node_and_of_the_store(ceph: C
         async def go_on(nodes: Federation = nodes) -> None:
             async with nodes.client("cn", "publisher") as risk, nodes.client("hk", "officer") as desk:
                 assert 0 < await risk.files.upload_offset(upload_id) < len(content)
-                ceph.stop()
+                s3.stop()
                 going = asyncio.create_task(risk.files.put(written(tmp_path, content), about(), upload_id=upload_id))
 
                 async def whole() -> bool:
@@ -132,7 +131,7 @@ def test_an_upload_goes_on_through_restarts_of_the_node_and_of_the_store(ceph: C
 
                 await eventually(whole, what="all bytes at the node, which the store doesn't take")
                 assert (await risk.files.list_page()).stored_bytes == 0
-                await asyncio.to_thread(ceph.start)
+                await asyncio.to_thread(s3.start)
                 stored = await going
                 assert (stored.state, stored.evidence.sha256) == (HERE, digest(content))
                 assert list((nodes["cn"].data / "files" / "uploads").iterdir()) == []
@@ -145,10 +144,10 @@ def test_an_upload_goes_on_through_restarts_of_the_node_and_of_the_store(ceph: C
                     return (await desk.files.get(digest(content))).received_bytes > 100_000
 
                 await eventually(some, what="some of the file")
-                await asyncio.to_thread(ceph.stop)
+                await asyncio.to_thread(s3.stop)
                 with pytest.raises(StoreUnavailableError, match="evidence files in S3"):
                     await read(risk, digest(content))
-                await asyncio.to_thread(ceph.start)
+                await asyncio.to_thread(s3.start)
                 await in_state(desk, digest(content), HERE, within_s=100)
                 assert await read(desk, digest(content)) == await read(risk, digest(content)) == content
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 _NEEDS = "needs "
+_TYPESCRIPT = Path(__file__).parents[2] / "examples" / "typescript"
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class Program:
 
 CHROMIUM = Program("chromium", ("/usr/bin/chromium",), "GATEWAY_TEST_BROWSER")
 NATS_SERVER = Program("nats-server", ("/usr/sbin/nats-server",))
+NPM = Program("npm")
+NODE_PACKAGES = Program("packages of examples/typescript", (str(_TYPESCRIPT / "node_modules" / ".bin" / "tsc"),))
 
 
 def left_out(reasons: Iterable[str]) -> str:
@@ -56,4 +59,6 @@ def left_out(reasons: Iterable[str]) -> str:
     if not counts:
         return ""
     what = ", ".join(f"{count} for want of {name}" for name, count in sorted(counts.items()))
-    return f"NOT TESTED: {what}. As root on Debian, scripts/browser installs it; GATEWAY_TEST_BROWSER names a browser."
+    return (
+        f"NOT TESTED: {what}. make test-packages installs it as root on Debian; GATEWAY_TEST_BROWSER names a browser."
+    )
