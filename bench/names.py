@@ -1,11 +1,11 @@
 """Accuracy and speed of comparing names: `python -m bench.names`.
 
-Reads the shared pairs (`../shared/data/name_pairs.json`) and the project's own (`tests/unit/screening/name_pairs.csv`),
-prints for each kind how many matches were found and non-matches left alone, the balanced accuracy, and every failure
-with its explanation. Trade names that no rule leads to are counted apart. Of the pairs held out
-(`tests/unit/screening/held_out`) it prints totals by group with intervals, and the failures of the tuning part alone:
-nobody reads the sealed and the later pairs. Then rates of reading, keys and comparison,
-over the names of the pairs and of the United Nations list.
+Reads the pairs of real names (`tests/reference/name_pairs.json`) and the project's own
+(`tests/unit/screening/name_pairs.csv`), prints for each kind how many matches were found and non-matches left alone,
+the balanced accuracy, and every failure with its explanation. Trade names that no rule leads to are counted apart. Of
+the pairs held out (`tests/unit/screening/held_out`) it prints totals by group with intervals, and the failures of the
+tuning part alone: nobody reads the sealed and the later pairs. Then rates of reading, keys and comparison, over the
+names of the pairs and of the United Nations list, where it lies beside the repository, else of a sample.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from gateway.screening.prepared_name import PreparedName, prepare
 from gateway.screening.result import MatchClass, NameKind
 from gateway.screening.text.normalisation import has_han
 from tests.support.names import TRADE_NAMES, Pair, balanced_accuracy, development_pairs, held_out_pairs, own_pairs
-from tests.support.shared import shared_path
+from tests.support.public_files import UN_LIST, sampled
 
 
 def report(title: str, pairs: Sequence[Pair]) -> None:
@@ -96,7 +96,7 @@ def interval(right: int, total: int) -> tuple[float, float, float]:
 
 
 def _un_names() -> tuple[list[str], list[str]]:
-    root = ET.parse(shared_path("data/real/un_consolidated.xml")).getroot()  # noqa: S314 (a file of the test data)
+    root = ET.parse(UN_LIST.path).getroot()  # noqa: S314 (a file of the test data)
     parts = ("FIRST_NAME", "SECOND_NAME", "THIRD_NAME", "FOURTH_NAME")
     people = [" ".join(filter(None, (entry.findtext(part) for part in parts))) for entry in root.iter("INDIVIDUAL")]
     return people, [entry.findtext("FIRST_NAME") or "" for entry in root.iter("ENTITY")]
@@ -129,11 +129,13 @@ def _compare_all(some: Sequence[PreparedName], names: Sequence[PreparedName]) ->
 
 def main() -> None:
     own = own_pairs()
-    report("Shared pairs", development_pairs())
+    report("Pairs of real names", development_pairs())
     report("Own pairs", own)
     report_held_out("tuning", failures=True)
     report_held_out("sealed", failures=False)
     report_held_out("later", failures=False)
+    if note := sampled():
+        print(f"\n{note}")
     print("\nRates on one core; words of the pairs were met before, those of the UN list were not")
     people, entities = _un_names()
     for kind, title in ((NameKind.PERSON, "persons"), (NameKind.ORGANISATION, "organisations")):

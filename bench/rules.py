@@ -1,8 +1,8 @@
 """Counts what the risk rules find in real import declarations, and what they cost for each record.
 
-Reads `../shared/data/real/import_declarations.csv` (8,481 declarations of 2021, labelled where fraud) with the mapping
-that comes along for it. `python -m bench.rules` prints them; docs/risk-rules.md has the counts, and a test holds it to
-them.
+Reads a public file of 8,481 declarations of 2021, labelled where fraud, where it lies beside the repository
+(tests/reference/README.md), with the mapping that comes along for it. `python -m bench.rules` prints the counts;
+docs/risk-rules.md has those of the whole file, and a test holds it to them.
 
 The declarations are older than every control, so rules about single records run twice: on each declaration's own day,
 and as if all had been declared on AS_OF. Rules about values take US dollars and the file has won: they run a third time
@@ -38,9 +38,8 @@ from gateway.risk.rule_file import Rule
 from gateway.tracing.rules.link_graph import build_link_graph
 from gateway.tracing.rules.records import TraceRecord
 from gateway.v1 import goods_pb2, history_pb2, party_pb2, shipment_pb2, trace_pb2
-from tests.support.shared import shared_path
+from tests.support.public_files import DECLARATIONS
 
-FILE = "data/real/import_declarations.csv"
 MAPPING = "shipments_import_declarations"
 
 AS_OF = datetime(2026, 11, 24, tzinfo=UTC)
@@ -109,7 +108,7 @@ class Counts:
 
 def declarations() -> list[Labelled]:
     """Each declaration as the mapping makes it, and whether it is labelled as fraud."""
-    path = shared_path(FILE)
+    path = DECLARATIONS.path
     with path.open(encoding="utf-8-sig", newline="") as text:
         frauds = {row["Declaration ID"]: row["Fraud"] == "1" for row in csv.DictReader(text)}
     with path.open("rb") as file:
@@ -349,6 +348,11 @@ def microseconds(rules: RuleEngine, records: Sequence[shipment_pb2.Shipment], *,
 def main() -> None:
     """Counts, then measures."""
     console = Console(width=120)
+    if not DECLARATIONS.whole:
+        console.print(
+            f"Nothing to count: {DECLARATIONS.path.name} isn't beside the repository (tests/reference/README.md)."
+        )
+        return
     rules = RuleEngine.load()
     records = declarations()
     frauds = sum(fraud for _, fraud in records)

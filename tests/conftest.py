@@ -24,6 +24,7 @@ from tests.support.databases import (
 )
 from tests.support.folders import use_memory
 from tests.support.programs import left_out
+from tests.support.public_files import sampled
 
 __all__ = ["database", "databases", "make_database", "make_empty_database", "postgres_server", "postgres_url"]
 
@@ -76,10 +77,12 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Says loudly which tests a missing program left out."""
+    """Says loudly which tests a missing program left out, and which files samples stood in for."""
     skipped = terminalreporter.stats.get("skipped", [])
     if line := left_out(str(report.longrepr[2]) for report in skipped if isinstance(report.longrepr, tuple)):
         terminalreporter.write_line(line, yellow=True, bold=True)
+    if line := sampled():
+        terminalreporter.write_line(line, yellow=True)
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from gateway.translation.check_texts import check_text, way_out_text
 from gateway.translation.messages import in_language
 from tests.support.command_line import Cli
 from tests.support.federation import Federation, alert, origin, with_logs
-from tests.support.shared import shared_path
+from tests.support.public_files import DECLARATIONS
 
 
 @pytest.fixture(scope="module")
@@ -171,20 +171,20 @@ def test_watch_shows_changes_and_goes_on_where_it_ended(cn: Cli, hk: Cli, tmp_pa
 
 
 def test_real_declarations_arrive_at_the_partner_once_and_in_order(cn: Cli, hk: Cli) -> None:
-    file = shared_path("data/real/import_declarations.csv")
+    file, count = DECLARATIONS.path, DECLARATIONS.of_mainland
     legal = ("--legal-basis", "Arrangement 2024, article 7", "--purpose", "export_control")
     command = ("alert", "publish", "--format", "declarations", file, "--to", "hk", *legal)
     assert cn.json("publisher", *command)["published"] == []  # none was controlled on its own day
     as_of = (*command, "--case", "REAL-1", "--as-of", "2026-01-15")
     done = cn.json("publisher", *as_of)
     first = done["published"]
-    assert len(first) == 50
-    assert done["passed_over"] == {"elsewhere": 89, "places_unknown": 0}
+    assert len(first) == count
+    assert done["passed_over"] == {"elsewhere": DECLARATIONS.listed - count, "places_unknown": 0}
     repeated = cn.json("publisher", *as_of)
     assert (repeated["published"], repeated["published_before"]) == ([], first)  # the same alerts
     again = cn.json("publisher", *as_of, "--priority", "a")
-    assert (again["published"], len(again["published_before"])) == ([], 50)
-    arrived(hk, "REAL-1", 50)
+    assert (again["published"], len(again["published_before"])) == ([], count)
+    arrived(hk, "REAL-1", count)
     changes = [json.loads(line) for line in hk.run("officer", "alert", "watch", "--once", "--json").stdout.splitlines()]
     there = [each for each in changes if "published" in each["event"] and "REAL-1" in str(each["event"])]
     assert [each["alert"]["alert_id"] for each in there] == [each["alert_id"] for each in first]
@@ -264,11 +264,11 @@ def test_wrong_input_is_exit_code_2(cn: Cli, tmp_path: Path, arguments: tuple[st
 
 
 def test_a_dry_run_needs_no_gateway(tmp_path: Path) -> None:
-    file = shared_path("data/real/import_declarations.csv")
-    words = ["alert", "publish", "--format", "declarations", str(file), "--to", "hk", "--legal-basis", "L", "--dry-run"]
+    file = str(DECLARATIONS.path)
+    words = ["alert", "publish", "--format", "declarations", file, "--to", "hk", "--legal-basis", "L", "--dry-run"]
     result = CliRunner(env={"GATEWAY_CONFIG": str(tmp_path / "none")}).invoke(app, [*words, "--as-of", "2026-01-15"])
     assert result.exit_code == 0
-    assert len(result.stdout.splitlines()) == 50
+    assert len(result.stdout.splitlines()) == DECLARATIONS.of_mainland
 
 
 def test_operators_see_links_and_suspend_and_resume_them(cn: Cli, hk: Cli, tmp_path: Path) -> None:

@@ -22,13 +22,12 @@ from gateway.v1.shipment_pb2 import Shipment, ShipmentAddition
 from tests.support.command_line import Cli
 from tests.support.federation import Federation, eventually, with_logs
 from tests.support.proxy import Network
-from tests.support.shared import shared_path
+from tests.support.public_files import DECLARATIONS
 from tests.support.shipments import grounds, shipment
 
 WHY = ("--purpose", "export_control", "--legal-basis", "CEPA art. 5", "--case", "SZ-2026-17")
 INDEXED_S = 60.0
 """Seconds that a record may take to be found, with seventeen thousand recorded before it."""
-REAL = "data/real/import_declarations.csv"
 
 
 @pytest.fixture(scope="module")
@@ -88,18 +87,18 @@ def _shown(cli: Cli, record_id: str) -> Any:
 
 @pytest.mark.slow
 def test_the_real_declarations_come_in_are_found_and_change_nothing_when_they_come_again(cn: Cli) -> None:
-    file = shared_path(REAL)
+    file, count = DECLARATIONS.path, DECLARATIONS.lines
     command = ("history", "import", file, "--mapping", "shipments_import_declarations")
     first = cn.json("publisher", *command)
-    assert (first["recorded"], first["shipments"], first["lines"]) == (8_481, 8_481, 8_481)
-    assert (first["new"], first["unchanged"], first["refused"], first["bad"]) == (8_481, 0, [], [])
-    last_id = file.read_text("utf-8").splitlines()[-1].partition(",")[0]
+    assert (first["recorded"], first["shipments"], first["lines"]) == (count, count, count)
+    assert (first["new"], first["unchanged"], first["refused"], first["bad"]) == (count, 0, [], [])
+    first_id, last_id = DECLARATIONS.first_id, DECLARATIONS.last_id
     before = indexed(cn, last_id)
     assert len(before["revisions"]) == 1
 
     second = cn.json("publisher", *command)
-    assert (second["new"], second["changed"], second["unchanged"], second["refused"]) == (0, 0, 8_481, [])
-    assert second["position"] == first["position"] + 8_481
+    assert (second["new"], second["changed"], second["unchanged"], second["refused"]) == (0, 0, count, [])
+    assert second["position"] == first["position"] + count
     marker = shipment("AFTER-THE-REAL-ONES")
     cn.run("publisher", "history", "import", "-", "--format", "jsonl", text=_line(marker))
     indexed(cn, "AFTER-THE-REAL-ONES")  # recorded last: everything before it has been looked at
@@ -108,12 +107,12 @@ def test_the_real_declarations_come_in_are_found_and_change_nothing_when_they_co
     assert after["record"]["position"] == before["record"]["position"]
     assert after["delete_after"] == before["delete_after"]
 
-    found = searched(cn, "--declaration", "41256141", "--node", "cn")
-    assert [each["shipment"]["record_id"] for each in found["record"]] == ["41256141"]
+    found = searched(cn, "--declaration", first_id, "--node", "cn")
+    assert [each["shipment"]["record_id"] for each in found["record"]] == [first_id]
     assert found["record"][0]["shipment"]["goods"][0]["codes"] == [{"code": "420231", "scheme": "hs", "territory": ""}]
-    # 248 of the lines name this declarant
-    counted = searched(cn, "--party-id", "trader_id:DWNJQL8", "--limit", 0, "--node", "cn")
-    assert len({each["shipment"]["record_id"] for each in counted["record"]}) == 248
+    declarant, lines = DECLARATIONS.declarant
+    counted = searched(cn, "--party-id", f"trader_id:{declarant}", "--limit", 0, "--node", "cn")
+    assert len({each["shipment"]["record_id"] for each in counted["record"]}) == lines
     assert counted["end"][-1]["next_page_token"] == ""
     # mo doesn't run: what it has may be missing, and that is told
     with_mo = searched(cn, "--code", "420231", "--place", "IT", "--node", "cn,mo", code=3)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import shutil
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
@@ -35,11 +34,9 @@ from tests.support.command_line import Cli
 from tests.support.federation import Federation, eventually, with_logs
 from tests.support.nodes import listed_content
 from tests.support.proxy import Network
-from tests.support.shared import shared_path
+from tests.support.public_files import write_long_list
 from tests.support.stored import StoredFeed
 
-UN_LIST = "data/real/un_consolidated.xml"
-ENTRIES = 1_003
 WITHOUT_FOUR_EYES = """
 [lists.un-sc]
 four_eyes = false
@@ -76,13 +73,13 @@ def fresh(tmp_path: Path) -> Iterator[Federation]:
 def un_list(nodes: Federation, tmp_path_factory: pytest.TempPathFactory) -> str:
     """cn's list `un-sc`, of which ten entries were changed and one withdrawn; hk holds the same."""
     file = tmp_path_factory.mktemp("un") / "consolidated.xml"
-    shutil.copyfile(shared_path(UN_LIST), file)
+    entries = write_long_list(file)
     import_list = ("watchlist", "import", file, "--list", "un-sc", "--releasable-to", "hk", *LEGAL_BASIS)
     cn = Cli(nodes, "cn")
     cn.run("publisher", *import_list)
     file.write_text(changed(file.read_text(encoding="utf-8"))[0], encoding="utf-8")
     cn.run("publisher", *import_list, "--prune", "--reason", "Delisted by the committee")
-    shows(Cli(nodes, "hk"), ENTRIES - 1, "--list", "un-sc")
+    shows(Cli(nodes, "hk"), entries - 1, "--list", "un-sc")
     synced(nodes, 0)
     return "un-sc"
 
@@ -160,38 +157,39 @@ def changed(text: str) -> tuple[str, set[str]]:
 def test_the_united_nations_list_is_synced_and_only_changes_travel(fresh: Federation, tmp_path: Path) -> None:
     nodes, cn, hk, mo = fresh, Cli(fresh, "cn"), Cli(fresh, "hk"), Cli(fresh, "mo")
     file = tmp_path / "consolidated.xml"
-    shutil.copyfile(shared_path(UN_LIST), file)
+    entries = write_long_list(file)
+    last = re.findall("<REFERENCE_NUMBER>(.*?)</REFERENCE_NUMBER>", file.read_text(encoding="utf-8"))[-1].encode()
     command = ("watchlist", "import", file, "--list", "un-sc", "--releasable-to", "hk", *LEGAL_BASIS)
     first = cn.json("publisher", *command)
-    assert (first["new"], first["problems"], first["refused_count"]) == (ENTRIES, [], 0)
-    copy = synced(nodes, ENTRIES)
+    assert (first["new"], first["problems"], first["refused_count"]) == (entries, [], 0)
+    copy = synced(nodes, entries)
     assert copy.root == feed_of(nodes, "cn").root
-    assert len(set(travelled(copy))) == len(travelled(copy)) == ENTRIES
-    assert len(shows(hk, ENTRIES, "--publisher", "cn", "--list", "un-sc")) == ENTRIES
+    assert len(set(travelled(copy))) == len(travelled(copy)) == entries
+    assert len(shows(hk, entries, "--publisher", "cn", "--list", "un-sc")) == entries
     said = identical(cn)
     assert said["own_root"] == said["partner_root"] == copy.root.hex()
 
     again = cn.json("publisher", *command)
-    assert (again["new"], again["changed"], again["unchanged"]) == (0, 0, ENTRIES)
+    assert (again["new"], again["changed"], again["unchanged"]) == (0, 0, entries)
     assert feed_of(nodes, "cn").size == copy.size
     text, eleven = changed(file.read_text(encoding="utf-8"))
     file.write_text(text, encoding="utf-8")
     kept = cn.json("publisher", *command)
-    assert (kept["new"], kept["changed"], kept["unchanged"]) == (0, 10, ENTRIES - 11)
+    assert (kept["new"], kept["changed"], kept["unchanged"]) == (0, 10, entries - 11)
     assert (kept["vanished"], kept["withdrawn"]) == (1, 0)
     pruned = cn.json("publisher", *command, "--prune", "--reason", "Delisted by the committee")
-    assert (pruned["changed"], pruned["unchanged"], pruned["withdrawn"]) == (0, ENTRIES - 1, 1)
-    shows(hk, ENTRIES - 1, "--list", "un-sc")
+    assert (pruned["changed"], pruned["unchanged"], pruned["withdrawn"]) == (0, entries - 1, 1)
+    shows(hk, entries - 1, "--list", "un-sc")
     later = travelled(synced(nodes, 11, copy.size), copy.size)
     assert len(later) == 11
     assert {each.strip("+-").partition("@")[0] for each in later} == eleven
-    assert identical(cn)["active"] == ENTRIES - 1
+    assert identical(cn)["active"] == entries - 1
 
     assert mo.json("officer", "watchlist", "list") == []
     for node in ("cn", "mo"):
         assert travelled(feed_of(nodes, node, "mo")) == []
-    assert b"QDi.430" not in b"".join(path.read_bytes() for path in nodes["mo"].data.glob("gateway.sqlite3*"))
-    assert b"QDi.430" in b"".join(path.read_bytes() for path in nodes["hk"].data.glob("gateway.sqlite3*"))
+    assert last not in b"".join(path.read_bytes() for path in nodes["mo"].data.glob("gateway.sqlite3*"))
+    assert last in b"".join(path.read_bytes() for path in nodes["hk"].data.glob("gateway.sqlite3*"))
 
 
 def test_lists_have_links_to_partners_and_what_is_for_nobody_has_none(nodes: Federation, cn: Cli) -> None:
@@ -300,11 +298,14 @@ def outcome(found: dict[str, Any]) -> str:
     return str(found["copies"][0].get("outcome", "")) if found.get("copies") else ""
 
 
-def test_killed_in_the_middle_of_the_sync_a_partner_ends_with_equal_roots_and_nothing_twice(nodes: Federation) -> None:
-    with shared_path(UN_LIST).open("rb") as stream:
+def test_killed_in_the_middle_of_the_sync_a_partner_ends_with_equal_roots_and_nothing_twice(
+    nodes: Federation, tmp_path: Path
+) -> None:
+    entries = write_long_list(tmp_path / "consolidated.xml")
+    with (tmp_path / "consolidated.xml").open("rb") as stream:
         options = ListOptions(list="crash", defaults=listed_content(releasable_to=["hk"]))
         rows = [row for row in read_un_xml(stream, options) if isinstance(row, ListRow)]
-    assert len(rows) == ENTRIES
+    assert len(rows) == entries
     before, start = feed_of(nodes, "cn").size, asyncio.Event()
     at_kill = 0
 
@@ -329,16 +330,16 @@ def test_killed_in_the_middle_of_the_sync_a_partner_ends_with_equal_roots_and_no
             killing = asyncio.create_task(kill())
             response = await client.watchlist.import_entries("crash", source())
             await killing
-            assert response.added == ENTRIES
+            assert response.added == entries
 
     nodes.run(run())
     assert 0 < at_kill <= 500, "hk had a part of it"
     nodes["hk"].start()
-    copy = synced(nodes, ENTRIES, before)
+    copy = synced(nodes, entries, before)
     assert copy.root == feed_of(nodes, "cn").root
     assert Counter(travelled(copy, before)) == Counter(f"+{row.id}@1" for row in rows)
     assert identical(Cli(nodes, "cn"))["partner_root"] == copy.root.hex()
-    shows(Cli(nodes, "hk"), ENTRIES, "--list", "crash")
+    shows(Cli(nodes, "hk"), entries, "--list", "crash")
 
     async def watched() -> list[str]:
         async with nodes.client("hk", "officer") as client:
@@ -350,7 +351,11 @@ def test_killed_in_the_middle_of_the_sync_a_partner_ends_with_equal_roots_and_no
             ]
 
     seen = nodes.run(watched())
-    assert len(seen) == len(set(seen)) == ENTRIES
+    assert len(seen) == len(set(seen)) == entries
+
+
+LONG_REMARKS = "A placeholder of the tests, with something to say. " * 12
+"""What makes 500 entries a message of about 0.7 MB."""
 
 
 def rows_of(count: int, remarks: str = "") -> list[ImportRow]:
@@ -469,7 +474,8 @@ def test_a_watch_over_a_network_that_fails_begins_the_full_state_anew_and_has_no
             nodes.client_at(proxy.port, "hk", "officer") as through,
         ):
             sent: list[int] = []
-            response = await cn.watchlist.import_entries("stream", rows_of(1_200), on_progress=sent.append)
+            rows = rows_of(1_200, LONG_REMARKS)
+            response = await cn.watchlist.import_entries("stream", rows, on_progress=sent.append)
             assert (response.added, sent) == (1_200, [500, 500, 200])
 
             async def arrived() -> bool:

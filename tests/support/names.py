@@ -17,7 +17,7 @@ from gateway.screening.persons.surnames import SURNAMES
 from gateway.screening.prepared_name import prepare
 from gateway.screening.result import Comparison, MatchClass, NameKind
 from gateway.screening.text.sounds import RomanisationScheme, cantonese, mandarin, spellings
-from tests.support.shared import shared_path
+from tests.support.public_files import REFERENCE
 
 _SCREENING = Path(__file__).parents[1] / "unit" / "screening"
 OWN_PAIRS = _SCREENING / "name_pairs.csv"
@@ -59,7 +59,7 @@ def own_pairs() -> list[Pair]:
 
 
 def development_pairs() -> list[Pair]:
-    found = json.loads(shared_path("data/name_pairs.json").read_text(encoding="utf-8"))
+    found = json.loads((REFERENCE / "name_pairs.json").read_text(encoding="utf-8"))
     return [Pair(pair["kind"], pair["same"], pair["a"], pair["b"]) for pair in found]
 
 

@@ -22,7 +22,7 @@ from gateway.risk.controlled_goods_file import (
     reference_controlled_goods,
 )
 from gateway.risk.validity import Confidence, ControlStatus, Interval, Suspension
-from tests.support.shared import shared_path
+from tests.support.public_files import DECLARATIONS, REFERENCE
 
 GOOD = {
     "code": "81129290",
@@ -199,12 +199,12 @@ CORRECTED = {
     "28469019Lu": "2846901993",
     "28469019Sc": "2846901980",
 }
-"""Lines of the shared list, with the code that the tariff's own words give."""
+"""Lines of the tests' list, with the code that the tariff's own words give."""
 
 
-def test_the_list_holds_all_shared_lines_under_their_own_or_a_corrected_code() -> None:
+def test_the_list_holds_all_lines_of_the_reference_under_their_own_or_a_corrected_code() -> None:
     held = {(good.code[:width], good.element) for good in reference_controlled_goods() for width in (6, 8, 10)}
-    with shared_path("data/controlled_goods.csv").open(encoding="utf-8", newline="") as file:
+    with (REFERENCE / "controlled_goods.csv").open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             code, element = row["code"], row["element"].replace("-", "")
             assert (CORRECTED.get(code + element, CORRECTED.get(code, code)), element) in held
@@ -252,17 +252,22 @@ def test_a_code_is_high_only_where_the_announcement_itself_was_seen() -> None:
             assert row["source"].startswith("announcement"), row
 
 
-def test_locations_are_the_shared_ones() -> None:
-    text = resources.files("gateway.reference").joinpath("locations.csv").read_text("utf-8")
-    assert text.splitlines() == shared_path("data/locations.csv").read_text("utf-8").splitlines()
+SUSPENDED = {
+    "MOFCOM No.46 of 2024",
+    "MOFCOM/GACC No.55 of 2025",
+    "MOFCOM/GACC No.56 of 2025",
+    "MOFCOM/GACC No.57 of 2025",
+    "MOFCOM/GACC No.58 of 2025",
+    "MOFCOM No.61 of 2025",
+    "MOFCOM No.62 of 2025",
+}
+"""By No.70 of 2025, the first (in part) by No.72."""
 
 
 def test_no_suspension_is_left_as_a_note() -> None:
-    with shared_path("data/announcements.csv").open(encoding="utf-8", newline="") as file:
-        noted = {row["announcement"] for row in csv.DictReader(file) if "suspended" in row["status_note"]}
     announcements = reference_controlled_goods().announcements
     suspended = {row.name for row in announcements if announcements.suspensions(row.key)}
-    assert suspended == noted
+    assert suspended == SUSPENDED
     ends = {suspension.days.last for row in announcements for suspension in announcements.suspensions(row.key)}
     assert ends == {date(2026, 11, 10), date(2026, 11, 27)}
     assert not any(row.resumed for row in announcements)
@@ -321,10 +326,10 @@ def test_the_misprinted_gallium_code_is_accepted_in_both_spellings() -> None:
     assert {good.status_on(date(2021, 6, 30)) for good in goods} == {ControlStatus.NOT_YET}
 
 
-def test_the_real_declarations_of_2021_have_139_listed_subheadings_in_2026_and_none_then() -> None:
+def test_declarations_of_2021_have_listed_subheadings_in_2026_and_none_then() -> None:
     goods = reference_controlled_goods()
-    with shared_path("data/real/import_declarations.csv").open(encoding="utf-8", newline="") as file:
+    with DECLARATIONS.path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     by_own_date = [row for row in rows if goods.match(row["HS6 Code"], date.fromisoformat(row["Date"]))]
     in_2026 = [row for row in rows if goods.match(row["HS6 Code"], date(2026, 1, 15))]
-    assert (len(rows), len(by_own_date), len(in_2026)) == (8_481, 0, 139)
+    assert (len(rows), len(by_own_date), len(in_2026)) == (DECLARATIONS.lines, 0, DECLARATIONS.listed)

@@ -16,6 +16,7 @@ from gateway.risk.facts.kinds import KINDS, LazyFacts
 from gateway.risk.rule_engine import RuleEngine
 from gateway.risk.rule_file import bound, load_rules, whole_condition
 from gateway.v1 import shipment_pb2
+from tests.support.public_files import DECLARATIONS
 from tests.unit.risk.test_rule_docs import PAGE, rows
 
 pytestmark = pytest.mark.drift
@@ -26,6 +27,11 @@ HEADING = "Counted over real declarations"
 @pytest.fixture(scope="module")
 def declarations() -> list[bench.Labelled]:
     return bench.declarations()
+
+
+whole_file = pytest.mark.skipif(not DECLARATIONS.whole, reason="counts of the whole file; the sample stands in for it")
+EVERY, EVERY_EXPORT = (10, 50) if DECLARATIONS.whole else (1, 2)
+"""Of the declarations so many are looked at: each tenth of the whole file."""
 
 
 def unable(rule: str, why: str) -> None:
@@ -46,6 +52,7 @@ def exported(declaration: shipment_pb2.Shipment, code: str) -> shipment_pb2.Ship
     return made
 
 
+@whole_file
 def test_the_table_is_what_the_rules_find(declarations: list[bench.Labelled]) -> None:
     assert rows(HEADING) == bench.table(RuleEngine.load(failed=unable), declarations)
 
@@ -58,7 +65,10 @@ def test_shortcuts_leave_out_no_hit(declarations: list[bench.Labelled]) -> None:
     engine = RuleEngine.load(failed=unable)
     fired = set[str]()
     dollars = [declaration for declaration, _ in bench.in_dollars(declarations)]
-    for declaration in (*dollars[::10], *map(exported, dollars[::50], cycle(("811010", "280530", "382499")))):
+    for declaration in (
+        *dollars[::EVERY],
+        *map(exported, dollars[::EVERY_EXPORT], cycle(("811010", "280530", "382499"))),
+    ):
         expected = Counter[tuple[str, int]]()
         for case in engine.cases(declaration):
             if isinstance(case.facts, LazyFacts):
@@ -76,7 +86,7 @@ def test_shortcuts_leave_out_no_hit(declarations: list[bench.Labelled]) -> None:
 
 
 def test_doubts_are_those_of_each_identifier(declarations: list[bench.Labelled]) -> None:
-    for declaration, _ in declarations[::50]:
+    for declaration, _ in declarations[::EVERY_EXPORT]:
         expected = {
             (f"parties[{at}].identifiers[{number}].value", check_identifier(identifier.scheme, identifier.value))
             for at, party in enumerate(declaration.parties)
@@ -86,6 +96,7 @@ def test_doubts_are_those_of_each_identifier(declarations: list[bench.Labelled])
         assert doubts == {(path, notice) for path, notice in expected if notice is not None}
 
 
+@whole_file
 def test_the_sentences_say_what_the_file_has(declarations: list[bench.Labelled]) -> None:
     text = " ".join(PAGE.partition(f"\n## {HEADING}\n")[2].partition("\n## ")[0].split())
     frauds = sum(fraud for _, fraud in declarations)

@@ -27,7 +27,7 @@ from gateway.v1.history_pb2 import AnswerStatus, HistoryRecord, NodeAnswer, Sear
 from gateway.v1.history_service_pb2 import SearchEnd
 from gateway.v1.trace_pb2 import DraftAlert, Trace
 from tests.support.json_form import stated
-from tests.support.shared import shared_path
+from tests.support.public_files import DECLARATIONS
 from tests.support.shipments import shipment
 
 WHY = ("--purpose", "export_control", "--legal-basis", "CEPA art. 5", "--case", "SZ-2026-17")
@@ -230,10 +230,8 @@ class TestImport:
         assert dry(file, code=1)[0] == []
 
     def test_the_real_declarations_by_the_mapping_that_comes_along(self) -> None:
-        items, told = dry(
-            shared_path("data/real/import_declarations.csv"), "--mapping", "shipments_import_declarations"
-        )
-        assert len(items) == 8_481
+        items, told = dry(DECLARATIONS.path, "--mapping", "shipments_import_declarations")
+        assert len(items) == DECLARATIONS.lines
         assert told == ""
 
     def test_an_empty_file_with_a_header_records_nothing(self, tmp_path: Path) -> None:

@@ -19,14 +19,14 @@ from gateway.contract.identification.identifiers import (
     check_identifier,
     compact,
 )
-from tests.support.shared import shared_path
+from tests.support.public_files import REFERENCE
 
 # The vectors' kinds that aren't the name of a scheme, and the scheme that they are examples of.
 OTHER_KINDS = {"uscc_checksum_fails_but_reported_real": Scheme.CN_USCC}
 
 
-def test_every_shared_vector_agrees() -> None:
-    vectors = json.loads(shared_path("data/identifier_vectors.json").read_text("utf-8"))
+def test_every_vector_agrees() -> None:
+    vectors = json.loads((REFERENCE / "identifier_vectors.json").read_text("utf-8"))
     assert len(vectors) >= 46
     for vector in vectors:
         scheme = Scheme(OTHER_KINDS.get(vector["kind"], vector["kind"]))

@@ -29,7 +29,7 @@ from gateway.formats.tables.layout import Problem
 from gateway.formats.tables.lines import MAX_LINE_BYTES
 from gateway.formats.tables.mapping import TableMapping
 from gateway.risk.controlled_goods_file import reference_controlled_goods
-from tests.support.shared import shared_path
+from tests.support.public_files import DECLARATIONS
 
 SMALL = """
 [columns]
@@ -93,12 +93,12 @@ def only_row(text: str, mapping: TableMapping) -> DeclarationRow:
 
 
 def test_the_real_file_is_read_whole() -> None:
-    path = shared_path("data/real/import_declarations.csv")
+    path = DECLARATIONS.path
     with path.open("rb") as file:
         rows = list(read_declarations(file, DECLARATION_MAPPINGS.builtin()))
     with path.open(encoding="utf-8", newline="") as text:
         expected = list(csv.DictReader(text))
-    assert len(rows) == len(expected) == 8_481
+    assert len(rows) == len(expected) == DECLARATIONS.lines
     for number, (row, wanted) in enumerate(zip(rows, expected, strict=True), start=2):
         assert row == DeclarationRow(
             line=number,
@@ -121,12 +121,12 @@ def test_the_real_file_is_read_whole() -> None:
 def test_controlled_rows_of_the_real_file_by_their_own_date_and_as_of_2026() -> None:
     goods = reference_controlled_goods()
     own_date = as_of = 0
-    with shared_path("data/real/import_declarations.csv").open("rb") as file:
+    with DECLARATIONS.path.open("rb") as file:
         for row in read_declarations(file, DECLARATION_MAPPINGS.builtin()):
             assert isinstance(row, DeclarationRow)
             own_date += bool(goods.match(row.hs_code, row.date, territory=row.tariff_territory))
             as_of += bool(goods.match(row.hs_code, date(2026, 1, 15), territory=row.tariff_territory))
-    assert (own_date, as_of) == (0, 139)
+    assert (own_date, as_of) == (0, DECLARATIONS.listed)
 
 
 def test_a_file_of_quite_another_shape_is_read_by_its_own_mapping() -> None:

@@ -27,7 +27,7 @@ from gateway.formats.shipments.csv_files import read_csv as read_shipments
 from gateway.formats.shipments.rows import ItemRow
 from gateway.formats.tables.encodings import recognise
 from gateway.formats.tables.lines import MAX_LINE_BYTES, SAMPLE_BYTES, Dialect, find_delimiter, table_lines
-from tests.support.shared import shared_path
+from tests.support.public_files import REFERENCE
 from tests.support.watchlists import OPTIONS
 
 SIMPLIFIED = (
@@ -216,7 +216,7 @@ GUESSES = {"gb18030 of simplified": ("gb18030", "Hans"), "gb18030": ("gb18030", 
 
 def held_out(script: str) -> list[str]:
     """Names and prose that the recogniser's tables weren't made from, shuffled."""
-    pairs = json.loads(shared_path("data/name_pairs.json").read_text("utf-8"))
+    pairs = json.loads((REFERENCE / "name_pairs.json").read_text("utf-8"))
     to_simplified = opencc.OpenCC("t2s").convert
     names = [pair[side] for pair in pairs for side in "ab" if any("\u4e00" <= char <= "\u9fff" for char in pair[side])]
     catalogue = (resources.files("gateway.translation") / f"catalogues/zh_{script}.po").read_text("utf-8")
