@@ -19,6 +19,7 @@ from gateway.tls.private_keys import load_private_key, private_key_pem
 from gateway.tls.secret_files import write_secret
 from tests.support.federation import Federation, eventually, with_logs
 from tests.support.history_calls import calling
+from tests.support.node_processes import still_running
 from tests.support.shipments import shipment
 
 PASSPHRASE = "eleven-pale-herons-cross"
@@ -55,11 +56,15 @@ def nodes(tmp_path_factory: pytest.TempPathFactory, folder: Path) -> Iterator[Fe
                 encrypted = private_key_pem(load_private_key(path, None), PASSPHRASE.encode())
                 path.unlink()
                 write_secret(path, encrypted)
-            url = f"sqlite:///{made['cn'].database}"
-            made["cn"].start_command(cwd=folder, GATEWAY_PASSPHRASE=PASSPHRASE, GATEWAY_DATABASE_URL=url)
+            start(made, folder)
             yield made
     finally:
         os.umask(before)
+
+
+def start(nodes: Federation, folder: Path) -> None:
+    url = f"sqlite:///{nodes['cn'].database}"
+    nodes["cn"].start_command(cwd=folder, GATEWAY_PASSPHRASE=PASSPHRASE, GATEWAY_DATABASE_URL=url)
 
 
 def started(nodes: Federation) -> list[int]:
@@ -96,6 +101,15 @@ def test_no_process_shows_the_passphrase(nodes: Federation) -> None:
     for pid in workers:
         assert [line for line in environment(pid) if line.startswith("GATEWAY_")] == []
         assert PASSPHRASE not in "".join(environment(pid))
+
+
+def test_no_worker_outlives_a_node_that_is_killed(nodes: Federation, folder: Path) -> None:
+    """Whoever takes a killed node's folder away, restores it or starts anew has it alone."""
+    node, *workers = map(psutil.Process, started(nodes))
+    node.kill()
+    assert still_running(workers, 1.0) == []
+    nodes["cn"].kill()  # ended already: the federation takes note
+    start(nodes, folder)
 
 
 def test_no_process_imports_from_its_folder(nodes: Federation, folder: Path) -> None:

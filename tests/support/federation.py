@@ -63,7 +63,7 @@ from gateway.trust.service.trial_federation import (
 )
 from gateway.v1 import alert_pb2
 from tests.support.databases import migrated_file
-from tests.support.node_processes import Process, end, forking_process
+from tests.support.node_processes import Process, end, forking_process, still_running, workers_of
 from tests.support.proxy import Network, Proxy
 from tests.support.stored import EMPTY, StoredFeed, read_feed
 
@@ -244,10 +244,13 @@ class NodeProcess:
         if self.process is None:
             return 0
         process, self.process = self.process, None
+        workers = workers_of(process.pid)
         code = end(process, number, STOPPED_S)
         if code is None:
             end(process, signal.SIGKILL, STOPPED_S)
             raise AssertionError(f"{self.name} didn't stop in {STOPPED_S:g} s:\n{self.log[-4000:]}")
+        outliving = still_running(workers, STOPPED_S)
+        assert not outliving, f"{self.name} is gone, and these still run: {outliving}"
         return code
 
     def credentials(self, system: str) -> grpc.ChannelCredentials:

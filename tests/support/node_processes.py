@@ -19,11 +19,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
+
+import psutil
 
 _REPOSITORY = Path(__file__).parents[2]
 
@@ -103,6 +105,29 @@ def end(process: Process, number: int, within_s: float) -> int | None:
     while (code := process.poll()) is None and time.monotonic() < deadline:
         time.sleep(0.01)
     return code
+
+
+def workers_of(pid: int) -> list[psutil.Process]:
+    """A node's processes; none when it has ended."""
+    try:
+        return psutil.Process(pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+
+
+def still_running(processes: Sequence[psutil.Process], within_s: float) -> list[psutil.Process]:
+    """Those that haven't ended in time; one that only nobody has waited for is no process any more."""
+
+    def runs(process: psutil.Process) -> bool:
+        try:
+            return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+        except psutil.NoSuchProcess:
+            return False
+
+    deadline = time.monotonic() + within_s
+    while (running := [process for process in processes if runs(process)]) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return running
 
 
 def _serve_commands() -> None:

@@ -39,6 +39,14 @@ def complain(words: bytes) -> None:
     os.write(2, words)
 
 
+def hog(path: str) -> None:
+    """Begins to write and then computes, and lets no other thread of this process run: as pickling in C does."""
+    Path(path).write_bytes(b"begun")
+    sys.setswitchinterval(1e6)
+    while True:
+        sum(range(1_000_000))
+
+
 def echo(value: Any) -> Any:
     return value
 
@@ -50,6 +58,7 @@ def toy_handlers(closed: Path | None = None) -> Iterator[dict[str, Any]]:
     yield {
         "echo": echo,
         "sleep": time.sleep,
+        "hog": hog,
         "refuse": refuse,
         "divide": divide,
         "facts": facts,

@@ -1,15 +1,20 @@
 """Main program of a worker process: opens its handlers and answers calls until the node stops it or is gone.
 
 `gateway.rpc.workers.worker_process` starts it with its name, the form and level of its log, and the descriptors of its
-pipes. The first pipe carries a function and its arguments, then numbers, which a thread sends back to show that the
-process isn't stopped, and None at the end; None comes back once the handlers are open. Each other pipe serves one
-handler: lists of pickled arguments in, lists of outcomes out.
+pipes. The first is the node's lifeline: nothing is ever written to it, and where the node's end closes, also by a kill,
+the kernel ends this process at once, whatever it does. The second carries a function and its arguments, then numbers,
+which a thread sends back to show that the process isn't stopped, and None at the end; None comes back once the handlers
+are open. Each other pipe serves one handler: lists of pickled arguments in, lists of outcomes out.
 """
 
 from __future__ import annotations
 
+import fcntl
 import gc
 import logging
+import os
+import select
+import signal
 import sys
 import threading
 from collections.abc import Callable, Mapping
@@ -39,7 +44,8 @@ Outcome = tuple[bool, Any]
 def main() -> None:
     """Serves the pipes named on the command line."""
     gc.set_threshold(GC_THRESHOLD)
-    _name, form, level, *descriptors = sys.argv[1:]
+    _name, form, level, lifeline, *descriptors = sys.argv[1:]
+    _end_with(int(lifeline))
     configure_logging(form, level)
     control, *pipes = (Connection(int(descriptor)) for descriptor in descriptors)
     with suppress(EOFError, OSError):  # the node is gone
@@ -52,6 +58,20 @@ def main() -> None:
             with answers:
                 control.send(None)  # ready
             end.wait()
+
+
+def _end_with(lifeline: int) -> None:
+    """Lets the kernel end this process when the other end of a pipe closes.
+
+    A thread that waits for it would come too late: what computes or writes in C may hold the interpreter for seconds,
+    and a node that starts again, or its operator, takes the data folder for free meanwhile. SIGIO's default action is
+    to end the process.
+    """
+    signal.signal(signal.SIGIO, signal.SIG_DFL)
+    fcntl.fcntl(lifeline, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC)
+    if select.select([lifeline], [], [], 0)[0]:  # closed before
+        os._exit(1)
 
 
 def _answer_pings(control: Connection, answers: threading.Lock, end: threading.Event) -> None:

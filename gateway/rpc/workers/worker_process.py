@@ -1,7 +1,7 @@
 """Runs handlers in a separate process, so that long computations don't hold up the node.
 
 The process imports nothing from the working directory, gets no settings of the node from its environment, and ends
-with the node, even after a crash. It runs `gateway.rpc.workers.worker_main`.
+with the node at once, even when that is killed. It runs `gateway.rpc.workers.worker_main`.
 """
 
 from __future__ import annotations
@@ -96,9 +96,12 @@ class _Lane:
 class _RunningProcess:
     """One running process."""
 
-    def __init__(self, process: subprocess.Popen[bytes], control: Connection, lanes: Mapping[str, _Lane]) -> None:
+    def __init__(
+        self, process: subprocess.Popen[bytes], control: Connection, lifeline: int, lanes: Mapping[str, _Lane]
+    ) -> None:
         self.process = process
         self.control = control
+        self.lifeline = lifeline
         self.lanes = lanes
         self.stopping = False
         self.heard = False
@@ -210,7 +213,8 @@ class WorkerProcess:
 
     def _launch(self) -> _RunningProcess:
         control, *pipes = (_pipe(deadline_s) for deadline_s in (0.0, *self._deadlines_s.values()))
-        descriptors = [theirs.fileno() for _, theirs in (control, *pipes)]
+        their_lifeline, lifeline = os.pipe()
+        descriptors = [their_lifeline, *(theirs.fileno() for _, theirs in (control, *pipes))]
         as_json = logs.configured()[0] == "json"
         process = subprocess.Popen(  # noqa: S603  this interpreter and a module of this package
             # -P: no imports from the working directory
@@ -221,6 +225,7 @@ class WorkerProcess:
             env={name: value for name, value in os.environ.items() if not name.startswith(SETTINGS_PREFIX)},
             process_group=0,  # a Ctrl-C is for the node, which ends it; in its session, where niceness counts
         )
+        os.close(their_lifeline)
         for _, theirs in (control, *pipes):
             theirs.close()
         if process.stderr is not None:  # also what it writes when it can't start, or is about to crash
@@ -228,7 +233,7 @@ class WorkerProcess:
                 target=partial(pass_lines, process.stderr, name=self.name), name=f"{self.name} stderr", daemon=True
             ).start()
         lanes = {name: _Lane(name, ours) for name, (ours, _) in zip(self._deadlines_s, pipes, strict=True)}
-        return _RunningProcess(process, control[0], lanes)
+        return _RunningProcess(process, control[0], lifeline, lanes)
 
     def _supervise(self, run: _RunningProcess) -> None:
         """Makes a process ready, waits for its end, then fails the remaining calls."""
@@ -247,6 +252,7 @@ class WorkerProcess:
             log.debug("the %s process has ended", self.name)
         self._abandon(run)
         code = run.process.wait()
+        os.close(run.lifeline)
         if not run.stopping:
             self._failures.append(WorkerFailure(time.monotonic(), code, run.hung))
             log.error("the %s process has ended by itself, with exit code %d", self.name, code)

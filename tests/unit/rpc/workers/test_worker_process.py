@@ -255,30 +255,43 @@ def test_a_stop_waits_neither_for_a_start_nor_for_a_process_that_hangs(monkeypat
 
 NODE = """
 import sys, time
+from pathlib import Path
 from tests.support import worker_handlers
 from gateway.rpc.workers.worker_process import WorkerProcess
-worker = WorkerProcess("toy", worker_handlers.toy_handlers, (), deadlines_s={"sleep": 60.0, "pid": 60.0})
-worker.start().result(60)
+deadlines_s = {"sleep": 60.0, "pid": 60.0, "hog": 60.0}
+worker = WorkerProcess("toy", worker_handlers.toy_handlers, (Path(sys.argv[3]),), deadlines_s=deadlines_s)
+started = worker.start()
+if sys.argv[1] == "starting":
+    print(worker.pid, flush=True)
+started.result(60)
 if sys.argv[1] == "busy":
     worker.call("sleep", 50, caller="test")
 print(worker.call("pid", caller="test").result(60), flush=True)
+if sys.argv[1] == "writing":
+    worker.call("hog", sys.argv[2], caller="test")
 time.sleep(60)
 """
 
 
-@pytest.mark.parametrize("state", ["idle", "busy"])
+@pytest.mark.parametrize("state", ["starting", "idle", "busy", "writing"])
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_the_process_ends_with_its_node(state: str, number: signal.Signals) -> None:
-    node = subprocess.Popen([sys.executable, "-c", NODE, state], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+def test_the_process_ends_with_its_node(state: str, number: signal.Signals, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", NODE, state, str(tmp_path / "written"), str(tmp_path / "closed")]
+    node = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    pid = 0
     try:
         assert node.stdout is not None
         pid = int(node.stdout.readline())
         assert not gone(pid)
+        until(lambda: state != "writing" or (tmp_path / "written").exists())
         node.send_signal(number)
         node.wait(20)
-        until(lambda: gone(pid))
+        until(lambda: gone(pid), within_s=2.0)
+        assert not (tmp_path / "closed").exists(), "it still wrote after its node's end"
     finally:
         node.kill()
+        if pid and not gone(pid):
+            os.kill(pid, signal.SIGKILL)
         node.communicate()
 
 
