@@ -19,9 +19,9 @@ PICTURES = ROOT / "docs" / "pictures"
 WIDTH = 80
 
 SHOWN = {
-    "trial": "gateway trial trial",
+    "trial": "gateway trial",
     "alert": "cn alert show $ALERT --system risk-engine",
-    "evidence": "gateway evidence verify trial/evidence.zip --directory trial/directory.note",
+    "evidence": "gateway evidence verify nodes/evidence.zip --directory nodes/directory.note",
 }
 """Picture to the line of the tutorial that it shows."""
 
@@ -46,7 +46,7 @@ def main() -> None:
             ["bash", "-eu", "-o", "pipefail", "-c", script], cwd=folder, env=environment,
             capture_output=True, text=True, check=False,
         )  # fmt: skip
-        subprocess.run([sys.executable, "-m", "gateway.cli.main", "trial", "trial", "--stop"], cwd=folder, check=False)
+        subprocess.run([sys.executable, "-m", "gateway.cli.main", "trial", "--stop"], cwd=folder, check=False)
     if done.returncode:
         sys.exit(done.stdout + done.stderr)
     PICTURES.mkdir(exist_ok=True)

@@ -34,7 +34,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     yield tmp_path
     for name in AUTHORITIES:
         with suppress(OSError):
-            TrialNode(tmp_path / "trial" / name).stop()
+            TrialNode(tmp_path / "nodes" / name).stop()
 
 
 def paste(script: str, folder: Path) -> str:
@@ -63,7 +63,7 @@ def test_the_readme_runs_as_it_stands(folder: Path) -> None:
     output = paste("\n".join([*commands, *others]), folder)
     for expected in ("acknowledged", "M-1", "Identical", "CN-1", "complete", "Stopped: cn, hk, mo."):
         assert expected in output, output
-    assert (folder / "trial" / "case.html").stat().st_size
+    assert (folder / "nodes" / "case.html").stat().st_size
 
 
 def test_the_tutorial_and_the_pages_by_task_run_as_they_stand(folder: Path) -> None:

@@ -33,9 +33,9 @@ NEW_ID = "019bbf30-0000-7000-8000-000000000000"
 """A scene puts the id of something that is there in its place."""
 
 NOT_RUN: Mapping[str, str] = {
-    "trial trial": "runs in blocks of README (test_pasted), and in test_trial",
-    "trial trial --stop": "the same",
-    "trial trial --console": "runs in test_trial, which stops what it starts",
+    "trial": "runs in blocks of README (test_pasted), and in test_trial",
+    "trial --stop": "the same",
+    "trial --console": "runs in test_trial, which stops what it starts",
 }
 """Commands that don't run here, with the reason; few."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import re
@@ -12,6 +13,7 @@ import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,7 @@ from gateway.cli.trial.consoles import CONSOLE_PORT_STEP
 from gateway.cli.trial.federation import AUTHORITIES, PORT_STEP
 from gateway.cli.trial.persons import ROLES
 from gateway.cli.trial.processes import TrialConsole, TrialNode
+from gateway.cli.trial.samples import write_samples
 
 PATIENCE_S = 120
 
@@ -82,6 +85,56 @@ def test_one_command_makes_and_runs_three_nodes_and_another_stops_them(folder: P
         refused = " ".join(gateway("trial", folder, code=2).split())
     assert f"hk can't listen at 127.0.0.1:{base + PORT_STEP}" in refused
     assert "--port" in refused
+
+
+def taken(port: int) -> socket.socket:
+    """A port that something else listens on."""
+    other = socket.socket()
+    other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    other.bind(("127.0.0.1", port))
+    other.listen()
+    return other
+
+
+def test_a_port_in_use_is_told_before_anything_is_made(folder: Path) -> None:
+    base = free_base()
+    with taken(base + PORT_STEP + 1):
+        refused = " ".join(gateway("trial", folder, "--port", base, code=2).split())
+    assert f"hk can't listen at 127.0.0.1:{base + PORT_STEP + 1}" in refused
+    assert "name another port with --port" in refused
+    assert not folder.exists()
+
+
+def test_a_port_counts_until_something_has_run(folder: Path) -> None:
+    first, second = free_base(), free_base()
+    gateway("trial", folder, "--port", first, "--no-start")
+    nodes = json.loads(gateway("trial", folder, "--port", second, "--json"))
+    assert [node["for_partners"] for node in nodes] == [f"127.0.0.1:{second + PORT_STEP * n}" for n in range(3)]
+    gateway("trial", folder, "--stop")
+    ran = " ".join(gateway("trial", folder, "--port", first, code=2).split())
+    assert f"have run, cn on port {second}" in ran
+    gateway("trial", folder, "--port", second)  # the same again changes nothing
+
+
+def test_the_folder_is_nodes_unless_it_is_named(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "gateway.cli.main", "trial", "--no-start"]
+    subprocess.run(command, cwd=tmp_path, capture_output=True, check=True, timeout=PATIENCE_S)
+    assert [path.name for path in tmp_path.iterdir()] == ["nodes"]
+
+
+def test_the_samples_tell_one_story(tmp_path: Path) -> None:
+    """Antimony declared as lead: the goods of the alert are declared in the shipment as the alert says."""
+    write_samples(tmp_path, datetime.now(UTC))
+    alert = json.loads((tmp_path / "alert.json").read_text())
+    with (tmp_path / "shipments.csv").open(newline="", encoding="utf-8") as file:
+        (shipment,) = csv.DictReader(file)
+    (goods,) = alert["goods"]
+    assert shipment["hs_code"].startswith(goods["declared_codes"][0]["code"])
+    assert "lead" in shipment["description"]
+    assert float(shipment["net_mass_kg"]) == goods["net_mass_kg"]
+    assert shipment["containers"] == alert["subject"]["equipment"][0]["id"]
+    tonnes_a_m3 = float(shipment["net_mass_kg"]) / 1_000 / float(shipment["package_volume_m3"])
+    assert tonnes_a_m3 < 0.3 * 11.34, "no lead is so light"
 
 
 def test_where_there_is_no_trial_nothing_is_stopped(folder: Path) -> None:

@@ -222,7 +222,7 @@ class CommandKit:
     def _fill(self) -> None:
         self.files.mkdir()
         shutil.copytree(
-            self.nodes.folder.path, self.files / "trial", ignore=shutil.ignore_patterns("data", "*.txt"), symlinks=True
+            self.nodes.folder.path, self.files / "nodes", ignore=shutil.ignore_patterns("data", "*.txt"), symlinks=True
         )
         self._alert_files()
         self._list_files()
@@ -236,7 +236,7 @@ class CommandKit:
 
     def _alert_files(self) -> None:
         write_samples(self.files, datetime.now(UTC))
-        write_samples(self.files / "trial", datetime.now(UTC))
+        write_samples(self.files / "nodes", datetime.now(UTC))
         line = json.dumps(MessageToDict(alert(case_reference="JSONL-1")))
         self._write("alerts.jsonl", line + "\n")
         self._write("content.json", MessageToJson(alert(case_reference="AMENDED-1")))

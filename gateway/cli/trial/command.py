@@ -1,4 +1,4 @@
-"""`gateway trial DIR`: makes and runs three nodes on this machine."""
+"""`gateway trial [DIR]`: makes and runs three nodes on this machine."""
 
 from __future__ import annotations
 
@@ -20,21 +20,27 @@ from gateway.cli.trial.federation import (
     is_complete,
     make_federation,
     on_one_host,
+    unmake_federation,
 )
 from gateway.cli.trial.persons import tell_consoles
-from gateway.cli.trial.processes import TrialConsole, TrialNode, TrialProcess
+from gateway.cli.trial.processes import TrialConsole, TrialNode, TrialProcess, has_run, require_free
 from gateway.cli.trial.samples import ALERT, write_samples
 from gateway.errors import OptionError
 from gateway.translation.messages import gettext as _
 from gateway.translation.messages import marked
 
-FolderArgument = Annotated[Path, typer.Argument(metavar="DIR", help=_("Folder of the trial; it is made."))]
+FolderArgument = Annotated[
+    Path, typer.Argument(metavar="[DIR]", help=_("Folder of the trial; it is made."), show_default=True)
+]
 StartOption = Annotated[bool, typer.Option("--start/--no-start", help=_("Run the nodes, or make the files alone."))]
 StopOption = Annotated[bool, typer.Option("--stop", help=_("Stop the nodes; the files stay."))]
 PortOption = Annotated[
-    int,
+    int | None,
     typer.Option(
-        min=1, max=65_000, help=_("cn's port for partners; the next is for its systems, hk's are 10 above, mo's 20.")
+        min=1,
+        max=65_000,
+        help=_("cn's port for partners, until a first start; the next is for its systems, hk's are 10 above, mo's 20."),
+        show_default=str(DEFAULT_PORT),
     ),
 ]
 PlaceOption = Annotated[
@@ -47,16 +53,18 @@ ConsoleOption = Annotated[
     bool,
     typer.Option("--console/--no-console", help=_("Give each node a console and persons; decided when it is made.")),
 ]
+DEFAULT_FOLDER = Path("nodes")
+
 BindOption = Annotated[str, typer.Option(help=_("Address that the nodes listen on; without it each one's host."))]
 
 
 @reports_errors
 def trial(
-    folder: FolderArgument,
+    folder: FolderArgument = DEFAULT_FOLDER,
     *,
     start: StartOption = True,
     stop: StopOption = False,
-    port: PortOption = DEFAULT_PORT,
+    port: PortOption = None,
     place: PlaceOption = None,
     bind: BindOption = "",
     console: ConsoleOption = False,
@@ -69,10 +77,10 @@ def trial(
 
     \b
     Example:
-      gateway trial trial
-      gateway alert publish trial/alert.json --to hk --config trial/cn/gateway.toml --system risk-engine
-      gateway alert list --config trial/hk/gateway.toml --system officers
-      gateway trial trial --stop
+      gateway trial
+      gateway alert publish nodes/alert.json --to hk --config nodes/cn/gateway.toml --system risk-engine
+      gateway alert list --config nodes/hk/gateway.toml --system officers
+      gateway trial --stop
 
     \b
     Exit codes: 0 done, 2 an option isn't right, a port is in use or a node doesn't start.
@@ -83,11 +91,19 @@ def trial(
     if stop:
         _stop(folder, [*consoles, *nodes], output)
         return
-    if not is_complete(folder):
-        places = {**on_one_host(port=port), **dict(_places(place or []))}
+    made = is_complete(folder)
+    if made and port is not None and _moves(folder, nodes, port):
+        unmake_federation(folder)
+        made = False
+    if not made:
+        places = {**on_one_host(port=port or DEFAULT_PORT), **dict(_places(place or []))}
+        ports = {node: at.local_port + CONSOLE_PORT_STEP for node, at in places.items()} if console else {}
+        if start:  # before anything is made, so that another port can be named
+            for node, at in places.items():
+                of_node = (at.peer_port, at.local_port, *([ports[node]] if console else ()))
+                require_free(node, [f"{bind or at.host}:{each}" for each in of_node])
         output.note(_("Making keys, certificates and the directory in {folder} …", folder=folder))
         now = datetime.now(UTC)
-        ports = {node: place.local_port + CONSOLE_PORT_STEP for node, place in places.items()} if console else {}
         make_federation(folder, places, bind=bind, consoles=consoles_on_one_host(ports, bind), now=now)
         write_samples(folder, now)
     elif console and not consoles[0].exists():
@@ -98,6 +114,23 @@ def trial(
     _tell(folder, nodes, output, running=start)
     if start and consoles[0].exists():
         tell_consoles(nodes, consoles, output)
+
+
+def _moves(folder: Path, nodes: Sequence[TrialNode], port: int) -> bool:
+    """Whether a trial that was made, and of which nothing has run, gets other ports."""
+    first = nodes[0].peer_port()
+    if port == first:
+        return False
+    if any(has_run(node) for node in nodes):
+        raise OptionError(
+            _(
+                "the nodes in {folder} have run, cn on port {port}, which the directory says: for other ports make a "
+                "trial in another folder",
+                folder=folder,
+                port=first,
+            )
+        )
+    return True
 
 
 def _start(programs: Sequence[TrialProcess], output: Output) -> None:
@@ -127,7 +160,8 @@ def _tell(folder: Path, nodes: Sequence[TrialNode], output: Output, *, running: 
     )
     if running:
         here = shlex.quote(str(folder))
-        output.note(_("All run until: gateway trial {folder} --stop", folder=here))
+        named = "" if folder == DEFAULT_FOLDER else f" {here}"
+        output.note(_("All run until: gateway trial{folder} --stop", folder=named))
         output.note(_("A first alert, and what hk sees of it:"))
         for line in (
             f"  gateway alert publish {here}/{ALERT} --to hk --system risk-engine \\",

@@ -120,6 +120,13 @@ def make_federation(
     return made
 
 
+def unmake_federation(root: Path) -> None:
+    """Removes what `make_federation` has made, and nothing else, from a trial of which nothing has run."""
+    for name in (*AUTHORITIES, "offline"):
+        shutil.rmtree(root / name)
+    (root / "directory.note").unlink()
+
+
 def is_complete(root: Path) -> bool:
     """Whether a federation was made here, to the end."""
     return all((root / node / SETTINGS_FILE).exists() for node in AUTHORITIES)

@@ -85,7 +85,7 @@ class TrialProcess(ABC):
         with self._pid_file() as file:
             if not _locked(file):
                 return None
-            self._require_ports()
+            require_free(self.title, self.addresses(), made=True)
             log = open_to_append(self.log, mode=OWNER_ONLY)
             try:
                 process = subprocess.Popen(  # noqa: S603  this program itself
@@ -142,23 +142,6 @@ class TrialProcess(ABC):
         finally:
             os.close(descriptor)
 
-    def _require_ports(self) -> None:
-        for address in self.addresses():
-            with socket.socket() as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                try:
-                    probe.bind(_host_and_port(address))
-                except OSError as error:
-                    raise OptionError(
-                        _(
-                            "{node} can't listen at {address}: {problem}. Stop what listens there, or make another "
-                            "trial in another folder with --port",
-                            node=self.title,
-                            address=address,
-                            problem=error.strerror or error,
-                        )
-                    ) from None
-
     def _last_line(self) -> str:
         """What its log ends with; of a traceback the exception."""
         lines = [line.lstrip("| ") for line in self.log.read_text(encoding="utf-8", errors="replace").splitlines()]
@@ -175,6 +158,9 @@ class TrialNode(TrialProcess):
     def addresses(self) -> Iterable[str]:
         settings = read_settings(self.config)
         return settings.peer_bind, settings.local_bind
+
+    def peer_port(self) -> int:
+        return _host_and_port(read_settings(self.config).peer_bind)[1]
 
     def answers(self) -> bool:
         if not _listens(_host_and_port(read_settings(self.config).local_bind)):
@@ -217,6 +203,28 @@ class TrialConsole(TrialProcess):
         from gateway.console.settings import load_console_settings  # noqa: PLC0415  # only where a trial has consoles
 
         return load_console_settings(self.config)
+
+
+def has_run(node: TrialNode) -> bool:
+    """Whether a node has ever been started, by this command or by hand."""
+    return node.log.exists() or any((node.folder / "data").glob("gateway.sqlite3*"))
+
+
+def require_free(title: str, addresses: Iterable[str], *, made: bool = False) -> None:
+    """Raises OptionError where something else listens; `made`: the trial with these addresses is there already."""
+    for address in addresses:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(_host_and_port(address))
+            except OSError as error:
+                problem = error.strerror or error
+                raise OptionError(
+                    _("{node} can't listen at {address}: {problem}", node=title, address=address, problem=problem),
+                    way_out=_("Stop what listens there, or make another trial in another folder with --port.")
+                    if made
+                    else _("Stop what listens there, or name another port with --port."),
+                ) from None
 
 
 def _host_and_port(bind: str) -> tuple[str, int]:

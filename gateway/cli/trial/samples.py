@@ -24,9 +24,10 @@ M-1,organisation,"Example Metals, Limitada",Antimony declared as lead (placehold
 """
 
 _RECORDS = """\
-record_id,procedure,declared_at,office,ucr,containers,route,hs_code,description,net_mass_kg
-CN-1,export,{declared},CNSZW,6CN-1,CSQU3054383,CNSZW;HKHKG,8110101000@CN,antimony ingots,20000
+record_id,procedure,declared_at,office,ucr,containers,route,hs_code,description,net_mass_kg,packages,package_volume_m3
+CN-1,export,{declared},CNSZW,6CN-1,CSQU3054383,CNSZW;HKHKG,7801100000@CN,"Refined lead ingots, unwrought",20000,20,9.3
 """
+"""The alert's goods as they were declared: cases far too light for lead."""
 
 
 def write_samples(folder: Path, now: datetime) -> None:
