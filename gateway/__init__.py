@@ -3,4 +3,4 @@
 # First of all, since gRPC reads the TLS floor while it is imported.
 from gateway.tls import floor as _floor  # noqa: F401
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -41,6 +41,7 @@ def console(
         if (error.name or "").startswith("gateway"):
             raise
         raise ConfigurationError(
-            _("the package {name} isn't installed", name=error.name), way_out="Install customs-gateway[console]."
+            _("the package {name} isn't installed", name=error.name),
+            way_out="Install the gateway's wheel with the extra: pip install 'WHEEL[console]'.",
         ) from error
     run_console(load_console_settings(config))

@@ -249,7 +249,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help", "-h"]},
     help=translated_help(
-        """Customs gateway: signed alerts between customs authorities, provable for ever.
+        """Customs gateway: signed alerts between customs authorities, with proof of origin and receipt.
 
         A node: init, pki and directory make it, doctor checks it, serve runs it. Its systems: alert, watchlist,
         history, evidence. Its operators: status, link, audit, verify, rebuild, backup, restore, recover.

@@ -148,7 +148,7 @@ def open_traces(endpoint: OtlpEndpoint, *, node: str, federation: str, version: 
         from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExportResult  # noqa: PLC0415
         from opentelemetry.sdk.trace.sampling import ParentBasedTraceIdRatio  # noqa: PLC0415
     except ImportError as error:
-        way_out = "Install the packages of the extra: pip install 'customs-gateway[otlp]'."
+        way_out = "Install the gateway's wheel with the extra: pip install 'WHEEL[otlp]'."
         raise ConfigurationError(f"traces.endpoint: {error.name} isn't installed", way_out=way_out) from error
 
     class CountedExporter(OTLPSpanExporter):

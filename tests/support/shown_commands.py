@@ -23,10 +23,11 @@ COMMANDS = dict(sorted(inventory.commands().items()))
 PASTED = [
     "README.md",
     "docs/by-hand.md",
+    "docs/operating.md",
     "docs/tutorial.md",
     *(str(path.relative_to(ROOT)) for path in sorted((ROOT / "docs" / "how-to").glob("*.md"))),
 ]
-"""Pages whose blocks marked `sh` run as they stand (tests/scenario/test_pasted.py)."""
+"""Pages whose blocks marked `sh` run as they stand (tests/scenario/test_pasted.py, test_installation.py)."""
 
 _COMMAND = re.compile(r"(?:^|(?<=\s))gateway (?=[a-z-])")
 _SHELL = ("sh", "bash", "shell", "console", "text", "")

@@ -109,7 +109,7 @@ def s3_client(url: str, *, endpoint: str = "", region: str = "") -> Any:
     except ImportError as error:
         raise ConfigurationError(
             "attachments.store names S3, and the library for it isn't installed",
-            way_out="Install the extra: pip install 'customs-gateway[s3]'.",
+            way_out="Install the gateway's wheel with the extra: pip install 'WHEEL[s3]'.",
         ) from error
     parts = urlsplit(url)
     if parts.scheme != "s3" or not parts.netloc:

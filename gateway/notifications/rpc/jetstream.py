@@ -178,6 +178,6 @@ def _library() -> Any:
     try:
         import nats.aio.client  # noqa: PLC0415  the extra `nats`
     except ImportError as error:
-        way_out = "Install it: pip install 'customs-gateway[nats]'."
+        way_out = "Install the gateway's wheel with the extra: pip install 'WHEEL[nats]'."
         raise ConfigurationError("the outbox to NATS needs the package nats-py", way_out=way_out) from error
     return nats

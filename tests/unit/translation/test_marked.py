@@ -58,7 +58,9 @@ EXCEPTIONS = {
         ),
         "commands",
     ),
-    "gateway/cli/console.py": {"Install customs-gateway[console].": "a way out, which the error translates"},
+    "gateway/cli/console.py": {
+        "Install the gateway's wheel with the extra: pip install 'WHEEL[console]'.": "a way out, translated by the error"
+    },
     "gateway/cli/trial/consoles.py": dict.fromkeys(
         (
             "# Settings of the console; paths are relative to this file.",
