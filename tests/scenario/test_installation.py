@@ -63,7 +63,7 @@ class Machines:
             f"/srv/gateway --threshold 2 --peer-bind 127.0.0.1:{self.peer} --local-bind 127.0.0.1:{self.local}",
         )
 
-    def paste(self, script: str, folder: Path) -> None:
+    def paste(self, script: str, folder: Path) -> str:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
         path = f"{self.programs}:{Path(sys.prefix) / 'bin'}:{os.environ['PATH']}"
         environment |= {"PATH": path, "CALLED": str(self.called)}
@@ -71,7 +71,8 @@ class Machines:
             ["bash", "-eu", "-o", "pipefail"], input=self.here(script), cwd=folder, env=environment,
             capture_output=True, text=True, check=False, timeout=PATIENCE_S,
         )  # fmt: skip
-        assert done.returncode == 0, (script, done.stdout, done.stderr)
+        assert done.returncode == 0, f"{script}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
 
 
 @pytest.fixture
@@ -88,7 +89,7 @@ def parts(heading: str) -> list[str]:
 
 
 def test_a_node_is_set_up_by_the_path_to_paste_and_removed(machines: Machines) -> None:
-    software, authority, keys, signing, start, removal = parts("## Set up")
+    software, authority, keys, signing, check, start, removal = parts("## Set up")
     srv, offline = machines.root / "srv/gateway", machines.offline
 
     # The command is this environment's: to build the wheel and install 60 packages takes minutes.
@@ -127,6 +128,10 @@ def test_a_node_is_set_up_by_the_path_to_paste_and_removed(machines: Machines) -
     shutil.copytree(offline / "pki", srv / "pki", dirs_exist_ok=True)
     shutil.copy(offline / "directory.note", srv)
 
+    checked = machines.paste(check, machines.root)
+    failed = re.findall(r"^Check +(.+)\nResult +fail$", checked, flags=re.MULTILINE)
+    assert failed == ["Partner cn"], checked
+    assert "enable" not in machines.called.read_text()
     machines.paste(start, machines.root)
     assert machines.called.read_text().splitlines()[-2:] == [
         "systemctl daemon-reload",

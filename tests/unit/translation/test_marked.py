@@ -59,7 +59,7 @@ EXCEPTIONS = {
         "commands",
     ),
     "gateway/cli/console.py": {
-        "Install the gateway's wheel with the extra: pip install 'WHEEL[console]'.": "a way out, translated by the error"
+        "Install the gateway's wheel with the extra: pip install 'WHEEL[console]'.": "translated by the error"
     },
     "gateway/cli/trial/consoles.py": dict.fromkeys(
         (
