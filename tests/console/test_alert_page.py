@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import re
-import zipfile
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -266,14 +267,20 @@ def test_a_publisher_ends_its_alert(
     assert not page.locator(".alert-actions").count()
 
 
-def test_the_evidence_is_one_click_away(desk: Desks, case: Case) -> None:
+def test_the_evidence_is_one_click_away_and_verifies_as_it_was_downloaded(
+    desk: Desks, trial: ConsoleTrial, case: Case, tmp_path: Path
+) -> None:
     page = desk("hk", "officer").open(path_of(case.from_cn))
     with page.expect_download() as download:
         page.get_by_role("link", name="Evidence bundle").click()
+    kept = tmp_path / download.value.suggested_filename
+    download.value.save_as(kept)
 
-    content = download.value.path().read_bytes()
-    names = zipfile.ZipFile(io.BytesIO(content)).namelist()
-    assert any(name.endswith(".proof") or "proof" in name for name in names), names
+    gateway, directory = Path(sys.executable).with_name("gateway"), trial.federation.folder.directory
+    command = [str(gateway), "evidence", "verify", str(kept), "--directory", str(directory)]
+    verified = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+    assert case.from_cn.alert_id in verified.stdout
 
 
 def test_a_person_sees_the_steps_of_its_roles_alone(desk: Desks, from_cn: AlertReference) -> None:

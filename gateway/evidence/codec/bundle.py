@@ -10,7 +10,6 @@ evidence.codec.bundle_text renders the rest, so a reader can render it again and
 
 from __future__ import annotations
 
-import io
 import re
 import struct
 import zipfile
@@ -19,6 +18,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from gateway.errors import MalformedError, TooLargeError
+from gateway.files import stored_zip
 
 MAX_FILE_BYTES = 2 * 1024 * 1024
 """Largest file in bytes: a directory has at most 1 MiB, a payload's text about as much."""
@@ -40,9 +40,6 @@ _ENTRY_FILES = (HEADER, SALT, PAYLOAD)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
 _EVENT = re.compile(r"events/([0-9]{3})-([a-z_]{1,32})/([a-z.-]{1,32})")
 _MAX_NAME_CHARS = 200
-_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
-_UNIX = 3
-_FILE_MODE = 0o100644 << 16
 
 # Of PKWARE's APPNOTE, sections 4.3.7, 4.3.12 and 4.3.16; `encode_zip` settles every value that is passed over here.
 _LOCAL_HEADER_BYTES = 30
@@ -163,13 +160,7 @@ def parts_of(bundle: Bundle) -> EvidenceParts:
 
 def encode_zip(bundle: Bundle) -> bytes:
     """The bundle as a .zip file, the same bytes on every machine."""
-    target = io.BytesIO()
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
-        for name, content in bundle.files.items():
-            info = zipfile.ZipInfo(name, _ZIP_TIME)
-            info.create_system, info.external_attr = _UNIX, _FILE_MODE
-            archive.writestr(info, content)
-    return target.getvalue()
+    return stored_zip(bundle.files)
 
 
 def decode_zip(data: bytes) -> Bundle:

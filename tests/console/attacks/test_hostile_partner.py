@@ -149,6 +149,7 @@ def test_a_fork_is_evidence_to_keep_and_an_operator_resolves_it(
     with page.expect_download() as download:
         page.get_by_role("link", name="Download the evidence").click()
     archive = zipfile.ZipFile(io.BytesIO(download.value.path().read_bytes()))
+    assert {file.compress_type for file in archive.infolist()} == {zipfile.ZIP_STORED}
     checkpoints = {name: archive.read(name) for name in archive.namelist() if name.endswith(".checkpoint")}
     assert {name.rpartition("/")[2] for name in checkpoints} == {"held.checkpoint", "received.checkpoint"}
     assert all(feed.encode() in checkpoint for checkpoint in checkpoints.values())

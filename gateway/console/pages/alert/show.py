@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -17,6 +16,7 @@ from gateway.console.pages.alert.sections import loaded_sections
 from gateway.console.views.alerts.alert import AlertView, alert_view
 from gateway.console.views.alerts.allowed import allowed_steps, further_links, may_answer
 from gateway.console.views.alerts.hits import hit_rows
+from gateway.files import stored_zip
 from gateway.translation.messages import N_
 from gateway.translation.messages import gettext as _
 
@@ -70,18 +70,21 @@ async def _body_of(request: Request, view: AlertView) -> dict[str, Any]:
 
 
 async def evidence(request: Request) -> Response:
-    """The evidence bundle of one copy, as a ZIP file; what needs several bundles has a folder for each."""
+    """The evidence bundle of one copy as `gateway evidence verify` takes it."""
     key, recipient = reference(request), request.query_params.get("recipient", "")
-    archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as bundle:
-        number = 0
-        async for files in client(request).evidence.export_parts(key, recipient=recipient):
-            number += 1
-            for file in files:
-                bundle.writestr(file.name if number == 1 else f"part-{number}/{file.name}", file.content)
     name = "-".join(filter(None, ("evidence", key.publisher, key.alert_id, recipient)))
+    parts = client(request).evidence.export_parts(key, recipient=recipient)
+    packed = packed_evidence(name, [{file.name: file.content for file in files} async for files in parts])
     headers = {"content-disposition": f'attachment; filename="{name}.zip"'}
-    return Response(archive.getvalue(), media_type="application/zip", headers=headers)
+    return Response(packed, media_type="application/zip", headers=headers)
+
+
+def packed_evidence(name: str, bundles: Sequence[Mapping[str, bytes]]) -> bytes:
+    """The .zip file of a bundle; of several, one with the .zip file of each, which verifies alone."""
+    packed = [stored_zip(files) for files in bundles]
+    if len(packed) == 1:
+        return packed[0]
+    return stored_zip({f"{name}-part-{number:03}.zip": part for number, part in enumerate(packed, 1)})
 
 
 routes = [

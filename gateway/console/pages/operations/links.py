@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import re
-import zipfile
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote, urlencode
@@ -16,6 +14,7 @@ from gateway.console.form import Form
 from gateway.console.page import client, form, has_role, page_route, redirect, render
 from gateway.console.pages.operations.parts import OPERATOR, state_of
 from gateway.errors import NotFoundError
+from gateway.files import stored_zip
 from gateway.translation.messages import N_, ngettext
 from gateway.translation.messages import gettext as _
 from gateway.v1.node_service_pb2 import Link, LinkState
@@ -118,13 +117,9 @@ async def evidence(request: Request) -> Response:
     """The files that prove why a feed is in quarantine, as an archive."""
     origin = request.query_params.get("origin", "")
     files = await client(request).node.quarantine_evidence(origin)
-    archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
-        for name, content in sorted(files.items()):
-            packed.writestr(name, content)
     name = "quarantine-" + "".join(c if c.isalnum() else "-" for c in origin)[-100:] + ".zip"
     headers = {"content-disposition": f'attachment; filename="{name}"'}
-    return Response(archive.getvalue(), media_type="application/zip", headers=headers)
+    return Response(stored_zip(files), media_type="application/zip", headers=headers)
 
 
 async def _ask_page(request: Request, sent: Form, *, status: int = 200) -> Response:

@@ -1,8 +1,10 @@
 """Evidence: what is exported verifies, says what it proves, and no bit of it can change unseen."""
 
+import io
 import json
 import re
 import subprocess
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -14,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import update
 
+from gateway.console.pages.alert.show import packed_evidence
 from gateway.contract.timestamps import to_timestamp
 from gateway.errors import (
     ConfigurationError,
@@ -29,6 +32,7 @@ from gateway.evidence.codec.bundle_entries import read_entry
 from gateway.evidence.codec.bundle_text import FORMS, render
 from gateway.evidence.service.check import examine, verify
 from gateway.evidence.service.export import export, export_parts
+from gateway.evidence.service.files import read_bundle
 from gateway.evidence.service.report import STEPS, Examination, StepStatus
 from gateway.feed.tables.schema import entries
 from gateway.tlog.note import Verifier, sign_note
@@ -151,6 +155,23 @@ def test_an_alert_with_more_steps_than_a_bundle_holds_is_exported_in_several(cas
     together = {(event.origin, event.index) for evidence in proved for event in evidence.events}
     later = verify(case.bundle, directory_note=case.directory).events
     assert together == {(event.origin, event.index) for event in later}, "a disposition may answer several steps"
+
+
+def test_bundles_packed_for_a_download_verify_each_alone(case: Case, tmp_path: Path) -> None:
+    """As an officer does it: unpack the file of the console, and verify what is in it."""
+    database, trust = case.cn.database, case.cn.trust
+    bundles = list(export_parts(database, trust, publisher="cn", alert_id=case.alert_id, most_events=2))
+    assert len(bundles) > 1
+    with zipfile.ZipFile(io.BytesIO(packed_evidence("evidence-cn", [bundle.files for bundle in bundles]))) as outer:
+        outer.extractall(tmp_path)
+    parts = sorted(tmp_path.iterdir())
+    assert [path.name for path in parts][:2] == ["evidence-cn-part-001.zip", "evidence-cn-part-002.zip"]
+    assert [read_bundle(path) for path in parts] == bundles
+    for path in parts:
+        verify(read_bundle(path), directory_note=case.directory)
+    alone = tmp_path / "alone.zip"
+    alone.write_bytes(packed_evidence("evidence-cn", [case.bundle.files]))
+    assert read_bundle(alone) == case.bundle
 
 
 def test_a_bundle_holds_no_more_steps_than_its_bytes_allow(case: Case) -> None:
