@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, Iterable
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from gateway.cli.values import reference
-from gateway.contract.ids import is_uuid
+from gateway.contract.ids import begins_uuid, is_node_name, is_uuid
 from gateway.errors import NotFoundError, OptionError
 from gateway.translation.messages import gettext as _
 from gateway.translation.messages import listed
@@ -23,24 +23,28 @@ LEAST_CHARS = 4
 MOST_NAMED = 5
 """Ids that an error names when several begin alike."""
 
-_BEGINNING = re.compile(rf"(?=.{{{LEAST_CHARS}}})[0-9a-f]{{1,8}}(-[0-9a-f]{{0,4}}){{0,3}}(-[0-9a-f]{{0,12}})?")
+_DIGEST_BEGINNING = re.compile(rf"[0-9a-f]{{{LEAST_CHARS},64}}")
 
 
 async def alert_reference(client: GatewayClient, text: str) -> AlertReference:
-    """A reference from PUBLISHER/ID or the id of an own alert, each also by its beginning.
+    """A reference from PUBLISHER/ID or the id alone, each also by its beginning.
 
     Raises:
         OptionError: it doesn't name an alert, or several begin alike.
         NotFoundError: none begins like this.
     """
     publisher, _slash, beginning = text.rpartition("/")
-    publisher = publisher or client.node_name
-    if not _is_beginning(beginning):
+    if is_uuid(beginning) and publisher:
         return reference(text, client.node_name)
-    terms = f'publisher = "{publisher}" AND {_range("alert_id", beginning)}'
-    async with aclosing(client.list_alerts(filter=terms)) as found:
-        alert_id = await _only((summary.alert.id async for summary in found), text)
-    return AlertReference(publisher=publisher, alert_id=alert_id)
+    if not begins_uuid(beginning, least=LEAST_CHARS) or (publisher and not is_node_name(publisher)):
+        return reference(text, client.node_name)
+    of_publisher = f'publisher = "{publisher}" AND ' if publisher else ""
+    async with aclosing(client.list_alerts(filter=of_publisher + _range("alert_id", beginning))) as found:
+        names = (f"{summary.alert.publisher}/{summary.alert.id}" async for summary in found)
+        if is_uuid(beginning):  # one that isn't projected yet is an alert of this node
+            listed_names = [name async for name in names]
+            return reference(only(listed_names, text) if listed_names else text, client.node_name)
+        return reference(await _only(names, text), client.node_name)
 
 
 async def question_id(client: GatewayClient, alert: AlertReference, text: str) -> str:
@@ -86,6 +90,16 @@ async def hold_id(client: GatewayClient, text: str) -> str:
     return only([hold.hold_id for hold in holds if hold.hold_id.startswith(text)], text)
 
 
+def file_digest(found: Iterable[bytes], text: str) -> bytes:
+    """The only one of these digests that begins like this in hexadecimal; raises as `alert_reference`."""
+    return bytes.fromhex(only([one for one in (each.hex() for each in found) if one.startswith(text)], text))
+
+
+def is_digest_beginning(text: str) -> bool:
+    """Whether a SHA-256 in hexadecimal may begin like this."""
+    return _DIGEST_BEGINNING.fullmatch(text) is not None
+
+
 def only(ids: list[str], text: str) -> str:
     """The only one of these ids; raises as `alert_reference`."""
     distinct = list(dict.fromkeys(ids))
@@ -106,7 +120,7 @@ def require_id(text: str, problem: str, *, way_out: str) -> None:
 
 
 def _is_beginning(text: str) -> bool:
-    return not is_uuid(text) and _BEGINNING.fullmatch(text) is not None
+    return not is_uuid(text) and begins_uuid(text, least=LEAST_CHARS)
 
 
 def _range(field: str, beginning: str) -> str:

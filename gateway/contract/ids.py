@@ -32,6 +32,7 @@ _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _FEDERATION = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _LATER_EPOCH = re.compile(r"[2-9]|[1-9][0-9]{1,3}")
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+_UUID_BEGINNING = re.compile(r"[0-9a-f]{1,8}(-[0-9a-f]{0,4}){0,3}(-[0-9a-f]{0,12})?")
 _SPIFFE = "spiffe://"
 
 
@@ -90,6 +91,11 @@ def uuid7(unix_ms: int, random: bytes) -> str:
 def is_uuid(text: str) -> bool:
     """Canonical RFC 9562 UUIDs: lower case, hyphens, no braces."""
     return _UUID.fullmatch(text) is not None
+
+
+def begins_uuid(text: str, *, least: int) -> bool:
+    """Whether a UUID may begin with this text of at least `least` characters; a whole one does too."""
+    return len(text) >= least and _UUID_BEGINNING.fullmatch(text) is not None
 
 
 def uuid_bytes(text: str) -> bytes:

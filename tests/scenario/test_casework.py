@@ -174,3 +174,21 @@ def test_commands_list_find_assign_and_note(nodes: Federation) -> None:
     ]
     assert isinstance(hk.json("officer", "inbox", "related", key), list)
     assert "acknowledge" in hk.run("officer", "inbox", "list", "CLI-77").stdout
+
+
+def test_an_alert_is_found_by_its_id_as_tables_show_it(nodes: Federation) -> None:
+    async def arrived() -> str:
+        async with nodes.client("cn", "publisher") as cn, nodes.client("hk", "officer") as hk:
+            alert_id = (await cn.publish(alert(case_reference="BY-ID-1"), ["hk"])).alert_id
+
+            async def listed() -> bool:
+                return alert_id in [row.summary.alert.id async for row in hk.casework.inbox()]
+
+            await eventually(listed, what="the alert in the inbox")
+            return alert_id
+
+    alert_id, hk = asyncio.run(arrived()), Cli(nodes, "hk")
+    for text in (alert_id[:18], f"cn/{alert_id[:18]}", alert_id, f"cn/{alert_id}"):
+        (row,) = hk.json("officer", "inbox", "list", text)
+        assert row["summary"]["alert"]["id"] == alert_id
+    assert hk.json("officer", "inbox", "list", f"mo/{alert_id[:18]}") == []

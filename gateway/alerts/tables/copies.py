@@ -91,6 +91,17 @@ def copies(conn: Connection, publisher: str, alert_id: str) -> list[AlertRow]:
     return [_alert(row) for row in _COPIES(conn, alert=alert_id, by=publisher)]
 
 
+def beginning(conn: Connection, text: str, *, publisher: str = "", limit: int) -> list[tuple[str, str]]:
+    """Publisher and id of alerts whose id begins like this, of one publisher where it is named."""
+    found = (
+        select(alerts.c.publisher, alerts.c.alert_id)
+        .where(alerts.c.alert_id.between(text, text + "z"), *([alerts.c.publisher == publisher] if publisher else []))
+        .distinct()
+        .limit(limit)
+    )
+    return [(row[0], row[1]) for row in conn.execute(found)]
+
+
 def add(conn: Connection, new: Sequence[AlertRow]) -> None:
     """Writes new copies."""
     if new:

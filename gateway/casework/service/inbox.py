@@ -30,6 +30,7 @@ from gateway.contract.filters import (
     page_size,
     token_number,
 )
+from gateway.contract.ids import begins_uuid
 from gateway.contract.pages import page_of
 from gateway.db.database import Database
 from gateway.feed.service.continuity.positions import given
@@ -40,6 +41,9 @@ from gateway.v1 import casework_service_pb2 as service
 
 MOST_NAMED = 2_000
 """Most alerts that a search, a person or a mark may name; the newest count."""
+
+SHORTEST_ID = 8
+"""Fewest characters of an id that a search takes for one: tables show at least 13."""
 
 MOST_COUNTED = 10_000
 """Most rows that facets count, as in the contract."""
@@ -187,13 +191,22 @@ def named_alerts(
     if plan is not None:
         docs = documents.search(conn, plan.query, MOST_NAMED + 1)
         more = len(docs) > MOST_NAMED
-        sets.append(set(documents.alerts_of(conn, docs[:MOST_NAMED]).values()))
+        by_words = documents.alerts_of(conn, docs[:MOST_NAMED]).values()
+        sets.append({*by_words, *_alerts_by_id(conn, asked.text)})
     if asked.assignees in (service.ASSIGNEE_SCOPE_ME, service.ASSIGNEE_SCOPE_PERSON):
         whose = person if asked.assignees == service.ASSIGNEE_SCOPE_ME else asked.assignee
         sets.append(set(cases.assigned_to(conn, whose, MOST_NAMED)))
     if asked.watched:
         sets.append(set(cases.marked_by(conn, person, MOST_NAMED)))
     return (set.intersection(*sets) if sets else None), more
+
+
+def _alerts_by_id(conn: Connection, text: str) -> list[AlertId]:
+    """Alerts whose PUBLISHER/ID, or id alone, begins as a text does, shortened as tables show ids."""
+    publisher, _slash, beginning = text.strip().rpartition("/")
+    if not begins_uuid(beginning, least=SHORTEST_ID):
+        return []
+    return copies.beginning(conn, beginning, publisher=publisher, limit=MOST_NAMED)
 
 
 def _asked_for(request: service.ListInboxRequest, person: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import mimetypes
-import re
 from contextlib import aclosing
 from hashlib import sha256
 from pathlib import Path
@@ -13,7 +12,7 @@ import typer
 
 from gateway.cli.connection import Target, connected
 from gateway.cli.output import JsonOption, Output, reports_errors
-from gateway.cli.short_ids import alert_reference
+from gateway.cli.short_ids import alert_reference, file_digest, is_digest_beginning
 from gateway.cli.values import as_dict, shown_time, value_of
 from gateway.contract.enum_words import choices
 from gateway.errors import FileDamagedError, OptionError
@@ -21,16 +20,23 @@ from gateway.files import replacement
 from gateway.translation.labels import label_of
 from gateway.translation.messages import N_, listed, marked
 from gateway.translation.messages import gettext as _
+from gateway.v1.alert_pb2 import AlertReference
 from gateway.v1.file_pb2 import AttachedFile, FileState
 from gateway.v1.options_pb2 import DisclosureClass
 
 if TYPE_CHECKING:
     from gateway.client import GatewayClient
 
-_DIGEST = re.compile("[0-9a-f]{64}")
+DIGEST_DIGITS = 64
+"""Hexadecimal digits of a SHA-256."""
 
 DigestArgument = Annotated[
-    str, typer.Argument(metavar="SHA256", help=_("The file's digest, 64 hexadecimal digits."), show_default=False)
+    str,
+    typer.Argument(
+        metavar="SHA256",
+        help=_("The file's digest in hexadecimal, or a beginning that only one has."),
+        show_default=False,
+    ),
 ]
 PurposeOption = Annotated[str, typer.Option(help=_("Purpose, as the agreement names it. Mandatory."))]
 CaseOption = Annotated[str, typer.Option("--case", help=_("Own case reference. Mandatory."))]
@@ -99,19 +105,20 @@ def ask(
 
     \b
     Example:
-      gateway file ask 5d41…c592 --alert cn/019bbf30-0000-7000-8000-000000000000 --purpose export_control
+      gateway file ask 5d41402abc4b2a76 --alert cn/019bbf30-0000-7000-8000-000000000000 --purpose export_control
         --case HK-2026-7 --wait 60 --system officers
 
     \b
     Exit codes: 0 asked for, or here; 1 refused or unreachable, 2 wrong input.
     """
-    sha = _digest(digest)
+    _require_digest(digest)
     _require(purpose=purpose, case_reference=case_reference)
     if not alert:
         raise OptionError(_("--alert: name the alert that names the file"))
 
     async def work(client: GatewayClient) -> AttachedFile:
         key = await alert_reference(client, alert)
+        sha = await _digest(client, digest, key)
         file = await client.files.request(sha, key, purpose=purpose, case_reference=case_reference)
         return await client.files.wait(sha, timeout_s=wait) if wait else file
 
@@ -133,15 +140,16 @@ def get(
 
     \b
     Example:
-      gateway file get 5d41…c592 x-ray.jpg --purpose export_control --case HK-2026-7 --system officers
+      gateway file get 5d41402abc4b2a76 x-ray.jpg --purpose export_control --case HK-2026-7 --system officers
 
     \b
     Exit codes: 0 written, 1 refused or unreachable, 2 wrong input, or it isn't here.
     """
-    sha = _digest(digest)
+    _require_digest(digest)
     _require(purpose=purpose, case_reference=case_reference)
 
     async def work(client: GatewayClient) -> AttachedFile:
+        sha = await _digest(client, digest)
         opened, running = await client.files.read(sha, purpose=purpose, case_reference=case_reference), sha256()
         with replacement(out) as file:
             async with aclosing(opened.chunks) as chunks:
@@ -204,16 +212,20 @@ def erase(
 
     \b
     Example:
-      gateway file erase 5d41…c592 --reason "Wrong container" --system supervisors
+      gateway file erase 5d41402abc4b2a76 --reason "Wrong container" --system supervisors
 
     \b
     Exit codes: 0 erased, 1 refused or unreachable, 2 wrong input, or nothing is here.
     """
-    sha = _digest(digest)
+    _require_digest(digest)
     if not reason:
         raise OptionError(_("--reason: say why; it stays with the digest"))
     output = Output(as_json)
-    erased = target.run(lambda client: client.files.erase(sha, reason=reason))
+
+    async def work(client: GatewayClient) -> AttachedFile:
+        return await client.files.erase(await _digest(client, digest), reason=reason)
+
+    erased = target.run(work)
     _show(output, _("Erased"), erased)
     if erased.given_to:
         nodes = listed(given.node for given in erased.given_to)
@@ -266,10 +278,21 @@ def _show(output: Output, title: str, file: AttachedFile) -> None:
     output.facts(title, facts, data=as_dict(file))
 
 
-def _digest(text: str) -> bytes:
-    if not _DIGEST.fullmatch(text):
-        raise OptionError(_("SHA256: give the whole digest, 64 hexadecimal digits; `gateway file list` shows them"))
-    return bytes.fromhex(text)
+async def _digest(client: GatewayClient, text: str, alert: AlertReference | None = None) -> bytes:
+    """A file's digest, also by its beginning; of a file that isn't here yet, by the alert that names it."""
+    if len(text) == DIGEST_DIGITS:
+        return bytes.fromhex(text)
+    if alert is not None:
+        return file_digest((found.file.evidence.sha256 for found in await client.files.of_alert(alert)), text)
+    return file_digest([file.evidence.sha256 async for file in client.files.list()], text)
+
+
+def _require_digest(text: str) -> None:
+    if not is_digest_beginning(text):
+        raise OptionError(
+            _("SHA256: {text!r} is neither a digest in hexadecimal nor its beginning", text=text),
+            way_out=_("Take it from `gateway file list`."),
+        )
 
 
 def _require(*, purpose: str, case_reference: str) -> None:

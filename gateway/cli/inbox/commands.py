@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from gateway.client import GatewayClient
 
 AlertArgument = Annotated[
-    str, typer.Argument(metavar="ALERT", help=_("PUBLISHER/ID, or the id alone of an own alert."))
+    str, typer.Argument(metavar="ALERT", help=_("PUBLISHER/ID, or the id alone; also shortened."))
 ]
 
 
