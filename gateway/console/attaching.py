@@ -18,11 +18,12 @@ from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
 from gateway.client import FileAbout
-from gateway.console.form import Form
+from gateway.console.form import LOST_FILE, Form
 from gateway.console.page import client
 from gateway.contract.disclosure_classes import ALL_CLASSES, value_of
 from gateway.errors import FilesOffError, GatewayError, Kind, NotFoundError
 from gateway.translation.messages import gettext as _
+from gateway.translation.messages import ngettext
 from gateway.translation.refusals import refused
 from gateway.v1.alert_pb2 import EvidenceDigest
 from gateway.v1.file_pb2 import AttachedFile
@@ -61,18 +62,38 @@ class AttachedFiles:
 
 
 async def attached_files(request: Request, sent: Form, *, purpose: str = "", case_reference: str = "") -> AttachedFiles:
-    """The files of a form; one that it brings is uploaded, and a refusal is noted at its field."""
+    """The files of a form; one that it brings is uploaded, and whatever isn't attached is noted as a problem."""
     try:
         limits = await client(request).files.limits()
     except GatewayError as error:
         if isinstance(error, FilesOffError) or error.kind in (Kind.PERMISSION_DENIED, Kind.UNIMPLEMENTED):
-            return AttachedFiles([], None)
+            return _without_files(sent, error)
         raise
-    upload = sent.uploads.pop(FIELD, None)
-    if upload is not None and upload.filename:
-        await _upload(request, sent, upload, purpose=purpose, case_reference=case_reference)
-    digests = [digest for digest in dict.fromkeys(sent.all(EVIDENCE)) if _DIGEST.fullmatch(digest)][:MOST_FILES]
-    return AttachedFiles([await _known(request, digest) for digest in digests], limits)
+    lost = sent.values.pop(LOST_FILE, [])
+    if _has_upload(sent):
+        await _upload(request, sent, purpose=purpose, case_reference=case_reference)
+    elif lost:
+        name = safe_name(lost[-1])
+        sent.problems[FIELD] = _("{name} was not kept. Choose it again, or go on without it.", name=name)
+    digests = [digest for digest in dict.fromkeys(sent.all(EVIDENCE)) if _DIGEST.fullmatch(digest)]
+    if len(digests) > MOST_FILES:
+        sent.problems[FIELD] = ngettext(
+            "At most {number} file goes with one form.", "At most {number} files go with one form.", MOST_FILES
+        )
+    return AttachedFiles([await _known(request, digest) for digest in digests[:MOST_FILES]], limits)
+
+
+def _without_files(sent: Form, error: GatewayError) -> AttachedFiles:
+    """No files, where the gateway takes none; a form that brings some isn't sent without a word on them."""
+    if _has_upload(sent) or sent.values.pop(EVIDENCE, []):
+        sent.problems[""] = refused(error.message)
+    sent.uploads.pop(FIELD, None)
+    return AttachedFiles([], None)
+
+
+def _has_upload(sent: Form) -> bool:
+    upload = sent.uploads.get(FIELD)
+    return upload is not None and bool(upload.filename)
 
 
 async def _known(request: Request, digest: str) -> AttachedFile:
@@ -83,7 +104,9 @@ async def _known(request: Request, digest: str) -> AttachedFile:
         return AttachedFile(evidence=EvidenceDigest(sha256=bytes.fromhex(digest)))
 
 
-async def _upload(request: Request, sent: Form, upload: UploadFile, *, purpose: str, case_reference: str) -> None:
+async def _upload(request: Request, sent: Form, *, purpose: str, case_reference: str) -> None:
+    """Uploads the form's file. Where the gateway can't be asked, the form still has it: its name is given back."""
+    upload = sent.uploads[FIELD]
     about = about_file(
         name=upload.filename or "",
         media_type=upload.content_type or "",
@@ -96,9 +119,10 @@ async def _upload(request: Request, sent: Form, upload: UploadFile, *, purpose: 
     except GatewayError as error:
         if error.kind in (Kind.UNAVAILABLE, Kind.UNAUTHENTICATED):
             raise
-        sent.problems[FIELD] = refused(error.message)
-        return
-    sent.values.setdefault(EVIDENCE, []).append(file.evidence.sha256.hex())
+        sent.problems[FIELD] = f"{about.file_name}: {refused(error.message)}"
+    else:
+        sent.values.setdefault(EVIDENCE, []).append(file.evidence.sha256.hex())
+    del sent.uploads[FIELD]
 
 
 def about_file(*, name: str, media_type: str, purpose: str, case_reference: str, classes: Iterable[str]) -> FileAbout:

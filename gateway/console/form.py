@@ -17,6 +17,9 @@ from gateway.translation.refusals import refused
 NOT_KEPT: Final = frozenset({"csrf", "confirmed", "approval"})
 """Fields that hold for one sending: a form that is given back is shown before it is sent, and approved anew."""
 
+LOST_FILE: Final = "lost_file"
+"""Names a file that came with a form which couldn't be taken: only the person has it still."""
+
 
 @dataclass(slots=True)
 class Form:
@@ -82,8 +85,9 @@ class Form:
             return None
 
     def kept(self) -> list[tuple[str, str]]:
-        """Fields of a form that couldn't be taken, to send it once more."""
-        return [(name, value) for name, values in self.values.items() if name not in NOT_KEPT for value in values]
+        """Fields of a form that couldn't be taken, to send it once more; of its files the names."""
+        fields = [(name, value) for name, values in self.values.items() if name not in NOT_KEPT for value in values]
+        return fields + [(LOST_FILE, upload.filename) for upload in self.uploads.values() if upload.filename]
 
     def problem(self, name: str) -> str:
         return self.problems.get(name, "")

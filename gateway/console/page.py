@@ -26,7 +26,7 @@ from starlette.routing import Route
 
 from gateway.client import GatewayClient
 from gateway.console.current import CurrentPage, set_current_page
-from gateway.console.form import Form
+from gateway.console.form import LOST_FILE, Form
 from gateway.console.languages import LANGUAGE_COOKIE, ReaderLocale, chosen_language
 from gateway.console.navigation import NavigationEntry, shown_entries
 from gateway.console.problems import PageProblem, defect, missing_page, problem_of, refused_form, unreadable_form
@@ -202,7 +202,10 @@ def show_problem(request: Request, problem: PageProblem, *, kept: Sequence[tuple
     """
     if is_fragment(request):
         return Response(status_code=problem.status, headers={"HX-Reswap": "none"})
-    return render(request, "problem.html", title=problem.title, status=problem.status, problem=problem, kept=kept)
+    files = any(name == LOST_FILE for name, _value in kept)
+    return render(
+        request, "problem.html", title=problem.title, status=problem.status, problem=problem, kept=kept, files=files
+    )
 
 
 def page_route(path: str, handler: Handler, *, methods: Sequence[str] = ("GET",), public: bool = False) -> Route:
@@ -287,8 +290,8 @@ def _unproven_form(request: Request, *, outage: GatewayError | None, public: boo
 def _kept_form(request: Request, kept: Sequence[tuple[str, str]]) -> Response:
     """What somebody wrote in a session that has ended, to go on with in another."""
     status = 401 if request.state.session is None else 403
-    written = [value for _name, value in kept if _is_prose(value)]
-    files, title = bool(form(request).uploads), _("What you wrote is still here")
+    written = [value for name, value in kept if name != LOST_FILE and _is_prose(value)]
+    files, title = any(name == LOST_FILE for name, _value in kept), _("What you wrote is still here")
     return render(request, "kept_form.html", title=title, status=status, kept=kept, written=written, files=files)
 
 

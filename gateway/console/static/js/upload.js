@@ -1,16 +1,117 @@
-// Sends a chosen file before its form, and shows how far it is; without this script the file goes with the form.
+// Sends a chosen file before its form, shows how far it is, and lets the form wait for it.
+// Without this script the file goes with the form.
 
 const PERCENT = 100;
 
-function begin(field) {
-  const input = field.querySelector('input[type="file"]');
-  if (input) input.addEventListener("change", () => input.files.length && send(field, input));
-}
+class Attachment {
+  // A field of files: at most one is on its way, or was refused and not yet left out; its form waits for either.
+  constructor(field) {
+    this.field = field;
+    this.input = field.querySelector('input[type="file"]');
+    this.form = field.closest("form");
+    this.request = null;
+    this.waiting = null; // the button whose sending waits for the file
+    this.input.addEventListener("change", () => this.input.files.length && this.send(this.input.files[0]));
+    this.form.addEventListener("submit", (event) => this.hold(event));
+    this.part("leave-out").addEventListener("click", () => this.leaveOut());
+  }
 
-function say(field, text) {
-  const state = field.querySelector("[data-state]");
-  state.textContent = text;
-  state.hidden = !text;
+  part(name) {
+    return this.field.querySelector(`[data-${name}]`);
+  }
+
+  say(text) {
+    this.part("state").textContent = text;
+    this.part("state").hidden = !text;
+  }
+
+  get refused() {
+    return !this.part("refused").hidden;
+  }
+
+  refuse(name, reason) {
+    this.part("refused").textContent = `${name}: ${reason} ${this.field.dataset.stops}`;
+    this.part("refused").hidden = false;
+    this.part("leave-out").hidden = false;
+    this.say("");
+  }
+
+  accept() {
+    this.part("refused").textContent = "";
+    this.part("refused").hidden = true;
+    this.part("leave-out").hidden = true;
+  }
+
+  hold(event) {
+    if (!this.request && !this.refused) return;
+    event.preventDefault();
+    if (this.request) {
+      this.waiting = event.submitter ?? this.form.querySelector("button[type=submit], button:not([type])");
+      this.say(this.field.dataset.waits);
+    } else {
+      this.part("refused").focus();
+    }
+  }
+
+  leaveOut() {
+    this.accept();
+    this.say("");
+    this.request?.abort();
+    this.input.focus();
+  }
+
+  send(file) {
+    this.accept();
+    if (file.size > Number(this.field.dataset.most)) {
+      this.input.value = "";
+      this.refuse(file.name, this.field.dataset.tooLarge);
+      return;
+    }
+    const progress = this.part("progress");
+    const request = new XMLHttpRequest();
+    request.open("POST", address(this.field));
+    request.setRequestHeader("X-CSRF-Token", this.form.elements.namedItem("csrf").value);
+    request.setRequestHeader("X-File-Name", encodeURIComponent(file.name));
+    request.setRequestHeader("Content-Type", file.type || "application/octet-stream");
+    request.upload.addEventListener("progress", (event) => {
+      if (!event.lengthComputable) return;
+      progress.value = Math.round((event.loaded / event.total) * PERCENT);
+      if (!this.waiting) this.say(`${this.field.dataset.working} ${file.name}: ${progress.value} %`);
+    });
+    let aborted = false;
+    request.addEventListener("abort", () => (aborted = true));
+    request.addEventListener("loadend", () => this.finish(file, request, aborted));
+    progress.hidden = false;
+    this.part("leave-out").hidden = false;
+    this.say(`${this.field.dataset.working} ${file.name}`);
+    this.input.disabled = true;
+    this.request = request;
+    request.send(file);
+  }
+
+  finish(file, request, aborted) {
+    const waiting = this.waiting;
+    this.request = this.waiting = null;
+    this.input.disabled = false;
+    this.input.value = "";
+    this.part("progress").hidden = true;
+    this.part("leave-out").hidden = true;
+    if (aborted) return; // left out: the person goes on
+    let answer = {};
+    try {
+      answer = JSON.parse(request.responseText);
+    } catch {
+      // not from the console: shown as a failure
+    }
+    if (request.status !== 200 || !answer.digest) {
+      this.refuse(file.name, answer.problem || this.field.dataset.failed);
+      if (waiting) this.part("refused").focus();
+      return;
+    }
+    add(this.field, answer);
+    this.say(`${answer.name}: ${this.field.dataset.done}`);
+    if (waiting) this.form.requestSubmit(waiting);
+  }
 }
 
 function address(field) {
@@ -22,50 +123,6 @@ function address(field) {
   }
   for (const box of field.querySelectorAll('input[name="file_classes"]:checked')) query.append("file_classes", box.value);
   return `${field.dataset.upload}?${query}`;
-}
-
-function send(field, input) {
-  const file = input.files[0];
-  if (file.size > Number(field.dataset.most)) {
-    input.value = "";
-    say(field, field.dataset.tooLarge);
-    return;
-  }
-  const progress = field.querySelector("[data-progress]");
-  const request = new XMLHttpRequest();
-  request.open("POST", address(field));
-  request.setRequestHeader("X-CSRF-Token", field.closest("form").elements.namedItem("csrf").value);
-  request.setRequestHeader("X-File-Name", encodeURIComponent(file.name));
-  request.setRequestHeader("Content-Type", file.type || "application/octet-stream");
-  request.upload.addEventListener("progress", (event) => {
-    if (!event.lengthComputable) return;
-    progress.value = Math.round((event.loaded / event.total) * PERCENT);
-    say(field, `${field.dataset.working} ${file.name}: ${progress.value} %`);
-  });
-  request.addEventListener("loadend", () => finish(field, input, request));
-  progress.hidden = false;
-  say(field, `${field.dataset.working} ${file.name}`);
-  input.disabled = true;
-  request.send(file);
-}
-
-function finish(field, input, request) {
-  input.disabled = false;
-  field.querySelector("[data-progress]").hidden = true;
-  let answer = {};
-  try {
-    answer = JSON.parse(request.responseText);
-  } catch {
-    // not from the console: shown as a failure
-  }
-  if (request.status !== 200 || !answer.digest) {
-    say(field, answer.problem || field.dataset.failed);
-    input.value = "";
-    return;
-  }
-  add(field, answer);
-  say(field, `${answer.name}: ${field.dataset.done}`);
-  input.value = "";
 }
 
 function add(field, answer) {
@@ -80,4 +137,4 @@ function add(field, answer) {
   list.append(item);
 }
 
-for (const field of document.querySelectorAll("[data-attach]")) begin(field);
+for (const field of document.querySelectorAll("[data-attach]")) new Attachment(field);
