@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,6 +20,7 @@ from gateway.contract.json_form import json_of
 from gateway.contract.limits import MAX_PAYLOAD_BYTES
 from gateway.contract.suggestions import nearest
 from gateway.errors import MalformedError, OptionError
+from gateway.formats.foreign_files import require_text
 from gateway.formats.json_messages import parse_json_text
 from gateway.formats.json_messages import read_message as read_json
 from gateway.translation.messages import gettext as _
@@ -28,6 +31,7 @@ MAX_JSON_BYTES = 4 * MAX_PAYLOAD_BYTES
 """Largest JSON text of a message, in bytes: longer than on the wire."""
 
 MessageT = TypeVar("MessageT", bound=Message)
+T = TypeVar("T")
 
 _DURATION = re.compile(r"([1-9][0-9]{0,4})([mhd])")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
@@ -119,24 +123,28 @@ def entries(found: Any) -> list[str]:
 
 
 def read_message(path: Path, kind: type[MessageT]) -> MessageT:
-    """A message from a file, - for standard input; raises as `parse_message`."""
-    if str(path) == "-":
-        data = typer.get_binary_stream("stdin").read(MAX_JSON_BYTES + 1)
-    else:
-        data = read_input(path, MAX_JSON_BYTES)
-    return parse_message(data, kind, str(path))
-
-
-def parse_message(data: bytes, kind: type[MessageT], source: str) -> MessageT:
-    """A message from JSON.
+    """A message from a file, - for standard input.
 
     Raises:
         MalformedError: other or too much JSON; the message says where.
     """
+    return parsed(read_json_bytes(path), str(path), lambda document: read_json(document, kind))
+
+
+def read_json_bytes(path: Path) -> bytes:
+    """The bytes of a file with JSON, - for standard input: one more than are parsed where it is too long."""
+    if str(path) == "-":
+        return typer.get_binary_stream("stdin").read(MAX_JSON_BYTES + 1)
+    return read_input(path, MAX_JSON_BYTES)
+
+
+def parsed(data: bytes, source: str, read: Callable[[Any], T]) -> T:
+    """What `read` makes of a JSON document; raises as `read_message`."""
+    require_text(io.BytesIO(data), source)
     if len(data) > MAX_JSON_BYTES:
         raise MalformedError(_("{source}: longer than {limit} bytes", source=source, limit=MAX_JSON_BYTES))
     try:
-        return read_json(parse_json_text(data), kind)
+        return read(parse_json_text(data))
     except MalformedError as error:
         raise MalformedError(f"{source}: {error.message}", way_out=error.way_out) from None
 

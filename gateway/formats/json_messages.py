@@ -19,8 +19,8 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.contract.enum_words import words_of
-from gateway.errors import MalformedError
-from gateway.formats.json_problems import MOST_PROBLEMS, TWICE, as_named, problems
+from gateway.errors import MalformedError, Violation
+from gateway.formats.json_problems import MOST_PROBLEMS, TWICE, as_named, problems, sound_part
 
 MessageT = TypeVar("MessageT", bound=Message)
 
@@ -85,6 +85,29 @@ def read_message(document: Mapping[str, Any], kind: type[MessageT]) -> MessageT:
         return ParseDict(cast(dict[str, Any], as_named(document, descriptor)), kind())
     except (ParseError, ValueError, TypeError, RecursionError, OverflowError, AttributeError) as error:
         raise _not_a(descriptor, document, error) from None
+
+
+def read_sound_part(document: Mapping[str, Any], kind: type[MessageT]) -> tuple[MessageT, list[Violation]]:
+    """What can be read of a document, and what is wrong with the rest: nothing where it is a whole message.
+
+    Raises:
+        MalformedError: nothing can be said of what is wrong.
+    """
+    try:
+        return read_message(document, kind), []
+    except MalformedError:
+        descriptor = cast(Descriptor, kind.DESCRIPTOR)
+        try:
+            found = list(islice(problems(document, descriptor), MOST_PROBLEMS))
+            part = as_named(sound_part(document, descriptor), descriptor)
+        except RecursionError:
+            found = []
+        if not found:
+            raise
+    try:
+        return ParseDict(cast(dict[str, Any], part), kind()), found
+    except (ParseError, ValueError, TypeError, RecursionError, OverflowError, AttributeError):
+        return kind(), found
 
 
 def _not_a(descriptor: Descriptor, document: object, error: Exception | None = None) -> MalformedError:

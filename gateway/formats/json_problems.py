@@ -16,7 +16,7 @@ from gateway.contract.json_form import in_real_oneof, is_map, is_time
 from gateway.contract.suggestions import did_you_mean
 from gateway.errors import Violation
 
-MOST_PROBLEMS: Final = 20
+MOST_PROBLEMS: Final = 50
 """Problems that are listed of one message."""
 
 TWICE: Final = "json.twice"
@@ -53,6 +53,34 @@ def problems(document: object, descriptor: Descriptor, path: str = "") -> Iterat
             yield Violation(at, TWICE, f"stands beside {group}; one of them is enough")
         elif value is not None:
             yield from _of_field(value, field, at)
+
+
+def sound_part(document: object, descriptor: Descriptor) -> dict[str, Any]:
+    """The members of a document that `problems` finds nothing wrong with; lists keep their places."""
+    if not isinstance(document, Mapping):
+        return {}
+    fields = {name: field for field in descriptor.fields for name in (field.json_name, field.name)}
+    written: dict[str, str] = {}
+    kept: dict[str, Any] = {}
+    for key, value in document.items():
+        field = fields.get(key)
+        if field is None or value is None or _said_before(field, written, value):
+            continue
+        if not any(_of_field(value, field, "")):
+            kept[key] = value
+        elif field.is_repeated and isinstance(value, list) and not is_map(field):
+            kept[key] = [_sound_item(each, field) for each in value]
+        elif field.message_type is not None and not field.is_repeated and not is_time(field):
+            kept[key] = sound_part(value, field.message_type)
+    return kept
+
+
+def _sound_item(value: object, field: FieldDescriptor) -> Any:
+    if not any(_of_value(value, field, "")):
+        return value
+    if field.message_type is not None:
+        return None if is_time(field) else sound_part(value, field.message_type)
+    return "" if field.type == FieldDescriptor.TYPE_STRING else 0
 
 
 def as_named(document: object, descriptor: Descriptor) -> object:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from google.protobuf.json_format import MessageToJson
+from google.protobuf.json_format import MessageToDict, MessageToJson
 from rich.cells import cell_len
 from typer.testing import CliRunner, Result
 
@@ -149,6 +149,63 @@ def test_a_withdrawal_that_nobody_has_received_is_shown_so(cn: Cli, tmp_path: Pa
     bundle = tmp_path / "away.zip"
     exported = cn.run("officer", "evidence", "export", alert_id, "--out", bundle)
     assert "there is no receipt yet of published, 001-withdrawn" in " ".join(exported.stderr.split())
+
+
+def _with(document: dict[str, Any], **changes: Any) -> str:
+    return json.dumps(document | changes)
+
+
+def test_everything_that_is_wrong_with_an_alert_is_said_at_once_and_nothing_is_sent(cn: Cli, tmp_path: Path) -> None:
+    """Faults that JSON, the contract, the clock, the agreements and a check digit show, each found by another step."""
+    file, sound = tmp_path / "bad.json", MessageToDict(alert(case_reference="BAD-1"))
+    subject = {"equipment": [{"id": "CSQU3054384"}]}
+    contract = {
+        "typologies": ["False Declaration"],
+        "purpose": "tea_tasting",
+        "goods": [{"description": "ingots", "element": "antimony"}],
+        "validUntil": "2020-01-01T00:00:00Z",
+        "subject": subject,
+    }
+    everywhere = ("typologies[0]", "purpose 'tea_tasting'", "goods[0].element", "valid_until", "'xx' isn't a partner")
+    for changes in (contract, {**contract, "priorty": "A", "requestedAction": "explode", "legalBasis": 7}):
+        file.write_text(_with(sound, **changes))
+        told = cn.run("publisher", "alert", "publish", file, "--to", "hk,xx", code=2).stderr
+        text = " ".join(told.split())
+        for fault in (*everywhere, "subject.equipment[0].id"):
+            assert fault in text, f"{fault} isn't in {told}"
+    for fault in ("did you mean 'priority'", "requestedAction: must be one of", "legalBasis: must be a text"):
+        assert fault in text, f"{fault} isn't in {told}"
+    listed = cn.json("officer", "alert", "list", "--filter", "case_reference = BAD-1")
+    assert listed == []
+
+
+def test_everything_that_is_wrong_with_a_line_is_said_at_once(cn: Cli, tmp_path: Path) -> None:
+    sound = MessageToDict(alert(case_reference="BAD-2"))
+    bad = {"priority": "urgent", "typologies": ["False Declaration"], "subject": {"equipment": [{"id": "CSQU3054384"}]}}
+    lines, table = tmp_path / "bad.jsonl", tmp_path / "bad.csv"
+    lines.write_text(_with(sound, **bad) + "\n")
+    table.write_text("priority,typologies,containers,element\nurgent,False Declaration,CSQU3054384,antimony\n")
+    for file, more in ((lines, ()), (table, ("goods[0].element", "legal_basis"))):
+        for options in (("--to", "hk"), ("--to", "hk", "--dry-run")):
+            told = cn.run("publisher", "alert", "publish", file, *options, code=3).stderr
+            text = " ".join(told.split())
+            for fault in ("priority", "typologies[0]", "subject.equipment[0].id", *more):
+                assert fault in text, f"{fault} isn't in {told}"
+
+
+def test_an_id_is_taken_as_it_is_shown_a_partners_too(cn: Cli, hk: Cli, tmp_path: Path) -> None:
+    """Without its publisher: what a table or a page shows of a partner's alert is copied without it as well."""
+    first, second = (published(cn, tmp_path, f"SHOWN-{number}") for number in (1, 2))
+    arrived(hk, "SHOWN-1")
+    arrived(hk, "SHOWN-2")
+    for text in (first[:18], first, f"cn/{first[:18]}"):
+        assert hk.json("officer", "alert", "show", text)["alert"]["id"] == first
+    alike = next(size for size in range(8, 37) if first[:size] != second[:size]) - 1
+    refused = hk.run("officer", "alert", "show", first[:alike], code=2).stderr
+    assert f"cn/{first}" in refused
+    assert f"cn/{second}" in refused
+    assert "Give more characters of the id" in refused
+    assert "doesn't name an alert" in hk.run("officer", "alert", "show", "CASE-1", code=2).stderr
 
 
 def test_the_same_request_id_is_published_once(cn: Cli, tmp_path: Path) -> None:

@@ -19,7 +19,6 @@ from gateway.errors import (
     AgreementForbidsError,
     GatewayError,
     InvalidRequestError,
-    PermissionDeniedError,
     Violation,
 )
 from gateway.feed.codec import CausalDependency, EncodedEntry
@@ -35,6 +34,9 @@ from gateway.v1 import alert_pb2, alert_service_pb2
 
 MAX_VALIDITY_MS = 366 * 24 * 3600 * 1000
 """Longest validity of an alert in milliseconds; after a year a new review and alert are due."""
+
+MAX_RECIPIENTS = 16
+"""Most recipients of an alert, as in the contract: of a request with more, no more are looked at."""
 
 VALID_UNTIL_RANGE = Violation(
     "content.valid_until", "valid_until.range", "must lie in the future, at most 366 days ahead"
@@ -106,9 +108,10 @@ class Publisher:
         now = self._clock()
         content = request.content
         late = self._time_violations(content, now)
-        if broken := violations(request):
-            raise InvalidRequestError([*broken, *late])
-        refusal = self.refusal_of(request.recipients, content, late, now)
+        broken = violations(request)
+        refusal = self.refusal_of(request.recipients[:MAX_RECIPIENTS], content, late, now)
+        if broken:
+            raise InvalidRequestError([*broken, *_objections(refusal, broken)])
         alert_id = self.new_id()
         notices = tuple(wire.quality_notices(content))
         actors = {name: self.shown_actor(actor, name, content.purpose, now) for name in request.recipients}
@@ -175,7 +178,7 @@ class Publisher:
             releases = self.releases(content.purpose, now)
             try:
                 require_answers_may_go([content], recipients, releases, own=self._node, handling=content.handling)
-            except PermissionDeniedError as error:
+            except GatewayError as error:
                 return error
         return None
 
@@ -294,3 +297,13 @@ class Publisher:
         if content.HasField("reply_by") and to_ms(content.reply_by) <= now:
             late.append(Violation("content.reply_by", "reply_by.future", "must lie in the future"))
         return late
+
+
+def _objections(refusal: GatewayError | None, broken: Sequence[Violation]) -> list[Violation]:
+    """A refusal beside broken rules of the contract, so that both are corrected at once; a field is named once."""
+    if refusal is None:
+        return []
+    if not isinstance(refusal, InvalidRequestError):
+        return [Violation("recipients", "agreement", refusal.message)]
+    named = {each.field for each in broken}
+    return [each for each in refusal.violations if each.field == "recipients" or each.field not in named]

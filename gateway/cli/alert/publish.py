@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
 
+from gateway.cli.alert.publish_one import not_sent, publish_one, read_one
 from gateway.cli.connection import Target, connected
 from gateway.cli.display.tables import DelimiterOption, EncodingOption, dialect_of, guess_noted, opened
 from gateway.cli.doubts import DoubtTally, StrictOption
@@ -20,27 +21,27 @@ from gateway.cli.output import EXIT_FAILED, JsonOption, Output, error_facts, rep
 from gateway.cli.values import (
     MAX_JSON_BYTES,
     as_dict,
-    entries,
     instant,
-    parse_message,
-    read_message,
+    read_json_bytes,
     recipients,
     value_of,
 )
 from gateway.contract.enum_words import choices
 from gateway.contract.identification.doubts import alert_doubts
-from gateway.errors import GatewayError, OptionError, RequestIdReusedError
-from gateway.formats.alerts.alert_lines import AlertLine, RequestIds, line_of, read_json_lines
+from gateway.contract.validation import violations
+from gateway.errors import GatewayError, InvalidRequestError, OptionError, RequestIdReusedError
+from gateway.formats.alerts.alert_lines import AlertLine, RequestIds, everything_wrong, line_of, read_json_lines
 from gateway.formats.alerts.csv_alerts import read_alert_csv
 from gateway.formats.declarations.declarations import DECLARATION_MAPPINGS, DeclarationRow, read_declarations
+from gateway.formats.foreign_files import require_no_workbook
+from gateway.formats.json_messages import WAY_OUT
 from gateway.formats.tables.layout import Problem
 from gateway.formats.tables.lines import Dialect
 from gateway.formats.wrong_lines import until_too_many_wrong
 from gateway.risk.declaration_alerts import AlertTerms, ScreenedRows, declaration_alerts, declaration_rules
 from gateway.translation.messages import N_, ngettext
 from gateway.translation.messages import gettext as _
-from gateway.translation.notices import noticed
-from gateway.v1.alert_pb2 import AlertContent, Classification, OnwardTransfer, Priority, RequestedAction
+from gateway.v1.alert_pb2 import Classification, OnwardTransfer, Priority, RequestedAction
 from gateway.v1.alert_service_pb2 import PublishAlertRequest
 
 if TYPE_CHECKING:
@@ -204,13 +205,15 @@ def publish(
     """
     nodes, output, kind = recipients(to), Output(as_json), _format(file, file_format)
     if kind is AlertFormat.JSON and not dry_run:
-        content = read_message(file, AlertContent)
+        content, broken = read_one(read_json_bytes(file), str(file))
+        if broken:
+            raise not_sent(target, output, content, broken, nodes)
         if errors := DoubtTally(strict).note(1, alert_doubts(content)):
             raise OptionError(
                 "; ".join(notice.reason for notice in errors),
                 way_out=_("Correct the file, or publish without --strict."),
             )
-        return _publish_one(target, output, content, nodes, request_id)
+        return publish_one(target, output, content, nodes, request_id)
     if request_id and kind is not AlertFormat.JSON:
         raise OptionError(_("--request-id is for one alert; lines of a file have their own"))
     dialect = dialect_of(encoding, delimiter, is_table=kind in (AlertFormat.CSV, AlertFormat.DECLARATIONS))
@@ -257,7 +260,10 @@ def _problem_of(row: object) -> Problem | None:
 
 
 def _one_json(stream: BinaryIO, _: Dialect, source: str) -> Lines:
-    yield line_of(1, parse_message(stream.read(MAX_JSON_BYTES + 1), AlertContent, source))
+    content, broken = read_one(stream.read(MAX_JSON_BYTES + 1), source)
+    if broken:
+        raise InvalidRequestError(everything_wrong(content, broken), way_out=WAY_OUT)
+    yield line_of(1, content)
 
 
 _READERS: Mapping[AlertFormat, Callable[[BinaryIO, Dialect, str], Lines]] = {
@@ -265,18 +271,6 @@ _READERS: Mapping[AlertFormat, Callable[[BinaryIO, Dialect, str], Lines]] = {
     AlertFormat.JSONL: lambda stream, *_: read_json_lines(stream),
     AlertFormat.CSV: lambda stream, dialect, source: read_alert_csv(stream, dialect, source=source),
 }
-
-
-def _publish_one(
-    target: Target, output: Output, content: AlertContent, nodes: list[str], request_id: str | None
-) -> None:
-    response = target.run(lambda client: client.publish(content, nodes, request_id=request_id))
-    facts = {
-        N_("Alert"): response.alert_id,
-        N_("Entries"): entries(response.entries),
-        N_("Notices"): [f"{notice.field}: {noticed(notice.message)}" for notice in response.notices],
-    }
-    output.facts(_("Published"), facts, data=as_dict(response))
 
 
 def _publish_lines(target: Target, output: Output, tally: PublishTally, lines: Lines, nodes: list[str]) -> None:
@@ -292,6 +286,9 @@ def _publish_lines(target: Target, output: Output, tally: PublishTally, lines: L
 
 def _print(output: Output, tally: PublishTally, lines: Lines) -> None:
     for line in tally.take(lines):
+        if broken := violations(line.content):
+            tally.problems += [Problem(line.line, each.field, f"{each.field}: {each.message}") for each in broken]
+            continue
         output.json_line({"line": line.line, "content": as_dict(line.content)})
         tally.published.append({"line": line.line})
 
@@ -369,6 +366,7 @@ def _print_ids(output: Output, tally: PublishTally) -> None:
 def _format(file: Path, given: AlertFormat | None) -> AlertFormat:
     file_format = given or _BY_ENDING.get(file.suffix.lower())
     if file_format is None:
+        require_no_workbook(str(file))
         raise OptionError(
             _(
                 "{file}: its ending doesn't name a format; give --format {formats}",

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import BinaryIO
 
-from gateway.errors import MalformedError
-from gateway.formats.json_messages import parse_object, read_message
+from gateway.contract.identification.doubts import alert_doubts
+from gateway.contract.validation import violations
+from gateway.errors import MalformedError, Violation
+from gateway.formats.json_messages import parse_object, read_sound_part
 from gateway.formats.tables.layout import Problem
 from gateway.formats.tables.lines import decoded, numbered_lines
 from gateway.v1.alert_pb2 import AlertContent
@@ -63,12 +65,32 @@ def line_of(number: int, content: AlertContent) -> AlertLine:
     return AlertLine(number, content, sha256(content.SerializeToString(deterministic=True)).digest())
 
 
+def everything_wrong(content: AlertContent, broken: Iterable[Violation] = ()) -> list[Violation]:
+    """All that can be said of an alert without a gateway: what couldn't be read, broken rules, doubtful identifiers.
+
+    Args:
+        content: what could be read.
+        broken: of what couldn't; nothing more is said of these fields.
+    """
+    found = list(broken)
+    unread = tuple(each.field for each in found)
+    doubts = (Violation(path, f"notice.{doubt.code.value}", doubt.message) for path, doubt in alert_doubts(content))
+    for each in (*violations(content), *doubts):
+        if not any(each.field == path or each.field.startswith((f"{path}.", f"{path}[")) for path in unread):
+            found.append(each)
+    return found
+
+
 def _row(number: int, line: bytes | None) -> AlertLine | Problem:
     try:
         document = parse_object(decoded(line), example='{"priority": "A", …}')
-        return line_of(number, read_message(document, AlertContent))
+        content, broken = read_sound_part(document, AlertContent)
     except MalformedError as error:
         return Problem(number, "", error.message)
+    if broken:
+        wrong = "; ".join(f"{each.field}: {each.message}" for each in everything_wrong(content, broken))
+        return Problem(number, "", f"not an AlertContent: {wrong}")
+    return line_of(number, content)
 
 
 def _as_version_8(bits: int) -> int:

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, BinaryIO
 
-from gateway.errors import MalformedError
-from gateway.formats.alerts.alert_lines import AlertLine, line_of
+from gateway.errors import MalformedError, Violation
+from gateway.formats.alerts.alert_lines import AlertLine, everything_wrong, line_of
 from gateway.formats.tables.cell_values import Format, as_enum, as_stamp
 from gateway.formats.tables.fields import Column, Read, as_text
 from gateway.formats.tables.layout import FilledColumn, Line, Problem, Table
@@ -156,9 +156,20 @@ def read_alert_csv(
 
 def _rows(line: Line, columns: Sequence[FilledColumn]) -> Iterator[AlertLine | Problem]:
     content = AlertContent()
-    if not line.problems:
-        line.fill(content, columns)
-    if line.problems:
+    if line.problems:  # it isn't a line of the table
         yield from line.problems
-    else:
+        return
+    line.fill(content, columns)
+    if not line.problems:
         yield line_of(line.number, content)
+        return
+    yield from line.problems
+    unread = [Violation(_path(problem.field), "", "") for problem in line.problems]
+    for each in everything_wrong(content, unread)[len(unread) :]:
+        yield Problem(line.number, each.field, f"{each.field}: {each.message}")
+
+
+def _path(name: str) -> str:
+    """The field of the contract that a column fills, where it fills one alone."""
+    column = COLUMNS.get(name)
+    return column.path if column is not None and column.path else name

@@ -63,7 +63,7 @@ def test_a_withdrawal_that_the_partner_doesnt_have_isnt_told_as_received(nodes: 
     assert history(cn, alert_id) == [("published", "applied", True), waiting]
     assert history(cn, alert_id, "mo") == [("published", "applied", True), there]
     (copy,) = [one for one in cn.queries.get("cn", alert_id).deliveries if one.recipient == "hk"]
-    assert copy.status == alert_pb2.ALERT_STATUS_WITHDRAWN, "what the own node has signed stays its status"
+    assert copy.status == alert_pb2.ALERT_STATUS_WITHDRAWN, "what our node has signed stays its status"
     assert copy.HasField("receipted_at"), "the first entry's receipt, as before"
 
     deliver(cn, hk, receipts=False)

@@ -82,7 +82,7 @@ def recover(node: PaperNode, partner: PaperNode, channel: Channel) -> int:
 
 
 def lose_everything(node: PaperNode) -> None:
-    """Blocks the own feeds of a node with an empty database, as a start after a restore does."""
+    """Blocks our feeds of a node with an empty database, as a start after a restore does."""
     for origin in own_feeds(node.trust.directory, node.name):
         node.writer.run(StateCommand(origin, FeedState.BEHIND, UNCOMPARED))
 
