@@ -23,4 +23,4 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 def _form(word: str) -> str:
-    return word.lower().replace("-", "_")
+    return word.lower().strip("-").replace("-", "_")

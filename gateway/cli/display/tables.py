@@ -13,6 +13,7 @@ import typer
 
 from gateway.cli.output import Output
 from gateway.errors import OptionError
+from gateway.formats.foreign_files import require_text
 from gateway.formats.tables.lines import ENCODINGS, Dialect
 from gateway.translation.messages import gettext as _
 
@@ -50,13 +51,20 @@ def guess_noted(output: Output, dialect: Dialect) -> Iterator[None]:
 
 
 @contextmanager
-def opened(file: Path, *, spooled: bool = True) -> Iterator[BinaryIO]:
-    """A file to read, `-` for standard input; `spooled`: this is copied first, so that it can be read again."""
+def opened(file: Path, *, spooled: bool = True, may_be_empty: bool = False) -> Iterator[BinaryIO]:
+    """A file to read, `-` for standard input; `spooled`: this is copied first, so that it can be read again.
+
+    Raises:
+        InputFileError: it is empty, or no text.
+    """
     if str(file) != "-":
         with file.open("rb") as stream:
+            if not may_be_empty:
+                require_text(stream, str(file))
             yield stream
         return
     stdin = typer.get_binary_stream("stdin")
+    require_text(stdin, _("standard input"))
     if not spooled:
         yield stdin
         return

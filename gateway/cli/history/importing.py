@@ -21,6 +21,7 @@ from gateway.cli.values import as_dict
 from gateway.contract.identification.doubts import shipment_doubts
 from gateway.contract.messages import RecordedItem
 from gateway.errors import GatewayError, InvalidRequestError, OptionError
+from gateway.formats.foreign_files import require_no_workbook
 from gateway.formats.shipments.columns import SHIPMENT_MAPPINGS
 from gateway.formats.shipments.csv_files import read_csv
 from gateway.formats.shipments.json_lines import read_json_lines
@@ -322,6 +323,7 @@ def _format(file: Path, given: ShipmentFormat) -> ShipmentFormat:
         return given
     file_format = _BY_ENDING.get(file.suffix.lower())
     if file_format is None:
+        require_no_workbook(str(file))
         raise OptionError(_("{file}: its ending doesn't name a format; give --format csv or --format jsonl", file=file))
     return file_format
 

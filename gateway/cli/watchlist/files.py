@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 from gateway.cli.display.tables import opened
 from gateway.errors import OptionError
+from gateway.formats.foreign_files import require_no_workbook
 from gateway.formats.lists.csv_lists import LIST_MAPPINGS, read_csv, write_csv
 from gateway.formats.lists.export import Export
 from gateway.formats.lists.ftm import read_ftm
@@ -69,6 +70,7 @@ def format_of(file: Path, given: ImportFormat | None) -> ImportFormat:
     """The format by the option, or by the file's ending."""
     file_format = given or _BY_ENDING.get(file.suffix.lower())
     if file_format is None:
+        require_no_workbook(str(file))
         raise OptionError(
             _(
                 "{file}: its ending doesn't name a format; give --format {formats}",
@@ -116,7 +118,8 @@ def open_source(
     """A list in a file, `-` for standard input; mapping and dialect are of CSV."""
     with ExitStack() as stack:
         paths = _ofac_paths(file) if kind is ImportFormat.OFAC and str(file) != "-" else [file]
-        streams = [stack.enter_context(opened(path)) for path in paths]
+        # a list without aliases or addresses has empty files of them
+        streams = [stack.enter_context(opened(path, may_be_empty=at > 0)) for at, path in enumerate(paths)]
         size = streams[0].seek(0, io.SEEK_END)
         yield ListSource(file, size, streams, _reader(kind, mapping, dialect, str(file)))
 

@@ -6,10 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
+from gateway.contract.suggestions import did_you_mean
 from gateway.errors import InputFileError, MalformedError
 from gateway.formats.tables.cell_values import Format
 from gateway.formats.tables.fields import Column, Field, Put, members_of, reader
 from gateway.formats.tables.lines import Dialect
+
+MOST_NAMED = 10
+"""Most faults of a header that are named."""
 
 
 class Columns(Protocol):
@@ -50,11 +54,16 @@ class Table:
         Raises:
             ConfigurationError: an unknown, repeated or missing column.
         """
-        unknown = [f"unknown column {name[:40]!r}" for name in header if name not in self.fields or name in self.mapped]
+        strange = [name for name in header if name not in self.fields or name in self.mapped]
+        others = [name for name in self.fields if name not in self.mapped and name not in header]
+        unknown = [f"unknown column {name[:40]!r}{did_you_mean(name[:40], others)}" for name in strange]
         twice = [f"column {name!r} twice" for name in header if header.count(name) > 1]
         missing = [f"no column {name!r}" for name in self.needed if name not in header]
-        if wrong := unknown or twice or missing or ([] if header else ["no header"]):
-            raise InputFileError(f"{source}: {wrong[0]}; {self.help}")
+        if wrong := [*unknown, *dict.fromkeys(twice), *missing] or ([] if header else ["no header"]):
+            raise InputFileError(
+                f"{source}: {'; '.join(wrong[:MOST_NAMED])}{_more(len(wrong) - MOST_NAMED)}",
+                way_out=f"Correct the header, the first line of the file: {self.help}.",
+            )
         sources = {name: self.source(name, header, name) for name in self.fields if name in header}
         return Layout(table=self, width=len(header), sources=sources)
 
@@ -238,3 +247,7 @@ class Line:
 
     def _default(self, target: str, source: Source) -> Sequence[Any]:
         return source.default if self.first or target not in self.layout.table.first_line else ()
+
+
+def _more(number: int) -> str:
+    return f"; and {number} more" if number > 0 else ""

@@ -192,8 +192,8 @@ def _guess(sample: Sequence[bytes]) -> Recognition:
 
 def _way_out(line: bytes, likely: Sequence[str]) -> str:
     """What a line reads as in the encodings that may be meant."""
-    if not likely and is_western(line):
-        likely = ("cp1252",)
+    if is_western(line):
+        likely = ("cp1252", *likely)
     readings = [(encoding, decoded_or_none(line, encoding)) for encoding in likely]
     shown = [f"--encoding {encoding} reads {_foreign(text)!r}" for encoding, text in readings if text]
     return "; " + (", ".join(shown) or "--encoding names the file's encoding")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import BinaryIO
 
 from gateway.errors import ConfigurationError, InputFileError, MalformedError
@@ -35,7 +36,7 @@ def read_table(stream: BinaryIO, columns: Columns, dialect: Dialect | None, *, s
         source: names the file in errors.
 
     Raises:
-        ConfigurationError: at once: an unreadable header; unknown, missing or repeated columns.
+        ConfigurationError: at once: an unreadable header; unknown, missing or repeated columns; no line below it.
     """
     dialect = columns.dialect(dialect or Dialect())
     dialect.check()
@@ -51,14 +52,22 @@ def read_table(stream: BinaryIO, columns: Columns, dialect: Dialect | None, *, s
     if not fault and len(header) > MAX_COLUMNS:
         fault = f"it has {counted(len(header), 'column')}; at most {MAX_COLUMNS} are read"
     if fault:
-        raise InputFileError(f"{source}: the header can't be read: {fault}")
+        raise InputFileError(
+            f"{source}: the header can't be read: {fault}", way_out="Correct the header, the first line of the file."
+        )
     try:
         layout = columns.layout(header, source)
     except ConfigurationError as error:
         whole = not named and len(header) == 1
         way_out = f" (no {dialect.delimiter!r} parts its columns; --delimiter names what does)" if whole else ""
-        raise InputFileError(error.message + way_out) from None
-    return TableFile(layout, _lines(lines, layout, dialect.delimiter))
+        raise InputFileError(error.message + way_out, way_out=error.way_out) from None
+    rows = _lines(lines, layout, dialect.delimiter)
+    first_row = next(rows, None)
+    if first_row is None:  # nobody means a table of nothing
+        raise InputFileError(
+            f"{source} has a header and no line below it", way_out="Add the lines, or give the file that has them."
+        )
+    return TableFile(layout, chain([first_row], rows))
 
 
 def _lines(lines: Iterator[tuple[int, str, str]], layout: Layout, delimiter: str) -> Iterator[Line]:

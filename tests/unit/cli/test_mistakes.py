@@ -6,8 +6,11 @@ Those that need a running gateway are in tests/scenario/test_mistakes_at_a_gatew
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -79,6 +82,15 @@ FILES = {
     "camel.json": b'{"handling": {"onwardTransfr": "prohibited"}}',
     "kind.json": b'{"kind": "persn", "names": [{"text": "X"}]}',
     "empty.csv": b"",
+    "header.csv": b"case_reference,priority\n",
+    "misspelt.csv": b"case_reference,typologys\nA,concealment\n",
+    "western.csv": "case_reference,narrative_pt\nA,descrição do contentor\n".encode("cp1252"),
+    "western head.csv": "número,narrative_pt\nA,x\n".encode("cp1252"),
+    "workbook.xlsx": b"PK\x03\x04\x14\0\x08\0",
+    "workbook.csv": b"PK\x03\x04\x14\0\x08\0",
+    "old.csv": b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
+    "packed.csv": b"\x1f\x8b\x08\0",
+    "empty.json": b"",
     "colour.csv": b"colour\nred\n",
     "two.csv": b"case_reference,case_reference\nA,B\n",
     "shipments.csv": b"record_id,procedure,declared_at\nA-1,exprt,2026-01-10T12:00:00+08:00\n",
@@ -98,6 +110,25 @@ MISTAKES: dict[str, tuple[tuple[str, ...], str, str]] = {
     # words that aren't there
     "unknown group": (("alret", "list"), "no command `gateway alret`", "Did you mean alert?"),
     "unknown command": (("alert", "lst"), "no command `gateway alert lst`", "Did you mean list?"),
+    "like two letters alone": (("alert", "list", "--to", "hk"), "has no option --to", "gateway alert list --help"),
+    "header alone": ((*PUBLISH, "header.csv", *TO, "--dry-run"), "has a header and no line below it", "Add the lines"),
+    "column misspelt": ((*PUBLISH, "misspelt.csv", *TO), "'typologys'; did you mean 'typologies'?", "the first line"),
+    "western header": (
+        (*PUBLISH, "western head.csv", *TO),
+        "--encoding cp1252 reads 'número'",
+        "Correct the header, the first line",
+    ),
+    "workbook": ((*PUBLISH, "workbook.xlsx", *TO), "workbook.xlsx is a workbook", "Save it there as CSV in UTF-8"),
+    "workbook named as CSV": ((*PUBLISH, "workbook.csv", *TO), "workbook.csv is a workbook", "as CSV in UTF-8"),
+    "workbook of the past": (("history", "import", "old.csv", "--dry-run"), "old.csv is a workbook", "as CSV in UTF-8"),
+    "workbook as a list": (
+        ("watchlist", "import", "workbook.xlsx", "--list", "minerals", "--dry-run"),
+        "workbook.xlsx is a workbook",
+        "as CSV in UTF-8",
+    ),
+    "packed": ((*PUBLISH, "packed.csv", *TO), "packed.csv is compressed by gzip", "Unpack it"),
+    "empty table": ((*PUBLISH, "empty.csv", *TO), "empty.csv is empty", "Give a file with at least one line."),
+    "empty JSON": ((*PUBLISH, "empty.json", *TO), "empty.json is empty", "Give a file with at least one line."),
     "nothing like it": (("alert", "qqq"), "no command `gateway alert qqq`", "Commands are publish, list, show"),
     "unknown option": (("alert", "list", "--fliter", "x"), "has no option --fliter", "Did you mean --filter?"),
     "strange option": (("alert", "list", "--zzz"), "has no option --zzz", "gateway alert list --help"),
@@ -196,7 +227,6 @@ MISTAKES: dict[str, tuple[tuple[str, ...], str, str]] = {
     "field as written": ((*PUBLISH, "camel.json", *TO), "handling.onwardTransfr: there is no such field", "docs"),
     "kind of entry": (("watchlist", "propose", "kind.json", "--list", "x"), "did you mean 'person'?", "docs"),
     # tables
-    "empty table": ((*PUBLISH, "empty.csv", *TO), "empty.csv", "file"),
     "unknown column": ((*PUBLISH, "colour.csv", *TO), "colour", "file"),
     "column twice": ((*PUBLISH, "two.csv", *TO), "case_reference", "file"),
     "a picture": ((*PUBLISH, "picture.png", *TO), "picture.png", "alert publish --help"),
@@ -326,6 +356,25 @@ MISTAKES: dict[str, tuple[tuple[str, ...], str, str]] = {
 def test_a_mistake_says_what_happened_and_what_helps(name: str, place: Path) -> None:
     words, message, step = MISTAKES[name]
     ok(run(*words), message, step)
+
+
+def test_a_line_in_a_western_encoding_is_named_as_such(place: Path) -> None:
+    result = run(*PUBLISH, "western.csv", *TO, "--dry-run")
+    assert result.exit_code == 3
+    assert "Line 2: byte 9 of the line is not utf-8; --encoding cp1252 reads 'descrição'" in result.stderr
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_a_node_that_ended_for_want_of_its_database_says_that_it_has_ended(place: Path, log_format: str) -> None:
+    url = "postgresql://gateway@127.0.0.1:1/gateway"
+    command = [str(Path(sys.executable).with_name("gateway")), "serve", "--config", "n/cn/gateway.toml"]
+    environment = {**os.environ, "GATEWAY_DATABASE_URL": url, "GATEWAY_LOG_FORMAT": log_format, "COLUMNS": "400"}
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    said = ended.stderr + ended.stdout
+    assert ended.returncode == 1, said
+    assert "Start the database server, or correct database_url. Then start the gateway again" in said
+    assert "by itself" not in said
+    assert "disk space" not in said
 
 
 @pytest.mark.parametrize("name", ["unknown option", "not a number", "unknown reason", "not JSON", "no settings"])

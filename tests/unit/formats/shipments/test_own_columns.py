@@ -263,7 +263,7 @@ class TestLinesOfOneRecord:
             shipment_pb2.SHIPMENT_EVENT_KIND_E_LOCK_APPLIED,
         ]
 
-    @given(st.lists(st.sampled_from("ABC"), max_size=30))
+    @given(st.lists(st.sampled_from("ABC"), min_size=1, max_size=30))
     def test_no_line_gets_lost_however_records_follow_each_other(self, ids: list[str]) -> None:
         rows = [{**MINIMUM, "record_id": each, "net_mass_kg": str(at)} for at, each in enumerate(ids)]
         found = list(read_csv(table(*rows, columns=[*MINIMUM, "net_mass_kg"])))
