@@ -78,9 +78,9 @@ class InvalidRequestError(GatewayError):
     kind = Kind.INVALID_ARGUMENT
     way_out = "Correct the listed fields and send the request again."
 
-    def __init__(self, violations: Sequence[Violation], message: str = "") -> None:
+    def __init__(self, violations: Sequence[Violation], message: str = "", *, way_out: str = "") -> None:
         self.violations = tuple(violations)
-        super().__init__(message or "; ".join(f"{v.field}: {v.message}" for v in self.violations))
+        super().__init__(message or "; ".join(f"{v.field}: {v.message}" for v in self.violations), way_out=way_out)
 
 
 class MalformedError(GatewayError):
@@ -298,7 +298,16 @@ class StoreUnavailableError(GatewayError):
 
     reason = "STORE_UNAVAILABLE"
     kind = Kind.UNAVAILABLE
-    way_out = "Nothing was half-written. Free disk space or bring the database back; the gateway recovers by itself."
+    way_out = "Try again in a moment; if that doesn't help, the gateway's log names the cause."
+    ways_out: ClassVar[Mapping[str, str]] = {
+        "disk": "Free space on that disk.",
+        "server": "Start the database server, or correct database_url.",
+        "sign-in": "Correct the user, the password or the name of the database in database_url.",
+        "standby": "Name the primary in database_url.",
+        "lock": "End the program or transaction that holds the database locked.",
+        "folder": "Let the gateway's user read and write the database and its folder.",
+        "marks": "Let the gateway's user write that file, on a disk that is sound and has space.",
+    }
 
 
 class MarksBehindError(StoreUnavailableError):
@@ -396,7 +405,7 @@ class InputFileError(ConfigurationError):
     """A table, mapping, file of rules or other file that people write isn't in its documented form."""
 
     reason = "INPUT_FILE"
-    way_out = "Correct that place in the file; its form stands in docs."
+    way_out = "Correct that place in the file."
 
 
 class OptionError(GatewayError):

@@ -40,11 +40,13 @@ class Durability:
         detail: in a sentence.
         risk: how an acknowledged commit can be lost; empty when it can't.
         lossless: whether a standby confirms each commit: nothing is lost by a failover to it.
+        alone: whether there is one server, and no sign of another: none is connected, has a slot or is named.
     """
 
     detail: str
     risk: str = ""
     lossless: bool = False
+    alone: bool = False
 
 
 def read_identity(conn: Connection) -> ClusterIdentity:
@@ -55,7 +57,9 @@ def read_identity(conn: Connection) -> ClusterIdentity:
     """
     system, standby, timeline = conn.execute(_IDENTITY).one()
     if standby:
-        raise StoreUnavailableError("the database is a standby, which can't be written", retry_after_s=1.0)
+        raise StoreUnavailableError(
+            "the database is a standby, which can't be written", retry_after_s=1.0, metadata={"about": "standby"}
+        )
     return ClusterIdentity(system, int(timeline, 16))
 
 
@@ -67,7 +71,7 @@ def read_durability(conn: Connection) -> Durability:
     if commit == "off":
         return Durability("synchronous_commit = off", "a crash loses acknowledged commits: set synchronous_commit = on")
     if not standbys and not slots and not names:
-        return Durability("one server without a standby; each commit is synced to its disk")
+        return Durability("one server without a standby; each commit is synced to its disk", alone=True)
     if not names or commit == "local":
         setting = "synchronous_commit = local" if names else "synchronous_standby_names is empty"
         return Durability(

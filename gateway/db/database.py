@@ -12,8 +12,9 @@ from contextlib import contextmanager, nullcontext, suppress
 from functools import cache
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+from psycopg import Error as DriverError
 from sqlalchemy import Connection, Engine, Table, create_engine, event
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import URL
@@ -308,7 +309,40 @@ def _replaced_unless_writable(connection: Connection) -> Iterator[None]:
 
 def _unavailable(error: Exception) -> StoreUnavailableError:
     cause = str(getattr(error, "orig", None) or error).partition("\n")[0]  # then the same of each host
-    return StoreUnavailableError(f"the database can't be used: {cause}", retry_after_s=_RETRY_AFTER_S)
+    metadata = {"about": about} if (about := _about(getattr(error, "orig", None) or error)) else None
+    return StoreUnavailableError(
+        f"the database can't be used: {cause}", retry_after_s=_RETRY_AFTER_S, metadata=metadata
+    )
+
+
+def _about(cause: BaseException) -> str:
+    """What has to be put right, as StoreUnavailableError names it; empty where the cause doesn't say."""
+    if isinstance(cause, sqlite3.Error):
+        return _ABOUT_SQLITE.get(getattr(cause, "sqlite_errorcode", 0) & 0xFF, "")
+    state = getattr(cause, "sqlstate", None)
+    if state is None:
+        return "server" if isinstance(cause, DriverError) else ""
+    return next((about for begin, about in _ABOUT_POSTGRESQL.items() if state.startswith(begin)), "")
+
+
+_ABOUT_SQLITE: Final = {
+    sqlite3.SQLITE_FULL: "disk",
+    sqlite3.SQLITE_BUSY: "lock",
+    sqlite3.SQLITE_LOCKED: "lock",
+    sqlite3.SQLITE_READONLY: "folder",
+    sqlite3.SQLITE_CANTOPEN: "folder",
+    sqlite3.SQLITE_PERM: "folder",
+}
+_ABOUT_POSTGRESQL: Final = {
+    "08": "server",
+    "57P": "server",
+    "28": "sign-in",
+    "3D": "sign-in",
+    "25006": "standby",
+    "53100": "disk",
+    "55P03": "lock",
+}
+"""By the code's beginning."""
 
 
 def _engine(url: str, file: DatabaseFile | None) -> Engine:

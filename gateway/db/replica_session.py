@@ -288,4 +288,6 @@ def _unavailable() -> Iterator[None]:
         yield
     except (DriverError, SQLAlchemyError) as error:
         cause = str(error).partition("\n")[0]
-        raise StoreUnavailableError(f"the database can't be used: {cause}", retry_after_s=RETRY_S) from error
+        raise StoreUnavailableError(
+            f"the database can't be used: {cause}", retry_after_s=RETRY_S, metadata={"about": "server"}
+        ) from error

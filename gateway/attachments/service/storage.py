@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import time
@@ -117,4 +118,6 @@ def failing_as_store(sha256: str = "") -> Iterator[None]:
             raise missing(sha256) from error
         raise StoreUnavailableError(f"evidence files: {error.strerror or error}") from error
     except OSError as error:
-        raise StoreUnavailableError(f"evidence files: {os.strerror(error.errno) if error.errno else error}") from error
+        about = {"about": "disk"} if error.errno in (errno.ENOSPC, errno.EDQUOT) else None
+        said = os.strerror(error.errno) if error.errno else error
+        raise StoreUnavailableError(f"evidence files: {said}", metadata=about) from error

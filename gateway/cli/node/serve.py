@@ -11,8 +11,9 @@ import typer
 
 from gateway.cli.connection import DEFAULT_CONFIG, ConfigOption, serving_settings
 from gateway.cli.output import EXIT_FAILED, JsonOption, exit_code, reports_errors, way_out_of
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, StoreUnavailableError
 from gateway.logs import configure_logging
+from gateway.translation.messages import gettext as _
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +40,10 @@ def serve(*, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False)
 
     if _log_format(config) == "json":
         raise typer.Exit(_serve_as_json(config))
-    run_node(serving_settings(config), config)
+    try:
+        run_node(serving_settings(config), config)
+    except StoreUnavailableError as error:
+        raise _ended(error) from None
 
 
 def _serve_as_json(config: Path) -> int:
@@ -50,6 +54,8 @@ def _serve_as_json(config: Path) -> int:
     try:
         run_node(serving_settings(config), config)
     except GatewayError as error:
+        if isinstance(error, StoreUnavailableError):
+            error = _ended(error)
         facts = {"reason": error.reason, "way_out": way_out_of(error)}
         log.critical("the node has ended: %s", error.message, extra=facts)
         return exit_code(error)
@@ -60,6 +66,12 @@ def _serve_as_json(config: Path) -> int:
         log.critical("the node has ended by an unexpected error", exc_info=True)
         return EXIT_FAILED
     return 0
+
+
+def _ended(error: StoreUnavailableError) -> StoreUnavailableError:
+    """The same for a node that has ended by it: this one doesn't go on by itself."""
+    way_out = f"{way_out_of(error)} {_('Then start the gateway again: this process has ended.')}"
+    return StoreUnavailableError(error.message, way_out=way_out)
 
 
 def _log_format(config: Path) -> str:

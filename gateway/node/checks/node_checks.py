@@ -198,7 +198,10 @@ class NodeChecks:
         embedded = self._embedded()
         if embedded is not None and not embedded.exists():
             if has_run(self._settings):
-                raise StoreUnavailableError(f"{embedded} is gone, though this node has run before")
+                raise StoreUnavailableError(
+                    f"{embedded} is gone, though this node has run before",
+                    way_out="Put it back, or restore the newest backup: docs/runbook/restore.md.",
+                )
             folder = _nearest(embedded.parent)
             if not os.access(folder, os.W_OK | os.X_OK, effective_ids=True):
                 raise ConfigurationError(f"{folder}: this user may not make the database there")

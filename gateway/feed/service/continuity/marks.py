@@ -285,7 +285,9 @@ class Marks:
             yield
         except OSError as error:
             self._problem = self._is_wrong(first, error)
-            raise StoreUnavailableError(self._problem, retry_after_s=_RETRY_AFTER_S) from error
+            raise StoreUnavailableError(
+                self._problem, retry_after_s=_RETRY_AFTER_S, metadata={"about": "marks"}
+            ) from error
 
     def _is_wrong(self, file: MarkFile, error: OSError) -> str:
         problem = f"{file.path}: marks can't be written: {error.strerror}"
