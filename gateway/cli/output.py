@@ -56,6 +56,7 @@ class Output:
 
     as_json: bool = False
     _printed: bool = field(default=False, init=False)
+    _interrupted: bool = field(default=False, init=False)
 
     def table(
         self,
@@ -139,8 +140,15 @@ class Output:
         sys.stdout.flush()
 
     def interruption(self, error: GatewayError) -> None:
-        """Notes that a watch was interrupted and reconnects."""
-        self.note(_("Interrupted ({message}); reconnecting.", message=error.message))
+        """Notes once that a watch was interrupted and tries again, until `resumption`."""
+        if not self._interrupted:
+            self._interrupted = True
+            self.note(_("Interrupted ({message}); trying again until it goes on.", message=error.message))
+
+    def resumption(self) -> None:
+        """Notes that a watch goes on."""
+        self._interrupted = False
+        self.note(_("It goes on."))
 
     def note(self, text: object) -> None:
         """Prints a line for people on stderr."""
@@ -292,7 +300,7 @@ def _remarks(texts: CellTexts, left_out: Sequence[str] = (), *, shortened: bool 
     if left_out:
         remarks.append(_("Left out: {columns}.", columns=listed(left_out)))
     if shortened:
-        remarks.append(_("Ids are cut: commands take any beginning that only one has."))
+        remarks.append(_("Ids are shortened. Commands accept a shortened id if it is unique."))
     if left_out or shortened:
         remarks.append(_("All of it: a wider window, `| less -S` or --json."))
     return remarks

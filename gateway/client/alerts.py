@@ -344,6 +344,7 @@ class GatewayClient:
         *,
         until_current: bool = False,
         on_interruption: Callable[[GatewayError], None] | None = None,
+        on_resumption: Callable[[], None] | None = None,
     ) -> AsyncGenerator[service.AlertChange, None]:
         """Every change after a position (0 for all), once and in order, then new ones as they come; reconnects.
 
@@ -358,7 +359,9 @@ class GatewayClient:
             GatewayError: not transient, e.g. PermissionDeniedError or PositionUnknownError.
         """
 
-        stream = self._responses(position, until_current=until_current, on_interruption=on_interruption)
+        stream = self._responses(
+            position, until_current=until_current, on_interruption=on_interruption, on_resumption=on_resumption
+        )
         async with aclosing(stream):
             async for response in stream:
                 for change in response.changes:
@@ -382,6 +385,7 @@ class GatewayClient:
         until_current: bool = False,
         with_progress: bool = False,
         on_interruption: Callable[[GatewayError], None] | None = None,
+        on_resumption: Callable[[], None] | None = None,
     ) -> AsyncGenerator[service.WatchAlertsResponse, None]:
         def connect() -> grpc.aio.UnaryStreamCall[Any, service.WatchAlertsResponse]:
             request = service.WatchAlertsRequest(
@@ -389,7 +393,13 @@ class GatewayClient:
             )
             return self._connection.stubs.alerts.WatchAlerts(request)
 
-        stream = resumed(self._connection, connect, until_end=until_current, on_interruption=on_interruption)
+        stream = resumed(
+            self._connection,
+            connect,
+            until_end=until_current,
+            on_interruption=on_interruption,
+            on_resumption=on_resumption,
+        )
         async with aclosing(stream):
             async for response in stream:
                 yield response

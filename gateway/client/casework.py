@@ -67,6 +67,7 @@ class CaseworkClient:
         case_position: int = 0,
         *,
         on_interruption: Callable[[GatewayError], None] | None = None,
+        on_resumption: Callable[[], None] | None = None,
     ) -> AsyncGenerator[service.WatchInboxResponse, None]:
         """Which alerts changed, after the positions of a page or of an earlier response; 0: from now on.
 
@@ -78,7 +79,9 @@ class CaseworkClient:
             request = service.WatchInboxRequest(position=reached[0], case_position=reached[1])
             return self._connection.stubs.casework.WatchInbox(request)
 
-        stream = resumed(self._connection, connect, until_end=False, on_interruption=on_interruption)
+        stream = resumed(
+            self._connection, connect, until_end=False, on_interruption=on_interruption, on_resumption=on_resumption
+        )
         async with aclosing(stream):
             async for response in stream:
                 reached[:] = response.position, response.case_position

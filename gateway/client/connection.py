@@ -16,10 +16,10 @@ import grpc
 import grpc.aio
 from google.protobuf.message import Message
 
-from gateway.client.diagnosis import Attempt, NoAnswerError
+from gateway.client.diagnosis import Attempt, NoAnswerError, WrongGatewayError
 from gateway.contract.channel_options import channel_options
 from gateway.contract.ids import GatewayIdentity, SystemIdentity, server_name
-from gateway.contract.status import from_failed_call
+from gateway.contract.status import answered, from_failed_call
 from gateway.errors import (
     ConfigurationError,
     CredentialsError,
@@ -58,6 +58,9 @@ LONGEST_BACKOFF_S = 2.0
 
 CREDENTIALS_CHECK_S = 1.0
 """Seconds between checks of the credentials' files."""
+
+WRONG_ANSWERS = 2
+"""Looks in a row that find another than the caller's gateway until a stream ends: one may meet a gateway that stops."""
 
 OLD_CHANNEL_GRACE_S = 30.0
 """Seconds for calls on a replaced channel to end."""
@@ -231,8 +234,9 @@ class Connection:
 
     def error(self, error: grpc.aio.AioRpcError) -> GatewayError:
         """The error of `gateway.errors` for a failed call."""
-        failure = from_failed_call(error.code().value[0], error.details() or "", error.trailing_metadata() or ())
-        if type(failure) is UnavailableError and error.code() is grpc.StatusCode.UNAVAILABLE:
+        trailers = tuple(error.trailing_metadata() or ())
+        failure = from_failed_call(error.code().value[0], error.details() or "", trailers)
+        if type(failure) is UnavailableError and error.code() is grpc.StatusCode.UNAVAILABLE and not answered(trailers):
             return NoAnswerError(self.attempt)
         if type(failure) is UnauthenticatedError:
             certificate, identity = self.attempt.certificate, self.attempt.identity
@@ -293,12 +297,21 @@ class Backoff:
 
     def __init__(self) -> None:
         self._failures = 0
+        self._wrong = 0
 
     def reset(self) -> None:
-        self._failures = 0
+        self._failures = self._wrong = 0
 
     async def pause(self, error: GatewayError) -> None:
-        """Waits before the next attempt, at least as long as the gateway demands."""
+        """Waits before the next attempt, at least as long as the gateway demands.
+
+        Raises:
+            WrongGatewayError: at WRONG_ANSWERS looks in a row, something else than the caller's gateway answered.
+        """
+        found = await explained(error)
+        self._wrong = self._wrong + 1 if isinstance(found, WrongGatewayError) else 0
+        if self._wrong >= WRONG_ANSWERS:
+            raise found from None
         pause_s = min(FIRST_BACKOFF_S * 2**self._failures, LONGEST_BACKOFF_S)
         self._failures = min(self._failures + 1, 16)
         await asyncio.sleep(max(pause_s * random.uniform(0.8, 1.2), error.retry_after_s or 0.0))  # noqa: S311

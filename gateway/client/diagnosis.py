@@ -56,6 +56,10 @@ class NoAnswerError(UnavailableError):
             return UnavailableError(f"{self.message}: {error.message}", way_out=error.way_out)
 
 
+class WrongGatewayError(UnavailableError):
+    """Something answers, or the address is none: waiting doesn't make the caller's gateway of it."""
+
+
 def diagnose(attempt: Attempt, *, now: datetime | None = None) -> UnavailableError:
     """What answers at the address, as an error with the one step that helps.
 
@@ -73,15 +77,16 @@ def diagnose(attempt: Attempt, *, now: datetime | None = None) -> UnavailableErr
             tls = ends.enter_context(secured(connection, _context(attempt), server_name=attempt.address))  # 2
         except (OSError, ValueError) as error:
             return _not_tls(attempt, error)
-        problem = _of_server(attempt, presented_certificate(tls), now or datetime.now(UTC))  # 3
-        return problem or _of_client(attempt, tls)  # 4
+        at = now or datetime.now(UTC)
+        problem = _of_server(attempt, presented_certificate(tls), at)  # 3
+        return problem or _of_client(attempt, tls, at)  # 4
 
 
 def _connected(address: str) -> socket.socket:
     host, _colon, port = address.rpartition(":")
     host = host.strip("[]")
     if not host or not port.isdecimal() or not 0 < int(port) < 65536:
-        raise _found(_("{address!r} isn't an address", address=address), _("Give host:port, e.g. 127.0.0.1:7444."))
+        raise _wrong(_("{address!r} isn't an address", address=address), _("Give host:port, e.g. 127.0.0.1:7444."))
     try:
         return socket.create_connection((host, int(port)), PATIENCE_S)
     except ConnectionRefusedError:
@@ -109,13 +114,17 @@ def _context(attempt: Attempt) -> ssl.SSLContext:
 
 
 def _not_tls(attempt: Attempt, error: Exception) -> UnavailableError:
+    way_out = _("Give the gateway's own address: {form}.", form=_form(attempt))
     if isinstance(error, ssl.SSLError) and "PROTOCOL_VERSION" in (error.reason or ""):
-        said = _("{address} speaks an older TLS than 1.3, so it isn't a gateway", address=attempt.address)
-    elif isinstance(error, (TimeoutError, ConnectionError, ssl.SSLError)):
-        said = _("{address} answers, but not in TLS: it isn't a gateway's port", address=attempt.address)
-    else:
-        said = _("{certificate} or {key} can't be used", certificate=attempt.certificate, key=attempt.key)
-    return _found(said, _("Give the gateway's own address: {form}.", form=_form(attempt)))
+        return _wrong(
+            _("{address} speaks an older TLS than 1.3, so it isn't a gateway", address=attempt.address), way_out
+        )
+    answers = _("{address} answers, but not in TLS: it isn't a gateway's port", address=attempt.address)
+    if isinstance(error, (TimeoutError, ConnectionError, ssl.SSLEOFError)):  # also a gateway that stops, or a proxy's
+        return _found(answers, way_out)
+    if isinstance(error, ssl.SSLError):
+        return _wrong(answers, way_out)
+    return _wrong(_("{certificate} or {key} can't be used", certificate=attempt.certificate, key=attempt.key), way_out)
 
 
 def _of_server(attempt: Attempt, pem: bytes, now: datetime) -> UnavailableError | None:
@@ -124,13 +133,13 @@ def _of_server(attempt: Attempt, pem: bytes, now: datetime) -> UnavailableError 
     try:
         shown = inspect_certificate(pem)
     except GatewayError:
-        return _found(
+        return _wrong(
             _("{address} answers in TLS with a certificate that is no gateway's", address=here),
             _("Give the gateway's own address: {form}.", form=_form(attempt)),
         )
     other = _other(shown, own)
     if other:
-        return _found(
+        return _wrong(
             _("{address} answers as {other}, your certificate is {own}'s", address=here, other=other, own=own.node),
             _("Give the address of {own}'s gateway, or a certificate that {other} issued.", own=own.node, other=other),
         )
@@ -149,7 +158,7 @@ def _other(shown: PeerCertificate, own: SystemIdentity) -> str:
 
 def _of_issuer(attempt: Attempt, pem: bytes, shown: PeerCertificate, now: datetime) -> UnavailableError | None:
     if not shown.not_before <= now <= shown.not_after:
-        return _found(
+        return _wrong(
             _("the certificate of the gateway at {address} isn't valid now", address=attempt.address)
             + f" ({shown.not_before:%Y-%m-%d} – {shown.not_after:%Y-%m-%d})",
             _("Its operator issues a new one with `gateway pki issue`; also compare the clocks."),
@@ -157,7 +166,7 @@ def _of_issuer(attempt: Attempt, pem: bytes, shown: PeerCertificate, now: dateti
     if _issued(pem, attempt, now):
         return None
     names = ", ".join(inspect_ca(part).subject for part in split_trust_anchors(_read(attempt.ca)))
-    return _found(
+    return _wrong(
         _(
             "the gateway at {address} says that it is {node}, but {ca} ({names}) didn't issue its certificate",
             address=attempt.address,
@@ -169,7 +178,7 @@ def _of_issuer(attempt: Attempt, pem: bytes, shown: PeerCertificate, now: dateti
     )
 
 
-def _of_client(attempt: Attempt, secured: ssl.SSLSocket) -> UnavailableError:
+def _of_client(attempt: Attempt, secured: ssl.SSLSocket, now: datetime) -> UnavailableError:
     """Whether the gateway takes the caller's certificate: in TLS 1.3 it says so after the handshake."""
     refused = False
     secured.settimeout(PEEK_S)
@@ -181,22 +190,42 @@ def _of_client(attempt: Attempt, secured: ssl.SSLSocket) -> UnavailableError:
         refused = True
     if not refused:
         return _found(
-            _("the gateway at {address} answers now, and ended the call before", address=attempt.address),
+            _("the gateway at {address} answers now; the connection ended before it answered", address=attempt.address),
             _("Try again; if it goes on, its log says why."),
         )
-    if not _issued(_read(attempt.certificate), attempt, datetime.now(UTC)):
-        return _found(
+    if not _issued(_read(attempt.certificate), attempt, now):
+        return _wrong(
             _("{ca} didn't issue {certificate}", ca=attempt.ca, certificate=attempt.certificate),
             _("Give a certificate that {node}'s CA issued (`gateway pki issue`).", node=attempt.identity.node),
         )
-    return _found(
-        _(
-            "{address} is {node}'s port for partners' gateways; systems have another",
-            address=attempt.address,
-            node=attempt.identity.node,
-        ),
-        _("Give its local port: {form}.", form=_form(attempt)),
+    return _refused_though_issued(attempt)
+
+
+def _refused_though_issued(attempt: Attempt) -> UnavailableError:
+    """The port is another one, or the gateway's clock is: TLS doesn't say why it ends."""
+    here, port = attempt.address, attempt.address.rpartition(":")[2]
+    if attempt.local_address and attempt.local_address.rpartition(":")[2] != port:
+        return _wrong(
+            _(
+                "{address} is {node}'s port for partners' gateways; systems have another",
+                address=here,
+                node=attempt.identity.node,
+            ),
+            _("Give its local port: {form}.", form=_form(attempt)),
+        )
+    shown = inspect_certificate(_read(attempt.certificate))
+    clocks = _("Compare the clock of the gateway's machine with this one's, and set the wrong one right.")
+    refusal = _(
+        "the gateway at {address} refuses {certificate}, which is valid from {begin} to {end} by this machine's clock",
+        address=here,
+        certificate=attempt.certificate,
+        begin=f"{shown.not_before:%Y-%m-%d %H:%M}",
+        end=f"{shown.not_after:%Y-%m-%d %H:%M} UTC",
     )
+    if attempt.local_address:
+        return _wrong(refusal, clocks)
+    other_port = _("If {address} is its port for partners' gateways, give its local port instead.", address=here)
+    return _wrong(refusal, f"{clocks} {other_port}")
 
 
 def _issued(pem: bytes, attempt: Attempt, now: datetime) -> bool:
@@ -229,3 +258,7 @@ def _read(path: Path) -> bytes:
 
 def _found(message: str, way_out: str) -> UnavailableError:
     return UnavailableError(message, way_out=way_out)
+
+
+def _wrong(message: str, way_out: str) -> WrongGatewayError:
+    return WrongGatewayError(message, way_out=way_out)

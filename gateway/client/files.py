@@ -36,7 +36,7 @@ class FileAbout:
 
     Attributes:
         media_type: IANA media type, e.g. image/jpeg.
-        purpose, case_reference: of the own case; for the audit log.
+        purpose, case_reference: of our case; for the audit log.
         file_name: for people; no path. Slashes, control characters and marks of writing direction are refused.
         classes: what its content tells of; a partner gets it only where the agreement allows every one of them, and
             without any only where it allows all.

@@ -182,7 +182,7 @@ class HistoryClient:
         Args:
             criteria: all given ones must hold.
             grounds: purpose, legal basis and case; checked and audited on both sides.
-            nodes: empty: the own node and every partner.
+            nodes: empty: our node and every partner.
             mode: HIT answers only whether there is a match.
             order: within each node's page.
             page_size: most records of one node in a page, up to 10,000; 0: the gateway's default.

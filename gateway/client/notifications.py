@@ -64,7 +64,11 @@ class NotificationClient:
         )
 
     async def watch(
-        self, position: int = 0, *, on_interruption: Callable[[GatewayError], None] | None = None
+        self,
+        position: int = 0,
+        *,
+        on_interruption: Callable[[GatewayError], None] | None = None,
+        on_resumption: Callable[[], None] | None = None,
     ) -> AsyncGenerator[WatchedNotifications, None]:
         """Notifications after a position (0 for all that are kept), then new ones as they come; reconnects.
 
@@ -75,7 +79,9 @@ class NotificationClient:
             request = service.WatchNotificationsRequest(position=position)
             return self._connection.stubs.notifications.WatchNotifications(request)
 
-        stream = resumed(self._connection, connect, until_end=False, on_interruption=on_interruption)
+        stream = resumed(
+            self._connection, connect, until_end=False, on_interruption=on_interruption, on_resumption=on_resumption
+        )
         async with aclosing(stream):
             async for response in stream:
                 position = max(position, response.position)

@@ -112,7 +112,7 @@ class PersonsClient:
         return await self._connection.unary(method, service.GetOwnAccountRequest(), service.GetOwnAccountResponse)
 
     async def change_password(self, password: str, new_password: str) -> None:
-        """Changes the own password; all other sessions end."""
+        """Changes the caller's password; all other sessions end."""
         request = service.ChangePasswordRequest(password=password, new_password=new_password)
         method = self._connection.stubs.persons.ChangePassword
         await self._connection.unary(method, request, service.ChangePasswordResponse)
@@ -159,7 +159,7 @@ class PersonsClient:
         return (await self._connection.unary(method, request, service.SetPreferencesResponse)).preferences
 
     async def sessions(self, person: str = "", *, everybody: bool = False) -> Sequence[PersonSession]:
-        """Sessions that haven't ended: the own ones, a person's or everybody's."""
+        """Sessions that haven't ended: the caller's, a person's or everybody's."""
         request = service.ListSessionsRequest(person=person, everybody=everybody)
         method = self._connection.stubs.persons.ListSessions
         return (await self._connection.unary(method, request, service.ListSessionsResponse)).sessions
@@ -173,7 +173,7 @@ class PersonsClient:
     async def break_glass(
         self, roles: Iterable[str], reason: str, *, minutes: int, request_id: str | None = None
     ) -> BreakGlassGrant:
-        """Takes roles beyond the own ones for a time; an alarm tells everybody who watches."""
+        """Takes roles beyond their own for a time; an alarm tells everybody who watches."""
         request = service.BreakGlassRequest(
             request_id=request_id or new_request_id(), roles=roles, reason=reason, minutes=minutes
         )

@@ -170,6 +170,7 @@ class ScreeningClient:
         *,
         until_current: bool = False,
         on_interruption: Callable[[GatewayError], None] | None = None,
+        on_resumption: Callable[[], None] | None = None,
     ) -> AsyncGenerator[WatchedMatches, None]:
         """New and changed matches; reconnects. Arguments and errors are as in `GatewayClient.watch`.
 
@@ -180,7 +181,13 @@ class ScreeningClient:
             request = WatchMatchesRequest(position=position, until_current=until_current)
             return self._connection.stubs.watchlist.WatchMatches(request)
 
-        stream = resumed(self._connection, connect, until_end=until_current, on_interruption=on_interruption)
+        stream = resumed(
+            self._connection,
+            connect,
+            until_end=until_current,
+            on_interruption=on_interruption,
+            on_resumption=on_resumption,
+        )
         async with aclosing(stream):
             async for response in stream:
                 if response.changes or response.position > position:

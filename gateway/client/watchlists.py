@@ -60,7 +60,7 @@ class WatchlistClient:
         """Proposes changes of an own list; without four eyes they take effect at once, and there is no proposal's id.
 
         Args:
-            list_name: of the own list.
+            list_name: of our list.
             entries: new ones (revision 0) and amendments (the revision that was read).
             withdrawals: each with its reason and the revision that was read.
             note: purpose.
@@ -110,7 +110,7 @@ class WatchlistClient:
         An interrupted import isn't repeated: import the source again. On a list with four eyes it is one proposal.
 
         Args:
-            list_name: of the own list.
+            list_name: of our list.
             rows: read at the gateway's pace; a refused row doesn't stop the rest.
             note: purpose.
             prune_reason: withdraws entries without a row, so the source must be complete; empty: they are counted.
@@ -182,6 +182,7 @@ class WatchlistClient:
         full_state: bool = False,
         until_current: bool = False,
         on_interruption: Callable[[GatewayError], None] | None = None,
+        on_resumption: Callable[[], None] | None = None,
     ) -> AsyncGenerator[WatchedChanges, None]:
         """Every change of any list after a position; otherwise as `GatewayClient.watch`.
 
@@ -196,7 +197,13 @@ class WatchlistClient:
             state.connected()
             return self._connection.stubs.watchlist.WatchEntries(request)
 
-        stream = resumed(self._connection, connect, until_end=until_current, on_interruption=on_interruption)
+        stream = resumed(
+            self._connection,
+            connect,
+            until_end=until_current,
+            on_interruption=on_interruption,
+            on_resumption=on_resumption,
+        )
         async with aclosing(stream):
             async for response in stream:
                 watched = state.take(response)
@@ -204,7 +211,7 @@ class WatchlistClient:
                     yield watched
 
     async def compare(self, partner: str) -> service.CompareCopyResponse:
-        """Compares a partner's copy of the own lists, queried now, with what was distributed."""
+        """Compares a partner's copy of our lists, queried now, with what was distributed."""
         method = self._connection.stubs.watchlist.CompareCopy
         request = service.CompareCopyRequest(partner=partner)
         return await self._connection.unary(method, request, service.CompareCopyResponse)

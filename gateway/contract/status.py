@@ -70,6 +70,11 @@ def to_status(error: GatewayError) -> Status:
     return status
 
 
+def answered(trailers: Iterable[tuple[str, str | bytes]]) -> bool:
+    """Whether a gateway has said why a call failed: else the connection did, and nobody may have seen the call."""
+    return any(key == DETAILS_KEY for key, _value in trailers)
+
+
 def from_failed_call(code: int, message: str, trailers: Iterable[tuple[str, str | bytes]]) -> GatewayError:
     """Converts by reason code, or else by status code."""
     if (code, message) == (Kind.INTERNAL.value, WRITE_FAILED):

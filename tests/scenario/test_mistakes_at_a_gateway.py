@@ -5,10 +5,15 @@ The others are in tests/unit/cli/test_mistakes.py.
 
 from __future__ import annotations
 
+import asyncio
 import json
+import signal
 import socket
 import ssl
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -18,11 +23,13 @@ import pytest
 from typer.testing import CliRunner
 
 from gateway.cli.main import app
+from gateway.client import GatewayClient, new_alert
+from gateway.client.diagnosis import Attempt, NoAnswerError, WrongGatewayError, diagnose
 from gateway.contract.ids import SystemIdentity
-from gateway.errors import ConfigurationError
+from gateway.errors import ConfigurationError, GatewayError, UnavailableError
 from gateway.trust.pki.issuance import create_ca, create_request, load_ca
 from gateway.trust.service.trial_federation import FEDERATION
-from tests.support.federation import Federation, with_logs
+from tests.support.federation import Federation, alert, with_logs
 from tests.unit.cli.test_mistakes import RAW, told
 
 ID = "019bbf30-0000-7000-8000-000000000000"
@@ -213,3 +220,150 @@ def test_what_the_gateway_refuses_is_told_with_what_helps(nodes: Federation, nam
     error, way_out = fails(nodes, *words)
     assert message in error
     assert step in way_out
+
+
+@pytest.fixture(scope="module")
+def earlier(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
+    """hk's gateway, whose certificates began weeks ago."""
+    with Federation(tmp_path_factory.mktemp("earlier"), now=datetime.now(UTC) - timedelta(days=20)) as made:
+        made.start("hk")
+        yield made
+
+
+@pytest.mark.parametrize("ahead_days", [-8, 8])
+def test_clocks_that_differ_are_no_other_port(earlier: Federation, tmp_path: Path, ahead_days: int) -> None:
+    """A certificate that is valid by the caller's clock and not by the gateway's."""
+    nodes = earlier
+    folder, then = nodes["hk"].folder, datetime.now(UTC) + timedelta(days=ahead_days)
+    identity, key, certificate = SystemIdentity(FEDERATION, "hk", "officer"), tmp_path / "key", tmp_path / "officer.pem"
+    authority = load_ca(folder.ca.read_bytes(), nodes.folder.ca_key("hk"))
+    request = create_request(identity, key_path=key)
+    certificate.write_bytes(authority.issue(request, identity=identity, now=then - timedelta(days=1), days=3))
+    address = f"127.0.0.1:{nodes['hk'].local_port}"
+    for local_address in (address, ""):
+        attempt = Attempt(
+            address=address, ca=folder.ca, certificate=certificate, key=key, identity=identity,
+            local_address=local_address,
+        )  # fmt: skip
+        told = diagnose(attempt, now=then)
+        assert "refuses" in told.message
+        assert "officer.pem, which is valid from" in told.message
+        assert "Compare the clock" in told.way_out
+        assert ("port for partners' gateways" in told.way_out) == (not local_address)
+
+
+def test_what_a_gateway_answers_is_told_and_not_that_it_ended_the_call(nodes: Federation) -> None:
+    """UNAVAILABLE with the gateway's own words: its partner mo, which doesn't run, can't be asked."""
+
+    async def asked() -> GatewayError:
+        async with nodes.client("hk", "operator") as operator:
+            with pytest.raises(UnavailableError) as raised:
+                await operator.node.recover_feed(f"{FEDERATION}/hk/mo/alerts")
+            return raised.value
+
+    error = asyncio.run(asked())
+    assert type(error) is not NoAnswerError
+    assert "mo" in error.message
+    assert "answers now" not in error.message
+
+
+WATCHES = {
+    "alerts": ("alert", "watch"),
+    "lists": ("watchlist", "watch"),
+    "matches": ("watchlist", "matches", "--watch"),
+    "notifications": ("notification", "watch"),
+}
+
+
+def command(nodes: Federation, *words: object) -> list[str]:
+    program = str(Path(sys.executable).with_name("gateway"))
+    return [program, *map(str, words), "--config", str(nodes["hk"].config), "--system", "officer"]
+
+
+@pytest.mark.parametrize("name", WATCHES)
+def test_a_watch_at_a_wrong_gateway_ends_and_says_why_once(nodes: Federation, name: str) -> None:
+    """It would repeat what no waiting mends: another authority's gateway, and a port for partners."""
+    for port in (nodes["cn"].local_port, nodes["hk"].peer_port):
+        words = command(nodes, *WATCHES[name], "--address", f"127.0.0.1:{port}")
+        ended = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+        assert ended.returncode == 1, ended.stderr
+        said = " ".join(ended.stderr.split())
+        assert said.count("Interrupted") == (name != "notifications")  # these begin with a call
+        assert "Error: " in said
+        assert "answers as cn" in said or "port for partners' gateways" in said
+
+
+def test_a_stream_of_alerts_to_a_wrong_gateway_ends(nodes: Federation) -> None:
+    async def run() -> None:
+        folder = nodes["hk"].folder
+        async with GatewayClient.connect(
+            f"127.0.0.1:{nodes['cn'].local_port}",
+            ca=folder.ca,
+            certificate=folder.system_certificate("publisher"),
+            key=folder.system_key("publisher"),
+        ) as client:
+            outcomes = client.publish_many(new_alert(alert(), ["cn"]) for _ in range(3))
+            with pytest.raises(WrongGatewayError, match="answers as cn"):
+                async for _outcome in outcomes:
+                    pass
+
+    asyncio.run(asyncio.wait_for(run(), 30))
+
+
+def test_a_watch_that_waits_for_its_gateway_says_so_once_and_that_it_goes_on(tmp_path: Path) -> None:
+    """Against nobody, for as long as several attempts take, and then with a gateway that has nothing to say."""
+    with Federation(tmp_path) as made:
+        words = command(made, "alert", "watch")
+        with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1) as watch:
+            lines: list[str] = []
+            reader = threading.Thread(target=lambda: lines.extend(watch.stderr or ()))
+            reader.start()
+            try:
+                _until(lambda: bool(lines))
+                with Attempts(made["hk"].local_port) as attempts:
+                    _until(lambda: attempts.count >= 6)
+                assert len(lines) == 1, lines
+                assert "nobody listens" in " ".join(lines)
+                made.start("hk")
+                _until(lambda: len(lines) > 1)
+            finally:
+                watch.send_signal(signal.SIGINT)
+                watch.wait(30)
+                reader.join(30)
+        text = " ".join(" ".join(lines).split())
+        assert text.count("Interrupted") == 1
+        assert text.count("It goes on.") == 1
+
+
+class Attempts:
+    """Counts connections to a port that nobody else serves, and ends them."""
+
+    def __init__(self, port: int) -> None:
+        self._server = socket.create_server(("127.0.0.1", port))
+        self._thread = threading.Thread(target=self._count)
+        self.count = 0
+
+    def __enter__(self) -> Attempts:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
+        self._server.close()
+
+    def _count(self) -> None:
+        while True:
+            try:
+                connection, _ = self._server.accept()
+            except OSError:
+                return
+            connection.close()
+            self.count += 1
+
+
+def _until(check: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 90
+    while not check():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

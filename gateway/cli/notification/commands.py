@@ -108,7 +108,9 @@ def watch(target: Target, *, as_json: JsonOption = False) -> None:
 
     async def follow(client: GatewayClient) -> None:
         position = (await client.notifications.page(page_size=1)).position
-        async with aclosing(client.notifications.watch(position, on_interruption=output.interruption)) as changes:
+        async with aclosing(
+            client.notifications.watch(position, on_interruption=output.interruption, on_resumption=output.resumption)
+        ) as changes:
             async for change in changes:
                 for notification in change.notifications:
                     output.line(_line(notification))

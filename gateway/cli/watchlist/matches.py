@@ -97,7 +97,9 @@ def matches(
 
 def _watch(target: Target, output: Output, position: int, once: bool) -> None:
     async def work(client: GatewayClient) -> None:
-        stream = client.screening.watch_matches(position, until_current=once, on_interruption=output.interruption)
+        stream = client.screening.watch_matches(
+            position, until_current=once, on_interruption=output.interruption, on_resumption=output.resumption
+        )
         async with aclosing(stream) as watched:
             async for message in watched:
                 _show_changes(output, message)

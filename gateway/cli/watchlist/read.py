@@ -44,9 +44,7 @@ def list_(
     target: Target,
     *,
     name: Annotated[str, typer.Option("--list", help=_("Of one list alone, e.g. un-sc."))] = "",
-    publisher: Annotated[
-        str, typer.Option(help=_("Of one node's lists alone; the own node's name for own ones."))
-    ] = "",
+    publisher: Annotated[str, typer.Option(help=_("Of one node's lists alone; our node's name for our lists."))] = "",
     kind: Annotated[
         str, typer.Option(help=_("Of one kind alone: {kinds}.", kinds=", ".join(words(WatchlistKind))))
     ] = "",
@@ -212,7 +210,11 @@ def watch(
 
     async def work(client: GatewayClient) -> None:
         stream = client.watchlist.watch(
-            position, full_state=full, until_current=once, on_interruption=output.interruption
+            position,
+            full_state=full,
+            until_current=once,
+            on_interruption=output.interruption,
+            on_resumption=output.resumption,
         )
         async with aclosing(stream) as watched:
             async for message in watched:

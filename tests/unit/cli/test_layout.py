@@ -80,7 +80,8 @@ def test_cut_ids_and_left_out_columns_are_told(capsys: pytest.CaptureFixture[str
     Output().table("Things", ("Id", "Rev", "Text"), [(IDS[0], 1, "x" * 60)], minor=("Rev",))
     told = " ".join(capsys.readouterr().out.splitlines()[4:])
     assert told == (
-        "Ids are cut: commands take any beginning that only one has. All of it: a wider window, `| less -S` or --json."
+        "Ids are shortened. Commands accept a shortened id if it is unique. "
+        "All of it: a wider window, `| less -S` or --json."
     )
 
 
