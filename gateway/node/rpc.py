@@ -14,29 +14,31 @@ from gateway.contract.ids import BETWEEN_NODES, KEPT, FeedOrigin
 from gateway.contract.timestamps import to_timestamp
 from gateway.contract.validation import validate
 from gateway.db.database import Database
-from gateway.db.standby import StandbyReads, StandbyState
-from gateway.errors import InvalidRequestError, MalformedError, NotFoundError, Violation
+from gateway.db.standby import StandbyReads
+from gateway.errors import (
+    InvalidRequestError,
+    MalformedError,
+    NotFoundError,
+    Violation,
+)
 from gateway.feed.rpc.links import Link, LinkStatus
 from gateway.feed.rpc.maintenance import MaintenanceAnnouncer
 from gateway.feed.rpc.recovering import FeedRecovery
 from gateway.feed.rpc.writer_client import WriterClient
-from gateway.feed.service.alarms import Alarms
+from gateway.feed.service.alarms import DATABASE, Alarms
 from gateway.feed.service.partner_directories import PartnerDirectories
 from gateway.feed.service.recipient_quarantine import RecipientQuarantine
 from gateway.feed.service.sender import Outgoing
 from gateway.feed.service.states import DeclareNewCommand, StateCommand, SuspensionCommand
-from gateway.feed.tables import defects, feeds, journal, progress
-from gateway.feed.tables.defects import DefectRow
+from gateway.feed.tables import feeds
 from gateway.feed.tables.feeds import Feed, FeedState
-from gateway.history.tables import holds, shipments
-from gateway.history.tables import progress as record_progress
 from gateway.node.assembly.links import role_of
 from gateway.node.assembly.quotas import QuotaMonitor
-from gateway.node.backups.messages import restores_in
 from gateway.node.host.capacity import CapacityMonitor
-from gateway.node.observation.feed_alarms import BLOCKED, MAX_DEFECTS_SHOWN, tell_of_feeds
+from gateway.node.observation.feed_alarms import BLOCKED
 from gateway.node.quarantine_files import quarantine_files
 from gateway.node.roles import Roles
+from gateway.node.stored_status import StoredStatus
 from gateway.rpc.calls import current_call
 from gateway.rpc.peers import Peers
 from gateway.tlog.note import SignatureType, Verifier
@@ -86,7 +88,6 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
         clock: Callable[[], int],
     ) -> None:
         self._roles = roles
-        self._standby = standby
         self._quarantine = quarantine
         self._directories = directories
         self._node = node
@@ -100,56 +101,42 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
         self._partner_streams = partner_streams
         self._alarms = alarms
         self._capacity = capacity
-        self._quotas = quotas
         self._maintenance = maintenance
         self._trust = trust
         self._tls = tls
         self._clock = clock
+        self._stored = StoredStatus(
+            database, alarms=alarms, quotas=quotas, maintenance=maintenance, roles=roles, standby=standby, clock=clock
+        )
 
     async def GetNodeStatus(self, request: pb.GetNodeStatusRequest, context: Context) -> pb.GetNodeStatusResponse:
-        position, projected, all_feeds = await asyncio.to_thread(self._positions)
-        history = await asyncio.to_thread(self._history)
-        tell_of_feeds(self._alarms, all_feeds, await asyncio.to_thread(self._defects))
-        lasting = [
-            pb.Alarm(code=alarm.code, message=alarm.message, since=to_timestamp(alarm.since))
-            for alarm in self._alarms.seen_by(current_call().principal.roles)
-        ]
-        return pb.GetNodeStatusResponse(
+        status = pb.GetNodeStatusResponse(
             node=self._node,
             version=self._version,
             started_at=to_timestamp(self._started_at_ms),
             federation=self._trust().federation,
-            position=position,
-            projected_position=projected,
-            alarms=lasting,
-            history=history,
-            replicas=await asyncio.to_thread(self._replicas),
-            partner_usage=[
-                pb.PartnerUsage(
-                    partner=used.partner,
-                    kind=used.stored.value,
-                    items=used.items,
-                    max_items=used.bound.items,
-                    bytes=used.bytes,
-                    max_bytes=used.bound.bytes,
-                )
-                for used in await asyncio.to_thread(self._quotas.usage)
-            ],
             resources=[
                 pb.ResourceUsage(name=usage.name, used=usage.used, limit=usage.limit)
                 for usage in await asyncio.to_thread(self._capacity.usage)
             ],
-            restores=await asyncio.to_thread(restores_in, self._database),
-            maintenance=await asyncio.to_thread(self._maintenance.listed, self._clock()),
             directory_version=self._trust().version,
             partner_directories=[
                 pb.PartnerDirectory(partner=said.partner, version=said.version, said_at=to_timestamp(said.said_at))
                 for said in self._directories.listed()
             ],
         )
+        stored, problem = await self._stored.read()
+        status.MergeFrom(stored)
+        status.alarms.extend(
+            pb.Alarm(code=alarm.code, message=alarm.message, since=to_timestamp(alarm.since))
+            for alarm in self._alarms.seen_by(current_call().principal.roles)
+        )
+        if problem and all(alarm.code != DATABASE for alarm in status.alarms):
+            status.alarms.add(code=DATABASE, message=problem, since=to_timestamp(self._clock()))
+        return status
 
     async def ListLinks(self, request: pb.ListLinksRequest, context: Context) -> pb.ListLinksResponse:
-        _, _, stored = await asyncio.to_thread(self._positions)
+        stored = await asyncio.to_thread(self._feeds)
         # Local feeds have no link, and their backlog would never end: only blocked ones are shown.
         known = {feed.origin: feed for feed in stored if feed.origin.channel not in KEPT or feed.state in BLOCKED}
         origins = sorted({*known, *self._possible()}, key=lambda o: (o.publisher != self._node, o.line))
@@ -285,44 +272,9 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
             )
         )
 
-    def _replicas(self) -> list[pb.Replica]:
+    def _feeds(self) -> list[Feed]:
         with self._database.read() as conn:
-            return [
-                pb.Replica(
-                    name=replica.name,
-                    address=replica.address,
-                    since=to_timestamp(replica.since),
-                    roles=replica.roles,
-                    answering=replica.name == self._roles.replica,
-                )
-                for replica in self._roles.replicas(conn)
-            ]
-
-    def _positions(self) -> tuple[int, int, list[Feed]]:
-        with self._database.read() as conn:
-            return journal.head_position(conn), progress.position(conn), feeds.list_all(conn)
-
-    def _history(self) -> pb.HistoryStatus:
-        standby = self._standby_state()
-        with self._database.read() as conn:
-            return pb.HistoryStatus(
-                standby_lag_ms=None if standby is None or standby.lag_s is None else int(standby.lag_s * 1000),
-                standby_problem="" if standby is None else standby.problem,
-                recorded=shipments.last_position(conn),
-                findable=record_progress.indexed(conn),
-                judged=record_progress.evaluated(conn),
-                holds=len(holds.all_of(conn, released=False)),
-            )
-
-    def _standby_state(self) -> StandbyState | None:
-        if self._standby is None:
-            return None
-        self._standby.compare()
-        return self._standby.state
-
-    def _defects(self) -> list[DefectRow]:
-        with self._database.read() as conn:
-            return defects.oldest(conn, MAX_DEFECTS_SHOWN)
+            return feeds.list_all(conn)
 
     def _possible(self) -> Iterable[FeedOrigin]:
         trusted = self._trust()

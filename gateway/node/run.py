@@ -28,7 +28,7 @@ the collector runs dozens of times in vain.
 
 SWITCH_S = 0.0005
 """Seconds before a thread yields the interpreter. By default, 5 ms, calls wait behind a computing search or commit; a
-search at the own node took half again as long.
+search at our node took half again as long.
 """
 
 

@@ -47,7 +47,7 @@ class TlsSettings(Section):
 
     certificate: Path = Field(description="This gateway's certificate, PEM.")
     key: Path = Field(description="Its private key, PEM, mode 0600.")
-    ca: Path = Field(description="The own CA: the only one whose certificates count on the local port.")
+    ca: Path = Field(description="Our CA: the only one whose certificates count on the local port.")
     passphrase_file: Path | None = Field(default=None, description="File with the TLS key's passphrase, if it has one.")
 
     def passphrase(self) -> bytes | None:
@@ -58,7 +58,7 @@ class TlsSettings(Section):
 class KeySettings(Section):
     """Signing keys, apart from TLS keys."""
 
-    log: Path = Field(description="Ed25519 key that signs the own feeds, PKCS#8 PEM, mode 0600.")
+    log: Path = Field(description="Ed25519 key that signs our feeds, PKCS#8 PEM, mode 0600.")
     receipts: Path = Field(description="Ed25519 key that cosigns what is received, PKCS#8 PEM, mode 0600.")
     passphrase_file: Path | None = Field(default=None, description="File with the keys' passphrase, if they have one.")
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import grpc.aio
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from sqlalchemy import create_engine, text
 
 from gateway.contract.channel_options import channel_options
 from gateway.errors import StoreUnavailableError
@@ -18,6 +19,9 @@ from gateway.rpc.listener.tls import channel_credentials
 from gateway.trust.service.trial_federation import FEDERATION
 from tests.support.federation import Federation, alert, eventually
 from tests.support.postgres import EmbeddedServer, embedded_server
+
+PAGE_BYTES = 4096
+"""Of SQLite: the first page has the header, by which a file is a database at all."""
 
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
 
@@ -103,3 +107,62 @@ def test_a_stopped_postgresql_is_no_database(federation: Federation) -> None:
 
     with embedded_server() as server:
         federation.run(run(server))
+
+
+async def _told(federation: Federation, name: str = "cn") -> str:
+    """What the alarm DATABASE says in a status; the status answers whatever the database does."""
+    async with federation.client(name, "operator") as operator:
+        status = await operator.node.status()
+        assert status.node == name
+        assert status.version
+        assert status.resources
+        return next((alarm.message for alarm in status.alarms if alarm.code == "DATABASE"), "")
+
+
+def test_the_status_is_told_beside_a_database_that_is_gone_or_locked(federation: Federation) -> None:
+    node = federation["cn"]
+
+    async def says(words: str) -> None:
+        async def told() -> bool:
+            return words in await _told(federation)
+
+        await eventually(told, what=f"an alarm that says {words!r}")
+
+    async def run(server: EmbeddedServer) -> None:
+        serving = Node(node.settings.model_copy(update={"database_url": server.url}))
+        await serving.start()
+        try:
+            await all_say(federation, SERVING)
+            with create_engine(server.url.replace("postgresql:", "postgresql+psycopg:")).connect() as other:
+                other.execute(text("LOCK TABLE feeds, journal IN ACCESS EXCLUSIVE MODE"))
+                await says("has not answered for 5 s")
+            await all_say(federation, SERVING)
+            assert await _told(federation) == ""
+            await asyncio.to_thread(server.stop)
+            await says("can't be used")
+            await asyncio.to_thread(server.start)
+            await all_say(federation, SERVING)
+        finally:
+            await serving.stop()
+
+    with embedded_server() as server:
+        federation.run(run(server))
+
+
+def test_the_status_is_told_beside_a_damaged_database(federation: Federation) -> None:
+    federation.start("mo")
+    database = federation["mo"].database
+
+    async def run() -> None:
+        assert await _told(federation, "mo") == ""
+        with database.open("r+b") as file:
+            file.seek(PAGE_BYTES)
+            file.write(b"\xff" * (database.stat().st_size - PAGE_BYTES))
+
+        async def damaged() -> bool:
+            return "damaged" in await _told(federation, "mo")
+
+        await eventually(damaged, what="the alarm about the damage")
+
+    federation.run(run())
+    federation["mo"].kill()

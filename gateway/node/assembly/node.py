@@ -54,7 +54,7 @@ from gateway.node.directory_store import DirectoryStore, KeptVersions, pinned_an
 from gateway.node.expiry import OwnKeys
 from gateway.node.feed_heads import FeedHeadMonitor
 from gateway.node.host.capacity import secure_descriptors
-from gateway.node.observation.durability import DurabilityMonitor
+from gateway.node.observation.durability import DurabilityMonitor, names_standby
 from gateway.node.projections import registry
 from gateway.node.reload import SettingsReloader
 from gateway.node.roles import Roles
@@ -344,6 +344,7 @@ class Node:
             durability=DurabilityMonitor(
                 self.database,
                 self.alarms,
+                standby_expected=names_standby(self.settings),
                 note=lambda lossless: self._own_history.note_durability(lossless, self._clock()),
             ),
             history=self._own_history,

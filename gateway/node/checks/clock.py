@@ -15,11 +15,11 @@ CLOCK_WARNING = timedelta(seconds=10)
 MAX_SKEW = timedelta(milliseconds=MAX_CLOCK_SKEW_MS)
 """Difference from which queries are refused and alarms rise."""
 
-WAY_OUT = "Compare both clocks with NTP; `chronyc tracking` or `timedatectl` shows the own one's state."
+WAY_OUT = "Compare both clocks with NTP; `chronyc tracking` or `timedatectl` shows the state of this one."
 
 
 def compare(name: str, readings: Mapping[str, ClockReading]) -> Finding:
-    """What the partners' clocks say of the own one."""
+    """What the partners' clocks say of ours."""
     if not readings:
         way_out = "Bring a partner's gateway up, or compare the clock with NTP."
         return Finding(name, Result.UNKNOWN, "no partner's clock could be read to compare with", way_out)

@@ -21,7 +21,7 @@ HELD = "Stop that program, or choose another port in the settings."
 
 @dataclass(frozen=True, slots=True)
 class OwnGateway:
-    """By what the node's own gateway is known: its identity, in a certificate of the own CA."""
+    """By what the node's own gateway is known: its identity, in a certificate of our CA."""
 
     identity: GatewayIdentity
     ca_pem: Callable[[], bytes]

@@ -9,14 +9,15 @@ import gc
 import logging
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gateway.db.database import Database
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, StoreUnavailableError
 from gateway.rpc.workers.ordered_calls import ordered_calls
 from gateway.rpc.workers.worker_main import Handlers
 from gateway.rpc.workers.worker_process import WorkerProcess
@@ -24,6 +25,7 @@ from gateway.watchlists.service.screening_handlers import FOLLOW, SCREEN, SCREEN
 
 if TYPE_CHECKING:
     from gateway.watchlists.service.index_ranges import ChangeRange, RangeBuilder, RangePart
+    from gateway.watchlists.service.screening import Screener
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +37,9 @@ SCREENING_SWITCH_S = 0.0005
 
 BUILD_RANGE = "build range"
 """Handler of the processes that read entries' names; argument: a range of list changes."""
+
+DATABASE_RETRY_S = 1.0
+"""Seconds before the index is read again from a database that couldn't be read."""
 
 RANGE_S = 1_800.0
 """Most seconds for a range, of 10,000 entries as a rule: a hundred times what it takes on a machine of its own."""
@@ -82,6 +87,17 @@ def ranges_in_processes(database: Database, database_url: str) -> RangeBuilder:
     return build
 
 
+def _started(make: Callable[[], Screener]) -> tuple[Screener, bool]:
+    """A screener that has its index, and whether that is the snapshot's; waits for a database that can't be read."""
+    while True:
+        screener = make()
+        try:
+            return screener, screener.start()
+        except StoreUnavailableError as error:
+            log.warning("the screening index waits for the database: %s", error.message)
+            time.sleep(DATABASE_RETRY_S)
+
+
 @contextmanager
 def screening_handlers(
     database_url: str, snapshot: Path, thresholds: Mapping[str, tuple[float, float]]
@@ -100,10 +116,11 @@ def screening_handlers(
     sys.setswitchinterval(SCREENING_SWITCH_S)
     with closing(Database(database_url)) as database:
         scores = {name: Thresholds(*pair) for name, pair in thresholds.items()}
-        screener = Screener(
-            database, snapshot, thresholds=scores, build_ranges=ranges_in_processes(database, database_url)
+        screener, taken = _started(
+            lambda: Screener(
+                database, snapshot, thresholds=scores, build_ranges=ranges_in_processes(database, database_url)
+            )
         )
-        taken = screener.start()
         gc.freeze()  # collections can skip a long list's million objects
         gc.set_threshold(GC_THRESHOLD)
         log.info("screening against %d entries%s", screener.entries, ", from the snapshot" if taken else "")
