@@ -1,6 +1,6 @@
 """Traces one consignment: queries all nodes in rounds, assembles the legs, and evaluates the rules.
 
-A round is one question to each node. A trace that begins with references asks the own node first, which costs little:
+A round is one question to each node. A trace that begins with references asks our node first, which costs little:
 what its records say beside these goes into the first question to partners, and each node follows the links of its own
 records as far as they lead (history.service.following). So most of what took further rounds comes with the first.
 """
@@ -46,7 +46,7 @@ PARTNER_TIMEOUT_S = 5.0
 """Default time limit for a partner's answer."""
 
 BEGIN_S = 0.5
-"""Most seconds for the own node alone, before partners are asked too: what it finds saves them a round."""
+"""Most seconds for our node alone, before partners are asked too: what it finds saves them a round."""
 
 _PROVED = frozenset({history_pb2.ANSWER_STATUS_COMPLETE, history_pb2.ANSWER_STATUS_PARTIAL})
 """Only these answers have a statement that proves their records."""
@@ -208,7 +208,7 @@ class _Inquiry:
         self.kept: list[asyncio.Future[None]] = []
         """Commits that make answers durable as evidence."""
         self.begins = False
-        """Whether the own node alone is asked, to begin with."""
+        """Whether our node alone is asked, to begin with."""
         self._again: set[str] = set()
         """Nodes that mustn't be asked more than the caller's question, and so are asked that alone."""
 
@@ -243,7 +243,7 @@ class _Inquiry:
             self.reached.remove(node)  # a late node would delay every round
 
     def next_questions(self) -> dict[str, list[history_pb2.SearchCriteria]]:
-        """What is to be asked next; after the own node alone, what partners are asked first."""
+        """What is to be asked next; after our node alone, what partners are asked first."""
         first = self.request.criteria
         if self.begins:
             self.begins = False

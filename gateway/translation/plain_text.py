@@ -51,3 +51,9 @@ def _json_escape(match: re.Match[str]) -> str:
         return f"\\u{number:04x}"
     number -= 0x10000  # a pair of surrogates
     return f"\\u{0xD800 + (number >> 10):04x}\\u{0xDC00 + (number & 0x3FF):04x}"
+
+
+def comma_joined(*parts: str) -> str:
+    """Parts with commas between them, without empty ones; a full stop before a comma is left out."""
+    said = [part for part in parts if part]
+    return ", ".join([*(part.rstrip().rstrip(".。．") for part in said[:-1]), *said[-1:]])

@@ -8,6 +8,7 @@ from typing import Any
 from gateway.cli.values import shown_time
 from gateway.contract.enum_words import word_of
 from gateway.translation.messages import gettext as _
+from gateway.translation.plain_text import comma_joined
 from gateway.v1.goods_pb2 import (
     CommodityCode,
     Equipment,
@@ -127,4 +128,4 @@ def _joined(*parts: str) -> str:
 
 
 def _listed(*parts: str) -> str:
-    return ", ".join(filter(None, parts))
+    return comma_joined(*parts)

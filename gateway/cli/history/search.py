@@ -1,4 +1,4 @@
-"""`gateway history search`: records of the own node and its partners, with their origin."""
+"""`gateway history search`: records of our node and of partners, with their origin."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def search(
     verbose: VerboseOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Search shipments at the own node and its partners. Role: officer, analyst, supervisor.
+    """Search shipments at our node and at partners. Role: officer, analyst, supervisor.
 
     Partners are asked at the same time; a slow one delays no other. Each node's answer has a status: complete, partial
     (there is more than --limit, or records aren't indexed yet), denied (with the agreement's clause), timed out,

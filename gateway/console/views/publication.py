@@ -59,7 +59,15 @@ def goods_text(goods: GoodsItem) -> str:
     codes = [code.code for code in (*goods.declared_codes, *goods.suspected_codes)]
     mass = _("{mass} kg net", mass=number(goods.net_mass_kg)) if goods.HasField("net_mass_kg") else ""
     purity = f"{number(goods.purity_percent)} %" if goods.HasField("purity_percent") else ""
-    parts = (goods.description, goods.substance, goods.element, purity, goods.form, ", ".join(codes), mass)
+    parts = (
+        goods.description.rstrip(".。"),
+        goods.substance,
+        goods.element,
+        purity,
+        goods.form,
+        ", ".join(codes),
+        mass,
+    )
     return listed(part for part in parts if part)
 
 

@@ -109,7 +109,12 @@ def _verdict_kind(trace: Trace) -> str:
     worst = max((discrepancy.severity for discrepancy in trace.discrepancies), default=None)
     if worst is not None:
         return words.severity_kind(worst)
-    is_whole = trace.legs and not trace.truncated and not words.incomplete_nodes(trace) and not trace.onward_refusals
+    is_whole = (
+        words.linked_legs(trace)
+        and not trace.truncated
+        and not words.incomplete_nodes(trace)
+        and not trace.onward_refusals
+    )
     return "fine" if is_whole else "notice"
 
 

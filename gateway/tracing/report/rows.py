@@ -19,6 +19,7 @@ from gateway.tracing.rules.records import territory_of
 from gateway.translation.labels import label_of
 from gateway.translation.messages import N_
 from gateway.translation.messages import gettext as _
+from gateway.translation.plain_text import comma_joined
 from gateway.v1 import goods_pb2, history_pb2, party_pb2, shipment_pb2, trace_pb2
 
 TERRITORIES: Final = {"CN": N_("Mainland"), "HK": N_("Hong Kong"), "MO": N_("Macao")}
@@ -193,7 +194,7 @@ def _item(item: shipment_pb2.ShipmentGoods) -> str:
     code = max((each.code for each in item.codes), key=len, default="")
     goods = " ".join(filter(None, (code, item.description or item.substance)))
     mass = _("{mass} net", mass=mass_text(item.net_mass_kg)) if item.HasField("net_mass_kg") else ""
-    return f"{goods}, {mass}" if mass else goods
+    return comma_joined(goods, mass)
 
 
 def _parties(shipment: shipment_pb2.Shipment) -> tuple[str, ...]:
@@ -251,7 +252,7 @@ def _in_short(event: trace_pb2.TraceEvent, container: str) -> str:
             text = text.replace(written, "")
     place = place_name(event.place)
     known = place and place != event.place.territory and place not in text
-    return f"{text}, {place}" if known else text
+    return comma_joined(text, place) if known else text
 
 
 def _crossing_rows(trace: trace_pb2.Trace, lanes: tuple[str, ...]) -> Iterator[Row]:

@@ -14,6 +14,7 @@ from gateway.translation.labels import label_of
 from gateway.translation.messages import gettext as _
 from gateway.translation.messages import ngettext
 from gateway.translation.numbers import in_readers_form
+from gateway.translation.plain_text import comma_joined
 from gateway.translation.rule_sentences import explained
 from gateway.v1.goods_pb2 import Money, Place, ShipmentReferenceKind
 from gateway.v1.history_pb2 import ANSWER_STATUS_COMPLETE, HistoryRecord, NodeAnswer
@@ -150,7 +151,7 @@ def _item(item: ShipmentGoods) -> str:
     purity = f"{in_readers_form(f'{item.purity_percent:g}')} %" if item.HasField("purity_percent") else ""
     value = _money(item.customs_value) if item.customs_value.currency_code else ""
     parts = (item.description or item.substance, item.element, purity, mass, value)
-    return f"{codes} {', '.join(filter(None, parts))}".strip()
+    return f"{codes} {comma_joined(*parts)}".strip()
 
 
 def _money(money: Money) -> str:

@@ -239,7 +239,7 @@ def severities_in_words(trace: trace_pb2.Trace) -> str:
     """`3 contradictions: 1 high, 2 low`."""
     total = len(trace.discrepancies)
     if not total:
-        return _("No contradictions")
+        return _without_contradictions(trace)
     counted = Counter(discrepancy.severity for discrepancy in trace.discrepancies)
     parts = [
         _("{number} {severity}", number=counted[severity], severity=severity_word(kind))
@@ -248,6 +248,50 @@ def severities_in_words(trace: trace_pb2.Trace) -> str:
     ]
     said = ngettext("{number} contradiction", "{number} contradictions", total)
     return _("{total}: {parts}", total=said, parts=listed(parts)) if parts else said
+
+
+def linked_legs(trace: trace_pb2.Trace) -> frozenset[int]:
+    """Records that are linked with another, by index: these alone are compared with others."""
+    return frozenset(leg for at, part in enumerate(trace.legs) for link in part.links for leg in (at, link.leg))
+
+
+def _without_contradictions(trace: trace_pb2.Trace) -> str:
+    """That nothing contradicts, with what was compared: only linked records are compared with each other."""
+    linked = linked_legs(trace)
+    alone = len(trace.legs) - len(linked)
+    if not linked:
+        said = ngettext(
+            "No contradictions within the one record; there was none to compare it with.",
+            "No contradictions within {number} records, none of which is linked with another: they weren't compared "
+            "with each other.",
+            alone,
+        )
+    elif alone:
+        said = ngettext(
+            "No contradictions among {linked} linked records; {number} record without a link wasn't compared with "
+            "others.",
+            "No contradictions among {linked} linked records; {number} records without a link weren't compared with "
+            "others.",
+            alone,
+            linked=len(linked),
+        )
+    else:
+        said = ngettext(
+            "No contradictions in {number} linked record.",
+            "No contradictions among {number} linked records.",
+            len(linked),
+        )
+    withheld = sum(bool(leg.record.withheld) for leg in trace.legs)
+    if withheld:
+        missing = ngettext(
+            "What partners withheld of {number} record wasn't compared.",
+            "What partners withheld of {number} records wasn't compared.",
+            withheld,
+        )
+        said = f"{said} {missing}"
+    if trace.truncated or trace.onward_refusals or any(answer.status != _WHOLE for answer in trace.answers):
+        said = f"{said} {_('Not every question was answered whole: there may be further records.')}"
+    return said
 
 
 def conclusion(trace: trace_pb2.Trace) -> str:

@@ -11,6 +11,7 @@ from typing import NamedTuple, TypeAlias
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.tracing.rules.records import territory_of
+from gateway.translation.plain_text import comma_joined
 from gateway.v1 import alert_pb2, goods_pb2, shipment_pb2, trace_pb2
 from gateway.v1.history_pb2 import HistoryRecord
 
@@ -189,13 +190,13 @@ class _Texts:
         said = _("{inspected}: {result}", inspected=said, result=result)
         goods = "; ".join(filter(None, map(self._item, inspection.goods_found)))
         said = _("{inspected}; found {goods}", inspected=said, goods=goods) if goods else said
-        return f"{said}. {inspection.remarks}" if inspection.remarks else said
+        return f"{said.rstrip('.。')}. {inspection.remarks}" if inspection.remarks else said
 
     def _item(self, item: shipment_pb2.ShipmentGoods) -> str:
         _ = self._say
         code = max((commodity.code for commodity in item.codes), key=len, default="")
         mass = _("{mass} net", mass=self._mass(item.net_mass_kg)) if item.HasField("net_mass_kg") else ""
-        return ", ".join(filter(None, (_joined(code, item.description or item.substance), mass)))
+        return comma_joined(_joined(code, item.description or item.substance), mass)
 
     def _moved(self, said: str, means: goods_pb2.TransportMeans) -> str:
         _ = self._say

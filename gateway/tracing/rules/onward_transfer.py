@@ -2,11 +2,11 @@
 
 To a node B goes a value only if
 1. the caller gave it, or
-2. a record of the own node or of B says it, or
+2. a record of our node or of B says it, or
 3. a record of a node that lets its answers be passed on to B says it.
 
 Each value counts by itself: that B knows a container doesn't make another node's UCR of it known to B. A record of B
-counts only if the own records, those of B and those that may be passed on link it to the consignment. Otherwise B
+counts only if our records, those of B and those that may be passed on link it to the consignment. Otherwise B
 could put guesses into records and see by the next question which of them another node confirmed. For the same reason an
 own record counts if it is linked without B's records, or without the others'.
 """
@@ -27,7 +27,7 @@ class OnwardTransfer:
     """Who may learn what whose records say.
 
     Attributes:
-        own: the own node, whose agreements cover its own records.
+        own: our node, whose agreements cover its own records.
         releases: per node, the nodes to which its answers may be passed on; unknown means none.
     """
 

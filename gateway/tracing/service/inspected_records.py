@@ -1,4 +1,4 @@
-"""Selects the own records of an inspection: the goods in its alert, on the inspected trip.
+"""Selects our records of an inspection: the goods in its alert, on the inspected trip.
 
 1. If records name a UCR, declaration, transport document or previous document of the alert, these alone count.
 2. Otherwise for each container the records that name it or its seals, by consignment: the one that shares a seal

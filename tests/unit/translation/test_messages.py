@@ -63,14 +63,17 @@ def test_the_environment_names_the_language(
     assert language() == tag
 
 
+NOTHING_FOUND = "No record of this consignment was found."
+
+
 def test_a_block_has_its_language_and_no_more() -> None:
-    before = gettext("No contradictions")
+    before = gettext(NOTHING_FOUND)
     with in_language("zh_HK"):
         assert language() == "zh-Hant"
-        assert gettext("No contradictions") == "沒有矛盾之處"
+        assert gettext(NOTHING_FOUND) == "未找到該托運貨物的任何記錄。"
         with in_language("en"):
-            assert gettext("No contradictions") == "No contradictions"
-    assert gettext("No contradictions") == before
+            assert gettext(NOTHING_FOUND) == NOTHING_FOUND
+    assert gettext(NOTHING_FOUND) == before
 
 
 def test_an_unknown_language_is_refused_with_those_there_are() -> None:

@@ -82,7 +82,12 @@ def _kind(trace: Trace) -> str:
     worst = max((discrepancy.severity for discrepancy in trace.discrepancies), default=None)
     if worst is not None:
         return {"high": "bad", "medium": "warn"}.get(words.severity_kind(worst), "info")
-    whole = trace.legs and not trace.truncated and not words.incomplete_nodes(trace) and not trace.onward_refusals
+    whole = (
+        words.linked_legs(trace)
+        and not trace.truncated
+        and not words.incomplete_nodes(trace)
+        and not trace.onward_refusals
+    )
     return "good" if whole else "info"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from html import unescape
 from html.parser import HTMLParser
 from xml.etree import ElementTree
 
@@ -15,6 +16,7 @@ from gateway.cli.history.trace_terminal import render_terminal
 from gateway.tracing.report.html import render_html
 from gateway.tracing.report.picture import GUTTER, LANE, bold_width, text_width
 from gateway.tracing.report.quantities import measured, quantity
+from gateway.tracing.rules.events import events_of
 from gateway.translation.messages import LANGUAGES, in_language
 from gateway.v1.history_pb2 import ANSWER_STATUS_PARTIAL, QueryGrounds, SearchCriteria, SearchReference
 from gateway.v1.trace_pb2 import Discrepancy, Trace
@@ -149,8 +151,50 @@ def test_the_report_holds_what_a_case_file_needs() -> None:
     ):
         assert said in text, said
     twin = "".join(Reader(render_html(TRACES["twin"])).text)
-    assert "No contradictions" in twin
+    assert "No contradictions among" in twin
     assert "MOFCOM & GACC 2024 No. 33" in twin
+
+
+def test_what_was_not_compared_is_said_and_is_no_good_news() -> None:
+    """As a trace by a commodity code finds them: records that nothing links, so that no rule compares two of them."""
+    apart = Trace()
+    apart.CopyFrom(TRACES["twin"])
+    for leg in apart.legs:
+        del leg.links[:]
+    document = render_html(apart)
+    assert f"No contradictions within {len(apart.legs)} records, none of which is linked" in document
+    assert "they weren't compared with each other" in unescape(document)
+    assert 'class="verdict fine"' not in document
+    assert 'class="verdict fine"' in render_html(TRACES["twin"])
+    del apart.legs[1:]
+    assert "there was none to compare it with" in render_html(apart)
+    apart.legs.add().CopyFrom(apart.legs[0])
+    apart.legs[1].links.add(leg=0, kind="seal")
+    apart.legs.add().CopyFrom(apart.legs[0])
+    apart.answers.add(node="hk", status=ANSWER_STATUS_PARTIAL)
+    apart.legs[0].record.withheld.add(path="net_mass_kg")
+    text = unescape(render_html(apart))
+    assert "among 2 linked records; 1 record without a link wasn't compared with others" in text
+    assert "What partners withheld of 1 record wasn't compared." in text
+    assert "Not every question was answered whole" in text
+
+
+def test_no_full_stop_stands_before_a_comma() -> None:
+    held = Trace()
+    held.CopyFrom(TRACES["case"])
+    for leg in held.legs:
+        for item in leg.record.shipment.goods:
+            item.description += "."
+        for happened in leg.record.shipment.events:
+            happened.remarks = "Goods are held."
+            happened.place.name = "HZMB Macao Port"
+    del held.events[:]
+    held.events.extend(events_of([leg.record for leg in held.legs]))
+    text = "".join(Reader(render_html(held)).text)
+    assert "Goods are held, HZMB Macao Port" in text
+    assert "Goods are held.," not in text
+    assert "Lead ingots, 20,000 kg" in text
+    assert not re.search(r"(?:ingots|unwrought|transit)\.,", text)
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ def plained(*values: str) -> set[str]:
 def test_a_record_that_names_the_container_gets_nothing_of_another_nodes_record() -> None:
     federation = traced(NOBODY, of_cn(), of_mo())
     assert federation.values("mo") == plained(CONTAINER, "MO-IMP-2026-1")
-    assert plained(UCR, SEAL) <= federation.values("hk")  # the own node may learn everything
+    assert plained(UCR, SEAL) <= federation.values("hk")  # our node may learn everything
     assert "MOIMP20261" not in federation.values("cn")  # nor does cn get what mo alone has answered
     told = {(one.source, one.recipient): (one.links, list(one.kinds)) for one in federation.refusals}
     assert told["cn", "mo"] == (4, ["declaration", "party", "seal", "ucr"])
@@ -236,7 +236,7 @@ def said(records: Sequence[HistoryRecord]) -> set[str]:
 FIRSTS = st.sampled_from(
     [BY_CONTAINER, *(SearchCriteria(references=[SearchReference(value=one)]) for one in VALUES[:2])]
 )
-"""A container is asked of all; references are asked of the own node first, and followed at each."""
+"""A container is asked of all; references are asked of our node first, and followed at each."""
 
 
 @settings(max_examples=60, deadline=None)

@@ -97,7 +97,7 @@ def test_each_recipient_gets_own_and_its_own_information_alone(draft: Draft) -> 
     assert "ONLYCN" not in text["mo"]
     sources = {names[0]: [each.node for each in one.content.derived_from_answers] for names, one in drafts.items()}
     assert sources == {"cn": ["cn"], "mo": ["mo"]}
-    assert "HKR2026004902" in text["cn"]  # the own records stand in both
+    assert "HKR2026004902" in text["cn"]  # our records stand in both
     assert "HKR2026004902" in text["mo"]
 
 

@@ -1,4 +1,4 @@
-"""Which of the own records an inspection was of: documents decide, and equipment for as long as it means the same."""
+"""Which of our records an inspection was of: documents decide, and equipment for as long as it means the same."""
 
 from __future__ import annotations
 
