@@ -14,7 +14,7 @@ same records is asked for the same UCRs, in turn (bench/history_gin.py).
 2. recording: `RecordShipments` with 500 items in a message, until every item is acknowledged as durable, and until all
    are indexed and judged by the rules; beside bare SQLite inserts of the same rows.
 1. growth: the node's tables are filled to N by the product's own services, without gRPC. At each size: a search for one
-   UCR, at the own node alone and over three; a search for a place and a code with 1,000 results, until its first
+   UCR, at our node alone and over three; a search for a place and a code with 1,000 results, until its first
    record and its rate afterwards; a trace of a consignment with a leg at each node.
 """
 

@@ -37,7 +37,7 @@ class SearchCosts:
 
     Attributes:
         call: of a bare call, at its server.
-        own, three, trace: of all three nodes, without the client, for a search at the own node, one over three nodes,
+        own, three, trace: of all three nodes, without the client, for a search at our node, one over three nodes,
             and a trace.
     """
 

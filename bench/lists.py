@@ -275,7 +275,7 @@ def show(figures: Figures, console: Console) -> None:
         ("floor: echo of the same bytes, 100 per message", f"{figures.echo:,.0f} /s"),
         ("floor: bare SQLite inserts of the same rows", f"{figures.inserts:,.0f} /s"),
         ("import, durable", f"{figures.imported:,.0f} /s"),
-        ("import, shown in the own lists", f"{figures.applied:,.0f} /s"),
+        ("import, shown in our lists", f"{figures.applied:,.0f} /s"),
         ("import, in the partner's feed", f"{figures.released:,.0f} /s"),
         (
             "  processor at cn until then, and of it until durable",

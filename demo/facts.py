@@ -13,14 +13,14 @@ BUNDLE_STEPS = 11
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """One message on its way, in milliseconds after it was handed to the own gateway.
+    """One message on its way, in milliseconds after it was handed to the sender's gateway.
 
     Attributes:
         sender, recipient: nodes.
         what: in words.
-        stored_ms: the own gateway has acknowledged it: signed and durable.
+        stored_ms: the sender's gateway has acknowledged it: signed and durable.
         shown_ms: the partner's officers see it.
-        receipt_ms: the partner's signed receipt is in the own database; None when it wasn't waited for.
+        receipt_ms: the partner's signed receipt is in the sender's database; None when it wasn't waited for.
         applied_ms: what the partner's gateway made of it is known to the sender; alerts alone.
     """
 

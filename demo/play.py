@@ -95,7 +95,7 @@ class Play:
             raise StuckError(f"{what} didn't come in {PATIENCE_S:g} s") from None
 
     async def backlog(self, node: str, to: str) -> tuple[int, int]:
-        """Size of the own feeds to a partner together, and entries in them without the partner's receipt."""
+        """Size of our feeds to a partner together, and entries in them without the partner's receipt."""
         links = await self.stage.system(node, "ops").node.links()
         own = [link for link in links if link.direction == "out" and link.partner == to]
         return sum(link.size for link in own), sum(link.backlog for link in own)
@@ -159,7 +159,7 @@ class Play:
         async def check() -> float | None:
             try:
                 found = await client.get_alert(reference)
-            except NotFoundError:  # not even the own projection has it yet
+            except NotFoundError:  # not even our projection has it yet
                 return None
             known = [each for each in found.deliveries if each.recipient == to and each.disposition]
             return _ms_since(began) if known else None

@@ -35,7 +35,7 @@ _MARK_CELLS, _VALUE_CELLS = 1, 22
 _COLOURS: Mapping[str, str] = {"cn": "red", "hk": "magenta", "mo": "green"}
 
 _LEGEND = (
-    "Milliseconds after the message was handed to the own gateway, until",
+    "Milliseconds after the message was handed to the sender's gateway, until",
     "  stored   it is signed and durable there, and acknowledged",
     "  shown    the partner's officers see it",
     "  receipt  the partner's signed receipt is in the sender's database",

@@ -22,7 +22,7 @@ import (
 func main() {
 	var to gateway.Connection
 	flag.StringVar(&to.Address, "address", "127.0.0.1:7444", "host:port of the gateway's local port")
-	flag.StringVar(&to.CA, "ca", "", "the own CA, PEM")
+	flag.StringVar(&to.CA, "ca", "", "your authority's CA, PEM")
 	flag.StringVar(&to.Certificate, "cert", "", "the system's certificate, PEM")
 	flag.StringVar(&to.Key, "key", "", "the system's key, PEM")
 	flag.StringVar(&to.ServerName, "server-name", "", "NODE.FEDERATION, where the certificate doesn't name the host")

@@ -54,7 +54,7 @@ AddressOption = Annotated[
     ),
 ]
 CaOption = Annotated[
-    Path | None, typer.Option("--ca", envvar="GATEWAY_CA", help=_("The own CA, PEM."), rich_help_panel=PANEL)
+    Path | None, typer.Option("--ca", envvar="GATEWAY_CA", help=_("Your authority's CA, PEM."), rich_help_panel=PANEL)
 ]
 CertificateOption = Annotated[
     Path | None,

@@ -26,7 +26,7 @@ class Standing(Enum):
 def compare_position(
     *, own_size: int, own_root_at_theirs: bytes | None, their_size: int, their_root: bytes
 ) -> Standing:
-    """Compares a recipient's position with the own feed.
+    """Compares a recipient's position with our feed.
 
     Args:
         own_size: entries that the publisher holds.

@@ -103,7 +103,7 @@ FINDINGS: Final = marked(
 WAYS_OUT: Final = marked(
     "See the failed checks above.",
     "Check the path, that it exists, and that this user may read or write there.",
-    "Compare both clocks with NTP; `chronyc tracking` or `timedatectl` shows the own one's state.",
+    "Compare both clocks with NTP; `chronyc tracking` or `timedatectl` shows the state of this one.",
     "Bring a partner's gateway up, or compare the clock with NTP.",
     "Nothing to do before `gateway serve`; if it should run, see its log.",
     "Stop that program, or choose another port in the settings.",

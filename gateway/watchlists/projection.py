@@ -150,7 +150,7 @@ class ListProjection(Projection):
     def _take_update(self, tx: Transaction, entry: LoggedEntry, event: watchlist_pb2.WatchlistEvent) -> None:
         """Orders a partner's update; an own update becomes the partner's copy.
 
-        One whose times differ wasn't distributed in its transaction: it came back, and the own list may lack it.
+        One whose times differ wasn't distributed in its transaction: it came back, and our list may lack it.
         """
         feed, update = entry.feed, event.update
         if feed.direction == "in":

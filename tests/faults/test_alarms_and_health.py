@@ -127,7 +127,7 @@ class Held:
 
 
 async def says(federation: Federation, service: str) -> int:
-    """What the gRPC health service of the own systems' port says of a name."""
+    """What the gRPC health service of our systems' port says of a name."""
     node = federation["cn"]
     options = channel_options(server_name=f"cn.{FEDERATION}")
     address, credentials = f"127.0.0.1:{node.local_port}", node.credentials("operator")

@@ -161,7 +161,7 @@ NAMES = {
     "a system without name": local("step 5", f"{SPIFFE}/system/cn/"),
     "a system nobody named": local("the settings name no system", system_of("cn", "stranger").uri),
     "a system of another node": local("is a system of another node", system_of("hk", "risk-desk").uri),
-    "the own gateway as a system": local("is a gateway", gateway_of("cn").uri),
+    "our gateway as a system": local("is a gateway", gateway_of("cn").uri),
 }
 
 USES = {
@@ -257,7 +257,7 @@ TRUST = {
         partial(of_foreign_ca, node="cn", form=Form(names=(uri(DESK),))), "isn't signed by a CA of node cn", "local"
     ),
     "another partner's CA": peer("isn't signed by a CA of node hk", signer="mo"),
-    "the own CA for a partner": peer("isn't signed by a CA of node hk", signer="cn"),
+    "our CA for a partner": peer("isn't signed by a CA of node hk", signer="cn"),
     "a partner's CA for a system": Case(
         partial(made, form=Form(names=(uri(DESK),), signer="hk")), "isn't signed by a CA of node cn", "local"
     ),

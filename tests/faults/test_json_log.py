@@ -44,7 +44,7 @@ def as_json(node: NodeProcess, more: str = "") -> None:
 
 
 def bad_tls(node: NodeProcess) -> None:
-    """Bytes that are no TLS, a handshake that ends at once, and a partner's certificate at the own systems' port."""
+    """Bytes that are no TLS, a handshake that ends at once, and a partner's certificate at our systems' port."""
     for _ in range(3):
         with socket.create_connection(("127.0.0.1", node.peer_port), 5) as stranger:
             stranger.sendall(b"GET / HTTP/1.1\r\n\r\n" * 20)

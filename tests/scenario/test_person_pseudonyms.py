@@ -1,4 +1,4 @@
-"""Persons behind pseudonyms: where an agreement says so, and only the own node can tell whom they mean."""
+"""Persons behind pseudonyms: where an agreement says so, and only our node can tell whom they mean."""
 
 from __future__ import annotations
 

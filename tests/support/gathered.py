@@ -22,5 +22,5 @@ def assemble(found: Iterable[RecordHit], answers: Iterable[NodeAnswer], asked: S
 
 
 def next_criteria(found: Iterable[RecordHit], asked: Sequence[SearchCriteria]) -> list[SearchCriteria]:
-    """What the own node is asked next; it may learn everything. See gateway.tracing.rules.inquiry."""
+    """What our node is asked next; it may learn everything. See gateway.tracing.rules.inquiry."""
     return inquiry.next_questions(Gathering(found), {OWN.own: asked}, [OWN.own], OWN).get(OWN.own, [])

@@ -116,7 +116,7 @@ class MachineNode(PaperNode):
         self.writer.project()
 
     def state(self, recipient: str) -> FeedState:
-        """Whether the own feed to a partner may move."""
+        """Whether our feed to a partner may move."""
         return self.state_of(self.origin(recipient))
 
     def state_of(self, origin: FeedOrigin) -> FeedState:

@@ -39,7 +39,7 @@ def the_twin() -> Trace:
 
 
 def nothing() -> Trace:
-    """No record, and nobody but the own node could say so."""
+    """No record, and nobody but our node could say so."""
     return Trace(
         answers=[
             NodeAnswer(node="cn", status=history_pb2.ANSWER_STATUS_COMPLETE),

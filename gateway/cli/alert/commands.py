@@ -36,7 +36,7 @@ _Done: TypeAlias = tuple[AlertReference, Any]
 """The alert of a step, and the gateway's response."""
 
 AlertArgument = Annotated[
-    str, typer.Argument(metavar="ALERT", help=_("PUBLISHER/ID, or the id alone of an own alert."), show_default=False)
+    str, typer.Argument(metavar="ALERT", help=_("PUBLISHER/ID, or the id alone; also shortened."), show_default=False)
 ]
 RevisionOption = Annotated[
     int | None,

@@ -123,14 +123,14 @@ def _warn_of_unprojected(output: Output, unprojected: int) -> None:
 @connected
 def show(
     target: Target,
-    alert: Annotated[str, typer.Argument(metavar="ALERT", help=_("PUBLISHER/ID, or the id alone of an own alert."))],
+    alert: Annotated[str, typer.Argument(metavar="ALERT", help=_("PUBLISHER/ID, or the id alone; also shortened."))],
     *,
     as_json: JsonOption = False,
 ) -> None:
     """Show one alert: its content, its state at each recipient, and its history.
 
-    The status is what the own gateway knows of both sides' signed steps. Delivery is what the other node has signed
-    for: no receipt, stored, applied, rejected or held. Deadlines are by the own gateway's clock.
+    The status is what our gateway knows of both sides' signed steps. Delivery is what the other node has signed
+    for: no receipt, stored, applied, rejected or held. Deadlines are by our gateway's clock.
 
     Role: publisher, officer, analyst, supervisor, auditor.
 
@@ -218,7 +218,9 @@ def watch(
 
     async def work(client: GatewayClient) -> None:
         shown = 0
-        stream = client.watch(position, until_current=once, on_interruption=output.interruption)
+        stream = client.watch(
+            position, until_current=once, on_interruption=output.interruption, on_resumption=output.resumption
+        )
         async with aclosing(stream) as changes:
             async for change in changes:
                 if as_json:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 AlertArgument = Annotated[
     str,
-    typer.Argument(metavar="ALERT", help=_("PUBLISHER/ID, or the id alone of an own alert."), show_default=False),
+    typer.Argument(metavar="ALERT", help=_("PUBLISHER/ID, or the id alone; also shortened."), show_default=False),
 ]
 RecipientOption = Annotated[str, typer.Option(help=_("Whose copy, when an own alert has several recipients."))]
 AnswerOption = Annotated[
@@ -63,8 +63,8 @@ def export(
 ) -> None:
     """Export everything that proves one alert, or one answer about shipments. Role: officer, supervisor, auditor.
 
-    The bundle verifies offline, with `gateway evidence verify` or by hand: its README.txt says how. What was said later
-    than the first bundle has room for goes into further ones, beside it: case-7-2.zip.
+    The bundle verifies offline, with `gateway evidence verify` or by hand: its README.txt says how. Steps that don't
+    fit go into further bundles, beside it: case-7-2.zip.
 
     \b
     Examples:

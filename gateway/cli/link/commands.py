@@ -121,8 +121,8 @@ def declare_new(
     """Say that this node has never published to a partner that can't be asked, so that it may begin. Role: operator.
 
     A node whose folder is newer than its key in the directory asks each partner first what it holds: the folder may
-    have been lost. Only say otherwise when nothing was ever published with this node's keys; a wrong word forks the
-    feeds. The audit log keeps it.
+    have been lost. Only say otherwise when nothing was ever published with this node's keys; if that is untrue, two
+    conflicting histories arise. The audit log keeps it.
 
     \b
     Example:

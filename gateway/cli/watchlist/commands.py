@@ -45,7 +45,7 @@ def propose(
     target: Target,
     file: Annotated[Path, typer.Argument(help=_("The content: WatchlistContent as JSON; - for standard input."))],
     *,
-    list_: Annotated[str, typer.Option("--list", help=_("Name of the own list, e.g. minerals."))],
+    list_: Annotated[str, typer.Option("--list", help=_("Name of our list, e.g. minerals."))],
     entry_id: Annotated[
         str, typer.Option("--id", help=_("Id within the list; the gateway gives a new entry one without it."))
     ] = "",

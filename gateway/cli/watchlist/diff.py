@@ -1,4 +1,4 @@
-"""`gateway watchlist diff`: compares a partner's copy of the own lists with what was distributed to it."""
+"""`gateway watchlist diff`: compares a partner's copy of our lists with what was distributed to it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def diff(
     partner: Annotated[str, typer.Option("--with", help=_("The partner whose copy is compared, e.g. hk."))],
     as_json: JsonOption = False,
 ) -> None:
-    """Compare a partner's copy of the own lists with what was distributed to it.
+    """Compare a partner's copy of our lists with what was distributed to it.
 
     The partner is asked for size and Merkle root of its copy; equal roots are equal copies, to the last byte.
 

@@ -61,7 +61,7 @@ def export(
     *,
     list_: Annotated[str, typer.Option("--list", help=_("Name of the list, e.g. un-sc."))],
     file_format: Annotated[ExportFormat, typer.Option("--format", help=_("Format of the file."))],
-    publisher: Annotated[str, typer.Option(help=_("Node whose list it is; the own one without it."))] = "",
+    publisher: Annotated[str, typer.Option(help=_("Node whose list it is; our node without it."))] = "",
     out: Annotated[Path, typer.Option("--out", help=_("File to write; standard output without it."))] = Path("-"),
     as_json: JsonOption = False,
 ) -> None:

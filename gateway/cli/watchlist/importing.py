@@ -63,7 +63,7 @@ FileArgument = Annotated[
     Path,
     typer.Argument(help=_("The file; for ofac the folder of its files; - for standard input.")),
 ]
-ListOption = Annotated[str, typer.Option("--list", help=_("Name of the own list that the file is, e.g. un-sc."))]
+ListOption = Annotated[str, typer.Option("--list", help=_("Name of our list that the file is, e.g. un-sc."))]
 FormatOption = Annotated[
     ImportFormat | None,
     typer.Option("--format", help=_("By the file's ending without it: .csv, .jsonl, .xml (un-xml).")),

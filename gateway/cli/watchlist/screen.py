@@ -166,8 +166,8 @@ def report(
 ) -> None:
     """Report a hit on an entry; a partner that owns it receives the signed report.
 
-    The party is screened again; the report is the hit of that on this entry. A party that a partner's alert named is
-    reported only as the alert's handling allows: say so with --derived-from.
+    The party is screened again. What is reported is the resulting hit on this entry. A party that a partner's alert
+    named is reported only as the alert's handling allows: say so with --derived-from.
 
     Role: publisher, officer, supervisor.
 
@@ -255,7 +255,7 @@ def hits(
     limit: Annotated[int, typer.Option(help=_("Most rows shown; 0 for all."), min=0)] = 50,
     as_json: JsonOption = False,
 ) -> None:
-    """List hits: partners' and own ones on own entries, and own ones on partners' entries, newest first.
+    """List hits on our entries, by us and partners, and our hits on partners' entries, newest first.
 
     Role: officer, analyst, supervisor, auditor.
 

@@ -22,7 +22,7 @@ _MINUTES = ("15", "30", "60")
 
 
 async def show(request: Request) -> Response:
-    """Everything of the own account."""
+    """Everything of the person's account."""
     persons = client(request).persons
     methods = await console_of(request).client.persons.sign_in_methods()
     account = await persons.own_account()
@@ -81,7 +81,7 @@ async def change_password(request: Request) -> Response:
 
 
 async def end_session(request: Request) -> Response:
-    """Ends one of the own sessions."""
+    """Ends one of the person's sessions."""
     await client(request).persons.end_session(form(request).text("session_id"))
     return redirect("/account?done=session")
 
@@ -97,7 +97,7 @@ async def set_zone(request: Request) -> Response:
 
 
 async def break_glass(request: Request) -> Response:
-    """The form for roles beyond the own ones."""
+    """The form for roles beyond their own."""
     _require_supervisor(request)
     return _break_glass_page(request, Form.with_values({"minutes": "30", "request_id": new_request_id()}))
 

@@ -10,7 +10,7 @@ from gateway.console.page import console_of, page_route, redirect, session
 
 
 async def show(request: Request) -> Response:
-    """Goes on to the first entry; to the own account where the roles have none."""
+    """Goes on to the first entry; to the person's account where the roles have none."""
     entries = shown_entries(console_of(request).navigation, session(request).roles)
     return redirect(entries[0].path if entries else "/account")
 

@@ -61,7 +61,7 @@ class KeepWindowCommand:
 
 
 class EndOwnCommand:
-    """Ends the own maintenance now, or takes it back; raises NotFoundError without one."""
+    """Ends our maintenance now, or takes it back; raises NotFoundError without one."""
 
     weight = 1
 
@@ -76,7 +76,7 @@ class EndOwnCommand:
 
 @dataclass(frozen=True, slots=True)
 class ToldCommand:
-    """Notes that a partner knows of the own window that was announced at a time."""
+    """Notes that a partner knows of our window that was announced at a time."""
 
     partner: str
     announced_at: int
@@ -88,7 +88,7 @@ class ToldCommand:
 
 @dataclass(frozen=True, slots=True)
 class Announced:
-    """All windows by node, and by partner which of the own ones it knows of."""
+    """All windows by node, and by partner which of ours it knows of."""
 
     windows: Mapping[str, WindowRow]
     known: Mapping[str, int]

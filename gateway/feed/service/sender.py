@@ -122,7 +122,7 @@ class Outgoing:
         log.critical("feed %s: %s", origin, reason)
 
     def agree_on_position(self, origin: FeedOrigin, position: feed_pb2.FeedPosition) -> Feed:
-        """Compares a recipient's position with the own feed, before any batch is sent.
+        """Compares a recipient's position with our feed, before any batch is sent.
 
         Raises:
             FeedBehindError, FeedForkedError: the feed is now blocked.

@@ -165,7 +165,7 @@ class DeclareNewCommand:
 
 
 def _project_unanswered(tx: Transaction, feed: Feed) -> None:
-    """Starts a rebuild if partner entries came while the own feed was blocked.
+    """Starts a rebuild if partner entries came while our feed was blocked.
 
     Answers to entries that both sides lost don't count.
     """

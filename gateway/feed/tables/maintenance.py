@@ -1,4 +1,4 @@
-"""Statements on announced maintenance: one window for each node, and which partners know of the own one."""
+"""Statements on announced maintenance: one window for each node, and which partners know of ours."""
 
 from __future__ import annotations
 
@@ -58,11 +58,11 @@ def put(conn: Connection, row: WindowRow) -> None:
 
 
 def known(conn: Connection) -> dict[str, int]:
-    """By partner, when the own window was announced that it knows of."""
+    """By partner, when our window was announced that it knows of."""
     return dict(tuple(row) for row in _KNOWN(conn))
 
 
 def set_known(conn: Connection, partner: str, announced_at: int) -> None:
-    """Notes that a partner knows of the own window that was announced at that time."""
+    """Notes that a partner knows of our window that was announced at that time."""
     _FORGET(conn, of_partner=partner)
     _KNOW(conn, partner=partner, announced_at=announced_at)

@@ -1,4 +1,4 @@
-"""Searches shipment history at the own node and at partners at once."""
+"""Searches shipment history at our node and at partners at once."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class NodeSearch:
         limit: most records from each node.
         whole: no record from a node that has more.
         follow: also what the found records are linked with at their node, where it knows that.
-        timeout_s, own_timeout_s: for a partner and the own node (None: none), in seconds.
+        timeout_s, own_timeout_s: for a partner and our node (None: none), in seconds.
         wait_ms: most milliseconds to wait for the index at each node; None: DEFAULT_WAIT_S.
     """
 
@@ -247,7 +247,7 @@ class HistoryFanout:
         return NodeEnd(answer, further if further.before else None, followed)
 
     async def _begun(self, query: NodeSearch, start: SearchPosition) -> tuple[Iterator[Chunk], int, Chunk]:
-        """A search at the own node, when it began, and its first chunk, after the wait for the index."""
+        """A search at our node, when it began, and its first chunk, after the wait for the index."""
         chunks, begun_at = self._chunks(query, start), self._clock()
         chunk = await asyncio.to_thread(next, chunks)
         wait = wait_s(query.wait_ms, query.own_timeout_s)
@@ -371,7 +371,7 @@ class _Buffer:
 
 
 def _anything(_criteria: history_pb2.SearchCriteria) -> bool:
-    """The own records may be searched by anything."""
+    """Our records may be searched by anything."""
     return True
 
 

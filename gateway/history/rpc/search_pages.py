@@ -14,7 +14,7 @@ from gateway.v1 import history_service_pb2 as pb
 class SearchPosition(NamedTuple):
     """Below `before`, among items up to `as_of`; 0 and 0: from the newest.
 
-    `recorded` is the last position of the own node when the first page was searched; 0 at partners.
+    `recorded` is the last position of our node when the first page was searched; 0 at partners.
     """
 
     before: int = 0

@@ -24,7 +24,7 @@ class AnswerRow:
     """A query and its outcome.
 
     Attributes:
-        actor: the own system that asked, or the partner's gateway.
+        actor: our system that asked, or the partner's gateway.
         asked_at, ended_at, delete_at: milliseconds since 1970.
         outcome: e.g. complete, denied.
         reason: for people.

@@ -30,7 +30,7 @@ AT_ONCE: Final = 100
 """Changes under way: what a crash repeats, and what waits in memory."""
 
 UPDATES_AT_ONCE: Final = 20
-"""Updates of lists, and entries of the own lists, among them: each has up to 500 entries."""
+"""Updates of lists, and entries of our lists, among them: each has up to 500 entries."""
 
 
 class OutboxChanges(NamedTuple):

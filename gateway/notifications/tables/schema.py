@@ -116,5 +116,5 @@ outbox_progress = progress_table(
 outbox_list_progress = progress_table(
     "outbox_list_progress",
     Column("list_change", BigInteger),  # updates of lists up to here were taken; NULL: never on
-    Column("list_decision", BigInteger),  # size of the own lists' feed up to which decisions were taken
+    Column("list_decision", BigInteger),  # size of our lists' feed up to which decisions were taken
 )

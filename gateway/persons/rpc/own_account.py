@@ -38,7 +38,7 @@ ResultT = TypeVar("ResultT")
 
 
 class OwnAccount:
-    """The own accounts of persons at one node, on the event loop's thread."""
+    """The accounts of persons, as they change them themselves, at one node, on the event loop's thread."""
 
     def __init__(
         self,

@@ -114,6 +114,6 @@ def require_preferences(language: str, zone: str, theme: str) -> None:
 
 
 def require_other(caller: str, name: str) -> None:
-    """Nobody changes the own roles or locks itself out. Raises PermissionDeniedError."""
+    """Nobody changes their own roles or locks themselves out. Raises PermissionDeniedError."""
     if caller == name:
-        raise PermissionDeniedError("nobody changes, disables or resets the own account; another operator does it")
+        raise PermissionDeniedError("nobody changes, disables or resets their own account; another operator does it")

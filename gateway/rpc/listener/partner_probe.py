@@ -24,7 +24,7 @@ PROBE_TIMEOUT_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class ClockReading:
-    """How far another clock is ahead of the own one; `uncertainty` is half of the time that the answer took."""
+    """How far another clock is ahead of ours; `uncertainty` is half of the time that the answer took."""
 
     ahead: timedelta
     uncertainty: timedelta

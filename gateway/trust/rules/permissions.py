@@ -53,7 +53,7 @@ class Principal:
     """An authenticated caller.
 
     Attributes:
-        node: e.g. `hk`; the partner's for a peer, else the own.
+        node: e.g. `hk`; the partner's for a peer, else our.
         name: of the system; empty for a peer.
         roles: from the node's settings, or the person's; empty for a peer.
         certificate_fingerprint: SHA-256 of the certificate's DER, lower-case hex.

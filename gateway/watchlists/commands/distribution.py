@@ -119,7 +119,7 @@ class ListDistribution:
         self._sweeps: dict[str, _Sweep] = {}
 
     def origin(self, partner: str) -> FeedOrigin:
-        """The own watchlist feed to a partner."""
+        """Our watchlist feed to a partner."""
         return self._directory().feed(self._node, partner, Channel.WATCHLIST)
 
     def advance(self, tx: Transaction) -> DistributionState:
@@ -360,7 +360,7 @@ def _is_current(
     copy: CopyRow,
     had: watchlist_pb2.WatchlistContent | None,
 ) -> bool:
-    """Whether a copy that hasn't ended says what the own list says; an erased copy counts by its revision."""
+    """Whether a copy that hasn't ended says what our list says; an erased copy counts by its revision."""
     if copy.revision != row.revision or had is None:
         return copy.revision >= row.revision
     return wire.shared_digest(had) == wire.shared_digest(newest.entered.content)

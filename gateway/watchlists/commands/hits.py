@@ -1,6 +1,6 @@
 """Reports hits to the owner of a listed entry, and answers them.
 
-A hit on a partner's entry goes into the own watchlist feed to that partner, one on an own entry into the own `lists`
+A hit on a partner's entry goes into our watchlist feed to that partner, one on an own entry into our `lists`
 feed; the answer goes the other way.
 """
 
@@ -104,7 +104,7 @@ def report_hit(
     actor: str,
     source_field: str = "derived_from",
 ) -> _Pb.ReportHitResponse:
-    """Appends a hit to the feed to the entry's owner, or to the own lists feed.
+    """Appends a hit to the feed to the entry's owner, or to our lists feed.
 
     That the entry was met already tells who an alert names, so a report without the party needs consent as well.
 
@@ -309,7 +309,7 @@ def own_reporter(conn: Connection, row: HitRow) -> str:
 
 
 def _own_person(conn: Connection, actor: str) -> str:
-    """The own person whom a pseudonym means; empty for what isn't one, and for a partner's."""
+    """Our person whom a pseudonym means; empty for what isn't one, and for a partner's."""
     meant = whose_pseudonym(conn, actor) if actor.startswith(PSEUDONYM_PREFIX) else None
     return f"{PERSON_PREFIX}{meant[0]}" if meant is not None else ""
 

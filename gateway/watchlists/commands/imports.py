@@ -75,7 +75,7 @@ class Import:
         proposal_id: of a list with four eyes; else empty.
         listed: entries at the start, to count vanished ones; 0 when their ids are looked up.
         present: source rows so far that were listed.
-        seen: ids of all rows so far.
+        seen: ids of all rows so far, with the line of the first; 0 where that isn't known.
         unsought: ids of refused rows not yet looked up.
         pending: serialised changes that wait until their part is full.
         said: SHA-256 of all changes so far.
@@ -88,7 +88,7 @@ class Import:
     rows: int = 0
     listed: int = 0
     present: int = 0
-    seen: set[str] = field(default_factory=set)
+    seen: dict[str, int] = field(default_factory=dict)
     unsought: list[str] = field(default_factory=list)
     pending: list[bytes] = field(default_factory=list)
     said: Any = field(default_factory=sha256)
@@ -119,10 +119,10 @@ class Import:
             if broken or objected or entry_id in seen:
                 problems = [*broken, *objected]
                 if entry_id in seen:
-                    problems.append(Violation("id", "import.unique", f"{entry_id!r} stands in the source before"))
+                    problems.append(Violation("id", "import.unique", _occurs(entry_id, seen[entry_id])))
                 self.refuse(row, InvalidRequestError(problems))
                 continue
-            seen.add(entry_id)
+            seen[entry_id] = row.line
             admitted.append(AdmittedRow(row, content, sha256(content).digest()))
         return admitted
 
@@ -136,7 +136,7 @@ class Import:
         """Counts a refused row, and lists it among the first."""
         # A refused row's entry hasn't vanished from the source.
         if row.id not in self.seen:
-            self.seen.add(row.id)
+            self.seen[row.id] = row.line
             self.unsought.append(row.id)
         self.response.refused_count += 1
         if len(self.response.refused) < MOST_REFUSED:
@@ -361,4 +361,10 @@ def _append(tx: Transaction, importing: Import, updates: Sequence[bytes], *, com
         note=importing.opening.note,
         actor=importing.actor,
         complete=complete,
+    )
+
+
+def _occurs(entry_id: str, line: int) -> str:
+    return (
+        f"{entry_id!r} already occurs on line {line}" if line else f"{entry_id!r} already occurs earlier in the source"
     )

@@ -93,7 +93,7 @@ class Lists:
         """Whether an import may have been interrupted; unknown at start, so True."""
 
     def feed_to(self, partner: str) -> FeedOrigin:
-        """The own watchlist feed to a partner."""
+        """Our watchlist feed to a partner."""
         return self._directory().feed(self.node, partner, Channel.WATCHLIST)
 
     def policy(self, list_name: str) -> ListPolicy:
@@ -243,7 +243,7 @@ class ProposeCommand(IdempotentCommand[_Pb.ProposeEntriesResponse]):
         self, tx: Transaction, withdrawal: _Pb.ProposedWithdrawal, row: EntryRow | None
     ) -> watchlist_pb2.WatchlistChange:
         if row is None or row.ended:
-            raise NotFoundError(f"there is no entry {withdrawal.id} in the own list {self.request.list}")
+            raise NotFoundError(f"there is no entry {withdrawal.id} in our list {self.request.list}")
         if withdrawal.revision != row.revision:
             raise _conflict(self.request.list, withdrawal.id, row.revision, withdrawal.revision)
         (change,) = ended(tx, [row], watchlist_pb2.WATCHLIST_END_WITHDRAWN, withdrawal.reason)
@@ -292,7 +292,7 @@ def append_parts(
     """Appends serialised updates as parts of a proposal, or without one as effective decisions.
 
     Raises:
-        FeedBehindError, FeedForkedError: the own feed must not be extended.
+        FeedBehindError, FeedForkedError: our feed must not be extended.
     """
     for at, update in enumerate(parts):
         if not proposal_id:

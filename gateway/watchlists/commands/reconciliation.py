@@ -1,6 +1,6 @@
 """Takes over into own lists what partners' copies say after a restore: decisions that the backup lacks.
 
-The copies are projected from the own feeds to partners, which these gave back. Once an update has come back, all copies
+The copies are projected from our feeds to partners, which these gave back. Once an update has come back, all copies
 of its recipient are compared, before anything is distributed to it.
 
 Runs in the writer's transactions, when no projection is pending.
@@ -92,7 +92,7 @@ class ListReconciliation:
         return changes
 
     def _change(self, tx: Transaction, partner: str, copy: CopyRow, told: _Change, own: _Own | None) -> _Change | None:
-        """What the own list takes over because of one copy."""
+        """What our list takes over because of one copy."""
         state = None if own is None else _own_state(own, partner)
         match standing_of(state, _state(told)):
             case CopyStanding.LOST:
@@ -121,7 +121,7 @@ def _state(change: _Change) -> EntryState:
 
 
 def _taken_over(conn: Connection, partner: str, copy: CopyRow, told: _Change, own: _Own | None) -> _Change | None:
-    """The change in the own list that a lost decision made.
+    """The change in our list that a lost decision made.
 
     Recipients and sources aren't in copies. Recipients are the partners that had this revision; sources those of the
     earlier revision.

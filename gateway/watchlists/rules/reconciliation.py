@@ -1,6 +1,6 @@
-"""Decides which of two states of an own entry is the newer one: the own list's, or that of a partner's copy.
+"""Decides which of two states of an own entry is the newer one: our list's, or that of a partner's copy.
 
-They differ after a restore: the own list is the backup's, the copies are those that partners gave back.
+They differ after a restore: our list is the backup's, the copies are those that partners gave back.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from gateway.v1.watchlist_pb2 import WATCHLIST_END_NOT_RELEASABLE
 
 
 class CopyStanding(Enum):
-    """What a copy means for the own list."""
+    """What a copy means for our list."""
 
     AGREES = "agrees"
     """Nothing is lost; distribution does what is left."""
     LOST = "lost"
-    """The own list lacks what the copy says."""
+    """Our list lacks what the copy says."""
     OVERTAKEN = "overtaken"
-    """The own list was changed after the restore, under a revision that the partner knows with another content."""
+    """Our list was changed after the restore, under a revision that the partner knows with another content."""
     UNNAMED = "unnamed"
-    """The own entry was taken over from another partner's copy, and doesn't name this partner yet."""
+    """Our entry was taken over from another partner's copy, and doesn't name this partner yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +32,8 @@ class EntryState:
         ended: WatchlistEnd; 0 while listed.
         changed_at: when this node made the revision or its end, in milliseconds since 1970.
         digest: of the content without recipients and sources; empty for an end.
-        taken_over: the own entry's only: from a copy.
-        named: the own entry's only: the partner is among its recipients.
+        taken_over: our entry's only: from a copy.
+        named: our entry's only: the partner is among its recipients.
     """
 
     revision: int
@@ -45,7 +45,7 @@ class EntryState:
 
 
 def standing_of(own: EntryState | None, copy: EntryState) -> CopyStanding:
-    """What a partner's copy means for the own list.
+    """What a partner's copy means for our list.
 
     Both times are by this node's clock. An end for one partner alone says nothing about the entry at its revision.
     """

@@ -1,4 +1,4 @@
-"""Compares partners' copies of own entries with the own lists, by what they say."""
+"""Compares partners' copies of own entries with our lists, by what they say."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ COPIES_AT_ONCE = 1_000
 
 
 def different_copies(conn: Connection, node: str, partner: str) -> Iterator[ListKey]:
-    """Own entries whose copy at a partner, as it was distributed, says something else than the own list.
+    """Own entries whose copy at a partner, as it was distributed, says something else than our list.
 
     An end for one partner alone, and an end of an entry that isn't listed here either, differ in nothing.
     """

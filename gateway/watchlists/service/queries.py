@@ -216,7 +216,7 @@ class ListQueries:
         return FullState(changes, (last.publisher, last.list, last.entry_id))
 
     def origin(self, partner: str) -> FeedOrigin:
-        """The own watchlist feed to a partner."""
+        """Our watchlist feed to a partner."""
         return self._directory().feed(self._node, partner, Channel.WATCHLIST)
 
     def _lists_feed(self) -> FeedOrigin:
@@ -228,7 +228,7 @@ class ListQueries:
         """Compares a partner's copy with the entries distributed to it.
 
         Args:
-            position: its reported position in the own watchlist feed.
+            position: its reported position in our watchlist feed.
             hidden: left out of changes and counts; size and root cover the whole feed.
         """
         unseen = self._own(hidden)
@@ -261,7 +261,7 @@ class ListQueries:
     def _add_differences(
         self, conn: Connection, partner: str, response: _Pb.CompareCopyResponse, unseen: Collection[str]
     ) -> None:
-        """Adds own entries whose copy at a partner says something else than the own list."""
+        """Adds own entries whose copy at a partner says something else than our list."""
         for key in different_copies(conn, self._node, partner):
             response.identical = False
             if key.list in unseen:

@@ -75,7 +75,7 @@ list_parts = Table(
     "list_parts",
     metadata,
     Column("proposal_id", String(36), primary_key=True),
-    Column("idx", BigInteger, primary_key=True),  # in the own lists feed
+    Column("idx", BigInteger, primary_key=True),  # in our lists feed
     Column("feed_id", ForeignKey("feeds.id"), nullable=False),
     sqlite_with_rowid=False,
 )

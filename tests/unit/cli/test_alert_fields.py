@@ -29,7 +29,7 @@ NOT_SHOWN: Mapping[str, str] = {
 """Fields of an alert that its facts leave out, with the reason."""
 
 STEPS_NOT_SHOWN: Mapping[str, str] = {
-    "occurred_at": "the time of the own gateway's commit is shown",
+    "occurred_at": "the time of our gateway's commit is shown",
     "alert": "the alert that is shown",
     "withdrawn.revision": "the current one: no other can be withdrawn",
     "expired.revision": "the current one: no other expires",

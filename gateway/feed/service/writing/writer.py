@@ -99,7 +99,7 @@ class Writer:
     ) -> None:
         """
         Args:
-            history: marks of the own feeds outside the database; None where nothing leaves the process.
+            history: marks of our feeds outside the database; None where nothing leaves the process.
             membership: None for the only process on its database.
         """
         self._metrics = WriterMetrics(metrics or Metrics(), own_node)

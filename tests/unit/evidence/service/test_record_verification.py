@@ -1,4 +1,4 @@
-"""Everything that may happen to what was recorded is found against the own log of records."""
+"""Everything that may happen to what was recorded is found against our log of records."""
 
 from __future__ import annotations
 

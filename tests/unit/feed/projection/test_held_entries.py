@@ -34,7 +34,7 @@ class OlderProjector(Projector):
 
 
 def said(node: PaperNode, partner: str) -> list[tuple[int, int]]:
-    """(index, outcome) of every disposition in the own feed."""
+    """(index, outcome) of every disposition in our feed."""
     with node.database.read() as conn:
         feed = feeds.get(conn, node.origin(partner))
         stored = feeds.read_entries(conn, feed.id, 0, feed.size)

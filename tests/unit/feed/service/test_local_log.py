@@ -233,7 +233,7 @@ def fetch_back(node: MachineNode, partner: MachineNode) -> None:
 
 
 def said(node: PaperNode, partner: str) -> list[tuple[int, int, int]]:
-    """(first, count, outcome) of every disposition in the own feed."""
+    """(first, count, outcome) of every disposition in our feed."""
     with node.database.read() as conn:
         feed = feeds.get(conn, node.origin(partner))
         stored = feeds.read_entries(conn, feed.id, 0, feed.size)
@@ -257,7 +257,7 @@ def test_an_own_step_that_comes_back_first_waits_for_the_alert_it_speaks_of(mach
     assert lives == cn.node.lives()
 
     hk.restore(backup)
-    fetch_back(hk.node, cn.node)  # the own feed first
+    fetch_back(hk.node, cn.node)  # our feed first
     hk.node.settle()
     origin = hk.node.origin("cn")
     with pytest.raises(FeedBehindError, match=r"3 own entries wait for entries of cn .* they come with the link"):

@@ -98,7 +98,7 @@ def test_a_record_goes_when_its_time_is_over_with_all_revisions_and_additions(no
 
 
 def _assert_told(node: PaperNode, *, positions: list[int], digest: bytes) -> None:
-    """In the own log of records and in the audit log."""
+    """In our log of records and in the audit log."""
     with node.database.read() as conn:
         feed = feeds.get(conn, records_feed(FEDERATION, "cn"))
         (last,) = feeds.read_entries(conn, feed.id, feed.size - 1, feed.size)

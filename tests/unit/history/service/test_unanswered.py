@@ -1,4 +1,4 @@
-"""Alerts that came while the own feed was blocked are answered once it moves again: none is left without an answer."""
+"""Alerts that came while our feed was blocked are answered once it moves again: none is left without an answer."""
 
 from __future__ import annotations
 
