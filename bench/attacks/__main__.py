@@ -19,6 +19,7 @@ from rich.table import Table
 
 from bench.attacks.attack import Attack
 from bench.attacks.federation import SEED_ALERTS, attacked_federation
+from bench.attacks.guard import haproxy
 from bench.attacks.measure import Outcome, measure, spread
 from bench.attacks.registry import ATTACKS
 
@@ -32,6 +33,9 @@ def main(
     small: Annotated[
         bool, typer.Option("--small", help="Sizes as in the tests and one round: to see that it runs.")
     ] = False,
+    with_guard: Annotated[
+        bool, typer.Option("--guard", help="With the guard of deploy/guard before each peer port: needs HAProxy.")
+    ] = False,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write all figures there too.")] = None,
     folder: Annotated[
         Path | None, typer.Option("--dir", help="Where the databases go; the system's folder for temporary files else.")
@@ -40,6 +44,9 @@ def main(
     """Attack a node while others use it, beside the same attack against another node: three nodes, real TLS."""
     if unknown := sorted(set(only or ()) - set(ATTACKS)):
         raise typer.BadParameter(f"unknown: {', '.join(unknown)}; known: {', '.join(ATTACKS)}", param_hint="--only")
+    guard = haproxy() if with_guard else ""
+    if guard is None:
+        raise typer.BadParameter("there is no haproxy on this machine", param_hint="--guard")
     console = Console()
     place = Path(tempfile.mkdtemp(prefix="gateway-attack-", dir=folder))
     chosen = [attack for name, attack in ATTACKS.items() if not only or name in only]
@@ -50,7 +57,7 @@ def main(
             if not console.is_terminal:
                 console.print(text)
 
-        run = _run(place, chosen, rounds=1 if small else rounds, seconds=seconds, small=small, tell=tell)
+        run = _run(place, chosen, rounds=1 if small else rounds, seconds=seconds, small=small, guard=guard, tell=tell)
         outcomes = asyncio.run(run)
     shutil.rmtree(place)  # kept when something failed: the nodes' logs are there
     console.print(_table(outcomes))
@@ -62,10 +69,10 @@ def main(
 
 
 async def _run(
-    place: Path, attacks: list[Attack], *, rounds: int, seconds: float, small: bool, tell: Any
+    place: Path, attacks: list[Attack], *, rounds: int, seconds: float, small: bool, guard: str, tell: Any
 ) -> list[Outcome]:
     outcomes = []
-    async with attacked_federation(place) as federation:
+    async with attacked_federation(place, guard=guard) as federation:
         tell("publishing alerts")
         await federation.seed(SEED_ALERTS)
         for number, attack in enumerate(attacks):

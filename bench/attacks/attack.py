@@ -35,6 +35,7 @@ class Target:
         partner: of a partner's gateway, for the peer port.
         system: of an own system of the node with all roles, for the local port.
         outsider: of an own system that TLS accepts and the settings don't name.
+        source: address that the attacker connects from; empty: any.
         partner_name, partner_log_key: of the partner's gateway, where an attacker signs questions.
     """
 
@@ -46,6 +47,7 @@ class Target:
     partner: KeyPair
     system: KeyPair
     outsider: KeyPair
+    source: str = ""
     partner_name: str = ""
     partner_log_key: Path = Path()
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
 
 from bench import alerts
 from bench.attacks.attack import KeyPair, Stock, Target
+from bench.attacks.guard import ATTACKERS_ADDRESS, guarded
 from bench.nodes import ROLES, SERVE, SYSTEM, NodeProcess, free_port, write_federation
 from gateway.contract.ids import server_name
 from gateway.trust.service.trial_federation import FEDERATION, FederationFolder
@@ -29,11 +30,12 @@ MEMORY_POLL_S = 0.1
 
 @dataclass(frozen=True)
 class AttackedFederation:
-    """The nodes, running, and where they listen."""
+    """The nodes, running, and where they listen: `peer_ports` are the guards' where there are any."""
 
     folder: FederationFolder
     nodes: dict[str, NodeProcess]
     peer_ports: dict[str, int]
+    is_guarded: bool = field(default=False, kw_only=True)
 
     def target(self, name: str) -> Target:
         node = self.nodes[name]
@@ -46,6 +48,7 @@ class AttackedFederation:
             partner=KeyPair(self.nodes[PARTNER].folder.certificate, self.nodes[PARTNER].folder.key),
             system=KeyPair(node.folder.system_certificate(ATTACKER), node.folder.system_key(ATTACKER)),
             outsider=KeyPair(node.folder.system_certificate(OUTSIDER), node.folder.system_key(OUTSIDER)),
+            source=ATTACKERS_ADDRESS if self.is_guarded else "",
             partner_name=PARTNER,
             partner_log_key=self.nodes[PARTNER].folder.log_key,
         )
@@ -72,17 +75,30 @@ class AttackedFederation:
 
 
 @asynccontextmanager
-async def attacked_federation(root: Path, command: Sequence[str] = SERVE) -> AsyncIterator[AttackedFederation]:
-    """Fresh keys and empty databases; the nodes are stopped at the end."""
+async def attacked_federation(
+    root: Path, command: Sequence[str] = SERVE, *, guard: str = ""
+) -> AsyncIterator[AttackedFederation]:
+    """Fresh keys and empty databases; the nodes are stopped at the end.
+
+    Args:
+        root: folder for all of it.
+        command: that serves a node.
+        guard: path of HAProxy, for a guard in front of each peer port; empty: none.
+    """
     ports = {name: (free_port(), free_port()) for name in (ATTACKED, CONTROL, PARTNER)}
     folder = write_federation(root, ports, systems={SYSTEM: ROLES, ATTACKER: ROLES}, unnamed=[OUTSIDER])
     nodes = {name: NodeProcess(name, folder.node(name), local, command) for name, (_, local) in ports.items()}
-    federation = AttackedFederation(folder, nodes, {name: peer for name, (peer, _) in ports.items()})
-    try:
-        await federation.start()
-        yield federation
-    finally:
-        await asyncio.gather(*(node.stop() for node in nodes.values()))
+    with ExitStack() as guards:
+        peers = {
+            name: guards.enter_context(guarded(peer, root, program=guard)) if guard else peer
+            for name, (peer, _) in ports.items()
+        }
+        federation = AttackedFederation(folder, nodes, peers, is_guarded=bool(guard))
+        try:
+            await federation.start()
+            yield federation
+        finally:
+            await asyncio.gather(*(node.stop() for node in nodes.values()))
 
 
 class Memory:

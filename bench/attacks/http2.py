@@ -210,7 +210,13 @@ async def connection(
 async def _open(target: Target, port: int, pair: KeyPair | None) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """TCP and TLS. A cancelled handshake is let end first: asyncio leaks a transport whose handshake hasn't begun."""
     opening = asyncio.ensure_future(
-        asyncio.open_connection(HOST, port, ssl=tls_context(target, pair), server_hostname=target.server_name)
+        asyncio.open_connection(
+            HOST,
+            port,
+            ssl=tls_context(target, pair),
+            server_hostname=target.server_name,
+            local_addr=(target.source, 0) if target.source else None,
+        )
     )
     try:
         async with asyncio.timeout(CONNECT_S):

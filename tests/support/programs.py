@@ -43,6 +43,7 @@ CHROMIUM = Program("chromium", ("/usr/bin/chromium",), "GATEWAY_TEST_BROWSER")
 NATS_SERVER = Program("nats-server", ("/usr/sbin/nats-server",))
 NPM = Program("npm")
 NODE_PACKAGES = Program("packages of examples/typescript", (str(_TYPESCRIPT / "node_modules" / ".bin" / "tsc"),))
+HAPROXY = Program("haproxy", ("/usr/sbin/haproxy",))
 
 
 def left_out(reasons: Iterable[str]) -> str:
