@@ -18,11 +18,12 @@ from bench.attacks.attack import HOST, Target
 from bench.attacks.guard import ATTACKERS_ADDRESS, guarded
 from gateway.contract.channel_options import channel_options
 from gateway.rpc.listener.tls import channel_credentials
+from gateway.trust.service.trial_federation import FEDERATION
 from gateway.v1 import exchange_service_pb2 as pb
 from gateway.v1.exchange_service_pb2_grpc import ExchangeServiceStub
 from gateway.v1.feed_pb2 import FeedPosition
 from tests.support.attacks import target, under_attack
-from tests.support.federation import FEDERATION, Federation, alert, origin, with_logs
+from tests.support.federation import Federation, alert, origin, with_logs
 from tests.support.programs import HAPROXY
 from tests.support.waiting import eventually
 

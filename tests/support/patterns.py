@@ -105,7 +105,7 @@ def made_at_run_time(package: types.ModuleType) -> Iterator[str]:
 def modules_of(package: types.ModuleType) -> Iterator[tuple[str, ast.Module]]:
     """Modules with their syntax trees, without generated ones."""
     for info in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-        spec = info.module_finder.find_spec(info.name, None)  # type: ignore[call-arg]
+        spec = info.module_finder.find_spec(info.name, None)
         if spec is None or spec.origin is None or ".v1." in info.name or info.name.endswith("__main__"):
             continue
         source = Path(spec.origin).read_text(encoding="utf-8")

@@ -60,7 +60,7 @@ def test_rows_come_as_a_reader_in_this_process_gives_them() -> None:
 def test_two_readers_of_one_open_file_both_have_all_of_it() -> None:
     file = file_of("jsonl", "\n".join(row(f"A-{number}") for number in range(300)).encode())
 
-    async def both() -> list[list[ReadRow]]:
+    async def both() -> tuple[list[ReadRow], list[ReadRow]]:
         reader = ListReader()
         with file.stream:
             return await asyncio.gather(reader.rows(file, 1_000), reader.rows(file, 1_000))
