@@ -239,6 +239,7 @@ SHAPES: Mapping[str, Schema] = {
     "error": {"$comment": "on standard error, of every command", **facts(error=facts(OF_SOME_ERRORS, **ITEM_ERROR))},
     "status": message(node_service_pb2.GetNodeStatusResponse),
     "init": facts(settings=TEXT, folders=TEXTS),
+    "prepare": facts(node=TEXT, folder=TEXT),
     "trial": {
         "$comment": "with --stop the second form",
         "anyOf": [

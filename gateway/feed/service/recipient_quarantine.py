@@ -11,7 +11,7 @@ MAX_REASON_CHARS = 1_024
 
 
 class RecipientQuarantine:
-    """The own feeds of which a recipient has said so; an alarm for each. Thread-safe."""
+    """Our feeds of which a recipient has said so, with an alarm for each. Thread-safe."""
 
     def __init__(self, alarms: Alarms) -> None:
         self._alarms = alarms

@@ -45,6 +45,7 @@ given_up_heads = Table(
     Column("size", BigInteger, nullable=False),  # at which the feed went on
     Column("root", LargeBinary, nullable=False),  # of these entries
     Column("reached", BigInteger, nullable=False),  # largest size that a replica had signed before
+    integrity_index("given_up_heads", "feed_id", "given_up_at", "size", "root", "reached"),
 )
 
 entries = Table(

@@ -21,3 +21,5 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["feed_id"], ["feeds.id"], name=op.f("fk_given_up_heads_feed_id")),
         sa.PrimaryKeyConstraint("feed_id", name=op.f("pk_given_up_heads")),
     )
+    with op.batch_alter_table("given_up_heads", schema=None) as batch_op:
+        batch_op.create_index("ck_given_up_heads", ["feed_id", "given_up_at", "size", "root", "reached"], unique=False)
