@@ -81,13 +81,13 @@ class Notes:
         Args:
             is_moved: whether anything may have been committed.
         """
+        self.marks.keep_up(now_ms)  # first: it needs no database
         if self.membership.others_share(SERVING):
             self.marks.releases.share()
         if is_moved:
             self.receipts.keep_up()
-        self.marks.keep_up(now_ms)
-        if is_moved:
             self.tally.keep_up()
+        self.marks.releases.keep_up()
 
 
 class Upkeep:

@@ -239,6 +239,7 @@ def test_a_database_of_an_older_schema_is_called_that(tmp_path: Path) -> None:
         nodes["cn"].stop()
         with closing(sqlite3.connect(nodes["cn"].database)) as database:  # as the release before leaves it
             database.execute("DROP TABLE given_up_heads")
+            database.execute("DROP TABLE signed_heads")
             database.execute("UPDATE alembic_version SET version_num = '0030'")
             database.commit()
         refused = gateway(nodes, "cn", "verify", code=2).output

@@ -101,8 +101,8 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
         if feed is not None:
             require_moving(feed)
         position = await asyncio.to_thread(self._outgoing.position, origin)
-        yield pb.ReplicateResponse(position=position, directory=self._directories.held())
         current_call().require_current = self._directories.current()
+        yield pb.ReplicateResponse(position=position, directory=self._directories.held())
         with self._connected(origin) as status:
             async for receipt in self._received(peer, origin, request_iterator):
                 status.last_exchange_at = self._clock()
@@ -159,6 +159,7 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
             context.set_compression(grpc.Compression.Gzip)
         self._directories.note(current_call().principal.node, opening.open.directory)
         position = await asyncio.to_thread(self._outgoing.position, origin)
+        require_current = self._directories.current()
         yield pb.FetchResponse(position=position, directory=self._directories.held())
         if opening.open.until_current or origin.recipient != current_call().principal.node:
             async for batch in self._stored(origin, opening.open.first_index):
@@ -171,7 +172,7 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
                 await asyncio.to_thread(self._outgoing.agree_on_position, origin, opening.open.position)
             return
         self._quarantine.ended(origin)
-        current_call().require_current = self._directories.current()
+        current_call().require_current = require_current
         with self._connected(origin) as status:
             async for batch in self._following(origin, opening.open, request_iterator):
                 status.last_exchange_at = self._clock()

@@ -292,6 +292,7 @@ class PushLink(Link):
     async def _push(self) -> None:
         feed = await asyncio.to_thread(self._outgoing.feed, self.origin)
         if feed is not None and feed.state is FeedState.CLOSED:
+            self._quarantine.ended(self.origin)
             raise LinkSuspendedError(f"{self.origin} is closed: {feed.state_reason}")
         if feed is not None and feed.suspended:
             raise LinkSuspendedError(f"{self.origin} is suspended here")

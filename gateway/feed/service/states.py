@@ -41,7 +41,8 @@ class StateCommand:
             return feed
         if feed.state in (FeedState.BEHIND, FeedState.FORKED) and state is FeedState.ACTIVE:
             _project_unanswered(tx, feed)
-        feeds.set_state(tx.conn, feed.id, state, reason=reason, since=tx.now_ms)
+        since = feed.state_since if feed.state is state else tx.now_ms
+        feeds.set_state(tx.conn, feed.id, state, reason=reason, since=since)
         tx.touched.add(self._origin)
         return feeds.get(tx.conn, self._origin)
 

@@ -15,9 +15,9 @@ from gateway.contract.ids import FeedOrigin
 from gateway.db.remembered import recall, remembered
 from gateway.db.statements import Prepared
 from gateway.errors import FeedDamagedError, GatewayError, MalformedError
-from gateway.feed.tables.given_up import GivenUpHead, given_up_head
+from gateway.feed.tables.given_up import GivenUpHead, HeadSigned, given_up_head
 from gateway.feed.tables.journal import HeadMovedError
-from gateway.feed.tables.schema import entries, feeds, given_up_heads
+from gateway.feed.tables.schema import entries, feeds, given_up_heads, signed_heads
 from gateway.plurals import counted
 from gateway.tlog.checkpoint import unverified_checkpoint
 from gateway.tlog.merkle import Tree
@@ -54,9 +54,14 @@ _ALL = Prepared(select(feeds).order_by(feeds.c.direction.desc(), feeds.c.origin)
 _OWN_HEADS = Prepared(
     select(
         *(feeds.c.id, feeds.c.origin, feeds.c.size, feeds.c.edge, feeds.c.state, feeds.c.state_reason),
+        *(signed_heads.c.size, signed_heads.c.root),
         *(given_up_heads.c[name] for name in ("given_up_at", "size", "root", "reached")),
     )
-    .select_from(feeds.outerjoin(given_up_heads, given_up_heads.c.feed_id == feeds.c.id))
+    .select_from(
+        feeds.outerjoin(given_up_heads, given_up_heads.c.feed_id == feeds.c.id).outerjoin(
+            signed_heads, signed_heads.c.feed_id == feeds.c.id
+        )
+    )
     .where(feeds.c.direction == "out")
 )
 _RECEIPTED = Prepared(
@@ -214,7 +219,7 @@ def note_sound(feed: Feed) -> None:
 
 @dataclass(frozen=True, slots=True)
 class OwnHead:
-    """Head and state of an own feed, and where it last went on without lost entries."""
+    """Head and state of an own feed, what replicas had signed of it, and where it last went on without lost entries."""
 
     id: int
     origin: FeedOrigin
@@ -222,6 +227,7 @@ class OwnHead:
     edge: bytes
     state: FeedState
     state_reason: str
+    signed: HeadSigned | None = None
     given_up: GivenUpHead | None = None
 
 
@@ -351,10 +357,11 @@ def own_sizes(conn: Connection) -> dict[FeedOrigin, int]:
 def own_heads(conn: Connection) -> list[OwnHead]:
     """Heads of all own feeds, local ones too, but for damaged rows: `damaged` names those."""
     heads = []
-    for feed_id, origin, size, edge, state, reason, *decision in _OWN_HEADS(conn):
+    for feed_id, origin, size, edge, state, reason, known, root, *decision in _OWN_HEADS(conn):
         try:
-            given_up = given_up_head(decision)
-            heads.append(OwnHead(feed_id, _parsed(origin), size, bytes(edge), FeedState(state), reason, given_up))
+            signed = None if known is None else HeadSigned(known, bytes(root))
+            told = (signed, given_up_head(decision))
+            heads.append(OwnHead(feed_id, _parsed(origin), size, bytes(edge), FeedState(state), reason, *told))
         except (MalformedError, TypeError, ValueError):
             continue
     return heads

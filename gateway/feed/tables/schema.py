@@ -48,6 +48,15 @@ given_up_heads = Table(
     integrity_index("given_up_heads", "feed_id", "given_up_at", "size", "root", "reached"),
 )
 
+signed_heads = Table(
+    "signed_heads",
+    metadata,
+    Column("feed_id", ForeignKey("feeds.id"), primary_key=True),  # an own feed that lacks entries, or lacked them
+    Column("size", BigInteger, nullable=False),  # largest that a replica had signed
+    Column("root", LargeBinary, nullable=False),  # of these entries
+    integrity_index("signed_heads", "feed_id", "size", "root"),
+)
+
 entries = Table(
     "entries",
     metadata,

@@ -81,7 +81,7 @@ def _lost_all(database: Database, marks: Marks) -> bool:
 
 def _record_start(database: Database, settings: Settings, history: OwnHistory, now_ms: int) -> None:
     known = known_of(settings, history.marks)
-    if known.since and history.marks.state.lost_at:
+    if _lost_all(database, history.marks):
         known = Known()
     with database.write() as conn:
         newest = restores.list_all(conn)[-1:]

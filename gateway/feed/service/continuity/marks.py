@@ -229,7 +229,6 @@ class Marks:
         with self._lock:
             if self._dirty or self._problem or now_ms - self._written_alive_at >= ALIVE_MS:
                 self._write(replace(self._state, alive_at=now_ms))
-        self.releases.keep_up()
 
     def close(self) -> None:
         """Unlocks the places."""

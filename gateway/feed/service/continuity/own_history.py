@@ -9,6 +9,8 @@ Each transaction of the writer begins with `compare`, before any command, signat
 5. A larger head, of another replica or recovered, must contain the marked one, or it is FORKED too.
 6. A mark that is older than a decision to give up entries, of any replica, takes that decision instead of 3 to 5.
 7. A head below a receipt that was kept lacks what its recipient has confirmed: BEHIND. With another root there: FORKED.
+8. A head below what another replica had signed when it blocked the feed, or below what has left this process for
+   certain, lacks entries too: BEHIND.
 
 Entries are given up only where none of them, and no signature on them, may have left this node: otherwise two histories
 would be signed. Then the feed goes on in a new epoch.
@@ -35,9 +37,10 @@ from gateway.errors import (
 )
 from gateway.feed.service.continuity.mark_files import DatabaseIdentity, FeedMark, SignedHead
 from gateway.feed.service.continuity.marks import Marks
+from gateway.feed.service.continuity.releases import UNKNOWN
 from gateway.feed.tables import feeds, given_up
 from gateway.feed.tables.feeds import Feed, FeedState, OwnHead
-from gateway.feed.tables.given_up import GivenUpHead
+from gateway.feed.tables.given_up import GivenUpHead, HeadSigned
 from gateway.feed.tables.tiles import StoredTiles
 from gateway.plurals import counted
 from gateway.tlog.merkle import Tree
@@ -48,6 +51,9 @@ log = logging.getLogger(__name__)
 UNCOMPARED = "this database was restored or its folder is new, and the recipient has not yet said what it holds"
 """Step 1."""
 
+
+_SENT_BEYOND = "another replica went on at {}, and this one had sent more"
+"""Step 6, where a decision doesn't know what this process has sent."""
 
 _RECOGNISED = "gateway_recognised"
 """Key in the notes on a connection: its cluster was compared."""
@@ -160,13 +166,15 @@ class OwnHistory:
         self.marks.set_lossless(lossless, now_ms)
 
     def obstacle(self, conn: Connection, feed: Feed) -> Obstacle | None:
-        """Steps 2 to 7 for one feed; the marks stay."""
+        """Steps 2 to 8 for one feed; the marks stay."""
         present, mark = SignedHead(feed.size, feed.tree.root), self.marks.of(feed.origin)
-        obstacle = None if mark is None else _against(conn, feed.id, feed.origin, present, mark)
         decision = given_up.find(conn, feed.id)
-        if obstacle is not None and decision is not None and decision.at > self._given_up_at(feed.origin):
+        if decision is not None and decision.at > self._given_up_at(feed.origin):
             obstacle = _against(conn, feed.id, feed.origin, present, _decided(decision))  # 6
-        return obstacle or self._against_receipt(conn, feed.id, feed.origin, present)
+        else:
+            obstacle = None if mark is None else _against(conn, feed.id, feed.origin, present, mark)
+            obstacle = obstacle or self._against_released(feed.origin, present)
+        return obstacle or self._against_others(conn, feed.id, feed.origin, present, given_up.signed(conn, feed.id))
 
     def changed(self, conn: Connection, origins: Iterable[FeedOrigin]) -> None:
         """Notes feeds that changed in a transaction without a new signature: the next one compares."""
@@ -227,10 +235,17 @@ class OwnHistory:
         Raises:
             EpochNeededError: the recipient may hold some of them. Nothing was written.
         """
-        signed = self._signed_size(feed.origin)
+        others = given_up.signed(conn, feed.id)
+        signed = max(self._signed_size(feed.origin), 0 if others is None else others.size)
         self._require_unreleased(feed, signed)
         decision = given_up.record(
-            conn, feed.id, size=feed.size, root=feed.tree.root, reached=max(signed, feed.size), now_ms=now_ms
+            conn,
+            feed.id,
+            size=feed.size,
+            root=feed.tree.root,
+            reached=max(signed, feed.size),
+            now_ms=now_ms,
+            after=self._given_up_at(feed.origin),
         )
         self.doubt()
         if decision.lost:
@@ -251,13 +266,36 @@ class OwnHistory:
                 f"{feed.size}, and {origin.recipient} gives no more back",
                 metadata={"origin": origin.line},
             )
-        released = min(signed, self.marks.releases.size_of(origin))
+        released = self.marks.releases.size_of(origin)
+        released = signed if released == UNKNOWN else released
         if released > feed.size:
             raise EpochNeededError(
                 f"this node has signed {counted(released, 'entry')} of {origin} and may have sent them; this database "
                 f"has {feed.size}, and {origin.recipient} gives no more back",
                 metadata={"origin": origin.line},
             )
+
+    def _against_released(self, origin: FeedOrigin, present: SignedHead) -> Obstacle | None:
+        """Step 8 for what this process has sent; a local feed has no recipient."""
+        noted = 0 if origin.channel in KEPT else self.marks.releases.noted(origin)
+        if noted <= present.size:
+            return None
+        sent = counted(noted, "entry")
+        return Obstacle(
+            FeedState.BEHIND, f"this node has signed {sent}, and the database has {present.size}: the others were lost"
+        )
+
+    def _against_others(
+        self, conn: Connection, feed_id: int, origin: FeedOrigin, present: SignedHead, signed: HeadSigned | None
+    ) -> Obstacle | None:
+        """Steps 7 and 8 for what recipients and other replicas know."""
+        if signed is not None and signed.size > present.size:
+            had = counted(signed.size, "entry")
+            return Obstacle(
+                FeedState.BEHIND,
+                f"this node has signed {had}, and the database has {present.size}: the others were lost",
+            )
+        return self._against_receipt(conn, feed_id, origin, present)
 
     def _against_receipt(
         self, conn: Connection, feed_id: int, origin: FeedOrigin, present: SignedHead
@@ -286,6 +324,7 @@ class OwnHistory:
             more = signed - decision.reached
             given_up.note_reached(conn, head.id, decision, signed)
             log.critical("feed %s went on at %d; %s besides", head.origin, decision.size, _lost_here(more))
+        self.marks.releases.lower(head.origin, decision.size)
         self.marks.give_up(head.origin, SignedHead(decision.size, decision.root), decision.at, now_ms)
 
     def _signed_size(self, origin: FeedOrigin) -> int:
@@ -309,18 +348,24 @@ class OwnHistory:
         return differs
 
     def _differs(self, conn: Connection, head: OwnHead, now_ms: int) -> Obstacle | None:
-        """Steps 2 to 7; the marks follow what is whole."""
+        """Steps 2 to 8; the marks follow what is whole."""
         present, mark, decision = _present(head), self.marks.of(head.origin), head.given_up
         if present is None:
             return None
         obstacle = None if mark is None else _against(conn, head.id, head.origin, present, mark)
+        obstacle = obstacle or self._against_released(head.origin, present)
         if decision is not None and decision.at > self._given_up_at(head.origin):  # 6
             if obstacle is None:
                 self.marks.follow(head.origin, decision.at)
+            elif head.origin.channel not in KEPT and self.marks.releases.noted(head.origin) > decision.size:
+                return Obstacle(FeedState.FORKED, _SENT_BEYOND.format(decision.size))
             else:
                 self._take_decision(conn, head, decision, now_ms)
                 obstacle = _against(conn, head.id, head.origin, present, _decided(decision))
-        obstacle = obstacle or self._against_receipt(conn, head.id, head.origin, present)
+        mark = self.marks.of(head.origin)
+        if obstacle is not None and mark is not None and mark.committed.size > present.size:
+            given_up.note_signed(conn, head.id, HeadSigned(mark.committed.size, mark.committed.root))
+        obstacle = obstacle or self._against_others(conn, head.id, head.origin, present, head.signed)
         if obstacle is None and present.size and (mark is None or present != mark.committed):
             self._others_wrote = self._others_wrote or mark is None or present != mark.signed
             self.marks.commit({head.origin: present})

@@ -35,6 +35,9 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 _FORMAT = "releases-v1"
 
+_NO_BOOT = "-"
+"""Of a system that doesn't say which start of the machine this is: what another process has left counts as unknown."""
+
 _RETRY_AFTER_S = 1.0
 
 
@@ -84,14 +87,16 @@ class Releases:
         self._header = f"{_FORMAT} {node} {boot}"
         self._files = [_ReleaseFile(path) for path in places]
         found = [content for file in self._files if (content := file.read(node)) is not None]
-        whole = bool(found) and all(content.whole for content in found)
+        whole = any(content.whole and content.boot == boot != _NO_BOOT for content in found)
+        whole = whole and all(content.whole for content in found)
         self._known: dict[FeedOrigin, Release] = {} if whole else dict.fromkeys(marked, Release(UNKNOWN))
+        self._asked: dict[FeedOrigin, int] = {}  # the largest size that left while the release is unknown
         self._written = False
         self._shared = any(content.shared for content in found)
         for content in found:
             for origin, release in content.releases.items():
                 known = self._known.get(origin, Release())
-                size = max(known.size, release.size if content.boot == boot else UNKNOWN)
+                size = max(known.size, release.size if content.boot == boot != _NO_BOOT else UNKNOWN)
                 self._known[origin] = Release(size, _newest(known.receipt, release.receipt))
 
     def begin(self) -> None:
@@ -104,6 +109,11 @@ class Releases:
         """Up to where a feed may have left this node."""
         return UNKNOWN if self._shared else self._known.get(origin, Release()).size
 
+    def noted(self, origin: FeedOrigin) -> int:
+        """How far a feed has left this process for certain; 0 where that isn't known."""
+        size = self._known.get(origin, Release()).size
+        return 0 if size >= UNKNOWN else size
+
     def receipt_of(self, origin: FeedOrigin) -> KeptReceipt | None:
         """The recipient's newest receipt that was kept."""
         return self._known.get(origin, Release()).receipt
@@ -114,10 +124,14 @@ class Releases:
         Raises:
             StoreUnavailableError: it can't be noted, and they must not leave.
         """
-        if self._known.get(origin, Release()).size >= size:
+        known = self._known.get(origin, Release()).size
+        if known >= size and (known < UNKNOWN or self._asked.get(origin, 0) >= size):
             return
         with self._lock:
-            self._write({origin: replace(self._known.get(origin, Release()), size=size)})
+            self._asked[origin] = max(self._asked.get(origin, 0), size)
+            known_now = self._known.get(origin, Release())
+            if known_now.size < size:
+                self._write({origin: replace(known_now, size=size)})
 
     def settle(self, origin: FeedOrigin, size: Callable[[], int]) -> None:
         """Notes that no more of a feed has left than there is, where its release is unknown. Raises as `release`.
@@ -127,8 +141,15 @@ class Releases:
         """
         if self._known.get(origin, Release()).size < UNKNOWN:
             return
-        with self._lock:  # what was released before this is in the database
-            self._write({origin: replace(self._known[origin], size=size())})
+        there = size()
+        with self._lock:
+            self._write({origin: replace(self._known[origin], size=max(there, self._asked.get(origin, 0)))})
+
+    def lower(self, origin: FeedOrigin, size: int) -> None:
+        """Takes a decision to go on at a size: what lies beyond was given up. Raises as `release`."""
+        if self.noted(origin) > size:
+            with self._lock:
+                self._write({origin: replace(self._known[origin], size=size)})
 
     def keep(self, receipts: Mapping[FeedOrigin, KeptReceipt]) -> None:
         """Keeps newer receipts; raises as `release`."""
@@ -159,10 +180,10 @@ class Releases:
             file.close()
 
     def _write(self, releases: Mapping[FeedOrigin, Release]) -> None:
-        changed = releases if self._written else {**self._known, **releases}
+        known = {**self._known, **releases}
         header = f"{self._header} {'shared' if self._shared else 'alone'}"
-        self._each(lambda file: file.write(header, changed))
-        self._known.update(changed)
+        self._each(lambda file: file.write(header, releases if file.is_complete else known))
+        self._known = known
         self._written = True
 
     def _each(self, step: Callable[[_ReleaseFile], None]) -> None:
@@ -195,6 +216,8 @@ class _ReleaseFile:
         self._slots: dict[FeedOrigin, int] = {}
         self._header = ""
         self._unsynced = False
+        self.is_complete = False
+        """Whether it has all that is known: after a failure it gets everything anew."""
 
     def read(self, node: str) -> _Content | None:
         """What it says; None without a file, or with another node's."""
@@ -214,6 +237,9 @@ class _ReleaseFile:
 
     def write(self, header: str, releases: Mapping[FeedOrigin, Release]) -> None:
         """Writes the feeds' slots, then the header where it changed; raises OSError."""
+        if not self.is_complete:
+            self._header = ""
+        self.is_complete = False
         if self._descriptor < 0:
             self._open()
         for origin, release in releases.items():
@@ -223,11 +249,16 @@ class _ReleaseFile:
         if header != self._header:
             self._put(0, header)
             self._header = header
+        self.is_complete = True
 
     def sync(self) -> None:
         if self._unsynced and self._descriptor >= 0:
-            os.fdatasync(self._descriptor)
             self._unsynced = False
+            try:
+                os.fdatasync(self._descriptor)
+            except OSError:
+                self._unsynced = True
+                raise
 
     def close(self) -> None:
         if self._descriptor >= 0:
@@ -283,6 +314,6 @@ def _parsed(words: Sequence[str]) -> tuple[FeedOrigin, Release] | None:
 def _boot_id() -> str:
     """Which start of the machine this is; a dash where the system doesn't say."""
     try:
-        return _BOOT_ID.read_text(encoding="ascii").strip() or "-"
+        return _BOOT_ID.read_text(encoding="ascii").strip() or _NO_BOOT
     except OSError:
-        return "-"
+        return _NO_BOOT

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from gateway.errors import FeedBehindError, StoreUnavailableError
 from gateway.feed.service.continuity.marks import Marks
 from gateway.feed.service.continuity.own_history import OwnHistory
-from gateway.feed.service.states import GiveUpCommand
+from gateway.feed.service.states import GiveUpCommand, StateCommand
 from gateway.feed.tables.feeds import FeedState
 from gateway.trust.service.trial_federation import FEDERATION
 from tests.support.machine_node import FailingDatabase, Machine, MachineNode, machine_node
@@ -182,3 +182,25 @@ def test_a_crash_around_the_decision_leaves_it_undone_or_done(tmp_path: Path, pe
     with pytest.raises(FeedBehindError, match="has signed 2 entries, and the database has 0"):
         cn.node.publish("hk")
     cn.stop()
+
+
+def test_what_one_replica_has_signed_holds_up_all_of_them(replicas: Replicas) -> None:
+    """The other one's mark knows nothing of the loss, and the recipient says that it holds no more."""
+    replicas.start("a").publish("hk")
+    copied = replicas.copy()
+    b = replicas.start("b")
+    b.publish("hk")
+    b.publish("hk")
+    replicas.fail_over(copied)
+    b = replicas.start("b")
+    with pytest.raises(FeedBehindError, match="has signed 3 entries, and the database has 1"):
+        b.publish("hk")
+    a = replicas.start("a")
+    for _ in range(2):
+        assert a.writer.run(StateCommand(ORIGIN, FeedState.ACTIVE, "")).state is FeedState.BEHIND
+        with pytest.raises(FeedBehindError):
+            a.publish("hk")
+    assert a.writer.run(GiveUpCommand(ORIGIN)) == 2
+    a.publish("hk")
+    b.publish("hk")
+    assert (state(a), state(b), a.sizes()[ORIGIN.line]) == (FeedState.ACTIVE, FeedState.ACTIVE, 3)

@@ -76,9 +76,9 @@ def test_a_receipt_alone_blocks_a_database_without_its_entries(machines: tuple[M
     deliver(cn.node, hk.node)
     cn.restore_with_marks(old, marks)
     hk.restore(at_hk)
-    with pytest.raises(FeedBehindError, match="hk has receipted 3 entries, and the database has 1"):
+    with pytest.raises(FeedBehindError, match="3 entries, and the database has 1"):
         deliver(cn.node, hk.node)
-    with pytest.raises(EpochNeededError):
+    with pytest.raises(EpochNeededError, match="hk has receipted 3 entries"):
         give_up(cn)
 
 
@@ -120,6 +120,24 @@ def test_what_was_sent_without_a_receipt_is_not_signed_again(machines: tuple[Mac
         give_up(cn)
     with pytest.raises(FeedBehindError):
         published(cn)
+
+
+def test_what_has_left_counts_though_the_mark_doesnt_know_that_it_was_committed(
+    machines: tuple[Machine, Machine],
+) -> None:
+    """The process was killed before its next mark: the mark has the entry as signed alone."""
+    cn, hk = machines
+    published(cn)
+    deliver(cn.node, hk.node)
+    backup = cn.backup()
+    published(cn)
+    marks = cn.marks_file.read_bytes()
+    assert cn.node.outgoing.position(ORIGIN).size == 2
+    cn.restore_with_marks(backup, marks)
+    with pytest.raises(FeedBehindError, match="has signed 2 entries, and the database has 1"):
+        published(cn)
+    with pytest.raises(EpochNeededError):
+        give_up(cn)
 
 
 def test_what_never_left_is_given_up(machines: tuple[Machine, Machine]) -> None:
@@ -183,6 +201,22 @@ def test_a_release_and_a_receipt_are_found_again_in_either_place(tmp_path: Path)
         assert (again.size_of(ORIGIN), again.size_of(OTHER)) == (5, 1)
         assert again.receipt_of(ORIGIN) == RECEIPT
         again.close()
+
+
+def test_a_place_that_missed_something_gets_everything_when_it_is_back(tmp_path: Path) -> None:
+    first, second = tmp_path / "releases", tmp_path / "copy" / "releases"
+    kept = opened(first, second)
+    kept.release(ORIGIN, 5)
+    second.unlink()
+    second.parent.rmdir()
+    second.parent.write_text("no folder any more")
+    kept._files[1].close()
+    kept.release(OTHER, 7)
+    second.parent.unlink()
+    kept.release(OTHER, 8)
+    kept.close()
+    again = opened(second, marked=True)
+    assert (again.size_of(ORIGIN), again.size_of(OTHER)) == (5, 8)
 
 
 @pytest.mark.parametrize(
