@@ -107,7 +107,7 @@ def test_no_worker_outlives_a_node_that_is_killed(nodes: Federation, folder: Pat
     """Whoever takes a killed node's folder away, restores it or starts anew has it alone."""
     node, *workers = map(psutil.Process, started(nodes))
     node.kill()
-    assert still_running(workers, 1.0) == []
+    assert still_running(workers, 10.0) == []
     nodes["cn"].kill()  # ended already: the federation takes note
     start(nodes, folder)
 

@@ -68,7 +68,7 @@ class Marks:
         self.confirmed = len(states) > 1 and all(state == states[0] for state in states)
         """Whether a second place says the same: the folder is no old copy then, however long the node was stopped."""
         self._state = _merged(node, states)
-        self.releases = Releases(node, [_beside(place) for place in places], marked=self._state.feeds)
+        self.releases = Releases(node, [_beside(place) for place in places], marked=self._state.feeds, alarms=alarms)
         self._dirty = False
         self._syncing = SyncThread()
         self._begun: MarkState | None = None
@@ -81,8 +81,8 @@ class Marks:
 
     @property
     def problem(self) -> str:
-        """Why the first place couldn't be written last time: nothing is signed meanwhile; empty when it could."""
-        return self._problem
+        """Why the first place couldn't be written last time: nothing is signed, or leaves; empty when it could."""
+        return self._problem or self.releases.problem
 
     def of(self, origin: FeedOrigin) -> FeedMark | None:
         return self._state.feeds.get(origin)

@@ -19,6 +19,7 @@ from zlib import crc32
 
 from gateway.contract.ids import FeedOrigin
 from gateway.errors import GatewayError, StoreUnavailableError
+from gateway.feed.service.alarms import MARKS, Alarms
 from gateway.files import open_to_change, sync
 from gateway.tlog.merkle import MAX_TREE_SIZE
 
@@ -72,17 +73,21 @@ class Release:
 class Releases:
     """The releases of one node, in one or two places. Thread-safe.
 
-    The first place must take what leaves this node, or it doesn't leave. For a second one that fails, the marks beside
-    it raise the alarm.
+    The first place must take what leaves this node, or it doesn't leave. A place that fails raises an alarm.
     """
 
-    def __init__(self, node: str, places: Sequence[Path], *, marked: Iterable[FeedOrigin]) -> None:
+    def __init__(
+        self, node: str, places: Sequence[Path], *, marked: Iterable[FeedOrigin], alarms: Alarms | None = None
+    ) -> None:
         """Reads the places.
 
         Args:
             marked: feeds whose release is unknown where no whole place says anything of it.
         """
         self._lock = threading.Lock()
+        self._alarms = alarms
+        self.problem = ""
+        """Why the first place couldn't be written last time: nothing leaves meanwhile; empty when it could."""
         boot = _boot_id()
         self._header = f"{_FORMAT} {node} {boot}"
         self._files = [_ReleaseFile(path) for path in places]
@@ -172,6 +177,9 @@ class Releases:
 
     def keep_up(self) -> None:
         """Makes what was noted survive a power cut; call it every second and at a stop. Raises as `release`."""
+        if self._written and not all(file.is_complete for file in self._files):
+            with self._lock:
+                self._write({})
         self._each(_ReleaseFile.sync)
 
     def close(self) -> None:
@@ -191,10 +199,17 @@ class Releases:
             try:
                 step(file)
             except OSError as error:
+                problem = f"{file.path}: releases can't be written: {error.strerror}"
+                if self._alarms is not None:
+                    self._alarms.set(MARKS, str(file.path), problem)
                 if not number:
-                    raise StoreUnavailableError(
-                        f"{file.path}: releases can't be written: {error.strerror}", retry_after_s=_RETRY_AFTER_S
-                    ) from error
+                    self.problem = problem
+                    about = {"about": "marks"}
+                    raise StoreUnavailableError(problem, retry_after_s=_RETRY_AFTER_S, metadata=about) from error
+            else:
+                if self._alarms is not None:
+                    self._alarms.clear(MARKS, str(file.path))
+                self.problem = self.problem if number else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import EpochNeededError, FeedBehindError, FeedForkedError, StoreUnavailableError
+from gateway.feed.service.alarms import MARKS, Alarms
 from gateway.feed.service.continuity import releases
 from gateway.feed.service.continuity.releases import SLOT_BYTES, UNKNOWN, KeptReceipt, Releases
 from gateway.feed.service.states import GiveUpCommand, StateCommand
@@ -182,8 +183,8 @@ def test_agreement_with_the_recipient_ends_what_was_unknown(machines: tuple[Mach
 # The file
 
 
-def opened(*places: Path, marked: bool = False) -> Releases:
-    return Releases(NODE, places, marked=[ORIGIN] if marked else [])
+def opened(*places: Path, marked: bool = False, alarms: Alarms | None = None) -> Releases:
+    return Releases(NODE, places, marked=[ORIGIN] if marked else [], alarms=alarms)
 
 
 def test_a_release_and_a_receipt_are_found_again_in_either_place(tmp_path: Path) -> None:
@@ -267,8 +268,12 @@ def test_other_replicas_may_have_sent_anything(tmp_path: Path) -> None:
 
 def test_nothing_leaves_where_that_cant_be_noted(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
-    kept = opened(tmp_path / "file" / "releases")
-    with pytest.raises(StoreUnavailableError, match="releases can't be written"):
-        kept.release(ORIGIN, 1)
-    with pytest.raises(StoreUnavailableError):
-        kept.release(ORIGIN, 1)
+    alarms = Alarms(lambda: 0)
+    kept = opened(tmp_path / "file" / "releases", alarms=alarms)
+    for _ in range(2):
+        with pytest.raises(StoreUnavailableError, match="releases can't be written"):
+            kept.release(ORIGIN, 1)
+    assert [(alarm.code, alarm.message) for alarm in alarms.list()] == [(MARKS, kept.problem)]
+    (tmp_path / "file").unlink()
+    kept.release(ORIGIN, 1)
+    assert (kept.problem, alarms.list()) == ("", [])
