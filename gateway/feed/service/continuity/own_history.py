@@ -146,7 +146,8 @@ class OwnHistory:
                 cluster.timeline,
                 "a standby had confirmed each commit" if before.lossless else "acknowledged commits may be lost",
             )
-            if not self._connected or (self._others_wrote and not before.lossless):
+            others = self._others_wrote or self.marks.releases.shared
+            if not self._connected or (others and not before.lossless):
                 self.distrust([origin for origin in heads if origin.channel not in KEPT], now_ms)
         self.marks.set_database(DatabaseIdentity(cluster.system, cluster.timeline, lossless), now_ms)
         conn.info[_RECOGNISED] = True

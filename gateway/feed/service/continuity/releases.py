@@ -110,6 +110,11 @@ class Releases:
             with self._lock:
                 self._write({})
 
+    @property
+    def shared(self) -> bool:
+        """Whether other replicas have run."""
+        return self._shared
+
     def size_of(self, origin: FeedOrigin) -> int:
         """Up to where a feed may have left this node."""
         return UNKNOWN if self._shared else self._known.get(origin, Release()).size
