@@ -117,6 +117,7 @@ REASONS: Final = marked(
     "the database has other entries than those that this node signed up to {number}",
     "{partner} has receipted {entries}, and the database has {number}",
     "the database has other entries than those that {partner} has receipted",
+    "another replica went on at {number}, and this one had sent more",
     "{partner} has receipted {entries} of {feed}, this database has {number}, and {other} gives no more back",
     "this node has signed {entries} of {feed} and may have sent them; this database has {number}, and {partner} gives "
     "no more back",

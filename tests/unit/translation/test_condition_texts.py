@@ -50,6 +50,7 @@ ALARMS = {
     "FEED_BEHIND": [
         f"{FEED}: HK holds 1 entry of {FEED}, this database 0",
         f"{FEED}: HK has receipted 3 entries, and the database has 1",
+        f"{FEED}: another replica went on at 5, and this one had sent more",
         f"{FEED}: HK has receipted 3 entries of {FEED}, this database has 1, and HK gives no more back",
         f"{FEED}: this node has signed 3 entries of {FEED} and may have sent them; this database has 1, and HK gives "
         "no more back",

@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
@@ -29,11 +28,17 @@ from gateway.db.cluster import read_durability, read_identity
 from gateway.db.remembered import keep, recall
 from gateway.errors import (
     EpochNeededError,
-    GatewayError,
-    MalformedError,
     MarksBehindError,
     StoreUnavailableError,
-    VerificationError,
+)
+from gateway.feed.service.continuity.head_comparison import (
+    Obstacle,
+    against_mark,
+    is_damaged,
+    lacking,
+    present_head,
+    root_at,
+    signed_heads,
 )
 from gateway.feed.service.continuity.mark_files import DatabaseIdentity, FeedMark, SignedHead
 from gateway.feed.service.continuity.marks import Marks
@@ -41,10 +46,8 @@ from gateway.feed.service.continuity.releases import UNKNOWN
 from gateway.feed.tables import feeds, given_up
 from gateway.feed.tables.feeds import Feed, FeedState, OwnHead
 from gateway.feed.tables.given_up import GivenUpHead, HeadSigned
-from gateway.feed.tables.tiles import StoredTiles
 from gateway.plurals import counted
 from gateway.tlog.merkle import Tree
-from gateway.tlog.tiles import tree_root
 
 log = logging.getLogger(__name__)
 
@@ -61,14 +64,6 @@ _RECOGNISED = "gateway_recognised"
 
 _COMPARED = "compared"
 """Key of what is remembered of the database: by which history its heads were compared."""
-
-
-@dataclass(frozen=True, slots=True)
-class Obstacle:
-    """Why a feed must not grow."""
-
-    state: FeedState
-    reason: str
 
 
 class OwnHistory:
@@ -157,7 +152,7 @@ class OwnHistory:
     def _take_confirmations(self, heads: Iterable[OwnHead], now_ms: int) -> None:
         """Takes the word of another replica that has asked the recipient meanwhile."""
         for head in heads if self._held else ():
-            present = _present(head)
+            present = present_head(head)
             if head.origin in self._held and head.state is FeedState.ACTIVE and present is not None:
                 self._held.discard(head.origin)
                 self.marks.confirm(head.origin, present, now_ms)
@@ -171,9 +166,9 @@ class OwnHistory:
         present, mark = SignedHead(feed.size, feed.tree.root), self.marks.of(feed.origin)
         decision = given_up.find(conn, feed.id)
         if decision is not None and decision.at > self._given_up_at(feed.origin):
-            obstacle = _against(conn, feed.id, feed.origin, present, _decided(decision))  # 6
+            obstacle = against_mark(conn, feed.id, feed.origin, present, _decided(decision))  # 6
         else:
-            obstacle = None if mark is None else _against(conn, feed.id, feed.origin, present, mark)
+            obstacle = None if mark is None else against_mark(conn, feed.id, feed.origin, present, mark)
             obstacle = obstacle or self._against_released(feed.origin, present)
         return obstacle or self._against_others(conn, feed.id, feed.origin, present, given_up.signed(conn, feed.id))
 
@@ -185,12 +180,12 @@ class OwnHistory:
     def sign(self, trees: Mapping[FeedOrigin, Tree], now_ms: int) -> None:
         """Makes the marks of signed heads durable, before their commit; raises StoreUnavailableError."""
         if trees:
-            self.marks.sign(_heads(trees), now_ms)
+            self.marks.sign(signed_heads(trees), now_ms)
 
     def begin(self, trees: Mapping[FeedOrigin, Tree], now_ms: int) -> bool:
         """As `sign`, beside the commit; if True, `finish` must follow. Raises StoreUnavailableError before it."""
         if trees:
-            self.marks.begin(_heads(trees), now_ms)
+            self.marks.begin(signed_heads(trees), now_ms)
         return bool(trees)
 
     def finish(self) -> None:
@@ -211,7 +206,7 @@ class OwnHistory:
 
     def commit(self, trees: Mapping[FeedOrigin, Tree]) -> None:
         """Notes that signed heads are committed."""
-        self.marks.commit(_heads(trees))
+        self.marks.commit(signed_heads(trees))
         self._whole.update({origin: (tree.size, tree.edge_bytes()) for origin, tree in trees.items()})
 
     def distrust(self, origins: Iterable[FeedOrigin], now_ms: int) -> None:
@@ -281,21 +276,14 @@ class OwnHistory:
         noted = 0 if origin.channel in KEPT else self.marks.releases.noted(origin)
         if noted <= present.size:
             return None
-        sent = counted(noted, "entry")
-        return Obstacle(
-            FeedState.BEHIND, f"this node has signed {sent}, and the database has {present.size}: the others were lost"
-        )
+        return lacking(noted, present)
 
     def _against_others(
         self, conn: Connection, feed_id: int, origin: FeedOrigin, present: SignedHead, signed: HeadSigned | None
     ) -> Obstacle | None:
         """Steps 7 and 8 for what recipients and other replicas know."""
         if signed is not None and signed.size > present.size:
-            had = counted(signed.size, "entry")
-            return Obstacle(
-                FeedState.BEHIND,
-                f"this node has signed {had}, and the database has {present.size}: the others were lost",
-            )
+            return lacking(signed.size, present)
         return self._against_receipt(conn, feed_id, origin, present)
 
     def _against_receipt(
@@ -310,9 +298,9 @@ class OwnHistory:
             return Obstacle(
                 FeedState.BEHIND, f"{origin.recipient} has receipted {receipted}, and the database has {present.size}"
             )
-        if receipt.size <= marked or _root_at(conn, feed_id, receipt.size) == receipt.root:  # compared with the mark
+        if receipt.size <= marked or root_at(conn, feed_id, receipt.size) == receipt.root:  # compared with the mark
             return None
-        if _is_damaged(conn, origin):
+        if is_damaged(conn, origin):
             return None
         return Obstacle(
             FeedState.FORKED, f"the database has other entries than those that {origin.recipient} has receipted"
@@ -350,10 +338,10 @@ class OwnHistory:
 
     def _differs(self, conn: Connection, head: OwnHead, now_ms: int) -> Obstacle | None:
         """Steps 2 to 8; the marks follow what is whole."""
-        present, mark, decision = _present(head), self.marks.of(head.origin), head.given_up
+        present, mark, decision = present_head(head), self.marks.of(head.origin), head.given_up
         if present is None:
             return None
-        obstacle = None if mark is None else _against(conn, head.id, head.origin, present, mark)
+        obstacle = None if mark is None else against_mark(conn, head.id, head.origin, present, mark)
         obstacle = obstacle or self._against_released(head.origin, present)
         if decision is not None and decision.at > self._given_up_at(head.origin):  # 6
             if obstacle is None:
@@ -362,7 +350,7 @@ class OwnHistory:
                 return Obstacle(FeedState.FORKED, _SENT_BEYOND.format(decision.size))
             else:
                 self._take_decision(conn, head, decision, now_ms)
-                obstacle = _against(conn, head.id, head.origin, present, _decided(decision))
+                obstacle = against_mark(conn, head.id, head.origin, present, _decided(decision))
         mark = self.marks.of(head.origin)
         if obstacle is not None and mark is not None and mark.committed.size > present.size:
             given_up.note_signed(conn, head.id, HeadSigned(mark.committed.size, mark.committed.root))
@@ -380,49 +368,3 @@ def _decided(decision: GivenUpHead) -> FeedMark:
 
 def _lost_here(count: int) -> str:
     return f"{counted(count, 'entry')} signed here {'is' if count == 1 else 'are'} lost"
-
-
-def _against(
-    conn: Connection, feed_id: int, origin: FeedOrigin, present: SignedHead, mark: FeedMark
-) -> Obstacle | None:
-    """Steps 2 to 5."""
-    signed = mark.committed
-    if present in (signed, mark.signed):  # 2
-        return None
-    if present.size < signed.size:  # 3
-        had = counted(signed.size, "entry")
-        return Obstacle(
-            FeedState.BEHIND, f"this node has signed {had}, and the database has {present.size}: the others were lost"
-        )
-    same = present.size > signed.size and _root_at(conn, feed_id, signed.size) == signed.root  # 4, 5
-    if same or _is_damaged(conn, origin):
-        return None
-    return Obstacle(
-        FeedState.FORKED, f"the database has other entries than those that this node signed up to {signed.size}"
-    )
-
-
-def _heads(trees: Mapping[FeedOrigin, Tree]) -> dict[FeedOrigin, SignedHead]:
-    return {origin: SignedHead(tree.size, tree.root) for origin, tree in trees.items()}
-
-
-def _present(head: OwnHead) -> SignedHead | None:
-    """The head; None when it is damaged, which blocks the feed by itself (`Feed.damage`)."""
-    try:
-        return SignedHead(head.size, Tree.from_bytes(head.size, head.edge).root)
-    except MalformedError:
-        return None
-
-
-def _is_damaged(conn: Connection, origin: FeedOrigin) -> bool:
-    try:
-        return bool(feeds.get(conn, origin).damage)
-    except GatewayError:
-        return True
-
-
-def _root_at(conn: Connection, feed_id: int, size: int) -> bytes | None:
-    try:
-        return tree_root(size, StoredTiles(conn, feed_id))
-    except VerificationError:
-        return None
