@@ -45,6 +45,10 @@ class BoundedProtocol(H11Protocol):
     def _is_answering(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete
 
+    @property
+    def _is_ending(self) -> bool:
+        return bool(self.transport.is_closing())
+
     def _wait(self) -> None:
         self._waits_since_s = self.loop.time()
         self._timer = self.loop.call_later(self.head_s, self._give_up)
@@ -61,7 +65,10 @@ class BoundedProtocol(H11Protocol):
 
     def _make_room(self) -> None:
         """Ends the connection that has waited longest for a request, or is kept open between two."""
-        idle = [one for one in self.connections if isinstance(one, BoundedProtocol) and not one._is_answering]
+        open_ones = [one for one in self.connections if isinstance(one, BoundedProtocol) and not one._is_ending]
+        if len(open_ones) < self.most:  # the others end before the next bytes are read
+            return
+        idle = [one for one in open_ones if not one._is_answering]
         oldest = min(idle, key=lambda one: one._waits_since_s, default=None)
         if oldest is not None and oldest is not self:
             oldest._stop_waiting()

@@ -25,6 +25,7 @@ REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
 async def _hello(request: Request) -> PlainTextResponse:
     await asyncio.sleep(float(request.query_params.get("wait", "0")))
+    time.sleep(float(request.query_params.get("block", "0")))  # noqa: ASYNC251  # the loop stands still
     return PlainTextResponse("hello")
 
 
@@ -37,6 +38,7 @@ def serving() -> Iterator[int]:
         lifespan="off",
         log_config=None,
         timeout_keep_alive=30,
+        limit_concurrency=MOST + 1,
         timeout_graceful_shutdown=1,
     )
     listener = socket.create_server(("127.0.0.1", 0))
@@ -125,5 +127,17 @@ def test_one_that_is_answered_isnt_ended_for_a_new_one(port: int) -> None:
         time.sleep(0.1)
         others = [connect(port) for _ in range(2 * MOST)]
         assert answer(answered).endswith(b"hello")
+    for one in others:
+        one.close()
+
+
+def test_many_at_once_leave_room_for_one_that_asks(port: int) -> None:
+    """Each new one ends another, also where all come before the console looks at any."""
+    with connect(port, REQUEST.replace(b"/ ", b"/?block=0.5 ")) as blocking:
+        time.sleep(0.1)
+        others = [connect(port) for _ in range(4 * MOST)]
+        with connect(port, REQUEST) as asking:
+            assert answer(asking).endswith(b"hello")
+        assert answer(blocking).endswith(b"hello")
     for one in others:
         one.close()
