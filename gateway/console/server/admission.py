@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Final
 
 STRANGERS: Final = 8
 """Requests without a session that are answered at once: sign-in takes a tenth of a second of a processor each."""
+
+STRANGERS_RECEIVING: Final = 64
+"""Forms without a session that are received at once: few beside `limits.connections`, of which each takes one."""
+
+STRANGER_BODY_S: Final = 5.0
+"""Seconds for a whole form without a session; forms of sign-in have some hundred bytes."""
 
 STRANGERS_WAITING: Final = 128
 """Requests without a session that wait for that."""
@@ -47,6 +53,7 @@ class Admission:
         self._is_session = is_session
         self._is_known = is_known
         self._running = 0
+        self._receiving = 0
         self._strangers = asyncio.Semaphore(STRANGERS)
         self._waiting = 0
         self._lookups = asyncio.Semaphore(LOOKUPS)
@@ -60,6 +67,24 @@ class Admission:
             return await self._is_session(token, background)
         async with self._lookups:
             return await self._is_session(token, background)
+
+    @contextmanager
+    def receiving(self, *, person: bool) -> Iterator[None]:
+        """A place while a form is received, before the first byte of it is read.
+
+        Raises:
+            ConsoleBusyError: a stranger's, and there is none.
+        """
+        if person:
+            yield
+            return
+        if self._receiving >= STRANGERS_RECEIVING:
+            raise ConsoleBusyError
+        self._receiving += 1
+        try:
+            yield
+        finally:
+            self._receiving -= 1
 
     @asynccontextmanager
     async def place(self, *, person: bool) -> AsyncIterator[None]:

@@ -7,7 +7,8 @@ import hmac
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from typing import Final
 from urllib.parse import urlsplit
@@ -16,7 +17,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.console.server.admission import Admission, ConsoleBusyError
+from gateway.console.server.admission import STRANGER_BODY_S, Admission, ConsoleBusyError
 from gateway.console.settings import LimitSection
 from gateway.errors import GatewayError
 
@@ -31,7 +32,10 @@ UPLOAD_SUFFIX: Final = "/upload"
 RETRY_AFTER_S: Final = 2
 
 MAX_HELD_BYTES: Final = 64 * 1024 * 1024
-"""Most bytes of forms that are being received at once: what a thousand slow senders can make the console hold."""
+"""Most bytes of persons' forms that are received or answered at once: what slow senders can make the console hold."""
+
+MAX_STRANGERS_BYTES: Final = 8 * 1024 * 1024
+"""The same for strangers: 40 kB for each that is received, waits or is answered."""
 
 BUSY: Final = "The console is busy. Try again in a moment."
 
@@ -102,7 +106,8 @@ class SecurityMiddleware:
 
     1. The Host header names the console's origin; another would be a rebound name.
     2. A form is received whole before it counts as a request, within `limits.body_s`, so that slow senders keep nobody
-       waiting; it has at most `limits.body_kib`, and all that are being received MAX_HELD_BYTES.
+       waiting; it has at most `limits.body_kib`, and those of all persons MAX_HELD_BYTES. A stranger's needs a place
+       before a byte of it is read, comes within STRANGER_BODY_S, and those of all strangers have MAX_STRANGERS_BYTES.
     3. Persons and strangers have places apart (`admission.py`); an answer that nobody takes for `limits.body_s` gives
        its place up. Live pages have a limit of their own (`live.py`); own files and the health need no place.
     4. A form with a file is received for a session alone, from a page of the console, by a path that takes one, with
@@ -131,7 +136,8 @@ class SecurityMiddleware:
         self._admission = admission
         self._token_of = token_of
         self._takes_file = takes_file
-        self._held_bytes = 0
+        self._of_persons = _Budget(MAX_HELD_BYTES)
+        self._of_strangers = _Budget(MAX_STRANGERS_BYTES)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -194,25 +200,22 @@ class SecurityMiddleware:
         return None
 
     async def _request(self, scope: Scope, body: _Body, send: Send, *, is_person: bool) -> None:
-        whole = b""
-        if not body.ended:  # 2
-            try:
-                async with asyncio.timeout(self._limits.body_s):
-                    whole = await self._whole(body)
-            except (TimeoutError, _TooMuchError):
-                await _refuse(send, 413, "This is more than the console takes at once.")
-                return
-        self._hold(len(whole))
-        try:
+        with (self._of_persons if is_person else self._of_strangers).share() as share:
+            whole = b""
+            if not body.ended:  # 2
+                try:
+                    whole = await self._received(body, share, is_person=is_person)
+                except (TimeoutError, _TooMuchError):
+                    await _refuse(send, 413, "This is more than the console takes at once.")
+                    return
             async with self._admission.place(person=is_person):  # 3
                 await self._app(scope, _replayed(whole, body.receive), self._taken(send))
-        finally:
-            self._held_bytes -= len(whole)
 
-    def _hold(self, count: int) -> None:
-        if self._held_bytes + count > MAX_HELD_BYTES:
-            raise ConsoleBusyError
-        self._held_bytes += count
+    async def _received(self, body: _Body, share: _Share, *, is_person: bool) -> bytes:
+        within_s = self._limits.body_s if is_person else min(self._limits.body_s, STRANGER_BODY_S)
+        with self._admission.receiving(person=is_person):
+            async with asyncio.timeout(within_s):
+                return await self._whole(body, share)
 
     def _taken(self, send: Send) -> Send:
         """Gives up an answer that its client doesn't take."""
@@ -226,21 +229,14 @@ class SecurityMiddleware:
 
         return sending
 
-    async def _whole(self, body: _Body) -> bytes:
+    async def _whole(self, body: _Body, share: _Share) -> bytes:
         chunks: list[bytes] = []
-        held = 0
-        try:
-            while not body.ended:
-                chunk = (await body.receive()).get("body", b"")
-                chunks.append(chunk)
-                held += len(chunk)
-                self._held_bytes += len(chunk)
-                if held > self._limits.body_kib * 1024:
-                    raise _TooMuchError
-                if self._held_bytes > MAX_HELD_BYTES:
-                    raise ConsoleBusyError
-        finally:
-            self._held_bytes -= held
+        while not body.ended:
+            chunk = (await body.receive()).get("body", b"")
+            chunks.append(chunk)
+            share.add(len(chunk))
+            if share.count > self._limits.body_kib * 1024:
+                raise _TooMuchError
         return b"".join(chunks)
 
     async def _upload(self, scope: Scope, body: _Body, send: Send, token: str) -> None:
@@ -300,6 +296,38 @@ class _NotTakenError(Exception):
     """A client doesn't take its answer."""
 
 
+class _Budget:
+    """Bytes that may be held at once."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.held = 0
+
+    @contextmanager
+    def share(self) -> Iterator[_Share]:
+        """The bytes of one form; they are given back at the end."""
+        share = _Share(self)
+        try:
+            yield share
+        finally:
+            self.held -= share.count
+
+
+class _Share:
+    """The bytes of one form."""
+
+    def __init__(self, budget: _Budget) -> None:
+        self._budget = budget
+        self.count = 0
+
+    def add(self, count: int) -> None:
+        """Holds more; ConsoleBusyError where all together are too many."""
+        self.count += count
+        self._budget.held += count
+        if self._budget.held > self._budget.most:
+            raise ConsoleBusyError
+
+
 class _Body:
     """The body of a request, and whether it has been read to its end."""
 
@@ -337,8 +365,3 @@ async def _refuse(send: Send, status: int, sentence: str, *, retry: bool = False
         headers.append((b"retry-after", str(RETRY_AFTER_S).encode()))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": sentence.encode()})
-
-
-def _announced(headers: Headers) -> int:
-    length = headers.get("content-length", "")
-    return int(length) if length.isascii() and length.isdecimal() and len(length) < 20 else 0

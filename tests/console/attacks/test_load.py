@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
 import psutil
 import pytest
@@ -73,7 +73,8 @@ def test_bodies_that_dont_end_dont_stop_it(mo: Office) -> None:
         for _ in range(3):
             assert_answers(mo)
             for one in slow:
-                one.sendall(b"a")
+                with suppress(ConnectionError):  # those beyond the places of strangers were refused
+                    one.sendall(b"a")
 
 
 def test_a_body_that_is_said_to_be_too_large_is_refused_unread(mo: Office) -> None:
