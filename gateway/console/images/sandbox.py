@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 import sys
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -90,7 +88,7 @@ async def _run(content: bytes) -> SafePicture:
         raise PictureError(too_large=True) from None
     finally:
         with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+            process.kill()
         await process.wait()
     media_type, _line_end, picture = output.partition(b"\n")
     if code != 0 or media_type not in _MEDIA_TYPES or len(output) > MAX_OUTPUT_BYTES:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
+import logging
 import signal
 import sys
 from base64 import b64encode
@@ -12,12 +12,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
-from gateway.console.reading.worker import BAD, END, ERROR, ROW
+from gateway.console.reading.worker import BAD, END, ERROR, ROW, TOO_LARGE
 from gateway.console.views.lists.list_files import ListFile
-from gateway.errors import InputFileError, OverloadedError, TooLargeError
+from gateway.errors import GatewayError, InputFileError, OverloadedError, TooLargeError
 from gateway.formats.lists.rows import BadRow, SkippedRow
 from gateway.translation.messages import gettext as _
 from gateway.v1.watchlist_service_pb2 import ImportRow
+
+log = logging.getLogger(__name__)
 
 TIME_S: Final = 120.0
 """Seconds for one file, the start of the process included."""
@@ -28,6 +30,12 @@ MOST_WAITING: Final = 8
 
 MAX_ROW_BYTES: Final = 4 * 1024 * 1024
 """Of a row: more than a message to the gateway has room for."""
+
+MAX_ERROR_BYTES: Final = 4 * 1024
+"""Of what a reader that fails wrote last; the log has it."""
+
+_LIMIT_CODES: Final = frozenset({TOO_LARGE, -signal.SIGXCPU, -signal.SIGKILL})
+"""Exit codes of a reader that reached its limits; the kernel ends one with SIGKILL also where memory is short."""
 
 ReadRow = ImportRow | BadRow | SkippedRow
 
@@ -44,7 +52,8 @@ class ListReader:
 
         Raises:
             InputFileError: the file as a whole can't be read.
-            TooLargeError: it has more than `most` rows, or takes too long.
+            TooLargeError: it has more than `most` rows, or takes too much time or memory.
+            GatewayError: the reader failed otherwise, which is a defect; the log says how.
             OverloadedError: too many files wait to be read.
         """
         if self._waiting >= MOST_WAITING:
@@ -68,26 +77,47 @@ async def _run(file: ListFile, most: int) -> list[ReadRow]:
         *(file.kind, file.options.list, str(most + 1), defaults),
         stdin=file.stream,
         stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
         cwd="/",
         env={},
         start_new_session=True,
     )
     assert process.stdout is not None  # noqa: S101  # a pipe
+    assert process.stderr is not None  # noqa: S101
+    errors = asyncio.create_task(_last(process.stderr))
     rows: list[ReadRow] = []
     try:
         async with asyncio.timeout(TIME_S):
             while (row := await _next(process.stdout)) is not None:
                 rows.append(row)
-    except (TimeoutError, asyncio.IncompleteReadError):
+    except TimeoutError:
         raise _too_large() from None
+    except asyncio.IncompleteReadError:
+        raise _failure(await process.wait(), await errors) from None
     finally:
         with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+            process.kill()
         await process.wait()
+        await errors
     if len(rows) > most:
         raise _too_large()
     return rows
+
+
+async def _last(stream: asyncio.StreamReader) -> bytes:
+    """The last bytes of a stream that is read to its end."""
+    last = b""
+    while chunk := await stream.read(MAX_ERROR_BYTES):
+        last = (last + chunk)[-MAX_ERROR_BYTES:]
+    return last
+
+
+def _failure(code: int, errors: bytes) -> GatewayError:
+    """Why a reader ended before its last row."""
+    if code in _LIMIT_CODES:
+        return _too_large()
+    log.error("the reader of lists failed", extra={"code": code, "stderr": errors.decode("utf-8", "replace")})
+    return GatewayError(_("The list can't be read: this is a defect of the console; its log has the details."))
 
 
 async def _next(frames: asyncio.StreamReader) -> ReadRow | None:

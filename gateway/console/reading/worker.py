@@ -32,6 +32,9 @@ CPU_S: Final = 60
 ROW, BAD, SKIPPED, ERROR, END = b"R", b"B", b"S", b"E", b"."
 """Kinds of frames."""
 
+TOO_LARGE: Final = 3
+"""Exit code where the memory doesn't suffice."""
+
 
 class _File(io.RawIOBase):
     """Standard input with a position of its own: somebody else may be reading the same open file."""
@@ -67,8 +70,11 @@ def main() -> int:
         resource.setrlimit(limit, (value, value))
     kind, name, most, defaults = sys.argv[1:]
     out = sys.stdout.buffer
-    for frame_kind, payload in _frames(kind, name, int(most), WatchlistContent.FromString(b64decode(defaults))):
-        out.write(len(payload).to_bytes(4, "big") + frame_kind + payload)
+    try:
+        for frame_kind, payload in _frames(kind, name, int(most), WatchlistContent.FromString(b64decode(defaults))):
+            out.write(len(payload).to_bytes(4, "big") + frame_kind + payload)
+    except MemoryError:
+        return TOO_LARGE
     out.flush()
     return 0
 
