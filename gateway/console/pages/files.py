@@ -27,6 +27,9 @@ DIGEST_CHARS: Final = 64
 DOWNLOAD_POLICY: Final = "default-src 'none'; sandbox"
 """Content security policy of a file that a stranger made, should a browser show it all the same."""
 
+SLICE_BYTES: Final = 64 * 1024
+"""Of a download at once: each must be taken within `limits.body_s`, by a line of 4 kB/s too."""
+
 _sandbox = PictureSandbox()
 
 
@@ -112,7 +115,7 @@ async def download(request: Request) -> Response:
     name = safe_name(view.name)
     plain = "".join(char if char.isascii() and char not in '"%;\\' else "_" for char in name)
     return StreamingResponse(
-        _chunks(opened.chunks),
+        slices(opened.chunks),
         media_type="application/octet-stream",
         headers={
             "content-disposition": f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}",
@@ -123,10 +126,12 @@ async def download(request: Request) -> Response:
     )
 
 
-async def _chunks(chunks: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+async def slices(chunks: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    """The same bytes in pieces that a slow line takes in time."""
     try:
         async for chunk in chunks:
-            yield chunk
+            for start in range(0, len(chunk), SLICE_BYTES):
+                yield chunk[start : start + SLICE_BYTES]
     finally:
         await chunks.aclose()
 
