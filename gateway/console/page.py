@@ -281,10 +281,12 @@ def _unproven_form(request: Request, *, outage: GatewayError | None, public: boo
     The session has ended, or began later, or can't be asked for. Only the person sends the form again, from a page with
     the token of that time: other sites' forms never come so far.
     """
-    kept = _kept(request, public=public) if is_same_origin(request.headers, _origin(request)) else []
-    if not kept:
+    if not is_same_origin(request.headers, _origin(request)):
         return show_problem(request, refused_form())
-    return show_problem(request, problem_of(outage), kept=kept) if outage else _kept_form(request, kept)
+    kept = _kept(request, public=public)
+    if outage is not None:
+        return show_problem(request, problem_of(outage), kept=kept)
+    return _kept_form(request, kept) if kept else show_problem(request, refused_form())
 
 
 def _kept_form(request: Request, kept: Sequence[tuple[str, str]]) -> Response:

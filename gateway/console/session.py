@@ -135,10 +135,10 @@ class Sessions:
         try:
             return self.keep(await self._client.persons.renew(token, background=background), background=background)
         except GatewayError as error:
+            if error.kind is not Kind.UNAUTHENTICATED:  # says nothing of the session
+                raise
             self._cached.pop(key, None)
-            if error.kind is Kind.UNAUTHENTICATED:
-                return None
-            raise
+            return None
 
     def _is_fresh(self, cached: _Cached, *, background: bool) -> bool:
         now_s = self._clock()

@@ -60,13 +60,21 @@ class Admission:
         self._uploads: Counter[str] = Counter()
 
     async def is_person(self, token: str, *, background: bool) -> bool:
-        """Whether a request's cookie is a session."""
+        """Whether a request's cookie is a session.
+
+        Raises:
+            GatewayError: the gateway can't be asked.
+        """
         if not token:
             return False
         if self._is_known(token):
             return await self._is_session(token, background)
         async with self._lookups:
             return await self._is_session(token, background)
+
+    def was_person(self, token: str) -> bool:
+        """Whether a request's cookie was a session when the gateway could be asked; its person stays one meanwhile."""
+        return self._is_known(token)
 
     @contextmanager
     def receiving(self, *, person: bool) -> Iterator[None]:

@@ -165,33 +165,37 @@ class SecurityMiddleware:
     async def _admitted(self, scope: Scope, body: _Body, send: Send) -> None:
         request = Request(scope)
         token = self._token_of(request)
-        is_person = await self._is_person(token, background=request.headers.get("x-background") == "live")
+        outage = False
+        try:
+            is_person = await self._admission.is_person(token, background=request.headers.get("x-background") == "live")
+        except GatewayError:  # the page says what is wrong
+            is_person, outage = self._admission.was_person(token), True
         if is_person and scope["path"].startswith("/live/"):
             await self._app(scope, body.receive, send)
             return
         if self._takes_file(scope["path"]) and not body.ended:  # 4
-            refusal = self._refusal_of_upload(request, token, is_person=is_person)
+            refusal = self._refusal_of_upload(request, token, is_person=is_person, outage=outage)
             if refusal is not None:
-                await _refuse(send, *refusal)
+                await _refuse(send, *refusal, retry=outage)
                 return
-            if is_person:
+            if is_person and not outage:
                 await self._upload(scope, body, send, token)
                 return
         await self._request(scope, body, send, is_person=is_person)
 
-    async def _is_person(self, token: str, *, background: bool) -> bool:
-        try:
-            return await self._admission.is_person(token, background=background)
-        except GatewayError:  # the page says what is wrong
-            return False
-
-    def _refusal_of_upload(self, request: Request, token: str, *, is_person: bool) -> tuple[int, str] | None:
+    def _refusal_of_upload(
+        self, request: Request, token: str, *, is_person: bool, outage: bool
+    ) -> tuple[int, str] | None:
         """Status and sentence for a form with a file whose body isn't read.
 
-        A small one without a session is read as other forms are: its person gets back what was written.
+        A small one without a session, or in an outage of the gateway, is read as other forms are: its person gets back
+        what was written.
         """
         length = request.headers.get("content-length")
-        if not is_person and (length is None or int(length) > self._limits.body_kib * 1024):
+        is_small = length is not None and int(length) <= self._limits.body_kib * 1024
+        if outage and not is_small:
+            return 503, "The gateway doesn't answer. Go back, wait a moment, and send the form again."
+        if not is_person and not is_small:
             return 401, "Your session has ended. Sign in in another window, go back here, and send the form again."
         sent = request.headers.get("x-csrf-token")
         is_own = is_same_origin(request.headers, self._origin)

@@ -20,7 +20,8 @@ from gateway.console.server.admission import (
     STRANGERS_WAIT_S,
     UPLOADS_OF_A_SESSION,
 )
-from gateway.console.server.security import MAX_STRANGERS_BYTES
+from gateway.console.server.security import MAX_STRANGERS_BYTES, csrf_token
+from gateway.console.session import REUSED_S
 from tests.support.console.trial import ConsoleTrial, Office
 from tests.support.console.visitor import HOME, Answer, Visitor
 from tests.support.waiting import eventually
@@ -271,3 +272,31 @@ def test_large_forms_of_strangers_take_no_persons_form(trial: ConsoleTrial, mo: 
         assert officer.post("/sign-out", text).status == 403  # read, and refused for its token
         held = MAX_STRANGERS_BYTES // LARGE_FORM_BYTES
         first_statuses(strangers, LARGE_FORMS - held, within_s=STRANGER_BODY_S - 1)
+
+
+def test_an_officer_stays_one_while_the_gateway_is_down(trial: ConsoleTrial, mo: Office) -> None:
+    """An upload is told so again and again, not that the session has ended, and goes on when the gateway is back."""
+    officer = Visitor.with_session(mo, trial.session("mo", trial.run(mo.newcomer("officer"))))
+    assert officer.get(HOME).status == 200
+    lines = (f"Cookie: {mo.cookie}={officer.cookies[mo.cookie]}", "X-CSRF-Token: wrong")
+
+    def answer_to_upload() -> bytes:
+        with socket.create_connection(("127.0.0.1", mo.port), timeout=30) as one:
+            one.sendall(head(mo, "/files/upload", 60 * MEGABYTE, *lines))
+            return one.makefile("rb").read()
+
+    assert answer_to_upload()[9:12] == b"403"
+    mo.node.stop()
+    try:
+        eventually(lambda: answer_to_upload()[9:12] != b"403", within_s=REUSED_S + 40)  # then the session is asked for
+        for _ in range(2):
+            answer = answer_to_upload()
+            assert answer[9:12] == b"503"
+            assert b"The gateway doesn't answer" in answer
+        token = csrf_token(officer.cookies[mo.cookie])
+        small = officer.post("/files/upload", {"text": "Seen by night."}, X_CSRF_Token=token)
+        assert small.status in (503, 504)  # no form out of date
+    finally:
+        mo.node.start()
+        mo.wait_ready()
+    assert officer.post("/files/upload", {"csrf": "x"}).status == 403  # read, and refused for its token
