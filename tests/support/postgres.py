@@ -7,6 +7,7 @@ renamed and given to the next test; any other is dropped.
 
 from __future__ import annotations
 
+import os
 import signal
 import tempfile
 import uuid
@@ -180,7 +181,11 @@ class EmbeddedServer:
 @contextmanager
 def embedded_server() -> Iterator[EmbeddedServer]:
     """A server that lives as long as the block."""
-    server = EmbeddedServer()
+    before = os.umask(0o022)  # its own user reads what it made, also where a node in this process was stricter
+    try:
+        server = EmbeddedServer()
+    finally:
+        os.umask(before)
     try:
         with _connection(server.url) as conn:
             # What survives a power cut is of no interest here; what a database was used for before isn't to show.

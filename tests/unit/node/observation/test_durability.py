@@ -17,7 +17,7 @@ from tests.support.standby import connection, synchronous_pair
 
 def warned(database: Database, *, standby_expected: bool = False) -> str:
     alarms = Alarms(lambda: 0)
-    DurabilityMonitor(database, alarms, standby_expected=standby_expected).check()
+    DurabilityMonitor(database, alarms, standby_expected=standby_expected, note=lambda _: None).check()
     return next((alarm.message for alarm in alarms.list() if alarm.code == DATABASE_ASYNCHRONOUS), "")
 
 
@@ -43,9 +43,9 @@ def _wait_for_fsync(database: Database) -> None:
 @pytest.mark.slow
 def test_a_server_whose_standby_has_left_is_a_risk() -> None:
     """As a cluster's manager leaves it: no name, no connection and no slot of the one that was there."""
-    alarms = Alarms(lambda: 0)
+    alarms, noted = Alarms(lambda: 0), list[bool]()
     with synchronous_pair() as pair, closing(Database(pair.url_of(pair.primary, "gateway"))) as database:
-        monitor = DurabilityMonitor(database, alarms, standby_expected=False)
+        monitor = DurabilityMonitor(database, alarms, standby_expected=False, note=noted.append)
         pair.make_asynchronous()
         _wait_for_fsync(database)
         monitor.check()
@@ -56,3 +56,4 @@ def test_a_server_whose_standby_has_left_is_a_risk() -> None:
         time.sleep(CHECK_S)  # the monitor looks so seldom
         monitor.check()
         assert "the standby is away" in next(iter(alarms.list())).message
+        assert noted == [False, False]
