@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,11 +23,11 @@ from gateway.contract.json_form import json_of
 from gateway.contract.validation import violations
 from gateway.errors import OptionError
 from gateway.tracing.report.criteria_words import criteria_lines
-from gateway.v1.alert_pb2 import AlertContent
 from gateway.v1.history_pb2 import AnswerStatus, HistoryRecord, NodeAnswer, SearchCriteria
 from gateway.v1.history_service_pb2 import SearchEnd
 from gateway.v1.trace_pb2 import DraftAlert, Trace
 from tests.support.json_form import stated
+from tests.support.nodes import alert_content
 from tests.support.public_files import DECLARATIONS
 from tests.support.shipments import shipment
 
@@ -234,10 +235,12 @@ class TestImport:
         assert len(items) == DECLARATIONS.lines
         assert told == ""
 
-    def test_an_empty_file_with_a_header_records_nothing(self, tmp_path: Path) -> None:
+    def test_a_header_alone_is_named(self, tmp_path: Path) -> None:
         file = tmp_path / "shipments.csv"
         file.write_text("record_id,procedure,declared_at\n")
-        assert dry(file) == ([], "")
+        result = CliRunner().invoke(app, ["history", "import", str(file), "--dry-run"])
+        assert result.exit_code == 2, result.output
+        assert "has a header and no line below it" in " ".join(result.output.split())
 
 
 def answer(node: str, status: int, **more: Any) -> NodeAnswer:
@@ -311,7 +314,7 @@ class TestWords:
         assert unanswered(Trace(answers=[complete])) == []
 
     def test_a_draft_is_written_as_publish_reads_it(self, tmp_path: Path) -> None:
-        content = AlertContent(case_reference="C-1", typologies=["false_declaration"])
+        content = alert_content(time.time_ns() // 1_000_000)
         file = tmp_path / "draft.json"
         file.write_bytes(draft_text(DraftAlert(content=content, recipients=["hk"])))
         result = CliRunner().invoke(app, ["alert", "publish", str(file), "--to", "hk", "--dry-run"])
