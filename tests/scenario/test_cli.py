@@ -19,9 +19,11 @@ from rich.cells import cell_len
 from typer.testing import CliRunner, Result
 
 from gateway.cli.main import app
+from gateway.node.marks import prepare_marks
 from gateway.rpc.listener.tls_probe import probe_tls_versions
 from gateway.translation.check_texts import check_text, way_out_text
 from gateway.translation.messages import in_language
+from gateway.trust.service.trial_federation import FEDERATION
 from tests.support.command_line import Cli
 from tests.support.federation import Federation, alert, origin, with_logs
 from tests.support.public_files import DECLARATIONS
@@ -460,6 +462,7 @@ def test_serve_runs_until_it_is_told_to_stop_and_says_why_it_cant_start(nodes: F
                 time.sleep(0.1)
             elsewhere = tmp_path / "elsewhere.toml"  # with the same folder it is refused before
             elsewhere.write_text(node.config.read_text().replace(str(node.data), str(tmp_path / "data")))
+            prepare_marks(tmp_path / "data", federation=FEDERATION, node="mo", made_at=nodes.now)
             second = subprocess.run([*command, str(elsewhere)], capture_output=True, text=True, timeout=60, check=False)
             process.send_signal(signal.SIGTERM)
             assert process.wait(20) == 0, (tmp_path / "log").read_text()
