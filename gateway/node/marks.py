@@ -25,18 +25,15 @@ def mark_places(settings: Settings) -> list[Path]:
     return [settings.data_dir / MARKS_FILE, *([settings.mark_copy] if settings.mark_copy else [])]
 
 
-def prepare_marks(data_dir: Path, *, federation: str, node: str, made_at: datetime, data_lost: bool = False) -> None:
+def prepare_marks(data_dir: Path, *, federation: str, node: str, made_at: datetime) -> None:
     """Notes in a new node's folder when it was made: before the directory knows its keys, nothing was signed.
-
-    Args:
-        data_lost: for a node that has run before, and whose data are gone.
 
     Raises:
         StoreUnavailableError: the folder can't be written.
     """
     marks = Marks(f"{federation}/{node}", [data_dir / MARKS_FILE])
     if not marks.found:
-        marks.set_up(int(made_at.timestamp()) * 1000, data_lost=data_lost)
+        marks.set_up(int(made_at.timestamp() * 1000))
     marks.close()
 
 

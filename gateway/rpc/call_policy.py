@@ -48,7 +48,7 @@ _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Admission:
+class AdmittedCall:
     """Who calls, after step 3, and the method's row."""
 
     principal: Principal
@@ -90,7 +90,7 @@ class CallPolicy:
         *,
         streaming: bool,
         refusal: Callable[[], GatewayError] | None = None,
-    ) -> Admission:
+    ) -> AdmittedCall:
         """Runs steps 1 to 3; `release` must follow when the call ends.
 
         Args:
@@ -112,7 +112,7 @@ class CallPolicy:
         except GatewayError as error:
             await self.refuse(method if refusal is None else UNKNOWN_METHOD, caller.principal, error, context)
             raise
-        return Admission(principal, permission)
+        return AdmittedCall(principal, permission)
 
     async def _identified(self, method: str, context: Context, caller: IdentifiedCaller) -> Principal:
         """Step 1: the system, then the person or the lane that its call counts for. Raises GatewayError."""
@@ -160,7 +160,7 @@ class CallPolicy:
         if self.abandoned.count(_account(principal, context), shared_with=shared):
             self.disconnector.now(context.peer())
 
-    async def approve(self, method: str, admission: Admission, context: Context, request: bytes | None) -> str:
+    async def approve(self, method: str, admission: AdmittedCall, context: Context, request: bytes | None) -> str:
         """Requires the approval of a call in a person's name, where its method needs one.
 
         Returns:
@@ -178,7 +178,7 @@ class CallPolicy:
         return APPROVED if await self.persons.approve(principal, method, approval, request or b"") else ""
 
     async def begin(
-        self, method: str, admission: Admission, request_bytes: int, *, approval: str = ""
+        self, method: str, admission: AdmittedCall, request_bytes: int, *, approval: str = ""
     ) -> tuple[Call, Turn]:
         """Waits for the caller's turn, which must be given back. Raises GatewayError."""
         principal = admission.principal
@@ -201,7 +201,7 @@ class CallPolicy:
         if turn.prompt:
             self.pacer.charge(turn.caller, turn.weight)
 
-    def release(self, admission: Admission, *, streaming: bool) -> None:
+    def release(self, admission: AdmittedCall, *, streaming: bool) -> None:
         self.limits.leave(admission.principal, streaming=streaming)
 
     async def pace_message(self, call: Call) -> None:

@@ -40,7 +40,7 @@ from gateway.errors import (
     MethodUnknownError,
     UnauthenticatedError,
 )
-from gateway.rpc.call_policy import UNKNOWN_METHOD, Admission, CallPolicy, Context, IdentifiedCaller
+from gateway.rpc.call_policy import UNKNOWN_METHOD, AdmittedCall, CallPolicy, Context, IdentifiedCaller
 from gateway.rpc.calls import Call, charge_message, enter_call
 from gateway.rpc.fairness.pacing import Turn
 from gateway.rpc.listener.open_streams import OpenStreams, StreamEnd
@@ -170,7 +170,7 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):
         *,
         streaming: bool,
         refusal: Callable[[], GatewayError] | None = None,
-    ) -> Admission:
+    ) -> AdmittedCall:
         try:
             admission = await self._policy.admit(method, context, caller, streaming=streaming, refusal=refusal)
         except GatewayError as error:
@@ -181,7 +181,7 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):
         return admission
 
     async def _begun(
-        self, method: str, admission: Admission, context: Context, *, receive: bool
+        self, method: str, admission: AdmittedCall, context: Context, *, receive: bool
     ) -> tuple[Call, Turn, bytes | None]:
         """Step 4; the turn must be given back."""
         caller, request = admission.principal.account, None

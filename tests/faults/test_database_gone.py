@@ -10,7 +10,7 @@ from pathlib import Path
 import grpc.aio
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from sqlalchemy import create_engine, text
+from sqlalchemy import NullPool, create_engine, text
 
 from gateway.contract.channel_options import channel_options
 from gateway.errors import StoreUnavailableError
@@ -133,7 +133,8 @@ def test_the_status_is_told_beside_a_database_that_is_gone_or_locked(federation:
         await serving.start()
         try:
             await all_say(federation, SERVING)
-            with create_engine(server.url.replace("postgresql:", "postgresql+psycopg:")).connect() as other:
+            url = server.url.replace("postgresql:", "postgresql+psycopg:")
+            with create_engine(url, poolclass=NullPool).connect() as other:
                 other.execute(text("LOCK TABLE feeds, journal IN ACCESS EXCLUSIVE MODE"))
                 await says("has not answered for 5 s")
             await all_say(federation, SERVING)

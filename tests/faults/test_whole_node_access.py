@@ -14,6 +14,7 @@ from gateway.client import AlertReference, GatewayClient
 from gateway.contract.channel_options import channel_options
 from gateway.errors import ConfigurationError, GatewayError, PermissionDeniedError
 from gateway.node.assembly.node import Node
+from gateway.node.marks import prepare_marks
 from gateway.tls.certificates import inspect_certificate
 from gateway.trust.service.directory_drafts import revoke_certificate, revoke_key
 from gateway.trust.service.trial_federation import FEDERATION
@@ -234,9 +235,10 @@ def test_a_node_with_an_expired_certificate_does_not_start(federation: Federatio
 
 def test_two_nodes_do_not_share_a_port(federation: Federation, tmp_path: Path) -> None:
     federation.start("cn")
+    elsewhere = {"data_dir": tmp_path / "data"}  # on the same folder it is refused before
+    prepare_marks(tmp_path / "data", federation=FEDERATION, node="cn", made_at=federation.now)
 
     async def run() -> None:
-        elsewhere = {"data_dir": tmp_path / "data"}  # on the same folder it is refused before
         with pytest.raises(ConfigurationError, match="can't listen on"):
             await Node(federation["cn"].settings.model_copy(update=elsewhere)).start()
 

@@ -137,7 +137,7 @@ def test_refused_and_oversized_alerts_dont_stop_the_rest(nodes: Federation) -> N
             refused = outcomes[2].refused
             assert isinstance(refused, InvalidRequestError)
             fields = {violation.field for violation in refused.violations}
-            assert fields == {"content.purpose", "content.typologies[1]"}
+            assert fields == {"content.purpose", "content.typologies[1]", "recipients"}
             with pytest.raises(TooLargeError):
                 outcomes[0].result()
             alone = [each async for each in cn.publish_many([oversized] * 5, batch=2)]

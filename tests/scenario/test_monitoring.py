@@ -160,7 +160,7 @@ def test_every_metric_of_a_panel_has_samples_with_its_labels(watched: tuple[Fede
 def test_health_is_on_the_same_port(watched: tuple[Federation, dict[str, int]]) -> None:
     _, ports = watched
     assert fetch(ports["cn"], "livez") == (200, "event loop: ok\nwriter: ok\n")
-    assert fetch(ports["cn"], "readyz") == (200, "database: ok\nwriter: ok\ndisk: ok\ndirectory: ok\n")
+    assert fetch(ports["cn"], "readyz") == (200, "database: ok\nwriter: ok\ndisk: ok\nmarks: ok\ndirectory: ok\n")
     assert fetch(ports["cn"], "elsewhere")[0] == 404
 
 

@@ -42,6 +42,7 @@ NOT_RUN: Mapping[str, str] = {
 PLACEHOLDERS: Mapping[str, str] = {
     "FEED": "cn/hk/alerts", "PARTNER": "hk", "NODE": "cn", "NAME": "minerals", "TEXT": "A reason", "…": "A reason",
     "RECORD": RECORDS[0], "LIST/ID": "minerals/M-17", "OLD": "directory.note", "NEW": "directory-2.json",
+    "DIRECTORY": "directory.note", "CARD": "cn.card.json", "OWN/PARTNER": "cn/hk",
     "BUNDLE": "case-7.zip", "ALERT": NEW_ID, "QUERY": NEW_ID, "ID": NEW_ID,
 }  # fmt: skip
 """What stands for what, in whichever command; FILE is in `FILES`."""
@@ -195,6 +196,11 @@ def drafting(kit: CommandKit, call: Call, cwd: Path) -> None:
     (cwd / "terms.toml").write_text((cwd / "terms.toml").read_text().replace('"cn", "hk", "mo"', nodes))
 
 
+def preparing(_: CommandKit, call: Call, cwd: Path) -> None:
+    """A folder on which nothing has run."""
+    call.environment["GATEWAY_DATA_DIR"] = str(cwd / "data")
+
+
 def restoring(kit: CommandKit, call: Call, cwd: Path) -> None:
     """A backup that was made after the node stopped."""
     assert kit.gateway("mo", "backup", cwd / "backup").exit_code == 0
@@ -247,6 +253,7 @@ SCENES: Mapping[Words, Scene] = {
     ("maintenance", "end"): announced,
     ("pki", "issue"): issuing,
     ("pki", "signing-keys"): of_keys,
+    ("prepare",): preparing,
     ("restore",): restoring,
     ("watchlist", "answer"): argument(CommandKit.hit),
     ("watchlist", "approve"): argument(CommandKit.proposal),
@@ -316,7 +323,7 @@ def test_it_runs(kit: CommandKit, shown: Shown) -> None:
         if call.path in UNENDING:
             UNENDING[call.path](kit, call, cwd)
             return
-        result = kit.gateway(call.node, *call.words(), cwd=cwd, input=call.input)
+        result = kit.gateway(call.node, *call.words(), cwd=cwd, variables=call.environment, input=call.input)
     assert result.exit_code in ENDS.get(call.path, (0,)), (
         f"{shown.where} shows `gateway {' '.join(shown.words)}`; run as {call.words()} at {call.node}:\n{result.output}"
     )

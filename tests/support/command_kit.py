@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import chdir, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -94,14 +94,22 @@ class CommandKit:
 
     # -- running
 
-    def gateway(self, node: str, *words: object, cwd: Path | None = None, **options: Any) -> Result:
-        """`gateway` in this process with the settings of a node."""
+    def gateway(
+        self,
+        node: str,
+        *words: object,
+        cwd: Path | None = None,
+        variables: Mapping[str, str] | None = None,
+        **options: Any,
+    ) -> Result:
+        """`gateway` in this process with the settings of a node; `variables` are more of the environment."""
         environment = {
             "GATEWAY_CONFIG": str(self.nodes[node].config),
             "GATEWAY_SYSTEM": "",
             "CA_PASS": PASSPHRASE,
             "CA_PASSPHRASE": PASSPHRASE,
             "DIR_PASS": PASSPHRASE,
+            **(variables or {}),
         }
         with chdir(cwd or self.files):
             return CliRunner(env=environment).invoke(app, list(map(str, words)), **options)

@@ -60,7 +60,7 @@ def known_of(settings: Settings, marks: Marks) -> Known:
     feeds = marks.state.feeds.items()
     signed = {origin.line: max(mark.committed.size, mark.signed.size) for origin, mark in feeds}
     noted = [tally for place in tally_places(settings) if (tally := read_tally_file(place)) is not None]
-    return Known(signed if marks.found else None, _furthest(noted), marks.state.made_at)
+    return Known(signed if marks.found else None, _furthest(noted), marks.state.lost_at or marks.state.made_at)
 
 
 def tally_places(settings: Settings) -> list[Path]:

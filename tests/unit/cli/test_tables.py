@@ -10,7 +10,10 @@ from typer.testing import CliRunner, Result
 
 from gateway.cli.main import app
 
-ALERTS = "case_reference,exporter\nC-1,湖南锑业进出口有限责任公司\n"
+ALERTS = (
+    "case_reference,exporter,priority,requested_action,typologies,classification,onward_transfer,purpose,legal_basis,valid_until\n"
+    "C-1,湖南锑业进出口有限责任公司,B,inspect,false_declaration,official,prohibited,export_control,Arrangement,2099-01-01T00:00:00Z\n"
+)
 DECLARATIONS = (
     "Declaration ID,Date,HS6 Code,Office ID,Mode of Transport,Declarant ID,Importer ID,Seller ID,Courier ID,"
     "Country of Origin,Country of Departure,Net Mass,Item Price\n"

@@ -201,11 +201,13 @@ class Marks:
     def set_up(self, now_ms: int, *, data_lost: bool = False) -> None:
         """Notes that the node's folder has just been made; raises StoreUnavailableError.
 
+        That is compared with times of directories, which are whole seconds, and a loss with times of backups.
+
         Args:
             data_lost: for a node that has run before, and whose data are gone.
         """
         with self._lock:
-            self._write(replace(self._state, made_at=now_ms, lost_at=now_ms if data_lost else 0))
+            self._write(replace(self._state, made_at=now_ms // 1000 * 1000, lost_at=now_ms if data_lost else 0))
 
     def set_database(self, database: DatabaseIdentity, now_ms: int) -> None:
         """Notes the cluster that is written to; raises StoreUnavailableError."""
