@@ -82,7 +82,7 @@ class TimedCommand:
     """A follower's command, timed in the writer's thread."""
 
     stage: str
-    command: Command
+    command: Command[object]
     costs: Costs
 
     @property

@@ -79,7 +79,7 @@ def measure(database: Database, key: Path, group: int, rounds: int, *, first: in
     indexer = HistoryIndexer(database)
     risk = RiskScreening(database, rules=load_rules(rule_sources(settings)))
 
-    def transact(name: str, command: Command, count: int) -> None:
+    def transact(name: str, command: Command[object], count: int) -> None:
         with database.engine.connect() as conn:
             conn.execution_options(gateway_write=True)
             transaction = conn.begin()

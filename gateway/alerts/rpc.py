@@ -118,7 +118,7 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
         self._count([result])
         if isinstance(result, GatewayError):
             raise result
-        return result  # type: ignore[no-any-return]
+        return result
 
     async def PreviewAlert(
         self, request: alert_service_pb2.PreviewAlertRequest, context: Context
@@ -164,42 +164,50 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
     async def AmendAlert(
         self, request: alert_service_pb2.AmendAlertRequest, context: Context
     ) -> alert_service_pb2.AmendAlertResponse:
-        return await self._step(request, alert_service_pb2.AmendAlertResponse)
+        validate(request)
+        return await self._take(self._steps.amend(request))
 
     async def WithdrawAlert(
         self, request: alert_service_pb2.WithdrawAlertRequest, context: Context
     ) -> alert_service_pb2.WithdrawAlertResponse:
-        return await self._step(request, alert_service_pb2.WithdrawAlertResponse)
+        validate(request)
+        return await self._take(self._steps.withdraw(request))
 
     async def CloseAlert(
         self, request: alert_service_pb2.CloseAlertRequest, context: Context
     ) -> alert_service_pb2.CloseAlertResponse:
-        return await self._step(request, alert_service_pb2.CloseAlertResponse)
+        validate(request)
+        return await self._take(self._steps.close(request))
 
     async def AcknowledgeAlert(
         self, request: alert_service_pb2.AcknowledgeAlertRequest, context: Context
     ) -> alert_service_pb2.AcknowledgeAlertResponse:
-        return await self._step(request, alert_service_pb2.AcknowledgeAlertResponse)
+        validate(request)
+        return await self._take(self._steps.acknowledge(request))
 
     async def FlagAlert(
         self, request: alert_service_pb2.FlagAlertRequest, context: Context
     ) -> alert_service_pb2.FlagAlertResponse:
-        return await self._step(request, alert_service_pb2.FlagAlertResponse)
+        validate(request)
+        return await self._take(self._steps.flag(request))
 
     async def AskQuestion(
         self, request: alert_service_pb2.AskQuestionRequest, context: Context
     ) -> alert_service_pb2.AskQuestionResponse:
-        return await self._step(request, alert_service_pb2.AskQuestionResponse)
+        validate(request)
+        return await self._take(self._steps.ask(request))
 
     async def AnswerQuestion(
         self, request: alert_service_pb2.AnswerQuestionRequest, context: Context
     ) -> alert_service_pb2.AnswerQuestionResponse:
-        return await self._step(request, alert_service_pb2.AnswerQuestionResponse)
+        validate(request)
+        return await self._take(await asyncio.to_thread(self._steps.answer, request))
 
     async def ReportFinding(
         self, request: alert_service_pb2.ReportFindingRequest, context: Context
     ) -> alert_service_pb2.ReportFindingResponse:
-        return await self._step(request, alert_service_pb2.ReportFindingResponse)
+        validate(request)
+        return await self._take(self._steps.report_finding(request))
 
     async def GetAlert(
         self, request: alert_service_pb2.GetAlertRequest, context: Context
@@ -271,20 +279,13 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
                     ]
                 )
 
-    async def _step(self, request: Any, _response: type[ResponseT]) -> ResponseT:
-        validate(request)
+    async def _take(self, step: StepRequest[ResponseT]) -> ResponseT:
+        """Commits a step on an existing alert; raises GatewayError where the alert's state refuses it."""
         call = current_call()
-        step = await self._step_of(request)
         call.record(subject_ids=[step.alert_id])
-        command = StepCommand(step, publisher=self._publisher, principal=call.principal.id, actor=call.principal.actor)
-        result: ResponseT = await self._writer.run(command)
-        return result
-
-    async def _step_of(self, request: Any) -> StepRequest:
-        """The step; an answer reads in the database who asked."""
-        if isinstance(request, alert_service_pb2.AnswerQuestionRequest):
-            return await asyncio.to_thread(self._steps.of, request)
-        return self._steps.of(request)
+        return await self._writer.run(
+            StepCommand(step, publisher=self._publisher, principal=call.principal.id, actor=call.principal.actor)
+        )
 
 
 def _require_recipients(request: alert_service_pb2.PreviewAlertRequest) -> None:

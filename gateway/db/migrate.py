@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from alembic.script import ScriptDirectory
 
 log = logging.getLogger(__name__)
-logging.getLogger("alembic.runtime.migration").setLevel(logging.WARNING)  # it logs each look at the version
+logging.getLogger("alembic").setLevel(logging.WARNING)  # it logs each look at the version, and each of its plugins
 
 _VERSIONS = "alembic_version"
 """Alembic's table of the revision that a database has."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from gateway.alerts.tables.followed_steps import FollowedSteps
 from gateway.db.database import Database
@@ -29,7 +29,7 @@ class AlertFollower(Protocol):
     @property
     def name(self) -> str: ...
 
-    def prepare(self, steps: FollowedSteps) -> Command | None:
+    def prepare(self, steps: FollowedSteps) -> Command[object] | None:
         """What is to be written next; None where there is nothing.
 
         The command compares the progress that it was made from: another replica or a rebuild may have moved it.
@@ -40,7 +40,7 @@ class AlertFollower(Protocol):
 class FollowedBatch:
     """What followers are to write, and whether more is waiting."""
 
-    parts: tuple[Command, ...]
+    parts: tuple[Command[object], ...]
     is_cut: bool
 
 
@@ -70,11 +70,11 @@ def prepare_batch(database: Database, followers: Iterable[AlertFollower], *, lim
 class FollowCommand:
     """Writes parts of a batch, all or none."""
 
-    parts: tuple[Command, ...]
+    parts: tuple[Command[object], ...]
 
     @property
     def weight(self) -> int:
         return sum(part.weight for part in self.parts)
 
-    def execute(self, tx: Transaction) -> list[Any]:
+    def execute(self, tx: Transaction) -> list[object]:
         return [part.execute(tx) for part in self.parts]

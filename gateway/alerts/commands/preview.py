@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
+from google.protobuf.message import Message
+
 from gateway.alerts import codec as wire
 from gateway.alerts.commands.onward_transfer import ProjectedMoment, require_onward_transfer, sources_in
 from gateway.alerts.commands.publishing import Publisher
@@ -145,7 +147,7 @@ class Previews:
             return error.message
         return ""
 
-    def of_step(self, step: StepRequest, *, actor: str) -> pb.PreviewAlertStepResponse:
+    def of_step(self, step: StepRequest[Message], *, actor: str) -> pb.PreviewAlertStepResponse:
         """What each partner would get; raises NotFoundError for an unknown alert."""
         now_ms = self._clock()
         said = alert_pb2.AlertEvent()
@@ -157,7 +159,7 @@ class Previews:
         return pb.PreviewAlertStepResponse(event=said, recipients=recipients)
 
     def _for(
-        self, moment: ProjectedMoment, step: StepRequest, row: AlertRow, actor: str, now_ms: int
+        self, moment: ProjectedMoment, step: StepRequest[Message], row: AlertRow, actor: str, now_ms: int
     ) -> pb.StepPreview:
         draft = draft_step(step, row, publisher=self._publisher, actor=actor, now_ms=now_ms)
         fields = classified(draft.event)[:MOST_FIELDS]

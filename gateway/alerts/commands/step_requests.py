@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from google.protobuf.message import Message
 
@@ -12,9 +12,12 @@ from gateway.alerts.codec import quality_notices
 from gateway.v1 import alert_pb2
 from gateway.v1 import alert_service_pb2 as pb
 
+ResponseT = TypeVar("ResponseT", bound=Message)
+ResponseT_co = TypeVar("ResponseT_co", bound=Message, covariant=True)
+
 
 @dataclass(frozen=True, slots=True)
-class StepRequest:
+class StepRequest(Generic[ResponseT_co]):
     """An own system's request for a step on an existing alert.
 
     Attributes:
@@ -32,7 +35,7 @@ class StepRequest:
     alert_id: str
     recipient: str
     event: alert_pb2.AlertEvent
-    response: Message
+    response: ResponseT_co
     revision: int = 0
 
 
@@ -50,15 +53,14 @@ class StepRequests:
         self._new_id = new_id
         self._who_asked = who_asked
 
-    def of(self, request: Any) -> StepRequest:
-        """The step that a valid request of AlertService asks for; reads the database for an answer."""
-        return _MAKERS[type(request)](self, request)
+    def previewed(self, request: pb.PreviewAlertStepRequest) -> StepRequest[Message]:
+        """The step that a preview is asked of; reads the database for an answer."""
+        kind = str(request.WhichOneof("step"))
+        return _MAKERS[kind](self, getattr(request, kind))
 
-    def previewed(self, request: pb.PreviewAlertStepRequest) -> StepRequest:
-        """The step that a preview is asked of, as `of`."""
-        return self.of(getattr(request, str(request.WhichOneof("step"))))
-
-    def _step(self, request: Any, alert: alert_pb2.AlertReference, response: Message, **event: Any) -> StepRequest:
+    def _step(
+        self, request: Any, alert: alert_pb2.AlertReference, response: ResponseT, **event: Any
+    ) -> StepRequest[ResponseT]:
         return StepRequest(
             request_id=request.request_id,
             message=request,
@@ -72,7 +74,8 @@ class StepRequests:
     def _own(self, request: Any) -> alert_pb2.AlertReference:
         return alert_pb2.AlertReference(publisher=self._node, alert_id=request.alert_id)
 
-    def _amend(self, request: pb.AmendAlertRequest) -> StepRequest:
+    def amend(self, request: pb.AmendAlertRequest) -> StepRequest[pb.AmendAlertResponse]:
+        """Another text of an own alert."""
         notices = quality_notices(request.content)
         alert = alert_pb2.Alert(
             id=request.alert_id,
@@ -84,12 +87,14 @@ class StepRequests:
         response = pb.AmendAlertResponse(revision=request.revision + 1, notices=notices)
         return self._step(request, self._own(request), response, amended=alert)
 
-    def _withdraw(self, request: pb.WithdrawAlertRequest) -> StepRequest:
+    def withdraw(self, request: pb.WithdrawAlertRequest) -> StepRequest[pb.WithdrawAlertResponse]:
+        """The withdrawal of an own alert."""
         alert = self._own(request)
         event = alert_pb2.AlertWithdrawn(alert=alert, revision=request.revision, reason=request.reason)
         return self._step(request, alert, pb.WithdrawAlertResponse(), withdrawn=event)
 
-    def _close(self, request: pb.CloseAlertRequest) -> StepRequest:
+    def close(self, request: pb.CloseAlertRequest) -> StepRequest[pb.CloseAlertResponse]:
+        """The outcome of an own alert."""
         alert = self._own(request)
         event = alert_pb2.AlertClosed(
             alert=alert,
@@ -100,19 +105,22 @@ class StepRequests:
         )
         return self._step(request, alert, pb.CloseAlertResponse(), closed=event)
 
-    def _acknowledge(self, request: pb.AcknowledgeAlertRequest) -> StepRequest:
+    def acknowledge(self, request: pb.AcknowledgeAlertRequest) -> StepRequest[pb.AcknowledgeAlertResponse]:
+        """That a partner's alert was taken up."""
         event = alert_pb2.AlertAcknowledged(
             alert=request.alert, revision=request.revision, case_reference=request.case_reference
         )
         return self._step(request, request.alert, pb.AcknowledgeAlertResponse(), acknowledged=event)
 
-    def _flag(self, request: pb.FlagAlertRequest) -> StepRequest:
+    def flag(self, request: pb.FlagAlertRequest) -> StepRequest[pb.FlagAlertResponse]:
+        """A fault that was found in a partner's alert."""
         event = alert_pb2.AlertFlagged(
             alert=request.alert, revision=request.revision, reason=request.reason, explanation=request.explanation
         )
         return self._step(request, request.alert, pb.FlagAlertResponse(), flagged=event)
 
-    def _ask(self, request: pb.AskQuestionRequest) -> StepRequest:
+    def ask(self, request: pb.AskQuestionRequest) -> StepRequest[pb.AskQuestionResponse]:
+        """A question to the other side."""
         question_id = self._new_id()
         event = alert_pb2.AlertQuestion(
             alert=request.alert,
@@ -124,7 +132,8 @@ class StepRequests:
         step = self._step(request, request.alert, pb.AskQuestionResponse(question_id=question_id), question=event)
         return replace(step, recipient=request.recipient)
 
-    def _answer(self, request: pb.AnswerQuestionRequest) -> StepRequest:
+    def answer(self, request: pb.AnswerQuestionRequest) -> StepRequest[pb.AnswerQuestionResponse]:
+        """The answer to a question; reads in the database who asked."""
         alert = request.alert
         event = alert_pb2.AlertAnswer(
             alert=alert,
@@ -137,17 +146,18 @@ class StepRequests:
         recipient = self._who_asked(alert.publisher, alert.alert_id, request.question_id)
         return replace(step, recipient=recipient, revision=request.revision)
 
-    def _find(self, request: pb.ReportFindingRequest) -> StepRequest:
+    def report_finding(self, request: pb.ReportFindingRequest) -> StepRequest[pb.ReportFindingResponse]:
+        """What was found on a partner's or an own alert."""
         return self._step(request, request.finding.alert, pb.ReportFindingResponse(), finding=request.finding)
 
 
-_MAKERS: Mapping[type[Message], Callable[[StepRequests, Any], StepRequest]] = {
-    pb.AmendAlertRequest: StepRequests._amend,
-    pb.WithdrawAlertRequest: StepRequests._withdraw,
-    pb.CloseAlertRequest: StepRequests._close,
-    pb.AcknowledgeAlertRequest: StepRequests._acknowledge,
-    pb.FlagAlertRequest: StepRequests._flag,
-    pb.AskQuestionRequest: StepRequests._ask,
-    pb.AnswerQuestionRequest: StepRequests._answer,
-    pb.ReportFindingRequest: StepRequests._find,
+_MAKERS: Mapping[str, Callable[[StepRequests, Any], StepRequest[Message]]] = {
+    "amend": StepRequests.amend,
+    "withdraw": StepRequests.withdraw,
+    "close": StepRequests.close,
+    "acknowledge": StepRequests.acknowledge,
+    "flag": StepRequests.flag,
+    "ask": StepRequests.ask,
+    "answer": StepRequests.answer,
+    "report_finding": StepRequests.report_finding,
 }

@@ -19,7 +19,7 @@ from gateway.alerts.commands.onward_transfer import (
 )
 from gateway.alerts.commands.placing import place_step, require_extensible_feeds
 from gateway.alerts.commands.publishing import MAX_VALIDITY_MS, VALID_UNTIL_RANGE, Publisher
-from gateway.alerts.commands.step_requests import StepRequest
+from gateway.alerts.commands.step_requests import ResponseT, StepRequest
 from gateway.alerts.rules.life import advance
 from gateway.alerts.tables import copies as alerts
 from gateway.alerts.tables.copies import AlertRow
@@ -57,7 +57,9 @@ class DraftedStep:
     shown: ShownPseudonym
 
 
-def draft_step(step: StepRequest, row: AlertRow, *, publisher: Publisher, actor: str, now_ms: int) -> DraftedStep:
+def draft_step(
+    step: StepRequest[Message], row: AlertRow, *, publisher: Publisher, actor: str, now_ms: int
+) -> DraftedStep:
     """The event of a step for one copy of the alert, before any check."""
     partner = row.key.recipient if row.direction == "out" else row.key.publisher
     event = alert_pb2.AlertEvent()
@@ -75,7 +77,13 @@ def draft_step(step: StepRequest, row: AlertRow, *, publisher: Publisher, actor:
 
 
 def require_step(
-    known: AlertKnowledge, step: StepRequest, row: AlertRow, draft: DraftedStep, *, publisher: Publisher, now_ms: int
+    known: AlertKnowledge,
+    step: StepRequest[Message],
+    row: AlertRow,
+    draft: DraftedStep,
+    *,
+    publisher: Publisher,
+    now_ms: int,
 ) -> None:
     """Checks a step by everything that decides about it, against what is projected; applies the agreement to the draft.
 
@@ -108,7 +116,7 @@ def _named_evidence(publisher: Publisher, event: alert_pb2.AlertEvent, purpose: 
     return publisher.named_evidence(wire.evidence_of(event), purpose, field=field)
 
 
-def copies_of(conn: Connection, step: StepRequest) -> list[AlertRow]:
+def copies_of(conn: Connection, step: StepRequest[Message]) -> list[AlertRow]:
     """Copies of the alert that a step concerns; raises NotFoundError for none."""
     rows = alerts.copies(conn, step.publisher, step.alert_id)
     if step.recipient:
@@ -118,14 +126,14 @@ def copies_of(conn: Connection, step: StepRequest) -> list[AlertRow]:
     return rows
 
 
-class StepCommand(IdempotentCommand[Message]):
+class StepCommand(IdempotentCommand[ResponseT]):
     """Steps 2 to 4 for an existing alert, checked against the state at commit, so that only one of two callers wins."""
 
     weight = 1
 
     def __init__(
         self,
-        step: StepRequest,
+        step: StepRequest[ResponseT],
         *,
         publisher: Publisher,
         principal: str,
@@ -143,10 +151,10 @@ class StepCommand(IdempotentCommand[Message]):
         return self._step.request_id
 
     @property
-    def response_type(self) -> type[Message]:
+    def response_type(self) -> type[ResponseT]:
         return type(self._step.response)
 
-    def answer(self, tx: Transaction) -> Message:
+    def answer(self, tx: Transaction) -> ResponseT:
         step = self._step
         tx.catch_up()
         self._shown.clear()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from gateway.alerts.commands.following import FollowCommand, prepare_batch
 from gateway.casework.commands.indexing import IndexDocumentsCommand, ListCommand
@@ -14,7 +13,7 @@ from gateway.feed.service.writing.transaction import Command
 AT_ONCE = 1_000
 """Steps of alerts in one transaction: some 150 ms."""
 
-RunCommand = Callable[[Command], Any]
+RunCommand = Callable[[Command[object]], object]
 """Executes a command in a transaction of its own."""
 
 

@@ -117,16 +117,14 @@ class CaseworkServicer(casework_service_pb2_grpc.CaseworkServiceServicer):
             subject_ids=[alert.alert_id for alert in request.alerts], detail=f"to {request.assignee or 'nobody'}"
         )
         command = AssignCommand(request, person=person, principal=call.principal.id, knows=self._knows_person)
-        response: service.AssignAlertsResponse = await self._writer.run(command)
-        return response
+        return await self._writer.run(command)
 
     async def AddNote(self, request: service.AddNoteRequest, context: Context) -> service.AddNoteResponse:
         validate(request)
         call = current_call()
         call.record(subject_ids=[request.alert.alert_id])
         command = AddNoteCommand(request, person=person_of(call.principal), principal=call.principal.id)
-        response: service.AddNoteResponse = await self._writer.run(command)
-        return response
+        return await self._writer.run(command)
 
     async def EraseNote(self, request: service.EraseNoteRequest, context: Context) -> service.EraseNoteResponse:
         validate(request)
@@ -138,8 +136,7 @@ class CaseworkServicer(casework_service_pb2_grpc.CaseworkServiceServicer):
             principal=call.principal.id,
             may_erase_any=Role.SUPERVISOR in call.principal.roles,
         )
-        response: service.EraseNoteResponse = await self._writer.run(command)
-        return response
+        return await self._writer.run(command)
 
     async def SetWatchMark(
         self, request: service.SetWatchMarkRequest, context: Context
@@ -168,9 +165,7 @@ class CaseworkServicer(casework_service_pb2_grpc.CaseworkServiceServicer):
         call = current_call()
         call.record(subject_ids=[request.view_id])
         is_supervisor = Role.SUPERVISOR in call.principal.roles
-        response: service.DeleteViewResponse = await self._writer.run(
-            DeleteViewCommand(request.view_id, person_of(call.principal), is_supervisor)
-        )
+        response = await self._writer.run(DeleteViewCommand(request.view_id, person_of(call.principal), is_supervisor))
         return response
 
     async def ListColleagues(

@@ -70,7 +70,7 @@ class Follower:
 
     tables: Sequence[Table]
     is_complete: Callable[[Connection], bool]
-    build: Callable[[Database, Callable[[Command], Any]], object]
+    build: Callable[[Database, Callable[[Command[object]], object]], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +195,7 @@ def _rebuild(scratch: Database, rebuilding: Rebuilding, node: str) -> None:
             if not IndexCommand(batch, rebuilding.retention).execute(transaction(conn)):
                 break
 
-    def run(command: Command) -> Any:
+    def run(command: Command[object]) -> object:
         with scratch.write() as conn:
             return command.execute(transaction(conn))
 

@@ -47,7 +47,7 @@ class HeldEntries:
             )
             rebuild(self._writer, report_progress=lambda _: None)
             self._rebuilt = True
-        done: bool = self._writer.run(_AnswerHeldCommand(self._registry, known))  # 3
+        done = self._writer.run(_AnswerHeldCommand(self._registry, known))  # 3
         return done
 
 

@@ -14,7 +14,6 @@ from gateway.contract.timestamps import to_ms
 from gateway.errors import GatewayError
 from gateway.feed.rpc.writer_client import WriterClient
 from gateway.feed.service.publisher_audit import PublisherAudit
-from gateway.feed.service.receiver import Refusal
 from gateway.rpc.status import from_rpc_error
 from gateway.telemetry.metrics import Metrics
 from gateway.v1 import exchange_service_pb2 as pb
@@ -76,6 +75,6 @@ class PublisherAuditor:
             hashes = list((await stub.GetConsistencyProof(request, timeout=ANSWER_S)).hashes)
         quarantine = await asyncio.to_thread(self._audit.compare, origin, held, shown, hashes)  # 3, 4
         if quarantine is not None:
-            refusal: Refusal | None = await self._writer.run(quarantine)  # 5
+            refusal = await self._writer.run(quarantine)  # 5
             if refusal is not None:
                 self._metrics.quarantines.labels(origin.publisher, origin.channel.value, refusal.cause).inc()

@@ -103,7 +103,7 @@ class FeedRecovery:
         if feed.state is not FeedState.BEHIND or feed.waiting or held > feed.size:
             return 0
         try:
-            lost: int = await self._writer.run(GiveUpCommand(origin))
+            lost = await self._writer.run(GiveUpCommand(origin))
         except EpochNeededError as error:
             await self._writer.run(StateCommand(origin, FeedState.BEHIND, error.message))
             raise

@@ -52,13 +52,13 @@ class WriterClient:
         """Is set when a group couldn't be committed, for who watches the database."""
 
     def submit(
-        self, command: Command, *, deferrable: bool = False, urgency: Urgency = Urgency.ORDINARY
-    ) -> asyncio.Future[Any]:
+        self, command: Command[ResultT], *, deferrable: bool = False, urgency: Urgency = Urgency.ORDINARY
+    ) -> asyncio.Future[ResultT]:
         """Queues a command for the current caller; its future resolves after the commit.
 
         A deferrable one may share the next commit.
         """
-        future: asyncio.Future[Any] = self._loop.create_future()
+        future: asyncio.Future[ResultT] = self._loop.create_future()
         self._writer.submit(
             command,
             lambda outcome: self._done(future, outcome),
@@ -68,7 +68,7 @@ class WriterClient:
         )
         return future
 
-    async def run(self, command: Command, *, urgency: Urgency = Urgency.ORDINARY) -> Any:
+    async def run(self, command: Command[ResultT], *, urgency: Urgency = Urgency.ORDINARY) -> ResultT:
         """Runs a command; returns its result after the commit, or raises its error."""
         return await self.submit(command, urgency=urgency)
 

@@ -203,8 +203,7 @@ class Outgoing:
         )
 
     def _made(self, origin: FeedOrigin) -> Feed:
-        result: Feed = self._writer.run(_EnsureCommand(origin))
-        return result
+        return self._writer.run(_EnsureCommand(origin))
 
     def _unblocked(self, feed: Feed) -> Feed:
         if not feed.extensible:

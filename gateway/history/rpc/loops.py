@@ -88,7 +88,7 @@ class IndexProcessStep:
     """
 
     def __init__(
-        self, process: IndexProcess, handler: str, *, keep: Callable[[Any], Command], writer: WriterClient
+        self, process: IndexProcess, handler: str, *, keep: Callable[[Any], Command[object]], writer: WriterClient
     ) -> None:
         self._process = process
         self._handler = handler
@@ -155,7 +155,7 @@ def filter_step(process: IndexProcess, *, writer: WriterClient) -> IndexProcessS
 class SearchStep:
     """Runs a search in a thread, and writes its result."""
 
-    def __init__(self, search: Callable[[], Command | None], *, writer: WriterClient) -> None:
+    def __init__(self, search: Callable[[], Command[object] | None], *, writer: WriterClient) -> None:
         self._search = search
         self._writer = writer
 

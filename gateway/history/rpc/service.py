@@ -149,16 +149,14 @@ class HistoryServicer(history_service_pb2_grpc.HistoryServiceServicer):
         call = current_call()
         call.record(case_reference=request.case_reference)
         command = PlaceHoldCommand(self._origin, request, call.principal.id, call.principal.actor, self._new_id)
-        response: pb.PlaceHoldResponse = await self._writer.run(command)
-        return response
+        return await self._writer.run(command)
 
     async def ReleaseHold(self, request: pb.ReleaseHoldRequest, context: Context) -> pb.ReleaseHoldResponse:
         validate(request)
         call = current_call()
         call.record(subject_ids=[request.hold_id])
         command = ReleaseHoldCommand(self._origin, request, call.principal.id, call.principal.actor)
-        response: pb.ReleaseHoldResponse = await self._writer.run(command)
-        return response
+        return await self._writer.run(command)
 
     async def ListHolds(self, request: pb.ListHoldsRequest, context: Context) -> pb.ListHoldsResponse:
         def read() -> list[pb.LegalHold]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -118,7 +117,7 @@ class DeliveryLoop:
         if not due:
             return None
         attempt = await asyncio.get_running_loop().run_in_executor(executor, self.way.send, due)
-        noted: Counter[str] = await self._writer.run(NoteAttemptCommand(self.way.name, due, attempt, self._give_up_ms))
+        noted = await self._writer.run(NoteAttemptCommand(self.way.name, due, attempt, self._give_up_ms))
         for result, number in noted.items():
             self._metrics.deliveries.labels(self.way.name, result).inc(number)
         self.progress.sent += noted["taken"]

@@ -53,13 +53,13 @@ class AssertionKeyUpkeep:
 
     async def rotate(self) -> AssertionKeyRow:
         """Makes another key; returns it. Raises StoreUnavailableError."""
-        rows: list[AssertionKeyRow] = await self._writer.run(PersonCommand(rotate_key))
+        rows = await self._writer.run(PersonCommand(rotate_key))
         self._keys.use(rows)
         return rows[-1]
 
     async def end_assertions(self) -> EndedAssertions:
         """Ends all assertions and sessions, and makes the only key. Raises StoreUnavailableError."""
-        ended: EndedAssertions = await self._writer.run(PersonCommand(end_assertions))
+        ended = await self._writer.run(PersonCommand(end_assertions))
         self._keys.use(ended.keys)
         return ended
 

@@ -189,7 +189,7 @@ class OwnAccount:
     async def _ask(
         self, call: Call, kind: ChallengeKind, method: str = "", request_sha256: bytes = b""
     ) -> ChallengeRow:
-        asked: ChallengeRow = await self._writer.run(
+        asked = await self._writer.run(
             PersonCommand(
                 partial(
                     signing_in.ask,

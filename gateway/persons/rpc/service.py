@@ -174,7 +174,7 @@ class PersonServicer(person_service_pb2_grpc.PersonServiceServicer):
         call.record(detail=f"{roles} for {request.minutes} min: {request.reason}", reason="BREAK_GLASS")
         person = call.principal.person
         command = BreakGlassCommand(request, call.principal.id, person, self._policy, self._new_id)
-        response: pb.BreakGlassResponse = await self._writer.run(command)
+        response = await self._writer.run(command)
         self._asserted.forget()
         await self._alarms.look()
         return response

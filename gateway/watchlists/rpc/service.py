@@ -96,8 +96,7 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
             counts={"entries": len(request.entries), "withdrawals": len(request.withdrawals)},
         )
         command = ProposeCommand(self._lists, request, call.principal.id, call.principal.actor)
-        response: pb.ProposeEntriesResponse = await self._writer.run(command)
-        return response
+        return await self._writer.run(command)
 
     async def DecideProposal(self, request: pb.DecideProposalRequest, context: Context) -> pb.DecideProposalResponse:
         validate(request)
@@ -107,8 +106,7 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
         call.record(subject_ids=[request.proposal_id], reason="APPROVED" if request.approve else "REJECTED")
         who = call.principal
         command = DecideCommand(self._lists, request, who.id, who.actor, self._hidden())
-        response: pb.DecideProposalResponse = await self._writer.run(command)
-        return response
+        return await self._writer.run(command)
 
     async def ListProposals(self, request: pb.ListProposalsRequest, context: Context) -> pb.ListProposalsResponse:
         validate(request)
@@ -132,7 +130,7 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
         try:
             await self._take_all_rows(importing, request_iterator)
             same = await self._same_proposal(importing)
-            response: pb.ImportEntriesResponse = await self._writer.run(FinishImportCommand(importing, same))
+            response = await self._writer.run(FinishImportCommand(importing, same))
             complete = True
         finally:
             importing.end(complete=complete)
@@ -205,7 +203,7 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
     async def _take_vanished(self, importing: Import) -> None:
         gone = await asyncio.to_thread(vanished, self._database, importing)
         for at in range(0, len(gone), MAX_STREAM_ITEMS):
-            counts: Counts = await self._writer.run(EndRowsCommand(importing, gone[at : at + MAX_STREAM_ITEMS]))
+            counts = await self._writer.run(EndRowsCommand(importing, gone[at : at + MAX_STREAM_ITEMS]))
             counts.take(importing)
         importing.response.withdrawn = len(gone)
 
@@ -293,8 +291,7 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
         who = call.principal
         agreements = self._lists.agreements
         command = ReportHitCommand(self._lists, agreements, request, who.id, who.actor, self._hidden())
-        response: pb.ReportHitResponse = await self._writer.run(command)
-        return response
+        return await self._writer.run(command)
 
     async def AnswerHit(self, request: pb.AnswerHitRequest, context: Context) -> pb.AnswerHitResponse:
         validate(request)
@@ -302,8 +299,7 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
         call.record(subject_ids=[f"{request.reporter}/{request.hit_id}"])
         who = call.principal
         command = AnswerHitCommand(self._lists, request, who.id, who.actor, self._hidden())
-        response: pb.AnswerHitResponse = await self._writer.run(command)
-        return response
+        return await self._writer.run(command)
 
     async def ListHits(self, request: pb.ListHitsRequest, context: Context) -> pb.ListHitsResponse:
         validate(request)
@@ -344,8 +340,7 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
         )
         who = call.principal
         command = DecideMatchCommand(self._lists, request, who.id, who.actor, self._hidden())
-        response: match_pb2.DecideMatchResponse = await self._writer.run(command)
-        return response
+        return await self._writer.run(command)
 
     async def GetListStatistics(
         self, request: pb.GetListStatisticsRequest, context: Context

@@ -45,10 +45,9 @@ def preview(node: PaperNode, **step: Any) -> pb.PreviewAlertStepResponse:
     return previews.of_step(made, actor="desk")
 
 
-def take(node: PaperNode, request: Any) -> None:
-    command = StepCommand(
-        requests_of(node).of(request), publisher=node.publisher, principal=f"system/{node.name}/desk", actor="desk"
-    )
+def take(node: PaperNode, name: str, request: Any) -> None:
+    step = getattr(requests_of(node), name)(request)
+    command = StepCommand(step, publisher=node.publisher, principal=f"system/{node.name}/desk", actor="desk")
     node.writer.run(command)
 
 
@@ -103,7 +102,7 @@ def test_each_step_arrives_as_it_was_previewed(nodes: list[PaperNode]) -> None:
         (one,) = shown.recipients
         assert (one.recipient, one.allowed, one.refusal) == (partner.name, True, ""), name
         assert len(own.queries.get("cn", alert_id).history) == before, "a preview takes no step"
-        take(own, request)
+        take(own, name, request)
         exchange(cn, hk)
         arrived = partner.queries.get("cn", alert_id).history[-1].event
         assert comparable(one.event) == comparable(arrived), name

@@ -63,7 +63,7 @@ class Outcome:
 
 
 Done: TypeAlias = Callable[[Outcome], None]
-Submission: TypeAlias = tuple[Command, Done]
+Submission: TypeAlias = tuple[Command[object], Done]
 
 
 class CommandQueue:

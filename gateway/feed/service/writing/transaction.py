@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection
 
@@ -23,6 +23,8 @@ from gateway.plurals import counted
 from gateway.tlog.checkpoint import Checkpoint, sign_checkpoint
 from gateway.tlog.merkle import Growth, Tree
 from gateway.tlog.note import Signer
+
+ResultT_co = TypeVar("ResultT_co", covariant=True)
 
 Clock = Callable[[], int]
 """Milliseconds since 1970."""
@@ -61,8 +63,8 @@ class EntryProjector(Protocol):
         """Empties all projections for a rebuild."""
 
 
-class Command(Protocol):
-    """Work in a shared transaction.
+class Command(Protocol[ResultT_co]):
+    """Work in a shared transaction, with its result.
 
     `execute` raises a GatewayError only before any write.
     """
@@ -71,7 +73,7 @@ class Command(Protocol):
     def weight(self) -> int:
         """Number of items."""
 
-    def execute(self, tx: Transaction) -> Any:
+    def execute(self, tx: Transaction) -> ResultT_co:
         """Returns the result."""
 
 

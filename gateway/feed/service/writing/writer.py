@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from sqlalchemy import Connection
 
@@ -160,7 +160,7 @@ class Writer:
 
     def submit(
         self,
-        command: Command,
+        command: Command[object],
         done: Done,
         *,
         caller: str = "",
@@ -181,9 +181,9 @@ class Writer:
         """
         self._queue.put((command, done), caller=caller, deferrable=deferrable, urgency=urgency)
 
-    def run(self, command: Command) -> Any:
+    def run(self, command: Command[ResultT]) -> ResultT:
         """Waits for a command's result; raises its error."""
-        future: Future[Any] = Future()
+        future: Future[ResultT] = Future()
 
         def done(outcome: Outcome) -> None:
             if outcome.error is not None:
@@ -272,7 +272,7 @@ class Writer:
         for (_, done), outcome in zip(group, outcomes, strict=True):
             done(outcome)
 
-    def _transact(self, commands: Sequence[Command]) -> list[Outcome]:
+    def _transact(self, commands: Sequence[Command[object]]) -> list[Outcome]:
         along = not self._more_to_project and sum(command.weight for command in commands) <= PROJECT_ALONG_WEIGHT
         now = time.monotonic()
         answer = now >= self._answer_at - (JOIN_S if commands else 0.0)
@@ -284,7 +284,7 @@ class Writer:
             log.exception("projection failed; it is tried again after the commit")
             return self._transact_once(commands, along=False, answer=False)
 
-    def _transact_once(self, commands: Sequence[Command], *, along: bool, answer: bool) -> list[Outcome]:
+    def _transact_once(self, commands: Sequence[Command[object]], *, along: bool, answer: bool) -> list[Outcome]:
         # A crash inside the block changes nothing, and nothing has left the process. A failure returns the audit events
         # to their queue.
         with self._announcer.kept(), self._audit.drained() as events, self._transaction() as tx:
@@ -408,7 +408,7 @@ class _ProjectionFailedError(Exception):
     """Rolls back; the commands run again without projection."""
 
 
-def _execute(command: Command, tx: Transaction) -> Outcome:
+def _execute(command: Command[object], tx: Transaction) -> Outcome:
     try:
         return Outcome(result=command.execute(tx))
     except (StoreUnavailableError, HeadMovedError):
