@@ -24,7 +24,7 @@ more urgent feed, each of which has a stream of its own.
 """
 
 BACKLOG = 2_000
-"""Four batches; the figures for 10,000 are in bench/README.md."""
+"""Four batches; the figures for 10,000 are in docs/adr/0027."""
 
 OVERTAKEN = 100
 """Least alerts of the backlog that an urgent one overtakes; the number depends on what the recipient has stored."""
