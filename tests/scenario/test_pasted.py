@@ -18,7 +18,7 @@ from gateway.cli.trial.processes import TrialNode
 from tests.support.shown_commands import PASTED
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_S = 300
+PATIENCE_S = 900.0
 
 
 def blocks(page: str) -> list[str]:

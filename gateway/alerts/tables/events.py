@@ -61,12 +61,6 @@ _FIRST_ACKNOWLEDGED = PreparedList(
     .where(alert_events.c.alert_id.in_(_ids), alert_events.c.status == bindparam("acknowledged"))
     .group_by(alert_events.c.alert_id, alert_events.c.publisher, alert_events.c.recipient)
 )
-_KEYS_AFTER = Prepared(
-    select(alert_events.c.position, alert_events.c.publisher, alert_events.c.alert_id, alert_events.c.recipient)
-    .where(alert_events.c.position > bindparam("after"))
-    .order_by(alert_events.c.position)
-    .limit(bindparam("most"))
-)
 AT_ONCE = 50
 """Most events or copies with their payloads that are read together; a payload has up to MAX_PAYLOAD_BYTES."""
 
@@ -107,13 +101,6 @@ def exists(conn: Connection, feed_id: int, idx: int) -> bool:
 def after(conn: Connection, position: int, limit: int) -> list[tuple[AlertEventRow, str, bytes]]:
     """Events after a position in order, each with origin line and payload (empty when erased)."""
     return [_event(row) for row in _AFTER(conn, after=position, most=limit)]
-
-
-def keys_after(conn: Connection, position: int, limit: int) -> tuple[list[AlertKey], int | None]:
-    """Copies with events after a position, in order, and the position reached; None where that was all."""
-    rows = _KEYS_AFTER(conn, after=position, most=limit)
-    keys = [AlertKey(publisher, alert_id, recipient) for _, publisher, alert_id, recipient in rows]
-    return keys, rows[-1][0] if len(rows) == limit else None
 
 
 def at_positions(conn: Connection, positions: Collection[int]) -> list[tuple[AlertEventRow, str, bytes]]:

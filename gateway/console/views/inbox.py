@@ -273,11 +273,6 @@ def filters_of(
     return replace(made, on=_on(query, made))
 
 
-def _colleague(one: Colleague, assigned: Mapping[str, int], query: InboxQuery) -> Choice:
-    value = f"{PERSON}{one.person}"
-    return Choice(value, one.display_name, assigned.get(one.person), query.assignee == value)
-
-
 def _on(query: InboxQuery, filters: Filters) -> list[Removable]:
     """The filters that are on."""
     found = [

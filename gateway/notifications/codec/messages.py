@@ -10,7 +10,7 @@ from gateway.alerts.tables.copies import AlertRow
 from gateway.alerts.tables.events import AlertEventRow
 from gateway.casework.tables.cases import ActionRow
 from gateway.contract.ids import FeedOrigin
-from gateway.contract.timestamps import to_ms, to_timestamp
+from gateway.contract.timestamps import to_timestamp
 from gateway.feed.service.alarms import Alarm
 from gateway.notifications.rules.warnings import DeadlineWarning, Stage, WarnedCopy, WarnedDeadline, expiry_id
 from gateway.v1 import alert_pb2
@@ -192,11 +192,6 @@ def shown(body: bytes, *, number: int, created_at: int, read_at: int) -> Notific
 def copy_of(key: AlertKey) -> WarnedCopy:
     """The copy of which deadlines are warned of."""
     return WarnedCopy(key.publisher, key.alert_id, key.recipient)
-
-
-def occurred_ms(message: NotificationMessage) -> int:
-    """When it happened, in milliseconds since 1970."""
-    return to_ms(message.occurred_at)
 
 
 def _about(row: AlertRow, content: alert_pb2.AlertContent | None) -> NotificationMessage:

@@ -38,12 +38,6 @@ def find(conn: Connection, name: str) -> PersonAccount | None:
     return None if row is None else account_of(row)
 
 
-def find_by_handle(conn: Connection, user_handle: bytes) -> PersonAccount | None:
-    """The person that an authenticator names."""
-    row = conn.execute(select(persons).where(persons.c.user_handle == user_handle)).mappings().one_or_none()
-    return None if row is None else account_of(row)
-
-
 def find_by_subject(conn: Connection, subject: str) -> PersonAccount | None:
     """The person that the identity provider names."""
     statement = select(persons).where(persons.c.subject == subject, persons.c.source == AccountSource.PROVIDER.value)

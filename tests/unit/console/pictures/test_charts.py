@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-import math
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.console.pictures.charts import ChartSeries, bar_chart, column_chart, plain_number
-from gateway.console.pictures.scale import DAY, DURATIONS, HOUR, duration_scale, linear_scale
-from gateway.console.pictures.spread import Spread, spread_chart
+from gateway.console.pictures.charts import ChartSeries, bar_chart, column_chart
+from gateway.console.pictures.scale import linear_scale
 from tests.support.console.pictures import check_svg, texts_of
 
 values = st.none() | st.integers(0, 10**7).map(float) | st.floats(0, 10**6)
 series = st.lists(st.builds(ChartSeries, st.text(max_size=30), st.lists(values, max_size=14).map(tuple)), max_size=8)
 categories = st.lists(st.text(max_size=40), max_size=14)
-seconds = st.none() | st.floats(0, 10**9)
-spreads = st.lists(
-    st.builds(
-        lambda name, count, five: Spread(name, count, *sorted(five, key=lambda each: (each is None, each or 0))),
-        st.text(max_size=30),
-        st.integers(0, 999),
-        st.tuples(*[seconds] * 5),
-    ),
-    max_size=8,
-)
 
 
 @settings(max_examples=30, deadline=None)
@@ -38,15 +25,6 @@ def test_any_values_give_valid_charts(names: list[str], shown: list[ChartSeries]
         assert len(drawn.rows) == len(names)
         assert all(len(row) == len(drawn.columns) for row in drawn.rows)
         assert chart("<b>Title</b>", names, shown, heading="Name") == drawn
-
-
-@settings(max_examples=30, deadline=None)
-@given(spreads)
-def test_any_times_give_valid_charts(shown: list[Spread]) -> None:
-    drawn = spread_chart("Times", shown, heading="Priority", wording=plain_number)
-    check_svg(drawn.wide)
-    check_svg(drawn.narrow)
-    assert all(len(row) == len(drawn.columns) for row in drawn.rows)
 
 
 def test_zero_and_missing_differ() -> None:
@@ -76,17 +54,3 @@ def test_ticks_hold_the_largest_value(largest: float) -> None:
     scale = linear_scale(largest)
     assert scale.ticks[-1] >= largest * (1 - 1e-6)
     assert len(scale.ticks) <= 7
-
-
-@given(st.lists(st.floats(0, 1e12), max_size=6))
-def test_durations_have_ticks_around_them(times: list[float]) -> None:
-    scale = duration_scale(times)
-    assert set(scale.ticks) <= set(DURATIONS)
-    assert len(scale.ticks) > 1
-    assert all(0 <= scale.share(time) <= 1 for time in times)
-
-
-def test_a_day_lies_after_an_hour() -> None:
-    scale = duration_scale([HOUR, DAY])
-    assert scale.share(HOUR) < scale.share(DAY)
-    assert not math.isnan(scale.share(0))
