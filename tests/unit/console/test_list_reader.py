@@ -6,9 +6,11 @@ import asyncio
 import io
 import json
 import logging
+import os
 import signal
 import tempfile
 import time
+from dataclasses import replace
 from typing import BinaryIO
 
 import psutil
@@ -129,16 +131,17 @@ def test_a_reader_that_fails_is_a_defect_and_the_log_says_how(caplog: pytest.Log
 def test_how_a_reader_ended_says_whether_the_list_is_too_large(
     caplog: pytest.LogCaptureFixture, number: signal.Signals, error: type[GatewayError], logged: int
 ) -> None:
-    async def ended() -> None:
-        file = file_of("un-xml", un_list("a.a-" * 250_000))
-        with file.stream:
-            reading = asyncio.create_task(ListReader().rows(file, 1_000))
-            await asyncio.to_thread(eventually, lambda: bool(_readers()), within_s=30, every_s=0.01)
-            _readers()[0].send_signal(number)
-            await reading
+    async def ended(file: ListFile) -> None:
+        reading = asyncio.create_task(ListReader().rows(file, 1_000))
+        await asyncio.to_thread(eventually, lambda: bool(_readers()), within_s=120, every_s=0.01)
+        _readers()[0].send_signal(number)
+        await reading
 
-    with pytest.raises(GatewayError) as failed:
-        asyncio.run(asyncio.wait_for(ended(), 60))
+    source, target = os.pipe()  # from which nothing comes: the reader is there until it is ended
+    with open(target, "wb"), open(source, "rb") as nothing, spooled(b"") as empty:
+        file = replace(read_file("un-xml", empty, "minerals", WatchlistContent()), stream=nothing)
+        with pytest.raises(GatewayError) as failed:
+            asyncio.run(asyncio.wait_for(ended(file), 240))
     assert type(failed.value) is error
     assert len(caplog.records) == logged
 
