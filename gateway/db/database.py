@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from functools import cache
 from itertools import chain
 from pathlib import Path
@@ -20,7 +20,6 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError, ProgrammingError
 
-from gateway.db import remembered
 from gateway.db.commit_watch import CommitWatch
 from gateway.db.database_file import DatabaseFile
 from gateway.db.locks import take_turn
@@ -125,8 +124,7 @@ class Database:
         """A transaction, rolled back if the block raises.
 
         Args:
-            ahead: PostgreSQL gets statements ahead of the results of those before (`db.pipelining`); on SQLite what was
-                written is remembered (`db.remembered`). For who changes tables by the functions of their modules alone.
+            ahead: PostgreSQL gets statements ahead of the results of those before (`db.pipelining`).
 
         Raises:
             StoreUnavailableError: nothing was written.
@@ -138,9 +136,7 @@ class Database:
                     take_turn(connection)
                     yield connection
                 return
-            with _remembering(connection) if ahead else nullcontext(), connection.begin():
-                if ahead:
-                    remembered.begin(connection)
+            with connection.begin():
                 yield connection
                 if self._file is not None:
                     self._file.require_in_transaction()  # SQLite would commit into a file that has no name any more
@@ -190,18 +186,6 @@ class Database:
 
 
 @contextmanager
-def _remembering(connection: Connection) -> Iterator[None]:
-    """For a transaction on SQLite: what is known of the database outlives it if it commits."""
-    try:
-        yield
-    except BaseException:
-        with suppress(DBAPIError):  # the connection may be lost
-            remembered.forget(connection)
-        raise
-    remembered.committed(connection)
-
-
-@contextmanager
 def savepoint(conn: Connection) -> Iterator[None]:
     """Undoes the block's writes if it raises, at a quarter of SQLAlchemy's cost; may be nested.
 
@@ -218,8 +202,6 @@ def savepoint(conn: Connection) -> Iterator[None]:
                 settle(conn)
             run(conn, "ROLLBACK TO SAVEPOINT block", ())
             run(conn, "RELEASE SAVEPOINT block", ())
-            if (known := remembered.remembered(conn)) is not None:
-                known.clear()  # it may say what was undone
             raise
         run(conn, "RELEASE SAVEPOINT block", ())
 

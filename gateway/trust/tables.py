@@ -25,7 +25,6 @@ from sqlalchemy import (
 
 from gateway.contract.limits import MAX_PAGE_SIZE
 from gateway.db.database import insert_rows
-from gateway.db.remembered import keep, recall
 from gateway.db.schema import Id, metadata
 from gateway.db.statements import Prepared
 from gateway.errors import InvalidRequestError, MalformedError, VerificationError, Violation
@@ -57,9 +56,6 @@ audit_events = Table(
     ),
 )
 
-
-_NEWEST = "audit"
-"""Key of what is remembered of the database: the head of the chain."""
 
 _COLUMNS = ("time", "principal", "method", "result", "reason", "case_reference")
 """Search columns; they repeat the body."""
@@ -101,7 +97,7 @@ def read_head(conn: Connection) -> AuditHead:
 
 def append(conn: Connection, events: Sequence[AuditEntry]) -> AuditHead:
     """Appends events inside the caller's transaction, in its turn (`db.locks`), and returns the new head."""
-    head: AuditHead = recall(conn, _NEWEST) or read_head(conn)
+    head = read_head(conn)
     rows = []
     for event in map(AuditEntry.clipped, events):
         body = event.canonical()
@@ -109,7 +105,6 @@ def append(conn: Connection, events: Sequence[AuditEntry]) -> AuditHead:
         rows.append((head.seq, body, head.hash, *_columns(event).values()))
     if rows:
         insert_rows(conn, audit_events, ("seq", "body", "hash", *_COLUMNS), rows)
-    keep(conn, _NEWEST, head)
     return head
 
 

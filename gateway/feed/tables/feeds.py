@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from typing import Any
@@ -12,7 +12,6 @@ from sqlalchemy import Connection, bindparam, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from gateway.contract.ids import FeedOrigin
-from gateway.db.remembered import recall, remembered
 from gateway.db.statements import Prepared
 from gateway.errors import FeedDamagedError, GatewayError, MalformedError
 from gateway.feed.tables.given_up import GivenUpHead, HeadSigned, given_up_head
@@ -26,9 +25,6 @@ _FEED_COLUMNS = tuple(feeds.c.keys())
 
 _MOST_SOUND = 4_096
 """Most heads remembered as sound, some MB."""
-
-_FEEDS = "feeds"
-"""Key of what is remembered of the database: feeds by name."""
 
 _BY_ORIGIN = Prepared(select(feeds).where(feeds.c.origin == bindparam("origin")))
 _BY_ID = Prepared(select(feeds).where(feeds.c.id == bindparam("feed")))
@@ -265,59 +261,22 @@ def ensure(conn: Connection, origin: FeedOrigin, own_node: str) -> Feed:
 
 def find(conn: Connection, origin: FeedOrigin) -> Feed | None:
     """The feed, or None."""
-    if (known := _remembered(conn).get(origin)) is not None:
-        return known
     row = _BY_ORIGIN(conn, origin=origin.line).one_or_none()
-    return None if row is None else _keep(conn, _feed(row))
+    return None if row is None else _feed(row)
 
 
 def get(conn: Connection, origin: FeedOrigin) -> Feed:
     """The existing feed."""
-    return _remembered(conn).get(origin) or _keep(conn, _feed(_BY_ORIGIN(conn, origin=origin.line).one()))
-
-
-def changed(conn: Connection, before: Feed, **columns: Any) -> Feed:
-    """A feed after some columns of its row were changed; what is remembered of it changes too."""
-    after, known = replace(before, **columns), _remembered(conn)
-    present = known.get(before.origin)
-    if present is not None:  # other columns may have changed since the caller read it
-        known[before.origin] = after if present is before else replace(present, **columns)
-    return after
-
-
-def _change(conn: Connection, feed_id: int, **columns: Any) -> None:
-    """As `changed`, where the caller hasn't the feed."""
-    if (known := _known(conn, feed_id)) is not None:
-        changed(conn, known, **columns)
-
-
-def _known(conn: Connection, feed_id: int) -> Feed | None:
-    return next((feed for feed in _remembered(conn).values() if feed.id == feed_id), None)
-
-
-def _keep(conn: Connection, feed: Feed) -> Feed:
-    known = remembered(conn)
-    if known is not None:
-        known.setdefault(_FEEDS, {})[feed.origin] = feed
-    return feed
-
-
-def _remembered(conn: Connection) -> dict[FeedOrigin, Feed]:
-    found: dict[FeedOrigin, Feed] | None = recall(conn, _FEEDS)
-    return {} if found is None else found
+    return _feed(_BY_ORIGIN(conn, origin=origin.line).one())
 
 
 def size_of(conn: Connection, origin: FeedOrigin) -> int:
     """Number of entries; 0 without the feed."""
-    if (known := _remembered(conn).get(origin)) is not None:
-        return known.size
     return _SIZE(conn, origin=origin.line).scalar_one_or_none() or 0
 
 
 def journaled_size_of(conn: Connection, origin: FeedOrigin) -> int:
     """Number of entries in the local log; 0 without the feed."""
-    if (known := _remembered(conn).get(origin)) is not None:
-        return known.journaled_size
     return _JOURNALED_SIZE(conn, origin=origin.line).scalar_one_or_none() or 0
 
 
@@ -328,7 +287,7 @@ def total_size(conn: Connection) -> int:
 
 def get_by_id(conn: Connection, feed_id: int) -> Feed:
     """The existing feed with this id."""
-    return _known(conn, feed_id) or _feed(_BY_ID(conn, feed=feed_id).one())
+    return _feed(_BY_ID(conn, feed=feed_id).one())
 
 
 def list_all(conn: Connection) -> list[Feed]:
@@ -390,13 +349,11 @@ def read_headers(conn: Connection, feed_id: int, first: int, end: int) -> list[b
 def set_disposed_size(conn: Connection, feed_id: int, size: int) -> None:
     """Sets the answered size, so that a rebuild answers nothing twice; nothing is left to be answered."""
     _SET_DISPOSED(conn, feed=feed_id, disposed=size, applied=size)
-    _change(conn, feed_id, disposed_size=size, applied_size=size)
 
 
 def set_applied_size(conn: Connection, feed_id: int, size: int) -> None:
     """Notes that entries were applied and aren't answered yet."""
     _SET_APPLIED(conn, feed=feed_id, applied=size)
-    _change(conn, feed_id, applied_size=size)
 
 
 def unanswered(conn: Connection) -> list[Feed]:
@@ -407,7 +364,6 @@ def unanswered(conn: Connection) -> list[Feed]:
 def forget_applied(conn: Connection) -> None:
     """Notes for a rebuild that unanswered entries will be applied again."""
     _APPLY_AGAIN(conn)
-    _remembered(conn).clear()
 
 
 def set_state(
@@ -415,21 +371,16 @@ def set_state(
 ) -> None:
     """Sets the state; an operator's suspension stays."""
     _SET_STATE(conn, feed=feed_id, new_state=state.value, reason=reason, since=since, evidence=evidence_path)
-    _remembered(conn).clear()
 
 
 def set_accepted(conn: Connection, feed_id: int, at: int) -> None:
     """Notes that the recipient has agreed on a position."""
     _SET_ACCEPTED(conn, feed=feed_id, at=at)
-    _change(conn, feed_id, accepted_at=at)
 
 
 def move_receipted(conn: Connection, feed_id: int, size: int) -> None:
     """Raises the number of receipted entries."""
     _MOVE_RECEIPTED(conn, feed=feed_id, receipted=size)
-    known = _known(conn, feed_id)
-    if known is not None and known.receipted_size < size:
-        changed(conn, known, receipted_size=size)
 
 
 def is_suspended(conn: Connection, feed_id: int) -> bool:
@@ -441,7 +392,6 @@ def is_suspended(conn: Connection, feed_id: int) -> bool:
 def set_suspension(conn: Connection, feed_id: int, reason: str, *, since: int) -> None:
     """Suspends a feed, or resumes it with `since` 0; the state stays."""
     _SET_SUSPENSION(conn, feed=feed_id, since=since, reason=reason)
-    _remembered(conn).clear()
 
 
 @cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from sqlalchemy import Connection, bindparam, update
 
@@ -11,7 +12,7 @@ from gateway.db.statements import Prepared
 from gateway.feed.codec import EncodedEntry
 from gateway.feed.tables import checkpoints, journal, tiles
 from gateway.feed.tables.checkpoints import StoredCheckpoint
-from gateway.feed.tables.feeds import Feed, changed
+from gateway.feed.tables.feeds import Feed
 from gateway.feed.tables.journal import HeadMovedError
 from gateway.feed.tables.schema import entries, feeds
 from gateway.tlog.merkle import Growth
@@ -89,8 +90,7 @@ def append(
     )
     tiles.finish(conn, feed.id, grown)
     checkpoints.add(conn, feed.id, checkpoint)
-    after = changed(conn, feed, tree=growth.tree, checkpoint=checkpoint.note, journaled_size=journaled)
-    return after, position
+    return replace(feed, tree=growth.tree, checkpoint=checkpoint.note, journaled_size=journaled), position
 
 
 def journal_more(conn: Connection, feed: Feed, count: int, *, committed_at: int) -> Feed:
@@ -111,10 +111,10 @@ def journal_more(conn: Connection, feed: Feed, count: int, *, committed_at: int)
         raise HeadMovedError(f"feed {feed.origin} has moved in the local log")
     with journal.unless_taken():
         journal.add(conn, feed.id, feed.journaled_size, count, committed_at=committed_at).wait()
-    return changed(conn, feed, journaled_size=journaled)
+    return replace(feed, journaled_size=journaled)
 
 
 def set_awaited_size(conn: Connection, feed: Feed, size: int) -> Feed:
     """Sets `awaited_size`; returns the new state."""
     _SET_AWAITED(conn, feed=feed.id, awaited_size=size)
-    return changed(conn, feed, awaited_size=size)
+    return replace(feed, awaited_size=size)

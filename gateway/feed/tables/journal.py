@@ -9,13 +9,9 @@ from dataclasses import dataclass
 from sqlalchemy import BigInteger, Connection, Integer, bindparam, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
-from gateway.db.remembered import keep, recall, remembered
 from gateway.db.statements import Prepared, Rows
 from gateway.errors import GatewayError, Kind
 from gateway.feed.tables.schema import journal
-
-_HEAD_POSITION = "journal"
-"""Key of what is remembered of the database: the position of the newest entry."""
 
 _HEAD = Prepared(
     select(journal.c.first_position + journal.c.count - 1).order_by(journal.c.first_position.desc()).limit(1)
@@ -73,10 +69,7 @@ class JournalRun:
 
 def add(conn: Connection, feed_id: int, first_index: int, count: int, *, committed_at: int) -> Rows:
     """Gives entries the next positions; the first is the result's value. Both in `unless_taken`."""
-    added = _ADD(conn, of_feed=feed_id, from_index=first_index, entries=count, at=committed_at)
-    if remembered(conn) is not None:  # else the result isn't waited for here
-        keep(conn, _HEAD_POSITION, added.scalar_one() + count - 1)
-    return added
+    return _ADD(conn, of_feed=feed_id, from_index=first_index, entries=count, at=committed_at)
 
 
 @contextmanager
@@ -94,11 +87,7 @@ def unless_taken() -> Iterator[None]:
 
 def head_position(conn: Connection) -> int:
     """Position of the local log's newest entry; 0 for none."""
-    position: int | None = recall(conn, _HEAD_POSITION)
-    if position is None:
-        position = _HEAD(conn).scalar_one_or_none() or 0
-        keep(conn, _HEAD_POSITION, position)
-    return position
+    return _HEAD(conn).scalar_one_or_none() or 0
 
 
 def runs_after(conn: Connection, position: int, limit: int) -> list[JournalRun]:

@@ -8,7 +8,6 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from gateway.db.progress import Progress
-from gateway.db.remembered import keep, recall
 from gateway.feed.tables.journal import HeadMovedError
 from gateway.feed.tables.schema import projector_progress
 
@@ -20,16 +19,12 @@ class ProjectorProgress(NamedTuple):
     knowledge: bytes = b""
 
 
-_POSITION = "projected"
-"""Key of what is remembered of the database: the last projected position."""
-
 _PROGRESS = Progress(projector_progress, ProjectorProgress)
 
 
 def position(conn: Connection) -> int:
     """Last projected position."""
-    position: int | None = recall(conn, _POSITION)
-    return _PROGRESS.read(conn).position if position is None else position
+    return _PROGRESS.read(conn).position
 
 
 def lock(conn: Connection) -> int:
@@ -38,8 +33,6 @@ def lock(conn: Connection) -> int:
     Raises:
         HeadMovedError: another writer has just made the row; retry.
     """
-    if (position := recall(conn, _POSITION)) is not None:
-        return int(position)
     try:
         return _PROGRESS.lock(conn).position
     except IntegrityError as error:
@@ -49,7 +42,6 @@ def lock(conn: Connection) -> int:
 def move(conn: Connection, position: int) -> None:
     """Sets the position."""
     _PROGRESS.write(conn, position=position)
-    keep(conn, _POSITION, position)
 
 
 def knowledge(conn: Connection) -> bytes:

@@ -25,7 +25,6 @@ from sqlalchemy import Connection
 
 from gateway.contract.ids import KEPT, FeedOrigin
 from gateway.db.cluster import read_durability, read_identity
-from gateway.db.remembered import keep, recall
 from gateway.errors import (
     EpochNeededError,
     MarksBehindError,
@@ -62,10 +61,6 @@ _RECOGNISED = "gateway_recognised"
 """Key in the notes on a connection: its cluster was compared."""
 
 
-_COMPARED = "compared"
-"""Key of what is remembered of the database: by which history its heads were compared."""
-
-
 class OwnHistory:
     """The marks of a node against its database; for the writer's thread alone."""
 
@@ -78,24 +73,14 @@ class OwnHistory:
         self._held: set[FeedOrigin] = set()  # blocked here until the recipient was asked
         self._connected = False
         self._others_wrote = False
-        self._settled = True  # the last commit didn't fail
 
     def compare(self, conn: Connection, now_ms: int) -> None:
         """Blocks own feeds in the database; steps 1 to 5.
-
-        On SQLite the heads that this writer's last transaction left needn't be read again.
 
         Raises:
             StoreUnavailableError: it is a standby, or the marks can't be written.
         """
         self.marks.settle(now_ms)
-        if conn.dialect.name == "sqlite":
-            settled = self._settled and not (self._held or self.marks.state.unasked)
-            self._settled = True
-            before = recall(conn, _COMPARED)
-            keep(conn, _COMPARED, self)
-            if settled and before is self:
-                return
         heads = {head.origin: head for head in feeds.own_heads(conn)}
         if conn.dialect.name == "postgresql" and _RECOGNISED not in conn.info:
             self._recognise(conn, heads, now_ms)
@@ -172,11 +157,6 @@ class OwnHistory:
             obstacle = obstacle or self._against_released(feed.origin, present)
         return obstacle or self._against_others(conn, feed.id, feed.origin, present, given_up.signed(conn, feed.id))
 
-    def changed(self, conn: Connection, origins: Iterable[FeedOrigin]) -> None:
-        """Notes feeds that changed in a transaction without a new signature: the next one compares."""
-        if any(origin.publisher == self._node for origin in origins):
-            keep(conn, _COMPARED, None)
-
     def sign(self, trees: Mapping[FeedOrigin, Tree], now_ms: int) -> None:
         """Makes the marks of signed heads durable, before their commit; raises StoreUnavailableError."""
         if trees:
@@ -193,16 +173,11 @@ class OwnHistory:
         try:
             self.marks.finish()
         except StoreUnavailableError as error:
-            self.doubt()
             way_out = (
                 "The place of the marks can't be written: see the node's log. "
                 "Send the request again with the same request_id."
             )
             raise MarksBehindError(error.message, way_out=way_out, retry_after_s=error.retry_after_s) from error
-
-    def doubt(self) -> None:
-        """Notes that a commit failed, perhaps after it was durable: the next transaction compares."""
-        self._settled = False
 
     def commit(self, trees: Mapping[FeedOrigin, Tree]) -> None:
         """Notes that signed heads are committed."""
@@ -243,7 +218,6 @@ class OwnHistory:
             now_ms=now_ms,
             after=self._given_up_at(feed.origin),
         )
-        self.doubt()
         if decision.lost:
             log.critical("feed %s goes on at %d; %s", feed.origin, feed.size, _lost_here(decision.lost))
         return decision.lost

@@ -36,13 +36,11 @@ def marked_transaction(
             tx = begun(conn)
             history.compare(conn, tx.now_ms)
             yield tx
-            history.changed(conn, tx.touched - tx.trees.keys())
             if conn.dialect.name == "sqlite":
                 marking = history.begin(tx.trees, tx.now_ms)
             else:
                 history.sign(tx.trees, tx.now_ms)
     except BaseException:
-        history.doubt()
         if marking:
             with suppress(MarksBehindError):  # that one says that the group is committed
                 history.finish()
