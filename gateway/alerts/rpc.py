@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing
 from functools import partial
 from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
@@ -39,10 +39,6 @@ READ_OWN_WRITES_S = 2.0
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 ResponseT = TypeVar("ResponseT", bound=Message)
-PrepareBulk: TypeAlias = Callable[
-    [alert_service_pb2.PublishAlertsRequest, Principal], Awaitable[list[PreparedAlert | GatewayError]]
-]
-"""Prepares the alerts of a message, or says why they are refused."""
 
 
 class ScreenedAlert(NamedTuple):
@@ -67,7 +63,6 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
         *,
         node: str,
         publisher: Publisher,
-        prepare_bulk: PrepareBulk,
         previews: Previews,
         queries: AlertQueries,
         writer: WriterClient,
@@ -83,7 +78,6 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
         self._traced = traced
         self._publishes = {result: metrics.publishes.labels(result) for result in ("accepted", "repeated", "refused")}
         self._publisher = publisher
-        self._prepare_bulk = prepare_bulk
         self._previews = previews
         self._steps = StepRequests(node=node, new_id=publisher.new_id, who_asked=queries.who_asked)
         self._queries = queries
@@ -136,7 +130,7 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
                 raise InvalidRequestError(
                     [Violation("alerts", "repeated.items", f"send 1 to {MAX_STREAM_ITEMS} alerts in one message")]
                 )
-            prepared = await self._prepare_bulk(request, call.principal)
+            prepared = await asyncio.to_thread(self._prepared, request.alerts, call.principal.actor)
             _record_bulk(call, request, prepared)
             command = PublishCommand(prepared, principal=call.principal.id)
             return self._writer.submit(command, urgency=command.urgency)
@@ -144,6 +138,18 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
         async for results in in_order(request_iterator, begin, depth=STREAM_DEPTH):
             self._count(results)
             yield alert_service_pb2.PublishAlertsResponse(results=[_item(result) for result in results])
+
+    def _prepared(
+        self, alerts: Iterable[alert_service_pb2.PublishAlertRequest], actor: str
+    ) -> list[PreparedAlert | GatewayError]:
+        """Each alert prepared, or why it is refused."""
+        prepared: list[PreparedAlert | GatewayError] = []
+        for alert in alerts:
+            try:
+                prepared.append(self._publisher.prepare(alert, actor))
+            except GatewayError as error:
+                prepared.append(error)
+        return prepared
 
     def _count(self, results: Sequence[PublishResult]) -> None:
         for result in results:

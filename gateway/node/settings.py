@@ -19,7 +19,7 @@ from gateway.contract.suggestions import did_you_mean
 from gateway.errors import ConfigurationError
 from gateway.node.defaults import DEFAULT_LOCAL_PORT, DEFAULT_PEER_PORT, LinkMode
 from gateway.node.sections.attachment_settings import AttachmentSettings
-from gateway.node.sections.bound_settings import CallLimitSettings, QuotaSettings, WorkerSettings
+from gateway.node.sections.bound_settings import CallLimitSettings, QuotaSettings
 from gateway.node.sections.capability_settings import CaseworkSettings, FigureSettings, LinkAnalysisSettings
 from gateway.node.sections.notification_settings import NOTIFICATION_PATHS, NotificationSettings
 from gateway.node.sections.observed_settings import AlarmSettings, Section, TraceSettings
@@ -247,7 +247,6 @@ class Settings(BaseSettings):
         description="Per caller (systems, persons, partners, system/NAME, person/NAME, gateway/NAME): its limits.",
     )
     quotas: QuotaSettings = Field(default=QuotaSettings(), description="What each partner can have stored in a day.")
-    workers: WorkerSettings = Field(default=WorkerSettings(), description="How many processes share the node's work.")
     alarms: AlarmSettings = Field(default=AlarmSettings(), description="From when on a condition is an alarm.")
     traces: TraceSettings = Field(default=TraceSettings(), description="Where traces of alerts are sent.")
     notifications: NotificationSettings = Field(

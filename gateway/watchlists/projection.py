@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import replace
-from types import MappingProxyType
 from typing import Any
 
 from google.protobuf.message import Message
@@ -32,7 +31,7 @@ from gateway.trust.rules.directory import Directory
 from gateway.trust.service.agreements import Agreements
 from gateway.v1 import feed_pb2, watchlist_pb2
 from gateway.watchlists.codec import events as wire
-from gateway.watchlists.codec.entered_columns import EnteredColumns, columns_of, columns_of_event, entered_keys
+from gateway.watchlists.codec.entered_columns import EnteredColumns, columns_of, entered_keys
 from gateway.watchlists.commands.distribution import DistributionState, ListDistribution
 from gateway.watchlists.commands.hits import read_hit
 from gateway.watchlists.rules.policies import MAX_LISTS, ProposalState, too_many_lists
@@ -78,7 +77,6 @@ class ListProjection(Projection):
 
     formats = (WATCHLIST_ENTRIES, DECISION_ENTRIES)
     tables = (list_changes, list_entries, list_revisions, list_proposals, list_parts, list_copies, list_hits)
-    prepare = MappingProxyType({Channel.WATCHLIST: columns_of_event})
 
     def __init__(self, distribution: ListDistribution, *, directory: Callable[[], Directory]) -> None:
         self._agreements = Agreements(directory)
@@ -154,7 +152,7 @@ class ListProjection(Projection):
         """
         feed, update = entry.feed, event.update
         if feed.direction == "in":
-            columns = entry.prepared or columns_of(update)
+            columns = columns_of(update)
             if watchlists.names_beyond(tx.conn, feed.origin.publisher, columns.lists, MAX_LISTS):
                 raise too_many_lists("update.changes")
             self._require_allowed(update, columns, feed.origin, at_ms=entry.committed_at)

@@ -9,11 +9,11 @@ from google.protobuf.message import Message
 from sqlalchemy import Connection, Table, delete
 
 from gateway.contract.ids import Channel, FeedOrigin
+from gateway.contract.validation import violations
 from gateway.db.database import savepoint
 from gateway.errors import GatewayError, InvalidRequestError, MalformedError, StoreUnavailableError
 from gateway.feed.codec import EntryFormat
 from gateway.feed.projection.answers import Answers, outcome_name, send_waiting
-from gateway.feed.projection.look_ahead import GROUP_ITEMS, BeginCheck, CheckedEntry, EntryCheck, LookAhead
 from gateway.feed.projection.registry import LoggedEntry, Projection, Registry
 from gateway.feed.service.writing.transaction import NewRun, Transaction
 from gateway.feed.tables import defects, dispositions, feeds, journal, progress
@@ -47,14 +47,8 @@ class Projector:
     software fails as a defect and goes on.
     """
 
-    def __init__(self, registry: Registry, begin_check: BeginCheck | None = None) -> None:
-        """
-        Args:
-            begin_check: has partners' entries checked elsewhere while those before are applied; None: all is done here.
-        """
+    def __init__(self, registry: Registry) -> None:
         self.registry = registry
-        self._check = EntryCheck(registry.formats, registry.prepare)
-        self._ahead = None if begin_check is None else LookAhead(begin_check)
 
     @property
     def formats(self) -> Mapping[Channel, EntryFormat]:
@@ -142,27 +136,21 @@ class Projector:
             end = min(end, run.first_index + skip + max(1, limit // items))
         first = run.first_index + skip
         stored = feeds.read_entries(tx.conn, feed.id, first, end)
-        if self._ahead is not None and feed.direction == "in":
-            self._ahead.fill(tx.conn, feed, first, at_once=max(1, GROUP_ITEMS // items))
         return [self._entry(run, feed, entry) for entry in stored]
 
     def _entry(self, run: JournalRun, feed: Feed, entry: StoredEntry) -> LoggedEntry:
         event: Message | None = None
         error: GatewayError | None = None
-        checked = CheckedEntry()
         try:
             event = self.formats[feed.origin.channel].parse(entry.header, entry.payload)
-            if event is not None and feed.direction == "in":
-                ahead = None if self._ahead is None else self._ahead.take(feed.id, entry)
-                checked = ahead or self._check.checked(feed.origin.channel, event)
-                if checked.violations:
-                    raise InvalidRequestError(checked.violations)
+            if event is not None and feed.direction == "in" and (broken := violations(event)):
+                raise InvalidRequestError(broken)
         except GatewayError as refusal:
             error = refusal
         except Exception as defect:
             error = _defect(feed, entry.index, defect)
         position = run.first_position + entry.index - run.first_index
-        return LoggedEntry(position, run.committed_at, feed, entry.index, event, error, checked.prepared)
+        return LoggedEntry(position, run.committed_at, feed, entry.index, event, error)
 
     def _projected(self, tx: Transaction, entries: Sequence[LoggedEntry]) -> Answers:
         """Applies entries and returns their answers.

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from types import MappingProxyType
-from typing import Any
 
 from google.protobuf.message import Message
 from sqlalchemy import Connection, Table, delete
@@ -31,7 +29,6 @@ class LoggedEntry:
         committed_at: when it entered the local log, in milliseconds since 1970.
         event: None when it was erased or can't be read.
         error: why it can't be read.
-        prepared: what the projection's `prepare` read from the event; None for nothing.
     """
 
     position: int
@@ -40,7 +37,6 @@ class LoggedEntry:
     index: int
     event: Message | None
     error: GatewayError | None = None
-    prepared: Any = None
 
 
 class Projection(ABC):
@@ -51,13 +47,11 @@ class Projection(ABC):
     Attributes:
         formats: one per channel.
         tables: what `clear` empties, in an order that foreign keys allow.
-        prepare: by channel: reads from a partner's event what `apply` needs, perhaps in another process; pure.
         follows: built behind the others, by work of its own; not complete when all entries are projected.
     """
 
     formats: Sequence[EntryFormat] = ()
     tables: Sequence[Table] = ()
-    prepare: Mapping[Channel, Callable[[Any], Any]] = MappingProxyType({})
     follows: bool = False
 
     def clear(self, conn: Connection) -> None:
@@ -116,10 +110,6 @@ class Registry:
         if missing:
             raise ValueError(f"no projection for channel {', '.join(missing)}; node.projections lists them")
         self.formats: Mapping[Channel, EntryFormat] = formats
-
-    @property
-    def prepare(self) -> Mapping[Channel, Callable[[Any], Any]]:
-        return {channel: work for one in self.projections for channel, work in one.prepare.items()}
 
     @property
     def tables(self) -> tuple[Table, ...]:

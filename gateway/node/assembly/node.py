@@ -37,7 +37,6 @@ from gateway.node.assembly.exchange import Exchange
 from gateway.node.assembly.history import History
 from gateway.node.assembly.links import Links
 from gateway.node.assembly.listeners import bind_listeners
-from gateway.node.assembly.preparation import BulkAlerts, EntryChecks, preparation_of
 from gateway.node.assembly.quotas import QuotaMonitor, bounds_of
 from gateway.node.assembly.reloading import settings_reloader
 from gateway.node.assembly.telemetry import Telemetry
@@ -121,7 +120,6 @@ class Node:
             metrics=self.telemetry.metrics,
             now=self._now,
         )
-        self._preparation = preparation_of(settings)
         self._registry = registry(federation=settings.federation, node=settings.node, directory=directory)
         self._log_signers = LogKey(self._log_key, self.telemetry.metrics.signatures.labels("log").inc)
         self.writer = Writer(
@@ -130,7 +128,7 @@ class Node:
             signers=self._log_signers,
             clock=clock,
             audit_queue=self._audit,
-            projector=Projector(self._registry, EntryChecks(self._preparation) if self._preparation.workers else None),
+            projector=Projector(self._registry),
             metrics=self.telemetry.metrics,
             membership=self._access.membership,
             history=self._own_history,
@@ -239,7 +237,6 @@ class Node:
             workers=(
                 watchlists.screening.process,
                 *history.workers,
-                *self._preparation.workers,
                 *capabilities.workers,
             ),
             usage=self._callers.capacity.usage,
@@ -249,7 +246,6 @@ class Node:
             clock=self._clock,
         )
         self._tasks += [asyncio.create_task(watchlists.screening.run(), name="screening"), *history.tasks()]
-        self._tasks.append(asyncio.create_task(self._preparation.keep(), name="preparation"))
         self._tasks += capabilities.tasks(self._roles)
         self._access.start(self.writer, self._notifier, self._roles)
         ports = self.peer_port, self.local_port
@@ -400,7 +396,6 @@ class Node:
             alarms=self.alarms,
             audit=self._audit.record,
             quotas=self._quotas,
-            preparation=self._preparation,
             roles=self._roles,
             pseudonyms=self._pseudonyms,
             clock=self._clock,
@@ -431,9 +426,6 @@ class Node:
         alert = AlertServicer(
             node=self.settings.node,
             publisher=self._publisher,
-            prepare_bulk=BulkAlerts(
-                self._preparation, self._publisher, directory=self._directory.directory, clock=self._clock
-            ),
             previews=Previews(
                 self.database,
                 node=self.settings.node,

@@ -19,7 +19,6 @@ from gateway.node.settings import ReportMode, Settings
 from gateway.node.workers.screening import screening_handlers
 from gateway.persons.service.pseudonyms import Pseudonyms
 from gateway.rpc.peers import Peers
-from gateway.rpc.workers.preparation import Preparation
 from gateway.trust.rules.audit import AuditSink
 from gateway.trust.rules.directory import Directory
 from gateway.watchlists.codec.matches import Findings
@@ -65,7 +64,6 @@ class Watchlists:
         alarms: Alarms,
         audit: AuditSink,
         quotas: Quotas,
-        preparation: Preparation,
         roles: Roles,
         pseudonyms: Pseudonyms,
         clock: Callable[[], int],
@@ -127,7 +125,6 @@ class Watchlists:
             peers=peers,
             screening=self.screening,
             visibility=visibility,
-            preparation=preparation,
             clock=clock,
         )
 

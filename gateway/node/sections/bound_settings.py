@@ -19,17 +19,6 @@ class CallLimitSettings(Section):
     rows_per_day: int | None = Field(default=None, ge=1, description="Items of messages in a day, both ways.")
 
 
-class WorkerSettings(Section):
-    """Processes beside the node's own."""
-
-    preparation: int | None = Field(
-        default=None,
-        ge=0,
-        le=64,
-        description="Processes that parse and check what comes in bulk; 0: the node itself; without it by the cores.",
-    )
-
-
 class QuotaSettings(Section):
     """Most that each partner can have stored here in a day (UTC)."""
 

@@ -65,8 +65,3 @@ def entered_keys(update: watchlist_pb2.WatchlistUpdate) -> list[tuple[str, str, 
     if not all(map(_IS_ENTERED, update.changes)):
         return None
     return list(map(_KEY, map(_ENTERED, update.changes)))
-
-
-def columns_of_event(event: watchlist_pb2.WatchlistEvent) -> EnteredColumns | None:
-    """The columns of an event's update; None for another event."""
-    return columns_of(event.update) if event.WhichOneof("event") == "update" else None

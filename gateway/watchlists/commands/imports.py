@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -36,14 +36,7 @@ IDS_PAGE = 5_000
 MOST_REFUSED = 1_000
 """Most refused rows listed; beyond that only counted."""
 
-CHECK_ROWS = "check_rows"
-"""Handler of `check_rows` in a worker process."""
-
 _Pb = watchlist_service_pb2
-
-
-CheckedRow = tuple[Sequence[Violation], bytes]
-"""Violations of the contract, and the serialised content."""
 
 
 class AdmittedRow(NamedTuple):
@@ -52,16 +45,6 @@ class AdmittedRow(NamedTuple):
     row: _Pb.ImportRow
     content: bytes
     digest: bytes
-
-
-def checked_row(row: _Pb.ImportRow) -> CheckedRow:
-    """Checks a row by what it says alone."""
-    return violations(row), row.content.SerializeToString(deterministic=True)
-
-
-def check_rows(rows: bytes) -> list[CheckedRow]:
-    """Checks the rows of a serialised ImportRows, in whatever process."""
-    return list(map(checked_row, _Pb.ImportRows.FromString(rows).rows))
 
 
 @dataclass(slots=True)
@@ -107,15 +90,11 @@ class Import:
 
     def check(self, rows: Sequence[_Pb.ImportRow]) -> list[AdmittedRow]:
         """Valid rows; records the others as refused."""
-        return self.admit(rows, map(checked_row, rows))
-
-    def admit(self, rows: Sequence[_Pb.ImportRow], checked: Iterable[CheckedRow]) -> list[AdmittedRow]:
-        """As `check`, of rows that were checked elsewhere."""
         admitted, seen = [], self.seen
         self.rows += len(rows)
         objections = self.lists.content_objections((row.content for row in rows), "content.")
-        for row, (broken, content), objected in zip(rows, checked, objections, strict=True):
-            entry_id = row.id
+        for row, objected in zip(rows, objections, strict=True):
+            broken, entry_id = violations(row), row.id
             if broken or objected or entry_id in seen:
                 problems = [*broken, *objected]
                 if entry_id in seen:
@@ -123,6 +102,7 @@ class Import:
                 self.refuse(row, InvalidRequestError(problems))
                 continue
             seen[entry_id] = row.line
+            content = row.content.SerializeToString(deterministic=True)
             admitted.append(AdmittedRow(row, content, sha256(content).digest()))
         return admitted
 

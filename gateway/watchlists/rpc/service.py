@@ -18,12 +18,10 @@ from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient, follow_
 from gateway.rpc.calls import current_call
 from gateway.rpc.peers import Peers
 from gateway.rpc.status import from_partner
-from gateway.rpc.workers.preparation import Preparation
 from gateway.v1 import exchange_service_pb2, match_pb2, screening_pb2, watchlist_service_pb2_grpc
 from gateway.v1 import watchlist_service_pb2 as pb
 from gateway.watchlists.commands.hits import AnswerHitCommand, HitQueries, ReportHitCommand
 from gateway.watchlists.commands.imports import (
-    CHECK_ROWS,
     AdmittedRow,
     Counts,
     EndRowsCommand,
@@ -62,10 +60,8 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
         peers: Peers,
         screening: ScreeningProcess,
         visibility: ListVisibility,
-        preparation: Preparation,
         clock: Callable[[], int],
     ) -> None:
-        self._preparation = preparation
         self._lists = lists
         self._queries = queries
         self._hits = HitQueries(database)
@@ -177,13 +173,7 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
             raise InvalidRequestError(
                 [Violation("rows", "repeated.items", f"after the opening send 1 to {MAX_STREAM_ITEMS} rows at a time")]
             )
-        return await self._preparation.run(
-            CHECK_ROWS,
-            lambda: (request.rows.SerializeToString(),),
-            caller=importing.actor,
-            here=partial(importing.check, rows),
-            finish=partial(importing.admit, rows),
-        )
+        return await asyncio.to_thread(importing.check, rows)
 
     async def _same_proposal(self, importing: Import) -> str:
         """Id of a waiting proposal with the same changes, or empty."""
