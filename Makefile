@@ -15,6 +15,8 @@ CODE := gateway $(wildcard demo bench)
 NODE_MODULES := $(if $(shell command -v npm),examples/typescript/node_modules/.package-lock.json)
 # What is given to the demo, to pytest or to the benchmark: make test ARGS='-k evidence'
 ARGS ?=
+# Each of the many processes would compile the product and its packages again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup demo test test-packages check lint types contract drift conformance proto catalogues readings lookalikes format migration lock bench drill attack fuzz docs pictures screenshots clients containers clean
 
