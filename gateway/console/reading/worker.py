@@ -69,7 +69,7 @@ def main() -> int:
     ):
         resource.setrlimit(limit, (value, value))
     kind, name, most, defaults = sys.argv[1:]
-    out = sys.stdout.buffer
+    out = sys.stdout.buffer  # noqa: TID251  # for the console
     try:
         for frame_kind, payload in _frames(kind, name, int(most), WatchlistContent.FromString(b64decode(defaults))):
             out.write(len(payload).to_bytes(4, "big") + frame_kind + payload)
