@@ -56,9 +56,10 @@ def pure_modules() -> Iterator[Path]:
 
 
 @pytest.mark.drift
-@pytest.mark.parametrize("path", list(pure_modules()), ids=lambda path: str(path.relative_to(ROOT)))
-def test_model_and_tlog_take_time_randomness_and_bytes_as_parameters(path: Path) -> None:
-    assert list(impure_calls(path.read_text(encoding="utf-8"))) == []
+def test_model_and_tlog_take_time_randomness_and_bytes_as_parameters() -> None:
+    found = {str(path.relative_to(ROOT)): list(impure_calls(path.read_text("utf-8"))) for path in pure_modules()}
+    assert len(found) > 80
+    assert {name: calls for name, calls in found.items() if calls} == {}
 
 
 @pytest.mark.drift
