@@ -6,6 +6,7 @@ import gc
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from hypothesis import HealthCheck, settings
 # Before any test module imports gRPC: it reads the TLS floor while it is imported.
 import gateway  # noqa: F401
 from tests.support.databases import (
+    DIALECTS,
     database,
     databases,
     make_database,
@@ -23,6 +25,7 @@ from tests.support.databases import (
     postgres_url,
 )
 from tests.support.folders import use_memory
+from tests.support.keywords import Keywords
 from tests.support.programs import left_out
 from tests.support.public_files import sampled
 
@@ -70,14 +73,34 @@ def _json_is_as_documented(json_problems: list[str]) -> Iterator[None]:
     assert json_problems == []
 
 
+_KEYWORDS = pytest.StashKey[Keywords]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.option.keyword:
+        with suppress(SyntaxError):  # pytest says what is wrong with it
+            config.stash[_KEYWORDS] = Keywords(config.option.keyword, Path(__file__).parent, everywhere=DIALECTS)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """With `-k`, leaves out files without its words, unless the command names them."""
+    keywords = config.stash.get(_KEYWORDS, None)
+    if keywords is None or collection_path not in keywords.left_out:
+        return None
+    return not any(collection_path == Path(argument.partition("::")[0]).absolute() for argument in config.args)
+
+
 def pytest_collection_finish() -> None:
     """What there is now stays to the end: no collection of garbage needs to look at it."""
     gc.collect()
     gc.freeze()
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Says loudly which tests a missing program left out, and which files samples stood in for."""
+    if (keywords := config.stash.get(_KEYWORDS, None)) and keywords.left_out:
+        read = keywords.total - len(keywords.left_out)
+        terminalreporter.write_line(f"-k: {read} of {keywords.total} test files have its words; others weren't read.")
     skipped = terminalreporter.stats.get("skipped", [])
     if line := left_out(str(report.longrepr[2]) for report in skipped if isinstance(report.longrepr, tuple)):
         terminalreporter.write_line(line, yellow=True, bold=True)
