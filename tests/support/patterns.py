@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import gc
-import importlib
+import importlib.util
 import itertools
 import pkgutil
 import re
@@ -73,8 +73,8 @@ class HostileText:
         return self.head + self.piece * (chars // len(self.piece)) + self.tail
 
 
-def patterns_of(package: types.ModuleType) -> Iterator[UsedPattern]:
-    """Every pattern that a module of a package holds, also in its tables, and every one that a call writes out."""
+def patterns_of(package: str) -> Iterator[UsedPattern]:
+    """Every pattern that a module or those of a package hold, also in tables, and every one that a call writes out."""
     for name, tree in modules_of(package):
         module = importlib.import_module(name)
         for held, value in vars(module).items():
@@ -92,7 +92,7 @@ def patterns_of(package: types.ModuleType) -> Iterator[UsedPattern]:
                 yield UsedPattern(f"{name}:{call.lineno}", re.compile(str(call.args[0].value)), calls)
 
 
-def made_at_run_time(package: types.ModuleType) -> Iterator[str]:
+def made_at_run_time(package: str) -> Iterator[str]:
     """Functions that put a pattern together: `module.function`."""
     for name, tree in modules_of(package):
         for function in ast.walk(tree):
@@ -102,15 +102,17 @@ def made_at_run_time(package: types.ModuleType) -> Iterator[str]:
                 yield f"{name}.{function.name}"
 
 
-def modules_of(package: types.ModuleType) -> Iterator[tuple[str, ast.Module]]:
-    """Modules with their syntax trees, without generated ones."""
-    for info in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-        spec = info.module_finder.find_spec(info.name, None)
-        if spec is None or spec.origin is None or ".v1." in info.name or info.name.endswith("__main__"):
+def modules_of(package: str) -> Iterator[tuple[str, ast.Module]]:
+    """Those that use patterns, with their syntax trees: a module, or a package with all below; no generated ones."""
+    module = importlib.import_module(package)
+    below = pkgutil.walk_packages(getattr(module, "__path__", ()), f"{package}.")
+    for name in (package, *(info.name for info in below)):
+        spec = importlib.util.find_spec(name)
+        if spec is None or spec.origin is None or ".v1" in name or name.endswith("__main__"):
             continue
         source = Path(spec.origin).read_text(encoding="utf-8")
         if "re." in source or "Pattern" in source:
-            yield info.name, ast.parse(source)
+            yield name, ast.parse(source)
 
 
 def _calls_of_re(tree: ast.AST) -> Iterator[ast.Call]:
