@@ -57,8 +57,49 @@ def expected(metadata: MetaData, dialect: Dialect) -> Schema:
     return {name: _expected(table, dialect) for name, table in metadata.tables.items()}
 
 
+_SQLITE_TABLES = "FROM sqlite_master AS t JOIN {} WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite^_%' ESCAPE '^'"
+_SQLITE_COLUMNS = f"""SELECT t.name, c.name, upper(c.type), c."notnull", c.dflt_value, c.pk
+{_SQLITE_TABLES.format("pragma_table_xinfo(t.name) AS c")} AND c.hidden <> 1 ORDER BY t.name, c.cid"""
+_SQLITE_INDEXES = f"""SELECT t.name, i.name, i."unique", c.name
+{_SQLITE_TABLES.format("pragma_index_list(t.name) AS i JOIN pragma_index_info(i.name) AS c")} AND i.origin <> 'pk'
+ORDER BY t.name, i.name, c.seqno"""
+_SQLITE_REFERENCES = f"""SELECT t.name, r.id, r."table", r."from"
+{_SQLITE_TABLES.format("pragma_foreign_key_list(t.name) AS r")} ORDER BY t.name, r.id, r.seq"""
+
+
 def described(conn: Connection) -> Schema:
     """The tables that a database has."""
+    return _described_by_sqlite(conn) if conn.dialect.name == "sqlite" else reflected(conn)
+
+
+def _described_by_sqlite(conn: Connection) -> Schema:
+    """The same as `reflected`, which asks SQLite a thousand questions: a third of a node's start."""
+    columns: dict[str, dict[str, ColumnDescription]] = {}
+    keys: dict[str, dict[int, str]] = {}
+    for table, name, kind, required, default, place in conn.exec_driver_sql(_SQLITE_COLUMNS):
+        columns.setdefault(table, {})[name] = ColumnDescription(kind, not required, default is not None)
+        if place:
+            keys.setdefault(table, {})[place] = name
+    indexes: dict[tuple[str, str, int], Columns] = {}
+    for table, index, unique, name in conn.exec_driver_sql(_SQLITE_INDEXES):
+        indexes[table, index, unique] = (*indexes.get((table, index, unique), ()), name)
+    references: dict[tuple[str, int, str], Columns] = {}
+    for table, number, other, name in conn.exec_driver_sql(_SQLITE_REFERENCES):
+        references[table, number, other] = (*references.get((table, number, other), ()), name)
+    return {
+        table: TableDescription(
+            columns=of_table,
+            key=tuple(name for _, name in sorted(keys.get(table, {}).items())),
+            unique=frozenset(names for (on, _, unique), names in indexes.items() if on == table and unique),
+            indexes=frozenset(names for (on, _, unique), names in indexes.items() if on == table and not unique),
+            references=frozenset((names, other) for (of, _, other), names in references.items() if of == table),
+        )
+        for table, of_table in columns.items()
+    }
+
+
+def reflected(conn: Connection) -> Schema:
+    """The tables that any database has, as SQLAlchemy reads them."""
     inspector = inspect(conn)
     keys, unique = inspector.get_multi_pk_constraint(), inspector.get_multi_unique_constraints()
     indexes, references = inspector.get_multi_indexes(), inspector.get_multi_foreign_keys()

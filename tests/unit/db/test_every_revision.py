@@ -176,6 +176,7 @@ def test_a_migration_that_says_so_only_adds(tmp_path: Path) -> None:
         to_revision(database, revision)
         with database.read() as conn:
             after = fingerprint.described(conn)
+            assert after == fingerprint.reflected(conn)
         module = SCRIPT.get_revision(revision).module
         if getattr(module, "compatible", False):
             retired = getattr(module, "retires", ())
@@ -197,6 +198,28 @@ def _is_of(difference: str, retired: tuple[str, ...]) -> bool:
 
 def _table(*, retired: bool = False, **columns: ColumnDescription) -> TableDescription:
     return TableDescription(columns, ("id",), frozenset(), frozenset(), frozenset(), retired)
+
+
+def test_sqlite_itself_describes_tables_as_sqlalchemy_does(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'other.sqlite3'}")
+    with database.write() as conn:
+        for statement in (
+            "CREATE TABLE a (x INTEGER NOT NULL, y varchar(36), z TEXT DEFAULT 'z', PRIMARY KEY (y, x), UNIQUE (z, x))",
+            "CREATE TABLE b (id INTEGER PRIMARY KEY, p INTEGER, q VARCHAR(36), r INTEGER REFERENCES b (id), FOREIGN KEY"
+            " (q, p) REFERENCES a (y, x))",
+            "CREATE UNIQUE INDEX b1 ON b (q, p)",
+            "CREATE INDEX b2 ON b (p) WHERE q = 'a'",
+            "CREATE TABLE no_key (blob BLOB)",
+            "CREATE TABLE sqlitelike (id INTEGER)",
+            "CREATE VIRTUAL TABLE words USING fts5 (text)",
+        ):
+            conn.exec_driver_sql(statement)
+        schema = fingerprint.described(conn)
+        assert schema == fingerprint.reflected(conn)
+    database.close()
+    assert (schema["a"].key, schema["a"].unique) == (("y", "x"), {("z", "x")})
+    assert schema["b"].references == {(("q", "p"), "a"), (("r",), "b")}
+    assert {"no_key", "sqlitelike", "words"} <= schema.keys()
 
 
 def test_what_is_added_is_no_difference_and_what_is_missing_is() -> None:
