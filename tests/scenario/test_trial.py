@@ -59,10 +59,13 @@ def free_base(*further: int) -> int:
 
 
 def test_one_command_makes_and_runs_three_nodes_and_another_stops_them(folder: Path) -> None:
-    base = free_base()
+    """The port may be another one until something has run."""
+    first, base = free_base(), free_base()
+    gateway("trial", folder, "--port", first, "--no-start")
     nodes = json.loads(gateway("trial", folder, "--port", base, "--json"))
-    assert [(node["node"], node["for_own_systems"]) for node in nodes] == [
-        (name, f"127.0.0.1:{base + 1 + PORT_STEP * number}") for number, name in enumerate(AUTHORITIES)
+    assert [(node["node"], node["for_partners"], node["for_own_systems"]) for node in nodes] == [
+        (name, f"127.0.0.1:{base + PORT_STEP * number}", f"127.0.0.1:{base + 1 + PORT_STEP * number}")
+        for number, name in enumerate(AUTHORITIES)
     ]
     cn, hk, mo = (TrialNode(folder / name) for name in AUTHORITIES)
     said = gateway("alert", "publish", folder / "alert.json", "--to", "hk", "--config", cn.config,
@@ -75,13 +78,14 @@ def test_one_command_makes_and_runs_three_nodes_and_another_stops_them(folder: P
     gateway("trial", folder)
     assert (cn.folder / "node.pid").read_text() == before
     assert all(node.is_running() for node in (cn, hk, mo))
+    gateway("trial", folder, "--port", base)  # the same again changes nothing
+    assert (cn.folder / "node.pid").read_text() == before
 
     assert json.loads(gateway("trial", folder, "--stop", "--json")) == {"stopped": ["cn", "hk", "mo"]}
     assert not any(node.is_running() for node in (cn, hk, mo))
-    with socket.socket() as other:
-        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        other.bind(("127.0.0.1", base + PORT_STEP))
-        other.listen()
+    ran = " ".join(gateway("trial", folder, "--port", first, code=2).split())
+    assert f"have run, cn on port {base}" in ran
+    with taken(base + PORT_STEP):
         refused = " ".join(gateway("trial", folder, code=2).split())
     assert f"hk can't listen at 127.0.0.1:{base + PORT_STEP}" in refused
     assert "--port" in refused
@@ -103,17 +107,6 @@ def test_a_port_in_use_is_told_before_anything_is_made(folder: Path) -> None:
     assert f"hk can't listen at 127.0.0.1:{base + PORT_STEP + 1}" in refused
     assert "name another port with --port" in refused
     assert not folder.exists()
-
-
-def test_a_port_counts_until_something_has_run(folder: Path) -> None:
-    first, second = free_base(), free_base()
-    gateway("trial", folder, "--port", first, "--no-start")
-    nodes = json.loads(gateway("trial", folder, "--port", second, "--json"))
-    assert [node["for_partners"] for node in nodes] == [f"127.0.0.1:{second + PORT_STEP * n}" for n in range(3)]
-    gateway("trial", folder, "--stop")
-    ran = " ".join(gateway("trial", folder, "--port", first, code=2).split())
-    assert f"have run, cn on port {second}" in ran
-    gateway("trial", folder, "--port", second)  # the same again changes nothing
 
 
 def test_the_folder_is_nodes_unless_it_is_named(tmp_path: Path) -> None:
