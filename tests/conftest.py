@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 # Before any test module imports gRPC: it reads the TLS floor while it is imported.
 import gateway  # noqa: F401
@@ -88,6 +90,21 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     if keywords is None or collection_path not in keywords.left_out:
         return None
     return not any(collection_path == Path(argument.partition("::")[0]).absolute() for argument in config.args)
+
+
+CONSOLE = "tests/console/"
+
+
+class _Scheduling(LoadFileScheduling):
+    """A file at a time for each worker, but the console for one: its gateways take a minute to start."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return CONSOLE if nodeid.startswith(CONSOLE) else super()._split_scope(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling | None:
+    return _Scheduling(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 def pytest_collection_finish() -> None:
