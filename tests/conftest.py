@@ -87,9 +87,10 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """With `-k`, leaves out files without its words, unless the command names them."""
     keywords = config.stash.get(_KEYWORDS, None)
-    if keywords is None or collection_path not in keywords.left_out:
+    if keywords is None or not keywords.leaves_out(collection_path):
         return None
-    return not any(collection_path == Path(argument.partition("::")[0]).absolute() for argument in config.args)
+    named = [Path(argument.partition("::")[0]).absolute() for argument in config.args]
+    return not any(path == collection_path or (path.is_file() and collection_path in path.parents) for path in named)
 
 
 CONSOLE = "tests/console/"
@@ -115,9 +116,9 @@ def pytest_collection_finish() -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Says loudly which tests a missing program left out, and which files samples stood in for."""
-    if (keywords := config.stash.get(_KEYWORDS, None)) and keywords.left_out:
-        read = keywords.total - len(keywords.left_out)
-        terminalreporter.write_line(f"-k: {read} of {keywords.total} test files have its words; others weren't read.")
+    if (keywords := config.stash.get(_KEYWORDS, None)) and keywords.read < keywords.total:
+        words = f"{keywords.read} of {keywords.total} test files have its words; others weren't read."
+        terminalreporter.write_line(f"-k: {words}")
     skipped = terminalreporter.stats.get("skipped", [])
     if line := left_out(str(report.longrepr[2]) for report in skipped if isinstance(report.longrepr, tuple)):
         terminalreporter.write_line(line, yellow=True, bold=True)

@@ -34,9 +34,13 @@ class Keywords:
         self._expression = Expression.compile(expression)
         self._everywhere = " ".join(everywhere)
         files = [path for path in root.rglob("*.py") if path.name.startswith("test_")]
-        chosen = {path for path in files if self._is_possible(path, root)}
-        self.left_out = {path for path in files if path not in chosen} if chosen else set[Path]()
-        self.total = len(files)
+        self._chosen = {path for path in files if self._is_possible(path, root)}
+        self._folders = {folder for path in self._chosen for folder in path.parents}
+        self.read, self.total = len(self._chosen) or len(files), len(files)
+
+    def leaves_out(self, path: Path) -> bool:
+        """Whether a file, or a folder whose conftest would be read, has no test that is selected."""
+        return bool(self._chosen) and path not in (self._folders if path.is_dir() else self._chosen)
 
     def _is_possible(self, path: Path, root: Path) -> bool:
         """Whether the expression holds for names that have some of the words which are there."""

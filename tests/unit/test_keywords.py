@@ -39,5 +39,7 @@ def root(tmp_path: Path) -> Path:
 def test_files_that_are_read(root: Path, expression: str, read: set[str]) -> None:
     keywords = Keywords(expression, root, everywhere=("sqlite", "postgresql"))
 
-    assert {path.name for path in root.rglob("test_*.py") if path not in keywords.left_out} == read
-    assert keywords.total == 2
+    assert {path.name for path in root.rglob("test_*.py") if not keywords.leaves_out(path)} == read
+    assert keywords.leaves_out(root / "links") is ("test_outages.py" not in read)
+    assert not keywords.leaves_out(root)
+    assert (keywords.read, keywords.total) == (len(read), 2)
