@@ -80,6 +80,10 @@ class ForkingProcess:
         """Starts a node with these settings; what it prints is appended to the log."""
         return ForkedProcess(self.ask({"start": [str(config), str(log)]}), self)
 
+    def start_counted(self, config: Path, log: Path) -> ForkedProcess:
+        """Starts a node that counts its work (tests.support.counted_node)."""
+        return ForkedProcess(self.ask({"start_counted": [str(config), str(log)]}), self)
+
     def start_console(self, config: Path, log: Path) -> ForkedProcess:
         """Starts a console likewise."""
         return ForkedProcess(self.ask({"start_console": [str(config), str(log)]}), self)
@@ -137,6 +141,9 @@ def _serve_commands() -> None:
         if "start" in command:
             answer: int | None = _fork(_run_node, *command["start"])
             running.add(answer or 0)
+        elif "start_counted" in command:
+            answer = _fork(_run_counted, *command["start_counted"])
+            running.add(answer or 0)
         elif "start_console" in command:
             import gateway.console.server.run  # noqa: F401  as the node below, where consoles are wanted
 
@@ -179,6 +186,12 @@ def _run_node(config: Path) -> None:
 
     fork_workers()
     run_node(load_settings(config), config)
+
+
+def _run_counted(config: Path) -> None:
+    from tests.support.counted_node import run_counted_node
+
+    run_counted_node(config)
 
 
 def _run_console(config: Path) -> None:
