@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from gateway.errors import PermissionDeniedError
@@ -61,6 +61,10 @@ class Principal:
         session: UUID of the person's session.
         break_glass: UUID of the grant while roles beyond the person's own are in force.
         lane: part of the caller's calls that counts for itself; empty for all others.
+        caller: id of the program that calls, whoever it calls for: `gateway/<node>` or `system/<node>/<name>` as in the
+            SPIFFE path.
+        id: `person/<node>/<person>`, or the caller.
+        account: whose calls count together in limits, queues and buffers: the id, or a lane of it.
     """
 
     kind: PrincipalKind
@@ -72,11 +76,16 @@ class Principal:
     session: str = ""
     break_glass: str = ""
     lane: str = ""
+    caller: str = field(init=False, compare=False, repr=False)
+    id: str = field(init=False, compare=False, repr=False)
+    account: str = field(init=False, compare=False, repr=False)
 
-    @property
-    def account(self) -> str:
-        """Whose calls count together in limits, queues and buffers: the id, or a lane of it."""
-        return f"{self.id}#{self.lane}" if self.lane else self.id
+    def __post_init__(self) -> None:
+        caller = f"gateway/{self.node}" if self.kind is PrincipalKind.PEER else f"system/{self.node}/{self.name}"
+        identity = f"person/{self.node}/{self.person}" if self.person else caller
+        object.__setattr__(self, "caller", caller)
+        object.__setattr__(self, "id", identity)
+        object.__setattr__(self, "account", f"{identity}#{self.lane}" if self.lane else identity)
 
     @property
     def shares_connection(self) -> bool:
@@ -84,19 +93,9 @@ class Principal:
         return bool(self.person or self.lane)
 
     @property
-    def id(self) -> str:
-        """`person/<node>/<person>`, or `gateway/<node>` or `system/<node>/<name>` as in the SPIFFE path."""
-        return f"person/{self.node}/{self.person}" if self.person else self.caller
-
-    @property
     def actor(self) -> str:
         """Who acts, as events name it: the person, or the system where it acts for itself. No system has a slash."""
         return f"{PERSON_PREFIX}{self.person}" if self.person else self.name
-
-    @property
-    def caller(self) -> str:
-        """Id of the program that calls, whoever it calls for."""
-        return f"gateway/{self.node}" if self.kind is PrincipalKind.PEER else f"system/{self.node}/{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
