@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from gateway.errors import MalformedError
@@ -126,6 +126,7 @@ class FeedOrigin:
 
     Attributes:
         epoch: 1 at first; a later one, `<channel>.<epoch>`, is a feed that begins anew in place of a forked one.
+        line: the origin line, e.g. `gba.customs.example/cn/hk/alerts`; put together once, as feeds are keys everywhere.
 
     Raises:
         MalformedError: a part is invalid, or a node would publish to itself.
@@ -136,6 +137,7 @@ class FeedOrigin:
     recipient: str
     channel: Channel
     epoch: int = 1
+    line: str = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         _require_federation(self.federation, "federation")
@@ -149,12 +151,12 @@ class FeedOrigin:
             )
         if not 1 <= self.epoch <= MAX_EPOCH:
             raise MalformedError(f"a feed's epoch is a number from 1 to {MAX_EPOCH}")
-
-    @property
-    def line(self) -> str:
-        """The origin line, e.g. `gba.customs.example/cn/hk/alerts`."""
         ending = f".{self.epoch}" if self.epoch > 1 else ""
-        return f"{self.federation}/{self.publisher}/{self.recipient}/{self.channel.value}{ending}"
+        line = f"{self.federation}/{self.publisher}/{self.recipient}/{self.channel.value}{ending}"
+        object.__setattr__(self, "line", line)
+
+    def __hash__(self) -> int:
+        return hash(self.line)
 
     @property
     def reverse(self) -> FeedOrigin:
