@@ -119,9 +119,8 @@ class CallerLimits:
             usage.tokens = min(usage.tokens, float(usage.limits.burst))
 
     def spend(self, principal: Principal, *, size: int, rows: int) -> None:
-        """Counts a message of a call that has entered."""
+        """Counts a message on the day on which its call entered, or its stream took the last turn."""
         usage = self._usages[principal.account]
-        self._begin_day(usage)
         usage.of_day[1] += size
         usage.of_day[2] += rows
 
@@ -130,13 +129,10 @@ class CallerLimits:
         with self._counted(principal):
             self._take_of_day(self._usages[principal.account])
 
-    def _begin_day(self, usage: _Usage) -> None:
+    def _take_of_day(self, usage: _Usage) -> None:
         day = self._time_ms() // DAY_MS
         if day != usage.day:
             usage.day, usage.of_day = day, [0, 0, 0]
-
-    def _take_of_day(self, usage: _Usage) -> None:
-        self._begin_day(usage)
         limits = usage.limits
         bounds = (limits.calls_per_day, limits.bytes_per_day, limits.rows_per_day)
         for what, used, most in zip(OF_DAY, usage.of_day, bounds, strict=True):

@@ -122,22 +122,24 @@ class CommandQueue:
 
     def look_within(self, seconds: float) -> None:
         """Ends `wait` after at most so many seconds, once: there is something else to commit."""
-        if time.monotonic() + seconds < self._look_at:
+        look_at = time.monotonic() + seconds
+        if look_at < self._look_at:
             with self._changed:
-                self._look_at = time.monotonic() + seconds
+                self._look_at = look_at
                 self._changed.notify()
 
     def wait(self, seconds: float) -> bool:
         """Waits for a command that isn't deferred, the end of a delay, or the queue's end."""
         with self._changed:
-            until = time.monotonic() + seconds
+            now = time.monotonic()
+            until = now + seconds
             while not self._waiting and not self._closed:
                 ends_at = min(until, self._look_at, self._deferred_until if self._deferred else math.inf)
-                left = ends_at - time.monotonic()
-                if left <= 0:
+                if ends_at <= now:
                     break
-                self._changed.wait(left)
-            if self._look_at <= time.monotonic():
+                self._changed.wait(ends_at - now)
+                now = time.monotonic()
+            if self._look_at <= now:
                 self._look_at = math.inf
             return bool(self._waiting)
 
