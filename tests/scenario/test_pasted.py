@@ -18,7 +18,8 @@ from gateway.cli.trial.processes import TrialNode
 from tests.support.shown_commands import PASTED
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_S = 900.0
+PATIENCE_S = 1_200
+"""Seconds after which a shell that runs the commands of a dozen pages is taken for stuck, also on a busy machine."""
 
 
 def blocks(page: str) -> list[str]:
