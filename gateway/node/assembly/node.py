@@ -65,6 +65,8 @@ from gateway.persons.service.pseudonyms import Pseudonyms
 from gateway.rpc.fairness.thread_pool import FairThreadPool
 from gateway.rpc.listener.server import Listener
 from gateway.rpc.listener.services import local_services, peer_services
+from gateway.rpc.request_rules import compile_rules
+from gateway.trust.codec.permissions import load_permissions
 from gateway.trust.service.audit_queue import AuditQueue
 
 log = logging.getLogger(__name__)
@@ -247,6 +249,7 @@ class Node:
         )
         self._tasks += [asyncio.create_task(watchlists.screening.run(), name="screening"), *history.tasks()]
         self._tasks += capabilities.tasks(self._roles)
+        self._tasks.append(asyncio.create_task(asyncio.to_thread(compile_rules, load_permissions()), name="rules"))
         self._access.start(self.writer, self._notifier, self._roles)
         ports = self.peer_port, self.local_port
         log.info("%s serves partners on port %d, own systems on %d", self.settings.node, *ports)
