@@ -6,6 +6,7 @@ Work is repeated until some repetitions agree: what a timer, or a slow machine, 
 from __future__ import annotations
 
 import asyncio
+import shutil
 import statistics
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -15,6 +16,7 @@ from pathlib import Path
 from bench.nodes import PUBLISHER, RECIPIENT, write_federation
 from gateway.client import GatewayClient
 from tests.support.counted_node import COUNTERS, read_counts, stop_the_clock
+from tests.support.databases import migrated_file
 from tests.support.federation import SYSTEMS, NodeProcess, free_port
 from tests.support.node_processes import forking_process
 
@@ -72,6 +74,9 @@ class CountedPair:
             name: CountedNode(name, folder := federation.node(name), folder.path / "gateway.toml", *ports[name])
             for name in ports
         }
+        for node in self.nodes.values():
+            node.database.touch(mode=0o600)
+            shutil.copyfile(migrated_file(), node.database)
         self._clients: dict[tuple[str, str], GatewayClient] = {}
 
     def client(self, node: str, system: str) -> GatewayClient:
