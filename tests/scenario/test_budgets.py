@@ -11,7 +11,8 @@ import math
 import sqlite3
 import sys
 import uuid
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from itertools import count
 from pathlib import Path
@@ -43,10 +44,13 @@ WITHIN_S = 600.0
 Work = Callable[[], Awaitable[object]]
 
 
-def budgets() -> dict[tuple[str, str], dict[str, int]]:
-    """Numbers by work and node."""
+def budgets() -> dict[tuple[str, str], list[dict[str, int]]]:
+    """Numbers by work and node; several where loops that follow changes may take two at once or one by one."""
+    found: defaultdict[tuple[str, str], list[dict[str, int]]] = defaultdict(list)
     with TABLE.open(encoding="utf-8", newline="") as file:
-        return {(row["work"], row["node"]): {key: int(row[key]) for key in COUNTERS} for row in csv.DictReader(file)}
+        for row in csv.DictReader(file):
+            found[row["work"], row["node"]].append({key: int(row[key]) for key in COUNTERS})
+    return dict(found)
 
 
 class Works:
@@ -135,15 +139,15 @@ def test_work_keeps_its_budget(tmp_path: Path) -> None:
                 await made(works)()  # the first opens what later ones use
                 await pair.at_rest()
             for work, made in WORKS.items():
-                rows = {node: budget.get((work, node), {}) for node in pair.nodes if (work, node) not in ELSEWHERE}
+                rows = {node: budget.get((work, node), []) for node in pair.nodes if (work, node) not in ELSEWHERE}
                 exact = EXACT if work in SINGLE else ()
 
                 def all_kept(
                     found: Mapping[str, Counts],
-                    rows: Mapping[str, Counts] = rows,
+                    rows: Mapping[str, Sequence[Counts]] = rows,
                     exact: Collection[str] = exact,
                 ) -> bool:
-                    return all(kept(rows[node], found[node], exact) for node in rows)
+                    return all(any(kept(each, found[node], exact) for each in rows[node]) for node in rows)
 
                 found = await pair.usual(made(works), all_kept, agreed if work in SINGLE else least)
                 over.extend(row(work, node, found[node], exact) for node in rows if not all_kept(found))
@@ -158,8 +162,6 @@ def test_the_table_has_each_work_at_each_node() -> None:
 
 def kept(budget: Counts, found: Counts, exact: Collection[str]) -> bool:
     """Whether what was counted is what the table says: exactly, with functions close below, or all below."""
-    if not budget:
-        return False
     close = not exact or sys.version_info[:2] != PYTHON or found["functions"] >= budget["functions"] * (1 - SLACK)
     return close and all(found[key] == budget[key] if key in exact else found[key] <= budget[key] for key in COUNTERS)
 
