@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from gateway.contract.ids import Channel, FeedOrigin
 from gateway.db import migrate
 from gateway.db.database import Database
 from gateway.feed.codec import EntryFormat
-from gateway.feed.service.writing.transaction import NewRun, Transaction
+from gateway.feed.service.writing.transaction import Transaction
 from gateway.feed.service.writing.writer import Writer
 from gateway.history.commands.record import RecordCommand, checked, records_feed
 from gateway.history.projection.index import IndexCommand
@@ -57,9 +57,6 @@ class NoProjector:
     def advance(self, tx: Transaction, limit: int) -> bool:
         """Nothing is left."""
         return False
-
-    def advance_new(self, tx: Transaction, runs: Sequence[NewRun]) -> bool | None:
-        return None
 
     def answer(self, tx: Transaction) -> None:
         return

@@ -15,7 +15,7 @@ from gateway.alerts.rules.life import ENDING, AlertLife, advance
 from gateway.alerts.tables import copies as alerts
 from gateway.alerts.tables import events, mentions
 from gateway.alerts.tables.copies import AlertRow
-from gateway.alerts.tables.events import AlertEventRow, ProjectedStep
+from gateway.alerts.tables.events import AlertEventRow
 from gateway.alerts.tables.mentions import MentionRow
 from gateway.alerts.tables.schema import alert_events, alert_evidence
 from gateway.alerts.tables.schema import alerts as alerts_table
@@ -48,7 +48,6 @@ class _Page:
     new: dict[AlertKey, AlertRow] = field(default_factory=dict)
     changed: dict[AlertKey, AlertRow] = field(default_factory=dict)
     events: list[AlertEventRow] = field(default_factory=list)
-    changes: list[ProjectedStep] = field(default_factory=list)
     mentions: list[MentionRow] = field(default_factory=list)
 
     def row(self, key: AlertKey) -> AlertRow | None:
@@ -110,9 +109,9 @@ class AlertProjection(Projection):
             page.put(_new_row(read.key, entry, alert, life), is_new=True)
         elif row is not None:
             page.put(_changed_row(row, entry, alert, life, ends=read.step.action in ENDING), is_new=False)
-        step = AlertEventRow(entry.position, read.key, entry.feed.id, entry.index, life.status, entry.committed_at)
-        page.events.append(step)
-        page.changes.append(ProjectedStep(step, entry.feed.origin, event))
+        page.events.append(
+            AlertEventRow(entry.position, read.key, entry.feed.id, entry.index, life.status, entry.committed_at)
+        )
         page.mentions += _mentions(read.key, entry, event)
 
     def finish(self, tx: Transaction) -> None:
@@ -121,7 +120,6 @@ class AlertProjection(Projection):
         for row in page.changed.values():
             alerts.replace(tx.conn, row)
         events.add(tx.conn, page.events)
-        tx.page.changes += page.changes
         mentions.add(tx.conn, page.mentions)
 
     def has_applied(self, conn: Connection, feed_id: int, index: int) -> bool:

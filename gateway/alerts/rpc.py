@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing
-from functools import partial
 from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 import grpc.aio
@@ -17,7 +16,7 @@ from gateway.alerts.commands.publishing import PreparedAlert, Publisher
 from gateway.alerts.commands.step_requests import StepRequest, StepRequests
 from gateway.alerts.commands.steps import StepCommand
 from gateway.alerts.rules.hits import best_hits
-from gateway.alerts.service import AlertQueries, recent_changes
+from gateway.alerts.service import AlertQueries
 from gateway.contract.limits import MAX_STREAM_ITEMS
 from gateway.contract.validation import validate
 from gateway.errors import GatewayError, InvalidRequestError, NotFoundError, Violation
@@ -263,7 +262,6 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
             self._queries.changes,
             request.position,
             until_current=request.until_current,
-            recent=partial(recent_changes, self._notifier.recent.after),
         )
         if request.with_progress and not request.until_current:
             changes = merged(changes, self._progress())

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
-from typing import TypeAlias, cast
+from typing import TypeAlias
 
 from sqlalchemy import ColumnElement, Connection, or_
 
@@ -15,7 +15,7 @@ from gateway.alerts.tables import copies as alerts
 from gateway.alerts.tables import due_conditions, events
 from gateway.alerts.tables.copies import AlertRow
 from gateway.alerts.tables.deadline_order import NO_DEADLINE, SortValues, deadline_columns, deadline_values
-from gateway.alerts.tables.events import AlertEventRow, ProjectedStep
+from gateway.alerts.tables.events import AlertEventRow
 from gateway.alerts.tables.schema import alerts as alerts_table
 from gateway.contract.filters import (
     EQUAL,
@@ -34,12 +34,11 @@ from gateway.contract.filters import (
     unix_ms,
 )
 from gateway.contract.ids import FeedOrigin
-from gateway.contract.limits import BATCH_BYTES
 from gateway.contract.pages import page_of
 from gateway.contract.timestamps import to_timestamp
 from gateway.db.database import Database
 from gateway.errors import NotFoundError
-from gateway.feed.service.continuity.positions import NUMBERS, PositionKind, given, number_of
+from gateway.feed.service.continuity.positions import PositionKind, given, number_of
 from gateway.feed.service.delivery import Deliveries, SentSize
 from gateway.feed.service.writing.transaction import Clock
 from gateway.feed.tables import journal, progress
@@ -57,8 +56,6 @@ HISTORY_BYTES = 2 * 1024 * 1024
 
 MAX_STEPS = 1_000
 """Most of an alert's newest steps that are shown with it."""
-
-RecentAfter: TypeAlias = Callable[[int], tuple[Sequence[object], int] | None]
 
 _Copy: TypeAlias = tuple[AlertRow, bytes]
 _Event: TypeAlias = tuple[AlertEventRow, str, bytes]
@@ -360,40 +357,16 @@ def _delivered(deliveries: Deliveries, epoch: int, logged: _Event) -> alert_serv
     return change
 
 
-def recent_changes(after: RecentAfter, position: int) -> alert_service_pb2.WatchAlertsResponse | None:
-    """Changes after a position of this epoch that were just projected; None where they have to be read.
-
-    Args:
-        after: what was projected after a number, and the number reached; None if that isn't known.
-    """
-    recent = after(position & NUMBERS)
-    if recent is None:
-        return None
-    epoch, steps, until = position & ~NUMBERS, cast("Sequence[ProjectedStep]", recent[0]), recent[1]
-    if len(steps) > WATCH_PAGE or any(step.event.actor.startswith(PSEUDONYM_PREFIX) for step in steps):
-        return None
-    changes = [_changed(epoch, step.row, step.origin, step.event) for step in steps]
-    if sum(change.ByteSize() for change in changes) > BATCH_BYTES:
-        return None
-    return alert_service_pb2.WatchAlertsResponse(changes=changes, position=epoch | until)
-
-
 def _change(epoch: int, logged: _Event) -> alert_service_pb2.AlertChange:
     """`epoch`: the position given for number 0."""
     event, origin_line, payload = logged
-    return _changed(epoch, event, FeedOrigin.parse(origin_line), wire.parse_event(payload) if payload else None)
-
-
-def _changed(
-    epoch: int, event: AlertEventRow, origin: FeedOrigin, body: alert_pb2.AlertEvent | None
-) -> alert_service_pb2.AlertChange:
     return alert_service_pb2.AlertChange(
         position=epoch | event.position,
-        entry=alert_service_pb2.EntryReference(origin=origin.line, index=event.idx),
+        entry=alert_service_pb2.EntryReference(origin=origin_line, index=event.idx),
         alert=alert_pb2.AlertReference(publisher=event.key.publisher, alert_id=event.key.alert_id),
         recipient=event.key.recipient,
-        event=body,
+        event=wire.parse_event(payload) if payload else None,
         status=wire.status_value(event.status),
         committed_at=to_timestamp(event.committed_at),
-        speaker=origin.publisher,
+        speaker=FeedOrigin.parse(origin_line).publisher,
     )

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import BindParameter, Connection, bindparam, func, select
 
 from gateway.alerts.codec import AlertKey
 from gateway.alerts.rules.life import AlertStatus
 from gateway.alerts.tables.schema import alert_events
-from gateway.contract.ids import FeedOrigin
 from gateway.db.database import insert_rows
 from gateway.db.statements import Prepared, PreparedList
 from gateway.feed.tables.schema import entries, feeds
-from gateway.v1.alert_pb2 import AlertEvent
 
 _COLUMNS = ("position", "alert_id", "publisher", "recipient", "feed_id", "idx", "status", "committed_at")
 _EVENTS = (
@@ -77,14 +75,6 @@ class AlertEventRow:
     idx: int
     status: AlertStatus
     committed_at: int
-
-
-class ProjectedStep(NamedTuple):
-    """A step as it was projected, with its feed and its event."""
-
-    row: AlertEventRow
-    origin: FeedOrigin
-    event: AlertEvent
 
 
 def add(conn: Connection, new: Sequence[AlertEventRow]) -> None:

@@ -15,7 +15,7 @@ from gateway.errors import GatewayError, InvalidRequestError, MalformedError, St
 from gateway.feed.codec import EntryFormat
 from gateway.feed.projection.answers import Answers, outcome_name, send_waiting
 from gateway.feed.projection.registry import LoggedEntry, Projection, Registry
-from gateway.feed.service.writing.transaction import NewRun, Transaction
+from gateway.feed.service.writing.transaction import Transaction
 from gateway.feed.tables import defects, dispositions, feeds, journal, progress
 from gateway.feed.tables.dispositions import DispositionRow
 from gateway.feed.tables.feeds import Feed, StoredEntry
@@ -28,10 +28,6 @@ log = logging.getLogger(__name__)
 
 _OWN_TABLES = (dispositions_table, defects_table)
 """The projector's tables, emptied with the projections."""
-
-
-MOST_NEW_ITEMS = 1_500
-"""Most items of entries that are projected in the transaction that brings them: three updates of lists."""
 
 
 class _DefectError(GatewayError):
@@ -65,35 +61,11 @@ class Projector:
         entries = self._read(tx, position, limit)
         if not entries:
             return any(projection.advance(tx) for projection in self.registry.projections)
-        tx.page.is_whole = False
         answers = self._projected(tx, entries)
         answers.send(tx, entries)
         progress.move(tx.conn, entries[-1].position)
         tx.projected.append(entries)
         return journal.head_position(tx.conn) > entries[-1].position or any(map(self._makes_work, entries))
-
-    def advance_new(self, tx: Transaction, runs: Sequence[NewRun]) -> bool | None:
-        """As in EntryProjector. No savepoint: after an error the writer begins again without projecting.
-
-        None for many items too: they are projected in turns that leave room for other commands.
-        """
-        if sum(len(run.entries) * self.formats[run.feed.origin.channel].items for run in runs) > MOST_NEW_ITEMS:
-            return None
-        before = position = progress.lock(tx.conn)
-        entries: list[LoggedEntry] = []
-        newest = {run.feed.id: run.feed for run in runs}
-        for run in runs:
-            if run.position != position + 1:
-                return None
-            position += len(run.entries)
-            logged = JournalRun(run.position, run.feed.id, run.first, len(run.entries), tx.now_ms)
-            stored = (StoredEntry(at, e.header, e.salt, e.payload) for at, e in enumerate(run.entries, run.first))
-            entries += [self._entry(logged, newest[run.feed.id], entry) for entry in stored]
-        self._apply_all(tx, entries).send(tx, entries)
-        progress.move(tx.conn, position)
-        tx.projected.append(entries)
-        tx.page.extend(before, position, sum(len(entry.payload) for run in runs for entry in run.entries))
-        return journal.head_position(tx.conn) > position or any(map(self._makes_work, entries))
 
     def answer(self, tx: Transaction) -> None:
         """Answers what was applied and waits for others."""

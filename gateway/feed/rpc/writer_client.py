@@ -11,7 +11,6 @@ from typing import Any, Protocol, TypeVar
 from gateway.contract.ids import FeedOrigin
 from gateway.errors import StoreUnavailableError
 from gateway.feed.rpc.fresh_entries import FreshEntries
-from gateway.feed.rpc.recent_changes import RecentChanges
 from gateway.feed.service.writing.command_queue import Outcome, Urgency
 from gateway.feed.service.writing.commits import CASEWORK, MATCHES, PROJECTED, Commit
 from gateway.feed.service.writing.transaction import Command, Transaction
@@ -136,7 +135,6 @@ class ChangeNotifier:
         self._moments: set[FeedOrigin | str] = set()  # topics whose patient tasks are notified soon
         self._sizes: dict[FeedOrigin, int] = {}
         self.fresh = FreshEntries()
-        self.recent = RecentChanges()
         self._unhurried: set[FeedOrigin] = set()
         self._projected = 0  # at the last look
         writer.on_commit(self.committed)
@@ -176,7 +174,6 @@ class ChangeNotifier:
         if lost:  # also the last commits of a database that failed over
             self._sizes.clear()
             self.fresh.forget()
-            self.recent.forget()
         self._sizes.update({origin: max(size, self.size(origin)) for origin, size in sizes.items()})
         topics: list[FeedOrigin | str] = [*{*self._waiting, *self._patient}] if lost else [*missed]
         if projected != self._projected:
@@ -187,7 +184,6 @@ class ChangeNotifier:
 
     def _wake(self, commit: Commit) -> None:
         self.fresh.committed(commit)
-        self.recent.committed(commit)
         for origin, size in commit.sizes.items():
             self._sizes[origin] = max(size, self.size(origin))  # notices of replicas may come late
         for origin in commit.feeds:
@@ -236,7 +232,6 @@ async def follow_changes(
     *,
     until_current: bool,
     topic: str = ChangeNotifier.PROJECTED,
-    recent: Callable[[int], ChangesT | None] = lambda _: None,
 ) -> AsyncGenerator[ChangesT, None]:
     """Yields changes as they are projected, and a heartbeat while there are none.
 
@@ -246,17 +241,15 @@ async def follow_changes(
         position: where to begin.
         until_current: end after the last known change.
         topic: to subscribe to.
-        recent: changes after a position that `read` or it has given; None where they have to be read.
     """
-    loop, moved, is_given = asyncio.get_running_loop(), asyncio.Event(), False
+    loop, moved = asyncio.get_running_loop(), asyncio.Event()
     end_subscription = notifier.subscribe(topic, moved)
     sent_at = loop.time()
     try:
         while True:
             moved.clear()
-            known = recent(position) if is_given else None
-            response = await asyncio.to_thread(read, position) if known is None else known
-            position, is_given = response.position, True
+            response = await asyncio.to_thread(read, position)
+            position = response.position
             if response.changes:
                 yield response
                 sent_at = loop.time()

@@ -39,20 +39,19 @@ def append(
     checkpoint: StoredCheckpoint,
     *,
     now_ms: int,
-) -> tuple[Feed, int]:
+) -> Feed:
     """Stores a partner's entries; ready ones enter the local log, with pending ones that they free.
 
     Returns:
-        The feed, where `waiting` is the number of its pending entries; and the first entry's position in the local log,
-        if all entered it together.
+        The feed, where `waiting` is the number of its pending entries.
 
     Raises:
         HeadMovedError: as `feeds.append`.
     """
     ready = 0 if feed.waiting else _ready(conn, feed, new)
-    grown, position = heads.append(conn, feed, new, growth, checkpoint, committed_at=now_ms, ready=ready)
+    grown = heads.append(conn, feed, new, growth, checkpoint, committed_at=now_ms, ready=ready)
     release_pending(conn, grown, now_ms=now_ms)
-    return (feeds.get(conn, feed.origin), 0) if grown.waiting else (grown, position)
+    return feeds.get(conn, feed.origin) if grown.waiting else grown
 
 
 def release_pending(conn: Connection, moved: Feed, *, now_ms: int) -> None:

@@ -47,11 +47,8 @@ def append(
     *,
     committed_at: int,
     ready: int | None = None,
-) -> tuple[Feed, int]:
-    """Writes entries, tiles, checkpoint and journal, and moves the head.
-
-    Returns:
-        The new state, and the position of the first entry in the local log; 0 where none entered it.
+) -> Feed:
+    """Writes entries, tiles, checkpoint and journal, and moves the head; returns the new state.
 
     Args:
         committed_at: milliseconds since 1970.
@@ -73,7 +70,6 @@ def append(
         checkpoint=checkpoint.note,
     )
     grown = tiles.extend(conn, feed.id, growth)
-    position = 0
     with journal.unless_taken():
         entered = None
         if ready:
@@ -81,7 +77,7 @@ def append(
         if moved.rowcount != 1:  # the only wait: nothing reads what the following statements answer
             raise HeadMovedError(f"feed {feed.origin} is no longer at size {feed.size}")
         if entered is not None:
-            position = entered.scalar_one()
+            entered.wait()
     insert_rows(
         conn,
         entries,
@@ -90,7 +86,7 @@ def append(
     )
     tiles.finish(conn, feed.id, grown)
     checkpoints.add(conn, feed.id, checkpoint)
-    return replace(feed, tree=growth.tree, checkpoint=checkpoint.note, journaled_size=journaled), position
+    return replace(feed, tree=growth.tree, checkpoint=checkpoint.note, journaled_size=journaled)
 
 
 def journal_more(conn: Connection, feed: Feed, count: int, *, committed_at: int) -> Feed:

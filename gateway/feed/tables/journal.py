@@ -33,8 +33,7 @@ _newest = (
     select(journal.c.first_position + journal.c.count).order_by(journal.c.first_position.desc()).limit(1)
 ).scalar_subquery()
 _ADD = Prepared(
-    insert(journal)
-    .from_select(
+    insert(journal).from_select(
         ["first_position", "feed_id", "first_index", "count", "committed_at"],
         select(
             func.coalesce(_newest, 1),
@@ -44,7 +43,6 @@ _ADD = Prepared(
             bindparam("at", type_=BigInteger),
         ),
     )
-    .returning(journal.c.first_position)
 )
 
 
@@ -68,7 +66,7 @@ class JournalRun:
 
 
 def add(conn: Connection, feed_id: int, first_index: int, count: int, *, committed_at: int) -> Rows:
-    """Gives entries the next positions; the first is the result's value. Both in `unless_taken`."""
+    """Gives entries the next positions. In `unless_taken`, as the waiting for its result."""
     return _ADD(conn, of_feed=feed_id, from_index=first_index, entries=count, at=committed_at)
 
 

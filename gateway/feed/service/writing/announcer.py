@@ -59,7 +59,6 @@ class Announcer:
             own_traces=tx.own_traces,
             projected=tx.projected,
             sealed=tx.sealed,
-            page=tx.page,
         )
         self._membership.tell(tx.conn, partial(encode_notice, self._commit))
 

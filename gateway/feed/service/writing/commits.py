@@ -9,7 +9,7 @@ from typing import Final
 
 from gateway.contract.ids import FeedOrigin
 from gateway.errors import GatewayError, MalformedError
-from gateway.feed.service.writing.transaction import EntryPosition, PlacedEntry, ProjectedPage, SealedEntries
+from gateway.feed.service.writing.transaction import EntryPosition, PlacedEntry, SealedEntries
 
 PROJECTED: Final = "projected"
 """Topic: projections have changed, the index of records among them."""
@@ -38,7 +38,6 @@ class Commit:
         own_traces: those that don't travel.
         projected: entries that were projected, in this process alone.
         sealed: new own entries, in this process alone; other replicas read them.
-        page: what was projected along, in this process alone.
     """
 
     feeds: frozenset[FeedOrigin] = frozenset()
@@ -50,7 +49,6 @@ class Commit:
     own_traces: Mapping[EntryPosition, str] = field(default_factory=dict)
     projected: Sequence[Sequence[PlacedEntry]] = ()
     sealed: Sequence[SealedEntries] = ()
-    page: ProjectedPage | None = None
 
 
 def encode_notice(commit: Commit) -> str:

@@ -50,12 +50,6 @@ class EntryProjector(Protocol):
     def advance(self, tx: Transaction, limit: int) -> bool:
         """Projects up to `limit` entries; True when more are left."""
 
-    def advance_new(self, tx: Transaction, runs: Sequence[NewRun]) -> bool | None:
-        """Projects this transaction's entries without reading them; None where others come before them.
-
-        Any error but a refusal leaves a part of it done: roll back.
-        """
-
     def answer(self, tx: Transaction) -> None:
         """Answers applied entries whose answers have waited for others."""
 
@@ -86,22 +80,6 @@ class EntryPosition:
 
 
 @dataclass(frozen=True, slots=True)
-class NewRun:
-    """Entries that entered the local log in this transaction.
-
-    Attributes:
-        position: of the first one in the local log.
-        feed: its state with them.
-        first: index of the first one.
-    """
-
-    position: int
-    feed: Feed
-    first: int
-    entries: Sequence[EncodedEntry]
-
-
-@dataclass(frozen=True, slots=True)
 class SealedEntries:
     """New entries of an own feed under one new checkpoint.
 
@@ -123,31 +101,6 @@ class SealedEntries:
     @property
     def size_bytes(self) -> int:
         return sum(entry.size_bytes for entry in self.entries)
-
-
-@dataclass(slots=True)
-class ProjectedPage:
-    """What a transaction has projected of its own entries, for those who watch.
-
-    Attributes:
-        after, until: positions in the local log before the first entry and of the last one; None for no entry.
-        changes: what the projections tell, in order.
-        size_bytes: of the entries' payloads.
-        is_whole: whether that is all that was projected; otherwise watchers read.
-    """
-
-    after: int | None = None
-    until: int | None = None
-    changes: list[object] = field(default_factory=list)
-    size_bytes: int = 0
-    is_whole: bool = True
-
-    def extend(self, after: int, until: int, size_bytes: int) -> None:
-        """Notes that the entries between two positions were projected."""
-        if self.after is None:
-            self.after = after
-        self.until = until
-        self.size_bytes += size_bytes
 
 
 class PlacedEntry(Protocol):
@@ -186,8 +139,6 @@ class Transaction:
         topics: what else changes, as in `Commit`.
         trees: signed heads of these.
         sealed: new entries of own feeds, in order.
-        new: entries that aren't projected yet, in the order of the local log.
-        page: what was projected.
         projected: entries that were projected, in pages.
         unanswered: whether applied entries may wait for their answers.
         history: marks of what was signed before; None for a database that nobody else was told of.
@@ -216,8 +167,6 @@ class Transaction:
         self.topics: set[str] = set()
         self.trees: dict[FeedOrigin, Tree] = {}
         self.sealed: list[SealedEntries] = []
-        self.new: list[NewRun] = []
-        self.page = ProjectedPage()
         self.unanswered = False
         self.history = history
         self._signers = signers
@@ -276,9 +225,7 @@ class Transaction:
 
     def store(self, feed: Feed, entries: Sequence[EncodedEntry], growth: Growth, checkpoint: StoredCheckpoint) -> Feed:
         """Writes a partner's entries; causal dependencies may keep them pending."""
-        stored, position = local_log.append(self.conn, feed, entries, growth, checkpoint, now_ms=self.now_ms)
-        if position:
-            self.new.append(NewRun(position, stored, feed.size, entries))
+        stored = local_log.append(self.conn, feed, entries, growth, checkpoint, now_ms=self.now_ms)
         if stored.waiting:
             self._followed.update(way for way in feed.origin.related if way != feed.origin)
         self.touched.add(feed.origin)
@@ -323,18 +270,8 @@ class Transaction:
 
     def project(self, limit: int) -> bool:
         """Projects and seals; True when more may be left."""
-        self.new.clear()
         more = self._projector.advance(self, limit)
         return self.seal() or more
-
-    def project_new(self, limit: int) -> bool:
-        """As `project`, of this transaction's own entries if no others are left, without reading them again.
-
-        Any error but a refusal leaves a part of it done: roll back.
-        """
-        runs, self.new = self.new, []
-        more = self._projector.advance_new(self, runs) if runs else None
-        return self.project(limit) if more is None else self.seal() or more
 
     def answer(self) -> None:
         """Answers applied entries whose answers have waited; `seal` writes that."""
@@ -370,9 +307,8 @@ class Transaction:
         root = growth.tree.root
         note = sign_checkpoint(Checkpoint(origin.line, growth.tree.size, root), self._signers.for_feed(origin))
         checkpoint = StoredCheckpoint(growth.tree.size, root, note, b"", 0)
-        grown, position = heads.append(self.conn, feed, chunk, growth, checkpoint, committed_at=self.now_ms)
+        grown = heads.append(self.conn, feed, chunk, growth, checkpoint, committed_at=self.now_ms)
         feeds.note_sound(grown)  # its edge has just led to the root that was signed
-        self.new.append(NewRun(position, grown, feed.size, chunk))
         local_log.release_pending(self.conn, grown, now_ms=self.now_ms)
         self.sizes[origin] = growth.tree.size
         self.added[origin] += len(chunk)

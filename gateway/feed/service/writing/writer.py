@@ -324,7 +324,7 @@ class Writer:
         """Projects the group's entries and dispositions; True when more are left."""
         try:
             for _ in range(PAGES_ALONG):
-                if not tx.project_new(PROJECTION_CHUNK):
+                if not tx.project(PROJECTION_CHUNK):
                     return False
         except (StoreUnavailableError, HeadMovedError):
             raise

@@ -44,7 +44,7 @@ def append(
     growth = feed.tree.append([one.leaf for one in new])
     note = b"note of %d" % growth.tree.size
     checkpoint = StoredCheckpoint(growth.tree.size, growth.tree.root, note, b"", 0)
-    appended, _position = heads.append(conn, feed, new, growth, checkpoint, committed_at=1_000 + feed.size, ready=ready)
+    appended = heads.append(conn, feed, new, growth, checkpoint, committed_at=1_000 + feed.size, ready=ready)
     return appended
 
 
