@@ -33,7 +33,7 @@ def prepare_marks(data_dir: Path, *, federation: str, node: str, made_at: dateti
     """
     marks = Marks(f"{federation}/{node}", [data_dir / MARKS_FILE])
     if not marks.found:
-        marks.set_up(int(made_at.timestamp() * 1000))
+        marks.set_up(int(made_at.timestamp()) * 1000)
     marks.close()
 
 

@@ -161,9 +161,9 @@ def test_the_table_has_each_work_at_each_node() -> None:
 
 
 def kept(budget: Counts, found: Counts, exact: Collection[str]) -> bool:
-    """Whether what was counted is what the table says: exactly, with functions close below, or all below."""
+    """Whether what was counted is no more than the table says, and its functions are close below."""
     close = not exact or sys.version_info[:2] != PYTHON or found["functions"] >= budget["functions"] * (1 - SLACK)
-    return close and all(found[key] == budget[key] if key in exact else found[key] <= budget[key] for key in COUNTERS)
+    return close and all(found[key] <= budget[key] for key in COUNTERS)
 
 
 def row(work: str, node: str, found: Counts, exact: Collection[str]) -> str:

@@ -56,7 +56,7 @@ def prepare_start(settings: Settings, *, data_lost: bool, now: datetime) -> None
                 way_out="Start it: `gateway serve`. To put a backup in its place: `gateway restore BACKUP`.",
             )
         with closing(open_marks(settings)) as marks:
-            marks.set_up(int(now.timestamp() * 1000), data_lost=data_lost)
+            marks.set_up(int(now.timestamp()) * 1000, lost_at=int(now.timestamp() * 1000) if data_lost else 0)
         if parse_url(settings.effective_database_url).get_backend_name() == "postgresql":
             with closing(Database(settings.effective_database_url)) as database:
                 migrate.upgrade(database)  # further replicas have folders of their own

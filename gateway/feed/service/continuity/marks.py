@@ -198,16 +198,15 @@ class Marks:
             if self._state.unasked:
                 self._write(replace(self._state, alive_at=now_ms, unasked=frozenset()))
 
-    def set_up(self, now_ms: int, *, data_lost: bool = False) -> None:
+    def set_up(self, made_at: int, *, lost_at: int = 0) -> None:
         """Notes that the node's folder has just been made; raises StoreUnavailableError.
 
-        That is compared with times of directories, which are whole seconds, and a loss with times of backups.
-
         Args:
-            data_lost: for a node that has run before, and whose data are gone.
+            made_at: when, in milliseconds since 1970: in whole seconds where a directory's times are compared with it.
+            lost_at: the same of a node that has run before, and whose data are gone: to the millisecond, as backups.
         """
         with self._lock:
-            self._write(replace(self._state, made_at=now_ms // 1000 * 1000, lost_at=now_ms if data_lost else 0))
+            self._write(replace(self._state, made_at=made_at, lost_at=lost_at))
 
     def set_database(self, database: DatabaseIdentity, now_ms: int) -> None:
         """Notes the cluster that is written to; raises StoreUnavailableError."""
