@@ -77,6 +77,14 @@ class _Batch(Generic[ItemT]):
         return [item for index, item in enumerate(self.items) if index not in self.refused]
 
 
+def _defect_of(writer: asyncio.Task[None]) -> BaseException | None:
+    """Why nothing more is sent, where that isn't the call's own end: an item that is no request of the method."""
+    if not writer.done() or writer.cancelled():
+        return None
+    error = writer.exception()
+    return None if isinstance(error, grpc.aio.AioRpcError | asyncio.InvalidStateError) else error
+
+
 class WindowedStream(Generic[ItemT, OutcomeT]):
     """One run of a streaming method."""
 
@@ -130,6 +138,7 @@ class WindowedStream(Generic[ItemT, OutcomeT]):
     async def _one_stream(self, backoff: Backoff) -> AsyncGenerator[OutcomeT, None]:
         call = self._method.open(self._connection.stubs)
         writer = asyncio.create_task(self._write(call, [batch for batch in self._unanswered if batch.sent]))
+        writer.add_done_callback(lambda ended: call.cancel() if _defect_of(ended) else None)
         try:
             async for response in call:
                 backoff.reset()
@@ -142,6 +151,10 @@ class WindowedStream(Generic[ItemT, OutcomeT]):
                 self._window.release()
                 for outcome in self._method.outcomes(batch.items, batch.refused, response, resent=batch.resent):
                     yield outcome
+        except asyncio.CancelledError:
+            if defect := _defect_of(writer):
+                raise defect from None
+            raise
         finally:
             call.cancel()
             writer.cancel()

@@ -147,6 +147,15 @@ def test_refused_and_oversized_alerts_dont_stop_the_rest(nodes: Federation) -> N
     nodes.run(run())
 
 
+def test_what_is_no_request_is_an_error_at_once(nodes: Federation) -> None:
+    async def run() -> None:
+        async with nodes.client("cn", "publisher") as cn:
+            with pytest.raises(TypeError, match="PublishAlertRequest"):
+                await anext(cn.publish_many([alert()]))  # type: ignore[list-item]  # a content
+
+    nodes.run(run())
+
+
 def test_a_slow_source_isnt_made_to_wait_for_a_full_batch(nodes: Federation) -> None:
     first, second = requests("SLOW", 2)
 
