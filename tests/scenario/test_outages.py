@@ -52,7 +52,11 @@ def test_a_partner_that_is_down_gets_everything_when_it_returns(either: Federati
                 assert link.state == LINK_STATE_PULLED
             else:
                 assert link.state == LINK_STATE_CONNECTING
-                assert "UNAVAILABLE" in link.last_error
+
+                async def told() -> bool:
+                    return "UNAVAILABLE" in (await link_of(operator)).last_error
+
+                await eventually(told, what="why hk isn't reached")
             either.start("hk")
             with Stopwatch() as watch:
                 await arrives_once(either, ids)
