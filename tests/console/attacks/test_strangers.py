@@ -29,7 +29,7 @@ from tests.support.waiting import eventually
 FORMS = 70
 """Forms of sign-in at once: more than a console answers at once."""
 
-PAGES = 45
+PAGES = 15
 UPLOADS = 40
 MEGABYTE = 1 << 20
 
