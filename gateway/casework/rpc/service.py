@@ -144,9 +144,7 @@ class CaseworkServicer(casework_service_pb2_grpc.CaseworkServiceServicer):
         validate(request)
         call = current_call()
         call.record(subject_ids=[request.alert.alert_id], detail="watched" if request.watched else "not watched")
-        response: service.SetWatchMarkResponse
-        response = await self._writer.run(SetMarkCommand(request, person_of(call.principal)))
-        return response
+        return await self._writer.run(SetMarkCommand(request, person_of(call.principal)))
 
     async def ListViews(self, request: service.ListViewsRequest, context: Context) -> service.ListViewsResponse:
         principal = current_call().principal
@@ -156,17 +154,14 @@ class CaseworkServicer(casework_service_pb2_grpc.CaseworkServiceServicer):
         validate(request)
         call = current_call()
         call.record(subject_ids=[request.view.view_id])
-        response: service.SaveViewResponse
-        response = await self._writer.run(SaveViewCommand(request.view, person_of(call.principal)))
-        return response
+        return await self._writer.run(SaveViewCommand(request.view, person_of(call.principal)))
 
     async def DeleteView(self, request: service.DeleteViewRequest, context: Context) -> service.DeleteViewResponse:
         validate(request)
         call = current_call()
         call.record(subject_ids=[request.view_id])
         is_supervisor = Role.SUPERVISOR in call.principal.roles
-        response = await self._writer.run(DeleteViewCommand(request.view_id, person_of(call.principal), is_supervisor))
-        return response
+        return await self._writer.run(DeleteViewCommand(request.view_id, person_of(call.principal), is_supervisor))
 
     async def ListColleagues(
         self, request: service.ListColleaguesRequest, context: Context

@@ -47,8 +47,7 @@ class HeldEntries:
             )
             rebuild(self._writer, report_progress=lambda _: None)
             self._rebuilt = True
-        done = self._writer.run(_AnswerHeldCommand(self._registry, known))  # 3
-        return done
+        return self._writer.run(_AnswerHeldCommand(self._registry, known))  # 3
 
 
 class _AnswerHeldCommand:
