@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from datetime import date
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -67,9 +67,14 @@ def load_controlled_goods(path: Path | None = None, announcements: Path | None =
     Raises:
         ConfigurationError: unreadable or wrong; names file, lines and columns.
     """
-    known = load_announcements(announcements)
-    text, source = read_table(path, "controlled_goods.csv", what="the list of controlled goods")
-    return parse_controlled_goods(text.splitlines(), known, source=source)
+    goods = read_table(path, "controlled_goods.csv", what="the list of controlled goods")
+    return _controlled_goods(goods, _read_announcements(announcements))
+
+
+@lru_cache(maxsize=1)
+def _controlled_goods(goods: tuple[str, str], announcements: tuple[str, str]) -> ControlledGoods:
+    known = parse_announcements(announcements[0].splitlines(), source=announcements[1])
+    return parse_controlled_goods(goods[0].splitlines(), known, source=goods[1])
 
 
 def load_announcements(path: Path | None = None) -> Announcements:
@@ -78,8 +83,12 @@ def load_announcements(path: Path | None = None) -> Announcements:
     Raises:
         ConfigurationError: unreadable or wrong; names file, lines and columns.
     """
-    text, source = read_table(path, "announcements.csv", what="the announcements")
+    text, source = _read_announcements(path)
     return parse_announcements(text.splitlines(), source=source)
+
+
+def _read_announcements(path: Path | None) -> tuple[str, str]:
+    return read_table(path, "announcements.csv", what="the announcements")
 
 
 def parse_controlled_goods(lines: Iterable[str], announcements: Announcements, *, source: str) -> ControlledGoods:

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from hashlib import sha256
 from importlib import resources
 from pathlib import Path
@@ -142,6 +143,7 @@ def load_rules(path: Path | None = None) -> tuple[Rule, ...]:
     return parse_rules(text, source=str(path))
 
 
+@lru_cache(maxsize=1)
 def parse_rules(text: str, *, source: str) -> tuple[Rule, ...]:
     """Parses TOML; `source` names it in errors. Raises as `load_rules`."""
     return parse_toml(text, _rules, source=source)

@@ -211,7 +211,12 @@ if __name__ == "__main__":
     import gateway.link_analysis.service.indexer
     import gateway.node.run
     import gateway.watchlists.service.screening_worker  # noqa: F401
+    from gateway.risk.rule_engine import RuleEngine
+    from gateway.rpc.request_rules import compile_rules
+    from gateway.trust.codec.permissions import load_permissions
 
+    compile_rules(load_permissions())
+    RuleEngine.load()
     gc.freeze()
     gc.enable()
     _serve_commands()

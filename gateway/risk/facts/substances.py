@@ -182,6 +182,11 @@ def load_substances(path: Path | None = None) -> Substances:
         ConfigurationError: unreadable or wrong; names file, lines and columns.
     """
     text, source = read_table(path, FILE, what="the table of physical data")
+    return _substances(text, source)
+
+
+@lru_cache(maxsize=1)
+def _substances(text: str, source: str) -> Substances:
     return Substances(parse_table(text.splitlines(), COLUMNS, _row, source=source))
 
 

@@ -81,6 +81,11 @@ def load_terms(path: Path | None = None) -> GoodsTerms:
         ConfigurationError: unreadable or wrong; names file, lines and columns.
     """
     text, source = read_table(path, FILE, what="the list of goods terms")
+    return _terms(text, source)
+
+
+@lru_cache(maxsize=1)  # patterns of all words: the dearest part of an engine
+def _terms(text: str, source: str) -> GoodsTerms:
     return GoodsTerms(parse_table(text.splitlines(), COLUMNS, _row, source=source))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from functools import cache
 from importlib import resources
 
 from gateway.errors import ConfigurationError
@@ -19,6 +20,7 @@ _KEY_NAMES = "`roles`, `peers`, `persons`, `approval`, `before_sign_in` and `wei
 _METHOD = re.compile(r"/[A-Za-z_][A-Za-z0-9_.]*/[A-Za-z_][A-Za-z0-9_]*")
 
 
+@cache
 def load_permissions() -> PermissionTable:
     """The packaged table.
 
