@@ -18,6 +18,10 @@ from gateway.v1.alert_service_pb2 import PublishAlertRequest
 VALID_S = 7 * 24 * 3600
 """Seconds for which the alerts are valid: longer than any run, so that none expires in it."""
 
+PRIORITIES = (alert_pb2.PRIORITY_A, alert_pb2.PRIORITY_B, alert_pb2.PRIORITY_C)
+SHARES = (5, 25, 70)
+"""Alerts of each priority among a hundred of a customs day."""
+
 _DISTINCT = 997
 """Different contents; a prime, so that they don't fall into step with batches."""
 
@@ -50,7 +54,7 @@ def _content(chance: random.Random, number: int, valid_until: int) -> alert_pb2.
     substance, element, form, suspected, declared, description = chance.choice(_GOODS)
     start, start_territory, end, end_territory = chance.choice(_ROUTES)
     content = alert_pb2.AlertContent(
-        priority=chance.choice((alert_pb2.PRIORITY_A, alert_pb2.PRIORITY_B, alert_pb2.PRIORITY_C)),
+        priority=chance.choices(PRIORITIES, SHARES)[0],
         typologies=["false_declaration", "transshipment"],
         requested_action=alert_pb2.REQUESTED_ACTION_INSPECT,
         legal_basis="Customs cooperation arrangement, art. 5",

@@ -42,9 +42,9 @@ class Channel(StrEnum):
     ALERTS_A = "alerts-a"
     """Alerts of priority A, and their steps."""
     ALERTS_B = "alerts-b"
-    """Alerts of priority B, and their steps."""
+    """Alerts of priority B in earlier releases, which gave them a feed of their own."""
     ALERTS = "alerts"
-    """Alerts of priority C, and all alerts for a partner that takes no feed by priority."""
+    """Alerts of priorities B and C, and all alerts for a partner that takes no urgent feed."""
     WATCHLIST = "watchlist"
     LISTS = "lists"
     """A node's own lists and decisions; publisher and recipient are the same."""
@@ -56,6 +56,9 @@ class Channel(StrEnum):
 
 URGENT_ALERTS = (Channel.ALERTS_A, Channel.ALERTS_B)
 """Channels that a publisher uses once the recipient has opened them: older gateways don't know them."""
+
+EARLIER = (Channel.ALERTS_B,)
+"""Channels of earlier releases: what is in their feeds is delivered, read and proven, but nobody begins one."""
 
 ALERT_CHANNELS = (*URGENT_ALERTS, Channel.ALERTS)
 """Channels of alerts, most urgent first."""

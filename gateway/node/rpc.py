@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import grpc.aio
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from gateway.contract.ids import BETWEEN_NODES, KEPT, FeedOrigin
+from gateway.contract.ids import BETWEEN_NODES, EARLIER, KEPT, FeedOrigin
 from gateway.contract.timestamps import to_timestamp
 from gateway.contract.validation import validate
 from gateway.db.database import Database
@@ -139,7 +139,8 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
         stored = await asyncio.to_thread(self._feeds)
         # Local feeds have no link, and their backlog would never end: only blocked ones are shown.
         known = {feed.origin: feed for feed in stored if feed.origin.channel not in KEPT or feed.state in BLOCKED}
-        origins = sorted({*known, *self._possible()}, key=lambda o: (o.publisher != self._node, o.line))
+        shown = {origin for origin in self._possible() if origin.channel not in EARLIER or origin in self._links}
+        origins = sorted({*known, *shown}, key=lambda o: (o.publisher != self._node, o.line))
         return pb.ListLinksResponse(links=[self._link(origin, known.get(origin)) for origin in origins])
 
     async def SuspendLink(self, request: pb.SuspendLinkRequest, context: Context) -> pb.SuspendLinkResponse:

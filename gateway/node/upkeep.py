@@ -133,6 +133,7 @@ class Upkeep:
         self._expiry = expiry
         self._now = now
         self._steps = 0
+        self._more_feeds = False  # of earlier channels, for which links open
         self._directory_changed = False  # and what follows from that isn't done yet
         self._forget_at = 0.0
         self._counted, self._compared, self._ending = (NewsSince(database.commits, most_s=QUIET_S) for _ in range(3))
@@ -156,7 +157,9 @@ class Upkeep:
         if self._directory_changed:
             await self._writer.run(close_epochs(self._directory.directory()))
             self._directories.compare()
+        if self._directory_changed or self._more_feeds:
             self._links.open(self._now())
+            self._more_feeds = False
         self._links.follow_credentials()
         if self._directory_changed or self._steps % LOOK_STEPS == 1:
             self._expiry.check(self._now())
@@ -191,6 +194,7 @@ class Upkeep:
             self._used.looked()
         if is_turn and self._compared.is_due:
             self._heads.check()
+            self._more_feeds = self._links.find_left_over() or self._more_feeds
             self._compared.looked()
         self._durability.check()
         is_moved = self._counted.is_due

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from gateway.alerts.tables import events
@@ -14,19 +13,10 @@ from gateway.feed.tables import feeds
 from gateway.feed.tables.feeds import Feed
 from gateway.v1 import alert_pb2
 
-_CHANNELS: Mapping[str, Channel] = {"A": Channel.ALERTS_A, "B": Channel.ALERTS_B}
-"""The others' channel is ALERTS."""
-
 
 def channel_of(priority: alert_pb2.Priority.ValueType) -> Channel:
     """The channel of a new alert."""
-    match priority:
-        case alert_pb2.PRIORITY_A:
-            return Channel.ALERTS_A
-        case alert_pb2.PRIORITY_B:
-            return Channel.ALERTS_B
-        case _:
-            return Channel.ALERTS
+    return Channel.ALERTS_A if priority == alert_pb2.PRIORITY_A else Channel.ALERTS
 
 
 def accepted_feed(tx: Transaction, origin: FeedOrigin) -> FeedOrigin:
@@ -59,7 +49,7 @@ def place_step(tx: Transaction, own: FeedOrigin, row: AlertRow, priority: str) -
         own: an own feed of alerts to the partner.
         priority: the alert's after the step.
     """
-    wanted = replace(own, channel=_CHANNELS.get(min(priority, row.priority), Channel.ALERTS))
+    wanted = replace(own, channel=Channel.ALERTS_A if "A" in (priority, row.priority) else Channel.ALERTS)
     # What the closed feeds of an earlier epoch have, both sides have applied, or one of them never gets.
     newest = {feed.origin: (feed, index) for feed, index in _newest_entries(tx, row) if feed.origin.epoch == own.epoch}
     mine = [(feed, index) for feed, index in newest.values() if feed.direction == "out"]

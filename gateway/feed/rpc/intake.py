@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from gateway.contract.ids import Channel, FeedOrigin
 from gateway.errors import GatewayError
@@ -20,12 +20,12 @@ from gateway.v1 import feed_pb2
 SMALL_BATCH = 10
 """Entries that are hashed faster than handed to another thread, and that make no backlog."""
 
-MOST_UNPROJECTED: Mapping[Channel, int] = {Channel.ALERTS_A: 2_000, Channel.ALERTS_B: 1_000}
-MOST_UNPROJECTED_ELSE = 500
+MOST_UNPROJECTED_URGENT = 2_000
+MOST_UNPROJECTED = 500
 """Entries that may be stored and not yet projected when the next batch of a channel is stored.
 
-So an alert of priority A is projected after one or two batches of others, B doesn't wait until C has ended, and a
-partner that gives all its alerts priority A doesn't delay those of others by more than a few batches.
+So an alert of priority A is projected after one or two batches of others, and a partner that gives all its alerts
+priority A doesn't delay those of others by more than a few batches.
 """
 
 UNKNOWN_CHANNEL = "-"
@@ -68,7 +68,8 @@ class Intake:
             self._metrics.refusals.labels(peer, UNKNOWN_CHANNEL, error.reason).inc()
             raise
         if len(batch.entries) > SMALL_BATCH:
-            await self._room(MOST_UNPROJECTED.get(command.origin.channel, MOST_UNPROJECTED_ELSE))
+            urgent = command.origin.channel is Channel.ALERTS_A
+            await self._room(MOST_UNPROJECTED_URGENT if urgent else MOST_UNPROJECTED)
         return self._submit(command)
 
     def _submit(self, command: ReceiveCommand) -> asyncio.Future[feed_pb2.Receipt | Refusal]:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection
 
 from gateway.contract import limits
-from gateway.contract.ids import FeedOrigin
+from gateway.contract.ids import EARLIER, FeedOrigin
 from gateway.db.database import Database
 from gateway.errors import (
     FeedBehindError,
@@ -74,6 +74,13 @@ class Outgoing:
         with self._database.read() as conn:
             found = [feeds.find(conn, origin) for origin in origins]
         return {feed.origin for feed in found if feed is not None and _has_backlog(feed)}
+
+    def left_over(self) -> set[FeedOrigin]:
+        """Feeds of channels that nobody begins any more, which hold entries or wait for a comparison."""
+        with self._database.read() as conn:
+            stored = feeds.list_all(conn)
+        kept = (feed for feed in stored if feed.origin.channel in EARLIER)
+        return {feed.origin for feed in kept if feed.size or feed.state is not FeedState.ACTIVE}
 
     def unprojected(self) -> int:
         """Entries of the local log that aren't projected yet."""

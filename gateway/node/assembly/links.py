@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 
-from gateway.contract.ids import BETWEEN_NODES, FeedOrigin
+from gateway.contract.ids import BETWEEN_NODES, EARLIER, FeedOrigin
 from gateway.feed.rpc.auditing import PublisherAuditor
 from gateway.feed.rpc.intake import Intake
 from gateway.feed.rpc.links import Link, PullLink, PushLink
@@ -59,6 +59,7 @@ class Links:
         self._roles = roles
         self._clock = clock
         self._links: dict[FeedOrigin, Link] = {}
+        self._left_over: set[FeedOrigin] = set()
         self._reconnections: dict[str, Reconnection] = {}
         self._running: list[asyncio.Task[None]] = []
         self._basis = self._opened_with = peers.basis()
@@ -92,6 +93,13 @@ class Links:
             for link in self._links.values():
                 link.kick()
 
+    def find_left_over(self) -> bool:
+        """Looks for feeds of earlier channels, which links open for where they are used; whether there are more."""
+        found = self._outgoing.left_over()
+        more = not found <= self._left_over
+        self._left_over |= found
+        return more
+
     def open(self, now: datetime) -> None:
         """Opens missing links for feeds whose connection starts here."""
         for partner in sorted(self._directory().partners(self._settings.node, now)):
@@ -104,6 +112,8 @@ class Links:
         how = self._settings.links.get(partner, LinkSettings())
         for channel in BETWEEN_NODES:
             outgoing = self._directory().feed(self._settings.node, partner, channel)
+            if channel in EARLIER and self._left_over.isdisjoint((outgoing, outgoing.reverse)):
+                continue
             if how.mode is LinkMode.PUSH:
                 yield self._push(outgoing)
             if how.fetch:

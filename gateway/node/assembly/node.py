@@ -221,6 +221,7 @@ class Node:
         for listener in self._listeners:
             await listener.start()
         await self._writer.run(close_epochs(self._directory.directory()))
+        await asyncio.to_thread(self._links.find_left_over)
         self._links.open(self._now())
         self._upkeep = self._make_upkeep(watchlists)
         held = HeldEntries(self.database, self.writer, self._registry)

@@ -1,4 +1,4 @@
-"""A feed for each priority: what goes into which, what it comes after, and that both sides agree in any order."""
+"""Urgent and ordinary feeds: what goes into which, what it comes after, and that both sides agree in any order."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.alerts.commands import publishing
 from gateway.alerts.tables import copies, events
 from gateway.contract.ids import ALERT_CHANNELS, Channel, FeedOrigin
 from gateway.contract.timestamps import to_timestamp
@@ -45,6 +46,14 @@ def nodes(tmp_path: Path, make_database: MakeDatabase) -> Iterator[list[PaperNod
 
 def feed(publisher: str, recipient: str, channel: Channel) -> FeedOrigin:
     return FeedOrigin(FEDERATION, publisher, recipient, channel)
+
+
+def publish_as_before(node: PaperNode, recipient: str, priority: alert_pb2.Priority.ValueType) -> str:
+    """Publishes as gateways up to 0.2 did: B has a feed of its own."""
+    channels = {A: URGENT, B: MEDIUM, C: PLAIN}
+    with pytest.MonkeyPatch.context() as earlier:
+        earlier.setattr(publishing, "channel_of", channels.__getitem__)
+        return node.publish(recipient, priority=priority)
 
 
 def where(node: PaperNode, alert_id: str) -> list[tuple[str, str]]:
@@ -92,7 +101,7 @@ def waiting(node: PaperNode) -> int:
         return sum(one.waiting for one in feeds.list_all(conn))
 
 
-@pytest.mark.parametrize(("priority", "channel"), [(A, URGENT), (B, MEDIUM), (C, PLAIN)])
+@pytest.mark.parametrize(("priority", "channel"), [(A, URGENT), (B, PLAIN), (C, PLAIN)])
 def test_a_new_alert_goes_into_the_feed_of_its_priority(
     nodes: list[PaperNode], priority: alert_pb2.Priority.ValueType, channel: Channel
 ) -> None:
@@ -133,6 +142,28 @@ def test_what_was_published_before_stays_and_its_steps_go_on(nodes: list[PaperNo
     cn.step("cn", old, withdrawn=alert_pb2.AlertWithdrawn(revision=1, reason="Found to be a mistake."))
     exchange(cn, hk)
     assert where(hk, old) == [("published", "cn/alerts"), ("withdrawn", "cn/alerts-a")]
+    assert lives(cn) == lives(hk)
+
+
+def test_what_an_earlier_release_put_into_a_feed_of_its_own_goes_on_in_the_ordinary_one(
+    nodes: list[PaperNode],
+) -> None:
+    """Once it has arrived; until then its steps stay behind it. Links open for such feeds alone."""
+    cn, hk, _ = nodes
+    assert cn.outgoing.left_over() == hk.outgoing.left_over() == set()
+    arrived = publish_as_before(cn, "hk", B)
+    exchange(cn, hk)
+    on_its_way = publish_as_before(cn, "hk", B)
+    for alert_id in (arrived, on_its_way):
+        cn.amend(alert_id, 2, priority=B)
+    assert cn.outgoing.left_over() == {feed(a, b, MEDIUM) for a, b in (("cn", "hk"), ("hk", "cn"))}
+    exchange(cn, hk)
+    assert where(hk, arrived) == [("published", "cn/alerts-b"), ("amended", "cn/alerts")]
+    assert where(hk, on_its_way) == [("published", "cn/alerts-b"), ("amended", "cn/alerts-b")]
+    assert headers(hk, feed("cn", "hk", PLAIN)) == [(2, 0, [("alerts-b", False, 1)])]
+    hk.step("cn", on_its_way, acknowledged=alert_pb2.AlertAcknowledged(revision=2))
+    assert headers(hk, feed("hk", "cn", PLAIN))[-1] == (2, 1, [("alerts-b", True, 3)])
+    exchange(cn, hk)
     assert lives(cn) == lives(hk)
 
 
@@ -252,7 +283,7 @@ def test_a_fork_stops_the_feed_in_which_it_is_and_no_other(nodes: list[PaperNode
 # Whatever is done and however it travels
 
 ACTIONS = st.one_of(
-    st.tuples(st.just("publish"), st.sampled_from([A, B, C]), st.integers(0, 9)),
+    st.tuples(st.sampled_from(["publish", "publish as before"]), st.sampled_from([A, B, C]), st.integers(0, 9)),
     st.tuples(st.just("amend"), st.sampled_from([A, B, C]), st.integers(0, 9)),
     st.tuples(st.sampled_from(["withdraw", "acknowledge", "ask"]), st.just(C), st.integers(0, 9)),
     st.tuples(st.sampled_from(["to hk", "to cn"]), st.just(C), st.integers(0, 2)),
@@ -267,6 +298,9 @@ def act(cn: PaperNode, hk: PaperNode, published: list[str], action: Action) -> N
     kind, priority, pick = action
     if kind == "publish":
         published.append(cn.publish("hk", priority=priority))
+        return
+    if kind == "publish as before":
+        published.append(publish_as_before(cn, "hk", priority))
         return
     if kind in ("to hk", "to cn"):
         sender, recipient = (cn, hk) if kind == "to hk" else (hk, cn)

@@ -36,22 +36,20 @@ RETRY_AFTER_S = 1.0
 class Urgency(IntEnum):
     """Order of one caller's commands; it gives no caller a turn before another's."""
 
-    PRIORITY_A = 0
-    PRIORITY_B = 1
-    ORDINARY = 2
-    LISTS = 3
-
-
-_URGENCIES = {
-    Channel.ALERTS_A: Urgency.PRIORITY_A,
-    Channel.ALERTS_B: Urgency.PRIORITY_B,
-    Channel.WATCHLIST: Urgency.LISTS,
-}
+    URGENT = 0
+    ORDINARY = 1
+    LISTS = 2
 
 
 def urgency_of(channel: Channel) -> Urgency:
     """Urgency of commands on feeds of a channel."""
-    return _URGENCIES.get(channel, Urgency.ORDINARY)
+    match channel:
+        case Channel.ALERTS_A:
+            return Urgency.URGENT
+        case Channel.WATCHLIST:
+            return Urgency.LISTS
+        case _:
+            return Urgency.ORDINARY
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,17 +42,18 @@ def put(queue: CommandQueue, caller: str, number: int = 0, *, weight: int = 1, d
 
 def test_an_urgent_command_goes_before_its_callers_others_and_takes_no_turn_of_another() -> None:
     queue = CommandQueue()
+    queue.put((Numbered("bulk", 7), ignore), caller="bulk", deferrable=False, urgency=Urgency.LISTS)
     for number in range(3):
         put(queue, "bulk", number, weight=SHARED_GROUP_WEIGHT)
         put(queue, "officer", number, weight=SHARED_GROUP_WEIGHT)
-    for number, urgency in ((7, Urgency.PRIORITY_B), (8, Urgency.PRIORITY_A), (9, Urgency.PRIORITY_A)):
+    for number, urgency in ((8, Urgency.URGENT), (9, Urgency.URGENT)):
         queue.put((Numbered("bulk", number), ignore), caller="bulk", deferrable=False, urgency=urgency)
 
     order: list[tuple[str, int]] = []
     while queue.wait(0):
         order += take(queue)
 
-    assert [number for caller, number in order if caller == "bulk"] == [8, 9, 7, 0, 1, 2]
+    assert [number for caller, number in order if caller == "bulk"] == [8, 9, 0, 1, 2, 7]
     assert [number for caller, number in order if caller == "officer"] == [0, 1, 2]
     assert order.index(("officer", 0)) == 1
     assert queue.weight == 0
