@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from gateway.alerts import codec as wire
 from gateway.alerts.codec import AlertKey, AlertStep
-from gateway.alerts.rules.life import ENDING, AlertLife, advance
+from gateway.alerts.rules.life import ENDING, Action, AlertLife, advance
 from gateway.alerts.tables import copies as alerts
 from gateway.alerts.tables import events, mentions
 from gateway.alerts.tables.copies import AlertRow
@@ -24,6 +24,7 @@ from gateway.contract.timestamps import to_ms, to_timestamp
 from gateway.errors import GatewayError
 from gateway.feed.codec import EntryFormat
 from gateway.feed.projection.registry import LoggedEntry, Projection
+from gateway.feed.service.writing.commits import ALERT_CHANGES, FINDINGS
 from gateway.feed.service.writing.transaction import Transaction
 from gateway.trust.service.agreements import Agreements
 from gateway.v1 import alert_pb2, feed_pb2
@@ -120,6 +121,10 @@ class AlertProjection(Projection):
         for row in page.changed.values():
             alerts.replace(tx.conn, row)
         events.add(tx.conn, page.events)
+        if page.events:
+            tx.topics.add(ALERT_CHANGES)
+        if any(step.step.action is Action.REPORT_FINDING for step in page.steps.values()):
+            tx.topics.add(FINDINGS)
         mentions.add(tx.conn, page.mentions)
 
     def has_applied(self, conn: Connection, feed_id: int, index: int) -> bool:

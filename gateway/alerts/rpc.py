@@ -262,6 +262,7 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
             self._queries.changes,
             request.position,
             until_current=request.until_current,
+            topic=ChangeNotifier.ALERT_CHANGES,
         )
         if request.with_progress and not request.until_current:
             changes = merged(changes, self._progress())

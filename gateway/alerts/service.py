@@ -176,8 +176,8 @@ class AlertQueries:
         with self._database.read() as conn:
             return progress.position(conn)
 
-    def changes(self, position: int) -> alert_service_pb2.WatchAlertsResponse:
-        """At most WATCH_PAGE changes after a position; the response's position continues.
+    def changes(self, position: int) -> tuple[alert_service_pb2.WatchAlertsResponse, bool]:
+        """At most WATCH_PAGE changes after a position, and whether there are more; the response's position continues.
 
         Raises:
             PositionUnknownError: beyond the end of this node's log, or lost by a restore.
@@ -186,11 +186,13 @@ class AlertQueries:
             projected = progress.position(conn)
             newest = max(projected, journal.head_position(conn))
             after = number_of(conn, position, PositionKind.ALERT_CHANGES, newest)
-            page = page_of(_events_after(conn, after), partial(_change, given(conn, 0)), limit=WATCH_PAGE)
+            epoch = given(conn, 0)
+            page = page_of(_events_after(conn, after), partial(_change, epoch), limit=WATCH_PAGE)
             # At the end everything projected was read: entries without a change needn't be looked at again.
             reached = max(projected, after) if page.last is None else page.last[0].position
             name_own_actors(conn, page.messages)
-            return alert_service_pb2.WatchAlertsResponse(changes=page.messages, position=given(conn, reached))
+        response = alert_service_pb2.WatchAlertsResponse(changes=page.messages, position=epoch | reached)
+        return response, page.last is not None
 
 
 def name_own_actors(conn: Connection, changes: Iterable[alert_service_pb2.AlertChange]) -> None:

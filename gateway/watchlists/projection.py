@@ -23,6 +23,7 @@ from gateway.db.database import savepoint
 from gateway.errors import InvalidRequestError, MalformedError, StoreUnavailableError, Violation
 from gateway.feed.codec import EntryFormat
 from gateway.feed.projection.registry import LoggedEntry, Projection
+from gateway.feed.service.writing.commits import LIST_CHANGES
 from gateway.feed.service.writing.transaction import Transaction
 from gateway.feed.tables import defects
 from gateway.feed.tables.feeds import Feed
@@ -228,6 +229,7 @@ class ListProjection(Projection):
                 _decide(tx.conn, decision.approved.proposal_id, ProposalState.APPROVED)
                 parts = proposal_rows.parts_of(tx.conn, decision.approved.proposal_id)
                 watchlists.add_changes(tx.conn, parts, committed_at=committed_at)
+                tx.topics.add(LIST_CHANGES)
             case "rejected":
                 _decide(tx.conn, decision.rejected.proposal_id, ProposalState.REJECTED)
             case "hit":
@@ -257,6 +259,7 @@ class ListProjection(Projection):
             watchlists.last_seq(tx.conn) + 1, entry.feed.origin.line, entry.feed.id, entry.index, entry.committed_at
         )
         watchlists.add_changes(tx.conn, [(place.feed_id, place.idx)], committed_at=place.committed_at)
+        tx.topics.add(LIST_CHANGES)
         if list_progress.applied(tx.conn) == place.seq - 1:
             _give_effect(tx, place, effect, columns)
 

@@ -167,7 +167,6 @@ def _end_beats(counts: memoryview[int]) -> None:
 
 def run_counted_node(config: Path) -> None:
     """Runs a node until SIGTERM, as tests.support.node_processes does."""
-    os.environ["GATEWAY_WORKERS__PREPARATION"] = "0"  # what one machine has cores for, another hasn't
     fork_workers()
     settings, path = load_settings(config), counts_file(config.parent)
     path.write_bytes(bytes(_SIZE))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from google.protobuf.message import Message
 from sqlalchemy import Connection, Table, delete
@@ -58,14 +58,14 @@ class Projector:
     def advance(self, tx: Transaction, limit: int) -> bool:
         """Projects about `limit` entries; without entries, advances one projection. True when more may be left."""
         position = progress.lock(tx.conn)
-        entries = self._read(tx, position, limit)
+        entries, more = self._read(tx, position, limit)
         if not entries:
             return any(projection.advance(tx) for projection in self.registry.projections)
         answers = self._projected(tx, entries)
         answers.send(tx, entries)
         progress.move(tx.conn, entries[-1].position)
         tx.projected.append(entries)
-        return journal.head_position(tx.conn) > entries[-1].position or any(map(self._makes_work, entries))
+        return more or any(self.registry.of_channel(entry.feed.origin.channel).advances for entry in entries)
 
     def answer(self, tx: Transaction) -> None:
         """Answers what was applied and waits for others."""
@@ -83,24 +83,22 @@ class Projector:
         feeds.forget_applied(conn)
         progress.move(conn, 0)
 
-    def _makes_work(self, entry: LoggedEntry) -> bool:
-        """Whether an entry may make work for `Projection.advance`; a disposition may free a full feed."""
-        channel = entry.feed.origin.channel
-        answered = entry.event is None or self.formats[channel].disposition_of(entry.event) is not None
-        return answered or self.registry.of_channel(channel).advances
-
-    def _read(self, tx: Transaction, position: int, limit: int) -> list[LoggedEntry]:
-        """Entries after a position, fewer where each holds many items."""
+    def _read(self, tx: Transaction, position: int, limit: int) -> tuple[list[LoggedEntry], bool]:
+        """Entries after a position, fewer where each holds many items; whether there are more."""
         entries: list[LoggedEntry] = []
-        for run in _runs(tx, position, limit):
+        runs = journal.runs_after(tx.conn, position, limit)
+        for run in runs:
+            if entries and len(entries) + run.count > limit:
+                return entries, True
             read = self._entries(tx, run, position, limit)
             entries.extend(read)
             if len(read) < run.first_position + run.count - 1 - max(position, run.first_position - 1):
-                break
-        return entries
+                return entries, True
+        return entries, len(runs) >= limit
 
     def _entries(self, tx: Transaction, run: JournalRun, position: int, limit: int) -> list[LoggedEntry]:
-        feed = feeds.get_by_id(tx.conn, run.feed_id)
+        own = (sealed.feed for sealed in tx.sealed if sealed.feed.id == run.feed_id)
+        feed = next(own, None) or feeds.get_by_id(tx.conn, run.feed_id)
         skip = max(0, position + 1 - run.first_position)
         end = run.first_index + run.count
         items = self.formats[feed.origin.channel].items
@@ -203,15 +201,6 @@ class Projector:
 def _defect(feed: Feed, index: int, defect: Exception) -> _DefectError:
     log.error("entry %s of %s isn't applied: this gateway has a defect", index, feed.origin, exc_info=defect)
     return _DefectError(f"this gateway has a defect ({type(defect).__name__}; its log has the details)")
-
-
-def _runs(tx: Transaction, position: int, limit: int) -> Iterator[JournalRun]:
-    total = 0
-    for run in journal.runs_after(tx.conn, position, limit):
-        if total and total + run.count > limit:
-            return
-        yield run
-        total += run.count
 
 
 def _note_disposition(tx: Transaction, entry: LoggedEntry, disposition: feed_pb2.Disposition) -> None:

@@ -12,7 +12,16 @@ from gateway.contract.ids import FeedOrigin
 from gateway.errors import StoreUnavailableError
 from gateway.feed.rpc.fresh_entries import FreshEntries
 from gateway.feed.service.writing.command_queue import Outcome, Urgency
-from gateway.feed.service.writing.commits import CASEWORK, MATCHES, PROJECTED, Commit
+from gateway.feed.service.writing.commits import (
+    ALERT_CHANGES,
+    CASEWORK,
+    FINDINGS,
+    INDEXED,
+    LIST_CHANGES,
+    MATCHES,
+    PROJECTED,
+    Commit,
+)
 from gateway.feed.service.writing.transaction import Command, Transaction
 from gateway.feed.service.writing.writer import Writer
 from gateway.rpc.calls import current_caller
@@ -122,9 +131,13 @@ and a hundred alerts a second would wake it a hundred times.
 
 
 class ChangeNotifier:
-    """Notifies tasks when feeds, projections or matches change. Topics: an origin, PROJECTED, MATCHES, CASEWORK."""
+    """Notifies tasks when feeds, projections or matches change. Topics: an origin, and those of commits."""
 
     PROJECTED = PROJECTED
+    ALERT_CHANGES = ALERT_CHANGES
+    FINDINGS = FINDINGS
+    LIST_CHANGES = LIST_CHANGES
+    INDEXED = INDEXED
     MATCHES = MATCHES
     CASEWORK = CASEWORK
 
@@ -178,7 +191,7 @@ class ChangeNotifier:
         topics: list[FeedOrigin | str] = [*{*self._waiting, *self._patient}] if lost else [*missed]
         if projected != self._projected:
             self._projected = projected
-            topics.append(PROJECTED)
+            topics += [PROJECTED, ALERT_CHANGES, LIST_CHANGES]
         for topic in topics:
             self._notify(topic)
 
@@ -227,7 +240,7 @@ class Changes(Protocol):
 
 async def follow_changes(
     notifier: ChangeNotifier,
-    read: Callable[[int], ChangesT],
+    read: Callable[[int], tuple[ChangesT, bool]],
     position: int,
     *,
     until_current: bool,
@@ -237,7 +250,7 @@ async def follow_changes(
 
     Args:
         notifier: announces new changes.
-        read: changes after a position; called in a worker thread.
+        read: changes after a position, and whether there may be more already; called in a worker thread.
         position: where to begin.
         until_current: end after the last known change.
         topic: to subscribe to.
@@ -248,18 +261,15 @@ async def follow_changes(
     try:
         while True:
             moved.clear()
-            response = await asyncio.to_thread(read, position)
+            response, more = await asyncio.to_thread(read, position)
             position = response.position
-            if response.changes:
+            if response.changes or until_current or loop.time() >= sent_at + HEARTBEAT_S:
                 yield response
                 sent_at = loop.time()
-                continue
-            if until_current:
-                yield response
+            if until_current and not response.changes:
                 return
-            if not await set_within(moved, max(0.0, sent_at + HEARTBEAT_S - loop.time())):
-                yield response
-                sent_at = loop.time()
+            if not (more or until_current):
+                await set_within(moved, max(0.0, sent_at + HEARTBEAT_S - loop.time()))
     finally:
         end_subscription()
 

@@ -16,10 +16,10 @@ from gateway.feed.tables.schema import journal
 _HEAD = Prepared(
     select(journal.c.first_position + journal.c.count - 1).order_by(journal.c.first_position.desc()).limit(1)
 )
-_START = Prepared(select(func.max(journal.c.first_position)).where(journal.c.first_position <= bindparam("position")))
-_FROM = Prepared(
+_first = select(func.max(journal.c.first_position)).where(journal.c.first_position <= bindparam("position"))
+_AFTER = Prepared(
     select(journal)
-    .where(journal.c.first_position >= bindparam("start"))
+    .where(journal.c.first_position >= func.coalesce(_first.scalar_subquery(), 1))
     .order_by(journal.c.first_position)
     .limit(bindparam("most"))
 )
@@ -90,10 +90,7 @@ def head_position(conn: Connection) -> int:
 
 def runs_after(conn: Connection, position: int, limit: int) -> list[JournalRun]:
     """Runs that end after `position`, in order; the first may begin before it."""
-    start = _START(conn, position=position + 1).scalar_one()
-    if start is None:
-        return []
-    runs = [JournalRun(*row) for row in _FROM(conn, start=start, most=limit)]
+    runs = [JournalRun(*row) for row in _AFTER(conn, position=position + 1, most=limit)]
     return [run for run in runs if run.first_position + run.count - 1 > position]
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from gateway.contract.identification import shipment_keys as keys_wire
-from gateway.feed.service.writing.commits import PROJECTED
+from gateway.feed.service.writing.commits import INDEXED
 from gateway.feed.service.writing.transaction import Transaction
 from gateway.history.codec import shipments as wire
 from gateway.history.codec.batches import IndexBatch, PreparedItem
@@ -66,7 +66,7 @@ class IndexCommand:
         shipments.add_keys(tx.conn, *_without(same, *batch.keys.columns()))
         _date_additions(tx.conn, moved)
         record_progress.move_indexed(tx.conn, batch.last)
-        tx.topics.add(PROJECTED)
+        tx.topics.add(INDEXED)
         return True
 
     def _advanced(self, row: ShipmentRow | None, item: PreparedItem) -> ShipmentRow:

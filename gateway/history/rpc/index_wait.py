@@ -47,7 +47,7 @@ class IndexWait:
             return False
         loop, moved = asyncio.get_running_loop(), asyncio.Event()
         ends_at = loop.time() + timeout_s
-        end_subscription = self._notifier.subscribe(ChangeNotifier.PROJECTED, moved)
+        end_subscription = self._notifier.subscribe(ChangeNotifier.INDEXED, moved)
         try:
             while True:
                 moved.clear()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
+from contextlib import ExitStack
 from typing import Any
 
 from gateway.contract.ids import FeedOrigin
@@ -46,15 +47,18 @@ KEEP_SHARE = 3 / 4
 needs no pause, at its lower priority; it prepares the next batch meanwhile."""
 
 
-async def follow(step: Step, *, what: str, notifier: ChangeNotifier, topic: FeedOrigin | str, news: NewsSince) -> None:
-    """Takes steps whenever a topic moves, until cancelled.
+async def follow(
+    step: Step, *, what: str, notifier: ChangeNotifier, topics: Collection[FeedOrigin | str], news: NewsSince
+) -> None:
+    """Takes steps whenever one of these topics moves, until cancelled.
 
     Args:
         news: whether to look without having been told.
     """
     moved = asyncio.Event()
-    end_subscription = notifier.subscribe(topic, moved, patient=topic == ChangeNotifier.PROJECTED)
-    try:
+    with ExitStack() as ends:
+        for topic in topics:
+            ends.callback(notifier.subscribe(topic, moved, patient=isinstance(topic, str)))
         while True:
             is_told = moved.is_set()
             moved.clear()
@@ -64,8 +68,6 @@ async def follow(step: Step, *, what: str, notifier: ChangeNotifier, topic: Feed
                     continue
                 news.looked()
             await set_within(moved, beat_in_s(IDLE_S))
-    finally:
-        end_subscription()
 
 
 async def _steps(step: Step, what: str) -> bool:

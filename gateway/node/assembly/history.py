@@ -162,13 +162,15 @@ class History:
 
     def tasks(self) -> Sequence[asyncio.Task[None]]:
         """Starts background tasks: one replica's loops, and every replica's processes."""
-        projected = ChangeNotifier.PROJECTED
+        indexed = ChangeNotifier.INDEXED
         findings = SearchStep(self._next_findings, writer=self._writer)
         loops: dict[str, Callable[[], Awaitable[None]]] = {
             "history-index": partial(self._follow, self._index, "indexing records", self._origin),
-            "history-risk": partial(self._follow, self._risk, "judging records", projected),
-            "history-filters": partial(self._follow, self._filters, "making filters of the index", projected),
-            "history-findings": partial(self._follow, findings, "putting findings into records", projected),
+            "history-risk": partial(self._follow, self._risk, "judging records", indexed),
+            "history-filters": partial(self._follow, self._filters, "making filters of the index", indexed),
+            "history-findings": partial(
+                self._follow, findings, "putting findings into records", ChangeNotifier.FINDINGS, indexed
+            ),
             "history-purge": lambda: purge(self._origin, self._writer, forget=forget_sources),
         }
         return [
@@ -177,9 +179,9 @@ class History:
             asyncio.create_task(self._checks.run(), name="history-checks"),
         ]
 
-    async def _follow(self, step: Step, what: str, topic: FeedOrigin | str) -> None:
+    async def _follow(self, step: Step, what: str, *topics: FeedOrigin | str) -> None:
         news = NewsSince(self._commits, most_s=QUIET_S)
-        await follow(step, what=what, notifier=self._notifier, topic=topic, news=news)
+        await follow(step, what=what, notifier=self._notifier, topics=topics, news=news)
 
 
 def standby_of(settings: HistorySettings, database: Database) -> StandbyReads | None:

@@ -118,13 +118,17 @@ class ScreeningProcess:
 
     async def run(self) -> None:
         """Runs the process until cancelled, then saves the index."""
-        end_subscription = self._notifier.subscribe(ChangeNotifier.PROJECTED, self._moved, patient=True)
+        listed = asyncio.Event()
+        end_subscriptions = (
+            self._notifier.subscribe(ChangeNotifier.PROJECTED, self._moved, patient=True),
+            self._notifier.subscribe(ChangeNotifier.LIST_CHANGES, listed, patient=True),
+        )
         try:
             while True:
                 try:
                     while await self._is_empty():
-                        await self._moved.wait()
-                        self._moved.clear()
+                        await listed.wait()
+                        listed.clear()
                     await asyncio.wrap_future(await asyncio.to_thread(self.process.start))
                     await self._find_matches()
                 except GatewayError as error:
@@ -133,7 +137,8 @@ class ScreeningProcess:
                     log.exception("screening failed; its process is started again")
                 await asyncio.sleep(RETRY_S)
         finally:
-            end_subscription()
+            for end_subscription in end_subscriptions:
+                end_subscription()
             await asyncio.to_thread(self.process.stop)
 
     def _ended(self) -> None:

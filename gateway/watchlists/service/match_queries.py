@@ -80,8 +80,8 @@ class MatchQueries:
             response.next_page_token = encode_page_token((page.last.match_id,), request.filter)
         return response
 
-    def changes(self, position: int, *, hidden: Hidden = NOTHING_HIDDEN) -> match_pb2.WatchMatchesResponse:
-        """Matches changed after a position, and the next position.
+    def changes(self, position: int, *, hidden: Hidden = NOTHING_HIDDEN) -> tuple[match_pb2.WatchMatchesResponse, bool]:
+        """Matches changed after a position with the next position, and whether there may be more.
 
         Raises:
             PositionUnknownError: the position lies beyond the newest change, or was lost by a restore.
@@ -93,7 +93,8 @@ class MatchQueries:
         page = page_of(rows, match_message, limit=WATCH_PAGE)
         reached = page.last if page.last is not None else rows[-1] if len(rows) == WATCH_PAGE else None
         number = last if reached is None else reached.change
-        return match_pb2.WatchMatchesResponse(changes=page.messages, position=epoch | number)
+        response = match_pb2.WatchMatchesResponse(changes=page.messages, position=epoch | number)
+        return response, reached is not None
 
 
 def _newest(

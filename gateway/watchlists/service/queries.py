@@ -171,8 +171,8 @@ class ListQueries:
         with self._database.read() as conn:
             return given(conn, list_progress.applied(conn))
 
-    def changes(self, position: int, *, hidden: Hidden = NOTHING_HIDDEN) -> _Pb.WatchEntriesResponse:
-        """The next effective update after a position, if any.
+    def changes(self, position: int, *, hidden: Hidden = NOTHING_HIDDEN) -> tuple[_Pb.WatchEntriesResponse, bool]:
+        """The next effective update after a position, if any, and whether there may be more.
 
         Overtaken changes are left out: applying them would give a different list.
 
@@ -187,7 +187,7 @@ class ListQueries:
             with self._database.read() as conn:
                 rows = watchlists.changes_after(conn, after, 1)
                 if not rows or rows[0].seq > applied:
-                    return _Pb.WatchEntriesResponse(position=epoch | after)
+                    return _Pb.WatchEntriesResponse(position=epoch | after), False
                 (row,) = rows
                 nothing = row.without_effect == watchlists.ALL
                 update = watchlist_pb2.WatchlistUpdate() if nothing else read_update(conn, row.feed_id, row.idx)
@@ -199,7 +199,7 @@ class ListQueries:
                 if row.has_effect(ordinal) and (publisher, key_of(change).list) not in hidden
             ]
             if changes:
-                return _Pb.WatchEntriesResponse(changes=changes, position=epoch | after)
+                return _Pb.WatchEntriesResponse(changes=changes, position=epoch | after), True
 
     def full_state(self, after: tuple[str, str, str] | None, *, hidden: Hidden = NOTHING_HIDDEN) -> FullState:
         """The next page of everything listed."""

@@ -152,7 +152,7 @@ def test_a_watch_tells_what_happened_and_no_delivery(nodes: list[PaperNode]) -> 
     cn, hk, _ = nodes
     cn.publish("hk")
     exchange(cn, hk)
-    (change,) = cn.queries.changes(0).changes
+    (change,) = cn.queries.changes(0)[0].changes
     assert not change.HasField("delivery")
 
 

@@ -33,7 +33,7 @@ def test_pages_and_watches_give_large_alerts_over_several_messages(nodes: list[P
     queries = cn.queries
 
     watched, position = [], 0
-    while (response := queries.changes(position)).changes:
+    while (response := queries.changes(position)[0]).changes:
         assert response.ByteSize() < ROOM
         watched += [change.alert.alert_id for change in response.changes]
         position = response.position

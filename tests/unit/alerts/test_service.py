@@ -186,7 +186,7 @@ def test_an_alert_that_isnt_here_isnt_found(cn: PaperNode) -> None:
 
 def _watched(node: PaperNode, position: int) -> list[int]:
     found: list[int] = []
-    while (response := node.queries.changes(position)).changes:
+    while (response := node.queries.changes(position)[0]).changes:
         assert len(response.changes) <= WATCH_PAGE
         found += [change.position for change in response.changes]
         position = response.position
@@ -211,10 +211,10 @@ def test_a_watch_goes_past_entries_that_change_nothing(nodes: list[PaperNode]) -
     hk.writer.run(hk.receiver.open_batch("cn", author.batch(author.entry(b"?", type_name="Weather"))))
     hk.settle()
     queries = hk.queries
-    response = queries.changes(0)
+    response = queries.changes(0)[0]
     assert not response.changes
     assert response.position > 0
-    assert queries.changes(response.position).position >= response.position
+    assert queries.changes(response.position)[0].position >= response.position
 
 
 @pytest.mark.parametrize("beyond", [10_000, 2**63, 2**64 - 1])
@@ -222,5 +222,5 @@ def test_a_position_beyond_the_end_is_told(cn: PaperNode, beyond: int) -> None:
     cn.publish("hk")
     cn.settle()
     with pytest.raises(PositionUnknownError) as refused:
-        cn.queries.changes(beyond)
+        cn.queries.changes(beyond)[0]
     assert refused.value.metadata["position"] == str(beyond)

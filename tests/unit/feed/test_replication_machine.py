@@ -211,7 +211,7 @@ class Replication(RuleBasedStateMachine):
     def watch(self, name: str) -> None:
         """A watcher that goes on from where it was."""
         position, seen = self.watched[name]
-        response = self.node(name).queries.changes(position)
+        response = self.node(name).queries.changes(position)[0]
         found = [change.position for change in response.changes]
         assert found == sorted(set(found))
         assert all(position < at <= response.position for at in found)
@@ -750,7 +750,7 @@ def _events(entries: _Entries) -> list[tuple[int, alert_pb2.AlertEvent]]:
 def _all_changes(node: MachineNode, position: int) -> list[int]:
     found: list[int] = []
     while True:
-        response = node.queries.changes(position)
+        response = node.queries.changes(position)[0]
         if not response.changes:
             return found
         found += [change.position for change in response.changes]

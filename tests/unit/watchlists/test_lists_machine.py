@@ -223,7 +223,7 @@ class Lists(RuleBasedStateMachine):
     def follow(self) -> None:
         """A consumer at hk that keeps what it got, and its position."""
         queries = self.node("hk").list_queries
-        while (response := queries.changes(self.position)).changes:
+        while (response := queries.changes(self.position)[0]).changes:
             self.position = response.position
             for published in response.changes:
                 change = published.change

@@ -12,7 +12,19 @@ from gateway.errors import GatewayError, MalformedError
 from gateway.feed.service.writing.transaction import EntryPosition, PlacedEntry, SealedEntries
 
 PROJECTED: Final = "projected"
-"""Topic: projections have changed, the index of records among them."""
+"""Topic: projections have moved, perhaps by an answer alone."""
+
+ALERT_CHANGES: Final = "alert changes"
+"""Topic: steps of alerts have been projected."""
+
+FINDINGS: Final = "findings"
+"""Topic: a finding was among them."""
+
+LIST_CHANGES: Final = "list changes"
+"""Topic: updates of lists have been put in order."""
+
+INDEXED: Final = "indexed"
+"""Topic: the index of records has moved; it is in no feed."""
 
 MATCHES: Final = "matches"
 """Topic: matches have changed; they are in no feed."""
@@ -32,7 +44,7 @@ class Commit:
         feeds: changed feeds.
         urgent: own feeds to send at once.
         sizes: entries in each changed own feed.
-        topics: what else has changed: PROJECTED, MATCHES.
+        topics: what else has changed.
         unprojected: whether entries may wait for their projection.
         traces: trace contexts of new own entries.
         own_traces: those that don't travel.

@@ -198,7 +198,7 @@ def test_an_entry_that_follows_what_is_not_there_waits_and_holds_up_nobody_else(
     assert "entry 1 of gba.customs.example/hk/cn/alerts waits" in caplog.text
     assert "gateway recover gba.customs.example/cn/hk/alerts" in caplog.text
     cn.settle()  # answers the first alert: the first own entry
-    assert len(cn.queries.changes(0).changes) == 1
+    assert len(cn.queries.changes(0)[0].changes) == 1
     held = cn.outgoing.feed(author.origin)
     assert held is not None
     assert (held.size, held.journaled_size, held.extensible) == (3, 1, False)
@@ -207,7 +207,7 @@ def test_an_entry_that_follows_what_is_not_there_waits_and_holds_up_nobody_else(
     held = cn.outgoing.feed(author.origin)
     assert held is not None
     assert held.waiting == 0
-    assert len(cn.queries.changes(0).changes) == 4
+    assert len(cn.queries.changes(0)[0].changes) == 4
     endless = author.batch(published(MAX_FOLLOWS))
     cn.writer.run(cn.receiver.open_batch("hk", endless))
     cn.publish("hk")

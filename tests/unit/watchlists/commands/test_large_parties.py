@@ -103,7 +103,7 @@ def test_matches_come_over_several_pages_and_messages(nodes: list[PaperNode]) ->
             break
         request.page_token = page.next_page_token
     watched: list[str] = []
-    while (response := queries.changes(position)).changes:
+    while (response := queries.changes(position)[0]).changes:
         assert response.ByteSize() < ROOM
         watched += [one.match_id for one in response.changes]
         position = response.position

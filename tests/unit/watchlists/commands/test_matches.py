@@ -495,7 +495,7 @@ class TestShipments:
         cn, desk = nodes[0], self._listed(nodes, tmp_path)
         self._record(cn, "R-1", LATIN)
         desk.run()
-        seen = MatchQueries(cn.database).changes(0)
+        seen = MatchQueries(cn.database).changes(0)[0]
         assert len(seen.changes) == 1
         enter(cn, "twin", HAN)
         found = desk.find()
@@ -505,10 +505,10 @@ class TestShipments:
         assert desk.matches() == []
         desk.keep(found)
         assert desk.matches() == [], "the search still knew whom the record named"
-        assert MatchQueries(cn.database).changes(seen.position).position == seen.position
+        assert MatchQueries(cn.database).changes(seen.position)[0].position == seen.position
         self._record(cn, "R-2", LATIN)
         desk.run()
-        after = MatchQueries(cn.database).changes(seen.position)
+        after = MatchQueries(cn.database).changes(seen.position)[0]
         assert {match.source.id for match in after.changes} == {"R-2"}
 
 
@@ -582,7 +582,7 @@ class TestDecisions:
         hidden = frozenset({("cn", LIST)})
         queries = MatchQueries(hk.node.database)
         assert list(queries.list(match_pb2.ListMatchesRequest(), hidden=hidden).matches) == []
-        assert list(queries.changes(0, hidden=hidden).changes) == []
+        assert list(queries.changes(0, hidden=hidden)[0].changes) == []
         request = match_pb2.DecideMatchRequest(
             request_id=str(uuid.uuid4()), match_id=match.match_id, dismiss=match_pb2.MatchDismissal(reason="no")
         )
@@ -655,17 +655,17 @@ class TestReading:
         exchange(*nodes)
         hk.run()
         queries = MatchQueries(hk.node.database)
-        first = queries.changes(0)
+        first = queries.changes(0)[0]
         assert (len(first.changes), len({m.match_id for m in first.changes})) == (5, 5)
-        assert list(queries.changes(first.position).changes) == []
+        assert list(queries.changes(first.position)[0].changes) == []
         hk.decide(first.changes[1].match_id, dismiss=match_pb2.MatchDismissal(reason="no"))
-        after = queries.changes(first.position)
+        after = queries.changes(first.position)[0]
         assert [(m.match_id, m.status) for m in after.changes] == [
             (first.changes[1].match_id, match_pb2.MATCH_STATUS_DISMISSED)
         ]
-        assert len(queries.changes(0).changes) == 5
+        assert len(queries.changes(0)[0].changes) == 5
         with pytest.raises(PositionUnknownError):
-            queries.changes(after.position + 1)
+            queries.changes(after.position + 1)[0]
 
     def test_pages_and_filters(self, nodes: list[PaperNode], hk: Desk) -> None:
         cn = nodes[0]

@@ -287,7 +287,7 @@ def test_whoever_follows_the_changes_holds_what_is_listed_although_some_were_ove
         queries = node.list_queries
         followed: dict[str, tuple[int, str]] = {}
         position = 0
-        while (response := queries.changes(position)).changes:
+        while (response := queries.changes(position)[0]).changes:
             position = response.position
             for one in response.changes:
                 if one.change.HasField("entered"):

@@ -49,7 +49,7 @@ def shown(node: PaperNode) -> dict[str, list[str]]:
         "get": queries.get(reference).entry,
         "list": queries.list(pb.ListEntriesRequest()).entries[0].entry,
         "full state": queries.full_state(None).changes[0].change.entered,
-        "changes": queries.changes(0).changes[0].change.entered,
+        "changes": queries.changes(0)[0].changes[0].change.entered,
     }
     return {way: list(entry.content.releasable_to) for way, entry in entries.items()}
 
