@@ -5,7 +5,7 @@
 
 # The digest makes two builds begin alike; the tag says what it is (3.13.15 on Debian trixie). Renew both together. For an
 # image of your own registry: --build-arg PYTHON_IMAGE=…
-# Why 3.13: docs/adr/0047-interpreters-and-compiled-stages.md.
+# Why 3.13: docs/adr/0043-what-makes-a-node-fast.md.
 ARG PYTHON_IMAGE=docker.io/library/python:3.13-slim@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b
 
 FROM ${PYTHON_IMAGE} AS build

@@ -12,8 +12,9 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from bench import environment, growth, report
+from bench import environment, growth
 from bench import rounds as interleaved
+from bench.results import Figures, Tell, show, write
 
 GROWTH = "growth"
 RESULTS = Path(__file__).parent / "results"
@@ -43,34 +44,30 @@ def main(
         raise typer.BadParameter(f"unknown: {', '.join(unknown)}; known: {', '.join(_NAMES)}", param_hint="--only")
     console = Console()
     place = Path(tempfile.mkdtemp(prefix="gateway-bench-", dir=folder))
-    facts: dict[str, Any] = {"date": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", "quick": quick}
-    facts |= environment.facts(place)
+    facts: dict[str, Any] = {"quick": quick, **environment.facts(place)}
     _say_doubts(console, facts)
     with console.status("starting") as status:
-        figures, grown = asyncio.run(
+        figures = asyncio.run(
             _measure(place, only or [], rounds=min(rounds, 2) if quick else rounds, quick=quick, tell=status.update)
         )
     shutil.rmtree(place)  # kept when something failed: the nodes' logs are there
-    report.show(console, figures, grown)
+    show(figures, "Floors and product, interleaved", console)
     target = json_file or RESULTS / f"{datetime.now(UTC):%Y-%m-%dT%H%M%S}.json"
-    report.write(target, facts, figures, grown)
+    write(target, figures, command="python -m bench", facts=facts)
     console.print(f"Written to {target}")
 
 
-async def _measure(
-    place: Path, only: list[str], *, rounds: int, quick: bool, tell: interleaved.Tell
-) -> tuple[interleaved.Figures, growth.Growth | None]:
+async def _measure(place: Path, only: list[str], *, rounds: int, quick: bool, tell: Tell) -> Figures:
     names = interleaved.chosen([name for name in only if name != GROWTH])
     sizes = interleaved.QUICK if quick else interleaved.Sizes()
-    figures: interleaved.Figures = {}
+    figures = Figures()
     if only != [GROWTH]:
         figures = await interleaved.run(place / "rounds", names, rounds=rounds, sizes=sizes, tell=tell)
         shutil.rmtree(place / "rounds")
-    grown = None
     if not only or GROWTH in only:
         steps = growth.QUICK_SIZES if quick else growth.SIZES
-        grown = await growth.run(place / "growth", steps, bulk=sizes.bulk, stream=sizes.stream, tell=tell)
-    return figures, grown
+        figures.update(await growth.run(place / "growth", steps, bulk=sizes.bulk, stream=sizes.stream, tell=tell))
+    return figures
 
 
 def _say_doubts(console: Console, facts: dict[str, Any]) -> None:

@@ -72,7 +72,6 @@ CHARTS = (
             Bar("search: own node p99", "a reference, own node"),
             Bar("search: three nodes p99", "a reference, three nodes"),
             Bar("search: trace p99", "a trace, three nodes"),
-            Bar("search: GIN p99", "PostgreSQL with a GIN index", "peer"),
         ),
     ),
     Chart(
@@ -135,7 +134,7 @@ def made(results: Results, page: str) -> dict[Path, str]:
     """Every file that the figures give, below docs/: the page with its tables renewed, and the pictures."""
     tables = {
         "targets": targets_table(results),
-        "peers": figures_table(results, ("as2:", "taxii:", "screening: cdist", "names:", "search: GIN")),
+        "peers": figures_table(results, ("as2:", "taxii:", "screening: cdist", "names:")),
         "interpreters": figures_table(results, ("python ",)),
         "memory": figures_table(results, ("memory:",)),
         "searches": figures_table(results, ("search: ", "search among ")),

@@ -1,14 +1,11 @@
 """Makes watchlist entries as registers and lists would have them: `entries(count)`, seeded, one after the other.
 
 The same seed gives the same entries. 张伟, the commonest name, comes to 0.02 % of mainlanders, as in fact it does.
-`python -m bench.list_names [COUNT]` prints a few and how many are made in a second.
 """
 
 from __future__ import annotations
 
 import random
-import sys
-import time
 from bisect import bisect
 from collections.abc import Iterator, Sequence
 from functools import cache
@@ -366,19 +363,3 @@ def _imo(rng: random.Random) -> str:
 def _iso6346(body: str) -> str:
     values = (int(c, 36) + max(int(c, 36) - 1, 0) // 10 if c.isalpha() else int(c) for c in body)
     return body + str(sum(value * 2**at for at, value in enumerate(values)) % 11 % 10)
-
-
-def main() -> None:
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 20_000
-    for entry_id, content in entries(12):
-        written = [f"{each.scheme} {each.value}" for each in content.identifiers]
-        written += [f"{each.street}, {each.city}" for each in content.addresses]
-        print(entry_id, KINDS.Name(content.kind)[15:].lower(), " | ".join([n.text for n in content.names] + written))
-    began = time.perf_counter()
-    names = sum(len(content.names) for _, content in entries(count))
-    took = time.perf_counter() - began
-    print(f"{count:,} entries with {names:,} names in {took:.1f} s: {count / took:,.0f} a second")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,38 +1,38 @@
-"""Measures watchlists: import, full sync to a partner, and a small change in a large list, beside their floors.
+"""Measures watchlists: import, full sync to a partner, and a small change in a large list, beside a floor.
 
 Entries are those of bench/list_names.py, made before the clock starts. Three processes on loopback, real TLS, SQLite
 with synchronous=FULL, nothing switched off: validation, agreements, receipts, dispositions.
 
-    python -m bench.lists [--entries N] [--dir FOLDER]
+    python -m bench.lists [--entries N] [--dir FOLDER] [--json FILE]
 
-Floors, in the same run: the bare 100-per-message gRPC echo of the same bytes, and bare SQLite inserts of the same rows
-as the recipient keeps of each entry (its row, and its share of the payload).
+The floor, in the same run, is the bare 100-per-message gRPC echo of the same bytes.
 """
 
 from __future__ import annotations
 
 import asyncio
-import math
 import shutil
 import sqlite3
 import tempfile
 import time
 import uuid
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from grpc.aio import AioRpcError
 from rich.console import Console
-from rich.table import Table
 
 from bench import list_names
 from bench.floors import running_echo
 from bench.nodes import LIST, PUBLISHER, NodeProcess, Pair, running_pair
+from bench.results import Figures, Tell, quantile, show, write
 from gateway.client.alerts import GatewayClient
 from gateway.v1 import alert_pb2, watchlist_pb2
 from gateway.v1 import watchlist_service_pb2 as pb
+from gateway.v1.screening_pb2 import ScreeningSubject, ScreenPartiesRequest
 from gateway.v1.watchlist_service_pb2_grpc import WatchlistServiceStub
 
 ROWS = 500
@@ -45,46 +45,6 @@ CHANGED = 100
 """Entries in one small change."""
 
 Rows = Sequence[tuple[str, watchlist_pb2.WatchlistContent]]
-Tell = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """Entries per second; milliseconds for `change_*`.
-
-    Attributes:
-        imported: until the import was acknowledged: durable at the publisher.
-        applied: until the publisher's lists show it.
-        released: until all of it stands in the partner's feed.
-        again: an import of the same source: nothing changes.
-        synced: from the moment at which the partner's node serves, with all of it on the publisher's disk, until its
-            lists show all of it.
-        change_p50_ms, change_p99_ms, change_max_ms: from the call until a watcher at the partner has all of it.
-        durable_us, released_us: processor time of the publisher's node per entry, from the import's begin until it was
-            acknowledged, and until all of it stands in the partner's feed.
-        cn_us, hk_us: the same of both nodes for the full sync.
-        echo: floor: entries per second through a bare echo.
-        inserts: floor: entries per second into bare SQLite.
-    """
-
-    entries: int
-    mean_bytes: float
-    imported: float
-    applied: float
-    released: float
-    again: float
-    synced: float
-    change_p50_ms: float
-    change_p99_ms: float
-    change_max_ms: float
-    durable_us: float
-    released_us: float
-    cn_us: float
-    hk_us: float
-    echo: float
-    inserts: float
-    cn_rss_mb: float
-    hk_rss_mb: float
 
 
 def rows_of(count: int) -> Rows:
@@ -106,60 +66,49 @@ def _ready(content: watchlist_pb2.WatchlistContent) -> watchlist_pb2.WatchlistCo
 
 async def measure(folder: Path, rows: Rows, tell: Tell) -> Figures:
     """Takes all figures at one size."""
+    figures, count = Figures(), len(rows)
     async with running_pair(folder / "nodes") as pair, running_echo(pair.cn.folder, PUBLISHER) as echo:
-        tell("floors")
         floor = await echo.frames_of([content.SerializeToString() for _, content in rows[:100_000]])
-        inserts = await asyncio.to_thread(_bare_inserts, folder / "bare.sqlite3", rows)
+        figures.note("lists: echo of the same bytes, 100 per message", "/s", floor)
         stub = stub_of(pair.cn_client)
         await pair.hk.stop()
         tell("importing")
-        started, import_cpu = time.perf_counter(), pair.cn.cpu_s
+        started, cpu_s = time.perf_counter(), pair.cn.cpu_s
+
+        def imported(until: str) -> None:
+            figures.note(f"lists: import, {until}", "/s", count / (time.perf_counter() - started))
+            figures.note(f"lists: import, {until}: processor at cn", "µs", (pair.cn.cpu_s - cpu_s) / count * 1e6)
+
         await import_rows(stub, rows)
-        imported = time.perf_counter() - started
-        durable_us = (pair.cn.cpu_s - import_cpu) / len(rows) * 1e6
+        imported("durable")
         await _until(lambda: _is_applied(pair.cn))
-        applied = time.perf_counter() - started
-        tell("releasing")
+        imported("shown in our lists")
         await _until(lambda: _is_released(pair.cn))
-        released = time.perf_counter() - started
-        released_us = (pair.cn.cpu_s - import_cpu) / len(rows) * 1e6
+        imported("in the partner's feed")
         tell("importing again")
         started = time.perf_counter()
-        assert (await import_rows(stub, rows)).unchanged == len(rows)
-        again = time.perf_counter() - started
+        assert (await import_rows(stub, rows)).unchanged == count
+        imported("of the same again")
         tell("syncing")
         cn_cpu = pair.cn.cpu_s
         await pair.hk.start()
         hk_cpu, started = pair.hk.cpu_s, time.perf_counter()
         updates = _query(pair.cn, "SELECT size FROM feeds WHERE origin LIKE '%/cn/hk/watchlist'")
         await _until(lambda: _applied(pair.hk) >= updates)
-        synced = time.perf_counter() - started
-        assert _query(pair.hk, "SELECT count(*) FROM list_entries WHERE ended = 0") == len(rows)
-        cn_us, hk_us = (
-            (now - then) / len(rows) * 1e6 for now, then in ((pair.cn.cpu_s, cn_cpu), (pair.hk.cpu_s, hk_cpu))
+        figures.note("lists: full sync", "/s", count / (time.perf_counter() - started))
+        assert _query(pair.hk, "SELECT count(*) FROM list_entries WHERE ended = 0") == count
+        for node, before_s in ((pair.cn, cn_cpu), (pair.hk, hk_cpu)):
+            figures.note(f"lists: full sync: processor at {node.name}", "µs", (node.cpu_s - before_s) / count * 1e6)
+        figures["lists: full sync / echo"] = figures["lists: full sync"].over(
+            figures["lists: echo of the same bytes, 100 per message"]
         )
         tell("small changes")
-        taken = sorted([await _change(pair, stub, rows, at) for at in range(CHANGES)])
-        return Figures(
-            entries=len(rows),
-            mean_bytes=sum(content.ByteSize() for _, content in rows) / len(rows),
-            imported=len(rows) / imported,
-            applied=len(rows) / applied,
-            released=len(rows) / released,
-            again=len(rows) / again,
-            synced=len(rows) / synced,
-            change_p50_ms=taken[len(taken) // 2],
-            change_p99_ms=taken[math.ceil(len(taken) * 0.99) - 1],
-            change_max_ms=taken[-1],
-            durable_us=durable_us,
-            released_us=released_us,
-            cn_us=cn_us,
-            hk_us=hk_us,
-            echo=floor,
-            inserts=inserts,
-            cn_rss_mb=pair.cn.rss_mb,
-            hk_rss_mb=pair.hk.rss_mb,
-        )
+        taken = [await _change(pair, stub, rows, at) for at in range(CHANGES)]
+        for what, share in (("p50", 0.5), ("p99", 0.99), ("max", 1.0)):
+            figures.note(f"lists: change {what}", "ms", quantile(taken, share))
+        for node in (pair.cn, pair.hk):
+            figures.note(f"lists: memory of {node.name}", "MB", node.rss_mb)
+    return figures
 
 
 def stub_of(client: GatewayClient) -> WatchlistServiceStub:
@@ -183,6 +132,16 @@ async def import_rows(stub: WatchlistServiceStub, rows: Rows) -> pb.ImportEntrie
     response: pb.ImportEntriesResponse = await stub.ImportEntries(messages())
     assert response.refused_count == 0, response.refused[0]
     return response
+
+
+async def screening_ready(stub: WatchlistServiceStub) -> None:
+    """Waits until the node's screening process has its index."""
+    subject = ScreeningSubject(vessels=["NOBODY'S VESSEL"])
+    while True:
+        with suppress(AioRpcError):  # while the index is loaded
+            if (await stub.ScreenParties(ScreenPartiesRequest(subjects=[subject]))).position:
+                return
+        await asyncio.sleep(0.2)
 
 
 async def _change(pair: Pair, stub: WatchlistServiceStub, rows: Rows, number: int) -> float:
@@ -241,79 +200,19 @@ async def _until(done: Callable[[], bool]) -> None:
         await asyncio.sleep(0.02)
 
 
-def _bare_inserts(path: Path, rows: Rows) -> float:
-    """Rows like those that the recipient keeps, 500 in a durable transaction, with nothing else done."""
-    connection = sqlite3.connect(path, isolation_level=None)
-    for pragma in ("journal_mode=wal", "synchronous=full"):
-        connection.execute(f"PRAGMA {pragma}")
-    connection.execute("CREATE TABLE payloads (idx INTEGER PRIMARY KEY, payload BLOB)")
-    connection.execute(
-        "CREATE TABLE listed (publisher TEXT, list TEXT, id TEXT, kind INT, revision INT, place INT, ordinal INT, "
-        "PRIMARY KEY (publisher, list, id)) WITHOUT ROWID"
-    )
-    taken = [(entry_id, content.kind, content.SerializeToString()) for entry_id, content in rows]
-    started = time.perf_counter()
-    for at in range(0, len(taken), ROWS):
-        chunk = taken[at : at + ROWS]
-        connection.execute("BEGIN IMMEDIATE")
-        connection.execute("INSERT INTO payloads VALUES (?, ?)", (at, b"".join(body for _, _, body in chunk)))
-        connection.executemany(
-            "INSERT INTO listed VALUES ('cn', 'bench', ?, ?, 1, ?, ?)",
-            [(entry_id, kind, at, ordinal) for ordinal, (entry_id, kind, _) in enumerate(chunk)],
-        )
-        connection.execute("COMMIT")
-    taken_s = time.perf_counter() - started
-    connection.close()
-    return len(taken) / taken_s
-
-
-def show(figures: Figures, console: Console) -> None:
-    """Prints figures and targets."""
-    table = Table("figure", "value", title=f"Watchlists, {figures.entries:,} entries of {figures.mean_bytes:.0f} bytes")
-    table.columns[1].justify = "right"
-    for name, value in (
-        ("floor: echo of the same bytes, 100 per message", f"{figures.echo:,.0f} /s"),
-        ("floor: bare SQLite inserts of the same rows", f"{figures.inserts:,.0f} /s"),
-        ("import, durable", f"{figures.imported:,.0f} /s"),
-        ("import, shown in our lists", f"{figures.applied:,.0f} /s"),
-        ("import, in the partner's feed", f"{figures.released:,.0f} /s"),
-        (
-            "  processor at cn until then, and of it until durable",
-            f"{figures.released_us:.0f}, {figures.durable_us:.0f} µs each",
-        ),
-        ("import of the same again", f"{figures.again:,.0f} /s"),
-        ("full sync: publisher's disk to partner's lists", f"{figures.synced:,.0f} /s"),
-        ("  of the echo", f"{figures.synced / figures.echo:.2f} ×"),
-        ("  of the inserts", f"{figures.synced / figures.inserts:.2f} ×"),
-        ("  processor at cn, hk", f"{figures.cn_us:.0f}, {figures.hk_us:.0f} µs each"),
-        (f"a change of {CHANGED} at a watcher there, median", f"{figures.change_p50_ms:.0f} ms"),
-        (f"  p99, and the slowest of {CHANGES}", f"{figures.change_p99_ms:.0f}, {figures.change_max_ms:.0f} ms"),
-        ("memory at cn, hk", f"{figures.cn_rss_mb:.0f}, {figures.hk_rss_mb:.0f} MB"),
-    ):
-        table.add_row(name, value)
-    console.print(table)
-    targets = Table("target", "wanted", "reached", "", title="Targets")
-    for what, wanted, reached, met in (
-        ("full sync", "≥ 25,000 /s", f"{figures.synced:,.0f} /s", figures.synced >= 25_000),
-        ("import", "≥ 20,000 /s", f"{figures.imported:,.0f} /s", figures.imported >= 20_000),
-        ("change at the watcher", "≤ 200 ms p99", f"{figures.change_p99_ms:.0f} ms", figures.change_p99_ms <= 200),
-    ):
-        targets.add_row(what, wanted, reached, "met" if met else "not met")
-    console.print(targets)
-
-
 def main(
     entries: Annotated[int, typer.Option(min=CHANGES * CHANGED, help="Entries in the list.")] = 1_000_000,
     folder: Annotated[Path | None, typer.Option("--dir", help="Where the databases go.")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="File for the figures.")] = None,
 ) -> None:
     """Measure import, sync and changes of a watchlist."""
     console = Console()
     place = Path(tempfile.mkdtemp(prefix="gateway-bench-", dir=folder))
     with console.status("making entries") as status:
-        rows = rows_of(entries)
-        figures = asyncio.run(measure(place, rows, status.update))
+        figures = asyncio.run(measure(place, rows_of(entries), status.update))
     shutil.rmtree(place)  # kept when something failed: the nodes' logs are there
-    show(figures, console)
+    show(figures, f"Watchlists, {entries:,} entries", console)
+    write(json_file, figures, command=f"python -m bench.lists --entries {entries}")
 
 
 if __name__ == "__main__":

@@ -24,22 +24,17 @@ from typing import Annotated
 
 import psutil
 import typer
-from grpc import StatusCode
-from grpc.aio import AioRpcError
 
 from bench import list_names
-from bench import shipment_records as made
-from bench.history_searches import GROUNDS
-from bench.lists import import_rows, rows_of, stub_of
+from bench.history_searches import search
+from bench.lists import import_rows, rows_of, screening_ready, stub_of
 from bench.nodes import PUBLISHER, RECIPIENT, ROLES, SYSTEM, NodeProcess, free_port, write_federation
-from bench.peer_results import write
+from bench.results import Figures, show, write
 from gateway.cli.trial.consoles import CONSOLE_FILE, ConsolePlace, capability_tables, write_console
 from gateway.rpc.workers import worker_main
-from gateway.v1.history_pb2 import SearchCriteria, SearchReference
 from gateway.v1.screening_pb2 import ScreeningSubject, ScreenPartiesRequest
-from gateway.v1.watchlist_service_pb2_grpc import WatchlistServiceStub
 
-NODE, CONSOLE, ALL = "node", "console", "node and workers"
+NODE, CONSOLE, ALL, ALL_ON = "node", "console", "node and workers", ", all capabilities on"
 
 QUERIES = 200
 """Names that are screened before it is measured: the index reads what queries need."""
@@ -102,28 +97,15 @@ async def use(node: NodeProcess) -> dict[str, float]:
         while (status := await client.node.status()).projected_position < status.position:  # noqa: ASYNC110
             await asyncio.sleep(1)  # the state is another process's
     stub = stub_of(client)
+    async with asyncio.timeout(SETTLED_S):
+        await screening_ready(stub)
     for _ in range(QUERIES):
         subject = ScreeningSubject()
         subject.names.add(text=list_names.query_name(rng)[0])
-        await _screened(stub, ScreenPartiesRequest(subjects=[subject]))
-    criteria = SearchCriteria(references=[SearchReference(value=made.ucr(7))])
-    assert [one async for one in client.history.search(criteria, GROUNDS, nodes=[node.name])]
+        await stub.ScreenParties(ScreenPartiesRequest(subjects=[subject]))
+    await search(client, 7, [node.name])
     await client.close()
     return await level(node.pid)
-
-
-async def _screened(stub: WatchlistServiceStub, request: ScreenPartiesRequest) -> None:
-    """Screens as soon as the index is loaded."""
-    async with asyncio.timeout(SETTLED_S):
-        while True:
-            try:
-                await stub.ScreenParties(request)
-            except AioRpcError as error:
-                if error.code() != StatusCode.UNAVAILABLE:
-                    raise
-                await asyncio.sleep(1)
-            else:
-                return
 
 
 @asynccontextmanager
@@ -155,8 +137,9 @@ async def _listening(process: subprocess.Popen[bytes], host: str, port: int) -> 
         await asyncio.sleep(0.1)
 
 
-async def measure(root: Path, entries: int, shipments: int) -> dict[str, float]:
-    """MB by figure: plain, then with every capability and a console."""
+async def measure(root: Path, entries: int, shipments: int) -> Figures:
+    """MB: plain, then with every capability and a console."""
+    figures = Figures()
     ports = {name: (free_port(), free_port()) for name in (PUBLISHER, RECIPIENT)}
     systems = {SYSTEM: ROLES, CONSOLE: (CONSOLE,)}
     federation = write_federation(root, ports, systems=systems)
@@ -165,7 +148,7 @@ async def measure(root: Path, entries: int, shipments: int) -> dict[str, float]:
         await fill(node, entries, shipments)
         await node.stop()  # what filling needed isn't counted
         await node.start()
-        figures = _named(await use(node), "")
+        _note(figures, await use(node), "")
         await node.stop()
         port = free_port()
         place = ConsolePlace(f"127.0.0.1:{port}", f"http://localhost:{port}")
@@ -173,15 +156,16 @@ async def measure(root: Path, entries: int, shipments: int) -> dict[str, float]:
             settings.write(capability_tables(place))
         await node.start()
         async with console_of(node, place) as pid:
-            figures |= _named(await use(node), ", all capabilities on")
-            figures["memory: console, all capabilities on"] = sum((await level(pid)).values())
+            _note(figures, await use(node), ALL_ON)
+            figures.note(f"memory: console{ALL_ON}", "MB", sum((await level(pid)).values()))
         return figures
     finally:
         await node.stop()
 
 
-def _named(memory: dict[str, float], variant: str) -> dict[str, float]:
-    return {f"memory: {name}{variant}": mb for name, mb in {**memory, ALL: sum(memory.values())}.items()}
+def _note(figures: Figures, memory: dict[str, float], variant: str) -> None:
+    for name, mb in {**memory, ALL: sum(memory.values())}.items():
+        figures.note(f"memory: {name}{variant}", "MB", mb)
 
 
 def main(
@@ -195,7 +179,8 @@ def main(
     figures = asyncio.run(measure(place, entries, shipments))
     shutil.rmtree(place)
     command = f"python -m bench.memory --entries {entries} --shipments {shipments}"
-    write(json_file, {name: [value] for name, value in figures.items()}, command=command, unit="MB")
+    show(figures, "Memory by process")
+    write(json_file, figures, command=command)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -19,8 +20,6 @@ from pathlib import Path
 import grpc.aio
 import psutil
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from sqlalchemy import create_engine, text
-from sqlalchemy.engine import make_url
 
 from gateway.cli.node.init import settings_text
 from gateway.client import GatewayClient
@@ -37,7 +36,6 @@ from gateway.trust.service.trial_federation import (
     create_federation,
 )
 from gateway.v1.node_service_pb2 import Link
-from tests.support.proxy import Network, Proxy
 
 PUBLISHER, RECIPIENT = "cn", "hk"
 SYSTEM = "bench"
@@ -110,17 +108,14 @@ class NodeProcess:
         return float(times.user + times.system)
 
     @property
+    def waits(self) -> int:
+        """How often its threads have given their processor up to wait for something."""
+        statuses = [path.read_text() for path in Path(f"/proc/{self.pid}/task").glob("*/status")]
+        return sum(int(re.findall(r"(?m)^voluntary_ctxt_switches:\s+(\d+)", text)[0]) for text in statuses)
+
+    @property
     def database_mb(self) -> float:
-        """Size of the database in MB: with SQLite the write-ahead log too, with PostgreSQL without its log."""
-        if self.database_url:
-            engine = create_engine(make_url(self.database_url).set(drivername="postgresql+psycopg"))
-            try:
-                with engine.connect() as connection:
-                    return (
-                        int(connection.execute(text("SELECT pg_database_size(current_database())")).scalar_one()) / 1e6
-                    )
-            finally:
-                engine.dispose()
+        """Size of the embedded database with its write-ahead log, in MB."""
         return sum(path.stat().st_size for path in (self.folder.path / "data").glob("gateway.sqlite3*")) / 1e6
 
     def client(self) -> GatewayClient:
@@ -200,8 +195,6 @@ class Pair:
     hk: NodeProcess
     cn_client: GatewayClient
     hk_client: GatewayClient
-    proxies: Mapping[str, Proxy] = field(default_factory=dict)
-    """The network under the connections that a node opens, by its name."""
 
     async def receipted_size(self) -> int:
         """Entries of the publisher's feeds of alerts that the recipient has and has cosigned."""
@@ -245,14 +238,12 @@ async def running_pair(
     root: Path,
     command: Sequence[str] = SERVE,
     *,
-    network: Network | None = None,
     metrics_ports: Mapping[str, int] | None = None,
     database_urls: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Pair]:
     """Two nodes with fresh keys and empty databases; stopped at the end, their folder stays.
 
     Args:
-        network: where it is given, nodes reach each other through its proxies.
         metrics_ports: where it is given, ports on which nodes show their metrics.
         database_urls: of empty databases, by node; the embedded one for the others.
     """
@@ -269,11 +260,6 @@ async def running_pair(
     for name, port in (metrics_ports or {}).items():
         file = nodes[name].settings
         file.write_text(f'metrics_bind = "127.0.0.1:{port}"\n{file.read_text("utf-8")}', "utf-8")
-    if network is not None:
-        pair.proxies = {a: network.proxy(ports[b][0]) for a, b in ((PUBLISHER, RECIPIENT), (RECIPIENT, PUBLISHER))}
-        for name, partner in ((PUBLISHER, RECIPIENT), (RECIPIENT, PUBLISHER)):
-            with nodes[name].settings.open("a", encoding="utf-8") as settings:
-                settings.write(f'\n[links.{partner}]\nendpoint = "{pair.proxies[name].endpoint}"\n')
     try:
         async with asyncio.TaskGroup() as starts:
             for node in nodes.values():

@@ -1,25 +1,22 @@
-"""The peer nomenklatura with its matcher logic-v2, in an environment of its own: `python -m bench.peer [--dir PATH]`.
+"""The peer nomenklatura with its matcher logic-v2, in an environment of its own.
+
+    python -m bench.peer [--dir PATH] [--json FILE]
 
 Makes the environment (needs a package index within reach, and stays in `--dir` for the next time), has the peer judge
 the same pairs of names as `bench.names`, and times its comparisons beside this project's over the same pairs, in turn.
 Where the environment can't be made, says so and gives no figure.
 
-The part behind `PEER` runs in that environment, where this project isn't installed; the two speak JSON lines.
+The part behind `PEER` runs in that environment.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import subprocess
-import tempfile
 import time
-import venv
 from collections.abc import Sequence
 from pathlib import Path
-from statistics import median
-from typing import NamedTuple
 
+from bench.peer_environment import PeerProcess, environment, run_from_command_line
+from bench.results import Figures, show, write
 from gateway.screening.compare import compare
 from gateway.screening.prepared_name import prepare
 from gateway.screening.result import MatchClass
@@ -29,7 +26,6 @@ REQUIREMENT = "nomenklatura==4.17.4"
 THRESHOLD = 0.7
 """Score from which logic-v2 counts as a match unless its users say otherwise."""
 ROUNDS = 5
-INSTALL_S = 900
 
 PEER = """
 import json, sys, time
@@ -53,42 +49,10 @@ for line in sys.stdin:
 """
 
 
-class Answer(NamedTuple):
-    scores: list[float]
-    seconds: float
-
-
-class Peer:
-    """A process in the peer's environment."""
-
-    def __init__(self, python: Path) -> None:
-        self._process = subprocess.Popen(
-            [python, "-c", PEER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
-        )
-
-    def judge(self, pairs: Sequence[Pair]) -> Answer:
-        """Scores of pairs, and the processor time of the comparisons, the reading of the names included."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps([(pair.kind, pair.a, pair.b) for pair in pairs]) + "\n")
-        self._process.stdin.flush()
-        return Answer(*json.loads(self._process.stdout.readline()))
-
-    def end(self) -> None:
-        self._process.communicate()
-
-
-def environment(folder: Path, requirements: Sequence[str] = (REQUIREMENT,)) -> Path | str:
-    """The interpreter of a peer's environment, made where there is none; or why there is none."""
-    python = folder / "bin" / "python"
-    try:
-        if not python.exists():
-            venv.create(folder, with_pip=True)
-        install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *requirements]
-        done = subprocess.run(install, capture_output=True, text=True, timeout=INSTALL_S, check=False)
-    except (OSError, subprocess.SubprocessError) as error:
-        return str(error)
-    return python if done.returncode == 0 else (done.stderr.strip().splitlines() or ["pip failed"])[-1]
+def judge(peer: PeerProcess, pairs: Sequence[Pair]) -> tuple[list[float], float]:
+    """Scores of pairs, and the processor time of the comparisons, the reading of the names included."""
+    scores, seconds = peer.ask([(pair.kind, pair.a, pair.b) for pair in pairs])
+    return scores, seconds
 
 
 def outcomes(pairs: Sequence[Pair], scores: Sequence[float], threshold: float) -> list[tuple[bool, bool]]:
@@ -109,47 +73,31 @@ def _found(pair: Pair) -> bool:
     return compare(prepare(pair.a, pair.name_kind), prepare(pair.b, pair.name_kind)).match_class > MatchClass.NONE
 
 
-def speed(peer: Peer, pairs: Sequence[Pair]) -> None:
+def speed(peer: PeerProcess, pairs: Sequence[Pair]) -> Figures:
     """Comparisons a second, each name read anew, in turn."""
-    own, theirs = list[float](), list[float]()
+    figures = Figures()
     for _ in range(ROUNDS):
         began = time.process_time()
         for pair in pairs:
             _found(pair)
-        own.append(len(pairs) / (time.process_time() - began))
-        theirs.append(len(pairs) / peer.judge(pairs).seconds)
-    print(
-        f"  comparisons a second, both names read anew: here {median(own):,.0f} ({min(own):,.0f} – {max(own):,.0f}), "
-        f"peer {median(theirs):,.0f} ({min(theirs):,.0f} – {max(theirs):,.0f})"
-    )
+        figures.note("names: comparisons", "/s", len(pairs) / (time.process_time() - began))
+        figures.note("names: comparisons of nomenklatura", "/s", len(pairs) / judge(peer, pairs)[1])
+    return figures
 
 
-def run(folder: Path) -> None:
-    python = environment(folder)
-    if isinstance(python, str):
-        print(f"{REQUIREMENT} was not measured: its environment can't be made: {python}")
-        return
+def run(folder: Path, json_file: Path | None) -> None:
+    peer = PeerProcess(environment(folder, [REQUIREMENT]), PEER)
     print(f"{REQUIREMENT}, logic-v2, beside this project; balanced accuracy")
-    peer = Peer(python)
     sets: dict[str, list[Pair]] = {"shared": development_pairs(), "own": own_pairs()}
     for name, pairs in sets.items():
         for kind in ("org", "person"):
             of_kind = [p for p in pairs if p.kind == kind and not {p.a, p.b} & TRADE_NAMES]
-            accuracy(f"{name}, {kind}", of_kind, peer.judge(of_kind).scores)
-    speed(peer, [p for pairs in sets.values() for p in pairs if p.kind in ("org", "person")])
+            accuracy(f"{name}, {kind}", of_kind, judge(peer, of_kind)[0])
+    figures = speed(peer, [p for pairs in sets.values() for p in pairs if p.kind in ("org", "person")])
     peer.end()
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Accuracy and speed of nomenklatura's logic-v2, beside this project.")
-    parser.add_argument("--dir", type=Path, help="where the environment is or will be; otherwise a temporary one")
-    options = parser.parse_args()
-    if options.dir:
-        run(options.dir)
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        run(Path(folder))
+    show(figures, "Comparisons a second of processor time, both names read anew")
+    write(json_file, figures, command="python -m bench.peer")
 
 
 if __name__ == "__main__":
-    main()
+    run_from_command_line("Accuracy and speed of nomenklatura's logic-v2, beside this project.", run)

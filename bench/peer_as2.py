@@ -5,15 +5,12 @@ verify it, build the signed receipt (MDN), parse and verify that. Without networ
 of what a product on AS2 costs. Rates are messages per second of processor time; rounds alternate with this project's
 stages of the same alerts (`bench.stages`, processor time of both nodes).
 
-The part behind `PEER` runs in that environment, where this project isn't installed; the two speak JSON lines.
+The part behind `PEER` runs in that environment.
 """
 
 from __future__ import annotations
 
-import json
-import subprocess
 from base64 import b64encode
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import mean
@@ -25,8 +22,8 @@ from cryptography.x509.oid import NameOID
 
 from bench import alerts, stages
 from bench.nodes import PUBLISHER, RECIPIENT
-from bench.peer import environment
-from bench.peer_results import Rates, run_from_command_line, write
+from bench.peer_environment import PeerProcess, environment, run_from_command_line
+from bench.results import Figures, show, write
 
 REQUIREMENT = "pyas2lib==1.4.4"
 ROUNDS = 5
@@ -89,52 +86,23 @@ def key_and_certificate(name: str) -> tuple[str, str]:
     return private + pem, pem
 
 
-class Peer:
-    """A process in the peer's environment with two parties."""
-
-    def __init__(self, python: Path, names: Sequence[str]) -> None:
-        parties = {name: key_and_certificate(name) for name in names}
-        self._process = subprocess.Popen(
-            [python, "-c", PEER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
-        )
-        keys = {name: key for name, (key, _) in parties.items()}
-        certificates = {name: certificate for name, (_, certificate) in parties.items()}
-        self._ask({"names": list(names), "keys": keys, "certificates": certificates})
-
-    def rate(self, payloads: Sequence[bytes]) -> float:
-        """Messages per second of processor time, sent, received and receipted."""
-        answer = self._ask([b64encode(payload).decode() for payload in payloads])
-        assert isinstance(answer, float)
-        return answer
-
-    def end(self) -> None:
-        self._process.communicate()
-
-    def _ask(self, question: object) -> object:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(question) + "\n")
-        self._process.stdin.flush()
-        return json.loads(self._process.stdout.readline())
-
-
 def run(folder: Path, json_file: Path | None) -> None:
-    python = environment(folder / "environment", [REQUIREMENT])
-    if isinstance(python, str):
-        print(f"{REQUIREMENT} was not measured: its environment can't be made: {python}")
-        return
+    peer, names = PeerProcess(environment(folder / "environment", [REQUIREMENT]), PEER), (PUBLISHER, RECIPIENT)
+    parties = {name: key_and_certificate(name) for name in names}
+    keys = {name: key for name, (key, _) in parties.items()}
+    certificates = {name: certificate for name, (_, certificate) in parties.items()}
+    peer.ask({"names": names, "keys": keys, "certificates": certificates})
     payloads = [request.content.SerializeToString() for request in alerts.requests(MESSAGES, recipient=RECIPIENT)]
-    peer = Peer(python, (PUBLISHER, RECIPIENT))
-    halves = stages.Halves(folder / "nodes")
-    rates: Rates = {"as2: message with receipt": [], "as2: this gateway's stages, one alert at a time": []}
-    theirs, own = rates.values()
+    halves, figures = stages.Halves(folder / "nodes"), Figures()
     for _ in range(ROUNDS):
-        theirs.append(peer.rate(payloads))
+        rate = peer.ask([b64encode(payload).decode() for payload in payloads])
+        figures.note("as2: message with receipt", "/s", rate)
         taken = stages.measure(halves, group=1, rounds=MESSAGES)
-        own.append(1e6 / mean(taken.sums_us))
+        figures.note("as2: this gateway's stages, one alert at a time", "/s", 1e6 / mean(taken.sums_us))
     peer.end()
     halves.close()
-    write(json_file, rates, command="python -m bench.peer_as2")
+    show(figures, "Messages a second of processor time")
+    write(json_file, figures, command="python -m bench.peer_as2")
 
 
 if __name__ == "__main__":

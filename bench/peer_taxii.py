@@ -21,8 +21,8 @@ from typing import Any
 import psutil
 
 from bench.nodes import free_port
-from bench.peer import environment
-from bench.peer_results import Rates, run_from_command_line, write
+from bench.peer_environment import environment, run_from_command_line
+from bench.results import Figures, show, write
 
 REQUIREMENTS = ("medallion==3.0.0", "flask<2.3", "werkzeug<2.3", "setuptools<81")
 """Its newest release, of 2020, with the Flask of its time."""
@@ -139,12 +139,7 @@ def _used(server: psutil.Process) -> float:
 
 
 def run(folder: Path, json_file: Path | None) -> None:
-    python = environment(folder / "environment", REQUIREMENTS)
-    if isinstance(python, str):
-        print(f"{REQUIREMENTS[0]} was not measured: its environment can't be made: {python}")
-        return
-    rates: Rates = {"taxii: added": [], "taxii: polled": []}
-    added, polled = rates.values()
+    python, figures = environment(folder / "environment", REQUIREMENTS), Figures()
     for _ in range(ROUNDS):
         with running(python, folder) as (server, client):
             objects = indicators(OBJECTS)
@@ -154,9 +149,10 @@ def run(folder: Path, json_file: Path | None) -> None:
             count = client.poll()
             ended = _used(server)
         assert count == OBJECTS, count
-        added.append(OBJECTS / (between - began))
-        polled.append(OBJECTS / (ended - between))
-    write(json_file, rates, command="python -m bench.peer_taxii")
+        figures.note("taxii: added", "/s", OBJECTS / (between - began))
+        figures.note("taxii: polled", "/s", OBJECTS / (ended - between))
+    show(figures, "Objects a second of processor time")
+    write(json_file, figures, command="python -m bench.peer_taxii")
 
 
 if __name__ == "__main__":

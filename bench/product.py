@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from bench import alerts
 from bench.nodes import RECIPIENT, Pair
+from bench.results import Tell, quantile
 from gateway.v1.alert_service_pb2 import PublishAlertRequest
 
 BATCH = 250
@@ -101,7 +101,7 @@ async def bulk(pair: Pair, count: int, batch: int = BATCH) -> Bulk:
     )
 
 
-async def fill(pair: Pair, size: int, *, tell: Callable[[str], None], chunk: int = 20_000) -> None:
+async def fill(pair: Pair, size: int, *, tell: Tell, chunk: int = 20_000) -> None:
     """Brings the publisher's feed to `size` entries by the bulk path."""
     while (now := await pair.settled()) < size:
         tell(f"filling: {now:,} of {size:,} entries")
@@ -140,9 +140,9 @@ async def latency(pair: Pair, seconds: float, *, rate: float = LATENCY_RATES[0],
         await watching
     await asyncio.sleep(ANSWERED_S)  # without asking the nodes, which would cost them something
     spent = [node.cpu_s - before for node, before in zip((pair.cn, pair.hk), cpu, strict=True)]
-    taken = sorted((seen_at[number] - started - moment) * 1000 for number, moment in enumerate(due))
+    taken = [(seen_at[number] - started - moment) * 1000 for number, moment in enumerate(due)]
     cn_us, hk_us = (cpu_s / len(due) * 1e6 for cpu_s in spent)
-    return Latencies(_quantile(taken, 0.50), _quantile(taken, 0.99), taken[-1], cn_us, hk_us, len(due))
+    return Latencies(quantile(taken, 0.50), quantile(taken, 0.99), max(taken), cn_us, hk_us, len(due))
 
 
 async def _watch(pair: Pair, position: int, count: int, seen_at: dict[int, float]) -> None:
@@ -161,7 +161,3 @@ def _numbered(number: int, request: PublishAlertRequest) -> PublishAlertRequest:
 async def _publish_all(pair: Pair, requests: list[PublishAlertRequest], batch: int) -> None:
     async for outcome in pair.cn_client.publish_many(requests, batch=batch):
         outcome.result()
-
-
-def _quantile(ordered: list[float], share: float) -> float:
-    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]

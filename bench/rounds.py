@@ -4,16 +4,13 @@ both."""
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 
 from bench import product
 from bench.floors import Echo, running_echo
 from bench.nodes import PUBLISHER, Pair, running_pair
-
-Tell = Callable[[str], None]
-"""Told what is being done."""
+from bench.results import Figures, Tell
 
 
 @dataclass(frozen=True)
@@ -34,20 +31,6 @@ QUICK = Sizes(
     echo_1=500, echo_64=3_000, stream=5_000, frames=50_000, publish_1=60, publish_64=1_000, bulk=5_000, latency_s=3.0
 )
 
-
-@dataclass
-class Series:
-    """One figure over the rounds."""
-
-    unit: str
-    values: list[float] = field(default_factory=list)
-
-    @property
-    def median(self) -> float:
-        return median(self.values)
-
-
-Figures = dict[str, Series]
 
 _FLOORS = ("echo-1", "echo-64", "stream", "frames")
 _PRODUCT = ("publish-1", "publish-64", "bulk", "latency")
@@ -86,23 +69,19 @@ async def run(folder: Path, names: Sequence[str], *, rounds: int, sizes: Sizes, 
         sizes: how much each does.
         tell: told of progress.
     """
-    figures: Figures = {}
+    figures = Figures()
     async with running_pair(folder) as pair, running_echo(pair.cn.folder, PUBLISHER) as echo:
         tell("warming up")
-        await _round(names, pair, echo, QUICK, {}, lambda _: None)
+        await _round(names, pair, echo, QUICK, Figures(), lambda _: None)
         for number in range(1, rounds + 1):
             await _round(names, pair, echo, sizes, figures, lambda name, n=number: tell(f"round {n}/{rounds}: {name}"))  # type: ignore[misc]
     for ratio, (over, under) in RATIOS.items():
         if over in figures and under in figures:
-            pairs = zip(figures[over].values, figures[under].values, strict=True)
-            figures[ratio] = Series("×", [upper / lower for upper, lower in pairs])
+            figures[ratio] = figures[over].over(figures[under])
     return figures
 
 
 async def _round(names: Sequence[str], pair: Pair, echo: Echo, sizes: Sizes, figures: Figures, tell: Tell) -> None:
-    def note(name: str, unit: str, value: float) -> None:
-        figures.setdefault(name, Series(unit)).values.append(value)
-
     rates: dict[str, Callable[[], Awaitable[float]]] = {
         "echo-1": lambda: echo.unary(sizes.echo_1, 1),
         "echo-64": lambda: echo.unary(sizes.echo_64, 64),
@@ -116,28 +95,28 @@ async def _round(names: Sequence[str], pair: Pair, echo: Echo, sizes: Sizes, fig
         if name in _FLOORS:
             await pair.settled()  # nothing of the product's work runs beside a floor
         if name in rates:
-            note(name, "/s", await rates[name]())
+            figures.note(name, "/s", await rates[name]())
         elif name == "bulk":
-            _note_bulk(note, await product.bulk(pair, sizes.bulk))
+            _note_bulk(figures, await product.bulk(pair, sizes.bulk))
         else:
             for rate in product.LATENCY_RATES:
-                _note_latencies(note, f"{rate:g}/s", await product.latency(pair, sizes.latency_s, rate=rate))
+                _note_latencies(figures, f"{rate:g}/s", await product.latency(pair, sizes.latency_s, rate=rate))
 
 
-def _note_latencies(note: Callable[[str, str, float], None], rate: str, taken: product.Latencies) -> None:
-    note(f"latency p50 at {rate}", "ms", taken.p50_ms)
-    note(f"latency p99 at {rate}", "ms", taken.p99_ms)
-    note(f"latency max at {rate}", "ms", taken.max_ms)
+def _note_latencies(figures: Figures, rate: str, taken: product.Latencies) -> None:
+    figures.note(f"latency p50 at {rate}", "ms", taken.p50_ms)
+    figures.note(f"latency p99 at {rate}", "ms", taken.p99_ms)
+    figures.note(f"latency max at {rate}", "ms", taken.max_ms)
     lone = "lone alert" if rate == USUAL else f"lone alert at {rate}"
-    note(f"{lone}: processor of cn", "ms", taken.cn_us / 1000)
-    note(f"{lone}: processor of hk", "ms", taken.hk_us / 1000)
-    note(f"{lone}: processor of both nodes", "ms", (taken.cn_us + taken.hk_us) / 1000)
+    figures.note(f"{lone}: processor of cn", "ms", taken.cn_us / 1000)
+    figures.note(f"{lone}: processor of hk", "ms", taken.hk_us / 1000)
+    figures.note(f"{lone}: processor of both nodes", "ms", (taken.cn_us + taken.hk_us) / 1000)
 
 
-def _note_bulk(note: Callable[[str, str, float], None], bulk: product.Bulk) -> None:
-    note("bulk", "/s", bulk.receipted)
-    note("bulk until acknowledged", "/s", bulk.acknowledged)
-    note("bulk until projected", "/s", bulk.projected)
-    note("bulk: processor at the client", "µs each", bulk.client_us)
-    note("bulk: processor at cn", "µs each", bulk.cn_us)
-    note("bulk: processor at hk", "µs each", bulk.hk_us)
+def _note_bulk(figures: Figures, bulk: product.Bulk) -> None:
+    figures.note("bulk", "/s", bulk.receipted)
+    figures.note("bulk until acknowledged", "/s", bulk.acknowledged)
+    figures.note("bulk until projected", "/s", bulk.projected)
+    figures.note("bulk: processor at the client", "µs each", bulk.client_us)
+    figures.note("bulk: processor at cn", "µs each", bulk.cn_us)
+    figures.note("bulk: processor at hk", "µs each", bulk.hk_us)

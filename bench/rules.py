@@ -1,4 +1,4 @@
-"""Counts what the risk rules find in real import declarations, and what they cost for each record.
+"""Counts what the risk rules find in real import declarations.
 
 Reads a public file of 8,481 declarations of 2021, labelled where fraud, where it lies beside the repository
 (tests/reference/README.md), with the mapping that comes along for it. `python -m bench.rules` prints the counts;
@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import csv
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -37,7 +36,7 @@ from gateway.risk.rule_engine import RuleEngine
 from gateway.risk.rule_file import Rule
 from gateway.tracing.rules.link_graph import build_link_graph
 from gateway.tracing.rules.records import TraceRecord
-from gateway.v1 import goods_pb2, history_pb2, party_pb2, shipment_pb2, trace_pb2
+from gateway.v1 import history_pb2, party_pb2, shipment_pb2, trace_pb2
 from tests.support.public_files import DECLARATIONS
 
 MAPPING = "shipments_import_declarations"
@@ -287,66 +286,8 @@ def _share(hits: int, of: int) -> str:
     return f"{hits} ({hits / of:.2%})".replace("%", " %") if hits else "0"
 
 
-def full(sequences: int = 3) -> shipment_pb2.Shipment:
-    """A record with everything that the rules look at, and nothing wrong with it."""
-    made = shipment_pb2.Shipment(
-        record_id="FULL-1",
-        procedure=shipment_pb2.SHIPMENT_PROCEDURE_EXPORT,
-        utc_offset_minutes=480,
-        export_territory="CN",
-        destination_territory="HK",
-        gross_mass_kg=3150.0,
-    )
-    made.declared_at.FromDatetime(AS_OF)
-    for kind in (1, 2, 3, 4):
-        made.references.add(kind=kind, value=f"REFERENCE-{kind}")
-    for role in (party_pb2.PARTY_ROLE_EXPORTER, party_pb2.PARTY_ROLE_CONSIGNEE, party_pb2.PARTY_ROLE_DECLARANT):
-        party = made.parties.add(role=role)
-        party.names.add(text="深圳市恒通贸易有限公司", script="Hans")
-        party.names.add(text="Shenzhen Hengtong Trading Co Ltd", script="Latn")
-        party.identifiers.add(scheme="uscc", value="91350100M000100Y43")
-    for sequence in range(1, sequences + 1):
-        item = made.goods.add(
-            sequence=sequence, description="Wooden furniture for bedrooms, of oak", net_mass_kg=1000.0
-        )
-        item.codes.add(code="9403500000", scheme="tariff", territory="CN")
-        item.value_usd = 4000.0
-        item.packages.add(type="CT", count=100, volume_m3=12.0)
-    made.equipment.add(id="MSKU0000006", seals=["CN123456"], e_lock="EL0001")
-    made.means.add(mode=goods_pb2.TRANSPORT_MODE_ROAD).registrations.add(scheme="hk_vehicle_plate", value="AB1234")
-    made.route.add().to.territory = "HK"
-    for source in (shipment_pb2.MASS_SOURCE_MANIFEST, shipment_pb2.MASS_SOURCE_WEIGHBRIDGE):
-        made.masses.add(mass_kg=3150.0, source=source).measured_at.CopyFrom(made.declared_at)
-    for kind in (shipment_pb2.SHIPMENT_EVENT_KIND_GATE_IN, shipment_pb2.SHIPMENT_EVENT_KIND_E_LOCK_CHECKED):
-        event = made.events.add(kind=kind, equipment_id="MSKU0000006", seal="EL0001")
-        event.occurred_at.FromSeconds(made.declared_at.seconds + 3600)
-    return made
-
-
-def suspicious() -> shipment_pb2.Shipment:
-    """The same with three items of antimony without a licence, to a forwarder."""
-    made = full()
-    made.parties[1].names[1].text = "Hengtong Logistics Limited"
-    for item in made.goods:
-        item.codes[0].code = "8110101000"
-        item.description = "Antimony ingots"
-    return made
-
-
-def microseconds(rules: RuleEngine, records: Sequence[shipment_pb2.Shipment], *, rounds: int = 3) -> list[float]:
-    """Processor time that screening takes for each record, without a search, the best of some rounds."""
-    best = [float("inf")] * len(records)
-    for _ in range(rounds):
-        for index, shipment in enumerate(records):
-            started = time.thread_time()
-            rules.sibling_queries(shipment)
-            rules.screen(shipment)
-            best[index] = min(best[index], (time.thread_time() - started) * 1e6)
-    return best
-
-
 def main() -> None:
-    """Counts, then measures."""
+    """Prints all counts."""
     console = Console(width=120)
     if not DECLARATIONS.whole:
         console.print(
@@ -361,7 +302,6 @@ def main() -> None:
     console.print(f"middle of all goods: {middle_unit_value(in_dollars(records)):.2f} US dollars a kilogram")
     console.print(f"links between declarations: {joined(records)}")
     console.print("sellers with a subheading, with several declarations, most of one:", *largest_series(records))
-    _show_times(console, rules, [shipment for shipment, _ in as_of(records, AS_OF)])
 
 
 def _show(console: Console, rows: Sequence[Sequence[str]]) -> None:
@@ -375,25 +315,6 @@ def _show(console: Console, rows: Sequence[Sequence[str]]) -> None:
 
 def _severity(value: int) -> str:
     return ("", "notice", "low", "medium", "high")[value]
-
-
-def _show_times(console: Console, rules: RuleEngine, records: Sequence[shipment_pb2.Shipment]) -> None:
-    table = Table(title="µs of processor time a record, best of 3")
-    for column in ("record", "number", "median", "p99", "mean"):
-        table.add_column(column, justify="left" if column == "record" else "right")
-    innocent = [each for each in records if not rules.screen(each)]
-    samples = {
-        "declarations without hits": innocent,
-        "declarations with hits": [each for each in records if rules.screen(each)],
-        "three items, nothing wrong": [full() for _ in range(1000)],
-        "200 items, nothing wrong": [full(200) for _ in range(50)],
-        f"three items under control, {len(rules.screen(suspicious()))} hits": [suspicious() for _ in range(500)],
-    }
-    for name, sample in samples.items():
-        taken = microseconds(rules, sample)
-        p99 = quantiles(taken, n=100)[98]
-        table.add_row(name, str(len(sample)), f"{median(taken):.1f}", f"{p99:.1f}", f"{sum(taken) / len(taken):.1f}")
-    console.print(table)
 
 
 if __name__ == "__main__":

@@ -16,12 +16,15 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from bench.recall import records
+from bench.list_names import entries
 from gateway.rpc.workers.ordered_calls import ordered_calls
 from gateway.rpc.workers.worker_main import Handlers
 from gateway.rpc.workers.worker_process import WorkerProcess
+from gateway.screening.index.columns import IndexEntry
 from gateway.screening.index.index import GC_THRESHOLD, NameIndex
 from gateway.screening.index.parts import PART_ENTRIES, IndexPart, batches, build_part
+from gateway.v1 import watchlist_pb2
+from gateway.watchlists.codec.screening import record_of
 
 BUILD = "build"
 BUILD_S = 3_600.0
@@ -63,6 +66,12 @@ def handlers() -> Iterator[Handlers]:
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD)
     yield {BUILD: _build}
+
+
+def records(count: int) -> Iterator[IndexEntry]:
+    """The generator's entries as the index takes them."""
+    for entry_id, content in entries(count):
+        yield record_of("cn", watchlist_pb2.WatchlistEntry(list="synthetic", id=entry_id, revision=1, content=content))
 
 
 def made(count: int) -> list[bytes]:

@@ -24,7 +24,7 @@ from rich.table import Table
 
 from bench import alerts
 from bench.nodes import ORIGIN, PUBLISHER, RECIPIENT, write_federation
-from bench.peer_results import write
+from bench.results import Figures, Series, write
 from gateway.alerts.codec import quality_notices
 from gateway.alerts.commands.publish_command import PublishCommand
 from gateway.contract.ids import FeedOrigin
@@ -193,9 +193,9 @@ def main(
         try:
             taken = measure(halves, group, rounds)
             show(taken, Console())
-            if json_file is not None:
-                name = f"python {platform.python_version()}: stages, {group} alerts in a transaction"
-                write(json_file, {name: taken.sums_us}, command=f"python -m bench.stages --group {group}", unit="µs")
+            name = f"python {platform.python_version()}: stages, {group} alerts in a transaction"
+            sums = Figures({name: Series("µs", taken.sums_us)})
+            write(json_file, sums, command=f"python -m bench.stages --group {group}")
         finally:
             halves.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -63,6 +64,18 @@ class Target:
         }
         paths = {name: Path(values[name]) for name in ("ca", "partner_log_key")}
         return cls(**{**values, **pairs, **paths})
+
+
+async def at_once(size: int, work: Callable[[], Awaitable[None]]) -> None:
+    """Does something again and again, `size` at once, until cancelled."""
+
+    async def again() -> None:
+        while True:
+            await work()
+
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(size):
+            tasks.create_task(again())
 
 
 Stock: TypeAlias = Callable[[NodeProcess], Awaitable[None]]

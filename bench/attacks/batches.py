@@ -12,7 +12,7 @@ import grpc.aio
 
 from bench import alerts, list_names, shipment_records
 from bench.attacks import stocks
-from bench.attacks.attack import Attack, Tally, Target
+from bench.attacks.attack import Attack, Tally, Target, at_once
 from bench.attacks.calls import channel, flood
 from gateway.client.bulk import new_alert
 from gateway.contract.ids import UUID7_RANDOM_BYTES, FeedOrigin, uuid7
@@ -92,18 +92,15 @@ async def query_history(target: Target, size: int, tally: Tally) -> None:
 async def _again_and_again(read_stream: Callable[[], Awaitable[None]], size: int, tally: Tally) -> None:
     """Reads streams to their end, `size` at once, without an end."""
 
-    async def again() -> None:
-        while True:
-            try:
-                await read_stream()
-                tally["OK"] += 1
-            except grpc.aio.AioRpcError as error:
-                tally[error.code().name] += 1
-                await asyncio.sleep(_AGAIN_S)
+    async def once() -> None:
+        try:
+            await read_stream()
+            tally["OK"] += 1
+        except grpc.aio.AioRpcError as error:
+            tally[error.code().name] += 1
+            await asyncio.sleep(_AGAIN_S)
 
-    async with asyncio.TaskGroup() as tasks:
-        for _ in range(size):
-            tasks.create_task(again())
+    await at_once(size, once)
 
 
 def question(target: Target) -> exchange_service_pb2.QueryHistoryRequest:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 
 import grpc.aio
 
-from bench.attacks.attack import HOST, Attack, KeyPair, Tally, Target
+from bench.attacks.attack import HOST, Attack, KeyPair, Tally, Target, at_once
 from gateway.contract.channel_options import channel_options
 from gateway.rpc.listener.tls import channel_credentials
 
@@ -24,17 +23,14 @@ async def flood(
     """One unary call again and again, `size` at once; counts the answers by their status."""
     call: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(method)
 
-    async def again() -> None:
-        while True:
-            try:
-                await call(request() if callable(request) else request, timeout=60)
-                tally["OK"] += 1
-            except grpc.aio.AioRpcError as error:
-                tally[error.code().name] += 1
+    async def once() -> None:
+        try:
+            await call(request() if callable(request) else request, timeout=60)
+            tally["OK"] += 1
+        except grpc.aio.AioRpcError as error:
+            tally[error.code().name] += 1
 
-    async with asyncio.TaskGroup() as tasks:
-        for _ in range(size):
-            tasks.create_task(again())
+    await at_once(size, once)
 
 
 async def unknown_methods(target: Target, size: int, tally: Tally) -> None:

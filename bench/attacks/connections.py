@@ -7,7 +7,7 @@ import contextlib
 import ssl
 from collections.abc import Awaitable, Callable
 
-from bench.attacks.attack import HOST, Attack, Tally, Target
+from bench.attacks.attack import HOST, Attack, Tally, Target, at_once
 from bench.attacks.http2 import RefusedError, connection
 
 _AGAIN_S = 0.2
@@ -28,25 +28,13 @@ async def slow_hello(target: Target, size: int, tally: Tally) -> None:
 async def idle_tls(target: Target, size: int, tally: Tally) -> None:
     """`size` connections that end the TLS handshake with a good certificate and say no more."""
 
-    async def idle() -> None:
-        async with connection(target, target.peer_port, target.partner, greet=False) as made:
-            tally["connected"] += 1
-            await made.ended.wait()
-            tally["ended by the node"] += 1
-
-    await _keep(size, idle)
+    await _keep(size, lambda: _idle(target, tally, greet=False))
 
 
 async def idle_http2(target: Target, size: int, tally: Tally) -> None:
     """`size` connections that greet as HTTP/2 demands, make no call and stay."""
 
-    async def idle() -> None:
-        async with connection(target, target.peer_port, target.partner) as made:
-            tally["connected"] += 1
-            await made.ended.wait()
-            tally["ended by the node"] += 1
-
-    await _keep(size, idle)
+    await _keep(size, lambda: _idle(target, tally, greet=True))
 
 
 async def handshakes(target: Target, size: int, tally: Tally) -> None:
@@ -66,6 +54,13 @@ def client_hello() -> bytes:
     with contextlib.suppress(ssl.SSLWantReadError):
         context.wrap_bio(incoming, outgoing, server_hostname="localhost").do_handshake()
     return outgoing.read()
+
+
+async def _idle(target: Target, tally: Tally, *, greet: bool) -> None:
+    async with connection(target, target.peer_port, target.partner, greet=greet) as made:
+        tally["connected"] += 1
+        await made.ended.wait()
+        tally["ended by the node"] += 1
 
 
 async def _silent(target: Target, tally: Tally) -> None:
@@ -98,15 +93,12 @@ async def _dripping(target: Target, hello: bytes, tally: Tally) -> None:
 async def _keep(count: int, hold: Callable[[], Awaitable[None]], *, pause_s: float = _AGAIN_S) -> None:
     """Does something `count` times at once, and again when it has ended."""
 
-    async def again() -> None:
-        while True:
-            with contextlib.suppress(OSError, RefusedError):
-                await hold()
-            await asyncio.sleep(pause_s)
+    async def once() -> None:
+        with contextlib.suppress(OSError, RefusedError):
+            await hold()
+        await asyncio.sleep(pause_s)
 
-    async with asyncio.TaskGroup() as tasks:
-        for _ in range(count):
-            tasks.create_task(again())
+    await at_once(count, once)
 
 
 ATTACKS = (

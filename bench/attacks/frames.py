@@ -18,7 +18,7 @@ from hyperframe.frame import (
     WindowUpdateFrame,
 )
 
-from bench.attacks.attack import Attack, KeyPair, Tally, Target
+from bench.attacks.attack import Attack, KeyPair, Tally, Target, at_once
 from bench.attacks.http2 import (
     INITIAL_WINDOW,
     MAX_STREAMS,
@@ -227,27 +227,20 @@ async def _on_each(
 ) -> None:
     """Attacks on `size` connections, opened again when they end; at the peer port, as a partner, unless told else."""
 
-    async def again() -> None:
-        while True:
-            with contextlib.suppress(OSError, RefusedError, TimeoutError):
-                async with connection(
-                    target,
-                    port or target.peer_port,
-                    pair or target.partner,
-                    settings=settings,
-                    acknowledge=acknowledge,
-                ) as made:
-                    tally["connected"] += 1
-                    try:
-                        await attack(made)
-                    finally:
-                        tally["ended by the node"] += made.ended.is_set()
-                        tally.update({f"reset with {code}": count for code, count in made.resets.items()})
-            await asyncio.sleep(_AGAIN_S)
+    async def once() -> None:
+        with contextlib.suppress(OSError, RefusedError, TimeoutError):
+            async with connection(
+                target, port or target.peer_port, pair or target.partner, settings=settings, acknowledge=acknowledge
+            ) as made:
+                tally["connected"] += 1
+                try:
+                    await attack(made)
+                finally:
+                    tally["ended by the node"] += made.ended.is_set()
+                    tally.update({f"reset with {code}": count for code, count in made.resets.items()})
+        await asyncio.sleep(_AGAIN_S)
 
-    async with asyncio.TaskGroup() as tasks:
-        for _ in range(size):
-            tasks.create_task(again())
+    await at_once(size, once)
 
 
 ATTACKS = (

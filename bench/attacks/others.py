@@ -12,6 +12,7 @@ import grpc.aio
 from bench import alerts
 from bench.attacks.attack import HOST
 from bench.nodes import NodeProcess
+from bench.results import quantile
 from gateway.client import GatewayClient
 from gateway.client.bulk import new_request_id
 from gateway.contract.channel_options import channel_options
@@ -118,9 +119,5 @@ async def _again(call: Callable[[], Awaitable[object]], record: _Record, end: fl
 
 
 def _fare(record: _Record, seconds: float) -> Fare:
-    ordered = sorted(record.times_s) or [seconds]
-    return Fare(record.answered / seconds, _quantile(ordered, 0.5) * 1e3, _quantile(ordered, 0.99) * 1e3, record.failed)
-
-
-def _quantile(ordered: list[float], share: float) -> float:
-    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
+    times_s = record.times_s or [seconds]
+    return Fare(record.answered / seconds, quantile(times_s, 0.5) * 1e3, quantile(times_s, 0.99) * 1e3, record.failed)

@@ -24,15 +24,15 @@ EVENT_TYPE: Final = MessageType.ALERT.value
 """EntryHeader.type of everything in an alerts feed."""
 
 NOT_TOLD = "No agreement allows the reason to be told."
-"""In place of a mandatory text whose class the agreement doesn't allow; in English, as all texts of the gateway."""
+"""Replaces a mandatory text that the agreement doesn't disclose. In English, like every text that a gateway writes."""
 
 MANDATORY_TEXTS: Mapping[str, str] = MappingProxyType({"withdrawn": "reason", "flagged": "explanation"})
-"""Events that a partner must get whatever the agreement says of their text, and the text's field."""
+"""Text field of each event that a partner gets even where the agreement doesn't disclose the text."""
 
 _TEXTS_OF_STEPS: Mapping[str, str] = MappingProxyType({**MANDATORY_TEXTS, "closed": "remarks"})
 
 ENDS = frozenset({"withdrawn", "expired"})
-"""Events that need no agreement: who has an alert must learn that it doesn't count any more."""
+"""Events that need no agreement: every recipient of an alert must learn that it is no longer valid."""
 
 PRIORITIES = {alert_pb2.PRIORITY_A: "A", alert_pb2.PRIORITY_B: "B", alert_pb2.PRIORITY_C: "C"}
 """Contract value to the officers' letter."""

@@ -153,24 +153,28 @@ class FilesClient:
         return bytes(content)
 
     async def request(self, sha256: bytes, alert: AlertReference, *, purpose: str, case_reference: str) -> AttachedFile:
-        """Asks the partner that named a file for its bytes; they come in the background. See `wait`."""
+        """Starts fetching a file from the partner that named it; `wait` returns when the transfer has ended."""
         request = service.RequestFileRequest(sha256=sha256, alert=alert, purpose=purpose, case_reference=case_reference)
         method = self._connection.stubs.files.RequestFile
         return (await self._connection.unary(method, request, service.RequestFileResponse)).file
 
     async def wait(self, sha256: bytes, *, timeout_s: float, every_s: float = 0.2) -> AttachedFile:
-        """The file once nothing of it is on its way or waits for the scanner; as it is after `timeout_s`."""
+        """Waits until a file is neither being fetched nor waiting for the virus scanner, `timeout_s` seconds at most.
+
+        Returns:
+            Its state then: after the time limit it may still be on its way.
+        """
         loop = asyncio.get_running_loop()
         ends_at = loop.time() + timeout_s
         while True:
             file = await self.get(sha256)
-            on_its_way = file.state in (FileState.FILE_STATE_FETCHING, FileState.FILE_STATE_UNSCANNED)
-            if not on_its_way or loop.time() >= ends_at:
+            is_pending = file.state in (FileState.FILE_STATE_FETCHING, FileState.FILE_STATE_UNSCANNED)
+            if not is_pending or loop.time() >= ends_at:
                 return file
             await asyncio.sleep(every_s)
 
     async def get(self, sha256: bytes) -> AttachedFile:
-        """What is known of a file. Raises NotFoundError where nothing is."""
+        """State and properties of a file. Raises NotFoundError if this gateway doesn't know it."""
         request = service.GetFileRequest(sha256=sha256)
         method = self._connection.stubs.files.GetFile
         return (await self._connection.unary(method, request, service.GetFileResponse)).file

@@ -56,11 +56,6 @@ _TERRITORY = re.compile(r"[A-Z]{2}")
 _WordT = TypeVar("_WordT", Measure, Basket)
 
 
-def reference_controlled_goods() -> ControlledGoods:
-    """The packaged list."""
-    return load_controlled_goods()
-
-
 def load_controlled_goods(path: Path | None = None, announcements: Path | None = None) -> ControlledGoods:
     """A list and its announcements; None: the packaged files.
 

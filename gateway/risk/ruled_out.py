@@ -1,7 +1,8 @@
-"""Rules a condition out in plain Python, where the facts say so surely, before CEL evaluates it.
+"""Finds conditions that are certainly false without CEL, since CEL is slow and nearly all conditions are false.
 
-It is no second implementation of CEL: of a condition it says that it is surely false, or nothing. What it doesn't know
-is left to CEL, so an expression that it can't read costs time and nothing else.
+For each condition it makes a Python function that returns True only if the condition is false for the given facts.
+Everything else is left to CEL, which alone decides that a condition is true; so an expression that this module can't
+translate costs time and changes no result.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from gateway.errors import MalformedError
 from gateway.risk.cel_syntax import CelCall, Literal, Name, Node, Operation, parse
 
 Test = Callable[[Mapping[str, Any]], bool]
-"""True if a condition is surely false of these facts."""
+"""True if a condition is certainly false for these facts; False if only CEL can tell."""
 
 _NUMBER, _WHOLE, _TEXT, _TRUTH, _LIST = "double", "int", "string", "bool", "list"
 _COMPARISONS: Mapping[str, type[ast.cmpop]] = {
@@ -28,7 +29,7 @@ _COMPARISONS: Mapping[str, type[ast.cmpop]] = {
 }
 _ARITHMETIC: Mapping[str, type[ast.operator]] = {"+": ast.Add, "-": ast.Sub, "*": ast.Mult, "/": ast.Div}
 _FUNCTIONS: Mapping[str, Callable[[float], float]] = {"log10": log10, "math.sqrt": sqrt, "math.abs": abs}
-"""Functions of one double. Where Python's raise, CEL has a value; then nothing is ruled out."""
+"""Functions of one double. Where Python raises an error CEL returns a value, so nothing is ruled out there."""
 
 _FACTS = "facts"
 _NEVER = ast.Constant(False)
@@ -40,7 +41,7 @@ class _Value(NamedTuple):
 
 
 class _Sure(NamedTuple):
-    """Code for "surely false" and "surely true"."""
+    """Expressions that are True only if a condition is certainly false, and only if it is certainly true."""
 
     false: ast.expr
     true: ast.expr
@@ -50,7 +51,7 @@ _UNKNOWN = _Sure(_NEVER, _NEVER)
 
 
 def ruled_out(condition: str, variables: Mapping[str, str]) -> Test | None:
-    """A test for a condition over typed variables; None if it could rule nothing out.
+    """A test for one condition; None if no facts could rule it out.
 
     Args:
         condition: checked CEL of type bool.
@@ -60,7 +61,7 @@ def ruled_out(condition: str, variables: Mapping[str, str]) -> Test | None:
 
 
 def all_ruled_out(conditions: Iterable[str], variables: Mapping[str, str]) -> Test | None:
-    """As `ruled_out` of each of these, in one call: of nearly all facts nearly all are false."""
+    """One test that all of these conditions are certainly false; None if no facts could rule all of them out."""
     codes = [_surely_false(condition, variables) for condition in conditions]
     if any(_is(code, False) for code in codes):
         return None
@@ -83,7 +84,7 @@ def _surely_false(condition: str, variables: Mapping[str, str]) -> ast.expr:
 
 
 def _compiled(code: ast.expr) -> Test:
-    """Made of nodes, never of a rule's text."""
+    """Compiles a test from syntax nodes; a rule's text is never evaluated as Python."""
     arguments = ast.arguments(posonlyargs=[], args=[ast.arg(_FACTS)], kwonlyargs=[], kw_defaults=[], defaults=[])
     function = ast.fix_missing_locations(ast.Expression(ast.Lambda(arguments, code)))
     known = {"__builtins__": {}, "bool": bool, "len": len, "float": float}
@@ -93,13 +94,13 @@ def _compiled(code: ast.expr) -> Test:
 
 
 class _Reader:
-    """Translates an expression."""
+    """Translates CEL into Python's syntax nodes."""
 
     def __init__(self, variables: Mapping[str, str]) -> None:
         self._variables = variables
 
     def sure(self, node: Node) -> _Sure:
-        """What can be known of a condition."""
+        """Code that tells, where that is possible, whether a condition is false or true."""
         match node:
             case Operation("&&", (left, right)):
                 one, other = self.sure(left), self.sure(right)

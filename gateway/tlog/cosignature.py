@@ -18,7 +18,6 @@ from gateway.tlog.note import (
     Signer,
     VerifiedSignature,
     Verifier,
-    add_signature,
     cosigned_message,
     key_id,
     open_note,
@@ -61,11 +60,6 @@ def cosign(note: bytes, signer: Signer, timestamp: int) -> bytes:
     line = NoteSignature(signer.name, identity, timestamp.to_bytes(8, "big") + signature).line()
     parse_signature_line(line)  # refuses an invalid key name
     return line
-
-
-def append_cosignature(note: bytes, line: bytes) -> bytes:
-    """Adds a cosignature to a note; see `add_signature`."""
-    return add_signature(note, line)
 
 
 def verify_cosignature(note: bytes, verifier: Verifier) -> VerifiedCosignature:

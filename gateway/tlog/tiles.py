@@ -54,35 +54,6 @@ def split_by_tile(write: TileWrite) -> Iterator[tuple[int, int, bytes]]:
         index += TILE_WIDTH - offset
 
 
-def tile_path(level: int, tile: int, width: int = TILE_WIDTH) -> str:
-    """Path of a tile in a published log, e.g. `tile/0/x001/234.p/5` (C2SP tlog-tiles, section Merkle Tree).
-
-    Args:
-        level: 0 to 63.
-        tile: number in its level.
-        width: hashes in it, 1 to 256; below 256 it is partial.
-
-    Raises:
-        MalformedError: a number is out of range.
-    """
-    if not 0 <= level <= MAX_TILE_LEVEL or tile < 0 or not 1 <= width <= TILE_WIDTH:
-        raise MalformedError(f"there is no tile {tile} of width {width} at level {level}")
-    digits = str(tile)
-    digits = digits.zfill(-(-len(digits) // 3) * 3)
-    groups = [digits[at : at + 3] for at in range(0, len(digits), 3)]
-    number = "/".join([*(f"x{group}" for group in groups[:-1]), groups[-1]])
-    return f"tile/{level}/{number}" + (f".p/{width}" if width < TILE_WIDTH else "")
-
-
-def tiles_of(size: int) -> Iterator[tuple[int, int, int]]:
-    """A tree's tiles as (level, tile, width), by level."""
-    level, hashes = 0, size
-    while hashes:
-        for tile in range(-(-hashes // TILE_WIDTH)):
-            yield level, tile, min(TILE_WIDTH, hashes - tile * TILE_WIDTH)
-        level, hashes = level + 1, hashes // TILE_WIDTH
-
-
 def tree_root(size: int, reader: TileReader) -> bytes:
     """Root of the first `size` leaves, 32 bytes.
 

@@ -20,7 +20,7 @@ from gateway.tlog.note import (
     parse_signature_line,
     sign_note,
 )
-from gateway.tlog.tiles import tile_path, tiles_of
+from tests.support.published_tiles import tile_path, tiles_of
 from tests.support.tlog_keys import TestKey
 
 # signed-note, section Example

@@ -14,9 +14,9 @@ from proofbundle import merkle as pb_merkle
 from proofbundle import tlogproof as pb_proof
 
 from gateway.tlog.checkpoint import Checkpoint, sign_checkpoint, verify_checkpoint
-from gateway.tlog.cosignature import append_cosignature, cosign, verify_cosignature
+from gateway.tlog.cosignature import cosign, verify_cosignature
 from gateway.tlog.merkle import Tree, leaf_hash
-from gateway.tlog.note import Verifier, open_note, sign_note
+from gateway.tlog.note import Verifier, add_signature, open_note, sign_note
 from gateway.tlog.proof_file import TlogProof, parse_proof, verify_proof
 from gateway.tlog.proofs import verify_consistency, verify_inclusion
 from gateway.tlog.tiles import consistency_proof, inclusion_proof
@@ -47,7 +47,7 @@ class Log:
 
     def note(self, size: int) -> bytes:
         signed = sign_checkpoint(self.heads[size], LOG)
-        return append_cosignature(signed, cosign(signed, COSIGNER, TIME))
+        return add_signature(signed, cosign(signed, COSIGNER, TIME))
 
     def proof(self, index: int, size: int, extra: bytes | None = None) -> bytes:
         return TlogProof(index, tuple(inclusion_proof(index, size, self.tiles)), self.note(size), extra).encode()

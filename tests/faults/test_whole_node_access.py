@@ -16,7 +16,7 @@ from gateway.errors import ConfigurationError, GatewayError, PermissionDeniedErr
 from gateway.node.assembly.node import Node
 from gateway.node.marks import prepare_marks
 from gateway.tls.certificates import inspect_certificate
-from gateway.trust.service.directory_drafts import revoke_certificate, revoke_key
+from gateway.trust.service.directory_drafts import revoke
 from gateway.trust.service.trial_federation import FEDERATION
 from gateway.v1 import alert_pb2, feed_pb2
 from gateway.v1 import exchange_service_pb2 as pb
@@ -128,7 +128,8 @@ def test_a_revoked_partner_is_cut_off_and_the_others_are_not(federation: Federat
             hk, mo = Partner(federation, "hk", "cn"), Partner(federation, "mo", "cn")
             await hk.send(hk.batch([an_alert()]))
             fingerprint = inspect_certificate(federation["hk"].folder.certificate.read_bytes()).fingerprint_sha256
-            version = revoke_certificate(federation.directory, fingerprint, issued_at=datetime.now(UTC))
+            now = datetime.now(UTC)
+            version = revoke(federation.directory, issued_at=now, since=now, fingerprints=[fingerprint])
             federation.put_directory(version)
 
             async def in_force() -> bool:
@@ -153,7 +154,7 @@ def test_what_a_revoked_log_key_signs_is_not_stored(federation: Federation) -> N
             hk = Partner(federation, "hk", "cn")
             await hk.send(hk.batch([an_alert()]))
             now = datetime.now(UTC)
-            version = revoke_key(federation.directory, hk.log_key.public_key, issued_at=now, since=now)
+            version = revoke(federation.directory, issued_at=now, since=now, public_keys=[hk.log_key.public_key])
             federation.put_directory(version)
 
             async def in_force() -> bool:

@@ -15,7 +15,7 @@ from gateway.contract.ids import BETWEEN_NODES
 from gateway.errors import AgreementForbidsError, UnauthenticatedError
 from gateway.node.assembly.node import system_clock_ms
 from gateway.tls.certificates import inspect_certificate
-from gateway.trust.service.directory_drafts import revoke_certificate
+from gateway.trust.service.directory_drafts import revoke
 from gateway.v1.node_service_pb2 import LINK_STATE_CONNECTED
 from tests.support.federation import Federation, NodeProcess, alert, eventually, origin, with_logs
 from tests.support.stopwatch import Stopwatch
@@ -66,9 +66,8 @@ def test_certificates_are_renewed_without_a_restart(either: Federation) -> None:
             assert await shown_certificate(hk, cn) not in old
             assert await shown_certificate(cn, hk) not in old
             # Links that still used an old certificate would be cut off now: the next directory revokes both.
-            directory = either.directory
-            for fingerprint in old:
-                directory = revoke_certificate(directory, fingerprint, issued_at=datetime.now(UTC))
+            now = datetime.now(UTC)
+            directory = revoke(either.directory, issued_at=now, since=now, fingerprints=old)
             either.put_directory(directory)
             await directory_version(cn_operator, directory.version)
             await directory_version(hk_operator, directory.version)
@@ -124,7 +123,8 @@ def test_a_revoked_system_is_cut_off_from_its_open_streams(federation: Federatio
             await risk.publish(alert(), ["hk"])
             await anext(revoked_watch)
             await anext(other_watch)
-            directory = revoke_certificate(federation.directory, fingerprint, issued_at=datetime.now(UTC))
+            now = datetime.now(UTC)
+            directory = revoke(federation.directory, issued_at=now, since=now, fingerprints=[fingerprint])
             federation.put_directory(directory)
             await directory_version(operator, directory.version)
             with pytest.raises(UnauthenticatedError):

@@ -75,11 +75,6 @@ class TrialProcess(ABC):
         """Whether the trial was made with it."""
         return self.config.exists()
 
-    def is_running(self) -> bool:
-        """Whether a process that `start` began is there."""
-        with self._pid_file() as file:
-            return not _locked(file)
-
     def start(self) -> subprocess.Popen[bytes] | None:
         """Starts it; None if it runs already. Raises OptionError if a port is in use."""
         with self._pid_file() as file:

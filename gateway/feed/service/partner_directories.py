@@ -1,6 +1,6 @@
-"""Compares versions of the directory with partners, who say theirs at each connection.
+"""Compares this node's version of the directory with the one that each partner states when it connects.
 
-A revocation counts only where the version that makes it is in force.
+A revocation takes effect only at nodes where the version that contains it is in force.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from gateway.v1 import feed_pb2
 
 @dataclass(frozen=True, slots=True)
 class PartnerDirectory:
-    """What a partner has said of its directory.
+    """The directory that a partner says it uses.
 
     Attributes:
-        version: in force there.
+        version: in force at the partner.
         digest: SHA-256 of its text.
-        said_at: in milliseconds since 1970.
+        said_at: when the partner said so, in milliseconds since 1970.
     """
 
     partner: str
@@ -33,7 +33,7 @@ class PartnerDirectory:
 
 
 class PartnerDirectories:
-    """What partners have said since this process started, with an alarm for each version that isn't this node's.
+    """The partners' statements since this process started; raises an alarm for each that differs from this node's.
 
     Thread-safe.
     """
@@ -46,12 +46,16 @@ class PartnerDirectories:
         self._said: dict[str, PartnerDirectory] = {}
 
     def held(self) -> feed_pb2.HeldDirectory:
-        """What this node says of its own."""
+        """This node's statement to its partners."""
         trusted = self._trust()
         return feed_pb2.HeldDirectory(version=trusted.version, digest=sha256(trusted.text).digest())
 
     def current(self) -> Callable[[], None]:
-        """Raises DirectoryChangedError when another version is in force than now: each side then says its own anew."""
+        """A check for an open connection.
+
+        It raises DirectoryChangedError once another version is in force than now, so that the connection is opened
+        again and both sides state their versions.
+        """
         version = self._trust().version
 
         def require_current() -> None:
@@ -61,14 +65,14 @@ class PartnerDirectories:
         return require_current
 
     def note(self, partner: str, held: feed_pb2.HeldDirectory) -> None:
-        """Takes a partner's word; a gateway of an earlier release says nothing."""
+        """Records a partner's statement, if there is one: gateways of earlier releases make none."""
         if held.version:
             with self._lock:
                 self._said[partner] = PartnerDirectory(partner, held.version, held.digest, self._clock())
             self.compare()
 
     def compare(self) -> None:
-        """Makes the alarms those of now; call it when this node's version has changed."""
+        """Raises and clears alarms by what is known now; to be called when this node's version changes."""
         own = self.held()
         found = {said.partner: _difference(said, own) for said in self.listed()}
         self._alarms.keep(DIRECTORY_VERSIONS, {partner: (text, 0) for partner, text in found.items() if text})

@@ -1,4 +1,4 @@
-"""What is known of a node outside its database: how far it signed, and how far its counts went."""
+"""Reads what is noted beside a node's database: how many entries it signed, and its counts of local records."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ TALLY_FILE = "tally.json"
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known of the node outside its database; None where nobody noted it.
+    """What is noted beside a node's database; None where nothing was noted.
 
     Attributes:
         signed: entries signed of each own feed, by name.
         tally: counts shortly before the loss.
-        since: when the folder was prepared, in milliseconds since 1970, before which it knows nothing; 0 for unknown.
+        since: when the folder was prepared, in milliseconds since 1970; 0 if unknown. The notes begin then.
     """
 
     signed: Mapping[str, int] | None = None
@@ -39,24 +39,24 @@ class Known:
     since: int = 0
 
     def reaching(self, time_ms: int) -> Known:
-        """What is known of the time from then on: nothing, where the folder is younger."""
+        """These notes if they began by that time, else none: a younger folder misses a part of what happened since."""
         return Known() if self.since > time_ms else self
 
 
 @contextmanager
 def stopped_node(settings: Settings) -> Iterator[Known]:
-    """What is known of a node that doesn't run, and won't be started while the block runs.
+    """The notes of a stopped node, which can't be started while the block runs.
 
     Raises:
-        MarksInUseError: it runs.
+        MarksInUseError: the node runs.
     """
     with closing(open_marks(settings)) as marks:
         yield known_of(settings, marks)
 
 
 def known_of(settings: Settings, marks: Marks) -> Known:
-    """What the data folder, and the second place of the marks, know of the node."""
-    # A head that was signed may have been committed and acknowledged though the mark doesn't know it yet.
+    """The notes in the data folder and at the second place of the marks."""
+    # `committed` may lag behind: a head that is marked as signed may have been committed and acknowledged.
     feeds = marks.state.feeds.items()
     signed = {origin.line: max(mark.committed.size, mark.signed.size) for origin, mark in feeds}
     noted = [tally for place in tally_places(settings) if (tally := read_tally_file(place)) is not None]
@@ -70,7 +70,7 @@ def tally_places(settings: Settings) -> list[Path]:
 
 
 def _furthest(noted: Sequence[NodeTally]) -> NodeTally | None:
-    """Each count as the place has it that knows more; None where none knows any."""
+    """The larger value of each count; None if no place has any."""
     if not noted:
         return None
     names = [field.name for field in fields(NodeTally)]

@@ -157,16 +157,6 @@ def revoke(
     return _successor(revoked, issued_at)
 
 
-def revoke_certificate(previous: Directory, fingerprint: str, *, issued_at: datetime) -> Directory:
-    """As `revoke`, for one certificate."""
-    return revoke(previous, issued_at=issued_at, since=issued_at, fingerprints=[fingerprint])
-
-
-def revoke_key(previous: Directory, public_key: bytes, *, issued_at: datetime, since: datetime) -> Directory:
-    """As `revoke`, for one key."""
-    return revoke(previous, issued_at=issued_at, since=since, public_keys=[public_key])
-
-
 def differences(old: Directory, new: Directory) -> tuple[Difference, ...]:
     """All differences, with paths as in the text form."""
     return tuple(_differences("", old, new))

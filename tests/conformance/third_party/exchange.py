@@ -7,12 +7,13 @@ import sys
 from pathlib import Path
 
 from gateway.tlog.checkpoint import Checkpoint, sign_checkpoint, verify_checkpoint
-from gateway.tlog.cosignature import append_cosignature, cosign, verify_cosignature
+from gateway.tlog.cosignature import cosign, verify_cosignature
 from gateway.tlog.merkle import Tree, leaf_hash
-from gateway.tlog.note import SignatureType, Verifier, open_note
+from gateway.tlog.note import SignatureType, Verifier, add_signature, open_note
 from gateway.tlog.proof_file import TlogProof
-from gateway.tlog.tiles import consistency_proof, inclusion_proof, tile_path, tiles_of
+from gateway.tlog.tiles import consistency_proof, inclusion_proof
 from tests.support.merkle_oracle import MemoryTiles
+from tests.support.published_tiles import tile_path, tiles_of
 from tests.support.tlog_keys import TestKey
 
 LOG = TestKey("gba.customs.example/cn/hk/alerts", "log")
@@ -37,7 +38,7 @@ def write(folder: Path) -> None:
         tiles.apply(growth.tiles)
         tree = growth.tree
         note = sign_checkpoint(Checkpoint(LOG.name, size, tree.root), LOG)
-        note = append_cosignature(note, cosign(note, COSIGNER, TIME))
+        note = add_signature(note, cosign(note, COSIGNER, TIME))
         (folder / f"checkpoint.{size}").write_bytes(note)
         _write_tiles(folder, size, tiles)
         _write_proofs(folder, size, tiles, note)

@@ -17,7 +17,7 @@ from gateway.contract.validation import violations
 from gateway.formats.alerts.alert_lines import AlertLine
 from gateway.formats.declarations.declarations import DECLARATION_MAPPINGS, read_declarations
 from gateway.formats.tables.layout import Problem
-from gateway.risk.controlled_goods_file import reference_controlled_goods
+from gateway.risk.controlled_goods_file import load_controlled_goods
 from gateway.risk.declaration_alerts import AlertTerms, declaration_alerts, declaration_rules
 from gateway.v1.alert_pb2 import ONWARD_TRANSFER_LISTED
 from gateway.v1.alert_service_pb2 import ReportFindingRequest
@@ -73,6 +73,6 @@ def test_the_sample_has_controlled_goods_and_lines_that_cannot_be_read() -> None
 
 
 def test_the_sample_is_about_days_on_which_the_controls_hold() -> None:
-    goods = reference_controlled_goods()
+    goods = load_controlled_goods()
     assert goods.match("811010", date(2026, 1, 5))
     assert not goods.match("811010", date(2021, 1, 5))

@@ -19,7 +19,6 @@ from gateway.risk.controlled_goods_file import (
     load_controlled_goods,
     parse_announcements,
     parse_controlled_goods,
-    reference_controlled_goods,
 )
 from gateway.risk.validity import Confidence, ControlStatus, Interval, Suspension
 from tests.support.public_files import DECLARATIONS, REFERENCE
@@ -203,7 +202,7 @@ CORRECTED = {
 
 
 def test_the_list_holds_all_lines_of_the_reference_under_their_own_or_a_corrected_code() -> None:
-    held = {(good.code[:width], good.element) for good in reference_controlled_goods() for width in (6, 8, 10)}
+    held = {(good.code[:width], good.element) for good in load_controlled_goods() for width in (6, 8, 10)}
     with (REFERENCE / "controlled_goods.csv").open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             code, element = row["code"], row["element"].replace("-", "")
@@ -211,7 +210,7 @@ def test_the_list_holds_all_lines_of_the_reference_under_their_own_or_a_correcte
 
 
 def test_the_list_has_every_announcement_of_goods_and_all_its_elements() -> None:
-    goods = reference_controlled_goods()
+    goods = load_controlled_goods()
     elements: dict[str, set[str]] = {}
     for good in goods:
         elements.setdefault(good.announcement, set()).add(good.element)
@@ -265,7 +264,7 @@ SUSPENDED = {
 
 
 def test_no_suspension_is_left_as_a_note() -> None:
-    announcements = reference_controlled_goods().announcements
+    announcements = load_controlled_goods().announcements
     suspended = {row.name for row in announcements if announcements.suspensions(row.key)}
     assert suspended == SUSPENDED
     ends = {suspension.days.last for row in announcements for suspension in announcements.suspensions(row.key)}
@@ -297,13 +296,13 @@ def test_no_suspension_is_left_as_a_note() -> None:
 def test_destinations_are_restricted_by_the_announcements(
     announcement: str, destination: str, day: date, said: list[str]
 ) -> None:
-    found = reference_controlled_goods().announcements.restrictions(announcement, destination, day)
+    found = load_controlled_goods().announcements.restrictions(announcement, destination, day)
     assert [f"{one.announcement.measure} {one.status}" for one in found] == said
     assert all(destination in one.text for one in found)
 
 
 def test_suspended_elements_are_not_controlled_until_the_suspension_ends_and_not_verified_then() -> None:
-    goods = reference_controlled_goods()
+    goods = load_controlled_goods()
 
     def elements(on: date) -> set[str]:
         return {match.good.element for match in goods.match("28053019", on, territory="CN")}
@@ -318,7 +317,7 @@ def test_suspended_elements_are_not_controlled_until_the_suspension_ends_and_not
 
 
 def test_the_misprinted_gallium_code_is_accepted_in_both_spellings() -> None:
-    goods = reference_controlled_goods()
+    goods = load_controlled_goods()
     for code in ("8110929010", "8112929010"):
         found = goods.match(code, date(2023, 8, 1), territory="CN")
         assert [match.good.element for match in found] == ["Ga"]
@@ -327,7 +326,7 @@ def test_the_misprinted_gallium_code_is_accepted_in_both_spellings() -> None:
 
 
 def test_declarations_of_2021_have_listed_subheadings_in_2026_and_none_then() -> None:
-    goods = reference_controlled_goods()
+    goods = load_controlled_goods()
     with DECLARATIONS.path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     by_own_date = [row for row in rows if goods.match(row["HS6 Code"], date.fromisoformat(row["Date"]))]

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from gateway.errors import MalformedError, SignatureInvalidError
 from gateway.tlog.checkpoint import Checkpoint, sign_checkpoint, verify_checkpoint
-from gateway.tlog.cosignature import append_cosignature, cosign, verify_cosignature, verify_cosignature_line
-from gateway.tlog.note import NoteSignature, parse_signature_line, sign_note
+from gateway.tlog.cosignature import cosign, verify_cosignature, verify_cosignature_line
+from gateway.tlog.note import NoteSignature, add_signature, parse_signature_line, sign_note
 from tests.support.tlog_keys import TestKey
 
 LOG = TestKey("gba.customs.example/cn/hk/alerts", "log")
@@ -19,14 +19,14 @@ HEAD = Checkpoint(LOG.name, 7, bytes(range(32)), ("extension",))
 NOTE = sign_checkpoint(HEAD, LOG)
 TIME = 1_768_435_200
 LINE = cosign(NOTE, RECIPIENT, TIME)
-COSIGNED = append_cosignature(NOTE, LINE)
+COSIGNED = add_signature(NOTE, LINE)
 
 
 @given(st.integers(0, 2**63 - 1))
 def test_any_time_round_trips(timestamp: int) -> None:
     line = cosign(NOTE, RECIPIENT, timestamp)
     for verified in (
-        verify_cosignature(append_cosignature(NOTE, line), RECIPIENT.cosigner()),
+        verify_cosignature(add_signature(NOTE, line), RECIPIENT.cosigner()),
         verify_cosignature_line(NOTE, line, RECIPIENT.cosigner()),
     ):
         assert (verified.name, verified.timestamp, verified.checkpoint) == (RECIPIENT.name, timestamp, HEAD)
@@ -80,7 +80,7 @@ def test_the_types_do_not_stand_for_each_other() -> None:
 
 
 def test_the_latest_statement_counts_and_a_wrong_one_condemns() -> None:
-    note = append_cosignature(append_cosignature(COSIGNED, cosign(NOTE, RECIPIENT, TIME + 5)), LINE)
+    note = add_signature(add_signature(COSIGNED, cosign(NOTE, RECIPIENT, TIME + 5)), LINE)
     assert note.count(RECIPIENT.name.encode()) == 2
     assert verify_cosignature(note, RECIPIENT.cosigner()).timestamp == TIME + 5
     wrong = NoteSignature(RECIPIENT.name, RECIPIENT.cosigner().key_id, bytes(72)).line()

@@ -17,8 +17,8 @@ from gateway.errors import (
     TooLargeError,
 )
 from gateway.tlog.checkpoint import Checkpoint, sign_checkpoint
-from gateway.tlog.cosignature import append_cosignature, cosign
-from gateway.tlog.note import NoteSignature, SignatureType, Verifier, sign_note
+from gateway.tlog.cosignature import cosign
+from gateway.tlog.note import NoteSignature, SignatureType, Verifier, add_signature, sign_note
 from gateway.tlog.proof_file import MAX_EXTRA_BYTES, MAX_PROOF_BYTES, TlogProof, parse_proof, verify_proof
 from tests.support import merkle_oracle
 from tests.support.tlog_keys import TestKey
@@ -31,7 +31,7 @@ LEAVES = merkle_oracle.leaves(11)
 INDEX = 6
 HEAD = Checkpoint(LOG.name, len(LEAVES), merkle_oracle.root(LEAVES))
 SIGNED = sign_checkpoint(HEAD, LOG)
-NOTE = append_cosignature(SIGNED, cosign(SIGNED, HK, TIME))
+NOTE = add_signature(SIGNED, cosign(SIGNED, HK, TIME))
 PROOF = TlogProof(INDEX, tuple(merkle_oracle.inclusion(INDEX, LEAVES)), NOTE)
 DATA = PROOF.encode()
 COSIGNERS = [HK.cosigner(), MO.cosigner()]
@@ -166,15 +166,15 @@ def test_step_3_enough_cosigners() -> None:
     assert caught.value.step == "cosignatures"
     with pytest.raises(SignatureInvalidError):
         verify_proof(DATA, LEAVES[INDEX], LOG.verifier(), [], 1)
-    both = dataclasses.replace(PROOF, checkpoint_note=append_cosignature(NOTE, cosign(NOTE, MO, TIME))).encode()
+    both = dataclasses.replace(PROOF, checkpoint_note=add_signature(NOTE, cosign(NOTE, MO, TIME))).encode()
     assert len(verify_proof(both, LEAVES[INDEX], LOG.verifier(), COSIGNERS, 2).cosignatures) == 2
 
 
 def test_step_3_one_key_counts_once_and_the_logs_own_never() -> None:
     alias = TestKey("gba.customs.example/hk/alias", "hk")
     log_as_cosigner = TestKey("gba.customs.example/cn/receipts", "log")
-    note = append_cosignature(NOTE, cosign(NOTE, alias, TIME))
-    note = append_cosignature(note, cosign(NOTE, log_as_cosigner, TIME))
+    note = add_signature(NOTE, cosign(NOTE, alias, TIME))
+    note = add_signature(note, cosign(NOTE, log_as_cosigner, TIME))
     data = dataclasses.replace(PROOF, checkpoint_note=note).encode()
     known = [HK.cosigner(), HK.cosigner(), alias.cosigner(), log_as_cosigner.cosigner()]
     assert verify_proof(data, LEAVES[INDEX], LOG.verifier(), known, 1).index == INDEX

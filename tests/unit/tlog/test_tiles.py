@@ -14,12 +14,11 @@ from gateway.tlog.tiles import (
     inclusion_proof,
     split_by_tile,
     tile_coordinates,
-    tile_path,
-    tiles_of,
     tree_root,
 )
 from tests.support import merkle_oracle
 from tests.support.merkle_oracle import MemoryTiles
+from tests.support.published_tiles import tiles_of
 
 SMALL = 70
 LARGE = 3000
@@ -155,26 +154,6 @@ def test_coordinates() -> None:
     for level, index in ((-1, 0), (64, 0), (0, -1)):
         with pytest.raises(MalformedError):
             tile_coordinates(level, index)
-
-
-@pytest.mark.parametrize(
-    ("level", "tile", "width", "path"),
-    [
-        (0, 0, 256, "tile/0/000"),
-        (1, 999, 256, "tile/1/999"),
-        (0, 1000, 256, "tile/0/x001/000"),
-        (0, 1234, 5, "tile/0/x001/234.p/5"),
-        (63, 1234067, 255, "tile/63/x001/x234/067.p/255"),
-    ],
-)
-def test_paths(level: int, tile: int, width: int, path: str) -> None:
-    assert tile_path(level, tile, width) == path
-
-
-@pytest.mark.parametrize(("level", "tile", "width"), [(-1, 0, 1), (64, 0, 1), (0, -1, 1), (0, 0, 0), (0, 0, 257)])
-def test_paths_that_name_no_tile(level: int, tile: int, width: int) -> None:
-    with pytest.raises(MalformedError):
-        tile_path(level, tile, width)
 
 
 @pytest.mark.parametrize("size", [0, 1, 255, 256, 257, 3000])

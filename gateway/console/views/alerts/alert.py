@@ -45,7 +45,7 @@ from gateway.v1.goods_pb2 import GoodsItem, RouteLeg, ShipmentReferenceKind, Tra
 from gateway.v1.party_pb2 import Party, PartyRole
 
 ENDED: Final = frozenset({"withdrawn", "expired", "closed"})
-"""Words of the statuses after which nothing more is asked."""
+"""Statuses in which an alert needs no further action."""
 
 STATUS_KINDS: Final = {
     "published": "info",
@@ -56,13 +56,13 @@ STATUS_KINDS: Final = {
     "closed": "quiet",
 }
 
-_NEAR: Final = {"zh-Hans": "zh-Hant", "zh-Hant": "zh-Hans"}
-"""What a reader of one language reads next best."""
+_CLOSEST_LANGUAGE: Final = {"zh-Hans": "zh-Hant", "zh-Hant": "zh-Hans"}
+"""The language to show where a text isn't available in the reader's own, before English."""
 
 
 @dataclass(frozen=True, slots=True)
 class GoodsRow:
-    """One kind of goods, declared against suspected."""
+    """One kind of goods: its declared and its suspected code."""
 
     description: str
     declared: str
@@ -242,7 +242,7 @@ def title_of(alert: Alert) -> str:
 def in_reading_order(narratives: Iterable[Narrative]) -> list[Narrative]:
     """Narratives, the reader's language first, then the nearest to it, then English."""
     reader = language()
-    order = [reader, _NEAR.get(reader, "en"), "en"]
+    order = [reader, _CLOSEST_LANGUAGE.get(reader, "en"), "en"]
     return sorted(narratives, key=lambda one: order.index(one.language) if one.language in order else len(order))
 
 

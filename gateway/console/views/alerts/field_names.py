@@ -9,7 +9,7 @@ from gateway.console.views.words import capitalised
 from gateway.translation.labels import readable
 from gateway.translation.messages import gettext as _
 
-_FIELDS: Final[Mapping[str, Callable[[], str]]] = {
+FIELDS: Final[Mapping[str, Callable[[], str]]] = {
     "priority": lambda: _("Priority"),
     "typologies": lambda: _("Suspicion"),
     "subject": lambda: _("What it is about"),
@@ -122,9 +122,4 @@ _FIELDS: Final[Mapping[str, Callable[[], str]]] = {
 
 def field_name(name: str) -> str:
     """A field's name for people; what isn't known is written as the contract has it."""
-    return _FIELDS[name]() if name in _FIELDS else capitalised(readable(name))
-
-
-def known_fields() -> frozenset[str]:
-    """Fields that have a name in every language."""
-    return frozenset(_FIELDS)
+    return FIELDS[name]() if name in FIELDS else capitalised(readable(name))

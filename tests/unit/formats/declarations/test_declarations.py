@@ -28,7 +28,7 @@ from gateway.formats.tables.cell_values import MAX_DIGITS
 from gateway.formats.tables.layout import Problem
 from gateway.formats.tables.lines import MAX_LINE_BYTES
 from gateway.formats.tables.mapping import TableMapping
-from gateway.risk.controlled_goods_file import reference_controlled_goods
+from gateway.risk.controlled_goods_file import load_controlled_goods
 from tests.support.public_files import DECLARATIONS
 
 SMALL = """
@@ -119,7 +119,7 @@ def test_the_real_file_is_read_whole() -> None:
 
 
 def test_controlled_rows_of_the_real_file_by_their_own_date_and_as_of_2026() -> None:
-    goods = reference_controlled_goods()
+    goods = load_controlled_goods()
     own_date = as_of = 0
     with DECLARATIONS.path.open("rb") as file:
         for row in read_declarations(file, DECLARATION_MAPPINGS.builtin()):

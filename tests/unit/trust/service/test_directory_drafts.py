@@ -14,8 +14,6 @@ from gateway.trust.service.directory_drafts import (
     draft_directory,
     next_version,
     revoke,
-    revoke_certificate,
-    revoke_key,
 )
 from tests.support.directories import NODES, NOW, card, directory, signer
 
@@ -65,30 +63,30 @@ def test_a_newer_card_replaces_endpoints_and_keeps_past_keys() -> None:
 
 def test_a_card_that_knows_nothing_of_a_revocation_does_not_undo_it() -> None:
     key = directory().nodes["hk"].log_keys[0].public_key
-    revoked = revoke_key(directory(), key, issued_at=LATER, since=LATER)
+    revoked = revoke(directory(), issued_at=LATER, since=LATER, public_keys=[key])
     assert next_version(revoked, issued_at=LATER, cards=[card("hk")]).log_keys("hk", LATER) == ()
 
 
 def test_revoking_a_certificate() -> None:
-    revoked = revoke_certificate(directory(), "ab" * 32, issued_at=LATER)
+    revoked = revoke(directory(), issued_at=LATER, since=LATER, fingerprints=["ab" * 32])
     assert revoked.is_revoked("ab" * 32)
     assert revoked.version == 2
     assert revoked.expires_at == directory().expires_at
     with pytest.raises((ConfigurationError, OptionError), match="revoked already"):
-        revoke_certificate(revoked, "ab" * 32, issued_at=LATER)
+        revoke(revoked, issued_at=LATER, since=LATER, fingerprints=["ab" * 32])
 
 
 def test_revoking_a_key() -> None:
     key = directory().nodes["hk"].cosign_keys[0].public_key
-    revoked = revoke_key(directory(), key, issued_at=LATER, since=LATER)
+    revoked = revoke(directory(), issued_at=LATER, since=LATER, public_keys=[key])
     assert revoked.cosign_keys("hk", LATER) == ()
     assert revoked.cosign_keys("hk", NOW) == (key,)
-    earlier = revoke_key(revoked, key, issued_at=LATER, since=NOW)  # it turns out to have been stolen before
+    earlier = revoke(revoked, issued_at=LATER, since=NOW, public_keys=[key])  # it turns out to have been stolen before
     assert earlier.cosign_keys("hk", NOW) == ()
     with pytest.raises((ConfigurationError, OptionError), match="revoked already"):
-        revoke_key(earlier, key, issued_at=LATER, since=LATER)
+        revoke(earlier, issued_at=LATER, since=LATER, public_keys=[key])
     with pytest.raises((ConfigurationError, OptionError), match="no node"):
-        revoke_key(directory(), bytes(32), issued_at=LATER, since=LATER)
+        revoke(directory(), issued_at=LATER, since=LATER, public_keys=[bytes(32)])
     assert decode_directory(encode_directory(earlier)) == earlier
 
 
@@ -105,14 +103,14 @@ def test_several_are_revoked_by_one_version() -> None:
 
 def test_revoking_in_an_expired_directory_is_still_a_sound_directory() -> None:
     expired = directory(days=1)
-    revoked = revoke_certificate(expired, "ab" * 32, issued_at=LATER)
+    revoked = revoke(expired, issued_at=LATER, since=LATER, fingerprints=["ab" * 32])
     assert decode_directory(encode_directory(revoked)) == revoked
 
 
 def test_differences_are_named_by_path() -> None:
     old = directory()
     new = replace(
-        revoke_certificate(old, "ab" * 32, issued_at=NOW),
+        revoke(old, issued_at=NOW, since=NOW, fingerprints=["ab" * 32]),
         agreements=(replace(old.agreements[0], clause="new"), *old.agreements[2:]),
         nodes={**old.nodes, "hk": replace(old.nodes["hk"], endpoints=())},
     )

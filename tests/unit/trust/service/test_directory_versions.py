@@ -13,7 +13,7 @@ from gateway.errors import ConfigurationError, DirectoryError
 from gateway.tlog.note import SignatureType, Verifier, sign_note
 from gateway.trust.codec.directory import encode_directory
 from gateway.trust.rules.directory import Authority, Directory, Validity
-from gateway.trust.service.directory_drafts import next_version, revoke_key
+from gateway.trust.service.directory_drafts import next_version, revoke
 from gateway.trust.service.directory_versions import (
     CLOCK_TOLERANCE,
     RootOfTrust,
@@ -241,7 +241,7 @@ def test_verifiers_are_those_of_the_publisher_at_the_time() -> None:
     assert cosigner.name == f"{FEDERATION}/hk/receipts"
     assert cosigner.algorithm is SignatureType.COSIGNATURE
     assert FIRST.cosign_verifiers("xx", LATER) == ()
-    revoked = revoke_key(directory(), key.public_key, issued_at=LATER, since=LATER)
+    revoked = revoke(directory(), issued_at=LATER, since=LATER, public_keys=[key.public_key])
     after = accept(signed(revoked), now=LATER, previous=FIRST)
     assert after.log_verifiers(origin, LATER) == ()
     assert after.log_verifiers(origin, NOW) == (key,)
