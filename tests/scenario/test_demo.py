@@ -8,7 +8,6 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -31,6 +30,7 @@ from demo.summary import Check
 from gateway.client.windowed import DEFAULT_PATIENCE_S
 from gateway.errors import UnavailableError
 from tests.support.console.visitor import Visitor
+from tests.support.forked_commands import forked_commands
 
 REPOSITORY = Path(__file__).parents[2]
 PATIENCE_S = 600.0
@@ -49,7 +49,7 @@ def demo(
         environment["GATEWAY_SHARED"] = str(shared)
     with output(folder).open("w", encoding="utf-8") as out:
         process = subprocess.Popen(
-            [sys.executable, *program, "--dir", str(folder), *arguments],
+            [forked_commands() / "python", *program, "--dir", str(folder), *arguments],
             cwd=REPOSITORY,
             stdin=subprocess.DEVNULL,
             stdout=out,

@@ -11,7 +11,6 @@ import signal
 import socket
 import ssl
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -30,6 +29,7 @@ from gateway.errors import ConfigurationError, GatewayError, UnavailableError
 from gateway.trust.pki.issuance import create_ca, create_request, load_ca
 from gateway.trust.service.trial_federation import FEDERATION
 from tests.support.federation import Federation, alert, with_logs
+from tests.support.forked_commands import forked_commands
 from tests.unit.cli.test_mistakes import RAW, told
 
 ID = "019bbf30-0000-7000-8000-000000000000"
@@ -276,8 +276,8 @@ WATCHES = {
 
 
 def command(nodes: Federation, *words: object) -> list[str]:
-    program = str(Path(sys.executable).with_name("gateway"))
-    return [program, *map(str, words), "--config", str(nodes["hk"].config), "--system", "officer"]
+    program = forked_commands() / "gateway"
+    return [str(program), *map(str, words), "--config", str(nodes["hk"].config), "--system", "officer"]
 
 
 @pytest.mark.parametrize("name", WATCHES)

@@ -9,7 +9,6 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import suppress
@@ -24,16 +23,21 @@ from gateway.cli.trial.federation import AUTHORITIES, PORT_STEP
 from gateway.cli.trial.persons import ROLES
 from gateway.cli.trial.processes import TrialConsole, TrialNode
 from gateway.cli.trial.samples import write_samples
+from tests.support.forked_commands import forked_commands
 
 PATIENCE_S = 120
 
 
 def gateway(*arguments: object, code: int = 0) -> str:
     """Runs the command as a shell does; what it printed on stdout, or else on stderr."""
-    command = [sys.executable, "-m", "gateway.cli.main", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
+    done = ran(*arguments)
     assert done.returncode == code, done.stderr
     return done.stdout if code == 0 else done.stderr
+
+
+def ran(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    command = [forked_commands() / "gateway", *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
 
 
 @pytest.fixture
@@ -82,8 +86,8 @@ def test_one_command_makes_and_runs_three_nodes_and_another_stops_them(folder: P
 
     assert json.loads(gateway("trial", folder, "--stop", "--json")) == {"stopped": ["cn", "hk", "mo"]}
     assert json.loads(gateway("trial", folder, "--stop", "--json")) == {"stopped": []}
-    ran = " ".join(gateway("trial", folder, "--port", first, code=2).split())
-    assert f"have run, cn on port {base}" in ran
+    refused = " ".join(gateway("trial", folder, "--port", first, code=2).split())
+    assert f"have run, cn on port {base}" in refused
     with taken(base + PORT_STEP):
         refused = " ".join(gateway("trial", folder, code=2).split())
     assert f"hk can't listen at 127.0.0.1:{base + PORT_STEP}" in refused
@@ -109,8 +113,7 @@ def test_a_port_in_use_is_told_before_anything_is_made(folder: Path) -> None:
 
 
 def test_the_folder_is_nodes_unless_it_is_named(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "gateway.cli.main", "trial", "--no-start"]
-    subprocess.run(command, cwd=tmp_path, capture_output=True, check=True, timeout=PATIENCE_S)
+    ran("trial", "--no-start", cwd=tmp_path).check_returncode()
     assert [path.name for path in tmp_path.iterdir()] == ["nodes"]
 
 
@@ -136,10 +139,7 @@ def test_where_there_is_no_trial_nothing_is_stopped(folder: Path) -> None:
 
 def test_with_consoles_it_prints_a_link_for_each_person_once(folder: Path) -> None:
     base = free_base(1 + CONSOLE_PORT_STEP)
-    said = subprocess.run(
-        [sys.executable, "-m", "gateway.cli.main", "trial", folder, "--console", "--port", str(base)],
-        capture_output=True, text=True, check=True, timeout=PATIENCE_S,
-    ).stderr  # fmt: skip
+    said = ran("trial", folder, "--console", "--port", base).stderr
     links = re.findall(r"^ +(http://localhost:(\d+)/enrol/\S+)$", said, re.MULTILINE)
     ports = [base + 1 + CONSOLE_PORT_STEP + PORT_STEP * number for number in range(len(AUTHORITIES))]
     assert [int(port) for _, port in links] == [port for port in ports for _ in ROLES]

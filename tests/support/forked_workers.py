@@ -25,7 +25,7 @@ from typing import IO, Any
 from gateway.node.host.file_modes import UMASK
 from gateway.rpc.workers import worker_main, worker_process
 
-_PR_SET_NAME, _PR_SET_CHILD_SUBREAPER = 15, 36
+_PR_SET_PDEATHSIG, _PR_SET_NAME, _PR_SET_CHILD_SUBREAPER = 1, 15, 36
 
 MOST_BYTES = 100_000
 """Longest request: the environment."""
@@ -154,6 +154,13 @@ def _work(request: dict[str, Any], descriptors: list[int]) -> None:
     finally:
         sys.stderr.flush()
         os._exit(code)
+
+
+def die_with_parent(parent: int) -> None:
+    """Lets this process be killed when the one that forked it ends."""
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 def _prctl(option: int, value: int | bytes) -> None:

@@ -149,6 +149,9 @@ def _serve_commands() -> None:
 
             answer = _fork(_run_console, *command["start_console"])
             running.add(answer or 0)
+        elif "serve_commands" in command:
+            answer = _fork(_serve_forked_commands, command["serve_commands"], os.devnull)
+            running.add(answer or 0)
         else:
             pid, status = os.waitpid(command["poll"], os.WNOHANG)
             running.discard(pid)
@@ -199,6 +202,12 @@ def _run_console(config: Path) -> None:
     from gateway.console.settings import load_console_settings
 
     run_console(load_console_settings(config))
+
+
+def _serve_forked_commands(folder: Path) -> None:
+    from tests.support.forked_commands import CommandServer
+
+    CommandServer(folder).serve()
 
 
 if __name__ == "__main__":
