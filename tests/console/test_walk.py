@@ -1,7 +1,8 @@
 """Every page in every language: axe-core finds nothing serious, the guard nothing, and looking changes nothing.
 
 Each page is opened once in each language and once without scripts; what is looked at meanwhile is asserted afterwards.
-axe-core looks at a page in English, light and dark; in another language only where its markup is another one.
+axe-core looks at a page in English, light and dark; in another language only where its markup is another one, and not
+at its colours again.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from playwright.sync_api import Browser, Page
 
 from gateway.db.database import Database
 from gateway.feed.tables import journal
-from tests.support.console.accessibility import violations
+from tests.support.console.accessibility import COLOURS, violations
 from tests.support.console.chromium import NARROW, WIDE
 from tests.support.console.desk import LANGUAGES, Desk, Desks, desks
 from tests.support.console.trial import ConsoleTrial
@@ -27,9 +28,6 @@ TRIES = 3
 """Times that a page is opened while the node has written something meanwhile: it also writes by itself."""
 
 OTHERS = tuple(language for language in LANGUAGES if language != "en")
-
-LIGHT_AND_DARK = ("color-contrast", "link-in-text-block")
-"""Rules of axe-core that colours decide."""
 
 SHAPE = """() => JSON.stringify([...document.querySelectorAll("*:not(button[name=language])")].map(each => [
   each.localName, each.children.length === 0 && !each.textContent.trim(),
@@ -105,7 +103,7 @@ def english(trial: ConsoleTrial, desk_of_module: Desks, all_places: list[Place])
         seen.kb[place.path] = page.evaluate(WEIGHT)
         seen.unreadable += violations(page)
         page.emulate_media(color_scheme="dark")
-        seen.unreadable_dark += violations(page, rules=LIGHT_AND_DARK)
+        seen.unreadable_dark += violations(page, rules=COLOURS)
         page.emulate_media(color_scheme="light")
     for database in databases:
         database.close()
@@ -168,7 +166,7 @@ def test_every_page_in_every_language(
         page = walk.open(place)
         assert page.locator("html").get_attribute("lang") == language, place.path
         if page.evaluate(SHAPE) != english.shapes[place.title]:
-            found += violations(page)
+            found += violations(page, without=COLOURS)
         for width in (NARROW, WIDE) if language == OTHERS[-1] else ():
             page.set_viewport_size({"width": width, "height": 900})
             taken = page.evaluate("document.documentElement.scrollWidth")

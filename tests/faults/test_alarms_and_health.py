@@ -29,6 +29,7 @@ from tests.support.federation import Federation, alert, eventually
 
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
 MINUTE_MS = 60_000
+HK_MO = ("hk", "mo")
 
 
 class Clock:
@@ -83,6 +84,12 @@ def test_alarms_about_a_partner_rise_are_repeated_and_end(
             for _ in range(3):
                 await risk.publish(alert(), ["hk"])
             assert raised(node, UNREACHABLE) == raised(node, UNRECEIPTED) == set()
+
+            async def failed() -> bool:
+                lines = [record.getMessage() for record in caplog.records]
+                return all(any(line.startswith(f"{partner} isn't reached") for line in lines) for partner in HK_MO)
+
+            await eventually(failed, what="the first failures to reach hk and mo, from which their minutes count")
             clock.ahead_ms = 2 * MINUTE_MS
 
             async def all_raised() -> bool:

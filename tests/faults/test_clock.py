@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,6 +13,7 @@ from gateway.contract.timestamps import to_timestamp
 from gateway.feed.service.alarms import CLOCK_SKEW, EXPIRY_WAITS
 from gateway.node.assembly.node import system_clock_ms
 from gateway.v1 import alert_pb2
+from tests.support.command_line import Cli
 from tests.support.federation import Federation, alert, eventually, origin, with_logs
 from tests.support.stored import published_ids
 
@@ -86,13 +85,9 @@ async def exchange(federation: Federation, clock: Clock) -> None:
 
 
 async def clock_finding(federation: Federation, name: str) -> dict[str, str]:
-    """What `gateway doctor` says of a node's clock, as a process of its own."""
-    command = (str(Path(sys.executable).with_name("gateway")), "doctor", "--json", "--config")
-    doctor = await asyncio.create_subprocess_exec(
-        *command, str(federation[name].config), stdout=asyncio.subprocess.PIPE
-    )
-    shown, _ = await doctor.communicate()
-    (clock,) = [found for found in json.loads(shown) if found["check"] == "Clock"]
+    """What `gateway doctor` says of a node's clock."""
+    findings = await asyncio.to_thread(Cli(federation, name).json, "", "doctor", code=None)
+    (clock,) = [found for found in findings if found["check"] == "Clock"]
     return dict(clock)
 
 

@@ -51,7 +51,7 @@ def strange_connections(port: int) -> None:
 def test_strangers_write_nothing_into_a_nodes_log(federation: Federation, form: str) -> None:
     node = federation["cn"]
     node.config.write_text(f'log_format = "{form}"\n' + node.config.read_text("utf-8"), "utf-8")
-    node.start_command()
+    node.start()
     before = len(node.log.splitlines())
     for port in (node.peer_port, node.local_port):
         strange_connections(port)

@@ -39,7 +39,9 @@ class Program:
         return path
 
 
-CHROMIUM = Program("chromium", ("/usr/bin/chromium",), "GATEWAY_TEST_BROWSER")
+CHROMIUM = Program("chromium", ("/usr/bin/chromium-headless-shell", "/usr/bin/chromium"), "GATEWAY_TEST_BROWSER")
+"""Chromium without windows, where it is: it takes a third of the processor time."""
+
 NATS_SERVER = Program("nats-server", ("/usr/sbin/nats-server",))
 NPM = Program("npm")
 NODE_PACKAGES = Program("packages of examples/typescript", (str(_TYPESCRIPT / "node_modules" / ".bin" / "tsc"),))
