@@ -25,13 +25,22 @@ from tests.support.databases import (
     make_empty_database,
     postgres_server,
     postgres_url,
+    pytest_generate_tests,
 )
 from tests.support.folders import use_memory
 from tests.support.keywords import Keywords
 from tests.support.programs import left_out
 from tests.support.public_files import sampled
 
-__all__ = ["database", "databases", "make_database", "make_empty_database", "postgres_server", "postgres_url"]
+__all__ = [
+    "database",
+    "databases",
+    "make_database",
+    "make_empty_database",
+    "postgres_server",
+    "postgres_url",
+    "pytest_generate_tests",
+]
 
 # What is printed is compared as in a plain terminal of the usual width in the source language, also from processes that
 # tests start.

@@ -1,4 +1,11 @@
-"""Fresh databases for tests: every test that takes `database` runs on SQLite and on a real PostgreSQL.
+"""Fresh databases for tests: a test that takes `database` runs on SQLite, with a mark on a real PostgreSQL as well.
+
+    @pytest.mark.both_databases
+    def test_a_head_moves_once(database: Database) -> None: ...
+
+The mark, or `pytestmark` of a module, belongs to tests where PostgreSQL could do something else: those that run a
+statement which no other marked test runs (`scripts/postgresql_statements.py` names them), and those of locks, order,
+errors and limits.
 
 One database of each kind is migrated in a session and copied. The PostgreSQL server is the one that
 GATEWAY_TEST_POSTGRES names (postgresql://…, by a user who may create databases); without it one from the development
@@ -10,8 +17,10 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -41,6 +50,9 @@ class Databases(Protocol):
     def migrated(self) -> Database:
         """A database with all tables, without rows."""
 
+    def copy(self, database: Database) -> Database:
+        """Another database with the same tables and rows; nothing else uses that one meanwhile."""
+
     def remove(self) -> None:
         """Closes and removes what was made."""
 
@@ -58,6 +70,13 @@ class SqliteFiles:
 
     def migrated(self) -> Database:
         self.made.append(new_database(self._next_url()))
+        return self.made[-1]
+
+    def copy(self, database: Database) -> Database:
+        to = self._next_url()
+        with closing(sqlite3.connect(str(database.engine.url.database))) as conn:
+            conn.execute("VACUUM INTO ?", (make_url(to).database,))
+        self.made.append(Database(to))
         return self.made[-1]
 
     def remove(self) -> None:
@@ -83,6 +102,12 @@ class PostgresDatabases:
     def migrated(self) -> Database:
         name = self.server.take()
         return self.migrated_ones.setdefault(name, Database(self.server.url_of(name)))
+
+    def copy(self, database: Database) -> Database:
+        database.engine.dispose()  # PostgreSQL copies only what nobody is connected to
+        database.readers.dispose()
+        name = self.server.create(f'TEMPLATE "{database.engine.url.database}"{self.server.strategy}')
+        return self.empty_ones.setdefault(name, Database(self.server.url_of(name)))
 
     def remove(self) -> None:
         for name, database in self.empty_ones.items():
@@ -114,11 +139,17 @@ def postgres_server(postgres_url: str) -> Iterator[PostgresServer]:
     server.close()
 
 
-@pytest.fixture(params=DIALECTS)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Runs marked tests once on each kind of database."""
+    if "databases" in metafunc.fixturenames and metafunc.definition.get_closest_marker("both_databases"):
+        metafunc.parametrize("databases", DIALECTS, indirect=True)
+
+
+@pytest.fixture
 def databases(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databases]:
     """Makes databases of one kind; all are removed at the end of the test."""
     made: Databases
-    if request.param == "postgresql":
+    if getattr(request, "param", "sqlite") == "postgresql":
         made = PostgresDatabases(request.getfixturevalue("postgres_server"))
     else:
         made = SqliteFiles(tmp_path)

@@ -107,6 +107,7 @@ def _use(node: PaperNode, directory: Directory) -> None:
     node.publisher = Publisher(federation=FEDERATION, node=node.name, directory=lambda: directory, clock=node.clock)
 
 
+@pytest.mark.both_databases
 def test_every_violation_is_told_at_once(cn: PaperNode) -> None:
     wrong = request(cn, "hk", purpose="Export Control")
     wrong.content.legal_basis = ""
@@ -203,6 +204,7 @@ def test_a_request_sent_again_after_the_agreement_ended_is_answered_as_the_first
         publish_one(cn, request(cn))
 
 
+@pytest.mark.both_databases
 def test_a_request_sent_again_while_the_feed_is_blocked_is_answered_as_the_first_time(cn: PaperNode) -> None:
     one = request(cn)
     first = publish_one(cn, one)
@@ -239,6 +241,7 @@ def test_purposes_and_types_that_arent_listed_are_forbidden(cn: PaperNode, chang
         publish_one(cn, request(cn))
 
 
+@pytest.mark.both_databases
 def test_what_speaks_against_each_recipient_is_named_at_once(cn: PaperNode) -> None:
     """Not the first recipient's alone: whoever corrects that one would meet the next."""
     directory = cn.trust.directory
@@ -564,6 +567,7 @@ def test_alerts_expire_on_both_sides_once(nodes: list[PaperNode]) -> None:
         assert delivery.status == alert_pb2.ALERT_STATUS_EXPIRED
 
 
+@pytest.mark.both_databases
 @pytest.mark.parametrize("blocked", ["hk", "mo"])
 def test_a_blocked_feed_doesnt_keep_others_from_expiring(nodes: list[PaperNode], blocked: str) -> None:
     cn = nodes[0]

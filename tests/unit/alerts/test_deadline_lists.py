@@ -17,6 +17,8 @@ from gateway.v1.alert_service_pb2 import AlertDeadlines, AlertSummary, DeadlineS
 from tests.support.databases import MakeDatabase, new_database
 from tests.support.nodes import DAY_MS, PaperNode, exchange, paper_nodes
 
+pytestmark = pytest.mark.both_databases
+
 HOUR_MS = 3_600_000
 
 

@@ -14,6 +14,8 @@ from gateway.v1 import alert_pb2, alert_service_pb2, goods_pb2
 from tests.support.databases import MakeDatabase
 from tests.support.nodes import PaperNode, exchange, paper_nodes
 
+pytestmark = pytest.mark.both_databases
+
 Pb = alert_service_pb2
 NARRATIVES = [alert_pb2.Narrative(language="zh-Hant", text="\N{CJK UNIFIED IDEOGRAPH-754C}" * 8192) for _ in range(7)]
 """About 170 KiB."""

@@ -64,6 +64,7 @@ def test_a_list_says_how_much_isnt_projected_yet(cn: PaperNode) -> None:
     assert (len(again.alerts), again.unprojected) == (1, 0)
 
 
+@pytest.mark.both_databases
 def test_what_is_published_meanwhile_doesnt_disturb_the_pages(cn: PaperNode) -> None:
     ids = [cn.publish("hk") for _ in range(4)]
     cn.settle()
@@ -75,6 +76,7 @@ def test_what_is_published_meanwhile_doesnt_disturb_the_pages(cn: PaperNode) -> 
     assert [one.alert.id for one in (*first.alerts, *second.alerts)] == ids[::-1]
 
 
+@pytest.mark.both_databases
 def test_filters_choose(nodes: list[PaperNode]) -> None:
     cn, hk = nodes
     urgent = cn.publish("hk", case_reference="CASE 1")
@@ -193,6 +195,7 @@ def _watched(node: PaperNode, position: int) -> list[int]:
     return found
 
 
+@pytest.mark.both_databases
 def test_from_any_position_each_change_comes_once_in_order_over_pages(nodes: list[PaperNode]) -> None:
     hk, author = nodes[1], Author(nodes[0], "hk")
     odd = [author.entry(b"?", type_name="Weather") for _ in range(5)]  # entries that are no change

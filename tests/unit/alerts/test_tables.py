@@ -84,6 +84,7 @@ def test_a_replaced_copy_leaves_the_others(database: Database, feed_id: int) -> 
         assert alerts.current_payload(conn, "cn", uuid_of(2)) is None
 
 
+@pytest.mark.both_databases
 @pytest.mark.parametrize(("now", "due"), [(5_000, 0), (5_001, 1), (5_002, 2), (9_999, 3)])
 def test_when_the_next_copy_is_due_agrees_with_which_are(database: Database, feed_id: int, now: int, due: int) -> None:
     """The first says whether the second is worth a transaction; partners' copies and ended ones aren't."""
@@ -99,6 +100,7 @@ def test_when_the_next_copy_is_due_agrees_with_which_are(database: Database, fee
         assert alerts.due_to_expire(conn, now, 10, except_to=["hk"]) == []
 
 
+@pytest.mark.both_databases
 def test_pages_are_newest_first_without_gap_or_double(database: Database, feed_id: int) -> None:
     with database.write() as conn:
         alerts.add(conn, [row(feed_id, n, recipient=r) for n in range(1, 5) for r in ("hk", "mo")])
@@ -119,6 +121,7 @@ def test_pages_are_newest_first_without_gap_or_double(database: Database, feed_i
     assert payload == b"payload 4"
 
 
+@pytest.mark.both_databases
 def test_events_come_in_order_from_any_position(database: Database, feed_id: int) -> None:
     rows = [event(feed_id, position, position % 2) for position in (1, 2, 4, 7)]
     with database.write() as conn:

@@ -73,6 +73,7 @@ def evidence() -> alert_pb2.EvidenceDigest:
     return alert_pb2.EvidenceDigest(sha256=bytes.fromhex(NAMED), media_type="image/png")
 
 
+@pytest.mark.both_databases
 def test_a_hold_on_an_alert_keeps_its_files_until_it_ends(cn: PaperNode) -> None:
     for sha256 in (NAMED, ALONE):
         cn.writer.run(KeepFileCommand(row(sha256), LIMITS))
@@ -114,6 +115,7 @@ def test_what_a_hold_matches_in_an_alert(cn: PaperNode, keeps: bool, case: str, 
     assert holding(cn, ALONE) == []
 
 
+@pytest.mark.both_databases
 def test_a_finding_s_file_is_held_with_its_alert_and_an_echo_takes_nothing_over(
     tmp_path: Path, make_database: Callable[[], Database]
 ) -> None:

@@ -81,6 +81,7 @@ def test_an_alert_isnt_given_to_who_isnt_there_nor_one_that_isnt_there_to_anybod
     assert desk.ids(assignees=service.ASSIGNEE_SCOPE_PERSON, assignee="chan") == []
 
 
+@pytest.mark.both_databases
 def test_notes_keep_their_order_and_lose_their_text_alone(hk: PaperNode, alert: Alert) -> None:
     wong, chan = Desk(hk), Desk(hk, "chan")
     first, second = wong.note("The seal <b>looks</b> new.", alert), chan.note("封条很新", alert)
@@ -104,6 +105,7 @@ def test_notes_keep_their_order_and_lose_their_text_alone(hk: PaperNode, alert: 
     ]
 
 
+@pytest.mark.both_databases
 def test_retention_erases_old_notes(hk: PaperNode, alert: Alert) -> None:
     desk = Desk(hk)
     desk.note("old", alert)
@@ -116,6 +118,7 @@ def test_retention_erases_old_notes(hk: PaperNode, alert: Alert) -> None:
     assert [(one.text, one.erased_by) for one in notes] == [("", ""), ("new", "")]
 
 
+@pytest.mark.both_databases
 def test_marks_are_a_persons_own(hk: PaperNode, alert: Alert) -> None:
     wong, chan = Desk(hk), Desk(hk, "chan")
     request = service.SetWatchMarkRequest(alert=reference(*alert), watched=True)
@@ -129,6 +132,7 @@ def test_marks_are_a_persons_own(hk: PaperNode, alert: Alert) -> None:
     assert wong.ids(watched=True) == []
 
 
+@pytest.mark.both_databases
 def test_views_are_shared_with_a_role_and_changed_by_their_owner(hk: PaperNode) -> None:
     desk = Desk(hk)
     mine = service.SavedView(view_id=str(uuid.uuid4()), name="Night shift", shared_with="officer")
@@ -182,6 +186,7 @@ def test_a_watch_tells_of_steps_and_of_colleagues_from_a_position(hk: PaperNode,
             desk.cases.begin_watch(service.WatchInboxRequest(**wrong))
 
 
+@pytest.mark.both_databases
 def test_colleagues_are_listed_with_what_waits_for_them(hk: PaperNode, alert: Alert) -> None:
     desk = Desk(hk)
     desk.assign("chan", alert)

@@ -51,6 +51,7 @@ def ask(node: PaperNode, publisher: str, alert_id: str, within_ms: int) -> str:
     return question_id
 
 
+@pytest.mark.both_databases
 def test_an_alert_wants_its_recipients_reply_and_then_its_publishers_decision(nodes: list[PaperNode]) -> None:
     cn, hk = nodes
     at_cn, at_hk = Desk(cn), Desk(hk)
@@ -100,6 +101,7 @@ def test_a_question_wants_an_answer_by_the_earliest_deadline(nodes: list[PaperNo
     assert row.due_at.seconds > early
 
 
+@pytest.mark.both_databases
 def test_what_is_overdue_comes_first_then_by_the_time_to_act_and_the_rest_newest_first(nodes: list[PaperNode]) -> None:
     cn, hk = nodes
     at_hk = Desk(hk)
@@ -140,6 +142,7 @@ def test_what_is_overdue_comes_first_then_by_the_time_to_act_and_the_rest_newest
     assert newest == sorted(names, reverse=True)
 
 
+@pytest.mark.both_databases
 def test_an_alert_past_its_validity_by_this_clock_wants_nothing_and_says_so(nodes: list[PaperNode]) -> None:
     cn, hk = nodes
     at_hk = Desk(hk)
@@ -154,6 +157,7 @@ def test_an_alert_past_its_validity_by_this_clock_wants_nothing_and_says_so(node
     assert wanted(row) == []
 
 
+@pytest.mark.both_databases
 def test_filters_and_facets(nodes: list[PaperNode]) -> None:
     cn, hk = nodes
     at_hk = Desk(hk)
@@ -200,6 +204,7 @@ def test_a_page_token_is_of_one_list_and_one_person(nodes: list[PaperNode]) -> N
         at_hk.page(token=token[:-4])
 
 
+@pytest.mark.both_databases
 def test_both_ways_to_a_page_agree_with_the_rule(make_database: MakeDatabase) -> None:
     """Walks along indexes, and sorting in Python, against the pure rule over random items."""
     database, dice, now = make_database(), random.Random(5), 1_000_000
@@ -244,6 +249,7 @@ def test_both_ways_to_a_page_agree_with_the_rule(make_database: MakeDatabase) ->
         assert expected == sorted(expected, key=lambda item: inbox.sort_key(inbox.place_of(item, now)))
 
 
+@pytest.mark.both_databases
 def test_a_rebuild_gives_the_same(nodes: list[PaperNode]) -> None:
     cn, hk = nodes
     at_hk = Desk(hk)
@@ -276,6 +282,7 @@ def test_a_rebuild_gives_the_same(nodes: list[PaperNode]) -> None:
     assert at_hk.page(text="HK-1").unindexed == 0
 
 
+@pytest.mark.both_databases
 def test_verification_finds_a_row_that_was_changed_by_hand(nodes: list[PaperNode], tmp_path: Path) -> None:
     cn, hk = nodes
     at_hk = Desk(hk)

@@ -120,6 +120,7 @@ def test_the_macao_spelling_of_a_name_finds_its_characters(nodes: list[PaperNode
     assert match.because
 
 
+@pytest.mark.both_databases
 def test_a_row_says_why_it_was_found(desk: tuple[Desk, dict[str, str]]) -> None:
     at_hk, _ = desk
 

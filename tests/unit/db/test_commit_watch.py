@@ -12,6 +12,8 @@ from gateway.db.commit_watch import NewsSince
 from gateway.db.database import Database
 from gateway.feed.tables import progress
 
+pytestmark = pytest.mark.both_databases
+
 LONG_S = 3_600.0
 
 

@@ -15,6 +15,8 @@ from gateway.db.statements import driver_of, run
 from gateway.errors import StoreUnavailableError
 from gateway.feed.tables import progress
 
+pytestmark = pytest.mark.both_databases
+
 ROUNDS = 40
 THREADS = 8
 

@@ -34,6 +34,8 @@ from tests.support.nodes import PaperNode, exchange, paper_nodes
 from tests.support.recording import index, record, search
 from tests.support.shipments import shipment
 
+pytestmark = pytest.mark.both_databases
+
 INDEX = {table.name for table in RecordProjection.tables} - {"risk_hits"}
 ROWS = json.loads(Path(__file__).with_name("rows_of_0001.json").read_text(encoding="utf-8"))
 

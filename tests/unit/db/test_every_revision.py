@@ -18,7 +18,7 @@ from gateway.db import fingerprint, migrate, revisions
 from gateway.db.database import Database
 from gateway.db.fingerprint import ColumnDescription, Schema, TableDescription
 from gateway.node.projections import metadata
-from tests.support.databases import MakeDatabase
+from tests.support.databases import Databases
 
 VERSIONS = Path(migrate.__file__).parent / "migrations/versions"
 DIGESTS = Path(__file__).with_name("migrations.sha256")
@@ -71,19 +71,6 @@ def to_revision(database: Database, revision: str) -> None:
         command.upgrade(config(connection=conn), revision)
 
 
-_newest: dict[str, Schema] = {}
-
-
-def newest(dialect: str, made: MakeDatabase) -> Schema:
-    """The tables that a new database of this kind gets; made once."""
-    if dialect not in _newest:
-        database = made()
-        migrate.upgrade(database)
-        with database.read() as conn:
-            _newest[dialect] = fingerprint.described(conn)
-    return _newest[dialect]
-
-
 def fill(conn: Connection) -> dict[str, list[dict[str, Any]]]:
     """Puts rows into every table, by what its columns allow; returns them by table."""
     present = MetaData()
@@ -128,20 +115,30 @@ def stored(conn: Connection, name: str, columns: list[str]) -> list[tuple[Any, .
     return sorted(tuple(bytes(one) if isinstance(one, memoryview) else one for one in row) for row in rows)
 
 
-@pytest.mark.parametrize("revision", REVISIONS[:-1])
-def test_it_becomes_the_newest_one_and_keeps_its_rows(make_empty_database: MakeDatabase, revision: str) -> None:
-    database = make_empty_database()
-    fresh = newest(database.dialect, make_empty_database)
-    to_revision(database, revision)
+@pytest.mark.both_databases
+def test_each_becomes_the_newest_one_and_keeps_its_rows(databases: Databases) -> None:
+    migrated = databases.empty()
+    migrate.upgrade(migrated)
+    with migrated.read() as conn:
+        newest = fingerprint.described(conn)
+    earlier = databases.empty()
+    for revision in REVISIONS[:-1]:
+        to_revision(earlier, revision)
+        database = databases.copy(earlier)
+        assert_kept(database, revision, newest)
+        database.close()
+
+
+def assert_kept(database: Database, revision: str, newest: Schema) -> None:
     with database.write() as conn:
         filled = fill(conn)
     migrate.upgrade(database)
     with database.read() as conn:
-        assert fingerprint.described(conn) == fresh
+        assert fingerprint.described(conn) == newest, revision
         assert [one.revision for one in revisions.applied(conn)] == REVISIONS
         for name, rows in filled.items():
             if name not in metadata.tables:
-                assert name in NAMES, f"{name} is gone"
+                assert name in NAMES, f"{revision}: {name} is gone"
             elif revision < EMPTIED_BY.get(name, ""):
                 assert stored(conn, name, list(metadata.tables[name].c.keys())) == []
             else:
@@ -149,7 +146,7 @@ def test_it_becomes_the_newest_one_and_keeps_its_rows(make_empty_database: MakeD
                 set_again = moved if revision < moved_by else set()
                 columns = [one for one in rows[0] if one in metadata.tables[name].c and one not in set_again]
                 kept = sorted(tuple(row[one] for one in columns) for row in rows)
-                assert stored(conn, name, columns) == kept, name
+                assert stored(conn, name, columns) == kept, f"{revision}: {name}"
 
 
 @pytest.mark.drift

@@ -25,6 +25,8 @@ from tests.support.databases import MakeDatabase
 from tests.support.nodes import exchange, paper_nodes
 from tests.support.postgres import PostgresServer
 
+pytestmark = pytest.mark.both_databases
+
 ROOT = Path(__file__).parents[3]
 
 

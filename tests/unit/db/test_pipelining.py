@@ -15,6 +15,8 @@ from gateway.errors import StoreUnavailableError
 from tests.support.databases import MakeDatabase
 from tests.support.postgres import PostgresServer
 
+pytestmark = pytest.mark.both_databases
+
 things = Table("things", MetaData(), Column("id", Integer, primary_key=True), Column("content", LargeBinary))
 
 _ADD = Prepared(insert(things))

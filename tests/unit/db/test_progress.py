@@ -12,6 +12,8 @@ from gateway.db.database import Database
 from gateway.db.progress import Progress
 from tests.support.databases import MakeDatabase
 
+pytestmark = pytest.mark.both_databases
+
 
 class Reached(NamedTuple):
     position: int = 0

@@ -28,6 +28,8 @@ from gateway.db.statements import LONGEST_LIST, Prepared, PreparedList, run
 from gateway.errors import StoreUnavailableError
 from tests.support.databases import MakeDatabase
 
+pytestmark = pytest.mark.both_databases
+
 cursors = Table("cursors", MetaData(), Column("name", String(32), primary_key=True), Column("position", BigInteger))
 
 _ADD = Prepared(insert(cursors))

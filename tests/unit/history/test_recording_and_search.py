@@ -114,6 +114,7 @@ def test_a_substance_is_found_by_its_declaration_and_by_its_codes(node: PaperNod
     assert ids(search(node, substances=["Sb"])) == ["A"]
 
 
+@pytest.mark.both_databases
 def test_another_content_is_the_next_revision_and_the_old_one_stays(node: PaperNode) -> None:
     record(node, shipment())
     record(node, shipment(equipment=[goods_pb2.Equipment(id="MSCU6639870")]))
@@ -149,6 +150,7 @@ def test_the_same_content_again_changes_nothing(node: PaperNode) -> None:
     assert (found.revision, found.position) == (1, 1)
 
 
+@pytest.mark.both_databases
 def test_what_is_added_belongs_to_the_record_in_whatever_order_it_came(node: PaperNode) -> None:
     at = to_timestamp(int((DECLARED + timedelta(hours=2)).timestamp() * 1000))
     event = shipment_pb2.ShipmentEvent(

@@ -153,6 +153,7 @@ def test_names_that_agree_only_when_compared_are_two_nodes_with_the_comparison(c
     assert "CSQU3054383" in labels(found)  # what the other is connected with is shown too
 
 
+@pytest.mark.both_databases
 def test_a_name_in_an_alert_is_found_by_its_other_script(cn: PaperNode) -> None:
     content = {"subject": alert_pb2.Subject(parties=[party("深圳市宏达金属有限公司")])}
     alert_id = cn.publish("hk", **content)
@@ -250,6 +251,7 @@ def test_what_isnt_indexed_yet_is_told(cn: PaperNode) -> None:
     assert (shown.unindexed_records, shown.unindexed_links) == (0, 0)
 
 
+@pytest.mark.both_databases
 def test_erased_records_leave_the_index(cn: PaperNode) -> None:
     made = goes("R-1", party("Alpha Metals Limited", street=STREET))
     made.retention_class = "short"

@@ -25,6 +25,8 @@ from tests.support.nodes import PaperNode, exchange, listed_content, paper_nodes
 from tests.support.recording import index, record, search
 from tests.support.shipments import shipment
 
+pytestmark = pytest.mark.both_databases
+
 _Pb = watchlist_service_pb2
 
 PUBLISHER, RECIPIENT = "p" + "-" * 30 + "0", "r" + "-" * 30 + "1"

@@ -155,6 +155,7 @@ def test_what_was_there_before_is_not_told_but_its_deadlines_are(nodes: list[Pap
     assert desk.kinds() == ["DEADLINE_PASSED"], "its time to warn before has gone by"
 
 
+@pytest.mark.both_databases
 def test_a_deadline_is_warned_of_before_and_after_at_both_sides(nodes: list[PaperNode]) -> None:
     cn, hk = nodes
     desk, sender = Desk(hk, [person("wong")]), Desk(cn, [person("li", Role.PUBLISHER)])
@@ -200,6 +201,7 @@ def test_the_outbox_is_woken_by_a_deadline_of_which_nobody_is_told(nodes: list[P
     assert any(NOTIFICATIONS in told for told in topics)
 
 
+@pytest.mark.both_databases
 def test_an_answer_in_time_ends_the_warnings_of_its_question_alone(nodes: list[PaperNode]) -> None:
     cn, hk = nodes
     desk, sender = Desk(hk, [person("wong")]), Desk(cn, [person("li", Role.OFFICER)])
@@ -221,6 +223,7 @@ def test_an_answer_in_time_ends_the_warnings_of_its_question_alone(nodes: list[P
     assert desk.told()[-1].deadline == DeadlineKind.DEADLINE_KIND_QUESTION_OUT
 
 
+@pytest.mark.both_databases
 def test_an_expiry_is_told_once_whether_the_clock_or_the_publisher_says_it_first(nodes: list[PaperNode]) -> None:
     cn, hk = nodes
     desk = Desk(hk, [person("wong")])
@@ -238,6 +241,7 @@ def test_an_expiry_is_told_once_whether_the_clock_or_the_publisher_says_it_first
     assert desk.kinds() == ["NEW_ALERT", "EXPIRED"]
 
 
+@pytest.mark.both_databases
 def test_rules_choose_by_priority_typology_partner_role_and_assignee(nodes: list[PaperNode]) -> None:
     cn, hk = nodes
     new = kind("NEW_ALERT")
@@ -285,6 +289,7 @@ def test_rules_choose_by_priority_typology_partner_role_and_assignee(nodes: list
     assert (desk.waiting("email"), desk.waiting("webhook/case-system"), desk.waiting("webhook/gone")) == (2, 2, 0)
 
 
+@pytest.mark.both_databases
 def test_who_is_given_an_alert_is_told_unless_by_oneself(nodes: list[PaperNode]) -> None:
     cn, hk = nodes
     desk = Desk(hk, [person("wong"), person("chief", Role.SUPERVISOR), person("other")])
@@ -351,6 +356,7 @@ def test_who_reported_a_hit_is_told_of_each_answer_once(nodes: list[PaperNode]) 
     assert desk.told("chief") == []
 
 
+@pytest.mark.both_databases
 def test_an_answer_to_a_person_who_is_gone_is_told_by_the_rules(nodes: list[PaperNode]) -> None:
     cn, hk = nodes
     listed(cn, hk)
@@ -373,6 +379,7 @@ def listed(cn: PaperNode, hk: PaperNode) -> None:
     exchange(cn, hk)
 
 
+@pytest.mark.both_databases
 def test_a_second_replica_that_has_read_the_same_writes_nothing(nodes: list[PaperNode]) -> None:
     cn, hk = nodes
     desk = Desk(hk, [person("wong")])

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from gateway.db.database import Database
 from gateway.trust import tables as audit
 from gateway.trust.rules.audit import AuditEntry, AuditResult
 from gateway.trust.tables import AuditFilter
+
+pytestmark = pytest.mark.both_databases
 
 
 def entry(number: int, **values: str) -> AuditEntry:

@@ -54,6 +54,7 @@ def test_appended_events_form_one_chain_across_transactions(
     assert stored[0].hash == head.hash
 
 
+@pytest.mark.both_databases
 def test_what_was_rolled_back_is_not_in_the_chain(database: Database) -> None:
     head = written(database, 2)
     with database.write() as conn:
@@ -110,6 +111,7 @@ def test_a_body_that_is_no_event_is_found_even_with_a_matching_hash(database: Da
             list_events(conn)
 
 
+@pytest.mark.both_databases
 def test_a_cut_off_or_rewritten_chain_is_found_by_a_head_kept_elsewhere(database: Database) -> None:
     kept = written(database, 5)
     written(database, 2, first=6)
@@ -131,6 +133,7 @@ def test_a_cut_off_or_rewritten_chain_is_found_by_a_head_kept_elsewhere(database
         verify_chain(conn, trusted_heads=[kept])
 
 
+@pytest.mark.both_databases
 def test_pages_cover_everything_once_while_events_come_in(database: Database) -> None:
     written(database, 10)
     seen: list[int] = []
@@ -146,6 +149,7 @@ def test_pages_cover_everything_once_while_events_come_in(database: Database) ->
     assert seen == list(range(10, 0, -1))
 
 
+@pytest.mark.both_databases
 def test_filters_narrow_together(database: Database) -> None:
     written(database, 12)
     cases = [
@@ -169,6 +173,7 @@ def test_a_page_out_of_range_lists_all_violations(database: Database) -> None:
             list_events(conn, limit=1_001)
 
 
+@pytest.mark.both_databases
 def test_writers_at_the_same_time_make_one_chain(database: Database) -> None:
     errors: list[BaseException] = []
 
@@ -198,6 +203,7 @@ def committed(queue: AuditQueue, database: Database) -> bool:
     return True
 
 
+@pytest.mark.both_databases
 def test_the_queue_and_the_chain_together_lose_nothing_when_a_commit_fails(database: Database) -> None:
     queue = AuditQueue(capacity=5)
     for number in range(5):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from gateway.tracing.report.lines import cut, folded
 from gateway.tracing.report.rows import OTHER, Crossing, LegBlock, picture_of
 from gateway.translation.messages import LANGUAGES, in_language
 from gateway.v1.history_service_pb2 import TraceConsignmentResponse
-from gateway.v1.trace_pb2 import DraftAlert, Trace
+from gateway.v1.trace_pb2 import DraftAlert
 from tests.support import consignments as case
 from tests.support import traces
 
@@ -31,7 +32,12 @@ TRACES = {
     "trouble": traces.in_trouble(),
     "large": traces.large(),
 }
-each_trace = pytest.mark.parametrize("trace", TRACES.values(), ids=TRACES)
+
+
+@cache
+def rendered(name: str, width: int, language: str) -> str:
+    with in_language(language):
+        return render_terminal(TRACES[name], case.GROUNDS, width=width, colour=False)
 
 
 def timeline(text: str) -> list[str]:
@@ -51,13 +57,11 @@ def columns(line: str) -> list[tuple[int, str]]:
     return found
 
 
-@each_trace
+@pytest.mark.parametrize("name", TRACES)
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("width", [60, 80, 100, 140])
-def test_no_line_is_wider_than_the_terminal(trace: Trace, width: int, language: str) -> None:
-    with in_language(language):
-        text = render_terminal(trace, case.GROUNDS, width=width, colour=False)
-    assert max(map(cell_len, text.splitlines())) <= width
+def test_no_line_is_wider_than_the_terminal(name: str, width: int, language: str) -> None:
+    assert max(map(cell_len, rendered(name, width, language).splitlines())) <= width
 
 
 @pytest.mark.parametrize("name", ["case", "twin", "trouble", "large"])
@@ -65,8 +69,7 @@ def test_no_line_is_wider_than_the_terminal(trace: Trace, width: int, language: 
 @pytest.mark.parametrize("width", [60, 80, 100, 140])
 def test_borders_of_lanes_stand_under_each_other(name: str, width: int, language: str) -> None:
     """Chinese characters have two columns; an arrow may hide a border, and moves none."""
-    with in_language(language):
-        lines = timeline(render_terminal(TRACES[name], width=width, colour=False))
+    lines = timeline(rendered(name, width, language))
     borders = {at for line in lines for at, char in columns(line) if char == "│"}
     assert len(borders) == (4 if name == "trouble" else 3)
     for line in lines:

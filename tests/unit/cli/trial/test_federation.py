@@ -5,7 +5,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner, Result
 
+from gateway.cli.main import app
 from gateway.cli.trial.federation import AUTHORITIES, SYSTEMS, is_complete, make_federation, on_one_host
 from gateway.cli.trial.processes import TrialNode
 from gateway.errors import OptionError
@@ -17,9 +19,8 @@ ROOT = Path(__file__).parents[4]
 NOW = datetime(2026, 1, 15, tzinfo=UTC)
 
 
-def make(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "gateway.cli.main", "trial", "--no-start", *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+def make(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["trial", "--no-start", *map(str, arguments)])
 
 
 def test_each_folder_has_all_that_its_node_needs_wherever_it_is_moved(tmp_path: Path) -> None:
@@ -49,12 +50,12 @@ def test_no_folder_has_keys_of_another_node_or_of_an_authority(tmp_path: Path) -
 def test_a_second_run_of_the_program_leaves_everything_as_it_is(tmp_path: Path) -> None:
     assert not is_complete(tmp_path)
     first = make(tmp_path, "--bind", "127.0.0.9", "--place", "hk=hk.example:7443:7444")
-    assert first.returncode == 0, first.stderr
+    assert first.exit_code == 0, first.stderr
     assert is_complete(tmp_path)
     assert load_settings(tmp_path / "hk" / "gateway.toml").peer_bind == "127.0.0.9:7443"
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     again = make(tmp_path)
-    assert again.returncode == 0
+    assert again.exit_code == 0
     assert "Making" not in again.stderr
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
@@ -63,7 +64,7 @@ def test_half_a_federation_is_not_mixed_with_new_keys(tmp_path: Path) -> None:
     make_federation(tmp_path, on_one_host(), now=NOW)
     (tmp_path / "mo" / "gateway.toml").unlink()
     refused = make(tmp_path)
-    assert refused.returncode == 2
+    assert refused.exit_code == 2
     assert "Error: " in refused.stderr
     with pytest.raises(OptionError):
         make_federation(tmp_path, on_one_host(), now=NOW)
@@ -72,7 +73,7 @@ def test_half_a_federation_is_not_mixed_with_new_keys(tmp_path: Path) -> None:
 @pytest.mark.parametrize("place", ["hk", "hk=host", "hk=host:1", "hk=host:a:b", "xx=host:1:2"])
 def test_a_wrong_place_is_named(tmp_path: Path, place: str) -> None:
     refused = make(tmp_path, "--place", place)
-    assert refused.returncode == 2
+    assert refused.exit_code == 2
     said = " ".join(refused.stderr.split())
     assert f"--place {place}: it must read NODE=HOST:PEER_PORT:LOCAL_PORT" in said
     assert list(tmp_path.iterdir()) == []

@@ -379,6 +379,7 @@ def test_only_new_commits_make_the_log_due(desk: Desk) -> None:
     assert not desk.is_due()  # the last head is too young
 
 
+@pytest.mark.both_databases
 def test_no_head_is_signed_while_the_clock_is_outside_the_directorys_validity(
     desk: Desk, caplog: pytest.LogCaptureFixture
 ) -> None:

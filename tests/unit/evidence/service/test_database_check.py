@@ -49,6 +49,7 @@ def test_no_table_could_change_unseen() -> None:
         assert covered | others.get(name, set()) == set(table.c.keys()), name
 
 
+@pytest.mark.both_databases
 def test_a_changed_answer_to_a_request_is_found(make_database: MakeDatabase) -> None:
     database = make_database()
     answered = [AnsweredRequest(bytes([number]) * 16, "system/cn/x", b"d" * 32, b"answer") for number in range(3)]

@@ -328,6 +328,7 @@ def test_entries_that_wait_have_no_position_and_nothing_else_may_lack_one(
         assert (finding.step, "waits for nothing" in finding.problem) == ("7 journal", True)
 
 
+@pytest.mark.both_databases
 def test_a_node_that_works_meanwhile_disturbs_nothing(tmp_path: Path, make_database: MakeDatabase) -> None:
     with paper_nodes(tmp_path, make_database) as (cn, hk):
         publish_many(cn, 30)
@@ -346,6 +347,7 @@ def test_a_node_that_works_meanwhile_disturbs_nothing(tmp_path: Path, make_datab
         assert verify_database(cn.database, cn.trust, node=cn.name, progress=lambda _: None).findings == ()
 
 
+@pytest.mark.both_databases
 def test_audit_events_are_counted(tmp_path: Path, make_database: MakeDatabase) -> None:
     with paper_nodes(tmp_path, make_database, ["cn"]) as (cn,):
         with cn.database.write() as conn:

@@ -6,6 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from gateway.alerts.codec import parse_event
 from gateway.alerts.tables import copies as alerts
 from gateway.contract.timestamps import to_timestamp
@@ -19,6 +21,8 @@ from gateway.feed.tables.feeds import FeedState
 from gateway.v1 import alert_pb2, feed_pb2
 from tests.support.databases import MakeDatabase
 from tests.support.nodes import PaperNode, exchange, paper_nodes
+
+pytestmark = pytest.mark.both_databases
 
 APPLIED, HELD = feed_pb2.DISPOSITION_OUTCOME_APPLIED, feed_pb2.DISPOSITION_OUTCOME_HELD
 

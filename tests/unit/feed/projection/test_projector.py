@@ -210,6 +210,7 @@ def test_a_time_that_no_database_can_hold_is_rejected(hk: PaperNode, cn: Author,
     assert summary(said(hk, "cn")) == [(0, 1, REJECTED), (1, 1, APPLIED)]
 
 
+@pytest.mark.both_databases
 def test_the_longest_and_strangest_texts_are_kept(hk: PaperNode, cn: Author) -> None:
     tell(
         hk,
@@ -323,6 +324,7 @@ def test_a_rebuild_is_equal_and_answers_nothing_twice(nodes: list[PaperNode], cn
     assert report.answers == 0
 
 
+@pytest.mark.both_databases
 def test_entries_written_by_a_later_clock_are_in_the_order_of_the_feed(hk: PaperNode, cn: Author) -> None:
     alert = cn.alert()
     late = alert_pb2.AlertEvent(occurred_at=to_timestamp(cn.now_ms + 86_400_000), published=alert)
@@ -373,6 +375,7 @@ def test_a_few_applied_entries_are_answered_together_soon(hk: PaperNode, cn: Aut
     assert {one.outcome for one in sent} == {APPLIED}
 
 
+@pytest.mark.both_databases
 def test_a_refusal_is_answered_at_once_after_what_waits(
     hk: PaperNode, cn: Author, monkeypatch: pytest.MonkeyPatch
 ) -> None:

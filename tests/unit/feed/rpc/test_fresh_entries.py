@@ -56,6 +56,7 @@ def test_what_came_before_the_stream_is_read(cn: PaperNode, fresh: FreshEntries)
     assert fresh.batch(feed_of("cn", "hk"), 0, ALL) is None
 
 
+@pytest.mark.both_databases
 def test_a_batch_is_no_larger_than_the_link_carries(cn: PaperNode, fresh: FreshEntries) -> None:
     for _ in range(3):
         cn.publish("hk")
@@ -77,6 +78,7 @@ def test_a_suspended_feed_and_one_that_moved_otherwise_are_read(cn: PaperNode, f
     assert fresh.batch(feed_of("cn", "hk"), 2, ALL) is None, "it is still suspended"
 
 
+@pytest.mark.both_databases
 def test_after_another_replicas_commit_streams_read(cn: PaperNode, fresh: FreshEntries) -> None:
     commits: list[Commit] = []
     cn.writer.on_commit(commits.append)

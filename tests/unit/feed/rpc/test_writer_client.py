@@ -19,6 +19,8 @@ from gateway.feed.service.writing.writer import Writer
 from tests.support.databases import MakeDatabase
 from tests.support.nodes import PaperNode, paper_nodes
 
+pytestmark = pytest.mark.both_databases
+
 HK = FeedOrigin("gba.customs.example", "cn", "hk", Channel.ALERTS)
 MO = FeedOrigin("gba.customs.example", "cn", "mo", Channel.ALERTS)
 FROM_HK = FeedOrigin("gba.customs.example", "hk", "cn", Channel.ALERTS)

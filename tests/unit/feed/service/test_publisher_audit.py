@@ -70,6 +70,7 @@ def proof(scene: Scene, entries: Sequence[feed_pb2.Entry]) -> list[bytes]:
     return merkle_oracle.consistency(HELD, scene.leaves(entries))
 
 
+@pytest.mark.both_databases
 def test_a_publisher_with_the_same_or_more_entries_is_in_order(scene: Scene) -> None:
     assert scene.run(scene.shown(scene.entries[:HELD])) is None
     assert scene.run(scene.shown(scene.entries), proof(scene, scene.entries)) is None

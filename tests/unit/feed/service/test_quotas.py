@@ -50,6 +50,7 @@ def test_what_does_not_fit_waits_until_the_next_day(database: Database) -> None:
         assert FEW.today(conn, NOON) == [Usage("hk", Stored.ALERTS, 5, 20, Bound(5, 1_000_000))]
 
 
+@pytest.mark.both_databases
 def test_bytes_have_a_bound_of_their_own_and_a_refusal_counts_nothing(database: Database) -> None:
     take(database, 1, 999_990)
     with pytest.raises(OverloadedError):
@@ -89,6 +90,7 @@ def test_a_count_goes_beyond_a_bound(database: Database) -> None:
         take(database, 1)
 
 
+@pytest.mark.both_databases
 def test_replicas_count_together_also_when_both_begin_a_day(make_database: MakeDatabase) -> None:
     database = make_database()
     failed: list[Exception] = []

@@ -327,6 +327,7 @@ def test_6d_a_root_over_other_entries_is_quarantined(hk: PaperNode, cn: Author) 
     _quarantined(hk, cn, batch, "isn't the one signed")
 
 
+@pytest.mark.both_databases
 def test_6d_the_order_of_entries_is_signed(hk: PaperNode, cn: Author) -> None:
     receive(hk, cn.batch(*cn.alerts(1)))
     batch = cn.batch(*cn.alerts(2))

@@ -84,6 +84,7 @@ def test_a_prefix_continues(cn: PaperNode, hk: PaperNode) -> None:
         deliver(cn, hk)
 
 
+@pytest.mark.both_databases
 def test_a_position_brings_the_receipt_that_was_lost(cn: PaperNode, hk: PaperNode) -> None:
     origin = cn.origin("hk")
     cn.publish("hk")

@@ -26,6 +26,8 @@ from gateway.tlog.proofs import verify_consistency, verify_inclusion
 from gateway.tlog.tiles import consistency_proof, inclusion_proof, tree_root
 from tests.support.databases import MakeDatabase, new_database
 
+pytestmark = pytest.mark.both_databases
+
 OUT = FeedOrigin("gba.customs.example", "cn", "hk", Channel.ALERTS)
 IN = FeedOrigin("gba.customs.example", "hk", "cn", Channel.ALERTS)
 

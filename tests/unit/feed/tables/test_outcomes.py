@@ -9,6 +9,8 @@ from gateway.feed.tables.defects import DefectRow
 from gateway.feed.tables.dispositions import DispositionRow, HeldRow
 from tests.unit.feed.tables.test_feeds import append
 
+pytestmark = pytest.mark.both_databases
+
 IN = FeedOrigin("gba.customs.example", "hk", "cn", Channel.ALERTS)
 
 

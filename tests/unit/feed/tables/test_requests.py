@@ -1,8 +1,12 @@
 import os
 
+import pytest
+
 from gateway.db.database import Database
 from gateway.feed.tables import requests
 from gateway.feed.tables.requests import AnsweredRequest
+
+pytestmark = pytest.mark.both_databases
 
 
 def answered(number: int, principal: str = "system/cn/risk-engine", response: bytes = b"answer") -> AnsweredRequest:

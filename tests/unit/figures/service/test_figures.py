@@ -85,6 +85,7 @@ def a_case(cn: PaperNode, hk: PaperNode) -> str:
     return alert
 
 
+@pytest.mark.both_databases
 def test_a_case_is_in_the_figures_of_both_sides(nodes: list[PaperNode]) -> None:
     cn, hk = nodes
     a_case(cn, hk)
@@ -108,6 +109,7 @@ def test_a_case_is_in_the_figures_of_both_sides(nodes: list[PaperNode]) -> None:
         assert figures(node, partner="mo").published.value == 0
 
 
+@pytest.mark.both_databases
 def test_a_seizure_is_what_an_authority_says_and_not_what_was_asked_for(nodes: list[PaperNode]) -> None:
     cn, hk = nodes
     a_case(cn, hk)
@@ -126,6 +128,7 @@ def test_a_seizure_is_what_an_authority_says_and_not_what_was_asked_for(nodes: l
     assert named(read.by_requested_action) == {"inspect": 1, "seize": 1}
 
 
+@pytest.mark.both_databases
 def test_a_mass_that_nobody_said_is_unknown_and_not_zero(nodes: list[PaperNode]) -> None:
     cn, hk = nodes
     alert = cn.publish("hk")
@@ -138,6 +141,7 @@ def test_a_mass_that_nobody_said_is_unknown_and_not_zero(nodes: list[PaperNode])
     assert (row.count.value, row.without_mass.value) == (1, 1)
 
 
+@pytest.mark.both_databases
 def test_only_the_first_acknowledgement_counts(nodes: list[PaperNode]) -> None:
     cn, hk = nodes
     alert = cn.publish("hk")
@@ -157,6 +161,7 @@ def test_only_the_first_acknowledgement_counts(nodes: list[PaperNode]) -> None:
     assert named(read.by_priority) == {"a": 1, "b": 0, "c": 0}  # as first published
 
 
+@pytest.mark.both_databases
 def test_endings_and_reasons_are_counted_by_name(nodes: list[PaperNode]) -> None:
     cn, hk = nodes
     flagged, withdrawn, closed = (cn.publish("hk") for _ in range(3))
@@ -172,6 +177,7 @@ def test_endings_and_reasons_are_counted_by_name(nodes: list[PaperNode]) -> None
     assert named(read.by_ending) == {"withdrawn": 1, "closed_unfounded": 1}
 
 
+@pytest.mark.both_databases
 def test_what_came_in_many_batches_is_what_a_count_by_hand_gives(nodes: list[PaperNode]) -> None:
     cn, hk = nodes
     chance = random.Random(7)
@@ -221,6 +227,7 @@ def test_days_are_cut_anew_when_the_offset_changes(nodes: list[PaperNode]) -> No
     assert read.published.value == 1
 
 
+@pytest.mark.both_databases
 def test_an_erased_step_is_told_and_not_counted_as_anything(nodes: list[PaperNode]) -> None:
     cn, hk = nodes
     cn.publish("hk")
@@ -237,6 +244,7 @@ def test_an_erased_step_is_told_and_not_counted_as_anything(nodes: list[PaperNod
     assert sum(month.erased for month in read.months) >= 1
 
 
+@pytest.mark.both_databases
 def test_another_replica_that_was_first_isnt_counted_twice(nodes: list[PaperNode]) -> None:
     cn, hk = nodes
     cn.publish("hk")

@@ -64,6 +64,7 @@ def test_a_file_recorded_again_has_nothing_new(node: PaperNode, *, indexed: bool
     assert counted(node, version("A", 1), version("A", 2), version("A", 2), pending=pending) == (0, 2, 1)
 
 
+@pytest.mark.both_databases
 def test_what_another_replica_recorded_counts_and_so_does_what_an_earlier_process_did(node: PaperNode) -> None:
     record(node, version("A", 1))
     pending = PendingItems()
@@ -86,6 +87,7 @@ class _Failing:
         raise RuntimeError("rolled back")
 
 
+@pytest.mark.both_databases
 def test_what_was_rolled_back_is_forgotten(node: PaperNode) -> None:
     pending = PendingItems()
     counted(node, version("A", 1), pending=pending)

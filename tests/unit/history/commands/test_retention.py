@@ -143,6 +143,7 @@ def test_a_purge_takes_as_many_records_as_have_few_enough_items(
     assert [purge(node) for _ in range(4)] == [(1, 0, "A"), (2, 0, "C"), (1, 0, "D"), (0, 0, "")]
 
 
+@pytest.mark.both_databases
 def test_entries_that_say_what_was_erased_stay_small(node: PaperNode, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(history_retention, "ERASED_IN_ENTRY", 2)
     for _ in range(3):
@@ -236,6 +237,7 @@ def test_a_hold_keeps_what_meets_its_criteria_with_all_that_was_recorded_of_it(n
     assert list(found.hold_ids) == [placed.hold_id]
 
 
+@pytest.mark.both_databases
 def test_a_hold_by_time_keeps_a_record_that_was_declared_then_in_any_revision(node: PaperNode) -> None:
     record(node, shipment("A", retention_class="short"), shipment("B", retention_class="short"))
     later = to_timestamp(int(DECLARED.timestamp() * 1000) + DAY_MS)
@@ -294,6 +296,7 @@ RECORDED = st.lists(
 )
 
 
+@pytest.mark.both_databases
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(items=RECORDED, criteria=HELD_BY)
 def test_what_a_new_hold_is_said_to_keep_is_what_it_keeps(

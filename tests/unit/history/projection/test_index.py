@@ -60,6 +60,7 @@ def test_what_is_added_before_the_shipment_is_found_by_its_time_and_procedure(no
     assert search(node, seals=["EARLY1"], procedures=[IMPORT]) == []
 
 
+@pytest.mark.both_databases
 @pytest.mark.parametrize("at_once", [True, False])
 def test_another_time_of_the_shipment_is_that_of_what_was_added_too(node: PaperNode, at_once: bool) -> None:
     record(node, sealed("OTHER", "EARLY-1"), shipment("OTHER"), shipment("A"), sealed("A", "EARLY-1"))

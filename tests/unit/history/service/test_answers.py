@@ -101,6 +101,7 @@ def test_what_is_recorded_while_an_answer_is_made_is_not_in_it_and_takes_nothing
     assert (said.count, said.more_before) == (80, 0)
 
 
+@pytest.mark.both_databases
 def test_pages_follow_each_other_without_a_gap_or_a_record_twice(either: Pair) -> None:
     either.record(*(shipment(f"HK-{at:02}") for at in range(30)))
     found: list[str] = []
@@ -356,6 +357,7 @@ def test_5_a_query_is_answered_once(pair: Pair) -> None:
         pair.answerer.verify("cn", *spoiled(pair, same_id))
 
 
+@pytest.mark.both_databases
 def test_5_of_two_at_once_one_statement_leaves(either: Pair) -> None:
     question = either.question()
     accepted = [either.answerer.verify("cn", question.data, question.note) for _ in range(2)]

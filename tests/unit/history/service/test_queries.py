@@ -29,6 +29,8 @@ from tests.support.databases import MakeDatabase
 from tests.support.nodes import START
 from tests.support.shipments import shipment
 
+pytestmark = pytest.mark.both_databases
+
 
 @pytest.fixture
 def pair(tmp_path: Path) -> Iterator[Pair]:

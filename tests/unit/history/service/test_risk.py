@@ -85,6 +85,7 @@ def test_a_record_without_licence_is_found_and_its_twin_with_one_is_not(node: Pa
     assert found[0].procedure == shipment_pb2.SHIPMENT_PROCEDURE_EXPORT
 
 
+@pytest.mark.both_databases
 def test_what_is_amended_is_judged_again_and_shown_as_it_stands(node: PaperNode) -> None:
     record(node, antimony("A"))
     index(node)
@@ -122,6 +123,7 @@ def test_an_addition_has_the_record_judged_again(node: PaperNode) -> None:
     assert [one.record_id for one in found] == ["A"]
 
 
+@pytest.mark.both_databases
 def test_pages_give_every_hit_once(node: PaperNode) -> None:
     record(node, *(antimony(f"R-{at}") for at in range(5)))
     index(node)
@@ -208,6 +210,7 @@ def test_exports_of_one_series_lie_within_thirty_days(node: PaperNode, last: flo
     assert bool(split(node)) is found
 
 
+@pytest.mark.both_databases
 def test_of_exports_recorded_at_once_and_in_any_order_each_names_the_series(node: PaperNode) -> None:
     record(node, *(part(f"P{number}", days=number) for number in (3, 0, 4, 1, 2)))
     index(node)
@@ -253,6 +256,7 @@ def test_an_exporter_without_an_identifier_is_found_by_its_name(node: PaperNode)
     assert "P4" in split(node)
 
 
+@pytest.mark.both_databases
 def test_what_is_usual_comes_from_the_year_before(node: PaperNode) -> None:
     record(node, *(part(f"BEFORE{number}", -31 - 30 * number, kg=500.0) for number in range(4)))
     record(node, *(part(f"P{number}", number) for number in range(5)))
@@ -310,6 +314,7 @@ def test_an_export_that_stands_alone_has_nothing_usual_looked_for(node: PaperNod
     assert SiblingSearch(node.database, rules=rules).of(part("P0")) == []
 
 
+@pytest.mark.both_databases
 def test_siblings_of_a_traces_own_export_are_found_beside_it(node: PaperNode) -> None:
     record(node, *(part(f"P{number}", number) for number in range(5)))
     index(node)

@@ -187,8 +187,11 @@ def asked(node: PaperNode, criteria: history_pb2.SearchCriteria) -> list[int]:
         ).numbers
 
 
-@pytest.mark.parametrize("filtered", [False, True])
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize(
+    ("databases", "seed", "filtered"),
+    [*(("sqlite", seed, filtered) for seed in (1, 2) for filtered in (False, True)), ("postgresql", 1, True)],
+    indirect=["databases"],
+)
 def test_a_search_finds_what_reading_everything_finds(node: PaperNode, seed: int, filtered: bool) -> None:
     chance = random.Random(seed)
     naive = fill(node, chance)
@@ -256,6 +259,7 @@ def searching_for(node: PaperNode, criteria: history_pb2.SearchCriteria) -> list
     return [one for chunk in searching(node).chunks(criteria) for one in chunk.records]
 
 
+@pytest.mark.both_databases
 def test_large_records_are_read_few_at_a_time(node: PaperNode, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(history_search, "CHUNK_BYTES", 12_000)
     monkeypatch.setattr(history_search, "FIRST_CHUNK", 10)
@@ -286,6 +290,7 @@ def test_a_record_that_comes_late_widens_its_own_segment_alone(node: PaperNode) 
         assert segments.declared_within(conn, state, [], **bounds) == {}
 
 
+@pytest.mark.both_databases
 def test_of_segments_within_a_time_no_blocks_are_read(node: PaperNode, monkeypatch: pytest.MonkeyPatch) -> None:
     for position in range(1, 48):
         shipment, _ = made(random.Random(position), f"R{position}", position)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from gateway.alerts.codec import parse_event
 from gateway.feed.service.states import StateCommand
 from gateway.feed.tables import dispositions, feeds
@@ -11,6 +13,8 @@ from gateway.feed.tables.feeds import FeedState
 from gateway.v1 import feed_pb2
 from tests.support.databases import MakeDatabase
 from tests.support.nodes import PaperNode, deliver, exchange, paper_nodes
+
+pytestmark = pytest.mark.both_databases
 
 
 def answers(node: PaperNode, partner: str) -> list[tuple[int, int]]:

@@ -281,6 +281,7 @@ def test_what_was_found_by_a_search_that_was_overtaken_has_no_effect(desk: Desk)
     assert desk.said("A") == ["ingots"]
 
 
+@pytest.mark.both_databases
 def test_a_record_that_was_erased_meanwhile_gets_no_finding(desk: Desk) -> None:
     desk.record(declared("A", retention_class="short"))
     desk.inspect()
@@ -345,6 +346,7 @@ STEPS = st.lists(
 )
 
 
+@pytest.mark.both_databases
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
 def test_in_whatever_order_all_comes_each_record_has_each_finding_once(desk: Desk, steps: list[str]) -> None:

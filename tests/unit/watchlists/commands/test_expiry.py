@@ -69,6 +69,7 @@ def warned(node: PaperNode) -> list[AuditEntry]:
     return events
 
 
+@pytest.mark.both_databases
 def test_what_ends_soon_is_shown_by_each_lists_own_time(nodes: list[PaperNode]) -> None:
     cn, hk = nodes
     assert shown(cn, "expiring = true") == ["A", "D"]
@@ -107,6 +108,7 @@ def test_an_alarm_lasts_as_long_as_something_ends_soon(nodes: list[PaperNode]) -
     assert raised() == {}
 
 
+@pytest.mark.both_databases
 def test_a_list_is_named_to_its_roles_alone(nodes: list[PaperNode], caplog: pytest.LogCaptureFixture) -> None:
     cn = nodes[0]
     hidden = visibility_of("cn", {name: frozenset({Role.SUPERVISOR}) for name in ("minerals", "cn/vans")})
@@ -128,6 +130,7 @@ def test_a_list_is_named_to_its_roles_alone(nodes: list[PaperNode], caplog: pyte
     assert not {"minerals", "vans"} & set(re.findall(r"\w+", caplog.text))
 
 
+@pytest.mark.both_databases
 def test_each_entry_is_warned_of_once_and_named_in_the_audit_log(nodes: list[PaperNode]) -> None:
     cn = nodes[0]
     events = warned(cn)
@@ -168,6 +171,7 @@ def plan(cursor: Any, statement: str, parameters: Any) -> list[str]:
     return [str(step[3]) for step in steps.fetchall()]
 
 
+@pytest.mark.both_databases
 def test_a_partners_entry_past_its_validity_is_told_where_its_end_cant_arrive(nodes: list[PaperNode]) -> None:
     cn, hk = nodes
     for node in nodes:

@@ -74,6 +74,7 @@ def hits(node: PaperNode, text: str = "") -> list[tuple[str, str, int]]:
     return [(one.reporter, one.hit.hit_id, one.outcome) for one in listed]
 
 
+@pytest.mark.both_databases
 def test_a_hit_goes_to_the_owner_and_its_outcome_comes_back(nodes: list[PaperNode]) -> None:
     cn, hk, mo = nodes
     response = report(hk)

@@ -21,6 +21,8 @@ from gateway.watchlists.tables.matches import MatchRow
 from tests.support.databases import MakeDatabase
 from tests.support.nodes import PaperNode, exchange, listed_content, paper_nodes
 
+pytestmark = pytest.mark.both_databases
+
 LIST = "minerals"
 LARGE = party_pb2.Party(
     role=party_pb2.PARTY_ROLE_EXPORTER,

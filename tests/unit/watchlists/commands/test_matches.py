@@ -220,6 +220,7 @@ class TestForward:
         hk.run()
         assert hk.statuses() == [("company", LATIN, "dismissed"), ("company", HAN, "open")]
 
+    @pytest.mark.both_databases
     def test_what_an_alert_no_longer_names_holds_no_longer(self, nodes: list[PaperNode], hk: Desk) -> None:
         cn = nodes[0]
         enter(cn, "company", HAN)
@@ -307,6 +308,7 @@ class TestBackward:
         hk.run()
         assert "Placeholder Fruit 0 Limited" in {m.hit.explanation.given for m in hk.matches("id = fruit")}
 
+    @pytest.mark.both_databases
     def test_what_an_entry_no_longer_says_holds_no_longer(self, nodes: list[PaperNode], hk: Desk) -> None:
         cn = nodes[0]
         for name in ("a", "b", "c"):
@@ -328,6 +330,7 @@ class TestBackward:
             "c": (still_open, "", 2),
         }
 
+    @pytest.mark.both_databases
     def test_an_identifier_found_either_way_is_one_match(self, nodes: list[PaperNode], hk: Desk) -> None:
         cn = nodes[0]
         plates = [party_pb2.Identifier(scheme="cn_cross_border_plate", value="粤Z1234港")]
@@ -449,6 +452,7 @@ class TestOnce:
         hk.run()
         assert [m.source.id for m in hk.matches("id = fruit")] == [alert_id]
 
+    @pytest.mark.both_databases
     def test_while_projections_are_built_again_nothing_is_sought(self, nodes: list[PaperNode], hk: Desk) -> None:
         cn = nodes[0]
         enter(cn, "company", HAN)
@@ -475,6 +479,7 @@ class TestShipments:
         record(node, shipment(record_id, parties=[party], retention_class="short"))
         index(node)
 
+    @pytest.mark.both_databases
     def test_they_are_a_source_like_alerts(self, nodes: list[PaperNode], tmp_path: Path) -> None:
         cn, desk = nodes[0], self._listed(nodes, tmp_path)
         self._record(cn, "R-1", LATIN)
@@ -489,6 +494,7 @@ class TestShipments:
         (later,) = desk.matches("status = open")
         assert (later.source.revision, later.hit.entry.id) == (2, "fruit")
 
+    @pytest.mark.both_databases
     def test_what_was_found_in_them_goes_with_them_and_no_number_comes_twice(
         self, nodes: list[PaperNode], tmp_path: Path
     ) -> None:
@@ -578,6 +584,7 @@ class TestDecisions:
         with pytest.raises(RequestIdReusedError):
             hk.node.writer.run(command)
 
+    @pytest.mark.both_databases
     def test_whoever_may_not_see_the_list_finds_no_match(self, hk: Desk, match: match_pb2.Match) -> None:
         hidden = frozenset({("cn", LIST)})
         queries = MatchQueries(hk.node.database)
@@ -667,6 +674,7 @@ class TestReading:
         with pytest.raises(PositionUnknownError):
             queries.changes(after.position + 1)[0]
 
+    @pytest.mark.both_databases
     def test_pages_and_filters(self, nodes: list[PaperNode], hk: Desk) -> None:
         cn = nodes[0]
         enter(cn, "company", HAN)

@@ -180,6 +180,7 @@ class TestAScreenedParty:
         (match,) = hk.matches("source = screened AND id = twin")
         assert "mo doesn't allow" in match.reason
 
+    @pytest.mark.both_databases
     def test_isnt_reported_by_itself_where_there_are_too_many_alerts(self, nodes: list[PaperNode], hk: Desk) -> None:
         hk.search._history = AlertHistory(hk.node.database, most=1)
         for _ in range(2):
@@ -190,6 +191,7 @@ class TestAScreenedParty:
         (match,) = hk.matches("source = screened AND id = twin")
         assert "not every alert of before could be compared" in match.reason
 
+    @pytest.mark.both_databases
     def test_that_an_alert_names_by_a_number_isnt_either(self, nodes: list[PaperNode], hk: Desk) -> None:
         """The alert has name and number, and what was screened the name alone: other writings agree with one entry."""
         numbered = subject(HAN)

@@ -161,6 +161,7 @@ def test_amendments_and_withdrawals_travel_as_such(nodes: list[PaperNode]) -> No
     assert listed(hk) == {"A": 2, "B": 2}, "what comes back has the next revision"
 
 
+@pytest.mark.both_databases
 def test_earlier_revisions_are_found_newest_first_with_what_they_said(nodes: list[PaperNode]) -> None:
     cn, hk, _ = nodes
     propose(cn, listed_content("First"), listed_content("Other"), ids=["A", "B"])
@@ -259,6 +260,7 @@ class _Propose:
         append_parts(tx, self.node.lists, parts, self.proposal_id, list_name=LIST, note="", actor="risk-engine")
 
 
+@pytest.mark.both_databases
 def test_whoever_follows_the_changes_holds_what_is_listed_although_some_were_overtaken(nodes: list[PaperNode]) -> None:
     cn, hk, _ = nodes
 
@@ -483,6 +485,7 @@ def counted(response: Pb.ImportEntriesResponse) -> tuple[int, int, int, int, int
     return response.added, response.changed, response.unchanged, response.withdrawn, response.vanished
 
 
+@pytest.mark.both_databases
 def test_an_import_sends_changes_alone(nodes: list[PaperNode]) -> None:
     cn, hk, _ = nodes
     rows = {f"E{number:04d}": listed_content(f"Placeholder {number}") for number in range(1_234)}
@@ -530,6 +533,7 @@ def test_an_entry_whose_row_is_refused_hasnt_vanished(nodes: list[PaperNode]) ->
     assert listed(cn) == {"A": 1, "B": 1}
 
 
+@pytest.mark.both_databases
 def test_an_import_into_a_list_with_four_eyes_is_one_proposal(nodes: list[PaperNode]) -> None:
     cn, hk, _ = nodes
     rows = {f"E{number:04d}": listed_content(f"Placeholder {number}") for number in range(1_100)}
@@ -545,6 +549,7 @@ def test_an_import_into_a_list_with_four_eyes_is_one_proposal(nodes: list[PaperN
     assert bring(cn, rows, list_name="un-sc").proposal_id == "", "nothing to propose"
 
 
+@pytest.mark.both_databases
 @pytest.mark.parametrize("rows", [499, 500, 501, 1_000])
 def test_an_import_of_any_size_ends_with_a_proposal_that_can_be_decided(nodes: list[PaperNode], rows: int) -> None:
     cn = nodes[0]
@@ -568,6 +573,7 @@ def state_of(node: PaperNode, proposal_id: str) -> str:
     return row.state
 
 
+@pytest.mark.both_databases
 def test_a_proposal_whose_import_was_cut_off_is_rejected_by_the_gateway(nodes: list[PaperNode]) -> None:
     cn = nodes[0]
     cut_off, going_on = open_import(cn), open_import(cn)
@@ -593,6 +599,7 @@ def test_a_proposal_whose_import_was_cut_off_is_rejected_by_the_gateway(nodes: l
     assert decide(cn, again.proposal_id) == 1
 
 
+@pytest.mark.both_databases
 def test_after_a_crash_no_import_is_under_way(nodes: list[PaperNode]) -> None:
     cn = nodes[0]
     importing = open_import(cn)
@@ -676,6 +683,7 @@ def test_an_import_under_way_can_be_rejected_but_not_approved(nodes: list[PaperN
         decide(cn, importing.proposal_id, approve=False)
 
 
+@pytest.mark.both_databases
 def test_what_has_vanished_is_counted_by_what_the_list_had(nodes: list[PaperNode]) -> None:
     cn = nodes[0]
     rows = {f"E{number:02d}": listed_content() for number in range(30)}
@@ -694,6 +702,7 @@ def test_what_has_vanished_is_counted_by_what_the_list_had(nodes: list[PaperNode
     assert bring(cn, {}).vanished == 30
 
 
+@pytest.mark.both_databases
 def test_copies_arent_identical_while_changes_are_still_to_be_told(nodes: list[PaperNode]) -> None:
     cn, hk, _ = nodes
     queries = cn.list_queries
@@ -742,6 +751,7 @@ def test_a_new_partner_has_everything_still_to_be_told(nodes: list[PaperNode]) -
     assert queries.compare("hk", hk.outgoing.position(queries.origin("hk"))).untold == 2
 
 
+@pytest.mark.both_databases
 def test_everything_can_be_built_again(nodes: list[PaperNode]) -> None:
     cn = nodes[0]
     propose(cn, *(listed_content(f"Placeholder {at}") for at in range(5)), ids=list("ABCDE"))
@@ -769,6 +779,7 @@ def test_rows_are_tuples_in_the_order_of_their_tables_columns() -> None:
     assert watchlists.CopyRow._fields == tuple(list_copies.c.keys())
 
 
+@pytest.mark.both_databases
 def test_pages_of_large_entries_fit_into_a_message(nodes: list[PaperNode]) -> None:
     cn = nodes[0]
     names = [watchlist_pb2.ListedName(text=f"{at:03d} " + "Placeholder " * 40) for at in range(120)]

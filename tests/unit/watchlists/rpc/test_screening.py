@@ -77,6 +77,7 @@ async def batch(process: ScreeningProcess, caller: str, at_ms: int = 7) -> Scree
     return await process.screen(subjects(BATCH), max_hits=0, at_ms=at_ms, caller=caller)
 
 
+@pytest.mark.both_databases
 def test_a_batch_is_screened_in_slices_and_answered_in_order(
     run: Callable[[Callable[[ScreeningProcess], Awaitable[None]]], None],
 ) -> None:

@@ -173,6 +173,7 @@ def test_a_list_has_its_own_thresholds(nodes: list[PaperNode], tmp_path: Path, k
 
 
 class TestRestart:
+    @pytest.mark.both_databases
     def test_from_a_snapshot_and_what_came_since(self, nodes: list[PaperNode], tmp_path: Path) -> None:
         cn = nodes[0]
         enter(cn, "a", listed("宏达贸易有限公司"))
@@ -215,6 +216,7 @@ class TestRestart:
                 time.sleep(0.02)
             assert path.exists()
 
+    @pytest.mark.both_databases
     def test_what_was_built_anew_is_saved_before_a_crash(self, nodes: list[PaperNode], tmp_path: Path) -> None:
         cn, path = nodes[0], tmp_path / "cn.index"
         enter(cn, "a", listed("宏达贸易有限公司"))
@@ -225,6 +227,7 @@ class TestRestart:
                 time.sleep(0.02)
             assert Screener(cn.database, path, thresholds={}).start()
 
+    @pytest.mark.both_databases
     def test_a_damaged_snapshot_is_built_anew(self, nodes: list[PaperNode], tmp_path: Path) -> None:
         cn = nodes[0]
         enter(cn, "a", listed("宏达贸易有限公司"))
@@ -237,6 +240,7 @@ class TestRestart:
         again.save()
         assert Screener(cn.database, path, thresholds={}).start()
 
+    @pytest.mark.both_databases
     def test_another_nodes_snapshot_is_refused(self, nodes: list[PaperNode], tmp_path: Path) -> None:
         cn, hk, _ = nodes
         enter(cn, "a", listed("宏达贸易有限公司"))
@@ -366,6 +370,7 @@ class TestBackwards:
         assert compared.position == made.position
         assert back(made, cn, compared.position).hits == []
 
+    @pytest.mark.both_databases
     def test_an_update_of_equal_names_finds_a_party_a_few_times(self, nodes: list[PaperNode], tmp_path: Path) -> None:
         """Otherwise a partner's update of 500 names makes 500 matches of every party of that name."""
         cn = nodes[0]

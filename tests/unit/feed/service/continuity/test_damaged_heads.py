@@ -18,6 +18,8 @@ from gateway.node.feed_heads import FeedHeadMonitor
 from tests.support.databases import MakeDatabase
 from tests.support.nodes import PaperNode, deliver, exchange, paper_nodes
 
+pytestmark = pytest.mark.both_databases
+
 
 @pytest.fixture
 def nodes(tmp_path: Path, make_database: MakeDatabase) -> Iterator[list[PaperNode]]:

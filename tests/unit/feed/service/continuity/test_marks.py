@@ -32,6 +32,8 @@ from tests.support.databases import MakeDatabase
 from tests.support.machine_node import Machine, copy_database
 from tests.support.nodes import ManualClock, PaperNode, deliver, feed_of, paper_nodes
 
+pytestmark = pytest.mark.both_databases
+
 NODE = f"{FEDERATION}/cn"
 ORIGIN = feed_of("cn", "hk")
 ONE, TWO = (SignedHead(size, bytes([size]) * 32) for size in (1, 2))

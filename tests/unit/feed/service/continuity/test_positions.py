@@ -10,6 +10,8 @@ from gateway.feed.service.continuity.positions import PositionKind, given, numbe
 from gateway.feed.tables import restores
 from gateway.feed.tables.restores import Restore
 
+pytestmark = pytest.mark.both_databases
+
 
 def restored(database: Database, position: int) -> None:
     """A restore to a state with so many positions."""

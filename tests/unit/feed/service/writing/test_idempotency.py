@@ -13,6 +13,8 @@ from gateway.feed.tables.requests import AnsweredRequest
 from tests.support.databases import MakeDatabase
 from tests.support.nodes import PaperNode, paper_nodes
 
+pytestmark = pytest.mark.both_databases
+
 ANSWERED = AnsweredRequest(b"1" * 16, "system/cn/x", b"d" * 32, b"answer")
 
 

@@ -29,6 +29,8 @@ from gateway.feed.tables.journal import HeadMovedError
 from tests.support.databases import MakeDatabase
 from tests.support.nodes import PaperNode, paper_nodes
 
+pytestmark = pytest.mark.both_databases
+
 
 @pytest.fixture
 def node(tmp_path: Path, make_database: MakeDatabase) -> Iterator[PaperNode]:
