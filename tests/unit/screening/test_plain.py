@@ -8,7 +8,7 @@ from gateway.errors import MalformedError
 from gateway.screening.compare import compare, compare_texts
 from gateway.screening.index.keys import index_keys, query_keys
 from gateway.screening.prepared_name import prepare
-from gateway.screening.result import MatchClass, NameKind, Thresholds
+from gateway.screening.result import MatchClass, NameKind, Thresholds, class_of
 
 CASES = [
     (NameKind.VESSEL, "M.V. Hai Feng 08", "MV HAI FENG 8", MatchClass.COMPATIBLE),
@@ -52,3 +52,9 @@ def test_different_kinds_never_match() -> None:
 def test_thresholds_out_of_order_are_refused(compatible: float, strong: float) -> None:
     with pytest.raises(MalformedError, match="thresholds"):
         Thresholds(compatible, strong)
+
+
+def test_a_score_at_a_threshold_reaches_it() -> None:
+    limits = Thresholds(0.8, 0.9)
+    classes = [class_of(score, MatchClass.IDENTICAL, limits) for score in (0.7999, 0.8, 0.8999, 0.9)]
+    assert classes == [MatchClass.NONE, MatchClass.COMPATIBLE, MatchClass.COMPATIBLE, MatchClass.IDENTICAL]

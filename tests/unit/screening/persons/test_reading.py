@@ -53,6 +53,13 @@ def test_han_characters_that_differ_outvote_latin_letters_that_agree() -> None:
     assert compare_texts("賀一誠 Ho Iat Seng", "贺一诚", NameKind.PERSON).match_class == MatchClass.IDENTICAL
 
 
+def test_latin_letters_beside_a_han_name_count_where_the_other_name_has_no_han() -> None:
+    for han_and_latin in ("賀一誠 Ho Iat Seng", "賀一誠 (Pedro Ho)"):
+        latin = han_and_latin.partition(" ")[2].strip("()")
+        assert compare_texts(han_and_latin, latin, NameKind.PERSON).match_class == MatchClass.COMPATIBLE
+        assert compare_texts(latin, han_and_latin, NameKind.PERSON).match_class == MatchClass.COMPATIBLE
+
+
 def test_a_western_name_beside_a_han_name_belongs_to_it() -> None:
     assert compare_texts("Jackie 陳港生", "Jackie Chan", NameKind.PERSON).match_class == MatchClass.COMPATIBLE
     assert compare_texts("Jackie 陳港生", "Peter Chan Kong Sang", NameKind.PERSON).match_class == MatchClass.NONE

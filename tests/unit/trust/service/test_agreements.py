@@ -75,6 +75,16 @@ def test_the_agreement_that_names_the_purpose_decides_what_may_be_told(agreement
     assert not agreements.unrestricted(**asked("export_control"))  # type: ignore[arg-type]
 
 
+def test_a_new_directory_version_decides_from_its_first_moment() -> None:
+    versions = [parted()]
+    agreements = Agreements(lambda: versions[-1])
+    assert agreements.unrestricted(**asked("smuggling"))  # type: ignore[arg-type]
+    versions.append(replace(versions[0], version=versions[0].version + 1, agreements=()))
+    assert agreements.field_classes(**asked("smuggling")) is None  # type: ignore[arg-type]
+    with pytest.raises(AgreementForbidsError):
+        agreements.require(alert_pb2.AlertContent(), **asked("smuggling"))  # type: ignore[arg-type]
+
+
 def test_lists_go_by_purpose_too(agreements: Agreements) -> None:
     content = watchlist_pb2.WatchlistContent()
     agreements.require(content, **asked("smuggling", LISTS))  # type: ignore[arg-type]
