@@ -282,7 +282,7 @@ def test_a_flood_by_one_caller_is_limited_and_others_are_not(federation: Federat
         assert error.retry_after_s is not None
         assert 0.1 <= error.retry_after_s <= 1.0
         assert await call(node.channel(other, node.peer)) == b"gateway/mo x"
-        await asyncio.sleep(error.retry_after_s)
+        await asyncio.sleep(max(error.retry_after_s, 1 / few.calls_per_s))  # others came in on a slow machine meanwhile
         assert await call(channel) == b"gateway/hk x"
         denied = [one for one in node.events() if one.result is AuditResult.DENY]
         assert {one.reason for one in denied} == {"OVERLOADED"}
