@@ -63,7 +63,7 @@ from gateway.trust.service.trial_federation import (
 )
 from gateway.v1 import alert_pb2
 from tests.support.databases import migrated_file
-from tests.support.node_processes import Process, end, forking_process, still_running, workers_of
+from tests.support.node_processes import Process, end, forked_workers, forking_process, still_running, workers_of
 from tests.support.proxy import Network, Proxy
 from tests.support.stored import EMPTY, StoredFeed, read_feed
 
@@ -349,11 +349,12 @@ class Federation:
     async def inside(self, name: str, *, clock: Callable[[], int] = system_clock_ms) -> AsyncIterator[Node]:
         """The node in this process, e.g. under another clock."""
         node = Node(self.nodes[name].settings, clock=clock)
-        await node.start()
-        try:
-            yield node
-        finally:
-            await node.stop()
+        with forked_workers():
+            await node.start()
+            try:
+                yield node
+            finally:
+                await node.stop()
 
     @property
     def directory(self) -> Directory:

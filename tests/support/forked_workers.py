@@ -3,7 +3,8 @@
 A process that the node forks before it has threads forks the workers, and the kernel makes these children of the node,
 as they are in operation: it waits for them, kills them, and they end with its pipes. What they show of themselves is as
 if they had been started: their own group, and a name, here the process's instead of its command line's.
-Nodes that run as commands start theirs as operators' nodes do.
+Nodes in the tests' own process, which has threads, have theirs from a process that the one that forks nodes forks
+(tests/support/node_processes.py). Nodes that run as commands start theirs as operators' nodes do.
 """
 
 from __future__ import annotations
@@ -43,18 +44,23 @@ def shown_name(name: str) -> str:
 def fork_workers() -> None:
     """Lets this process, a node's that has no threads yet, fork its worker processes."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
     if not os.fork():
         ours.close()
-        _serve(theirs)
+        serve_workers(theirs)
     theirs.close()
+    worker_process.subprocess = forked_through(ours)  # type: ignore[assignment]
+
+
+def forked_through(forking: socket.socket) -> types.SimpleNamespace:
+    """What a node uses as the module subprocess, for worker processes that a process at this socket forks."""
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
     def start(words: Sequence[str], **options: Any) -> subprocess.Popen[bytes] | ForkedWorker:
         if list(words[1:4]) != ["-P", "-m", worker_main.__name__]:
             return subprocess.Popen(words, **options)
-        return _ask(ours, words[4:], **options)
+        return _ask(forking, words[4:], **options)
 
-    worker_process.subprocess = types.SimpleNamespace(**{**vars(subprocess), "Popen": start})  # type: ignore[assignment]
+    return types.SimpleNamespace(**{**vars(subprocess), "Popen": start})
 
 
 class ForkedWorker:
@@ -108,7 +114,7 @@ def _ask(
     return ForkedWorker(int(answer), None if reading is None else os.fdopen(reading, "rb"))
 
 
-def _serve(asked: socket.socket) -> None:
+def serve_workers(asked: socket.socket) -> None:
     """Forks what is asked for until the node is gone."""
     gc.freeze()
     while True:

@@ -16,10 +16,14 @@ import gc
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Sequence
+import types
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -101,6 +105,32 @@ def forking_process() -> ForkingProcess:
     return ForkingProcess()
 
 
+@cache
+def _forked_workers() -> types.SimpleNamespace:
+    from tests.support.forked_workers import forked_through
+
+    with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listening:
+        listening.bind(address := f"{folder}/workers")
+        listening.listen(1)
+        forking_process().ask({"serve_workers": address})
+        forking, _ = listening.accept()
+    atexit.register(forking.close)
+    return forked_through(forking)
+
+
+@contextmanager
+def forked_workers() -> Iterator[None]:
+    """Meanwhile nodes in this process have forked worker processes."""
+    from gateway.rpc.workers import worker_process
+
+    before = worker_process.subprocess
+    worker_process.subprocess = _forked_workers()  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        worker_process.subprocess = before
+
+
 def end(process: Process, number: int, within_s: float) -> int | None:
     """Sends a signal and waits for the end; None when it goes on running."""
     if process.poll() is None:
@@ -152,6 +182,9 @@ def _serve_commands() -> None:
         elif "serve_commands" in command:
             answer = _fork(_serve_forked_commands, command["serve_commands"], os.devnull)
             running.add(answer or 0)
+        elif "serve_workers" in command:
+            answer = _fork_server(command["serve_workers"])
+            running.add(answer)
         else:
             pid, status = os.waitpid(command["poll"], os.WNOHANG)
             running.discard(pid)
@@ -159,6 +192,22 @@ def _serve_commands() -> None:
         print(json.dumps(answer), flush=True)
     for pid in running:
         os.kill(pid, signal.SIGKILL)
+
+
+def _fork_server(address: str) -> int:
+    """A process that forks worker processes for the one that listens there, until that ends."""
+    from tests.support.forked_workers import serve_workers
+
+    pid = os.fork()
+    if pid:
+        return pid
+    with open(os.devnull) as nothing:
+        os.dup2(nothing.fileno(), 0)
+    os.dup2(2, 1)
+    asked = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    asked.connect(address)
+    serve_workers(asked)
+    os._exit(0)
 
 
 def _fork(run: Callable[[Path], None], config: str, log: str) -> int:

@@ -16,6 +16,7 @@ import pytest
 
 from gateway.console.server.admission import (
     STRANGER_BODY_S,
+    STRANGERS,
     STRANGERS_RECEIVING,
     STRANGERS_WAIT_S,
     UPLOADS_OF_A_SESSION,
@@ -125,7 +126,7 @@ def test_forms_of_sign_in_take_no_persons_page(mo: Office, officer: Visitor) -> 
 def test_who_signs_in_among_many_waits_and_isnt_sent_away(trial: ConsoleTrial, mo: Office) -> None:
     """A morning: everybody's form comes at once, and each is answered; on a busy machine none is sent away early."""
     trial.session("mo", "officer")
-    with signing_in(mo, 24) as sign_ins:
+    with signing_in(mo, 2 * STRANGERS) as sign_ins:
         officers = SignIn.by(lambda: Visitor(mo).sign_in("officer", mo.passwords["officer"]))
     assert officers.status == 303 or officers.waited_in_vain
     assert {sign_in.status for sign_in in sign_ins if not sign_in.waited_in_vain} == {401}
