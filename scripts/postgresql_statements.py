@@ -23,7 +23,6 @@ _run: dict[tuple[str, str], tuple[bool, float, str]] = {}
 """By statement and SQLSTATE: whether a marked test runs it, else the quickest one's seconds, and that test."""
 
 _seen: set[tuple[str, str]] = set()
-"""Of the test that runs."""
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -53,14 +52,14 @@ def _add(run: dict[tuple[str, str], tuple[bool, float, str]]) -> None:
 
 def _watched(method: Callable[..., Any]) -> Callable[..., Any]:
     def call(self: Any, statement: Any, *values: Any, **options: Any) -> Any:
-        text = statement.decode() if isinstance(statement, bytes) else str(statement)
+        text, state = statement.decode() if isinstance(statement, bytes) else str(statement), ""
         try:
-            result = method(self, statement, *values, **options)
+            return method(self, statement, *values, **options)
         except psycopg.Error as error:
-            _note(text, error.sqlstate or type(error).__name__)
+            state = error.sqlstate or type(error).__name__
             raise
-        _note(text, "")
-        return result
+        finally:
+            _note(text, state)
 
     return call
 
