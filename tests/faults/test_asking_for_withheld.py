@@ -31,6 +31,8 @@ from tests.support.databases import MakeDatabase
 from tests.support.nodes import DAY_MS
 from tests.support.shipments import items, shipment
 
+pytestmark = pytest.mark.both_databases
+
 Pb = history_pb2
 FIXED = {"inspections.goods_found.codes.scheme"}
 """Fields that have one of a few words, which tell nothing."""

@@ -27,6 +27,8 @@ from tests.support.author import Author
 from tests.support.databases import MakeDatabase
 from tests.support.nodes import PaperNode, paper_nodes
 
+pytestmark = pytest.mark.both_databases
+
 
 @dataclass(frozen=True)
 class Scene:
