@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from gateway.alerts.commands.onward_transfer import consented_recipients
+from gateway.contract.ids import FeedOrigin
 from gateway.contract.timestamps import to_timestamp
 from gateway.errors import InvalidRequestError, RevisionConflictError
 from gateway.v1 import alert_pb2
 from tests.support.databases import MakeDatabase
-from tests.support.nodes import DAY_MS, PaperNode, exchange, paper_nodes
+from tests.support.nodes import DAY_MS, PaperNode, exchange, feed_of, paper_nodes
 
 GRANTED, REFUSED = alert_pb2.TRANSFER_CONSENT_GRANTED, alert_pb2.TRANSFER_CONSENT_REFUSED
 
@@ -80,6 +82,29 @@ def test_consent_lets_go_only_what_was_read(nodes: list[PaperNode]) -> None:
     answer(first, GRANTED, 2)
     answer(second, REFUSED, 0)
     answer(plain, alert_pb2.TRANSFER_CONSENT_UNSPECIFIED, 0)
+
+
+def test_consent_holds_until_it_is_taken_back_or_the_text_changes() -> None:
+    def question(question_id: str) -> tuple[FeedOrigin, alert_pb2.AlertEvent]:
+        asked = alert_pb2.AlertQuestion(question_id=question_id, onward_recipients=["mo"])
+        return feed_of("hk", "cn"), alert_pb2.AlertEvent(question=asked)
+
+    def answer(
+        question_id: str, consent: alert_pb2.TransferConsent.ValueType
+    ) -> tuple[FeedOrigin, alert_pb2.AlertEvent]:
+        said = alert_pb2.AlertAnswer(question_id=question_id, consent=consent)
+        return feed_of("cn", "hk"), alert_pb2.AlertEvent(answer=said)
+
+    def consented(*events: tuple[FeedOrigin, alert_pb2.AlertEvent]) -> frozenset[str]:
+        return consented_recipients(events, publisher="cn", recipient="hk")
+
+    given = question("1"), answer("1", GRANTED)
+    amended = feed_of("cn", "hk"), alert_pb2.AlertEvent(amended=alert_pb2.Alert(revision=2))
+    assert consented(*given) == {"mo"}
+    assert consented(*given, question("2")) == {"mo"}
+    assert consented(*given, question("2"), answer("2", REFUSED)) == frozenset()
+    assert consented(*given, amended) == frozenset()
+    assert consented(*given, amended, question("2"), answer("2", GRANTED)) == {"mo"}
 
 
 def test_a_question_has_a_deadline_that_can_be_kept(nodes: list[PaperNode]) -> None:

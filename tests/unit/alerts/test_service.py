@@ -11,6 +11,7 @@ import pytest
 from gateway.alerts.service import WATCH_PAGE
 from gateway.contract.timestamps import to_timestamp
 from gateway.errors import InvalidRequestError, NotFoundError, PositionUnknownError
+from gateway.feed.service.writing.commits import ALERT_CHANGES, Commit
 from gateway.v1 import alert_pb2, alert_service_pb2
 from tests.support.author import Author
 from tests.support.databases import MakeDatabase
@@ -218,6 +219,25 @@ def test_a_watch_goes_past_entries_that_change_nothing(nodes: list[PaperNode]) -
     assert not response.changes
     assert response.position > 0
     assert queries.changes(response.position)[0].position >= response.position
+
+
+def test_a_watch_doesnt_go_past_what_isnt_projected_yet(cn: PaperNode) -> None:
+    cn.publish("hk")
+    cn.settle()
+    with cn.database.write() as conn:
+        cn.projector.clear(conn)  # as a rebuild begins
+    behind = cn.queries.changes(0)[0]
+    assert (len(behind.changes), behind.position) == (0, 0)
+    cn.settle()
+    assert len(cn.queries.changes(behind.position)[0].changes) == 1
+
+
+def test_who_watches_is_woken_by_a_commit_that_shows_an_alert(cn: PaperNode) -> None:
+    commits: list[Commit] = []
+    cn.writer.on_commit(commits.append)
+    cn.publish("hk")
+    cn.settle()
+    assert any(ALERT_CHANGES in commit.topics for commit in commits)
 
 
 @pytest.mark.parametrize("beyond", [10_000, 2**63, 2**64 - 1])

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from gateway.contract.limits import MAX_CLOCK_SKEW_MS
-from gateway.feed.service.alarms import CLOCK_SKEW, Alarms
+from gateway.feed.service.alarms import CLOCK_SKEW, Alarms, Restriction
+from gateway.trust.rules.permissions import Role
 
 HOUR_MS = 3_600_000
 
@@ -59,3 +60,15 @@ def test_a_receipt_older_than_what_it_receipts_shows_a_clock_behind() -> None:
     assert alarms.list() == [alarm], "an old entry proves nothing, and doesn't end it either"
     alarms.compare_clocks("hk", time.now, not_before_ms=sent)
     assert alarms.list() == []
+
+
+def test_a_restricted_alarm_is_read_by_its_roles_and_looks_the_same_to_all_others() -> None:
+    alarms = Alarms(Time())
+    restriction = Restriction(frozenset({Role.SUPERVISOR, Role.AUDITOR}), "an answer was wrong")
+    for case in ("CASE-1", "CASE-2"):
+        alarms.set("ANSWER_WRONG", case, f"the answer to {case} was wrong", restriction=restriction)
+    for role in (Role.SUPERVISOR, Role.AUDITOR):
+        shown = [alarm.message for alarm in alarms.seen_by(frozenset({role, Role.OFFICER}))]
+        assert shown == ["the answer to CASE-1 was wrong", "the answer to CASE-2 was wrong"]
+    for roles in (frozenset({Role.OFFICER}), frozenset[Role]()):
+        assert [alarm.message for alarm in alarms.seen_by(roles)] == ["an answer was wrong"]

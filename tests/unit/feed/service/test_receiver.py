@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -24,7 +25,9 @@ from gateway.feed.service.states import SuspensionCommand
 from gateway.feed.tables import feeds
 from gateway.feed.tables.feeds import Feed, FeedState
 from gateway.tlog.checkpoint import Checkpoint, parse_checkpoint_body, sign_checkpoint
+from gateway.tlog.cosignature import verify_cosignature_line
 from gateway.tlog.note import parse_note
+from gateway.trust.rules.directory import FEED_EPOCHS
 from gateway.v1 import feed_pb2
 from tests.support.author import Author
 from tests.support.databases import MakeDatabase
@@ -67,6 +70,9 @@ def test_a_sound_batch_is_stored_and_receipted(nodes: list[PaperNode], cn: Autho
     receipt = receive(hk, second)
     assert isinstance(receipt, feed_pb2.Receipt)
     assert (receipt.origin, receipt.size) == (cn.origin.line, 5)
+    (verifier,) = hk.trust.cosign_verifiers("hk", START)
+    cosigned = verify_cosignature_line(second.checkpoint, receipt.cosignature, verifier)
+    assert cosigned.timestamp == hk.clock.now // 1000
     feed = stored(hk, cn)
     assert (feed.size, feed.tree.root, feed.checkpoint) == (5, cn.tree.root, second.checkpoint)
     assert hk.outgoing.position(cn.origin).cosigned_checkpoint == second.checkpoint + receipt.cosignature
@@ -95,6 +101,16 @@ def test_5a_only_the_publisher_of_a_feed_to_this_node_sends_it(hk: PaperNode, cn
         receive(hk, batch, peer)
     with hk.database.read() as conn:
         assert feeds.list_all(conn) == []
+
+
+def test_5a_a_feed_of_another_epoch_than_the_present_one_is_refused(hk: PaperNode, cn: Author) -> None:
+    hk.trust.directory = replace(hk.trust.directory, extensions={FEED_EPOCHS: {"cn/hk": 2}})
+    batch = cn.batch(*cn.alerts(1))
+    for epoch in (1, 3):
+        batch.origin = replace(cn.origin, epoch=epoch).line
+        with pytest.raises(PermissionDeniedError, match="present epoch"):
+            receive(hk, batch)
+    assert hk.receiver.require_right_peer("cn", replace(cn.origin, epoch=2).line).epoch == 2
 
 
 # 5b

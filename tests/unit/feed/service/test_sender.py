@@ -162,6 +162,13 @@ def test_a_consistency_proof_that_cant_be_is_malformed(cn: PaperNode, old: int, 
 # Receipts
 
 
+def test_a_receipt_came_when_its_recipient_signed_it(cn: PaperNode, hk: PaperNode) -> None:
+    cn.publish("hk")
+    receipt = hk.writer.run(hk.receiver.open_batch("cn", batch(cn, 0)))
+    signed_at = cn.outgoing.verify_receipt(cn.origin("hk"), receipt).receipted_at
+    assert signed_at == hk.clock.now // 1000 * 1000
+
+
 def test_a_receipt_is_kept_once(cn: PaperNode, hk: PaperNode) -> None:
     origin = cn.origin("hk")
     cn.publish("hk")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sqlalchemy import event, select
 
 from gateway.contract.identification.shipment_keys import name_key
-from gateway.contract.timestamps import to_timestamp
+from gateway.contract.timestamps import to_ms, to_timestamp
 from gateway.errors import IllegalTransitionError, InvalidRequestError, NotFoundError
 from gateway.evidence.service.record_verification import check_records
 from gateway.feed.tables import feeds
@@ -192,6 +192,29 @@ def test_what_a_hold_names_stays_until_the_hold_is_let_go(node: PaperNode) -> No
 
     release(node, placed.hold_id)
     assert purge(node) == (1, 0, "A")
+
+
+def test_a_record_stays_to_the_second_that_is_shown_as_its_end(node: PaperNode) -> None:
+    record(node, shipment("A", retention_class="short"))
+    index(node)
+    found = searching(node).get("A").response
+    assert found is not None
+    ends_at = to_ms(found.delete_after)
+
+    node.clock.forward(ends_at - 1_000 - node.clock.now)
+    assert purge(node) == (0, 0, "")
+    node.clock.forward(1_000)
+    assert purge(node) == (1, 0, "A")
+
+
+def test_each_of_several_holds_keeps_what_it_names(node: PaperNode) -> None:
+    record(node, *(shipment(name, retention_class="short") for name in "ABC"))
+    index(node)
+    for name in "AB":
+        place(node, history_pb2.SearchCriteria(record_ids=[name]))
+    when_over(node)
+
+    assert purge(node) == (1, 2, "C")
 
 
 def test_a_hold_keeps_what_is_recorded_after_it_too(node: PaperNode) -> None:

@@ -106,6 +106,24 @@ def test_nothing_is_followed_by_what_the_asker_may_not_ask_for(pair: Pair) -> No
         pair.hk.trust = pair.cn.trust = before
 
 
+def test_what_isnt_found_whole_isnt_followed() -> None:
+    def further(
+        known: Sequence[history_pb2.HistoryRecord], asked: Sequence[history_pb2.SearchCriteria]
+    ) -> Sequence[history_pb2.SearchCriteria]:
+        return [history_pb2.SearchCriteria(seals=[f"{len(asked)}"])]
+
+    def find(criteria: Sequence[history_pb2.SearchCriteria]) -> FoundRecords:
+        message, seal = SearchShipmentsResponse(), criteria[0].seals[0]
+        message.records.records.add(node="hk").shipment.record_id = f"R-{seal}"
+        return FoundRecords([message], 0, complete=seal == "1")
+
+    first = history_pb2.HistoryRecord(node="hk")
+    first.shipment.record_id = "R-0"
+    links = follow_links([first], [BY_UCR], further, find, may=lambda _: True, limit=100)
+    assert [list(one.seals) for one in links.criteria] == [["1"]]
+    assert [one.shipment.record_id for message in links.messages for one in message.records.records] == ["R-1"]
+
+
 def test_links_without_end_are_followed_within_bounds() -> None:
     """Each record names the next."""
     calls: list[Sequence[history_pb2.SearchCriteria]] = []
