@@ -16,6 +16,7 @@ import pytest
 from bench.attacks.attack import HOST, Target
 from bench.attacks.guard import ATTACKERS_ADDRESS, guarded
 from gateway.contract.channel_options import channel_options
+from gateway.rpc.listener.options import HANDSHAKE_TIMEOUT_MS
 from gateway.rpc.listener.tls import channel_credentials
 from gateway.trust.service.trial_federation import FEDERATION
 from gateway.v1 import exchange_service_pb2 as pb
@@ -115,12 +116,14 @@ def test_without_the_guard_far_more_reach_it(federation: Federation, way: Proxy)
 
 
 def test_a_stranger_has_few_connections(guard: int, way: Proxy) -> None:
-    before = way.accepted
+    before, began = way.accepted, time.monotonic()
     with ExitStack() as stack:
         made = [stack.enter_context(connected(guard)) for _ in range(MOST_STRANGERS + 3)]
-        for one in made:  # three by the guard, the others by the node, which waits three seconds for a handshake
+        # On a slow machine the node has closed the first ones before the last one comes.
+        turns = 1 + int((time.monotonic() - began) * 1_000 / HANDSHAKE_TIMEOUT_MS)
+        for one in made:  # three by the guard, the others by the node
             assert is_closed(one)
-        assert way.accepted - before == MOST_STRANGERS
+        assert MOST_STRANGERS <= way.accepted - before <= turns * MOST_STRANGERS
 
 
 def connected(port: int) -> socket.socket:
