@@ -14,7 +14,7 @@ from gateway.client import GatewayClient
 from gateway.v1 import alert_service_pb2, alert_service_pb2_grpc
 from gateway.v1.node_service_pb2 import LINK_STATE_CONNECTED
 from tests.support.command_line import Cli
-from tests.support.federation import Federation, alert, eventually, feed, with_logs
+from tests.support.federation import Federation, alert, eventually, feed, origin, with_logs
 
 TRIES = [
     "Serves this node",
@@ -55,6 +55,10 @@ def test_a_sound_partner_refuses_everything_and_keeps_nothing(nodes: Federation)
         async with nodes.client("cn", "publisher") as client:
             await client.publish(alert(), ["hk"])
         await nodes.converged(("cn", "hk"))
+        await eventually(answered, what="hk's answer at cn")
+
+    async def answered() -> bool:
+        return all(nodes[name].feed(origin("hk", "cn")).size for name in ("hk", "cn"))
 
     nodes.run(publish())
     before = stored(nodes)

@@ -79,6 +79,7 @@ class NotificationServicer(notification_service_pb2_grpc.NotificationServiceServ
     async def WatchNotifications(
         self, request: pb.WatchNotificationsRequest, context: Context
     ) -> AsyncIterator[pb.WatchNotificationsResponse]:
+        validate(request)
         principal, position, unread = current_call().principal, request.position, -1
         moved = asyncio.Event()
         end_subscription = self._notifier.subscribe(NOTIFICATIONS, moved)

@@ -90,7 +90,11 @@ class Visitor:
                 connection.putheader("Content-Length", str(len(body)))
             connection.endheaders(body)
             response = connection.getresponse()
-            answer = Answer(response.status, response.headers, response.read())
+            try:
+                content = response.read()
+            except ConnectionResetError:  # refused before all was read: the rest of the answer may be lost
+                content = b""
+            answer = Answer(response.status, response.headers, content)
         finally:
             connection.close()
         for line in answer.set_cookies:
