@@ -118,7 +118,7 @@ def test_without_the_guard_far_more_reach_it(federation: Federation, way: Proxy)
 def test_a_stranger_has_few_connections(guard: int, way: Proxy) -> None:
     before, began = way.accepted, time.monotonic()
     with ExitStack() as stack:
-        made = [stack.enter_context(connected(guard)) for _ in range(MOST_STRANGERS + 3)]
+        made = [stack.enter_context(one) for _ in range(MOST_STRANGERS + 3) if (one := connected(guard)) is not None]
         # On a slow machine the node has closed the first ones before the last one comes.
         turns = 1 + int((time.monotonic() - began) * 1_000 / HANDSHAKE_TIMEOUT_MS)
         for one in made:  # three by the guard, the others by the node
@@ -126,8 +126,12 @@ def test_a_stranger_has_few_connections(guard: int, way: Proxy) -> None:
         assert MOST_STRANGERS <= way.accepted - before <= turns * MOST_STRANGERS
 
 
-def connected(port: int) -> socket.socket:
-    return socket.create_connection((HOST, port), timeout=60, source_address=("127.0.0.3", 0))
+def connected(port: int) -> socket.socket | None:
+    """A connection; None where it has ended before we hear that it was made."""
+    try:
+        return socket.create_connection((HOST, port), timeout=60, source_address=("127.0.0.3", 0))
+    except ConnectionResetError:
+        return None
 
 
 def is_closed(one: socket.socket) -> bool:
