@@ -4,7 +4,7 @@ A process that the node forks before it has threads forks the workers, and the k
 as they are in operation: it waits for them, kills them, and they end with its pipes. What they show of themselves is as
 if they had been started: their own group, and a name, here the process's instead of its command line's.
 Nodes in the tests' own process, which has threads, have theirs from a process that the one that forks nodes forks
-(tests/support/node_processes.py). Nodes that run as commands start theirs as operators' nodes do.
+(tests/support/node_processes.py). Only those that the installed command starts have workers as operators' nodes do.
 """
 
 from __future__ import annotations

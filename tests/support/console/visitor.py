@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import re
+import socket
 from dataclasses import dataclass, field
 from html import unescape
 from typing import Self
@@ -82,6 +83,10 @@ class Visitor:
             sent["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
         try:
+            connection.connect()
+            # Head and form leave together, as from a browser. A form may be refused unread: bytes that come after that
+            # cut the answer off.
+            connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
             connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
             for name, value in sent.items():
                 if value:
@@ -89,12 +94,9 @@ class Visitor:
             if body is not None and "Content-Length" not in sent:
                 connection.putheader("Content-Length", str(len(body)))
             connection.endheaders(body)
+            connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
             response = connection.getresponse()
-            try:
-                content = response.read()
-            except ConnectionResetError:  # refused before all was read: the rest of the answer may be lost
-                content = b""
-            answer = Answer(response.status, response.headers, content)
+            answer = Answer(response.status, response.headers, response.read())
         finally:
             connection.close()
         for line in answer.set_cookies:
