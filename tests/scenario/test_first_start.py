@@ -15,7 +15,7 @@ from gateway.contract.timestamps import to_ms
 from gateway.v1 import history_pb2
 from tests.support.command_line import PATIENCE_S, Cli
 from tests.support.federation import Federation, alert, eventually, with_logs
-from tests.support.history_calls import COMPLETE, CONTAINER, PARTIAL, Found, calling, recorded
+from tests.support.history_calls import COMPLETE, CONTAINER, PARTIAL, UNREACHABLE, Found, calling, recorded
 from tests.support.shipments import shipment
 
 CN_HK = "gba.customs.example/cn/hk/alerts"
@@ -41,16 +41,17 @@ async def work(nodes: Federation) -> None:
 
 
 def searched(nodes: Federation, at: str, **criteria: object) -> Found:
-    """cn's records of the tests' container, as a system of a node finds them."""
+    """cn's records of the tests' container, as a system of a node finds them once that node reaches cn again."""
     found: list[Found] = []
 
-    async def run() -> None:
+    async def answered() -> bool:
         async with calling(nodes, at, "officer") as officer:
             asked = history_pb2.SearchCriteria(containers=[CONTAINER], **criteria)  # type: ignore[arg-type]
             found.append(await officer.search(criteria=asked, nodes=["cn"]))
+        return found[-1].status("cn") != UNREACHABLE
 
-    nodes.run(run())
-    return found[0]
+    nodes.run(eventually(answered, what=f"{at} to reach cn"))
+    return found[-1]
 
 
 def ids_once_indexed(nodes: Federation) -> list[str]:

@@ -51,6 +51,15 @@ else:
     if run[:1] != ["-c"] and (run[:1] != ["-m"] or run[1] not in {modules}):
         os.execv({python!r}, [{python!r}, *sys.argv[1:]])
 
+
+
+def pass_on(number):
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        pass  # it has ended, and its code is on the way
+
+
 descriptors = []
 for number in sorted(map(int, os.listdir("/proc/self/fd"))):
     try:
@@ -67,7 +76,7 @@ numbers = b"".join(number.to_bytes(4, sys.byteorder) for number in descriptors)
 server.sendmsg([request], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, numbers)])
 pid = int(server.recv(64))
 for number in (_signal.SIGINT, _signal.SIGTERM, _signal.SIGHUP):
-    _signal.signal(number, lambda number, _: os.kill(pid, number))
+    _signal.signal(number, lambda number, _: pass_on(number))
 code = int(server.recv(64) or 1)
 if code < 0:
     _signal.signal(-code, _signal.SIG_DFL)
@@ -115,11 +124,12 @@ class CommandServer:
         while True:
             for key, _ in self._ready.select():
                 if key.fileobj is self._listening:
-                    self._accept()
-                elif key.data is None:
-                    self._ended(key.fd)
-                else:
+                    with suppress(ConnectionError):  # a program that was killed on its way here
+                        self._accept()
+                elif key.data is not None:
                     self._finished(key.data)
+                elif key.fd in self._running:
+                    self._ended(key.fd)
 
     def _accept(self) -> None:
         connection, _ = self._listening.accept()
@@ -134,7 +144,8 @@ class CommandServer:
             _become(server, descriptors, *literal_eval(request.decode()))
         for number in descriptors:
             os.close(number)
-        connection.send(str(pid).encode())
+        with suppress(OSError):  # killed meanwhile: its connection says so next
+            connection.send(str(pid).encode())
         ends = os.pidfd_open(pid)
         connection_fd = connection.detach()
         self._running[connection_fd] = (pid, ends)
@@ -144,8 +155,7 @@ class CommandServer:
     def _ended(self, connection: int) -> None:
         """The program was killed; so is what it ran."""
         self._ready.unregister(connection)
-        if connection in self._running:
-            os.kill(self._running[connection][0], signal.SIGKILL)
+        os.kill(self._running[connection][0], signal.SIGKILL)
 
     def _finished(self, connection: int) -> None:
         pid, ends = self._running.pop(connection)
