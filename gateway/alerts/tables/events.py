@@ -59,6 +59,11 @@ _FIRST_ACKNOWLEDGED = PreparedList(
     .where(alert_events.c.alert_id.in_(_ids), alert_events.c.status == bindparam("acknowledged"))
     .group_by(alert_events.c.alert_id, alert_events.c.publisher, alert_events.c.recipient)
 )
+_FIRST_CLOSED = PreparedList(
+    select(alert_events.c.alert_id, alert_events.c.publisher, func.min(alert_events.c.position))
+    .where(alert_events.c.alert_id.in_(_ids), alert_events.c.status == bindparam("closed"))
+    .group_by(alert_events.c.alert_id, alert_events.c.publisher)
+)
 AT_ONCE = 50
 """Most events or copies with their payloads that are read together; a payload has up to MAX_PAYLOAD_BYTES."""
 
@@ -127,6 +132,11 @@ def first_acknowledged(conn: Connection, keys: Collection[AlertKey]) -> dict[Ale
     rows = _FIRST_ACKNOWLEDGED(conn, {key.alert_id for key in keys}, acknowledged=AlertStatus.ACKNOWLEDGED.value)
     first = {AlertKey(publisher, alert_id, recipient): position for alert_id, publisher, recipient, position in rows}
     return {key: position for key, position in first.items() if key in keys}
+
+
+def first_closed(conn: Connection, alert_ids: Collection[str]) -> set[int]:
+    """Positions of each alert's first closing, of whichever copy."""
+    return {position for _, _, position in _FIRST_CLOSED(conn, alert_ids, closed=AlertStatus.CLOSED.value)}
 
 
 def count_before(conn: Connection, publisher: str, alert_id: str, position: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -42,7 +42,7 @@ class StepFacts:
     Attributes:
         at_ms: when it happened, milliseconds since 1970.
         published_at_ms: when the alert was published; None where that isn't known.
-        is_first: of an acknowledgement: whether it is the copy's first.
+        is_first: of an acknowledgement: whether it is the copy's first; of a closing: the alert's.
     """
 
     at_ms: int
@@ -52,12 +52,17 @@ class StepFacts:
 
 @dataclass(frozen=True, slots=True)
 class Increment:
-    """Adds to the number that stands under a measure and key, and to its mass."""
+    """Adds to the number that stands under a measure and key, and to its mass.
+
+    Attributes:
+        by_publisher: what the publisher did itself, whoever has a copy of the alert.
+    """
 
     measure: FigureMeasure
     key: str = ""
     number: int = 1
     grams: int = 0
+    by_publisher: bool = False
 
 
 def increments(event: alert_pb2.AlertEvent, facts: StepFacts) -> Iterator[Increment]:
@@ -78,7 +83,8 @@ def increments(event: alert_pb2.AlertEvent, facts: StepFacts) -> Iterator[Increm
         case "closed":
             yield Increment(FigureMeasure.ENDING, CLOSED + code(alert_pb2.CloseOutcome, event.closed.outcome))
             yield from _time(FigureMeasure.TIME_TO_CLOSE, facts)
-            yield from _taken(event.closed.measures)
+            if facts.is_first:  # each recipient has its copy of one closing
+                yield from (replace(taken, by_publisher=True) for taken in _taken(event.closed.measures))
         case "withdrawn" | "expired":
             yield Increment(FigureMeasure.ENDING, kind)
 

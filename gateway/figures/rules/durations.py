@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 WIDTH = 1.05
 """Upper bound of a class over its lower one: a quantile is at most 2.5 % off, and a year has 354 classes."""
@@ -53,11 +53,7 @@ def quantile_s(counts: Mapping[int, int], share: float) -> float | None:
     return None
 
 
-def shown_classes(counts: Mapping[int, int]) -> Sequence[int]:
-    """The sample by the bounds SHOWN_UP_TO_S, and above them; a class counts where its middle lies."""
-    shown = [0] * (len(SHOWN_UP_TO_S) + 1)
-    for number, count in counts.items():
-        middle = middle_s(number)
-        at = next((at for at, bound in enumerate(SHOWN_UP_TO_S) if middle <= bound), len(SHOWN_UP_TO_S))
-        shown[at] += count
-    return shown
+def shown_class(number: int) -> int:
+    """Index in SHOWN_UP_TO_S of the class in which people see one of these; its length for those above."""
+    middle = middle_s(number)
+    return next((at for at, bound in enumerate(SHOWN_UP_TO_S) if middle <= bound), len(SHOWN_UP_TO_S))

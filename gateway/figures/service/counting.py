@@ -22,10 +22,10 @@ from gateway.v1 import alert_pb2
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What is read once for a batch: copies, and the position of each copy's first acknowledgement."""
+    """What is read once for a batch: copies, and positions of first acknowledgements and closings."""
 
     rows: dict[AlertKey, tuple[AlertRow, bytes]]
-    first_acknowledged: dict[AlertKey, int]
+    firsts: set[int]
 
 
 class FigureCounter:
@@ -62,9 +62,8 @@ class FigureCounter:
         direction, partner = ("out", key.recipient) if sent else ("in", key.publisher)
         at_ms, found = self._counted(row, event, known)
         for increment in found:
-            place = CountKey(
-                day_number(at_ms, self._offset), increment.measure.value, direction, partner, increment.key
-            )
+            of = key.publisher if increment.by_publisher else partner
+            place = CountKey(day_number(at_ms, self._offset), increment.measure.value, direction, of, increment.key)
             tallies[place] = tallies.get(place, CountTally()).plus(increment.number, increment.grams)
 
     def _counted(
@@ -81,12 +80,14 @@ class FigureCounter:
         facts = StepFacts(
             at_ms,
             published_at_ms=copy[0].published_at if copy is not None else None,
-            is_first=known.first_acknowledged.get(row.key) == row.position,
+            is_first=row.position in known.firsts,
         )
         return at_ms, increments(event, facts)
 
 
 def _read_known(steps: FollowedSteps, counted: Collection[FollowedStep]) -> _Known:
     acknowledged = {step.row.key for step in counted if step.row.status is AlertStatus.ACKNOWLEDGED}
-    first = events.first_acknowledged(steps.conn, acknowledged) if acknowledged else {}
-    return _Known(steps.copies({step.row.key.alert_id for step in counted}), first)
+    closed = {step.row.key.alert_id for step in counted if step.row.status is AlertStatus.CLOSED}
+    firsts = set(events.first_acknowledged(steps.conn, acknowledged).values()) if acknowledged else set()
+    firsts |= events.first_closed(steps.conn, closed) if closed else set()
+    return _Known(steps.copies({step.row.key.alert_id for step in counted}), firsts)

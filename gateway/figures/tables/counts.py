@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache
 from itertools import chain
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, delete, func, or_, select
+from sqlalchemy import Connection, delete, func, or_, select
 
 from gateway.db.progress import Progress
 from gateway.db.statements import run, storable_text
@@ -88,59 +88,23 @@ def _add_text(dialect: str, rows: int) -> str:
     )
 
 
-class CountFilter(NamedTuple):
-    """Which counts are read; an empty partner or direction: all."""
+class CountRow(NamedTuple):
+    """Counts of a day, or of a month (periods.month_of_row)."""
 
-    period: Period
-    partner: str = ""
-    direction: str = ""
-
-    @property
-    def conditions(self) -> Sequence[ColumnElement[bool]]:
-        columns = figure_counts.c
-        within = or_(*(columns.day.between(low, high) for low, high in self.period.rows()))
-        conditions: list[ColumnElement[bool]] = [within]
-        if self.partner:
-            conditions.append(columns.partner == self.partner)
-        if self.direction:
-            conditions.append(columns.direction == self.direction)
-        return conditions
+    row: int
+    measure: str
+    direction: str
+    partner: str
+    key: str
+    number: int
+    grams: int
 
 
-def sums(conn: Connection, wanted: CountFilter) -> dict[str, dict[str, CountTally]]:
-    """Sums of a period by measure and key."""
+def read(conn: Connection, period: Period) -> list[CountRow]:
+    """All counts of a period, each day once."""
     columns = figure_counts.c
-    query = (
-        select(columns.measure, columns.key, func.sum(columns.count), func.sum(columns.amount))
-        .where(*wanted.conditions)
-        .group_by(columns.measure, columns.key)
-    )
-    read: dict[str, dict[str, CountTally]] = {}
-    for measure, key, count, amount in conn.execute(query):
-        read.setdefault(measure, {})[key] = CountTally(int(count), int(amount))
-    return read
-
-
-def by_row(conn: Connection, wanted: CountFilter, measures: Iterable[str]) -> list[tuple[int, str, str, int]]:
-    """Counts of some measures by (row, measure, key); the row is a day's or a month's, periods.month_of_row."""
-    columns = figure_counts.c
-    query = (
-        select(columns.day, columns.measure, columns.key, func.sum(columns.count))
-        .where(*wanted.conditions, columns.measure.in_(sorted(measures)))
-        .group_by(columns.day, columns.measure, columns.key)
-    )
-    return [(day, measure, key, int(count)) for day, measure, key, count in conn.execute(query)]
-
-
-def by_partner(conn: Connection, wanted: CountFilter, measure: str) -> dict[str, int]:
-    """Counts of one measure by partner."""
-    columns = figure_counts.c
-    query = (
-        select(columns.partner, func.sum(columns.count))
-        .where(*wanted.conditions, columns.measure == measure)
-        .group_by(columns.partner)
-    )
-    return {partner: int(count) for partner, count in conn.execute(query)}
+    within = or_(*(columns.day.between(low, high) for low, high in period.rows()))
+    return [CountRow(*row) for row in conn.execute(select(*(columns[name] for name in _COLUMNS)).where(within))]
 
 
 def first_day(conn: Connection) -> int | None:

@@ -44,8 +44,10 @@ EMPTIED_BY = {
         "0025",
     ),
     "link_terms": "0029",
+    "figure_counts": "0032",
+    "figure_progress": "0032",
 }
-"""Tables of indexes, and the last revision that emptied each: the node builds them again."""
+"""Tables of indexes and counts, and the last revision that emptied each: the node builds them again."""
 
 MOVED = {
     "record_progress": ("0025", {"indexed_position"}),

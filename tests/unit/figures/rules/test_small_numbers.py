@@ -1,28 +1,84 @@
-"""Small numbers are withheld, and can't be computed from the others."""
+"""Small numbers are withheld, and can't be computed from what is shown for others and for all."""
 
 from __future__ import annotations
 
-from hypothesis import given
+from fractions import Fraction
+from itertools import product
+
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.figures.rules.small_numbers import withheld
+from gateway.figures.rules.small_numbers import ALL, Cell, NumberTable
+
+PARTNERS, DIRECTIONS = ("hk", "mo", "sg"), ("in", "out")
 
 
-@given(st.lists(st.integers(0, 30), max_size=12), st.integers(0, 10))
-def test_no_small_number_is_shown_or_is_what_is_missing_to_the_sum(numbers: list[int], least: int) -> None:
-    hidden = withheld(numbers, least)
-    assert all(
-        number == 0 or number >= least for number, is_hidden in zip(numbers, hidden, strict=True) if not is_hidden
-    )
-    others = [number for number, is_hidden in zip(numbers, hidden, strict=True) if is_hidden]
-    assert len(others) != 1 or sum(number > 0 for number in numbers) == 1
+def tables(*coordinates: tuple[str, ...]) -> st.SearchStrategy[dict[Cell, int]]:
+    return st.dictionaries(st.sampled_from(list(product(*coordinates))), st.integers(0, 12))
+
+
+def computable(table: NumberTable) -> set[Cell]:
+    """Withheld cells whose number follows from the others by the table's sums: Gaussian elimination over them."""
+    unknown = sorted(table.withheld)
+    rows = []
+    for cell in table.cells:
+        for at in (at for at, value in enumerate(cell) if value == ALL):
+            parts = [other for other in table.cells if other[at] != ALL and _without(other, at) == _without(cell, at)]
+            row = [Fraction((one in parts) - (one == cell)) for one in unknown]
+            if any(row):
+                rows.append(row)
+    reduced: list[list[Fraction]] = []
+    for column in range(len(unknown)):
+        pivot = next((row for row in rows if row[column]), None)
+        if pivot is None:
+            continue
+        rows.remove(pivot)
+        pivot = [value / pivot[column] for value in pivot]
+        for others in (rows, reduced):
+            others[:] = [[value - row[column] * by for value, by in zip(row, pivot, strict=True)] for row in others]
+        reduced.append(pivot)
+    return {unknown[row.index(1)] for row in reduced if sum(map(bool, row)) == 1}
+
+
+def _without(cell: Cell, at: int) -> Cell:
+    return cell[:at] + cell[at + 1 :]
+
+
+@settings(max_examples=40)
+@given(tables(PARTNERS, DIRECTIONS), st.integers(0, 6))
+def test_no_small_number_of_a_partner_is_shown_or_computable(numbers: dict[Cell, int], least: int) -> None:
+    table = NumberTable(numbers, least)
+    assert all(number >= least for cell, number in table.cells.items() if cell not in table.withheld)
+    assert not computable(table)
+
+
+@settings(max_examples=40)
+@given(tables(("a", "b"), PARTNERS[:2], DIRECTIONS), st.integers(0, 6))
+def test_nor_by_name(numbers: dict[Cell, int], least: int) -> None:
+    table = NumberTable(numbers, least)
+    assert all(number >= least for cell, number in table.cells.items() if cell not in table.withheld)
+    assert not computable(table)
 
 
 def test_the_smallest_other_is_withheld_too() -> None:
-    assert withheld([2, 40, 0, 7], 5) == [True, False, False, True]
-    assert withheld([2, 40, 0, 7], 5, sum_is_known=False) == [True, False, False, False]
-    assert withheld([2, 3, 40], 5) == [True, True, False]
+    table = NumberTable({("a",): 2, ("b",): 40, ("d",): 7}, 5)
+    assert table.withheld == {("a",), ("d",)}
+    apart = NumberTable({("a",): 2, ("b",): 40, ("d",): 7}, 5, apart=1)
+    assert apart.withheld == {("a",)}
+    assert NumberTable({("a",): 2, ("b",): 3, ("c",): 40}, 5).withheld == {("a",), ("b",)}
+
+
+def test_a_sum_that_one_number_makes_is_withheld_with_it() -> None:
+    table = NumberTable({("a", "hk"): 3}, 5)
+    assert table.withheld == set(table.cells)
+
+
+def test_what_is_withheld_elsewhere_is_completed() -> None:
+    table = NumberTable({("hk",): 10, ("mo",): 30}, 5)
+    assert table.withhold([("hk",), ("sg",)])
+    assert table.withheld == {("hk",), ("mo",)}
+    assert not table.withhold([("hk",)])
 
 
 def test_nothing_is_withheld_without_a_least_number() -> None:
-    assert withheld([1, 2, 3], 0) == [False, False, False]
+    assert NumberTable({("a",): 1, ("b",): 2}, 0).withheld == set()

@@ -129,6 +129,32 @@ def test_a_seizure_is_what_an_authority_says_and_not_what_was_asked_for(nodes: l
 
 
 @pytest.mark.both_databases
+@pytest.mark.parametrize("limit", [500, 1])
+def test_what_a_publisher_took_counts_once_for_all_recipients(
+    tmp_path: Path, make_database: MakeDatabase, limit: int
+) -> None:
+    """At the closing of which each recipient has a copy; also where the copies are counted in several batches."""
+    with paper_nodes(tmp_path, make_database, ("cn", "hk", "mo")) as (cn, hk, mo):
+        alert = cn.publish("hk", "mo")
+        for partner in (hk, mo):
+            exchange(cn, partner)
+        find(hk, "cn", alert, seized(1000))
+        exchange(cn, hk)
+        close(cn, alert, measures=[seized(250)])
+        for partner in (hk, mo):
+            exchange(cn, partner)
+        for node in (cn, hk, mo):
+            count(node, limit=limit)
+        (all_,), (with_hk,) = figures(cn).measures, figures(cn, partner="hk").measures
+        assert (all_.count.value, all_.net_mass_kg) == (2, 1250)
+        assert sum(month.seizures.value for month in figures(cn).months) == 2
+        assert (with_hk.count.value, with_hk.net_mass_kg) == (1, 1000)
+        assert not figures(cn, partner="mo").measures
+        assert [row.net_mass_kg for row in figures(mo).measures] == [250]
+        assert named(figures(cn).by_ending) == {"closed_confirmed": 2}
+
+
+@pytest.mark.both_databases
 def test_a_mass_that_nobody_said_is_unknown_and_not_zero(nodes: list[PaperNode]) -> None:
     cn, hk = nodes
     alert = cn.publish("hk")
@@ -271,6 +297,32 @@ def test_small_numbers_are_withheld_where_that_is_asked_for(nodes: list[PaperNod
     assert read.published.value == 6
     assert all(month.priority_b.value == 0 for month in read.months)
     assert not figures(cn).by_priority[0].count.withheld
+
+
+def test_a_small_number_is_no_difference_of_two_answers(tmp_path: Path, make_database: MakeDatabase) -> None:
+    """All less one partner's, or all less one direction's, isn't the other's."""
+    with paper_nodes(tmp_path, make_database, ("cn", "hk", "mo")) as (cn, hk, mo):
+        for recipient, number in (("hk", 9), ("mo", 2)):
+            for _ in range(number):
+                cn.publish(recipient, requested_action=alert_pb2.REQUESTED_ACTION_INSPECT)
+        for _ in range(8):
+            hk.publish("cn")
+        for partner in (hk, mo):
+            exchange(cn, partner)
+        count(cn)
+        sent = figures_pb2.FIGURE_DIRECTION_SENT
+
+        def shown(**request: Any) -> tuple[int | None, int | None]:
+            read = figures(cn, least_count=5, direction=sent, **request)
+            counts = (read.published, *(row.count for row in read.by_requested_action))
+            return tuple(None if one.withheld else one.value for one in counts)  # type: ignore[return-value]
+
+        assert shown() == (11, 11)
+        assert shown(partner="mo") == (None, None)
+        assert shown(partner="hk") == (None, None), "11 less these would be those to mo"
+        both = figures(cn, least_count=5)
+        assert both.published.value == 19
+        assert {row.name: row.count.withheld for row in both.by_partner} == {"hk": True, "mo": True}
 
 
 def test_a_sample_that_is_withheld_gives_no_quantile(nodes: list[PaperNode]) -> None:
