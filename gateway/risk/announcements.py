@@ -122,7 +122,7 @@ class Announcements:
         )
 
     def restrictions(self, items_of: str, destination: str, on: date) -> list[ExportRestriction]:
-        """What holds, or may hold, on a day for an announcement's items on their way to a destination.
+        """What holds on a day for an announcement's items on their way to a destination.
 
         Suspended ones are included: their text says so.
         """
@@ -147,5 +147,6 @@ def status_text(validity: ControlPeriod, status: ControlStatus, on: date) -> str
         until = f" until {suspension.days.last}" if suspension.days.last else ""
         return f"suspended{until} by {suspension.by}"
     if status is ControlStatus.SUSPENSION_ENDED and (suspension := validity.last_suspension(on)) is not None:
-        return f"its suspension by {suspension.by} ended on {suspension.days.last}; what followed is not verified"
+        ended = f"its suspension by {suspension.by} ended on {suspension.days.last}"
+        return f"{ended}; it holds again, an extension is not known to this data"
     return status.value

@@ -20,6 +20,10 @@ MAX_VERSION_CHARS = 64
 """The contract's limit on a rule's version."""
 
 
+_AGAIN = Confidence.MEDIUM
+"""At most, that a control holds again after its suspension: an extension may have been announced."""
+
+
 class MatchBasis(StrEnum):
     """How declared goods match a line.
 
@@ -94,11 +98,11 @@ class ControlledGoodMatch:
 
     @property
     def confidence(self) -> Confidence:
-        """Low at most if it isn't verified that the line holds, or only the subheading matches a finer line."""
+        """Low at most if only the subheading matches a finer line; medium at most after a suspension."""
         coarse = self.basis is MatchBasis.HS6 and len(self.good.code) > 6
-        if coarse or self.basis is MatchBasis.ELEMENT or self.status is not ControlStatus.IN_FORCE:
+        if coarse or self.basis is MatchBasis.ELEMENT:
             return Confidence.LOW
-        return self.good.confidence
+        return self.good.confidence if self.status is ControlStatus.IN_FORCE else min(self.good.confidence, _AGAIN)
 
     @property
     def basket(self) -> bool:
@@ -160,7 +164,7 @@ class ControlledGoods:
         )
 
     def match(self, code: str, on: date, *, territory: str = "") -> list[ControlledGoodMatch]:
-        """Lines that hold, or may hold, on a day and that a code matches, most reliable first.
+        """Lines that hold on a day and that a code matches, most reliable first.
 
         A mainland code of 8 or 10 digits matches as far as the shorter of both goes; others match by six digits.
 
@@ -181,7 +185,7 @@ class ControlledGoods:
         return sorted(matches, key=_surest_first)
 
     def match_element(self, element: str, on: date) -> list[ControlledGoodMatch]:
-        """Lines without a code that hold, or may hold, on a day for an element."""
+        """Lines without a code that hold on a day for an element."""
         return [
             ControlledGoodMatch(good, MatchBasis.ELEMENT, status)
             for good in self._uncoded.get(element, ())

@@ -21,8 +21,8 @@ class Confidence(IntEnum):
 class ControlStatus(StrEnum):
     """State of a control or restriction on a day.
 
-    `suspension ended, not verified`: the announced last day of a suspension is over, and the tables don't say what
-    followed: it may hold again, or the suspension may have been extended.
+    `suspension ended, not verified`: the announced last day of a suspension is over. So it holds again; that the
+    suspension was extended isn't known to the tables, and isn't ruled out.
     """
 
     NOT_YET = "not yet"
@@ -33,7 +33,7 @@ class ControlStatus(StrEnum):
 
 
 HOLDS = frozenset({ControlStatus.IN_FORCE, ControlStatus.SUSPENSION_ENDED})
-"""States in which goods may not leave without a licence, for certain or possibly."""
+"""States in which goods may not leave without a licence."""
 
 
 @dataclass(frozen=True, slots=True)

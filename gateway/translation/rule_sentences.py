@@ -37,7 +37,7 @@ VALUES: Final = frozenset(
 """Words that packaged rules fill in."""
 
 REMARKS: Final = marked(
-    "Whether the control holds again is not verified.",
+    "The control holds again after a suspension; an extension is not known to this data.",
     "Goods that are not under control have this code too: element, purity and form decide.",
     "To this destination licences are refused in principle.",
 )

@@ -83,7 +83,7 @@ def leg_alone(shipment: shipment_pb2.Shipment, controls: Controls) -> Leg:
 
 def controlled_hs6(shipment: shipment_pb2.Shipment, controls: Controls) -> frozenset[str]:
     """Six-digit codes of goods under control at declaration."""
-    met = {line.sequence for line in controls.in_force(shipment)}
+    met = {line.sequence for line in controls.by_code(shipment)}
     if not met:
         return frozenset()
     items = [item for item in shipment.goods if item.sequence in met]

@@ -9,7 +9,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.risk.announcements import ExportRestriction
 from gateway.risk.controlled_goods import LIST_TERRITORY, ControlledGoodMatch, ControlledGoods, MatchBasis
-from gateway.risk.validity import Confidence, ControlStatus
+from gateway.risk.validity import HOLDS, Confidence, ControlStatus
 from gateway.v1 import shipment_pb2, trace_pb2
 
 MAX_PER_ITEM = 8
@@ -39,13 +39,9 @@ class Controls:
         """Matched lines at declaration, by item, most reliable first."""
         return [match for item in shipment.goods if self.lists(item) for match in self.of_item(item, shipment)]
 
-    def in_force(self, shipment: shipment_pb2.Shipment) -> list[trace_pb2.ControlledItem]:
-        """Of the matched lines, those of a code, whose control is verified to hold."""
-        return [
-            line
-            for line in self.items(shipment)
-            if line.status == ControlStatus.IN_FORCE and line.basis != MatchBasis.ELEMENT
-        ]
+    def by_code(self, shipment: shipment_pb2.Shipment) -> list[trace_pb2.ControlledItem]:
+        """Of the matched lines, those of a code."""
+        return [line for line in self.items(shipment) if line.basis != MatchBasis.ELEMENT]
 
     def lists(self, item: shipment_pb2.ShipmentGoods) -> bool:
         """Whether a subheading is listed, or the element of a line without a code: the cheap test."""
@@ -89,12 +85,10 @@ class Controls:
         return list(found.values())
 
     def elements_on(self, on: date) -> frozenset[str]:
-        """Elements of the lines that are verified to hold."""
+        """Elements of the lines that hold."""
         known = self._elements.get(on)
         if known is None:
-            known = frozenset(
-                good.element for good in self.goods if good.element and good.status_on(on) is ControlStatus.IN_FORCE
-            )
+            known = frozenset(good.element for good in self.goods if good.element and good.status_on(on) in HOLDS)
             if len(self._elements) >= MAX_DAYS_KEPT:
                 self._elements.clear()
             self._elements[on] = known
@@ -131,7 +125,6 @@ def _controlled_item(
 
 
 def _confidence(match: ControlledGoodMatch, element: str) -> Confidence:
-    in_force = match.status is ControlStatus.IN_FORCE
-    if in_force and match.basis is MatchBasis.HS6 and element and element == match.good.element:
+    if match.basis is MatchBasis.HS6 and element and element == match.good.element:
         return max(match.confidence, min(match.good.confidence, Confidence.MEDIUM))
     return match.confidence

@@ -56,7 +56,7 @@ def route_cases(shipment: shipment_pb2.Shipment, controls: Controls, *, leg: int
         yield Case("route", LazyFacts(known, _CONTROLLED_GOODS, (controls, shipment)), (leg,))
 
 
-_CONTROLLED_GOODS = {"controlled_goods": lambda source: bool(source[0].in_force(source[1]))}
+_CONTROLLED_GOODS = {"controlled_goods": lambda source: bool(source[0].by_code(source[1]))}
 """Found in the controls and the record."""
 
 

@@ -187,7 +187,7 @@ def _controls(leg: trace_pb2.TraceLeg) -> Iterator[str]:
             sureness = words.confidence(item.confidence)
             yield _("◆ under control: {goods} ({confidence})", goods=goods, confidence=sureness)
         else:
-            yield _("◆ perhaps under control: {goods} ({status})", goods=goods, status=item.status)
+            yield _("◆ under control again: {goods} ({status})", goods=goods, status=item.status)
 
 
 def _item(item: shipment_pb2.ShipmentGoods) -> str:

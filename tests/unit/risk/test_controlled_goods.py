@@ -72,7 +72,7 @@ def test_a_control_is_suspended_ends_and_resumes_by_its_dates() -> None:
     assert {day: row.status_on(day) for day in expected} == expected
 
 
-def test_what_followed_a_suspension_is_a_state_of_its_own_until_somebody_verifies_it() -> None:
+def test_a_control_is_back_after_its_suspension_less_sure_until_somebody_verifies_it() -> None:
     effective = Interval(date(2025, 11, 8))
     unverified = suspension(date(2025, 11, 7), date(2026, 11, 10), resumed=False)
     row = good("28053019", validity=ControlPeriod(effective, (unverified,)))
@@ -81,10 +81,10 @@ def test_what_followed_a_suspension_is_a_state_of_its_own_until_somebody_verifie
     assert row.status_on(date(2026, 11, 11)) is ControlStatus.SUSPENSION_ENDED
     assert row.status_text(date(2026, 11, 10)) == "suspended until 2026-11-10 by No.70"
     assert row.status_text(date(2026, 11, 11)) == (
-        "its suspension by No.70 ended on 2026-11-10; what followed is not verified"
+        "its suspension by No.70 ended on 2026-11-10; it holds again, an extension is not known to this data"
     )
     (match,) = ControlledGoods((row,)).match("2805301990", date(2026, 11, 11), territory="CN")
-    assert (match.status, match.confidence) == (ControlStatus.SUSPENSION_ENDED, Confidence.LOW)
+    assert (match.status, match.confidence) == (ControlStatus.SUSPENSION_ENDED, Confidence.MEDIUM)
     extended = suspension(date(2026, 11, 11), date(2027, 11, 10), resumed=False)
     longer = good("28053019", validity=ControlPeriod(effective, (unverified, extended)))
     assert longer.status_on(date(2026, 11, 11)) is ControlStatus.SUSPENDED

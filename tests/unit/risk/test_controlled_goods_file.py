@@ -301,7 +301,7 @@ def test_destinations_are_restricted_by_the_announcements(
     assert all(destination in one.text for one in found)
 
 
-def test_suspended_elements_are_not_controlled_until_the_suspension_ends_and_not_verified_then() -> None:
+def test_suspended_elements_are_controlled_again_when_the_suspension_ends() -> None:
     goods = load_controlled_goods()
 
     def elements(on: date) -> set[str]:
@@ -313,7 +313,7 @@ def test_suspended_elements_are_not_controlled_until_the_suspension_ends_and_not
     after = goods.match("28053019", date(2026, 11, 11), territory="CN")
     unverified = {match.good.element for match in after if match.status is ControlStatus.SUSPENSION_ENDED}
     assert unverified == {"Ho", "Er", "Tm", "Eu", "Yb"}
-    assert {match.confidence for match in after if match.good.element in unverified} == {Confidence.LOW}
+    assert {match.confidence for match in after if match.good.element in unverified} == {Confidence.MEDIUM}
 
 
 def test_the_misprinted_gallium_code_is_accepted_in_both_spellings() -> None:

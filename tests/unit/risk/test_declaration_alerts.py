@@ -101,7 +101,7 @@ def test_only_goods_that_come_from_the_territory_of_the_list_become_alerts(
 
 def test_rule_hit_says_what_the_rule_saw() -> None:
     (hit,) = content_of().rule_hits
-    assert (hit.rule_id, hit.rule_version) == ("R01", "2")
+    assert (hit.rule_id, hit.rule_version) == ("R01", "3")
     assert hit.inputs["list.version"] == "2026-01-06 MOFCOM No.1 of 2026"
     assert hit.inputs["declaration.hs_code"] == "811010"
     assert hit.inputs["declaration.date"] == "2026-01-10"
@@ -119,14 +119,14 @@ def test_a_basket_code_is_marked_in_the_alert() -> None:
     assert hit.inputs["notes"].count("the words of this code were not seen") == 1
 
 
-def test_a_suspension_whose_end_is_over_is_told_as_not_verified_and_with_low_confidence() -> None:
+def test_a_control_that_is_back_after_its_suspension_is_told() -> None:
     row_of_batteries = row(date=date(2026, 11, 26), hs_code="850760")
     (line,) = alerts_of(row_of_batteries, as_of=None)
     assert isinstance(line, AlertLine)
     (hit,) = line.content.rule_hits
     assert (hit.inputs["status"], hit.inputs["confidence"]) == ("suspension ended, not verified", "low")
     assert "its suspension by MOFCOM/GACC No.70 of 2025 ended on 2026-11-10" in hit.inputs["notes"]
-    assert "Whether the control holds again is not verified." in hit.explanation
+    assert "The control holds again after a suspension" in hit.explanation
     assert alerts_of(row_of_batteries, as_of=date(2026, 11, 10)) == []
 
 

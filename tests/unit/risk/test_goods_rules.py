@@ -120,26 +120,26 @@ def test_r01_names_only_what_the_finest_code_meets(rules: RuleEngine) -> None:
     assert hit.inputs["lines"] == "8112921010 germanium metal"
 
 
-def test_r01_states_no_unverified_control_as_a_fact(rules: RuleEngine) -> None:
+def test_r01_takes_a_control_as_back_after_its_suspension_and_says_what_it_does_not_know(rules: RuleEngine) -> None:
     record = shipment(item("2805301990", element="Ho", description="holmium metal"), day="2026-11-11")
     hit = hits(rules, record)["R01"]
-    assert (hit.severity, hit.inputs["confidence"]) == (NOTICE, "low")
+    assert (hit.severity, hit.inputs["confidence"]) == (MEDIUM, "medium")
     assert hit.inputs["status"] == "suspension ended, not verified"
     assert "its suspension by MOFCOM/GACC No.70 of 2025 ended on 2026-11-10" in hit.inputs["notes"]
-    assert "Whether the control holds again is not verified." in hit.explanation
+    assert "an extension is not known to this data" in hit.explanation
     assert "R01" not in hits(rules, shipment(record.goods[0], day="2026-11-10T15:59"))
 
 
 @pytest.mark.parametrize(
-    ("code", "day", "listed", "holds"),
+    ("code", "day", "listed", "severity"),
     [
-        ("8507600090", "2026-11-10", False, False),
-        ("8507600090", "2026-11-20", True, False),
-        (ANTIMONY, "2026-11-20", True, True),
+        ("8507600090", "2026-11-10", False, None),
+        ("8507600090", "2026-11-20", True, MEDIUM),
+        (ANTIMONY, "2026-11-20", True, HIGH),
     ],
 )
-def test_no_other_rule_counts_an_unverified_control_as_one(
-    rules: RuleEngine, code: str, day: str, *, listed: bool, holds: bool
+def test_other_rules_count_a_control_again_after_its_suspension(
+    rules: RuleEngine, code: str, day: str, severity: int | None, *, listed: bool
 ) -> None:
     record = shipment(item(code, net_mass_kg=1000.0), day=day)
     record.route.add().to.territory = "VN"
@@ -147,10 +147,10 @@ def test_no_other_rule_counts_an_unverified_control_as_one(
     record.parties.append(party(party_pb2.PARTY_ROLE_CONSIGNEE, "Hengtong Logistics Limited"))
     assert bool(rules.controlled_items(record)) is listed
     facts = {case.kind: case.facts for case in rules.cases(record)}
-    assert facts["route"]["controlled_goods"] is holds
-    assert bool(rules.sibling_queries(record)) is holds
+    assert facts["route"]["controlled_goods"] is listed
+    assert bool(rules.sibling_queries(record)) is listed
     forwarder = hits(rules, record).get("R15")
-    assert (forwarder.severity if forwarder else None) == ((HIGH if holds else LOW) if listed else None)
+    assert (forwarder.severity if forwarder else None) == (severity if listed else None)
 
 
 def test_r01_is_medium_for_a_code_that_other_goods_have_too(rules: RuleEngine) -> None:
@@ -175,7 +175,7 @@ def test_r01_meets_a_line_without_a_code_by_its_element(rules: RuleEngine) -> No
         ("2024-12-03", "US", HIGH, "licences are refused in principle (in force)"),
         ("2025-11-08", "US", HIGH, "licences are refused in principle (in force)"),
         ("2025-11-09", "US", None, "suspended until 2026-11-27 by MOFCOM No.72 of 2025"),
-        ("2026-11-28", "US", LOW, "ended on 2026-11-27; what followed is not verified"),
+        ("2026-11-28", "US", MEDIUM, "ended on 2026-11-27; it holds again, an extension is not known to this data"),
         ("2024-12-03", "VN", None, ""),
     ],
 )
