@@ -229,6 +229,30 @@ PROVED_ANSWER = facts(
     records=TEXTS,
     said=mapping(TEXT),
 )
+CONTROL: Mapping[str, Schema] = {"announcement": TEXT, "state": TEXT, "state_text": TEXT, "confidence": TEXT}
+SOURCED: Mapping[str, Schema] = {"source": TEXT, "note": TEXT}
+CONTROLLED = facts(
+    code=TEXT,
+    element=TEXT,
+    substance=TEXT,
+    form=TEXT,
+    control_code=TEXT,
+    also_covers_other_goods=TEXT,
+    **CONTROL,
+    **SOURCED,
+)
+ANNOUNCED = facts(
+    part=TEXT,
+    measure=TEXT,
+    applies_to=TEXTS,
+    destinations=TEXTS,
+    announced=TEXT,
+    effective=TEXT,
+    effective_to=either(TEXT, NULL),
+    subject=TEXT,
+    **CONTROL,
+    **SOURCED,
+)
 EXPORTED_ALERT = facts(
     {"further_bundles": TEXTS}, path=TEXT, files=COUNT, receipted=FLAG, without_receipt=either(TEXTS, NULL)
 )
@@ -409,6 +433,7 @@ SHAPES: Mapping[str, Schema] = {
     "inbox assign": message(casework_service_pb2.AssignAlertsResponse),
     "inbox note": message(casework_service_pb2.CaseNote),
     "inbox notes": message(casework_service_pb2.GetCaseResponse),
+    "law show": facts(day=TEXT, version=TEXT, goods=array(CONTROLLED), announcements=array(ANNOUNCED)),
     "person add": message(person_service_pb2.AddPersonResponse),
     "person list": listing(person_pb2.Person),
     "person show": message(person_service_pb2.GetPersonResponse),

@@ -123,6 +123,9 @@ COMMANDS: Mapping[str, str | Noun] = {
             ),
         },
     ),
+    "law": Noun(
+        N_("Export control as the lists of this installation have it, by day."), {"show": "gateway.cli.law:show"}
+    ),
     "person": Noun(
         N_("Persons who sign in at a console: add them, change roles, see sessions, resolve pseudonyms."),
         {

@@ -164,7 +164,11 @@ class ControlledGoods:
         )
 
     def match(self, code: str, on: date, *, territory: str = "") -> list[ControlledGoodMatch]:
-        """Lines that hold on a day and that a code matches, most reliable first.
+        """Lines that hold on a day and that a code matches, most reliable first; as `lines`."""
+        return [match for match in self.lines(code, on, territory=territory) if match.status in HOLDS]
+
+    def lines(self, code: str, on: date, *, territory: str = "") -> list[ControlledGoodMatch]:
+        """Lines that a code matches, whatever their state on a day, most reliable first.
 
         A mainland code of 8 or 10 digits matches as far as the shorter of both goes; others match by six digits.
 
@@ -178,9 +182,9 @@ class ControlledGoods:
         digits = normalise_code(code)
         declared = digits if territory == LIST_TERRITORY else digits[:6]
         matches = [
-            ControlledGoodMatch(good, basis, status)
+            ControlledGoodMatch(good, basis, good.status_on(on))
             for good in self._by_hs6.get(digits[:6], ())
-            if (status := good.status_on(on)) in HOLDS and (basis := _basis(declared, good.code))
+            if (basis := _basis(declared, good.code))
         ]
         return sorted(matches, key=_surest_first)
 

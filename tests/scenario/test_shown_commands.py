@@ -75,6 +75,7 @@ COMPLETIONS: Mapping[Words, tuple[list[str], dict[str, str]]] = {
     ("history", "show"): ([RECORDS[0]], {}),
     ("history", "trace"): ([], {"--container": CONTAINER, **GROUNDS}),
     ("backup",): (["OUT"], {}),
+    ("law", "show"): (["811010"], {}),
     ("link", "declare-new"): (["hk"], {"--reason": "A new node"}),
     ("pki", "request"): ([], {**_NODE, "--out": "console"}),
     ("pki", "issue"): (["gateway.csr"], {"--ca": "ca", "--out": "new.pem"}),

@@ -1,0 +1,174 @@
+"""`gateway law`: what export control applied to goods on a day, as far as the lists of this installation say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway.cli.clock import now
+from gateway.cli.output import JsonOption, Output, reports_errors
+from gateway.errors import MalformedError, OptionError
+from gateway.risk.announcements import Announcement, Announcements, Measure, status_text
+from gateway.risk.controlled_goods import LIST_TERRITORY, ControlledGood, ControlledGoods
+from gateway.risk.controlled_goods_file import load_controlled_goods
+from gateway.risk.validity import Confidence, ControlPeriod
+from gateway.translation.messages import N_
+from gateway.translation.messages import gettext as _
+
+MEASURES: Mapping[Measure, str] = {
+    Measure.LICENCE: N_("exports need a licence"),
+    Measure.REFUSED: N_("licences are refused in principle"),
+    Measure.REVIEW: N_("end user and end use are reviewed more strictly"),
+    Measure.MILITARY: N_("no exports to military users or for military uses"),
+    Measure.SUSPENSION: N_("suspends others"),
+}
+
+CodesArgument = Annotated[
+    list[str] | None,
+    typer.Argument(help=_("Commodity codes, 6 to 10 digits; none: all announcements."), show_default=False),
+]
+OnOption = Annotated[str, typer.Option("--on", help=_("The day, YYYY-MM-DD; else today."))]
+ElementOption = Annotated[
+    str,
+    typer.Option(
+        help=_("Also lines on a chemical element, e.g. Dy, whatever the code; announcements often name none.")
+    ),
+]
+DestinationOption = Annotated[
+    str, typer.Option("--to", help=_("Leave out what is for other destinations than this, e.g. US."))
+]
+GoodsListOption = Annotated[Path | None, typer.Option(help=_("Own list of controlled goods, CSV."))]
+AnnouncementsOption = Annotated[Path | None, typer.Option(help=_("Own announcements on export control, CSV."))]
+
+
+@reports_errors
+def show(
+    codes: CodesArgument = None,
+    *,
+    on: OnOption = "",
+    element: ElementOption = "",
+    destination: DestinationOption = "",
+    goods_list: GoodsListOption = None,
+    announcements: AnnouncementsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show which export controls applied to goods on a day. Reads the lists alone; needs no gateway.
+
+    A control whose suspension is over holds again unless an extension is recorded. With --json each line has its
+    source. The lists don't replace the announcements; docs/controlled-goods.md says what was checked.
+
+    \b
+    Examples:
+      gateway law show --on 2026-11-30
+      gateway law show 811010 --to US --on 2024-12-03
+      gateway law show --element Dy
+    """
+    day = _day(on) if on else now().date()
+    output, goods = Output(as_json), load_controlled_goods(goods_list, announcements)
+    lines = _lines(goods, codes or (), element, day)
+    shown = _announcements(goods.announcements, lines if codes or element else None, destination)
+    if as_json:
+        listed = [_line_facts(good, day) for good in lines]
+        acts = [_facts(row, goods.announcements, day) for row in shown]
+        return output.json({"day": day, "version": goods.version, "goods": listed, "announcements": acts})
+    if codes or element:
+        output.table(
+            _("Goods under export control on {day}", day=day),
+            (N_("Code"), N_("Goods"), N_("Announcement"), N_("State"), N_("Confidence")),
+            [
+                (good.code or "—", good.substance, good.announcement, good.status_text(day), _sure(good.confidence))
+                for good in lines
+            ],
+        )
+    output.table(
+        _("Announcements on {day}", day=day),
+        (N_("Announcement"), N_("Does"), N_("For"), N_("State")),
+        [
+            (row.key, _(MEASURES[row.measure]), ", ".join(row.destinations), _state(row, goods.announcements, day))
+            for row in shown
+        ],
+    )
+
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise OptionError(_("--on: {text!r} isn't a day YYYY-MM-DD", text=text)) from None
+
+
+def _lines(goods: ControlledGoods, codes: Sequence[str], element: str, on: date) -> list[ControlledGood]:
+    """Lines that a code matches, and those on an element, each once."""
+    found: dict[ControlledGood, None] = {}
+    for code in codes:
+        try:
+            found |= dict.fromkeys(line.good for line in goods.lines(code, on, territory=LIST_TERRITORY))
+        except MalformedError as error:
+            raise OptionError(
+                f"{code!r}: {error.message}", way_out=_("Give a commodity code of 6 to 10 digits.")
+            ) from None
+    return [*found, *(good for good in goods if element and good.element == element and good not in found)]
+
+
+def _announcements(
+    announcements: Announcements, lines: Sequence[ControlledGood] | None, destination: str
+) -> list[Announcement]:
+    """Those about lines, or all; of measures about destinations those about one, or all."""
+    names = {line.announcement for line in lines or ()}
+    keys = {row.key for row in announcements if row.name in names or any(map(row.concerns, names))}
+    return [
+        row
+        for row in announcements
+        if (lines is None or row.key in keys or keys & set(row.applies_to))
+        and (not destination or not row.destinations or destination.upper() in row.destinations)
+    ]
+
+
+def _state(row: Announcement, announcements: Announcements, on: date) -> str:
+    validity = ControlPeriod(row.effective, announcements.suspensions(row.key))
+    return status_text(validity, validity.status_on(on), on)
+
+
+def _line_facts(good: ControlledGood, on: date) -> dict[str, object]:
+    return {
+        "code": good.code,
+        "element": good.element,
+        "substance": good.substance,
+        "form": good.form,
+        "control_code": good.control_code,
+        "announcement": good.announcement,
+        "state": good.status_on(on),
+        "state_text": good.status_text(on),
+        "confidence": _sure(good.confidence),
+        "also_covers_other_goods": good.basket,
+        "source": good.source,
+        "note": good.note,
+    }
+
+
+def _facts(row: Announcement, announcements: Announcements, on: date) -> dict[str, object]:
+    return {
+        "announcement": row.name,
+        "part": row.part,
+        "measure": row.measure,
+        "applies_to": row.applies_to,
+        "destinations": row.destinations,
+        "announced": row.announced,
+        "effective": row.effective.first,
+        "effective_to": row.effective.last,
+        "state": ControlPeriod(row.effective, announcements.suspensions(row.key)).status_on(on),
+        "state_text": _state(row, announcements, on),
+        "subject": row.subject,
+        "confidence": _sure(row.confidence),
+        "source": row.source,
+        "note": row.note,
+    }
+
+
+def _sure(confidence: Confidence) -> str:
+    return confidence.name.lower()
