@@ -94,7 +94,6 @@ def show(
     )
 
 
-
 def _day(text: str) -> date:
     try:
         return date.fromisoformat(text)

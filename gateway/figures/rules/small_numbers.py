@@ -66,13 +66,15 @@ class NumberTable:
             self.withheld = set(self.cells)
         while open_ := self._alone_in_a_sum(sums) or _computable(sums, self.withheld):
             for cell, members in open_:
-                among = members if any(other not in self.withheld for other in members) else self._group(cell)
-                self.withheld.add(
-                    min(
-                        (other for other in among if other not in self.withheld),
-                        key=lambda other: (self.cells[other], other),
-                    )
-                )
+                if not self._withhold_least(members):
+                    self._withhold_least(self._group(cell))
+
+    def _withhold_least(self, cells: Iterable[Cell]) -> bool:
+        """Withholds the smallest one that is shown; False if none is."""
+        shown = [cell for cell in cells if cell not in self.withheld]
+        if shown:
+            self.withheld.add(min(shown, key=lambda cell: (self.cells[cell], cell)))
+        return bool(shown)
 
     def _group(self, cell: Cell) -> list[Cell]:
         """All cells that have sums in common with one."""

@@ -80,5 +80,16 @@ def test_what_is_withheld_elsewhere_is_completed() -> None:
     assert not table.withhold([("hk",)])
 
 
+@given(tables(("a", "b"), PARTNERS[:2]), st.integers(0, 6), st.data())
+def test_further_ones_are_completed_whichever_they_are(
+    numbers: dict[Cell, int], least: int, data: st.DataObject
+) -> None:
+    table = NumberTable(numbers, least)
+    further = data.draw(st.sets(st.sampled_from(sorted(table.cells)))) if table.cells else set()
+    table.withhold(further)
+    assert further <= table.withheld
+    assert not computable(table)
+
+
 def test_nothing_is_withheld_without_a_least_number() -> None:
     assert NumberTable({("a",): 1, ("b",): 2}, 0).withheld == set()
