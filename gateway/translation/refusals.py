@@ -39,6 +39,9 @@ REFUSALS: Final = marked(
     # alerts
     "must lie in the future",
     "must lie in the future, at most 366 days ahead",
+    "{element} is no chemical element",
+    "must not lie in the future",
+    "must not lie more than a day before the alert was published",
     "a new alert has revision 1, not {revision}",
     "the alert's current revision is {revision}; an answer {naming}",
     "{node} isn't a third authority's node; these are: {known}",

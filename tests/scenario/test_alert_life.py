@@ -105,7 +105,7 @@ def test_the_whole_life_of_an_alert(running_federation: Federation) -> None:
             finding = alert_pb2.AlertFinding(
                 alert=this,
                 result=alert_pb2.FINDING_RESULT_CONFIRMED,
-                inspected_at=to_timestamp(1_770_000_000_000),
+                inspected_at=(await desk.get_alert(this)).alert.published_at,
                 methods=["x_ray", "laboratory"],
                 revision=2,
                 remarks="Antimony, 99.65 %.",

@@ -20,6 +20,7 @@ from gateway.alerts.commands.onward_transfer import (
 from gateway.alerts.commands.placing import place_step, require_extensible_feeds
 from gateway.alerts.commands.publishing import MAX_VALIDITY_MS, VALID_UNTIL_RANGE, Publisher
 from gateway.alerts.commands.step_requests import ResponseT, StepRequest
+from gateway.alerts.rules.findings import wrong_claims
 from gateway.alerts.rules.life import advance
 from gateway.alerts.tables import copies as alerts
 from gateway.alerts.tables.copies import AlertRow
@@ -97,6 +98,8 @@ def require_step(
         _require_validity(now_ms, alert.content)
     if event.WhichOneof("event") == "question" and to_ms(event.question.deadline) <= now_ms:
         raise InvalidRequestError([Violation("deadline", "deadline.future", "must lie in the future")])
+    if wrong := wrong_claims(event, published_at_ms=row.published_at, now_ms=now_ms):
+        raise InvalidRequestError(wrong)
     if row.direction == "out" and event.WhichOneof("event") in _CARRYING_CONTENT:
         releases = publisher.releases(wire.purpose_of(event) or row.purpose, now_ms)
         _require_onward_transfer(known, row, event, releases)

@@ -54,18 +54,18 @@ class Desk:
     def restart(self) -> None:
         self.search = FindingSearch(self.hk.database, node="hk")
 
-    def inspect(self, remarks: str = "ingots", *, at_ms: int = 0, **subject: Any) -> str:
+    def inspect(self, remarks: str = "ingots", *, **subject: Any) -> str:
         """An alert of cn on the container, and on what else is given, with hk's finding on it; returns its id."""
         alert_id = self.cn.publish("hk", subject=alert_pb2.Subject(**subject))
         exchange(self.cn, self.hk)
         self.hk.step("cn", alert_id, acknowledged=alert_pb2.AlertAcknowledged(revision=1))
-        self.report(alert_id, remarks, at_ms=at_ms)
+        self.report(alert_id, remarks)
         return alert_id
 
-    def report(self, alert_id: str, remarks: str = "ingots", *, at_ms: int = 0, revision: int = 1) -> None:
+    def report(self, alert_id: str, remarks: str = "ingots", *, revision: int = 1) -> None:
         finding = alert_pb2.AlertFinding(
             result=alert_pb2.FINDING_RESULT_CONFIRMED,
-            inspected_at=to_timestamp(at_ms or self.hk.clock.now),
+            inspected_at=to_timestamp(self.hk.clock.now),
             methods=["x_ray"],
             goods_found=[goods_pb2.GoodsItem(element="Sb", net_mass_kg=19_400)],
             remarks=remarks,
@@ -158,10 +158,10 @@ def test_a_record_with_a_document_of_the_alert_goes_before_those_in_its_containe
 def test_one_finding_doesnt_draw_the_next_one_after_it(desk: Desk) -> None:
     desk.record(declared("A"))
     at = int(DECLARED.timestamp() * 1000)
-    desk.inspect("first", at_ms=at + 40 * DAY_MS)
-    desk.keep()
-    desk.inspect("second", at_ms=at + 80 * DAY_MS)
-    desk.keep()
+    for remarks, days in (("first", 40), ("second", 80)):
+        desk.hk.clock.forward(at + days * DAY_MS - desk.hk.clock.now)
+        desk.inspect(remarks)
+        desk.keep()
 
     assert desk.said("A") == ["first"]
 

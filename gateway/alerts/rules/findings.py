@@ -1,0 +1,69 @@
+"""Says what in a finding or closing can't be: an element that doesn't exist, a time to come or too early."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from gateway.contract.timestamps import to_ms
+from gateway.errors import Violation
+from gateway.v1 import alert_pb2
+
+_SYMBOLS: Final = """
+H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se Br Kr Rb Sr Y Zr Nb Mo Tc
+Ru Rh Pd Ag Cd In Sn Sb Te I Xe Cs Ba La Ce Pr Nd Pm Sm Eu Gd Tb Dy Ho Er Tm Yb Lu Hf Ta W Re Os Ir Pt Au Hg Tl Pb Bi
+Po At Rn Fr Ra Ac Th Pa U Np Pu Am Cm Bk Cf Es Fm Md No Lr Rf Db Sg Bh Hs Mt Ds Rg Cn Nh Fl Mc Lv Ts Og
+"""
+
+ELEMENTS: Final = frozenset(_SYMBOLS.split())
+"""Symbols of the chemical elements, by IUPAC."""
+
+CLOCKS_MS: Final = 5 * 60_000
+"""How far a time may lie ahead of this node's clock: other clocks differ."""
+
+BEFORE_ALERT_MS: Final = 24 * 3_600_000
+"""How long before the alert an inspection may be: the goods may have been opened the day before it came."""
+
+
+def wrong_claims(event: alert_pb2.AlertEvent, *, published_at_ms: int, now_ms: int) -> list[Violation]:
+    """What is wrong with a finding or a closing, all of it; empty for other steps.
+
+    Args:
+        published_at_ms: of the alert, milliseconds since 1970.
+    """
+    match event.WhichOneof("event"):
+        case "finding":
+            found = event.finding
+            return [
+                *_times("finding.inspected_at", found.inspected_at, now_ms, published_at_ms - BEFORE_ALERT_MS),
+                *_elements("finding.goods_found", (goods.element for goods in found.goods_found)),
+                *_measures("finding.measures", found.measures, now_ms),
+            ]
+        case "closed":
+            return list(_measures("measures", event.closed.measures, now_ms))
+    return []
+
+
+def _measures(field: str, measures: Iterable[alert_pb2.MeasureTaken], now_ms: int) -> Iterator[Violation]:
+    taken = list(measures)
+    yield from _elements(field, (measure.element for measure in taken))
+    for at, measure in enumerate(taken):
+        if measure.HasField("taken_at"):
+            yield from _times(f"{field}[{at}].taken_at", measure.taken_at, now_ms)
+
+
+def _elements(field: str, elements: Iterable[str]) -> Iterator[Violation]:
+    for at, element in enumerate(elements):
+        if element and element not in ELEMENTS:
+            path = f"{field}[{at}].element"
+            yield Violation(path, "finding.element", f"{element!r} is no chemical element")
+
+
+def _times(field: str, time: Timestamp, now_ms: int, earliest_ms: int = 0) -> Iterator[Violation]:
+    at_ms = to_ms(time)
+    if at_ms > now_ms + CLOCKS_MS:
+        yield Violation(field, "finding.future", "must not lie in the future")
+    elif at_ms < earliest_ms:
+        yield Violation(field, "finding.early", "must not lie more than a day before the alert was published")
