@@ -54,7 +54,7 @@ class Desk:
     def restart(self) -> None:
         self.search = FindingSearch(self.hk.database, node="hk")
 
-    def inspect(self, remarks: str = "ingots", *, **subject: Any) -> str:
+    def inspect(self, remarks: str = "ingots", **subject: Any) -> str:
         """An alert of cn on the container, and on what else is given, with hk's finding on it; returns its id."""
         alert_id = self.cn.publish("hk", subject=alert_pb2.Subject(**subject))
         exchange(self.cn, self.hk)
