@@ -20,15 +20,11 @@ import grpc.aio
 import structlog
 
 from gateway.errors import GatewayError, Kind, OverloadedError, UnauthenticatedError
-from gateway.rpc.authentication import Authenticator
+from gateway.rpc.authentication import Authenticator, NoPersons, PersonCalls, approval_in, assertion_in
 from gateway.rpc.calls import APPROVED, NEEDED, Call
-from gateway.rpc.fairness.abandoned_calls import ABANDONED_WITHIN_S, AbandonedCalls
-from gateway.rpc.fairness.buffers import CallerBuffers
-from gateway.rpc.fairness.caller_connections import CallerConnections
-from gateway.rpc.fairness.disconnection import Disconnector
-from gateway.rpc.fairness.limits import CallerLimits
+from gateway.rpc.fairness.caller_connections import ABANDONED_WITHIN_S, AbandonedCalls, CallerConnections, Disconnector
+from gateway.rpc.fairness.limits import CallerBuffers, CallerLimits
 from gateway.rpc.fairness.pacing import MOST_RUNNING, PROMPT_WEIGHT, CallPacer, Turn
-from gateway.rpc.persons import NoPersons, PersonCalls, approval_in, assertion_in
 from gateway.trust.rules.audit import AuditEntry, AuditResult, AuditSink
 from gateway.trust.rules.permissions import SIGN_IN_LANE, Approval, Permission, PermissionTable, Principal
 

@@ -14,7 +14,7 @@ from gateway.contract.timestamps import to_ms
 from gateway.errors import GatewayError
 from gateway.feed.rpc.writer_client import WriterClient
 from gateway.feed.service.publisher_audit import PublisherAudit
-from gateway.rpc.status import from_rpc_error
+from gateway.rpc.calls import from_rpc_error
 from gateway.telemetry.metrics import Metrics
 from gateway.v1 import exchange_service_pb2 as pb
 from gateway.v1.exchange_service_pb2_grpc import ExchangeServiceStub

@@ -8,8 +8,8 @@ from typing import TypeVar, cast
 import grpc.aio
 
 from gateway.contract.ids import FeedOrigin
+from gateway.rpc.calls import from_partner, write_to
 from gateway.rpc.peers import Peers
-from gateway.rpc.status import from_partner, write_to
 from gateway.v1 import exchange_service_pb2 as pb
 from gateway.v1 import feed_pb2
 

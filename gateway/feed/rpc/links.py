@@ -40,9 +40,9 @@ from gateway.feed.service.receiver import Refusal, require_moving
 from gateway.feed.service.recipient_quarantine import MAX_REASON_CHARS, RecipientQuarantine
 from gateway.feed.service.sender import Outgoing
 from gateway.feed.tables.feeds import Feed, FeedState
+from gateway.rpc.calls import from_rpc_error, write_to
 from gateway.rpc.peers import Peers
 from gateway.rpc.reconnecting import Reconnection
-from gateway.rpc.status import from_rpc_error, write_to
 from gateway.telemetry.metrics import Metrics
 from gateway.v1 import exchange_service_pb2 as pb
 from gateway.v1 import feed_pb2

@@ -25,8 +25,8 @@ from gateway.feed.service.continuity.recovery import RecoverCommand
 from gateway.feed.service.sender import Outgoing
 from gateway.feed.service.states import ForceCommand, GiveUpCommand, StateCommand
 from gateway.feed.tables.feeds import Feed, FeedState
+from gateway.rpc.calls import from_partner
 from gateway.rpc.peers import Peers
-from gateway.rpc.status import from_partner
 from gateway.trust.service.directory_versions import TrustedDirectory
 from gateway.v1 import feed_pb2
 

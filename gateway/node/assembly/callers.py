@@ -11,18 +11,20 @@ from gateway.node.assembly.call_limits import limits_of
 from gateway.node.host.capacity import CapacityMonitor
 from gateway.node.sections.bound_settings import CallLimitSettings
 from gateway.node.settings import Settings
-from gateway.rpc.authentication import Authenticator, LocalPort, PeerPort, Port
+from gateway.rpc.authentication import Authenticator, LatePersons, LocalPort, NoPersons, PeerPort, Port
 from gateway.rpc.call_metrics import CallMetrics
 from gateway.rpc.call_policy import CallPolicy
-from gateway.rpc.fairness.abandoned_calls import AbandonedCalls
-from gateway.rpc.fairness.caller_connections import PARTNER_CONNECTIONS, SYSTEM_CONNECTIONS, CallerConnections
-from gateway.rpc.fairness.disconnection import Disconnector
+from gateway.rpc.fairness.caller_connections import (
+    PARTNER_CONNECTIONS,
+    SYSTEM_CONNECTIONS,
+    AbandonedCalls,
+    CallerConnections,
+    Disconnector,
+)
 from gateway.rpc.fairness.limits import CallerLimits
 from gateway.rpc.fairness.pacing import CallPacer
 from gateway.rpc.interceptors import AuthInterceptor, Interceptor
-from gateway.rpc.listener.open_streams import OpenStreams
-from gateway.rpc.listener.running_calls import RunningCalls
-from gateway.rpc.persons import LatePersons, NoPersons
+from gateway.rpc.listener.open_streams import OpenStreams, RunningCalls
 from gateway.telemetry.gauges import Labels
 from gateway.telemetry.metrics import Metrics
 from gateway.trust.codec.permissions import load_permissions

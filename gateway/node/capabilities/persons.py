@@ -14,7 +14,7 @@ from gateway.node.capabilities.capability import Capability
 from gateway.node.capabilities.parts import NodeParts
 from gateway.persons.service.pseudonyms import Pseudonyms
 from gateway.persons.tables import sessions
-from gateway.rpc.persons import LatePersons
+from gateway.rpc.authentication import LatePersons
 
 SEED_BYTES = 32
 

@@ -1,4 +1,4 @@
-"""Open streams of a listener, which a stop ends with a reason and a time to come back."""
+"""Calls of a listener that a stop waits for: unary ones run to their end, open streams end with a time to come back."""
 
 from __future__ import annotations
 
@@ -7,6 +7,30 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from gateway.errors import GatewayError
+
+
+class RunningCalls:
+    """Unary calls of a listener that run now; for one event loop."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._none = asyncio.Event()
+        self._none.set()
+
+    def begin(self) -> None:
+        """Counts a call; `end` must follow."""
+        self._count += 1
+        self._none.clear()
+
+    def end(self) -> None:
+        """A call has ended and its answer is sent."""
+        self._count -= 1
+        if not self._count:
+            self._none.set()
+
+    async def ended(self) -> None:
+        """Returns when no call runs."""
+        await self._none.wait()
 
 
 class StreamEnd:

@@ -14,9 +14,8 @@ from grpc_reflection.v1alpha import reflection
 
 from gateway.errors import ConfigurationError, StoppingError
 from gateway.rpc.listener.health import HealthService
-from gateway.rpc.listener.open_streams import OpenStreams
+from gateway.rpc.listener.open_streams import OpenStreams, RunningCalls
 from gateway.rpc.listener.options import CONNECTION_AGE_MS, PortLimits, server_options
-from gateway.rpc.listener.running_calls import RunningCalls
 from gateway.rpc.listener.tls_probe import require_tls13_only
 
 COME_BACK_S = 0.5

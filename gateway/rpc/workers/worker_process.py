@@ -26,7 +26,7 @@ from typing import Any
 
 from gateway import logs
 from gateway.errors import GatewayError, InvalidRequestError, UnavailableError
-from gateway.rpc.fairness.fair_queue import RETRY_AFTER_S, FairQueue
+from gateway.rpc.fairness.pacing import RETRY_AFTER_S, FairQueue
 from gateway.rpc.workers import worker_main
 from gateway.rpc.workers.worker_main import Opener, Outcome
 from gateway.telemetry.stray_output import pass_lines
