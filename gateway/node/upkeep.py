@@ -25,7 +25,7 @@ from gateway.feed.service.continuity.marks import Marks
 from gateway.feed.service.continuity.own_history import OwnHistory
 from gateway.feed.service.partner_directories import PartnerDirectories
 from gateway.feed.service.states import CloseEpochsCommand
-from gateway.feed.service.writing.idempotency import ForgetAnswersCommand
+from gateway.feed.service.writing.commands import ForgetAnswersCommand
 from gateway.node.assembly.links import Links
 from gateway.node.assembly.quotas import QuotaMonitor
 from gateway.node.assembly.watchlists import Watchlists

@@ -13,7 +13,7 @@ from gateway.contract.ids import FeedOrigin
 from gateway.db.database import savepoint
 from gateway.errors import GatewayError
 from gateway.feed.service.writing.command_queue import Urgency, urgency_of
-from gateway.feed.service.writing.idempotency import repeated
+from gateway.feed.service.writing.commands import repeated
 from gateway.feed.service.writing.transaction import Transaction
 from gateway.feed.tables import requests
 from gateway.feed.tables.requests import AnsweredRequest

@@ -22,9 +22,7 @@ from gateway.errors import (
     Violation,
 )
 from gateway.feed.codec import CausalDependency, EncodedEntry
-from gateway.feed.service.writing.idempotency import digest_of
-from gateway.feed.service.writing.new_entries import new_entry
-from gateway.feed.service.writing.randomness import random_bytes
+from gateway.feed.service.writing.commands import digest_of, new_entry, random_bytes
 from gateway.feed.service.writing.transaction import Clock
 from gateway.persons.service.pseudonyms import Pseudonyms, ShownPseudonym
 from gateway.trust.rules.directory import Directory, FederationNode

@@ -14,7 +14,7 @@ from gateway.attachments.tables import fetches, files
 from gateway.attachments.tables.fetches import FetchRow, FetchState
 from gateway.attachments.tables.files import FileRow
 from gateway.errors import NotFoundError
-from gateway.feed.service.writing.idempotency import IdempotentCommand
+from gateway.feed.service.writing.commands import IdempotentCommand
 from gateway.feed.service.writing.transaction import Transaction
 from gateway.trust import tables as audit
 from gateway.trust.rules.audit import AuditEntry, AuditResult

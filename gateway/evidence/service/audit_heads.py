@@ -29,7 +29,7 @@ from gateway.evidence.codec.audit_head import (
     verify_head_file,
 )
 from gateway.feed.service.alarms import AUDIT_LOG, Alarms
-from gateway.feed.service.writing.new_entries import new_entry
+from gateway.feed.service.writing.commands import new_entry
 from gateway.feed.service.writing.transaction import Transaction
 from gateway.feed.service.writing.writer import Writer
 from gateway.feed.tables import checkpoints, feeds

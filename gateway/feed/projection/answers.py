@@ -11,7 +11,7 @@ from gateway.errors import GatewayError, InvalidRequestError, Violation
 from gateway.feed.codec import EncodedEntry, UnknownKindError
 from gateway.feed.projection.registry import LoggedEntry
 from gateway.feed.service.quotas import count, stored_as
-from gateway.feed.service.writing.new_entries import new_entry
+from gateway.feed.service.writing.commands import new_entry
 from gateway.feed.service.writing.transaction import Transaction
 from gateway.feed.tables import feeds
 from gateway.feed.tables.dispositions import HELD

@@ -9,7 +9,7 @@ from functools import partial
 from sqlalchemy import Connection
 
 from gateway.contract.ids import UUID7_RANDOM_BYTES, uuid7
-from gateway.feed.service.writing.randomness import random_bytes
+from gateway.feed.service.writing.commands import random_bytes
 from gateway.node.capabilities.capability import Capability
 from gateway.node.capabilities.parts import NodeParts
 from gateway.persons.service.pseudonyms import Pseudonyms

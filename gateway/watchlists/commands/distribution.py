@@ -22,7 +22,7 @@ from sqlalchemy import Connection
 from gateway.contract.ids import Channel, FeedOrigin
 from gateway.contract.timestamps import to_timestamp
 from gateway.errors import GatewayError
-from gateway.feed.service.writing.new_entries import entry_of
+from gateway.feed.service.writing.commands import entry_of
 from gateway.feed.service.writing.transaction import Transaction
 from gateway.feed.tables import feeds, journal, progress
 from gateway.feed.tables.feeds import StoredEntry

@@ -30,8 +30,7 @@ from gateway.contract.timestamps import to_timestamp
 from gateway.db.database import Database
 from gateway.errors import MalformedError, NotFoundError, PermissionDeniedError
 from gateway.feed.codec import EncodedEntry, parse_header
-from gateway.feed.service.writing.idempotency import IdempotentCommand
-from gateway.feed.service.writing.new_entries import new_entry
+from gateway.feed.service.writing.commands import IdempotentCommand, new_entry
 from gateway.feed.service.writing.transaction import Transaction
 from gateway.feed.tables import feeds
 from gateway.persons.rules.pseudonyms import PSEUDONYM_PREFIX

@@ -19,9 +19,7 @@ from gateway.errors import (
     Violation,
 )
 from gateway.feed.codec import EncodedEntry
-from gateway.feed.service.writing.idempotency import IdempotentCommand
-from gateway.feed.service.writing.new_entries import entry_of, new_entry
-from gateway.feed.service.writing.randomness import random_bytes
+from gateway.feed.service.writing.commands import IdempotentCommand, entry_of, new_entry, random_bytes
 from gateway.feed.service.writing.transaction import Clock, Transaction
 from gateway.persons.service.pseudonyms import Pseudonyms
 from gateway.trust.rules.directory import Directory
