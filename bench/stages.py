@@ -26,7 +26,7 @@ from bench import alerts
 from bench.nodes import ORIGIN, PUBLISHER, RECIPIENT, write_federation
 from bench.results import Figures, Series, write
 from gateway.alerts.codec import quality_notices
-from gateway.alerts.commands.publish_command import PublishCommand
+from gateway.alerts.commands.placing import PublishCommand
 from gateway.contract.ids import FeedOrigin
 from gateway.contract.validation import violations
 from gateway.feed.service.writing.transaction import Transaction

@@ -18,7 +18,7 @@ from gateway.db.database import Database
 from gateway.db.membership import SERVING, Membership
 from gateway.errors import GatewayError
 from gateway.evidence.service.audit_heads import AuditHeadSigner
-from gateway.feed.projection.held_entries import HeldEntries
+from gateway.feed.projection.rebuild import HeldEntries
 from gateway.feed.rpc.writer_client import WriterClient
 from gateway.feed.service.alarms import EXPIRY_WAITS, Alarms
 from gateway.feed.service.continuity.marks import Marks

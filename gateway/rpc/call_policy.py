@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -60,7 +59,7 @@ class IdentifiedCaller:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallPolicy:
-    """Steps 1 to 4 of a listener's calls, and their audit events. `clock` gives the time with its zone."""
+    """Steps 1 to 4 of a listener's calls, and their audit events. `time_ms` gives milliseconds since 1970."""
 
     authenticator: Authenticator
     permissions: PermissionTable
@@ -68,15 +67,12 @@ class CallPolicy:
     pacer: CallPacer
     abandoned: AbandonedCalls
     audit: AuditSink
-    clock: Callable[[], datetime]
+    time_ms: Callable[[], int]
     connections: CallerConnections
     disconnector: Disconnector
     buffers: CallerBuffers = field(default_factory=CallerBuffers)
     persons: PersonCalls = field(default_factory=NoPersons)
     monotonic_s: Callable[[], float] = field(default=time.monotonic)
-
-    def time_ms(self) -> int:
-        return int(self.clock().timestamp() * 1000)
 
     async def admit(
         self,

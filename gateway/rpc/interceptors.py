@@ -41,9 +41,8 @@ from gateway.errors import (
     UnauthenticatedError,
 )
 from gateway.rpc.call_policy import UNKNOWN_METHOD, AdmittedCall, CallPolicy, Context, IdentifiedCaller
-from gateway.rpc.calls import Call, abort_with, charge_message, enter_call
+from gateway.rpc.calls import Call, OpenStreams, RunningCalls, StreamEnd, abort_with, charge_message, enter_call
 from gateway.rpc.fairness.pacing import Turn
-from gateway.rpc.listener.open_streams import OpenStreams, RunningCalls, StreamEnd
 from gateway.rpc.listener.options import HEADER_OVERHEAD_BYTES, MAX_REQUEST_METADATA_BYTES
 
 RECHECK_S = 5.0

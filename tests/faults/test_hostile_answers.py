@@ -17,7 +17,7 @@ import grpc.aio
 import pytest
 
 from gateway.client import GatewayClient
-from gateway.contract.timestamps import to_ms
+from gateway.contract.messages import to_ms
 from gateway.errors import AgreementForbidsError
 from gateway.evidence.service.answer_export import stored_records
 from gateway.feed.service.alarms import ANSWER_WRONG

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 
 import grpc.aio
 
-from gateway.contract.timestamps import to_timestamp
+from gateway.contract.messages import to_timestamp
 from gateway.db.commit_watch import NewsSince
 from gateway.db.database import Database
 from gateway.errors import GatewayError, MethodUnknownError

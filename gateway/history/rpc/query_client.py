@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import grpc.aio
 
-from gateway.contract.timestamps import to_timestamp
+from gateway.contract.messages import to_timestamp
 from gateway.errors import DeadlineExceededError, DirectoryError, GatewayError, Kind, UnavailableError
 from gateway.feed.rpc.writer_client import WriterClient, forget
 from gateway.feed.service.alarms import ANSWER_WRONG, Alarms

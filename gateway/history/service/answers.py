@@ -26,7 +26,7 @@ from datetime import UTC, datetime
 
 from gateway.contract.ids import uuid7_unix_ms
 from gateway.contract.limits import ANSWER_BYTES, MAX_CLOCK_SKEW_MS, MAX_RECORD_BYTES
-from gateway.contract.timestamps import to_ms
+from gateway.contract.messages import to_ms
 from gateway.db.database import Database
 from gateway.errors import (
     InvalidRequestError,

@@ -25,8 +25,7 @@ from gateway.contract.filters import (
     parse_filter,
 )
 from gateway.contract.ids import FeedOrigin
-from gateway.contract.pages import page_of
-from gateway.contract.timestamps import to_timestamp
+from gateway.contract.messages import page_of, to_timestamp
 from gateway.db.database import Database
 from gateway.errors import MalformedError, NotFoundError, PermissionDeniedError
 from gateway.feed.codec import EncodedEntry, parse_header

@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 
 from gateway.contract.ids import UUID7_RANDOM_BYTES, Channel, FeedOrigin, uuid7
 from gateway.contract.limits import MAX_STREAM_ITEMS
-from gateway.contract.timestamps import to_timestamp
+from gateway.contract.messages import to_timestamp
 from gateway.contract.validation import violations
 from gateway.errors import (
     InvalidRequestError,

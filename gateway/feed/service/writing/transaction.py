@@ -18,9 +18,9 @@ from gateway.feed.codec import EncodedEntry, EntryFormat
 from gateway.feed.service import local_log
 from gateway.feed.service.continuity.own_history import UNCOMPARED, OwnHistory
 from gateway.feed.service.continuity.soundness import provable_root_at
-from gateway.feed.tables import checkpoints, feeds, heads, journal, progress
-from gateway.feed.tables.checkpoints import StoredCheckpoint
+from gateway.feed.tables import feeds, heads, journal
 from gateway.feed.tables.feeds import Feed, FeedState
+from gateway.feed.tables.heads import StoredCheckpoint
 from gateway.plurals import counted
 from gateway.tlog.checkpoint import Checkpoint, sign_checkpoint
 from gateway.tlog.merkle import Growth, Tree
@@ -264,11 +264,11 @@ class Transaction:
         """
         self.require_extensible(origin)
         feed = feeds.get(self.conn, origin)
-        if not 0 < size < feed.size or checkpoints.at(self.conn, feed.id, size) is not None:
+        if not 0 < size < feed.size or heads.checkpoint_at(self.conn, feed.id, size) is not None:
             return
         root = provable_root_at(self.conn, feed, size)
         note = sign_checkpoint(Checkpoint(origin.line, size, root), self._signers.for_feed(origin))
-        checkpoints.add(self.conn, feed.id, StoredCheckpoint(size, root, note, b"", 0))
+        heads.add_checkpoint(self.conn, feed.id, StoredCheckpoint(size, root, note, b"", 0))
 
     def project(self, limit: int) -> bool:
         """Projects and seals; True when more may be left."""
@@ -282,7 +282,7 @@ class Transaction:
     @property
     def is_behind(self) -> bool:
         """Whether stored entries aren't projected: new ones, or those to which a rebuild comes yet."""
-        return journal.head_position(self.conn) > progress.position(self.conn)
+        return journal.head_position(self.conn) > journal.projected_position(self.conn)
 
     def catch_up(self) -> None:
         """Projects all entries, so that a command sees the current state."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.contract.ids import Channel, FeedOrigin
-from gateway.contract.timestamps import to_timestamp
+from gateway.contract.messages import to_timestamp
 from gateway.errors import InvalidRequestError
 from gateway.feed.service.writing.commands import new_entry
 from gateway.feed.service.writing.transaction import Transaction
