@@ -151,7 +151,7 @@ def _transact(stages: Stages, node: Node, name: str, stage: Callable[[Transactio
         conn = stages.run(f"{name}: begin", lambda: transaction.enter_context(node.database.write(ahead=True)))
         tx = Transaction(
             conn,
-            own_node=writer._own_node,
+            own_node=writer.own_node,
             signers=writer._signers,
             now_ms=writer._clock(),
             projector=writer._projector,

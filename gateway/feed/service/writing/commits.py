@@ -193,27 +193,8 @@ class WriterMetrics:
         }
 
     @contextmanager
-    def commit(self, items: int) -> Iterator[None]:
-        """Times the commit of a group with so many items; an error in the block is a failed one."""
-        with self._timed(COMMANDS):
-            yield
-        self._items.observe(items)
-
-    @contextmanager
-    def projection(self) -> Iterator[None]:
-        """Times a transaction of the projector alone."""
-        with self._timed(PROJECTION):
-            yield
-
-    def added(self, entries: Mapping[FeedOrigin, int]) -> None:
-        """Counts the new entries of a commit, by feed."""
-        for origin, number in entries.items():
-            outgoing = origin.publisher == self._own_node
-            partner = origin.recipient if outgoing else origin.publisher
-            self._entries.labels(partner, origin.channel.value, "out" if outgoing else "in").inc(number)
-
-    @contextmanager
-    def _timed(self, kind: str) -> Iterator[None]:
+    def timed(self, kind: str, items: int | None = None) -> Iterator[None]:
+        """Times a transaction, of so many items where it is a group's; an error in the block is a failed one."""
         began = time.perf_counter()
         try:
             yield
@@ -222,3 +203,12 @@ class WriterMetrics:
             raise
         self._seconds[kind].observe(time.perf_counter() - began)
         self._commits[kind, "ok"].inc()
+        if items is not None:
+            self._items.observe(items)
+
+    def added(self, entries: Mapping[FeedOrigin, int]) -> None:
+        """Counts the new entries of a commit, by feed."""
+        for origin, number in entries.items():
+            outgoing = origin.publisher == self._own_node
+            partner = origin.recipient if outgoing else origin.publisher
+            self._entries.labels(partner, origin.channel.value, "out" if outgoing else "in").inc(number)

@@ -33,7 +33,7 @@ from gateway.feed.service.writing.command_queue import (
     Urgency,
     outcome_of,
 )
-from gateway.feed.service.writing.commits import Announcer, Commit, WriterMetrics
+from gateway.feed.service.writing.commits import COMMANDS, PROJECTION, Announcer, Commit, WriterMetrics
 from gateway.feed.service.writing.transaction import (
     Clock,
     Command,
@@ -264,7 +264,7 @@ class Writer:
 
     def _commit(self, group: list[Submission]) -> None:
         try:
-            with self._metrics.commit(sum(command.weight for command, _ in group)):
+            with self._metrics.timed(COMMANDS, sum(command.weight for command, _ in group)):
                 outcomes = self._while_head_moves(lambda: self._transact([command for command, _ in group]))
         except StoreUnavailableError as error:
             log.error("commit failed: %s", error)
@@ -326,7 +326,7 @@ class Writer:
     def _project(self) -> None:
         started = time.monotonic()
         try:
-            with self._metrics.projection():
+            with self._metrics.timed(PROJECTION):
                 self._while_head_moves(self._project_turn)
             self._turn_s = TURN_S
         except Exception as error:
