@@ -1,8 +1,8 @@
 """Records through which files one alert goes, from PublishAlert at one node to WatchAlerts at another.
 
 Both nodes run in this process with real TLS and SQLite. A profiler notes each file of the package that a thread enters
-for the first time between the call and the watcher's change. Files that an idle window of the same nodes enters too
-(heartbeats, housekeeping) are named apart.
+for the first time between the call and the watcher's change, and counts the calls in each. Files that an idle window of
+the same nodes enters too (heartbeats, housekeeping) are named apart; what they do in between is counted along.
 
     python -m bench.alert_path
 """
@@ -13,6 +13,7 @@ import asyncio
 import sys
 import tempfile
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,19 +31,22 @@ IDLE_S = 5.0
 
 
 @contextmanager
-def entered_files() -> Iterator[dict[str, str]]:
-    """Files of the package in the order in which they are entered, each with the function entered first."""
+def entered_files() -> Iterator[tuple[dict[str, str], Counter[str]]]:
+    """Files of the package in the order in which they are entered, with the function entered first, and their calls."""
     files: dict[str, str] = {}
+    calls: Counter[str] = Counter()
 
     def note(frame: FrameType, event: str, _argument: object) -> None:
         path = frame.f_code.co_filename
         if event == "call" and path.startswith(str(PACKAGE)) and "/v1/" not in path and "/client/" not in path:
-            files.setdefault(str(Path(path).relative_to(PACKAGE)), frame.f_code.co_qualname)
+            name = path[len(str(PACKAGE)) + 1 :]
+            files.setdefault(name, frame.f_code.co_qualname)
+            calls[name] += 1
 
     threading.setprofile(note)
     sys.setprofile(note)
     try:
-        yield files
+        yield files, calls
     finally:
         sys.setprofile(None)
         threading.setprofile(None)
@@ -53,7 +57,7 @@ async def run(folder: Path) -> None:
     ports = {name: (free_port(), free_port()) for name in (PUBLISHER, RECIPIENT)}
     federation = write_federation(folder, ports)
     published = contents()[:2]
-    with entered_files() as files:  # before the nodes start: a profiler reaches only threads that start later
+    with entered_files() as (files, calls):  # before the nodes start: a profiler reaches only threads that start later
         nodes = [Node(load_settings(federation.node(name).path / "gateway.toml")) for name in ports]
         for node in nodes:
             await node.start()
@@ -67,16 +71,17 @@ async def run(folder: Path) -> None:
             await asyncio.sleep(IDLE_S)
             idle = set(files)
             files.clear()
+            calls.clear()
             await clients[PUBLISHER].publish(published[1], [RECIPIENT])
             async for _ in watch:
                 break
-            way = dict(files)
+            way, counted = dict(files), calls.copy()
         finally:
             await asyncio.gather(*(client.close() for client in clients.values()))
             await asyncio.gather(*(node.stop() for node in nodes))
-    print(f"{len(way)} files, {len(way.keys() & idle)} of them also entered while idle")
+    print(f"{len(way)} files, {len(way.keys() & idle)} of them also entered while idle; {counted.total()} calls")
     for number, (name, function) in enumerate(way.items(), 1):
-        print(f"{number:3}  {name:44} {function}{'  (idle too)' if name in idle else ''}")
+        print(f"{number:3}  {name:44} {counted[name]:4}  {function}{'  (idle too)' if name in idle else ''}")
 
 
 if __name__ == "__main__":

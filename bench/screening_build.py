@@ -17,9 +17,8 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from bench.list_names import entries
-from gateway.rpc.workers.ordered_calls import ordered_calls
 from gateway.rpc.workers.worker_main import Handlers
-from gateway.rpc.workers.worker_process import WorkerProcess
+from gateway.rpc.workers.worker_process import WorkerProcess, ordered_calls
 from gateway.screening.index.columns import IndexEntry
 from gateway.screening.index.index import GC_THRESHOLD, NameIndex
 from gateway.screening.index.parts import PART_ENTRIES, IndexPart, batches, build_part

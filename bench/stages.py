@@ -26,7 +26,7 @@ from bench import alerts
 from bench.nodes import ORIGIN, PUBLISHER, RECIPIENT, write_federation
 from bench.results import Figures, Series, write
 from gateway.alerts.codec import quality_notices
-from gateway.alerts.commands.publish_command import PublishCommand
+from gateway.alerts.commands.placing import PublishCommand
 from gateway.contract.ids import FeedOrigin
 from gateway.contract.validation import violations
 from gateway.feed.service.writing.transaction import Transaction
@@ -151,7 +151,7 @@ def _transact(stages: Stages, node: Node, name: str, stage: Callable[[Transactio
         conn = stages.run(f"{name}: begin", lambda: transaction.enter_context(node.database.write(ahead=True)))
         tx = Transaction(
             conn,
-            own_node=writer._own_node,
+            own_node=writer.own_node,
             signers=writer._signers,
             now_ms=writer._clock(),
             projector=writer._projector,

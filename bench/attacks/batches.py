@@ -17,7 +17,7 @@ from bench.attacks.calls import channel, flood
 from gateway.client.bulk import new_alert
 from gateway.contract.ids import UUID7_RANDOM_BYTES, FeedOrigin, uuid7
 from gateway.contract.limits import MAX_PAGE_SIZE, MAX_STREAM_ITEMS
-from gateway.contract.timestamps import to_timestamp
+from gateway.contract.messages import to_timestamp
 from gateway.history.codec.signed_texts import encode_query, query_digest, question_origin, question_text
 from gateway.tlog.note import sign_note
 from gateway.trust.pki.keys import load_signing_key

@@ -12,12 +12,12 @@ from google.protobuf.message import DecodeError
 
 from gateway.alerts.rules.deadlines import Deadlines, DeadlineState
 from gateway.alerts.rules.life import Action, AlertLife, AlertStatus, Side, Step
-from gateway.contract.identification.doubts import alert_doubts
+from gateway.contract.identification.identifiers import alert_doubts
 from gateway.contract.ids import FeedOrigin
-from gateway.contract.timestamps import to_ms, to_timestamp
+from gateway.contract.messages import to_ms, to_timestamp
 from gateway.errors import MalformedError
 from gateway.feed.service.delivery import Delivery, DeliveryState
-from gateway.trust.rules.message_types import MessageType
+from gateway.trust.rules.directory import MessageType
 from gateway.v1 import alert_pb2, alert_service_pb2, feed_pb2
 
 EVENT_TYPE: Final = MessageType.ALERT.value
@@ -263,3 +263,8 @@ def quality_notices(content: alert_pb2.AlertContent) -> list[alert_pb2.DataQuali
         alert_pb2.DataQualityNotice(field=field, scheme=notice.scheme, code=notice.code, message=notice.message)
         for field, notice in islice(alert_doubts(content), MAX_NOTICES)
     ]
+
+
+def sources_in(content: alert_pb2.AlertContent) -> tuple[tuple[str, str], ...]:
+    """The alerts that a text names as its sources, as (publisher, id)."""
+    return tuple((reference.publisher, reference.alert_id) for reference in content.derived_from)

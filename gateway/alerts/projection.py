@@ -13,14 +13,13 @@ from gateway.alerts import codec as wire
 from gateway.alerts.codec import AlertKey, AlertStep
 from gateway.alerts.rules.life import ENDING, Action, AlertLife, advance
 from gateway.alerts.tables import copies as alerts
-from gateway.alerts.tables import events, mentions
+from gateway.alerts.tables import events
 from gateway.alerts.tables.copies import AlertRow
-from gateway.alerts.tables.events import AlertEventRow
-from gateway.alerts.tables.mentions import MentionRow
+from gateway.alerts.tables.events import AlertEventRow, MentionRow
 from gateway.alerts.tables.schema import alert_events, alert_evidence
 from gateway.alerts.tables.schema import alerts as alerts_table
 from gateway.contract.ids import ALERT_CHANNELS
-from gateway.contract.timestamps import to_ms, to_timestamp
+from gateway.contract.messages import to_ms, to_timestamp
 from gateway.errors import GatewayError
 from gateway.feed.codec import EntryFormat
 from gateway.feed.projection.registry import LoggedEntry, Projection
@@ -125,7 +124,7 @@ class AlertProjection(Projection):
             tx.topics.add(ALERT_CHANGES)
         if any(step.step.action is Action.REPORT_FINDING for step in page.steps.values()):
             tx.topics.add(FINDINGS)
-        mentions.add(tx.conn, page.mentions)
+        events.add_mentions(tx.conn, page.mentions)
 
     def has_applied(self, conn: Connection, feed_id: int, index: int) -> bool:
         return events.exists(conn, feed_id, index)

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 import grpc.aio
 from google.protobuf.message import Message
 
+from gateway.alerts.commands.placing import PublishCommand, PublishResult
 from gateway.alerts.commands.preview import Previews
-from gateway.alerts.commands.publish_command import PublishCommand, PublishResult
 from gateway.alerts.commands.publishing import PreparedAlert, Publisher
 from gateway.alerts.commands.step_requests import StepRequest, StepRequests
 from gateway.alerts.commands.steps import StepCommand
@@ -20,8 +20,8 @@ from gateway.alerts.service import AlertQueries
 from gateway.contract.limits import MAX_STREAM_ITEMS
 from gateway.contract.validation import validate
 from gateway.errors import GatewayError, InvalidRequestError, NotFoundError, Violation
+from gateway.feed.rpc.committed_entries import TracedEntries, end_all
 from gateway.feed.rpc.progress import follow_progress, merged
-from gateway.feed.rpc.traced_entries import TracedEntries, end_all
 from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient, follow_changes, in_order
 from gateway.feed.service.delivery import OwnFeeds
 from gateway.rpc.calls import Call, current_call

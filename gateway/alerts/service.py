@@ -14,7 +14,7 @@ from gateway.alerts.rules.life import AlertStatus, Question, Side
 from gateway.alerts.tables import copies as alerts
 from gateway.alerts.tables import due_conditions, events
 from gateway.alerts.tables.copies import AlertRow
-from gateway.alerts.tables.deadline_order import NO_DEADLINE, SortValues, deadline_columns, deadline_values
+from gateway.alerts.tables.due_conditions import NO_DEADLINE, SortValues, deadline_columns, deadline_values
 from gateway.alerts.tables.events import AlertEventRow
 from gateway.alerts.tables.schema import alerts as alerts_table
 from gateway.contract.filters import (
@@ -34,14 +34,13 @@ from gateway.contract.filters import (
     unix_ms,
 )
 from gateway.contract.ids import FeedOrigin
-from gateway.contract.pages import page_of
-from gateway.contract.timestamps import to_timestamp
+from gateway.contract.messages import page_of, to_timestamp
 from gateway.db.database import Database
 from gateway.errors import NotFoundError
-from gateway.feed.service.continuity.positions import PositionKind, given, number_of
 from gateway.feed.service.delivery import Deliveries, SentSize
 from gateway.feed.service.writing.transaction import Clock
-from gateway.feed.tables import journal, progress
+from gateway.feed.tables import journal
+from gateway.feed.tables.restores import PositionKind, given, number_of
 from gateway.persons.rules.pseudonyms import PSEUDONYM_PREFIX
 from gateway.persons.tables.sessions import whose_pseudonym
 from gateway.plurals import counted
@@ -174,7 +173,7 @@ class AlertQueries:
     def projected(self) -> int:
         """Position up to which entries are projected."""
         with self._database.read() as conn:
-            return progress.position(conn)
+            return journal.projected_position(conn)
 
     def changes(self, position: int) -> tuple[alert_service_pb2.WatchAlertsResponse, bool]:
         """At most WATCH_PAGE changes after a position, and whether there are more; the response's position continues.
@@ -183,7 +182,7 @@ class AlertQueries:
             PositionUnknownError: beyond the end of this node's log, or lost by a restore.
         """
         with self._database.read() as conn:
-            projected = progress.position(conn)
+            projected = journal.projected_position(conn)
             newest = max(projected, journal.head_position(conn))
             after = number_of(conn, position, PositionKind.ALERT_CHANGES, newest)
             epoch = given(conn, 0)
@@ -205,7 +204,7 @@ def name_own_actors(conn: Connection, changes: Iterable[alert_service_pb2.AlertC
 
 def _unprojected(conn: Connection) -> int:
     """Number of entries that the projections lack."""
-    return journal.head_position(conn) - progress.position(conn)
+    return journal.head_position(conn) - journal.projected_position(conn)
 
 
 def _unprojected_text(conn: Connection) -> str:

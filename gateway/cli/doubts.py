@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from gateway.cli.output import Output
-from gateway.contract.identification.doubts import Doubt
+from gateway.contract.identification.identifiers import Doubt
 from gateway.translation.messages import gettext as _
 from gateway.translation.messages import ngettext
 from gateway.translation.notices import noticed

@@ -9,24 +9,20 @@ import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from functools import cache
-from itertools import chain
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from psycopg import Error as DriverError
-from sqlalchemy import Connection, Engine, Table, create_engine, event
-from sqlalchemy.dialects import postgresql
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError, ProgrammingError
 
 from gateway.db.commit_watch import CommitWatch
-from gateway.db.database_file import DatabaseFile
-from gateway.db.locks import take_turn
+from gateway.db.database_file import DatabaseFile, WalCheckpoints
+from gateway.db.membership import take_turn
 from gateway.db.pipelining import read_results_at_once, sent_ahead, settle
-from gateway.db.statements import PLANS_KEPT, REMEMBERED_BY, copied_columns, copy_rows, copyable, run
+from gateway.db.statements import PIPELINE, PLANS_KEPT, REMEMBERED_BY, run
 from gateway.db.url import connection_options, parse_url
-from gateway.db.wal_checkpoints import WalCheckpoints
 from gateway.errors import ConfigurationError, StoreDamagedError, StoreUnavailableError
 
 _BUSY_TIMEOUT_MS = 5000
@@ -61,16 +57,6 @@ _WRITE = "gateway_write"
 _DAMAGE_IN_SQLITE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _DAMAGE_IN_POSTGRESQL = ("XX001", "XX002")  # data_corrupted, index_corrupted
 
-_ROWS_PER_STATEMENT = 100
-"""Rows in one INSERT: each makes sqlite3 release the interpreter lock."""
-
-_ROWS_FOR_COPY = 100
-"""Fewest rows sent to PostgreSQL by COPY, which takes half of what arrays do."""
-
-_ROWS_FOR_ARRAYS = 2
-_ROWS_PER_ARRAY = 5_000
-"""Fewest rows sent to PostgreSQL as one array per column, and most per array: one text for all numbers of rows."""
-
 
 class Database:
     """One database: reads in parallel, writes one transaction at a time, whichever process or replica writes.
@@ -95,7 +81,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A consistent snapshot; raises StoreUnavailableError."""
-        with _translated(), self._connection(self.readers) as connection, connection.begin():
+        with self._connection(self.readers) as connection, connection.begin():
             yield connection
 
     @contextmanager
@@ -105,7 +91,7 @@ class Database:
             with self.read() as connection:
                 yield connection
             return
-        with _translated(), self._connection(self.readers) as connection:
+        with self._connection(self.readers) as connection:
             yield connection.execution_options(isolation_level="AUTOCOMMIT")
 
     @contextmanager
@@ -116,7 +102,7 @@ class Database:
         for BEGIN and COMMIT, and the server keeps one plan of each for all values.
         """
         session = self._connection(self._searchers) if self.dialect == "postgresql" else self.read()
-        with _translated(), session as connection:
+        with session as connection:
             yield connection
 
     @contextmanager
@@ -129,10 +115,13 @@ class Database:
         Raises:
             StoreUnavailableError: nothing was written.
         """
-        with _translated(), self._connection(self.engine) as connection, _replaced_unless_writable(connection):
+        with self._connection(self.engine) as connection:
             connection.execution_options(**{_WRITE: True})
             if self.dialect == "postgresql":
-                with sent_ahead(connection) if ahead else connection.begin():
+                with (
+                    _replaced_unless_writable(connection),
+                    sent_ahead(connection) if ahead else connection.begin(),
+                ):
                     take_turn(connection)
                     yield connection
                 return
@@ -173,16 +162,20 @@ class Database:
 
     @contextmanager
     def _connection(self, engine: Engine) -> Iterator[Connection]:
-        with engine.connect() as connection:
-            try:
-                yield connection
-            except DBAPIError:
-                if getattr(connection.connection.dbapi_connection, "closed", False):
-                    connection.invalidate()  # the pool needn't try to reset it
-                raise
-            finally:
-                if self._closed:  # the pool won't close it
-                    connection.detach()
+        """A connection of a pool; what fails on it is told as `_translated` does."""
+        try:
+            with engine.connect() as connection:
+                try:
+                    yield connection
+                except DBAPIError:
+                    if getattr(connection.connection.dbapi_connection, "closed", False):
+                        connection.invalidate()  # the pool needn't try to reset it
+                    raise
+                finally:
+                    if self._closed:  # the pool won't close it
+                        connection.detach()
+        except (DBAPIError, sqlite3.DatabaseError) as error:
+            _raise_translated(error)
 
 
 @contextmanager
@@ -196,7 +189,8 @@ def savepoint(conn: Connection) -> Iterator[None]:
         run(conn, "SAVEPOINT block", ())
         try:
             yield
-            settle(conn)  # what fails in the block raises in it
+            if PIPELINE in conn.info:
+                settle(conn)  # what fails in the block raises in it
         except BaseException:
             with suppress(DBAPIError):
                 settle(conn)
@@ -206,69 +200,25 @@ def savepoint(conn: Connection) -> Iterator[None]:
         run(conn, "RELEASE SAVEPOINT block", ())
 
 
-def insert_rows(
-    conn: Connection,
-    table: Table,
-    columns: Sequence[str],
-    rows: Sequence[tuple[object, ...]],
-    *,
-    or_ignore: bool = False,
-) -> int:
-    """Inserts one or more rows, five times faster than Core; returns their number.
-
-    Args:
-        or_ignore: skip rows whose primary key exists.
-    """
-    inserted = 0 if or_ignore else len(rows)
-    if conn.dialect.name == "postgresql" and len(rows) >= _ROWS_FOR_ARRAYS:
-        copying = copied_columns(table, tuple(columns)) if not or_ignore and len(rows) >= _ROWS_FOR_COPY else None
-        if copying is not None and copyable(rows, copying[1]):
-            copy_rows(conn, *copying, rows)
-            return len(rows)
-        for at in range(0, len(rows), _ROWS_PER_ARRAY):
-            chunk = rows[at : at + _ROWS_PER_ARRAY]
-            arrays = [list(values) for values in zip(*chunk, strict=True)]
-            result = run(conn, _insert_arrays_text(table, tuple(columns), or_ignore), arrays)
-            inserted += result.rowcount if or_ignore else 0
-        return inserted
-    for at in range(0, len(rows), _ROWS_PER_STATEMENT):
-        chunk = rows[at : at + _ROWS_PER_STATEMENT]
-        statement = _insert_text(conn.dialect.name, table.name, tuple(columns), len(chunk), or_ignore)
-        result = run(conn, statement, tuple(chain.from_iterable(chunk)))
-        inserted += result.rowcount if or_ignore else 0
-    return inserted
-
-
-@cache
-def _insert_text(dialect: str, table: str, columns: tuple[str, ...], rows: int, or_ignore: bool) -> str:
-    mark = "?" if dialect == "sqlite" else "%s"
-    values = ", ".join([f"({', '.join([mark] * len(columns))})"] * rows)
-    ending = " ON CONFLICT DO NOTHING" if or_ignore else ""
-    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES {values}{ending}"
-
-
-@cache
-def _insert_arrays_text(table: Table, columns: tuple[str, ...], or_ignore: bool) -> str:
-    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
-    arrays = ", ".join(f"%b::{table.c[name].type.compile(dialect)}[]" for name in columns)
-    ending = " ON CONFLICT DO NOTHING" if or_ignore else ""
-    return f"INSERT INTO {table.name} ({', '.join(columns)}) SELECT * FROM unnest({arrays}){ending}"
-
-
 @contextmanager
 def _translated() -> Iterator[None]:
     try:
         yield
-    except ProgrammingError:
-        raise
     except (DBAPIError, sqlite3.DatabaseError) as error:
-        cause = getattr(error, "orig", None) or error
-        if _is_damage(cause):
-            raise StoreDamagedError(f"the database is damaged: {cause}") from error
-        unreachable = isinstance(error, (OperationalError, sqlite3.OperationalError))
-        if unreachable or getattr(error, "connection_invalidated", False):
-            raise _unavailable(error) from error
-        raise
+        _raise_translated(error)
+
+
+def _raise_translated(error: Exception) -> NoReturn:
+    """Raises a GatewayError for what an operator can put right, and other errors of the driver as they are."""
+    if isinstance(error, ProgrammingError):
+        raise error
+    cause = getattr(error, "orig", None) or error
+    if _is_damage(cause):
+        raise StoreDamagedError(f"the database is damaged: {cause}") from error
+    unreachable = isinstance(error, (OperationalError, sqlite3.OperationalError))
+    if unreachable or getattr(error, "connection_invalidated", False):
+        raise _unavailable(error) from error
+    raise error
 
 
 def _is_damage(cause: BaseException) -> bool:

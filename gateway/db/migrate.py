@@ -8,22 +8,82 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, create_engine, func, inspect, select, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    String,
+    Table,
+    create_engine,
+    func,
+    inspect,
+    select,
+    text,
+)
 
 from gateway import __version__
-from gateway.db import fingerprint, revisions
+from gateway.db import fingerprint
 from gateway.db.database import Database
-from gateway.db.revisions import Revision
-from gateway.db.schema import INTEGRITY_PREFIX, metadata
+from gateway.db.schema import INTEGRITY_PREFIX, integrity_index, metadata
+from gateway.db.statements import insert_rows
 from gateway.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from alembic.config import Config
     from alembic.script import ScriptDirectory
+
+
+schema_revisions = Table(
+    "schema_revisions",
+    metadata,
+    Column("revision", String(32), primary_key=True),
+    Column("version", String(32), nullable=False),  # of the gateway that brought it
+    Column("compatible", Boolean, nullable=False),  # software of the revision before works on it
+    Column("applied_at", BigInteger, nullable=False),
+    integrity_index("schema_revisions", "revision", "version", "compatible", "applied_at"),
+    sqlite_with_rowid=False,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """A revision of the schema.
+
+    Attributes:
+        version: of the gateway that brought it.
+        compatible: software that knows only the revision before works on it.
+    """
+
+    revision: str
+    version: str
+    compatible: bool
+
+
+def applied_revisions(conn: Connection) -> list[Revision]:
+    """All revisions that a database has, oldest first; empty before the first one that stored them."""
+    if not inspect(conn).has_table(schema_revisions.name):
+        return []
+    c = schema_revisions.c
+    rows = conn.execute(select(c.revision, c.version, c.compatible).order_by(c.revision))
+    return [Revision(row.revision, row.version, row.compatible) for row in rows]
+
+
+def note_revisions(conn: Connection, revisions: Iterable[Revision], *, now_ms: int) -> None:
+    """Stores revisions that aren't stored; `now_ms` is in milliseconds since 1970."""
+    insert_rows(
+        conn,
+        schema_revisions,
+        ("revision", "version", "compatible", "applied_at"),
+        [(one.revision, one.version, one.compatible, now_ms) for one in revisions],
+        or_ignore=True,
+    )
+
 
 log = logging.getLogger(__name__)
 logging.getLogger("alembic").setLevel(logging.WARNING)  # it logs each look at the version, and each of its plugins
@@ -98,7 +158,7 @@ def _run_missing(database: Database) -> None:
         if version is not None and version != newest:
             _require_tables_of(conn, version)  # 5
         command.upgrade(_config(connection=conn, target_metadata=metadata), "head")  # 6
-        revisions.note(conn, _revisions(script), now_ms=time.time_ns() // 1_000_000)
+        note_revisions(conn, _revisions(script), now_ms=time.time_ns() // 1_000_000)
         _require_tables(conn, newest)  # 7
     if version != newest:
         log.info("database: schema version %s, was %s", newest, version or "none")
@@ -162,7 +222,7 @@ def _is_compatible(conn: Connection, script: ScriptDirectory, version: str | Non
     known = {revision.revision for revision in script.walk_revisions()}
     if version is None or version in known:
         return False
-    stored = revisions.applied(conn)
+    stored = applied_revisions(conn)
     further = [revision for revision in stored if revision.revision not in known]
     if not known <= {revision.revision for revision in stored} or version not in {one.revision for one in further}:
         return False
@@ -185,7 +245,7 @@ def _require_known(conn: Connection, script: ScriptDirectory) -> None:
             "database_url: the database has tables of the gateway's names but no schema version; name an empty database"
         )
     if version is not None and version not in known:
-        by = {revision.revision: revision.version for revision in revisions.applied(conn)}.get(version)
+        by = {revision.revision: revision.version for revision in applied_revisions(conn)}.get(version)
         maker, needed = (f"gateway {by}", f"gateway {by} or newer") if by else ("a newer gateway", "the newest gateway")
         raise ConfigurationError(
             f"database_url: the database has schema version {version} of {maker}; this is gateway {__version__}, which "

@@ -17,8 +17,7 @@ from psycopg import Error as DriverError
 from sqlalchemy import Connection, Engine, NullPool, create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from gateway.db.locks import ROLE_CLASS, role_key
-from gateway.db.membership import SERVING, Replica
+from gateway.db.membership import ROLE_CLASS, SERVING, Replica, role_key
 from gateway.db.statements import run
 from gateway.db.url import connection_options, parse_url
 from gateway.errors import ConfigurationError, GatewayError, StoreUnavailableError

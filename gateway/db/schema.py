@@ -1,11 +1,29 @@
-"""Holds the metadata of all tables.
+"""Holds the metadata of all tables, and progress as one row of named columns.
 
 Keys on the hot path grow in order: random ones make SQLite ten times slower. Times are milliseconds since 1970.
 """
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Index, Integer, MetaData
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    bindparam,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+
+from gateway.db.statements import Prepared
 
 metadata = MetaData(
     naming_convention={
@@ -38,3 +56,80 @@ def integrity_index(table: str, *columns: str) -> Index:
     index = Index(f"{INTEGRITY_PREFIX}{table}", *columns, info={SQLITE_ONLY: True})
     index.ddl_if(dialect="sqlite")
     return index
+
+
+ValuesT = TypeVar("ValuesT", bound=tuple[Any, ...])
+
+_ROW = 1
+
+
+def progress_table(name: str, *columns: Column[Any]) -> Table:
+    """A table for one row."""
+    index = integrity_index(name, "id", *(column.name for column in columns))
+    return Table(name, metadata, Column("id", Integer, primary_key=True, autoincrement=False), *columns, index)
+
+
+class Progress(Generic[ValuesT]):
+    """The row as a named tuple; its defaults before the first write."""
+
+    def __init__(self, table: Table, values: Callable[..., ValuesT]) -> None:
+        self._table = table
+        self._values = values
+        columns = [column for column in table.columns if column.name != "id"]
+        self._names = tuple(column.name for column in columns)
+        self._read = Prepared(select(*columns).where(table.c.id == _ROW))
+        self._lock = Prepared(select(*columns).where(table.c.id == _ROW).with_for_update())
+        self._add = Prepared(insert(table))
+        self._updates: dict[tuple[str, ...], Prepared] = {}
+        self._puts: dict[tuple[str, ...], Prepared] = {}
+
+    def read(self, conn: Connection) -> ValuesT:
+        row = self._read(conn).one_or_none()
+        return self._values() if row is None else self._values(*row)
+
+    def lock(self, conn: Connection) -> ValuesT:
+        """The row, locked until the transaction ends (PostgreSQL).
+
+        Raises:
+            IntegrityError: another writer has just made the row.
+        """
+        row = self._lock(conn).one_or_none()
+        if row is None:
+            self._make(conn, {})
+            return self._values()
+        return self._values(*row)
+
+    def write(self, conn: Connection, **changed: int | bytes | None) -> None:
+        """Changes some columns; nothing without any.
+
+        Raises:
+            IntegrityError: another writer has just made the row (SQLite).
+        """
+        if not changed:
+            return
+        names = tuple(changed)
+        if conn.dialect.name == "postgresql":  # one statement, whose result needn't be read
+            self._put(names)(conn, id=_ROW, **self._row(changed))
+            return
+        statement = self._updates.get(names)
+        if statement is None:
+            new_values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in names}
+            statement = Prepared(update(self._table).where(self._table.c.id == _ROW).values(new_values))
+            self._updates[names] = statement
+        if not statement(conn, **{f"new_{name}": value for name, value in changed.items()}).rowcount:
+            self._make(conn, changed)
+
+    def _make(self, conn: Connection, given: Mapping[str, int | bytes | None]) -> None:
+        self._add(conn, id=_ROW, **self._row(given)).wait()  # or the error would come later
+
+    def _row(self, given: Mapping[str, int | bytes | None]) -> dict[str, Any]:
+        """The values of a new row."""
+        return {**dict(zip(self._names, self._values(), strict=True)), **given}
+
+    def _put(self, names: tuple[str, ...]) -> Prepared:
+        """Makes the row, or changes these columns of it."""
+        if (known := self._puts.get(names)) is None:
+            made = postgresql_insert(self._table)
+            changed = {name: made.excluded[name] for name in names}
+            known = self._puts[names] = Prepared(made.on_conflict_do_update(index_elements=["id"], set_=changed))
+        return known

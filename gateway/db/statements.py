@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 from operator import itemgetter
 from typing import Any, Final, NoReturn, TypeAlias
 
@@ -52,6 +53,16 @@ PLANS_KEPT: Final = "gateway_plans_kept"
 REMEMBERED_BY: Final = "gateway_remembered_by"
 """Key in the notes on a connection: the engine by which what was read of the database is remembered, if not its own."""
 
+_ROWS_PER_STATEMENT = 100
+"""Rows in one INSERT: each makes sqlite3 release the interpreter lock."""
+
+_ROWS_FOR_COPY = 100
+"""Fewest rows sent to PostgreSQL by COPY, which takes half of what arrays do."""
+
+_ROWS_FOR_ARRAYS = 2
+_ROWS_PER_ARRAY = 5_000
+"""Fewest rows sent to PostgreSQL as one array per column, and most per array: one text for all numbers of rows."""
+
 
 class Rows(Sequence[Row]):
     """All rows of a statement.
@@ -71,7 +82,8 @@ class Rows(Sequence[Row]):
     @property
     def rowcount(self) -> int:
         """Rows that the statement has found or changed."""
-        self.wait()
+        if self._pending is not None:
+            self.wait()
         return self._count
 
     def wait(self) -> None:
@@ -80,38 +92,44 @@ class Rows(Sequence[Row]):
             pending, self._pending = self._pending, None
             self._found, self._count = pending()
 
+    # Each looks itself whether the result has come: a lone alert reads dozens.
+
     def __len__(self) -> int:
-        return len(self._rows)
+        if self._pending is not None:
+            self.wait()
+        return len(self._found)
 
     def __getitem__(self, at: Any) -> Any:
-        return self._rows[at]
+        if self._pending is not None:
+            self.wait()
+        return self._found[at]
 
     def __iter__(self) -> Iterator[Row]:
-        return iter(self._rows)
+        if self._pending is not None:
+            self.wait()
+        return iter(self._found)
 
     def one(self) -> Row:
         """The first row; raises NoResultFound."""
-        rows = self._rows
-        if not rows:
+        if self._pending is not None:
+            self.wait()
+        if not self._found:
             raise NoResultFound("no row was found where one was required")
-        return rows[0]
+        return self._found[0]
 
     def one_or_none(self) -> Row | None:
-        rows = self._rows
-        return rows[0] if rows else None
+        if self._pending is not None:
+            self.wait()
+        return self._found[0] if self._found else None
 
     def scalar_one(self) -> Any:
         """The first value; raises NoResultFound."""
         return self.one()[0]
 
     def scalar_one_or_none(self) -> Any:
-        rows = self._rows
-        return rows[0][0] if rows else None
-
-    @property
-    def _rows(self) -> list[Row]:
-        self.wait()
-        return self._found
+        if self._pending is not None:
+            self.wait()
+        return self._found[0][0] if self._found else None
 
 
 def run(conn: Connection, text: str, values: Sequence[Any] | dict[str, Any]) -> Rows:
@@ -119,7 +137,8 @@ def run(conn: Connection, text: str, values: Sequence[Any] | dict[str, Any]) -> 
     driver: Any = conn.connection.dbapi_connection
     if conn.dialect.name != "postgresql":  # no context manager: a lone alert runs dozens of statements
         try:
-            return Rows(*_result(driver.execute(text, values)))
+            cursor = driver.execute(text, values)
+            return Rows(cursor.fetchall() if cursor.description is not None else [], cursor.rowcount)
         except Exception as error:
             _raise(conn, text, error)
     cursor = driver.cursor(binary=True)  # its text has two digits for each byte
@@ -180,6 +199,55 @@ def copy_rows(conn: Connection, text: str, types: Sequence[str], rows: Iterable[
         into.set_types(types)
         for row in rows:
             into.write_row(row)
+
+
+def insert_rows(
+    conn: Connection,
+    table: Table,
+    columns: Sequence[str],
+    rows: Sequence[tuple[object, ...]],
+    *,
+    or_ignore: bool = False,
+) -> int:
+    """Inserts one or more rows, five times faster than Core; returns their number.
+
+    Args:
+        or_ignore: skip rows whose primary key exists.
+    """
+    inserted = 0 if or_ignore else len(rows)
+    if conn.dialect.name == "postgresql" and len(rows) >= _ROWS_FOR_ARRAYS:
+        copying = copied_columns(table, tuple(columns)) if not or_ignore and len(rows) >= _ROWS_FOR_COPY else None
+        if copying is not None and copyable(rows, copying[1]):
+            copy_rows(conn, *copying, rows)
+            return len(rows)
+        for at in range(0, len(rows), _ROWS_PER_ARRAY):
+            chunk = rows[at : at + _ROWS_PER_ARRAY]
+            arrays = [list(values) for values in zip(*chunk, strict=True)]
+            result = run(conn, _insert_arrays_text(table, tuple(columns), or_ignore), arrays)
+            inserted += result.rowcount if or_ignore else 0
+        return inserted
+    for at in range(0, len(rows), _ROWS_PER_STATEMENT):
+        chunk = rows[at : at + _ROWS_PER_STATEMENT]
+        statement = _insert_text(conn.dialect.name, table.name, tuple(columns), len(chunk), or_ignore)
+        result = run(conn, statement, tuple(chain.from_iterable(chunk)))
+        inserted += result.rowcount if or_ignore else 0
+    return inserted
+
+
+@cache
+def _insert_text(dialect: str, table: str, columns: tuple[str, ...], rows: int, or_ignore: bool) -> str:
+    mark = "?" if dialect == "sqlite" else "%s"
+    values = ", ".join([f"({', '.join([mark] * len(columns))})"] * rows)
+    ending = " ON CONFLICT DO NOTHING" if or_ignore else ""
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES {values}{ending}"
+
+
+@cache
+def _insert_arrays_text(table: Table, columns: tuple[str, ...], or_ignore: bool) -> str:
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+    arrays = ", ".join(f"%b::{table.c[name].type.compile(dialect)}[]" for name in columns)
+    ending = " ON CONFLICT DO NOTHING" if or_ignore else ""
+    return f"INSERT INTO {table.name} ({', '.join(columns)}) SELECT * FROM unnest({arrays}){ending}"
 
 
 def driver_of(conn: Connection) -> Any:
@@ -298,4 +366,6 @@ def _compiled(statement: Executable, dialect: Dialect, **lists: list[int]) -> _C
 def _arrangement(order: tuple[str, ...] | None) -> Callable[[dict[str, Any]], Sequence[Any] | dict[str, Any]]:
     if order is None:
         return lambda given: given
-    return itemgetter(*order) if len(order) > 1 else lambda given: [given[name] for name in order]
+    if len(order) > 1:
+        return itemgetter(*order)
+    return (lambda given: (given[order[0]],)) if order else lambda _: ()

@@ -20,7 +20,7 @@ from gateway.contract.filters import (
 )
 from gateway.contract.ids import FeedOrigin
 from gateway.contract.limits import MAX_MESSAGE_BYTES
-from gateway.contract.timestamps import to_timestamp
+from gateway.contract.messages import to_timestamp
 from gateway.contract.validation import validate
 from gateway.db.database import Database
 from gateway.errors import InvalidRequestError, TooLargeError, Violation

@@ -10,8 +10,8 @@ from typing import Any
 
 from sqlalchemy import Cast, Column, Connection, LargeBinary, cast, func, select
 
-from gateway.feed.tables.checkpoints import StoredCheckpoint
 from gateway.feed.tables.feeds import StoredEntry
+from gateway.feed.tables.heads import StoredCheckpoint
 from gateway.feed.tables.schema import checkpoints, entries, feeds, tiles
 from gateway.history.tables.schema import record_log
 from gateway.trust.tables import audit_events

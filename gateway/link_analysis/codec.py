@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from gateway.contract.timestamps import to_timestamp
+from gateway.contract.messages import to_timestamp
 from gateway.link_analysis.rules.graph import Edge, LinkedRecords, LinkedThing, NamedRecord, RecordKey
 from gateway.link_analysis.rules.things import CONTAINER_SCHEME, Mention, Numbered, Space, identifiers_of
 from gateway.plurals import counted

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import grpc.aio
 
-from gateway.contract.timestamps import to_ms
+from gateway.contract.messages import to_ms
 from gateway.contract.validation import validate
 from gateway.db.database import Database
 from gateway.errors import GatewayError, InvalidRequestError, UnavailableError, Violation

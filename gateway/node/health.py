@@ -17,8 +17,7 @@ from gateway.errors import GatewayError, StoreDamagedError, StoreUnavailableErro
 from gateway.feed.rpc.writer_client import WriterClient, set_within
 from gateway.feed.service.alarms import DATABASE, DISK, Alarms
 from gateway.feed.service.writing.transaction import Transaction
-from gateway.rpc.listener.health import LIVENESS, READINESS
-from gateway.rpc.listener.server import Listener
+from gateway.rpc.listener.server import LIVENESS, READINESS, Listener
 from gateway.telemetry.metrics import Metrics
 
 log = logging.getLogger(__name__)

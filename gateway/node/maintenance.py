@@ -39,8 +39,9 @@ from gateway.node.existing_data import accepted_directory, existing_database, re
 from gateway.node.marks import open_marks
 from gateway.node.projections import registry
 from gateway.node.settings import Settings
-from gateway.node.signing_keys import LogKey, load_log_key
+from gateway.node.signing_keys import load_log_key
 from gateway.node.sole_use import sole_use
+from gateway.trust.pki.keys import LogKey
 from gateway.trust.service.audit_queue import AuditQueue
 from gateway.trust.service.directory_versions import TrustedDirectory
 

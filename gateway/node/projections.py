@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import gateway.attachments.tables.schema
 import gateway.casework.tables.schema
-import gateway.db.revisions
+import gateway.db.migrate
 import gateway.evidence.tables
 import gateway.feed.tables.maintenance
 import gateway.notifications.tables.schema

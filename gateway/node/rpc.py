@@ -11,7 +11,7 @@ import grpc.aio
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.contract.ids import BETWEEN_NODES, EARLIER, KEPT, FeedOrigin
-from gateway.contract.timestamps import to_timestamp
+from gateway.contract.messages import to_timestamp
 from gateway.contract.validation import validate
 from gateway.db.database import Database
 from gateway.db.standby import StandbyReads
@@ -21,13 +21,12 @@ from gateway.errors import (
     NotFoundError,
     Violation,
 )
+from gateway.feed.rpc.comparing import FeedRecovery
 from gateway.feed.rpc.links import Link, LinkStatus
 from gateway.feed.rpc.maintenance import MaintenanceAnnouncer
-from gateway.feed.rpc.recovering import FeedRecovery
 from gateway.feed.rpc.writer_client import WriterClient
 from gateway.feed.service.alarms import DATABASE, Alarms
-from gateway.feed.service.partner_directories import PartnerDirectories
-from gateway.feed.service.recipient_quarantine import RecipientQuarantine
+from gateway.feed.service.partner_directories import PartnerDirectories, RecipientQuarantine
 from gateway.feed.service.sender import Outgoing
 from gateway.feed.service.states import DeclareNewCommand, StateCommand, SuspensionCommand
 from gateway.feed.tables import feeds

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from gateway.contract.timestamps import to_timestamp
+from gateway.contract.messages import to_timestamp
 from gateway.db.database import Database
 from gateway.db.standby import StandbyReads, StandbyState
 from gateway.errors import StoreDamagedError, StoreUnavailableError
 from gateway.feed.rpc.maintenance import MaintenanceAnnouncer
 from gateway.feed.service.alarms import Alarms
-from gateway.feed.tables import defects, feeds, journal, progress
+from gateway.feed.tables import dispositions, feeds, journal
 from gateway.history.tables import holds, shipments
 from gateway.history.tables import progress as record_progress
 from gateway.node.assembly.quotas import QuotaMonitor
@@ -62,8 +62,11 @@ class StoredStatus:
         status = pb.GetNodeStatusResponse()
         try:
             with self._database.read() as conn:
-                status.position, status.projected_position = journal.head_position(conn), progress.position(conn)
-                tell_of_feeds(self._alarms, feeds.list_all(conn), defects.oldest(conn, MAX_DEFECTS_SHOWN))
+                status.position, status.projected_position = (
+                    journal.head_position(conn),
+                    journal.projected_position(conn),
+                )
+                tell_of_feeds(self._alarms, feeds.list_all(conn), dispositions.oldest_defects(conn, MAX_DEFECTS_SHOWN))
             status.history.CopyFrom(self._history())
             status.replicas.extend(self._replicas())
             status.partner_usage.extend(

@@ -18,14 +18,14 @@ from gateway.db.database import Database
 from gateway.db.membership import SERVING, Membership
 from gateway.errors import GatewayError
 from gateway.evidence.service.audit_heads import AuditHeadSigner
-from gateway.feed.projection.held_entries import HeldEntries
+from gateway.feed.projection.rebuild import HeldEntries
 from gateway.feed.rpc.writer_client import WriterClient
 from gateway.feed.service.alarms import EXPIRY_WAITS, Alarms
 from gateway.feed.service.continuity.marks import Marks
 from gateway.feed.service.continuity.own_history import OwnHistory
 from gateway.feed.service.partner_directories import PartnerDirectories
 from gateway.feed.service.states import CloseEpochsCommand
-from gateway.feed.service.writing.idempotency import ForgetAnswersCommand
+from gateway.feed.service.writing.commands import ForgetAnswersCommand
 from gateway.node.assembly.links import Links
 from gateway.node.assembly.quotas import QuotaMonitor
 from gateway.node.assembly.watchlists import Watchlists

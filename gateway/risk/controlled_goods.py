@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 
-from gateway.contract.identification.commodity_codes import normalise_code
+from gateway.contract.identification.code_lists import normalise_code
 from gateway.errors import MalformedError
 from gateway.risk.announcements import Announcements, status_text
 from gateway.risk.validity import HOLDS, Confidence, ControlPeriod, ControlStatus

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from gateway.contract.identification.commodity_codes import normalise_code
+from gateway.contract.identification.code_lists import normalise_code
 from gateway.formats.alerts.alert_lines import AlertLine
 from gateway.formats.declarations.declarations import DeclarationRow
 from gateway.formats.tables.layout import Problem

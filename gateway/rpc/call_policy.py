@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -20,15 +19,11 @@ import grpc.aio
 import structlog
 
 from gateway.errors import GatewayError, Kind, OverloadedError, UnauthenticatedError
-from gateway.rpc.authentication import Authenticator
+from gateway.rpc.authentication import Authenticator, NoPersons, PersonCalls, approval_in, assertion_in
 from gateway.rpc.calls import APPROVED, NEEDED, Call
-from gateway.rpc.fairness.abandoned_calls import ABANDONED_WITHIN_S, AbandonedCalls
-from gateway.rpc.fairness.buffers import CallerBuffers
-from gateway.rpc.fairness.caller_connections import CallerConnections
-from gateway.rpc.fairness.disconnection import Disconnector
-from gateway.rpc.fairness.limits import CallerLimits
+from gateway.rpc.fairness.caller_connections import ABANDONED_WITHIN_S, AbandonedCalls, CallerConnections, Disconnector
+from gateway.rpc.fairness.limits import CallerBuffers, CallerLimits
 from gateway.rpc.fairness.pacing import MOST_RUNNING, PROMPT_WEIGHT, CallPacer, Turn
-from gateway.rpc.persons import NoPersons, PersonCalls, approval_in, assertion_in
 from gateway.trust.rules.audit import AuditEntry, AuditResult, AuditSink
 from gateway.trust.rules.permissions import SIGN_IN_LANE, Approval, Permission, PermissionTable, Principal
 
@@ -64,7 +59,7 @@ class IdentifiedCaller:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallPolicy:
-    """Steps 1 to 4 of a listener's calls, and their audit events. `clock` gives the time with its zone."""
+    """Steps 1 to 4 of a listener's calls, and their audit events. `time_ms` gives milliseconds since 1970."""
 
     authenticator: Authenticator
     permissions: PermissionTable
@@ -72,15 +67,12 @@ class CallPolicy:
     pacer: CallPacer
     abandoned: AbandonedCalls
     audit: AuditSink
-    clock: Callable[[], datetime]
+    time_ms: Callable[[], int]
     connections: CallerConnections
     disconnector: Disconnector
     buffers: CallerBuffers = field(default_factory=CallerBuffers)
     persons: PersonCalls = field(default_factory=NoPersons)
     monotonic_s: Callable[[], float] = field(default=time.monotonic)
-
-    def time_ms(self) -> int:
-        return int(self.clock().timestamp() * 1000)
 
     async def admit(
         self,

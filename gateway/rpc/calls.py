@@ -1,13 +1,30 @@
-"""Gives a handler its caller and the audit record of its call."""
+"""Gives a handler its caller and the audit record of its call, and ends calls: with an error's status, or at a stop.
+
+A stop waits for unary calls; open streams end with a reason and a time to come back.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Any, NoReturn
 
-from gateway.errors import ApprovalRequiredError, UnauthenticatedError
+import grpc
+import grpc.aio
+
+from gateway.contract.status import DETAILS_KEY, from_failed_call, to_status
+from gateway.errors import (
+    ApprovalRequiredError,
+    DeadlineExceededError,
+    GatewayError,
+    PartnerError,
+    UnauthenticatedError,
+    UnavailableError,
+)
 from gateway.trust.rules.audit import AuditEntry, AuditResult, AuditSink
 from gateway.trust.rules.permissions import Principal
 
@@ -185,3 +202,145 @@ def charge_message(*, size: int, rows: int) -> None:
     if call is not None:
         call.charge(size=size, rows=rows)
         call.spend(size, rows)
+
+
+_CODES = {code.value[0]: code for code in grpc.StatusCode}
+
+
+async def abort_with(context: grpc.aio.ServicerContext[object, object], error: GatewayError) -> NoReturn:
+    """Ends the call with the error's status; raises what gRPC raises for that."""
+    status = to_status(error)
+    await context.abort(
+        _CODES[status.code], status.message, trailing_metadata=((DETAILS_KEY, status.SerializeToString()),)
+    )
+
+
+def from_rpc_error(error: grpc.aio.AioRpcError) -> GatewayError:
+    """The error of `gateway.errors` for a failed call."""
+    return from_failed_call(error.code().value[0], error.details() or "", error.trailing_metadata() or ())
+
+
+def from_partner(partner: str, error: grpc.aio.AioRpcError) -> GatewayError:
+    """The error of a call of this node that a partner refused or didn't answer; the caller here did nothing wrong."""
+    told = from_rpc_error(error)
+    if isinstance(told, (UnavailableError, DeadlineExceededError)):
+        return UnavailableError(f"{partner} can't be reached: {told.message}", retry_after_s=told.retry_after_s)
+    return PartnerError(
+        f"{partner} answered {told.reason}: {told.message}",
+        metadata={"partner": partner, "partner_reason": told.reason},
+        retry_after_s=told.retry_after_s,
+    )
+
+
+async def write_to(call: grpc.aio.StreamStreamCall[Any, Any], message: object) -> None:
+    """Writes to a stream that the other side may have ended meanwhile, for which grpc.aio has an error of asyncio.
+
+    Raises:
+        grpc.aio.AioRpcError: the status with which the call has ended.
+        UnavailableError: it has ended without an error.
+    """
+    try:
+        await call.write(message)
+    except asyncio.InvalidStateError as error:
+        code = await call.code()
+        if code is grpc.StatusCode.OK:
+            raise UnavailableError("the partner has ended the stream") from error
+        raise grpc.aio.AioRpcError(
+            code, await call.initial_metadata(), await call.trailing_metadata(), await call.details()
+        ) from error
+
+
+class RunningCalls:
+    """Unary calls of a listener that run now; for one event loop."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._none = asyncio.Event()
+        self._none.set()
+
+    def begin(self) -> None:
+        """Counts a call; `end` must follow."""
+        self._count += 1
+        self._none.clear()
+
+    def end(self) -> None:
+        """A call has ended and its answer is sent."""
+        self._count -= 1
+        if not self._count:
+            self._none.set()
+
+    async def ended(self) -> None:
+        """Returns when no call runs."""
+        await self._none.wait()
+
+
+class StreamEnd:
+    """One stream's end, before its caller or its handler ends it; for one event loop.
+
+    A stream with one request ends at once. One with many takes no more of them, and answers those that it took first.
+    """
+
+    def __init__(self) -> None:
+        self.error: GatewayError | None = None
+        self._waiting: asyncio.Task[object] | None = None
+
+    def end(self, error: GatewayError) -> None:
+        """Raises the error in the block that waits, or in the next one."""
+        self.error = error
+        if self._waiting is not None:
+            self._waiting.cancel()
+
+    @contextmanager
+    def interruptible(self) -> Iterator[None]:
+        """A block that the end interrupts; raises its error."""
+        if self.error is not None:
+            raise self.error
+        task = self._waiting = asyncio.current_task()
+        try:
+            yield
+        except asyncio.CancelledError:
+            # By this end alone, not by the caller or the server too.
+            error = self._ended_with()
+            if error is not None and task is not None and task.uncancel() == 0:
+                raise error from None
+            raise
+        finally:
+            self._waiting = None
+
+    def _ended_with(self) -> GatewayError | None:
+        return self.error
+
+
+class OpenStreams:
+    """Streams that are open now; for one event loop."""
+
+    def __init__(self) -> None:
+        self._ends: set[StreamEnd] = set()
+        self._error: GatewayError | None = None
+        self._none = asyncio.Event()
+        self._none.set()
+
+    @contextmanager
+    def open(self) -> Iterator[StreamEnd]:
+        """Counts a stream while its block runs; raises the error if all were ended."""
+        if self._error is not None:
+            raise self._error
+        end = StreamEnd()
+        self._ends.add(end)
+        self._none.clear()
+        try:
+            yield end
+        finally:
+            self._ends.discard(end)
+            if not self._ends:
+                self._none.set()
+
+    def end(self, error: GatewayError) -> None:
+        """Ends all streams, and those that are opened from now on."""
+        self._error = error
+        for end in [*self._ends]:
+            end.end(error)
+
+    async def ended(self) -> None:
+        """Returns when none is open."""
+        await self._none.wait()

@@ -1,17 +1,17 @@
 """Authenticates, limits, authorises and paces every call before its handler runs, and records the outcome.
 
-1. Authenticate the system (authentication), and the person in whose name it calls (persons). Refused: UNAUTHENTICATED
+1. Authenticate the system, and the person in whose name it calls (authentication). Refused: UNAUTHENTICATED
    and nothing more, and a connection whose certificate is refused is ended; so is one too many of a caller
    (caller_connections).
 2. Limit the caller (limits), whatever is called: RESOURCE_EXHAUSTED with the time to wait.
 3. Authorise: the permission table; a method without a row is denied, an unknown one UNIMPLEMENTED.
-4. Receive the request within the caller's buffers (buffers), require a person's approval of it where the table says so
-   (persons), and wait for the caller's turn (pacing); streams wait for one before each message.
+4. Receive the request within the caller's buffers (limits), require a person's approval of it where the table says so
+   (authentication), and wait for the caller's turn (pacing); streams wait for one before each message.
 5. Parse the request, or refuse it as MALFORMED.
 6. Run the handler, with `current_call()` set. Streams repeat steps 1 and 3 every few seconds and end when they fail.
 
 Refusals are held back when a caller gets many (pacing), and a caller that leaves many calls at once is shut out
-(abandoned_calls). What messages cost is charged to the caller.
+(caller_connections). What messages cost is charged to the caller.
 
 Every outcome is an audit event. A refusal is recorded before it is answered; a stream when it opens; a unary call by
 its handler before its effect (`Call.record`), or else before it is answered.
@@ -41,12 +41,9 @@ from gateway.errors import (
     UnauthenticatedError,
 )
 from gateway.rpc.call_policy import UNKNOWN_METHOD, AdmittedCall, CallPolicy, Context, IdentifiedCaller
-from gateway.rpc.calls import Call, charge_message, enter_call
+from gateway.rpc.calls import Call, OpenStreams, RunningCalls, StreamEnd, abort_with, charge_message, enter_call
 from gateway.rpc.fairness.pacing import Turn
-from gateway.rpc.listener.open_streams import OpenStreams, StreamEnd
 from gateway.rpc.listener.options import HEADER_OVERHEAD_BYTES, MAX_REQUEST_METADATA_BYTES
-from gateway.rpc.listener.running_calls import RunningCalls
-from gateway.rpc.status import abort_with
 
 RECHECK_S = 5.0
 """Seconds between rechecks of an open stream: how long a revoked partner is still served."""

@@ -6,8 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.errors import ConfigurationError, MalformedError, SignatureInvalidError, TooLargeError
-from gateway.tlog.checkpoint import VerifiedCheckpoint, parse_checkpoint_body, verify_checkpoint
-from gateway.tlog.cosignature import VerifiedCosignature, verify_cosignature
+from gateway.tlog.checkpoint import (
+    VerifiedCheckpoint,
+    VerifiedCosignature,
+    parse_checkpoint_body,
+    verify_checkpoint,
+    verify_cosignature,
+)
 from gateway.tlog.encoding import HASH_BYTES, decode_base64, decode_decimal, decode_hash, encode_base64
 from gateway.tlog.merkle import MAX_TREE_SIZE
 from gateway.tlog.note import Verifier, parse_note

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from sqlalchemy import BigInteger, Column, Connection, bindparam, select
 
 from gateway.alerts.tables.schema import alert_events
-from gateway.db.progress import Progress, progress_table
+from gateway.db.schema import Progress, progress_table
 from gateway.db.statements import Prepared, PreparedList
 from gateway.feed.tables.schema import entries, feeds
 from gateway.history.tables.schema import shipment_keys

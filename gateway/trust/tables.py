@@ -24,9 +24,8 @@ from sqlalchemy import (
 )
 
 from gateway.contract.limits import MAX_PAGE_SIZE
-from gateway.db.database import insert_rows
 from gateway.db.schema import Id, metadata
-from gateway.db.statements import Prepared
+from gateway.db.statements import Prepared, insert_rows
 from gateway.errors import InvalidRequestError, MalformedError, VerificationError, Violation
 from gateway.trust.rules.audit import EMPTY_HEAD, MAX_TEXT_CHARS, AuditEntry, AuditHead, AuditResult, extend
 
@@ -96,7 +95,7 @@ def read_head(conn: Connection) -> AuditHead:
 
 
 def append(conn: Connection, events: Sequence[AuditEntry]) -> AuditHead:
-    """Appends events inside the caller's transaction, in its turn (`db.locks`), and returns the new head."""
+    """Appends events inside the caller's transaction, in its turn (`db.membership`), and returns the new head."""
     head = read_head(conn)
     rows = []
     for event in map(AuditEntry.clipped, events):

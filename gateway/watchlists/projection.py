@@ -18,14 +18,14 @@ from sqlalchemy import Connection
 
 from gateway.contract.ids import Channel, FeedOrigin
 from gateway.contract.limits import MAX_STREAM_ITEMS
-from gateway.contract.timestamps import to_ms, to_timestamp
+from gateway.contract.messages import to_ms, to_timestamp
 from gateway.db.database import savepoint
 from gateway.errors import InvalidRequestError, MalformedError, StoreUnavailableError, Violation
 from gateway.feed.codec import EntryFormat
 from gateway.feed.projection.registry import LoggedEntry, Projection
 from gateway.feed.service.writing.commits import LIST_CHANGES
 from gateway.feed.service.writing.transaction import Transaction
-from gateway.feed.tables import defects
+from gateway.feed.tables import dispositions
 from gateway.feed.tables.feeds import Feed
 from gateway.feed.tables.journal import HeadMovedError
 from gateway.trust.rules.directory import Directory
@@ -284,7 +284,7 @@ def _give_effect(
         raise
     except Exception as defect:
         log.exception("the update in entry %d of %s has no effect: a defect", change.idx, change.origin)
-        defects.add(tx.conn, change.feed_id, change.idx, type(defect).__name__, noted_at=tx.now_ms)
+        dispositions.add_defect(tx.conn, change.feed_id, change.idx, type(defect).__name__, noted_at=tx.now_ms)
         watchlists.put_without_effect(tx.conn, change.seq, watchlists.ALL)
     list_progress.move_applied(tx.conn, change.seq)
 

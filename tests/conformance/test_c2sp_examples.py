@@ -8,8 +8,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.errors import SignatureInvalidError
-from gateway.tlog.checkpoint import Checkpoint, parse_checkpoint_body, sign_checkpoint, verify_checkpoint
-from gateway.tlog.cosignature import cosign
+from gateway.tlog.checkpoint import Checkpoint, cosign, parse_checkpoint_body, sign_checkpoint, verify_checkpoint
 from gateway.tlog.merkle import Tree, leaf_hash
 from gateway.tlog.note import (
     UnverifiedNote,

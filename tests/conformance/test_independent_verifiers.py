@@ -13,13 +13,11 @@ from proofbundle import checkpoint as pb_checkpoint
 from proofbundle import merkle as pb_merkle
 from proofbundle import tlogproof as pb_proof
 
-from gateway.tlog.checkpoint import Checkpoint, sign_checkpoint, verify_checkpoint
-from gateway.tlog.cosignature import cosign, verify_cosignature
-from gateway.tlog.merkle import Tree, leaf_hash
+from gateway.tlog.checkpoint import Checkpoint, cosign, sign_checkpoint, verify_checkpoint, verify_cosignature
+from gateway.tlog.merkle import Tree, consistency_proof, inclusion_proof, leaf_hash
 from gateway.tlog.note import Verifier, add_signature, open_note, sign_note
 from gateway.tlog.proof_file import TlogProof, parse_proof, verify_proof
 from gateway.tlog.proofs import verify_consistency, verify_inclusion
-from gateway.tlog.tiles import consistency_proof, inclusion_proof
 from tests.support.merkle_oracle import MemoryTiles
 from tests.support.tlog_keys import TestKey
 

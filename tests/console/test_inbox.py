@@ -10,7 +10,7 @@ from typing import Any
 from playwright.sync_api import Locator, Page, expect
 
 from gateway.client import AlertReference
-from gateway.contract.timestamps import to_timestamp
+from gateway.contract.messages import to_timestamp
 from gateway.v1 import alert_pb2, party_pb2
 from gateway.v1 import casework_service_pb2 as casework
 from tests.support.console.desk import Desk, Desks

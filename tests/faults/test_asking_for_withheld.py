@@ -13,7 +13,7 @@ import pytest
 from google.protobuf.message import Message
 from sqlalchemy import update
 
-from gateway.contract.timestamps import to_timestamp
+from gateway.contract.messages import to_timestamp
 from gateway.contract.validation import violations
 from gateway.errors import AgreementForbidsError, InvalidRequestError
 from gateway.history.codec.signed_texts import parse_record

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.client import GatewayClient
-from gateway.contract.timestamps import to_timestamp
+from gateway.contract.messages import to_timestamp
 from gateway.feed.service.alarms import CLOCK_SKEW, EXPIRY_WAITS
 from gateway.node.assembly.node import system_clock_ms
 from gateway.v1 import alert_pb2

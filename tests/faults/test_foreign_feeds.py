@@ -19,8 +19,7 @@ from gateway.contract.ids import Channel, FeedOrigin
 from gateway.errors import GatewayError
 from gateway.feed.service.states import StateCommand
 from gateway.feed.tables.feeds import FeedState
-from gateway.tlog.checkpoint import Checkpoint, sign_checkpoint
-from gateway.tlog.cosignature import cosign
+from gateway.tlog.checkpoint import Checkpoint, cosign, sign_checkpoint
 from gateway.trust.service.trial_federation import FEDERATION
 from gateway.v1 import feed_pb2
 from tests.support.author import Author

@@ -17,7 +17,7 @@ import grpc.aio
 import pytest
 
 from gateway.client import GatewayClient
-from gateway.contract.timestamps import to_ms
+from gateway.contract.messages import to_ms
 from gateway.errors import AgreementForbidsError
 from gateway.evidence.service.answer_export import stored_records
 from gateway.feed.service.alarms import ANSWER_WRONG
@@ -26,7 +26,7 @@ from gateway.history.rpc.query_client import MOST_AT_ONCE
 from gateway.history.service.queries import QuerySigner
 from gateway.history.tables import answers
 from gateway.node.assembly.node import Node
-from gateway.rpc.status import abort_with, from_rpc_error
+from gateway.rpc.calls import abort_with, from_rpc_error
 from gateway.tlog.checkpoint import sign_checkpoint
 from gateway.tlog.merkle import Tree, leaf_hash
 from gateway.trust.pki.keys import load_signing_key

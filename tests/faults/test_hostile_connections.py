@@ -17,9 +17,9 @@ from hyperframe.frame import DataFrame
 from bench.attacks.attack import KeyPair, Target
 from bench.attacks.http2 import INITIAL_WINDOW, HostileConnection, connection, header_block, message
 from gateway.errors import OverloadedError
+from gateway.rpc.calls import from_rpc_error
 from gateway.rpc.fairness.limits import Limits, default_limits
 from gateway.rpc.listener.options import MAX_REQUEST_METADATA_BYTES, PortLimits
-from gateway.rpc.status import from_rpc_error
 from gateway.trust.rules.audit import AuditResult
 from tests.support import listeners
 from tests.support.listeners import (

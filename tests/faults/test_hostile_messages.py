@@ -16,8 +16,8 @@ from google.protobuf import message_factory
 from google.protobuf.descriptor import FieldDescriptor, MethodDescriptor
 
 from gateway.contract.channel_options import channel_options
+from gateway.rpc.calls import from_rpc_error
 from gateway.rpc.listener.tls import channel_credentials
-from gateway.rpc.status import from_rpc_error
 from gateway.trust.codec.permissions import load_permissions
 from gateway.trust.service.trial_federation import FEDERATION
 from gateway.v1 import (

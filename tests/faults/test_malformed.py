@@ -13,8 +13,8 @@ import pytest
 from gateway.client import AlertReference
 from gateway.contract.channel_options import channel_options
 from gateway.contract.limits import MAX_BATCH_BYTES, MAX_MESSAGE_BYTES
+from gateway.rpc.calls import from_rpc_error
 from gateway.rpc.listener.tls import channel_credentials
-from gateway.rpc.status import from_rpc_error
 from gateway.trust.service.trial_federation import FEDERATION
 from gateway.v1 import exchange_service_pb2 as pb
 from tests.support.federation import Federation, NodeProcess, alert, eventually, new_id, origin

@@ -18,7 +18,7 @@ from gateway.feed.service.alarms import QUOTA
 from gateway.history.service.queries import QuerySigner
 from gateway.history.tables import answers
 from gateway.node.assembly.node import system_clock_ms
-from gateway.rpc.status import from_rpc_error
+from gateway.rpc.calls import from_rpc_error
 from gateway.trust import tables as audit
 from gateway.trust.pki.keys import load_signing_key
 from gateway.trust.rules.audit import AuditResult

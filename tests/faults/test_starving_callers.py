@@ -19,9 +19,8 @@ from bench.attacks.http2 import RefusedError, connection
 from gateway.errors import UnavailableError
 from gateway.rpc import calls
 from gateway.rpc.fairness import pacing
-from gateway.rpc.fairness.abandoned_calls import ABANDONED_BURST
-from gateway.rpc.fairness.limits import Limits
-from gateway.rpc.fairness.thread_pool import FairThreadPool
+from gateway.rpc.fairness.caller_connections import ABANDONED_BURST
+from gateway.rpc.fairness.limits import FairThreadPool, Limits
 from gateway.trust.rules.permissions import Permission, Role
 from tests.support.listeners import (
     PERMISSIONS,

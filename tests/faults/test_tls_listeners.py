@@ -22,10 +22,10 @@ from grpc_status import rpc_status
 
 from gateway.contract.channel_options import channel_options
 from gateway.errors import UnauthenticatedError
+from gateway.rpc.calls import from_rpc_error
 from gateway.rpc.listener.server import Listener
 from gateway.rpc.listener.tls import channel_credentials
 from gateway.rpc.listener.tls_probe import TlsVersions, probe_tls_versions
-from gateway.rpc.status import from_rpc_error
 from gateway.tls.certificates import inspect_ca
 from gateway.trust.rules.audit import AuditResult
 from tests.support.listeners import (

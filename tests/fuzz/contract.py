@@ -18,7 +18,7 @@ from gateway.contract.filters import (
     parse_filter,
     unix_ms,
 )
-from gateway.contract.identification.commodity_codes import normalise_code
+from gateway.contract.identification.code_lists import normalise_code
 from gateway.contract.identification.identifiers import Scheme, check_identifier, compact
 from gateway.contract.json_document import ObjectReader, dump_json, parse_canonical_json, parse_json
 from gateway.contract.status import DETAILS_KEY, MAX_STATUS_BYTES, from_failed_call, from_status, to_status

@@ -6,9 +6,16 @@ import contextlib
 from collections.abc import Iterator
 
 from gateway.errors import GatewayError
-from gateway.tlog.checkpoint import Checkpoint, parse_checkpoint_body, sign_checkpoint, verify_checkpoint
+from gateway.tlog.checkpoint import (
+    Checkpoint,
+    cosign,
+    parse_checkpoint_body,
+    sign_checkpoint,
+    verify_checkpoint,
+    verify_cosignature,
+    verify_cosignature_line,
+)
 from gateway.tlog.consistency_file import ConsistencyProof, parse_consistency_file, verify_consistency_file
-from gateway.tlog.cosignature import cosign, verify_cosignature, verify_cosignature_line
 from gateway.tlog.encoding import decode_base64, decode_decimal, decode_hash, encode_base64
 from gateway.tlog.merkle import Tree
 from gateway.tlog.note import Verifier, open_note, parse_note, parse_signature_line

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from gateway.client import AlertReference, GatewayClient
-from gateway.contract.timestamps import to_timestamp
+from gateway.contract.messages import to_timestamp
 from gateway.errors import IllegalTransitionError, InvalidRequestError, MethodUnknownError, PermissionDeniedError
 from gateway.v1 import alert_pb2, party_pb2
 from tests.support.federation import Federation, alert, eventually, with_logs

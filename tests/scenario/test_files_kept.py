@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.trust.rules.directory import FieldClass
-from gateway.trust.rules.message_types import MessageType
+from gateway.trust.rules.directory import FieldClass, MessageType
 from gateway.v1 import alert_pb2
 from gateway.v1.options_pb2 import DisclosureClass
 from tests.support.command_line import Cli

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from gateway.client import GatewayClient, new_alert
-from gateway.contract.timestamps import to_ms
+from gateway.contract.messages import to_ms
 from gateway.v1 import history_pb2
 from tests.support.command_line import PATIENCE_S, Cli
 from tests.support.federation import Federation, alert, eventually, with_logs

@@ -13,10 +13,10 @@ import pytest
 from google.protobuf.json_format import MessageToJson
 
 from gateway.contract.ids import UUID7_RANDOM_BYTES, uuid7
-from gateway.contract.timestamps import to_timestamp
+from gateway.contract.messages import to_timestamp
 from gateway.errors import NotFoundError, UnavailableError
 from gateway.history.codec.signed_texts import encode_query, query_digest, question_origin, question_text
-from gateway.rpc.status import from_rpc_error
+from gateway.rpc.calls import from_rpc_error
 from gateway.tlog.note import sign_note
 from gateway.trust.service.trial_federation import FEDERATION
 from gateway.v1 import exchange_service_pb2, history_pb2

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from gateway.client import GatewayClient
-from gateway.contract.timestamps import to_timestamp
+from gateway.contract.messages import to_timestamp
 from gateway.errors import AgreementForbidsError, PermissionDeniedError
 from gateway.v1 import alert_pb2, goods_pb2, shipment_pb2
 from gateway.v1.match_pb2 import (

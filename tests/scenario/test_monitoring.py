@@ -20,7 +20,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.contract.channel_options import channel_options
-from gateway.contract.timestamps import to_timestamp
+from gateway.contract.messages import to_timestamp
 from gateway.errors import GatewayError
 from gateway.node.assembly.node import system_clock_ms
 from gateway.telemetry.metrics import Metrics

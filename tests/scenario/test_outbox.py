@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from gateway.client import AlertReference
-from gateway.contract.timestamps import to_timestamp
+from gateway.contract.messages import to_timestamp
 from gateway.node.assembly.node import system_clock_ms
 from tests.support.federation import Federation, alert, eventually, with_logs
 from tests.support.programs import NATS_SERVER

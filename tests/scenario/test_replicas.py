@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from gateway.db.database import Database
-from gateway.db.locks import ROLE_CLASS, role_key
+from gateway.db.membership import ROLE_CLASS, role_key
 from gateway.errors import ConfigurationError
 from gateway.node.assembly.links import role_of
 from gateway.node.assembly.node import Node

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Engine, create_engine, text
 
 from gateway.db.database import Database
-from gateway.db.locks import ROLE_CLASS, role_key
+from gateway.db.membership import ROLE_CLASS, role_key
 from gateway.notifications.rpc.outbox import PUBLISHING
 from gateway.notifications.rpc.teller import TELLING
 from gateway.notifications.tables.progress import OUTBOX, PROGRESS

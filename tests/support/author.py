@@ -12,7 +12,7 @@ from hashlib import sha256
 from typing import Any
 
 from gateway.contract.ids import FeedOrigin
-from gateway.contract.timestamps import to_timestamp
+from gateway.contract.messages import to_timestamp
 from gateway.feed.codec import EncodedEntry, make_entry
 from gateway.tlog.checkpoint import Checkpoint, sign_checkpoint
 from gateway.tlog.merkle import Tree

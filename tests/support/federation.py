@@ -40,7 +40,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from gateway.client import GatewayClient
 from gateway.contract.channel_options import channel_options
 from gateway.contract.ids import FeedOrigin, GatewayIdentity
-from gateway.contract.timestamps import to_timestamp
+from gateway.contract.messages import to_timestamp
 from gateway.errors import GatewayError
 from gateway.node.assembly.node import Node, system_clock_ms
 from gateway.node.marks import prepare_marks

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from gateway.contract.timestamps import to_timestamp
+from gateway.contract.messages import to_timestamp
 from gateway.errors import GatewayError
 from gateway.v1 import alert_pb2, alert_service_pb2
 from tests.support.nodes import PaperNode, deliver, exchange

@@ -11,7 +11,7 @@ import grpc.aio
 import psutil
 
 from gateway.contract.channel_options import channel_options
-from gateway.rpc.status import from_rpc_error
+from gateway.rpc.calls import from_rpc_error
 from gateway.trust.service.trial_federation import FEDERATION
 from gateway.v1 import history_pb2, history_service_pb2_grpc, shipment_pb2
 from gateway.v1 import history_service_pb2 as pb

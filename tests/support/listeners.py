@@ -21,16 +21,12 @@ from gateway.contract.channel_options import channel_options
 from gateway.contract.ids import GatewayIdentity, SystemIdentity
 from gateway.rpc.authentication import Authenticator, LocalPort, PeerPort
 from gateway.rpc.call_policy import CallPolicy
-from gateway.rpc.calls import current_call
-from gateway.rpc.fairness.abandoned_calls import AbandonedCalls
-from gateway.rpc.fairness.caller_connections import PARTNER_CONNECTIONS, CallerConnections
-from gateway.rpc.fairness.disconnection import Disconnector
+from gateway.rpc.calls import OpenStreams, RunningCalls, current_call
+from gateway.rpc.fairness.caller_connections import PARTNER_CONNECTIONS, AbandonedCalls, CallerConnections, Disconnector
 from gateway.rpc.fairness.limits import CallerLimits, default_limits
 from gateway.rpc.fairness.pacing import CallPacer
 from gateway.rpc.interceptors import AuthInterceptor
-from gateway.rpc.listener.open_streams import OpenStreams
 from gateway.rpc.listener.options import PortLimits, peer_limits
-from gateway.rpc.listener.running_calls import RunningCalls
 from gateway.rpc.listener.server import Listener, build_server
 from gateway.rpc.listener.tls import channel_credentials, server_credentials
 from gateway.tls.certificates import Identity, inspect_certificate
@@ -315,7 +311,7 @@ async def running_node(
             pacer=pacer,
             abandoned=abandoned,
             audit=audit.record,
-            clock=clock,
+            time_ms=lambda: int(clock().timestamp() * 1000),
         )
         interceptors.append(AuthInterceptor(policy, recheck_s=recheck_s))
         return build_server(

@@ -19,13 +19,13 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from gateway.alerts.commands.publish_command import PublishCommand
+from gateway.alerts.commands.placing import PublishCommand
 from gateway.alerts.commands.publishing import Publisher
 from gateway.alerts.commands.step_requests import StepRequest
 from gateway.alerts.commands.steps import StepCommand
 from gateway.alerts.service import AlertQueries
 from gateway.contract.ids import BETWEEN_NODES, URGENT_ALERTS, Channel, FeedOrigin
-from gateway.contract.timestamps import to_timestamp
+from gateway.contract.messages import to_timestamp
 from gateway.db.database import Database
 from gateway.feed.projection.projector import Projector
 from gateway.feed.service.alarms import Alarms

@@ -13,13 +13,12 @@ from typing import Any
 import grpc.aio
 
 from gateway.contract.channel_options import channel_options
-from gateway.contract.timestamps import to_timestamp
+from gateway.contract.messages import to_timestamp
 from gateway.errors import GatewayError
 from gateway.feed.codec import make_entry
+from gateway.rpc.calls import from_rpc_error
 from gateway.rpc.listener.tls import channel_credentials
-from gateway.rpc.status import from_rpc_error
-from gateway.tlog.checkpoint import Checkpoint, sign_checkpoint
-from gateway.tlog.cosignature import cosign
+from gateway.tlog.checkpoint import Checkpoint, cosign, sign_checkpoint
 from gateway.trust.pki.keys import Ed25519Signer, load_signing_key
 from gateway.trust.rules.directory import receipts_key_name
 from gateway.trust.service.trial_federation import FEDERATION

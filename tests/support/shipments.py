@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from gateway.contract.timestamps import to_timestamp
+from gateway.contract.messages import to_timestamp
 from gateway.v1 import goods_pb2, history_pb2, history_service_pb2, party_pb2, shipment_pb2
 
 DECLARED = datetime(2026, 1, 10, 4, 0, tzinfo=UTC)

@@ -29,7 +29,7 @@ from gateway.contract.ids import Channel, FeedOrigin
 from gateway.db import migrate
 from gateway.db.database import Database
 from gateway.feed.projection.rebuild import rebuild
-from gateway.feed.service.writing.new_entries import new_entry
+from gateway.feed.service.writing.commands import new_entry
 from gateway.history.tables import licences
 from gateway.trust.service.trial_federation import FEDERATION
 from gateway.v1.licence_pb2 import LicenceEvent, LicenceRecorded

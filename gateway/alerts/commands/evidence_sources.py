@@ -19,13 +19,17 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection
 
 from gateway.alerts import codec as wire
-from gateway.alerts.commands.answer_sources import is_within, releases_of
-from gateway.alerts.commands.onward_transfer import HANDLING_FIELD, AlertKnowledge, require_onward_transfer
-from gateway.alerts.tables import mentions
-from gateway.alerts.tables.mentions import ToldMention
+from gateway.alerts.commands.onward_transfer import (
+    HANDLING_FIELD,
+    AlertKnowledge,
+    is_within,
+    releases_of,
+    require_onward_transfer,
+)
+from gateway.alerts.tables import events
+from gateway.alerts.tables.events import ToldMention
 from gateway.errors import NotFoundError, PermissionDeniedError
-from gateway.trust.rules.directory import Directory
-from gateway.trust.rules.message_types import MessageType
+from gateway.trust.rules.directory import Directory, MessageType
 from gateway.v1 import alert_pb2
 
 OwnFiles = Callable[[Connection, Collection[str]], Collection[str]]
@@ -62,7 +66,7 @@ class NamedEvidence:
         foreign = [
             (at, digest)
             for at, digest in enumerate(self.digests)
-            if mentions.first_speaker(tx.conn, digest) not in ("", tx.own_node)
+            if events.first_speaker(tx.conn, digest) not in ("", tx.own_node)
         ]
         own = self.own_files(tx.conn, [digest for _, digest in foreign]) if foreign else ()
         return [(at, digest) for at, digest in foreign if digest not in own]
@@ -71,7 +75,7 @@ class NamedEvidence:
         """Raises PermissionDeniedError, which names the field, unless all may be named to these nodes."""
         rule = OnwardRule(tx, self.directory(), self.purpose, now_ms, self.handling)
         for at, digest in self.foreign(tx):
-            sources = mentions.of_partners(tx.conn, digest, tx.own_node)
+            sources = events.mentions_by_partners(tx.conn, digest, tx.own_node)
             for recipient in recipients:
                 if refusal := rule.refusal(sources, recipient, field=f"{self.field}[{at}]"):
                     raise refusal

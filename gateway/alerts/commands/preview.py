@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 from google.protobuf.message import Message
 
 from gateway.alerts import codec as wire
-from gateway.alerts.commands.onward_transfer import ProjectedMoment, require_onward_transfer, sources_in
+from gateway.alerts.codec import sources_in
+from gateway.alerts.commands.onward_transfer import ProjectedMoment, require_onward_transfer
 from gateway.alerts.commands.publishing import Publisher
 from gateway.alerts.commands.step_requests import StepRequest
 from gateway.alerts.commands.steps import copies_of, draft_step, require_step
@@ -20,9 +21,8 @@ from gateway.alerts.tables.copies import AlertRow
 from gateway.contract.disclosure_classes import value_of
 from gateway.db.database import Database
 from gateway.errors import GatewayError, InvalidRequestError, PermissionDeniedError
-from gateway.trust.rules.directory import Agreement, Directory, FieldClass
+from gateway.trust.rules.directory import Agreement, Directory, FieldClass, MessageType
 from gateway.trust.rules.disclosure import classified, redact
-from gateway.trust.rules.message_types import MessageType
 from gateway.v1 import alert_pb2, feed_pb2
 from gateway.v1 import alert_service_pb2 as pb
 

@@ -8,12 +8,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from gateway.alerts import codec as wire
-from gateway.alerts.commands.answer_sources import AnswerReleases, no_releases, releases_of, require_answers_may_go
+from gateway.alerts.codec import sources_in
 from gateway.alerts.commands.evidence_sources import NamedEvidence, OwnFiles, no_own_files
-from gateway.alerts.commands.onward_transfer import sources_in
-from gateway.alerts.commands.placing import channel_of
+from gateway.alerts.commands.onward_transfer import AnswerReleases, no_releases, releases_of, require_answers_may_go
 from gateway.contract.ids import UUID7_RANDOM_BYTES, Channel, FeedOrigin, uuid7, uuid_bytes
-from gateway.contract.timestamps import to_ms, to_timestamp
+from gateway.contract.messages import to_ms, to_timestamp
 from gateway.contract.validation import violations
 from gateway.errors import (
     AgreementForbidsError,
@@ -22,9 +21,7 @@ from gateway.errors import (
     Violation,
 )
 from gateway.feed.codec import CausalDependency, EncodedEntry
-from gateway.feed.service.writing.idempotency import digest_of
-from gateway.feed.service.writing.new_entries import new_entry
-from gateway.feed.service.writing.randomness import random_bytes
+from gateway.feed.service.writing.commands import digest_of, new_entry, random_bytes
 from gateway.feed.service.writing.transaction import Clock
 from gateway.persons.service.pseudonyms import Pseudonyms, ShownPseudonym
 from gateway.trust.rules.directory import Directory, FederationNode
@@ -307,3 +304,8 @@ def _objections(refusal: GatewayError | None, broken: Sequence[Violation]) -> li
         return [Violation("recipients", "agreement", refusal.message)]
     named = {each.field for each in broken}
     return [each for each in refusal.violations if each.field == "recipients" or each.field not in named]
+
+
+def channel_of(priority: alert_pb2.Priority.ValueType) -> Channel:
+    """The channel of a new alert."""
+    return Channel.ALERTS_A if priority == alert_pb2.PRIORITY_A else Channel.ALERTS

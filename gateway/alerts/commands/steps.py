@@ -8,14 +8,15 @@ from google.protobuf.message import Message
 from sqlalchemy import Connection
 
 from gateway.alerts import codec as wire
-from gateway.alerts.commands.answer_sources import AnswerReleases, require_answers_may_go
+from gateway.alerts.codec import sources_in
 from gateway.alerts.commands.evidence_sources import NamedEvidence
 from gateway.alerts.commands.onward_transfer import (
     AlertKnowledge,
+    AnswerReleases,
     nodes_granted,
+    require_answers_may_go,
     require_onward_transfer,
     require_valid_consent_step,
-    sources_in,
 )
 from gateway.alerts.commands.placing import place_step, require_extensible_feeds
 from gateway.alerts.commands.publishing import MAX_VALIDITY_MS, VALID_UNTIL_RANGE, Publisher
@@ -25,7 +26,7 @@ from gateway.alerts.rules.life import advance
 from gateway.alerts.tables import copies as alerts
 from gateway.alerts.tables.copies import AlertRow
 from gateway.contract.ids import URGENT_ALERTS, FeedOrigin
-from gateway.contract.timestamps import to_ms, to_timestamp
+from gateway.contract.messages import to_ms, to_timestamp
 from gateway.errors import (
     InvalidRequestError,
     NotFoundError,
@@ -33,7 +34,7 @@ from gateway.errors import (
     Violation,
 )
 from gateway.feed.codec import EncodedEntry
-from gateway.feed.service.writing.idempotency import IdempotentCommand
+from gateway.feed.service.writing.commands import IdempotentCommand
 from gateway.feed.service.writing.transaction import Transaction
 from gateway.feed.tables import feeds
 from gateway.feed.tables.feeds import Feed

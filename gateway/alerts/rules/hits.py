@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from gateway.contract.pages import page_of
+from gateway.contract.messages import page_of
 from gateway.v1 import alert_service_pb2
 
 HITS_BYTES = 1536 * 1024

@@ -12,8 +12,7 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, literal_colum
 from gateway.alerts.codec import AlertKey
 from gateway.alerts.rules.life import AlertLife, AlertStatus, Question, Side
 from gateway.alerts.tables.schema import alerts
-from gateway.db.database import insert_rows
-from gateway.db.statements import Prepared, PreparedList, storable_text
+from gateway.db.statements import Prepared, PreparedList, insert_rows, storable_text
 from gateway.feed.tables.schema import entries, feeds
 
 _KEY = (alerts.c.alert_id, alerts.c.publisher, alerts.c.recipient)

@@ -12,7 +12,7 @@ from gateway.alerts.tables import copies, events
 from gateway.alerts.tables.copies import AlertRow
 from gateway.alerts.tables.events import AlertEventRow
 from gateway.errors import MalformedError
-from gateway.feed.tables import progress
+from gateway.feed.tables import journal
 from gateway.v1 import alert_pb2
 
 READ_AT_ONCE = 250
@@ -40,7 +40,7 @@ class FollowedSteps:
     def __init__(self, conn: Connection, limit: int) -> None:
         """`limit`: most steps of one batch."""
         self.conn = conn
-        self.projected = progress.position(conn)
+        self.projected = journal.projected_position(conn)
         self.is_cut = False
         self._limit = limit
         self._steps: dict[int, tuple[list[FollowedStep], bool]] = {}

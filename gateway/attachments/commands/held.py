@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from gateway.alerts import codec as wire
-from gateway.alerts.tables import events, mentions
+from gateway.alerts.tables import events
 from gateway.contract.identification import shipment_keys
 from gateway.errors import FileHeldError
 from gateway.history.commands.legal_holds import HoldCriteria
@@ -44,7 +44,7 @@ class FileHolds:
         """Holds that keep a file, newest first; its alerts must be projected."""
         if not self.holds:
             return []
-        alerts = {(key.publisher, key.alert_id) for key in mentions.alerts_of(conn, sha256)}
+        alerts = {(key.publisher, key.alert_id) for key in events.alerts_naming(conn, sha256)}
         contents = [list(_revisions(conn, *alert)) for alert in sorted(alerts)]
         return [hold for hold, criteria in self.holds if any(_holds(hold, criteria, each) for each in contents)]
 

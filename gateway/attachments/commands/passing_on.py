@@ -19,8 +19,8 @@ from datetime import UTC, datetime
 
 from gateway.alerts.commands.evidence_sources import OnwardRule
 from gateway.alerts.commands.onward_transfer import AlertKnowledge
-from gateway.alerts.tables import mentions
-from gateway.alerts.tables.mentions import ToldMention
+from gateway.alerts.tables import events
+from gateway.alerts.tables.events import ToldMention
 from gateway.attachments.codec.classes import needed
 from gateway.attachments.rules.states import StoredState
 from gateway.attachments.service.messages import classes_in
@@ -35,8 +35,7 @@ from gateway.errors import (
 from gateway.feed.service.receiver import require_moving
 from gateway.feed.service.writing.transaction import Transaction
 from gateway.feed.tables import feeds
-from gateway.trust.rules.directory import Directory, FieldClass
-from gateway.trust.rules.message_types import MessageType
+from gateway.trust.rules.directory import Directory, FieldClass, MessageType
 
 COMING_S = 30.0
 """Seconds after which a partner may look again for a file that isn't uploaded yet."""
@@ -105,14 +104,14 @@ def allowed_file(known: AlertKnowledge, request: PartnersRequest, directory: Dir
         at_ms=at_ms,
     )  # 3
     if row is not None and not row.own:  # 4
-        sources = mentions.of_partners(known.conn, request.sha256, known.own_node)
+        sources = events.mentions_by_partners(known.conn, request.sha256, known.own_node)
         if refusal := OnwardRule(known, directory, request.purpose, at_ms).refusal(sources, request.partner):
             raise refusal
     return require_ready(row, request.sha256)  # 5
 
 
 def _named(known: AlertKnowledge, request: PartnersRequest) -> list[ToldMention]:
-    told = mentions.of_file_in_alert(known.conn, request.sha256, request.alert_publisher, request.alert_id)
+    told = events.mentions_in_alert(known.conn, request.sha256, request.alert_publisher, request.alert_id)
     named = [
         mention
         for mention in told

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from gateway.alerts.tables import mentions
+from gateway.alerts.tables import events
 from gateway.attachments.commands.fetching import fetch_event
 from gateway.attachments.commands.held import FileHolds
 from gateway.attachments.rules.limits import FileLimits
@@ -14,7 +14,7 @@ from gateway.attachments.tables import fetches, files
 from gateway.attachments.tables.fetches import FetchRow, FetchState
 from gateway.attachments.tables.files import FileRow
 from gateway.errors import NotFoundError
-from gateway.feed.service.writing.idempotency import IdempotentCommand
+from gateway.feed.service.writing.commands import IdempotentCommand
 from gateway.feed.service.writing.transaction import Transaction
 from gateway.trust import tables as audit
 from gateway.trust.rules.audit import AuditEntry, AuditResult
@@ -62,7 +62,7 @@ class KeepFileCommand:
         return row
 
     def _row(self, tx: Transaction, known: FileRow | None) -> FileRow:
-        own = self.fetch is None and mentions.first_speaker(tx.conn, self.row.sha256) in ("", tx.own_node)
+        own = self.fetch is None and events.first_speaker(tx.conn, self.row.sha256) in ("", tx.own_node)
         if known is None:
             return replace(self.row, own=own, added_at=tx.now_ms)
         if known.state is StoredState.ERASED:
@@ -152,7 +152,7 @@ class PurgeFilesCommand:
     def execute(self, tx: Transaction) -> FilePurgeResult:
         before = tx.now_ms - self.retention_ms
         rows = files.added_before(tx.conn, before, after=self.after, limit=PURGE_BATCH)
-        ended = [row for row in rows if mentions.last_end(tx.conn, row.sha256) < before]
+        ended = [row for row in rows if events.last_end_naming(tx.conn, row.sha256) < before]
         holds = FileHolds.read(tx.conn)
         due = [row for row in ended if not holds.on(tx.conn, row.sha256)]
         reason = "its retention has ended"

@@ -41,8 +41,8 @@ from gateway.errors import (
 from gateway.feed.rpc.writer_client import WriterClient, set_within
 from gateway.feed.service.alarms import FILE_WRONG, Alarms
 from gateway.rpc.beats import beat_in_s
+from gateway.rpc.calls import from_rpc_error, write_to
 from gateway.rpc.peers import Peers
-from gateway.rpc.status import from_rpc_error, write_to
 from gateway.v1 import alert_pb2
 from gateway.v1 import exchange_service_pb2 as pb
 

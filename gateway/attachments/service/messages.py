@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 
 from gateway.alerts import codec as alerts_wire
-from gateway.alerts.tables.mentions import ToldMention
+from gateway.alerts.tables.events import ToldMention
 from gateway.attachments.codec.classes import text_of, values_of
 from gateway.attachments.rules.states import StoredState
 from gateway.attachments.tables.fetches import FetchRow, FetchState
 from gateway.attachments.tables.files import FileRow, TransferRow
-from gateway.contract.timestamps import to_timestamp
+from gateway.contract.messages import to_timestamp
 from gateway.v1 import alert_pb2, file_pb2
 
 _STATES = {

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection
 
-from gateway.alerts.tables import copies, mentions
-from gateway.alerts.tables.mentions import ToldMention
+from gateway.alerts.tables import copies, events
+from gateway.alerts.tables.events import ToldMention
 from gateway.attachments.rules.states import StoredState
 from gateway.attachments.service.messages import ReceivedBytes, evidence_in, file_value, mention_value
 from gateway.attachments.tables import fetches, files
@@ -16,7 +16,7 @@ from gateway.attachments.tables.fetches import FetchRow
 from gateway.attachments.tables.files import FileRow
 from gateway.contract.filters import decode_page_token, encode_page_token, token_number
 from gateway.contract.limits import DEFAULT_PAGE_SIZE
-from gateway.contract.pages import page_of
+from gateway.contract.messages import page_of
 from gateway.db.database import Database
 from gateway.errors import InvalidRequestError, NotFoundError, Violation
 from gateway.v1 import alert_pb2, file_pb2, file_service_pb2
@@ -47,7 +47,7 @@ class FileQueries:
 
     def read(self, conn: Connection, sha256: str) -> file_pb2.AttachedFile:
         """The same in a transaction."""
-        newest = mentions.newest_of_file(conn, sha256)
+        newest = events.newest_mention(conn, sha256)
         row, of_file = files.find(conn, sha256), fetches.of_files(conn, [sha256])
         if row is None and newest is None and not of_file:
             raise NotFoundError(f"no file with the digest {sha256} is known here")
@@ -57,7 +57,7 @@ class FileQueries:
             row=row,
             fetches=of_file,
             mentions=() if newest is None else (newest,),
-            speakers=mentions.speakers(conn, sha256),
+            speakers=events.speakers(conn, sha256),
             transfers=files.transfers(conn, [sha256]),
             received=self._received,
         )
@@ -70,7 +70,7 @@ class FileQueries:
     def of_alert(self, publisher: str, alert_id: str) -> file_service_pb2.ListAlertFilesResponse:
         """Files that an alert's steps name; raises NotFoundError for an alert that isn't here."""
         with self._database.read() as conn:
-            told = mentions.of_alert(conn, publisher, alert_id)
+            told = events.mentions_of_alert(conn, publisher, alert_id)
             if not told and not copies.copies(conn, publisher, alert_id):
                 raise NotFoundError(f"there is no alert {publisher}/{alert_id} here")
             by_digest: dict[str, list[ToldMention]] = defaultdict(list)
@@ -130,7 +130,7 @@ class FileQueries:
             NotFoundError: no partner names it there.
         """
         with self._database.read() as conn:
-            told = mentions.of_file_in_alert(conn, sha256, publisher, alert_id)
+            told = events.mentions_in_alert(conn, sha256, publisher, alert_id)
         for mention in reversed(told):
             evidence = evidence_in(mention) if mention.row.speaker != self._node else None
             if evidence is not None:

@@ -11,8 +11,7 @@ from sqlalchemy import Connection, delete, select, update
 
 from gateway.attachments.tables.files import MAX_REASON_CHARS
 from gateway.attachments.tables.schema import file_fetches
-from gateway.db.database import insert_rows
-from gateway.db.statements import storable_text
+from gateway.db.statements import insert_rows, storable_text
 
 _COLUMNS = tuple(file_fetches.c.keys())
 

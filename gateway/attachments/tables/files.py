@@ -9,8 +9,7 @@ from sqlalchemy import ColumnElement, Connection, delete, func, select, tuple_, 
 
 from gateway.attachments.rules.states import StoredState
 from gateway.attachments.tables.schema import file_transfers, files
-from gateway.db.database import insert_rows
-from gateway.db.statements import storable_text
+from gateway.db.statements import insert_rows, storable_text
 
 MAX_REASON_CHARS = 1_024
 """Longest reason in characters."""

@@ -14,8 +14,8 @@ from gateway.casework.tables import progress as casework_progress
 from gateway.casework.tables.cases import ActionRow, AlertId, AssignmentRow, CaseActionKind, NoteRow
 from gateway.db.statements import storable_text
 from gateway.errors import InvalidRequestError, NotFoundError, PermissionDeniedError, Violation
+from gateway.feed.service.writing.commands import IdempotentCommand
 from gateway.feed.service.writing.commits import CASEWORK
-from gateway.feed.service.writing.idempotency import IdempotentCommand
 from gateway.feed.service.writing.transaction import Transaction
 from gateway.v1 import alert_pb2
 from gateway.v1 import casework_service_pb2 as service

@@ -9,7 +9,7 @@ from gateway.casework.tables import progress as casework_progress
 from gateway.casework.tables.schema import alert_documents, alert_name_keys, alert_names, inbox_items
 from gateway.feed.projection.registry import LoggedEntry, Projection
 from gateway.feed.service.writing.transaction import Transaction
-from gateway.feed.tables import progress
+from gateway.feed.tables import journal
 
 
 class CaseworkProjection(Projection):
@@ -31,4 +31,4 @@ class CaseworkProjection(Projection):
 def casework_is_complete(conn: Connection) -> bool:
     """Whether both have everything that is projected."""
     reached = casework_progress.read(conn)
-    return reached.indexed_position == reached.listed_position == progress.position(conn)
+    return reached.indexed_position == reached.listed_position == journal.projected_position(conn)

@@ -16,8 +16,8 @@ from gateway.casework.tables import progress as casework_progress
 from gateway.casework.tables.cases import AlertId
 from gateway.db.database import Database
 from gateway.errors import NotFoundError, PositionUnknownError
-from gateway.feed.service.continuity.positions import PositionKind, given, number_of
 from gateway.feed.service.writing.transaction import Clock
+from gateway.feed.tables.restores import PositionKind, given, number_of
 from gateway.v1 import alert_pb2
 from gateway.v1 import casework_service_pb2 as service
 

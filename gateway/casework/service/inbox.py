@@ -31,12 +31,12 @@ from gateway.contract.filters import (
     token_number,
 )
 from gateway.contract.ids import begins_uuid
-from gateway.contract.pages import page_of
+from gateway.contract.messages import page_of
 from gateway.db.database import Database
-from gateway.feed.service.continuity.positions import given
 from gateway.feed.service.delivery import Deliveries, SentSize
 from gateway.feed.service.writing.transaction import Clock
 from gateway.feed.tables import journal
+from gateway.feed.tables.restores import given
 from gateway.v1 import casework_service_pb2 as service
 
 MOST_NAMED = 2_000

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.casework.tables.cases import ActionRow, AssignmentRow, NoteRow
-from gateway.contract.timestamps import to_timestamp
+from gateway.contract.messages import to_timestamp
 from gateway.v1 import casework_service_pb2 as service
 
 _ACTIONS = {

@@ -19,7 +19,7 @@ from gateway.casework.tables import documents
 from gateway.casework.tables import progress as casework_progress
 from gateway.casework.tables.documents import WordQuery
 from gateway.contract.identification.shipment_keys import name_key
-from gateway.contract.pages import page_of
+from gateway.contract.messages import page_of
 from gateway.db.database import Database
 from gateway.errors import NotFoundError
 from gateway.feed.service.delivery import Deliveries, SentSize

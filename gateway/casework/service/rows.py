@@ -19,7 +19,7 @@ from gateway.casework.service.search_plan import SHORTEST_BEGINNING, AlertSearch
 from gateway.casework.tables import cases
 from gateway.casework.tables.inbox import InboxItem
 from gateway.contract.identification.shipment_keys import name_key
-from gateway.contract.timestamps import to_timestamp
+from gateway.contract.messages import to_timestamp
 from gateway.feed.service.delivery import Deliveries
 from gateway.v1 import alert_pb2
 from gateway.v1 import casework_service_pb2 as service

@@ -10,8 +10,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import BindParameter, Connection, bindparam, delete, func, insert, select, update
 
 from gateway.casework.tables.schema import case_actions, case_assignments, case_notes, watch_marks
-from gateway.db.database import insert_rows
-from gateway.db.statements import Prepared, PreparedList
+from gateway.db.statements import Prepared, PreparedList, insert_rows
 
 AlertId = tuple[str, str]
 """Publisher and alert id."""

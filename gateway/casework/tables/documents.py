@@ -26,8 +26,7 @@ from sqlalchemy import (
 
 from gateway.alerts.tables.schema import alert_events
 from gateway.casework.tables.schema import alert_documents
-from gateway.db.database import insert_rows
-from gateway.db.statements import PreparedList, run
+from gateway.db.statements import PreparedList, insert_rows, run
 
 _VIRTUAL = "alert_words"
 _MAKE = (

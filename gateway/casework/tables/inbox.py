@@ -14,8 +14,7 @@ from sqlalchemy.sql.expression import BindParameter, Select
 
 from gateway.casework.rules.urgency import InboxTimes, InboxUrgency, UrgencyGroup, urgency_of
 from gateway.casework.tables.schema import case_assignments, inbox_items
-from gateway.db.database import insert_rows
-from gateway.db.statements import PreparedList
+from gateway.db.statements import PreparedList, insert_rows
 
 _COLUMNS = tuple(inbox_items.c.keys())
 _C = inbox_items.c

@@ -8,8 +8,7 @@ from typing import Any
 from sqlalchemy import BindParameter, Connection, bindparam, select
 
 from gateway.casework.tables.schema import alert_name_keys, alert_names
-from gateway.db.database import insert_rows
-from gateway.db.statements import PreparedList
+from gateway.db.statements import PreparedList, insert_rows
 
 _values: BindParameter[Any] = bindparam("values", expanding=True)
 _TEXTS = PreparedList(select(alert_names).where(alert_names.c.name.in_(_values)))

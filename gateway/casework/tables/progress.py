@@ -7,8 +7,8 @@ from typing import NamedTuple
 from sqlalchemy import Connection
 
 from gateway.casework.tables.schema import casework_progress
-from gateway.db.progress import Progress
-from gateway.feed.tables import progress
+from gateway.db.schema import Progress
+from gateway.feed.tables import journal
 
 
 class CaseworkProgress(NamedTuple):
@@ -33,7 +33,7 @@ def lock(conn: Connection) -> CaseworkProgress:
 
 def is_unindexed(conn: Connection) -> bool:
     """Whether the search index lacks something that is projected."""
-    return read(conn).indexed_position < progress.position(conn)
+    return read(conn).indexed_position < journal.projected_position(conn)
 
 
 def move_listed(conn: Connection, position: int) -> None:

@@ -8,8 +8,7 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, String, Table, Text, text
 from sqlalchemy.dialects.postgresql import TSVECTOR
 
-from gateway.db.progress import progress_table
-from gateway.db.schema import POSTGRESQL_ONLY, integrity_index, metadata
+from gateway.db.schema import POSTGRESQL_ONLY, integrity_index, metadata, progress_table
 
 _FILTERED = ("open_until", "partner", "direction", "status", "wanted", "typologies")
 """Columns of conditions: the index has them, so that a page is chosen without reading rows."""

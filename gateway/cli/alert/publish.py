@@ -27,7 +27,7 @@ from gateway.cli.values import (
     value_of,
 )
 from gateway.contract.enum_words import choices
-from gateway.contract.identification.doubts import alert_doubts
+from gateway.contract.identification.identifiers import alert_doubts
 from gateway.contract.validation import violations
 from gateway.errors import GatewayError, InvalidRequestError, OptionError, RequestIdReusedError
 from gateway.formats.alerts.alert_lines import AlertLine, RequestIds, everything_wrong, line_of, read_json_lines

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gateway.cli.connection import Target
 from gateway.cli.output import Output
 from gateway.cli.values import as_dict, entries, parsed
-from gateway.contract.identification.doubts import alert_doubts
+from gateway.contract.identification.identifiers import alert_doubts
 from gateway.errors import GatewayError, InvalidRequestError, Violation
 from gateway.formats.alerts.alert_lines import everything_wrong
 from gateway.formats.json_messages import WAY_OUT, read_sound_part

@@ -12,8 +12,7 @@ from gateway.contract.json_document import format_time
 from gateway.translation.messages import N_, listed, marked
 from gateway.translation.messages import gettext as _
 from gateway.trust.codec.directory import encode_directory
-from gateway.trust.rules.directory import Agreement, Directory, FieldClass
-from gateway.trust.rules.message_types import MessageType
+from gateway.trust.rules.directory import Agreement, Directory, FieldClass, MessageType
 
 _MESSAGES = {
     MessageType.ALERT: N_("alerts"),

@@ -18,7 +18,7 @@ from gateway.cli.display.tables import DelimiterOption, EncodingOption, dialect_
 from gateway.cli.doubts import DoubtTally, StrictOption
 from gateway.cli.output import EXIT_FAILED, JsonOption, Output, error_facts, reports_errors
 from gateway.cli.values import as_dict
-from gateway.contract.identification.doubts import shipment_doubts
+from gateway.contract.identification.identifiers import shipment_doubts
 from gateway.contract.messages import RecordedItem
 from gateway.errors import GatewayError, InvalidRequestError, OptionError
 from gateway.formats.foreign_files import require_no_workbook

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from gateway.cli.doubts import DoubtTally
 from gateway.cli.output import Output
-from gateway.contract.identification.doubts import entry_doubts
+from gateway.contract.identification.identifiers import entry_doubts
 from gateway.formats.lists.rows import BadRow, ListRow, Row, SkippedRow
 from gateway.translation.messages import gettext as _
 from gateway.translation.messages import ngettext

@@ -1,8 +1,14 @@
-"""Code lists of countries and maritime identification digits; a missing code costs only a notice."""
+"""Code lists of countries and maritime identification digits, and commodity codes of the Harmonized System.
+
+A missing code of a list costs only a notice.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+
+from gateway.errors import MalformedError
 
 _COUNTRIES = (
     "AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY BZ "
@@ -41,3 +47,14 @@ MARITIME_IDENTIFICATION_DIGITS = frozenset(
     )
 )
 """Flag states in MMSIs (ITU table of maritime identification digits)."""
+
+
+_CODE = re.compile(r"[0-9]{6}(?:[0-9]{2}){0,3}")
+
+
+def normalise_code(code: str) -> str:
+    """A commodity code's digits; raises MalformedError unless 6, 8, 10 or 12."""
+    digits = code.replace(".", "").replace(" ", "")
+    if _CODE.fullmatch(digits) is None:
+        raise MalformedError(f"commodity code {code[:40]!r} must have 6, 8, 10 or 12 digits")
+    return digits

@@ -19,7 +19,7 @@ from typing import NamedTuple
 from google.protobuf.descriptor import Descriptor
 
 from gateway.contract.disclosure_classes import ALL_CLASSES, classes_on
-from gateway.contract.identification.commodity_codes import normalise_code
+from gateway.contract.identification.code_lists import normalise_code
 from gateway.contract.identification.lookalikes import letters_as_seen
 from gateway.v1 import goods_pb2, history_pb2, party_pb2, shipment_pb2
 

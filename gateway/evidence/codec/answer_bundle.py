@@ -19,7 +19,7 @@ from google.protobuf.json_format import Error
 from google.protobuf.message import Message
 
 from gateway.contract.json_document import JsonValue, dump_json, format_time_ms
-from gateway.contract.timestamps import to_ms
+from gateway.contract.messages import to_ms
 from gateway.errors import MalformedError
 from gateway.evidence.codec.bundle import DIRECTORY, MANIFEST, README, Bundle
 from gateway.evidence.codec.bundle_text import printing_json

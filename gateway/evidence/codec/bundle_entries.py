@@ -11,7 +11,7 @@ from typing import Protocol
 from gateway.alerts import codec as alerts
 from gateway.contract.enum_words import word_of
 from gateway.contract.ids import FeedOrigin
-from gateway.contract.timestamps import clipped_moment, to_ms
+from gateway.contract.messages import clipped_moment, to_ms
 from gateway.errors import MalformedError
 from gateway.evidence.codec.bundle import EvidenceEntry, event_folder
 from gateway.feed.codec import parse_header

@@ -25,9 +25,8 @@ from gateway.history.codec.signed_texts import parse_record
 from gateway.history.tables import answers
 from gateway.history.tables.answers import ANSWERED, ASKED, AnswerRow
 from gateway.tlog.encoding import HASH_BYTES
-from gateway.tlog.merkle import Tree, leaf_hash
+from gateway.tlog.merkle import Tree, inclusion_proof, leaf_hash
 from gateway.tlog.proof_file import TlogProof
-from gateway.tlog.tiles import inclusion_proof
 from gateway.trust.service.directory_versions import TrustedDirectory
 from gateway.v1 import exchange_service_pb2
 

@@ -29,14 +29,14 @@ from gateway.evidence.codec.audit_head import (
     verify_head_file,
 )
 from gateway.feed.service.alarms import AUDIT_LOG, Alarms
-from gateway.feed.service.writing.new_entries import new_entry
+from gateway.feed.service.writing.commands import new_entry
 from gateway.feed.service.writing.transaction import Transaction
 from gateway.feed.service.writing.writer import Writer
-from gateway.feed.tables import checkpoints, feeds
-from gateway.feed.tables.tiles import StoredTiles
+from gateway.feed.tables import feeds, heads
+from gateway.feed.tables.heads import StoredTiles
 from gateway.files import OWNER_ONLY, replace_file
+from gateway.tlog.merkle import inclusion_proof
 from gateway.tlog.proof_file import MAX_PROOF_BYTES
-from gateway.tlog.tiles import inclusion_proof
 from gateway.trust import tables as audit
 from gateway.trust.rules.audit import AuditEntry, AuditHead, AuditResult, AuditSink
 from gateway.trust.service.directory_versions import TrustedDirectory
@@ -99,7 +99,7 @@ def export_head(database: Database, origin: FeedOrigin) -> bytes:
             raise NotFoundError("no head of the audit log was signed yet; a running gateway signs one within a minute")
         (entry,) = feeds.read_entries(conn, feed.id, feed.size - 1, feed.size)
         hashes = inclusion_proof(entry.index, feed.size, StoredTiles(conn, feed.id))
-        checkpoint = checkpoints.at(conn, feed.id, feed.size)
+        checkpoint = heads.checkpoint_at(conn, feed.id, feed.size)
     note = checkpoint.note if checkpoint is not None else feed.checkpoint
     return encode_head_file(entry, tuple(hashes), note)
 

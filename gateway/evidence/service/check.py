@@ -45,8 +45,7 @@ from gateway.evidence.service.report import Examination, StepRun, StoppedError, 
 from gateway.feed.codec import FORMATS as ENTRY_FORMATS
 from gateway.feed.codec import parse_header
 from gateway.plurals import counted
-from gateway.tlog.checkpoint import verify_checkpoint
-from gateway.tlog.cosignature import verify_cosignature
+from gateway.tlog.checkpoint import verify_checkpoint, verify_cosignature
 from gateway.tlog.note import Verifier, parse_note
 from gateway.tlog.proofs import verify_inclusion
 from gateway.trust.rules.directory import receipts_key_name

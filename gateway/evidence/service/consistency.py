@@ -17,13 +17,13 @@ from gateway.errors import InvalidRequestError, MalformedError, NotFoundError, V
 from gateway.evidence.codec.bundle import DIRECTORY, Bundle
 from gateway.evidence.service.check import trusted_directory, verify
 from gateway.evidence.service.report import VerifiedEvidence
-from gateway.feed.tables import checkpoints, feeds
-from gateway.feed.tables.tiles import StoredTiles
+from gateway.feed.tables import feeds, heads
+from gateway.feed.tables.heads import StoredTiles
 from gateway.plurals import counted
 from gateway.tlog.checkpoint import Checkpoint
 from gateway.tlog.consistency_file import ConsistencyProof, verify_consistency_file
+from gateway.tlog.merkle import consistency_proof
 from gateway.tlog.note import Verifier
-from gateway.tlog.tiles import consistency_proof
 from gateway.trust.service.directory_versions import RootOfTrust, TrustedDirectory
 
 
@@ -59,7 +59,7 @@ def prove_consistency(database: Database, origin_line: str, old_size: int) -> Co
             problem = f"{origin} has {counted(feed.size, 'entry')} here, fewer than {old_size}"
             raise InvalidRequestError([Violation("old_size", "old_size.range", problem)])
         hashes = consistency_proof(old_size, feed.size, StoredTiles(conn, feed.id))
-        checkpoint = checkpoints.at(conn, feed.id, feed.size)
+        checkpoint = heads.checkpoint_at(conn, feed.id, feed.size)
     note = checkpoint.cosigned_note if checkpoint is not None else feed.checkpoint
     return ConsistencyProof(old_size, tuple(hashes), note)
 

@@ -15,10 +15,10 @@ from gateway.errors import ErasedError, InvalidRequestError, NotFoundError, TooL
 from gateway.evidence.codec.bundle import MAX_BUNDLE_BYTES, MAX_EVENTS, Bundle, EvidenceEntry, EvidenceParts
 from gateway.evidence.codec.bundle_text import render
 from gateway.evidence.service.check import examine
-from gateway.feed.tables import checkpoints, dispositions, feeds, journal
-from gateway.feed.tables.tiles import StoredTiles
+from gateway.feed.tables import dispositions, feeds, heads, journal
+from gateway.feed.tables.heads import StoredTiles
+from gateway.tlog.merkle import inclusion_proof
 from gateway.tlog.proof_file import TlogProof
-from gateway.tlog.tiles import inclusion_proof
 from gateway.trust.service.directory_versions import TrustedDirectory
 
 
@@ -184,9 +184,9 @@ def _entry(conn: Connection, feed_id: int, index: int) -> EvidenceEntry | None:
     (stored,) = feeds.read_entries(conn, feed_id, index, index + 1)
     if not stored.payload:
         return None
-    checkpoint = checkpoints.receipted_over(conn, feed_id, index)
+    checkpoint = heads.receipted_over(conn, feed_id, index)
     if checkpoint is None:
-        checkpoint = checkpoints.between(conn, feed_id, index, index + 1)
+        checkpoint = heads.checkpoint_between(conn, feed_id, index, index + 1)
     if checkpoint is None:
         raise VerificationError(f"no checkpoint covers entry {index} of feed {feed_id}", step="6 checkpoint")
     hashes = inclusion_proof(index, checkpoint.size, StoredTiles(conn, feed_id))

@@ -10,21 +10,19 @@ from typing import TypeVar
 
 from gateway.contract.ids import FeedOrigin
 from gateway.contract.limits import SALT_BYTES
-from gateway.contract.timestamps import clipped_moment
+from gateway.contract.messages import clipped_moment
 from gateway.db.database import Database
 from gateway.errors import GatewayError, MalformedError, SignatureInvalidError
 from gateway.evidence import tables as inspection
 from gateway.evidence.service.findings import FindingList
 from gateway.evidence.tables import FeedRow
 from gateway.feed.codec import parse_header
-from gateway.feed.tables.checkpoints import StoredCheckpoint
 from gateway.feed.tables.feeds import StoredEntry
+from gateway.feed.tables.heads import StoredCheckpoint
 from gateway.plurals import counted
-from gateway.tlog.checkpoint import verify_checkpoint
-from gateway.tlog.cosignature import verify_cosignature_line
-from gateway.tlog.merkle import Growth, TileWrite, Tree, leaf_hash
+from gateway.tlog.checkpoint import verify_checkpoint, verify_cosignature_line
+from gateway.tlog.merkle import TILE_WIDTH, Growth, TileWrite, Tree, leaf_hash, split_by_tile
 from gateway.tlog.note import Verifier
-from gateway.tlog.tiles import TILE_WIDTH, split_by_tile
 from gateway.trust.service.directory_versions import TrustedDirectory
 
 CHUNK = 1_000

@@ -21,12 +21,13 @@ from sqlalchemy import Connection, String, Table, select
 from sqlalchemy.dialects.postgresql import TSVECTOR
 
 from gateway.contract.ids import FeedOrigin
-from gateway.db.database import Database, insert_rows
+from gateway.db.database import Database
 from gateway.db.schema import metadata
+from gateway.db.statements import insert_rows
 from gateway.feed.projection.projector import Projector
 from gateway.feed.service.writing.transaction import Command, Transaction
 from gateway.feed.service.writing.writer import PROJECTION_CHUNK
-from gateway.feed.tables import journal, progress
+from gateway.feed.tables import journal
 from gateway.feed.tables.schema import checkpoints, defects, entries, feeds, tiles
 from gateway.feed.tables.schema import journal as journal_table
 from gateway.files import OWNER_ONLY, create_file
@@ -110,7 +111,7 @@ def check_projections(
     """Compares all projections; returns the number of rows compared. `unchecked` gets a sentence if it can't."""
     for _ in range(ATTEMPTS):
         with database.read() as conn:
-            behind = journal.head_position(conn) - progress.position(conn)
+            behind = journal.head_position(conn) - journal.projected_position(conn)
             if not behind:
                 count, differences = _compared(conn, rebuilding, node)
                 if not differences or not _moves_on(database, conn):

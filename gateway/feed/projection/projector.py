@@ -13,10 +13,9 @@ from gateway.contract.validation import violations
 from gateway.db.database import savepoint
 from gateway.errors import GatewayError, InvalidRequestError, MalformedError, StoreUnavailableError
 from gateway.feed.codec import EntryFormat
-from gateway.feed.projection.answers import Answers, outcome_name, send_waiting
-from gateway.feed.projection.registry import LoggedEntry, Projection, Registry
+from gateway.feed.projection.registry import Answers, LoggedEntry, Projection, Registry, outcome_name, send_waiting
 from gateway.feed.service.writing.transaction import Transaction
-from gateway.feed.tables import defects, dispositions, feeds, journal, progress
+from gateway.feed.tables import dispositions, feeds, journal
 from gateway.feed.tables.dispositions import DispositionRow
 from gateway.feed.tables.feeds import Feed, StoredEntry
 from gateway.feed.tables.journal import HeadMovedError, JournalRun
@@ -57,13 +56,13 @@ class Projector:
 
     def advance(self, tx: Transaction, limit: int) -> bool:
         """Projects about `limit` entries; without entries, advances one projection. True when more may be left."""
-        position = progress.lock(tx.conn)
+        position = journal.lock_projected(tx.conn)
         entries, more = self._read(tx, position, limit)
         if not entries:
             return any(projection.advance(tx) for projection in self.registry.projections)
         answers = self._projected(tx, entries)
         answers.send(tx, entries)
-        progress.move(tx.conn, entries[-1].position)
+        journal.move_projected(tx.conn, entries[-1].position)
         tx.projected.append(entries)
         return more or any(self.registry.of_channel(entry.feed.origin.channel).advances for entry in entries)
 
@@ -76,12 +75,12 @@ class Projector:
 
         Progress and tables are one transaction: after a crash the projections are whole, or the rebuild goes on.
         """
-        progress.lock(conn)  # keeps other projectors out until the commit
+        journal.lock_projected(conn)  # keeps other projectors out until the commit
         for table in _OWN_TABLES:
             conn.execute(delete(table))
         self.registry.clear(conn)
         feeds.forget_applied(conn)
-        progress.move(conn, 0)
+        journal.move_projected(conn, 0)
 
     def _read(self, tx: Transaction, position: int, limit: int) -> tuple[list[LoggedEntry], bool]:
         """Entries after a position, fewer where each holds many items; whether there are more."""
@@ -179,7 +178,7 @@ class Projector:
 
     def _note(self, tx: Transaction, entry: LoggedEntry, error: GatewayError | None, answers: Answers) -> None:
         if isinstance(error, _DefectError):
-            defects.add(tx.conn, entry.feed.id, entry.index, error.problem, noted_at=tx.now_ms)
+            dispositions.add_defect(tx.conn, entry.feed.id, entry.index, error.problem, noted_at=tx.now_ms)
         elif error is not None:
             log.warning("entry %s of %s isn't applied: %s", entry.index, entry.feed.origin, error)
         if entry.feed.direction == "in" and self._is_answered(entry, error):

@@ -12,7 +12,7 @@ import grpc.aio
 
 from gateway.contract.ids import FeedOrigin
 from gateway.contract.limits import WINDOW_BATCHES
-from gateway.contract.timestamps import to_timestamp
+from gateway.contract.messages import to_timestamp
 from gateway.contract.validation import validate
 from gateway.errors import (
     FeedBehindError,
@@ -23,13 +23,11 @@ from gateway.errors import (
     PermissionDeniedError,
     Violation,
 )
-from gateway.feed.rpc.intake import SMALL_BATCH, Intake
 from gateway.feed.rpc.links import MAX_ERROR_CHARS, LinkStatus
-from gateway.feed.rpc.sending import FeedSender
+from gateway.feed.rpc.sending import SMALL_BATCH, FeedSender, Intake
 from gateway.feed.rpc.writer_client import in_moments
-from gateway.feed.service.partner_directories import PartnerDirectories
+from gateway.feed.service.partner_directories import PartnerDirectories, RecipientQuarantine
 from gateway.feed.service.receiver import Receiver, Refusal, require_moving
-from gateway.feed.service.recipient_quarantine import RecipientQuarantine
 from gateway.feed.service.sender import Outgoing
 from gateway.rpc.calls import current_call
 from gateway.v1 import exchange_service_pb2 as pb

@@ -28,21 +28,16 @@ from gateway.errors import (
     UnauthenticatedError,
     UnavailableError,
 )
-from gateway.feed.rpc.auditing import ANSWER_S, PublisherAuditor
-from gateway.feed.rpc.comparing import COMMON, require_one_history
-from gateway.feed.rpc.fetching import responses_of
-from gateway.feed.rpc.intake import Intake
-from gateway.feed.rpc.sending import FeedSender
+from gateway.feed.rpc.comparing import ANSWER_S, COMMON, PublisherAuditor, require_one_history, responses_of
+from gateway.feed.rpc.sending import FeedSender, Intake
 from gateway.feed.rpc.writer_client import in_order, set_within
 from gateway.feed.rules import Outbound
-from gateway.feed.service.partner_directories import PartnerDirectories
+from gateway.feed.service.partner_directories import MAX_REASON_CHARS, PartnerDirectories, RecipientQuarantine
 from gateway.feed.service.receiver import Refusal, require_moving
-from gateway.feed.service.recipient_quarantine import MAX_REASON_CHARS, RecipientQuarantine
 from gateway.feed.service.sender import Outgoing
 from gateway.feed.tables.feeds import Feed, FeedState
-from gateway.rpc.peers import Peers
-from gateway.rpc.reconnecting import Reconnection
-from gateway.rpc.status import from_rpc_error, write_to
+from gateway.rpc.calls import from_rpc_error, write_to
+from gateway.rpc.peers import Peers, Reconnection
 from gateway.telemetry.metrics import Metrics
 from gateway.v1 import exchange_service_pb2 as pb
 from gateway.v1 import feed_pb2
@@ -95,30 +90,39 @@ class LinkStatus:
     unreachable_since: int = 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkParts:
+    """What all links of a node use; `clock` gives milliseconds since 1970."""
+
+    peers: Peers
+    outgoing: Outgoing
+    intake: Intake
+    sender: FeedSender
+    auditor: PublisherAuditor
+    quarantine: RecipientQuarantine
+    directories: PartnerDirectories
+    clock: Callable[[], int]
+    metrics: Metrics
+
+
 class Link(ABC):
     """Exchanges one feed; `run` records every failure and retries."""
 
     def __init__(
         self,
         origin: FeedOrigin,
+        parts: LinkParts,
         *,
-        peers: Peers,
         partner: str,
-        outgoing: Outgoing,
-        clock: Callable[[], int],
         on_open: Callable[[Link], None],
         reconnection: Reconnection,
-        metrics: Metrics,
     ) -> None:
         """`reconnection`: shared by all links to the partner."""
-        self._metrics = metrics
-        self._direction = "out" if partner == origin.recipient else "in"
         self.origin = origin
         self.partner = partner
         self.status = LinkStatus()
-        self._peers = peers
-        self._outgoing = outgoing
-        self._clock = clock
+        self._parts = parts
+        self._direction = "out" if partner == origin.recipient else "in"
         self._on_open = on_open
         self._reconnection = reconnection
         self._kick = asyncio.Event()
@@ -174,11 +178,11 @@ class Link(ABC):
         if self.status.last_error and not self.status.unreachable_since:
             log.info("link %s is up again", self.origin)
         self._reconnection.regained()
-        self._peers.reached(self.partner)
+        self._parts.peers.reached(self.partner)
         self.status.connected = True
         self.status.last_error = ""
         self.status.unreachable_since = 0
-        self.status.last_exchange_at = self._clock()
+        self.status.last_exchange_at = self._parts.clock()
         self._on_open(self)
 
     def reset(self) -> None:
@@ -188,12 +192,14 @@ class Link(ABC):
     def _exchanged(self) -> None:
         """Notes a receipt: another failure isn't one in a row."""
         self._progressed = True
-        self.status.last_exchange_at = self._clock()
+        self.status.last_exchange_at = self._parts.clock()
 
     def _note_failure(self, error: GatewayError) -> None:
-        self._metrics.link_failures.labels(self.partner, self.origin.channel.value, self._direction, error.reason).inc()
+        self._parts.metrics.link_failures.labels(
+            self.partner, self.origin.channel.value, self._direction, error.reason
+        ).inc()
         if isinstance(error, _NOBODY_ANSWERS):
-            self.status.unreachable_since = self.status.unreachable_since or self._clock()
+            self.status.unreachable_since = self.status.unreachable_since or self._parts.clock()
         else:
             self.status.unreachable_since = 0
 
@@ -216,7 +222,7 @@ class Link(ABC):
         if error.retry_after_s is not None:
             return max(backoff, min(error.retry_after_s, FULL_BACKOFF_S))
         if isinstance(error, UnavailableError):
-            await self._peers.renew(self.partner)
+            await self._parts.peers.renew(self.partner)
         return FIRST_BACKOFF_S if self._progressed else backoff
 
     async def _is_declined(self, error: GatewayError) -> bool:
@@ -224,7 +230,7 @@ class Link(ABC):
         refused = isinstance(error, PermissionDeniedError | InvalidRequestError)
         if self.origin.channel not in URGENT_ALERTS or not refused:
             return False
-        feed = await asyncio.to_thread(self._outgoing.feed, self.origin)
+        feed = await asyncio.to_thread(self._parts.outgoing.feed, self.origin)
         return feed is None or not (feed.accepted_at or feed.size)
 
     async def _wait(self, backoff: float) -> None:
@@ -239,50 +245,25 @@ class PushLink(Link):
     """Pushes an own feed to its recipient."""
 
     def __init__(
-        self,
-        origin: FeedOrigin,
-        *,
-        peers: Peers,
-        clock: Callable[[], int],
-        outgoing: Outgoing,
-        sender: FeedSender,
-        auditor: PublisherAuditor,
-        quarantine: RecipientQuarantine,
-        directories: PartnerDirectories,
-        on_open: Callable[[Link], None],
-        reconnection: Reconnection,
-        metrics: Metrics,
+        self, origin: FeedOrigin, parts: LinkParts, *, on_open: Callable[[Link], None], reconnection: Reconnection
     ) -> None:
-        super().__init__(
-            origin,
-            peers=peers,
-            partner=origin.recipient,
-            outgoing=outgoing,
-            clock=clock,
-            on_open=on_open,
-            reconnection=reconnection,
-            metrics=metrics,
-        )
-        self._sender = sender
-        self._auditor = auditor
-        self._quarantine = quarantine
-        self._directories = directories
+        super().__init__(origin, parts, partner=origin.recipient, on_open=on_open, reconnection=reconnection)
 
     def reset(self) -> None:
         super().reset()
-        self._quarantine.ended(self.origin)
+        self._parts.quarantine.ended(self.origin)
 
     async def _stream(self) -> None:
         try:
             await self._push()
         except grpc.aio.AioRpcError as failed:
-            if self._quarantine.refused(self.origin, from_rpc_error(failed)):
+            if self._parts.quarantine.refused(self.origin, from_rpc_error(failed)):
                 await self._compare()
             raise
 
     async def _compare(self) -> None:
         """Compares histories with a recipient that has the feed in quarantine: two of them stop it here as well."""
-        stub = await self._peers.stub(self.partner)
+        stub = await self._parts.peers.stub(self.partner)
         try:
             answer = await stub.GetCheckpoint(pb.GetCheckpointRequest(origin=self.origin.line), timeout=ANSWER_S)
             await self._agreed(stub, answer.position)
@@ -290,27 +271,27 @@ class PushLink(Link):
             log.warning("link %s: not compared: %s", self.origin, from_rpc_error(error).message)
 
     async def _push(self) -> None:
-        feed = await asyncio.to_thread(self._outgoing.feed, self.origin)
+        feed = await asyncio.to_thread(self._parts.outgoing.feed, self.origin)
         if feed is not None and feed.state is FeedState.CLOSED:
-            self._quarantine.ended(self.origin)
+            self._parts.quarantine.ended(self.origin)
             raise LinkSuspendedError(f"{self.origin} is closed: {feed.state_reason}")
         if feed is not None and feed.suspended:
             raise LinkSuspendedError(f"{self.origin} is suspended here")
-        stub = await self._peers.stub(self.partner)
-        pace = self._sender.pace(self.partner)
+        stub = await self._parts.peers.stub(self.partner)
+        pace = self._parts.sender.pace(self.partner)
         compressed = pace.narrow
         call = stub.Replicate(compression=grpc.Compression.Gzip if compressed else None)
         try:
-            opening = pb.FeedOpening(origin=self.origin.line, directory=self._directories.held())
+            opening = pb.FeedOpening(origin=self.origin.line, directory=self._parts.directories.held())
             await write_to(call, pb.ReplicateRequest(open=opening))
             responses = responses_of(call)
             first = await anext(responses, pb.ReplicateResponse())
             if first.WhichOneof("message") != "position":
                 raise MalformedError(f"{self.partner} didn't answer the opening with its position")
-            self._directories.note(self.partner, first.directory)
+            self._parts.directories.note(self.partner, first.directory)
             feed = await self._agreed(stub, first.position)
             self._opened()
-            self._quarantine.ended(self.origin)
+            self._parts.quarantine.ended(self.origin)
 
             async def write(batch: feed_pb2.Batch) -> None:
                 await write_to(call, pb.ReplicateRequest(batch=batch))
@@ -320,8 +301,8 @@ class PushLink(Link):
                 if pace.narrow and not compressed:
                     self.kick()  # the next stream is compressed
 
-            async with self._auditor.during(stub, self.origin.reverse):
-                await self._sender.run(
+            async with self._parts.auditor.during(stub, self.origin.reverse):
+                await self._parts.sender.run(
                     feed,
                     position=first.position.size,
                     write=write,
@@ -334,10 +315,10 @@ class PushLink(Link):
     async def _agreed(self, stub: ExchangeServiceStub, position: feed_pb2.FeedPosition) -> Feed:
         """The feed, at a position of the recipient on which it goes on."""
         try:
-            return await asyncio.to_thread(self._outgoing.agree_on_position, self.origin, position)
+            return await asyncio.to_thread(self._parts.outgoing.agree_on_position, self.origin, position)
         except (FeedBehindError, FeedForkedError) as error:
             if COMMON not in error.message:  # not compared yet: what looks behind may be forked
-                await require_one_history(stub, self._outgoing, self.origin, position)
+                await require_one_history(stub, self._parts.outgoing, self.origin, position)
             raise
 
     async def _receipts(self, responses: AsyncIterator[pb.ReplicateResponse]) -> AsyncIterator[feed_pb2.Receipt]:
@@ -351,44 +332,21 @@ class PullLink(Link):
     """Fetches a partner's feed."""
 
     def __init__(
-        self,
-        origin: FeedOrigin,
-        *,
-        peers: Peers,
-        clock: Callable[[], int],
-        outgoing: Outgoing,
-        intake: Intake,
-        auditor: PublisherAuditor,
-        directories: PartnerDirectories,
-        on_open: Callable[[Link], None],
-        reconnection: Reconnection,
-        metrics: Metrics,
+        self, origin: FeedOrigin, parts: LinkParts, *, on_open: Callable[[Link], None], reconnection: Reconnection
     ) -> None:
-        super().__init__(
-            origin,
-            peers=peers,
-            partner=origin.publisher,
-            outgoing=outgoing,
-            clock=clock,
-            on_open=on_open,
-            reconnection=reconnection,
-            metrics=metrics,
-        )
-        self._intake = intake
-        self._auditor = auditor
-        self._directories = directories
+        super().__init__(origin, parts, partner=origin.publisher, on_open=on_open, reconnection=reconnection)
 
     async def _stream(self) -> None:
-        feed = await asyncio.to_thread(self._outgoing.made, self.origin)
+        feed = await asyncio.to_thread(self._parts.outgoing.made, self.origin)
         if feed.state is FeedState.QUARANTINED:
             await self._tell_of_quarantine(feed)
         require_moving(feed)
         opening = await self._opening()
-        stub = await self._peers.stub(self.partner)
+        stub = await self._parts.peers.stub(self.partner)
         call = stub.Fetch()
         try:
             await write_to(call, pb.FetchRequest(open=opening))
-            async with self._auditor.during(stub, self.origin):
+            async with self._parts.auditor.during(stub, self.origin):
                 async for receipt in in_order(self._batches(call), self._begin, depth=WINDOW_BATCHES):
                     if isinstance(receipt, Refusal):
                         raise receipt.error
@@ -398,19 +356,19 @@ class PullLink(Link):
             call.cancel()
 
     async def _opening(self, *, quarantine: str = "") -> pb.FetchOpening:
-        position = await asyncio.to_thread(self._outgoing.position, self.origin)
+        position = await asyncio.to_thread(self._parts.outgoing.position, self.origin)
         return pb.FetchOpening(
             origin=self.origin.line,
             first_index=position.size,
             position=position,
             quarantine=quarantine,
-            directory=self._directories.held(),
+            directory=self._parts.directories.held(),
         )
 
     async def _tell_of_quarantine(self, feed: Feed) -> None:
         """Tells the publisher, who has no connection to this node on which it would learn of it."""
         opening = await self._opening(quarantine=feed.state_reason[:MAX_REASON_CHARS] or "in quarantine")
-        stub = await self._peers.stub(self.partner)
+        stub = await self._parts.peers.stub(self.partner)
         call = stub.Fetch(timeout=ANSWER_S)
         try:
             await write_to(call, pb.FetchRequest(open=opening))
@@ -421,7 +379,7 @@ class PullLink(Link):
             call.cancel()
 
     async def _begin(self, batch: feed_pb2.Batch) -> asyncio.Future[feed_pb2.Receipt | Refusal]:
-        return await self._intake.submit(self.partner, batch)
+        return await self._parts.intake.submit(self.partner, batch)
 
     async def _batches(
         self, call: grpc.aio.StreamStreamCall[pb.FetchRequest, pb.FetchResponse]
@@ -430,5 +388,5 @@ class PullLink(Link):
             if response.WhichOneof("message") == "batch":
                 yield response.batch
             else:
-                self._directories.note(self.partner, response.directory)
+                self._parts.directories.note(self.partner, response.directory)
                 self._opened()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 
 import grpc.aio
 
-from gateway.contract.timestamps import to_timestamp
+from gateway.contract.messages import to_timestamp
 from gateway.db.commit_watch import NewsSince
 from gateway.db.database import Database
 from gateway.errors import GatewayError, MethodUnknownError
@@ -16,8 +16,8 @@ from gateway.feed.rpc.writer_client import WriterClient, set_within
 from gateway.feed.service.maintenance import Announced, EndOwnCommand, KeepWindowCommand, ToldCommand
 from gateway.feed.tables.maintenance import WindowRow
 from gateway.rpc.beats import beat_in_s
+from gateway.rpc.calls import from_rpc_error
 from gateway.rpc.peers import Peers
-from gateway.rpc.status import from_rpc_error
 from gateway.v1 import exchange_service_pb2, maintenance_pb2
 
 log = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 
 from gateway.contract.ids import FeedOrigin
 from gateway.errors import StoreUnavailableError
-from gateway.feed.rpc.fresh_entries import FreshEntries
+from gateway.feed.rpc.committed_entries import FreshEntries
 from gateway.feed.service.writing.command_queue import Outcome, Urgency
 from gateway.feed.service.writing.commits import (
     ALERT_CHANGES,

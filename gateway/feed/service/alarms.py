@@ -1,15 +1,15 @@
-"""Keeps conditions that need an operator, while they last."""
+"""Keeps conditions that need an operator, while they last, and the newest time that partners have told."""
 
 from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gateway.contract.limits import MAX_CLOCK_SKEW_MS
-from gateway.feed.service.partner_clocks import PartnerClocks
 from gateway.trust.rules.permissions import Role
 
 log = logging.getLogger(__name__)
@@ -190,3 +190,28 @@ class Alarms:
             self.set(CLOCK_SKEW, subject, message)
         else:
             self.clear(CLOCK_SKEW, subject)
+
+
+class PartnerClocks:
+    """Partners' times, which go on as this machine's monotonic clock does; thread-safe."""
+
+    def __init__(self, monotonic_s: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic_s = monotonic_s
+        self._lock = threading.Lock()
+        self._newest_ms: int | None = None  # less the monotonic time
+
+    def note(self, their_time_ms: int) -> None:
+        """Notes a partner's time, in milliseconds since 1970. One in the past says nothing."""
+        with self._lock:
+            moved = their_time_ms - self._elapsed_ms()
+            self._newest_ms = moved if self._newest_ms is None else max(self._newest_ms, moved)
+
+    def latest_ms(self) -> int | None:
+        """The latest that it may be by any partner's clock and the tolerance; None before the first was told."""
+        with self._lock:
+            if self._newest_ms is None:
+                return None
+            return self._newest_ms + self._elapsed_ms() + MAX_CLOCK_SKEW_MS
+
+    def _elapsed_ms(self) -> int:
+        return int(self._monotonic_s() * 1000)

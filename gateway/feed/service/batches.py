@@ -10,7 +10,7 @@ from gateway.contract import limits
 from gateway.contract.ids import FeedOrigin
 from gateway.feed.service.continuity.soundness import require_sound_batch
 from gateway.feed.service.writing.transaction import Transaction
-from gateway.feed.tables import checkpoints, feeds
+from gateway.feed.tables import feeds, heads
 from gateway.feed.tables.feeds import Feed
 from gateway.tlog.note import Verifier
 from gateway.v1 import feed_pb2
@@ -29,7 +29,7 @@ def fitting_end(conn: Connection, feed: Feed, first: int, most_bytes: int) -> in
 
 def must_divide(conn: Connection, feed: Feed, first: int, end: int) -> bool:
     """Whether the next checkpoint covers more than the entries before `end`."""
-    checkpoint = checkpoints.between(conn, feed.id, first, end)
+    checkpoint = heads.checkpoint_between(conn, feed.id, first, end)
     return checkpoint is not None and checkpoint.size > end
 
 
@@ -39,7 +39,7 @@ def stored(conn: Connection, feed: Feed, first: int, end: int, verifiers: Iterab
     Raises:
         FeedDamagedError: the recipient would refuse what is stored, and blame the publisher.
     """
-    checkpoint = checkpoints.between(conn, feed.id, first, end)
+    checkpoint = heads.checkpoint_between(conn, feed.id, first, end)
     if checkpoint is None:
         return None
     entries = feeds.read_entries(conn, feed.id, first, checkpoint.size)

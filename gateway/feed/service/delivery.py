@@ -9,9 +9,9 @@ from enum import StrEnum
 from sqlalchemy import Connection
 
 from gateway.contract.ids import Channel, FeedOrigin
-from gateway.contract.timestamps import to_ms
+from gateway.contract.messages import to_ms
 from gateway.db.database import Database
-from gateway.feed.tables import checkpoints, dispositions, feeds
+from gateway.feed.tables import dispositions, feeds, heads
 from gateway.feed.tables.feeds import Feed
 from gateway.v1 import feed_pb2
 
@@ -59,7 +59,7 @@ class Deliveries:
     def of(self, feed_id: int, index: int) -> Delivery:
         """Delivery of an own entry, or of a partner's entry that was applied here."""
         feed = self._feed(feed_id)
-        receipt = checkpoints.receipted_over(self._conn, feed_id, index)
+        receipt = heads.receipted_over(self._conn, feed_id, index)
         receipted_at = 0 if receipt is None else receipt.receipted_at
         stated = dispositions.find(self._conn, feed_id, index)
         if stated is not None:

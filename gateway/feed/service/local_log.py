@@ -17,8 +17,8 @@ from sqlalchemy import Connection
 from gateway.contract.ids import FeedOrigin
 from gateway.feed.codec import CausalDependency, EncodedEntry, dependencies_of, parse_header
 from gateway.feed.tables import feeds, heads
-from gateway.feed.tables.checkpoints import StoredCheckpoint
 from gateway.feed.tables.feeds import Feed
+from gateway.feed.tables.heads import StoredCheckpoint
 from gateway.tlog.merkle import Growth
 
 CHUNK = 1_000

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from gateway.contract.timestamps import to_ms
+from gateway.contract.messages import to_ms
 from gateway.db.database import Database
 from gateway.errors import InvalidRequestError, NotFoundError, Violation
 from gateway.feed.service.writing.transaction import Transaction

@@ -1,4 +1,4 @@
-"""Compares this node's version of the directory with the one that each partner states when it connects.
+"""What partners say of themselves when a feed opens: their version of the directory, and that a feed is quarantined.
 
 A revocation takes effect only at nodes where the version that contains it is in force.
 """
@@ -10,8 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 
-from gateway.errors import DirectoryChangedError
-from gateway.feed.service.alarms import DIRECTORY_VERSIONS, Alarms
+from gateway.contract.ids import FeedOrigin
+from gateway.errors import DirectoryChangedError, GatewayError, MisbehaviourError, QuarantinedError
+from gateway.feed.service.alarms import DIRECTORY_VERSIONS, QUARANTINED_AT_PARTNER, Alarms
 from gateway.trust.service.directory_versions import TrustedDirectory
 from gateway.v1 import feed_pb2
 
@@ -103,3 +104,39 @@ def _difference(said: PartnerDirectory, own: feed_pb2.HeldDirectory) -> str:
             "authorities"
         )
     return ""
+
+
+MAX_REASON_CHARS = 1_024
+"""Longest reason kept, in characters: partners write them."""
+
+
+class RecipientQuarantine:
+    """Our feeds of which a recipient has said so, with an alarm for each. Thread-safe."""
+
+    def __init__(self, alarms: Alarms) -> None:
+        self._alarms = alarms
+
+    def refused(self, origin: FeedOrigin, error: GatewayError) -> bool:
+        """Whether a recipient's refusal tells of a quarantine, which is an alarm then."""
+        if not isinstance(error, (QuarantinedError, MisbehaviourError)):
+            return False
+        reason = error.message
+        for prefix in (f"{origin} is in quarantine at its recipient: ", f"{origin}: "):
+            reason = reason.removeprefix(prefix)
+        self.note(origin, reason)
+        return True
+
+    def note(self, origin: FeedOrigin, reason: str) -> None:
+        """Takes the recipient's word."""
+        message = f"{origin} is in quarantine at its recipient: {reason[:MAX_REASON_CHARS]}"
+        self._alarms.set(QUARANTINED_AT_PARTNER, origin.line, message)
+
+    def ended(self, origin: FeedOrigin) -> None:
+        """The recipient takes the feed, or another replica asks it now."""
+        self._alarms.clear(QUARANTINED_AT_PARTNER, origin.line)
+
+    def has(self, origin: FeedOrigin) -> bool:
+        """Whether the recipient has said so, as far as this process knows."""
+        return any(
+            alarm.subject == origin.line for alarm in self._alarms.list() if alarm.code == QUARANTINED_AT_PARTNER
+        )

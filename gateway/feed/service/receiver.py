@@ -38,14 +38,12 @@ from gateway.feed.service.alarms import Alarms
 from gateway.feed.service.continuity.soundness import damaged, sound_root_at
 from gateway.feed.service.quotas import Quotas, stored_as
 from gateway.feed.service.writing.transaction import Transaction
-from gateway.feed.tables import checkpoints, feeds
-from gateway.feed.tables.checkpoints import StoredCheckpoint
+from gateway.feed.tables import feeds, heads
 from gateway.feed.tables.feeds import Feed, FeedState
-from gateway.feed.tables.tiles import StoredTiles
+from gateway.feed.tables.heads import StoredCheckpoint, StoredTiles
 from gateway.files import OWNER_ONLY, replace_file
 from gateway.plurals import counted
-from gateway.tlog.checkpoint import VerifiedCheckpoint, unverified_checkpoint, verify_checkpoint
-from gateway.tlog.cosignature import cosign
+from gateway.tlog.checkpoint import VerifiedCheckpoint, cosign, unverified_checkpoint, verify_checkpoint
 from gateway.tlog.merkle import Growth
 from gateway.tlog.note import Signer
 from gateway.translation.plain_text import printable_line
@@ -144,15 +142,15 @@ class Receiver:
             SignatureInvalidError, MalformedError: no valid key of the publisher signed it.
         """
         at = datetime.fromtimestamp(now_ms / 1000, UTC)
-        error: GatewayError = SignatureInvalidError(
-            f"the directory names no log key of {origin.publisher} that is valid now", step="log key"
-        )
+        refusal: GatewayError | None = None
         for verifier in self._trust().log_verifiers(origin, at):
             try:
                 return verify_checkpoint(note, verifier, origin.line)
-            except GatewayError as refused:
-                error = refused
-        raise error
+            except GatewayError as error:
+                refusal = error
+        raise refusal or SignatureInvalidError(
+            f"the directory names no log key of {origin.publisher} that is valid now", step="log key"
+        )
 
     def receipt(self, note: bytes, now_ms: int) -> bytes:
         """Cosigns a checkpoint whose entries are in the same transaction."""
@@ -255,7 +253,7 @@ class ReceiveCommand:
         end = self.batch.first_index + len(self._entries)
         if end > feed.size:
             raise self._out_of_sequence(feed)
-        known = checkpoints.at(tx.conn, feed.id, end)
+        known = heads.checkpoint_at(tx.conn, feed.id, end)
         held = known.note if known is not None else feed.checkpoint
         try:
             claimed = self._receiver.verify_signature(self.origin, self.batch.checkpoint, tx.now_ms).checkpoint

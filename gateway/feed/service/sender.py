@@ -28,14 +28,12 @@ from gateway.feed.service.continuity.soundness import sound_root_at
 from gateway.feed.service.states import StateCommand
 from gateway.feed.service.writing.transaction import Clock, Transaction, require_extensible
 from gateway.feed.service.writing.writer import Writer
-from gateway.feed.tables import checkpoints, feeds, journal, progress
+from gateway.feed.tables import feeds, heads, journal
 from gateway.feed.tables.feeds import Feed, FeedState
-from gateway.feed.tables.tiles import StoredTiles
+from gateway.feed.tables.heads import StoredTiles
 from gateway.plurals import counted
-from gateway.tlog.checkpoint import verify_checkpoint
-from gateway.tlog.cosignature import VerifiedCosignature, verify_cosignature_line
-from gateway.tlog.merkle import EMPTY_ROOT, MAX_TREE_SIZE
-from gateway.tlog.tiles import consistency_proof
+from gateway.tlog.checkpoint import VerifiedCosignature, verify_checkpoint, verify_cosignature_line
+from gateway.tlog.merkle import EMPTY_ROOT, MAX_TREE_SIZE, consistency_proof
 from gateway.trust.service.directory_versions import TrustedDirectory
 from gateway.v1 import feed_pb2
 
@@ -85,7 +83,7 @@ class Outgoing:
     def unprojected(self) -> int:
         """Entries of the local log that aren't projected yet."""
         with self._database.read() as conn:
-            return journal.head_position(conn) - progress.position(conn)
+            return journal.head_position(conn) - journal.projected_position(conn)
 
     def made(self, origin: FeedOrigin) -> Feed:
         """The feed, created if necessary."""
@@ -97,7 +95,7 @@ class Outgoing:
             feed = feeds.find(conn, origin)
             if feed is None or feed.size == 0:
                 return feed_pb2.FeedPosition(origin=origin.line, size=0, root=EMPTY_ROOT)
-            checkpoint = checkpoints.at(conn, feed.id, feed.size)
+            checkpoint = heads.checkpoint_at(conn, feed.id, feed.size)
         feed.require_sound()
         self._require_marked()
         self.note_release(origin, feed.size)
@@ -199,7 +197,7 @@ class Outgoing:
             return
         with self._database.read() as conn:
             feed = feeds.get(conn, origin)
-            checkpoint = checkpoints.at(conn, feed.id, position.size)
+            checkpoint = heads.checkpoint_at(conn, feed.id, position.size)
         if checkpoint is None or checkpoint.receipted_at:
             return
         if not position.cosigned_checkpoint.startswith(checkpoint.note):
@@ -279,7 +277,7 @@ class Outgoing:
             feed = feeds.find(conn, origin)
             checkpoint = None
             if feed is not None and receipt.size <= feed.size:
-                checkpoint = checkpoints.at(conn, feed.id, receipt.size)
+                checkpoint = heads.checkpoint_at(conn, feed.id, receipt.size)
         if feed is None or checkpoint is None:
             raise MalformedError(f"a receipt speaks of {receipt.origin} at {receipt.size}, which wasn't sent")
         return self.verified_receipt(origin, receipt, feed.id, checkpoint.note)
@@ -295,15 +293,15 @@ class Outgoing:
 
     def _verified(self, origin: FeedOrigin, checkpoint: bytes, line: bytes) -> VerifiedCosignature:
         at = datetime.fromtimestamp(self._clock() / 1000, UTC)
-        error: GatewayError = SignatureInvalidError(
-            f"the directory names no receipts key of {origin.recipient} that is valid now", step="receipts key"
-        )
+        refusal: GatewayError | None = None
         for verifier in self._trust().cosign_verifiers(origin.recipient, at):
             try:
                 return verify_cosignature_line(checkpoint, line, verifier)
-            except GatewayError as refused:
-                error = refused
-        raise error
+            except GatewayError as error:
+                refusal = error
+        raise refusal or SignatureInvalidError(
+            f"the directory names no receipts key of {origin.recipient} that is valid now", step="receipts key"
+        )
 
 
 def _has_backlog(feed: Feed) -> bool:
@@ -358,5 +356,5 @@ class ReceiptCommand:
         return 1
 
     def execute(self, tx: Transaction) -> int:
-        checkpoints.record_receipt(tx.conn, self.feed_id, self.size, self.cosignature, self.receipted_at)
+        heads.record_receipt(tx.conn, self.feed_id, self.size, self.cosignature, self.receipted_at)
         return self.size

@@ -9,7 +9,7 @@ from gateway.contract.ids import KEPT, FeedOrigin
 from gateway.feed.service import local_log
 from gateway.feed.service.continuity.own_history import UNCOMPARED
 from gateway.feed.service.writing.transaction import Transaction, waiting_reason
-from gateway.feed.tables import feeds, journal, progress
+from gateway.feed.tables import feeds, journal
 from gateway.feed.tables.feeds import Feed, FeedState
 
 log = logging.getLogger(__name__)
@@ -174,7 +174,7 @@ def _project_unanswered(tx: Transaction, feed: Feed) -> None:
     if answered is not None:
         if answered.disposed_size > answered.size:
             feeds.set_disposed_size(tx.conn, answered.id, answered.size)
-        projected = journal.size_at(tx.conn, answered.id, progress.position(tx.conn))
+        projected = journal.size_at(tx.conn, answered.id, journal.projected_position(tx.conn))
         if projected > max(answered.disposed_size, answered.applied_size):
             tx.clear_projections()
         tx.unanswered = True

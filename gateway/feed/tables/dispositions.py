@@ -1,4 +1,4 @@
-"""Statements on recipients' dispositions of entries."""
+"""Statements on what came of entries: recipients' dispositions, and defects here that kept some from being applied."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, delete, func, insert, select
 
 from gateway.db.statements import Prepared, storable_text
-from gateway.feed.tables.schema import dispositions, feeds
+from gateway.feed.tables.schema import defects, dispositions, feeds
 
 HELD = "held"
 
@@ -100,3 +100,32 @@ def own_progress(conn: Connection) -> list[tuple[str, int, int]]:
 def _row(row: Iterable[Any]) -> DispositionRow:
     feed_id, first_idx, count, outcome, reason, message, position = row
     return DispositionRow(feed_id, first_idx, count, outcome, reason, bytes(message), position)
+
+
+_ADD_DEFECT = Prepared(insert(defects))
+_OLDEST = Prepared(
+    select(feeds.c.origin, defects.c.idx, defects.c.problem, defects.c.noted_at)
+    .join(feeds, feeds.c.id == defects.c.feed_id)
+    .order_by(defects.c.noted_at, defects.c.feed_id, defects.c.idx)
+    .limit(bindparam("most"))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DefectRow:
+    """A defect at an entry; `noted_at` in milliseconds since 1970."""
+
+    origin: str
+    idx: int
+    problem: str
+    noted_at: int
+
+
+def add_defect(conn: Connection, feed_id: int, idx: int, problem: str, *, noted_at: int) -> None:
+    """Records a defect."""
+    _ADD_DEFECT(conn, feed_id=feed_id, idx=idx, problem=storable_text(problem), noted_at=noted_at)
+
+
+def oldest_defects(conn: Connection, limit: int) -> list[DefectRow]:
+    """Defects, oldest first."""
+    return [DefectRow(*row) for row in _OLDEST(conn, most=limit)]

@@ -8,14 +8,14 @@ from enum import StrEnum
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from gateway.contract.ids import FeedOrigin
 from gateway.db.statements import Prepared
 from gateway.errors import FeedDamagedError, GatewayError, MalformedError
-from gateway.feed.tables.given_up import GivenUpHead, HeadSigned, given_up_head
 from gateway.feed.tables.journal import HeadMovedError
+from gateway.feed.tables.restores import GivenUpHead, HeadSigned, given_up_head
 from gateway.feed.tables.schema import entries, feeds, given_up_heads, signed_heads
 from gateway.plurals import counted
 from gateway.tlog.checkpoint import unverified_checkpoint
@@ -26,16 +26,15 @@ _FEED_COLUMNS = tuple(feeds.c.keys())
 _MOST_SOUND = 4_096
 """Most heads remembered as sound, some MB."""
 
+_THIS = feeds.c.id == bindparam("feed")
 _BY_ORIGIN = Prepared(select(feeds).where(feeds.c.origin == bindparam("origin")))
-_BY_ID = Prepared(select(feeds).where(feeds.c.id == bindparam("feed")))
+_BY_ID = Prepared(select(feeds).where(_THIS))
 _SIZE = Prepared(select(feeds.c.size).where(feeds.c.origin == bindparam("origin")))
 _JOURNALED_SIZE = Prepared(select(feeds.c.journaled_size).where(feeds.c.origin == bindparam("origin")))
 _SET_DISPOSED = Prepared(
-    update(feeds)
-    .where(feeds.c.id == bindparam("feed"))
-    .values(disposed_size=bindparam("disposed"), applied_size=bindparam("applied"))
+    update(feeds).where(_THIS).values(disposed_size=bindparam("disposed"), applied_size=bindparam("applied"))
 )
-_SET_APPLIED = Prepared(update(feeds).where(feeds.c.id == bindparam("feed")).values(applied_size=bindparam("applied")))
+_SET_APPLIED = Prepared(update(feeds).where(_THIS).values(applied_size=bindparam("applied")))
 _UNANSWERED = Prepared(
     select(feeds)
     .where(feeds.c.direction == "in", feeds.c.applied_size > feeds.c.disposed_size)
@@ -65,10 +64,9 @@ _RECEIPTED = Prepared(
         feeds.c.direction == "out", feeds.c.receipted_size > 0
     )
 )
-_ADD = Prepared(insert(feeds))
 _SET_STATE = Prepared(
     update(feeds)
-    .where(feeds.c.id == bindparam("feed"))
+    .where(_THIS)
     .values(
         state=bindparam("new_state"),
         state_reason=bindparam("reason"),
@@ -77,38 +75,27 @@ _SET_STATE = Prepared(
     )
 )
 _SET_SUSPENSION = Prepared(
-    update(feeds)
-    .where(feeds.c.id == bindparam("feed"))
-    .values(suspended_since=bindparam("since"), suspension=bindparam("reason"))
+    update(feeds).where(_THIS).values(suspended_since=bindparam("since"), suspension=bindparam("reason"))
 )
 _MOVE_RECEIPTED = Prepared(
     update(feeds)
-    .where(feeds.c.id == bindparam("feed"), feeds.c.receipted_size < bindparam("receipted"))
+    .where(_THIS, feeds.c.receipted_size < bindparam("receipted"))
     .values(receipted_size=bindparam("receipted"))
 )
-_SET_ACCEPTED = Prepared(update(feeds).where(feeds.c.id == bindparam("feed")).values(accepted_at=bindparam("at")))
-_SUSPENDED_SINCE = Prepared(select(feeds.c.suspended_since).where(feeds.c.id == bindparam("feed")))
-_HEADERS = Prepared(
-    select(entries.c.header)
-    .where(
-        entries.c.feed_id == bindparam("feed"), entries.c.idx >= bindparam("first"), entries.c.idx < bindparam("end")
-    )
-    .order_by(entries.c.idx)
-)
-_ENTRY_SIZES = Prepared(
-    select(func.length(entries.c.header) + func.length(entries.c.salt) + func.length(entries.c.payload))
-    .where(
-        entries.c.feed_id == bindparam("feed"), entries.c.idx >= bindparam("first"), entries.c.idx < bindparam("end")
-    )
-    .order_by(entries.c.idx)
-)
-_ENTRIES = Prepared(
-    select(entries.c.idx, entries.c.header, entries.c.salt, entries.c.payload)
-    .where(
-        entries.c.feed_id == bindparam("feed"), entries.c.idx >= bindparam("first"), entries.c.idx < bindparam("end")
-    )
-    .order_by(entries.c.idx)
-)
+_SET_ACCEPTED = Prepared(update(feeds).where(_THIS).values(accepted_at=bindparam("at")))
+_SUSPENDED_SINCE = Prepared(select(feeds.c.suspended_since).where(_THIS))
+
+
+def _of_entries(*columns: ColumnElement[Any]) -> Prepared:
+    """Columns of a feed's entries with first ≤ index < end."""
+    index = entries.c.idx
+    within = (entries.c.feed_id == bindparam("feed"), index >= bindparam("first"), index < bindparam("end"))
+    return Prepared(select(*columns).where(*within).order_by(index))
+
+
+_HEADERS = _of_entries(entries.c.header)
+_ENTRY_SIZES = _of_entries(func.length(entries.c.header) + func.length(entries.c.salt) + func.length(entries.c.payload))
+_ENTRIES = _of_entries(entries.c.idx, entries.c.header, entries.c.salt, entries.c.payload)
 
 
 class FeedState(StrEnum):
@@ -319,7 +306,8 @@ def own_heads(conn: Connection) -> list[OwnHead]:
     for feed_id, origin, size, edge, state, reason, known, root, *decision in _OWN_HEADS(conn):
         try:
             signed = None if known is None else HeadSigned(known, bytes(root))
-            told = (signed, given_up_head(decision))
+            given_up = None if decision[0] is None else given_up_head(decision)
+            told = (signed, given_up)
             heads.append(OwnHead(feed_id, _parsed(origin), size, bytes(edge), FeedState(state), reason, *told))
         except (MalformedError, TypeError, ValueError):
             continue
@@ -406,23 +394,6 @@ def _feed(row: Iterable[Any]) -> Feed:
         tree, state = Tree.from_bytes(values["size"], bytes(values["edge"])), FeedState(values["state"])
     except (MalformedError, TypeError, ValueError) as error:
         raise FeedDamagedError(f"feed {values['origin']!r}: its row in the table feeds is damaged: {error}") from error
-    return Feed(
-        id=values["id"],
-        origin=origin,
-        direction=values["direction"],
-        partner=values["partner"],
-        tree=tree,
-        journaled_size=values["journaled_size"],
-        awaited_size=values["awaited_size"],
-        checkpoint=bytes(values["checkpoint"]),
-        receipted_size=values["receipted_size"],
-        accepted_at=values["accepted_at"],
-        disposed_size=values["disposed_size"],
-        state=state,
-        state_reason=values["state_reason"],
-        state_since=values["state_since"],
-        evidence_path=values["evidence_path"],
-        suspended_since=values["suspended_since"],
-        suspension=values["suspension"],
-        applied_size=values["applied_size"],
-    )
+    del values["size"], values["edge"], values["channel"]
+    values |= {"origin": origin, "tree": tree, "checkpoint": bytes(values["checkpoint"]), "state": state}
+    return Feed(**values)

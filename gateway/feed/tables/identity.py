@@ -1,4 +1,4 @@
-"""Stores whose node a database is."""
+"""Stores whose node a database is; until it has marks, numbers of earlier releases told a restored one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, delete, insert, select
 
-from gateway.feed.tables.schema import feeds, node_identity
+from gateway.feed.tables.schema import feeds, node_identity, node_starts
 
 
 class NodeIdentity(NamedTuple):
@@ -32,3 +32,12 @@ def write(conn: Connection, identity: NodeIdentity) -> None:
 def own_feed(conn: Connection) -> str | None:
     """Name of some own feed; None without one."""
     return conn.execute(select(feeds.c.origin).where(feeds.c.direction == "out").limit(1)).scalar_one_or_none()
+
+
+_TOKENS = select(node_starts.c.token, node_starts.c.token_before)
+
+
+def tokens(conn: Connection) -> tuple[int, ...]:
+    """Numbers of up to two starts before."""
+    row = conn.execute(_TOKENS).one_or_none()
+    return () if row is None else tuple(known for known in row if known is not None)

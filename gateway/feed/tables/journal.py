@@ -1,17 +1,19 @@
-"""Statements on the journal, which stores the local log's order."""
+"""Statements on the journal, which stores the local log's order, and on how far it is projected."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy import BigInteger, Connection, Integer, bindparam, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
+from gateway.db.schema import Progress
 from gateway.db.statements import Prepared, Rows
 from gateway.errors import GatewayError, Kind
-from gateway.feed.tables.schema import journal
+from gateway.feed.tables.schema import journal, projector_progress
 
 _HEAD = Prepared(
     select(journal.c.first_position + journal.c.count - 1).order_by(journal.c.first_position.desc()).limit(1)
@@ -97,3 +99,45 @@ def runs_after(conn: Connection, position: int, limit: int) -> list[JournalRun]:
 def size_at(conn: Connection, feed_id: int, position: int) -> int:
     """Number of a feed's entries up to a position of the local log."""
     return _SIZE_AT(conn, feed=feed_id, position=position).scalar_one_or_none() or 0
+
+
+class ProjectorProgress(NamedTuple):
+    """Last projected position, and digest of the known kinds; empty at first."""
+
+    position: int = 0
+    knowledge: bytes = b""
+
+
+_PROGRESS = Progress(projector_progress, ProjectorProgress)
+
+
+def projected_position(conn: Connection) -> int:
+    """Last projected position."""
+    return _PROGRESS.read(conn).position
+
+
+def lock_projected(conn: Connection) -> int:
+    """The position, locked until the transaction ends.
+
+    Raises:
+        HeadMovedError: another writer has just made the row; retry.
+    """
+    try:
+        return _PROGRESS.lock(conn).position
+    except IntegrityError as error:
+        raise HeadMovedError("another writer has just made the projector's progress") from error
+
+
+def move_projected(conn: Connection, position: int) -> None:
+    """Sets the position."""
+    _PROGRESS.write(conn, position=position)
+
+
+def knowledge(conn: Connection) -> bytes:
+    """Digest of the kinds known when held entries were last checked; empty for never."""
+    return bytes(_PROGRESS.read(conn).knowledge)
+
+
+def note_knowledge(conn: Connection, digest: bytes) -> None:
+    """Sets the digest of the known kinds."""
+    _PROGRESS.write(conn, knowledge=digest)

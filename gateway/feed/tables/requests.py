@@ -8,8 +8,8 @@ from zlib import crc32
 
 from sqlalchemy import Connection, and_, bindparam, delete, or_, select
 
-from gateway.db.database import Database, insert_rows
-from gateway.db.statements import Prepared, PreparedList
+from gateway.db.database import Database
+from gateway.db.statements import Prepared, PreparedList, insert_rows
 from gateway.feed.tables.schema import requests
 
 _COLUMNS = ("request_id", "principal", "digest", "response", "checksum", "answered_at")

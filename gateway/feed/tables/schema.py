@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, ForeignKey, Integer, LargeBinary, String, Table, Text
 
-from gateway.db.progress import progress_table
-from gateway.db.schema import integrity_index, metadata
+from gateway.db.schema import integrity_index, metadata, progress_table
 
 feeds = Table(
     "feeds",

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, delete, select, update
 
-from gateway.db.database import insert_rows
-from gateway.db.statements import Prepared
+from gateway.db.statements import Prepared, insert_rows
 from gateway.feed.tables.schema import partner_usage
 
 _COLUMNS = tuple(partner_usage.c.keys())

@@ -11,7 +11,7 @@ from gateway.alerts.tables import events
 from gateway.alerts.tables.copies import AlertRow
 from gateway.alerts.tables.events import AlertEventRow
 from gateway.alerts.tables.followed_steps import FollowedStep, FollowedSteps
-from gateway.contract.timestamps import to_ms
+from gateway.contract.messages import to_ms
 from gateway.figures.commands import AddFiguresCommand
 from gateway.figures.rules.counting import FigureMeasure, Increment, StepFacts, increments
 from gateway.figures.rules.periods import day_number

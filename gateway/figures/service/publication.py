@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from gateway.alerts.service import AlertQueries
 from gateway.contract.disclosure_classes import value_of
-from gateway.contract.timestamps import to_ms, to_timestamp
+from gateway.contract.messages import to_ms, to_timestamp
 from gateway.errors import IllegalTransitionError, InvalidRequestError, Violation
 from gateway.feed.service.writing.transaction import Clock
 from gateway.figures.rules.periods import date_of, day_number

@@ -12,7 +12,6 @@ from gateway.alerts.tables.schema import alert_events
 from gateway.db.database import Database
 from gateway.feed.service.writing.transaction import Clock
 from gateway.feed.tables import journal
-from gateway.feed.tables import progress as feed_progress
 from gateway.figures.rules.counting import CLOSED, FigureMeasure
 from gateway.figures.rules.durations import SHOWN_UP_TO_S, quantile_s, shown_class
 from gateway.figures.rules.periods import Period, date_of, day_number, month_of_row, period_of
@@ -112,7 +111,7 @@ def _uncounted(conn: Connection) -> int:
     """Steps that are projected and not counted, and entries that aren't projected."""
     position = counts.progress(conn).position
     behind = select(func.count()).select_from(alert_events).where(alert_events.c.position > position)
-    return int(conn.execute(behind).scalar_one()) + journal.head_position(conn) - feed_progress.position(conn)
+    return int(conn.execute(behind).scalar_one()) + journal.head_position(conn) - journal.projected_position(conn)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, delete, func, or_, select
 
-from gateway.db.progress import Progress
+from gateway.db.schema import Progress
 from gateway.db.statements import run, storable_text
 from gateway.figures.rules.periods import Period, month_row
 from gateway.figures.tables.schema import figure_counts, figure_progress

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, Integer, String, Table
 
-from gateway.db.progress import progress_table
-from gateway.db.schema import metadata
+from gateway.db.schema import metadata, progress_table
 
 figure_counts = Table(
     "figure_counts",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import BinaryIO
 
-from gateway.contract.identification.doubts import alert_doubts
+from gateway.contract.identification.identifiers import alert_doubts
 from gateway.contract.validation import violations
 from gateway.errors import MalformedError, Violation
 from gateway.formats.json_messages import parse_object, read_sound_part

@@ -10,7 +10,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, BinaryIO
 
-from gateway.contract.identification.commodity_codes import normalise_code
+from gateway.contract.identification.code_lists import normalise_code
 from gateway.errors import MalformedError
 from gateway.formats.tables.cell_values import Format, as_day, as_mass, as_number
 from gateway.formats.tables.fields import Field, Read

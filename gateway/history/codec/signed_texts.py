@@ -22,7 +22,7 @@ from gateway.tlog.checkpoint import Checkpoint, parse_checkpoint_body
 from gateway.tlog.encoding import decode_decimal, decode_hash, encode_base64
 from gateway.tlog.merkle import MAX_TREE_SIZE
 from gateway.tlog.note import Verifier, open_note, parse_note
-from gateway.trust.rules.message_types import MessageType
+from gateway.trust.rules.directory import MessageType
 from gateway.v1 import history_pb2, history_service_pb2
 
 QUERY_TYPE: Final = MessageType.HISTORY_QUERY.value

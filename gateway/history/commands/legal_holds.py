@@ -14,9 +14,9 @@ from sqlalchemy import Connection
 from gateway.contract.identification import shipment_keys as keys_wire
 from gateway.contract.identification.shipment_keys import KeySets
 from gateway.contract.ids import FeedOrigin
-from gateway.contract.timestamps import to_timestamp
+from gateway.contract.messages import to_timestamp
 from gateway.errors import IllegalTransitionError, NotFoundError
-from gateway.feed.service.writing.idempotency import IdempotentCommand
+from gateway.feed.service.writing.commands import IdempotentCommand
 from gateway.feed.service.writing.transaction import Transaction
 from gateway.history.commands.record import append_event
 from gateway.history.service.criteria import LoggedItem, filter_of, require_exact

@@ -12,8 +12,7 @@ from gateway.contract.ids import Channel, FeedOrigin
 from gateway.contract.limits import MAX_PAYLOAD_BYTES, SALT_BYTES
 from gateway.contract.messages import RecordedItem
 from gateway.errors import InvalidRequestError, Violation
-from gateway.feed.service.writing.new_entries import new_entry
-from gateway.feed.service.writing.randomness import random_bytes
+from gateway.feed.service.writing.commands import new_entry, random_bytes
 from gateway.feed.service.writing.transaction import Transaction
 from gateway.history.codec import shipments as wire
 from gateway.history.tables import shipments

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from gateway.contract.timestamps import to_timestamp
+from gateway.contract.messages import to_timestamp
 from gateway.errors import AgreementForbidsError, GatewayError, InvalidRequestError, Violation
 from gateway.history.codec.signed_texts import in_messages
 from gateway.history.rpc.index_wait import IndexWait, wait_s

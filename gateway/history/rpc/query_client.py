@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import grpc.aio
 
-from gateway.contract.timestamps import to_timestamp
+from gateway.contract.messages import to_timestamp
 from gateway.errors import DeadlineExceededError, DirectoryError, GatewayError, Kind, UnavailableError
 from gateway.feed.rpc.writer_client import WriterClient, forget
 from gateway.feed.service.alarms import ANSWER_WRONG, Alarms
@@ -24,9 +24,8 @@ from gateway.history.codec.signed_texts import Statement
 from gateway.history.rules.unindexed import Unindexed
 from gateway.history.service.criteria import is_short
 from gateway.history.service.queries import AnswerVerifier, KeepAskedCommand, KeepRecordsCommand, SignedQuery, asked_row
-from gateway.rpc.calls import Call
+from gateway.rpc.calls import Call, from_rpc_error
 from gateway.rpc.peers import Peers
-from gateway.rpc.status import from_rpc_error
 from gateway.trust.service.directory_versions import TrustedDirectory
 from gateway.v1 import exchange_service_pb2, history_pb2, history_service_pb2
 from gateway.v1.exchange_service_pb2_grpc import ExchangeServiceStub

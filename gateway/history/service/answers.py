@@ -26,7 +26,7 @@ from datetime import UTC, datetime
 
 from gateway.contract.ids import uuid7_unix_ms
 from gateway.contract.limits import ANSWER_BYTES, MAX_CLOCK_SKEW_MS, MAX_RECORD_BYTES
-from gateway.contract.timestamps import to_ms
+from gateway.contract.messages import to_ms
 from gateway.db.database import Database
 from gateway.errors import (
     InvalidRequestError,
@@ -38,7 +38,7 @@ from gateway.errors import (
     Violation,
 )
 from gateway.feed.service.quotas import Quotas, Stored, count
-from gateway.feed.service.writing.randomness import random_bytes
+from gateway.feed.service.writing.commands import random_bytes
 from gateway.feed.service.writing.transaction import Transaction
 from gateway.history.codec.signed_texts import Statement, open_question, parse_query, query_digest, question_origin
 from gateway.history.rules.page_numbers import MAX_PAGE_NUMBER, RANDOM_BYTES, first_number, next_number

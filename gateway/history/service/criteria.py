@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from gateway.contract.identification import shipment_keys as keys_wire
 from gateway.contract.identification.shipment_keys import KeySets
-from gateway.contract.timestamps import to_ms
+from gateway.contract.messages import to_ms
 from gateway.errors import InvalidRequestError, Violation
 from gateway.history.codec import shipments as wire
 from gateway.history.tables.shipment_search import RecordFilter

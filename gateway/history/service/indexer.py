@@ -12,7 +12,7 @@ from hashlib import sha256
 from itertools import repeat
 
 from gateway.contract.identification import shipment_keys as keys_wire
-from gateway.contract.timestamps import to_ms
+from gateway.contract.messages import to_ms
 from gateway.db.database import Database
 from gateway.history.codec import shipments as wire
 from gateway.history.codec.batches import IndexBatch, KeyColumns, PreparedItem

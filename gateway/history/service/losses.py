@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
-from gateway.contract.timestamps import to_ms
+from gateway.contract.messages import to_ms
 from gateway.feed.tables import restores
 from gateway.v1 import history_pb2
 

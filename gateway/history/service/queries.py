@@ -20,11 +20,11 @@ from datetime import UTC, datetime
 
 from gateway.contract.ids import UUID7_RANDOM_BYTES, uuid7
 from gateway.contract.limits import MAX_ANSWER_BYTES, MAX_RECORD_BYTES
-from gateway.contract.timestamps import to_ms, to_timestamp
+from gateway.contract.messages import to_ms, to_timestamp
 from gateway.contract.validation import impossible_times, validate
 from gateway.errors import TooLargeError, VerificationError
 from gateway.feed.service.quotas import Quotas, Stored
-from gateway.feed.service.writing.randomness import random_bytes
+from gateway.feed.service.writing.commands import random_bytes
 from gateway.feed.service.writing.transaction import Transaction
 from gateway.history.codec.signed_texts import (
     Statement,

@@ -17,7 +17,7 @@ from gateway.contract.filters import (
     parse_filter,
 )
 from gateway.contract.identification.shipment_keys import KeySets
-from gateway.contract.timestamps import to_timestamp
+from gateway.contract.messages import to_timestamp
 from gateway.db.database import Database
 from gateway.errors import StoreUnavailableError
 from gateway.feed.service.writing.transaction import Transaction

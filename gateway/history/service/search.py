@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from gateway.contract.identification import shipment_keys as keys_wire
 from gateway.contract.limits import ANSWER_MESSAGE_BYTES
-from gateway.contract.timestamps import to_timestamp
+from gateway.contract.messages import to_timestamp
 from gateway.db.database import Database
 from gateway.db.standby import Reads
 from gateway.history.codec import shipments as wire

@@ -9,8 +9,7 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, select, update
 
-from gateway.db.database import insert_rows
-from gateway.db.statements import Prepared
+from gateway.db.statements import Prepared, insert_rows
 from gateway.history.tables.schema import history_answer_records, history_answers, history_pages
 
 MAX_REASON_CHARS = 1_024

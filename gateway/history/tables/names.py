@@ -7,8 +7,7 @@ from typing import Any
 
 from sqlalchemy import BindParameter, Connection, bindparam, delete, select
 
-from gateway.db.database import insert_rows
-from gateway.db.statements import PreparedList
+from gateway.db.statements import PreparedList, insert_rows
 from gateway.history.tables.schema import party_name_keys, party_names
 
 _values: BindParameter[Any] = bindparam("values", expanding=True)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from gateway.db.progress import Progress
+from gateway.db.schema import Progress
 from gateway.history.tables.schema import record_progress
 
 

@@ -8,8 +8,7 @@ from typing import Any
 
 from sqlalchemy import BindParameter, ColumnElement, Connection, bindparam, delete, select
 
-from gateway.db.database import insert_rows
-from gateway.db.statements import PreparedList
+from gateway.db.statements import PreparedList, insert_rows
 from gateway.history.tables.schema import record_log, risk_hits, shipments
 
 

@@ -13,8 +13,7 @@ from weakref import WeakKeyDictionary
 
 from sqlalchemy import Connection, Engine, Table, bindparam, case, func, select, text, true, update
 
-from gateway.db.database import insert_rows
-from gateway.db.statements import PLANS_KEPT, REMEMBERED_BY, Prepared
+from gateway.db.statements import PLANS_KEPT, REMEMBERED_BY, Prepared, insert_rows
 from gateway.history.rules.bloom import may_hold
 from gateway.history.tables.schema import record_log, record_progress, shipment_keys, shipment_segments, shipment_times
 

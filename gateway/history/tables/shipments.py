@@ -12,8 +12,7 @@ from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from gateway.contract.ids import Channel, FeedOrigin
-from gateway.db.database import insert_rows
-from gateway.db.statements import Prepared, PreparedList, run
+from gateway.db.statements import Prepared, PreparedList, insert_rows, run
 from gateway.feed.tables.schema import feeds
 from gateway.history.tables import segments
 from gateway.history.tables.schema import record_log, risk_hits, shipment_keys, shipment_revisions, shipments

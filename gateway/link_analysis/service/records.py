@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from gateway.alerts.codec import alert_of, parse_event
 from gateway.alerts.tables import copies, events
-from gateway.contract.timestamps import to_ms, to_timestamp
+from gateway.contract.messages import to_ms, to_timestamp
 from gateway.db.database import Database
 from gateway.errors import InvalidRequestError, NotFoundError
 from gateway.history.service.current_records import current_records

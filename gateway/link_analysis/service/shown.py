@@ -12,7 +12,6 @@ from gateway.alerts.tables import copies
 from gateway.alerts.tables.schema import alert_events
 from gateway.db.database import Database
 from gateway.feed.tables import journal
-from gateway.feed.tables import progress as feed_progress
 from gateway.history.tables import progress as record_progress
 from gateway.history.tables import shipments
 from gateway.link_analysis.codec import MARKS_SHOWN, AlertStatusOf, alert_marks, edge_message, node_message
@@ -84,5 +83,5 @@ def _unindexed(conn: Connection) -> tuple[int, int]:
     indexed, own = record_progress.indexed(conn), terms.progress(conn)
     records = max(0, shipments.last_position(conn) - indexed)
     behind = select(func.count()).select_from(alert_events).where(alert_events.c.position > own.alert_position)
-    steps = int(conn.execute(behind).scalar_one()) + journal.head_position(conn) - feed_progress.position(conn)
+    steps = int(conn.execute(behind).scalar_one()) + journal.head_position(conn) - journal.projected_position(conn)
     return records, steps + max(0, indexed - own.record_position)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, Index, Integer, Table, Text, text
 
-from gateway.db.progress import progress_table
-from gateway.db.schema import metadata
+from gateway.db.schema import metadata, progress_table
 
 _SHIPMENTS = text("source = 1")
 """Of these alone something is removed."""

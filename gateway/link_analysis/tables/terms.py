@@ -9,9 +9,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 from sqlalchemy import BindParameter, Connection, bindparam, delete, func, literal_column, select
 
-from gateway.db.database import insert_rows
-from gateway.db.progress import Progress
-from gateway.db.statements import LONGEST_LIST, Prepared, PreparedList
+from gateway.db.schema import Progress
+from gateway.db.statements import LONGEST_LIST, Prepared, PreparedList, insert_rows
 from gateway.link_analysis.tables.schema import link_name_keys, link_names, link_progress, link_terms
 
 ALERT, SHIPMENT = 0, 1

@@ -11,18 +11,20 @@ from gateway.node.assembly.call_limits import limits_of
 from gateway.node.host.capacity import CapacityMonitor
 from gateway.node.sections.bound_settings import CallLimitSettings
 from gateway.node.settings import Settings
-from gateway.rpc.authentication import Authenticator, LocalPort, PeerPort, Port
+from gateway.rpc.authentication import Authenticator, LatePersons, LocalPort, NoPersons, PeerPort, Port
 from gateway.rpc.call_metrics import CallMetrics
 from gateway.rpc.call_policy import CallPolicy
-from gateway.rpc.fairness.abandoned_calls import AbandonedCalls
-from gateway.rpc.fairness.caller_connections import PARTNER_CONNECTIONS, SYSTEM_CONNECTIONS, CallerConnections
-from gateway.rpc.fairness.disconnection import Disconnector
+from gateway.rpc.calls import OpenStreams, RunningCalls
+from gateway.rpc.fairness.caller_connections import (
+    PARTNER_CONNECTIONS,
+    SYSTEM_CONNECTIONS,
+    AbandonedCalls,
+    CallerConnections,
+    Disconnector,
+)
 from gateway.rpc.fairness.limits import CallerLimits
 from gateway.rpc.fairness.pacing import CallPacer
 from gateway.rpc.interceptors import AuthInterceptor, Interceptor
-from gateway.rpc.listener.open_streams import OpenStreams
-from gateway.rpc.listener.running_calls import RunningCalls
-from gateway.rpc.persons import LatePersons, NoPersons
 from gateway.telemetry.gauges import Labels
 from gateway.telemetry.metrics import Metrics
 from gateway.trust.codec.permissions import load_permissions
@@ -45,13 +47,19 @@ class Callers:
         alarms: Alarms,
         metrics: Metrics,
         now: Callable[[], datetime],
+        clock: Callable[[], int],
     ) -> None:
-        """`ports`: the port numbers, peer and local, known when the node has started."""
+        """
+        Args:
+            ports: the port numbers, peer and local, known when the node has started.
+            clock: milliseconds since 1970, which `now` gives with a zone.
+        """
         self._settings = settings
         self._directory = directory
         self._audit = audit
         self._metrics = metrics
         self._now = now
+        self._clock = clock
         self._disconnector = Disconnector()
         self._connections = tuple(
             CallerConnections(most, self._disconnector) for most in (PARTNER_CONNECTIONS, SYSTEM_CONNECTIONS)
@@ -67,7 +75,7 @@ class Callers:
         self.running: list[tuple[RunningCalls, OpenStreams]] = []
         self._limits = CallerLimits(
             limits_of(settings.limits),
-            time_ms=lambda: int(now().timestamp() * 1000),
+            time_ms=clock,
             on_refusal=lambda caller, limit: metrics.limit_refusals.labels(caller, limit).inc(),
         )
         metrics.running_calls.follow(lambda: self._of_all(CallMetrics.running))
@@ -113,7 +121,7 @@ class Callers:
                 pacer=self._pacer,
                 abandoned=self._abandoned,
                 audit=self._audit,
-                clock=self._now,
+                time_ms=self._clock,
                 persons=self.persons if name == "local" else NoPersons(),
             )
         )

@@ -15,7 +15,7 @@ from gateway.feed.rpc.writer_client import ChangeNotifier
 from gateway.feed.service.alarms import Alarms
 from gateway.feed.service.writing.commits import Commit, decode_notice
 from gateway.feed.service.writing.writer import PROJECTIONS, Writer
-from gateway.feed.tables import feeds, identity, journal, progress
+from gateway.feed.tables import feeds, identity, journal
 from gateway.feed.tables.identity import NodeIdentity
 from gateway.node.host.data_lock import locked_data
 from gateway.node.marks import open_marks
@@ -108,7 +108,7 @@ class ReplicaNews:
         """Reads what notices should have told; raises StoreUnavailableError."""
         with self._database.read() as conn:
             sizes = feeds.own_sizes(conn)
-            projected = progress.position(conn)
+            projected = journal.projected_position(conn)
             unprojected = journal.head_position(conn) > projected
         self._writer.told(Commit(unprojected=unprojected))
         self._notifier.catch_up(sizes, projected, lost=lost)

@@ -7,19 +7,17 @@ from datetime import datetime
 
 from gateway.contract.ids import FeedOrigin
 from gateway.db.database import Database
-from gateway.feed.rpc.auditing import PublisherAuditor
+from gateway.feed.rpc.committed_entries import TracedEntries
+from gateway.feed.rpc.comparing import PublisherAuditor
 from gateway.feed.rpc.exchange_service import ExchangeServicer, HistoryAnswers, SendFile
-from gateway.feed.rpc.intake import Intake
 from gateway.feed.rpc.links import LinkStatus
 from gateway.feed.rpc.maintenance import MaintenanceAnnouncer
-from gateway.feed.rpc.sending import FeedSender
-from gateway.feed.rpc.traced_entries import TracedEntries
+from gateway.feed.rpc.sending import FeedSender, Intake
 from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient
 from gateway.feed.service.alarms import Alarms
-from gateway.feed.service.partner_directories import PartnerDirectories
+from gateway.feed.service.partner_directories import PartnerDirectories, RecipientQuarantine
 from gateway.feed.service.publisher_audit import PublisherAudit
 from gateway.feed.service.receiver import Receiver
-from gateway.feed.service.recipient_quarantine import RecipientQuarantine
 from gateway.feed.service.sender import Outgoing
 from gateway.node.settings import Settings
 from gateway.rpc.peers import Peers

@@ -18,7 +18,7 @@ from gateway.errors import ConfigurationError
 from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient
 from gateway.feed.service.alarms import Alarms
 from gateway.feed.service.quotas import Quotas
-from gateway.feed.service.writing.randomness import random_bytes
+from gateway.feed.service.writing.commands import random_bytes
 from gateway.history.commands.record import records_feed
 from gateway.history.projection.index import Retention
 from gateway.history.rpc.fanout import HistoryFanout

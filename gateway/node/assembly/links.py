@@ -9,19 +9,11 @@ from datetime import datetime
 from functools import partial
 
 from gateway.contract.ids import BETWEEN_NODES, EARLIER, FeedOrigin
-from gateway.feed.rpc.auditing import PublisherAuditor
-from gateway.feed.rpc.intake import Intake
-from gateway.feed.rpc.links import Link, PullLink, PushLink
-from gateway.feed.rpc.sending import FeedSender
-from gateway.feed.service.partner_directories import PartnerDirectories
-from gateway.feed.service.recipient_quarantine import RecipientQuarantine
-from gateway.feed.service.sender import Outgoing
+from gateway.feed.rpc.links import Link, LinkParts, PullLink, PushLink
 from gateway.node.defaults import LinkMode
 from gateway.node.roles import Roles
 from gateway.node.settings import LinkSettings, Settings
-from gateway.rpc.peers import Peers
-from gateway.rpc.reconnecting import Reconnection
-from gateway.telemetry.metrics import Metrics
+from gateway.rpc.peers import Reconnection
 from gateway.trust.rules.directory import Directory
 
 log = logging.getLogger(__name__)
@@ -31,38 +23,17 @@ class Links:
     """The links of one node, by feed."""
 
     def __init__(
-        self,
-        settings: Settings,
-        *,
-        directory: Callable[[], Directory],
-        peers: Peers,
-        outgoing: Outgoing,
-        intake: Intake,
-        sender: FeedSender,
-        auditor: PublisherAuditor,
-        quarantine: RecipientQuarantine,
-        directories: PartnerDirectories,
-        roles: Roles,
-        clock: Callable[[], int],
-        metrics: Metrics,
+        self, settings: Settings, parts: LinkParts, *, directory: Callable[[], Directory], roles: Roles
     ) -> None:
-        self._metrics = metrics
         self._settings = settings
+        self._parts = parts
         self._directory = directory
-        self._peers = peers
-        self._outgoing = outgoing
-        self._intake = intake
-        self._sender = sender
-        self._auditor = auditor
-        self._quarantine = quarantine
-        self._directories = directories
         self._roles = roles
-        self._clock = clock
         self._links: dict[FeedOrigin, Link] = {}
         self._left_over: set[FeedOrigin] = set()
         self._reconnections: dict[str, Reconnection] = {}
         self._running: list[asyncio.Task[None]] = []
-        self._basis = self._opened_with = peers.basis()
+        self._basis = self._opened_with = parts.peers.basis()
 
     @property
     def by_feed(self) -> Mapping[FeedOrigin, Link]:
@@ -83,7 +54,7 @@ class Links:
 
     def look_at_credentials(self) -> None:
         """Looks for new credentials and another directory; not on the event loop."""
-        self._basis = self._peers.basis()
+        self._basis = self._parts.peers.basis()
 
     def follow_credentials(self) -> None:
         """Reopens all links with new credentials or another directory, if the last look found any."""
@@ -95,7 +66,7 @@ class Links:
 
     def find_left_over(self) -> bool:
         """Looks for feeds of earlier channels, which links open for where they are used; whether there are more."""
-        found = self._outgoing.left_over()
+        found = self._parts.outgoing.left_over()
         more = not found <= self._left_over
         self._left_over |= found
         return more
@@ -110,46 +81,15 @@ class Links:
 
     def _to(self, partner: str) -> Iterator[Link]:
         how = self._settings.links.get(partner, LinkSettings())
+        reconnection = self._reconnections.setdefault(partner, Reconnection(partner, self._parts.peers))
         for channel in BETWEEN_NODES:
             outgoing = self._directory().feed(self._settings.node, partner, channel)
             if channel in EARLIER and self._left_over.isdisjoint((outgoing, outgoing.reverse)):
                 continue
             if how.mode is LinkMode.PUSH:
-                yield self._push(outgoing)
+                yield PushLink(outgoing, self._parts, on_open=self._reached, reconnection=reconnection)
             if how.fetch:
-                yield self._pull(outgoing.reverse)
-
-    def _push(self, feed: FeedOrigin) -> PushLink:
-        return PushLink(
-            feed,
-            peers=self._peers,
-            clock=self._clock,
-            outgoing=self._outgoing,
-            sender=self._sender,
-            auditor=self._auditor,
-            quarantine=self._quarantine,
-            directories=self._directories,
-            on_open=self._reached,
-            reconnection=self._reconnection(feed.recipient),
-            metrics=self._metrics,
-        )
-
-    def _pull(self, feed: FeedOrigin) -> PullLink:
-        return PullLink(
-            feed,
-            peers=self._peers,
-            clock=self._clock,
-            outgoing=self._outgoing,
-            intake=self._intake,
-            auditor=self._auditor,
-            directories=self._directories,
-            on_open=self._reached,
-            reconnection=self._reconnection(feed.publisher),
-            metrics=self._metrics,
-        )
-
-    def _reconnection(self, partner: str) -> Reconnection:
-        return self._reconnections.setdefault(partner, Reconnection(partner, self._peers))
+                yield PullLink(outgoing.reverse, self._parts, on_open=self._reached, reconnection=reconnection)
 
     def _reached(self, opened: Link) -> None:
         """Lets the partner's other links connect now, or ordinary alerts might go before urgent ones."""

@@ -21,8 +21,9 @@ from gateway.errors import GatewayError
 from gateway.evidence.codec.audit_head import audit_feed
 from gateway.evidence.rpc import EvidenceServicer
 from gateway.evidence.service.audit_heads import AUDIT_HEAD_FILE, AuditHeadSigner
-from gateway.feed.projection.held_entries import HeldEntries
 from gateway.feed.projection.projector import Projector
+from gateway.feed.projection.rebuild import HeldEntries
+from gateway.feed.rpc.links import LinkParts
 from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient
 from gateway.feed.service.alarms import Alarms
 from gateway.feed.service.delivery import OwnFeeds
@@ -59,14 +60,14 @@ from gateway.node.reload import SettingsReloader
 from gateway.node.roles import Roles
 from gateway.node.rpc import NodeServicer
 from gateway.node.settings import Settings
-from gateway.node.signing_keys import CountedSigner, LogKey, load_listed_keys
+from gateway.node.signing_keys import load_listed_keys
 from gateway.node.upkeep import Notes, Upkeep, apply_held, close_epochs, sign_audit_heads, sign_last_audit_head
 from gateway.persons.service.pseudonyms import Pseudonyms
-from gateway.rpc.fairness.thread_pool import FairThreadPool
-from gateway.rpc.listener.server import Listener
-from gateway.rpc.listener.services import local_services, peer_services
+from gateway.rpc.fairness.limits import FairThreadPool
+from gateway.rpc.listener.server import Listener, local_services, peer_services
 from gateway.rpc.request_rules import compile_rules
 from gateway.trust.codec.permissions import load_permissions
+from gateway.trust.pki.keys import CountedSigner, LogKey
 from gateway.trust.service.audit_queue import AuditQueue
 
 log = logging.getLogger(__name__)
@@ -121,6 +122,7 @@ class Node:
             alarms=self.alarms,
             metrics=self.telemetry.metrics,
             now=self._now,
+            clock=clock,
         )
         self._registry = registry(federation=settings.federation, node=settings.node, directory=directory)
         self._log_signers = LogKey(self._log_key, self.telemetry.metrics.signatures.labels("log").inc)
@@ -356,9 +358,7 @@ class Node:
         )
 
     def _make_links(self) -> Links:
-        return Links(
-            self.settings,
-            directory=self._directory.directory,
+        parts = LinkParts(
             peers=self._peers,
             outgoing=self._outgoing,
             intake=self._exchange.intake,
@@ -366,10 +366,10 @@ class Node:
             auditor=self._exchange.auditor,
             quarantine=self._exchange.quarantine,
             directories=self._exchange.directories,
-            roles=self._roles,
             clock=self._clock,
             metrics=self.telemetry.metrics,
         )
+        return Links(self.settings, parts, directory=self._directory.directory, roles=self._roles)
 
     def _make_history(self) -> History:
         return History(

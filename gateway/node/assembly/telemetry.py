@@ -9,13 +9,13 @@ from datetime import datetime
 from gateway import __version__
 from gateway.contract.ids import FeedOrigin
 from gateway.db.database import Database
+from gateway.feed.rpc.committed_entries import TracedEntries
 from gateway.feed.rpc.links import LinkStatus
-from gateway.feed.rpc.traced_entries import TracedEntries
 from gateway.feed.rpc.writer_client import WriterClient
 from gateway.feed.service.alarms import Alarms
 from gateway.feed.service.quotas import Usage
 from gateway.feed.service.writing.writer import Writer
-from gateway.feed.tables import progress
+from gateway.feed.tables import journal
 from gateway.node.assembly.links import Links
 from gateway.node.expiry import ExpiryMonitor, OwnKeys
 from gateway.node.health import HealthMonitor, NodeHealth
@@ -188,4 +188,4 @@ class Telemetry:
 
 def _answer(database: Database) -> int:
     with database.look() as conn:
-        return progress.position(conn)
+        return journal.projected_position(conn)

@@ -13,7 +13,7 @@ from gateway.contract.ids import FeedOrigin
 from gateway.db.database import Database
 from gateway.feed.service.continuity.marks import Marks
 from gateway.feed.service.continuity.releases import KeptReceipt, Releases
-from gateway.feed.tables import checkpoints, feeds
+from gateway.feed.tables import feeds, heads
 from gateway.files import OWNER_ONLY, replace_file
 from gateway.node.backups.manifest import NodeTally
 from gateway.node.backups.snapshot import read_tally
@@ -107,7 +107,7 @@ class ReceiptKeeper:
                 kept = self._releases.receipt_of(origin)
                 if kept is not None and kept.size >= size:
                     continue
-                checkpoint = checkpoints.at(conn, feed_id, size)
+                checkpoint = heads.checkpoint_at(conn, feed_id, size)
                 if checkpoint is not None:
                     receipts[origin] = KeptReceipt(size, checkpoint.root, checkpoint.cosigned_note)
         self._releases.keep(receipts)

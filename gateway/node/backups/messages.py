@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.contract.timestamps import to_timestamp
+from gateway.contract.messages import to_timestamp
 from gateway.db.database import Database
 from gateway.feed.tables import restores
 from gateway.feed.tables.restores import Loss, Restore

@@ -16,14 +16,13 @@ from gateway.errors import GatewayError
 from gateway.evidence import tables as inspection
 from gateway.evidence.tables import FeedRow
 from gateway.feed.tables import journal
-from gateway.feed.tables.tiles import StoredTiles
+from gateway.feed.tables.heads import StoredTiles
 from gateway.history.tables import shipments
 from gateway.history.tables.schema import record_holds
 from gateway.node.backups.manifest import BackupInvalidError, FeedHead, NodeTally
 from gateway.plurals import counted
 from gateway.tlog.checkpoint import verify_checkpoint
-from gateway.tlog.merkle import Tree
-from gateway.tlog.tiles import tree_root
+from gateway.tlog.merkle import Tree, tree_root
 from gateway.trust.service.directory_versions import TrustedDirectory
 from gateway.watchlists.tables import lists as watchlists
 from gateway.watchlists.tables import matches

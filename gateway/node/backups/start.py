@@ -8,7 +8,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from gateway.contract.ids import KEPT, FeedOrigin
-from gateway.contract.timestamps import clipped_moment
+from gateway.contract.messages import clipped_moment
 from gateway.db.database import Database
 from gateway.db.url import parse_url
 from gateway.errors import ConfigurationError

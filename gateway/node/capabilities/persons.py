@@ -9,12 +9,12 @@ from functools import partial
 from sqlalchemy import Connection
 
 from gateway.contract.ids import UUID7_RANDOM_BYTES, uuid7
-from gateway.feed.service.writing.randomness import random_bytes
+from gateway.feed.service.writing.commands import random_bytes
 from gateway.node.capabilities.capability import Capability
 from gateway.node.capabilities.parts import NodeParts
 from gateway.persons.service.pseudonyms import Pseudonyms
 from gateway.persons.tables import sessions
-from gateway.rpc.persons import LatePersons
+from gateway.rpc.authentication import LatePersons
 
 SEED_BYTES = 32
 

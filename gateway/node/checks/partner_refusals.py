@@ -20,8 +20,8 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.contract.ids import URGENT_ALERTS, UUID7_RANDOM_BYTES, Channel, FeedOrigin, GatewayIdentity, uuid7
-from gateway.contract.timestamps import to_timestamp
-from gateway.feed.service.writing.randomness import random_bytes
+from gateway.contract.messages import to_timestamp
+from gateway.feed.service.writing.commands import random_bytes
 from gateway.history.codec.signed_texts import encode_query, query_digest, question_origin, question_text
 from gateway.node.checks.findings import Finding, Result
 from gateway.rpc.listener.refusal_probe import (

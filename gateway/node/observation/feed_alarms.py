@@ -7,7 +7,7 @@ from typing import Final
 
 from gateway.contract.ids import URGENT_ALERTS
 from gateway.feed.service.alarms import FEED, FEED_DEFECT, FEED_WAITING, Alarms
-from gateway.feed.tables.defects import DefectRow
+from gateway.feed.tables.dispositions import DefectRow
 from gateway.feed.tables.feeds import Feed, FeedState
 from gateway.plurals import counted
 

@@ -15,8 +15,8 @@ from gateway.errors import GatewayError
 from gateway.feed.codec import parse_header
 from gateway.feed.service.alarms import BACKLOG, UNRECEIPTED, Alarms
 from gateway.feed.service.maintenance import Announced
-from gateway.feed.tables import defects, feeds, journal, progress
-from gateway.feed.tables.defects import DefectRow
+from gateway.feed.tables import dispositions, feeds, journal
+from gateway.feed.tables.dispositions import DefectRow
 from gateway.feed.tables.feeds import Feed, FeedState
 from gateway.history.tables import progress as record_progress
 from gateway.history.tables import shipments
@@ -162,9 +162,9 @@ def read_state(conn: Connection) -> FeedsSnapshot:
     indexed = record_progress.indexed(conn)
     return FeedsSnapshot(
         views=[_view(conn, feed) for feed in feeds.list_all(conn) if feed.origin.channel not in KEPT],
-        defects=defects.oldest(conn, MAX_DEFECTS_SHOWN),
+        defects=dispositions.oldest_defects(conn, MAX_DEFECTS_SHOWN),
         head=journal.head_position(conn),
-        projected=progress.position(conn),
+        projected=journal.projected_position(conn),
         recorded=shipments.last_position(conn),
         indexed=indexed,
         evaluated=record_progress.evaluated(conn),

@@ -18,9 +18,8 @@ from typing import TYPE_CHECKING
 
 from gateway.db.database import Database
 from gateway.errors import GatewayError, StoreUnavailableError
-from gateway.rpc.workers.ordered_calls import ordered_calls
 from gateway.rpc.workers.worker_main import Handlers
-from gateway.rpc.workers.worker_process import WorkerProcess
+from gateway.rpc.workers.worker_process import WorkerProcess, ordered_calls
 from gateway.watchlists.service.screening_handlers import FOLLOW, SCREEN, SCREEN_FEW
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from email.utils import format_datetime
 from hashlib import sha256
 from typing import Final
 
-from gateway.contract.timestamps import clipped_moment, to_ms
+from gateway.contract.messages import clipped_moment, to_ms
 from gateway.translation.messages import SOURCE, in_language, ngettext
 from gateway.translation.messages import gettext as _
 from gateway.translation.notification_texts import priority_letter, sentence_of

@@ -10,7 +10,7 @@ from gateway.alerts.tables.copies import AlertRow
 from gateway.alerts.tables.events import AlertEventRow
 from gateway.casework.tables.cases import ActionRow
 from gateway.contract.ids import FeedOrigin
-from gateway.contract.timestamps import to_timestamp
+from gateway.contract.messages import to_timestamp
 from gateway.feed.service.alarms import Alarm
 from gateway.notifications.rules.warnings import DeadlineWarning, Stage, WarnedCopy, WarnedDeadline, expiry_id
 from gateway.v1 import alert_pb2

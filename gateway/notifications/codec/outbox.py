@@ -11,7 +11,7 @@ from typing import Final
 from gateway.alerts import codec as wire
 from gateway.alerts.tables.events import AlertEventRow
 from gateway.contract.ids import FeedOrigin
-from gateway.contract.timestamps import clipped_moment, to_ms
+from gateway.contract.messages import clipped_moment, to_ms
 from gateway.notifications.rules.warnings import DeadlineWarning, WarnedDeadline
 from gateway.v1.watchlist_pb2 import ListDecision, WatchlistChange
 from gateway.watchlists.tables.lists import ChangeRow

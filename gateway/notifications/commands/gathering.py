@@ -19,7 +19,6 @@ from gateway.casework.tables import cases
 from gateway.contract.ids import Channel, FeedOrigin
 from gateway.feed.service.writing.transaction import Transaction
 from gateway.feed.tables import feeds, journal
-from gateway.feed.tables import progress as projected
 from gateway.notifications.codec import messages
 from gateway.notifications.commands.keeping import (
     NOTIFICATIONS,
@@ -128,11 +127,11 @@ class BeginCommand:
             warnings.schedule(conn, messages.copy_of(row.key), [one for one in wanted if one.due >= tx.now_ms])
         PROGRESS.write(
             conn,
-            alert_position=projected.position(conn),
+            alert_position=journal.projected_position(conn),
             match_change=matches.last_change(conn),
             proposals_since=tx.now_ms,
             case_position=cases.last_action(conn),
-            hit_position=projected.position(conn),
+            hit_position=journal.projected_position(conn),
         )
         return True
 
@@ -177,7 +176,7 @@ def _scheduled(conn: Connection, sources: Sources, after: int, now_ms: int) -> d
 def _steps(conn: Connection, sources: Sources, after: int, reached: dict[str, int]) -> Iterator[Happening]:
     """Steps of partners."""
     logged = events.after(conn, after, MOST_CHANGES)
-    end = logged[-1][0].position if len(logged) == MOST_CHANGES else max(projected.position(conn), after)
+    end = logged[-1][0].position if len(logged) == MOST_CHANGES else max(journal.projected_position(conn), after)
     if end == after:
         return
     reached["alert_position"] = end
@@ -225,7 +224,7 @@ def _hits(
     conn: Connection, sources: Sources, audience: Audience, after: int | None, reached: dict[str, int]
 ) -> Iterator[Happening]:
     """Hits on own lists that partners report, and partners' answers to own hits on theirs."""
-    last = projected.position(conn)
+    last = journal.projected_position(conn)
     if after is None:  # a node that was on before hits were told
         reached["hit_position"] = last
         return

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeAlias
 import grpc.aio
 
 from gateway.contract.filters import decode_number_token, encode_page_token, page_size
-from gateway.contract.timestamps import to_timestamp
+from gateway.contract.messages import to_timestamp
 from gateway.contract.validation import validate
 from gateway.db.database import Database
 from gateway.errors import InvalidRequestError, Violation

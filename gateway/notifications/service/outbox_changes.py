@@ -10,7 +10,6 @@ from sqlalchemy import Connection
 from gateway.alerts.tables import events
 from gateway.contract.ids import FeedOrigin
 from gateway.feed.tables import feeds, journal
-from gateway.feed.tables import progress as projected
 from gateway.notifications.codec.outbox import (
     OutboxMessage,
     decision_change,
@@ -45,7 +44,7 @@ def first_cursors(conn: Connection, own_lists: FeedOrigin) -> dict[str, int]:
     alerts, of_lists = OUTBOX.read(conn), OUTBOX_LISTS.read(conn)
     first: dict[str, int] = {}
     if alerts.alert_position is None:
-        first["alert_position"] = projected.position(conn)
+        first["alert_position"] = journal.projected_position(conn)
         first["match_change"] = matches.last_change(conn)
         first["warning"] = PROGRESS.read(conn).last_warning
     if of_lists.list_change is None:
@@ -74,7 +73,7 @@ def read_outbox(conn: Connection, *, node: str, own_lists: FeedOrigin) -> Outbox
 
 def _steps(conn: Connection, after: int, reached: dict[str, int], node: str) -> Iterator[OutboxMessage]:
     logged = events.after(conn, after, AT_ONCE)
-    end = logged[-1][0].position if len(logged) == AT_ONCE else projected.position(conn)
+    end = logged[-1][0].position if len(logged) == AT_ONCE else journal.projected_position(conn)
     if end > after:
         reached["alert_position"] = end
     for event, line, payload in logged:
@@ -127,4 +126,4 @@ def _decisions(
 
 def _projected_decisions(conn: Connection, own_lists: FeedOrigin) -> int:
     feed = feeds.find(conn, own_lists)
-    return 0 if feed is None else journal.size_at(conn, feed.id, projected.position(conn))
+    return 0 if feed is None else journal.size_at(conn, feed.id, journal.projected_position(conn))

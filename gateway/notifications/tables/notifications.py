@@ -8,8 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, func, select, update
 
-from gateway.db.database import insert_rows
-from gateway.db.statements import Prepared, PreparedList
+from gateway.db.statements import Prepared, PreparedList, insert_rows
 from gateway.notifications.tables.schema import notification_deliveries as deliveries
 from gateway.notifications.tables.schema import notifications
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from gateway.db.progress import Progress
+from gateway.db.schema import Progress
 from gateway.notifications.tables.schema import notification_progress, outbox_list_progress, outbox_progress
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, String, Table, Text, text
 
-from gateway.db.progress import progress_table
-from gateway.db.schema import Id, integrity_index, metadata
+from gateway.db.schema import Id, integrity_index, metadata, progress_table
 
 RECIPIENT_CHARS = 160
 """Longest id of a person or system, or `webhook/` with a name."""

@@ -7,8 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, func, select, tuple_, update
 
-from gateway.db.database import insert_rows
-from gateway.db.statements import Prepared
+from gateway.db.statements import Prepared, insert_rows
 from gateway.notifications.rules.warnings import DeadlineWarning, Stage, WarnedCopy, WarnedDeadline
 from gateway.notifications.tables.schema import deadline_warnings
 

@@ -6,7 +6,7 @@ import base64
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from gateway.contract.timestamps import to_timestamp
+from gateway.contract.messages import to_timestamp
 from gateway.persons.rules.accounts import AccountSource, PasskeyRow, PersonAccount
 from gateway.persons.rules.sessions import GrantRow, LiveSession, SessionRow, SignInWay
 from gateway.v1 import person_pb2 as pb

@@ -9,9 +9,9 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from gateway.contract.timestamps import to_timestamp
+from gateway.contract.messages import to_timestamp
 from gateway.errors import InvalidRequestError, NotFoundError, PermissionDeniedError, Violation
-from gateway.feed.service.writing.idempotency import IdempotentCommand
+from gateway.feed.service.writing.commands import IdempotentCommand
 from gateway.feed.service.writing.transaction import Transaction
 from gateway.persons.codec import messages
 from gateway.persons.commands.signing_in import new_token

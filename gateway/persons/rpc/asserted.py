@@ -1,4 +1,4 @@
-"""Decides about calls in a person's name: steps 5 to 8 of `gateway.rpc.persons`."""
+"""Decides about calls in a person's name: steps 5 to 8 of `gateway.rpc.authentication`."""
 
 from __future__ import annotations
 

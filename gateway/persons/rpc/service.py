@@ -11,7 +11,7 @@ import grpc.aio
 from sqlalchemy import Connection
 
 from gateway.contract.filters import page_size
-from gateway.contract.timestamps import to_timestamp
+from gateway.contract.messages import to_timestamp
 from gateway.contract.validation import validate
 from gateway.feed.rpc.writer_client import WriterClient
 from gateway.persons.codec import messages

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
-from gateway.contract.timestamps import to_timestamp
+from gateway.contract.messages import to_timestamp
 from gateway.db.database import Database
 from gateway.errors import NotFoundError, SignInRefusedError
 from gateway.feed.rpc.writer_client import WriterClient

@@ -8,7 +8,7 @@ from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, delete, select
 
-from gateway.db.database import insert_rows
+from gateway.db.statements import insert_rows
 from gateway.persons.tables.schema import person_secrets
 
 _FIRST: Final = "assertions"

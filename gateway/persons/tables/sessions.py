@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from gateway.db.database import insert_rows
+from gateway.db.statements import insert_rows
 from gateway.persons.rules.sessions import GrantRow, LiveSession, SessionRow, SignInWay
 from gateway.persons.tables import accounts
 from gateway.persons.tables.schema import (

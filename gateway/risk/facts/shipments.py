@@ -12,8 +12,7 @@ from math import isnan
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from gateway.contract.identification.doubts import shipment_doubts
-from gateway.contract.identification.identifiers import Scheme, compact
+from gateway.contract.identification.identifiers import Scheme, compact, shipment_doubts
 from gateway.risk.facts.controlled import Controls
 from gateway.risk.facts.goods import moment, word
 from gateway.risk.facts.kinds import Case, LazyFacts

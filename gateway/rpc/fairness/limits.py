@@ -1,13 +1,27 @@
-"""Limits each caller's calls per second (token bucket), its calls and streams at once, and its use of a day (UTC)."""
+"""Limits what each caller takes: calls per second (token bucket) and at once, use of a day (UTC), memory, and threads.
+
+gRPC widens a call's window to the whole message as soon as somebody waits for it, and keeps an answer until the caller
+takes it. A caller may send slowly and take nothing, so both are counted here, for each caller over all connections.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import os
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter, defaultdict, deque
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, ParamSpec, TypeVar, cast
 
-from gateway.errors import OverloadedError
+import grpc.aio
+
+from gateway.errors import DeadlineExceededError, MalformedError, OverloadedError
+from gateway.rpc.calls import current_caller
 from gateway.trust.rules.permissions import Principal, PrincipalKind
 
 MIN_RETRY_AFTER_S = 0.1
@@ -204,3 +218,141 @@ def _take_token(usage: _Usage, now_s: float) -> None:
             retry_after_s=max(MIN_RETRY_AFTER_S, wait_s),
         )
     usage.tokens -= 1.0
+
+
+RECEIVING = 8
+"""Requests of one caller that are received at once, of at most MAX_MESSAGE_BYTES each. A small one comes with its call
+and takes no time."""
+
+RECEIVE_S = 30.0
+"""Seconds for a request to come, and for the turn to receive it."""
+
+MAX_UNSENT_BYTES = 32 * 1024 * 1024
+"""Bytes of answers that a caller hasn't taken yet, from which on its calls are refused: twenty of the largest pages."""
+
+UNSENT_RETRY_AFTER_S = 1.0
+"""Seconds to wait for a caller that has to take its answers first."""
+
+
+class CallerBuffers:
+    """Requests and answers of a listener's callers; for one event loop.
+
+    Memory grows with the authenticated callers, whom directory and settings bound.
+    """
+
+    def __init__(self, *, receiving: int = RECEIVING, receive_s: float = RECEIVE_S) -> None:
+        self._turns: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(receiving))
+        self._receive_s = receive_s
+        self._unsent: Counter[str] = Counter()
+
+    async def receive(self, caller: str, read: Callable[[], Awaitable[Any]]) -> bytes:
+        """The single request of a call.
+
+        Args:
+            read: of the call's context; returns EOF when nothing comes any more.
+
+        Raises:
+            DeadlineExceededError: it didn't come in time.
+            MalformedError: the call has none.
+        """
+        try:
+            async with asyncio.timeout(self._receive_s), self._turns[caller]:
+                request = await read()
+        except TimeoutError:
+            raise DeadlineExceededError(f"no request came within {self._receive_s:g} s") from None
+        if request is grpc.aio.EOF:
+            raise MalformedError("the call has no request")
+        return cast("bytes", request)
+
+    def require_room(self, caller: str) -> None:
+        """Raises OverloadedError if the caller has to take answers before it may call again."""
+        if self._unsent[caller] >= MAX_UNSENT_BYTES:
+            raise OverloadedError(
+                f"{self._unsent[caller]:,} bytes of answers were not taken yet", retry_after_s=UNSENT_RETRY_AFTER_S
+            )
+
+    def hold(self, caller: str, size: int) -> None:
+        """Counts an answer; `drop` must follow when gRPC has sent it, or given it up."""
+        self._unsent[caller] += size
+
+    def drop(self, caller: str, size: int) -> None:
+        self._unsent[caller] -= size
+
+
+ParamsT = ParamSpec("ParamsT")
+ResultT = TypeVar("ResultT")
+
+THREADS = max(8, min(32, (os.cpu_count() or 1) + 4))
+"""Threads of a node: as many as asyncio's own pool has, and enough for two callers and the node's own work."""
+
+CALLER_THREADS = 2
+"""Most threads that work for one caller at once: with more, they would wait for the interpreter and for each other, and
+so would the node's event loop. Reads in the database don't hold the interpreter.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _ThreadJob:
+    run: Callable[[], Any]
+    future: Future[Any] = field(default_factory=Future)
+
+
+class FairThreadPool(ThreadPoolExecutor):
+    """Keeps the order of a caller's jobs; of several callers, the one with the fewest running jobs is next.
+
+    The caller is that of the task that submits a job (`calls.current_caller`).
+    """
+
+    def __init__(self, threads: int = THREADS, caller_threads: int = CALLER_THREADS) -> None:
+        super().__init__(threads, thread_name_prefix="work")
+        self._free = threads
+        self._caller_threads = caller_threads
+        self._turns = threading.Lock()
+        self._waiting: dict[str, deque[_ThreadJob]] = {}
+        self._running: Counter[str] = Counter()
+
+    def submit(
+        self, fn: Callable[ParamsT, ResultT], /, *args: ParamsT.args, **kwargs: ParamsT.kwargs
+    ) -> Future[ResultT]:
+        """Queues a job for the current caller."""
+        job = _ThreadJob(partial(fn, *args, **kwargs))
+        with self._turns:
+            self._waiting.setdefault(current_caller(), deque()).append(job)
+            self._start_next()
+        return job.future
+
+    def _start_next(self) -> None:
+        while self._free and (caller := self._next_caller()) is not None:
+            jobs = self._waiting.pop(caller)
+            job = jobs.popleft()
+            if jobs:
+                self._waiting[caller] = jobs  # behind the others
+            self._free -= 1
+            self._running[caller] += 1
+            try:
+                super().submit(self._work, caller, job)
+            except RuntimeError:  # the pool is shut down
+                job.future.cancel()
+                self._ended(caller)
+
+    def _next_caller(self) -> str | None:
+        caller = min(self._waiting, key=self._running.__getitem__, default=None)
+        return None if caller is None or self._running[caller] >= self._caller_threads else caller
+
+    def _work(self, caller: str, job: _ThreadJob) -> None:
+        if job.future.set_running_or_notify_cancel():
+            try:
+                result = job.run()
+            except BaseException as error:
+                job.future.set_exception(error)
+            else:
+                job.future.set_result(result)
+        with self._turns:
+            self._ended(caller)
+            self._start_next()
+
+    def _ended(self, caller: str) -> None:
+        self._free += 1
+        self._running[caller] -= 1
+        if not self._running[caller]:
+            del self._running[caller]

@@ -11,10 +11,10 @@ import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from gateway.contract.channel_options import channel_options
-from gateway.contract.timestamps import clipped_moment, to_ms
+from gateway.contract.messages import clipped_moment, to_ms
 from gateway.errors import UnavailableError
+from gateway.rpc.calls import from_rpc_error
 from gateway.rpc.listener.tls import channel_credentials
-from gateway.rpc.status import from_rpc_error
 from gateway.tls.credentials import TlsMaterial
 from gateway.v1 import exchange_service_pb2, exchange_service_pb2_grpc
 

@@ -13,7 +13,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from gateway.contract.channel_options import channel_options
 from gateway.errors import Kind
-from gateway.rpc.status import from_rpc_error
+from gateway.rpc.calls import from_rpc_error
 from gateway.v1 import alert_service_pb2, alert_service_pb2_grpc, exchange_service_pb2, feed_pb2
 from gateway.v1.exchange_service_pb2_grpc import ExchangeServiceStub
 

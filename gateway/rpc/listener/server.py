@@ -1,4 +1,4 @@
-"""Builds a gRPC server with credentials, interceptors, services, health and reflection."""
+"""Builds a gRPC server with credentials, interceptors, health and reflection, and the services of the two ports."""
 
 from __future__ import annotations
 
@@ -6,18 +6,61 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Final
 
 import grpc
 import grpc.aio
-from grpc_health.v1 import health, health_pb2_grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from gateway.errors import ConfigurationError, StoppingError
-from gateway.rpc.listener.health import HealthService
-from gateway.rpc.listener.open_streams import OpenStreams
+from gateway.rpc.calls import OpenStreams, RunningCalls
 from gateway.rpc.listener.options import CONNECTION_AGE_MS, PortLimits, server_options
-from gateway.rpc.listener.running_calls import RunningCalls
 from gateway.rpc.listener.tls_probe import require_tls13_only
+from gateway.v1 import (
+    alert_service_pb2_grpc,
+    evidence_service_pb2_grpc,
+    exchange_service_pb2_grpc,
+    history_service_pb2_grpc,
+    node_service_pb2_grpc,
+    watchlist_service_pb2_grpc,
+)
+
+LIVENESS: Final = "liveness"
+READINESS: Final = "readiness"
+"""Names beside those of services: whether only a restart would help, and whether the node takes work.
+
+`readiness/database` and the like stand for one dependency.
+"""
+
+
+class HealthService(health.aio.HealthServicer):  # type: ignore[misc]  # it has no types
+    """The library's service, with the method that it leaves out.
+
+    Without a coroutine of its own for List, the library's plain function would fail before the caller is authenticated.
+    """
+
+    async def enter_graceful_shutdown(self) -> None:
+        """Reports NOT_SERVING for good; only LIVENESS stays, or a supervisor would kill a node that stops in order."""
+        alive = self._server_status.pop(LIVENESS, None)
+        await super().enter_graceful_shutdown()
+        if alive is not None:
+            self._server_status[LIVENESS] = alive
+
+    async def report(self, serving: Mapping[str, bool]) -> None:
+        """Sets the status of each name, where it differs from the one before: watchers are told of changes."""
+        for name, serves in serving.items():
+            status = health_pb2.HealthCheckResponse.SERVING if serves else health_pb2.HealthCheckResponse.NOT_SERVING
+            if self._server_status.get(name) != status:
+                await self.set(name, status)
+
+    async def List(
+        self, request: health_pb2.HealthListRequest, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> health_pb2.HealthListResponse:
+        """Status of every service."""
+        statuses = {name: health_pb2.HealthCheckResponse(status=status) for name, status in self._server_status.items()}
+        return health_pb2.HealthListResponse(statuses=statuses)
+
 
 COME_BACK_S = 0.5
 """Seconds after which a stream that a stop ended may be opened again: elsewhere, or here after the start."""
@@ -135,3 +178,38 @@ def _bound(server: grpc.aio.Server, bind: str, credentials: grpc.ServerCredentia
     if port == 0:
         raise ConfigurationError(f"can't listen on {bind}")
     return port
+
+
+def peer_services(*, exchange: exchange_service_pb2_grpc.ExchangeServiceServicer) -> Mapping[str, Register]:
+    """Services of the peer port."""
+    return {
+        "gateway.v1.ExchangeService": lambda server: exchange_service_pb2_grpc.add_ExchangeServiceServicer_to_server(
+            exchange, server
+        )
+    }
+
+
+def local_services(
+    *,
+    alert: alert_service_pb2_grpc.AlertServiceServicer,
+    evidence: evidence_service_pb2_grpc.EvidenceServiceServicer,
+    history: history_service_pb2_grpc.HistoryServiceServicer,
+    node: node_service_pb2_grpc.NodeServiceServicer,
+    watchlist: watchlist_service_pb2_grpc.WatchlistServiceServicer,
+) -> dict[str, Register]:
+    """Services of the local port."""
+    return {
+        "gateway.v1.AlertService": lambda server: alert_service_pb2_grpc.add_AlertServiceServicer_to_server(
+            alert, server
+        ),
+        "gateway.v1.EvidenceService": lambda server: evidence_service_pb2_grpc.add_EvidenceServiceServicer_to_server(
+            evidence, server
+        ),
+        "gateway.v1.HistoryService": lambda server: history_service_pb2_grpc.add_HistoryServiceServicer_to_server(
+            history, server
+        ),
+        "gateway.v1.NodeService": lambda server: node_service_pb2_grpc.add_NodeServiceServicer_to_server(node, server),
+        "gateway.v1.WatchlistService": lambda server: watchlist_service_pb2_grpc.add_WatchlistServiceServicer_to_server(
+            watchlist, server
+        ),
+    }

@@ -13,7 +13,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Sequence
 
-from gateway.contract.pages import page_of
+from gateway.contract.messages import page_of
 from gateway.tracing.rules.events import events_of
 from gateway.tracing.rules.gathering import Gathering
 from gateway.tracing.rules.link_graph import LinkGraph, RecordLink, in_order

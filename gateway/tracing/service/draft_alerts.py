@@ -7,7 +7,7 @@ from datetime import datetime
 
 from gateway.alerts import codec as wire
 from gateway.alerts.tables import copies as alerts
-from gateway.contract.pages import page_of
+from gateway.contract.messages import page_of
 from gateway.contract.validation import violations
 from gateway.db.database import Database
 from gateway.history.service.risk import SiblingSearch

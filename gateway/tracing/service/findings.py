@@ -17,10 +17,10 @@ from gateway.alerts import codec as wire
 from gateway.alerts.tables import events
 from gateway.alerts.tables.events import AlertEventRow
 from gateway.contract.ids import FeedOrigin
-from gateway.contract.timestamps import to_ms
+from gateway.contract.messages import to_ms
 from gateway.db.database import Database
 from gateway.feed.service.writing.transaction import Transaction
-from gateway.feed.tables import progress
+from gateway.feed.tables import journal
 from gateway.history.commands.record import RecordCommand, checked
 from gateway.history.service.current_records import current_records
 from gateway.history.service.search import NEWEST
@@ -63,7 +63,7 @@ class _FindingProgress:
 
     @classmethod
     def of(cls, conn: Connection) -> _FindingProgress:
-        return cls(*PROGRESS.read(conn), progress.position(conn), record_progress.indexed(conn))
+        return cls(*PROGRESS.read(conn), journal.projected_position(conn), record_progress.indexed(conn))
 
     @property
     def is_whole(self) -> bool:

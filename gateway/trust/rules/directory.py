@@ -10,7 +10,24 @@ from enum import StrEnum
 from gateway.contract.ids import MAX_EPOCH, Channel, FeedOrigin
 from gateway.contract.json_document import JsonValue
 from gateway.errors import DirectoryError
-from gateway.trust.rules.message_types import MessageType
+
+
+class MessageType(StrEnum):
+    """A message type that this version knows. A directory may name others, which allow nothing here."""
+
+    ALERT = "AlertEvent"
+    """Alerts, with all later steps on them, in both directions of one alert."""
+    LIST_EVENT = "WatchlistEvent"
+    """Entries of watchlists; reports of hits on them go the other way (`Agreement.hit_reports`)."""
+    HISTORY_QUERY = "HistoryQuery"
+    """Queries about shipments: the sender may ask the recipient."""
+    HISTORY_RECORD = "HistoryRecord"
+    """Answers with records, from the sender to the recipient."""
+    HISTORY_HIT = "HistoryHit"
+    """Answers with hit or no hit alone."""
+    FILE = "AttachedFile"
+    """Evidence files, from the sender to the recipient, when the recipient asks for one."""
+
 
 FEED_EPOCHS = "feed_epochs"
 """Extension of the directory: epochs of feeds, by pair of nodes."""

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import permutations
 
-from gateway.trust.rules.directory import Agreement, FieldClass
-from gateway.trust.rules.message_types import MessageType
+from gateway.trust.rules.directory import Agreement, FieldClass, MessageType
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,8 @@ from datetime import UTC, datetime
 from google.protobuf.message import Message
 
 from gateway.errors import AgreementForbidsError, InvalidRequestError
-from gateway.trust.rules.directory import Agreement, Directory, FieldClass
+from gateway.trust.rules.directory import Agreement, Directory, FieldClass, MessageType
 from gateway.trust.rules.disclosure import undisclosable
-from gateway.trust.rules.message_types import MessageType
 
 EVERY_CLASS = frozenset(FieldClass)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from gateway.contract.limits import MAX_STREAM_ITEMS
-from gateway.contract.timestamps import to_timestamp
+from gateway.contract.messages import to_timestamp
 from gateway.v1 import watchlist_pb2
 from gateway.watchlists.codec.events import UPDATE_BYTES
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import attrgetter, methodcaller
 
-from gateway.contract.timestamps import to_ms
+from gateway.contract.messages import to_ms
 from gateway.v1 import watchlist_pb2
 
 _IS_ENTERED = methodcaller("HasField", "entered")

@@ -10,7 +10,7 @@ from google.protobuf.message import DecodeError
 
 from gateway.contract.limits import MAX_STREAM_ITEMS
 from gateway.errors import MalformedError
-from gateway.trust.rules.message_types import MessageType
+from gateway.trust.rules.directory import MessageType
 from gateway.v1 import feed_pb2, watchlist_pb2
 
 EVENT_TYPE: Final = MessageType.LIST_EVENT.value

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
 from gateway.contract.identification.identifiers import Scheme
-from gateway.contract.timestamps import to_ms
+from gateway.contract.messages import to_ms
 from gateway.screening.identifiers import PLATE
 from gateway.screening.index.columns import EntryName, IndexEntry
 from gateway.screening.index.hits import Hit, SearchResult

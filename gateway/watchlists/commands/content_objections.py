@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from gateway.contract.timestamps import to_ms
+from gateway.contract.messages import to_ms
 from gateway.errors import GatewayError, InvalidRequestError, Violation
 from gateway.feed.service.writing.transaction import Clock
 from gateway.trust.rules.directory import Directory

@@ -20,11 +20,11 @@ from google.protobuf.message import Message
 from sqlalchemy import Connection
 
 from gateway.contract.ids import Channel, FeedOrigin
-from gateway.contract.timestamps import to_timestamp
+from gateway.contract.messages import to_timestamp
 from gateway.errors import GatewayError
-from gateway.feed.service.writing.new_entries import entry_of
+from gateway.feed.service.writing.commands import entry_of
 from gateway.feed.service.writing.transaction import Transaction
-from gateway.feed.tables import feeds, journal, progress
+from gateway.feed.tables import feeds, journal
 from gateway.feed.tables.feeds import StoredEntry
 from gateway.trust.rules.directory import Directory
 from gateway.trust.service.agreements import Agreements
@@ -65,7 +65,7 @@ def undistributed(conn: Connection, lists: FeedOrigin, partner: str) -> Counter[
             left.update(key.list for key in map(wire.key_of, read_update(conn, change.feed_id, change.idx).changes))
     feed = feeds.find(conn, lists)
     if feed is not None:
-        first = journal.size_at(conn, feed.id, progress.position(conn))
+        first = journal.size_at(conn, feed.id, journal.projected_position(conn))
         for entry in feeds.read_entries(conn, feed.id, first, min(feed.journaled_size, first + MAX_UNDISTRIBUTED)):
             left.update(_decided(conn, entry))
     return left

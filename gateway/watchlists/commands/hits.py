@@ -25,13 +25,11 @@ from gateway.contract.filters import (
     parse_filter,
 )
 from gateway.contract.ids import FeedOrigin
-from gateway.contract.pages import page_of
-from gateway.contract.timestamps import to_timestamp
+from gateway.contract.messages import page_of, to_timestamp
 from gateway.db.database import Database
 from gateway.errors import MalformedError, NotFoundError, PermissionDeniedError
 from gateway.feed.codec import EncodedEntry, parse_header
-from gateway.feed.service.writing.idempotency import IdempotentCommand
-from gateway.feed.service.writing.new_entries import new_entry
+from gateway.feed.service.writing.commands import IdempotentCommand, new_entry
 from gateway.feed.service.writing.transaction import Transaction
 from gateway.feed.tables import feeds
 from gateway.persons.rules.pseudonyms import PSEUDONYM_PREFIX

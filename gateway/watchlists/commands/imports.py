@@ -11,7 +11,7 @@ from gateway.contract.validation import violations
 from gateway.db.database import Database
 from gateway.errors import IllegalTransitionError, InvalidRequestError, Violation
 from gateway.feed.service.writing.transaction import Transaction
-from gateway.feed.tables import journal, progress
+from gateway.feed.tables import journal
 from gateway.plurals import counted
 from gateway.v1 import watchlist_pb2, watchlist_service_pb2
 from gateway.watchlists.codec.encoded_changes import EntryEncoder, filled, update_of
@@ -290,7 +290,7 @@ class EndCutOffCommand:
     weight: int = 1
 
     def execute(self, tx: Transaction) -> bool:
-        if journal.head_position(tx.conn) > progress.position(tx.conn):
+        if journal.head_position(tx.conn) > journal.projected_position(tx.conn):
             return False
         for proposal_id in proposal_rows.open_proposals(tx.conn):
             if proposal_id not in self.lists.importing:

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 
 from gateway.errors import GatewayError, NotFoundError, PermissionDeniedError, StoreUnavailableError
 from gateway.feed.service.quotas import Bound, Quotas, Stored, count
+from gateway.feed.service.writing.commands import IdempotentCommand
 from gateway.feed.service.writing.commits import MATCHES
-from gateway.feed.service.writing.idempotency import IdempotentCommand
 from gateway.feed.service.writing.transaction import Transaction
 from gateway.feed.tables.journal import HeadMovedError
 from gateway.v1 import alert_pb2, match_pb2, screening_pb2, watchlist_pb2, watchlist_service_pb2

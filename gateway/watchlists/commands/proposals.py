@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 
 from gateway.contract.ids import UUID7_RANDOM_BYTES, Channel, FeedOrigin, uuid7
 from gateway.contract.limits import MAX_STREAM_ITEMS
-from gateway.contract.timestamps import to_timestamp
+from gateway.contract.messages import to_timestamp
 from gateway.contract.validation import violations
 from gateway.errors import (
     InvalidRequestError,
@@ -19,9 +19,7 @@ from gateway.errors import (
     Violation,
 )
 from gateway.feed.codec import EncodedEntry
-from gateway.feed.service.writing.idempotency import IdempotentCommand
-from gateway.feed.service.writing.new_entries import entry_of, new_entry
-from gateway.feed.service.writing.randomness import random_bytes
+from gateway.feed.service.writing.commands import IdempotentCommand, entry_of, new_entry, random_bytes
 from gateway.feed.service.writing.transaction import Clock, Transaction
 from gateway.persons.service.pseudonyms import Pseudonyms
 from gateway.trust.rules.directory import Directory

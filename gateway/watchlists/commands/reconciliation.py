@@ -16,8 +16,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from sqlalchemy import Connection
 
 from gateway.contract.ids import Channel, FeedOrigin
-from gateway.contract.timestamps import to_ms, to_timestamp
-from gateway.feed.service.writing.new_entries import new_entry
+from gateway.contract.messages import to_ms, to_timestamp
+from gateway.feed.service.writing.commands import new_entry
 from gateway.feed.service.writing.transaction import Transaction
 from gateway.feed.tables.feeds import Feed
 from gateway.v1 import watchlist_pb2

@@ -15,9 +15,8 @@ from gateway.contract.validation import validate
 from gateway.db.database import Database
 from gateway.errors import InvalidRequestError, NotFoundError, PermissionDeniedError, Violation
 from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient, follow_changes
-from gateway.rpc.calls import current_call
+from gateway.rpc.calls import current_call, from_partner
 from gateway.rpc.peers import Peers
-from gateway.rpc.status import from_partner
 from gateway.v1 import exchange_service_pb2, match_pb2, screening_pb2, watchlist_service_pb2_grpc
 from gateway.v1 import watchlist_service_pb2 as pb
 from gateway.watchlists.commands.hits import AnswerHitCommand, HitQueries, ReportHitCommand

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from gateway.alerts import codec as wire
 from gateway.alerts.tables import events as alert_events
 from gateway.db.database import Database
-from gateway.feed.tables import progress
+from gateway.feed.tables import journal
 from gateway.screening.index.columns import IndexEntry
 from gateway.screening.result import Thresholds
 from gateway.watchlists.codec.matches import NamingAlerts
@@ -65,7 +65,7 @@ class AlertHistory:
         """Reads newer events; False where time ended first."""
         while time.monotonic() < end:
             with self._database.read() as conn:
-                head = progress.position(conn)
+                head = journal.projected_position(conn)
                 if head < self._position:  # projections are being rebuilt; positions of events stay
                     return False
                 events = alert_events.after(conn, self._position, EVENTS_AT_ONCE)

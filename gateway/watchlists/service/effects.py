@@ -9,7 +9,7 @@ from itertools import repeat
 from sqlalchemy import Connection
 
 from gateway.contract.ids import Channel, FeedOrigin
-from gateway.contract.timestamps import to_ms
+from gateway.contract.messages import to_ms
 from gateway.v1 import watchlist_pb2
 from gateway.watchlists.codec import events as wire
 from gateway.watchlists.codec.entered_columns import EnteredColumns, columns_of

@@ -17,9 +17,9 @@ from gateway.contract.filters import (
     page_size,
     parse_filter,
 )
-from gateway.contract.pages import page_of
+from gateway.contract.messages import page_of
 from gateway.db.database import Database
-from gateway.feed.service.continuity.positions import PositionKind, given, number_of
+from gateway.feed.tables.restores import PositionKind, given, number_of
 from gateway.v1 import match_pb2, watchlist_pb2
 from gateway.watchlists.commands.matches import match_message
 from gateway.watchlists.rules.matches import MatchStatus, SourceKind

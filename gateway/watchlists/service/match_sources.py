@@ -14,7 +14,7 @@ from gateway.alerts.tables import events as alert_events
 from gateway.alerts.tables.copies import AlertRow
 from gateway.alerts.tables.schema import alerts as alerts_table
 from gateway.db.database import Database
-from gateway.feed.tables import progress
+from gateway.feed.tables import journal
 from gateway.history.codec.shipments import SHIPMENT
 from gateway.history.service.current_records import CurrentRecord, current_records, with_additions_before
 from gateway.history.tables import progress as record_progress
@@ -59,7 +59,7 @@ class MatchSource:
 
 
 def _alerts_after(conn: Connection, position: int, limit: int) -> tuple[list[SourceItem], int]:
-    projected = progress.position(conn)
+    projected = journal.projected_position(conn)
     events = alert_events.after(conn, position, limit)
     keys = {
         (event.key.publisher, event.key.alert_id): None
@@ -181,7 +181,7 @@ def erased(conn: Connection, sources: Collection[SourceKey]) -> set[SourceKey]:
     return {source for source in sources if source.kind is SourceKind.SHIPMENT and source.id not in known}
 
 
-ALERTS = MatchSource(kind=SourceKind.ALERT, head=progress.position, after=_alerts_after, newest=_newest_alerts)
+ALERTS = MatchSource(kind=SourceKind.ALERT, head=journal.projected_position, after=_alerts_after, newest=_newest_alerts)
 
 SHIPMENTS = MatchSource(
     kind=SourceKind.SHIPMENT,

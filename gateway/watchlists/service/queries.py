@@ -22,18 +22,16 @@ from gateway.contract.filters import (
 )
 from gateway.contract.ids import Channel, FeedOrigin
 from gateway.contract.limits import BATCH_BYTES, MAX_STREAM_ITEMS
-from gateway.contract.pages import page_of
+from gateway.contract.messages import page_of
 from gateway.db.database import Database
 from gateway.errors import MalformedError, NotFoundError
-from gateway.feed.projection.answers import APPLIED
-from gateway.feed.service.continuity.positions import PositionKind, given, number_of
+from gateway.feed.projection.registry import APPLIED
 from gateway.feed.service.writing.transaction import Clock
-from gateway.feed.tables import checkpoints, dispositions, feeds, journal
-from gateway.feed.tables import progress as feed_progress
+from gateway.feed.tables import dispositions, feeds, heads, journal
 from gateway.feed.tables.feeds import Feed
-from gateway.feed.tables.tiles import StoredTiles
-from gateway.tlog.merkle import EMPTY_ROOT
-from gateway.tlog.tiles import tree_root
+from gateway.feed.tables.heads import StoredTiles
+from gateway.feed.tables.restores import PositionKind, given, number_of
+from gateway.tlog.merkle import EMPTY_ROOT, tree_root
 from gateway.trust.rules.directory import Directory
 from gateway.v1 import alert_service_pb2, feed_pb2, watchlist_pb2, watchlist_service_pb2
 from gateway.watchlists.codec.events import ListKey, key_of
@@ -123,7 +121,7 @@ class ListQueries:
         with self._database.read() as conn:
             rows = watchlists.page(conn, conditions, after=after, limit=limit + 1)
             entries, taken = _entries(conn, rows[:limit], now)
-            unprojected = journal.head_position(conn) - feed_progress.position(conn)
+            unprojected = journal.head_position(conn) - journal.projected_position(conn)
             unapplied = unprojected + watchlists.last_seq(conn) - list_progress.applied(conn)
         response = _Pb.ListEntriesResponse(entries=entries, unapplied=unapplied)
         if len(rows) > taken:
@@ -346,7 +344,7 @@ def _earlier(conn: Connection, rows: Iterable[EntryRevisionRow]) -> Iterator[_Pb
 
 def _copy(conn: Connection, copy: CopyRow) -> _Pb.PartnerCopy:
     feed = feeds.get_by_id(conn, copy.feed_id)
-    receipt = checkpoints.receipted_over(conn, copy.feed_id, copy.idx)
+    receipt = heads.receipted_over(conn, copy.feed_id, copy.idx)
     disposition = dispositions.find(conn, copy.feed_id, copy.idx)
     states = {
         (False, False): _Pb.COPY_STATE_SENT,

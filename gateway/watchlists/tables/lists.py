@@ -10,8 +10,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Table, bindparam, func, select, tuple_, update
 
-from gateway.db.database import insert_rows
-from gateway.db.statements import Prepared, Row, run
+from gateway.db.statements import Prepared, Row, insert_rows, run
 from gateway.feed.tables.schema import feeds
 from gateway.watchlists.codec.events import ListKey
 from gateway.watchlists.tables.schema import (

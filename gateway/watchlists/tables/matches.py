@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Column, ColumnElement, Connection, bindparam, delete, func, insert, select, update
 
-from gateway.db.progress import Progress
+from gateway.db.schema import Progress
 from gateway.watchlists.rules.matches import EntryKey, MatchPlace, MatchStatus, SourceKey, SourceKind
 from gateway.watchlists.tables.schema import match_progress, matches
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from gateway.db.progress import Progress
+from gateway.db.schema import Progress
 from gateway.db.statements import Prepared
 from gateway.watchlists.tables.schema import list_distribution, list_progress
 

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, select
 
-from gateway.db.database import insert_rows
-from gateway.db.statements import Prepared
+from gateway.db.statements import Prepared, insert_rows
 from gateway.watchlists.tables.schema import list_imports, list_parts, list_proposals
 from gateway.watchlists.tables.upsert import upsert, values_of
 

@@ -7,8 +7,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, func, select
 
-from gateway.db.database import insert_rows
-from gateway.db.statements import Prepared
+from gateway.db.statements import Prepared, insert_rows
 from gateway.watchlists.tables.lists import EntryRow
 from gateway.watchlists.tables.schema import list_revisions
 

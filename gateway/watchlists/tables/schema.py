@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text, text
 
-from gateway.db.progress import progress_table
-from gateway.db.schema import integrity_index, metadata
+from gateway.db.schema import integrity_index, metadata, progress_table
 
 _IS_OPEN = text("status = 'open'")
 _IS_DECIDED = text("decided_at > 0")

@@ -6,12 +6,10 @@ import json
 import sys
 from pathlib import Path
 
-from gateway.tlog.checkpoint import Checkpoint, sign_checkpoint, verify_checkpoint
-from gateway.tlog.cosignature import cosign, verify_cosignature
-from gateway.tlog.merkle import Tree, leaf_hash
+from gateway.tlog.checkpoint import Checkpoint, cosign, sign_checkpoint, verify_checkpoint, verify_cosignature
+from gateway.tlog.merkle import Tree, consistency_proof, inclusion_proof, leaf_hash
 from gateway.tlog.note import SignatureType, Verifier, add_signature, open_note
 from gateway.tlog.proof_file import TlogProof
-from gateway.tlog.tiles import consistency_proof, inclusion_proof
 from tests.support.merkle_oracle import MemoryTiles
 from tests.support.published_tiles import tile_path, tiles_of
 from tests.support.tlog_keys import TestKey

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from gateway.contract.timestamps import to_timestamp
+from gateway.contract.messages import to_timestamp
 from gateway.node.assembly.node import system_clock_ms
 from gateway.trust.pki.keys import load_signing_key
 from gateway.trust.service.trial_federation import FEDERATION

@@ -24,7 +24,7 @@ from gateway.alerts.codec import (
 from gateway.alerts.rules.life import Action, AlertStatus, Side
 from gateway.contract.identification.identifiers import Scheme
 from gateway.contract.ids import FeedOrigin
-from gateway.contract.timestamps import to_ms, to_timestamp
+from gateway.contract.messages import to_ms, to_timestamp
 from gateway.errors import MalformedError
 from gateway.v1 import alert_pb2
 from tests.support.nodes import alert_content

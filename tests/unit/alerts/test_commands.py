@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from gateway.alerts.codec import NOT_TOLD
-from gateway.alerts.commands.publish_command import PublishCommand, PublishResult
+from gateway.alerts.commands.placing import PublishCommand, PublishResult
 from gateway.alerts.commands.publishing import Publisher
 from gateway.alerts.commands.steps import ExpireCommand
 from gateway.contract.json_document import JsonValue
-from gateway.contract.timestamps import to_timestamp
+from gateway.contract.messages import to_timestamp
 from gateway.errors import (
     AgreementForbidsError,
     FeedBehindError,

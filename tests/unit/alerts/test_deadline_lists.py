@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from gateway.contract.timestamps import to_timestamp
+from gateway.contract.messages import to_timestamp
 from gateway.errors import InvalidRequestError
 from gateway.v1 import alert_pb2
 from gateway.v1.alert_service_pb2 import AlertDeadlines, AlertSummary, DeadlineState, ListAlertsRequest

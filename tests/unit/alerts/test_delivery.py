@@ -9,7 +9,7 @@ import pytest
 
 from gateway.alerts.commands.steps import ExpireCommand
 from gateway.alerts.service import AlertQueries
-from gateway.contract.timestamps import to_timestamp
+from gateway.contract.messages import to_timestamp
 from gateway.evidence.service.check import verify
 from gateway.evidence.service.export import export
 from gateway.v1 import alert_pb2, alert_service_pb2, feed_pb2

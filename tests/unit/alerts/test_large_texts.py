@@ -9,7 +9,7 @@ import pytest
 
 from gateway.alerts.rules.hits import HITS_BYTES, best_hits
 from gateway.contract.limits import MAX_MESSAGE_BYTES
-from gateway.contract.timestamps import to_timestamp
+from gateway.contract.messages import to_timestamp
 from gateway.v1 import alert_pb2, alert_service_pb2, goods_pb2
 from tests.support.databases import MakeDatabase
 from tests.support.nodes import PaperNode, exchange, paper_nodes

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from gateway.alerts.commands import publishing
 from gateway.alerts.tables import copies, events
 from gateway.contract.ids import ALERT_CHANNELS, Channel, FeedOrigin
-from gateway.contract.timestamps import to_timestamp
+from gateway.contract.messages import to_timestamp
 from gateway.errors import GatewayError
 from gateway.evidence.service.check import examine
 from gateway.evidence.service.export import export

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.alerts.commands.onward_transfer import consented_recipients
 from gateway.contract.ids import FeedOrigin
-from gateway.contract.timestamps import to_timestamp
+from gateway.contract.messages import to_timestamp
 from gateway.errors import InvalidRequestError, RevisionConflictError
 from gateway.v1 import alert_pb2
 from tests.support.databases import MakeDatabase

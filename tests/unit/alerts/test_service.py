@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.alerts.service import WATCH_PAGE
-from gateway.contract.timestamps import to_timestamp
+from gateway.contract.messages import to_timestamp
 from gateway.errors import InvalidRequestError, NotFoundError, PositionUnknownError
 from gateway.feed.service.writing.commits import ALERT_CHANGES, Commit
 from gateway.v1 import alert_pb2, alert_service_pb2

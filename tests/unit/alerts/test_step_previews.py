@@ -14,7 +14,7 @@ from gateway.alerts.codec import NOT_TOLD
 from gateway.alerts.commands.preview import Previews
 from gateway.alerts.commands.step_requests import StepRequests
 from gateway.alerts.commands.steps import StepCommand
-from gateway.contract.timestamps import to_timestamp
+from gateway.contract.messages import to_timestamp
 from gateway.trust.rules.directory import FieldClass
 from gateway.v1 import alert_pb2
 from gateway.v1 import alert_service_pb2 as pb

@@ -16,7 +16,7 @@ from gateway.casework.rules.urgency import UrgencyGroup, urgency_of
 from gateway.casework.tables import inbox
 from gateway.casework.tables.inbox import InboxCriteria, InboxItem
 from gateway.casework.tables.schema import inbox_items
-from gateway.contract.timestamps import to_timestamp
+from gateway.contract.messages import to_timestamp
 from gateway.errors import InvalidRequestError
 from gateway.evidence.service.projection_verification import Follower, Rebuilding, check_projections
 from gateway.feed.projection.rebuild import rebuild

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gateway.casework.service.related import MOST_OF_THING
-from gateway.contract.timestamps import to_timestamp
+from gateway.contract.messages import to_timestamp
 from gateway.trust.codec.permissions import load_permissions
 from gateway.v1 import alert_pb2, goods_pb2, party_pb2
 from gateway.v1 import casework_service_pb2 as service

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 
 from buf.validate import validate_pb2
 from gateway.contract import recogniser, validation
+from gateway.contract.messages import to_timestamp
 from gateway.contract.recogniser import recognised
-from gateway.contract.timestamps import to_timestamp
 from gateway.v1 import alert_service_pb2, history_service_pb2, party_pb2, watchlist_pb2
 from tests.support.nodes import alert_content, listed_content
 from tests.support.shipments import shipment as recorded

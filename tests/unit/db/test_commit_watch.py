@@ -10,7 +10,7 @@ import pytest
 import gateway.db.commit_watch
 from gateway.db.commit_watch import NewsSince
 from gateway.db.database import Database
-from gateway.feed.tables import progress
+from gateway.feed.tables import journal
 
 pytestmark = pytest.mark.both_databases
 
@@ -19,7 +19,7 @@ LONG_S = 3_600.0
 
 def move(database: Database, position: int) -> None:
     with database.write() as conn:
-        progress.move(conn, position)
+        journal.move_projected(conn, position)
 
 
 def looks(database: Database, news: NewsSince) -> bool:
@@ -45,7 +45,7 @@ def test_reads_and_commits_without_effect_are_no_news(database: Database) -> Non
     looks(database, news)
     for _ in range(3):
         with database.read() as conn:
-            progress.position(conn)
+            journal.projected_position(conn)
         with database.write():
             pass
     assert not looks(database, news)
@@ -93,9 +93,9 @@ def test_another_processs_commit_is_news(database: Database) -> None:
     looks(database, news)
     url = database.engine.url.render_as_string(hide_password=False)
     code = (
-        "import sys; from gateway.db.database import Database; from gateway.feed.tables import progress\n"
+        "import sys; from gateway.db.database import Database; from gateway.feed.tables import journal\n"
         "database = Database(sys.argv[1])\n"
-        "with database.write() as conn: progress.move(conn, 5)\n"
+        "with database.write() as conn: journal.move_projected(conn, 5)\n"
         "database.close()"
     )
     subprocess.run(

@@ -13,7 +13,7 @@ import gateway.db.database
 from gateway.db.database import Database
 from gateway.db.statements import driver_of, run
 from gateway.errors import StoreUnavailableError
-from gateway.feed.tables import progress
+from gateway.feed.tables import journal
 
 pytestmark = pytest.mark.both_databases
 
@@ -50,14 +50,14 @@ def test_a_new_file_can_be_opened_by_many_at_once(tmp_path: Path) -> None:
 
 def test_what_is_read_is_one_state_and_a_look_sees_the_newest(database: Database) -> None:
     with database.read() as reading:
-        assert progress.position(reading) == 0
+        assert journal.projected_position(reading) == 0
         with database.write() as conn:
-            progress.move(conn, 7)
-        assert progress.position(reading) == 0
+            journal.move_projected(conn, 7)
+        assert journal.projected_position(reading) == 0
         with database.look() as looking:
-            assert progress.position(looking) == 7
+            assert journal.projected_position(looking) == 7
     with database.look() as looking:
-        assert progress.position(looking) == 7
+        assert journal.projected_position(looking) == 7
 
 
 def test_on_postgresql_who_reads_does_not_write(postgres_url: str) -> None:
@@ -73,10 +73,10 @@ def test_a_search_reads_without_a_transaction_on_postgresql_and_a_snapshot_on_sq
     """Its statements wait for the server alone, not for BEGIN and COMMIT too."""
     on_postgresql = database.dialect == "postgresql"
     with database.searching() as searching:
-        assert progress.position(searching) == 0
+        assert journal.projected_position(searching) == 0
         with database.write() as conn:
-            progress.move(conn, 7)
-        assert progress.position(searching) == (7 if on_postgresql else 0)
+            journal.move_projected(conn, 7)
+        assert journal.projected_position(searching) == (7 if on_postgresql else 0)
         if on_postgresql:
             driver = driver_of(searching)
             assert driver.info.transaction_status is TransactionStatus.IDLE
@@ -90,7 +90,7 @@ def test_a_search_reads_without_a_transaction_on_postgresql_and_a_snapshot_on_sq
         with pytest.raises(DBAPIError, match="read-only"), database.searching() as searching:
             run(searching, "CREATE TABLE made_while_searching (number INTEGER)", ())
     with database.read() as reading:
-        assert progress.position(reading) == 7
+        assert journal.projected_position(reading) == 7
 
 
 def test_connections_that_the_server_has_ended_meanwhile_are_made_anew(
@@ -99,19 +99,19 @@ def test_connections_that_the_server_has_ended_meanwhile_are_made_anew(
     monkeypatch.setattr(gateway.db.database, "_PING_AFTER_S", 0.0)  # as if they had lain idle
     for position in (7, 8):
         with database.write() as conn:
-            progress.move(conn, position)
+            journal.move_projected(conn, position)
         with database.read() as conn:
-            assert progress.position(conn) == position
+            assert journal.projected_position(conn) == position
         if database.dialect == "postgresql":
             _end_all_connections(database.engine.url)
     with database.look() as conn:
-        assert progress.position(conn) == 8
+        assert journal.projected_position(conn) == 8
     with database.searching() as conn:
-        assert progress.position(conn) == 8
+        assert journal.projected_position(conn) == 8
     if database.dialect == "postgresql":
         _end_all_connections(database.engine.url)
     with database.searching() as conn:
-        assert progress.position(conn) == 8
+        assert journal.projected_position(conn) == 8
 
 
 def _end_all_connections(url: URL) -> None:

@@ -19,7 +19,7 @@ from sqlalchemy import Connection, column, insert, inspect, select, table
 from gateway.db import migrate
 from gateway.db.database import Database
 from gateway.feed.projection.rebuild import rebuild
-from gateway.feed.tables import feeds, journal, progress, starts
+from gateway.feed.tables import feeds, identity, journal
 from gateway.history.projection.records import RecordProjection
 from gateway.history.tables import progress as record_progress
 from gateway.node.projections import metadata
@@ -102,7 +102,7 @@ def test_every_row_is_kept_and_every_position_has_its_column(make_empty_database
         alerts = metadata.tables["alerts"].c
         places = select(alerts.current_feed_id, alerts.last_feed_id, alerts.feed_id)
         assert all(len(set(row)) == 1 for row in conn.execute(places))
-        assert (progress.position(conn), progress.knowledge(conn)) == (cursors["alerts"], b"")
+        assert (journal.projected_position(conn), journal.knowledge(conn)) == (cursors["alerts"], b"")
         assert list_progress.applied(conn) == cursors["lists"] == 1
         assert list_progress.warned_at(conn) == cursors.get("warned", 0)
         for partner in {"cn", "hk", "mo"} - {name}:
@@ -115,7 +115,7 @@ def test_every_row_is_kept_and_every_position_has_its_column(make_empty_database
         names = ("findings", "findings_records", "findings_written")
         assert tuple(FINDING_PROGRESS.read(conn)) == tuple(cursors.get(one, 0) for one in names)
     with database.read() as conn:
-        assert starts.tokens(conn) == (cursors["start"], cursors["start before"])
+        assert identity.tokens(conn) == (cursors["start"], cursors["start before"])
 
 
 def test_what_was_not_projected_before_is_projected_after(nodes: list[PaperNode]) -> None:
@@ -127,7 +127,7 @@ def test_what_was_not_projected_before_is_projected_after(nodes: list[PaperNode]
     for node in nodes:
         with node.database.read() as conn:
             assert len(_stored(conn, "alerts")) == 4
-            assert progress.position(conn) == journal.head_position(conn)
+            assert journal.projected_position(conn) == journal.head_position(conn)
 
 
 def test_alerts_lists_and_records_go_on(nodes: list[PaperNode]) -> None:

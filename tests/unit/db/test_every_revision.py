@@ -14,7 +14,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import BigInteger, Boolean, Connection, Integer, LargeBinary, MetaData, Table, insert, select
 from sqlalchemy.dialects.postgresql import TSVECTOR
 
-from gateway.db import fingerprint, migrate, revisions
+from gateway.db import fingerprint, migrate
 from gateway.db.database import Database
 from gateway.db.fingerprint import ColumnDescription, Schema, TableDescription
 from gateway.node.projections import metadata
@@ -138,7 +138,7 @@ def assert_kept(database: Database, revision: str, newest: Schema) -> None:
     migrate.upgrade(database)
     with database.read() as conn:
         assert fingerprint.described(conn) == newest, revision
-        assert [one.revision for one in revisions.applied(conn)] == REVISIONS
+        assert [one.revision for one in migrate.applied_revisions(conn)] == REVISIONS
         for name, rows in filled.items():
             if name not in metadata.tables:
                 assert name in NAMES, f"{revision}: {name} is gone"

@@ -14,12 +14,12 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from gateway import __version__
-from gateway.db import migrate, revisions
+from gateway.db import migrate
 from gateway.db.database import Database
-from gateway.db.revisions import Revision
+from gateway.db.migrate import Revision
 from gateway.db.schema import POSTGRESQL_ONLY, SQLITE_ONLY
 from gateway.errors import ConfigurationError, StoreUnavailableError
-from gateway.feed.tables import progress
+from gateway.feed.tables import journal
 from gateway.node.projections import metadata
 from tests.support.databases import MakeDatabase
 from tests.support.nodes import exchange, paper_nodes
@@ -88,10 +88,10 @@ def test_a_second_start_changes_nothing_and_keeps_what_is_stored(make_empty_data
     database = make_empty_database()
     migrate.upgrade(database)
     with database.write() as conn:
-        progress.move(conn, 7)
+        journal.move_projected(conn, 7)
     migrate.upgrade(database)
     with database.read() as conn:
-        assert progress.position(conn) == 7
+        assert journal.projected_position(conn) == 7
         assert migrate.schema_version(conn) is not None
 
 
@@ -187,7 +187,7 @@ def newer_version(database: Database, *statements: str, compatible: bool) -> Non
         for statement in statements:
             conn.execute(text(statement))
         conn.execute(text("UPDATE alembic_version SET version_num = '0999'"))
-        revisions.note(conn, [Revision("0999", "9.9.0", compatible)], now_ms=1)
+        migrate.note_revisions(conn, [Revision("0999", "9.9.0", compatible)], now_ms=1)
 
 
 ADDED = (

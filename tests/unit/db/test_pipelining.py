@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import Column, Connection, Integer, LargeBinary, MetaData, Table, insert, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from gateway.db.database import Database, insert_rows, savepoint
-from gateway.db.statements import Prepared, run
+from gateway.db.database import Database, savepoint
+from gateway.db.statements import Prepared, insert_rows, run
 from gateway.errors import StoreUnavailableError
 from tests.support.databases import MakeDatabase
 from tests.support.postgres import PostgresServer

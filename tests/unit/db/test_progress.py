@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, Table
 from sqlalchemy.exc import IntegrityError
 
 from gateway.db.database import Database
-from gateway.db.progress import Progress
+from gateway.db.schema import Progress
 from tests.support.databases import MakeDatabase
 
 pytestmark = pytest.mark.both_databases

@@ -23,8 +23,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DataError, IntegrityError, NoResultFound, ProgrammingError
 
-from gateway.db.database import Database, insert_rows, savepoint
-from gateway.db.statements import LONGEST_LIST, Prepared, PreparedList, run
+from gateway.db.database import Database, savepoint
+from gateway.db.statements import LONGEST_LIST, Prepared, PreparedList, insert_rows, run
 from gateway.errors import StoreUnavailableError
 from tests.support.databases import MakeDatabase
 

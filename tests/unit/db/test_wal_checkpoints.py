@@ -10,9 +10,9 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import TimeoutError as NoFreeConnectionError
 
-import gateway.db.wal_checkpoints
+import gateway.db.database_file
 from gateway.db.database import Database
-from gateway.db.wal_checkpoints import WalCheckpoints
+from gateway.db.database_file import WalCheckpoints
 
 PAGE = b"x" * 3_000
 """Nearly a page of SQLite's."""
@@ -25,7 +25,7 @@ def until(done: Callable[[], bool]) -> None:
 
 @pytest.fixture
 def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(gateway.db.wal_checkpoints, "EVERY_S", 0.01)
+    monkeypatch.setattr(gateway.db.database_file, "EVERY_S", 0.01)
     return tmp_path / "gateway.sqlite3"
 
 
@@ -50,7 +50,7 @@ def test_what_was_committed_comes_into_the_file_without_another_commit(path: Pat
 
 
 def test_the_log_stays_short_beside_continuous_commits(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gateway.db.wal_checkpoints, "MOST_FRAMES", 100)
+    monkeypatch.setattr(gateway.db.database_file, "MOST_FRAMES", 100)
     database, wal = make(path), path.with_name("gateway.sqlite3-wal")
     written, longest = 0, 0
     while written < 40_000_000:

@@ -33,12 +33,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from gateway.alerts.codec import parse_event
-from gateway.alerts.commands.publish_command import PublishCommand
+from gateway.alerts.commands.placing import PublishCommand
 from gateway.alerts.commands.step_requests import StepRequest
 from gateway.alerts.commands.steps import ExpireCommand, StepCommand
 from gateway.alerts.tables import copies as alerts
 from gateway.contract.ids import FeedOrigin
-from gateway.contract.timestamps import to_timestamp
+from gateway.contract.messages import to_timestamp
 from gateway.errors import (
     FeedBehindError,
     GatewayError,
@@ -58,7 +58,7 @@ from gateway.feed.service.receiver import Refusal
 from gateway.feed.service.states import ForceCommand, GiveUpCommand, StateCommand
 from gateway.feed.service.writing.command_queue import Outcome
 from gateway.feed.service.writing.transaction import Transaction
-from gateway.feed.tables import checkpoints, feeds
+from gateway.feed.tables import feeds, heads
 from gateway.feed.tables.feeds import FeedState
 from gateway.tlog.checkpoint import parse_checkpoint_body
 from gateway.tlog.note import parse_note
@@ -733,7 +733,7 @@ def _feed_of(node: MachineNode, origin: FeedOrigin) -> tuple[_Entries, set[tuple
         if feed is None:
             return [], set()
         entries = [(e.index, e.header, e.payload) for e in feeds.read_entries(conn, feed.id, 0, feed.size + 1)]
-        found = [checkpoints.at(conn, feed.id, size) for size in range(1, feed.size + 1)]
+        found = [heads.checkpoint_at(conn, feed.id, size) for size in range(1, feed.size + 1)]
     return entries, {(one.size, one.root) for one in found if one is not None}
 
 

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import update
 
 from gateway.contract.limits import MAX_STREAM_ITEMS, SALT_BYTES
-from gateway.contract.timestamps import to_timestamp
+from gateway.contract.messages import to_timestamp
 from gateway.errors import InvalidRequestError
 from gateway.feed.projection.rebuild import rebuild
 from gateway.feed.tables import feeds

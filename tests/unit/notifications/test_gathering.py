@@ -11,7 +11,7 @@ import pytest
 
 from gateway.casework.commands.cases import AssignCommand
 from gateway.contract.ids import uuid7
-from gateway.contract.timestamps import to_ms, to_timestamp
+from gateway.contract.messages import to_ms, to_timestamp
 from gateway.notifications.codec.messages import shown
 from gateway.notifications.commands.gathering import BeginCommand, FireCommand, Sources, gather
 from gateway.notifications.commands.keeping import NOTIFICATIONS, Audience, KeepGatheredCommand

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.contract.timestamps import to_timestamp
+from gateway.contract.messages import to_timestamp
 from gateway.notifications.rules.audience import Addressee
 from gateway.notifications.service.mailer import Mailer, MailSecurity, MailServer
 from gateway.notifications.tables.notifications import NotificationRow, WaitingDelivery

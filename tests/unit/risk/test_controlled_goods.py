@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.contract.identification.commodity_codes import normalise_code
+from gateway.contract.identification.code_lists import normalise_code
 from gateway.errors import MalformedError
 from gateway.risk.controlled_goods import Basket, ControlledGood, ControlledGoodMatch, ControlledGoods, MatchBasis
 from gateway.risk.validity import Confidence, ControlPeriod, ControlStatus, Interval, Suspension

@@ -9,8 +9,7 @@ from itertools import cycle
 import pytest
 
 from bench import rules as bench
-from gateway.contract.identification.doubts import shipment_doubts
-from gateway.contract.identification.identifiers import check_identifier
+from gateway.contract.identification.identifiers import check_identifier, shipment_doubts
 from gateway.risk.expressions import BOOL, Facts, Language
 from gateway.risk.facts.kinds import KINDS, LazyFacts
 from gateway.risk.rule_engine import RuleEngine

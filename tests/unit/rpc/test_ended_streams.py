@@ -11,7 +11,7 @@ import grpc.aio
 import pytest
 
 from gateway.errors import OverloadedError, UnavailableError
-from gateway.rpc.status import abort_with, from_rpc_error, write_to
+from gateway.rpc.calls import abort_with, from_rpc_error, write_to
 from gateway.v1 import exchange_service_pb2 as pb
 from gateway.v1.exchange_service_pb2_grpc import (
     ExchangeServiceServicer,

@@ -22,11 +22,10 @@ from gateway.errors import (
     UnauthenticatedError,
     Violation,
 )
-from gateway.rpc.calls import current_call
+from gateway.rpc.calls import current_call, from_rpc_error
 from gateway.rpc.fairness.limits import Limits
 from gateway.rpc.listener.server import COME_BACK_S, build_server
 from gateway.rpc.listener.tls import server_credentials
-from gateway.rpc.status import from_rpc_error
 from gateway.trust.rules.audit import AuditResult
 from gateway.trust.service.audit_queue import AuditQueue
 from gateway.v1.evidence_service_pb2 import ListAuditEventsRequest

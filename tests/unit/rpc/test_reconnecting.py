@@ -10,8 +10,7 @@ from typing import cast
 import pytest
 
 from gateway.errors import DirectoryError
-from gateway.rpc.peers import Peers
-from gateway.rpc.reconnecting import Reconnection
+from gateway.rpc.peers import Peers, Reconnection
 
 LINKS = 4
 
@@ -102,7 +101,7 @@ def test_a_partner_without_address_is_tried_by_one_link_at_times(monkeypatch: py
         raise DirectoryError("no endpoint")
 
     monkeypatch.setattr(Line, "connected", no_address)
-    monkeypatch.setattr("gateway.rpc.reconnecting.ATTEMPT_EVERY_S", 0.01)
+    monkeypatch.setattr("gateway.rpc.peers.ATTEMPT_EVERY_S", 0.01)
 
     async def test(_: Line, __: Reconnection, kicks: list[asyncio.Event], ___: list[asyncio.Task[None]]) -> None:
         await kicks[0].wait()

@@ -27,7 +27,7 @@ from gateway.errors import (
     UnavailableError,
     Violation,
 )
-from gateway.rpc.status import abort_with, from_partner, from_rpc_error
+from gateway.rpc.calls import abort_with, from_partner, from_rpc_error
 
 
 def all_classes(base: type[GatewayError] = GatewayError) -> Iterator[type[GatewayError]]:

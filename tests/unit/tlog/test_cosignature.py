@@ -7,8 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import MalformedError, SignatureInvalidError
-from gateway.tlog.checkpoint import Checkpoint, sign_checkpoint, verify_checkpoint
-from gateway.tlog.cosignature import cosign, verify_cosignature, verify_cosignature_line
+from gateway.tlog.checkpoint import (
+    Checkpoint,
+    cosign,
+    sign_checkpoint,
+    verify_checkpoint,
+    verify_cosignature,
+    verify_cosignature_line,
+)
 from gateway.tlog.note import NoteSignature, add_signature, parse_signature_line, sign_note
 from tests.support.tlog_keys import TestKey
 

@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import MalformedError
-from gateway.tlog.merkle import EMPTY_ROOT, MAX_TREE_SIZE, Tree, leaf_hash, node_hash
-from gateway.tlog.tiles import split_by_tile
+from gateway.tlog.merkle import EMPTY_ROOT, MAX_TREE_SIZE, Tree, leaf_hash, node_hash, split_by_tile
 from tests.support import merkle_oracle
 from tests.support.merkle_oracle import MemoryTiles
 

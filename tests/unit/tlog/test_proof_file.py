@@ -16,8 +16,7 @@ from gateway.errors import (
     SignatureInvalidError,
     TooLargeError,
 )
-from gateway.tlog.checkpoint import Checkpoint, sign_checkpoint
-from gateway.tlog.cosignature import cosign
+from gateway.tlog.checkpoint import Checkpoint, cosign, sign_checkpoint
 from gateway.tlog.note import NoteSignature, SignatureType, Verifier, add_signature, sign_note
 from gateway.tlog.proof_file import MAX_EXTRA_BYTES, MAX_PROOF_BYTES, TlogProof, parse_proof, verify_proof
 from tests.support import merkle_oracle

@@ -7,15 +7,17 @@ import random
 import pytest
 
 from gateway.errors import MalformedError, PositionUnknownError, TileMissingError
-from gateway.tlog.merkle import EMPTY_ROOT, TileWrite, Tree
-from gateway.tlog.proofs import verify_consistency, verify_inclusion
-from gateway.tlog.tiles import (
+from gateway.tlog.merkle import (
+    EMPTY_ROOT,
+    TileWrite,
+    Tree,
     consistency_proof,
     inclusion_proof,
     split_by_tile,
     tile_coordinates,
     tree_root,
 )
+from gateway.tlog.proofs import verify_consistency, verify_inclusion
 from tests.support import merkle_oracle
 from tests.support.merkle_oracle import MemoryTiles
 from tests.support.published_tiles import tiles_of

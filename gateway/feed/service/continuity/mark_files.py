@@ -53,7 +53,7 @@ class FeedMark:
         committed: the newest that is known to be committed; it may have been released.
         signed: the newest that was signed: the same, or of a group whose commit isn't known.
         given_up_at: time of the newest decision to go on without lost entries that these heads are made after
-            (feed.tables.given_up), in milliseconds since 1970; 0 for none.
+            (feed.tables.restores), in milliseconds since 1970; 0 for none.
     """
 
     committed: SignedHead

@@ -32,7 +32,54 @@ from gateway.feed.service.continuity.mark_files import (
     SignedHead,
 )
 from gateway.feed.service.continuity.releases import Releases
-from gateway.feed.service.continuity.sync_thread import SyncThread
+
+
+class SyncThread:
+    """Started with the first step. Steps are begun and awaited by one thread at a time."""
+
+    def __init__(self) -> None:
+        self._begun, self._ended = threading.Lock(), threading.Lock()  # held until that has happened
+        self._begun.acquire()
+        self._ended.acquire()
+        self._step: Callable[[], None] | None = None
+        self._error: BaseException | None = None
+        self._thread: threading.Thread | None = None
+
+    def begin(self, step: Callable[[], None]) -> None:
+        """Begins a step; `wait` must follow."""
+        if self._thread is None:
+            thread = threading.Thread(target=self._run, name="marks", daemon=True)
+            thread.start()  # fails where the system has no more threads
+            self._thread = thread
+        self._step = step
+        self._begun.release()
+
+    def wait(self) -> None:
+        """Returns when the step has ended; raises its error."""
+        self._ended.acquire()
+        error, self._error = self._error, None
+        if error is not None:
+            raise error
+
+    def stop(self) -> None:
+        """Ends the thread, after use."""
+        if self._thread is not None:
+            self._step = None
+            self._begun.release()
+            self._thread.join()
+            self._thread = None
+
+    def _run(self) -> None:
+        while True:
+            self._begun.acquire()
+            if self._step is None:
+                return
+            try:
+                self._step()
+            except BaseException as error:
+                self._error = error
+            self._ended.release()
+
 
 ALIVE_MS = 30_000
 """Interval at which an idle node renews `alive_at`, in milliseconds."""
@@ -74,6 +121,7 @@ class Marks:
         self._begun: MarkState | None = None
         self._failure: StoreUnavailableError | None = None
         self._problem = ""
+        self._wrong: set[Path] = set()  # places with an alarm
 
     @property
     def state(self) -> MarkState:
@@ -291,13 +339,16 @@ class Marks:
 
     def _is_wrong(self, file: MarkFile, error: OSError) -> str:
         problem = f"{file.path}: marks can't be written: {error.strerror}"
+        self._wrong.add(file.path)
         if self._alarms is not None:
             self._alarms.set(MARKS, str(file.path), problem)
         return problem
 
     def _is_right(self, file: MarkFile) -> None:
-        if self._alarms is not None:
-            self._alarms.clear(MARKS, str(file.path))
+        if file.path in self._wrong:
+            self._wrong.discard(file.path)
+            if self._alarms is not None:
+                self._alarms.clear(MARKS, str(file.path))
 
 
 def _beside(place: Path) -> Path:

@@ -30,21 +30,20 @@ from gateway.errors import (
     MarksBehindError,
     StoreUnavailableError,
 )
-from gateway.feed.service.continuity.head_comparison import (
+from gateway.feed.service.continuity.mark_files import DatabaseIdentity, FeedMark, SignedHead
+from gateway.feed.service.continuity.marks import Marks
+from gateway.feed.service.continuity.releases import UNKNOWN
+from gateway.feed.service.continuity.soundness import (
     Obstacle,
     against_mark,
     is_damaged,
     lacking,
     present_head,
     root_at,
-    signed_heads,
 )
-from gateway.feed.service.continuity.mark_files import DatabaseIdentity, FeedMark, SignedHead
-from gateway.feed.service.continuity.marks import Marks
-from gateway.feed.service.continuity.releases import UNKNOWN
-from gateway.feed.tables import feeds, given_up
+from gateway.feed.tables import feeds, restores
 from gateway.feed.tables.feeds import Feed, FeedState, OwnHead
-from gateway.feed.tables.given_up import GivenUpHead, HeadSigned
+from gateway.feed.tables.restores import GivenUpHead, HeadSigned
 from gateway.plurals import counted
 from gateway.tlog.merkle import Tree
 
@@ -89,7 +88,10 @@ class OwnHistory:
             feed = feeds.ensure(conn, origin, self._node)
             heads[origin] = OwnHead(feed.id, origin, feed.size, b"", feed.state, feed.state_reason)
         for head in heads.values():
-            if head.state is FeedState.CLOSED or self._is_whole(head):
+            whole = self._whole.get(head.origin) == (head.size, head.edge)  # compared before, after the newest decision
+            if whole and head.given_up is not None:
+                whole = head.given_up.at <= self._given_up_at(head.origin)
+            if whole or head.state is FeedState.CLOSED:
                 continue
             obstacle = self._obstacle(conn, head, now_ms)
             if obstacle is None:
@@ -101,12 +103,6 @@ class OwnHistory:
                 feeds.set_state(conn, head.id, obstacle.state, reason=obstacle.reason, since=now_ms)
                 if obstacle.reason != UNCOMPARED:
                     log.critical("feed %s: %s", head.origin, obstacle.reason)
-
-    def _is_whole(self, head: OwnHead) -> bool:
-        """Whether this head was compared before, after the newest decision on it."""
-        if self._whole.get(head.origin) != (head.size, head.edge):
-            return False
-        return head.given_up is None or head.given_up.at <= self._given_up_at(head.origin)
 
     def _recognise(self, conn: Connection, heads: Iterable[FeedOrigin], now_ms: int) -> None:
         """Compares the cluster of a new connection with that of the ones before.
@@ -149,23 +145,25 @@ class OwnHistory:
     def obstacle(self, conn: Connection, feed: Feed) -> Obstacle | None:
         """Steps 2 to 8 for one feed; the marks stay."""
         present, mark = SignedHead(feed.size, feed.tree.root), self.marks.of(feed.origin)
-        decision = given_up.find(conn, feed.id)
+        decision = restores.find_given_up(conn, feed.id)
         if decision is not None and decision.at > self._given_up_at(feed.origin):
             obstacle = against_mark(conn, feed.id, feed.origin, present, _decided(decision))  # 6
         else:
             obstacle = None if mark is None else against_mark(conn, feed.id, feed.origin, present, mark)
             obstacle = obstacle or self._against_released(feed.origin, present)
-        return obstacle or self._against_others(conn, feed.id, feed.origin, present, given_up.signed(conn, feed.id))
+        return obstacle or self._against_others(
+            conn, feed.id, feed.origin, present, restores.largest_signed(conn, feed.id)
+        )
 
     def sign(self, trees: Mapping[FeedOrigin, Tree], now_ms: int) -> None:
         """Makes the marks of signed heads durable, before their commit; raises StoreUnavailableError."""
         if trees:
-            self.marks.sign(signed_heads(trees), now_ms)
+            self.marks.sign(_signed_heads(trees), now_ms)
 
     def begin(self, trees: Mapping[FeedOrigin, Tree], now_ms: int) -> bool:
         """As `sign`, beside the commit; if True, `finish` must follow. Raises StoreUnavailableError before it."""
         if trees:
-            self.marks.begin(signed_heads(trees), now_ms)
+            self.marks.begin(_signed_heads(trees), now_ms)
         return bool(trees)
 
     def finish(self) -> None:
@@ -181,7 +179,7 @@ class OwnHistory:
 
     def commit(self, trees: Mapping[FeedOrigin, Tree]) -> None:
         """Notes that signed heads are committed."""
-        self.marks.commit(signed_heads(trees))
+        self.marks.commit(_signed_heads(trees))
         self._whole.update({origin: (tree.size, tree.edge_bytes()) for origin, tree in trees.items()})
 
     def distrust(self, origins: Iterable[FeedOrigin], now_ms: int) -> None:
@@ -206,10 +204,10 @@ class OwnHistory:
         Raises:
             EpochNeededError: the recipient may hold some of them. Nothing was written.
         """
-        others = given_up.signed(conn, feed.id)
+        others = restores.largest_signed(conn, feed.id)
         signed = max(self._signed_size(feed.origin), 0 if others is None else others.size)
         self._require_unreleased(feed, signed)
-        decision = given_up.record(
+        decision = restores.record_given_up(
             conn,
             feed.id,
             size=feed.size,
@@ -285,7 +283,7 @@ class OwnHistory:
         signed = self._signed_size(head.origin)
         if signed > decision.reached:
             more = signed - decision.reached
-            given_up.note_reached(conn, head.id, decision, signed)
+            restores.note_reached(conn, head.id, decision, signed)
             log.critical("feed %s went on at %d; %s besides", head.origin, decision.size, _lost_here(more))
         self.marks.releases.lower(head.origin, decision.size)
         self.marks.give_up(head.origin, SignedHead(decision.size, decision.root), decision.at, now_ms)
@@ -301,8 +299,8 @@ class OwnHistory:
     def _missing(self, heads: Mapping[FeedOrigin, OwnHead]) -> list[FeedOrigin]:
         """Feeds that the marks know and the database doesn't."""
         state = self.marks.state
-        signed = {origin for origin, mark in state.feeds.items() if mark.committed.size}
-        return sorted((signed | state.unasked) - heads.keys())
+        signed = [origin for origin, mark in state.feeds.items() if origin not in heads and mark.committed.size]
+        return sorted({*signed, *(state.unasked - heads.keys())})
 
     def _obstacle(self, conn: Connection, head: OwnHead, now_ms: int) -> Obstacle | None:
         differs = self._differs(conn, head, now_ms)
@@ -327,7 +325,7 @@ class OwnHistory:
                 obstacle = against_mark(conn, head.id, head.origin, present, _decided(decision))
         mark = self.marks.of(head.origin)
         if obstacle is not None and mark is not None and mark.committed.size > present.size:
-            given_up.note_signed(conn, head.id, HeadSigned(mark.committed.size, mark.committed.root))
+            restores.note_signed(conn, head.id, HeadSigned(mark.committed.size, mark.committed.root))
         obstacle = obstacle or self._against_others(conn, head.id, head.origin, present, head.signed)
         if obstacle is None and present.size and (mark is None or present != mark.committed):
             self._others_wrote = self._others_wrote or mark is None or present != mark.signed
@@ -342,3 +340,8 @@ def _decided(decision: GivenUpHead) -> FeedMark:
 
 def _lost_here(count: int) -> str:
     return f"{counted(count, 'entry')} signed here {'is' if count == 1 else 'are'} lost"
+
+
+def _signed_heads(trees: Mapping[FeedOrigin, Tree]) -> dict[FeedOrigin, SignedHead]:
+    """Heads of trees."""
+    return {origin: SignedHead(tree.size, tree.root) for origin, tree in trees.items()}

@@ -18,8 +18,8 @@ from gateway.feed.codec import EncodedEntry, EntryFormat, check_entry
 from gateway.feed.service.continuity.marks import Marks
 from gateway.feed.service.continuity.own_history import OwnHistory
 from gateway.feed.service.writing.transaction import Transaction
-from gateway.feed.tables import feeds, starts
-from gateway.feed.tables.checkpoints import StoredCheckpoint
+from gateway.feed.tables import feeds, identity
+from gateway.feed.tables.heads import StoredCheckpoint
 from gateway.tlog.checkpoint import Checkpoint, verify_checkpoint
 from gateway.tlog.merkle import MAX_TREE_SIZE
 from gateway.trust.rules.directory import Directory
@@ -134,7 +134,7 @@ def detect_restore(database: Database, history: OwnHistory, start: Start) -> str
     Then every own feed, even if missing here, is blocked until its recipient has said what it holds.
     """
     with database.read() as conn:
-        before, entries = starts.tokens(conn), feeds.total_size(conn)
+        before, entries = identity.tokens(conn), feeds.total_size(conn)
     doubt = _doubt(history.marks, start, before, entries)
     if start.others_run:
         history.marks.releases.share()

@@ -205,6 +205,7 @@ class Releases:
                 step(file)
             except OSError as error:
                 problem = f"{file.path}: releases can't be written: {error.strerror}"
+                file.is_wrong = True
                 if self._alarms is not None:
                     self._alarms.set(MARKS, str(file.path), problem)
                 if not number:
@@ -212,8 +213,9 @@ class Releases:
                     about = {"about": "marks"}
                     raise StoreUnavailableError(problem, retry_after_s=_RETRY_AFTER_S, metadata=about) from error
             else:
-                if self._alarms is not None:
+                if file.is_wrong and self._alarms is not None:
                     self._alarms.clear(MARKS, str(file.path))
+                file.is_wrong = False
                 self.problem = self.problem if number else ""
 
 
@@ -238,6 +240,8 @@ class _ReleaseFile:
         self._unsynced = False
         self.is_complete = False
         """Whether it has all that is known: after a failure it gets everything anew."""
+        self.is_wrong = False
+        """Whether there is an alarm about it."""
 
     def read(self, node: str) -> _Content | None:
         """What it says; None without a file, or with another node's."""

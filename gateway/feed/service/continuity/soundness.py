@@ -1,4 +1,5 @@
-"""Checks stored parts of a feed before they leave the node, so that damage here isn't taken for misbehaviour there.
+"""Checks stored parts of a feed: before they leave the node, so that damage here isn't taken for misbehaviour there,
+and against the marks of what was signed (steps 2 to 5 of feed.service.continuity.own_history).
 
 A batch to send must be what its recipient will require (gateway.feed.service.receiver, steps 6b to 6d):
 
@@ -11,22 +12,22 @@ A batch to send must be what its recipient will require (gateway.feed.service.re
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
 from gateway.contract.ids import FeedOrigin
-from gateway.errors import FeedDamagedError, GatewayError
+from gateway.errors import FeedDamagedError, GatewayError, MalformedError, VerificationError
 from gateway.feed.codec import check_entry
-from gateway.feed.tables import checkpoints
-from gateway.feed.tables.checkpoints import StoredCheckpoint
-from gateway.feed.tables.feeds import Feed
-from gateway.feed.tables.tiles import StoredTiles
+from gateway.feed.service.continuity.mark_files import FeedMark, SignedHead
+from gateway.feed.tables import feeds, heads
+from gateway.feed.tables.feeds import Feed, FeedState, OwnHead
+from gateway.feed.tables.heads import StoredCheckpoint, StoredTiles
 from gateway.plurals import counted
 from gateway.tlog.checkpoint import verify_checkpoint
-from gateway.tlog.merkle import EMPTY_ROOT
+from gateway.tlog.merkle import EMPTY_ROOT, Tree, consistency_proof, tree_root
 from gateway.tlog.note import Verifier
 from gateway.tlog.proofs import verify_consistency
-from gateway.tlog.tiles import consistency_proof, tree_root
 from gateway.v1 import feed_pb2
 
 
@@ -105,7 +106,64 @@ def sound_root_at(conn: Connection, feed: Feed, size: int) -> bytes:
         root = tree_root(size, StoredTiles(conn, feed.id))
     except GatewayError as error:
         raise damaged(feed.origin, error.message) from error
-    signed = checkpoints.at(conn, feed.id, size)
+    signed = heads.checkpoint_at(conn, feed.id, size)
     if signed is not None and signed.root != root:
         raise damaged(feed.origin, f"the tree of {counted(size, 'entry')} doesn't lead to the root that was signed")
     return root
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """Why a feed must not grow."""
+
+    state: FeedState
+    reason: str
+
+
+def against_mark(
+    conn: Connection, feed_id: int, origin: FeedOrigin, present: SignedHead, mark: FeedMark
+) -> Obstacle | None:
+    """Steps 2 to 5."""
+    signed = mark.committed
+    if present in (signed, mark.signed):  # 2
+        return None
+    if present.size < signed.size:  # 3
+        return lacking(signed.size, present)
+    same = present.size > signed.size and root_at(conn, feed_id, signed.size) == signed.root  # 4, 5
+    if same or is_damaged(conn, origin):
+        return None
+    return Obstacle(
+        FeedState.FORKED, f"the database has other entries than those that this node signed up to {signed.size}"
+    )
+
+
+def lacking(signed: int, present: SignedHead) -> Obstacle:
+    """A head below what was signed."""
+    had = counted(signed, "entry")
+    return Obstacle(
+        FeedState.BEHIND, f"this node has signed {had}, and the database has {present.size}: the others were lost"
+    )
+
+
+def present_head(head: OwnHead) -> SignedHead | None:
+    """The head; None when it is damaged, which blocks the feed by itself (`Feed.damage`)."""
+    try:
+        return SignedHead(head.size, Tree.from_bytes(head.size, head.edge).root)
+    except MalformedError:
+        return None
+
+
+def is_damaged(conn: Connection, origin: FeedOrigin) -> bool:
+    """Whether a feed's row is damaged: then it can't be compared."""
+    try:
+        return bool(feeds.get(conn, origin).damage)
+    except GatewayError:
+        return True
+
+
+def root_at(conn: Connection, feed_id: int, size: int) -> bytes | None:
+    """The root of the first entries; None where the stored tiles don't say."""
+    try:
+        return tree_root(size, StoredTiles(conn, feed_id))
+    except VerificationError:
+        return None

@@ -12,8 +12,9 @@ from enum import IntEnum
 from typing import Any, TypeAlias
 
 from gateway.contract.ids import Channel
-from gateway.errors import OverloadedError, StoreUnavailableError
-from gateway.feed.service.writing.transaction import Command
+from gateway.errors import GatewayError, OverloadedError, StoreUnavailableError
+from gateway.feed.service.writing.transaction import Command, Transaction
+from gateway.feed.tables.journal import HeadMovedError
 
 QUEUE_WEIGHT = 20_000
 """Most waiting items: a second of full load."""
@@ -58,6 +59,25 @@ class Outcome:
 
     result: Any = None
     error: Exception | None = None
+
+
+def outcome_of(command: Command[object], tx: Transaction) -> Outcome:
+    """Executes a command; an error that isn't its own ends the group."""
+    try:
+        return Outcome(result=command.execute(tx))
+    except (StoreUnavailableError, HeadMovedError):
+        raise
+    except GatewayError as error:
+        return Outcome(error=error)
+
+
+class NoCommand:
+    """A command without effect; its commit carries audit events."""
+
+    weight = 1
+
+    def execute(self, tx: Transaction) -> None:
+        return
 
 
 Done: TypeAlias = Callable[[Outcome], None]

@@ -1,15 +1,20 @@
-"""What a durable transaction has changed, as this process's tasks and other replicas hear of it."""
+"""What a durable transaction has changed, as this process's tasks, other replicas and metrics hear of it."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from gateway.contract.ids import FeedOrigin
-from gateway.errors import GatewayError, MalformedError
-from gateway.feed.service.writing.transaction import EntryPosition, PlacedEntry, SealedEntries
+from gateway.db.membership import Membership
+from gateway.errors import GatewayError, MalformedError, MarksBehindError
+from gateway.feed.service.writing.transaction import EntryPosition, PlacedEntry, SealedEntries, Transaction
+from gateway.telemetry.metrics import Metrics
 
 PROJECTED: Final = "projected"
 """Topic: projections have moved, perhaps by an answer alone."""
@@ -108,3 +113,102 @@ def _contexts(traces: Iterable[tuple[object, ...]]) -> dict[EntryPosition, str]:
 def sorted_feeds(commit: Commit) -> list[FeedOrigin]:
     """Changed feeds by name."""
     return sorted(commit.feeds, key=lambda origin: origin.line)
+
+
+class Announcer:
+    """For the writer's thread; `pass_on` is thread-safe."""
+
+    def __init__(self, membership: Membership) -> None:
+        self._membership = membership
+        self._listeners: list[Callable[[Commit], None]] = []
+        self._commit: Commit | None = None
+        self._unmarked: list[Commit] = []  # committed, while their marks failed: not released yet
+
+    def add(self, listener: Callable[[Commit], None]) -> None:
+        """Calls `listener` with each commit, of other replicas too, in any thread; it must not block."""
+        self._listeners.append(listener)
+
+    def pass_on(self, commit: Commit) -> None:
+        """Calls the listeners."""
+        for listener in self._listeners:
+            listener(commit)
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """For one transaction: where its marks fail, its commit is announced with the next one whose marks don't."""
+        self._forget()
+        try:
+            yield
+        except MarksBehindError:
+            if self._commit is not None:
+                self._unmarked.append(self._commit)
+            raise
+
+    def _forget(self) -> None:
+        self._commit = None
+
+    def tell(self, tx: Transaction, *, projected: bool, unprojected: bool) -> None:
+        """Tells other replicas, with the commit; nothing if nothing has changed that anybody waits for."""
+        topics = tx.topics | {PROJECTED} if projected else tx.topics
+        if not (tx.touched or topics):
+            return
+        self._commit = Commit(
+            frozenset(tx.touched),
+            frozenset(tx.urgent),
+            tx.sizes,
+            frozenset(topics),
+            unprojected,
+            traces=tx.traces,
+            own_traces=tx.own_traces,
+            projected=tx.projected,
+            sealed=tx.sealed,
+        )
+        self._membership.tell(tx.conn, partial(encode_notice, self._commit))
+
+    def announce(self) -> None:
+        """Tells this process, after the commit."""
+        unmarked, self._unmarked = self._unmarked, []
+        for commit in unmarked:
+            self.pass_on(commit)
+        if self._commit is not None:
+            self.pass_on(self._commit)
+
+
+COMMANDS, PROJECTION = "commands", "projection"
+"""Kinds of transactions: of commands, and of the projector alone."""
+
+
+class WriterMetrics:
+    """The writer's part of a node's metrics; for its thread."""
+
+    def __init__(self, metrics: Metrics, own_node: str) -> None:
+        self._own_node = own_node
+        self._entries = metrics.entries
+        self._items = metrics.commit_items
+        self._seconds = {kind: metrics.commit_seconds.labels(kind) for kind in (COMMANDS, PROJECTION)}
+        self._commits = {
+            (kind, result): metrics.commits.labels(kind, result)
+            for kind in (COMMANDS, PROJECTION)
+            for result in ("ok", "failed")
+        }
+
+    @contextmanager
+    def timed(self, kind: str, items: int | None = None) -> Iterator[None]:
+        """Times a transaction, of so many items where it is a group's; an error in the block is a failed one."""
+        began = time.perf_counter()
+        try:
+            yield
+        except BaseException:
+            self._commits[kind, "failed"].inc()
+            raise
+        self._seconds[kind].observe(time.perf_counter() - began)
+        self._commits[kind, "ok"].inc()
+        if items is not None:
+            self._items.observe(items)
+
+    def added(self, entries: Mapping[FeedOrigin, int]) -> None:
+        """Counts the new entries of a commit, by feed."""
+        for origin, number in entries.items():
+            outgoing = origin.publisher == self._own_node
+            partner = origin.recipient if outgoing else origin.publisher
+            self._entries.labels(partner, origin.channel.value, "out" if outgoing else "in").inc(number)

@@ -1,9 +1,10 @@
-"""A writer's transaction, in which commands append and store entries."""
+"""A writer's transaction, in which commands append and store entries; its own feeds are compared with their marks."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
@@ -11,14 +12,15 @@ from sqlalchemy import Connection
 
 from gateway.contract import limits
 from gateway.contract.ids import Channel, FeedOrigin
-from gateway.errors import FeedBehindError, FeedForkedError, FeedUncomparedError
+from gateway.db.database import Database
+from gateway.errors import FeedBehindError, FeedForkedError, FeedUncomparedError, MarksBehindError
 from gateway.feed.codec import EncodedEntry, EntryFormat
 from gateway.feed.service import local_log
 from gateway.feed.service.continuity.own_history import UNCOMPARED, OwnHistory
 from gateway.feed.service.continuity.soundness import provable_root_at
-from gateway.feed.tables import checkpoints, feeds, heads, journal, progress
-from gateway.feed.tables.checkpoints import StoredCheckpoint
+from gateway.feed.tables import feeds, heads, journal
 from gateway.feed.tables.feeds import Feed, FeedState
+from gateway.feed.tables.heads import StoredCheckpoint
 from gateway.plurals import counted
 from gateway.tlog.checkpoint import Checkpoint, sign_checkpoint
 from gateway.tlog.merkle import Growth, Tree
@@ -262,11 +264,11 @@ class Transaction:
         """
         self.require_extensible(origin)
         feed = feeds.get(self.conn, origin)
-        if not 0 < size < feed.size or checkpoints.at(self.conn, feed.id, size) is not None:
+        if not 0 < size < feed.size or heads.checkpoint_at(self.conn, feed.id, size) is not None:
             return
         root = provable_root_at(self.conn, feed, size)
         note = sign_checkpoint(Checkpoint(origin.line, size, root), self._signers.for_feed(origin))
-        checkpoints.add(self.conn, feed.id, StoredCheckpoint(size, root, note, b"", 0))
+        heads.add_checkpoint(self.conn, feed.id, StoredCheckpoint(size, root, note, b"", 0))
 
     def project(self, limit: int) -> bool:
         """Projects and seals; True when more may be left."""
@@ -280,7 +282,7 @@ class Transaction:
     @property
     def is_behind(self) -> bool:
         """Whether stored entries aren't projected: new ones, or those to which a rebuild comes yet."""
-        return journal.head_position(self.conn) > progress.position(self.conn)
+        return journal.head_position(self.conn) > journal.projected_position(self.conn)
 
     def catch_up(self) -> None:
         """Projects all entries, so that a command sees the current state."""
@@ -349,3 +351,42 @@ def _chunks(entries: Sequence[EncodedEntry]) -> list[Sequence[EncodedEntry]]:
     if start < len(entries):
         chunks.append(entries[start:])
     return chunks
+
+
+@contextmanager
+def marked_transaction(
+    database: Database, history: OwnHistory | None, begun: Callable[[Connection], Transaction]
+) -> Iterator[Transaction]:
+    """A transaction, which is durable with its marks after the block.
+
+    On SQLite both are synced at once, since this process alone reads the database, and releases nothing before both are
+    durable (feed.service.continuity.marks). On PostgreSQL other replicas read what is committed: the mark goes first.
+
+    Raises:
+        StoreUnavailableError: nothing was written.
+        MarksBehindError: it is committed, and its marks aren't durable.
+    """
+    if history is None:
+        with database.write(ahead=True) as conn:
+            yield begun(conn)
+        return
+    marking = False
+    try:
+        with database.write(ahead=True) as conn:
+            tx = begun(conn)
+            history.compare(conn, tx.now_ms)
+            yield tx
+            if conn.dialect.name == "sqlite":
+                marking = history.begin(tx.trees, tx.now_ms)
+            else:
+                history.sign(tx.trees, tx.now_ms)
+    except BaseException:
+        if marking:
+            with suppress(MarksBehindError):  # that one says that the group is committed
+                history.finish()
+        raise
+    # A crash before this leaves a head that was signed and not committed, or committed and not marked; neither was
+    # released.
+    if marking:
+        history.finish()
+    history.commit(tx.trees)

@@ -21,14 +21,27 @@ from sqlalchemy import Connection
 
 from gateway.db.database import Database
 from gateway.db.membership import Membership, SoleProcess
-from gateway.errors import GatewayError, MarksBehindError, StoreUnavailableError
+from gateway.errors import MarksBehindError, StoreUnavailableError
 from gateway.feed.service.continuity.own_history import OwnHistory
-from gateway.feed.service.writing.announcer import Announcer
-from gateway.feed.service.writing.command_queue import RETRY_AFTER_S, CommandQueue, Done, Outcome, Submission, Urgency
-from gateway.feed.service.writing.commits import Commit
-from gateway.feed.service.writing.marked_transaction import marked_transaction
-from gateway.feed.service.writing.transaction import Clock, Command, EntryProjector, LogSigners, Transaction
-from gateway.feed.service.writing.writer_metrics import WriterMetrics
+from gateway.feed.service.writing.command_queue import (
+    RETRY_AFTER_S,
+    CommandQueue,
+    Done,
+    NoCommand,
+    Outcome,
+    Submission,
+    Urgency,
+    outcome_of,
+)
+from gateway.feed.service.writing.commits import COMMANDS, PROJECTION, Announcer, Commit, WriterMetrics
+from gateway.feed.service.writing.transaction import (
+    Clock,
+    Command,
+    EntryProjector,
+    LogSigners,
+    Transaction,
+    marked_transaction,
+)
 from gateway.feed.tables.journal import HeadMovedError
 from gateway.telemetry.metrics import Metrics
 from gateway.trust import tables as audit
@@ -82,7 +95,7 @@ ResultT = TypeVar("ResultT")
 
 
 class Writer:
-    """Runs commands in one thread. `submit` and `run` are thread-safe."""
+    """Runs commands on the feeds of `own_node` in one thread. `submit` and `run` are thread-safe."""
 
     def __init__(
         self,
@@ -107,7 +120,7 @@ class Writer:
         self._history = history
         self._membership = SoleProcess() if membership is None else membership
         self._announcer = Announcer(self._membership)
-        self._own_node = own_node
+        self.own_node = own_node
         self._signers = signers
         self._clock = clock
         self._audit = audit_queue
@@ -129,11 +142,6 @@ class Writer:
     def is_alive(self) -> bool:
         """Whether its thread runs."""
         return self._thread.is_alive()
-
-    @property
-    def own_node(self) -> str:
-        """Name of the node whose feeds it writes."""
-        return self._own_node
 
     @property
     def waiting(self) -> int:
@@ -198,7 +206,7 @@ class Writer:
         """Commits the audit events that wait, merged ones too; raises StoreUnavailableError."""
         self._audit.flush()
         while waiting := len(self._audit):
-            self.run(_Flush())
+            self.run(NoCommand())
             if len(self._audit) >= waiting:
                 return
 
@@ -256,7 +264,7 @@ class Writer:
 
     def _commit(self, group: list[Submission]) -> None:
         try:
-            with self._metrics.commit(sum(command.weight for command, _ in group)):
+            with self._metrics.timed(COMMANDS, sum(command.weight for command, _ in group)):
                 outcomes = self._while_head_moves(lambda: self._transact([command for command, _ in group]))
         except StoreUnavailableError as error:
             log.error("commit failed: %s", error)
@@ -289,11 +297,15 @@ class Writer:
         # to their queue.
         with self._announcer.kept(), self._audit.drained() as events, self._transaction() as tx:
             if answer:
-                self._answer(tx)  # first: what commands read of feeds afterwards holds to the end
-            outcomes = [_execute(command, tx) for command in commands]
+                with _projecting("answering applied entries"):
+                    tx.answer()  # first: what commands read of feeds afterwards holds to the end
+            outcomes = [outcome_of(command, tx) for command in commands]
             tx.seal()  # entries, tiles, checkpoint and local log of each feed
             along = along and bool(tx.touched)
-            more = self._project_along(tx) if along else True
+            more = True
+            if along:
+                with _projecting("projecting a group along with its commit"):
+                    more = all(tx.project(PROJECTION_CHUNK) for _ in range(PAGES_ALONG))
             if events:
                 audit.append(tx.conn, events)
             self._announcer.tell(tx, projected=along, unprojected=more and bool(tx.touched))
@@ -302,40 +314,19 @@ class Writer:
             self._more_to_project = more
         if answer:
             self._answer_at = math.inf
-        self._note_unanswered(tx)
-        self._metrics.added(tx.added)
-        self._announcer.announce()
+        self._committed(tx)
         return outcomes
 
-    def _note_unanswered(self, tx: Transaction) -> None:
+    def _committed(self, tx: Transaction) -> None:
         if tx.unanswered:
             self._answer_at = min(self._answer_at, time.monotonic() + ANSWER_S)
-
-    def _answer(self, tx: Transaction) -> None:
-        """Answers what has waited long enough."""
-        try:
-            tx.answer()
-        except (StoreUnavailableError, HeadMovedError):
-            raise
-        except Exception as error:
-            raise _ProjectionFailedError("answering applied entries failed") from error
-
-    def _project_along(self, tx: Transaction) -> bool:
-        """Projects the group's entries and dispositions; True when more are left."""
-        try:
-            for _ in range(PAGES_ALONG):
-                if not tx.project(PROJECTION_CHUNK):
-                    return False
-        except (StoreUnavailableError, HeadMovedError):
-            raise
-        except Exception as error:
-            raise _ProjectionFailedError("projecting a group along with its commit failed") from error
-        return True
+        self._metrics.added(tx.added)
+        self._announcer.announce()
 
     def _project(self) -> None:
         started = time.monotonic()
         try:
-            with self._metrics.projection():
+            with self._metrics.timed(PROJECTION):
                 self._while_head_moves(self._project_turn)
             self._turn_s = TURN_S
         except Exception as error:
@@ -360,9 +351,7 @@ class Writer:
                     break
             self._announcer.tell(tx, projected=True, unprojected=more)
         self._more_to_project = more
-        self._note_unanswered(tx)
-        self._metrics.added(tx.added)
-        self._announcer.announce()
+        self._committed(tx)
 
     def _while_head_moves(self, attempt: Callable[[], ResultT]) -> ResultT:
         """Retries while other replicas move a feed's head first."""
@@ -387,7 +376,7 @@ class Writer:
     def _begun(self, conn: Connection) -> Transaction:
         return Transaction(
             conn,
-            own_node=self._own_node,
+            own_node=self.own_node,
             signers=self._signers,
             now_ms=self._clock(),
             projector=self._projector,
@@ -395,23 +384,16 @@ class Writer:
         )
 
 
-class _Flush:
-    """A command without effect; its commit carries audit events."""
-
-    weight = 1
-
-    def execute(self, tx: Transaction) -> None:
-        return
-
-
 class _ProjectionFailedError(Exception):
     """Rolls back; the commands run again without projection."""
 
 
-def _execute(command: Command[object], tx: Transaction) -> Outcome:
+@contextmanager
+def _projecting(what: str) -> Iterator[None]:
+    """Tells a defect of a projection from one of a command."""
     try:
-        return Outcome(result=command.execute(tx))
+        yield
     except (StoreUnavailableError, HeadMovedError):
         raise
-    except GatewayError as error:
-        return Outcome(error=error)
+    except Exception as error:
+        raise _ProjectionFailedError(f"{what} failed") from error

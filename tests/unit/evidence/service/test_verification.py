@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, delete, func, select, text, update
 
-from gateway.alerts.commands.publish_command import PublishCommand
+from gateway.alerts.commands.placing import PublishCommand
 from gateway.evidence.service.verification import DatabaseReport, verify_database, work_in
 from gateway.feed.service.writing.transaction import Transaction
 from gateway.feed.tables.feeds import find as find_feed

@@ -12,13 +12,13 @@ import pytest
 
 from gateway.alerts.codec import parse_event
 from gateway.alerts.projection import AlertProjection
-from gateway.contract.timestamps import to_timestamp
+from gateway.contract.messages import to_timestamp
 from gateway.feed.codec import make_entry
 from gateway.feed.projection.projector import Projector
 from gateway.feed.projection.registry import LoggedEntry, Registry
 from gateway.feed.service.writing.transaction import Transaction
-from gateway.feed.tables import defects as stored_defects
-from gateway.feed.tables import feeds, journal, progress
+from gateway.feed.tables import dispositions as stored_defects
+from gateway.feed.tables import feeds, journal
 from gateway.trust.service.agreements import Agreements
 from gateway.v1 import alert_pb2, feed_pb2
 from tests.support.databases import MakeDatabase
@@ -57,8 +57,8 @@ def defective(node: PaperNode, spoil: Callable[[alert_pb2.AlertContent], None]) 
 
 def defects(node: PaperNode) -> list[tuple[str, int]]:
     with node.database.read() as conn:
-        assert progress.position(conn) == journal.head_position(conn), "the cursor goes on"
-        return [(one.origin, one.idx) for one in stored_defects.oldest(conn, 100)]
+        assert journal.projected_position(conn) == journal.head_position(conn), "the cursor goes on"
+        return [(one.origin, one.idx) for one in stored_defects.oldest_defects(conn, 100)]
 
 
 @pytest.mark.parametrize("spoil", [undefined_priority, end_of_time])

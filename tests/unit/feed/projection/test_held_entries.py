@@ -10,13 +10,13 @@ import pytest
 
 from gateway.alerts.codec import parse_event
 from gateway.alerts.tables import copies as alerts
-from gateway.contract.timestamps import to_timestamp
+from gateway.contract.messages import to_timestamp
 from gateway.feed.codec import UnknownKindError
-from gateway.feed.projection.held_entries import HeldEntries
 from gateway.feed.projection.projector import Projector
+from gateway.feed.projection.rebuild import HeldEntries
 from gateway.feed.projection.registry import LoggedEntry
 from gateway.feed.service.states import StateCommand
-from gateway.feed.tables import dispositions, feeds, progress
+from gateway.feed.tables import dispositions, feeds, journal
 from gateway.feed.tables.feeds import FeedState
 from gateway.v1 import alert_pb2, feed_pb2
 from tests.support.databases import MakeDatabase
@@ -84,7 +84,7 @@ def test_what_was_held_is_applied_and_answered_once_after_an_upgrade(
         for again in (first, held(hk)):
             assert again.apply()
         with hk.database.write() as conn:
-            progress.note_knowledge(conn, b"of another version")  # the next upgrade has nothing to do
+            journal.note_knowledge(conn, b"of another version")  # the next upgrade has nothing to do
         assert held(hk).apply()
         exchange(cn, hk)
         assert len(said(hk, "cn")) == 3

@@ -13,11 +13,11 @@ from sqlalchemy import select
 
 from gateway.alerts.codec import parse_event
 from gateway.alerts.tables import copies as alerts
-from gateway.contract.timestamps import to_timestamp
+from gateway.contract.messages import to_timestamp
 from gateway.feed.codec import make_entry
-from gateway.feed.projection import answers
-from gateway.feed.projection.answers import MOST_WAITING
+from gateway.feed.projection import registry
 from gateway.feed.projection.rebuild import rebuild
+from gateway.feed.projection.registry import MOST_WAITING
 from gateway.feed.service.writing import writer
 from gateway.feed.tables import feeds
 from gateway.v1 import alert_pb2, feed_pb2
@@ -430,8 +430,8 @@ def test_very_many_that_wait_are_answered_in_several_transactions(
     hk: PaperNode, cn: Author, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As after days in which this node couldn't answer."""
-    monkeypatch.setattr(answers, "MOST_AT_ONCE", 3)
-    monkeypatch.setattr(answers, "_READ_AT_ONCE", 2)
+    monkeypatch.setattr(registry, "MOST_AT_ONCE", 3)
+    monkeypatch.setattr(registry, "_READ_AT_ONCE", 2)
     arrive(hk, cn, *cn.alerts(8))
     answered(hk)
     assert summary(said(hk, "cn")) == [(0, 3, APPLIED), (3, 3, APPLIED), (6, 2, APPLIED)]

@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from gateway.alerts.tables.schema import alerts as alerts_table
 from gateway.feed.projection.rebuild import rebuild
-from gateway.feed.tables import dispositions, feeds, progress
+from gateway.feed.tables import dispositions, feeds, journal
 from gateway.feed.tables.schema import dispositions as dispositions_table
 from tests.support.databases import MakeDatabase
 from tests.support.histories import random_history
@@ -19,7 +19,7 @@ def dump(node: PaperNode) -> dict[str, list[tuple[object, ...]]]:
     with node.database.read() as conn:
         return {
             table.name: sorted(tuple(row) for row in conn.execute(select(table))) for table in node.projector.tables
-        } | {"cursor": [(progress.position(conn),)]}
+        } | {"cursor": [(journal.projected_position(conn),)]}
 
 
 def sizes(node: PaperNode) -> dict[str, int]:

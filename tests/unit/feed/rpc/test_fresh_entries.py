@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from gateway.contract.ids import FeedOrigin
-from gateway.feed.rpc import fresh_entries
-from gateway.feed.rpc.fresh_entries import FreshEntries
+from gateway.feed.rpc import committed_entries
+from gateway.feed.rpc.committed_entries import FreshEntries
 from gateway.feed.service.states import SuspensionCommand
 from gateway.feed.service.writing.commits import Commit, decode_notice, encode_notice
 from gateway.v1 import feed_pb2
@@ -88,7 +88,7 @@ def test_after_another_replicas_commit_streams_read(cn: PaperNode, fresh: FreshE
 
 
 def test_a_stream_far_behind_keeps_little(cn: PaperNode, fresh: FreshEntries, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fresh_entries, "MOST_KEPT_BYTES", 1_000)
+    monkeypatch.setattr(committed_entries, "MOST_KEPT_BYTES", 1_000)
     for _ in range(3):
         cn.publish("hk")
     assert fresh.batch(feed_of("cn", "hk"), 1, ALL) is None

@@ -25,8 +25,8 @@ from gateway.feed.service import local_log as order
 from gateway.feed.service.continuity.recovery import RecoverCommand
 from gateway.feed.service.states import ForceCommand, GiveUpCommand
 from gateway.feed.tables import feeds, journal
-from gateway.feed.tables.checkpoints import StoredCheckpoint
 from gateway.feed.tables.feeds import FeedState
+from gateway.feed.tables.heads import StoredCheckpoint
 from gateway.v1 import alert_pb2, feed_pb2
 from tests.support.author import Author, wire_entry
 from tests.support.databases import MakeDatabase

@@ -24,8 +24,7 @@ from gateway.feed.service.receiver import Refusal
 from gateway.feed.service.states import SuspensionCommand
 from gateway.feed.tables import feeds
 from gateway.feed.tables.feeds import Feed, FeedState
-from gateway.tlog.checkpoint import Checkpoint, parse_checkpoint_body, sign_checkpoint
-from gateway.tlog.cosignature import verify_cosignature_line
+from gateway.tlog.checkpoint import Checkpoint, parse_checkpoint_body, sign_checkpoint, verify_cosignature_line
 from gateway.tlog.note import parse_note
 from gateway.trust.rules.directory import FEED_EPOCHS
 from gateway.v1 import feed_pb2

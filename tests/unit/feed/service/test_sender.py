@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.alerts.commands.publish_command import PublishCommand
+from gateway.alerts.commands.placing import PublishCommand
 from gateway.contract import limits
 from gateway.errors import (
     FeedBehindError,
@@ -27,8 +27,7 @@ from gateway.feed.service.continuity.own_history import OwnHistory
 from gateway.feed.service.continuity.recovery import RecoverCommand, Start, detect_restore
 from gateway.feed.service.states import StateCommand, SuspensionCommand
 from gateway.feed.tables.feeds import FeedState
-from gateway.tlog.checkpoint import Checkpoint, sign_checkpoint
-from gateway.tlog.cosignature import cosign
+from gateway.tlog.checkpoint import Checkpoint, cosign, sign_checkpoint
 from gateway.tlog.merkle import EMPTY_ROOT
 from gateway.trust.service.trial_federation import FEDERATION
 from gateway.v1 import feed_pb2

@@ -14,16 +14,14 @@ from gateway.contract.ids import Channel, FeedOrigin
 from gateway.db.database import Database
 from gateway.errors import StoreUnavailableError, VerificationError
 from gateway.feed.codec import EncodedEntry
-from gateway.feed.tables import checkpoints, feeds, heads, journal
-from gateway.feed.tables.checkpoints import StoredCheckpoint
+from gateway.feed.tables import feeds, heads, journal
 from gateway.feed.tables.feeds import Feed, FeedState
+from gateway.feed.tables.heads import StoredCheckpoint, StoredTiles
 from gateway.feed.tables.journal import HeadMovedError, JournalRun
 from gateway.feed.tables.schema import entries, tiles
 from gateway.feed.tables.schema import journal as journal_table
-from gateway.feed.tables.tiles import StoredTiles
-from gateway.tlog.merkle import leaf_hash
+from gateway.tlog.merkle import consistency_proof, inclusion_proof, leaf_hash, tree_root
 from gateway.tlog.proofs import verify_consistency, verify_inclusion
-from gateway.tlog.tiles import consistency_proof, inclusion_proof, tree_root
 from tests.support.databases import MakeDatabase, new_database
 
 pytestmark = pytest.mark.both_databases
@@ -128,7 +126,7 @@ def test_a_block_that_fails_leaves_nothing(database: Database) -> None:
         assert append(conn, OUT, 3).size // 0
     assert filled(database).size == 2
     with database.read() as conn:
-        assert checkpoints.at(conn, 1, 5) is None
+        assert heads.checkpoint_at(conn, 1, 5) is None
 
 
 def test_two_writers_at_once_never_fork_a_feed(database: Database) -> None:
@@ -231,27 +229,27 @@ def test_a_suspension_and_what_else_keeps_a_feed_still_leave_each_other_alone(da
 def test_checkpoints_are_found_by_size_range_and_receipt(database: Database) -> None:
     feed = filled(database, 2, 3, 10)  # sizes 2, 5, 15
     with database.write() as conn:
-        checkpoints.record_receipt(conn, feed.id, 5, b"line 5\n", 9_000)
+        heads.record_receipt(conn, feed.id, 5, b"line 5\n", 9_000)
 
     def sizes(find: Callable[..., StoredCheckpoint | None], *arguments: int) -> int | None:
         with database.read() as conn:
             found = find(conn, feed.id, *arguments)
         return None if found is None else found.size
 
-    assert [sizes(checkpoints.at, size) for size in (2, 3, 15)] == [2, None, 15]
+    assert [sizes(heads.checkpoint_at, size) for size in (2, 3, 15)] == [2, None, 15]
     ranges = {(0, 500): 15, (0, 14): 5, (2, 3): 5, (5, 5): 15, (15, 99): None}
-    assert {(above, most): sizes(checkpoints.between, above, most) for above, most in ranges} == ranges
-    assert [sizes(checkpoints.receipted_over, index) for index in (0, 4, 5)] == [5, 5, None]
+    assert {(above, most): sizes(heads.checkpoint_between, above, most) for above, most in ranges} == ranges
+    assert [sizes(heads.receipted_over, index) for index in (0, 4, 5)] == [5, 5, None]
 
 
 def test_the_first_receipt_of_a_size_stays_and_the_receipted_size_never_shrinks(database: Database) -> None:
     feed = filled(database, 2, 3)
     with database.write() as conn:
-        checkpoints.record_receipt(conn, feed.id, 5, b"first\n", 9_000)
-        checkpoints.record_receipt(conn, feed.id, 5, b"second\n", 9_999)
-        checkpoints.record_receipt(conn, feed.id, 2, b"late\n", 10_000)
+        heads.record_receipt(conn, feed.id, 5, b"first\n", 9_000)
+        heads.record_receipt(conn, feed.id, 5, b"second\n", 9_999)
+        heads.record_receipt(conn, feed.id, 2, b"late\n", 10_000)
     with database.read() as conn:
-        found = checkpoints.at(conn, feed.id, 5)
+        found = heads.checkpoint_at(conn, feed.id, 5)
         assert feeds.get(conn, OUT).receipted_size == 5
     assert found is not None
     assert (found.cosignature, found.receipted_at, found.cosigned_note) == (b"first\n", 9_000, b"note of 5first\n")

@@ -4,9 +4,8 @@ import pytest
 
 from gateway.contract.ids import Channel, FeedOrigin
 from gateway.db.database import Database
-from gateway.feed.tables import defects, dispositions, progress
-from gateway.feed.tables.defects import DefectRow
-from gateway.feed.tables.dispositions import DispositionRow, HeldRow
+from gateway.feed.tables import dispositions, journal
+from gateway.feed.tables.dispositions import DefectRow, DispositionRow, HeldRow
 from tests.unit.feed.tables.test_feeds import append
 
 pytestmark = pytest.mark.both_databases
@@ -47,20 +46,20 @@ def test_only_the_last_answer_says_whether_an_entry_is_held(database: Database, 
 def test_defects_come_oldest_first(database: Database, feed_id: int) -> None:
     with database.write() as conn:
         for index, noted_at in ((4, 20), (2, 30), (1, 10)):
-            defects.add(conn, feed_id, index, "a\0problem", noted_at=noted_at)
+            dispositions.add_defect(conn, feed_id, index, "a\0problem", noted_at=noted_at)
     with database.read() as conn:
-        found = defects.oldest(conn, 2)
+        found = dispositions.oldest_defects(conn, 2)
     text = "a\N{REPLACEMENT CHARACTER}problem"
     assert found == [DefectRow(IN.line, 1, text, 10), DefectRow(IN.line, 4, text, 20)]
 
 
 def test_progress_begins_at_zero_and_moves(database: Database) -> None:
     with database.read() as conn:
-        assert (progress.position(conn), progress.knowledge(conn)) == (0, b"")
+        assert (journal.projected_position(conn), journal.knowledge(conn)) == (0, b"")
     with database.write() as conn:
-        assert progress.lock(conn) == 0
-        progress.move(conn, 41)
-        progress.note_knowledge(conn, bytes(32))
+        assert journal.lock_projected(conn) == 0
+        journal.move_projected(conn, 41)
+        journal.note_knowledge(conn, bytes(32))
     with database.write() as conn:
-        assert progress.lock(conn) == progress.position(conn) == 41
-        assert progress.knowledge(conn) == bytes(32)
+        assert journal.lock_projected(conn) == journal.projected_position(conn) == 41
+        assert journal.knowledge(conn) == bytes(32)

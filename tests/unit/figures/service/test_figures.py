@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from gateway.alerts.commands.following import FollowCommand, prepare_batch
-from gateway.contract.timestamps import to_timestamp
+from gateway.contract.messages import to_timestamp
 from gateway.errors import InvalidRequestError
 from gateway.figures.service.counting import FigureCounter
 from gateway.figures.service.queries import FigureQueries

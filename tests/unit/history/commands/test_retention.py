@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sqlalchemy import event, select
 
 from gateway.contract.identification.shipment_keys import name_key
-from gateway.contract.timestamps import to_ms, to_timestamp
+from gateway.contract.messages import to_ms, to_timestamp
 from gateway.errors import IllegalTransitionError, InvalidRequestError, NotFoundError
 from gateway.evidence.service.record_verification import check_records
 from gateway.feed.tables import feeds

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from gateway.contract.timestamps import to_timestamp
+from gateway.contract.messages import to_timestamp
 from gateway.history.codec.batches import KeyColumns
 from gateway.history.projection.index import IndexCommand
 from gateway.history.service.current_records import current_records, current_shipments

@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 
 from gateway.contract.ids import uuid7
 from gateway.contract.limits import MAX_CLOCK_SKEW_MS
-from gateway.contract.timestamps import to_timestamp
+from gateway.contract.messages import to_timestamp
 from gateway.errors import (
     AgreementForbidsError,
     GatewayError,

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gateway.contract.timestamps import to_ms, to_timestamp
+from gateway.contract.messages import to_ms, to_timestamp
 from gateway.history.codec.signed_texts import parse_record
 from gateway.history.rules.unindexed import NONE, SOME, Unindexed
 from gateway.history.service import backlog

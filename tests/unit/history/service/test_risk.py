@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Connection, select
 
 from gateway.contract.filters import encode_page_token
-from gateway.contract.timestamps import to_timestamp
+from gateway.contract.messages import to_timestamp
 from gateway.errors import InvalidRequestError, StoreUnavailableError
 from gateway.history.service import risk as history_risk
 from gateway.history.service.risk import KeepRisksCommand, RiskQueries, RiskScreening, SiblingSearch

@@ -21,8 +21,7 @@ from gateway.node.host.capacity import (
     secure_descriptors,
 )
 from gateway.node.settings import ConnectionSettings
-from gateway.rpc.fairness.caller_connections import CallerConnections
-from gateway.rpc.fairness.disconnection import Disconnector
+from gateway.rpc.fairness.caller_connections import CallerConnections, Disconnector
 from gateway.rpc.fairness.sockets import Address
 
 USUAL_LIMIT = 1_024

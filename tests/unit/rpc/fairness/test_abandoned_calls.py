@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.errors import OverloadedError
-from gateway.rpc.fairness.abandoned_calls import (
+from gateway.rpc.fairness.caller_connections import (
     ABANDONED_BURST,
     ABANDONED_PER_S,
     SHARED_BURST,

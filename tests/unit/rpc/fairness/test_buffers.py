@@ -9,7 +9,7 @@ import grpc.aio
 import pytest
 
 from gateway.errors import DeadlineExceededError, MalformedError, OverloadedError
-from gateway.rpc.fairness.buffers import MAX_UNSENT_BYTES, CallerBuffers
+from gateway.rpc.fairness.limits import MAX_UNSENT_BYTES, CallerBuffers
 
 FOREVER_S = 3600.0
 

@@ -8,8 +8,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from gateway.errors import OverloadedError
-from gateway.rpc.fairness.caller_connections import CallerConnections
-from gateway.rpc.fairness.disconnection import Disconnector
+from gateway.rpc.fairness.caller_connections import CallerConnections, Disconnector
 from gateway.rpc.fairness.sockets import Address
 
 ONE, TWO, THREE = (Address("10.0.0.1", port) for port in (1, 2, 3))

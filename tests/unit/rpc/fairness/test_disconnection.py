@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 
-from gateway.rpc.fairness.disconnection import Disconnector
+from gateway.rpc.fairness.caller_connections import Disconnector
 
 
 class Ended:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import UnavailableError
-from gateway.rpc.fairness.fair_queue import FairQueue
+from gateway.rpc.fairness.pacing import FairQueue
 
 
 @given(st.lists(st.sampled_from("abc"), max_size=40))

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from gateway.rpc.calls import Call, enter_call
-from gateway.rpc.fairness.thread_pool import FairThreadPool
+from gateway.rpc.fairness.limits import FairThreadPool
 from gateway.trust.rules.permissions import Principal, PrincipalKind
 
 

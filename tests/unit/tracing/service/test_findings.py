@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.contract.timestamps import to_timestamp
+from gateway.contract.messages import to_timestamp
 from gateway.feed.projection.rebuild import rebuild
 from gateway.history.commands.record import records_feed
 from gateway.history.projection.index import IndexCommand

@@ -14,8 +14,7 @@ from gateway.tls.certificates import authenticate, inspect_certificate
 from gateway.tls.private_keys import load_tls_key_pem
 from gateway.trust.pki.issuance import load_ca
 from gateway.trust.pki.keys import load_signing_key
-from gateway.trust.rules.directory import FieldClass
-from gateway.trust.rules.message_types import MessageType
+from gateway.trust.rules.directory import FieldClass, MessageType
 from gateway.trust.service.agreement_terms import ALERTS_ALONE, TRIAL_TERMS, agreements_among
 from gateway.trust.service.directory_versions import RootOfTrust, accept
 from gateway.trust.service.trial_federation import FEDERATION, FederationFolder, MemberSpec, create_federation

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.contract.limits import MAX_STREAM_ITEMS
-from gateway.contract.timestamps import to_timestamp
+from gateway.contract.messages import to_timestamp
 from gateway.v1 import watchlist_pb2
 from gateway.watchlists.codec import events
 from gateway.watchlists.codec.encoded_changes import EntryEncoder, event_of, filled, published, update_of

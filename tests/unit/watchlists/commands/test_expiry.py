@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import event
 
 from gateway.contract.ids import FeedOrigin
-from gateway.contract.timestamps import to_timestamp
+from gateway.contract.messages import to_timestamp
 from gateway.db.database import Database
 from gateway.db.migrate import upgrade
 from gateway.errors import InvalidRequestError

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from gateway.contract.ids import Channel, FeedOrigin
-from gateway.contract.timestamps import to_timestamp
+from gateway.contract.messages import to_timestamp
 from gateway.errors import AgreementForbidsError, InvalidRequestError, NotFoundError, PermissionDeniedError
 from gateway.feed.codec import make_entry
 from gateway.feed.tables import dispositions, feeds

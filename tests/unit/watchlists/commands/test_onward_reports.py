@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.contract.timestamps import to_timestamp
+from gateway.contract.messages import to_timestamp
 from gateway.errors import InvalidRequestError, NotFoundError, PermissionDeniedError
 from gateway.v1 import alert_pb2, match_pb2, party_pb2, screening_pb2, watchlist_pb2
 from gateway.v1 import watchlist_service_pb2 as pb

@@ -14,8 +14,8 @@ from sqlalchemy import select, update
 
 from gateway.contract import limits
 from gateway.contract.ids import Channel, FeedOrigin
+from gateway.contract.messages import to_ms, to_timestamp
 from gateway.contract.status import from_status, to_status
-from gateway.contract.timestamps import to_ms, to_timestamp
 from gateway.errors import (
     IllegalTransitionError,
     InvalidRequestError,
@@ -26,7 +26,7 @@ from gateway.errors import (
 )
 from gateway.feed.service.states import StateCommand
 from gateway.feed.service.writing.transaction import Transaction
-from gateway.feed.tables import dispositions, feeds, journal, progress
+from gateway.feed.tables import dispositions, feeds, journal
 from gateway.feed.tables.feeds import FeedState
 from gateway.trust.service.directory_versions import TrustedDirectory
 from gateway.trust.service.trial_federation import FEDERATION
@@ -723,7 +723,7 @@ def test_copies_arent_identical_while_changes_are_still_to_be_told(nodes: list[P
     assert compared(frozenset({("cn", LIST)})) == (False, 0), "that there is something isn't hidden; what is"
 
     def places_alone(tx: Transaction, limit: int) -> bool:
-        return journal.head_position(tx.conn) > progress.position(tx.conn) and advance(tx, limit)
+        return journal.head_position(tx.conn) > journal.projected_position(tx.conn) and advance(tx, limit)
 
     cn.projector.advance = places_alone  # type: ignore[method-assign]
     cn.settle()

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from gateway.contract.ids import Channel, FeedOrigin
-from gateway.contract.timestamps import to_timestamp
-from gateway.feed.service.writing.new_entries import new_entry
+from gateway.contract.messages import to_timestamp
+from gateway.feed.service.writing.commands import new_entry
 from gateway.feed.service.writing.transaction import Transaction
 from gateway.feed.tables import feeds
 from gateway.trust.service.trial_federation import FEDERATION

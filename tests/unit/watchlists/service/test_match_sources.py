@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gateway.contract.timestamps import to_timestamp
+from gateway.contract.messages import to_timestamp
 from gateway.v1 import shipment_pb2
 from gateway.watchlists.rules.matches import SourceKey, SourceKind
 from gateway.watchlists.service.match_sources import SHIPMENTS, SourceItem

@@ -6,9 +6,8 @@ import pytest
 
 from gateway.db.database import Database
 from gateway.errors import PositionUnknownError
-from gateway.feed.service.continuity.positions import PositionKind, given, number_of
 from gateway.feed.tables import restores
-from gateway.feed.tables.restores import Restore
+from gateway.feed.tables.restores import PositionKind, Restore, given, number_of
 
 pytestmark = pytest.mark.both_databases
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.feed.service.writing.idempotency import KEPT_MS, ForgetAnswersCommand
+from gateway.feed.service.writing.commands import KEPT_MS, ForgetAnswersCommand
 from gateway.feed.tables import requests
 from gateway.feed.tables.requests import AnsweredRequest
 from tests.support.databases import MakeDatabase

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 
-from gateway.feed.service.writing.randomness import Randomness
+from gateway.feed.service.writing.commands import Randomness
 
 
 def test_no_two_draws_share_bytes_whatever_their_lengths() -> None:

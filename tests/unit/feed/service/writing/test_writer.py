@@ -24,7 +24,7 @@ from gateway.feed.service.writing.command_queue import QUEUE_WEIGHT, Outcome
 from gateway.feed.service.writing.commits import PROJECTED, Commit
 from gateway.feed.service.writing.transaction import EntryPosition, Transaction
 from gateway.feed.service.writing.writer import Writer
-from gateway.feed.tables import journal, progress, schema
+from gateway.feed.tables import journal, schema
 from gateway.feed.tables.journal import HeadMovedError
 from tests.support.databases import MakeDatabase
 from tests.support.nodes import PaperNode, paper_nodes
@@ -302,7 +302,7 @@ def test_a_lone_alert_is_projected_in_its_own_transaction(node: PaperNode) -> No
     assert PROJECTED in first.topics
     with node.database.read() as conn:
         (row,) = alerts.copies(conn, "cn", alert_id)
-        assert progress.position(conn) == journal.head_position(conn)
+        assert journal.projected_position(conn) == journal.head_position(conn)
     assert row.first_idx == 1
 
 
@@ -332,14 +332,14 @@ def test_a_work_that_leaves_much_to_project_is_durable_before_all_of_it(
 
     def listen(_: Commit) -> None:
         with node.database.read() as conn:
-            reached.append(progress.position(conn))
+            reached.append(journal.projected_position(conn))
 
     node.writer.on_commit(listen)
     node.writer.run(ProjectsAgain(node.origin("hk")))
     node.settle()
     assert reached[0] == commit.PAGES_ALONG
     with node.database.read() as conn:
-        assert progress.position(conn) == journal.head_position(conn)
+        assert journal.projected_position(conn) == journal.head_position(conn)
 
 
 def test_a_projector_that_fails_delays_no_commit(node: PaperNode, monkeypatch: pytest.MonkeyPatch) -> None:
