@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.alerts.rules.findings import BEFORE_ALERT_MS, CLOCKS_MS, ELEMENTS
-from gateway.contract.timestamps import to_ms, to_timestamp
+from gateway.contract.messages import to_ms, to_timestamp
 from gateway.errors import InvalidRequestError
 from gateway.v1 import alert_pb2, goods_pb2
 from tests.support.databases import MakeDatabase
