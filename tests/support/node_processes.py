@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import psutil
+from sqlalchemy import create_engine
 
 _REPOSITORY = Path(__file__).parents[2]
 
@@ -259,22 +260,36 @@ def _serve_forked_commands(folder: Path) -> None:
     CommandServer(folder).serve()
 
 
-if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the tests; this one ends with its input
-    gc.disable()
-    # The whole product, once, with what only worker processes import.
+def _warm_up() -> None:
+    """Imports the whole product, and does once what each node's first minute would do again."""
+    # What only worker processes import, and what is imported where it is needed first.
+    import encodings.idna  # noqa: F401
+
+    import cryptography.hazmat.backends.openssl.backend  # noqa: F401
+
     import gateway.casework.service.indexer
     import gateway.casework.service.search_planner
     import gateway.history.service.segment_filters
     import gateway.link_analysis.service.indexer
     import gateway.node.run
     import gateway.watchlists.service.screening_worker  # noqa: F401
+    from gateway.db.statements import Prepared
     from gateway.risk.rule_engine import RuleEngine
     from gateway.rpc.request_rules import compile_rules
     from gateway.trust.codec.permissions import load_permissions
 
     compile_rules(load_permissions())
     RuleEngine.load()
+    dialect = create_engine("sqlite://").dialect
+    for statement in gc.get_objects():
+        if isinstance(statement, Prepared):
+            statement.compile(dialect)
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the tests; this one ends with its input
+    gc.disable()
+    _warm_up()
     gc.freeze()
     gc.enable()
     _serve_commands()
