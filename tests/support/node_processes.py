@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import atexit
 import gc
+import importlib
 import json
 import os
 import signal
@@ -33,6 +34,26 @@ import psutil
 from sqlalchemy import create_engine
 
 _REPOSITORY = Path(__file__).parents[2]
+
+
+_IMPORTED_LATE = (
+    "cryptography.hazmat.backends.openssl.backend",
+    "encodings.idna",
+    "gateway.casework.service.indexer",
+    "gateway.casework.service.search_planner",
+    "gateway.db.replica_session",
+    "gateway.history.service.segment_filters",
+    "gateway.link_analysis.service.indexer",
+    "gateway.persons.rpc.asserted",
+    "gateway.persons.rpc.break_glass",
+    "gateway.persons.rpc.key_upkeep",
+    "gateway.persons.rpc.own_account",
+    "gateway.persons.rpc.service",
+    "gateway.watchlists.service.screening_worker",
+    "httpx",
+    "sqlalchemy.dialects.postgresql.psycopg",
+)
+"""What only worker processes import, or only nodes with some settings, or whoever needs it first."""
 
 
 class Process(Protocol):
@@ -262,17 +283,9 @@ def _serve_forked_commands(folder: Path) -> None:
 
 def _warm_up() -> None:
     """Imports the whole product, and does once what each node's first minute would do again."""
-    # What only worker processes import, and what is imported where it is needed first.
-    import encodings.idna  # noqa: F401
-
-    import cryptography.hazmat.backends.openssl.backend  # noqa: F401
-
-    import gateway.casework.service.indexer
-    import gateway.casework.service.search_planner
-    import gateway.history.service.segment_filters
-    import gateway.link_analysis.service.indexer
-    import gateway.node.run
-    import gateway.watchlists.service.screening_worker  # noqa: F401
+    for name in _IMPORTED_LATE:
+        importlib.import_module(name)
+    import gateway.node.run  # noqa: F401
     from gateway.db.statements import Prepared
     from gateway.risk.rule_engine import RuleEngine
     from gateway.rpc.request_rules import compile_rules
