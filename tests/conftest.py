@@ -31,6 +31,7 @@ from tests.support.folders import use_memory
 from tests.support.keywords import Keywords
 from tests.support.programs import left_out
 from tests.support.public_files import sampled
+from tests.support.shared_dialects import share_dialects
 
 __all__ = [
     "database",
@@ -51,6 +52,7 @@ for name in ("LINES", "NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE", "LC_ALL"):
 os.environ["LANG"] = "C.UTF-8"
 
 use_memory()
+share_dialects()
 
 # By default, 700, tests' many modules and items are searched for garbage over and over.
 gc.set_threshold(20_000)

@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
@@ -260,20 +261,27 @@ def _require_tables(conn: Connection, version: str | None) -> None:
 
 
 def _require_tables_of(conn: Connection, version: str) -> None:
-    """The tables are those of an earlier revision, which are made in memory to compare."""
+    """The tables are those of an earlier revision."""
+    of_sqlite, of_others = _tables_of(version)
+    same = conn.dialect.name == "sqlite"
+    needed = of_sqlite if same else of_others
+    _refuse(fingerprint.differences(needed, fingerprint.described(conn), same_dialect=same), version)
+
+
+@cache
+def _tables_of(version: str) -> tuple[fingerprint.Schema, fingerprint.Schema]:
+    """The tables of an earlier revision, made in memory: on SQLite, and without the indexes that only SQLite has."""
     from alembic import command  # noqa: PLC0415
 
     engine = create_engine("sqlite://")
-    same = conn.dialect.name == engine.dialect.name
     try:
         with engine.begin() as scratch:
             command.upgrade(_config(connection=scratch, target_metadata=metadata), version)
-            if not same:
-                _drop_integrity_indexes(scratch)
-            needed = fingerprint.described(scratch)
+            of_sqlite = fingerprint.described(scratch)
+            _drop_integrity_indexes(scratch)
+            return of_sqlite, fingerprint.described(scratch)
     finally:
         engine.dispose()
-    _refuse(fingerprint.differences(needed, fingerprint.described(conn), same_dialect=same), version)
 
 
 def _drop_integrity_indexes(scratch: Connection) -> None:

@@ -288,11 +288,12 @@ class Prepared:
         self._compiled: dict[str, _Compiled] = {}
 
     def __call__(self, conn: Connection, **values: int | str | bytes | None) -> Rows:
-        compiled = self._compiled.get(conn.dialect.name) or self._compile(conn.dialect)
+        compiled = self._compiled.get(conn.dialect.name) or self.compile(conn.dialect)
         given = {**compiled.defaults, **values}
         return run(conn, compiled.text, compiled.arranged(given))
 
-    def _compile(self, dialect: Dialect) -> _Compiled:
+    def compile(self, dialect: Dialect) -> _Compiled:
+        """Compiles it for a dialect; a call does so where nobody has."""
         made = self._compiled[dialect.name] = _compiled(self._statement, dialect)
         return made
 

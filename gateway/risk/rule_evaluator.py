@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache, lru_cache
 from typing import Any
 
 from gateway.errors import ConfigurationError, InputFileError, MalformedError
@@ -24,11 +25,14 @@ from gateway.risk.facts.kinds import (
     LazyFacts,
 )
 from gateway.risk.rule_file import Rule, bound, whole_condition
-from gateway.risk.ruled_out import Test, all_ruled_out, ruled_out
+from gateway.risk.ruled_out import Test, all_ruled_out
 from gateway.v1 import shipment_pb2, trace_pb2
 
 OnRuleFailure = Callable[[str, str], None]
 """Receives a rule's id and the reason when it can't be evaluated."""
+
+MOST_COMPILED = 1024
+"""Expressions that a process keeps compiled; the packaged rules have under two hundred."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +78,9 @@ class RuleEvaluator:
 
     def __init__(self, rules: Sequence[Rule], failed: OnRuleFailure) -> None:
         self._failed = failed
-        self._languages = {name: Language(kind.variables) for name, kind in KINDS.items()}
-        self._before = {
-            name: Language({fact: KINDS[name].variables[fact] for fact in facts}) for name, facts in LOOKED_FOR.items()
-        }
         self._by_kind: dict[str, list[CompiledRule]] = {}
         for rule in rules:
-            compiled = self._compile(rule)  # disabled rules too: a mistake shows at once
+            compiled = _compiled(rule)  # disabled rules too: a mistake shows at once
             if rule.enabled:
                 self._by_kind.setdefault(rule.about, []).append(compiled)
         self._no_hits = self._all_ruled_out(lambda compiled: compiled.condition)
@@ -92,7 +92,7 @@ class RuleEvaluator:
         for kind, rules in self._by_kind.items():
             expressions = [expression for rule in rules if (expression := of(rule)) is not None]
             if len(expressions) == len(rules):
-                test = all_ruled_out((expression.text for expression in expressions), KINDS[kind].variables)
+                test = _ruled_out(kind, tuple(expression.text for expression in expressions))
                 if test is not None:
                     tests[kind] = test
         return tests
@@ -114,7 +114,7 @@ class RuleEvaluator:
         ]
         if not wanting:
             return False
-        facts = Facts(self._before[kind], _completed(known))
+        facts = Facts(_language(kind, True), _completed(known))
         return any(self._takes(compiled, facts) for compiled in wanting)
 
     def evaluate(self, case: Case, withheld: Callable[[Rule, Case], bool] | None = None) -> list[trace_pb2.Discrepancy]:
@@ -132,7 +132,7 @@ class RuleEvaluator:
                 continue
             if withheld is not None and withheld(compiled.rule, case):
                 continue
-            facts = facts or Facts(self._languages[case.kind], _completed(case.facts))
+            facts = facts or Facts(_language(case.kind, False), _completed(case.facts))
             try:
                 hit = compiled.evaluate(facts, case)
             except EvaluationError as error:
@@ -149,42 +149,57 @@ class RuleEvaluator:
             self._failed(compiled.rule.id, str(error))
             return False
 
-    def _compile(self, rule: Rule) -> CompiledRule:
-        plain = specimen(KINDS[rule.about])
 
-        def make(key: str, text: str, gives: str, *, before: bool = False) -> Expression:
-            language = (self._before if before else self._languages)[rule.about]
-            known = {name: plain[name] for name in LOOKED_FOR[rule.about]} if before else plain
-            try:
-                expression = language.compile(bound(rule, text), gives)
-                expression.evaluate(Facts(language, known))
-            except (MalformedError, ConfigurationError) as error:
-                raise InputFileError(f"rule {rule.id}: {key}: {error.message}") from None
-            except EvaluationError as error:
-                raise InputFileError(f"rule {rule.id}: {key}: has no value for plain facts: {error}") from None
-            return expression
+def _compiled(rule: Rule) -> CompiledRule:
+    def make(key: str, text: str, gives: str, *, before: bool = False) -> Expression:
+        try:
+            return _expression(rule.about, bound(rule, text), gives, before=before)
+        except (MalformedError, ConfigurationError) as error:
+            raise InputFileError(f"rule {rule.id}: {key}: {error.message}") from None
+        except EvaluationError as error:
+            raise InputFileError(f"rule {rule.id}: {key}: has no value for plain facts: {error}") from None
 
-        candidate = make("candidate", rule.candidate, BOOL, before=True) if rule.candidate else None
-        measured = make("measured", rule.measured, NUMBER) if rule.measured else None
-        condition = make("condition", rule.condition, BOOL)
-        if (
-            candidate is not None
-        ):  # tried alone first: a candidate that is false of plain facts would hide the condition
-            condition = make("condition", whole_condition(rule), BOOL)
-        variables = KINDS[rule.about].variables
-        return CompiledRule(
-            rule=rule,
-            candidate=candidate,
-            no_candidate=ruled_out(candidate.text, variables) if candidate is not None else None,
-            no_hit=ruled_out(condition.text, variables),
-            measured=measured,
-            condition=condition,
-            levels=tuple(
-                (level.severity, make(f"levels[{index}].when", level.when, BOOL))
-                for index, level in enumerate(rule.levels)
-            ),
-            inputs={name: make(f"inputs.{name}", text, ANY) for name, text in rule.inputs.items()},
-        )
+    candidate = make("candidate", rule.candidate, BOOL, before=True) if rule.candidate else None
+    measured = make("measured", rule.measured, NUMBER) if rule.measured else None
+    condition = make("condition", rule.condition, BOOL)
+    if candidate is not None:  # tried alone first: a candidate that is false of plain facts would hide the condition
+        condition = make("condition", whole_condition(rule), BOOL)
+    return CompiledRule(
+        rule=rule,
+        candidate=candidate,
+        no_candidate=_ruled_out(rule.about, (candidate.text,)) if candidate is not None else None,
+        no_hit=_ruled_out(rule.about, (condition.text,)),
+        measured=measured,
+        condition=condition,
+        levels=tuple(
+            (level.severity, make(f"levels[{index}].when", level.when, BOOL)) for index, level in enumerate(rule.levels)
+        ),
+        inputs={name: make(f"inputs.{name}", text, ANY) for name, text in rule.inputs.items()},
+    )
+
+
+@cache
+def _language(kind: str, before: bool) -> Language:
+    """The facts of a kind; `before`: those known before other records are looked for.
+
+    Expressions take facts of the very object that compiled them.
+    """
+    variables = KINDS[kind].variables
+    return Language({fact: variables[fact] for fact in LOOKED_FOR[kind]} if before else variables)
+
+
+@lru_cache(MOST_COMPILED)  # CEL's checks are most of what rules cost at a start
+def _expression(kind: str, text: str, gives: str, *, before: bool) -> Expression:
+    """Compiles an expression and tries it on plain facts; raises as `Language.compile` and `Expression.evaluate`."""
+    language, plain = _language(kind, before), specimen(KINDS[kind])
+    expression = language.compile(text, gives)
+    expression.evaluate(Facts(language, {name: plain[name] for name in LOOKED_FOR[kind]} if before else plain))
+    return expression
+
+
+@lru_cache(MOST_COMPILED)
+def _ruled_out(kind: str, conditions: tuple[str, ...]) -> Test | None:
+    return all_ruled_out(conditions, KINDS[kind].variables)
 
 
 def _completed(facts: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 
 from google.protobuf import descriptor_pool, message_factory
+from google.protobuf.descriptor import Descriptor
 
 from gateway.contract.validation import violations
 
@@ -20,4 +22,9 @@ def compile_rules(methods: Iterable[str]) -> None:
             found = pool.FindMethodByName(method.lstrip("/").replace("/", "."))
         except KeyError:
             continue
-        violations(message_factory.GetMessageClass(found.input_type)())  # broken, so that every rule is evaluated
+        _compile_rules_of(found.input_type)
+
+
+@cache
+def _compile_rules_of(request: Descriptor) -> None:
+    violations(message_factory.GetMessageClass(request)())  # broken, so that every rule is evaluated

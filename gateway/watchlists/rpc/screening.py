@@ -121,6 +121,7 @@ class ScreeningProcess:
         listed = asyncio.Event()
         end_subscriptions = (
             self._notifier.subscribe(ChangeNotifier.PROJECTED, self._moved, patient=True),
+            self._notifier.subscribe(ChangeNotifier.INDEXED, self._moved, patient=True),  # it follows indexed records
             self._notifier.subscribe(ChangeNotifier.LIST_CHANGES, listed, patient=True),
         )
         try:
