@@ -11,6 +11,7 @@ import pytest
 from gateway.db.database import Database
 from gateway.feed.rpc.writer_client import ChangeNotifier
 from gateway.feed.service.alarms import SCREENING, Alarms
+from gateway.feed.service.writing.commits import Commit
 from gateway.trust.rules.permissions import Principal, PrincipalKind, Role
 from gateway.v1 import alert_pb2
 from gateway.v1.screening_pb2 import ScreeningSubject, ScreenPartiesResponse
@@ -131,5 +132,37 @@ def test_an_alert_is_shown_with_screening_pending_rather_than_late(
         assert await alerts.screen_alert(content, principal=OFFICER) == ([], True)
         monkeypatch.setattr(screening, "ALERT_DEADLINE_S", 0.0005)
         assert await alerts.screen_alert(content, principal=OFFICER) == ([], False)
+
+    run(test)
+
+
+@pytest.mark.parametrize("topic", [ChangeNotifier.PROJECTED, ChangeNotifier.INDEXED])
+def test_the_search_for_matches_looks_again_when_there_is_more_to_follow(
+    run: Callable[[Callable[[ScreeningProcess], Awaitable[None]]], None], monkeypatch: pytest.MonkeyPatch, topic: str
+) -> None:
+    """It follows alerts as far as they are projected, and records as far as they are indexed, which comes later."""
+
+    async def test(process: ScreeningProcess) -> None:
+        looks: asyncio.Queue[None] = asyncio.Queue()
+
+        async def look(cursors: dict[str, int]) -> Findings:
+            looks.put_nowait(None)
+            return Findings(before=cursors, after=cursors)
+
+        async def is_empty() -> bool:
+            return False
+
+        monkeypatch.setattr(process, "_look", look)
+        monkeypatch.setattr(process, "_cursors", dict)
+        monkeypatch.setattr(process, "_is_empty", is_empty)
+        monkeypatch.setattr(screening, "FOLLOW_PAUSE_S", 0.01)
+        task = asyncio.create_task(process.run())
+        await looks.get()
+        await asyncio.sleep(0.2)  # it waits now
+        assert looks.empty()
+        process._notifier.committed(Commit(topics=frozenset({topic})))
+        await asyncio.wait_for(looks.get(), 20)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
     run(test)
