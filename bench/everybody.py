@@ -94,7 +94,7 @@ def index_of(names: Sequence[tuple[str, NameKind]], beside: Iterable[IndexEntry]
 
 def report_innocents(seed: int, *, failures: bool) -> None:
     people, _ = listed_names()
-    made = [name for culture in CULTURES for name in innocents(culture, LISTED, seed=100 + seed)]
+    made = [name for culture in CULTURES for name in innocents(culture, LISTED, 100 + seed, half=1)]
     index = index_of([(name, NameKind.PERSON) for name in (*people, *made)])
     print(f"\nInnocents with a hit against {len(people):,} names of the United Nations' list and {len(made)} made ones")
     for culture in CULTURES:

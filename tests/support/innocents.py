@@ -63,32 +63,34 @@ _ANY_FAMILY = _listed(
 )
 
 
-def _malay(rng: random.Random) -> str:
+def _malay(rng: random.Random, half: int) -> str:
     if rng.random() < 0.35:
         first, joint = rng.choice(("Siti", "Nur", "Nor", "")), rng.choice(("binti", "binti", "bt", "binte"))
-        return " ".join(filter(None, (first, rng.choice(_MALAY_WOMEN), joint, rng.choice(_MALAY_MEN))))
-    given = f"{rng.choice(_MALAY_FIRST)} {rng.choice(_MALAY_MEN)}".strip()
+        return " ".join(filter(None, (first, rng.choice(_MALAY_WOMEN[half::2]), joint, rng.choice(_MALAY_MEN))))
+    given = f"{rng.choice(_MALAY_FIRST)} {rng.choice(_MALAY_MEN[half::2])}".strip()
     father = f"{rng.choice(('', '', 'Abdul', 'Mohd'))} {rng.choice(_MALAY_MEN)}".strip()
     return f"{given} {rng.choice(('bin', 'bin', 'b.'))} {father}"
 
 
-def _portuguese(rng: random.Random) -> str:
-    given = rng.sample(_PORTUGUESE_MEN if rng.random() < 0.5 else _PORTUGUESE_WOMEN, rng.choice((1, 2, 2)))
+def _portuguese(rng: random.Random, half: int) -> str:
+    given = rng.sample(
+        _PORTUGUESE_MEN[half::2] if rng.random() < 0.5 else _PORTUGUESE_WOMEN[half::2], rng.choice((1, 2, 2))
+    )
     family = rng.sample(_PORTUGUESE_FAMILY, rng.choice((1, 1, 2)))
     return " ".join((*given, *family)).replace("+", " ")
 
 
-def _vietnamese(rng: random.Random) -> str:
+def _vietnamese(rng: random.Random, half: int) -> str:
     middle = rng.sample(_VIETNAMESE_MIDDLE, rng.choice((1, 1, 1, 2)))
-    return " ".join((rng.choice(_VIETNAMESE_FAMILY), *middle, rng.choice(_VIETNAMESE_GIVEN)))
+    return " ".join((rng.choice(_VIETNAMESE_FAMILY), *middle, rng.choice(_VIETNAMESE_GIVEN[half::2])))
 
 
-def _mixed(rng: random.Random) -> str:
-    given = rng.sample(_ANY_GIVEN, rng.choice((1, 1, 2)))
+def _mixed(rng: random.Random, half: int) -> str:
+    given = rng.sample(_ANY_GIVEN[half::2], rng.choice((1, 1, 2)))
     return " ".join((*given, rng.choice(_ANY_FAMILY))).replace("+", " ")
 
 
-CULTURES: dict[str, Callable[[random.Random], str]] = {
+CULTURES: dict[str, Callable[[random.Random, int], str]] = {
     "Malay": _malay,
     "Portuguese": _portuguese,
     "Vietnamese": _vietnamese,
@@ -96,11 +98,14 @@ CULTURES: dict[str, Callable[[random.Random], str]] = {
 }
 
 
-def innocents(culture: str, count: int, seed: int) -> list[str]:
-    """So many different names of a culture, with given and family names drawn from those that registers have often."""
+def innocents(culture: str, count: int, seed: int, half: int = 0) -> list[str]:
+    """So many different names of a culture, with given and family names drawn from those that registers have often.
+
+    Given names are of one half of those, 0 or 1, so that nobody of one half has the name of anybody of the other.
+    """
     rng, found = random.Random(f"{culture} {seed}"), dict[str, None]()
     while len(found) < count:
-        found[CULTURES[culture](rng)] = None
+        found[CULTURES[culture](rng, half)] = None
     return list(found)
 
 

@@ -56,6 +56,7 @@ class KeyKind(IntEnum):
     JAPANESE_NAME = 28
     CORE_READ = 29
     CORE_BRAND = 30
+    WORDS_SLIP = 31
 
 
 _KIND_MASK = 31

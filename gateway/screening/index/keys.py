@@ -34,11 +34,11 @@ from gateway.screening.organisations.near import brand_keys
 from gateway.screening.organisations.variant import OrganisationVariant
 from gateway.screening.persons.foreign import name_code
 from gateway.screening.persons.japanese import japanese_keys
-from gateway.screening.persons.reading import NameReading, PersonVariant, joined, sorted_words, telling
+from gateway.screening.persons.reading import NameReading, PersonVariant, joined, sorted_words
 from gateway.screening.persons.surnames import surname_pivots
+from gateway.screening.persons.words import slip_keys, unit_key, units_of
 from gateway.screening.plain import plain_keys
 from gateway.screening.prepared_name import PreparedName
-from gateway.screening.text.phonetic_key import phonetic_key
 from gateway.screening.text.sounds import SYLLABLES, RomanisationScheme, letter_mask, onsets, pivots
 
 MAX_KEY_WORDS = 5
@@ -232,14 +232,17 @@ def _onset_hashes(masks: tuple[int, ...]) -> tuple[int, ...]:
 
 def _western(reading: NameReading) -> list[int]:
     return [
-        text_number(KeyKind.WESTERN, f"{surname}.{phonetic_key(western)}")
+        text_number(KeyKind.WESTERN, f"{surname}.{unit_key(western)}")
         for western in reading.western
         for surname in surname_pivots(reading.surname_mask | reading.maiden_mask)
     ]
 
 
 def _word_pairs(words: tuple[str, ...]) -> Iterable[int]:
-    chosen = sorted((phonetic_key(w) or w for w in telling(words)), key=lambda s: (-len(s), s))[:MAX_KEY_WORDS]
+    units = units_of(words).units
+    for key in slip_keys(units):
+        yield text_number(KeyKind.WORDS_SLIP, key)
+    chosen = sorted(map(unit_key, units), key=lambda s: (-len(s), s))[:MAX_KEY_WORDS]
     for i, word in enumerate(chosen):
         for other in chosen[i + 1 :]:
             yield text_number(KeyKind.WORDS, f"{word}+{other}" if word < other else f"{other}+{word}")
