@@ -36,6 +36,8 @@ from gateway.screening.persons.foreign import name_code
 from gateway.screening.persons.japanese import japanese_keys
 from gateway.screening.persons.reading import NameReading, PersonVariant, joined, sorted_words
 from gateway.screening.persons.surnames import surname_pivots
+from gateway.screening.persons.traditions import tradition_keys
+from gateway.screening.persons.transcribed import transcription_keys
 from gateway.screening.persons.words import slip_keys, unit_key, units_of
 from gateway.screening.plain import plain_keys
 from gateway.screening.prepared_name import PreparedName
@@ -85,8 +87,8 @@ def _plain(name: PreparedName) -> set[int]:
 
 def _person_index_keys(variant: PersonVariant) -> set[int]:
     spellings = _spelt(variant)
-    japanese = [text_number(KeyKind.JAPANESE_NAME, key) for key in japanese_keys(variant)]
-    spellings.update(on_other_side(japanese) if variant.han else japanese)
+    read = _read_otherwise(variant)
+    spellings.update(on_other_side(read) if variant.han else read)
     if not variant.han:
         spellings.update(on_other_side(_codes(variant)) if variant.script else _codes(variant))
     for reading in variant.readings:
@@ -103,9 +105,9 @@ def _person_index_keys(variant: PersonVariant) -> set[int]:
 
 def _person_query_keys(variant: PersonVariant, held: int) -> set[int]:
     spellings = _spelt(variant)
-    if holds(held, KeyKind.JAPANESE_NAME, not variant.han):
-        japanese = [text_number(KeyKind.JAPANESE_NAME, key) for key in japanese_keys(variant)]
-        spellings.update(japanese if variant.han else on_other_side(japanese))
+    if holds(held, KeyKind.OTHER_READING, not variant.han):
+        read = _read_otherwise(variant)
+        spellings.update(read if variant.han else on_other_side(read))
     if not variant.han and holds(held, KeyKind.NAME_CODE, not variant.script):
         spellings.update(_codes(variant) if variant.script else on_other_side(_codes(variant)))
     for reading in variant.readings:
@@ -119,6 +121,12 @@ def _person_query_keys(variant: PersonVariant, held: int) -> set[int]:
         western = _western(reading)
         spellings.update(western if reading.given else on_both_sides(western))
     return spellings
+
+
+def _read_otherwise(variant: PersonVariant) -> list[int]:
+    """Of Han and of Latin names, to find one another by readings that aren't Chinese."""
+    keys = japanese_keys(variant) | tradition_keys(variant) | transcription_keys(variant)
+    return [text_number(KeyKind.OTHER_READING, key) for key in keys]
 
 
 def _spelt(variant: PersonVariant) -> set[int]:

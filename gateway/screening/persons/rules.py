@@ -11,8 +11,20 @@ from gateway.screening.persons.cultures import Culture
 from gateway.screening.persons.foreign import compare_foreign
 from gateway.screening.persons.japanese import compare_japanese
 from gateway.screening.persons.reading import HAN, NameReading, PersonVariant, joined, sorted_words
+from gateway.screening.persons.traditions import compare_traditions
+from gateway.screening.persons.transcribed import compare_transcribed
 from gateway.screening.persons.words import agreement, compare_words
-from gateway.screening.result import Explanation, MatchClass, RawPart, TokenMatch, Verdict, same_han, score_of, weigh
+from gateway.screening.result import (
+    DEFAULT_THRESHOLDS,
+    Explanation,
+    MatchClass,
+    RawPart,
+    TokenMatch,
+    Verdict,
+    same_han,
+    score_of,
+    weigh,
+)
 from gateway.screening.text.scripts import Script
 from gateway.screening.text.sounds import SCHEME_NAMES, RomanisationScheme, letter_mask
 
@@ -45,16 +57,18 @@ def compare_persons(query: PersonVariant, candidate: PersonVariant) -> Verdict |
         if query.script or candidate.script:
             return _foreign(query, candidate)
     best = _best_readings(query.readings, candidate.readings)
-    if best is not None:
-        return _verdict(query, candidate, *best)
-    return _beyond_chinese(query, candidate)
+    verdict = _verdict(query, candidate, *best) if best is not None else None
+    if verdict is not None and verdict.score >= DEFAULT_THRESHOLDS.compatible:
+        return verdict
+    return _beyond_chinese(query, candidate) or verdict
 
 
 def _beyond_chinese(query: PersonVariant, candidate: PersonVariant) -> Verdict | None:
     """Where no Chinese reading agrees."""
     if query.han or candidate.han:
-        japanese, latin = (query, candidate) if query.han else (candidate, query)
-        return compare_japanese(japanese, latin, swapped=japanese is candidate)
+        han, latin, swapped = (query, candidate, False) if query.han else (candidate, query, True)
+        verdict = compare_japanese(han, latin, swapped) or compare_traditions(han, latin, swapped)
+        return verdict or compare_transcribed(han, latin, swapped)
     return None if query.is_full or candidate.is_full else _by_words(query, candidate)
 
 
