@@ -49,9 +49,9 @@ GENERIC_MIDDLE = frozenset({"thi", "van"})
 MIN_CHINESE = 0.25
 """Least probability with which a name is read as Chinese too."""
 
-_PRIOR = {Culture.CHINESE: 3.0, Culture.VIETNAMESE: 0.1, Culture.KOREAN: 0.1}
+_PRIOR = {Culture.CHINESE: 3.0, Culture.VIETNAMESE: 0.1, Culture.KOREAN: 0.2}
 _MARKED, _KNOWN, _FITS, _UNKNOWN, _FOREIGN = 0.05, 0.01, 0.004, 0.001, 0.0001
-_SURNAME, _BESIDE_SURNAME, _DISTINCTIVE, _WESTERN = 0.02, 0.0005, 0.2, 0.002
+_SURNAME, _BESIDE_SURNAME, _DISTINCTIVE, _WESTERN, _UNLISTED = 0.02, 0.0005, 0.2, 0.002, 0.001
 
 _VIETNAMESE_SYLLABLE = re.compile(
     r"(?:ngh?|nh|th|tr|ch|gh|gi|kh|ph|qu|[bcdghklmnprstvx])?[aeiouy]{1,3}(?:ch|ng|nh|[cmnpt])?"
@@ -108,6 +108,13 @@ def _join(names: dict[str, str], spellings: Sequence[str]) -> None:
         names[other] = first
 
 
+_SPANISH_FAMILIES = frozenset(
+    spelling
+    for culture, kind, groups in _rows()
+    for group in groups
+    for spelling in group
+    if (culture, kind) == ("spanish", "family")
+)
 VIETNAMESE_FAMILIES = frozenset(
     group[0] for culture, kind, groups in _rows() for group in groups if (culture, kind) == ("vietnamese", "family")
 )
@@ -126,6 +133,11 @@ def is_slavic(word: str) -> bool:
     return _SLAVIC_ENDING.fullmatch(word) is not None
 
 
+def is_spanish(word: str) -> bool:
+    """Whether a word is a Spanish family name, so that the one before it is the father's."""
+    return word in _SPANISH_FAMILIES or word.endswith("ez")
+
+
 def is_vietnamese(word: str) -> bool:
     """Whether a word without marks may be a Vietnamese syllable."""
     return _VIETNAMESE_SYLLABLE.fullmatch(word) is not None
@@ -140,7 +152,9 @@ def cultures(words: tuple[str, ...]) -> Mapping[Culture, float]:
 
 
 def may_be_chinese(words: tuple[str, ...]) -> bool:
-    """Whether a Latin name is read as a Chinese one too."""
+    """Whether a Latin name is read as a Chinese one too: any of Chinese syllables alone, and what else is likely."""
+    if _MARKERS.isdisjoint(words[1:-1]) and all(map(splits, words)):
+        return True
     return cultures(words)[Culture.CHINESE] >= MIN_CHINESE
 
 
@@ -155,7 +169,7 @@ def _weight(words: tuple[str, ...], culture: Culture) -> float:
     for place, word in enumerate(words):
         is_end = place in (0, len(words) - 1)
         if culture == Culture.CHINESE:
-            is_surname = not named and word in ANY_SPELLING and (is_end or word not in _MARKERS)
+            is_surname = not named and word in ANY_SPELLING and (is_end or (len(word) > 1 and word not in _MARKERS))
             named = named or is_surname
             weight *= _SURNAME if is_surname else _chinese(word, is_end or len(words) < 3)
         else:
@@ -163,15 +177,17 @@ def _weight(words: tuple[str, ...], culture: Culture) -> float:
     return weight if named or culture != Culture.CHINESE else weight * _FOREIGN
 
 
-_MARKERS = PATRONYMIC | PARTICLES | {"abdul", "abu", "al", "el"}
+_MARKERS = PATRONYMIC | PARTICLES | {"abdul", "abu", "al", "el", "thi"}
 
 
 def _chinese(word: str, is_end: bool) -> float:
     if word == "thi" or (word in _MARKERS and not is_end):
         return _UNKNOWN if word in PARTICLES else _FOREIGN
-    if splits(word) or len(word) == 1:
+    if splits(word):
         return _FITS
-    return _WESTERN if word in WESTERN or word.isalpha() else _FOREIGN
+    if len(word) == 1:
+        return _UNKNOWN
+    return _WESTERN if word in WESTERN else _UNLISTED
 
 
 def _of_word(word: str, culture: Culture, is_end: bool) -> float:
@@ -183,13 +199,13 @@ def _of_word(word: str, culture: Culture, is_end: bool) -> float:
     if word in PARTICLES and not is_end:
         return _MARKED if culture in (Culture.PORTUGUESE, Culture.OTHER) else _FOREIGN
     if known:
-        return _KNOWN
+        return _MARKED if culture == Culture.KOREAN and is_end else _KNOWN
     return _of_unknown(word, culture)
 
 
 def _of_unknown(word: str, culture: Culture) -> float:
     if culture == Culture.KOREAN:
-        return _UNKNOWN if _KOREAN_SYLLABLES.fullmatch(word) else _FOREIGN / 10
+        return _FITS if _KOREAN_SYLLABLES.fullmatch(word) else _FOREIGN / 10
     if culture == Culture.SLAVIC:
         return _KNOWN if is_slavic(word) else _BESIDE_SURNAME
     return _BESIDE_SURNAME if word in ANY_SPELLING else _UNKNOWN

@@ -25,7 +25,6 @@ from gateway.screening.result import (
     score_of,
     weigh,
 )
-from gateway.screening.text.scripts import Script
 from gateway.screening.text.sounds import SCHEME_NAMES, RomanisationScheme, letter_mask
 
 SURNAME_WEIGHT = 0.4
@@ -42,8 +41,6 @@ OTHER_SCHEME = 0.9
 OTHER_SPELLING = 0.85
 INITIAL = 0.7
 SURNAME_VARIANT = 0.95
-
-_SCRIPT_CULTURES = {Script.CYRILLIC: Culture.SLAVIC, Script.HANGUL: Culture.KOREAN}
 
 
 def compare_persons(query: PersonVariant, candidate: PersonVariant) -> Verdict | None:
@@ -69,7 +66,7 @@ def _beyond_chinese(query: PersonVariant, candidate: PersonVariant) -> Verdict |
         han, latin, swapped = (query, candidate, False) if query.han else (candidate, query, True)
         verdict = compare_japanese(han, latin, swapped) or compare_traditions(han, latin, swapped)
         return verdict or compare_transcribed(han, latin, swapped)
-    return None if query.is_full or candidate.is_full else _by_words(query, candidate)
+    return None if query.is_full or candidate.is_full else compare_words(query, candidate)
 
 
 def _foreign(query: PersonVariant, candidate: PersonVariant) -> Verdict | None:
@@ -79,7 +76,7 @@ def _foreign(query: PersonVariant, candidate: PersonVariant) -> Verdict | None:
         verdict = compare_foreign(foreign, latin, swapped=foreign is candidate)
         if verdict is not None or latin.is_full:
             return verdict
-    return _by_words(query, candidate)
+    return compare_words(query, candidate)
 
 
 def _both_han(query: PersonVariant, candidate: PersonVariant) -> Verdict | None:
@@ -282,9 +279,3 @@ def _initial_rule(one: NameReading, other: NameReading, mine: str, yours: str) -
         return "initial"
     han, latin = (mine, other) if one.scheme == HAN else (yours, one)
     return f"initial of {han} by {SCHEME_NAMES[RomanisationScheme(latin.scheme)]}"
-
-
-def _by_words(query: PersonVariant, candidate: PersonVariant) -> Verdict | None:
-    script = query.script or candidate.script
-    culture = _SCRIPT_CULTURES.get(script) if script else None
-    return compare_words(query.text, candidate.text, query.words, candidate.words, culture)

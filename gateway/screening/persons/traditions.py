@@ -1,18 +1,19 @@
 """Compares Han names with Latin ones by readings other than Chinese: Hokkien and Teochew, Korean, Vietnamese.
 
 A whole name is read in one tradition, `dialect_readings.csv`: 林志強 is Lim Chee Keong in Malaysia, 金英洙 Kim Yong-su,
-黎明俊 Lê Minh Tuấn. The surname is written as its bearers do, in front or behind.
+黎明俊 Lê Minh Tuấn. The surname is written as its bearers do, in front, a Korean
+one also behind.
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
 from enum import StrEnum
 from functools import lru_cache, partial
 from importlib import resources
 from typing import NamedTuple
 
+from gateway.screening.persons.cultures import is_vietnamese
 from gateway.screening.persons.reading import PersonVariant
 from gateway.screening.result import Explanation, MatchClass, TokenMatch, Verdict, score_of, weigh
 from gateway.screening.text import hangul
@@ -22,8 +23,10 @@ SURNAME_WEIGHT = 0.4
 GIVEN_WEIGHT = 0.6
 READ = 0.9
 SHORTEST, LONGEST = 2, 4
-"""Characters of a name."""
+"""Characters of a name; two are read so in too many ways."""
 MAX_WORDS = 5
+MAX_SYLLABLE = 5
+"""Letters of a syllable; more are two, joined."""
 
 
 class Tradition(StrEnum):
@@ -93,25 +96,33 @@ def compare_traditions(han: PersonVariant, latin: PersonVariant, swapped: bool) 
     """`latin` may be romanised from Hangul; `swapped`: it is the query. None if no tradition reads the name so."""
     if latin.script not in (None, Script.HANGUL):
         return None
-    for part in _read(han.han):
-        if latin.script is not None and part.tradition != Tradition.KOREAN:
-            continue
-        for surname, given in _splits(latin):
-            if surname in part.spelt and _is_given(part, given):
-                raw = (("surname", SURNAME_WEIGHT, READ), ("given name", GIVEN_WEIGHT, READ))
-                texts = (latin.text, han.text) if swapped else (han.text, latin.text)
-                explain = partial(_explain, part, han.han, surname, given, swapped)
-                return Verdict(*texts, score_of(raw), MatchClass.COMPATIBLE, explain)
+    for part in _read(han.han) if 1 < len(latin.words) <= MAX_WORDS else ():
+        if (found := _split(part, latin)) is not None:
+            raw = (("surname", SURNAME_WEIGHT, READ), ("given name", GIVEN_WEIGHT, READ))
+            texts = (latin.text, han.text) if swapped else (han.text, latin.text)
+            explain = partial(_explain, part, han.han, *found, swapped)
+            return Verdict(*texts, score_of(raw), MatchClass.COMPATIBLE, explain)
     return None
 
 
-def _splits(latin: PersonVariant) -> Iterator[tuple[str, str]]:
-    """Surname and joined given name, the surname first or last."""
-    words = latin.words
-    if 1 < len(words) <= MAX_WORDS:
-        yield words[0], "".join(words[1:])
-        if latin.script is None:
-            yield words[-1], "".join(words[:-1])
+def _split(part: _Part, latin: PersonVariant) -> tuple[str, str] | None:
+    """Surname and joined given name of a Latin name, or of one in Hangul, that a Han name is read as."""
+    is_korean, words = part.tradition == Tradition.KOREAN, latin.words
+    if latin.script is not None and not is_korean:
+        return None
+    if part.tradition == Tradition.VIETNAMESE and not all(map(is_vietnamese, words)):
+        return None
+    if part.tradition == Tradition.HOKKIEN and not _is_apart(words):
+        return None
+    if words[0] in part.spelt and _is_given(part, given := "".join(words[1:])):
+        return words[0], given
+    is_behind = is_korean and latin.script is None and words[-1] in part.spelt
+    return (words[-1], given) if is_behind and _is_given(part, given := "".join(words[:-1])) else None
+
+
+def _is_apart(words: tuple[str, ...]) -> bool:
+    """Whether the syllables of a given name are written apart, as Hokkien names have them."""
+    return len(words) > 2 or len(words[-1]) <= MAX_SYLLABLE
 
 
 def _is_given(part: _Part, letters: str) -> bool:
@@ -139,15 +150,11 @@ def _spells(given: tuple[tuple[str, ...], ...], letters: str) -> bool:
 _ONSETS = {
     ord(letter): to
     for letters, to in (
-        ("cjz", "c"), ("kgqh", "k"), ("pbf", "p"), ("td", "t"), ("lrn", "l"), ("sx", "s"), ("aeiouywv", "a"),
+        ("cjzsx", "s"), ("kgqh", "k"), ("pbfm", "p"), ("td", "t"), ("lrn", "l"), ("aeiouywv", "a"),
     )
     for letter in letters
 }  # fmt: skip
-_CODAS = {
-    ord(letter): to
-    for letters, to in (("nmg", "n"), ("kc", "k"), ("td", "t"), ("aeiouhwyr", "a"))
-    for letter in letters
-}
+_CODAS = {ord(letter): to for letters, to in (("nmg", "n"), ("kctdp", "k"), ("aeiouhwyrl", "a")) for letter in letters}
 
 
 def tradition_keys(person: PersonVariant) -> set[str]:
@@ -160,21 +167,27 @@ def tradition_keys(person: PersonVariant) -> set[str]:
             for first in part.given[0]
             for last in part.given[-1]
         }
-    if person.script not in (None, Script.HANGUL):
+    if person.script not in (None, Script.HANGUL) or not 1 < len(person.words) <= MAX_WORDS:
         return set()
-    found = set()
-    for surname, given in _splits(person):
-        sound = given[0].translate(_ONSETS) + given[-1].translate(_CODAS)
-        found |= {f"{key}.{sound}" for key in _surname_keys(surname, person.script is not None)}
-    return found
+    first, *others = person.words
+    found = _latin_keys(first, "".join(others), is_hokkien=person.script is None and _is_apart(person.words))
+    if person.script is None:
+        if first in _VIETNAMESE_SURNAMES and all(map(is_vietnamese, others)):
+            found.append(f"{Tradition.VIETNAMESE}.{first}.{_sound(''.join(others))}")
+        *others, last = person.words
+        found += _latin_keys(last, "".join(others), is_hokkien=False)
+    return set(found)
 
 
-def _surname_keys(surname: str, is_korean: bool) -> set[str]:
-    found = {f"{Tradition.KOREAN}.{name}" for name in hangul.SURNAMES_SPELT.get(surname, ())}
-    if is_korean:
-        return found
-    found |= {f"{Tradition.HOKKIEN}.{han}" for han in _HOKKIEN_SURNAMES.get(surname, ())}
-    return found | ({f"{Tradition.VIETNAMESE}.{surname}"} if surname in _VIETNAMESE_SURNAMES else set())
+def _latin_keys(surname: str, given: str, *, is_hokkien: bool) -> list[str]:
+    found = [f"{Tradition.KOREAN}.{name}" for name in hangul.SURNAMES_SPELT.get(surname, ())]
+    if is_hokkien:
+        found += [f"{Tradition.HOKKIEN}.{han}" for han in _HOKKIEN_SURNAMES.get(surname, ())]
+    return [f"{key}.{_sound(given)}" for key in found]
+
+
+def _sound(given: str) -> str:
+    return given[0].translate(_ONSETS) + given[-1].translate(_CODAS)
 
 
 def _explain(part: _Part, han: str, surname: str, given: str, swapped: bool) -> Explanation:

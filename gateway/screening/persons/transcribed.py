@@ -73,8 +73,8 @@ def compare_transcribed(han: PersonVariant, latin: PersonVariant, swapped: bool)
 
 
 def _words(latin: PersonVariant) -> tuple[str, ...]:
-    """Both units of a Latin name, or of one in Cyrillic; empty for another number of them."""
-    if latin.script not in (None, Script.CYRILLIC):
+    """Both units of a Latin name, or of one in Cyrillic; empty for another number of them, and for a Chinese name."""
+    if latin.script not in (None, Script.CYRILLIC) or latin.is_full:
         return ()
     units = units_of(latin.words).units
     return units if len(units) == 2 else ()

@@ -3,7 +3,7 @@
 1. A name is cut into units: `Abdul Rahman`, `al-Otaibi`, `van der Merwe` and `da Costa` are one each.
 2. Every unit of the shorter name is in the longer, and makes up two thirds of it; at most one by a slip of a letter.
 3. What the shorter lacks stands in the middle, or three units agree: John Smith may be John Michael Smith, and Maria da
-   Silva isn't Ana Maria da Silva.
+   Silva isn't Ana Maria da Silva. A Spanish mother's name may be absent at the end.
 4. Where both have a father's name, given names agree with given names and fathers with fathers.
 5. Vietnamese names agree to the letter, except for a middle name that only tells sex.
 """
@@ -23,14 +23,19 @@ from gateway.screening.persons.cultures import (
     common_culture,
     cultures,
     is_slavic,
+    is_spanish,
     name_of,
 )
+from gateway.screening.persons.reading import PersonVariant
+from gateway.screening.persons.surnames import ANY_SPELLING
 from gateway.screening.result import Explanation, MatchClass, RawPart, TokenMatch, Verdict, score_of, weigh
 from gateway.screening.text.phonetic_key import phonetic_key
 from gateway.screening.text.scripts import Script, folded_sound
 from gateway.screening.text.sounds import splits
-from gateway.screening.text.spelling import consonants, is_slip, slavic, spelt_alike
+from gateway.screening.text.spelling import MIN_SLIP, consonants, is_slip, slavic, spelt_alike
 
+_CULTURES = {Script.CYRILLIC: Culture.SLAVIC, Script.HANGUL: Culture.KOREAN}
+"""Of scripts; others are compared by consonants."""
 MIN_COVERAGE = 0.6
 """Least share of the longer name's units in the shorter: two of three."""
 CUSTOMARY = 0.95
@@ -51,7 +56,7 @@ _TITLES = frozenset(
 )
 _GENERIC = frozenset({"muhammad", "nour", "siti", "wan", "nik", "megat", "tengku", "syed", "che"})
 """First names beside the one by which a Malay is called."""
-_SLAVIC_FATHER = re.compile(r".{2,}(?:[oey]v[iy](?:ch|tch|tsch|c)|[oey]vna|ichna)")
+_SLAVIC_FATHER = re.compile(r".{2,}(?:[oey]v[iy](?:ch|tch|tsch|c)|[oey]vna|ichna)|il[yj]?ich|il[yj]?ic")
 """A father's name behind the given name, which papers often leave out."""
 _SERVANT_WORD = re.compile(r"abd[aeou]?([lrnsdtz])(.{3,})")
 
@@ -69,7 +74,7 @@ class NameUnits(NamedTuple):
     generic: frozenset[str] = frozenset()
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=32_768)
 def units_of(words: tuple[str, ...]) -> NameUnits:
     """Units of a name of at least two words."""
     likely = cultures(words)
@@ -145,7 +150,7 @@ def _without_article(word: str, is_arabic: bool) -> str:
     return word
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=32_768)
 def unit_key(unit: str) -> str:
     """Equal for units that may be spellings of one word, except by a slip."""
     if (name := name_of(unit)) is not None:
@@ -153,9 +158,13 @@ def unit_key(unit: str) -> str:
     return consonants(slavic(unit)) if is_slavic(unit) else phonetic_key(unit) or unit
 
 
-@lru_cache(maxsize=65_536)
-def agreement(one: str, other: str, culture: Culture) -> tuple[float, str] | None:
-    """Agreement of two units and its rule, without slips; None if they are two words."""
+@lru_cache(maxsize=32_768)
+def agreement(one: str, other: str, culture: Culture | None) -> tuple[float, str] | None:
+    """Agreement of two units and its rule, without slips; None if they are two words.
+
+    Args:
+        culture: None for a romanised name of which consonants alone are sure.
+    """
     if one == other:
         return 1.0, "same word"
     if culture == Culture.VIETNAMESE or unit_key(one) != unit_key(other):
@@ -163,15 +172,21 @@ def agreement(one: str, other: str, culture: Culture) -> tuple[float, str] | Non
     name, other_name = name_of(one), name_of(other)
     if name is not None and other_name is not None:
         return (CUSTOMARY, "two spellings of one name") if name == other_name else None
-    if is_slavic(one) and is_slavic(other):
-        return (FUZZY, "one name in two transliterations") if slavic(one) == slavic(other) else None
-    if culture == Culture.KOREAN and folded_sound(Script.HANGUL, one) == folded_sound(Script.HANGUL, other):
-        return FUZZY, "one sound in Korean"
-    return (FUZZY, "spelt alike") if spelt_alike(one, other, lenient=culture == Culture.ARABIC) else None
+    if culture is None:
+        rule, alike = "same consonants", min(len(one), len(other)) > 3
+    elif is_slavic(one) and is_slavic(other):
+        rule, alike = "one name in two transliterations", slavic(one) == slavic(other)
+    elif culture == Culture.KOREAN and folded_sound(Script.HANGUL, one) == folded_sound(Script.HANGUL, other):
+        rule, alike = "one sound in Korean", True
+    else:
+        rule, alike = "spelt alike", spelt_alike(one, other, lenient=culture == Culture.ARABIC)
+    return (FUZZY, rule) if alike else None
 
 
-def _slip(one: str, other: str, culture: Culture) -> tuple[float, str] | None:
+def _slip(one: str, other: str, culture: Culture | None) -> tuple[float, str] | None:
     if culture == Culture.VIETNAMESE or (name_of(one) is not None and name_of(other) is not None):
+        return None
+    if not _may_be_slipped(one) or not _may_be_slipped(other):
         return None
     if culture in (Culture.CHINESE, Culture.KOREAN) and splits(one) and splits(other):
         return None  # two sounds
@@ -192,7 +207,7 @@ class _Paired(NamedTuple):
     absent: list[int]
 
 
-def _paired(shorter: Sequence[str], longer: Sequence[str], culture: Culture) -> _Paired | None:
+def _paired(shorter: Sequence[str], longer: Sequence[str], culture: Culture | None) -> _Paired | None:
     left = dict(enumerate(longer))
     pairs, slipped = list[_Pair](), list[str]()
     unequal = []
@@ -218,7 +233,7 @@ def _paired(shorter: Sequence[str], longer: Sequence[str], culture: Culture) -> 
     return _Paired(pairs, sorted(left))
 
 
-def _best(unit: str, left: dict[int, str], culture: Culture) -> tuple[int, tuple[float, str] | None]:
+def _best(unit: str, left: dict[int, str], culture: Culture | None) -> tuple[int, tuple[float, str] | None]:
     best, at = None, -1
     for place, other in left.items():
         found = agreement(unit, other, culture)
@@ -227,30 +242,20 @@ def _best(unit: str, left: dict[int, str], culture: Culture) -> tuple[int, tuple
     return at, best
 
 
-def compare_words(
-    query: str, candidate: str, ours: tuple[str, ...], theirs: tuple[str, ...], culture: Culture | None = None
-) -> Verdict | None:
-    """None if the names differ.
-
-    Args:
-        query, candidate: texts of the names.
-        ours, theirs: their words.
-        culture: where the script tells it.
-    """
+def compare_words(query: PersonVariant, candidate: PersonVariant) -> Verdict | None:
+    """None if the names differ."""
+    ours, theirs = query.words, candidate.words
     mine, yours = units_of(ours), units_of(theirs)
     if min(len(mine.units), len(yours.units)) < 2 or _contradict(mine, yours):
         return None
-    culture = culture or common_culture(ours, theirs)
+    script = query.script or candidate.script
+    culture = common_culture(ours, theirs) if script is None else _CULTURES.get(script)
     swapped = len(yours.units) < len(mine.units)
     shorter, longer = (yours, mine) if swapped else (mine, yours)
     if len(shorter.units) < MIN_COVERAGE * len(longer.units):
         return None
     paired = _paired(shorter.units, longer.units, culture)
-    if (
-        paired is None
-        or not _may_be_absent(paired, len(longer.units), culture)
-        or not _by_father(shorter, longer, culture)
-    ):
+    if paired is None or not _may_be_absent(paired, longer.units, culture) or not _by_father(shorter, longer, culture):
         return None
     pairs, absent = paired
     values = sum(sorted([pair.agreement for pair in pairs])) / len(pairs)
@@ -260,7 +265,7 @@ def compare_words(
     )
     left = [longer.units[place] for place in absent]
     explain = partial(_explain, tuple(pairs), tuple(left), swapped, raw, culture)
-    return Verdict(query, candidate, score_of(raw), MatchClass.COMPATIBLE, explain)
+    return Verdict(query.text, candidate.text, score_of(raw), MatchClass.COMPATIBLE, explain)
 
 
 def _contradict(mine: NameUnits, yours: NameUnits) -> bool:
@@ -274,13 +279,16 @@ def _contradict(mine: NameUnits, yours: NameUnits) -> bool:
     return False
 
 
-def _may_be_absent(paired: _Paired, count: int, culture: Culture) -> bool:
+def _may_be_absent(paired: _Paired, longer: Sequence[str], culture: Culture | None) -> bool:
+    count = len(longer)
     if culture == Culture.VIETNAMESE:
         return not paired.absent
-    return len(paired.pairs) >= ENOUGH or all(0 < place < count - 1 for place in paired.absent)
+    if len(paired.pairs) >= ENOUGH or all(0 < place < count - 1 for place in paired.absent):
+        return True
+    return paired.absent == [count - 1] and is_spanish(longer[-1])
 
 
-def _by_father(shorter: NameUnits, longer: NameUnits, culture: Culture) -> bool:
+def _by_father(shorter: NameUnits, longer: NameUnits, culture: Culture | None) -> bool:
     """Whether given names agree with given names and fathers with fathers, where both tell them apart."""
     if not shorter.father or not longer.father:
         return True
@@ -295,7 +303,7 @@ def _by_father(shorter: NameUnits, longer: NameUnits, culture: Culture) -> bool:
 
 
 def _explain(
-    pairs: tuple[_Pair, ...], left: tuple[str, ...], swapped: bool, raw: tuple[RawPart, ...], culture: Culture
+    pairs: tuple[_Pair, ...], left: tuple[str, ...], swapped: bool, raw: tuple[RawPart, ...], culture: Culture | None
 ) -> Explanation:
     """`pairs` are of the shorter and the longer name; `swapped`: the query is the longer."""
     tokens = [
@@ -304,16 +312,23 @@ def _explain(
     ]
     tokens += [TokenMatch(*((unit, "") if swapped else ("", unit)), "word absent in one", 0.5) for unit in left]
     because = "only Latin letters agree; several persons may be written so"
-    if culture not in (Culture.CHINESE, Culture.OTHER):
+    if culture not in (None, Culture.CHINESE, Culture.OTHER):
         because += f"; read as {culture} names"
     return Explanation(because, weigh(raw), tuple(tokens))
+
+
+def _may_be_slipped(unit: str) -> bool:
+    """Not a short word that is a name itself."""
+    if len(unit) >= MIN_SLIP:
+        return True
+    return len(unit) == MIN_SLIP - 1 and name_of(unit) is None and unit not in ANY_SPELLING
 
 
 def slip_keys(units: Sequence[str]) -> Iterator[str]:
     """What names with one slip in a long unit have in common: the other units, and a beginning or end of this one."""
     keys = [unit_key(unit) for unit in units]
     for place, unit in enumerate(units):
-        if len(unit) >= 4:
+        if _may_be_slipped(unit):
             others = "+".join(sorted(keys[:place] + keys[place + 1 :]))
             yield f"{others}+{unit[:2]}-"
             yield f"{others}+-{unit[-2:]}"

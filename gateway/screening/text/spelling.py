@@ -31,7 +31,7 @@ _SLAVIC: _Customs = tuple(
 """Russian and Ukrainian by BGN/PCGN, ICAO Doc 9303, ISO 9, German and French custom: one writing for all."""
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=32_768)
 def slavic(word: str) -> str:
     """A Slavic word with the customs of its transliterations taken for one: Schewtschenko, Shevchenko → sevsenko."""
     for pattern, instead in _SLAVIC:
@@ -44,7 +44,7 @@ def consonants(word: str) -> str:
     return _VOWELS.sub("", word)
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=32_768)
 def spelt_alike(one: str, other: str, *, lenient: bool) -> bool:
     """Whether two words have the same consonants, carelessly spelt, and the same vowels, in classes.
 
@@ -71,7 +71,7 @@ def _ending(word: str) -> str:
     return _CLASSES.get(word[-1], "") if word[-1] in _FINAL else ""
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=32_768)
 def is_slip(one: str, other: str) -> bool:
     """Whether a letter was left out, added or replaced, or two were turned round.
 
