@@ -11,6 +11,7 @@ import csv
 from enum import StrEnum
 from functools import lru_cache, partial
 from importlib import resources
+from itertools import product
 from typing import NamedTuple
 
 from gateway.screening.persons.cultures import is_vietnamese
@@ -25,8 +26,6 @@ READ = 0.9
 SHORTEST, LONGEST = 2, 4
 """Characters of a name; two are read so in too many ways."""
 MAX_WORDS = 5
-MAX_SYLLABLE = 5
-"""Letters of a syllable; more are two, joined."""
 
 
 class Tradition(StrEnum):
@@ -106,31 +105,24 @@ def compare_traditions(han: PersonVariant, latin: PersonVariant, swapped: bool) 
 
 
 def _split(part: _Part, latin: PersonVariant) -> tuple[str, str] | None:
-    """Surname and joined given name of a Latin name, or of one in Hangul, that a Han name is read as."""
-    is_korean, words = part.tradition == Tradition.KOREAN, latin.words
-    if latin.script is not None and not is_korean:
-        return None
-    if part.tradition == Tradition.VIETNAMESE and not all(map(is_vietnamese, words)):
-        return None
-    if part.tradition == Tradition.HOKKIEN and not _is_apart(words):
-        return None
-    if words[0] in part.spelt and _is_given(part, given := "".join(words[1:])):
-        return words[0], given
-    is_behind = is_korean and latin.script is None and words[-1] in part.spelt
-    return (words[-1], given) if is_behind and _is_given(part, given := "".join(words[:-1])) else None
+    """Surname and joined given name of a Latin name, or of one in Hangul, that a Han name is read as.
 
-
-def _is_apart(words: tuple[str, ...]) -> bool:
-    """Whether the syllables of a given name are written apart, as Hokkien names have them."""
-    return len(words) > 2 or len(words[-1]) <= MAX_SYLLABLE
-
-
-def _is_given(part: _Part, letters: str) -> bool:
+    A Korean given name may be joined, and its surname behind; in other traditions each word is a character.
+    """
+    words = latin.words
     if part.tradition != Tradition.KOREAN:
-        return _spells(part.given, letters)
-    return _spells(part.given, letters) or any(
-        sound_alike(Script.HANGUL, spelt, letters) for spelt in _joined(part.given)
-    )
+        pairs = zip(words[1:], part.given, strict=False)
+        is_read = latin.script is None and words[0] in part.spelt and len(words) == len(part.given) + 1
+        is_read = is_read and (part.tradition != Tradition.VIETNAMESE or all(map(is_vietnamese, words)))
+        return (words[0], "".join(words[1:])) if is_read and all(word in read for word, read in pairs) else None
+    if words[0] in part.spelt and _is_korean(part, given := "".join(words[1:])):
+        return words[0], given
+    is_behind = latin.script is None and len(words) > 2 and words[-1] in part.spelt
+    return (words[-1], given) if is_behind and _is_korean(part, given := "".join(words[:-1])) else None
+
+
+def _is_korean(part: _Part, letters: str) -> bool:
+    return any(spelt == letters or sound_alike(Script.HANGUL, spelt, letters) for spelt in _joined(part.given))
 
 
 def _joined(given: tuple[tuple[str, ...], ...]) -> list[str]:
@@ -140,54 +132,50 @@ def _joined(given: tuple[tuple[str, ...], ...]) -> list[str]:
     return spelt
 
 
-def _spells(given: tuple[tuple[str, ...], ...], letters: str) -> bool:
-    reached = {0}
-    for options in given:
-        reached = {at + len(option) for at in reached for option in options if letters.startswith(option, at)}
-    return len(letters) in reached
-
-
 _ONSETS = {
     ord(letter): to
     for letters, to in (
-        ("cjzsx", "s"), ("kgqh", "k"), ("pbfm", "p"), ("td", "t"), ("lrn", "l"), ("aeiouywv", "a"),
+        ("cjz", "c"), ("sx", "s"), ("kgqhf", "k"), ("pbm", "p"), ("td", "t"), ("lrn", "l"), ("aeiouywv", "a"),
     )
     for letter in letters
 }  # fmt: skip
-_CODAS = {ord(letter): to for letters, to in (("nmg", "n"), ("kctdp", "k"), ("aeiouhwyrl", "a")) for letter in letters}
+_CODAS = {
+    ord(letter): to
+    for letters, to in (("ng", "n"), ("m", "m"), ("kc", "k"), ("td", "t"), ("p", "p"), ("l", "l"), ("aeiouhwyr", "a"))
+    for letter in letters
+}
 
 
 def tradition_keys(person: PersonVariant) -> set[str]:
-    """What `compare_traditions` needs to have in common: surname, first and last sound of the given name."""
+    """What `compare_traditions` needs to have in common: a surname and sounds of the given name."""
     if person.han:
-        return {
-            f"{part.tradition}.{part.surname}.{first[0].translate(_ONSETS)}{last[-1].translate(_CODAS)}"
-            for part in _read(person.han)
-            if part.given
-            for first in part.given[0]
-            for last in part.given[-1]
-        }
-    if person.script not in (None, Script.HANGUL) or not 1 < len(person.words) <= MAX_WORDS:
+        return {f"{part.tradition}.{part.surname}.{sounds}" for part in _read(person.han) for sounds in _sounds(part)}
+    words = person.words
+    if person.script not in (None, Script.HANGUL) or not 1 < len(words) <= MAX_WORDS:
         return set()
-    first, *others = person.words
-    found = _latin_keys(first, "".join(others), is_hokkien=person.script is None and _is_apart(person.words))
+    found = _korean_keys(words[0], words[1][0], words[-1][-1])
     if person.script is None:
-        if first in _VIETNAMESE_SURNAMES and all(map(is_vietnamese, others)):
-            found.append(f"{Tradition.VIETNAMESE}.{first}.{_sound(''.join(others))}")
-        *others, last = person.words
-        found += _latin_keys(last, "".join(others), is_hokkien=False)
-    return set(found)
+        if len(words) > 2:
+            found |= _korean_keys(words[-1], words[0][0], words[-2][-1])
+        if len(words) <= LONGEST:
+            sounds = "".join([word[0].translate(_ONSETS) for word in words[1:]])
+            found.update([f"{Tradition.HOKKIEN}.{han}.{sounds}" for han in _HOKKIEN_SURNAMES.get(words[0], ())])
+            if words[0] in _VIETNAMESE_SURNAMES and all(map(is_vietnamese, words)):
+                found.add(f"{Tradition.VIETNAMESE}.{words[0]}.{sounds}")
+    return found
 
 
-def _latin_keys(surname: str, given: str, *, is_hokkien: bool) -> list[str]:
-    found = [f"{Tradition.KOREAN}.{name}" for name in hangul.SURNAMES_SPELT.get(surname, ())]
-    if is_hokkien:
-        found += [f"{Tradition.HOKKIEN}.{han}" for han in _HOKKIEN_SURNAMES.get(surname, ())]
-    return [f"{key}.{_sound(given)}" for key in found]
+def _korean_keys(surname: str, first: str, last: str) -> set[str]:
+    sounds = first.translate(_ONSETS) + last.translate(_CODAS)
+    return {f"{Tradition.KOREAN}.{name}.{sounds}" for name in hangul.SURNAMES_SPELT.get(surname, ())}
 
 
-def _sound(given: str) -> str:
-    return given[0].translate(_ONSETS) + given[-1].translate(_CODAS)
+def _sounds(part: _Part) -> set[str]:
+    """First sounds of all syllables; in Korean, where they may be joined, the first and the last sound."""
+    sounds = [{spelt[0].translate(_ONSETS) for spelt in read} for read in part.given]
+    if part.tradition == Tradition.KOREAN:
+        sounds = [sounds[0], {spelt[-1].translate(_CODAS) for spelt in part.given[-1]}]
+    return set(map("".join, product(*sounds)))
 
 
 def _explain(part: _Part, han: str, surname: str, given: str, swapped: bool) -> Explanation:
