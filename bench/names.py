@@ -63,7 +63,7 @@ def report_held_out(part: str, *, failures: bool) -> None:
         by_origin = {origin: [p for p in pairs if p.why.startswith("made") == (origin == "made")] for origin in ORIGINS}
         for title, chosen in ((group, pairs), *((f"  {origin}", found) for origin, found in by_origin.items())):
             if (chosen and chosen is not pairs) or title == group:
-                _print_group(title, chosen)
+                print_group(title, chosen)
         for pair in pairs if failures else ():
             if _matched(pair) != pair.same:
                 print(f"  wrong: {pair.a} | {pair.b} ({'same' if pair.same else 'different'}, {pair.why})")
@@ -76,7 +76,7 @@ def _matched(pair: Pair) -> bool:
     return compare_texts(pair.a, pair.b, pair.name_kind).match_class > MatchClass.NONE
 
 
-def _print_group(title: str, pairs: Sequence[Pair]) -> None:
+def print_group(title: str, pairs: Sequence[Pair]) -> None:
     counts = Counter((pair.same, _matched(pair)) for pair in pairs)
     found, alone = (counts[True, True], counts[True, False]), (counts[False, False], counts[False, True])
     rates = [interval(right, right + wrong) for right, wrong in (found, alone) if right + wrong]

@@ -25,6 +25,11 @@
   gives. Source: general knowledge of common surnames.
 * `ofac_remarks.csv`: kinds of items in the remarks of OFAC's lists, by their beginning: what each becomes, and the
   scheme of its identifier. Source: the published lists of 2015 to 2025 and their data specification.
+* `person_names.csv`: given and family names by culture. A word is a name with its spellings, also in Arabic, Cyrillic
+  and, for transcriptions, Han. Source: general knowledge of common names and of how papers and newspapers spell them.
+* `dialect_readings.csv`: characters of names as Hokkien and Teochew families of Malaysia and Singapore spell them (as a
+  surname, and in given names), in Korean (Hangul) and in Vietnamese without marks. Source: general knowledge of papers'
+  spellings, and of Sino-Korean and Sino-Vietnamese readings as dictionaries have them.
 * `western_given_names.txt`: Western names that could be read as Chinese syllables.
 * `legal_forms.csv`, `organisation_places.csv`, `organisation_terms.csv`: words of organisations' names: legal forms by
   class, places, and terms by meaning with their weight for identity. Source: company registers' usage in Han, English,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -14,12 +14,15 @@ from gateway.screening.persons.japanese import read_mixed
 from gateway.screening.persons.reading import PersonVariant, read_person
 from gateway.screening.plain import PlainVariant, read_plain
 from gateway.screening.result import NameKind
-from gateway.screening.text.lookalikes import OVERRIDE, Spelling, other_spellings
-from gateway.screening.text.normalisation import clean, han_part, has_han, is_overridden, words
+from gateway.screening.text.lookalikes import OVERRIDE, STORED, Spelling, other_spellings
+from gateway.screening.text.normalisation import as_stored, clean, han_part, has_han, is_overridden, words
 from gateway.screening.text.scripts import Script, in_script, script_of
+from gateway.screening.text.several_names import several_names
 
 _NO_NOTES: Mapping[str, str] = MappingProxyType({})
 
+_NAMED = (NameKind.PERSON, NameKind.ORGANISATION, NameKind.UNKNOWN)
+"""Kinds whose names may have others beside them."""
 PARTY_KINDS = (NameKind.PERSON, NameKind.ORGANISATION)
 
 
@@ -43,14 +46,18 @@ class PreparedName(NamedTuple):
 
 def prepare(text: str, kind: NameKind = NameKind.UNKNOWN) -> PreparedName:
     """Reads a name. An unknown kind is guessed: a legal form or line of business shows an organisation."""
-    cleaned = clean(text)
+    (cleaned, _), *further = several_names(clean(text)) if kind in _NAMED else ((clean(text), ""),)
     others = other_spellings(cleaned, least_letters=_LEAST_LETTERS.get(kind, 0))
+    others += tuple([Spelling(name, f"the one behind “{word}” was read") for name, word in further])
     if kind == NameKind.UNKNOWN:
         texts = (cleaned, *(other.text for other in others))
         is_organisation = any(_looks_like_organisation(way) for way in texts)
         kind = NameKind.ORGANISATION if is_organisation else NameKind.PERSON
     name = _read(text, kind, cleaned)
-    return _with_spellings(name, others) if others or is_overridden(text) else name
+    if not others and not is_overridden(text):
+        return name
+    name = _with_spellings(name, others)
+    return _with_stored(name, kind) if is_overridden(text) else name
 
 
 def _looks_like_organisation(cleaned: str) -> bool:
@@ -101,6 +108,12 @@ def _han(cleaned: str) -> str:
     return han_part(cleaned) if has_han(cleaned) else ""
 
 
+def _with_stored(name: PreparedName, kind: NameKind) -> PreparedName:
+    """Adds what the letters read in the order in which they are stored."""
+    stored = _read(name.text, kind, as_stored(name.text))
+    return _joined([name, stored], dict.fromkeys(_texts(stored), STORED) | dict(name.notes))
+
+
 def _texts(name: PreparedName) -> list[str]:
     parties = [*(person.text for person in name.persons), *(firm.text for firm in name.organisations)]
     return parties + [plain.text for plain in name.plains]
@@ -115,7 +128,11 @@ def _with_spellings(name: PreparedName, others: tuple[Spelling, ...]) -> Prepare
         note = "; ".join(filter(None, (order, other.note)))
         for text in _texts(reading):
             notes.setdefault(text, note)
-    return name._replace(
+    return _joined(read, notes)
+
+
+def _joined(read: Sequence[PreparedName], notes: Mapping[str, str]) -> PreparedName:
+    return read[0]._replace(
         persons=tuple(dict.fromkeys(variant for reading in read for variant in reading.persons)),
         organisations=tuple(dict.fromkeys(variant for reading in read for variant in reading.organisations)),
         plains=tuple(dict.fromkeys(variant for reading in read for variant in reading.plains)),

@@ -63,6 +63,14 @@ SENTENCES: Final = frozenset(
         "word absent in one",
         "word of little weight absent in one",
         "words of the addresses agree",
+        "one name in two transliterations",
+        "one slip of a letter",
+        "one sound in Korean",
+        "same consonants",
+        "same consonants as in pinyin",
+        "several names are transcribed so",
+        "transcription of a known name",
+        "two spellings of one name",
     )
 )
 """Parts of sentences between semicolons, and rules of tokens."""
@@ -73,6 +81,7 @@ PARTS: Final = frozenset(
         "Latin letters",
         "Western name",
         "core",
+        "first name",
         "given name",
         "identifier",
         "legal form",
@@ -80,6 +89,7 @@ PARTS: Final = frozenset(
         "normal form",
         "number",
         "place",
+        "second name",
         "surname",
         "words",
         "words of little weight",

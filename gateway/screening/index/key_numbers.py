@@ -53,9 +53,10 @@ class KeyKind(IntEnum):
     NAME_CODE = 25
     CORE_CODE = 26
     CORE_SLIP = 27
-    JAPANESE_NAME = 28
+    OTHER_READING = 28
     CORE_READ = 29
     CORE_BRAND = 30
+    WORDS_SLIP = 31
 
 
 _KIND_MASK = 31

@@ -34,11 +34,13 @@ from gateway.screening.organisations.near import brand_keys
 from gateway.screening.organisations.variant import OrganisationVariant
 from gateway.screening.persons.foreign import name_code
 from gateway.screening.persons.japanese import japanese_keys
-from gateway.screening.persons.reading import NameReading, PersonVariant, joined, sorted_words, telling
+from gateway.screening.persons.reading import NameReading, PersonVariant, joined, sorted_words
 from gateway.screening.persons.surnames import surname_pivots
+from gateway.screening.persons.traditions import tradition_keys
+from gateway.screening.persons.transcribed import transcription_keys
+from gateway.screening.persons.words import slip_keys, unit_key, units_of
 from gateway.screening.plain import plain_keys
 from gateway.screening.prepared_name import PreparedName
-from gateway.screening.text.phonetic_key import phonetic_key
 from gateway.screening.text.sounds import SYLLABLES, RomanisationScheme, letter_mask, onsets, pivots
 
 MAX_KEY_WORDS = 5
@@ -85,8 +87,8 @@ def _plain(name: PreparedName) -> set[int]:
 
 def _person_index_keys(variant: PersonVariant) -> set[int]:
     spellings = _spelt(variant)
-    japanese = [text_number(KeyKind.JAPANESE_NAME, key) for key in japanese_keys(variant)]
-    spellings.update(on_other_side(japanese) if variant.han else japanese)
+    read = _read_otherwise(variant)
+    spellings.update(on_other_side(read) if variant.han else read)
     if not variant.han:
         spellings.update(on_other_side(_codes(variant)) if variant.script else _codes(variant))
     for reading in variant.readings:
@@ -103,9 +105,9 @@ def _person_index_keys(variant: PersonVariant) -> set[int]:
 
 def _person_query_keys(variant: PersonVariant, held: int) -> set[int]:
     spellings = _spelt(variant)
-    if holds(held, KeyKind.JAPANESE_NAME, not variant.han):
-        japanese = [text_number(KeyKind.JAPANESE_NAME, key) for key in japanese_keys(variant)]
-        spellings.update(japanese if variant.han else on_other_side(japanese))
+    if holds(held, KeyKind.OTHER_READING, not variant.han):
+        read = _read_otherwise(variant)
+        spellings.update(read if variant.han else on_other_side(read))
     if not variant.han and holds(held, KeyKind.NAME_CODE, not variant.script):
         spellings.update(_codes(variant) if variant.script else on_other_side(_codes(variant)))
     for reading in variant.readings:
@@ -119,6 +121,12 @@ def _person_query_keys(variant: PersonVariant, held: int) -> set[int]:
         western = _western(reading)
         spellings.update(western if reading.given else on_both_sides(western))
     return spellings
+
+
+def _read_otherwise(variant: PersonVariant) -> list[int]:
+    """Of Han and of Latin names, to find one another by readings that aren't Chinese."""
+    keys = japanese_keys(variant) | tradition_keys(variant) | transcription_keys(variant)
+    return [text_number(KeyKind.OTHER_READING, key) for key in keys]
 
 
 def _spelt(variant: PersonVariant) -> set[int]:
@@ -232,14 +240,17 @@ def _onset_hashes(masks: tuple[int, ...]) -> tuple[int, ...]:
 
 def _western(reading: NameReading) -> list[int]:
     return [
-        text_number(KeyKind.WESTERN, f"{surname}.{phonetic_key(western)}")
+        text_number(KeyKind.WESTERN, f"{surname}.{unit_key(western)}")
         for western in reading.western
         for surname in surname_pivots(reading.surname_mask | reading.maiden_mask)
     ]
 
 
 def _word_pairs(words: tuple[str, ...]) -> Iterable[int]:
-    chosen = sorted((phonetic_key(w) or w for w in telling(words)), key=lambda s: (-len(s), s))[:MAX_KEY_WORDS]
+    units = units_of(words).units
+    for key in slip_keys(units):
+        yield text_number(KeyKind.WORDS_SLIP, key)
+    chosen = sorted(map(unit_key, units), key=lambda s: (-len(s), s))[:MAX_KEY_WORDS]
     for i, word in enumerate(chosen):
         for other in chosen[i + 1 :]:
             yield text_number(KeyKind.WORDS, f"{word}+{other}" if word < other else f"{other}+{word}")

@@ -13,17 +13,16 @@ from collections.abc import Callable, Sequence
 from functools import cache, cached_property, lru_cache
 from zlib import crc32
 
-from gateway.screening.persons.reading import PersonVariant, telling
-from gateway.screening.persons.rules import FUZZY, MIN_COVERAGE
+from gateway.screening.persons.reading import PersonVariant
+from gateway.screening.persons.words import CUSTOMARY, MIN_COVERAGE, unit_key, units_of
 from gateway.screening.prepared_name import PreparedName
-from gateway.screening.text.phonetic_key import phonetic_key
 from gateway.screening.text.sounds import SOUND_PAIRS, SYLLABLES, RomanisationScheme, sounds_of, spellings
 
 _NOTHING, _WORDS, _LATIN, _HAN = range(4)
 _WORD_BITS = 28
 _MAX_COUNT = 15
 _TWO_OF_THREE = 5
-HOPELESS_BELOW = 0.4 * (1 + FUZZY) / 2 + 0.6 * 2 / 3
+HOPELESS_BELOW = 0.4 * (1 + CUSTOMARY) / 2 + 0.6 * 2 / 3
 """The highest score of a skipped pair: two of three words, one only spelt alike."""
 _ID_BITS = 12
 _ID_MASK = (1 << _ID_BITS) - 1
@@ -60,7 +59,7 @@ def person_features(name: PreparedName) -> int:
 
 
 def _word_marks(variant: PersonVariant) -> int:
-    words = telling(variant.words)
+    words = units_of(variant.words).units
     return _WORDS | min(len(words), _MAX_COUNT) << 2 | _bits(words) << 6
 
 
@@ -78,7 +77,7 @@ def _bits(words: Sequence[str]) -> int:
 
 @lru_cache(maxsize=16_384)
 def _bit(word: str) -> tuple[int, int]:
-    return crc32(word.encode()), crc32((phonetic_key(word) or word).encode())
+    return crc32(word.encode()), crc32(unit_key(word).encode())
 
 
 def _latin_marks(variant: PersonVariant, given: set[tuple[str, ...]]) -> int:
@@ -122,7 +121,7 @@ class PersonFilter:
         if any(variant.script for variant in self._variants):
             return 0, 0
         latin = [variant for variant in self._variants if not variant.han]
-        words = telling(latin[0].words) if len(latin) == 1 else ()
+        words = units_of(latin[0].words).units if len(latin) == 1 else ()
         return len(words), _bits(words)
 
     @cached_property

@@ -31,7 +31,7 @@ from gateway.screening.index.postings import Postings
 from gateway.screening.index.runs import SortedRun
 
 MAGIC = b"gateway screening index 4\n"
-RULES = 10
+RULES = 11
 """Raise it whenever names are read or keyed differently."""
 
 _DIGEST_BYTES = 32

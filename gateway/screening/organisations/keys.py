@@ -46,9 +46,9 @@ from gateway.screening.text.sounds import (
 MIN_SKELETON = 3
 """Consonants of a core to compare by phonetic key; fewer agree by chance."""
 
-MIN_SLIP = 9
+MIN_SLIP = 8
 """Letters of a core in which one slip is tolerated."""
-MIN_SLIP_WORD = 7
+MIN_SLIP_WORD = 6
 """Letters of the word with the slip."""
 
 READ_LENGTH = 4

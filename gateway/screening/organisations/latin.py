@@ -11,7 +11,15 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from gateway.screening.organisations.lexicon import LATIN_LEGAL_FORMS, LATIN_PLACES, LATIN_TERMS, NOISE, Weight, folded
+from gateway.screening.organisations.lexicon import (
+    LATIN_LEGAL_FORMS,
+    LATIN_PLACES,
+    LATIN_TERMS,
+    NOISE,
+    Weight,
+    corrected,
+    folded,
+)
 from gateway.screening.organisations.numbers import latin_numbers
 from gateway.screening.organisations.variant import NameParts, OrganisationVariant, Unit
 from gateway.screening.text.normalisation import latin_letters, words
@@ -19,11 +27,15 @@ from gateway.screening.text.sounds import splits
 
 MAX_WORDS = 24
 
+MAX_RIGHT = 4
+"""Ways to put a slip in a word of business right."""
+
 _ABBREVIATION = re.compile(r"\b(?:[a-z][./]){1,4}[a-z]\b\.?")
 _BRANCHES = frozenset({"branch", "sucursal", "filial", "subsidiary", "representative"})
+_AREAS = ("shi", "sheng")
 _AREA_WORDS = (["shi"], ["sheng"], ["city"], ["province"], ["municipality"])
 _LEADING_LEGAL = frozenset(
-    {"ooo", "oao", "zao", "pao", "ao", "nao", "cong", "cty", "ctcp", "doanh", "dntn", "sociedad"}
+    {"ooo", "oao", "zao", "pao", "ao", "nao", "cong", "cty", "ctcp", "doanh", "dntn", "sociedad", "pt", "cv"}
 )
 """First words of legal forms that stand before the name: OOO Vostok, Cong ty TNHH Hoa Binh."""
 _ANYWHERE_LEGAL = frozenset({"ltd", "limited", "lda", "limitada", "ltda", "inc", "llc", "gmbh", "plc", "co", "corp"})
@@ -42,8 +54,18 @@ def read_latin(text: str) -> tuple[OrganisationVariant, ...]:
     tokens = list(latin_words(text))
     if not tokens:
         return ()
+    forms = _read(tokens)
+    right = [[*tokens[:at], word, *tokens[at + 1 :]] for at, token in enumerate(tokens) for word in corrected(token)]
+    if not right:
+        return forms
+    return tuple(dict.fromkeys((*forms, *(form for tokens in right[:MAX_RIGHT] for form in _read(tokens)))))
+
+
+def _read(tokens: list[str]) -> tuple[OrganisationVariant, ...]:
     branch = bool(_BRANCHES & set(tokens))
     tokens = [t for t in tokens if t not in _BRANCHES and t != "office"] or tokens
+    if any(token.endswith(_AREAS) for token in tokens):
+        tokens = [t for token in tokens for t in _with_area(token)]
     tokens, legal, legal_text = _legal(tokens)
     text = " ".join(tokens)
     tokens, numbers = latin_numbers(tokens)
@@ -65,6 +87,14 @@ def read_latin(text: str) -> tuple[OrganisationVariant, ...]:
         if parts.core or parts.terms or reading.places
     ]
     return tuple(forms) if len(forms) == 1 else tuple(dict.fromkeys(forms))
+
+
+def _with_area(token: str) -> list[str]:
+    """A Chinese place with the word for city or province joined: shenzhenshi."""
+    for area in _AREAS:
+        if token.endswith(area) and LATIN_PLACES.exactly((token.removesuffix(area),)) is not None:
+            return [token.removesuffix(area), area]
+    return [token]
 
 
 def is_syllabic(word: str) -> bool:

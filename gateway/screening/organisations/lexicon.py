@@ -7,12 +7,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Generic, TypeVar
 
 from gateway.screening.text.normalisation import simplified, words
-from gateway.screening.text.sounds import mandarin
+from gateway.screening.text.sounds import mandarin, splits
+from gateway.screening.text.spelling import is_slip
 
 T = TypeVar("T")
 
@@ -83,6 +84,10 @@ class Phrases(Generic[T]):
         """Value of a phrase; of single characters also as text."""
         return self._table.get(phrase)
 
+    def words(self) -> Iterator[tuple[str, ...]]:
+        """Every phrase as its tokens."""
+        return (phrase for phrase in self._table if isinstance(phrase, tuple))
+
     def at(self, tokens: Sequence[str], start: int) -> tuple[int, T] | None:
         """End and value of the longest phrase that begins at `start`."""
         left = len(tokens) - start
@@ -148,9 +153,11 @@ def _latin(cell: str) -> list[tuple[str, ...]]:
 
 
 def _in_pinyin(writing: tuple[str, ...]) -> list[tuple[str, ...]]:
-    """(maoyi,) and (mao, yi)."""
+    """(maoyi,) and (mao, yi); of three and more characters also in two words, (xin, cailiao) and (xiyou, jinshu)."""
     syllables = tuple((mandarin(character) or ("",))[0].replace("v", "u") for character in writing)
-    return [("".join(syllables),), syllables]
+    cuts = {3: (1, 2), 4: (2,), 5: (2, 3)}.get(len(syllables), ())
+    parted = [("".join(syllables[:cut]), "".join(syllables[cut:])) for cut in cuts]
+    return [("".join(syllables),), syllables, *parted]
 
 
 def _load_terms() -> tuple[Phrases[VocabularyTerm], Phrases[VocabularyTerm]]:
@@ -227,6 +234,39 @@ HAN_LEGAL_FORMS, LATIN_LEGAL_FORMS = _load_legal_forms()
 HAN_PLACES, LATIN_PLACES, _WITHIN = _load_places()
 _ENGLISH = _load_english()
 PLACES = tuple(sorted(_WITHIN))
+
+
+MIN_CORRECTED = 5
+"""Letters of a word of business in which a slip is put right."""
+MAX_CORRECTED = 2
+
+
+@cache
+def _near_words() -> dict[str, list[str]]:
+    """Words of business, and their plurals, by length with beginning or end, one of which a slip leaves as it is."""
+    phrases = [*LATIN_TERMS.words(), *LATIN_LEGAL_FORMS.words()]
+    words = {word for phrase in phrases for word in phrase if len(word) >= MIN_CORRECTED and word.isalpha()}
+    found: dict[str, list[str]] = {}
+    for word in words:
+        term = LATIN_TERMS.exactly((word,))
+        if splits(word) or (term is not None and term.weight == Weight.NAME):
+            continue
+        for written in (word, f"{word[:-1]}ies" if word.endswith("y") else f"{word}s"):
+            for end in (written[:2], f"{written[0]}-{written[-2:]}"):
+                found.setdefault(f"{len(written)}{end}", []).append(written)
+    return found
+
+
+@lru_cache(maxsize=16_384)
+def corrected(word: str) -> tuple[str, ...]:
+    """Words of business that a word is with one slip of a letter, at most `MAX_CORRECTED`; none of a known word."""
+    if len(word) < MIN_CORRECTED - 1 or not word.isalpha() or LATIN_TERMS.exactly((folded(word),)) or splits(word):
+        return ()
+    table, ends = _near_words(), (word[:2], f"{word[0]}-{word[-2:]}")
+    near = {known for n in range(len(word) - 1, len(word) + 2) for end in ends for known in table.get(f"{n}{end}", ())}
+    if not near or word in near:
+        return ()
+    return tuple(sorted({folded(known) for known in near if is_slip(known, word)}))[:MAX_CORRECTED]
 
 
 def is_within(place: str, other: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from functools import partial
 from typing import NamedTuple
 
@@ -27,17 +26,6 @@ def read_foreign_person(text: str, script: Script) -> tuple[PersonVariant, ...]:
         return (PersonVariant(f"{surnames[0]} {given}", "", (surnames[0], given), (), script, surnames),)
     found = [words(spelt)[:MAX_WORDS] for spelt in romanised(text, script)]
     return tuple(PersonVariant(" ".join(each), "", each, (), script) for each in dict.fromkeys(found) if each)
-
-
-_PATRONYMIC = re.compile(r".{2,}(?:[oeyi]v[iy]ch|[oey]vna|ichna|[iy]vna|ich)")
-
-
-def without_patronymic(words: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:
-    """Without a Slavic father's name, where the other name is as long without it."""
-    if len(words) != len(other) + 1:
-        return words
-    kept = tuple(word for word in words if not _PATRONYMIC.fullmatch(word))
-    return kept if len(kept) == len(other) else words
 
 
 class _Split(NamedTuple):

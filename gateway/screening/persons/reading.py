@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+from gateway.screening.persons.cultures import may_be_chinese
 from gateway.screening.persons.given_names import WESTERN
 from gateway.screening.persons.surnames import ANY_SPELLING, BY_HAN, BY_SPELLING
 from gateway.screening.text.normalisation import latin_letters, latin_part, words
@@ -96,11 +97,9 @@ def read_person(text: str, han: str) -> tuple[PersonVariant, ...]:
 
 
 def _han_readings(name: str, western: tuple[str, ...]) -> Iterator[NameReading]:
-    lengths = [2, 1] if name[:2] in BY_HAN and len(name) > 2 else [1]
-    for length in lengths:
-        surname, rest = name[:length], name[length:]
-        if surname not in BY_HAN:
-            continue
+    length = 2 if name[:2] in BY_HAN and len(name) > 2 else 1  # 欧阳锋 isn't 欧 with a given name
+    surname, rest = name[:length], name[length:]
+    if surname in BY_HAN:
         if 1 <= len(rest) <= MAX_GIVEN:
             yield han_reading(surname, "", tuple(rest), western)
         for own in (rest[:2], rest[:1]):
@@ -178,6 +177,8 @@ _Rest = tuple[str, tuple[str, ...], tuple[str, ...]]
 
 def _latin_readings(text: str) -> list[NameReading]:
     if text.isascii() and " " not in text and "," not in text and "-" not in text:
+        return []
+    if not may_be_chinese(words(text)[:MAX_WORDS]):
         return []
     spans = list(_surname_spans(_latin_words(text)))
     found: dict[tuple[RomanisationScheme, str, _Rest], None] = {}
@@ -285,15 +286,6 @@ def _given(chosen: Sequence[_Word], scheme: RomanisationScheme) -> Iterator[tupl
         syllables = SYLLABLES[scheme]
         if all(len(word.text) == 1 or word.text in syllables for word in chosen):
             yield tuple([word.text for word in chosen])
-
-
-_PARTICLES = frozenset({"al", "el", "ul", "bin", "ibn", "bint", "de", "da", "do", "dos", "das", "van", "von", "abu"})
-
-
-def telling(words: tuple[str, ...]) -> tuple[str, ...]:
-    """Words without articles and particles."""
-    kept = tuple(word for word in words if word not in _PARTICLES)
-    return kept if len(kept) > 1 else words
 
 
 def sorted_words(variant: PersonVariant) -> tuple[str, ...]:

@@ -7,11 +7,24 @@ from __future__ import annotations
 
 from functools import partial
 
-from gateway.screening.persons.foreign import compare_foreign, without_patronymic
+from gateway.screening.persons.cultures import Culture
+from gateway.screening.persons.foreign import compare_foreign
 from gateway.screening.persons.japanese import compare_japanese
-from gateway.screening.persons.reading import HAN, NameReading, PersonVariant, joined, sorted_words, telling
-from gateway.screening.result import Explanation, MatchClass, RawPart, TokenMatch, Verdict, same_han, score_of, weigh
-from gateway.screening.text.phonetic_key import phonetic_key
+from gateway.screening.persons.reading import HAN, NameReading, PersonVariant, joined, sorted_words
+from gateway.screening.persons.traditions import compare_traditions
+from gateway.screening.persons.transcribed import compare_transcribed
+from gateway.screening.persons.words import agreement, compare_words
+from gateway.screening.result import (
+    DEFAULT_THRESHOLDS,
+    Explanation,
+    MatchClass,
+    RawPart,
+    TokenMatch,
+    Verdict,
+    same_han,
+    score_of,
+    weigh,
+)
 from gateway.screening.text.sounds import SCHEME_NAMES, RomanisationScheme, letter_mask
 
 SURNAME_WEIGHT = 0.4
@@ -29,10 +42,6 @@ OTHER_SPELLING = 0.85
 INITIAL = 0.7
 SURNAME_VARIANT = 0.95
 
-MIN_COVERAGE = 0.6
-"""Least share of the longer name's words in the shorter: two of three."""
-FUZZY = 0.9
-
 
 def compare_persons(query: PersonVariant, candidate: PersonVariant) -> Verdict | None:
     """None if no rule connects the variants."""
@@ -45,17 +54,19 @@ def compare_persons(query: PersonVariant, candidate: PersonVariant) -> Verdict |
         if query.script or candidate.script:
             return _foreign(query, candidate)
     best = _best_readings(query.readings, candidate.readings)
-    if best is not None:
-        return _verdict(query, candidate, *best)
-    return _beyond_chinese(query, candidate)
+    verdict = _verdict(query, candidate, *best) if best is not None else None
+    if verdict is not None and verdict.score >= DEFAULT_THRESHOLDS.compatible:
+        return verdict
+    return _beyond_chinese(query, candidate) or verdict
 
 
 def _beyond_chinese(query: PersonVariant, candidate: PersonVariant) -> Verdict | None:
     """Where no Chinese reading agrees."""
     if query.han or candidate.han:
-        japanese, latin = (query, candidate) if query.han else (candidate, query)
-        return compare_japanese(japanese, latin, swapped=japanese is candidate)
-    return None if query.is_full or candidate.is_full else _by_words(query, candidate)
+        han, latin, swapped = (query, candidate, False) if query.han else (candidate, query, True)
+        verdict = compare_japanese(han, latin, swapped) or compare_traditions(han, latin, swapped)
+        return verdict or compare_transcribed(han, latin, swapped)
+    return None if query.is_full or candidate.is_full else compare_words(query, candidate)
 
 
 def _foreign(query: PersonVariant, candidate: PersonVariant) -> Verdict | None:
@@ -65,7 +76,7 @@ def _foreign(query: PersonVariant, candidate: PersonVariant) -> Verdict | None:
         verdict = compare_foreign(foreign, latin, swapped=foreign is candidate)
         if verdict is not None or latin.is_full:
             return verdict
-    return _by_words(query, candidate)
+    return compare_words(query, candidate)
 
 
 def _both_han(query: PersonVariant, candidate: PersonVariant) -> Verdict | None:
@@ -178,11 +189,14 @@ def _western(one: NameReading, other: NameReading) -> float:
     """1: one in common, 0.5: one name has none, 0: they differ."""
     if not one.western or not other.western:
         return 0.5 if one.given and other.given else 0.0
-    return 1.0 if any(_same_western(a, b) for a in one.western for b in other.western) else 0.0
+    fewer, more = sorted((one, other), key=lambda reading: (bool(reading.given), len(reading.western)))
+    if fewer.given == more.given:
+        fewer, more = sorted((one, other), key=lambda reading: len(reading.western))
+    return 1.0 if all(any(_same_western(a, b) for b in more.western) for a in fewer.western) else 0.0
 
 
 def _same_western(one: str, other: str) -> bool:
-    return one == other or (len(phonetic_key(one)) > 2 and phonetic_key(one) == phonetic_key(other))
+    return agreement(one, other, Culture.OTHER) is not None
 
 
 def _given(one: NameReading, other: NameReading) -> float:
@@ -265,42 +279,3 @@ def _initial_rule(one: NameReading, other: NameReading, mine: str, yours: str) -
         return "initial"
     han, latin = (mine, other) if one.scheme == HAN else (yours, one)
     return f"initial of {han} by {SCHEME_NAMES[RomanisationScheme(latin.scheme)]}"
-
-
-def _by_words(query: PersonVariant, candidate: PersonVariant) -> Verdict | None:
-    """Non-Chinese names: the longer must have every word of the shorter, spelling slips allowed."""
-    ours, theirs = telling(query.words), telling(candidate.words)
-    if query.script or candidate.script:
-        ours, theirs = without_patronymic(ours, theirs), without_patronymic(theirs, ours)
-    shorter, longer = sorted((ours, theirs), key=len)
-    if len(shorter) < 2 or len(shorter) < MIN_COVERAGE * len(longer):
-        return None
-    left = list(longer)
-    pairs: list[tuple[str, str, float]] = []
-    for word in sorted(shorter, key=len, reverse=True):
-        partner = next((w for w in left if w == word), None) or next((w for w in left if _spelt_alike(w, word)), None)
-        if partner is None:
-            return None
-        left.remove(partner)
-        pairs.append((word, partner, 1.0 if partner == word else FUZZY))
-    agreement = sum(value for _, _, value in pairs) / len(pairs)
-    raw = (("words of the shorter name", 0.4, agreement), ("words of the longer name", 0.6, len(pairs) / len(longer)))
-    explain = partial(_explain_words, pairs, left, shorter is not ours, raw)
-    return Verdict(query.text, candidate.text, score_of(raw), MatchClass.COMPATIBLE, explain)
-
-
-def _explain_words(
-    pairs: list[tuple[str, str, float]], left: list[str], swapped: bool, raw: tuple[RawPart, ...]
-) -> Explanation:
-    """`pairs` are of the shorter and the longer name; `swapped`: the query is the longer."""
-    tokens = [
-        TokenMatch(*((b, a) if swapped else (a, b)), "same word" if v == 1 else "spelt alike", v) for a, b, v in pairs
-    ]
-    tokens += [TokenMatch(*((w, "") if swapped else ("", w)), "word absent in one", 0.5) for w in left]
-    return Explanation("only Latin letters agree; several persons may be written so", weigh(raw), tuple(tokens))
-
-
-def _spelt_alike(one: str, other: str) -> bool:
-    return (
-        len(one) > 3 and len(other) > 3 and abs(len(one) - len(other)) <= 2 and phonetic_key(one) == phonetic_key(other)
-    )

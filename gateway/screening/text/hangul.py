@@ -44,6 +44,18 @@ _SURNAMES = {
 """Spellings that bearers use, the usual one first. Source: usage in passports and newspapers of both Koreas."""
 
 
+SURNAMES_SPELT: dict[str, list[str]] = {}
+"""Spelling → usual spellings of the surnames that are spelt so."""
+for _row in _SURNAMES.values():
+    for _spelling in _row.split():
+        SURNAMES_SPELT.setdefault(_spelling, []).append(_row.split()[0])
+
+
+def surname_spellings(hangul: str) -> tuple[str, ...]:
+    """Spellings that bearers of a surname use, the usual one first; none if it is no surname."""
+    return tuple(_SURNAMES.get(hangul, "").split())
+
+
 def is_hangul(character: str) -> bool:
     """Whether a character is a Hangul syllable."""
     return _FIRST <= ord(character) <= _LAST

@@ -25,6 +25,7 @@ _ALPHANUMERIC = re.compile(r"[A-Za-z0-9]+")
 _WITH_DIGIT = re.compile(r"[A-Za-z][0134578]|[0134578][A-Za-z]")
 
 OVERRIDE = "its letters were put in the order in which control characters show them"
+STORED = "its letters were read in the order in which they are stored"
 DIGITS = "digits were read as letters that they look like"
 LETTERS = "letters were read as the ones that they look like"
 

@@ -36,6 +36,9 @@ _AGAINST = {"\u202e": ("L",), "\u202d": ("R", "AL")}
 """Directions of letters that an override shows reversed."""
 
 
+_OVERRIDES = str.maketrans("", "", "\u202d\u202e")
+
+
 def has_han(text: str) -> bool:
     """Whether any character is Han."""
     return not text.isascii() and _HAN.search(text) is not None
@@ -54,6 +57,11 @@ def clean(text: str) -> str:
 def is_overridden(text: str) -> bool:
     """Whether control characters override the order of letters."""
     return not text.isascii() and ("\u202e" in text or "\u202d" in text)
+
+
+def as_stored(text: str) -> str:
+    """As `clean`, in the order in which letters are stored, whatever control characters show."""
+    return clean(text.translate(_OVERRIDES))
 
 
 def as_shown(text: str) -> str:
