@@ -264,9 +264,9 @@ def _folded(text: str, width: int, style: str = "", hang: str = "") -> Iterator[
 
 
 def _discrepancies(trace: Trace) -> Iterator[RenderableType]:
-    yield Text(_("What doesn't add up"), style="bold")
-    if not trace.discrepancies:
-        yield Text("  " + _("nothing, by the rules that were applied"))
+    """What doesn't add up; the verdict at the head says what it means that there is nothing."""
+    if trace.discrepancies:
+        yield Text(_("What doesn't add up"), style="bold")
     for discrepancy in trace.discrepancies:
         yield from _discrepancy(discrepancy)
     if trace.rules_version:

@@ -21,7 +21,7 @@ from gateway.tracing.report.lines import cut, folded
 from gateway.tracing.report.rows import OTHER, Crossing, LegBlock, picture_of
 from gateway.translation.messages import LANGUAGES, in_language
 from gateway.v1.history_service_pb2 import TraceConsignmentResponse
-from gateway.v1.trace_pb2 import DraftAlert
+from gateway.v1.trace_pb2 import DraftAlert, Trace
 from tests.support import consignments as case
 from tests.support import traces
 
@@ -137,9 +137,21 @@ def test_inputs_thresholds_links_and_answers_are_listed() -> None:
 def test_an_innocent_consignment_says_so() -> None:
     text = render_terminal(TRACES["twin"], width=100, colour=False)
     assert "No contradictions" in text
-    assert "nothing, by the rules that were applied" in text
+    assert "What doesn't add up" not in text
     assert "▲" not in text
     assert "◆ under control: 8110101000" in text
+
+
+def test_records_that_nothing_links_are_no_good_news() -> None:
+    """As a trace by a commodity code finds them: no rule compared two of them, and nothing below the head says it did."""
+    apart = Trace()
+    apart.CopyFrom(TRACES["twin"])
+    for leg in apart.legs:
+        del leg.links[:]
+    text = " ".join(render_terminal(apart, width=100, colour=False).split())
+    assert f"No contradictions within {len(apart.legs)} records, none of which is linked with another" in text
+    assert "they weren't compared with each other" in text
+    assert "What doesn't add up" not in text
 
 
 def test_who_did_not_answer_is_said_with_the_reason() -> None:
