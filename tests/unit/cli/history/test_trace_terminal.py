@@ -143,7 +143,7 @@ def test_an_innocent_consignment_says_so() -> None:
 
 
 def test_records_that_nothing_links_are_no_good_news() -> None:
-    """As a trace by a commodity code finds them: no rule compared two of them, and nothing below the head says it did."""
+    """As a trace by a commodity code finds them: no rule compared two of them, and nothing says that one did."""
     apart = Trace()
     apart.CopyFrom(TRACES["twin"])
     for leg in apart.legs:
