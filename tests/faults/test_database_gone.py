@@ -170,27 +170,29 @@ def test_the_status_is_told_beside_a_damaged_database(federation: Federation) ->
         await eventually(damaged, what="the alarm about the damage")
 
     federation.run(run())
-    assert "damaged" in shown_status(federation, "mo")
+    assert "damaged" in shown_alarm(federation, "mo")
+    assert "damaged" in shown_to_people(federation, "mo", code=1)
     federation["mo"].kill()
 
 
 def test_the_command_shows_the_status_beside_a_locked_file(federation: Federation) -> None:
     """Another program has begun to write, and doesn't end."""
     federation.start("cn")
-    assert shown_status(federation, "cn") == ""
-
+    assert shown_alarm(federation, "cn") == ""
     with closing(sqlite3.connect(federation["cn"].database, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
-        waiting.eventually(lambda: "database is locked" in shown_status(federation, "cn"), within_s=PATIENCE_S)
+        waiting.eventually(lambda: "database is locked" in shown_alarm(federation, "cn"), within_s=PATIENCE_S)
+        assert "database is locked" in shown_to_people(federation, "cn", code=1)
         other.execute("ROLLBACK")
-        waiting.eventually(lambda: shown_status(federation, "cn") == "", within_s=PATIENCE_S)
+        waiting.eventually(lambda: shown_alarm(federation, "cn") == "", within_s=PATIENCE_S)
+        assert "No alarms" in shown_to_people(federation, "cn", code=0)
 
 
-def shown_status(federation: Federation, name: str) -> str:
-    """What `gateway status` says of the database, to programs as to people; with an alarm its exit code is 1."""
-    cli = Cli(federation, name)
-    alarms = cli.json("operator", "status", code=None).get("alarms", [])
-    (message, *_) = [alarm["message"] for alarm in alarms if alarm["code"] == "DATABASE"] or [""]
-    if message:
-        assert message in " ".join(cli.run("operator", "status", code=1).output.split())
-    return str(message)
+def shown_alarm(federation: Federation, name: str) -> str:
+    """What `gateway status --json` says of the database; empty without an alarm."""
+    alarms = Cli(federation, name).json("operator", "status", code=None).get("alarms", [])
+    return next((str(alarm["message"]) for alarm in alarms if alarm["code"] == "DATABASE"), "")
+
+
+def shown_to_people(federation: Federation, name: str, *, code: int) -> str:
+    return " ".join(Cli(federation, name).run("operator", "status", code=code).output.split())
