@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import grpc.aio
 import pytest
@@ -19,6 +21,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from gateway.contract.channel_options import channel_options
 from gateway.errors import StoreUnavailableError
 from gateway.feed.service.alarms import BACKLOG, DIRECTORY, DISK, MARKS, UNREACHABLE, UNRECEIPTED
+from gateway.feed.service.continuity import mark_files
 from gateway.feed.service.writing.transaction import Transaction
 from gateway.node import health
 from gateway.node.assembly.node import Node, system_clock_ms
@@ -143,6 +146,28 @@ async def says(federation: Federation, service: str) -> int:
         return int((await health_pb2_grpc.HealthStub(channel).Check(request, timeout=20)).status)
 
 
+@contextmanager
+def no_file(marks: Path) -> Iterator[None]:
+    """A folder is there instead."""
+    marks.rename(marks.with_name("elsewhere"))
+    marks.mkdir()
+    yield
+    marks.rmdir()
+    marks.with_name("elsewhere").rename(marks)
+
+
+@contextmanager
+def no_writing(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The disk fails."""
+
+    def fails(*_: object) -> int:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(mark_files.os, "pwrite", fails)
+        yield
+
+
 def test_readiness_names_what_fails_and_comes_back(federation: Federation, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "ANSWER_S", 2.0)  # 15 s else
     clock, now = Clock(), datetime.now(UTC).replace(microsecond=0)
@@ -188,18 +213,16 @@ def test_readiness_names_what_fails_and_comes_back(federation: Federation, monke
             await eventually(ready, what="room on the disk")
 
             marks = federation["cn"].data / MARKS_FILE
-            marks.rename(marks.with_name("elsewhere"))
-            marks.mkdir()  # nothing can be written there
-            async with federation.client("cn", "publisher") as risk:
-                with pytest.raises(StoreUnavailableError, match="marks can't be written"):
+            for failing in (no_file(marks), no_writing(monkeypatch)):
+                async with federation.client("cn", "publisher") as risk:
+                    with failing:
+                        with pytest.raises(StoreUnavailableError, match="marks can't be written"):
+                            await risk.publish(alert(), ["hk"])
+                        await eventually(lambda: ready("marks"), what="the place of the marks that fails")
+                        assert raised(node, MARKS) == {str(marks)}
+                    await eventually(ready, what="marks that are written again")
+                    assert not raised(node, MARKS)
                     await risk.publish(alert(), ["hk"])
-                await eventually(lambda: ready("marks"), what="the place of the marks that fails")
-                assert raised(node, MARKS) == {str(marks)}
-                marks.rmdir()
-                marks.with_name("elsewhere").rename(marks)
-                await eventually(ready, what="marks that are written again")
-                assert not raised(node, MARKS)
-                await risk.publish(alert(), ["hk"])
 
             clock.ahead_ms = 25 * 60 * MINUTE_MS
             await eventually(lambda: ready("directory"), what="the end of the directory")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import grpc.aio
@@ -17,6 +19,8 @@ from gateway.errors import StoreUnavailableError
 from gateway.node.assembly.node import Node
 from gateway.rpc.listener.tls import channel_credentials
 from gateway.trust.service.trial_federation import FEDERATION
+from tests.support import waiting
+from tests.support.command_line import PATIENCE_S, Cli
 from tests.support.federation import Federation, alert, eventually
 from tests.support.postgres import EmbeddedServer, embedded_server
 
@@ -166,4 +170,29 @@ def test_the_status_is_told_beside_a_damaged_database(federation: Federation) ->
         await eventually(damaged, what="the alarm about the damage")
 
     federation.run(run())
+    assert "damaged" in shown_alarm(federation, "mo")
+    assert "damaged" in shown_to_people(federation, "mo", code=1)
     federation["mo"].kill()
+
+
+def test_the_command_shows_the_status_beside_a_locked_file(federation: Federation) -> None:
+    """Another program has begun to write, and doesn't end."""
+    federation.start("cn")
+    assert shown_alarm(federation, "cn") == ""
+    with closing(sqlite3.connect(federation["cn"].database, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        waiting.eventually(lambda: "database is locked" in shown_alarm(federation, "cn"), within_s=PATIENCE_S)
+        assert "database is locked" in shown_to_people(federation, "cn", code=1)
+        other.execute("ROLLBACK")
+        waiting.eventually(lambda: shown_alarm(federation, "cn") == "", within_s=PATIENCE_S)
+        assert "No alarms" in shown_to_people(federation, "cn", code=0)
+
+
+def shown_alarm(federation: Federation, name: str) -> str:
+    """What `gateway status --json` says of the database; empty without an alarm."""
+    alarms = Cli(federation, name).json("operator", "status", code=None).get("alarms", [])
+    return next((str(alarm["message"]) for alarm in alarms if alarm["code"] == "DATABASE"), "")
+
+
+def shown_to_people(federation: Federation, name: str, *, code: int) -> str:
+    return " ".join(Cli(federation, name).run("operator", "status", code=code).output.split())

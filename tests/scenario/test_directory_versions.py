@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gateway.client import GatewayClient
+from gateway.errors import DirectoryChangedError, UnauthenticatedError
 from gateway.feed.service.alarms import DIRECTORY_VERSIONS
-from gateway.trust.service.directory_drafts import next_version
+from gateway.tls.certificates import inspect_certificate
+from gateway.trust.service.directory_drafts import next_version, revoke
+from gateway.v1 import exchange_service_pb2 as pb
 from tests.support.command_line import Cli
-from tests.support.federation import PULLED, Federation, eventually, with_logs
+from tests.support.federation import PATIENCE_S, PULLED, Federation, eventually, with_logs
+from tests.support.partner import Partner, an_alert
 
 
-@pytest.fixture(params=[{}, PULLED], ids=["pushed", "fetched"])
-def nodes(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Federation]:
+def started(folder: Path, links: dict[str, Any]) -> Iterator[Federation]:
     """cn, and hk with a copy of the directory that nobody replaces."""
-    for made in with_logs(tmp_path, links=request.param):
+    for made in with_logs(folder, links=links):
         shutil.copyfile(made.folder.directory, own_copy(made))
         settings = made["hk"].config.read_text(encoding="utf-8")
         shared, own = (json.dumps(str(path)) for path in (made.folder.directory, own_copy(made)))
@@ -28,6 +33,16 @@ def nodes(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Federation
         made["hk"].config.write_text(settings.replace(shared, own), encoding="utf-8")
         made.start("cn", "hk")
         yield made
+
+
+@pytest.fixture(params=[{}, PULLED], ids=["pushed", "fetched"])
+def nodes(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Federation]:
+    yield from started(tmp_path, request.param)
+
+
+@pytest.fixture
+def pushing(tmp_path: Path) -> Iterator[Federation]:
+    yield from started(tmp_path, {})
 
 
 def own_copy(nodes: Federation) -> Path:
@@ -80,3 +95,59 @@ def test_both_sides_say_that_one_is_on_an_older_version_until_it_isnt(nodes: Fed
     nodes.run(run())
     version = nodes.directory.version
     assert f"version {version}; partners say: hk {version}" in Cli(nodes, "cn").run("operator", "status").output
+
+
+def test_a_revoked_certificate_is_taken_by_the_older_node_alone_and_both_have_the_alarm(pushing: Federation) -> None:
+    async def run() -> None:
+        now, of_mo = datetime.now(UTC), inspect_certificate(pushing["mo"].folder.certificate.read_bytes())
+        at_cn, at_hk = Partner(pushing, "mo", "cn"), Partner(pushing, "mo", "hk")
+        async with pushing.client("cn", "operator") as cn, pushing.client("hk", "operator") as hk:
+            for partner in (at_cn, at_hk):
+                await partner.send(partner.batch([an_alert(publisher="mo", recipient=partner.node)]))
+            pushing.put_directory(
+                revoke(pushing.directory, issued_at=now, since=now, fingerprints=[of_mo.fingerprint_sha256])
+            )
+
+            async def refused() -> bool:
+                try:
+                    await at_cn.send()
+                except UnauthenticatedError:
+                    return True
+                return False
+
+            await eventually(refused, what="the newer node's refusal")
+
+            async def alarmed() -> bool:
+                return bool(await told(cn) and await told(hk))
+
+            await eventually(alarmed, what="the alarms at both")
+            await at_hk.send()
+            shutil.copyfile(pushing.folder.directory, own_copy(pushing))
+
+            async def ended() -> bool:
+                return not (await told(cn) or await told(hk))
+
+            await eventually(ended, what="the end of the alarms")
+            with pytest.raises(UnauthenticatedError):
+                await at_hk.send()
+        for partner in (at_cn, at_hk):
+            await partner.close()
+
+    pushing.run(run())
+
+
+def test_a_stream_that_began_under_an_older_version_ends(pushing: Federation) -> None:
+    """So that both sides say their versions again."""
+
+    async def run() -> None:
+        mo = Partner(pushing, "mo", "cn")
+        call = mo.stub.Replicate()
+        await call.write(pb.ReplicateRequest(open=pb.FeedOpening(origin=mo.feed)))
+        before = (await mo.read(call, "position")).directory.version
+        pushing.put_directory(next_version(pushing.directory, issued_at=datetime.now(UTC)))
+        with pytest.raises(DirectoryChangedError, match=f"version {before + 1} of the directory is in force"):
+            await asyncio.wait_for(mo.read(call, "receipt"), PATIENCE_S)
+        await mo.send()
+        await mo.close()
+
+    pushing.run(run())

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.cli.short_ids import LEAST_CHARS
 from gateway.trust.rules.directory import FieldClass, MessageType
 from gateway.v1 import alert_pb2
 from gateway.v1.options_pb2 import DisclosureClass
@@ -30,8 +31,12 @@ def test_the_command_a_backup_and_verify(keeping: Federation, tmp_path: Path) ->
     stored = cli.json("officer", "file", "put", path, *grounds, "--tells-of", "investigative")
     assert (stored["evidence"]["sha256"], stored["state"]) == (digest_in_json(content), "here")
     out = tmp_path / "out.jpg"
-    cli.json("officer", "file", "get", sha, out, *grounds)
-    assert out.read_bytes() == content
+    for shown in (sha, sha[:LEAST_CHARS], f"{sha[:16]}…"):  # as the list and the console's pages have it
+        out.unlink(missing_ok=True)
+        cli.json("officer", "file", "get", shown, out, *grounds)
+        assert out.read_bytes() == content
+    unknown = ("0" if sha[0] != "0" else "1") * LEAST_CHARS
+    assert "begins like this" in cli.run("officer", "file", "get", unknown, out, *grounds, code=2).stderr
     assert [file["state"] for file in cli.json("officer", "file", "list")] == ["here"]
     assert cli.json("officer", "file", "limits")["max_file_bytes"]
 
@@ -45,7 +50,7 @@ def test_the_command_a_backup_and_verify(keeping: Federation, tmp_path: Path) ->
     kept.write_bytes(content[:-1] + b"?")
     (finding,) = cli.json("", "verify", code=1)["findings"]
     assert sha in finding["place"]
-    erased = cli.json("supervisor", "file", "erase", sha, "--reason", "damaged")
+    erased = cli.json("supervisor", "file", "erase", sha[:16], "--reason", "damaged")
     assert erased["state"] == "erased"
     cli.run("", "verify")
 

@@ -121,3 +121,4 @@ def test_after_a_loss_answers_say_that_records_may_be_missing(nodes: Federation,
     assert "FEED_FORKED" not in {alarm["code"] for alarm in cli.json("operator", "status").get("alarms", [])}
     assert (ids_once_indexed(nodes), searched(nodes, "hk").status("cn")) == (["r-2", "r-1"], PARTIAL)
     assert not [link for link in cli.json("operator", "link", "list") if "/cn/cn/" in link["origin"]]
+    assert cli.json("", "verify")["sound"]

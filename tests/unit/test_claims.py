@@ -10,9 +10,14 @@ from pathlib import Path
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
 from gateway import __version__
+from gateway.cli.main import app
 from gateway.cli.trial.samples import write_samples
+from gateway.contract.status import to_status
+from gateway.errors import OverloadedError
+from tests.unit.cli.test_tables import COMMANDS, WRONG, run
 
 pytestmark = pytest.mark.drift
 
@@ -22,6 +27,16 @@ NUMBERS = ("no", "one", "two", "three", "four", "five", "six")
 
 def text(name: str) -> str:
     return (ROOT / name).read_text(encoding="utf-8")
+
+
+def lines_with(pattern: str, *paths: str) -> list[str]:
+    """Lines of the repository, but for this file and what the changelog says of the past."""
+    found = subprocess.run(
+        ["git", "grep", "-nIiE", pattern, "--", *paths, ":!tests/unit/test_claims.py", ":!CHANGELOG.md"],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert not found.stderr, found.stderr
+    return found.stdout.splitlines()
 
 
 def test_a_version_is_said_alike_everywhere() -> None:
@@ -47,12 +62,7 @@ def test_the_tutorial_counts_the_trials_sample_files(tmp_path: Path) -> None:
 
 def test_nobody_is_told_to_install_a_name_that_is_not_ours() -> None:
     """From an index that would be anybody's package; the wheel is named by its file."""
-    found = subprocess.run(
-        ["git", "grep", "-nE", r"pip install [^.]*customs-gateway|customs-gateway\["],
-        cwd=ROOT, capture_output=True, text=True, check=False,
-    ).stdout.splitlines()  # fmt: skip
-    told = [line for line in found if not line.startswith(("tests/unit/test_claims.py", "CHANGELOG.md"))]
-    assert told == []
+    assert lines_with(r"pip install [^.]*customs-gateway|customs-gateway\[") == []
 
 
 def test_the_example_in_go_names_the_package_of_each_tool() -> None:
@@ -61,6 +71,54 @@ def test_the_example_in_go_names_the_package_of_each_tool() -> None:
     assert tools is not None
     packages = re.findall(r"[\w.-]+", text("examples/README.md").partition("On Debian 13")[2])
     assert set(re.findall(r'"([\w-]+)"', tools[1])) <= set(packages)
+
+
+def test_what_the_two_commands_need_is_said_once() -> None:
+    """Git, make and Python were not enough on a fresh machine."""
+    needed = text("README.md").partition("## Two commands")[2].partition("```")[0]
+    for what in ("Linux", "git", "make", "Bash", "Python 3.11 or later", "`venv`", "`python3-venv`", "index of Python"):
+        assert what in needed, what
+    least = tomllib.loads(text("pyproject.toml"))["project"]["requires-python"]
+    assert f"Python {least.removeprefix('>=')} or later" in needed
+    assert "[README](../README.md#two-commands)" in text("docs/tutorial.md")
+
+
+def test_nothing_is_proved_for_ever() -> None:
+    """Keys and algorithms end."""
+    assert "with proof of origin and receipt" in CliRunner().invoke(app, ["--help"], env={"COLUMNS": "200"}).output
+    assert lines_with("(provable|proved|proof|proves) for ?ever") == []
+
+
+def test_numbers_of_tests_are_nowhere_in_prose() -> None:
+    """They are of one day."""
+    assert lines_with(r"[0-9],[0-9]{3} tests|tests that pass", "*.md") == []
+
+
+def test_a_way_out_is_in_the_table_and_not_on_the_wire() -> None:
+    assert "the way out for each reason is in [the protocol](../protocol.md#12-errors), not on the wire" in " ".join(
+        text("docs/how-to/other-languages.md").split()
+    )
+    sent = to_status(OverloadedError("the day is used up", way_out="Ask tomorrow.")).SerializeToString()
+    assert b"the day is used up" in sent
+    assert b"Ask tomorrow." not in sent
+    assert OverloadedError.way_out.encode() not in sent
+    assert f"| {OverloadedError.way_out} |" in text("docs/protocol.md")
+
+
+@pytest.mark.parametrize(
+    ("kind", "page", "said"),
+    [
+        ("watchlists", "docs/integrating.md", "the exit code is 3 (1 where none was taken)"),
+        ("shipments", "docs/operating.md", "means that some records were refused (1: all of them)"),
+    ],
+)
+def test_exit_code_3_is_of_a_part_and_1_of_everything(kind: str, page: str, said: str, tmp_path: Path) -> None:
+    """The pages said 3 of both."""
+    assert said in " ".join(text(page).split())
+    header, good = COMMANDS[kind][0].splitlines()
+    bad = WRONG[kind].format(7)
+    assert run(kind, "\n".join([header, good, bad]).encode(), tmp_path).exit_code == 3
+    assert run(kind, "\n".join([header, bad]).encode(), tmp_path).exit_code == 1
 
 
 def test_an_encrypted_tls_key_is_documented_as_it_works() -> None:

@@ -111,7 +111,7 @@ def ask(
     \b
     Exit codes: 0 asked for, or here; 1 refused or unreachable, 2 wrong input.
     """
-    _require_digest(digest)
+    digest = _shown_digest(digest)
     _require(purpose=purpose, case_reference=case_reference)
     if not alert:
         raise OptionError(_("--alert: name the alert that names the file"))
@@ -145,7 +145,7 @@ def get(
     \b
     Exit codes: 0 written, 1 refused or unreachable, 2 wrong input, or it isn't here.
     """
-    _require_digest(digest)
+    digest = _shown_digest(digest)
     _require(purpose=purpose, case_reference=case_reference)
 
     async def work(client: GatewayClient) -> AttachedFile:
@@ -217,7 +217,7 @@ def erase(
     \b
     Exit codes: 0 erased, 1 refused or unreachable, 2 wrong input, or nothing is here.
     """
-    _require_digest(digest)
+    digest = _shown_digest(digest)
     if not reason:
         raise OptionError(_("--reason: say why; it stays with the digest"))
     output = Output(as_json)
@@ -287,12 +287,15 @@ async def _digest(client: GatewayClient, text: str, alert: AlertReference | None
     return file_digest([file.evidence.sha256 async for file in client.files.list()], text)
 
 
-def _require_digest(text: str) -> None:
-    if not is_digest_beginning(text):
+def _shown_digest(text: str) -> str:
+    """A digest or its beginning, without the mark that pages put after a beginning."""
+    beginning = text.removesuffix("…")
+    if not is_digest_beginning(beginning):
         raise OptionError(
             _("SHA256: {text!r} is neither a digest in hexadecimal nor its beginning", text=text),
             way_out=_("Take it from `gateway file list`."),
         )
+    return beginning
 
 
 def _require(*, purpose: str, case_reference: str) -> None:

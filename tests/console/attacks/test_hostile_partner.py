@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
 from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from gateway.contract.ids import FeedOrigin
 from gateway.errors import MisbehaviourError
+from gateway.evidence.codec.bundle import decode_zip
+from gateway.tlog.checkpoint import verify_checkpoint
+from gateway.trust.service.directory_versions import unsafe_reopen
 from gateway.v1 import alert_pb2, feed_pb2
 from tests.support.console.behind_forms import GROUNDS
 from tests.support.console.desk import Desks, desks
@@ -148,11 +150,14 @@ def test_a_fork_is_evidence_to_keep_and_an_operator_resolves_it(
     operator.assert_accessible()
     with page.expect_download() as download:
         page.get_by_role("link", name="Download the evidence").click()
-    archive = zipfile.ZipFile(io.BytesIO(download.value.path().read_bytes()))
-    assert {file.compress_type for file in archive.infolist()} == {zipfile.ZIP_STORED}
-    checkpoints = {name: archive.read(name) for name in archive.namelist() if name.endswith(".checkpoint")}
-    assert {name.rpartition("/")[2] for name in checkpoints} == {"held.checkpoint", "received.checkpoint"}
-    assert all(feed.encode() in checkpoint for checkpoint in checkpoints.values())
+    files = decode_zip(download.value.path().read_bytes()).files
+    assert feed in files["problem.txt"].decode()
+    keys = unsafe_reopen(attacked.federation.folder.directory.read_bytes()).every_log_verifier(FeedOrigin.parse(feed))
+    held, received = (
+        verify_checkpoint(files[f"{name}.checkpoint"], keys[0], feed).checkpoint for name in ("held", "received")
+    )
+    assert held.size == received.size
+    assert held.root != received.root
 
     page.get_by_role("link", name="Resolve the quarantine").click()
     with operator.expecting("status of 422"):

@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from gateway.cli.main import app
+from gateway.formats.wrong_lines import MOST_WRONG_LINES, TOO_MANY_WRONG
 
 ALERTS = (
     "case_reference,exporter,priority,requested_action,typologies,classification,onward_transfer,purpose,legal_basis,valid_until\n"
@@ -35,6 +36,8 @@ COMMANDS = {
     ),
     "shipments": (SHIPMENTS, ("history", "import", "FILE")),
 }
+WRONG = {"alerts": "C-{}", "declarations": "{},never", "watchlists": "A-{},nobody", "shipments": "S-{},never"}
+"""Lines that can't be used."""
 
 
 def run(kind: str, data: bytes, folder: Path, *options: str, name: str = "table.csv") -> Result:
@@ -80,3 +83,16 @@ def test_they_are_for_tables_alone(kind: str, tmp_path: Path) -> None:
     result = run(kind, b"{}\n", tmp_path, "--encoding", "big5", name="lines.jsonl")
     assert result.exit_code == 2
     assert "--encoding and --delimiter are for CSV" in result.stderr
+
+
+@pytest.mark.parametrize("kind", COMMANDS)
+def test_a_table_of_wrong_lines_is_read_no_further_than_a_thousand(kind: str, tmp_path: Path) -> None:
+    """The line after them is good, and nobody reads it."""
+    header, good = COMMANDS[kind][0].splitlines()
+    wrong = [WRONG[kind].format(number) for number in range(MOST_WRONG_LINES)]
+    result = run(kind, "\n".join([header, *wrong, good]).encode(), tmp_path)
+    assert result.exit_code == 2, result.output
+    assert result.stdout == ""
+    assert f"line {MOST_WRONG_LINES + 1}: {TOO_MANY_WRONG}. The first is line 2: " in " ".join(result.stderr.split())
+    fewer = run(kind, "\n".join([header, *wrong[1:], good]).encode(), tmp_path)
+    assert len(fewer.stdout.splitlines()) == 1, "the good line"

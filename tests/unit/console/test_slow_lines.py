@@ -1,8 +1,9 @@
-"""Downloads reach who takes them slowly, and end where nobody takes them."""
+"""Downloads reach who takes them slowly, and end where nobody takes them; uploads end after a time of their own."""
 
 from __future__ import annotations
 
 import asyncio
+import select
 import socket
 import threading
 import time
@@ -13,8 +14,8 @@ import pytest
 import uvicorn
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.requests import Request
-from starlette.responses import StreamingResponse
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.routing import Route
 
 from gateway.console.pages.files import slices
@@ -23,10 +24,12 @@ from gateway.console.server.security import SecurityMiddleware
 from gateway.console.settings import LimitSection
 
 BODY_S = 2.0
+UPLOAD_S = 4.0
 CHUNKS = (b"a" * (1 << 20), b"b" * (1 << 17))
 """As the gateway sends a file."""
 
 BUFFER_BYTES = 16 * 1024
+OFFICER = "officer"
 PIECE_BYTES, PAUSE_S = 20_000, 0.1
 """200 kB/s: five seconds for the first chunk."""
 
@@ -40,8 +43,18 @@ async def _download(request: Request) -> StreamingResponse:
     return StreamingResponse(slices(_chunks()))
 
 
-async def _no_session(token: str, background: bool) -> bool:
-    return False
+async def _upload(request: Request) -> PlainTextResponse:
+    count = 0
+    try:
+        async for chunk in request.stream():
+            count += len(chunk)
+    except ClientDisconnect:
+        return PlainTextResponse("cut off")
+    return PlainTextResponse(f"whole: {count}")
+
+
+async def _is_session(token: str, background: bool) -> bool:
+    return token == OFFICER
 
 
 @contextmanager
@@ -53,12 +66,13 @@ def serving() -> Iterator[int]:
         security = Middleware(
             SecurityMiddleware,
             origin=f"http://127.0.0.1:{port}",
-            limits=LimitSection(body_s=BODY_S),
-            admission=Admission(4, _no_session, lambda _: False),
-            token_of=lambda _: "",
-            takes_file=lambda _: False,
+            limits=LimitSection(body_s=BODY_S, upload_s=UPLOAD_S),
+            admission=Admission(4, _is_session, lambda _: False),
+            token_of=lambda request: request.headers.get("cookie", ""),
+            takes_file=lambda path: path == "/upload",
         )
-        app = Starlette(routes=[Route("/", _download)], middleware=[security])
+        routes = [Route("/", _download), Route("/upload", _upload, methods=["POST"])]
+        app = Starlette(routes=routes, middleware=[security])
         config = uvicorn.Config(app, ws="none", lifespan="off", log_config=None, timeout_graceful_shutdown=1)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])), daemon=True)
@@ -106,3 +120,30 @@ def test_a_download_that_nobody_takes_ends(port: int) -> None:
         time.sleep(3 * BODY_S)
         received = taken(one, 0)
     assert not received.endswith(b"\r\n0\r\n\r\n")
+
+
+def uploaded(port: int, count: int) -> tuple[bytes, float]:
+    """The answer to an officer's form that comes in so many pieces, none of them late, and when it began."""
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as one:
+        host = f"127.0.0.1:{port}"
+        lines = ("POST /upload HTTP/1.1", f"Host: {host}", f"Origin: http://{host}", f"Cookie: {OFFICER}")
+        one.sendall("\r\n".join((*lines, f"Content-Length: {count}", "Connection: close", "", "")).encode())
+        began = time.monotonic()
+        for _ in range(count):
+            one.sendall(b"a")
+            if select.select([one], [], [], PAUSE_S)[0]:
+                break
+        answer = one.makefile("rb")
+        return answer.readline() and answer.read(), time.monotonic() - began
+
+
+def test_an_upload_that_trickles_ends_at_its_time_though_it_never_pauses(port: int) -> None:
+    answer, took_s = uploaded(port, 300)
+    assert answer.endswith(b"cut off")
+    assert took_s > max(UPLOAD_S, BODY_S) - PAUSE_S
+
+
+def test_an_upload_that_is_whole_in_its_time_is_taken(port: int) -> None:
+    answer, took_s = uploaded(port, 10)
+    assert answer.endswith(b"whole: 10")
+    assert took_s < UPLOAD_S

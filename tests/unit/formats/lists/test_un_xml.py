@@ -17,6 +17,7 @@ from gateway.errors import GatewayError, MalformedError, TooLargeError
 from gateway.formats.lists import safe_xml
 from gateway.formats.lists.ftm import read_ftm
 from gateway.formats.lists.ftm_export import write_ftm
+from gateway.formats.lists.labelled import MOST_TEXT_CHARS, take_labelled
 from gateway.formats.lists.rows import BadRow, ListRow
 from gateway.formats.lists.un_xml import NOT_READ, names_in, read_un_xml, scheme_of
 from gateway.formats.territories import territory_code
@@ -310,6 +311,20 @@ def test_what_each_element_becomes() -> None:
 )
 def test_an_alias_that_holds_several_names(text: str, names: list[str]) -> None:
     assert names_in(text) == names
+
+
+@pytest.mark.parametrize(("more", "taken"), [(0, True), (1, False)], ids=["as long as remarks may be", "longer"])
+def test_a_text_longer_than_remarks_may_be_is_refused_and_not_looked_through(more: int, taken: bool) -> None:
+    text = " a@b.example 12345678".rjust(MOST_TEXT_CHARS + more, "x")
+    content = WatchlistContent()
+    assert bool(take_labelled(text, content)) is taken
+    assert [one.value for one in content.identifiers] == ["a@b.example"] * taken
+    record = (
+        "<INDIVIDUAL><REFERENCE_NUMBER>X.1</REFERENCE_NUMBER><FIRST_NAME>Name</FIRST_NAME>"
+        f"<COMMENTS1>{text}</COMMENTS1></INDIVIDUAL>"
+    )
+    (row,) = read(document(record))
+    assert isinstance(row, ListRow if taken else BadRow)
 
 
 def test_schemes_of_documents() -> None:
