@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import sqlite3
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +43,13 @@ def nats(tmp_path: Path) -> Iterator[NatsProcess]:
 def nodes(tmp_path: Path, nats: NatsProcess) -> Iterator[Federation]:
     for made in with_logs(tmp_path / "federation", settings_of=lambda name: settings(nats) if name == "hk" else ""):
         made.start("cn", "hk")
+        made.run(eventually(holds(lambda: begun(made)), what="the outbox, which takes what comes after it began"))
         yield made
+
+
+def begun(nodes: Federation) -> bool:
+    with closing(sqlite3.connect(nodes["hk"].database)) as database:
+        return database.execute("SELECT count(*) FROM outbox_progress").fetchone() == (1,)
 
 
 def ids(messages: list[Any]) -> list[str]:

@@ -277,6 +277,7 @@ def paper_nodes(
     finally:
         for node in nodes:
             node.writer.stop()
+            node.database.close()
 
 
 @cache

@@ -222,6 +222,7 @@ def _inside(view: MapView, position: Position) -> bool:
 def _mark(view: MapView, stop: _Stop, placer: LabelPlacer) -> Markup:
     x, y = view.point(stop.position)
     wide = _pill(stop)
+    x = min(max(x, wide / 2), view.width - wide / 2)  # a stop at the edge with many numbers
     shape = element("rect", class_="stop", x=x - wide / 2, y=y - RADIUS, width=wide, height=2 * RADIUS, rx=RADIUS)
     number = text("stop-number", x, y + 4, _numbers(stop.numbers), anchor="middle")
     placed = placer.place(shortened(stop.label, MAX_LABEL), x, y, wide / 2)

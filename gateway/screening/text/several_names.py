@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
+import string
 
 _LATIN = re.compile(
-    r"[\s,;(]+(formerly known as|formerly|previously known as|also known as|trading as|doing business as|"
-    r"f/k/a|a/k/a|t/a|d/b/a|a\.k\.a\.|f\.k\.a\.|d\.b\.a\.|t\.a\.|fka|aka|dba|alias|@)[:\s]+",
+    r"(?<=[\s,;(])(formerly known as|formerly|previously known as|also known as|trading as|doing business as|"
+    r"f/k/a|a/k/a|t/a|d/b/a|a\.k\.a\.|f\.k\.a\.|d\.b\.a\.|t\.a\.|fka|aka|dba|alias|@)(?=[:\s])",
     re.IGNORECASE,
 )
-_HAN = re.compile(
-    r"[\s,;(]*(原名称?为?|曾用名|前称|前名|旧名|又名|别名|亦称|又称|以前叫|舊稱|舊名|前稱|亦稱|又稱|原名稱|別名):?\s*"
-)
+_HAN = re.compile(r"(原名称?为?|曾用名|前称|前名|旧名|又名|别名|亦称|又称|以前叫|舊稱|舊名|前稱|亦稱|又稱|原名稱|別名)")
 _EITHER = re.compile(f"(?:{_LATIN.pattern}|{_HAN.pattern})", re.IGNORECASE)
+_AROUND = string.whitespace + "\u00a0\u3000,;():"
+"""What may stand around a name of several."""
 _HINT = re.compile(r"[/@名称稱]|\.[akb]\.|known as|formerly|(?:trad|do)ing (?:as|bus)|fka|aka|dba|alias")
 """What a text has in lower case that has several names; most have none of it."""
 _SHORTEST = 2
@@ -29,5 +30,5 @@ def several_names(text: str) -> tuple[tuple[str, str], ...]:
         names.append((text[at : mark.start()], before))
         before, at = next(filter(None, mark.groups())).lower(), mark.end()
     names.append((text[at:], before))
-    found = tuple((name.strip(" ,;()"), word) if len(names) > 1 else (name, word) for name, word in names)
+    found = tuple((name.strip(_AROUND), word) if len(names) > 1 else (name, word) for name, word in names)
     return found if all(len(name) >= _SHORTEST for name, _ in found) else ((text, ""),)

@@ -24,7 +24,7 @@ _SLAVIC: _Customs = tuple(
     for pattern, instead in (
         ("schtsch|shch|tsch|tch|sch", "s"), ("ch(?=[rl])|kh", "h"), ("ch|sh|zh|ts|tz|cz", "s"), ("c(?=[eivy]|$)", "s"),
         ("c", "k"), ("z", "s"), ("x", "ks"), ("ou", "u"), ("w", "v"), ("ff?$", "v"), ("(?<=[iy])[iyj]", ""),
-        ("[yij]+([aeou])", lambda found: "e" if found[1] in "eo" else found[1]),
+        ("(?<![yij])[yij]+([aeou])", lambda found: "e" if found[1] in "eo" else found[1]),
         ("([aeou])[yij]+", r"\1"), ("[yj]+", "i"), (r"(.)\1+", r"\1"),
     )
 )  # fmt: skip
