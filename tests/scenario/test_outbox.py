@@ -43,13 +43,18 @@ def nats(tmp_path: Path) -> Iterator[NatsProcess]:
 def nodes(tmp_path: Path, nats: NatsProcess) -> Iterator[Federation]:
     for made in with_logs(tmp_path / "federation", settings_of=lambda name: settings(nats) if name == "hk" else ""):
         made.start("cn", "hk")
-        made.run(eventually(holds(lambda: begun(made)), what="the outbox, which takes what comes after it began"))
+        made.run(begun(made))
         yield made
 
 
-def begun(nodes: Federation) -> bool:
-    with closing(sqlite3.connect(nodes["hk"].database)) as database:
-        return database.execute("SELECT count(*) FROM outbox_progress").fetchone() == (1,)
+async def begun(nodes: Federation) -> None:
+    """Returns when the outbox has begun: it takes what comes afterwards."""
+
+    def has_begun() -> bool:
+        with closing(sqlite3.connect(nodes["hk"].database)) as database:
+            return bool(database.execute("SELECT count(*) FROM outbox_progress").fetchone() == (1,))
+
+    await eventually(holds(has_begun), what="the outbox")
 
 
 def ids(messages: list[Any]) -> list[str]:
