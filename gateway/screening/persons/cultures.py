@@ -68,12 +68,15 @@ def _rows() -> Iterator[tuple[str, str, list[list[str]]]]:
         yield row["culture"], row["kind"], [group.split("|") for group in row["names"].split(" ")]
 
 
+_ROWS = tuple(_rows())
+
+
 def _load() -> tuple[dict[str, frozenset[Culture]], dict[str, str], dict[str, tuple[str, ...]]]:
     """Cultures of words; by word, the first spelling of its name; by Han writing, the Latin names."""
     cultures: dict[str, set[Culture]] = {}
     names: dict[str, str] = {}
     han: dict[str, list[str]] = {}
-    for culture, _, groups in _rows():
+    for culture, _, groups in _ROWS:
         for group in groups:
             spellings = [word for word in group if not _is_han(word)]
             for word in spellings:
@@ -110,13 +113,13 @@ def _join(names: dict[str, str], spellings: Sequence[str]) -> None:
 
 _SPANISH_FAMILIES = frozenset(
     spelling
-    for culture, kind, groups in _rows()
+    for culture, kind, groups in _ROWS
     for group in groups
     for spelling in group
     if (culture, kind) == ("spanish", "family")
 )
 VIETNAMESE_FAMILIES = frozenset(
-    group[0] for culture, kind, groups in _rows() for group in groups if (culture, kind) == ("vietnamese", "family")
+    group[0] for culture, kind, groups in _ROWS for group in groups if (culture, kind) == ("vietnamese", "family")
 )
 
 _CULTURES_OF, NAMES, HAN_NAMES = _load()

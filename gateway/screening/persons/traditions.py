@@ -23,8 +23,9 @@ from gateway.screening.text.scripts import Script, sound_alike
 SURNAME_WEIGHT = 0.4
 GIVEN_WEIGHT = 0.6
 READ = 0.9
+_RAW = (("surname", SURNAME_WEIGHT, READ), ("given name", GIVEN_WEIGHT, READ))
 SHORTEST, LONGEST = 2, 4
-"""Characters of a name; two are read so in too many ways."""
+"""Characters of a name."""
 MAX_WORDS = 5
 
 
@@ -97,10 +98,9 @@ def compare_traditions(han: PersonVariant, latin: PersonVariant, swapped: bool) 
         return None
     for part in _read(han.han) if 1 < len(latin.words) <= MAX_WORDS else ():
         if (found := _split(part, latin)) is not None:
-            raw = (("surname", SURNAME_WEIGHT, READ), ("given name", GIVEN_WEIGHT, READ))
             texts = (latin.text, han.text) if swapped else (han.text, latin.text)
             explain = partial(_explain, part, han.han, *found, swapped)
-            return Verdict(*texts, score_of(raw), MatchClass.COMPATIBLE, explain)
+            return Verdict(*texts, score_of(_RAW), MatchClass.COMPATIBLE, explain)
     return None
 
 
@@ -179,7 +179,6 @@ def _sounds(part: _Part) -> set[str]:
 
 
 def _explain(part: _Part, han: str, surname: str, given: str, swapped: bool) -> Explanation:
-    raw = (("surname", SURNAME_WEIGHT, READ), ("given name", GIVEN_WEIGHT, READ))
     pairs = ((han[0], surname), (han[1:], given))
     tokens = [TokenMatch(*((b, a) if swapped else (a, b)), f"{part.tradition} reading of {a}", READ) for a, b in pairs]
-    return Explanation(f"several Han names are read so in {part.tradition}", weigh(raw), tuple(tokens))
+    return Explanation(f"several Han names are read so in {part.tradition}", weigh(_RAW), tuple(tokens))

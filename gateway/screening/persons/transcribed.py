@@ -13,7 +13,7 @@ from typing import NamedTuple
 from gateway.screening.persons.cultures import HAN_NAMES, name_of
 from gateway.screening.persons.reading import PersonVariant
 from gateway.screening.persons.words import units_of
-from gateway.screening.result import Explanation, MatchClass, TokenMatch, Verdict, score_of, weigh
+from gateway.screening.result import Explanation, MatchClass, RawPart, TokenMatch, Verdict, score_of, weigh
 from gateway.screening.text.phonetic_key import phonetic_key
 from gateway.screening.text.scripts import Script
 from gateway.screening.text.sounds import mandarin
@@ -67,7 +67,7 @@ def compare_transcribed(han: PersonVariant, latin: PersonVariant, swapped: bool)
             if all(values):
                 raw = (("first name", 0.5, values[0]), ("second name", 0.5, values[1]))
                 texts = (latin.text, han.text) if swapped else (han.text, latin.text)
-                explain = partial(_explain, parts, order, (values[0], values[1]), swapped)
+                explain = partial(_explain, parts, order, raw, swapped)
                 return Verdict(*texts, score_of(raw), MatchClass.COMPATIBLE, explain)
     return None
 
@@ -99,15 +99,14 @@ def _key(one: str, other: str) -> str:
 
 
 def _explain(
-    parts: tuple[_Name, _Name], words: tuple[str, ...], values: tuple[float, float], swapped: bool
+    parts: tuple[_Name, _Name], words: tuple[str, ...], raw: tuple[RawPart, RawPart], swapped: bool
 ) -> Explanation:
-    raw = (("first name", 0.5, values[0]), ("second name", 0.5, values[1]))
     tokens = [
         TokenMatch(
             *((word, part.han) if swapped else (part.han, word)),
             "transcription of a known name" if part.names else "same consonants as in pinyin",
             value,
         )
-        for part, word, value in zip(parts, words, values, strict=True)
+        for part, word, (_, _, value) in zip(parts, words, raw, strict=True)
     ]
     return Explanation("several names are transcribed so", weigh(raw), tuple(tokens))
