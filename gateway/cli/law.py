@@ -12,18 +12,16 @@ import typer
 from gateway.cli.clock import now
 from gateway.cli.output import JsonOption, Output, reports_errors
 from gateway.errors import MalformedError, OptionError
-from gateway.risk.announcements import Announcement, Announcements, Measure, status_text
+from gateway.risk.announcements import RESTRICTIONS, Announcement, Announcements, Measure, status_text
 from gateway.risk.controlled_goods import LIST_TERRITORY, ControlledGood, ControlledGoods
 from gateway.risk.controlled_goods_file import load_controlled_goods
-from gateway.risk.validity import Confidence, ControlPeriod
+from gateway.risk.validity import Confidence
 from gateway.translation.messages import N_
 from gateway.translation.messages import gettext as _
 
 MEASURES: Mapping[Measure, str] = {
     Measure.LICENCE: N_("exports need a licence"),
-    Measure.REFUSED: N_("licences are refused in principle"),
-    Measure.REVIEW: N_("end user and end use are reviewed more strictly"),
-    Measure.MILITARY: N_("no exports to military users or for military uses"),
+    **RESTRICTIONS,
     Measure.SUSPENSION: N_("suspends others"),
 }
 
@@ -108,9 +106,7 @@ def _lines(goods: ControlledGoods, codes: Sequence[str], element: str, on: date)
         try:
             found |= dict.fromkeys(line.good for line in goods.lines(code, on, territory=LIST_TERRITORY))
         except MalformedError as error:
-            raise OptionError(
-                f"{code!r}: {error.message}", way_out=_("Give a commodity code of 6 to 10 digits.")
-            ) from None
+            raise OptionError(error.message, way_out=_("Give a commodity code of 6 to 10 digits.")) from None
     return [*found, *(good for good in goods if element and good.element == element and good not in found)]
 
 
@@ -129,7 +125,7 @@ def _announcements(
 
 
 def _state(row: Announcement, announcements: Announcements, on: date) -> str:
-    validity = ControlPeriod(row.effective, announcements.suspensions(row.key))
+    validity = announcements.validity(row)
     return status_text(validity, validity.status_on(on), on)
 
 
@@ -160,7 +156,7 @@ def _facts(row: Announcement, announcements: Announcements, on: date) -> dict[st
         "announced": row.announced,
         "effective": row.effective.first,
         "effective_to": row.effective.last,
-        "state": ControlPeriod(row.effective, announcements.suspensions(row.key)).status_on(on),
+        "state": announcements.validity(row).status_on(on),
         "state_text": _state(row, announcements, on),
         "subject": row.subject,
         "confidence": _sure(row.confidence),

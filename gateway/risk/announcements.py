@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from gateway.errors import ConfigurationError
 from gateway.risk.validity import Confidence, ControlPeriod, ControlStatus, Interval, Suspension
+from gateway.translation.messages import N_
 
 ALL_ITEMS = "*"
 """In `applies_to`: every item under control."""
@@ -30,9 +31,9 @@ class Measure(StrEnum):
 
 
 RESTRICTIONS: Mapping[Measure, str] = {
-    Measure.REFUSED: "licences are refused in principle",
-    Measure.REVIEW: "end user and end use are reviewed more strictly",
-    Measure.MILITARY: "no exports to military users or for military uses",
+    Measure.REFUSED: N_("licences are refused in principle"),
+    Measure.REVIEW: N_("end user and end use are reviewed more strictly"),
+    Measure.MILITARY: N_("no exports to military users or for military uses"),
 }
 """Measures about destinations, in words."""
 
@@ -121,6 +122,10 @@ class Announcements:
             if row.measure is Measure.SUSPENSION and key in row.applies_to
         )
 
+    def validity(self, row: Announcement) -> ControlPeriod:
+        """When an announcement holds."""
+        return ControlPeriod(row.effective, self.suspensions(row.key))
+
     def restrictions(self, items_of: str, destination: str, on: date) -> list[ExportRestriction]:
         """What holds on a day for an announcement's items on their way to a destination.
 
@@ -130,7 +135,7 @@ class Announcements:
         for row in self.rows:
             if row.measure not in RESTRICTIONS or destination not in row.destinations or not row.concerns(items_of):
                 continue
-            validity = ControlPeriod(row.effective, self.suspensions(row.key))
+            validity = self.validity(row)
             status = validity.status_on(on)
             if status not in (ControlStatus.NOT_YET, ControlStatus.ENDED):
                 found.append(ExportRestriction(row, status, _text(row, destination, validity, status, on)))
