@@ -368,8 +368,9 @@ class Replication(RuleBasedStateMachine):
         backup, sizes = self.backups[name][pick % len(self.backups[name])]
         wire = self.wires[name]
         own = wire.origin.line
-        if self._loses_for_good(own, max(sizes.get(own, 0), self.node(other(name)).sizes().get(own, 0))):
-            return  # the feed would go on in a new epoch (test_releases)
+        theirs = self.node(other(name)).sizes()
+        if any(self._loses_for_good(line, max(sizes.get(line, 0), theirs.get(line, 0))) for line in self._lines()):
+            return  # of one's own, or the only copy of the partner's: that feed goes on in a new epoch (test_releases)
         lost = self.node(name).sizes().get(own, 0) != sizes.get(own, 0)
         self.machines[name].restore(backup)
         for one in self.wires.values():
@@ -530,6 +531,9 @@ class Replication(RuleBasedStateMachine):
         assert self.node("cn").lives() == self.node("hk").lives()
 
     # How things are done
+
+    def _lines(self) -> list[str]:
+        return [wire.origin.line for wire in self.wires.values()]
 
     def _loses_for_good(self, line: str, known: int) -> bool:
         """Whether more of a feed was released than anybody would hold."""
