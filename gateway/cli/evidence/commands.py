@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from gateway.evidence.codec.bundle import Bundle
     from gateway.evidence.codec.bundle_entries import StepProof
     from gateway.evidence.service.answer_check import AnswerExamination, VerifiedAnswer
+    from gateway.evidence.service.quarantine_check import ProvedFork, QuarantineExamination
     from gateway.evidence.service.report import Examination, VerifiedEvidence
     from gateway.v1.evidence_service_pb2 import EvidenceFile
 
@@ -133,6 +134,9 @@ def verify(
 ) -> None:
     """Verify evidence step by step. Needs no network and no gateway, only a directory or the authorities' keys.
 
+    Takes what `gateway evidence export` writes, and the files of a feed's quarantine: whether they prove that the
+    partner has signed two histories.
+
     \b
     Examples:
       gateway evidence verify case-7.zip --directory directory.note
@@ -149,18 +153,22 @@ def verify(
     from gateway.evidence.service.answer_check import examine_answer  # noqa: PLC0415
     from gateway.evidence.service.check import examine  # noqa: PLC0415
     from gateway.evidence.service.files import read_bundle  # noqa: PLC0415
+    from gateway.evidence.service.quarantine_check import examine_quarantine, is_quarantine  # noqa: PLC0415
 
     with naming(bundle, way_out=_("Give what `gateway evidence export` has written, unchanged.")):
         files = read_bundle(bundle)
     anchors = anchors_from(anchor, threshold) if anchor else None
     directory_note = read_input(directory) if directory else None
     output = Output(as_json)
-    examination: Examination | AnswerExamination
+    examination: Examination | AnswerExamination | QuarantineExamination
     if is_answer(files):
         examination = examine_answer(files, anchors=anchors, directory_note=directory_note)
         _show_answer(output, examination, record or [])
     elif record:
-        raise OptionError(_("--record asks about an answer, and this is evidence of an alert"))
+        raise OptionError(_("--record asks about an answer, and this is other evidence"))
+    elif is_quarantine(files):
+        examination = examine_quarantine(files, anchors=anchors, directory_note=directory_note)
+        _show_fork(output, examination)
     else:
         examination = examine(files, anchors=anchors, directory_note=directory_note, require_receipt=not origin_only)
         _show(output, examination)
@@ -211,7 +219,30 @@ def _show_answer(output: Output, examination: AnswerExamination, record_ids: lis
         output.note(evidence.said_of(record_id))
 
 
-def _show_steps(output: Output, examination: Examination | AnswerExamination) -> None:
+def _show_fork(output: Output, examination: QuarantineExamination) -> None:
+    fork = examination.evidence
+    if output.as_json:
+        proved = None if fork is None else _fork_facts(fork)
+        output.json({"verified": fork is not None, "steps": examination.steps, "evidence": proved})
+        return
+    _show_steps(output, examination)
+    if fork is not None:
+        output.note(fork.told)
+
+
+def _fork_facts(fork: ProvedFork) -> dict[str, object]:
+    return {
+        "told": fork.told,
+        "publisher": fork.origin.publisher,
+        "feed": fork.origin.line,
+        "size": fork.received.size,
+        "held_root": fork.held_root.hex(),
+        "received_root": fork.received.root.hex(),
+        "directory_version": fork.directory_version,
+    }
+
+
+def _show_steps(output: Output, examination: Examination | AnswerExamination | QuarantineExamination) -> None:
     rows = [(step.number, step.name, step.status, step.detail) for step in examination.steps]
     output.table(_("Steps"), marked("No.", "Step", "Result", "Found"), rows)
 

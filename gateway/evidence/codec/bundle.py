@@ -17,11 +17,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from gateway.contract.limits import MAX_MESSAGE_BYTES
 from gateway.errors import MalformedError, TooLargeError
 from gateway.files import stored_zip
 
-MAX_FILE_BYTES = 2 * 1024 * 1024
-"""Largest file in bytes: a directory has at most 1 MiB, a payload's text about as much."""
+MAX_FILE_BYTES = MAX_MESSAGE_BYTES
+"""Largest file in bytes: a batch that put a feed into quarantine. A directory has at most 1 MiB, a payload's text about
+as much."""
 
 MAX_EVENTS = 999
 """Most later events: three digits; a rich alert has some 400."""

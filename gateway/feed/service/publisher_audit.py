@@ -19,13 +19,13 @@ from gateway.contract.ids import FeedOrigin
 from gateway.db.database import Database
 from gateway.errors import GatewayError, MalformedError, ProofInvalidError
 from gateway.feed.service.continuity.soundness import sound_root_at
+from gateway.feed.service.quarantine_evidence import HELD, RECEIVED, RECEIVED_PROOF, encode_hashes
 from gateway.feed.service.receiver import Cause, Receiver, Refusal
 from gateway.feed.service.writing.transaction import Transaction
 from gateway.feed.tables import feeds
 from gateway.feed.tables.feeds import FeedState
 from gateway.plurals import counted
 from gateway.tlog.checkpoint import Checkpoint, VerifiedCheckpoint, verify_checkpoint
-from gateway.tlog.encoding import encode_base64
 from gateway.tlog.proofs import verify_consistency
 from gateway.trust.service.directory_versions import TrustedDirectory
 from gateway.v1 import feed_pb2
@@ -124,8 +124,8 @@ class QuarantineCommand:
         if feed.state is FeedState.QUARANTINED:
             return None
         evidence = {
-            "held.checkpoint": self._held.note,
-            "received.checkpoint": self._shown.note,
-            "received.proof": b"".join(encode_base64(node) + b"\n" for node in self._hashes),
+            HELD: self._held.note,
+            RECEIVED: self._shown.note,
+            RECEIVED_PROOF: encode_hashes(self._hashes),
         }
         return self._receiver.quarantine(tx, feed, self._problem, evidence, cause=Cause.FORK)

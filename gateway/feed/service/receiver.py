@@ -36,6 +36,7 @@ from gateway.errors import (
 from gateway.feed.codec import EncodedEntry, check_entry, parse_header
 from gateway.feed.service.alarms import Alarms
 from gateway.feed.service.continuity.soundness import damaged, sound_root_at
+from gateway.feed.service.quarantine_evidence import BATCH, DIRECTORY, HELD, PROBLEM, RECEIVED, held_proof
 from gateway.feed.service.quotas import Quotas, stored_as
 from gateway.feed.service.writing.transaction import Transaction
 from gateway.feed.tables import feeds, heads
@@ -159,13 +160,15 @@ class Receiver:
     def quarantine(
         self, tx: Transaction, feed: Feed, problem: str, evidence: Mapping[str, bytes], *, cause: Cause
     ) -> Refusal:
-        """Stops a feed and stores the evidence files."""
+        """Stops a feed and stores the evidence files (feed.service.quarantine_evidence)."""
         stamp = datetime.fromtimestamp(tx.now_ms / 1000, UTC).strftime("%Y%m%dT%H%M%S.%f")
         folder = self._evidence_root / f"{feed.origin.line.replace('/', '_')}-{stamp}"
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         for name, content in {
             **evidence,
-            "problem.txt": f"{feed.origin}\n{printable_line(problem)}\n".encode(),
+            **held_proof(tx.conn, feed, evidence[HELD], evidence[RECEIVED]),
+            DIRECTORY: self._trust().note,
+            PROBLEM: f"{feed.origin}\n{printable_line(problem)}\n".encode(),
         }.items():
             replace_file(folder / name, content, mode=OWNER_ONLY)
         feeds.set_state(
@@ -286,9 +289,9 @@ class ReceiveCommand:
 
     def _quarantine(self, tx: Transaction, feed: Feed, held: bytes, problem: str, cause: Cause) -> Refusal:
         evidence = {
-            "held.checkpoint": held,
-            "received.checkpoint": self.batch.checkpoint,
-            "batch.binpb": self.batch.SerializeToString(deterministic=True),
+            HELD: held,
+            RECEIVED: self.batch.checkpoint,
+            BATCH: self.batch.SerializeToString(deterministic=True),
         }
         return self._receiver.quarantine(tx, feed, problem, evidence, cause=cause)
 

@@ -16,6 +16,8 @@ import http.client
 import json
 import secrets
 import signal
+import subprocess
+import sys
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
@@ -274,6 +276,14 @@ class ConsoleTrial:
                 )
             )
         return self.case
+
+    def verified(self, evidence: Path) -> str:
+        """What `gateway evidence verify` prints of a file that a page gave; fails where it doesn't verify."""
+        gateway, directory = Path(sys.executable).with_name("gateway"), self.federation.folder.directory
+        command = [str(gateway), "evidence", "verify", str(evidence), "--directory", str(directory)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
 
     def _office(self, name: str) -> Office:
         node = self.federation[name]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -9,10 +10,16 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import MalformedError, QuarantinedError
+from gateway.evidence.codec.bundle import Bundle
+from gateway.evidence.service.files import read_bundle
+from gateway.evidence.service.quarantine_check import examine_quarantine
+from gateway.evidence.service.report import StepStatus
 from gateway.feed.service.publisher_audit import PublisherAudit
 from gateway.feed.service.receiver import Refusal
 from gateway.feed.tables.feeds import FeedState
-from gateway.tlog.checkpoint import Checkpoint, sign_checkpoint
+from gateway.tlog.checkpoint import Checkpoint, parse_checkpoint_body, sign_checkpoint
+from gateway.tlog.note import parse_note
+from gateway.trust.service.directory_versions import RootOfTrust
 from gateway.v1 import feed_pb2
 from tests.support import merkle_oracle
 from tests.support.author import Author
@@ -26,7 +33,7 @@ class Scene:
     """hk holds five entries of cn, and cn has seven."""
 
     def __init__(self, nodes: Sequence[PaperNode]) -> None:
-        self.hk, self.cn = nodes[1], Author(nodes[0], "hk")
+        self.nodes, self.hk, self.cn = nodes, nodes[1], Author(nodes[0], "hk")
         self.entries = list(self.cn.alerts(7))
         self.receive(self.entries[:HELD])
         self.audit = PublisherAudit(self.hk.database, receiver=self.hk.receiver, trust=lambda: self.hk.trust)
@@ -52,6 +59,18 @@ class Scene:
         verified = self.audit.verify_shown(self.cn.origin, position)
         command = self.audit.compare(self.cn.origin, held, verified, hashes)
         return None if command is None else self.hk.writer.run(command)
+
+    def kept(self) -> Bundle:
+        """The files of the quarantine."""
+        feed = self.hk.outgoing.feed(self.cn.origin)
+        assert feed is not None
+        return read_bundle(Path(feed.evidence_path))
+
+    def anchors(self) -> RootOfTrust:
+        """What somebody outside knows."""
+        trust = self.hk.trust
+        vkeys = [authority.directory_key for authority in trust.directory.authorities.values()]
+        return RootOfTrust.from_vkeys(vkeys, federation=trust.federation, threshold=trust.directory.threshold)
 
     @property
     def state(self) -> FeedState:
@@ -103,6 +122,59 @@ def test_another_history_puts_the_feed_into_quarantine_with_evidence(scene: Scen
     with pytest.raises(QuarantinedError):
         scene.receive(scene.entries[HELD:])
     assert scene.audit.held(scene.cn.origin) is None  # nothing more to find
+
+
+@pytest.mark.parametrize("size", [1, 3, HELD])
+def test_the_evidence_proves_both_histories_to_others(scene: Scene, size: int) -> None:
+    other = [*scene.cn.alerts(1), *scene.entries[1:size]]
+    assert scene.run(scene.shown(other)) is not None
+    examination = examine_quarantine(scene.kept(), anchors=scene.anchors())
+    assert [step.status for step in examination.steps] == [StepStatus.PASSED] * 5
+    fork = examination.evidence
+    assert fork is not None
+    assert (fork.held.size, fork.received.size) == (HELD, size)
+    assert fork.received.root == merkle_oracle.root(scene.leaves(other))
+    assert fork.held_root == merkle_oracle.root(scene.leaves(scene.entries[:size]))
+    assert fork.told.startswith(f"cn has signed two histories of {scene.cn.origin}: of the first {size} ")
+
+
+def test_a_longer_history_is_contradicted_by_the_recipients_word_alone(scene: Scene) -> None:
+    other = [*scene.cn.alerts(1), *scene.entries[1:]]
+    assert scene.run(scene.shown(other), proof(scene, other)) is not None
+    examination = examine_quarantine(scene.kept(), anchors=scene.anchors())
+    assert examination.evidence is None
+    assert examination.steps[-1].name == "contradiction"
+    assert "more than the 5 held" in examination.steps[-1].detail
+
+
+def test_changed_evidence_proves_nothing(scene: Scene) -> None:
+    """A recipient that would like a fork can't make one: of an honest publisher's checkpoints, or with its own key."""
+    other = [*scene.cn.alerts(1), *scene.entries[1:3]]
+    assert scene.run(scene.shown(other)) is not None
+    kept = dict(scene.kept().files)
+    honest = scene.shown(scene.entries[:3]).cosigned_checkpoint
+    root, *hashes = kept["held.proof"].split(b"\n")
+    wrong = b"\n".join([base64.b64encode(bytes(32)), *hashes])
+    own_key = Author(scene.nodes[1], "cn").key.named(scene.cn.key.name)
+    own = sign_checkpoint(parse_checkpoint_body(parse_note(honest).unverified_text), own_key)
+    changed: list[tuple[str, bytes | None, str]] = [
+        ("received.checkpoint", honest, "contradiction"),
+        ("received.checkpoint", own, "received"),
+        ("received.checkpoint", b"no checkpoint", "received"),
+        ("held.checkpoint", b"no checkpoint", "held"),
+        ("held.proof", wrong, "contradiction"),
+        ("held.proof", root, "contradiction"),
+        ("held.proof", b"", "contradiction"),
+        ("held.proof", None, "contradiction"),
+        ("directory.note", b"no directory", "directory"),
+        ("directory.note", None, "files"),
+    ]
+    for name, content, step in changed:
+        files = {**kept, name: content}
+        bundle = Bundle.of((file, data) for file, data in files.items() if data is not None)
+        examination = examine_quarantine(bundle, anchors=scene.anchors())
+        assert examination.evidence is None, name
+        assert examination.steps[-1].name == step, (name, examination.steps[-1])
 
 
 def test_an_honest_checkpoint_with_a_wrong_proof_is_not_accepted(scene: Scene) -> None:
