@@ -209,6 +209,10 @@ PROVED_ALERT = facts(
     later_events=COUNT,
     steps=array(of(StepProof)),
 )
+PROVED_FORK = facts(
+    told=TEXT, publisher=TEXT, feed=TEXT, size=COUNT, held_root=TEXT, received_root=TEXT, directory_version=COUNT
+)
+
 PROVED_ANSWER = facts(
     told=TEXT,
     query_id=TEXT,
@@ -434,6 +438,9 @@ SHAPES: Mapping[str, Schema] = {
     "inbox note": message(casework_service_pb2.CaseNote),
     "inbox notes": message(casework_service_pb2.GetCaseResponse),
     "law show": facts(day=TEXT, version=TEXT, goods=array(CONTROLLED), announcements=array(ANNOUNCED)),
+    "why alert": message(node_service_pb2.ExplainAbsenceResponse),
+    "why entry": message(node_service_pb2.ExplainAbsenceResponse),
+    "why record": message(node_service_pb2.ExplainAbsenceResponse),
     "person add": message(person_service_pb2.AddPersonResponse),
     "person list": listing(person_pb2.Person),
     "person show": message(person_service_pb2.GetPersonResponse),
@@ -454,7 +461,7 @@ SHAPES: Mapping[str, Schema] = {
         "anyOf": [EXPORTED_ALERT, facts(path=TEXT, files=COUNT, records=COUNT)],
     },
     "evidence verify": facts(
-        verified=FLAG, steps=array(of(StepResult)), evidence=either(PROVED_ALERT, PROVED_ANSWER, NULL)
+        verified=FLAG, steps=array(of(StepResult)), evidence=either(PROVED_ALERT, PROVED_ANSWER, PROVED_FORK, NULL)
     ),
     "evidence consistency": facts(feed=TEXT, older_size=COUNT, newer_size=COUNT),
     "notification list": listing(notification_service_pb2.Notification),

@@ -126,6 +126,14 @@ COMMANDS: Mapping[str, str | Noun] = {
     "law": Noun(
         N_("Export control as the lists of this installation have it, by day."), {"show": "gateway.cli.law:show"}
     ),
+    "why": Noun(
+        N_("Why a partner doesn't have something of ours, or isn't given a field of it."),
+        {
+            "alert": "gateway.cli.why:alert",
+            "entry": "gateway.cli.why:entry",
+            "record": "gateway.cli.why:record",
+        },
+    ),
     "person": Noun(
         N_("Persons who sign in at a console: add them, change roles, see sessions, resolve pseudonyms."),
         {

@@ -79,6 +79,11 @@ class NodeClient:
         response = await self._connection.unary(method, request, node.GetQuarantineEvidenceResponse)
         return {file.name: file.content for file in response.files}
 
+    async def explain_absence(self, request: node.ExplainAbsenceRequest) -> node.ExplainAbsenceResponse:
+        """Why a partner doesn't have an alert, list entry or record of ours, or isn't given a field of it."""
+        method = self._connection.stubs.node.ExplainAbsence
+        return await self._connection.unary(method, request, node.ExplainAbsenceResponse)
+
     async def recover_feed(self, origin: str) -> node.RecoverFeedResponse:
         """Fetches own entries from the partner after a restore from an old backup."""
         request = node.RecoverFeedRequest(origin=origin)

@@ -31,6 +31,7 @@ from gateway.feed.service.sender import Outgoing
 from gateway.feed.service.states import DeclareNewCommand, StateCommand, SuspensionCommand
 from gateway.feed.tables import feeds
 from gateway.feed.tables.feeds import Feed, FeedState
+from gateway.node.absences import Absences
 from gateway.node.assembly.links import role_of
 from gateway.node.assembly.quotas import QuotaMonitor
 from gateway.node.host.capacity import CapacityMonitor
@@ -48,6 +49,7 @@ from gateway.trust.service.directory_versions import TrustedDirectory
 from gateway.v1 import directory_pb2
 from gateway.v1 import node_service_pb2 as pb
 from gateway.v1 import node_service_pb2_grpc as pb_grpc
+from gateway.watchlists.rules.visibility import ListVisibility
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
@@ -84,8 +86,13 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
         quarantine: RecipientQuarantine,
         directories: PartnerDirectories,
         standby: StandbyReads | None,
+        visibility: ListVisibility,
         clock: Callable[[], int],
     ) -> None:
+        self._visibility = visibility
+        self._absences = Absences(
+            database, node=node, directory=lambda: trust().directory, link_of=self._link_of, clock=clock
+        )
         self._roles = roles
         self._quarantine = quarantine
         self._directories = directories
@@ -271,6 +278,17 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
                 note=trusted.note,
             )
         )
+
+    async def ExplainAbsence(self, request: pb.ExplainAbsenceRequest, context: Context) -> pb.ExplainAbsenceResponse:
+        validate(request)
+        subject = request.alert.alert_id or request.entry.id or request.record_id
+        current_call().record(subject_ids=[subject], repeatable=True)
+        hidden = self._visibility.hidden_from(current_call().principal.roles)
+        return await asyncio.to_thread(self._absences.explain, request, hidden=hidden)
+
+    def _link_of(self, feed: Feed) -> tuple[pb.LinkState.ValueType, str]:
+        link = self._link(feed.origin, feed)
+        return link.state, feed.state_reason or link.suspension or link.last_error
 
     def _feeds(self) -> list[Feed]:
         with self._database.read() as conn:

@@ -29,6 +29,7 @@ from gateway.console.pages import (
     provider,
     sign_in,
     watchlists,
+    why,
 )
 from gateway.console.pages.alert.live import alert_changes
 
@@ -52,6 +53,7 @@ ROUTES: Final[Sequence[Route]] = [
     *notifications.routes,
     *notification_rules.routes,
     *operations.routes,
+    *why.routes,
 ]
 """Of all pages. Order matters where patterns overlap."""
 

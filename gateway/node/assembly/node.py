@@ -69,6 +69,7 @@ from gateway.rpc.request_rules import compile_rules
 from gateway.trust.codec.permissions import load_permissions
 from gateway.trust.pki.keys import CountedSigner, LogKey
 from gateway.trust.service.audit_queue import AuditQueue
+from gateway.watchlists.rules.visibility import ListVisibility
 
 log = logging.getLogger(__name__)
 
@@ -463,13 +464,15 @@ class Node:
                     release_heads=self._outgoing.release_heads,
                 ),
                 history=history.servicer,
-                node=self._make_node_servicer(started_at, history.standby),
+                node=self._make_node_servicer(started_at, history.standby, watchlists.visibility),
                 watchlist=watchlists.servicer,
             )
             | capabilities.services,
         )
 
-    def _make_node_servicer(self, started_at: int, standby: StandbyReads | None) -> NodeServicer:
+    def _make_node_servicer(
+        self, started_at: int, standby: StandbyReads | None, visibility: ListVisibility
+    ) -> NodeServicer:
         return NodeServicer(
             node=self.settings.node,
             version=__version__,
@@ -487,6 +490,7 @@ class Node:
             trust=self._directory.trusted,
             tls=self._peer_tls,
             standby=standby,
+            visibility=visibility,
             roles=self._roles,
             quarantine=self._exchange.quarantine,
             directories=self._exchange.directories,

@@ -68,6 +68,8 @@ def further_links(view: AlertView, *, roles: frozenset[str]) -> list[tuple[str, 
     """Paths of pages that begin with this alert, each with its text."""
     publisher, alert_id = view.alert.publisher, view.alert.id
     links = []
+    if view.own:
+        links.append((f"/why?alert={publisher}/{alert_id}", _("Who has it, and why others don't")))
     if not roles.isdisjoint(_NETWORKERS):
         links.append((f"/network?alert={publisher}/{alert_id}", _("What it is connected with")))
     if view.own and {copy.status_word for copy in view.copies} == {"closed"} and not roles.isdisjoint(_FIGURE_READERS):
