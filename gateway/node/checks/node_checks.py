@@ -200,7 +200,7 @@ class NodeChecks:
             if has_run(self._settings):
                 raise StoreUnavailableError(
                     f"{embedded} is gone, though this node has run before",
-                    way_out="Put it back, or restore the newest backup: docs/runbook/restore.md.",
+                    way_out="Put it back, or restore the newest backup: docs/runbook/back-up-and-restore.md.",
                 )
             folder = _nearest(embedded.parent)
             if not os.access(folder, os.W_OK | os.X_OK, effective_ids=True):
