@@ -44,7 +44,7 @@ BYTES_PER_UNIT = 8 * 1024
 """What costs as much as a small call, about 0.4 ms of a processor."""
 
 UNITS_PER_CHANGE = 4
-"""What a change costs in small calls: a commit, and its way to a partner (ADR 12)."""
+"""What a change costs in small calls: a commit, and its way to a partner (ADR 43)."""
 
 
 def _owe_nothing(_units: float) -> None:
