@@ -237,7 +237,7 @@ class Connection:
         trailers = tuple(error.trailing_metadata() or ())
         failure = from_failed_call(error.code().value[0], error.details() or "", trailers)
         if type(failure) is UnavailableError and error.code() is grpc.StatusCode.UNAVAILABLE and not answered(trailers):
-            return NoAnswerError(self.attempt)
+            return NoAnswerError(self.attempt, error.details() or "")
         if type(failure) is UnauthenticatedError:
             certificate, identity = self.attempt.certificate, self.attempt.identity
             return UnauthenticatedError(

@@ -39,19 +39,20 @@ class Attempt:
 
 
 class NoAnswerError(UnavailableError):
-    """No gateway answered; `diagnosed` says why."""
+    """No gateway answered; `diagnosed` says why. `cause`: gRPC's words, in English."""
 
-    def __init__(self, attempt: Attempt) -> None:
+    def __init__(self, attempt: Attempt, cause: str = "") -> None:
         super().__init__(
             _("no gateway answers at {address}", address=attempt.address),
             way_out=_("Check that it runs, with `gateway doctor` on its machine, and the address."),
         )
         self._attempt = attempt
+        self._cause = cause
 
     def diagnosed(self) -> UnavailableError:
         """The same with what a look at the port has found; blocks for some seconds at most."""
         try:
-            return diagnose(self._attempt)
+            return diagnose(self._attempt, cause=self._cause)
         except GatewayError as error:  # files have changed meanwhile
             return UnavailableError(f"{self.message}: {error.message}", way_out=error.way_out)
 
@@ -60,8 +61,8 @@ class WrongGatewayError(UnavailableError):
     """Something answers, or the address is none: waiting doesn't make the caller's gateway of it."""
 
 
-def diagnose(attempt: Attempt, *, now: datetime | None = None) -> UnavailableError:
-    """What answers at the address, as an error with the one step that helps.
+def diagnose(attempt: Attempt, *, cause: str = "", now: datetime | None = None) -> UnavailableError:
+    """What answers at the address, as an error with the one step that helps; `cause`: why the call failed.
 
     1. Something listens there.
     2. It speaks TLS 1.3.
@@ -79,7 +80,7 @@ def diagnose(attempt: Attempt, *, now: datetime | None = None) -> UnavailableErr
             return _not_tls(attempt, error)
         at = now or datetime.now(UTC)
         problem = _of_server(attempt, presented_certificate(tls), at)  # 3
-        return problem or _of_client(attempt, tls, at)  # 4
+        return problem or _of_client(attempt, tls, at, cause)  # 4
 
 
 def _connected(address: str) -> socket.socket:
@@ -178,7 +179,7 @@ def _of_issuer(attempt: Attempt, pem: bytes, shown: PeerCertificate, now: dateti
     )
 
 
-def _of_client(attempt: Attempt, secured: ssl.SSLSocket, now: datetime) -> UnavailableError:
+def _of_client(attempt: Attempt, secured: ssl.SSLSocket, now: datetime, cause: str) -> UnavailableError:
     """Whether the gateway takes the caller's certificate: in TLS 1.3 it says so after the handshake."""
     refused = False
     secured.settimeout(PEEK_S)
@@ -190,7 +191,11 @@ def _of_client(attempt: Attempt, secured: ssl.SSLSocket, now: datetime) -> Unava
         refused = True
     if not refused:
         return _found(
-            _("the gateway at {address} answers now; the connection ended before it answered", address=attempt.address),
+            _(
+                "the gateway at {address} answers now; the connection ended before it answered ({cause})",
+                address=attempt.address,
+                cause=cause or "—",
+            ),
             _("Try again; if it goes on, its log says why."),
         )
     if not _issued(_read(attempt.certificate), attempt, now):
