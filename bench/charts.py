@@ -135,10 +135,6 @@ def made(results: Results, page: str) -> dict[Path, str]:
     tables = {
         "targets": targets_table(results),
         "peers": figures_table(results, ("as2:", "taxii:", "screening: cdist", "names:")),
-        "interpreters": figures_table(results, ("python ",)),
-        "memory": figures_table(results, ("memory:",)),
-        "searches": figures_table(results, ("search: ", "search among ")),
-        "databases": figures_table(results, ("postgresql", "sqlite")),
     }
     for name, table in tables.items():
         page = _between(page, name, table)
