@@ -98,6 +98,8 @@ def _proved(run: StepRun, bundle: Bundle, anchors: RootOfTrust | None, directory
     with run.step(2) as facts:
         trust = trusted_directory(own_note, anchors, directory_note, facts)
     with run.step(3) as facts:
+        if not bundle.files[HELD]:
+            raise VerificationError("nothing was held before: a first batch alone contradicts nothing")
         origin = FeedOrigin.parse(unverified_checkpoint(bundle.files[HELD]).origin)
         held = _signed(bundle.files[HELD], origin, trust)
         facts.append(f"{origin}, {counted(held.size, 'entry')}")

@@ -38,7 +38,8 @@ def held_proof(conn: Connection, feed: Feed, held: bytes, received: bytes) -> di
     """The file `held.proof`, or none where the received checkpoint isn't of fewer entries than the held one.
 
     Args:
-        held, received: checkpoints with their signatures; the received one is a partner's and may be no checkpoint.
+        held, received: checkpoints with their signatures. Nothing may be held yet, and what a partner sent may be no
+            checkpoint.
 
     Raises:
         FeedDamagedError: the stored tree doesn't lead to the held checkpoint.
@@ -46,6 +47,8 @@ def held_proof(conn: Connection, feed: Feed, held: bytes, received: bytes) -> di
     try:
         old = unverified_checkpoint(received)
     except GatewayError:
+        return {}
+    if not held:
         return {}
     new = unverified_checkpoint(held)
     if not 0 < old.size < new.size:

@@ -20,6 +20,8 @@ from gateway.errors import (
     TooLargeError,
     VerificationError,
 )
+from gateway.evidence.service.files import read_bundle
+from gateway.evidence.service.quarantine_check import examine_quarantine
 from gateway.feed.service.receiver import Refusal
 from gateway.feed.service.states import SuspensionCommand
 from gateway.feed.tables import feeds
@@ -340,6 +342,21 @@ def test_6d_a_root_over_other_entries_is_quarantined(hk: PaperNode, cn: Author) 
     batch = cn.batch(*cn.alerts(1))
     batch.entries[0].CopyFrom(cn.event(published=cn.alert()))
     _quarantined(hk, cn, batch, "isn't the one signed")
+
+
+def test_6d_the_first_batch_of_a_feed_is_quarantined_too(hk: PaperNode, cn: Author) -> None:
+    batch = cn.batch(*cn.alerts(2))
+    del batch.entries[1:]
+    assert isinstance(receive(hk, batch), Refusal)
+    assert stored(hk, cn).state is FeedState.QUARANTINED
+    files = read_bundle(Path(stored(hk, cn).evidence_path))
+    assert files.files["held.checkpoint"] == b""
+    examination = examine_quarantine(files, directory_note=hk.trust.note)
+    assert examination.evidence is None
+    assert (examination.steps[-1].name, examination.steps[-1].detail.split(":")[0]) == (
+        "held",
+        "nothing was held before",
+    )
 
 
 @pytest.mark.both_databases
