@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from gateway.contract.validation import violations
 from gateway.formats.lists.csv_lists import LIST_MAPPINGS, read_csv, write_csv
+from gateway.formats.lists.formats import PUBLISHED
 from gateway.formats.lists.ftm import read_ftm
 from gateway.formats.lists.ftm_export import write_ftm
 from gateway.formats.lists.json_lines import read_json_lines, write_json_lines
@@ -18,6 +19,7 @@ from gateway.formats.lists.un_xml import read_un_xml
 from gateway.v1.watchlist_pb2 import WATCHLIST_KIND_PERSON, WatchlistContent, WatchlistEntry
 from tests.fuzz.target import target, text_of
 from tests.support.nodes import listed_content
+from tests.support.published_lists import CON_LIST, EU_CSV, EU_XML, OFAC_XML, UK_XML
 
 
 def _defaults() -> WatchlistContent:
@@ -121,6 +123,13 @@ def list_ftm(data: bytes) -> None:
 def list_un(data: bytes) -> None:
     """The United Nations' XML."""
     rows_of(read_un_xml(io.BytesIO(data), OPTIONS))
+
+
+@target(lambda: [EU_XML.encode(), EU_CSV.encode(), UK_XML.encode(), CON_LIST.encode(), OFAC_XML.encode()])
+def list_published(data: bytes) -> None:
+    """The European Union's, the United Kingdom's and OFAC's lists, each by every reader."""
+    for read in PUBLISHED.values():
+        rows_of(read(io.BytesIO(data), OPTIONS))
 
 
 @target(lambda: [OFAC.encode()])

@@ -15,13 +15,12 @@ from gateway.errors import OptionError
 from gateway.formats.foreign_files import require_no_workbook
 from gateway.formats.lists.csv_lists import LIST_MAPPINGS, read_csv, write_csv
 from gateway.formats.lists.export import Export
-from gateway.formats.lists.ftm import read_ftm
+from gateway.formats.lists.formats import PUBLISHED, START_BYTES, xml_format
 from gateway.formats.lists.ftm_export import write_ftm
 from gateway.formats.lists.json_lines import read_json_lines, write_json_lines
 from gateway.formats.lists.ofac.reader import read_ofac
 from gateway.formats.lists.rows import ListOptions, Row, bounded
 from gateway.formats.lists.stix import write_stix
-from gateway.formats.lists.un_xml import read_un_xml
 from gateway.formats.tables.lines import Dialect
 from gateway.formats.tables.mapping import TableMapping
 from gateway.translation.messages import gettext as _
@@ -42,6 +41,10 @@ class ImportFormat(StrEnum):
     CSV = "csv"
     JSONL = "jsonl"
     UN_XML = "un-xml"
+    EU_XML = "eu-xml"
+    EU_CSV = "eu-csv"
+    UK_XML = "uk-xml"
+    OFAC_XML = "ofac-xml"
     FTM = "ftm"
     OFAC = "ofac"
 
@@ -55,7 +58,7 @@ class ExportFormat(StrEnum):
     STIX = "stix"
 
 
-WITHOUT_LEGAL_BASIS = frozenset({ImportFormat.UN_XML, ImportFormat.FTM, ImportFormat.OFAC})
+WITHOUT_LEGAL_BASIS = frozenset({ImportFormat.OFAC, *map(ImportFormat, PUBLISHED)})
 """Formats without a legal basis."""
 
 _BY_ENDING = {
@@ -67,8 +70,11 @@ _BY_ENDING = {
 
 
 def format_of(file: Path, given: ImportFormat | None) -> ImportFormat:
-    """The format by the option, or by the file's ending."""
+    """The format by the option, or by the file's ending; of XML by its outermost element."""
     file_format = given or _BY_ENDING.get(file.suffix.lower())
+    if given is None and file_format is ImportFormat.UN_XML and file.is_file():
+        with file.open("rb") as stream:
+            file_format = ImportFormat(xml_format(stream.read(START_BYTES)))
     if file_format is None:
         require_no_workbook(str(file))
         raise OptionError(
@@ -130,13 +136,14 @@ def _reader(
     readers: Mapping[ImportFormat, Callable[[list[BinaryIO], ListOptions], Iterator[Row]]] = {
         ImportFormat.CSV: lambda streams, options: read_csv(streams[0], options, mapping, dialect, source=source),
         ImportFormat.JSONL: lambda streams, options: read_json_lines(streams[0], options),
-        ImportFormat.UN_XML: lambda streams, options: read_un_xml(streams[0], options),
-        ImportFormat.FTM: lambda streams, options: read_ftm(streams[0], options),
         ImportFormat.OFAC: lambda streams, options: read_ofac(
             streams[0], streams[1], streams[2], options, comments=next(iter(streams[3:]), None)
         ),
     }
-    return readers[kind]
+    if kind in readers:
+        return readers[kind]
+    published = PUBLISHED[kind]
+    return lambda streams, options: published(streams[0], options)
 
 
 def _ofac_paths(file: Path) -> list[Path]:

@@ -66,7 +66,7 @@ FileArgument = Annotated[
 ListOption = Annotated[str, typer.Option("--list", help=_("Name of our list that the file is, e.g. un-sc."))]
 FormatOption = Annotated[
     ImportFormat | None,
-    typer.Option("--format", help=_("By the file's ending without it: .csv, .jsonl, .xml (un-xml).")),
+    typer.Option("--format", help=_("By the file's ending without it: .csv, .jsonl, .xml (which: by its content).")),
 ]
 MappingOption = Annotated[
     str, typer.Option(help=_("CSV: TOML file with the meaning of the columns, or the name of a packaged one."))
@@ -122,11 +122,15 @@ def import_(
     """Bring an own list to the state of a file: only new and changed entries are sent. Role: publisher, supervisor.
 
     \b
-    csv     one entry a line; docs/watchlist-formats.md has the columns, --mapping reads others
-    jsonl   one WatchlistEntry a line, in protobuf's JSON form
-    un-xml  the United Nations Security Council's consolidated list
-    ftm     FollowTheMoney entities, JSON lines, as OpenSanctions has them
-    ofac    OFAC's lists: sdn.csv, alt.csv, add.csv, sdn_comments.csv, or those of cons_prim.csv
+    csv       one entry a line, or several lines with one id; docs/watchlist-formats.md has the columns, --mapping
+              reads others
+    jsonl     one WatchlistEntry a line, in protobuf's JSON form
+    un-xml    the United Nations Security Council's consolidated list
+    eu-xml    the European Union's consolidated list, XML 1.1; eu-csv: the same as CSV
+    uk-xml    the UK Sanctions List, or OFSI's earlier ConList
+    ofac-xml  OFAC's lists, advanced XML
+    ofac      OFAC's lists: sdn.csv, alt.csv, add.csv, sdn_comments.csv, or those of cons_prim.csv
+    ftm       FollowTheMoney entities, JSON lines, as OpenSanctions has them
 
     Rows that can't be read or are refused are listed; all others are imported. Entries that the file no longer has stay
     unless --prune withdraws them, which needs a file without bad rows. What ofac and un-xml say in words that have no

@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import BinaryIO
 
+from gateway.contract.messages import is_set
 from gateway.errors import MalformedError
 from gateway.formats.lists.columns import ADDRESS_PARTS, COLUMNS, FIELDS, column_of
 from gateway.formats.lists.export import Export, Tally
-from gateway.formats.lists.rows import BadRow, ListOptions, Row, finish
+from gateway.formats.lists.rows import BadRow, ListOptions, Row, SkippedRow, finish
 from gateway.formats.tables.cell_values import enum_of
 from gateway.formats.tables.layout import FilledColumn, Line, Table
 from gateway.formats.tables.lines import Dialect
@@ -23,6 +25,9 @@ from gateway.v1.watchlist_pb2 import ListedName, WatchlistContent, WatchlistEntr
 
 OWN_COLUMNS = ("list", "id", *COLUMNS)
 """Columns of the gateway's CSV, in written order."""
+
+MOST_LINES = 500
+"""Most lines of one entry."""
 
 LISTS = Table(
     fields=FIELDS,
@@ -70,10 +75,73 @@ def read_csv(
     """
     table = read_table(stream, mapping or LISTS, dialect, source=source)
     columns = table.layout.columns(COLUMNS)
-    return (row for line in table for row in _row(line, columns, options))
+    return _entries(table, columns, options)
 
 
-def _row(line: Line, columns: Sequence[FilledColumn], options: ListOptions) -> Iterator[Row]:
+def _entries(table: Iterable[Line], columns: Sequence[FilledColumn], options: ListOptions) -> Iterator[Row]:
+    """An entry of each line; of lines that follow each other with one id, one of all."""
+    held: _ReadLine | None = None
+    for line in table:
+        read = _read(line, columns, options)
+        if held is not None and read.entry_id == held.entry_id and read.entry_id and not held.problems:
+            yield from _joined(held, read)
+            continue
+        if held is not None:
+            yield from _finished(held, options)
+        held = read
+    if held is not None:
+        yield from _finished(held, options)
+
+
+@dataclass(slots=True)
+class _ReadLine:
+    number: int
+    entry_id: str
+    content: WatchlistContent
+    problems: list[BadRow]
+    lines: int = 1
+
+
+def _finished(held: _ReadLine, options: ListOptions) -> Iterator[Row]:
+    if held.problems:
+        yield from held.problems
+    else:
+        yield from finish(held.number, held.entry_id, held.content, options, column_of)
+
+
+def _joined(held: _ReadLine, more: _ReadLine) -> Iterator[Row]:
+    """Puts a further line of an entry to its first one; what is said once must be said alike."""
+    held.lines += 1
+    if held.lines > MOST_LINES:
+        reason = f"id: an entry has at most {MOST_LINES} lines, and this one goes on"
+        more.problems.append(BadRow(more.number, more.entry_id, "id", reason))
+    if more.problems:
+        held.problems += more.problems
+        return
+    for descriptor, value in more.content.ListFields():
+        if descriptor.is_repeated:
+            members = getattr(held.content, descriptor.name)
+            members.extend(member for member in value if member not in members)
+        elif not is_set(held.content, descriptor):
+            held.content.MergeFrom(WatchlistContent(**{descriptor.name: value}))
+        elif getattr(held.content, descriptor.name) != value:
+            field = descriptor.name
+            held.problems.append(
+                BadRow(more.number, more.entry_id, field, f"{field}: says something else than line {held.number}")
+            )
+    _keep_one_main_name(held.content)
+    if not held.problems:
+        yield SkippedRow(more.number, more.entry_id, f"this line is put into the entry of line {held.number}")
+
+
+def _keep_one_main_name(content: WatchlistContent) -> None:
+    """The main name of a further line is an alias."""
+    main = [name for name in content.names if name.kind == watchlist_pb2.LISTED_NAME_KIND_PRIMARY]
+    for name in main[1:]:
+        name.kind = watchlist_pb2.LISTED_NAME_KIND_ALIAS
+
+
+def _read(line: Line, columns: Sequence[FilledColumn], options: ListOptions) -> _ReadLine:
     content, entry_id = WatchlistContent(), ""
     if not line.problems:
         entry_id, named = line.text("id"), line.text("list")
@@ -85,10 +153,8 @@ def _row(line: Line, columns: Sequence[FilledColumn], options: ListOptions) -> I
         for source in line.layout.extras.get("identifiers", ()):
             content.identifiers.extend(Identifier(value=text, **source.extra) for text in line.values_of(source))
         _put_address(content, line)
-    if line.problems:
-        yield from (BadRow(problem.line, entry_id, problem.field, problem.reason) for problem in line.problems)
-    else:
-        yield from finish(line.number, entry_id, content, options, column_of)
+    problems = [BadRow(problem.line, entry_id, problem.field, problem.reason) for problem in line.problems]
+    return _ReadLine(line.number, entry_id, content, problems)
 
 
 def _put_address(content: WatchlistContent, line: Line) -> None:

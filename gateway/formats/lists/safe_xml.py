@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Mapping, Set
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import BinaryIO
 from xml.parsers import expat
@@ -28,9 +29,10 @@ MAX_MARKUP_BYTES = 1 << 20
 
 @dataclass(slots=True)
 class XmlElement:
-    """An element without its attributes.
+    """An element.
 
     Attributes:
+        attributes: by name; prefixes of namespaces stay.
         line: where it starts, from 1.
         text: without children's, stripped.
         below: its children, in order.
@@ -40,6 +42,18 @@ class XmlElement:
     line: int
     text: str = ""
     below: list[XmlElement] = field(default_factory=list)
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+    def attribute(self, name: str) -> str:
+        """On one line; empty where it isn't there."""
+        return " ".join(self.attributes.get(name, "").split())
+
+    def descendants(self, *path: str) -> Iterator[XmlElement]:
+        """Elements at a path of names below this one."""
+        found = [self]
+        for tag in path:
+            found = [child for element in found for child in element.children(tag)]
+        return iter(found)
 
     def child(self, tag: str) -> str:
         """Text of the first child of this name, or empty."""
@@ -57,8 +71,18 @@ class Broken:
     reason: str
 
 
-def read_records(stream: BinaryIO, root: str, tags: Set[str]) -> Iterator[XmlElement | Broken]:
-    """Elements of these names, at any depth below the root.
+def root_of(start: bytes) -> str:
+    """Name of a file's outermost element, from its beginning; empty where none is found."""
+    found: list[str] = []
+    parser = expat.ParserCreate()
+    parser.StartElementHandler = lambda tag, _: found.append(tag)
+    with suppress(expat.ExpatError, ValueError, LookupError):
+        parser.Parse(start, False)
+    return found[0] if found else ""
+
+
+def read_records(stream: BinaryIO, root: str | Set[str], tags: Set[str]) -> Iterator[XmlElement | Broken]:
+    """Elements of these names, at any depth below the root, which has one of the names given.
 
     A file that ends early or isn't well-formed gives its records up to there, then Broken.
 
@@ -66,7 +90,7 @@ def read_records(stream: BinaryIO, root: str, tags: Set[str]) -> Iterator[XmlEle
         MalformedError: a document type declaration, or another root; nothing is used then.
         TooLargeError: markup or nesting beyond the limits.
     """
-    reader = _Reader(root, tags)
+    reader = _Reader({root} if isinstance(root, str) else root, tags)
     while True:
         chunk = stream.read(CHUNK_BYTES)
         broken = reader.feed(chunk)
@@ -78,8 +102,8 @@ def read_records(stream: BinaryIO, root: str, tags: Set[str]) -> Iterator[XmlEle
 
 
 class _Reader:
-    def __init__(self, root: str, tags: Set[str]) -> None:
-        self._root = root
+    def __init__(self, roots: Set[str], tags: Set[str]) -> None:
+        self._roots = roots
         self._tags = tags
         self._parser = expat.ParserCreate()
         self._parser.buffer_text = True
@@ -118,17 +142,18 @@ class _Reader:
             "anything; lists have none. Get the file from its source again"
         )
 
-    def _start(self, tag: str, _: dict[str, str]) -> None:
+    def _start(self, tag: str, attributes: dict[str, str]) -> None:
         line = self._parser.CurrentLineNumber
         self._depth += 1
-        if self._depth == 1 and tag != self._root:
-            raise MalformedError(f"line {line}: the file begins with {tag[:64]!r} and not with {self._root!r}")
+        if self._depth == 1 and tag not in self._roots:
+            wanted = " or ".join(map(repr, sorted(self._roots)))
+            raise MalformedError(f"line {line}: the file begins with {tag[:64]!r} and not with {wanted}")
         if self._depth > MAX_DEPTH:
             raise TooLargeError(f"line {line}: elements are nested deeper than {MAX_DEPTH}")
         if self._skipping:
             return
         if self._open or tag in self._tags:
-            node = XmlElement(tag, line)
+            node = XmlElement(tag, line, attributes=attributes)
             if self._open:
                 self._open[-1].below.append(node)
             else:
@@ -136,6 +161,7 @@ class _Reader:
             self._open.append(node)
             self._texts.append([])
             self._elements += 1
+            self._chars += sum(map(len, attributes.values()))
             self._limit()
 
     def _end(self, _: str) -> None:

@@ -179,6 +179,7 @@ class Replication(RuleBasedStateMachine):
         if not self.steps[name]:
             return
         request, response = self.steps[name][pick % len(self.steps[name])]
+        self.node(name).writer.answer()
         before = self.node(name).sizes()
         assert self._take(self.node(name), request) == response
         assert self.node(name).sizes() == before
@@ -561,6 +562,7 @@ class Replication(RuleBasedStateMachine):
         return [(one.alert_id, outcome) for one, outcome in zip(prepared, outcomes, strict=True)]
 
     def _publish(self, node: MachineNode, requests: list[alert_service_pb2.PublishAlertRequest], fault: str) -> None:
+        node.writer.answer()
         size = node.sizes().get(self.wires[node.name].origin.line, 0)
         blocked = node.state(other(node.name)) is FeedState.BEHIND
         outcomes = self._run_publish(node, requests, fault)

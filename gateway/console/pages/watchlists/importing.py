@@ -14,7 +14,7 @@ from gateway.console.form import Form
 from gateway.console.page import client, console_of, form, render, session
 from gateway.console.pages.watchlists.paths import list_path
 from gateway.console.reading.reader import ReadRow
-from gateway.console.views.lists.list_files import FORMATS, ListFile, format_of, read_file
+from gateway.console.views.lists.list_files import FORMATS, ListFile, format_of, read_file, settled
 from gateway.console.views.lists.list_preview import ListPreview, preview_of
 from gateway.errors import GatewayError, OptionError
 from gateway.translation.labels import label_of
@@ -134,7 +134,7 @@ def _file(request: Request, token: str) -> ListFile:
     kind = format_of(sent.text("format"), file_name)
     if kind is None:
         raise OptionError(_("Its ending doesn't name a format: choose one."))
-    return read_file(kind, stream, sent.text("list"), defaults)
+    return read_file(settled(kind, sent.text("format"), stream), stream, sent.text("list"), defaults)
 
 
 def _value(enum: Any, name: str) -> Any:

@@ -147,7 +147,10 @@ def test_a_mapping_of_ones_own_reads_other_columns(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("list.txt", "--list", "minerals"), "give --format csv, jsonl, un-xml, ftm, ofac"),
+        (
+            ("list.txt", "--list", "minerals"),
+            "give --format csv, jsonl, un-xml, eu-xml, eu-csv, uk-xml, ofac-xml, ftm, ofac",
+        ),
         (("list.csv", "--list", "Minerals"), "--list: 'Minerals' can't be a list's name"),
         (("list.csv", "--list", "minerals", "--prune"), "--prune and --reason go together"),
         (("list.csv", "--list", "minerals", "--reason", "x"), "--prune and --reason go together"),

@@ -1,0 +1,166 @@
+"""Lists as the European Union, the United Kingdom and OFAC publish them: samples of our own in the published form."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from typing import Any, BinaryIO
+
+import pytest
+
+from gateway.errors import MalformedError
+from gateway.formats.lists.csv_lists import read_csv
+from gateway.formats.lists.formats import PUBLISHED, xml_format
+from gateway.formats.lists.rows import BadRow, ListOptions, ListRow, Row, SkippedRow
+from gateway.v1 import watchlist_pb2
+from gateway.v1.watchlist_pb2 import WatchlistContent
+from tests.support.published_lists import CON_LIST, EU_CSV, EU_XML, OFAC_XML, UK_XML
+from tests.support.watchlists import OPTIONS, defaults
+
+Read = Callable[[BinaryIO, ListOptions], Iterator[Row]]
+
+
+def rows(name: str, text: str) -> list[Row]:
+    return list(PUBLISHED[name](io.BytesIO(text.encode()), OPTIONS))
+
+
+def entries(found: list[Row]) -> dict[str, WatchlistContent]:
+    return {row.id: row.content for row in found if isinstance(row, ListRow)}
+
+
+def names(content: WatchlistContent) -> dict[str, str]:
+    kinds = watchlist_pb2.ListedNameKind
+    return {each.text: kinds.Name(each.kind).removeprefix("LISTED_NAME_KIND_").lower() for each in content.names}
+
+
+def identifiers(content: WatchlistContent) -> set[tuple[str, str, str, str]]:
+    return {(each.scheme, each.value, each.territory, each.expires) for each in content.identifiers}
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [(EU_XML, "eu-xml"), (UK_XML, "uk-xml"), (CON_LIST, "uk-xml"), (OFAC_XML, "ofac-xml"), ("<html/>", "un-xml")],
+)
+def test_an_xml_file_says_itself_whose_list_it_is(text: str, name: str) -> None:
+    assert xml_format(text.encode()) == name
+
+
+def test_the_european_unions_xml() -> None:
+    found = rows("eu-xml", EU_XML)
+    assert [type(row) for row in found] == [ListRow, ListRow]
+    person, firm = entries(found)["13"], entries(found)["14"]
+    assert names(person) == {"Karim Testov": "primary", "Abu Test": "weak_alias", "Карим Тестов": "alias"}
+    assert list(person.territories) == ["IQ"]
+    assert list(person.birth_dates) == ["1957-04-28"]
+    assert set(person.birth_periods) == {"1958~", "1955/1959"}
+    assert [(place.city, place.territory) for place in person.birth_places] == [("al-Awja", "IQ")]
+    assert identifiers(person) == {("passport", "S1234567", "IQ", "")}
+    assert [(one.street, one.city, one.territory) for one in person.addresses] == [("Street 1", "Basra, 61001", "IQ")]
+    assert person.reason == "European Union sanctions: IRQ (1210/2003 (OJ L169); 1799/2003 (OJ L264))"
+    assert person.valid_from.ToJsonString() == "2003-07-07T00:00:00Z"
+    for said in (
+        "Said twice.",
+        "Born: 1377 (islamic calendar)",
+        "passport S1234567: false; Kept",
+        "Function: Minister",
+    ):
+        assert said in person.remarks.splitlines()
+    assert firm.kind == watchlist_pb2.WATCHLIST_KIND_ORGANISATION
+
+
+def test_the_european_unions_csv_puts_the_lines_of_an_entity_together() -> None:
+    found = rows("eu-csv", EU_CSV)
+    assert [(type(row), row.line) for row in found] == [(ListRow, 2), (ListRow, 7)]
+    person, firm = entries(found)["13"], entries(found)["14"]
+    assert names(person) == {"Karim Testov": "primary", "Abu Test": "alias"}
+    assert (list(person.birth_dates), list(person.territories)) == (["1957-04-28"], ["IQ"])
+    assert identifiers(person) == {("passport", "S1234567", "IQ", "")}
+    assert person.reason == "European Union sanctions: IRQ"
+    assert [(one.city, one.territory) for one in firm.addresses] == [("Dubai", "AE")]
+    with pytest.raises(MalformedError, match="NameAlias_WholeName"):
+        rows("eu-csv", "id,name\n1,A\n")
+
+
+def test_the_uk_sanctions_list() -> None:
+    found = rows("uk-xml", UK_XML)
+    (bad,) = (row for row in found if isinstance(row, BadRow))
+    assert (bad.id, bad.reason) == ("X1", "'Aeroplane' isn't one of individual, entity, ship")
+    person, ship = entries(found)["AFG0006"], entries(found)["RUS0999"]
+    assert names(person) == {
+        "Wali Muster": "weak_alias",
+        "MOHAMMAD HASSAN MUSTER": "primary",
+        "MOHAMAD MUSTER": "alias",
+        "محمد حسن": "alias",
+    }
+    assert list(person.birth_dates) == ["1945", "1946-03-07"]
+    assert identifiers(person) == {("passport", "D000001", "AF", ""), ("national_id", "42", "", "")}
+    assert [(one.street, one.city, one.territory) for one in person.addresses] == [("1 Road", "Kabul, 1001", "AF")]
+    assert [(place.city, place.territory) for place in person.birth_places] == [("Kandahar", "AF")]
+    assert person.valid_from.ToJsonString() == "2001-01-25T00:00:00Z"
+    assert "National identification number 42: Issued in 2003 by the ministry" in person.remarks.splitlines()
+    assert ship.kind == watchlist_pb2.WATCHLIST_KIND_VESSEL
+    assert identifiers(ship) == {("imo", "9074729", "", "")}
+    assert "Type of ship details: Tanker" in ship.remarks.splitlines()
+
+
+def test_the_names_of_a_target_of_ofsis_list_are_one_entry_wherever_they_stand() -> None:
+    person = entries(rows("uk-xml", CON_LIST))["7123"]
+    assert names(person) == {"Mohammad Hassan MUSTER": "primary", "Wali Muster": "weak_alias"}
+    assert list(person.birth_dates) == ["1945", "1946-03-07"]
+    assert identifiers(person) == {("passport", "D000001", "AF", ""), ("passport", "D000002", "PK", "")}
+    assert person.reason == "United Kingdom sanctions: Afghanistan"
+    assert entries(rows("uk-xml", CON_LIST)).keys() == {"7123", "8"}
+
+
+def test_ofacs_advanced_xml_keeps_a_passports_country_and_expiry() -> None:
+    person = entries(rows("ofac-xml", OFAC_XML))["36"]
+    assert person.kind == watchlist_pb2.WATCHLIST_KIND_PERSON
+    assert names(person) == {"Muster LI": "primary", "李样本": "alias", "LAO LI": "weak_alias"}
+    assert identifiers(person) == {("passport", "E1234567", "CN", "2030-05-06")}
+    assert (list(person.birth_dates), list(person.territories)) == (["1972-09-18"], ["CN"])
+    assert [(place.city, place.territory) for place in person.birth_places] == [("Dalian", "CN")]
+    assert [(one.city, one.territory) for one in person.addresses] == [("Jakarta", "ID")]
+    assert person.reason == "Sanctions programme: NPWMD"
+    assert person.valid_from.ToJsonString() == "2009-04-07T00:00:00Z"
+    assert "Gender: Male" in person.remarks.splitlines()
+
+
+@pytest.mark.parametrize("name", ["eu-xml", "uk-xml", "ofac-xml"])
+def test_a_file_that_ends_early_gives_what_it_has_and_says_so(name: str) -> None:
+    text = {"eu-xml": EU_XML, "uk-xml": UK_XML, "ofac-xml": OFAC_XML}[name]
+    found = rows(name, text[: text.rindex("</")])
+    assert any(isinstance(row, BadRow) and "not well-formed" in row.reason for row in found)
+    assert entries(found)
+    with pytest.raises(MalformedError, match="document type"):
+        rows(name, "<!DOCTYPE x><x/>")
+
+
+# Several lines of one entry in the gateway's own table
+
+
+def table(text: str) -> list[Row]:
+    return list(read_csv(io.BytesIO(text.encode()), ListOptions(list="own", defaults=defaults())))
+
+
+def test_lines_of_one_entry_become_one_and_each_says_so() -> None:
+    found = table(
+        "id,kind,name,aliases,identifiers,birth_dates\n"
+        "P-1,person,Li Muster,,passport:E1|CN,1972-09-18\n"
+        "P-1,person,Lao Li,Old Li,passport:E2|CN,1972\n"
+        "P-1,,,,,1973\n"
+        "P-2,person,Other Person,,,\n"
+    )
+    assert [type(row) for row in found] == [SkippedRow, SkippedRow, ListRow, ListRow]
+    assert {row.reason for row in found if isinstance(row, SkippedRow)} == {"this line is put into the entry of line 2"}
+    person = entries(found)["P-1"]
+    assert names(person) == {"Li Muster": "primary", "Lao Li": "alias", "Old Li": "alias"}
+    assert identifiers(person) == {("passport", "E1", "CN", ""), ("passport", "E2", "CN", "")}
+    assert set(person.birth_dates) == {"1972-09-18", "1972", "1973"}
+
+
+def test_lines_that_contradict_each_other_are_no_entry() -> None:
+    found: list[Any] = table("id,kind,name,reason\nP-1,person,Li,One\nP-1,organisation,Li,Two\n")
+    assert [(row.line, row.field, row.reason) for row in found] == [
+        (3, "kind", "kind: says something else than line 2"),
+        (3, "reason", "reason: says something else than line 2"),
+    ]
