@@ -207,6 +207,22 @@ def test_what_is_overdue_is_first_and_says_so(desk: Desks, trial: ConsoleTrial) 
     expect(page.locator(".inbox-row").first).to_contain_text("Overdue")
 
 
+def test_the_worklist_has_sections_and_rows_that_say_what_is_asked(desk: Desks, trial: ConsoleTrial) -> None:
+    urgent, slow = container(), container()
+    publish(trial, container=urgent, priority=alert_pb2.PRIORITY_A, requested_action=alert_pb2.REQUESTED_ACTION_SEIZE)
+    publish(trial, container=slow, priority=alert_pb2.PRIORITY_C, case_reference="SZ-2026-1050")
+    officer = desk("hk", "officer")
+    page = officer.open("/inbox")
+    headings = [text.rstrip(" 0123456789") for text in page.locator("h2.inbox-section").all_inner_texts()]
+    assert headings[0] == "Act now"
+    assert headings == [name for name in ("Act now", "Due later", "Without a deadline") if name in headings]
+    first = page.locator("ol.inbox").first
+    expect(first.locator(".inbox-row", has_text=urgent)).to_contain_text("Seize")
+    expect(first.locator(".inbox-row", has_text=slow)).to_have_count(0)
+    expect(row(page, slow)).to_contain_text("SZ-2026-1050")
+    officer.assert_accessible()
+
+
 def test_a_view_is_saved_shared_and_deleted_without_script_too(desk: Desks, trial: ConsoleTrial) -> None:
     publish(trial, container=container(), priority=alert_pb2.PRIORITY_C)
     officer = desk("hk", "officer", javascript=False)

@@ -19,8 +19,8 @@ from typing import NamedTuple
 
 _HOUR_MS = 3600 * 1000
 
-ALLOWANCE_MS: Mapping[str, int] = MappingProxyType({"A": _HOUR_MS, "B": 8 * _HOUR_MS, "C": 72 * _HOUR_MS})
-"""Time to act on an alert without a deadline, by priority: it is imminent, for the working day, for information."""
+ALLOWANCE_MS: Mapping[str, int] = MappingProxyType({"A": 0, "B": 8 * _HOUR_MS, "C": 72 * _HOUR_MS})
+"""Time to act on an alert without a deadline, by priority: at once, for the working day, for information."""
 
 
 class UrgencyGroup(IntEnum):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -27,7 +28,7 @@ from gateway.console.page import (
     render,
     session,
 )
-from gateway.console.views.inbox import filters_of, inbox_lines, mark_of
+from gateway.console.views.inbox import filters_of, inbox_lines, mark_of, sections_of
 from gateway.console.views.inbox_query import InboxQuery
 from gateway.translation.messages import N_
 from gateway.translation.messages import gettext as _
@@ -133,8 +134,10 @@ def _rows(
 ) -> dict[str, Any]:
     """What the rows' template uses."""
     names = {one.person: one.display_name for one in colleagues}
+    lines = inbox_lines(rows, person=_person(request), names=names, now=datetime.now(UTC))
     return {
-        "lines": inbox_lines(rows, person=_person(request), names=names),
+        "lines": lines,
+        "sections": sections_of(lines, by_urgency=not query.order),
         "query": query,
         "page_of": page,
         "colleagues": [one for one in colleagues if one.person != _person(request)],

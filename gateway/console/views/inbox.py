@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from gateway.console.filters import number
 from gateway.console.views.alerts.alert import STATUS_KINDS, title_of
 from gateway.console.views.inbox_query import DUE_MINUTES, ME, NOBODY, PERSON, InboxQuery
 from gateway.console.views.words import capitalised, short_place
@@ -15,7 +17,7 @@ from gateway.contract.enum_words import word_of
 from gateway.translation.labels import TYPOLOGY, label, label_of
 from gateway.translation.messages import N_, ngettext
 from gateway.translation.messages import gettext as _
-from gateway.v1.alert_pb2 import Alert, AlertStatus, Priority
+from gateway.v1.alert_pb2 import Alert, AlertStatus, Priority, RequestedAction
 from gateway.v1.alert_service_pb2 import DeadlineState
 from gateway.v1.casework_service_pb2 import (
     ALERT_DIRECTION_OUT,
@@ -79,6 +81,9 @@ class InboxLine:
     """One row.
 
     Attributes:
+        section: of SECTIONS; empty where nothing is wanted.
+        asked: what the publisher asks for, in a word; `asked_kind`: how grave that is.
+        mass: of all goods whose mass is known.
         key: `publisher/alert id`, as forms name it.
         mark: short name of the copy, by which a page knows what it shows.
     """
@@ -87,8 +92,12 @@ class InboxLine:
     mark: str
     path: str
     priority: str
+    section: str
+    asked: str
+    asked_kind: str
     title: str
     case_reference: str
+    mass: str
     own: bool
     partner: str
     things: tuple[str, ...]
@@ -109,9 +118,42 @@ class InboxLine:
     found: tuple[Found, ...]
 
 
-def inbox_lines(rows: Iterable[InboxRow], *, person: str, names: Mapping[str, str]) -> list[InboxLine]:
+def inbox_lines(rows: Iterable[InboxRow], *, person: str, names: Mapping[str, str], now: datetime) -> list[InboxLine]:
     """Rows for the page; `names`: of persons, for people."""
-    return [_line(row, person, names) for row in rows]
+    return [_line(row, person, names, now) for row in rows]
+
+
+SECTIONS: Final[Mapping[str, str]] = {
+    "now": N_("Act now"),
+    "due": N_("Due later"),
+    "later": N_("Without a deadline"),
+    "": "",
+}
+"""Parts of the worklist, the first first, with their headings."""
+
+SOON: Final = timedelta(hours=1)
+"""What is due within this time is to be acted on now, as is everything of priority A."""
+
+
+def sections_of(lines: Sequence[InboxLine], *, by_urgency: bool) -> list[tuple[str, list[InboxLine]]]:
+    """Lines below their headings, each section in the given order; in another order than by urgency, one without."""
+    if not by_urgency:
+        return [("", list(lines))]
+    parts = [(heading, [line for line in lines if line.section == name]) for name, heading in SECTIONS.items()]
+    return [(_(heading) if heading else "", found) for heading, found in parts if found]
+
+
+def _section(row: InboxRow, now: datetime) -> str:
+    if not row.wanted or row.summary.deadlines.expired_by_clock:
+        return ""
+    due_at = row.due_at.ToDatetime(UTC) if row.HasField("due_at") else None
+    if row.summary.alert.content.priority == Priority.PRIORITY_A or (due_at is not None and due_at <= now + SOON):
+        return "now"
+    return "later" if due_at is None else "due"
+
+
+_GRAVE: Final[Mapping[str, str]] = {"seize": "bad", "detain": "bad", "inspect": "warn", "discreet_check": "warn"}
+"""Signs of what is asked for; others are for information."""
 
 
 def mark_of(row: InboxRow) -> str:
@@ -120,7 +162,7 @@ def mark_of(row: InboxRow) -> str:
     return f"{alert.id[-8:]}{alert.recipient}"
 
 
-def _line(row: InboxRow, person: str, names: Mapping[str, str]) -> InboxLine:
+def _line(row: InboxRow, person: str, names: Mapping[str, str], now: datetime) -> InboxLine:
     summary, alert = row.summary, row.summary.alert
     things = _things(alert)
     status = word_of(AlertStatus, summary.status)
@@ -130,8 +172,12 @@ def _line(row: InboxRow, person: str, names: Mapping[str, str]) -> InboxLine:
         mark=mark_of(row),
         path=f"/alerts/{alert.publisher}/{alert.id}",
         priority=word_of(Priority, alert.content.priority).upper(),
+        section=_section(row, now),
+        asked=capitalised(label_of(RequestedAction, alert.content.requested_action)),
+        asked_kind=_GRAVE.get(word_of(RequestedAction, alert.content.requested_action), "info"),
         title=title_of(alert),
         case_reference=alert.content.case_reference,
+        mass=_mass(alert),
         own=row.direction == ALERT_DIRECTION_OUT,
         partner=row.partner,
         things=tuple(things[: MOST_CONTAINERS + MOST_NAMES]),
@@ -170,6 +216,11 @@ def _things(alert: Alert) -> list[str]:
     references = [reference.value for reference in subject.references]
     first = [*containers, *plates, *vessels][:MOST_CONTAINERS]
     return list(dict.fromkeys([*first, *names[:MOST_NAMES], *containers, *plates, *vessels, *names, *references]))
+
+
+def _mass(alert: Alert) -> str:
+    masses = [item.net_mass_kg or item.gross_mass_kg for item in alert.content.goods]
+    return _("{mass} kg", mass=number(sum(masses))) if any(masses) else ""
 
 
 def _route(alert: Alert) -> str:
