@@ -40,6 +40,9 @@ AT_ONCE_BYTES = 200_000
 MOST_STRANGERS = 4
 """Connections of an address that isn't a partner's, as deploy/guard/haproxy.cfg has it."""
 
+MOST_OF_A_PARTNER = 32
+"""Connections of a partner's address, likewise."""
+
 
 @pytest.fixture(scope="module")
 def federation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
@@ -115,21 +118,24 @@ def test_without_the_guard_far_more_reach_it(federation: Federation, way: Proxy)
     assert reached > took_s * STRANGER_BYTES_PER_S + AT_ONCE_BYTES
 
 
-def test_a_stranger_has_few_connections(guard: int, way: Proxy) -> None:
+@pytest.mark.parametrize(
+    ("address", "most"), [("127.0.0.3", MOST_STRANGERS), (HOST, MOST_OF_A_PARTNER)], ids=["stranger", "partner"]
+)
+def test_an_address_has_so_many_connections(guard: int, way: Proxy, address: str, most: int) -> None:
     before, began = way.accepted, time.monotonic()
     with ExitStack() as stack:
-        made = [stack.enter_context(one) for _ in range(MOST_STRANGERS + 3) if (one := connected(guard)) is not None]
+        made = [stack.enter_context(one) for _ in range(most + 3) if (one := connected(guard, address)) is not None]
         # On a slow machine the node has closed the first ones before the last one comes.
         turns = 1 + int((time.monotonic() - began) * 1_000 / HANDSHAKE_TIMEOUT_MS)
         for one in made:  # three by the guard, the others by the node
             assert is_closed(one)
-        assert MOST_STRANGERS <= way.accepted - before <= turns * MOST_STRANGERS
+        assert most <= way.accepted - before <= turns * most
 
 
-def connected(port: int) -> socket.socket | None:
-    """A connection; None where it has ended before we hear that it was made."""
+def connected(port: int, address: str) -> socket.socket | None:
+    """A connection from an address; None where it has ended before we hear that it was made."""
     try:
-        return socket.create_connection((HOST, port), timeout=60, source_address=("127.0.0.3", 0))
+        return socket.create_connection((HOST, port), timeout=60, source_address=(address, 0))
     except ConnectionResetError:
         return None
 

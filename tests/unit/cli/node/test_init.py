@@ -14,8 +14,10 @@ from gateway.cli.connection import reachable
 from gateway.cli.main import app
 from gateway.cli.values import instant, own, reference, value_of
 from gateway.contract.enum_words import word_of, words
-from gateway.errors import OptionError
-from gateway.node.defaults import LinkMode
+from gateway.errors import ConfigurationError, OptionError
+from gateway.feed.service.continuity.mark_files import peek
+from gateway.node.defaults import MARKS_FILE, LinkMode
+from gateway.node.marks import has_run, open_marks
 from gateway.node.settings import load_settings
 from gateway.trust.rules.permissions import Role
 from gateway.trust.service.trial_federation import FEDERATION, MemberSpec, create_federation
@@ -47,6 +49,18 @@ def test_what_init_makes_is_its_users_alone(tmp_path: Path) -> None:
     assert stat.S_IMODE((node / "gateway.toml").stat().st_mode) == 0o600
     for folder in ("data", "pki/keys", "pki/systems"):
         assert stat.S_IMODE((node / folder).stat().st_mode) == 0o700, folder
+
+
+def test_init_leaves_the_folders_identity_for_this_node_alone(tmp_path: Path) -> None:
+    assert run("init", *NODE, "--out", tmp_path).exit_code == 0
+    settings = load_settings(tmp_path / "gateway.toml")
+    left = peek(settings.data_dir / MARKS_FILE)
+    assert left is not None
+    assert (left.feeds, left.alive_at) == ({}, 0)
+    assert not has_run(settings)
+    open_marks(settings).close()
+    with pytest.raises(ConfigurationError, match=f"belongs to {FEDERATION}/cn, not to {FEDERATION}/hk"):
+        open_marks(settings.model_copy(update={"node": "hk"}))
 
 
 def test_init_writes_settings_that_say_what_was_asked_for(tmp_path: Path) -> None:
