@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, cast
 
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
@@ -270,7 +270,7 @@ def _empty(message: Message, path: str) -> pb.Absence | None:
     if not path:
         return None
     names = _NUMBER.sub("", path).split(".")
-    below: Descriptor | None = message.DESCRIPTOR
+    below: Descriptor | None = cast("Descriptor", message.DESCRIPTOR)
     for name in names:
         field = None if below is None else below.fields_by_name.get(name)
         if field is None:

@@ -229,7 +229,7 @@ def _name_kind(alias: XmlElement, held: _Held) -> ListedNameKind.ValueType:
 
 def _whole(documented: XmlElement, types: Mapping[str, str], held: _Held) -> str:
     """The parts in the order of their script: the family's name last, or first and without spaces."""
-    given, last, script = [], [], ""
+    given, last, script = list[str](), list[str](), ""
     for part in documented.descendants("DocumentedNamePart", "NamePartValue"):
         script = held.attribute("Script", part.attribute("ScriptID"), "ScriptCode").casefold() or script
         is_last = types.get(part.attribute("NamePartGroupID"), "") in _LAST
