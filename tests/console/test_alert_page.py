@@ -71,8 +71,21 @@ def test_everything_that_an_alert_says_is_on_its_page(desk: Desks, case: Case) -
     for text in ("GWDU2601174", "CN2601174", "SZ-2026-0117", "780110", "811010", "Don't let the declarant notice"):
         expect(body).to_contain_text(text)
     expect(page.get_by_role("region", name="Route").locator(".picture-frame")).to_be_visible()
+    expect(page.locator(".verdict")).to_contain_text("CN asks: ")
+    expect(page.locator(".verdict")).to_contain_text("Nobody deals with it.")
     assert steps(page) == ["Published", "Acknowledged", "Question", "Answer"]
     expect(page.get_by_role("region", name="On a watchlist")).to_contain_text("示例物流（香港）有限公司")
+    officer.assert_accessible()
+
+
+def test_who_has_an_own_alert_and_why_others_dont_is_one_click_away(desk: Desks, case: Case) -> None:
+    officer = desk("cn", "officer")
+    page = officer.open(path_of(case.from_cn))
+    expect(page.locator(".verdict")).to_have_count(0)
+    page.get_by_role("link", name="Who has it, and why others don't").click()
+    rows = page.locator(".summary-row")
+    expect(rows).to_have_count(2)
+    expect(rows.first).to_contain_text("HK has it: it signed for it")
     officer.assert_accessible()
 
 

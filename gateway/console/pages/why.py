@@ -31,6 +31,7 @@ async def show(request: Request) -> Response:
         "why.html",
         title=_("Who has {name}", name=name),
         path=path,
+        name=name,
         asked=asked,
         kind=asked.WhichOneof("subject"),
         rows=[(absence.partner, _sentence(absence), _has(absence)) for absence in found.absences],

@@ -10,7 +10,7 @@ from typing import Final
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.console.filters import number
-from gateway.console.views.alerts.alert import STATUS_KINDS, title_of
+from gateway.console.views.alerts.alert import STATUS_KINDS, asked_kind, title_of
 from gateway.console.views.inbox_query import DUE_MINUTES, ME, NOBODY, PERSON, InboxQuery
 from gateway.console.views.words import capitalised, short_place
 from gateway.contract.enum_words import word_of
@@ -152,10 +152,6 @@ def _section(row: InboxRow, now: datetime) -> str:
     return "later" if due_at is None else "due"
 
 
-_GRAVE: Final[Mapping[str, str]] = {"seize": "bad", "detain": "bad", "inspect": "warn", "discreet_check": "warn"}
-"""Signs of what is asked for; others are for information."""
-
-
 def mark_of(row: InboxRow) -> str:
     """Short name of a copy: the random end of its id, and its recipient."""
     alert = row.summary.alert
@@ -174,7 +170,7 @@ def _line(row: InboxRow, person: str, names: Mapping[str, str], now: datetime) -
         priority=word_of(Priority, alert.content.priority).upper(),
         section=_section(row, now),
         asked=capitalised(label_of(RequestedAction, alert.content.requested_action)),
-        asked_kind=_GRAVE.get(word_of(RequestedAction, alert.content.requested_action), "info"),
+        asked_kind=asked_kind(alert),
         title=title_of(alert),
         case_reference=alert.content.case_reference,
         mass=_mass(alert),

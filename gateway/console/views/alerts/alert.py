@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -180,6 +180,11 @@ class AlertView:
         return label_of(RequestedAction, self.alert.content.requested_action)
 
     @property
+    def asked_kind(self) -> str:
+        """How grave that is, as a sign."""
+        return asked_kind(self.alert)
+
+    @property
     def handling(self) -> str:
         """Classification and onward transfer in words."""
         handling = self.alert.content.handling
@@ -228,6 +233,20 @@ def alert_view(response: GetAlertResponse, node: str) -> AlertView:
         questions=tuple(_questions(response, steps, node)),
         copies=tuple(_copy(delivery, steps) for delivery in response.deliveries),
     )
+
+
+_ASKED_KINDS: Final[Mapping[str, str]] = {
+    "seize": "bad",
+    "detain": "bad",
+    "inspect": "warn",
+    "discreet_check": "warn",
+}
+"""Signs of what is asked for; others are for information."""
+
+
+def asked_kind(alert: Alert) -> str:
+    """How grave the requested action is, as a sign."""
+    return _ASKED_KINDS.get(word_of(RequestedAction, alert.content.requested_action), "info")
 
 
 def title_of(alert: Alert) -> str:
