@@ -298,6 +298,10 @@ def test_rules_and_what_they_found_are_listed(cn: Cli, tmp_path: Path) -> None:
     (counted,) = (rule["outcomes"] for rule in rules["rules"] if rule["rule_id"] == "R01")
     assert int(counted["hits"]) >= 1
     assert "What inspections of hits found" in cn.run("officer", "history", "rules").stdout
+    page = cn.run("officer", "history", "rules", "r03").stdout
+    assert "unit_value_outlier" in page
+    assert "1.25" in page
+    assert "there is no rule 'R99'" in cn.run("officer", "history", "rules", "R99", code=2).stderr
 
 
 def test_a_material_is_balanced(cn: Cli, tmp_path: Path) -> None:

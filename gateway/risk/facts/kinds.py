@@ -204,7 +204,7 @@ KINDS = _kinds(
             "unit": "string",  # the currency, or kg
         },
     ),
-    # Two consecutive places of a route leg, or of a container's events, whose positions are known.
+    # Two consecutive places of a route leg, or of a container's events, with known positions, faster than 30 km/h.
     CaseKind(
         "passage",
         "shipment",

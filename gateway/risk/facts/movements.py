@@ -22,6 +22,9 @@ from gateway.v1 import goods_pb2, shipment_pb2
 
 SECONDS_A_MINUTE = 60
 
+SLOW_KMH = 30.0
+"""What goes no faster than that is no case: nearly everything, and any means may."""
+
 INSPECTED_WITHIN_S = 2 * 3_600
 """An inspection explains an opening within so many seconds before or after it. A judgement."""
 
@@ -51,7 +54,7 @@ def passage_cases(records: Sequence[Record]) -> Iterator[Case]:
 
     Events of a consignment with one container are that container's.
     """
-    modes = sorted({word(goods_pb2.TransportMode, mode, _MODE) for _, shipment in records for mode in _modes(shipment)})
+    modes = sorted({word(goods_pb2.TransportMode, mode, _MODE) for mode in {*_modes(records)}})
     containers = {compact(Scheme.CONTAINER, each.id) for _, shipment in records for each in shipment.equipment}
     for index, shipment in records:
         for leg in shipment.route:
@@ -71,8 +74,11 @@ def passage_cases(records: Sequence[Record]) -> Iterator[Case]:
 
 def _passages(moments: Sequence[_PlacedMoment], container: str, modes: Sequence[str]) -> Iterator[Case]:
     for before, after in pairwise(moments):
+        if before.position == after.position:
+            continue
         kilometres = kilometres_between(before.position, after.position)
-        if kilometres > 0:
+        minutes = (after.at.seconds - before.at.seconds) / SECONDS_A_MINUTE
+        if minutes >= 0 and 60 * kilometres > SLOW_KMH * minutes:
             facts = {
                 "container": container,
                 "before.place": before.place.name or before.place.unlocode,
@@ -80,7 +86,7 @@ def _passages(moments: Sequence[_PlacedMoment], container: str, modes: Sequence[
                 "after.place": after.place.name or after.place.unlocode,
                 "after.at": moment(after.at),
                 "kilometres": kilometres,
-                "minutes": (after.at.seconds - before.at.seconds) / SECONDS_A_MINUTE,
+                "minutes": minutes,
                 "modes": list(modes),
             }
             yield Case("passage", facts, tuple(sorted({before.leg, after.leg})))
@@ -100,10 +106,11 @@ def _sighted(shipment: shipment_pb2.Shipment) -> Iterator[tuple[str, goods_pb2.P
         yield mass.equipment_id, mass.place, mass.measured_at
 
 
-def _modes(shipment: shipment_pb2.Shipment) -> Iterator[goods_pb2.TransportMode.ValueType]:
-    for means in (*shipment.means, *(leg.means for leg in shipment.route)):
-        if means.mode:
-            yield means.mode
+def _modes(records: Sequence[Record]) -> Iterator[goods_pb2.TransportMode.ValueType]:
+    for _, shipment in records:
+        for means in (*shipment.means, *(leg.means for leg in shipment.route)):
+            if means.mode:
+                yield means.mode
 
 
 def opening_cases(records: Sequence[Record]) -> Iterator[Case]:
