@@ -157,11 +157,17 @@ def _is_control_point(place: goods_pb2.Place, known: set[str]) -> bool:
 
 
 def _minutes_left(opening: shipment_pb2.ShipmentEvent, container: str, records: Sequence[Record]) -> float:
-    """Minutes until the goods arrived, if they were under way; else NaN. A check of a lock shows no stay."""
+    """Minutes until the goods arrived, if they were under way; else NaN.
+
+    A check of a lock shows an arrival but no stay, as does an import in another territory than that of the opening.
+    """
     left: list[int] = []
     stayed: list[int] = []
     checked: list[int] = []
     for _, shipment in records:
+        home = shipment.office.territory
+        if shipment.procedure == shipment_pb2.SHIPMENT_PROCEDURE_IMPORT and home not in ("", opening.place.territory):
+            checked.append(shipment.declared_at.seconds)
         left += [leg.departure.seconds for leg in shipment.route]
         stayed += [leg.arrival.seconds for leg in shipment.route]
         for event in shipment.events:
