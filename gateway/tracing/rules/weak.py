@@ -6,7 +6,7 @@ They link no further records: a trader's regular shipments look alike.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from gateway.contract.identification.code_lists import WHOLE_TERRITORIES
@@ -65,14 +65,10 @@ def weak_links(graph: LinkGraph, core: set[int]) -> list[RecordLink]:
     outside = [index for index in range(len(graph.known)) if index not in core]
     if not core or not outside:
         return []
-    taken = {slot_of(graph.known[index].record) for index in core}
+    taken = _slots(graph, core)
     if any(procedure == _EXPORT for _, procedure in taken):
         taken |= {(each.record.node, _EXPORT) for each in graph.known}  # goods are exported once
-    free = [
-        index
-        for index in outside
-        if all(slot_of(graph.known[reached].record) not in taken for reached in graph.reached_from(index))
-    ]
+    free = [index for part in _parts(graph, outside) if taken.isdisjoint(_slots(graph, part)) for index in part]
     if not free:
         return []
     edges = [*_alike(graph.known, core, free), *_by_vehicle(graph, core, set(free))]
@@ -83,6 +79,20 @@ def weak_links(graph: LinkGraph, core: set[int]) -> list[RecordLink]:
             nearest[slot] = edge
     chosen = {edge.other for edge in nearest.values()}
     return [edge for edge in edges if edge.other in chosen]
+
+
+def _parts(graph: LinkGraph, indexes: Iterable[int]) -> Iterator[list[int]]:
+    """Records that strong links join."""
+    seen: set[int] = set()
+    for index in indexes:
+        if index not in seen:
+            part = graph.reached_from(index)
+            seen |= part
+            yield sorted(part)
+
+
+def _slots(graph: LinkGraph, indexes: Iterable[int]) -> set[tuple[str, int]]:
+    return {slot_of(graph.known[index].record) for index in indexes}
 
 
 def _rank(edge: RecordLink, known: Sequence[TraceRecord]) -> tuple[object, ...]:
