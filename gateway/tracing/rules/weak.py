@@ -154,10 +154,10 @@ def _may_follow(before: _RecordFeatures, after: _RecordFeatures) -> bool:
         return after.procedure == _REEXPORT and before.destination == after.territory
     if before.territory == after.territory or before.procedure == _IMPORT:
         return False
-    passes = after.procedure != _IMPORT
-    return (not left or passes or before.destination in ("", after.territory)) and (
-        not left or after.came_from in ("", before.territory)
-    )
+    if not left or before.destination == after.territory:
+        return True
+    passes = after.procedure != _IMPORT or not before.destination
+    return passes and after.came_from in ("", before.territory)
 
 
 def _edges(yours: _RecordFeatures, mine: _RecordFeatures) -> Iterator[RecordLink]:
