@@ -6,7 +6,8 @@ docs/risk-rules.md has those of the whole file, and a test holds it to them.
 
 The declarations are older than every control, so rules about single records run twice: on each declaration's own day,
 and as if all had been declared on AS_OF. Rules about values take US dollars and the file has won: they run a third time
-on values converted at WON. R03 runs once more with price bands made of the file itself, as it is meant. Rules about
+on values converted at WON. R03 runs once more with price bands made of the file itself, as it is meant. R23 runs once
+more day by day, each label being known from the next day on, as if every declaration were inspected. Rules about
 consignments run on each declaration as a consignment of its own, since nothing in the file joins two of them: `joined`
 counts that.
 """
@@ -29,11 +30,14 @@ from rich.table import Table
 from gateway.formats.shipments.columns import SHIPMENT_MAPPINGS
 from gateway.formats.shipments.csv_files import read_csv
 from gateway.formats.shipments.rows import ItemRow
+from gateway.risk.facts.consignments import hs6_of
+from gateway.risk.facts.findings import Outcomes
 from gateway.risk.facts.goods import amount
 from gateway.risk.facts.kinds import KINDS, Case
 from gateway.risk.facts.substances import COLUMNS
+from gateway.risk.learning import lift
 from gateway.risk.rule_engine import RuleEngine
-from gateway.risk.rule_file import Rule
+from gateway.risk.rule_file import Rule, RuleSetting, load_rules
 from gateway.tracing.rules.link_graph import build_link_graph
 from gateway.tracing.rules.records import TraceRecord
 from gateway.v1 import history_pb2, party_pb2, shipment_pb2, trace_pb2
@@ -46,6 +50,9 @@ AS_OF = datetime(2026, 11, 24, tzinfo=UTC)
 WON = 1144.0
 """Won of the Republic of Korea for a US dollar: about the mean of 2021."""
 
+LEAST_HITS = 100
+"""Fewer hits show no lift: with 55, that of 1.26 may be one of 0.7 or of 1.9."""
+
 LEAST = 30
 """Declarations of a subheading from which on quartiles are made of their unit values, as R03 has it."""
 
@@ -53,6 +60,7 @@ OWN_DAY, LATER, EITHER = "on its own day", f"on {AS_OF:%Y-%m-%d}", "on either da
 DOLLARS = f"{LATER}, in dollars"
 QUARTILES = "with the file's quartiles"
 ALONE = "each a consignment"
+DAY_BY_DAY = "with the labels of earlier days"
 
 Labelled = tuple[shipment_pb2.Shipment, bool]
 """A declaration and whether it is labelled as fraud."""
@@ -67,6 +75,7 @@ NEEDS: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
     "R01-REFUSED": lambda facts: bool(facts["restrictions"]),
     "R02": lambda facts: facts["volume_m3"] > 0 and facts["declared.density_low"] > 0,
     "R03": lambda facts: facts["usd"] >= 0 and facts["declared.price_low"] > 0,
+    "R03-CONTROLLED": lambda facts: facts["usd"] >= 0 and facts["declared.price_low"] > 0 and bool(facts["controlled"]),
     "R04": lambda facts: facts["usd"] >= 0 and facts["declared.price_low"] > 0 and bool(facts["suspects"]),
     "R15": lambda facts: bool(facts["controlled"] and facts["consignees"]),
     "R18": lambda facts: bool(facts["item"].description),
@@ -92,6 +101,13 @@ LACKS: Mapping[str, str] = {
     "R19": "exports",
     "R19-ALIKE": "exports",
     "R20": "identifiers with a check digit",
+    "R03-CONTROLLED": "values in US dollars",
+    "R09-OPENED": "events",
+    "R12-RELABEL": "exports",
+    "R19-TURNS": "exports",
+    "R21": "places with times",
+    "R22": "totals",
+    "R23": "findings",
 }
 """What the file doesn't have, where a rule has nothing to judge for it."""
 
@@ -103,6 +119,17 @@ class Counts:
     judged: Counter[bool] = field(default_factory=Counter)
     hit: Counter[bool] = field(default_factory=Counter)
     severities: Counter[int] = field(default_factory=Counter)
+
+    def add(self, other: Counts) -> None:
+        self.judged += other.judged
+        self.hit += other.hit
+        self.severities += other.severities
+
+
+def every_rule(*, physical_data: Path | None = None, failed: Callable[[str, str], None] | None = None) -> RuleEngine:
+    """The packaged rules, also those that aren't enabled."""
+    settings = {rule.id: RuleSetting(enabled=True) for rule in load_rules()}
+    return RuleEngine.load(physical_data=physical_data, settings=settings, **({"failed": failed} if failed else {}))
 
 
 def declarations() -> list[Labelled]:
@@ -157,7 +184,7 @@ def with_own_quartiles(records: Sequence[Labelled]) -> RuleEngine:
                 if len(values) >= LEAST:
                     low, _, high = quantiles(values, n=4)
                     lines.writerow(_band(hs6, low, high))
-        return RuleEngine.load(physical_data=path)
+        return every_rule(physical_data=path)
 
 
 def _band(hs6: str, low: float, high: float) -> dict[str, str]:
@@ -175,6 +202,33 @@ def _band(hs6: str, low: float, high: float) -> dict[str, str]:
 def count(rules: RuleEngine, records: Sequence[Labelled]) -> dict[str, Counts]:
     """Hits by rule, each record judged as it is judged when it was recorded and nothing is around it."""
     return _count(rules, records, rules.cases, rules.screen)
+
+
+def count_day_by_day(rules: RuleEngine, records: Sequence[Labelled]) -> dict[str, Counts]:
+    """The same with what was found under each subheading on earlier days."""
+    by_day: dict[int, list[Labelled]] = {}
+    for record, fraud in records:
+        by_day.setdefault(record.declared_at.seconds // 86_400, []).append((record, fraud))
+    known: Counter[str] = Counter()
+    confirmed: Counter[str] = Counter()
+
+    def earlier(hs6: str, _: shipment_pb2.Shipment) -> Outcomes:
+        return Outcomes(known[hs6], confirmed[hs6])
+
+    counts = {rule.id: Counts() for rule in rules.rules}
+    for day in sorted(by_day):
+        of_day = _count(
+            rules,
+            by_day[day],
+            lambda shipment: rules.cases(shipment, earlier=earlier),
+            lambda shipment: rules.screen(shipment, earlier=earlier),
+        )
+        for rule_id, found in of_day.items():
+            counts[rule_id].add(found)
+        for record, fraud in by_day[day]:
+            known.update(hs6_of(record))
+            confirmed.update(hs6_of(record) if fraud else ())
+    return counts
 
 
 def count_alone(rules: RuleEngine, records: Sequence[Labelled]) -> dict[str, Counts]:
@@ -223,6 +277,7 @@ def readings(rules: RuleEngine, records: Sequence[Labelled]) -> Iterator[tuple[R
     converted = in_dollars(later)
     dollars, alone = count(rules, converted), count_alone(rules, later)
     quartiles_of_own = count(with_own_quartiles(converted), converted)
+    day_by_day = count_day_by_day(rules, records)
     for rule in rules.rules:
         if KINDS[rule.about].scope not in ("goods_item", "shipment"):
             yield rule, ALONE, alone[rule.id]
@@ -235,11 +290,14 @@ def readings(rules: RuleEngine, records: Sequence[Labelled]) -> Iterator[tuple[R
             yield rule, DOLLARS, dollars[rule.id]
         if rule.id == "R03":
             yield rule, QUARTILES, quartiles_of_own[rule.id]
+        if rule.id == "R23":
+            yield rule, DAY_BY_DAY, day_by_day[rule.id]
 
 
 def table(rules: RuleEngine, records: Sequence[Labelled]) -> list[list[str]]:
-    """Rows: rule, how it was run, judged, hits, of frauds, of others, severities, what the file lacks."""
+    """Rows: rule, how it was run, judged, hits, of frauds, of others, lift, severities, what the file lacks."""
     frauds = sum(fraud for _, fraud in records)
+    every = Outcomes(len(records), frauds)
     return [
         [
             rule.id,
@@ -248,11 +306,18 @@ def table(rules: RuleEngine, records: Sequence[Labelled]) -> list[list[str]]:
             f"{counts.hit.total():,}",
             _share(counts.hit[True], frauds),
             _share(counts.hit[False], len(records) - frauds),
+            _lift(Outcomes(counts.hit.total(), counts.hit[True]), every),
             ", ".join(f"{_severity(value)} {number}" for value, number in sorted(counts.severities.items())) or "–",
             "–" if counts.judged.total() else LACKS.get(rule.id, "goods under control"),
         ]
         for rule, how, counts in readings(rules, records)
     ]
+
+
+def _lift(hits: Outcomes, every: Outcomes) -> str:
+    """Of a rule with enough hits."""
+    found = lift(hits, every) if hits.inspected >= LEAST_HITS else None
+    return "–" if found is None else f"{found:.2f}"
 
 
 def joined(records: Sequence[Labelled]) -> int:
@@ -294,7 +359,7 @@ def main() -> None:
             f"Nothing to count: {DECLARATIONS.path.name} isn't beside the repository (tests/reference/README.md)."
         )
         return
-    rules = RuleEngine.load()
+    rules = every_rule()
     records = declarations()
     frauds = sum(fraud for _, fraud in records)
     console.print(f"{len(records)} declarations, {frauds} labelled as fraud; rules {rules.version}")
@@ -306,8 +371,10 @@ def main() -> None:
 
 def _show(console: Console, rows: Sequence[Sequence[str]]) -> None:
     shown = Table(title="what the rules find in the declarations")
-    for column in ("rule", "run", "judged", "hits", "of frauds", "of others", "severities", "the file lacks"):
-        shown.add_column(column, justify="right" if column in ("judged", "hits", "of frauds", "of others") else "left")
+    for column in ("rule", "run", "judged", "hits", "of frauds", "of others", "lift", "severities", "the file lacks"):
+        shown.add_column(
+            column, justify="right" if column in ("judged", "hits", "of frauds", "of others", "lift") else "left"
+        )
     for row in rows:
         shown.add_row(*row)
     console.print(shown)

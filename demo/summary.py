@@ -186,7 +186,7 @@ def _history(facts: Facts) -> Iterator[Check]:
     yield _check("  the case, traced from mo by its container", "cn, hk, hk, mo", ", ".join(found.legs))
     yield _check("  partners' answers, each with a signed statement", found.partner_answers, found.statements)
     yield _check("  records with the findings that Macao and Hong Kong reported", 3, found.inspected)
-    yield _check("  contradictions found by", "R02, R11, R12", ", ".join(sorted(found.rules)))
+    yield _check("  contradictions found by", "R02, R12", ", ".join(sorted(found.rules)))
     yield _check("  an alert drafted of them", "yes", "yes" if found.drafted else "no")
     yield _check("  its innocent twin: records, contradictions", "4, 0", f"{found.twin_legs}, {len(found.twin_rules)}")
 

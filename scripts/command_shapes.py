@@ -59,6 +59,7 @@ Schema = dict[str, Any]
 TEXT: Schema = {"type": "string"}
 WHOLE: Schema = {"type": "integer"}
 COUNT: Schema = {"type": "integer", "minimum": 0}
+NUMBER: Schema = {"type": "number"}
 FLAG: Schema = {"type": "boolean"}
 TEXTS: Schema = {"type": "array", "items": TEXT}
 TIME: Schema = {"type": "string", "format": "date-time"}
@@ -429,6 +430,24 @@ SHAPES: Mapping[str, Schema] = {
     "history show": message(history_service_pb2.GetShipmentResponse),
     "history risks": {"type": "array", "items": {"$ref": f"{MESSAGES}#/$defs/RiskHit"}},
     "history rules": message(history_service_pb2.ListRulesResponse),
+    "history balance": facts(
+        lines=array(
+            facts(
+                company=TEXT,
+                start=TEXT,
+                end=TEXT,
+                month=TEXT,
+                left_kg=NUMBER,
+                came_kg=NUMBER,
+                under_way_kg=NUMBER,
+                unknown=COUNT,
+                result=TEXT,
+                elsewhere=array(TEXT),
+                records=array(TEXT),
+            )
+        ),
+        answers=array(message(history_pb2.NodeAnswer)),
+    ),
     "history hold place": message(history_service_pb2.PlaceHoldResponse),
     "history hold release": facts(hold=TEXT),
     "history hold list": listing(history_service_pb2.LegalHold),

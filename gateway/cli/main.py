@@ -113,6 +113,7 @@ COMMANDS: Mapping[str, str | Noun] = {
             "show": "gateway.cli.history.commands:show",
             "risks": "gateway.cli.history.commands:risks",
             "rules": "gateway.cli.history.commands:rules",
+            "balance": "gateway.cli.history.balance:balance",
             "hold": Noun(
                 N_("Legal holds: place, release and list them."),
                 {

@@ -311,10 +311,15 @@ class HistoryClient:
             lambda page: page.hits,
         )
 
-    async def rules(self) -> service.ListRulesResponse:
-        """The node's rules with their thresholds, and the version of the rule set."""
+    async def rules(self, *, with_outcomes: bool = False) -> service.ListRulesResponse:
+        """The node's rules with their thresholds, and the version of the rule set.
+
+        Args:
+            with_outcomes: also what inspections of their hits came to.
+        """
         method = self._connection.stubs.history.ListRules
-        return await self._connection.unary(method, service.ListRulesRequest(), service.ListRulesResponse)
+        request = service.ListRulesRequest(with_outcomes=with_outcomes)
+        return await self._connection.unary(method, request, service.ListRulesResponse)
 
     async def place_hold(
         self, criteria: SearchCriteria, *, reason: str, case_reference: str, request_id: str | None = None

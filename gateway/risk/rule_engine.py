@@ -13,10 +13,14 @@ from pathlib import Path
 from gateway.risk.controlled_goods_file import load_controlled_goods
 from gateway.risk.facts.consignments import destination_cases, leg_alone, legs_of, missing_cases, path_cases
 from gateway.risk.facts.controlled import Controls
+from gateway.risk.facts.findings import EarlierFindings, finding_cases
 from gateway.risk.facts.goods import GoodsFacts, papers_of
 from gateway.risk.facts.kinds import KINDS, Case
+from gateway.risk.facts.movements import opening_cases, passage_cases
 from gateway.risk.facts.pairs import mirror_cases, reexport_cases
+from gateway.risk.facts.relabelling import relabelling_cases
 from gateway.risk.facts.series import (
+    KINDS_OF_SERIES,
     MAX_SUBHEADINGS,
     NO_SIBLINGS,
     SPAN_DAYS,
@@ -28,6 +32,7 @@ from gateway.risk.facts.series import (
 from gateway.risk.facts.shipments import Record, identifier_cases, mass_cases, route_cases, seal_cases
 from gateway.risk.facts.substances import Substances, load_substances
 from gateway.risk.facts.terms import GoodsTerms, load_terms
+from gateway.risk.facts.totals import totals_cases
 from gateway.risk.rule_evaluator import OnRuleFailure, RuleEvaluator
 from gateway.risk.rule_file import Rule, RuleSetting, digest, load_rules, measured_shown, with_settings
 from gateway.v1 import history_pb2, history_service_pb2, shipment_pb2, trace_pb2
@@ -104,25 +109,43 @@ class RuleEngine:
 
     def sibling_queries(self, shipment: shipment_pb2.Shipment) -> list[SeriesQuery]:
         """Queries for siblings before screening; nearly always none."""
-        if "series" not in self._about:
+        kinds = [kind for kind in KINDS_OF_SERIES if kind in self._about]
+        if not kinds:
             return []
         wanted = (
-            series_query(shipment, known["hs6"], self._span_days)
+            series_query(kind, shipment, known["hs6"], self._span_days)
             for known in before_looking(shipment, self._controls)
-            if self._evaluator.takes("series", known)
+            for kind in kinds
+            if self._evaluator.takes(kind, known)
         )
-        return [subheading for subheading in islice(wanted, MAX_SUBHEADINGS) if subheading is not None]
+        return [query for query in islice(wanted, MAX_SUBHEADINGS) if query is not None]
 
     def screen(
-        self, shipment: shipment_pb2.Shipment, siblings: Sequence[shipment_pb2.Shipment] = ()
+        self,
+        shipment: shipment_pb2.Shipment,
+        siblings: Sequence[shipment_pb2.Shipment] = (),
+        *,
+        earlier: EarlierFindings | None = None,
     ) -> list[trace_pb2.Discrepancy]:
-        """Discrepancies of a record, most severe first, without legs."""
-        hits = [hit for case in self.cases(shipment, siblings) for hit in self._evaluator.evaluate(case)]
+        """Discrepancies of a record, most severe first, without legs.
+
+        Args:
+            siblings: results of `sibling_queries`.
+            earlier: what earlier inspections found; None: not known.
+        """
+        cases = self.cases(shipment, siblings, earlier=earlier)
+        hits = [hit for case in cases for hit in self._evaluator.evaluate(case)]
         for hit in hits:
             hit.ClearField("legs")
         return _most_severe_first(hits)
 
-    def cases(self, shipment: shipment_pb2.Shipment, siblings: Sequence[shipment_pb2.Shipment] = ()) -> Iterator[Case]:
+    def cases(
+        self,
+        shipment: shipment_pb2.Shipment,
+        siblings: Sequence[shipment_pb2.Shipment] = (),
+        *,
+        earlier: EarlierFindings | None = None,
+    ) -> Iterator[Case]:
         """The cases that `screen` evaluates, for tests and counts."""
         about = self._about
         if "goods" in about:
@@ -131,12 +154,21 @@ class RuleEngine:
             yield from route_cases(shipment, self._controls)
         if "identifier" in about:
             yield from identifier_cases(shipment)
+        if earlier is not None and "findings" in about:
+            yield from finding_cases(shipment, earlier)
         records = [(0, shipment)]
         if "masses" in about and shipment.masses:
             yield from mass_cases(records)
-        if "seals" in about and shipment.events:
-            yield from seal_cases(records)
-        if siblings and "series" in about:
+        if shipment.events:
+            if "seals" in about:
+                yield from seal_cases(records)
+            if "opening" in about:
+                yield from opening_cases(records)
+        if "passage" in about and (shipment.events or shipment.route):
+            yield from passage_cases(records)
+        if "totals" in about:
+            yield from totals_cases(shipment)
+        if siblings and not about.isdisjoint(KINDS_OF_SERIES):
             leg = leg_alone(shipment, self._controls)
             yield from series_cases([leg], {leg.index: siblings}, span_days=self._span_days)
 
@@ -182,15 +214,19 @@ class RuleEngine:
             yield from self._goods.cases(shipment, leg=index, papers=papers)
             yield from route_cases(shipment, self._controls, leg=index)
             yield from identifier_cases(shipment, leg=index)
+            yield from totals_cases(shipment, leg=index)
         yield from mass_cases(records)
         yield from seal_cases(records)
+        yield from opening_cases(records)
+        yield from passage_cases(records)
         legs = legs_of(trace, self._controls, territories)
         yield from mirror_cases(legs)
         yield from reexport_cases(legs)
+        yield from relabelling_cases(legs)
         yield from missing_cases(legs, trace, territories, now)
         yield from destination_cases(legs)
         yield from path_cases(legs)
-        if "series" in self._about:
+        if not self._about.isdisjoint(KINDS_OF_SERIES):
             yield from series_cases(legs, siblings, span_days=self._span_days)
 
     def describe(self) -> list[history_service_pb2.RiskRule]:
@@ -206,6 +242,8 @@ class RuleEngine:
                 thresholds=rule.thresholds,
                 source=rule.source,
                 enabled=rule.enabled,
+                learns=rule.learns,
+                measured_lift=rule.lift,
             )
             for rule in self.rules
         ]
@@ -213,7 +251,7 @@ class RuleEngine:
 
 def _span_days(rules: Iterable[Rule]) -> float:
     """The widest span of series."""
-    spans = [rule.thresholds.get("days", SPAN_DAYS) for rule in rules if rule.enabled and rule.about == "series"]
+    spans = [rule.thresholds.get("days", SPAN_DAYS) for rule in rules if rule.enabled and rule.about in KINDS_OF_SERIES]
     return max(spans, default=SPAN_DAYS)
 
 

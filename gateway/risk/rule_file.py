@@ -17,6 +17,7 @@ from google.protobuf.descriptor import Descriptor
 from gateway.errors import ConfigurationError, InputFileError
 from gateway.formats.tables.mapping_files import parse_toml, read_text
 from gateway.risk.facts.kinds import KINDS, LOOKED_FOR
+from gateway.risk.learning import LEAST_LIFT
 from gateway.v1 import shipment_pb2, trace_pb2
 
 FILE = "risk_rules.toml"
@@ -62,6 +63,8 @@ _OTHER_KEYS = (
     "reads",
     "reads_of_all",
     "enabled",
+    "lift",
+    "learns",
 )
 _ID = re.compile(r"[A-Z][A-Z0-9_-]{0,31}")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
@@ -97,6 +100,8 @@ class Rule:
         thresholds, lists: constants of expressions, `t.name` and `lists.name`.
         reads: paths that it needs of the records concerned; if one is withheld the rule isn't evaluated.
         reads_of_all: the same for all records of a trace.
+        lift: measured on known outcomes (docs/risk-rules.md); None: not measured.
+        learns: the threshold that `measured` is compared with from below, which outcomes may show better; empty: none.
     """
 
     id: str
@@ -119,6 +124,8 @@ class Rule:
     reads: tuple[str, ...] = ()
     reads_of_all: tuple[str, ...] = ()
     enabled: bool = True
+    lift: float | None = None
+    learns: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -283,6 +290,8 @@ def _rule(entry: Any) -> Rule:
         reads=_words(_list(entry, "reads"), "reads"),
         reads_of_all=_words(_list(entry, "reads_of_all"), "reads_of_all"),
         enabled=_flag(entry.get("enabled", True), "enabled"),
+        lift=_finite(entry["lift"], "lift") if "lift" in entry else None,
+        learns=_text(entry.get("learns"), "learns") if "learns" in entry else "",
     )
     _check(rule)
     return rule
@@ -301,6 +310,10 @@ def _check(rule: Rule) -> None:
             if rule.about in LOOKED_FOR
             else f"candidate: nothing is looked for where a rule is about {rule.about}"
         )
+    if rule.lift is not None and rule.lift < LEAST_LIFT and rule.enabled:
+        raise InputFileError(f"lift: a rule with a lift below {LEAST_LIFT} must say enabled = false")
+    if rule.learns and (rule.learns not in rule.thresholds or not rule.measured):
+        raise InputFileError(f"learns: {rule.learns[:40]!r} must be a threshold of a rule that measures")
     if rule.unit and not rule.measured:
         raise ConfigurationError("unit: the rule doesn't say what is measured")
     for key in ("reads", "reads_of_all"):

@@ -40,6 +40,7 @@ REFUSALS: Final = marked(
     "must lie in the future",
     "must lie in the future, at most 366 days ahead",
     "{element} is no chemical element",
+    "{claimed} kg are more than the {known} kg of the alert's goods: weigh again and confirm",
     "must not lie in the future",
     "must not lie more than a day before the alert was published",
     "a new alert has revision 1, not {revision}",

@@ -295,6 +295,26 @@ def test_rules_and_what_they_found_are_listed(cn: Cli, tmp_path: Path) -> None:
     rules = cn.json("officer", "history", "rules")
     assert "R01" in {rule["rule_id"] for rule in rules["rules"]}
     assert rules["version"] in cn.run("officer", "history", "rules", "-v").stdout
+    (counted,) = (rule["outcomes"] for rule in rules["rules"] if rule["rule_id"] == "R01")
+    assert int(counted["hits"]) >= 1
+    assert "What inspections of hits found" in cn.run("officer", "history", "rules").stdout
+    page = cn.run("officer", "history", "rules", "r03").stdout
+    assert "unit_value_outlier" in page
+    assert "1.25" in page
+    assert "there is no rule 'R99'" in cn.run("officer", "history", "rules", "R99", code=2).stderr
+
+
+def test_a_material_is_balanced(cn: Cli, tmp_path: Path) -> None:
+    """Its export is known here and its import nowhere."""
+    file = tmp_path / "shipments.csv"
+    file.write_text(CSV.replace("F-1", "BAL-1").replace("TCLU4265770", "TGHU0000008"))
+    cn.run("publisher", "history", "import", file, code=3)
+    cn.eventually("officer", "history", "risks", "--record", "BAL-1", until=bool)
+    found = cn.json("officer", "history", "balance", "--code", "811010", "--node", "cn", *WHY)
+    assert any("cn/BAL-1" in line["records"] for line in found["lines"])
+    assert [answer["node"] for answer in found["answers"]] == ["cn"]
+    shown = cn.run("officer", "history", "balance", "--code", "811010", "--all", "--node", "cn", *WHY).stdout
+    assert "Mass balance" in shown
 
 
 def test_who_may_not_is_told_the_role(cn: Cli, tmp_path: Path) -> None:

@@ -71,6 +71,7 @@ COMPLETIONS: Mapping[Words, tuple[list[str], dict[str, str]]] = {
     ("evidence", "export"): ([], {}),
     ("history", "hold", "place"): ([], {"--container": CONTAINER, "--reason": "A reason", "--case": "SZ-1"}),
     ("history", "import"): (["manifests.csv"], {}),
+    ("history", "balance"): ([], {"--substance": "antimony", **GROUNDS}),
     ("history", "search"): ([], {"--container": CONTAINER, **GROUNDS}),
     ("history", "show"): ([RECORDS[0]], {}),
     ("history", "trace"): ([], {"--container": CONTAINER, **GROUNDS}),

@@ -151,7 +151,7 @@ def require_onward_transfer(
     sources, seen = [(publisher, alert_id)], {(publisher, alert_id)}
     while sources:
         source = sources.pop()
-        content = _current_content(tx, *source, field)
+        content = current_content(tx, *source, field)
         if source[0] != tx.own_node:
             _require_passing_on(tx, *source, content.handling, recipients, field=field, passed_on=handling)
             continue
@@ -169,7 +169,8 @@ def _revisions_of(tx: AlertKnowledge, alert_id: str) -> list[alert_pb2.AlertCont
     return [alert.content for alert in named if alert is not None]
 
 
-def _current_content(tx: AlertKnowledge, publisher: str, alert_id: str, field: str) -> alert_pb2.AlertContent:
+def current_content(tx: AlertKnowledge, publisher: str, alert_id: str, field: str = "") -> alert_pb2.AlertContent:
+    """What an alert says in its newest revision; raises NotFoundError, naming the field, where it isn't here."""
     payload = alerts.current_payload(tx.conn, publisher, alert_id)
     if payload is None:
         raise NotFoundError(f"{_prefix(field)}there is no alert {publisher}/{alert_id} here")

@@ -13,6 +13,7 @@ from gateway.alerts.commands.evidence_sources import NamedEvidence
 from gateway.alerts.commands.onward_transfer import (
     AlertKnowledge,
     AnswerReleases,
+    current_content,
     nodes_granted,
     require_answers_may_go,
     require_onward_transfer,
@@ -99,7 +100,8 @@ def require_step(
         _require_validity(now_ms, alert.content)
     if event.WhichOneof("event") == "question" and to_ms(event.question.deadline) <= now_ms:
         raise InvalidRequestError([Violation("deadline", "deadline.future", "must lie in the future")])
-    if wrong := wrong_claims(event, published_at_ms=row.published_at, now_ms=now_ms):
+    goods = current_content(known, row.key.publisher, row.key.alert_id).goods if event.HasField("finding") else ()
+    if wrong := wrong_claims(event, published_at_ms=row.published_at, now_ms=now_ms, goods=goods):
         raise InvalidRequestError(wrong)
     if row.direction == "out" and event.WhichOneof("event") in _CARRYING_CONTENT:
         releases = publisher.releases(wire.purpose_of(event) or row.purpose, now_ms)

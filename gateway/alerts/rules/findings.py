@@ -1,15 +1,15 @@
-"""Says what in a finding or closing can't be: an element that doesn't exist, a time to come or too early."""
+"""Says what in a finding or closing can't be: an unknown element, a time to come or too early, more than there was."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.contract.messages import to_ms
 from gateway.errors import Violation
-from gateway.v1 import alert_pb2
+from gateway.v1 import alert_pb2, goods_pb2
 
 _SYMBOLS: Final = """
 H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se Br Kr Rb Sr Y Zr Nb Mo Tc
@@ -27,11 +27,14 @@ BEFORE_ALERT_MS: Final = 24 * 3_600_000
 """How long before the alert an inspection may be: the goods may have been opened the day before it came."""
 
 
-def wrong_claims(event: alert_pb2.AlertEvent, *, published_at_ms: int, now_ms: int) -> list[Violation]:
+def wrong_claims(
+    event: alert_pb2.AlertEvent, *, published_at_ms: int, now_ms: int, goods: Iterable[goods_pb2.GoodsItem] = ()
+) -> list[Violation]:
     """What is wrong with a finding or a closing, all of it; empty for other steps.
 
     Args:
         published_at_ms: of the alert, milliseconds since 1970.
+        goods: of the alert.
     """
     match event.WhichOneof("event"):
         case "finding":
@@ -40,6 +43,7 @@ def wrong_claims(event: alert_pb2.AlertEvent, *, published_at_ms: int, now_ms: i
                 *_times("finding.inspected_at", found.inspected_at, now_ms, published_at_ms - BEFORE_ALERT_MS),
                 *_elements("finding.goods_found", (goods.element for goods in found.goods_found)),
                 *_measures("finding.measures", found.measures, now_ms),
+                *_masses(found, list(goods)),
             ]
         case "closed":
             return list(_measures("measures", event.closed.measures, now_ms))
@@ -52,6 +56,17 @@ def _measures(field: str, measures: Iterable[alert_pb2.MeasureTaken], now_ms: in
     for at, measure in enumerate(taken):
         if measure.HasField("taken_at"):
             yield from _times(f"{field}[{at}].taken_at", measure.taken_at, now_ms)
+
+
+def _masses(found: alert_pb2.AlertFinding, goods: Sequence[goods_pb2.GoodsItem]) -> Iterator[Violation]:
+    """More than the alert's goods weigh, where all of them have a net mass, and nobody confirmed it."""
+    if found.mass_confirmed or not goods or not all(item.HasField("net_mass_kg") for item in goods):
+        return
+    known = sum(item.net_mass_kg for item in goods)
+    claimed = max([sum(item.net_mass_kg for item in found.goods_found), *(each.net_mass_kg for each in found.measures)])
+    if claimed > known:
+        message = f"{claimed:.10g} kg are more than the {known:.10g} kg of the alert's goods: weigh again and confirm"
+        yield Violation("finding.mass_confirmed", "finding.mass", message)
 
 
 def _elements(field: str, elements: Iterable[str]) -> Iterator[Violation]:

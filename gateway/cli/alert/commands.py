@@ -224,6 +224,9 @@ def finding(
         typer.Option(help=_("More of it, e.g. goods_found: an AlertFinding as JSON; options win."), exists=True),
     ] = None,
     measure: MeasureOption = None,
+    confirm_mass: Annotated[
+        bool, typer.Option("--confirm-mass", help=_("More was found than the alert's goods weigh, and weighed again."))
+    ] = False,
     revision: RevisionOption = None,
     request_id: RequestIdOption = None,
     as_json: JsonOption = False,
@@ -250,6 +253,8 @@ def finding(
         report.place.unlocode, report.place.territory = unlocode, unlocode[:2]
     if remarks:
         report.remarks = remarks
+    if confirm_mass:
+        report.mass_confirmed = True
     if revision:
         report.revision = revision
 

@@ -172,6 +172,7 @@ def _finding(finding: AlertFinding) -> str:
         ", ".join(finding.methods),
         *map(goods_line, finding.goods_found),
         *map(measure_line, finding.measures),
+        _("weighed again: more than the alert says") if finding.mass_confirmed else "",
         finding.remarks,
         *map(evidence_line, finding.evidence),
     )

@@ -6,13 +6,12 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from markupsafe import Markup
 
 from gateway.console.pictures.outline import MapView, in_delta, level_for, view_of
 from gateway.console.pictures.placing import LabelPlacer, Rectangle
-from gateway.console.pictures.positions import MapPlace, Position
 from gateway.console.pictures.svg import (
     NARROW,
     WIDE,
@@ -26,8 +25,10 @@ from gateway.console.pictures.svg import (
     tip,
     wrapped,
 )
+from gateway.formats.positions import Position, position_of
 from gateway.translation.messages import gettext as _
 from gateway.translation.messages import listed, ngettext
+from gateway.v1.goods_pb2 import Place
 
 RADIUS: Final = 9.0
 MAX_LABEL: Final = 190.0
@@ -43,6 +44,19 @@ MODES: Final = ("sea", "air", "road", "rail")
 _LINE: Final = 17.0
 _CLUSTER: Final = 46.0
 """Pixels: stops of the delta within them get a map of their own."""
+
+
+class MapPlace(NamedTuple):
+    """A place as a map shows it; without a position it stands in the legend alone."""
+
+    name: str
+    position: Position | None
+
+
+def map_place(place: Place) -> MapPlace:
+    """A place of the contract: its name, or its code, and where it is if that is known."""
+    name = place.name or place.unlocode or place.customs_office or place.territory or _("place not given")
+    return MapPlace(name, position_of(place))
 
 
 @dataclass(frozen=True, slots=True)

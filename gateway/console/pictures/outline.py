@@ -10,7 +10,7 @@ from functools import cache
 from importlib import resources
 from typing import Final
 
-from gateway.console.pictures.positions import Position
+from gateway.formats.positions import Position
 
 KM_PER_DEGREE: Final = 111.2
 MARGIN: Final = 48.0

@@ -33,6 +33,9 @@ def _ranges(text: str) -> Iterator[str]:
         yield from (str(number) for number in range(int(first), int(last or first) + 1))
 
 
+WHOLE_TERRITORIES = frozenset({"HKHKG", "MOMFM"})
+"""UN/LOCODEs that stand for all places of a territory."""
+
 MARITIME_IDENTIFICATION_DIGITS = frozenset(
     _ranges(
         "201-216 218-220 224-259 261-279 "

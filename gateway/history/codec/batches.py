@@ -76,11 +76,30 @@ class IndexBatch:
     name_keys: tuple[tuple[int, int], ...]
 
 
+class RecordOutcome(NamedTuple):
+    """What inspections of a record came to.
+
+    Attributes:
+        inspected_at: milliseconds since 1970.
+        subheadings: six digits each.
+    """
+
+    record_id: str
+    inspected_at: int
+    confirmed: bool
+    subheadings: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class RiskBatch:
-    """Hits on items after position `after` up to `last`, each with its evaluated position."""
+    """Hits on items after position `after` up to `last`, each with its evaluated position.
+
+    Attributes:
+        outcomes: of the evaluated records that were inspected.
+    """
 
     after: int
     last: int
     positions: tuple[int, ...]
     hits: tuple[tuple[int, trace_pb2.Discrepancy], ...]
+    outcomes: tuple[RecordOutcome, ...] = ()

@@ -11,6 +11,7 @@ from gateway.feed.projection.registry import LoggedEntry, Projection
 from gateway.feed.service.writing.transaction import Transaction
 from gateway.history.tables import progress
 from gateway.history.tables.schema import (
+    inspection_outcomes,
     party_name_keys,
     party_names,
     risk_hits,
@@ -26,7 +27,7 @@ RECORD_ENTRIES = EntryFormat(channel=Channel.RECORDS, message=record_log_pb2.Rec
 
 
 class RecordProjection(Projection):
-    """The index of recorded shipments and their risk hits."""
+    """The index of recorded shipments, their risk hits and what inspections of them came to."""
 
     formats = (RECORD_ENTRIES,)
     tables = (
@@ -38,6 +39,7 @@ class RecordProjection(Projection):
         party_names,
         party_name_keys,
         risk_hits,
+        inspection_outcomes,
     )
 
     def clear(self, conn: Connection) -> None:

@@ -142,7 +142,10 @@ class HistoryServicer(history_service_pb2_grpc.HistoryServiceServicer):
         return await asyncio.to_thread(self._risks.list, request)
 
     async def ListRules(self, request: pb.ListRulesRequest, context: Context) -> pb.ListRulesResponse:
-        return pb.ListRulesResponse(rules=self._rules.describe(), version=self._rules.version)
+        response = pb.ListRulesResponse(rules=self._rules.describe(), version=self._rules.version)
+        if request.with_outcomes:
+            await asyncio.to_thread(self._risks.outcomes, response.rules)
+        return response
 
     async def PlaceHold(self, request: pb.PlaceHoldRequest, context: Context) -> pb.PlaceHoldResponse:
         validate(request)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection
@@ -17,20 +17,23 @@ from gateway.contract.filters import (
     parse_filter,
 )
 from gateway.contract.identification.shipment_keys import KeySets
-from gateway.contract.messages import to_timestamp
+from gateway.contract.messages import to_ms, to_timestamp
 from gateway.db.database import Database
 from gateway.errors import StoreUnavailableError
 from gateway.feed.service.writing.transaction import Transaction
-from gateway.history.codec.batches import RiskBatch
+from gateway.history.codec.batches import RecordOutcome, RiskBatch
 from gateway.history.service.current_records import CurrentShipment, current_records, current_shipments
 from gateway.history.service.search import NEWEST
+from gateway.history.tables import inspection_outcomes, shipment_search, shipments
 from gateway.history.tables import progress as record_progress
 from gateway.history.tables import risk_hits as risk
-from gateway.history.tables import shipment_search, shipments
 from gateway.history.tables.risk_hits import RecordRisk, RiskRow
 from gateway.history.tables.schema import risk_hits
 from gateway.history.tables.schema import shipments as shipments_table
 from gateway.history.tables.shipment_search import RecordFilter
+from gateway.risk.facts.consignments import hs6_of
+from gateway.risk.facts.findings import EarlierFindings, Outcomes, outcome_of
+from gateway.risk.learning import learned_threshold, lift
 from gateway.risk.rule_engine import RuleEngine
 from gateway.v1 import history_service_pb2, shipment_pb2, trace_pb2
 
@@ -44,6 +47,9 @@ MAX_AROUND = 200
 
 MAX_BEFORE = 300
 """Most earlier records read for an exporter's usual quantities."""
+
+MAX_LEARNED_FROM = 10_000
+"""Most inspected hits, the newest, that a threshold is learned from."""
 
 MAX_LEGS_LOOKED_AT = 20
 """Most own exports of a trace whose series are searched; a split consignment has a few."""
@@ -116,18 +122,47 @@ class RiskScreening:
             if not logged:
                 return None
             records = list(current_shipments(conn, logged))
-        hits = [(record.position, hit) for record in records for hit in self._screened(record)]
-        return RiskBatch(after, logged[-1].position, tuple(record.position for record in records), tuple(hits))
+            earlier = EarlierOutcomes(conn)
+            hits = [(record.position, hit) for record in records for hit in self._screened(record, earlier)]
+        outcomes = [outcome for record in records if (outcome := _outcome(record)) is not None]
+        positions = tuple(record.position for record in records)
+        return RiskBatch(after, logged[-1].position, positions, tuple(hits), tuple(outcomes))
 
-    def _screened(self, record: CurrentShipment) -> Sequence[trace_pb2.Discrepancy]:
+    def _screened(self, record: CurrentShipment, earlier: EarlierFindings) -> Sequence[trace_pb2.Discrepancy]:
         """Hits on one record; a failure is logged and delays no other record."""
         try:
-            return self._rules.screen(record.shipment, self._siblings.of(record.shipment))
+            return self._rules.screen(record.shipment, self._siblings.of(record.shipment), earlier=earlier)
         except StoreUnavailableError:
             raise  # else the record would pass as evaluated
         except Exception:
             log.exception("rules failed on record %s", record.record_id)
             return ()
+
+
+class EarlierOutcomes:
+    """What inspections of other records found under a subheading before a record was declared."""
+
+    def __init__(self, conn: Connection) -> None:
+        self._conn = conn
+        self._known: dict[str, bool] = {}
+
+    def __call__(self, hs6: str, shipment: shipment_pb2.Shipment) -> Outcomes:
+        """Most subheadings were never inspected: that is asked once."""
+        if hs6 not in self._known:
+            self._known[hs6] = inspection_outcomes.count(self._conn, hs6).confirmed > 0
+        if not self._known[hs6]:
+            return Outcomes(0, 0)
+        before = to_ms(shipment.declared_at)
+        return inspection_outcomes.count(self._conn, hs6, before=before, without=shipment.record_id)
+
+
+def _outcome(record: CurrentShipment) -> RecordOutcome | None:
+    outcome = outcome_of(record.shipment)
+    if outcome is None:
+        return None
+    return RecordOutcome(
+        record.record_id, outcome.inspected_at * 1_000, outcome.confirmed, tuple(hs6_of(record.shipment))
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +188,10 @@ class KeepRisksCommand:
         ]
         if batch.positions:
             risk.replace(tx.conn, batch.positions, rows)
+        if batch.outcomes:
+            known = shipments.find(tx.conn, [outcome.record_id for outcome in batch.outcomes])  # else erased meanwhile
+            standing = [outcome for outcome in batch.outcomes if outcome.record_id in known]
+            inspection_outcomes.replace(tx.conn, [outcome.record_id for outcome in standing], standing)
         record_progress.move_evaluated(tx.conn, batch.last)
         return True
 
@@ -168,6 +207,21 @@ class RiskQueries:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    def outcomes(self, described: Iterable[history_service_pb2.RiskRule]) -> None:
+        """Adds to rules what inspections of their hits came to."""
+        with self._database.read() as conn:
+            every = inspection_outcomes.count(conn, inspection_outcomes.WHOLE_RECORD)
+            hits = inspection_outcomes.hits_by_rule(conn)
+            for rule in described:
+                count, inspected = hits.get(rule.rule_id, (0, Outcomes(0, 0)))
+                outcomes = rule.outcomes
+                outcomes.hits, outcomes.confirmed = count, inspected.confirmed
+                outcomes.unfounded = inspected.inspected - inspected.confirmed
+                if (found := lift(inspected, every)) is not None:
+                    outcomes.lift = found
+                if rule.learns and inspected.inspected:
+                    _learn(rule, inspection_outcomes.inspected_hits(conn, rule.rule_id, MAX_LEARNED_FROM), every)
 
     def list(self, request: history_service_pb2.ListRiskHitsRequest) -> history_service_pb2.ListRiskHitsResponse:
         """A page of hits on newest revisions, newest first.
@@ -193,6 +247,14 @@ def risks_of(conn: Connection, record_id: str) -> Sequence[trace_pb2.RiskHit]:
     """Hits on a record's newest revision."""
     rows = risk.page(conn, [shipments_table.c.record_id == record_id], before=None, limit=1_000)
     return [_shown(row) for row in rows]
+
+
+def _learn(rule: history_service_pb2.RiskRule, hits: Iterable[tuple[bytes, bool]], every: Outcomes) -> None:
+    parsed = ((trace_pb2.Discrepancy.FromString(message), confirmed) for message, confirmed in hits)
+    learned = learned_threshold(((hit.measured, found) for hit, found in parsed if hit.HasField("measured")), every)
+    if learned is not None:
+        rule.outcomes.learned.name = rule.learns
+        rule.outcomes.learned.value, rule.outcomes.learned.lift, rule.outcomes.learned.hits = learned
 
 
 def _shown(shown: RecordRisk) -> trace_pb2.RiskHit:

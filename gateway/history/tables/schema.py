@@ -113,6 +113,17 @@ risk_hits = Table(
     sqlite_with_rowid=False,
 )
 
+inspection_outcomes = Table(
+    "inspection_outcomes",
+    metadata,
+    Column("hs6", String(6), primary_key=True),  # empty: of the whole record
+    Column("record_id", String(64), primary_key=True),
+    Column("inspected_at", BigInteger, nullable=False),
+    Column("confirmed", Integer, nullable=False),  # 1: something was found
+    Index(None, "record_id"),
+    sqlite_with_rowid=False,
+)
+
 history_answers = Table(
     "history_answers",
     metadata,

@@ -15,7 +15,14 @@ from gateway.contract.ids import Channel, FeedOrigin
 from gateway.db.statements import Prepared, PreparedList, insert_rows, run
 from gateway.feed.tables.schema import feeds
 from gateway.history.tables import segments
-from gateway.history.tables.schema import record_log, risk_hits, shipment_keys, shipment_revisions, shipments
+from gateway.history.tables.schema import (
+    inspection_outcomes,
+    record_log,
+    risk_hits,
+    shipment_keys,
+    shipment_revisions,
+    shipments,
+)
 
 # Fields are in column order, as the driver takes rows.
 
@@ -98,6 +105,7 @@ _DATE = Prepared(
     .values(declared_at=bindparam("declared"), procedure=bindparam("done"))
 )
 _ERASE_SHIPMENTS = PreparedList(delete(shipments).where(shipments.c.record_id.in_(_values)))
+_ERASE_OUTCOMES = PreparedList(delete(inspection_outcomes).where(inspection_outcomes.c.record_id.in_(_values)))
 _ERASE_POSITIONS = (
     PreparedList(delete(shipment_revisions).where(shipment_revisions.c.position.in_(_values))),
     PreparedList(delete(risk_hits).where(risk_hits.c.position.in_(_values))),
@@ -250,6 +258,7 @@ def date_additions(conn: Connection, positions: Sequence[int], declared_at: int,
 def erase(conn: Connection, record_ids: Sequence[str], keys: Mapping[int, Collection[int]]) -> None:
     """Empties content and salt of whole records, and removes their other rows; `keys` by position."""
     _ERASE_SHIPMENTS.execute(conn, record_ids)
+    _ERASE_OUTCOMES.execute(conn, record_ids)
     for statement in _ERASE_POSITIONS:
         statement.execute(conn, keys)
     for position, of_position in keys.items():

@@ -29,6 +29,8 @@ _SEEN_AT_DESTINATION = frozenset(
 )
 """Procedures that show a consignment at its destination; a manifest declares nothing."""
 
+_ARRIVED = frozenset({shipment_pb2.SHIPMENT_PROCEDURE_IMPORT, shipment_pb2.SHIPMENT_PROCEDURE_TRANSIT})
+
 _MODE = "TRANSPORT_MODE_"
 
 
@@ -156,18 +158,29 @@ def destination_cases(legs: Sequence[Leg]) -> Iterator[Case]:
     first = next((leg for leg in legs if leg.exports and leg.shipment.destination_territory), None)
     if first is None:
         return
-    seen = {first.shipment.destination_territory}
+    declared = first.shipment.destination_territory
+    seen, onward_s = {declared}, _onward_from(declared, first, legs)
     for leg in legs:
         later = leg.shipment.destination_territory
         if leg.at >= first.at and later and later not in seen:
             seen.add(later)
             facts = {
-                "declared_destination": first.shipment.destination_territory,
+                "declared_destination": declared,
                 "later_destination": later,
                 "record": leg.shipment.record_id,
                 "controlled_goods": bool(first.controlled or leg.controlled),
+                "entrepot": onward_s is not None and leg.at >= onward_s,
             }
             yield Case("destination", facts, (first.index, leg.index))
+
+
+def _onward_from(declared: str, first: Leg, legs: Sequence[Leg]) -> int | None:
+    """When the goods left the declared destination again, having arrived there; None if they didn't."""
+    of_territory = [leg for leg in legs if leg.territory == declared and leg.at >= first.at - EARLIEST_S]
+    arrived = next((leg.at for leg in of_territory if leg.shipment.procedure in _ARRIVED), None)
+    if arrived is None:
+        return None
+    return next((leg.at for leg in of_territory if leg.exports and leg.at >= arrived), None)
 
 
 def path_cases(legs: Sequence[Leg]) -> Iterator[Case]:

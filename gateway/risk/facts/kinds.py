@@ -17,7 +17,9 @@ LICENCE = "gateway.v1.Licence"
 CONTROLLED = "gateway.v1.ControlledItem"
 
 
-LOOKED_FOR: Mapping[str, tuple[str, ...]] = MappingProxyType({"series": ("hs6", "controlled", "kg", "usd")})
+LOOKED_FOR: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    dict.fromkeys(("series", "turns"), ("hs6", "controlled", "kg", "usd"))
+)
 """Kinds that need other records, with the facts known before the search for `candidate`."""
 
 MAPS: Mapping[str, Mapping[str, str]] = MappingProxyType(
@@ -30,7 +32,7 @@ MAPS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "price_high": "double",
         },
         "restrictions": {"announcement": "string", "measure": "string", "status": "string", "text": "string"},
-        "exports": {"days": "double", "kg": "double", "usd": "double", "record": "string"},
+        "exports": {"days": "double", "kg": "double", "usd": "double", "record": "string", "exporter": "string"},
     }
 )
 """Fields of variables of type `maps`, with types."""
@@ -141,6 +143,12 @@ KINDS = _kinds(
             "forwarder_sure": "bool",
         },
     ),
+    # A subheading of a record, under which inspections found something before; not on traces.
+    CaseKind(
+        "findings",
+        "goods_item",
+        {"hs6": "string", "inspected": "int", "confirmed": "int"},  # records of this node, declared earlier
+    ),
     # A shipment with known destination and route.
     CaseKind(
         "route", "shipment", {"declared_destination": "string", "route_end": "string", "controlled_goods": "bool"}
@@ -184,6 +192,48 @@ KINDS = _kinds(
             "events": "list string",  # kinds of seal events in between, lower case
         },
     ),
+    # A total beside the sum of the items.
+    CaseKind(
+        "totals",
+        "shipment",
+        {
+            "what": "string",  # value, gross mass, net mass (of the items, beside the gross mass of all)
+            "stated": "double",
+            "items": "double",
+            "freight": "double",  # stated in the same currency; 0 if not
+            "unit": "string",  # the currency, or kg
+        },
+    ),
+    # Two consecutive places of a route leg, or of a container's events, with known positions, faster than 30 km/h.
+    CaseKind(
+        "passage",
+        "shipment",
+        {
+            "container": "string",
+            "before.place": "string",
+            "before.at": "timestamp",
+            "after.place": "string",
+            "after.at": "timestamp",
+            "kilometres": "double",  # in a straight line
+            "minutes": "double",
+            "modes": "list string",  # of the leg, else of all records; empty: unknown
+        },
+    ),
+    # A lock or seal that was taken off.
+    CaseKind(
+        "opening",
+        "shipment",
+        {
+            "what": "string",  # lock, seal
+            "container": "string",
+            "seal": "string",
+            "at": "timestamp",
+            "place": "string",
+            "at_control_point": "bool",  # an office, a known place, or an end of the route
+            "minutes_left": "double",  # until the goods arrived, if they were under way
+            "inspected": "bool",  # within two hours
+        },
+    ),
     # Export and import records of one consignment.
     CaseKind(
         "mirror",
@@ -223,6 +273,31 @@ KINDS = _kinds(
             "days": "double",
             "destination": "string",  # of the re-export
             "foreseen": "bool",  # whether the first export named that destination
+            "licensed": "bool",  # whether the re-export states a licence that no earlier record does
+        },
+    ),
+    # Goods that came to a territory and left it again, as they were declared each time.
+    CaseKind(
+        "relabelling",
+        "pair",
+        {
+            "hub": "string",
+            "via": "string",  # the common reference or container; empty: equal masses alone
+            "hs6_in": "list string",
+            "hs6_out": "list string",
+            "hs4_in": "list string",
+            "hs4_out": "list string",
+            "controlled_in": "bool",
+            "controlled_out": "bool",
+            "origins_in": "list string",
+            "origins_out": "list string",
+            "elements_in": "list string",
+            "elements_out": "list string",
+            "kg_in": "double",
+            "kg_out": "double",
+            "days": "double",
+            "destination": "string",
+            "records": "list string",
         },
     ),
     # A record with another destination than the first export declaration.
@@ -234,6 +309,7 @@ KINDS = _kinds(
             "later_destination": "string",
             "record": "string",
             "controlled_goods": "bool",
+            "entrepot": "bool",  # it leaves the declared destination again, where it had arrived
         },
     ),
     # The consignment's territories, in order.
@@ -252,8 +328,23 @@ KINDS = _kinds(
             "controlled": "bool",  # whether this export's goods are under control
             "kg": "double",  # of this export
             "usd": "double",
-            "exports": "maps",  # this one and those around it: days (since the first), kg, usd, record
+            "exports": "maps",  # this one and those around it: days (since the first), kg, usd, record, exporter
             "usual_kg_a_day": "double",  # before them
+        },
+    ),
+    # An export among those of several exporters to one consignee, of one subheading and node.
+    CaseKind(
+        "turns",
+        "consignment",
+        {
+            "consignee": "string",
+            "exporters": "list string",
+            "hs6": "string",
+            "controlled": "bool",
+            "kg": "double",
+            "usd": "double",
+            "exports": "maps",  # as of a series
+            "usual_kg_a_day": "double",  # to that consignee, before them
         },
     ),
 )

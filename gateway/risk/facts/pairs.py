@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TypeGuard
 
 from gateway.contract.identification.identifiers import Scheme, compact
-from gateway.risk.facts.consignments import EARLIEST_S, SECONDS_A_DAY, Leg, by_hs6, hs6_of, net_kg
+from gateway.risk.facts.consignments import EARLIEST_S, EXPORTS, SECONDS_A_DAY, Leg, by_hs6, hs6_of, net_kg
 from gateway.risk.facts.goods import amount, value_usd
 from gateway.risk.facts.kinds import Case
 from gateway.risk.facts.shipments import gross_kg
@@ -21,17 +21,25 @@ from gateway.v1 import goods_pb2, shipment_pb2
 _Keys = frozenset[tuple[str, ...]]
 
 
+CONTAINER_S = 45 * SECONDS_A_DAY
+"""A container alone pairs records within so many seconds, as it links them (tracing.rules.links)."""
+
+_Stage = tuple[int, str]
+"""Imports of all territories add up; a transit shows the whole consignment again at each."""
+
+
 @dataclass(slots=True)
 class _Group:
-    """Exports and imports that belong together."""
+    """Exports and arrivals that belong together."""
 
+    stage: _Stage
     exports: list[Leg]
     imports: list[Leg]
     via: str
 
 
 def mirror_cases(legs: Sequence[Leg]) -> Iterator[Case]:
-    """A case for each group of export and import records of the same goods."""
+    """A case for each group of export records and records of the same goods elsewhere: imports, or one transit."""
     for group in _groups(legs):
         exported, imported = _side("exported", group.exports), _side("imported", group.imports)
         basis, exported_kg, imported_kg = _masses(exported, imported)
@@ -54,15 +62,16 @@ def mirror_cases(legs: Sequence[Leg]) -> Iterator[Case]:
 def _groups(legs: Sequence[Leg]) -> list[_Group]:
     groups: list[_Group] = []
     keys = {leg.index: _keys(leg.shipment) for leg in legs}
-    for imported in legs:
-        if not imported.imports:
+    for arrived in legs:
+        if not (arrived.imports or arrived.shipment.procedure in _TRANSITS):
             continue
-        exports = _mirrors(imported, legs, keys)
+        exports = _mirrors(arrived, legs, keys)
         if not exports:
             continue
-        shared = min(keys[imported.index] & keys[exports[0].index], key=lambda key: _RANK[key[0]])
-        met = [group for group in groups if any(leg in group.exports for leg in exports)]
-        group = _Group(exports, [imported], f"{shared[0].replace('_', ' ')} {shared[1]}")
+        shared = min(keys[arrived.index] & keys[exports[0].index], key=lambda key: _RANK[key[0]])
+        stage = (arrived.shipment.procedure, "" if arrived.imports else arrived.territory)
+        met = [group for group in groups if group.stage == stage and any(leg in group.exports for leg in exports)]
+        group = _Group(stage, exports, [arrived], f"{shared[0].replace('_', ' ')} {shared[1]}")
         for other in met:
             groups.remove(other)
             group.exports = [*other.exports, *(leg for leg in group.exports if leg not in other.exports)]
@@ -72,29 +81,50 @@ def _groups(legs: Sequence[Leg]) -> list[_Group]:
     return groups
 
 
-def _mirrors(imported: Leg, legs: Sequence[Leg], keys: dict[int, _Keys]) -> list[Leg]:
-    """Exports from an import's territory of last departure."""
-    origin = imported.shipment.export_territory
+def _mirrors(arrived: Leg, legs: Sequence[Leg], keys: dict[int, _Keys]) -> list[Leg]:
+    """Exports from the territory that the goods came from: by documents, else in one container."""
+    origin = arrived.shipment.export_territory
     pairs = [
         leg
         for leg in legs
         if leg.exports
-        and leg.territory != imported.territory
-        and leg.at <= imported.at + EARLIEST_S
+        and leg.territory != arrived.territory
+        and leg.at <= arrived.at + EARLIEST_S
         and origin in ("", leg.territory)
-        and keys[leg.index] & keys[imported.index]
+        and keys[leg.index] & keys[arrived.index]
     ]
+    documented = [leg for leg in pairs if any(key[0] != _CONTAINER for key in keys[leg.index] & keys[arrived.index])]
+    pairs = documented or _in_container(arrived, pairs, legs, keys)
     return [leg for leg in pairs if leg.territory == pairs[-1].territory]
 
 
-_RANK = {"ucr": 0, "transport_document": 1, "previous_document": 2}
+def _in_container(arrived: Leg, exports: Sequence[Leg], legs: Sequence[Leg], keys: dict[int, _Keys]) -> list[Leg]:
+    """The container's last exports of one day, unless it was unloaded since: an import ends its trip."""
+    if not exports or abs(arrived.at - exports[-1].at) > CONTAINER_S:
+        return []
+    last = [leg for leg in exports if exports[-1].at - leg.at <= SECONDS_A_DAY]
+    unloaded = any(
+        leg.imports
+        and last[-1].at - EARLIEST_S <= leg.at < arrived.at
+        and not (arrived.imports and leg.territory == arrived.territory and arrived.at - leg.at <= SECONDS_A_DAY)
+        and keys[leg.index] & keys[arrived.index]
+        for leg in legs
+    )
+    return [] if unloaded else last
+
+
+_CONTAINER = "container"
+
+_RANK = {"ucr": 0, "transport_document": 1, "previous_document": 2, _CONTAINER: 3}
+
+_TRANSITS = frozenset({shipment_pb2.SHIPMENT_PROCEDURE_TRANSIT, shipment_pb2.SHIPMENT_PROCEDURE_TRANSSHIPMENT})
 
 
 def _keys(shipment: shipment_pb2.Shipment) -> _Keys:
-    """An import's previous document is an export's declaration number."""
-    keys: set[tuple[str, ...]] = set()
-    exports = shipment.procedure != shipment_pb2.SHIPMENT_PROCEDURE_IMPORT
+    """An arrival's previous document is an export's declaration number."""
+    exports = shipment.procedure in EXPORTS
     containers = [compact(Scheme.CONTAINER, equipment.id) for equipment in shipment.equipment]
+    keys: set[tuple[str, ...]] = {(_CONTAINER, container) for container in containers}
     for reference in shipment.references:
         value = reference.value.strip().upper()
         if not value:
@@ -182,6 +212,10 @@ def reexport_cases(legs: Sequence[Leg]) -> Iterator[Case]:
     """A case for each import exported again by its territory: by subheading, or as controlled goods in all."""
     first = next((leg for leg in legs if leg.exports), None)
     kg = {leg.index: by_hs6(leg.shipment, net_kg) for leg in legs if leg.imports or leg.exports}
+    stated: dict[str, int] = {}  # when a licence was stated first; legs are in order
+    for leg in legs:
+        for number in _licences(leg):
+            stated.setdefault(number, leg.at)
     for imported in legs:
         for exported in legs:
             same_hub = imported.imports and exported.exports and imported.territory == exported.territory
@@ -201,8 +235,16 @@ def reexport_cases(legs: Sequence[Leg]) -> Iterator[Case]:
                         "days": (exported.at - imported.at) / SECONDS_A_DAY,
                         "destination": destination,
                         "foreseen": foreseen,
+                        "licensed": any(stated[number] >= exported.at for number in _licences(exported)),
                     }
                     yield Case("reexport", facts, tuple(sorted((imported.index, exported.index))))
+
+
+def _licences(leg: Leg) -> frozenset[str]:
+    """Numbers of licences that a record states; later records state earlier ones again."""
+    references = leg.shipment.references
+    numbers = [each.value for each in references if each.kind == goods_pb2.SHIPMENT_REFERENCE_KIND_LICENCE]
+    return frozenset((*numbers, *(licence.number for licence in leg.shipment.licences)))
 
 
 def _destination(leg: Leg) -> str:

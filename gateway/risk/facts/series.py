@@ -1,11 +1,11 @@
-"""Finds series: repeated exports of one exporter under one subheading at one node.
+"""Finds series: repeated exports under one subheading at one node, of one exporter or to one consignee.
 
 The records belong to different consignments, so the caller looks for them (history.service.risk).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 from gateway.contract.identification.shipment_keys import KeySets, key_sets, name_key
 from gateway.risk.facts.consignments import EXPORTS, SECONDS_A_DAY, Leg, controlled_hs6, net_kg
 from gateway.risk.facts.controlled import Controls
-from gateway.risk.facts.goods import value_usd
+from gateway.risk.facts.goods import final_consignees, value_usd
 from gateway.risk.facts.kinds import Case, LazyFacts
 from gateway.risk.facts.substances import NOT_KNOWN
 from gateway.v1 import history_pb2, party_pb2, shipment_pb2
@@ -35,6 +35,11 @@ MAX_SUBHEADINGS = 8
 
 NO_SIBLINGS: Mapping[int, Sequence[shipment_pb2.Shipment]] = {}
 
+SERIES, TURNS = "series", "turns"
+"""Kinds of cases: exports of one exporter, and those of several exporters to one consignee."""
+
+KINDS_OF_SERIES = (SERIES, TURNS)
+
 _ROLES = (party_pb2.PARTY_ROLE_EXPORTER, party_pb2.PARTY_ROLE_CONSIGNOR)
 
 _Window = tuple[int, int]
@@ -45,7 +50,7 @@ class SeriesQuery:
     """Criteria for records in a series with an export.
 
     Attributes:
-        key_sets: at least one index key of each: the exporter's (identifiers, else names) and the subheading's.
+        key_sets: at least one index key of each: the common trader's (identifiers, else names) and the subheading's.
         around: declared from (inclusive) until (exclusive), milliseconds since 1970.
         before: the same for earlier ones, which show what is usual.
     """
@@ -57,15 +62,17 @@ class SeriesQuery:
 
 
 @dataclass(frozen=True, slots=True)
-class _Exporter:
-    """Keys of an exporter's identifiers and names, and one of either as written."""
+class _Trader:
+    """Keys of a trader's identifiers and names, and one of either as written."""
 
     identifiers: frozenset[int]
     names: frozenset[int]
     shown: str
 
-    def is_same(self, other: _Exporter) -> bool:
+    def is_same(self, other: _Trader | None) -> bool:
         """By a common identifier; by a common name if one has no identifier."""
+        if other is None:
+            return False
         if self.identifiers and other.identifiers:
             return not self.identifiers.isdisjoint(other.identifiers)
         return not self.names.isdisjoint(other.names)
@@ -82,7 +89,8 @@ class _Export:
 
     record_id: str
     at: int
-    exporter: _Exporter
+    exporter: _Trader
+    consignee: _Trader | None
     amounts: Mapping[str, tuple[float, float]]
     leg: int | None
 
@@ -93,7 +101,7 @@ def series_cases(
     *,
     span_days: float = SPAN_DAYS,
 ) -> Iterator[Case]:
-    """A case for each export and subheading with siblings; equal ones once.
+    """Cases for each export and subheading with siblings; equal ones once.
 
     Args:
         siblings: by leg, results of `series_query`. Those that don't belong are ignored.
@@ -108,10 +116,8 @@ def series_cases(
         others = [export for sibling in siblings.get(leg.index, ()) if (export := _export(sibling, None)) is not None]
         by_id = {export.record_id: export for export in (*others, *of_node)}  # a leg stays one
         by_id[leg.shipment.record_id] = own = known[leg.index]
-        same = [export for export in by_id.values() if own.exporter.is_same(export.exporter)]
         for hs6 in own.amounts:
-            case = _case(own, hs6, hs6 in leg.controlled, same, round(span_days * SECONDS_A_DAY))
-            if len(case.facts["exports"]) > 1:
+            for case in _cases(own, hs6, hs6 in leg.controlled, by_id.values(), round(span_days * SECONDS_A_DAY)):
                 cases.setdefault(_identity(case), case)
     yield from cases.values()
 
@@ -132,12 +138,12 @@ _CONTROLLED: Mapping[str, Callable[[tuple[str, shipment_pb2.Shipment, Controls]]
 }
 
 
-def series_query(shipment: shipment_pb2.Shipment, hs6: str, span_days: float) -> SeriesQuery | None:
-    """None without an exporter."""
-    exporter = _exporter(shipment)
-    if exporter is None:
+def series_query(kind: str, shipment: shipment_pb2.Shipment, hs6: str, span_days: float) -> SeriesQuery | None:
+    """The query for a kind of case; None without the trader that its exports have in common."""
+    common = _exporter(shipment) if kind == SERIES else _consignee(shipment)
+    if common is None:
         return None
-    keys = sorted(exporter.identifiers or exporter.names)
+    keys = sorted(common.identifiers or common.names)
     at_ms, span_ms = shipment.declared_at.seconds * 1000, round(span_days * SECONDS_A_DAY * 1000)
     begin = max(at_ms - span_ms, 1)  # 0 would be no bound
     return SeriesQuery(
@@ -148,14 +154,44 @@ def series_query(shipment: shipment_pb2.Shipment, hs6: str, span_days: float) ->
     )
 
 
-def _case(own: _Export, hs6: str, controlled: bool, exports: Sequence[_Export], span_s: int) -> Case:
+def _cases(own: _Export, hs6: str, controlled: bool, exports: Collection[_Export], span_s: int) -> Iterator[Case]:
     under = [export for export in exports if hs6 in export.amounts]
+    of_exporter = [export for export in under if own.exporter.is_same(export.exporter)]
+    facts, near = _series(own, hs6, controlled, of_exporter, span_s)
+    if len(near) > 1:
+        yield _case(SERIES, {"exporter": own.exporter.shown, **facts}, near)
+    if own.consignee is None:
+        return
+    facts, near = _series(
+        own, hs6, controlled, [each for each in under if own.consignee.is_same(each.consignee)], span_s
+    )
+    exporters = _distinct(export.exporter for export in near)
+    if len(exporters) > 1:
+        yield _case(TURNS, {"consignee": own.consignee.shown, "exporters": exporters, **facts}, near)
+
+
+def _case(kind: str, facts: dict[str, Any], exports: Sequence[_Export]) -> Case:
+    return Case(kind, facts, tuple(sorted(export.leg for export in exports if export.leg is not None)))
+
+
+def _distinct(exporters: Iterable[_Trader]) -> list[str]:
+    """Different exporters as written."""
+    different: list[_Trader] = []
+    for exporter in exporters:
+        if not any(exporter.is_same(other) for other in different):
+            different.append(exporter)
+    return [exporter.shown for exporter in different]
+
+
+def _series(
+    own: _Export, hs6: str, controlled: bool, under: Sequence[_Export], span_s: int
+) -> tuple[dict[str, Any], list[_Export]]:
+    """Facts about exports around one, and these exports in order."""
     near = [export for export in under if abs(export.at - own.at) <= span_s]
     near = sorted(near, key=lambda export: (export is not own, abs(export.at - own.at)))[:MAX_EXPORTS]
     near.sort(key=lambda export: (export.at, export.record_id))
     kg, usd = own.amounts[hs6]
-    facts = {
-        "exporter": own.exporter.shown,
+    return {
         "hs6": hs6,
         "controlled": controlled,
         "kg": kg,
@@ -166,12 +202,12 @@ def _case(own: _Export, hs6: str, controlled: bool, exports: Sequence[_Export], 
                 "kg": export.amounts[hs6][0],
                 "usd": export.amounts[hs6][1],
                 "record": export.record_id,
+                "exporter": export.exporter.shown,
             }
             for export in near
         ],
         "usual_kg_a_day": _usual(under, hs6, own.at - span_s),
-    }
-    return Case("series", facts, tuple(sorted(export.leg for export in near if export.leg is not None)))
+    }, near
 
 
 def _usual(exports: Sequence[_Export], hs6: str, begin: int) -> float:
@@ -187,6 +223,7 @@ def _identity(case: Case) -> tuple[Any, ...]:
     """Alike exports would each give a case of one series."""
     facts = case.facts
     return (
+        case.kind,
         facts["hs6"],
         facts["controlled"],
         repr(facts["kg"]),  # as text, since NaN isn't NaN
@@ -203,6 +240,7 @@ def _export(shipment: shipment_pb2.Shipment, leg: int | None) -> _Export | None:
         record_id=shipment.record_id,
         at=shipment.declared_at.seconds,
         exporter=exporter,
+        consignee=_consignee(shipment),
         amounts=_amounts(shipment),
         leg=leg,
     )
@@ -225,16 +263,20 @@ def _subheadings(codes: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(code[:6] for code in codes if len(code) >= 6))
 
 
-def _exporter(shipment: shipment_pb2.Shipment) -> _Exporter | None:
+def _exporter(shipment: shipment_pb2.Shipment) -> _Trader | None:
     """The exporter, else the consignor."""
     for role in _ROLES:
         for party in shipment.parties:
-            if party.role == role and (found := _named(party)) is not None:
-                return found
+            if party.role == role and (trader := _named(party)) is not None:
+                return trader
     return None
 
 
-def _named(party: party_pb2.Party) -> _Exporter | None:
+def _consignee(shipment: shipment_pb2.Shipment) -> _Trader | None:
+    return next((trader for party in final_consignees(shipment) if (trader := _named(party)) is not None), None)
+
+
+def _named(party: party_pb2.Party) -> _Trader | None:
     identifiers = [identifier for identifier in party.identifiers if identifier.value]
     names = [name.text for name in party.names if name.text]
     if not identifiers and not names:
@@ -244,7 +286,7 @@ def _named(party: party_pb2.Party) -> _Exporter | None:
             history_pb2.SearchIdentifier(scheme=identifier.scheme, value=identifier.value) for identifier in identifiers
         ]
     )
-    return _Exporter(
+    return _Trader(
         identifiers=frozenset(key for keys in key_sets(criteria) for key in keys),
         names=frozenset(map(name_key, names)),
         shown=identifiers[0].value if identifiers else names[0],

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from gateway.tracing.rules.links import DAY_S, RULES, LinkKey, LinkKind, ValueSpace, link_keys, plain
 from gateway.tracing.rules.records import RecordName, TraceRecord, name_of
-from gateway.v1 import shipment_pb2
+from gateway.tracing.rules.trips import trips
 from gateway.v1.history_pb2 import HistoryRecord, SearchCriteria
 
 MAX_LOOK_BACK = 64
@@ -150,8 +150,11 @@ def vehicle_links(graph: LinkGraph) -> list[RecordLink]:
 def _links(group: list[_Named], known: Sequence[TraceRecord]) -> Iterator[RecordLink]:
     ordered = sorted(group, key=lambda named: (known[named[0]].order, named[1].kind))
     rule = RULES[group[0][1].kind]
-    for trip in [ordered] if rule.trip_s is None else _trips(ordered, known, rule.trip_s):
-        yield from _spanning(trip)
+    if rule.trip_s is None:
+        yield from _spanning(ordered)
+        return
+    for trip in trips([known[index] for index, _ in ordered], rule.trip_s):
+        yield from _spanning([ordered[at] for at in trip])
 
 
 def _spanning(trip: list[_Named]) -> Iterator[RecordLink]:
@@ -200,21 +203,6 @@ def _kind_of(one: LinkKind, other: LinkKind) -> LinkKind | None:
     if one is other:
         return one
     return LinkKind.PREVIOUS_DOCUMENT if LinkKind.PREVIOUS_DOCUMENT in (one, other) else None
-
-
-def _trips(ordered: list[_Named], known: Sequence[TraceRecord], trip_s: int) -> Iterator[list[_Named]]:
-    """Cuts uses of a container, lock or lorry at a new departure or arrival."""
-    trip: list[_Named] = []
-    seen: dict[tuple[str, int], int] = {}
-    for index, key in ordered:
-        at, slot = known[index].order[0], slot_of(known[index].record)
-        if at - seen.get(slot, at) > trip_s:
-            yield trip
-            trip, seen = [], {}
-        trip.append((index, key))
-        if slot[1] != shipment_pb2.SHIPMENT_PROCEDURE_MANIFEST:  # repeated at each crossing
-            seen.setdefault(slot, at)
-    yield trip
 
 
 def slot_of(record: HistoryRecord) -> tuple[str, int]:

@@ -6,16 +6,15 @@ They link no further records: a trader's regular shipments look alike.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from gateway.contract.identification.code_lists import WHOLE_TERRITORIES
 from gateway.tracing.rules.link_graph import LinkGraph, RecordLink, days_apart, slot_of, vehicle_links
 from gateway.tracing.rules.links import RULES, LinkKind, plain
-from gateway.tracing.rules.records import Span, TraceRecord, net_mass_kg, span_of
+from gateway.tracing.rules.records import OUTWARD, Span, TraceRecord, net_mass_kg, span_of, territory_of
+from gateway.tracing.rules.trips import ADVANCE_S, MASS_TOLERANCE
 from gateway.v1 import goods_pb2, party_pb2, shipment_pb2
-
-MASS_TOLERANCE = 0.05
-"""Share of the larger mass, as in rule R12."""
 
 TRADERS = frozenset(
     {
@@ -29,17 +28,28 @@ TRADERS = frozenset(
 )
 """Roles that trade the goods; a declarant, carrier or agent serves thousands."""
 
-_WHOLE_TERRITORIES = frozenset({"HKHKG", "MOMFM"})
-"""UN/LOCODEs of whole territories."""
+
+_EXPORT = shipment_pb2.SHIPMENT_PROCEDURE_EXPORT
+_IMPORT = shipment_pb2.SHIPMENT_PROCEDURE_IMPORT
+_REEXPORT = shipment_pb2.SHIPMENT_PROCEDURE_REEXPORT
 
 
 @dataclass(frozen=True, slots=True)
 class _RecordFeatures:
-    """Compared parts; maps go from normal to shown forms."""
+    """Compared parts; maps go from normal to shown forms.
+
+    Attributes:
+        at: second since 1970 at which the goods left or came.
+    """
 
     index: int
     slot: tuple[str, int]
     span: Span
+    at: int
+    procedure: int
+    territory: str
+    came_from: str
+    destination: str
     mass_kg: float
     parties: dict[str, str]
     goods: dict[str, str]
@@ -50,13 +60,15 @@ def weak_links(graph: LinkGraph, core: set[int]) -> list[RecordLink]:
     """Unambiguous links from the core to other records.
 
     A record is linked if its nearest possible predecessor or successor is in the core, the core lacks its node and
-    procedure, and no other record of these is nearer.
+    procedure, and no other record of these is nearer; and if what it is strongly linked with would fit as well.
     """
     outside = [index for index in range(len(graph.known)) if index not in core]
     if not core or not outside:
         return []
-    taken = {slot_of(graph.known[index].record) for index in core}
-    free = [index for index in outside if slot_of(graph.known[index].record) not in taken]
+    taken = _slots(graph, core)
+    if any(procedure == _EXPORT for _, procedure in taken):
+        taken |= {(each.record.node, _EXPORT) for each in graph.known}  # goods are exported once
+    free = [index for part in _parts(graph, outside) if taken.isdisjoint(_slots(graph, part)) for index in part]
     if not free:
         return []
     edges = [*_alike(graph.known, core, free), *_by_vehicle(graph, core, set(free))]
@@ -67,6 +79,20 @@ def weak_links(graph: LinkGraph, core: set[int]) -> list[RecordLink]:
             nearest[slot] = edge
     chosen = {edge.other for edge in nearest.values()}
     return [edge for edge in edges if edge.other in chosen]
+
+
+def _parts(graph: LinkGraph, indexes: Iterable[int]) -> Iterator[list[int]]:
+    """Records that strong links join."""
+    seen: set[int] = set()
+    for index in indexes:
+        if index not in seen:
+            part = graph.reached_from(index)
+            seen |= part
+            yield sorted(part)
+
+
+def _slots(graph: LinkGraph, indexes: Iterable[int]) -> set[tuple[str, int]]:
+    return {slot_of(graph.known[index].record) for index in indexes}
 
 
 def _rank(edge: RecordLink, known: Sequence[TraceRecord]) -> tuple[object, ...]:
@@ -96,6 +122,8 @@ def _alike(known: Sequence[TraceRecord], core: set[int], free: Sequence[int]) ->
             gap = mine.span.gap(yours.span)
             if yours.slot == mine.slot or gap > RULES[LinkKind.PARTY].window_s or not _shared(mine, yours):
                 continue
+            if not (_may_follow(yours, mine) or _may_follow(mine, yours)):
+                continue
             rank = (gap, yours.index not in core, yours.index)
             if yours.slot not in nearest or rank < nearest[yours.slot][0]:
                 nearest[yours.slot] = (rank, yours)
@@ -105,9 +133,31 @@ def _alike(known: Sequence[TraceRecord], core: set[int], free: Sequence[int]) ->
 
 
 def _shared(mine: _RecordFeatures, yours: _RecordFeatures) -> bool:
+    same_goods = not mine.goods.keys().isdisjoint(yours.goods)
     if not mine.parties.keys().isdisjoint(yours.parties):
+        return same_goods or not mine.goods or not yours.goods
+    return same_goods and not mine.places.keys().isdisjoint(yours.places)
+
+
+def _may_follow(before: _RecordFeatures, after: _RecordFeatures) -> bool:
+    """Whether goods may come from one record to another: by time, procedures and territories.
+
+    An arrival elsewhere follows a departure or transit, where nothing names another origin or destination; a re-export
+    follows an arrival in its territory, or a departure to it.
+    """
+    if after.at < before.at - ADVANCE_S:
+        return False
+    leaves, left = after.procedure in OUTWARD, before.procedure in OUTWARD
+    if leaves and not left:
+        return after.procedure == _REEXPORT and after.territory == before.territory
+    if leaves:
+        return after.procedure == _REEXPORT and before.destination == after.territory
+    if before.territory == after.territory or before.procedure == _IMPORT:
+        return False
+    if not left or before.destination == after.territory:
         return True
-    return not mine.goods.keys().isdisjoint(yours.goods) and not mine.places.keys().isdisjoint(yours.places)
+    passes = after.procedure != _IMPORT or not before.destination
+    return passes and after.came_from in ("", before.territory)
 
 
 def _edges(yours: _RecordFeatures, mine: _RecordFeatures) -> Iterator[RecordLink]:
@@ -139,6 +189,11 @@ def _features(index: int, known: TraceRecord) -> _RecordFeatures | None:
         index,
         slot_of(known.record),
         span_of(known.record),
+        known.order[0],
+        shipment.procedure,
+        territory_of(known.record) or known.record.node,
+        shipment.export_territory,
+        shipment.destination_territory,
         mass,
         _parties(shipment),
         _goods(shipment),
@@ -177,7 +232,7 @@ def _places(shipment: shipment_pb2.Shipment) -> dict[str, str]:
 
 
 def _place_key(place: goods_pb2.Place) -> str:
-    if place.unlocode and place.unlocode not in _WHOLE_TERRITORIES:
+    if place.unlocode and place.unlocode not in WHOLE_TERRITORIES:
         return place.unlocode
     if place.name:
         return f"{place.territory}:{plain(place.name)}"

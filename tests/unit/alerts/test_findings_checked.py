@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gateway.alerts.rules.findings import BEFORE_ALERT_MS, CLOCKS_MS, ELEMENTS
+from gateway.alerts.rules.findings import BEFORE_ALERT_MS, CLOCKS_MS, ELEMENTS, wrong_claims
 from gateway.contract.messages import to_ms, to_timestamp
 from gateway.errors import InvalidRequestError
 from gateway.v1 import alert_pb2, goods_pb2
@@ -97,3 +97,43 @@ def test_what_a_partner_recorded_before_is_taken(nodes: list[PaperNode], monkeyp
 
 def test_the_elements_are_all_of_them() -> None:
     assert len(ELEMENTS) == 118
+
+
+def weighing(*masses: float | None) -> list[goods_pb2.GoodsItem]:
+    return [goods_pb2.GoodsItem(element="Sb", net_mass_kg=mass) for mass in masses]
+
+
+@pytest.mark.parametrize(
+    ("declared", "found", "seized", "is_refused"),
+    [
+        ([20_000, 500], [20_500], 0, False),
+        ([20_000, 500], [20_000, 501], 0, True),
+        ([20_000], [], 20_001, True),
+        ([20_000, None], [90_000], 0, False),  # the alert doesn't say all
+        ([], [90_000], 0, False),
+    ],
+)
+def test_more_than_the_goods_of_the_alert_needs_a_confirmation(
+    declared: list[float | None], found: list[float], seized: float, *, is_refused: bool
+) -> None:
+    event = alert_pb2.AlertEvent(finding=finding(1_000, goods_found=weighing(*found)))
+    if seized:
+        event.finding.measures.append(taken(net_mass_kg=seized))
+
+    def wrong() -> list[str]:
+        violations = wrong_claims(event, published_at_ms=1_000, now_ms=1_000, goods=weighing(*declared))
+        return [violation.field for violation in violations]
+
+    assert wrong() == ["finding.mass_confirmed"] * is_refused
+    event.finding.mass_confirmed = True
+    assert wrong() == []
+
+
+def test_a_finding_is_held_to_the_alert_that_is_here(nodes: list[PaperNode]) -> None:
+    cn, hk = nodes
+    alert = cn.publish("hk", goods=weighing(500))
+    exchange(cn, hk)
+    more = finding(hk.clock.now, goods_found=weighing(501))
+    assert set(refused(hk, alert, finding=more)) == {"finding.mass_confirmed"}
+    more.mass_confirmed = True
+    hk.step("cn", alert, finding=more)

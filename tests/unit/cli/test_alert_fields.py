@@ -84,6 +84,8 @@ def _value(field: FieldDescriptor, path: str, *, changed: bool) -> Any:
         return special[changed] if special else f"{'other' if changed else 'first'} {path}"
     if field.type == FieldDescriptor.TYPE_BYTES:
         return bytes([changed]) * 32
+    if field.type == FieldDescriptor.TYPE_BOOL:
+        return changed
     if field.name == "utc_offset_minutes":
         return 480 + 60 * changed
     return 1 + changed  # numbers, and values of enums

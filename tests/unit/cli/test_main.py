@@ -32,7 +32,7 @@ alert.publish alert.list alert.show alert.watch alert.ack alert.flag alert.ask a
 alert.withdraw alert.amend
 watchlist.import watchlist.propose watchlist.proposals watchlist.approve watchlist.reject watchlist.withdraw
 watchlist.list watchlist.show watchlist.diff watchlist.watch watchlist.export
-history.import history.search history.show history.trace history.risks history.rules
+history.import history.search history.show history.trace history.risks history.rules history.balance
 history.hold.place history.hold.release history.hold.list
 link.list link.suspend link.resume link.resolve link.recover
 pki.init-ca pki.request pki.issue pki.signing-keys pki.directory-key pki.show

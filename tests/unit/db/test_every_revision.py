@@ -50,10 +50,10 @@ EMPTIED_BY = {
 """Tables of indexes and counts, and the last revision that emptied each: the node builds them again."""
 
 MOVED = {
-    "record_progress": ("0025", {"indexed_position"}),
-    "link_progress": ("0029", {"alert_position", "record_position"}),
+    "record_progress": {"indexed_position": "0025", "evaluated_position": "0034"},
+    "link_progress": {"alert_position": "0029", "record_position": "0029"},
 }
-"""Columns that these set."""
+"""Columns, and the last revision that set each."""
 
 
 def config(**attributes: Any) -> Config:
@@ -145,8 +145,7 @@ def assert_kept(database: Database, revision: str, newest: Schema) -> None:
             elif revision < EMPTIED_BY.get(name, ""):
                 assert stored(conn, name, list(metadata.tables[name].c.keys())) == []
             else:
-                moved_by, moved = MOVED.get(name, ("", set()))
-                set_again = moved if revision < moved_by else set()
+                set_again = {column for column, moved_by in MOVED.get(name, {}).items() if revision < moved_by}
                 columns = [one for one in rows[0] if one in metadata.tables[name].c and one not in set_again]
                 kept = sorted(tuple(row[one] for one in columns) for row in rows)
                 assert stored(conn, name, columns) == kept, f"{revision}: {name}"

@@ -61,7 +61,7 @@ def good() -> Facts:
         watchlist=Watchlist(12, 0, 12, 0, 0, identical=True, took_ms=90.0),
         matches=Matches(3, "Shili Maoyi", "示例贸易", 0, 1, 200.0),
         papers=Papers(8),
-        traced=Traced(("cn", "hk", "hk", "mo"), 4, 4, ("R12", "R02", "R11"), 3, True, 4, (), 90.0),
+        traced=Traced(("cn", "hk", "hk", "mo"), 4, 4, ("R12", "R02"), 3, True, 4, (), 90.0),
         closed=2,
         refused_onward=True,
         copies={
@@ -232,7 +232,7 @@ def _no_matches(facts: Facts) -> None:
         (_traced(legs=("cn", "hk", "mo")), "the case, traced from mo by its container"),
         (_traced(statements=1), "partners' answers, each with a signed statement"),
         (_traced(inspected=1), "records with the findings that Macao and Hong Kong reported"),
-        (_traced(rules=("R02", "R11")), "contradictions found by"),
+        (_traced(rules=("R02",)), "contradictions found by"),
         (_traced(drafted=False), "an alert drafted of them"),
         (_traced(twin_legs=3), "its innocent twin: records, contradictions"),
         (_traced(twin_rules=("R20",)), "its innocent twin: records, contradictions"),

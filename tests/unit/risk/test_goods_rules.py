@@ -34,6 +34,12 @@ def rules() -> RuleEngine:
     return RuleEngine.load(failed=lambda rule, why: pytest.fail(f"{rule} couldn't judge: {why}"))
 
 
+@pytest.fixture(scope="module")
+def every_rule() -> RuleEngine:
+    """With R03, which isn't enabled."""
+    return RuleEngine.load(settings={"R03": RuleSetting(enabled=True)})
+
+
 def hits(rules: RuleEngine, record: shipment_pb2.Shipment) -> dict[str, trace_pb2.Discrepancy]:
     return {hit.rule_id: hit for hit in rules.screen(record)}
 
@@ -303,22 +309,35 @@ def test_r02_without_an_input_doesnt_fire(rules: RuleEngine, missing: str) -> No
     # aluminium's band is 2 to 4: its spread is log10(2), fences lie at 2/2^1.5 = 0.7071, 4·2^1.5 = 11.31, 0.25 and 32
     [(0.249, MEDIUM), (0.251, LOW), (0.70, LOW), (0.71, None), (11.3, None), (11.4, LOW), (31.9, LOW), (32.1, MEDIUM)],
 )
-def test_r03_unit_value_beyond_the_fences(rules: RuleEngine, usd_per_kg: float, severity: int | None) -> None:
-    hit = hits(rules, shipment(item(net_mass_kg=100.0, value_usd=100 * usd_per_kg))).get("R03")
+def test_r03_unit_value_beyond_the_fences(every_rule: RuleEngine, usd_per_kg: float, severity: int | None) -> None:
+    hit = hits(every_rule, shipment(item(net_mass_kg=100.0, value_usd=100 * usd_per_kg))).get("R03")
     assert (hit.severity if hit else None) == severity
 
 
-def test_r03_goods_for_nothing_are_below_every_fence(rules: RuleEngine) -> None:
-    assert hits(rules, shipment(item(value_usd=0.0)))["R03"].severity == MEDIUM
+def test_r03_goods_for_nothing_are_below_every_fence(every_rule: RuleEngine) -> None:
+    assert hits(every_rule, shipment(item(value_usd=0.0)))["R03"].severity == MEDIUM
 
 
-def test_r03_takes_a_customs_value_in_dollars_and_no_other(rules: RuleEngine) -> None:
+def test_r03_isnt_applied_unless_a_node_wants_it(rules: RuleEngine) -> None:
+    assert "R03" not in hits(rules, shipment(item(value_usd=0.0)))
+
+
+@pytest.mark.parametrize(("usd_per_kg", "fires"), [(4.9, True), (5.1, False), (900.0, False)])
+def test_r03_controlled_goods_for_a_fraction_of_their_price(
+    rules: RuleEngine, usd_per_kg: float, *, fires: bool
+) -> None:
+    """Antimony's band begins at 20."""
+    antimony = item(ANTIMONY, element="Sb", net_mass_kg=100.0, value_usd=100 * usd_per_kg)
+    assert ("R03-CONTROLLED" in hits(rules, shipment(antimony))) is fires
+
+
+def test_r03_takes_a_customs_value_in_dollars_and_no_other(every_rule: RuleEngine) -> None:
     goods = item(net_mass_kg=100.0)
     goods.customs_value.currency_code = "USD"
     goods.customs_value.units = 9000
-    assert "R03" in hits(rules, shipment(goods))
+    assert "R03" in hits(every_rule, shipment(goods))
     goods.customs_value.currency_code = "HKD"
-    assert "R03" not in hits(rules, shipment(goods))
+    assert "R03" not in hits(every_rule, shipment(goods))
 
 
 @pytest.mark.parametrize(
@@ -395,9 +414,9 @@ def test_r18_cover_that_weighs_or_costs_too_much(rules: RuleEngine) -> None:
     assert hits(rules, shipment(item(net_mass_kg=100.0, value_usd=1420.0)))["R18"].severity == MEDIUM
 
 
-def test_several_hits_come_the_most_severe_first(rules: RuleEngine) -> None:
+def test_several_hits_come_the_most_severe_first(every_rule: RuleEngine) -> None:
     record = shipment(antimony(), item(net_mass_kg=100.0, value_usd=3.0, sequence=2))
-    found = rules.screen(record)
+    found = every_rule.screen(record)
     assert [hit.severity for hit in found] == sorted((hit.severity for hit in found), reverse=True)
     assert len(found) > 1
     assert all(not hit.legs for hit in found)

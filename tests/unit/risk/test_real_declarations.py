@@ -12,7 +12,6 @@ from bench import rules as bench
 from gateway.contract.identification.identifiers import check_identifier, shipment_doubts
 from gateway.risk.expressions import BOOL, Facts, Language
 from gateway.risk.facts.kinds import KINDS, LazyFacts
-from gateway.risk.rule_engine import RuleEngine
 from gateway.risk.rule_file import bound, load_rules, whole_condition
 from gateway.v1 import shipment_pb2
 from tests.support.public_files import DECLARATIONS
@@ -53,15 +52,15 @@ def exported(declaration: shipment_pb2.Shipment, code: str) -> shipment_pb2.Ship
 
 @whole_file
 def test_the_table_is_what_the_rules_find(declarations: list[bench.Labelled]) -> None:
-    assert rows(HEADING) == bench.table(RuleEngine.load(failed=unable), declarations)
+    assert rows(HEADING) == bench.table(bench.every_rule(failed=unable), declarations)
 
 
 def test_shortcuts_leave_out_no_hit(declarations: list[bench.Labelled]) -> None:
     """Each condition is given to CEL with all its facts, and what fires is what the engine says, of records in turn."""
     languages = {name: Language(kind.variables) for name, kind in KINDS.items()}
-    rules = [rule for rule in load_rules() if rule.enabled]
+    rules = load_rules()
     compiled = [(rule, languages[rule.about].compile(bound(rule, whole_condition(rule)), BOOL)) for rule in rules]
-    engine = RuleEngine.load(failed=unable)
+    engine = bench.every_rule(failed=unable)
     fired = set[str]()
     dollars = [declaration for declaration, _ in bench.in_dollars(declarations)]
     for declaration in (

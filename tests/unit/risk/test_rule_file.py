@@ -267,7 +267,8 @@ def test_what_comes_along_is_described_and_sourced() -> None:
     assert described["R05"].thresholds["alert"] == 0.05
     assert "t.notice" in described["R05"].expression
     assert "measured" not in described["R05"].expression
-    assert all(rule.source and rule.typology and rule.enabled for rule in described.values())
+    assert all(rule.source and rule.typology for rule in described.values())
+    assert {rule.rule_id for rule in described.values() if not rule.enabled} == {"R03"}
 
 
 def test_tables_are_replaced_by_files(tmp_path: Path) -> None:
@@ -333,3 +334,16 @@ def test_wrong_physical_data_is_refused_by_column(tmp_path: Path, column: int, v
     )
     with pytest.raises(ConfigurationError, match=re.escape(message)):
         RuleEngine.load(physical_data=path)
+
+
+def test_a_rule_that_finds_no_more_than_chance_isnt_enabled(tmp_path: Path) -> None:
+    assert own(tmp_path, RULE.replace('severity = "', 'lift = 1.5\nseverity = "', 1))
+    with pytest.raises(ConfigurationError, match=r"lift below 1\.5 must say enabled = false"):
+        own(tmp_path, RULE.replace('severity = "', 'lift = 1.49\nseverity = "', 1))
+    assert own(tmp_path, RULE.replace('severity = "', 'lift = 1.49\nenabled = false\nseverity = "', 1))
+
+
+@pytest.mark.parametrize("learns", ["nothing", "levels"])
+def test_what_a_rule_learns_must_be_a_threshold(tmp_path: Path, learns: str) -> None:
+    with pytest.raises(ConfigurationError, match="must be a threshold of a rule that measures"):
+        own(tmp_path, RULE.replace('severity = "', f'learns = "{learns}"\nseverity = "', 1))

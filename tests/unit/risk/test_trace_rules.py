@@ -401,6 +401,16 @@ def test_r11_destination_that_changed(rules: RuleEngine) -> None:
     assert hits["R11"].severity == HIGH
 
 
+def test_r11_entrepot_trade_is_no_change_of_destination(rules: RuleEngine) -> None:
+    """What arrived where it was declared for may go on; what didn't arrive may not."""
+    toys = item("950300", description="toy cars")
+    on = imported(toys, procedure=REEXPORT, export_territory="HK", destination_territory="VN", day="2025-08-20")
+    assert "R11" not in examine(rules, ("cn", exported(toys)), ("hk", imported(toys)), ("hk", on))
+    assert "R11" in examine(rules, ("cn", exported(toys)), ("hk", on))
+    watching = RuleEngine.load(settings={"R11": RuleSetting(lists={"watched": ["VN"]})}, failed=unable)
+    assert "R11" in examine(watching, ("cn", exported(toys)), ("hk", imported(toys)), ("hk", on))
+
+
 def test_r11_a_territory_that_the_node_watches(rules: RuleEngine) -> None:
     watching = RuleEngine.load(settings={"R11": RuleSetting(lists={"watched": ["VN"]})}, failed=unable)
     toys = item("950300", description="toy cars")
@@ -454,6 +464,12 @@ def test_r12_weight_within_five_percent(rules: RuleEngine, kg: float, fires: boo
 def test_r12_other_goods_and_a_foreseen_destination_dont_count(rules: RuleEngine) -> None:
     assert "R12" not in examine(rules, *hub(code="420231"))
     assert "R12" not in examine(rules, *hub(first_for="MO"))
+
+
+def test_r12_a_licensed_reexport_doesnt_count(rules: RuleEngine) -> None:
+    records = hub()
+    records[2][1].licences.add(number="HK-1")
+    assert "R12" not in examine(rules, *records)
 
 
 def test_r12_controlled_goods_count_under_another_controlled_code(rules: RuleEngine) -> None:

@@ -46,6 +46,7 @@ def _read(sent: Form, context: StepContext) -> ReportFindingRequest:
         methods=[method for method in sent.all("methods") if method in METHODS],
         remarks=sent.text("remarks"),
         revision=revision_of(sent),
+        mass_confirmed=sent.text("mass_confirmed") == "yes",
     )
     inspected = sent.moment("inspected_at", context.zone)
     if inspected is not None:
@@ -112,6 +113,7 @@ FINDING: Final = StepForm(
         "finding.remarks": "remarks",
         "finding.methods": "methods",
         "finding.evidence": "file",
+        "finding.mass_confirmed": "mass_confirmed",
         **{f"finding.goods_found[{number}]": f"goods-{number}-description" for number in range(MAX_GOODS)},
     },
     evidence=lambda request: request.finding.evidence,

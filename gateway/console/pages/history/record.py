@@ -15,8 +15,7 @@ from gateway.console.page import client, form, place, render
 from gateway.console.pages.history.answers import answer_view, withheld_paths
 from gateway.console.pages.history.question import HistoryQuestion, read_question
 from gateway.console.pages.history.search import show_form
-from gateway.console.pictures.map import MapLeg, route_map
-from gateway.console.pictures.positions import map_place
+from gateway.console.pictures.map import MapLeg, map_place, route_map
 from gateway.console.pictures.svg import Illustration
 from gateway.errors import MalformedError
 from gateway.tracing.report.tables import discrepancy_cells, event_cells, leg_cells, mass_cells, place_in_words

@@ -8,8 +8,7 @@ from typing import Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from gateway.console.pictures.map import MapLeg, route_map
-from gateway.console.pictures.positions import map_place
+from gateway.console.pictures.map import MapLeg, map_place, route_map
 from gateway.console.pictures.svg import Illustration
 from gateway.console.views.alerts.steps import StepText, step_texts, step_title
 from gateway.console.views.words import (

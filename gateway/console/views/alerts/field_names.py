@@ -114,6 +114,7 @@ FIELDS: Final[Mapping[str, Callable[[], str]]] = {
     "goods_found": lambda: _("Goods found"),
     "remarks": lambda: _("Remarks"),
     "measures": lambda: _("Measure"),
+    "mass_confirmed": lambda: _("Mass"),
     "taken_at": lambda: _("Taken"),
     "outcome": lambda: _("Outcome"),
 }

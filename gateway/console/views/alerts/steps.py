@@ -152,6 +152,7 @@ def _finding(event: AlertFinding) -> _Details:
         (_("How"), listed(label(METHOD, method) for method in event.methods)),
         *((_("Goods found"), line) for line in goods),
         *((_("Measure"), measure_text(measure)) for measure in event.measures),
+        *(((_("Mass"), _("weighed again: more than the alert says")),) if event.mass_confirmed else ()),
         _revision(event),
     ), event.remarks
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.console.pictures.map import MapLeg, route_map
+from gateway.console.pictures.map import MapLeg, MapPlace, map_place, route_map
 from gateway.console.pictures.outline import view_of
-from gateway.console.pictures.positions import MapPlace, Position, map_place, position_of
+from gateway.formats.positions import Position, position_of
 from gateway.v1.goods_pb2 import Place
 from tests.support.console.pictures import check_svg, texts_of
 

@@ -30,6 +30,7 @@ from tests.support.shipments import DECLARED, shipment
 
 Pb = history_service_pb2
 ALL = frozenset(FieldClass)
+CONSIGNEE = party_pb2.PARTY_ROLE_CONSIGNEE
 
 
 @pytest.fixture
@@ -235,6 +236,27 @@ def test_other_exporters_goods_and_procedures_are_no_series_even_of_one_party(no
     index(node)
     judge(node, limit_kg=100)
     assert split(node) == {"P4": "P0, P1, P2, P3, P4"}
+
+
+@pytest.mark.both_databases
+def test_exporters_that_take_turns_are_found_by_their_consignee(node: PaperNode) -> None:
+    def turn(number: int, consignee: str) -> shipment_pb2.Shipment:
+        made = antimony(f"{consignee[0]}{number}")
+        made.declared_at.FromDatetime(datetime.fromtimestamp(DECLARED.timestamp() + number * 3 * 86_400, UTC))
+        del made.parties[:]
+        for role, name in ((party_pb2.PARTY_ROLE_EXPORTER, f"Exporter {number % 3}"), (CONSIGNEE, consignee)):
+            made.parties.add(role=role, names=[party_pb2.Name(text=name)])
+        return made
+
+    for number in range(5):
+        record(node, turn(number, "Harbour Metals"), turn(number, f"{number} Kowloon Alloys"))
+        index(node)
+        judge(node)
+
+    (found,) = hits(node, "rule = R19-TURNS")
+    assert (found.record_id, found.discrepancy.measured) == ("H4", 5)
+    assert found.discrepancy.inputs["records"] == "H0, H1, H2, H3, H4"
+    assert found.discrepancy.inputs["exporters"] == "Exporter 0, Exporter 1, Exporter 2"
 
 
 def test_a_series_is_of_records_as_they_stand(node: PaperNode) -> None:

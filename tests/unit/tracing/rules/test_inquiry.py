@@ -75,7 +75,8 @@ def test_containers_and_locks_are_asked_for_within_their_time() -> None:
 def test_a_container_is_asked_for_again_where_a_leg_shows_it_at_another_time() -> None:
     """Each leg is within 45 days of the one before, the last 120 days after the first."""
     export, import_ = shipment_pb2.SHIPMENT_PROCEDURE_EXPORT, shipment_pb2.SHIPMENT_PROCEDURE_IMPORT
-    ways = [("cn", export), ("hk", import_), ("hk", export), ("mo", import_)]
+    transit, moved = shipment_pb2.SHIPMENT_PROCEDURE_TRANSIT, shipment_pb2.SHIPMENT_PROCEDURE_TRANSSHIPMENT
+    ways = [("cn", export), ("hk", transit), ("hk", moved), ("mo", import_)]
     legs = [
         case.record(node, f"{node}-{number}", way, 40 * 24 * number, equipment=[goods_pb2.Equipment(id=case.CONTAINER)])
         for number, (node, way) in enumerate(ways)

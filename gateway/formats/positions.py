@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import csv
+import math
 import re
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Final, NamedTuple
 
+from gateway.contract.identification.code_lists import WHOLE_TERRITORIES
 from gateway.formats.places import place_by_customs_office, place_by_name
-from gateway.translation.messages import gettext as _
 from gateway.v1.goods_pb2 import Place
 
-WHOLE_TERRITORIES: Final = frozenset({"HKHKG", "MOMFM"})
-"""UN/LOCODEs that stand for all places of a territory."""
+EARTH_RADIUS_KM: Final = 6371.0
+"""Mean radius (IUGG)."""
+
+
+MAX_REMEMBERED: Final = 4_096
+"""Most cached places."""
 
 
 class Position(NamedTuple):
@@ -24,17 +29,12 @@ class Position(NamedTuple):
     longitude: float
 
 
-class MapPlace(NamedTuple):
-    """A place as a map shows it; without a position it stands in the legend alone."""
-
-    name: str
-    position: Position | None
-
-
-def map_place(place: Place) -> MapPlace:
-    """A place of the contract: its name, or its code, and where it is if that is known."""
-    name = place.name or place.unlocode or place.customs_office or place.territory or _("place not given")
-    return MapPlace(name, position_of(place))
+def kilometres_between(one: Position, other: Position) -> float:
+    """Great-circle distance by the haversine formula: no way between them is shorter."""
+    (north, east), (north_2, east_2) = (tuple(map(math.radians, position)) for position in (one, other))
+    half = math.sin((north_2 - north) / 2) ** 2
+    half += math.cos(north) * math.cos(north_2) * math.sin((east_2 - east) / 2) ** 2
+    return 2 * EARTH_RADIUS_KM * math.asin(math.sqrt(half))
 
 
 def position_of(place: Place) -> Position | None:
@@ -43,15 +43,20 @@ def position_of(place: Place) -> Position | None:
     A name may have several scripts: `HZMB Hong Kong Port 港珠澳大橋香港口岸`. One that isn't known isn't drawn at the
     code of a whole territory.
     """
+    return _position_of(place.name, place.unlocode, place.customs_office, place.territory)
+
+
+@lru_cache(MAX_REMEMBERED)  # records repeat their places
+def _position_of(name: str, unlocode: str, customs_office: str, territory: str) -> Position | None:
     by_code, by_name = _positions()
-    for name in _written(place.name):
-        known = place_by_name(name, place.territory)
-        position = by_name.get((place.territory, (known.name if known else name).casefold()))
+    for written in _written(name):
+        known = place_by_name(written, territory)
+        position = by_name.get((territory, (known.name if known else written).casefold()))
         if position is not None:
             return position
-    if place.unlocode in by_code and not (place.name and place.unlocode in WHOLE_TERRITORIES):
-        return by_code[place.unlocode]
-    office = place_by_customs_office(place.customs_office, place.territory) if place.customs_office else None
+    if unlocode in by_code and not (name and unlocode in WHOLE_TERRITORIES):
+        return by_code[unlocode]
+    office = place_by_customs_office(customs_office, territory) if customs_office else None
     return by_name.get((office.territory, office.name.casefold())) if office is not None else None
 
 
