@@ -20,7 +20,8 @@ from gateway.errors import UnavailableError
 from gateway.rpc import calls
 from gateway.rpc.fairness import pacing
 from gateway.rpc.fairness.caller_connections import ABANDONED_BURST
-from gateway.rpc.fairness.limits import FairThreadPool, Limits
+from gateway.rpc.fairness.limits import SYSTEM_LIMITS, FairThreadPool, Limits
+from gateway.rpc.listener.options import local_limits
 from gateway.trust.rules.permissions import Permission, Role
 from tests.support.listeners import (
     PERMISSIONS,
@@ -269,7 +270,7 @@ def test_who_opens_and_resets_calls_is_shut_out_and_the_others_are_served(
         attacked = target(node, listener.port, bad, tmp_path)
         asking = node.channel(good, listener)
         await small_calls(asking, 1)
-        most = 40 * int(ABANDONED_BURST)
+        most = 14 * int(ABANDONED_BURST)
         assert await open_and_reset(attacked, most) < most
         await small_calls(asking, 20)
         with pytest.raises(grpc.aio.AioRpcError) as caught:
@@ -279,6 +280,32 @@ def test_who_opens_and_resets_calls_is_shut_out_and_the_others_are_served(
         await small_calls(asking, 20)
 
     at_node(federation, test, permissions=permissions)
+
+
+def test_a_busy_system_whose_connection_breaks_is_served_on_the_next_one(
+    federation: Federation, tmp_path: Path
+) -> None:
+    """All calls that it has open end at once, in their first moments: that is no attack."""
+    busy, began = federation.issue(system_of("cn", "risk-desk")), asyncio.Event()
+
+    async def wait(_request: bytes) -> bytes:
+        began.set()
+        await asyncio.sleep(20)
+        return b""
+
+    async def test(node: RunningNode) -> None:
+        node.handlers.behaviour = wait
+        channel = node.channel(busy, node.local)
+        calls = [asyncio.create_task(call(channel, seconds=20)) for _ in range(SYSTEM_LIMITS.concurrent_calls)]
+        await began.wait()
+        await asyncio.sleep(0.1)
+        await channel.close()
+        await asyncio.gather(*calls, return_exceptions=True)
+        node.handlers.behaviour = costly
+        await small_calls(node.channel(busy, node.local), 20)
+
+    permissions = {**PERMISSIONS, f"/{SERVICE}/Unary": Permission(frozenset(Role), peers=True)}
+    at_node(federation, test, permissions=permissions, connections=local_limits(64))
 
 
 def test_a_client_that_gives_up_some_calls_goes_on_being_served(federation: Federation, attacker: Credentials) -> None:

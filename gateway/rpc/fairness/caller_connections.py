@@ -142,9 +142,9 @@ class CallerConnections:
 
 
 ABANDONED_PER_S = 20.0
-ABANDONED_BURST = 200.0
-"""Calls that a caller may leave like this: all open ones of a few connections at once, as when a busy client is
-stopped, and then a few a second.
+ABANDONED_BURST = 600.0
+"""Calls that a caller may leave like this: all that it may have open (`limits.SYSTEM_LIMITS`), as when its connection
+breaks or it is stopped, and then a few a second.
 """
 
 ABANDONED_WITHIN_S = 0.2
