@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -20,6 +19,7 @@ from tests.support.console.case import Case
 from tests.support.console.desk import Desks
 from tests.support.console.trial import ConsoleTrial
 from tests.support.federation import alert, eventually
+from tests.support.forked_commands import forked_commands
 from tests.support.stopwatch import Stopwatch
 
 
@@ -276,7 +276,7 @@ def test_the_evidence_is_one_click_away_and_verifies_as_it_was_downloaded(
     kept = tmp_path / download.value.suggested_filename
     download.value.save_as(kept)
 
-    gateway, directory = Path(sys.executable).with_name("gateway"), trial.federation.folder.directory
+    gateway, directory = forked_commands() / "gateway", trial.federation.folder.directory
     command = [str(gateway), "evidence", "verify", str(kept), "--directory", str(directory)]
     verified = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert verified.returncode == 0, verified.stdout + verified.stderr
