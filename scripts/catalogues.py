@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ast
 import io
+import re
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -45,6 +46,9 @@ _UNSTEADY = tuple(
 )
 """Beginnings of header lines that say nothing about the texts."""
 
+_MARKED = re.compile(r"\b(?:_|gettext|ngettext|N_|marked|translated_help|ways?_out|reports_errors)\b")
+"""A module without these words has no text to translate, and isn't parsed."""
+
 WAYS_OUT = "a way out of an error"
 """Comment at the texts that errors name as the next step."""
 
@@ -60,7 +64,7 @@ class Message:
 
 def messages_in(source: str) -> Iterator[Message]:
     """Texts of a Python module."""
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(ast.parse(source if _MARKED.search(source) else "")):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             yield from _called(node.func.id, [each.value for each in node.args if _is_text(each)])
         elif isinstance(node, (ast.Assign, ast.AnnAssign)):

@@ -19,8 +19,10 @@ from gateway.feed.tables import journal
 from tests.support.console.accessibility import COLOURS, violations
 from tests.support.console.chromium import NARROW, WIDE
 from tests.support.console.desk import LANGUAGES, Desk, Desks, desks
+from tests.support.console.markup import language_and_shape
 from tests.support.console.trial import ConsoleTrial
-from tests.support.console.walk import ADDRESSES, NOT_PAGES, Place, behind_forms, places, routes, unplaced
+from tests.support.console.visitor import Visitor
+from tests.support.console.walk import ADDRESSES, NOT_PAGES, OK, Place, behind_forms, places, routes, unplaced
 
 MOST_KB = 150
 """Weight of a page without pictures, over the wire."""
@@ -31,7 +33,7 @@ TRIES = 3
 OTHERS = tuple(language for language in LANGUAGES if language != "en")
 LONGEST = OTHERS[-1]
 
-_SHAPE_OF = r"""html => JSON.stringify([...html.querySelectorAll("*:not(button[name=language])")].map(each => [
+SHAPE = r"""() => JSON.stringify([...document.querySelectorAll("*:not(button[name=language])")].map(each => [
   each.localName, each.children.length === 0 && !each.textContent.trim(),
   ...[...each.attributes].map(({name, value}) =>
     /^(aria-label|title|alt|placeholder|lang|content|value|datetime)$/.test(name) ? [name, !value.trim()]
@@ -39,23 +41,12 @@ _SHAPE_OF = r"""html => JSON.stringify([...html.querySelectorAll("*:not(button[n
     : /^(role|id|for|type|name|scope|tabindex|aria-.*)$/.test(name) ? [name, value.replace(/\bp[0-9a-f]{8}-/g, "")]
     : name),
 ]))"""
-SHAPE = f"() => ({_SHAPE_OF})(document)"
 """Everything that axe-core's rules look at except words: elements, what names them, and whether there is a word.
 
 What differs in each language, or from one moment to the next, is left out: the buttons that choose a language, of which
 the page's is marked, the digests of its words in a picture's ids, and the classes by which htmx says that it asks for
 something.
 """
-
-ANSWER = f"""path => new Promise((done, failed) => {{
-  const asked = new XMLHttpRequest();
-  asked.open("GET", path);
-  asked.responseType = "document";
-  asked.onload = () => done([asked.response.documentElement.lang, ({_SHAPE_OF})(asked.response)]);
-  asked.onerror = failed;
-  asked.send();
-}})"""
-"""The language and the shape of what the console answers at a path, before any script of the page."""
 
 WEIGHT = """() => [...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")]
     .filter(entry => !entry.name.includes("/live/") && entry.initiatorType !== "img")
@@ -79,14 +70,6 @@ class Walk:
     def open(self, place: Place) -> Page:
         return place.open_in(self._window(place))
 
-    def answer(self, place: Place) -> tuple[str, str]:
-        """The language and the shape of a page's answer, read from the page that is open."""
-        window = self._window(place)
-        if not window.page.url.startswith(window.office.origin):
-            place.open_in(window)
-        language, shape = window.page.evaluate(ANSWER, place.path)
-        return language, shape
-
     def _window(self, place: Place) -> Desk:
         who = (place.node, place.person)
         if who not in self._windows:
@@ -99,7 +82,7 @@ class Seen:
     """What a walk in English saw, by the place's title."""
 
     shapes: dict[str, str] = field(default_factory=dict)
-    answers: dict[str, str] = field(default_factory=dict)
+    answers: dict[str, list[tuple[object, ...]]] = field(default_factory=dict)
     unreadable: list[str] = field(default_factory=list)
     unreadable_dark: list[str] = field(default_factory=list)
     kb: dict[str, float] = field(default_factory=dict)
@@ -129,7 +112,7 @@ def english(trial: ConsoleTrial, desk_of_module: Desks, all_places: list[Place])
         seen.words[place.title] = words_of(page)
         seen.kb[place.path] = page.evaluate(WEIGHT)
         if place.reach is None:
-            _, seen.answers[place.title] = walk.answer(place)
+            _, seen.answers[place.title] = answer(trial, place, "en")
         seen.unreadable += violations(page)
         page.emulate_media(color_scheme="dark")
         seen.unreadable_dark += violations(page, rules=COLOURS)
@@ -137,6 +120,15 @@ def english(trial: ConsoleTrial, desk_of_module: Desks, all_places: list[Place])
     for database in databases:
         database.close()
     return seen
+
+
+def answer(trial: ConsoleTrial, place: Place, language: str) -> tuple[str, list[tuple[object, ...]]]:
+    """The language and the shape of what the console answers to a browser, before any script."""
+    office = trial[place.node]
+    reader = Visitor.with_session(office, trial.session(place.node, place.person)) if place.person else Visitor(office)
+    answered = reader.get(place.path, Accept_Language=LANGUAGES[language])
+    assert answered.status == OK, place.path
+    return language_and_shape(answered.text)
 
 
 def positions(databases: Sequence[Database]) -> list[int]:
@@ -185,7 +177,7 @@ def test_looking_at_pages_changes_nothing_at_the_node(english: Seen) -> None:
 
 @pytest.mark.parametrize("language", OTHERS)
 def test_every_page_in_every_language(
-    english: Seen, desk_of_module: Desks, all_places: list[Place], language: str
+    english: Seen, trial: ConsoleTrial, desk_of_module: Desks, all_places: list[Place], language: str
 ) -> None:
     """In its language, as wide as the window, and axe-core finds nothing serious where the markup is another one."""
     walk, found, wide = Walk(desk_of_module, language=language), [], []
@@ -193,7 +185,7 @@ def test_every_page_in_every_language(
         if not place.in_every_language and language != LONGEST:
             continue  # in one of these languages
         if place.reach is None and language != LONGEST:
-            answered, shape = walk.answer(place)
+            answered, shape = answer(trial, place, language)
             assert answered == language, place.path
             if shape == english.answers[place.title]:
                 continue

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
-import sys
 from contextlib import closing
-from pathlib import Path
 
 import grpc.aio
 import pytest
@@ -22,6 +20,7 @@ from gateway.trust.service.trial_federation import FEDERATION
 from tests.support import waiting
 from tests.support.command_line import PATIENCE_S, Cli
 from tests.support.federation import Federation, alert, eventually
+from tests.support.forked_commands import forked_commands
 from tests.support.postgres import EmbeddedServer, embedded_server
 
 PAGE_BYTES = 4096
@@ -60,7 +59,7 @@ async def container_check(federation: Federation) -> int:
     """Exit code of the containers' health check."""
     config = federation["cn"].config
     environment = {**os.environ, "GATEWAY_CONFIG": str(config), "GATEWAY_SYSTEM": "operator"}
-    command = str(Path(sys.executable).with_name("gateway")), "status", "--json"
+    command = forked_commands() / "gateway", "status", "--json"
     check = await asyncio.create_subprocess_exec(*command, env=environment, stdout=asyncio.subprocess.DEVNULL)
     return await check.wait()
 

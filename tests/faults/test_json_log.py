@@ -7,9 +7,7 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import uuid
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -21,12 +19,12 @@ from gateway.errors import GatewayError
 from gateway.trust.service.trial_federation import FEDERATION
 from gateway.v1 import alert_pb2
 from tests.support.federation import Federation, NodeProcess, alert, eventually
+from tests.support.forked_commands import forked_commands
 from tests.support.history_calls import calling
 from tests.support.shipments import shipment
 
 NARRATIVE = "Antimony ingots declared as lead."
 PERSON = "Wong Tai Man of 8 Nathan Road"
-GATEWAY = str(Path(sys.executable).with_name("gateway"))
 
 
 def events(lines: str) -> list[dict[str, Any]]:
@@ -112,7 +110,7 @@ def test_an_error_at_the_start_is_json_too(
 ) -> None:
     node = federation["cn"]
     as_json(node, broken)
-    command = [GATEWAY, "serve", "--config", str(node.config)]
+    command = [forked_commands() / "gateway", "serve", "--config", str(node.config)]
     ended = subprocess.run(
         command, env=os.environ | variables, capture_output=True, text=True, timeout=300, check=False
     )

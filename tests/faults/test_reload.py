@@ -20,7 +20,7 @@ OFFICER = 'officer = ["officer"]\n'
 def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
     """cn, whose database's URL is in its environment alone."""
     for made in with_logs(tmp_path_factory.mktemp("reload")):
-        made["cn"].start_command(GATEWAY_DATABASE_URL=f"sqlite:///{made['cn'].database}")
+        made["cn"].start(GATEWAY_DATABASE_URL=f"sqlite:///{made['cn'].database}")
         yield made
 
 

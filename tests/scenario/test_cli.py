@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +25,7 @@ from gateway.translation.messages import in_language
 from gateway.trust.service.trial_federation import FEDERATION
 from tests.support.command_line import Cli
 from tests.support.federation import Federation, alert, origin, with_logs
+from tests.support.forked_commands import forked_commands
 from tests.support.public_files import DECLARATIONS
 
 
@@ -451,7 +451,7 @@ def test_doctor_makes_no_database_where_one_is_gone(nodes: Federation, tmp_path:
 
 def test_serve_runs_until_it_is_told_to_stop_and_says_why_it_cant_start(nodes: Federation, tmp_path: Path) -> None:
     node = nodes["mo"]
-    command = [sys.executable, "-m", "gateway.cli.main", "serve", "--config"]
+    command = [forked_commands() / "gateway", "serve", "--config"]
     with (tmp_path / "log").open("wb") as log:
         process = subprocess.Popen([*command, str(node.config)], stdout=log, stderr=log)
         try:
@@ -477,7 +477,7 @@ def test_serve_runs_until_it_is_told_to_stop_and_says_why_it_cant_start(nodes: F
 
 def test_a_reader_that_has_enough_is_no_error(nodes: Federation) -> None:
     environment = {**os.environ, "GATEWAY_CONFIG": str(nodes["cn"].config), "GATEWAY_SYSTEM": "auditor"}
-    command = f"{sys.executable} -m gateway.cli.main audit list --limit 0 --json | head -c 1"
+    command = f"{forked_commands()}/gateway audit list --limit 0 --json | head -c 1"
     ended = subprocess.run(
         ["sh", "-c", command], env=environment, capture_output=True, text=True, timeout=60, check=False
     )

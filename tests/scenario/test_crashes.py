@@ -27,7 +27,7 @@ def test_killed_under_load_nothing_is_lost_and_nothing_comes_twice(
     async def load() -> AsyncIterator[PublishAlertRequest]:
         number = 0
         while not ended.is_set():
-            for _ in range(20):
+            for _ in range(5):
                 number += 1
                 yield new_alert(alert(case_reference=f"CASE-{number}"), ["hk"])
             await asyncio.sleep(0.02)

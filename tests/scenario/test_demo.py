@@ -20,6 +20,7 @@ import pytest
 from rich.console import Console
 
 from demo import __main__ as program
+from demo import stage
 from demo.__main__ import EXIT_NOT_AS_EXPECTED, EXIT_OK
 from demo.facts import Facts
 from demo.play import Play
@@ -211,15 +212,19 @@ def test_a_folder_with_something_else_in_it_is_left_alone(tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
-def test_a_gateway_that_does_not_start_again_ends_the_scene_at_once_and_says_why(tmp_path: Path) -> None:
+def test_a_gateway_that_does_not_start_again_ends_the_scene_at_once_and_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stage, "SERVE", (forked_commands() / "python", *stage.SERVE[1:]))
+
     async def play() -> float:
-        async with set_stage(tmp_path / "run") as stage:
-            await stage.start()
-            stage.gateways["cn"].folder.log_key.unlink()
+        async with set_stage(tmp_path / "run") as nodes:
+            await nodes.start()
+            nodes.gateways["cn"].folder.log_key.unlink()
             screen = Screen(Console(file=StringIO(), width=100), dict.fromkeys(NODES, ""))
             began = time.monotonic()
             with pytest.raises(ExceptionGroup) as raised:
-                await killed(Play(stage, screen, Facts()))
+                await killed(Play(nodes, screen, Facts()))
             took_s = time.monotonic() - began
             assert raised.group_contains(UnavailableError, match=r"(?s)cn ended at its start.*log\.pem")
             return took_s

@@ -109,7 +109,7 @@ def test_an_upload_goes_on_through_restarts_of_the_node_and_of_the_store(s3: Run
     for nodes in with_logs(tmp_path, settings_of=lambda node: settings(s3, tmp_path) if node == "cn" else KEPT):
         line = nodes.between("hk", "cn")
         line.narrow(20_000_000)
-        nodes["cn"].start_command(**OWNER.environment)
+        nodes["cn"].start(**OWNER.environment)
 
         async def cut_off(nodes: Federation = nodes) -> None:
             async with nodes.client("cn", "publisher") as risk:
@@ -152,6 +152,6 @@ def test_an_upload_goes_on_through_restarts_of_the_node_and_of_the_store(s3: Run
                 assert await read(desk, digest(content)) == await read(risk, digest(content)) == content
 
         nodes.run(cut_off())
-        nodes["cn"].start_command(**OWNER.environment)
+        nodes["cn"].start(**OWNER.environment)
         nodes.start("hk")
         nodes.run(go_on())

@@ -64,7 +64,7 @@ def test_the_readme_runs_as_it_stands(folder: Path) -> None:
     setup, *commands = first.splitlines()
     assert setup == "make setup"  # this environment is made
     assert len(commands) == 2, "two more commands lead to the first alert"
-    output = paste("\n".join([*commands, *others]), folder, INSTALLED)
+    output = paste("\n".join([*commands, *others]), folder, forked_commands())
     for expected in ("acknowledged", "M-1", "Identical", "CN-1", "complete", "Stopped: cn, hk, mo."):
         assert expected in output, output
     assert (folder / "nodes" / "case.html").stat().st_size

@@ -20,6 +20,7 @@ from gateway.client import GatewayClient
 from gateway.errors import InvalidRequestError, OverloadedError, SessionEndedError, SignInRefusedError
 from gateway.v1.person_pb2 import PERSON_SOURCE_IDENTITY_PROVIDER, SignedIn
 from tests.support.federation import Federation, eventually, with_logs
+from tests.support.node_processes import SLOW_PASSWORDS
 from tests.support.oidc_issuer import OidcIssuer
 from tests.support.persons import SETTINGS, SYSTEMS, desk, new_name
 
@@ -51,7 +52,7 @@ customs-heads = ["officer", "supervisor"]
 """
         folder = tmp_path_factory.mktemp("provider")
         for made in with_logs(folder, settings=settings, systems=SYSTEMS):
-            made.start("cn")
+            made["cn"].start(**{SLOW_PASSWORDS: "1"})  # a flood of sign-ins is one
             yield Provided(made, issuer)
 
 

@@ -178,11 +178,11 @@ class NodeProcess:
     def log_path(self) -> Path:
         return self.folder.path / "log.txt"
 
-    def start(self, *, wait: bool = True) -> None:
-        """Starts the process; with `wait` returns when it serves."""
+    def start(self, *, wait: bool = True, **environment: str) -> None:
+        """Starts the process with further variables; with `wait` returns when it serves."""
         assert self.process is None, f"{self.name} runs already"
         self.started += 1
-        self.process = forking_process().start(self.config, self.log_path)
+        self.process = forking_process().start(self.config, self.log_path, **environment)
         if wait:
             self.wait_ready()
 

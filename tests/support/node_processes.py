@@ -24,8 +24,9 @@ import tempfile
 import time
 import types
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -54,6 +55,10 @@ _IMPORTED_LATE = (
     "sqlalchemy.dialects.postgresql.psycopg",
 )
 """What only worker processes import, or only nodes with some settings, or whoever needs it first."""
+
+
+SLOW_PASSWORDS = "SLOW_PASSWORDS"
+"""A variable of nodes that hash passwords as in operation, which takes 0.2 s of a core; others hash them at once."""
 
 
 class Process(Protocol):
@@ -102,9 +107,9 @@ class ForkingProcess:
         assert answer, "the process that forks nodes has ended"
         return json.loads(answer)
 
-    def start(self, config: Path, log: Path) -> ForkedProcess:
-        """Starts a node with these settings; what it prints is appended to the log."""
-        return ForkedProcess(self.ask({"start": [str(config), str(log)]}), self)
+    def start(self, config: Path, log: Path, **environment: str) -> ForkedProcess:
+        """Starts a node with these settings and further variables; what it prints is appended to the log."""
+        return ForkedProcess(self.ask({"start": [str(config), str(log)], "environment": environment}), self)
 
     def start_counted(self, config: Path, log: Path) -> ForkedProcess:
         """Starts a node that counts its work (tests.support.counted_node)."""
@@ -188,10 +193,14 @@ def still_running(processes: Sequence[psutil.Process], within_s: float) -> list[
 
 def _serve_commands() -> None:
     running: set[int] = set()
+    has_read = False
     for line in sys.stdin:
         command = json.loads(line)
         if "start" in command:
-            answer: int | None = _fork(_run_node, *command["start"])
+            if not has_read:
+                _read_as_a_node(Path(command["start"][0]))
+                has_read = True
+            answer: int | None = _fork(_run_node, *command["start"], **command["environment"])
             running.add(answer or 0)
         elif "start_counted" in command:
             answer = _fork(_run_counted, *command["start_counted"])
@@ -232,12 +241,13 @@ def _fork_server(address: str) -> int:
     os._exit(0)
 
 
-def _fork(run: Callable[[Path], None], config: str, log: str) -> int:
+def _fork(run: Callable[[Path], None], config: str, log: str, **environment: str) -> int:
     pid = os.fork()
     if pid:
         return pid
     code = 1
     try:
+        os.environ.update(environment)
         with open(os.devnull) as nothing, open(log, "ab") as output:
             os.dup2(nothing.fileno(), 0)
             os.dup2(output.fileno(), 1)
@@ -258,8 +268,19 @@ def _run_node(config: Path) -> None:
     from gateway.node.settings import load_settings
     from tests.support.forked_workers import fork_workers
 
+    if not os.environ.pop(SLOW_PASSWORDS, ""):
+        _hash_passwords_at_once()
     fork_workers()
     run_node(load_settings(config), config)
+
+
+def _hash_passwords_at_once() -> None:
+    """A node hashes one at its start, and a person's at each sign-in."""
+    from argon2.profiles import CHEAPEST
+
+    from gateway.persons.service import passwords
+
+    passwords.RFC_9106_LOW_MEMORY = CHEAPEST
 
 
 def _run_counted(config: Path) -> None:
@@ -278,6 +299,7 @@ def _run_console(config: Path) -> None:
 def _serve_forked_commands(folder: Path) -> None:
     from tests.support.forked_commands import CommandServer
 
+    _hash_passwords_at_once()
     CommandServer(folder).serve()
 
 
@@ -286,17 +308,46 @@ def _warm_up() -> None:
     for name in _IMPORTED_LATE:
         importlib.import_module(name)
     import gateway.node.run  # noqa: F401
+    from gateway.db import fingerprint
     from gateway.db.statements import Prepared
-    from gateway.risk.rule_engine import RuleEngine
+    from gateway.node.projections import metadata
+    from gateway.risk import rule_engine
+    from gateway.risk.facts.substances import load_substances
+    from gateway.risk.facts.terms import load_terms
     from gateway.rpc.request_rules import compile_rules
     from gateway.trust.codec.permissions import load_permissions
+    from tests.support.shared_dialects import share_dialects
 
+    share_dialects()
     compile_rules(load_permissions())
-    RuleEngine.load()
     dialect = create_engine("sqlite://").dialect
     for statement in gc.get_objects():
         if isinstance(statement, Prepared):
             statement.compile(dialect)
+    rules = rule_engine.RuleEngine.load().rules
+    _remember(rule_engine, "_version", rules, load_substances(), load_terms())
+    _remember(fingerprint, "expected", metadata, dialect)
+
+
+def _remember(module: types.ModuleType, name: str, *arguments: Any) -> None:
+    """Lets a function of a module give for these arguments at once what it gives now."""
+    function = getattr(module, name)
+    result = function(*arguments)
+    setattr(module, name, lambda *given: result if given == arguments else function(*given))
+
+
+def _read_as_a_node(config: Path) -> None:
+    """Reads settings, directory and certificate: patterns and modules that this takes are there afterwards."""
+    from gateway.errors import GatewayError
+    from gateway.node.directory_store import pinned_anchors
+    from gateway.node.settings import load_settings
+    from gateway.tls.certificates import inspect_certificate
+    from gateway.trust.service.directory_versions import accept
+
+    with suppress(GatewayError, OSError):
+        settings = load_settings(config)
+        accept(settings.directory.file.read_bytes(), now=datetime.now(UTC), anchors=pinned_anchors(settings))
+        inspect_certificate(settings.tls.certificate.read_bytes())
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -29,6 +28,7 @@ from gateway.cli.trial.consoles import (
 from tests.support.command_kit import PATIENCE_S, CommandKit
 from tests.support.federation import STOPPED_S, Federation, alert, free_port
 from tests.support.files import GROUNDS, digest, picture
+from tests.support.forked_commands import forked_commands
 from tests.support.node_processes import end
 from tests.support.persons import enrolled, new_name
 from tests.support.shown_call import Call
@@ -216,16 +216,11 @@ def _is_healthy(place: ConsolePlace) -> bool:
         connection.close()
 
 
-LISTENING = "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
-"""Runs a command that hears Ctrl-C as in a terminal: tests in the background of a shell ignore it, and so would it."""
-
-
 @contextmanager
 def _running(call: Call, cwd: Path, told: Path, **environment: str) -> Iterator[None]:
     """The command as a process, which ends by Ctrl-C with 0; `told` gets what it prints."""
     with told.open("wb") as output:
-        gateway = str(Path(sys.executable).with_name("gateway"))
-        command = [sys.executable, "-c", LISTENING, gateway, *call.words()]
+        command = [forked_commands() / "gateway", *call.words()]
         process = subprocess.Popen(
             command, cwd=cwd, env=os.environ | environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
         )

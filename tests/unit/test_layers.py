@@ -1,6 +1,7 @@
 """What import-linter can't see: forbidden calls of allowed modules, and a service that its list lacks."""
 
 import ast
+import re
 import subprocess
 import sys
 import tomllib
@@ -122,7 +123,6 @@ def test_one_class_name_occurs_once_in_the_package() -> None:
     for path in sorted(package.rglob("*.py")):
         if path.parent.name == "v1":
             continue
-        for node in ast.parse(path.read_text()).body:
-            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
-                places.setdefault(node.name, []).append(str(path.relative_to(package)))
+        for name in re.findall(r"^class ([A-Za-z]\w*)", path.read_text(), re.MULTILINE):
+            places.setdefault(name, []).append(str(path.relative_to(package)))
     assert {name: files for name, files in places.items() if len(files) > 1} == {}

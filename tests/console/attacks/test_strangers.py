@@ -25,6 +25,7 @@ from gateway.console.server.security import MAX_STRANGERS_BYTES, csrf_token
 from gateway.console.session import REUSED_S
 from tests.support.console.trial import ConsoleTrial, Office
 from tests.support.console.visitor import HOME, Answer, Visitor
+from tests.support.node_processes import SLOW_PASSWORDS
 from tests.support.waiting import eventually
 
 REQUESTS = 16
@@ -47,9 +48,15 @@ LARGE_FORM_BYTES = 511 * 1024
 
 @pytest.fixture(scope="module")
 def mo(trial: ConsoleTrial) -> Iterator[Office]:
-    """mo's console with few places, so that few forms fill them."""
+    """mo's console with few places, so that few forms fill them, at a node where each takes its time."""
+    node = trial["mo"].node
+    node.stop()
+    node.start(**{SLOW_PASSWORDS: "1"})
     with restarted(trial["mo"], f"limits.requests = {REQUESTS}") as office:
         yield office
+    node.stop()
+    node.start()
+    trial["mo"].wait_ready()
 
 
 @contextmanager

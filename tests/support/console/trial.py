@@ -17,7 +17,6 @@ import json
 import secrets
 import signal
 import subprocess
-import sys
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
@@ -32,6 +31,7 @@ from gateway.cli.trial.consoles import capability_tables, consoles_on_one_host
 from gateway.client import GatewayClient
 from tests.support.console import case
 from tests.support.federation import NODES, READY_S, STOPPED_S, SYSTEMS, Federation, NodeProcess, free_port
+from tests.support.forked_commands import forked_commands
 from tests.support.node_processes import Process, end, forking_process
 
 CONSOLE = "console"
@@ -279,7 +279,7 @@ class ConsoleTrial:
 
     def verified(self, evidence: Path) -> str:
         """What `gateway evidence verify` prints of a file that a page gave; fails where it doesn't verify."""
-        gateway, directory = Path(sys.executable).with_name("gateway"), self.federation.folder.directory
+        gateway, directory = forked_commands() / "gateway", self.federation.folder.directory
         command = [str(gateway), "evidence", "verify", str(evidence), "--directory", str(directory)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
         assert done.returncode == 0, done.stdout + done.stderr

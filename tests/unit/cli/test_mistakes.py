@@ -10,7 +10,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from typer.testing import CliRunner, Result
 
 from gateway.cli.main import app
 from gateway.errors import ConfigurationError
+from tests.support.forked_commands import forked_commands
 
 RAW = re.compile(
     r"Traceback|ipv4:|_ssl\.c|\.cc?:\d+|errno|grpc_status|pydantic|google\.protobuf|gateway\.v1\.|0x[0-9a-f]{6}"
@@ -367,7 +367,7 @@ def test_a_line_in_a_western_encoding_is_named_as_such(place: Path) -> None:
 @pytest.mark.parametrize("log_format", ["text", "json"])
 def test_a_node_that_ended_for_want_of_its_database_says_that_it_has_ended(place: Path, log_format: str) -> None:
     url = "postgresql://gateway@127.0.0.1:1/gateway"
-    command = [str(Path(sys.executable).with_name("gateway")), "serve", "--config", "n/cn/gateway.toml"]
+    command = [forked_commands() / "gateway", "serve", "--config", "n/cn/gateway.toml"]
     environment = {**os.environ, "GATEWAY_DATABASE_URL": url, "GATEWAY_LOG_FORMAT": log_format, "COLUMNS": "400"}
     ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
     said = ended.stderr + ended.stdout

@@ -118,21 +118,24 @@ def test_every_row_is_kept_and_every_position_has_its_column(make_empty_database
         assert identity.tokens(conn) == (cursors["start"], cursors["start before"])
 
 
-def test_what_was_not_projected_before_is_projected_after(nodes: list[PaperNode]) -> None:
-    cn, hk = nodes
+def test_what_wasnt_projected_is_and_all_goes_on_and_is_rebuilt_as_it_was_migrated(nodes: list[PaperNode]) -> None:
+    assert_projected(nodes)
+    assert_rebuilt_the_same(nodes)
+    assert_it_goes_on(*nodes)
+
+
+def assert_projected(nodes: list[PaperNode]) -> None:
     for node in nodes:
         assert len(_rows(node.name, "alerts")) == 3
         assert len(_rows(node.name, "entries")) == _cursors(node.name)["alerts"] + 1
-    exchange(cn, hk)
+    exchange(*nodes)
     for node in nodes:
         with node.database.read() as conn:
             assert len(_stored(conn, "alerts")) == 4
             assert journal.projected_position(conn) == journal.head_position(conn)
 
 
-def test_alerts_lists_and_records_go_on(nodes: list[PaperNode]) -> None:
-    cn, hk = nodes
-    exchange(cn, hk)
+def assert_it_goes_on(cn: PaperNode, hk: PaperNode) -> None:
     alert_id = cn.publish("hk")
     exchange(cn, hk)
     hk.step("cn", alert_id, acknowledged=alert_pb2.AlertAcknowledged(revision=1))
@@ -148,8 +151,7 @@ def test_alerts_lists_and_records_go_on(nodes: list[PaperNode]) -> None:
     assert [found.shipment.record_id for found in search(hk, record_ids=["B"])] == ["B"]
 
 
-def test_rebuilt_projections_are_those_that_were_migrated(nodes: list[PaperNode]) -> None:
-    exchange(*nodes)
+def assert_rebuilt_the_same(nodes: list[PaperNode]) -> None:
     for node in nodes:
         index(node)
         before, sizes = _projected(node), _sizes(node)

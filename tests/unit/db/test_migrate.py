@@ -21,7 +21,7 @@ from gateway.db.schema import POSTGRESQL_ONLY, SQLITE_ONLY
 from gateway.errors import ConfigurationError, StoreUnavailableError
 from gateway.feed.tables import journal
 from gateway.node.projections import metadata
-from tests.support.databases import MakeDatabase
+from tests.support.databases import MakeDatabase, new_database
 from tests.support.nodes import exchange, paper_nodes
 from tests.support.postgres import PostgresServer
 
@@ -74,9 +74,7 @@ def test_on_sqlite_they_do_so_to_the_letter(tmp_path: Path) -> None:
 
 
 @pytest.mark.drift
-def test_a_missing_column_and_a_column_too_many_would_be_seen(make_empty_database: MakeDatabase) -> None:
-    database = make_empty_database()
-    migrate.upgrade(database)
+def test_a_missing_column_and_a_column_too_many_would_be_seen(database: Database) -> None:
     with database.write() as conn:
         conn.execute(text("ALTER TABLE defects RENAME COLUMN problem TO fault"))
     with database.read() as conn:
@@ -84,9 +82,7 @@ def test_a_missing_column_and_a_column_too_many_would_be_seen(make_empty_databas
         assert len(compare_metadata(context, metadata)) == 2
 
 
-def test_a_second_start_changes_nothing_and_keeps_what_is_stored(make_empty_database: MakeDatabase) -> None:
-    database = make_empty_database()
-    migrate.upgrade(database)
+def test_a_second_start_changes_nothing_and_keeps_what_is_stored(database: Database) -> None:
     with database.write() as conn:
         journal.move_projected(conn, 7)
     migrate.upgrade(database)
@@ -96,8 +92,7 @@ def test_a_second_start_changes_nothing_and_keeps_what_is_stored(make_empty_data
 
 
 def test_a_database_at_the_newest_version_is_not_written(tmp_path: Path) -> None:
-    database = Database(f"sqlite:///{tmp_path / 'gateway.sqlite3'}")
-    migrate.upgrade(database)
+    database = new_database(f"sqlite:///{tmp_path / 'gateway.sqlite3'}")
     with database.write():  # whoever wants to write now waits for five seconds and fails
         other = Database(str(database.engine.url))
         migrate.upgrade(other)
@@ -129,9 +124,7 @@ def test_processes_that_start_at_once_migrate_once(make_empty_database: MakeData
     assert tables(database) == {*metadata.tables, "alembic_version"}
 
 
-def test_a_newer_database_is_refused_and_left_alone(make_empty_database: MakeDatabase) -> None:
-    database = make_empty_database()
-    migrate.upgrade(database)
+def test_a_newer_database_is_refused_and_left_alone(database: Database) -> None:
     with database.write() as conn:
         conn.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(ConfigurationError, match=r"schema version 9999 of a newer gateway; .* knows up to 00\d\d"):

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from gateway.db import migrate
 from gateway.db.database import Database
 from gateway.errors import SessionEndedError
 from gateway.persons.codec.assertions import AssertionKey, claimed_key_id
@@ -24,6 +23,7 @@ from gateway.persons.rules.sessions import SessionRow, SignInWay
 from gateway.persons.service.assertion_keys import AssertionKeys
 from gateway.persons.tables import accounts, assertion_keys, sessions
 from gateway.persons.tables.assertion_keys import AssertionKeyRow
+from tests.support.databases import new_database
 
 DAY_MS = 24 * 3_600_000
 OLDEST_MS = 30 * DAY_MS
@@ -100,8 +100,7 @@ class Cluster:
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[Cluster]:
-    database = Database(f"sqlite:///{tmp_path / 'db.sqlite3'}")
-    migrate.upgrade(database)
+    database = new_database(f"sqlite:///{tmp_path / 'db.sqlite3'}")
     yield Cluster(database)
     database.close()
 

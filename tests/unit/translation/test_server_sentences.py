@@ -162,10 +162,11 @@ def _said() -> Iterator[str]:
             continue
         module = ast.parse(file.read_text("utf-8"))
         constants = {
-            ast.unparse(target): node.value
+            target.id: node.value
             for node in module.body
             if isinstance(node, (ast.Assign, ast.AnnAssign)) and isinstance(node.value, ast.Constant)
             for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+            if isinstance(target, ast.Name)
         }
         for node in ast.walk(module):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
@@ -177,7 +178,9 @@ def _said() -> Iterator[str]:
 
 def _joined(node: ast.JoinedStr, constants: Mapping[str, ast.Constant]) -> str:
     parts = [
-        constants.get(ast.unparse(part.value), part) if isinstance(part, ast.FormattedValue) else part
+        constants.get(part.value.id, part)
+        if isinstance(part, ast.FormattedValue) and isinstance(part.value, ast.Name)
+        else part
         for part in node.values
     ]
     return "".join(str(part.value) if isinstance(part, ast.Constant) else "{}" for part in parts)

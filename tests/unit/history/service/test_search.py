@@ -31,6 +31,7 @@ EXPORT, IMPORT = shipment_pb2.SHIPMENT_PROCEDURE_EXPORT, shipment_pb2.SHIPMENT_P
 TRADERS = [f"T{number}" for number in range(20)]
 CONTAINERS = ["CSQU3054383", "MSCU6639870", "TGHU1234567"]
 SEALS = ["S1", "S2", "S3", "S4"]
+QUESTIONS = 75
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,17 +189,21 @@ def asked(node: PaperNode, criteria: history_pb2.SearchCriteria) -> list[int]:
 
 
 @pytest.mark.parametrize(
-    ("databases", "seed", "filtered"),
-    [*(("sqlite", seed, filtered) for seed in (1, 2) for filtered in (False, True)), ("postgresql", 1, True)],
-    indirect=["databases"],
+    ("databases", "seed"), [("sqlite", 1), ("sqlite", 2), ("postgresql", 1)], indirect=["databases"]
 )
-def test_a_search_finds_what_reading_everything_finds(node: PaperNode, seed: int, filtered: bool) -> None:
+def test_a_search_finds_what_reading_everything_finds(node: PaperNode, seed: int) -> None:
+    """Before segments have filters, and with them."""
     chance = random.Random(seed)
     naive = fill(node, chance)
-    if filtered:
-        assert make_filters(node) == list(range(18))  # the last segment isn't full
+    assert hits_of(node, naive, chance) > 500
+    assert make_filters(node) == list(range(18))  # the last segment isn't full
+    assert hits_of(node, naive, chance) > 500
+
+
+def hits_of(node: PaperNode, naive: Naive, chance: random.Random) -> int:
+    """How much searches find, all of which find what reading everything does."""
     hits = 0
-    for _ in range(150):
+    for _ in range(QUESTIONS):
         wanted = [question(chance) for _ in range(chance.choice([1, 1, 1, 2, 3]))]
         as_of = chance.choice([0, 0, chance.randint(1, 150)])
         limit = chance.choice([1, 3, 10, 1_000])
@@ -214,7 +219,7 @@ def test_a_search_finds_what_reading_everything_finds(node: PaperNode, seed: int
         expected = naive.find(wanted, as_of or 150)
         assert found == [(record_id, met if len(wanted) > 1 else []) for record_id, _, met in expected]
         hits += len(found)
-    assert hits > 1_000
+    return hits
 
 
 def test_segments_of_other_times_are_not_asked(node: PaperNode) -> None:

@@ -13,8 +13,6 @@ from sqlalchemy import event
 
 from gateway.contract.ids import FeedOrigin
 from gateway.contract.messages import to_timestamp
-from gateway.db.database import Database
-from gateway.db.migrate import upgrade
 from gateway.errors import InvalidRequestError
 from gateway.feed.service.alarms import LIST_EXPIRES, Alarms
 from gateway.feed.tables import dispositions, feeds
@@ -28,7 +26,7 @@ from gateway.watchlists.commands.proposals import ExpireListedCommand, ProposeCo
 from gateway.watchlists.rules.policies import ListPolicy
 from gateway.watchlists.rules.visibility import visibility_of
 from gateway.watchlists.tables import lists as watchlists
-from tests.support.databases import MakeDatabase
+from tests.support.databases import MakeDatabase, new_database
 from tests.support.nodes import DAY_MS, PaperNode, exchange, listed_content, paper_nodes
 
 LISTS = ("minerals", "vans", "quiet")
@@ -151,8 +149,7 @@ def test_each_entry_is_warned_of_once_and_named_in_the_audit_log(nodes: list[Pap
 
 def test_a_long_list_isnt_gone_through_to_find_what_ends(tmp_path: Path) -> None:
     """What ends is looked for every few seconds, in the writer's turn: by the index on valid_until alone."""
-    database = Database(f"sqlite:///{tmp_path / 'plan.sqlite3'}")
-    upgrade(database)
+    database = new_database(f"sqlite:///{tmp_path / 'plan.sqlite3'}")
     expiry = ListExpiry("cn", lambda: 10 * DAY_MS, {"vans": 30 * DAY_MS, "quiet": 0})
     asked: list[str] = []
     with database.read() as conn:
