@@ -24,7 +24,7 @@ PartnerArgument = Annotated[
     str, typer.Argument(metavar="[PARTNER]", help=_("The partner's node; without it each."), show_default=False)
 ]
 FieldOption = Annotated[
-    str, typer.Option("--field", help=_("A field by its names in the contract, e.g. goods.declared.hs_code."))
+    str, typer.Option("--field", help=_("A field by its names in the contract, e.g. goods.net_mass_kg."))
 ]
 
 
@@ -48,7 +48,7 @@ def alert(
     \b
     Examples:
       gateway why alert 01a22a72-9985 mo
-      gateway why alert 01a22a72-9985 mo --field parties
+      gateway why alert 01a22a72-9985 mo --field subject.parties
 
     \b
     Exit codes: 0 answered, 1 refused or unreachable, 2 wrong input or no such alert here.

@@ -18,6 +18,7 @@ from sqlalchemy import Connection
 from gateway.alerts import codec as alert_wire
 from gateway.alerts.commands.onward_transfer import (
     ProjectedMoment,
+    no_releases,
     releases_of,
     require_answers_may_go,
     require_onward_transfer,
@@ -27,7 +28,7 @@ from gateway.contract.disclosure_classes import value_of
 from gateway.contract.ids import Channel
 from gateway.contract.messages import to_timestamp
 from gateway.db.database import Database
-from gateway.errors import GatewayError, InvalidRequestError, NotFoundError, Violation
+from gateway.errors import GatewayError, InvalidRequestError, NotFoundError, StoreUnavailableError, Violation
 from gateway.feed.service.writing.transaction import Clock
 from gateway.feed.tables import feeds, heads
 from gateway.feed.tables.feeds import Feed
@@ -109,7 +110,7 @@ class Absences:
         content, copy = alert.content, copies.get(request.partner)
         return (
             _empty(content, request.field)
-            or (self._on_its_way(conn, copy.feed_id, copy.first_idx) if copy is not None else None)
+            or (self._on_its_way(conn, copy.current_feed_id, copy.current_idx) if copy is not None else None)
             or self._refused(request, content, content.purpose, MessageType.ALERT)
             or self._source_forbids(conn, request.partner, content)
             or self._not_addressed(request, content.purpose, MessageType.ALERT)
@@ -145,7 +146,9 @@ class Absences:
         self, conn: Connection, partner: str, content: alert_pb2.AlertContent | watchlist_pb2.WatchlistContent
     ) -> pb.Absence | None:
         moment, handling = ProjectedMoment(conn, self._node), content.handling
-        releases = releases_of(self._directory(), self._node, content.purpose, self._now())
+        releases = no_releases
+        if isinstance(content, alert_pb2.AlertContent):
+            releases = releases_of(self._directory(), self._node, content.purpose, self._now())
         try:
             for source in content.derived_from:
                 require_onward_transfer(
@@ -159,6 +162,8 @@ class Absences:
                 )
             if isinstance(content, alert_pb2.AlertContent):
                 require_answers_may_go([content], [partner], releases, own=self._node, handling=handling)
+        except StoreUnavailableError:
+            raise
         except GatewayError as error:
             return pb.Absence(reason=pb.ABSENCE_REASON_ONWARD_FORBIDDEN, detail=error.message)
         return None
@@ -276,6 +281,8 @@ def _empty(message: Message, path: str) -> pb.Absence | None:
         if field is None:
             raise _invalid("field", f"{path}: {message.DESCRIPTOR.name} has no such field")
         below = field.message_type
+        if below is not None and below.GetOptions().map_entry:
+            below = None
     return None if _has_value(message, names) else pb.Absence(reason=pb.ABSENCE_REASON_EMPTY)
 
 

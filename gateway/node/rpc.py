@@ -288,7 +288,7 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
 
     def _link_of(self, feed: Feed) -> tuple[pb.LinkState.ValueType, str]:
         link = self._link(feed.origin, feed)
-        return link.state, feed.state_reason or link.suspension or link.last_error
+        return link.state, feed.state_reason or link.suspension
 
     def _feeds(self) -> list[Feed]:
         with self._database.read() as conn:

@@ -21,6 +21,7 @@ from tests.support.federation import Federation, alert, eventually, origin, with
 from tests.support.history_calls import recorded
 from tests.support.nodes import listed_content
 from tests.support.shipments import shipment
+from tests.support.waiting import eventually as eventually_now
 
 SETTINGS = """
 [lists.minerals]
@@ -147,6 +148,30 @@ def test_what_is_on_its_way_is_told_with_the_link(case: Case) -> None:
     suspended = case.about("to mo", "mo")
     assert (suspended.link_state, suspended.detail) == (pb.LINK_STATE_SUSPENDED, "Their request")
     case.nodes.run(suspend(end=True))
+
+
+def test_an_amendment_that_hasnt_arrived_is_on_its_way(case: Case) -> None:
+    async def amend() -> None:
+        async with case.nodes.client("cn", "operator") as operator, case.nodes.client("cn", "publisher") as cn:
+            await operator.node.suspend_link(origin("cn", "hk"), reason="Maintenance")
+            await cn.amend(case.alerts["to hk"], with_party(priority=alert_pb2.PRIORITY_C), revision=1)
+
+    async def resume() -> None:
+        async with case.nodes.client("cn", "operator") as operator:
+            await operator.node.resume_link(origin("cn", "hk"))
+
+    case.nodes.run(amend())
+    waiting = case.about("to hk", "hk")
+    assert (waiting.reason, waiting.waiting, waiting.detail) == (pb.ABSENCE_REASON_ON_THE_WAY, 1, "Maintenance")
+    case.nodes.run(resume())
+    eventually_now(lambda: case.about("to hk", "hk").reason == pb.ABSENCE_REASON_RECEIVED, within_s=30)
+
+
+def test_fields_of_a_map_and_those_that_the_help_names_are_known(case: Case) -> None:
+    assert case.about("to hk", "hk", "goods.net_mass_kg").reason == pb.ABSENCE_REASON_EMPTY
+    assert case.about("bare", "mo", "rule_hits.inputs").reason == pb.ABSENCE_REASON_EMPTY
+    with pytest.raises(InvalidRequestError, match="no such field"):
+        case.about("bare", "mo", "rule_hits.inputs.key")
 
 
 def test_of_a_field_its_class_or_its_emptiness_is_told(case: Case) -> None:

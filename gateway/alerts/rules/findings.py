@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from math import isclose
 from typing import Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -64,7 +65,7 @@ def _masses(found: alert_pb2.AlertFinding, goods: Sequence[goods_pb2.GoodsItem])
         return
     known = sum(item.net_mass_kg for item in goods)
     claimed = max([sum(item.net_mass_kg for item in found.goods_found), *(each.net_mass_kg for each in found.measures)])
-    if claimed > known:
+    if claimed > known and not isclose(claimed, known):
         message = f"{claimed:.10g} kg are more than the {known:.10g} kg of the alert's goods: weigh again and confirm"
         yield Violation("finding.mass_confirmed", "finding.mass", message)
 

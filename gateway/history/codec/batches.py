@@ -95,11 +95,13 @@ class RiskBatch:
     """Hits on items after position `after` up to `last`, each with its evaluated position.
 
     Attributes:
-        outcomes: of the evaluated records that were inspected.
+        record_ids: of the evaluated records.
+        outcomes: of those that were inspected.
     """
 
     after: int
     last: int
     positions: tuple[int, ...]
     hits: tuple[tuple[int, trace_pb2.Discrepancy], ...]
+    record_ids: tuple[str, ...] = ()
     outcomes: tuple[RecordOutcome, ...] = ()

@@ -125,8 +125,8 @@ class RiskScreening:
             earlier = EarlierOutcomes(conn)
             hits = [(record.position, hit) for record in records for hit in self._screened(record, earlier)]
         outcomes = [outcome for record in records if (outcome := _outcome(record)) is not None]
-        positions = tuple(record.position for record in records)
-        return RiskBatch(after, logged[-1].position, positions, tuple(hits), tuple(outcomes))
+        positions, ids = tuple(record.position for record in records), tuple(record.record_id for record in records)
+        return RiskBatch(after, logged[-1].position, positions, tuple(hits), ids, tuple(outcomes))
 
     def _screened(self, record: CurrentShipment, earlier: EarlierFindings) -> Sequence[trace_pb2.Discrepancy]:
         """Hits on one record; a failure is logged and delays no other record."""
@@ -188,10 +188,10 @@ class KeepRisksCommand:
         ]
         if batch.positions:
             risk.replace(tx.conn, batch.positions, rows)
-        if batch.outcomes:
+        if batch.record_ids:
             known = shipments.find(tx.conn, [outcome.record_id for outcome in batch.outcomes])  # else erased meanwhile
             standing = [outcome for outcome in batch.outcomes if outcome.record_id in known]
-            inspection_outcomes.replace(tx.conn, [outcome.record_id for outcome in standing], standing)
+            inspection_outcomes.replace(tx.conn, batch.record_ids, standing)
         record_progress.move_evaluated(tx.conn, batch.last)
         return True
 

@@ -5,8 +5,10 @@ Times and places come from routes, events and measurements. A place counts only 
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from itertools import pairwise
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -33,10 +35,6 @@ _TAKEN_OFF = {
     shipment_pb2.SHIPMENT_EVENT_KIND_E_LOCK_REMOVED: "lock",
     shipment_pb2.SHIPMENT_EVENT_KIND_SEAL_REMOVED: "seal",
 }
-_INSPECTIONS = frozenset({shipment_pb2.SHIPMENT_EVENT_KIND_INSPECTION, shipment_pb2.SHIPMENT_EVENT_KIND_SEIZURE})
-_LEAVES = frozenset({shipment_pb2.SHIPMENT_EVENT_KIND_GATE_OUT, shipment_pb2.SHIPMENT_EVENT_KIND_E_LOCK_APPLIED})
-_ARRIVES = frozenset({shipment_pb2.SHIPMENT_EVENT_KIND_GATE_IN, shipment_pb2.SHIPMENT_EVENT_KIND_UNLOADED})
-_SIGHTINGS = _LEAVES | _ARRIVES | {shipment_pb2.SHIPMENT_EVENT_KIND_E_LOCK_CHECKED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +116,11 @@ def opening_cases(records: Sequence[Record]) -> Iterator[Case]:
     if not any(event.kind in _TAKEN_OFF for _, shipment in records for event in shipment.events):
         return
     control_points = {key for _, shipment in records for place in _ends(shipment) for key in _place_keys(place)}
+    times = _Times(records)
     for index, shipment in records:
         for event in shipment.events:
             if event.kind in _TAKEN_OFF:
-                container = compact(Scheme.CONTAINER, event.equipment_id)
+                container, at = compact(Scheme.CONTAINER, event.equipment_id), event.occurred_at.seconds
                 facts = {
                     "what": _TAKEN_OFF[event.kind],
                     "container": container,
@@ -129,8 +128,8 @@ def opening_cases(records: Sequence[Record]) -> Iterator[Case]:
                     "at": moment(event.occurred_at),
                     "place": event.place.name or event.place.unlocode or event.place.territory,
                     "at_control_point": _is_control_point(event.place, control_points),
-                    "minutes_left": _minutes_left(event, container, records),
-                    "inspected": _is_inspected(event, container, records),
+                    "minutes_left": _minutes_left(at, container, event.place.territory, times),
+                    "inspected": times.any_near(at, container),
                 }
                 yield Case("opening", facts, (index,))
 
@@ -156,45 +155,103 @@ def _is_control_point(place: goods_pb2.Place, known: set[str]) -> bool:
     return bool(place.name or place.unlocode) and position_of(place) is not None
 
 
-def _minutes_left(opening: shipment_pb2.ShipmentEvent, container: str, records: Sequence[Record]) -> float:
+def _minutes_left(at: int, container: str, territory: str, times: _Times) -> float:
     """Minutes until the goods arrived, if they were under way; else NaN.
 
     A check of a lock shows an arrival but no stay, as does an import in another territory than that of the opening.
     """
-    left: list[int] = []
-    stayed: list[int] = []
-    checked: list[int] = []
-    for _, shipment in records:
-        home = shipment.office.territory
-        if shipment.procedure == shipment_pb2.SHIPMENT_PROCEDURE_IMPORT and home not in ("", opening.place.territory):
-            checked.append(shipment.declared_at.seconds)
-        left += [leg.departure.seconds for leg in shipment.route]
-        stayed += [leg.arrival.seconds for leg in shipment.route]
-        for event in shipment.events:
-            if _is_of(event, container) and event.kind in _SIGHTINGS:
-                times = left if event.kind in _LEAVES else stayed if event.kind in _ARRIVES else checked
-                times.append(event.occurred_at.seconds)
-    at = opening.occurred_at.seconds
-    last_left = max((time for time in left if 0 < time < at), default=0)
-    next_stay = min((time for time in (*stayed, *checked) if time > at), default=0)
-    if not last_left or not next_stay or max((time for time in stayed if time <= at), default=0) >= last_left:
+    last_left = times.last_before(_What.LEFT, container, at)
+    next_stay = times.next_arrival(container, at, territory)
+    if not last_left or not next_stay or times.last_before(_What.STAYED, container, at + 1) >= last_left:
         return NOT_KNOWN
     return (next_stay - at) / SECONDS_A_MINUTE
 
 
-def _is_inspected(opening: shipment_pb2.ShipmentEvent, container: str, records: Sequence[Record]) -> bool:
-    times = [
-        event.occurred_at.seconds
-        for _, shipment in records
-        for event in shipment.events
-        if event.kind in _INSPECTIONS and _is_of(event, container)
-    ]
-    times += [each.inspected_at.seconds for _, shipment in records for each in shipment.inspections]
-    return any(abs(time - opening.occurred_at.seconds) <= INSPECTED_WITHIN_S for time in times)
+class _What(Enum):
+    """What a time is of."""
+
+    LEFT = "left"
+    STAYED = "stayed"
+    CHECKED = "checked"
+    INSPECTED = "inspected"
 
 
-def _is_of(event: shipment_pb2.ShipmentEvent, container: str) -> bool:
-    return not (event.equipment_id and container) or compact(Scheme.CONTAINER, event.equipment_id) == container
+_SAYS = {
+    shipment_pb2.SHIPMENT_EVENT_KIND_GATE_OUT: _What.LEFT,
+    shipment_pb2.SHIPMENT_EVENT_KIND_E_LOCK_APPLIED: _What.LEFT,
+    shipment_pb2.SHIPMENT_EVENT_KIND_GATE_IN: _What.STAYED,
+    shipment_pb2.SHIPMENT_EVENT_KIND_UNLOADED: _What.STAYED,
+    shipment_pb2.SHIPMENT_EVENT_KIND_E_LOCK_CHECKED: _What.CHECKED,
+    shipment_pb2.SHIPMENT_EVENT_KIND_INSPECTION: _What.INSPECTED,
+    shipment_pb2.SHIPMENT_EVENT_KIND_SEIZURE: _What.INSPECTED,
+}
+"""What an event says of goods on their way."""
+
+
+class _Times:
+    """Seconds since 1970 at which goods left, came and were looked at, in order, by container.
+
+    An event that names no container is of each, and an opening that names none is of any: partners' records have
+    thousands of both, so each opening is looked up and none is compared with all events.
+    """
+
+    def __init__(self, records: Sequence[Record]) -> None:
+        self._times: dict[tuple[_What, str | None], list[int]] = {}
+        self._imports: dict[str, list[int]] = {}
+        for _, shipment in records:
+            home = shipment.office.territory
+            if home and shipment.procedure == shipment_pb2.SHIPMENT_PROCEDURE_IMPORT:
+                self._imports.setdefault(home, []).append(shipment.declared_at.seconds)
+            for leg in shipment.route:
+                self._put(_What.LEFT, "", leg.departure.seconds)
+                self._put(_What.STAYED, "", leg.arrival.seconds)
+            for inspection in shipment.inspections:
+                self._put(_What.INSPECTED, "", inspection.inspected_at.seconds)
+            for event in shipment.events:
+                if (what := _SAYS.get(event.kind)) is not None:
+                    self._put(what, compact(Scheme.CONTAINER, event.equipment_id), event.occurred_at.seconds)
+        for each in (*self._times.values(), *self._imports.values()):
+            each.sort()
+
+    def last_before(self, what: _What, container: str, at: int) -> int:
+        """0: there is none."""
+        return max((_last_before(times, at) for times in self._of(what, container)), default=0)
+
+    def next_arrival(self, container: str, at: int, territory: str) -> int:
+        """The next stay or check after a moment, or import outside of a territory; 0: there is none."""
+        arrivals = [
+            *self._of(_What.STAYED, container),
+            *self._of(_What.CHECKED, container),
+            *(times for home, times in self._imports.items() if home != territory),
+        ]
+        return min(filter(None, (_first_after(times, at) for times in arrivals)), default=0)
+
+    def any_near(self, at: int, container: str) -> bool:
+        """Whether an inspection or a seizure explains an opening."""
+        since = at - INSPECTED_WITHIN_S - 1
+        return any(
+            0 < _first_after(times, since) <= at + INSPECTED_WITHIN_S for times in self._of(_What.INSPECTED, container)
+        )
+
+    def _put(self, what: _What, container: str, at: int) -> None:
+        if at > 0:
+            for key in {container, None}:
+                self._times.setdefault((what, key), []).append(at)
+
+    def _of(self, what: _What, container: str) -> Iterator[Sequence[int]]:
+        for key in (container, "") if container else (None,):
+            if times := self._times.get((what, key)):
+                yield times
+
+
+def _last_before(times: Sequence[int], at: int) -> int:
+    place = bisect_left(times, at)
+    return times[place - 1] if place else 0
+
+
+def _first_after(times: Sequence[int], at: int) -> int:
+    place = bisect_right(times, at)
+    return times[place] if place < len(times) else 0
 
 
 def _order(at: Timestamp) -> tuple[int, int]:

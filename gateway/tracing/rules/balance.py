@@ -64,7 +64,7 @@ class BalanceLine:
         start, end: territories, ISO 3166-1 alpha-2; empty: not known.
         month: of local time, `2026-01`.
         left_kg, came_kg: sums of what is known.
-        elsewhere: territories where goods came instead.
+        elsewhere: territories where goods came instead; of what goes beyond what was asked, where it was imported.
         unknown: records without a mass.
         under_way_kg: of what left a short time ago and hasn't come.
         beyond: whether the end is no territory that was asked.
@@ -90,7 +90,7 @@ class BalanceLine:
     def result(self) -> BalanceResult:
         if self.unknown:
             return BalanceResult.UNKNOWN_MASS
-        if self.beyond:
+        if self.beyond and not self.elsewhere:
             return BalanceResult.LEFT_ALL
         if abs(self.difference_kg) <= TOLERANCE * max(self.left_kg, self.came_kg):
             return BalanceResult.WENT_ELSEWHERE if self.elsewhere else BalanceResult.BALANCED
@@ -161,7 +161,7 @@ def _lines(parts: Sequence[_Part], territories: Sequence[str], now: datetime) ->
         instead = [] if at_end else _declared(came)
         line = BalanceLine(company, start, end, _month(left[0].record), beyond=bool(end) and end not in territories)
         _fill(line, left, [*at_end, *instead])
-        line.elsewhere = {part.territory for part in instead}
+        line.elsewhere = {part.territory for part in instead if not line.beyond or _is_import(part)}
         if not came and now.timestamp() - onward < UNDER_WAY_S:
             line.under_way_kg = line.left_kg
         used.update(name_of(part.record) for part in came)
@@ -174,12 +174,16 @@ def _lines(parts: Sequence[_Part], territories: Sequence[str], now: datetime) ->
 
 def _declared(arrivals: Sequence[_Part]) -> list[_Part]:
     """Imports, else the records of one other procedure: a transit is declared at each of its ends."""
-    imports = [part for part in arrivals if part.record.shipment.procedure == shipment_pb2.SHIPMENT_PROCEDURE_IMPORT]
+    imports = [part for part in arrivals if _is_import(part)]
     if imports or not arrivals:
         return imports
     last = arrivals[-1]
     same = (last.territory, last.record.shipment.procedure)
     return [part for part in arrivals if (part.territory, part.record.shipment.procedure) == same]
+
+
+def _is_import(part: _Part) -> bool:
+    return part.record.shipment.procedure == shipment_pb2.SHIPMENT_PROCEDURE_IMPORT
 
 
 def _fill(line: BalanceLine, left: Sequence[_Part], came: Sequence[_Part]) -> None:

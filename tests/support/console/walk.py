@@ -63,6 +63,7 @@ ADDRESSES: Mapping[str, Addresses] = {
     "/alerts/{publisher}/{alert_id}/files/{digest}": lambda case: [
         f"/alerts/{case.with_file.publisher}/{case.with_file.alert_id}/files/{case.file}"
     ],
+    "/why": lambda case: [f"/why?alert={case.closed.publisher}/{case.closed.alert_id}"],
     "/history/records/{record_id}": lambda case: [f"/history/records/{case.records['hk']}"],
     "/figures/sheets/{alert_id}": lambda case: [f"/figures/sheets/{case.closed.alert_id}"],
     "/watchlists/of/{publisher}/{list_name}": lambda case: [

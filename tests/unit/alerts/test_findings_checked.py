@@ -109,6 +109,7 @@ def weighing(*masses: float | None) -> list[goods_pb2.GoodsItem]:
         ([20_000, 500], [20_500], 0, False),
         ([20_000, 500], [20_000, 501], 0, True),
         ([20_000], [], 20_001, True),
+        ([0.3], [0.1, 0.2], 0, False),  # as sums of floats it is more
         ([20_000, None], [90_000], 0, False),  # the alert doesn't say all
         ([], [90_000], 0, False),
     ],

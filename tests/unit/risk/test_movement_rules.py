@@ -7,6 +7,7 @@ import pytest
 from gateway.formats.places import place_by_name
 from gateway.formats.positions import Position, kilometres_between
 from gateway.risk.facts.findings import Outcomes
+from gateway.risk.facts.movements import opening_cases
 from gateway.risk.rule_engine import RuleEngine
 from gateway.v1 import goods_pb2, shipment_pb2, trace_pb2
 from tests.support.risk_records import CONTAINER, at, item, shipment
@@ -114,6 +115,17 @@ def opened(where: str, time: str = "2025-06-01T09:00", *, inspected: str = "") -
 )
 def test_r09_opened(rules: RuleEngine, record: shipment_pb2.Shipment, *, fires: bool) -> None:
     assert ("R09-OPENED" in hits(rules, record)) is fires
+
+
+def test_r09_opened_looks_each_opening_up() -> None:
+    """A trace may have as many; compared with each other they'd take an hour."""
+    records = [opened("G25 km 30") for _ in range(200)]
+    for record in records:
+        for _ in range(199):
+            record.events.add().CopyFrom(record.events[0])
+    cases = list(opening_cases(list(enumerate(records))))
+    assert len(cases) == 40_000
+    assert {case.facts["minutes_left"] for case in cases} == {60}
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,16 @@ def test_a_later_addition_changes_the_outcome(node: PaperNode) -> None:
     assert outcomes(node, "R01")[:3] == (1, 1, 0)
 
 
+def test_a_new_revision_without_the_inspection_takes_its_outcome_back(node: PaperNode) -> None:
+    record(node, inspected("A", CONFIRMED))
+    judge(node)
+    record(node, inspected("A"))
+    judge(node)
+    assert outcomes(node, "R01")[:3] == (1, 0, 0)
+    with node.database.read() as conn:
+        assert inspection_outcomes.count(conn, "811010") == Outcomes(0, 0)
+
+
 def test_earlier_findings_of_the_subheading_give_a_hit(node: PaperNode) -> None:
     record(node, inspected("A", CONFIRMED), inspected("B", CONFIRMED), inspected("C", AS_DECLARED))
     judge(node)

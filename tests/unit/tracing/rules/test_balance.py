@@ -119,6 +119,14 @@ def test_what_left_just_now_or_for_elsewhere_isnt_missing() -> None:
     ]
 
 
+def test_an_import_on_the_way_to_elsewhere_is_shown_and_a_transit_isnt() -> None:
+    ucr = "5CN-0001"
+    out = record("cn", EXPORT, "2025-06-01", 1_000, "CN>VN", ucr=ucr)
+    for procedure, result in ((IMPORT, BalanceResult.WENT_ELSEWHERE), (TRANSIT, BalanceResult.LEFT_ALL)):
+        (line,) = balanced(out, record("mo", procedure, "2025-06-02", 1_000, "CN>VN", ucr=ucr))
+        assert line.result == result
+
+
 def test_an_unknown_mass_is_no_difference() -> None:
     out, into = (
         record("cn", EXPORT, "2025-06-01", 20_000, ucr="5CN-0001"),
