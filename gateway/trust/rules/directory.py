@@ -25,6 +25,12 @@ class MessageType(StrEnum):
     """Answers with records, from the sender to the recipient."""
     HISTORY_HIT = "HistoryHit"
     """Answers with hit or no hit alone."""
+    LICENCE_EVENT = "LicenceEvent"
+    """Licences, uses of them, and what followed; whole, so with all classes that they have."""
+    LICENCE_QUERY = "LicenceQuery"
+    """Queries whether a licence covers goods: the sender may ask the recipient."""
+    LICENCE_ANSWER = "LicenceAnswer"
+    """Answers to that with yes, no or partly alone, from the sender to the recipient."""
     FILE = "AttachedFile"
     """Evidence files, from the sender to the recipient, when the recipient asks for one."""
 
@@ -273,6 +279,19 @@ class Directory:
     def feed(self, publisher: str, recipient: str, channel: Channel) -> FeedOrigin:
         """The feed between two nodes in its present epoch."""
         return FeedOrigin(self.federation, publisher, recipient, channel, self.feed_epoch(publisher, recipient))
+
+    def carries(self, channel: Channel, publisher: str, recipient: str) -> bool:
+        """Whether the feeds of a channel between two nodes are opened.
+
+        Gateways of earlier versions don't know licences: an agreement on them, in force or not, says that both do.
+        """
+        if channel is not Channel.LICENCES:
+            return True
+        return any(
+            {agreement.sender, agreement.recipient} == {publisher, recipient}
+            and MessageType.LICENCE_EVENT in agreement.message_types
+            for agreement in self.agreements
+        )
 
     def agreements_on(self, sender: str, recipient: str, on: datetime, *, message_type: str) -> tuple[Agreement, ...]:
         """Agreements under which `sender` may send this message type to `recipient`."""
