@@ -18,10 +18,12 @@ from gateway.v1.licence_pb2 import (
     LicenceBreachKind,
     LicenceCondition,
     LicenceContent,
+    LicenceFollowUp,
     LicenceFollowUpKind,
     LicenceGoods,
     LicenceGoodsBalance,
     LicenceReference,
+    LicenceUse,
 )
 from gateway.v1.licence_service_pb2 import GetLicenceResponse, ListedLicence
 from gateway.v1.party_pb2 import Party
@@ -140,8 +142,10 @@ def breach_rows(response: GetLicenceResponse) -> list[Sequence[str]]:
 
 def report_rows(response: GetLicenceResponse) -> list[Sequence[str]]:
     """Uses and what followed, by day."""
-    uses = [(one.use.day, _("used"), one.reporter, one.use) for one in response.uses]
-    followed = [
+    reports: list[tuple[str, str, str, LicenceUse | LicenceFollowUp]] = [
+        (one.use.day, _("used"), one.reporter, one.use) for one in response.uses
+    ]
+    reports += [
         (one.follow_up.day, label_of(LicenceFollowUpKind, one.follow_up.kind), one.reporter, one.follow_up)
         for one in response.follow_ups
     ]
@@ -154,7 +158,7 @@ def report_rows(response: GetLicenceResponse) -> list[Sequence[str]]:
             f"{report.quantity} {report.unit}",
             report.destination,
         )
-        for day, what, by, report in sorted([*uses, *followed], key=lambda row: (row[0], row[2], row[3].declaration))
+        for day, what, by, report in sorted(reports, key=lambda row: (row[0], row[2], row[3].declaration))
     ]
 
 

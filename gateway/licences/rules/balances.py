@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from gateway.licences.rules.parties import is_other
 from gateway.licences.rules.quantities import Measure, measure, with_tolerance
 from gateway.v1 import goods_pb2, licence_pb2, party_pb2
 
-Use = licence_pb2.LicenceUse
-FollowUp = licence_pb2.LicenceFollowUp
-Kind = licence_pb2.LicenceBreachKind.ValueType
+Use: TypeAlias = licence_pb2.LicenceUse
+FollowUp: TypeAlias = licence_pb2.LicenceFollowUp
+Kind: TypeAlias = "licence_pb2.LicenceBreachKind.ValueType"
 
 
 @dataclass(frozen=True, slots=True)

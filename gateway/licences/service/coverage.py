@@ -118,8 +118,8 @@ class LicenceChecks:
         self._require_allowed(query, now_ms)  # 4
         known = self._queries.known(query.licence)
         said = UNKNOWN_NUMBER if known is None else covered(known.facts, query.consignment)
-        text = CoverageStatement(said.coverage, now_ms).text(query, data)
-        return query, sign_note(text, [self._signer_for(answer_origin(query))])
+        statement = CoverageStatement(said.coverage, now_ms).text(query, data)
+        return query, sign_note(statement, [self._signer_for(answer_origin(query))])
 
     def verify(self, asked: SignedLicenceQuery, statement: bytes) -> CoverageStatement:
         """The issuer's answer; raises MalformedError or SignatureInvalidError."""

@@ -238,7 +238,7 @@ class _Frame:
         checked: CheckedLicences,
     ) -> None:
         self.shipment: shipment_pb2.Shipment = shipment
-        self.checked = checked
+        self.checked: CheckedLicences = checked
         self._terms = terms
         self._given = papers
 
