@@ -118,7 +118,7 @@ def parse_event(payload: bytes) -> licence_pb2.LicenceEvent:
 
 
 def event_in(header: bytes, payload: bytes) -> licence_pb2.LicenceEvent:
-    """The act in an entry of the own register or of a partner's feed; an empty event where it was erased.
+    """The act in an entry of our register or of a partner's feed; an empty event where it was erased.
 
     Raises:
         MalformedError: it has none.

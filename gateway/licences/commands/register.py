@@ -1,4 +1,4 @@
-"""What all commands on licences share: the own register, the agreements, and the present state."""
+"""What all commands on licences share: our register, the agreements, and the present state."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class LicenceRegister:
         return uuid7(self._clock(), random_bytes(UUID7_RANDOM_BYTES))
 
     def append(self, tx: Transaction, actor: str, **decision: Message) -> EntryPosition:
-        """Appends a decision to the own register, e.g. `append(tx, actor, rejected=decision)`."""
+        """Appends a decision to our register, e.g. `append(tx, actor, rejected=decision)`."""
         ((name, body),) = decision.items()
         made = licence_pb2.LicenceDecision(decided_at=to_timestamp(tx.now_ms), actor=actor)
         getattr(made, name).CopyFrom(body)

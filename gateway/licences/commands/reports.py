@@ -13,6 +13,7 @@ from gateway.licences.commands.changes import require_days
 from gateway.licences.commands.register import LicenceRegister, catch_up, require_licence
 from gateway.licences.rules.balances import balance, concerned
 from gateway.licences.service.facts import KnownLicence
+from gateway.plurals import counted
 from gateway.v1 import alert_service_pb2, licence_pb2, licence_service_pb2
 
 _Pb = licence_service_pb2
@@ -141,7 +142,9 @@ def _unit(known: KnownLicence, goods: int) -> str:
 def _require_possible(known: KnownLicence, report: licence_pb2.LicenceUse | licence_pb2.LicenceFollowUp) -> None:
     lines = len(known.facts.newest.goods)
     if report.goods > lines:
-        raise InvalidRequestError([Violation("goods", "goods.line", f"the licence has {lines} lines of goods")])
+        raise InvalidRequestError(
+            [Violation("goods", "goods.line", f"the licence has {counted(lines, 'line')} of goods")]
+        )
     require_days({"day": report.day})
 
 

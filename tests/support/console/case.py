@@ -19,14 +19,18 @@ from demo import case as story
 from demo.consignment import records_of_the_case, records_of_the_twin
 from gateway.client import AlertReference, FileAbout, GatewayClient, evidence_of
 from gateway.v1 import alert_pb2, options_pb2, party_pb2, screening_pb2, watchlist_pb2
+from gateway.v1.licence_service_pb2 import ReportLicenceFollowUpRequest, ReportLicenceUseRequest
 from gateway.v1.watchlist_service_pb2 import ProposedEntry, ProposedWithdrawal
 from tests.support.federation import NODES, PATIENCE_S, Federation, eventually
+from tests.support.licences import NUMBER, REEXPORTED, licence_content, reference
 from tests.support.nodes import listed_content
 
 LIST = "minerals"
 SETTINGS = f"""
 [lists.{LIST}]
 four_eyes = true
+[licences]
+four_eyes = false
 """
 Acting = AbstractAsyncContextManager[GatewayClient]
 """A client that acts for a person, once."""
@@ -54,6 +58,7 @@ class Case:
         entry_id: an entry of cn's list that is in force.
         records: by node a recorded shipment's id.
         hit_of_mo, hit_of_hk: hits on entries of cn's list that mo and hk reported, and cn hasn't answered.
+        licence: number of a licence of cn for hk, of which more was drawn at both than it allows.
         with_file: an alert of cn with an X-ray picture, which hk has fetched; `file` is its digest in hexadecimal.
     """
 
@@ -68,6 +73,7 @@ class Case:
     hit_of_mo: str
     hit_of_hk: str
     records: dict[str, str]
+    licence: str
     with_file: AlertReference
     file: str
 
@@ -109,6 +115,7 @@ async def play(federation: Federation, *, proposer: Acting, approver: Acting) ->
         hit_of_mo,
         hit_of_hk,
         records,
+        licence=await _licence(federation),
         with_file=with_file,
         file=file,
     )
@@ -186,6 +193,29 @@ async def _list(federation: Federation, proposer: Acting, approver: Acting) -> t
 
         await eventually(listed, what="cn's list at hk")
     return second.proposal_id, "W-01"
+
+
+async def _licence(federation: Federation) -> str:
+    """A licence that cn and hk have used, beyond its quantity and once more for goods that leave again; its number."""
+    async with federation.client("cn", "publisher") as cn, federation.client("hk", "publisher") as hk:
+        await cn.licences.publish(NUMBER, licence_content())
+
+        async def used() -> bool:
+            for number, client in enumerate((cn, hk), 1):
+                await client.licences.report_use(
+                    ReportLicenceUseRequest(
+                        licence=reference(), declaration=f"D-{number}", quantity="600", day="2026-01-15"
+                    )
+                )
+            return True
+
+        await eventually(used, what="cn's licence at hk")
+        await hk.licences.report_follow_up(
+            ReportLicenceFollowUpRequest(
+                licence=reference(), kind=REEXPORTED, declaration="D-9", quantity="20", day="2026-02-01"
+            )
+        )
+    return NUMBER
 
 
 async def _hit(federation: Federation, node: str, entry_id: str) -> str:
