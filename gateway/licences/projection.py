@@ -25,7 +25,7 @@ from gateway.licences.commands.register import LicenceSharing, day_violations
 from gateway.licences.rules.balances import balance, concerned
 from gateway.licences.service.facts import KnownLicence, read_licence
 from gateway.licences.tables import acts
-from gateway.licences.tables.acts import DueRow, LicenceRow, ProposalRow
+from gateway.licences.tables.acts import DueRow, LicenceProposalRow, LicenceRow
 from gateway.licences.tables.schema import licence_acts, licence_dues, licence_proposals, licences
 from gateway.persons.rules.four_eyes import ProposalState
 from gateway.v1 import feed_pb2, licence_pb2
@@ -88,7 +88,9 @@ class LicenceProjection(Projection):
                 self._take_own(tx, decision.recorded, feed_id, index)
             case "proposed":
                 proposal_id = decision.proposed.proposal_id
-                acts.put_proposal(tx.conn, ProposalRow(proposal_id, ProposalState.COMPLETE.value, feed_id, index))
+                acts.put_proposal(
+                    tx.conn, LicenceProposalRow(proposal_id, ProposalState.COMPLETE.value, feed_id, index)
+                )
             case "approved":
                 row = _decide(tx.conn, decision.approved.proposal_id, ProposalState.APPROVED)
                 change = read_proposed(tx.conn, row).proposed.change
@@ -166,7 +168,7 @@ def _purpose(key: ActKey, known: KnownLicence) -> str:
     return "" if key.kind == WITHDRAWN else known.facts.newest.purpose
 
 
-def _decide(conn: Connection, proposal_id: str, state: ProposalState) -> ProposalRow:
+def _decide(conn: Connection, proposal_id: str, state: ProposalState) -> LicenceProposalRow:
     row = acts.proposal(conn, proposal_id)
     if row is None or row.state != ProposalState.COMPLETE:
         raise MalformedError(f"proposal {proposal_id} doesn't wait for a decision")

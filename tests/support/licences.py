@@ -5,7 +5,12 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from gateway.licences.commands.changes import AmendCommand, DecideCommand, PublishCommand, WithdrawCommand
+from gateway.licences.commands.changes import (
+    AmendLicenceCommand,
+    DecideLicenceCommand,
+    PublishLicenceCommand,
+    WithdrawLicenceCommand,
+)
 from gateway.licences.commands.register import LicenceRegister
 from gateway.licences.commands.reports import ReportFollowUpCommand, ReportUseCommand
 from gateway.licences.service.queries import LicenceQueries
@@ -76,7 +81,7 @@ class PaperLicences:
 
     def publish(self, number: str = NUMBER, *, actor: str = "desk", **content: Any) -> pb.PublishLicenceResponse:
         request = pb.PublishLicenceRequest(request_id=_new_id(), number=number, content=licence_content(**content))
-        return self._run(PublishCommand(self.register, request, f"system/x/{actor}", actor))
+        return self._run(PublishLicenceCommand(self.register, request, f"system/x/{actor}", actor))
 
     def amend(
         self, revision: int, number: str = NUMBER, *, effective_on: str = "2026-02-01", **content: Any
@@ -88,7 +93,7 @@ class PaperLicences:
             effective_on=effective_on,
             content=licence_content(**content),
         )
-        return self._run(AmendCommand(self.register, request, "system/x/desk", "desk"))
+        return self._run(AmendLicenceCommand(self.register, request, "system/x/desk", "desk"))
 
     def withdraw(
         self, revision: int, number: str = NUMBER, *, effective_on: str = "2026-03-01"
@@ -96,13 +101,13 @@ class PaperLicences:
         request = pb.WithdrawLicenceRequest(
             request_id=_new_id(), number=number, revision=revision, effective_on=effective_on, reason="Misused."
         )
-        return self._run(WithdrawCommand(self.register, request, "system/x/desk", "desk"))
+        return self._run(WithdrawLicenceCommand(self.register, request, "system/x/desk", "desk"))
 
     def decide(self, proposal_id: str, *, approve: bool = True, actor: str = "chief") -> None:
         request = pb.DecideLicenceProposalRequest(
             request_id=_new_id(), proposal_id=proposal_id, approve=approve, remarks="seen"
         )
-        self._run(DecideCommand(self.register, request, f"system/x/{actor}", actor))
+        self._run(DecideLicenceCommand(self.register, request, f"system/x/{actor}", actor))
 
     def use(
         self, declaration: str, quantity: str, *, number: str = NUMBER, issuer: str = "cn", **fields: Any

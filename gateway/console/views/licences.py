@@ -30,7 +30,7 @@ from gateway.v1.party_pb2 import Party
 
 
 @dataclass(frozen=True, slots=True)
-class LicenceRow:
+class LicenceListRow:
     """A licence in a list."""
 
     path: str
@@ -48,10 +48,10 @@ def licence_path(licence: LicenceReference) -> str:
     return f"/licences/{licence.issuer}/{quote(licence.number, safe='')}"
 
 
-def licence_rows(licences: Iterable[ListedLicence]) -> list[LicenceRow]:
+def licence_rows(licences: Iterable[ListedLicence]) -> list[LicenceListRow]:
     """Licences for a list."""
     return [
-        LicenceRow(
+        LicenceListRow(
             licence_path(listed.reference),
             listed.reference.number,
             listed.reference.issuer,

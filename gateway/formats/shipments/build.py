@@ -31,8 +31,6 @@ def steps_for(layout: Layout) -> Sequence[Step]:
     plain = layout.columns({name: column for name, column in SHIPMENT.items() if name not in MEANS})
     steps: list[Step] = [lambda made, line: line.fill(made, plain)]
     steps += [step for targets, step in _STEPS if layout.fills(*targets)]
-    if not layout.fills("licences"):
-        steps.append(_note_unknown_licences)
     if layout.fills(*MEANS) or layout.extras.get("registrations"):
         steps.append(_means_step(layout))
     if layout.fills(*GOODS):
@@ -44,11 +42,6 @@ def steps_for(layout: Layout) -> Sequence[Step]:
         if role in extra or layout.fills(*(f"{word}_{part}" for part in ("name", "id", "address"))):
             steps.append(_party_step(layout, word, role))
     return steps
-
-
-def _note_unknown_licences(made: Shipment, line: Line) -> None:
-    """Of a file without a column for licences, no licence isn't a missing one."""
-    made.licences_not_known = True
 
 
 def _put_declared(made: Shipment, line: Line) -> None:

@@ -23,7 +23,7 @@ from gateway.licences.codec.events import LicenceKey, act_of, parse_decision
 from gateway.licences.commands.register import LicenceRegister, catch_up, day_violations
 from gateway.licences.service.facts import KnownLicence, read_licence
 from gateway.licences.tables import acts
-from gateway.licences.tables.acts import ProposalRow
+from gateway.licences.tables.acts import LicenceProposalRow
 from gateway.persons.rules.four_eyes import ProposalState, require_decidable
 from gateway.v1 import alert_service_pb2, licence_pb2, licence_service_pb2, watchlist_pb2
 
@@ -65,7 +65,7 @@ class _ChangeCommand(IdempotentCommand[ChangeResponse]):
         return self.response_type(proposal_id=proposal_id, entry=entry)
 
 
-class PublishCommand(_ChangeCommand[_Pb.PublishLicenceResponse]):
+class PublishLicenceCommand(_ChangeCommand[_Pb.PublishLicenceResponse]):
     """Publishes an own licence.
 
     Raises:
@@ -88,14 +88,14 @@ class PublishCommand(_ChangeCommand[_Pb.PublishLicenceResponse]):
         return licence_pb2.LicenceEvent(revised=revision)
 
 
-class AmendCommand(_ChangeCommand[_Pb.AmendLicenceResponse]):
+class AmendLicenceCommand(_ChangeCommand[_Pb.AmendLicenceResponse]):
     """Amends an own licence.
 
     Raises:
         NotFoundError: there is no such own licence.
         RevisionConflictError: the caller has seen another revision.
         IllegalTransitionError: it is withdrawn.
-        InvalidRequestError: as in `PublishCommand`; or parties, lines of goods or the purpose would go.
+        InvalidRequestError: as in `PublishLicenceCommand`; or parties, lines of goods or the purpose would go.
     """
 
     request: _Pb.AmendLicenceRequest
@@ -117,8 +117,8 @@ class AmendCommand(_ChangeCommand[_Pb.AmendLicenceResponse]):
         return licence_pb2.LicenceEvent(revised=revision)
 
 
-class WithdrawCommand(_ChangeCommand[_Pb.WithdrawLicenceResponse]):
-    """Withdraws an own licence; raises as `AmendCommand`."""
+class WithdrawLicenceCommand(_ChangeCommand[_Pb.WithdrawLicenceResponse]):
+    """Withdraws an own licence; raises as `AmendLicenceCommand`."""
 
     request: _Pb.WithdrawLicenceRequest
 
@@ -183,7 +183,7 @@ def _require_kept(known: KnownLicence, content: licence_pb2.LicenceContent) -> N
 
 
 @dataclass(frozen=True, slots=True)
-class DecideCommand(IdempotentCommand[_Pb.DecideLicenceProposalResponse]):
+class DecideLicenceCommand(IdempotentCommand[_Pb.DecideLicenceProposalResponse]):
     """Records a second person's decision about a proposed change.
 
     Raises NotFoundError, IllegalTransitionError or PermissionDeniedError: this person can't decide it now;
@@ -224,7 +224,7 @@ class DecideCommand(IdempotentCommand[_Pb.DecideLicenceProposalResponse]):
         return _Pb.DecideLicenceProposalResponse(licence=reference(key))
 
 
-def read_proposed(conn: Connection, row: ProposalRow) -> licence_pb2.LicenceDecision:
+def read_proposed(conn: Connection, row: LicenceProposalRow) -> licence_pb2.LicenceDecision:
     """The decision that holds a proposal."""
     (entry,) = feeds.read_entries(conn, row.feed_id, row.idx, row.idx + 1)
     return parse_decision(entry.payload)

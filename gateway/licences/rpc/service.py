@@ -12,7 +12,13 @@ from gateway.contract.messages import to_timestamp
 from gateway.contract.validation import validate
 from gateway.errors import InvalidRequestError, NotFoundError, Violation
 from gateway.feed.rpc.writer_client import WriterClient
-from gateway.licences.commands.changes import AmendCommand, DecideCommand, PublishCommand, WithdrawCommand, require_days
+from gateway.licences.commands.changes import (
+    AmendLicenceCommand,
+    DecideLicenceCommand,
+    PublishLicenceCommand,
+    WithdrawLicenceCommand,
+    require_days,
+)
 from gateway.licences.commands.register import LicenceRegister
 from gateway.licences.commands.reports import ReportFollowUpCommand, ReportUseCommand
 from gateway.licences.rules.coverage import covered
@@ -57,17 +63,17 @@ class LicenceServicer(licence_service_pb2_grpc.LicenceServiceServicer):
     async def PublishLicence(self, request: pb.PublishLicenceRequest, context: Context) -> pb.PublishLicenceResponse:
         await asyncio.to_thread(validate, request)
         call = self._recorded(request.number, purpose=request.content.purpose)
-        return await self._writer.run(PublishCommand(self._register, request, call.id, call.actor))
+        return await self._writer.run(PublishLicenceCommand(self._register, request, call.id, call.actor))
 
     async def AmendLicence(self, request: pb.AmendLicenceRequest, context: Context) -> pb.AmendLicenceResponse:
         await asyncio.to_thread(validate, request)
         call = self._recorded(request.number, purpose=request.content.purpose)
-        return await self._writer.run(AmendCommand(self._register, request, call.id, call.actor))
+        return await self._writer.run(AmendLicenceCommand(self._register, request, call.id, call.actor))
 
     async def WithdrawLicence(self, request: pb.WithdrawLicenceRequest, context: Context) -> pb.WithdrawLicenceResponse:
         validate(request)
         call = self._recorded(request.number)
-        return await self._writer.run(WithdrawCommand(self._register, request, call.id, call.actor))
+        return await self._writer.run(WithdrawLicenceCommand(self._register, request, call.id, call.actor))
 
     async def DecideLicenceProposal(
         self, request: pb.DecideLicenceProposalRequest, context: Context
@@ -78,7 +84,7 @@ class LicenceServicer(licence_service_pb2_grpc.LicenceServiceServicer):
         call = current_call()
         call.record(subject_ids=[request.proposal_id], reason="APPROVED" if request.approve else "REJECTED")
         who = call.principal
-        return await self._writer.run(DecideCommand(self._register, request, who.id, who.actor))
+        return await self._writer.run(DecideLicenceCommand(self._register, request, who.id, who.actor))
 
     async def ListLicenceProposals(
         self, request: pb.ListLicenceProposalsRequest, context: Context

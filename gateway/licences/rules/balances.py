@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from gateway.licences.rules.parties import is_other
-from gateway.licences.rules.quantities import Measure, measure, with_tolerance
+from gateway.licences.rules.quantities import Amount, measure, with_tolerance
 from gateway.v1 import goods_pb2, licence_pb2, party_pb2
 
 Use: TypeAlias = licence_pb2.LicenceUse
@@ -51,8 +51,8 @@ class Drawn:
     """
 
     unit: str
-    quantity: Measure
-    limit: Measure
+    quantity: Amount
+    limit: Amount
     drawn: int = 0
     followed: dict[int, int] = field(default_factory=dict)
 
@@ -78,7 +78,7 @@ class Drawn:
 
 
 @dataclass(slots=True)
-class Tally:
+class LicenceTally:
     """The state of a licence while its uses are counted."""
 
     lines: list[Drawn]
@@ -105,9 +105,9 @@ def balance(facts: LicenceFacts) -> licence_pb2.LicenceBalance:
     )
 
 
-def tally(facts: LicenceFacts) -> Tally:
+def tally(facts: LicenceFacts) -> LicenceTally:
     """Counts all uses in the order of their days, and what followed them."""
-    state = Tally([_line(goods) for goods in facts.newest.goods])
+    state = LicenceTally([_line(goods) for goods in facts.newest.goods])
     for reporter, use in sorted(facts.uses, key=_place):
         if measure(use.quantity, use.unit).amount:
             state.breaches.extend(
@@ -150,7 +150,7 @@ def _line(goods: licence_pb2.LicenceGoods) -> Drawn:
     return Drawn(goods.unit, quantity, with_tolerance(quantity, goods.tolerance_percent))
 
 
-def _use(state: Tally, facts: LicenceFacts, reporter: str, use: Use) -> Iterator[tuple[Kind, int]]:
+def _use(state: LicenceTally, facts: LicenceFacts, reporter: str, use: Use) -> Iterator[tuple[Kind, int]]:
     """Counts a use; its breaches, with the amount beyond a quantity."""
     consignee = use.consignee if use.HasField("consignee") else None
     for kind in objections(facts, use.day, consignee=consignee, destination=use.destination):
@@ -175,7 +175,7 @@ def _use(state: Tally, facts: LicenceFacts, reporter: str, use: Use) -> Iterator
         yield licence_pb2.LICENCE_BREACH_KIND_BEYOND_QUANTITY, min(used.amount, line.drawn - limit.amount)
 
 
-def _follow_up(state: Tally, facts: LicenceFacts, follow_up: FollowUp) -> Iterator[Kind]:
+def _follow_up(state: LicenceTally, facts: LicenceFacts, follow_up: FollowUp) -> Iterator[Kind]:
     """Counts what followed; its breaches."""
     left_again = follow_up.kind == licence_pb2.LICENCE_FOLLOW_UP_KIND_REEXPORTED
     if left_again and licence_pb2.LICENCE_CONDITION_NO_REEXPORT in facts.terms(follow_up.day).conditions:

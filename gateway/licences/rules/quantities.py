@@ -12,7 +12,7 @@ _SCALE = 14
 """Decimals that are counted: six of a quantity, four of a tolerance, three of a milligram, and one to spare."""
 
 
-class Measure(NamedTuple):
+class Amount(NamedTuple):
     """What can be added and compared: a kind of unit ("mass", or a unit that stands alone) and a whole number of it."""
 
     kind: str
@@ -23,13 +23,13 @@ class Measure(NamedTuple):
         return _decimal(self.amount, _SCALE + _MASS.get(unit, 0))
 
 
-def measure(quantity: str, unit: str) -> Measure:
+def measure(quantity: str, unit: str) -> Amount:
     """A quantity as the contract writes it."""
     kind = "mass" if unit in _MASS else unit
-    return Measure(kind, int(Decimal(quantity).scaleb(_SCALE + _MASS.get(unit, 0))))
+    return Amount(kind, int(Decimal(quantity).scaleb(_SCALE + _MASS.get(unit, 0))))
 
 
-def with_tolerance(quantity: Measure, percent: str) -> Measure:
+def with_tolerance(quantity: Amount, percent: str) -> Amount:
     """The quantity and so many percent more; an empty text is none."""
     hundredths = int(Decimal(percent or "0").scaleb(2))
     return quantity._replace(amount=quantity.amount * (10_000 + hundredths) // 10_000)

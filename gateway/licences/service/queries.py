@@ -27,7 +27,7 @@ from gateway.feed.tables import feeds
 from gateway.licences.codec.events import LicenceKey, parse_decision
 from gateway.licences.service.facts import KnownLicence, read_licence
 from gateway.licences.tables import acts
-from gateway.licences.tables.acts import LicenceRow, PlacedAct, ProposalRow
+from gateway.licences.tables.acts import LicenceProposalRow, LicenceRow, PlacedAct
 from gateway.licences.tables.schema import licences
 from gateway.v1 import alert_service_pb2, licence_pb2
 from gateway.v1 import licence_service_pb2 as pb
@@ -129,7 +129,7 @@ def _listed(row: LicenceRow, known: KnownLicence, places: _Places) -> pb.ListedL
     )
 
 
-def _proposal(conn: Connection, row: ProposalRow) -> pb.ListedLicenceProposal:
+def _proposal(conn: Connection, row: LicenceProposalRow) -> pb.ListedLicenceProposal:
     (entry,) = feeds.read_entries(conn, row.feed_id, row.idx, row.idx + 1)
     decision = parse_decision(entry.payload)
     return pb.ListedLicenceProposal(

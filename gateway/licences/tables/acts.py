@@ -48,7 +48,7 @@ class DueRow(NamedTuple):
     idx: int
 
 
-class ProposalRow(NamedTuple):
+class LicenceProposalRow(NamedTuple):
     """A proposal and where it stands; `state`: complete, approved or rejected."""
 
     proposal_id: str
@@ -173,19 +173,19 @@ def dues(conn: Connection, partner: str, purpose: str, limit: int) -> list[DueRo
     return [DueRow(row[0], ActKey(*row[1:8]), *row[8:]) for row in rows]
 
 
-def proposal(conn: Connection, proposal_id: str) -> ProposalRow | None:
+def proposal(conn: Connection, proposal_id: str) -> LicenceProposalRow | None:
     """A proposal by id, or None."""
     row = _PROPOSAL(conn, id=proposal_id).one_or_none()
-    return None if row is None else ProposalRow(*row)
+    return None if row is None else LicenceProposalRow(*row)
 
 
-def put_proposal(conn: Connection, row: ProposalRow) -> None:
+def put_proposal(conn: Connection, row: LicenceProposalRow) -> None:
     """Writes the current state of a proposal."""
     _DROP_PROPOSAL(conn, id=row.proposal_id)
     _ADD_PROPOSAL(conn, **row._asdict())
 
 
-def waiting_proposals(conn: Connection, *, after: str, limit: int) -> list[ProposalRow]:
+def waiting_proposals(conn: Connection, *, after: str, limit: int) -> list[LicenceProposalRow]:
     """Undecided proposals, oldest first."""
     query = (
         select(licence_proposals)
@@ -193,4 +193,4 @@ def waiting_proposals(conn: Connection, *, after: str, limit: int) -> list[Propo
         .order_by(licence_proposals.c.proposal_id)
         .limit(limit)
     )
-    return [ProposalRow(*row) for row in conn.execute(query)]
+    return [LicenceProposalRow(*row) for row in conn.execute(query)]
