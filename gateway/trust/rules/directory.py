@@ -35,6 +35,9 @@ class MessageType(StrEnum):
     """Evidence files, from the sender to the recipient, when the recipient asks for one."""
 
 
+AGREED_CHANNELS: Mapping[Channel, MessageType] = {Channel.LICENCES: MessageType.LICENCE_EVENT}
+"""Channels that gateways of earlier versions don't know, by the message type whose agreement says that both do."""
+
 FEED_EPOCHS = "feed_epochs"
 """Extension of the directory: epochs of feeds, by pair of nodes."""
 
@@ -281,15 +284,13 @@ class Directory:
         return FeedOrigin(self.federation, publisher, recipient, channel, self.feed_epoch(publisher, recipient))
 
     def carries(self, channel: Channel, publisher: str, recipient: str) -> bool:
-        """Whether the feeds of a channel between two nodes are opened.
+        """Whether the feeds of a channel between two nodes are opened; see AGREED_CHANNELS.
 
-        Gateways of earlier versions don't know licences: an agreement on them, in force or not, says that both do.
+        An agreement counts whether it is in force or not: what has been sent is still compared and delivered.
         """
-        if channel is not Channel.LICENCES:
-            return True
-        return any(
-            {agreement.sender, agreement.recipient} == {publisher, recipient}
-            and MessageType.LICENCE_EVENT in agreement.message_types
+        needed = AGREED_CHANNELS.get(channel)
+        return needed is None or any(
+            {agreement.sender, agreement.recipient} == {publisher, recipient} and needed in agreement.message_types
             for agreement in self.agreements
         )
 
