@@ -64,10 +64,9 @@ def test_an_agreement_is_one_way(three: Directory) -> None:
 
 
 def test_feeds_that_an_older_gateway_does_not_know_are_opened_where_an_agreement_names_them(three: Directory) -> None:
-    named = [
-        replace(one, message_types=frozenset({ALERT, "LicenceEvent"})) for one in three.agreements if one.id == "cn-hk"
-    ]
-    some = replace(three, agreements=(*named, *(one for one in three.agreements if one.id != "cn-hk")))
+    named = {"cn-hk": frozenset({ALERT, "LicenceEvent"})}
+    agreements = (replace(one, message_types=named.get(one.id, frozenset({ALERT}))) for one in three.agreements)
+    some = replace(three, agreements=tuple(agreements))
     assert some.carries(Channel.LICENCES, "cn", "hk")
     assert some.carries(Channel.LICENCES, "hk", "cn"), "both ways: what is answered goes the other one"
     assert not some.carries(Channel.LICENCES, "cn", "mo")
