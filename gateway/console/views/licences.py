@@ -25,7 +25,7 @@ from gateway.v1.licence_pb2 import (
     LicenceReference,
     LicenceUse,
 )
-from gateway.v1.licence_service_pb2 import GetLicenceResponse, ListedLicence
+from gateway.v1.licence_service_pb2 import GetLicenceResponse, ListedLicence, ListedLicenceProposal
 from gateway.v1.party_pb2 import Party
 
 
@@ -86,6 +86,28 @@ def content_rows(content: LicenceContent) -> list[tuple[str, Any]]:
         (_("Legal basis"), foreign(content.legal_basis)),
         (_("Concerns"), joined(party.upper() for party in content.parties)),
     ]
+
+
+def proposal_title(listed: ListedLicenceProposal) -> str:
+    """What a proposed change is, in a line."""
+    change = listed.proposal.change
+    if change.HasField("withdrawn"):
+        return _("Withdraw licence {number}", number=change.withdrawn.number)
+    number = change.revised.number
+    if change.revised.revision == 1:
+        return _("Publish licence {number}", number=number)
+    return _("Amend licence {number}", number=number)
+
+
+def change_rows(listed: ListedLicenceProposal) -> list[tuple[str, Any]]:
+    """What a proposed change says, as names with values."""
+    change = listed.proposal.change
+    if change.HasField("withdrawn"):
+        withdrawn = change.withdrawn
+        return [(_("Effective from"), withdrawn.effective_on), (_("Reason"), _foreign(withdrawn.reason))]
+    revised = change.revised
+    first = [(_("Effective from"), revised.effective_on)] if revised.revision > 1 else []
+    return [*first, *content_rows(revised.content)]
 
 
 def goods_name(line: int, goods: LicenceGoods) -> str:

@@ -29,8 +29,6 @@ LIST = "minerals"
 SETTINGS = f"""
 [lists.{LIST}]
 four_eyes = true
-[licences]
-four_eyes = false
 """
 Acting = AbstractAsyncContextManager[GatewayClient]
 """A client that acts for a person, once."""
@@ -58,7 +56,8 @@ class Case:
         entry_id: an entry of cn's list that is in force.
         records: by node a recorded shipment's id.
         hit_of_mo, hit_of_hk: hits on entries of cn's list that mo and hk reported, and cn hasn't answered.
-        licence: number of a licence of cn for hk, of which more was drawn at both than it allows.
+        licence: number of a licence of cn for hk, of which more was drawn at both than it allows; an amendment of it
+            waits as `licence_proposal`.
         with_file: an alert of cn with an X-ray picture, which hk has fetched; `file` is its digest in hexadecimal.
     """
 
@@ -74,6 +73,7 @@ class Case:
     hit_of_hk: str
     records: dict[str, str]
     licence: str
+    licence_proposal: str
     with_file: AlertReference
     file: str
 
@@ -91,7 +91,9 @@ async def play(federation: Federation, *, proposer: Acting, approver: Acting) ->
     await _read_and_ask(federation, from_cn)
     from_hk = await _publish(federation, "hk", story.alert_from_hk(now, from_cn), "mo")
     await _find(federation, from_hk)
-    proposal_id, entry_id = await _list(federation, proposer, approver)
+    async with proposer as officer, approver as supervisor:
+        proposal_id, entry_id = await _list(federation, officer, supervisor)
+        licence_proposal = await _licence(federation, supervisor)
     of_a_consignee = await _publish(federation, "cn", story.alert_of_a_consignee(now), "hk")
     closed = await _closed(federation, now)
     unread, question_id = await _unread(federation, now)
@@ -115,7 +117,8 @@ async def play(federation: Federation, *, proposer: Acting, approver: Acting) ->
         hit_of_mo,
         hit_of_hk,
         records,
-        licence=await _licence(federation),
+        licence=NUMBER,
+        licence_proposal=licence_proposal,
         with_file=with_file,
         file=file,
     )
@@ -170,22 +173,21 @@ async def _find(federation: Federation, alert: AlertReference) -> None:
         await eventually(known, what="the finding at hk")
 
 
-async def _list(federation: Federation, proposer: Acting, approver: Acting) -> tuple[str, str]:
+async def _list(federation: Federation, officer: GatewayClient, supervisor: GatewayClient) -> tuple[str, str]:
     """Five entries in force at hk, and a proposal to add one, change one and withdraw one; its id, and an entry's."""
     contents = [_party(names) for names in (story.EXPORTER, story.HK_CONSIGNEE, story.MO_CONSIGNEE)]
     contents.append(listed_content("示例国际贸易有限公司", reason="Buyer of goods that never arrived (placeholder)"))
     contents.append(listed_content("Exemplo Metais, Limitada", releasable_to=BOTH))
     entries = [ProposedEntry(id=f"W-{number:02d}", content=each) for number, each in enumerate(contents, 1)]
-    async with proposer as officer, approver as supervisor:
-        first = await officer.watchlist.propose(LIST, entries=entries, note="First edition")
-        await supervisor.watchlist.decide(first.proposal_id, approve=True, remarks="Compared with the file")
-        changed = listed_content("Exemplo Metais, Limitada", reason="End use not shown", releasable_to=BOTH)
-        added = ProposedEntry(id="W-06", content=listed_content("Placeholder Rare Earths Limited"))
-        amended = ProposedEntry(id="W-05", revision=1, content=changed)
-        withdrawn = ProposedWithdrawal(id="W-02", revision=1, reason="Mistaken identity")
-        second = await officer.watchlist.propose(
-            LIST, entries=[added, amended], withdrawals=[withdrawn], note="Second edition"
-        )
+    first = await officer.watchlist.propose(LIST, entries=entries, note="First edition")
+    await supervisor.watchlist.decide(first.proposal_id, approve=True, remarks="Compared with the file")
+    changed = listed_content("Exemplo Metais, Limitada", reason="End use not shown", releasable_to=BOTH)
+    added = ProposedEntry(id="W-06", content=listed_content("Placeholder Rare Earths Limited"))
+    amended = ProposedEntry(id="W-05", revision=1, content=changed)
+    withdrawn = ProposedWithdrawal(id="W-02", revision=1, reason="Mistaken identity")
+    second = await officer.watchlist.propose(
+        LIST, entries=[added, amended], withdrawals=[withdrawn], note="Second edition"
+    )
     async with federation.client("hk", "officer") as hk:
 
         async def listed() -> bool:
@@ -195,10 +197,11 @@ async def _list(federation: Federation, proposer: Acting, approver: Acting) -> t
     return second.proposal_id, "W-01"
 
 
-async def _licence(federation: Federation) -> str:
-    """A licence that cn and hk have used, beyond its quantity and once more for goods that leave again; its number."""
+async def _licence(federation: Federation, supervisor: GatewayClient) -> str:
+    """A licence that cn and hk have used beyond its quantity, with goods that left again; id of an amendment of it."""
     async with federation.client("cn", "publisher") as cn, federation.client("hk", "publisher") as hk:
-        await cn.licences.publish(NUMBER, licence_content())
+        published = await cn.licences.publish(NUMBER, licence_content(), note="First licence of the year")
+        await supervisor.licences.decide(published.proposal_id, approve=True, remarks="Compared with the file")
 
         async def used() -> bool:
             for number, client in enumerate((cn, hk), 1):
@@ -215,7 +218,9 @@ async def _licence(federation: Federation) -> str:
                 licence=reference(), kind=REEXPORTED, declaration="D-9", quantity="20", day="2026-02-01"
             )
         )
-    return NUMBER
+        longer = licence_content(valid_until="2026-12-31")
+        amended = await cn.licences.amend(NUMBER, 1, longer, effective_on="2026-07-01", note="Until the year's end")
+    return amended.proposal_id
 
 
 async def _hit(federation: Federation, node: str, entry_id: str) -> str:
