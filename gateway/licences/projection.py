@@ -51,13 +51,16 @@ class LicenceProjection(Projection):
         self._sharing = sharing
         self._distribution = LicenceDistribution(sharing)
         self._touched: set[LicenceKey] = set()
+        # So that other entries cost nothing here. Memory outlives a failed commit, and other replicas have their own:
+        # what is left so is sent by `licences.rpc.dues`.
+        self._may_be_due = True
 
     def begin(self, tx: Transaction, entries: Sequence[LoggedEntry]) -> None:
         self._touched = set()
 
     def apply(self, tx: Transaction, entry: LoggedEntry) -> None:
         """Raises MalformedError, AgreementForbidsError or InvalidRequestError."""
-        event = entry.event
+        event, self._may_be_due = entry.event, True
         if isinstance(event, licence_pb2.LicenceDecision):
             self._take_decision(tx, entry, event)
         elif isinstance(event, licence_pb2.LicenceEvent):
@@ -73,7 +76,8 @@ class LicenceProjection(Projection):
 
     def advance(self, tx: Transaction) -> bool:
         """Sends partners what they are to get."""
-        return self._distribution.advance(tx)
+        self._may_be_due = self._may_be_due and self._distribution.advance(tx)
+        return self._may_be_due
 
     def has_applied(self, conn: Connection, feed_id: int, index: int) -> bool:
         """Whether the act in an entry is known."""

@@ -63,3 +63,16 @@ class LicenceDistribution:
             if FieldClass.INVESTIGATIVE not in (classes or ()):
                 event.withdrawn.ClearField("reason")
         return event
+
+
+class SendDuesCommand:
+    """Sends what partners are to get and waited for an agreement or for a feed; True when more may be left."""
+
+    weight = 1
+
+    def __init__(self, sharing: LicenceSharing) -> None:
+        self._distribution = LicenceDistribution(sharing)
+
+    def execute(self, tx: Transaction) -> bool:
+        # Of entries that aren't projected some may be what is due, sent before a rebuild.
+        return not tx.is_behind and self._distribution.advance(tx)

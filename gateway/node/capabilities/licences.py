@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gateway.licences.commands.register import LicenceRegister
+from gateway.licences.rpc.dues import send_dues
 from gateway.licences.rpc.service import LicenceAnswers, LicenceServicer
 from gateway.licences.service.coverage import LicenceChecks
 from gateway.licences.service.queries import LicenceQueries
@@ -29,20 +30,24 @@ class Licences:
         checks = LicenceChecks(
             node=settings.node, trust=trust, signer_for=signer_for, queries=queries, clock=parts.clock
         )
+        register = LicenceRegister(
+            federation=settings.federation,
+            node=settings.node,
+            directory=parts.directory,
+            clock=parts.clock,
+            four_eyes=settings.licences.four_eyes,
+            persons=settings.persons.enabled,
+        )
         servicer = LicenceServicer(
-            register=LicenceRegister(
-                federation=settings.federation,
-                node=settings.node,
-                directory=parts.directory,
-                clock=parts.clock,
-                four_eyes=settings.licences.four_eyes,
-                persons=settings.persons.enabled,
-            ),
+            register=register,
             queries=queries,
             writer=parts.writer,
             checks=checks,
             peers=parts.peers,
             clock=parts.clock,
         )
-        self.capability = Capability({"gateway.v1.LicenceService": servicer.register})
+        self.capability = Capability(
+            {"gateway.v1.LicenceService": servicer.register},
+            {"licences that wait": lambda: send_dues(parts.writer, parts.database, register.sharing)},
+        )
         self.answers = LicenceAnswers(checks)

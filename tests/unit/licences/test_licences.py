@@ -23,6 +23,7 @@ from gateway.errors import (
 from gateway.feed.codec import make_entry
 from gateway.feed.projection.rebuild import rebuild
 from gateway.feed.tables import dispositions, feeds
+from gateway.licences.commands.distribution import SendDuesCommand
 from gateway.licences.tables.schema import licence_acts, licence_dues, licences
 from gateway.trust.rules.directory import FieldClass
 from gateway.trust.service.trial_federation import FEDERATION
@@ -164,7 +165,7 @@ def test_what_may_not_be_sent_now_waits_for_the_agreement(desks: Desks, nodes: l
     exchange(*nodes)
     assert cn.balance().uses_made == 0
     nodes[1].trust.directory = allowed
-    nodes[1].settle()
+    nodes[1].writer.run(SendDuesCommand(hk.register.sharing))
     exchange(*nodes)
     assert cn.balance().uses_made == 1
 
