@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gateway.history.service.risk import SiblingSearch
 from gateway.licences.service.presented import PresentedLicences
 from gateway.risk.rule_engine import RuleEngine
-from gateway.v1 import shipment_pb2, trace_pb2
+from gateway.tracing.service.draft_alerts import TraceExaminer
+from gateway.v1 import history_pb2, shipment_pb2, trace_pb2
 from tests.support.databases import MakeDatabase
 from tests.support.licences import PaperLicences, licence_content
 from tests.support.nodes import paper_nodes
@@ -86,3 +89,24 @@ def test_no_licence_is_no_hit_where_it_isnt_known_which_were_presented(rules: Ru
     assert "R01" in hits(rules, cn, bare)
     bare.licences_not_known = True
     assert "R01" not in hits(rules, cn, bare)
+
+
+def test_a_trace_compares_with_known_licences_and_drafts_for_others_do_not(
+    rules: RuleEngine, cn: PaperLicences
+) -> None:
+    database = cn.node.database
+    examiner = TraceExaminer(
+        node="cn",
+        rules=rules,
+        siblings=SiblingSearch(database, rules=rules),
+        licences=PresentedLicences(database),
+    )
+
+    def found(*, with_licences: bool) -> set[str]:
+        trace = trace_pb2.Trace()
+        trace.legs.add().record.CopyFrom(history_pb2.HistoryRecord(node="cn", shipment=record(9000.0)))
+        examiner.examine(trace, datetime(2025, 7, 1, tzinfo=UTC), with_licences=with_licences)
+        return {hit.rule_id for hit in trace.discrepancies}
+
+    assert "R01-LICENCE" in found(with_licences=True)
+    assert "R01-LICENCE" not in found(with_licences=False)
