@@ -113,11 +113,12 @@ async def called(officer: Officer, approval: str, method: str, request: Message)
     service, name = method.removeprefix("/gateway.v1.").split("/")
     stubs: dict[str, Any] = {
         "HistoryService": connection.stubs.history,
+        "LicenceService": connection.stubs.licences,
         "PersonService": connection.stubs.persons,
         "WatchlistService": connection.stubs.watchlist,
     }
     response = type(request).__name__.removesuffix("Request") + "Response"
-    modules = (history_service_pb2, person_service_pb2, watchlist_service_pb2, match_pb2)
+    modules = (history_service_pb2, licence_service_pb2, person_service_pb2, watchlist_service_pb2, match_pb2)
     (kind,) = [getattr(module, response) for module in modules if hasattr(module, response)]
     try:
         await connection.unary(getattr(stubs[service], name), request, kind)
