@@ -22,7 +22,7 @@ from gateway.licences.codec.events import REVISED, WITHDRAWN, ActKey, LicenceKey
 from gateway.licences.commands.changes import read_proposed
 from gateway.licences.commands.distribution import LicenceDistribution
 from gateway.licences.commands.register import LicenceSharing, day_violations
-from gateway.licences.rules.balances import balance, concerned
+from gateway.licences.rules.balances import balance, concerned, require_room
 from gateway.licences.service.facts import KnownLicence, read_licence
 from gateway.licences.tables import acts
 from gateway.licences.tables.acts import DueRow, LicenceProposalRow, LicenceRow
@@ -122,6 +122,8 @@ class LicenceProjection(Projection):
                 at_ms=entry.committed_at,
                 message_type=wire.EVENT_TYPE,
             )
+        if acts.find_act(tx.conn, key) is None:
+            require_room(acts.count_by(tx.conn, key.licence, key.reporter))
         self._take(tx, key, event, entry.feed.id, entry.index)
 
     def _take_own(self, tx: Transaction, event: licence_pb2.LicenceEvent, feed_id: int, index: int) -> None:

@@ -15,7 +15,9 @@ from gateway.feed.service.writing.commands import new_entry, random_bytes
 from gateway.feed.service.writing.transaction import Clock, EntryPosition, Transaction
 from gateway.licences.codec import events as wire
 from gateway.licences.codec.events import LicenceKey
+from gateway.licences.rules.balances import require_room
 from gateway.licences.service.facts import KnownLicence, read_licence
+from gateway.licences.tables import acts
 from gateway.trust.rules.directory import Directory, FieldClass
 from gateway.trust.service.agreements import Agreements
 from gateway.v1 import licence_pb2
@@ -128,8 +130,14 @@ def catch_up(tx: Transaction) -> None:
 
 
 def require_licence(tx: Transaction, reference: licence_pb2.LicenceReference) -> KnownLicence:
-    """A licence that is known here; raises NotFoundError."""
-    known = read_licence(tx.conn, LicenceKey(reference.issuer, reference.number))
+    """A licence that is known here and on which this node may report more.
+
+    Raises:
+        NotFoundError, InvalidRequestError.
+    """
+    key = LicenceKey(reference.issuer, reference.number)
+    known = read_licence(tx.conn, key)
     if known is None:
-        raise NotFoundError(f"there is no licence {reference.issuer}/{reference.number} here")
+        raise NotFoundError(f"there is no licence {key.issuer}/{key.number} here")
+    require_room(acts.count_by(tx.conn, key, tx.own_node))
     return known

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from gateway.errors import InvalidRequestError, Violation
 from gateway.licences.rules.parties import is_other
 from gateway.licences.rules.quantities import Amount, measure, with_tolerance
 from gateway.v1 import goods_pb2, licence_pb2, party_pb2
@@ -16,6 +17,17 @@ from gateway.v1 import goods_pb2, licence_pb2, party_pb2
 Use: TypeAlias = licence_pb2.LicenceUse
 FollowUp: TypeAlias = licence_pb2.LicenceFollowUp
 Kind: TypeAlias = "licence_pb2.LicenceBreachKind.ValueType"
+
+
+MAX_ACTS = 10_000
+"""Most revisions, uses and follow-ups of one node on one licence: each page of them computes its balance again."""
+
+
+def require_room(acts: int) -> None:
+    """Raises InvalidRequestError where a node has done that much with a licence."""
+    if acts >= MAX_ACTS:
+        text = f"one node reports at most {MAX_ACTS} times on a licence, corrections included"
+        raise InvalidRequestError([Violation("licence", "licence.most", text)])
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Column, ColumnElement, Connection, bindparam, delete, exists, insert, select, tuple_
+from sqlalchemy import Column, ColumnElement, Connection, bindparam, delete, func, insert, select, tuple_
 
 from gateway.db.statements import Prepared, insert_rows
 from gateway.feed.tables.schema import entries
@@ -80,6 +80,9 @@ _ACTS = Prepared(
     .where(*_of_licence)
     .order_by(*_act_columns)
 )
+_COUNT = Prepared(
+    select(func.count()).select_from(licence_acts).where(*_of_licence, licence_acts.c.reporter == bindparam("by"))
+)
 _LICENCE = Prepared(
     select(licences).where(licences.c.issuer == bindparam("issuer_is"), licences.c.number == bindparam("number_is"))
 )
@@ -146,9 +149,9 @@ def with_number(conn: Connection, numbers: Iterable[str]) -> list[LicenceRow]:
     return [LicenceRow(*row) for row in conn.execute(query)]
 
 
-def holds_any(conn: Connection) -> bool:
-    """Whether any licence is known here."""
-    return bool(conn.execute(select(exists(select(licences.c.number)))).scalar())
+def count_by(conn: Connection, licence: LicenceKey, reporter: str) -> int:
+    """How much a node has done with a licence."""
+    return int(_COUNT(conn, issuer_is=licence.issuer, number_is=licence.number, by=reporter).scalar_one())
 
 
 def add_dues(conn: Connection, rows: Sequence[DueRow]) -> None:

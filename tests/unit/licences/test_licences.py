@@ -216,6 +216,24 @@ def test_nobody_tells_of_what_is_not_theirs(desks: Desks, nodes: list[PaperNode]
     assert (answer.outcome, answer.reason) == ("rejected", "MALFORMED")
 
 
+def test_one_node_reports_so_often_and_no_more(
+    desks: Desks, nodes: list[PaperNode], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cn, hk, _ = desks
+    cn.publish()
+    exchange(*nodes)
+    hk.use("HK-1", "1")
+    hk.use("HK-1", "2")
+    monkeypatch.setattr("gateway.licences.rules.balances.MAX_ACTS", 2)
+    with pytest.raises(InvalidRequestError, match="at most"):
+        hk.use("HK-2", "1")
+    monkeypatch.setattr("gateway.licences.rules.balances.MAX_ACTS", 3)
+    hk.use("HK-2", "1")
+    monkeypatch.setattr("gateway.licences.rules.balances.MAX_ACTS", 2)
+    exchange(*nodes)
+    assert cn.balance().uses_made == 1, "cn takes as many as it would report itself"
+
+
 @pytest.mark.parametrize("day", ["2026-13-01", "2026-02-30"])
 def test_a_use_is_on_a_day_of_the_calendar(desks: Desks, day: str) -> None:
     desks[0].publish()
