@@ -329,7 +329,14 @@ SHAPES: Mapping[str, Schema] = {
     "alert publication-sheet": message(figure_service_pb2.GetPublicationSheetResponse),
     "alert amend": joined(alert_service_pb2.AmendAlertResponse, alert=TEXT),
     "licence import": either(
-        facts(published=COUNT, amended=COUNT, unchanged=COUNT, problems=array(of(Problem))),
+        facts(
+            published=COUNT,
+            amended=COUNT,
+            proposed=COUNT,
+            proposed_before=COUNT,
+            unchanged=COUNT,
+            problems=array(of(Problem)),
+        ),
         lines(facts(line=COUNT, number=TEXT, content=message(licence_pb2.LicenceContent))),
     ),
     "licence list": listing(licence_service_pb2.ListedLicence),

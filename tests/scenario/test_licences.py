@@ -18,10 +18,7 @@ from tests.support.command_line import Cli
 from tests.support.federation import Federation, with_logs
 from tests.support.licences import CONSIGNEE, licence_content
 
-WITHOUT_FOUR_EYES = """
-[licences]
-four_eyes = false
-"""
+WITHOUT_FOUR_EYES = {"cn": "\n[licences]\nfour_eyes = false\n"}
 GROUNDS = ("--purpose", "export_control", "--legal-basis", "CEPA art. 5", "--case", "SZ-2026-17")
 CASES = {
     "other_consignee": {"consignee": "Another Trading Limited"},
@@ -34,7 +31,9 @@ CASES = {
 
 @pytest.fixture(scope="module")
 def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
-    for made in with_logs(tmp_path_factory.mktemp("licences"), settings=WITHOUT_FOUR_EYES):
+    for made in with_logs(
+        tmp_path_factory.mktemp("licences"), settings_of=lambda node: WITHOUT_FOUR_EYES.get(node, "")
+    ):
         made.start("cn", "hk")
         yield made
 
@@ -158,6 +157,20 @@ def test_licences_come_from_a_table(cn: Cli, hk: Cli, tmp_path: Path) -> None:
     assert [goods["quantity"] for goods in licence["newest"]["content"]["goods"]] == ["1200", "20"]
     dry = cn.run("", *bring, "--dry-run", "--json", code=3).stdout.splitlines()
     assert json.loads(dry[0])["number"] == "T-1"
+
+
+def test_an_import_with_four_eyes_proposes_once(cn: Cli, hk: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "licences.csv"
+    header = "number,holder,quantity,unit,valid_from,valid_until,destinations,legal_basis,parties"
+    row = "H-1,Placeholder Traders,10,KGM,2026-01-01,2026-06-30,MO,Cap. 60G,cn"
+    file.write_text(f"{header}\n{row}\n", encoding="utf-8")
+    assert hk.json("publisher", "licence", "import", file)["proposed"] == 1
+    assert hk.json("publisher", "licence", "import", file)["proposed_before"] == 1
+    (proposal,) = hk.run("supervisor", "licence", "proposals", "--names").stdout.split()
+    hk.run("supervisor", "licence", "approve", proposal[:18])
+    assert hk.json("publisher", "licence", "import", file)["unchanged"] == 1
+    shown = cn.eventually("officer", "licence", "list", "--issuer", "hk", until=lambda listed: listed)
+    assert shown[0]["newest"]["content"]["legal_basis"] == "Cap. 60G"
 
 
 def _newest(listed: Any) -> tuple[str, int]:

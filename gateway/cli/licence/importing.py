@@ -12,7 +12,7 @@ import typer
 from gateway.cli.connection import Target, connected
 from gateway.cli.display.tables import DelimiterOption, EncodingOption, dialect_of, guess_noted, opened
 from gateway.cli.licence.values import today
-from gateway.cli.output import JsonOption, Output, reports_errors
+from gateway.cli.output import JsonOption, Output, json_key, reports_errors
 from gateway.cli.values import as_dict, recipients
 from gateway.errors import GatewayError, NotFoundError
 from gateway.formats.licences.csv_licences import LicenceLine, read_licence_csv
@@ -26,6 +26,15 @@ if TYPE_CHECKING:
 
 EXIT_INCOMPLETE = 3
 """Some licences weren't imported."""
+
+_OUTCOMES = PUBLISHED, AMENDED, PROPOSED, PROPOSED_BEFORE, UNCHANGED = (
+    N_("Published"),
+    N_("Amended"),
+    N_("Proposed"),
+    N_("Proposed before"),
+    N_("Unchanged"),
+)
+"""What became of a licence of the table; proposed: where the settings want a second person."""
 
 
 @reports_errors
@@ -78,18 +87,13 @@ def import_(
     if dry_run:
         for row in lines:
             output.json_line({"line": row.line, "number": row.number, "content": as_dict(row.content)})
-        counts: Counter[str] = Counter()
     else:
         counts, refused = target.run(lambda client: _brought(client, lines, effective or today()))
         problems += refused
-    if not dry_run:
-        facts = {
-            N_("Published"): counts["published"],
-            N_("Amended"): counts["amended"],
-            N_("Unchanged"): counts["unchanged"],
-        }
-        data = {**{name.lower(): value for name, value in facts.items()}, "problems": problems}
-        output.facts(_("Imported"), facts, data=data)
+        facts = {name: counts[name] for name in _OUTCOMES}
+        output.facts(
+            _("Imported"), facts, data={**{json_key(name): facts[name] for name in facts}, "problems": problems}
+        )
     _print_problems(output, problems)
     if problems:
         raise typer.Exit(EXIT_INCOMPLETE)
@@ -98,12 +102,17 @@ def import_(
 async def _brought(
     client: GatewayClient, lines: Iterable[LicenceLine], effective: str
 ) -> tuple[Counter[str], list[Problem]]:
-    """Brings own licences to the state of the lines: how many were published, amended and unchanged; refusals."""
+    """Brings own licences to the state of the lines: how many had which of `_OUTCOMES`, and refusals."""
+    waiting = [listed.proposal.change.revised async for listed in client.licences.proposals()]
+    proposed = {(revised.number, revised.content.SerializeToString(deterministic=True)) for revised in waiting}
     counts: Counter[str] = Counter()
     refused: list[Problem] = []
     for row in lines:
         try:
-            counts[await _bring(client, row, effective)] += 1
+            if (row.number, row.content.SerializeToString(deterministic=True)) in proposed:
+                counts[PROPOSED_BEFORE] += 1
+            else:
+                counts[await _bring(client, row, effective)] += 1
         except GatewayError as error:
             refused.append(Problem(row.line, "", f"{row.number}: {error.message}"))
     return counts, refused
@@ -113,12 +122,13 @@ async def _bring(client: GatewayClient, row: LicenceLine, effective: str) -> str
     try:
         listed = (await client.licences.get(LicenceReference(issuer=client.node_name, number=row.number))).licence
     except NotFoundError:
-        await client.licences.publish(row.number, row.content)
-        return "published"
+        published = await client.licences.publish(row.number, row.content)
+        return PROPOSED if published.proposal_id else PUBLISHED
     if listed.newest.content == row.content:
-        return "unchanged"
-    await client.licences.amend(row.number, listed.newest.revision, row.content, effective_on=effective)
-    return "amended"
+        return UNCHANGED
+    revision = listed.newest.revision
+    amended = await client.licences.amend(row.number, revision, row.content, effective_on=effective)
+    return PROPOSED if amended.proposal_id else AMENDED
 
 
 def _print_problems(output: Output, problems: Iterable[Problem]) -> None:
