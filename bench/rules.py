@@ -129,7 +129,9 @@ class Counts:
 def every_rule(*, physical_data: Path | None = None, failed: Callable[[str, str], None] | None = None) -> RuleEngine:
     """The packaged rules, also those that aren't enabled."""
     settings = {rule.id: RuleSetting(enabled=True) for rule in load_rules()}
-    return RuleEngine.load(physical_data=physical_data, settings=settings, **({"failed": failed} if failed else {}))
+    if failed is None:
+        return RuleEngine.load(physical_data=physical_data, settings=settings)
+    return RuleEngine.load(physical_data=physical_data, settings=settings, failed=failed)
 
 
 def declarations() -> list[Labelled]:

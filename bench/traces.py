@@ -21,7 +21,7 @@ from gateway.tracing.rules.links import plain, ucr
 from gateway.tracing.rules.onward_transfer import OnwardTransfer
 from gateway.tracing.rules.records import RecordHit, RecordName, name_of
 from gateway.v1.history_pb2 import HistoryRecord, SearchCriteria
-from gateway.v1.trace_pb2 import Trace
+from gateway.v1.trace_pb2 import Trace, TraceLeg
 
 CONSIGNMENTS = 300
 OPEN_SEED, SEALED_SEED = 20_250_106, 20_260_817
@@ -137,7 +137,7 @@ def _take(accuracy: Accuracy, trace: Trace, number: int, true: set[RecordName], 
         accuracy.misses.append(f"{min(true)}: wrong {wrong} ({first}), missed {sorted(missed)}")
 
 
-def _wrong_kinds(trace: Trace, leg: object, number: int, made: HeldOut) -> Iterator[str]:
+def _wrong_kinds(trace: Trace, leg: TraceLeg, number: int, made: HeldOut) -> Iterator[str]:
     """Kinds of links that join a record of this consignment and one of another."""
     inside = made.truth[name_of(leg.record)] == number
     for link in leg.links:

@@ -263,6 +263,7 @@ class IllegalTransitionError(GatewayError):
     ways_out: ClassVar[Mapping[str, str]] = {
         "match": "Read the match's present state and choose a step that it allows.",
         "proposal": "Read the proposal's present state and choose a step that it allows.",
+        "licence": "Read the licence's present state and choose a step that it allows.",
     }
 
 
@@ -274,6 +275,7 @@ class RevisionConflictError(GatewayError):
     way_out = "Read the alert again and repeat the step on its current revision."
     ways_out: ClassVar[Mapping[str, str]] = {
         "entry": "Read the entry again and repeat the step on its current revision.",
+        "licence": "Read the licence again and repeat the step on its current revision.",
     }
 
 

@@ -102,6 +102,23 @@ COMMANDS: Mapping[str, str | Noun] = {
             "reject": "gateway.cli.watchlist.commands:reject",
         },
     ),
+    "licence": Noun(
+        N_("Export licences: publish, amend, withdraw; report uses; see what is left."),
+        {
+            "import": "gateway.cli.licence.importing:import_",
+            "list": "gateway.cli.licence.read:list_",
+            "show": "gateway.cli.licence.read:show",
+            "use": "gateway.cli.licence.reports:use",
+            "follow": "gateway.cli.licence.reports:follow",
+            "check": "gateway.cli.licence.reports:check",
+            "publish": "gateway.cli.licence.changes:publish",
+            "amend": "gateway.cli.licence.changes:amend",
+            "withdraw": "gateway.cli.licence.changes:withdraw",
+            "proposals": "gateway.cli.licence.read:proposals",
+            "approve": "gateway.cli.licence.changes:approve",
+            "reject": "gateway.cli.licence.changes:reject",
+        },
+    ),
     "history": Noun(
         N_(
             "Shipment history: record shipments, search own and partners', trace a consignment, keep what a case needs."

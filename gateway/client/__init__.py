@@ -17,6 +17,7 @@ from gateway.client.casework import CaseworkClient
 from gateway.client.figures import FigureClient
 from gateway.client.files import FileAbout, FilesClient, OpenedFile, evidence_of
 from gateway.client.history import HistoryClient, RecordedBatch
+from gateway.client.licences import LicenceClient
 from gateway.client.link_analysis import LinkAnalysisClient
 from gateway.client.notifications import NotificationClient, WatchedNotifications
 from gateway.client.operations import EvidenceClient, NodeClient
@@ -36,6 +37,7 @@ __all__ = [
     "FilesClient",
     "GatewayClient",
     "HistoryClient",
+    "LicenceClient",
     "LinkAnalysisClient",
     "NodeClient",
     "NotificationClient",

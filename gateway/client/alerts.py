@@ -19,6 +19,7 @@ from gateway.client.connection import DEFAULT_TIMEOUT_S, Connection
 from gateway.client.figures import FigureClient
 from gateway.client.files import FilesClient
 from gateway.client.history import HistoryClient
+from gateway.client.licences import LicenceClient
 from gateway.client.link_analysis import LinkAnalysisClient
 from gateway.client.notifications import NotificationClient
 from gateway.client.operations import PAGE_SIZE, EvidenceClient, NodeClient
@@ -61,6 +62,7 @@ class GatewayClient:
         self.files = FilesClient(connection)
         self.notifications = NotificationClient(connection)
         self.figures = FigureClient(connection)
+        self.licences = LicenceClient(connection)
         self.link_analysis = LinkAnalysisClient(connection)
         self.casework = CaseworkClient(connection)
         self.persons = PersonsClient(connection)

@@ -39,6 +39,7 @@ from gateway.v1 import (
     figure_service_pb2_grpc,
     file_service_pb2_grpc,
     history_service_pb2_grpc,
+    licence_service_pb2_grpc,
     link_analysis_service_pb2_grpc,
     node_service_pb2_grpc,
     notification_service_pb2_grpc,
@@ -82,6 +83,7 @@ _SERVICES = (
     _HISTORY,
     _NOTIFICATIONS,
     "gateway.v1.FigureService",
+    "gateway.v1.LicenceService",
     "gateway.v1.LinkAnalysisService",
     "gateway.v1.NodeService",
     "gateway.v1.EvidenceService",
@@ -135,6 +137,7 @@ class Stubs:
     persons: person_service_pb2_grpc.PersonServiceStub
     figures: figure_service_pb2_grpc.FigureServiceStub
     link_analysis: link_analysis_service_pb2_grpc.LinkAnalysisServiceStub
+    licences: licence_service_pb2_grpc.LicenceServiceStub
 
     @classmethod
     def on(cls, channel: grpc.aio.Channel) -> Stubs:
@@ -151,6 +154,7 @@ class Stubs:
             person_service_pb2_grpc.PersonServiceStub(channel),
             figure_service_pb2_grpc.FigureServiceStub(channel),
             link_analysis_service_pb2_grpc.LinkAnalysisServiceStub(channel),
+            licence_service_pb2_grpc.LicenceServiceStub(channel),
         )
 
 

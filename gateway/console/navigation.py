@@ -16,7 +16,8 @@ class NavigationEntry:
     icon: str
     """Name of a symbol in `templates/icons.svg`."""
     order: int
-    """Lower comes first: inbox 10, new alert 20, watchlists 30, history 40, network 50, figures 60, operations 70."""
+    """Lower comes first: inbox 10, new alert 20, watchlists 30, licences 35, history 40, network 50, figures 60 and so
+    on."""
     roles: frozenset[str] = frozenset()
     """Who sees it; empty: everybody."""
 

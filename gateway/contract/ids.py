@@ -46,12 +46,16 @@ class Channel(StrEnum):
     ALERTS = "alerts"
     """Alerts of priorities B and C, and all alerts for a partner that takes no urgent feed."""
     WATCHLIST = "watchlist"
+    LICENCES = "licences"
+    """Export licences, their uses, and what followed these."""
     LISTS = "lists"
     """A node's own lists and decisions; publisher and recipient are the same."""
     RECORDS = "records"
     """Digests of recorded shipments; local too."""
     AUDIT = "audit"
     """Heads of the audit log's hash chain; local too."""
+    LICENCE_REGISTER = "licence-register"
+    """What a node did with licences, and who decided that; local too."""
 
 
 URGENT_ALERTS = (Channel.ALERTS_A, Channel.ALERTS_B)
@@ -63,10 +67,10 @@ EARLIER = (Channel.ALERTS_B,)
 ALERT_CHANNELS = (*URGENT_ALERTS, Channel.ALERTS)
 """Channels of alerts, most urgent first."""
 
-BETWEEN_NODES = (*ALERT_CHANNELS, Channel.WATCHLIST)
+BETWEEN_NODES = (*ALERT_CHANNELS, Channel.LICENCES, Channel.WATCHLIST)
 """Channels between partners, most urgent first."""
 
-KEPT = (Channel.LISTS, Channel.RECORDS, Channel.AUDIT)
+KEPT = (Channel.LISTS, Channel.RECORDS, Channel.AUDIT, Channel.LICENCE_REGISTER)
 """Local channels."""
 
 
@@ -149,7 +153,7 @@ class FeedOrigin:
         object.__setattr__(self, "channel", _channel(self.channel))
         if (self.publisher == self.recipient) != (self.channel in KEPT):
             raise MalformedError(
-                f"a feed leads to another node, and a node's own lists, records and audit heads to itself; "
+                "a feed leads to another node, and a node's own lists, records, audit heads and register to itself; "
                 f"{self.channel.value} of {self.publisher!r} can't lead to {self.recipient!r}"
             )
         if not 1 <= self.epoch <= MAX_EPOCH:

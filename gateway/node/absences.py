@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 
 from gateway.alerts import codec as alert_wire
 from gateway.alerts.commands.onward_transfer import (
+    AnswerReleases,
     ProjectedMoment,
     no_releases,
     releases_of,
@@ -146,7 +147,7 @@ class Absences:
         self, conn: Connection, partner: str, content: alert_pb2.AlertContent | watchlist_pb2.WatchlistContent
     ) -> pb.Absence | None:
         moment, handling = ProjectedMoment(conn, self._node), content.handling
-        releases = no_releases
+        releases: AnswerReleases = no_releases
         if isinstance(content, alert_pb2.AlertContent):
             releases = releases_of(self._directory(), self._node, content.purpose, self._now())
         try:

@@ -20,6 +20,8 @@ from gateway.evidence.projection import AuditHeadProjection
 from gateway.feed.projection.registry import Registry
 from gateway.figures.projection import FigureProjection
 from gateway.history.projection.records import RecordProjection
+from gateway.licences.commands.register import LicenceSharing
+from gateway.licences.projection import LicenceProjection
 from gateway.link_analysis.projection import LinkProjection
 from gateway.trust.rules.directory import Directory
 from gateway.trust.service.agreements import Agreements
@@ -37,6 +39,7 @@ def registry(*, federation: str, node: str, directory: Callable[[], Directory]) 
             ListProjection(
                 ListDistribution(federation=federation, node=node, directory=directory), directory=directory
             ),
+            LicenceProjection(LicenceSharing(node=node, directory=directory)),
             RecordProjection(),
             AuditHeadProjection(),
             FigureProjection(),

@@ -145,7 +145,7 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
         stored = await asyncio.to_thread(self._feeds)
         # Local feeds have no link, and their backlog would never end: only blocked ones are shown.
         known = {feed.origin: feed for feed in stored if feed.origin.channel not in KEPT or feed.state in BLOCKED}
-        shown = {origin for origin in self._possible() if origin.channel not in EARLIER or origin in self._links}
+        shown = {origin for origin in self._possible() if self._is_opened(origin)}
         origins = sorted({*known, *shown}, key=lambda o: (o.publisher != self._node, o.line))
         return pb.ListLinksResponse(links=[self._link(origin, known.get(origin)) for origin in origins])
 
@@ -293,6 +293,12 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
     def _feeds(self) -> list[Feed]:
         with self._database.read() as conn:
             return feeds.list_all(conn)
+
+    def _is_opened(self, origin: FeedOrigin) -> bool:
+        """Whether links open a feed, however empty it is."""
+        if origin.channel in EARLIER:
+            return origin in self._links
+        return self._trust().directory.carries(origin.channel, origin.publisher, origin.recipient)
 
     def _possible(self) -> Iterable[FeedOrigin]:
         trusted = self._trust()

@@ -20,7 +20,12 @@ from gateway.errors import ConfigurationError
 from gateway.node.defaults import DEFAULT_LOCAL_PORT, DEFAULT_PEER_PORT, LinkMode
 from gateway.node.sections.attachment_settings import AttachmentSettings
 from gateway.node.sections.bound_settings import CallLimitSettings, QuotaSettings
-from gateway.node.sections.capability_settings import CaseworkSettings, FigureSettings, LinkAnalysisSettings
+from gateway.node.sections.capability_settings import (
+    CaseworkSettings,
+    FigureSettings,
+    LicenceSettings,
+    LinkAnalysisSettings,
+)
 from gateway.node.sections.notification_settings import NOTIFICATION_PATHS, NotificationSettings
 from gateway.node.sections.observed_settings import AlarmSettings, Section, TraceSettings
 from gateway.node.sections.person_settings import PersonSettings
@@ -237,6 +242,7 @@ class Settings(BaseSettings):
         default=CaseworkSettings(), description="Whether and how persons deal with alerts here."
     )
     figures: FigureSettings = Field(default=FigureSettings(), description="Whether and how alerts are counted.")
+    licences: LicenceSettings = Field(default=LicenceSettings(), description="How own export licences are kept.")
     link_analysis: LinkAnalysisSettings = Field(
         default=LinkAnalysisSettings(), description="Whether and how connections are looked for."
     )

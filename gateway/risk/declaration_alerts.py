@@ -78,10 +78,12 @@ class ScreenedRows:
     Attributes:
         elsewhere: neither origin nor departure is a territory of the rule.
         places_unknown: the row names neither origin nor departure.
+        licences_unknown: the row is an export of a file that doesn't say which licences were presented.
     """
 
     elsewhere: int = 0
     places_unknown: int = 0
+    licences_unknown: int = 0
 
 
 def declaration_rules(goods: Path | None = None, announcements: Path | None = None) -> RuleEngine:
@@ -124,7 +126,9 @@ def declaration_alerts(
             yield AlertLine(row.line, content, _source(row, on))
         elif controlled and not (shipment.export_territory or shipment.goods[0].origin_territory):
             screened.places_unknown += 1
-        elif controlled:
+        elif controlled and shipment.licences_not_known:
+            screened.licences_unknown += 1
+        elif controlled and not row.licence:
             screened.elsewhere += 1
 
 
@@ -171,6 +175,11 @@ def _shipment(row: DeclarationRow, on: date) -> shipment_pb2.Shipment:
         destination_territory=_territory(row.country_of_destination),
         office=goods_pb2.Place(territory=_territory(row.tariff_territory)),
     )
+    # Of an import the licence lies with another authority in any case: there the alert asks.
+    exported = made.procedure == shipment_pb2.SHIPMENT_PROCEDURE_EXPORT
+    made.licences_not_known = row.licence is None and exported
+    if row.licence:
+        made.references.add(kind=goods_pb2.SHIPMENT_REFERENCE_KIND_LICENCE, value=row.licence)
     made.declared_at.FromDatetime(datetime(on.year, on.month, on.day))
     item = made.goods.add(
         sequence=1, description=row.goods_description, origin_territory=_territory(row.country_of_origin)
@@ -291,5 +300,6 @@ def _rounded(value: Decimal, step: Decimal) -> Decimal:
 
 def _source(row: DeclarationRow, on: date) -> bytes:
     """Digest of a row's content and the day of assessment, without its line."""
-    said = [f"{field.name}={getattr(row, field.name)}" for field in fields(row) if field.name != "line"]
+    values = {field.name: getattr(row, field.name) for field in fields(row) if field.name != "line"}
+    said = [f"{name}={value}" for name, value in values.items() if name != "licence" or value is not None]
     return sha256("\x1f".join(["R01 declaration", on.isoformat(), *said]).encode()).digest()

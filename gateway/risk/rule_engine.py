@@ -14,7 +14,7 @@ from gateway.risk.controlled_goods_file import load_controlled_goods
 from gateway.risk.facts.consignments import destination_cases, leg_alone, legs_of, missing_cases, path_cases
 from gateway.risk.facts.controlled import Controls
 from gateway.risk.facts.findings import EarlierFindings, finding_cases
-from gateway.risk.facts.goods import GoodsFacts, papers_of
+from gateway.risk.facts.goods import NOTHING_CHECKED, CheckedLicences, GoodsFacts, papers_of
 from gateway.risk.facts.kinds import KINDS, Case
 from gateway.risk.facts.movements import opening_cases, passage_cases
 from gateway.risk.facts.pairs import mirror_cases, reexport_cases
@@ -40,6 +40,7 @@ from gateway.v1 import history_pb2, history_service_pb2, shipment_pb2, trace_pb2
 _INDEX = re.compile(r"\[[0-9]+\]")
 _NO_SETTINGS: Mapping[str, RuleSetting] = {}
 _NO_TERRITORIES: Mapping[str, str] = {}
+_NO_LICENCES: Mapping[int, CheckedLicences] = {}
 
 
 def _ignore(_rule_id: str, _why: str) -> None:
@@ -124,6 +125,7 @@ class RuleEngine:
         self,
         shipment: shipment_pb2.Shipment,
         siblings: Sequence[shipment_pb2.Shipment] = (),
+        licences: CheckedLicences = NOTHING_CHECKED,
         *,
         earlier: EarlierFindings | None = None,
     ) -> list[trace_pb2.Discrepancy]:
@@ -131,9 +133,10 @@ class RuleEngine:
 
         Args:
             siblings: results of `sibling_queries`.
+            licences: those that the node knows.
             earlier: what earlier inspections found; None: not known.
         """
-        cases = self.cases(shipment, siblings, earlier=earlier)
+        cases = self.cases(shipment, siblings, licences, earlier=earlier)
         hits = [hit for case in cases for hit in self._evaluator.evaluate(case)]
         for hit in hits:
             hit.ClearField("legs")
@@ -143,13 +146,14 @@ class RuleEngine:
         self,
         shipment: shipment_pb2.Shipment,
         siblings: Sequence[shipment_pb2.Shipment] = (),
+        licences: CheckedLicences = NOTHING_CHECKED,
         *,
         earlier: EarlierFindings | None = None,
     ) -> Iterator[Case]:
         """The cases that `screen` evaluates, for tests and counts."""
         about = self._about
         if "goods" in about:
-            yield from self._goods.cases(shipment)
+            yield from self._goods.cases(shipment, checked=licences)
         if "route" in about:
             yield from route_cases(shipment, self._controls)
         if "identifier" in about:
@@ -179,6 +183,7 @@ class RuleEngine:
         *,
         territories: Mapping[str, str] = _NO_TERRITORIES,
         siblings: Mapping[int, Sequence[shipment_pb2.Shipment]] = NO_SIBLINGS,
+        licences: Mapping[int, CheckedLicences] = _NO_LICENCES,
     ) -> list[trace_pb2.Discrepancy]:
         """Discrepancies of a consignment and its records, most severe first.
 
@@ -188,6 +193,7 @@ class RuleEngine:
             now: time for judging missing records.
             territories: ISO 3166-1 code by node; default is the node's name.
             siblings: by leg, results of `sibling_queries` at its node.
+            licences: by leg, those that the node knows.
         """
         withheld = [_withheld(leg.record) for leg in trace.legs]
 
@@ -196,7 +202,7 @@ class RuleEngine:
                 _overlap(rule.reads_of_all, paths) for paths in withheld
             )
 
-        cases = self.cases_of_trace(trace, now, territories=territories, siblings=siblings)
+        cases = self.cases_of_trace(trace, now, territories=territories, siblings=siblings, licences=licences)
         return _most_severe_first(_merged([hit for case in cases for hit in self._evaluator.evaluate(case, lacks)]))
 
     def cases_of_trace(
@@ -206,12 +212,14 @@ class RuleEngine:
         *,
         territories: Mapping[str, str] = _NO_TERRITORIES,
         siblings: Mapping[int, Sequence[shipment_pb2.Shipment]] = NO_SIBLINGS,
+        licences: Mapping[int, CheckedLicences] = _NO_LICENCES,
     ) -> Iterator[Case]:
         """The cases that `examine` evaluates, for tests and counts."""
         records: list[Record] = [(index, leg.record.shipment) for index, leg in enumerate(trace.legs)]
         papers = papers_of([shipment for _, shipment in records])
         for index, shipment in records:
-            yield from self._goods.cases(shipment, leg=index, papers=papers)
+            checked = licences.get(index, NOTHING_CHECKED)
+            yield from self._goods.cases(shipment, leg=index, papers=papers, checked=checked)
             yield from route_cases(shipment, self._controls, leg=index)
             yield from identifier_cases(shipment, leg=index)
             yield from totals_cases(shipment, leg=index)

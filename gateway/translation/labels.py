@@ -22,6 +22,7 @@ from gateway.v1.alert_pb2 import (
 )
 from gateway.v1.goods_pb2 import ShipmentReferenceKind, TransportMode
 from gateway.v1.history_pb2 import AnswerStatus
+from gateway.v1.licence_pb2 import LicenceBreachKind, LicenceCondition, LicenceCoverage, LicenceFollowUpKind
 from gateway.v1.match_pb2 import MatchSourceKind, MatchStatus
 from gateway.v1.options_pb2 import DisclosureClass
 from gateway.v1.party_pb2 import PartyRole
@@ -39,6 +40,10 @@ LABELLED_ENUMS: Final = (
     DisclosureClass,
     FindingResult,
     FlagReason,
+    LicenceBreachKind,
+    LicenceCondition,
+    LicenceCoverage,
+    LicenceFollowUpKind,
     ListedNameKind,
     MatchClass,
     MatchSourceKind,

@@ -28,6 +28,7 @@ from gateway.feed.service.writing.transaction import Transaction
 from gateway.feed.tables import dispositions
 from gateway.feed.tables.feeds import Feed
 from gateway.feed.tables.journal import HeadMovedError
+from gateway.persons.rules.four_eyes import ProposalState
 from gateway.trust.rules.directory import Directory
 from gateway.trust.service.agreements import Agreements
 from gateway.v1 import feed_pb2, watchlist_pb2
@@ -35,7 +36,7 @@ from gateway.watchlists.codec import events as wire
 from gateway.watchlists.codec.entered_columns import EnteredColumns, columns_of, entered_keys
 from gateway.watchlists.commands.distribution import DistributionState, ListDistribution
 from gateway.watchlists.commands.hits import read_hit
-from gateway.watchlists.rules.policies import MAX_LISTS, ProposalState, too_many_lists
+from gateway.watchlists.rules.policies import MAX_LISTS, too_many_lists
 from gateway.watchlists.service.effects import take_effect
 from gateway.watchlists.service.updates import ListEffect, read_effect
 from gateway.watchlists.tables import hits as hit_rows

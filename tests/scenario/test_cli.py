@@ -238,7 +238,7 @@ def test_real_declarations_arrive_at_the_partner_once_and_in_order(cn: Cli, hk: 
     done = cn.json("publisher", *as_of)
     first = done["published"]
     assert len(first) == count
-    assert done["passed_over"] == {"elsewhere": DECLARATIONS.listed - count, "places_unknown": 0}
+    assert done["passed_over"] == {"elsewhere": DECLARATIONS.listed - count, "places_unknown": 0, "licences_unknown": 0}
     repeated = cn.json("publisher", *as_of)
     assert (repeated["published"], repeated["published_before"]) == ([], first)  # the same alerts
     again = cn.json("publisher", *as_of, "--priority", "a")

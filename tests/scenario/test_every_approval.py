@@ -11,14 +11,23 @@ from google.protobuf.message import Message
 from gateway.errors import ApprovalRequiredError, GatewayError
 from gateway.trust.codec.permissions import load_permissions
 from gateway.trust.rules.permissions import Approval
-from gateway.v1 import history_pb2, history_service_pb2, match_pb2, person_service_pb2, watchlist_service_pb2
+from gateway.v1 import (
+    history_pb2,
+    history_service_pb2,
+    licence_service_pb2,
+    match_pb2,
+    person_service_pb2,
+    watchlist_service_pb2,
+)
 from gateway.v1.watchlist_pb2 import HIT_OUTCOME_FALSE, MATCH_CLASS_STRONG, WatchlistReference
 from tests.support.federation import Federation, new_id, with_logs
 from tests.support.passkeys import SoftAuthenticator
 from tests.support.persons import SETTINGS, SYSTEMS, Officer, desk, enrolled
 
 ALL_ROLES = ("officer", "supervisor", "operator", "publisher")
-HISTORY, PERSONS, WATCHLISTS = (f"/gateway.v1.{name}Service/" for name in ("History", "Person", "Watchlist"))
+HISTORY, LICENCES, PERSONS, WATCHLISTS = (
+    f"/gateway.v1.{name}Service/" for name in ("History", "Licence", "Person", "Watchlist")
+)
 
 REQUESTS: dict[str, Callable[[str], Message]] = {
     HISTORY + "PlaceHold": lambda text: history_service_pb2.PlaceHoldRequest(
@@ -29,6 +38,9 @@ REQUESTS: dict[str, Callable[[str], Message]] = {
     ),
     HISTORY + "ReleaseHold": lambda text: history_service_pb2.ReleaseHoldRequest(
         request_id=new_id(), hold_id=new_id(), reason=text
+    ),
+    LICENCES + "DecideLicenceProposal": lambda text: licence_service_pb2.DecideLicenceProposalRequest(
+        request_id=new_id(), proposal_id=new_id(), remarks=text
     ),
     PERSONS + "BeginPasskeyRegistration": lambda _: person_service_pb2.BeginPasskeyRegistrationRequest(),
     PERSONS + "RemovePasskey": lambda text: person_service_pb2.RemovePasskeyRequest(
@@ -101,11 +113,12 @@ async def called(officer: Officer, approval: str, method: str, request: Message)
     service, name = method.removeprefix("/gateway.v1.").split("/")
     stubs: dict[str, Any] = {
         "HistoryService": connection.stubs.history,
+        "LicenceService": connection.stubs.licences,
         "PersonService": connection.stubs.persons,
         "WatchlistService": connection.stubs.watchlist,
     }
     response = type(request).__name__.removesuffix("Request") + "Response"
-    modules = (history_service_pb2, person_service_pb2, watchlist_service_pb2, match_pb2)
+    modules = (history_service_pb2, licence_service_pb2, person_service_pb2, watchlist_service_pb2, match_pb2)
     (kind,) = [getattr(module, response) for module in modules if hasattr(module, response)]
     try:
         await connection.unary(getattr(stubs[service], name), request, kind)

@@ -128,13 +128,13 @@ def _line(item: Shipment | ShipmentAddition) -> str:
 
 COLUMNS = (
     "record_id,procedure,declared_at,office,ucr,exporter_name,containers,seals,mode,route,"
-    "hs_code,description,net_mass_kg,event,event_at,event_place"
+    "hs_code,description,net_mass_kg,event,event_at,event_place,licences"
 )
 EXPORT = "export,2026-01-10T12:00:00+08:00,CNSZW"
 CSV = f"""{COLUMNS}
-F-1,{EXPORT},UCR-F-1,範例金屬有限公司|Hant|zh,TCLU4265770,SEAL-F-1,3,CNSZW;HKHKG,7901110000@CN,zinc ingots,20000,,,
-F-1,,,,,,,,,,8110101000@CN,antimony ingots,500,,,
-F-2,exort,2026-01-10T12:00:00+08:00,,,,,,,,,,,,,
+F-1,{EXPORT},UCR-F-1,範例金屬有限公司|Hant|zh,TCLU4265770,SEAL-F-1,3,CNSZW;HKHKG,7901110000@CN,zinc ingots,20000,,,,
+F-1,,,,,,,,,,8110101000@CN,antimony ingots,500,,,,
+F-2,exort,2026-01-10T12:00:00+08:00,,,,,,,,,,,,,,
 """
 
 

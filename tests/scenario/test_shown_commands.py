@@ -23,6 +23,7 @@ from typer.testing import Result
 from gateway.cli.trial.federation import SYSTEMS as TRIAL_SYSTEMS
 from tests.support.command_kit import CONTAINER, GROUNDS, LISTED, PASSPHRASE, RECORDS, CommandKit
 from tests.support.federation import SYSTEMS, with_logs
+from tests.support.licence_scenes import SCENES as SCENES_OF_LICENCES
 from tests.support.shown_call import Call
 from tests.support.shown_commands import COMMANDS, Shown, command_of, shown_commands
 from tests.support.shown_scenes import SCENES as SCENES_OF_CAPABILITIES
@@ -41,6 +42,7 @@ NOT_RUN: Mapping[str, str] = {
 
 PLACEHOLDERS: Mapping[str, str] = {
     "FEED": "cn/hk/alerts", "PARTNER": "hk", "NODE": "cn", "NAME": "minerals", "TEXT": "A reason", "…": "A reason",
+    "LICENCE": "cn/CN-2026-0001", "NUMBER": "CN-2026-0001", "KIND": "arrived",
     "RECORD": RECORDS[0], "LIST/ID": "minerals/M-17", "OLD": "directory.note", "NEW": "directory-2.json",
     "DIRECTORY": "directory.note", "CARD": "cn.card.json", "OWN/PARTNER": "cn/hk",
     "BUNDLE": "case-7.zip", "ALERT": NEW_ID, "QUERY": NEW_ID, "ID": NEW_ID,
@@ -54,6 +56,9 @@ FILES: Mapping[Words, str] = {
     ("verify",): "2026-01-15.head",
     ("history", "import"): "manifests.csv",
     ("history", "trace"): "new.html",
+    ("licence", "amend"): "licence.json",
+    ("licence", "import"): "licences.csv",
+    ("licence", "publish"): "licence.json",
     ("watchlist", "import"): "list.csv",
     ("evidence", "consistency"): "directory.note",
     ("watchlist", "propose"): "entry.json",
@@ -77,6 +82,16 @@ COMPLETIONS: Mapping[Words, tuple[list[str], dict[str, str]]] = {
     ("history", "trace"): ([], {"--container": CONTAINER, **GROUNDS}),
     ("backup",): (["OUT"], {}),
     ("law", "show"): (["811010"], {}),
+    ("licence", "amend"): (["licence.json"], {"--number": "CN-2026-0001"}),
+    ("licence", "check"): (["LICENCE"], {"--quantity": "1", **GROUNDS}),
+    ("licence", "follow"): (["LICENCE", "KIND"], {"--declaration": "D-1", "--quantity": "1"}),
+    ("licence", "import"): (["licences.csv"], {"--legal-basis": "Export Control Law, article 12"}),
+    ("licence", "publish"): (["licence.json"], {"--number": "CN-2026-0001"}),
+    ("licence", "reject"): (["ID"], {"--remarks": "A reason"}),
+    ("licence", "show"): (["LICENCE"], {}),
+    ("licence", "use"): (["LICENCE"], {"--declaration": "D-1", "--quantity": "1"}),
+    ("licence", "withdraw"): (["NUMBER"], {"--reason": "A reason"}),
+    ("licence", "approve"): (["ID"], {}),
     ("link", "declare-new"): (["hk"], {"--reason": "A new node"}),
     ("pki", "request"): ([], {**_NODE, "--out": "console"}),
     ("pki", "issue"): (["gateway.csr"], {"--ca": "ca", "--out": "new.pem"}),
@@ -235,6 +250,7 @@ def announced(kit: CommandKit, call: Call, cwd: Path) -> None:
 
 SCENES: Mapping[Words, Scene] = {
     **SCENES_OF_CAPABILITIES,
+    **SCENES_OF_LICENCES,
     ("alert", "ack"): incoming,
     ("alert", "amend"): outgoing,
     ("alert", "answer"): question,
@@ -278,6 +294,7 @@ def too_wide(result: Result) -> list[str]:
 
 
 ENDS: Mapping[Words, tuple[int, ...]] = {
+    ("licence", "check"): (0, 3),  # 3: it doesn't cover the goods
     ("restore",): (0, 2),  # 2: it says what is lost, and wants --accept-loss
     ("watchlist", "diff"): (0, 3),  # a change may be on its way
     ("watchlist", "screen"): (0, 3),  # 3: something was found

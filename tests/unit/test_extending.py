@@ -30,9 +30,9 @@ from gateway.db import migrate
 from gateway.db.database import Database
 from gateway.feed.projection.rebuild import rebuild
 from gateway.feed.service.writing.commands import new_entry
-from gateway.history.tables import licences
+from gateway.history.tables import seals
 from gateway.trust.service.trial_federation import FEDERATION
-from gateway.v1.licence_pb2 import LicenceEvent, LicenceRecorded
+from gateway.v1.seal_pb2 import SealEvent, SealRecorded
 from tests.support.nodes import paper_nodes
 
 
@@ -40,16 +40,16 @@ class Record:
     weight = 1
 
     def __init__(self, number, holder):
-        self.event = LicenceEvent(recorded=LicenceRecorded(number=number, holder=holder))
+        self.event = SealEvent(recorded=SealRecorded(number=number, holder=holder))
 
     def execute(self, tx):
-        origin = FeedOrigin(FEDERATION, tx.own_node, tx.own_node, Channel.LICENCES)
-        return tx.append(origin, new_entry("LicenceEvent", self.event, now_ms=tx.now_ms)).index
+        origin = FeedOrigin(FEDERATION, tx.own_node, tx.own_node, Channel.SEALS)
+        return tx.append(origin, new_entry("SealEvent", self.event, now_ms=tx.now_ms)).index
 
 
 def stored():
     with database.read() as conn:
-        return [tuple(row) for row in conn.execute(select(licences.licences).order_by(licences.licences.c.number))]
+        return [tuple(row) for row in conn.execute(select(seals.seals).order_by(seals.seals.c.number))]
 
 
 database = Database(sys.argv[1])
@@ -62,8 +62,8 @@ with paper_nodes(Path(sys.argv[2]), lambda: database, ("cn",)) as (cn,):
     before = stored()
     assert [(row[0], row[1], row[4]) for row in before] == [("L1", "A", 1), ("L2", "C", 2)], before
     with database.read() as conn:
-        assert licences.find(conn, "L2").holder == "C"
-        assert licences.find(conn, "L3") is None
+        assert seals.find(conn, "L2").holder == "C"
+        assert seals.find(conn, "L3") is None
     with database.write() as conn:
         cn.projector.clear(conn)
     assert stored() == []
@@ -117,10 +117,10 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
     _run(
         folder,
         *("-m", "grpc_tools.protoc", "--proto_path=protos", "--proto_path=third_party/protos"),
-        *("--python_out=.", "gateway/v1/licence.proto"),
+        *("--python_out=.", "gateway/v1/seal.proto"),
     )
     before = set((folder / MIGRATION).glob("0*.py"))
-    _run(folder, "scripts/migration.py", "licences")
+    _run(folder, "scripts/migration.py", "seals")
     changed += [str(path.relative_to(folder)) for path in set((folder / MIGRATION).glob("0*.py")) - before]
     return folder, changed
 

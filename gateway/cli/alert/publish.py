@@ -349,6 +349,16 @@ def _print_passed_over(output: Output, screened: ScreenedRows, *, with_elsewhere
                 screened.places_unknown,
             )
         )
+    if screened.licences_unknown:
+        output.note(
+            ngettext(
+                "{number} line is an export with a controlled code, but the file doesn't say which licences were "
+                "presented: no alert. The field licence of the mapping names their column.",
+                "{number} lines are exports with controlled codes, but the file doesn't say which licences were "
+                "presented: no alerts. The field licence of the mapping names their column.",
+                screened.licences_unknown,
+            )
+        )
 
 
 def _print_ids(output: Output, tally: PublishTally) -> None:

@@ -17,6 +17,9 @@ from gateway.trust.rules.directory import Agreement, Directory, FieldClass, Mess
 _MESSAGES = {
     MessageType.ALERT: N_("alerts"),
     MessageType.LIST_EVENT: N_("watchlist entries"),
+    MessageType.LICENCE_EVENT: N_("licences and their uses"),
+    MessageType.LICENCE_QUERY: N_("queries whether a licence covers goods"),
+    MessageType.LICENCE_ANSWER: N_("answers to that with yes, no or partly"),
     MessageType.HISTORY_QUERY: N_("queries about shipments"),
     MessageType.HISTORY_RECORD: N_("answers with records of shipments"),
     MessageType.HISTORY_HIT: N_("answers with hit or no hit"),

@@ -18,6 +18,7 @@ from gateway.console.pages import (
     history,
     home,
     inbox,
+    licences,
     network,
     new_alert,
     notification_rules,
@@ -50,6 +51,7 @@ ROUTES: Final[Sequence[Route]] = [
     *network.routes,
     *figures.routes,
     *watchlists.routes,
+    *licences.routes,
     *notifications.routes,
     *notification_rules.routes,
     *operations.routes,
@@ -66,6 +68,7 @@ NAVIGATION: Final[Sequence[NavigationEntry]] = [
     operations.navigation,
     people.navigation,
     watchlists.navigation,
+    licences.navigation,
 ]
 """Entries of the menu; `NavigationEntry.order` sorts them."""
 

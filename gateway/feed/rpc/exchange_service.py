@@ -41,6 +41,9 @@ Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 SendFile: TypeAlias = Callable[[AsyncIterator[pb.FetchFileRequest]], AsyncGenerator[pb.FetchFileResponse, None]]
 """Sends a file to a partner that asks for it."""
 
+AnswerLicence: TypeAlias = Callable[[pb.AskLicenceRequest], Awaitable[pb.AskLicenceResponse]]
+"""Answers, signed, whether a licence of this node covers a partner's goods."""
+
 KeepMaintenance: TypeAlias = Callable[[str, maintenance_pb2.MaintenanceWindow], Awaitable[None]]
 """Keeps the maintenance that a partner announces."""
 
@@ -70,6 +73,7 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
         directories: PartnerDirectories,
         clock: Callable[[], int],
         history: HistoryAnswers,
+        answer_licence: AnswerLicence,
         send_file: SendFile,
         keep_maintenance: KeepMaintenance,
     ) -> None:
@@ -82,6 +86,7 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
         self._directories = directories
         self._clock = clock
         self._history = history
+        self._answer_licence = answer_licence
         self._send_file = send_file
         self._keep_maintenance = keep_maintenance
 
@@ -201,6 +206,11 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
         current_call().brings(request.query)
         validate(request)
         return await self._history.answer_at_once(request)
+
+    async def AskLicence(self, request: pb.AskLicenceRequest, context: Context) -> pb.AskLicenceResponse:
+        current_call().brings(request.query)
+        validate(request)
+        return await self._answer_licence(request)
 
     async def FetchFile(
         self, request_iterator: AsyncIterator[pb.FetchFileRequest], context: Context

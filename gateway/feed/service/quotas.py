@@ -31,6 +31,8 @@ class Stored(StrEnum):
     """Entries of its feeds of alerts of all priorities; the bytes with this node's refusals of them."""
     WATCHLIST = Channel.WATCHLIST.value
     """Likewise of its feed of lists, apart, so that a long list doesn't stop alerts."""
+    LICENCES = Channel.LICENCES.value
+    """Likewise of its feed of licences."""
     QUESTIONS = "questions"
     """Its signed questions that were answered, with their statements."""
     ANSWERS = "answers"
@@ -55,6 +57,7 @@ class Bound:
 DEFAULT_BOUNDS: Mapping[Stored, Bound] = {
     Stored.ALERTS: Bound(5_000_000, 10_240 * MIB),
     Stored.WATCHLIST: Bound(5_000_000, 10_240 * MIB),
+    Stored.LICENCES: Bound(1_000_000, 2_048 * MIB),
     Stored.QUESTIONS: Bound(1_000_000, 2_048 * MIB),
     Stored.ANSWERS: Bound(5_000_000, 20_480 * MIB),
     Stored.MATCHES: Bound(1_000_000, 4_096 * MIB),

@@ -36,6 +36,7 @@ class DeclarationRow:
         mode_of_transport: coded as in the file or the mapping.
         country_of_origin, country_of_departure, country_of_destination: ISO 3166-1 alpha-2, or ZZ.
         value: price of the item in `currency`, ISO 4217.
+        licence: number of the export licence; empty for none, None where the file doesn't say.
     """
 
     line: int
@@ -60,6 +61,7 @@ class DeclarationRow:
     goods_description: str = ""
     container_number: str = ""
     transport_document: str = ""
+    licence: str | None = None
 
 
 def _text(parts: list[str], _: Format) -> str:
@@ -105,7 +107,7 @@ FIELDS: Mapping[str, Field] = MappingProxyType(
         "gross_mass_kg": Field(read=as_mass),
         "value": Field(read=as_number),
         "currency": Field(read=_letters(3, "a currency of three capital letters (ISO 4217)")),
-        **dict.fromkeys(("goods_description", "container_number", "transport_document"), _TEXT),
+        **dict.fromkeys(("goods_description", "container_number", "transport_document", "licence"), _TEXT),
     }
 )
 
@@ -136,6 +138,8 @@ def _row(line: Line) -> Iterator[DeclarationRow | Problem]:
         value = line.value(target)
         if value is not None:
             values[target] = value
+        elif target == "licence":
+            values[target] = ""
         elif target in REQUIRED and not line.has(target):
             line.problem(line.layout.label(target), "is empty")
     if line.problems:

@@ -113,6 +113,7 @@ class Group:
         self._require(fields)
         if self._problems:
             return BadRecord(self._line, self.record_id[:64], self.lines, tuple(self._problems))
+        whole.licences_not_known = not self._layout.fills("licences")
         for number, item in enumerate(whole.goods, 1):
             item.sequence = item.sequence or number
         return finish(self._line, whole, self._label, lines=self.lines)

@@ -31,6 +31,7 @@ from gateway.history.tables.risk_hits import RecordRisk, RiskRow
 from gateway.history.tables.schema import risk_hits
 from gateway.history.tables.schema import shipments as shipments_table
 from gateway.history.tables.shipment_search import RecordFilter
+from gateway.licences.service.presented import PresentedLicences
 from gateway.risk.facts.consignments import hs6_of
 from gateway.risk.facts.findings import EarlierFindings, Outcomes, outcome_of
 from gateway.risk.learning import learned_threshold, lift
@@ -107,6 +108,7 @@ class RiskScreening:
         self._database = database
         self._rules = rules
         self._siblings = SiblingSearch(database, rules=rules)
+        self._licences = PresentedLicences(database)
 
     def next(self, after: int | None = None, most: int = BATCH) -> RiskBatch | None:
         """Hits on the next indexed items, at most so many, if any: after a position, or by default after the evaluated
@@ -131,7 +133,9 @@ class RiskScreening:
     def _screened(self, record: CurrentShipment, earlier: EarlierFindings) -> Sequence[trace_pb2.Discrepancy]:
         """Hits on one record; a failure is logged and delays no other record."""
         try:
-            return self._rules.screen(record.shipment, self._siblings.of(record.shipment), earlier=earlier)
+            shipment = record.shipment
+            licences = self._licences.of(shipment)
+            return self._rules.screen(shipment, self._siblings.of(shipment), licences, earlier=earlier)
         except StoreUnavailableError:
             raise  # else the record would pass as evaluated
         except Exception:

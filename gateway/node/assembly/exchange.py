@@ -9,7 +9,7 @@ from gateway.contract.ids import FeedOrigin
 from gateway.db.database import Database
 from gateway.feed.rpc.committed_entries import TracedEntries
 from gateway.feed.rpc.comparing import PublisherAuditor
-from gateway.feed.rpc.exchange_service import ExchangeServicer, HistoryAnswers, SendFile
+from gateway.feed.rpc.exchange_service import AnswerLicence, ExchangeServicer, HistoryAnswers, SendFile
 from gateway.feed.rpc.links import LinkStatus
 from gateway.feed.rpc.maintenance import MaintenanceAnnouncer
 from gateway.feed.rpc.sending import FeedSender, Intake
@@ -82,7 +82,7 @@ class Exchange:
             writer=writer,
         )
 
-    def servicer(self, history: HistoryAnswers, send_file: SendFile) -> ExchangeServicer:
+    def servicer(self, history: HistoryAnswers, answer_licence: AnswerLicence, send_file: SendFile) -> ExchangeServicer:
         """Handlers of partners' calls."""
         return ExchangeServicer(
             receiver=self._receiver,
@@ -94,6 +94,7 @@ class Exchange:
             directories=self.directories,
             clock=self._clock,
             history=history,
+            answer_licence=answer_licence,
             send_file=send_file,
             keep_maintenance=self.maintenance.keep,
         )

@@ -32,6 +32,7 @@ from gateway.history.rpc.service import HistoryServicer
 from gateway.history.service.answers import QueryService
 from gateway.history.service.queries import QuerySigner
 from gateway.history.service.risk import SiblingSearch
+from gateway.licences.service.presented import PresentedLicences
 from gateway.link_analysis.commands import forget_records
 from gateway.link_analysis.service.records import LINK_NAMES
 from gateway.node.assembly.history_rules import load_rules, rule_sources, search_of
@@ -129,7 +130,12 @@ class History:
     def _tracer(
         self, node: str, database: Database, trust: Callable[[], TrustedDirectory], clock: Callable[[], int]
     ) -> HistoryTracer:
-        examiner = TraceExaminer(node=node, rules=self.rules, siblings=SiblingSearch(database, rules=self.rules))
+        examiner = TraceExaminer(
+            node=node,
+            rules=self.rules,
+            siblings=SiblingSearch(database, rules=self.rules),
+            licences=PresentedLicences(database),
+        )
         return HistoryTracer(
             node=node,
             fanout=self.fanout,

@@ -86,6 +86,8 @@ class Links:
             outgoing = self._directory().feed(self._settings.node, partner, channel)
             if channel in EARLIER and self._left_over.isdisjoint((outgoing, outgoing.reverse)):
                 continue
+            if not self._directory().carries(channel, self._settings.node, partner):
+                continue
             if how.mode is LinkMode.PUSH:
                 yield PushLink(outgoing, self._parts, on_open=self._reached, reconnection=reconnection)
             if how.fetch:

@@ -49,6 +49,7 @@ from gateway.node.backups.start import detect_restored, require_no_cut_off_resto
 from gateway.node.capabilities.attachments import Attachments
 from gateway.node.capabilities.capability import Capabilities
 from gateway.node.capabilities.every import start_capabilities
+from gateway.node.capabilities.licences import Licences
 from gateway.node.capabilities.parts import NodeParts
 from gateway.node.directory_store import DirectoryStore, KeptVersions, pinned_anchors
 from gateway.node.expiry import OwnKeys
@@ -208,6 +209,7 @@ class Node:
         history, watchlists = self._make_history(), self._make_watchlists()
         parts = self._make_parts()
         self._files = Attachments(parts)
+        self._licences = Licences(parts, trust=self._directory.trusted, signer_for=self._log_signers.named)
         if history.standby is not None:
             self._access.close_too(history.standby.close)
         alerts = AlertQueries(self.database, clock=self._clock, sent_size=self._exchange.sender.sent_size)
@@ -219,6 +221,7 @@ class Node:
             callers=self._callers,
             pseudonyms=self._pseudonyms,
             files=self._files.capability,
+            licences=self._licences.capability,
         )
         self._listeners = self._make_listeners(history, watchlists, alerts, capabilities, started_at)
         for listener in self._listeners:
@@ -453,7 +456,9 @@ class Node:
             callers=self._callers,
             peer_tls=self._peer_tls,
             local_tls=self._local_tls,
-            for_partners=peer_services(exchange=self._exchange.servicer(history.answering, self._files.send)),
+            for_partners=peer_services(
+                exchange=self._exchange.servicer(history.answering, self._licences.answers.answer, self._files.send)
+            ),
             for_systems=local_services(
                 alert=alert,
                 evidence=EvidenceServicer(

@@ -15,6 +15,7 @@ ALARM_SHARE = 0.8
 _WORDS = {
     Stored.ALERTS: "entries of its feed of alerts",
     Stored.WATCHLIST: "entries of its feed of lists",
+    Stored.LICENCES: "entries of its feed of licences",
     Stored.QUESTIONS: "questions about shipments",
     Stored.ANSWERS: "records in its answers",
     Stored.MATCHES: "matches that it makes here",
@@ -26,6 +27,7 @@ def bounds_of(settings: QuotaSettings) -> dict[Stored, Bound]:
     return {
         Stored.ALERTS: Bound(settings.alert_entries, settings.alert_mib * MIB),
         Stored.WATCHLIST: Bound(settings.watchlist_entries, settings.watchlist_mib * MIB),
+        Stored.LICENCES: Bound(settings.licence_entries, settings.licence_mib * MIB),
         Stored.QUESTIONS: Bound(settings.questions, settings.question_mib * MIB),
         Stored.ANSWERS: Bound(settings.answer_records, settings.answer_mib * MIB),
         Stored.MATCHES: Bound(settings.matches, settings.match_mib * MIB),

@@ -27,12 +27,14 @@ async def start_capabilities(
     callers: Callers,
     pseudonyms: Pseudonyms,
     files: Capability,
+    licences: Capability,
 ) -> Capabilities:
     """Raises ConfigurationError: a secret can't be read, or a package is missing."""
     visibility = watchlists.visibility
     on = [
         await start_persons(parts, calls=callers.persons, pseudonyms=pseudonyms),
         files,
+        licences,
         figures(parts, alerts=alerts, visibility=visibility),
         casework(parts, systems=callers.systems, process=history.names_process),
         notifications(parts, visibility=visibility),

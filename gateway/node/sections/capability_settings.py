@@ -26,6 +26,14 @@ class FigureSettings(Section):
     )
 
 
+class LicenceSettings(Section):
+    """Export licences that this node's authority issues."""
+
+    four_eyes: bool = Field(
+        default=True, description="Changes take effect when a second person has approved them; so it is by default."
+    )
+
+
 class LinkAnalysisSettings(Section):
     """Connections between the parties and things that alerts, lists and shipments name."""
 

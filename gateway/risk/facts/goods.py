@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import cached_property, lru_cache
+from types import MappingProxyType
 from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -33,11 +34,22 @@ _FIRST_S, _LAST_S = -62_135_510_400, 253_402_214_399
 
 @dataclass(frozen=True, slots=True)
 class Papers:
-    """Licences of a consignment, and the time of its export declaration, if known."""
+    """Licences of a consignment, and the time of its export declaration, if known.
+
+    Attributes:
+        known: whether any of the records says which licences were presented.
+    """
 
     licences: Sequence[shipment_pb2.Licence] = ()
     references: Sequence[str] = ()
     exported_at: Timestamp | None = None
+    known: bool = True
+
+
+CheckedLicences = Mapping[int, Sequence[Mapping[str, str]]]
+"""By sequence of a goods item what the licences presented for it are worth (`MAPS`), where all of them are known."""
+
+NOTHING_CHECKED: CheckedLicences = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,19 +82,27 @@ class GoodsFacts:
         object.__setattr__(self, "_profile", lru_cache(MAX_REMEMBERED)(self._profiled))
         object.__setattr__(self, "_suspects", lru_cache(MAX_REMEMBERED)(self._suspected))
 
-    def cases(self, shipment: shipment_pb2.Shipment, *, leg: int = 0, papers: Papers | None = None) -> Iterator[Case]:
+    def cases(
+        self,
+        shipment: shipment_pb2.Shipment,
+        *,
+        leg: int = 0,
+        papers: Papers | None = None,
+        checked: CheckedLicences = NOTHING_CHECKED,
+    ) -> Iterator[Case]:
         """A case for each item of interest.
 
         Args:
             leg: index in the trace.
             papers: of the consignment; None: the record's own.
+            checked: licences that this node knows.
         """
         frame: _Frame | None = None
         for item in shipment.goods:
             codes = tuple([code.code for code in item.codes])
             profile = self._profile(codes, item.substance, item.element, item.description)
             if profile.interesting:
-                frame = frame or _Frame(shipment, self.terms, papers)
+                frame = frame or _Frame(shipment, self.terms, papers, checked)
                 yield Case("goods", self._facts(item, profile, frame), (leg,), item.sequence)
 
     def _profiled(self, codes: tuple[str, ...], substance: str, element: str, description: str) -> _Profile:
@@ -176,6 +196,8 @@ _FINDERS: Mapping[str, Callable[[_Item], Any]] = {
     "shipment": lambda of: of.frame.light,
     "licences": lambda of: list(of.frame.papers.licences),
     "licence_references": lambda of: list(of.frame.papers.references),
+    "licences_known": lambda of: of.frame.papers.known,
+    "checked_licences": lambda of: list(of.frame.checked.get(of.item.sequence, ())),
     "judged_at": lambda of: moment(of.frame.papers.exported_at or of.frame.shipment.declared_at),
     "consignees": lambda of: of.frame.consignees,
     "forwarder_terms": lambda of: list(of.frame.forwarder[0]),
@@ -208,8 +230,15 @@ def control_notes(controlled: Iterable[trace_pb2.ControlledItem]) -> list[str]:
 class _Frame:
     """Shared by all items of a record."""
 
-    def __init__(self, shipment: shipment_pb2.Shipment, terms: GoodsTerms, papers: Papers | None) -> None:
+    def __init__(
+        self,
+        shipment: shipment_pb2.Shipment,
+        terms: GoodsTerms,
+        papers: Papers | None,
+        checked: CheckedLicences,
+    ) -> None:
         self.shipment: shipment_pb2.Shipment = shipment
+        self.checked: CheckedLicences = checked
         self._terms = terms
         self._given = papers
 
@@ -249,6 +278,7 @@ def papers_of(shipments: Sequence[shipment_pb2.Shipment]) -> Papers:
             if reference.kind == goods_pb2.SHIPMENT_REFERENCE_KIND_LICENCE
         ],
         exported_at=min(exports, key=lambda at: (at.seconds, at.nanos), default=None),
+        known=not all(shipment.licences_not_known for shipment in shipments),
     )
 
 

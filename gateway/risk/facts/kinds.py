@@ -32,6 +32,7 @@ MAPS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "price_high": "double",
         },
         "restrictions": {"announcement": "string", "measure": "string", "status": "string", "text": "string"},
+        "checked_licences": {"issuer": "string", "number": "string", "covers": "string", "why": "string"},
         "exports": {"days": "double", "kg": "double", "usd": "double", "record": "string", "exporter": "string"},
     }
 )
@@ -123,6 +124,8 @@ KINDS = _kinds(
             "restrictions": "maps",  # on the way to the destination: announcement, measure, status, text
             "licences": f"list {LICENCE}",  # of the record; in a trace of all records
             "licence_references": "list string",
+            "licences_known": "bool",  # whether the records say which licences were presented
+            "checked_licences": "maps",  # those that the node knows: issuer, number, covers (yes, no, partly), why
             "judged_at": "timestamp",  # export declaration, if known
             "net_kg": "double",
             "volume_m3": "double",  # of all packages

@@ -11,6 +11,7 @@ from gateway.contract.messages import page_of
 from gateway.contract.validation import violations
 from gateway.db.database import Database
 from gateway.history.service.risk import SiblingSearch
+from gateway.licences.service.presented import PresentedLicences
 from gateway.risk.rule_engine import RuleEngine
 from gateway.tracing.rules.draft import draft_alert
 from gateway.tracing.rules.draft_basis import alerts_named, also_in, answers_named, part_for
@@ -41,16 +42,25 @@ def _as_it_is(discrepancy: trace_pb2.Discrepancy) -> trace_pb2.Discrepancy:
 class TraceExaminer:
     """Adds to a trace what is under control and what doesn't add up. Thread-safe."""
 
-    def __init__(self, *, node: str, rules: RuleEngine, siblings: SiblingSearch) -> None:
+    def __init__(self, *, node: str, rules: RuleEngine, siblings: SiblingSearch, licences: PresentedLicences) -> None:
         self._node = node
         self._rules = rules
         self._siblings = siblings
+        self._licences = licences
 
-    def examine(self, trace: trace_pb2.Trace, now: datetime, *, classes: Collection[FieldClass] = EVERY_CLASS) -> None:
+    def examine(
+        self,
+        trace: trace_pb2.Trace,
+        now: datetime,
+        *,
+        classes: Collection[FieldClass] = EVERY_CLASS,
+        with_licences: bool = True,
+    ) -> None:
         """Fills `controlled` of the legs, `discrepancies` and the versions.
 
         Args:
             classes: of fields of further own records that may count; the legs are taken as they are.
+            with_licences: compares with the licences that this node knows; not in what goes to somebody else.
         """
         room = CONTROLLED_BYTES
         for leg in trace.legs:
@@ -62,7 +72,9 @@ class TraceExaminer:
         siblings = self._siblings.of_trace(trace, self._node)
         for sibling in (sibling for of_leg in siblings.values() for sibling in of_leg):
             redact(sibling, classes)
-        found = self._rules.examine(trace, now, siblings=siblings)
+        legs = enumerate(trace.legs if with_licences else ())
+        licences = {index: self._licences.of(leg.record.shipment) for index, leg in legs}
+        found = self._rules.examine(trace, now, siblings=siblings, licences=licences)
         page = page_of(found, _as_it_is, limit=MAX_DISCREPANCIES, most_bytes=DISCREPANCY_BYTES)
         trace.discrepancies.extend(page.messages)
         trace.truncated = trace.truncated or page.last is not None
@@ -123,7 +135,7 @@ class AlertDrafter:
         """A draft from a part of the trace with fields of these classes; None if there is nothing to say."""
         for leg in part.legs:
             leg.record.withheld.extend(redact(leg.record.shipment, classes).withheld)
-        self._examiner.examine(part, now, classes=classes)
+        self._examiner.examine(part, now, classes=classes, with_licences=False)
         rules = set(request.draft_rules)
         discrepancies = [
             discrepancy

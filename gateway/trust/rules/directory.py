@@ -25,9 +25,18 @@ class MessageType(StrEnum):
     """Answers with records, from the sender to the recipient."""
     HISTORY_HIT = "HistoryHit"
     """Answers with hit or no hit alone."""
+    LICENCE_EVENT = "LicenceEvent"
+    """Licences, uses of them, and what followed; whole, so with all classes that they have."""
+    LICENCE_QUERY = "LicenceQuery"
+    """Queries whether a licence covers goods: the sender may ask the recipient."""
+    LICENCE_ANSWER = "LicenceAnswer"
+    """Answers to that with yes, no or partly alone, from the sender to the recipient."""
     FILE = "AttachedFile"
     """Evidence files, from the sender to the recipient, when the recipient asks for one."""
 
+
+AGREED_CHANNELS: Mapping[Channel, MessageType] = {Channel.LICENCES: MessageType.LICENCE_EVENT}
+"""Channels that gateways of earlier versions don't know, by the message type whose agreement says that both do."""
 
 FEED_EPOCHS = "feed_epochs"
 """Extension of the directory: epochs of feeds, by pair of nodes."""
@@ -273,6 +282,17 @@ class Directory:
     def feed(self, publisher: str, recipient: str, channel: Channel) -> FeedOrigin:
         """The feed between two nodes in its present epoch."""
         return FeedOrigin(self.federation, publisher, recipient, channel, self.feed_epoch(publisher, recipient))
+
+    def carries(self, channel: Channel, publisher: str, recipient: str) -> bool:
+        """Whether the feeds of a channel between two nodes are opened; see AGREED_CHANNELS.
+
+        An agreement counts whether it is in force or not: what has been sent is still compared and delivered.
+        """
+        needed = AGREED_CHANNELS.get(channel)
+        return needed is None or any(
+            {agreement.sender, agreement.recipient} == {publisher, recipient} and needed in agreement.message_types
+            for agreement in self.agreements
+        )
 
     def agreements_on(self, sender: str, recipient: str, on: datetime, *, message_type: str) -> tuple[Agreement, ...]:
         """Agreements under which `sender` may send this message type to `recipient`."""

@@ -12,6 +12,7 @@ from gateway.db.database import Database
 from gateway.errors import IllegalTransitionError, InvalidRequestError, Violation
 from gateway.feed.service.writing.transaction import Transaction
 from gateway.feed.tables import journal
+from gateway.persons.rules.four_eyes import ProposalState
 from gateway.plurals import counted
 from gateway.v1 import watchlist_pb2, watchlist_service_pb2
 from gateway.watchlists.codec.encoded_changes import EntryEncoder, filled, update_of
@@ -24,7 +25,6 @@ from gateway.watchlists.commands.same_proposal import (
     is_waiting,
     without_time,
 )
-from gateway.watchlists.rules.policies import ProposalState
 from gateway.watchlists.tables import lists as watchlists
 from gateway.watchlists.tables import proposals as proposal_rows
 from gateway.watchlists.tables.lists import EntryRow

@@ -21,6 +21,7 @@ from gateway.errors import (
 from gateway.feed.codec import EncodedEntry
 from gateway.feed.service.writing.commands import IdempotentCommand, entry_of, new_entry, random_bytes
 from gateway.feed.service.writing.transaction import Clock, Transaction
+from gateway.persons.rules.four_eyes import ProposalState, require_decidable
 from gateway.persons.service.pseudonyms import Pseudonyms
 from gateway.trust.rules.directory import Directory
 from gateway.trust.service.agreements import Agreements
@@ -34,8 +35,6 @@ from gateway.watchlists.rules.policies import (
     DEFAULT_POLICY,
     MAX_LISTS,
     ListPolicy,
-    ProposalState,
-    require_decidable,
     too_many_lists,
 )
 from gateway.watchlists.rules.visibility import NOTHING_HIDDEN, Hidden

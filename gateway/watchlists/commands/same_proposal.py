@@ -11,10 +11,10 @@ from sqlalchemy import Connection
 from gateway.contract.limits import MAX_STREAM_ITEMS
 from gateway.db.database import Database
 from gateway.feed.service.writing.transaction import Transaction
+from gateway.persons.rules.four_eyes import ProposalState
 from gateway.v1 import watchlist_pb2
 from gateway.watchlists.codec import events as wire
 from gateway.watchlists.commands.proposals import BY_ITSELF, PENDING_STEPS, Lists
-from gateway.watchlists.rules.policies import ProposalState
 from gateway.watchlists.service.updates import read_update
 from gateway.watchlists.tables import proposals as proposal_rows
 from gateway.watchlists.tables.schema import list_proposals

@@ -19,8 +19,10 @@ from demo import case as story
 from demo.consignment import records_of_the_case, records_of_the_twin
 from gateway.client import AlertReference, FileAbout, GatewayClient, evidence_of
 from gateway.v1 import alert_pb2, options_pb2, party_pb2, screening_pb2, watchlist_pb2
+from gateway.v1.licence_service_pb2 import ReportLicenceFollowUpRequest, ReportLicenceUseRequest
 from gateway.v1.watchlist_service_pb2 import ProposedEntry, ProposedWithdrawal
 from tests.support.federation import NODES, PATIENCE_S, Federation, eventually
+from tests.support.licences import NUMBER, REEXPORTED, licence_content, reference
 from tests.support.nodes import listed_content
 
 LIST = "minerals"
@@ -54,6 +56,8 @@ class Case:
         entry_id: an entry of cn's list that is in force.
         records: by node a recorded shipment's id.
         hit_of_mo, hit_of_hk: hits on entries of cn's list that mo and hk reported, and cn hasn't answered.
+        licence: number of a licence of cn for hk, of which more was drawn at both than it allows; an amendment of it
+            waits as `licence_proposal`.
         with_file: an alert of cn with an X-ray picture, which hk has fetched; `file` is its digest in hexadecimal.
     """
 
@@ -68,6 +72,8 @@ class Case:
     hit_of_mo: str
     hit_of_hk: str
     records: dict[str, str]
+    licence: str
+    licence_proposal: str
     with_file: AlertReference
     file: str
 
@@ -85,7 +91,9 @@ async def play(federation: Federation, *, proposer: Acting, approver: Acting) ->
     await _read_and_ask(federation, from_cn)
     from_hk = await _publish(federation, "hk", story.alert_from_hk(now, from_cn), "mo")
     await _find(federation, from_hk)
-    proposal_id, entry_id = await _list(federation, proposer, approver)
+    async with proposer as officer, approver as supervisor:
+        proposal_id, entry_id = await _list(federation, officer, supervisor)
+        licence_proposal = await _licence(federation, supervisor)
     of_a_consignee = await _publish(federation, "cn", story.alert_of_a_consignee(now), "hk")
     closed = await _closed(federation, now)
     unread, question_id = await _unread(federation, now)
@@ -109,6 +117,8 @@ async def play(federation: Federation, *, proposer: Acting, approver: Acting) ->
         hit_of_mo,
         hit_of_hk,
         records,
+        licence=NUMBER,
+        licence_proposal=licence_proposal,
         with_file=with_file,
         file=file,
     )
@@ -163,22 +173,21 @@ async def _find(federation: Federation, alert: AlertReference) -> None:
         await eventually(known, what="the finding at hk")
 
 
-async def _list(federation: Federation, proposer: Acting, approver: Acting) -> tuple[str, str]:
+async def _list(federation: Federation, officer: GatewayClient, supervisor: GatewayClient) -> tuple[str, str]:
     """Five entries in force at hk, and a proposal to add one, change one and withdraw one; its id, and an entry's."""
     contents = [_party(names) for names in (story.EXPORTER, story.HK_CONSIGNEE, story.MO_CONSIGNEE)]
     contents.append(listed_content("示例国际贸易有限公司", reason="Buyer of goods that never arrived (placeholder)"))
     contents.append(listed_content("Exemplo Metais, Limitada", releasable_to=BOTH))
     entries = [ProposedEntry(id=f"W-{number:02d}", content=each) for number, each in enumerate(contents, 1)]
-    async with proposer as officer, approver as supervisor:
-        first = await officer.watchlist.propose(LIST, entries=entries, note="First edition")
-        await supervisor.watchlist.decide(first.proposal_id, approve=True, remarks="Compared with the file")
-        changed = listed_content("Exemplo Metais, Limitada", reason="End use not shown", releasable_to=BOTH)
-        added = ProposedEntry(id="W-06", content=listed_content("Placeholder Rare Earths Limited"))
-        amended = ProposedEntry(id="W-05", revision=1, content=changed)
-        withdrawn = ProposedWithdrawal(id="W-02", revision=1, reason="Mistaken identity")
-        second = await officer.watchlist.propose(
-            LIST, entries=[added, amended], withdrawals=[withdrawn], note="Second edition"
-        )
+    first = await officer.watchlist.propose(LIST, entries=entries, note="First edition")
+    await supervisor.watchlist.decide(first.proposal_id, approve=True, remarks="Compared with the file")
+    changed = listed_content("Exemplo Metais, Limitada", reason="End use not shown", releasable_to=BOTH)
+    added = ProposedEntry(id="W-06", content=listed_content("Placeholder Rare Earths Limited"))
+    amended = ProposedEntry(id="W-05", revision=1, content=changed)
+    withdrawn = ProposedWithdrawal(id="W-02", revision=1, reason="Mistaken identity")
+    second = await officer.watchlist.propose(
+        LIST, entries=[added, amended], withdrawals=[withdrawn], note="Second edition"
+    )
     async with federation.client("hk", "officer") as hk:
 
         async def listed() -> bool:
@@ -186,6 +195,32 @@ async def _list(federation: Federation, proposer: Acting, approver: Acting) -> t
 
         await eventually(listed, what="cn's list at hk")
     return second.proposal_id, "W-01"
+
+
+async def _licence(federation: Federation, supervisor: GatewayClient) -> str:
+    """A licence that cn and hk have used beyond its quantity, with goods that left again; id of an amendment of it."""
+    async with federation.client("cn", "publisher") as cn, federation.client("hk", "publisher") as hk:
+        published = await cn.licences.publish(NUMBER, licence_content(), note="First licence of the year")
+        await supervisor.licences.decide(published.proposal_id, approve=True, remarks="Compared with the file")
+
+        async def used() -> bool:
+            for number, client in enumerate((cn, hk), 1):
+                await client.licences.report_use(
+                    ReportLicenceUseRequest(
+                        licence=reference(), declaration=f"D-{number}", quantity="600", day="2026-01-15"
+                    )
+                )
+            return True
+
+        await eventually(used, what="cn's licence at hk")
+        await hk.licences.report_follow_up(
+            ReportLicenceFollowUpRequest(
+                licence=reference(), kind=REEXPORTED, declaration="D-9", quantity="20", day="2026-02-01"
+            )
+        )
+        longer = licence_content(valid_until="2026-12-31")
+        amended = await cn.licences.amend(NUMBER, 1, longer, effective_on="2026-07-01", note="Until the year's end")
+    return amended.proposal_id
 
 
 async def _hit(federation: Federation, node: str, entry_id: str) -> str:

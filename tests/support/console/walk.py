@@ -80,6 +80,8 @@ ADDRESSES: Mapping[str, Addresses] = {
     ],
     "/watchlists/amend/{list_name}/{entry_id:path}": lambda case: [f"/watchlists/amend/minerals/{case.entry_id}"],
     "/watchlists/withdraw/{list_name}/{entry_id:path}": lambda case: [f"/watchlists/withdraw/minerals/{case.entry_id}"],
+    "/licences/proposals/{proposal_id}": lambda case: [f"/licences/proposals/{case.licence_proposal}"],
+    "/licences/{issuer}/{number:path}": lambda case: [f"/licences/cn/{case.licence}"],
     "/notifications/rules/{scope}/{at}": lambda case: [
         "/notifications/rules/own/new",
         "/notifications/rules/shared/new",

@@ -99,9 +99,26 @@ def test_only_goods_that_come_from_the_territory_of_the_list_become_alerts(
     assert counted == (screened or ScreenedRows())
 
 
+@pytest.mark.parametrize(
+    ("licence", "alerts", "screened"),
+    [
+        (None, 0, ScreenedRows(licences_unknown=1)),
+        ("", 1, ScreenedRows()),
+        ("CN-2026-0001", 0, ScreenedRows()),
+    ],
+)
+def test_an_export_without_a_licence_is_found_where_the_file_tells_of_licences(
+    licence: str | None, alerts: int, screened: ScreenedRows
+) -> None:
+    counted = ScreenedRows()
+    export = row(licence=licence, tariff_territory="CN", country_of_departure="CN", country_of_destination="HK")
+    assert len(list(declaration_alerts([export], RULES, TERMS, as_of=AS_OF, screened=counted))) == alerts
+    assert counted == screened
+
+
 def test_rule_hit_says_what_the_rule_saw() -> None:
     (hit,) = content_of().rule_hits
-    assert (hit.rule_id, hit.rule_version) == ("R01", "3")
+    assert (hit.rule_id, hit.rule_version) == ("R01", "4")
     assert hit.inputs["list.version"] == "2026-01-06 MOFCOM No.1 of 2026"
     assert hit.inputs["declaration.hs_code"] == "811010"
     assert hit.inputs["declaration.date"] == "2026-01-10"

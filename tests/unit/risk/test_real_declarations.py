@@ -37,12 +37,13 @@ def unable(rule: str, why: str) -> None:
 
 
 def exported(declaration: shipment_pb2.Shipment, code: str) -> shipment_pb2.Shipment:
-    """As if it were an export of other goods, of 2026, that is to end elsewhere."""
+    """As if it were an export of other goods, of 2026, without a licence, that is to end elsewhere."""
     made = shipment_pb2.Shipment()
     made.CopyFrom(declaration)
     made.procedure = shipment_pb2.SHIPMENT_PROCEDURE_EXPORT
     made.declared_at.FromDatetime(datetime(2026, 6, 1, tzinfo=UTC))
     made.export_territory, made.destination_territory = "CN", "HK"
+    made.licences_not_known = False
     made.route.add().to.territory = "MO"
     for item in made.goods:
         item.codes[0].code = code

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0034"
-down_revision = "0032"
+down_revision = "0033"
 version = "0.2.0"  # of the gateway that brings it
 compatible = True  # software of the revision before works on it (docs/runbook/upgrade.md)
 

@@ -106,7 +106,12 @@ def _answered_by(entry: EncodedEntry, origin: FeedOrigin, entry_format: EntryFor
 def own_feeds(directory: Directory, node: str) -> list[FeedOrigin]:
     """All feeds that a node may publish."""
     partners = sorted(set(directory.nodes) - {node})
-    return [directory.feed(node, partner, channel) for partner in partners for channel in BETWEEN_NODES]
+    return [
+        directory.feed(node, partner, channel)
+        for partner in partners
+        for channel in BETWEEN_NODES
+        if directory.carries(channel, node, partner)
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -207,6 +207,7 @@ class TestImport:
             "procedure": "export",
             "declared_at": "2026-01-10T04:00:00Z",
             "utc_offset_minutes": 480,
+            "licences_not_known": True,
         }
 
     def test_what_a_dry_run_prints_can_be_imported(self, tmp_path: Path) -> None:

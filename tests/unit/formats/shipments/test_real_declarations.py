@@ -85,6 +85,7 @@ def test_the_first_one_in_full() -> None:
         "means": [{"mode": "TRANSPORT_MODE_AIR"}],
         "export_territory": "IT",
         "destination_territory": "KR",
+        "licences_not_known": True,
     }
 
 

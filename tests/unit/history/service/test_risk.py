@@ -17,6 +17,7 @@ from gateway.history.service import risk as history_risk
 from gateway.history.service.risk import KeepRisksCommand, RiskQueries, RiskScreening, SiblingSearch
 from gateway.history.tables import shipment_search
 from gateway.history.tables.schema import risk_hits
+from gateway.licences.service.presented import PresentedLicences
 from gateway.risk.rule_engine import RuleEngine
 from gateway.risk.rule_file import RuleSetting
 from gateway.tracing.service.draft_alerts import TraceExaminer
@@ -364,7 +365,12 @@ def test_what_a_partner_may_not_learn_of_siblings_counts_for_nothing(
     record(node, *others)
     index(node)
     rules = RuleEngine.load(settings={"R19": RuleSetting(thresholds={"limit_kg": 100, "limit_usd": 1_000})})
-    examiner = TraceExaminer(node=node.name, rules=rules, siblings=SiblingSearch(node.database, rules=rules))
+    examiner = TraceExaminer(
+        node=node.name,
+        rules=rules,
+        siblings=SiblingSearch(node.database, rules=rules),
+        licences=PresentedLicences(node.database),
+    )
     traced = trace((node.name, part("P2", 2)))
     examiner.examine(traced, datetime(2026, 2, 1, tzinfo=UTC), classes=classes)
     assert ("R19" in {hit.rule_id for hit in traced.discrepancies}) is named

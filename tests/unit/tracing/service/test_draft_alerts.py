@@ -11,6 +11,7 @@ import pytest
 
 from gateway.contract.validation import violations
 from gateway.history.service.risk import SiblingSearch
+from gateway.licences.service.presented import PresentedLicences
 from gateway.node.assembly.history_rules import load_rules, rule_sources
 from gateway.node.settings import HistorySettings
 from gateway.tracing.rules.assembly import assemble
@@ -40,7 +41,9 @@ def draft(tmp_path: Path) -> Iterator[Draft]:
     databases = SqliteFiles(tmp_path)
     database = databases.migrated()
     rules = load_rules(rule_sources(HistorySettings()))
-    examiner = TraceExaminer(node="hk", rules=rules, siblings=SiblingSearch(database, rules=rules))
+    examiner = TraceExaminer(
+        node="hk", rules=rules, siblings=SiblingSearch(database, rules=rules), licences=PresentedLicences(database)
+    )
     drafter = AlertDrafter(database, node="hk", examiner=examiner)
 
     def drafted(

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gateway.contract.ids import Channel
 from gateway.errors import DirectoryError
 from gateway.trust.rules.directory import Agreement, Directory, FieldClass, KeyRecord, Validity
 from gateway.trust.rules.directory_checks import broken_rules
@@ -60,6 +61,16 @@ def test_an_agreement_is_one_way(three: Directory) -> None:
     assert not one_way.allows("hk", "cn", LATER, message_type=ALERT, purpose="smuggling")
     assert one_way.partners("hk", LATER) == {"cn"}
     assert one_way.partners("mo", LATER) == frozenset()
+
+
+def test_feeds_that_an_older_gateway_does_not_know_are_opened_where_an_agreement_names_them(three: Directory) -> None:
+    named = {"cn-hk": frozenset({ALERT, "LicenceEvent"})}
+    agreements = (replace(one, message_types=named.get(one.id, frozenset({ALERT}))) for one in three.agreements)
+    some = replace(three, agreements=tuple(agreements))
+    assert some.carries(Channel.LICENCES, "cn", "hk")
+    assert some.carries(Channel.LICENCES, "hk", "cn"), "both ways: what is answered goes the other one"
+    assert not some.carries(Channel.LICENCES, "cn", "mo")
+    assert some.carries(Channel.ALERTS, "cn", "mo")
 
 
 def test_empty_lists_allow_nothing(three: Directory) -> None:

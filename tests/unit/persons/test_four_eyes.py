@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.errors import IllegalTransitionError, PermissionDeniedError
-from gateway.watchlists.rules.policies import ProposalState, require_decidable
+from gateway.persons.rules.four_eyes import ProposalState, require_decidable
 
 
 @pytest.mark.parametrize(

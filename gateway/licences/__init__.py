@@ -1,0 +1,1 @@
+"""Export licences: published to those whom they concern, with their uses and what is left of them."""

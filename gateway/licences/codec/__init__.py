@@ -1,0 +1,1 @@
+"""Licence events: bytes to values and back."""

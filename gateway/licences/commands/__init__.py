@@ -1,0 +1,1 @@
+"""Changes own licences, reports uses, and distributes both to those whom they concern."""

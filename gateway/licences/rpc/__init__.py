@@ -1,0 +1,1 @@
+"""Serves licences over gRPC, and asks partners whether theirs cover goods."""

@@ -1,0 +1,1 @@
+"""Rules of licences: quantities, parties, balances and coverage; pure."""
