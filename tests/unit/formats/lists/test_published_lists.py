@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import time
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
 
 import pytest
 
 from gateway.errors import MalformedError
+from gateway.formats.lists import eu
 from gateway.formats.lists.csv_lists import read_csv
 from gateway.formats.lists.formats import PUBLISHED, xml_format
 from gateway.formats.lists.rows import BadRow, ListOptions, ListRow, Row, SkippedRow
@@ -135,6 +137,42 @@ def test_a_file_that_ends_early_gives_what_it_has_and_says_so(name: str) -> None
         rows(name, "<!DOCTYPE x><x/>")
 
 
+EU_HEADER = "Entity_LogicalId;Entity_SubjectType;NameAlias_WholeName"
+
+
+@pytest.mark.parametrize(
+    ("lines", "broken", "refused", "whole"),
+    [
+        (["1;person;A B", '1;person;"C "D', "1;person;E F", "2;person;G H"], 3, {"1": 2}, {"2"}),
+        (["1;person;A B", '2;person;"C "D', "2;person;E F", "3;person;G H"], 3, {"1": 2, "2": 4}, {"3"}),
+        (["1;person;A B", '1;person;"C "D'], 3, {"1": 2}, set()),
+        (['1;person;"C "D', "1;person;E F", "2;person;G H"], 2, {"1": 3}, {"2"}),
+        (["1;person;A B", "1;person", "1;person;E F", "2;person;G H"], 3, {"1": 2}, {"2"}),
+        (["1;person;A B", "1;person;C;D", "1;person;E F", "2;person;G H"], 3, {"1": 2}, {"2"}),
+        (["1;person;A B", ";person;C D", "1;person;E F", "2;person;G H;;"], 3, {"1": 2}, {"2"}),
+    ],
+    ids=["in it", "before another", "at its end", "at its start", "too few cells", "too many cells", "no id"],
+)
+def test_an_entity_of_the_european_unions_csv_with_a_line_that_cant_be_read_is_refused(
+    lines: list[str], broken: int, refused: dict[str, int], whole: set[str]
+) -> None:
+    found = rows("eu-csv", "\n".join([EU_HEADER, *lines]))
+    reason = f"line {broken} can't be read and may belong to this entity, so it isn't known whole"
+    wrong = [row for row in found if isinstance(row, BadRow)]
+    assert [(row.line, row.id) for row in wrong if row.line == broken] == [(broken, "")]
+    assert {row.id: row.line for row in wrong if row.reason == reason} == refused
+    assert len(wrong) == 1 + len(refused)
+    assert entries(found).keys() == whole
+
+
+def test_an_entity_of_too_many_lines_is_refused_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(eu, "MOST_LINES", 3)
+    lines = [f"1;person;A {n}" for n in range(4)] + [f"2;person;B {n}" for n in range(3)]
+    found: list[Any] = rows("eu-csv", "\n".join([EU_HEADER, *lines]))
+    assert [(type(row), row.line, row.id) for row in found] == [(BadRow, 2, "1"), (ListRow, 6, "2")]
+    assert found[0].reason == "an entity has at most 3 lines, and this one goes on"
+
+
 # Several lines of one entry in the gateway's own table
 
 
@@ -164,3 +202,33 @@ def test_lines_that_contradict_each_other_are_no_entry() -> None:
         (3, "kind", "kind: says something else than line 2"),
         (3, "reason", "reason: says something else than line 2"),
     ]
+
+
+KIM = "id,kind,name,aliases,birth_dates\n"
+
+
+@pytest.mark.parametrize(
+    ("lines", "wrong"),
+    [
+        (["E-1,person,Kim Lee,KL,", "E-1,persn,Kim Lee,Kimmy,", "E-1,person,Kim Lee,K.L.,"], [(3, "E-1")]),
+        (["E-1,persn,Kim Lee,KL,", "E-1,person,Kim Lee,Kimmy,", "E-1,person,Kim Lee,K.L.,"], [(2, "E-1")]),
+        (["E-1,person,Kim Lee,KL,", "E-1,person,Kim Lee,Kimmy,", "E-1,persn,Kim Lee,K.L.,"], [(4, "E-1")]),
+        (["E-1,person,Kim Lee,KL,", "E-1,organisation,Kim Lee,,", "E-1,person,Kim Lee,K.L.,"], [(3, "E-1")]),
+        (["E-1,persn,Kim Lee,KL,", "E-1,persn,Kim Lee,Kimmy,"], [(2, "E-1"), (3, "E-1")]),
+        (["E-1,person,Kim Lee,KL,", "E-1,person,Kim Lee", "E-1,person,Kim Lee,K.L.,"], [(2, "E-1"), (3, "")]),
+        (["E-1,person,Kim Lee,KL,", 'E-1,person,"Kim "Lee,,', '"', "E-1,person,K,,"], [(2, "E-1"), (3, ""), (4, "")]),
+        (["E-1,person,Kim Lee,KL,", ",person,Kim Lee,Kimmy,", "E-1,person,Kim Lee,K.L.,"], [(2, "E-1"), (3, "")]),
+    ],
+    ids=["within", "first", "last", "conflict", "two", "cells", "quoting", "no id"],
+)
+def test_a_line_that_cant_be_used_makes_its_whole_entry_bad(lines: list[str], wrong: list[tuple[int, str]]) -> None:
+    found = table(KIM + "\n".join([*lines, "E-2,person,Other Person,,"]))
+    assert entries(found).keys() == {"E-2"}
+    assert [(row.line, row.id) for row in found if isinstance(row, BadRow)] == wrong
+
+
+def test_many_aliases_in_two_lines_are_joined_soon() -> None:
+    lines = [f"E-1,person,Kim Lee,{';'.join(f'K{line}{n}' for n in range(4_000))}," for line in "ab"]
+    start = time.process_time()
+    table(KIM + "\n".join(lines))
+    assert time.process_time() - start < 2
