@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 import pytest
 
 from gateway.errors import MalformedError
-from gateway.formats.lists import eu
+from gateway.formats.lists import eu, uk
 from gateway.formats.lists.csv_lists import read_csv
 from gateway.formats.lists.formats import PUBLISHED, xml_format
 from gateway.formats.lists.rows import BadRow, ListOptions, ListRow, Row, SkippedRow
@@ -127,14 +127,49 @@ def test_ofacs_advanced_xml_keeps_a_passports_country_and_expiry() -> None:
     assert "Gender: Male" in person.remarks.splitlines()
 
 
-@pytest.mark.parametrize("name", ["eu-xml", "uk-xml", "ofac-xml"])
+@pytest.mark.parametrize("name", ["eu-xml", "uk-xml"])
 def test_a_file_that_ends_early_gives_what_it_has_and_says_so(name: str) -> None:
-    text = {"eu-xml": EU_XML, "uk-xml": UK_XML, "ofac-xml": OFAC_XML}[name]
+    text = {"eu-xml": EU_XML, "uk-xml": UK_XML}[name]
     found = rows(name, text[: text.rindex("</")])
     assert any(isinstance(row, BadRow) and "not well-formed" in row.reason for row in found)
     assert entries(found)
     with pytest.raises(MalformedError, match="document type"):
         rows(name, "<!DOCTYPE x><x/>")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("uk-xml", CON_LIST[: CON_LIST.index("Wali Muster")]),
+        ("uk-xml", CON_LIST.replace("Wali Muster", "x" * (1 << 20))),
+        ("ofac-xml", OFAC_XML[: OFAC_XML.index("<SanctionsEntries>")]),
+        ("ofac-xml", OFAC_XML.replace("<CountryValues>", "<CountryValues>" + '<Country ID="1"/>' * 10_000)),
+    ],
+    ids=["targets cut off", "a target too long", "no entries", "reference values too long"],
+)
+def test_of_a_broken_file_whose_entries_need_all_of_it_nothing_is_used(name: str, text: str) -> None:
+    found: list[Any] = rows(name, text)
+    assert [type(row) for row in found] == [BadRow, BadRow]
+    assert found[1].reason == (
+        f"the file is broken at line {found[0].line}; nothing of it is used until the whole file can be read. "
+        "Get the file from its source again"
+    )
+
+
+def test_a_party_of_ofacs_xml_that_is_too_long_spoils_no_other() -> None:
+    long = f'<DistinctParty FixedRef="1"><Comment>{"x" * (1 << 20)}</Comment></DistinctParty>'
+    found = rows("ofac-xml", OFAC_XML.replace("<DistinctParties>", f"<DistinctParties>{long}"))
+    assert [type(row) for row in found] == [BadRow, ListRow]
+
+
+def test_programmes_of_two_entries_of_a_party_are_joined_and_the_earliest_day_counts() -> None:
+    start, end = OFAC_XML.index("<SanctionsEntry "), OFAC_XML.index("</SanctionsEntries>")
+    listed = OFAC_XML[start:end]
+    later = listed.replace("NPWMD", "IRAN").replace("2009", "2012")
+    for text in (f"{listed}{later}", f"{later}{listed}"):
+        person = entries(rows("ofac-xml", OFAC_XML[:start] + text + OFAC_XML[end:]))["36"]
+        assert sorted(person.reason.removeprefix("Sanctions programme: ").split(", ")) == ["IRAN", "NPWMD"]
+        assert person.valid_from.ToJsonString() == "2009-04-07T00:00:00Z"
 
 
 EU_HEADER = "Entity_LogicalId;Entity_SubjectType;NameAlias_WholeName"
@@ -171,6 +206,25 @@ def test_an_entity_of_too_many_lines_is_refused_whole(monkeypatch: pytest.Monkey
     found: list[Any] = rows("eu-csv", "\n".join([EU_HEADER, *lines]))
     assert [(type(row), row.line, row.id) for row in found] == [(BadRow, 2, "1"), (ListRow, 6, "2")]
     assert found[0].reason == "an entity has at most 3 lines, and this one goes on"
+
+
+def con_list(names: int) -> str:
+    targets = "".join(
+        f"<FinancialSanctionsTarget><Name6>N {n}</Name6><GroupID>7</GroupID><OtherInformation>I {n}</OtherInformation>"
+        f"<GroupTypeDescription>Individual</GroupTypeDescription></FinancialSanctionsTarget>"
+        for n in range(names)
+    )
+    return f"<ArrayOfFinancialSanctionsTarget>{targets}</ArrayOfFinancialSanctionsTarget>"
+
+
+def test_a_target_of_too_many_names_is_refused_whole_and_soon() -> None:
+    start = time.process_time()
+    most = rows("uk-xml", con_list(uk.MOST_NAMES))
+    assert time.process_time() - start < 5
+    assert [row.id for row in most if isinstance(row, BadRow) and row.field == "Name"] == ["7"]
+    (beyond,) = rows("uk-xml", con_list(uk.MOST_NAMES + 1))
+    assert isinstance(beyond, BadRow)
+    assert (beyond.id, beyond.reason) == ("7", f"GroupID: a target has at most {uk.MOST_NAMES} names")
 
 
 # Several lines of one entry in the gateway's own table
