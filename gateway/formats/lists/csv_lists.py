@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import BinaryIO
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
 
 from gateway.contract.messages import is_set
 from gateway.errors import MalformedError
@@ -79,18 +79,20 @@ def read_csv(
 
 
 def _entries(table: Iterable[Line], columns: Sequence[FilledColumn], options: ListOptions) -> Iterator[Row]:
-    """An entry of each line; of lines that follow each other with one id, one of all."""
+    """An entry of each line; of lines that follow each other with one id, one of all, if all can be read."""
     held: _ReadLine | None = None
     for line in table:
         read = _read(line, columns, options)
-        if held is not None and read.entry_id == held.entry_id and read.entry_id and not held.problems:
+        if held is not None and read.entry_id == held.entry_id:
             yield from _joined(held, read)
-            continue
-        if held is not None:
+        elif read.entry_id:
             yield from _finished(held, options)
-        held = read
-    if held is not None:
-        yield from _finished(held, options)
+            held = read
+            yield from read.problems
+        else:
+            yield from _in_doubt(held, read.number, options)
+            yield from read.problems or finish(read.number, "", read.content, options, column_of)
+    yield from _finished(held, options)
 
 
 @dataclass(slots=True)
@@ -100,13 +102,22 @@ class _ReadLine:
     content: WatchlistContent
     problems: list[BadRow]
     lines: int = 1
+    known: dict[str, set[str | bytes]] = field(default_factory=dict)
 
 
-def _finished(held: _ReadLine, options: ListOptions) -> Iterator[Row]:
-    if held.problems:
-        yield from held.problems
-    else:
+def _finished(held: _ReadLine | None, options: ListOptions) -> Iterator[Row]:
+    """The entry; nothing more where its problems are told."""
+    if held is not None and not held.problems:
         yield from finish(held.number, held.entry_id, held.content, options, column_of)
+
+
+def _in_doubt(held: _ReadLine | None, number: int, options: ListOptions) -> Iterator[BadRow]:
+    """Refuses the entry before a line whose id can't be read, by its own problems if it has any."""
+    if held is not None and not held.problems:
+        reason = f"line {number}, whose id can't be read, may belong to this entry, so it isn't known whole"
+        own = [row for row in _finished(held, options) if isinstance(row, BadRow)]
+        held.problems = own or [BadRow(held.number, held.entry_id, "", reason)]
+        yield from held.problems
 
 
 def _joined(held: _ReadLine, more: _ReadLine) -> Iterator[Row]:
@@ -115,30 +126,43 @@ def _joined(held: _ReadLine, more: _ReadLine) -> Iterator[Row]:
     if held.lines > MOST_LINES:
         reason = f"id: an entry has at most {MOST_LINES} lines, and this one goes on"
         more.problems.append(BadRow(more.number, more.entry_id, "id", reason))
+    if not (more.problems or held.problems):
+        _put(held, more)
     if more.problems:
-        held.problems += more.problems
-        return
-    for descriptor, value in more.content.ListFields():
-        if descriptor.is_repeated:
-            members = getattr(held.content, descriptor.name)
-            members.extend(member for member in value if member not in members)
-        elif not is_set(held.content, descriptor):
-            held.content.MergeFrom(WatchlistContent(**{descriptor.name: value}))
-        elif getattr(held.content, descriptor.name) != value:
-            field = descriptor.name
-            held.problems.append(
-                BadRow(more.number, more.entry_id, field, f"{field}: says something else than line {held.number}")
-            )
-    _keep_one_main_name(held.content)
-    if not held.problems:
+        held.problems = held.problems or more.problems
+        yield from more.problems
+    elif held.problems:
+        yield SkippedRow(more.number, more.entry_id, f"the entry of line {held.number} has a line that can't be used")
+    else:
         yield SkippedRow(more.number, more.entry_id, f"this line is put into the entry of line {held.number}")
 
 
-def _keep_one_main_name(content: WatchlistContent) -> None:
-    """The main name of a further line is an alias."""
-    main = [name for name in content.names if name.kind == watchlist_pb2.LISTED_NAME_KIND_PRIMARY]
-    for name in main[1:]:
-        name.kind = watchlist_pb2.LISTED_NAME_KIND_ALIAS
+def _put(held: _ReadLine, more: _ReadLine) -> None:
+    for descriptor, value in more.content.ListFields():
+        if descriptor.is_repeated:
+            _add(held, descriptor.name, value)
+        elif not is_set(held.content, descriptor):
+            held.content.MergeFrom(WatchlistContent(**{descriptor.name: value}))
+        elif getattr(held.content, descriptor.name) != value:
+            name = descriptor.name
+            more.problems.append(
+                BadRow(more.number, more.entry_id, name, f"{name}: says something else than line {held.number}")
+            )
+
+
+def _add(held: _ReadLine, name: Any, more: Iterable[Any]) -> None:
+    """Adds members that the entry doesn't have yet; main names after the first become aliases as in every entry."""
+    members = getattr(held.content, name)
+    known = held.known.get(name) or {_key(member) for member in members}
+    held.known[name] = known
+    for member in more:
+        if (key := _key(member)) not in known:
+            known.add(key)
+            members.append(member)
+
+
+def _key(member: Any) -> str | bytes:
+    return member if isinstance(member, str) else bytes(member.SerializeToString(deterministic=True))
 
 
 def _read(line: Line, columns: Sequence[FilledColumn], options: ListOptions) -> _ReadLine:

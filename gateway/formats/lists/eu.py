@@ -8,6 +8,7 @@ lines that follow each other.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import BinaryIO, Final
 
 from gateway.errors import MalformedError, Violation
@@ -34,7 +35,7 @@ NEEDED: Final = ("Entity_LogicalId", "Entity_SubjectType", "NameAlias_WholeName"
 """Columns without which a CSV isn't this list."""
 
 MOST_LINES: Final = 5_000
-"""Most lines of one entity in CSV; further ones would be another entry, whose id is then given twice."""
+"""Most lines of one entity in CSV."""
 
 _ELEMENTS: Final = {
     "names": "nameAlias",
@@ -153,31 +154,83 @@ def _labelled(label: str, text: str) -> str:
 
 
 def read_eu_csv(stream: BinaryIO, options: ListOptions) -> Iterator[Row]:
-    """Entries in the file's order, each of all its lines; memory doesn't grow with the file.
+    """Entries in the file's order, each of all its lines, if all can be read; memory doesn't grow with the file.
 
     Raises:
         MalformedError: the first line has other columns; nothing is used then.
     """
     lines = numbered_lines(stream)
     header = _header(lines)
-    entry_id, first, gathered = "", 0, list[Mapping[str, str]]()
+    held: _Gathered | None = None
+    lost = "", 0
     for number, line in lines:
         try:
-            values = cells(decoded(line), ";")
+            said = _said(line, header)
         except MalformedError as error:
+            lost = _likely_id(line, header), number
+            if held is not None:
+                held.refuse(_lost(number))
             yield BadRow(number, "", "", error.message)
             continue
-        if not any(values):
+        if not said:
             continue
-        said = dict(zip(header, values, strict=False))
-        if gathered and (said.get("Entity_LogicalId", "") != entry_id or len(gathered) == MOST_LINES):
-            yield from finish(first, entry_id, _of_lines(gathered), options, _column)
-            gathered = []
-        if not gathered:
-            entry_id, first = said.get("Entity_LogicalId", ""), number
-        gathered.append(said)
-    if gathered:
-        yield from finish(first, entry_id, _of_lines(gathered), options, _column)
+        entry_id = said["Entity_LogicalId"]
+        if held is None or entry_id != held.id:
+            yield from _entity(held, options)
+            held = _Gathered(entry_id, number, problem=_lost(lost[1]) if entry_id == lost[0] else "")
+        held.add(said)
+    yield from _entity(held, options)
+
+
+@dataclass(slots=True)
+class _Gathered:
+    """Lines of one entity; none once there is a problem, for which nothing of it is used."""
+
+    id: str
+    first: int
+    lines: list[Mapping[str, str]] = field(default_factory=list)
+    problem: str = ""
+
+    def add(self, said: Mapping[str, str]) -> None:
+        if len(self.lines) == MOST_LINES:
+            self.refuse(f"an entity has at most {MOST_LINES} lines, and this one goes on")
+        elif not self.problem:
+            self.lines.append(said)
+
+    def refuse(self, problem: str) -> None:
+        self.problem = self.problem or problem
+        self.lines.clear()
+
+
+def _entity(held: _Gathered | None, options: ListOptions) -> Iterator[Row]:
+    if held is not None and held.problem:
+        yield BadRow(held.first, held.id[:64], "", held.problem)
+    elif held is not None:
+        yield from finish(held.first, held.id, _of_lines(held.lines), options, _column)
+
+
+def _lost(number: int) -> str:
+    return f"line {number} can't be read and may belong to this entity, so it isn't known whole"
+
+
+def _said(line: bytes | None, header: Sequence[str]) -> Mapping[str, str]:
+    """Cells by column; none of an empty line."""
+    values = cells(decoded(line), ";")
+    if not any(values):
+        return {}
+    if len(values) < len(header) or any(values[len(header) :]):
+        raise MalformedError(f"the line has {len(values)} columns, the header has {len(header)}")
+    said = dict(zip(header, values, strict=False))
+    if not said["Entity_LogicalId"]:
+        raise MalformedError("Entity_LogicalId: is missing")
+    return said
+
+
+def _likely_id(line: bytes | None, header: Sequence[str]) -> str:
+    """What stands where a line that can't be read has its id."""
+    parts = (line or b"").decode(errors="replace").split(";")
+    at = header.index("Entity_LogicalId")
+    return parts[at].strip() if at < len(parts) else ""
 
 
 _PREFIXES: Final = ("NameAlias_", "Address_", "BirthDate_", "Identification_", "Citizenship_")

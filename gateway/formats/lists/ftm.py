@@ -41,6 +41,7 @@ _OF_SANCTION = ("authority", "provisions", "status", "duration", "country", "sum
 _OF_DOCUMENT = ("country", "authority", "startDate", "endDate", "summary")
 _DATE = re.compile(r"[0-9]{4}(?:-[0-9]{2}(?:-[0-9]{2})?)?")
 _BORN = re.compile(rf"{BORN}{_DATE.pattern}(?:~|~?/{_DATE.pattern}~?)")
+_LOST = re.compile(rb'"(?:id|holder|entity)"\s*+:\s*+(?:\[\s*+)?"([^"\\]{1,255})"')
 Properties = Mapping[str, list[Any]]
 
 
@@ -60,11 +61,16 @@ class Entity:
 
 @dataclass(slots=True)
 class RelatedEntities:
-    """Addresses, documents and sanctions of a file."""
+    """Addresses, documents and sanctions of a file.
+
+    Attributes:
+        lost: ids of what lines that can't be read are, or are about, as far as they can be told.
+    """
 
     by_id: dict[str, Entity] = field(default_factory=dict)
     by_holder: dict[str, list[Entity]] = field(default_factory=dict)
     referred: set[str] = field(default_factory=set)
+    lost: set[str] = field(default_factory=set)
 
 
 def read_ftm(stream: BinaryIO, options: ListOptions) -> Iterator[Row]:
@@ -99,6 +105,10 @@ def _row(number: int, line: bytes | None, related: RelatedEntities, options: Lis
             number, entity.id[:64], f"schema: {entity.schema[:64]!r} is nothing that a list has entries of"
         )
         return
+    texts = (text for text in entity.properties.get("addressEntity", []) if isinstance(text, str))
+    if not related.lost.isdisjoint((entity.id, *texts)):
+        yield BadRow(number, entity.id[:64], "", "another line about it can't be read, so it isn't known whole")
+        return
     addresses = [
         found
         for entity_id in entity.properties.get("addressEntity", [])
@@ -117,8 +127,11 @@ def _collected(stream: BinaryIO) -> RelatedEntities:
     for _, line in numbered_lines(stream):
         try:
             entity = _entity(_document(line)) if line is None or line.strip() else None
-        except MalformedError:
-            continue  # reported when the line itself is read
+        except MalformedError:  # reported when the line itself is read
+            related.lost.update(found.decode(errors="replace") for found in _LOST.findall(line or b""))
+            if len(related.lost) > MAX_RELATED:
+                raise TooLargeError(f"lines that can't be read name more than {MAX_RELATED} entities") from None
+            continue
         if entity is None:
             continue
         related.referred.update(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime
-from typing import Any
 
+from gateway.formats.lists.rows import BadRow
 from gateway.formats.lists.scripts import script_of
 from gateway.formats.lists.un_xml import scheme_of
 from gateway.formats.territories import MOST_CITY_CHARS, territory_code
@@ -30,16 +30,18 @@ class PublishedEntry:
 
     def __init__(self, kind: WatchlistKind.ValueType) -> None:
         self.content = WatchlistContent(kind=kind)
-        self._remarks: list[str] = []
+        self._remarks: set[str] = set()
+        self._known: set[tuple[str, ...]] = set()
+        self._has_main = False
 
     def name(self, text: str, kind: ListedNameKind.ValueType = LISTED_NAME_KIND_ALIAS) -> None:
         """A name; the first that is published as the main one is it, others are aliases."""
         text = one_line(text)
-        known = {name.text for name in self.content.names}
-        if not text or text in known:
+        if not text or not self._is_new("name", text):
             return
-        if kind == LISTED_NAME_KIND_PRIMARY and any(name.kind == kind for name in self.content.names):
-            kind = LISTED_NAME_KIND_ALIAS
+        if kind == LISTED_NAME_KIND_PRIMARY:
+            kind = LISTED_NAME_KIND_ALIAS if self._has_main else kind
+            self._has_main = True
         self.content.names.add(text=text, script=script_of(text), kind=kind)
 
     def nationality(self, country: str) -> None:
@@ -68,7 +70,7 @@ class PublishedEntry:
             self.remark("Born", text)
         elif about:
             self.content.birth_periods.append(f"{when}~")
-        elif when not in self.content.birth_dates:
+        elif self._is_new("born", when):
             self.content.birth_dates.append(when)
 
     def born_between(self, first: str, last: str) -> None:
@@ -84,8 +86,8 @@ class PublishedEntry:
             place = ", ".join(filter(None, (place, one_line(country))))
         if place or code:
             street, city = ("", place) if len(place) <= MOST_CITY_CHARS else (place, "")
-            if not any((one.street, one.city, one.territory) == (street, city, code) for one in self._places):
-                self._places.add(street=street, city=city, territory=code)
+            if self._is_new("born at", street, city, code):
+                self.content.birth_places.add(street=street, city=city, territory=code)
 
     def document(self, kind: str, number: str, country: str = "", *, expires: str = "", note: str = "") -> None:
         """A number that identifies; `kind` as it is published, e.g. `Passport`."""
@@ -113,17 +115,24 @@ class PublishedEntry:
     def remark(self, label: str, text: str) -> None:
         text = one_line(text)
         said = f"{label}: {text}" if label else text
-        if text and said not in self._remarks:
-            self._remarks.append(said)
+        if text:
+            self._remarks.add(said)
 
     def finished(self) -> WatchlistContent:
         """The content; the order of remarks in the file means nothing."""
         self.content.remarks = "\n".join(sorted(self._remarks))
         return self.content
 
-    @property
-    def _places(self) -> Any:
-        return self.content.birth_places
+    def _is_new(self, *said: str) -> bool:
+        before = len(self._known)
+        self._known.add(said)
+        return len(self._known) > before
+
+
+def not_whole(line: int) -> BadRow:
+    """Why nothing of a file is used whose entries have their parts all over it."""
+    reason = f"the file is broken at line {line}; nothing of it is used until the whole file can be read. "
+    return BadRow(line, "", "", f"{reason}Get the file from its source again")
 
 
 def one_line(text: str) -> str:

@@ -65,10 +65,15 @@ class XmlElement:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """The rest of a file, or a record, that can't be read."""
+    """The rest of a file, or a record, that can't be read.
+
+    Attributes:
+        tag: of the record; empty for the rest of the file.
+    """
 
     line: int
     reason: str
+    tag: str = ""
 
 
 def root_of(start: bytes) -> str:
@@ -187,6 +192,7 @@ class _Reader:
                 Broken(
                     record.line,
                     f"{record.tag} is longer than {MAX_RECORD_CHARS} characters or {MAX_RECORD_ELEMENTS} elements",
+                    record.tag,
                 )
             )
             self._skipping = self._depth - len(self._open) + 1

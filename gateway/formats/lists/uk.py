@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import BinaryIO, Final
 
 from gateway.errors import TooLargeError, Violation
-from gateway.formats.lists.published import PublishedEntry, code_of, one_line
+from gateway.formats.lists.published import PublishedEntry, code_of, not_whole, one_line
 from gateway.formats.lists.rows import BadRow, ListOptions, Row, finish
 from gateway.formats.lists.safe_xml import Broken, XmlElement, read_records
 from gateway.v1.watchlist_pb2 import (
@@ -34,6 +34,9 @@ PROGRAMME: Final = "United Kingdom sanctions: "
 
 MOST_TARGETS: Final = 200_000
 """Most elements of a ConList: names of one target may stand apart, so all are held."""
+
+MOST_NAMES: Final = 5_000
+"""Most elements of one target."""
 
 KINDS: Final = {
     "individual": WATCHLIST_KIND_PERSON,
@@ -58,16 +61,17 @@ _ELEMENTS: Final = {
 
 
 def read_uk_xml(stream: BinaryIO, options: ListOptions) -> Iterator[Row]:
-    """Entries in the file's order, of either list by its outermost element.
+    """Entries in the file's order, of either list by its outermost element; of a broken ConList none.
 
     Raises:
         MalformedError: another root element, or a document type declaration; nothing is used then.
         TooLargeError: beyond the limits of `safe_xml`, or MOST_TARGETS.
     """
     targets: dict[str, list[XmlElement]] = {}
-    held = 0
+    held, broken = 0, 0
     for record in read_records(stream, {DESIGNATIONS, TARGETS}, {"Designation", "FinancialSanctionsTarget"}):
         if isinstance(record, Broken):
+            broken = broken or record.line
             yield BadRow(record.line, "", "", record.reason)
         elif record.tag == "Designation":
             yield from _row(one_line(record.child("UniqueID")), _kind(record), _designation, [record], options)
@@ -76,9 +80,15 @@ def read_uk_xml(stream: BinaryIO, options: ListOptions) -> Iterator[Row]:
             if held > MOST_TARGETS:
                 raise TooLargeError(f"the list has more than {MOST_TARGETS} names, which don't fit into memory")
             targets.setdefault(one_line(record.child("GroupID")), []).append(record)
+    if targets and broken:
+        yield not_whole(broken)
+        return
     for group, records in targets.items():
         first = records[0]
-        yield from _row(group, one_line(first.child("GroupTypeDescription")), _target, records, options)
+        if len(records) > MOST_NAMES:
+            yield BadRow(first.line, group[:64], "GroupID", f"GroupID: a target has at most {MOST_NAMES} names")
+        else:
+            yield from _row(group, one_line(first.child("GroupTypeDescription")), _target, records, options)
 
 
 def _row(

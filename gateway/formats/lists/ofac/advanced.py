@@ -8,13 +8,13 @@ the ent_num of the comma-delimited files.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO, Final, NamedTuple
 
 from gateway.errors import TooLargeError, Violation
 from gateway.formats.lists.ofac.reader import PROGRAMME
-from gateway.formats.lists.published import PublishedEntry, one_line
+from gateway.formats.lists.published import PublishedEntry, not_whole, one_line
 from gateway.formats.lists.rows import BadRow, ListOptions, Row, finish
 from gateway.formats.lists.safe_xml import Broken, XmlElement, read_records
 from gateway.formats.territories import place_in
@@ -71,9 +71,17 @@ class _Document(NamedTuple):
     note: str
 
 
-class _Listing(NamedTuple):
-    day: str
-    programmes: Sequence[str]
+@dataclass(slots=True)
+class _Listing:
+    """Of all entries of a profile.
+
+    Attributes:
+        day: the earliest.
+        programmes: in the file's order.
+    """
+
+    day: str = ""
+    programmes: dict[str, None] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -100,21 +108,26 @@ class _Held:
 
 
 def read_ofac_xml(stream: BinaryIO, options: ListOptions) -> Iterator[Row]:
-    """Entries in the file's order; memory grows with the file.
+    """Entries in the file's order; of a file broken elsewhere than in one party, none. Memory grows with the file.
 
     Raises:
         MalformedError: another root element, or a document type declaration; nothing is used then.
         TooLargeError: beyond the limits of `safe_xml`, or MOST_HELD.
     """
-    held, count = _Held(), 0
+    held, count, broken = _Held(), 0, 0
     for record in read_records(stream, ROOT, _TAGS):
         if isinstance(record, Broken):
+            if record.tag != "DistinctParty":
+                broken = broken or record.line
             yield BadRow(record.line, "", "", record.reason)
             continue
         count += 1
         if count > MOST_HELD:
             raise TooLargeError(f"the list has more than {MOST_HELD} elements, which don't fit into memory")
         _hold(record, held)
+    if broken:
+        yield not_whole(broken)
+        return
     for party in held.parties:
         entry_id = party.attribute("FixedRef")
         yield from finish(party.line, entry_id, _content(party, held), options, _element)
@@ -138,7 +151,7 @@ def _hold(record: XmlElement, held: _Held) -> None:
         case "DistinctParty":
             held.parties.append(record)
         case _:
-            held.listings[record.attribute("ProfileID")] = _listing(record, held)
+            _list(record, held.listings.setdefault(record.attribute("ProfileID"), _Listing()), held)
 
 
 def _place(record: XmlElement, held: _Held) -> _Place:
@@ -173,14 +186,15 @@ def _document(record: XmlElement, held: _Held) -> _Document:
     )
 
 
-def _listing(record: XmlElement, held: _Held) -> _Listing:
-    days = sorted(filter(None, (_day(date) for date in record.descendants("EntryEvent", "Date"))))
+def _list(record: XmlElement, listing: _Listing, held: _Held) -> None:
+    days = [listing.day, *(_day(date) for date in record.descendants("EntryEvent", "Date"))]
     programmes = [
         one_line(measure.child("Comment"))
         for measure in record.children("SanctionsMeasure")
         if held.text("SanctionsType", measure.attribute("SanctionsTypeID")) == "Program"
     ]
-    return _Listing(days[0] if days else "", list(dict.fromkeys(filter(None, programmes))))
+    listing.day = min(filter(None, days), default="")
+    listing.programmes.update(dict.fromkeys(filter(None, programmes)))
 
 
 def _content(party: XmlElement, held: _Held) -> WatchlistContent:
@@ -198,7 +212,7 @@ def _content(party: XmlElement, held: _Held) -> WatchlistContent:
             )
     for feature in profile.children("Feature"):
         _feature(entry, held.text("FeatureType", feature.attribute("FeatureTypeID")), feature, held)
-    listing = held.listings.get(profile.attribute("ID"), _Listing("", ()))
+    listing = held.listings.get(profile.attribute("ID"), _Listing())
     if listing.programmes:
         entry.reason(f"{PROGRAMME}{', '.join(listing.programmes)}")
     if listing.day:

@@ -5,6 +5,7 @@ Format: OFAC's data specification for the comma-delimited files: no header, `-0-
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -122,7 +123,8 @@ def read_ofac(
             yield from _collect(file, stream, columns, related)
     for number, record in _records(sdn, SDN_COLUMNS):
         if isinstance(record, str):
-            yield BadRow(number, "", "", f"sdn: {record}")
+            entry_id, _, reason = record.partition("\t")
+            yield BadRow(number, entry_id[:64], "", f"sdn: {reason}")
             continue
         mine = related.pop(record["ent_num"], None) or RelatedRows()
         yield from _entry(number, record, mine, options)
@@ -237,7 +239,8 @@ def _records(stream: BinaryIO, columns: tuple[str, ...]) -> Iterator[tuple[int, 
         try:
             values = cells(decoded(line))
         except MalformedError as error:
-            yield number, f"\t{error.message}"
+            likely = re.match(rb"[0-9]+", line or b"")
+            yield number, f"{likely[0].decode() if likely else ''}\t{error.message}"
             continue
         if len(values) != len(columns):
             yield (

@@ -171,6 +171,22 @@ def test_a_line_that_cannot_be_read_is_named_and_the_rest_goes_on(line: bytes) -
     assert [row.id for row in rows if isinstance(row, ListRow)] == ["ex-4"]
 
 
+@pytest.mark.parametrize(
+    "broken",
+    [
+        b'{"id": "s-1", "schema": "Sanction", "properties": {"entity": ["ex-8"], "program": ["X"], "reas',
+        b'{"id": "d-1", "schema": "Passport", "properties": {"holder": ["ex-8"], "number": "E1"}}',
+        b'{"id": "a-1", "schema": "Address", "properties": {"full": ["\xff"]}}',
+    ],
+)
+def test_an_entity_that_a_line_that_cannot_be_read_is_about_is_bad(broken: bytes) -> None:
+    about = entity("ex-8", "Person", name="X", addressEntity="a-1")
+    other = entity("ex-9", "Person", name="Y")
+    rows = list(read_ftm(lines(about, other, broken), OPTIONS))
+    assert bad(rows) == [(1, "ex-8", ""), (3, "", "")]
+    assert [row.id for row in rows if isinstance(row, ListRow)] == ["ex-9"]
+
+
 def test_broken_rules_are_named_with_their_properties() -> None:
     rows = list(read_ftm(lines(entity("x", "Person", name="X" * 600, birthDate="spring")), OPTIONS))
     assert bad(rows) == [(1, "x", "name or alias"), (1, "x", "birthDate")]

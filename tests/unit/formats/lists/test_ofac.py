@@ -308,6 +308,12 @@ def test_the_order_of_alt_and_add_means_nothing() -> None:
     assert good(read(SDN, *turned)) == good(read())
 
 
+def test_a_line_of_another_file_with_broken_quotes_makes_its_entry_bad() -> None:
+    rows = read(alt=ALT + '101,4,"aka","EXAMPLE "TRADE",-0-\n')
+    assert [row.id for row in rows if isinstance(row, ListRow)] == ["102", "103", "104"]
+    assert bad(rows) == [(4, "101", "alt"), (1, "101", "")]
+
+
 def test_wrong_lines_are_named_and_half_an_entry_never_comes_out() -> None:
     sdn = SDN + '105,"X","submarine"' + ",-0-" * 9 + "\n106,short\n"
     alt = ALT + '103,9,"aka"\n"unclosed\n'
@@ -318,7 +324,7 @@ def test_wrong_lines_are_named_and_half_an_entry_never_comes_out() -> None:
         (5, "", "alt"),
         (3, "103", ""),
         (6, "105", "SDN_Type"),
-        (7, "", ""),
+        (7, "106", ""),
     ]
     assert [row.id for row in rows if isinstance(row, SkippedRow)] == ["999"]
     assert all(isinstance(row, ListRow | BadRow | SkippedRow) for row in rows)

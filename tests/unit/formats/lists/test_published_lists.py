@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import time
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
 
 import pytest
 
 from gateway.errors import MalformedError
+from gateway.formats.lists import eu, uk
 from gateway.formats.lists.csv_lists import read_csv
 from gateway.formats.lists.formats import PUBLISHED, xml_format
 from gateway.formats.lists.rows import BadRow, ListOptions, ListRow, Row, SkippedRow
@@ -125,14 +127,104 @@ def test_ofacs_advanced_xml_keeps_a_passports_country_and_expiry() -> None:
     assert "Gender: Male" in person.remarks.splitlines()
 
 
-@pytest.mark.parametrize("name", ["eu-xml", "uk-xml", "ofac-xml"])
+@pytest.mark.parametrize("name", ["eu-xml", "uk-xml"])
 def test_a_file_that_ends_early_gives_what_it_has_and_says_so(name: str) -> None:
-    text = {"eu-xml": EU_XML, "uk-xml": UK_XML, "ofac-xml": OFAC_XML}[name]
+    text = {"eu-xml": EU_XML, "uk-xml": UK_XML}[name]
     found = rows(name, text[: text.rindex("</")])
     assert any(isinstance(row, BadRow) and "not well-formed" in row.reason for row in found)
     assert entries(found)
     with pytest.raises(MalformedError, match="document type"):
         rows(name, "<!DOCTYPE x><x/>")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("uk-xml", CON_LIST[: CON_LIST.index("Wali Muster")]),
+        ("uk-xml", CON_LIST.replace("Wali Muster", "x" * (1 << 20))),
+        ("ofac-xml", OFAC_XML[: OFAC_XML.index("<SanctionsEntries>")]),
+        ("ofac-xml", OFAC_XML.replace("<CountryValues>", "<CountryValues>" + '<Country ID="1"/>' * 10_000)),
+    ],
+    ids=["targets cut off", "a target too long", "no entries", "reference values too long"],
+)
+def test_of_a_broken_file_whose_entries_need_all_of_it_nothing_is_used(name: str, text: str) -> None:
+    found: list[Any] = rows(name, text)
+    assert [type(row) for row in found] == [BadRow, BadRow]
+    assert found[1].reason == (
+        f"the file is broken at line {found[0].line}; nothing of it is used until the whole file can be read. "
+        "Get the file from its source again"
+    )
+
+
+def test_a_party_of_ofacs_xml_that_is_too_long_spoils_no_other() -> None:
+    long = f'<DistinctParty FixedRef="1"><Comment>{"x" * (1 << 20)}</Comment></DistinctParty>'
+    found = rows("ofac-xml", OFAC_XML.replace("<DistinctParties>", f"<DistinctParties>{long}"))
+    assert [type(row) for row in found] == [BadRow, ListRow]
+
+
+def test_programmes_of_two_entries_of_a_party_are_joined_and_the_earliest_day_counts() -> None:
+    start, end = OFAC_XML.index("<SanctionsEntry "), OFAC_XML.index("</SanctionsEntries>")
+    listed = OFAC_XML[start:end]
+    later = listed.replace("NPWMD", "IRAN").replace("2009", "2012")
+    for text in (f"{listed}{later}", f"{later}{listed}"):
+        person = entries(rows("ofac-xml", OFAC_XML[:start] + text + OFAC_XML[end:]))["36"]
+        assert sorted(person.reason.removeprefix("Sanctions programme: ").split(", ")) == ["IRAN", "NPWMD"]
+        assert person.valid_from.ToJsonString() == "2009-04-07T00:00:00Z"
+
+
+EU_HEADER = "Entity_LogicalId;Entity_SubjectType;NameAlias_WholeName"
+
+
+@pytest.mark.parametrize(
+    ("lines", "broken", "refused", "whole"),
+    [
+        (["1;person;A B", '1;person;"C "D', "1;person;E F", "2;person;G H"], 3, {"1": 2}, {"2"}),
+        (["1;person;A B", '2;person;"C "D', "2;person;E F", "3;person;G H"], 3, {"1": 2, "2": 4}, {"3"}),
+        (["1;person;A B", '1;person;"C "D'], 3, {"1": 2}, set()),
+        (['1;person;"C "D', "1;person;E F", "2;person;G H"], 2, {"1": 3}, {"2"}),
+        (["1;person;A B", "1;person", "1;person;E F", "2;person;G H"], 3, {"1": 2}, {"2"}),
+        (["1;person;A B", "1;person;C;D", "1;person;E F", "2;person;G H"], 3, {"1": 2}, {"2"}),
+        (["1;person;A B", ";person;C D", "1;person;E F", "2;person;G H;;"], 3, {"1": 2}, {"2"}),
+    ],
+    ids=["in it", "before another", "at its end", "at its start", "too few cells", "too many cells", "no id"],
+)
+def test_an_entity_of_the_european_unions_csv_with_a_line_that_cant_be_read_is_refused(
+    lines: list[str], broken: int, refused: dict[str, int], whole: set[str]
+) -> None:
+    found = rows("eu-csv", "\n".join([EU_HEADER, *lines]))
+    reason = f"line {broken} can't be read and may belong to this entity, so it isn't known whole"
+    wrong = [row for row in found if isinstance(row, BadRow)]
+    assert [(row.line, row.id) for row in wrong if row.line == broken] == [(broken, "")]
+    assert {row.id: row.line for row in wrong if row.reason == reason} == refused
+    assert len(wrong) == 1 + len(refused)
+    assert entries(found).keys() == whole
+
+
+def test_an_entity_of_too_many_lines_is_refused_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(eu, "MOST_LINES", 3)
+    lines = [f"1;person;A {n}" for n in range(4)] + [f"2;person;B {n}" for n in range(3)]
+    found: list[Any] = rows("eu-csv", "\n".join([EU_HEADER, *lines]))
+    assert [(type(row), row.line, row.id) for row in found] == [(BadRow, 2, "1"), (ListRow, 6, "2")]
+    assert found[0].reason == "an entity has at most 3 lines, and this one goes on"
+
+
+def con_list(names: int) -> str:
+    targets = "".join(
+        f"<FinancialSanctionsTarget><Name6>N {n}</Name6><GroupID>7</GroupID><OtherInformation>I {n}</OtherInformation>"
+        f"<GroupTypeDescription>Individual</GroupTypeDescription></FinancialSanctionsTarget>"
+        for n in range(names)
+    )
+    return f"<ArrayOfFinancialSanctionsTarget>{targets}</ArrayOfFinancialSanctionsTarget>"
+
+
+def test_a_target_of_too_many_names_is_refused_whole_and_soon() -> None:
+    start = time.process_time()
+    most = rows("uk-xml", con_list(uk.MOST_NAMES))
+    assert time.process_time() - start < 5
+    assert [row.id for row in most if isinstance(row, BadRow) and row.field == "Name"] == ["7"]
+    (beyond,) = rows("uk-xml", con_list(uk.MOST_NAMES + 1))
+    assert isinstance(beyond, BadRow)
+    assert (beyond.id, beyond.reason) == ("7", f"GroupID: a target has at most {uk.MOST_NAMES} names")
 
 
 # Several lines of one entry in the gateway's own table
@@ -164,3 +256,33 @@ def test_lines_that_contradict_each_other_are_no_entry() -> None:
         (3, "kind", "kind: says something else than line 2"),
         (3, "reason", "reason: says something else than line 2"),
     ]
+
+
+KIM = "id,kind,name,aliases,birth_dates\n"
+
+
+@pytest.mark.parametrize(
+    ("lines", "wrong"),
+    [
+        (["E-1,person,Kim Lee,KL,", "E-1,persn,Kim Lee,Kimmy,", "E-1,person,Kim Lee,K.L.,"], [(3, "E-1")]),
+        (["E-1,persn,Kim Lee,KL,", "E-1,person,Kim Lee,Kimmy,", "E-1,person,Kim Lee,K.L.,"], [(2, "E-1")]),
+        (["E-1,person,Kim Lee,KL,", "E-1,person,Kim Lee,Kimmy,", "E-1,persn,Kim Lee,K.L.,"], [(4, "E-1")]),
+        (["E-1,person,Kim Lee,KL,", "E-1,organisation,Kim Lee,,", "E-1,person,Kim Lee,K.L.,"], [(3, "E-1")]),
+        (["E-1,persn,Kim Lee,KL,", "E-1,persn,Kim Lee,Kimmy,"], [(2, "E-1"), (3, "E-1")]),
+        (["E-1,person,Kim Lee,KL,", "E-1,person,Kim Lee", "E-1,person,Kim Lee,K.L.,"], [(2, "E-1"), (3, "")]),
+        (["E-1,person,Kim Lee,KL,", 'E-1,person,"Kim "Lee,,', '"', "E-1,person,K,,"], [(2, "E-1"), (3, ""), (4, "")]),
+        (["E-1,person,Kim Lee,KL,", ",person,Kim Lee,Kimmy,", "E-1,person,Kim Lee,K.L.,"], [(2, "E-1"), (3, "")]),
+    ],
+    ids=["within", "first", "last", "conflict", "two", "cells", "quoting", "no id"],
+)
+def test_a_line_that_cant_be_used_makes_its_whole_entry_bad(lines: list[str], wrong: list[tuple[int, str]]) -> None:
+    found = table(KIM + "\n".join([*lines, "E-2,person,Other Person,,"]))
+    assert entries(found).keys() == {"E-2"}
+    assert [(row.line, row.id) for row in found if isinstance(row, BadRow)] == wrong
+
+
+def test_many_aliases_in_two_lines_are_joined_soon() -> None:
+    lines = [f"E-1,person,Kim Lee,{';'.join(f'K{line}{n}' for n in range(4_000))}," for line in "ab"]
+    start = time.process_time()
+    table(KIM + "\n".join(lines))
+    assert time.process_time() - start < 2
