@@ -167,7 +167,9 @@ def _key(member: Any) -> str | bytes:
 
 def _read(line: Line, columns: Sequence[FilledColumn], options: ListOptions) -> _ReadLine:
     content, entry_id = WatchlistContent(), ""
-    if not line.problems:
+    if line.problems:
+        entry_id = _first_cell(line)
+    else:
         entry_id, named = line.text("id"), line.text("list")
         if named and options.list and named != options.list:
             line.problem("list", f"{named[:64]!r} isn't {options.list!r}, which is being read")
@@ -179,6 +181,12 @@ def _read(line: Line, columns: Sequence[FilledColumn], options: ListOptions) -> 
         _put_address(content, line)
     problems = [BadRow(problem.line, entry_id, problem.field, problem.reason) for problem in line.problems]
     return _ReadLine(line.number, entry_id, content, problems)
+
+
+def _first_cell(line: Line) -> str:
+    """The id of a line with too few or too many cells, if it is the first of them; else it isn't known."""
+    source = line.layout.sources["id"]
+    return line.cells[0].strip() if line.cells and source.at == (0,) else ""
 
 
 def _put_address(content: WatchlistContent, line: Line) -> None:

@@ -70,7 +70,7 @@ def test_bad_rows_are_listed_with_line_and_reason_and_the_rest_goes_on(tmp_path:
     entries, told = dry(file, code=3)
     assert [each["id"] for each in entries] == ["A-1", "E-5"]
     assert "Line 3, B-2: kind: 'colour' isn't one of organisation, person" in told
-    assert "Line 4: the line has 2 columns, the header has 4" in told
+    assert "Line 4, C-3: the line has 2 columns, the header has 4" in told
     assert "Line 5, D-4: reason: " in told
     assert "Options for the values that rows lack: --listed-for." in told
     file.write_text(f"{HEAD}B-2,colour,Two,x\n")

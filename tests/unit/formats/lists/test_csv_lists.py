@@ -194,7 +194,7 @@ def test_bad_lines_are_named_with_all_their_reasons_and_the_rest_goes_on() -> No
         (3, "A-2", "identifiers"),
         (3, "A-2", "valid_until"),
         (4, "A-3", "birth_dates"),
-        (5, "", ""),
+        (5, "A-4", ""),
         (6, "", "id"),
         (7, "", ""),
         (8, "", ""),
