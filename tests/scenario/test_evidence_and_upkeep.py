@@ -239,7 +239,7 @@ def test_a_database_of_an_older_schema_is_called_that(tmp_path: Path) -> None:
         nodes.start("cn")
         nodes["cn"].stop()
         with closing(sqlite3.connect(nodes["cn"].database)) as database:  # as the release before leaves it
-            for table in ("licence_acts", "licence_dues", "licence_proposals", "licences"):
+            for table in ("inspection_outcomes", "licence_acts", "licence_dues", "licence_proposals", "licences"):
                 database.execute(f"DROP TABLE {table}")
             database.execute("DROP TABLE given_up_heads")
             database.execute("DROP TABLE signed_heads")

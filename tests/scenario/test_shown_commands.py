@@ -37,6 +37,7 @@ NOT_RUN: Mapping[str, str] = {
     "trial": "runs in blocks of README (test_pasted), and in test_trial",
     "trial --stop": "the same",
     "trial --console": "runs in test_trial, which stops what it starts",
+    "evidence verify FOLDER --directory directory.note": "test_hostile_partner has two histories to verify",
 }
 """Commands that don't run here, with the reason; few."""
 
@@ -273,6 +274,9 @@ SCENES: Mapping[Words, Scene] = {
     ("pki", "signing-keys"): of_keys,
     ("prepare",): preparing,
     ("restore",): restoring,
+    ("why", "alert"): outgoing,
+    ("why", "entry"): argument(CommandKit.entry),
+    ("why", "record"): argument(lambda _: RECORDS[0]),
     ("watchlist", "answer"): argument(CommandKit.hit),
     ("watchlist", "approve"): argument(CommandKit.proposal),
     ("watchlist", "confirm"): argument(CommandKit.match, "hk"),

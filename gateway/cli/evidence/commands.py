@@ -227,7 +227,7 @@ def _show_fork(output: Output, examination: QuarantineExamination) -> None:
         return
     _show_steps(output, examination)
     if fork is not None:
-        output.note(fork.told)
+        output.line(fork.told)
 
 
 def _fork_facts(fork: ProvedFork) -> dict[str, object]:
