@@ -274,7 +274,7 @@ SCENES: Mapping[Words, Scene] = {
     ("pki", "signing-keys"): of_keys,
     ("prepare",): preparing,
     ("restore",): restoring,
-    ("why", "alert"): outgoing,
+    ("why", "alert"): argument(lambda kit: kit.alert("cn", "mo")),  # another command suspends the feed to hk
     ("why", "entry"): argument(CommandKit.entry),
     ("why", "record"): argument(lambda _: RECORDS[0]),
     ("watchlist", "answer"): argument(CommandKit.hit),
