@@ -35,7 +35,7 @@ from gateway.evidence.service.audit_redaction import without_hidden
 from gateway.evidence.service.check import examine
 from gateway.evidence.service.consistency import prove_consistency
 from gateway.evidence.service.export import export
-from gateway.evidence.service.report import Examination, StepStatus
+from gateway.evidence.service.report import Examination, StepStatus, VerifiedEvidence
 from gateway.rpc.calls import current_call
 from gateway.trust import tables as audit
 from gateway.trust.rules.audit import LAST_TIME_MS, AuditEntry, AuditResult
@@ -177,7 +177,7 @@ class EvidenceServicer(evidence_service_pb2_grpc.EvidenceServiceServicer):
 
 
 def _verified(
-    examination: Examination | AnswerExamination, proven: Sequence[StepProof] = ()
+    examination: Examination[VerifiedEvidence] | AnswerExamination, proven: Sequence[StepProof] = ()
 ) -> evidence_service_pb2.VerifyEvidenceResponse:
     return evidence_service_pb2.VerifyEvidenceResponse(
         verified=examination.evidence is not None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -160,7 +160,7 @@ def verify(
     anchors = anchors_from(anchor, threshold) if anchor else None
     directory_note = read_input(directory) if directory else None
     output = Output(as_json)
-    examination: Examination | AnswerExamination | QuarantineExamination
+    examination: Examination[VerifiedEvidence] | AnswerExamination | QuarantineExamination
     if is_answer(files):
         examination = examine_answer(files, anchors=anchors, directory_note=directory_note)
         _show_answer(output, examination, record or [])
@@ -177,7 +177,7 @@ def verify(
         raise typer.Exit(EXIT_FAILED)
 
 
-def _show(output: Output, examination: Examination) -> None:
+def _show(output: Output, examination: Examination[VerifiedEvidence]) -> None:
     evidence = examination.evidence
     if output.as_json:
         proved: dict[str, object] | None = None
@@ -242,7 +242,7 @@ def _fork_facts(fork: ProvedFork) -> dict[str, object]:
     }
 
 
-def _show_steps(output: Output, examination: Examination | AnswerExamination | QuarantineExamination) -> None:
+def _show_steps(output: Output, examination: Examination[Any]) -> None:
     rows = [(step.number, step.name, step.status, step.detail) for step in examination.steps]
     output.table(_("Steps"), marked("No.", "Step", "Result", "Found"), rows)
 

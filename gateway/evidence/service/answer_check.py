@@ -18,8 +18,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeAlias
 
-from gateway.errors import ConfigurationError, GatewayError, MalformedError, SignatureInvalidError, VerificationError
+from gateway.errors import MalformedError, SignatureInvalidError, VerificationError
 from gateway.evidence.codec.answer_bundle import (
     ANSWER_FORMS,
     FORMATS,
@@ -34,7 +35,7 @@ from gateway.evidence.codec.answer_bundle import (
 )
 from gateway.evidence.codec.bundle import MANIFEST, Bundle
 from gateway.evidence.service.check import read_manifest, require_listed, trusted_directory
-from gateway.evidence.service.report import StepResult, StepRun, StoppedError
+from gateway.evidence.service.report import Examination, StepRun, examined
 from gateway.history.codec.signed_texts import open_question, query_digest, question_origin
 from gateway.history.service.answer_verification import require_answer_to, verified_statement
 from gateway.plurals import counted
@@ -72,13 +73,7 @@ class VerifiedAnswer:
         return said_of(self.answer, record_id)
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerExamination:
-    """Steps up to the one that fails, and the evidence if none does."""
-
-    steps: tuple[StepResult, ...]
-    evidence: VerifiedAnswer | None
-    error: GatewayError | None
+AnswerExamination: TypeAlias = Examination[VerifiedAnswer]
 
 
 def examine_answer(
@@ -88,14 +83,7 @@ def examine_answer(
 
     Arguments are as for `check.verify`. Raises ConfigurationError without anchors and directory.
     """
-    if anchors is None and directory_note is None:
-        raise ConfigurationError("evidence is judged by a directory or by anchors; give at least one of them")
-    run = StepRun(STEPS)
-    try:
-        evidence = _evidence(run, bundle, anchors, directory_note)
-    except StoppedError as stopped:
-        return AnswerExamination(tuple(run.results), None, stopped.cause)
-    return AnswerExamination(tuple(run.results), evidence, None)
+    return examined(STEPS, lambda run: _evidence(run, bundle, anchors, directory_note), anchors, directory_note)
 
 
 def _evidence(

@@ -36,12 +36,12 @@ from gateway.alerts import codec as alerts
 from gateway.alerts.codec import AlertKey
 from gateway.contract.json_document import ObjectReader, format_time, parse_canonical_json
 from gateway.contract.limits import SALT_BYTES
-from gateway.errors import ConfigurationError, GatewayError, MalformedError, SignatureInvalidError, VerificationError
+from gateway.errors import GatewayError, MalformedError, SignatureInvalidError, VerificationError
 from gateway.evidence.codec.bundle import MANIFEST, MAX_FILE_BYTES, Bundle, EvidenceEntry, EvidenceParts, parts_of
 from gateway.evidence.codec.bundle_entries import ClaimedEntry, StepProof, is_about, read_entry
 from gateway.evidence.codec.bundle_readme import FORMAT, FORMAT_WITHOUT_STEPS
 from gateway.evidence.codec.bundle_text import FORMS, has_unknown_fields, render
-from gateway.evidence.service.report import Examination, StepRun, StoppedError, VerifiedEntry, VerifiedEvidence
+from gateway.evidence.service.report import STEPS, Examination, StepRun, VerifiedEntry, VerifiedEvidence, examined
 from gateway.feed.codec import FORMATS as ENTRY_FORMATS
 from gateway.feed.codec import parse_header
 from gateway.plurals import counted
@@ -85,16 +85,13 @@ def examine(
     anchors: RootOfTrust | None = None,
     directory_note: bytes | None = None,
     require_receipt: bool = True,
-) -> Examination:
+) -> Examination[VerifiedEvidence]:
     """As `verify`, but returns the steps instead of raising."""
-    if anchors is None and directory_note is None:
-        raise ConfigurationError("evidence is judged by a directory or by anchors; give at least one of them")
-    run = StepRun()
-    try:
-        evidence = _evidence(run, bundle, anchors, directory_note, require_receipt)
-    except StoppedError as stopped:
-        return Examination(tuple(run.results), None, stopped.cause)
-    return Examination(tuple(run.results), evidence, None)
+
+    def prove(run: StepRun) -> VerifiedEvidence:
+        return _evidence(run, bundle, anchors, directory_note, require_receipt)
+
+    return examined(STEPS, prove, anchors, directory_note)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,13 +15,13 @@ contradicts it only in the eyes of who holds the entries, and step 5 fails: its 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 from gateway.contract.ids import FeedOrigin
-from gateway.errors import ConfigurationError, GatewayError, MalformedError, SignatureInvalidError, VerificationError
+from gateway.errors import GatewayError, MalformedError, SignatureInvalidError, VerificationError
 from gateway.evidence.codec.bundle import Bundle
 from gateway.evidence.service.check import trusted_directory
-from gateway.evidence.service.report import StepResult, StepRun, StoppedError
+from gateway.evidence.service.report import Examination, StepRun, examined
 from gateway.feed.service.quarantine_evidence import DIRECTORY, HELD, HELD_PROOF, RECEIVED, parse_held_proof
 from gateway.plurals import counted
 from gateway.tlog.checkpoint import Checkpoint, unverified_checkpoint, verify_checkpoint
@@ -58,13 +58,7 @@ class ProvedFork:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class QuarantineExamination:
-    """Steps up to the one that fails, and the proof if none does."""
-
-    steps: tuple[StepResult, ...]
-    evidence: ProvedFork | None
-    error: GatewayError | None
+QuarantineExamination: TypeAlias = Examination[ProvedFork]
 
 
 def is_quarantine(bundle: Bundle) -> bool:
@@ -79,14 +73,7 @@ def examine_quarantine(
 
     Arguments are as for `check.verify`. Raises ConfigurationError without anchors and directory.
     """
-    if anchors is None and directory_note is None:
-        raise ConfigurationError("evidence is judged by a directory or by anchors; give at least one of them")
-    run = StepRun(STEPS)
-    try:
-        evidence = _proved(run, bundle, anchors, directory_note)
-    except StoppedError as stopped:
-        return QuarantineExamination(tuple(run.results), None, stopped.cause)
-    return QuarantineExamination(tuple(run.results), evidence, None)
+    return examined(STEPS, lambda run: _proved(run, bundle, anchors, directory_note), anchors, directory_note)
 
 
 def _proved(run: StepRun, bundle: Bundle, anchors: RootOfTrust | None, directory_note: bytes | None) -> ProvedFork:

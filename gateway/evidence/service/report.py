@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Generic, TypeVar
 
 from gateway.alerts.codec import AlertKey
 from gateway.contract.ids import FeedOrigin
-from gateway.errors import GatewayError
+from gateway.errors import ConfigurationError, GatewayError
 from gateway.evidence.codec.bundle_entries import StepProof, step_proofs
 from gateway.tlog.checkpoint import Checkpoint
+from gateway.trust.service.directory_versions import RootOfTrust
 from gateway.v1 import alert_pb2
 
 STEPS = {
@@ -100,12 +102,15 @@ class VerifiedEvidence:
         return step_proofs(self.alert, self.events)
 
 
+Evidence = TypeVar("Evidence")
+
+
 @dataclass(frozen=True, slots=True)
-class Examination:
-    """Steps up to the one that fails, and the evidence if none does."""
+class Examination(Generic[Evidence]):
+    """Steps up to the one that fails, and what they prove if none does."""
 
     steps: tuple[StepResult, ...]
-    evidence: VerifiedEvidence | None
+    evidence: Evidence | None
     error: GatewayError | None
 
 
@@ -121,7 +126,7 @@ class StoppedError(Exception):
 class StepRun:
     """Collects results of steps."""
 
-    names: Mapping[int, str] = field(default_factory=lambda: STEPS)
+    names: Mapping[int, str]
     results: list[StepResult] = field(default_factory=list)
 
     @contextmanager
@@ -138,3 +143,27 @@ class StepRun:
     def absent(self, number: int, detail: str) -> None:
         """Records a missing receipt that wasn't required."""
         self.results.append(StepResult(number, self.names[number], StepStatus.ABSENT, detail))
+
+
+def examined(
+    names: Mapping[int, str],
+    prove: Callable[[StepRun], Evidence],
+    anchors: RootOfTrust | None,
+    directory_note: bytes | None,
+) -> Examination[Evidence]:
+    """Runs the steps of a kind of evidence.
+
+    Args:
+        anchors, directory_note: what the evidence is judged by.
+
+    Raises:
+        ConfigurationError: there is neither.
+    """
+    if anchors is None and directory_note is None:
+        raise ConfigurationError("evidence is judged by a directory or by anchors; give at least one of them")
+    run = StepRun(names)
+    try:
+        evidence = prove(run)
+    except StoppedError as stopped:
+        return Examination(tuple(run.results), None, stopped.cause)
+    return Examination(tuple(run.results), evidence, None)

@@ -33,7 +33,7 @@ from gateway.evidence.codec.bundle_text import FORMS, render
 from gateway.evidence.service.check import examine, verify
 from gateway.evidence.service.export import export, export_parts
 from gateway.evidence.service.files import read_bundle
-from gateway.evidence.service.report import STEPS, Examination, StepStatus
+from gateway.evidence.service.report import STEPS, Examination, StepStatus, VerifiedEvidence
 from gateway.feed.tables.schema import entries
 from gateway.tlog.note import Verifier, sign_note
 from gateway.tlog.proof_file import parse_proof, verify_proof
@@ -119,7 +119,7 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Case]:
     hk.database.close()
 
 
-def failed_step(examination: Examination) -> int:
+def failed_step(examination: Examination[VerifiedEvidence]) -> int:
     assert examination.evidence is None
     assert examination.steps[-1].status is StepStatus.FAILED
     assert all(step.status is StepStatus.PASSED for step in examination.steps[:-1])
