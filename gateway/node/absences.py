@@ -17,9 +17,7 @@ from sqlalchemy import Connection
 
 from gateway.alerts import codec as alert_wire
 from gateway.alerts.commands.onward_transfer import (
-    AnswerReleases,
     ProjectedMoment,
-    no_releases,
     releases_of,
     require_answers_may_go,
     require_onward_transfer,
@@ -41,6 +39,7 @@ from gateway.trust.rules.disclosure import classified
 from gateway.v1 import alert_pb2, shipment_pb2, watchlist_pb2
 from gateway.v1 import node_service_pb2 as pb
 from gateway.watchlists.codec.events import ListKey
+from gateway.watchlists.commands.entry_sources import source_refusals
 from gateway.watchlists.rules.visibility import Hidden
 from gateway.watchlists.service.updates import read_changes
 from gateway.watchlists.tables import lists as watchlists
@@ -135,7 +134,7 @@ class Absences:
             _empty(content, request.field)
             or (self._on_its_way(conn, copy.feed_id, copy.idx) if copy is not None and has else None)
             or self._refused(request, content, content.purpose, MessageType.LIST_EVENT)
-            or self._source_forbids(conn, request.partner, content)
+            or self._entrys_source_forbids(conn, request.partner, content)
             or (
                 self._not_yet(conn, request.partner)
                 if request.partner in content.releasable_to
@@ -143,13 +142,10 @@ class Absences:
             )
         )
 
-    def _source_forbids(
-        self, conn: Connection, partner: str, content: alert_pb2.AlertContent | watchlist_pb2.WatchlistContent
-    ) -> pb.Absence | None:
+    def _source_forbids(self, conn: Connection, partner: str, content: alert_pb2.AlertContent) -> pb.Absence | None:
+        """Whether something that an alert is made from mustn't go on."""
         moment, handling = ProjectedMoment(conn, self._node), content.handling
-        releases: AnswerReleases = no_releases
-        if isinstance(content, alert_pb2.AlertContent):
-            releases = releases_of(self._directory(), self._node, content.purpose, self._now())
+        releases = releases_of(self._directory(), self._node, content.purpose, self._now())
         try:
             for source in content.derived_from:
                 require_onward_transfer(
@@ -161,13 +157,18 @@ class Absences:
                     handling=handling,
                     releases=releases,
                 )
-            if isinstance(content, alert_pb2.AlertContent):
-                require_answers_may_go([content], [partner], releases, own=self._node, handling=handling)
+            require_answers_may_go([content], [partner], releases, own=self._node, handling=handling)
         except StoreUnavailableError:
             raise
         except GatewayError as error:
-            return pb.Absence(reason=pb.ABSENCE_REASON_ONWARD_FORBIDDEN, detail=error.message)
+            return _forbidden(error)
         return None
+
+    def _entrys_source_forbids(
+        self, conn: Connection, partner: str, content: watchlist_pb2.WatchlistContent
+    ) -> pb.Absence | None:
+        refusals = source_refusals(ProjectedMoment(conn, self._node), content, [partner])
+        return _forbidden(refusals[0]) if refusals else None
 
     def _record(self, conn: Connection, request: pb.ExplainAbsenceRequest) -> pb.Absence:
         if request.record_id not in shipments.find(conn, [request.record_id]):
@@ -269,6 +270,10 @@ class Absences:
 
 def _invalid(field: str, message: str) -> InvalidRequestError:
     return InvalidRequestError([Violation(field, f"{field}.known", message)])
+
+
+def _forbidden(error: GatewayError) -> pb.Absence:
+    return pb.Absence(reason=pb.ABSENCE_REASON_ONWARD_FORBIDDEN, detail=error.message)
 
 
 def _empty(message: Message, path: str) -> pb.Absence | None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 from gateway.contract.enum_words import word_of
 from gateway.contract.messages import to_timestamp
@@ -11,7 +14,7 @@ from gateway.feed.service.writing.commands import IdempotentCommand
 from gateway.feed.service.writing.transaction import Transaction
 from gateway.licences.commands.changes import require_days
 from gateway.licences.commands.register import LicenceRegister, catch_up, require_licence
-from gateway.licences.rules.balances import balance, concerned
+from gateway.licences.rules.balances import LicenceFacts, balance, concerned
 from gateway.licences.service.facts import KnownLicence
 from gateway.plurals import counted
 from gateway.v1 import alert_service_pb2, licence_pb2, licence_service_pb2
@@ -19,9 +22,12 @@ from gateway.v1 import alert_service_pb2, licence_pb2, licence_service_pb2
 _Pb = licence_service_pb2
 
 
+ReportResponse = TypeVar("ReportResponse", _Pb.ReportLicenceUseResponse, _Pb.ReportLicenceFollowUpResponse)
+
+
 @dataclass(frozen=True, slots=True)
-class ReportUseCommand(IdempotentCommand[_Pb.ReportLicenceUseResponse]):
-    """Records a use, or a correction of one.
+class _ReportCommand(IdempotentCommand[ReportResponse]):
+    """Records what was done under a licence, or a correction of it.
 
     Raises:
         NotFoundError: the licence isn't known here.
@@ -29,95 +35,103 @@ class ReportUseCommand(IdempotentCommand[_Pb.ReportLicenceUseResponse]):
     """
 
     licences: LicenceRegister
-    request: _Pb.ReportLicenceUseRequest
+    request: Any
     principal: str
     actor: str
     weight: int = 1
+
+    @property
+    @abstractmethod
+    def _kind(self) -> str:
+        """Of the act, as in its key."""
+
+    @abstractmethod
+    def _event(self, said: Mapping[str, Any]) -> licence_pb2.LicenceEvent:
+        """The report, with what each report says."""
+
+    @abstractmethod
+    def _facts(self, before: LicenceFacts, event: licence_pb2.LicenceEvent) -> LicenceFacts:
+        """What is known with the report, which stands in the place of an earlier one of its kind and line."""
+
+    def answer(self, tx: Transaction) -> ReportResponse:
+        catch_up(tx)
+        request, now = self.request, to_timestamp(tx.now_ms)
+        known = require_licence(tx, request.licence)
+        line, goods = request.line or 1, request.goods or 1
+        _require_possible(known, goods, request.day)
+        event = self._event(
+            {
+                "licence": request.licence,
+                "declaration": request.declaration,
+                "line": line,
+                "revision": 1 + _revision(known, self._kind, self.licences.node, request.declaration, line),
+                "goods": goods,
+                "quantity": request.quantity,
+                "unit": request.unit or known.facts.newest.goods[goods - 1].unit,
+                "day": request.day,
+                "destination": request.destination,
+                "purpose": known.facts.newest.purpose,
+                "reported_at": now,
+            }
+        )
+        event.occurred_at.CopyFrom(now)
+        place = self.licences.append(tx, self.actor, recorded=event)
+        return self.response_type(
+            entry=alert_service_pb2.EntryReference(origin=place.origin.line, index=place.index),
+            recipients=_recipients(self.licences, known, request.licence.issuer, tx.now_ms),
+            balance=balance(self._facts(known.facts, event)),
+        )
+
+
+class ReportUseCommand(_ReportCommand[_Pb.ReportLicenceUseResponse]):
+    """Records a use, or a correction of one; raises as `_ReportCommand`."""
+
+    request: _Pb.ReportLicenceUseRequest
 
     @property
     def response_type(self) -> type[_Pb.ReportLicenceUseResponse]:
         return _Pb.ReportLicenceUseResponse
 
-    def answer(self, tx: Transaction) -> _Pb.ReportLicenceUseResponse:
-        catch_up(tx)
-        request, node = self.request, self.licences.node
-        known = require_licence(tx, request.licence)
-        line = request.line or 1
-        others = [
-            (by, use)
-            for by, use in known.facts.uses
-            if (by, use.declaration, use.line) != (node, request.declaration, line)
-        ]
-        use = licence_pb2.LicenceUse(
-            licence=request.licence,
-            declaration=request.declaration,
-            line=line,
-            revision=1 + _revision(known, "used", node, request.declaration, line),
-            goods=request.goods or 1,
-            quantity=request.quantity,
-            unit=request.unit or _unit(known, request.goods or 1),
-            day=request.day,
-            destination=request.destination,
-            purpose=known.facts.newest.purpose,
-            reported_at=to_timestamp(tx.now_ms),
-        )
-        if request.HasField("code"):
-            use.code.CopyFrom(request.code)
-        if request.HasField("consignee"):
-            use.consignee.CopyFrom(request.consignee)
-        _require_possible(known, use)
-        event = licence_pb2.LicenceEvent(occurred_at=to_timestamp(tx.now_ms), used=use)
-        place = self.licences.append(tx, self.actor, recorded=event)
-        return _Pb.ReportLicenceUseResponse(
-            entry=alert_service_pb2.EntryReference(origin=place.origin.line, index=place.index),
-            recipients=_recipients(self.licences, known, request.licence.issuer, tx.now_ms),
-            balance=balance(replace(known.facts, uses=[*others, (node, use)])),
-        )
+    @property
+    def _kind(self) -> str:
+        return "used"
+
+    def _event(self, said: Mapping[str, Any]) -> licence_pb2.LicenceEvent:
+        use = licence_pb2.LicenceUse(**said)
+        if self.request.HasField("code"):
+            use.code.CopyFrom(self.request.code)
+        if self.request.HasField("consignee"):
+            use.consignee.CopyFrom(self.request.consignee)
+        return licence_pb2.LicenceEvent(used=use)
+
+    def _facts(self, before: LicenceFacts, event: licence_pb2.LicenceEvent) -> LicenceFacts:
+        use, node = event.used, self.licences.node
+        key = node, use.declaration, use.line
+        others = [(by, one) for by, one in before.uses if (by, one.declaration, one.line) != key]
+        return replace(before, uses=[*others, (node, use)])
 
 
-@dataclass(frozen=True, slots=True)
-class ReportFollowUpCommand(IdempotentCommand[_Pb.ReportLicenceFollowUpResponse]):
-    """Records what followed a use, or a correction of it; raises as `ReportUseCommand`."""
+class ReportFollowUpCommand(_ReportCommand[_Pb.ReportLicenceFollowUpResponse]):
+    """Records what followed a use, or a correction of it; raises as `_ReportCommand`."""
 
-    licences: LicenceRegister
     request: _Pb.ReportLicenceFollowUpRequest
-    principal: str
-    actor: str
-    weight: int = 1
 
     @property
     def response_type(self) -> type[_Pb.ReportLicenceFollowUpResponse]:
         return _Pb.ReportLicenceFollowUpResponse
 
-    def answer(self, tx: Transaction) -> _Pb.ReportLicenceFollowUpResponse:
-        catch_up(tx)
-        request, node = self.request, self.licences.node
-        known = require_licence(tx, request.licence)
-        line, kind = request.line or 1, word_of(licence_pb2.LicenceFollowUpKind, request.kind)
-        key = node, request.kind, request.declaration, line
-        others = [(by, one) for by, one in known.facts.follow_ups if (by, one.kind, one.declaration, one.line) != key]
-        follow_up = licence_pb2.LicenceFollowUp(
-            licence=request.licence,
-            kind=request.kind,
-            declaration=request.declaration,
-            line=line,
-            revision=1 + _revision(known, kind, node, request.declaration, line),
-            goods=request.goods or 1,
-            quantity=request.quantity,
-            unit=request.unit or _unit(known, request.goods or 1),
-            day=request.day,
-            destination=request.destination,
-            purpose=known.facts.newest.purpose,
-            reported_at=to_timestamp(tx.now_ms),
-        )
-        _require_possible(known, follow_up)
-        event = licence_pb2.LicenceEvent(occurred_at=to_timestamp(tx.now_ms), followed=follow_up)
-        place = self.licences.append(tx, self.actor, recorded=event)
-        return _Pb.ReportLicenceFollowUpResponse(
-            entry=alert_service_pb2.EntryReference(origin=place.origin.line, index=place.index),
-            recipients=_recipients(self.licences, known, request.licence.issuer, tx.now_ms),
-            balance=balance(replace(known.facts, follow_ups=[*others, (node, follow_up)])),
-        )
+    @property
+    def _kind(self) -> str:
+        return word_of(licence_pb2.LicenceFollowUpKind, self.request.kind)
+
+    def _event(self, said: Mapping[str, Any]) -> licence_pb2.LicenceEvent:
+        return licence_pb2.LicenceEvent(followed=licence_pb2.LicenceFollowUp(kind=self.request.kind, **said))
+
+    def _facts(self, before: LicenceFacts, event: licence_pb2.LicenceEvent) -> LicenceFacts:
+        followed, node = event.followed, self.licences.node
+        key = node, followed.kind, followed.declaration, followed.line
+        others = [(by, one) for by, one in before.follow_ups if (by, one.kind, one.declaration, one.line) != key]
+        return replace(before, follow_ups=[*others, (node, followed)])
 
 
 def _revision(known: KnownLicence, kind: str, reporter: str, declaration: str, line: int) -> int:
@@ -133,19 +147,13 @@ def _revision(known: KnownLicence, kind: str, reporter: str, declaration: str, l
     )
 
 
-def _unit(known: KnownLicence, goods: int) -> str:
-    """The unit of a line of the goods; empty where there is none."""
-    lines = known.facts.newest.goods
-    return lines[goods - 1].unit if goods <= len(lines) else ""
-
-
-def _require_possible(known: KnownLicence, report: licence_pb2.LicenceUse | licence_pb2.LicenceFollowUp) -> None:
+def _require_possible(known: KnownLicence, goods: int, day: str) -> None:
     lines = len(known.facts.newest.goods)
-    if report.goods > lines:
+    if goods > lines:
         raise InvalidRequestError(
             [Violation("goods", "goods.line", f"the licence has {counted(lines, 'line')} of goods")]
         )
-    require_days({"day": report.day})
+    require_days({"day": day})
 
 
 def _recipients(register: LicenceRegister, known: KnownLicence, issuer: str, now_ms: int) -> list[str]:

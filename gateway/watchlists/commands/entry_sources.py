@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from gateway.alerts.commands.onward_transfer import require_onward_transfer
+from gateway.alerts.commands.onward_transfer import AlertKnowledge, require_onward_transfer
 from gateway.errors import GatewayError, StoreUnavailableError, Violation
 from gateway.feed.service.writing.transaction import Transaction
 from gateway.v1 import alert_pb2, watchlist_pb2
@@ -45,17 +45,17 @@ def source_violations(
         )
         for source in dropped
     ]
-    refusals = _refusals(tx, content, content.releasable_to)
+    refusals = source_refusals(tx, content, content.releasable_to)
     return [*violations, *(Violation(f"{prefix}{_FIELD}", error.reason, error.message) for error in refusals)]
 
 
 def may_go_to(tx: Transaction, content: watchlist_pb2.WatchlistContent, partner: str) -> bool:
     """Whether the publishers of an entry's sources let it go to a partner."""
-    return not _refusals(tx, content, [partner])
+    return not source_refusals(tx, content, [partner])
 
 
-def _refusals(
-    tx: Transaction, content: watchlist_pb2.WatchlistContent, recipients: Sequence[str]
+def source_refusals(
+    tx: AlertKnowledge, content: watchlist_pb2.WatchlistContent, recipients: Sequence[str]
 ) -> list[GatewayError]:
     """Why the content may not go to these nodes, for each source that doesn't allow it."""
     refusals = []
