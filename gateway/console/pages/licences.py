@@ -9,10 +9,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.client import new_request_id
-from gateway.console.approvals import approving_client
 from gateway.console.form import Form
 from gateway.console.navigation import NavigationEntry
-from gateway.console.page import client, form, has_role, page_route, redirect, render
+from gateway.console.page import client, has_role, page_route, render
+from gateway.console.proposals import Decision, decided
 from gateway.console.views.licences import (
     balance_picture,
     balance_rows,
@@ -23,13 +23,10 @@ from gateway.console.views.licences import (
     proposal_title,
     report_rows,
 )
-from gateway.errors import GatewayError, NotFoundError
+from gateway.errors import NotFoundError
 from gateway.translation.messages import gettext as _
-from gateway.translation.refusals import refused
 from gateway.v1.licence_pb2 import LicenceReference
 from gateway.v1.licence_service_pb2 import DecideLicenceProposalRequest, ListedLicenceProposal
-
-DECIDE: Final = "/gateway.v1.LicenceService/DecideLicenceProposal"
 
 PAGE_SIZE: Final = 50
 READING: Final = frozenset({"publisher", "officer", "analyst", "supervisor", "auditor"})
@@ -100,31 +97,9 @@ async def show_proposal(request: Request) -> Response:
 
 async def decide(request: Request) -> Response:
     """Approves or rejects, with the person's passkey where there is one."""
-    sent = form(request)
-    approve = sent.text("decision") == "approve"
-    if sent.text("decision") not in ("approve", "reject"):
-        sent.problems["decision"] = _("Choose what becomes of the proposal.")
-    if not approve:
-        sent.required("remarks", _("Say why it is rejected; its proposer reads it."))
-    if not sent.is_good:
-        return await _proposal_page(request, sent)
-    proposal_id = request.path_params["proposal_id"]
-    remarks, request_id = sent.text("remarks"), sent.text("request_id")
-    message = DecideLicenceProposalRequest(
-        request_id=request_id, proposal_id=proposal_id, approve=approve, remarks=remarks
+    return await decided(
+        request, DECISION, approval=_("Approve a change of a licence"), rejection=_("Reject a change of a licence")
     )
-    what = _("Approve a change of a licence") if approve else _("Reject a change of a licence")
-    acting = await approving_client(request, DECIDE, message, what=what, back=request.url.path)
-    if isinstance(acting, Response):
-        return acting
-    try:
-        await acting.licences.decide(proposal_id, approve=approve, remarks=remarks, request_id=request_id)
-    except GatewayError as error:
-        if not error.message or isinstance(error, NotFoundError):
-            raise
-        sent.problems[""] = refused(error.message)
-        return await _proposal_page(request, sent)
-    return redirect(f"/licences/proposals?done={'approved' if approve else 'rejected'}")
 
 
 async def _proposal_page(request: Request, sent: Form) -> Response:
@@ -153,6 +128,14 @@ async def _open_proposals(request: Request) -> int | None:
         return None
     return len((await client(request).licences.proposals_page(page_size=100)).proposals)
 
+
+DECISION: Final = Decision(
+    "/gateway.v1.LicenceService/DecideLicenceProposal",
+    DecideLicenceProposalRequest,
+    lambda acting: acting.licences.decide,
+    _proposal_page,
+    "/licences/proposals",
+)
 
 routes = [
     page_route("/licences", show_all),

@@ -8,19 +8,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.client import GatewayClient, new_request_id
-from gateway.console.approvals import approving_client
 from gateway.console.form import Form
-from gateway.console.page import client, console_of, form, has_role, redirect, render
+from gateway.console.page import client, console_of, has_role, render
 from gateway.console.pages.watchlists.lists import moment_of
 from gateway.console.pages.watchlists.paths import entry_path
+from gateway.console.proposals import Decision, decided
 from gateway.console.views.lists.entries import changed_lines, title_of
-from gateway.errors import GatewayError, NotFoundError
+from gateway.errors import NotFoundError
 from gateway.translation.messages import gettext as _
-from gateway.translation.refusals import refused
 from gateway.v1.watchlist_pb2 import WatchlistChange, WatchlistContent, WatchlistReference
 from gateway.v1.watchlist_service_pb2 import DecideProposalRequest, Proposal
-
-DECIDE: Final = "/gateway.v1.WatchlistService/DecideProposal"
 
 MAX_SHOWN: Final = 50
 """Changes of a proposal that are shown one by one."""
@@ -48,29 +45,12 @@ async def show_proposal(request: Request) -> Response:
 
 async def decide(request: Request) -> Response:
     """Approves or rejects, with the person's passkey where there is one."""
-    sent = form(request)
-    approve = sent.text("decision") == "approve"
-    if sent.text("decision") not in ("approve", "reject"):
-        sent.problems["decision"] = _("Choose what becomes of the proposal.")
-    if not approve:
-        sent.required("remarks", _("Say why it is rejected; its proposer reads it."))
-    if not sent.is_good:
-        return await _page(request, sent)
-    proposal_id = request.path_params["proposal_id"]
-    remarks, request_id = sent.text("remarks"), sent.text("request_id")
-    message = DecideProposalRequest(request_id=request_id, proposal_id=proposal_id, approve=approve, remarks=remarks)
-    what = _("Approve a proposal for a watchlist") if approve else _("Reject a proposal for a watchlist")
-    acting = await approving_client(request, DECIDE, message, what=what, back=request.url.path)
-    if isinstance(acting, Response):
-        return acting
-    try:
-        await acting.watchlist.decide(proposal_id, approve=approve, remarks=remarks, request_id=request_id)
-    except GatewayError as error:
-        if not error.message or isinstance(error, NotFoundError):
-            raise
-        sent.problems[""] = refused(error.message)
-        return await _page(request, sent)
-    return redirect(f"/watchlists/proposals?done={'approved' if approve else 'rejected'}")
+    return await decided(
+        request,
+        DECISION,
+        approval=_("Approve a proposal for a watchlist"),
+        rejection=_("Reject a proposal for a watchlist"),
+    )
 
 
 async def _page(request: Request, sent: Form) -> Response:
@@ -121,3 +101,12 @@ async def _present(gateway: GatewayClient, reference: WatchlistReference) -> Wat
         return (await gateway.watchlist.get(reference)).entry.content
     except NotFoundError:
         return WatchlistContent()
+
+
+DECISION: Final = Decision(
+    "/gateway.v1.WatchlistService/DecideProposal",
+    DecideProposalRequest,
+    lambda acting: acting.watchlist.decide,
+    _page,
+    "/watchlists/proposals",
+)
