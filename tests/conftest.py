@@ -57,9 +57,14 @@ share_dialects()
 # By default, 700, tests' many modules and items are searched for garbage over and over.
 gc.set_threshold(20_000)
 
-# How fast a machine makes examples, or takes one, says nothing about the product.
-settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("any machine")
+# How fast a machine makes examples, or takes one, says nothing about the product. Examples are the same in each run, so
+# that a change is judged by what it changes; HYPOTHESIS_PROFILE=deep draws others each time.
+_PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "same")
+for name in ("same", "deep"):
+    settings.register_profile(
+        name, derandomize=name == "same", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )
+settings.load_profile(_PROFILE)
 
 if TYPE_CHECKING:
     from tests.support.federation import Federation

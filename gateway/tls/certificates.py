@@ -10,12 +10,14 @@ import warnings
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import ExtendedKeyUsageOID, SignatureAlgorithmOID
 
@@ -28,6 +30,9 @@ MAX_CERTIFICATE_PEM_BYTES = 16 * 1024
 _Extension = TypeVar("_Extension", bound=x509.ExtensionType)
 
 Identity = GatewayIdentity | SystemIdentity
+
+_P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+_ECDSA_WITH_SHA256 = bytes.fromhex("300a06082a8648ce3d040302")  # AlgorithmIdentifier in DER, RFC 5758
 
 # A serial number that isn't positive (RFC 5280): cryptography only warns as yet, on stderr.
 warnings.filterwarnings("error", "Parsed a serial number", CryptographyDeprecationWarning)
@@ -51,6 +56,8 @@ class PeerCertificate:
         identity: claimed, from the one URI SAN.
         serial: positive, up to 20 octets.
         fingerprint_sha256: of the DER, lower-case hexadecimal, as in the directory's revocations.
+        twin_fingerprint_sha256: of the same certificate with the other signature that its CA's key verifies: anybody
+            can turn ECDSA's (r, s) into (r, n - s), so a revocation of either is one of both.
         not_before: first second of validity, UTC.
         not_after: last second of validity, UTC.
         issuer_key_id: claimed, hexadecimal; empty when absent.
@@ -61,6 +68,7 @@ class PeerCertificate:
     identity: Identity
     serial: int
     fingerprint_sha256: str
+    twin_fingerprint_sha256: str
     not_before: datetime
     not_after: datetime
     issuer_key_id: str
@@ -96,7 +104,7 @@ def inspect_certificate(pem: bytes) -> PeerCertificate:
     """Reads a leaf certificate and checks its form in steps; `authenticate` has steps 6 to 9:
 
     1. At most `MAX_CERTIFICATE_PEM_BYTES`, exactly one certificate, well-formed, no unknown critical extension.
-    2. ECDSA P-256 key; signed with ECDSA and SHA-256.
+    2. ECDSA P-256 key; signed with ECDSA and SHA-256; encoded in the one form that DER has.
     3. Not a CA; key usage allows signatures and no signing of certificates; extended key usage allows clients.
     4. Exactly one URI SAN.
     5. The URI is the canonical SPIFFE id of a gateway or a system.
@@ -107,12 +115,14 @@ def inspect_certificate(pem: bytes) -> PeerCertificate:
     certificate = _parsed(pem)  # 1
     try:
         _check_algorithms(certificate)  # 2
+        twin = _twin(certificate)
         server_auth = _check_usage(certificate)  # 3
         names = _extension(certificate, x509.SubjectAlternativeName)
         return PeerCertificate(
             identity=_identity(names),  # 4, 5
             serial=certificate.serial_number,
             fingerprint_sha256=certificate.fingerprint(hashes.SHA256()).hex(),
+            twin_fingerprint_sha256=sha256(twin).hexdigest(),
             not_before=certificate.not_valid_before_utc,
             not_after=certificate.not_valid_after_utc,
             issuer_key_id=_issuer_key_id(certificate),
@@ -137,7 +147,7 @@ def authenticate(
     6. The identity is of this trust domain.
     7. Signed by one of `ca_pems`, the CAs of the identity's node and of no other.
     8. It and that CA are valid at `now`.
-    9. Neither is among `revoked_fingerprints`.
+    9. Neither is among `revoked_fingerprints`, nor is its twin.
 
     Args:
         trust_domain: the federation's name.
@@ -158,7 +168,7 @@ def authenticate(
     _check_valid(str(who), stated.not_before, stated.not_after, now)  # 8
     _check_valid(f"the CA of {who}", issuer.not_valid_before_utc, issuer.not_valid_after_utc, now)
     issuer_fingerprint = issuer.fingerprint(hashes.SHA256()).hex()
-    for fingerprint in (stated.fingerprint_sha256, issuer_fingerprint):  # 9
+    for fingerprint in (stated.fingerprint_sha256, stated.twin_fingerprint_sha256, issuer_fingerprint):  # 9
         if fingerprint in revoked_fingerprints:
             raise UnauthenticatedError(f"step 9 revocation: certificate {fingerprint} of {who} is revoked")
     return AuthenticatedPeer(stated, issuer_fingerprint)
@@ -205,6 +215,31 @@ def _check_algorithms(certificate: x509.Certificate) -> None:
         raise UnauthenticatedError("step 2: the key isn't ECDSA P-256")
     if certificate.signature_algorithm_oid != SignatureAlgorithmOID.ECDSA_WITH_SHA256:
         raise UnauthenticatedError("step 2: the certificate isn't signed with ECDSA and SHA-256")
+
+
+def _twin(certificate: x509.Certificate) -> bytes:
+    """The DER of the same certificate with the other signature; refuses one that isn't in DER's one form.
+
+    Readers overlook unused bits of the signature and forms of its numbers, which would give one certificate many
+    fingerprints.
+    """
+    r, s = decode_dss_signature(certificate.signature)
+    if _signed(certificate, r, s) != certificate.public_bytes(serialization.Encoding.DER):
+        raise UnauthenticatedError("step 2: the certificate isn't encoded as DER prescribes")
+    return _signed(certificate, r, _P256_ORDER - s)
+
+
+def _signed(certificate: x509.Certificate, r: int, s: int) -> bytes:
+    signature = b"\x00" + encode_dss_signature(r, s)
+    return _der(0x30, certificate.tbs_certificate_bytes + _ECDSA_WITH_SHA256 + _der(0x03, signature))
+
+
+def _der(tag: int, content: bytes) -> bytes:
+    length = len(content)
+    if length < 0x80:
+        return bytes((tag, length)) + content
+    octets = length.to_bytes((length.bit_length() + 7) // 8, "big")
+    return bytes((tag, 0x80 | len(octets))) + octets + content
 
 
 def _check_usage(certificate: x509.Certificate) -> bool:

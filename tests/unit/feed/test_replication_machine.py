@@ -764,7 +764,7 @@ def _all_changes(node: MachineNode, position: int) -> list[int]:
 
 
 DEEP = os.environ.get("HYPOTHESIS_PROFILE") == "deep"
-"""Looks further, draws other histories at each run, and shortens what it finds. The usual run takes the same ones."""
+"""Looks further and shortens what it finds."""
 
 TestReplication = pytest.mark.slow(Replication.TestCase)
 TestReplication.settings = settings(
@@ -772,6 +772,5 @@ TestReplication.settings = settings(
     stateful_step_count=100 if DEEP else 40,
     phases=tuple(Phase) if DEEP else (Phase.explicit, Phase.reuse, Phase.generate),
     deadline=None,
-    derandomize=not DEEP,
     suppress_health_check=list(HealthCheck),
 )

@@ -3,12 +3,14 @@ from __future__ import annotations
 import datetime as dt
 import stat
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -33,6 +35,7 @@ from gateway.trust.pki.issuance import (
 )
 
 FEDERATION = "gba.customs.example"
+P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 NOW = dt.datetime(2026, 1, 15, 8, 0, tzinfo=dt.UTC)
 CN = GatewayIdentity(FEDERATION, "cn")
 OFFICERS = SystemIdentity(FEDERATION, "cn", "officers")
@@ -196,6 +199,38 @@ def test_revoked_is_refused_by_leaf_and_by_ca(ca: CertificateAuthority, gateway_
             believe(gateway_pem, ca, revoked_fingerprints={fingerprint})
 
 
+def test_a_revocation_covers_the_other_signature_that_verifies(ca: CertificateAuthority, gateway_pem: bytes) -> None:
+    """ECDSA verifies (r, n - s) wherever it verifies (r, s), and whoever has a certificate can write the other one."""
+    twin_pem = resigned(gateway_pem, lambda r, s: encode_dss_signature(r, P256_ORDER - s))
+    given, twin = inspect_certificate(gateway_pem), inspect_certificate(twin_pem)
+    assert believe(twin_pem, ca).identity == given.identity
+    assert twin.fingerprint_sha256 == given.twin_fingerprint_sha256 != given.fingerprint_sha256
+    for revoked in (given.fingerprint_sha256, twin.fingerprint_sha256):
+        for pem in (gateway_pem, twin_pem):
+            with pytest.raises(UnauthenticatedError, match="step 9 revocation"):
+                believe(pem, ca, revoked_fingerprints={revoked})
+
+
+def test_one_certificate_has_one_encoding(ca: CertificateAuthority, gateway_pem: bytes) -> None:
+    """Each other encoding that a reader takes for the same certificate would have a fingerprint that isn't revoked."""
+    der = x509.load_pem_x509_certificate(gateway_pem).public_bytes(serialization.Encoding.DER)
+    signature = x509.load_pem_x509_certificate(gateway_pem).signature
+    while signature[-1] & 1:  # an unused bit must be 0
+        gateway_pem = crafted(ca, names=[uri(CN.spiffe_id)])
+        der = x509.load_pem_x509_certificate(gateway_pem).public_bytes(serialization.Encoding.DER)
+        signature = x509.load_pem_x509_certificate(gateway_pem).signature
+    unused = der[: -len(signature) - 1] + b"\x01" + signature
+    with pytest.raises(UnauthenticatedError, match=r"step [12]"):
+        believe(pem_of(unused), ca)
+
+    longer = resigned(gateway_pem, lambda r, s: sequence(integer(r, zeros=1) + integer(s)))
+    with pytest.raises(UnauthenticatedError, match=r"step [12]"):
+        believe(longer, ca)
+    for r, s in ((0, 1), (1, 0), (1, P256_ORDER), (P256_ORDER, P256_ORDER + 1)):
+        with pytest.raises(UnauthenticatedError):
+            believe(resigned(gateway_pem, lambda *_, r=r, s=s: encode_dss_signature(r, s)), ca)
+
+
 def test_another_trust_domain_is_refused(ca: CertificateAuthority) -> None:
     foreign = crafted(ca, names=[uri("spiffe://other.example/gateway/cn")])
     with pytest.raises(UnauthenticatedError, match="step 6 trust domain"):
@@ -265,14 +300,43 @@ def test_no_certificate_two_certificates_too_much(ca: CertificateAuthority, gate
         inspect_certificate(ca.certificate_pem)
 
 
+def resigned(pem: bytes, signature: Callable[[int, int], bytes]) -> bytes:
+    """The certificate with the bytes that `signature` makes of its r and s."""
+    certificate = x509.load_pem_x509_certificate(pem)
+    algorithm = bytes.fromhex("300a06082a8648ce3d040302")
+    bits = b"\x00" + signature(*decode_dss_signature(certificate.signature))
+    return pem_of(sequence(certificate.tbs_certificate_bytes + algorithm + b"\x03" + length_of(bits) + bits))
+
+
+def length_of(content: bytes) -> bytes:
+    count = len(content)
+    return (
+        bytes((count,))
+        if count < 128
+        else bytes((0x80 + (count > 255) + 1,)) + count.to_bytes((count > 255) + 1, "big")
+    )
+
+
+def sequence(content: bytes) -> bytes:
+    return b"\x30" + length_of(content) + content
+
+
+def integer(number: int, *, zeros: int = 0) -> bytes:
+    content = bytes(zeros) + number.to_bytes(number.bit_length() // 8 + 1, "big")
+    return b"\x02" + length_of(content) + content
+
+
+def pem_of(der: bytes) -> bytes:
+    return b"-----BEGIN CERTIFICATE-----\n" + _base64_lines(der) + b"-----END CERTIFICATE-----\n"
+
+
 @given(st.data())
 @settings(max_examples=150, deadline=None)
 def test_a_changed_bit_anywhere_is_refused(ca: CertificateAuthority, gateway_pem: bytes, data: st.DataObject) -> None:
     der = bytearray(x509.load_pem_x509_certificate(gateway_pem).public_bytes(serialization.Encoding.DER))
     der[data.draw(st.integers(0, len(der) - 1))] ^= 1 << data.draw(st.integers(0, 7))
-    pem = b"-----BEGIN CERTIFICATE-----\n" + _base64_lines(bytes(der)) + b"-----END CERTIFICATE-----\n"
     with pytest.raises(UnauthenticatedError):
-        believe(pem, ca)
+        believe(pem_of(bytes(der)), ca)
 
 
 def _base64_lines(data: bytes) -> bytes:
