@@ -155,10 +155,25 @@ def cultures(words: tuple[str, ...]) -> Mapping[Culture, float]:
 
 
 def may_be_chinese(words: tuple[str, ...]) -> bool:
-    """Whether a Latin name is read as a Chinese one too: any of Chinese syllables alone, and what else is likely."""
+    """Whether a Latin name is read as a Chinese one too: any of Chinese syllables alone, or with one Western given name
+    and a surname beside it, and what else is likely.
+    """
     if _MARKERS.isdisjoint(words[1:-1]) and all(map(splits, words)):
         return True
-    return cultures(words)[Culture.CHINESE] >= MIN_CHINESE
+    return _is_westernised(words) or cultures(words)[Culture.CHINESE] >= MIN_CHINESE
+
+
+def _is_westernised(words: tuple[str, ...]) -> bool:
+    """Whether a Western given name stands before or behind nothing but Chinese syllables, one of them a surname at an
+    end: words that look like particles are syllables there ("Peter Le Ya").
+    """
+    return any(
+        western in WESTERN
+        and len(others) > 1
+        and not ANY_SPELLING.keys().isdisjoint((others[0], others[-1]))
+        and all(map(splits, others))
+        for western, others in ((words[0], words[1:]), (words[-1], words[:-1]))
+    )
 
 
 def common_culture(ours: tuple[str, ...], theirs: tuple[str, ...]) -> Culture:

@@ -25,6 +25,20 @@ def test_two_romanisations_of_one_name_are_compatible(person: WrittenTwice) -> N
     assert found.match_class == MatchClass.COMPATIBLE, person
 
 
+@pytest.mark.parametrize(
+    ("latin", "han"),
+    [("Peter Le Ya", "乐雅"), ("Peter Du Da-Qiang", "都达强"), ("Le De-Da Peter", "乐德达"), ("Peter Van I-Tak", "尹仪德")],
+)
+def test_a_chinese_word_like_a_particle_beside_a_western_given_name(latin: str, han: str) -> None:
+    for one, other in ((latin, han), (han, latin)):
+        assert compare_texts(one, other, NameKind.PERSON).match_class == MatchClass.COMPATIBLE
+
+
+def test_particles_beside_other_family_names_stay_particles() -> None:
+    for one, other in (("Maria da Costa", "Maria da Silva"), ("Peter van Dijk", "Peter van Damme")):
+        assert compare_texts(one, other, NameKind.PERSON).match_class == MatchClass.NONE
+
+
 def _rules(a: str, b: str) -> list[str]:
     return [token.rule for token in compare_texts(a, b, NameKind.PERSON).tokens]
 
