@@ -27,7 +27,12 @@ def test_two_romanisations_of_one_name_are_compatible(person: WrittenTwice) -> N
 
 @pytest.mark.parametrize(
     ("latin", "han"),
-    [("Peter Le Ya", "乐雅"), ("Peter Du Da-Qiang", "都达强"), ("Le De-Da Peter", "乐德达"), ("Peter Van I-Tak", "尹仪德")],
+    [
+        ("Peter Le Ya", "乐雅"),
+        ("Peter Du Da-Qiang", "都达强"),
+        ("Le De-Da Peter", "乐德达"),
+        ("Peter Van I-Tak", "尹仪德"),
+    ],
 )
 def test_a_chinese_word_like_a_particle_beside_a_western_given_name(latin: str, han: str) -> None:
     for one, other in ((latin, han), (han, latin)):
