@@ -127,7 +127,7 @@ def test_a_recipient_that_denies_its_receipt_after_a_restore_has_signed_both(nod
             async with nodes.client("cn", "operator") as operator, nodes.client("cn", "publisher") as risk:
                 message = await eventually(lambda: denied(operator, CN_HK), what="the alarm")
                 assert f"that it holds {receipted} entries of {CN_HK}, and at " in message
-                assert f"that it holds {claimed}: it was restored from an older backup, or it hides" in message
+                assert f"that it holds {claimed}: it was restored from an older backup, or hides" in message
                 assert str(evidence(cn, CN_HK, receipted)) in message
                 with pytest.raises(FeedBehindError):
                     await risk.publish(alert(), ["hk"])

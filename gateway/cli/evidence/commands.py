@@ -137,9 +137,9 @@ def verify(
 ) -> None:
     """Verify evidence step by step. Needs no network and no gateway, only a directory or the authorities' keys.
 
-    Takes what `gateway evidence export` writes, and what the gateway keeps of a partner's misbehaviour: the files of a
-    feed's quarantine (does the partner have two signed histories?) and of a denied receipt (did it sign later that it
-    holds less?).
+    Takes what `gateway evidence export` writes, the files of a feed's quarantine: whether they prove that the partner
+    has signed two histories; and those of a denied receipt: whether it has signed a receipt, and later that it holds
+    less.
 
     \b
     Examples:

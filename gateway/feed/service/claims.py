@@ -232,23 +232,22 @@ class Claims:
         self._alarms.set(
             RECEIPT_DENIED,
             origin.line,
-            f"{proved}: it was restored from an older backup, or it hides what it has received; ask it. "
+            f"{proved}: it was restored from an older backup, or hides what it has received; ask its operator; "
             f"{self._kept(origin, receipt, position.claim, proved)}",
         )
 
     def _verified(self, origin: FeedOrigin, position: feed_pb2.FeedPosition) -> Claim:
-        about = f"the claim of {origin.recipient} on {origin} isn't right: "
         refusal: GatewayError | None = None
         for verifier in self._trust().cosign_verifiers(origin.recipient, clipped_moment(self._clock())):
             try:
                 claim = verify_claim(position.claim, verifier, origin)
             except SignatureInvalidError as error:
-                refusal = SignatureInvalidError(about + error.message, step="claim")
+                refusal = SignatureInvalidError(_wrong(origin, error.message), step="claim")
             except GatewayError as error:
-                raise MalformedError(about + error.message) from error
+                raise MalformedError(_wrong(origin, error.message)) from error
             else:
                 if (claim.size, claim.root) != (position.size, position.root):
-                    raise MalformedError(f"{about}it is of another size or root than the position")
+                    raise MalformedError(_wrong(origin, "it is of another size or root than the position"))
                 return claim
         raise refusal or SignatureInvalidError(
             f"the directory names no receipts key of {origin.recipient} that is valid now", step="receipts key"
@@ -273,14 +272,14 @@ class Claims:
         return None
 
     def _kept(self, origin: FeedOrigin, receipt: _Receipt, claim: bytes, proved: str) -> str:
-        """Keeps the evidence, once for each receipt; a sentence on where it is."""
+        """Keeps the evidence, once for each receipt; says where it is."""
         name = f"{origin.line.replace('/', '_')}-denied-"
         folder = self._evidence_root / f"{name}{receipt.size}"
         last = folder / PROBLEM  # written last: it tells that the others are there
         try:
             if not last.exists():
                 if len(list(self._evidence_root.glob(f"{name}*"))) >= MOST_DENIALS:
-                    return f"The evidence of {MOST_DENIALS} such receipts is kept in {self._evidence_root}"
+                    return f"the evidence of {MOST_DENIALS} such receipts is in {self._evidence_root}"
                 folder.mkdir(parents=True, exist_ok=True, mode=0o700)
                 for file, content in {
                     RECEIPT: receipt.note,
@@ -291,5 +290,9 @@ class Claims:
                     replace_file(folder / file, content, mode=OWNER_ONLY)
                 log.critical("feed %s: %s; evidence in %s", origin, proved, folder)
         except OSError as error:
-            return f"The evidence can't be kept in {folder}: {error.strerror}"
-        return f"The evidence is in {folder}"
+            return f"the evidence can't be kept in {folder}: {error.strerror}"
+        return f"the evidence is in {folder}"
+
+
+def _wrong(origin: FeedOrigin, reason: str) -> str:
+    return f"the claim of {origin.recipient} on {origin} isn't right: {reason}"
