@@ -76,9 +76,13 @@ class Claim:
 
     def sign(self, signer: Signer) -> bytes:
         """The note, signed with the recipient's receipts key."""
+        return sign_held(self.head, signer, self.claimed_at)
+
+    @property
+    def head(self) -> Checkpoint:
+        """The note's text."""
         lines = (f"{_RESTORED}{self.restored_at}",) if self.restored_at else ()
-        head = Checkpoint(claim_name(self.origin), self.size, self.root, (*lines, *self.others))
-        return sign_held(head, signer, self.claimed_at)
+        return Checkpoint(claim_name(self.origin), self.size, self.root, (*lines, *self.others))
 
 
 def claim_name(origin: FeedOrigin) -> str:
@@ -114,7 +118,10 @@ def verify_claim(note: bytes, verifier: Verifier, origin: FeedOrigin) -> Claim:
         line = others[0].removeprefix(_RESTORED).encode()
         restored_at, others = decode_decimal(line, "restored line of the claim", _LAST_S), others[1:]
     require_time(signed.timestamp, "claim")
-    return Claim(origin, head.size, head.root, signed.timestamp, restored_at, others)
+    claim = Claim(origin, head.size, head.root, signed.timestamp, restored_at, others)
+    if claim.head != head:
+        raise MalformedError("the claim isn't in canonical form")
+    return claim
 
 
 def require_time(seconds: int, of: str) -> None:
