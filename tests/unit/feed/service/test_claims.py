@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -195,7 +196,7 @@ class Scene:
             self.cn.publish("hk")
             deliver(self.cn, self.hk)
 
-    def less(self, size: int = 0, **values: int) -> feed_pb2.FeedPosition:
+    def less(self, size: int = 0, **values: Any) -> feed_pb2.FeedPosition:
         """hk's position as if it held the first entries alone."""
         root = self.cn.outgoing.root_at(FEED, size)
         claim = replace(Claim(FEED, size, root, self.cn.clock() // 1000), **values)
