@@ -134,6 +134,14 @@ def test_a_recipient_that_denies_its_receipt_after_a_restore_has_signed_both(nod
                 with pytest.raises(EpochNeededError):
                     await operator.node.recover_feed(CN_HK)
         proved(nodes, evidence(cn, CN_HK, receipted), receipted, claimed)
+        for file in hk.data.glob("marks*"):  # from now on hk can't know what it lacks, and says that it was restored
+            file.unlink()
+        async with nodes.inside("hk", clock=clock):
+
+            async def explained() -> bool:
+                return f"has receipted {receipted}: the recipient says in its claim that it was restored" in cn.log
+
+            await eventually(explained, what="the claim of a restored node")
 
     nodes.run(run())
 

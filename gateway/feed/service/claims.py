@@ -198,6 +198,7 @@ class Claims:
         self._releases = releases
         self._evidence_root = evidence_root
         self._alarms = alarms
+        self._explained: dict[FeedOrigin, int] = {}  # the last receipt of which the log says why nothing denies it
 
     def signed(self, origin: FeedOrigin, position: feed_pb2.FeedPosition, restored_at_ms: int) -> bytes:
         """The claim of a partner's feed that stands here as in a position; empty for an own feed.
@@ -226,14 +227,7 @@ class Claims:
             return
         reason = excuse(claim, receipt.size, receipt.at)  # 3
         if reason:
-            log.warning(
-                "%s claims %s of %s, and has receipted %d: %s",
-                origin.recipient,
-                counted(claim.size, "entry"),
-                origin,
-                receipt.size,
-                reason,
-            )
+            self._log_once(origin, claim, receipt, reason)
             return
         proved = denial(origin, receipt.size, receipt.at, claim)  # 4
         self._alarms.set(
@@ -277,6 +271,15 @@ class Claims:
             except GatewayError:
                 continue
         return None
+
+    def _log_once(self, origin: FeedOrigin, claim: Claim, receipt: _Receipt, reason: str) -> None:
+        """Once for each receipt: a partner can open exchanges without end."""
+        if self._explained.get(origin) != receipt.size:
+            self._explained[origin] = receipt.size
+            claimed = counted(claim.size, "entry")
+            log.warning(
+                "%s claims %s of %s, and has receipted %d: %s", origin.recipient, claimed, origin, receipt.size, reason
+            )
 
     def _kept(self, origin: FeedOrigin, receipt: _Receipt, claim: bytes, proved: str) -> str:
         """Keeps the evidence, once for each receipt; says where it is."""
