@@ -6,8 +6,9 @@ since no log has that name. Steps, at each opening of an exchange:
 
 1. A receipts key of the recipient that is valid now has signed the claim; it is for this feed, and for the size and
    root of the position that it comes with. Otherwise the position is refused.
-2. It is compared with the recipient's newest receipt, in the database or beside the marks.
-3. A smaller claim denies the receipt, unless it may be older, or its recipient says that it was restored (`excuse`).
+2. It is compared with the recipient's receipts of more entries: the newest beside the marks and in the database, and
+   the largest one there that is old enough.
+3. A smaller claim denies a receipt, unless it may be older, or its recipient says that it was restored (`excuse`).
 4. Both notes and the directory are kept (evidence.service.claim_check verifies them), and an alarm says so. Whether the
    feed goes on is decided as without a claim.
 
@@ -17,7 +18,7 @@ A gateway of an earlier release claims nothing, and its position counts as befor
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -29,7 +30,7 @@ from gateway.contract.limits import MAX_CLOCK_SKEW_MS
 from gateway.contract.messages import clipped_moment
 from gateway.errors import GatewayError, MalformedError, SignatureInvalidError
 from gateway.feed.service.alarms import RECEIPT_DENIED, Alarms
-from gateway.feed.service.continuity.releases import KeptReceipt, Releases
+from gateway.feed.service.continuity.releases import Releases
 from gateway.feed.service.quarantine_evidence import CLAIM, DIRECTORY, PROBLEM, RECEIPT
 from gateway.feed.tables import feeds, heads
 from gateway.files import OWNER_ONLY, replace_file
@@ -47,6 +48,9 @@ TOLERANCE_S: Final = MAX_CLOCK_SKEW_MS // 1000
 
 MOST_DENIALS: Final = 20
 """Denied receipts of a feed whose evidence is kept: a partner can cause more, and they prove nothing more."""
+
+MOST_COMPARED: Final = 50_000
+"""Newest entries among which an older receipt is looked for, so that no claim makes the database read a whole feed."""
 
 MAX_CLAIM_BYTES: Final = 4096
 """Longest claim, in bytes: a feed's name, a head and a signature take some 450."""
@@ -222,13 +226,13 @@ class Claims:
         claim = self._verified(origin, position)  # 1
         now_ms = self._clock()
         self._alarms.compare_clocks(origin.recipient, claim.claimed_at * 1000, not_before_ms=now_ms)  # it is fresh
-        receipt = self._newest_receipt(conn, origin, claim.size)  # 2
-        if receipt is None:
+        notes = self._receipts(conn, origin, claim)  # 2
+        receipts = [receipt for note in notes if (receipt := self._opened(origin, note)) is not None]
+        reasons = [excuse(claim, receipt.size, receipt.at) for receipt in receipts]  # 3
+        if all(reasons):
+            self._log_once(origin, claim, receipts, reasons)
             return
-        reason = excuse(claim, receipt.size, receipt.at)  # 3
-        if reason:
-            self._log_once(origin, claim, receipt, reason)
-            return
+        receipt = receipts[reasons.index("")]
         proved = denial(origin, receipt.size, receipt.at, claim)  # 4
         self._alarms.set(
             RECEIPT_DENIED,
@@ -254,31 +258,42 @@ class Claims:
             f"the directory names no receipts key of {origin.recipient} that is valid now", step="receipts key"
         )
 
-    def _newest_receipt(self, conn: Connection, origin: FeedOrigin, claimed: int) -> _Receipt | None:
-        """The recipient's newest receipt, if it is of more than is claimed, and its key is known."""
+    def _receipts(self, conn: Connection, origin: FeedOrigin, claim: Claim) -> Iterator[bytes]:
+        """Cosigned checkpoints of more than is claimed: the one beside the marks, the newest, and one old enough."""
         kept = None if self._releases is None else self._releases.receipt_of(origin)
+        if kept is not None and kept.size > claim.size:
+            yield kept.note
         feed = feeds.find(conn, origin)
-        size = max(claimed, 0 if kept is None else kept.size)
-        if feed is not None and feed.receipted_size > size:
-            stored = heads.checkpoint_at(conn, feed.id, feed.receipted_size)
-            if stored is not None and stored.receipted_at:
-                kept = KeptReceipt(stored.size, stored.root, stored.cosigned_note)
-        if kept is None or kept.size <= claimed:
-            return None
+        if feed is None or feed.receipted_size <= claim.size:
+            return
+        above = max(claim.size, feed.receipted_size - MOST_COMPARED)
+        for by_ms in (_LAST_S * 1000, (claim.claimed_at - TOLERANCE_S) * 1000):
+            stored = heads.receipted_by(conn, feed.id, above, by_ms)
+            if stored is not None:
+                yield stored.cosigned_note
+
+    def _opened(self, origin: FeedOrigin, note: bytes) -> _Receipt | None:
+        """A stored receipt with its time; None where its key is no longer known."""
         for verifier in self._trust().every_cosign_verifier(origin.recipient):
             try:
-                return _Receipt(kept.size, verify_cosignature(kept.note, verifier).timestamp, kept.note)
+                signed = verify_cosignature(note, verifier)
             except GatewayError:
                 continue
+            return _Receipt(signed.checkpoint.size, signed.timestamp, note)
         return None
 
-    def _log_once(self, origin: FeedOrigin, claim: Claim, receipt: _Receipt, reason: str) -> None:
+    def _log_once(self, origin: FeedOrigin, claim: Claim, receipts: Sequence[_Receipt], reasons: Sequence[str]) -> None:
         """Once for each receipt: a partner can open exchanges without end."""
-        if self._explained.get(origin) != receipt.size:
-            self._explained[origin] = receipt.size
-            claimed = counted(claim.size, "entry")
+        largest = max((receipt.size for receipt in receipts), default=0)
+        if largest > self._explained.get(origin, 0):
+            self._explained[origin] = largest
             log.warning(
-                "%s claims %s of %s, and has receipted %d: %s", origin.recipient, claimed, origin, receipt.size, reason
+                "%s claims %s of %s, and has receipted %d: %s",
+                origin.recipient,
+                counted(claim.size, "entry"),
+                origin,
+                largest,
+                reasons[0],
             )
 
     def _kept(self, origin: FeedOrigin, receipt: _Receipt, claim: bytes, proved: str) -> str:

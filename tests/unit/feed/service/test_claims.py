@@ -263,6 +263,17 @@ def test_a_denied_receipt_is_kept_once_and_the_feed_goes_on(scene: Scene) -> Non
     assert [*scene.kept()] == [name, name.replace("-3", "-4")]
 
 
+@pytest.mark.both_databases
+def test_an_older_receipt_counts_where_the_newest_may_be_younger_than_the_claim(scene: Scene) -> None:
+    scene.receipted(2)
+    scene.cn.clock.forward((TOLERANCE_S + 1) * 1000)
+    scene.receipted(1)
+    scene.opened(scene.less(2))  # no less than that one
+    assert scene.alarm() == ""
+    scene.opened(scene.less(1))
+    assert f"it holds 2 entries of {FEED}, and at " in scene.alarm()
+
+
 def test_no_partner_fills_the_disk_with_denials(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(claims, "MOST_DENIALS", 2)
     for _ in range(3):
