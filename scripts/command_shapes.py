@@ -215,6 +215,16 @@ PROVED_ALERT = facts(
 PROVED_FORK = facts(
     told=TEXT, publisher=TEXT, feed=TEXT, size=COUNT, held_root=TEXT, received_root=TEXT, directory_version=COUNT
 )
+PROVED_DENIAL = facts(
+    told=TEXT,
+    recipient=TEXT,
+    feed=TEXT,
+    receipted_size=COUNT,
+    receipted_at=TIME,
+    claimed_size=COUNT,
+    claimed_at=TIME,
+    directory_version=COUNT,
+)
 
 PROVED_ANSWER = facts(
     told=TEXT,
@@ -504,7 +514,9 @@ SHAPES: Mapping[str, Schema] = {
         "anyOf": [EXPORTED_ALERT, facts(path=TEXT, files=COUNT, records=COUNT)],
     },
     "evidence verify": facts(
-        verified=FLAG, steps=array(of(StepResult)), evidence=either(PROVED_ALERT, PROVED_ANSWER, PROVED_FORK, NULL)
+        verified=FLAG,
+        steps=array(of(StepResult)),
+        evidence=either(PROVED_ALERT, PROVED_ANSWER, PROVED_FORK, PROVED_DENIAL, NULL),
     ),
     "evidence consistency": facts(feed=TEXT, older_size=COUNT, newer_size=COUNT),
     "notification list": listing(notification_service_pb2.Notification),

@@ -173,10 +173,24 @@ def cosign(note: bytes, signer: Signer, timestamp: int) -> bytes:
     Raises:
         MalformedError: not a checkpoint, or the time is out of range.
     """
-    if not 0 <= timestamp <= MAX_TIMESTAMP:
-        raise MalformedError(f"cosignature time {timestamp} is out of range")
     text = parse_note(note).unverified_text
     parse_checkpoint_body(text)
+    return _cosignature(text, signer, timestamp)
+
+
+def sign_held(checkpoint: Checkpoint, signer: Signer, timestamp: int) -> bytes:
+    """A note whose only signature is the cosigner's, over a tree head that no log has signed.
+
+    Its origin must be no log's, or this would be a cosignature on that log's checkpoint. Arguments and errors are as of
+    `cosign`; `verify_cosignature` verifies it.
+    """
+    body = checkpoint.body()
+    return b"%b\n%b" % (body, _cosignature(body, signer, timestamp))
+
+
+def _cosignature(text: bytes, signer: Signer, timestamp: int) -> bytes:
+    if not 0 <= timestamp <= MAX_TIMESTAMP:
+        raise MalformedError(f"cosignature time {timestamp} is out of range")
     identity = key_id(signer.name, SignatureType.COSIGNATURE, signer.public_key)
     signature = signer.sign(cosigned_message(text, timestamp))
     line = NoteSignature(signer.name, identity, timestamp.to_bytes(8, "big") + signature).line()

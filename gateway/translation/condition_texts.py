@@ -136,6 +136,8 @@ REASONS: Final = marked(
     "it goes on in epoch {epoch}",
     "it goes on in epoch {epoch}; before: {reason}",
     "{feed} is in quarantine at its recipient: {reason}",
+    "{reason}: it was restored from an older backup, or hides what it has received; ask its operator; {state}",
+    "{partner} has signed at {time} that it holds {entries} of {feed}, and at {later} that it holds {number}",
     "{feed} is closed: {reason}",
     "{feed} is suspended here",
     "{feed} is suspended by its {side}'s operator",
@@ -161,6 +163,8 @@ REASONS: Final = marked(
     "a receipt speaks of {feed} at {number}, which wasn't sent",
     "a receipt for {entries} came, but no batch that ends there was sent",
     "the position of {partner} isn't on the checkpoint that was sent",
+    "the claim of {partner} on {feed} isn't right: {reason}",
+    "it is of another size or root than the position",
     "the position of {partner} in {feed} claims {entries} that this node hasn't, but shows this node's checkpoint of "
     "another size or root",
     "the position of {partner} in {feed} claims {entries} that this node hasn't, and shows no checkpoint of them with "
@@ -200,6 +204,9 @@ PARTS: Final = marked(
     "last with exit code {number}",
     "it runs again",
     "it doesn't run",
+    "the evidence is in {folder}",
+    "the evidence of {number} such receipts is in {folder}",
+    "the evidence can't be kept in {folder}: {reason}",
     "entries of its feed of alerts",
     "entries of its feed of lists",
     "questions about shipments",

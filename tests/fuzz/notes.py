@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
+from gateway.contract.ids import FeedOrigin
 from gateway.errors import GatewayError
+from gateway.feed.service.claims import Claim, claimed_feed, verify_claim
 from gateway.tlog.checkpoint import (
     Checkpoint,
     cosign,
@@ -33,6 +35,11 @@ NOTE = sign_checkpoint(HEAD, LOG)
 RECEIPT = cosign(NOTE, RECIPIENT, 1_770_000_000)
 OLDER = Checkpoint(ORIGIN, 4, Tree.empty().append(LEAVES[:4]).tree.root)
 EXTENDED = Checkpoint(ORIGIN, 5, GROWTH.tree.root, ("extension 1", "extension 2"))
+CLAIMED = FeedOrigin.parse(ORIGIN)
+CLAIMS = [
+    Claim(CLAIMED, 5, HEAD.root, 1_770_000_000),
+    Claim(CLAIMED, 0, Tree.empty().root, 1_770_000_000, 1_769_000_000, ("a line of a later release",)),
+]
 PROOF = TlogProof(4, (OLDER.root,), NOTE + RECEIPT, b"extra").encode()
 CONSISTENCY = ConsistencyProof(4, (LEAVES[4],), NOTE).encode()
 
@@ -70,6 +77,15 @@ def checkpoint(data: bytes) -> None:
         assert verify_checkpoint(data, LOG.verifier(), ORIGIN).checkpoint in (HEAD, EXTENDED)
     receipt = verify_cosignature(data, RECIPIENT.cosigner())
     assert (receipt.checkpoint, receipt.timestamp) == (HEAD, 1_770_000_000)
+
+
+@target(lambda: [claimed.sign(RECIPIENT) for claimed in CLAIMS])
+def claim(data: bytes) -> None:
+    """Only what the recipient claimed verifies, and it is signed to the same bytes."""
+    verified = verify_claim(data, RECIPIENT.cosigner(), CLAIMED)
+    assert verified in CLAIMS
+    assert verified.sign(RECIPIENT) == data
+    assert claimed_feed(data) == CLAIMED
 
 
 @target(lambda: [LOG.verifier().to_vkey().encode(), RECIPIENT.cosigner().to_vkey().encode()])

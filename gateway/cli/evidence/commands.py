@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict, TypeVar
 
 import typer
 
@@ -24,10 +24,13 @@ if TYPE_CHECKING:
     from gateway.evidence.codec.bundle import Bundle
     from gateway.evidence.codec.bundle_entries import StepProof
     from gateway.evidence.service.answer_check import AnswerExamination, VerifiedAnswer
-    from gateway.evidence.service.quarantine_check import ProvedFork, QuarantineExamination
+    from gateway.evidence.service.claim_check import ProvedDenial
+    from gateway.evidence.service.quarantine_check import ProvedFork
     from gateway.evidence.service.report import Examination, VerifiedEvidence
+    from gateway.trust.service.directory_versions import RootOfTrust
     from gateway.v1.evidence_service_pb2 import EvidenceFile
 
+ProofT = TypeVar("ProofT")
 
 AlertArgument = Annotated[
     str,
@@ -134,8 +137,9 @@ def verify(
 ) -> None:
     """Verify evidence step by step. Needs no network and no gateway, only a directory or the authorities' keys.
 
-    Takes what `gateway evidence export` writes, and the files of a feed's quarantine: whether they prove that the
-    partner has signed two histories.
+    Takes what `gateway evidence export` writes, the files of a feed's quarantine: whether they prove that the partner
+    has signed two histories; and those of a denied receipt: whether it has signed a receipt, and later that it holds
+    less.
 
     \b
     Examples:
@@ -148,33 +152,56 @@ def verify(
     """
     if directory is None and not anchor:
         raise OptionError(_("name what vouches for the keys: --directory FILE, or --anchor VKEY"))
+    from gateway.evidence.service.files import read_bundle  # noqa: PLC0415  # imports slowly
+
+    with naming(bundle, way_out=_("Give what `gateway evidence export` has written, unchanged.")):
+        files = read_bundle(bundle)
+    judged_by = _JudgedBy(
+        anchors=anchors_from(anchor, threshold) if anchor else None,
+        directory_note=read_input(directory) if directory else None,
+    )
+    output = Output(as_json)
+    examination = _examined(output, files, judged_by, record or [], origin_only=origin_only)
+    if examination.evidence is None:
+        output.note(_("NOT VERIFIED: {detail}", detail=examination.steps[-1].detail))
+        raise typer.Exit(EXIT_FAILED)
+
+
+class _JudgedBy(TypedDict):
+    """What vouches for the keys."""
+
+    anchors: RootOfTrust | None
+    directory_note: bytes | None
+
+
+def _examined(
+    output: Output, files: Bundle, judged_by: _JudgedBy, record_ids: list[str], *, origin_only: bool
+) -> Examination[Any]:
+    """Examines evidence of whatever kind, and shows it."""
     # only here: they take longer to import than the rest of a command's start
     from gateway.evidence.codec.answer_bundle import is_answer  # noqa: PLC0415
     from gateway.evidence.service.answer_check import examine_answer  # noqa: PLC0415
     from gateway.evidence.service.check import examine  # noqa: PLC0415
-    from gateway.evidence.service.files import read_bundle  # noqa: PLC0415
+    from gateway.evidence.service.claim_check import examine_denied_receipt, is_denied_receipt  # noqa: PLC0415
     from gateway.evidence.service.quarantine_check import examine_quarantine, is_quarantine  # noqa: PLC0415
 
-    with naming(bundle, way_out=_("Give what `gateway evidence export` has written, unchanged.")):
-        files = read_bundle(bundle)
-    anchors = anchors_from(anchor, threshold) if anchor else None
-    directory_note = read_input(directory) if directory else None
-    output = Output(as_json)
-    examination: Examination[VerifiedEvidence] | AnswerExamination | QuarantineExamination
     if is_answer(files):
-        examination = examine_answer(files, anchors=anchors, directory_note=directory_note)
-        _show_answer(output, examination, record or [])
-    elif record:
+        answer = examine_answer(files, **judged_by)
+        _show_answer(output, answer, record_ids)
+        return answer
+    if record_ids:
         raise OptionError(_("--record asks about an answer, and this is other evidence"))
-    elif is_quarantine(files):
-        examination = examine_quarantine(files, anchors=anchors, directory_note=directory_note)
-        _show_fork(output, examination)
-    else:
-        examination = examine(files, anchors=anchors, directory_note=directory_note, require_receipt=not origin_only)
-        _show(output, examination)
-    if examination.evidence is None:
-        output.note(_("NOT VERIFIED: {detail}", detail=examination.steps[-1].detail))
-        raise typer.Exit(EXIT_FAILED)
+    if is_quarantine(files):
+        quarantine = examine_quarantine(files, **judged_by)
+        _show_misbehaviour(output, quarantine, _fork_facts)
+        return quarantine
+    if is_denied_receipt(files):
+        denied = examine_denied_receipt(files, **judged_by)
+        _show_misbehaviour(output, denied, _denial_facts)
+        return denied
+    alert = examine(files, **judged_by, require_receipt=not origin_only)
+    _show(output, alert)
+    return alert
 
 
 def _show(output: Output, examination: Examination[VerifiedEvidence]) -> None:
@@ -219,15 +246,18 @@ def _show_answer(output: Output, examination: AnswerExamination, record_ids: lis
         output.note(evidence.record_summary(record_id))
 
 
-def _show_fork(output: Output, examination: QuarantineExamination) -> None:
-    fork = examination.evidence
+def _show_misbehaviour(
+    output: Output, examination: Examination[ProofT], facts: Callable[[ProofT], dict[str, object]]
+) -> None:
+    """What proves a partner's misbehaviour; `facts` has its sentence first, as `told`."""
+    proof = examination.evidence
+    proved = None if proof is None else facts(proof)
     if output.as_json:
-        proved = None if fork is None else _fork_facts(fork)
-        output.json({"verified": fork is not None, "steps": examination.steps, "evidence": proved})
+        output.json({"verified": proof is not None, "steps": examination.steps, "evidence": proved})
         return
     _show_steps(output, examination)
-    if fork is not None:
-        output.line(fork.told)
+    if proved is not None:
+        output.line(str(proved["told"]))
 
 
 def _fork_facts(fork: ProvedFork) -> dict[str, object]:
@@ -239,6 +269,19 @@ def _fork_facts(fork: ProvedFork) -> dict[str, object]:
         "held_root": fork.held_root.hex(),
         "received_root": fork.received.root.hex(),
         "directory_version": fork.directory_version,
+    }
+
+
+def _denial_facts(denial: ProvedDenial) -> dict[str, object]:
+    return {
+        "told": denial.told,
+        "recipient": denial.origin.recipient,
+        "feed": denial.origin.line,
+        "receipted_size": denial.receipt.checkpoint.size,
+        "receipted_at": denial.received_at,
+        "claimed_size": denial.claim.size,
+        "claimed_at": denial.claimed_at,
+        "directory_version": denial.directory_version,
     }
 
 

@@ -13,6 +13,7 @@ _WAIT_THEN_RECOVER: Final = N_("Wait until the link is up. If the alarm stays, r
 ADVICE: Final[Mapping[str, str]] = {
     "FEED_QUARANTINED": N_("Download the evidence of the feed, ask the partner, then resolve the quarantine."),
     "QUARANTINED_AT_PARTNER": N_("Ask the partner for its evidence and compare it with this feed's checkpoints."),
+    "RECEIPT_DENIED": N_("Keep the folder that is named, and ask the partner whether it was restored."),
     "FEED_BEHIND": _WAIT_THEN_RECOVER,
     "FEED_FORKED": N_("Two histories were signed. Follow the runbook “forked history” with the partner."),
     "FEED_WAITING": N_("If the database was restored, recover the feed that is named; else ask the partner."),

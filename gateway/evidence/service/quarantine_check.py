@@ -88,10 +88,10 @@ def _proved(run: StepRun, bundle: Bundle, anchors: RootOfTrust | None, directory
         if not bundle.files[HELD]:
             raise VerificationError("nothing was held before: a first batch alone contradicts nothing")
         origin = FeedOrigin.parse(unverified_checkpoint(bundle.files[HELD]).origin)
-        held = _signed(bundle.files[HELD], origin, trust)
+        held = signed_head(bundle.files[HELD], origin, trust)
         facts.append(f"{origin}, {counted(held.size, 'entry')}")
     with run.step(4) as facts:
-        received = _signed(bundle.files[RECEIVED], origin, trust)
+        received = signed_head(bundle.files[RECEIVED], origin, trust)
         facts.append(counted(received.size, "entry"))
     with run.step(5):
         root = _held_root(bundle, held, received)
@@ -103,7 +103,8 @@ def _proved(run: StepRun, bundle: Bundle, anchors: RootOfTrust | None, directory
     return ProvedFork(trust.version, origin, held, received, root)
 
 
-def _signed(note: bytes, origin: FeedOrigin, trust: TrustedDirectory) -> Checkpoint:
+def signed_head(note: bytes, origin: FeedOrigin, trust: TrustedDirectory) -> Checkpoint:
+    """A checkpoint that some log key of the feed's publisher has signed; raises GatewayError."""
     refusal: GatewayError | None = None
     for verifier in trust.every_log_verifier(origin):
         try:

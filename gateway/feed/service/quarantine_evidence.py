@@ -1,4 +1,6 @@
-"""Files that a recipient keeps of a feed's quarantine (evidence.service.quarantine_check verifies them).
+"""Files that are kept as evidence of a partner's misbehaviour.
+
+Of a feed's quarantine, at its recipient (evidence.service.quarantine_check verifies them):
 
 held.checkpoint      the publisher's checkpoint of what is stored here
 received.checkpoint  the one that came
@@ -8,6 +10,12 @@ received.proof       the publisher's proof of consistency that failed, if one wa
 batch.binpb          the batch that came, if one did
 directory.note       the directory in force then
 problem.txt          the feed's name and a sentence
+
+Of a receipt that its recipient denies, at the feed's publisher (evidence.service.claim_check verifies them):
+
+receipt.checkpoint   the publisher's checkpoint with the recipient's cosignature
+claim.note           the recipient's later claim to hold less
+directory.note, problem.txt as above
 """
 
 from __future__ import annotations
@@ -32,6 +40,8 @@ RECEIVED_PROOF: Final = "received.proof"
 BATCH: Final = "batch.binpb"
 DIRECTORY: Final = "directory.note"
 PROBLEM: Final = "problem.txt"
+RECEIPT: Final = "receipt.checkpoint"
+CLAIM: Final = "claim.note"
 
 
 def held_proof(conn: Connection, feed: Feed, held: bytes, received: bytes) -> dict[str, bytes]:

@@ -23,12 +23,13 @@ from gateway.errors import (
 from gateway.feed.rules import Standing, compare_position
 from gateway.feed.service import batches
 from gateway.feed.service.batches import DivideCommand
+from gateway.feed.service.claims import Claims
 from gateway.feed.service.continuity.marks import Marks
 from gateway.feed.service.continuity.soundness import sound_root_at
 from gateway.feed.service.states import StateCommand
 from gateway.feed.service.writing.transaction import Clock, Transaction, require_extensible
 from gateway.feed.service.writing.writer import Writer
-from gateway.feed.tables import feeds, heads, journal
+from gateway.feed.tables import feeds, heads, journal, restores
 from gateway.feed.tables.feeds import Feed, FeedState
 from gateway.feed.tables.heads import StoredTiles
 from gateway.plurals import counted
@@ -51,9 +52,14 @@ class Outgoing:
         trust: Callable[[], TrustedDirectory],
         clock: Clock,
         marks: Marks | None = None,
+        claims: Claims | None = None,
     ) -> None:
-        """`marks`: of what was signed here, and of how far it left this node; None where nothing leaves the process."""
+        """`marks`: of what was signed here, and of how far it left this node; None where nothing leaves the process.
+
+        `claims`: signs and judges claims; None as in earlier releases, which have none.
+        """
         self._marks = marks
+        self._claims = claims
         self._database = database
         self._writer = writer
         self._trust = trust
@@ -93,14 +99,22 @@ class Outgoing:
         """This node's position in a feed; size 0 without entries."""
         with self._database.read() as conn:
             feed = feeds.find(conn, origin)
-            if feed is None or feed.size == 0:
-                return feed_pb2.FeedPosition(origin=origin.line, size=0, root=EMPTY_ROOT)
-            checkpoint = heads.checkpoint_at(conn, feed.id, feed.size)
-        feed.require_sound()
-        self._require_marked()
-        self.note_release(origin, feed.size)
-        note = checkpoint.cosigned_note if checkpoint is not None else feed.checkpoint
-        return feed_pb2.FeedPosition(origin=origin.line, size=feed.size, root=feed.tree.root, cosigned_checkpoint=note)
+            has_entries = feed is not None and feed.size > 0
+            checkpoint = heads.checkpoint_at(conn, feed.id, feed.size) if feed is not None and has_entries else None
+            restored_at = restores.newest_at(conn)
+        if feed is None or not has_entries:
+            position = feed_pb2.FeedPosition(origin=origin.line, size=0, root=EMPTY_ROOT)
+        else:
+            feed.require_sound()
+            self._require_marked()
+            self.note_release(origin, feed.size)
+            note = checkpoint.cosigned_note if checkpoint is not None else feed.checkpoint
+            position = feed_pb2.FeedPosition(
+                origin=origin.line, size=feed.size, root=feed.tree.root, cosigned_checkpoint=note
+            )
+        if self._claims is not None:
+            position.claim = self._claims.signed(origin, position, restored_at)
+        return position
 
     def consistency(self, origin: FeedOrigin, old_size: int, new_size: int) -> list[bytes]:
         """RFC 9162 consistency proof between two sizes."""
@@ -127,13 +141,16 @@ class Outgoing:
         log.critical("feed %s: %s", origin, reason)
 
     def agree_on_position(self, origin: FeedOrigin, position: feed_pb2.FeedPosition) -> Feed:
-        """Compares a recipient's position with our feed, before any batch is sent.
+        """Compares a recipient's position with our feed, before any batch is sent; its claim first.
 
         Raises:
             FeedBehindError, FeedForkedError: the feed is now blocked.
             FeedDamagedError: what is stored here can't be compared.
-            MalformedError, SignatureInvalidError: the position isn't proven.
+            MalformedError, SignatureInvalidError: the position isn't proven, or its claim isn't right.
         """
+        if self._claims is not None and position.claim:
+            with self._database.read() as conn:
+                self._claims.judge(conn, origin, position)
         with self._database.read() as conn:
             feed = feeds.find(conn, origin)
             own_root = _root_at(conn, feed, position.size)  # never a damaged one, which would look like a fork

@@ -32,6 +32,12 @@ _LARGEST_CHECKPOINT = Prepared(
 _RECEIPTED_OVER = Prepared(
     select(checkpoints).where(*_ABOVE, checkpoints.c.receipted_at > 0).order_by(checkpoints.c.size).limit(1)
 )
+_RECEIPTED_BY = Prepared(
+    select(checkpoints)
+    .where(*_ABOVE, checkpoints.c.receipted_at > 0, checkpoints.c.receipted_at <= bindparam("by_ms"))
+    .order_by(checkpoints.c.size.desc())
+    .limit(1)
+)
 _ADD_CHECKPOINT = Prepared(insert(checkpoints))
 _ADD_RECEIPT = Prepared(
     update(checkpoints)
@@ -82,6 +88,11 @@ def checkpoint_between(conn: Connection, feed_id: int, above: int, most: int) ->
 def receipted_over(conn: Connection, feed_id: int, index: int) -> StoredCheckpoint | None:
     """The smallest receipted checkpoint that covers an entry."""
     return _checkpoint(_RECEIPTED_OVER(conn, feed=feed_id, above=index).one_or_none())
+
+
+def receipted_by(conn: Connection, feed_id: int, above: int, by_ms: int) -> StoredCheckpoint | None:
+    """The largest checkpoint above a size with a receipt of this time or before, in milliseconds since 1970."""
+    return _checkpoint(_RECEIPTED_BY(conn, feed=feed_id, above=above, by_ms=by_ms).one_or_none())
 
 
 def record_receipt(conn: Connection, feed_id: int, size: int, cosignature: bytes, receipted_at: int) -> None:

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from enum import Enum
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from gateway.contract.messages import clipped_moment
@@ -24,6 +24,7 @@ from gateway.feed.tables.journal import HeadMovedError
 from gateway.feed.tables.schema import given_up_heads, restores, signed_heads
 
 _ALL = Prepared(select(restores).order_by(restores.c.number))
+_NEWEST = Prepared(select(func.max(restores.c.restored_at)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,11 @@ class Restore:
 def list_all(conn: Connection) -> list[Restore]:
     """All restores, oldest first."""
     return [_restore(row) for row in _ALL(conn)]
+
+
+def newest_at(conn: Connection) -> int:
+    """When the database was last restored, in milliseconds since 1970; 0 for never."""
+    return _NEWEST(conn).scalar_one() or 0
 
 
 def add(conn: Connection, restore: Restore) -> None:

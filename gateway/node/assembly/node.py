@@ -26,6 +26,7 @@ from gateway.feed.projection.rebuild import HeldEntries
 from gateway.feed.rpc.links import LinkParts
 from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient
 from gateway.feed.service.alarms import Alarms
+from gateway.feed.service.claims import Claims
 from gateway.feed.service.delivery import OwnFeeds
 from gateway.feed.service.quotas import Quotas
 from gateway.feed.service.receiver import Receiver
@@ -148,11 +149,12 @@ class Node:
             pseudonyms=self._pseudonyms,
             own_files=files.own_of,
         )
+        cosigner = CountedSigner(receipts_key, self.telemetry.metrics.signatures.labels("receipts").inc)
         self._receiver = Receiver(
             federation=settings.federation,
             node=settings.node,
             trust=self._directory.trusted,
-            cosigner=CountedSigner(receipts_key, self.telemetry.metrics.signatures.labels("receipts").inc),
+            cosigner=cosigner,
             evidence_root=settings.data_dir / "quarantine",
             alarms=self.alarms,
             quotas=self._quotas,
@@ -165,6 +167,15 @@ class Node:
             trust=self._directory.trusted,
             clock=clock,
             marks=self._own_history.marks,
+            claims=Claims(
+                node=settings.node,
+                signer=cosigner,
+                trust=self._directory.trusted,
+                clock=clock,
+                releases=self._own_history.marks.releases,
+                evidence_root=settings.data_dir / "quarantine",
+                alarms=self.alarms,
+            ),
         )
         self._audit_signer = AuditHeadSigner(
             self.database,

@@ -110,6 +110,12 @@ class TrustedDirectory:
         name = receipts_key_name(self.federation, node)
         return tuple(Verifier(name, key, SignatureType.COSIGNATURE) for key in self.directory.cosign_keys(node, at))
 
+    def every_cosign_verifier(self, node: str) -> tuple[Verifier, ...]:
+        """All receipts keys of a node, also past, future and revoked ones; as `every_log_verifier`."""
+        name = receipts_key_name(self.federation, node)
+        records = self.directory.node(node).cosign_keys
+        return tuple(Verifier(name, record.public_key, SignatureType.COSIGNATURE) for record in records)
+
     def directory_verifiers(self) -> tuple[Verifier, ...]:
         return tuple(Verifier.from_vkey(authority.directory_key) for authority in self.directory.authorities.values())
 

@@ -47,6 +47,16 @@ ALARMS = {
     "QUARANTINED_AT_PARTNER": [
         f"{FEED} is in quarantine at its recipient: the root of 12 entries isn't the one signed"
     ],
+    "RECEIPT_DENIED": [
+        f"HK has signed at 2026-04-01 10:00:00 UTC that it holds 3 entries of {FEED}, and at 2026-04-01 10:10:00 UTC "
+        "that it holds 1: it was restored from an older backup, or hides what it has received; ask its operator; "
+        f"{evidence}"
+        for evidence in (
+            "the evidence is in /D",
+            "the evidence of 20 such receipts is in /D",
+            "the evidence can't be kept in /D: No space left on device",
+        )
+    ],
     "FEED_BEHIND": [
         f"{FEED}: HK holds 1 entry of {FEED}, this database 0",
         f"{FEED}: HK has receipted 3 entries, and the database has 1",
@@ -143,6 +153,7 @@ def test_an_alarm_is_said_whole(code: str, shouting: None) -> None:
         "received before",
         f"QUARANTINED: {FEED} is in quarantine at its recipient: another root than the one held is signed for size 8",
         f"the gateway of HK doesn't know this feed yet; its alerts are in {FEED}",
+        f"MALFORMED: the claim of HK on {FEED} isn't right: it is of another size or root than the position",
         "PERMISSION_DENIED: this method needs one of the roles: OFFICER",
         "UNAVAILABLE: the partner has ended the stream",
         "unexpected failure; see the log",
