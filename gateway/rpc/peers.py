@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import grpc
 import grpc.aio
@@ -15,6 +16,7 @@ from gateway.errors import DirectoryError, GatewayError
 from gateway.rpc.listener.tls import channel_credentials
 from gateway.tls.credentials import TlsSource
 from gateway.trust.rules.directory import Directory
+from gateway.trust.service.partner_anchors import usable_cas
 from gateway.v1.exchange_service_pb2_grpc import ExchangeServiceStub
 
 ATTEMPTS_S = 5.0
@@ -45,13 +47,17 @@ class LineTimes:
     connect_s: float = 0.0
 
 
+ChannelBasis: TypeAlias = tuple[int, Directory]
+"""The credentials' generation, and the directory with what restricts it: a revocation comes without a new number."""
+
+
 @dataclass(slots=True)
 class _PeerChannel:
     """A channel; `connecting` waits for its connection, for all who do."""
 
     channel: grpc.aio.Channel
     stub: ExchangeServiceStub
-    basis: tuple[int, int]
+    basis: ChannelBasis
     silence_ms: int
     connect_ms: int
     connecting: asyncio.Task[None] | None = None
@@ -95,9 +101,9 @@ class Peers:
         """All other nodes of the directory."""
         return sorted(set(self._directory().nodes) - {self._own})
 
-    def basis(self) -> tuple[int, int]:
-        """Credentials' generation and directory version for new channels."""
-        return self._tls.generation, self._directory().version
+    def basis(self) -> ChannelBasis:
+        """What new channels are made of."""
+        return self._tls.generation, self._directory()
 
     async def stub(self, partner: str) -> ExchangeServiceStub:
         """The partner's ExchangeService; raises DirectoryError if the directory lacks its address."""
@@ -142,7 +148,12 @@ class Peers:
         if made is not None and made.basis == basis:
             return made
         silence_ms, connect_ms = self._timeouts(partner)
-        channel = self._channel(partner, silence_ms, connect_ms)
+        try:
+            channel = self._channel(partner, silence_ms, connect_ms)
+        except DirectoryError:  # what it was made of doesn't count any more
+            if made is not None and self._channels.pop(partner, None) is made:
+                await made.close()
+            raise
         new = self._channels[partner] = _PeerChannel(
             channel, ExchangeServiceStub(channel), basis, silence_ms, connect_ms
         )
@@ -164,9 +175,10 @@ class Peers:
         if not endpoint:
             raise DirectoryError(f"the directory gives no endpoint of {partner}, and the settings have none")
         material = self._tls.current()
-        credentials = channel_credentials(
-            "".join(node.tls_ca_pems).encode(), material.certificate_pem, material.key_pem
-        )
+        trusted = usable_cas(self._directory(), partner)
+        if not trusted:
+            raise DirectoryError(f"every CA of {partner} is revoked")
+        credentials = channel_credentials("".join(trusted).encode(), material.certificate_pem, material.key_pem)
         options = peer_channel_options(server_name=node.tls_server_name, silence_ms=silence_ms, connect_ms=connect_ms)
         return grpc.aio.secure_channel(endpoint, credentials, options=options)
 

@@ -1,0 +1,92 @@
+"""Connections to partners trust the CAs that count now: with real TLS, and revocations without a new number."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import grpc.aio
+import pytest
+
+from gateway.contract.ids import GatewayIdentity
+from gateway.errors import DirectoryError
+from gateway.rpc.peers import LineTimes, Peers
+from gateway.tls.certificates import inspect_ca
+from gateway.tls.credentials import TlsFiles, TlsSource
+from gateway.trust.rules.directory import Directory
+from gateway.v1 import exchange_service_pb2 as pb
+from gateway.v1 import exchange_service_pb2_grpc
+from tests.support.federation import FEDERATION, Federation
+
+
+class Answering(exchange_service_pb2_grpc.ExchangeServiceServicer):
+    async def GetCheckpoint(self, request: pb.GetCheckpointRequest, context: Any) -> pb.GetCheckpointResponse:
+        return pb.GetCheckpointResponse()
+
+
+@asynccontextmanager
+async def hk_serving(nodes: Federation) -> AsyncIterator[int]:
+    folder = nodes["hk"].folder
+    server = grpc.aio.server()
+    exchange_service_pb2_grpc.add_ExchangeServiceServicer_to_server(Answering(), server)  # type: ignore[no-untyped-call]
+    pair = [(folder.key.read_bytes(), folder.certificate.read_bytes())]
+    roots = nodes["cn"].folder.ca.read_bytes()
+    port = server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials(pair, roots, require_client_auth=True))
+    await server.start()
+    try:
+        yield port
+    finally:
+        await server.stop(0)
+
+
+class Cn:
+    """cn's channels, with a directory that a test changes."""
+
+    def __init__(self, nodes: Federation, port: int) -> None:
+        folder = nodes["cn"].folder
+        self.directory: Directory = nodes.directory
+        self.peers = Peers(
+            own="cn",
+            directory=lambda: self.directory,
+            tls=TlsSource(
+                TlsFiles(certificate=folder.certificate, key=folder.key),
+                identity=GatewayIdentity(FEDERATION, "cn"),
+                trust_anchors=folder.ca.read_bytes,
+                clock=lambda: datetime.now(UTC),
+            ),
+            endpoints={"hk": f"127.0.0.1:{port}"},
+            line=lambda partner: LineTimes(),
+        )
+
+    async def ask(self) -> None:
+        stub = await self.peers.stub("hk")
+        await stub.GetCheckpoint(pb.GetCheckpointRequest(origin="any"), timeout=30, wait_for_ready=True)
+
+
+def test_a_revoked_ca_counts_for_connections_that_this_node_opens(tmp_path: Path) -> None:
+    async def run(nodes: Federation) -> None:
+        async with hk_serving(nodes) as port:
+            cn = Cn(nodes, port)
+            await cn.ask()
+            basis = cn.peers.basis()
+            (pem,) = cn.directory.tls_ca_pems("hk")
+            cn.directory = replace(cn.directory, revoked_certificates=frozenset({inspect_ca(pem).fingerprint_sha256}))
+            assert cn.peers.basis() != basis, "links open again"
+            with pytest.raises(DirectoryError, match="every CA of hk is revoked"):
+                await cn.ask()
+            other = replace(cn.directory.nodes["hk"], tls_ca_pems=(pem, *cn.directory.tls_ca_pems("mo")))
+            cn.directory = replace(cn.directory, nodes={**cn.directory.nodes, "hk": other})
+            stub = await cn.peers.stub("hk")
+            with pytest.raises(grpc.aio.AioRpcError) as refused:
+                await stub.GetCheckpoint(pb.GetCheckpointRequest(origin="any"), timeout=30)
+            assert refused.value.code() is grpc.StatusCode.UNAVAILABLE, "the handshake fails"
+            cn.directory = replace(cn.directory, revoked_certificates=frozenset())
+            await cn.ask()
+            await cn.peers.close()
+
+    with Federation(tmp_path) as nodes:  # of which none starts
+        nodes.run(run(nodes))
