@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,6 +16,7 @@ from gateway.translation.messages import N_, marked
 from gateway.translation.messages import gettext as _
 from gateway.trust.rules.directory import Directory
 from gateway.trust.service.directory_offers import DirectoryState, Offer
+from gateway.trust.service.directory_versions import TrustedDirectory
 
 
 @reports_errors
@@ -81,10 +83,9 @@ def take(
     state = directory_state(settings)
     offer = state.newest(now())
     if offer is None:
-        raise OptionError(
-            _("no partner has offered a later version than {version}", version=state.in_force.version),
-            way_out=_("`gateway status` shows which version each partner has."),
-        )
+        _print_file(output, _("Nothing to take"), settings.directory.file, state.in_force, partner="")
+        output.note(_("`gateway status` shows which version each partner has."))
+        return
     if not as_json:
         print_differences(output, state.in_force.directory, offer.version.directory)
     if not yes and not output.confirm(
@@ -96,16 +97,20 @@ def take(
     ):
         raise OptionError(_("nothing was changed; --yes takes it without being asked"))
     put_in_place(settings.directory.file, offer, state)
+    _print_file(output, _("Directory put in place"), settings.directory.file, offer.version, partner=offer.partner)
+    output.note(_("A running node puts it in force within seconds; `gateway status` shows it."))
+
+
+def _print_file(output: Output, title: str, file: Path, version: TrustedDirectory, *, partner: str) -> None:
     output.facts(
-        _("Directory put in place"),
+        title,
         {
-            N_("File"): settings.directory.file,
-            N_("Version"): offer.version.version,
-            N_("Offered by"): offer.partner,
-            N_("Signed by"): list(offer.version.signed_by),
+            N_("File"): file,
+            N_("Version"): version.version,
+            N_("Offered by"): partner,
+            N_("Signed by"): list(version.signed_by),
         },
     )
-    output.note(_("A running node puts it in force within seconds; `gateway status` shows it."))
 
 
 def _before(state: DirectoryState, offer: Offer) -> Directory:
