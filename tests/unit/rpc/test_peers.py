@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -13,9 +14,9 @@ import grpc.aio
 import pytest
 
 from gateway.contract.ids import GatewayIdentity
-from gateway.errors import DirectoryError
+from gateway.errors import DirectoryError, UnavailableError
 from gateway.rpc.peers import LineTimes, Peers
-from gateway.tls.certificates import inspect_ca
+from gateway.tls.certificates import inspect_ca, inspect_certificate
 from gateway.tls.credentials import TlsFiles, TlsSource
 from gateway.trust.rules.directory import Directory
 from gateway.v1 import exchange_service_pb2 as pb
@@ -29,13 +30,15 @@ class Answering(exchange_service_pb2_grpc.ExchangeServiceServicer):
 
 
 @asynccontextmanager
-async def hk_serving(nodes: Federation) -> AsyncIterator[int]:
+async def hk_serving(nodes: Federation, *, port: int = 0) -> AsyncIterator[int]:
     folder = nodes["hk"].folder
     server = grpc.aio.server()
     exchange_service_pb2_grpc.add_ExchangeServiceServicer_to_server(Answering(), server)  # type: ignore[no-untyped-call]
     pair = [(folder.key.read_bytes(), folder.certificate.read_bytes())]
     roots = nodes["cn"].folder.ca.read_bytes()
-    port = server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials(pair, roots, require_client_auth=True))
+    port = server.add_secure_port(
+        f"127.0.0.1:{port}", grpc.ssl_server_credentials(pair, roots, require_client_auth=True)
+    )
     await server.start()
     try:
         yield port
@@ -89,4 +92,38 @@ def test_a_revoked_ca_counts_for_connections_that_this_node_opens(tmp_path: Path
             await cn.peers.close()
 
     with Federation(tmp_path) as nodes:  # of which none starts
+        nodes.run(run(nodes))
+
+
+def test_a_servers_revoked_certificate_is_refused_and_its_new_one_is_taken(tmp_path: Path) -> None:
+    async def run(nodes: Federation) -> None:
+        folder = nodes["hk"].folder
+        stolen, stolen_key = folder.certificate.read_bytes(), folder.key.read_bytes()
+        async with hk_serving(nodes) as port:
+            cn = Cn(nodes, port)
+            await cn.ask()
+            revoked = frozenset({inspect_certificate(stolen).fingerprint_sha256})
+            cn.directory = replace(cn.directory, revoked_certificates=revoked)
+            for _ in range(2):
+                with pytest.raises(DirectoryError, match="step 9 revocation"):
+                    await cn.ask()
+        nodes.renew_certificate("hk")
+        async with hk_serving(nodes, port=port):
+            await asyncio.gather(*(cn.ask() for _ in range(5)))
+            assert await cn.peers.connected("hk", within_s=30)
+        await cn.peers.renew("hk")
+        with pytest.raises(UnavailableError, match="can't be reached"):
+            await cn.ask()
+        async with hk_serving(nodes, port=port):
+            await cn.ask()
+        folder.certificate.write_bytes(stolen)
+        folder.key.write_bytes(stolen_key)
+        async with hk_serving(nodes, port=port):  # a thief's, after the true one was examined
+            stub = await cn.peers.stub("hk")
+            with pytest.raises(grpc.aio.AioRpcError) as refused:
+                await stub.GetCheckpoint(pb.GetCheckpointRequest(origin="any"), timeout=30)
+            assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
+        await cn.peers.close()
+
+    with Federation(tmp_path) as nodes:
         nodes.run(run(nodes))
