@@ -116,6 +116,8 @@ class Partner:
                 await call.write(pb.ReplicateRequest(batch=one))
                 receipts.append((await self.read(call, "receipt")).receipt)
             return receipts
+        except grpc.aio.AioRpcError as error:  # of a write: the node had answered before
+            raise from_rpc_error(error) from None
         finally:
             call.cancel()
 
