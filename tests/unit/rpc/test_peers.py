@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import grpc.aio
 import pytest
 
-from gateway.contract.ids import GatewayIdentity
 from gateway.errors import DirectoryError, UnavailableError
-from gateway.rpc.peers import LineTimes, Peers
 from gateway.tls.certificates import inspect_ca, inspect_certificate
-from gateway.tls.credentials import TlsFiles, TlsSource
 from gateway.trust.rules.directory import Directory
 from gateway.v1 import exchange_service_pb2 as pb
 from gateway.v1 import exchange_service_pb2_grpc
-from tests.support.federation import FEDERATION, Federation
+from tests.support.federation import Federation
+from tests.support.partner import peers_of, serving
 
 
 class Answering(exchange_service_pb2_grpc.ExchangeServiceServicer):
@@ -29,41 +24,12 @@ class Answering(exchange_service_pb2_grpc.ExchangeServiceServicer):
         return pb.GetCheckpointResponse()
 
 
-@asynccontextmanager
-async def hk_serving(nodes: Federation, *, port: int = 0) -> AsyncIterator[int]:
-    folder = nodes["hk"].folder
-    server = grpc.aio.server()
-    exchange_service_pb2_grpc.add_ExchangeServiceServicer_to_server(Answering(), server)  # type: ignore[no-untyped-call]
-    pair = [(folder.key.read_bytes(), folder.certificate.read_bytes())]
-    roots = nodes["cn"].folder.ca.read_bytes()
-    port = server.add_secure_port(
-        f"127.0.0.1:{port}", grpc.ssl_server_credentials(pair, roots, require_client_auth=True)
-    )
-    await server.start()
-    try:
-        yield port
-    finally:
-        await server.stop(0)
-
-
 class Cn:
     """cn's channels, with a directory that a test changes."""
 
-    def __init__(self, nodes: Federation, port: int) -> None:
-        folder = nodes["cn"].folder
+    def __init__(self, nodes: Federation) -> None:
         self.directory: Directory = nodes.directory
-        self.peers = Peers(
-            own="cn",
-            directory=lambda: self.directory,
-            tls=TlsSource(
-                TlsFiles(certificate=folder.certificate, key=folder.key),
-                identity=GatewayIdentity(FEDERATION, "cn"),
-                trust_anchors=folder.ca.read_bytes,
-                clock=lambda: datetime.now(UTC),
-            ),
-            endpoints={"hk": f"127.0.0.1:{port}"},
-            line=lambda partner: LineTimes(),
-        )
+        self.peers = peers_of(nodes, "cn", lambda: self.directory)
 
     async def ask(self) -> None:
         stub = await self.peers.stub("hk")
@@ -72,8 +38,8 @@ class Cn:
 
 def test_a_revoked_ca_counts_for_connections_that_this_node_opens(tmp_path: Path) -> None:
     async def run(nodes: Federation) -> None:
-        async with hk_serving(nodes) as port:
-            cn = Cn(nodes, port)
+        async with serving(nodes, "hk", Answering()):
+            cn = Cn(nodes)
             await cn.ask()
             basis = cn.peers.basis()
             (pem,) = cn.directory.tls_ca_pems("hk")
@@ -99,8 +65,8 @@ def test_a_servers_revoked_certificate_is_refused_and_its_new_one_is_taken(tmp_p
     async def run(nodes: Federation) -> None:
         folder = nodes["hk"].folder
         stolen, stolen_key = folder.certificate.read_bytes(), folder.key.read_bytes()
-        async with hk_serving(nodes) as port:
-            cn = Cn(nodes, port)
+        async with serving(nodes, "hk", Answering()):
+            cn = Cn(nodes)
             await cn.ask()
             revoked = frozenset({inspect_certificate(stolen).fingerprint_sha256})
             cn.directory = replace(cn.directory, revoked_certificates=revoked)
@@ -108,17 +74,17 @@ def test_a_servers_revoked_certificate_is_refused_and_its_new_one_is_taken(tmp_p
                 with pytest.raises(DirectoryError, match="step 9 revocation"):
                     await cn.ask()
         nodes.renew_certificate("hk")
-        async with hk_serving(nodes, port=port):
+        async with serving(nodes, "hk", Answering()):
             await asyncio.gather(*(cn.ask() for _ in range(5)))
             assert await cn.peers.connected("hk", within_s=30)
         await cn.peers.renew("hk")
         with pytest.raises(UnavailableError, match="can't be reached"):
             await cn.ask()
-        async with hk_serving(nodes, port=port):
+        async with serving(nodes, "hk", Answering()):
             await cn.ask()
         folder.certificate.write_bytes(stolen)
         folder.key.write_bytes(stolen_key)
-        async with hk_serving(nodes, port=port):  # a thief's, after the true one was examined
+        async with serving(nodes, "hk", Answering()):  # a thief's, after the true one was examined
             stub = await cn.peers.stub("hk")
             with pytest.raises(grpc.aio.AioRpcError) as refused:
                 await stub.GetCheckpoint(pb.GetCheckpointRequest(origin="any"), timeout=30)
