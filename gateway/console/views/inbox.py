@@ -68,7 +68,7 @@ class WantedTag:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SearchHitReason:
     """Why a search found the alert."""
 
     field: str
@@ -115,7 +115,7 @@ class InboxLine:
     mine: bool
     notes: int
     watched: bool
-    found: tuple[Found, ...]
+    found: tuple[SearchHitReason, ...]
 
 
 def inbox_lines(rows: Iterable[InboxRow], *, person: str, names: Mapping[str, str], now: datetime) -> list[InboxLine]:
@@ -192,7 +192,7 @@ def _line(row: InboxRow, person: str, names: Mapping[str, str], now: datetime) -
         notes=row.notes,
         watched=row.watched,
         found=tuple(
-            Found(
+            SearchHitReason(
                 _(FIELDS[word]) if (word := word_of(MatchedField, match.field)) in FIELDS else "",
                 match.value,
                 round(100 * match.score) if match.score else None,
