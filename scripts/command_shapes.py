@@ -183,6 +183,7 @@ DRAFT = facts(
     expires=TIME,
     agreements=array(AGREEMENT),
 )
+DIFFERENCE = facts(path=TEXT, before=either(TEXT, NULL), after=either(TEXT, NULL))
 RECOVERED = facts(
     feed=TEXT,
     entries_fetched_back=COUNT,
@@ -551,7 +552,11 @@ SHAPES: Mapping[str, Schema] = {
         warnings=TEXTS,
     ),
     "directory show": facts(signed_by=TEXTS, validity=of(Validity), directory=DIRECTORY),
-    "directory diff": array(facts(path=TEXT, before=either(TEXT, NULL), after=either(TEXT, NULL))),
+    "directory diff": array(DIFFERENCE),
+    "directory offered": array(
+        facts(version=COUNT, offered_by=TEXT, sha256=TEXT, expires=TIME, differences=array(DIFFERENCE))
+    ),
+    "directory take": facts(file=TEXT, version=COUNT, offered_by=TEXT, signed_by=TEXTS),
     "pki init-ca": facts(certificate=TEXT, key=TEXT, subject=TEXT, fingerprint=TEXT, valid_until=TIME),
     "pki request": facts(request=TEXT, key=TEXT, **REQUESTED),
     "pki issue": facts(certificate=TEXT, kept_as=TEXT, serial=TEXT, fingerprint=TEXT, valid_until=TIME, **REQUESTED),

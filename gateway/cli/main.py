@@ -219,6 +219,8 @@ COMMANDS: Mapping[str, str | Noun] = {
             "verify": "gateway.cli.directory.commands:verify",
             "show": "gateway.cli.directory.commands:show",
             "diff": "gateway.cli.directory.commands:diff",
+            "offered": "gateway.cli.directory.offers:offered",
+            "take": "gateway.cli.directory.offers:take",
         },
     ),
     "pki": Noun(

@@ -1,24 +1,28 @@
-"""Reads, verifies, stores and replaces the node's directory.
+"""Reads, verifies, stores and replaces the node's directory, and keeps what partners offer of later versions.
 
 The data folder keeps every accepted version: a restart can't be tricked into an older one, and verifies the kept ones
-again from the pinned anchors, so that a planted one counts for nothing.
+again from the pinned anchors, so that a planted one counts for nothing. Offered versions lie in a folder below.
 """
 
 from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import re
+import threading
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
 from gateway.errors import DirectoryError, GatewayError
-from gateway.feed.service.alarms import DIRECTORY, Alarms
+from gateway.feed.service.alarms import DIRECTORY, DIRECTORY_OFFERED, DIRECTORY_SPLIT, Alarms
 from gateway.files import OWNER_ONLY, replace_file
+from gateway.node.offered_versions import OfferedVersions
 from gateway.node.settings import Settings
 from gateway.trust.rules.directory import Directory
-from gateway.trust.service.directory_versions import RootOfTrust, TrustedDirectory, accept, reopen
+from gateway.trust.service.directory_offers import DirectoryState, Offer, Split, unverified_digest
+from gateway.trust.service.directory_versions import RootOfTrust, TrustedDirectory, accept, reopen, reopen_all
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +31,9 @@ MAX_DIRECTORY_FILE_BYTES = 4 * 1024 * 1024
 
 KEPT_FOLDER = "directory"
 """Folder in the data folder with the accepted versions, `000007.note` for version 7."""
+
+OFFERED_FOLDER = "offered"
+"""Folder in that one with versions that partners offered."""
 
 EARLIER_FILE = "directory.accepted.note"
 """File of earlier releases in the data folder, with the newest version alone."""
@@ -55,22 +62,27 @@ class KeptVersions:
     def __init__(self, data_dir: Path) -> None:
         self._folder = data_dir / KEPT_FOLDER
         self._earlier = data_dir / EARLIER_FILE
+        self.offered = OfferedVersions(self._folder / OFFERED_FOLDER)
 
     def newest(self, anchors: RootOfTrust) -> TrustedDirectory | None:
-        """The newest version, verified from the anchors; None before the first.
+        """The last of `history`; None before the first."""
+        return next(reversed(self.history(anchors)), None)
+
+    def history(self, anchors: RootOfTrust) -> tuple[TrustedDirectory, ...]:
+        """The versions, verified from the anchors, the oldest first.
 
         Raises:
             DirectoryError: a kept file can't be read, or doesn't verify.
         """
         files = self._files()
         if not files:
-            return None
+            return ()
         notes = [_read(file) for file in files]
         for file, note in zip(files, notes, strict=True):
             if not note:
                 raise KeptVersionsError(f"{file} is empty", way_out=_EMPTY_WAY_OUT)
         try:
-            return reopen(notes, anchors=anchors)
+            return reopen_all(notes, anchors=anchors)
         except DirectoryError as error:
             raise KeptVersionsError(
                 f"{_first_wrong(files, notes, anchors)}: {error.message}", metadata=error.metadata
@@ -94,10 +106,15 @@ class KeptVersions:
 
 
 class DirectoryStore:
-    """Holds the trusted directory. Reads are thread-safe."""
+    """Holds the directory in force with what restricts it, as one value. Thread-safe."""
 
-    def __init__(self, file: Path, *, kept: KeptVersions, anchors: RootOfTrust, now: datetime) -> None:
+    def __init__(
+        self, file: Path, *, kept: KeptVersions, anchors: RootOfTrust, now: datetime, takes_offers: bool = False
+    ) -> None:
         """Without a file that verifies the newest accepted version is in force, and `refresh` raises the alarm.
+
+        Args:
+            takes_offers: whether `refresh` puts the newest offered version in force.
 
         Raises:
             DirectoryError: a kept version doesn't verify, or the file doesn't before the first version was accepted;
@@ -106,22 +123,26 @@ class DirectoryStore:
         self._file = file
         self._kept = kept
         self._anchors = anchors
+        self._takes_offers = takes_offers
+        self._lock = threading.RLock()
         self._seen: bytes | None = None
         self._stamp: tuple[int, ...] | None = None
         self._problem = ""
-        previous = kept.newest(anchors)
-        if previous is None:
+        history = kept.history(anchors)
+        self._confirmed = max(len(history) - 1, 0)
+        if not history:
             self._seen = _read(file)
-            self._trusted = accept(self._seen, now=now, previous=None, anchors=anchors)
+            self._state = DirectoryState.of([accept(self._seen, now=now, previous=None, anchors=anchors)])
         else:
-            self._trusted = previous
+            self._state = kept.offered.verified(DirectoryState.of(history))
             self._keep_if_possible()  # from an earlier release's file
             self._begin(now)
+        self._told: Directory = self.directory()
         self._keep_if_possible()
 
     def _keep_if_possible(self) -> None:
         with contextlib.suppress(OSError):  # `refresh` tries again, and raises the alarm
-            self._kept.add(self._trusted)
+            self._keep_versions()
 
     def _begin(self, now: datetime) -> None:
         """Takes over the file as in a running node: what is wrong with it doesn't stop the start."""
@@ -129,48 +150,86 @@ class DirectoryStore:
             self._look(now)
         except GatewayError as error:
             self._problem = error.message
-            log.error("%s; version %d, accepted before, is in force", error.message, self._trusted.version)
+            log.error("%s; version %d, accepted before, is in force", error.message, self.trusted().version)
+
+    def state(self) -> DirectoryState:
+        """Accepted and offered versions."""
+        return self._state
 
     def trusted(self) -> TrustedDirectory:
-        """The version in force."""
-        return self._trusted
+        """The version in force, without what offered versions revoke."""
+        return self._state.trusted
 
     def directory(self) -> Directory:
         """Its content."""
-        return self._trusted.directory
+        return self._state.trusted.directory
+
+    def offer(self, note: bytes, partner: str) -> TrustedDirectory:
+        """Verifies and keeps a version that a partner offers; what it revokes doesn't count from now on.
+
+        Args:
+            note: untrusted bytes.
+
+        Raises:
+            DirectoryError: it isn't accepted as an offer.
+        """
+        with self._lock:
+            before = self._state
+            self._state, version = before.offered(note, partner)
+            if self._problem and self._state is not before:
+                self._seen = self._stamp = None  # a file that was refused may follow on it
+            with contextlib.suppress(OSError):  # `refresh` tries again, and raises the alarm
+                self._kept.offered.keep(self._state)
+        return version
 
     def refresh(self, *, now: datetime, alarms: Alarms) -> bool:
-        """Takes over a changed file; True for a new version. An untrusted or missing file only raises an alarm."""
-        try:
-            changed = self._look(now)
-        except GatewayError as error:
-            self._problem, changed = error.message, False
-        if self._problem:
-            alarms.set(DIRECTORY, "file", f"{self._problem}; version {self._trusted.version} stays in force")
-        else:
-            alarms.clear(DIRECTORY, "file")
-        self._keep(alarms)
-        return changed
+        """Takes over a changed file; True if the version in force, or what restricts it, has changed since.
+
+        An untrusted or missing file only raises an alarm.
+        """
+        with self._lock:
+            try:
+                self._look(now)
+                if self._takes_offers:
+                    self._take(now, alarms)
+            except GatewayError as error:
+                self._problem = error.message
+            self._forget_removed()
+            if self._problem:
+                alarms.set(DIRECTORY, "file", f"{self._problem}; version {self.trusted().version} stays in force")
+            else:
+                alarms.clear(DIRECTORY, "file")
+            self._keep(alarms)
+            self._tell_of_offers(alarms)
+            before, self._told = self._told, self.directory()
+            return self._told is not before
 
     def _keep(self, alarms: Alarms) -> None:
-        """Keeps the version in force until that succeeds: a revocation counts at once, also on a full disk."""
+        """Keeps the versions until that succeeds: a revocation counts at once, also on a full disk."""
         try:
-            self._kept.add(self._trusted)
+            self._keep_versions()
         except OSError as error:
             alarms.set(
                 DIRECTORY,
                 "kept",
-                f"version {self._trusted.version} of the directory can't be kept in the data folder, and a restart may "
-                f"not know it: {error.strerror}",
+                f"version {self.trusted().known_version} of the directory can't be kept in the data folder, and a "
+                f"restart may not know it: {error.strerror}",
             )
         else:
             alarms.clear(DIRECTORY, "kept")
 
-    def _look(self, now: datetime) -> bool:
+    def _keep_versions(self) -> None:
+        """Accepted ones in their order, then offers: a crash in between leaves a way from each to the next."""
+        for version in self._state.history[self._confirmed :]:
+            self._kept.add(version)
+        self._confirmed = len(self._state.history) - 1  # the last one is looked at again, in case it is removed
+        self._kept.offered.keep(self._state)
+
+    def _look(self, now: datetime) -> None:
         """Reads the file, and verifies it if it isn't the one that was seen last."""
         stamp = _stamp(self._file)
         if stamp is not None and stamp == self._stamp:
-            return False
+            return
         try:
             note = _read(self._file)
         except DirectoryError:
@@ -178,15 +237,87 @@ class DirectoryStore:
             raise
         self._stamp = stamp
         if note == self._seen:
-            return False
+            return
         self._seen = note
         try:
-            self._trusted = accept(note, now=now, previous=self._trusted, anchors=self._anchors)
+            self._state = self._state.accepting(note, now)
         except GatewayError as error:
             raise DirectoryError(f"directory file {self._file}: {error.message}") from error
         self._problem = ""
-        log.info("directory version %d is in force", self._trusted.version)
-        return True
+        log.info("directory version %d is in force", self.trusted().version)
+
+    def _take(self, now: datetime, alarms: Alarms) -> None:
+        """Puts the newest offer at the file's place, which then takes effect as any other."""
+        try:
+            offer = self._state.newest(now)
+            if offer is not None:
+                put_in_place(self._file, offer, self._state)
+                self._look(now)
+        except DirectoryError as error:
+            alarms.set(DIRECTORY_OFFERED, "take", f"the offered version of the directory isn't taken: {error.message}")
+        else:
+            alarms.clear(DIRECTORY_OFFERED, "take")
+
+    def _forget_removed(self) -> None:
+        """Forgets an offer that makes a split once an operator has removed its file."""
+        numbers = {split.version for split in self._state.splits()}
+        gone = [
+            offer
+            for offer in self._state.offers
+            if offer.version.version in numbers and self._kept.offered.removed(offer)
+        ]
+        if gone:
+            left = [offer for offer in self._state.offers if offer not in gone]
+            self._state = DirectoryState.of(self._state.history, left)
+
+    def _tell_of_offers(self, alarms: Alarms) -> None:
+        newest = None if self._takes_offers else next(reversed(self._state.later), None)
+        if newest is not None:
+            alarms.set(
+                DIRECTORY_OFFERED,
+                "",
+                f"version {newest.version.version} of the directory is offered by {newest.partner}, and what it "
+                "revokes is refused already: gateway directory take puts it in force",
+            )
+        else:
+            alarms.clear(DIRECTORY_OFFERED, "")
+        alarms.keep(DIRECTORY_SPLIT, {split.second_digest.hex(): (_named(split), 0) for split in self._state.splits()})
+
+
+def put_in_place(file: Path, offer: Offer, state: DirectoryState) -> None:
+    """Replaces the directory's file by an offered version. What isn't an accepted version stays: somebody put it there.
+
+    Raises:
+        DirectoryError: there is no file, or another one, or it can't be written.
+    """
+    if unverified_digest(_read(file)) not in {version.digest for version in state.history}:
+        raise DirectoryError(
+            f"directory file {file} was changed, and isn't a version that was in force here; it is left alone",
+            way_out="If it is right, have it put in force; otherwise put the version in force back, and try again.",
+        )
+    try:
+        before = file.stat()
+        replace_file(file, offer.version.note, mode=before.st_mode & 0o777)
+    except OSError as error:
+        raise DirectoryError(
+            f"directory file {file}: {error.strerror}",
+            way_out="Run it as a user who may write there, or put the version there yourself.",
+        ) from error
+    with contextlib.suppress(PermissionError):  # only root may, and only root needs it
+        os.chown(file, before.st_uid, before.st_gid)
+
+
+def _named(split: Split) -> str:
+    first, second = split.first_digest.hex(), split.second_digest.hex()
+    if not split.first:
+        return (
+            f"version {split.version} of the directory here has SHA-256 {first}, as {split.second} offers it {second}: "
+            "one of them is forged; compare both with all authorities"
+        )
+    return (
+        f"version {split.version} of the directory as {split.first} offers it has SHA-256 {first}, as {split.second} "
+        f"offers it {second}: one of them is forged; compare both with all authorities"
+    )
 
 
 def pinned_anchors(settings: Settings) -> RootOfTrust:

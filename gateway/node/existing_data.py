@@ -13,6 +13,7 @@ from gateway.db.url import parse_url
 from gateway.errors import ConfigurationError
 from gateway.node.directory_store import DirectoryStore, KeptVersions, pinned_anchors
 from gateway.node.settings import Settings
+from gateway.trust.service.directory_offers import DirectoryState
 from gateway.trust.service.directory_versions import TrustedDirectory
 
 
@@ -45,3 +46,20 @@ def accepted_directory(settings: Settings) -> TrustedDirectory:
     if newest is not None:
         return newest
     return DirectoryStore(settings.directory.file, kept=kept, anchors=anchors, now=datetime.now(UTC)).trusted()
+
+
+def directory_state(settings: Settings) -> DirectoryState:
+    """Accepted and offered versions, verified; changes nothing.
+
+    Raises:
+        DirectoryError: a kept version doesn't verify.
+        ConfigurationError: no version was accepted here yet.
+    """
+    kept = KeptVersions(settings.data_dir)
+    history = kept.history(pinned_anchors(settings))
+    if not history:
+        raise ConfigurationError(
+            f"data_dir: no version of the directory was in force in {settings.data_dir} yet",
+            way_out="Start the node first: gateway serve.",
+        )
+    return kept.offered.verified(DirectoryState.of(history))

@@ -47,6 +47,14 @@ class ReportMode(StrEnum):
     IDENTICAL = "identical"
 
 
+class FromPartners(StrEnum):
+    """What happens with later versions of the directory that partners have."""
+
+    ASK = "ask"
+    TAKE = "take"
+    REFUSE = "refuse"
+
+
 class TlsSettings(Section):
     """TLS certificate and key of this gateway, and the CA of its own systems."""
 
@@ -76,6 +84,10 @@ class DirectorySettings(Section):
     )
     anchors: tuple[str, ...] = Field(description="Pinned directory keys (vkeys) that the first version is judged by.")
     threshold: int = Field(ge=1, description="How many of the anchors must have signed the first version.")
+    from_partners: FromPartners = Field(
+        default=FromPartners.ASK,
+        description="Later versions that partners have: ask an operator, take them at once, or refuse (don't fetch).",
+    )
 
 
 class LinkSettings(Section):

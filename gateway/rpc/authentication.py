@@ -10,8 +10,8 @@ The code carries the numbers of the steps, audit events their names:
    is expired or revoked. The handshake can't ensure this: on the peer port it trusts all partners' CAs alike, it
    checks no revocation, and a stream outlives it by hours.
 
-A certificate that passed is cached. Its validity is checked on every call; the rest when the directory changes and
-after `REMEMBERED_S`.
+A certificate that passed is cached. Its validity is checked on every call; the rest after `REMEMBERED_S`, and when the
+directory or what restricts it changes.
 
 With the metadata `gateway-person` a system calls in a person's name:
 
@@ -100,7 +100,7 @@ class LocalPort:
 class _CachedPrincipal:
     principal: Principal
     pem: bytes
-    directory_version: int
+    directory: Directory
     not_before: datetime
     not_after: datetime
     until: datetime
@@ -155,7 +155,7 @@ class Authenticator:
     def _principal_of(self, pem: bytes) -> Principal:
         directory, now = self._directory(), self._clock()
         known = self._by_pem.get(pem)
-        if known is None or known.directory_version != directory.version or now >= known.until:
+        if known is None or known.directory is not directory or now >= known.until:
             return self._checked(pem, directory, now).principal
         if not known.not_before <= now <= known.not_after:  # 4: the part that changes with time
             _refuse("trust: the certificate isn't valid now", known.principal.id)
@@ -177,7 +177,7 @@ class Authenticator:
         remembered = _CachedPrincipal(
             principal=principal,
             pem=pem,
-            directory_version=directory.version,
+            directory=directory,
             not_before=peer.certificate.not_before,
             not_after=peer.certificate.not_after,
             until=now + timedelta(seconds=REMEMBERED_S),

@@ -6,15 +6,18 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import grpc
 import grpc.aio
 
 from gateway.contract.channel_options import CONNECT_TIMEOUT_MS, KEEPALIVE_TIMEOUT_MS, peer_channel_options
-from gateway.errors import DirectoryError, GatewayError
-from gateway.rpc.listener.tls import channel_credentials
+from gateway.errors import DirectoryError, GatewayError, UnavailableError
+from gateway.rpc.listener.tls import channel_credentials, pinned_credentials
+from gateway.rpc.server_certificates import PartnerServer, examined_certificate, revokes_single_ones
 from gateway.tls.credentials import TlsSource
 from gateway.trust.rules.directory import Directory
+from gateway.trust.service.partner_anchors import usable_cas
 from gateway.v1.exchange_service_pb2_grpc import ExchangeServiceStub
 
 ATTEMPTS_S = 5.0
@@ -27,6 +30,9 @@ SLOW_CONNECT_S = 4.0
 
 _END_S = 1.0
 """Longest wait for gRPC to tell who waits for a channel that it is closed, in seconds."""
+
+_EXAMINE_AGAIN_S = 0.5
+"""Seconds between examinations of a server that isn't reached."""
 
 _ANEW_S = 0.05
 """Seconds until the next look at a channel that was closed while somebody waited for it."""
@@ -45,15 +51,20 @@ class LineTimes:
     connect_s: float = 0.0
 
 
+ChannelBasis: TypeAlias = tuple[int, Directory]
+"""The credentials' generation, and the directory with what restricts it: a revocation comes without a new number."""
+
+
 @dataclass(slots=True)
 class _PeerChannel:
     """A channel; `connecting` waits for its connection, for all who do."""
 
     channel: grpc.aio.Channel
     stub: ExchangeServiceStub
-    basis: tuple[int, int]
+    basis: ChannelBasis
     silence_ms: int
     connect_ms: int
+    is_pinned: bool
     connecting: asyncio.Task[None] | None = None
 
     def wait(self) -> asyncio.Task[None]:
@@ -90,17 +101,23 @@ class Peers:
         self._line = line
         self._channels: dict[str, _PeerChannel] = {}
         self._failing_since_s: dict[str, float] = {}
+        self._examinations: dict[str, asyncio.Task[bytes]] = {}
 
     def names(self) -> list[str]:
         """All other nodes of the directory."""
         return sorted(set(self._directory().nodes) - {self._own})
 
-    def basis(self) -> tuple[int, int]:
-        """Credentials' generation and directory version for new channels."""
-        return self._tls.generation, self._directory().version
+    def basis(self) -> ChannelBasis:
+        """What new channels are made of."""
+        return self._tls.generation, self._directory()
 
     async def stub(self, partner: str) -> ExchangeServiceStub:
-        """The partner's ExchangeService; raises DirectoryError if the directory lacks its address."""
+        """The partner's ExchangeService.
+
+        Raises:
+            DirectoryError: the directory lacks its address, or what its server presents doesn't count.
+            UnavailableError: its server can't be examined for revocations.
+        """
         return (await self._made(partner)).stub
 
     async def connected(self, partner: str, *, within_s: float) -> bool:
@@ -111,7 +128,11 @@ class Peers:
         """
         ends_at = asyncio.get_running_loop().time() + within_s
         while (left_s := ends_at - asyncio.get_running_loop().time()) > 0:
-            connecting = (await self._made(partner)).wait()
+            try:
+                connecting = (await self._made(partner)).wait()
+            except UnavailableError:  # its server can't be examined
+                await asyncio.sleep(min(left_s, _EXAMINE_AGAIN_S))
+                continue
             await asyncio.wait({connecting}, timeout=left_s)
             if connecting.done() and not connecting.cancelled() and connecting.exception() is None:
                 return True
@@ -120,10 +141,12 @@ class Peers:
         return False
 
     async def renew(self, partner: str) -> None:
-        """Drops a channel that has failed if the next one must be more patient, or less."""
+        """Drops a channel that has failed, if the next one must be more patient or less, or trust another server."""
         self._failing_since_s.setdefault(partner, asyncio.get_running_loop().time())
         made = self._channels.get(partner)
-        if made is not None and (made.silence_ms, made.connect_ms) != self._timeouts(partner):
+        if made is None:
+            return
+        if made.is_pinned or (made.silence_ms, made.connect_ms) != self._timeouts(partner):
             del self._channels[partner]
             await made.close()
 
@@ -141,10 +164,19 @@ class Peers:
         made = self._channels.get(partner)
         if made is not None and made.basis == basis:
             return made
-        silence_ms, connect_ms = self._timeouts(partner)
-        channel = self._channel(partner, silence_ms, connect_ms)
+        try:
+            pinned = await self._examined(partner) if revokes_single_ones(basis[1]) else b""
+            if self.basis() != basis or self._channels.get(partner) is not made:  # meanwhile
+                return await self._made(partner)
+            silence_ms, connect_ms = self._timeouts(partner)
+            channel = self._channel(partner, pinned, silence_ms, connect_ms)
+        except GatewayError:  # what the channel was made of may not count any more
+            if made is not None and self._channels.get(partner) is made:
+                del self._channels[partner]
+                await made.close()
+            raise
         new = self._channels[partner] = _PeerChannel(
-            channel, ExchangeServiceStub(channel), basis, silence_ms, connect_ms
+            channel, ExchangeServiceStub(channel), basis, silence_ms, connect_ms, bool(pinned)
         )
         if made is not None:  # after the new one is there: several may ask at once
             await made.close()
@@ -158,17 +190,36 @@ class Peers:
         connect_s = SLOW_CONNECT_S if slow else line.connect_s
         return _doubled(KEEPALIVE_TIMEOUT_MS, line.silence_s), _doubled(CONNECT_TIMEOUT_MS, connect_s)
 
-    def _channel(self, partner: str, silence_ms: int, connect_ms: int) -> grpc.aio.Channel:
+    async def _examined(self, partner: str) -> bytes:
+        """The certificate of the partner's server; all that want to know wait for one examination."""
+        running = self._examinations.get(partner)
+        if running is None or running.done():
+            examining = asyncio.to_thread(
+                examined_certificate, self._server(partner), self._directory(), self._tls.files
+            )
+            running = self._examinations[partner] = asyncio.create_task(examining, name="examination")
+            running.add_done_callback(lambda task: task.cancelled() or task.exception())  # all may have left
+        return await asyncio.shield(running)
+
+    def _server(self, partner: str) -> PartnerServer:
         node = self._directory().node(partner)
         endpoint = self._endpoints.get(partner) or next(iter(node.endpoints), "")
         if not endpoint:
             raise DirectoryError(f"the directory gives no endpoint of {partner}, and the settings have none")
-        material = self._tls.current()
-        credentials = channel_credentials(
-            "".join(node.tls_ca_pems).encode(), material.certificate_pem, material.key_pem
-        )
-        options = peer_channel_options(server_name=node.tls_server_name, silence_ms=silence_ms, connect_ms=connect_ms)
-        return grpc.aio.secure_channel(endpoint, credentials, options=options)
+        if not usable_cas(self._directory(), partner):
+            raise DirectoryError(f"every CA of {partner} is revoked")
+        return PartnerServer(partner, endpoint, node.tls_server_name)
+
+    def _channel(self, partner: str, pinned: bytes, silence_ms: int, connect_ms: int) -> grpc.aio.Channel:
+        """`pinned`: the only certificate that the server may have; empty: one by any of its CAs."""
+        server, own = self._server(partner), self._tls.current()
+        if pinned:
+            credentials = pinned_credentials(pinned, own.certificate_pem, own.key_pem)
+        else:
+            cas = "".join(usable_cas(self._directory(), partner)).encode()
+            credentials = channel_credentials(cas, own.certificate_pem, own.key_pem)
+        options = peer_channel_options(server_name=server.server_name, silence_ms=silence_ms, connect_ms=connect_ms)
+        return grpc.aio.secure_channel(server.endpoint, credentials, options=options)
 
 
 async def _connected(channel: grpc.aio.Channel) -> None:

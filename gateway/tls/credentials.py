@@ -104,6 +104,11 @@ class TlsSource:
         self._reported = ""
 
     @property
+    def files(self) -> TlsFiles:
+        """Where certificate and key are."""
+        return self._files
+
+    @property
     def generation(self) -> int:
         """Number of the credentials in force; when it rises, a link opens a new channel."""
         self.current()

@@ -54,7 +54,20 @@ ALARMS: Final = marked(
     "at {other} until it has put that in force",
     "{partner} says that it has version {version} of the directory, this node {older}: what version {number} revokes "
     "still counts here until it is put in force",
-    "{partner} has another version {version} of the directory than this node: compare both with all authorities",
+    "{partner} has another version {version} of the directory than this node, SHA-256 {digest} there and {other} here: "
+    "compare both with all authorities",
+    "{partner} has version {version} of the directory, this node {newer}: what version {number} revokes is refused at "
+    "{other} already, the rest waits until it has put that in force",
+    "{partner} has version {version} of the directory, this node {older}: what version {number} revokes is refused "
+    "here already, the rest waits until it is put in force",
+    "version {version} of the directory is offered by {partner}, and what it revokes is refused already: gateway "
+    "directory take puts it in force",
+    "the offered version of the directory isn't taken: {reason}",
+    "a version of the directory that {partner} offers is refused: {reason}",
+    "version {version} of the directory here has SHA-256 {digest}, as {partner} offers it {other}: one of them is "
+    "forged; compare both with all authorities",
+    "version {version} of the directory as {first} offers it has SHA-256 {digest}, as {partner} offers it {other}: one "
+    "of them is forged; compare both with all authorities",
     "directory version {version} was issued at {time}, after now: check this clock",
     "directory version {version} expired on {date}, and its {number} days of grace are over: partners are refused "
     "until the next version is in force",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -14,7 +15,7 @@ from gateway.tlog.note import Verifier, sign_note
 from gateway.trust.codec.directory import encode_directory
 from gateway.trust.pki.issuance import create_ca
 from gateway.trust.pki.keys import Ed25519Signer
-from gateway.trust.rules.directory import Directory, FederationNode, KeyRecord, NodeCard, directory_key_name
+from gateway.trust.rules.directory import Authority, Directory, FederationNode, KeyRecord, NodeCard, directory_key_name
 from gateway.trust.service.agreement_terms import TRIAL_TERMS, agreements_among
 from gateway.trust.service.directory_drafts import draft_directory
 from gateway.trust.service.directory_versions import RootOfTrust
@@ -60,6 +61,16 @@ def directory(**changes: object) -> Directory:
     agreements = agreements_among(NODES, TRIAL_TERMS, valid_from=NOW, valid_until=NOW + timedelta(days=700))
     arguments = {"agreements": agreements, "issued_at": NOW, "threshold": 2, **changes}
     return draft_directory([card(name) for name in NODES], **arguments)  # type: ignore[arg-type]
+
+
+def rotated(version: Directory) -> Directory:
+    """The version with other directory keys for everybody."""
+    cards = {name: card(name, generation=1) for name in NODES}
+    named = {
+        name: Authority(name, cards[name].directory_key, authority.display_names)
+        for name, authority in version.authorities.items()
+    }
+    return replace(version, authorities=named)
 
 
 def signed(version: Directory, signers: Sequence[Ed25519Signer] | None = None) -> bytes:

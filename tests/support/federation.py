@@ -363,13 +363,17 @@ class Federation:
 
     def put_directory(self, version: Directory, *, signers: Sequence[str] = NODES) -> None:
         """Lets authorities sign a version and puts it in the place of the one before."""
+        new = self.folder.directory.with_suffix(".new")
+        new.write_bytes(self.signed_directory(version, signers=signers))
+        new.replace(self.folder.directory)
+
+    def signed_directory(self, version: Directory, *, signers: Sequence[str] = NODES) -> bytes:
+        """A version, signed by authorities and put nowhere."""
         keys = [
             load_signing_key(self.folder.directory_key(name), name=directory_key_name(FEDERATION, name))
             for name in signers
         ]
-        new = self.folder.directory.with_suffix(".new")
-        new.write_bytes(sign_note(encode_directory(version), keys))
-        new.replace(self.folder.directory)
+        return sign_note(encode_directory(version), keys)
 
     def renew_certificate(self, name: str) -> str:
         """Gives a gateway a new key and certificate in the place of the old ones; returns the old one's fingerprint."""

@@ -5,22 +5,26 @@ What it sends is made from a tree of its own, so that a batch is right unless a 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
 import grpc.aio
 
 from gateway.contract.channel_options import channel_options
+from gateway.contract.ids import GatewayIdentity
 from gateway.contract.messages import to_timestamp
 from gateway.errors import GatewayError
 from gateway.feed.codec import make_entry
 from gateway.rpc.calls import from_rpc_error
 from gateway.rpc.listener.tls import channel_credentials
+from gateway.rpc.peers import LineTimes, Peers
 from gateway.tlog.checkpoint import Checkpoint, cosign, sign_checkpoint
+from gateway.tls.credentials import TlsFiles, TlsSource
 from gateway.trust.pki.keys import Ed25519Signer, load_signing_key
-from gateway.trust.rules.directory import receipts_key_name
+from gateway.trust.rules.directory import Directory, receipts_key_name
 from gateway.trust.service.trial_federation import FEDERATION
 from gateway.v1 import alert_pb2, exchange_service_pb2_grpc, feed_pb2
 from gateway.v1 import exchange_service_pb2 as pb
@@ -116,6 +120,8 @@ class Partner:
                 await call.write(pb.ReplicateRequest(batch=one))
                 receipts.append((await self.read(call, "receipt")).receipt)
             return receipts
+        except grpc.aio.AioRpcError as error:  # of a write: the node had answered before
+            raise from_rpc_error(error) from None
         finally:
             call.cancel()
 
@@ -186,20 +192,46 @@ class _Recipient(exchange_service_pb2_grpc.ExchangeServiceServicer):
 @asynccontextmanager
 async def recipient(federation: Federation, name: str, position: feed_pb2.FeedPosition) -> AsyncIterator[_Recipient]:
     """The gateway `name` as a server that answers each opening of a push with this position and takes nothing."""
+    servicer = _Recipient(position)
+    async with serving(federation, name, servicer):
+        yield servicer
+
+
+@asynccontextmanager
+async def serving(
+    federation: Federation, name: str, servicer: exchange_service_pb2_grpc.ExchangeServiceServicer
+) -> AsyncIterator[None]:
+    """The gateway `name` as a server at its port, with its certificate and a test's handlers."""
     folder = federation.folder.node(name)
     everyone = b"".join(node.folder.ca.read_bytes() for node in federation.nodes.values())
     credentials = grpc.ssl_server_credentials(
         [(folder.key.read_bytes(), folder.certificate.read_bytes())], everyone, require_client_auth=True
     )
     server = grpc.aio.server()
-    servicer = _Recipient(position)
     exchange_service_pb2_grpc.add_ExchangeServiceServicer_to_server(servicer, server)  # type: ignore[no-untyped-call]
     server.add_secure_port(f"127.0.0.1:{federation[name].peer_port}", credentials)
     await server.start()
     try:
-        yield servicer
+        yield
     finally:
         await server.stop(0)
+
+
+def peers_of(federation: Federation, name: str, directory: Callable[[], Directory]) -> Peers:
+    """The channels of the gateway `name` to the others' ports, with its certificate and a directory of a test."""
+    folder = federation[name].folder
+    return Peers(
+        own=name,
+        directory=directory,
+        tls=TlsSource(
+            TlsFiles(certificate=folder.certificate, key=folder.key),
+            identity=GatewayIdentity(FEDERATION, name),
+            trust_anchors=folder.ca.read_bytes,
+            clock=lambda: datetime.now(UTC),
+        ),
+        endpoints={other: f"127.0.0.1:{node.peer_port}" for other, node in federation.nodes.items()},
+        line=lambda partner: LineTimes(),
+    )
 
 
 async def refusal(federation_call: Any) -> GatewayError:

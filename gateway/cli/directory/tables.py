@@ -57,7 +57,7 @@ def print_directory(output: Output, opened: OpenedDirectory, now: datetime) -> N
 
 def print_differences(output: Output, before: Directory, after: Directory) -> None:
     """Prints what changes, one place a row, and whose certificates stop working."""
-    rows = [(change.path, _shown(change.old), _shown(change.new)) for change in differences(before, after)]
+    rows = difference_rows(before, after)
     if not rows:
         output.line(_("No differences."))
     if rows or output.as_json:
@@ -72,6 +72,11 @@ def print_differences(output: Output, before: Directory, after: Directory) -> No
                 fingerprint=ca.fingerprint_sha256[:16],
             )
         )
+
+
+def difference_rows(before: Directory, after: Directory) -> list[tuple[str, str | None, str | None]]:
+    """Path, and what stands there before and after."""
+    return [(change.path, _shown(change.old), _shown(change.new)) for change in differences(before, after)]
 
 
 def _node_rows(directory: Directory) -> list[tuple[object, ...]]:

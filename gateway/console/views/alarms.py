@@ -31,8 +31,11 @@ ADVICE: Final[Mapping[str, str]] = {
     "DISK": N_("Make room on the disk of data_dir."),
     "WORKER": N_("The log says why the process ended; look for a lack of memory."),
     "DIRECTORY_VERSIONS": N_(
-        "Put the newest version in force where it isn't; revocations don't count there until then."
+        "Put the newest version in force where it isn't; the message says whether its revocations count there already."
     ),
+    "DIRECTORY_OFFERED": N_("See gateway directory offered, then gateway directory take."),
+    "DIRECTORY_REFUSED": N_("Ask the partner and the other authorities which version they have; nothing was taken."),
+    "DIRECTORY_SPLIT": N_("Call all authorities, and compare both versions; nothing is taken meanwhile."),
     "DIRECTORY": N_("Have the next version signed, and put it in force."),
     "CERTIFICATE_EXPIRES": N_("Issue a new certificate and put it in place; no restart is needed."),
     "CAPACITY": N_("Find out who opens so many connections, or raise the limit."),

@@ -23,6 +23,7 @@ from gateway.errors import (
     PermissionDeniedError,
     Violation,
 )
+from gateway.feed.rpc.directory_updates import DirectoryUpdates
 from gateway.feed.rpc.links import MAX_ERROR_CHARS, LinkStatus
 from gateway.feed.rpc.sending import SMALL_BATCH, FeedSender, Intake
 from gateway.feed.rpc.writer_client import in_moments
@@ -76,6 +77,7 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
         answer_licence: AnswerLicence,
         send_file: SendFile,
         keep_maintenance: KeepMaintenance,
+        updates: DirectoryUpdates,
     ) -> None:
         self._receiver = receiver
         self._outgoing = outgoing
@@ -89,6 +91,7 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
         self._answer_licence = answer_licence
         self._send_file = send_file
         self._keep_maintenance = keep_maintenance
+        self._updates = updates
 
     async def Replicate(
         self, request_iterator: AsyncIterator[pb.ReplicateRequest], context: Context
@@ -227,6 +230,17 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
         call.record(reason=request.window.reason)
         await self._keep_maintenance(call.principal.node, request.window)
         return pb.AnnounceMaintenanceResponse()
+
+    async def GetNextDirectory(
+        self, request: pb.GetNextDirectoryRequest, context: Context
+    ) -> pb.GetNextDirectoryResponse:
+        validate(request)
+        return self._updates.next_after(request.after_version)
+
+    async def OfferDirectory(self, request: pb.OfferDirectoryRequest, context: Context) -> pb.OfferDirectoryResponse:
+        validate(request)
+        current_call().record(repeatable=True)
+        return await self._updates.take_offer(current_call().principal.node, request.note)
 
     def _party_of(self, origin_line: str) -> FeedOrigin:
         """The feed, when its two nodes are the caller and this one."""

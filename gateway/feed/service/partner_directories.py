@@ -8,7 +8,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from hashlib import sha256
 
 from gateway.contract.ids import FeedOrigin
 from gateway.errors import DirectoryChangedError, GatewayError, MisbehaviourError, QuarantinedError
@@ -24,12 +23,14 @@ class PartnerDirectory:
     Attributes:
         version: in force at the partner.
         digest: SHA-256 of its text.
+        known_version: the newest that the partner has verified, whose revocations count there; 0 if it doesn't say so.
         said_at: when the partner said so, in milliseconds since 1970.
     """
 
     partner: str
     version: int
     digest: bytes
+    known_version: int
     said_at: int
 
 
@@ -45,23 +46,35 @@ class PartnerDirectories:
         self._clock = clock
         self._lock = threading.Lock()
         self._said: dict[str, PartnerDirectory] = {}
+        self._splits: dict[str, tuple[int, bytes, bytes]] = {}
+        self._listeners: list[Callable[[], None]] = []
+
+    def on_statement(self, listener: Callable[[], None]) -> None:
+        """Calls `listener` when a partner has stated its version, in the thread of `note`."""
+        self._listeners.append(listener)
 
     def held(self) -> feed_pb2.HeldDirectory:
         """This node's statement to its partners."""
         trusted = self._trust()
-        return feed_pb2.HeldDirectory(version=trusted.version, digest=sha256(trusted.text).digest())
+        return feed_pb2.HeldDirectory(
+            version=trusted.version, digest=trusted.digest, known_version=trusted.known_version
+        )
 
     def current(self) -> Callable[[], None]:
         """A check for an open connection.
 
-        It raises DirectoryChangedError once another version is in force than now, so that the connection is opened
-        again and both sides state their versions.
+        It raises DirectoryChangedError once another version is in force than now, or more is revoked, so that the
+        connection is opened again and both sides state their versions.
         """
-        version = self._trust().version
+        directory = self._trust().directory
 
         def require_current() -> None:
-            if self._trust().version != version:
-                raise DirectoryChangedError(f"version {self._trust().version} of the directory is in force here now")
+            now = self._trust()
+            if now.directory is directory:
+                return
+            if now.version != directory.version:
+                raise DirectoryChangedError(f"version {now.version} of the directory is in force here now")
+            raise DirectoryChangedError(f"version {now.known_version} of the directory was offered here")
 
         return require_current
 
@@ -69,13 +82,28 @@ class PartnerDirectories:
         """Records a partner's statement, if there is one: gateways of earlier releases make none."""
         if held.version:
             with self._lock:
-                self._said[partner] = PartnerDirectory(partner, held.version, held.digest, self._clock())
+                self._said[partner] = PartnerDirectory(
+                    partner, held.version, held.digest, held.known_version, self._clock()
+                )
             self.compare()
+            for listener in self._listeners:
+                listener()
+
+    def note_past(self, partner: str, version: int, *, digest: bytes, own: bytes) -> None:
+        """Compares the digest that a partner states of an earlier version with this node's; empty ones say nothing."""
+        with self._lock:
+            if digest and own and digest != own:
+                self._splits[partner] = version, digest, own
+            else:
+                self._splits.pop(partner, None)
+        self.compare()
 
     def compare(self) -> None:
         """Raises and clears alarms by what is known now; to be called when this node's version changes."""
         own = self.held()
-        found = {said.partner: _difference(said, own) for said in self.listed()}
+        with self._lock:
+            splits = dict(self._splits)
+        found = {said.partner: _difference(said, own, splits.get(said.partner)) for said in self.listed()}
         self._alarms.keep(DIRECTORY_VERSIONS, {partner: (text, 0) for partner, text in found.items() if text})
 
     def listed(self) -> list[PartnerDirectory]:
@@ -85,23 +113,36 @@ class PartnerDirectories:
             return [self._said[partner] for partner in sorted(self._said) if partner in members]
 
 
-def _difference(said: PartnerDirectory, own: feed_pb2.HeldDirectory) -> str:
+def _difference(said: PartnerDirectory, own: feed_pb2.HeldDirectory, split: tuple[int, bytes, bytes] | None) -> str:
     """Why a partner's version isn't this node's; empty where it is."""
     partner = said.partner
+    if said.version == own.version and said.digest != own.digest:
+        split = said.version, said.digest, own.digest
+    if split is not None:
+        version, theirs, ours = split
+        return (
+            f"{partner} has another version {version} of the directory than this node, SHA-256 {theirs.hex()} there "
+            f"and {ours.hex()} here: compare both with all authorities"
+        )
+    if said.version < own.version <= said.known_version:
+        return (
+            f"{partner} has version {said.version} of the directory, this node {own.version}: what version "
+            f"{own.version} revokes is refused at {partner} already, the rest waits until it has put that in force"
+        )
     if said.version < own.version:
         return (
             f"{partner} has version {said.version} of the directory, this node {own.version}: what version "
             f"{own.version} revokes still counts at {partner} until it has put that in force"
         )
+    if own.version < said.version <= own.known_version:
+        return (
+            f"{partner} has version {said.version} of the directory, this node {own.version}: what version "
+            f"{said.version} revokes is refused here already, the rest waits until it is put in force"
+        )
     if said.version > own.version:
         return (
             f"{partner} says that it has version {said.version} of the directory, this node {own.version}: what "
             f"version {said.version} revokes still counts here until it is put in force"
-        )
-    if said.digest != own.digest:
-        return (
-            f"{partner} has another version {said.version} of the directory than this node: compare both with all "
-            "authorities"
         )
     return ""
 

@@ -9,6 +9,7 @@ from gateway.contract.ids import FeedOrigin
 from gateway.db.database import Database
 from gateway.feed.rpc.committed_entries import TracedEntries
 from gateway.feed.rpc.comparing import PublisherAuditor
+from gateway.feed.rpc.directory_updates import DirectoryUpdates, PartnerCalls
 from gateway.feed.rpc.exchange_service import AnswerLicence, ExchangeServicer, HistoryAnswers, SendFile
 from gateway.feed.rpc.links import LinkStatus
 from gateway.feed.rpc.maintenance import MaintenanceAnnouncer
@@ -19,11 +20,12 @@ from gateway.feed.service.partner_directories import PartnerDirectories, Recipie
 from gateway.feed.service.publisher_audit import PublisherAudit
 from gateway.feed.service.receiver import Receiver
 from gateway.feed.service.sender import Outgoing
-from gateway.node.settings import Settings
+from gateway.node.defaults import LinkMode
+from gateway.node.directory_store import DirectoryStore
+from gateway.node.settings import FromPartners, Settings
 from gateway.rpc.peers import Peers
 from gateway.telemetry.metrics import Metrics
 from gateway.tls.credentials import TlsSource
-from gateway.trust.service.directory_versions import TrustedDirectory
 
 
 class Exchange:
@@ -33,6 +35,7 @@ class Exchange:
         streams: those that partners opened, by feed.
         quarantine: own feeds that their recipients have in quarantine.
         directories: what partners say of theirs.
+        updates: what exchanges versions of the directory.
     """
 
     def __init__(
@@ -43,7 +46,7 @@ class Exchange:
         database: Database,
         outgoing: Outgoing,
         receiver: Receiver,
-        trust: Callable[[], TrustedDirectory],
+        directory: DirectoryStore,
         writer: WriterClient,
         notifier: ChangeNotifier,
         alarms: Alarms,
@@ -57,6 +60,7 @@ class Exchange:
         self._clock = clock
         self.streams: dict[FeedOrigin, LinkStatus] = {}
         self.quarantine = RecipientQuarantine(alarms)
+        trust = directory.trusted
         self.directories = PartnerDirectories(trust=trust, alarms=alarms, clock=clock)
         self.sender = FeedSender(
             outgoing=outgoing, writer=writer, notifier=notifier, alarms=alarms, metrics=metrics, traced=traced
@@ -66,12 +70,23 @@ class Exchange:
         )
         self.peers = Peers(
             own=settings.node,
-            directory=lambda: trust().directory,
+            directory=directory.directory,
             tls=tls,
             endpoints={name: link.endpoint for name, link in settings.links.items() if link.endpoint},
             line=self.sender.line,
         )
-
+        self.updates = DirectoryUpdates(
+            state=directory.state,
+            offer=directory.offer,
+            calls=PartnerCalls(
+                fetches=settings.directory.from_partners is not FromPartners.REFUSE,
+                unreachable=[name for name, link in settings.links.items() if link.mode is LinkMode.PULL],
+                cut_off=[name for name, link in settings.links.items() if link.fetch],
+            ),
+            peers=self.peers,
+            directories=self.directories,
+            alarms=alarms,
+        )
         audit = PublisherAudit(database, receiver=receiver, trust=trust)
         self.auditor = PublisherAuditor(audit, writer, metrics, alarms.partner_clocks.note)
         self.maintenance = MaintenanceAnnouncer(
@@ -97,4 +112,5 @@ class Exchange:
             answer_licence=answer_licence,
             send_file=send_file,
             keep_maintenance=self.maintenance.keep,
+            updates=self.updates,
         )

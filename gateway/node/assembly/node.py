@@ -61,7 +61,7 @@ from gateway.node.projections import registry
 from gateway.node.reload import SettingsReloader
 from gateway.node.roles import Roles
 from gateway.node.rpc import NodeServicer
-from gateway.node.settings import Settings
+from gateway.node.settings import FromPartners, Settings
 from gateway.node.signing_keys import load_listed_keys
 from gateway.node.upkeep import Notes, Upkeep, apply_held, close_epochs, sign_audit_heads, sign_last_audit_head
 from gateway.persons.service.pseudonyms import Pseudonyms
@@ -100,6 +100,7 @@ class Node:
             kept=KeptVersions(settings.data_dir),
             anchors=pinned_anchors(settings),
             now=self._now(),
+            takes_offers=settings.directory.from_partners is FromPartners.TAKE,
         )
         directory = self._directory.directory
         self._log_key, receipts_key = load_listed_keys(settings, directory(), self._now())
@@ -243,6 +244,7 @@ class Node:
         self._upkeep = self._make_upkeep(watchlists)
         held = HeldEntries(self.database, self.writer, self._registry)
         self._tasks.append(asyncio.create_task(self._upkeep.run(), name="upkeep"))
+        self._tasks.append(asyncio.create_task(self._exchange.updates.run(), name="directory updates"))
         self._tasks.append(self._roles.run("housekeeping", self._upkeep.keep_house))
         self._tasks.append(self._roles.run("maintenance", self._exchange.maintenance.run))
         self._tasks.append(self._roles.run("held entries", lambda: apply_held(held)))
@@ -329,7 +331,7 @@ class Node:
             database=self.database,
             outgoing=self._outgoing,
             receiver=self._receiver,
-            trust=self._directory.trusted,
+            directory=self._directory,
             writer=self._writer,
             notifier=self._notifier,
             alarms=self.alarms,

@@ -37,7 +37,9 @@ from gateway.tls.certificates import authenticate, inspect_ca
 from gateway.tls.credentials import TlsFiles, TlsMaterial, load_material
 from gateway.trust.pki.keys import load_signing_key
 from gateway.trust.rules.directory import Directory, Validity, receipts_key_name
+from gateway.trust.service.directory_offers import DirectoryState
 from gateway.trust.service.directory_versions import CLOCK_TOLERANCE, TrustedDirectory, accept, validity_warnings
+from gateway.trust.service.partner_anchors import usable_cas
 
 FREE_SPACE_WARNING_BYTES = 1 << 30
 """Bytes of free disk space below which to warn: a million alerts."""
@@ -100,7 +102,7 @@ class NodeChecks:
             federation=self._settings.federation,
             node=self._settings.node,
             partner=partner,
-            port=PartnerPort(endpoint, node.tls_server_name, "".join(node.tls_ca_pems).encode()),
+            port=PartnerPort(endpoint, node.tls_server_name, "".join(usable_cas(directory, partner)).encode()),
             address=dialled(endpoint),
             material=material,
             clock=self._present,
@@ -132,13 +134,17 @@ class NodeChecks:
     def _directory(self, name: str) -> Iterator[Finding]:
         file = self._settings.directory.file
         anchors = pinned_anchors(self._settings)
-        previous = KeptVersions(self._settings.data_dir).newest(anchors)
-        if previous is not None and not file.exists():
-            trusted = previous
+        kept = KeptVersions(self._settings.data_dir)
+        history = kept.history(anchors)
+        state = kept.offered.verified(DirectoryState.of(history)) if history else None
+        if state is not None and not file.exists():
+            trusted = state.trusted
             gone = f"{file} is gone; version {trusted.version}, accepted before, is in force"
             yield Finding(name, Result.WARN, gone, "Put the directory's file back.")
+        elif state is not None:
+            trusted = state.accepting(_read(file), self._now).trusted
         else:
-            trusted = accept(_read(file), now=self._now, previous=previous, anchors=anchors)
+            trusted = accept(_read(file), now=self._now, anchors=anchors)
         trusted.directory.node(self._settings.node)
         self._trusted = trusted
         if trusted.validity(self._now) is Validity.EXPIRED:
@@ -273,7 +279,7 @@ class NodeChecks:
         probe = probe_partner(
             endpoint,
             material,
-            ca_pem="".join(node.tls_ca_pems).encode(),
+            ca_pem="".join(usable_cas(directory, partner)).encode(),
             server_name=node.tls_server_name,
             feed=FeedOrigin(self._settings.federation, self._settings.node, partner, Channel.ALERTS).line,
             clock=self._present,

@@ -55,6 +55,20 @@ def channel_credentials(ca: bytes, cert: bytes, key: bytes) -> grpc.ChannelCrede
     return grpc.ssl_channel_credentials(root_certificates=ca, private_key=key, certificate_chain=cert)
 
 
+def pinned_credentials(server: bytes, cert: bytes, key: bytes) -> grpc.ChannelCredentials:
+    """Credentials for one channel to a server that must present this very certificate.
+
+    Args:
+        server: PEM, examined before.
+        cert, key: own, PEM.
+
+    Raises:
+        ConfigurationError: the TLS floor isn't set.
+    """
+    require_floor()
+    return grpc.ssl_channel_credentials(root_certificates=server, private_key=key, certificate_chain=cert)
+
+
 def _server_configuration(material: TlsMaterial, anchors: bytes) -> grpc.ServerCertificateConfiguration:
     return grpc.ssl_server_certificate_configuration(
         [(material.key_pem, material.certificate_pem)], root_certificates=anchors or material.trust_anchors_pem

@@ -1,6 +1,6 @@
 """Decides whether to trust a directory version, as a state machine without I/O.
 
-Only `accept`, `reopen` and `unsafe_reopen` make a `TrustedDirectory`.
+Only `accept`, `follow`, `reopen_all` and `unsafe_reopen` make a `TrustedDirectory`.
 """
 
 from __future__ import annotations
@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from hashlib import sha256
 
 from gateway.contract.ids import FeedOrigin
 from gateway.errors import ConfigurationError, DirectoryError, MalformedError, SignatureInvalidError
 from gateway.tlog.note import SignatureType, Verifier, open_note, parse_note
 from gateway.trust.codec.directory import decode_directory
 from gateway.trust.rules.directory import Directory, Validity, receipts_key_name
+from gateway.trust.rules.revocations import Revocations
 
 CLOCK_TOLERANCE = timedelta(minutes=5)
 """Later issue times get a warning: a clock is wrong."""
@@ -54,11 +56,13 @@ class TrustedDirectory:
     """A directory that passed `accept`.
 
     Attributes:
+        directory: its content, without what later versions revoke where it is `restricted`.
+        known_version: the newest version whose revocations count in it; its own number unless it is restricted.
         signed_by: key names of the signing authorities, in the note's order.
         warnings: sentences for operators, to be logged and shown.
     """
 
-    __slots__ = ("directory", "note", "signed_by", "text", "warnings")
+    __slots__ = ("directory", "known_version", "note", "signed_by", "text", "warnings")
 
     def __init__(
         self,
@@ -73,6 +77,7 @@ class TrustedDirectory:
         if token is not _TOKEN:
             raise TypeError("a TrustedDirectory comes from accept() alone")
         self.directory = directory
+        self.known_version = directory.version
         self.note = note
         self.text = text
         self.signed_by = signed_by
@@ -88,6 +93,26 @@ class TrustedDirectory:
     @property
     def version(self) -> int:
         return self.directory.version
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of its text, without signatures."""
+        return sha256(self.text).digest()
+
+    def restricted(self, later: Sequence[TrustedDirectory]) -> TrustedDirectory:
+        """This version, in which what other verified versions revoke doesn't count either; nothing is gained."""
+        if not later:
+            return self
+        made = TrustedDirectory(
+            _TOKEN,
+            directory=Revocations.of(version.directory for version in later).restrict(self.directory),
+            note=self.note,
+            text=self.text,
+            signed_by=self.signed_by,
+            warnings=self.warnings,
+        )
+        made.known_version = max(self.version, *(version.version for version in later))
+        return made
 
     def validity(self, at: datetime) -> Validity:
         return self.directory.validity(at)
@@ -154,8 +179,27 @@ def accept(
     return TrustedDirectory(_TOKEN, directory=directory, note=note, text=text, signed_by=signed_by, warnings=warnings)
 
 
+def follow(note: bytes, *, previous: TrustedDirectory) -> TrustedDirectory:
+    """Verifies a version that isn't put in force, and may only lead to a later one: steps 1 to 5 of `accept`.
+
+    It may have expired: `accept` decides about that when it is put in force.
+
+    Raises:
+        DirectoryError: a step fails, or it isn't later than the previous one.
+    """
+    directory, text, signed_by = _verified(note, previous, None)
+    if directory.version == previous.version:
+        raise _refused("5 version", f"version {previous.version} doesn't follow on itself")
+    return TrustedDirectory(_TOKEN, directory=directory, note=note, text=text, signed_by=signed_by, warnings=())
+
+
 def reopen(notes: Sequence[bytes], *, anchors: RootOfTrust) -> TrustedDirectory:
-    """Verifies the versions that a node accepted and kept; returns the newest, as the `previous` of the next.
+    """The newest of the versions that a node accepted and kept, as the `previous` of the next: see `reopen_all`."""
+    return reopen_all(notes, anchors=anchors)[-1]
+
+
+def reopen_all(notes: Sequence[bytes], *, anchors: RootOfTrust) -> tuple[TrustedDirectory, ...]:
+    """Verifies the versions that a node accepted and kept; returns those that count, the oldest first.
 
     The bytes come from a folder that others may have written to. So the oldest version that the pinned anchors'
     threshold has signed is verified by them, and every later one by the version before it: steps 1 to 5. Versions
@@ -169,22 +213,25 @@ def reopen(notes: Sequence[bytes], *, anchors: RootOfTrust) -> TrustedDirectory:
     Raises:
         DirectoryError: none of the versions is signed by the anchors, or a later one doesn't follow on the one before.
     """
-    trusted: TrustedDirectory | None = None
+    trusted: list[TrustedDirectory] = []
     refusal: DirectoryError | None = None
     for note in notes:
+        previous = trusted[-1] if trusted else None
         try:
-            directory, text, signed_by = _verified(note, trusted, anchors)
+            directory, text, signed_by = _verified(note, previous, anchors)
         except DirectoryError as error:
-            if trusted is not None:
+            if previous is not None:
                 raise
             refusal = error
             continue
-        if trusted is not None and directory.version == trusted.version:
-            raise _refused("5 version", f"version {trusted.version} was kept twice")
-        trusted = TrustedDirectory(_TOKEN, directory=directory, note=note, text=text, signed_by=signed_by, warnings=())
-    if trusted is None:
+        if previous is not None and directory.version == previous.version:
+            raise _refused("5 version", f"version {previous.version} was kept twice")
+        trusted.append(
+            TrustedDirectory(_TOKEN, directory=directory, note=note, text=text, signed_by=signed_by, warnings=())
+        )
+    if not trusted:
         raise refusal or _refused("2 succession", "no version was kept")
-    return trusted
+    return tuple(trusted)
 
 
 def _verified(

@@ -34,6 +34,14 @@ class PartnerAnchors:
         return self._pem
 
 
+def usable_cas(directory: Directory, node: str) -> tuple[str, ...]:
+    """A node's CAs without revoked ones, PEM: what may have signed the certificate of its gateway."""
+    return tuple(
+        pem for pem in directory.tls_ca_pems(node) if not directory.is_revoked(inspect_ca(pem).fingerprint_sha256)
+    )
+
+
 def _usable_cas(directory: Directory, without: frozenset[str]) -> bytes:
-    pems = (pem for name in sorted(set(directory.nodes) - without) for pem in directory.tls_ca_pems(name))
-    return "".join(pem for pem in pems if not directory.is_revoked(inspect_ca(pem).fingerprint_sha256)).encode()
+    return "".join(
+        pem for name in sorted(set(directory.nodes) - without) for pem in usable_cas(directory, name)
+    ).encode()

@@ -12,21 +12,11 @@ from gateway.errors import DirectoryError
 from gateway.feed.service.alarms import Alarms
 from gateway.node import directory_store
 from gateway.node.directory_store import EARLIER_FILE, DirectoryStore, KeptVersions
-from gateway.trust.rules.directory import Authority, Directory, Validity
+from gateway.trust.rules.directory import Validity
 from gateway.trust.service.directory_drafts import next_version
-from tests.support.directories import NODES, NOW, anchors, authority_signer, card, directory, signed
+from tests.support.directories import NODES, NOW, anchors, authority_signer, directory, rotated, signed
 
 LATER = NOW + timedelta(days=10)
-
-
-def rotated(version: Directory) -> Directory:
-    """The version with other directory keys for everybody."""
-    cards = {name: card(name, generation=1) for name in NODES}
-    named = {
-        name: Authority(name, cards[name].directory_key, authority.display_names)
-        for name, authority in version.authorities.items()
-    }
-    return replace(version, authorities=named)
 
 
 FIRST = signed(directory())

@@ -104,14 +104,23 @@ def test_a_remembered_certificate_is_not_believed_past_its_end(federation: Feder
     assert authenticator.recheck(principal) == principal
 
 
-def test_the_end_of_the_ca_is_noticed_within_a_minute(federation: Federation) -> None:
-    clock = Clock()
-    partner, authenticator = federation.issue(gateway_of("hk")), peer_authenticator(federation, clock)
+def test_a_revocation_counts_at_once_without_a_new_number_of_the_directory(federation: Federation) -> None:
+    partner, authenticator = federation.issue(gateway_of("hk")), peer_authenticator(federation)
     principal = authenticator.authenticate(Connection(partner.certificate))
     federation.directory = replace(federation.directory, revoked_certificates=frozenset({partner.fingerprint}))
-    assert authenticator.recheck(principal) == principal  # same version: not looked at again at once
-    clock.ahead = timedelta(seconds=REMEMBERED_S + 1)
     with pytest.raises(UnauthenticatedError, match="is revoked"):
+        authenticator.recheck(principal)
+
+
+def test_what_time_alone_changes_is_noticed_within_a_minute(federation: Federation) -> None:
+    clock = Clock()
+    partner, authenticator = federation.issue(gateway_of("hk")), peer_authenticator(federation, clock)
+    federation.change(expires_at=now() + timedelta(seconds=REMEMBERED_S / 2), grace_days=0)
+    principal = authenticator.authenticate(Connection(partner.certificate))
+    clock.ahead = timedelta(seconds=REMEMBERED_S * 3 / 4)
+    assert authenticator.recheck(principal) == principal  # not looked at again at once
+    clock.ahead = timedelta(seconds=REMEMBERED_S + 1)
+    with pytest.raises(UnauthenticatedError, match="expired"):
         authenticator.recheck(principal)
 
 

@@ -42,7 +42,27 @@ ALARMS = {
         "that in force",
         "HK says that it has version 5 of the directory, this node 4: what version 5 revokes still counts here until "
         "it is put in force",
-        "HK has another version 4 of the directory than this node: compare both with all authorities",
+        "HK has another version 4 of the directory than this node, SHA-256 1A there and 2B here: compare both with all "
+        "authorities",
+        "HK has version 3 of the directory, this node 4: what version 4 revokes is refused at HK already, the rest "
+        "waits until it has put that in force",
+        "HK has version 5 of the directory, this node 4: what version 5 revokes is refused here already, the rest "
+        "waits until it is put in force",
+    ],
+    "DIRECTORY_OFFERED": [
+        "version 5 of the directory is offered by HK, and what it revokes is refused already: gateway directory take "
+        "puts it in force",
+        "the offered version of the directory isn't taken: directory file /D: No such file or directory",
+    ],
+    "DIRECTORY_REFUSED": [
+        "a version of the directory that HK offers is refused: directory refused at step 5: version 6 is older than "
+        "version 7 in force",
+    ],
+    "DIRECTORY_SPLIT": [
+        "version 5 of the directory here has SHA-256 1A, as HK offers it 2B: one of them is forged; compare both with "
+        "all authorities",
+        "version 5 of the directory as CN offers it has SHA-256 1A, as HK offers it 2B: one of them is forged; compare "
+        "both with all authorities",
     ],
     "QUARANTINED_AT_PARTNER": [
         f"{FEED} is in quarantine at its recipient: the root of 12 entries isn't the one signed"

@@ -26,6 +26,13 @@ class Node:
         self.trust = trusted()
         self.trust.directory = replace(made, version=made.version + 1)
 
+    def revoke(self) -> None:
+        """More is revoked, under the same number."""
+        made = self.trust.directory
+        self.trust = trusted()
+        self.trust.directory = replace(made, revoked_certificates=frozenset({"aa" * 32}))
+        self.trust.known_version = made.version + 1
+
     def alarmed(self) -> dict[str, str]:
         return {alarm.subject: alarm.message for alarm in self.alarms.list() if alarm.code == DIRECTORY_VERSIONS}
 
@@ -61,3 +68,45 @@ def test_each_partner_on_another_version_has_an_alarm_until_both_are_the_same(cn
     assert set(cn.alarmed()) == {"mo"}
     cn.directories.note("mo", cn.directories.held())
     assert cn.alarmed() == {}
+
+
+def test_a_stream_ends_once_more_is_revoked(cn: Node) -> None:
+    require_current = cn.directories.current()
+    cn.revoke()
+    with pytest.raises(DirectoryChangedError, match="version 2 of the directory was offered here"):
+        require_current()
+    cn.directories.current()()
+
+
+def test_a_version_that_is_known_is_said_to_be_refused_already(cn: Node) -> None:
+    first = cn.directories.held()
+    cn.revoke()
+    assert (cn.directories.held().version, cn.directories.held().known_version) == (1, 2)
+    cn.directories.note("hk", HeldDirectory(version=2, digest=bytes(32), known_version=2))
+    assert "what version 2 revokes is refused here already" in cn.alarmed()["hk"]
+    cn.put_next_version()
+    cn.directories.note("hk", HeldDirectory(version=1, digest=first.digest, known_version=2))
+    assert "what version 2 revokes is refused at hk already" in cn.alarmed()["hk"]
+
+
+def test_both_digests_of_two_versions_are_named_also_of_an_earlier_one(cn: Node) -> None:
+    theirs, ours = b"\x01" * 32, b"\x02" * 32
+    cn.directories.note("hk", cn.directories.held())
+    cn.directories.note_past("hk", 1, digest=theirs, own=ours)
+    assert f"SHA-256 {theirs.hex()} there and {ours.hex()} here" in cn.alarmed()["hk"]
+    cn.directories.note("hk", cn.directories.held())
+    assert "another version 1" in cn.alarmed()["hk"], "a statement about the newest says nothing about that"
+    for digest, own in ((ours, ours), (b"", ours), (theirs, b"")):
+        cn.directories.note_past("hk", 1, digest=digest, own=own)
+        assert cn.alarmed() == {}
+    other = HeldDirectory(version=1, digest=theirs)
+    cn.directories.note("hk", other)
+    assert f"SHA-256 {theirs.hex()} there and {cn.directories.held().digest.hex()} here" in cn.alarmed()["hk"]
+
+
+def test_listeners_hear_of_each_statement(cn: Node) -> None:
+    heard: list[str] = []
+    cn.directories.on_statement(lambda: heard.append("it"))
+    cn.directories.note("mo", HeldDirectory())
+    cn.directories.note("hk", cn.directories.held())
+    assert heard == ["it"]

@@ -1,0 +1,182 @@
+"""Fetches later versions of the directory from partners, hands ours to those that can't connect, and serves both.
+
+What is still to be done follows from what each partner has said last and from what is verified here: nothing notes that
+something was sent, so nothing can be noted wrongly.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+import grpc.aio
+
+from gateway.errors import DirectoryError, GatewayError, PermissionDeniedError
+from gateway.feed.rpc.writer_client import set_within
+from gateway.feed.service.alarms import DIRECTORY_REFUSED, Alarms
+from gateway.feed.service.partner_directories import PartnerDirectories, PartnerDirectory
+from gateway.rpc.beats import beat_in_s
+from gateway.rpc.calls import from_rpc_error
+from gateway.rpc.peers import Peers
+from gateway.trust.service.directory_offers import MAX_OFFERS, DirectoryState
+from gateway.trust.service.directory_versions import TrustedDirectory
+from gateway.v1 import exchange_service_pb2 as pb
+from gateway.v1.exchange_service_pb2_grpc import ExchangeServiceStub
+
+log = logging.getLogger(__name__)
+
+AGAIN_S = 60.0
+"""Seconds until what failed, or was refused, is tried again."""
+
+ASK_EACH_S = 600.0
+"""Seconds between questions to all partners, for a replica to which no partner has said anything."""
+
+ANSWER_S = 30.0
+"""Longest wait for a version of 1 MiB, in seconds: a line of 300 kbit/s."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartnerCalls:
+    """Which partners are called about the directory.
+
+    Attributes:
+        fetches: whether later versions are fetched and taken as offers at all.
+        unreachable: partners that connect to this node alone: it can't ask them.
+        cut_off: partners to which this node alone connects: they can't ask it.
+    """
+
+    fetches: bool
+    unreachable: Collection[str]
+    cut_off: Collection[str]
+
+
+class DirectoryUpdates:
+    """The directory's way between this node and its partners, for one event loop."""
+
+    def __init__(
+        self,
+        *,
+        state: Callable[[], DirectoryState],
+        offer: Callable[[bytes, str], TrustedDirectory],
+        calls: PartnerCalls,
+        peers: Peers,
+        directories: PartnerDirectories,
+        alarms: Alarms,
+    ) -> None:
+        """
+        Args:
+            offer: verifies and keeps a version that a partner offers; raises DirectoryError. Not for the event loop.
+        """
+        self._state = state
+        self._offer = offer
+        self._calls = calls
+        self._peers = peers
+        self._directories = directories
+        self._alarms = alarms
+        self._asked_at_s = 0.0
+        self._news = asyncio.Event()
+        directories.on_statement(self._news.set)
+
+    async def run(self) -> None:
+        """Exchanges versions with partners until cancelled."""
+        self._asked_at_s = asyncio.get_running_loop().time()
+        while True:
+            self._news.clear()
+            try:
+                await self._round()
+            except Exception:
+                log.exception("versions of the directory weren't exchanged; it is tried again")
+            await set_within(self._news, beat_in_s(AGAIN_S))
+
+    def next_after(self, version: int) -> pb.GetNextDirectoryResponse:
+        """Answers a partner: the first accepted version after one, and the digest of that one."""
+        history = self._state().history
+        return pb.GetNextDirectoryResponse(
+            note=next((later.note for later in history if later.version > version), b""),
+            after_digest=next((same.digest for same in history if same.version == version), b""),
+        )
+
+    async def take_offer(self, partner: str, note: bytes) -> pb.OfferDirectoryResponse:
+        """Takes a version that a partner hands over.
+
+        Raises:
+            PermissionDeniedError: the settings refuse versions from partners.
+            DirectoryError: it doesn't verify.
+        """
+        if not self._calls.fetches:
+            raise PermissionDeniedError("this node takes no directory from partners: directory.from_partners")
+        await self._verified(partner, note)
+        return pb.OfferDirectoryResponse(known_version=self._state().trusted.known_version)
+
+    async def _round(self) -> None:
+        now_s = asyncio.get_running_loop().time()
+        said = {statement.partner: statement for statement in self._directories.listed()}
+        asks_all = now_s >= self._asked_at_s + ASK_EACH_S
+        if asks_all:
+            self._asked_at_s = now_s
+        partners = self._peers.names()
+        for alarm in self._alarms.list():  # of partners that the directory doesn't name any more
+            if alarm.code == DIRECTORY_REFUSED and alarm.subject not in partners:
+                self._alarms.clear(DIRECTORY_REFUSED, alarm.subject)
+        await asyncio.gather(*(self._try_exchange(partner, said.get(partner), asks=asks_all) for partner in partners))
+
+    async def _try_exchange(self, partner: str, said: PartnerDirectory | None, *, asks: bool) -> None:
+        try:
+            await self._exchange(partner, said, asks=asks)
+        except GatewayError as error:
+            log.debug("the directory isn't exchanged with %s: %s", partner, error.message)
+        except grpc.aio.AioRpcError as error:  # also a gateway of an earlier release, until it is upgraded
+            log.debug("the directory isn't exchanged with %s: %s", partner, from_rpc_error(error).message)
+
+    async def _exchange(self, partner: str, said: PartnerDirectory | None, *, asks: bool) -> None:
+        state = self._state()
+        own = state.in_force.version
+        if said is not None and state.known(said.digest) is not None:
+            self._alarms.clear(DIRECTORY_REFUSED, partner)  # what it offered before isn't what it has now
+        if self._calls.fetches and partner not in self._calls.unreachable:
+            is_news = said is not None and said.version >= own and state.known(said.digest) is None
+            if is_news or asks:
+                await self._fetch(partner, own, said if is_news else None)
+        if said is not None and partner in self._calls.cut_off and max(said.version, said.known_version) < own:
+            await self._hand_over(partner, said.version)
+
+    async def _fetch(self, partner: str, after: int, said: PartnerDirectory | None) -> None:
+        """Fetches each later version in turn, and another one of the number in force."""
+        stub = await self._peers.stub(partner)
+        if said is not None and said.version == after:
+            after -= 1
+        for _ in range(MAX_OFFERS):
+            answer = await _next(stub, after)
+            own = next((known.digest for known in self._state().history if known.version == after), b"")
+            self._directories.note_past(partner, after, digest=answer.after_digest, own=own)
+            if not answer.note:
+                break
+            version = await self._verified(partner, answer.note)
+            if version.version <= after:
+                break
+            after = version.version
+
+    async def _verified(self, partner: str, note: bytes) -> TrustedDirectory:
+        try:
+            version = await asyncio.to_thread(self._offer, note, partner)
+        except DirectoryError as error:
+            message = f"a version of the directory that {partner} offers is refused: {error.message}"
+            self._alarms.set(DIRECTORY_REFUSED, partner, message)
+            raise
+        self._alarms.clear(DIRECTORY_REFUSED, partner)
+        return version
+
+    async def _hand_over(self, partner: str, after: int) -> None:
+        """Hands each version after the partner's over, in turn."""
+        stub = await self._peers.stub(partner)
+        for version in [version for version in self._state().history if version.version > after][:MAX_OFFERS]:
+            await stub.OfferDirectory(pb.OfferDirectoryRequest(note=version.note), timeout=ANSWER_S)
+
+
+async def _next(stub: ExchangeServiceStub, after: int) -> pb.GetNextDirectoryResponse:
+    response: pb.GetNextDirectoryResponse = await stub.GetNextDirectory(
+        pb.GetNextDirectoryRequest(after_version=after), timeout=ANSWER_S
+    )
+    return response

@@ -1,0 +1,165 @@
+"""Later versions are fetched in order over real TLS, also by who was told nothing, and from who answers wrongly."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.feed.rpc import directory_updates
+from gateway.feed.rpc.directory_updates import DirectoryUpdates, PartnerCalls
+from gateway.feed.service.alarms import DIRECTORY_REFUSED, DIRECTORY_VERSIONS, Alarms
+from gateway.feed.service.partner_directories import PartnerDirectories
+from gateway.node.directory_store import DirectoryStore, KeptVersions, pinned_anchors
+from gateway.v1 import exchange_service_pb2 as pb
+from gateway.v1 import exchange_service_pb2_grpc
+from gateway.v1.feed_pb2 import HeldDirectory
+from tests.support.federation import Federation, eventually
+from tests.support.partner import peers_of, serving
+
+A = "aa" * 32
+
+
+class Side:
+    """One node's directory, and what exchanges it."""
+
+    def __init__(self, nodes: Federation, name: str, note: bytes) -> None:
+        folder = nodes.root / f"side of {name}"
+        folder.mkdir()
+        self.file = folder / "directory.note"
+        self.file.write_bytes(note)
+        self.alarms = Alarms(lambda: 0)
+        self.store = DirectoryStore(
+            self.file,
+            kept=KeptVersions(folder / "data"),
+            anchors=pinned_anchors(nodes[name].settings),
+            now=datetime.now(UTC),
+        )
+        self.directories = PartnerDirectories(trust=self.store.trusted, alarms=self.alarms, clock=lambda: 0)
+        self.peers = peers_of(nodes, name, self.store.directory)
+        self.updates = DirectoryUpdates(
+            state=self.store.state,
+            offer=self.store.offer,
+            calls=PartnerCalls(fetches=True, unreachable=["mo"], cut_off=[]),
+            peers=self.peers,
+            directories=self.directories,
+            alarms=self.alarms,
+        )
+
+    def put(self, note: bytes) -> None:
+        self.file.write_bytes(note)
+        self.store.refresh(now=datetime.now(UTC), alarms=self.alarms)
+
+    def said(self, code: str) -> str:
+        return "; ".join(alarm.message for alarm in self.alarms.list() if alarm.code == code)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        task = asyncio.create_task(self.updates.run())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            await self.peers.close()
+
+
+class Serving(exchange_service_pb2_grpc.ExchangeServiceServicer):
+    """Answers from a side's accepted versions, or what a test says."""
+
+    def __init__(self, side: Side) -> None:
+        self.side = side
+        self.asked: list[int] = []
+        self.note: bytes | None = None
+
+    async def GetNextDirectory(self, request: pb.GetNextDirectoryRequest, context: Any) -> pb.GetNextDirectoryResponse:
+        self.asked.append(request.after_version)
+        answer = self.side.updates.next_after(request.after_version)
+        return answer if self.note is None else pb.GetNextDirectoryResponse(note=self.note)
+
+
+def test_a_node_that_nobody_told_asks_and_gets_each_version_in_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(directory_updates, "ASK_EACH_S", 0.0)
+    monkeypatch.setattr(directory_updates, "AGAIN_S", 1.0)
+
+    async def run(nodes: Federation) -> None:
+        first = nodes.directory
+        note = nodes.signed_directory(first)
+        cn, hk = Side(nodes, "cn", note), Side(nodes, "hk", note)
+        for number in (2, 3):
+            revoked = frozenset({A} if number == 2 else ())
+            hk.put(nodes.signed_directory(replace(first, version=number, revoked_certificates=revoked)))
+        answering = Serving(hk)
+        async with cn.running():  # nobody answers at first
+
+            async def known() -> bool:
+                return cn.store.trusted().known_version == 3
+
+            async with serving(nodes, "hk", answering):
+                await eventually(known, what="both versions")
+        assert answering.asked[:3] == [1, 2, 3]
+        assert [offer.version.version for offer in cn.store.state().offers] == [2, 3]
+        assert cn.store.directory().revoked_certificates == {A}
+        assert cn.store.trusted().version == 1
+
+    with Federation(tmp_path) as nodes:  # of which none starts
+        nodes.run(run(nodes))
+
+
+def test_what_does_not_verify_is_an_alarm_until_the_partner_has_something_known(tmp_path: Path) -> None:
+    async def run(nodes: Federation) -> None:
+        first = nodes.directory
+        note = nodes.signed_directory(first)
+        cn, hk = Side(nodes, "cn", note), Side(nodes, "hk", note)
+        answering = Serving(hk)
+        answering.note = nodes.signed_directory(replace(first, version=2), signers=["hk"])
+        async with serving(nodes, "hk", answering), cn.running():
+            cn.directories.note("hk", HeldDirectory(version=2, digest=bytes(32)))
+
+            async def refused() -> bool:
+                return "that hk offers is refused" in cn.said(DIRECTORY_REFUSED)
+
+            await eventually(refused, what="the alarm")
+            assert cn.store.state().offers == ()
+            answering.note = None
+            hk.put(nodes.signed_directory(replace(first, version=2)))
+            cn.directories.note("hk", hk.directories.held())
+
+            async def silent() -> bool:
+                return not cn.said(DIRECTORY_REFUSED) and cn.store.trusted().known_version == 2
+
+            await eventually(silent, what="its end")
+
+    with Federation(tmp_path) as nodes:
+        nodes.run(run(nodes))
+
+
+def test_another_history_below_the_newest_is_named(tmp_path: Path) -> None:
+    async def run(nodes: Federation) -> None:
+        first = nodes.directory
+        note = nodes.signed_directory(first)
+        cn, hk = Side(nodes, "cn", note), Side(nodes, "hk", note)
+        cn.put(nodes.signed_directory(replace(first, version=2)))
+        hk.put(nodes.signed_directory(replace(first, version=2, revoked_certificates=frozenset({A}))))
+        theirs = hk.store.trusted().digest.hex()
+        hk.put(nodes.signed_directory(replace(first, version=3)))
+        async with serving(nodes, "hk", Serving(hk)), cn.running():
+            cn.directories.note("hk", hk.directories.held())
+
+            async def named() -> bool:
+                return theirs in cn.said(DIRECTORY_VERSIONS)
+
+            await eventually(named, what="the alarm")
+            assert "another version 2" in cn.said(DIRECTORY_VERSIONS)
+            assert cn.store.trusted().digest.hex() in cn.said(DIRECTORY_VERSIONS)
+
+    with Federation(tmp_path) as nodes:
+        nodes.run(run(nodes))
