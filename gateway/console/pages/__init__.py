@@ -31,6 +31,7 @@ from gateway.console.pages import (
     sign_in,
     watchlists,
     why,
+    worklist,
 )
 from gateway.console.pages.alert.live import alert_changes
 
@@ -45,6 +46,7 @@ ROUTES: Final[Sequence[Route]] = [
     *people.routes,
     *new_alert.routes,
     *inbox.routes,
+    *worklist.routes,
     *alert.routes,
     *files.routes,
     *history.routes,
