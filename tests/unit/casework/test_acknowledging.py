@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from gateway.casework.commands.acknowledging import (
 from gateway.casework.commands.cases import EraseOldNotesCommand
 from gateway.casework.tables import acknowledgements
 from gateway.casework.tables.acknowledgements import AcknowledgementRow
+from gateway.trust.service.audit_queue import AuditQueue
 from gateway.v1 import alert_pb2
 from gateway.v1 import casework_service_pb2 as service
 from tests.support.databases import MakeDatabase
@@ -165,6 +168,25 @@ def test_of_several_each_is_told_why_not(hk: Acknowledging) -> None:
     assert reasons == ["", "ILLEGAL_TRANSITION", "ILLEGAL_TRANSITION", "NOT_FOUND"]
     (late,) = hk.schedule(hk.alert(), revision=2)
     assert late.refused.reason == "REVISION_CONFLICT"
+
+
+@pytest.mark.both_databases
+def test_of_a_replica_that_sends_and_one_that_undoes_one_wins(hk: Acknowledging) -> None:
+    replica = replace(hk.hk, audit=AuditQueue())  # a second writer on the same database
+    replica.writer.start()
+    try:
+        alerts = [hk.alert() for _ in range(6)]
+        hk.schedule(*alerts)
+        with ThreadPoolExecutor(2) as threads:
+            for row in hk.waiting():
+                undone = threads.submit(hk.undo, row.alert)
+                sent = threads.submit(replica.writer.run, SendCommand(row, hk.acknowledger))
+                (refusal,), (what, _reason) = undone.result(60), sent.result(60)
+                assert (refusal, what) in (("", Departure.GONE), ("NOT_FOUND", Departure.SENT))
+                assert len(hk.said(row.alert)) == (what is Departure.SENT)
+    finally:
+        replica.writer.stop()
+    assert not hk.waiting()
 
 
 @pytest.mark.both_databases
