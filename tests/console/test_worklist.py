@@ -74,48 +74,48 @@ def test_an_alert_is_acknowledged_in_one_click_and_undone_in_another(desk: Desks
     page = officer.open(path_of(key))
     click(page.get_by_role("button", name="Acknowledge"))
     band = page.get_by_role("status").filter(has_text="Acknowledged; leaves in")
-    expect(band).to_be_visible()
-    officer.assert_accessible()
     click(page.get_by_role("button", name="Undo"))
     expect(page.get_by_text("Undone: no acknowledgement leaves.")).to_be_visible()
     expect(band).to_have_count(0)
     assert click.number == 2
     click(page.get_by_role("button", name="Acknowledge"))
+    expect(band).to_be_visible()
+    officer.assert_accessible()
     expect(page.locator(".event").filter(has_text="Acknowledged")).to_have_count(1, timeout=LEFT_MS)
     expect(page.get_by_role("button", name="Undo")).to_have_count(0)
     assert acknowledged(trial, "hk", key) == 1, "what was undone never left"
 
 
-def test_in_the_list_it_is_one_click_too_without_scripts_and_a_colleague_sees_it(
-    desk: Desks, trial: ConsoleTrial
-) -> None:
+def test_in_the_list_it_is_one_click_too_without_scripts(desk: Desks, trial: ConsoleTrial) -> None:
     key = publish(trial, container=(number := container()))
     officer, click = desk("hk", "officer", javascript=False, width=360), Clicks()
     newest = "/inbox?scope=all&order=newest"
     page = officer.open(newest)
     click(row(page, number).get_by_role("button", name="Acknowledge"))
     expect(row(page, number)).to_contain_text("Acknowledged; leaves in")
-    assert page.evaluate("document.documentElement.scrollWidth") <= 360
-    theirs = desk("hk", "colleague").open(newest)
-    expect(row(theirs, number)).to_contain_text("Acknowledged by Chan Tai Man")
-    expect(row(theirs, number).get_by_role("button", name="Undo")).to_have_count(0)
     click(row(page, number).get_by_role("button", name="Undo"))
     expect(row(page, number)).not_to_contain_text("leaves in")
     assert click.number == 2
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
     assert acknowledged(trial, "hk", key) == 0
     analyst = desk("hk", "analyst").open(newest)
     expect(row(analyst, number)).to_be_visible()
     expect(row(analyst, number).get_by_role("button", name="Acknowledge")).to_have_count(0)
 
 
-def test_who_lost_the_role_meanwhile_is_told_and_dismisses_it(desk: Desks, trial: ConsoleTrial) -> None:
+def test_who_lost_the_role_meanwhile_is_told_and_a_supervisor_dismisses_it(desk: Desks, trial: ConsoleTrial) -> None:
     key = publish(trial, container=container())
     name = trial.run(trial["hk"].newcomer("officer", "publisher"))
     officer = desk("hk", name)
-    page = officer.open(path_of(key))
-    page.get_by_role("button", name="Acknowledge").click()
-    expect(page.get_by_role("status").filter(has_text="leaves in")).to_be_visible()
-    _set_roles(trial, name, "publisher")
+
+    async def acknowledge_and_demote() -> None:
+        async with trial["hk"].acting(name) as acting, trial["hk"].client("operator") as operator:
+            await operator.persons.get(name)
+            (outcome,) = await acting.casework.acknowledge([(key, 1)])
+            assert outcome.HasField("scheduled")
+            await operator.persons.change(name, roles=["publisher"])
+
+    trial.run(acknowledge_and_demote())
 
     async def unsent() -> bool:
         async with trial.federation.client("hk", "supervisor") as client:
@@ -127,18 +127,12 @@ def test_who_lost_the_role_meanwhile_is_told_and_dismisses_it(desk: Desks, trial
     said = page.get_by_role("region", name="1 acknowledgement wasn't sent")
     expect(said).to_contain_text("Your acknowledgement wasn't sent")
     officer.assert_accessible()
-    _set_roles(trial, name, "publisher", "officer")
+    expect(page.get_by_role("button", name="Dismiss")).to_have_count(0)
+    theirs = desk("hk", "supervisor").open(path_of(key))
+    theirs.get_by_role("button", name="Dismiss").click()
+    expect(theirs.get_by_role("button", name="Dismiss")).to_have_count(0)
     page = officer.open("/inbox")
-    page.get_by_role("button", name="Dismiss").first.click()
     expect(page.get_by_role("region", name="1 acknowledgement wasn't sent")).to_have_count(0)
-
-
-def _set_roles(trial: ConsoleTrial, name: str, *roles: str) -> None:
-    async def change() -> None:
-        async with trial["hk"].client("operator") as operator:
-            await operator.persons.change(name, roles=roles)
-
-    trial.run(change())
 
 
 async def _within(check: Callable[[], Any]) -> None:
@@ -159,7 +153,6 @@ def test_fifty_alerts_are_acknowledged_in_four_clicks(desk: Desks, trial: Consol
     assert page.get_by_text("Acknowledged; leaves in 10 s.").count() == 50
     click(page.get_by_role("link", name="Back to the list"))
     assert click.number == 4
-    expect(page.get_by_text("Acknowledged; leaves in").first).to_be_visible()
 
     async def all_left() -> bool:
         async with trial.federation.client("hk", "officer") as client:
@@ -188,8 +181,6 @@ def test_all_of_a_result_is_undone_at_once_and_each_says_why_not(desk: Desks, tr
     trial.run(take())
     page.get_by_role("group", name="With the chosen ones").get_by_role("button", name="Acknowledge").click()
     expect(page.get_by_role("status").first).to_have_text("1 of 2 done.")
-    expect(page.get_by_role("listitem").filter(has_text="Not done")).to_contain_text("acknowledge")
-    officer.assert_accessible()
     page.get_by_role("button", name="Undo all").click()
     expect(page.get_by_text("Undone: no acknowledgement leaves.")).to_be_visible()
     assert acknowledged(trial, "hk", good) == 0
@@ -217,6 +208,7 @@ def test_own_alerts_are_closed_together_with_one_outcome(desk: Desks, trial: Con
     page.get_by_role("button", name="Close 3 alerts").click()
     expect(page.get_by_role("status").first).to_have_text("3 of 4 done.")
     expect(page.get_by_role("listitem").filter(has_text="Not done")).to_contain_text("partner's alert")
+    officer.assert_accessible()
 
     async def states() -> list[int]:
         async with trial.federation.client("hk", "officer") as client:
