@@ -40,7 +40,7 @@ from gateway.errors import NotFoundError
 from gateway.feed.service.delivery import Deliveries, SentSize
 from gateway.feed.service.writing.transaction import Clock
 from gateway.feed.tables import journal
-from gateway.feed.tables.restores import PositionKind, given, number_of
+from gateway.feed.tables.restores import PositionKind, number_of, public_position
 from gateway.persons.rules.pseudonyms import PSEUDONYM_PREFIX
 from gateway.persons.tables.sessions import whose_pseudonym
 from gateway.plurals import counted
@@ -120,7 +120,7 @@ class AlertQueries:
                 raise NotFoundError(f"there is no alert {publisher}/{alert_id} here{_unprojected_text(conn)}")
             deliveries = Deliveries(conn, self._sent_size)
             newest = events.newest_of(conn, publisher, alert_id)
-            shown = partial(_delivered, deliveries, given(conn, 0))
+            shown = partial(_delivered, deliveries, public_position(conn, 0))
             steps = page_of(newest, shown, limit=MAX_STEPS, most_bytes=HISTORY_BYTES)
             older = events.count_before(conn, publisher, alert_id, steps.last[0].position) if steps.last else 0
             name_own_actors(conn, steps.messages)
@@ -185,7 +185,7 @@ class AlertQueries:
             projected = journal.projected_position(conn)
             newest = max(projected, journal.head_position(conn))
             after = number_of(conn, position, PositionKind.ALERT_CHANGES, newest)
-            epoch = given(conn, 0)
+            epoch = public_position(conn, 0)
             page = page_of(_events_after(conn, after), partial(_change, epoch), limit=WATCH_PAGE)
             # At the end everything projected was read: entries without a change needn't be looked at again.
             reached = max(projected, after) if page.last is None else page.last[0].position

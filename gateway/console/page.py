@@ -115,7 +115,7 @@ def session_or_none(request: Request) -> Session | None:
     return present
 
 
-def place(request: Request) -> ReaderLocale:
+def reader_locale(request: Request) -> ReaderLocale:
     """Language, locale and time zone of the reader."""
     present: ReaderLocale = request.state.place
     return present
@@ -179,7 +179,7 @@ def rendered(request: Request, template: str, **context: Any) -> Markup:
             "path": request.url.path,
             "session": present,
             "has_role": partial(has_role, request),
-            "place": place(request),
+            "place": reader_locale(request),
             "authority": console.authority,
             "navigation": shown_entries(console.navigation, present.roles) if present else (),
             "theme": _theme(request),
@@ -238,7 +238,7 @@ async def _answered(request: Request, handler: Handler, *, public: bool) -> Resp
     visit = console_of(request).cookies.visit(request)
     new = "" if visit or request.state.session else new_visit()
     _begin_page(request, visit or new)  # 2
-    with in_language(place(request).language):
+    with in_language(reader_locale(request).language):
         response = await _handled(request, handler, visit, outage=outage, public=public)
     if new:
         console_of(request).cookies.begin_visit(response, new)

@@ -250,7 +250,7 @@ class NoPersons:
         return False
 
 
-class LatePersons:
+class DeferredPersonCalls:
     """Stands in the ports, which are built before what they call; knows no persons before `start`."""
 
     def __init__(self) -> None:

@@ -187,7 +187,7 @@ class CallPolicy:
         """Gives the turn back, and what the call hasn't spent of its weight."""
         self.pacer.leave(turn, unspent=min(call.allowance, turn.weight - 1))
 
-    def opened(self, turn: Turn) -> None:
+    def admitted(self, turn: Turn) -> None:
         """Gives the turn of a stream's opening back; the caller owes its weight, whatever becomes of the stream."""
         self.pacer.leave(turn)
         if turn.prompt:

@@ -146,7 +146,7 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):
         *,
         many_requests: bool,
     ) -> Any:
-        self._policy.opened(turn)  # its messages take turns
+        self._policy.admitted(turn)  # its messages take turns
         try:
             if call.method not in UNRECORDED:
                 call.record(reason="STREAM_OPENED", repeatable=True)

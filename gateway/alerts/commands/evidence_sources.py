@@ -27,7 +27,7 @@ from gateway.alerts.commands.onward_transfer import (
     require_onward_transfer,
 )
 from gateway.alerts.tables import events
-from gateway.alerts.tables.events import ToldMention
+from gateway.alerts.tables.events import MentionWithPayload
 from gateway.errors import NotFoundError, PermissionDeniedError
 from gateway.trust.rules.directory import Directory, MessageType
 from gateway.v1 import alert_pb2
@@ -96,7 +96,7 @@ class OnwardRule:
     handling: alert_pb2.Handling | None = None
 
     def refusal(
-        self, sources: Sequence[ToldMention], recipient: str, *, field: str = ""
+        self, sources: Sequence[MentionWithPayload], recipient: str, *, field: str = ""
     ) -> PermissionDeniedError | None:
         """Why a file may not go on to a node; None if one of its sources lets it.
 
@@ -134,14 +134,14 @@ class OnwardRule:
         return True
 
 
-def _is_of_alert(source: ToldMention) -> bool:
+def _is_of_alert(source: MentionWithPayload) -> bool:
     """Whether a partner's own alert names the file, and not a finding or answer."""
     if source.row.speaker != source.row.key.publisher or not source.payload:
         return False
     return wire.parse_event(source.payload).WhichOneof("event") in _OF_ALERTS
 
 
-def _refusal(sources: Sequence[ToldMention], recipient: str, field: str) -> PermissionDeniedError:
+def _refusal(sources: Sequence[MentionWithPayload], recipient: str, field: str) -> PermissionDeniedError:
     names = ", ".join(sorted({source.row.speaker for source in sources})) or "another authority"
     if not field:
         return PermissionDeniedError(

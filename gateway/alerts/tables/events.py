@@ -189,7 +189,7 @@ class MentionRow:
 
 
 @dataclass(frozen=True, slots=True)
-class ToldMention:
+class MentionWithPayload:
     """A mention with the payload of its step; empty when that was erased."""
 
     row: MentionRow
@@ -251,23 +251,23 @@ def add_mentions(conn: Connection, new: Sequence[MentionRow]) -> None:
         insert_rows(conn, alert_evidence, _MENTION_COLUMNS, [_mention_values(row) for row in new])
 
 
-def mentions_of_alert(conn: Connection, publisher: str, alert_id: str) -> list[ToldMention]:
+def mentions_of_alert(conn: Connection, publisher: str, alert_id: str) -> list[MentionWithPayload]:
     """All mentions in an alert's life, oldest first."""
     return [_told(row) for row in _MENTIONS_OF_ALERT(conn, alert=alert_id, by=publisher)]
 
 
-def mentions_in_alert(conn: Connection, sha256: str, publisher: str, alert_id: str) -> list[ToldMention]:
+def mentions_in_alert(conn: Connection, sha256: str, publisher: str, alert_id: str) -> list[MentionWithPayload]:
     """Mentions of one digest in an alert's life, oldest first."""
     return [_told(row) for row in _OF_FILE_IN_ALERT(conn, alert=alert_id, by=publisher, digest=sha256)]
 
 
-def newest_mention(conn: Connection, sha256: str) -> ToldMention | None:
+def newest_mention(conn: Connection, sha256: str) -> MentionWithPayload | None:
     """The newest mention of a digest in any alert."""
     row = next(iter(_NEWEST_OF_FILE(conn, digest=sha256)), None)
     return None if row is None else _told(row)
 
 
-def mentions_by_partners(conn: Connection, sha256: str, own_node: str) -> list[ToldMention]:
+def mentions_by_partners(conn: Connection, sha256: str, own_node: str) -> list[MentionWithPayload]:
     """Mentions of a digest by other nodes, in any alert, oldest first."""
     return [_told(row) for row in _OF_PARTNERS(conn, digest=sha256, own=own_node)]
 
@@ -301,7 +301,7 @@ def _mention_values(row: MentionRow) -> tuple[str | int, ...]:
     return (row.position, row.number, row.sha256, key.alert_id, key.publisher, key.recipient, *place)
 
 
-def _told(row: Iterable[Any]) -> ToldMention:
+def _told(row: Iterable[Any]) -> MentionWithPayload:
     position, number, sha256, alert_id, publisher, recipient, speaker, feed_id, idx, payload = row
     key = AlertKey(publisher, alert_id, recipient)
-    return ToldMention(MentionRow(position, number, sha256, key, speaker, feed_id, idx), bytes(payload))
+    return MentionWithPayload(MentionRow(position, number, sha256, key, speaker, feed_id, idx), bytes(payload))

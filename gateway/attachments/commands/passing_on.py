@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from gateway.alerts.commands.evidence_sources import OnwardRule
 from gateway.alerts.commands.onward_transfer import AlertKnowledge
 from gateway.alerts.tables import events
-from gateway.alerts.tables.events import ToldMention
+from gateway.alerts.tables.events import MentionWithPayload
 from gateway.attachments.codec.classes import needed
 from gateway.attachments.rules.states import StoredState
 from gateway.attachments.service.messages import classes_in
@@ -110,7 +110,7 @@ def allowed_file(known: AlertKnowledge, request: PartnersRequest, directory: Dir
     return require_ready(row, request.sha256)  # 5
 
 
-def _named(known: AlertKnowledge, request: PartnersRequest) -> list[ToldMention]:
+def _named(known: AlertKnowledge, request: PartnersRequest) -> list[MentionWithPayload]:
     told = events.mentions_in_alert(known.conn, request.sha256, request.alert_publisher, request.alert_id)
     named = [
         mention

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 
 from gateway.alerts import codec as alerts_wire
-from gateway.alerts.tables.events import ToldMention
+from gateway.alerts.tables.events import MentionWithPayload
 from gateway.attachments.codec.classes import text_of, values_of
 from gateway.attachments.rules.states import StoredState
 from gateway.attachments.tables.fetches import FetchRow, FetchState
@@ -24,7 +24,7 @@ ReceivedBytes = Callable[[FetchRow], int]
 """Bytes of a fetch that are here."""
 
 
-def evidence_in(mention: ToldMention) -> alert_pb2.EvidenceDigest | None:
+def evidence_in(mention: MentionWithPayload) -> alert_pb2.EvidenceDigest | None:
     """What a step says of a file; None where the step was erased."""
     if not mention.payload:
         return None
@@ -32,13 +32,13 @@ def evidence_in(mention: ToldMention) -> alert_pb2.EvidenceDigest | None:
     return evidence[mention.row.number] if mention.row.number < len(evidence) else None
 
 
-def classes_in(mention: ToldMention) -> str:
+def classes_in(mention: MentionWithPayload) -> str:
     """The classes that a step names for a file, as a column has them."""
     evidence = evidence_in(mention)
     return "" if evidence is None else text_of(evidence.classes)
 
 
-def mention_value(mention: ToldMention) -> file_pb2.FileMention:
+def mention_value(mention: MentionWithPayload) -> file_pb2.FileMention:
     """A mention as a message."""
     value = file_pb2.FileMention(speaker=mention.row.speaker, recipient=mention.row.key.recipient)
     if mention.payload:
@@ -56,7 +56,7 @@ def file_value(
     own_node: str,
     row: FileRow | None,
     fetches: Sequence[FetchRow] = (),
-    mentions: Sequence[ToldMention] = (),
+    mentions: Sequence[MentionWithPayload] = (),
     speakers: Collection[str] = (),
     transfers: Iterable[TransferRow] = (),
     received: ReceivedBytes = lambda _: 0,
@@ -91,7 +91,7 @@ def _describe(
     sha256: str,
     row: FileRow | None,
     fetch: FetchRow | None,
-    mentions: Sequence[ToldMention],
+    mentions: Sequence[MentionWithPayload],
 ) -> None:
     signed = next((found for found in map(evidence_in, reversed(mentions)) if found is not None), None)
     about = row or fetch

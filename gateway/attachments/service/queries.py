@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import Connection
 
 from gateway.alerts.tables import copies, events
-from gateway.alerts.tables.events import ToldMention
+from gateway.alerts.tables.events import MentionWithPayload
 from gateway.attachments.rules.states import StoredState
 from gateway.attachments.service.messages import ReceivedBytes, evidence_in, file_value, mention_value
 from gateway.attachments.tables import fetches, files
@@ -73,14 +73,14 @@ class FileQueries:
             told = events.mentions_of_alert(conn, publisher, alert_id)
             if not told and not copies.copies(conn, publisher, alert_id):
                 raise NotFoundError(f"there is no alert {publisher}/{alert_id} here")
-            by_digest: dict[str, list[ToldMention]] = defaultdict(list)
+            by_digest: dict[str, list[MentionWithPayload]] = defaultdict(list)
             for mention in told:
                 by_digest[mention.row.sha256].append(mention)
             values = self._values(conn, dict(list(by_digest.items())[:MOST_FILES]))
         page = page_of(values, lambda value: value, limit=MOST_FILES)
         return file_service_pb2.ListAlertFilesResponse(files=page.messages)
 
-    def _values(self, conn: Connection, told: Mapping[str, Sequence[ToldMention]]) -> list[file_pb2.AlertFile]:
+    def _values(self, conn: Connection, told: Mapping[str, Sequence[MentionWithPayload]]) -> list[file_pb2.AlertFile]:
         digests = list(told)
         rows = files.find_all(conn, digests)
         of_files: dict[str, list[FetchRow]] = defaultdict(list)
@@ -123,7 +123,7 @@ class FileQueries:
 
     def partners_mention(
         self, sha256: str, publisher: str, alert_id: str
-    ) -> tuple[ToldMention, alert_pb2.EvidenceDigest, str]:
+    ) -> tuple[MentionWithPayload, alert_pb2.EvidenceDigest, str]:
         """The newest step of a partner that names a file in an alert, what it says, and the name of the step.
 
         Raises:

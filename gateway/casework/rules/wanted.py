@@ -9,7 +9,7 @@ from enum import IntFlag
 from gateway.alerts.rules.life import AlertLife, AlertStatus, Side
 
 
-class WantedAction(IntFlag):
+class RequiredAction(IntFlag):
     """What is wanted; together they say everything that an alert wants."""
 
     NOTHING = 0
@@ -20,7 +20,7 @@ class WantedAction(IntFlag):
 
 
 @dataclass(frozen=True, slots=True)
-class WantedItem:
+class RequiredItem:
     """One thing that is wanted.
 
     Attributes:
@@ -28,12 +28,12 @@ class WantedItem:
         questions: to answer.
     """
 
-    action: WantedAction
+    action: RequiredAction
     deadline_unix_ms: int = 0
     questions: int = 0
 
 
-def wanted_of(life: AlertLife, side: Side) -> tuple[WantedItem, ...]:
+def required_actions(life: AlertLife, side: Side) -> tuple[RequiredItem, ...]:
     """What an alert wants of a side: the earliest deadline first, what has none last.
 
     Of the recipient: to acknowledge the current text, unless it has flagged or replied to it; to reply by `reply_by`.
@@ -46,35 +46,35 @@ def wanted_of(life: AlertLife, side: Side) -> tuple[WantedItem, ...]:
     return tuple(sorted(items, key=lambda item: (not item.deadline_unix_ms, item.deadline_unix_ms, item.action)))
 
 
-def actions_of(items: Sequence[WantedItem]) -> WantedAction:
+def actions_of(items: Sequence[RequiredItem]) -> RequiredAction:
     """All actions of some items."""
-    actions = WantedAction.NOTHING
+    actions = RequiredAction.NOTHING
     for item in items:
         actions |= item.action
     return actions
 
 
-def due_unix_ms(items: Sequence[WantedItem]) -> int:
+def due_unix_ms(items: Sequence[RequiredItem]) -> int:
     """The earliest deadline; 0 without one."""
     return min((item.deadline_unix_ms for item in items if item.deadline_unix_ms), default=0)
 
 
-def _answers(life: AlertLife, side: Side) -> list[WantedItem]:
+def _answers(life: AlertLife, side: Side) -> list[RequiredItem]:
     questions = life.open_questions(side)
     if not questions:
         return []
-    return [WantedItem(WantedAction.ANSWER, life.answer_due_unix_ms(side) or 0, len(questions))]
+    return [RequiredItem(RequiredAction.ANSWER, life.answer_due_unix_ms(side) or 0, len(questions))]
 
 
-def _of_recipient(life: AlertLife) -> list[WantedItem]:
+def _of_recipient(life: AlertLife) -> list[RequiredItem]:
     items = []
     if max(life.acknowledged_revision, life.replied_revision) < life.revision:
-        items.append(WantedItem(WantedAction.ACKNOWLEDGE))
+        items.append(RequiredItem(RequiredAction.ACKNOWLEDGE))
     if life.reply_due_unix_ms:
-        items.append(WantedItem(WantedAction.REPLY, life.reply_due_unix_ms))
+        items.append(RequiredItem(RequiredAction.REPLY, life.reply_due_unix_ms))
     return items
 
 
-def _of_publisher(life: AlertLife) -> list[WantedItem]:
+def _of_publisher(life: AlertLife) -> list[RequiredItem]:
     replied = life.status is AlertStatus.FLAGGED or life.replied_revision >= life.revision
-    return [WantedItem(WantedAction.DECIDE)] if replied else []
+    return [RequiredItem(RequiredAction.DECIDE)] if replied else []

@@ -23,7 +23,7 @@ from gateway.casework.tables.cases import AlertId
 from gateway.db.database import Database
 from gateway.errors import NotFoundError, PositionUnknownError
 from gateway.feed.service.writing.transaction import Clock
-from gateway.feed.tables.restores import PositionKind, given, number_of
+from gateway.feed.tables.restores import PositionKind, number_of, public_position
 from gateway.v1 import alert_pb2
 from gateway.v1 import casework_service_pb2 as service
 
@@ -137,19 +137,19 @@ class CaseQueries:
                     )
                     for (publisher, alert_id), change in changes.items()
                 ],
-                position=given(conn, steps),
-                case_position=given(conn, actions),
+                position=public_position(conn, steps),
+                case_position=public_position(conn, actions),
             )
         return response, InboxPositions(steps, actions)
 
 
 def _action_of(conn: Connection, position: int, last: int) -> int:
     """The number of an action's position; a restored database gives the numbers after it again."""
-    number = position - given(conn, 0)
+    number = position - public_position(conn, 0)
     if 0 <= number <= last:
         return number
     problem = f"case_position {position} is beyond this gateway's last one, or was given before a restore"
-    raise PositionUnknownError(problem, metadata={"position": str(position), "last": str(given(conn, last))})
+    raise PositionUnknownError(problem, metadata={"position": str(position), "last": str(public_position(conn, last))})
 
 
 def _steps_after(conn: Connection, position: int, changes: dict[AlertId, _Change]) -> int:

@@ -16,7 +16,7 @@ from gateway.alerts.rules.life import AlertStatus
 from gateway.alerts.tables import copies
 from gateway.alerts.tables.copies import AlertRow
 from gateway.casework.rules.urgency import InboxUrgency, UrgencyGroup
-from gateway.casework.rules.wanted import WantedAction
+from gateway.casework.rules.wanted import RequiredAction
 from gateway.casework.service.rows import InboxRowMaker
 from gateway.casework.service.search_plan import AlertSearchPlan
 from gateway.casework.tables import acknowledgements, cases, documents, inbox
@@ -36,7 +36,7 @@ from gateway.db.database import Database
 from gateway.feed.service.delivery import Deliveries, SentSize
 from gateway.feed.service.writing.transaction import Clock
 from gateway.feed.tables import journal
-from gateway.feed.tables.restores import given
+from gateway.feed.tables.restores import public_position
 from gateway.v1 import casework_service_pb2 as service
 
 MOST_NAMED = 2_000
@@ -62,10 +62,10 @@ _STATUSES = {number: status.value for number, status in enumerate(AlertStatus, 1
 _PRIORITIES = {1: "A", 2: "B", 3: "C"}
 _DIRECTIONS = {service.ALERT_DIRECTION_IN: "in", service.ALERT_DIRECTION_OUT: "out"}
 _ACTIONS = {
-    service.WANTED_ACTION_ACKNOWLEDGE: WantedAction.ACKNOWLEDGE,
-    service.WANTED_ACTION_ANSWER: WantedAction.ANSWER,
-    service.WANTED_ACTION_REPLY: WantedAction.REPLY,
-    service.WANTED_ACTION_DECIDE: WantedAction.DECIDE,
+    service.WANTED_ACTION_ACKNOWLEDGE: RequiredAction.ACKNOWLEDGE,
+    service.WANTED_ACTION_ANSWER: RequiredAction.ANSWER,
+    service.WANTED_ACTION_REPLY: RequiredAction.REPLY,
+    service.WANTED_ACTION_DECIDE: RequiredAction.DECIDE,
 }
 
 
@@ -182,7 +182,7 @@ def criteria_of(asked: service.InboxFilter, now_ms: int) -> InboxCriteria:
     scope = asked.scope
     if scope == service.INBOX_SCOPE_UNSPECIFIED:
         scope = service.INBOX_SCOPE_ALL if asked.text.strip() else service.INBOX_SCOPE_WANTED
-    actions = WantedAction.NOTHING
+    actions = RequiredAction.NOTHING
     for action in asked.actions:
         actions |= _ACTIONS[action]
     return InboxCriteria(
@@ -272,8 +272,8 @@ def _tell_progress(conn: Connection, response: service.ListInboxResponse, plan: 
     if plan is not None:
         response.unindexed = max(0, head - reached.indexed_position)
         response.name_too_common = plan.too_common
-    response.position = given(conn, reached.listed_position)
-    response.case_position = given(conn, cases.last_action(conn))
+    response.position = public_position(conn, reached.listed_position)
+    response.case_position = public_position(conn, cases.last_action(conn))
 
 
 def _count(conn: Connection, listed: _List, response: service.ListInboxResponse) -> None:

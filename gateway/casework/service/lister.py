@@ -10,7 +10,7 @@ from gateway.alerts.tables.copies import AlertRow
 from gateway.alerts.tables.followed_steps import FollowedSteps
 from gateway.casework.commands.indexing import ListBatch, ListCommand
 from gateway.casework.rules.urgency import act_by_unix_ms
-from gateway.casework.rules.wanted import actions_of, due_unix_ms, wanted_of
+from gateway.casework.rules.wanted import actions_of, due_unix_ms, required_actions
 from gateway.casework.tables import progress as casework_progress
 from gateway.casework.tables.inbox import InboxItem
 
@@ -43,7 +43,7 @@ def item_of(row: AlertRow, typologies: tuple[str, ...]) -> InboxItem:
     """The item of one copy."""
     life = row.life
     is_own = row.direction == "out"
-    wanted = wanted_of(life, Side.PUBLISHER if is_own else Side.RECIPIENT)
+    wanted = required_actions(life, Side.PUBLISHER if is_own else Side.RECIPIENT)
     due_at, valid_until = due_unix_ms(wanted), life.valid_until_unix_ms or 0
     acts = act_by_unix_ms(due_at=due_at, priority=row.priority, published_at=row.published_at, valid_until=valid_until)
     return InboxItem(

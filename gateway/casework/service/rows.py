@@ -14,7 +14,7 @@ from gateway.alerts.service import summary_of
 from gateway.alerts.tables import copies
 from gateway.alerts.tables.copies import AlertRow
 from gateway.casework.codec import contents
-from gateway.casework.rules.wanted import WantedAction, WantedItem, due_unix_ms, wanted_of
+from gateway.casework.rules.wanted import RequiredAction, RequiredItem, due_unix_ms, required_actions
 from gateway.casework.rules.words import compact, folded
 from gateway.casework.service.messages import acknowledgement_message, assignment_message
 from gateway.casework.service.search_plan import SHORTEST_BEGINNING, AlertSearchPlan
@@ -30,10 +30,10 @@ MOST_MATCHES = 8
 """Reasons that are shown for one row."""
 
 _ACTIONS = {
-    WantedAction.ACKNOWLEDGE: service.WANTED_ACTION_ACKNOWLEDGE,
-    WantedAction.ANSWER: service.WANTED_ACTION_ANSWER,
-    WantedAction.REPLY: service.WANTED_ACTION_REPLY,
-    WantedAction.DECIDE: service.WANTED_ACTION_DECIDE,
+    RequiredAction.ACKNOWLEDGE: service.WANTED_ACTION_ACKNOWLEDGE,
+    RequiredAction.ANSWER: service.WANTED_ACTION_ANSWER,
+    RequiredAction.REPLY: service.WANTED_ACTION_REPLY,
+    RequiredAction.DECIDE: service.WANTED_ACTION_DECIDE,
 }
 
 
@@ -56,7 +56,7 @@ class InboxRowMaker:
         is_own = item.direction == "out"
         life = copy.life
         expired = life.is_due_to_expire(self._now)
-        wanted = () if expired else wanted_of(life, Side.PUBLISHER if is_own else Side.RECIPIENT)
+        wanted = () if expired else required_actions(life, Side.PUBLISHER if is_own else Side.RECIPIENT)
         summary = summary_of(self._deliveries, self._now, (copy, payload))
         if copy.finding_feed_id:
             self._with_finding.add(item.alert_id)
@@ -93,7 +93,7 @@ class InboxRowMaker:
         return rows
 
 
-def _wanted(item: WantedItem, now_ms: int) -> service.Wanted:
+def _wanted(item: RequiredItem, now_ms: int) -> service.Wanted:
     state = deadline_state(item.deadline_unix_ms or None, now_ms)
     wanted = service.Wanted(
         action=_ACTIONS[item.action],

@@ -41,7 +41,7 @@ class InboxItem(NamedTuple):
     """One recipient's copy of an alert, as the table's columns; times in milliseconds since 1970.
 
     Attributes:
-        wanted: flags of rules.wanted.WantedAction.
+        wanted: flags of rules.wanted.RequiredAction.
         typologies: between commas.
         due_at, act_by, open_until: see rules.urgency.InboxTimes.
     """

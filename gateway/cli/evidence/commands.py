@@ -216,7 +216,7 @@ def _show_answer(output: Output, examination: AnswerExamination, record_ids: lis
     output.note(evidence.told)
     asked = record_ids or [record.record.shipment.record_id for record in evidence.answer.records]
     for record_id in asked:
-        output.note(evidence.said_of(record_id))
+        output.note(evidence.record_summary(record_id))
 
 
 def _show_fork(output: Output, examination: QuarantineExamination) -> None:
@@ -267,7 +267,7 @@ def _answer_facts(evidence: VerifiedAnswer, record_ids: list[str]) -> dict[str, 
         "hit": said.hit,
         "directory_version": evidence.directory_version,
         "records": [record.record.shipment.record_id for record in answer.records],
-        "said": {record_id: evidence.said_of(record_id) for record_id in record_ids},
+        "said": {record_id: evidence.record_summary(record_id) for record_id in record_ids},
     }
 
 

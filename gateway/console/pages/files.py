@@ -45,7 +45,7 @@ def digest_of(request: Request) -> bytes:
     return digest
 
 
-async def found(request: Request) -> tuple[AlertReference, AlertContent, FileView]:
+async def load_file_view(request: Request) -> tuple[AlertReference, AlertContent, FileView]:
     """The alert of a path, its content, and the file of it."""
     key, digest = reference(request), digest_of(request)
     content = (await client(request).get_alert(key)).alert.content
@@ -58,7 +58,7 @@ async def found(request: Request) -> tuple[AlertReference, AlertContent, FileVie
 
 async def show(request: Request) -> Response:
     """The page of a file."""
-    key, content, view = await found(request)
+    key, content, view = await load_file_view(request)
     return render(
         request,
         "files/show.html",
@@ -74,7 +74,7 @@ async def show(request: Request) -> Response:
 
 async def ask(request: Request) -> Response:
     """Asks the partner for the file."""
-    key, content, view = await found(request)
+    key, content, view = await load_file_view(request)
     case = form(request).text("case_reference") or content.case_reference
     await client(request).files.request(view.digest, key, purpose=content.purpose, case_reference=case)
     return redirect((form(request).text("back") == "alert" and view.alert_path) or view.path)
@@ -82,7 +82,7 @@ async def ask(request: Request) -> Response:
 
 async def erase(request: Request) -> Response:
     """Erases the file here."""
-    _key, _content, view = await found(request)
+    _key, _content, view = await load_file_view(request)
     sent = form(request)
     reason = sent.required("reason", _("Say why: the reason stays."))
     if not sent.is_good:
@@ -93,7 +93,7 @@ async def erase(request: Request) -> Response:
 
 async def picture(request: Request) -> Response:
     """The picture, made anew by the worker; what isn't one is refused."""
-    _key, content, view = await found(request)
+    _key, content, view = await load_file_view(request)
     if not view.is_picture or view.size > MAX_INPUT_BYTES:
         raise NotFoundError("this file isn't shown as a picture")
     data = await client(request).files.get_bytes(
@@ -108,7 +108,7 @@ async def picture(request: Request) -> Response:
 
 async def download(request: Request) -> Response:
     """The file as it is, to be kept and not shown."""
-    _key, content, view = await found(request)
+    _key, content, view = await load_file_view(request)
     opened = await client(request).files.read(
         view.digest, purpose=content.purpose, case_reference=content.case_reference
     )

@@ -22,7 +22,7 @@ from gateway.client import AlertReference, new_request_id
 from gateway.console.attaching import attached_files
 from gateway.console.form import Form
 from gateway.console.navigation import NavigationEntry
-from gateway.console.page import client, console_of, form, page_route, place, redirect, render, rendered
+from gateway.console.page import client, console_of, form, page_route, reader_locale, redirect, render, rendered
 from gateway.console.views.alerts.alert_form import LANGUAGES, AlertInput, read_form, shown
 from gateway.console.views.alerts.alert_preview import agreement_text, purposes_of, recipient_rows
 from gateway.console.views.alerts.alert_rows import ROWS
@@ -148,7 +148,7 @@ async def _first_view(request: Request, draft: AlertDraft, recipients: list[str]
     content = draft.base
     if not content.HasField("valid_until"):
         content.valid_until.FromDatetime((datetime.now(UTC) + timedelta(days=VALID_DAYS)).replace(tzinfo=None))
-    values = shown(content, place(request).zone) | {"recipients": recipients, "request_id": [new_request_id()]}
+    values = shown(content, reader_locale(request).zone) | {"recipients": recipients, "request_id": [new_request_id()]}
     values["evidence"] = [evidence.sha256.hex() for evidence in content.evidence]
     values["file_classes"] = ["INVESTIGATIVE"]
     if not content.handling.onward_transfer:
@@ -165,7 +165,7 @@ async def take(request: Request) -> Response:
     )
     if sent.text("do") != "preview":
         return await _form_page(request, sent, draft)
-    read = read_form(sent, draft.base, place(request).zone)
+    read = read_form(sent, draft.base, reader_locale(request).zone)
     content = read.content
     del content.evidence[:]
     content.evidence.extend(files.evidence(draft.base.evidence))

@@ -69,7 +69,7 @@ class WantedTag:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SearchHitReason:
     """Why a search found the alert."""
 
     field: str
@@ -123,7 +123,7 @@ class InboxLine:
     mine: bool
     notes: int
     watched: bool
-    found: tuple[Found, ...]
+    found: tuple[SearchHitReason, ...]
     acknowledgement: AcknowledgementNote | None
     to_acknowledge: bool
     finding: str
@@ -208,7 +208,7 @@ def _line(row: InboxRow, reader: Reader, in_this_list: str) -> InboxLine:
         notes=row.notes,
         watched=row.watched,
         found=tuple(
-            Found(
+            SearchHitReason(
                 _(FIELDS[word]) if (word := word_of(MatchedField, match.field)) in FIELDS else "",
                 match.value,
                 round(100 * match.score) if match.score else None,

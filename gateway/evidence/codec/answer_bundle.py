@@ -222,7 +222,7 @@ def as_of(said: Statement, whose: str = "") -> str:
     return f"as of {format_time_ms(said.as_of_time)}"
 
 
-def said_of(claimed: ClaimedAnswer, record_id: str, form: AnswerForm = ANSWER_FORMS[0]) -> str:
+def record_summary(claimed: ClaimedAnswer, record_id: str, form: AnswerForm = ANSWER_FORMS[0]) -> str:
     """A sentence on whether the answer had a record."""
     said = claimed.statement
     of = f"the answer of {counted(said.count, 'record') if form.plurals else f'{said.count} records'}"
@@ -295,7 +295,7 @@ def _manifest(directory: Directory, claimed: ClaimedAnswer, files: dict[str, byt
 
 def _readme(directory: Directory, claimed: ClaimedAnswer, parts: AnswerParts, form: AnswerForm) -> str:
     said = claimed.statement
-    sentences = [said_of(claimed, record.record.shipment.record_id, form) for record in claimed.records]
+    sentences = [record_summary(claimed, record.record.shipment.record_id, form) for record in claimed.records]
     records = "".join(f"  {sentence}\n" for sentence in sentences)
     asked_by = question_origin(said.federation, said.asker, said.answerer)
     return _README.format(

@@ -30,8 +30,8 @@ from gateway.evidence.codec.answer_bundle import (
     as_of,
     parts_of_answer,
     read_answer,
+    record_summary,
     render_answer,
-    said_of,
 )
 from gateway.evidence.codec.bundle import MANIFEST, Bundle
 from gateway.evidence.service.check import read_manifest, require_listed, trusted_directory
@@ -68,9 +68,9 @@ class VerifiedAnswer:
         """A sentence on question, answer and parties."""
         return answer_text(self.answer)
 
-    def said_of(self, record_id: str) -> str:
+    def record_summary(self, record_id: str) -> str:
         """A sentence on whether the answer had a record."""
-        return said_of(self.answer, record_id)
+        return record_summary(self.answer, record_id)
 
 
 AnswerExamination: TypeAlias = Examination[VerifiedAnswer]

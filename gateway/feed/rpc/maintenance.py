@@ -13,7 +13,7 @@ from gateway.db.commit_watch import NewsSince
 from gateway.db.database import Database
 from gateway.errors import GatewayError, MethodUnknownError
 from gateway.feed.rpc.writer_client import WriterClient, set_within
-from gateway.feed.service.maintenance import Announced, EndOwnCommand, KeepWindowCommand, ToldCommand
+from gateway.feed.service.maintenance import Announced, EndOwnCommand, KeepWindowCommand, RecordNoticeDelivered
 from gateway.feed.tables.maintenance import WindowRow
 from gateway.rpc.beats import beat_in_s
 from gateway.rpc.calls import from_rpc_error
@@ -127,4 +127,4 @@ class MaintenanceAnnouncer:
                 log.debug("%s doesn't know of the maintenance yet: %s", partner, refusal.message)
                 return
             log.warning("%s can't be told of maintenance: its gateway is of an earlier version", partner)
-        await self._writer.run(ToldCommand(partner, own.announced_at))
+        await self._writer.run(RecordNoticeDelivered(partner, own.announced_at))

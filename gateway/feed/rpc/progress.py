@@ -26,7 +26,7 @@ async def follow_progress(notifier: ChangeNotifier, read: Callable[[], Progress]
         read: the progress of all feeds; called in a worker thread.
     """
     moved = asyncio.Event()
-    end_subscription = notifier.subscribe(ChangeNotifier.PROJECTED, moved, patient=True)
+    end_subscription = notifier.subscribe(ChangeNotifier.PROJECTED, moved, coalesce=True)
     known: Progress = {}
     try:
         while True:

@@ -121,11 +121,11 @@ async def set_within(event: asyncio.Event, seconds: float) -> bool:
     return True
 
 
-UNHURRIED_S = 0.05
+LOW_PRIORITY_DELAY_S = 0.05
 """How long entries that aren't urgent wait for more, in seconds."""
 
 
-MOMENT_S = 0.25
+COALESCE_S = 0.25
 """How long a task that follows the projections for work of its own sleeps at least, in seconds: nobody waits for that,
 and a hundred alerts a second would wake it a hundred times.
 """
@@ -146,11 +146,11 @@ class ChangeNotifier:
     def __init__(self, writer: Writer) -> None:
         self._loop = asyncio.get_running_loop()
         self._waiting: dict[FeedOrigin | str, set[asyncio.Event]] = defaultdict(set)
-        self._patient: dict[FeedOrigin | str, set[asyncio.Event]] = defaultdict(set)
-        self._moments: set[FeedOrigin | str] = set()  # topics whose patient tasks are notified soon
+        self._coalesced: dict[FeedOrigin | str, set[asyncio.Event]] = defaultdict(set)
+        self._coalescing: set[FeedOrigin | str] = set()  # topics whose patient tasks are notified soon
         self._sizes: dict[FeedOrigin, int] = {}
         self.fresh = FreshEntries()
-        self._unhurried: set[FeedOrigin] = set()
+        self._low_priority: set[FeedOrigin] = set()
         self._projected = 0  # at the last look
         writer.on_commit(self.committed)
 
@@ -158,13 +158,13 @@ class ChangeNotifier:
         """Size of an own feed after the newest commit to it that is known here; 0 before the first."""
         return self._sizes.get(origin, 0)
 
-    def subscribe(self, topic: FeedOrigin | str, event: asyncio.Event, *, patient: bool = False) -> Callable[[], None]:
+    def subscribe(self, topic: FeedOrigin | str, event: asyncio.Event, *, coalesce: bool = False) -> Callable[[], None]:
         """Sets `event` at each change of the topic; returns a function that unsubscribes.
 
         Args:
-            patient: once for all changes within MOMENT_S.
+            coalesce: once for all changes within COALESCE_S.
         """
-        waiting = self._patient if patient else self._waiting
+        waiting = self._coalesced if coalesce else self._waiting
         waiting[topic].add(event)
         return lambda: waiting[topic].discard(event)
 
@@ -190,7 +190,7 @@ class ChangeNotifier:
             self._sizes.clear()
             self.fresh.forget()
         self._sizes.update({origin: max(size, self.size(origin)) for origin, size in sizes.items()})
-        topics: list[FeedOrigin | str] = [*{*self._waiting, *self._patient}] if lost else [*missed]
+        topics: list[FeedOrigin | str] = [*{*self._waiting, *self._coalesced}] if lost else [*missed]
         if projected != self._projected:
             self._projected = projected
             topics += [PROJECTED, ALERT_CHANGES, LIST_CHANGES]
@@ -204,26 +204,26 @@ class ChangeNotifier:
         for origin in commit.feeds:
             if origin not in commit.sizes or origin in commit.urgent:
                 self._notify(origin)
-            elif origin not in self._unhurried:
-                self._unhurried.add(origin)
-                self._loop.call_later(UNHURRIED_S, self._notify_later, origin)
+            elif origin not in self._low_priority:
+                self._low_priority.add(origin)
+                self._loop.call_later(LOW_PRIORITY_DELAY_S, self._notify_later, origin)
         for topic in commit.topics:
             self._notify(topic)
 
     def _notify_later(self, origin: FeedOrigin) -> None:
-        self._unhurried.discard(origin)
+        self._low_priority.discard(origin)
         self._notify(origin)
 
     def _notify(self, topic: FeedOrigin | str) -> None:
         for event in self._waiting.get(topic, ()):
             event.set()
-        if self._patient.get(topic) and topic not in self._moments:
-            self._moments.add(topic)
-            self._loop.call_later(MOMENT_S, self._notify_patient, topic)
+        if self._coalesced.get(topic) and topic not in self._coalescing:
+            self._coalescing.add(topic)
+            self._loop.call_later(COALESCE_S, self._notify_coalesced, topic)
 
-    def _notify_patient(self, topic: FeedOrigin | str) -> None:
-        self._moments.discard(topic)
-        for event in self._patient.get(topic, ()):
+    def _notify_coalesced(self, topic: FeedOrigin | str) -> None:
+        self._coalescing.discard(topic)
+        for event in self._coalesced.get(topic, ()):
             event.set()
 
 

@@ -75,7 +75,7 @@ class EndOwnCommand:
 
 
 @dataclass(frozen=True, slots=True)
-class ToldCommand:
+class RecordNoticeDelivered:
     """Notes that a partner knows of our window that was announced at a time."""
 
     partner: str

@@ -106,7 +106,7 @@ class PositionKind(Enum):
     MATCHES = "matches"
 
 
-def given(conn: Connection, number: int) -> int:
+def public_position(conn: Connection, number: int) -> int:
     """The position that a caller keeps for a number."""
     return len(list_all(conn)) << NUMBER_BITS | number
 

@@ -58,7 +58,7 @@ async def follow(
     moved = asyncio.Event()
     with ExitStack() as ends:
         for topic in topics:
-            ends.callback(notifier.subscribe(topic, moved, patient=isinstance(topic, str)))
+            ends.callback(notifier.subscribe(topic, moved, coalesce=isinstance(topic, str)))
         while True:
             is_told = moved.is_set()
             moved.clear()

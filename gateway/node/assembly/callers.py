@@ -11,7 +11,7 @@ from gateway.node.assembly.call_limits import limits_of
 from gateway.node.host.capacity import CapacityMonitor
 from gateway.node.sections.bound_settings import CallLimitSettings
 from gateway.node.settings import Settings
-from gateway.rpc.authentication import Authenticator, LatePersons, LocalPort, NoPersons, PeerPort, Port
+from gateway.rpc.authentication import Authenticator, DeferredPersonCalls, LocalPort, NoPersons, PeerPort, Port
 from gateway.rpc.call_metrics import CallMetrics
 from gateway.rpc.call_policy import CallPolicy
 from gateway.rpc.calls import OpenStreams, RunningCalls
@@ -66,7 +66,7 @@ class Callers:
         )
         self.capacity = CapacityMonitor(settings.connections, ports=ports, callers=self._connections, alarms=alarms)
         self._pacer, self._abandoned = CallPacer(), AbandonedCalls()
-        self.persons = LatePersons()
+        self.persons = DeferredPersonCalls()
         self.admitted_partners = PartnerAnchors(directory, own=settings.node, without=self._abandoned.shut_out_nodes)
         self._authenticators: list[Authenticator] = []
         self._systems: dict[str, frozenset[Role]] = {}

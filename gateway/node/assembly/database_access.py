@@ -102,7 +102,7 @@ class ReplicaNews:
         except MalformedError:
             self.on_catch_up(lost=True)
             return
-        self._writer.told(commit)
+        self._writer.on_replica_commit(commit)
 
     def on_catch_up(self, lost: bool) -> None:
         """Reads what notices should have told; raises StoreUnavailableError."""
@@ -110,7 +110,7 @@ class ReplicaNews:
             sizes = feeds.own_sizes(conn)
             projected = journal.projected_position(conn)
             unprojected = journal.head_position(conn) > projected
-        self._writer.told(Commit(unprojected=unprojected))
+        self._writer.on_replica_commit(Commit(unprojected=unprojected))
         self._notifier.catch_up(sizes, projected, lost=lost)
 
 

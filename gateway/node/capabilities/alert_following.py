@@ -59,7 +59,7 @@ class AlertFollowing:
     async def run(self) -> None:
         """Until cancelled."""
         moved = asyncio.Event()
-        end_subscription = self._notifier.subscribe(ChangeNotifier.ALERT_CHANGES, moved, patient=True)
+        end_subscription = self._notifier.subscribe(ChangeNotifier.ALERT_CHANGES, moved, coalesce=True)
         try:
             while True:
                 is_told = moved.is_set()

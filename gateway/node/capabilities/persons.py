@@ -14,14 +14,14 @@ from gateway.node.capabilities.capability import Capability
 from gateway.node.capabilities.parts import NodeParts
 from gateway.persons.service.pseudonyms import Pseudonyms
 from gateway.persons.tables import sessions
-from gateway.rpc.authentication import LatePersons
+from gateway.rpc.authentication import DeferredPersonCalls
 
 SEED_BYTES = 32
 
 DAY_MS = 24 * 3_600_000
 
 
-async def start_persons(parts: NodeParts, *, calls: LatePersons, pseudonyms: Pseudonyms) -> Capability | None:
+async def start_persons(parts: NodeParts, *, calls: DeferredPersonCalls, pseudonyms: Pseudonyms) -> Capability | None:
     """Persons, whom `calls` admits from now on; None where they are off.
 
     What only this needs is imported here: a node without persons doesn't load it.

@@ -25,9 +25,9 @@ from gateway.notifications.commands.keeping import (
     Audience,
     Gathered,
     Kept,
-    Told,
+    PendingNotification,
     locked,
-    told_of,
+    notifications_for,
     write_told,
 )
 from gateway.notifications.rules.audience import Happening
@@ -94,7 +94,7 @@ def gather(
     if since.alert_position is None or since.match_change is None or since.proposals_since is None:
         return None
     reached: dict[str, int] = {}
-    told: list[Told] = []
+    told: list[PendingNotification] = []
     happenings = [
         *_steps(conn, sources, since.alert_position, reached),
         *_assignments(conn, sources, since, reached),
@@ -105,7 +105,7 @@ def gather(
     if now_ms - since.proposals_since > 2 * LOOK_BACK_MS:
         reached["proposals_since"] = now_ms - LOOK_BACK_MS
     for happening in happenings:
-        told += told_of(happening, audience)
+        told += notifications_for(happening, audience)
     scheduled = _scheduled(conn, sources, since.alert_position, now_ms)
     return Gathered(since, reached, told, scheduled) if reached or told else None
 
@@ -149,7 +149,7 @@ class FireCommand:
         number = locked(tx.conn).last_warning
         due = warnings.due(tx.conn, tx.now_ms, MOST_WARNINGS)
         rows = alerts.find(tx.conn, {_key(warning) for warning in due})
-        told: list[Told] = []
+        told: list[PendingNotification] = []
         unneeded: list[DeadlineWarning] = []
         for warning in due:
             row = rows.get(_key(warning))
@@ -159,7 +159,7 @@ class FireCommand:
             number += 1
             warnings.fire(tx.conn, warning, number)
             if warning.stage is Stage.PASSED or warning.due >= tx.now_ms:
-                told += told_of(_warned(tx.conn, warning, row, self.sources), self.audience)
+                told += notifications_for(_warned(tx.conn, warning, row, self.sources), self.audience)
         warnings.drop(tx.conn, unneeded)
         if number > PROGRESS.read(tx.conn).last_warning:
             PROGRESS.write(tx.conn, last_warning=number)

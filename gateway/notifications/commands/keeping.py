@@ -42,7 +42,7 @@ class Audience:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class PendingNotification:
     """One notification to be written; `ways`: by which it goes out beside the console."""
 
     recipient: str
@@ -65,11 +65,11 @@ class Gathered:
 
     since: NotificationProgress
     reached: Mapping[str, int]
-    told: Sequence[Told] = ()
+    told: Sequence[PendingNotification] = ()
     scheduled: Mapping[WarnedCopy, Sequence[DeadlineWarning]] = field(default_factory=dict)
 
 
-def told_of(happening: Happening, audience: Audience) -> Iterator[Told]:
+def notifications_for(happening: Happening, audience: Audience) -> Iterator[PendingNotification]:
     """Notifications of one event: of persons and systems, and of webhooks."""
     message = happening.message
     plain = message.SerializeToString()
@@ -77,11 +77,11 @@ def told_of(happening: Happening, audience: Audience) -> Iterator[Told]:
         ways = ways_of(happening, addressee, audience.book)
         if ways is not None:
             body = plain if happening.restricted is None else happening.message_for(addressee.roles).SerializeToString()
-            yield Told(addressee.id, body, message.event_id, message.kind, ways)
+            yield PendingNotification(addressee.id, body, message.event_id, message.kind, ways)
     for name in webhooks_of(happening, audience.book):
         way = f"{WEBHOOK}{name}"
         body = plain if happening.restricted is None else happening.message_for(frozenset()).SerializeToString()
-        yield Told(way, body, message.event_id, message.kind, frozenset({way}))
+        yield PendingNotification(way, body, message.event_id, message.kind, frozenset({way}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ class KeepGatheredCommand:
 class TellCommand:
     """Writes notifications that follow from no cursor: alarms of this process."""
 
-    told: Sequence[Told]
+    told: Sequence[PendingNotification]
 
     @property
     def weight(self) -> int:
@@ -134,9 +134,9 @@ def locked(conn: Connection) -> NotificationProgress:
         raise HeadMovedError("another writer has just made the progress of notifications") from error
 
 
-def write_told(tx: Transaction, told: Iterable[Told]) -> Kept:
+def write_told(tx: Transaction, told: Iterable[PendingNotification]) -> Kept:
     """Writes those notifications that aren't known, with the deliveries that follow."""
-    by_recipient: dict[str, dict[str, Told]] = defaultdict(dict)
+    by_recipient: dict[str, dict[str, PendingNotification]] = defaultdict(dict)
     for one in told:
         by_recipient[one.recipient].setdefault(one.event_id, one)
     new = [
@@ -158,7 +158,7 @@ def write_told(tx: Transaction, told: Iterable[Told]) -> Kept:
     return Kept(Counter(one.kind for one in new), given_up)
 
 
-def _unknown(events: Mapping[str, Told], known: set[str]) -> Iterator[Told]:
+def _unknown(events: Mapping[str, PendingNotification], known: set[str]) -> Iterator[PendingNotification]:
     return (one for event_id, one in events.items() if event_id not in known)
 
 

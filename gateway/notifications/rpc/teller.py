@@ -17,7 +17,7 @@ from gateway.feed.service.alarms import Alarm, Alarms
 from gateway.notifications.codec.messages import alarm_message
 from gateway.notifications.commands.delivering import ForgetCommand
 from gateway.notifications.commands.gathering import BeginCommand, FireCommand, Sources, gather
-from gateway.notifications.commands.keeping import Gathered, KeepGatheredCommand, Kept, TellCommand, told_of
+from gateway.notifications.commands.keeping import Gathered, KeepGatheredCommand, Kept, TellCommand, notifications_for
 from gateway.notifications.rpc.audience_source import AudienceSource
 from gateway.notifications.rules.audience import Happening
 from gateway.notifications.tables import warnings
@@ -96,7 +96,7 @@ class Teller:
         lists_moved.set()
         with ExitStack() as ends:
             for topic in (ChangeNotifier.PROJECTED, ChangeNotifier.MATCHES, ChangeNotifier.CASEWORK):
-                ends.callback(self._notifier.subscribe(topic, moved, patient=True))
+                ends.callback(self._notifier.subscribe(topic, moved, coalesce=True))
             for event in (moved, lists_moved):
                 ends.callback(self._notifier.subscribe(self._lists, event))
             begun = False
@@ -179,7 +179,7 @@ class Teller:
     async def _tell_alarms(self, raised: list[Alarm]) -> None:
         audience = await asyncio.to_thread(self._audience)
         happenings = [_raised(alarm) for alarm in raised]
-        told = [one for happening in happenings for one in told_of(happening, audience)]
+        told = [one for happening in happenings for one in notifications_for(happening, audience)]
         if told:
             self._count(await self._writer.run(TellCommand(told)))
 

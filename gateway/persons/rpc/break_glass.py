@@ -8,7 +8,7 @@ from collections.abc import Callable
 from gateway.db.commit_watch import NewsSince
 from gateway.db.database import Database
 from gateway.feed.service.alarms import BREAK_GLASS, Alarms
-from gateway.persons.rpc.looking import look_again_and_again
+from gateway.persons.rpc.looking import poll
 from gateway.persons.rules.sessions import GrantRow
 from gateway.persons.tables import sessions
 
@@ -32,7 +32,7 @@ class BreakGlassAlarms:
 
     async def run(self) -> None:
         """Looks again and again, as long as there may be anything."""
-        await look_again_and_again(self._look_for_news, LOOK_S)
+        await poll(self._look_for_news, LOOK_S)
 
     async def _look_for_news(self) -> None:
         if self._news.is_due or self._lasts:

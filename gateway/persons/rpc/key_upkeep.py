@@ -11,7 +11,7 @@ from gateway.db.database import Database
 from gateway.feed.rpc.writer_client import WriterClient
 from gateway.persons.commands.key_rotation import EndedAssertions, end_assertions, rotate_key
 from gateway.persons.commands.transactions import PersonCommand
-from gateway.persons.rpc.looking import look_again_and_again
+from gateway.persons.rpc.looking import poll
 from gateway.persons.rules.assertion_keys import LOOK_S
 from gateway.persons.service.assertion_keys import AssertionKeys
 from gateway.persons.tables import assertion_keys
@@ -37,7 +37,7 @@ class AssertionKeyUpkeep:
 
     async def run(self) -> None:
         """Looks again and again; where there can be no other replica, after commits and each QUIET_S."""
-        await look_again_and_again(self._look_for_news, LOOK_S)
+        await poll(self._look_for_news, LOOK_S)
 
     async def _look_for_news(self) -> None:
         if self._database.dialect == "postgresql" or self._news.is_due:

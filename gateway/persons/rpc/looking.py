@@ -9,7 +9,7 @@ from gateway.errors import GatewayError
 from gateway.rpc.beats import next_beat
 
 
-async def look_again_and_again(look: Callable[[], Awaitable[None]], every_s: float) -> None:
+async def poll(look: Callable[[], Awaitable[None]], every_s: float) -> None:
     """Looks until it is cancelled; after a look that raised GatewayError the next one comes as ever."""
     while True:
         with suppress(GatewayError):  # the database is away

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from rapidfuzz.distance import OSA, Indel
 
-from gateway.screening.organisations.keys import MIN_SKELETON, MIN_SLIP, MIN_SLIP_WORD
+from gateway.screening.organisations.keys import MIN_PHONETIC_KEY, MIN_SLIP, MIN_SLIP_WORD
 from gateway.screening.organisations.lexicon import Weight
 from gateway.screening.organisations.near import is_brand, sounds_near
 from gateway.screening.organisations.syllables import is_syllables, spellings_of, syllabic
@@ -327,7 +327,7 @@ def _is_slip(mine: Sequence[str], yours: Sequence[str]) -> bool:
 def _are_spelt_alike(one: str, other: str) -> bool:
     """Syllables of one scheme never are."""
     code = phonetic_key(one)
-    if len(code) < MIN_SKELETON or code != phonetic_key(other) or syllabic(one) & syllabic(other):
+    if len(code) < MIN_PHONETIC_KEY or code != phonetic_key(other) or syllabic(one) & syllabic(other):
         return False
     return Indel.normalized_similarity(one, other) >= MIN_ALIKE
 

@@ -43,7 +43,7 @@ from gateway.screening.text.sounds import (
     sounds_of,
 )
 
-MIN_SKELETON = 3
+MIN_PHONETIC_KEY = 3
 """Consonants of a core to compare by phonetic key; fewer agree by chance."""
 
 MIN_SLIP = 8
@@ -171,12 +171,12 @@ def _leading(variant: OrganisationVariant) -> list[int]:
 
 def _near(letters: str) -> list[int]:
     code = phonetic_key(letters)
-    return [text_number(KeyKind.CORE_NEAR, code)] if len(code) >= MIN_SKELETON else []
+    return [text_number(KeyKind.CORE_NEAR, code)] if len(code) >= MIN_PHONETIC_KEY else []
 
 
 def _alike(letters: str, prefixes: Iterable[str], lines: Iterable[str]) -> list[int]:
     code = phonetic_key(letters)
-    if len(code) < MIN_SKELETON:
+    if len(code) < MIN_PHONETIC_KEY:
         return []
     return [text_number(KeyKind.CORE_ALIKE, f"{prefix}{code}/{line}") for prefix in prefixes for line in lines]
 

@@ -14,7 +14,7 @@ from zlib import crc32
 
 from rapidfuzz.distance import Indel
 
-from gateway.screening.organisations.keys import MIN_SKELETON
+from gateway.screening.organisations.keys import MIN_PHONETIC_KEY
 from gateway.screening.organisations.lexicon import Weight, province
 from gateway.screening.organisations.syllables import is_syllables, pinyin_letters, syllabic
 from gateway.screening.organisations.terms import TermPairs, pair_terms
@@ -58,7 +58,11 @@ def sounds_near(han: tuple[str, ...], latin: tuple[str, ...]) -> bool:
     """Whether consonants are those of the pinyin, unless the Latin letters are pinyin."""
     spoken, letters = pinyin_letters(han), "".join(latin)
     code = phonetic_key(spoken)
-    if code != phonetic_key(letters) or len(code) < MIN_SKELETON or is_syllables(letters, RomanisationScheme.MAINLAND):
+    if (
+        code != phonetic_key(letters)
+        or len(code) < MIN_PHONETIC_KEY
+        or is_syllables(letters, RomanisationScheme.MAINLAND)
+    ):
         return False
     return Indel.normalized_similarity(spoken, letters) >= MIN_NEAR
 

@@ -120,9 +120,9 @@ class ScreeningProcess:
         """Runs the process until cancelled, then saves the index."""
         listed = asyncio.Event()
         end_subscriptions = (
-            self._notifier.subscribe(ChangeNotifier.PROJECTED, self._moved, patient=True),
-            self._notifier.subscribe(ChangeNotifier.INDEXED, self._moved, patient=True),  # it follows indexed records
-            self._notifier.subscribe(ChangeNotifier.LIST_CHANGES, listed, patient=True),
+            self._notifier.subscribe(ChangeNotifier.PROJECTED, self._moved, coalesce=True),
+            self._notifier.subscribe(ChangeNotifier.INDEXED, self._moved, coalesce=True),  # it follows indexed records
+            self._notifier.subscribe(ChangeNotifier.LIST_CHANGES, listed, coalesce=True),
         )
         try:
             while True:

@@ -19,7 +19,7 @@ from gateway.contract.filters import (
 )
 from gateway.contract.messages import page_of
 from gateway.db.database import Database
-from gateway.feed.tables.restores import PositionKind, given, number_of
+from gateway.feed.tables.restores import PositionKind, number_of, public_position
 from gateway.v1 import match_pb2, watchlist_pb2
 from gateway.watchlists.commands.matches import match_message
 from gateway.watchlists.rules.matches import MatchStatus, SourceKind
@@ -88,7 +88,7 @@ class MatchQueries:
         """
         with self._database.read() as conn:
             last = matches.last_change(conn)
-            after, epoch = number_of(conn, position, PositionKind.MATCHES, last), given(conn, 0)
+            after, epoch = number_of(conn, position, PositionKind.MATCHES, last), public_position(conn, 0)
             rows = matches.changed_after(conn, after, *visible(hidden, table), limit=WATCH_PAGE)
         page = page_of(rows, match_message, limit=WATCH_PAGE)
         reached = page.last if page.last is not None else rows[-1] if len(rows) == WATCH_PAGE else None

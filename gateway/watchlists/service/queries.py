@@ -30,7 +30,7 @@ from gateway.feed.service.writing.transaction import Clock
 from gateway.feed.tables import dispositions, feeds, heads, journal
 from gateway.feed.tables.feeds import Feed
 from gateway.feed.tables.heads import StoredTiles
-from gateway.feed.tables.restores import PositionKind, given, number_of
+from gateway.feed.tables.restores import PositionKind, number_of, public_position
 from gateway.tlog.merkle import EMPTY_ROOT, tree_root
 from gateway.trust.rules.directory import Directory
 from gateway.v1 import alert_service_pb2, feed_pb2, watchlist_pb2, watchlist_service_pb2
@@ -167,7 +167,7 @@ class ListQueries:
     def position(self) -> int:
         """Position of the last change that took effect."""
         with self._database.read() as conn:
-            return given(conn, list_progress.applied(conn))
+            return public_position(conn, list_progress.applied(conn))
 
     def changes(self, position: int, *, hidden: Hidden = NOTHING_HIDDEN) -> tuple[_Pb.WatchEntriesResponse, bool]:
         """The next effective update after a position, if any, and whether there may be more.
@@ -180,7 +180,7 @@ class ListQueries:
         with self._database.read() as conn:
             applied = list_progress.applied(conn)
             newest = max(applied, watchlists.last_seq(conn))
-            after, epoch = number_of(conn, position, PositionKind.LIST_CHANGES, newest), given(conn, 0)
+            after, epoch = number_of(conn, position, PositionKind.LIST_CHANGES, newest), public_position(conn, 0)
         while True:
             with self._database.read() as conn:
                 rows = watchlists.changes_after(conn, after, 1)

@@ -8,7 +8,7 @@ from pathlib import Path
 from gateway.console.views.alarms import ADVICE
 from gateway.feed.service.alarms import Alarm, Restriction
 from gateway.notifications.codec.messages import alarm_message
-from gateway.notifications.commands.keeping import Audience, Told, told_of
+from gateway.notifications.commands.keeping import Audience, PendingNotification, notifications_for
 from gateway.notifications.rules.audience import Addressee, Happening, RuleBook
 from gateway.trust.rules.permissions import Role
 from gateway.v1.notification_service_pb2 import (
@@ -29,7 +29,7 @@ def told(alarm: Alarm, *people: Addressee, book: RuleBook | None = None) -> dict
     message = alarm_message(alarm)
     restricted = None if alarm.restriction is None else (alarm.restriction.roles, alarm.restriction.message)
     happening = Happening(message, restricted=restricted, not_to=message.by)
-    found: list[Told] = list(told_of(happening, Audience(people, book or RuleBook())))
+    found: list[PendingNotification] = list(notifications_for(happening, Audience(people, book or RuleBook())))
     return {one.recipient: Notification.FromString(one.message) for one in found}
 
 

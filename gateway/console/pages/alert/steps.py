@@ -15,7 +15,7 @@ from starlette.responses import Response
 from gateway.client import new_request_id
 from gateway.console.attaching import AttachedFiles, attached_files
 from gateway.console.form import Form
-from gateway.console.page import client, console_of, form, page_route, place, redirect, render
+from gateway.console.page import client, console_of, form, page_route, reader_locale, redirect, render
 from gateway.console.pages.alert.amending import AMENDMENT
 from gateway.console.pages.alert.finding import FINDING, goods_rows
 from gateway.console.pages.alert.show import alert_of
@@ -103,7 +103,7 @@ async def _of(request: Request) -> tuple[StepForm, StepContext]:
     view = await alert_of(request)
     question_id = request.path_params.get("question_id", "")
     node = console_of(request).client.node_name
-    return step, StepContext(view, node, place(request).zone, question_id)
+    return step, StepContext(view, node, reader_locale(request).zone, question_id)
 
 
 def _name(request: Request) -> str:

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from gateway.client import GatewayClient
 from gateway.console.filters import moment_text
-from gateway.console.page import client, form, place, render
+from gateway.console.page import client, form, reader_locale, render
 from gateway.console.pages.history.answers import answer_view, withheld_paths
 from gateway.console.pages.history.question import HistoryQuestion, read_question
 from gateway.console.pages.history.search import show_form
@@ -54,7 +54,7 @@ async def show_record(request: Request) -> Response:
     """A record of any node, asked for with the grounds of the search that it was found by."""
     sent = form(request)
     node, _slash, record_id = sent.text("record").partition("/")
-    question = read_question(sent, place(request).zone)
+    question = read_question(sent, reader_locale(request).zone)
     if not sent.is_good:
         return show_form(request, sent)
     if not node or not record_id:

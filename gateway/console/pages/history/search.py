@@ -11,7 +11,7 @@ from starlette.responses import Response, StreamingResponse
 
 from gateway.client.history import RecordOrAnswer
 from gateway.console.form import Form
-from gateway.console.page import client, form, place, render, rendered
+from gateway.console.page import client, form, reader_locale, render, rendered
 from gateway.console.pages.history.answers import answer_view
 from gateway.console.pages.history.question import (
     PROBLEM_FIELDS,
@@ -63,7 +63,7 @@ def show_form(request: Request, sent: Form) -> Response:
 async def search(request: Request) -> Response:
     """Asks all nodes, or those that the form names."""
     sent = form(request)
-    question = read_question(sent, place(request).zone)
+    question = read_question(sent, reader_locale(request).zone)
     if not sent.is_good:
         return show_form(request, sent)
     found = client(request).history.search_page(
@@ -98,7 +98,7 @@ async def _streamed(
     """The page's beginning, each node's answer, the page's end."""
     head, _place, tail = page.partition(PLACE_OF_ANSWERS)
     yield head
-    language = place(request).language
+    language = reader_locale(request).language
     records: dict[str, list[HistoryRecord]] = {}
     end = SearchEnd()
     async with aclosing(found):

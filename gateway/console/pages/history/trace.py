@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.console.filters import moment_text
-from gateway.console.page import client, form, place, render
+from gateway.console.page import client, form, reader_locale, render
 from gateway.console.pages.history.question import PROBLEM_FIELDS, HistoryQuestion, read_question
 from gateway.console.pages.history.record import route_picture
 from gateway.console.pages.history.search import show_form
@@ -32,7 +32,7 @@ LED_WITH: Final = 5
 async def trace(request: Request) -> Response:
     """Traces the consignment of a record, or of what the form looks for."""
     sent = form(request)
-    question = read_question(sent, place(request).zone)
+    question = read_question(sent, reader_locale(request).zone)
     if not sent.is_good:
         return show_form(request, sent)
     criteria = _beginning(sent.text("trace"), question)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.console.page import client, form, place, render
+from gateway.console.page import client, form, reader_locale, render
 from gateway.console.pages.network.question import DEPTHS, PROBLEM_FIELDS, read_question, show_form
 from gateway.console.views.network import KINDS, kind_word, network_view
 from gateway.errors import InvalidRequestError, NotFoundError
@@ -15,7 +15,7 @@ from gateway.translation.messages import gettext as _
 async def show_graph(request: Request) -> Response:
     """Asks the gateway, and shows what it found."""
     sent = form(request)
-    question = read_question(sent, place(request).zone)
+    question = read_question(sent, reader_locale(request).zone)
     if not sent.is_good:
         return show_form(request, sent)
     try:

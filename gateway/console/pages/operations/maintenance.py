@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.console.form import Form
-from gateway.console.page import client, console_of, form, page_route, place, redirect, render
+from gateway.console.page import client, console_of, form, page_route, reader_locale, redirect, render
 from gateway.console.pages.operations.parts import tabs
 from gateway.errors import InvalidRequestError
 from gateway.translation.messages import gettext as _
@@ -21,7 +21,7 @@ async def show(request: Request) -> Response:
 
 async def announce(request: Request) -> Response:
     """Shows what partners will be told; the second time tells it."""
-    sent, zone = form(request), place(request).zone
+    sent, zone = form(request), reader_locale(request).zone
     if sent.text("edit"):
         return await _page(request, sent)
     starts, ends = sent.moment("starts", zone), sent.moment("ends", zone)

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from gateway.client import new_request_id
 from gateway.console.form import Form
-from gateway.console.page import client, console_of, form, has_role, place, redirect, render
+from gateway.console.page import client, console_of, form, has_role, reader_locale, redirect, render
 from gateway.console.pages.new_alert import decoded, encoded
 from gateway.console.pages.watchlists.lists import entry_of
 from gateway.console.pages.watchlists.paths import amendment_path, entry_path, list_path
@@ -43,7 +43,7 @@ _FIRST: Final = {
 
 async def ask_new(request: Request) -> Response:
     """The empty form."""
-    values = shown(WatchlistContent(), place(request).zone) | _FIRST
+    values = shown(WatchlistContent(), reader_locale(request).zone) | _FIRST
     values |= {"request_id": [new_request_id()], "list": [request.query_params.get("list", "")]}
     return await _form_page(request, Form(values), WatchlistContent())
 
@@ -54,7 +54,7 @@ async def ask_amendment(request: Request) -> Response:
     if not found.HasField("entry"):
         raise NotFoundError(_("This entry has ended already."))
     content = found.entry.content
-    values = shown(content, place(request).zone)
+    values = shown(content, reader_locale(request).zone)
     values |= {"request_id": [new_request_id()], "revision": [str(found.entry.revision)]}
     return await _form_page(request, Form(values), content)
 
@@ -68,7 +68,7 @@ async def take(request: Request) -> Response:
     name = _list_of(request)
     if not name:
         sent.problems["list"] = _("Name the list.")
-    content = read_entry(sent, base, place(request).zone)
+    content = read_entry(sent, base, reader_locale(request).zone)
     if content == base and sent.is_good:
         sent.problems[""] = _("Nothing has changed yet.")
     if not sent.is_good:

@@ -137,7 +137,7 @@ class Announcer:
             listener(commit)
 
     @contextmanager
-    def kept(self) -> Iterator[None]:
+    def deferred_until_marked(self) -> Iterator[None]:
         """For one transaction: where its marks fail, its commit is announced with the next one whose marks don't."""
         self._forget()
         try:
@@ -150,7 +150,7 @@ class Announcer:
     def _forget(self) -> None:
         self._commit = None
 
-    def tell(self, tx: Transaction, *, projected: bool, unprojected: bool) -> None:
+    def stage_notice(self, tx: Transaction, *, projected: bool, unprojected: bool) -> None:
         """Tells other replicas, with the commit; nothing if nothing has changed that anybody waits for."""
         topics = tx.topics | {PROJECTED} if projected else tx.topics
         if not (tx.touched or topics):

@@ -160,7 +160,7 @@ class Writer:
         """
         self._announcer.add(listener)
 
-    def told(self, commit: Commit) -> None:
+    def on_replica_commit(self, commit: Commit) -> None:
         """Takes note of another replica's commit, and passes it on; thread-safe."""
         self._told = bool(self._told) or commit.unprojected
         self._queue.look_within(0.0)
@@ -215,7 +215,7 @@ class Writer:
             if self._queue.wait(self._wait_s()) and self._gather_s:
                 time.sleep(self._gather_s)
             group = self._queue.take()
-            self._hear()
+            self._apply_replica_notices()
             if group:
                 self._gather_s = min(GATHER_S_EACH * (len(group) - 1), GATHER_S_MOST)
                 self._commit(group)
@@ -225,7 +225,7 @@ class Writer:
                 self._project()
         self._commit_last_events()
 
-    def _hear(self) -> None:
+    def _apply_replica_notices(self) -> None:
         """Learns from other replicas whether entries wait; the one that projects finds out itself that none is left."""
         told, self._told = self._told, None
         if told is not None and self._projects:
@@ -295,7 +295,7 @@ class Writer:
     def _transact_once(self, commands: Sequence[Command[object]], *, along: bool, answer: bool) -> list[Outcome]:
         # A crash inside the block changes nothing, and nothing has left the process. A failure returns the audit events
         # to their queue.
-        with self._announcer.kept(), self._audit.drained() as events, self._transaction() as tx:
+        with self._announcer.deferred_until_marked(), self._audit.drained() as events, self._transaction() as tx:
             if answer:
                 with _projecting("answering applied entries"):
                     tx.answer()  # first: what commands read of feeds afterwards holds to the end
@@ -308,7 +308,7 @@ class Writer:
                     more = all(tx.project(PROJECTION_CHUNK) for _ in range(PAGES_ALONG))
             if events:
                 audit.append(tx.conn, events)
-            self._announcer.tell(tx, projected=along, unprojected=more and bool(tx.touched))
+            self._announcer.stage_notice(tx, projected=along, unprojected=more and bool(tx.touched))
         # After a crash here, links, streams and projector resume from the database.
         if tx.touched:
             self._more_to_project = more
@@ -342,14 +342,14 @@ class Writer:
     def _project_turn(self) -> None:
         # Projections, progress and dispositions share one transaction: a crash before its commit repeats it without
         # duplicate dispositions.
-        with self._announcer.kept(), self._transaction() as tx:
+        with self._announcer.deferred_until_marked(), self._transaction() as tx:
             until = time.monotonic() + self._turn_s
             more = True
             while more:
                 more = tx.project(PROJECTION_CHUNK)
                 if time.monotonic() >= until or self._queue.weight:
                     break
-            self._announcer.tell(tx, projected=True, unprojected=more)
+            self._announcer.stage_notice(tx, projected=True, unprojected=more)
         self._more_to_project = more
         self._committed(tx)
 

@@ -94,30 +94,32 @@ def test_a_bundle_says_in_words_what_was_told(told: Told) -> None:
         f"hk told cn on {date}, asked under query {told.query_id} for export_control (legal basis CEPA art. 5; case "
         f"SZ-2026-17): 20 records; searched as of {searched(evidence)}; these were all."
     )
-    assert evidence.said_of("HK-07") == ("Record HK-07, revision 1, was in the answer of 20 records, as its number 12.")
-    assert evidence.said_of("HK-08") == (
+    assert evidence.record_summary("HK-07") == (
+        "Record HK-07, revision 1, was in the answer of 20 records, as its number 12."
+    )
+    assert evidence.record_summary("HK-08") == (
         "Whether record HK-08 was in the answer of 20 records can't be told: 1 of them are in this bundle."
     )
     readme = told.export("HK-07").files["README.txt"].decode()
     assert evidence.told in readme
-    assert evidence.said_of("HK-07") in readme
+    assert evidence.record_summary("HK-07") in readme
     assert "1 of 20 of the answer" in readme
 
 
 def test_the_whole_answer_shows_what_was_not_in_it(told: Told) -> None:
     evidence = told.verified()
     assert evidence.answer.whole
-    assert evidence.said_of("HK-99") == (
+    assert evidence.record_summary("HK-99") == (
         f"Record HK-99 was not in the answer of 20 records, as of {searched(evidence)}."
     )
-    assert "was in the answer" in evidence.said_of("HK-00")
+    assert "was in the answer" in evidence.record_summary("HK-00")
 
 
 def test_a_page_says_that_there_was_more(fresh: Told) -> None:
     page = Told(fresh.pair, fresh.pair.ask(limit=5))
     evidence = page.verified()
     assert evidence.told.endswith(f"5 records; searched as of {searched(evidence)}; there are more.")
-    assert evidence.said_of("HK-01").endswith("More was still to come.")
+    assert evidence.record_summary("HK-01").endswith("More was still to come.")
 
 
 def test_every_bit_counts(told: Told) -> None:
@@ -233,13 +235,13 @@ def test_a_zip_of_it_is_one_file(told: Told) -> None:
 def test_hit_or_no_hit_is_proved_without_records(fresh: Told) -> None:
     hit = Told(fresh.pair, fresh.pair.ask(mode=history_pb2.ANSWER_MODE_HIT))
     assert hit.verified().told.endswith(f"that it has such records; searched as of {searched(hit.verified())}.")
-    assert "can't be told" in hit.verified().said_of("HK-01")
+    assert "can't be told" in hit.verified().record_summary("HK-01")
     nothing = history_pb2.SearchCriteria(containers=["MSKU0000000"])
     miss = Told(fresh.pair, fresh.pair.ask(mode=history_pb2.ANSWER_MODE_HIT, criteria=nothing))
     assert miss.verified().told.endswith(f"that it has no such record; searched as of {searched(miss.verified())}.")
     empty = Told(fresh.pair, fresh.pair.ask(criteria=nothing))
     assert "0 records" in empty.verified().told
-    assert empty.verified().said_of("HK-01").startswith("Record HK-01 was not in the answer of 0 records")
+    assert empty.verified().record_summary("HK-01").startswith("Record HK-01 was not in the answer of 0 records")
 
 
 def test_who_answered_proves_what_it_was_asked_and_how_many_it_gave(told: Told) -> None:

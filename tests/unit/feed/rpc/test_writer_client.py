@@ -44,7 +44,7 @@ def test_urgent_entries_wake_at_once_and_tell_the_size() -> None:
         notifier.subscribe(HK, woken)
         notifier.subscribe(MO, other)
         commits.committed(feeds=frozenset({HK}), urgent=frozenset({HK}), sizes={HK: 7})
-        await asyncio.wait_for(woken.wait(), writer_client.UNHURRIED_S / 2)
+        await asyncio.wait_for(woken.wait(), writer_client.LOW_PRIORITY_DELAY_S / 2)
         assert (notifier.size(HK), notifier.size(MO)) == (7, 0)
         assert not other.is_set()
 
@@ -60,24 +60,24 @@ def test_what_isnt_urgent_wakes_once_and_later() -> None:
         for size in (1, 2, 3):
             commits.committed(feeds=frozenset({HK}), sizes={HK: size})
         await asyncio.wait_for(woken.wait(), 5)
-        assert time.monotonic() - started >= writer_client.UNHURRIED_S
+        assert time.monotonic() - started >= writer_client.LOW_PRIORITY_DELAY_S
         assert notifier.size(HK) == 3
         woken.clear()
-        await asyncio.sleep(2 * writer_client.UNHURRIED_S)
+        await asyncio.sleep(2 * writer_client.LOW_PRIORITY_DELAY_S)
         assert not woken.is_set()
 
     asyncio.run(main())
 
 
 def test_patient_tasks_wake_once_for_all_changes_of_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writer_client, "MOMENT_S", 0.01)
+    monkeypatch.setattr(writer_client, "COALESCE_S", 0.01)
 
     async def main() -> None:
         commits = Commits()
         notifier = ChangeNotifier(cast("Writer", commits))
         prompt, patient = asyncio.Event(), asyncio.Event()
         notifier.subscribe(PROJECTED, prompt)
-        end = notifier.subscribe(PROJECTED, patient, patient=True)
+        end = notifier.subscribe(PROJECTED, patient, coalesce=True)
         for _ in range(3):
             commits.committed(topics=frozenset({PROJECTED}))
         await asyncio.wait_for(prompt.wait(), 5)
@@ -104,7 +104,7 @@ def test_feeds_that_came_from_partners_and_projections_wake_at_once() -> None:
         notifier.subscribe(FROM_HK, woken)
         end = notifier.subscribe(ChangeNotifier.PROJECTED, projected)
         commits.committed(feeds=frozenset({FROM_HK}), topics=frozenset({PROJECTED}))
-        await asyncio.wait_for(asyncio.gather(woken.wait(), projected.wait()), writer_client.UNHURRIED_S / 2)
+        await asyncio.wait_for(asyncio.gather(woken.wait(), projected.wait()), writer_client.LOW_PRIORITY_DELAY_S / 2)
         projected.clear()
         end()
         commits.committed(topics=frozenset({PROJECTED}))

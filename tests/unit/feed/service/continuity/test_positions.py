@@ -7,7 +7,7 @@ import pytest
 from gateway.db.database import Database
 from gateway.errors import PositionUnknownError
 from gateway.feed.tables import restores
-from gateway.feed.tables.restores import PositionKind, Restore, given, number_of
+from gateway.feed.tables.restores import PositionKind, Restore, number_of, public_position
 
 pytestmark = pytest.mark.both_databases
 
@@ -26,7 +26,7 @@ def read(database: Database, position: int, newest: int) -> int:
 
 def give(database: Database, number: int) -> int:
     with database.read() as conn:
-        return given(conn, number)
+        return public_position(conn, number)
 
 
 def refused(database: Database, position: int, newest: int) -> tuple[str, int]:
