@@ -162,6 +162,8 @@ def _changed_row(
 ) -> AlertRow:
     if alert is None:
         row = replace(row, life=life)
+        if cast("alert_pb2.AlertEvent", entry.event).HasField("finding"):
+            return replace(row, finding_feed_id=entry.feed.id, finding_idx=entry.index)
         return replace(row, last_feed_id=entry.feed.id, last_idx=entry.index) if ends else row
     content = alert.content
     return replace(

@@ -108,6 +108,26 @@ class CaseworkClient:
         method = self._connection.stubs.casework.AssignAlerts
         return await self._connection.unary(method, request, service.AssignAlertsResponse)
 
+    async def acknowledge(
+        self, alerts: Iterable[tuple[AlertReference, int]], *, request_id: str | None = None
+    ) -> Sequence[service.ScheduleOutcome]:
+        """Acknowledges at most 100 alerts, each with the revision that was read; it leaves ten seconds later."""
+        request = service.ScheduleAcknowledgementsRequest(
+            request_id=request_id or new_request_id(),
+            alerts=[service.ReadAlert(alert=alert, revision=revision) for alert, revision in alerts],
+        )
+        method = self._connection.stubs.casework.ScheduleAcknowledgements
+        response = await self._connection.unary(method, request, service.ScheduleAcknowledgementsResponse)
+        return response.outcomes
+
+    async def undo_acknowledgements(
+        self, alerts: Iterable[AlertReference], *, request_id: str | None = None
+    ) -> Sequence[service.UndoOutcome]:
+        """Removes acknowledgements that wait, or that weren't sent."""
+        request = service.UndoAcknowledgementsRequest(request_id=request_id or new_request_id(), alerts=alerts)
+        method = self._connection.stubs.casework.UndoAcknowledgements
+        return (await self._connection.unary(method, request, service.UndoAcknowledgementsResponse)).outcomes
+
     async def add_note(self, alert: AlertReference, text: str, *, request_id: str | None = None) -> service.CaseNote:
         """Adds a note for colleagues."""
         request = service.AddNoteRequest(request_id=request_id or new_request_id(), alert=alert, text=text)

@@ -155,9 +155,11 @@ class EvidenceClient:
         method = self._connection.stubs.evidence.ExportEvidence
         return await self._connection.unary(method, request, evidence.ExportEvidenceResponse)
 
-    async def verify(self, files: Iterable[evidence.EvidenceFile]) -> evidence.VerifyEvidenceResponse:
-        """Verifies exported evidence with the node's directory."""
-        request = evidence.VerifyEvidenceRequest(files=files)
+    async def verify(
+        self, files: Iterable[evidence.EvidenceFile] = (), *, archive: bytes = b""
+    ) -> evidence.VerifyEvidenceResponse:
+        """Verifies exported evidence with the node's directory: its files, or its .zip file of at most 5 MB."""
+        request = evidence.VerifyEvidenceRequest(files=files, archive=archive)
         method = self._connection.stubs.evidence.VerifyEvidence
         return await self._connection.unary(method, request, evidence.VerifyEvidenceResponse)
 

@@ -23,10 +23,10 @@ from gateway.contract.limits import MAX_MESSAGE_BYTES
 from gateway.contract.messages import to_timestamp
 from gateway.contract.validation import validate
 from gateway.db.database import Database
-from gateway.errors import InvalidRequestError, TooLargeError, Violation
+from gateway.errors import GatewayError, InvalidRequestError, TooLargeError, Violation
 from gateway.evidence.codec.answer_bundle import is_answer
 from gateway.evidence.codec.audit_head import verify_head_file
-from gateway.evidence.codec.bundle import Bundle
+from gateway.evidence.codec.bundle import Bundle, decode_zip
 from gateway.evidence.codec.bundle_entries import StepProof
 from gateway.evidence.service.answer_check import AnswerExamination, examine_answer
 from gateway.evidence.service.answer_export import export_answer
@@ -35,7 +35,7 @@ from gateway.evidence.service.audit_redaction import without_hidden
 from gateway.evidence.service.check import examine
 from gateway.evidence.service.consistency import prove_consistency
 from gateway.evidence.service.export import export
-from gateway.evidence.service.report import Examination, StepStatus, VerifiedEvidence
+from gateway.evidence.service.report import STEPS, Examination, StepStatus, VerifiedEvidence
 from gateway.rpc.calls import current_call
 from gateway.trust import tables as audit
 from gateway.trust.rules.audit import LAST_TIME_MS, AuditEntry, AuditResult
@@ -122,8 +122,14 @@ class EvidenceServicer(evidence_service_pb2_grpc.EvidenceServiceServicer):
         self, request: evidence_service_pb2.VerifyEvidenceRequest, context: Context
     ) -> evidence_service_pb2.VerifyEvidenceResponse:
         validate(request)
-        bundle = Bundle.of((file.name, file.content) for file in request.files)
         note = self._trust().note
+        try:
+            archive = request.archive
+            bundle = decode_zip(archive) if archive else Bundle.of((file.name, file.content) for file in request.files)
+        except GatewayError as error:
+            if not request.archive:
+                raise
+            return _unreadable(error)
         if is_answer(bundle):
             answer = await asyncio.to_thread(examine_answer, bundle, directory_note=note)
             if answer.evidence is not None:
@@ -189,6 +195,12 @@ def _verified(
         ],
         proven=map(_proven, proven),
     )
+
+
+def _unreadable(error: GatewayError) -> evidence_service_pb2.VerifyEvidenceResponse:
+    """The answer for a file that is no bundle: the first step fails."""
+    step = evidence_service_pb2.VerificationStep(number=1, name=STEPS[1], passed=False, detail=error.message)
+    return evidence_service_pb2.VerifyEvidenceResponse(steps=[step])
 
 
 def _proven(step: StepProof) -> evidence_service_pb2.ProvenStep:

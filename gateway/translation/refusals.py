@@ -58,6 +58,10 @@ REFUSALS: Final = marked(
     "it allows more than the agreement on files of {speaker}; prohibit onward transfer, or list only nodes that the "
     "agreement lists",
     "the content of alert {publisher}/{alert_id} was erased",
+    "{person} has acknowledged it already",
+    "{person} may not acknowledge alerts any more",
+    "no acknowledgement of it waits; it may have left",
+    "the acknowledgement is {person}'s; a supervisor may undo it too",
     "the evidence of {subject} has {number} bytes, too many for one message; export it where the gateway runs, with "
     "`gateway evidence export --from-database`",
     "what is stored of alert {alert_id} doesn't verify: {detail}",

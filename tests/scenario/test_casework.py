@@ -87,6 +87,46 @@ def test_an_alert_shows_within_a_second_and_a_watcher_hears_of_colleagues(nodes:
     nodes.run(run())
 
 
+def test_killed_before_an_acknowledgement_left_it_leaves_once_after_the_restart(nodes: Federation) -> None:
+    async def published() -> AlertReference:
+        async with nodes.client("cn", "publisher") as cn, nodes.client("hk", "officer") as hk:
+            reference = AlertReference(publisher="cn", alert_id=(await cn.publish(alert(), ["hk"])).alert_id)
+
+            async def scheduled() -> bool:
+                (outcome,) = await hk.casework.acknowledge([(reference, 1)])
+                return outcome.HasField("scheduled")
+
+            await eventually(scheduled, what="the alert at hk")
+            return reference
+
+    async def acknowledgements(node: str, reference: AlertReference) -> list[str]:
+        async with nodes.client(node, "officer") as client:
+            history = (await client.get_alert(reference)).history
+            return [change.event.actor for change in history if change.event.HasField("acknowledged")]
+
+    async def left(reference: AlertReference) -> None:
+        async def arrived() -> bool:
+            return bool(await acknowledgements("cn", reference))
+
+        await eventually(arrived, what="the acknowledgement at cn", within_s=90)
+        async with nodes.client("hk", "auditor") as auditor, nodes.client("hk", "officer") as hk:
+            assert not (await hk.casework.case(reference)).HasField("acknowledgement")
+            events = [event async for event in auditor.evidence.audit_events()]
+        methods = [
+            event.method.rpartition("/")[2]
+            for event in events
+            if reference.alert_id in event.details.get("subject_ids", "") and event.principal == "system/hk/officer"
+        ]
+        asked_and_sent = ["AcknowledgeAlert", "ScheduleAcknowledgements"]
+        assert sorted(one for one in methods if "Acknowledge" in one) == asked_and_sent
+        assert await acknowledgements("cn", reference) == ["officer"]
+
+    reference = nodes.run(published())
+    nodes["hk"].kill()
+    nodes["hk"].start()
+    nodes.run(left(reference))
+
+
 def test_a_han_name_is_found_by_its_hong_kong_romanisation(nodes: Federation) -> None:
     async def run() -> None:
         subject = alert_pb2.Subject(parties=[party_pb2.Party(names=[party_pb2.Name(text="陳大文")])])

@@ -132,6 +132,17 @@ def copies_of(conn: Connection, step: StepRequest[Message]) -> list[AlertRow]:
     return rows
 
 
+def require_possible(tx: Transaction, step: StepRequest[Message], *, publisher: Publisher, actor: str) -> None:
+    """Checks a step that is to be taken later, as `StepCommand` does when it is taken; all entries are projected.
+
+    Raises:
+        GatewayError: it may not be taken now.
+    """
+    for row in copies_of(tx.conn, step):
+        draft = draft_step(step, row, publisher=publisher, actor=actor, now_ms=tx.now_ms)
+        require_step(tx, step, row, draft, publisher=publisher, now_ms=tx.now_ms)
+
+
 class StepCommand(IdempotentCommand[ResponseT]):
     """Steps 2 to 4 for an existing alert, checked against the state at commit, so that only one of two callers wins."""
 

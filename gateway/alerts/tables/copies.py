@@ -25,6 +25,11 @@ _WITH_PAYLOADS = PreparedList(
     .join(entries, (entries.c.feed_id == alerts.c.current_feed_id) & (entries.c.idx == alerts.c.current_idx))
     .where(alerts.c.alert_id.in_(bindparam("values", expanding=True)))
 )
+_FINDINGS = PreparedList(
+    select(*_KEY, entries.c.payload)
+    .join(entries, (entries.c.feed_id == alerts.c.finding_feed_id) & (entries.c.idx == alerts.c.finding_idx))
+    .where(alerts.c.alert_id.in_(bindparam("values", expanding=True)))
+)
 _COPIES = Prepared(
     select(alerts)
     .where(alerts.c.alert_id == bindparam("alert"), alerts.c.publisher == bindparam("by"))
@@ -58,6 +63,7 @@ class AlertRow:
         first_idx, current_idx: entries that published it and that hold its current revision.
         last_idx: entry of the publisher's newest step that says what the alert is: of its current revision or its end.
         current_feed_id, last_feed_id: feeds of `current_idx` and `last_idx`.
+        finding_feed_id, finding_idx: entry of the newest finding of either side; feed 0 for none.
     """
 
     key: AlertKey
@@ -73,6 +79,8 @@ class AlertRow:
     last_idx: int
     current_feed_id: int
     last_feed_id: int
+    finding_feed_id: int = 0
+    finding_idx: int = 0
 
 
 def find(conn: Connection, keys: Collection[AlertKey]) -> dict[AlertKey, AlertRow]:
@@ -159,6 +167,11 @@ def with_payloads(conn: Connection, alert_ids: Collection[str]) -> Iterator[tupl
     yield from ((_alert(row), bytes(row[-1])) for row in _WITH_PAYLOADS(conn, alert_ids))
 
 
+def finding_payloads(conn: Connection, alert_ids: Collection[str]) -> dict[AlertKey, bytes]:
+    """Payloads of the newest findings on copies of alerts; empty where one was erased."""
+    return {AlertKey(row[1], row[0], row[2]): bytes(row[3]) for row in _FINDINGS(conn, alert_ids)}
+
+
 def is_past(time: ColumnElement[int], now_ms: int) -> ColumnElement[bool]:
     """Condition that a column has a time, and that this is before `now_ms`; for the column's index."""
     return and_(time > literal_column("0"), time < now_ms)
@@ -226,6 +239,8 @@ def _values(row: AlertRow) -> tuple[str | int, ...]:
         life.answer_due_unix_ms(other) or 0,
         row.current_feed_id,
         row.last_feed_id,
+        row.finding_feed_id,
+        row.finding_idx,
     )
 
 
@@ -254,6 +269,8 @@ def _alert(row: Iterable[Any]) -> AlertRow:
         last_idx=v["last_idx"],
         current_feed_id=v["current_feed_id"],
         last_feed_id=v["last_feed_id"],
+        finding_feed_id=v["finding_feed_id"],
+        finding_idx=v["finding_idx"],
     )
 
 

@@ -63,6 +63,9 @@ alerts = Table(
     # Feeds of current_idx and last_idx: an alert whose priority has changed has entries in several.
     Column("current_feed_id", Integer, nullable=False, server_default="0"),
     Column("last_feed_id", Integer, nullable=False, server_default="0"),
+    # Entry of the newest finding of either side; 0 for none.
+    Column("finding_feed_id", Integer, nullable=False, server_default="0"),
+    Column("finding_idx", BigInteger, nullable=False, server_default="0"),
     sqlite_with_rowid=False,
 )
 

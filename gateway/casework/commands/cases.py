@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from gateway.alerts.tables import copies
 from gateway.casework.service.messages import note_message
-from gateway.casework.tables import cases, views
+from gateway.casework.tables import acknowledgements, cases, views
 from gateway.casework.tables import progress as casework_progress
 from gateway.casework.tables.cases import ActionRow, AlertId, AssignmentRow, CaseActionKind, NoteRow
 from gateway.db.statements import storable_text
@@ -58,7 +58,7 @@ class AssignCommand(IdempotentCommand[service.AssignAlertsResponse]):
         alerts = _existing(tx, self.request.alerts)
         before = cases.assignments(tx.conn, cases.alert_ids_of(alerts))
         changed = [one for one in alerts if (before[one].assignee if one in before else "") != assignee]
-        log = _Log(tx, self._person)
+        log = CaseLog(tx, self._person)
         for publisher, alert_id in changed:
             cases.assign(tx.conn, AssignmentRow(alert_id, publisher, assignee, self._person, tx.now_ms))
             log.add((publisher, alert_id), CaseActionKind.ASSIGNED, assignee=assignee)
@@ -84,7 +84,7 @@ class AddNoteCommand(IdempotentCommand[service.AddNoteResponse]):
         text = storable_text(request.text)
         row = NoteRow(request.request_id, alert[1], alert[0], self._person, tx.now_ms, text)
         cases.add_note(tx.conn, row)
-        _Log(tx, self._person).add(alert, CaseActionKind.NOTED, note_id=row.note_id)
+        CaseLog(tx, self._person).add(alert, CaseActionKind.NOTED, note_id=row.note_id)
         return service.AddNoteResponse(note=note_message(row))
 
 
@@ -109,7 +109,7 @@ class EraseNoteCommand(IdempotentCommand[service.EraseNoteResponse]):
             raise PermissionDeniedError(f"the note is {row.author}'s; a supervisor may erase it too")
         if not row.erased_at:
             cases.erase_note(tx.conn, note_id, at_ms=tx.now_ms, by=self._person)
-            _Log(tx, self._person).add((row.publisher, row.alert_id), CaseActionKind.NOTE_ERASED, note_id=note_id)
+            CaseLog(tx, self._person).add((row.publisher, row.alert_id), CaseActionKind.NOTE_ERASED, note_id=note_id)
             row = row._replace(text="", erased_at=tx.now_ms, erased_by=self._person)
         return service.EraseNoteResponse(note=note_message(row))
 
@@ -172,16 +172,17 @@ class DeleteViewCommand:
 
 @dataclass(frozen=True, slots=True)
 class EraseOldNotesCommand:
-    """Erases texts of notes at the end of their retention; how many."""
+    """Erases texts of notes at the end of their retention, and acknowledgements that weren't sent; how many notes."""
 
     before_ms: int
     weight = 1
 
     def execute(self, tx: Transaction) -> int:
+        acknowledgements.forget_refused(tx.conn, self.before_ms)
         return cases.erase_written_before(tx.conn, self.before_ms, at_ms=tx.now_ms, limit=ERASED_AT_ONCE)
 
 
-class _Log:
+class CaseLog:
     """Writes to the log of what colleagues do; nobody else does until the transaction ends."""
 
     def __init__(self, tx: Transaction, person: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 import grpc.aio
 
+from gateway.casework.commands.acknowledging import Acknowledger, ScheduleCommand, UndoCommand
 from gateway.casework.commands.cases import (
     AddNoteCommand,
     AssignCommand,
@@ -52,6 +53,7 @@ class CaseworkServicer(casework_service_pb2_grpc.CaseworkServiceServicer):
         writer: WriterClient,
         notifier: ChangeNotifier,
         knows_person: KnowsPerson,
+        acknowledger: Acknowledger,
     ) -> None:
         self._inbox = inbox
         self._cases = cases
@@ -60,6 +62,7 @@ class CaseworkServicer(casework_service_pb2_grpc.CaseworkServiceServicer):
         self._writer = writer
         self._notifier = notifier
         self._knows_person = knows_person
+        self._acknowledger = acknowledger
 
     def register(self, server: grpc.aio.Server) -> None:
         """Adds the handlers to a server."""
@@ -117,6 +120,37 @@ class CaseworkServicer(casework_service_pb2_grpc.CaseworkServiceServicer):
             subject_ids=[alert.alert_id for alert in request.alerts], detail=f"to {request.assignee or 'nobody'}"
         )
         command = AssignCommand(request, person=person, principal=call.principal.id, knows=self._knows_person)
+        return await self._writer.run(command)
+
+    async def ScheduleAcknowledgements(
+        self, request: service.ScheduleAcknowledgementsRequest, context: Context
+    ) -> service.ScheduleAcknowledgementsResponse:
+        validate(request)
+        call = current_call()
+        call.record(subject_ids=[one.alert.alert_id for one in request.alerts])
+        principal = call.principal
+        command = ScheduleCommand(
+            request,
+            acknowledger=self._acknowledger,
+            person=person_of(principal),
+            principal=principal.id,
+            actor=principal.actor,
+            system=principal.caller if principal.person else "",
+        )
+        return await self._writer.run(command)
+
+    async def UndoAcknowledgements(
+        self, request: service.UndoAcknowledgementsRequest, context: Context
+    ) -> service.UndoAcknowledgementsResponse:
+        validate(request)
+        call = current_call()
+        call.record(subject_ids=[one.alert_id for one in request.alerts])
+        command = UndoCommand(
+            request,
+            person=person_of(call.principal),
+            principal=call.principal.id,
+            may_undo_any=Role.SUPERVISOR in call.principal.roles,
+        )
         return await self._writer.run(command)
 
     async def AddNote(self, request: service.AddNoteRequest, context: Context) -> service.AddNoteResponse:

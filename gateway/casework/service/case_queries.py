@@ -10,8 +10,14 @@ from sqlalchemy import Connection
 from gateway.alerts import codec as wire
 from gateway.alerts.tables import copies, events
 from gateway.casework.rules.urgency import UrgencyGroup
-from gateway.casework.service.messages import action_kind, action_message, assignment_message, note_message
-from gateway.casework.tables import cases, inbox, views
+from gateway.casework.service.messages import (
+    acknowledgement_message,
+    action_kind,
+    action_message,
+    assignment_message,
+    note_message,
+)
+from gateway.casework.tables import acknowledgements, cases, inbox, views
 from gateway.casework.tables import progress as casework_progress
 from gateway.casework.tables.cases import AlertId
 from gateway.db.database import Database
@@ -70,6 +76,9 @@ class CaseQueries:
                 watched=person in watchers,
             )
             assigned = cases.assignments(conn, [alert.alert_id]).get(of_alert)
+            acknowledged = acknowledgements.of_alerts(conn, [alert.alert_id]).get(of_alert)
+        if acknowledged is not None:
+            response.acknowledgement.CopyFrom(acknowledgement_message(acknowledged))
         if assigned is not None:
             response.assignment.CopyFrom(assignment_message(assigned))
         return response

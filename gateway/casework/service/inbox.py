@@ -19,7 +19,7 @@ from gateway.casework.rules.urgency import InboxUrgency, UrgencyGroup
 from gateway.casework.rules.wanted import RequiredAction
 from gateway.casework.service.rows import InboxRowMaker
 from gateway.casework.service.search_plan import AlertSearchPlan
-from gateway.casework.tables import cases, documents, inbox
+from gateway.casework.tables import acknowledgements, cases, documents, inbox
 from gateway.casework.tables import progress as casework_progress
 from gateway.casework.tables.cases import AlertId
 from gateway.casework.tables.inbox import FacetRow, InboxCriteria, InboxItem, InboxPlace
@@ -47,6 +47,9 @@ SHORTEST_ID = 8
 
 MOST_COUNTED = 10_000
 """Most rows that facets count, as in the contract."""
+
+MOST_UNSENT = 20
+"""Most acknowledgements that weren't sent, as in the contract."""
 
 MOST_VALUES = 50
 """Most values of a facet, as in the contract."""
@@ -128,7 +131,8 @@ class InboxQueries:
             found = _read(conn, listed.items(conn, place, limit + 1))
             maker = InboxRowMaker(conn, Deliveries(conn, self._sent_size), person=person, now_ms=now, plan=plan)
             page = page_of(found, maker.row, limit=limit)
-            response = service.ListInboxResponse(rows=maker.decorated(page.messages))
+            unsent = self._unsent(conn, maker, person) if token is None else []
+            response = service.ListInboxResponse(rows=maker.decorated(page.messages), unsent=unsent)
             if request.with_facets:
                 _count(conn, listed, response)
             _tell_progress(conn, response, plan)
@@ -136,6 +140,16 @@ class InboxQueries:
             last = inbox.place_of(page.last[0], now)
             response.next_page_token = encode_page_token(_token(last, now), asked)
         return response
+
+    def _unsent(self, conn: Connection, maker: InboxRowMaker, person: str) -> Sequence[service.InboxRow]:
+        """Alerts whose acknowledgement by a person wasn't sent."""
+        refused = [row.alert for row in acknowledgements.refused_of(conn, person, MOST_UNSENT)]
+        if not refused:
+            return []
+        items = inbox.of_alerts(conn, cases.alert_ids_of(refused))
+        found = _read(conn, (item for item in items if (item.publisher, item.alert_id) in refused))
+        rows = sorted(map(maker.row, found), key=lambda row: refused.index(alert_of(row)))
+        return maker.decorated(rows)
 
     def _listed(
         self,
@@ -156,6 +170,11 @@ class InboxQueries:
             assigned = cases.assignments(conn, ids)
             items = [item for item in items if (item.publisher, item.alert_id) not in assigned]
         return _List(criteria, newest_first, [item for item in items if criteria.matches(item)], more).sorted()
+
+
+def alert_of(row: service.InboxRow) -> AlertId:
+    """Publisher and id of a row's alert."""
+    return row.summary.alert.publisher, row.summary.alert.id
 
 
 def criteria_of(asked: service.InboxFilter, now_ms: int) -> InboxCriteria:

@@ -7,16 +7,18 @@ from collections.abc import Sequence
 from sqlalchemy import Connection
 
 from gateway.alerts import codec as wire
+from gateway.alerts.codec import AlertKey
 from gateway.alerts.rules.deadlines import DeadlineState, deadline_state
 from gateway.alerts.rules.life import Side
 from gateway.alerts.service import summary_of
+from gateway.alerts.tables import copies
 from gateway.alerts.tables.copies import AlertRow
 from gateway.casework.codec import contents
 from gateway.casework.rules.wanted import RequiredAction, RequiredItem, due_unix_ms, required_actions
 from gateway.casework.rules.words import compact, folded
-from gateway.casework.service.messages import assignment_message
+from gateway.casework.service.messages import acknowledgement_message, assignment_message
 from gateway.casework.service.search_plan import SHORTEST_BEGINNING, AlertSearchPlan
-from gateway.casework.tables import cases
+from gateway.casework.tables import acknowledgements, cases
 from gateway.casework.tables.inbox import InboxItem
 from gateway.contract.identification.shipment_keys import name_key
 from gateway.contract.messages import to_timestamp
@@ -46,6 +48,7 @@ class InboxRowMaker:
         self._person = person
         self._now = now_ms
         self._plan = plan
+        self._with_finding: set[str] = set()
 
     def row(self, found: tuple[InboxItem, AlertRow, bytes]) -> service.InboxRow:
         """A row without what colleagues did; see `decorated`."""
@@ -55,28 +58,38 @@ class InboxRowMaker:
         expired = life.is_due_to_expire(self._now)
         wanted = () if expired else required_actions(life, Side.PUBLISHER if is_own else Side.RECIPIENT)
         summary = summary_of(self._deliveries, self._now, (copy, payload))
+        if copy.finding_feed_id:
+            self._with_finding.add(item.alert_id)
         row = service.InboxRow(
             summary=summary,
             wanted=[_wanted(one, self._now) for one in wanted],
             direction=service.ALERT_DIRECTION_OUT if is_own else service.ALERT_DIRECTION_IN,
             partner=item.partner,
             matches=matches_in(summary.alert.content, self._plan) if self._plan else (),
+            unanswered=sum(not question.answered for question in life.questions) if life.status.is_terminal else 0,
         )
         if due := due_unix_ms(wanted):
             row.due_at.CopyFrom(to_timestamp(due))
         return row
 
     def decorated(self, rows: Sequence[service.InboxRow]) -> Sequence[service.InboxRow]:
-        """Adds assignments, numbers of notes and marks to the rows."""
+        """Adds what colleagues did, and findings; the number of statements is the same for any number of rows."""
         ids = list({row.summary.alert.id for row in rows})
         assigned, noted = cases.assignments(self._conn, ids), cases.note_counts(self._conn, ids)
         marked = cases.marked(self._conn, self._person, ids)
+        acknowledged = acknowledgements.of_alerts(self._conn, ids)
+        found = copies.finding_payloads(self._conn, self._with_finding) if self._with_finding else {}
         for row in rows:
             alert = (row.summary.alert.publisher, row.summary.alert.id)
             if alert in assigned:
                 row.assignment.CopyFrom(assignment_message(assigned[alert]))
             row.notes = noted[alert]
             row.watched = alert in marked
+            if alert in acknowledged:
+                row.acknowledgement.CopyFrom(acknowledgement_message(acknowledged[alert]))
+            payload = found.get(AlertKey(*alert, row.summary.alert.recipient))
+            if payload:  # else it was erased
+                row.finding.CopyFrom(wire.parse_event(payload).finding)
         return rows
 
 

@@ -43,6 +43,9 @@ class CaseActionKind(StrEnum):
     ASSIGNED = "assigned"
     NOTED = "noted"
     NOTE_ERASED = "note_erased"
+    ACKNOWLEDGEMENT_SCHEDULED = "ack_scheduled"
+    ACKNOWLEDGEMENT_UNDONE = "ack_undone"
+    ACKNOWLEDGEMENT_UNSENT = "ack_unsent"
 
 
 class AssignmentRow(NamedTuple):

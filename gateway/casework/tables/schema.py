@@ -132,6 +132,33 @@ case_assignments = Table(
     sqlite_with_rowid=False,
 )
 
+_waits, _refused = text("reason = ''"), text("reason <> ''")
+
+scheduled_acknowledgements = Table(
+    "scheduled_acknowledgements",
+    metadata,
+    Column("alert_id", String(36), primary_key=True),
+    Column("publisher", String(32), primary_key=True),
+    Column("revision", Integer, nullable=False),  # that was read
+    Column("request_id", String(36), nullable=False),  # of the acknowledgement, when it leaves
+    Column("person", String(192), nullable=False),
+    Column("principal", String(192), nullable=False),
+    Column("actor", String(192), nullable=False),
+    Column("system", String(192), nullable=False),  # through which a person acted; empty for a system
+    Column("asked_at", BigInteger, nullable=False),
+    Column("leaves_at", BigInteger, nullable=False),
+    Column("reason", String(64), nullable=False),  # why it wasn't sent; empty while it waits
+    Column("message", Text, nullable=False),
+    Index("ix_scheduled_acknowledgements_leaves_at", "leaves_at", sqlite_where=_waits, postgresql_where=_waits),
+    Index("ix_scheduled_acknowledgements_person", "person", sqlite_where=_refused, postgresql_where=_refused),
+    integrity_index(
+        "scheduled_acknowledgements",
+        *("alert_id", "publisher", "revision", "request_id", "person", "principal", "actor", "system"),
+        *("asked_at", "leaves_at", "reason", "message"),
+    ),
+    sqlite_with_rowid=False,
+)
+
 watch_marks = Table(
     "watch_marks",
     metadata,

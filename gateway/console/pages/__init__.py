@@ -29,8 +29,10 @@ from gateway.console.pages import (
     preferences,
     provider,
     sign_in,
+    verification,
     watchlists,
     why,
+    worklist,
 )
 from gateway.console.pages.alert.live import alert_changes
 
@@ -45,8 +47,10 @@ ROUTES: Final[Sequence[Route]] = [
     *people.routes,
     *new_alert.routes,
     *inbox.routes,
+    *worklist.routes,
     *alert.routes,
     *files.routes,
+    *verification.routes,
     *history.routes,
     *network.routes,
     *figures.routes,

@@ -13,8 +13,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.client import GatewayClient, new_request_id
-from gateway.client.casework import ME, NOBODY
 from gateway.console.form import Form
+from gateway.console.listing import AskedList, asked_list
 from gateway.console.live import ANYTHING, Change
 from gateway.console.navigation import NavigationEntry
 from gateway.console.page import (
@@ -22,17 +22,16 @@ from gateway.console.page import (
     console_of,
     form,
     has_role,
-    own_path,
     page_route,
     redirect,
     render,
     session,
 )
+from gateway.console.views.acknowledgement import Reader
 from gateway.console.views.inbox import filters_of, inbox_lines, mark_of, sections_of
 from gateway.console.views.inbox_query import InboxQuery
 from gateway.translation.messages import N_
 from gateway.translation.messages import gettext as _
-from gateway.v1.alert_pb2 import AlertReference
 from gateway.v1.casework_service_pb2 import Colleague, InboxRow, ListInboxResponse, SavedView
 
 PAGE_SIZE: Final = 30
@@ -54,9 +53,13 @@ SHARED_WITH: Final = {
     "auditor": N_("All auditors"),
 }
 
+CLOSERS: Final = frozenset({"publisher", "officer", "supervisor"})
+"""Roles that close own alerts."""
+
 DONE: Final = {
     "assigned": N_("Assigned."),
     "unchanged": N_("Nothing had to be changed."),
+    "undone": N_("Undone: no acknowledgement leaves."),
     "saved": N_("The view is saved."),
     "deleted": N_("The view is deleted."),
     "none": N_("Choose at least one alert first."),
@@ -65,45 +68,44 @@ DONE: Final = {
 
 async def show(request: Request) -> Response:
     """The page."""
-    query, views, current = await _asked(request)
-    after = request.query_params.get("after", "")
+    asked = await asked_list(client(request), request.query_params)
+    query, current = asked.query, asked.current
+    all_chosen = _all_chosen(request)
     page, colleagues = await asyncio.gather(
-        client(request).casework.inbox_page(
-            query.filter, order=query.ordering, with_facets=not after, page_size=PAGE_SIZE, page_token=after
-        ),
+        asked.page(client(request), size=MAX_SELECTED if all_chosen else PAGE_SIZE, with_facets=not asked.after),
         client(request).casework.colleagues(),
     )
     done = request.query_params.get("done", "")
     title = current.name if current is not None else _("Inbox")
+    following = page.next_page_token
     return render(
         request,
         "inbox/show.html",
         title=title,
-        views=views,
+        views=asked.views,
         shared_with=[(role, _(text)) for role, text in SHARED_WITH.items() if has_role(request, role)],
         current=current,
         filters=filters_of(query, page, colleagues, person=_person(request), node=console_of(request).client.node_name),
         searching=bool(query.q),
         done=_(DONE[done]) if done in DONE else "",
         done_kind="warn" if done == "none" else "good",
-        next_href=_href(query, current, after=page.next_page_token) if page.next_page_token else "",
-        first_href=_href(query, current) if after else "",
-        after=after,
-        shown=",".join(mark_of(row) for row in page.rows),
+        next_href=asked.href(after=following) if following else "",
+        first_href=asked.href() if asked.after else "",
+        part=_part(asked, page.rows, all_chosen=all_chosen),
         form=Form.with_values({"request_id": new_request_id()}),
-        **_rows(request, query, current, rows=page.rows, page=page, colleagues=colleagues),
+        **_rows(request, asked, rows=page.rows, page=page, colleagues=colleagues),
+        all_chosen=all_chosen,
+        check_all=all_chosen,
         new=0,
     )
 
 
 async def body(request: Request) -> Response:
     """The rows of an open page as they are now, in their places, and how many others have come."""
-    query, _views, current = await _asked(request)
-    shown = [one for one in request.query_params.get("shown", "").split(",") if one][:PAGE_SIZE]
-    after = request.query_params.get("after", "")
+    asked = await asked_list(client(request), request.query_params)
+    shown = [one for one in request.query_params.get("shown", "").split(",") if one][:MAX_SELECTED]
     page, colleagues = await asyncio.gather(
-        client(request).casework.inbox_page(query.filter, order=query.ordering, page_size=LIVE_SIZE, page_token=after),
-        client(request).casework.colleagues(),
+        asked.page(client(request), size=LIVE_SIZE), client(request).casework.colleagues()
     )
     rows = {mark_of(row): row for row in page.rows}
     kept = [rows[mark] for mark in shown if mark in rows]
@@ -112,7 +114,9 @@ async def body(request: Request) -> Response:
         "inbox/body.html",
         title="",
         new=_new(list(rows), shown),
-        **_rows(request, query, current, rows=kept, page=page, colleagues=colleagues),
+        **_rows(request, asked, rows=kept, page=page, colleagues=colleagues),
+        all_chosen=_all_chosen(request),
+        check_all=False,  # an open page keeps what the person has chosen
     )
 
 
@@ -123,41 +127,48 @@ def _new(marks: Sequence[str], shown: Sequence[str]) -> int:
     return sum(mark not in shown for mark in marks[:end])
 
 
+def _all_chosen(request: Request) -> bool:
+    return request.query_params.get("choose", "") == "all"
+
+
+def _part(asked: AskedList, rows: Sequence[InboxRow], *, all_chosen: bool) -> str:
+    """Path of the rows of an open page."""
+    choose = {"choose": "all"} if all_chosen else {}
+    shown = urlencode({"shown": ",".join(map(mark_of, rows))} | choose, safe=",")
+    text = asked.text(after=asked.after)
+    return f"/inbox/body?{text}&{shown}" if text else f"/inbox/body?{shown}"
+
+
 def _rows(
     request: Request,
-    query: InboxQuery,
-    current: SavedView | None,
+    asked: AskedList,
     *,
     rows: Sequence[InboxRow],
     page: ListInboxResponse,
     colleagues: Sequence[Colleague],
 ) -> dict[str, Any]:
     """What the rows' template uses."""
-    names = {one.person: one.display_name for one in colleagues}
-    lines = inbox_lines(rows, person=_person(request), names=names, now=datetime.now(UTC))
+    reader = reader_of(request, colleagues)
+    lines = inbox_lines(rows, reader=reader, asked=asked.text(after=asked.after))
     return {
         "lines": lines,
-        "sections": sections_of(lines, by_urgency=not query.order),
-        "query": query,
+        "unsent": inbox_lines(page.unsent, reader=reader, asked=""),
+        "sections": sections_of(lines, by_urgency=not asked.query.order),
+        "query": asked.query,
         "page_of": page,
-        "colleagues": [one for one in colleagues if one.person != _person(request)],
+        "colleagues": [one for one in colleagues if one.person != reader.person],
         "may_change": has_role(request, *DESKS),
-        "back": _href(query, current),
+        "may_acknowledge": reader.may_acknowledge,
+        "may_close": has_role(request, *CLOSERS),
+        "back": asked.href(after=asked.after),
+        "choose_href": f"{asked.href(after=asked.after)}{'&' if asked.text(after=asked.after) else '?'}choose=all",
     }
 
 
-async def assign(request: Request) -> Response:
-    """Assigns the chosen alerts, or the one whose button was pressed."""
-    sent = form(request)
-    back = own_path(sent.text("back"), "/inbox")
-    taken = sent.text("take")
-    keys = [taken] if taken else sent.all("alert")[:MAX_SELECTED]
-    alerts = [AlertReference(publisher=publisher, alert_id=alert_id) for publisher, alert_id in map(_parts, keys)]
-    if not alerts:
-        return redirect(_with(back, "none"))
-    chosen = ME if taken else sent.text("assignee")
-    response = await client(request).casework.assign(alerts, NOBODY if chosen == "nobody" else chosen)
-    return redirect(_with(back, "assigned" if response.changed else "unchanged"))
+def reader_of(request: Request, colleagues: Sequence[Colleague]) -> Reader:
+    """The person of a request, as pages speak to it."""
+    names = {one.person: one.display_name for one in colleagues}
+    return Reader(_person(request), session(request).roles, names, datetime.now(UTC))
 
 
 async def save_view(request: Request) -> Response:
@@ -166,7 +177,7 @@ async def save_view(request: Request) -> Response:
     query = InboxQuery.of(sent.all)
     name = sent.required("name", _("Give the view a name."))
     if sent.problems:
-        return redirect(_with(f"/inbox?{query.text}", ""))
+        return redirect(f"/inbox?{query.text}")
     view = SavedView(
         view_id=sent.text("request_id") or new_request_id(),
         name=name[:64],
@@ -205,42 +216,14 @@ async def inbox_changes(client: GatewayClient) -> AsyncGenerator[Change, None]:
                 }
 
 
-async def _asked(request: Request) -> tuple[InboxQuery, Sequence[SavedView], SavedView | None]:
-    """What the address line asks for: filters, or a saved view; and all views."""
-    views = await client(request).casework.views()
-    named = request.query_params.get("view", "")
-    current = next((view for view in views if view.view_id == named), None)
-    if current is not None:
-        return InboxQuery.of_view(current.filter, current.order), views, current
-    return InboxQuery.of(request.query_params.getlist), views, None
-
-
 def _person(request: Request) -> str:
     return session(request).person
-
-
-def _href(query: InboxQuery, current: SavedView | None, *, after: str = "") -> str:
-    pairs = [("view", current.view_id)] if current is not None else query.pairs
-    text = urlencode([*pairs, *([("after", after)] if after else [])])
-    return f"/inbox?{text}" if text else "/inbox"
-
-
-def _with(path: str, done: str) -> str:
-    if not done:
-        return path
-    return f"{path}{'&' if '?' in path else '?'}{urlencode({'done': done})}"
-
-
-def _parts(key: str) -> tuple[str, str]:
-    publisher, _slash, alert_id = key[:100].partition("/")
-    return publisher, alert_id
 
 
 routes = [
     page_route("/live/inbox", live),
     page_route("/inbox", show),
     page_route("/inbox/body", body),
-    page_route("/inbox/assign", assign, methods=("POST",)),
     page_route("/inbox/views", save_view, methods=("POST",)),
     page_route("/inbox/views/{view_id}/delete", delete_view, methods=("POST",)),
 ]

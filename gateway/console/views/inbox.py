@@ -10,9 +10,10 @@ from typing import Final
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.console.filters import number
+from gateway.console.views.acknowledgement import AcknowledgementNote, Reader, acknowledgement_note
 from gateway.console.views.alerts.alert import STATUS_KINDS, asked_kind, title_of
-from gateway.console.views.inbox_query import DUE_MINUTES, ME, NOBODY, PERSON, InboxQuery
-from gateway.console.views.words import capitalised, short_place
+from gateway.console.views.inbox_query import DUE_MINUTES, ME, NOBODY, PERSON, InboxQuery, in_list
+from gateway.console.views.words import capitalised, finding_text, short_place
 from gateway.contract.enum_words import word_of
 from gateway.translation.labels import TYPOLOGY, label, label_of
 from gateway.translation.messages import N_, ngettext
@@ -86,10 +87,17 @@ class InboxLine:
         mass: of all goods whose mass is known.
         key: `publisher/alert id`, as forms name it.
         mark: short name of the copy, by which a page knows what it shows.
+        read: `publisher/alert id/revision`, as forms name what was read.
+        path: of its page, opened from this list.
+        acknowledgement: one that leaves later, or that wasn't sent.
+        to_acknowledge: whether the reader may acknowledge it now.
+        finding: what an inspection came to.
+        unanswered: questions that nobody answered before it ended.
     """
 
     key: str
     mark: str
+    read: str
     path: str
     priority: str
     section: str
@@ -116,11 +124,15 @@ class InboxLine:
     notes: int
     watched: bool
     found: tuple[SearchHitReason, ...]
+    acknowledgement: AcknowledgementNote | None
+    to_acknowledge: bool
+    finding: str
+    unanswered: int
 
 
-def inbox_lines(rows: Iterable[InboxRow], *, person: str, names: Mapping[str, str], now: datetime) -> list[InboxLine]:
-    """Rows for the page; `names`: of persons, for people."""
-    return [_line(row, person, names, now) for row in rows]
+def inbox_lines(rows: Iterable[InboxRow], *, reader: Reader, asked: str) -> list[InboxLine]:
+    """Rows for the page; `asked`: the address line of the list, which their alerts' pages carry along."""
+    return [_line(row, reader, in_list(asked, place)) for place, row in enumerate(rows)]
 
 
 SECTIONS: Final[Mapping[str, str]] = {
@@ -158,17 +170,21 @@ def mark_of(row: InboxRow) -> str:
     return f"{alert.id[-8:]}{alert.recipient}"
 
 
-def _line(row: InboxRow, person: str, names: Mapping[str, str], now: datetime) -> InboxLine:
+def _line(row: InboxRow, reader: Reader, in_this_list: str) -> InboxLine:
     summary, alert = row.summary, row.summary.alert
+    scheduled = row.acknowledgement if row.HasField("acknowledgement") else None
+    waits = scheduled is not None and not scheduled.HasField("refusal")
+    wants = any(one.action == WantedAction.WANTED_ACTION_ACKNOWLEDGE for one in row.wanted)
     things = _things(alert)
     status = word_of(AlertStatus, summary.status)
     assignee = row.assignment.assignee
     return InboxLine(
         key=f"{alert.publisher}/{alert.id}",
         mark=mark_of(row),
-        path=f"/alerts/{alert.publisher}/{alert.id}",
+        read=f"{alert.publisher}/{alert.id}/{alert.revision}",
+        path=f"/alerts/{alert.publisher}/{alert.id}{in_this_list}",
         priority=word_of(Priority, alert.content.priority).upper(),
-        section=_section(row, now),
+        section=_section(row, reader.now),
         asked=capitalised(label_of(RequestedAction, alert.content.requested_action)),
         asked_kind=asked_kind(alert),
         title=title_of(alert),
@@ -187,8 +203,8 @@ def _line(row: InboxRow, person: str, names: Mapping[str, str], now: datetime) -
         expired_by_clock=summary.deadlines.expired_by_clock,
         published_at=alert.published_at,
         assignee=assignee,
-        assignee_name=names.get(assignee, assignee),
-        mine=bool(assignee) and assignee == person,
+        assignee_name=reader.names.get(assignee, assignee),
+        mine=bool(assignee) and assignee == reader.person,
         notes=row.notes,
         watched=row.watched,
         found=tuple(
@@ -199,6 +215,10 @@ def _line(row: InboxRow, person: str, names: Mapping[str, str], now: datetime) -
             )
             for match in row.matches
         ),
+        acknowledgement=acknowledgement_note(scheduled, reader) if scheduled is not None else None,
+        to_acknowledge=wants and not waits and reader.may_acknowledge,
+        finding=finding_text(row.finding) if row.HasField("finding") else "",
+        unanswered=row.unanswered,
     )
 
 

@@ -42,6 +42,12 @@ DUE_MINUTES: Final = (60, 8 * 60, 24 * 60, 7 * 24 * 60)
 _MANY: Final = ("status", "priority", "partner", "typology", "action")
 _ONE: Final = ("q", "scope", "direction", "assignee", "due", "watched", "order")
 
+LIST: Final = "list"
+"""Name in the address line of an alert's page: the address line of the list that it was opened from."""
+
+PLACE: Final = "at"
+"""Likewise: the alert's place in that list, from 0, for when it has left the list."""
+
 GetAll = Callable[[str], Sequence[str]]
 """All values of a name in the address line."""
 
@@ -153,12 +159,21 @@ class InboxQuery:
         """Whether more than the search box is used."""
         return replace(self, q="") != InboxQuery()
 
+    def of_priority(self, value: str) -> InboxQuery:
+        """The same of one priority alone."""
+        return replace(self, priority=(value,))
+
     def without(self, name: str, value: str = "") -> InboxQuery:
         """The same without a value."""
         changed: dict[str, Any] = {name: ""}
         if name in _MANY:
             changed = {name: tuple(one for one in getattr(self, name) if one != value)}
         return replace(self, **changed)
+
+
+def in_list(text: str, place: int) -> str:
+    """The query of an alert's page that is opened from a list, with `?`."""
+    return f"?{urlencode({LIST: text, PLACE: place})}"
 
 
 def _first(values: Sequence[str]) -> str:

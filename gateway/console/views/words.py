@@ -16,7 +16,7 @@ from gateway.contract.identification.identifiers import Scheme
 from gateway.translation.labels import label_of
 from gateway.translation.messages import N_, listed
 from gateway.translation.messages import gettext as _
-from gateway.v1.alert_pb2 import MeasureKind, MeasureTaken
+from gateway.v1.alert_pb2 import AlertFinding, FindingResult, MeasureKind, MeasureTaken
 from gateway.v1.goods_pb2 import CommodityCode, GoodsItem, Money, Place, TransportMeans, TransportMode
 from gateway.v1.party_pb2 import Address, Identifier
 
@@ -38,6 +38,26 @@ _SCHEMES: Final[Mapping[str, str]] = {
     "vehicle_plate": N_("plate"),
     "other": N_("other"),
 }
+
+
+ELEMENTS: Final[Mapping[str, str]] = {
+    "Bi": N_("bismuth"),
+    "Dy": N_("dysprosium"),
+    "Ga": N_("gallium"),
+    "Gd": N_("gadolinium"),
+    "Ge": N_("germanium"),
+    "In": N_("indium"),
+    "Lu": N_("lutetium"),
+    "Mo": N_("molybdenum"),
+    "Sb": N_("antimony"),
+    "Sc": N_("scandium"),
+    "Sm": N_("samarium"),
+    "Tb": N_("terbium"),
+    "Te": N_("tellurium"),
+    "W": N_("tungsten"),
+    "Y": N_("yttrium"),
+}
+"""Names of the elements whose export is controlled."""
 
 
 def capitalised(text: str) -> str:
@@ -74,6 +94,23 @@ def measure_text(measure: MeasureTaken) -> str:
     mass = _("{mass} kg net", mass=number(measure.net_mass_kg)) if measure.HasField("net_mass_kg") else ""
     kind = capitalised(label_of(MeasureKind, measure.kind))
     return listed(filter(None, (kind, measure.element, mass)))
+
+
+def finding_text(finding: AlertFinding) -> str:
+    """What an inspection came to, on a line: `Inspected: 100 kg antimony seized`, or its result."""
+    taken = listed(map(_taken, finding.measures)) or label_of(FindingResult, finding.result)
+    return _("Inspected: {outcome}", outcome=taken)
+
+
+def _taken(measure: MeasureTaken) -> str:
+    kind = label_of(MeasureKind, measure.kind)
+    substance = _(ELEMENTS[measure.element]) if measure.element in ELEMENTS else measure.element
+    if not measure.HasField("net_mass_kg"):
+        return _("{substance} {measure}", substance=substance, measure=kind) if substance else kind
+    mass = number(measure.net_mass_kg)
+    if not substance:
+        return _("{mass} kg {measure}", mass=mass, measure=kind)
+    return _("{mass} kg {substance} {measure}", mass=mass, substance=substance, measure=kind)
 
 
 def money_text(money: Money) -> str:

@@ -13,6 +13,7 @@ from gateway.errors import StoreUnavailableError
 from gateway.feed.rpc.committed_entries import FreshEntries
 from gateway.feed.service.writing.command_queue import Outcome, Urgency
 from gateway.feed.service.writing.commits import (
+    ACKNOWLEDGEMENTS,
     ALERT_CHANGES,
     CASEWORK,
     FINDINGS,
@@ -140,6 +141,7 @@ class ChangeNotifier:
     INDEXED = INDEXED
     MATCHES = MATCHES
     CASEWORK = CASEWORK
+    ACKNOWLEDGEMENTS = ACKNOWLEDGEMENTS
 
     def __init__(self, writer: Writer) -> None:
         self._loop = asyncio.get_running_loop()

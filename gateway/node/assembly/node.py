@@ -234,6 +234,8 @@ class Node:
             pseudonyms=self._pseudonyms,
             files=self._files.capability,
             licences=self._licences.capability,
+            publisher=self._publisher,
+            audit=self._audit.record,
         )
         self._listeners = self._make_listeners(history, watchlists, alerts, capabilities, started_at)
         for listener in self._listeners:

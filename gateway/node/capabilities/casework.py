@@ -7,6 +7,11 @@ from functools import partial
 
 from sqlalchemy import Connection
 
+from gateway.alerts.commands.publishing import Publisher
+from gateway.alerts.commands.step_requests import StepRequests
+from gateway.alerts.service import AlertQueries
+from gateway.casework.commands.acknowledging import Acknowledger
+from gateway.casework.rpc.departures import METHOD, Departures
 from gateway.casework.rpc.names_process import NamesProcess
 from gateway.casework.rpc.old_notes import erase_old_notes
 from gateway.casework.rpc.service import CaseworkServicer
@@ -19,9 +24,12 @@ from gateway.node.capabilities.capability import Capability
 from gateway.node.capabilities.parts import NodeParts
 from gateway.node.settings import Settings
 from gateway.node.workers.history import SEARCH_INDEX
+from gateway.persons.tables import accounts, sessions
 from gateway.persons.tables.accounts import active_persons
 from gateway.rpc.workers.worker_process import WorkerProcess
-from gateway.trust.rules.permissions import Role
+from gateway.trust.codec.permissions import load_permissions
+from gateway.trust.rules.audit import AuditSink
+from gateway.trust.rules.permissions import PERSON_PREFIX, Role
 
 _DAY_MS = 24 * 3600 * 1000
 
@@ -32,7 +40,15 @@ ListRoles = Callable[[], Mapping[str, Iterable[Role]]]
 """Own systems with their roles."""
 
 
-def casework(parts: NodeParts, *, systems: ListRoles, process: WorkerProcess) -> Capability | None:
+def casework(
+    parts: NodeParts,
+    *,
+    systems: ListRoles,
+    process: WorkerProcess,
+    publisher: Publisher,
+    alerts: AlertQueries,
+    audit: AuditSink,
+) -> Capability | None:
     """Inbox, search and cases; None where they are off.
 
     `process`: knows names, and has the handlers of casework.rpc.names_process.
@@ -42,6 +58,14 @@ def casework(parts: NodeParts, *, systems: ListRoles, process: WorkerProcess) ->
         return None
     names = NamesProcess(process)
     colleagues = partial(_colleagues, settings, systems)
+    acknowledger = Acknowledger(
+        publisher,
+        StepRequests(node=settings.node, new_id=publisher.new_id, who_asked=alerts.who_asked),
+        partial(_may_acknowledge, settings, systems),
+    )
+    departures = Departures(
+        database, writer=writer, notifier=parts.notifier, acknowledger=acknowledger, audit=audit, clock=clock
+    )
     servicer = CaseworkServicer(
         inbox=InboxQueries(database, clock=clock, sent_size=parts.sent_size),
         cases=CaseQueries(database, clock=clock, persons=colleagues),
@@ -50,11 +74,15 @@ def casework(parts: NodeParts, *, systems: ListRoles, process: WorkerProcess) ->
         writer=writer,
         notifier=parts.notifier,
         knows_person=lambda conn, person: person in colleagues(conn),
+        acknowledger=acknowledger,
     )
     keep_ms = settings.casework.note_days * _DAY_MS
     return Capability(
         {"gateway.v1.CaseworkService": servicer.register},
-        {"case-notes": lambda: erase_old_notes(writer, keep_ms=keep_ms, clock=clock)},
+        {
+            "case-notes": lambda: erase_old_notes(writer, keep_ms=keep_ms, clock=clock),
+            "acknowledgements": departures.run,
+        },
         followers=[InboxLister()],
         text_followers={SEARCH_INDEX: is_unindexed},
     )
@@ -66,3 +94,18 @@ def _colleagues(settings: Settings, systems: ListRoles, conn: Connection) -> Map
         return {one.name: one.display_name or one.name for one in active_persons(conn) if _DESKS & one.roles}
     node = settings.node
     return {f"system/{node}/{name}": name for name, roles in systems().items() if _DESKS & frozenset(roles)}
+
+
+def _may_acknowledge(settings: Settings, systems: ListRoles, conn: Connection, principal: str, now_ms: int) -> bool:
+    """Whether a principal, `person/NODE/NAME` or `system/NODE/NAME`, has one of the roles for it now."""
+    _kind, _node, name = principal.split("/", 2)
+    if not principal.startswith(PERSON_PREFIX):
+        roles = frozenset(systems().get(name, ()))
+    else:
+        account = accounts.find(conn, name) if settings.persons.enabled else None
+        if account is None or account.disabled:
+            return False
+        grant = sessions.newest_grant(conn, name)
+        lent = grant.roles if grant is not None and grant.lasts(now_ms) else frozenset[Role]()
+        roles = account.roles | lent
+    return not load_permissions()[METHOD].roles.isdisjoint(roles)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gateway.alerts.commands.publishing import Publisher
 from gateway.alerts.service import AlertQueries
 from gateway.node.assembly.callers import Callers
 from gateway.node.assembly.history import History
@@ -16,6 +17,7 @@ from gateway.node.capabilities.parts import NodeParts
 from gateway.node.capabilities.persons import start_persons
 from gateway.persons.service.pseudonyms import Pseudonyms
 from gateway.rpc.workers.worker_process import WorkerProcess
+from gateway.trust.rules.audit import AuditSink
 
 
 async def start_capabilities(
@@ -28,6 +30,8 @@ async def start_capabilities(
     pseudonyms: Pseudonyms,
     files: Capability,
     licences: Capability,
+    publisher: Publisher,
+    audit: AuditSink,
 ) -> Capabilities:
     """Raises ConfigurationError: a secret can't be read, or a package is missing."""
     visibility = watchlists.visibility
@@ -36,7 +40,14 @@ async def start_capabilities(
         files,
         licences,
         figures(parts, alerts=alerts, visibility=visibility),
-        casework(parts, systems=callers.systems, process=history.names_process),
+        casework(
+            parts,
+            systems=callers.systems,
+            process=history.names_process,
+            publisher=publisher,
+            alerts=alerts,
+            audit=audit,
+        ),
         notifications(parts, visibility=visibility),
         link_analysis(parts, history=history, watchlists=watchlists),
     ]

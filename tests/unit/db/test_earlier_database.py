@@ -164,7 +164,7 @@ def assert_rebuilt_the_same(nodes: list[PaperNode]) -> None:
 def test_deadlines_of_alerts_are_migrated_as_they_are_projected(
     tmp_path: Path, make_database: MakeDatabase, make_empty_database: MakeDatabase
 ) -> None:
-    statuses, replied, asked = set(), 0, 0
+    statuses, replied, asked, inspected = set(), 0, 0, 0
     with paper_nodes(tmp_path, make_database) as nodes:
         random_history(nodes, seed=9, steps=100)
         for node in nodes:
@@ -180,9 +180,11 @@ def test_deadlines_of_alerts_are_migrated_as_they_are_projected(
             statuses |= {row["status"] for row in named}
             replied += sum(row["replied_revision"] > 0 for row in named)
             asked += sum(row["question_in_due"] > 0 for row in named)
+            inspected += sum(row["finding_feed_id"] > 0 for row in named)
     assert statuses >= {"withdrawn", "flagged", "acknowledged", "closed"}
     assert replied
     assert asked
+    assert inspected
 
 
 def _at_0004(database: Database, rows: dict[str, list[tuple[Any, ...]]]) -> None:

@@ -213,13 +213,12 @@ def test_a_revocation_covers_the_other_signature_that_verifies(ca: CertificateAu
 
 def test_one_certificate_has_one_encoding(ca: CertificateAuthority, gateway_pem: bytes) -> None:
     """Each other encoding that a reader takes for the same certificate would have a fingerprint that isn't revoked."""
-    der = x509.load_pem_x509_certificate(gateway_pem).public_bytes(serialization.Encoding.DER)
-    signature = x509.load_pem_x509_certificate(gateway_pem).signature
-    while signature[-1] & 1:  # an unused bit must be 0
-        gateway_pem = crafted(ca, names=[uri(CN.spiffe_id)])
-        der = x509.load_pem_x509_certificate(gateway_pem).public_bytes(serialization.Encoding.DER)
-        signature = x509.load_pem_x509_certificate(gateway_pem).signature
-    unused = der[: -len(signature) - 1] + b"\x01" + signature
+    even = x509.load_pem_x509_certificate(gateway_pem)
+    while even.signature[-1] & 1:  # an unused bit must be 0
+        even = x509.load_pem_x509_certificate(crafted(ca, names=[uri(str(CN))]))
+    assert believe(even.public_bytes(serialization.Encoding.PEM), ca).identity == CN
+    der = even.public_bytes(serialization.Encoding.DER)
+    unused = der[: -len(even.signature) - 1] + b"\x01" + even.signature
     with pytest.raises(UnauthenticatedError, match=r"step [12]"):
         believe(pem_of(unused), ca)
 

@@ -10,8 +10,9 @@ from starlette.responses import Response
 
 from gateway.client import new_request_id
 from gateway.client.casework import ME, NOBODY
-from gateway.console.page import client, form, has_role, page_route, redirect, session
+from gateway.console.page import client, form, has_role, page_route, redirect
 from gateway.console.pages.alert.path import reference
+from gateway.console.pages.inbox import reader_of
 from gateway.console.views.alerts.alert import AlertView
 from gateway.console.views.alerts.case import CaseView, case_view
 
@@ -29,7 +30,7 @@ async def load_case(request: Request, view: AlertView) -> CaseView:
     return case_view(
         case,
         colleagues,
-        person=session(request).person,
+        reader=reader_of(request, colleagues),
         may_change=has_role(request, *DESKS),
         may_erase_any=has_role(request, "supervisor"),
         request_id=new_request_id(),

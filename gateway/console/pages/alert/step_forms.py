@@ -31,7 +31,7 @@ from gateway.v1.alert_pb2 import (
 )
 
 ASK_FOR: Final = timedelta(hours=24)
-"""Deadline of a question that the form suggests."""
+"""Deadline of a question that the form suggests, where no reply is due before twice that time."""
 
 METHODS: Final = ("x_ray", "physical", "laboratory", "document")
 
@@ -133,6 +133,15 @@ def choice(sent: Form, name: str, enum: Any) -> int:
 def local_value(at: datetime, zone: ZoneInfo) -> str:
     """A time for a field `datetime-local`."""
     return at.astimezone(zone).strftime("%Y-%m-%dT%H:%M")
+
+
+def question_deadline(context: StepContext, now: datetime) -> datetime:
+    """What the form suggests: at the latest when half of the time until the reply is left, to act on the answer."""
+    content = context.view.alert.content
+    if content.HasField("reply_by") and context.view.reply_state == "due":
+        left = content.reply_by.ToDatetime(UTC) - now
+        return now + min(ASK_FOR, max(left / 2, timedelta(minutes=1)))
+    return now + ASK_FOR
 
 
 def decimal(sent: Form, name: str) -> float | None:
@@ -273,7 +282,7 @@ STEP_FORMS: Final[dict[str, StepForm]] = {
     "ask": StepForm(
         title=lambda: _("Ask a question"),
         send=lambda: _("Send the question"),
-        first=lambda context: {"deadline": local_value(datetime.now(UTC) + ASK_FOR, context.zone)},
+        first=lambda context: {"deadline": local_value(question_deadline(context, datetime.now(UTC)), context.zone)},
         read=_ask,
         act=lambda client, request: client.ask(
             request.alert,

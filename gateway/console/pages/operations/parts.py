@@ -41,6 +41,7 @@ def tabs(request: Request) -> Sequence[tuple[str, str, None]]:
         shown.append(("/operations/maintenance", _("Maintenance"), None))
     if has_role(request, "auditor", "supervisor"):
         shown.append(("/operations/audit", _("Audit log"), None))
+        shown.append(("/evidence/verify", _("Verify evidence"), None))
     return shown
 
 

@@ -1,4 +1,11 @@
-// Keys of the inbox: j and k go through the rows, Enter opens, a takes, x chooses, / searches, n shows what is new.
+// Keys of the inbox: j and k go through the rows, Enter opens, a takes, c acknowledges, u undoes, x chooses, / searches,
+// n shows what is new.
+
+// What the server has chosen becomes the person's choice, which a refresh of the rows leaves as it is.
+for (const box of document.querySelectorAll("#inbox input[type=checkbox]:checked")) {
+  box.defaultChecked = false;
+  box.checked = true;
+}
 
 const links = () => [...document.querySelectorAll("#inbox a[data-row]")];
 
@@ -19,6 +26,8 @@ const keys = {
   j: () => go(1),
   k: () => go(-1),
   a: () => row()?.querySelector("[data-take]")?.click(),
+  c: () => row()?.querySelector("[data-acknowledge]")?.click(),
+  u: () => row()?.querySelector("[data-undo]")?.click(),
   x: () => row()?.querySelector("input[type=checkbox]")?.click(),
   "/": () => document.getElementById("q").focus(),
   n: () => document.getElementById("show-new")?.click(),

@@ -15,6 +15,7 @@ from gateway.console.views.words import (
     address_text,
     capitalised,
     codes_text,
+    finding_text,
     identifier_text,
     local_time,
     mass_text,
@@ -149,6 +150,8 @@ class AlertView:
     steps: tuple[StepText, ...]
     questions: tuple[OpenQuestionRow, ...]
     copies: tuple[RecipientLine, ...]
+    unanswered: frozenset[str]
+    """Ids of questions that nobody answered before their copy ended."""
 
     @property
     def alert(self) -> Alert:
@@ -230,7 +233,8 @@ def alert_view(response: GetAlertResponse, node: str) -> AlertView:
         map=route_map([_map_leg(leg, row) for leg, row in zip(content.route, legs, strict=True)]),
         steps=tuple(steps),
         questions=tuple(_questions(response, steps, node)),
-        copies=tuple(_copy(delivery, steps) for delivery in response.deliveries),
+        copies=tuple(_copy(delivery, steps, response) for delivery in response.deliveries),
+        unanswered=_unanswered(response),
     )
 
 
@@ -338,8 +342,24 @@ def _questions(response: GetAlertResponse, steps: Sequence[StepText], node: str)
             )
 
 
-def _copy(delivery: AlertDelivery, steps: Sequence[StepText]) -> RecipientLine:
+def _unanswered(response: GetAlertResponse) -> frozenset[str]:
+    ended = {one.recipient for one in response.deliveries if word_of(AlertStatus, one.status) in ENDED}
+    asked = {
+        change.event.question.question_id
+        for change in response.history
+        if change.event.HasField("question") and change.recipient in ended
+    }
+    answered = {change.event.answer.question_id for change in response.history if change.event.HasField("answer")}
+    return frozenset(asked - answered)
+
+
+def _copy(delivery: AlertDelivery, steps: Sequence[StepText], response: GetAlertResponse) -> RecipientLine:
     status = word_of(AlertStatus, delivery.status)
+    findings = [
+        change.event.finding
+        for change in response.history
+        if change.event.HasField("finding") and change.recipient == delivery.recipient
+    ]
     step = delivery.last_step
     state = word_of(DeliveryState, step.state)
     theirs = [
@@ -347,7 +367,9 @@ def _copy(delivery: AlertDelivery, steps: Sequence[StepText]) -> RecipientLine:
     ]
     return RecipientLine(
         recipient=delivery.recipient,
-        status=capitalised(label_of(AlertStatus, delivery.status)),
+        status=finding_text(findings[-1])
+        if findings and status == "published"
+        else capitalised(label_of(AlertStatus, delivery.status)),
         status_word=status,
         status_kind=STATUS_KINDS.get(status, "quiet"),
         ended=status in ENDED,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from gateway.console.views.acknowledgement import AcknowledgementNote, Reader, acknowledgement_note
 from gateway.v1.casework_service_pb2 import Colleague, GetCaseResponse
 
 
@@ -31,6 +32,7 @@ class CaseView:
         mine: whether that is the reader.
         colleagues: others whom it can be assigned to, as pairs of person and name.
         watchers: names of persons with a watch mark.
+        acknowledgement: one that leaves later, or that wasn't sent.
     """
 
     assignee: str
@@ -43,19 +45,21 @@ class CaseView:
     watched: bool
     may_change: bool
     request_id: str
+    acknowledgement: AcknowledgementNote | None
 
 
 def case_view(
     case: GetCaseResponse,
     colleagues: Sequence[Colleague],
     *,
-    person: str,
+    reader: Reader,
     may_change: bool,
     may_erase_any: bool,
     request_id: str,
 ) -> CaseView:
     """The gateway's answer for the page."""
-    names = {one.person: one.display_name for one in colleagues}
+    names, person = reader.names, reader.person
+    acknowledged = case.acknowledgement if case.HasField("acknowledgement") else None
     assigned = case.assignment if case.HasField("assignment") else None
     return CaseView(
         assignee=names.get(assigned.assignee, assigned.assignee) if assigned else "",
@@ -78,4 +82,5 @@ def case_view(
         watched=case.watched,
         may_change=may_change,
         request_id=request_id,
+        acknowledgement=acknowledgement_note(acknowledged, reader) if acknowledged is not None else None,
     )

@@ -37,6 +37,9 @@ MATCHES: Final = "matches"
 CASEWORK: Final = "casework"
 """Topic: the inbox has changed, or what colleagues do with alerts; that is in no feed."""
 
+ACKNOWLEDGEMENTS: Final = "acknowledgements"
+"""Topic: an acknowledgement was scheduled; that is in no feed."""
+
 MOST_TRACES: Final = 20
 """Most trace contexts in a notice, so that it stays short; the link's holder lacks those of a larger group."""
 

@@ -10,7 +10,9 @@ import pytest
 
 from gateway.console.current import CurrentPage, set_current_page
 from gateway.console.languages import ReaderLocale
+from gateway.console.views.acknowledgement import AcknowledgementNote, Reader
 from gateway.console.views.inbox import InboxLine, inbox_lines, sections_of
+from gateway.console.views.words import finding_text
 from gateway.v1 import alert_pb2, casework_service_pb2
 from tests.support.federation import alert
 
@@ -27,8 +29,24 @@ def row(name: str, *, priority: str = "C", due: timedelta | None = None, wanted:
         made.wanted.add(action=casework_service_pb2.WANTED_ACTION_ACKNOWLEDGE)
     if due is not None:
         made.due_at.FromDatetime(NOW + due)
-    (line,) = inbox_lines([made], person="li", names={}, now=NOW)
+    return shown(made)
+
+
+def shown(made: casework_service_pb2.InboxRow, *, person: str = "li", role: str = "officer") -> InboxLine:
+    reader = Reader(person, frozenset({role}), {"li": "Li Ming"}, NOW)
+    (line,) = inbox_lines([made], reader=reader, asked="priority=3")
     return line
+
+
+def scheduled(*, refusal: str = "") -> casework_service_pb2.InboxRow:
+    """A row that li has acknowledged."""
+    made = casework_service_pb2.InboxRow(partner="cn")
+    made.wanted.add(action=casework_service_pb2.WANTED_ACTION_ACKNOWLEDGE)
+    made.acknowledgement.person = "li"
+    made.acknowledgement.leaves_at.FromDatetime(NOW + timedelta(seconds=7))
+    if refusal:
+        made.acknowledgement.refusal.message = refusal
+    return made
 
 
 @pytest.fixture(autouse=True)
@@ -68,3 +86,38 @@ def test_a_row_says_what_is_asked_how_much_and_in_which_case() -> None:
     assert (line.asked, line.asked_kind) == ("Inspect", "warn")
     assert line.mass == "12,500.5 kg"
     assert line.case_reference == "CASE-2026-0001"
+
+
+def test_an_acknowledgement_is_undone_by_who_asked_for_it_or_a_supervisor() -> None:
+    mine = shown(scheduled())
+    assert mine.acknowledgement == AcknowledgementNote("Acknowledged; leaves in 7 s.", is_unsent=False, may_remove=True)
+    theirs = shown(scheduled(), person="wu").acknowledgement
+    said = "Acknowledged by Li Ming; leaves in 7 s."
+    assert theirs == AcknowledgementNote(said, is_unsent=False, may_remove=False)
+    for person, role, may in (("wu", "supervisor", True), ("li", "analyst", False), ("li", "auditor", False)):
+        note = shown(scheduled(), person=person, role=role).acknowledgement
+        assert note is not None
+        assert note.may_remove is may
+    assert not mine.to_acknowledge, "it waits already"
+
+
+def test_what_wasnt_sent_says_why_and_can_be_asked_for_anew() -> None:
+    line = shown(scheduled(refusal="li may not acknowledge alerts any more"))
+    assert line.acknowledgement is not None
+    assert line.acknowledgement.is_unsent
+    said = "Your acknowledgement wasn't sent: li may not acknowledge alerts any more."
+    assert line.acknowledgement.text == said
+    assert line.to_acknowledge
+    assert not shown(scheduled(refusal="x"), role="analyst").to_acknowledge
+    assert line.path.endswith("?list=priority%3D3&at=0"), "it carries the list along"
+
+
+def test_a_finding_is_told_in_a_line() -> None:
+    finding = alert_pb2.AlertFinding(result=alert_pb2.FINDING_RESULT_AS_DECLARED)
+    assert finding_text(finding) == "Inspected: as declared"
+    finding.measures.add(kind=alert_pb2.MEASURE_KIND_SEIZED, element="Sb", net_mass_kg=100)
+    finding.measures.add(kind=alert_pb2.MEASURE_KIND_DETAINED, element="Fe")
+    finding.measures.add(kind=alert_pb2.MEASURE_KIND_RELEASED, net_mass_kg=1.5)
+    finding.measures.add(kind=alert_pb2.MEASURE_KIND_RETURNED)
+    told = "Inspected: 100 kg antimony seized, Fe detained, 1.5 kg released, returned"
+    assert finding_text(finding) == told
