@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
@@ -76,6 +77,7 @@ class DirectoryUpdates:
         self._directories = directories
         self._alarms = alarms
         self._asked_at_s = 0.0
+        self._verifying: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)  # by partner: one thread for each
         self._news = asyncio.Event()
         directories.on_statement(self._news.set)
 
@@ -160,7 +162,8 @@ class DirectoryUpdates:
 
     async def _verified(self, partner: str, note: bytes) -> TrustedDirectory:
         try:
-            version = await asyncio.to_thread(self._offer, note, partner)
+            async with self._verifying[partner]:
+                version = await asyncio.to_thread(self._offer, note, partner)
         except DirectoryError as error:
             message = f"a version of the directory that {partner} offers is refused: {error.message}"
             self._alarms.set(DIRECTORY_REFUSED, partner, message)
