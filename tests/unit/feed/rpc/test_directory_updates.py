@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -47,11 +47,13 @@ class Side:
         self.peers = peers_of(nodes, name, self.store.directory)
         self.updates = self.updates_with(self.store.offer)
 
-    def updates_with(self, offer: Callable[[bytes, str], TrustedDirectory]) -> DirectoryUpdates:
+    def updates_with(
+        self, offer: Callable[[bytes, str], TrustedDirectory], *, unreachable: Sequence[str] = ("mo",)
+    ) -> DirectoryUpdates:
         return DirectoryUpdates(
             state=self.store.state,
             offer=offer,
-            calls=PartnerCalls(fetches=True, unreachable=["mo"], cut_off=[]),
+            calls=PartnerCalls(fetches=True, unreachable=unreachable, cut_off=[]),
             peers=self.peers,
             directories=self.directories,
             alarms=self.alarms,
@@ -165,6 +167,42 @@ def test_a_partners_offers_take_one_thread_however_many_they_are(tmp_path: Path)
             let_go.set()
         assert [answer.known_version for answer in await asyncio.gather(*offers)] == [1] * 100
         await cn.peers.close()
+
+    with Federation(tmp_path) as nodes:
+        nodes.run(run(nodes))
+
+
+def test_an_exchange_with_one_partner_holds_up_none_with_another(tmp_path: Path) -> None:
+    begun, let_go = threading.Event(), threading.Event()
+
+    async def run(nodes: Federation) -> None:
+        note = nodes.signed_directory(nodes.directory)
+        cn, hk, mo = (Side(nodes, name, note) for name in ("cn", "hk", "mo"))
+
+        def slow_with_hk(note: bytes, partner: str) -> TrustedDirectory:
+            if partner == "hk":
+                begun.set()
+                let_go.wait()
+            return cn.store.offer(note, partner)
+
+        cn.updates = cn.updates_with(slow_with_hk, unreachable=())
+        for side in (hk, mo):
+            side.put(nodes.signed_directory(replace(nodes.directory, version=2)))
+
+        async def told_of_hk() -> bool:
+            cn.directories.note("hk", hk.directories.held())
+            return begun.is_set()
+
+        async def known() -> bool:
+            return cn.store.trusted().known_version == 2
+
+        async with serving(nodes, "hk", Serving(hk)), serving(nodes, "mo", Serving(mo)), cn.running():
+            try:
+                await eventually(told_of_hk, what="the version of hk")
+                cn.directories.note("mo", mo.directories.held())
+                await eventually(known, within_s=60, what="the version of mo")
+            finally:
+                let_go.set()
 
     with Federation(tmp_path) as nodes:
         nodes.run(run(nodes))
