@@ -56,6 +56,18 @@ def replace_file(path: Path, data: bytes, *, mode: int = BY_UMASK) -> None:
         file.write(data)
 
 
+def listed(folder: Path) -> list[Path]:
+    """What lies in a folder; nothing where there is none. `Path.glob` tells no folder from one that can't be read.
+
+    Raises:
+        OSError: it can't be read.
+    """
+    try:
+        return list(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
 def open_to_append(path: Path, *, mode: int = BY_UMASK) -> int:
     """Descriptor of a file that is written at its end, e.g. a log; never through a link.
 

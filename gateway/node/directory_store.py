@@ -17,7 +17,7 @@ from pathlib import Path
 
 from gateway.errors import DirectoryError, GatewayError
 from gateway.feed.service.alarms import DIRECTORY, DIRECTORY_OFFERED, DIRECTORY_SPLIT, Alarms
-from gateway.files import OWNER_ONLY, replace_file
+from gateway.files import OWNER_ONLY, listed, replace_file
 from gateway.node.offered_versions import OfferedVersions
 from gateway.node.settings import Settings
 from gateway.trust.rules.directory import Directory
@@ -98,10 +98,20 @@ class KeptVersions:
         self._earlier.unlink(missing_ok=True)
 
     def _files(self) -> list[Path]:
-        """The oldest first."""
-        kept = [path for path in self._folder.glob("*.note") if _NOTE.fullmatch(path.name)]
-        if not kept and self._earlier.exists():
-            return [self._earlier]
+        """The oldest first.
+
+        Raises:
+            DirectoryError: the folder can't be listed; without what it holds an older version would be accepted.
+        """
+        try:
+            kept = [path for path in listed(self._folder) if _NOTE.fullmatch(path.name)]
+            if not kept and self._earlier.exists():
+                return [self._earlier]
+        except OSError as error:
+            raise DirectoryError(
+                f"accepted versions of the directory in {self._folder} can't be read: {error.strerror}",
+                way_out="Run it as the node's user, or give that user the folder back.",
+            ) from error
         return sorted(kept, key=lambda path: int(path.stem))
 
 

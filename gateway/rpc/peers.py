@@ -101,7 +101,7 @@ class Peers:
         self._line = line
         self._channels: dict[str, _PeerChannel] = {}
         self._failing_since_s: dict[str, float] = {}
-        self._examinations: dict[str, asyncio.Task[bytes]] = {}
+        self._examinations: dict[str, tuple[ChannelBasis, asyncio.Task[bytes]]] = {}
 
     def names(self) -> list[str]:
         """All other nodes of the directory."""
@@ -165,7 +165,7 @@ class Peers:
         if made is not None and made.basis == basis:
             return made
         try:
-            pinned = await self._examined(partner) if revokes_single_ones(basis[1]) else b""
+            pinned = await self._examined(partner, basis) if revokes_single_ones(basis[1]) else b""
             if self.basis() != basis or self._channels.get(partner) is not made:  # meanwhile
                 return await self._made(partner)
             silence_ms, connect_ms = self._timeouts(partner)
@@ -190,14 +190,13 @@ class Peers:
         connect_s = SLOW_CONNECT_S if slow else line.connect_s
         return _doubled(KEEPALIVE_TIMEOUT_MS, line.silence_s), _doubled(CONNECT_TIMEOUT_MS, connect_s)
 
-    async def _examined(self, partner: str) -> bytes:
-        """The certificate of the partner's server; all that want to know wait for one examination."""
-        running = self._examinations.get(partner)
-        if running is None or running.done():
-            examining = asyncio.to_thread(
-                examined_certificate, self._server(partner), self._directory(), self._tls.files
-            )
-            running = self._examinations[partner] = asyncio.create_task(examining, name="examination")
+    async def _examined(self, partner: str, basis: ChannelBasis) -> bytes:
+        """The certificate of the partner's server; all that want to know by one basis wait for one examination."""
+        examined_by, running = self._examinations.get(partner, (None, None))
+        if running is None or running.done() or examined_by != basis:
+            examining = asyncio.to_thread(examined_certificate, self._server(partner), basis[1], self._tls.files)
+            running = asyncio.create_task(examining, name="examination")
+            self._examinations[partner] = basis, running
             running.add_done_callback(lambda task: task.cancelled() or task.exception())  # all may have left
         return await asyncio.shield(running)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -13,7 +14,15 @@ from typing import Any
 import pytest
 
 from gateway.client import GatewayClient
-from gateway.errors import EpochNeededError, FeedBehindError, GatewayError, MalformedError, SignatureInvalidError
+from gateway.errors import (
+    EpochNeededError,
+    FeedBehindError,
+    GatewayError,
+    MalformedError,
+    SignatureInvalidError,
+    StoreUnavailableError,
+    UnavailableError,
+)
 from gateway.feed.service.claims import Claim
 from gateway.node.assembly.node import system_clock_ms
 from gateway.tlog.checkpoint import cosign
@@ -22,7 +31,7 @@ from gateway.trust.pki.keys import Ed25519Signer
 from gateway.v1 import exchange_service_pb2 as pb
 from gateway.v1 import feed_pb2
 from tests.support.command_line import Cli
-from tests.support.federation import Federation, NodeProcess, alert, eventually, feed, origin, with_logs
+from tests.support.federation import PATIENCE_S, Federation, NodeProcess, alert, eventually, feed, origin, with_logs
 from tests.support.files_put_back import keep_files, put_files_back
 from tests.support.partner import Partner
 
@@ -174,15 +183,27 @@ async def first_batch(
 ) -> int:
     """Fetches from the beginning with a claim, or with none as earlier releases; the size after the first batch.
 
+    A connection that breaks on a busy machine, or a node that asks for another attempt, is tried again, as a node does.
+
     Args:
         receipted_at_s: when the partner receipts the batch; 0: it doesn't.
 
     Raises:
         GatewayError: what cn answered instead.
     """
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return await _first_batch(partner, claim, signer or partner.receipts_key, receipted_at_s)
+        except (UnavailableError, StoreUnavailableError):
+            if time.monotonic() > deadline:
+                raise
+
+
+async def _first_batch(partner: Partner, claim: Claim | None, signer: Ed25519Signer, receipted_at_s: int) -> int:
     position = feed_pb2.FeedPosition(origin=origin("cn", partner.name), size=0, root=EMPTY_ROOT)
     if claim is not None:
-        position.claim = claim.sign(signer or partner.receipts_key)
+        position.claim = claim.sign(signer)
     async with partner.fetching(position) as call:
         batch: feed_pb2.Batch = (await partner.read(call, "batch")).batch
         size = len(batch.entries)

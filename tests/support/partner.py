@@ -127,13 +127,19 @@ class Partner:
 
     @asynccontextmanager
     async def fetching(self, position: feed_pb2.FeedPosition) -> AsyncIterator[Any]:
-        """An open stream in which the node sends its own feed to this partner, after its position."""
+        """An open stream in which the node sends its own feed to this partner, after its position.
+
+        Raises:
+            GatewayError: what the node answered instead, also to a write or a read in the block.
+        """
         call = self.stub.Fetch()
         try:
             opening = pb.FetchOpening(origin=position.origin, first_index=position.size, position=position)
             await call.write(pb.FetchRequest(open=opening))
             await self.read(call, "position")
             yield call
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc_error(error) from None
         finally:
             call.cancel()
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import partial
 
 import grpc.aio
 
@@ -76,19 +78,28 @@ class DirectoryUpdates:
         self._directories = directories
         self._alarms = alarms
         self._asked_at_s = 0.0
+        self._verifying: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)  # by partner: one thread for each
+        self._under_way: dict[str, asyncio.Task[None]] = {}
+        self._waiting: set[str] = set()
         self._news = asyncio.Event()
         directories.on_statement(self._news.set)
 
     async def run(self) -> None:
         """Exchanges versions with partners until cancelled."""
         self._asked_at_s = asyncio.get_running_loop().time()
-        while True:
-            self._news.clear()
-            try:
-                await self._round()
-            except Exception:
-                log.exception("versions of the directory weren't exchanged; it is tried again")
-            await set_within(self._news, beat_in_s(AGAIN_S))
+        try:
+            while True:
+                self._news.clear()
+                try:
+                    self._round()
+                except Exception:
+                    log.exception("versions of the directory weren't exchanged; it is tried again")
+                await set_within(self._news, beat_in_s(AGAIN_S))
+        finally:
+            under_way = list(self._under_way.values())
+            for exchange in under_way:
+                exchange.cancel()
+            await asyncio.gather(*under_way, return_exceptions=True)
 
     def next_after(self, version: int) -> pb.GetNextDirectoryResponse:
         """Answers a partner: the first accepted version after one, and the digest of that one."""
@@ -110,7 +121,8 @@ class DirectoryUpdates:
         await self._verified(partner, note)
         return pb.OfferDirectoryResponse(known_version=self._state().trusted.known_version)
 
-    async def _round(self) -> None:
+    def _round(self) -> None:
+        """Begins an exchange with each partner; one with which the last is under way has its turn after that."""
         now_s = asyncio.get_running_loop().time()
         said = {statement.partner: statement for statement in self._directories.listed()}
         asks_all = now_s >= self._asked_at_s + ASK_EACH_S
@@ -120,7 +132,21 @@ class DirectoryUpdates:
         for alarm in self._alarms.list():  # of partners that the directory doesn't name any more
             if alarm.code == DIRECTORY_REFUSED and alarm.subject not in partners:
                 self._alarms.clear(DIRECTORY_REFUSED, alarm.subject)
-        await asyncio.gather(*(self._try_exchange(partner, said.get(partner), asks=asks_all) for partner in partners))
+        for partner in partners:
+            if partner in self._under_way:
+                self._waiting.add(partner)
+                continue
+            exchange = asyncio.create_task(
+                self._try_exchange(partner, said.get(partner), asks=asks_all), name=f"directory of {partner}"
+            )
+            self._under_way[partner] = exchange
+            exchange.add_done_callback(partial(self._ended, partner))
+
+    def _ended(self, partner: str, _: asyncio.Task[None]) -> None:
+        del self._under_way[partner]
+        if partner in self._waiting:
+            self._waiting.remove(partner)
+            self._news.set()
 
     async def _try_exchange(self, partner: str, said: PartnerDirectory | None, *, asks: bool) -> None:
         try:
@@ -129,6 +155,8 @@ class DirectoryUpdates:
             log.debug("the directory isn't exchanged with %s: %s", partner, error.message)
         except grpc.aio.AioRpcError as error:  # also a gateway of an earlier release, until it is upgraded
             log.debug("the directory isn't exchanged with %s: %s", partner, from_rpc_error(error).message)
+        except Exception:
+            log.exception("the directory wasn't exchanged with %s; it is tried again", partner)
 
     async def _exchange(self, partner: str, said: PartnerDirectory | None, *, asks: bool) -> None:
         state = self._state()
@@ -160,7 +188,8 @@ class DirectoryUpdates:
 
     async def _verified(self, partner: str, note: bytes) -> TrustedDirectory:
         try:
-            version = await asyncio.to_thread(self._offer, note, partner)
+            async with self._verifying[partner]:
+                version = await asyncio.to_thread(self._offer, note, partner)
         except DirectoryError as error:
             message = f"a version of the directory that {partner} offers is refused: {error.message}"
             self._alarms.set(DIRECTORY_REFUSED, partner, message)

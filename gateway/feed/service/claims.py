@@ -204,15 +204,19 @@ class Claims:
         self._alarms = alarms
         self._explained: dict[FeedOrigin, int] = {}  # the last receipt of which the log says why nothing denies it
 
-    def signed(self, origin: FeedOrigin, position: feed_pb2.FeedPosition, restored_at_ms: int) -> bytes:
+    def signed(
+        self, origin: FeedOrigin, position: feed_pb2.FeedPosition, *, read_at_ms: int, restored_at_ms: int
+    ) -> bytes:
         """The claim of a partner's feed that stands here as in a position; empty for an own feed.
 
         Args:
-            restored_at_ms: when this database was last restored, in milliseconds since 1970; 0 for never.
+            read_at_ms: before the position was read, in milliseconds since 1970. A later time would be wrong: another
+                replica may have receipted more since, while this process stood still.
+            restored_at_ms: when this database was last restored, likewise; 0 for never.
         """
         if origin.recipient != self._node or origin.publisher == self._node:
             return b""
-        claimed_at, restored_at = self._clock() // 1000, restored_at_ms // 1000
+        claimed_at, restored_at = read_at_ms // 1000, restored_at_ms // 1000
         return Claim(origin, position.size, position.root, claimed_at, restored_at).sign(self._signer)
 
     def judge(self, conn: Connection, origin: FeedOrigin, position: feed_pb2.FeedPosition) -> None:

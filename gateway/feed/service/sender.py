@@ -23,7 +23,7 @@ from gateway.errors import (
 from gateway.feed.rules import Standing, compare_position
 from gateway.feed.service import batches
 from gateway.feed.service.batches import DivideCommand
-from gateway.feed.service.claims import Claims
+from gateway.feed.service.claims import Claims, require_time
 from gateway.feed.service.continuity.marks import Marks
 from gateway.feed.service.continuity.soundness import sound_root_at
 from gateway.feed.service.states import StateCommand
@@ -97,6 +97,7 @@ class Outgoing:
 
     def position(self, origin: FeedOrigin) -> feed_pb2.FeedPosition:
         """This node's position in a feed; size 0 without entries."""
+        read_at = self._clock()
         with self._database.read() as conn:
             feed = feeds.find(conn, origin)
             has_entries = feed is not None and feed.size > 0
@@ -113,7 +114,7 @@ class Outgoing:
                 origin=origin.line, size=feed.size, root=feed.tree.root, cosigned_checkpoint=note
             )
         if self._claims is not None:
-            position.claim = self._claims.signed(origin, position, restored_at)
+            position.claim = self._claims.signed(origin, position, read_at_ms=read_at, restored_at_ms=restored_at)
         return position
 
     def consistency(self, origin: FeedOrigin, old_size: int, new_size: int) -> list[bytes]:
@@ -306,6 +307,7 @@ class Outgoing:
         if receipt.origin != origin.line:
             raise MalformedError(f"a receipt of {origin} speaks of {receipt.origin} at {receipt.size}")
         cosignature = self._verified(origin, checkpoint, receipt.cosignature)
+        require_time(cosignature.timestamp, "receipt")
         return ReceiptCommand(feed_id, receipt.size, receipt.cosignature, cosignature.timestamp * 1000)
 
     def _verified(self, origin: FeedOrigin, checkpoint: bytes, line: bytes) -> VerifiedCosignature:

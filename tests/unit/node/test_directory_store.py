@@ -197,6 +197,14 @@ def test_a_wrong_file_does_not_stop_a_start_with_an_accepted_version(data: Path,
     assert (store.trusted().version, alarms.list()) == (2, [])
 
 
+def test_where_accepted_versions_cannot_be_listed_no_older_one_is_accepted(data: Path) -> None:
+    opened(data, signed(replace(directory(), version=2)))
+    (data / "directory").rename(data / "elsewhere")
+    (data / "directory").symlink_to("directory")
+    with pytest.raises(DirectoryError, match=r"accepted versions of the directory in .* can't be read"):
+        opened(data, FIRST)
+
+
 def test_an_older_file_does_not_take_the_accepted_version_back(data: Path) -> None:
     opened(data, FIRST)
     opened(data, SECOND)

@@ -61,6 +61,24 @@ def test_a_revoked_ca_counts_for_connections_that_this_node_opens(tmp_path: Path
         nodes.run(run(nodes))
 
 
+def test_what_is_revoked_during_an_examination_counts_for_whoever_asks_then(tmp_path: Path) -> None:
+    async def run(nodes: Federation) -> None:
+        fingerprint = inspect_certificate(nodes["hk"].folder.certificate.read_bytes()).fingerprint_sha256
+        async with serving(nodes, "hk", Answering()):
+            cn = Cn(nodes)
+            cn.directory = replace(cn.directory, revoked_certificates=frozenset({"aa" * 32}))
+            before = asyncio.create_task(cn.ask())
+            await asyncio.sleep(0)  # its examination begins
+            cn.directory = replace(cn.directory, revoked_certificates=frozenset({fingerprint}))
+            for refused in await asyncio.gather(cn.ask(), before, return_exceptions=True):
+                assert isinstance(refused, DirectoryError)
+                assert "step 9 revocation" in refused.message
+            await cn.peers.close()
+
+    with Federation(tmp_path) as nodes:
+        nodes.run(run(nodes))
+
+
 def test_a_servers_revoked_certificate_is_refused_and_its_new_one_is_taken(tmp_path: Path) -> None:
     async def run(nodes: Federation) -> None:
         folder = nodes["hk"].folder

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from gateway.feed.rpc.directory_updates import DirectoryUpdates, PartnerCalls
 from gateway.feed.service.alarms import DIRECTORY_REFUSED, DIRECTORY_VERSIONS, Alarms
 from gateway.feed.service.partner_directories import PartnerDirectories
 from gateway.node.directory_store import DirectoryStore, KeptVersions, pinned_anchors
+from gateway.trust.service.directory_versions import TrustedDirectory
 from gateway.v1 import exchange_service_pb2 as pb
 from gateway.v1 import exchange_service_pb2_grpc
 from gateway.v1.feed_pb2 import HeldDirectory
@@ -43,10 +45,15 @@ class Side:
         )
         self.directories = PartnerDirectories(trust=self.store.trusted, alarms=self.alarms, clock=lambda: 0)
         self.peers = peers_of(nodes, name, self.store.directory)
-        self.updates = DirectoryUpdates(
+        self.updates = self.updates_with(self.store.offer)
+
+    def updates_with(
+        self, offer: Callable[[bytes, str], TrustedDirectory], *, unreachable: Sequence[str] = ("mo",)
+    ) -> DirectoryUpdates:
+        return DirectoryUpdates(
             state=self.store.state,
-            offer=self.store.offer,
-            calls=PartnerCalls(fetches=True, unreachable=["mo"], cut_off=[]),
+            offer=offer,
+            calls=PartnerCalls(fetches=True, unreachable=unreachable, cut_off=[]),
             peers=self.peers,
             directories=self.directories,
             alarms=self.alarms,
@@ -137,6 +144,65 @@ def test_what_does_not_verify_is_an_alarm_until_the_partner_has_something_known(
                 return not cn.said(DIRECTORY_REFUSED) and cn.store.trusted().known_version == 2
 
             await eventually(silent, what="its end")
+
+    with Federation(tmp_path) as nodes:
+        nodes.run(run(nodes))
+
+
+def test_a_partners_offers_take_one_thread_however_many_they_are(tmp_path: Path) -> None:
+    let_go = threading.Event()
+
+    async def run(nodes: Federation) -> None:
+        cn = Side(nodes, "cn", nodes.signed_directory(nodes.directory))
+
+        def slowly(note: bytes, partner: str) -> TrustedDirectory:
+            let_go.wait()
+            return cn.store.offer(note, partner)
+
+        updates = cn.updates_with(slowly)
+        offers = [asyncio.create_task(updates.take_offer("hk", cn.file.read_bytes())) for _ in range(100)]
+        try:
+            assert await asyncio.wait_for(asyncio.to_thread(lambda: "done"), 30) == "done"
+        finally:
+            let_go.set()
+        assert [answer.known_version for answer in await asyncio.gather(*offers)] == [1] * 100
+        await cn.peers.close()
+
+    with Federation(tmp_path) as nodes:
+        nodes.run(run(nodes))
+
+
+def test_an_exchange_with_one_partner_holds_up_none_with_another(tmp_path: Path) -> None:
+    begun, let_go = threading.Event(), threading.Event()
+
+    async def run(nodes: Federation) -> None:
+        note = nodes.signed_directory(nodes.directory)
+        cn, hk, mo = (Side(nodes, name, note) for name in ("cn", "hk", "mo"))
+
+        def slow_with_hk(note: bytes, partner: str) -> TrustedDirectory:
+            if partner == "hk":
+                begun.set()
+                let_go.wait()
+            return cn.store.offer(note, partner)
+
+        cn.updates = cn.updates_with(slow_with_hk, unreachable=())
+        for side in (hk, mo):
+            side.put(nodes.signed_directory(replace(nodes.directory, version=2)))
+
+        async def told_of_hk() -> bool:
+            cn.directories.note("hk", hk.directories.held())
+            return begun.is_set()
+
+        async def known() -> bool:
+            return cn.store.trusted().known_version == 2
+
+        async with serving(nodes, "hk", Serving(hk)), serving(nodes, "mo", Serving(mo)), cn.running():
+            try:
+                await eventually(told_of_hk, what="the version of hk")
+                cn.directories.note("mo", mo.directories.held())
+                await eventually(known, within_s=60, what="the version of mo")
+            finally:
+                let_go.set()
 
     with Federation(tmp_path) as nodes:
         nodes.run(run(nodes))

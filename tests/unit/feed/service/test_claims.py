@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import event
 
 from gateway.contract.ids import FeedOrigin
 from gateway.errors import MalformedError, SignatureInvalidError, VerificationError
@@ -239,6 +240,20 @@ def test_a_recipient_claims_what_it_holds_and_nothing_of_its_own_feeds(scene: Sc
     claim = verify_claim(scene.hk.outgoing.position(FEED).claim, verifier, FEED)
     assert claim.restored_at == restored_at // 1000
     assert scene.alarm() == ""
+
+
+def test_a_claim_is_no_later_than_what_it_says_was_read(scene: Scene) -> None:
+    """A machine may stand still in between, and another replica receipt more: a later time would deny that."""
+    scene.receipted(1)
+    before = scene.hk.clock()
+
+    def stands_still(*_: object) -> None:
+        scene.hk.clock.forward(10 * TOLERANCE_S * 1000)
+
+    event.listen(scene.hk.database.readers, "engine_connect", stands_still)
+    claim = verify_claim(scene.hk.outgoing.position(FEED).claim, scene.cn.trust.every_cosign_verifier("hk")[0], FEED)
+    assert scene.hk.clock() > before + TOLERANCE_S * 1000
+    assert claim.claimed_at <= before // 1000 + 1
 
 
 @pytest.mark.both_databases

@@ -204,6 +204,17 @@ def test_a_receipt_of_another_feed_or_checkpoint_or_signer_counts_for_nothing(cn
 # Batches and the window
 
 
+@pytest.mark.parametrize("signed_at", [253_402_300_800, 2**61, 2**63 - 1])
+def test_a_receipt_of_a_time_beyond_the_calendar_is_malformed(cn: PaperNode, hk: PaperNode, signed_at: int) -> None:
+    cn.publish("hk")
+    origin = cn.origin("hk")
+    line = cosign(batch(cn, 0).checkpoint, hk.cosigner, signed_at)
+    with pytest.raises(MalformedError, match="after the year 9999"):
+        cn.writer.run(
+            cn.outgoing.verify_receipt(origin, feed_pb2.Receipt(origin=origin.line, size=1, cosignature=line))
+        )
+
+
 def test_batches_end_at_checkpoints_and_cover_everything_once(cn: PaperNode) -> None:
     for _ in range(7):
         cn.publish("hk")
