@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -70,11 +71,12 @@ def examined_certificate(server: PartnerServer, directory: Directory, own: TlsFi
 def _presented(server: PartnerServer, own: TlsFiles) -> bytes:
     host, _, port = server.endpoint.rpartition(":")
     try:
-        context = examining_context()
-        context.minimum_version = ssl.TLSVersion.TLSv1_3
-        context.load_cert_chain(own.certificate, own.key, own.passphrase)
-        connection = socket.create_connection((host.strip("[]"), int(port)), EXAMINE_S)
-        with secured(connection, context, server_name=server.server_name or host) as tls:
-            return presented_certificate(tls)
+        address = host.strip("[]"), int(port)
+        with closing(socket.create_connection(address, EXAMINE_S)) as connection:  # first: it tells who is away
+            context = examining_context()
+            context.minimum_version = ssl.TLSVersion.TLSv1_3
+            context.load_cert_chain(own.certificate, own.key, own.passphrase)
+            with secured(connection, context, server_name=server.server_name or host) as tls:
+                return presented_certificate(tls)
     except (OSError, ValueError) as error:
         raise UnavailableError(f"{server.node} can't be reached at {server.endpoint}: {error}") from error
