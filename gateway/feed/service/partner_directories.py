@@ -94,8 +94,8 @@ class PartnerDirectories:
         with self._lock:
             if digest and own and digest != own:
                 self._splits[partner] = version, digest, own
-            else:
-                self._splits.pop(partner, None)
+            elif self._splits.get(partner, (0,))[0] == version:  # of another version this says nothing
+                del self._splits[partner]
         self.compare()
 
     def compare(self) -> None:
@@ -118,6 +118,8 @@ def _difference(said: PartnerDirectory, own: feed_pb2.HeldDirectory, split: tupl
     partner = said.partner
     if said.version == own.version and said.digest != own.digest:
         split = said.version, said.digest, own.digest
+    elif split is not None and said.version == own.version > split[0]:  # both have the same one in force since
+        split = None
     if split is not None:
         version, theirs, ours = split
         return (

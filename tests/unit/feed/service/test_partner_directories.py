@@ -96,10 +96,16 @@ def test_both_digests_of_two_versions_are_named_also_of_an_earlier_one(cn: Node)
     assert f"SHA-256 {theirs.hex()} there and {ours.hex()} here" in cn.alarmed()["hk"]
     cn.directories.note("hk", cn.directories.held())
     assert "another version 1" in cn.alarmed()["hk"], "a statement about the newest says nothing about that"
+    cn.directories.note_past("hk", 2, digest=b"", own=b"")
+    assert "another version 1" in cn.alarmed()["hk"], "nor does what a later version is compared with"
     for digest, own in ((ours, ours), (b"", ours), (theirs, b"")):
         cn.directories.note_past("hk", 1, digest=digest, own=own)
         assert cn.alarmed() == {}
-    other = HeldDirectory(version=1, digest=theirs)
+    cn.directories.note_past("hk", 1, digest=theirs, own=ours)
+    cn.put_next_version()
+    cn.directories.note("hk", cn.directories.held())
+    assert cn.alarmed() == {}, "both have the same later one in force"
+    other = HeldDirectory(version=cn.directories.held().version, digest=theirs)
     cn.directories.note("hk", other)
     assert f"SHA-256 {theirs.hex()} there and {cn.directories.held().digest.hex()} here" in cn.alarmed()["hk"]
 
