@@ -12,14 +12,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
+from alembic.config import Config
 from google.protobuf.json_format import MessageToJson
 from typer.testing import CliRunner, Result
 
 from gateway.cli.main import app
 from gateway.client import GatewayClient
+from gateway.db.database import Database
 from gateway.db.migrate import newest_revision
 from gateway.errors import ConfigurationError, InvalidRequestError, NotFoundError, PermissionDeniedError
 from gateway.node.assembly.node import Node
+from gateway.node.projections import metadata
 from gateway.v1 import evidence_service_pb2
 from gateway.v1.alert_pb2 import AlertReference
 from tests.support.federation import Federation, alert, new_id, with_logs
@@ -235,16 +239,12 @@ def test_a_second_data_folder_doesnt_open_a_second_way_to_one_database(
 
 def test_a_database_of_an_older_schema_is_called_that(tmp_path: Path) -> None:
     """Not damaged: `gateway verify` said "no such column" and advised a restore."""
-    for nodes in with_logs(tmp_path):
-        nodes.start("cn")
-        nodes["cn"].stop()
-        with closing(sqlite3.connect(nodes["cn"].database)) as database:  # as the release before leaves it
-            for table in ("inspection_outcomes", "licence_acts", "licence_dues", "licence_proposals", "licences"):
-                database.execute(f"DROP TABLE {table}")
-            database.execute("DROP TABLE given_up_heads")
-            database.execute("DROP TABLE signed_heads")
-            database.execute("UPDATE alembic_version SET version_num = '0030'")
-            database.commit()
+    for nodes in with_logs(tmp_path, migrated=False):
+        with closing(Database(f"sqlite:///{nodes['cn'].database}")) as database, database.write() as conn:
+            config = Config()
+            config.set_main_option("script_location", "gateway.db:migrations")
+            config.attributes.update(connection=conn, target_metadata=metadata)
+            command.upgrade(config, "0030")  # as an earlier release leaves it
         refused = gateway(nodes, "cn", "verify", code=2).output
         assert f"the database has schema version 0030, and this command needs {newest_revision()}" in refused
         assert "Start the node once with this release" in " ".join(refused.split())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from gateway.contract.messages import to_ms
 from gateway.v1 import history_pb2
 from tests.support.command_line import PATIENCE_S, Cli
 from tests.support.federation import Federation, alert, eventually, with_logs
+from tests.support.forked_commands import forked_commands
 from tests.support.history_calls import COMPLETE, CONTAINER, PARTIAL, UNREACHABLE, Found, calling, recorded
 from tests.support.shipments import shipment
 
@@ -67,7 +69,10 @@ def test_an_empty_folder_is_no_new_node(nodes: Federation) -> None:
     cn, cli = nodes["cn"], Cli(nodes, "cn")
     cn.stop()
     shutil.rmtree(cn.data)
-    refused = " ".join(cli.run("", "serve", code=2).output.split())
+    serve = [str(forked_commands() / "gateway"), "serve", "--config", str(cn.config)]
+    ended = subprocess.run(serve, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 2, ended.stderr
+    refused = " ".join(ended.stderr.split())
     for said in ("nothing says whether cn is new", "gateway restore BACKUP", "prepare --data-lost", "prepare --new"):
         assert said in refused
     assert not cn.database.exists()

@@ -12,6 +12,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 CAPABILITIES = {"feed", "trust", "alerts", "screening", "history", "persons", "console"}
+MORE_CAPABILITIES = {"attachments", "cli", "evidence", "node", "telemetry", "tracing"}
+"""Of rows that bring a mended defect back, which are called `promise-` and what was promised."""
 FEWEST = 7
 """Fewest defects of each capability."""
 
@@ -27,7 +29,8 @@ def test_each_row_can_be_planted() -> None:
 @pytest.mark.drift
 def test_the_table_is_spread_over_the_capabilities() -> None:
     rows = tomllib.loads((ROOT / "scripts/planted_defects.toml").read_text("utf-8"))["defect"]
-    counts = Counter(row["capability"] for row in rows)
+    counts = Counter(row["capability"] for row in rows if not row["id"].startswith("promise-"))
     assert counts.keys() == CAPABILITIES
+    assert {row["capability"] for row in rows} <= CAPABILITIES | MORE_CAPABILITIES
     assert min(counts.values()) >= FEWEST, counts
-    assert all(row["id"].startswith(f"{row['capability']}-") for row in rows)
+    assert all(row["id"].startswith((f"{row['capability']}-", "promise-")) for row in rows)

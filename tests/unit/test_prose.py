@@ -11,8 +11,10 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("gateway", "docs", "demo", "deploy", "examples", "packaging", "protos", "scripts", "bench", "certs", "tests")
 ENDINGS = {".py", ".md", ".html", ".js", ".proto", ".toml", ".yaml", ".yml", ".json", ".go", ".ts", ".java", ".pot"}
-NOT_READ = ("gateway/v1/", "node_modules/", "__pycache__/", "/site/", "/vendor/", "/migrations/versions/")
+NOT_READ = ("//gateway/v1/", "node_modules/", "__pycache__/", "/site/", "/vendor/", "/migrations/versions/")
 """What is generated, others', or mustn't change: databases have run the migrations."""
+
+NAMING_THEM = (Path(__file__).resolve(), ROOT / "scripts/planted_defects.toml")
 
 PHRASES = {
     r"\b[Tt]he(?: |\s*\n[\s#/*|]*)own(?=[\s,.;:)])": "our, its, your or their …",
@@ -34,7 +36,7 @@ def files() -> Iterator[Path]:
     for folder in FOLDERS:
         for path in (ROOT / folder).rglob("*"):
             name = path.relative_to(ROOT).as_posix()
-            if path.suffix in ENDINGS and path.is_file() and not any(part in f"/{name}" for part in NOT_READ):
+            if path.suffix in ENDINGS and path.is_file() and not any(part in f"//{name}" for part in NOT_READ):
                 yield path
 
 
@@ -49,7 +51,7 @@ def test_no_phrase_comes_back() -> None:
     wrong = [
         f"{path.relative_to(ROOT)}: {problem}"
         for path in files()
-        if path != Path(__file__).resolve()
+        if path not in NAMING_THEM
         for problem in found(path.read_text("utf-8", errors="replace"))
     ]
     assert wrong == []

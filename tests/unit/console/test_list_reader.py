@@ -80,12 +80,14 @@ def test_pages_are_answered_while_a_hostile_list_is_read() -> None:
     async def longest_gap_s() -> float:
         file = file_of("un-xml", un_list("a.a-" * 250_000))
         reading = asyncio.create_task(ListReader().rows(file, 1_000))
-        longest_s, before = 0.0, time.monotonic()
+        longest_s, before, seen = 0.0, time.monotonic(), False
         while not reading.done():
+            seen = seen or bool(_readers())
             await asyncio.sleep(0.01)
             longest_s, before = max(longest_s, time.monotonic() - before), time.monotonic()
         file.stream.close()
         assert isinstance(reading.result()[0], BadRow)
+        assert seen, "in a process of its own"
         return longest_s
 
     assert asyncio.run(longest_gap_s()) < 10.0  # some 40 s where a reader of this process has it
@@ -93,8 +95,21 @@ def test_pages_are_answered_while_a_hostile_list_is_read() -> None:
 
 def test_a_table_of_wrong_lines_ends_with_a_clear_sentence() -> None:
     content = b"id,list\n" + b"".join(b"A-%d,other\n" % number for number in range(200_000))
-    with pytest.raises(InputFileError, match=r"1000 lines up to this one can't be used.*The first is line 2: list: "):
+    with pytest.raises(
+        InputFileError, match=r"^line 1001: 1000 lines up to this one can't be used.*The first is line 2: list: "
+    ):
         read(file_of("csv", content), 500_000)
+
+
+def test_nothing_is_read_after_too_many_wrong_lines() -> None:
+    """A reader of this process: what it has given until then, and what it has taken of the file."""
+    content = io.BytesIO(b"id,list\n" + b"".join(b"A-%d,other\n" % number for number in range(50_000)))
+    rows = read_file("csv", content, "minerals", WatchlistContent()).rows()
+    lines: set[int] = set()
+    with pytest.raises(InputFileError, match=f"^line {MOST_WRONG_LINES + 1}: "):
+        lines.update(each.line for each in rows if isinstance(each, BadRow))
+    assert content.tell() < len(content.getvalue())
+    assert len(lines) <= MOST_WRONG_LINES
 
 
 def test_fewer_wrong_lines_are_all_told() -> None:

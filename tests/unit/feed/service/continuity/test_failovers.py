@@ -75,6 +75,16 @@ def test_a_process_that_starts_on_the_same_timeline_goes_on(replica: Replica) ->
     replica.publish()
 
 
+def test_a_process_that_shares_its_database_asks_after_a_failover_that_may_lose(replica: Replica) -> None:
+    """It has run all the time, and has seen nothing that another one wrote."""
+    replica.publish()
+    replica.marks.releases.share()
+    replica.fail_over(lossless=False)
+    for _ in range(2):
+        with pytest.raises(FeedBehindError, match=UNCOMPARED):
+            replica.publish()
+
+
 def test_a_process_that_ran_through_a_failover_without_loss_goes_on(replica: Replica) -> None:
     replica.publish()
     replica.fail_over(lossless=True)

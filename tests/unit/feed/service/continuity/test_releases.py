@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from gateway.errors import EpochNeededError, FeedBehindError, FeedForkedError, StoreUnavailableError
 from gateway.feed.service.alarms import MARKS, Alarms
 from gateway.feed.service.continuity import releases
+from gateway.feed.service.continuity.marks import Marks
 from gateway.feed.service.continuity.releases import SLOT_BYTES, UNKNOWN, KeptReceipt, Releases
 from gateway.feed.service.states import GiveUpCommand, StateCommand
 from gateway.feed.tables.feeds import FeedState
@@ -202,6 +204,19 @@ def test_a_release_and_a_receipt_are_found_again_in_either_place(tmp_path: Path)
         assert (again.size_of(ORIGIN), again.size_of(OTHER)) == (5, 1)
         assert again.receipt_of(ORIGIN) == RECEIPT
         again.close()
+
+
+def test_a_receipt_lies_beside_each_place_of_the_marks(tmp_path: Path) -> None:
+    """The data folder is lost with its marks; their copy has the receipt too."""
+    folder, copy = tmp_path / "data" / "marks", tmp_path / "copy" / "marks"
+    marks = Marks(NODE, [folder, copy])
+    marks.releases.release(ORIGIN, 3)
+    marks.releases.keep({ORIGIN: RECEIPT})
+    marks.close()
+    shutil.rmtree(folder.parent)
+    again = Marks(NODE, [folder, copy])
+    assert (again.releases.size_of(ORIGIN), again.releases.receipt_of(ORIGIN)) == (3, RECEIPT)
+    again.close()
 
 
 def test_a_place_that_missed_something_gets_everything_when_it_is_back(tmp_path: Path) -> None:
