@@ -92,18 +92,20 @@ class Teller:
 
     async def run(self) -> None:
         """Tells of changes and deadlines, for one replica, until cancelled."""
-        moved, lists_moved = asyncio.Event(), asyncio.Event()
+        moved, lists_moved, matches_moved = asyncio.Event(), asyncio.Event(), asyncio.Event()
         lists_moved.set()
+        matches_moved.set()
         with ExitStack() as ends:
             for topic in (ChangeNotifier.PROJECTED, ChangeNotifier.MATCHES, ChangeNotifier.CASEWORK):
                 ends.callback(self._notifier.subscribe(topic, moved, coalesce=True))
+            ends.callback(self._notifier.subscribe(ChangeNotifier.MATCHES, matches_moved, coalesce=True))
             for event in (moved, lists_moved):
                 ends.callback(self._notifier.subscribe(self._lists, event))
             begun = False
             while True:
                 try:
                     begun = begun or await self._begin()
-                    await self._follow(moved, lists_moved)
+                    await self._follow(moved, lists_moved, matches_moved)
                 except GatewayError as error:
                     log.warning("notifications wait: %s", error.message)
                     await asyncio.sleep(RETRY_S)
@@ -141,12 +143,13 @@ class Teller:
             log.info("notifications are on: what happens from now on is told")
         return True
 
-    async def _follow(self, moved: asyncio.Event, lists_moved: asyncio.Event) -> None:
+    async def _follow(self, moved: asyncio.Event, lists_moved: asyncio.Event, matches_moved: asyncio.Event) -> None:
         """One round: everything that has changed, then what is due, then sleep until the next of either."""
         moved.clear()
-        proposals_too = lists_moved.is_set()
+        proposals_too, reports_too = lists_moved.is_set(), matches_moved.is_set()
         lists_moved.clear()
-        if await self._gather(proposals_too=proposals_too):
+        matches_moved.clear()
+        if await self._gather(proposals_too=proposals_too, reports_too=reports_too):
             await asyncio.sleep(PAUSE_S)
             return
         next_at = await asyncio.to_thread(self._next_warning)
@@ -158,19 +161,26 @@ class Teller:
         await set_within(moved, sleep_s)
         await asyncio.sleep(PAUSE_S)
 
-    async def _gather(self, *, proposals_too: bool) -> bool:
+    async def _gather(self, *, proposals_too: bool, reports_too: bool) -> bool:
         """Whether there was something, so that more may be left."""
-        gathered = await asyncio.to_thread(self._read, proposals_too)
+        gathered = await asyncio.to_thread(self._read, proposals_too, reports_too)
         if gathered is None:
             return False
         kept = await self._writer.run(KeepGatheredCommand(gathered))
         self._count(kept)
         return bool(gathered.reached)
 
-    def _read(self, proposals_too: bool) -> Gathered | None:
+    def _read(self, proposals_too: bool, reports_too: bool) -> Gathered | None:
         audience = self._audience()
         with self._database.read() as conn:
-            return gather(conn, self._sources, audience, now_ms=self._clock(), proposals_too=proposals_too)
+            return gather(
+                conn,
+                self._sources,
+                audience,
+                now_ms=self._clock(),
+                proposals_too=proposals_too,
+                reports_too=reports_too,
+            )
 
     def _next_warning(self) -> int:
         with self._database.look() as conn:
