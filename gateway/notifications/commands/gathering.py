@@ -92,13 +92,14 @@ def gather(
     *,
     now_ms: int,
     proposals_too: bool,
-    reports_too: bool = True,
+    reports_since: int | None = 0,
 ) -> Gathered | None:
     """What follows from changes after the stored cursors; None when there are none.
 
     Args:
         proposals_too: look at proposals, which have no cursor: when lists have changed.
-        reports_too: likewise at reports of changed verdicts: when matches have changed.
+        reports_since: look at reports of changed verdicts, which have none either, from this time on, in milliseconds
+            since 1970: when matches have changed; None: not at all.
     """
     since = PROGRESS.read(conn)
     if since.alert_position is None or since.match_change is None or since.proposals_since is None:
@@ -111,7 +112,7 @@ def gather(
         *_matches(conn, sources, since.match_change, reached),
         *_hits(conn, sources, audience, since.hit_position, reached),
         *(_proposals(conn, sources, since.proposals_since) if proposals_too else ()),
-        *(_verdicts(conn, sources, since.proposals_since) if reports_too else ()),
+        *_verdicts(conn, sources, since.proposals_since, reports_since),
     ]
     if now_ms - since.proposals_since > 2 * LOOK_BACK_MS:
         reached["proposals_since"] = now_ms - LOOK_BACK_MS
@@ -279,9 +280,11 @@ def _proposals(conn: Connection, sources: Sources, since: int) -> Iterator[Happe
         yield Happening(message, visible_to=visible_to, not_to=proposal.proposer)
 
 
-def _verdicts(conn: Connection, sources: Sources, since: int) -> Iterator[Happening]:
+def _verdicts(conn: Connection, sources: Sources, on_since: int, since: int | None) -> Iterator[Happening]:
     """Reports of changed verdicts; those that are known are told to nobody again."""
-    for report in reversed(screening_reports.ended_since(conn, since, MOST_REPORTS)):
+    if since is None:
+        return
+    for report in reversed(screening_reports.ended_since(conn, max(on_since, since), MOST_REPORTS)):
         visible_to = sources.visibility.roles_of(report.publisher, report.list)
         yield Happening(messages.verdicts_message(report), visible_to=visible_to)
 
