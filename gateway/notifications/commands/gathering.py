@@ -99,7 +99,7 @@ def gather(
     Args:
         proposals_too: look at proposals, which have no cursor: when lists have changed.
         reports_since: look at reports of changed verdicts, which have none either, from this time on, in milliseconds
-            since 1970: when matches have changed; None: not at all.
+            since 1970: when one has ended; None: not at all.
     """
     since = PROGRESS.read(conn)
     if since.alert_position is None or since.match_change is None or since.proposals_since is None:

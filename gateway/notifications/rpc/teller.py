@@ -96,20 +96,25 @@ class Teller:
 
     async def run(self) -> None:
         """Tells of changes and deadlines, for one replica, until cancelled."""
-        moved, lists_moved, matches_moved = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        moved, lists_moved, reports_moved = asyncio.Event(), asyncio.Event(), asyncio.Event()
         lists_moved.set()
-        matches_moved.set()
+        reports_moved.set()
         with ExitStack() as ends:
-            for topic in (ChangeNotifier.PROJECTED, ChangeNotifier.MATCHES, ChangeNotifier.CASEWORK):
+            for topic in (
+                ChangeNotifier.PROJECTED,
+                ChangeNotifier.MATCHES,
+                ChangeNotifier.VERDICTS,
+                ChangeNotifier.CASEWORK,
+            ):
                 ends.callback(self._notifier.subscribe(topic, moved, coalesce=True))
-            ends.callback(self._notifier.subscribe(ChangeNotifier.MATCHES, matches_moved, coalesce=True))
+            ends.callback(self._notifier.subscribe(ChangeNotifier.VERDICTS, reports_moved, coalesce=True))
             for event in (moved, lists_moved):
                 ends.callback(self._notifier.subscribe(self._lists, event))
             begun = False
             while True:
                 try:
                     begun = begun or await self._begin()
-                    await self._follow(moved, lists_moved, matches_moved)
+                    await self._follow(moved, lists_moved, reports_moved)
                 except GatewayError as error:
                     log.warning("notifications wait: %s", error.message)
                     await asyncio.sleep(RETRY_S)
@@ -147,13 +152,13 @@ class Teller:
             log.info("notifications are on: what happens from now on is told")
         return True
 
-    async def _follow(self, moved: asyncio.Event, lists_moved: asyncio.Event, matches_moved: asyncio.Event) -> None:
+    async def _follow(self, moved: asyncio.Event, lists_moved: asyncio.Event, reports_moved: asyncio.Event) -> None:
         """One round: everything that has changed, then what is due, then sleep until the next of either."""
         moved.clear()
         proposals_too = lists_moved.is_set()
-        reports_since = self._reports_since if matches_moved.is_set() else None
+        reports_since = self._reports_since if reports_moved.is_set() else None
         lists_moved.clear()
-        matches_moved.clear()
+        reports_moved.clear()
         if await self._gather(proposals_too=proposals_too, reports_since=reports_since):
             await asyncio.sleep(PAUSE_S)
             return

@@ -120,7 +120,8 @@ class KeepFindingsCommand:
         matches.write(tx.conn, new, changed)
         if new or changed:
             tx.topics.add(MATCHES)
-        report_changes(tx, self._verdict_changes(tx, fresh, [*held, *known.values()], [*new, *changed]))
+        changes = self._verdict_changes(tx, fresh, [*held, *known.values()], [*new, *changed])
+        report_changes(tx, changes, revised=set(self.findings.changed))
         if self.findings.ends_reports:
             end_reports(tx)
         if not self.beside:

@@ -6,11 +6,12 @@ search ends it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from itertools import groupby
 
-from gateway.feed.service.writing.commits import MATCHES
+from gateway.feed.service.writing.commits import VERDICTS
 from gateway.feed.service.writing.transaction import Transaction
+from gateway.watchlists.rules.matches import EntryKey
 from gateway.watchlists.rules.verdicts import VerdictChange, kind_of
 from gateway.watchlists.tables import screening_reports as reports
 from gateway.watchlists.tables.screening_reports import LineRow, ReportRow
@@ -22,12 +23,21 @@ KEPT_MS = 90 * 24 * 3_600_000
 """Milliseconds that a report is kept: ninety days, as notifications are by default."""
 
 
-def report_changes(tx: Transaction, changes: Sequence[VerdictChange]) -> None:
-    """Adds changed verdicts to the open report of each list, or begins one."""
+FORGET_EVERY = 16
+"""Reports after which old ones are forgotten: each time would cost more than it frees."""
+
+
+def report_changes(tx: Transaction, changes: Sequence[VerdictChange], *, revised: Collection[EntryKey]) -> None:
+    """Adds changed verdicts to the open report of each list, or begins one.
+
+    Args:
+        revised: entries that were listed before: their verdicts may be in the report already.
+    """
     if not changes:
         return
-    open_reports = {(row.publisher, row.list): row for row in reports.open_reports(tx.conn)}
-    last = reports.last_number(tx.conn)
+    known = reports.open_and_last(tx.conn)
+    open_reports = {(row.publisher, row.list): row for row in known if not row.ended_at}
+    last = known[-1].number if known else 0
     written: list[ReportRow] = []
     by_list = sorted(changes, key=_list_of)
     for (publisher, name), of_list in groupby(by_list, key=_list_of):
@@ -35,7 +45,7 @@ def report_changes(tx: Transaction, changes: Sequence[VerdictChange]) -> None:
         if report is None:
             last += 1
             report = ReportRow(last, publisher, name, began_at=tx.now_ms)
-        written.append(_with_changes(tx, report, list(of_list)))
+        written.append(_with_changes(tx, report, list(of_list), revised))
     reports.put(tx.conn, written)
 
 
@@ -44,17 +54,21 @@ def end_reports(tx: Transaction) -> None:
     numbers = [row.number for row in reports.open_reports(tx.conn)]
     if numbers:
         reports.end(tx.conn, numbers, tx.now_ms)
-        reports.forget_before(tx.conn, tx.now_ms - KEPT_MS)
-        tx.topics.add(MATCHES)
+        if any(number % FORGET_EVERY == 0 for number in numbers):
+            reports.forget_before(tx.conn, tx.now_ms - KEPT_MS)
+        tx.topics.add(VERDICTS)
 
 
 def _list_of(change: VerdictChange) -> tuple[str, str]:
     return change.key.entry.publisher, change.key.entry.list
 
 
-def _with_changes(tx: Transaction, report: ReportRow, changes: Iterable[VerdictChange]) -> ReportRow:
+def _with_changes(
+    tx: Transaction, report: ReportRow, changes: Sequence[VerdictChange], revised: Collection[EntryKey]
+) -> ReportRow:
     """The report with further changes. A verdict that changes twice is named with its first and its last class."""
-    known = {_key(line): line for line in (reports.lines_of(tx.conn, report.number) if report.lines else ())}
+    may_be_known = report.lines and any(change.key.entry in revised for change in changes)
+    known = {_key(line): line for line in (reports.lines_of(tx.conn, report.number) if may_be_known else ())}
     counts = {"became": report.became, "ceased": report.ceased, "regraded": report.regraded}
     put: list[LineRow] = []
     removed: list[LineRow] = []

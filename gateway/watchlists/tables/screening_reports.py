@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, or_, select, update
 
 from gateway.db.statements import Prepared
 from gateway.watchlists.rules.matches import SourceKind
@@ -43,6 +43,11 @@ class LineRow(NamedTuple):
 
 
 _OPEN = Prepared(select(reports).where(reports.c.ended_at == 0).order_by(reports.c.number))
+_OPEN_AND_LAST = Prepared(
+    select(reports)
+    .where(or_(reports.c.ended_at == 0, reports.c.number == select(func.max(reports.c.number)).scalar_subquery()))
+    .order_by(reports.c.number)
+)
 _LAST = Prepared(select(func.coalesce(func.max(reports.c.number), 0)))
 _LINES = Prepared(
     select(lines)
@@ -55,6 +60,11 @@ _IDS_AT_ONCE = 500
 def open_reports(conn: Connection) -> list[ReportRow]:
     """Reports that more may come to, by number."""
     return [ReportRow._make(row) for row in _OPEN(conn)]
+
+
+def open_and_last(conn: Connection) -> list[ReportRow]:
+    """Open reports and the newest one, by number, in one statement."""
+    return [ReportRow._make(row) for row in _OPEN_AND_LAST(conn)]
 
 
 def last_number(conn: Connection) -> int:
