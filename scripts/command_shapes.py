@@ -413,6 +413,10 @@ SHAPES: Mapping[str, Schema] = {
         "$comment": "with --watch JSON lines of the second form",
         "anyOf": [listing(match_pb2.Match), facts(position=COUNT, matches=listing(match_pb2.Match))],
     },
+    "watchlist changes": {
+        "$comment": "with --report the second form",
+        "anyOf": [listing(match_pb2.ScreeningReport), message(match_pb2.ScreeningReport)],
+    },
     "watchlist confirm": message(match_pb2.DecideMatchResponse),
     "watchlist dismiss": message(match_pb2.DecideMatchResponse),
     "watchlist report": message(watchlist_service_pb2.ReportHitResponse),

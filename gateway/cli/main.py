@@ -90,6 +90,7 @@ COMMANDS: Mapping[str, str | Noun] = {
             "export": "gateway.cli.watchlist.exporting:export",
             "screen": "gateway.cli.watchlist.screen:screen",
             "matches": "gateway.cli.watchlist.matches:matches",
+            "changes": "gateway.cli.watchlist.changes:changes",
             "confirm": "gateway.cli.watchlist.matches:confirm",
             "dismiss": "gateway.cli.watchlist.matches:dismiss",
             "report": "gateway.cli.watchlist.screen:report",

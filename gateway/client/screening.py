@@ -23,9 +23,12 @@ from gateway.v1.match_pb2 import (
     DecideMatchResponse,
     ListMatchesRequest,
     ListMatchesResponse,
+    ListScreeningReportsRequest,
+    ListScreeningReportsResponse,
     Match,
     MatchConfirmation,
     MatchDismissal,
+    ScreeningReport,
     WatchMatchesRequest,
     WatchMatchesResponse,
 )
@@ -163,6 +166,25 @@ class ScreeningClient:
             lambda token: self.matches_page(filter=filter, page_size=page_size, page_token=token),
             lambda page: page.matches,
         )
+
+    async def reports_page(
+        self, list: str = "", *, page_size: int = 0, page_token: str = ""
+    ) -> ListScreeningReportsResponse:
+        request = ListScreeningReportsRequest(list=list, page_size=page_size, page_token=page_token)
+        method = self._connection.stubs.watchlist.ListScreeningReports
+        return await self._connection.unary(method, request, ListScreeningReportsResponse)
+
+    def reports(self, list: str = "", *, page_size: int = 100) -> AsyncGenerator[ScreeningReport, None]:
+        """Counts of whose verdict each change of a list has changed, newest first; `list`: NAME or PUBLISHER/NAME."""
+        return all_rows(
+            lambda token: self.reports_page(list, page_size=page_size, page_token=token), lambda page: page.reports
+        )
+
+    async def changed_verdicts(self, number: int) -> ScreeningReport:
+        """One such report with its verdicts; raises NotFoundError."""
+        method = self._connection.stubs.watchlist.ListScreeningReports
+        request = ListScreeningReportsRequest(number=number)
+        return (await self._connection.unary(method, request, ListScreeningReportsResponse)).reports[0]
 
     async def watch_matches(
         self,

@@ -19,15 +19,18 @@ from gateway.v1.match_pb2 import (
     MATCH_STATUS_CONFIRMED,
     MATCH_STATUS_DISMISSED,
     MATCH_STATUS_OPEN,
+    ChangedVerdict,
     Match,
+    ScreeningReport,
 )
 from gateway.v1.watchlist_pb2 import (
     HIT_OUTCOME_FALSE,
+    MATCH_CLASS_UNSPECIFIED,
     WATCHLIST_KIND_CONTAINER,
     WATCHLIST_KIND_VEHICLE,
     WATCHLIST_KIND_VESSEL,
 )
-from gateway.v1.watchlist_service_pb2 import ProposedEntry
+from gateway.v1.watchlist_service_pb2 import ProposedEntry, ProposedWithdrawal
 from tests.support.command_line import Cli
 from tests.support.federation import Federation, alert, eventually, with_logs
 from tests.support.history_calls import worker_processes
@@ -394,3 +397,52 @@ def test_what_the_agreement_forbids_stays_with_the_finder(nodes: Federation) -> 
             assert {one.hit.hit_id async for one in hk.screening.hits()} == before
 
     nodes.run(run())
+
+
+def test_a_changed_list_names_whose_verdict_it_has_changed(nodes: Federation) -> None:
+    """Each change has its report; one that a killed node hasn't ended is ended after the next start."""
+
+    async def reported(client: GatewayClient, alert_id: str, *, ceased: bool) -> tuple[ScreeningReport, ChangedVerdict]:
+        async def look() -> tuple[ScreeningReport, ChangedVerdict] | None:
+            async for counted in client.screening.reports("cn/minerals"):
+                report = await client.screening.changed_verdicts(counted.number)
+                for verdict in report.verdicts:
+                    is_it = verdict.source.id == alert_id and verdict.entry.id == "verdicts"
+                    if is_it and bool(verdict.class_after) != ceased:
+                        return report, verdict
+            return None
+
+        return await eventually(look, within_s=90, what="a report about the alert")
+
+    async def entry(*, ends: bool) -> None:
+        async with nodes.client("cn", "publisher") as risk:
+            if ends:
+                await risk.watchlist.propose(
+                    "minerals", withdrawals=[ProposedWithdrawal(id="verdicts", revision=1, reason="cleared")]
+                )
+        if not ends:
+            await list_(nodes, "verdicts", "Verdict Example Lanterns Limited")
+
+    async def begin() -> str:
+        async with nodes.client("cn", "publisher") as risk, nodes.client("hk", "officer") as hk:
+            published = await risk.publish(naming("Verdict Example Lanterns Limited", "示例稀土有限公司"), ["hk"])
+            await matched(hk, f'source_id = "{published.alert_id}" AND id = company')  # it was screened before
+            await entry(ends=False)
+            await matched(hk, f'source_id = "{published.alert_id}" AND id = verdicts')
+            return published.alert_id
+
+    async def became(alert_id: str) -> None:
+        async with nodes.client("hk", "officer") as hk:
+            report, verdict = await reported(hk, alert_id, ceased=False)
+            assert report.became >= 1  # with others that came within seconds
+            assert verdict.class_before == MATCH_CLASS_UNSPECIFIED
+            await entry(ends=True)
+            later, verdict = await reported(hk, alert_id, ceased=True)
+            assert later.number > report.number
+            assert later.ceased >= 1
+            assert verdict.class_before != MATCH_CLASS_UNSPECIFIED
+
+    alert_id = nodes.run(begin())
+    nodes["hk"].kill()
+    nodes.start("hk")
+    nodes.run(became(alert_id))

@@ -68,6 +68,8 @@ def path_of(message: Notification) -> str:
         return f"/watchlists/hits/{message.hit_reporter or message.partner}/{message.hit_id}"
     if message.match_id:
         return f"/watchlists/matches/{message.match_id}"
+    if message.screening_report:
+        return f"/watchlists/changes/{message.screening_report}"
     return "/operations"
 
 

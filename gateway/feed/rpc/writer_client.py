@@ -21,6 +21,7 @@ from gateway.feed.service.writing.commits import (
     LIST_CHANGES,
     MATCHES,
     PROJECTED,
+    VERDICTS,
     Commit,
 )
 from gateway.feed.service.writing.transaction import Command, Transaction
@@ -140,6 +141,7 @@ class ChangeNotifier:
     LIST_CHANGES = LIST_CHANGES
     INDEXED = INDEXED
     MATCHES = MATCHES
+    VERDICTS = VERDICTS
     CASEWORK = CASEWORK
     ACKNOWLEDGEMENTS = ACKNOWLEDGEMENTS
 

@@ -49,7 +49,7 @@ from gateway.tracing.service.draft_alerts import AlertDrafter, TraceExaminer
 from gateway.tracing.service.findings import FindingSearch, KeepFindingsInRecordsCommand
 from gateway.trust.service.directory_versions import TrustedDirectory
 from gateway.watchlists.rules.matches import SourceKind
-from gateway.watchlists.tables import matches
+from gateway.watchlists.tables import matches, screening_reports
 
 _DAY_MS = 24 * 3600 * 1000
 
@@ -203,6 +203,7 @@ def forget_sources(conn: Connection, record_ids: Sequence[str]) -> None:
     """Removes matches and links of records that are about to be erased."""
     forget_records(conn, record_ids)
     matches.forget_sources(conn, SourceKind.SHIPMENT, record_ids)
+    screening_reports.forget_sources(conn, SourceKind.SHIPMENT, record_ids)
 
 
 def retention_of(settings: HistorySettings) -> Retention:

@@ -19,6 +19,7 @@ from gateway.v1.notification_service_pb2 import Notification as NotificationMess
 from gateway.watchlists.tables.hits import HitRow
 from gateway.watchlists.tables.matches import MatchRow
 from gateway.watchlists.tables.proposals import ProposalRow
+from gateway.watchlists.tables.screening_reports import ReportRow
 
 BREAK_GLASS = "BREAK_GLASS"
 """Code of the alarm while somebody acts beyond a role."""
@@ -115,6 +116,19 @@ def match_message(match: MatchRow) -> NotificationMessage:
         list=f"{match.publisher}/{match.list}",
     )
     message.occurred_at.CopyFrom(to_timestamp(match.found_at))
+    return message
+
+
+def verdicts_message(report: ReportRow) -> NotificationMessage:
+    """Verdicts that a list's change has changed."""
+    message = NotificationMessage(
+        kind=NotificationKind.NOTIFICATION_KIND_VERDICTS_CHANGED,
+        event_id=f"verdicts/{report.number}/{report.began_at}",
+        list=f"{report.publisher}/{report.list}",
+        screening_report=report.number,
+        verdicts=report.became + report.ceased + report.regraded,
+    )
+    message.occurred_at.CopyFrom(to_timestamp(report.ended_at))
     return message
 
 

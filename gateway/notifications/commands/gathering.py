@@ -39,7 +39,7 @@ from gateway.v1 import alert_pb2
 from gateway.watchlists.commands.hits import own_reporter
 from gateway.watchlists.rules.matches import MatchStatus
 from gateway.watchlists.rules.visibility import ListVisibility
-from gateway.watchlists.tables import hits, matches, proposals
+from gateway.watchlists.tables import hits, matches, proposals, screening_reports
 from gateway.watchlists.tables.hits import HitRow
 from gateway.watchlists.tables.schema import list_proposals
 
@@ -58,6 +58,9 @@ what was due earlier isn't warned of any more.
 """
 
 MOST_PROPOSALS = 500
+
+MOST_REPORTS = 200
+"""Newest reports of changed verdicts that are looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +86,20 @@ class Sources:
 
 
 def gather(
-    conn: Connection, sources: Sources, audience: Audience, *, now_ms: int, proposals_too: bool
+    conn: Connection,
+    sources: Sources,
+    audience: Audience,
+    *,
+    now_ms: int,
+    proposals_too: bool,
+    reports_since: int | None = 0,
 ) -> Gathered | None:
     """What follows from changes after the stored cursors; None when there are none.
 
     Args:
         proposals_too: look at proposals, which have no cursor: when lists have changed.
+        reports_since: look at reports of changed verdicts, which have none either, from this time on, in milliseconds
+            since 1970: when one has ended; None: not at all.
     """
     since = PROGRESS.read(conn)
     if since.alert_position is None or since.match_change is None or since.proposals_since is None:
@@ -101,6 +112,7 @@ def gather(
         *_matches(conn, sources, since.match_change, reached),
         *_hits(conn, sources, audience, since.hit_position, reached),
         *(_proposals(conn, sources, since.proposals_since) if proposals_too else ()),
+        *_verdicts(conn, sources, since.proposals_since, reports_since),
     ]
     if now_ms - since.proposals_since > 2 * LOOK_BACK_MS:
         reached["proposals_since"] = now_ms - LOOK_BACK_MS
@@ -266,6 +278,15 @@ def _proposals(conn: Connection, sources: Sources, since: int) -> Iterator[Happe
         visible_to = sources.visibility.roles_of(sources.node, proposal.list)
         message = messages.proposal_message(proposal, sources.node)
         yield Happening(message, visible_to=visible_to, not_to=proposal.proposer)
+
+
+def _verdicts(conn: Connection, sources: Sources, on_since: int, since: int | None) -> Iterator[Happening]:
+    """Reports of changed verdicts; those that are known are told to nobody again."""
+    if since is None:
+        return
+    for report in reversed(screening_reports.ended_since(conn, max(on_since, since), MOST_REPORTS)):
+        visible_to = sources.visibility.roles_of(report.publisher, report.list)
+        yield Happening(messages.verdicts_message(report), visible_to=visible_to)
 
 
 def _warned(conn: Connection, warning: DeadlineWarning, row: AlertRow, sources: Sources) -> Happening:

@@ -39,6 +39,9 @@ PAUSE_S: Final = 0.02
 RETRY_S: Final = 2.0
 """Seconds after a failure of the database."""
 
+REPORTS_LOOK_BACK_MS: Final = 60_000
+"""Milliseconds: another replica's report may be committed so much later than it was ended."""
+
 FORGET_S: Final = 600.0
 """Seconds between removals of what is old."""
 
@@ -83,6 +86,7 @@ class Teller:
         self._keep_ms = keep_days * _DAY_MS
         self._most_kept = most_kept
         self._clock = clock
+        self._reports_since = 0  # at first all: a process before may have ended without telling
         self._raised: deque[Alarm] = deque(maxlen=MOST_ALARMS)
         self._alarm_raised = asyncio.Event()
         self._loop = asyncio.get_running_loop()
@@ -92,18 +96,25 @@ class Teller:
 
     async def run(self) -> None:
         """Tells of changes and deadlines, for one replica, until cancelled."""
-        moved, lists_moved = asyncio.Event(), asyncio.Event()
+        moved, lists_moved, reports_moved = asyncio.Event(), asyncio.Event(), asyncio.Event()
         lists_moved.set()
+        reports_moved.set()
         with ExitStack() as ends:
-            for topic in (ChangeNotifier.PROJECTED, ChangeNotifier.MATCHES, ChangeNotifier.CASEWORK):
+            for topic in (
+                ChangeNotifier.PROJECTED,
+                ChangeNotifier.MATCHES,
+                ChangeNotifier.VERDICTS,
+                ChangeNotifier.CASEWORK,
+            ):
                 ends.callback(self._notifier.subscribe(topic, moved, coalesce=True))
+            ends.callback(self._notifier.subscribe(ChangeNotifier.VERDICTS, reports_moved, coalesce=True))
             for event in (moved, lists_moved):
                 ends.callback(self._notifier.subscribe(self._lists, event))
             begun = False
             while True:
                 try:
                     begun = begun or await self._begin()
-                    await self._follow(moved, lists_moved)
+                    await self._follow(moved, lists_moved, reports_moved)
                 except GatewayError as error:
                     log.warning("notifications wait: %s", error.message)
                     await asyncio.sleep(RETRY_S)
@@ -141,12 +152,14 @@ class Teller:
             log.info("notifications are on: what happens from now on is told")
         return True
 
-    async def _follow(self, moved: asyncio.Event, lists_moved: asyncio.Event) -> None:
+    async def _follow(self, moved: asyncio.Event, lists_moved: asyncio.Event, reports_moved: asyncio.Event) -> None:
         """One round: everything that has changed, then what is due, then sleep until the next of either."""
         moved.clear()
         proposals_too = lists_moved.is_set()
+        reports_since = self._reports_since if reports_moved.is_set() else None
         lists_moved.clear()
-        if await self._gather(proposals_too=proposals_too):
+        reports_moved.clear()
+        if await self._gather(proposals_too=proposals_too, reports_since=reports_since):
             await asyncio.sleep(PAUSE_S)
             return
         next_at = await asyncio.to_thread(self._next_warning)
@@ -158,19 +171,29 @@ class Teller:
         await set_within(moved, sleep_s)
         await asyncio.sleep(PAUSE_S)
 
-    async def _gather(self, *, proposals_too: bool) -> bool:
+    async def _gather(self, *, proposals_too: bool, reports_since: int | None) -> bool:
         """Whether there was something, so that more may be left."""
-        gathered = await asyncio.to_thread(self._read, proposals_too)
+        looked_at = self._clock()
+        gathered = await asyncio.to_thread(self._read, proposals_too, reports_since)
         if gathered is None:
             return False
         kept = await self._writer.run(KeepGatheredCommand(gathered))
         self._count(kept)
+        if reports_since is not None:
+            self._reports_since = looked_at - REPORTS_LOOK_BACK_MS
         return bool(gathered.reached)
 
-    def _read(self, proposals_too: bool) -> Gathered | None:
+    def _read(self, proposals_too: bool, reports_since: int | None) -> Gathered | None:
         audience = self._audience()
         with self._database.read() as conn:
-            return gather(conn, self._sources, audience, now_ms=self._clock(), proposals_too=proposals_too)
+            return gather(
+                conn,
+                self._sources,
+                audience,
+                now_ms=self._clock(),
+                proposals_too=proposals_too,
+                reports_since=reports_since,
+            )
 
     def _next_warning(self) -> int:
         with self._database.look() as conn:

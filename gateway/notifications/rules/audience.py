@@ -26,6 +26,7 @@ _OTHERS: Mapping[int, frozenset[Role]] = {
     NotificationKind.NOTIFICATION_KIND_MATCH: _ABOUT_LISTS,
     NotificationKind.NOTIFICATION_KIND_HIT: _ABOUT_LISTS,
     NotificationKind.NOTIFICATION_KIND_HIT_ANSWERED: _ABOUT_LISTS,
+    NotificationKind.NOTIFICATION_KIND_VERDICTS_CHANGED: _ABOUT_LISTS,
     NotificationKind.NOTIFICATION_KIND_PROPOSAL: frozenset({Role.SUPERVISOR}),
     NotificationKind.NOTIFICATION_KIND_ALARM: frozenset({Role.OPERATOR, Role.SUPERVISOR, Role.AUDITOR}),
     NotificationKind.NOTIFICATION_KIND_BREAK_GLASS: frozenset({Role.SUPERVISOR, Role.AUDITOR}),
@@ -57,8 +58,13 @@ _DEFAULTS: Mapping[Role, tuple[NotificationKind.ValueType, ...]] = {
         NotificationKind.NOTIFICATION_KIND_ASSIGNED,
         NotificationKind.NOTIFICATION_KIND_HIT,
         NotificationKind.NOTIFICATION_KIND_HIT_ANSWERED,
+        NotificationKind.NOTIFICATION_KIND_VERDICTS_CHANGED,
     ),
-    Role.ANALYST: (NotificationKind.NOTIFICATION_KIND_MATCH, NotificationKind.NOTIFICATION_KIND_ASSIGNED),
+    Role.ANALYST: (
+        NotificationKind.NOTIFICATION_KIND_MATCH,
+        NotificationKind.NOTIFICATION_KIND_VERDICTS_CHANGED,
+        NotificationKind.NOTIFICATION_KIND_ASSIGNED,
+    ),
     Role.SUPERVISOR: (
         NotificationKind.NOTIFICATION_KIND_DEADLINE_PASSED,
         NotificationKind.NOTIFICATION_KIND_PROPOSAL,

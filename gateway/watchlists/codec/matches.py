@@ -52,6 +52,7 @@ class Findings:
         changed: ended or amended entries.
         naming: by entry that a screened party is identical with: the alerts that name it in any revision.
         not_indexed: number of entries that the index couldn't take.
+        ends_reports: all parties were compared with the changes of lists; the node sets it.
     """
 
     before: Mapping[str, int]
@@ -62,11 +63,12 @@ class Findings:
     more: bool = field(default=False)
     naming: Mapping[EntryKey, NamingAlerts] = field(default_factory=dict)
     not_indexed: int = 0
+    ends_reports: bool = False
 
     @property
     def has_findings(self) -> bool:
         """Whether to store more than the cursors."""
-        return bool(self.matches or self.screened or self.changed)
+        return bool(self.matches or self.screened or self.changed or self.ends_reports)
 
 
 def found_match(

@@ -19,7 +19,9 @@ from gateway.watchlists.codec.events import ListKey
 from gateway.watchlists.codec.matches import Findings
 from gateway.watchlists.commands.hits import listed_entry, report_hit
 from gateway.watchlists.commands.proposals import BY_ITSELF, Lists, apply_pending
+from gateway.watchlists.commands.screening_reports import end_reports, report_changes
 from gateway.watchlists.rules.matches import MatchDecision, MatchStatus, ReportRule, SourceKey, SourceKind, decided
+from gateway.watchlists.rules.verdicts import VerdictChange, key_of, verdict_changes
 from gateway.watchlists.rules.visibility import NOTHING_HIDDEN, Hidden
 from gateway.watchlists.service.match_sources import erased
 from gateway.watchlists.service.updates import read_changes
@@ -97,7 +99,8 @@ class KeepFindingsCommand:
             return cursors
         fresh = _best(self._existing(tx))
         known = matches.by_keys(tx.conn, fresh)
-        ended = self._superseded(tx, fresh)
+        held = matches.held_of_entries(tx.conn, self.findings.changed)
+        ended = self._superseded(tx, fresh, held)
         new, changed = [], list(ended.values())
         room = MatchRoom(tx, self.quotas)
         for key, match in fresh.items():
@@ -117,6 +120,10 @@ class KeepFindingsCommand:
         matches.write(tx.conn, new, changed)
         if new or changed:
             tx.topics.add(MATCHES)
+        changes = self._verdict_changes(tx, fresh, [*held, *known.values()], [*new, *changed])
+        report_changes(tx, changes, revised=set(self.findings.changed))
+        if self.findings.ends_reports:
+            end_reports(tx)
         if not self.beside:
             matches.move_positions(tx.conn, self.findings.after)
         return dict(self.findings.after)
@@ -127,15 +134,39 @@ class KeepFindingsCommand:
         gone = erased(tx.conn, {source for source, _ in by_source})
         return [match for source, match in by_source if source not in gone]
 
-    def _superseded(self, tx: Transaction, fresh: Mapping[bytes, match_pb2.Match]) -> dict[str, MatchRow]:
-        """Open matches that lost a matching writing."""
+    def _verdict_changes(
+        self,
+        tx: Transaction,
+        fresh: Mapping[bytes, match_pb2.Match],
+        before: Sequence[MatchRow],
+        written: Sequence[MatchRow],
+    ) -> list[VerdictChange]:
+        """Verdicts that a list's change has changed, rather than a source that is new or was amended."""
+        amended = {screened.source for screened in self.findings.screened}
+        listed = set(self.findings.changed)
+        rows = [row for row in before if row.entry in listed]
+        rows += [row for row in written if (match := fresh.get(row.key)) is not None and match.backward]
+        keys = {key_of(row) for row in rows if row.place.source not in amended}
+        if not keys:
+            return []
+        after = {row.match_id: row for row in (*before, *written)}
+        for row in before:  # a person's word stands until the entry that it is about ends
+            confirmed = row.state is MatchStatus.CONFIRMED and row.entry in listed
+            if confirmed and self._of_entry(tx, row, fresh) == ENDED:
+                after.pop(row.match_id, None)
+        return verdict_changes(before, after.values(), keys)
+
+    def _superseded(
+        self, tx: Transaction, fresh: Mapping[bytes, match_pb2.Match], held: Sequence[MatchRow]
+    ) -> dict[str, MatchRow]:
+        """Open matches that lost a matching writing; `held`: open and confirmed ones of changed entries."""
         ended: dict[str, MatchRow] = {}
         gone = {screened.source: screened.gone for screened in self.findings.screened}
         for row in matches.open_of_sources(tx.conn, gone):
             if row.key not in fresh:
                 ended[row.match_id] = _ended(row, WITHDRAWN if gone[row.place.source] else AMENDED, tx.now_ms)
-        for row in matches.open_of_entries(tx.conn, self.findings.changed):
-            why = self._of_entry(tx, row, fresh)
+        for row in held:
+            why = self._of_entry(tx, row, fresh) if row.state is MatchStatus.OPEN else ""
             if why and row.match_id not in ended:
                 ended[row.match_id] = _ended(row, why, tx.now_ms)
         return ended

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 from gateway.alerts.rpc import ScreenedAlert
 from gateway.db.database import Database
@@ -22,10 +23,11 @@ from gateway.trust.rules.permissions import Principal
 from gateway.v1 import alert_pb2, alert_service_pb2, match_pb2, screening_pb2
 from gateway.watchlists.codec.matches import Findings
 from gateway.watchlists.codec.subjects import subjects_of
+from gateway.watchlists.rules.verdicts import QUIET_S, is_report_due
 from gateway.watchlists.rules.visibility import NOTHING_HIDDEN, Hidden, ListVisibility
 from gateway.watchlists.service.screening_handlers import FOLLOW, SCREEN, SCREEN_FEW
 from gateway.watchlists.tables import lists as watchlists
-from gateway.watchlists.tables import matches
+from gateway.watchlists.tables import matches, screening_reports
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +68,13 @@ Keep = Callable[[Findings], Awaitable[dict[str, int]]]
 
 MATCH_SEARCH = "search for matches"
 """Role of the replica whose findings are kept; of the others those alone about parties that were screened there."""
+
+
+class _WaitingReports(NamedTuple):
+    """When lists began to change and changed last, in seconds of the loop's clock."""
+
+    began: float
+    changed: float
 
 
 class ScreeningProcess:
@@ -161,16 +170,36 @@ class ScreeningProcess:
         loop = asyncio.get_running_loop()
         kept = cursors = await asyncio.to_thread(self._cursors)
         keep_at = loop.time()
+        waiting = await self._open_reports(loop.time())
         while self._searches():
             self._moved.clear()
             findings = await self._look(cursors)
+            if findings.after.get(matches.LISTS) != cursors.get(matches.LISTS):
+                waiting = _WaitingReports(waiting.began if waiting else loop.time(), loop.time())
             cursors = dict(findings.after)
+            if waiting and not findings.more and is_report_due(loop.time(), *waiting):
+                waiting = await self._open_reports(loop.time())
+                findings = replace(findings, ends_reports=waiting is not None)
             if findings.has_findings or (cursors != kept and loop.time() >= keep_at):
                 kept = cursors = await self._keep(replace(findings, before=kept))
+                if findings.ends_reports and kept == findings.after:
+                    waiting = None
                 keep_at = loop.time() + KEEP_EVERY_S
             if not findings.more:
                 await asyncio.sleep(FOLLOW_PAUSE_S)
-                await (self._moved.wait() if cursors == kept else set_within(self._moved, KEEP_EVERY_S))
+                if cursors != kept:
+                    await set_within(self._moved, KEEP_EVERY_S)
+                else:
+                    await (set_within(self._moved, QUIET_S) if waiting else self._moved.wait())
+
+    async def _open_reports(self, now_s: float) -> _WaitingReports | None:
+        """Reports that were begun, here or before a crash; None for none."""
+
+        def look() -> bool:
+            with self._database.read() as conn:
+                return bool(screening_reports.open_reports(conn))
+
+        return _WaitingReports(now_s, now_s) if await asyncio.to_thread(look) else None
 
     async def _accompany(self) -> None:
         """Keeps the index up to date while another replica searches; stores what concerns parties screened here."""

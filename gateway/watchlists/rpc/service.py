@@ -37,6 +37,7 @@ from gateway.watchlists.rpc.screening import FEW_SUBJECTS, ScreeningProcess
 from gateway.watchlists.rules.visibility import Hidden, ListVisibility
 from gateway.watchlists.service.match_queries import MatchQueries
 from gateway.watchlists.service.queries import ListQueries
+from gateway.watchlists.service.screening_reports import ScreeningReportQueries
 
 _ASK_TIMEOUT_S = 10.0
 """Timeout for a partner to report its position, in seconds."""
@@ -65,6 +66,7 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
         self._queries = queries
         self._hits = HitQueries(database)
         self._matches = MatchQueries(database)
+        self._reports = ScreeningReportQueries(database, node=lists.node)
         self._database = database
         self._writer = writer
         self._notifier = notifier
@@ -313,6 +315,12 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
         async with aclosing(following):
             async for response in following:
                 yield response
+
+    async def ListScreeningReports(
+        self, request: match_pb2.ListScreeningReportsRequest, context: Context
+    ) -> match_pb2.ListScreeningReportsResponse:
+        validate(request)
+        return await asyncio.to_thread(self._reports.list, request, hidden=self._hidden())
 
     async def DecideMatch(
         self, request: match_pb2.DecideMatchRequest, context: Context

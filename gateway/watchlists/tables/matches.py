@@ -10,6 +10,7 @@ from sqlalchemy import Column, ColumnElement, Connection, bindparam, delete, fun
 
 from gateway.db.schema import Progress
 from gateway.watchlists.rules.matches import EntryKey, MatchPlace, MatchStatus, SourceKey, SourceKind
+from gateway.watchlists.rules.verdicts import HELD
 from gateway.watchlists.tables.schema import match_progress, matches
 
 LISTS = "lists"
@@ -133,19 +134,19 @@ def open_of_sources(conn: Connection, sources: Collection[SourceKey]) -> list[Ma
     rows = []
     for (kind, publisher), ids in grouped.items():
         of_publisher = (matches.c.source == kind, matches.c.source_publisher == publisher)
-        rows += _open_in(conn, matches.c.source_id, ids, of_publisher)
+        rows += _held_in(conn, matches.c.source_id, ids, of_publisher)
     return rows
 
 
-def open_of_entries(conn: Connection, entries: Collection[EntryKey]) -> list[MatchRow]:
-    """Open matches with entries."""
+def held_of_entries(conn: Connection, entries: Collection[EntryKey]) -> list[MatchRow]:
+    """Open and confirmed matches with entries."""
     grouped: dict[tuple[str, str], list[str]] = {}
     for entry in entries:
         grouped.setdefault((entry.publisher, entry.list), []).append(entry.id)
     rows = []
     for (publisher, name), ids in grouped.items():
         of_list = (matches.c.publisher == publisher, matches.c.list == name)
-        rows += _open_in(conn, matches.c.entry_id, ids, of_list)
+        rows += _held_in(conn, matches.c.entry_id, ids, of_list, HELD)
     return rows
 
 
@@ -155,13 +156,17 @@ def of_entry(conn: Connection, entry: EntryKey, kind: SourceKind) -> list[MatchR
     return _rows(conn, *of_entry, matches.c.source == kind.value)
 
 
-def _open_in(
-    conn: Connection, column: Column[str], values: Sequence[str], conditions: tuple[ColumnElement[bool], ...]
+def _held_in(
+    conn: Connection,
+    column: Column[str],
+    values: Sequence[str],
+    conditions: tuple[ColumnElement[bool], ...],
+    statuses: Collection[MatchStatus] = frozenset({MatchStatus.OPEN}),
 ) -> list[MatchRow]:
-    is_open = matches.c.status == MatchStatus.OPEN.value
+    is_held = matches.c.status.in_([status.value for status in statuses])
     rows = []
     for at in range(0, len(values), _KEYS_AT_ONCE):
-        rows += _rows(conn, *conditions, is_open, column.in_(values[at : at + _KEYS_AT_ONCE]))
+        rows += _rows(conn, *conditions, is_held, column.in_(values[at : at + _KEYS_AT_ONCE]))
     return rows
 
 

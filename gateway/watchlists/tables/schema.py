@@ -162,6 +162,47 @@ matches = Table(
     ),
 )
 
+screening_reports = Table(  # whose verdict a list's change has changed; not a projection: written with the matches
+    "screening_reports",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("publisher", String(32), nullable=False),
+    Column("list", String(64), nullable=False),
+    Column("began_at", BigInteger, nullable=False),
+    Column("ended_at", BigInteger, nullable=False),  # 0 until all parties were compared with the change
+    Column("became", BigInteger, nullable=False),  # verdicts, named in lines or not
+    Column("ceased", BigInteger, nullable=False),
+    Column("regraded", BigInteger, nullable=False),
+    Column("lines", BigInteger, nullable=False),  # that were ever written: at most so many
+    Index(None, "ended_at"),
+    integrity_index(
+        "screening_reports",
+        *("number", "publisher", "list", "began_at", "ended_at", "became", "ceased", "regraded", "lines"),
+    ),
+    sqlite_with_rowid=False,
+)
+
+screening_report_lines = Table(
+    "screening_report_lines",
+    metadata,
+    Column("number", BigInteger, primary_key=True),
+    Column("source", String(16), primary_key=True),
+    Column("source_publisher", String(32), primary_key=True),
+    Column("source_id", String(128), primary_key=True),
+    Column("entry_id", String(64), primary_key=True),
+    Column("field", String(256), nullable=False),
+    Column("match_id", String(36), nullable=False),
+    Column("class_before", Integer, nullable=False),  # MatchClass; 0: no hit
+    Column("class_after", Integer, nullable=False),
+    Index(None, "source", "source_id"),
+    integrity_index(
+        "screening_report_lines",
+        *("number", "source", "source_publisher", "source_id", "entry_id", "field", "match_id"),
+        *("class_before", "class_after"),
+    ),
+    sqlite_with_rowid=False,
+)
+
 list_progress = progress_table(
     "list_progress",
     Column("applied", BigInteger, nullable=False),  # last effective change

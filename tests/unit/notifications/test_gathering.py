@@ -36,6 +36,8 @@ from gateway.v1.watchlist_service_pb2 import ProposedEntry, ProposeEntriesReques
 from gateway.watchlists.commands.proposals import ProposeCommand
 from gateway.watchlists.rules.policies import ListPolicy
 from gateway.watchlists.rules.visibility import EVERYTHING_VISIBLE
+from gateway.watchlists.tables import screening_reports
+from gateway.watchlists.tables.screening_reports import ReportRow
 from tests.support.databases import MakeDatabase
 from tests.support.nodes import DAY_MS, PaperNode, exchange, listed_content, paper_nodes
 from tests.unit.watchlists.commands.test_hits import LIST, answer, report
@@ -419,3 +421,30 @@ def test_a_transaction_that_fails_tells_nobody_and_moves_no_cursor(nodes: list[P
     assert desk.told() == []
     desk.look()
     assert desk.kinds() == ["NEW_ALERT"]
+
+
+@pytest.mark.both_databases
+def test_changed_verdicts_are_told_once_for_each_report(nodes: list[PaperNode]) -> None:
+    _cn, hk = nodes
+    desk = Desk(hk, [person("chan", Role.ANALYST), person("wong"), person("ops", Role.OPERATOR)])
+    with hk.database.write() as conn:
+        screening_reports.put(conn, [ReportRow(1, "cn", "un-sc", 1, became=9)])
+        screening_reports.end(conn, [1], hk.clock.now - 1)
+    assert desk.begin()
+    with hk.database.write() as conn:
+        screening_reports.put(conn, [ReportRow(2, "cn", "un-sc", hk.clock.now, became=2, ceased=1)])
+    desk.look()
+    assert desk.told("chan") == []  # neither one of before, nor one that more may come to
+    with hk.database.write() as conn:
+        screening_reports.end(conn, [2], hk.clock.now)
+    desk.look()
+    desk.look()
+    (told,) = desk.told("chan")
+    assert (told.kind, told.list, told.screening_report, told.verdicts) == (
+        kind("VERDICTS_CHANGED"),
+        "cn/un-sc",
+        2,
+        3,
+    )
+    assert desk.kinds("wong") == ["VERDICTS_CHANGED"]
+    assert desk.kinds("ops") == []

@@ -6,6 +6,7 @@ from typing import Final
 
 from gateway.console.navigation import NavigationEntry
 from gateway.console.page import page_route
+from gateway.console.pages.watchlists.changes import show_report, show_reports
 from gateway.console.pages.watchlists.editing import ask_amendment, ask_new
 from gateway.console.pages.watchlists.editing import take as take_entry
 from gateway.console.pages.watchlists.hits import answer_hit, show_hit, show_hits
@@ -26,6 +27,8 @@ routes = [
     page_route("/watchlists/matches", show_matches),
     page_route("/watchlists/matches/{match_id}", show_match),
     page_route("/watchlists/matches/{match_id}", decide_match, methods=("POST",)),
+    page_route("/watchlists/changes", show_reports),
+    page_route("/watchlists/changes/{number:int}", show_report),
     page_route("/watchlists/import", ask_import),
     page_route("/watchlists/import/upload", preview, methods=("POST",)),
     page_route("/watchlists/import/send", import_file, methods=("POST",)),

@@ -34,6 +34,9 @@ INDEXED: Final = "indexed"
 MATCHES: Final = "matches"
 """Topic: matches have changed; they are in no feed."""
 
+VERDICTS: Final = "verdicts"
+"""Topic: a report of verdicts that a list's change has changed has ended; it is in no feed."""
+
 CASEWORK: Final = "casework"
 """Topic: the inbox has changed, or what colleagues do with alerts; that is in no feed."""
 
