@@ -17,7 +17,7 @@ from tests.support.console.chromium import PATIENCE_MS
 from tests.support.console.desk import Desk, Desks
 from tests.support.console.enrolling import enrol
 from tests.support.console.trial import ConsoleTrial
-from tests.support.federation import eventually
+from tests.support.federation import alert, eventually
 from tests.support.nodes import listed_content
 
 LIST = "/watchlists/of/cn/minerals"
@@ -293,3 +293,44 @@ def test_withdrawing_shows_who_is_told_first(desk: Desks, case: Case) -> None:
     supervisor.assert_accessible()
     page.get_by_role("button", name="Withdraw").click()
     expect(page.get_by_text("The withdrawal was proposed")).to_be_visible()
+
+
+def test_whose_verdict_a_list_has_changed_is_shown(desk: Desks, case: Case, trial: ConsoleTrial) -> None:
+    """At hk, about an alert that was screened before cn's list had the name."""
+    name, content = "Verdict Console Lanterns Limited", alert()
+    for party in (name, "示例国际贸易有限公司"):
+        content.subject.parties.add(role=5).names.add(text=party)
+
+    async def change() -> tuple[str, int]:
+        async with trial.federation.client("cn", "publisher") as risk, trial.federation.client("hk", "officer") as hk:
+            published = await risk.publish(content, ["hk"])
+
+            async def screened() -> bool:
+                found = hk.screening.matches(filter=f'source_id = "{published.alert_id}"')
+                return bool([match async for match in found])
+
+            await eventually(screened, what="a match of the alert's other party")
+            async with trial["cn"].acting("officer") as officer, trial["cn"].acting("supervisor") as supervisor:
+                entry = ProposedEntry(id="VERDICT-1", content=listed_content(name))
+                proposal = await officer.watchlist.propose("minerals", entries=[entry], note="Verdicts")
+                await supervisor.watchlist.decide(proposal.proposal_id, approve=True)
+
+            async def reported() -> int:
+                async for counted in hk.screening.reports("cn/minerals"):
+                    report = await hk.screening.changed_verdicts(counted.number)
+                    if any(one.source.id == published.alert_id for one in report.verdicts):
+                        return report.number
+                return 0
+
+            return published.alert_id, await eventually(reported, what="the report", within_s=120)
+
+    alert_id, number = trial.run(change())
+    analyst = desk("hk", "analyst")
+    page = analyst.open("/watchlists/changes")
+    analyst.assert_accessible()
+    page.locator(f"a[href='/watchlists/changes/{number}']").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Changed verdicts after a change of CN minerals")
+    verdict = page.get_by_role("listitem").filter(has_text=alert_id)
+    expect(verdict).to_contain_text("No hit")
+    expect(verdict).to_contain_text("VERDICT-1")
+    analyst.assert_accessible()

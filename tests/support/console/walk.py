@@ -106,7 +106,7 @@ NOT_PAGES: Mapping[str, str] = {
     "/alerts/{publisher}/{alert_id}/evidence": _DOWNLOAD,
     "/figures/download": _DOWNLOAD,
     "/watchlists/matches/{match_id}": "tests/support/console/behind_forms.py opens one of those that the gateway found",
-    "/watchlists/changes/{number:int}": "tests/scenario/test_matches.py opens one that a list's change has made",
+    "/watchlists/changes/{number:int}": "tests/console/test_watchlists.py opens one that a list's change has made",
     "/alerts/{publisher}/{alert_id}/files/{digest}/picture": "part of a page; tests/console/test_files.py",
     "/alerts/{publisher}/{alert_id}/files/{digest}/download": "a download; tests/console/test_files.py",
     "/alerts/new/check": "a line beside a field; tests/console/test_new_alert.py",
