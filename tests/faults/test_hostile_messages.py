@@ -197,6 +197,7 @@ def test_numbers_at_their_limits_end_with_a_clean_status(
     assert {ending.code for ending in endings} == {
         grpc.StatusCode.OK,
         grpc.StatusCode.INVALID_ARGUMENT,
+        grpc.StatusCode.NOT_FOUND,
         grpc.StatusCode.OUT_OF_RANGE,
     }, endings
     assert len(endings) >= 30
