@@ -307,7 +307,8 @@ def put_in_place(file: Path, offer: Offer, state: DirectoryState) -> None:
         )
     try:
         before = file.stat()
-        replace_file(file, offer.version.note, mode=before.st_mode & 0o777)
+        replace_file(file, offer.version.note)
+        file.chmod(before.st_mode & 0o777)  # whatever the umask is
     except OSError as error:
         raise DirectoryError(
             f"directory file {file}: {error.strerror}",

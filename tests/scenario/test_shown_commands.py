@@ -300,6 +300,7 @@ def too_wide(result: Result) -> list[str]:
 ENDS: Mapping[Words, tuple[int, ...]] = {
     ("licence", "check"): (0, 3),  # 3: it doesn't cover the goods
     ("restore",): (0, 2),  # 2: it says what is lost, and wants --accept-loss
+    ("watchlist", "changes"): (0, 2),  # 2: there is no report of that number yet
     ("watchlist", "diff"): (0, 3),  # a change may be on its way
     ("watchlist", "screen"): (0, 3),  # 3: something was found
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -232,7 +233,11 @@ def test_a_file_keeps_its_mode(machine: Machine) -> None:
     machine.file.chmod(0o640)
     store = machine.store(takes=True)
     store.offer(signed(version(2)), "hk")
-    machine.refresh(store)
+    before = os.umask(0o077)
+    try:
+        machine.refresh(store)
+    finally:
+        os.umask(before)
     assert (store.trusted().version, machine.file.stat().st_mode & 0o777) == (2, 0o640)
 
 
