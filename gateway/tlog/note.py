@@ -5,19 +5,21 @@ Trust a note's text only after `open_note` has returned it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import lru_cache
 from hashlib import sha256
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from gateway.errors import ConfigurationError, MalformedError, SignatureInvalidError, TooLargeError
+from gateway.errors import ConfigurationError, GatewayError, MalformedError, SignatureInvalidError, TooLargeError
 from gateway.plurals import counted
 from gateway.tlog.encoding import decode_base64, decode_text, encode_base64, encode_text, has_control_characters
+
+VerifiedT = TypeVar("VerifiedT")
 
 MAX_NOTE_BYTES = 1 << 20
 """Largest note in bytes: several directories of some hundred keys."""
@@ -287,6 +289,23 @@ def verify_signature(text: bytes, signature: NoteSignature, verifier: Verifier) 
     except InvalidSignature as error:
         raise SignatureInvalidError("it isn't this key's signature over this text", step=step) from error
     return VerifiedSignature(verifier, timestamp)
+
+
+def first_verified(
+    verifiers: Iterable[Verifier], verify: Callable[[Verifier], VerifiedT], without: Callable[[], GatewayError]
+) -> VerifiedT:
+    """What `verify` returns of the first key that it doesn't refuse.
+
+    Raises:
+        GatewayError: why the last key was refused; `without` any key, what that makes.
+    """
+    refusal: GatewayError | None = None
+    for verifier in verifiers:
+        try:
+            return verify(verifier)
+        except GatewayError as error:
+            refusal = error
+    raise refusal or without()
 
 
 def cosigned_message(text: bytes, timestamp: int) -> bytes:

@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from google.protobuf.message import DecodeError
 
 from gateway.contract.ids import Channel, FeedOrigin
-from gateway.errors import GatewayError, MalformedError, SignatureInvalidError
+from gateway.errors import MalformedError, SignatureInvalidError
 from gateway.feed.codec import EntryFormat, check_entry, parse_header
 from gateway.feed.tables.feeds import StoredEntry
 from gateway.tlog.checkpoint import parse_checkpoint_body
-from gateway.tlog.note import parse_note
+from gateway.tlog.note import first_verified, parse_note
 from gateway.tlog.proof_file import TlogProof, parse_proof, verify_proof
 from gateway.trust.rules.audit import AuditHead
 from gateway.trust.service.directory_versions import TrustedDirectory
@@ -90,19 +90,15 @@ def verify_head_file(file: bytes, trust: TrustedDirectory, node: str) -> SignedA
     if line != origin.line:  # 2
         raise SignatureInvalidError(f"the head is of {line}, not of {origin}", step="2 feed")
     recorded_at = _time(parse_header(entry.header).recorded_at_unix_ms)
-    error: GatewayError = SignatureInvalidError("the directory names no log key that was valid then", step="3 key")
-    for verifier in trust.log_verifiers(origin, recorded_at):  # 3
-        try:
-            verified = verify_proof(file, encoded.leaf, verifier, (), 0)
-        except GatewayError as refused:
-            error = refused
-            continue
-        stored = StoredEntry(verified.index, entry.header, entry.salt, entry.payload)
-        signed = read_head_entry(origin, stored)  # 4
-        if signed is None:
-            raise MalformedError("the entry isn't a head of the audit log")
-        return signed
-    raise error
+    verified = first_verified(  # 3
+        trust.log_verifiers(origin, recorded_at),
+        lambda verifier: verify_proof(file, encoded.leaf, verifier, (), 0),
+        lambda: SignatureInvalidError("the directory names no log key that was valid then", step="3 key"),
+    )
+    signed = read_head_entry(origin, StoredEntry(verified.index, entry.header, entry.salt, entry.payload))  # 4
+    if signed is None:
+        raise MalformedError("the entry isn't a head of the audit log")
+    return signed
 
 
 def _entry_of(proof: TlogProof) -> feed_pb2.Entry:

@@ -46,7 +46,7 @@ from gateway.feed.codec import FORMATS as ENTRY_FORMATS
 from gateway.feed.codec import parse_header
 from gateway.plurals import counted
 from gateway.tlog.checkpoint import verify_checkpoint, verify_cosignature
-from gateway.tlog.note import Verifier, parse_note
+from gateway.tlog.note import Verifier, first_verified, parse_note
 from gateway.tlog.proofs import verify_inclusion
 from gateway.trust.rules.directory import receipts_key_name
 from gateway.trust.service.directory_versions import RootOfTrust, TrustedDirectory, accept, unsafe_reopen
@@ -326,13 +326,14 @@ def _no_receipt(claimed: ClaimedEntry) -> str:
 def _first_that_verifies(
     verifiers: Sequence[Verifier], verify_with: Callable[[Verifier], _VerifiedT], what: str
 ) -> _VerifiedT:
-    error: GatewayError = SignatureInvalidError(f"the directory names no {what} that counts at that time")
-    for verifier in verifiers:
-        try:
-            return verify_with(verifier)
-        except GatewayError as refused:
-            error = refused
-    raise SignatureInvalidError(f"{what}: {error.message}") from error
+    try:
+        return first_verified(
+            verifiers,
+            verify_with,
+            lambda: SignatureInvalidError(f"the directory names no {what} that counts at that time"),
+        )
+    except GatewayError as error:
+        raise SignatureInvalidError(f"{what}: {error.message}") from error
 
 
 def _verified(claimed: ClaimedEntry) -> VerifiedEntry:

@@ -22,7 +22,7 @@ from gateway.feed.tables.heads import StoredCheckpoint
 from gateway.plurals import counted
 from gateway.tlog.checkpoint import verify_checkpoint, verify_cosignature_line
 from gateway.tlog.merkle import TILE_WIDTH, Growth, TileWrite, Tree, leaf_hash, split_by_tile
-from gateway.tlog.note import Verifier
+from gateway.tlog.note import Verifier, first_verified
 from gateway.trust.service.directory_versions import TrustedDirectory
 
 CHUNK = 1_000
@@ -252,10 +252,6 @@ def _entry_problem(entry: StoredEntry) -> str:
 
 
 def _verified_by(verifiers: Sequence[Verifier], check: Callable[[Verifier], _VerifiedT]) -> _VerifiedT:
-    error: GatewayError = SignatureInvalidError("the directory names no key that was valid then")
-    for verifier in verifiers:
-        try:
-            return check(verifier)
-        except GatewayError as refused:
-            error = refused
-    raise error
+    return first_verified(
+        verifiers, check, lambda: SignatureInvalidError("the directory names no key that was valid then")
+    )

@@ -18,13 +18,14 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from gateway.contract.ids import FeedOrigin
-from gateway.errors import GatewayError, MalformedError, SignatureInvalidError, VerificationError
+from gateway.errors import MalformedError, SignatureInvalidError, VerificationError
 from gateway.evidence.codec.bundle import Bundle
 from gateway.evidence.service.check import trusted_directory
 from gateway.evidence.service.report import Examination, StepRun, examined
 from gateway.feed.service.quarantine_evidence import DIRECTORY, HELD, HELD_PROOF, RECEIVED, parse_held_proof
 from gateway.plurals import counted
 from gateway.tlog.checkpoint import Checkpoint, unverified_checkpoint, verify_checkpoint
+from gateway.tlog.note import first_verified
 from gateway.tlog.proofs import verify_consistency
 from gateway.trust.service.directory_versions import RootOfTrust, TrustedDirectory
 
@@ -105,13 +106,11 @@ def _proved(run: StepRun, bundle: Bundle, anchors: RootOfTrust | None, directory
 
 def signed_head(note: bytes, origin: FeedOrigin, trust: TrustedDirectory) -> Checkpoint:
     """A checkpoint that some log key of the feed's publisher has signed; raises GatewayError."""
-    refusal: GatewayError | None = None
-    for verifier in trust.every_log_verifier(origin):
-        try:
-            return verify_checkpoint(note, verifier, origin.line).checkpoint
-        except GatewayError as error:
-            refusal = error
-    raise refusal or SignatureInvalidError(f"the directory names no log key of {origin.publisher}", step="log key")
+    return first_verified(
+        trust.every_log_verifier(origin),
+        lambda verifier: verify_checkpoint(note, verifier, origin.line).checkpoint,
+        lambda: SignatureInvalidError(f"the directory names no log key of {origin.publisher}", step="log key"),
+    )
 
 
 def _held_root(bundle: Bundle, held: Checkpoint, received: Checkpoint) -> bytes:

@@ -31,9 +31,8 @@ from gateway.contract.messages import clipped_moment
 from gateway.errors import GatewayError, MalformedError, SignatureInvalidError
 from gateway.feed.service.alarms import RECEIPT_DENIED, Alarms
 from gateway.feed.service.continuity.releases import Releases
-from gateway.feed.service.quarantine_evidence import CLAIM, DIRECTORY, PROBLEM, RECEIPT
+from gateway.feed.service.quarantine_evidence import CLAIM, PROBLEM, RECEIPT, keep_evidence
 from gateway.feed.tables import feeds, heads
-from gateway.files import OWNER_ONLY, replace_file
 from gateway.plurals import counted
 from gateway.tlog.checkpoint import Checkpoint, parse_checkpoint_body, sign_held, verify_cosignature
 from gateway.tlog.encoding import decode_decimal
@@ -309,14 +308,8 @@ class Claims:
             if not last.exists():
                 if len(list(self._evidence_root.glob(f"{name}*"))) >= MOST_DENIALS:
                     return f"the evidence of {MOST_DENIALS} such receipts is in {self._evidence_root}"
-                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-                for file, content in {
-                    RECEIPT: receipt.note,
-                    CLAIM: claim,
-                    DIRECTORY: self._trust().note,
-                    PROBLEM: f"{origin}\n{proved}\n".encode(),
-                }.items():
-                    replace_file(folder / file, content, mode=OWNER_ONLY)
+                notes = {RECEIPT: receipt.note, CLAIM: claim}
+                keep_evidence(folder, notes, directory=self._trust().note, origin=origin, problem=proved)
                 log.critical("feed %s: %s; evidence in %s", origin, proved, folder)
         except OSError as error:
             return f"the evidence can't be kept in {folder}: {error.strerror}"

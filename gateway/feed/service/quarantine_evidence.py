@@ -20,18 +20,22 @@ directory.note, problem.txt as above
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
 from sqlalchemy import Connection
 
+from gateway.contract.ids import FeedOrigin
 from gateway.errors import GatewayError, MalformedError
 from gateway.feed.service.continuity.soundness import provable_root_at
 from gateway.feed.tables.feeds import Feed
 from gateway.feed.tables.heads import StoredTiles
+from gateway.files import OWNER_ONLY, replace_file
 from gateway.tlog.checkpoint import unverified_checkpoint
 from gateway.tlog.encoding import decode_hash, encode_base64
 from gateway.tlog.merkle import consistency_proof
+from gateway.translation.plain_text import printable_line
 
 HELD: Final = "held.checkpoint"
 HELD_PROOF: Final = "held.proof"
@@ -42,6 +46,16 @@ DIRECTORY: Final = "directory.note"
 PROBLEM: Final = "problem.txt"
 RECEIPT: Final = "receipt.checkpoint"
 CLAIM: Final = "claim.note"
+
+
+def keep_evidence(
+    folder: Path, files: Mapping[str, bytes], *, directory: bytes, origin: FeedOrigin, problem: str
+) -> None:
+    """Stores files with the directory in force; PROBLEM last, which tells that the others are there. Raises OSError."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    said = f"{origin}\n{printable_line(problem)}\n".encode()
+    for name, content in {**files, DIRECTORY: directory, PROBLEM: said}.items():
+        replace_file(folder / name, content, mode=OWNER_ONLY)
 
 
 def held_proof(conn: Connection, feed: Feed, held: bytes, received: bytes) -> dict[str, bytes]:

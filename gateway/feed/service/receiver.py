@@ -36,18 +36,22 @@ from gateway.errors import (
 from gateway.feed.codec import EncodedEntry, check_entry, parse_header
 from gateway.feed.service.alarms import Alarms
 from gateway.feed.service.continuity.soundness import damaged, sound_root_at
-from gateway.feed.service.quarantine_evidence import BATCH, DIRECTORY, HELD, PROBLEM, RECEIVED, held_proof
+from gateway.feed.service.quarantine_evidence import (
+    BATCH,
+    HELD,
+    RECEIVED,
+    held_proof,
+    keep_evidence,
+)
 from gateway.feed.service.quotas import Quotas, stored_as
 from gateway.feed.service.writing.transaction import Transaction
 from gateway.feed.tables import feeds, heads
 from gateway.feed.tables.feeds import Feed, FeedState
 from gateway.feed.tables.heads import StoredCheckpoint, StoredTiles
-from gateway.files import OWNER_ONLY, replace_file
 from gateway.plurals import counted
 from gateway.tlog.checkpoint import VerifiedCheckpoint, cosign, unverified_checkpoint, verify_checkpoint
 from gateway.tlog.merkle import Growth
-from gateway.tlog.note import Signer
-from gateway.translation.plain_text import printable_line
+from gateway.tlog.note import Signer, first_verified
 from gateway.trust.service.directory_versions import TrustedDirectory
 from gateway.v1 import feed_pb2
 
@@ -143,14 +147,12 @@ class Receiver:
             SignatureInvalidError, MalformedError: no valid key of the publisher signed it.
         """
         at = datetime.fromtimestamp(now_ms / 1000, UTC)
-        refusal: GatewayError | None = None
-        for verifier in self._trust().log_verifiers(origin, at):
-            try:
-                return verify_checkpoint(note, verifier, origin.line)
-            except GatewayError as error:
-                refusal = error
-        raise refusal or SignatureInvalidError(
-            f"the directory names no log key of {origin.publisher} that is valid now", step="log key"
+        return first_verified(
+            self._trust().log_verifiers(origin, at),
+            lambda verifier: verify_checkpoint(note, verifier, origin.line),
+            lambda: SignatureInvalidError(
+                f"the directory names no log key of {origin.publisher} that is valid now", step="log key"
+            ),
         )
 
     def receipt(self, note: bytes, now_ms: int) -> bytes:
@@ -163,14 +165,8 @@ class Receiver:
         """Stops a feed and stores the evidence files (feed.service.quarantine_evidence)."""
         stamp = datetime.fromtimestamp(tx.now_ms / 1000, UTC).strftime("%Y%m%dT%H%M%S.%f")
         folder = self._evidence_root / f"{feed.origin.line.replace('/', '_')}-{stamp}"
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for name, content in {
-            **evidence,
-            **held_proof(tx.conn, feed, evidence[HELD], evidence[RECEIVED]),
-            DIRECTORY: self._trust().note,
-            PROBLEM: f"{feed.origin}\n{printable_line(problem)}\n".encode(),
-        }.items():
-            replace_file(folder / name, content, mode=OWNER_ONLY)
+        proof = held_proof(tx.conn, feed, evidence[HELD], evidence[RECEIVED])
+        keep_evidence(folder, {**evidence, **proof}, directory=self._trust().note, origin=feed.origin, problem=problem)
         feeds.set_state(
             tx.conn, feed.id, FeedState.QUARANTINED, reason=problem, since=tx.now_ms, evidence_path=str(folder)
         )

@@ -35,6 +35,7 @@ from gateway.feed.tables.heads import StoredTiles
 from gateway.plurals import counted
 from gateway.tlog.checkpoint import VerifiedCosignature, verify_checkpoint, verify_cosignature_line
 from gateway.tlog.merkle import EMPTY_ROOT, MAX_TREE_SIZE, consistency_proof
+from gateway.tlog.note import first_verified
 from gateway.trust.service.directory_versions import TrustedDirectory
 from gateway.v1 import feed_pb2
 
@@ -312,14 +313,12 @@ class Outgoing:
 
     def _verified(self, origin: FeedOrigin, checkpoint: bytes, line: bytes) -> VerifiedCosignature:
         at = datetime.fromtimestamp(self._clock() / 1000, UTC)
-        refusal: GatewayError | None = None
-        for verifier in self._trust().cosign_verifiers(origin.recipient, at):
-            try:
-                return verify_cosignature_line(checkpoint, line, verifier)
-            except GatewayError as error:
-                refusal = error
-        raise refusal or SignatureInvalidError(
-            f"the directory names no receipts key of {origin.recipient} that is valid now", step="receipts key"
+        return first_verified(
+            self._trust().cosign_verifiers(origin.recipient, at),
+            lambda verifier: verify_cosignature_line(checkpoint, line, verifier),
+            lambda: SignatureInvalidError(
+                f"the directory names no receipts key of {origin.recipient} that is valid now", step="receipts key"
+            ),
         )
 
 

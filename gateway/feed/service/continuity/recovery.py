@@ -22,6 +22,7 @@ from gateway.feed.tables import feeds, identity
 from gateway.feed.tables.heads import StoredCheckpoint
 from gateway.tlog.checkpoint import Checkpoint, verify_checkpoint
 from gateway.tlog.merkle import MAX_TREE_SIZE
+from gateway.tlog.note import first_verified
 from gateway.trust.rules.directory import Directory
 from gateway.trust.service.directory_versions import TrustedDirectory
 from gateway.v1 import feed_pb2
@@ -81,13 +82,11 @@ class RecoverCommand:
 
     def _own_checkpoint(self, now_ms: int) -> Checkpoint:
         at = datetime.fromtimestamp(now_ms / 1000, UTC)
-        error: GatewayError = SignatureInvalidError("the directory names no own log key that is valid now")
-        for verifier in self._trust().log_verifiers(self._origin, at):
-            try:
-                return verify_checkpoint(self._batch.checkpoint, verifier, self._origin.line).checkpoint
-            except GatewayError as refused:
-                error = refused
-        raise error
+        return first_verified(
+            self._trust().log_verifiers(self._origin, at),
+            lambda verifier: verify_checkpoint(self._batch.checkpoint, verifier, self._origin.line).checkpoint,
+            lambda: SignatureInvalidError("the directory names no own log key that is valid now"),
+        )
 
 
 def _answered_by(entry: EncodedEntry, origin: FeedOrigin, entry_format: EntryFormat) -> int:
