@@ -56,6 +56,12 @@ def replace_file(path: Path, data: bytes, *, mode: int = BY_UMASK) -> None:
         file.write(data)
 
 
+def make_private(*folders: Path) -> None:
+    """Makes folders for their owner alone, the outermost first: `parents` wouldn't have the mode."""
+    for folder in folders:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+
 def listed(folder: Path) -> list[Path]:
     """What lies in a folder; nothing where there is none. `Path.glob` tells no folder from one that can't be read.
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from gateway.errors import DirectoryError, GatewayError
 from gateway.feed.service.alarms import DIRECTORY, DIRECTORY_OFFERED, DIRECTORY_SPLIT, Alarms
-from gateway.files import OWNER_ONLY, listed, replace_file
+from gateway.files import OWNER_ONLY, listed, make_private, replace_file
 from gateway.node.offered_versions import OfferedVersions
 from gateway.node.settings import Settings
 from gateway.trust.rules.directory import Directory
@@ -92,8 +92,7 @@ class KeptVersions:
         """Keeps an accepted version, unless it is kept: more signatures on it might not follow on the one before."""
         file = self._folder / f"{version.version:06}.note"
         if not file.exists():
-            for folder in (self._folder.parent, self._folder):  # `parents` wouldn't have the mode
-                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_private(self._folder.parent, self._folder)
             replace_file(file, version.note, mode=OWNER_ONLY)
         self._earlier.unlink(missing_ok=True)
 

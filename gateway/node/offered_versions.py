@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from gateway.errors import DirectoryError
-from gateway.files import OWNER_ONLY, replace_file
+from gateway.files import OWNER_ONLY, make_private, replace_file
 from gateway.tlog.note import MAX_NOTE_BYTES
 from gateway.trust.service.directory_offers import DirectoryState, Offer
 
@@ -84,8 +84,7 @@ class OfferedVersions:
         return path in self._stored and not path.exists()
 
     def _store(self, path: Path, note: bytes) -> None:
-        for folder in (self.folder.parent.parent, self.folder.parent, self.folder):  # `parents` wouldn't have the mode
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private(self.folder.parent.parent, self.folder.parent, self.folder)
         replace_file(path, note, mode=OWNER_ONLY)
         self._stored[path] = note
 

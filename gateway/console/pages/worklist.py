@@ -25,7 +25,7 @@ from gateway.errors import GatewayError, Kind
 from gateway.translation.messages import gettext as _
 from gateway.translation.refusals import refused
 from gateway.v1.alert_pb2 import AlertReference, AlertStatus, CloseOutcome
-from gateway.v1.casework_service_pb2 import InboxRow
+from gateway.v1.casework_service_pb2 import InboxRow, ScheduledAcknowledgement
 
 CLOSED_AT_ONCE: Final = 8
 """Calls at a time: their steps share commits."""
@@ -83,7 +83,7 @@ async def acknowledge(request: Request) -> Response:
         return redirect(back)  # the row and the page say it themselves
     done = {one.key for one in chosen if by_key[one.key].HasField("scheduled")}
     texts = {key: refused(one.refused.message) for key, one in by_key.items()}
-    texts |= dict.fromkeys(done, _("Acknowledged; leaves in {seconds} s.", seconds=10))
+    texts |= {key: _("Acknowledged; leaves in {seconds} s.", seconds=_waits_s(by_key[key].scheduled)) for key in done}
     lines = _lines(chosen, rows, texts, done)
     undo = [one.text for one in chosen if one.key in done]
     return _result(request, _("Acknowledge"), lines, back=back, undo=undo)
@@ -181,6 +181,10 @@ async def _close_all(request: Request, chosen: Sequence[ChosenAlert], outcome: i
         return ""
 
     return dict(zip([one.key for one in chosen], await asyncio.gather(*map(close_one, chosen)), strict=True))
+
+
+def _waits_s(one: ScheduledAcknowledgement) -> int:
+    return (one.leaves_at.ToMilliseconds() - one.asked_at.ToMilliseconds()) // 1000
 
 
 def _not_closable() -> str:

@@ -24,6 +24,7 @@ from gateway.node.capabilities.capability import Capability
 from gateway.node.capabilities.parts import NodeParts
 from gateway.node.settings import Settings
 from gateway.node.workers.history import SEARCH_INDEX
+from gateway.persons.rules.sessions import roles_at
 from gateway.persons.tables import accounts, sessions
 from gateway.persons.tables.accounts import active_persons
 from gateway.rpc.workers.worker_process import WorkerProcess
@@ -105,7 +106,5 @@ def _may_acknowledge(settings: Settings, systems: ListRoles, conn: Connection, p
         account = accounts.find(conn, name) if settings.persons.enabled else None
         if account is None or account.disabled:
             return False
-        grant = sessions.newest_grant(conn, name)
-        lent = grant.roles if grant is not None and grant.lasts(now_ms) else frozenset[Role]()
-        roles = account.roles | lent
+        roles = roles_at(account, sessions.newest_grant(conn, name), now_ms)
     return not load_permissions()[METHOD].roles.isdisjoint(roles)

@@ -56,6 +56,11 @@ class GrantRow:
         return not self.ended_at and now_ms < self.expires_at
 
 
+def roles_at(account: PersonAccount, grant: GrantRow | None, now_ms: int) -> frozenset[Role]:
+    """A person's roles, with those of the newest grant while it lasts."""
+    return account.roles | (grant.roles if grant is not None and grant.lasts(now_ms) else frozenset())
+
+
 @dataclass(frozen=True, slots=True)
 class LiveSession:
     """A session with what its calls need; read together."""
@@ -84,5 +89,4 @@ class LiveSession:
 
     def roles_at(self, now_ms: int) -> frozenset[Role]:
         """Roles in force."""
-        grant = self.grant_at(now_ms)
-        return self.account.roles | (grant.roles if grant is not None else frozenset())
+        return roles_at(self.account, self.grant, now_ms)
