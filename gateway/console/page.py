@@ -236,7 +236,7 @@ async def _answered(request: Request, handler: Handler, *, public: bool) -> Resp
     """
     outage = await _find_session(request)  # 1
     visit = console_of(request).cookies.visit(request)
-    new = "" if visit or request.state.session else new_visit()
+    new = "" if visit or request.state.session or not _is_page(request) else new_visit()
     _begin_page(request, visit or new)  # 2
     with in_language(reader_locale(request).language):
         response = await _handled(request, handler, visit, outage=outage, public=public)
@@ -295,6 +295,14 @@ def _kept_form(request: Request, kept: Sequence[tuple[str, str]]) -> Response:
     written = [value for name, value in kept if name != LOST_FILE and _is_prose(value)]
     files, title = any(name == LOST_FILE for name, _value in kept), _("What you wrote is still here")
     return render(request, "kept_form.html", title=title, status=status, kept=kept, written=written, files=files)
+
+
+def _is_page(request: Request) -> bool:
+    """Whether a page is asked for, and not a part or picture of one, which may come after the next page.
+
+    Such a part after a session's end would begin a visit that the forms of the next page don't belong to.
+    """
+    return not is_background(request) and request.headers.get("sec-fetch-dest", "document") == "document"
 
 
 def _is_prose(value: str) -> bool:

@@ -84,3 +84,12 @@ def test_no_other_method_changes_anything(visitor: Visitor) -> None:
 def test_a_session_of_another_authority_is_none_here(trial: ConsoleTrial) -> None:
     stranger = Visitor(trial["hk"], {trial["hk"].cookie: trial.session("cn", "officer")})
     assert stranger.get(HOME).location.startswith("/sign-in")
+
+
+@pytest.mark.parametrize("headers", [{"X_Background": "live"}, {"Sec_Fetch_Dest": "empty"}], ids=str)
+def test_a_part_of_a_page_begins_no_visit(trial: ConsoleTrial, headers: dict[str, str]) -> None:
+    """It may be answered after the page of sign-in, whose forms would be of another visit then and be refused."""
+    late = Visitor(trial["hk"])
+    for path in ("/notifications/bell", "/live/notifications", HOME, "/sign-in"):
+        assert late.get(path, **headers).set_cookies == [], path
+    assert late.get("/sign-in", Sec_Fetch_Dest="document").set_cookies
