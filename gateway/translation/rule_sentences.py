@@ -11,11 +11,16 @@ from typing import Final
 from gateway.translation.filled_sentences import SentencePatterns
 from gateway.translation.messages import gettext as _
 from gateway.translation.messages import marked
-from gateway.translation.numbers import in_readers_form
+from gateway.translation.numbers import grouped, in_readers_form
 
 _PLACEHOLDER: Final = re.compile(r"\{([a-z][a-z0-9_.]*)(?::[a-z]+)?\}")
 
 _DECIMAL: Final = re.compile(r"-?[0-9]+\.[0-9]+( ?%)?")
+
+_AMOUNT: Final = re.compile(r"(?:^|_)(?:kg|usd|value|stated|items)(?:_|$)")
+"""In the name of what is a mass or sum of money; other digits may be a code."""
+
+_NUMBER: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 
 VALUES: Final = frozenset(
     marked(
@@ -67,12 +72,14 @@ def explained(sentence: str) -> str:
     if found is None:
         return sentence
     message, values = found
-    return _(message, **{name: _value(text) for name, text in values.items()}).rstrip()
+    return _(message, **{name: _value(name, text) for name, text in values.items()}).rstrip()
 
 
-def _value(text: str) -> str:
+def _value(name: str, text: str) -> str:
     if text in VALUES:
         return _(text)
+    if _AMOUNT.search(name) and _NUMBER.fullmatch(text):
+        return grouped(text)
     if _DECIMAL.fullmatch(text):  # codes have digits alone
         return in_readers_form(text)
     for remark in REMARKS:

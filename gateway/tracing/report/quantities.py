@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from gateway.tracing.rules.events import mass_in_words
 from gateway.translation.messages import gettext as _
 from gateway.translation.messages import ngettext
-from gateway.translation.numbers import in_readers_form
+from gateway.translation.numbers import grouped, in_readers_form
 from gateway.v1.trace_pb2 import Discrepancy
 
 _UNITS: Final = {
@@ -28,8 +28,6 @@ _MEASURES: Final = {"g_cm3": "density", "percent": "share", "kg": "mass", "m3": 
 """What stands in a name for a word that is a unit, where it leads; elsewhere it is left out."""
 
 _NUMBER: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?")
-_GROUPED_FROM: Final = 10_000
-"""Numbers from here on have separators for thousands."""
 
 
 class Quantity(NamedTuple):
@@ -55,7 +53,7 @@ def quantity(name: str, value: str) -> Quantity:
         return Quantity(_words(padded.replace("_days_", "_")) or _("time"), days)
     for word, unit in _UNITS.items():
         if f"_{word}_" in padded:
-            return Quantity(_name_without_unit(name, word), f"{_grouped(value)} {unit}")
+            return Quantity(_name_without_unit(name, word), f"{grouped(value)} {unit}")
     return Quantity(_words(name), value)
 
 
@@ -66,7 +64,7 @@ def measured(discrepancy: Discrepancy) -> str:
     value, unit = discrepancy.measured, discrepancy.unit
     if unit == "share":
         return f"{in_readers_form(f'{value * 100:.3g}')} %"
-    text = _grouped(f"{value:.6g}")
+    text = grouped(f"{value:.6g}")
     return f"{text} {unit}" if unit else text
 
 
@@ -80,9 +78,3 @@ def _name_without_unit(name: str, word: str) -> str:
 
 def _words(name: str) -> str:
     return " ".join(name.split("_")).strip()
-
-
-def _grouped(text: str) -> str:
-    """A number with separators for thousands."""
-    number = Decimal(text)
-    return in_readers_form(f"{number:,f}" if abs(number) >= _GROUPED_FROM else text)

@@ -88,10 +88,14 @@ def test_measures_of_a_rule_have_the_readers_separators() -> None:
         "20000 kg in 9.5 m³ are 2.1 g/cm³; lead has 11.3. Substances under control that it would fit: antimony ingot."
     )
     with in_language("en"):
-        assert explained(sentence) == sentence
+        assert explained(sentence) == sentence.replace("20000 kg", "20,000 kg")
+        assert "81101000" in explained(
+            "81101000 met 81101000 antimony on the control list when it was declared (A33: in force), by the national "
+            "code, and no licence that was valid then is stated. "
+        )
     with in_language("pt"):
         said = explained(sentence)
-    assert said != sentence
+    assert "20\u00a0000 kg" in said
     assert "9,5 m³" in said
     assert "2,1 g/cm³" in said
 
