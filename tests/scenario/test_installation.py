@@ -148,7 +148,9 @@ def test_a_node_is_set_up_by_the_path_to_paste_and_removed(machines: Machines) -
 def assert_it_serves(machines: Machines) -> None:
     """Runs what the unit runs."""
     unit = (machines.root / "etc/systemd/system/gateway.service").read_text()
-    for path in re.findall(r"^ConditionPathExists=(.+)$", unit, flags=re.MULTILINE):
+    needed = re.findall(r"^ConditionPathExists=(.+)$", unit, flags=re.MULTILINE)
+    assert {Path(path).name for path in needed} == {"gateway.toml", "directory.note"}, "the last two that are made"
+    for path in needed:
         assert Path(machines.here(f" {path}").strip()).exists()
     (command,) = re.findall(r"^ExecStart=(.+)$", unit, flags=re.MULTILINE)
     log = machines.folder / "log"
