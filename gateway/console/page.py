@@ -279,10 +279,8 @@ def _unproven_form(request: Request, *, outage: GatewayError | None, public: boo
     """A form without the session's token: nothing is done, and a person gets back what was written on this console.
 
     The session has ended, or began later, or can't be asked for. Only the person sends the form again, from a page with
-    the token of that time: other sites' forms never come so far.
+    the token of that time. Of another site's form nothing comes back: it wasn't read.
     """
-    if not is_same_origin(request.headers, _origin(request)):
-        return show_problem(request, refused_form())
     kept = _kept(request, public=public)
     if outage is not None:
         return show_problem(request, problem_of(outage), kept=kept)

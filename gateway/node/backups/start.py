@@ -18,7 +18,7 @@ from gateway.feed.service.continuity.recovery import detect_restore
 from gateway.feed.tables import feeds, restores
 from gateway.feed.tables.feeds import Feed, FeedState
 from gateway.feed.tables.restores import Loss, Restore
-from gateway.node.backups.known import Known, known_of, signed_size
+from gateway.node.backups.known import known_of, signed_size
 from gateway.node.backups.losses import losses_of
 from gateway.node.backups.snapshot import read_tally
 from gateway.node.marks import start_of
@@ -81,8 +81,6 @@ def _lost_all(database: Database, marks: Marks) -> bool:
 
 def _record_start(database: Database, settings: Settings, history: OwnHistory, now_ms: int) -> None:
     known = known_of(settings, history.marks)
-    if _lost_all(database, history.marks):
-        known = Known()
     with database.write() as conn:
         newest = restores.list_all(conn)[-1:]
         if newest and not newest[0].started:

@@ -67,10 +67,13 @@ def test_a_form_without_the_right_token_is_refused_everywhere(trial: ConsoleTria
     ids=str,
 )
 def test_a_form_from_elsewhere_is_refused_with_the_right_token(visitor: Visitor, headers: dict[str, str]) -> None:
+    """Nor is it shown as if the person had written it."""
     token = visitor.csrf(HOME)
     sent = {"Sec_Fetch_Site": ""} | headers
     for path in addresses():
-        assert visitor.post(path, {"csrf": token}, **sent).status == REFUSED, path
+        answer = visitor.post(path, {"csrf": token, "remarks": "Call this number, and say the code."}, **sent)
+        assert answer.status == REFUSED, path
+        assert "Call this number" not in answer.text, path
 
 
 def test_no_other_method_changes_anything(visitor: Visitor) -> None:
