@@ -201,6 +201,19 @@ def savepoint(conn: Connection) -> Iterator[None]:
 
 
 @contextmanager
+def settled(conn: Connection) -> Iterator[None]:
+    """Raises in the block what its statements fail with; the transaction must end then.
+
+    Raises:
+        StoreUnavailableError: the database can't go on.
+    """
+    with _translated():
+        yield
+        if PIPELINE in conn.info:
+            settle(conn)
+
+
+@contextmanager
 def _translated() -> Iterator[None]:
     try:
         yield

@@ -8,22 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    Connection,
-    Index,
-    Integer,
-    MetaData,
-    Table,
-    bindparam,
-    insert,
-    select,
-    update,
-)
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy import BigInteger, Column, Connection, Index, Integer, MetaData, Table, insert, select
 
-from gateway.db.statements import Prepared
+from gateway.db.statements import Prepared, upsert
 
 metadata = MetaData(
     naming_convention={
@@ -80,7 +67,6 @@ class Progress(Generic[ValuesT]):
         self._read = Prepared(select(*columns).where(table.c.id == _ROW))
         self._lock = Prepared(select(*columns).where(table.c.id == _ROW).with_for_update())
         self._add = Prepared(insert(table))
-        self._updates: dict[tuple[str, ...], Prepared] = {}
         self._puts: dict[tuple[str, ...], Prepared] = {}
 
     def read(self, conn: Connection) -> ValuesT:
@@ -95,41 +81,19 @@ class Progress(Generic[ValuesT]):
         """
         row = self._lock(conn).one_or_none()
         if row is None:
-            self._make(conn, {})
+            self._add(conn, id=_ROW, **self._row({})).wait()  # or the error would come later
             return self._values()
         return self._values(*row)
 
     def write(self, conn: Connection, **changed: int | bytes | None) -> None:
-        """Changes some columns; nothing without any.
-
-        Raises:
-            IntegrityError: another writer has just made the row (SQLite).
-        """
+        """Changes some columns; nothing without any."""
         if not changed:
             return
         names = tuple(changed)
-        if conn.dialect.name == "postgresql":  # one statement, whose result needn't be read
-            self._put(names)(conn, id=_ROW, **self._row(changed))
-            return
-        statement = self._updates.get(names)
-        if statement is None:
-            new_values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in names}
-            statement = Prepared(update(self._table).where(self._table.c.id == _ROW).values(new_values))
-            self._updates[names] = statement
-        if not statement(conn, **{f"new_{name}": value for name, value in changed.items()}).rowcount:
-            self._make(conn, changed)
-
-    def _make(self, conn: Connection, given: Mapping[str, int | bytes | None]) -> None:
-        self._add(conn, id=_ROW, **self._row(given)).wait()  # or the error would come later
+        if (put := self._puts.get(names)) is None:
+            put = self._puts[names] = upsert(self._table, names)
+        put(conn, id=_ROW, **self._row(changed))
 
     def _row(self, given: Mapping[str, int | bytes | None]) -> dict[str, Any]:
         """The values of a new row."""
         return {**dict(zip(self._names, self._values(), strict=True)), **given}
-
-    def _put(self, names: tuple[str, ...]) -> Prepared:
-        """Makes the row, or changes these columns of it."""
-        if (known := self._puts.get(names)) is None:
-            made = postgresql_insert(self._table)
-            changed = {name: made.excluded[name] for name in names}
-            known = self._puts[names] = Prepared(made.on_conflict_do_update(index_elements=["id"], set_=changed))
-        return known

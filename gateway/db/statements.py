@@ -6,7 +6,7 @@ Building a statement takes ten times as long as running it on SQLite.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache
@@ -15,7 +15,7 @@ from operator import itemgetter
 from typing import Any, Final, NoReturn, TypeAlias
 
 from sqlalchemy import Connection, Dialect, Table
-from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, NoResultFound
 from sqlalchemy.sql.base import Executable
 from sqlalchemy.sql.elements import ClauseElement
@@ -281,9 +281,13 @@ class _Compiled:
 
 
 class Prepared:
-    """A statement with named parameters (`bindparam`). Thread-safe."""
+    """A statement with named parameters (`bindparam`). Thread-safe.
 
-    def __init__(self, statement: Executable) -> None:
+    Args:
+        statement: one for all databases, or one for each, by the dialect's name.
+    """
+
+    def __init__(self, statement: Executable | Mapping[str, Executable]) -> None:
         self._statement = statement
         self._compiled: dict[str, _Compiled] = {}
 
@@ -294,8 +298,26 @@ class Prepared:
 
     def compile(self, dialect: Dialect) -> _Compiled:
         """Compiles it for a dialect; a call does so where nobody has."""
-        made = self._compiled[dialect.name] = _compiled(self._statement, dialect)
+        statement = self._statement
+        single = statement[dialect.name] if isinstance(statement, Mapping) else statement
+        made = self._compiled[dialect.name] = _compiled(single, dialect)
         return made
+
+
+def upsert(table: Table, changed: Iterable[str]) -> Prepared:
+    """Inserts a row, or changes these columns of the one that has its primary key."""
+    names, key = tuple(changed), [column.name for column in table.primary_key]
+    on_sqlite, on_postgresql = sqlite.insert(table), postgresql.insert(table)
+    return Prepared(
+        {
+            "sqlite": on_sqlite.on_conflict_do_update(
+                index_elements=key, set_={name: on_sqlite.excluded[name] for name in names}
+            ),
+            "postgresql": on_postgresql.on_conflict_do_update(
+                index_elements=key, set_={name: on_postgresql.excluded[name] for name in names}
+            ),
+        }
+    )
 
 
 class PreparedList:

@@ -54,13 +54,17 @@ class Projector:
         """All tables that `clear` empties."""
         return (*_OWN_TABLES, *self.registry.tables)
 
-    def advance(self, tx: Transaction, limit: int) -> bool:
-        """Projects about `limit` entries; without entries, advances one projection. True when more may be left."""
+    def advance(self, tx: Transaction, limit: int, *, isolated: bool = True) -> bool:
+        """Projects about `limit` entries; without entries, advances one projection. True when more may be left.
+
+        Args:
+            isolated: leave out an entry at which the software fails; else its error ends the transaction.
+        """
         position = journal.lock_projected(tx.conn)
         entries, more = self._read(tx, position, limit)
         if not entries:
             return any(projection.advance(tx) for projection in self.registry.projections)
-        answers = self._projected(tx, entries)
+        answers = self._isolated(tx, entries) if isolated else self._apply_all(tx, entries)
         answers.send(tx, entries)
         journal.move_projected(tx.conn, entries[-1].position)
         tx.projected.append(entries)
@@ -121,7 +125,7 @@ class Projector:
         position = run.first_position + entry.index - run.first_index
         return LoggedEntry(position, run.committed_at, feed, entry.index, event, error)
 
-    def _projected(self, tx: Transaction, entries: Sequence[LoggedEntry]) -> Answers:
+    def _isolated(self, tx: Transaction, entries: Sequence[LoggedEntry]) -> Answers:
         """Applies entries and returns their answers.
 
         After an unforeseen error the entries are applied one by one, so that only its cause is left out.
@@ -137,7 +141,7 @@ class Projector:
             log.warning("entries are applied one by one: %r", defect)
         answers = Answers()
         for entry in entries:
-            answers.extend(self._projected(tx, [entry]))
+            answers.extend(self._isolated(tx, [entry]))
         return answers
 
     def _apply_all(self, tx: Transaction, entries: Sequence[LoggedEntry]) -> Answers:
@@ -207,14 +211,13 @@ def _note_disposition(tx: Transaction, entry: LoggedEntry, disposition: feed_pb2
     about = FeedOrigin.parse(disposition.origin)
     if about != origin.reverse:
         raise MalformedError(f"a disposition in {origin} can't speak of {about}")
-    feed = feeds.find(tx.conn, about)
-    end = disposition.index + disposition.count
-    if feed is None or end > journal.size_at(tx.conn, feed.id, entry.position):
+    feed_id, size = journal.feed_at(tx.conn, about, entry.position) or (0, 0)
+    if disposition.index + disposition.count > size:
         raise MalformedError(f"a disposition speaks of entries that {about} doesn't have")
     dispositions.add(
         tx.conn,
         DispositionRow(
-            feed_id=feed.id,
+            feed_id=feed_id,
             first_idx=disposition.index,
             count=disposition.count,
             outcome=outcome_name(disposition.outcome),

@@ -250,7 +250,7 @@ class Answers:
                     feeds.set_applied_size(tx.conn, feed_id, end)
                     tx.unanswered = True
                 continue
-            if not _extensible(tx, feed):  # 1
+            if (unsent or waiting) and not tx.is_extensible(feed.origin.reverse):  # 1
                 continue
             if waiting:  # 3
                 _send_waiting(tx, feed, feed.applied_size)
@@ -277,7 +277,7 @@ class Answers:
 def send_waiting(tx: Transaction) -> None:
     """Answers applied entries that waited for others, except where this node can't answer now."""
     for feed in feeds.unanswered(tx.conn):
-        if _extensible(tx, feed):
+        if tx.is_extensible(feed.origin.reverse):
             end = min(feed.applied_size, feed.disposed_size + MOST_AT_ONCE)
             _send_waiting(tx, feed, end)
             feeds.set_disposed_size(tx.conn, feed.id, end)
@@ -306,18 +306,13 @@ def _count(tx: Transaction, feed: Feed, entry: EncodedEntry) -> None:
 
 def can_answer(tx: Transaction, origin: FeedOrigin) -> bool:
     """Whether this node can answer entries of a partner's feed now."""
-    return _extensible(tx, feeds.get(tx.conn, origin))
+    return tx.is_extensible(origin.reverse)
 
 
 def answer_applied(tx: Transaction, origin: FeedOrigin, index: int) -> None:
     """Answers a held entry as applied now; raises as `Transaction.append`."""
     feed = feeds.get(tx.conn, origin)
     tx.append(origin.reverse, _entry(tx, _Run(feed, index, 1, APPLIED, None)))
-
-
-def _extensible(tx: Transaction, feed: Feed) -> bool:
-    answering = feeds.find(tx.conn, feed.origin.reverse)
-    return answering is None or answering.extensible
 
 
 def _entry(tx: Transaction, run: _Run) -> EncodedEntry:

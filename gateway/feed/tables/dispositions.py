@@ -6,19 +6,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select
+from sqlalchemy import Connection, bindparam, func, insert, select
 
-from gateway.db.statements import Prepared, storable_text
+from gateway.db.statements import Prepared, storable_text, upsert
 from gateway.feed.tables.schema import defects, dispositions, feeds
 
 HELD = "held"
 
-_DROP = Prepared(
-    delete(dispositions).where(
-        dispositions.c.feed_id == bindparam("feed"), dispositions.c.first_idx == bindparam("first")
-    )
-)
-_ADD = Prepared(insert(dispositions))
+_PUT = upsert(dispositions, [column.name for column in dispositions.columns if not column.primary_key])
 _UP_TO = Prepared(
     select(dispositions)
     .where(dispositions.c.feed_id == bindparam("feed"), dispositions.c.first_idx <= bindparam("index"))
@@ -67,8 +62,7 @@ class HeldRow:
 
 def add(conn: Connection, row: DispositionRow) -> None:
     """Writes a disposition; it replaces an earlier one."""
-    _DROP(conn, feed=row.feed_id, first=row.first_idx)
-    _ADD(
+    _PUT(
         conn,
         feed_id=row.feed_id,
         first_idx=row.first_idx,

@@ -10,10 +10,11 @@ from typing import NamedTuple
 from sqlalchemy import BigInteger, Connection, Integer, bindparam, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
+from gateway.contract.ids import FeedOrigin
 from gateway.db.schema import Progress
 from gateway.db.statements import Prepared, Rows
 from gateway.errors import GatewayError, Kind
-from gateway.feed.tables.schema import journal, projector_progress
+from gateway.feed.tables.schema import feeds, journal, projector_progress
 
 _HEAD = Prepared(
     select(journal.c.first_position + journal.c.count - 1).order_by(journal.c.first_position.desc()).limit(1)
@@ -25,11 +26,17 @@ _AFTER = Prepared(
     .order_by(journal.c.first_position)
     .limit(bindparam("most"))
 )
-_SIZE_AT = Prepared(
+_size_at = (
     select(journal.c.first_index + journal.c.count)
-    .where(journal.c.feed_id == bindparam("feed"), journal.c.first_position <= bindparam("position"))
+    .where(journal.c.first_position <= bindparam("position"))
     .order_by(journal.c.first_position.desc())
     .limit(1)
+)
+_SIZE_AT = Prepared(_size_at.where(journal.c.feed_id == bindparam("feed")))
+_FEED_AT = Prepared(
+    select(feeds.c.id, func.coalesce(_size_at.where(journal.c.feed_id == feeds.c.id).scalar_subquery(), 0)).where(
+        feeds.c.origin == bindparam("origin")
+    )
 )
 _newest = (
     select(journal.c.first_position + journal.c.count).order_by(journal.c.first_position.desc()).limit(1)
@@ -99,6 +106,12 @@ def runs_after(conn: Connection, position: int, limit: int) -> list[JournalRun]:
 def size_at(conn: Connection, feed_id: int, position: int) -> int:
     """Number of a feed's entries up to a position of the local log."""
     return _SIZE_AT(conn, feed=feed_id, position=position).scalar_one_or_none() or 0
+
+
+def feed_at(conn: Connection, origin: FeedOrigin, position: int) -> tuple[int, int] | None:
+    """Row of a feed, and number of its entries up to a position of the local log; None without the feed."""
+    row = _FEED_AT(conn, origin=origin.line, position=position).one_or_none()
+    return None if row is None else (row[0], row[1])
 
 
 class ProjectorProgress(NamedTuple):

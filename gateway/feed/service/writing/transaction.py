@@ -49,8 +49,12 @@ class EntryProjector(Protocol):
     def formats(self) -> Mapping[Channel, EntryFormat]:
         """Entry format of each channel."""
 
-    def advance(self, tx: Transaction, limit: int) -> bool:
-        """Projects up to `limit` entries; True when more are left."""
+    def advance(self, tx: Transaction, limit: int, *, isolated: bool) -> bool:
+        """Projects up to `limit` entries; True when more are left.
+
+        Args:
+            isolated: leave out an entry at which the software fails; else its error ends the transaction.
+        """
 
     def answer(self, tx: Transaction) -> None:
         """Answers applied entries whose answers have waited for others."""
@@ -216,6 +220,16 @@ class Transaction:
         """Raises as `append`, before any write."""
         require_extensible(self._pending_of(origin).feed)
 
+    def is_extensible(self, origin: FeedOrigin) -> bool:
+        """Whether `append` would succeed; it finds the feed read then."""
+        pending = self._pending.get(origin)
+        feed = feeds.find(self.conn, origin) if pending is None else pending.feed
+        if feed is None or not feed.extensible:
+            return feed is None
+        if pending is None:
+            self._pending[origin] = _PendingEntries(feed)
+        return True
+
     def is_accepted(self, origin: FeedOrigin) -> bool:
         """Whether the recipient takes an own feed: it has opened it, or publishes its reverse feed here."""
         accepted = self._accepted.get(origin)
@@ -270,9 +284,9 @@ class Transaction:
         note = sign_checkpoint(Checkpoint(origin.line, size, root), self._signers.for_feed(origin))
         heads.add_checkpoint(self.conn, feed.id, StoredCheckpoint(size, root, note, b"", 0))
 
-    def project(self, limit: int) -> bool:
-        """Projects and seals; True when more may be left."""
-        more = self._projector.advance(self, limit)
+    def project(self, limit: int, *, isolated: bool = True) -> bool:
+        """Projects and seals, isolated as `EntryProjector.advance`; True when more may be left."""
+        more = self._projector.advance(self, limit, isolated=isolated)
         return self.seal() or more
 
     def answer(self) -> None:

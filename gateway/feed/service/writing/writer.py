@@ -19,7 +19,7 @@ from typing import Final, TypeVar
 
 from sqlalchemy import Connection
 
-from gateway.db.database import Database
+from gateway.db.database import Database, settled
 from gateway.db.membership import Membership, SoleProcess
 from gateway.errors import MarksBehindError, StoreUnavailableError
 from gateway.feed.service.continuity.own_history import OwnHistory
@@ -304,8 +304,8 @@ class Writer:
             along = along and bool(tx.touched)
             more = True
             if along:
-                with _projecting("projecting a group along with its commit"):
-                    more = all(tx.project(PROJECTION_CHUNK) for _ in range(PAGES_ALONG))
+                with _projecting("projecting a group along with its commit"), settled(tx.conn):
+                    more = all(tx.project(PROJECTION_CHUNK, isolated=False) for _ in range(PAGES_ALONG))
             if events:
                 audit.append(tx.conn, events)
             self._announcer.stage_notice(tx, projected=along, unprojected=more and bool(tx.touched))

@@ -365,7 +365,7 @@ class _Backlog:
         self.failing: Exception | None = None
         self.turns: list[Transaction] = []
 
-    def advance(self, tx: Transaction, _limit: int) -> bool:
+    def advance(self, tx: Transaction, _limit: int, *, isolated: bool) -> bool:
         if not self.left:
             return False
         self.turns.append(tx)
