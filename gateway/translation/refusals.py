@@ -203,6 +203,7 @@ REFUSALS: Final = marked(
     "pseudonym: {pseudonym} isn't one of this node's",
     "the identity provider {issuer} doesn't give its keys: {reason}",
     "repeats a few characters",
+    "is easy to guess: common words, names, dates or rows of keys",
     "has {number} characters; at least {least} are needed",
     "{name} is somebody's already; names are never given again",
     "its roles come from the identity provider; change them there",

@@ -25,9 +25,9 @@ from gateway.persons.commands import administration, signing_in
 from gateway.persons.commands.transactions import PersonCommand
 from gateway.persons.rpc.asserted import AssertedPersons, party_of
 from gateway.persons.rpc.sign_in import challenge_message
-from gateway.persons.rules.accounts import PasskeyRow, PersonAccount, require_password, require_preferences
+from gateway.persons.rules.accounts import PasskeyRow, PersonAccount, require_preferences
 from gateway.persons.rules.policy import CHALLENGE_S, PersonPolicy
-from gateway.persons.service.passwords import Passwords
+from gateway.persons.service.passwords import Passwords, require_password
 from gateway.persons.tables import accounts, sessions
 from gateway.persons.tables.sessions import ChallengeKind, ChallengeRow
 from gateway.rpc.calls import Call
@@ -84,8 +84,12 @@ class OwnAccount:
             InvalidRequestError: the new one is too weak.
         """
         name = call.principal.person
-        require_password(
-            request.new_password, name=name, least_chars=self._policy.min_password_chars, field="new_password"
+        await asyncio.to_thread(
+            require_password,
+            request.new_password,
+            name=name,
+            least_chars=self._policy.min_password_chars,
+            field="new_password",
         )
         locked_ms = await self._run(partial(signing_in.count_attempt, name=name))
         if locked_ms:

@@ -18,10 +18,9 @@ from gateway.persons.codec.passkeys import authentication_question
 from gateway.persons.commands import administration, signing_in
 from gateway.persons.commands.transactions import PersonCommand
 from gateway.persons.rpc.asserted import AssertedPersons, must_enrol, party_of
-from gateway.persons.rules.accounts import require_password
 from gateway.persons.rules.policy import CHALLENGE_S, PersonPolicy
 from gateway.persons.rules.sessions import LiveSession, SignInWay
-from gateway.persons.service.passwords import Passwords
+from gateway.persons.service.passwords import Passwords, require_password
 from gateway.persons.service.sign_in import SignInChecks, VerifiedPasskey
 from gateway.persons.tables import accounts
 from gateway.persons.tables.sessions import ChallengeKind, ChallengeRow
@@ -152,7 +151,13 @@ class SignIn:
         """Uses a link: sets the password and signs in."""
         link = await self.enrolment(request.token)
         call.subject_ids = (_subject(link.person),)
-        require_password(request.password, name=link.person, least_chars=self._policy.min_password_chars)
+        await asyncio.to_thread(
+            require_password,
+            request.password,
+            name=link.person,
+            least_chars=self._policy.min_password_chars,
+            known=link.display_name.split(),
+        )
         hashed = await asyncio.to_thread(self._passwords.hash, request.password)
         name = await self._run(partial(administration.use_enrolment, token=request.token, password_hash=hashed))
         return await self._begin(call, name, request.device, SignInWay.ENROLMENT)

@@ -19,8 +19,6 @@ LANGUAGES = ("", "en", "zh-Hans", "zh-Hant", "pt")
 THEMES = ("", "light", "dark")
 
 _ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+){0,2}")
-_FEWEST_CHARACTERS = 5
-"""Fewest different characters of a password."""
 
 
 class AccountSource(StrEnum):
@@ -85,19 +83,6 @@ def roles_of(names: Iterable[str]) -> frozenset[Role]:
     if problems:
         raise InvalidRequestError(problems)
     return frozenset(known[name] for name in names)
-
-
-def require_password(password: str, *, name: str, least_chars: int, field: str = "password") -> None:
-    """Requires a password that can't be guessed at once. Raises InvalidRequestError."""
-    problem = ""
-    if len(password) < least_chars:
-        problem = f"has {len(password)} characters; at least {least_chars} are needed"
-    elif len(set(password)) < _FEWEST_CHARACTERS:
-        problem = "repeats a few characters"
-    elif name in password.casefold():
-        problem = "contains the name"
-    if problem:
-        raise InvalidRequestError([Violation(field, "password.strong", problem)])
 
 
 def require_preferences(language: str, zone: str, theme: str) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from gateway.persons.service.passwords import Passwords
+import pytest
+
+from gateway.errors import InvalidRequestError
+from gateway.persons.service.passwords import Passwords, require_password
 
 
 def test_they_are_hashed_by_argon2id_with_64_mib_and_matched() -> None:
@@ -12,3 +15,24 @@ def test_they_are_hashed_by_argon2id_with_64_mib_and_matched() -> None:
     assert passwords.matches(stored, "seven green apples")
     assert not passwords.matches(stored, "seven green apple")
     assert not passwords.matches("", "seven green apples")
+
+
+@pytest.mark.parametrize(
+    ("password", "problem"),
+    [
+        ("short", "at least 12"),
+        ("aaaaaaaaaaaaaaaa", "repeats"),
+        ("my name is CHAN ok", "contains the name"),
+        ("passwordpassword", "easy to guess"),
+        ("qwertyuiop123456", "easy to guess"),
+        ("Taiman19840612", "easy to guess"),
+        ("P@ssw0rdP@ssw0rdP@ssw0rd and what comes after", "easy to guess"),
+    ],
+)
+def test_a_password_that_can_be_guessed_is_refused(password: str, problem: str) -> None:
+    with pytest.raises(InvalidRequestError, match=problem):
+        require_password(password, name="chan", least_chars=12, known=["Taiman"])
+
+
+def test_a_long_password_in_any_script_is_fine() -> None:
+    require_password("正确的马电池订书钉四个词语", name="chan", least_chars=12)

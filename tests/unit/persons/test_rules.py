@@ -13,7 +13,6 @@ from gateway.persons.rules.accounts import (
     AccountSource,
     PersonAccount,
     require_other,
-    require_password,
     require_preferences,
     roles_of,
 )
@@ -54,19 +53,6 @@ def test_a_console_isnt_a_role_of_persons_and_the_wrong_ones_are_all_named() -> 
     with pytest.raises(InvalidRequestError) as refused:
         roles_of(["console", "officer", "king"])
     assert [violation.field for violation in refused.value.violations] == ["roles[0]", "roles[2]"]
-
-
-@pytest.mark.parametrize(
-    ("password", "problem"),
-    [("short", "at least 12"), ("aaaaaaaaaaaaaaaa", "repeats"), ("my name is CHAN ok", "contains the name")],
-)
-def test_a_password_that_can_be_guessed_is_refused(password: str, problem: str) -> None:
-    with pytest.raises(InvalidRequestError, match=problem):
-        require_password(password, name="chan", least_chars=12)
-
-
-def test_a_long_password_in_any_script_is_fine() -> None:
-    require_password("正确的马电池订书钉四个词语", name="chan", least_chars=12)
 
 
 @pytest.mark.parametrize(
