@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -82,6 +82,18 @@ class Form:
             return datetime.fromisoformat(self.text(name)).replace(tzinfo=zone).astimezone(UTC)
         except (ValueError, OverflowError):
             self.problems.setdefault(name, _("Enter a date and a time."))
+            return None
+
+    def day(self, name: str, zone: ZoneInfo, *, after: int = 0) -> datetime | None:
+        """When a day begins in the reader's zone, or one so many days after it; None without one, the problem noted."""
+        if not self.text(name):
+            return None
+        try:
+            return (
+                (datetime.fromisoformat(self.text(name)) + timedelta(days=after)).replace(tzinfo=zone).astimezone(UTC)
+            )
+        except (ValueError, OverflowError):
+            self.problems[name] = _("Enter a date.")
             return None
 
     def kept(self) -> list[tuple[str, str]]:

@@ -17,6 +17,7 @@ from gateway.contract.filters import (
     invalid_value,
     page_size,
     parse_filter,
+    unix_ms,
 )
 from gateway.contract.ids import FeedOrigin
 from gateway.contract.limits import MAX_MESSAGE_BYTES
@@ -47,7 +48,10 @@ from gateway.watchlists.rules.visibility import EVERYTHING_VISIBLE, ListVisibili
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
-_FIELDS = dict.fromkeys(("principal", "person", "partner", "method", "case_reference", "result", "reason"), EQUAL)
+_FIELDS = {
+    **dict.fromkeys(("principal", "person", "partner", "method", "case_reference", "result", "reason"), EQUAL),
+    "time": (">=", "<"),
+}
 _RESULTS = tuple(AuditResult)
 _SEQUENCE_NUMBERS = range(1, 10**18)
 _REPLY_MARGIN_BYTES = 64 * 1024
@@ -222,6 +226,8 @@ def _filter(terms: Sequence[Term], node: str) -> AuditFilter:
     ids = {"person": f"person/{node}/", "partner": "gateway/"}
     for given in terms:
         term = given
+        if given.field == "time":
+            term = Term(f"time {given.operator}", given.operator, str(unix_ms(given)))
         if given.field in ids:
             term = Term("principal", given.operator, ids[given.field] + given.value)
         if values.setdefault(term.field, term.value) != term.value:
@@ -235,6 +241,8 @@ def _filter(terms: Sequence[Term], node: str) -> AuditFilter:
         case_reference=values.get("case_reference"),
         result=None if result is None else AuditResult(result),
         reason=values.get("reason"),
+        from_ms=int(values["time >="]) if "time >=" in values else None,
+        until_ms=int(values["time <"]) if "time <" in values else None,
     )
 
 

@@ -54,6 +54,11 @@ def test_a_link_is_suspended_with_a_reason_and_resumed(desk: Desks, trial: Conso
     auditor = desk("mo", "auditor").open("/operations/audit?person=operator&method=SuspendLink")
     expect(auditor.get_by_role("row").nth(1)).to_contain_text("person/mo/operator")
     expect(auditor.get_by_role("row").nth(1)).to_contain_text("Node · SuspendLink")
+    today = auditor.evaluate("new Date().toISOString().slice(0, 10)")
+    for field, found in (("From", True), ("Until", False)):
+        auditor.get_by_label(field).fill(today if found else "2026-01-14")
+        auditor.get_by_role("button", name="Search").click()
+        expect(auditor.get_by_role("row", name=re.compile("SuspendLink"))).to_have_count(int(found))
 
 
 def test_a_feed_that_a_restore_left_behind_is_recovered(desk: Desks, trial: ConsoleTrial, tmp_path: Path) -> None:

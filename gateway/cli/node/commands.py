@@ -122,7 +122,7 @@ def audit_list(
     target: Target,
     *,
     filter_: Annotated[
-        str, typer.Option("--filter", help=_("Conditions joined by AND on principal, method, result, reason."))
+        str, typer.Option("--filter", help=_("Conditions joined by AND on principal, method, result, reason, time."))
     ] = "",
     limit: Annotated[int, typer.Option(help=_("Most rows shown; 0 for all."), min=0)] = 50,
     as_json: JsonOption = False,

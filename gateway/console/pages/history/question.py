@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -100,8 +99,8 @@ def _criteria(form: Form, zone: ZoneInfo) -> SearchCriteria:
         vessel=form.text("vessel"),
         journey=form.text("journey"),
         procedures=[value for name, value in ShipmentProcedure.items() if name in form.all("procedures")],
-        declared_from=_day(form, "declared_from", zone, timedelta()),
-        declared_until=_day(form, "declared_until", zone, timedelta(days=1)),
+        declared_from=_day(form, "declared_from", zone),
+        declared_until=_day(form, "declared_until", zone, after=1),
     )
 
 
@@ -115,15 +114,11 @@ def _values(form: Form, name: str) -> Sequence[str]:
     return [value.strip() for text in _lines(form, name) for value in re.split(r"[,;，；、]", text) if value.strip()]
 
 
-def _day(form: Form, name: str, zone: ZoneInfo, more: timedelta) -> Timestamp | None:
+def _day(form: Form, name: str, zone: ZoneInfo, *, after: int = 0) -> Timestamp | None:
     """The beginning of a day in the reader's zone, or of the next one."""
-    if not form.text(name):
+    day = form.day(name, zone, after=after)
+    if day is None:
         return None
-    try:
-        day = datetime.fromisoformat(form.text(name)).replace(tzinfo=zone) + more
-        moment = Timestamp()
-        moment.FromDatetime(day.astimezone(UTC))
-    except (ValueError, OverflowError):
-        form.problems[name] = _("Enter a date.")
-        return None
+    moment = Timestamp()
+    moment.FromDatetime(day)
     return moment

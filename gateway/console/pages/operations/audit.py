@@ -1,53 +1,44 @@
-"""The audit log, searched by person, partner, method, case and result."""
+"""The audit log, searched by day, person, partner, method, case and result."""
 
 from __future__ import annotations
 
+import importlib
 import json
-from typing import Final
+import pkgutil
+from collections.abc import Iterator
+from typing import Any, Final
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gateway import v1
 from gateway.console.form import Form
-from gateway.console.page import client, page_route, render
+from gateway.console.page import client, page_route, reader_locale, render
 from gateway.console.pages.operations.parts import tabs
 from gateway.errors import InvalidRequestError
 from gateway.translation.messages import gettext as _
 from gateway.translation.refusals import refused
-from gateway.v1 import (
-    alert_service_pb2,
-    casework_service_pb2,
-    evidence_service_pb2,
-    file_service_pb2,
-    history_service_pb2,
-    node_service_pb2,
-    notification_service_pb2,
-    person_service_pb2,
-    watchlist_service_pb2,
-)
 from gateway.v1.evidence_service_pb2 import ListAuditEventsResponse
 
 PAGE_ROWS: Final = 50
 FIELDS: Final = ("person", "partner", "method", "case_reference", "result")
 """Names of the form's fields, as in the gateway's filter."""
 
-SERVICES: Final = (
-    alert_service_pb2,
-    casework_service_pb2,
-    evidence_service_pb2,
-    file_service_pb2,
-    history_service_pb2,
-    node_service_pb2,
-    notification_service_pb2,
-    person_service_pb2,
-    watchlist_service_pb2,
-)
+DAYS: Final = ("since", "until")
+"""Names of the form's fields for the first and the last day."""
+
+
+def _services() -> Iterator[Any]:
+    """Descriptors of all services of the contract."""
+    for found in pkgutil.iter_modules(v1.__path__, f"{v1.__name__}."):
+        if found.name.endswith("_service_pb2"):
+            yield from importlib.import_module(found.name).DESCRIPTOR.services_by_name.values()
+
+
 METHODS: Final = {
-    method.name.lower(): f"/{service.full_name}/{method.name}"
-    for module in SERVICES
-    for service in module.DESCRIPTOR.services_by_name.values()
-    for method in service.methods
+    method.name.lower(): f"/{service.full_name}/{method.name}" for service in _services() for method in service.methods
 }
 """Full names by the method's name in lower case."""
 
@@ -57,16 +48,16 @@ LONGEST: Final = 200
 
 async def show(request: Request) -> Response:
     """A page of events, newest first."""
-    given = {name: request.query_params.get(name, "").strip()[:LONGEST] for name in FIELDS}
+    given = {name: request.query_params.get(name, "").strip()[:LONGEST] for name in (*DAYS, *FIELDS)}
     sent = Form.with_values(given)
     token = request.query_params.get("after", "")
     status = 200
     try:
         page = await client(request).evidence.audit_events_page(
-            page_size=PAGE_ROWS, page_token=token, filter=_filter(given)
+            page_size=PAGE_ROWS, page_token=token, filter=_filter(sent, reader_locale(request).zone)
         )
     except InvalidRequestError as error:
-        sent.problems[""] = refused(error.message)
+        sent.problems.setdefault("", refused(error.message))
         page, status = ListAuditEventsResponse(), 422
     kept = {name: value for name, value in given.items() if value}
     more = page.next_page_token
@@ -85,9 +76,13 @@ async def show(request: Request) -> Response:
     )
 
 
-def _filter(given: dict[str, str]) -> str:
-    terms = []
-    for name, value in given.items():
+def _filter(sent: Form, zone: ZoneInfo) -> str:
+    since, until = sent.day("since", zone), sent.day("until", zone, after=1)
+    terms = [
+        f'time {relation} "{day.isoformat()}"' for relation, day in ((">=", since), ("<", until)) if day is not None
+    ]
+    for name in FIELDS:
+        value = sent.text(name)
         if not value:
             continue
         full = value
