@@ -31,7 +31,7 @@ def pages() -> dict[str, str]:
         "reference/contract.md": _contract,
         "reference/permissions.md": _permissions,
         "reference/settings.md": _settings,
-        "reference/errors.md": _errors,
+        "reference/errors.md": errors,
     }
     return {path: "\n".join(make()) + "\n" for path, make in makers.items()}
 
@@ -177,7 +177,8 @@ def _default(value: object) -> str:
     return str(value) if not isinstance(value, str) else f'"{value}"'
 
 
-def _errors() -> Iterator[str]:
+def errors() -> Iterator[str]:
+    """The lines of the page of errors."""
     yield "# Errors\n"
     yield (
         "Each failed call carries `google.rpc.Status` with an `ErrorInfo`: its reason is one of these. The code is "
