@@ -11,7 +11,10 @@ from types import UnionType
 from typing import Any, Union, get_args, get_origin
 
 from google.protobuf.descriptor_pb2 import DescriptorProto, EnumDescriptorProto, FieldDescriptorProto, FileDescriptorSet
+from pydantic import BaseModel
 
+from gateway.console.settings import ConsoleSettings
+from gateway.node.settings import Settings
 from gateway.trust.codec.permissions import load_permissions
 from scripts import inventory
 
@@ -159,8 +162,15 @@ def _settings() -> Iterator[str]:
         "Of `gateway.toml`. An environment variable wins over the file: `GATEWAY_LOG_LEVEL`, "
         "`GATEWAY_TLS__CERTIFICATE`, with two underscores for a dot.\n"
     )
+    yield from _rows_of_settings(Settings)
+    yield "\n## Of the console\n"
+    yield "Of `console.toml`.\n"
+    yield from _rows_of_settings(ConsoleSettings)
+
+
+def _rows_of_settings(model: type[BaseModel]) -> Iterator[str]:
     yield "| setting | type | default | what |\n|---|---|---|---|"
-    for name, field in inventory.settings():
+    for name, field in inventory.settings(model):
         default = "" if field.is_required() else f"`{_default(field.get_default(call_default_factory=True))}`"
         yield f"| `{name}` | {_cell(_type(field.annotation))} | {default} | {_cell(field.description or '')} |"
 

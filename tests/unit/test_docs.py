@@ -6,13 +6,10 @@ import ast
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import get_args
 
 import pytest
 from pydantic import BaseModel
-from pydantic.fields import FieldInfo
 
 from gateway.alerts.rules.life import TRANSITIONS
 from gateway.console.settings import ConsoleSettings
@@ -20,6 +17,7 @@ from gateway.contract import limits
 from gateway.evidence.service.report import STEPS
 from gateway.feed.service import alarms
 from gateway.feed.tables.feeds import FeedState
+from gateway.node.settings import Settings
 from gateway.trust.rules.permissions import Role
 from scripts import inventory
 
@@ -59,34 +57,10 @@ def rows(text: str) -> list[list[str]]:
     return found
 
 
-def test_every_setting_says_what_it_does() -> None:
+@pytest.mark.parametrize("model", [Settings, ConsoleSettings])
+def test_every_setting_says_what_it_does(model: type[BaseModel]) -> None:
     """The reference has it in a table, with type and default (scripts/site_pages.py)."""
-    assert [name for name, field in inventory.settings() if not field.description] == []
-
-
-def test_every_setting_of_the_console_is_in_its_table() -> None:
-    documented = {row[0].strip("`"): row[1:] for row in rows(section("docs/console.md", "## Settings"))}
-    known = dict(settings_of(ConsoleSettings))
-    assert documented.keys() == known.keys()
-    for name, field in known.items():
-        default, meaning = documented[name]
-        assert meaning == field.description, name
-        words = {"": "empty", None: "none"}
-        if field.is_required():
-            assert default == "–", name
-        elif not isinstance(field.default, tuple):
-            assert default.strip("`") == words.get(field.default, str(field.default)), name
-
-
-def settings_of(model: type[BaseModel], table: str = "") -> Iterator[tuple[str, FieldInfo]]:
-    """Settings by their names, with those of tables."""
-    for name, field in model.model_fields.items():
-        kinds = [kind for kind in (*get_args(field.annotation), field.annotation) if isinstance(kind, type)]
-        below = next((kind for kind in kinds if issubclass(kind, BaseModel)), None)
-        if below is None:
-            yield f"{table}{name}", field
-        else:
-            yield from settings_of(below, f"{table}{name}.")
+    assert [name for name, field in inventory.settings(model) if not field.description] == []
 
 
 def test_roles_are_all_named() -> None:
