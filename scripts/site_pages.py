@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import UnionType
@@ -35,6 +37,7 @@ def pages() -> dict[str, str]:
         "reference/permissions.md": _permissions,
         "reference/settings.md": _settings,
         "reference/errors.md": errors,
+        "reference/threats.md": threats,
     }
     return {path: "\n".join(make()) + "\n" for path, make in makers.items()}
 
@@ -198,3 +201,17 @@ def errors() -> Iterator[str]:
     for kind in sorted(inventory.error_classes(), key=lambda each: each.reason):
         what = (inspect.getdoc(kind) or "").partition("\n")[0]
         yield f"| `{kind.reason}` | {kind.kind.name} | {_cell(what)} | {_cell(kind.way_out)} |"
+
+
+def threats() -> Iterator[str]:
+    """The lines of the page of tests: each threat of the threat model with the tests that show its answer."""
+    model = (ROOT / "docs/threat-model.md").read_text("utf-8").partition("## Threats by entrance")[2]
+    answers = re.findall(
+        r"^(\d+)\. (.*?)(?=^\d+\. |^#|\Z)", model.partition("## Residual risks")[0], flags=re.MULTILINE | re.DOTALL
+    )
+    tests = tomllib.loads((ROOT / "tests/threats.toml").read_text("utf-8"))
+    yield "# Tests of the threat model\n"
+    yield "Each threat of the [threat model](../threat-model.md) with its answer and the tests that show it.\n"
+    yield "| | threat and answer | tests |\n|---|---|---|"
+    for number, answer in answers:
+        yield f"| {number} | {_cell(answer)} | {', '.join(f'`{name}`' for name in tests[number])} |"

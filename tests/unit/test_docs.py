@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from gateway.feed.service import alarms
 from gateway.feed.tables.feeds import FeedState
 from gateway.node.settings import Settings
 from gateway.trust.rules.permissions import Role
-from scripts import inventory
+from scripts import inventory, site_pages
 
 pytestmark = pytest.mark.drift
 
@@ -159,14 +160,16 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert anchor in headings(file.read_text("utf-8")), f"{page.name}: {target}"
 
 
-def test_the_threat_model_names_tests_that_exist() -> None:
+def test_every_threat_has_tests_that_exist() -> None:
+    """They are in the reference, beside the threat."""
+    tests = tomllib.loads(text_of("tests/threats.toml"))
+    rows_of_page = [line.split(" | ")[0].strip("| ") for line in site_pages.threats() if re.match(r"\| \d", line)]
+    assert rows_of_page == list(tests)
     sources = "".join(path.read_text("utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
-    named = set(re.findall(r"`(test_\w+)`", text_of("docs/threat-model.md")))
-    assert named
-    assert {name for name in named if f"def {name}(" not in sources} == set()
-    files = set(
-        re.findall(r"`((?:tests|gateway)/[\w/.]+)`", text_of("docs/threat-model.md") + text_of("docs/architecture.md"))
-    )
+    named = {name for names in tests.values() for name in names}
+    assert {name for name in named if re.fullmatch(r"test_\w+", name) and f"def {name}(" not in sources} == set()
+    mentioned = text_of("docs/threat-model.md") + text_of("docs/architecture.md")
+    files = {name for name in named if "/" in name} | set(re.findall(r"`((?:tests|gateway)/[\w/.]+)`", mentioned))
     assert {name for name in files if not (ROOT / name).exists()} == set()
 
 
