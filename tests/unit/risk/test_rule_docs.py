@@ -25,7 +25,6 @@ def test_every_rule_is_in_the_table_with_its_thresholds() -> None:
     documented = {row[0]: row[1:] for row in rows("The rules")}
     said = {
         rule.id: [
-            rule.name,
             rule.confidence,
             ", ".join(f"`{name}` {number:g}" for name, number in rule.thresholds.items()) or "–",
         ]
