@@ -114,19 +114,19 @@ CHARTS = (
 
 def targets_table(results: Mapping[str, Figure]) -> str:
     """The table of targets as Markdown."""
-    lines = ["| what | before | wanted | measured | | on |", "|---|---|---|---|---|---|"]
+    lines = ["| what | wanted | measured | | on |", "|---|---|---|---|---|"]
     for target in TARGETS:
-        cells = (target.what, target.before, target.wanted, target.measured(results), target.verdict(results))
+        cells = (target.what, target.wanted, target.measured(results), target.verdict(results))
         lines.append(f"| {' | '.join(cells)} | {target.dates(results)} |".replace("|  |", "| |"))
     return "\n".join(lines)
 
 
 def figures_table(results: Mapping[str, Figure], beginnings: tuple[str, ...]) -> str:
-    """Figures whose names begin so, with machine and command, as Markdown."""
-    lines = ["| figure | measured | on | machine | command |", "|---|---|---|---|---|"]
+    """Figures whose names begin so, with the command, as Markdown."""
+    lines = ["| figure | measured | on | command |", "|---|---|---|---|"]
     for name, figure in sorted(results.items()):
         if name.startswith(beginnings):
-            lines.append(f"| {name} | {figure.text} | {figure.date} | {figure.machine} | `{figure.command}` |")
+            lines.append(f"| {name} | {figure.text} | {figure.date} | `{figure.command}` |")
     return "\n".join(lines)
 
 

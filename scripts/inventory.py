@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import NoneType
 from typing import Any, get_args
 
 import typer
@@ -36,7 +37,7 @@ def settings(model: type[BaseModel] = Settings, prefix: str = "") -> Iterator[tu
     """Every setting by its dotted name; `*` stands for the names of a table of tables."""
     for name, field in model.model_fields.items():
         section = next(_models(field.annotation), None)
-        mapped = section is not None and section is not field.annotation
+        mapped = section is not None and section is not field.annotation and NoneType not in get_args(field.annotation)
         if section is None or mapped:
             yield f"{prefix}{name}", field
         if section is not None:

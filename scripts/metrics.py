@@ -18,13 +18,13 @@ BEGIN, END = "<!-- scripts/metrics.py writes from here -->\n", "<!-- to here -->
 
 def row(metric: MetricDescription) -> str:
     """A metric's row."""
-    labels = ", ".join(f"`{label}`" for label in metric.labels) or "–"
-    return f"| `{metric.name}` | {metric.kind.value} | {labels} | {metric.documentation.rstrip('.')} |\n"
+    labels = f"{{{','.join(metric.labels)}}}" if metric.labels else ""
+    return f"| `{metric.name}{labels}` | {metric.documentation.rstrip('.')} |\n"
 
 
 def table() -> str:
     """All metrics, in the order of the registry."""
-    return "| name | kind | labels | meaning |\n|---|---|---|---|\n" + "".join(map(row, Metrics().descriptions))
+    return "| name, with labels | meaning |\n|---|---|\n" + "".join(map(row, Metrics().descriptions))
 
 
 def main() -> None:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import inspect
+import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
 
 from google.protobuf.descriptor_pb2 import DescriptorProto, EnumDescriptorProto, FieldDescriptorProto, FileDescriptorSet
+from pydantic import BaseModel
 
+from gateway.console.settings import ConsoleSettings
+from gateway.node.settings import Settings
 from gateway.trust.codec.permissions import load_permissions
 from scripts import inventory
 
@@ -31,7 +36,8 @@ def pages() -> dict[str, str]:
         "reference/contract.md": _contract,
         "reference/permissions.md": _permissions,
         "reference/settings.md": _settings,
-        "reference/errors.md": _errors,
+        "reference/errors.md": errors,
+        "reference/threats.md": threats,
     }
     return {path: "\n".join(make()) + "\n" for path, make in makers.items()}
 
@@ -159,8 +165,15 @@ def _settings() -> Iterator[str]:
         "Of `gateway.toml`. An environment variable wins over the file: `GATEWAY_LOG_LEVEL`, "
         "`GATEWAY_TLS__CERTIFICATE`, with two underscores for a dot.\n"
     )
+    yield from _rows_of_settings(Settings)
+    yield "\n## Of the console\n"
+    yield "Of `console.toml`.\n"
+    yield from _rows_of_settings(ConsoleSettings)
+
+
+def _rows_of_settings(model: type[BaseModel]) -> Iterator[str]:
     yield "| setting | type | default | what |\n|---|---|---|---|"
-    for name, field in inventory.settings():
+    for name, field in inventory.settings(model):
         default = "" if field.is_required() else f"`{_default(field.get_default(call_default_factory=True))}`"
         yield f"| `{name}` | {_cell(_type(field.annotation))} | {default} | {_cell(field.description or '')} |"
 
@@ -177,7 +190,8 @@ def _default(value: object) -> str:
     return str(value) if not isinstance(value, str) else f'"{value}"'
 
 
-def _errors() -> Iterator[str]:
+def errors() -> Iterator[str]:
+    """The lines of the page of errors."""
     yield "# Errors\n"
     yield (
         "Each failed call carries `google.rpc.Status` with an `ErrorInfo`: its reason is one of these. The code is "
@@ -187,3 +201,17 @@ def _errors() -> Iterator[str]:
     for kind in sorted(inventory.error_classes(), key=lambda each: each.reason):
         what = (inspect.getdoc(kind) or "").partition("\n")[0]
         yield f"| `{kind.reason}` | {kind.kind.name} | {_cell(what)} | {_cell(kind.way_out)} |"
+
+
+def threats() -> Iterator[str]:
+    """The lines of the page of tests: each threat of the threat model with the tests that show its answer."""
+    model = (ROOT / "docs/threat-model.md").read_text("utf-8").partition("## Threats by entrance")[2]
+    answers = re.findall(
+        r"^(\d+)\. (.*?)(?=^\d+\. |^#|\Z)", model.partition("## Residual risks")[0], flags=re.MULTILINE | re.DOTALL
+    )
+    tests = tomllib.loads((ROOT / "tests/threats.toml").read_text("utf-8"))
+    yield "# Tests of the threat model\n"
+    yield "Each threat of the [threat model](../threat-model.md) with its answer and the tests that show it.\n"
+    yield "| | threat and answer | tests |\n|---|---|---|"
+    for number, answer in answers:
+        yield f"| {number} | {_cell(answer)} | {', '.join(f'`{name}`' for name in tests[number])} |"

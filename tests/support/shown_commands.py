@@ -1,4 +1,4 @@
-"""Commands that documents and help show: where they stand, their words, and what is wrong with them.
+"""Commands that documents, help and errors show: where they stand, their words, and what is wrong with them.
 
 A command is what follows `gateway` at the beginning of a line of code, or of code in a sentence or table.
 """
@@ -61,14 +61,19 @@ def pages() -> list[Path]:
 
 @cache
 def shown_commands() -> tuple[Shown, ...]:
-    """All of pages and of help, which the site has too (reference/commands)."""
+    """All of pages, and of help and errors' ways out, which the site has too (reference/commands, reference/errors)."""
     of_pages = [shown for page in pages() for shown in commands_of_page(page)]
     of_help = [
         Shown(f"gateway {' '.join(path)} --help", tuple(words_of(line)), in_block=True)
         for path, command in COMMANDS.items()
         for line in command_lines(cleandoc(command.callback.__doc__ or ""))
     ]
-    return (*of_pages, *of_help)
+    of_errors = [
+        Shown(f"way out of {error.reason}", words, in_block=False)
+        for error in inventory.error_classes()
+        for words in _in_sentences(error.way_out)
+    ]
+    return (*of_pages, *of_help, *of_errors)
 
 
 def commands_of_page(page: Path) -> Iterator[Shown]:

@@ -17,6 +17,7 @@ from gateway.cli.main import app
 from gateway.cli.trial.samples import write_samples
 from gateway.contract.status import to_status
 from gateway.errors import OverloadedError
+from scripts import site_pages
 from tests.unit.cli.test_tables import COMMANDS, WRONG, run
 
 pytestmark = pytest.mark.drift
@@ -94,15 +95,15 @@ def test_numbers_of_tests_are_nowhere_in_prose() -> None:
     assert lines_with(r"[0-9],[0-9]{3} tests|tests that pass", "*.md") == []
 
 
-def test_a_way_out_is_in_the_table_and_not_on_the_wire() -> None:
-    assert "the way out for each reason is in [the protocol](../protocol.md#12-errors), not on the wire" in " ".join(
+def test_a_way_out_is_in_the_reference_and_not_on_the_wire() -> None:
+    assert "the way out for each reason is in the [reference](../reference/errors.md), not on the wire" in " ".join(
         text("docs/how-to/other-languages.md").split()
     )
     sent = to_status(OverloadedError("the day is used up", way_out="Ask tomorrow.")).SerializeToString()
     assert b"the day is used up" in sent
     assert b"Ask tomorrow." not in sent
     assert OverloadedError.way_out.encode() not in sent
-    assert f"| {OverloadedError.way_out} |" in text("docs/protocol.md")
+    assert f"| {OverloadedError.way_out} |" in "\n".join(site_pages.errors())
 
 
 @pytest.mark.parametrize(

@@ -6,14 +6,11 @@ import ast
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+import tomllib
 from pathlib import Path
-from types import NoneType
-from typing import get_args
 
 import pytest
 from pydantic import BaseModel
-from pydantic.fields import FieldInfo
 
 from gateway.alerts.rules.life import TRANSITIONS
 from gateway.console.settings import ConsoleSettings
@@ -21,8 +18,9 @@ from gateway.contract import limits
 from gateway.evidence.service.report import STEPS
 from gateway.feed.service import alarms
 from gateway.feed.tables.feeds import FeedState
+from gateway.node.settings import Settings
 from gateway.trust.rules.permissions import Role
-from scripts import inventory
+from scripts import inventory, site_pages
 
 pytestmark = pytest.mark.drift
 
@@ -60,45 +58,10 @@ def rows(text: str) -> list[list[str]]:
     return found
 
 
-def first_cells(text: str) -> list[str]:
-    return [row[0].strip("`") for row in rows(text)]
-
-
-def test_every_setting_is_in_the_table_with_its_default() -> None:
-    documented = {row[0].strip("`"): row[1] for row in rows(section("docs/operating.md", "## Settings"))}
-    known = dict(inventory.settings())
-    assert documented.keys() == known.keys()
-    for name, field in known.items():
-        if field.is_required():
-            assert documented[name] == "–", name
-        elif isinstance(field.default, (str, bool, NoneType)) and field.default_factory is None:
-            words = {"": "empty", None: "none", True: "true", False: "false"}
-            assert documented[name].replace("`", "").startswith(words.get(field.default, str(field.default))), name
-
-
-def test_every_setting_of_the_console_is_in_its_table() -> None:
-    documented = {row[0].strip("`"): row[1:] for row in rows(section("docs/console.md", "## Settings"))}
-    known = dict(settings_of(ConsoleSettings))
-    assert documented.keys() == known.keys()
-    for name, field in known.items():
-        default, meaning = documented[name]
-        assert meaning == field.description, name
-        words = {"": "empty", None: "none"}
-        if field.is_required():
-            assert default == "–", name
-        elif not isinstance(field.default, tuple):
-            assert default.strip("`") == words.get(field.default, str(field.default)), name
-
-
-def settings_of(model: type[BaseModel], table: str = "") -> Iterator[tuple[str, FieldInfo]]:
-    """Settings by their names, with those of tables."""
-    for name, field in model.model_fields.items():
-        kinds = [kind for kind in (*get_args(field.annotation), field.annotation) if isinstance(kind, type)]
-        below = next((kind for kind in kinds if issubclass(kind, BaseModel)), None)
-        if below is None:
-            yield f"{table}{name}", field
-        else:
-            yield from settings_of(below, f"{table}{name}.")
+@pytest.mark.parametrize("model", [Settings, ConsoleSettings])
+def test_every_setting_says_what_it_does(model: type[BaseModel]) -> None:
+    """The reference has it in a table, with type and default (scripts/site_pages.py)."""
+    assert [name for name, field in inventory.settings(model) if not field.description] == []
 
 
 def test_roles_are_all_named() -> None:
@@ -113,11 +76,13 @@ def test_every_limit_is_in_the_table_with_its_number() -> None:
     assert documented == {name: value for name, value in vars(limits).items() if name.isupper()}
 
 
-def test_every_reason_code_is_in_the_table_with_its_status_and_way_out() -> None:
+def test_every_reason_code_is_in_the_table_by_its_status() -> None:
     documented = {
-        row[0].strip("`"): (row[1].strip("`"), row[3]) for row in rows(section("docs/protocol.md", "## 12. Errors"))
+        reason: status.strip("`")
+        for status, reasons in rows(section("docs/protocol.md", "## 12. Errors"))
+        for reason in re.findall(r"`([A-Z_]+)`", reasons)
     }
-    assert documented == {each.reason: (each.kind.name, each.way_out) for each in inventory.error_classes()}
+    assert documented == {each.reason: each.kind.name for each in inventory.error_classes()}
 
 
 def test_reasons_from_elsewhere_are_mentioned() -> None:
@@ -129,8 +94,14 @@ def test_reasons_from_elsewhere_are_mentioned() -> None:
 
 
 def test_the_life_of_an_alert_is_the_table_of_the_code() -> None:
+    text = section("docs/protocol.md", "## 10. Life of an alert")
+    statuses = ["–", "published", "acknowledged", "flagged"]
+    assert f"| side | action | {' | '.join(statuses)} |" in text
     documented = {
-        (row[0], row[2], row[1]): row[3] for row in rows(section("docs/protocol.md", "## 10. Life of an alert"))
+        (status, action, side): new
+        for side, action, *cells in rows(text)
+        for status, new in zip(statuses, cells, strict=False)
+        if new
     }
     assert documented == {
         (status.value if status else "–", action.value, side.value): new.value
@@ -147,7 +118,6 @@ def test_every_alarm_is_described() -> None:
     of_feeds = {f"{alarms.FEED}_{state.name}" for state in (FeedState.QUARANTINED, FeedState.BEHIND, FeedState.FORKED)}
     codes = {value for name, value in vars(alarms).items() if name.isupper() and isinstance(value, str)}
     known = of_feeds | codes - {alarms.FEED}
-    assert set(first_cells(section("docs/operating.md", "## Alarms"))) == known
     assert set(re.findall(r"^### ([A-Z_]+)$", text_of("docs/runbook/alarms.md"), flags=re.MULTILINE)) == known
 
 
@@ -183,21 +153,23 @@ def test_links_lead_somewhere(page: Path) -> None:
             continue
         path, _, anchor = target.partition("#")
         file = (page.parent / path).resolve() if path else page
-        if f"- {path}\n" in text_of("mkdocs.yml") and path.startswith("reference/"):
+        if file.is_relative_to(ROOT / "docs/reference") and f"reference/{file.name}\n" in text_of("mkdocs.yml"):
             continue  # made for the site, whose strict build follows it
         assert file.exists(), f"{page.name}: {target}"
         if anchor:
             assert anchor in headings(file.read_text("utf-8")), f"{page.name}: {target}"
 
 
-def test_the_threat_model_names_tests_that_exist() -> None:
+def test_every_threat_has_tests_that_exist() -> None:
+    """They are in the reference, beside the threat."""
+    tests = tomllib.loads(text_of("tests/threats.toml"))
+    rows_of_page = [line.split(" | ")[0].strip("| ") for line in site_pages.threats() if re.match(r"\| \d", line)]
+    assert rows_of_page == list(tests)
     sources = "".join(path.read_text("utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
-    named = set(re.findall(r"`(test_\w+)`", text_of("docs/threat-model.md")))
-    assert named
-    assert {name for name in named if f"def {name}(" not in sources} == set()
-    files = set(
-        re.findall(r"`((?:tests|gateway)/[\w/.]+)`", text_of("docs/threat-model.md") + text_of("docs/architecture.md"))
-    )
+    named = {name for names in tests.values() for name in names}
+    assert {name for name in named if re.fullmatch(r"test_\w+", name) and f"def {name}(" not in sources} == set()
+    mentioned = text_of("docs/threat-model.md") + text_of("docs/architecture.md")
+    files = {name for name in named if "/" in name} | set(re.findall(r"`((?:tests|gateway)/[\w/.]+)`", mentioned))
     assert {name for name in files if not (ROOT / name).exists()} == set()
 
 

@@ -40,7 +40,7 @@ def test_every_figure_of_the_file_is_shown() -> None:
 
 
 def test_a_target_is_met_only_when_every_limit_is() -> None:
-    target = Target("latency", "–", "p50 ≤ 10; p99 ≤ 40 ms", (Limit("p50", at_most=10), Limit("p99", at_most=40)))
+    target = Target("latency", "p50 ≤ 10; p99 ≤ 40 ms", (Limit("p50", at_most=10), Limit("p99", at_most=40)))
     assert target.verdict({}) == "not measured"
     assert target.verdict({"p50": figure(10)}) == "met so far"
     assert target.verdict({"p50": figure(10), "p99": figure(40.5)}) == "**not met**"
