@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from gateway.errors import DirectoryError
-from gateway.files import OWNER_ONLY, make_private, replace_file
+from gateway.files import OWNER_ONLY, listed, make_private, replace_file
 from gateway.tlog.note import MAX_NOTE_BYTES
 from gateway.trust.service.directory_offers import DirectoryState, Offer
 
@@ -35,7 +35,11 @@ class OfferedVersions:
         return self.folder / f"{version.version:06}.{version.digest.hex()}.{offer.partner}.note"
 
     def verified(self, state: DirectoryState) -> DirectoryState:
-        """The state with what the folder holds of offers; files that don't verify are passed over, and logged."""
+        """The state with what the folder holds of offers; files that don't verify are passed over, and logged.
+
+        Raises:
+            DirectoryError: the folder or a file can't be read; what its versions revoke would count again.
+        """
         waiting: dict[Path, Exception] = dict.fromkeys(sorted(self._files()), DirectoryError(""))
         while True:  # a version may stand before the one that it follows on
             refused: dict[Path, Exception] = {}
@@ -44,8 +48,10 @@ class OfferedVersions:
                     note = _read(path)
                     state, _ = state.offered(note, _claimed_partner(path))
                     self._stored[path] = note
-                except (DirectoryError, OSError) as error:
+                except (DirectoryError, IsADirectoryError, FileNotFoundError) as error:
                     refused[path] = error
+                except OSError as error:
+                    raise _unreadable(path, error) from error
             if len(refused) == len(waiting):
                 break
             waiting = refused
@@ -89,12 +95,22 @@ class OfferedVersions:
         self._stored[path] = note
 
     def _files(self) -> Iterable[Path]:
-        return (path for path in self.folder.glob("*.note") if _NAME.fullmatch(path.name))
+        try:
+            return [path for path in listed(self.folder) if _NAME.fullmatch(path.name)]
+        except OSError as error:
+            raise _unreadable(self.folder, error) from error
 
 
 def _claimed_partner(path: Path) -> str:
     match = _NAME.fullmatch(path.name)
     return match[2] if match else ""
+
+
+def _unreadable(path: Path, error: OSError) -> DirectoryError:
+    return DirectoryError(
+        f"offered versions of the directory: {path} can't be read: {error.strerror}",
+        way_out="Run it as the node's user, or give it back to that user; a file that is broken may be moved away.",
+    )
 
 
 def _read(path: Path) -> bytes:

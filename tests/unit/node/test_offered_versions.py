@@ -241,6 +241,20 @@ def test_a_file_keeps_its_mode(machine: Machine) -> None:
     assert (store.trusted().version, machine.file.stat().st_mode & 0o777) == (2, 0o640)
 
 
+@pytest.mark.parametrize("what", ["folder", "file"])
+def test_a_node_does_not_start_without_what_an_unreadable_offer_revokes(machine: Machine, what: str) -> None:
+    machine.store().offer(signed(version(2, A)), "hk")
+    (path,) = machine.offered
+    broken = path if what == "file" else path.parent
+    broken.rename(machine.data / "elsewhere")
+    broken.symlink_to(broken.name)  # as unreadable for root as for anybody
+    with pytest.raises(DirectoryError, match=f"{broken.name} can't be read"):
+        machine.store()
+    broken.unlink()
+    (machine.data / "elsewhere").rename(broken)
+    assert revoked(machine.store()) == {A}
+
+
 def test_a_split_is_an_alarm_until_the_file_of_the_wrong_one_is_removed(machine: Machine) -> None:
     store = machine.store(takes=True)
     machine.refresh(store)
