@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from gateway.contract.ids import FeedOrigin
-from gateway.db.statements import Prepared
+from gateway.db.statements import Prepared, Row
 from gateway.errors import FeedDamagedError, GatewayError, MalformedError
 from gateway.feed.tables.journal import HeadMovedError
 from gateway.feed.tables.restores import GivenUpHead, HeadSigned, given_up_head
@@ -302,16 +302,7 @@ def own_sizes(conn: Connection) -> dict[FeedOrigin, int]:
 
 def own_heads(conn: Connection) -> list[OwnHead]:
     """Heads of all own feeds, local ones too, but for damaged rows: `damaged` names those."""
-    heads = []
-    for feed_id, origin, size, edge, state, reason, known, root, *decision in _OWN_HEADS(conn):
-        try:
-            signed = None if known is None else HeadSigned(known, bytes(root))
-            given_up = None if decision[0] is None else given_up_head(decision)
-            told = (signed, given_up)
-            heads.append(OwnHead(feed_id, _parsed(origin), size, bytes(edge), FeedState(state), reason, *told))
-        except (MalformedError, TypeError, ValueError):
-            continue
-    return heads
+    return [head for row in _OWN_HEADS(conn) if (head := _own_head(row)) is not None]
 
 
 def receipted(conn: Connection) -> list[tuple[int, FeedOrigin, int]]:
@@ -380,6 +371,18 @@ def is_suspended(conn: Connection, feed_id: int) -> bool:
 def set_suspension(conn: Connection, feed_id: int, reason: str, *, since: int) -> None:
     """Suspends a feed, or resumes it with `since` 0; the state stays."""
     _SET_SUSPENSION(conn, feed=feed_id, since=since, reason=reason)
+
+
+@lru_cache(_MOST_SOUND)  # each transaction reads all own feeds, of which few have changed
+def _own_head(row: Row) -> OwnHead | None:
+    """A row of `own_heads`; None for a damaged one."""
+    feed_id, origin, size, edge, state, reason, known, root, *decision = row
+    try:
+        signed = None if known is None else HeadSigned(known, bytes(root))
+        given_up = None if decision[0] is None else given_up_head(decision)
+        return OwnHead(feed_id, _parsed(origin), size, bytes(edge), FeedState(state), reason, signed, given_up)
+    except (MalformedError, TypeError, ValueError):
+        return None
 
 
 @cache
