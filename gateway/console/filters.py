@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from gateway.console.current import current_page
 from gateway.contract.enum_words import UNKNOWN
+from gateway.tracing.report.quantities import quantities
 from gateway.translation.condition_texts import condition_text
 from gateway.translation.match_reasons import said
 from gateway.translation.notices import noticed
@@ -147,6 +148,7 @@ FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
         file_size,
         foreign,
         explained,
+        quantities,
         link_reason,
         noticed,
         refused,

@@ -75,6 +75,11 @@ def test_everything_that_an_alert_says_is_on_its_page(desk: Desks, case: Case) -
     expect(page.locator(".verdict")).to_contain_text("Nobody deals with it.")
     assert steps(page) == ["Published", "Acknowledged", "Question", "Answer"]
     expect(page.get_by_role("region", name="On a watchlist")).to_contain_text("示例物流（香港）有限公司")
+    page.get_by_text("What the rule saw").first.click()
+    seen = page.locator(".rule-list dl").first
+    expect(seen).to_contain_text("declared density")
+    expect(seen).to_contain_text("11.3 g/cm³")
+    assert "_" not in seen.inner_text()
     officer.assert_accessible()
 
 

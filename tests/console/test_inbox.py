@@ -223,6 +223,9 @@ def test_the_worklist_has_sections_and_rows_that_say_what_is_asked(desk: Desks, 
     expect(first.locator(".inbox-row", has_text=urgent)).to_contain_text("Seize")
     expect(first.locator(".inbox-row", has_text=slow)).to_have_count(0)
     officer.assert_accessible()
+    page.emulate_media(media="print")
+    expect(first.locator(".inbox-row", has_text=urgent)).to_be_visible()
+    expect(page.get_by_role("button")).to_have_count(0)
     page = officer.open("/inbox?scope=all&order=newest")  # others' alerts fill the first page
     expect(row(page, slow)).to_contain_text("SZ-2026-1050")
 

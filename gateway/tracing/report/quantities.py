@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final, NamedTuple
 
@@ -55,6 +56,11 @@ def quantity(name: str, value: str) -> Quantity:
         if f"_{word}_" in padded:
             return Quantity(_name_without_unit(name, word), f"{grouped(value)} {unit}")
     return Quantity(_words(name), value)
+
+
+def quantities(named: Mapping[str, str]) -> list[Quantity]:
+    """Named inputs or thresholds of a rule, by their names."""
+    return [quantity(name, value) for name, value in sorted(named.items())]
 
 
 def measured(discrepancy: Discrepancy) -> str:

@@ -8,7 +8,7 @@ from hashlib import sha256
 
 from gateway.tracing.report import words
 from gateway.tracing.report.event_texts import READERS
-from gateway.tracing.report.quantities import mass_text, measured, quantity
+from gateway.tracing.report.quantities import mass_text, measured, quantities
 from gateway.tracing.rules.events import events_of, place_name
 from gateway.translation.labels import label_of
 from gateway.translation.messages import gettext as _
@@ -44,8 +44,8 @@ def discrepancy_cells(discrepancy: Discrepancy) -> Cells:
         "where": ngettext("record {records}", "records {records}", len(discrepancy.legs), records=records)
         if records
         else "",
-        "inputs": [quantity(*item) for item in sorted(discrepancy.inputs.items())],
-        "thresholds": [quantity(*item) for item in sorted(discrepancy.thresholds.items())],
+        "inputs": quantities(discrepancy.inputs),
+        "thresholds": quantities(discrepancy.thresholds),
         "measured": measured(discrepancy),
     }
 
