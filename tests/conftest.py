@@ -125,9 +125,9 @@ class _Scheduling(LoadFileScheduling):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Twice as many as cores and one, where memory has room: tests with whole nodes wait for them half of the time."""
+    """Twice as many as cores, where memory has room: tests with whole nodes wait for them half of the time."""
     cores = len(os.sched_getaffinity(0))
-    return max(cores, min(2 * cores + 1, psutil.virtual_memory().available // WORKER_BYTES))
+    return max(cores, min(2 * cores, psutil.virtual_memory().available // WORKER_BYTES))
 
 
 @pytest.hookimpl(optionalhook=True)
