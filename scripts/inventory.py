@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from types import NoneType
 from typing import Any, get_args
 
@@ -15,8 +16,9 @@ from gateway.cli.main import app
 from gateway.node.settings import Settings
 
 
+@cache
 def root_command() -> Any:
-    """`gateway` itself, with all commands below it."""
+    """`gateway` itself, with all commands below it; nobody changes it."""
     return typer.main.get_command(app)
 
 

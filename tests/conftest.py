@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
@@ -111,6 +112,9 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 CONSOLE = "tests/console/"
 
+WORKER_BYTES = 3 << 29
+"""Memory of a worker with its nodes, databases and files: one gibibyte, with room to spare."""
+
 
 class _Scheduling(LoadFileScheduling):
     """A file at a time for each worker, but the console for one: its gateways take a minute to start."""
@@ -121,8 +125,9 @@ class _Scheduling(LoadFileScheduling):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """One more than cores: a third of the time of tests with whole nodes is waiting for them."""
-    return len(os.sched_getaffinity(0)) + 1
+    """Twice as many as cores, where memory has room: tests with whole nodes wait for them half of the time."""
+    cores = len(os.sched_getaffinity(0))
+    return max(cores, min(2 * cores, psutil.virtual_memory().available // WORKER_BYTES))
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -356,6 +356,10 @@ def test_authentication_refuses_a_wrong_certificate(
         assert case.reason in caught.value.message
 
 
+TRIES = 3
+"""Of calls that ended without an answer, where too few got one."""
+
+
 def test_no_wrong_certificate_reaches_a_handler(federation: Federation, identities: Mapping[str, Identity]) -> None:
     async def attempt(node: RunningNode, name: str) -> grpc.StatusCode:
         case, identity = CASES[name], identities[name]
@@ -372,6 +376,12 @@ def test_no_wrong_certificate_reaches_a_handler(federation: Federation, identiti
     async def run() -> None:
         async with running_node(federation) as node:
             codes = await asyncio.gather(*(attempt(node, name) for name in CASES))
+            for _ in range(TRIES):  # a connection that ends before its answer gives none: asked again, not all at once
+                if codes.count(grpc.StatusCode.UNAUTHENTICATED) <= 30:
+                    codes = [
+                        await attempt(node, name) if code is grpc.StatusCode.UNAVAILABLE else code
+                        for name, code in zip(CASES, codes, strict=True)
+                    ]
             refused = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.UNAUTHENTICATED}
             assert {name: code for name, code in zip(CASES, codes, strict=True) if code not in refused} == {}
             assert node.handlers.handled == 0

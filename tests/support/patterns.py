@@ -15,8 +15,9 @@ import pkgutil
 import re
 import time
 import types
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from re import _constants as ops  # type: ignore[attr-defined]
 from re import _parser as parser  # type: ignore[attr-defined]
@@ -75,35 +76,46 @@ class HostileText:
 
 def patterns_of(package: str) -> Iterator[UsedPattern]:
     """Every pattern that a module or those of a package hold, also in tables, and every one that a call writes out."""
-    for name, tree in modules_of(package):
+    for name, uses in modules_of(package):
         module = importlib.import_module(name)
         for held, value in vars(module).items():
             if isinstance(value, re.Pattern):
-                if isinstance(value.pattern, str) and (calls := _calls_of(tree, held)):
+                if isinstance(value.pattern, str) and (calls := uses.calls.get(held)):
                     yield UsedPattern(f"{name}.{held}", value, calls)
             else:
                 for number, pattern in enumerate(_within(value, set())):
                     yield UsedPattern(f"{name}.{held}[{number}]", pattern, CALLS)
         held_patterns = {value.pattern for value in vars(module).values() if isinstance(value, re.Pattern)}
-        for call in _calls_of_re(tree):
-            if isinstance(call.args[0], ast.Constant) and call.args[0].value not in held_patterns:
-                called = ast.unparse(call.func).removeprefix("re.")
+        for line, called, pattern in uses.written_out:
+            if pattern not in held_patterns:
                 calls = CALLS if called == "compile" else frozenset({called})
-                yield UsedPattern(f"{name}:{call.lineno}", re.compile(str(call.args[0].value)), calls)
+                yield UsedPattern(f"{name}:{line}", re.compile(str(pattern)), calls)
 
 
 def made_at_run_time(package: str) -> Iterator[str]:
     """Functions that put a pattern together: `module.function`."""
-    for name, tree in modules_of(package):
-        for function in ast.walk(tree):
-            if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef) and not all(
-                isinstance(call.args[0], ast.Constant) for call in _calls_of_re(function)
-            ):
-                yield f"{name}.{function.name}"
+    for name, uses in modules_of(package):
+        yield from (f"{name}.{function}" for function in uses.putting_together)
 
 
-def modules_of(package: str) -> Iterator[tuple[str, ast.Module]]:
-    """Those that use patterns, with their syntax trees: a module, or a package with all below; no generated ones."""
+@dataclass(frozen=True)
+class Uses:
+    """What a module does with patterns, by its syntax tree.
+
+    Attributes:
+        calls: the methods by which it calls what a name holds; all if it hands it on. Names that it only defines or
+            exports are missing.
+        written_out: line, function of `re` and pattern of each call that writes a pattern out.
+        putting_together: names of functions that call `re` with a pattern that isn't written out.
+    """
+
+    calls: Mapping[str, frozenset[str]]
+    written_out: tuple[tuple[int, str, object], ...]
+    putting_together: tuple[str, ...]
+
+
+def modules_of(package: str) -> Iterator[tuple[str, Uses]]:
+    """Those that use patterns, and how: a module, or a package with all below; no generated ones."""
     module = importlib.import_module(package)
     below = pkgutil.walk_packages(getattr(module, "__path__", ()), f"{package}.")
     for name in (package, *(info.name for info in below)):
@@ -112,28 +124,38 @@ def modules_of(package: str) -> Iterator[tuple[str, ast.Module]]:
             continue
         source = Path(spec.origin).read_text(encoding="utf-8")
         if "re." in source or "Pattern" in source:
-            yield name, ast.parse(source)
+            yield name, _uses(name, source)
 
 
-def _calls_of_re(tree: ast.AST) -> Iterator[ast.Call]:
-    for node in ast.walk(tree):
+@cache
+def _uses(_name: str, source: str) -> Uses:
+    nodes = list(ast.walk(ast.parse(source)))
+    owners = {node.value: node.attr for node in nodes if isinstance(node, ast.Attribute)}
+    calls: dict[str, frozenset[str]] = {}
+    for node in nodes:
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+            called = CALLS & {owners[node]} if node in owners else CALLS
+            calls[node.id] = calls.get(node.id, frozenset()) | called
+    of_re = list(_calls_of_re(nodes))
+    made = {call for call in of_re if not isinstance(call.args[0], ast.Constant)}
+    functions = [node for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)] if made else []
+    return Uses(
+        calls,
+        tuple(
+            (call.lineno, ast.unparse(call.func).removeprefix("re."), call.args[0].value)
+            for call in of_re
+            if isinstance(call.args[0], ast.Constant)
+        ),
+        tuple(function.name for function in functions if not made.isdisjoint(_calls_of_re(ast.walk(function)))),
+    )
+
+
+def _calls_of_re(nodes: Iterable[ast.AST]) -> Iterator[ast.Call]:
+    for node in nodes:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
             base = node.func.value
             if isinstance(base, ast.Name) and base.id == "re" and node.func.attr in CALLS | {"compile"}:
                 yield node
-
-
-def _calls_of(tree: ast.Module, name: str) -> frozenset[str]:
-    """The methods by which a module calls a pattern; all if it hands it on; none if it only defines or exports it."""
-    calls: set[str] = set()
-    owners = {node.value: node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Load):
-            attribute = owners.get(node)
-            if attribute is None:
-                return CALLS
-            calls |= {attribute} & CALLS
-    return frozenset(calls)
 
 
 def _within(value: Any, seen: set[int]) -> Iterator[re.Pattern[str]]:

@@ -90,11 +90,11 @@ def test_a_complete_record_and_its_mirror_give_nothing() -> None:
     assert RULES.examine(pair(), NOW) == []
 
 
-@pytest.mark.parametrize("place", list(places(complete())), ids=str)
-def test_whatever_one_record_leaves_out_nothing_fires(place: tuple[int | str, ...]) -> None:
-    record = complete()
-    clear(record, place)
-    assert RULES.screen(record) == []
+def test_whatever_one_record_leaves_out_nothing_fires() -> None:
+    for place in places(complete()):
+        record = complete()
+        clear(record, place)
+        assert RULES.screen(record) == [], place
 
 
 MADE_WRONG_BY_LESS = frozenset({"procedure", "destination_territory", "declared_at", "office"})
@@ -102,11 +102,12 @@ MADE_WRONG_BY_LESS = frozenset({"procedure", "destination_territory", "declared_
 
 
 @pytest.mark.parametrize("leg", [0, 1])
-@pytest.mark.parametrize("place", [each for each in places(complete()) if each[0] not in MADE_WRONG_BY_LESS], ids=str)
-def test_whatever_a_leg_leaves_out_nothing_fires(leg: int, place: tuple[int | str, ...]) -> None:
-    examined = pair()
-    clear(examined.legs[leg].record.shipment, place)
-    assert RULES.examine(examined, NOW) == []
+def test_whatever_a_leg_leaves_out_nothing_fires(leg: int) -> None:
+    for place in places(complete()):
+        if place[0] not in MADE_WRONG_BY_LESS:
+            examined = pair()
+            clear(examined.legs[leg].record.shipment, place)
+            assert RULES.examine(examined, NOW) == [], place
 
 
 _numbers = st.sampled_from([0.0, 1e-300, 0.5, 1000.0, 1e12, float("inf"), float("nan")])

@@ -46,20 +46,21 @@ def test_a_trade_name_is_found_by_an_alias_or_the_table_of_brands(pair: Pair) ->
     assert compare(query, alias).match_class > MatchClass.NONE
 
 
-@pytest.mark.parametrize("pair", ALL, ids=lambda p: f"{p.a}|{p.b}")
-def test_class_and_keys_keep_their_promises(pair: Pair) -> None:
-    a, b = prepare(pair.a, pair.name_kind), prepare(pair.b, pair.name_kind)
-    found, back = compare(a, b), compare(b, a)
-    assert (found.match_class, found.score) == (back.match_class, back.score)
-    if found.parts:
-        assert sum(part.weight for part in found.parts) == pytest.approx(1, abs=1e-4)
-        assert sum(part.contribution for part in found.parts) == pytest.approx(found.score, abs=1e-3)
-        assert found.variants[0].score == found.score
-        assert found.tokens
-    if found.match_class > MatchClass.NONE:
-        assert query_keys(a) & index_keys(b)
-        assert query_keys(b) & index_keys(a)
-    if not (has_han(pair.a) and has_han(pair.b)):
-        assert found.match_class <= MatchClass.COMPATIBLE
-    if found.match_class == MatchClass.IDENTICAL:
-        assert han_part(pair.a).strip("()") == han_part(pair.b).strip("()") or "(" in han_part(pair.a + pair.b)
+def test_class_and_keys_keep_their_promises() -> None:
+    for pair in ALL:
+        a, b = prepare(pair.a, pair.name_kind), prepare(pair.b, pair.name_kind)
+        found, back = compare(a, b), compare(b, a)
+        assert (found.match_class, found.score) == (back.match_class, back.score), pair
+        if found.parts:
+            assert sum(part.weight for part in found.parts) == pytest.approx(1, abs=1e-4), pair
+            assert sum(part.contribution for part in found.parts) == pytest.approx(found.score, abs=1e-3), pair
+            assert found.variants[0].score == found.score, pair
+            assert found.tokens, pair
+        if found.match_class > MatchClass.NONE:
+            assert query_keys(a) & index_keys(b), pair
+            assert query_keys(b) & index_keys(a), pair
+        if not (has_han(pair.a) and has_han(pair.b)):
+            assert found.match_class <= MatchClass.COMPATIBLE, pair
+        if found.match_class == MatchClass.IDENTICAL:
+            same = han_part(pair.a).strip("()") == han_part(pair.b).strip("()")
+            assert same or "(" in han_part(pair.a + pair.b), pair

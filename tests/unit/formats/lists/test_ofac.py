@@ -128,18 +128,18 @@ def item_of(kind: ItemKind) -> tuple[str, str]:
     return f"{kind.label} {currency}{value}", value
 
 
-@pytest.mark.parametrize("kind", NUMBERED, ids=lambda kind: kind.label)
-def test_every_kind_of_identifier_is_read_in_every_form(kind: ItemKind) -> None:
-    item, value = item_of(kind)
-    (plain,) = identifiers(item)
-    assert plain[0].startswith(kind.scheme)
-    assert plain[1:] == (value, "", "")
-    for form in (f"alt. {item}", f"Alt. {item}.", item.upper() if kind.reads_as is ReadsAs.IDENTIFIER else item):
-        assert identifiers(form) == [plain], form
-    assert identifiers(f"{item}; alt. {item}0") == [plain, *identifiers(f"{item}0")]
-    if kind.reads_as is ReadsAs.IDENTIFIER:
-        said = f"{item} (Korea, North) issued 01 Jan 2020 expires 31 Dec 2029"
-        assert identifiers(said) == [(*plain[:2], "KP", "2029-12-31")]
+def test_every_kind_of_identifier_is_read_in_every_form() -> None:
+    for kind in NUMBERED:
+        item, value = item_of(kind)
+        (plain,) = identifiers(item)
+        assert plain[0].startswith(kind.scheme), item
+        assert plain[1:] == (value, "", ""), item
+        for form in (f"alt. {item}", f"Alt. {item}.", item.upper() if kind.reads_as is ReadsAs.IDENTIFIER else item):
+            assert identifiers(form) == [plain], form
+        assert identifiers(f"{item}; alt. {item}0") == [plain, *identifiers(f"{item}0")], item
+        if kind.reads_as is ReadsAs.IDENTIFIER:
+            said = f"{item} (Korea, North) issued 01 Jan 2020 expires 31 Dec 2029"
+            assert identifiers(said) == [(*plain[:2], "KP", "2029-12-31")], item
 
 
 def test_every_other_kind_is_understood() -> None:
