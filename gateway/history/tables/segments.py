@@ -145,18 +145,6 @@ def state(conn: Connection) -> SegmentsState:
     return SegmentsState(newest or 0, indexed or 0, bounds)
 
 
-class Candidates(NamedTuple):
-    """Segments that may hold what is looked for, newest first.
-
-    Attributes:
-        numbers: of the segments.
-        within: how many there are of the time that is asked for, those that the filters leave out among them.
-    """
-
-    numbers: list[int]
-    within: int
-
-
 def candidates(
     conn: Connection,
     state: SegmentsState,
@@ -165,26 +153,24 @@ def candidates(
     *,
     declared_from: int,
     declared_until: int,
-) -> Candidates:
-    """Segments that may hold a position with a key of each set.
+) -> list[int]:
+    """Segments that may hold a position with a key of each set, newest first.
 
     Bounds of time are in milliseconds since 1970; 0: none.
     """
-    numbers, within, filters = [], 0, _filters_of(conn)
+    numbers, filters = [], _filters_of(conn)
     for segment in range(min(before - 1, state.newest) >> SEGMENT_BITS, -1, -1):
         bounds = state.bounds.get(segment)
         if bounds is None:  # only additions without a record, which have no time
             if not declared_from and not declared_until:
                 numbers.append(segment)
-                within += 1
             continue
         first, last, filtered = bounds
         if last < declared_from or (declared_until and first >= declared_until):
             continue
-        within += 1
         if not filtered or _may_hold(_filter(conn, filters, segment), key_sets):
             numbers.append(segment)
-    return Candidates(numbers, within)
+    return numbers
 
 
 def declared_within(

@@ -35,10 +35,6 @@ POSITIONS_AT_FIRST = 400
 GROWTH = 4
 """How many times more cells each further statement asks."""
 
-RARE_SHARE = 2
-RARE_CELLS = 16
-"""Cells asked at first for keys that all but this part of the segments lack: two segments."""
-
 COMMON = 1_000
 """Most positions counted to find the rarest set: cheaper than trying a tenth of them."""
 
@@ -162,25 +158,15 @@ def _walk(conn: Connection, query: _KeyQuery, limit: int, state: SegmentsState |
     """Searches from the newest cell on: each time GROWTH times as many, or as many as are likely to have the rest."""
     since, until = query.record_filter.declared_from, query.record_filter.declared_until
     state = state or segments.state(conn)
-    candidates = segments.candidates(
-        conn,
-        state,
-        query.before,
-        query.key_sets,
-        declared_from=since,
-        declared_until=until,
-    )
-    ranges = segments.declared_within(conn, state, candidates.numbers, declared_from=since, declared_until=until)
+    numbers = segments.candidates(conn, state, query.before, query.key_sets, declared_from=since, declared_until=until)
+    ranges = segments.declared_within(conn, state, numbers, declared_from=since, declared_until=until)
     cells = list(segments.by_cell(ranges.values(), min(query.before, state.newest + 1)))
     if len(query.key_sets) > 1 and cells:
         query = replace(query, key_sets=_rarest_first(conn, query.key_sets, *_telling(cells)))
-    # Of a key that most segments lack, no cell has many.
-    is_rare = len(candidates.numbers) * RARE_SHARE < candidates.within
     if conn.dialect.name == "postgresql":
         ask, size = _ask_postgresql, max(1, POSITIONS_AT_FIRST // limit)
     else:
         ask, size = _ask_sqlite, 1
-    size = max(size, RARE_CELLS if is_rare else 1)
     left, at = limit, 0
     while at < len(cells) and left > 0:
         rows = ask(conn, query, cells[at : at + size], left)

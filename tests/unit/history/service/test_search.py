@@ -185,7 +185,7 @@ def asked(node: PaperNode, criteria: history_pb2.SearchCriteria) -> list[int]:
             key_sets(criteria),
             declared_from=record_filter.declared_from,
             declared_until=record_filter.declared_until,
-        ).numbers
+        )
 
 
 @pytest.mark.parametrize(
