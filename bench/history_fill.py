@@ -24,7 +24,6 @@ from gateway.feed.service.writing.writer import Writer
 from gateway.history.commands.record import RecordCommand, checked, records_feed
 from gateway.history.projection.index import IndexCommand
 from gateway.history.service.indexer import HistoryIndexer
-from gateway.history.service.segment_filters import KeepFilterCommand, SegmentFilters
 from gateway.history.tables import progress as record_progress
 from gateway.history.tables import shipments
 from gateway.node.assembly.history import retention_of
@@ -70,7 +69,7 @@ TOLD_EACH = 100_000
 
 
 def fill(url: str, key: Path, node: str, size: int) -> None:
-    """Records and indexes, TOGETHER at a time, until there are at least so many; then makes filters."""
+    """Records and indexes, TOGETHER at a time, until there are at least so many."""
     database = Database(url)
     migrate.upgrade(database)
     writer = Writer(
@@ -98,9 +97,6 @@ def fill(url: str, key: Path, node: str, size: int) -> None:
             left -= len(some)
             if (size - left) // TOLD_EACH > (size - left - len(some)) // TOLD_EACH:
                 print(f"{node} has {size - left:,} of {size:,} records", flush=True)
-        filters = SegmentFilters(database)
-        while (one := filters.next()) is not None:
-            writer.run(KeepFilterCommand(one))
         with database.write() as conn:
             record_progress.move_evaluated(conn, shipments.last_position(conn))
     finally:

@@ -11,8 +11,8 @@ from gateway.alerts.tables.schema import alert_events
 from gateway.db.schema import Progress, progress_table
 from gateway.db.statements import Prepared, PreparedList
 from gateway.feed.tables.schema import entries, feeds
+from gateway.history.tables.cells import CELL_BITS
 from gateway.history.tables.schema import shipment_keys
-from gateway.history.tables.segments import CELL_BITS
 
 finding_progress = progress_table(
     "finding_progress",

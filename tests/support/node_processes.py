@@ -43,7 +43,6 @@ _IMPORTED_LATE = (
     "gateway.casework.service.indexer",
     "gateway.casework.service.search_planner",
     "gateway.db.replica_session",
-    "gateway.history.service.segment_filters",
     "gateway.link_analysis.service.indexer",
     "gateway.persons.rpc.asserted",
     "gateway.persons.rpc.break_glass",

@@ -8,28 +8,24 @@ from typing import Any
 
 from gateway.db.database import Database
 from gateway.errors import UnavailableError
-from gateway.history.service.segment_filters import next_segment
 from gateway.history.tables import progress as record_progress
 from gateway.history.tables import shipments
 from gateway.history.tables.progress import RecordProgress
-from gateway.history.tables.segments import SEGMENT_BITS
 from gateway.rpc.calls import current_caller
 from gateway.rpc.workers.worker_main import Opener
 from gateway.rpc.workers.worker_process import WorkerProcess
 from gateway.v1 import history_pb2
 
-INDEX, EVALUATE, FILTER, NAMES = "index", "evaluate", "filter", "names"
-"""Handlers; results: IndexBatch, RiskBatch, SegmentFilter (None: nothing to do); recorded names by key."""
+INDEX, EVALUATE, NAMES = "index", "evaluate", "names"
+"""Handlers; results: IndexBatch, RiskBatch (None: nothing to do); recorded names by key."""
 
 BATCH_TIMEOUT_S = 300.0
 """A batch takes seconds, and has the lowest priority on a busy processor."""
 
 MOST_UNINDEXED = 1_000
 MOST_UNEVALUATED = 100_000
-MOST_UNFILTERED = 2
-"""Items not indexed from which on the index goes first, and items not evaluated and full segments without a filter from
-which on it no longer does: a search waits for the index, and all share the process's one core. A filter, which makes
-searches faster, waits for the rules as well.
+"""Items not indexed from which on the index goes first, and items not evaluated from which on it no longer does: a
+search waits for the index, and both share the process's one core.
 """
 
 NAMES_TIMEOUT_S = 20.0
@@ -46,7 +42,7 @@ class IndexProcess:
     ) -> None:
         """`further`: handlers of others in the process, with the seconds for a call."""
         self._database = database
-        own_s = dict.fromkeys((INDEX, EVALUATE, FILTER), BATCH_TIMEOUT_S) | {NAMES: NAMES_TIMEOUT_S}
+        own_s = dict.fromkeys((INDEX, EVALUATE), BATCH_TIMEOUT_S) | {NAMES: NAMES_TIMEOUT_S}
         self.process = WorkerProcess(
             "history",
             opener,
@@ -55,11 +51,11 @@ class IndexProcess:
         )
 
     async def next(self, handler: str, after: int | None = None, *, most: int) -> Any:
-        """The next batch of INDEX, EVALUATE or FILTER, if any.
+        """The next batch of INDEX or EVALUATE, if any.
 
         Args:
             after: position that the batch before ends at, if it isn't written yet.
-            most: items; neither is for FILTER.
+            most: items.
 
         Raises:
             UnavailableError: the process has just ended.
@@ -70,8 +66,7 @@ class IndexProcess:
             return None
         if not self.process.is_ready:
             await asyncio.wrap_future(await asyncio.to_thread(self.process.start))
-        arguments = () if handler == FILTER else (after, most)
-        return await asyncio.wrap_future(self.process.call(handler, *arguments, caller=handler))
+        return await asyncio.wrap_future(self.process.call(handler, after, most, caller=handler))
 
     def names(self, texts: Sequence[str]) -> dict[int, history_pb2.NameMatch]:
         """Matching recorded names by key; not for the event loop's thread.
@@ -99,16 +94,7 @@ class IndexProcess:
     def _is_behind(self, handler: str, after: int | None) -> bool:
         with self._database.read() as conn:
             done, last = record_progress.both(conn), shipments.last_position(conn)
-            if handler == FILTER:
-                segment = next_segment(conn)
-                return segment is not None and is_filter_due(done, last, segment)
         return is_behind(handler, done, last, after)
-
-
-def is_filter_due(done: RecordProgress, last: int, segment: int) -> bool:
-    """Whether to make the filter of this full segment, the first without one, now: not while others are behind."""
-    full = (done.indexed_position + 1) >> SEGMENT_BITS
-    return last - done.evaluated_position < MOST_UNINDEXED or full - segment >= MOST_UNFILTERED
 
 
 def is_behind(handler: str, done: RecordProgress, last: int, after: int | None = None) -> bool:

@@ -17,9 +17,8 @@ from gateway.feed.service.writing.transaction import Command
 from gateway.history.commands.answer_retention import PurgeAnswersCommand, PurgeOrphansCommand
 from gateway.history.commands.retention import ForgetRecords, PurgeCommand
 from gateway.history.projection.index import IndexCommand, Retention
-from gateway.history.rpc.index_process import EVALUATE, FILTER, INDEX, IndexProcess
+from gateway.history.rpc.index_process import EVALUATE, INDEX, IndexProcess
 from gateway.history.service.risk import KeepRisksCommand
-from gateway.history.service.segment_filters import KeepFilterCommand, SegmentFilter
 from gateway.rpc.beats import beat_in_s
 from gateway.rpc.workers.batch_sizes import BatchSizes
 
@@ -104,12 +103,13 @@ class IndexProcessStep:
         batch = await (ahead or self._process.next(self._handler, most=self._most))
         if batch is None:
             return False
-        ahead = self._prepare_after(batch)
+        following = self._process.next(self._handler, batch.last, most=self._most)
+        ahead = asyncio.create_task(following, name=f"prepare the next {self._handler}")
         try:
             started = time.monotonic()
             written = await self._writer.run(self._keep(batch))
             took_s = time.monotonic() - started
-            self._most = BATCHES.after(max(BATCHES.fewest, _size(batch)), took_s, is_cut=True)
+            self._most = BATCHES.after(max(BATCHES.fewest, batch.last - batch.after), took_s, is_cut=True)
             await asyncio.sleep(took_s * (1 / KEEP_SHARE - 1))
         except BaseException:
             _drop(ahead)
@@ -119,17 +119,6 @@ class IndexProcessStep:
         else:
             self._ahead = ahead
         return True
-
-    def _prepare_after(self, batch: Any) -> asyncio.Task[Any] | None:
-        if not _size(batch):
-            return None
-        following = self._process.next(self._handler, batch.last, most=self._most)
-        return asyncio.create_task(following, name=f"prepare the next {self._handler}")
-
-
-def _size(batch: Any) -> int:
-    """Positions that a batch takes; 0 for a filter."""
-    return 0 if isinstance(batch, SegmentFilter) else batch.last - batch.after
 
 
 def _drop(task: asyncio.Task[Any] | None) -> None:
@@ -147,11 +136,6 @@ def index_step(process: IndexProcess, *, writer: WriterClient, retention: Retent
 def risk_step(process: IndexProcess, *, writer: WriterClient) -> IndexProcessStep:
     """Evaluates the rules on the next records."""
     return IndexProcessStep(process, EVALUATE, keep=KeepRisksCommand, writer=writer)
-
-
-def filter_step(process: IndexProcess, *, writer: WriterClient) -> IndexProcessStep:
-    """Makes the next full segment's filter."""
-    return IndexProcessStep(process, FILTER, keep=KeepFilterCommand, writer=writer)
 
 
 class SearchStep:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, TypeAlias
 
-from gateway.history.tables.segments import SegmentsState
+from gateway.history.tables.cells import CellsState
 from gateway.trust.rules.directory import FieldClass
 from gateway.v1.history_pb2 import HistoryRecord, SearchCriteria
 from gateway.v1.history_service_pb2 import SearchShipmentsResponse
@@ -36,7 +36,7 @@ class FollowedPage(NamedTuple):
         limit: most records in all.
     """
 
-    state: SegmentsState
+    state: CellsState
     classes: frozenset[FieldClass]
     as_of: int
     recorded: int

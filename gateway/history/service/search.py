@@ -28,9 +28,9 @@ from gateway.history.service.following import (
 )
 from gateway.history.service.losses import concerns
 from gateway.history.service.record_messages import record_messages, records_in
+from gateway.history.tables import cells, shipment_search, shipments
 from gateway.history.tables import progress as record_progress
-from gateway.history.tables import segments, shipment_search, shipments
-from gateway.history.tables.segments import SegmentsState
+from gateway.history.tables.cells import CellsState
 from gateway.history.tables.shipment_search import RecordFilter, RecordRow
 from gateway.history.tables.shipments import LogRow
 from gateway.trust.rules.directory import FieldClass
@@ -195,7 +195,7 @@ class HistorySearch:
         newest = self._newest()
         while not last:
             with self._reads.searching() as conn:  # yield outside: a caller that leaves would roll it back
-                state = segments.state(conn)
+                state = cells.state(conn)
                 if backlog is None:
                     recorded = max(as_of, recorded) if as_of else max(newest, state.newest)
                     as_of = min(as_of or state.indexed, state.indexed)
@@ -302,7 +302,7 @@ class HistorySearch:
         return KeyCriteria(sets if all(sets) else [], filter_of(criteria), exact, bool(criteria.party_names))
 
     def _part(
-        self, conn: Connection, plan: SearchPlan, state: SegmentsState, *, before: int, as_of: int, limit: int
+        self, conn: Connection, plan: SearchPlan, state: CellsState, *, before: int, as_of: int, limit: int
     ) -> _PagePart:
         hits, matched = _hits(conn, plan, before, limit + 1, state)
         more_before = hits[limit - 1].hit if len(hits) > limit else 0
@@ -339,9 +339,7 @@ def _next_size(part: _PagePart) -> int:
     return min(CHUNK, max(LEAST_CHUNK, CHUNK_BYTES // max(1, part.bytes_each)))
 
 
-def positions_of(
-    conn: Connection, record_ids: Iterable[str], state: SegmentsState | None = None
-) -> dict[str, list[int]]:
+def positions_of(conn: Connection, record_ids: Iterable[str], state: CellsState | None = None) -> dict[str, list[int]]:
     """Positions of all indexed items by record, newest first."""
     positions: dict[str, list[int]] = {record_id: [] for record_id in record_ids}
     keys = [key for record_id in positions for key in keys_wire.record_keys(record_id)]
@@ -358,7 +356,7 @@ def positions_of(
     return positions
 
 
-def _are_more(conn: Connection, plan: SearchPlan, before: int, limit: int, state: SegmentsState) -> bool:
+def _are_more(conn: Connection, plan: SearchPlan, before: int, limit: int, state: CellsState) -> bool:
     """Whether more than `limit` positions match."""
     positions: set[int] = set()
     for criteria in plan.alternatives:
@@ -371,7 +369,7 @@ def _are_more(conn: Connection, plan: SearchPlan, before: int, limit: int, state
 
 
 def _hits(
-    conn: Connection, plan: SearchPlan, before: int, limit: int, state: SegmentsState
+    conn: Connection, plan: SearchPlan, before: int, limit: int, state: CellsState
 ) -> tuple[list[RecordRow], dict[int, tuple[int, ...]]]:
     """The newest matching positions, `limit` of each alternative, and the alternatives of each."""
     rows: dict[int, RecordRow] = {}

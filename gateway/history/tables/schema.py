@@ -58,26 +58,25 @@ shipment_revisions = Table(
 shipment_keys = Table(
     "shipment_keys",
     metadata,
-    Column("cell", Integer, primary_key=True, autoincrement=False),  # see history.tables.segments.CELL_BITS
+    Column("cell", Integer, primary_key=True, autoincrement=False),  # see history.tables.cells.CELL_BITS
     Column("key", BigInteger, primary_key=True, autoincrement=False),  # contract.shipment_keys
     Column("position", BigInteger, primary_key=True, autoincrement=False),
     sqlite_with_rowid=False,
 )
 
-shipment_segments = Table(
-    "shipment_segments",
+shipment_cells = Table(
+    "shipment_cells",
     metadata,
-    Column("segment", Integer, primary_key=True, autoincrement=False),  # see history.tables.segments.SEGMENT_BITS
+    Column("cell", Integer, primary_key=True, autoincrement=False),
     Column("first_declared", BigInteger, nullable=False),  # least and greatest in it
     Column("last_declared", BigInteger, nullable=False),
-    Column("keys_filter", LargeBinary),  # history.rules.bloom; NULL until the segment is full
     sqlite_with_rowid=False,
 )
 
 shipment_times = Table(
     "shipment_times",
     metadata,
-    Column("block", Integer, primary_key=True, autoincrement=False),  # see history.tables.segments.BLOCK_BITS
+    Column("block", Integer, primary_key=True, autoincrement=False),  # see history.tables.cells.BLOCK_BITS
     Column("first_declared", BigInteger, nullable=False),
     Column("last_declared", BigInteger, nullable=False),
     sqlite_with_rowid=False,

@@ -2,7 +2,7 @@
 
 PostgreSQL's planner gets no choice, since it read the index of a whole time range for two records: each cell and key
 is one walk along the index (LATERAL with a limit), each further condition and each record one look-up (a subquery with
-a limit isn't made a join). So one plan fits all values, and `segments.state` has the server keep it: planning took six
+a limit isn't made a join). So one plan fits all values, and `cells.state` has the server keep it: planning took six
 times as long as searching.
 """
 

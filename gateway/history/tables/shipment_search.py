@@ -1,8 +1,4 @@
-"""Searches the index of shipments by keys.
-
-Keys are hashes, so the index has cells by position: writes go to a part of few pages. Segments of several cells have
-filters, which say where a key isn't.
-"""
+"""Searches the index of shipments by keys, cell by cell."""
 
 from __future__ import annotations
 
@@ -14,7 +10,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, bindparam, func, select
 
 from gateway.db.statements import LONGEST_LIST, Prepared, Rows, run
-from gateway.history.tables import segments
+from gateway.history.tables import cells
+from gateway.history.tables.cells import CellsState
 from gateway.history.tables.schema import shipment_keys
 from gateway.history.tables.search_texts import (
     FilterShape,
@@ -23,7 +20,6 @@ from gateway.history.tables.search_texts import (
     sqlite_text_by_key,
     with_records,
 )
-from gateway.history.tables.segments import SegmentsState
 from gateway.history.tables.shipments import LogRow, RevisionRow, ShipmentRow
 
 MOST_KEYS_IN_TURN = 16
@@ -34,10 +30,6 @@ POSITIONS_AT_FIRST = 400
 
 GROWTH = 4
 """How many times more cells each further statement asks."""
-
-RARE_SHARE = 2
-RARE_CELLS = 16
-"""Cells asked at first for keys that all but this part of the segments lack: two segments."""
 
 COMMON = 1_000
 """Most positions counted to find the rarest set: cheaper than trying a tenth of them."""
@@ -136,7 +128,7 @@ def search(
     *,
     before: int,
     limit: int,
-    state: SegmentsState | None = None,
+    state: CellsState | None = None,
 ) -> Iterator[int]:
     """Positions with a key of each set, newest first; the likely rarest set should come first."""
     query = _KeyQuery(key_sets, record_filter, before, records=False)
@@ -151,39 +143,27 @@ def search_records(
     *,
     before: int,
     limit: int,
-    state: SegmentsState | None = None,
+    state: CellsState | None = None,
 ) -> list[RecordRow]:
     """As `search`, with records, in one statement."""
     query = _KeyQuery(key_sets, record_filter, before, records=True)
     return [RecordRow(*row) for row in _walk(conn, query, limit, state)]
 
 
-def _walk(conn: Connection, query: _KeyQuery, limit: int, state: SegmentsState | None) -> Iterator[tuple[Any, ...]]:
+def _walk(conn: Connection, query: _KeyQuery, limit: int, state: CellsState | None) -> Iterator[tuple[Any, ...]]:
     """Searches from the newest cell on: each time GROWTH times as many, or as many as are likely to have the rest."""
     since, until = query.record_filter.declared_from, query.record_filter.declared_until
-    state = state or segments.state(conn)
-    candidates = segments.candidates(
-        conn,
-        state,
-        query.before,
-        query.key_sets,
-        declared_from=since,
-        declared_until=until,
-    )
-    ranges = segments.declared_within(conn, state, candidates.numbers, declared_from=since, declared_until=until)
-    cells = list(segments.by_cell(ranges.values(), min(query.before, state.newest + 1)))
-    if len(query.key_sets) > 1 and cells:
-        query = replace(query, key_sets=_rarest_first(conn, query.key_sets, *_telling(cells)))
-    # Of a key that most segments lack, no cell has many.
-    is_rare = len(candidates.numbers) * RARE_SHARE < candidates.within
+    state = state or cells.state(conn)
+    asked = cells.within(conn, state, query.before, declared_from=since, declared_until=until)
+    if len(query.key_sets) > 1 and asked:
+        query = replace(query, key_sets=_rarest_first(conn, query.key_sets, *_telling(asked)))
     if conn.dialect.name == "postgresql":
         ask, size = _ask_postgresql, max(1, POSITIONS_AT_FIRST // limit)
     else:
         ask, size = _ask_sqlite, 1
-    size = max(size, RARE_CELLS if is_rare else 1)
     left, at = limit, 0
-    while at < len(cells) and left > 0:
-        rows = ask(conn, query, cells[at : at + size], left)
+    while at < len(asked) and left > 0:
+        rows = ask(conn, query, asked[at : at + size], left)
         yield from sorted(rows, reverse=True)  # a join doesn't keep the order
         left -= len(rows)
         at += size
@@ -191,9 +171,9 @@ def _walk(conn: Connection, query: _KeyQuery, limit: int, state: SegmentsState |
         size = min(max(GROWTH * size, likely), LONGEST_LIST)
 
 
-def _telling(cells: Sequence[tuple[int, range]]) -> tuple[int, range]:
+def _telling(asked: Sequence[tuple[int, range]]) -> tuple[int, range]:
     """The newest cell, unless it has only begun."""
-    return max(cells[:2], key=lambda cell: len(cell[1]))
+    return max(asked[:2], key=lambda cell: len(cell[1]))
 
 
 def _rarest_first(
@@ -213,30 +193,30 @@ def _rarest_first(
     return sorted(key_sets, key=occurrences)
 
 
-def _ask_sqlite(conn: Connection, query: _KeyQuery, cells: Sequence[tuple[int, range]], limit: int) -> Rows:
+def _ask_sqlite(conn: Connection, query: _KeyQuery, asked: Sequence[tuple[int, range]], limit: int) -> Rows:
     first, *others = query.key_sets
     shape, conditions = tuple(map(len, query.key_sets)), query.record_filter.shape
-    asked = [cell for cell, _ in cells]
-    bounds = (min(one.start for _, one in cells), min(query.before, max(one.stop for _, one in cells)))
+    numbers = [cell for cell, _ in asked]
+    bounds = (min(one.start for _, one in asked), min(query.before, max(one.stop for _, one in asked)))
     further = (*bounds, *chain.from_iterable(others), *query.record_filter.values, limit)
     values: tuple[int, ...]
     # One IN list would read and sort all records of a large trader.
-    if len(asked) == 1 and 1 < len(first) <= MOST_KEYS_IN_TURN:
+    if len(numbers) == 1 and 1 < len(first) <= MOST_KEYS_IN_TURN:
         text = sqlite_text_by_key(shape, conditions)
-        values = (*chain.from_iterable((*asked, key, *further) for key in first), limit)
+        values = (*chain.from_iterable((*numbers, key, *further) for key in first), limit)
     else:
-        text = sqlite_text(shape, len(asked), conditions)
-        values = (*asked, *first, *further)
+        text = sqlite_text(shape, len(numbers), conditions)
+        values = (*numbers, *first, *further)
     return run(conn, with_records(text, "sqlite") if query.records else text, values)
 
 
-def _ask_postgresql(conn: Connection, query: _KeyQuery, cells: Sequence[tuple[int, range]], limit: int) -> Rows:
+def _ask_postgresql(conn: Connection, query: _KeyQuery, asked: Sequence[tuple[int, range]], limit: int) -> Rows:
     record_filter = query.record_filter
     first, *others = map(list, query.key_sets)
     procedures = [list(record_filter.procedures)] if record_filter.procedures else []
-    asked = [cell for cell, _ in cells]
-    starts, stops = [one.start for _, one in cells], [min(one.stop, query.before) for _, one in cells]
-    values = [asked, starts, stops, first, *others, *record_filter.bounds, *procedures, limit, limit]
+    numbers = [cell for cell, _ in asked]
+    starts, stops = [one.start for _, one in asked], [min(one.stop, query.before) for _, one in asked]
+    values = [numbers, starts, stops, first, *others, *record_filter.bounds, *procedures, limit, limit]
     text = postgresql_text(len(others), record_filter.shape)
     return run(conn, with_records(text, "postgresql") if query.records else text, values)
 
@@ -249,7 +229,7 @@ def matching(conn: Connection, positions: Collection[int], key_sets: Sequence[Se
         left = set(ordered[at : at + LONGEST_LIST])
         for keys in key_sets:
             statement = select(shipment_keys.c.position).where(
-                shipment_keys.c.cell.in_({position >> segments.CELL_BITS for position in left}),
+                shipment_keys.c.cell.in_({position >> cells.CELL_BITS for position in left}),
                 shipment_keys.c.key.in_(keys),
                 shipment_keys.c.position.in_(left),
             )

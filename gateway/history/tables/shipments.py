@@ -14,7 +14,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from gateway.contract.ids import Channel, FeedOrigin
 from gateway.db.statements import Prepared, PreparedList, insert_rows, run
 from gateway.feed.tables.schema import feeds
-from gateway.history.tables import segments
+from gateway.history.tables import cells
 from gateway.history.tables.schema import (
     inspection_outcomes,
     record_log,
@@ -200,19 +200,19 @@ def add_revisions(conn: Connection, rows: Sequence[RevisionRow]) -> None:
     if rows:
         insert_rows(conn, shipment_revisions, RevisionRow._fields, rows)
         # An addition before its record has no time until `date_additions`.
-        segments.widen(conn, [(row.position, row.declared_at) for row in rows if row.declared_at])
+        cells.widen(conn, [(row.position, row.declared_at) for row in rows if row.declared_at])
 
 
 def add_keys(conn: Connection, keys: Sequence[int], positions: Sequence[int]) -> None:
     """Inserts distinct pairs of a key and a position that `add_revisions` has just inserted, best in order of keys."""
     if not keys:
         return
-    cells = range(min(positions) >> segments.CELL_BITS, (max(positions) >> segments.CELL_BITS) + 1)
-    if len(cells) == 1:
-        _insert_keys(conn, cells[0], keys, positions)
+    numbers = range(min(positions) >> cells.CELL_BITS, (max(positions) >> cells.CELL_BITS) + 1)
+    if len(numbers) == 1:
+        _insert_keys(conn, numbers[0], keys, positions)
         return
-    for cell in cells:
-        inside = [position >> segments.CELL_BITS == cell for position in positions]
+    for cell in numbers:
+        inside = [position >> cells.CELL_BITS == cell for position in positions]
         _insert_keys(conn, cell, list(compress(keys, inside)), list(compress(positions, inside)))
 
 
@@ -249,7 +249,7 @@ def date_additions(conn: Connection, positions: Sequence[int], declared_at: int,
     """Indexes additions under their record's time (milliseconds since 1970) and procedure."""
     for position in positions:
         _DATE(conn, at=position, declared=declared_at, done=procedure)
-    segments.widen(conn, [(position, declared_at) for position in positions])
+    cells.widen(conn, [(position, declared_at) for position in positions])
 
 
 # Erasure
@@ -262,7 +262,7 @@ def erase(conn: Connection, record_ids: Sequence[str], keys: Mapping[int, Collec
     for statement in _ERASE_POSITIONS:
         statement.execute(conn, keys)
     for position, of_position in keys.items():
-        _ERASE_KEYS.execute(conn, of_position, of_cell=position >> segments.CELL_BITS, at=position)
+        _ERASE_KEYS.execute(conn, of_position, of_cell=position >> cells.CELL_BITS, at=position)
 
 
 def due(conn: Connection, now_ms: int, limit: int, *, after: tuple[int, str]) -> list[ShipmentRow]:

@@ -24,7 +24,7 @@ from gateway.history.projection.index import Retention
 from gateway.history.rpc.fanout import HistoryFanout
 from gateway.history.rpc.index_process import NAMES_TIMEOUT_S, IndexProcess
 from gateway.history.rpc.index_wait import STANDBY_LOOK_S, IndexWait
-from gateway.history.rpc.loops import QUIET_S, SearchStep, Step, filter_step, follow, index_step, purge, risk_step
+from gateway.history.rpc.loops import QUIET_S, SearchStep, Step, follow, index_step, purge, risk_step
 from gateway.history.rpc.query_client import QueryClient
 from gateway.history.rpc.query_handler import QueryHandler
 from gateway.history.rpc.recording_process import RecordChecks
@@ -150,7 +150,6 @@ class History:
         writer, retention = self._writer, retention_of(settings)
         self._index = index_step(self._process, writer=writer, retention=retention)
         self._risk = risk_step(self._process, writer=writer)
-        self._filters = filter_step(self._process, writer=writer)
 
     def _next_findings(self) -> KeepFindingsInRecordsCommand | None:
         reported = self._findings.next()
@@ -173,7 +172,6 @@ class History:
         loops: dict[str, Callable[[], Awaitable[None]]] = {
             "history-index": partial(self._follow, self._index, "indexing records", self._origin),
             "history-risk": partial(self._follow, self._risk, "judging records", indexed),
-            "history-filters": partial(self._follow, self._filters, "making filters of the index", indexed),
             "history-findings": partial(
                 self._follow, findings, "putting findings into records", ChangeNotifier.FINDINGS, indexed
             ),

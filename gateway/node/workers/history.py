@@ -13,7 +13,7 @@ from functools import partial
 from gateway.alerts.commands.following import AlertFollower, FollowedBatch, prepare_batch
 from gateway.casework.rpc.names_process import MATCH_NAMES, PLAN_SEARCH
 from gateway.db.database import Database
-from gateway.history.rpc.index_process import EVALUATE, FILTER, INDEX, NAMES
+from gateway.history.rpc.index_process import EVALUATE, INDEX, NAMES
 from gateway.link_analysis.service.records import LINK_NAMES
 from gateway.node.assembly.history_rules import RuleSources, load_rules
 from gateway.node.workers.collection import collect_seldom
@@ -40,7 +40,6 @@ def history_handlers(database_url: str, rules: RuleSources) -> Iterator[Handlers
     from gateway.history.service.indexer import HistoryIndexer  # noqa: PLC0415
     from gateway.history.service.names import NameSearch  # noqa: PLC0415
     from gateway.history.service.risk import RiskScreening  # noqa: PLC0415
-    from gateway.history.service.segment_filters import SegmentFilters  # noqa: PLC0415
     from gateway.link_analysis.service.indexer import LinkIndexer  # noqa: PLC0415
     from gateway.link_analysis.tables import terms  # noqa: PLC0415
 
@@ -54,7 +53,6 @@ def history_handlers(database_url: str, rules: RuleSources) -> Iterator[Handlers
             MATCH_NAMES: planner.matching,
             INDEX: HistoryIndexer(database).next,
             EVALUATE: RiskScreening(database, rules=load_rules(rules)).next,
-            FILTER: SegmentFilters(database).next,
             NAMES: NameSearch(database).find,
             LINK_NAMES: NameSearch(database, terms).find,
         }

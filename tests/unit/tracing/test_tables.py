@@ -11,8 +11,8 @@ from sqlalchemy import delete
 
 from gateway.db.database import Database
 from gateway.history.tables import shipments
+from gateway.history.tables.cells import CELL_BITS
 from gateway.history.tables.schema import shipment_keys
-from gateway.history.tables.segments import CELL_BITS
 from gateway.tracing import tables as findings
 from tests.support.databases import new_database
 

@@ -18,8 +18,8 @@ from gateway.history.projection.index import IndexCommand
 from gateway.history.service.current_records import current_records, current_shipments
 from gateway.history.service.indexer import HistoryIndexer
 from gateway.history.tables import shipments
+from gateway.history.tables.cells import CELL_BITS
 from gateway.history.tables.schema import shipment_keys
-from gateway.history.tables.segments import CELL_BITS
 from gateway.v1 import history_pb2, shipment_pb2
 from tests.support.databases import MakeDatabase
 from tests.support.nodes import PaperNode, paper_nodes

@@ -1,4 +1,4 @@
-"""The index goes before rules and filters, since they share a process, and not for ever."""
+"""The index goes before rules, since they share a process, and not for ever."""
 
 from __future__ import annotations
 
@@ -8,13 +8,10 @@ from gateway.history.rpc.index_process import (
     EVALUATE,
     INDEX,
     MOST_UNEVALUATED,
-    MOST_UNFILTERED,
     MOST_UNINDEXED,
     is_behind,
-    is_filter_due,
 )
 from gateway.history.tables.progress import RecordProgress
-from gateway.history.tables.segments import SEGMENT_BITS
 
 
 @pytest.mark.parametrize(
@@ -41,13 +38,3 @@ def test_what_is_prepared_ahead_counts_as_done() -> None:
     assert not is_behind(INDEX, done, 20, after=20)
     assert is_behind(EVALUATE, done, 20, after=9)
     assert not is_behind(EVALUATE, done, 20, after=10)
-
-
-def test_a_filter_waits_for_index_and_rules_until_another_segment_is_full() -> None:
-    last = (1 << SEGMENT_BITS) - 1
-    one_full = RecordProgress(last, last)
-    more_full = RecordProgress((MOST_UNFILTERED << SEGMENT_BITS) - 1, 0)
-    assert is_filter_due(one_full, last, segment=0)
-    assert not is_filter_due(one_full, last + MOST_UNINDEXED, segment=0)
-    assert not is_filter_due(RecordProgress(last, last - MOST_UNINDEXED), last, segment=0)  # for the rules
-    assert is_filter_due(more_full, more_full.indexed_position + MOST_UNINDEXED, segment=0)

@@ -1,4 +1,4 @@
-"""Searches against a naive reading of everything that was recorded: keys in several segments, times, grown records,
+"""Searches against a naive reading of everything that was recorded: keys in several cells, times, grown records,
 alternatives, pages."""
 
 from __future__ import annotations
@@ -17,13 +17,11 @@ from gateway.contract.identification.shipment_keys import key_sets
 from gateway.history.service import search as history_search
 from gateway.history.service.criteria import filter_of
 from gateway.history.service.search import NEWEST
-from gateway.history.service.segment_filters import KeepFilterCommand, SegmentFilters
-from gateway.history.tables import progress as record_progress
-from gateway.history.tables import segments, shipment_search
+from gateway.history.tables import cells, shipment_search
 from gateway.v1 import goods_pb2, history_pb2, party_pb2, shipment_pb2
 from tests.support.databases import MakeDatabase
 from tests.support.nodes import PaperNode, paper_nodes
-from tests.support.recording import ids, index, record, searching
+from tests.support.recording import index, record, searching
 
 BEGIN_S = 1_767_225_600
 DAY_S = 24 * 3600
@@ -31,7 +29,7 @@ EXPORT, IMPORT = shipment_pb2.SHIPMENT_PROCEDURE_EXPORT, shipment_pb2.SHIPMENT_P
 TRADERS = [f"T{number}" for number in range(20)]
 CONTAINERS = ["CSQU3054383", "MSCU6639870", "TGHU1234567"]
 SEALS = ["S1", "S2", "S3", "S4"]
-QUESTIONS = 75
+QUESTIONS = 150
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +104,7 @@ def made(chance: random.Random, record_id: str, day: int) -> tuple[shipment_pb2.
 
 
 def fill(node: PaperNode, chance: random.Random) -> Naive:
-    """150 items in 19 segments: four records in five are new, one is amended or added to; days go on, with leaps."""
+    """150 items in 19 cells: four records in five are new, one is amended or added to; days go on, with leaps."""
     naive = Naive()
     for position in range(1, 151):
         grows = naive.items and chance.random() < 0.2
@@ -158,46 +156,27 @@ def question(chance: random.Random) -> history_pb2.SearchCriteria:
 
 @pytest.fixture
 def node(tmp_path: Path, make_database: MakeDatabase, monkeypatch: pytest.MonkeyPatch) -> Iterator[PaperNode]:
-    monkeypatch.setattr(segments, "SEGMENT_BITS", 3)
-    monkeypatch.setattr(segments, "CELL_BITS", 2)
-    monkeypatch.setattr(segments, "BLOCK_BITS", 1)
+    monkeypatch.setattr(cells, "CELL_BITS", 3)
+    monkeypatch.setattr(cells, "BLOCK_BITS", 1)
     monkeypatch.setattr(shipment_search, "MOST_KEYS_IN_TURN", 5)
     with paper_nodes(tmp_path, make_database, ("cn", "hk")) as nodes:
         yield nodes[0]
 
 
-def make_filters(node: PaperNode) -> list[int]:
-    """Filters of all full segments; returns which these are."""
-    made = []
-    while (one := SegmentFilters(node.database).next()) is not None:
-        node.writer.run(KeepFilterCommand(one))
-        made.append(one.segment)
-    return made
-
-
 def asked(node: PaperNode, criteria: history_pb2.SearchCriteria) -> list[int]:
+    since, until = (record_filter := filter_of(criteria)).declared_from, record_filter.declared_until
     with node.database.read() as conn:
-        record_filter = filter_of(criteria)
-        return segments.candidates(
-            conn,
-            segments.state(conn),
-            NEWEST,
-            key_sets(criteria),
-            declared_from=record_filter.declared_from,
-            declared_until=record_filter.declared_until,
-        ).numbers
+        found = cells.within(conn, cells.state(conn), NEWEST, declared_from=since, declared_until=until)
+    return [cell for cell, _ in found]
 
 
 @pytest.mark.parametrize(
     ("databases", "seed"), [("sqlite", 1), ("sqlite", 2), ("postgresql", 1)], indirect=["databases"]
 )
 def test_a_search_finds_what_reading_everything_finds(node: PaperNode, seed: int) -> None:
-    """Before segments have filters, and with them."""
     chance = random.Random(seed)
     naive = fill(node, chance)
-    assert hits_of(node, naive, chance) > 500
-    assert make_filters(node) == list(range(18))  # the last segment isn't full
-    assert hits_of(node, naive, chance) > 500
+    assert hits_of(node, naive, chance) > 1_000
 
 
 def hits_of(node: PaperNode, naive: Naive, chance: random.Random) -> int:
@@ -222,7 +201,7 @@ def hits_of(node: PaperNode, naive: Naive, chance: random.Random) -> int:
     return hits
 
 
-def test_segments_of_other_times_are_not_asked(node: PaperNode) -> None:
+def test_cells_of_other_times_are_not_asked(node: PaperNode) -> None:
     fill(node, random.Random(3))
     early = history_pb2.SearchCriteria(seals=["S1"], declared_until=Timestamp(seconds=BEGIN_S + 5 * DAY_S))
     late = history_pb2.SearchCriteria(seals=["S1"], declared_from=Timestamp(seconds=BEGIN_S + 60 * DAY_S))
@@ -230,38 +209,6 @@ def test_segments_of_other_times_are_not_asked(node: PaperNode) -> None:
     assert 0 < len(asked(node, early)) < 10
     assert 0 < len(asked(node, late)) < 10
     assert set(asked(node, early)).isdisjoint(asked(node, late))
-
-
-def test_full_segments_without_the_key_are_not_asked(node: PaperNode) -> None:
-    naive = fill(node, random.Random(4))
-    make_filters(node)
-    rare = history_pb2.SearchCriteria(record_ids=["R70"])
-    holding = {one.position >> 3 for one in naive.items if one.record_id == "R70"}
-    found = asked(node, rare)
-    assert holding <= set(found)
-    assert len(found) <= len(holding) + 3  # the newest, and what a filter takes for it
-    both = history_pb2.SearchCriteria(record_ids=["R70"], seals=["no such seal"])
-    assert len(asked(node, both)) <= 2
-    # What is recorded afterwards goes into segments that have none yet.
-    record(node, made(random.Random(9), "R70", 70)[0])
-    index(node)
-    assert ids(searching_for(node, rare)) == ["R70"]
-
-
-def test_no_filter_is_kept_while_the_index_is_built_anew(node: PaperNode) -> None:
-    fill(node, random.Random(5))
-    stale = SegmentFilters(node.database).next()
-    assert stale is not None
-    with node.database.write() as conn:
-        record_progress.move_indexed(conn, 3)
-    node.writer.run(KeepFilterCommand(stale))
-    assert SegmentFilters(node.database).next() is None
-    with node.database.read() as conn:
-        assert segments.without_filter(conn, 18) == 0
-
-
-def searching_for(node: PaperNode, criteria: history_pb2.SearchCriteria) -> list[history_pb2.HistoryRecord]:
-    return [one for chunk in searching(node).chunks(criteria) for one in chunk.records]
 
 
 @pytest.mark.both_databases
@@ -281,52 +228,48 @@ def test_large_records_are_read_few_at_a_time(node: PaperNode, monkeypatch: pyte
     assert 10_000 < max(map(sum, sizes)) <= 12_000
 
 
-def test_a_record_that_comes_late_widens_its_own_segment_alone(node: PaperNode) -> None:
+def test_a_record_that_comes_late_widens_its_own_cell_alone(node: PaperNode) -> None:
     for position, day in enumerate([*range(1, 17), 2], 1):
         shipment, _ = made(random.Random(day), f"R{position}", day)
         record(node, shipment)
     index(node)
     bounds = {"declared_from": (BEGIN_S + 2 * DAY_S) * 1000, "declared_until": (BEGIN_S + 4 * DAY_S) * 1000}
     with node.database.read() as conn:
-        state = segments.state(conn)
-        found = segments.declared_within(conn, state, [2, 1, 0], **bounds)
-        assert list(found.items()) == [(2, range(16, 18)), (0, range(2, 4))]
-        assert segments.declared_within(conn, state, [1], declared_from=0, declared_until=0) == {1: range(8, 16)}
-        assert segments.declared_within(conn, state, [], **bounds) == {}
+        state = cells.state(conn)
+        assert cells.within(conn, state, NEWEST, **bounds) == [(2, range(16, 18)), (0, range(2, 4))]
+        ever = cells.within(conn, state, 15, declared_from=0, declared_until=0)
+        assert ever == [(1, range(8, 15)), (0, range(8))]
+        assert cells.within(conn, state, 2, **bounds) == []
 
 
 @pytest.mark.both_databases
-def test_of_segments_within_a_time_no_blocks_are_read(node: PaperNode, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_cells_within_a_time_no_blocks_are_read(node: PaperNode, monkeypatch: pytest.MonkeyPatch) -> None:
     for position in range(1, 48):
         shipment, _ = made(random.Random(position), f"R{position}", position)
         record(node, shipment)
     index(node)
     read: list[tuple[int, int]] = []
-    blocks = segments._BLOCKS
+    blocks = cells._BLOCKS
 
     def noted(conn: Connection, **given: int) -> Any:
         read.append((given["first"], given["last"]))
         return blocks(conn, **given)
 
-    monkeypatch.setattr(segments, "_BLOCKS", noted)
+    monkeypatch.setattr(cells, "_BLOCKS", noted)
     bounds = {"declared_from": (BEGIN_S + 10 * DAY_S) * 1000, "declared_until": (BEGIN_S + 42 * DAY_S) * 1000}
     with node.database.read() as conn:
-        state = segments.state(conn)
-        found = segments.declared_within(conn, state, [5, 4, 3, 2, 1], **bounds)
-        assert list(found.items()) == [
-            (5, range(40, 42)),
-            *((segment, range(8 * segment, 8 * segment + 8)) for segment in (4, 3, 2)),
-            (1, range(10, 16)),
-        ]
-        assert [last - first for first, last in read] == [3, 3]  # a segment has four blocks of two positions
-        monkeypatch.setattr(segments, "MOST_RUNS", 1)
-        assert segments.declared_within(conn, state, [5, 4, 3, 2, 1], **bounds) == found
+        state = cells.state(conn)
+        found = cells.within(conn, state, NEWEST, **bounds)
+        whole = [(cell, range(8 * cell, 8 * cell + 8)) for cell in (4, 3, 2)]
+        assert found == [(5, range(40, 42)), *whole, (1, range(10, 16))]
+        assert [last - first for first, last in read] == [3, 3]  # a cell has four blocks of two positions
+        monkeypatch.setattr(cells, "MOST_RUNS", 1)
+        assert cells.within(conn, state, NEWEST, **bounds) == found
 
 
 def test_the_rarest_of_what_is_asked_for_leads(node: PaperNode, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every position of the first set is tried for the others: a large trader's would be thousands."""
     monkeypatch.setattr(shipment_search, "COMMON", 4)
-    monkeypatch.setattr(segments, "CELL_BITS", 3)
     for at in range(7):
         shipment, _ = made(random.Random(at), f"R{at}", 0)
         shipment.equipment[0].id, shipment.equipment[0].seals[0] = CONTAINERS[0], SEALS[at == 3]
