@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from gateway.screening.index.columns import EntryName, IndexEntry
+from gateway.screening.index.entries import EntryName, IndexEntry
 from gateway.screening.index.hits import Hit, weakened
 from gateway.screening.index.index import NameIndex, PartyQuery
 from gateway.screening.result import MatchClass, Thresholds
@@ -63,16 +63,17 @@ class RecentParties:
 
     def remember(self, source: SourceKey, revision: int, parties: Mapping[str, Party]) -> None:
         """Replaces a source's parties."""
-        with self._lock:
+        with self._lock, self._index.changing():
             self._forget(source)
             if parties:
                 self._put(source, revision, parties)
             while len(self._parties) > self._most:
                 self._forget(next(iter(self._sources)))
+            self._index.tidy()
 
     def remember_older(self, source: SourceKey, revision: int, parties: Mapping[str, Party]) -> bool:
         """Adds a source older than all known; False when full."""
-        with self._lock:
+        with self._lock, self._index.changing():
             if source in self._sources or not parties:
                 return True  # newer revision known, or no parties
             if len(self._parties) + len(parties) > self._most:
@@ -91,7 +92,6 @@ class RecentParties:
             self._parties[number] = (MatchPlace(source, revision, field), party.subject.SerializeToString())
             self._index.put(IndexEntry(_PARTIES, number, 0, 0, 0, 0, 0, names, identifiers))
             numbers.append(number)
-            self._index.tidy()
 
     def _forget(self, source: SourceKey) -> None:
         for number in self._sources.pop(source, ()):
