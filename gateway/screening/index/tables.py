@@ -34,21 +34,21 @@ MAX_OF_KEY = 3_000
 MOST_AT_ONCE = 5_000
 """Postings read in one statement; if keys have more, each is read by itself, as far as it is needed."""
 
-MAX_MAPPED = 1 << 40
-"""Bytes of a file that are mapped: memory that the system can take back."""
+MAX_MAPPED = 256_000_000
+"""Bytes of a file that are mapped for readers: memory that the system can take back. The rest is read in pages."""
 
 _VARIABLES = 500
 """Values in one statement."""
 
-_WRITER_KB, _READER_KB = 65_536, 2_048
-"""Caches of connections; those that read use what is mapped."""
+_WRITER_KB, _READER_KB = 65_536, 8_192
+"""Caches of connections."""
 
 _MOST_LOGGED = 16_000_000
 """Bytes of the write-ahead log's file that stay after a long change."""
 
 _ROW_BITS = 26
 _ROW_MASK = (1 << _ROW_BITS) - 1
-_RANGE_SHIFT = KEY_BITS - 8
+_RANGE_SHIFT = KEY_BITS - 4
 """New postings are sorted in ranges of keys, which bounds memory."""
 
 _PURGE_STEPS = 4_096
@@ -123,8 +123,10 @@ def _names_of(count: int) -> str:
     return f"SELECT * FROM names WHERE row IN ({', '.join('?' * count)})"
 
 
-def _parts(values: Sequence[int]) -> Iterator[Sequence[int]]:
-    return (values[start : start + _VARIABLES] for start in range(0, len(values), _VARIABLES))
+def _parts(values: Sequence[int]) -> Sequence[Sequence[int]]:
+    if 0 < len(values) <= _VARIABLES:
+        return (values,)
+    return [values[start : start + _VARIABLES] for start in range(0, len(values), _VARIABLES)]
 
 
 class FoundKeys:
@@ -211,27 +213,28 @@ class NameTables:
         self._of_thread = threading.local()
         self._purged = 0
         self.is_damaged = False
-        """Whether reading has found damage."""
+        """Whether reading or writing has found damage."""
         try:
-            self._writer = self._connect(_WRITER_KB)
+            self._writer = self._connect(_WRITER_KB, mapped=0)
             if not self._writer.execute("SELECT 1 FROM sqlite_master").fetchone():
                 self._writer.execute("PRAGMA journal_mode = WAL")
                 self._writer.executescript(_TABLES)
                 self._writer.execute("INSERT INTO state VALUES (?)", (json.dumps(vars(IndexState())),))
             elif self._writer.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
                 raise IndexUnusableError("the screening index is damaged")
+            self._writer.execute("PRAGMA shrink_memory")
             self._load()
         except (sqlite3.DatabaseError, TypeError, ValueError) as error:
             raise IndexUnusableError(f"the screening index can't be read: {error}") from error
         if self.state.rules != RULES:
             raise IndexUnusableError("the screening index was made by another version")
 
-    def _connect(self, cache_kb: int) -> sqlite3.Connection:
+    def _connect(self, cache_kb: int, *, mapped: int) -> sqlite3.Connection:
         connection = sqlite3.connect(
             self._path or ":memory:", isolation_level=None, check_same_thread=False, cached_statements=512
         )
         connection.execute(f"PRAGMA cache_size = -{cache_kb}")
-        connection.execute(f"PRAGMA mmap_size = {MAX_MAPPED}")
+        connection.execute(f"PRAGMA mmap_size = {mapped}")
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute(f"PRAGMA journal_size_limit = {_MOST_LOGGED}")
         return connection
@@ -253,6 +256,7 @@ class NameTables:
 
         Raises:
             IndexUnusableError: the file is damaged.
+            StoreUnavailableError: it can't be read now.
         """
         if self._path is None:
             with self._lock:
@@ -260,10 +264,12 @@ class NameTables:
             return
         connection: sqlite3.Connection | None = getattr(self._of_thread, "connection", None)
         if connection is None:
-            connection = self._of_thread.connection = self._connect(_READER_KB)
+            connection = self._of_thread.connection = self._connect(_READER_KB, mapped=MAX_MAPPED)
         try:
             connection.execute("BEGIN")
             yield TableReader(connection.cursor())
+        except sqlite3.OperationalError as error:
+            raise StoreUnavailableError(f"the screening index can't be read: {error}") from error
         except sqlite3.DatabaseError as error:
             self.is_damaged = True
             raise IndexUnusableError(f"the screening index can't be read: {error}") from error
@@ -292,6 +298,7 @@ class NameTables:
                 self._writer.rollback()
                 self._load()
                 if isinstance(error, sqlite3.Error):
+                    self.is_damaged = not isinstance(error, sqlite3.OperationalError)
                     raise StoreUnavailableError(f"the screening index can't be written: {error}") from error
                 raise
 

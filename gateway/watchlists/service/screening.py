@@ -23,6 +23,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from gateway.db.database import Database
+from gateway.errors import UnavailableError
 from gateway.screening.index.entries import IndexEntry
 from gateway.screening.index.hits import SearchResult, Visible
 from gateway.screening.index.index import MAX_HITS, NameIndex, PartyQuery
@@ -51,6 +52,8 @@ HITS_OF_A_PARTY = 20
 
 MANY_UPDATES = 100
 """Updates, of at most 500 changes, from which on those that wait are indexed together, perhaps by other processes."""
+
+_RETRY_AFTER_S = 2.0
 
 OLD_SNAPSHOT = "screening.index"
 """File of earlier versions beside the index, which is removed."""
@@ -317,21 +320,31 @@ class Screener:
             max_hits: per subject.
         """
         parties = [Party(subject, wire.party_query(subject)) for subject in subjects]
-        for party in parties:
-            if party.subject.reference:  # first, since entries indexed from now on are compared with it
-                self.recent.remember(SourceKey(SourceKind.SCREENED, "", party.subject.reference), 0, {"": party})
+        referred = [party for party in parties if party.subject.reference]
+        if referred:  # first, since entries indexed from now on are compared with them
+            with self.recent.changing():
+                for party in referred:
+                    self.recent.remember(SourceKey(SourceKind.SCREENED, "", party.subject.reference), 0, {"": party})
         return self.seek([party.sought for party in parties], visible=visible, at_ms=at_ms, max_hits=max_hits)
 
     def seek(
         self, wanted: Sequence[PartyQuery], *, visible: Visible = everybody, at_ms: int, max_hits: int = MAX_HITS
     ) -> ScreeningOutcome:
-        """Runs queries; remembers no party."""
+        """Runs queries; remembers no party.
+
+        Raises:
+            UnavailableError: the index is damaged; `follow` builds it anew.
+        """
         with self._database.look() as conn:
             known = watchlists.last_seq(conn)
         index, position = self._index, self._seq
-        results = index.search_all(
-            wanted, at_ms=at_ms, visible=visible, thresholds=self.limits, limit=max_hits or MAX_HITS
-        )
+        try:
+            results = index.search_all(
+                wanted, at_ms=at_ms, visible=visible, thresholds=self.limits, limit=max_hits or MAX_HITS
+            )
+        except IndexUnusableError as error:
+            log.error("the screening index is to be built anew: %s", error.message)
+            raise UnavailableError("the screening index is being built anew", retry_after_s=_RETRY_AFTER_S) from error
         return ScreeningOutcome(results, position, max(0, known - position))
 
     def limits(self, group: str) -> Thresholds:

@@ -18,7 +18,6 @@ from gateway.errors import UnavailableError
 from gateway.node.workers import screening as workers
 from gateway.screening.index import reading
 from gateway.screening.index.index import NameIndex, PartyQuery
-from gateway.screening.index.tables import IndexUnusableError
 from gateway.screening.prepared_name import PreparedName
 from gateway.screening.result import MatchClass, NameKind, Thresholds
 from gateway.v1 import alert_pb2, party_pb2, screening_pb2, watchlist_pb2, watchlist_service_pb2
@@ -218,7 +217,7 @@ class TestRestart:
         with path.open("r+b") as file:
             file.seek(4_096)
             file.write(b"\xff" * (path.stat().st_size - 4_096))
-        with pytest.raises(IndexUnusableError):
+        with pytest.raises(UnavailableError):
             found(made, cn, QUERY)
         enter(cn, "b", listed("Leung Wai Tak", PERSON))
         made.follow()
