@@ -15,7 +15,7 @@ import threading
 from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -295,8 +295,9 @@ class NameTables:
                 self._writer.execute("UPDATE state SET content = ?", (json.dumps(vars(self.state)),))
                 self._writer.execute("COMMIT")
             except BaseException as error:
-                self._writer.rollback()
-                self._load()
+                with suppress(sqlite3.Error):  # of a damaged file, which is made anew
+                    self._writer.rollback()
+                    self._load()
                 if isinstance(error, sqlite3.Error):
                     self.is_damaged = not isinstance(error, sqlite3.OperationalError)
                     raise StoreUnavailableError(f"the screening index can't be written: {error}") from error
