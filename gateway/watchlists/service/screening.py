@@ -53,6 +53,9 @@ HITS_OF_A_PARTY = 20
 MANY_UPDATES = 100
 """Updates, of at most 500 changes, from which on those that wait are indexed together, perhaps by other processes."""
 
+TIDY_S = 0.2
+"""Seconds of upkeep after following changes."""
+
 _RETRY_AFTER_S = 2.0
 
 OLD_SNAPSHOT = "screening.index"
@@ -172,9 +175,12 @@ class Screener:
                         self._mark(changes[-1].seq, _named(changes[-1]))
                     self._seq = changes[-1].seq
                     done += len(taken)
-                self._index.tidy()
                 if not changes or time.monotonic() > end:
-                    return done
+                    break
+            end = time.monotonic() + TIDY_S
+            while self._index.tidy() and time.monotonic() < end:
+                pass
+        return done
 
     def _mark(self, seq: int, source: str) -> None:
         """An index that lacks an entry isn't taken up: the next start tries that entry again and tells of it."""
