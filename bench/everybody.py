@@ -15,7 +15,7 @@ from functools import cache
 from bench.names import print_group
 from bench.screening_build import records
 from gateway.screening.compare import compare_texts
-from gateway.screening.index.columns import EntryName, IndexEntry
+from gateway.screening.index.entries import EntryName, IndexEntry
 from gateway.screening.index.index import NameIndex, PartyQuery
 from gateway.screening.result import MatchClass, NameKind
 from gateway.screening.text.normalisation import words

@@ -17,6 +17,7 @@ import random
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from rapidfuzz import process
 from rapidfuzz.fuzz import token_sort_ratio
@@ -80,10 +81,10 @@ def rate_beside_peer(figures: Figures, title: str, index: NameIndex, names: Sequ
     return taken
 
 
-def indexed(figures: Figures, title: str, count: int) -> NameIndex:
-    """An index of so many entries; notes what it took."""
+def indexed(figures: Figures, title: str, count: int, folder: Path) -> NameIndex:
+    """An index of so many entries in a file; notes what it took."""
     listed = made(count)
-    done = build(listed)
+    done = build(listed, folder / f"{count}.db")
     figures.note(f"screening: indexing {title}", "min", done.seconds / 60)
     figures.note(f"screening: indexing {title}, processor", "min", done.processor / 60)
     for peak in (peak_mb(), *done.peaks):
@@ -98,12 +99,17 @@ def names_of(count: int) -> list[str]:
 
 
 def run(count: int, json_file: Path | None) -> None:
+    with TemporaryDirectory() as folder:
+        measure(count, json_file, Path(folder))
+
+
+def measure(count: int, json_file: Path | None, folder: Path) -> None:
     facts, figures = {"busy_before": round(busy(), 2)}, Figures()
     gc.set_threshold(GC_THRESHOLD)
-    small = indexed(figures, "10,000", SMALL)
+    small = indexed(figures, "10,000", SMALL, folder)
     ask(small, queries(500, seed=3))  # tables that are made at first use
     rate_beside_peer(figures, "10,000 entries", small, names_of(SMALL))
-    large = indexed(figures, "a million" if count == LARGE else f"{count:,}", count)
+    large = indexed(figures, "a million" if count == LARGE else f"{count:,}", count, folder)
     title = "a million entries" if count == LARGE else f"{count:,} entries"
     taken = rate_beside_peer(figures, title, large, names_of(count))
     for label, share in (("p50", 0.5), ("p99", 0.99), ("max", 1.0)):

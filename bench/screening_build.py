@@ -1,4 +1,4 @@
-"""Indexes a made list as a node does: processes read names, one for each core, and the parts are joined.
+"""Indexes a made list as a node does: processes read names, one for each core, and one writes the index.
 
 The list is made before and passed as bytes. A node reads it from its database instead; here nothing but indexing is
 measured.
@@ -14,14 +14,16 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain, islice
+from pathlib import Path
 from typing import NamedTuple
 
 from bench.list_names import entries
 from gateway.rpc.workers.worker_main import Handlers
 from gateway.rpc.workers.worker_process import WorkerProcess, ordered_calls
-from gateway.screening.index.columns import IndexEntry
+from gateway.screening.index.entries import IndexEntry
 from gateway.screening.index.index import GC_THRESHOLD, NameIndex
-from gateway.screening.index.parts import PART_ENTRIES, IndexPart, batches, build_part
+from gateway.screening.index.reading import ReadEntry, RefusedEntry, read_entries
 from gateway.v1 import watchlist_pb2
 from gateway.watchlists.codec.screening import record_of
 
@@ -29,6 +31,7 @@ BUILD = "build"
 BUILD_S = 3_600.0
 MIN_PARTS = 3
 """Parts for each process, as in a node."""
+PART_ENTRIES = 10_000
 
 
 class Built(NamedTuple):
@@ -48,15 +51,22 @@ def peak_mb() -> float:
 class _Answer(NamedTuple):
     """A part, and what its process has used so far."""
 
-    part: IndexPart
+    part: list[ReadEntry]
     process: int
     peak: float
     seconds: float
 
 
+def _read(listed: bytes) -> list[ReadEntry]:
+    return list(read_entries(pickle.loads(listed), _refuse))  # noqa: S301 (made by this run)
+
+
+def _refuse(entry: RefusedEntry) -> None:
+    raise entry.error
+
+
 def _build(listed: bytes) -> _Answer:
-    part = build_part(pickle.loads(listed))  # noqa: S301 (made by this run)
-    return _Answer(part, os.getpid(), peak_mb(), time.process_time())
+    return _Answer(_read(listed), os.getpid(), peak_mb(), time.process_time())
 
 
 @contextmanager
@@ -75,29 +85,27 @@ def records(count: int) -> Iterator[IndexEntry]:
 
 def made(count: int) -> list[bytes]:
     """A list in the batches that become parts."""
-    return [pickle.dumps(batch) for batch in batches(records(count), PART_ENTRIES)]
+    following = records(count)
+    return [pickle.dumps(batch) for batch in iter(lambda: list(islice(following, PART_ENTRIES)), [])]
 
 
-def build(listed: list[bytes]) -> Built:
-    """Indexes a list."""
-    index, began, used = NameIndex(), time.perf_counter(), time.process_time()
+def build(listed: list[bytes], file: Path) -> Built:
+    """Indexes a list in a new file."""
+    index, began, used = NameIndex(file), time.perf_counter(), time.process_time()
     processes = min(len(os.sched_getaffinity(0)), len(listed) // MIN_PARTS)
     others: dict[int, _Answer] = {}
     if processes < 2:
-        index.join(build_part(pickle.loads(batch)) for batch in listed)  # noqa: S301 (made by this run)
+        index.add(chain.from_iterable(map(_read, listed)))
     else:
-        index.join(_parts(listed, processes, others))
+        index.add(chain.from_iterable(_parts(listed, processes, others)))
     processor = time.process_time() - used + sum(answer.seconds for answer in others.values())
     return Built(index, time.perf_counter() - began, processor, [answer.peak for answer in others.values()])
 
 
-def _parts(listed: Iterable[bytes], processes: int, others: dict[int, _Answer]) -> Iterator[IndexPart]:
+def _parts(listed: Iterable[bytes], processes: int, others: dict[int, _Answer]) -> Iterator[list[ReadEntry]]:
     """`others`: gets what each process has used."""
     workers = [WorkerProcess(f"names {n}", handlers, (), deadlines_s={BUILD: BUILD_S}) for n in range(processes)]
     for future in ordered_calls(workers, BUILD, ((batch,) for batch in listed)):
         answer: _Answer = future.result()
-        others[answer.process] = answer._replace(part=_NOTHING)
+        others[answer.process] = answer._replace(part=[])
         yield answer.part
-
-
-_NOTHING = build_part(())

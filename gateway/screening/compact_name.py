@@ -4,7 +4,7 @@ An index keeps this form beside the name, and reads it when the name is compared
 (other scripts, letters that look alike, plates) have none and are read anew.
 
 Variants are separated by `_NEXT`, fields by `_FIELD`. What follows from words alone isn't written: meanings, sounds.
-Restoring needs the vocabulary by which it was written: an index with other rules isn't used (`snapshot.RULES`).
+Restoring needs the vocabulary by which it was written: an index with other rules isn't used (`tables.RULES`).
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -44,6 +45,11 @@ class PreparedName(NamedTuple):
     notes: Mapping[str, str] = _NO_NOTES
 
 
+LAST_NAMES = 256
+"""Last names read, which are kept: a party is remembered and searched for in turn, some dozens at once."""
+
+
+@lru_cache(maxsize=LAST_NAMES)
 def prepare(text: str, kind: NameKind = NameKind.UNKNOWN) -> PreparedName:
     """Reads a name. An unknown kind is guessed: a legal form or line of business shows an organisation."""
     (cleaned, _), *further = several_names(clean(text)) if kind in _NAMED else ((clean(text), ""),)

@@ -191,7 +191,7 @@ def test_an_alert_shows_what_of_it_is_listed(nodes: Federation) -> None:
 def test_after_a_restart_it_is_the_same(nodes: Federation) -> None:
     hk = nodes["hk"]
     hk.stop()
-    assert (hk.data / "screening.index").exists()
+    assert (hk.data / "screening.sqlite3").exists()
     hk.start()
 
     async def run() -> None:

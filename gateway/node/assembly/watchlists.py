@@ -98,7 +98,7 @@ class Watchlists:
             screening_handlers,
             database,
             database_url=settings.effective_database_url,
-            snapshot=settings.data_dir / "screening.index",
+            index=settings.data_dir / "screening.sqlite3",
             notifier=notifier,
             thresholds={name: (kept.compatible, kept.strong) for name, kept in settings.lists.items()},
             keep=self._keep_findings,

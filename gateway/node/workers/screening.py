@@ -23,7 +23,7 @@ from gateway.rpc.workers.worker_process import WorkerProcess, ordered_calls
 from gateway.watchlists.service.screening_handlers import FOLLOW, SCREEN, SCREEN_FEW
 
 if TYPE_CHECKING:
-    from gateway.watchlists.service.index_ranges import ChangeRange, RangeBuilder, RangePart
+    from gateway.watchlists.service.index_ranges import ChangeRange, RangeReader, ReadRange
     from gateway.watchlists.service.screening import Screener
 
 log = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ SCREENING_NICENESS = 5
 SCREENING_SWITCH_S = 0.0005
 """Seconds before a thread of the screening process yields the interpreter: what an officer waits for beside a batch."""
 
-BUILD_RANGE = "build range"
+READ_RANGE = "read range"
 """Handler of the processes that read entries' names; argument: a range of list changes."""
 
 DATABASE_RETRY_S = 1.0
@@ -51,43 +51,43 @@ MIN_RANGES = 3
 def range_handlers(database_url: str) -> Iterator[Handlers]:
     """Opens the handler of a process that reads entries' names for the screening process."""
     from gateway.screening.index.index import GC_THRESHOLD  # noqa: PLC0415
-    from gateway.watchlists.service.index_ranges import build_range_to_send  # noqa: PLC0415
+    from gateway.watchlists.service.index_ranges import read_range_to_send  # noqa: PLC0415
 
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD)
     with closing(Database(database_url)) as database:
-        yield {BUILD_RANGE: partial(build_range_to_send, database)}
+        yield {READ_RANGE: partial(read_range_to_send, database)}
 
 
-def ranges_in_processes(database: Database, database_url: str) -> RangeBuilder:
+def ranges_in_processes(database: Database, database_url: str) -> RangeReader:
     """A process for each core reads ranges, if there are enough; what a process can't read is read here."""
-    from gateway.watchlists.service.index_ranges import build_range  # noqa: PLC0415
+    from gateway.watchlists.service.index_ranges import read_range  # noqa: PLC0415
 
-    def build(ranges: Sequence[ChangeRange]) -> Iterator[RangePart | None]:
+    def read(ranges: Sequence[ChangeRange]) -> Iterator[ReadRange | None]:
         processes = min(len(os.sched_getaffinity(0)), len(ranges) // MIN_RANGES)
         if processes < 2:
-            yield from map(partial(build_range, database), ranges)
+            yield from map(partial(read_range, database), ranges)
             return
         workers = [
             WorkerProcess(
-                f"screening index {number}", range_handlers, (database_url,), deadlines_s={BUILD_RANGE: RANGE_S}
+                f"screening index {number}", range_handlers, (database_url,), deadlines_s={READ_RANGE: RANGE_S}
             )
             for number in range(processes)
         ]
-        answers = ordered_calls(workers, BUILD_RANGE, ((span,) for span in ranges))
+        answers = ordered_calls(workers, READ_RANGE, ((span,) for span in ranges))
         for span, answer in zip(ranges, answers, strict=True):
             try:
                 made = answer.result()
             except GatewayError as error:
                 log.warning("list changes %d to %d are indexed here: %s", span.after + 1, span.upto, error.message)
-                made = build_range(database, span)
+                made = read_range(database, span)
             yield made
 
-    return build
+    return read
 
 
 def _started(make: Callable[[], Screener]) -> tuple[Screener, bool]:
-    """A screener that has its index, and whether that is the snapshot's; waits for a database that can't be read."""
+    """A screener that has its index, and whether that is the one of before; waits for a database that can't be read."""
     while True:
         screener = make()
         try:
@@ -99,11 +99,11 @@ def _started(make: Callable[[], Screener]) -> tuple[Screener, bool]:
 
 @contextmanager
 def screening_handlers(
-    database_url: str, snapshot: Path, thresholds: Mapping[str, tuple[float, float]]
+    database_url: str, index: Path, thresholds: Mapping[str, tuple[float, float]]
 ) -> Iterator[Handlers]:
-    """Opens the handlers of watchlists.service.screening_handlers with the loaded index; saves it at the end.
+    """Opens the handlers of watchlists.service.screening_handlers with the index in that file.
 
-    They only read the database and write the snapshot.
+    They only read the database and write the index.
     """
     from gateway.screening.index.index import GC_THRESHOLD  # noqa: PLC0415
     from gateway.screening.result import Thresholds  # noqa: PLC0415
@@ -117,12 +117,11 @@ def screening_handlers(
         scores = {name: Thresholds(*pair) for name, pair in thresholds.items()}
         screener, taken = _started(
             lambda: Screener(
-                database, snapshot, thresholds=scores, build_ranges=ranges_in_processes(database, database_url)
+                database, index, thresholds=scores, read_ranges=ranges_in_processes(database, database_url)
             )
         )
         gc.freeze()  # collections can skip a long list's million objects
         gc.set_threshold(GC_THRESHOLD)
-        log.info("screening against %d entries%s", screener.entries, ", from the snapshot" if taken else "")
+        log.info("screening against %d entries%s", screener.entries, "" if taken else ", indexed anew")
         worker = ScreeningWorker(screener, MatchSearch(database, screener))
-        with worker.upkeep(save_at_once=not taken):
-            yield {SCREEN: worker.screen, SCREEN_FEW: worker.screen, FOLLOW: worker.follow}
+        yield {SCREEN: worker.screen, SCREEN_FEW: worker.screen, FOLLOW: worker.follow}

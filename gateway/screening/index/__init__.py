@@ -1,1 +1,1 @@
-"""Finds names by key in memory."""
+"""Finds names by key in tables."""

@@ -1,4 +1,4 @@
-"""Finds the rows of an index that a name may be, by keys and features, before any name is read.
+"""Finds the listed names that a name may be, by keys and features, before they are read.
 
 Rows by a `SURE` key are candidates, up to `MAX_SURE`, of each owner of lists as many. Of the others those with the most
 and rarest common keys are, without those whose features contradict the name's.
@@ -7,10 +7,10 @@ and rarest common keys are, without those whose features contradict the name's.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
-from gateway.screening.index.columns import EntryColumns
+from gateway.screening.index.entries import ListedName
 from gateway.screening.index.hits import taken_in_turn
 from gateway.screening.index.key_numbers import LOW, OTHER_SIDE, KeyKind, kind_of
 from gateway.screening.index.keys import query_keys
@@ -18,7 +18,7 @@ from gateway.screening.index.organisation_features import HOPELESS_BELOW, Organi
 from gateway.screening.index.person_features import HOPELESS_BELOW as HOPELESS_WORDS_BELOW
 from gateway.screening.index.person_features import PersonFilter
 from gateway.screening.index.prefilter import CorePrefilter
-from gateway.screening.index.runs import Run
+from gateway.screening.index.tables import FoundKeys, TableReader
 from gateway.screening.prepared_name import PreparedName, prepare
 from gateway.screening.result import NameKind
 
@@ -40,17 +40,14 @@ MAX_SURE = 1_000
 MAX_CANDIDATES = 150
 
 MAX_GATHERED = 3_000
-"""Most rows weighed per name; more common keys don't discriminate."""
+"""Most rows weighed per name."""
 
 NO_FILTER_BELOW = max(HOPELESS_BELOW, HOPELESS_WORDS_BELOW)
 """Lower thresholds have no prefilter."""
 
 
-CandidateRows = tuple[EntryColumns, list[int]]
-"""Rows of a run."""
-
-
-_GroupedSpan = tuple[tuple[int, int], int]
+_Span = tuple[int, int, int, int]
+"""Of a key, on one side or both: rows, first key, last key, and the group."""
 
 
 class PreparedQuery(NamedTuple):
@@ -117,61 +114,57 @@ _WEIGHED_WITH = {_ANY_BUSINESS: _SURE, _BRAND: _OTHER}
 
 
 def candidates(
-    runs: Sequence[Run], query: PreparedQuery, groups: Sequence[str], most: int, any_may_pass: bool
-) -> Iterator[CandidateRows]:
-    """Rows of each run that may be a name, before their names are read.
+    tables: TableReader, query: PreparedQuery, groups: Sequence[str], most: int, any_may_pass: bool
+) -> list[ListedName]:
+    """Listed names that may be a name.
 
     Args:
         groups: names of the groups of entries, by number.
-        most: rows beyond those by `SURE` keys.
+        most: names beyond those by `SURE` keys.
         any_may_pass: a threshold is too low for a prefilter.
     """
-    weighed: list[tuple[float, int, int]] = []
-    for number, run in enumerate(runs):
-        spans: dict[int, list[_GroupedSpan]] = {}
-        for grouped in run.spans_by_group(key_ranges(run.may_hold(query.keys), any_may_pass)):
-            group = grouped[1]
-            spans.setdefault(_WEIGHED_WITH.get(group, group), []).append(grouped)
-        sure: set[int] = set()
-        if of_sure := spans.pop(_SURE, None):
-            sure.update(*[run.rows(span) for span, _ in of_sure])
-            plausible = (_NO_FILTER if any_may_pass else query.filter).plausible
-            rows = plausible(sorted(sure), run.columns.features)
-            yield run.columns, taken_in_turn(rows, run.columns, groups, MAX_SURE)
-        if spans:
-            weighed += [(weight, number, row) for row, weight in _weighed(run, spans, query, sure, any_may_pass)]
+    keys = tables.find(query.keys)
+    spans: dict[int, list[_Span]] = {}
+    for first, last, group in key_ranges(keys.present(query.keys), any_may_pass):
+        if count := keys.count(first, last):
+            spans.setdefault(_WEIGHED_WITH.get(group, group), []).append((count, first, last, group))
+    if not spans:
+        return []
+    sure, surely = set[int](), list[ListedName]()
+    if of_sure := spans.pop(_SURE, None):
+        sure.update(*[keys.rows(first, last) for _, first, last, _ in of_sure])
+        plausible = (_NO_FILTER if any_may_pass else query.filter).plausible
+        surely = taken_in_turn(tables.names(plausible(sorted(sure), keys.features)), groups, MAX_SURE)
+    weighed = _weighed(tables, keys, spans, query, sure, any_may_pass=any_may_pass)
     if len(weighed) > most:
         weighed = heapq.nlargest(most, weighed)
-    by_run: dict[int, list[int]] = {}
-    for _, number, row in weighed:
-        by_run.setdefault(number, []).append(row)
-    for number, rows in by_run.items():
-        yield runs[number].columns, rows
+    return surely + tables.names([row for _, row in weighed])
 
 
-_Sieve = Callable[[list[int], Sequence[int]], list[int]]
+_Sieve = Callable[[list[int], Mapping[int, int]], list[int]]
+"""Of rows and the features of rows, gives those rows that may agree."""
 
 
 def _weighed(
-    run: Run,
-    spans: Mapping[int, Sequence[_GroupedSpan]],
+    tables: TableReader,
+    keys: FoundKeys,
+    spans: Mapping[int, list[_Span]],
     query: PreparedQuery,
     sure: Collection[int],
+    *,
     any_may_pass: bool,
-) -> list[tuple[int, float]]:
-    """Rows of a run by other than sure keys, with their weights, those by opening syllables last."""
+) -> list[tuple[float, int]]:
+    """Rows by other than sure keys, behind their weights, those by opening syllables last."""
     weights: dict[int, float] = {}
     for group in _SIEVES:
         if of_group := spans.get(group):
-            _weigh(run, of_group, query, _sieve(group, query, any_may_pass), weights)
-    weighed = [(row, weight) for row, weight in weights.items() if row not in sure]
+            _weigh(keys, of_group, query, _sieve(group, query, any_may_pass), weights)
+    weighed = [(weight, row) for row, weight in weights.items() if row not in sure]
     if opening := spans.get(_OPENING):
-        text, may_contain = run.columns.text, query.prefilter.may_contain
-        weighed += [
-            (row, weight)
-            for row, weight in _weigh(run, opening, query, _sieve(_OPENING, query, any_may_pass), {}).items()
-            if row not in sure and row not in weights and may_contain(text(row))
-        ]
+        by_opening = _weigh(keys, opening, query, _sieve(_OPENING, query, any_may_pass), {})
+        others = [row for row in by_opening if row not in sure and row not in weights]
+        may_contain = query.prefilter.may_contain
+        weighed += [(by_opening[name.row], name.row) for name in tables.names(others) if may_contain(name.text)]
     return weighed
 
 
@@ -188,25 +181,24 @@ def _sieve(group: int, query: PreparedQuery, any_may_pass: bool) -> _Sieve:
 
 
 def _weigh(
-    run: Run,
-    spans: Sequence[_GroupedSpan],
-    query: PreparedQuery,
-    plausible: _Sieve,
-    weights: dict[int, float],
+    keys: FoundKeys, spans: list[_Span], query: PreparedQuery, plausible: _Sieve, weights: dict[int, float]
 ) -> dict[int, float]:
     """Weighs plausible rows by number and rarity of common keys."""
     gathered, any_plausible = 0, bool(weights)
-    features = run.columns.features
-    for span, group in spans:
-        count = span[1] - span[0]
+    features, brands = keys.features, keys.brands
+    for count, first, last, group in sorted(spans, key=_count) if len(spans) > 1 else spans:
         if gathered > MAX_GATHERED and any_plausible:
             break
         gathered += count
         rarity = 1.0 / (8 + count)
-        rows = plausible(run.rows(span)[:MAX_GATHERED], features)
+        rows = plausible(keys.rows(first, last), features)
         any_plausible = any_plausible or bool(rows)
         if group == _BRAND:
-            rows = query.prefilter.as_brands(rows, run.columns.brands_of)
+            rows = query.prefilter.as_brands([(row, brands[row]) for row in rows if row in brands])
         for row in rows:
             weights[row] = weights.get(row, 0.0) + rarity
     return weights
+
+
+def _count(span: _Span) -> int:
+    return span[0]

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from gateway.screening.compare import NameEvaluation, evaluate
 from gateway.screening.identifiers import compare_identifiers
-from gateway.screening.index.columns import KIND_CODES, WEAK, EntryColumns
+from gateway.screening.index.entries import KIND_CODES, KIND_MASK, WEAK, ListedName
 from gateway.screening.prepared_name import PreparedName
 from gateway.screening.result import Comparison, MatchClass, NameKind, Thresholds
 
@@ -57,14 +57,14 @@ def owner_of(group: str) -> str:
     return group.partition("/")[0]
 
 
-def taken_in_turn(rows: list[int], columns: EntryColumns, groups: Sequence[str], most: int) -> list[int]:
-    """At most so many rows, of each owner as many: no owner's entries hide another's."""
-    if len(rows) <= most:
-        return rows
-    by_owner: dict[str, list[int]] = {}
-    for row in rows:
-        by_owner.setdefault(owner_of(groups[columns.groups[columns.row_entries[row]]]), []).append(row)
-    in_turn = (row for turn in zip_longest(*by_owner.values()) for row in turn if row is not None)
+def taken_in_turn(names: list[ListedName], groups: Sequence[str], most: int) -> list[ListedName]:
+    """At most so many names, of each owner as many: no owner's entries hide another's."""
+    if len(names) <= most:
+        return names
+    by_owner: dict[str, list[ListedName]] = {}
+    for name in names:
+        by_owner.setdefault(owner_of(groups[name.group]), []).append(name)
+    in_turn = (name for turn in zip_longest(*by_owner.values()) for name in turn if name is not None)
     return sorted(islice(in_turn, most))
 
 
@@ -81,7 +81,7 @@ Read = Callable[[str, NameKind, str], PreparedName]
 _Rank = tuple[MatchClass, float]
 _Texts = tuple[str, str]
 """Of the query, and as listed."""
-_Best = tuple[_Rank, Callable[[], Comparison], _Texts, EntryColumns, int]
+_Best = tuple[_Rank, Callable[[], Comparison], _Texts, ListedName]
 
 
 def _rank(best: _Best) -> _Rank:
@@ -99,16 +99,11 @@ class GroupLimits:
         self._at_ms = at_ms
         self._of_group: dict[int, Thresholds | None] = {}
 
-    def of(self, columns: EntryColumns, row: int) -> Thresholds | None:
-        """None if a row's entry is dead, not valid or not visible."""
-        entry = columns.row_entries[row]
-        if columns.dead[entry]:
+    def of(self, listed: ListedName) -> Thresholds | None:
+        """None if the entry isn't valid or not visible."""
+        if self._at_ms and (listed.valid_from > self._at_ms or 0 < listed.valid_until <= self._at_ms):
             return None
-        if self._at_ms:
-            until = columns.valid_until[entry]
-            if columns.valid_from[entry] > self._at_ms or 0 < until <= self._at_ms:
-                return None
-        group = columns.groups[entry]
+        group = listed.group
         if group not in self._of_group:
             name = self.groups[group]
             self._of_group[group] = self._thresholds(name) if self._visible(name) else None
@@ -121,45 +116,41 @@ class HitCollector:
     def __init__(self, limits: GroupLimits) -> None:
         self._limits = limits.of
         self._groups = limits.groups
-        self._best: dict[tuple[int, int], _Best] = {}
+        self._best: dict[int, _Best] = {}
 
-    def identifiers(self, query: tuple[str, str], columns: EntryColumns, rows: Iterable[int]) -> None:
+    def identifiers(self, query: tuple[str, str], rows: Iterable[ListedName]) -> None:
         wanted = KIND_CODES[NameKind.IDENTIFIER]
         for row in rows:
-            if columns.row_flags[row] & 0xF == wanted and self._limits(columns, row) is not None:
-                listed = columns.text(row)
-                scheme, _, value = listed.partition("\t")
+            if row.flags & KIND_MASK == wanted and self._limits(row) is not None:
+                scheme, _, value = row.text.partition("\t")
                 comparison = compare_identifiers(query, (scheme, value))
                 if comparison is not None:
                     text, rank = ":".join(query) if query[0] else query[1], (comparison.match_class, comparison.score)
-                    self._keep(rank, partial(_as_it_is, comparison), (text, listed), columns, row)
+                    self._keep(rank, partial(_as_it_is, comparison), (text, row.text), row)
 
-    def names(self, query: PreparedName, columns: EntryColumns, rows: Iterable[int], read: Read) -> None:
+    def names(self, query: PreparedName, rows: Iterable[ListedName], read: Read) -> None:
         """Evaluates names once that were read as the same, or have one text."""
-        wanted, kind, flags = KIND_CODES[query.kind], query.kind, columns.row_flags
+        wanted, kind = KIND_CODES[query.kind], query.kind
         known: dict[tuple[str, int], NameEvaluation] = {}
         for row in rows:
-            if flags[row] & 0xF != wanted or (limits := self._limits(columns, row)) is None:
+            flags, form, text = row.flags, row.form, row.text
+            if flags & KIND_MASK != wanted or (limits := self._limits(row)) is None:
                 continue
-            text, form = columns.text_and_form(row)
             key = form or text, id(limits)  # thresholds live as long as the search
             comparison = known.get(key)
             if comparison is None:
                 comparison = known[key] = evaluate(query, read(text, kind, form), limits)
             match_class, score, explain = comparison
-            if match_class and flags[row] & WEAK:
+            if match_class and flags & WEAK:
                 match_class, score = _weaker(score, limits)
                 explain = partial(_weakened, explain, limits)
             if match_class:
-                self._keep((match_class, score), explain, (query.text, text), columns, row)
+                self._keep((match_class, score), explain, (query.text, text), row)
 
-    def _keep(
-        self, rank: _Rank, explain: Callable[[], Comparison], texts: _Texts, columns: EntryColumns, row: int
-    ) -> None:
-        key = (id(columns), columns.row_entries[row])
-        known = self._best.get(key)
+    def _keep(self, rank: _Rank, explain: Callable[[], Comparison], texts: _Texts, row: ListedName) -> None:
+        known = self._best.get(row.entry)
         if known is None or rank > known[0]:
-            self._best[key] = (rank, explain, texts, columns, row)
+            self._best[row.entry] = (rank, explain, texts, row)
 
     def result(self, limit: int) -> SearchResult:
         """The best entries; where there are more, each owner of lists has its share of the places."""
@@ -172,9 +163,7 @@ class HitCollector:
     def _shared(self, limit: int) -> list[_Best]:
         by_owner: dict[str, list[_Best]] = {}
         for hit in sorted(self._best.values(), key=_rank, reverse=True):
-            columns, row = hit[3], hit[4]
-            owner = owner_of(self._groups[columns.groups[columns.row_entries[row]]])
-            by_owner.setdefault(owner, []).append(hit)
+            by_owner.setdefault(owner_of(self._groups[hit[3].group]), []).append(hit)
         share = max(1, limit // len(by_owner))
         first = [hit for of_owner in by_owner.values() for hit in of_owner[:share]]
         further = [hit for of_owner in by_owner.values() for hit in of_owner[share:]]
@@ -182,18 +171,17 @@ class HitCollector:
         chosen += heapq.nlargest(limit - len(chosen), further, key=_rank)
         return sorted(chosen, key=_rank, reverse=True)
 
-    def _hit(self, explain: Callable[[], Comparison], texts: _Texts, columns: EntryColumns, row: int) -> Hit:
+    def _hit(self, explain: Callable[[], Comparison], texts: _Texts, row: ListedName) -> Hit:
         query, listed = texts
-        entry = columns.row_entries[row]
         return Hit(
-            EntryReference(self._groups[columns.groups[entry]], columns.id(entry)),
-            columns.revisions[entry],
-            columns.kinds[entry],
-            columns.actions[entry],
+            EntryReference(self._groups[row.group], row.id),
+            row.revision,
+            row.kind,
+            row.action,
             explain(),
             query,
             listed.replace("\t", ":"),
-            bool(columns.row_flags[row] & WEAK),
+            bool(row.flags & WEAK),
         )
 
 

@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property, lru_cache
 from itertools import accumulate
 from typing import NamedTuple
@@ -215,7 +215,7 @@ def _elsewhere(place: int) -> bytes:
     return bytes([0, *others]).ljust(256, b"\0")
 
 
-def _all_of(rows: list[int], _: Sequence[int]) -> list[int]:
+def _all_of(rows: list[int], _: Mapping[int, int]) -> list[int]:
     return rows
 
 
@@ -234,7 +234,7 @@ class OrganisationFilter:
         return (0, MAX_SYLLABLES) if self._name is None else _spans_of(self._name.organisations)
 
     @cached_property
-    def plausible(self) -> Callable[[list[int], Sequence[int]], list[int]]:
+    def plausible(self) -> Callable[[list[int], Mapping[int, int]], list[int]]:
         """Of rows and the features of all rows, gives those rows that may agree.
 
         One expression without calls, since a name may have thousands of rows.
@@ -260,11 +260,11 @@ class OrganisationFilter:
             )
         ]
 
-    def in_line(self, rows: list[int], packed: Sequence[int]) -> list[int]:
+    def in_line(self, rows: list[int], packed: Mapping[int, int]) -> list[int]:
         mine = self._features.lines << _LINES_AT
         return self.plausible([row for row in rows if packed[row] & mine], packed) if mine else []
 
-    def in_length(self, rows: list[int], packed: Sequence[int]) -> list[int]:
+    def in_length(self, rows: list[int], packed: Mapping[int, int]) -> list[int]:
         """Plausible rows whose core may be a spelling of this one."""
         return [row for row in self.plausible(rows, packed) if self._may_align(packed[row])]
 

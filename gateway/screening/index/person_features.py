@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, cached_property, lru_cache
 from zlib import crc32
 
@@ -29,7 +29,7 @@ _ID_MASK = (1 << _ID_BITS) - 1
 _CHARACTER_MASK = 0xFFFF
 _SCHEME_MASK = (1 << len(RomanisationScheme)) - 1
 
-Rows = Callable[[list[int], Sequence[int]], list[int]]
+Rows = Callable[[list[int], Mapping[int, int]], list[int]]
 
 
 @cache
@@ -135,7 +135,7 @@ class PersonFilter:
         }
         return list(found)
 
-    def by_words(self, rows: list[int], packed: Sequence[int]) -> list[int]:
+    def by_words(self, rows: list[int], packed: Mapping[int, int]) -> list[int]:
         """Rows with this name's words, or more, or fewer.
 
         With one of three words left over, the other two must be equal.
@@ -157,7 +157,7 @@ class PersonFilter:
             found.append(row)
         return found
 
-    def by_sound(self, rows: list[int], packed: Sequence[int]) -> list[int]:
+    def by_sound(self, rows: list[int], packed: Mapping[int, int]) -> list[int]:
         """Rows that may sound like this name; those with the same syllables have the same features."""
         if not self._sounds:
             return rows

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from functools import cached_property
 
 from gateway.screening.organisations.near import BrandSound, brand_sounds, may_be_brands
@@ -49,12 +48,11 @@ class CorePrefilter:
     def _brands(self) -> list[BrandSound]:
         return brand_sounds(self._variants)
 
-    def as_brands(self, rows: list[int], brands_of: Callable[[Iterable[int]], list[tuple[int, str]]]) -> list[int]:
-        """Rows that may be a brand of this name, or it one of theirs. `brands_of`: what rows sound like, packed."""
-        if not rows or not self._brands:
+    def as_brands(self, theirs: list[tuple[int, str]]) -> list[int]:
+        """Rows that may be a brand of this name, or it one of theirs, of rows with what they sound like, packed."""
+        if not theirs or not self._brands:
             return []
-        theirs = brands_of(rows)
         found: set[int] = set()
         for mine in self._brands:
             found |= may_be_brands(mine, theirs)
-        return [row for row in rows if row in found]
+        return [row for row, _ in theirs if row in found]

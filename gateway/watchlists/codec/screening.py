@@ -8,7 +8,7 @@ from itertools import chain
 from gateway.contract.identification.identifiers import Scheme
 from gateway.contract.messages import to_ms
 from gateway.screening.identifiers import PLATE
-from gateway.screening.index.columns import EntryName, IndexEntry
+from gateway.screening.index.entries import EntryName, IndexEntry
 from gateway.screening.index.hits import Hit, SearchResult
 from gateway.screening.index.index import PartyQuery
 from gateway.screening.prepared_name import prepare

@@ -86,7 +86,7 @@ class ScreeningProcess:
         database: Database,
         *,
         database_url: str,
-        snapshot: Path,
+        index: Path,
         notifier: ChangeNotifier,
         thresholds: Mapping[str, tuple[float, float]],
         keep: Keep,
@@ -98,8 +98,8 @@ class ScreeningProcess:
         """Starts nothing.
 
         Args:
-            opener: opens the process's handlers, given the URL of the database, the snapshot and the thresholds.
-            snapshot: file of the index between starts.
+            opener: opens the process's handlers, given the URL of the database, the index and the thresholds.
+            index: file of the index.
             notifier: signals commits.
             thresholds: by list or `publisher/list`: scores for (compatible, strong).
             keep: stores findings.
@@ -120,13 +120,13 @@ class ScreeningProcess:
         self.process = WorkerProcess(
             "screening",
             opener,
-            (database_url, snapshot, dict(thresholds)),
+            (database_url, index, dict(thresholds)),
             deadlines_s={FOLLOW: FOLLOW_TIMEOUT_S, SCREEN: SCREEN_TIMEOUT_S, SCREEN_FEW: SCREEN_TIMEOUT_S},
             on_end=self._ended,
         )
 
     async def run(self) -> None:
-        """Runs the process until cancelled, then saves the index."""
+        """Runs the process until cancelled."""
         listed = asyncio.Event()
         end_subscriptions = (
             self._notifier.subscribe(ChangeNotifier.PROJECTED, self._moved, coalesce=True),

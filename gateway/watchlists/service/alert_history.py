@@ -14,7 +14,7 @@ from gateway.alerts import codec as wire
 from gateway.alerts.tables import events as alert_events
 from gateway.db.database import Database
 from gateway.feed.tables import journal
-from gateway.screening.index.columns import IndexEntry
+from gateway.screening.index.entries import IndexEntry
 from gateway.screening.result import Thresholds
 from gateway.watchlists.codec.matches import NamingAlerts
 from gateway.watchlists.codec.subjects import subjects_of

@@ -1,7 +1,7 @@
-"""Builds parts of the screening index from ranges of list changes, in this process or in others.
+"""Reads entries' names for the screening index by ranges of list changes, in this process or in others.
 
-A part has the entries whose present state is a change of its range. So parts may be read at different times: an entry
-that changes meanwhile stands behind all ranges then, and is followed from there.
+A range has the entries whose present state is a change of it. So ranges may be read at different times: an entry that
+changes meanwhile stands behind all ranges then, and is followed from there.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from sqlalchemy import Connection
 
 from gateway.contract.ids import FeedOrigin
 from gateway.db.database import Database
-from gateway.screening.index.columns import IndexEntry
-from gateway.screening.index.parts import IndexPart, RefusedEntry, build_part
+from gateway.screening.index.entries import IndexEntry
+from gateway.screening.index.reading import ReadEntry, RefusedEntry, read_entries
 from gateway.v1 import watchlist_pb2
 from gateway.watchlists.codec import screening as wire
 from gateway.watchlists.codec.events import key_of
@@ -28,7 +28,7 @@ from gateway.watchlists.tables.lists import ChangeRow, EntryRow
 log = logging.getLogger(__name__)
 
 CHANGES_AT_ONCE = 20
-"""Updates, of at most 500 changes, read in one transaction: a part of the index."""
+"""Updates, of at most 500 changes, read in one transaction."""
 
 MAX_RANGES = 400
 """Of many small updates more are taken together."""
@@ -41,15 +41,16 @@ class ChangeRange(NamedTuple):
     upto: int
 
 
-class RangePart(NamedTuple):
-    """A range's entries, and those that ended."""
+class ReadRange(NamedTuple):
+    """A range's entries, those that ended, and those that couldn't be read."""
 
-    part: IndexPart
+    entries: list[ReadEntry]
     ended: list[EntryKey]
+    refused: list[RefusedEntry]
 
 
-RangeBuilder = Callable[[Sequence[ChangeRange]], Iterable[RangePart | None]]
-"""Builds ranges, as `build_range`, in their order."""
+RangeReader = Callable[[Sequence[ChangeRange]], Iterable[ReadRange | None]]
+"""Reads ranges, as `read_range`, in their order."""
 
 
 def ranges_of(after: int, upto: int) -> list[ChangeRange]:
@@ -58,39 +59,32 @@ def ranges_of(after: int, upto: int) -> list[ChangeRange]:
     return [ChangeRange(first, min(first + width, upto)) for first in range(after, upto, width)]
 
 
-def build_range(database: Database, span: ChangeRange) -> RangePart | None:
+def read_range(database: Database, span: ChangeRange) -> ReadRange | None:
     """None while the lists are being rebuilt, and behind the range.
 
     Raises:
         StoreUnavailableError: the database can't be read.
     """
-    refused, ended, is_behind = list[RefusedEntry](), list[EntryKey](), False
-
-    def entries() -> Iterator[IndexEntry]:
-        nonlocal is_behind
-        after = span.after
-        while after < span.upto:
-            with database.read() as conn:
-                if is_behind := list_progress.applied(conn) < span.upto:
-                    return
-                changes = watchlists.changes_after(conn, after, min(CHANGES_AT_ONCE, span.upto - after))
-                effects = [effect for change in changes for effect in effects_of(conn, change)]
-            yield from _records(effects, ended, refused)
-            after += CHANGES_AT_ONCE
-
-    part = build_part(entries())
-    return None if is_behind else RangePart(part._replace(refused=(*part.refused, *refused)), ended)
+    made, after = ReadRange([], [], []), span.after
+    while after < span.upto:
+        with database.read() as conn:
+            if list_progress.applied(conn) < span.upto:
+                return None
+            changes = watchlists.changes_after(conn, after, min(CHANGES_AT_ONCE, span.upto - after))
+            effects = [effect for change in changes for effect in effects_of(conn, change)]
+        made.entries.extend(read_entries(_records(effects, made.ended, made.refused), made.refused.append))
+        after += CHANGES_AT_ONCE
+    return made
 
 
-def build_range_to_send(database: Database, span: ChangeRange) -> RangePart | None:
-    """As `build_range`, with errors that another process can read."""
-    made = build_range(database, span)
+def read_range_to_send(database: Database, span: ChangeRange) -> ReadRange | None:
+    """As `read_range`, with errors that another process can read."""
+    made = read_range(database, span)
     if made is None:
         return None
-    for entry in made.part.refused:
+    for entry in made.refused:
         log.error("entry %s can't be read: %r", entry.id, entry.error, exc_info=entry.error)
-    refused = tuple([entry._replace(error=RuntimeError(repr(entry.error))) for entry in made.part.refused])
-    return made._replace(part=made.part._replace(refused=refused))
+    return made._replace(refused=[entry._replace(error=RuntimeError(repr(entry.error))) for entry in made.refused])
 
 
 def _records(

@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from gateway.screening.index.columns import EntryName, IndexEntry
+from gateway.screening.index.entries import EntryName, IndexEntry
 from gateway.screening.index.hits import Hit, weakened
 from gateway.screening.index.index import NameIndex, PartyQuery
 from gateway.screening.result import MatchClass, Thresholds
@@ -53,7 +54,7 @@ class RecentParties:
         self._sources: OrderedDict[SourceKey, list[str]] = OrderedDict()
         self._parties: dict[str, tuple[MatchPlace, bytes]] = {}
         self._number = 0
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def __len__(self) -> int:
         return len(self._parties)
@@ -61,18 +62,25 @@ class RecentParties:
     def __bool__(self) -> bool:
         return bool(self._parties)
 
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Makes several changes as one, which costs less."""
+        with self._lock, self._index.changing():
+            yield
+
     def remember(self, source: SourceKey, revision: int, parties: Mapping[str, Party]) -> None:
         """Replaces a source's parties."""
-        with self._lock:
+        with self.changing():
             self._forget(source)
             if parties:
                 self._put(source, revision, parties)
             while len(self._parties) > self._most:
                 self._forget(next(iter(self._sources)))
+            self._index.tidy()
 
     def remember_older(self, source: SourceKey, revision: int, parties: Mapping[str, Party]) -> bool:
         """Adds a source older than all known; False when full."""
-        with self._lock:
+        with self.changing():
             if source in self._sources or not parties:
                 return True  # newer revision known, or no parties
             if len(self._parties) + len(parties) > self._most:
@@ -91,7 +99,6 @@ class RecentParties:
             self._parties[number] = (MatchPlace(source, revision, field), party.subject.SerializeToString())
             self._index.put(IndexEntry(_PARTIES, number, 0, 0, 0, 0, 0, names, identifiers))
             numbers.append(number)
-            self._index.tidy()
 
     def _forget(self, source: SourceKey) -> None:
         for number in self._sources.pop(source, ()):

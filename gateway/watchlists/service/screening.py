@@ -3,7 +3,8 @@
 The index takes the projected state of each changed entry. So a change without effect has none here either, and reading
 one twice is harmless.
 
-A lock keeps `start`, `follow`, `tidy` and `save` to one thread; any number may call `screen`.
+A lock keeps `start` and `follow` to one thread; any number may call `screen`. The index is in a file of derived data,
+with the number of the last change in it; a damaged one, or one of another history, is built anew.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -22,25 +23,22 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from gateway.db.database import Database
-from gateway.free_memory import release_free_memory
-from gateway.screening.index import snapshot
-from gateway.screening.index.columns import IndexEntry
+from gateway.errors import UnavailableError
+from gateway.screening.index.entries import IndexEntry
 from gateway.screening.index.hits import SearchResult, Visible
 from gateway.screening.index.index import MAX_HITS, NameIndex, PartyQuery
-from gateway.screening.index.parts import IndexPart, RefusedEntry
-from gateway.screening.index.snapshot import SnapshotUnusableError
+from gateway.screening.index.reading import ReadEntry, RefusedEntry
+from gateway.screening.index.tables import IndexUnusableError
 from gateway.screening.result import DEFAULT_THRESHOLDS, MatchClass, Thresholds
 from gateway.v1 import screening_pb2, watchlist_pb2
 from gateway.watchlists.codec import screening as wire
 from gateway.watchlists.rules.matches import EntryKey, MatchPlace, SourceKey, SourceKind
 from gateway.watchlists.service.index_ranges import (
     CHANGES_AT_ONCE,
-    ChangeRange,
-    RangeBuilder,
-    RangePart,
-    build_range,
+    RangeReader,
     effects_of,
     ranges_of,
+    read_range,
 )
 from gateway.watchlists.service.recent_parties import BackwardHit, Party, RecentParties
 from gateway.watchlists.tables import lists as watchlists
@@ -53,9 +51,15 @@ HITS_OF_A_PARTY = 20
 """Most matches of one party, and of a party of before with one update: only a very common name has more."""
 
 MANY_UPDATES = 100
-"""Updates, of at most 500 changes, from which on those that wait are indexed together: entry by entry, an index that
-grows is merged several times.
-"""
+"""Updates, of at most 500 changes, from which on those that wait are indexed together, perhaps by other processes."""
+
+TIDY_S = 0.2
+"""Seconds of upkeep after following changes."""
+
+_RETRY_AFTER_S = 2.0
+
+OLD_SNAPSHOT = "screening.index"
+"""File of earlier versions beside the index, which is removed."""
 
 MANY_UPDATES_AT_ONCE = 400
 """Most of them at once: matches are searched for in between."""
@@ -99,29 +103,28 @@ class Screener:
     def __init__(
         self,
         database: Database,
-        snapshot_path: Path,
+        path: Path,
         *,
         thresholds: Mapping[str, Thresholds],
         recent: RecentParties | None = None,
-        build_ranges: RangeBuilder | None = None,
+        read_ranges: RangeReader | None = None,
     ) -> None:
         """Reads nothing.
 
         Args:
-            snapshot_path: file of the index's snapshot; its folder exists.
+            path: file of the index; its folder exists.
             thresholds: by `publisher/list` or list.
-            build_ranges: reads many entries' names, perhaps in other processes; None: here.
+            read_ranges: reads many entries' names, perhaps in other processes; None: here.
         """
         self._database = database
-        self._path = snapshot_path
+        self._path = path
         self._thresholds = dict(thresholds)
         self._index = NameIndex()
         self._seq = 0
-        self._saved = 0
         self._skipped: set[EntryKey] = set()
         self.recent = RecentParties() if recent is None else recent
         self._writing = threading.Lock()
-        self._build_ranges = build_ranges or partial(map, partial(build_range, database))
+        self._read_ranges = read_ranges or partial(map, partial(read_range, database))
 
     @property
     def position(self) -> int:
@@ -141,7 +144,8 @@ class Screener:
     # Filling
 
     def start(self) -> bool:
-        """Loads the snapshot (True) or builds the index, then reads newer changes; raises StoreUnavailableError."""
+        """Opens the index (True) or builds it, then reads newer changes; raises StoreUnavailableError."""
+        self._path.with_name(OLD_SNAPSHOT).unlink(missing_ok=True)
         with self._writing:
             taken = self._take_up()
             if not taken:
@@ -157,19 +161,31 @@ class Screener:
         """
         end = time.monotonic() + within_s
         with self._writing:
+            if self._index.is_damaged:
+                self._build()
             done = self._catch_up(MANY_UPDATES, MANY_UPDATES_AT_ONCE)
             while True:
                 with self._database.read() as conn:
                     changes = self._next(conn)
                     taken = [effect for change in changes for effect in effects_of(conn, change)]
-                for key, entry in taken:
-                    self._take(key, entry)
-                    self._index.tidy()
                 if changes:
+                    with self._index.changing():
+                        for key, entry in taken:
+                            self._take(key, entry)
+                        self._mark(changes[-1].seq, _named(changes[-1]))
                     self._seq = changes[-1].seq
                     done += len(taken)
                 if not changes or time.monotonic() > end:
-                    return done
+                    break
+            end = time.monotonic() + TIDY_S
+            while self._index.tidy() and time.monotonic() < end:
+                pass
+        return done
+
+    def _mark(self, seq: int, source: str) -> None:
+        """An index that lacks an entry isn't taken up: the next start tries that entry again and tells of it."""
+        state = self._index.state
+        state.seq, state.source, state.complete = seq, source, not self._skipped
 
     def _take(self, key: EntryKey, entry: watchlist_pb2.WatchlistEntry | None) -> None:
         """Indexes or removes an entry; one that can't be taken is skipped, so that the others are followed."""
@@ -224,81 +240,65 @@ class Screener:
                 break
         return done
 
-    def tidy(self) -> bool:
-        """Does a bounded step of index upkeep; False when none is due."""
-        with self._writing:
-            return self._index.tidy()
-
-    @property
-    def rows_in_memory(self) -> int:
-        """Names and identifiers that aren't in a mapped snapshot."""
-        return self._index.rows_in_memory
-
-    def save(self, *, for_good: bool = False) -> int:
-        """Writes a changed index and searches it in its file from then on; returns its bytes or 0.
-
-        One that lacks an entry isn't written: the next start builds it anew, tries that entry again and tells of it.
-
-        Args:
-            for_good: nothing is searched any more.
-
-        Raises:
-            OSError: it can't be written; the previous one remains.
-        """
-        with self._writing:
-            if self._seq == self._saved or self._skipped:
-                return 0
-            with self._database.read() as conn:
-                source = _source(conn, self._seq)
-            size = snapshot.write(self._path, self._index, source=source, seq=self._seq)
-            self._saved = self._seq
-            if not for_good:
-                self._continue_in_file()
-            return size
-
-    def _continue_in_file(self) -> None:
-        """What the snapshot has needn't be in memory too."""
-        try:
-            written = snapshot.read(self._path)
-        except SnapshotUnusableError as error:
-            log.warning("the screening index stays in memory: %s", error.message)
-            return
-        self._index.continue_with(written.index.sorted_runs())
-        release_free_memory()
+    def close(self) -> None:
+        """Ends writing."""
+        self._index.close()
 
     def _take_up(self) -> bool:
         try:
-            index = snapshot.read(self._path)
-        except SnapshotUnusableError as error:
+            index = NameIndex(self._path)
+        except IndexUnusableError as error:
             log.info("the screening index is built anew: %s", error.message)
             return False
+        state = index.state
         with self._database.read() as conn:
-            if index.seq > list_progress.applied(conn) or _source(conn, index.seq) != index.source:
-                log.warning("the screening index is built anew: its snapshot is of another history than the database")
-                return False
-        self._index, self._seq, self._saved = index.index, index.seq, index.seq
+            is_of_here = state.seq <= list_progress.applied(conn) and _source(conn, state.seq) == state.source
+        if not (is_of_here and state.complete and state.seq):
+            if state.seq:
+                log.warning("the screening index is built anew: it lacks entries, or is of another history")
+            index.close()
+            return False
+        self._index, self._seq = index, state.seq
         return True
 
     def _build(self) -> None:
-        self._index, self._seq, self._saved = NameIndex(), 0, 0
+        self._index.close()  # searches that go on read the removed file
+        for suffix in ("", "-wal", "-shm"):
+            self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+        self._index, self._seq = NameIndex(self._path), 0
         self._catch_up(least=1)
 
     def _catch_up(self, least: int, most: int = sys.maxsize) -> int:
-        """Indexes so many waiting updates or more at once, as parts that become one run; returns the entries."""
+        """Indexes so many waiting updates or more in one transaction; returns the entries."""
         with self._database.read() as conn:
             waiting = min(list_progress.applied(conn), watchlists.last_seq(conn)) - self._seq
         if waiting < least:
             return 0
-        joined = _JoinedRanges(self._seq)
+        reached, ended, refused = self._seq, list[EntryKey](), list[RefusedEntry]()
         ranges = ranges_of(self._seq, self._seq + min(waiting, most))
-        self._index.join(joined.parts(ranges, self._build_ranges(ranges), self._skipped), joined.refused.append)
-        self._skipped -= joined.taken
-        for entry in joined.refused:
-            self._skip(_key_of(entry.group, entry.id), entry.error)
-        for key in joined.ended:
-            self._take(key, None)
-        self._seq = joined.reached
-        return joined.count
+
+        def entries() -> Iterator[ReadEntry]:
+            nonlocal reached
+            for span, made in zip(ranges, self._read_ranges(ranges), strict=False):
+                if made is None:
+                    return
+                reached = span.upto
+                ended.extend(made.ended)
+                refused.extend(made.refused)
+                for read in made.entries:
+                    self._skipped.discard(_key_of(read.entry.group, read.entry.id))
+                    yield read
+
+        with self._index.changing():
+            count = self._index.add(entries())
+            for entry in refused:
+                self._skip(_key_of(entry.group, entry.id), entry.error)
+            for key in ended:
+                self._take(key, None)
+            with self._database.read() as conn:
+                self._mark(reached, _source(conn, reached))
+        self._seq = reached
+        return count + len(ended)
 
     def _next(self, conn: Connection) -> list[ChangeRow]:
         applied = list_progress.applied(conn)
@@ -326,52 +326,37 @@ class Screener:
             max_hits: per subject.
         """
         parties = [Party(subject, wire.party_query(subject)) for subject in subjects]
-        for party in parties:
-            if party.subject.reference:  # first, since entries indexed from now on are compared with it
-                self.recent.remember(SourceKey(SourceKind.SCREENED, "", party.subject.reference), 0, {"": party})
+        referred = [party for party in parties if party.subject.reference]
+        if referred:  # first, since entries indexed from now on are compared with them
+            with self.recent.changing():
+                for party in referred:
+                    self.recent.remember(SourceKey(SourceKind.SCREENED, "", party.subject.reference), 0, {"": party})
         return self.seek([party.sought for party in parties], visible=visible, at_ms=at_ms, max_hits=max_hits)
 
     def seek(
         self, wanted: Sequence[PartyQuery], *, visible: Visible = everybody, at_ms: int, max_hits: int = MAX_HITS
     ) -> ScreeningOutcome:
-        """Runs queries; remembers no party."""
+        """Runs queries; remembers no party.
+
+        Raises:
+            UnavailableError: the index is damaged; `follow` builds it anew.
+        """
         with self._database.look() as conn:
             known = watchlists.last_seq(conn)
         index, position = self._index, self._seq
-        results = index.search_all(
-            wanted, at_ms=at_ms, visible=visible, thresholds=self.limits, limit=max_hits or MAX_HITS
-        )
+        try:
+            results = index.search_all(
+                wanted, at_ms=at_ms, visible=visible, thresholds=self.limits, limit=max_hits or MAX_HITS
+            )
+        except IndexUnusableError as error:
+            log.error("the screening index is to be built anew: %s", error.message)
+            raise UnavailableError("the screening index is being built anew", retry_after_s=_RETRY_AFTER_S) from error
         return ScreeningOutcome(results, position, max(0, known - position))
 
     def limits(self, group: str) -> Thresholds:
         """The thresholds of a `publisher/list`."""
         thresholds = self._thresholds.get(group)
         return thresholds or self._thresholds.get(group.partition("/")[2], DEFAULT_THRESHOLDS)
-
-
-class _JoinedRanges:
-    """What joining ranges comes to: entries taken, ended and refused, and the last change reached."""
-
-    def __init__(self, reached: int) -> None:
-        self.reached = reached
-        self.taken: set[EntryKey] = set()
-        self.ended: list[EntryKey] = []
-        self.refused: list[RefusedEntry] = []
-        self.count = 0
-
-    def parts(
-        self, ranges: Sequence[ChangeRange], built: Iterable[RangePart | None], skipped: Collection[EntryKey]
-    ) -> Iterator[IndexPart]:
-        """In order, until one couldn't be made; `skipped`: entries of which it matters whether they were taken."""
-        for span, made in zip(ranges, built, strict=False):
-            if made is None:
-                return
-            self.reached = span.upto
-            self.ended += made.ended
-            self.count += made.part.columns.living + len(made.ended)
-            if skipped:
-                self.taken |= {_key_of(group, entry_id) for group, entry_id in made.part.living()}
-            yield made.part
 
 
 def _key_of(group: str, entry_id: str) -> EntryKey:
@@ -386,4 +371,8 @@ def _is_screened_and_identical(hit: BackwardHit) -> bool:
 def _source(conn: Connection, seq: int) -> str:
     """After a restore another change has this number."""
     changes = watchlists.changes_after(conn, seq - 1, 1) if seq else []
-    return "".join(f"{change.origin} {change.idx} {change.committed_at}" for change in changes if change.seq == seq)
+    return "".join(_named(change) for change in changes if change.seq == seq)
+
+
+def _named(change: ChangeRow) -> str:
+    return f"{change.origin} {change.idx} {change.committed_at}"

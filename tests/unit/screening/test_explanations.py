@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from gateway.screening.compare import compare, evaluate
-from gateway.screening.index.columns import EntryName, IndexEntry
+from gateway.screening.index.entries import EntryName, IndexEntry
 from gateway.screening.index.hits import weakened
 from gateway.screening.index.index import NameIndex, PartyQuery
 from gateway.screening.organisations.cores import ROMANISED, compare_cores

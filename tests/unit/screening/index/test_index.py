@@ -1,10 +1,11 @@
-"""The index against an exhaustive comparison, under additions, replacements, removals, merges and restarts."""
+"""The index against an exhaustive comparison, under additions, replacements, removals and restarts."""
 
 from __future__ import annotations
 
+import pickle
 import threading
-from array import array
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,13 +17,15 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 
 from gateway.screening.compare import compare
 from gateway.screening.index import index as index_module
-from gateway.screening.index import snapshot
+from gateway.screening.index import tables
 from gateway.screening.index.candidates import MAX_CANDIDATES, MAX_SURE
-from gateway.screening.index.columns import MAX_ROWS, ROW_BITS, EntryName, IndexEntry
+from gateway.screening.index.entries import EntryName, IndexEntry
 from gateway.screening.index.hits import Hit
 from gateway.screening.index.index import NameIndex, PartyQuery
-from gateway.screening.index.key_numbers import KEY_BITS, KeyKind, kind_of, on_both_sides, text_number
-from gateway.screening.index.snapshot import SnapshotUnusableError
+from gateway.screening.index.key_numbers import KeyKind, kind_of, on_both_sides, text_number
+from gateway.screening.index.keys import index_keys
+from gateway.screening.index.reading import RefusedEntry, read_entries
+from gateway.screening.index.tables import IndexUnusableError
 from gateway.screening.prepared_name import prepare
 from gateway.screening.result import MatchClass, NameKind, Thresholds
 from tests.support.names import own_pairs
@@ -218,21 +221,27 @@ class TestChanges:
         assert not index.remove("hk/none", "x")
         assert ids(index, ("黄志伟", P)) == []
 
-    def test_what_dies_during_a_merge_stays_dead(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(index_module, "GROWING_ROWS", 10)
+    def test_keys_of_names_that_are_gone_go_step_by_step(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(tables, "_LEAST_DEAD", 10)
+        monkeypatch.setattr(tables, "_PURGE_STEPS", 8)
         index = NameIndex()
-        for number in range(40):
-            index.put(record(f"{number}", ("黃志偉", P)))
-        assert index.tidy()  # a merge has begun
-        index.remove("cn/minerals", "3")
-        index.put(record("5", ("陳大文", P), revision=2))
+        index.load(record(f"{number}", ("黃志偉", P)) for number in range(40))
+        assert not index.tidy()
+        for number in range(30):
+            index.remove("cn/minerals", f"{number}")
+        assert index.tidy()
+        index.remove("cn/minerals", "33")  # meanwhile
+        index.put(record("35", ("陳大文", P), revision=2))
         settle(index)
-        assert set(ids(index, ("黄志伟", P), limit=99)) == {str(n) for n in range(40)} - {"3", "5"}
-        assert ids(index, ("陈大文", P)) == ["5"]
+        assert set(ids(index, ("黄志伟", P), limit=99)) == {"30", "31", "32", "34", "36", "37", "38", "39"}
+        assert ids(index, ("陈大文", P)) == ["35"]
+        with index._tables.reading() as reader:
+            keys = index_keys(prepare("黃志偉", P))
+            assert {reader.find((key,)).count(key, key) for key in keys} <= set(range(8, 11))
 
-    def test_searches_go_on_while_entries_come_and_go(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(index_module, "GROWING_ROWS", 50)
-        index = NameIndex()
+    @pytest.mark.parametrize("is_in_memory", [False, True])
+    def test_searches_go_on_while_entries_come_and_go(self, tmp_path: Path, is_in_memory: bool) -> None:
+        index = NameIndex(None if is_in_memory else tmp_path / "index")
         index.load([record("stays", ("黃志偉", P))])
         stop, missed = threading.Event(), []
 
@@ -244,28 +253,81 @@ class TestChanges:
         readers = [threading.Thread(target=search) for _ in range(3)]
         for reader in readers:
             reader.start()
-        for number in range(1_500):
+        for number in range(300):
             index.put(record(f"{number % 70}", LISTED[number % len(LISTED)]))
             index.remove("cn/minerals", f"{(number * 7) % 70}")
-            index.tidy()
         stop.set()
         for reader in readers:
             reader.join()
         assert missed == []
 
+    def test_changes_that_fail_leave_nothing_behind(self, tmp_path: Path) -> None:
+        index = NameIndex(tmp_path / "index")
+        index.put(record("a", ("黃志偉", P)))
+        before = asdict(index.state)
+
+        def change() -> None:
+            with index.changing():
+                index.put(record("b", ("黃志偉", P), group="mo/list"))
+                index.remove("cn/minerals", "a")
+                raise KeyError("b")
+
+        with pytest.raises(KeyError):
+            change()
+        assert (ids(index, ("黄志伟", P)), asdict(index.state)) == (["a"], before)
+        index.put(record("c", ("黃志偉", P), group="hk/list"))
+        assert [hit.reference.group for hit in index.search(PartyQuery((("黄志伟", P),))).hits] == [
+            "cn/minerals",
+            "hk/list",
+        ]
+
+    def test_an_entry_that_cannot_be_read_is_refused_and_the_others_follow(self) -> None:
+        unreadable = record("unreadable")._replace(names=[None])  # type: ignore[list-item]
+        refused: list[RefusedEntry] = []
+        index = NameIndex()
+        index.load([record("0", LISTED[0]), unreadable, record("1", LISTED[1])], refused.append)
+        assert [(entry.group, entry.id) for entry in refused] == [("cn/minerals", "unreadable")]
+        assert len(index) == 2
+        assert "1" in ids(index, LISTED[1])
+        with pytest.raises(AttributeError):
+            index.load([unreadable])
+
+    def test_entries_that_were_read_elsewhere_give_the_same_index(self) -> None:
+        entries = [record(f"{n}", name, group=f"cn/{n % 3}") for n, name in enumerate(LISTED[:200])]
+        loaded, added = NameIndex(), NameIndex()
+        loaded.load(entries)
+        for start in (0, 70):
+            some = entries[start : 70 if start == 0 else None]
+            added.add(pickle.loads(pickle.dumps(list(read_entries(some, refuse)))))  # noqa: S301 (own bytes)
+        assert loaded.state == added.state
+        for query in LISTED[:200]:
+            assert explained(loaded.search(PartyQuery((query,)), limit=99).hits) == explained(
+                added.search(PartyQuery((query,)), limit=99).hits
+            )
+
+    def test_half_a_pair_of_surrogates_is_no_obstacle(self) -> None:
+        index = NameIndex()
+        index.put(record("x", ("Wong Chi Wai \ud800", P), identifiers=[("hkid", "A\ud8001234563")]))
+        assert len(index) == 1
+
+
+def refuse(entry: RefusedEntry) -> None:
+    raise entry.error
+
 
 class IndexMachine(RuleBasedStateMachine):
-    """Any order of changes, merges and restarts leaves what an exhaustive comparison of the living entries finds."""
+    """Any order of changes and restarts leaves what an exhaustive comparison of the living entries finds."""
 
     known = Bundle("known")
 
     @initialize()
     def begin(self) -> None:
-        self.index = NameIndex()
-        self.living: dict[str, IndexEntry] = {}
         self.folder = TemporaryDirectory()
+        self.index = NameIndex(Path(self.folder.name) / "index")
+        self.living: dict[str, IndexEntry] = {}
 
     def teardown(self) -> None:
+        self.index.close()
         self.folder.cleanup()
 
     @rule(target=known, number=st.integers(0, 12), names=st.lists(LISTED_NAMES, min_size=1, max_size=3))
@@ -281,20 +343,16 @@ class IndexMachine(RuleBasedStateMachine):
         self.living.pop(entry_id, None)
 
     @rule()
-    def sort_and_merge_a_little(self) -> None:
-        self.index.sorted_runs()
-        self.index.tidy()
+    def tidy(self) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(tables, "_LEAST_DEAD", 1)
+            patch.setattr(tables, "_PURGE_STEPS", 4)
+            settle(self.index)
 
     @rule()
-    def settle(self) -> None:
-        settle(self.index)
-
-    @rule()
-    def save_and_continue_in_the_file(self) -> None:
-        path = Path(self.folder.name) / "index"
-        snapshot.write(path, self.index, source="here", seq=1)
-        self.index.continue_with(snapshot.read(path).index.sorted_runs())
-        assert self.index.rows_in_memory == 0
+    def begin_again(self) -> None:
+        self.index.close()
+        self.index = NameIndex(Path(self.folder.name) / "index")
 
     @rule(query=LISTED_NAMES)
     def search(self, query: tuple[str, NameKind]) -> None:
@@ -311,75 +369,63 @@ TestIndexMachine = IndexMachine.TestCase
 TestIndexMachine.settings = settings(max_examples=20, stateful_step_count=30, deadline=None)
 
 
-class TestSnapshot:
-    def made(self) -> NameIndex:
-        index = NameIndex()
+class TestFile:
+    @pytest.fixture
+    def index(self, tmp_path: Path) -> Iterator[NameIndex]:
+        index = NameIndex(tmp_path / "index")
         index.load(record(f"{n}", name) for n, name in enumerate(LISTED[:100]))
         for number in range(90, 140):
             index.put(record(f"{number}", LISTED[number], group="mo/list"))
         index.remove("cn/minerals", "7")
-        return index
+        yield index
+        index.close()
 
-    @pytest.mark.parametrize("most_mapped", [0, snapshot.MOST_MAPPED])
-    def test_what_is_read_back_finds_the_same(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most_mapped: int
+    def test_what_is_opened_again_finds_the_same(self, index: NameIndex, tmp_path: Path) -> None:
+        before = [index.search(PartyQuery((query,)), limit=99) for query in LISTED[:140]]
+        count, state = len(index), index.state
+        index.close()
+        again = NameIndex(tmp_path / "index")
+        assert (len(again), again.state) == (count, state)
+        assert [again.search(PartyQuery((query,)), limit=99) for query in LISTED[:140]] == before
+        again.put(record("7", LISTED[7]))
+        assert "7" in ids(again, LISTED[7])
+        again.close()
+
+    def test_keys_of_very_many_rows_are_read_one_by_one(
+        self, index: NameIndex, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(snapshot, "MOST_MAPPED", most_mapped)
-        index = self.made()
-        size = snapshot.write(tmp_path / "index", index, source="here", seq=12)
-        found = snapshot.read(tmp_path / "index")
-        assert (found.seq, found.source, len(found.index)) == (12, "here", len(index))
-        assert size == (tmp_path / "index").stat().st_size
-        for query in LISTED[:140]:
-            assert found.index.search(PartyQuery((query,)), limit=99) == index.search(PartyQuery((query,)), limit=99)
-        found.index.put(record("7", LISTED[7]))
-        assert "7" in ids(found.index, LISTED[7])
-        assert [path.name for path in tmp_path.iterdir()] == ["index"]
+        before = [index.search(PartyQuery((query,)), limit=99) for query in LISTED]
+        monkeypatch.setattr(tables, "MOST_AT_ONCE", 0)
+        assert [index.search(PartyQuery((query,)), limit=99) for query in LISTED] == before
+        assert sum(found.total for found in before) > 100
 
-    @pytest.mark.parametrize("most_mapped", [0, snapshot.MOST_MAPPED])
-    def test_a_saved_index_merges_with_what_came_since(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most_mapped: int
-    ) -> None:
-        monkeypatch.setattr(snapshot, "MOST_MAPPED", most_mapped)
-        index, path = self.made(), tmp_path / "index"
-        for number in range(140, 160):
-            snapshot.write(path, index, source="here", seq=number)
-            index.continue_with(snapshot.read(path).index.sorted_runs())
-            index.put(record(f"{number}", LISTED[number]))
-        settle(index)
-        assert len(index.sorted_runs()) < 5
-        for number in range(100, 160):
-            assert f"{number}" in ids(index, LISTED[number], limit=99)
-
-    def test_every_damage_is_told(self, tmp_path: Path) -> None:
+    def test_damage_is_told(self, index: NameIndex, tmp_path: Path) -> None:
+        index.close()
         path = tmp_path / "index"
-        snapshot.write(path, self.made(), source="here", seq=12)
         whole = path.read_bytes()
-        for at in range(0, len(whole), max(1, len(whole) // 150)):
-            path.write_bytes(whole[:at] + bytes([whole[at] ^ 0x41]) + whole[at + 1 :])
-            with pytest.raises(SnapshotUnusableError):
-                snapshot.read(path)
-        for length in (0, 5, 40, len(whole) // 2, len(whole) - 1):
-            path.write_bytes(whole[:length])
-            with pytest.raises(SnapshotUnusableError):
-                snapshot.read(path)
-        path.write_bytes(whole + b"x")
-        with pytest.raises(SnapshotUnusableError):
-            snapshot.read(path)
+        for damaged in (b"x" * 5_000, whole[: len(whole) // 2], whole[:5_000] + bytes(len(whole) - 5_000)):
+            path.write_bytes(damaged)
+            with pytest.raises(IndexUnusableError):
+                NameIndex(path)
 
-    def test_none_and_another_version_are_told(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        with pytest.raises(SnapshotUnusableError, match="there is no snapshot"):
-            snapshot.read(tmp_path / "index")
-        snapshot.write(tmp_path / "index", self.made(), source="here", seq=12)
-        monkeypatch.setattr(snapshot, "RULES", snapshot.RULES + 1)
-        with pytest.raises(SnapshotUnusableError, match="another version"):
-            snapshot.read(tmp_path / "index")
+    def test_damage_that_a_search_meets_is_told(self, index: NameIndex, tmp_path: Path) -> None:
+        index.close()
+        path = tmp_path / "index"
+        again = NameIndex(path)
+        with path.open("r+b") as file:
+            file.seek(4_096)
+            file.write(b"\xff" * (path.stat().st_size - 4_096))
+        assert not again.is_damaged
+        with pytest.raises(IndexUnusableError):
+            again.search(PartyQuery((LISTED[0],)))
+        assert again.is_damaged
+        again.close()
 
-
-def test_a_posting_has_room_for_the_greatest_key_and_row() -> None:
-    greatest = (1 << KEY_BITS) - 1
-    assert array("Q", [greatest << ROW_BITS | MAX_ROWS - 1])[0] >> ROW_BITS == greatest
-    assert all(text_number(kind, "x") <= greatest and kind_of(text_number(kind, "x")) == kind for kind in KeyKind)
+    def test_other_rules_are_told(self, index: NameIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        index.close()
+        monkeypatch.setattr(tables, "RULES", tables.RULES + 1)
+        with pytest.raises(IndexUnusableError, match="another version"):
+            NameIndex(tmp_path / "index")
 
 
 def test_the_sides_of_a_key_are_neighbours_of_one_kind() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.screening.compare import compare_texts
 from gateway.screening.identifiers import compare_identifiers
-from gateway.screening.index.columns import EntryName, IndexEntry
+from gateway.screening.index.entries import EntryName, IndexEntry
 from gateway.screening.index.index import NameIndex, PartyQuery
 from gateway.screening.result import MatchClass, NameKind
 from gateway.screening.text.lookalikes import DIGITS, LETTERS, MAX_SPELLINGS, OVERRIDE, other_spellings

@@ -45,7 +45,7 @@ def run(
                 screening_handlers.slow_screening,
                 database,
                 database_url="",
-                snapshot=tmp_path,
+                index=tmp_path,
                 notifier=notifier,
                 thresholds={},
                 keep=keep,

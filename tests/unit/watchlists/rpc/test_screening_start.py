@@ -26,7 +26,7 @@ def test_a_database_that_goes_while_the_index_is_read_doesn_t_end_the_process(
         process = WorkerProcess(
             "screening",
             screening_handlers,
-            (server.url, tmp_path / "screening.index", {}),
+            (server.url, tmp_path / "screening.sqlite3", {}),
             deadlines_s={"screen": 60.0},
         )
         server.stop()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-import time
+import sqlite3
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,9 @@ from sqlalchemy import Connection
 
 from gateway.errors import UnavailableError
 from gateway.node.workers import screening as workers
-from gateway.screening.index import growing_columns
+from gateway.screening.index import reading
 from gateway.screening.index.index import NameIndex, PartyQuery
+from gateway.screening.prepared_name import PreparedName
 from gateway.screening.result import MatchClass, NameKind, Thresholds
 from gateway.v1 import alert_pb2, party_pb2, screening_pb2, watchlist_pb2, watchlist_service_pb2
 from gateway.v1.goods_pb2 import CommodityCode
@@ -25,12 +27,10 @@ from gateway.watchlists.codec.subjects import subjects_of
 from gateway.watchlists.commands.proposals import ProposeCommand
 from gateway.watchlists.rules.matches import EntryKey
 from gateway.watchlists.rules.policies import ListPolicy
-from gateway.watchlists.service import index_ranges, screening_worker
+from gateway.watchlists.service import index_ranges
 from gateway.watchlists.service import screening as screening_service
-from gateway.watchlists.service.match_search import MatchSearch
 from gateway.watchlists.service.recent_parties import RecentParties
 from gateway.watchlists.service.screening import HITS_OF_A_PARTY, BackwardComparison, Screener
-from gateway.watchlists.service.screening_worker import ScreeningWorker
 from gateway.watchlists.tables import progress as list_progress
 from tests.support.databases import MakeDatabase
 from tests.support.nodes import DAY_MS, PaperNode, exchange, listed_content, paper_nodes
@@ -130,23 +130,30 @@ def test_an_entry_that_the_index_cannot_take_is_skipped_and_told_and_the_others_
 ) -> None:
     cn = nodes[0]
     made = screener(cn, tmp_path)
-    monkeypatch.setattr(growing_columns, "MAX_ROWS", 2)  # the limit of a run, made smaller
-    large = listed("宏达贸易有限公司")
-    large.names.extend(watchlist_pb2.ListedName(text=f"Placeholder {number}", kind=2) for number in range(3))
-    enter(cn, "large", large)
-    enter(cn, "small", listed("梁偉德", PERSON))
+    real = reading.prepare
+
+    def prepare(text: str, kind: NameKind) -> PreparedName:
+        if text == "宏达贸易有限公司":
+            raise ValueError("a name that can't be read")
+        return real(text, kind)
+
+    monkeypatch.setattr(reading, "prepare", prepare)
+    enter(cn, "unread", listed("宏达贸易有限公司"))
+    enter(cn, "read", listed("梁偉德", PERSON))
     assert made.follow() == 2
-    assert found(made, cn, QUERY) == [("cn/minerals", "small", 1)]
-    assert made.skipped == {EntryKey("cn", "minerals", "large")}
-    assert "entry large of cn isn't screened against" in caplog.text
+    assert found(made, cn, QUERY) == [("cn/minerals", "read", 1)]
+    assert made.skipped == {EntryKey("cn", "minerals", "unread")}
+    assert "entry unread of cn isn't screened against" in caplog.text
     assert back(made, cn).hits == []
-    assert made.save() == 0, "a start tries again"
-    again = screener(cn, tmp_path)
-    assert (again.skipped, found(again, cn, QUERY)) == (made.skipped, [("cn/minerals", "small", 1)])
-    withdraw(cn, "large", 1)
-    for one in (made, again):
-        one.follow()
-        assert one.skipped == frozenset()
+    made.close()
+    again = Screener(cn.database, tmp_path / "cn.index", thresholds={})
+    assert not again.start(), "a start tries again"
+    assert (again.skipped, found(again, cn, QUERY)) == (made.skipped, [("cn/minerals", "read", 1)])
+    withdraw(cn, "unread", 1)
+    again.follow()
+    assert again.skipped == frozenset()
+    again.close()
+    assert Screener(cn.database, tmp_path / "cn.index", thresholds={}).start()
 
 
 def test_validity_begins_and_ends(nodes: list[PaperNode], tmp_path: Path) -> None:
@@ -174,12 +181,12 @@ def test_a_list_has_its_own_thresholds(nodes: list[PaperNode], tmp_path: Path, k
 
 class TestRestart:
     @pytest.mark.both_databases
-    def test_from_a_snapshot_and_what_came_since(self, nodes: list[PaperNode], tmp_path: Path) -> None:
+    def test_from_the_index_of_before_and_what_came_since(self, nodes: list[PaperNode], tmp_path: Path) -> None:
         cn = nodes[0]
+        (tmp_path / "screening.index").touch()
         enter(cn, "a", listed("宏达贸易有限公司"))
-        first = screener(cn, tmp_path)
-        assert first.save() > 0
-        assert first.save() == 0  # nothing has changed
+        screener(cn, tmp_path).close()
+        assert not (tmp_path / "screening.index").exists(), "what earlier versions left is removed"
         enter(cn, "b", listed("Leung Wai Tak", PERSON))
         withdraw(cn, "a", 1)
         again = Screener(cn.database, tmp_path / "cn.index", thresholds={})
@@ -187,65 +194,41 @@ class TestRestart:
         assert found(again, cn, QUERY) == [("cn/minerals", "b", 1)]
         assert again.entries == 1
 
-    def test_what_is_saved_is_searched_in_its_file(self, nodes: list[PaperNode], tmp_path: Path) -> None:
+    @pytest.mark.both_databases
+    def test_a_damaged_index_is_built_anew(self, nodes: list[PaperNode], tmp_path: Path) -> None:
         cn = nodes[0]
         enter(cn, "a", listed("宏达贸易有限公司"))
-        enter(cn, "b", listed("Leung Wai Tak", PERSON))
-        made = screener(cn, tmp_path)
-        before = found(made, cn, QUERY)
-        assert made.rows_in_memory == 2
-        made.save()
-        assert (found(made, cn, QUERY), made.rows_in_memory) == (before, 0)
-        withdraw(cn, "b", 1)
-        enter(cn, "c", listed("Leung Wai Tak", PERSON))
-        made.follow()
-        assert made.rows_in_memory == 1
-        (tmp_path / "cn.index").unlink()  # what is mapped stays
-        assert {entry for _, entry, _ in found(made, cn, QUERY)} == {"a", "c"}
-
-    def test_much_that_is_new_is_saved_sooner(
-        self, nodes: list[PaperNode], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(screening_worker, "MANY_ROWS", 1)
-        monkeypatch.setattr(screening_worker, "SAVE_REST_S", 0.1)
-        cn, path = nodes[0], tmp_path / "cn.index"
-        enter(cn, "a", listed("宏达贸易有限公司"))
-        made = screener(cn, tmp_path)
-        with ScreeningWorker(made, MatchSearch(cn.database, made)).upkeep():
-            while made.rows_in_memory:
-                time.sleep(0.02)
-            assert path.exists()
-
-    @pytest.mark.both_databases
-    def test_what_was_built_anew_is_saved_before_a_crash(self, nodes: list[PaperNode], tmp_path: Path) -> None:
-        cn, path = nodes[0], tmp_path / "cn.index"
-        enter(cn, "a", listed("宏达贸易有限公司"))
-        made = screener(cn, tmp_path)
-        worker = ScreeningWorker(made, MatchSearch(cn.database, made))
-        with worker.upkeep(save_at_once=True):
-            while not path.exists():
-                time.sleep(0.02)
-            assert Screener(cn.database, path, thresholds={}).start()
-
-    @pytest.mark.both_databases
-    def test_a_damaged_snapshot_is_built_anew(self, nodes: list[PaperNode], tmp_path: Path) -> None:
-        cn = nodes[0]
-        enter(cn, "a", listed("宏达贸易有限公司"))
-        screener(cn, tmp_path).save()
+        screener(cn, tmp_path).close()
         path = tmp_path / "cn.index"
         path.write_bytes(path.read_bytes()[:-100])
         again = Screener(cn.database, path, thresholds={})
         assert not again.start()
         assert found(again, cn, QUERY) == [("cn/minerals", "a", 1)]
-        again.save()
+        again.close()
         assert Screener(cn.database, path, thresholds={}).start()
 
+    def test_damage_that_a_search_meets_is_mended_with_the_next_changes(
+        self, nodes: list[PaperNode], tmp_path: Path
+    ) -> None:
+        cn, path = nodes[0], tmp_path / "cn.index"
+        enter(cn, "a", listed("宏达贸易有限公司"))
+        screener(cn, tmp_path).close()
+        made = screener(cn, tmp_path)
+        with path.open("r+b") as file:
+            file.seek(4_096)
+            file.write(b"\xff" * (path.stat().st_size - 4_096))
+        with pytest.raises(UnavailableError):
+            found(made, cn, QUERY)
+        enter(cn, "b", listed("Leung Wai Tak", PERSON))
+        made.follow()
+        assert {entry for _, entry, _ in found(made, cn, QUERY)} == {"a", "b"}
+
     @pytest.mark.both_databases
-    def test_another_nodes_snapshot_is_refused(self, nodes: list[PaperNode], tmp_path: Path) -> None:
+    def test_another_nodes_index_is_refused(self, nodes: list[PaperNode], tmp_path: Path) -> None:
         cn, hk, _ = nodes
         enter(cn, "a", listed("宏达贸易有限公司"))
         exchange(*nodes)
-        screener(cn, tmp_path).save()
+        screener(cn, tmp_path).close()
         other = Screener(hk.database, tmp_path / "cn.index", thresholds={})
         assert not other.start()
         assert found(other, hk, QUERY) == [("cn/minerals", "a", 1)]
@@ -294,7 +277,7 @@ class TestManyChanges:
         assert made.follow() == 6
         assert (made.entries, found(made, many, QUERY)) == (18, [])
         assert found(made, many, party("Placeholder 9 Mining Limited"))[0] == ("cn/minerals", "e9", 2)
-        made.save()
+        made.close()
         assert screener(many, tmp_path).entries == 18
 
     def test_processes_make_the_same_index(
@@ -305,10 +288,11 @@ class TestManyChanges:
         url = many.database.engine.url.render_as_string(hide_password=False)
         processes = workers.ranges_in_processes(many.database, url)
         saved = []
-        for name, more in (("here", {}), ("there", {"build_ranges": processes})):
+        for name, more in (("here", {}), ("there", {"read_ranges": processes})):
             (tmp_path / name).mkdir()
-            screener(many, tmp_path / name, **more).save()
-            saved.append((tmp_path / name / "cn.index").read_bytes())
+            screener(many, tmp_path / name, **more).close()
+            with closing(sqlite3.connect(tmp_path / name / "cn.index")) as file:
+                saved.append(list(file.iterdump()))
         assert saved[0] == saved[1]
 
     def test_what_a_process_cannot_read_is_read_here(
@@ -318,7 +302,7 @@ class TestManyChanges:
         monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
         monkeypatch.setattr(workers, "ordered_calls", ended_processes)
         processes = workers.ranges_in_processes(many.database, "sqlite://")
-        made = screener(many, tmp_path, build_ranges=processes)
+        made = screener(many, tmp_path, read_ranges=processes)
         assert (made.entries, found(made, many, QUERY)) == (19, [("cn/minerals", "e3", 2)])
 
     def test_a_rebuild_under_way_is_waited_for(
