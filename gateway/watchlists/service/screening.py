@@ -123,7 +123,7 @@ class Screener:
         self._seq = 0
         self._skipped: set[EntryKey] = set()
         self.recent = RecentParties() if recent is None else recent
-        self._writing = threading.Lock()
+        self._writing, self._mending = threading.Lock(), threading.Lock()
         self._read_ranges = read_ranges or partial(map, partial(read_range, database))
 
     @property
@@ -339,7 +339,7 @@ class Screener:
         """Runs queries; remembers no party.
 
         Raises:
-            UnavailableError: the index is damaged; `follow` builds it anew.
+            UnavailableError: the index is damaged, and is being built anew.
         """
         with self._database.look() as conn:
             known = watchlists.last_seq(conn)
@@ -349,9 +349,25 @@ class Screener:
                 wanted, at_ms=at_ms, visible=visible, thresholds=self.limits, limit=max_hits or MAX_HITS
             )
         except IndexUnusableError as error:
-            log.error("the screening index is to be built anew: %s", error.message)
+            log.error("the screening index is built anew: %s", error.message)
+            self._mend()
             raise UnavailableError("the screening index is being built anew", retry_after_s=_RETRY_AFTER_S) from error
         return ScreeningOutcome(results, position, max(0, known - position))
+
+    def _mend(self) -> None:
+        """Has a thread build the index anew, unless one does: following comes with news alone."""
+        if not self._mending.acquire(blocking=False):
+            return
+
+        def mend() -> None:
+            try:
+                self.follow(0.0)
+            except Exception:
+                log.exception("the screening index wasn't built anew; the next search has it tried again")
+            finally:
+                self._mending.release()
+
+        threading.Thread(target=mend, name="screening index", daemon=True).start()
 
     def limits(self, group: str) -> Thresholds:
         """The thresholds of a `publisher/list`."""
