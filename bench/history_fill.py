@@ -53,7 +53,7 @@ class NoProjector:
 
     formats: Mapping[Channel, EntryFormat] = {}
 
-    def advance(self, tx: Transaction, limit: int) -> bool:
+    def advance(self, tx: Transaction, limit: int, *, isolated: bool) -> bool:
         """Nothing is left."""
         return False
 

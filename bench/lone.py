@@ -52,14 +52,14 @@ async def measure(folder: Path, *, rate: float, seconds: float, rounds: int) -> 
     figures, ports = Figures(), {name: free_port() for name in ("cn", "hk")}
     async with running_pair(folder, metrics_ports=ports) as pair, running_echo(pair.cn.folder, PUBLISHER) as echo:
         await product.latency(pair, 2.0, rate=rate)  # warms up
-        nodes = {node: ports[node.name] for node in (pair.cn, pair.hk)}
+        nodes = [(node, ports[node.name]) for node in (pair.cn, pair.hk)]
         for _ in range(rounds):
             bare = [await _bare(echo, rate)]
-            before = {node.name: counts(node, port) for node, port in nodes.items()}
+            before = {node.name: counts(node, port) for node, port in nodes}
             latencies = await product.latency(pair, seconds, rate=rate)
             spent = {
                 node.name: {what: value - before[node.name][what] for what, value in counts(node, port).items()}
-                for node, port in nodes.items()
+                for node, port in nodes
             }
             bare.append(await _bare(echo, rate))
             _note(figures, spent, latencies, *(sum(values) / len(values) for values in zip(*bare, strict=True)))

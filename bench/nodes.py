@@ -7,7 +7,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ import grpc.aio
 import psutil
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from demo.stage import free_ports
 from gateway.cli.node.init import settings_text
 from gateway.client import GatewayClient
 from gateway.contract.channel_options import channel_options
@@ -61,11 +61,11 @@ SERVE = (sys.executable, "-m", "gateway.cli.main", "serve")
 
 
 def free_port() -> int:
-    """A port that nobody has now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port that nobody has now, and that the kernel gives to nobody by itself.
+
+    Who tries one of those until a node listens there may be connected with itself, and keep the node from its port.
+    """
+    return free_ports(1)[0]
 
 
 @dataclass
@@ -159,18 +159,19 @@ class NodeProcess:
         request = health_pb2.HealthCheckRequest(service="gateway.v1.AlertService")
         async with grpc.aio.secure_channel(f"127.0.0.1:{self.local_port}", credentials, options) as channel:
             stub = health_pb2_grpc.HealthStub(channel)
-            while True:
+            while self._running().poll() is None:
                 with suppress(grpc.aio.AioRpcError):
-                    response = await stub.Check(request, wait_for_ready=True)
+                    response = await stub.Check(request, wait_for_ready=True, timeout=5)
                     if response.status == health_pb2.HealthCheckResponse.SERVING:
                         return
                 await asyncio.sleep(START_POLL_S)
+        raise SystemExit(f"{self.name} ended at its start; see {self.log}")
 
     async def _listening(self) -> None:
         """Waits for the port before gRPC tries it: gRPC's own pause between attempts is 100 ms and more."""
         while True:
             if self._running().poll() is not None:
-                raise SystemExit(f"{self.name} ended at its start; see {self.log}")
+                return  # `_serving` says so
             try:
                 _, writer = await asyncio.open_connection("127.0.0.1", self.local_port)
             except OSError:

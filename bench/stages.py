@@ -141,7 +141,7 @@ def _receive(stages: Stages, node: Node, sent: bytes) -> None:
 
 
 def _project(stages: Stages, node: Node, name: str) -> None:
-    _transact(stages, node, name, lambda tx: tx._projector.advance(tx, 4 * stages.group))
+    _transact(stages, node, name, lambda tx: tx._projector.advance(tx, 4 * stages.group, isolated=False))
 
 
 def _transact(stages: Stages, node: Node, name: str, stage: Callable[[Transaction], ResultT]) -> ResultT:
