@@ -147,9 +147,15 @@ def test_how_a_reader_ended_says_whether_the_list_is_too_large(
     caplog: pytest.LogCaptureFixture, number: signal.Signals, error: type[GatewayError], logged: int
 ) -> None:
     async def ended(file: ListFile) -> None:
+        others, own = {reader.pid for reader in _readers()}, list[psutil.Process]()
+
+        def is_there() -> bool:
+            own[:] = [reader for reader in _readers() if reader.pid not in others]
+            return bool(own)
+
         reading = asyncio.create_task(ListReader().rows(file, 1_000))
-        await asyncio.to_thread(eventually, lambda: bool(_readers()), within_s=120, every_s=0.01)
-        _readers()[0].send_signal(number)
+        await asyncio.to_thread(eventually, is_there, within_s=120, every_s=0.01)
+        own[0].send_signal(number)
         await reading
 
     source, target = os.pipe()  # from which nothing comes: the reader is there until it is ended

@@ -715,15 +715,16 @@ def test_copies_arent_identical_while_changes_are_still_to_be_told(nodes: list[P
     exchange(*nodes)
     assert compared() == (True, 0)
     advance = cn.projector.advance
-    cn.projector.advance = lambda tx, limit: False  # type: ignore[method-assign]
+    cn.projector.advance = lambda tx, limit, *, isolated=True: False  # type: ignore[method-assign]
     importing = Import(cn.lists, Pb.ImportOpening(list=LIST), "importer")
     take_rows(cn, importing, {f"E{at}": listed_content() for at in range(7)})
     cn.writer.run(FinishImportCommand(importing))
     assert compared() == (False, 7), "decided, and not projected"
     assert compared(frozenset({("cn", LIST)})) == (False, 0), "that there is something isn't hidden; what is"
 
-    def places_alone(tx: Transaction, limit: int) -> bool:
-        return journal.head_position(tx.conn) > journal.projected_position(tx.conn) and advance(tx, limit)
+    def places_alone(tx: Transaction, limit: int, *, isolated: bool = True) -> bool:
+        waits = journal.head_position(tx.conn) > journal.projected_position(tx.conn)
+        return waits and advance(tx, limit, isolated=isolated)
 
     cn.projector.advance = places_alone  # type: ignore[method-assign]
     cn.settle()
@@ -733,7 +734,7 @@ def test_copies_arent_identical_while_changes_are_still_to_be_told(nodes: list[P
     assert compared() == (True, 0)
     proposal = propose(cn, listed_content(), ids=["U"], list_name="un-sc").proposal_id
     assert compared() == (True, 0), "a proposal has no effect"
-    cn.projector.advance = lambda tx, limit: False  # type: ignore[method-assign]
+    cn.projector.advance = lambda tx, limit, *, isolated=True: False  # type: ignore[method-assign]
     assert decide(cn, proposal) == 1
     assert compared() == (False, 1)
     cn.projector.advance = advance  # type: ignore[method-assign]
