@@ -198,7 +198,7 @@ class Drill:
         self.say(f"     list entries: {len(listed)} here, lost {gone}")
         for partner in PARTNERS:
             command = ("watchlist", "diff", "--with", partner)
-            same = self.cli.eventually("publisher", *command, until=lambda one: one["identical"])
+            same = self.cli.eventually("publisher", *command, until=lambda one: one["identical"], code=None)
             self.check(f"own list and the copy of {partner} say the same", holds=not same["different_count"])
             self.check(f"every entry of {partner} is here", holds=self.nodes.run(self.entries_at(partner)) <= listed)
         events = self.cli.json("auditor", "audit", "list", "--filter", "reason = RESTORED")

@@ -35,9 +35,9 @@ class Cli:
         text = self.run(system, *arguments, "--json", **options).stdout
         return json.loads(text)
 
-    def eventually(self, system: str, *arguments: object, until: Any) -> Any:
+    def eventually(self, system: str, *arguments: object, until: Any, **options: Any) -> Any:
         deadline = time.monotonic() + PATIENCE_S
-        while not until(found := self.json(system, *arguments)):
+        while not until(found := self.json(system, *arguments, **options)):
             assert time.monotonic() < deadline, f"gateway {arguments} still says {found}"
             time.sleep(0.1)
         return found
