@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from typing import Final
 
@@ -9,6 +10,9 @@ from gateway.translation.messages import language
 
 _SEPARATORS: Final = {"pt": str.maketrans(",.", "\u00a0,")}
 """Where they aren't those of English; by CLDR for Portugal."""
+
+NUMBER: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?")
+"""As rules write them: what `grouped` takes."""
 
 _GROUPED_FROM: Final = 10_000
 """Numbers from here on have separators for thousands."""

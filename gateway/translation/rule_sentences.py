@@ -11,7 +11,7 @@ from typing import Final
 from gateway.translation.filled_sentences import SentencePatterns
 from gateway.translation.messages import gettext as _
 from gateway.translation.messages import marked
-from gateway.translation.numbers import grouped, in_readers_form
+from gateway.translation.numbers import NUMBER, grouped, in_readers_form
 
 _PLACEHOLDER: Final = re.compile(r"\{([a-z][a-z0-9_.]*)(?::[a-z]+)?\}")
 
@@ -19,8 +19,6 @@ _DECIMAL: Final = re.compile(r"-?[0-9]+\.[0-9]+( ?%)?")
 
 _AMOUNT: Final = re.compile(r"(?:^|_)(?:kg|usd|value|stated|items)(?:_|$)")
 """In the name of what is a mass or sum of money; other digits may be a code."""
-
-_NUMBER: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 
 VALUES: Final = frozenset(
     marked(
@@ -78,7 +76,7 @@ def explained(sentence: str) -> str:
 def _value(name: str, text: str) -> str:
     if text in VALUES:
         return _(text)
-    if _AMOUNT.search(name) and _NUMBER.fullmatch(text):
+    if _AMOUNT.search(name) and NUMBER.fullmatch(text):
         return grouped(text)
     if _DECIMAL.fullmatch(text):  # codes have digits alone
         return in_readers_form(text)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final, NamedTuple
@@ -11,7 +10,7 @@ from typing import Final, NamedTuple
 from gateway.tracing.rules.events import mass_in_words
 from gateway.translation.messages import gettext as _
 from gateway.translation.messages import ngettext
-from gateway.translation.numbers import grouped, in_readers_form
+from gateway.translation.numbers import NUMBER, grouped, in_readers_form
 from gateway.v1.trace_pb2 import Discrepancy
 
 _UNITS: Final = {
@@ -28,8 +27,6 @@ _UNITS: Final = {
 _MEASURES: Final = {"g_cm3": "density", "percent": "share", "kg": "mass", "m3": "volume", "usd": "value"}
 """What stands in a name for a word that is a unit, where it leads; elsewhere it is left out."""
 
-_NUMBER: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?")
-
 
 class Quantity(NamedTuple):
     """A name for people, and its value with unit."""
@@ -45,7 +42,7 @@ def mass_text(kilograms: float) -> str:
 
 def quantity(name: str, value: str) -> Quantity:
     """A named input or threshold of a rule; a value that is no number has no unit."""
-    if not _NUMBER.fullmatch(value):
+    if not NUMBER.fullmatch(value):
         return Quantity(_words(name), value)
     padded = f"_{name}_"
     if "_days_" in padded:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -118,8 +117,8 @@ def read_question(form: Form, zone: ZoneInfo) -> LinkQuestion:
         "max_edges": MOST_EDGES,
         "depth": int(form.text("depth")) if form.text("depth") in DEPTHS else 1,
         "kinds": _kinds(form),
-        "declared_from": _day(form, "declared_from", zone, timedelta()),
-        "declared_until": _day(form, "declared_until", zone, timedelta(days=1)),
+        "declared_from": form.day("declared_from", zone),
+        "declared_until": form.day("declared_until", zone, after=1),
         "answers": _answers(form),
     }
     hidden = {name: form.all(name) for name in CARRIED if form.all(name)}
@@ -176,14 +175,3 @@ def _answers(form: Form) -> list[AnswerReference]:
             form.problems.setdefault("answers", _("Write each as authority/query id."))
         references.append(AnswerReference(node=node, query_id=query_id))
     return references
-
-
-def _day(form: Form, name: str, zone: ZoneInfo, more: timedelta) -> datetime | None:
-    """The beginning of a day in the reader's zone, or of the next one."""
-    if not form.text(name):
-        return None
-    try:
-        return (datetime.fromisoformat(form.text(name)).replace(tzinfo=zone) + more).astimezone(UTC)
-    except (ValueError, OverflowError):
-        form.problems[name] = _("Enter a date.")
-        return None
