@@ -46,7 +46,7 @@ from gateway.feed.codec import FORMATS as ENTRY_FORMATS
 from gateway.feed.codec import parse_header
 from gateway.plurals import counted
 from gateway.tlog.checkpoint import verify_checkpoint, verify_cosignature
-from gateway.tlog.note import Verifier, first_verified, parse_note
+from gateway.tlog.note import Verifier, first_verified, open_note, parse_note
 from gateway.tlog.proofs import verify_inclusion
 from gateway.trust.rules.directory import receipts_key_name
 from gateway.trust.service.directory_versions import RootOfTrust, TrustedDirectory, accept, unsafe_reopen
@@ -272,16 +272,27 @@ def _leaf(entry: EvidenceEntry, manifest: _Manifest, number: int) -> bytes:
 
 def _verify_checkpoint(claimed: ClaimedEntry, trust: TrustedDirectory) -> None:
     note, origin = claimed.proof.checkpoint_note, claimed.origin
-    names = [signature.name for signature in parse_note(note).signatures]
-    receipts_name = receipts_key_name(origin.federation, origin.recipient)
-    if names not in ([origin.line], [origin.line, receipts_name]):
-        raise SignatureInvalidError(
-            "the checkpoint has to be signed by its log and, as a receipt, by its recipient alone"
-        )
     verifiers = _log_verifiers(claimed, trust)
+    _require_known_signers(claimed, trust)
     _first_that_verifies(
         verifiers, lambda verifier: verify_checkpoint(note, verifier, origin.line), f"log key of {origin.publisher}"
     )
+
+
+def _require_known_signers(claimed: ClaimedEntry, trust: TrustedDirectory) -> None:
+    """The log's lines come first, then its recipient's, at most one by each kind of key, and all are verified."""
+    note, origin = claimed.proof.checkpoint_note, claimed.origin
+    second = trust.every_second_verifier(origin)
+    ids = {(key.name, key.key_id) for key in second}
+    signatures = parse_note(note).signatures
+    places = [(line.name != origin.line, (line.name, line.key_id) in ids) for line in signatures]
+    names = {origin.line, receipts_key_name(origin.federation, origin.recipient)}
+    if places != sorted(set(places)) or not {line.name for line in signatures} <= names:
+        raise SignatureInvalidError(
+            "the checkpoint has to be signed by its log and, as a receipt, by its recipient alone"
+        )
+    if any(by_second for _, by_second in places):
+        open_note(note, second)
 
 
 def _log_verifiers(claimed: ClaimedEntry, trust: TrustedDirectory) -> Sequence[Verifier]:
@@ -312,11 +323,17 @@ def _verify_receipt(claimed: ClaimedEntry, trust: TrustedDirectory) -> datetime:
         raise SignatureInvalidError(_no_receipt(claimed))
     note, recipient = claimed.proof.checkpoint_note, claimed.origin.recipient
     _first_that_verifies(
-        trust.cosign_verifiers(recipient, claimed.received_at),
+        _receipt_verifiers(claimed, trust),
         lambda verifier: verify_cosignature(note, verifier),
         f"receipts key of {recipient}",
     )
     return claimed.received_at
+
+
+def _receipt_verifiers(claimed: ClaimedEntry, trust: TrustedDirectory) -> Sequence[Verifier]:
+    if claimed.received_at is None:
+        return ()
+    return trust.cosign_verifiers(claimed.origin.recipient, claimed.received_at)
 
 
 def _no_receipt(claimed: ClaimedEntry) -> str:
