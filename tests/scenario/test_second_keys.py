@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,7 +16,7 @@ from gateway.evidence.codec.bundle import Bundle, parts_of
 from gateway.evidence.codec.bundle_text import render
 from gateway.evidence.service.check import verify
 from gateway.evidence.service.files import read_bundle
-from gateway.tlog.note import UnverifiedNote, parse_note
+from gateway.tlog.note import NoteSignature, UnverifiedNote, parse_note
 from gateway.tlog.proof_file import parse_proof
 from gateway.trust.pki.keys import SECOND_LOG_KEY, SECOND_RECEIPTS_KEY, create_second_keys
 from gateway.trust.service.directory_drafts import next_version
@@ -63,12 +63,6 @@ def make_second_keys(nodes: Federation, *names: str) -> None:
         time.sleep(0.05)
 
 
-def lines_of(bundle: Bundle) -> list[tuple[str, int]]:
-    """Names of the signers of an alert's checkpoint, with the length of each signature."""
-    note = parse_note(parse_proof(bundle.files["alert.tlog-proof"]).checkpoint_note)
-    return [(line.name, len(line.signature)) for line in note.signatures]
-
-
 def verifies(bundle: Bundle, nodes: Federation) -> bool:
     try:
         verify(bundle, anchors=nodes.folder.anchors)
@@ -77,14 +71,21 @@ def verifies(bundle: Bundle, nodes: Federation) -> bool:
     return True
 
 
-def without(bundle: Bundle, line: int) -> Bundle:
-    """The bundle without one signature line of its alert, otherwise in order."""
+def lines(bundle: Bundle) -> list[NoteSignature]:
+    return list(parse_note(parse_proof(parts_of(bundle).alert.proof).checkpoint_note).signatures)
+
+
+def with_lines(bundle: Bundle, signatures: Sequence[NoteSignature]) -> Bundle:
+    """The bundle with other signature lines of its alert, otherwise in order."""
     parts = parts_of(bundle)
     proof = parse_proof(parts.alert.proof)
-    note = parse_note(proof.checkpoint_note)
-    left = tuple(each for at, each in enumerate(note.signatures) if at != line)
-    shorter = replace(proof, checkpoint_note=UnverifiedNote(note.unverified_text, left).encode())
-    return render(replace(parts, alert=replace(parts.alert, proof=shorter.encode())))
+    text = parse_note(proof.checkpoint_note).unverified_text
+    changed = replace(proof, checkpoint_note=UnverifiedNote(text, tuple(signatures)).encode())
+    return render(replace(parts, alert=replace(parts.alert, proof=changed.encode())))
+
+
+def without(bundle: Bundle, line: int) -> Bundle:
+    return with_lines(bundle, [each for at, each in enumerate(lines(bundle)) if at != line])
 
 
 def test_what_waits_gets_both_signatures_and_evidence_needs_both(nodes: Federation, tmp_path: Path) -> None:
@@ -100,6 +101,7 @@ def test_what_waits_gets_both_signatures_and_evidence_needs_both(nodes: Federati
 
     receipts = f"{nodes.directory.federation}/hk/receipts"
     anchors = [f"--anchor={vkey}" for vkey in nodes.folder.anchor_vkeys]
+    bundles: dict[str, Bundle] = {}
     for alert_id, both in ((before, False), (waiting, True), (after, True)):
         for node in ("cn", "hk"):
             file = tmp_path / f"{node}-{alert_id}.zip"
@@ -107,10 +109,15 @@ def test_what_waits_gets_both_signatures_and_evidence_needs_both(nodes: Federati
             Cli(nodes, node).run("", "evidence", "verify", file, *anchors)
             bundle = read_bundle(file)
             expected = [(CN_HK, 64), (CN_HK, 2428), (receipts, 72), (receipts, 2428)]
-            assert lines_of(bundle) == (expected if both else expected[::2])
+            assert [(line.name, len(line.signature)) for line in lines(bundle)] == (expected if both else expected[::2])
+            bundles[alert_id] = bundle
             if both:
                 assert bundle.files["README.txt"].count(b"\n       and           ") == 2
                 assert [line for line in range(4) if verifies(without(bundle, line), nodes)] == []
+    log, receipt = lines(bundles[before])
+    second = lines(bundles[after])[1]
+    assert verifies(with_lines(bundles[before], [log, receipt]), nodes)
+    assert not verifies(with_lines(bundles[before], [log, second, receipt]), nodes)  # not needed then, and wrong
 
 
 def test_a_node_without_the_second_keys_that_the_directory_names_does_not_start(nodes: Federation) -> None:
