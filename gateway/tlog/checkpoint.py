@@ -34,6 +34,7 @@ from gateway.tlog.note import (
     NoteSignature,
     SignatureType,
     Signer,
+    UnverifiedNote,
     VerifiedSignature,
     Verifier,
     cosigned_message,
@@ -146,6 +147,13 @@ def second_line(body: bytes, signer: Signer, timestamp: int = 0) -> bytes:
     signature = second.sign(ml_dsa.signed_message(body, second.name, timestamp))
     identity = key_id(second.name, SignatureType.ML_DSA_44, second.public_key)
     return NoteSignature(second.name, identity, timestamp.to_bytes(8, "big") + signature).line()
+
+
+def first_lines(note: bytes) -> bytes:
+    """The note without lines of second keys, told by their length: some hundred bytes, for a place that has no more."""
+    parsed = parse_note(note)
+    first = tuple(line for line in parsed.signatures if len(line.signature) < ml_dsa.SIGNATURE_BYTES)
+    return UnverifiedNote(parsed.unverified_text, first).encode()
 
 
 def verify_checkpoint(note: bytes, verifier: Verifier, origin: str) -> VerifiedCheckpoint:

@@ -11,11 +11,13 @@ from pathlib import Path
 import pytest
 
 from gateway.client import new_alert
+from gateway.contract.ids import FeedOrigin
 from gateway.errors import VerificationError
 from gateway.evidence.codec.bundle import Bundle, parts_of
 from gateway.evidence.codec.bundle_text import render
 from gateway.evidence.service.check import verify
 from gateway.evidence.service.files import read_bundle
+from gateway.feed.service.continuity.releases import Releases
 from gateway.tlog.note import NoteSignature, UnverifiedNote, parse_note
 from gateway.tlog.proof_file import parse_proof
 from gateway.trust.pki.keys import SECOND_LOG_KEY, SECOND_RECEIPTS_KEY, create_second_keys
@@ -114,6 +116,11 @@ def test_what_waits_gets_both_signatures_and_evidence_needs_both(nodes: Federati
             if both:
                 assert bundle.files["README.txt"].count(b"\n       and           ") == 2
                 assert [line for line in range(4) if verifies(without(bundle, line), nodes)] == []
+    nodes["cn"].stop()
+    (file,) = nodes["cn"].data.rglob("*.releases")
+    kept = Releases(f"{nodes.directory.federation}/cn", [file], marked=[]).receipt_of(FeedOrigin.parse(CN_HK))
+    assert kept is not None
+    assert [len(line.signature) for line in parse_note(kept.note).signatures] == [64, 72]  # a slot holds no more
     log, receipt = lines(bundles[before])
     second = lines(bundles[after])[1]
     assert verifies(with_lines(bundles[before], [log, receipt]), nodes)
