@@ -108,7 +108,8 @@ def test_what_waits_gets_both_signatures_and_evidence_needs_both(nodes: Federati
         for node in ("cn", "hk"):
             file = tmp_path / f"{node}-{alert_id}.zip"
             Cli(nodes, node).run("officer", "evidence", "export", f"cn/{alert_id}", "--out", file)
-            Cli(nodes, node).run("", "evidence", "verify", file, *anchors)
+            verified = Cli(nodes, node).run("", "evidence", "verify", file, *anchors).stdout
+            assert ("signed with Ed25519 and ML-DSA-44" in verified) == both
             bundle = read_bundle(file)
             expected = [(CN_HK, 64), (CN_HK, 2428), (receipts, 72), (receipts, 2428)]
             assert [(line.name, len(line.signature)) for line in lines(bundle)] == (expected if both else expected[::2])

@@ -205,9 +205,11 @@ def _entry(
         facts.append(leaf.hex())
     with run.step(6) as facts:
         claimed = read_entry(entry)
-        _verify_checkpoint(claimed, trust)
+        has_second = _verify_checkpoint(claimed, trust)
         _require_feed(claimed, manifest.key)
         facts.append(f"{claimed.origin}, {counted(claimed.checkpoint.size, 'entry')}")
+        if has_second:
+            facts.append("signed with Ed25519 and ML-DSA-44")
     with run.step(7) as facts:
         _verify_inclusion(claimed, leaf)
         facts.append(f"entry {claimed.index}")
@@ -270,16 +272,18 @@ def _leaf(entry: EvidenceEntry, manifest: _Manifest, number: int) -> bytes:
     return leaf
 
 
-def _verify_checkpoint(claimed: ClaimedEntry, trust: TrustedDirectory) -> None:
+def _verify_checkpoint(claimed: ClaimedEntry, trust: TrustedDirectory) -> bool:
+    """Step 6; the result: whether second keys have signed too."""
     note, origin = claimed.proof.checkpoint_note, claimed.origin
     verifiers = _log_verifiers(claimed, trust)
-    _require_known_signers(claimed, trust)
+    has_second = _require_known_signers(claimed, trust)
     _first_that_verifies(
         verifiers, lambda verifier: verify_checkpoint(note, verifier, origin.line), f"log key of {origin.publisher}"
     )
+    return has_second
 
 
-def _require_known_signers(claimed: ClaimedEntry, trust: TrustedDirectory) -> None:
+def _require_known_signers(claimed: ClaimedEntry, trust: TrustedDirectory) -> bool:
     """The log's lines come first, then its recipient's, at most one by each kind of key, and all are verified."""
     note, origin = claimed.proof.checkpoint_note, claimed.origin
     second = trust.every_second_verifier(origin)
@@ -291,8 +295,10 @@ def _require_known_signers(claimed: ClaimedEntry, trust: TrustedDirectory) -> No
         raise SignatureInvalidError(
             "the checkpoint has to be signed by its log and, as a receipt, by its recipient alone"
         )
-    if any(by_second for _, by_second in places):
+    has_second = any(by_second for _, by_second in places)
+    if has_second:
         open_note(note, second)
+    return has_second
 
 
 def _log_verifiers(claimed: ClaimedEntry, trust: TrustedDirectory) -> Sequence[Verifier]:
