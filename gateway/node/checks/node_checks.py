@@ -29,7 +29,7 @@ from gateway.node.host.file_modes import path_problems
 from gateway.node.marks import has_run
 from gateway.node.observation.durability import durability_of
 from gateway.node.settings import LinkSettings, Settings
-from gateway.node.signing_keys import load_listed_keys
+from gateway.node.signing_keys import SigningKeys
 from gateway.rpc.listener.partner_probe import ClockReading, probe_partner
 from gateway.rpc.listener.refusal_probe import PartnerPort
 from gateway.rpc.listener.tls_probe import probe_tls_versions
@@ -165,8 +165,7 @@ class NodeChecks:
 
     def _signing_keys(self, name: str) -> Iterator[Finding]:
         directory, _ = self._needed()
-        log_key, receipts = load_listed_keys(self._settings, directory, self._now)
-        self._keys = OwnKeys(log_key.public_key, receipts.public_key)
+        self._keys = SigningKeys(self._settings, directory=lambda: directory, now=lambda: self._now).public()
         yield Finding(name, Result.OK, "both are listed in the directory and valid now")
 
     def _expiry(self, name: str) -> Iterator[Finding]:
