@@ -24,6 +24,7 @@ class PartnerDirectory:
         version: in force at the partner.
         digest: SHA-256 of its text.
         known_version: the newest that the partner has verified, whose revocations count there; 0 if it doesn't say so.
+        revocations_digest: over the revocations by their owners that count there; empty if it doesn't say so.
         said_at: when the partner said so, in milliseconds since 1970.
     """
 
@@ -31,6 +32,7 @@ class PartnerDirectory:
     version: int
     digest: bytes
     known_version: int
+    revocations_digest: bytes
     said_at: int
 
 
@@ -57,7 +59,10 @@ class PartnerDirectories:
         """This node's statement to its partners."""
         trusted = self._trust()
         return feed_pb2.HeldDirectory(
-            version=trusted.version, digest=trusted.digest, known_version=trusted.known_version
+            version=trusted.version,
+            digest=trusted.digest,
+            known_version=trusted.known_version,
+            revocations_digest=trusted.owners_digest,
         )
 
     def current(self) -> Callable[[], None]:
@@ -66,14 +71,16 @@ class PartnerDirectories:
         It raises DirectoryChangedError once another version is in force than now, or more is revoked, so that the
         connection is opened again and both sides state their versions.
         """
-        directory = self._trust().directory
+        before = self._trust()
 
         def require_current() -> None:
             now = self._trust()
-            if now.directory is directory:
+            if now.directory is before.directory:
                 return
-            if now.version != directory.version:
+            if now.version != before.version:
                 raise DirectoryChangedError(f"version {now.version} of the directory is in force here now")
+            if now.owners_digest != before.owners_digest:
+                raise DirectoryChangedError("what an authority revoked by itself was taken here")
             raise DirectoryChangedError(f"version {now.known_version} of the directory was offered here")
 
         return require_current
@@ -83,7 +90,7 @@ class PartnerDirectories:
         if held.version:
             with self._lock:
                 self._said[partner] = PartnerDirectory(
-                    partner, held.version, held.digest, held.known_version, self._clock()
+                    partner, held.version, held.digest, held.known_version, held.revocations_digest, self._clock()
                 )
             self.compare()
             for listener in self._listeners:

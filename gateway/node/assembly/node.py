@@ -374,6 +374,8 @@ class Node:
             ),
             now=self._now,
             database=self.database,
+            audit=self._audit.record,
+            node=self.settings.node,
         )
 
     def _make_links(self) -> Links:
@@ -478,7 +480,7 @@ class Node:
                 alert=alert,
                 evidence=EvidenceServicer(
                     database=self.database,
-                    trust=self._directory.trusted,
+                    trust=self._directory.agreed,
                     audit_feed=audit_feed(self.settings.federation, self.settings.node),
                     visibility=watchlists.visibility,
                     release_heads=self._outgoing.release_heads,

@@ -37,7 +37,6 @@ from gateway.tls.certificates import authenticate, inspect_ca
 from gateway.tls.credentials import TlsFiles, TlsMaterial, load_material
 from gateway.trust.pki.keys import load_signing_key
 from gateway.trust.rules.directory import Directory, Validity, receipts_key_name
-from gateway.trust.service.directory_offers import DirectoryState
 from gateway.trust.service.directory_versions import CLOCK_TOLERANCE, TrustedDirectory, accept, validity_warnings
 from gateway.trust.service.partner_anchors import usable_cas
 
@@ -136,7 +135,7 @@ class NodeChecks:
         anchors = pinned_anchors(self._settings)
         kept = KeptVersions(self._settings.data_dir)
         history = kept.history(anchors)
-        state = kept.offered.verified(DirectoryState.of(history)) if history else None
+        state = kept.restricted(history) if history else None
         if state is not None and not file.exists():
             trusted = state.trusted
             gone = f"{file} is gone; version {trusted.version}, accepted before, is in force"

@@ -251,7 +251,7 @@ def _read_keys(reader: ObjectReader, member: str) -> tuple[KeyRecord, ...]:
 def _read_key(reader: ObjectReader) -> KeyRecord:
     text = reader.text("public_key", *PUBLIC_KEY)
     record = KeyRecord(
-        public_key=reader.convert("public_key", lambda: _public_key(text), b"") if text else b"",
+        public_key=reader.convert("public_key", lambda: decode_public_key(text), b"") if text else b"",
         not_before=reader.time("not_before"),
         not_after=reader.time("not_after"),
         revoked_at=reader.optional_time("revoked_at"),
@@ -260,7 +260,8 @@ def _read_key(reader: ObjectReader) -> KeyRecord:
     return record
 
 
-def _public_key(text: str) -> bytes:
+def decode_public_key(text: str) -> bytes:
+    """An Ed25519 public key from text that matches `PUBLIC_KEY`; raises MalformedError."""
     key = base64.b64decode(text)  # the pattern ensures base64
     if base64.b64encode(key).decode() != text:
         raise MalformedError("must be canonical base64")

@@ -53,6 +53,7 @@ class Side:
         return DirectoryUpdates(
             state=self.store.state,
             offer=offer,
+            revoke=self.store.revoke,
             calls=PartnerCalls(fetches=True, unreachable=unreachable, cut_off=[]),
             peers=self.peers,
             directories=self.directories,
@@ -87,7 +88,7 @@ class Serving(exchange_service_pb2_grpc.ExchangeServiceServicer):
 
     async def GetNextDirectory(self, request: pb.GetNextDirectoryRequest, context: Any) -> pb.GetNextDirectoryResponse:
         self.asked.append(request.after_version)
-        answer = self.side.updates.next_after(request.after_version)
+        answer = self.side.updates.next_after(request.after_version, known=request.known_revocations)
         return answer if self.note is None else pb.GetNextDirectoryResponse(note=self.note)
 
 
