@@ -6,9 +6,11 @@ What stands in the folder is a claim until it is verified: neither names nor con
 from __future__ import annotations
 
 import logging
+import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -18,8 +20,8 @@ from gateway.errors import DirectoryError
 from gateway.feed.service.alarms import DIRECTORY, REVOCATION_REFUSED, REVOKED_BY_OWNER, Alarms
 from gateway.files import OWNER_ONLY, listed, make_private, replace_file
 from gateway.plurals import counted
-from gateway.trust.rules.audit import AuditEntry, AuditResult
 from gateway.trust.codec.owner_revocation import MAX_REVOCATION_BYTES
+from gateway.trust.rules.audit import AuditEntry, AuditResult
 from gateway.trust.service.directory_offers import DirectoryState, unverified_digest
 from gateway.trust.service.owner_revocations import Outstanding, TrustedRevocation
 
@@ -93,8 +95,7 @@ class OwnerRevocations:
         by_hand = [path for path in sorted(self._files()) if path not in self._stored]
         self._looked_at = {path: seen for path, seen in self._looked_at.items() if path in by_hand}
         for path in by_hand:
-            status = path.stat()
-            stamp = (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+            stamp = _stamp(path)
             seen = self._looked_at.get(path)
             if seen is None or seen[:2] != (stamp, state.in_force.digest):
                 state, problem = self._taken_by_hand(state, path)
@@ -103,11 +104,12 @@ class OwnerRevocations:
 
     def _taken_by_hand(self, state: DirectoryState, path: Path) -> tuple[DirectoryState, str]:
         """The state with a file's revocation, or why it isn't taken."""
-        note = _read(path)
         try:
-            state, revocation = self.take(state, note, BY_HAND)
+            state, revocation = self.take(state, _read(path), BY_HAND)
         except DirectoryError as error:
             return state, f"{path.name}: {error.message}"
+        except OSError as error:
+            return state, f"{path.name} can't be read: {error.strerror}"
         if state.revocation(revocation.digest) is None:
             return state, f"{path.name}: the directory says all of it already; remove the file"
         return state, ""
@@ -133,6 +135,23 @@ class OwnerRevocations:
         for path, (_, _, problem) in self._looked_at.items():
             if not problem and path not in self._stored:
                 self._remove_taken(path, state)
+
+    def put(self, note: bytes, revocation: TrustedRevocation) -> None:
+        """Puts a revocation into the folder for the node, as an operator would.
+
+        Raises:
+            DirectoryError: it can't be written.
+        """
+        path = self.folder / f"{revocation.digest.hex()}.note"
+        try:
+            make_private(self.folder.parent, self.folder)
+            replace_file(path, note, mode=OWNER_ONLY)
+            owner = self.folder.parent.stat()
+            with suppress(PermissionError):  # only root may, and only root needs it
+                for made in (self.folder, path):
+                    os.chown(made, owner.st_uid, owner.st_gid)
+        except OSError as error:
+            raise DirectoryError(f"{path}: {error.strerror}", way_out="Run it as the node's user.") from error
 
     def tell(self, state: DirectoryState, alarms: Alarms, now: datetime) -> None:
         """Raises alarms of revocations that count beside the version in force, and of files that are refused."""
@@ -161,13 +180,13 @@ class OwnerRevocations:
 def audit_entry(revocation: TrustedRevocation, source: str, *, node: str, time_ms: int) -> AuditEntry:
     """The audit event of a revocation that was taken. `source`: the partner that gave it, or BY_HAND."""
     content = revocation.content
-    owners = [f"{certificate.owner} {certificate.fingerprint}" for certificate in revocation.certificates]
+    owners = list(map(str, revocation.certificates))
     return AuditEntry(
         time_ms,
         f"gateway/{source or node}",
         METHOD,
         AuditResult.ALLOW,
-        detail=f"{content.authority} at {format_time(content.issued_at)}, reason: {content.reason}; {', '.join(owners)}",
+        detail=f"{content.authority}, {format_time(content.issued_at)}: {content.reason}; {', '.join(owners)}",
         subject_ids=(revocation.digest.hex(),),
         counts=(("certificates", len(owners)), ("keys", len(content.keys))),
     )
@@ -184,6 +203,15 @@ def _sentence(authority: str, outstanding: list[Outstanding]) -> str:
         f"{authority} has revoked {' and '.join(parts)} by itself, the last at {last.issued_at:%Y-%m-%d %H:%M} UTC: "
         f"draft a version of the directory that says so; its reason: {last.reason}"
     )
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    """Differs after each change of a file; empty where it can't be looked at."""
+    try:
+        status = path.stat()
+    except OSError:
+        return ()
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_mode, status.st_uid
 
 
 def _read(path: Path) -> bytes:

@@ -186,6 +186,11 @@ def issued(pem: bytes, *, trust_domain: str, ca_pems: Iterable[str | bytes]) -> 
     return IssuedCertificate(stated, issuer.fingerprint(hashes.SHA256()).hex())
 
 
+def canonical_pem(pem: bytes) -> str:
+    """A certificate alone, as OpenSSL writes it; raises UnauthenticatedError if it can't be read."""
+    return _parsed(pem).public_bytes(serialization.Encoding.PEM).decode()
+
+
 def inspect_ca(pem: str | bytes) -> CaCertificate:
     """Reads a CA certificate: one, self-signed, P-256, CA:TRUE with path length 0, keyCertSign, canonical PEM.
 

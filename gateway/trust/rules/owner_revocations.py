@@ -36,7 +36,7 @@ class OwnCertificate:
     Attributes:
         fingerprint: hexadecimal SHA-256 of the DER.
         issuer: the CA's fingerprint; a CA's own is its own.
-        owner: whose it is, for people: a SPIFFE id, or a node's CA.
+        owner: a SPIFFE id; of a CA its node.
         not_after: last second of validity, UTC.
     """
 
@@ -44,6 +44,13 @@ class OwnCertificate:
     issuer: str
     owner: str
     not_after: datetime
+
+    @property
+    def is_ca(self) -> bool:
+        return self.fingerprint == self.issuer
+
+    def __str__(self) -> str:
+        return f"{f'CA of {self.owner}' if self.is_ca else self.owner} {self.fingerprint}"
 
 
 @dataclass(frozen=True, slots=True)

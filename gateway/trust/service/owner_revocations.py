@@ -195,7 +195,7 @@ def _own_ca(pem: str, authority: str, nodes: dict[str, FederationNode]) -> OwnCe
         raise _refused("4 owner", f"it names a certificate that can't be read: {error.message}") from error
     for name, node in nodes.items():
         if any(inspect_ca(own).fingerprint_sha256 == ca.fingerprint_sha256 for own in node.tls_ca_pems):
-            return OwnCertificate(ca.fingerprint_sha256, ca.fingerprint_sha256, f"CA of {name}", ca.not_after)
+            return OwnCertificate(ca.fingerprint_sha256, ca.fingerprint_sha256, name, ca.not_after)
     raise _refused("4 owner", f"the CA {ca.subject} ({ca.fingerprint_sha256}) isn't {authority}'s")
 
 
