@@ -19,7 +19,6 @@ from gateway.contract.json_document import format_time
 from gateway.errors import DirectoryError
 from gateway.feed.service.alarms import DIRECTORY, REVOCATION_REFUSED, REVOKED_BY_OWNER, Alarms
 from gateway.files import OWNER_ONLY, listed, make_private, replace_file
-from gateway.plurals import counted
 from gateway.trust.codec.owner_revocation import MAX_REVOCATION_BYTES
 from gateway.trust.rules.audit import AuditEntry, AuditResult
 from gateway.trust.service.directory_offers import DirectoryState, unverified_digest
@@ -195,13 +194,11 @@ def audit_entry(revocation: TrustedRevocation, source: str, *, node: str, time_m
 def _sentence(authority: str, outstanding: list[Outstanding]) -> str:
     certificates = {one.fingerprint for found in outstanding for one in found.items.certificates}
     keys = {key for found in outstanding for key in found.items.keys}
-    parts = [
-        counted(len(items), what) for items, what in ((certificates, "certificate"), (keys, "signing key")) if items
-    ]
     last = max((found.revocation.content for found in outstanding), key=lambda content: content.issued_at)
     return (
-        f"{authority} has revoked {' and '.join(parts)} by itself, the last at {last.issued_at:%Y-%m-%d %H:%M} UTC: "
-        f"draft a version of the directory that says so; its reason: {last.reason}"
+        f"{authority} has revoked certificates ({len(certificates)}) and signing keys ({len(keys)}) by itself, the "
+        f"last at {last.issued_at:%Y-%m-%d %H:%M} UTC; draft a version of the directory that says so; its reason: "
+        f"{last.reason}"
     )
 
 

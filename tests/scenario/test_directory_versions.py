@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from gateway.trust.service.directory_drafts import next_version, revoke
 from gateway.v1 import exchange_service_pb2 as pb
 from tests.support.command_line import Cli
 from tests.support.federation import PULLED, Federation, eventually, with_logs
+from tests.support.lost_certificates import LostCertificates, owners_alarms
 from tests.support.partner import Partner, an_alert
 
 
@@ -93,6 +95,10 @@ async def silent(*operators: GatewayClient) -> bool:
     return not any([await told(operator, code) for operator in operators for code in codes])
 
 
+async def owners_alarms_ended(operator: GatewayClient) -> bool:
+    return await owners_alarms(operator) == []
+
+
 async def accepted(partner: Partner) -> bool:
     return not await refused(partner)
 
@@ -144,10 +150,12 @@ def test_without_versions_from_partners_both_say_that_one_is_older_and_what_is_r
     assert f"version {version}; partners say: hk {version}" in Cli(refusing, "cn").run("operator", "status").output
 
 
-def test_what_an_offered_version_revokes_is_refused_at_once_and_after_a_restart_until_it_is_taken(
+def test_what_an_owner_and_an_offered_version_revoke_is_refused_at_once_and_after_a_restart_until_it_is_taken(
     asking: Federation,
 ) -> None:
-    cli, file = Cli(asking, "hk"), own_copy(asking)
+    cli, file, lost = Cli(asking, "hk"), own_copy(asking), LostCertificates(asking)
+    asking.run(lost.revoked_at_once())
+    asking.run(lost.told())
 
     async def offered() -> None:
         mo = Partner(asking, "mo", "hk")
@@ -181,13 +189,16 @@ def test_what_an_offered_version_revokes_is_refused_at_once_and_after_a_restart_
         await eventually(is_refused, what="the refusal after the restart")
         await mo.close()
 
+    asking.run(lost.still_refused())
     asking.run(restarted())
-    asking.put_directory(next_version(asking.directory, issued_at=datetime.now(UTC)))
+    saying_it = asking.directory.revoked_certificates | lost.fingerprints
+    third_version = next_version(asking.directory, issued_at=datetime.now(UTC))
+    asking.put_directory(replace(third_version, revoked_certificates=saying_it))
     asking["cn"].start()
     second, third = cli.eventually("", "directory", "offered", until=lambda listed: len(listed) == 2)
     assert [(one["version"], one["offered_by"]) for one in (second, third)] == [(2, "cn"), (3, "cn")]
     assert "revoked_certificates" in {difference["path"] for difference in second["differences"]}
-    assert "revoked_certificates" not in {difference["path"] for difference in third["differences"]}
+    assert "expires_at" in {difference["path"] for difference in third["differences"]}
     shown = cli.run("", "directory", "offered", width=80).output
     assert "Version 3, offered by cn" in shown
 
@@ -208,10 +219,13 @@ def test_what_an_offered_version_revokes_is_refused_at_once_and_after_a_restart_
         async with asking.client("cn", "operator") as cn, asking.client("hk", "operator") as hk:
             await eventually(lambda: both_say(cn, hk, 3, 3), what="the newest version at both")
             await eventually(lambda: silent(cn, hk), what="the end of the alarms")
+            for operator in (cn, hk):
+                await eventually(partial(owners_alarms_ended, operator), what="their end: a version says it")
         assert await refused(mo)
         await mo.close()
 
     asking.run(taken())
+    asking.run(lost.still_refused())
     assert cli.json("", "directory", "offered") == []
     assert cli.json("", "directory", "take")["version"] == 3, "nothing to take: nothing to confirm"
 
