@@ -179,15 +179,15 @@ class OwnerRevocations:
 def audit_entry(revocation: TrustedRevocation, source: str, *, node: str, time_ms: int) -> AuditEntry:
     """The audit event of a revocation that was taken. `source`: the partner that gave it, or BY_HAND."""
     content = revocation.content
-    owners = list(map(str, revocation.certificates))
+    owners = dict.fromkeys(f"CA of {one.owner}" if one.is_ca else one.owner for one in revocation.certificates)
     return AuditEntry(
         time_ms,
         f"gateway/{source or node}",
         METHOD,
         AuditResult.ALLOW,
         detail=f"{content.authority}, {format_time(content.issued_at)}: {content.reason}; {', '.join(owners)}",
-        subject_ids=(revocation.digest.hex(),),
-        counts=(("certificates", len(owners)), ("keys", len(content.keys))),
+        subject_ids=(revocation.digest.hex(), *(one.fingerprint for one in revocation.certificates)),
+        counts=(("certificates", len(revocation.certificates)), ("keys", len(content.keys))),
     )
 
 

@@ -77,23 +77,27 @@ class LostCertificates:
 
             async def arrived() -> bool:
                 found = [one async for one in officer.list_alerts(filter='case_reference = "AFTER THEFT"')]
-                return [one.alert.alert_id for one in found] == [sent.alert_id]
+                return [one.alert.id for one in found] == [sent.alert_id]
 
             await eventually(arrived, what="an alert of cn's gateway itself")
         await thief.close()
 
-    async def told(self) -> None:
+    def told(self) -> None:
         """Both operators see it, and hk's auditor who passed it on."""
+        self._nodes.run(self._told())
+        assert "certificates (2)" in Cli(self._nodes, "hk").run("operator", "status").output
+
+    async def _told(self) -> None:
         for node in ("cn", "hk"):
             async with self._nodes.client(node, "operator") as operator:
                 (message,) = await owners_alarms(operator)
             assert message.startswith("cn has revoked certificates (2) and signing keys (0) by itself, the last at ")
             assert message.endswith("its reason: stolen at the quay")
-        assert "certificates (2)" in Cli(self._nodes, "hk").run("operator", "status").output
         async with self._nodes.client("hk", "auditor") as auditor:
             (event,) = [each async for each in auditor.evidence.audit_events(filter='method = "take revocation"')]
         assert event.principal == "gateway/cn"
-        assert "stolen at the quay" in event.detail
+        assert "stolen at the quay" in event.details["detail"]
+        assert all(fingerprint in event.details["subject_ids"] for fingerprint in self.fingerprints)
 
     async def still_refused(self) -> None:
         """hk refuses the gateway's after a restart."""

@@ -49,9 +49,6 @@ class OwnCertificate:
     def is_ca(self) -> bool:
         return self.fingerprint == self.issuer
 
-    def __str__(self) -> str:
-        return f"{f'CA of {self.owner}' if self.is_ca else self.owner} {self.fingerprint}"
-
 
 @dataclass(frozen=True, slots=True)
 class RevokedItems:

@@ -107,7 +107,8 @@ def test_new_ones_are_told_once_with_who_gave_them(machine: Machine) -> None:
         AuditResult.ALLOW,
         (("certificates", 1), ("keys", 0)),
     )
-    assert all(word in event.detail for word in ("mo, 2026-01-15T08:00:00Z", "a laptop is gone", LOST))
+    assert all(word in event.detail for word in ("mo, 2026-01-15T08:00:00Z", "a laptop is gone", "system/mo/lost"))
+    assert event.subject_ids == (told[0][0].digest.hex(), LOST)
     assert audit_entry(*told[1], node="me", time_ms=7).principal == "gateway/me"
 
 
