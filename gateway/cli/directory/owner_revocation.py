@@ -144,9 +144,9 @@ def take_revocation(
     settings, note = read_settings(config), read_input(file, MAX_REVOCATION_BYTES)
     state, revocation = directory_state(settings).revoking(note)
     if state.revocation(revocation.digest) is None:
-        raise DirectoryError(
-            f"version {state.in_force.version} of the directory says all of it already: nothing was changed",
-            way_out="See it with gateway directory show.",
+        raise OptionError(
+            _("the directory says all of it already: nothing was changed"),
+            way_out=_("See it with gateway directory show."),
         )
     folder = KeptVersions(settings.data_dir).by_owners
     folder.put(note, revocation)

@@ -66,10 +66,15 @@ class Split:
     @property
     def sentence(self) -> str:
         """What an operator is told."""
-        holder = f"as {self.first} offers it" if self.first else "here"
+        first, second = self.first_digest.hex(), self.second_digest.hex()
+        if not self.first:
+            return (
+                f"version {self.version} of the directory here has SHA-256 {first}, as {self.second} offers it {second}: "
+                "one of them is forged; compare both with all authorities"
+            )
         return (
-            f"version {self.version} of the directory {holder} has SHA-256 {self.first_digest.hex()}, as {self.second} "
-            f"offers it {self.second_digest.hex()}: one of them is forged; compare both with all authorities"
+            f"version {self.version} of the directory as {self.first} offers it has SHA-256 {first}, as {self.second} "
+            f"offers it {second}: one of them is forged; compare both with all authorities"
         )
 
 

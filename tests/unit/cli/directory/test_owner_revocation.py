@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -112,6 +113,16 @@ def test_a_node_is_given_it_and_shows_it_until_a_version_says_it(nodes: Federati
     assert fingerprint in store(nodes, "hk").directory().revoked_certificates
     assert fingerprint not in store(nodes, "cn").directory().revoked_certificates, "it was given to hk alone"
     assert "revoked_by_owners" not in cli.json("", "directory", "show", nodes.folder.directory)
+
+
+def test_one_that_the_directory_says_already_is_not_given(nodes: Federation, tmp_path: Path) -> None:
+    note, lost = tmp_path / "mo.note", certificate(nodes, system="publisher")
+    Cli(nodes, "cn").run("", *arguments(nodes, "--certificate", lost, "--yes", "--out", note))
+    fingerprint = inspect_certificate(lost.read_bytes()).fingerprint_sha256
+    nodes.put_directory(replace(nodes.directory, version=2, revoked_certificates=frozenset({fingerprint})))
+    store(nodes, "cn")
+    assert "says all of it already" in refused(nodes, "directory", "take-revocation", note, node="cn")
+    assert "says all of it already" not in refused(nodes, "directory", "take-revocation", tmp_path / "none", node="cn")
 
 
 @pytest.mark.parametrize("command", ["revoke-now", "take-revocation"])
