@@ -25,9 +25,10 @@ from gateway.tls.certificates import inspect_certificate
 from gateway.trust.rules.directory import Directory
 from gateway.trust.service.directory_drafts import next_version, revoke
 from gateway.v1 import exchange_service_pb2 as pb
+from gateway.v1.alert_pb2 import AlertReference
 from tests.support.command_line import Cli
-from tests.support.federation import PULLED, Federation, eventually, with_logs
-from tests.support.lost_certificates import LostCertificates, owners_alarms
+from tests.support.federation import PULLED, Federation, alert, eventually, origin, with_logs
+from tests.support.lost_certificates import LostCertificates, owners_alarms, revoke_log_key
 from tests.support.partner import Partner, an_alert
 
 
@@ -148,6 +149,35 @@ def test_without_versions_from_partners_both_say_that_one_is_older_and_what_is_r
     refusing.run(run())
     version = refusing.directory.version
     assert f"version {version}; partners say: hk {version}" in Cli(refusing, "cn").run("operator", "status").output
+    refusing.run(a_revoked_log_key_signs_no_more_and_takes_no_evidence_back(refusing))
+
+
+async def a_revoked_log_key_signs_no_more_and_takes_no_evidence_back(nodes: Federation) -> None:
+    """cn's owner revokes it from a day ago on, and hk, which takes nothing from partners, is given that by hand."""
+    async with (
+        nodes.client("cn", "publisher") as publisher,
+        nodes.client("cn", "operator") as cn,
+        nodes.client("hk", "operator") as hk,
+        nodes.client("hk", "auditor") as auditor,
+    ):
+        before = await publisher.publish(alert(case_reference="BEFORE"), ["hk"])
+        reference = AlertReference(publisher="cn", alert_id=before.alert_id)
+
+        async def exported() -> bool:
+            return (await auditor.evidence.verify(await auditor.evidence.export(reference))).verified
+
+        await eventually(exported, what="its evidence at hk")
+        revoke_log_key(nodes, "cn", given_to="hk")
+        await eventually(lambda: owners_alarms(hk), what="the alarm at hk")
+        await publisher.publish(alert(case_reference="AFTER"), ["hk"])
+
+        async def not_believed() -> bool:
+            feeds = [link for link in await cn.node.links() if link.origin == origin("cn", "hk")]
+            return "names no log key of cn that is valid now" in feeds[0].last_error
+
+        await eventually(not_believed, what="hk's refusal of what the key signs")
+        assert await owners_alarms(cn) == [], "hk passes nothing on, and cn wasn't given it"
+        assert await exported()
 
 
 def test_what_an_owner_and_an_offered_version_revoke_is_refused_at_once_and_after_a_restart_until_it_is_taken(

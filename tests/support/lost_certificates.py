@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import grpc.aio
@@ -110,6 +111,16 @@ class LostCertificates:
 
         await eventually(is_refused, what="the refusal after the restart")
         await thief.close()
+
+
+def revoke_log_key(nodes: Federation, owner: str, *, given_to: str) -> None:
+    """An authority revokes its node's log key from a day ago on; an operator gives the note to one node by hand."""
+    key, yesterday = nodes.directory.nodes[owner].log_keys[0].public_key, datetime.now(UTC) - timedelta(days=1)
+    note, cli = nodes.root / f"log key of {owner}.note", Cli(nodes, given_to)
+    by = ("--authority", owner, "--directory-key", nodes.folder.directory_key(owner), "--reason", "a copy was found")
+    what = ("--key", base64.b64encode(key).decode(), "--since", yesterday.strftime("%Y-%m-%dT%H:%M:%S"))
+    cli.run("", "directory", "revoke-now", nodes.folder.directory, *by, *what, "--yes", "--out", note)
+    cli.run("", "directory", "take-revocation", note)
 
 
 async def owners_alarms(operator: GatewayClient) -> list[str]:

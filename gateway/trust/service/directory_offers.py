@@ -69,8 +69,8 @@ class Split:
         first, second = self.first_digest.hex(), self.second_digest.hex()
         if not self.first:
             return (
-                f"version {self.version} of the directory here has SHA-256 {first}, as {self.second} offers it {second}: "
-                "one of them is forged; compare both with all authorities"
+                f"version {self.version} of the directory here has SHA-256 {first}, as {self.second} offers it "
+                f"{second}: one of them is forged; compare both with all authorities"
             )
         return (
             f"version {self.version} of the directory as {self.first} offers it has SHA-256 {first}, as {self.second} "
