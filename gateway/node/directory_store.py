@@ -184,10 +184,6 @@ class DirectoryStore:
         """The version in force, without what offered versions and owners revoke."""
         return self._state.trusted
 
-    def agreed(self) -> TrustedDirectory:
-        """The same with what owners revoke by themselves: evidence isn't theirs to take back."""
-        return self._state.agreed
-
     def directory(self) -> Directory:
         """Its content."""
         return self._state.trusted.directory

@@ -480,7 +480,7 @@ class Node:
                 alert=alert,
                 evidence=EvidenceServicer(
                     database=self.database,
-                    trust=self._directory.agreed,
+                    trust=self._directory.trusted,
                     audit_feed=audit_feed(self.settings.federation, self.settings.node),
                     visibility=watchlists.visibility,
                     release_heads=self._outgoing.release_heads,

@@ -87,15 +87,14 @@ class DirectoryState:
         offers: by number.
         revocations: by their owners, in order of digest; also those that have no effect any more, as evidence.
         outstanding: those of them that have one.
-        agreed: the version in force, without what offers revoke: what a threshold has signed, and evidence is held to.
-        trusted: this, without what owners revoke by themselves.
+        trusted: the version in force, without what offers and owners revoke. Evidence is held to its note, from which
+            owners can take nothing back.
     """
 
     history: tuple[TrustedDirectory, ...]
     offers: tuple[Offer, ...]
     revocations: tuple[TrustedRevocation, ...]
     outstanding: tuple[Outstanding, ...]
-    agreed: TrustedDirectory
     trusted: TrustedDirectory
 
     @classmethod
@@ -109,9 +108,8 @@ class DirectoryState:
         ordered = tuple(sorted(offers, key=lambda offer: (offer.version.version, offer.version.digest)))
         by_owners = tuple(sorted(revocations, key=lambda revocation: revocation.digest))
         outstanding = all_outstanding(by_owners, [version.directory for version in history])
-        agreed = history[-1].restricted([offer.version for offer in ordered])
-        trusted = agreed.without(outstanding) if outstanding else agreed
-        return cls(tuple(history), ordered, by_owners, outstanding, agreed, trusted)
+        trusted = history[-1].restricted([offer.version for offer in ordered]).without(outstanding)
+        return cls(tuple(history), ordered, by_owners, outstanding, trusted)
 
     @property
     def in_force(self) -> TrustedDirectory:

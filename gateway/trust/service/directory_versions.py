@@ -116,6 +116,8 @@ class TrustedDirectory:
 
     def without(self, by_owners: Sequence[Outstanding]) -> TrustedDirectory:
         """This version, in which what authorities revoked by themselves doesn't count either; nothing is gained."""
+        if not by_owners:
+            return self
         made = self._restricted(Revocations().joined(*(one.items.revocations for one in by_owners)))
         made.known_version = self.known_version
         made.owners_digest = sha256(b"".join(one.revocation.digest for one in by_owners)).digest()
