@@ -28,7 +28,7 @@ from gateway.v1 import exchange_service_pb2 as pb
 from gateway.v1.alert_pb2 import AlertReference
 from tests.support.command_line import Cli
 from tests.support.federation import PULLED, Federation, alert, eventually, origin, with_logs
-from tests.support.lost_certificates import LostCertificates, owners_alarms, revoke_log_key
+from tests.support.lost_certificates import LostCertificates, give, owners_alarms, revoke_log_key
 from tests.support.partner import Partner, an_alert
 
 
@@ -153,7 +153,7 @@ def test_without_versions_from_partners_both_say_that_one_is_older_and_what_is_r
 
 
 async def a_revoked_log_key_signs_no_more_and_takes_no_evidence_back(nodes: Federation) -> None:
-    """cn's owner revokes it from a day ago on, and hk, which takes nothing from partners, is given that by hand."""
+    """cn's owner revokes it from a day ago on; hk, which takes nothing from partners, lacks that until it gets it."""
     async with (
         nodes.client("cn", "publisher") as publisher,
         nodes.client("cn", "operator") as cn,
@@ -167,8 +167,22 @@ async def a_revoked_log_key_signs_no_more_and_takes_no_evidence_back(nodes: Fede
             return (await auditor.evidence.verify(await auditor.evidence.export(reference))).verified
 
         await eventually(exported, what="its evidence at hk")
-        revoke_log_key(nodes, "cn", given_to="hk")
+        note = revoke_log_key(nodes, "cn")
+        give(nodes, "cn", note)
+        await eventually(lambda: owners_alarms(cn), what="the alarm at cn")
+
+        async def hk_lacks() -> bool:
+            (said,) = (await cn.node.status()).partner_directories
+            return said.lacks_revocations
+
+        async def hk_has() -> bool:
+            return not await hk_lacks()
+
+        await eventually(hk_lacks, what="what cn's operator sees of hk")
+        assert await owners_alarms(hk) == []
+        give(nodes, "hk", note)
         await eventually(lambda: owners_alarms(hk), what="the alarm at hk")
+        await eventually(hk_has, what="the same of hk")
         await publisher.publish(alert(case_reference="AFTER"), ["hk"])
 
         async def not_believed() -> bool:
@@ -176,7 +190,6 @@ async def a_revoked_log_key_signs_no_more_and_takes_no_evidence_back(nodes: Fede
             return "names no log key of cn that is valid now" in feeds[0].last_error
 
         await eventually(not_believed, what="hk's refusal of what the key signs")
-        assert await owners_alarms(cn) == [], "hk passes nothing on, and cn wasn't given it"
         assert await exported()
 
 

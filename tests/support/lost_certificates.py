@@ -113,14 +113,19 @@ class LostCertificates:
         await thief.close()
 
 
-def revoke_log_key(nodes: Federation, owner: str, *, given_to: str) -> None:
-    """An authority revokes its node's log key from a day ago on; an operator gives the note to one node by hand."""
+def revoke_log_key(nodes: Federation, owner: str) -> Path:
+    """An authority signs that its node's log key doesn't count from a day ago on; the note."""
     key, yesterday = nodes.directory.nodes[owner].log_keys[0].public_key, datetime.now(UTC) - timedelta(days=1)
-    note, cli = nodes.root / f"log key of {owner}.note", Cli(nodes, given_to)
+    note = nodes.root / f"log key of {owner}.note"
     by = ("--authority", owner, "--directory-key", nodes.folder.directory_key(owner), "--reason", "a copy was found")
     what = ("--key", base64.b64encode(key).decode(), "--since", yesterday.strftime("%Y-%m-%dT%H:%M:%S"))
-    cli.run("", "directory", "revoke-now", nodes.folder.directory, *by, *what, "--yes", "--out", note)
-    cli.run("", "directory", "take-revocation", note)
+    Cli(nodes, owner).run("", "directory", "revoke-now", nodes.folder.directory, *by, *what, "--yes", "--out", note)
+    return note
+
+
+def give(nodes: Federation, node: str, note: Path) -> None:
+    """An operator gives a node a note by hand."""
+    Cli(nodes, node).run("", "directory", "take-revocation", note)
 
 
 async def owners_alarms(operator: GatewayClient) -> list[str]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -45,7 +45,7 @@ REVOCATIONS_BYTES = 512 * 1024
 """Most bytes of revocations in one message: beside a version of 1 MiB they fit into any gateway's limit."""
 
 MAX_PAGES = 64
-"""Most questions for revocations in turn: what 64 authorities may have, 64 of 64 KiB each, takes 8 for each."""
+"""Most questions for revocations in one exchange, 32 MiB; the next one goes on."""
 
 NO_VERSION_AFTER = 2**63 - 1
 """Greatest number of a version: a question with it is for revocations alone."""
@@ -133,7 +133,7 @@ class DirectoryUpdates:
     async def take_offer(
         self, partner: str, note: bytes, revocations: Sequence[bytes] = ()
     ) -> pb.OfferDirectoryResponse:
-        """Takes a version that a partner hands over, and revocations.
+        """Takes a version that a partner hands over, or revocations, which come alone; without either it takes nothing.
 
         Raises:
             PermissionDeniedError: the settings refuse versions from partners.
@@ -142,7 +142,8 @@ class DirectoryUpdates:
         if not self._calls.fetches:
             raise PermissionDeniedError("this node takes no directory from partners: directory.from_partners")
         refusal = await self._take_revocations(partner, revocations)
-        await self._verified(partner, note)
+        if note:
+            await self._verified(partner, note)
         if refusal is not None:
             raise refusal
         return pb.OfferDirectoryResponse(known_version=self._state().trusted.known_version)
@@ -176,8 +177,12 @@ class DirectoryUpdates:
             self._news.set()
 
     async def _try_exchange(self, partner: str, said: PartnerDirectory | None, *, asks: bool) -> None:
+        await self._attempt(partner, self._exchange_revocations(partner, said, asks=asks))
+        await self._attempt(partner, self._exchange(partner, said, asks=asks))
+
+    async def _attempt(self, partner: str, exchange: Awaitable[object]) -> None:
         try:
-            await self._exchange(partner, said, asks=asks)
+            await exchange
         except GatewayError as error:
             log.debug("the directory isn't exchanged with %s: %s", partner, error.message)
         except grpc.aio.AioRpcError as error:  # also a gateway of an earlier release, until it is upgraded
@@ -185,25 +190,28 @@ class DirectoryUpdates:
         except Exception:
             log.exception("the directory wasn't exchanged with %s; it is tried again", partner)
 
+    async def _exchange_revocations(self, partner: str, said: PartnerDirectory | None, *, asks: bool) -> None:
+        """Before versions: what an owner revokes waits for none of them."""
+        own = self._state().trusted.owners_digest
+        differs = said is not None and said.revocations_digest not in (b"", own)
+        if said is not None and said.revocations_digest == own:
+            self._alarms.clear(REVOCATION_REFUSED, partner)
+        if self._calls.fetches and partner not in self._calls.unreachable and (differs or asks):
+            await self._fetch_revocations(partner)
+        if differs and partner in self._calls.cut_off:
+            await self._hand_over_revocations(partner)
+
     async def _exchange(self, partner: str, said: PartnerDirectory | None, *, asks: bool) -> None:
         state = self._state()
         own = state.in_force.version
         if said is not None and state.known(said.digest) is not None:
             self._alarms.clear(DIRECTORY_REFUSED, partner)  # what it offered before isn't what it has now
-        differs = said is not None and said.revocations_digest not in (b"", state.trusted.owners_digest)
-        if said is not None and said.revocations_digest == state.trusted.owners_digest:
-            self._alarms.clear(REVOCATION_REFUSED, partner)
         if self._calls.fetches and partner not in self._calls.unreachable:
-            if differs or asks:
-                await self._fetch_revocations(partner)
             is_news = said is not None and said.version >= own and state.known(said.digest) is None
             if is_news or asks:
                 await self._fetch(partner, own, said if is_news else None)
-        if said is not None and partner in self._calls.cut_off:
-            if max(said.version, said.known_version) < own:
-                await self._hand_over(partner, said.version)
-            if differs:
-                await self._hand_over_revocations(partner)
+        if said is not None and partner in self._calls.cut_off and max(said.version, said.known_version) < own:
+            await self._hand_over(partner, said.version)
 
     async def _fetch(self, partner: str, after: int, said: PartnerDirectory | None) -> None:
         """Fetches each later version in turn, and another one of the number in force."""
@@ -233,10 +241,7 @@ class DirectoryUpdates:
         return version
 
     async def _fetch_revocations(self, partner: str) -> None:
-        """Fetches revocations that this node lacks; one that is refused holds up no other.
-
-        They come before versions: a version may say all of them, and none must wait for it.
-        """
+        """Fetches revocations that this node lacks; one that is refused holds up no other."""
         stub = await self._peers.stub(partner)
         known = {revocation.digest for revocation in self._state().revocations}
         refusal: DirectoryError | None = None
@@ -253,9 +258,9 @@ class DirectoryUpdates:
             self._alarms.clear(REVOCATION_REFUSED, partner)
 
     async def _take_revocations(self, partner: str, notes: Sequence[bytes]) -> DirectoryError | None:
-        """Takes those that verify; returns why the last other one is refused."""
+        """Takes those that verify, of as many as a message has; returns why the last other one is refused."""
         refusal: DirectoryError | None = None
-        for note in notes:
+        for note in notes[:MAX_REVOCATIONS]:
             try:
                 async with self._verifying[partner]:
                     await asyncio.to_thread(self._revoke, note, partner)
@@ -270,8 +275,8 @@ class DirectoryUpdates:
         """Hands all that count here over; the partner knows which it has."""
         stub, state = await self._peers.stub(partner), self._state()
         for notes in _pages([one.revocation for one in state.outstanding]):
-            offer = pb.OfferDirectoryRequest(note=state.in_force.note, revocations=notes)
-            await stub.OfferDirectory(offer, timeout=ANSWER_S)
+            offer = stub.OfferDirectory(pb.OfferDirectoryRequest(revocations=notes), timeout=ANSWER_S)
+            await self._attempt(partner, offer)
 
     async def _hand_over(self, partner: str, after: int) -> None:
         """Hands each version after the partner's over, in turn."""

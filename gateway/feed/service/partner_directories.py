@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from gateway.contract.ids import FeedOrigin
 from gateway.errors import DirectoryChangedError, GatewayError, MisbehaviourError, QuarantinedError
 from gateway.feed.service.alarms import DIRECTORY_VERSIONS, QUARANTINED_AT_PARTNER, Alarms
-from gateway.trust.service.directory_versions import TrustedDirectory
+from gateway.trust.service.directory_versions import NO_REVOCATIONS, TrustedDirectory
 from gateway.v1 import feed_pb2
 
 
@@ -104,6 +104,18 @@ class PartnerDirectories:
             elif self._splits.get(partner, (0,))[0] == version:  # of another version this says nothing
                 del self._splits[partner]
         self.compare()
+
+    def lacks_revocations(self, said: PartnerDirectory) -> bool:
+        """Whether a partner lacks revocations by their owners that count here.
+
+        One on a later version may have all of them in that; one on an earlier version may have more.
+        """
+        own = self._trust()
+        if own.owners_digest == NO_REVOCATIONS or said.version > own.version:
+            return False
+        if said.version < own.version:
+            return said.revocations_digest in (b"", NO_REVOCATIONS)
+        return said.revocations_digest != own.owners_digest
 
     def compare(self) -> None:
         """Raises and clears alarms by what is known now; to be called when this node's version changes."""

@@ -191,7 +191,7 @@ def test_what_is_handed_over_is_verified_and_may_be_refused_by_the_settings(tmp_
         cn.updates = cn.updates_with(cn.store.offer, fetches=fetches)
         handed: Mapping[str, Any] = {
             "partner": "hk",
-            "note": cn.file.read_bytes(),
+            "note": b"",
             "revocations": [revoked(nodes, "mo", of="hk"), revoked(nodes, "mo")],
         }
         with pytest.raises(DirectoryError if fetches else PermissionDeniedError):
