@@ -79,10 +79,10 @@ def revoke_now(
 
     \b
     Examples:
-      gateway directory revoke-now directory.note --authority mo --directory-key directory.pem \\
-        --certificate lost.pem --reason "laptop stolen at the quay" --out mo-revocation.note
-      gateway directory revoke-now directory.note --authority mo --directory-key directory.pem \\
-        --key "n4bQ…=" --reason "copy of the log key found" --out mo-revocation.note
+      gateway directory revoke-now directory.note --authority cn --directory-key directory.pem \\
+        --certificate lost.pem --reason "laptop stolen at the quay" --out cn-revocation.note
+      gateway directory revoke-now directory.note --authority cn --directory-key directory.pem \\
+        --key "n4bQ…=" --reason "copy of the log key found" --out cn-revocation.note
     """
     directory = open_directory(file).directory
     if not certificate and not key:
@@ -136,7 +136,7 @@ def take_revocation(
 
     \b
     Example:
-      gateway directory take-revocation mo-revocation.note --config /etc/gateway/gateway.toml
+      gateway directory take-revocation cn-revocation.note --config /etc/gateway/gateway.toml
     """
     from gateway.node.directory_store import KeptVersions  # noqa: PLC0415  # imports slowly
     from gateway.node.existing_data import directory_state  # noqa: PLC0415  # imports slowly
