@@ -132,7 +132,8 @@ def take_revocation(
 ) -> None:
     """Give a node what an authority revoked by itself; it counts within seconds, and partners fetch it from there.
 
-    It is verified first: nothing counts that isn't signed by the authority's directory key, or isn't its own.
+    It is verified first: nothing counts that isn't signed by the authority's directory key, or isn't its own. Where the
+    node has replicas, give it to each.
 
     \b
     Example:
