@@ -216,6 +216,8 @@ COMMANDS: Mapping[str, str | Noun] = {
             "draft": "gateway.cli.directory.drafting:draft",
             "renew": "gateway.cli.directory.drafting:renew",
             "revoke": "gateway.cli.directory.revocation:revoke",
+            "revoke-now": "gateway.cli.directory.owner_revocation:revoke_now",
+            "take-revocation": "gateway.cli.directory.owner_revocation:take_revocation",
             "sign": "gateway.cli.directory.commands:sign",
             "verify": "gateway.cli.directory.commands:verify",
             "show": "gateway.cli.directory.commands:show",

@@ -377,6 +377,8 @@ class Node:
             ),
             now=self._now,
             database=self.database,
+            audit=self._audit.record,
+            node=self.settings.node,
         )
 
     def _make_links(self) -> Links:

@@ -36,7 +36,6 @@ from gateway.rpc.listener.tls_probe import probe_tls_versions
 from gateway.tls.certificates import authenticate, inspect_ca
 from gateway.tls.credentials import TlsFiles, TlsMaterial, load_material
 from gateway.trust.rules.directory import Directory, Validity
-from gateway.trust.service.directory_offers import DirectoryState
 from gateway.trust.service.directory_versions import CLOCK_TOLERANCE, TrustedDirectory, accept, validity_warnings
 from gateway.trust.service.partner_anchors import usable_cas
 
@@ -135,7 +134,7 @@ class NodeChecks:
         anchors = pinned_anchors(self._settings)
         kept = KeptVersions(self._settings.data_dir)
         history = kept.history(anchors)
-        state = kept.offered.verified(DirectoryState.of(history)) if history else None
+        state = kept.restricted(history) if history else None
         if state is not None and not file.exists():
             trusted = state.trusted
             gone = f"{file} is gone; version {trusted.version}, accepted before, is in force"
