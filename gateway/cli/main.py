@@ -85,6 +85,7 @@ COMMANDS: Mapping[str, str | Noun] = {
             "list": "gateway.cli.watchlist.read:list_",
             "show": "gateway.cli.watchlist.read:show",
             "proposals": "gateway.cli.watchlist.read:proposals",
+            "proposal": "gateway.cli.watchlist.proposal:proposal",
             "diff": "gateway.cli.watchlist.diff:diff",
             "watch": "gateway.cli.watchlist.read:watch",
             "export": "gateway.cli.watchlist.exporting:export",

@@ -33,9 +33,11 @@ from gateway.watchlists.commands.imports import (
 from gateway.watchlists.commands.matches import DecideMatchCommand
 from gateway.watchlists.commands.proposals import DecideCommand, Lists, ProposeCommand
 from gateway.watchlists.commands.same_proposal import CatchUpCommand, same_proposal
+from gateway.watchlists.rpc.match_estimates import MatchEstimates, estimated_entries
 from gateway.watchlists.rpc.screening import FEW_SUBJECTS, ScreeningProcess
 from gateway.watchlists.rules.visibility import Hidden, ListVisibility
 from gateway.watchlists.service.match_queries import MatchQueries
+from gateway.watchlists.service.proposal_queries import ProposalQueries
 from gateway.watchlists.service.queries import ListQueries
 from gateway.watchlists.service.screening_reports import ScreeningReportQueries
 
@@ -64,6 +66,8 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
     ) -> None:
         self._lists = lists
         self._queries = queries
+        self._proposals = ProposalQueries(database, node=lists.node)
+        self._estimates = MatchEstimates(screening, node=lists.node, clock=clock)
         self._hits = HitQueries(database)
         self._matches = MatchQueries(database)
         self._reports = ScreeningReportQueries(database, node=lists.node)
@@ -107,7 +111,24 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
 
     async def ListProposals(self, request: pb.ListProposalsRequest, context: Context) -> pb.ListProposalsResponse:
         validate(request)
-        return await asyncio.to_thread(self._queries.proposals, request, hidden=self._hidden())
+        return await asyncio.to_thread(self._proposals.list, request, hidden=self._hidden())
+
+    async def PreviewProposal(self, request: pb.PreviewProposalRequest, context: Context) -> pb.PreviewProposalResponse:
+        validate(request)
+        current_call().record(subject_ids=[request.proposal_id])
+        return await asyncio.to_thread(self._proposals.preview, request, hidden=self._hidden())
+
+    async def EstimateMatches(self, request: pb.EstimateMatchesRequest, context: Context) -> pb.EstimateMatchesResponse:
+        await asyncio.to_thread(validate, request)
+        call = current_call()
+        if request.HasField("proposal_id"):
+            entries = await asyncio.to_thread(self._proposals.entries, request.proposal_id, hidden=self._hidden())
+            call.record(subject_ids=[request.proposal_id], repeatable=True)
+        else:
+            self._require_visible(request.entries.list)
+            entries = estimated_entries(request.entries)
+            call.record(subject_ids=[request.entries.list], repeatable=True)
+        return await self._estimates.of(entries, caller=call.principal.id)
 
     async def ImportEntries(
         self, request_iterator: AsyncIterator[pb.ImportEntriesRequest], context: Context

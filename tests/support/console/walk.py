@@ -116,6 +116,7 @@ NOT_PAGES: Mapping[str, str] = {
     "/sign-in/provider/back": "comes from the identity provider",
     "/live/notifications": _STREAM,
     "/notifications/bell": _PART,
+    "/watchlists/proposals/{proposal_id}/file": _DOWNLOAD,
     "/operations/link/evidence": _DOWNLOAD,
     "/operations/directory/note": _DOWNLOAD,
     "/notifications/rows": _PART,

@@ -13,7 +13,7 @@ from gateway.console.pages.watchlists.hits import answer_hit, show_hit, show_hit
 from gateway.console.pages.watchlists.importing import ask_import, import_file, preview
 from gateway.console.pages.watchlists.lists import compare, show_entry, show_list, show_lists
 from gateway.console.pages.watchlists.matches import decide_match, show_match, show_matches
-from gateway.console.pages.watchlists.proposals import decide, show_proposal, show_proposals
+from gateway.console.pages.watchlists.proposals import decide, download, show_proposal, show_proposals
 from gateway.console.pages.watchlists.withdrawing import ask_withdrawal, withdraw
 from gateway.translation.messages import gettext as _
 
@@ -23,6 +23,7 @@ routes = [
     page_route("/watchlists", show_lists),
     page_route("/watchlists/proposals", show_proposals),
     page_route("/watchlists/proposals/{proposal_id}", show_proposal),
+    page_route("/watchlists/proposals/{proposal_id}/file", download),
     page_route("/watchlists/proposals/{proposal_id}", decide, methods=("POST",)),
     page_route("/watchlists/matches", show_matches),
     page_route("/watchlists/matches/{match_id}", show_match),
