@@ -11,7 +11,7 @@ from gateway.console.views.words import capitalised
 from gateway.translation.labels import label_of
 from gateway.translation.match_reasons import said
 from gateway.translation.messages import gettext as _
-from gateway.v1.match_pb2 import Match, MatchSourceKind, MatchStatus
+from gateway.v1.match_pb2 import Match, MatchGroup, MatchSourceKind, MatchStatus
 from gateway.v1.screening_pb2 import MatchExplanation, ScreeningHit, TokenAgreement
 from gateway.v1.watchlist_pb2 import MatchClass, WatchlistKind
 
@@ -60,6 +60,31 @@ class MatchView:
     @property
     def explanation(self) -> MatchExplanation:
         return self.match.hit.explanation
+
+
+@dataclass(frozen=True, slots=True)
+class MatchGroupView:
+    """Open matches that are alike.
+
+    Attributes:
+        entry: whose list, which list and which entry.
+        newest: explains them all.
+    """
+
+    group: MatchGroup
+    newest: MatchView
+    entry: str
+
+    def title(self, by: str) -> str:
+        """What they have in common: the listed name, or the party that was found."""
+        explanation = self.newest.explanation
+        return (explanation.listed if by == "entry" else explanation.given) or self.newest.match.hit.entry.id
+
+
+def group_view(group: MatchGroup) -> MatchGroupView:
+    """A group in words."""
+    entry = group.newest.hit.entry
+    return MatchGroupView(group, match_view(group.newest), f"{entry.publisher.upper()} {entry.list} {entry.id}")
 
 
 def match_view(match: Match) -> MatchView:
