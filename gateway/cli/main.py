@@ -238,7 +238,11 @@ COMMANDS: Mapping[str, str | Noun] = {
     ),
     "audit": Noun(
         N_("The audit log: requests and decisions."),
-        {"list": "gateway.cli.node.commands:audit_list", "head": "gateway.cli.node.commands:audit_head"},
+        {
+            "list": "gateway.cli.node.commands:audit_list",
+            "head": "gateway.cli.node.commands:audit_head",
+            "export": "gateway.cli.evidence.audit:audit_export",
+        },
     ),
 }
 """Name to `module:function`, imported when called."""

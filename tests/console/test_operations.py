@@ -6,6 +6,7 @@ import re
 import shutil
 import sqlite3
 import time
+import zipfile
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -59,6 +60,25 @@ def test_a_link_is_suspended_with_a_reason_and_resumed(desk: Desks, trial: Conso
         auditor.get_by_label(field).fill(today if found else "2026-01-14")
         auditor.get_by_role("button", name="Search").click()
         expect(auditor.get_by_role("row", name=re.compile("SuspendLink"))).to_have_count(int(found))
+
+
+def test_an_auditor_exports_what_the_filters_leave_and_it_verifies_offline(
+    desk: Desks, trial: ConsoleTrial, tmp_path: Path
+) -> None:
+    trial.session("mo", "officer")
+    window = desk("mo", "auditor")
+    page = window.open("/operations/audit?method=SignIn&result=allow")
+    expect(page.get_by_role("row").nth(1)).to_contain_text("SignIn")
+    window.assert_accessible()
+    for button, ending in (("as a table (CSV)", "csv"), ("as JSON lines", "jsonl")):
+        with page.expect_download() as download:
+            page.get_by_role("button", name=f"Export signed, {button}").click()
+        file = tmp_path / f"{ending}.zip"
+        download.value.save_as(file)
+        told = trial.verified(file)
+        assert "mo has signed at " in told
+        assert "result = " in told
+        assert f"events-001.{ending}" in zipfile.ZipFile(file).namelist()
 
 
 def test_a_feed_that_a_restore_left_behind_is_recovered(desk: Desks, trial: ConsoleTrial, tmp_path: Path) -> None:

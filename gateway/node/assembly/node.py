@@ -480,6 +480,7 @@ class Node:
                     database=self.database,
                     trust=self._directory.trusted,
                     audit_feed=audit_feed(self.settings.federation, self.settings.node),
+                    writer=self._writer,
                     visibility=watchlists.visibility,
                     release_heads=self._outgoing.release_heads,
                 ),
