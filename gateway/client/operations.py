@@ -87,6 +87,14 @@ class NodeClient:
         method = self._connection.stubs.node.ExplainAbsence
         return await self._connection.unary(method, request, node.ExplainAbsenceResponse)
 
+    async def test_partner(self, partner: str) -> list[node.TestFinding]:
+        """Tries live that a partner serves this node, and refuses what it must."""
+        method = self._connection.stubs.node.TestPartner
+        response = await self._connection.unary(
+            method, node.TestPartnerRequest(partner=partner), node.TestPartnerResponse
+        )
+        return list(response.findings)
+
     async def recover_feed(self, origin: str) -> node.RecoverFeedResponse:
         """Fetches own entries from the partner after a restore from an old backup."""
         request = node.RecoverFeedRequest(origin=origin)

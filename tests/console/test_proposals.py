@@ -5,27 +5,29 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import uuid
+from datetime import UTC, datetime
 from pathlib import Path
 
 from google.protobuf.json_format import MessageToDict
 from playwright.sync_api import Page, expect
 
-from gateway.v1.goods_pb2 import CommodityCode, GoodsItem
-from gateway.v1.watchlist_pb2 import WATCHLIST_KIND_COMMODITY, WatchlistContent, WatchlistEntry
+from gateway.v1.watchlist_pb2 import WatchlistContent, WatchlistEntry
 from gateway.v1.watchlist_service_pb2 import ImportRow
 from tests.support.console.case import Case
 from tests.support.console.chromium import PATIENCE_MS
 from tests.support.console.desk import Desk, Desks
 from tests.support.console.enrolling import enrol
 from tests.support.console.trial import ConsoleTrial
-from tests.support.federation import alert
+from tests.support.federation import eventually
 from tests.support.nodes import listed_content
+from tests.support.shipments import named_shipments
 
 ENTRIES = 700
 MOST_CLICKS = 6
-HEAVY = 12
-"""Goods of one alert under the code that matches too much."""
+HEAVY = 350
+"""Shipments with the name that matches too much: more than ten for each day of a month."""
 
 
 class Counted:
@@ -100,32 +102,37 @@ def test_many_entries_are_approved_in_few_clicks_having_seen_counts_and_a_sample
 def test_an_entry_that_matches_too_much_is_named_before_the_import_and_left_out(
     desk: Desks, case: Case, trial: ConsoleTrial, tmp_path: Path
 ) -> None:
-    name, code = f"heavy-{uuid.uuid4().hex[:8]}", CommodityCode(scheme="HS", code="284390")
-    goods = [GoodsItem(description=f"Colloids {at}", declared_codes=[code]) for at in range(HEAVY)]
+    name = f"heavy-{uuid.uuid4().hex[:8]}"
+    party = f"{name.title()} Forwarders Limited"
 
-    async def publish() -> None:
-        async with trial.federation.client("cn", "publisher") as risk:
-            await risk.publish(alert(case_reference=name, goods=goods), ["mo"])
+    async def record() -> None:
+        async with trial.federation.client("cn", "publisher") as clearance:
+            shipments = named_shipments(name, party, HEAVY, declared=datetime.now(UTC))
+            async for batch in clearance.history.record(shipments):
+                assert not batch.refused
 
-    trial.run(publish())
+    trial.run(record())
 
     def line(entry_id: str, content: WatchlistContent) -> str:
         return json.dumps(MessageToDict(WatchlistEntry(id=entry_id, content=content)))
 
     narrow = listed_content(f"Unheard Of {name} Limited")
-    wide = listed_content("Colloids", kind=WATCHLIST_KIND_COMMODITY, commodities=[code])
+    wide = listed_content(party)
     file = tmp_path / "heavy.jsonl"
     file.write_text("\n".join([line("NARROW", narrow), line("WIDE", wide)]), encoding="utf-8")
     supervisor = desk("cn", "supervisor")
-    for _ in range(PATIENCE_MS // 500):  # until the alert is remembered
-        page = supervisor.open(f"/watchlists/import?list={name}")
-        page.get_by_label("File", exact=True).set_input_files(file)
-        page.get_by_role("button", name="Show what would change").click()
-        expect(page.get_by_role("heading", level=1)).to_have_text("What would change")
-        if page.get_by_text("Entries that match too much").count():
-            break
-        page.wait_for_timeout(500)
-    expect(page.get_by_text(f"WIDE: {HEAVY} matches a day")).to_be_visible()
+
+    async def remembered() -> bool:
+        async with trial["cn"].acting("supervisor") as acting:
+            rows = [ImportRow(id="WIDE", content=wide)]
+            return (await acting.watchlist.estimate(list_name=name, rows=rows)).matches == HEAVY
+
+    trial.run(eventually(remembered, within_s=120, what="shipments that screening remembers"))
+    page = supervisor.open(f"/watchlists/import?list={name}")
+    page.get_by_label("File", exact=True).set_input_files(file)
+    page.get_by_role("button", name="Show what would change").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("What would change")
+    expect(page.get_by_text(re.compile(r"WIDE: [0-9]+ matches a day"))).to_be_visible()
     supervisor.assert_accessible()
     page.get_by_label("WIDE").check()
     page.get_by_role("button", name="Import the changes").click()

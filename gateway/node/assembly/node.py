@@ -52,6 +52,7 @@ from gateway.node.capabilities.capability import Capabilities
 from gateway.node.capabilities.every import start_capabilities
 from gateway.node.capabilities.licences import Licences
 from gateway.node.capabilities.parts import NodeParts
+from gateway.node.checks.partner_test import PartnerTest
 from gateway.node.directory_store import DirectoryStore, KeptVersions, pinned_anchors
 from gateway.node.expiry import OwnKeys
 from gateway.node.feed_heads import FeedHeadMonitor
@@ -515,6 +516,9 @@ class Node:
             roles=self._roles,
             quarantine=self._exchange.quarantine,
             directories=self._exchange.directories,
+            partner_test=PartnerTest(
+                self.settings, directory=self._directory.directory, tls=self._peer_tls, clock=self._now
+            ),
             clock=self._clock,
         )
 

@@ -40,7 +40,10 @@ class ScreeningWorker:
         return replace(self._search.step(cursors, at_ms=at_ms), not_indexed=len(self._screener.skipped))
 
     def estimate(self, publisher: str, update: watchlist_pb2.WatchlistUpdate, since_ms: int, at_ms: int) -> Estimate:
-        """Compares the entries of an update with the remembered shipments and alerts since a time."""
+        """Compares the entries of an update with the remembered shipments and alerts since a time.
+
+        The same writings of one source and entry are one match, as `codec.matches.match_key` has it.
+        """
         recent, limits = self._screener.recent, self._screener.limits
         times = recent.times_since(since_ms)
         of_kind = Counter(key.kind for key in times)
@@ -48,6 +51,7 @@ class ScreeningWorker:
         for change in update.changes:
             record = record_of(publisher, change.entered)
             hits = recent.hits(record, limits) if record.counts_at(at_ms) else ()
-            matches.append(sum(hit.place.source in times for hit in hits))
+            found = {(hit.place.source, hit.hit.query, hit.hit.listed) for hit in hits if hit.place.source in times}
+            matches.append(len(found))
         oldest = min(times.values(), default=0)
         return Estimate(matches, of_kind[SourceKind.SHIPMENT], of_kind[SourceKind.ALERT], oldest)

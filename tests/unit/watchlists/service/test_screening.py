@@ -563,10 +563,11 @@ def test_what_entries_would_have_matched_is_counted_by_place_and_only_in_the_win
     worker = ScreeningWorker(made, MatchSearch(cn.database, made))
     now = cn.clock()
     code = CommodityCode(scheme="HS", code="811010")
-    goods = {f"goods[{at}]": screening_pb2.ScreeningSubject(commodities=[code]) for at in range(3)}
+    goods = {f"goods[{at}]": screening_pb2.ScreeningSubject(commodities=[code]) for at in range(3)}  # one writing
     people = {"parties[0]": party("Estimate Example Lanterns Limited")}
     recent = made.recent
     recent.remember(SourceKey(SourceKind.ALERT, "cn", "new"), 1, parties_of(goods), at_ms=now - DAY_MS)
+    recent.remember(SourceKey(SourceKind.ALERT, "hk", "new"), 1, parties_of(goods), at_ms=now)
     recent.remember(SourceKey(SourceKind.ALERT, "cn", "old"), 1, parties_of(goods), at_ms=now - 40 * DAY_MS)
     recent.remember(SourceKey(SourceKind.SHIPMENT, "cn", "s"), 1, parties_of(people), at_ms=now - 2 * DAY_MS)
 
@@ -584,5 +585,5 @@ def test_what_entries_would_have_matched_is_counted_by_place_and_only_in_the_win
         ]
     )
     estimate = worker.estimate("cn", update, now - 30 * DAY_MS, now)
-    assert estimate == Estimate([3, 1, 0], shipments=1, alerts=1, since_ms=now - 2 * DAY_MS)
+    assert estimate == Estimate([2, 1, 0], shipments=1, alerts=2, since_ms=now - 2 * DAY_MS)
     assert made.entries == 0, "nothing of it is in force"
