@@ -60,6 +60,7 @@ def test_the_matches_of_one_entry_are_decided_together_in_few_clicks(
     clicks += 1
     expect(page.get_by_text(f"{MATCHES} matches to decide")).to_be_visible()
     expect(page.get_by_role("heading", name="Why they may be the listed one")).to_have_count(1)
+    page.get_by_text("Where they were found").click()
     expect(page.get_by_text(f"{MATCHES - 50} more aren't shown here")).to_be_visible()
     officer.assert_accessible()
     dismiss = page.get_by_role("button", name=f"Dismiss {MATCHES} matches")

@@ -68,7 +68,7 @@ def test_many_entries_are_approved_in_few_clicks_having_seen_counts_and_a_sample
     page = opened_with_cost(window, f"/watchlists/proposals/{proposal_id}")
     expect(page.locator(".tally")).to_contain_text(f"{ENTRIES} new entries")
     expect(page.locator(".tally")).to_contain_text("0 entries withdrawn")
-    titles = [heading.inner_text() for heading in page.locator("section.card h2", has_text="Manifold").all()]
+    titles = [heading.inner_text() for heading in page.locator("section.card h3", has_text="Manifold").all()]
     assert 5 < len(titles) < 20
     assert "0000" in titles[0]
     assert any(f"Manifold Example 0{at}" in titles[-1] for at in (5, 6)), "from all over the proposal"

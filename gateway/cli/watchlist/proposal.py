@@ -61,7 +61,7 @@ def proposal(
     preview, estimate = target.run(work)
     output = Output(as_json)
     if as_json:
-        output.json(as_dict(preview) | ({"estimate": as_dict(estimate)} if estimate is not None else {}))
+        output.json(as_dict(preview) | {"estimate": None if estimate is None else as_dict(estimate)})
         return
     facts: dict[str, object] = {
         N_("List"): preview.proposal.list,
@@ -70,15 +70,13 @@ def proposal(
         N_("Withdrawn"): preview.withdrawn,
     }
     if estimate is not None:
-        facts[N_("Would have matched")] = _(
-            "{matches} times since {since} ({shipments} shipments, {alerts} alerts; {compared} of {entries} entries)",
-            matches=estimate.matches,
-            since=shown_time(estimate, "since"),
-            shipments=estimate.shipments,
-            alerts=estimate.alerts,
-            compared=estimate.compared,
-            entries=estimate.entries,
-        )
+        facts |= {
+            N_("Would have matched"): estimate.matches,
+            N_("Since"): shown_time(estimate, "since"),
+            N_("Shipments compared"): estimate.shipments,
+            N_("Alerts compared"): estimate.alerts,
+            N_("Entries compared"): estimate.compared,
+        }
         facts[N_("Most of them by")] = ", ".join(f"{one.id} ({one.matches})" for one in estimate.most[:5])
     else:
         output.warning(_("how much it would match can't be said: screening isn't ready"))

@@ -114,7 +114,7 @@ _HIDDEN = "Names of lists that were hidden from who has exported the events were
 _README = """\
 Events of the audit log of {node}
 
-{events} events, the oldest first
+Events: {events}, the oldest first
 Filter: {filter}
 Of the log up to event {upto}
 Signed at {at} by the clock of {node}, under the head {sequence} {hash}
