@@ -200,6 +200,7 @@ def _preview_page(
         "content": encoded(content),
         "recipients": [row.node for row in rows],
         "request_id": sent.text("request_id"),
+        "draft_id": sent.text("draft_id"),
         "amends": draft.amends,
         "revision": str(draft.revision),
     }

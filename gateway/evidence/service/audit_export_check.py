@@ -45,10 +45,10 @@ class ProvedAuditExport:
     @property
     def told(self) -> str:
         """A sentence on who signed what, and when."""
-        which = f"that {self.export.filter} leaves" if self.export.filter else "of all"
+        which = f"all that {self.export.filter} leaves" if self.export.filter else "all"
         return (
-            f"{self.signed.origin.publisher} has signed at {format_time_ms(self.signed.signed_at)}: these are the "
-            f"{counted(self.export.events, 'event')} {which} of its audit log up to event {self.export.upto}."
+            f"{self.signed.origin.publisher} has signed at {format_time_ms(self.signed.signed_at)}: of its audit log "
+            f"up to event {self.export.upto} these are {which}, {counted(self.export.events, 'event')}."
         )
 
 

@@ -119,6 +119,7 @@ NOT_PAGES: Mapping[str, str] = {
     "/live/notifications": _STREAM,
     "/notifications/bell": _PART,
     "/watchlists/proposals/{proposal_id}/file": _DOWNLOAD,
+    "/drafts/{draft_id}": "tests/console/test_drafts.py opens some of its own",
     "/operations/link/evidence": _DOWNLOAD,
     "/operations/directory/note": _DOWNLOAD,
     "/notifications/rows": _PART,

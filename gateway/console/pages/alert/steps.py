@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from gateway.client import new_request_id
 from gateway.console.attaching import AttachedFiles, attached_files
+from gateway.console.drafts import draft_id_of, title_of
 from gateway.console.form import Form
 from gateway.console.page import client, console_of, form, page_route, reader_locale, redirect, render
 from gateway.console.pages.alert.amending import AMENDMENT
@@ -127,7 +128,9 @@ def _form_page(request: Request, step: StepForm, context: StepContext, sent: For
 
 
 def _page(request: Request, step: StepForm, context: StepContext) -> dict[str, Any]:
+    action = request.url.path.removesuffix(UPLOAD_SUFFIX)
     return {
+        "draft": draft_id_of(request) if title_of(action) else "",
         "step": step,
         "choices": step_choices(),
         "goods_rows": goods_rows(form(request)),
@@ -137,7 +140,7 @@ def _page(request: Request, step: StepForm, context: StepContext) -> dict[str, A
         "view": context.view,
         "partners": context.partners,
         "question": next((q for q in context.view.questions if q.question_id == context.question_id), None),
-        "action": request.url.path.removesuffix(UPLOAD_SUFFIX),
+        "action": action,
         "files": getattr(request.state, "files", None),
     }
 

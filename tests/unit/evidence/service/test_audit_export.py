@@ -85,7 +85,7 @@ def test_an_export_says_which_events_were_signed_and_when(cn: PaperNode) -> None
     proved = examine(cn, decode_zip(stored_zip(files)).files).evidence
     assert proved is not None
     assert proved.told.startswith("cn has signed at ")
-    assert "these are the 4 events that person = chan leaves of its audit log up to event 12" in proved.told
+    assert "of its audit log up to event 12 these are all that person = chan leaves, 4 events." in proved.told
     lines = [json.loads(line) for line in files["events-001.jsonl"].splitlines()]
     assert [line["sequence"] for line in lines] == [1, 4, 7, 10]
     assert {line["principal"] for line in lines} == {"person/cn/chan"}
