@@ -50,8 +50,9 @@ _FIRST_WORDS: Final = ("case_reference", "names-0-text", "text", "remarks", "rea
 """Fields that say best what a form is about."""
 
 
-def title_of(path: str) -> str:
-    """What a form is by where it goes; empty for one that isn't kept."""
+def title_of(form: str) -> str:
+    """What a form is by where it goes, a path perhaps with a query; empty for one that isn't kept."""
+    path = form.partition("?")[0]
     return next((title() for pattern, title in _FORMS if pattern.fullmatch(path)), "")
 
 
@@ -73,10 +74,10 @@ def way_back(request: Request) -> str:
     return request.url.path + (f"?{request.url.query}" if request.method == "GET" and request.url.query else "")
 
 
-def draft_of(sent: Form, path: str) -> FormDraft | None:
+def draft_of(sent: Form, goes_to: str) -> FormDraft | None:
     """What a form says, to be kept; None for a form that isn't kept."""
     draft_id = _id_in(sent)
-    if not draft_id or not title_of(path):
+    if not draft_id or not title_of(goes_to):
         return None
     fields = [
         DraftField(name=name, value=value)
@@ -84,13 +85,14 @@ def draft_of(sent: Form, path: str) -> FormDraft | None:
         if name not in _NOT_KEPT
         for value in values
     ]
-    return FormDraft(draft_id=draft_id, form=path, fields=fields, summary=_summary(sent))
+    return FormDraft(draft_id=draft_id, form=goes_to, fields=fields, summary=_summary(sent))
 
 
 async def keep_or_forget(request: Request, response: Response) -> Response:
     """After a form was taken: a page that leads on has done it, on any other it isn't done yet."""
     sent, session = request.state.form, request.state.session
-    draft = draft_of(sent, request.url.path) if request.method == "POST" and session is not None else None
+    goes_to = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    draft = draft_of(sent, goes_to) if request.method == "POST" and session is not None else None
     done = response.status_code == SEE_OTHER and request.method == "POST" and not request.url.path.startswith(PATH)
     try:
         if done and session is not None and _id_in(sent):

@@ -175,7 +175,7 @@ form_drafts = Table(
     metadata,
     Column("draft_id", String(36), primary_key=True),
     Column("owner", String(192), nullable=False),
-    Column("form", String(512), nullable=False),
+    Column("form", Text, nullable=False),
     Column("summary", String(200), nullable=False),
     Column("saved_at", BigInteger, nullable=False),
     Column("fields", LargeBinary, nullable=False),  # serialised FormDraft with fields alone

@@ -15,7 +15,7 @@ def upgrade() -> None:
         "form_drafts",
         sa.Column("draft_id", sa.String(length=36), nullable=False),
         sa.Column("owner", sa.String(length=192), nullable=False),
-        sa.Column("form", sa.String(length=512), nullable=False),
+        sa.Column("form", sa.Text(), nullable=False),
         sa.Column("summary", sa.String(length=200), nullable=False),
         sa.Column("saved_at", sa.BigInteger(), nullable=False),
         sa.Column("fields", sa.LargeBinary(), nullable=False),
