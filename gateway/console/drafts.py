@@ -50,6 +50,10 @@ _FIRST_WORDS: Final = ("case_reference", "names-0-text", "text", "remarks", "rea
 """Fields that say best what a form is about."""
 
 
+_CHOICE: Final = re.compile(r"[a-z]+(_[a-z]+)*", re.ASCII)
+"""A word of a list that somebody chose from."""
+
+
 def title_of(form: str) -> str:
     """What a form is by where it goes, a path perhaps with a query; empty for one that isn't kept."""
     path = form.partition("?")[0]
@@ -114,7 +118,8 @@ def _id_in(sent: Form) -> str:
 
 def _summary(sent: Form) -> str:
     """The first words that somebody wrote."""
-    written = [sent.text(name) for name in _FIRST_WORDS if sent.text(name)]
+    texts = map(sent.text, _FIRST_WORDS)
+    written = [text for text in texts if text and not _CHOICE.fullmatch(text)]
     return written[0][:MAX_SUMMARY_CHARS] if written else ""
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from gateway.casework.tables import drafts
 from gateway.contract.messages import to_timestamp
-from gateway.errors import InvalidRequestError, PermissionDeniedError, Violation
+from gateway.errors import PermissionDeniedError
 from gateway.feed.service.writing.transaction import Transaction
 from gateway.v1 import casework_service_pb2 as service
 
@@ -23,7 +23,7 @@ KEPT_MS: Final = 30 * 24 * 3600 * 1000
 
 @dataclass(frozen=True, slots=True)
 class SaveDraftCommand:
-    """Keeps a draft in place of what was kept under its id."""
+    """Keeps a draft in place of what was kept under its id; beyond MAX_DRAFTS of a person the oldest goes."""
 
     draft: service.FormDraft
     person: str
@@ -33,9 +33,9 @@ class SaveDraftCommand:
         owner = drafts.owner_of(tx.conn, self.draft.draft_id)
         if owner not in (None, self.person):
             raise PermissionDeniedError("the draft is somebody else's; save it under another id")
-        if owner is None and drafts.count(tx.conn, self.person) >= MAX_DRAFTS:
-            message = f"a person has at most {MAX_DRAFTS} drafts; delete one first"
-            raise InvalidRequestError([Violation("draft", "draft.most", message)])
+        if owner is None:
+            for oldest in drafts.of(tx.conn, self.person)[MAX_DRAFTS - 1 :]:
+                drafts.remove(tx.conn, oldest.draft_id, self.person)
         drafts.put(tx.conn, self.draft, self.person, now_ms=tx.now_ms)
         return service.SaveDraftResponse(saved_at=to_timestamp(tx.now_ms))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, delete, insert, select
 
 from gateway.casework.tables.schema import form_drafts as table
 from gateway.contract.messages import to_timestamp
@@ -33,11 +33,6 @@ def get(conn: Connection, draft_id: str, owner: str) -> service.FormDraft | None
 def owner_of(conn: Connection, draft_id: str) -> str | None:
     """Whose draft has an id; None where there is none."""
     return conn.execute(select(table.c.owner).where(table.c.draft_id == draft_id)).scalar_one_or_none()
-
-
-def count(conn: Connection, owner: str) -> int:
-    """Number of a person's drafts."""
-    return int(conn.execute(select(func.count()).select_from(table).where(table.c.owner == owner)).scalar_one())
 
 
 def put(conn: Connection, draft: service.FormDraft, owner: str, *, now_ms: int) -> None:

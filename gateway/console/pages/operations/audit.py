@@ -82,6 +82,7 @@ async def show(request: Request) -> Response:
         first_href=f"/operations/audit?{urlencode(kept)}" if token else "",
         results=[("allow", _("allowed")), ("deny", _("denied")), ("error", _("failed"))],
         short=_short,
+        detail_names={"subject_ids": _("About"), "detail": _("More"), "repeated": _("Times")},
     )
 
 

@@ -51,15 +51,18 @@ function sessionEnded() {
 
 // What is written in a form goes to the gateway every few seconds, so that leaving the page loses nothing.
 const draftEvery = 3_000;
+const mostKeptAlive = 60_000; // browsers take 64 KiB
 const unkept = new Map(); // forms with something that wasn't kept yet, and the timer of each
 
-async function keepDraft(form, { leaving = false } = {}) {
+async function keepDraft(form) {
   clearTimeout(unkept.get(form));
   unkept.delete(form);
   const fields = new FormData(form);
   for (const [name, value] of [...fields]) if (value instanceof File) fields.delete(name);
   fields.set("draft_form", form.getAttribute("action"));
-  const sending = { method: "POST", body: fields, headers: { "x-draft": "script" }, keepalive: leaving };
+  const size = [...fields].reduce((sum, [name, value]) => sum + 150 + name.length + 3 * value.length, 0);
+  const keepalive = size < mostKeptAlive; // goes on when the page is left meanwhile
+  const sending = { method: "POST", body: fields, headers: { "x-draft": "script" }, keepalive };
   const answer = await fetch("/drafts", sending).catch(() => null);
   const kept = form.querySelector("[data-draft-kept]");
   if (kept) kept.hidden = !answer?.ok;
@@ -72,7 +75,7 @@ function noteWriting(event) {
 }
 
 function keepAllDrafts() {
-  for (const form of [...unkept.keys()]) keepDraft(form, { leaving: true });
+  for (const form of [...unkept.keys()]) keepDraft(form);
 }
 
 function sentAway(event) { // the gateway keeps what a form that comes back has
