@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +18,7 @@ from gateway.cli.directory.tables import print_differences
 from gateway.cli.files import naming, read_input, write_output
 from gateway.cli.output import JsonOption, Output, reports_errors
 from gateway.cli.pairs import named_once
+from gateway.cli.values import instant
 from gateway.contract.ids import server_name
 from gateway.errors import OptionError
 from gateway.tls.secret_files import read_passphrase
@@ -25,8 +26,17 @@ from gateway.translation.messages import N_
 from gateway.translation.messages import gettext as _
 from gateway.trust.codec.directory import encode_directory
 from gateway.trust.codec.node_card import MAX_CARD_BYTES, card_digest, decode_card, encode_card
-from gateway.trust.pki.keys import load_signing_key
-from gateway.trust.rules.directory import Directory, FederationNode, NodeCard, receipts_key_name
+from gateway.trust.pki.keys import (
+    NEXT_LOG_KEY,
+    NEXT_RECEIPTS_KEY,
+    SECOND_LOG_KEY,
+    SECOND_RECEIPTS_KEY,
+    Ed25519Signer,
+    MlDsa44Signer,
+    load_second_key,
+    load_signing_key,
+)
+from gateway.trust.rules.directory import Directory, FederationNode, KeyRecord, NodeCard, receipts_key_name
 from gateway.trust.service.agreement_terms import ALERTS_ALONE, agreements_among
 from gateway.trust.service.directory_drafts import (
     DEFAULT_DAYS,
@@ -60,11 +70,31 @@ def card(
         list[str] | None, typer.Option(help=_("host:port for partners; none if it only connects outwards."))
     ] = None,
     key_days: Annotated[int, typer.Option(help=_("Validity of the signing keys in days."), min=1)] = 3 * 365,
+    next_from: Annotated[
+        str,
+        typer.Option(
+            help=_(
+                "When the node begins to sign with next keys, RFC 3339 or a span from now: by then every node has to "
+                "have the version of the directory that names them."
+            )
+        ),
+    ] = "14d",
+    second_from: Annotated[
+        str,
+        typer.Option(
+            help=_(
+                "When second keys begin to be needed, RFC 3339 or a span from now: by then every node has to have the "
+                "version of the directory that names them."
+            )
+        ),
+    ] = "14d",
     passphrase_file: PassphraseFile = None,
     passphrase_env: PassphraseVariable = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make the node card: everything that the directory needs of this node. It holds nothing secret.
+
+    It has next and second keys too if `gateway pki next-keys` and `second-keys` have made them in the folder keys.
 
     Send the file by any way, and read out its digest by another, e.g. by telephone.
 
@@ -78,6 +108,19 @@ def card(
     receipts = load_signing_key(
         pki / "keys" / "receipts.pem", name=receipts_key_name(federation, node), passphrase=passphrase
     )
+    seconds = [
+        load_second_key(file, name=file.name, passphrase=passphrase)
+        for file in (pki / "keys" / SECOND_LOG_KEY, pki / "keys" / SECOND_RECEIPTS_KEY)
+        if file.exists()
+    ]
+    nexts = [
+        load_signing_key(file, name=file.name, passphrase=passphrase)
+        for file in (pki / "keys" / NEXT_LOG_KEY, pki / "keys" / NEXT_RECEIPTS_KEY)
+        if file.exists()
+    ]
+    begin = instant(next_from, "--next-from").astimezone(UTC)
+    needed_from = instant(second_from, "--second-from").astimezone(UTC)
+    of_log, of_receipts = (_records(part, key_days, needed_from) for part in (seconds[:1], seconds[1:]))
     made = NodeCard(
         federation=federation,
         name=node,
@@ -86,8 +129,8 @@ def card(
             endpoints=tuple(endpoint or ()),
             tls_ca_pems=(read_input(pki / "ca.pem").decode("ascii", "replace"),),
             tls_server_name=server_name(federation, node),
-            log_keys=(key_record(log.public_key, now(), key_days),),
-            cosign_keys=(key_record(receipts.public_key, now(), key_days),),
+            log_keys=(*_records([log], key_days), *_records(nexts[:1], key_days, begin), *of_log),
+            cosign_keys=(*_records([receipts], key_days), *_records(nexts[1:], key_days, begin), *of_receipts),
         ),
         directory_key=read_input(directory_key).decode("ascii", "replace").strip(),
         display_names=named_once("--name", map(_name, name)),
@@ -95,6 +138,16 @@ def card(
     text = encode_card(made)
     write_output(out, text)
     Output(as_json).facts(_("Node card made"), {N_("Card"): out, N_("Node"): node, N_("Digest"): card_digest(text)})
+
+
+def _records(
+    keys: Sequence[Ed25519Signer] | Sequence[MlDsa44Signer], days: int, begin: datetime | None = None
+) -> tuple[KeyRecord, ...]:
+    """Entries of keys that count from a time on; None: already."""
+    records = [key_record(key, now(), days) for key in keys]
+    if begin is not None:
+        records = [replace(record, not_before=begin.replace(microsecond=0)) for record in records]
+    return tuple(records)
 
 
 @reports_errors
