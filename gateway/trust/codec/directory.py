@@ -302,7 +302,7 @@ def _read_key(reader: ObjectReader, algorithm: KeyAlgorithm = KeyAlgorithm.ED255
 
 
 def decode_public_key(text: str, algorithm: KeyAlgorithm = KeyAlgorithm.ED25519) -> bytes:
-    """A public key from text that matches its algorithm's pattern; raises MalformedError."""
+    """A public key from text that matches its pattern; raises MalformedError."""
     key = base64.b64decode(text)  # the pattern ensures base64
     if base64.b64encode(key).decode() != text:
         raise MalformedError("must be canonical base64")
