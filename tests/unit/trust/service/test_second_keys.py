@@ -127,6 +127,14 @@ def test_lines_of_keys_that_a_version_does_not_name_are_left_out_of_evidence() -
     }
 
 
+def test_an_offered_version_makes_no_second_key_needless_before_it_is_in_force() -> None:
+    version = with_second_keys()
+    made = revoke(version, issued_at=NOW, since=NOW, public_keys=[LOG.public_key])
+    state, _ = DirectoryState.of([trusted(version)]).offered(signed(made), "hk")
+    (verifier,) = state.trusted.log_verifiers(ORIGIN, NEEDED_FROM)
+    assert [second.public_key for second in verifier.second] == [LOG.public_key]
+
+
 def test_an_owner_takes_the_first_key_away_and_can_not_make_the_second_one_needless() -> None:
     state = DirectoryState.of([trusted(with_second_keys())])
     first = with_second_keys().nodes["cn"].log_keys[0].public_key
