@@ -340,6 +340,8 @@ SHAPES: Mapping[str, Schema] = {
     "alert ask": joined(alert_service_pb2.AskQuestionResponse, alert=TEXT),
     "alert answer": joined(alert_service_pb2.AnswerQuestionResponse, alert=TEXT),
     "alert finding": joined(alert_service_pb2.ReportFindingResponse, alert=TEXT),
+    "alert correct-finding": joined(alert_service_pb2.CorrectFindingResponse, alert=TEXT),
+    "alert withdraw-finding": joined(alert_service_pb2.WithdrawFindingResponse, alert=TEXT),
     "alert close": joined(alert_service_pb2.CloseAlertResponse, alert=TEXT),
     "alert withdraw": joined(alert_service_pb2.WithdrawAlertResponse, alert=TEXT),
     "alert publication-sheet": message(figure_service_pb2.GetPublicationSheetResponse),

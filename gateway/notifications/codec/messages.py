@@ -41,6 +41,8 @@ _KINDS: Mapping[str, NotificationKind.ValueType] = {
     "question": NotificationKind.NOTIFICATION_KIND_QUESTION,
     "answer": NotificationKind.NOTIFICATION_KIND_ANSWER,
     "finding": NotificationKind.NOTIFICATION_KIND_FINDING,
+    "finding_corrected": NotificationKind.NOTIFICATION_KIND_FINDING_CHANGED,
+    "finding_withdrawn": NotificationKind.NOTIFICATION_KIND_FINDING_CHANGED,
 }
 _PRIORITIES = {letter: value for value, letter in wire.PRIORITIES.items()}
 _DEADLINES = {

@@ -44,6 +44,7 @@ _REPLIES = (
     NotificationKind.NOTIFICATION_KIND_QUESTION,
     NotificationKind.NOTIFICATION_KIND_ANSWER,
     NotificationKind.NOTIFICATION_KIND_FINDING,
+    NotificationKind.NOTIFICATION_KIND_FINDING_CHANGED,
     NotificationKind.NOTIFICATION_KIND_FLAG,
 )
 _DEFAULTS: Mapping[Role, tuple[NotificationKind.ValueType, ...]] = {
