@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from gateway.alerts.tables import copies, events
 from gateway.contract.findings import FindingPlace, finding_of, reference_of, standing_findings
 from gateway.contract.messages import to_timestamp
 from gateway.errors import IllegalTransitionError, InvalidRequestError, MalformedError
+from gateway.evidence.service.check import verify
+from gateway.evidence.service.export import export
 from gateway.feed.projection.rebuild import rebuild
 from gateway.v1 import alert_pb2
 from tests.support.databases import MakeDatabase
@@ -116,6 +119,21 @@ def test_a_finding_can_be_corrected_after_the_alert_was_closed(nodes: list[Paper
     for node in (cn, hk):
         assert standing(node, alert) == ["Antimony, by the laboratory"]
         assert node.queries.get("cn", alert).deliveries[0].status == alert_pb2.ALERT_STATUS_CLOSED
+
+
+def test_evidence_says_which_finding_holds_and_has_all_of_them(nodes: list[PaperNode]) -> None:
+    cn, hk = nodes
+    alert = sent(cn, hk)
+    place = correct(hk, alert, report(hk, alert, "4000 kg"), "400 kg")
+    exchange(cn, hk)
+    for node, kinds in ((cn, ["finding"]), (hk, ["finding", "finding_corrected"])):
+        bundle = export(node.database, node.trust, publisher="cn", alert_id=alert).bundle
+        verify(bundle, directory_note=node.trust.note)
+        text = bundle.files["README.txt"].decode()
+        assert re.findall(r"\n  \d+-(\w+)\n(?:    .*\n)*?    \w+ later: it doesn't hold", text) == kinds
+        if node is cn:
+            withdraw(hk, alert, place)
+            exchange(cn, hk)
 
 
 def test_what_was_corrected_or_withdrawn_says_what_to_do(nodes: list[PaperNode]) -> None:
