@@ -497,6 +497,24 @@ SHAPES: Mapping[str, Schema] = {
     "inbox assign": message(casework_service_pb2.AssignAlertsResponse),
     "inbox note": message(casework_service_pb2.CaseNote),
     "inbox notes": message(casework_service_pb2.GetCaseResponse),
+    "law changes": message(history_service_pb2.ListControlChangesResponse),
+    "law suggest": facts(
+        day=TEXT,
+        version=TEXT,
+        suggestions=array(
+            facts(
+                control_code=TEXT,
+                substance=TEXT,
+                announcement=TEXT,
+                element=TEXT,
+                codes=TEXTS,
+                confidence=TEXT,
+                fits=TEXT,
+                because=array(facts(kind=TEXT, value=TEXT, words=TEXT)),
+                lacking=array(facts(kind=TEXT, value=TEXT)),
+            )
+        ),
+    ),
     "law show": facts(day=TEXT, version=TEXT, goods=array(CONTROLLED), announcements=array(ANNOUNCED)),
     "why alert": message(node_service_pb2.ExplainAbsenceResponse),
     "why entry": message(node_service_pb2.ExplainAbsenceResponse),

@@ -145,7 +145,12 @@ COMMANDS: Mapping[str, str | Noun] = {
         },
     ),
     "law": Noun(
-        N_("Export control as the lists of this installation have it, by day."), {"show": "gateway.cli.law:show"}
+        N_("Export control as the lists of this installation have it, by day."),
+        {
+            "show": "gateway.cli.law.show:show",
+            "suggest": "gateway.cli.law.suggest:suggest",
+            "changes": "gateway.cli.law.changes:changes",
+        },
     ),
     "why": Noun(
         N_("Why a partner doesn't have something of ours, or isn't given a field of it."),

@@ -30,6 +30,8 @@ from gateway.history.rpc.query_handler import QueryHandler
 from gateway.history.rpc.recording_process import RecordChecks
 from gateway.history.rpc.service import HistoryServicer
 from gateway.history.service.answers import QueryService
+from gateway.history.service.control_changes import ControlChanges
+from gateway.history.service.control_suggestions import ControlSuggestions
 from gateway.history.service.queries import QuerySigner
 from gateway.history.service.risk import SiblingSearch
 from gateway.licences.service.presented import PresentedLicences
@@ -40,6 +42,8 @@ from gateway.node.roles import Roles
 from gateway.node.settings import HistorySettings
 from gateway.node.workers.history import FOLLOW_ALERTS, TEXTS_DEADLINE_S, history_handlers
 from gateway.node.workers.recording import recording_handlers
+from gateway.risk.control_suggestions import ControlSuggester
+from gateway.risk.goods_words import load_goods_words
 from gateway.rpc.peers import Peers
 from gateway.rpc.workers.worker_process import WorkerProcess
 from gateway.tlog.note import Signer
@@ -111,6 +115,7 @@ class History:
             trust=trust,
             clock=clock,
         )
+        self.control_changes = ControlChanges(database, self.rules.controlled_goods, clock=clock)
         self.servicer = HistoryServicer(
             origin=self._origin,
             search=self.search,
@@ -118,6 +123,10 @@ class History:
             fanout=self.fanout,
             trace=self._tracer(node, database, trust, clock).trace,
             rules=self.rules,
+            control_changes=self.control_changes,
+            suggestions=ControlSuggestions(
+                ControlSuggester(self.rules.controlled_goods, load_goods_words()), clock=clock
+            ),
             database=database,
             writer=writer,
             checks=self._checks,
