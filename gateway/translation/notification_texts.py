@@ -26,6 +26,9 @@ _SENTENCES: Mapping[int, str] = {
     NotificationKind.NOTIFICATION_KIND_HIT: N_("{partner} reports a hit on {list}"),
     NotificationKind.NOTIFICATION_KIND_HIT_ANSWERED: N_("{partner} has answered a hit on {list}"),
     NotificationKind.NOTIFICATION_KIND_VERDICTS_CHANGED: N_("A change of {list} has changed verdicts: {verdicts}"),
+    NotificationKind.NOTIFICATION_KIND_CONTROLS_CHANGED: N_(
+        "Since {day}, {announcement}: {state}; open records: {records}"
+    ),
     NotificationKind.NOTIFICATION_KIND_PROPOSAL: N_("A proposal for {list} waits for a decision"),
     NotificationKind.NOTIFICATION_KIND_ALARM: N_("Alarm {code}: {message}"),
     NotificationKind.NOTIFICATION_KIND_BREAK_GLASS: N_("{by} acts beyond a role: {message}"),
@@ -60,6 +63,7 @@ KIND_NAMES: Mapping[int, str] = {
     NotificationKind.NOTIFICATION_KIND_HIT: N_("hit to answer"),
     NotificationKind.NOTIFICATION_KIND_HIT_ANSWERED: N_("hit answered"),
     NotificationKind.NOTIFICATION_KIND_VERDICTS_CHANGED: N_("changed verdicts"),
+    NotificationKind.NOTIFICATION_KIND_CONTROLS_CHANGED: N_("export control changed"),
     NotificationKind.NOTIFICATION_KIND_PROPOSAL: N_("proposal to decide"),
     NotificationKind.NOTIFICATION_KIND_ALARM: N_("alarm"),
     NotificationKind.NOTIFICATION_KIND_BREAK_GLASS: N_("acting beyond a role"),
@@ -77,6 +81,10 @@ def sentence_of(notification: Notification) -> str:
         publisher=notification.alert.publisher.upper(),
         list=notification.list,
         verdicts=notification.verdicts,
+        day=notification.control_day,
+        announcement=notification.announcement,
+        state=notification.control_state,
+        records=notification.records,
         code=notification.alarm_code,
         message=condition_text(notification.alarm_message),
         by=by,

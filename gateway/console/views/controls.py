@@ -1,4 +1,4 @@
-"""Suggested control codes as pages show them."""
+"""Suggested control codes and changes of controls as pages show them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,12 @@ from gateway.console.views.words import goods_text
 from gateway.translation.control_suggestion_texts import fact_text, lack_text
 from gateway.translation.messages import gettext as _
 from gateway.v1.goods_pb2 import GoodsItem
-from gateway.v1.history_service_pb2 import ControlSuggestion, GoodsSuggestions, GoodsWording
+from gateway.v1.history_service_pb2 import (
+    ControlSuggestion,
+    GoodsSuggestions,
+    GoodsWording,
+    ListControlChangesResponse,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,3 +64,43 @@ def _row(suggestion: ControlSuggestion) -> SuggestionRow:
         because=[fact_text(fact.kind, fact.value, fact.words) for fact in suggestion.because],
         lacking=[lack_text(fact.kind, fact.value) for fact in suggestion.lacking],
     )
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeRow:
+    """A day on which the state of a control changes.
+
+    Attributes:
+        day, announcement, state: since when what holds how.
+        facts: what it does, where to, and how sure that is.
+        records: ids of open records that it touches, each with its goods.
+        more: there are more records.
+    """
+
+    day: str
+    announcement: str
+    state: str
+    facts: Sequence[str]
+    records: Sequence[tuple[str, str]]
+    more: bool
+
+
+def change_rows(found: ListControlChangesResponse) -> list[ChangeRow]:
+    """The changes, by day."""
+    return [
+        ChangeRow(
+            day=change.day,
+            announcement=change.announcement,
+            state=change.state,
+            facts=[
+                change.subject,
+                *([", ".join(change.destinations)] if change.destinations else []),
+                _("sure: {confidence}", confidence=change.confidence),
+            ],
+            records=[
+                (record.record_id, " ".join(filter(None, (record.code, record.substance)))) for record in change.records
+            ],
+            more=change.more_records,
+        )
+        for change in found.changes
+    ]

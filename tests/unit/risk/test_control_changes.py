@@ -1,4 +1,4 @@
-"""Days on which controls begin, are suspended, hold again or end, as the states of all days say, and what is touched."""
+"""Days on which controls begin, are suspended, hold again or end, and what that touches."""
 
 from __future__ import annotations
 

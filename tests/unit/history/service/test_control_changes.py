@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from gateway.contract.messages import to_timestamp
+from gateway.contract.messages import to_ms, to_timestamp
 from gateway.errors import InvalidRequestError
 from gateway.history.service.control_changes import OPEN_DAYS, ControlChanges
+from gateway.notifications.service.controls import TOLD_DAYS, changed_controls
 from gateway.risk.controlled_goods_file import load_controlled_goods
+from gateway.translation.notification_texts import sentence_of
 from gateway.v1 import goods_pb2, shipment_pb2
 from gateway.v1 import history_service_pb2 as pb
 from tests.support.databases import MakeDatabase
@@ -79,3 +81,20 @@ def test_open_records_are_under_control_again(node: PaperNode) -> None:
 def test_days_that_are_none_or_too_far_apart_are_refused(node: PaperNode, since: str, until: str) -> None:
     with pytest.raises(InvalidRequestError):
         changes(node, since, until)
+
+
+def test_what_touches_open_records_is_told_on_its_day_and_for_some_days(node: PaperNode) -> None:
+    record(node, holmium("OPEN", 20))
+    index(node)
+    controls = ControlChanges(node.database, load_controlled_goods(), clock=node.clock)
+    node.clock.now = int((AGAIN - timedelta(days=1)).timestamp() * 1000)
+    assert changed_controls(controls) == []
+    for days in range(TOLD_DAYS):
+        node.clock.now = int((AGAIN + timedelta(days=days)).timestamp() * 1000)
+        (told,) = [each.message for each in changed_controls(controls)]
+        assert told.event_id == "controls/2026-11-11/MOFCOM/GACC No.57 of 2025"
+        assert (told.control_day, told.records) == ("2026-11-11", 1)
+        assert "Since 2026-11-11, MOFCOM/GACC No.57 of 2025: its suspension" in sentence_of(told)
+        assert to_ms(told.occurred_at) == int(datetime(2026, 11, 10, 16, tzinfo=UTC).timestamp() * 1000)
+    node.clock.now = int((AGAIN + timedelta(days=TOLD_DAYS)).timestamp() * 1000)
+    assert changed_controls(controls) == []
