@@ -216,8 +216,7 @@ class FindingSearch:
                 finding = _ReportedFinding.of(conn, self._node, position, payload)
                 if finding is None:
                     continue
-                search = _missing if _stands(conn, position) else _left_over
-                for addition in search(conn, finding):
+                for addition in _additions_for(conn, position, finding):
                     made[addition.SerializeToString(deterministic=True)] = addition
         return tuple(made.values())
 
@@ -251,10 +250,16 @@ def _changed_by(conn: Connection, payload: bytes) -> list[int]:
     return events.positions_of(conn, about.publisher, about.alert_id, place_of(event))
 
 
-def _stands(conn: Connection, position: int) -> bool:
-    """Whether a step that reports or corrects a finding says what the finding is now."""
+def _additions_for(
+    conn: Connection, position: int, reported: _ReportedFinding
+) -> Iterator[shipment_pb2.ShipmentAddition]:
+    """What a step that reports or corrects a finding changes in records, by what the finding is now."""
     ((row, origin, _),) = events.at_positions(conn, [position])
-    return events.finding_ledger(conn, row.key).current(FindingPlace(origin, row.idx)) is not None
+    ledger = events.finding_ledger(conn, row.key)
+    if ledger.current(FindingPlace(origin, row.idx)) is not None:
+        yield from _missing(conn, reported)
+    elif inspection_of(reported.finding) not in [inspection_of(each.finding) for each in ledger.standing]:
+        yield from _left_over(conn, reported)  # else its correction says the same of the inspection
 
 
 def _candidates(conn: Connection, reported: _ReportedFinding) -> list[str]:

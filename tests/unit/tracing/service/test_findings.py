@@ -306,6 +306,9 @@ def test_a_record_follows_the_corrections_of_a_finding(desk: Desk, restarted: bo
     desk.keep()
     if restarted:
         desk.restart()
+    desk.change(alert_id, "lead")  # what a record has no room for, as a measure's mass
+    desk.keep()
+    assert [each.remarks for each in desk.inspections("A")] == ["lead", "a seal"]
     desk.change(alert_id, "antimony")
     desk.keep()
     assert [each.remarks for each in desk.inspections("A")] == ["antimony", "a seal"]
