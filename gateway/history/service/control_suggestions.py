@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import date
+from functools import cached_property
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.contract.messages import to_timestamp
 from gateway.errors import InvalidRequestError, Violation
 from gateway.risk.control_suggestions import ControlSuggester, ControlSuggestion, Fact, holds_on
+from gateway.risk.controlled_goods import ControlledGoods
 from gateway.risk.facts.controlled import local_day
+from gateway.risk.goods_words import load_goods_words
 from gateway.v1 import history_service_pb2 as pb
 
 LIST_UTC_OFFSET_MINUTES = 8 * 60
@@ -20,9 +23,14 @@ LIST_UTC_OFFSET_MINUTES = 8 * 60
 class ControlSuggestions:
     """Suggests by one list. Thread-safe."""
 
-    def __init__(self, suggester: ControlSuggester, *, clock: Callable[[], int]) -> None:
-        self._suggester = suggester
+    def __init__(self, goods: ControlledGoods, *, clock: Callable[[], int]) -> None:
+        self._goods = goods
         self._clock = clock
+
+    @cached_property
+    def _suggester(self) -> ControlSuggester:
+        """Made when it is first asked: reading the list's lines takes long beside a start."""
+        return ControlSuggester(self._goods, load_goods_words())
 
     def suggest(self, request: pb.SuggestControlsRequest) -> pb.SuggestControlsResponse:
         """Suggestions for each of the goods.
@@ -33,7 +41,7 @@ class ControlSuggestions:
         on = day_of(request.on, "on") if request.on else self._today()
         return pb.SuggestControlsResponse(
             goods=[pb.GoodsSuggestions(suggestions=self._of(goods, on)) for goods in request.goods],
-            list_version=self._suggester.goods.version,
+            list_version=self._goods.version,
         )
 
     def _of(self, goods: pb.GoodsWording, on: date) -> list[pb.ControlSuggestion]:

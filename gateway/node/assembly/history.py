@@ -42,8 +42,6 @@ from gateway.node.roles import Roles
 from gateway.node.settings import HistorySettings
 from gateway.node.workers.history import FOLLOW_ALERTS, TEXTS_DEADLINE_S, history_handlers
 from gateway.node.workers.recording import recording_handlers
-from gateway.risk.control_suggestions import ControlSuggester
-from gateway.risk.goods_words import load_goods_words
 from gateway.rpc.peers import Peers
 from gateway.rpc.workers.worker_process import WorkerProcess
 from gateway.tlog.note import Signer
@@ -124,9 +122,7 @@ class History:
             trace=self._tracer(node, database, trust, clock).trace,
             rules=self.rules,
             control_changes=self.control_changes,
-            suggestions=ControlSuggestions(
-                ControlSuggester(self.rules.controlled_goods, load_goods_words()), clock=clock
-            ),
+            suggestions=ControlSuggestions(self.rules.controlled_goods, clock=clock),
             database=database,
             writer=writer,
             checks=self._checks,
