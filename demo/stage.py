@@ -237,6 +237,7 @@ async def set_stage(root: Path) -> AsyncIterator[Stage]:
             root,
             places,
             detours={pair: f"127.0.0.1:{port}" for pair, port in detours.items()},
+            second_keys=True,
             now=datetime.now(UTC),
         )
         made_s = time.perf_counter() - began

@@ -585,6 +585,7 @@ SHAPES: Mapping[str, Schema] = {
     "pki request": facts(request=TEXT, key=TEXT, **REQUESTED),
     "pki issue": facts(certificate=TEXT, kept_as=TEXT, serial=TEXT, fingerprint=TEXT, valid_until=TIME, **REQUESTED),
     "pki signing-keys": facts(log_key=TEXT, log_public_key=TEXT, receipts_key=TEXT, receipts_vkey=TEXT),
+    "pki second-keys": facts(log_key=TEXT, receipts_key=TEXT),
     "pki directory-key": facts(key=TEXT, vkey=TEXT),
     "pki show": array(either(*SHOWN_FILES.values())),
     "audit list": listing(evidence_service_pb2.AuditEvent),

@@ -238,6 +238,7 @@ COMMANDS: Mapping[str, str | Noun] = {
             "request": "gateway.cli.pki.commands:request",
             "issue": "gateway.cli.pki.commands:issue",
             "signing-keys": "gateway.cli.pki.commands:signing_keys",
+            "second-keys": "gateway.cli.pki.commands:second_keys",
             "directory-key": "gateway.cli.pki.commands:directory_key",
             "show": "gateway.cli.pki.commands:show",
         },

@@ -12,7 +12,7 @@ from gateway.feed.service.alarms import CERTIFICATE, DIRECTORY, Alarms
 from gateway.telemetry.metrics import Metrics
 from gateway.tls.certificates import inspect_ca
 from gateway.tls.credentials import TlsMaterial
-from gateway.trust.rules.directory import Agreement, Directory, KeyRecord
+from gateway.trust.rules.directory import Agreement, Directory, KeyAlgorithm, KeyRecord, of_algorithm
 from gateway.trust.service.directory_versions import validity_warnings
 
 CERTIFICATE_WARNING = timedelta(days=14)
@@ -63,6 +63,11 @@ def endings(
         own = directory.nodes[node]
         yield from _key("log", keys.log, own.log_keys, now)
         yield from _key("receipts", keys.receipts, own.cosign_keys, now)
+        for use, records in (("second log", own.log_keys), ("second receipts", own.cosign_keys)):
+            seconds = of_algorithm(records, KeyAlgorithm.ML_DSA_44)
+            if seconds:
+                last = max(seconds, key=_key_end)
+                yield from _key(use, last.public_key, (last,), now)
     if material is not None and (end := material.certificate.not_after) - now < CERTIFICATE_WARNING:
         yield Ending(CERTIFICATE, "own", f"this gateway's certificate {_ends(end, now)}")
     for caller, end in sorted(callers.items()):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from gateway.attachments.service.verification import STEP as FILES_STEP
@@ -39,7 +40,7 @@ from gateway.node.existing_data import accepted_directory, existing_database, re
 from gateway.node.marks import open_marks
 from gateway.node.projections import registry
 from gateway.node.settings import Settings
-from gateway.node.signing_keys import load_log_key
+from gateway.node.signing_keys import load_log_key, second_counts
 from gateway.node.sole_use import sole_use
 from gateway.trust.pki.keys import LogKey
 from gateway.trust.service.audit_queue import AuditQueue
@@ -136,7 +137,10 @@ class Maintenance:
             writer = Writer(
                 self.database,
                 own_node=settings.node,
-                signers=LogKey(load_log_key(settings)),
+                signers=LogKey(
+                    load_log_key(settings),
+                    second_counts=second_counts(lambda: self.trust.directory, settings.node, lambda: datetime.now(UTC)),
+                ),
                 clock=system_clock_ms,
                 audit_queue=AuditQueue(),
                 projector=self._projector(),

@@ -73,6 +73,12 @@ class KeySettings(Section):
 
     log: Path = Field(description="Ed25519 key that signs our feeds, PKCS#8 PEM, mode 0600.")
     receipts: Path = Field(description="Ed25519 key that cosigns what is received, PKCS#8 PEM, mode 0600.")
+    log_second: Path | None = Field(
+        default=None, description="ML-DSA-44 key that signs our feeds too, once the directory names it."
+    )
+    receipts_second: Path | None = Field(
+        default=None, description="ML-DSA-44 key that cosigns what is received too, once the directory names it."
+    )
     passphrase_file: Path | None = Field(default=None, description="File with the keys' passphrase, if they have one.")
 
 
@@ -325,6 +331,8 @@ _PATHS = (
     ("tls", "passphrase_file"),
     ("keys", "log"),
     ("keys", "receipts"),
+    ("keys", "log_second"),
+    ("keys", "receipts_second"),
     ("keys", "passphrase_file"),
     ("directory", "file"),
     ("traces", "ca"),

@@ -3,6 +3,9 @@
 Callers check the root over stored bytes, consistency with earlier checkpoints, and that a log never signs two that
 differ.
 
+Where log or cosigner has a second key, of ML-DSA-44 (type 0x06), its line follows that of the first; a reader whose
+`Verifier` names second keys requires both, others ignore it.
+
 A cosignature, timestamped Ed25519 of signature type 0x04, states that its cosigner saw this tree head, at that time, as
 the largest consistent one of the log. The cosigner verifies this before it calls `cosign`; readers decide whether the
 time is plausible.
@@ -10,10 +13,12 @@ time is plausible.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import cast
 
 from gateway.errors import MalformedError, SignatureInvalidError, TooLargeError
+from gateway.tlog import ml_dsa
 from gateway.tlog.encoding import (
     HASH_BYTES,
     decode_decimal,
@@ -29,6 +34,7 @@ from gateway.tlog.note import (
     NoteSignature,
     SignatureType,
     Signer,
+    UnverifiedNote,
     VerifiedSignature,
     Verifier,
     cosigned_message,
@@ -111,23 +117,51 @@ def unverified_checkpoint(note: bytes) -> Checkpoint:
 
 
 def sign_checkpoint(checkpoint: Checkpoint, signer: Signer) -> bytes:
-    """Signs a checkpoint with one type 0x01 signature of its log.
+    """Signs a checkpoint with a type 0x01 signature of its log, and with its second key where it has one.
 
     The caller ensures that the log signs no other of this size.
 
     Raises:
-        MalformedError: the key isn't named as the log.
+        MalformedError: a key isn't named as the log.
     """
     if signer.name != checkpoint.origin:
         raise MalformedError(f"the key {signer.name!r} can't sign for the log {checkpoint.origin!r}")
-    return sign_note(checkpoint.body(), [signer])
+    body = checkpoint.body()
+    return sign_note(body, [signer]) + second_line(body, signer)
+
+
+def second_line(body: bytes, signer: Signer, timestamp: int = 0) -> bytes:
+    """The line of the signer's second key on a checkpoint; empty without one.
+
+    Args:
+        timestamp: of a cosignature, POSIX seconds; 0 for a log's own.
+
+    Raises:
+        MalformedError: the key has another name than the first, or the checkpoint has further lines.
+    """
+    second = signer.second
+    if second is None:
+        return b""
+    if second.name != signer.name:
+        raise MalformedError(f"the second key is named {second.name!r}, the first {signer.name!r}")
+    signature = second.sign(ml_dsa.signed_message(body, second.name, timestamp))
+    identity = key_id(second.name, SignatureType.ML_DSA_44, second.public_key)
+    return NoteSignature(second.name, identity, timestamp.to_bytes(8, "big") + signature).line()
+
+
+def first_lines(note: bytes) -> bytes:
+    """The note without lines of second keys, told by their length: some hundred bytes, for a place that has no more."""
+    parsed = parse_note(note)
+    first = tuple(line for line in parsed.signatures if len(line.signature) < ml_dsa.SIGNATURE_BYTES)
+    return UnverifiedNote(parsed.unverified_text, first).encode()
 
 
 def verify_checkpoint(note: bytes, verifier: Verifier, origin: str) -> VerifiedCheckpoint:
     """Verifies a log's checkpoint; ignores cosignatures.
 
     1. The key is the log's: named as the log, signature type 0x01 (a cosigner's key can't sign for a log).
-    2. The note is in canonical form and the log's signature over its text is valid.
+    2. The note is in canonical form and the log's signature over its text is valid; where the log has second keys, one
+       of them has signed too.
     3. The text is a checkpoint in canonical form.
     4. Its origin is the expected log.
 
@@ -138,6 +172,7 @@ def verify_checkpoint(note: bytes, verifier: Verifier, origin: str) -> VerifiedC
     if verifier.name != origin or verifier.algorithm is not SignatureType.ED25519:  # 1
         raise SignatureInvalidError(f"{verifier.to_vkey()} isn't a key of the log {origin}", step="log key")
     verified = open_note(note, [verifier])  # 2
+    _require_second(verified.text, parse_note(note).signatures, verifier)
     checkpoint = parse_checkpoint_body(verified.text)  # 3
     if checkpoint.origin != origin:  # 4
         raise SignatureInvalidError(f"the checkpoint is of {checkpoint.origin}, not of {origin}", step="origin")
@@ -165,7 +200,8 @@ class VerifiedCosignature:
 
 
 def cosign(note: bytes, signer: Signer, timestamp: int) -> bytes:
-    """Returns a signature line for a checkpoint whose signature and root the caller has verified.
+    """Returns a signature line for a checkpoint whose signature and root the caller has verified; two lines where the
+    cosigner has a second key.
 
     Args:
         timestamp: now, POSIX seconds.
@@ -175,7 +211,7 @@ def cosign(note: bytes, signer: Signer, timestamp: int) -> bytes:
     """
     text = parse_note(note).unverified_text
     parse_checkpoint_body(text)
-    return _cosignature(text, signer, timestamp)
+    return _cosignature(text, signer, timestamp) + second_line(text, signer, timestamp)
 
 
 def sign_held(checkpoint: Checkpoint, signer: Signer, timestamp: int) -> bytes:
@@ -202,7 +238,8 @@ def verify_cosignature(note: bytes, verifier: Verifier) -> VerifiedCosignature:
     """Verifies a known cosigner's cosignature in a checkpoint's note.
 
     1. The key is a cosigner's: signature type 0x04.
-    2. The note is in canonical form; it has a signature of this cosigner, and all of them are valid.
+    2. The note is in canonical form; it has a signature of this cosigner, and all of them are valid; where the cosigner
+       has second keys, one of them has signed too, with the same time.
     3. The text is a checkpoint in canonical form.
 
     Of several cosignatures the latest counts.
@@ -214,17 +251,38 @@ def verify_cosignature(note: bytes, verifier: Verifier) -> VerifiedCosignature:
     _require_cosigner(verifier)  # 1
     verified = open_note(note, [verifier])  # 2
     checkpoint = parse_checkpoint_body(verified.text)  # 3
-    return max(
+    latest = max(
         (_statement(signature, checkpoint) for signature in verified.signatures), key=lambda each: each.timestamp
     )
+    _require_second(verified.text, parse_note(note).signatures, verifier, latest.timestamp)
+    return latest
 
 
-def verify_cosignature_line(note: bytes, line: bytes, verifier: Verifier) -> VerifiedCosignature:
-    """As `verify_cosignature`, for a line apart from its note, whose signatures are ignored."""
+def verify_cosignature_lines(note: bytes, lines: bytes, verifier: Verifier) -> VerifiedCosignature:
+    """As `verify_cosignature`, for what `cosign` returned, apart from its note, whose signatures are ignored."""
     _require_cosigner(verifier)  # 1
     text = parse_note(note).unverified_text
-    signature = verify_signature(text, parse_signature_line(line), verifier)  # 2
-    return _statement(signature, parse_checkpoint_body(text))  # 3
+    first, *others = map(parse_signature_line, lines.splitlines(keepends=True) or [lines])
+    statement = _statement(verify_signature(text, first, verifier), parse_checkpoint_body(text))  # 2, 3
+    _require_second(text, others, verifier, statement.timestamp)
+    return statement
+
+
+def _require_second(
+    text: bytes, signatures: Iterable[NoteSignature], verifier: Verifier, timestamp: int | None = None
+) -> None:
+    """Requires a second key's signature where the verifier names any; `timestamp`: of the first cosignature."""
+    if not verifier.second or (timestamp is not None and timestamp < verifier.second_since):
+        return
+    known = {(second.name, second.key_id): second for second in verifier.second}
+    for signature in signatures:
+        second = known.get((signature.name, signature.key_id))
+        if second is not None:
+            said = verify_signature(text, signature, second)
+            if timestamp is not None and said.timestamp != timestamp:
+                raise SignatureInvalidError("its second signature is of another time", step="second key")
+            return
+    raise SignatureInvalidError(f"{verifier.name} has signed without its second key, ML-DSA-44", step="second key")
 
 
 def _require_cosigner(verifier: Verifier) -> None:

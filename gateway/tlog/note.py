@@ -1,4 +1,4 @@
-"""Signed notes and verifier keys (C2SP signed-note) for the signature types 0x01 and 0x04.
+"""Signed notes and verifier keys (C2SP signed-note) for the signature types 0x01, 0x04 and 0x06.
 
 Trust a note's text only after `open_note` has returned it.
 """
@@ -14,10 +14,13 @@ from typing import Protocol, TypeVar
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey
 
 from gateway.errors import ConfigurationError, GatewayError, MalformedError, SignatureInvalidError, TooLargeError
 from gateway.plurals import counted
+from gateway.tlog import ml_dsa
 from gateway.tlog.encoding import decode_base64, decode_text, encode_base64, encode_text, has_control_characters
+from gateway.tlog.ml_dsa import MlDsaSigner
 
 VerifiedT = TypeVar("VerifiedT")
 
@@ -32,6 +35,8 @@ MAX_TIMESTAMP = 2**63 - 1
 
 PUBLIC_KEY_BYTES = 32
 SIGNATURE_BYTES = 64
+"""Of Ed25519 (RFC 8032)."""
+
 KEY_ID_BYTES = 4
 _TIMESTAMP_BYTES = 8
 _LINE_START = "— ".encode()
@@ -56,6 +61,8 @@ class SignatureType(IntEnum):
 
     ED25519 = 0x01
     COSIGNATURE = 0x04
+    ML_DSA_44 = 0x06
+    """Of a log or a cosigner, on checkpoints alone; it holds against a quantum computer."""
 
 
 class Signer(Protocol):
@@ -74,6 +81,11 @@ class Signer(Protocol):
         """32 bytes (RFC 8032)."""
         ...
 
+    @property
+    def second(self) -> MlDsaSigner | None:
+        """The same signer's key of the second algorithm, which signs checkpoints too; None without one."""
+        ...
+
     def sign(self, message: bytes) -> bytes:
         """Signs a message, 64 bytes (RFC 8032)."""
         ...
@@ -84,23 +96,31 @@ class Verifier:
     """A named public key with its signature type.
 
     Attributes:
-        public_key: Ed25519, 32 bytes.
+        public_key: Ed25519, 32 bytes, or ML-DSA-44, 1,312.
         algorithm: signature type byte.
+        second: keys of the second algorithm (`checkpoint.SecondKeys`) of which one must have signed a checkpoint too;
+            none where the first is enough.
+        second_since: POSIX seconds; a cosignature of an earlier time needs no second one.
         key_id: 4 bytes, SHA-256(name ‖ 0x0A ‖ type ‖ public key)[:4].
 
     Raises:
-        MalformedError: an invalid key name, an unsupported type, or a key of small order.
+        MalformedError: an invalid key name, an unsupported type, a key of the wrong length or of small order.
     """
 
     name: str
     public_key: bytes
     algorithm: SignatureType = SignatureType.ED25519
+    second: tuple[Verifier, ...] = field(default=(), compare=False)
+    second_since: int = field(default=0, compare=False)
     key_id: bytes = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
         _require_key_name(self.name)
-        _require_strong_key(self.public_key)
         object.__setattr__(self, "algorithm", _signature_type(self.algorithm))
+        if self.algorithm is SignatureType.ML_DSA_44:
+            ml_dsa.public_key(self.public_key)
+        else:
+            _require_strong_key(self.public_key)
         object.__setattr__(self, "key_id", key_id(self.name, self.algorithm, self.public_key))
 
     @classmethod
@@ -108,7 +128,7 @@ class Verifier:
         """Parses a verifier key: `<name>+<hex key id>+<base64(type ‖ public key)>`.
 
         Raises:
-            MalformedError: not in canonical form, a type other than 0x01 and 0x04, or a wrong key id.
+            MalformedError: not in canonical form, a type other than 0x01, 0x04 and 0x06, or a wrong key id.
         """
         name, _, rest = vkey.partition("+")
         _, _, material = rest.partition("+")
@@ -152,7 +172,7 @@ class UnverifiedNote:
 
 @dataclass(frozen=True, slots=True)
 class VerifiedSignature:
-    """A known key's signature; `timestamp` (POSIX seconds) for cosignatures alone."""
+    """A known key's signature; `timestamp` (POSIX seconds) for the types 0x04 and 0x06 alone."""
 
     verifier: Verifier
     timestamp: int | None
@@ -275,17 +295,20 @@ def verify_signature(text: bytes, signature: NoteSignature, verifier: Verifier) 
     step = f"signature of {verifier.name}"
     if (signature.name, signature.key_id) != (verifier.name, verifier.key_id):
         raise SignatureInvalidError("the signature names another key", step=step)
-    raw, timestamp, message = signature.signature, None, text
-    if verifier.algorithm is SignatureType.COSIGNATURE:
+    raw, timestamp, message, needed = signature.signature, None, text, SIGNATURE_BYTES
+    if verifier.algorithm is not SignatureType.ED25519:
         timestamp, raw = int.from_bytes(raw[:_TIMESTAMP_BYTES], "big"), raw[_TIMESTAMP_BYTES:]
         if timestamp > MAX_TIMESTAMP:
             raise SignatureInvalidError("its time is beyond 2^63 - 1", step=step)
-        message = cosigned_message(text, timestamp)
+        if verifier.algorithm is SignatureType.ML_DSA_44:
+            message, needed = _ml_dsa_message(text, verifier.name, timestamp, step), ml_dsa.SIGNATURE_BYTES
+        else:
+            message = cosigned_message(text, timestamp)
     # Signature and preceding fields must fill the line's data exactly.
-    if len(raw) != SIGNATURE_BYTES:
-        raise SignatureInvalidError(f"it has {len(raw)} bytes of {SIGNATURE_BYTES}", step=step)
+    if len(raw) != needed:
+        raise SignatureInvalidError(f"it has {len(raw)} bytes of {needed}", step=step)
     try:
-        _public_key(verifier.public_key).verify(raw, message)
+        _public_key(verifier.algorithm, verifier.public_key).verify(raw, message)
     except InvalidSignature as error:
         raise SignatureInvalidError("it isn't this key's signature over this text", step=step) from error
     return VerifiedSignature(verifier, timestamp)
@@ -313,6 +336,13 @@ def cosigned_message(text: bytes, timestamp: int) -> bytes:
     return b"cosignature/v1\ntime %d\n%b" % (timestamp, text)
 
 
+def _ml_dsa_message(text: bytes, name: str, timestamp: int, step: str) -> bytes:
+    try:
+        return ml_dsa.signed_message(text, name, timestamp)
+    except MalformedError as error:
+        raise SignatureInvalidError(error.message, step=step) from error
+
+
 def _sign(text: bytes, signer: Signer) -> NoteSignature:
     _require_key_name(signer.name)
     return NoteSignature(signer.name, key_id(signer.name, SignatureType.ED25519, signer.public_key), signer.sign(text))
@@ -327,7 +357,9 @@ def _by_name_and_id(verifiers: Iterable[Verifier]) -> dict[tuple[str, bytes], Ve
 
 
 @lru_cache(maxsize=1024)
-def _public_key(data: bytes) -> Ed25519PublicKey:
+def _public_key(algorithm: SignatureType, data: bytes) -> Ed25519PublicKey | MLDSA44PublicKey:
+    if algorithm is SignatureType.ML_DSA_44:
+        return ml_dsa.public_key(data)
     return Ed25519PublicKey.from_public_bytes(data)
 
 
@@ -350,7 +382,7 @@ def _signature_type(value: int) -> SignatureType:
     try:
         return SignatureType(value)
     except ValueError as error:
-        raise MalformedError(f"signature type 0x{value:02x}; 0x01 and 0x04 are supported") from error
+        raise MalformedError(f"signature type 0x{value:02x}; 0x01, 0x04 and 0x06 are supported") from error
 
 
 def _require_limits(note_bytes: int, signatures: int) -> None:

@@ -46,6 +46,8 @@ FINDINGS: Final = marked(
     "partners will accept it",
     "both are listed in the directory and valid now",
     "{file}: directory version {version} doesn't list this key for {node} as valid now",
+    "{file}: directory version {version} has an ML-DSA-44 key of {node}, without which partners refuse what it signs; "
+    "name its file",
     "directory, agreements, keys and CAs last {days} days and more",
     "can't be checked before certificate and directory are right",
     "secrets and data are this user's alone; nobody else may change the rest",

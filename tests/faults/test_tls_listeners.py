@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import socket
 import ssl
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,6 +30,7 @@ from gateway.rpc.listener.tls import channel_credentials
 from gateway.rpc.listener.tls_probe import TlsVersions, probe_tls_versions
 from gateway.tls.certificates import inspect_ca
 from gateway.trust.rules.audit import AuditResult
+from tests.support.federation import free_port
 from tests.support.listeners import (
     SERVICE,
     Credentials,
@@ -506,3 +509,60 @@ def test_a_broken_new_certificate_keeps_the_old_and_says_so_once(
         assert await asyncio.to_thread(served_certificate, federation, node.peer.port, partner) == second
 
     at_node(federation, test, own=own)
+
+
+# The key exchange
+
+
+OPENSSL_WITH_ML_KEM = (3, 5)
+
+
+@pytest.fixture
+def openssl() -> str:
+    """The command, in a version that has ML-KEM."""
+    found = shutil.which("openssl")
+    version = subprocess.run([found, "version"], capture_output=True, text=True, check=True).stdout if found else ""
+    if not version or tuple(map(int, version.split()[1].split(".")[:2])) < OPENSSL_WITH_ML_KEM:
+        pytest.skip("needs the command openssl from 3.5 on, which has ML-KEM")
+    return str(found)
+
+
+def test_listeners_take_a_key_exchange_that_withstands_quantum_computers(federation: Federation, openssl: str) -> None:
+    """What is recorded on the line today stays secret when quantum computers come: X25519MLKEM768."""
+    partner = federation.issue(gateway_of("hk"))
+
+    def negotiated(port: int) -> str:
+        files = ["-cert", partner.files.certificate, "-key", partner.files.key]
+        command = [openssl, "s_client", "-connect", f"127.0.0.1:{port}", "-groups", "X25519MLKEM768", "-alpn", "h2"]
+        ended = subprocess.run([*command, *files], input=b"", capture_output=True, timeout=30, check=False)
+        return ended.stdout.decode("utf-8", "replace")
+
+    async def test(node: RunningNode) -> None:
+        for listener in (node.peer, node.local):
+            said = await asyncio.to_thread(negotiated, listener.port)
+            assert "Negotiated TLS1.3 group: X25519MLKEM768" in said
+
+    at_node(federation, test)
+
+
+def test_a_node_offers_partners_that_key_exchange(federation: Federation, openssl: str, tmp_path: Path) -> None:
+    own, partner = federation.issue(gateway_of("cn")), federation.issue(gateway_of("hk"))
+    port, log = free_port(), tmp_path / "server.log"
+    files = ["-cert", own.files.certificate, "-key", own.files.key]
+    command = [openssl, "s_server", "-accept", f"127.0.0.1:{port}", "-groups", "X25519MLKEM768", "-alpn", "h2", *files]
+
+    async def connect() -> None:
+        credentials = channel_credentials(federation.cas["cn"].certificate_pem, partner.certificate, partner.key)
+        async with grpc.aio.secure_channel(f"127.0.0.1:{port}", credentials, options=channel_options()) as channel:
+            while b"CIPHER is" not in log.read_bytes():
+                channel.get_state(try_to_connect=True)
+                await asyncio.sleep(0.1)
+
+    with log.open("wb") as output:
+        server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT)
+    try:
+        asyncio.run(asyncio.wait_for(connect(), 60))
+    finally:
+        server.kill()
+        server.communicate()
+    assert b"CIPHER is TLS_" in log.read_bytes()  # the handshake ended well, by the one group that the server has

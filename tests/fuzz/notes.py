@@ -15,7 +15,7 @@ from gateway.tlog.checkpoint import (
     sign_checkpoint,
     verify_checkpoint,
     verify_cosignature,
-    verify_cosignature_line,
+    verify_cosignature_lines,
 )
 from gateway.tlog.consistency_file import ConsistencyProof, parse_consistency_file, verify_consistency_file
 from gateway.tlog.encoding import decode_base64, decode_decimal, decode_hash, encode_base64
@@ -61,7 +61,7 @@ def note(data: bytes) -> None:
 def signature_line(data: bytes) -> None:
     """A parsed line encodes to its bytes."""
     assert parse_signature_line(data).line() == data
-    assert verify_cosignature_line(NOTE, data, RECIPIENT.cosigner()).checkpoint == HEAD
+    assert verify_cosignature_lines(NOTE, data, RECIPIENT.cosigner()).checkpoint == HEAD
 
 
 @target(lambda: [HEAD.body(), EXTENDED.body(), Checkpoint(ORIGIN, 0, Tree.empty().root).body()])

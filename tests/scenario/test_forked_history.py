@@ -72,7 +72,7 @@ def begin_new_epoch(nodes: Federation) -> None:
     new = create_signing_key(cn.folder.log_key, name=f"{FEDERATION}/cn/log")
     later = next_version(nodes.directory, issued_at=now, new_epochs=[("hk", "cn")])
     node = later.nodes["cn"]
-    node = replace(node, log_keys=(*node.log_keys, key_record(new.public_key, now)))
+    node = replace(node, log_keys=(*node.log_keys, key_record(new, now)))
     later = replace(later, nodes={**later.nodes, "cn": node})
     nodes.put_directory(later)
     cn.start()

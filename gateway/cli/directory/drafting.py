@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +18,7 @@ from gateway.cli.directory.tables import print_differences
 from gateway.cli.files import naming, read_input, write_output
 from gateway.cli.output import JsonOption, Output, reports_errors
 from gateway.cli.pairs import named_once
+from gateway.cli.values import instant
 from gateway.contract.ids import server_name
 from gateway.errors import OptionError
 from gateway.tls.secret_files import read_passphrase
@@ -25,8 +26,15 @@ from gateway.translation.messages import N_
 from gateway.translation.messages import gettext as _
 from gateway.trust.codec.directory import encode_directory
 from gateway.trust.codec.node_card import MAX_CARD_BYTES, card_digest, decode_card, encode_card
-from gateway.trust.pki.keys import load_signing_key
-from gateway.trust.rules.directory import Directory, FederationNode, NodeCard, receipts_key_name
+from gateway.trust.pki.keys import (
+    SECOND_LOG_KEY,
+    SECOND_RECEIPTS_KEY,
+    Ed25519Signer,
+    MlDsa44Signer,
+    load_second_key,
+    load_signing_key,
+)
+from gateway.trust.rules.directory import Directory, FederationNode, KeyRecord, NodeCard, receipts_key_name
 from gateway.trust.service.agreement_terms import ALERTS_ALONE, agreements_among
 from gateway.trust.service.directory_drafts import (
     DEFAULT_DAYS,
@@ -60,11 +68,22 @@ def card(
         list[str] | None, typer.Option(help=_("host:port for partners; none if it only connects outwards."))
     ] = None,
     key_days: Annotated[int, typer.Option(help=_("Validity of the signing keys in days."), min=1)] = 3 * 365,
+    second_from: Annotated[
+        str,
+        typer.Option(
+            help=_(
+                "When second keys begin to be needed, RFC 3339 or a span from now: by then every node has to have the "
+                "version of the directory that names them."
+            )
+        ),
+    ] = "14d",
     passphrase_file: PassphraseFile = None,
     passphrase_env: PassphraseVariable = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make the node card: everything that the directory needs of this node. It holds nothing secret.
+
+    It has the second keys too if `gateway pki second-keys` has made them in the folder keys.
 
     Send the file by any way, and read out its digest by another, e.g. by telephone.
 
@@ -78,6 +97,12 @@ def card(
     receipts = load_signing_key(
         pki / "keys" / "receipts.pem", name=receipts_key_name(federation, node), passphrase=passphrase
     )
+    seconds = [
+        load_second_key(file, name=file.name, passphrase=passphrase)
+        for file in (pki / "keys" / SECOND_LOG_KEY, pki / "keys" / SECOND_RECEIPTS_KEY)
+        if file.exists()
+    ]
+    needed_from = instant(second_from, "--second-from").astimezone(UTC)
     made = NodeCard(
         federation=federation,
         name=node,
@@ -86,8 +111,8 @@ def card(
             endpoints=tuple(endpoint or ()),
             tls_ca_pems=(read_input(pki / "ca.pem").decode("ascii", "replace"),),
             tls_server_name=server_name(federation, node),
-            log_keys=(key_record(log.public_key, now(), key_days),),
-            cosign_keys=(key_record(receipts.public_key, now(), key_days),),
+            log_keys=_records(log, seconds[:1], key_days, needed_from),
+            cosign_keys=_records(receipts, seconds[1:], key_days, needed_from),
         ),
         directory_key=read_input(directory_key).decode("ascii", "replace").strip(),
         display_names=named_once("--name", map(_name, name)),
@@ -95,6 +120,14 @@ def card(
     text = encode_card(made)
     write_output(out, text)
     Output(as_json).facts(_("Node card made"), {N_("Card"): out, N_("Node"): node, N_("Digest"): card_digest(text)})
+
+
+def _records(
+    key: Ed25519Signer, seconds: Sequence[MlDsa44Signer], days: int, needed_from: datetime
+) -> tuple[KeyRecord, ...]:
+    begin = needed_from.replace(microsecond=0)
+    later = [replace(key_record(second, now(), days), not_before=begin) for second in seconds]
+    return (key_record(key, now(), days), *later)
 
 
 @reports_errors

@@ -16,13 +16,14 @@ from typing import Any
 from gateway.cli.files import naming, read_input
 from gateway.contract.json_document import ObjectReader, format_time
 from gateway.errors import ConfigurationError, MalformedError, OptionError
+from gateway.tlog import ml_dsa
 from gateway.tlog.note import PUBLIC_KEY_BYTES, Verifier, parse_note
 from gateway.translation.messages import gettext as _
 from gateway.trust.codec.directory import MAX_AGREEMENTS, decode_directory, read_agreement
 from gateway.trust.rules.directory import Agreement, Directory
 from gateway.trust.service.directory_versions import RootOfTrust
 
-_BASE64_KEY_CHARS = 44
+_BASE64_KEY_CHARS = (44, 1752)
 
 _SETS = ("message_types", "purposes", "field_classes")
 
@@ -104,13 +105,13 @@ def anchors_from(given: Sequence[str], threshold: int | None) -> RootOfTrust:
 
 
 def public_key_from(given: str) -> bytes:
-    """An Ed25519 public key, 32 bytes, from base64 or a verifier key."""
+    """A public key, Ed25519 or ML-DSA-44, from base64 or a verifier key."""
     try:
-        short = len(given) == _BASE64_KEY_CHARS
+        short = len(given) in _BASE64_KEY_CHARS
         key = base64.b64decode(given, validate=True) if short else Verifier.from_vkey(given).public_key
     except (binascii.Error, ValueError, MalformedError):
         key = b""
-    if len(key) != PUBLIC_KEY_BYTES:
+    if len(key) not in (PUBLIC_KEY_BYTES, ml_dsa.PUBLIC_KEY_BYTES):
         raise OptionError(
             _("--key: give the public key in base64, 44 characters, as `gateway directory show` does, or its vkey")
         )

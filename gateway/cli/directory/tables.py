@@ -12,7 +12,7 @@ from gateway.cli.output import Output, to_json
 from gateway.translation.messages import N_, marked
 from gateway.translation.messages import gettext as _
 from gateway.trust.codec.directory import encode_directory
-from gateway.trust.rules.directory import Directory, FederationNode, KeyRecord
+from gateway.trust.rules.directory import Directory, FederationNode, KeyAlgorithm, KeyRecord
 from gateway.trust.service.directory_drafts import differences, dropped_cas
 
 
@@ -91,7 +91,7 @@ def _key_rows(directory: Directory, now: datetime) -> list[tuple[object, ...]]:
         (
             name,
             use,
-            base64.b64encode(record.public_key).decode(),
+            _public_key(record),
             record.not_before,
             record.revoked_at or record.not_after,
             _key_state(record, now),
@@ -99,6 +99,11 @@ def _key_rows(directory: Directory, now: datetime) -> list[tuple[object, ...]]:
         for name, node in sorted(directory.nodes.items())
         for use, record in _keys(node)
     ]
+
+
+def _public_key(record: KeyRecord) -> str:
+    key = base64.b64encode(record.public_key).decode()
+    return key if record.algorithm is KeyAlgorithm.ED25519 else f"ML-DSA-44 {key[:33]}…"
 
 
 def _key_state(record: KeyRecord, now: datetime) -> str:

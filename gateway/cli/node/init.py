@@ -137,13 +137,19 @@ def settings_text(
     systems: dict[str, tuple[str, ...]],
     links: dict[str, tuple[str, str]] | None = None,
     fetch: Collection[str] = (),
+    second_keys: bool = False,
 ) -> str:
     """The text of a gateway.toml in the layout that `gateway init` makes.
 
     Args:
         links: partner to (mode, endpoint or empty).
         fetch: partners whose feeds this node fetches.
+        second_keys: whether it names second keys.
     """
+    seconds = (
+        'log_second = "pki/keys/log.ml-dsa-44.pem" # signs our feeds too',
+        'receipts_second = "pki/keys/receipts.ml-dsa-44.pem" # cosigns what is received too',
+    )
     lines = [
         "# Settings of one node. Paths are relative to this file; environment variables win: GATEWAY_LOG_LEVEL,",
         "# GATEWAY_TLS__KEY and so on. `gateway doctor` checks everything that stands here.",
@@ -165,6 +171,7 @@ def settings_text(
         "[keys] # apart from TLS keys; add passphrase_file when they have a passphrase",
         'log = "pki/keys/log.pem" # signs our feeds',
         'receipts = "pki/keys/receipts.pem" # cosigns what is received',
+        *(seconds if second_keys else ()),
         "",
         "[directory]",
         f"file = {_toml(str(directory))}",

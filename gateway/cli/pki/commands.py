@@ -30,7 +30,7 @@ from gateway.trust.pki.issuance import (
     inspect_request,
     load_ca,
 )
-from gateway.trust.pki.keys import create_signing_key
+from gateway.trust.pki.keys import SECOND_LOG_KEY, SECOND_RECEIPTS_KEY, create_second_keys, create_signing_key
 from gateway.trust.rules.directory import directory_key_name, receipts_key_name
 
 ISSUED_FOLDER = "issued"
@@ -244,6 +244,35 @@ def signing_keys(
             N_("Receipts key"): out / "receipts.pem",
             N_("Receipts vkey"): Verifier(receipts_name, receipts.public_key, SignatureType.COSIGNATURE).to_vkey(),
         },
+    )
+
+
+@reports_errors
+def second_keys(
+    *,
+    out: OutFolder,
+    passphrase_file: PassphraseFile = None,
+    passphrase_env: PassphraseVariable = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make second keys, of ML-DSA-44 (FIPS 204): with them a quantum computer can't forge what the node signs.
+
+    From a time on that the directory says, partners and courts require both signatures on checkpoints and receipts.
+
+    1. Make the keys, name them in gateway.toml under [keys], log_second and receipts_second, and restart the node.
+    2. Make a new card with --second-from, a time by which all nodes will have the next version of the directory, and
+       have that version signed. The node signs with both keys as soon as it has the version.
+
+    \b
+    Example:
+      gateway pki second-keys --out pki/keys
+    """
+    for name in (SECOND_LOG_KEY, SECOND_RECEIPTS_KEY):
+        _require_free(out / name)
+    create_second_keys(out, _passphrase(passphrase_file, passphrase_env))
+    Output(as_json).facts(
+        _("Second keys made"),
+        {N_("Log key"): out / SECOND_LOG_KEY, N_("Receipts key"): out / SECOND_RECEIPTS_KEY},
     )
 
 

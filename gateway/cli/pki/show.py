@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 
 from gateway.errors import ConfigurationError, MalformedError, OptionError, UnauthenticatedError
 from gateway.tlog.note import Verifier
@@ -53,6 +54,9 @@ def _private_key(path: Path, data: bytes, passphrase: bytes | None) -> Mapping[s
     if isinstance(key, Ed25519PrivateKey):
         public = base64.b64encode(key.public_key().public_bytes_raw()).decode()
         return {N_("Kind"): _("signing key, Ed25519"), N_("Encrypted"): encrypted, N_("Public key"): public}
+    if isinstance(key, MLDSA44PrivateKey):
+        public = base64.b64encode(key.public_key().public_bytes_raw()).decode()
+        return {N_("Kind"): _("second signing key, ML-DSA-44"), N_("Encrypted"): encrypted, N_("Public key"): public}
     if isinstance(key, ec.EllipticCurvePrivateKey):
         return {N_("Kind"): _("TLS key, ECDSA {curve}", curve=key.curve.name), N_("Encrypted"): encrypted}
     raise OptionError(_("{path} is a key of a kind that isn't used here", path=path))

@@ -55,6 +55,7 @@ ConsoleOption = Annotated[
 ]
 DEFAULT_FOLDER = Path("nodes")
 
+SecondKeysOption = Annotated[bool, typer.Option("--second-keys", help=_("Sign with ML-DSA-44 beside Ed25519."))]
 BindOption = Annotated[str, typer.Option(help=_("Address that the nodes listen on; without it each one's host."))]
 
 
@@ -68,12 +69,14 @@ def trial(
     place: PlaceOption = None,
     bind: BindOption = "",
     console: ConsoleOption = False,
+    second_keys: SecondKeysOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Make three nodes (cn, hk, mo) with keys, directory and settings in DIR, and run them until --stop.
 
     For a trial only: one folder has everybody's keys. A second call starts what doesn't run. With --console officers
-    and operators work in a browser: the first start prints a link for each person.
+    and operators work in a browser: the first start prints a link for each person. With --second-keys checkpoints and
+    receipts have two signatures, Ed25519 and ML-DSA-44, of which the second withstands quantum computers.
 
     \b
     Example:
@@ -104,7 +107,9 @@ def trial(
                 require_free(node, [f"{bind or at.host}:{each}" for each in of_node])
         output.note(_("Making keys, certificates and the directory in {folder} …", folder=folder))
         now = datetime.now(UTC)
-        make_federation(folder, places, bind=bind, consoles=consoles_on_one_host(ports, bind), now=now)
+        make_federation(
+            folder, places, bind=bind, consoles=consoles_on_one_host(ports, bind), second_keys=second_keys, now=now
+        )
         write_samples(folder, now)
     elif console and not consoles[0].exists():
         raise OptionError(_("{folder} has a trial without consoles: make one in another folder", folder=folder))

@@ -73,6 +73,7 @@ def make_federation(
     bind: str = "",
     detours: Mapping[tuple[str, str], str] = MappingProxyType({}),
     consoles: Mapping[str, ConsolePlace] = MappingProxyType({}),
+    second_keys: bool = False,
     now: datetime,
 ) -> FederationFolder:
     """Makes everything that the nodes need to start.
@@ -86,6 +87,7 @@ def make_federation(
         bind: address that the nodes listen on; empty for each one's host.
         detours: (node, partner) to the host:port at which the node reaches that partner instead of its place.
         consoles: node to the place of its console; nodes without one have neither a console nor persons.
+        second_keys: whether all sign with ML-DSA-44 too.
         now: start of validity, with zone.
 
     Raises:
@@ -95,7 +97,7 @@ def make_federation(
 
     systems = {node: {**SYSTEMS, **({CONSOLE_SYSTEM: CONSOLE_ROLES} if node in consoles else {})} for node in places}
     members = [
-        MemberSpec(node, place.host, place.peer_port, place.local_port, systems[node], AUTHORITIES[node])
+        MemberSpec(node, place.host, place.peer_port, place.local_port, systems[node], AUTHORITIES[node], second_keys)
         for node, place in places.items()
     ]
     made = create_federation(root, members, FEDERATION, now=now, terms=TRIAL_TERMS)
@@ -111,6 +113,7 @@ def make_federation(
             threshold=made.anchors.threshold,
             systems=systems[node],
             links={to: (LinkMode.PUSH.value, at) for (frm, to), at in detours.items() if frm == node},
+            second_keys=second_keys,
         )
         prepare_marks(folder / "data", federation=FEDERATION, node=node, made_at=now)
         if console := consoles.get(node):

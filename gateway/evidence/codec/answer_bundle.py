@@ -29,7 +29,7 @@ from gateway.tlog.merkle import leaf_hash
 from gateway.tlog.note import Verifier, parse_note
 from gateway.tlog.proof_file import TlogProof, parse_proof
 from gateway.trust.codec.directory import decode_directory
-from gateway.trust.rules.directory import Directory
+from gateway.trust.rules.directory import Directory, of_algorithm
 from gateway.v1 import history_pb2
 
 FORMAT = "customs-gateway-answer/v2"
@@ -319,7 +319,7 @@ def _vkey(directory: Directory, node: str, name: str, note: bytes) -> str:
     """The directory's key for a note's signature; verified elsewhere."""
     signatures = parse_note(note).signatures
     known = directory.nodes.get(node)
-    keys = [] if known is None else [Verifier(name, record.public_key) for record in known.log_keys]
+    keys = [] if known is None else [Verifier(name, record.public_key) for record in of_algorithm(known.log_keys)]
     return next((key.to_vkey() for key in keys if key.key_id == signatures[0].key_id), _UNNAMED)
 
 

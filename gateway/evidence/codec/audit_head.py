@@ -91,7 +91,7 @@ def verify_head_file(file: bytes, trust: TrustedDirectory, node: str) -> SignedA
         raise SignatureInvalidError(f"the head is of {line}, not of {origin}", step="2 feed")
     recorded_at = _time(parse_header(entry.header).recorded_at_unix_ms)
     verified = first_verified(  # 3
-        trust.log_verifiers(origin, recorded_at),
+        trust.log_verifiers(origin, recorded_at, alone=True),
         lambda verifier: verify_proof(file, encoded.leaf, verifier, (), 0),
         lambda: SignatureInvalidError("the directory names no log key that was valid then", step="3 key"),
     )

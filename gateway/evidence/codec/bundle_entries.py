@@ -22,7 +22,6 @@ from gateway.v1 import alert_pb2, feed_pb2
 from gateway.v1.feed_pb2 import DispositionOutcome
 
 _TIMESTAMP_BYTES = 8
-_MOST_SIGNATURES = 2
 _MAX_UNIX_S = 253_402_300_799  # the end of the year 9999
 
 
@@ -63,18 +62,17 @@ def read_entry(entry: EvidenceEntry) -> ClaimedEntry:
         origin=FeedOrigin.parse(checkpoint.origin),
         index=proof.index,
         recorded_at=_time(header.recorded_at_unix_ms),
-        received_at=_claimed_receipt(note.signatures),
+        received_at=_claimed_receipt(checkpoint.origin, note.signatures),
         leaf=sha256(b"\x00" + entry.header).digest(),
         proof=proof,
         checkpoint=checkpoint,
     )
 
 
-def _claimed_receipt(signatures: tuple[NoteSignature, ...]) -> datetime | None:
-    """Time on the second signature line, the recipient's cosignature."""
-    if len(signatures) < _MOST_SIGNATURES:
-        return None
-    return _time(int.from_bytes(signatures[1].signature[:_TIMESTAMP_BYTES], "big") * 1000)
+def _claimed_receipt(log: str, signatures: tuple[NoteSignature, ...]) -> datetime | None:
+    """Time on the first line that isn't the log's, the recipient's cosignature."""
+    cosignature = next((one.signature for one in signatures if one.name != log), None)
+    return _time(int.from_bytes(cosignature[:_TIMESTAMP_BYTES], "big") * 1000) if cosignature else None
 
 
 def _time(unix_ms: int) -> datetime:

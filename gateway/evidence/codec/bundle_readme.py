@@ -13,7 +13,7 @@ from gateway.contract.json_document import format_time, format_time_ms
 from gateway.contract.messages import to_ms
 from gateway.evidence.codec.bundle_entries import ClaimedEntry, StepProof, step_proofs
 from gateway.tlog.note import SignatureType, Verifier, parse_note
-from gateway.trust.rules.directory import Directory, KeyRecord, receipts_key_name
+from gateway.trust.rules.directory import Directory, KeyAlgorithm, KeyRecord, receipts_key_name
 
 FORMAT = "customs-gateway-evidence/v2"
 FORMAT_WITHOUT_STEPS = "customs-gateway-evidence/v1"
@@ -60,8 +60,8 @@ def _facts(directory: Directory, alert: ClaimedEntry) -> dict[str, object]:
         "number": alert.index,
         "recorded": format_time_ms(alert.recorded_at),
         "leaf": alert.leaf.hex(),
-        "log_key": _vkey(directory, alert, 0),
-        "receipts_key": _vkey(directory, alert, 1) if alert.received_at else "(no receipt, no key)",
+        "log_key": _vkeys(directory, alert, receipt=False),
+        "receipts_key": _vkeys(directory, alert, receipt=True) if alert.received_at else "(no receipt, no key)",
     }
 
 
@@ -118,25 +118,38 @@ def _event_line(folder: str, claimed: ClaimedEntry) -> str:
     )
 
 
-def _vkey(directory: Directory, claimed: ClaimedEntry, line: int) -> str:
-    """The directory's key for a signature line; verified elsewhere."""
+def _vkeys(directory: Directory, claimed: ClaimedEntry, *, receipt: bool) -> str:
+    """The directory's keys for the log's or the recipient's signature lines, a line each; verified elsewhere."""
     origin = claimed.origin
-    signatures = parse_note(claimed.proof.checkpoint_note).signatures
     publisher, recipient = directory.nodes.get(origin.publisher), directory.nodes.get(origin.recipient)
-    if publisher is None or recipient is None or line >= len(signatures):
+    signed = [
+        signature.key_id
+        for signature in parse_note(claimed.proof.checkpoint_note).signatures
+        if (signature.name != origin.line) == receipt
+    ]
+    if publisher is None or recipient is None or not signed:
         return _UNNAMED
-    if line == 0:
-        keys = _verifiers(origin.line, publisher.log_keys, SignatureType.ED25519)
-    else:
+    if receipt:
         name = receipts_key_name(origin.federation, origin.recipient)
         keys = _verifiers(name, recipient.cosign_keys, SignatureType.COSIGNATURE)
-    return next((key.to_vkey() for key in keys if key.key_id == signatures[line].key_id), _UNNAMED)
+    else:
+        keys = _verifiers(origin.line, publisher.log_keys, SignatureType.ED25519)
+    found = [next((key.to_vkey() for key in keys if key.key_id == key_id), _UNNAMED) for key_id in signed]
+    return _AND.join(found)
 
 
 def _verifiers(name: str, records: Iterable[KeyRecord], algorithm: SignatureType) -> list[Verifier]:
-    return [Verifier(name, record.public_key, algorithm) for record in records]
+    return [
+        Verifier(
+            name,
+            record.public_key,
+            SignatureType.ML_DSA_44 if record.algorithm is KeyAlgorithm.ML_DSA_44 else algorithm,
+        )
+        for record in records
+    ]
 
 
+_AND = "\n       and           "
 _UNNAMED = "(none that this directory names)"
 
 _PROVES_BOTH = """\

@@ -41,7 +41,7 @@ from gateway.history.service.answer_verification import require_answer_to, verif
 from gateway.plurals import counted
 from gateway.tlog.note import Verifier
 from gateway.tlog.proofs import verify_inclusion
-from gateway.trust.rules.directory import Directory
+from gateway.trust.rules.directory import Directory, of_algorithm
 from gateway.trust.service.directory_versions import RootOfTrust, TrustedDirectory
 
 STEPS = {
@@ -150,7 +150,7 @@ def _require_note(claimed: ClaimedAnswer, parts: AnswerParts, trust: TrustedDire
 
 def _keys(directory: Directory, node: str, at: datetime) -> list[bytes]:
     """Log keys that count for a self-stated time."""
-    records = directory.node(node).log_keys
+    records = of_algorithm(directory.node(node).log_keys)
     return [record.public_key for record in records if record.usable(at) and record.revoked_at is None]
 
 

@@ -20,6 +20,7 @@ from gateway.history.tables.answers import ANSWERED, ASKED, AnswerRow
 from gateway.plurals import counted
 from gateway.tlog.merkle import Tree, leaf_hash
 from gateway.tlog.note import Verifier
+from gateway.trust.rules.directory import of_algorithm
 from gateway.trust.service.directory_versions import TrustedDirectory
 
 STEP = "10 answers"
@@ -68,7 +69,8 @@ def _verify_row(row: AnswerRow, trust: TrustedDirectory, stored: list[tuple[int,
         raise VerificationError(f"the question is another one, {query.query_id}")
     origin = question_origin(query.federation, query.asker, query.answerer)
     keys = {
-        node: [key.public_key for key in trust.directory.node(node).log_keys] for node in (query.asker, query.answerer)
+        node: [key.public_key for key in of_algorithm(trust.directory.node(node).log_keys)]
+        for node in (query.asker, query.answerer)
     }
     noted = open_question(row.note, tuple(Verifier(origin, key) for key in keys[query.asker]), origin)
     if noted != (query.query_id, query_digest(row.query)):

@@ -46,7 +46,7 @@ from gateway.feed.codec import FORMATS as ENTRY_FORMATS
 from gateway.feed.codec import parse_header
 from gateway.plurals import counted
 from gateway.tlog.checkpoint import verify_checkpoint, verify_cosignature
-from gateway.tlog.note import Verifier, first_verified, parse_note
+from gateway.tlog.note import Verifier, first_verified, open_note, parse_note
 from gateway.tlog.proofs import verify_inclusion
 from gateway.trust.rules.directory import receipts_key_name
 from gateway.trust.service.directory_versions import RootOfTrust, TrustedDirectory, accept, unsafe_reopen
@@ -205,9 +205,11 @@ def _entry(
         facts.append(leaf.hex())
     with run.step(6) as facts:
         claimed = read_entry(entry)
-        _verify_checkpoint(claimed, trust)
+        has_second = _verify_checkpoint(claimed, trust)
         _require_feed(claimed, manifest.key)
         facts.append(f"{claimed.origin}, {counted(claimed.checkpoint.size, 'entry')}")
+        if has_second:
+            facts.append("signed with Ed25519 and ML-DSA-44")
     with run.step(7) as facts:
         _verify_inclusion(claimed, leaf)
         facts.append(f"entry {claimed.index}")
@@ -270,18 +272,33 @@ def _leaf(entry: EvidenceEntry, manifest: _Manifest, number: int) -> bytes:
     return leaf
 
 
-def _verify_checkpoint(claimed: ClaimedEntry, trust: TrustedDirectory) -> None:
+def _verify_checkpoint(claimed: ClaimedEntry, trust: TrustedDirectory) -> bool:
+    """Step 6; the result: whether second keys have signed too."""
     note, origin = claimed.proof.checkpoint_note, claimed.origin
-    names = [signature.name for signature in parse_note(note).signatures]
-    receipts_name = receipts_key_name(origin.federation, origin.recipient)
-    if names not in ([origin.line], [origin.line, receipts_name]):
-        raise SignatureInvalidError(
-            "the checkpoint has to be signed by its log and, as a receipt, by its recipient alone"
-        )
     verifiers = _log_verifiers(claimed, trust)
+    has_second = _require_known_signers(claimed, trust)
     _first_that_verifies(
         verifiers, lambda verifier: verify_checkpoint(note, verifier, origin.line), f"log key of {origin.publisher}"
     )
+    return has_second
+
+
+def _require_known_signers(claimed: ClaimedEntry, trust: TrustedDirectory) -> bool:
+    """The log's lines come first, then its recipient's, at most one by each kind of key, and all are verified."""
+    note, origin = claimed.proof.checkpoint_note, claimed.origin
+    second = trust.every_second_verifier(origin)
+    ids = {(key.name, key.key_id) for key in second}
+    signatures = parse_note(note).signatures
+    places = [(line.name != origin.line, (line.name, line.key_id) in ids) for line in signatures]
+    names = {origin.line, receipts_key_name(origin.federation, origin.recipient)}
+    if places != sorted(set(places)) or not {line.name for line in signatures} <= names:
+        raise SignatureInvalidError(
+            "the checkpoint has to be signed by its log and, as a receipt, by its recipient alone"
+        )
+    has_second = any(by_second for _, by_second in places)
+    if has_second:
+        open_note(note, second)
+    return has_second
 
 
 def _log_verifiers(claimed: ClaimedEntry, trust: TrustedDirectory) -> Sequence[Verifier]:
@@ -312,11 +329,17 @@ def _verify_receipt(claimed: ClaimedEntry, trust: TrustedDirectory) -> datetime:
         raise SignatureInvalidError(_no_receipt(claimed))
     note, recipient = claimed.proof.checkpoint_note, claimed.origin.recipient
     _first_that_verifies(
-        trust.cosign_verifiers(recipient, claimed.received_at),
+        _receipt_verifiers(claimed, trust),
         lambda verifier: verify_cosignature(note, verifier),
         f"receipts key of {recipient}",
     )
     return claimed.received_at
+
+
+def _receipt_verifiers(claimed: ClaimedEntry, trust: TrustedDirectory) -> Sequence[Verifier]:
+    if claimed.received_at is None:
+        return ()
+    return trust.cosign_verifiers(claimed.origin.recipient, claimed.received_at)
 
 
 def _no_receipt(claimed: ClaimedEntry) -> str:

@@ -31,7 +31,7 @@ from gateway.feed.service.quarantine_evidence import CLAIM, DIRECTORY, RECEIPT
 from gateway.plurals import counted
 from gateway.tlog.checkpoint import VerifiedCosignature, unverified_checkpoint, verify_cosignature
 from gateway.tlog.note import SignatureType, Verifier
-from gateway.trust.rules.directory import receipts_key_name
+from gateway.trust.rules.directory import of_algorithm, receipts_key_name
 from gateway.trust.service.directory_versions import RootOfTrust, TrustedDirectory
 
 STEPS: Final = {1: "files", 2: "directory", 3: "receipt", 4: "claim", 5: "contradiction"}
@@ -133,7 +133,7 @@ def _signed(
     """What a receipts key of the recipient has signed that counts for the time that is signed with it."""
     name = receipts_key_name(trust.federation, origin.recipient)
     refusal: GatewayError | None = None
-    for record in trust.directory.node(origin.recipient).cosign_keys:
+    for record in of_algorithm(trust.directory.node(origin.recipient).cosign_keys):
         try:
             found = verified(Verifier(name, record.public_key, SignatureType.COSIGNATURE))
         except GatewayError as error:

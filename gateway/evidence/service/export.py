@@ -100,11 +100,11 @@ def export(
     """
     with database.read() as conn:
         row = _copy(conn, publisher, alert_id, recipient)
-        alert = _entry(conn, row.feed_id, row.first_idx)
+        alert = _entry(conn, trust, row.feed_id, row.first_idx)
         if alert is None:
             raise ErasedError(f"the content of alert {publisher}/{alert_id} was erased")
         left = _later(conn, row)[after_steps:]
-        steps = _read(conn, left, min(most_events, MAX_EVENTS))
+        steps = _read(conn, trust, left, min(most_events, MAX_EVENTS))
     bundle, count = _fitting(trust, alert, steps, most_bytes)
     examination = examine(bundle, directory_note=trust.note, require_receipt=False)
     if examination.evidence is None:
@@ -146,12 +146,14 @@ def _copy(conn: Connection, publisher: str, alert_id: str, recipient: str) -> Al
     return copies[0]
 
 
-def _read(conn: Connection, steps: Sequence[Sequence[_EntryPlace]], most_events: int) -> list[_Step]:
+def _read(
+    conn: Connection, trust: TrustedDirectory, steps: Sequence[Sequence[_EntryPlace]], most_events: int
+) -> list[_Step]:
     """The first steps, at least one, as many as a bundle may hold."""
     read: list[_Step] = []
     count = size = 0
     for places in steps:
-        step = {place: _entry(conn, place.feed_id, place.index) for place in places}
+        step = {place: _entry(conn, trust, place.feed_id, place.index) for place in places}
         count += len(step)
         size += sum(len(entry.payload) for entry in step.values() if entry is not None)
         if read and (count > most_events or size > MAX_BUNDLE_BYTES):
@@ -179,7 +181,7 @@ def _place_of(conn: Connection, position: int) -> _EntryPlace:
     return _EntryPlace(position, run.feed_id, run.first_index + position - run.first_position)
 
 
-def _entry(conn: Connection, feed_id: int, index: int) -> EvidenceEntry | None:
+def _entry(conn: Connection, trust: TrustedDirectory, feed_id: int, index: int) -> EvidenceEntry | None:
     """An entry with its proof; None if its payload was erased."""
     (stored,) = feeds.read_entries(conn, feed_id, index, index + 1)
     if not stored.payload:
@@ -190,5 +192,5 @@ def _entry(conn: Connection, feed_id: int, index: int) -> EvidenceEntry | None:
     if checkpoint is None:
         raise VerificationError(f"no checkpoint covers entry {index} of feed {feed_id}", step="6 checkpoint")
     hashes = inclusion_proof(index, checkpoint.size, StoredTiles(conn, feed_id))
-    proof = TlogProof(index, tuple(hashes), checkpoint.cosigned_note).encode()
+    proof = TlogProof(index, tuple(hashes), trust.known_lines(checkpoint.cosigned_note)).encode()
     return EvidenceEntry(stored.header, stored.salt, stored.payload, proof)

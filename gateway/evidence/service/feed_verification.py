@@ -20,7 +20,7 @@ from gateway.feed.codec import parse_header
 from gateway.feed.tables.feeds import StoredEntry
 from gateway.feed.tables.heads import StoredCheckpoint
 from gateway.plurals import counted
-from gateway.tlog.checkpoint import verify_checkpoint, verify_cosignature_line
+from gateway.tlog.checkpoint import verify_checkpoint, verify_cosignature_lines
 from gateway.tlog.merkle import TILE_WIDTH, Growth, TileWrite, Tree, leaf_hash, split_by_tile
 from gateway.tlog.note import Verifier, first_verified
 from gateway.trust.service.directory_versions import TrustedDirectory
@@ -182,7 +182,7 @@ class FeedCheck:
         at = self._time_of(checkpoint)
         try:
             said = _verified_by(
-                self._trust.log_verifiers(self._origin, at),
+                self._trust.log_verifiers(self._origin, at, alone=True),
                 lambda verifier: verify_checkpoint(checkpoint.note, verifier, self._origin.line).checkpoint,
             )
         except GatewayError as error:
@@ -201,8 +201,8 @@ class FeedCheck:
         at = clipped_moment(checkpoint.receipted_at)
         try:
             cosigned = _verified_by(
-                self._trust.cosign_verifiers(self._origin.recipient, at),
-                lambda verifier: verify_cosignature_line(checkpoint.note, checkpoint.cosignature, verifier),
+                self._trust.cosign_verifiers(self._origin.recipient, at, alone=True),
+                lambda verifier: verify_cosignature_lines(checkpoint.note, checkpoint.cosignature, verifier),
             )
         except GatewayError as error:
             self._add(checkpoint.size - 1, "5 receipts", f"the receipt of {checkpoint.size}: {error.message}")

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -112,7 +112,7 @@ def verify_claim(note: bytes, verifier: Verifier, origin: FeedOrigin) -> Claim:
         raise MalformedError(f"a claim of {len(note)} bytes; at most {MAX_CLAIM_BYTES} are read")
     if len(parse_note(note).signatures) != 1:  # a second one, unchecked, could be changed unnoticed
         raise MalformedError("a claim has one signature")
-    signed = verify_cosignature(note, verifier)
+    signed = verify_cosignature(note, replace(verifier, second=()))
     head = signed.checkpoint
     if head.origin != claim_name(origin):
         raise MalformedError(f"the claim is {head.origin!r}, not on {origin}")

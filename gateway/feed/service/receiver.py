@@ -156,7 +156,7 @@ class Receiver:
         )
 
     def receipt(self, note: bytes, now_ms: int) -> bytes:
-        """Cosigns a checkpoint whose entries are in the same transaction."""
+        """Cosigns a checkpoint whose entries are in the same transaction: one line, or two with a second key."""
         return cosign(note, self._cosigner, now_ms // 1000)
 
     def quarantine(
@@ -232,9 +232,9 @@ class ReceiveCommand:
 
     def _commit(self, tx: Transaction, feed: Feed, growth: Growth) -> feed_pb2.Receipt:
         note = self.batch.checkpoint
-        line = self._receiver.receipt(note, tx.now_ms)
+        lines = self._receiver.receipt(note, tx.now_ms)
         seconds = tx.now_ms // 1000
-        checkpoint = StoredCheckpoint(growth.tree.size, growth.tree.root, note, line, seconds * 1000)
+        checkpoint = StoredCheckpoint(growth.tree.size, growth.tree.root, note, lines, seconds * 1000)
         stored = tx.store(feed, self._entries, growth, checkpoint)
         feeds.note_sound(stored)  # 6d
         if stored.waiting and not feed.waiting:
@@ -245,7 +245,7 @@ class ReceiveCommand:
                 self.origin,
                 self.origin.reverse,
             )
-        return feed_pb2.Receipt(origin=self.origin.line, size=growth.tree.size, cosignature=line)
+        return _receipt(self.origin, checkpoint)
 
     def _received_before(self, tx: Transaction, feed: Feed) -> feed_pb2.Receipt | Refusal:
         """Step 6a for a repetition, a gap or a fork."""
@@ -275,7 +275,7 @@ class ReceiveCommand:
                 )
             problem = "entries sent again differ from those received before"
             return self._quarantine(tx, feed, known.note, problem, Cause.REPEATED)
-        return feed_pb2.Receipt(origin=feed.origin.line, size=known.size, cosignature=known.cosignature)
+        return _receipt(feed.origin, known)
 
     def _out_of_sequence(self, feed: Feed) -> SequenceError:
         return SequenceError(
@@ -290,6 +290,13 @@ class ReceiveCommand:
             BATCH: self.batch.SerializeToString(deterministic=True),
         }
         return self._receiver.quarantine(tx, feed, problem, evidence, cause=cause)
+
+
+def _receipt(origin: FeedOrigin, checkpoint: StoredCheckpoint) -> feed_pb2.Receipt:
+    line, _newline, second = checkpoint.cosignature.partition(b"\n")
+    return feed_pb2.Receipt(
+        origin=origin.line, size=checkpoint.size, cosignature=line and line + b"\n", second_cosignature=second
+    )
 
 
 def _cause(error: GatewayError) -> Cause:

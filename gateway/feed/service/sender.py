@@ -33,9 +33,9 @@ from gateway.feed.tables import feeds, heads, journal, restores
 from gateway.feed.tables.feeds import Feed, FeedState
 from gateway.feed.tables.heads import StoredTiles
 from gateway.plurals import counted
-from gateway.tlog.checkpoint import VerifiedCosignature, verify_checkpoint, verify_cosignature_line
+from gateway.tlog.checkpoint import VerifiedCosignature, verify_checkpoint, verify_cosignature_lines
 from gateway.tlog.merkle import EMPTY_ROOT, MAX_TREE_SIZE, consistency_proof
-from gateway.tlog.note import first_verified
+from gateway.tlog.note import first_verified, parse_note
 from gateway.trust.service.directory_versions import TrustedDirectory
 from gateway.v1 import feed_pb2
 
@@ -168,6 +168,8 @@ class Outgoing:
         )
         if standing is Standing.CONTINUES:
             self._take_receipt_of(origin, position)
+            if feed.size > position.size:
+                self._writer.run(_SignAgainCommand(origin, position.size))
             return self._unblocked(feed)
         if feed.state is FeedState.FORKED:
             raise FeedForkedError(f"feed {origin}: {feed.state_reason}")
@@ -219,11 +221,12 @@ class Outgoing:
             checkpoint = heads.checkpoint_at(conn, feed.id, position.size)
         if checkpoint is None or checkpoint.receipted_at:
             return
-        if not position.cosigned_checkpoint.startswith(checkpoint.note):
+        shown, sent = parse_note(position.cosigned_checkpoint), parse_note(checkpoint.note)
+        if shown.unverified_text != sent.unverified_text:
             raise MalformedError(f"the position of {origin.recipient} isn't on the checkpoint that was sent")
-        line = position.cosigned_checkpoint[len(checkpoint.note) :]
+        lines = b"".join(one.line() for one in shown.signatures if one.name != origin.line)
         self._writer.run(
-            self.verify_receipt(origin, feed_pb2.Receipt(origin=origin.line, size=position.size, cosignature=line))
+            self.verify_receipt(origin, feed_pb2.Receipt(origin=origin.line, size=position.size, cosignature=lines))
         )
 
     def _made(self, origin: FeedOrigin) -> Feed:
@@ -307,15 +310,16 @@ class Outgoing:
         """Step 9 for a checkpoint that was sent, without the database; raises as `verify_receipt`."""
         if receipt.origin != origin.line:
             raise MalformedError(f"a receipt of {origin} speaks of {receipt.origin} at {receipt.size}")
-        cosignature = self._verified(origin, checkpoint, receipt.cosignature)
+        lines = receipt.cosignature + receipt.second_cosignature
+        cosignature = self._verified(origin, checkpoint, lines)
         require_time(cosignature.timestamp, "receipt")
-        return ReceiptCommand(feed_id, receipt.size, receipt.cosignature, cosignature.timestamp * 1000)
+        return ReceiptCommand(feed_id, receipt.size, lines, cosignature.timestamp * 1000)
 
-    def _verified(self, origin: FeedOrigin, checkpoint: bytes, line: bytes) -> VerifiedCosignature:
+    def _verified(self, origin: FeedOrigin, checkpoint: bytes, lines: bytes) -> VerifiedCosignature:
         at = datetime.fromtimestamp(self._clock() / 1000, UTC)
         return first_verified(
             self._trust().cosign_verifiers(origin.recipient, at),
-            lambda verifier: verify_cosignature_line(checkpoint, line, verifier),
+            lambda verifier: verify_cosignature_lines(checkpoint, lines, verifier),
             lambda: SignatureInvalidError(
                 f"the directory names no receipts key of {origin.recipient} that is valid now", step="receipts key"
             ),
@@ -358,6 +362,19 @@ class _AcceptCommand:
         if not feed.accepted_at:
             feeds.set_accepted(tx.conn, feed.id, tx.now_ms)
         return feeds.get(tx.conn, self._origin)
+
+
+class _SignAgainCommand:
+    """Adds the second key's signature to what was signed before it counted; nearly always there is nothing to do."""
+
+    weight = 1
+
+    def __init__(self, origin: FeedOrigin, above: int) -> None:
+        self._origin = origin
+        self._above = above
+
+    def execute(self, tx: Transaction) -> None:
+        tx.sign_again(self._origin, self._above)
 
 
 @dataclass(frozen=True, slots=True)

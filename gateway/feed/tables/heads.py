@@ -39,6 +39,12 @@ _RECEIPTED_BY = Prepared(
     .limit(1)
 )
 _ADD_CHECKPOINT = Prepared(insert(checkpoints))
+_UNRECEIPTED = Prepared(
+    select(checkpoints).where(*_ABOVE, checkpoints.c.receipted_at == 0).order_by(checkpoints.c.size)
+)
+_SET_NOTE = Prepared(
+    update(checkpoints).where(_OF_FEED, checkpoints.c.size == bindparam("at_size")).values(note=bindparam("note"))
+)
 _ADD_RECEIPT = Prepared(
     update(checkpoints)
     .where(_OF_FEED, checkpoints.c.size == bindparam("at_size"), checkpoints.c.receipted_at == 0)
@@ -93,6 +99,17 @@ def receipted_over(conn: Connection, feed_id: int, index: int) -> StoredCheckpoi
 def receipted_by(conn: Connection, feed_id: int, above: int, by_ms: int) -> StoredCheckpoint | None:
     """The largest checkpoint above a size with a receipt of this time or before, in milliseconds since 1970."""
     return _checkpoint(_RECEIPTED_BY(conn, feed=feed_id, above=above, by_ms=by_ms).one_or_none())
+
+
+def unreceipted(conn: Connection, feed_id: int, above: int) -> list[StoredCheckpoint]:
+    """Checkpoints above a size without a receipt."""
+    found = map(_checkpoint, _UNRECEIPTED(conn, feed=feed_id, above=above))
+    return [checkpoint for checkpoint in found if checkpoint is not None]
+
+
+def set_note(conn: Connection, feed_id: int, size: int, note: bytes) -> None:
+    """Replaces a checkpoint's note by one of the same text."""
+    _SET_NOTE(conn, feed=feed_id, at_size=size, note=note)
 
 
 def record_receipt(conn: Connection, feed_id: int, size: int, cosignature: bytes, receipted_at: int) -> None:

@@ -62,7 +62,7 @@ from gateway.node.reload import SettingsReloader
 from gateway.node.roles import Roles
 from gateway.node.rpc import NodeServicer
 from gateway.node.settings import FromPartners, Settings
-from gateway.node.signing_keys import load_listed_keys
+from gateway.node.signing_keys import load_listed_keys, second_counts
 from gateway.node.upkeep import Notes, Upkeep, apply_held, close_epochs, sign_audit_heads, sign_last_audit_head
 from gateway.persons.service.pseudonyms import Pseudonyms
 from gateway.rpc.fairness.limits import FairThreadPool
@@ -129,7 +129,9 @@ class Node:
             clock=clock,
         )
         self._registry = registry(federation=settings.federation, node=settings.node, directory=directory)
-        self._log_signers = LogKey(self._log_key, self.telemetry.metrics.signatures.labels("log").inc)
+        signatures = self.telemetry.metrics.signatures
+        seconds = second_counts(directory, settings.node, self._now)
+        self._log_signers = LogKey(self._log_key, signatures.labels("log").inc, seconds)
         self.writer = Writer(
             self.database,
             own_node=settings.node,
@@ -150,7 +152,7 @@ class Node:
             pseudonyms=self._pseudonyms,
             own_files=files.own_of,
         )
-        cosigner = CountedSigner(receipts_key, self.telemetry.metrics.signatures.labels("receipts").inc)
+        cosigner = CountedSigner(receipts_key, signatures.labels("receipts").inc, seconds)
         self._receiver = Receiver(
             federation=settings.federation,
             node=settings.node,

@@ -19,6 +19,7 @@ from gateway.node.backups.manifest import NodeTally
 from gateway.node.backups.snapshot import read_tally
 from gateway.node.marks import open_marks
 from gateway.node.settings import Settings
+from gateway.tlog.checkpoint import first_lines
 
 TALLY_FILE = "tally.json"
 """File in the data folder with the counts of what only this node has."""
@@ -109,7 +110,7 @@ class ReceiptKeeper:
                     continue
                 checkpoint = heads.checkpoint_at(conn, feed_id, size)
                 if checkpoint is not None:
-                    receipts[origin] = KeptReceipt(size, checkpoint.root, checkpoint.cosigned_note)
+                    receipts[origin] = KeptReceipt(size, checkpoint.root, first_lines(checkpoint.cosigned_note))
         self._releases.keep(receipts)
 
 

@@ -29,14 +29,13 @@ from gateway.node.host.file_modes import path_problems
 from gateway.node.marks import has_run
 from gateway.node.observation.durability import durability_of
 from gateway.node.settings import LinkSettings, Settings
-from gateway.node.signing_keys import passphrase_of
+from gateway.node.signing_keys import load_listed_keys
 from gateway.rpc.listener.partner_probe import ClockReading, probe_partner
 from gateway.rpc.listener.refusal_probe import PartnerPort
 from gateway.rpc.listener.tls_probe import probe_tls_versions
 from gateway.tls.certificates import authenticate, inspect_ca
 from gateway.tls.credentials import TlsFiles, TlsMaterial, load_material
-from gateway.trust.pki.keys import load_signing_key
-from gateway.trust.rules.directory import Directory, Validity, receipts_key_name
+from gateway.trust.rules.directory import Directory, Validity
 from gateway.trust.service.directory_offers import DirectoryState
 from gateway.trust.service.directory_versions import CLOCK_TOLERANCE, TrustedDirectory, accept, validity_warnings
 from gateway.trust.service.partner_anchors import usable_cas
@@ -166,18 +165,7 @@ class NodeChecks:
 
     def _signing_keys(self, name: str) -> Iterator[Finding]:
         directory, _ = self._needed()
-        keys, federation, node = self._settings.keys, self._settings.federation, self._settings.node
-        passphrase = passphrase_of(self._settings)
-        log_key = load_signing_key(keys.log, name=f"{federation}/{node}/log", passphrase=passphrase)
-        receipts = load_signing_key(keys.receipts, name=receipts_key_name(federation, node), passphrase=passphrase)
-        for path, key, listed in (
-            (keys.log, log_key, directory.log_keys(node, self._now)),
-            (keys.receipts, receipts, directory.cosign_keys(node, self._now)),
-        ):
-            if key.public_key not in listed:
-                raise ConfigurationError(
-                    f"{path}: directory version {directory.version} doesn't list this key for {node} as valid now"
-                )
+        log_key, receipts = load_listed_keys(self._settings, directory, self._now)
         self._keys = OwnKeys(log_key.public_key, receipts.public_key)
         yield Finding(name, Result.OK, "both are listed in the directory and valid now")
 

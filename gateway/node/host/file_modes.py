@@ -45,7 +45,13 @@ def path_problems(settings: Settings, config: Path) -> Iterator[PathProblem]:
     Raises:
         OSError: a path can't be looked at.
     """
-    secret = _present(settings.tls.key, settings.keys.log, settings.keys.receipts)
+    secret = _present(
+        settings.tls.key,
+        settings.keys.log,
+        settings.keys.receipts,
+        settings.keys.log_second,
+        settings.keys.receipts_second,
+    )
     secret += _present(settings.tls.passphrase_file, settings.keys.passphrase_file, *_database_files(settings))
     public = _present(settings.tls.certificate, settings.tls.ca, settings.directory.file)
     closed = _present(settings.data_dir)

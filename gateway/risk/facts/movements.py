@@ -52,13 +52,16 @@ def passage_cases(records: Sequence[Record]) -> Iterator[Case]:
 
     Events of a consignment with one container are that container's.
     """
-    modes = sorted({word(goods_pb2.TransportMode, mode, _MODE) for mode in {*_modes(records)}})
-    containers = {compact(Scheme.CONTAINER, each.id) for _, shipment in records for each in shipment.equipment}
     for index, shipment in records:
         for leg in shipment.route:
-            mode = word(goods_pb2.TransportMode, leg.means.mode, _MODE) if leg.means.mode else ""
             ends = (getattr(leg, "from"), leg.departure), (leg.to, leg.arrival)
-            yield from _passages([*_placed(index, ends)], "", [mode] if mode else modes)
+            if len(placed := [*_placed(index, ends)]) > 1:
+                modes = _modes([leg.means])
+                yield from _passages(placed, "", modes if any(modes) else _modes_of(records))
+    if not any(shipment.events or shipment.masses for _, shipment in records):
+        return
+    modes = _modes_of(records)
+    containers = {compact(Scheme.CONTAINER, each.id) for _, shipment in records for each in shipment.equipment}
     by_container: dict[str, list[_PlacedMoment]] = {}
     for index, shipment in records:
         for equipment, place, at in _sighted(shipment):
@@ -104,11 +107,15 @@ def _sighted(shipment: shipment_pb2.Shipment) -> Iterator[tuple[str, goods_pb2.P
         yield mass.equipment_id, mass.place, mass.measured_at
 
 
-def _modes(records: Sequence[Record]) -> Iterator[goods_pb2.TransportMode.ValueType]:
-    for _, shipment in records:
-        for means in (*shipment.means, *(leg.means for leg in shipment.route)):
-            if means.mode:
-                yield means.mode
+def _modes_of(records: Sequence[Record]) -> list[str]:
+    """Modes of transport that some records name."""
+    return _modes(
+        means for _, shipment in records for means in (*shipment.means, *(leg.means for leg in shipment.route))
+    )
+
+
+def _modes(means: Iterable[goods_pb2.TransportMeans]) -> list[str]:
+    return sorted({word(goods_pb2.TransportMode, each.mode, _MODE) for each in means if each.mode})
 
 
 def opening_cases(records: Sequence[Record]) -> Iterator[Case]:

@@ -199,6 +199,13 @@ class TableReader:
         return [found[row] for row in rows if row in found]
 
 
+class _Connection(sqlite3.Connection):
+    """Closes itself when nothing refers to it: readers' end with their threads, the rest with the tables."""
+
+    def __del__(self) -> None:
+        self.close()
+
+
 class NameTables:
     """Tables of names and keys."""
 
@@ -231,7 +238,11 @@ class NameTables:
 
     def _connect(self, cache_kb: int, *, mapped: int) -> sqlite3.Connection:
         connection = sqlite3.connect(
-            self._path or ":memory:", isolation_level=None, check_same_thread=False, cached_statements=512
+            self._path or ":memory:",
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=512,
+            factory=_Connection,
         )
         connection.execute(f"PRAGMA cache_size = -{cache_kb}")
         connection.execute(f"PRAGMA mmap_size = {mapped}")

@@ -16,7 +16,16 @@ from gateway.contract.json_document import (
 from gateway.errors import ConfigurationError, DocumentInvalidError, MalformedError
 from gateway.tlog.note import SignatureType, Verifier
 from gateway.tls.certificates import inspect_ca
-from gateway.trust.rules.directory import Agreement, Authority, Directory, FederationNode, FieldClass, KeyRecord
+from gateway.trust.rules.directory import (
+    Agreement,
+    Authority,
+    Directory,
+    FederationNode,
+    FieldClass,
+    KeyAlgorithm,
+    KeyRecord,
+    of_algorithm,
+)
 from gateway.trust.rules.directory_checks import MAX_GRACE_DAYS, broken_rules
 
 FORMAT = "customs-gateway-directory/v1"
@@ -52,6 +61,7 @@ PEM = (
     "a certificate in PEM, with a newline at its end",
 )
 PUBLIC_KEY = (r"[A-Za-z0-9+/]{43}=", "an Ed25519 public key: 32 bytes in base64")
+ML_DSA_PUBLIC_KEY = (r"[A-Za-z0-9+/]{1750}==", "an ML-DSA-44 public key: 1,312 bytes in base64")
 VERIFIER_KEY = (r"[!-~]{1,512}", "a verifier key: name+key id+base64")
 FINGERPRINT = (r"[0-9a-f]{64}", "a SHA-256 fingerprint: 64 lower-case hexadecimal digits")
 MESSAGE_TYPE = (r"[A-Za-z][A-Za-z0-9]{0,63}", "the name of an entry type, e.g. AlertEvent")
@@ -91,9 +101,16 @@ def decode_directory(text: bytes) -> Directory:
     return directory
 
 
+SECOND_KEYS = "second_keys"
+"""Extension of a node: its keys of the second algorithm, which gateways of earlier versions pass over."""
+
+
 def key_record_json(record: KeyRecord) -> dict[str, JsonValue]:
-    """A key record's JSON."""
-    return {
+    """A key record's JSON; it names the algorithm unless that is Ed25519."""
+    algorithm: dict[str, JsonValue] = (
+        {} if record.algorithm is KeyAlgorithm.ED25519 else {"algorithm": record.algorithm.value}
+    )
+    return algorithm | {
         "public_key": base64.b64encode(record.public_key).decode(),
         "not_before": format_time(record.not_before),
         "not_after": format_time(record.not_after),
@@ -108,22 +125,37 @@ def node_json(node: FederationNode) -> dict[str, JsonValue]:
         "endpoints": list(node.endpoints),
         "tls_ca_pems": list(node.tls_ca_pems),
         "tls_server_name": node.tls_server_name,
-        "log_keys": [key_record_json(record) for record in node.log_keys],
-        "cosign_keys": [key_record_json(record) for record in node.cosign_keys],
-        "extensions": dict(node.extensions),
+        "log_keys": [key_record_json(record) for record in of_algorithm(node.log_keys)],
+        "cosign_keys": [key_record_json(record) for record in of_algorithm(node.cosign_keys)],
+        "extensions": {**node.extensions, **_second_keys_json(node)},
     }
+
+
+def _second_keys_json(node: FederationNode) -> dict[str, JsonValue]:
+    second: dict[str, JsonValue] = {
+        member: [key_record_json(record) for record in of_algorithm(records, KeyAlgorithm.ML_DSA_44)]
+        for member, records in (("log_keys", node.log_keys), ("cosign_keys", node.cosign_keys))
+    }
+    return {SECOND_KEYS: second} if any(second.values()) else {}
 
 
 def read_node(reader: ObjectReader) -> FederationNode:
     """Reads a node."""
+    log_keys, cosign_keys = _read_keys(reader, "log_keys"), _read_keys(reader, "cosign_keys")
+    extensions = reader.free("extensions")
+    if SECOND_KEYS in extensions:
+        second = reader.nested("extensions").nested(SECOND_KEYS)
+        log_keys += _read_second_keys(second, "log_keys")
+        cosign_keys += _read_second_keys(second, "cosign_keys")
+        second.close()
     node = FederationNode(
         authority=reader.text("authority", *NAME),
         endpoints=reader.texts("endpoints", *ENDPOINT, maximum=MAX_ENDPOINTS),
         tls_ca_pems=reader.texts("tls_ca_pems", *PEM, maximum=MAX_CAS_PER_NODE),
         tls_server_name=reader.optional_text("tls_server_name", *SERVER_NAME),
-        log_keys=_read_keys(reader, "log_keys"),
-        cosign_keys=_read_keys(reader, "cosign_keys"),
-        extensions=reader.free("extensions"),
+        log_keys=log_keys,
+        cosign_keys=cosign_keys,
+        extensions={name: value for name, value in extensions.items() if name != SECOND_KEYS},
     )
     for index, pem in enumerate(node.tls_ca_pems):
         if pem:
@@ -248,23 +280,42 @@ def _read_keys(reader: ObjectReader, member: str) -> tuple[KeyRecord, ...]:
     return tuple(_read_key(below) for below in reader.objects(member, maximum=MAX_KEYS_PER_NODE))
 
 
-def _read_key(reader: ObjectReader) -> KeyRecord:
-    text = reader.text("public_key", *PUBLIC_KEY)
+def _read_second_keys(reader: ObjectReader, member: str) -> tuple[KeyRecord, ...]:
+    records: list[KeyRecord] = []
+    for below in reader.objects(member, maximum=MAX_KEYS_PER_NODE):
+        below.text("algorithm", KeyAlgorithm.ML_DSA_44.value, f"{KeyAlgorithm.ML_DSA_44.value}, the one that there is")
+        records.append(_read_key(below, KeyAlgorithm.ML_DSA_44))
+    return tuple(records)
+
+
+def _read_key(reader: ObjectReader, algorithm: KeyAlgorithm = KeyAlgorithm.ED25519) -> KeyRecord:
+    text = reader.text("public_key", *_PUBLIC_KEYS[algorithm])
     record = KeyRecord(
-        public_key=reader.convert("public_key", lambda: _public_key(text), b"") if text else b"",
+        public_key=reader.convert("public_key", lambda: _public_key(text, algorithm), b"") if text else b"",
         not_before=reader.time("not_before"),
         not_after=reader.time("not_after"),
         revoked_at=reader.optional_time("revoked_at"),
+        algorithm=algorithm,
     )
     reader.close()
     return record
 
 
-def _public_key(text: str) -> bytes:
+def _public_key(text: str, algorithm: KeyAlgorithm) -> bytes:
     key = base64.b64decode(text)  # the pattern ensures base64
     if base64.b64encode(key).decode() != text:
         raise MalformedError("must be canonical base64")
-    return Verifier("any", key).public_key  # refuses keys of small order
+    return Verifier("any", key, _TYPES[algorithm]).public_key  # refuses keys of small order
+
+
+_PUBLIC_KEYS: Mapping[KeyAlgorithm, tuple[str, str]] = {
+    KeyAlgorithm.ED25519: PUBLIC_KEY,
+    KeyAlgorithm.ML_DSA_44: ML_DSA_PUBLIC_KEY,
+}
+_TYPES: Mapping[KeyAlgorithm, SignatureType] = {
+    KeyAlgorithm.ED25519: SignatureType.ED25519,
+    KeyAlgorithm.ML_DSA_44: SignatureType.ML_DSA_44,
+}
 
 
 def _check_ca(reader: ObjectReader, index: int, pem: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -69,12 +69,21 @@ def receipts_key_name(federation: str, node: str) -> str:
     return f"{federation}/{node}/receipts"
 
 
+class KeyAlgorithm(StrEnum):
+    """Algorithm of a node's signing key."""
+
+    ED25519 = "ed25519"
+    """32 bytes, RFC 8032 encoding."""
+    ML_DSA_44 = "ml-dsa-44"
+    """1,312 bytes, FIPS 204 encoding: a second key, whose signature checkpoints and receipts need beside the first."""
+
+
 @dataclass(frozen=True, slots=True)
 class KeyRecord:
-    """A node's Ed25519 public key and when its signatures count.
+    """A node's public key and when its signatures count.
 
     Attributes:
-        public_key: 32 bytes, RFC 8032 encoding.
+        public_key: as the algorithm encodes it.
         not_before, not_after: UTC, end exclusive.
         revoked_at: signatures from then on don't count.
     """
@@ -83,6 +92,7 @@ class KeyRecord:
     not_before: datetime
     not_after: datetime
     revoked_at: datetime | None = None
+    algorithm: KeyAlgorithm = KeyAlgorithm.ED25519
 
     def usable(self, at: datetime) -> bool:
         """Whether a signature of this time counts."""
@@ -113,7 +123,7 @@ class FederationNode:
         endpoints: `host:port`, preferred first; none if it only connects outwards.
         tls_ca_pems: its CA certificates; two during a change.
         tls_server_name: None for the endpoint's host.
-        log_keys, cosign_keys: they sign its feeds and its receipts.
+        log_keys, cosign_keys: they sign its feeds and its receipts; those of the second algorithm come last.
         extensions: members unknown to this format version.
     """
 
@@ -124,6 +134,10 @@ class FederationNode:
     log_keys: tuple[KeyRecord, ...]
     cosign_keys: tuple[KeyRecord, ...]
     extensions: Mapping[str, JsonValue] = field(default_factory=dict, hash=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "log_keys", _in_order(self.log_keys))
+        object.__setattr__(self, "cosign_keys", _in_order(self.cosign_keys))
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,14 +260,19 @@ class Directory:
             raise DirectoryError(f"version {self.version} names no node {name!r}, only {known}") from None
 
     def log_keys(self, node: str, at: datetime) -> tuple[bytes, ...]:
-        """Public keys that count for the node's feeds."""
-        return (
-            tuple(key.public_key for key in self.nodes[node].log_keys if key.usable(at)) if node in self.nodes else ()
-        )
+        """Ed25519 keys that count for the node's feeds."""
+        return _usable(of_algorithm(self.nodes[node].log_keys), at) if node in self.nodes else ()
 
     def cosign_keys(self, node: str, at: datetime) -> tuple[bytes, ...]:
-        """Public keys that count for the node's receipts."""
-        return _usable(self.nodes[node].cosign_keys, at) if node in self.nodes else ()
+        """Ed25519 keys that count for the node's receipts."""
+        return _usable(of_algorithm(self.nodes[node].cosign_keys), at) if node in self.nodes else ()
+
+    def second_keys(self, node: str, at: datetime) -> frozenset[bytes]:
+        """ML-DSA-44 keys of either use with which the node signs: from when they are listed, before they are needed."""
+        if node not in self.nodes:
+            return frozenset()
+        records = of_algorithm((*self.nodes[node].log_keys, *self.nodes[node].cosign_keys), KeyAlgorithm.ML_DSA_44)
+        return frozenset(record.public_key for record in records if record.usable(max(at, record.not_before)))
 
     def tls_ca_pems(self, node: str) -> tuple[str, ...]:
         return self.nodes[node].tls_ca_pems if node in self.nodes else ()
@@ -375,6 +394,15 @@ class Directory:
         """Classes of information that may be sent; None if nothing may."""
         agreement = self.agreement(sender, recipient, on, message_type=message_type, purpose=purpose)
         return agreement.field_classes if agreement is not None else None
+
+
+def of_algorithm(records: Iterable[KeyRecord], algorithm: KeyAlgorithm = KeyAlgorithm.ED25519) -> tuple[KeyRecord, ...]:
+    """The records of one algorithm."""
+    return tuple(record for record in records if record.algorithm is algorithm)
+
+
+def _in_order(records: tuple[KeyRecord, ...]) -> tuple[KeyRecord, ...]:
+    return tuple(sorted(records, key=lambda record: record.algorithm is not KeyAlgorithm.ED25519))
 
 
 def _usable(records: tuple[KeyRecord, ...], at: datetime) -> tuple[bytes, ...]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from itertools import combinations
 
 from gateway.errors import Violation
-from gateway.trust.rules.directory import Agreement, Directory, KeyRecord, directory_key_name
+from gateway.trust.rules.directory import Agreement, Directory, KeyAlgorithm, KeyRecord, directory_key_name
 
 MAX_GRACE_DAYS = 90
 """Longest grace period in days; beyond a quarter, expiry would mean nothing."""
@@ -84,7 +84,8 @@ def _key_places(directory: Directory) -> Iterator[tuple[str, str]]:
 
 def _material(record: KeyRecord) -> str:
     # the end of a verifier key, to recognise a directory key
-    return b64encode(b"\x01" + record.public_key).decode()
+    kind = b"\x01" if record.algorithm is KeyAlgorithm.ED25519 else b"\x06"
+    return b64encode(kind + record.public_key).decode()
 
 
 def _agreements(directory: Directory) -> Iterator[Violation]:

@@ -12,9 +12,17 @@ from hashlib import sha256
 
 from gateway.contract.ids import FeedOrigin
 from gateway.errors import ConfigurationError, DirectoryError, MalformedError, SignatureInvalidError
-from gateway.tlog.note import SignatureType, Verifier, open_note, parse_note
+from gateway.tlog import ml_dsa
+from gateway.tlog.note import SignatureType, UnverifiedNote, Verifier, key_id, open_note, parse_note
 from gateway.trust.codec.directory import decode_directory
-from gateway.trust.rules.directory import Directory, Validity, receipts_key_name
+from gateway.trust.rules.directory import (
+    Directory,
+    KeyAlgorithm,
+    KeyRecord,
+    Validity,
+    of_algorithm,
+    receipts_key_name,
+)
 from gateway.trust.rules.revocations import Revocations
 
 CLOCK_TOLERANCE = timedelta(minutes=5)
@@ -117,32 +125,78 @@ class TrustedDirectory:
     def validity(self, at: datetime) -> Validity:
         return self.directory.validity(at)
 
-    def log_verifiers(self, origin: FeedOrigin, at: datetime) -> tuple[Verifier, ...]:
-        """Keys whose checkpoints of this feed count; none if unknown."""
-        if origin.federation != self.federation:
+    def log_verifiers(self, origin: FeedOrigin, at: datetime, *, alone: bool = False) -> tuple[Verifier, ...]:
+        """Keys whose checkpoints of this feed count, with the second keys that they need; none if unknown.
+
+        Args:
+            alone: without second keys: a node that takes a version late has signed without them for a while.
+        """
+        if origin.federation != self.federation or origin.publisher not in self.directory.nodes:
             return ()
-        return tuple(Verifier(origin.line, key) for key in self.directory.log_keys(origin.publisher, at))
+        records = () if alone else self.directory.node(origin.publisher).log_keys
+        second, _since = _second_keys(origin.line, records, at)
+        keys = self.directory.log_keys(origin.publisher, at)
+        return tuple(Verifier(origin.line, key, second=second) for key in keys)
 
     def every_log_verifier(self, origin: FeedOrigin) -> tuple[Verifier, ...]:
-        """All log keys of the feed's publisher, also past, future and revoked ones.
+        """All log keys of the feed's publisher, also past, future and revoked ones, without second keys.
 
         They show what a node once signed; they don't authenticate new data.
         """
-        records = self.directory.node(origin.publisher).log_keys
+        records = of_algorithm(self.directory.node(origin.publisher).log_keys)
         return tuple(Verifier(origin.line, record.public_key) for record in records)
 
-    def cosign_verifiers(self, node: str, at: datetime) -> tuple[Verifier, ...]:
+    def cosign_verifiers(self, node: str, at: datetime, *, alone: bool = False) -> tuple[Verifier, ...]:
+        """Keys whose receipts count, with the second keys that they need; as `log_verifiers`."""
+        if node not in self.directory.nodes:
+            return ()
         name = receipts_key_name(self.federation, node)
-        return tuple(Verifier(name, key, SignatureType.COSIGNATURE) for key in self.directory.cosign_keys(node, at))
+        second, since = _second_keys(name, () if alone else self.directory.node(node).cosign_keys, at)
+        keys = self.directory.cosign_keys(node, at)
+        return tuple(Verifier(name, key, SignatureType.COSIGNATURE, second, since) for key in keys)
 
     def every_cosign_verifier(self, node: str) -> tuple[Verifier, ...]:
         """All receipts keys of a node, also past, future and revoked ones; as `every_log_verifier`."""
         name = receipts_key_name(self.federation, node)
-        records = self.directory.node(node).cosign_keys
+        records = of_algorithm(self.directory.node(node).cosign_keys)
         return tuple(Verifier(name, record.public_key, SignatureType.COSIGNATURE) for record in records)
+
+    def every_second_verifier(self, origin: FeedOrigin) -> tuple[Verifier, ...]:
+        """All second keys of a feed's two nodes; as `every_log_verifier`."""
+        of_publisher = self.directory.node(origin.publisher).log_keys
+        of_recipient = self.directory.node(origin.recipient).cosign_keys
+        receipts = receipts_key_name(self.federation, origin.recipient)
+        return tuple(
+            Verifier(name, record.public_key, SignatureType.ML_DSA_44)
+            for name, records in ((origin.line, of_publisher), (receipts, of_recipient))
+            for record in of_algorithm(records, KeyAlgorithm.ML_DSA_44)
+        )
+
+    def known_lines(self, note: bytes) -> bytes:
+        """A checkpoint without lines of second keys that this version doesn't name: by it nobody can check them."""
+        parsed = parse_note(note)
+        keys = [
+            record.public_key
+            for node in self.directory.nodes.values()
+            for record in of_algorithm((*node.log_keys, *node.cosign_keys), KeyAlgorithm.ML_DSA_44)
+        ]
+        kept = tuple(
+            line
+            for line in parsed.signatures
+            if len(line.signature) < ml_dsa.SIGNATURE_BYTES
+            or any(line.key_id == key_id(line.name, SignatureType.ML_DSA_44, key) for key in keys)
+        )
+        return UnverifiedNote(parsed.unverified_text, kept).encode()
 
     def directory_verifiers(self) -> tuple[Verifier, ...]:
         return tuple(Verifier.from_vkey(authority.directory_key) for authority in self.directory.authorities.values())
+
+
+def _second_keys(name: str, records: Iterable[KeyRecord], at: datetime) -> tuple[tuple[Verifier, ...], int]:
+    """Second keys that count at a time, of which one is needed, and since when (POSIX seconds)."""
+    usable = [record for record in of_algorithm(records, KeyAlgorithm.ML_DSA_44) if record.usable(at)]
+    second = tuple(Verifier(name, record.public_key, SignatureType.ML_DSA_44) for record in usable)
+    return second, int(min((record.not_before.timestamp() for record in usable), default=0))
 
 
 def accept(

@@ -26,10 +26,11 @@ from gateway.files import replace_file
 from gateway.tlog.note import Verifier, sign_note
 from gateway.trust.codec.directory import encode_directory
 from gateway.trust.pki.issuance import DEFAULT_LEAF_DAYS, CertificateAuthority, create_ca, create_request
-from gateway.trust.pki.keys import Ed25519Signer, create_signing_key
+from gateway.trust.pki.keys import Ed25519Signer, MlDsa44Signer, create_second_keys, create_signing_key
 from gateway.trust.rules.directory import (
     Agreement,
     FederationNode,
+    KeyAlgorithm,
     KeyRecord,
     NodeCard,
     directory_key_name,
@@ -52,6 +53,7 @@ class MemberSpec:
     Attributes:
         node: its name, and its authority's.
         host: DNS name or IP address for partners.
+        second_keys: whether it signs with ML-DSA-44 too.
     """
 
     node: str
@@ -60,6 +62,7 @@ class MemberSpec:
     local_port: int = 0
     systems: Mapping[str, Sequence[str]] = field(default_factory=dict)
     display_names: Mapping[str, str] = field(default_factory=dict)
+    second_keys: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,10 +176,11 @@ def create_federation(
     return FederationFolder(root, RootOfTrust(federation, anchors, directory.threshold))
 
 
-def key_record(public_key: bytes, now: datetime, days: int = SIGNING_KEY_DAYS) -> KeyRecord:
+def key_record(key: Ed25519Signer | MlDsa44Signer, now: datetime, days: int = SIGNING_KEY_DAYS) -> KeyRecord:
     """A signing key's directory entry."""
     now = now.replace(microsecond=0)
-    return KeyRecord(public_key, now - BACKDATED, now + timedelta(days=days))
+    algorithm = KeyAlgorithm.ML_DSA_44 if isinstance(key, MlDsa44Signer) else KeyAlgorithm.ED25519
+    return KeyRecord(key.public_key, now - BACKDATED, now + timedelta(days=days), algorithm=algorithm)
 
 
 def _create_member(
@@ -186,6 +190,7 @@ def _create_member(
     ca = create_ca(node=member.node, federation=federation, key_path=offline / "ca.key", now=now)
     log = create_signing_key(folder.log_key, name=f"{federation}/{member.node}/log")
     receipts = create_signing_key(folder.receipts_key, name=receipts_key_name(federation, member.node))
+    seconds = create_second_keys(folder.log_key.parent) if member.second_keys else ()
     signer = create_signing_key(offline / "directory.pem", name=directory_key_name(federation, member.node))
     vkey = Verifier(signer.name, signer.public_key).to_vkey()
     replace_file(offline / "directory.vkey", f"{vkey}\n".encode())
@@ -196,8 +201,8 @@ def _create_member(
         endpoints=(_endpoint(member.host, member.peer_port),) if member.peer_port else (),
         tls_ca_pems=(ca.certificate_pem.decode(),),
         tls_server_name=server_name(federation, member.node),
-        log_keys=(key_record(log.public_key, now),),
-        cosign_keys=(key_record(receipts.public_key, now),),
+        log_keys=tuple(key_record(key, now) for key in (log, *seconds[:1])),
+        cosign_keys=tuple(key_record(key, now) for key in (receipts, *seconds[1:])),
     )
     names = member.display_names or {"en": f"Customs authority {member.node}"}
     return NodeCard(federation, member.node, node, vkey, names), signer

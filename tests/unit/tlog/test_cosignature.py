@@ -13,7 +13,7 @@ from gateway.tlog.checkpoint import (
     sign_checkpoint,
     verify_checkpoint,
     verify_cosignature,
-    verify_cosignature_line,
+    verify_cosignature_lines,
 )
 from gateway.tlog.note import NoteSignature, add_signature, parse_signature_line, sign_note
 from tests.support.tlog_keys import TestKey
@@ -33,7 +33,7 @@ def test_any_time_round_trips(timestamp: int) -> None:
     line = cosign(NOTE, RECIPIENT, timestamp)
     for verified in (
         verify_cosignature(add_signature(NOTE, line), RECIPIENT.cosigner()),
-        verify_cosignature_line(NOTE, line, RECIPIENT.cosigner()),
+        verify_cosignature_lines(NOTE, line, RECIPIENT.cosigner()),
     ):
         assert (verified.name, verified.timestamp, verified.checkpoint) == (RECIPIENT.name, timestamp, HEAD)
 
@@ -48,7 +48,7 @@ def test_any_flipped_bit_of_the_line_is_found(bit: int) -> None:
     changed = bytearray(LINE)
     changed[bit // 8] ^= 1 << bit % 8
     with pytest.raises((MalformedError, SignatureInvalidError)):
-        verify_cosignature_line(NOTE, bytes(changed), RECIPIENT.cosigner())
+        verify_cosignature_lines(NOTE, bytes(changed), RECIPIENT.cosigner())
     with pytest.raises((MalformedError, SignatureInvalidError)):
         verify_cosignature(NOTE + bytes(changed), RECIPIENT.cosigner())
 
@@ -65,13 +65,13 @@ def test_another_cosigner_has_not_cosigned() -> None:
     with pytest.raises(SignatureInvalidError):
         verify_cosignature(COSIGNED, OTHER.cosigner())
     with pytest.raises(SignatureInvalidError):
-        verify_cosignature_line(NOTE, LINE, OTHER.cosigner())
+        verify_cosignature_lines(NOTE, LINE, OTHER.cosigner())
 
 
 def test_a_cosignature_of_another_checkpoint_is_refused() -> None:
     later = sign_checkpoint(Checkpoint(LOG.name, 8, bytes(32)), LOG)
     with pytest.raises(SignatureInvalidError):
-        verify_cosignature_line(later, LINE, RECIPIENT.cosigner())
+        verify_cosignature_lines(later, LINE, RECIPIENT.cosigner())
 
 
 def test_the_types_do_not_stand_for_each_other() -> None:
@@ -79,10 +79,10 @@ def test_the_types_do_not_stand_for_each_other() -> None:
         verify_cosignature(NOTE, LOG.verifier())
     assert caught.value.step == "cosigner key"
     with pytest.raises(SignatureInvalidError):
-        verify_cosignature_line(NOTE, NOTE.splitlines(keepends=True)[-1], LOG.verifier())
+        verify_cosignature_lines(NOTE, NOTE.splitlines(keepends=True)[-1], LOG.verifier())
     plain = NoteSignature(RECIPIENT.name, RECIPIENT.cosigner().key_id, RECIPIENT.sign(HEAD.body())).line()
     with pytest.raises(SignatureInvalidError):
-        verify_cosignature_line(NOTE, plain, RECIPIENT.cosigner())
+        verify_cosignature_lines(NOTE, plain, RECIPIENT.cosigner())
 
 
 def test_the_latest_statement_counts_and_a_wrong_one_condemns() -> None:
@@ -104,14 +104,14 @@ def test_a_time_out_of_range_is_refused_even_when_signed() -> None:
     signature = RECIPIENT.sign(b"cosignature/v1\ntime %d\n%b" % (2**63, HEAD.body()))
     line = NoteSignature(RECIPIENT.name, RECIPIENT.cosigner().key_id, (2**63).to_bytes(8, "big") + signature).line()
     with pytest.raises(SignatureInvalidError, match="2\\^63"):
-        verify_cosignature_line(NOTE, line, RECIPIENT.cosigner())
+        verify_cosignature_lines(NOTE, line, RECIPIENT.cosigner())
 
 
 @pytest.mark.parametrize("length", [1, 8, 71, 73])
 def test_other_lengths_are_refused(length: int) -> None:
     line = NoteSignature(RECIPIENT.name, RECIPIENT.cosigner().key_id, bytes(length)).line()
     with pytest.raises(SignatureInvalidError):
-        verify_cosignature_line(NOTE, line, RECIPIENT.cosigner())
+        verify_cosignature_lines(NOTE, line, RECIPIENT.cosigner())
 
 
 def test_only_checkpoints_are_cosigned() -> None:
@@ -124,7 +124,7 @@ def test_only_checkpoints_are_cosigned() -> None:
     line = NoteSignature(RECIPIENT.name, RECIPIENT.cosigner().key_id, (1).to_bytes(8, "big") + body_signature).line()
     for attempt in (
         lambda: verify_cosignature(note + line, RECIPIENT.cosigner()),
-        lambda: verify_cosignature_line(note, line, RECIPIENT.cosigner()),
+        lambda: verify_cosignature_lines(note, line, RECIPIENT.cosigner()),
     ):
         with pytest.raises(MalformedError):
             attempt()

@@ -49,7 +49,7 @@ class KeptReceipt:
     Attributes:
         size: entries that it receipts.
         root: of these.
-        note: the checkpoint with this node's signature and the recipient's cosignature.
+        note: the checkpoint with this node's signature and the recipient's cosignature, without those of second keys.
     """
 
     size: int
@@ -298,6 +298,8 @@ class _ReleaseFile:
 
     def _put(self, number: int, text: str) -> None:
         data = f"{text} {crc32(text.encode()):08x}\n".encode()
+        if len(data) > SLOT_BYTES:
+            raise ValueError(f"{len(data)} bytes don't fit into a slot: they would overwrite the next feed's")
         os.pwrite(self._descriptor, data.ljust(SLOT_BYTES, b"\n"), number * SLOT_BYTES)
         self._unsynced = True
 

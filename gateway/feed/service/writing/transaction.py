@@ -22,9 +22,9 @@ from gateway.feed.tables import feeds, heads, journal
 from gateway.feed.tables.feeds import Feed, FeedState
 from gateway.feed.tables.heads import StoredCheckpoint
 from gateway.plurals import counted
-from gateway.tlog.checkpoint import Checkpoint, sign_checkpoint
+from gateway.tlog.checkpoint import Checkpoint, second_line, sign_checkpoint
 from gateway.tlog.merkle import Growth, Tree
-from gateway.tlog.note import Signer
+from gateway.tlog.note import Signer, parse_note
 
 ResultT_co = TypeVar("ResultT_co", covariant=True)
 
@@ -283,6 +283,17 @@ class Transaction:
         root = provable_root_at(self.conn, feed, size)
         note = sign_checkpoint(Checkpoint(origin.line, size, root), self._signers.for_feed(origin))
         heads.add_checkpoint(self.conn, feed.id, StoredCheckpoint(size, root, note, b"", 0))
+
+    def sign_again(self, origin: FeedOrigin, above: int) -> None:
+        """Adds the second key's signature to checkpoints above a size that were signed before the key counted."""
+        feed, signer = feeds.get(self.conn, origin), self._signers.for_feed(origin)
+        if signer.second is None:
+            return
+        for checkpoint in heads.unreceipted(self.conn, feed.id, above):
+            note = parse_note(checkpoint.note)
+            if len(note.signatures) == 1:
+                line = second_line(note.unverified_text, signer)
+                heads.set_note(self.conn, feed.id, checkpoint.size, checkpoint.note + line)
 
     def project(self, limit: int, *, isolated: bool = True) -> bool:
         """Projects and seals, isolated as `EntryProjector.advance`; True when more may be left."""

@@ -20,7 +20,7 @@ from gateway.feed.service.claims import TOLERANCE_S, Claim, Claims, claimed_feed
 from gateway.feed.service.sender import Outgoing
 from gateway.feed.tables import restores
 from gateway.feed.tables.restores import Restore
-from gateway.tlog.checkpoint import Checkpoint, sign_held, verify_checkpoint, verify_cosignature_line
+from gateway.tlog.checkpoint import Checkpoint, sign_held, verify_checkpoint, verify_cosignature_lines
 from gateway.tlog.merkle import MAX_TREE_SIZE
 from gateway.tlog.note import parse_note
 from gateway.v1 import feed_pb2
@@ -104,7 +104,7 @@ def test_a_claim_is_no_receipt_and_no_checkpoint() -> None:
     line = NOTE[NOTE.rindex("— ".encode()) :]
     head = Checkpoint(FEED.line, CLAIM.size, CLAIM.root)
     with pytest.raises(SignatureInvalidError):
-        verify_cosignature_line(b"%b\n%b" % (head.body(), line), line, HK.cosigner())
+        verify_cosignature_lines(b"%b\n%b" % (head.body(), line), line, HK.cosigner())
     with pytest.raises(SignatureInvalidError):
         verify_checkpoint(NOTE, HK.verifier(), HK.name)
     with pytest.raises(MalformedError):

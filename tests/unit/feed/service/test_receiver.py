@@ -26,7 +26,7 @@ from gateway.feed.service.receiver import Refusal
 from gateway.feed.service.states import SuspensionCommand
 from gateway.feed.tables import feeds
 from gateway.feed.tables.feeds import Feed, FeedState
-from gateway.tlog.checkpoint import Checkpoint, parse_checkpoint_body, sign_checkpoint, verify_cosignature_line
+from gateway.tlog.checkpoint import Checkpoint, parse_checkpoint_body, sign_checkpoint, verify_cosignature_lines
 from gateway.tlog.note import parse_note
 from gateway.trust.rules.directory import FEED_EPOCHS
 from gateway.v1 import feed_pb2
@@ -72,7 +72,7 @@ def test_a_sound_batch_is_stored_and_receipted(nodes: list[PaperNode], cn: Autho
     assert isinstance(receipt, feed_pb2.Receipt)
     assert (receipt.origin, receipt.size) == (cn.origin.line, 5)
     (verifier,) = hk.trust.cosign_verifiers("hk", START)
-    cosigned = verify_cosignature_line(second.checkpoint, receipt.cosignature, verifier)
+    cosigned = verify_cosignature_lines(second.checkpoint, receipt.cosignature, verifier)
     assert cosigned.timestamp == hk.clock.now // 1000
     feed = stored(hk, cn)
     assert (feed.size, feed.tree.root, feed.checkpoint) == (5, cn.tree.root, second.checkpoint)
