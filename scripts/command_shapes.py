@@ -183,6 +183,15 @@ DRAFT = facts(
     expires=TIME,
     agreements=array(AGREEMENT),
 )
+OWNER_REVOCATION = facts(file=TEXT, authority=TEXT, issued=TIME, reason=TEXT, revoked=TEXTS, sha_256=TEXT)
+REVOKED_BY_OWNER = facts(
+    authority=TEXT,
+    issued_at=TIME,
+    reason=TEXT,
+    sha256=TEXT,
+    certificates=TEXTS,
+    keys=array(facts(public_key=TEXT, since=TIME)),
+)
 DIFFERENCE = facts(path=TEXT, before=either(TEXT, NULL), after=either(TEXT, NULL))
 RECOVERED = facts(
     feed=TEXT,
@@ -575,7 +584,11 @@ SHAPES: Mapping[str, Schema] = {
         anchored=FLAG,
         warnings=TEXTS,
     ),
-    "directory show": facts(signed_by=TEXTS, validity=of(Validity), directory=DIRECTORY),
+    "directory revoke-now": OWNER_REVOCATION,
+    "directory take-revocation": OWNER_REVOCATION,
+    "directory show": facts(
+        {"revoked_by_owners": array(REVOKED_BY_OWNER)}, signed_by=TEXTS, validity=of(Validity), directory=DIRECTORY
+    ),
     "directory diff": array(DIFFERENCE),
     "directory offered": array(
         facts(version=COUNT, offered_by=TEXT, sha256=TEXT, expires=TIME, differences=array(DIFFERENCE))
@@ -585,6 +598,7 @@ SHAPES: Mapping[str, Schema] = {
     "pki request": facts(request=TEXT, key=TEXT, **REQUESTED),
     "pki issue": facts(certificate=TEXT, kept_as=TEXT, serial=TEXT, fingerprint=TEXT, valid_until=TIME, **REQUESTED),
     "pki signing-keys": facts(log_key=TEXT, log_public_key=TEXT, receipts_key=TEXT, receipts_vkey=TEXT),
+    "pki next-keys": facts(log_key=TEXT, receipts_key=TEXT),
     "pki second-keys": facts(log_key=TEXT, receipts_key=TEXT),
     "pki directory-key": facts(key=TEXT, vkey=TEXT),
     "pki show": array(either(*SHOWN_FILES.values())),

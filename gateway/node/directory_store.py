@@ -19,10 +19,12 @@ from gateway.errors import DirectoryError, GatewayError
 from gateway.feed.service.alarms import DIRECTORY, DIRECTORY_OFFERED, DIRECTORY_SPLIT, Alarms
 from gateway.files import OWNER_ONLY, listed, make_private, replace_file
 from gateway.node.offered_versions import OfferedVersions
+from gateway.node.owner_revocations import OwnerRevocations
 from gateway.node.settings import Settings
 from gateway.trust.rules.directory import Directory
-from gateway.trust.service.directory_offers import DirectoryState, Offer, Split, unverified_digest
+from gateway.trust.service.directory_offers import DirectoryState, Offer, unverified_digest
 from gateway.trust.service.directory_versions import RootOfTrust, TrustedDirectory, accept, reopen, reopen_all
+from gateway.trust.service.owner_revocations import TrustedRevocation
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +36,9 @@ KEPT_FOLDER = "directory"
 
 OFFERED_FOLDER = "offered"
 """Folder in that one with versions that partners offered."""
+
+REVOCATIONS_FOLDER = "revocations"
+"""Another one, with what authorities revoked by themselves; operators put files there too."""
 
 EARLIER_FILE = "directory.accepted.note"
 """File of earlier releases in the data folder, with the newest version alone."""
@@ -63,6 +68,15 @@ class KeptVersions:
         self._folder = data_dir / KEPT_FOLDER
         self._earlier = data_dir / EARLIER_FILE
         self.offered = OfferedVersions(self._folder / OFFERED_FOLDER)
+        self.by_owners = OwnerRevocations(self._folder / REVOCATIONS_FOLDER)
+
+    def restricted(self, history: Sequence[TrustedDirectory]) -> DirectoryState:
+        """The state with what is kept of offered versions and of revocations by their owners.
+
+        Raises:
+            DirectoryError: something of it can't be read; what it revokes would count again.
+        """
+        return self.by_owners.verified(self.offered.verified(DirectoryState.of(history)))
 
     def newest(self, anchors: RootOfTrust) -> TrustedDirectory | None:
         """The last of `history`; None before the first."""
@@ -141,9 +155,10 @@ class DirectoryStore:
         self._confirmed = max(len(history) - 1, 0)
         if not history:
             self._seen = _read(file)
-            self._state = DirectoryState.of([accept(self._seen, now=now, previous=None, anchors=anchors)])
+            first = accept(self._seen, now=now, previous=None, anchors=anchors)
+            self._state = kept.by_owners.verified(DirectoryState.of([first]))
         else:
-            self._state = kept.offered.verified(DirectoryState.of(history))
+            self._state = kept.restricted(history)
             self._keep_if_possible()  # from an earlier release's file
             self._begin(now)
         self._told: Directory = self.directory()
@@ -166,7 +181,7 @@ class DirectoryStore:
         return self._state
 
     def trusted(self) -> TrustedDirectory:
-        """The version in force, without what offered versions revoke."""
+        """The version in force, without what offered versions and owners revoke."""
         return self._state.trusted
 
     def directory(self) -> Directory:
@@ -191,6 +206,27 @@ class DirectoryStore:
                 self._kept.offered.keep(self._state)
         return version
 
+    def revoke(self, note: bytes, partner: str) -> TrustedRevocation:
+        """Verifies and keeps what an authority revokes by itself; it doesn't count from now on.
+
+        Args:
+            note: untrusted bytes, from a partner.
+
+        Raises:
+            DirectoryError: it isn't accepted.
+        """
+        with self._lock:
+            self._state, revocation = self._kept.by_owners.take(self._state, note, partner)
+            with contextlib.suppress(OSError):  # `refresh` tries again, and raises the alarm
+                self._kept.by_owners.keep(self._state)
+        return revocation
+
+    def new_revocations(self) -> list[tuple[TrustedRevocation, str]]:
+        """Revocations that were taken since the last call, each with who gave it, a partner or BY_HAND."""
+        with self._lock:
+            taken, self._kept.by_owners.taken = self._kept.by_owners.taken, []
+        return taken
+
     def refresh(self, *, now: datetime, alarms: Alarms) -> bool:
         """Takes over a changed file; True if the version in force, or what restricts it, has changed since.
 
@@ -204,12 +240,14 @@ class DirectoryStore:
             except GatewayError as error:
                 self._problem = error.message
             self._forget_removed()
+            self._state = self._kept.by_owners.refreshed(self._state, alarms)
             if self._problem:
                 alarms.set(DIRECTORY, "file", f"{self._problem}; version {self.trusted().version} stays in force")
             else:
                 alarms.clear(DIRECTORY, "file")
             self._keep(alarms)
             self._tell_of_offers(alarms)
+            self._kept.by_owners.tell(self._state, alarms, now)
             before, self._told = self._told, self.directory()
             return self._told is not before
 
@@ -233,6 +271,7 @@ class DirectoryStore:
             self._kept.add(version)
         self._confirmed = len(self._state.history) - 1  # the last one is looked at again, in case it is removed
         self._kept.offered.keep(self._state)
+        self._kept.by_owners.keep(self._state)
 
     def _look(self, now: datetime) -> None:
         """Reads the file, and verifies it if it isn't the one that was seen last."""
@@ -277,7 +316,7 @@ class DirectoryStore:
         ]
         if gone:
             left = [offer for offer in self._state.offers if offer not in gone]
-            self._state = DirectoryState.of(self._state.history, left)
+            self._state = self._state.with_offers(left)
 
     def _tell_of_offers(self, alarms: Alarms) -> None:
         newest = None if self._takes_offers else next(reversed(self._state.later), None)
@@ -290,7 +329,7 @@ class DirectoryStore:
             )
         else:
             alarms.clear(DIRECTORY_OFFERED, "")
-        alarms.keep(DIRECTORY_SPLIT, {split.second_digest.hex(): (_named(split), 0) for split in self._state.splits()})
+        alarms.keep(DIRECTORY_SPLIT, {split.second_digest.hex(): (split.sentence, 0) for split in self._state.splits()})
 
 
 def put_in_place(file: Path, offer: Offer, state: DirectoryState) -> None:
@@ -315,19 +354,6 @@ def put_in_place(file: Path, offer: Offer, state: DirectoryState) -> None:
         ) from error
     with contextlib.suppress(PermissionError):  # only root may, and only root needs it
         os.chown(file, before.st_uid, before.st_gid)
-
-
-def _named(split: Split) -> str:
-    first, second = split.first_digest.hex(), split.second_digest.hex()
-    if not split.first:
-        return (
-            f"version {split.version} of the directory here has SHA-256 {first}, as {split.second} offers it {second}: "
-            "one of them is forged; compare both with all authorities"
-        )
-    return (
-        f"version {split.version} of the directory as {split.first} offers it has SHA-256 {first}, as {split.second} "
-        f"offers it {second}: one of them is forged; compare both with all authorities"
-    )
 
 
 def pinned_anchors(settings: Settings) -> RootOfTrust:

@@ -62,4 +62,4 @@ def directory_state(settings: Settings) -> DirectoryState:
             f"data_dir: no version of the directory was in force in {settings.data_dir} yet",
             way_out="Start the node first: gateway serve.",
         )
-    return kept.offered.verified(DirectoryState.of(history))
+    return kept.restricted(history)

@@ -36,10 +36,10 @@ class Ending:
 
 @dataclass(frozen=True, slots=True)
 class OwnKeys:
-    """Public keys that the node signs with."""
+    """Public keys that the node signs with, the next ones included."""
 
-    log: bytes
-    receipts: bytes
+    log: frozenset[bytes]
+    receipts: frozenset[bytes]
 
 
 def endings(
@@ -65,9 +65,7 @@ def endings(
         yield from _key("receipts", keys.receipts, own.cosign_keys, now)
         for use, records in (("second log", own.log_keys), ("second receipts", own.cosign_keys)):
             seconds = of_algorithm(records, KeyAlgorithm.ML_DSA_44)
-            if seconds:
-                last = max(seconds, key=_key_end)
-                yield from _key(use, last.public_key, (last,), now)
+            yield from _key(use, frozenset(record.public_key for record in seconds), seconds, now)
     if material is not None and (end := material.certificate.not_after) - now < CERTIFICATE_WARNING:
         yield Ending(CERTIFICATE, "own", f"this gateway's certificate {_ends(end, now)}")
     for caller, end in sorted(callers.items()):
@@ -85,10 +83,9 @@ def ends(
     found |= {("certificate", caller): end for caller, end in callers.items()}
     if node in directory.nodes:
         own = directory.nodes[node]
-        for use, key, records in (("log", keys.log, own.log_keys), ("receipts", keys.receipts, own.cosign_keys)):
-            for record in records:
-                if record.public_key == key:
-                    found["key", use] = _key_end(record)
+        for use, own_keys, records in (("log", keys.log, own.log_keys), ("receipts", keys.receipts, own.cosign_keys)):
+            all_ends = [_key_end(record) for record in records if record.public_key in own_keys]
+            found |= {("key", use): max(all_ends)} if all_ends else {}
     for name in directory.nodes:
         if pems := directory.tls_ca_pems(name):
             found["ca", name] = max(map(_ca_end, pems))
@@ -104,7 +101,7 @@ class ExpiryMonitor:
         node: str,
         directory: Callable[[], Directory],
         material: Callable[[], TlsMaterial],
-        keys: OwnKeys,
+        keys: Callable[[], OwnKeys],
         callers: Callable[[], Mapping[str, datetime]],
         alarms: Alarms,
         metrics: Metrics,
@@ -126,7 +123,7 @@ class ExpiryMonitor:
                 self._directory(),
                 node=self._node,
                 material=self._material(),
-                keys=self._keys,
+                keys=self._keys(),
                 callers=self._callers(),
                 now=now,
             )
@@ -140,7 +137,9 @@ class ExpiryMonitor:
 
     def _show(self, now: datetime) -> None:
         directory = self._directory()
-        all_ends = ends(directory, node=self._node, material=self._material(), keys=self._keys, callers=self._callers())
+        all_ends = ends(
+            directory, node=self._node, material=self._material(), keys=self._keys(), callers=self._callers()
+        )
         self._metrics.days_left.replace({about: (end - now) / _DAY for about, end in all_ends.items()})
         self._metrics.directory_version.set(directory.version)
 
@@ -169,11 +168,11 @@ def _followed(directory: Directory, agreement: Agreement) -> bool:
     )
 
 
-def _key(use: str, public_key: bytes, records: tuple[KeyRecord, ...], now: datetime) -> Iterator[Ending]:
-    for record in records:
-        end = _key_end(record)
-        if record.public_key == public_key and end - now < AGREED_WARNING:
-            yield Ending(DIRECTORY, f"{use} key", f"this node's {use} key counts until {end:%Y-%m-%d %H:%M} UTC")
+def _key(use: str, keys: frozenset[bytes], records: tuple[KeyRecord, ...], now: datetime) -> Iterator[Ending]:
+    """The last of some keys, if it ends soon."""
+    end = max((_key_end(record) for record in records if record.public_key in keys), default=None)
+    if end is not None and end - now < AGREED_WARNING:
+        yield Ending(DIRECTORY, f"{use} key", f"this node's {use} key counts until {end:%Y-%m-%d %H:%M} UTC")
 
 
 def _key_end(record: KeyRecord) -> datetime:

@@ -138,7 +138,7 @@ class Maintenance:
                 self.database,
                 own_node=settings.node,
                 signers=LogKey(
-                    load_log_key(settings),
+                    lambda: load_log_key(settings, self.trust.directory, datetime.now(UTC)),
                     second_counts=second_counts(lambda: self.trust.directory, settings.node, lambda: datetime.now(UTC)),
                 ),
                 clock=system_clock_ms,

@@ -127,7 +127,12 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
             ],
             directory_version=self._trust().version,
             partner_directories=[
-                pb.PartnerDirectory(partner=said.partner, version=said.version, said_at=to_timestamp(said.said_at))
+                pb.PartnerDirectory(
+                    partner=said.partner,
+                    version=said.version,
+                    said_at=to_timestamp(said.said_at),
+                    lacks_revocations=self._directories.lacks_revocations(said),
+                )
                 for said in self._directories.listed()
             ],
         )

@@ -73,6 +73,12 @@ class KeySettings(Section):
 
     log: Path = Field(description="Ed25519 key that signs our feeds, PKCS#8 PEM, mode 0600.")
     receipts: Path = Field(description="Ed25519 key that cosigns what is received, PKCS#8 PEM, mode 0600.")
+    log_next: Path | None = Field(
+        default=None, description="Key that takes the place of `log` from the time that the directory says."
+    )
+    receipts_next: Path | None = Field(
+        default=None, description="Key that takes the place of `receipts` from the time that the directory says."
+    )
     log_second: Path | None = Field(
         default=None, description="ML-DSA-44 key that signs our feeds too, once the directory names it."
     )
@@ -331,6 +337,8 @@ _PATHS = (
     ("tls", "passphrase_file"),
     ("keys", "log"),
     ("keys", "receipts"),
+    ("keys", "log_next"),
+    ("keys", "receipts_next"),
     ("keys", "log_second"),
     ("keys", "receipts_second"),
     ("keys", "passphrase_file"),

@@ -3,39 +3,74 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
 from gateway.errors import ConfigurationError
+from gateway.node.expiry import OwnKeys
 from gateway.node.host.environment import PASSPHRASE_VARIABLE
 from gateway.node.settings import Settings
 from gateway.tls.secret_files import read_passphrase
-from gateway.trust.pki.keys import Ed25519Signer, SecondCounts, load_second_key, load_signing_key
-from gateway.trust.rules.directory import Directory, receipts_key_name
+from gateway.trust.pki.keys import CountedSigner, Ed25519Signer, SecondCounts, load_second_key, load_signing_key
+from gateway.trust.rules.directory import Directory, FederationNode, KeyRecord, receipts_key_name
 
 
-def load_log_key(settings: Settings) -> Ed25519Signer:
-    """The log key, named as the node, with its second one; raises ConfigurationError."""
-    name = f"{settings.federation}/{settings.node}"
-    return _load(settings, settings.keys.log, settings.keys.log_second, name)
+class SigningKeys:
+    """The node's signing keys, each with its second one: those in use, and the next ones.
 
-
-def load_receipts_key(settings: Settings) -> Ed25519Signer:
-    """The receipts key with its second one; raises ConfigurationError."""
-    name = receipts_key_name(settings.federation, settings.node)
-    return _load(settings, settings.keys.receipts, settings.keys.receipts_second, name)
-
-
-def load_listed_keys(settings: Settings, directory: Directory, now: datetime) -> tuple[Ed25519Signer, Ed25519Signer]:
-    """The log key and the receipts key.
-
-    Raises:
-        ConfigurationError: unreadable, or not valid now by the directory, or it names second keys that aren't here.
+    The newest of a use that counts by the directory in force signs. Thread-safe.
     """
-    keys = load_log_key(settings), load_receipts_key(settings)
-    require_listed(settings, directory, now, *keys)
-    return keys
+
+    def __init__(self, settings: Settings, *, directory: Callable[[], Directory], now: Callable[[], datetime]) -> None:
+        """Loads the files.
+
+        Raises:
+            ConfigurationError: unreadable; or partners would refuse what they sign, by the directory in force.
+        """
+        self._directory = directory
+        self._now = now
+        self._node = settings.node
+        self.take(settings)
+
+    def take(self, settings: Settings) -> None:
+        """Loads the files anew, and signs with them from now on; raises as the constructor: then the old ones stay."""
+        log, receipts = _log_keys(settings), _receipts_keys(settings)
+        directory, now = self._directory(), self._now()
+        own = directory.node(self._node)
+        require_listed(
+            settings, directory, now, _newest(log, own.log_keys, now), _newest(receipts, own.cosign_keys, now)
+        )
+        self._log, self._receipts = log, receipts
+
+    def log(self) -> Ed25519Signer:
+        """The log key to sign with now, named as the node."""
+        return self._current(self._log, lambda own: own.log_keys)
+
+    def receipts(self) -> Ed25519Signer:
+        """The receipts key to sign with now."""
+        return self._current(self._receipts, lambda own: own.cosign_keys)
+
+    def counted_receipts(self, count: Callable[[], None], second_counts: SecondCounts) -> CountedSigner:
+        """The same, with `count` called for each signature."""
+        return CountedSigner(self.receipts(), count, second_counts)
+
+    def public(self) -> OwnKeys:
+        """The public keys, for warnings before their time ends."""
+        return OwnKeys(_public(self._log), _public(self._receipts))
+
+    def _current(
+        self, keys: Sequence[Ed25519Signer], records: Callable[[FederationNode], Sequence[KeyRecord]]
+    ) -> Ed25519Signer:
+        if len(keys) == 1:
+            return keys[0]  # nearly always
+        own = self._directory().nodes.get(self._node)
+        return keys[0] if own is None else _newest(keys, records(own), self._now())
+
+
+def load_log_key(settings: Settings, directory: Directory, now: datetime) -> Ed25519Signer:
+    """The log key to sign with at a time, named as the node, with its second one; raises ConfigurationError."""
+    return _newest(_log_keys(settings), directory.node(settings.node).log_keys, now)
 
 
 def require_listed(
@@ -67,10 +102,35 @@ def second_counts(directory: Callable[[], Directory], node: str, now: Callable[[
     return lambda key: key in directory().second_keys(node, now())
 
 
-def _load(settings: Settings, path: Path, second: Path | None, name: str) -> Ed25519Signer:
+def _newest(keys: Sequence[Ed25519Signer], records: Sequence[KeyRecord], now: datetime) -> Ed25519Signer:
+    """The key whose time began last; without one that counts, the one in use, which partners refuse."""
+    begins = {record.public_key: record.not_before for record in records if record.usable(now)}
+    counting = [key for key in keys if key.public_key in begins]
+    return max(counting, key=lambda key: begins[key.public_key], default=keys[0])
+
+
+def _public(keys: Sequence[Ed25519Signer]) -> frozenset[bytes]:
+    return frozenset(key.public_key for key in keys)
+
+
+def _log_keys(settings: Settings) -> tuple[Ed25519Signer, ...]:
+    keys, name = settings.keys, f"{settings.federation}/{settings.node}"
+    return _load(settings, name, (keys.log, keys.log_next), keys.log_second)
+
+
+def _receipts_keys(settings: Settings) -> tuple[Ed25519Signer, ...]:
+    keys, name = settings.keys, receipts_key_name(settings.federation, settings.node)
+    return _load(settings, name, (keys.receipts, keys.receipts_next), keys.receipts_second)
+
+
+def _load(
+    settings: Settings, name: str, files: Sequence[Path | None], second: Path | None
+) -> tuple[Ed25519Signer, ...]:
     passphrase = passphrase_of(settings)
-    key = load_signing_key(path, name=name, passphrase=passphrase)
-    return key if second is None else key.beside(load_second_key(second, name=name, passphrase=passphrase))
+    beside = None if second is None else load_second_key(second, name=name, passphrase=passphrase)
+    return tuple(
+        load_signing_key(file, name=name, passphrase=passphrase).beside(beside) for file in files if file is not None
+    )
 
 
 def passphrase_of(settings: Settings) -> bytes | None:

@@ -35,8 +35,10 @@ from gateway.node.expiry import ExpiryMonitor
 from gateway.node.feed_heads import FeedHeadMonitor
 from gateway.node.host.capacity import CapacityMonitor
 from gateway.node.observation.durability import DurabilityMonitor
+from gateway.node.owner_revocations import audit_entry
 from gateway.rpc.beats import next_beat
 from gateway.rpc.fairness.sockets import Ends
+from gateway.trust.rules.audit import AuditSink
 from gateway.trust.rules.directory import Directory
 
 log = logging.getLogger(__name__)
@@ -113,7 +115,11 @@ class Upkeep:
         expiry: ExpiryMonitor,
         now: Callable[[], datetime],
         database: Database,
+        audit: AuditSink,
+        node: str,
     ) -> None:
+        self._audit = audit
+        self._node = node
         self._database = database
         self._directory = directory
         self._links = links
@@ -176,6 +182,8 @@ class Upkeep:
         Returns the process's connections, None if they weren't counted, and why the database can't be read.
         """
         changed = self._directory.refresh(now=self._now(), alarms=self._alarms)
+        for revocation, source in self._directory.new_revocations():
+            self._audit(audit_entry(revocation, source, node=self._node, time_ms=self._clock()))
         self._directory_changed = self._directory_changed or changed
         self._links.look_at_credentials()
         connections = self._capacity.check_changes()

@@ -90,6 +90,14 @@ class AuthenticatedPeer:
 
 
 @dataclass(frozen=True, slots=True)
+class IssuedCertificate:
+    """A certificate that passed steps 1 to 7: its CA's own, whether it counts now or not."""
+
+    certificate: PeerCertificate
+    issuer_fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
 class CaCertificate:
     """The contents of a CA certificate; fingerprint is hexadecimal SHA-256 of the DER, times are UTC."""
 
@@ -158,13 +166,8 @@ def authenticate(
         UnauthenticatedError: for the audit log, not for the caller.
         ConfigurationError: one of `ca_pems` isn't a CA certificate.
     """
-    stated = inspect_certificate(pem)
+    stated, issuer = _issued(pem, trust_domain, ca_pems)  # 6, 7
     who = stated.identity
-    if who.trust_domain != trust_domain:  # 6
-        raise UnauthenticatedError(f"step 6 trust domain: {who} isn't of federation {trust_domain}")
-    issuer = _issuer(_parsed(pem), [_parsed_ca(ca) for ca in ca_pems])  # 7
-    if issuer is None:
-        raise UnauthenticatedError(f"step 7 issuer: {who} isn't signed by a CA of node {who.node}")
     _check_valid(str(who), stated.not_before, stated.not_after, now)  # 8
     _check_valid(f"the CA of {who}", issuer.not_valid_before_utc, issuer.not_valid_after_utc, now)
     issuer_fingerprint = issuer.fingerprint(hashes.SHA256()).hex()
@@ -172,6 +175,20 @@ def authenticate(
         if fingerprint in revoked_fingerprints:
             raise UnauthenticatedError(f"step 9 revocation: certificate {fingerprint} of {who} is revoked")
     return AuthenticatedPeer(stated, issuer_fingerprint)
+
+
+def issued(pem: bytes, *, trust_domain: str, ca_pems: Iterable[str | bytes]) -> IssuedCertificate:
+    """Steps 1 to 7 of `authenticate`: that a node's CA signed a certificate, which may be expired or revoked.
+
+    Raises UnauthenticatedError, or ConfigurationError for `ca_pems`.
+    """
+    stated, issuer = _issued(pem, trust_domain, ca_pems)
+    return IssuedCertificate(stated, issuer.fingerprint(hashes.SHA256()).hex())
+
+
+def canonical_pem(pem: bytes) -> str:
+    """A certificate alone, as OpenSSL writes it; raises UnauthenticatedError if it can't be read."""
+    return _parsed(pem).public_bytes(serialization.Encoding.PEM).decode()
 
 
 def inspect_ca(pem: str | bytes) -> CaCertificate:
@@ -187,6 +204,17 @@ def inspect_ca(pem: str | bytes) -> CaCertificate:
         not_before=ca.not_valid_before_utc,
         not_after=ca.not_valid_after_utc,
     )
+
+
+def _issued(pem: bytes, trust_domain: str, ca_pems: Iterable[str | bytes]) -> tuple[PeerCertificate, x509.Certificate]:
+    stated = inspect_certificate(pem)
+    who = stated.identity
+    if who.trust_domain != trust_domain:  # 6
+        raise UnauthenticatedError(f"step 6 trust domain: {who} isn't of federation {trust_domain}")
+    issuer = _issuer(_parsed(pem), [_parsed_ca(ca) for ca in ca_pems])  # 7
+    if issuer is None:
+        raise UnauthenticatedError(f"step 7 issuer: {who} isn't signed by a CA of node {who.node}")
+    return stated, issuer
 
 
 def _parsed(pem: bytes) -> x509.Certificate:

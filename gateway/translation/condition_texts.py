@@ -68,6 +68,10 @@ ALARMS: Final = marked(
     "forged; compare both with all authorities",
     "version {version} of the directory as {first} offers it has SHA-256 {digest}, as {partner} offers it {other}: one "
     "of them is forged; compare both with all authorities",
+    "{authority} has revoked certificates ({certificates}) and signing keys ({keys}) by itself, the last at {time} "
+    "UTC; draft a version of the directory that says so; its reason: {words}",
+    "a revocation that {partner} passes on is refused: {reason}",
+    "a revocation in {folder} is refused: {reason}",
     "directory version {version} was issued at {time}, after now: check this clock",
     "directory version {version} expired on {date}, and its {number} days of grace are over: partners are refused "
     "until the next version is in force",
@@ -206,6 +210,18 @@ REASONS: Final = marked(
     "signed by {signer} with a key that no version names",
     "it is for {federation}, expected is {expected}",
     "it is signed, but not a directory: {reason}",
+    "revocation refused at step {step}: {reason}",
+    "signed by {signer} with another key than directory version {version} names",
+    "signed by {signer}, which directory version {version} doesn't name",
+    "it is signed, but not a revocation: {reason}",
+    "{signer} has signed it, and it says that it is by {authority}",
+    "certificate {digest} of {owner} isn't {authority}'s",
+    "certificate {digest} isn't under {authority}'s own CA: {reason}",
+    "the CA {subject} ({digest}) isn't {authority}'s",
+    "no log or receipts key of {authority} is {key}",
+    "{number} revocations by {authority} alone count already",
+    "the directory says all of it already; remove the file",
+    "{file} can't be read: {reason}",
 )
 """Why a feed stands still, and a link isn't up."""
 

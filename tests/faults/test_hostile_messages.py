@@ -57,8 +57,8 @@ AT_ONCE = 12
 OF_AN_EARLIER_LOOP = "PollerCompletionQueue._handle_events"
 """In what is logged when gRPC tells the loop of an earlier test, which is closed, of a channel's end."""
 
-TOLD = "alarm DIRECTORY_REFUSED"
-"""How the alarm about a version of the directory begins that a partner offers and that is none; operators want it."""
+TOLD = ("alarm DIRECTORY_REFUSED", "alarm REVOCATION_REFUSED")
+"""How alarms begin about what a partner offers as a version or revocation and that is none; operators want them."""
 
 OPEN_S = 0.5
 """Seconds after which a stream that stays open, such as a watch, is left."""

@@ -1,4 +1,4 @@
-"""Targets: identities, certificates, directory notes, node cards and audit events."""
+"""Targets: identities, certificates, directory notes, revocations, node cards and audit events."""
 
 from __future__ import annotations
 
@@ -14,12 +14,17 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from gateway.cli.directory.files import read_terms
 from gateway.contract.ids import FeedOrigin, parse_spiffe
 from gateway.errors import GatewayError
-from gateway.tlog.note import parse_note
+from gateway.tlog.note import parse_note, sign_note
 from gateway.tls.certificates import authenticate, inspect_ca, inspect_certificate
 from gateway.trust.codec.directory import decode_directory, encode_directory
 from gateway.trust.codec.node_card import decode_card, encode_card
+from gateway.trust.codec.owner_revocation import decode_revocation, encode_revocation
+from gateway.trust.pki.keys import load_signing_key
 from gateway.trust.rules.audit import AuditEntry, AuditResult
-from gateway.trust.rules.directory import NodeCard
+from gateway.trust.rules.directory import NodeCard, directory_key_name
+from gateway.trust.rules.owner_revocations import OwnerRevocation
+from gateway.trust.service.owner_revocations import verify_revocation
+from gateway.trust.service.trial_federation import FEDERATION
 from tests.fuzz.target import target, text_of
 from tests.support.certificates import pem_of
 from tests.support.nodes import START, federation, trusted
@@ -75,6 +80,33 @@ def _directory() -> bytes:
 def directory(data: bytes) -> None:
     """A directory is written as it was read."""
     assert encode_directory(decode_directory(data)) == data
+
+
+@cache
+def _revocation() -> bytes:
+    hk = federation().node("hk")
+    key = trusted().directory.nodes["hk"].log_keys[0].public_key
+    pem = hk.certificate.read_text("ascii")
+    return encode_revocation(OwnerRevocation(FEDERATION, "hk", START, "stolen", (pem,), {key: START}))
+
+
+@target(lambda: [_revocation()], max_bytes=16_384)
+def owner_revocation(data: bytes) -> None:
+    """A revocation is written as it was read."""
+    assert encode_revocation(decode_revocation(data)) == data
+
+
+@cache
+def _revocation_note() -> bytes:
+    name = directory_key_name(FEDERATION, "hk")
+    return sign_note(_revocation(), [load_signing_key(federation().directory_key("hk"), name=name)])
+
+
+@target(lambda: [_revocation_note()], max_bytes=16_384)
+def owner_revocation_note(data: bytes) -> None:
+    """Only what the owner signed is taken."""
+    verify_revocation(data, trusted().directory)
+    assert data == _revocation_note()
 
 
 def _card() -> bytes:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,10 @@ from gateway.tls.certificates import inspect_certificate
 from gateway.trust.rules.directory import Directory
 from gateway.trust.service.directory_drafts import next_version, revoke
 from gateway.v1 import exchange_service_pb2 as pb
+from gateway.v1.alert_pb2 import AlertReference
 from tests.support.command_line import Cli
-from tests.support.federation import PULLED, Federation, eventually, with_logs
+from tests.support.federation import PULLED, Federation, alert, eventually, origin, with_logs
+from tests.support.lost_certificates import LostCertificates, give, owners_alarms, revoke_log_key
 from tests.support.partner import Partner, an_alert
 
 
@@ -93,6 +96,10 @@ async def silent(*operators: GatewayClient) -> bool:
     return not any([await told(operator, code) for operator in operators for code in codes])
 
 
+async def owners_alarms_ended(operator: GatewayClient) -> bool:
+    return await owners_alarms(operator) == []
+
+
 async def accepted(partner: Partner) -> bool:
     return not await refused(partner)
 
@@ -142,12 +149,56 @@ def test_without_versions_from_partners_both_say_that_one_is_older_and_what_is_r
     refusing.run(run())
     version = refusing.directory.version
     assert f"version {version}; partners say: hk {version}" in Cli(refusing, "cn").run("operator", "status").output
+    refusing.run(a_revoked_log_key_signs_no_more_and_takes_no_evidence_back(refusing))
 
 
-def test_what_an_offered_version_revokes_is_refused_at_once_and_after_a_restart_until_it_is_taken(
+async def a_revoked_log_key_signs_no_more_and_takes_no_evidence_back(nodes: Federation) -> None:
+    """cn's owner revokes it from a day ago on; hk, which takes nothing from partners, lacks that until it gets it."""
+    async with (
+        nodes.client("cn", "publisher") as publisher,
+        nodes.client("cn", "operator") as cn,
+        nodes.client("hk", "operator") as hk,
+        nodes.client("hk", "auditor") as auditor,
+    ):
+        before = await publisher.publish(alert(case_reference="BEFORE"), ["hk"])
+        reference = AlertReference(publisher="cn", alert_id=before.alert_id)
+
+        async def exported() -> bool:
+            return (await auditor.evidence.verify(await auditor.evidence.export(reference))).verified
+
+        await eventually(exported, what="its evidence at hk")
+        note = revoke_log_key(nodes, "cn")
+        give(nodes, "cn", note)
+        await eventually(lambda: owners_alarms(cn), what="the alarm at cn")
+
+        async def hk_lacks() -> bool:
+            (said,) = (await cn.node.status()).partner_directories
+            return said.lacks_revocations
+
+        async def hk_has() -> bool:
+            return not await hk_lacks()
+
+        await eventually(hk_lacks, what="what cn's operator sees of hk")
+        assert await owners_alarms(hk) == []
+        give(nodes, "hk", note)
+        await eventually(lambda: owners_alarms(hk), what="the alarm at hk")
+        await eventually(hk_has, what="the same of hk")
+        await publisher.publish(alert(case_reference="AFTER"), ["hk"])
+
+        async def not_believed() -> bool:
+            feeds = [link for link in await cn.node.links() if link.origin == origin("cn", "hk")]
+            return "names no log key of cn that is valid now" in feeds[0].last_error
+
+        await eventually(not_believed, what="hk's refusal of what the key signs")
+        assert await exported()
+
+
+def test_what_an_owner_and_an_offered_version_revoke_is_refused_at_once_and_after_a_restart_until_it_is_taken(
     asking: Federation,
 ) -> None:
-    cli, file = Cli(asking, "hk"), own_copy(asking)
+    cli, file, lost = Cli(asking, "hk"), own_copy(asking), LostCertificates(asking)
+    asking.run(lost.revoked_at_once())
+    lost.told()
 
     async def offered() -> None:
         mo = Partner(asking, "mo", "hk")
@@ -181,13 +232,16 @@ def test_what_an_offered_version_revokes_is_refused_at_once_and_after_a_restart_
         await eventually(is_refused, what="the refusal after the restart")
         await mo.close()
 
+    asking.run(lost.still_refused())
     asking.run(restarted())
-    asking.put_directory(next_version(asking.directory, issued_at=datetime.now(UTC)))
+    saying_it = asking.directory.revoked_certificates | lost.fingerprints
+    third_version = next_version(asking.directory, issued_at=datetime.now(UTC))
+    asking.put_directory(replace(third_version, revoked_certificates=saying_it))
     asking["cn"].start()
     second, third = cli.eventually("", "directory", "offered", until=lambda listed: len(listed) == 2)
     assert [(one["version"], one["offered_by"]) for one in (second, third)] == [(2, "cn"), (3, "cn")]
     assert "revoked_certificates" in {difference["path"] for difference in second["differences"]}
-    assert "revoked_certificates" not in {difference["path"] for difference in third["differences"]}
+    assert "expires_at" in {difference["path"] for difference in third["differences"]}
     shown = cli.run("", "directory", "offered", width=80).output
     assert "Version 3, offered by cn" in shown
 
@@ -208,10 +262,13 @@ def test_what_an_offered_version_revokes_is_refused_at_once_and_after_a_restart_
         async with asking.client("cn", "operator") as cn, asking.client("hk", "operator") as hk:
             await eventually(lambda: both_say(cn, hk, 3, 3), what="the newest version at both")
             await eventually(lambda: silent(cn, hk), what="the end of the alarms")
+            for operator in (cn, hk):
+                await eventually(partial(owners_alarms_ended, operator), what="their end: a version says it")
         assert await refused(mo)
         await mo.close()
 
     asking.run(taken())
+    asking.run(lost.still_refused())
     assert cli.json("", "directory", "offered") == []
     assert cli.json("", "directory", "take")["version"] == 3, "nothing to take: nothing to confirm"
 

@@ -209,6 +209,20 @@ def revoking(kit: CommandKit, call: Call, cwd: Path) -> None:
     ]
 
 
+def revoking_now(kit: CommandKit, call: Call, cwd: Path) -> None:
+    """Whoever signs confirms what is shown."""
+    revoking(kit, call, cwd)
+    call.input = "y\n"
+
+
+def taking_revocation(kit: CommandKit, call: Call, cwd: Path) -> None:
+    """A note by cn's authority about a certificate that nobody uses."""
+    by = ("--authority", "cn", "--directory-key", "directory.pem", "--certificate", "old.pem", "--reason", "A test")
+    words = ("directory", "revoke-now", "directory.note", *by, "--yes", "--out", call.arguments[0])
+    made = kit.gateway(call.node, *words, cwd=cwd)
+    assert made.exit_code == 0, made.output
+
+
 def _log_vkey(cwd: Path) -> str:
     found = re.search(r'"vkey": "([^"]+)"|"public_key": "([^"]+)"', (cwd / "cn.card.json").read_text())
     assert found, (cwd / "cn.card.json").read_text()
@@ -273,6 +287,8 @@ SCENES: Mapping[Words, Scene] = {
     ("alert", "withdraw-finding"): found,
     ("directory", "draft"): drafting,
     ("directory", "revoke"): revoking,
+    ("directory", "revoke-now"): revoking_now,
+    ("directory", "take-revocation"): taking_revocation,
     ("directory", "sign"): signing,
     ("evidence", "export"): evidence,
     ("history", "hold", "release"): argument(CommandKit.hold),

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.tlog.note import Verifier, sign_note
 from gateway.trust.codec.directory import encode_directory
-from gateway.trust.pki.issuance import create_ca
+from gateway.trust.pki.issuance import CertificateAuthority, create_ca
 from gateway.trust.pki.keys import Ed25519Signer
 from gateway.trust.rules.directory import Authority, Directory, FederationNode, KeyRecord, NodeCard, directory_key_name
 from gateway.trust.service.agreement_terms import TRIAL_TERMS, agreements_among
@@ -31,10 +31,13 @@ def signer(name: str, seed: int) -> Ed25519Signer:
 
 
 @cache
-def ca_pem(node: str) -> str:
+def authority(node: str) -> CertificateAuthority:
     with TemporaryDirectory() as folder:
-        ca = create_ca(node=node, federation=FEDERATION, key_path=Path(folder) / "ca.key", now=NOW)
-    return ca.certificate_pem.decode()
+        return create_ca(node=node, federation=FEDERATION, key_path=Path(folder) / "ca.key", now=NOW)
+
+
+def ca_pem(node: str) -> str:
+    return authority(node).certificate_pem.decode()
 
 
 def authority_signer(name: str, generation: int = 0) -> Ed25519Signer:

@@ -126,7 +126,7 @@ class PaperNode:
             federation=FEDERATION,
             node=self.name,
             trust=lambda: self.trust,
-            cosigner=self.cosigner,
+            cosigner=lambda: self.cosigner,
             evidence_root=self.evidence_root,
             alarms=Alarms(self.clock),
             quotas=self.quotas,

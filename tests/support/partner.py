@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import grpc.aio
@@ -63,20 +64,25 @@ def leaf(one: feed_pb2.Entry) -> bytes:
 
 
 class Partner:
-    """Speaks to a node's peer port as the gateway `name`, in one event loop."""
+    """Speaks to a node's peer port as the gateway `name`, in one event loop.
 
-    def __init__(self, federation: Federation, name: str, node: str) -> None:
+    Args:
+        credentials: files of another certificate than the gateway's own, and its key.
+    """
+
+    def __init__(
+        self, federation: Federation, name: str, node: str, *, credentials: tuple[Path, Path] | None = None
+    ) -> None:
         folder = federation.folder.node(name)
         self.name = name
         self.node = node
         self.feed = origin(name, node)
         self.log_key = load_signing_key(folder.log_key, name=self.feed)
         self.receipts_key = load_signing_key(folder.receipts_key, name=receipts_key_name(FEDERATION, name))
+        certificate, key = credentials or (folder.certificate, folder.key)
         self.channel = grpc.aio.secure_channel(
             f"127.0.0.1:{federation[node].peer_port}",
-            channel_credentials(
-                federation[node].folder.ca.read_bytes(), folder.certificate.read_bytes(), folder.key.read_bytes()
-            ),
+            channel_credentials(federation[node].folder.ca.read_bytes(), certificate.read_bytes(), key.read_bytes()),
             options=channel_options(server_name=f"{node}.{FEDERATION}"),
         )
         self.stub = exchange_service_pb2_grpc.ExchangeServiceStub(self.channel)

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from gateway.cli.clock import now
+from gateway.cli.connection import DEFAULT_CONFIG, ConfigOption, read_settings
 from gateway.cli.directory.allowed import agreements_json, print_allowed
 from gateway.cli.directory.drafting import DirectoryFile, PassphraseFile, PassphraseVariable
 from gateway.cli.directory.files import OpenedDirectory, anchors_from, open_directory
@@ -135,14 +136,35 @@ def verify(
 
 
 @reports_errors
-def show(file: DirectoryFile, *, as_json: JsonOption = False) -> None:
+def show(
+    file: Annotated[
+        Path | None,
+        typer.Argument(metavar="[FILE]", help=_("A draft or a signed note; else the version in force at the node.")),
+    ] = None,
+    *,
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_json: JsonOption = False,
+) -> None:
     """Show the content of a draft or signed directory, unverified; `gateway directory verify` verifies.
 
+    Without FILE: the version in force at the node, and what authorities revoked by themselves beside it.
+
     \b
-    Example:
+    Examples:
       gateway directory show directory.note
+      gateway directory show --config /etc/gateway/gateway.toml
     """
-    print_directory(Output(as_json), open_directory(file), now())
+    output = Output(as_json)
+    if file is not None:
+        print_directory(output, open_directory(file), now())
+        return
+    from gateway.node.existing_data import directory_state  # noqa: PLC0415  # imports slowly
+
+    state = directory_state(read_settings(config))
+    in_force = state.in_force
+    print_directory(
+        output, OpenedDirectory(in_force.directory, in_force.note, in_force.signed_by), now(), state.outstanding
+    )
 
 
 @reports_errors

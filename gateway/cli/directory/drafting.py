@@ -27,6 +27,8 @@ from gateway.translation.messages import gettext as _
 from gateway.trust.codec.directory import encode_directory
 from gateway.trust.codec.node_card import MAX_CARD_BYTES, card_digest, decode_card, encode_card
 from gateway.trust.pki.keys import (
+    NEXT_LOG_KEY,
+    NEXT_RECEIPTS_KEY,
     SECOND_LOG_KEY,
     SECOND_RECEIPTS_KEY,
     Ed25519Signer,
@@ -68,6 +70,15 @@ def card(
         list[str] | None, typer.Option(help=_("host:port for partners; none if it only connects outwards."))
     ] = None,
     key_days: Annotated[int, typer.Option(help=_("Validity of the signing keys in days."), min=1)] = 3 * 365,
+    next_from: Annotated[
+        str,
+        typer.Option(
+            help=_(
+                "When the node begins to sign with next keys, RFC 3339 or a span from now: by then every node has to "
+                "have the version of the directory that names them."
+            )
+        ),
+    ] = "14d",
     second_from: Annotated[
         str,
         typer.Option(
@@ -83,7 +94,7 @@ def card(
 ) -> None:
     """Make the node card: everything that the directory needs of this node. It holds nothing secret.
 
-    It has the second keys too if `gateway pki second-keys` has made them in the folder keys.
+    It has next and second keys too if `gateway pki next-keys` and `second-keys` have made them in the folder keys.
 
     Send the file by any way, and read out its digest by another, e.g. by telephone.
 
@@ -102,7 +113,14 @@ def card(
         for file in (pki / "keys" / SECOND_LOG_KEY, pki / "keys" / SECOND_RECEIPTS_KEY)
         if file.exists()
     ]
+    nexts = [
+        load_signing_key(file, name=file.name, passphrase=passphrase)
+        for file in (pki / "keys" / NEXT_LOG_KEY, pki / "keys" / NEXT_RECEIPTS_KEY)
+        if file.exists()
+    ]
+    begin = instant(next_from, "--next-from").astimezone(UTC)
     needed_from = instant(second_from, "--second-from").astimezone(UTC)
+    of_log, of_receipts = (_records(part, key_days, needed_from) for part in (seconds[:1], seconds[1:]))
     made = NodeCard(
         federation=federation,
         name=node,
@@ -111,8 +129,8 @@ def card(
             endpoints=tuple(endpoint or ()),
             tls_ca_pems=(read_input(pki / "ca.pem").decode("ascii", "replace"),),
             tls_server_name=server_name(federation, node),
-            log_keys=_records(log, seconds[:1], key_days, needed_from),
-            cosign_keys=_records(receipts, seconds[1:], key_days, needed_from),
+            log_keys=(*_records([log], key_days), *_records(nexts[:1], key_days, begin), *of_log),
+            cosign_keys=(*_records([receipts], key_days), *_records(nexts[1:], key_days, begin), *of_receipts),
         ),
         directory_key=read_input(directory_key).decode("ascii", "replace").strip(),
         display_names=named_once("--name", map(_name, name)),
@@ -123,11 +141,13 @@ def card(
 
 
 def _records(
-    key: Ed25519Signer, seconds: Sequence[MlDsa44Signer], days: int, needed_from: datetime
+    keys: Sequence[Ed25519Signer] | Sequence[MlDsa44Signer], days: int, begin: datetime | None = None
 ) -> tuple[KeyRecord, ...]:
-    begin = needed_from.replace(microsecond=0)
-    later = [replace(key_record(second, now(), days), not_before=begin) for second in seconds]
-    return (key_record(key, now(), days), *later)
+    """Entries of keys that count from a time on; None: already."""
+    records = [key_record(key, now(), days) for key in keys]
+    if begin is not None:
+        records = [replace(record, not_before=begin.replace(microsecond=0)) for record in records]
+    return tuple(records)
 
 
 @reports_errors

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import string
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -19,7 +19,7 @@ from gateway.cli.files import read_input
 from gateway.cli.output import JsonOption, reports_errors
 from gateway.contract.json_document import format_time
 from gateway.errors import OptionError, UnauthenticatedError
-from gateway.tls.certificates import authenticate, inspect_ca, inspect_certificate
+from gateway.tls.certificates import authenticate, canonical_pem, inspect_ca, inspect_certificate
 from gateway.translation.messages import gettext as _
 from gateway.translation.messages import listed
 from gateway.trust.rules.directory import Directory
@@ -36,11 +36,12 @@ _PEM_BEGIN = b"-----BEGIN CERTIFICATE-----"
 
 @dataclass(frozen=True, slots=True)
 class KnownCertificate:
-    """A certificate of a node in the directory: its CA, or one that its CA signed."""
+    """A certificate of a node in the directory: its CA, or one that its CA signed; `pem` is empty if it is unseen."""
 
     fingerprint: str
     serial: int
     owner: str
+    pem: str = field(default="", compare=False)
 
     def is_named(self, hexadecimal: str) -> bool:
         """By its fingerprint, or by its serial number, which is shorter."""
@@ -94,10 +95,10 @@ def revoke(
         raise OptionError(_("name at least one --certificate or --key"))
     if since and not key:
         raise OptionError(_("--since is for keys; a certificate is revoked when the version is in force"))
-    known = [*_cas(previous), *_among(issued or [], previous)]
+    known = known_certificates(issued or [], previous)
     keys = list(map(public_key_from, key or []))
-    certificates = [_named(name, known, previous, unseen=unseen) for name in certificate or []]
-    moment = (since.replace(tzinfo=UTC) if since else now()).replace(microsecond=0)
+    certificates = [named_certificate(name, known, previous, unseen=unseen) for name in certificate or []]
+    moment = moment_of(since)
     made = make_revocation(
         previous,
         issued_at=now(),
@@ -106,12 +107,24 @@ def revoke(
         public_keys=dict.fromkeys(keys),
     )
     revoked = [f"{named.owner}: {named.fingerprint}" for named in dict.fromkeys(certificates)]
-    revoked += [name for public_key in dict.fromkeys(keys) for name in _key_names(previous, public_key, moment)]
+    revoked += [name for public_key in dict.fromkeys(keys) for name in key_names(previous, public_key, moment)]
     write_draft(out, made, as_json, previous=previous, revoked=revoked)
 
 
-def _named(name: str, known: Sequence[KnownCertificate], directory: Directory, *, unseen: bool) -> KnownCertificate:
-    """The one certificate that a name stands for."""
+def moment_of(since: datetime | None) -> datetime:
+    """The time of `--since`, UTC, or now; whole seconds."""
+    return (since.replace(tzinfo=UTC) if since else now()).replace(microsecond=0)
+
+
+def known_certificates(issued: Iterable[Path], directory: Directory) -> list[KnownCertificate]:
+    """The directory's CAs, and its nodes' certificates in these files and folders."""
+    return [*_cas(directory), *_among(issued, directory)]
+
+
+def named_certificate(
+    name: str, known: Sequence[KnownCertificate], directory: Directory, *, unseen: bool
+) -> KnownCertificate:
+    """The one certificate that a name stands for; raises OptionError. `unseen`: fingerprints may be of none at hand."""
     plain = name.replace(":", "").lower()
     if Path(name).is_file():
         return _in_file(Path(name), directory)
@@ -155,7 +168,8 @@ def _in_file(path: Path, directory: Directory) -> KnownCertificate:
     return certificate
 
 
-def _key_names(directory: Directory, public_key: bytes, since: datetime) -> Iterator[str]:
+def key_names(directory: Directory, public_key: bytes, since: datetime) -> Iterator[str]:
+    """Whose key it is and what for, and from when on it doesn't count."""
     shown = base64.b64encode(public_key).decode()
     from_then_on = format_time(since)
     for name, node in directory.nodes.items():
@@ -169,7 +183,7 @@ def _cas(directory: Directory) -> Iterator[KnownCertificate]:
     for name, node in directory.nodes.items():
         for pem in node.tls_ca_pems:
             ca = inspect_ca(pem)
-            yield KnownCertificate(ca.fingerprint_sha256, ca.serial, _("CA of {node}", node=name))
+            yield KnownCertificate(ca.fingerprint_sha256, ca.serial, _("CA of {node}", node=name), pem)
 
 
 def _among(paths: Iterable[Path], directory: Directory) -> Iterator[KnownCertificate]:
@@ -199,4 +213,4 @@ def _certificate(pem: bytes, directory: Directory) -> KnownCertificate | None:
         )
     except UnauthenticatedError:
         return None
-    return KnownCertificate(stated.fingerprint_sha256, stated.serial, str(stated.identity))
+    return KnownCertificate(stated.fingerprint_sha256, stated.serial, str(stated.identity), canonical_pem(pem))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Sequence
 from datetime import datetime
 
 from gateway.cli.directory.allowed import print_allowed
@@ -14,14 +15,22 @@ from gateway.translation.messages import gettext as _
 from gateway.trust.codec.directory import encode_directory
 from gateway.trust.rules.directory import Directory, FederationNode, KeyAlgorithm, KeyRecord
 from gateway.trust.service.directory_drafts import differences, dropped_cas
+from gateway.trust.service.owner_revocations import Outstanding
 
 
-def print_directory(output: Output, opened: OpenedDirectory, now: datetime) -> None:
-    """Prints everything that a signatory examines; with --json the directory."""
+def print_directory(
+    output: Output, opened: OpenedDirectory, now: datetime, by_owners: Sequence[Outstanding] | None = None
+) -> None:
+    """Prints everything that a signatory examines; with --json the directory.
+
+    Args:
+        by_owners: what a node refuses beside it; None for a file, which doesn't tell.
+    """
     directory = opened.directory
     if output.as_json:
         document = json.loads(encode_directory(directory))
-        output.json({"signed_by": opened.signed_by, "validity": directory.validity(now), "directory": document})
+        told = {} if by_owners is None else {"revoked_by_owners": list(map(_outstanding_json, by_owners))}
+        output.json({"signed_by": opened.signed_by, "validity": directory.validity(now), "directory": document} | told)
         return
     output.facts(
         _("Directory of {federation}, version {version}", federation=directory.federation, version=directory.version),
@@ -53,6 +62,21 @@ def print_directory(output: Output, opened: OpenedDirectory, now: datetime) -> N
         _("Signing keys"), marked("Node", "For", "Public key", "Counts from", "Until", "Now"), _key_rows(directory, now)
     )
     print_allowed(output, directory, now)
+    if by_owners:
+        output.table(
+            _("Revoked by owners alone, until a version says so"),
+            marked("Authority", "Issued", "Reason", "Certificates", "Keys"),
+            [
+                (
+                    one.revocation.authority,
+                    one.revocation.content.issued_at,
+                    one.revocation.content.reason,
+                    [certificate.fingerprint for certificate in one.items.certificates],
+                    [base64.b64encode(key).decode() for key in one.items.keys],
+                )
+                for one in by_owners
+            ],
+        )
 
 
 def print_differences(output: Output, before: Directory, after: Directory) -> None:
@@ -77,6 +101,20 @@ def print_differences(output: Output, before: Directory, after: Directory) -> No
 def difference_rows(before: Directory, after: Directory) -> list[tuple[str, str | None, str | None]]:
     """Path, and what stands there before and after."""
     return [(change.path, _shown(change.old), _shown(change.new)) for change in differences(before, after)]
+
+
+def _outstanding_json(one: Outstanding) -> object:
+    content = one.revocation.content
+    return {
+        "authority": content.authority,
+        "issued_at": content.issued_at,
+        "reason": content.reason,
+        "sha256": one.revocation.digest.hex(),
+        "certificates": [certificate.fingerprint for certificate in one.items.certificates],
+        "keys": [
+            {"public_key": base64.b64encode(key).decode(), "since": since} for key, since in one.items.keys.items()
+        ],
+    }
 
 
 def _node_rows(directory: Directory) -> list[tuple[object, ...]]:

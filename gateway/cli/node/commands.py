@@ -33,7 +33,10 @@ _RESOURCES = {
 
 def _directory_words(state: GetNodeStatusResponse) -> str:
     """Version in force here, and what partners have said of theirs."""
-    partners = ", ".join(f"{said.partner} {said.version}" for said in state.partner_directories)
+    partners = ", ".join(
+        f"{said.partner} {said.version}" + (_(" (lacks revocations that count here)") if said.lacks_revocations else "")
+        for said in state.partner_directories
+    )
     if not partners:
         return _("version {version}; no partner has said which one it has", version=state.directory_version)
     return _("version {version}; partners say: {partners}", version=state.directory_version, partners=partners)

@@ -30,7 +30,14 @@ from gateway.trust.pki.issuance import (
     inspect_request,
     load_ca,
 )
-from gateway.trust.pki.keys import SECOND_LOG_KEY, SECOND_RECEIPTS_KEY, create_second_keys, create_signing_key
+from gateway.trust.pki.keys import (
+    NEXT_LOG_KEY,
+    NEXT_RECEIPTS_KEY,
+    SECOND_LOG_KEY,
+    SECOND_RECEIPTS_KEY,
+    create_second_keys,
+    create_signing_key,
+)
 from gateway.trust.rules.directory import directory_key_name, receipts_key_name
 
 ISSUED_FOLDER = "issued"
@@ -244,6 +251,36 @@ def signing_keys(
             N_("Receipts key"): out / "receipts.pem",
             N_("Receipts vkey"): Verifier(receipts_name, receipts.public_key, SignatureType.COSIGNATURE).to_vkey(),
         },
+    )
+
+
+@reports_errors
+def next_keys(
+    *,
+    out: OutFolder,
+    passphrase_file: PassphraseFile = None,
+    passphrase_env: PassphraseVariable = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make the keys that take the place of the signing keys in use, without a restart and without a gap.
+
+    1. Make them, name them in gateway.toml under [keys], log_next and receipts_next, and send the node SIGHUP.
+    2. Make a new card with --next-from, a time by which all nodes will have the next version of the directory, and
+       have that version signed. From that time on the node signs with the new keys.
+    3. Then let log and receipts name the new files, without log_next and receipts_next, and send SIGHUP again. The old
+       public keys stay in the directory, and evidence under them stays right.
+
+    \b
+    Example:
+      gateway pki next-keys --out pki/keys
+    """
+    passphrase = _passphrase(passphrase_file, passphrase_env)
+    for name in (NEXT_LOG_KEY, NEXT_RECEIPTS_KEY):
+        _require_free(out / name)
+    for name in (NEXT_LOG_KEY, NEXT_RECEIPTS_KEY):
+        create_signing_key(out / name, name=name, passphrase=passphrase)
+    Output(as_json).facts(
+        _("Next keys made"), {N_("Log key"): out / NEXT_LOG_KEY, N_("Receipts key"): out / NEXT_RECEIPTS_KEY}
     )
 
 

@@ -36,6 +36,8 @@ ADVICE: Final[Mapping[str, str]] = {
     "DIRECTORY_OFFERED": N_("See gateway directory offered, then gateway directory take."),
     "DIRECTORY_REFUSED": N_("Ask the partner and the other authorities which version they have; nothing was taken."),
     "DIRECTORY_SPLIT": N_("Call all authorities, and compare both versions; nothing is taken meanwhile."),
+    "REVOKED_BY_OWNER": N_("Ask that authority; then draft and sign a version of the directory that says it."),
+    "REVOCATION_REFUSED": N_("Ask the authority that is said to have signed it; nothing was taken."),
     "DIRECTORY": N_("Have the next version signed, and put it in force."),
     "CERTIFICATE_EXPIRES": N_("Issue a new certificate and put it in place; no restart is needed."),
     "CAPACITY": N_("Find out who opens so many connections, or raise the limit."),

@@ -235,12 +235,12 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
         self, request: pb.GetNextDirectoryRequest, context: Context
     ) -> pb.GetNextDirectoryResponse:
         validate(request)
-        return self._updates.next_after(request.after_version)
+        return self._updates.next_after(request.after_version, known=request.known_revocations)
 
     async def OfferDirectory(self, request: pb.OfferDirectoryRequest, context: Context) -> pb.OfferDirectoryResponse:
         validate(request)
         current_call().record(repeatable=True)
-        return await self._updates.take_offer(current_call().principal.node, request.note)
+        return await self._updates.take_offer(current_call().principal.node, request.note, request.revocations)
 
     def _party_of(self, origin_line: str) -> FeedOrigin:
         """The feed, when its two nodes are the caller and this one."""

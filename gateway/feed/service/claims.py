@@ -186,14 +186,14 @@ class Claims:
         self,
         *,
         node: str,
-        signer: Signer,
+        signer: Callable[[], Signer],
         trust: Callable[[], TrustedDirectory],
         clock: Callable[[], int],
         releases: Releases | None,
         evidence_root: Path,
         alarms: Alarms,
     ) -> None:
-        """`signer` has the receipts key; `clock` gives milliseconds since 1970; `releases` keep the newest receipts."""
+        """`signer` gives the receipts key of now, `clock` milliseconds since 1970; `releases` keep receipts."""
         self._node = node
         self._signer = signer
         self._trust = trust
@@ -216,7 +216,7 @@ class Claims:
         if origin.recipient != self._node or origin.publisher == self._node:
             return b""
         claimed_at, restored_at = read_at_ms // 1000, restored_at_ms // 1000
-        return Claim(origin, position.size, position.root, claimed_at, restored_at).sign(self._signer)
+        return Claim(origin, position.size, position.root, claimed_at, restored_at).sign(self._signer())
 
     def judge(self, conn: Connection, origin: FeedOrigin, position: feed_pb2.FeedPosition) -> None:
         """Steps 1 to 4 for the position of an own feed's recipient.

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from gateway.contract.ids import FeedOrigin
 from gateway.errors import DirectoryChangedError, GatewayError, MisbehaviourError, QuarantinedError
 from gateway.feed.service.alarms import DIRECTORY_VERSIONS, QUARANTINED_AT_PARTNER, Alarms
-from gateway.trust.service.directory_versions import TrustedDirectory
+from gateway.trust.service.directory_versions import NO_REVOCATIONS, TrustedDirectory
 from gateway.v1 import feed_pb2
 
 
@@ -24,6 +24,7 @@ class PartnerDirectory:
         version: in force at the partner.
         digest: SHA-256 of its text.
         known_version: the newest that the partner has verified, whose revocations count there; 0 if it doesn't say so.
+        revocations_digest: over the revocations by their owners that count there; empty if it doesn't say so.
         said_at: when the partner said so, in milliseconds since 1970.
     """
 
@@ -31,6 +32,7 @@ class PartnerDirectory:
     version: int
     digest: bytes
     known_version: int
+    revocations_digest: bytes
     said_at: int
 
 
@@ -57,7 +59,10 @@ class PartnerDirectories:
         """This node's statement to its partners."""
         trusted = self._trust()
         return feed_pb2.HeldDirectory(
-            version=trusted.version, digest=trusted.digest, known_version=trusted.known_version
+            version=trusted.version,
+            digest=trusted.digest,
+            known_version=trusted.known_version,
+            revocations_digest=trusted.owners_digest,
         )
 
     def current(self) -> Callable[[], None]:
@@ -66,14 +71,16 @@ class PartnerDirectories:
         It raises DirectoryChangedError once another version is in force than now, or more is revoked, so that the
         connection is opened again and both sides state their versions.
         """
-        directory = self._trust().directory
+        before = self._trust()
 
         def require_current() -> None:
             now = self._trust()
-            if now.directory is directory:
+            if now.directory is before.directory:
                 return
-            if now.version != directory.version:
+            if now.version != before.version:
                 raise DirectoryChangedError(f"version {now.version} of the directory is in force here now")
+            if now.owners_digest != before.owners_digest:
+                raise DirectoryChangedError("what an authority revoked by itself was taken here")
             raise DirectoryChangedError(f"version {now.known_version} of the directory was offered here")
 
         return require_current
@@ -83,7 +90,7 @@ class PartnerDirectories:
         if held.version:
             with self._lock:
                 self._said[partner] = PartnerDirectory(
-                    partner, held.version, held.digest, held.known_version, self._clock()
+                    partner, held.version, held.digest, held.known_version, held.revocations_digest, self._clock()
                 )
             self.compare()
             for listener in self._listeners:
@@ -97,6 +104,18 @@ class PartnerDirectories:
             elif self._splits.get(partner, (0,))[0] == version:  # of another version this says nothing
                 del self._splits[partner]
         self.compare()
+
+    def lacks_revocations(self, said: PartnerDirectory) -> bool:
+        """Whether a partner lacks revocations by their owners that count here.
+
+        One on a later version may have all of them in that; one on an earlier version may have more.
+        """
+        own = self._trust()
+        if own.owners_digest == NO_REVOCATIONS or said.version > own.version:
+            return False
+        if said.version < own.version:
+            return said.revocations_digest in (b"", NO_REVOCATIONS)
+        return said.revocations_digest != own.owners_digest
 
     def compare(self) -> None:
         """Raises and clears alarms by what is known now; to be called when this node's version changes."""

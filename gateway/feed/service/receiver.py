@@ -90,7 +90,7 @@ class Receiver:
         federation: str,
         node: str,
         trust: Callable[[], TrustedDirectory],
-        cosigner: Signer,
+        cosigner: Callable[[], Signer],
         evidence_root: Path,
         alarms: Alarms,
         quotas: Quotas,
@@ -157,7 +157,7 @@ class Receiver:
 
     def receipt(self, note: bytes, now_ms: int) -> bytes:
         """Cosigns a checkpoint whose entries are in the same transaction: one line, or two with a second key."""
-        return cosign(note, self._cosigner, now_ms // 1000)
+        return cosign(note, self._cosigner(), now_ms // 1000)
 
     def quarantine(
         self, tx: Transaction, feed: Feed, problem: str, evidence: Mapping[str, bytes], *, cause: Cause

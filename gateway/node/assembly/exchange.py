@@ -78,6 +78,7 @@ class Exchange:
         self.updates = DirectoryUpdates(
             state=directory.state,
             offer=directory.offer,
+            revoke=directory.revoke,
             calls=PartnerCalls(
                 fetches=settings.directory.from_partners is not FromPartners.REFUSE,
                 unreachable=[name for name, link in settings.links.items() if link.mode is LinkMode.PULL],

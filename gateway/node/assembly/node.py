@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 
 from gateway import __version__
 from gateway.alerts.commands.preview import Previews
@@ -53,7 +54,6 @@ from gateway.node.capabilities.every import start_capabilities
 from gateway.node.capabilities.licences import Licences
 from gateway.node.capabilities.parts import NodeParts
 from gateway.node.directory_store import DirectoryStore, KeptVersions, pinned_anchors
-from gateway.node.expiry import OwnKeys
 from gateway.node.feed_heads import FeedHeadMonitor
 from gateway.node.host.capacity import secure_descriptors
 from gateway.node.observation.durability import DurabilityMonitor, names_standby
@@ -62,14 +62,14 @@ from gateway.node.reload import SettingsReloader
 from gateway.node.roles import Roles
 from gateway.node.rpc import NodeServicer
 from gateway.node.settings import FromPartners, Settings
-from gateway.node.signing_keys import load_listed_keys, second_counts
+from gateway.node.signing_keys import SigningKeys, second_counts
 from gateway.node.upkeep import Notes, Upkeep, apply_held, close_epochs, sign_audit_heads, sign_last_audit_head
 from gateway.persons.service.pseudonyms import Pseudonyms
 from gateway.rpc.fairness.limits import FairThreadPool
 from gateway.rpc.listener.server import Listener, local_services, peer_services
 from gateway.rpc.request_rules import compile_rules
 from gateway.trust.codec.permissions import load_permissions
-from gateway.trust.pki.keys import CountedSigner, LogKey
+from gateway.trust.pki.keys import LogKey
 from gateway.trust.service.audit_queue import AuditQueue
 from gateway.watchlists.rules.visibility import ListVisibility
 
@@ -103,8 +103,7 @@ class Node:
             takes_offers=settings.directory.from_partners is FromPartners.TAKE,
         )
         directory = self._directory.directory
-        self._log_key, receipts_key = load_listed_keys(settings, directory(), self._now())
-        self._own_keys = OwnKeys(self._log_key.public_key, receipts_key.public_key)
+        self._signing_keys = SigningKeys(settings, directory=directory, now=self._now)
         self.alarms = Alarms(clock, repeat_ms=settings.alarms.repeat_minutes * 60_000)
         self.telemetry = Telemetry(settings, alarms=self.alarms, trust=self._directory.trusted, now=self._now)
         self._peer_tls, self._local_tls = tls_sources(settings, directory, self._now)
@@ -112,7 +111,7 @@ class Node:
         require_prepared(settings)
         self._access = DatabaseAccess(settings, alarms=self.alarms)
         self.database = self._access.database
-        identity = NodeIdentity(settings.federation, settings.node, self._log_key.public_key)
+        identity = NodeIdentity(settings.federation, settings.node, self._signing_keys.log().public_key)
         self._access.join(identity, directory(), compare=self._compare_database)
         self._heads = FeedHeadMonitor(self.database, self.alarms)
         self._heads.check()
@@ -131,7 +130,7 @@ class Node:
         self._registry = registry(federation=settings.federation, node=settings.node, directory=directory)
         signatures = self.telemetry.metrics.signatures
         seconds = second_counts(directory, settings.node, self._now)
-        self._log_signers = LogKey(self._log_key, signatures.labels("log").inc, seconds)
+        self._log_signers = LogKey(self._signing_keys.log, signatures.labels("log").inc, seconds)
         self.writer = Writer(
             self.database,
             own_node=settings.node,
@@ -152,7 +151,8 @@ class Node:
             pseudonyms=self._pseudonyms,
             own_files=files.own_of,
         )
-        cosigner = CountedSigner(receipts_key, signatures.labels("receipts").inc, seconds)
+        receipts = signatures.labels("receipts").inc
+        cosigner = partial(self._signing_keys.counted_receipts, receipts, seconds)
         self._receiver = Receiver(
             federation=settings.federation,
             node=settings.node,
@@ -283,6 +283,7 @@ class Node:
         return settings_reloader(
             self.settings,
             read=read,
+            keys=self._signing_keys,
             callers=self._callers,
             quotas=self._quotas,
             alarms=self.alarms,
@@ -372,10 +373,12 @@ class Node:
             ),
             history=self._own_history,
             expiry=self.telemetry.expiry_monitor(
-                self._own_keys, material=self._peer_tls.current, callers=self._callers.certificate_ends
+                self._signing_keys.public, material=self._peer_tls.current, callers=self._callers.certificate_ends
             ),
             now=self._now,
             database=self.database,
+            audit=self._audit.record,
+            node=self.settings.node,
         )
 
     def _make_links(self) -> Links:

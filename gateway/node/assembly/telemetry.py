@@ -108,7 +108,11 @@ class Telemetry:
         return traced
 
     def expiry_monitor(
-        self, keys: OwnKeys, *, material: Callable[[], TlsMaterial], callers: Callable[[], Mapping[str, datetime]]
+        self,
+        keys: Callable[[], OwnKeys],
+        *,
+        material: Callable[[], TlsMaterial],
+        callers: Callable[[], Mapping[str, datetime]],
     ) -> ExpiryMonitor:
         """What warns of ends, and shows the days until them; arguments as in `ExpiryMonitor`."""
         return ExpiryMonitor(

@@ -29,14 +29,13 @@ from gateway.node.host.file_modes import path_problems
 from gateway.node.marks import has_run
 from gateway.node.observation.durability import durability_of
 from gateway.node.settings import LinkSettings, Settings
-from gateway.node.signing_keys import load_listed_keys
+from gateway.node.signing_keys import SigningKeys
 from gateway.rpc.listener.partner_probe import ClockReading, probe_partner
 from gateway.rpc.listener.refusal_probe import PartnerPort
 from gateway.rpc.listener.tls_probe import probe_tls_versions
 from gateway.tls.certificates import authenticate, inspect_ca
 from gateway.tls.credentials import TlsFiles, TlsMaterial, load_material
 from gateway.trust.rules.directory import Directory, Validity
-from gateway.trust.service.directory_offers import DirectoryState
 from gateway.trust.service.directory_versions import CLOCK_TOLERANCE, TrustedDirectory, accept, validity_warnings
 from gateway.trust.service.partner_anchors import usable_cas
 
@@ -135,7 +134,7 @@ class NodeChecks:
         anchors = pinned_anchors(self._settings)
         kept = KeptVersions(self._settings.data_dir)
         history = kept.history(anchors)
-        state = kept.offered.verified(DirectoryState.of(history)) if history else None
+        state = kept.restricted(history) if history else None
         if state is not None and not file.exists():
             trusted = state.trusted
             gone = f"{file} is gone; version {trusted.version}, accepted before, is in force"
@@ -165,8 +164,7 @@ class NodeChecks:
 
     def _signing_keys(self, name: str) -> Iterator[Finding]:
         directory, _ = self._needed()
-        log_key, receipts = load_listed_keys(self._settings, directory, self._now)
-        self._keys = OwnKeys(log_key.public_key, receipts.public_key)
+        self._keys = SigningKeys(self._settings, directory=lambda: directory, now=lambda: self._now).public()
         yield Finding(name, Result.OK, "both are listed in the directory and valid now")
 
     def _expiry(self, name: str) -> Iterator[Finding]:

@@ -49,6 +49,8 @@ def path_problems(settings: Settings, config: Path) -> Iterator[PathProblem]:
         settings.tls.key,
         settings.keys.log,
         settings.keys.receipts,
+        settings.keys.log_next,
+        settings.keys.receipts_next,
         settings.keys.log_second,
         settings.keys.receipts_second,
     )

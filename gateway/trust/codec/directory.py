@@ -291,7 +291,7 @@ def _read_second_keys(reader: ObjectReader, member: str) -> tuple[KeyRecord, ...
 def _read_key(reader: ObjectReader, algorithm: KeyAlgorithm = KeyAlgorithm.ED25519) -> KeyRecord:
     text = reader.text("public_key", *_PUBLIC_KEYS[algorithm])
     record = KeyRecord(
-        public_key=reader.convert("public_key", lambda: _public_key(text, algorithm), b"") if text else b"",
+        public_key=reader.convert("public_key", lambda: decode_public_key(text, algorithm), b"") if text else b"",
         not_before=reader.time("not_before"),
         not_after=reader.time("not_after"),
         revoked_at=reader.optional_time("revoked_at"),
@@ -301,7 +301,8 @@ def _read_key(reader: ObjectReader, algorithm: KeyAlgorithm = KeyAlgorithm.ED255
     return record
 
 
-def _public_key(text: str, algorithm: KeyAlgorithm) -> bytes:
+def decode_public_key(text: str, algorithm: KeyAlgorithm = KeyAlgorithm.ED25519) -> bytes:
+    """A public key from text that matches its pattern; raises MalformedError."""
     key = base64.b64decode(text)  # the pattern ensures base64
     if base64.b64encode(key).decode() != text:
         raise MalformedError("must be canonical base64")

@@ -111,30 +111,36 @@ class CountedSigner:
 
 
 class LogKey:
-    """The log key under each feed's name; implements LogSigners. `count` is called for each signature."""
+    """The log key under each feed's name; implements LogSigners.
+
+    Args:
+        key: the one to sign with now.
+        count: called for each signature.
+    """
 
     def __init__(
         self,
-        key: Ed25519Signer,
+        key: Callable[[], Ed25519Signer],
         count: Callable[[], None] = lambda: None,
         second_counts: SecondCounts = lambda _key: False,
     ) -> None:
         self._key = key
         self._count = count
         self._second_counts = second_counts
-        self._by_feed: dict[FeedOrigin, Signer] = {}
+        self._by_feed: dict[tuple[FeedOrigin, Ed25519Signer], Signer] = {}
 
     def for_feed(self, origin: FeedOrigin) -> Signer:
         """The key named as the feed's log."""
-        signer = self._by_feed.get(origin)
+        key = self._key()
+        signer = self._by_feed.get((origin, key))
         if signer is None:
-            key = self._key.named(origin.line).beside(self._key.second)
-            signer = self._by_feed[origin] = CountedSigner(key, self._count, self._second_counts)
+            named = key.named(origin.line).beside(key.second)
+            signer = self._by_feed[origin, key] = CountedSigner(named, self._count, self._second_counts)
         return signer
 
     def named(self, name: str) -> Signer:
         """The key under another name, without its second one: questions and answers have one signature."""
-        return CountedSigner(self._key.named(name), self._count)
+        return CountedSigner(self._key().named(name), self._count)
 
 
 def create_signing_key(path: Path, *, name: str, passphrase: bytes | None = None) -> Ed25519Signer:
@@ -158,6 +164,10 @@ def create_second_keys(folder: Path, passphrase: bytes | None = None) -> tuple[M
     for name, private_key in ((SECOND_LOG_KEY, log), (SECOND_RECEIPTS_KEY, receipts)):
         write_secret(folder / name, private_key_pem(private_key, passphrase))
     return MlDsa44Signer("log", log), MlDsa44Signer("receipts", receipts)
+
+
+NEXT_LOG_KEY, NEXT_RECEIPTS_KEY = "log.next.pem", "receipts.next.pem"
+"""Names of files with the keys that take the place of those in use."""
 
 
 def load_second_key(path: Path, *, name: str, passphrase: bytes | None = None) -> MlDsa44Signer:

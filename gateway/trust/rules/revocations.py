@@ -35,6 +35,14 @@ class Revocations:
                         keys[record.public_key] = min(record.revoked_at, earlier)
         return cls(frozenset(certificates), keys)
 
+    def joined(self, *others: Revocations) -> Revocations:
+        """All that these and others revoke; of a key's times the earliest."""
+        keys = dict(self.keys)
+        for other in others:
+            for key, since in other.keys.items():
+                keys[key] = min(since, keys.get(key, since))
+        return Revocations(self.certificates.union(*(other.certificates for other in others)), keys)
+
     def restrict(self, directory: Directory) -> Directory:
         """The directory without what these revoke: nothing that it refuses is accepted by the result."""
         return replace(

@@ -100,7 +100,7 @@ def next_version(
         if card.federation != previous.federation:
             raise OptionError(f"the card of {card.name} is of another federation, {card.federation}")
         before = previous.nodes.get(card.name)
-        made = _with_past_keys(card.node, before)
+        made = _with_past_keys(card.node, before, issued_at)
         nodes[card.name] = made if card.name in drop_old_cas else _with_past_cas(made, before)
         authorities[card.node.authority] = Authority(card.name, card.directory_key, card.display_names)
     if cardless := sorted(set(drop_old_cas) - {card.name for card in cards}):
@@ -190,13 +190,13 @@ def _successor(previous: Directory, issued_at: datetime) -> Directory:
     return replace(previous, version=previous.version + 1, issued_at=issued_at)
 
 
-def _with_past_keys(node: FederationNode, before: FederationNode | None) -> FederationNode:
+def _with_past_keys(node: FederationNode, before: FederationNode | None, issued_at: datetime) -> FederationNode:
     if before is None:
         return node
     return replace(
         node,
-        log_keys=_merged(node.log_keys, before.log_keys),
-        cosign_keys=_merged(node.cosign_keys, before.cosign_keys),
+        log_keys=_merged(node.log_keys, before.log_keys, issued_at),
+        cosign_keys=_merged(node.cosign_keys, before.cosign_keys, issued_at),
     )
 
 
@@ -223,16 +223,22 @@ def dropped_cas(before: Directory, after: Directory) -> list[tuple[str, CaCertif
     ]
 
 
-def _merged(newer: tuple[KeyRecord, ...], older: tuple[KeyRecord, ...]) -> tuple[KeyRecord, ...]:
-    known = {record.public_key: record for record in older}  # a revocation outlives older cards
-    kept = tuple(record for record in older if record.public_key not in {version.public_key for version in newer})
+def _merged(newer: tuple[KeyRecord, ...], older: tuple[KeyRecord, ...], issued_at: datetime) -> tuple[KeyRecord, ...]:
+    """The newer records and those that they omit. A revocation outlives newer cards, and so does a beginning that has
+    passed: what was signed since counts."""
+    known = {record.public_key: record for record in older}
+    names = {record.public_key for record in newer}
     return (
-        tuple(
-            replace(record, revoked_at=known[record.public_key].revoked_at) if record.public_key in known else record
-            for record in newer
-        )
-        + kept
+        *(_after(record, known.get(record.public_key), issued_at) for record in newer),
+        *(record for record in older if record.public_key not in names),
     )
+
+
+def _after(record: KeyRecord, before: KeyRecord | None, issued_at: datetime) -> KeyRecord:
+    if before is None:
+        return record
+    begun = min(record.not_before, before.not_before) if before.not_before <= issued_at else record.not_before
+    return replace(record, revoked_at=before.revoked_at, not_before=begun)
 
 
 def _revoked(records: tuple[KeyRecord, ...], public_key: bytes, since: datetime) -> tuple[KeyRecord, ...]:

@@ -1,6 +1,7 @@
 """Decides about versions of the directory that partners offer, as a state machine without I/O.
 
-A version that is offered and verified, but not in force, restricts the one in force by what it revokes.
+A version that is offered and verified, but not in force, restricts the one in force by what it revokes. So does what an
+authority revokes by itself, until a version in force says it.
 """
 
 from __future__ import annotations
@@ -16,9 +17,19 @@ from gateway.errors import DirectoryError, MalformedError
 from gateway.tlog.note import parse_note
 from gateway.trust.rules.directory import Validity
 from gateway.trust.service.directory_versions import TrustedDirectory, accept, follow
+from gateway.trust.service.owner_revocations import (
+    Outstanding,
+    TrustedRevocation,
+    all_outstanding,
+    verify_revocation,
+)
 
 MAX_OFFERS = 32
 """Most offered versions: at 1 MiB each as much as a partner may make this node keep; more come once these are taken."""
+
+MAX_REVOCATIONS = 64
+"""Most revocations of one authority that count beside the version in force: at 64 KiB each, 4 MiB that a stolen
+directory key may make this node keep."""
 
 _Way: TypeAlias = tuple[TrustedDirectory, ...]
 
@@ -52,6 +63,20 @@ class Split:
     second: str
     second_digest: bytes
 
+    @property
+    def sentence(self) -> str:
+        """What an operator is told."""
+        first, second = self.first_digest.hex(), self.second_digest.hex()
+        if not self.first:
+            return (
+                f"version {self.version} of the directory here has SHA-256 {first}, as {self.second} offers it "
+                f"{second}: one of them is forged; compare both with all authorities"
+            )
+        return (
+            f"version {self.version} of the directory as {self.first} offers it has SHA-256 {first}, as {self.second} "
+            f"offers it {second}: one of them is forged; compare both with all authorities"
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class DirectoryState:
@@ -60,18 +85,31 @@ class DirectoryState:
     Attributes:
         history: accepted versions, the oldest first; the last one is in force.
         offers: by number.
-        trusted: the version in force, without what offers revoke.
+        revocations: by their owners, in order of digest; also those that have no effect any more, as evidence.
+        outstanding: those of them that have one.
+        trusted: the version in force, without what offers and owners revoke. Evidence is held to its note, from which
+            owners can take nothing back.
     """
 
     history: tuple[TrustedDirectory, ...]
     offers: tuple[Offer, ...]
+    revocations: tuple[TrustedRevocation, ...]
+    outstanding: tuple[Outstanding, ...]
     trusted: TrustedDirectory
 
     @classmethod
-    def of(cls, history: Sequence[TrustedDirectory], offers: Sequence[Offer] = ()) -> DirectoryState:
-        """The state of these versions."""
+    def of(
+        cls,
+        history: Sequence[TrustedDirectory],
+        offers: Sequence[Offer] = (),
+        revocations: Sequence[TrustedRevocation] = (),
+    ) -> DirectoryState:
+        """The state of these versions and revocations."""
         ordered = tuple(sorted(offers, key=lambda offer: (offer.version.version, offer.version.digest)))
-        return cls(tuple(history), ordered, history[-1].restricted([offer.version for offer in ordered]))
+        by_owners = tuple(sorted(revocations, key=lambda revocation: revocation.digest))
+        outstanding = all_outstanding(by_owners, [version.directory for version in history])
+        trusted = history[-1].restricted([offer.version for offer in ordered]).without(outstanding)
+        return cls(tuple(history), ordered, by_owners, outstanding, trusted)
 
     @property
     def in_force(self) -> TrustedDirectory:
@@ -108,7 +146,57 @@ class DirectoryState:
                 f"{MAX_OFFERS} offered versions of the directory wait already",
                 way_out="Put the newest one in force: gateway directory take.",
             )
-        return DirectoryState.of(self.history, (*self.offers, Offer(version, partner, way))), version
+        return self.with_offers((*self.offers, Offer(version, partner, way))), version
+
+    def with_offers(self, offers: Sequence[Offer]) -> DirectoryState:
+        """The state with these offers in place of its own."""
+        return DirectoryState.of(self.history, offers, self.revocations)
+
+    def revocation(self, digest: bytes) -> TrustedRevocation | None:
+        """The revocation with the text of this SHA-256."""
+        return next((revocation for revocation in self.revocations if revocation.digest == digest), None)
+
+    def revoking(self, note: bytes) -> tuple[DirectoryState, TrustedRevocation]:
+        """Verifies what an authority revokes by itself, by the version in force; the state with it.
+
+        The state is the same where this has no effect beside the versions that were in force: it isn't kept.
+
+        Args:
+            note: untrusted bytes.
+
+        Raises:
+            DirectoryError: a step of `verify_revocation` fails, or the authority has too many.
+        """
+        if (same := self.revocation(unverified_digest(note))) is not None:
+            return self, same
+        revocation = verify_revocation(note, self.in_force.directory)
+        made = DirectoryState.of(self.history, self.offers, (*self.revocations, revocation))
+        if len(made.outstanding) == len(self.outstanding):
+            return self, revocation
+        if sum(one.revocation.authority == revocation.authority for one in made.outstanding) > MAX_REVOCATIONS:
+            raise DirectoryError(
+                f"{MAX_REVOCATIONS} revocations by {revocation.authority} alone count already",
+                way_out="Put a version of the directory in force that says what they revoke.",
+            )
+        return made, revocation
+
+    def reopening(self, note: bytes) -> DirectoryState:
+        """The state with a revocation that this node kept: verified by the newest version that it follows from.
+
+        Raises:
+            DirectoryError: no version that is or was in force verifies it.
+        """
+        if self.revocation(unverified_digest(note)) is not None:
+            return self
+        refusals = []
+        for version in reversed(self.history):
+            try:
+                revocation = verify_revocation(note, version.directory)
+            except DirectoryError as error:
+                refusals.append(error)
+                continue
+            return DirectoryState.of(self.history, self.offers, (*self.revocations, revocation))
+        raise refusals[0]
 
     def accepting(self, note: bytes, now: datetime) -> DirectoryState:
         """The state in which a version is in force, verified by `accept` from the one in force or on the offered way.
@@ -187,7 +275,7 @@ class DirectoryState:
             for offer in self.offers
             if texts.get(offer.version.version, offer.version.digest) != offer.version.digest
         ]
-        state = DirectoryState.of(history, split)
+        state = DirectoryState.of(history, split, self.revocations)
         for offer in self.later:
             if offer.version.version > history[-1].version:
                 try:

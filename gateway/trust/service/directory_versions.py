@@ -24,12 +24,16 @@ from gateway.trust.rules.directory import (
     receipts_key_name,
 )
 from gateway.trust.rules.revocations import Revocations
+from gateway.trust.service.owner_revocations import Outstanding
 
 CLOCK_TOLERANCE = timedelta(minutes=5)
 """Later issue times get a warning: a clock is wrong."""
 
 EXPIRY_WARNING = timedelta(days=30)
 """A version that expires sooner gets a warning: signatures from several places take time."""
+
+NO_REVOCATIONS = sha256().digest()
+"""`TrustedDirectory.owners_digest` where no revocation by its owner counts."""
 
 _TOKEN = object()
 
@@ -64,13 +68,15 @@ class TrustedDirectory:
     """A directory that passed `accept`.
 
     Attributes:
-        directory: its content, without what later versions revoke where it is `restricted`.
+        directory: its content, without what later versions and owners revoke where it is `restricted`.
         known_version: the newest version whose revocations count in it; its own number unless it is restricted.
+        owners_digest: SHA-256 over the digests of the revocations by their owners that count in it, in order: equal at
+            nodes where the same ones do.
         signed_by: key names of the signing authorities, in the note's order.
         warnings: sentences for operators, to be logged and shown.
     """
 
-    __slots__ = ("directory", "known_version", "note", "signed_by", "text", "warnings")
+    __slots__ = ("directory", "known_version", "note", "owners_digest", "signed_by", "text", "warnings")
 
     def __init__(
         self,
@@ -86,6 +92,7 @@ class TrustedDirectory:
             raise TypeError("a TrustedDirectory comes from accept() alone")
         self.directory = directory
         self.known_version = directory.version
+        self.owners_digest = NO_REVOCATIONS
         self.note = note
         self.text = text
         self.signed_by = signed_by
@@ -111,16 +118,28 @@ class TrustedDirectory:
         """This version, in which what other verified versions revoke doesn't count either; nothing is gained."""
         if not later:
             return self
-        made = TrustedDirectory(
+        made = self._restricted(Revocations.of(version.directory for version in later))
+        made.known_version = max(self.version, *(version.version for version in later))
+        return made
+
+    def without(self, by_owners: Sequence[Outstanding]) -> TrustedDirectory:
+        """This version, in which what authorities revoked by themselves doesn't count either; nothing is gained."""
+        if not by_owners:
+            return self
+        made = self._restricted(Revocations().joined(*(one.items.revocations for one in by_owners)))
+        made.known_version = self.known_version
+        made.owners_digest = sha256(b"".join(one.revocation.digest for one in by_owners)).digest()
+        return made
+
+    def _restricted(self, revoked: Revocations) -> TrustedDirectory:
+        return TrustedDirectory(
             _TOKEN,
-            directory=Revocations.of(version.directory for version in later).restrict(self.directory),
+            directory=revoked.restrict(self.directory),
             note=self.note,
             text=self.text,
             signed_by=self.signed_by,
             warnings=self.warnings,
         )
-        made.known_version = max(self.version, *(version.version for version in later))
-        return made
 
     def validity(self, at: datetime) -> Validity:
         return self.directory.validity(at)

@@ -122,7 +122,8 @@ def _cases(field: FieldDescriptor) -> Iterator[tuple[str, Message]]:
 
 
 def _item_lists(field: FieldDescriptor, rule: str, value: Any) -> Iterator[tuple[str, list[Any]]]:
-    blank: Any = GetMessageClass(field.message_type)() if field.message_type else "a" if field.type == 9 else 1
+    plain: Any = {FieldDescriptor.TYPE_STRING: "a", FieldDescriptor.TYPE_BYTES: b"a"}.get(field.type, 1)
+    blank: Any = GetMessageClass(field.message_type)() if field.message_type else plain
     match rule:
         case "min_items":
             yield "repeated.min_items", []

@@ -21,7 +21,7 @@ from tests.support.directories import NOW, directory
 
 DAY = timedelta(days=1)
 NODE = directory().nodes["cn"]
-KEYS = OwnKeys(NODE.log_keys[0].public_key, NODE.cosign_keys[0].public_key)
+KEYS = OwnKeys(frozenset({NODE.log_keys[0].public_key}), frozenset({NODE.cosign_keys[0].public_key}))
 LASTING = replace(directory(days=800), agreements=())
 
 
@@ -54,7 +54,9 @@ def test_signing_keys_are_warned_of_as_they_count() -> None:
     version = replace(directory(), issued_at=end - 700 * DAY, expires_at=end + 60 * DAY, agreements=())
     assert subjects(version, end - 31 * DAY) == set()
     assert subjects(version, end - 29 * DAY) == {(DIRECTORY, "log key"), (DIRECTORY, "receipts key")}
-    assert subjects(version, end - 29 * DAY, OwnKeys(bytes(32), KEYS.receipts)) == {(DIRECTORY, "receipts key")}
+    assert subjects(version, end - 29 * DAY, OwnKeys(frozenset({bytes(32)}), KEYS.receipts)) == {
+        (DIRECTORY, "receipts key")
+    }
     revoked = replace(NODE, log_keys=(replace(NODE.log_keys[0], revoked_at=NOW + DAY),))
     assert subjects(replace(LASTING, nodes={"cn": revoked}), NOW) == {(DIRECTORY, "log key")}
 
@@ -92,7 +94,7 @@ def test_alarms_come_before_the_end_and_go_when_it_is_put_off(tmp_path: Path) ->
         node="cn",
         directory=read,
         material=lambda: loaded,
-        keys=KEYS,
+        keys=lambda: KEYS,
         callers=lambda: callers,
         alarms=alarms,
         metrics=Metrics(),

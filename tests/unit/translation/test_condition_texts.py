@@ -64,6 +64,17 @@ ALARMS = {
         "version 5 of the directory as CN offers it has SHA-256 1A, as HK offers it 2B: one of them is forged; compare "
         "both with all authorities",
     ],
+    "REVOKED_BY_OWNER": [
+        "MO has revoked certificates (2) and signing keys (0) by itself, the last at 2026-04-01 10:00 UTC; draft a "
+        "version of the directory that says so; its reason: LAPTOP STOLEN",
+    ],
+    "REVOCATION_REFUSED": [
+        "a revocation that HK passes on is refused: revocation refused at step 2: signed by MO with another key than "
+        "directory version 3 names",
+        "a revocation in /D is refused: M.NOTE: revocation refused at step 4: certificate 1A of MO isn't HK's",
+        "a revocation in /D is refused: M.NOTE can't be read: Permission denied",
+        "a revocation in /D is refused: M.NOTE: 64 revocations by MO alone count already",
+    ],
     "QUARANTINED_AT_PARTNER": [
         f"{FEED} is in quarantine at its recipient: the root of 12 entries isn't the one signed"
     ],

@@ -48,12 +48,18 @@ class Side:
         self.updates = self.updates_with(self.store.offer)
 
     def updates_with(
-        self, offer: Callable[[bytes, str], TrustedDirectory], *, unreachable: Sequence[str] = ("mo",)
+        self,
+        offer: Callable[[bytes, str], TrustedDirectory],
+        *,
+        unreachable: Sequence[str] = ("mo",),
+        cut_off: Sequence[str] = (),
+        fetches: bool = True,
     ) -> DirectoryUpdates:
         return DirectoryUpdates(
             state=self.store.state,
             offer=offer,
-            calls=PartnerCalls(fetches=True, unreachable=unreachable, cut_off=[]),
+            revoke=self.store.revoke,
+            calls=PartnerCalls(fetches=fetches, unreachable=unreachable, cut_off=cut_off),
             peers=self.peers,
             directories=self.directories,
             alarms=self.alarms,
@@ -86,8 +92,9 @@ class Serving(exchange_service_pb2_grpc.ExchangeServiceServicer):
         self.note: bytes | None = None
 
     async def GetNextDirectory(self, request: pb.GetNextDirectoryRequest, context: Any) -> pb.GetNextDirectoryResponse:
-        self.asked.append(request.after_version)
-        answer = self.side.updates.next_after(request.after_version)
+        if request.after_version != directory_updates.NO_VERSION_AFTER:  # for revocations alone
+            self.asked.append(request.after_version)
+        answer = self.side.updates.next_after(request.after_version, known=request.known_revocations)
         return answer if self.note is None else pb.GetNextDirectoryResponse(note=self.note)
 
 

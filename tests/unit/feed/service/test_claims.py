@@ -183,7 +183,7 @@ class Scene:
     def _claims(self, node: PaperNode) -> Claims:
         return Claims(
             node=node.name,
-            signer=node.cosigner,
+            signer=lambda: node.cosigner,
             trust=lambda: node.trust,
             clock=node.clock,
             releases=None,

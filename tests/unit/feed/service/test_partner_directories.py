@@ -33,6 +33,13 @@ class Node:
         self.trust.directory = replace(made, revoked_certificates=frozenset({"aa" * 32}))
         self.trust.known_version = made.version + 1
 
+    def take_revocation(self) -> None:
+        """An owner's, beside the same version."""
+        made = self.trust.directory
+        self.trust = trusted()
+        self.trust.directory = replace(made, revoked_certificates=frozenset({"bb" * 32}))
+        self.trust.owners_digest = b"\x01" * 32
+
     def alarmed(self) -> dict[str, str]:
         return {alarm.subject: alarm.message for alarm in self.alarms.list() if alarm.code == DIRECTORY_VERSIONS}
 
@@ -87,6 +94,30 @@ def test_a_version_that_is_known_is_said_to_be_refused_already(cn: Node) -> None
     cn.put_next_version()
     cn.directories.note("hk", HeldDirectory(version=1, digest=first.digest, known_version=2))
     assert "what version 2 revokes is refused at hk already" in cn.alarmed()["hk"]
+
+
+def test_a_partner_that_lacks_what_an_owner_revoked_is_named_and_streams_end_when_it_is_taken(cn: Node) -> None:
+    earlier = HeldDirectory(version=1, digest=cn.trust.digest)
+    require_current, before = cn.directories.current(), cn.directories.held()
+
+    def lacks(held: HeldDirectory) -> bool:
+        cn.directories.note("hk", held)
+        (said,) = cn.directories.listed()
+        return cn.directories.lacks_revocations(said)
+
+    assert not lacks(before)
+    assert not lacks(earlier)
+    cn.take_revocation()
+    with pytest.raises(DirectoryChangedError, match="what an authority revoked by itself was taken here"):
+        require_current()
+    assert lacks(before)
+    assert lacks(earlier)
+    assert not lacks(cn.directories.held())
+    assert not lacks(HeldDirectory(version=2, digest=bytes(32), revocations_digest=before.revocations_digest))
+    cn.put_next_version()
+    cn.take_revocation()
+    assert lacks(before)
+    assert not lacks(HeldDirectory(version=1, digest=bytes(32), revocations_digest=b"\x02" * 32)), "it may have more"
 
 
 def test_both_digests_of_two_versions_are_named_also_of_an_earlier_one(cn: Node) -> None:

@@ -67,6 +67,20 @@ def test_a_card_that_knows_nothing_of_a_revocation_does_not_undo_it() -> None:
     assert next_version(revoked, issued_at=LATER, cards=[card("hk")]).log_keys("hk", LATER) == ()
 
 
+def test_a_card_made_anew_takes_nothing_from_what_a_key_signed_before() -> None:
+    old = directory()
+    again = card("hk")
+    (record,) = again.node.log_keys
+    made = replace(again, node=replace(again.node, log_keys=(replace(record, not_before=LATER),)))
+    assert next_version(old, issued_at=LATER, cards=[made]).nodes["hk"].log_keys[0].not_before == record.not_before
+    planned = replace(record, public_key=signer("any", 9).public_key, not_before=LATER + timedelta(days=5))
+    first = replace(again, node=replace(again.node, log_keys=(record, planned)))
+    later = replace(planned, not_before=LATER + timedelta(days=9))
+    put_off = replace(again, node=replace(again.node, log_keys=(record, later)))
+    renewed = next_version(next_version(old, issued_at=LATER, cards=[first]), issued_at=LATER, cards=[put_off])
+    assert renewed.nodes["hk"].log_keys == (record, later)  # its time hadn't come
+
+
 def test_revoking_a_certificate() -> None:
     revoked = revoke(directory(), issued_at=LATER, since=LATER, fingerprints=["ab" * 32])
     assert revoked.is_revoked("ab" * 32)
