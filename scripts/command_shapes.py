@@ -360,6 +360,8 @@ SHAPES: Mapping[str, Schema] = {
     "alert ask": joined(alert_service_pb2.AskQuestionResponse, alert=TEXT),
     "alert answer": joined(alert_service_pb2.AnswerQuestionResponse, alert=TEXT),
     "alert finding": joined(alert_service_pb2.ReportFindingResponse, alert=TEXT),
+    "alert correct-finding": joined(alert_service_pb2.CorrectFindingResponse, alert=TEXT),
+    "alert withdraw-finding": joined(alert_service_pb2.WithdrawFindingResponse, alert=TEXT),
     "alert close": joined(alert_service_pb2.CloseAlertResponse, alert=TEXT),
     "alert withdraw": joined(alert_service_pb2.WithdrawAlertResponse, alert=TEXT),
     "alert publication-sheet": message(figure_service_pb2.GetPublicationSheetResponse),
@@ -526,6 +528,24 @@ SHAPES: Mapping[str, Schema] = {
     "inbox assign": message(casework_service_pb2.AssignAlertsResponse),
     "inbox note": message(casework_service_pb2.CaseNote),
     "inbox notes": message(casework_service_pb2.GetCaseResponse),
+    "law changes": message(history_service_pb2.ListControlChangesResponse),
+    "law suggest": facts(
+        day=TEXT,
+        version=TEXT,
+        suggestions=array(
+            facts(
+                control_code=TEXT,
+                substance=TEXT,
+                announcement=TEXT,
+                element=TEXT,
+                codes=TEXTS,
+                confidence=TEXT,
+                fits=TEXT,
+                because=array(facts(kind=TEXT, value=TEXT, words=TEXT)),
+                lacking=array(facts(kind=TEXT, value=TEXT)),
+            )
+        ),
+    ),
     "law show": facts(day=TEXT, version=TEXT, goods=array(CONTROLLED), announcements=array(ANNOUNCED)),
     "why alert": message(node_service_pb2.ExplainAbsenceResponse),
     "why entry": message(node_service_pb2.ExplainAbsenceResponse),

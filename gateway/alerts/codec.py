@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice
 from types import MappingProxyType
@@ -26,13 +26,20 @@ EVENT_TYPE: Final = MessageType.ALERT.value
 NOT_TOLD = "No agreement allows the reason to be told."
 """Replaces a mandatory text that the agreement doesn't disclose. In English, like every text that a gateway writes."""
 
-MANDATORY_TEXTS: Mapping[str, str] = MappingProxyType({"withdrawn": "reason", "flagged": "explanation"})
+MANDATORY_TEXTS: Mapping[str, str] = MappingProxyType(
+    {
+        "withdrawn": "reason",
+        "flagged": "explanation",
+        "finding_corrected": "reason",
+        "finding_withdrawn": "reason",
+    }
+)
 """Text field of each event that a partner gets even where the agreement doesn't disclose the text."""
 
 _TEXTS_OF_STEPS: Mapping[str, str] = MappingProxyType({**MANDATORY_TEXTS, "closed": "remarks"})
 
-ENDS = frozenset({"withdrawn", "expired"})
-"""Events that need no agreement: every recipient of an alert must learn that it is no longer valid."""
+ENDS = frozenset({"withdrawn", "expired", "finding_withdrawn"})
+"""Events that need no agreement: who has an alert or a finding must learn that it doesn't hold any more."""
 
 PRIORITIES = {alert_pb2.PRIORITY_A: "A", alert_pb2.PRIORITY_B: "B", alert_pb2.PRIORITY_C: "C"}
 """Contract value to the officers' letter."""
@@ -72,6 +79,8 @@ _ACTIONS = {
     "question": Action.ASK,
     "answer": Action.ANSWER,
     "finding": Action.REPORT_FINDING,
+    "finding_corrected": Action.CORRECT_FINDING,
+    "finding_withdrawn": Action.WITHDRAW_FINDING,
     "closed": Action.CLOSE,
 }
 """Event name in the contract's oneof to the model's action."""
@@ -81,7 +90,7 @@ KINDS = (*_ACTIONS, "disposition")
 
 _WHOLE_ALERT = (Action.PUBLISH, Action.AMEND)
 _ABOUT_QUESTIONS = (Action.ASK, Action.ANSWER)
-_WITHOUT_REVISION = (Action.ASK, Action.ANSWER)
+_WITHOUT_REVISION = (Action.ASK, Action.ANSWER, Action.WITHDRAW_FINDING)
 _FIRST_REVISION = 1
 
 
@@ -118,19 +127,6 @@ def disposition_of(event: alert_pb2.AlertEvent) -> feed_pb2.Disposition | None:
     return event.disposition if event.WhichOneof("event") == "disposition" else None
 
 
-def evidence_of(event: alert_pb2.AlertEvent) -> Sequence[alert_pb2.EvidenceDigest]:
-    """The evidence that a step names: of a new or amended alert, an answer or a finding."""
-    match event.WhichOneof("event"):
-        case "published" | "amended":
-            alert = alert_of(event)
-            return () if alert is None else alert.content.evidence
-        case "answer":
-            return event.answer.evidence
-        case "finding":
-            return event.finding.evidence
-    return ()
-
-
 @dataclass(frozen=True, slots=True)
 class AlertStep:
     """An event as a step on one copy of an alert."""
@@ -157,7 +153,9 @@ def step_of(event: alert_pb2.AlertEvent, origin: FeedOrigin) -> AlertStep:
         informs = body.content.requested_action == alert_pb2.REQUESTED_ACTION_INFORM
     else:
         publisher, alert_id = body.alert.publisher, body.alert.alert_id
-        revision = _FIRST_REVISION if action in _WITHOUT_REVISION else body.revision
+        revision = _FIRST_REVISION if action in _WITHOUT_REVISION else _revision_in(body)
+        if name == "finding_corrected" and body.finding.alert != body.alert:
+            raise MalformedError("the corrected finding names another alert than its correction")
         if publisher not in (origin.publisher, origin.recipient):
             raise MalformedError(f"an alert of {publisher!r} doesn't belong in {origin}")
     by_publisher = publisher == origin.publisher
@@ -173,6 +171,12 @@ def step_of(event: alert_pb2.AlertEvent, origin: FeedOrigin) -> AlertStep:
         informs=informs,
     )
     return AlertStep(AlertKey(publisher, alert_id, origin.recipient if by_publisher else origin.publisher), step)
+
+
+def _revision_in(body: Any) -> int:
+    if isinstance(body, alert_pb2.AlertFindingCorrected):
+        body = body.finding
+    return int(body.revision)
 
 
 def reply_by_of(content: alert_pb2.AlertContent) -> int | None:

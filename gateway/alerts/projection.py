@@ -11,20 +11,23 @@ from sqlalchemy import Connection
 
 from gateway.alerts import codec as wire
 from gateway.alerts.codec import AlertKey, AlertStep
-from gateway.alerts.rules.life import ENDING, Action, AlertLife, advance
+from gateway.alerts.rules.findings import CHANGES, require_changeable
+from gateway.alerts.rules.life import ENDING, AlertLife, advance
 from gateway.alerts.tables import copies as alerts
 from gateway.alerts.tables import events
 from gateway.alerts.tables.copies import AlertRow
 from gateway.alerts.tables.events import AlertEventRow, MentionRow
 from gateway.alerts.tables.schema import alert_events, alert_evidence
 from gateway.alerts.tables.schema import alerts as alerts_table
-from gateway.contract.ids import ALERT_CHANNELS
+from gateway.contract.findings import FindingPlace, FindingStep, step_evidence
+from gateway.contract.ids import ALERT_CHANNELS, FeedOrigin
 from gateway.contract.messages import to_ms, to_timestamp
 from gateway.errors import GatewayError
 from gateway.feed.codec import EntryFormat
 from gateway.feed.projection.registry import LoggedEntry, Projection
 from gateway.feed.service.writing.commits import ALERT_CHANGES, FINDINGS
 from gateway.feed.service.writing.transaction import Transaction
+from gateway.feed.tables import feeds
 from gateway.trust.service.agreements import Agreements
 from gateway.v1 import alert_pb2, feed_pb2
 
@@ -48,6 +51,7 @@ class _Page:
     new: dict[AlertKey, AlertRow] = field(default_factory=dict)
     changed: dict[AlertKey, AlertRow] = field(default_factory=dict)
     events: list[AlertEventRow] = field(default_factory=list)
+    findings: dict[AlertKey, list[FindingStep]] = field(default_factory=dict)
     mentions: list[MentionRow] = field(default_factory=list)
 
     def row(self, key: AlertKey) -> AlertRow | None:
@@ -105,14 +109,47 @@ class AlertProjection(Projection):
                 message_type=wire.EVENT_TYPE,
             )
         alert = wire.alert_of(event)
+        shown = self._shown_finding(tx.conn, entry, read.key, event)
         if row is None and alert is not None:
             page.put(_new_row(read.key, entry, alert, life), is_new=True)
         elif row is not None:
-            page.put(_changed_row(row, entry, alert, life, ends=read.step.action in ENDING), is_new=False)
+            changed = _changed_row(row, entry, alert, life, ends=read.step.action in ENDING)
+            if shown is not None:
+                changed = replace(changed, finding_feed_id=shown[0], finding_idx=shown[1])
+            page.put(changed, is_new=False)
         page.events.append(
             AlertEventRow(entry.position, read.key, entry.feed.id, entry.index, life.status, entry.committed_at)
         )
         page.mentions += _mentions(read.key, entry, event)
+
+    def _shown_finding(
+        self, conn: Connection, entry: LoggedEntry, key: AlertKey, event: alert_pb2.AlertEvent
+    ) -> tuple[int, int] | None:
+        """Feed id and index of the finding that lists show after a step: the last one that stands, (0, 0) for none.
+
+        None where the step leaves it.
+
+        Raises:
+            IllegalTransitionError: the step changes a finding that doesn't stand, or another node's.
+        """
+        kind = event.WhichOneof("event")
+        if kind != "finding" and kind not in CHANGES:
+            return None
+        step = FindingStep(FindingPlace(entry.feed.origin.line, entry.index), event, entry.committed_at)
+        of_page = self._page.findings.setdefault(key, [])
+        if kind == "finding":
+            of_page.append(step)
+            return entry.feed.id, entry.index
+        ledger = events.finding_ledger(conn, key)
+        for earlier in of_page:
+            ledger.add(earlier)
+        require_changeable(event, ledger, entry.feed.origin.publisher)
+        ledger.add(step)
+        of_page.append(step)
+        if not ledger.standing:
+            return 0, 0
+        shown = ledger.standing[-1].place
+        return feeds.get(conn, FeedOrigin.parse(shown.origin)).id, shown.index
 
     def finish(self, tx: Transaction) -> None:
         page = self._page
@@ -122,7 +159,7 @@ class AlertProjection(Projection):
         events.add(tx.conn, page.events)
         if page.events:
             tx.topics.add(ALERT_CHANGES)
-        if any(step.step.action is Action.REPORT_FINDING for step in page.steps.values()):
+        if page.findings:
             tx.topics.add(FINDINGS)
         events.add_mentions(tx.conn, page.mentions)
 
@@ -134,7 +171,7 @@ def _mentions(key: AlertKey, entry: LoggedEntry, event: alert_pb2.AlertEvent) ->
     speaker = entry.feed.origin.publisher
     return [
         MentionRow(entry.position, number, evidence.sha256.hex(), key, speaker, entry.feed.id, entry.index)
-        for number, evidence in enumerate(wire.evidence_of(event))
+        for number, evidence in enumerate(step_evidence(event))
     ]
 
 
@@ -162,8 +199,6 @@ def _changed_row(
 ) -> AlertRow:
     if alert is None:
         row = replace(row, life=life)
-        if cast("alert_pb2.AlertEvent", entry.event).HasField("finding"):
-            return replace(row, finding_feed_id=entry.feed.id, finding_idx=entry.index)
         return replace(row, last_feed_id=entry.feed.id, last_idx=entry.index) if ends else row
     content = alert.content
     return replace(

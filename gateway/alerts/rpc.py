@@ -214,6 +214,18 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
         validate(request)
         return await self._take(self._steps.report_finding(request))
 
+    async def CorrectFinding(
+        self, request: alert_service_pb2.CorrectFindingRequest, context: Context
+    ) -> alert_service_pb2.CorrectFindingResponse:
+        validate(request)
+        return await self._take(self._steps.correct_finding(request))
+
+    async def WithdrawFinding(
+        self, request: alert_service_pb2.WithdrawFindingRequest, context: Context
+    ) -> alert_service_pb2.WithdrawFindingResponse:
+        validate(request)
+        return await self._take(self._steps.withdraw_finding(request))
+
     async def GetAlert(
         self, request: alert_service_pb2.GetAlertRequest, context: Context
     ) -> alert_service_pb2.GetAlertResponse:

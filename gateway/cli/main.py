@@ -61,7 +61,9 @@ COMMANDS: Mapping[str, str | Noun] = {
             "flag": "gateway.cli.alert.commands:flag",
             "ask": "gateway.cli.alert.commands:ask",
             "answer": "gateway.cli.alert.commands:answer",
-            "finding": "gateway.cli.alert.commands:finding",
+            "finding": "gateway.cli.alert.findings:finding",
+            "correct-finding": "gateway.cli.alert.findings:correct_finding",
+            "withdraw-finding": "gateway.cli.alert.findings:withdraw_finding",
             "close": "gateway.cli.alert.commands:close",
             "withdraw": "gateway.cli.alert.commands:withdraw",
             "amend": "gateway.cli.alert.commands:amend",
@@ -144,7 +146,12 @@ COMMANDS: Mapping[str, str | Noun] = {
         },
     ),
     "law": Noun(
-        N_("Export control as the lists of this installation have it, by day."), {"show": "gateway.cli.law:show"}
+        N_("Export control as the lists of this installation have it, by day."),
+        {
+            "show": "gateway.cli.law.show:show",
+            "suggest": "gateway.cli.law.suggest:suggest",
+            "changes": "gateway.cli.law.changes:changes",
+        },
     ),
     "why": Noun(
         N_("Why a partner doesn't have something of ours, or isn't given a field of it."),

@@ -38,6 +38,7 @@ from gateway.v1.alert_pb2 import (
     AlertReference,
     CloseOutcome,
     EvidenceDigest,
+    FindingReference,
     FlagReason,
     MeasureTaken,
     TransferConsent,
@@ -289,6 +290,26 @@ class GatewayClient:
         request = service.ReportFindingRequest(request_id=request_id or new_request_id(), finding=finding)
         method = self._connection.stubs.alerts.ReportFinding
         return await self._connection.unary(method, request, service.ReportFindingResponse)
+
+    async def correct_finding(
+        self, replaces: FindingReference, finding: AlertFinding, *, reason: str, request_id: str | None = None
+    ) -> service.CorrectFindingResponse:
+        """Replaces a finding of this node, or its newest correction, by the whole finding as it is right."""
+        request = service.CorrectFindingRequest(
+            request_id=request_id or new_request_id(), replaces=replaces, finding=finding, reason=reason
+        )
+        method = self._connection.stubs.alerts.CorrectFinding
+        return await self._connection.unary(method, request, service.CorrectFindingResponse)
+
+    async def withdraw_finding(
+        self, alert: AlertReference, finding: FindingReference, *, reason: str, request_id: str | None = None
+    ) -> service.WithdrawFindingResponse:
+        """Withdraws a finding of this node, or its newest correction."""
+        request = service.WithdrawFindingRequest(
+            request_id=request_id or new_request_id(), alert=alert, finding=finding, reason=reason
+        )
+        method = self._connection.stubs.alerts.WithdrawFinding
+        return await self._connection.unary(method, request, service.WithdrawFindingResponse)
 
     async def close_alert(
         self,

@@ -321,6 +321,20 @@ class HistoryClient:
         request = service.ListRulesRequest(with_outcomes=with_outcomes)
         return await self._connection.unary(method, request, service.ListRulesResponse)
 
+    async def suggest_controls(
+        self, goods: Iterable[service.GoodsWording], *, on: str = ""
+    ) -> service.SuggestControlsResponse:
+        """Control codes under which goods may stand, explained; `on`: day YYYY-MM-DD, empty for today."""
+        method = self._connection.stubs.history.SuggestControls
+        request = service.SuggestControlsRequest(goods=goods, on=on)
+        return await self._connection.unary(method, request, service.SuggestControlsResponse)
+
+    async def control_changes(self, since: str, until: str = "") -> service.ListControlChangesResponse:
+        """Days on which controls begin or end, with the open own records that this touches; days are YYYY-MM-DD."""
+        method = self._connection.stubs.history.ListControlChanges
+        request = service.ListControlChangesRequest(since=since, until=until)
+        return await self._connection.unary(method, request, service.ListControlChangesResponse)
+
     async def place_hold(
         self, criteria: SearchCriteria, *, reason: str, case_reference: str, request_id: str | None = None
     ) -> service.PlaceHoldResponse:

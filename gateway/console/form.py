@@ -44,9 +44,9 @@ class Form:
         return form
 
     @classmethod
-    def with_values(cls, values: Mapping[str, str]) -> Form:
+    def with_values(cls, values: Mapping[str, str | list[str]]) -> Form:
         """A form with these values to begin with."""
-        return cls({name: [value] for name, value in values.items()})
+        return cls({name: [value] if isinstance(value, str) else value for name, value in values.items()})
 
     def text(self, name: str) -> str:
         """The value without the white space around it; empty where there is none."""

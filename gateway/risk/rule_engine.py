@@ -64,6 +64,7 @@ class RuleEngine:
     ) -> None:
         self.rules = rules
         self.version = _version(rules, substances, terms)
+        self.controlled_goods = controls.goods
         self.controlled_goods_version = controls.goods.version
         self._controls = controls
         self._goods = GoodsFacts(controls, substances, terms)

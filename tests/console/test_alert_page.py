@@ -200,6 +200,28 @@ def test_a_finding_is_reported_with_goods_and_a_measure(
     assert finding.place.unlocode == "HKHKG"
     assert [measure.kind for measure in finding.measures] == [alert_pb2.MEASURE_KIND_SEIZED]
 
+    page.get_by_role("link", name="Correct the finding").click()
+    expect(page.get_by_label("Description").nth(1)).to_have_value("Empty cases")
+    page.get_by_label("Why is it corrected?").fill("The laboratory has measured it")
+    page.get_by_label("Purity").first.fill("99.2")
+    officer.assert_accessible()
+    page.get_by_role("button", name="Continue").click()
+    expect(page.locator(".envelope")).to_contain_text("99.2")
+    page.get_by_role("button", name="Send the correction").click()
+    expect(page.locator(".event").last).to_contain_text("The laboratory has measured it")
+    expect(page.locator(".event").filter(has_text="corrected later")).to_have_count(1)
+    corrected = history(trial, "hk", from_cn)[-1].finding_corrected.finding
+    finding.goods_found[0].purity_percent = 99.2
+    assert corrected == finding
+
+    page.get_by_role("link", name="Withdraw the finding").click()
+    page.get_by_label("Why doesn't it hold?").fill("Another container was opened")
+    page.get_by_role("button", name="Continue").click()
+    page.get_by_role("button", name="Withdraw the finding").click()
+    expect(page.locator(".event").last).to_contain_text("Another container was opened")
+    expect(page.locator(".event").filter(has_text="withdrawn later")).to_have_count(1)
+    expect(page.get_by_role("link", name="Correct the finding")).to_have_count(0)
+
 
 def test_an_amendment_while_somebody_reads_is_explained(
     desk: Desks, trial: ConsoleTrial, from_cn: AlertReference

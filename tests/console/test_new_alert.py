@@ -69,6 +69,37 @@ def arrives(trial: ConsoleTrial, alert_id: str) -> None:
     trial.run(there())
 
 
+def test_control_codes_are_suggested_before_an_alert_is_sent_and_on_a_page(desk: Desks) -> None:
+    officer = desk("cn", "officer")
+    page = officer.open("/alerts/new")
+    fill(page, case="NEW-ALERT-CONTROLS")
+    page.locator("#goods-0-description").fill("Dysprosium oxide powder")
+    page.locator("#goods-0-substance").fill("")
+    page.get_by_role("button", name="Check before sending").last.click()
+    suggested = page.locator("section", has=page.get_by_role("heading", name="Control codes that may apply"))
+    expect(suggested.locator("li").first).to_contain_text("1C905.b")
+    expect(suggested.locator("li").first).to_contain_text("“dysprosium”: Dy")
+    officer.assert_accessible()
+
+    page = officer.open("/law")
+    page.get_by_label("Description").fill("Bismuth ingots")
+    page.get_by_role("button", name="Suggest control codes").click()
+    expect(page.locator("section li").first).to_contain_text("6C001.a")
+    expect(page.get_by_text("purity: >= 99.99 %")).to_be_visible()
+    officer.assert_accessible()
+    page.get_by_label("From").fill("2026-11-01")
+    page.get_by_label("Until").fill("2026-11-30")
+    page.get_by_role("button", name="Show changes").click()
+    changes = page.get_by_role("region", name="Controls that begin, are suspended, hold again or end")
+    expect(changes).to_contain_text("2026-11-11 MOFCOM/GACC No.57 of 2025")
+    expect(changes).to_contain_text("it holds again, an extension is not known to this data")
+    officer.assert_accessible()
+    page.get_by_label("Purity").fill("much")
+    with officer.expecting("status of 422"):
+        page.get_by_role("button", name="Suggest control codes").click()
+        expect(page.get_by_role("alert")).to_contain_text("Enter a number")
+
+
 def test_what_is_missing_is_said_at_its_field(desk: Desks) -> None:
     officer = desk("cn", "officer", javascript=False)
     page = officer.open("/alerts/new")

@@ -9,7 +9,13 @@ import pytest
 
 from gateway.client import AlertReference, GatewayClient
 from gateway.contract.messages import to_timestamp
-from gateway.errors import IllegalTransitionError, InvalidRequestError, MethodUnknownError, PermissionDeniedError
+from gateway.errors import (
+    IllegalTransitionError,
+    InvalidRequestError,
+    MethodUnknownError,
+    NotFoundError,
+    PermissionDeniedError,
+)
 from gateway.v1 import alert_pb2, party_pb2
 from tests.support.federation import Federation, alert, eventually, with_logs
 
@@ -147,3 +153,61 @@ def test_an_open_alert_has_no_sheet(nodes: Federation) -> None:
                 await client.figures.publication_sheet(open_alert)
 
     nodes.run(run())
+
+
+def test_figures_of_both_sides_follow_a_correction_and_a_withdrawal(nodes: Federation) -> None:
+    """Also after the alert was closed; the evidence of the alert has all of it."""
+
+    async def run() -> None:
+        async with nodes.client("cn", "supervisor") as cn, nodes.client("hk", "officer") as hk:
+            alert_id = (await cn.publish(alert(), ["hk"])).alert_id
+            reference = AlertReference(publisher="cn", alert_id=alert_id)
+            await eventually(lambda: _has(hk, reference, "published"), what="the alert at hk")
+            finding = alert_pb2.AlertFinding(
+                alert=reference,
+                revision=1,
+                result=alert_pb2.FINDING_RESULT_CONFIRMED,
+                inspected_at=to_timestamp(int(datetime.now(UTC).timestamp() * 1000)),
+                measures=[alert_pb2.MeasureTaken(kind=alert_pb2.MEASURE_KIND_SEIZED, element="Tb", net_mass_kg=4000)],
+            )
+            reported = (await hk.report_finding(finding)).entries[0]
+            await eventually(lambda: _has(cn, reference, "finding"), what="the finding at cn")
+            await eventually(lambda: _seized(nodes, "Tb", 4000), what="the seizure in the figures")
+            await cn.close_alert(alert_id, revision=1, outcome=alert_pb2.CLOSE_OUTCOME_CONFIRMED)
+            finding.measures[0].net_mass_kg = 400
+            place = alert_pb2.FindingReference(origin=reported.origin, index=reported.index)
+            corrected = (await hk.correct_finding(place, finding, reason="A zero too many")).entries[0]
+            await eventually(lambda: _seized(nodes, "Tb", 400), what="the correction in the figures")
+            with pytest.raises(IllegalTransitionError, match="was corrected since"):
+                await hk.withdraw_finding(reference, place, reason="The first is meant")
+            place = alert_pb2.FindingReference(origin=corrected.origin, index=corrected.index)
+            await hk.withdraw_finding(reference, place, reason="Another container was opened")
+            await eventually(lambda: _seized(nodes, "Tb", None), what="the withdrawal in the figures")
+            sheet = (await cn.figures.publication_sheet(alert_id)).sheet
+            assert not sheet.findings
+            steps = [change.event.WhichOneof("event") for change in (await cn.get_alert(reference)).history]
+            assert steps[-2:] == ["finding_corrected", "finding_withdrawn"]
+        async with nodes.client("cn", "auditor") as auditor:
+            names = str([file.name for file in await auditor.evidence.export(reference)])
+            assert "finding_corrected" in names
+            assert "finding_withdrawn" in names
+
+    nodes.run(run())
+
+
+async def _has(client: GatewayClient, reference: AlertReference, event: str) -> bool:
+    try:
+        history = (await client.get_alert(reference)).history
+    except NotFoundError:
+        return False
+    return any(step.event.WhichOneof("event") == event for step in history)
+
+
+async def _seized(nodes: Federation, element: str, kg: float | None) -> bool:
+    """Whether both sides' figures have exactly this seizure."""
+    for node in ("cn", "hk"):
+        async with nodes.client(node, "analyst") as client:
+            rows = [row.net_mass_kg for row in (await client.figures.get()).measures if row.element == element]
+        if rows != ([] if kg is None else [kg]):
+            return False
+    return True

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import aclosing
+from datetime import UTC, datetime, timedelta, timezone
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -22,7 +24,9 @@ from gateway.v1.notification_service_pb2 import (
 )
 from tests.support.federation import Federation, alert, eventually, with_logs
 from tests.support.receivers import SECRET, WebReceiver, web_receiver
+from tests.support.shipments import shipment
 
+ANTIMONY = "MOFCOM/GACC No.33 of 2024"
 ALERT_KINDS = [
     NotificationKind.Value(f"NOTIFICATION_KIND_{name}")
     for name in ("NEW_ALERT", "QUESTION", "WITHDRAWN", "EXPIRED", "DEADLINE_NEAR", "DEADLINE_PASSED")
@@ -34,12 +38,25 @@ def settings(receiver: WebReceiver, folder: Path) -> str:
     secret.touch(mode=0o600)
     secret.write_text(f"whsec_{SECRET}\n", encoding="ascii")
     return f"""
+[history]
+announcements = "{announcements(folder)}"
 [notifications]
 enabled = true
 [notifications.webhooks.case-system]
 url = "{receiver.url}"
 secret_file = "{secret}"
 """
+
+
+def announcements(folder: Path) -> Path:
+    """The packaged ones, and a suspension of antimony's control that is over since today."""
+    today = datetime.now(timezone(timedelta(hours=8))).date()
+    days = (today - timedelta(days=30), today - timedelta(days=30), today - timedelta(days=1))
+    packaged = resources.files("gateway.reference").joinpath("announcements.csv").read_text("utf-8")
+    line = ",".join(["MOFCOM No.99 of 2026", "", "suspension", ANTIMONY, "", *map(str, days), "", "-", "low", "-", ""])
+    written = folder / "announcements.csv"
+    written.write_text(f"{packaged.rstrip()}\n{line}\n", encoding="utf-8")
+    return written
 
 
 @pytest.fixture
@@ -149,6 +166,29 @@ def test_notifications_survive_kill_9_and_come_once(nodes: Federation) -> None:
                 nodes["hk"].start()
             found = await told(officer, count=15)
             assert sorted(one.alert.alert_id for one in found) == sorted(ids)
+
+    nodes.run(run())
+
+
+def test_open_records_that_are_under_control_again_are_told_once_over_restarts(nodes: Federation) -> None:
+    async def run() -> None:
+        changed = NotificationKind.NOTIFICATION_KIND_CONTROLS_CHANGED
+        async with nodes.client("hk", "officer") as officer, nodes.client("hk", "publisher") as systems:
+            await officer.notifications.set_rules([NotificationRule(kinds=[changed])])
+            declared = to_timestamp(int((datetime.now(UTC) - timedelta(days=2)).timestamp() * 1000))
+            exported = shipment("CONTROLLED-AGAIN", declared_at=declared)
+            exported.goods[0].codes[0].code = "8110101000"
+            assert [batch async for batch in systems.history.record([exported])]
+            assert await systems.history.wait_indexed("CONTROLLED-AGAIN", timeout_s=60)
+            for _ in range(2):
+                nodes["hk"].kill()
+                nodes["hk"].start()
+                (one,) = await told(officer, count=1)
+            assert (one.announcement, one.records) == (ANTIMONY, 1)
+            changes = (await officer.history.control_changes(one.control_day)).changes
+            (again,) = [change for change in changes if change.announcement == ANTIMONY]
+            assert (again.by, again.confidence) == ("MOFCOM No.99 of 2026", "medium")
+            assert [record.record_id for record in again.records] == ["CONTROLLED-AGAIN"]
 
     nodes.run(run())
 

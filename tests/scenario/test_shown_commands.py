@@ -118,6 +118,13 @@ def incoming(kit: CommandKit, call: Call, _: Path) -> None:
     call.node, call.arguments[0] = "hk", f"{publisher}/{kit.alert(publisher, 'hk')}"
 
 
+def found(kit: CommandKit, call: Call, cwd: Path) -> None:
+    """An alert that hk has received, and reported a finding on."""
+    incoming(kit, call, cwd)
+    finding = ("--result", "confirmed", "--measure", "seized:Sb:1255", "--system", "officers")
+    kit.json("hk", "alert", "finding", call.arguments[0], *finding)
+
+
 def outgoing(kit: CommandKit, call: Call, cwd: Path) -> None:
     """An alert that cn has published, or received where its publisher is named."""
     if "/" in call.arguments[0]:
@@ -271,11 +278,13 @@ SCENES: Mapping[Words, Scene] = {
     ("alert", "answer"): question,
     ("alert", "ask"): incoming,
     ("alert", "close"): outgoing,
+    ("alert", "correct-finding"): found,
     ("alert", "finding"): incoming,
     ("alert", "flag"): incoming,
     ("alert", "publish"): mapping("ours-of-declarations.toml"),
     ("alert", "show"): outgoing,
     ("alert", "withdraw"): outgoing,
+    ("alert", "withdraw-finding"): found,
     ("directory", "draft"): drafting,
     ("directory", "revoke"): revoking,
     ("directory", "revoke-now"): revoking_now,

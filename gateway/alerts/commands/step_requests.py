@@ -150,6 +150,19 @@ class StepRequests:
         """What was found on a partner's or an own alert."""
         return self._step(request, request.finding.alert, pb.ReportFindingResponse(), finding=request.finding)
 
+    def correct_finding(self, request: pb.CorrectFindingRequest) -> StepRequest[pb.CorrectFindingResponse]:
+        """What is right of a finding that was reported."""
+        alert = request.finding.alert
+        event = alert_pb2.AlertFindingCorrected(
+            alert=alert, replaces=request.replaces, finding=request.finding, reason=request.reason
+        )
+        return self._step(request, alert, pb.CorrectFindingResponse(), finding_corrected=event)
+
+    def withdraw_finding(self, request: pb.WithdrawFindingRequest) -> StepRequest[pb.WithdrawFindingResponse]:
+        """That a finding that was reported doesn't hold."""
+        event = alert_pb2.AlertFindingWithdrawn(alert=request.alert, finding=request.finding, reason=request.reason)
+        return self._step(request, request.alert, pb.WithdrawFindingResponse(), finding_withdrawn=event)
+
 
 _MAKERS: Mapping[str, Callable[[StepRequests, Any], StepRequest[Message]]] = {
     "amend": StepRequests.amend,
@@ -160,4 +173,6 @@ _MAKERS: Mapping[str, Callable[[StepRequests, Any], StepRequest[Message]]] = {
     "ask": StepRequests.ask,
     "answer": StepRequests.answer,
     "report_finding": StepRequests.report_finding,
+    "correct_finding": StepRequests.correct_finding,
+    "withdraw_finding": StepRequests.withdraw_finding,
 }

@@ -22,10 +22,12 @@ from gateway.alerts.commands.onward_transfer import (
 from gateway.alerts.commands.placing import place_step, require_extensible_feeds
 from gateway.alerts.commands.publishing import MAX_VALIDITY_MS, VALID_UNTIL_RANGE, Publisher
 from gateway.alerts.commands.step_requests import ResponseT, StepRequest
-from gateway.alerts.rules.findings import wrong_claims
+from gateway.alerts.rules.findings import CHANGES, require_changeable, wrong_claims
 from gateway.alerts.rules.life import advance
 from gateway.alerts.tables import copies as alerts
+from gateway.alerts.tables import events
 from gateway.alerts.tables.copies import AlertRow
+from gateway.contract.findings import finding_of, step_evidence
 from gateway.contract.ids import URGENT_ALERTS, FeedOrigin
 from gateway.contract.messages import to_ms, to_timestamp
 from gateway.errors import (
@@ -100,13 +102,16 @@ def require_step(
         _require_validity(now_ms, alert.content)
     if event.WhichOneof("event") == "question" and to_ms(event.question.deadline) <= now_ms:
         raise InvalidRequestError([Violation("deadline", "deadline.future", "must lie in the future")])
-    goods = current_content(known, row.key.publisher, row.key.alert_id).goods if event.HasField("finding") else ()
+    goods = current_content(known, row.key.publisher, row.key.alert_id).goods if finding_of(event) is not None else ()
     if wrong := wrong_claims(event, published_at_ms=row.published_at, now_ms=now_ms, goods=goods):
         raise InvalidRequestError(wrong)
     if row.direction == "out" and event.WhichOneof("event") in _CARRYING_CONTENT:
         releases = publisher.releases(wire.purpose_of(event) or row.purpose, now_ms)
         _require_onward_transfer(known, row, event, releases)
-    advance(row.life, wire.step_of(event, publisher.origin(draft.partner)).step)
+    origin = publisher.origin(draft.partner)
+    advance(row.life, wire.step_of(event, origin).step)
+    if event.WhichOneof("event") in CHANGES:
+        require_changeable(event, events.finding_ledger(known.conn, row.key), origin.publisher)
     require_valid_consent_step(known, row, event, publisher.nodes)
     if evidence := _named_evidence(publisher, event, draft.purpose):
         evidence.require_may_go(known, [draft.partner], now_ms=now_ms)
@@ -118,8 +123,8 @@ def _named_evidence(publisher: Publisher, event: alert_pb2.AlertEvent, purpose: 
     alert = wire.alert_of(event)
     if alert is not None:
         return publisher.named_evidence(alert.content.evidence, purpose, handling=alert.content.handling)
-    field = "finding.evidence" if event.HasField("finding") else "evidence"
-    return publisher.named_evidence(wire.evidence_of(event), purpose, field=field)
+    field = "evidence" if finding_of(event) is None else "finding.evidence"
+    return publisher.named_evidence(step_evidence(event), purpose, field=field)
 
 
 def copies_of(conn: Connection, step: StepRequest[Message]) -> list[AlertRow]:

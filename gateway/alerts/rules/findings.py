@@ -1,4 +1,4 @@
-"""Says what in a finding or closing can't be: an unknown element, a time to come or too early, more than there was."""
+"""Says what in a finding or closing can't be, and which finding may be corrected or withdrawn by whom."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from gateway.contract.findings import FindingLedger, place_of
 from gateway.contract.messages import to_ms
-from gateway.errors import Violation
+from gateway.errors import IllegalTransitionError, Violation
 from gateway.v1 import alert_pb2, goods_pb2
 
 _SYMBOLS: Final = """
@@ -38,8 +39,8 @@ def wrong_claims(
         goods: of the alert.
     """
     match event.WhichOneof("event"):
-        case "finding":
-            found = event.finding
+        case "finding" | "finding_corrected":
+            found = event.finding_corrected.finding if event.HasField("finding_corrected") else event.finding
             return [
                 *_times("finding.inspected_at", found.inspected_at, now_ms, published_at_ms - BEFORE_ALERT_MS),
                 *_elements("finding.goods_found", (goods.element for goods in found.goods_found)),
@@ -49,6 +50,48 @@ def wrong_claims(
         case "closed":
             return list(_measures("measures", event.closed.measures, now_ms))
     return []
+
+
+MAX_CHANGES: Final = 100
+"""Corrections of one finding: each reads the alert's steps."""
+
+
+def require_changeable(event: alert_pb2.AlertEvent, ledger: FindingLedger, reporter: str) -> None:
+    """Requires that a correction or withdrawal is about a finding of its sender that stands; for other steps nothing.
+
+    Args:
+        ledger: the findings on the copy before the step.
+        reporter: node that sends the step.
+
+    Raises:
+        IllegalTransitionError: it isn't.
+    """
+    if event.WhichOneof("event") not in CHANGES:
+        return
+    place = place_of(event)
+    known = ledger.known(place)
+    if known is None or known.reporter != reporter:
+        raise _unchangeable(
+            f"{reporter} has reported no finding on this alert in entry {place.index} of {place.origin}"
+        )
+    if known.withdrawn:
+        raise _unchangeable(f"finding {known.number} was withdrawn: report a new one")
+    if known.place != place:
+        raise _unchangeable(
+            f"finding {known.number} was corrected since: correct or withdraw its correction, entry {known.place.index}"
+        )
+    if known.corrections >= MAX_CHANGES and event.HasField("finding_corrected"):
+        raise _unchangeable(
+            f"finding {known.number} was corrected {MAX_CHANGES} times: withdraw it and report a new one"
+        )
+
+
+CHANGES: Final = frozenset({"finding_corrected", "finding_withdrawn"})
+"""Steps that change a finding."""
+
+
+def _unchangeable(problem: str) -> IllegalTransitionError:
+    return IllegalTransitionError(problem, metadata={"about": "finding"})
 
 
 def _measures(field: str, measures: Iterable[alert_pb2.MeasureTaken], now_ms: int) -> Iterator[Violation]:

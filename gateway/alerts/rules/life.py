@@ -20,7 +20,9 @@
 
 P publisher, R recipient. In the open states both may ask and answer, and R may report a finding: the state stays.
 
-Terminal states are final; open questions stay unanswered. Each copy has a state of its own.
+Terminal states are final; open questions stay unanswered. R may correct and withdraw its findings in any state
+(AFTERWARDS): figures follow them. Which finding it may change, `contract.findings` says. Each copy has a state of its
+own.
 
 Revisions. Publish makes revision 1, each amendment the next. Withdraw, expire and close must name the current revision,
 and so must a new acknowledgement or flag: nobody acknowledges what they weren't shown. Recorded ones may name an older
@@ -76,6 +78,8 @@ class Action(StrEnum):
     ACKNOWLEDGE = "acknowledge"
     FLAG = "flag"
     REPORT_FINDING = "report_finding"
+    CORRECT_FINDING = "correct_finding"
+    WITHDRAW_FINDING = "withdraw_finding"
     ASK = "ask"
     ANSWER = "answer"
 
@@ -136,6 +140,15 @@ TRANSITIONS: _Table = MappingProxyType(
 )
 """(status, action, side) → new status, for a step about to be made. What isn't listed is illegal."""
 
+AFTERWARDS: _Table = MappingProxyType(
+    {
+        (status, action, _R): status
+        for status in AlertStatus
+        for action in (Action.CORRECT_FINDING, Action.WITHDRAW_FINDING)
+    }
+)
+"""What the recipient may say of its findings at any time."""
+
 CROSSINGS: _Table = MappingProxyType(
     {
         (terminal, action, _R): terminal
@@ -149,6 +162,7 @@ ENDING = (Action.WITHDRAW, Action.EXPIRE, Action.CLOSE)
 """Steps of the publisher that end an alert; they name the current revision."""
 
 _SPEAKS_OF_THE_TEXT = (Action.ACKNOWLEDGE, Action.FLAG)
+_ABOUT_INSPECTIONS = (Action.REPORT_FINDING, Action.CORRECT_FINDING)
 UNSAID_REVISION = 0
 """Revision of a finding that doesn't say which text it followed."""
 
@@ -179,7 +193,8 @@ class AlertLife:
         questions: in order of asking side and id, so that equal lives compare equal.
         reply_by_unix_ms: when the publisher needs a reply to the current text; None if it needs none.
         informs: whether the current text asks for nothing but to take note, so that an acknowledgement replies.
-        replied_revision: newest revision that the recipient flagged or reported a finding on; 0 while none.
+        replied_revision: newest revision that the recipient flagged or reported a finding on, withdrawn or not; 0 while
+            none.
     """
 
     revision: int
@@ -271,7 +286,7 @@ def advance(life: AlertLife | None, step: Step, *, recorded: bool = False) -> Al
             return _with_answer(life, step)
         case Action.ACKNOWLEDGE:
             life = replace(life, acknowledged_revision=max(life.acknowledged_revision, step.revision))
-        case Action.FLAG | Action.REPORT_FINDING:
+        case Action.FLAG | Action.REPORT_FINDING | Action.CORRECT_FINDING:
             life = replace(life, replied_revision=max(life.replied_revision, _revision_meant(life, step)))
     if step.action in _SPEAKS_OF_THE_TEXT and step.revision < life.revision:
         return life
@@ -285,7 +300,7 @@ def allowed_actions(status: AlertStatus | None, side: Side) -> tuple[Action, ...
 
 def _next_status(life: AlertLife | None, step: Step, recorded: bool) -> AlertStatus:
     key = (life.status if life else None, step.action, step.side)
-    new_status = TRANSITIONS.get(key)
+    new_status = TRANSITIONS.get(key) or AFTERWARDS.get(key)
     if new_status is None and recorded:
         new_status = CROSSINGS.get(key)
     if new_status is None:
@@ -320,7 +335,7 @@ def _check_revision(life: AlertLife, step: Step, recorded: bool) -> None:
         fits = step.revision == life.revision + 1
     elif step.action in ENDING or (step.action in _SPEAKS_OF_THE_TEXT and not recorded):
         fits = step.revision == life.revision
-    elif step.action is Action.REPORT_FINDING and step.revision == UNSAID_REVISION:
+    elif step.action in _ABOUT_INSPECTIONS and step.revision == UNSAID_REVISION:
         fits = recorded or life.revision == 1
     else:
         fits = 1 <= step.revision <= life.revision

@@ -8,9 +8,10 @@ from typing import Any
 
 from sqlalchemy import BindParameter, ColumnElement, Connection, Select, bindparam, func, select
 
-from gateway.alerts.codec import AlertKey
+from gateway.alerts.codec import AlertKey, parse_event
 from gateway.alerts.rules.life import AlertStatus
 from gateway.alerts.tables.schema import alert_events, alert_evidence, alerts
+from gateway.contract.findings import FindingLedger, FindingPlace, FindingStep
 from gateway.db.statements import Prepared, PreparedList, insert_rows
 from gateway.feed.tables.schema import entries, feeds
 
@@ -39,6 +40,11 @@ _OF_ENTRY = Prepared(
     select(alert_events.c.position)
     .where(alert_events.c.feed_id == bindparam("feed"), alert_events.c.idx == bindparam("index"))
     .limit(1)
+)
+_OF_FEED_ENTRY = Prepared(
+    select(alert_events.c.position)
+    .join(feeds, feeds.c.id == alert_events.c.feed_id)
+    .where(*_OF_ALERT, feeds.c.origin == bindparam("origin"), alert_events.c.idx == bindparam("index"))
 )
 _NEWEST_ENTRIES = Prepared(
     select(alert_events.c.feed_id, func.max(alert_events.c.idx))
@@ -92,6 +98,12 @@ def exists(conn: Connection, feed_id: int, idx: int) -> bool:
     return bool(_OF_ENTRY(conn, feed=feed_id, index=idx))
 
 
+def positions_of(conn: Connection, publisher: str, alert_id: str, place: FindingPlace) -> list[int]:
+    """Position in the local log of a finding on an alert, in a list; empty where its entry is no step of the alert."""
+    rows = _OF_FEED_ENTRY(conn, alert=alert_id, by=publisher, origin=place.origin, index=place.index)
+    return [position for (position,) in rows]
+
+
 def after(conn: Connection, position: int, limit: int) -> list[tuple[AlertEventRow, str, bytes]]:
     """Events after a position in order, each with origin line and payload (empty when erased)."""
     return [_event(row) for row in _AFTER(conn, after=position, most=limit)]
@@ -113,6 +125,16 @@ def of_alert(conn: Connection, publisher: str, alert_id: str) -> Iterator[tuple[
         if len(rows) < AT_ONCE:
             return
         position = rows[-1][0].position
+
+
+def finding_ledger(conn: Connection, key: AlertKey, *, before: int = LAST_POSITION) -> FindingLedger:
+    """The findings on a copy, by its steps before a position; reads all steps of the alert."""
+    steps = of_alert(conn, key.publisher, key.alert_id)
+    return FindingLedger(
+        FindingStep(FindingPlace(origin, row.idx), parse_event(payload), row.committed_at)
+        for row, origin, payload in steps
+        if payload and row.key == key and row.position < before
+    )
 
 
 def newest_of(conn: Connection, publisher: str, alert_id: str) -> Iterator[tuple[AlertEventRow, str, bytes]]:

@@ -10,6 +10,7 @@ from gateway.attachments.codec.classes import text_of, values_of
 from gateway.attachments.rules.states import StoredState
 from gateway.attachments.tables.fetches import FetchRow, FetchState
 from gateway.attachments.tables.files import FileRow, TransferRow
+from gateway.contract.findings import step_evidence
 from gateway.contract.messages import to_timestamp
 from gateway.v1 import alert_pb2, file_pb2
 
@@ -28,7 +29,7 @@ def evidence_in(mention: MentionWithPayload) -> alert_pb2.EvidenceDigest | None:
     """What a step says of a file; None where the step was erased."""
     if not mention.payload:
         return None
-    evidence = alerts_wire.evidence_of(alerts_wire.parse_event(mention.payload))
+    evidence = step_evidence(alerts_wire.parse_event(mention.payload))
     return evidence[mention.row.number] if mention.row.number < len(evidence) else None
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import NamedTuple
 
+from gateway.contract.findings import finding_of
 from gateway.v1 import alert_pb2, casework_service_pb2, goods_pb2, party_pb2
 
 
@@ -102,8 +103,9 @@ def texts_of_step(event: alert_pb2.AlertEvent) -> Iterator[str]:
     """Texts of a step without a content."""
     yield from (event.question.text, event.answer.text, event.flagged.explanation, event.withdrawn.reason)
     yield event.closed.remarks
-    if event.HasField("finding"):
-        finding = event.finding
+    yield from (event.finding_corrected.reason, event.finding_withdrawn.reason)
+    finding = finding_of(event)
+    if finding is not None:
         yield finding.remarks
         yield from _of_place(finding.place)
         yield from (evidence.description for evidence in finding.evidence)

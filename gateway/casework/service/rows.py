@@ -20,6 +20,7 @@ from gateway.casework.service.messages import acknowledgement_message, assignmen
 from gateway.casework.service.search_plan import SHORTEST_BEGINNING, AlertSearchPlan
 from gateway.casework.tables import acknowledgements, cases
 from gateway.casework.tables.inbox import InboxItem
+from gateway.contract.findings import finding_of
 from gateway.contract.identification.shipment_keys import name_key
 from gateway.contract.messages import to_timestamp
 from gateway.feed.service.delivery import Deliveries
@@ -88,8 +89,9 @@ class InboxRowMaker:
             if alert in acknowledged:
                 row.acknowledgement.CopyFrom(acknowledgement_message(acknowledged[alert]))
             payload = found.get(AlertKey(*alert, row.summary.alert.recipient))
-            if payload:  # else it was erased
-                row.finding.CopyFrom(wire.parse_event(payload).finding)
+            finding = finding_of(wire.parse_event(payload)) if payload else None  # without payload it was erased
+            if finding is not None:
+                row.finding.CopyFrom(finding)
         return rows
 
 

@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
-from gateway.cli.alert.digests import digests_of
 from gateway.cli.alert.measures import MeasureOption, measures_of
 from gateway.cli.connection import Target, connected
 from gateway.cli.output import JsonOption, Output, reports_errors
 from gateway.cli.short_ids import alert_reference, question_id
-from gateway.cli.values import as_dict, entries, instant, own, read_message, timestamp, value_of
+from gateway.cli.values import as_dict, entries, instant, own, read_message, value_of
 from gateway.contract.enum_words import choices
 from gateway.errors import RevisionConflictError
 from gateway.translation.messages import N_
 from gateway.translation.messages import gettext as _
 from gateway.v1.alert_pb2 import (
     AlertContent,
-    AlertFinding,
     AlertReference,
     CloseOutcome,
-    FindingResult,
     FlagReason,
     TransferConsent,
 )
@@ -32,7 +28,7 @@ from gateway.v1.alert_pb2 import (
 if TYPE_CHECKING:
     from gateway.client import GatewayClient
 
-_Done: TypeAlias = tuple[AlertReference, Any]
+StepDone: TypeAlias = tuple[AlertReference, Any]
 """The alert of a step, and the gateway's response."""
 
 AlertArgument = Annotated[
@@ -71,12 +67,12 @@ def ack(
     Exit codes: 0 done, 1 refused or unreachable, 2 wrong input or a state that doesn't allow it.
     """
 
-    async def work(client: GatewayClient) -> _Done:
+    async def work(client: GatewayClient) -> StepDone:
         key = await alert_reference(client, alert)
         read = revision or FIRST_REVISION
         return key, await client.acknowledge(key, revision=read, case_reference=case_reference, request_id=request_id)
 
-    _done(as_json, _("Acknowledged"), _taken(target, alert, work))
+    done(as_json, _("Acknowledged"), taken(target, alert, work))
 
 
 @reports_errors
@@ -103,12 +99,12 @@ def flag(
     """
     why = value_of(FlagReason, reason, "--reason")
 
-    async def work(client: GatewayClient) -> _Done:
+    async def work(client: GatewayClient) -> StepDone:
         key = await alert_reference(client, alert)
         read = revision or FIRST_REVISION
         return key, await client.flag(key, revision=read, reason=why, explanation=explanation, request_id=request_id)
 
-    _done(as_json, _("Flagged"), _taken(target, alert, work))
+    done(as_json, _("Flagged"), taken(target, alert, work))
 
 
 @reports_errors
@@ -144,7 +140,7 @@ def ask(
     """
     until = instant(deadline, "--deadline")
 
-    async def work(client: GatewayClient) -> _Done:
+    async def work(client: GatewayClient) -> StepDone:
         key = await alert_reference(client, alert)
         return key, await client.ask(
             key,
@@ -156,7 +152,7 @@ def ask(
         )
 
     key, response = target.run(work)
-    _done(as_json, _("Asked"), (key, response), {N_("Question"): response.question_id})
+    done(as_json, _("Asked"), (key, response), {N_("Question"): response.question_id})
 
 
 @reports_errors
@@ -192,78 +188,14 @@ def answer(
         value_of(TransferConsent, consent, "--consent") if consent else TransferConsent.TRANSFER_CONSENT_UNSPECIFIED
     )
 
-    async def work(client: GatewayClient) -> _Done:
+    async def work(client: GatewayClient) -> StepDone:
         key = await alert_reference(client, alert)
         asked = await question_id(client, key, question)
         return key, await client.answer(
             key, asked, text, consent=decision, revision=revision or 0, request_id=request_id
         )
 
-    _done(as_json, _("Answered"), _taken(target, alert, work))
-
-
-@reports_errors
-@connected
-def finding(
-    target: Target,
-    alert: AlertArgument,
-    *,
-    result: Annotated[str, typer.Option(help=_("Result: {results}.", results=choices(FindingResult)))],
-    inspected_at: Annotated[str, typer.Option(help=_("When, a time with its zone; now without it."))] = "",
-    method: Annotated[
-        list[str] | None, typer.Option(help=_("x_ray, physical, laboratory, document; may be repeated."))
-    ] = None,
-    unlocode: Annotated[str, typer.Option(help=_("Where, UN/LOCODE, e.g. HKHKG."))] = "",
-    remarks: Annotated[str, typer.Option(help=_("In words."))] = "",
-    evidence: Annotated[
-        list[Path] | None,
-        typer.Option(help=_("File that stays here and whose digest is sent; may be repeated."), exists=True),
-    ] = None,
-    details: Annotated[
-        Path | None,
-        typer.Option(help=_("More of it, e.g. goods_found: an AlertFinding as JSON; options win."), exists=True),
-    ] = None,
-    measure: MeasureOption = None,
-    confirm_mass: Annotated[
-        bool, typer.Option("--confirm-mass", help=_("More was found than the alert's goods weigh, and weighed again."))
-    ] = False,
-    revision: RevisionOption = None,
-    request_id: RequestIdOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Report the result of an inspection to the publisher of a partner's alert. Role: officer, supervisor.
-
-    \b
-    Example:
-      gateway alert finding cn/019bbf30-0000-7000-8000-000000000000 --result confirmed --method x_ray
-        --unlocode HKHKG --remarks "Antimony ingots, 99.65 %" --evidence photo.jpg --system officers
-
-    \b
-    Exit codes: 0 done, 1 refused or unreachable, 2 wrong input or a state that doesn't allow it.
-    """
-    report = read_message(details, AlertFinding) if details else AlertFinding()
-    report.result = value_of(FindingResult, result, "--result")
-    report.inspected_at.CopyFrom(
-        timestamp(instant(inspected_at, "--inspected-at") if inspected_at else datetime.now(UTC))
-    )
-    report.methods.extend(method or ())
-    report.evidence.extend(digests_of(evidence or ()))
-    report.measures.extend(measures_of(measure))
-    if unlocode:
-        report.place.unlocode, report.place.territory = unlocode, unlocode[:2]
-    if remarks:
-        report.remarks = remarks
-    if confirm_mass:
-        report.mass_confirmed = True
-    if revision:
-        report.revision = revision
-
-    async def work(client: GatewayClient) -> _Done:
-        key = await alert_reference(client, alert)
-        report.alert.CopyFrom(key)
-        return key, await client.report_finding(report, request_id=request_id)
-
-    _done(as_json, _("Reported"), _taken(target, alert, work))
+    done(as_json, _("Answered"), taken(target, alert, work))
 
 
 @reports_errors
@@ -290,7 +222,7 @@ def close(
     """
     what = value_of(CloseOutcome, outcome, "--outcome")
 
-    async def work(client: GatewayClient) -> _Done:
+    async def work(client: GatewayClient) -> StepDone:
         key = await alert_reference(client, alert)
         alert_id, read = own(key, client.node_name), revision or FIRST_REVISION
         return key, await client.close_alert(
@@ -302,7 +234,7 @@ def close(
             request_id=request_id,
         )
 
-    _done(as_json, _("Closed"), _taken(target, alert, work))
+    done(as_json, _("Closed"), taken(target, alert, work))
 
 
 @reports_errors
@@ -326,12 +258,12 @@ def withdraw(
     Exit codes: 0 done, 1 refused or unreachable, 2 wrong input or a state that doesn't allow it.
     """
 
-    async def work(client: GatewayClient) -> _Done:
+    async def work(client: GatewayClient) -> StepDone:
         key = await alert_reference(client, alert)
         alert_id, read = own(key, client.node_name), revision or FIRST_REVISION
         return key, await client.withdraw(alert_id, revision=read, reason=reason, request_id=request_id)
 
-    _done(as_json, _("Withdrawn"), _taken(target, alert, work))
+    done(as_json, _("Withdrawn"), taken(target, alert, work))
 
 
 @reports_errors
@@ -358,16 +290,16 @@ def amend(
     """
     content = read_message(file, AlertContent)
 
-    async def work(client: GatewayClient) -> _Done:
+    async def work(client: GatewayClient) -> StepDone:
         key = await alert_reference(client, alert)
         alert_id = own(key, client.node_name)
         return key, await client.amend(alert_id, content, revision=revision, request_id=request_id)
 
     key, response = target.run(work)
-    _done(as_json, _("Amended"), (key, response), {N_("Revision"): response.revision})
+    done(as_json, _("Amended"), (key, response), {N_("Revision"): response.revision})
 
 
-def _taken(target: Target, alert: str, work: Callable[[GatewayClient], Awaitable[_Done]]) -> _Done:
+def taken(target: Target, alert: str, work: Callable[[GatewayClient], Awaitable[StepDone]]) -> StepDone:
     """Takes a step; says what to read where another revision is current than the one that was read."""
     try:
         return target.run(work)
@@ -383,8 +315,9 @@ def _taken(target: Target, alert: str, work: Callable[[GatewayClient], Awaitable
         ) from error
 
 
-def _done(as_json: bool, title: str, done: _Done, more: dict[str, object] | None = None) -> None:
-    key, response = done
+def done(as_json: bool, title: str, step: StepDone, more: dict[str, object] | None = None) -> None:
+    """Says where a step lies that was taken."""
+    key, response = step
     alert = f"{key.publisher}/{key.alert_id}"
     facts = {N_("Alert"): alert, **(more or {}), N_("Entries"): entries(response.entries)}
     Output(as_json).facts(title, facts, data={"alert": alert, **as_dict(response)})

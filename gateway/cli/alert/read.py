@@ -15,7 +15,7 @@ from gateway.cli.alert.steps import (
     change_line,
     deadlines_text,
     delivery_row,
-    history_row,
+    history_rows,
     listed_status,
     question_rows,
 )
@@ -160,7 +160,7 @@ def show(
         columns = marked("Question", "Copy", "Asked by", "Answer by", "State")
         output.table(_("Open questions"), columns, questions, minor=("Copy",))
     _show_hits(output, response)
-    output.table(_("History"), HISTORY_COLUMNS, map(history_row, response.history), minor=("Copy",))
+    output.table(_("History"), HISTORY_COLUMNS, history_rows(response.history), minor=("Copy",))
     if response.older_steps:
         output.note(
             ngettext(

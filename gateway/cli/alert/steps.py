@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC
 from typing import Any
 
@@ -11,6 +11,7 @@ from gateway.cli.alert.measures import measure_line
 from gateway.cli.history.goods import goods_line, place_in_full
 from gateway.cli.values import shown_time
 from gateway.contract.enum_words import word_of
+from gateway.contract.findings import FindingLedger, FindingPlace, ledgers_of
 from gateway.contract.ids import FeedOrigin
 from gateway.translation.messages import N_, listed, marked
 from gateway.translation.messages import gettext as _
@@ -19,6 +20,7 @@ from gateway.v1.alert_pb2 import (
     AlertAnswer,
     AlertClosed,
     AlertFinding,
+    AlertFindingCorrected,
     AlertFlagged,
     AlertQuestion,
     AlertStatus,
@@ -108,9 +110,29 @@ def question_rows(delivery: AlertDelivery) -> list[tuple[object, ...]]:
     ]
 
 
-def history_row(change: AlertChange) -> tuple[object, ...]:
-    """Cells of a step, by HISTORY_COLUMNS."""
+def history_rows(history: Sequence[AlertChange]) -> list[tuple[object, ...]]:
+    """Cells of steps, by HISTORY_COLUMNS; of a finding also what became of it."""
+    ledgers = ledgers_of(history)
+    return [history_row(change, _state_of(ledgers[change.recipient], change)) for change in history]
+
+
+def _state_of(ledger: FindingLedger, change: AlertChange) -> str:
+    """Number of the finding that a step reports or corrects, and what became of what it says; empty for other steps."""
+    place = FindingPlace(change.entry.origin, change.entry.index)
+    finding = ledger.known(place)
+    if finding is None:
+        return ""
+    end = ledger.end_of(place)
+    number = _("finding {number}", number=finding.number)
+    if not end:
+        return number
+    return f"{number}, {_('corrected later') if end == 'corrected' else _('withdrawn later')}"
+
+
+def history_row(change: AlertChange, state: str = "") -> tuple[object, ...]:
+    """Cells of a step, by HISTORY_COLUMNS; `state`: of the finding that it says."""
     what, details = _what(change)
+    details = _parts(state, details)
     receiver = FeedOrigin.parse(change.entry.origin).recipient if change.entry.origin else ""
     delivery = f"{receiver}: {delivery_text(change.delivery)}"
     return shown_time(change, "committed_at"), change.recipient, _who(change), what, delivery, details
@@ -178,6 +200,10 @@ def _finding(finding: AlertFinding) -> str:
     )
 
 
+def _corrected(event: AlertFindingCorrected) -> str:
+    return _parts(_("because: {reason}", reason=event.reason), _finding(event.finding))
+
+
 def _closed(event: AlertClosed) -> str:
     return _parts(word_of(CloseOutcome, event.outcome), *map(measure_line, event.measures), event.remarks)
 
@@ -199,6 +225,8 @@ _DETAILS: Mapping[str, Callable[[Any], str]] = {
     "question": _question,
     "answer": _answer,
     "finding": _finding,
+    "finding_corrected": _corrected,
+    "finding_withdrawn": lambda event: event.reason,
     "closed": _closed,
     "disposition": lambda disposition: word_of(DispositionOutcome, disposition.outcome),
 }

@@ -111,11 +111,14 @@ def _content_of(revision: ShipmentRevision) -> str:
         return _("purged")
     if kind == "shipment":
         return _("revision {revision}", revision=revision.revision)
-    events, inspections = len(revision.item.addition.events), len(revision.item.addition.inspections)
+    added = revision.item.addition
+    events, inspections, withdrawn = len(added.events), len(added.inspections), len(added.withdrawn_inspections)
+    taken_out = ngettext("{number} inspection withdrawn", "{number} inspections withdrawn", withdrawn)
     return listed(
         (
             ngettext("{number} event", "{number} events", events),
             ngettext("{number} inspection added", "{number} inspections added", inspections),
+            *([taken_out] if withdrawn else []),
         )
     )
 

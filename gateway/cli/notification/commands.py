@@ -30,6 +30,7 @@ class NotificationTopic(StrEnum):
     QUESTION = "question"
     ANSWER = "answer"
     FINDING = "finding"
+    FINDING_CHANGED = "finding-changed"
     FLAG = "flag"
     ACKNOWLEDGED = "acknowledged"
     AMENDED = "amended"
@@ -45,6 +46,8 @@ class NotificationTopic(StrEnum):
     ASSIGNED = "assigned"
     HIT = "hit"
     HIT_ANSWERED = "hit-answered"
+    VERDICTS_CHANGED = "verdicts-changed"
+    CONTROLS_CHANGED = "controls-changed"
 
     @property
     def kind(self) -> NotificationKind.ValueType:

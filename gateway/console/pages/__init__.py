@@ -19,6 +19,7 @@ from gateway.console.pages import (
     history,
     home,
     inbox,
+    law,
     licences,
     network,
     new_alert,
@@ -57,6 +58,7 @@ ROUTES: Final[Sequence[Route]] = [
     *network.routes,
     *figures.routes,
     *watchlists.routes,
+    *law.routes,
     *licences.routes,
     *notifications.routes,
     *notification_rules.routes,
@@ -74,6 +76,7 @@ NAVIGATION: Final[Sequence[NavigationEntry]] = [
     operations.navigation,
     people.navigation,
     watchlists.navigation,
+    law.navigation,
     licences.navigation,
 ]
 """Entries of the menu; `NavigationEntry.order` sorts them."""

@@ -27,6 +27,7 @@ from gateway.console.views.alerts.alert_form import LANGUAGES, AlertInput, read_
 from gateway.console.views.alerts.alert_preview import agreement_text, purposes_of, recipient_rows
 from gateway.console.views.alerts.alert_rows import ROWS
 from gateway.console.views.codes import commodity_codes, places, remark_on, substances
+from gateway.console.views.controls import SuggestionRow, suggestions_by_goods, wording_of
 from gateway.console.views.form_rows import row_count
 from gateway.console.views.words import capitalised, scheme_word
 from gateway.contract.enum_words import words
@@ -176,7 +177,15 @@ async def take(request: Request) -> Response:
     _note(sent, read, InvalidRequestError([], "") if not preview.violations else _violations(preview))
     if not sent.is_good:
         return await _form_page(request, sent, draft, preview, status=422)
-    return _preview_page(request, sent, draft, content, preview)
+    return await _preview_page(request, sent, draft, content, preview)
+
+
+async def _controls(request: Request, content: AlertContent) -> list[tuple[str, list[SuggestionRow]]]:
+    """Control codes that may apply to the goods."""
+    if not content.goods:
+        return []
+    found = await client(request).history.suggest_controls(map(wording_of, content.goods))
+    return suggestions_by_goods(content.goods, found.goods)
 
 
 def _violations(preview: PreviewAlertResponse) -> InvalidRequestError:
@@ -192,7 +201,7 @@ def _note(sent: Form, read: AlertInput, error: InvalidRequestError) -> None:
             sent.problems[name] = capitalised(refused(violation.message))
 
 
-def _preview_page(
+async def _preview_page(
     request: Request, sent: Form, draft: AlertDraft, content: AlertContent, preview: PreviewAlertResponse
 ) -> Response:
     rows = recipient_rows(preview, content)
@@ -212,6 +221,7 @@ def _preview_page(
         rows=rows,
         can_send=all(row.allowed for row in rows),
         notices=preview.notices,
+        controlled=await _controls(request, content),
         hidden=hidden,
         back={**sent.values, "do": "back"},
         amends=draft.amends,

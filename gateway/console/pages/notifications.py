@@ -70,7 +70,7 @@ def path_of(message: Notification) -> str:
         return f"/watchlists/matches/{message.match_id}"
     if message.screening_report:
         return f"/watchlists/changes/{message.screening_report}"
-    return "/operations"
+    return f"/law?since={message.control_day}" if message.control_day else "/operations"
 
 
 async def show(request: Request) -> Response:

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+from gateway.contract.findings import FindingLedger, FindingPlace, FindingStep
 from gateway.contract.json_document import format_time, format_time_ms
+from gateway.contract.messages import to_ms
 from gateway.evidence.codec.bundle_entries import ClaimedEntry, StepProof, step_proofs
 from gateway.tlog.note import SignatureType, Verifier, parse_note
 from gateway.trust.rules.directory import Directory, KeyAlgorithm, KeyRecord, receipts_key_name
@@ -21,10 +23,11 @@ FORMAT_WITHOUT_STEPS = "customs-gateway-evidence/v1"
 def readme(directory: Directory, alert: ClaimedEntry, events: Sequence[tuple[str, ClaimedEntry]]) -> str:
     """The README of the newest format."""
     steps = step_proofs(alert, [claimed for _, claimed in events])
+    ends = _ends_of_findings(events)
     return _README.format(
         **_facts(directory, alert),
         format=FORMAT,
-        steps="\n".join(map(_step_lines, steps)),
+        steps="\n".join(_step_lines(step) + ends.get(step.folder, "") for step in steps),
         received=_list(step.name for step in steps if step.received_at),
         unreceived=_list(step.name for step in steps if not step.received_at),
         processed=_list(f"{step.name} ({step.outcome})" for step in steps if step.outcome),
@@ -70,6 +73,16 @@ def _step_lines(step: StepProof) -> str:
         f"    received by {step.to}: {received}\n"
         f"    processed by {step.to}: {_processed(step)}\n"
     )
+
+
+def _ends_of_findings(events: Sequence[tuple[str, ClaimedEntry]]) -> dict[str, str]:
+    """A line for each entry with a finding that the bundle's later entries correct or withdraw, by folder."""
+    places = {folder: FindingPlace(claimed.origin.line, claimed.index) for folder, claimed in events}
+    ledger = FindingLedger(
+        FindingStep(places[folder], claimed.event, to_ms(claimed.event.occurred_at)) for folder, claimed in events
+    )
+    ends = {folder: ledger.end_of(place) for folder, place in places.items()}
+    return {folder: f"    {end} later: it doesn't hold any more\n" for folder, end in ends.items() if end}
 
 
 _NO_RECEIPT = "NO RECEIPT: nothing here shows that it was received"

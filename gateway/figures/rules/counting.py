@@ -78,8 +78,7 @@ def increments(event: alert_pb2.AlertEvent, facts: StepFacts) -> Iterator[Increm
         case "flagged":
             yield Increment(FigureMeasure.FLAG, code(alert_pb2.FlagReason, event.flagged.reason))
         case "finding":
-            yield Increment(FigureMeasure.FINDING, code(alert_pb2.FindingResult, event.finding.result))
-            yield from _taken(event.finding.measures)
+            yield from finding_increments(event.finding)
         case "closed":
             yield Increment(FigureMeasure.ENDING, CLOSED + code(alert_pb2.CloseOutcome, event.closed.outcome))
             yield from _time(FigureMeasure.TIME_TO_CLOSE, facts)
@@ -87,6 +86,24 @@ def increments(event: alert_pb2.AlertEvent, facts: StepFacts) -> Iterator[Increm
                 yield from (replace(taken, by_publisher=True) for taken in _taken(event.closed.measures))
         case "withdrawn" | "expired":
             yield Increment(FigureMeasure.ENDING, kind)
+
+
+def finding_increments(finding: alert_pb2.AlertFinding) -> Iterator[Increment]:
+    """What a finding adds."""
+    yield Increment(FigureMeasure.FINDING, code(alert_pb2.FindingResult, finding.result))
+    yield from _taken(finding.measures)
+
+
+def change_increments(event: alert_pb2.AlertEvent, before: alert_pb2.AlertFinding) -> Iterator[Increment]:
+    """What a correction or withdrawal changes, on the day on which the finding counts: it counts as it is now.
+
+    Args:
+        before: what the finding said until then.
+    """
+    for increment in finding_increments(before):
+        yield replace(increment, number=-increment.number, grams=-increment.grams)
+    if event.HasField("finding_corrected"):
+        yield from finding_increments(event.finding_corrected.finding)
 
 
 def code(enum: Any, value: int) -> str:

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
+from sqlalchemy import Connection
+
 from gateway.alerts.codec import AlertKey
+from gateway.alerts.rules.findings import CHANGES
 from gateway.alerts.rules.life import AlertStatus
 from gateway.alerts.tables import events
 from gateway.alerts.tables.copies import AlertRow
 from gateway.alerts.tables.events import AlertEventRow
 from gateway.alerts.tables.followed_steps import FollowedStep, FollowedSteps
+from gateway.contract.findings import place_of
 from gateway.contract.messages import to_ms
 from gateway.figures.commands import AddFiguresCommand
-from gateway.figures.rules.counting import FigureMeasure, Increment, StepFacts, increments
+from gateway.figures.rules.counting import FigureMeasure, Increment, StepFacts, change_increments, increments
 from gateway.figures.rules.periods import day_number
 from gateway.figures.tables import counts
 from gateway.figures.tables.counts import CountKey, CountTally, FigureProgress
@@ -47,7 +51,7 @@ class FigureCounter:
         known = _read_known(steps, counted)
         tallies: dict[CountKey, CountTally] = {}
         for step in counted:
-            self._add(tallies, step.row, steps.event(step.payload), known)
+            self._add(tallies, step.row, steps.event(step.payload), known, steps.conn)
         after = FigureProgress(counted[-1].row.position, self._offset)
         return AddFiguresCommand(before, after, tallies, afresh)
 
@@ -55,12 +59,18 @@ class FigureCounter:
         return before.position > 0 and before.utc_offset_minutes != self._offset
 
     def _add(
-        self, tallies: dict[CountKey, CountTally], row: AlertEventRow, event: alert_pb2.AlertEvent | None, known: _Known
+        self,
+        tallies: dict[CountKey, CountTally],
+        row: AlertEventRow,
+        event: alert_pb2.AlertEvent | None,
+        known: _Known,
+        conn: Connection,
     ) -> None:
         key = row.key
         sent = key.publisher == self._node
         direction, partner = ("out", key.recipient) if sent else ("in", key.publisher)
-        at_ms, found = self._counted(row, event, known)
+        changes = event is not None and event.WhichOneof("event") in CHANGES
+        at_ms, found = _changed(conn, row, event) if event and changes else self._counted(row, event, known)
         for increment in found:
             of = key.publisher if increment.by_publisher else partner
             place = CountKey(day_number(at_ms, self._offset), increment.measure.value, direction, of, increment.key)
@@ -83,6 +93,14 @@ class FigureCounter:
             is_first=row.position in known.firsts,
         )
         return at_ms, increments(event, facts)
+
+
+def _changed(conn: Connection, row: AlertEventRow, event: alert_pb2.AlertEvent) -> tuple[int, Iterable[Increment]]:
+    """When the finding that a step changes was reported, and the difference; nothing where it was erased."""
+    finding = events.finding_ledger(conn, row.key, before=row.position).current(place_of(event))
+    if finding is None:
+        return row.committed_at, ()
+    return finding.reported_at_ms, change_increments(event, finding.finding)
 
 
 def _read_known(steps: FollowedSteps, counted: Collection[FollowedStep]) -> _Known:

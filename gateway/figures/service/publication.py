@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from gateway.alerts.service import AlertQueries
 from gateway.contract.disclosure_classes import value_of
+from gateway.contract.findings import standing_findings
 from gateway.contract.messages import to_ms, to_timestamp
 from gateway.errors import IllegalTransitionError, InvalidRequestError, Violation
 from gateway.feed.service.writing.transaction import Clock
@@ -56,7 +57,7 @@ class PublicationSheets:
         self, read: alert_service_pb2.GetAlertResponse, disclosed: Sequence[str]
     ) -> figures_pb2.PublicationSheet:
         alert, steps = read.alert, list(read.history)
-        findings = [step for step in steps if step.event.WhichOneof("event") == "finding"]
+        findings = standing_findings(steps)
         closings = [step for step in steps if step.event.WhichOneof("event") == "closed"]
         values = naming_values([alert.content, *(step.event for step in steps)])
         sheet = figures_pb2.PublicationSheet(
@@ -68,10 +69,10 @@ class PublicationSheets:
         content = reduced("content", alert.content, disclosed, values)
         sheet.content.CopyFrom(content.message)
         parts = [content]
-        for step in findings:
-            part = reduced("findings", step.event.finding, disclosed, values)
-            day = self._day(to_ms(step.event.finding.inspected_at))
-            sheet.findings.add(node=step.speaker, inspected_on=day, finding=part.message)
+        for reported in findings:
+            part = reduced("findings", reported.finding, disclosed, values)
+            day = self._day(to_ms(reported.finding.inspected_at))
+            sheet.findings.add(node=reported.reporter, inspected_on=day, finding=part.message)
             parts.append(part)
         for step in closings[:1]:  # each recipient has its copy of one closing
             part = reduced("closing", step.event.closed, disclosed, values)

@@ -13,7 +13,9 @@ from gateway.formats.tables.layout import Problem
 from gateway.formats.tables.lines import decoded, numbered_lines
 from gateway.v1 import shipment_pb2
 
-_OF_ADDITION = frozenset({"recordId", "record_id", "events", "inspections"})
+_OF_ADDITION = frozenset(
+    {"recordId", "record_id", "events", "inspections", "withdrawnInspections", "withdrawn_inspections"}
+)
 
 
 def read_json_lines(stream: BinaryIO) -> Iterator[Row]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, MutableSequence, Sequence
 from hashlib import sha256
 
 from google.protobuf.message import DecodeError, Message
@@ -77,9 +77,17 @@ def merged(shipment: shipment_pb2.Shipment, additions: Iterable[shipment_pb2.Shi
     """Merges additions into a shipment without duplicates, sorted by time."""
     for addition in additions:
         _merge(shipment.events, addition.events)
+        _take_out(shipment.inspections, addition.withdrawn_inspections)
         _merge(shipment.inspections, addition.inspections)
     shipment.events.sort(key=lambda event: (event.occurred_at.seconds, event.occurred_at.nanos))
     shipment.inspections.sort(key=lambda item: (item.inspected_at.seconds, item.inspected_at.nanos))
+
+
+def _take_out(of: MutableSequence[shipment_pb2.ShipmentInspection], gone: Collection[Message]) -> None:
+    if gone:
+        kept = [item for item in of if item not in gone]
+        del of[:]
+        of.extend(kept)
 
 
 def _merge(into: Sequence[Message], more: Iterable[Message]) -> None:

@@ -22,6 +22,8 @@ from gateway.history.rpc.fanout import HistoryFanout
 from gateway.history.rpc.index_wait import IndexWait, wait_s
 from gateway.history.rpc.recording_process import CheckedItems, RecordChecks
 from gateway.history.service.backlog import Lag
+from gateway.history.service.control_changes import ControlChanges
+from gateway.history.service.control_suggestions import ControlSuggestions
 from gateway.history.service.risk import RiskQueries, risks_of
 from gateway.history.service.search import HistorySearch, RecordReading
 from gateway.history.tables import holds
@@ -51,6 +53,8 @@ class HistoryServicer(history_service_pb2_grpc.HistoryServiceServicer):
         fanout: HistoryFanout,
         trace: Trace,
         rules: RuleEngine,
+        suggestions: ControlSuggestions,
+        control_changes: ControlChanges,
         database: Database,
         writer: WriterClient,
         checks: RecordChecks,
@@ -62,6 +66,8 @@ class HistoryServicer(history_service_pb2_grpc.HistoryServiceServicer):
         self._fanout = fanout
         self._trace = trace
         self._rules = rules
+        self._suggestions = suggestions
+        self._control_changes = control_changes
         self._database = database
         self._risks = RiskQueries(database)
         self._new_id = new_id
@@ -140,6 +146,16 @@ class HistoryServicer(history_service_pb2_grpc.HistoryServiceServicer):
     async def ListRiskHits(self, request: pb.ListRiskHitsRequest, context: Context) -> pb.ListRiskHitsResponse:
         validate(request)
         return await asyncio.to_thread(self._risks.list, request)
+
+    async def SuggestControls(self, request: pb.SuggestControlsRequest, context: Context) -> pb.SuggestControlsResponse:
+        validate(request)
+        return await asyncio.to_thread(self._suggestions.suggest, request)
+
+    async def ListControlChanges(
+        self, request: pb.ListControlChangesRequest, context: Context
+    ) -> pb.ListControlChangesResponse:
+        validate(request)
+        return await asyncio.to_thread(self._control_changes.list, request)
 
     async def ListRules(self, request: pb.ListRulesRequest, context: Context) -> pb.ListRulesResponse:
         response = pb.ListRulesResponse(rules=self._rules.describe(), version=self._rules.version)

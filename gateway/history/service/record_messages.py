@@ -102,7 +102,9 @@ def _disclose(
     """Removes fields before the additions are merged, and additions that have nothing left; returns their number."""
     removed = redact(record.shipment, classes).removed
     removed += sum(redact(addition, classes).removed for addition in additions)
-    additions[:] = [addition for addition in additions if addition.events or addition.inspections]
+    additions[:] = [
+        addition for addition in additions if addition.events or addition.inspections or addition.withdrawn_inspections
+    ]
     return removed
 
 

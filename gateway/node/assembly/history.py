@@ -30,6 +30,8 @@ from gateway.history.rpc.query_handler import QueryHandler
 from gateway.history.rpc.recording_process import RecordChecks
 from gateway.history.rpc.service import HistoryServicer
 from gateway.history.service.answers import QueryService
+from gateway.history.service.control_changes import ControlChanges
+from gateway.history.service.control_suggestions import ControlSuggestions
 from gateway.history.service.queries import QuerySigner
 from gateway.history.service.risk import SiblingSearch
 from gateway.licences.service.presented import PresentedLicences
@@ -111,6 +113,7 @@ class History:
             trust=trust,
             clock=clock,
         )
+        self.control_changes = ControlChanges(database, self.rules.controlled_goods, clock=clock)
         self.servicer = HistoryServicer(
             origin=self._origin,
             search=self.search,
@@ -118,6 +121,8 @@ class History:
             fanout=self.fanout,
             trace=self._tracer(node, database, trust, clock).trace,
             rules=self.rules,
+            control_changes=self.control_changes,
+            suggestions=ControlSuggestions(self.rules.controlled_goods, clock=clock),
             database=database,
             writer=writer,
             checks=self._checks,

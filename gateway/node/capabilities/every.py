@@ -48,7 +48,7 @@ async def start_capabilities(
             alerts=alerts,
             audit=audit,
         ),
-        notifications(parts, visibility=visibility),
+        notifications(parts, visibility=visibility, controls=history.control_changes),
         link_analysis(parts, history=history, watchlists=watchlists),
     ]
     return Capabilities.of([*on, _following(parts, Capabilities.of(on), process=history.names_process)])

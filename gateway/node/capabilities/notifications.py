@@ -9,6 +9,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from gateway.contract.ids import Channel, FeedOrigin
+from gateway.history.service.control_changes import ControlChanges
 from gateway.node.capabilities.capability import Capability, Loop
 from gateway.node.capabilities.parts import NodeParts
 from gateway.node.sections.notification_settings import MailContent, MailSettings, NotificationSettings, OutboxSettings
@@ -24,6 +25,7 @@ from gateway.notifications.rpc.service import NotificationServicer
 from gateway.notifications.rpc.teller import TELLING, Teller
 from gateway.notifications.rules.audience import Addressee
 from gateway.notifications.rules.warnings import WarningTimes
+from gateway.notifications.service.controls import changed_controls
 from gateway.notifications.service.mailer import Mailer, MailServer
 from gateway.notifications.service.sending import DeliveryWay
 from gateway.notifications.service.webhooks import WebhookTarget, WebhookWay
@@ -35,7 +37,7 @@ _MINUTE_MS = 60_000
 _HOUR_MS = 3_600_000
 
 
-def notifications(parts: NodeParts, *, visibility: ListVisibility) -> Capability | None:
+def notifications(parts: NodeParts, *, visibility: ListVisibility, controls: ControlChanges) -> Capability | None:
     """Notifications and the outbox; None where they are off.
 
     Raises:
@@ -49,7 +51,7 @@ def notifications(parts: NodeParts, *, visibility: ListVisibility) -> Capability
     audience = AudienceSource(parts.database, people=partial(_people, settings), webhooks=targets)
     ways = _ways(parts, targets, audience)
     outbox = _outbox(parts, targets)
-    teller = _teller(parts, audience, visibility)
+    teller = _teller(parts, audience, visibility, controls)
     servicer = NotificationServicer(
         database=parts.database,
         writer=parts.writer,
@@ -60,7 +62,11 @@ def notifications(parts: NodeParts, *, visibility: ListVisibility) -> Capability
         webhooks=targets,
         has_mail=bool(chosen.mail.host),
     )
-    loops: dict[str, Loop] = {TELLING: teller.run, "old notifications": teller.keep_house}
+    loops: dict[str, Loop] = {
+        TELLING: teller.run,
+        "old notifications": teller.keep_house,
+        "told controls": teller.run_controls,
+    }
     loops |= {loop.way.name: loop.run for loop in ways}
     if outbox is not None:
         loops[PUBLISHING] = outbox.run
@@ -69,7 +75,7 @@ def notifications(parts: NodeParts, *, visibility: ListVisibility) -> Capability
     )
 
 
-def _teller(parts: NodeParts, audience: AudienceSource, visibility: ListVisibility) -> Teller:
+def _teller(parts: NodeParts, audience: AudienceSource, visibility: ListVisibility, controls: ControlChanges) -> Teller:
     settings = parts.settings
     chosen = settings.notifications
     return Teller(
@@ -88,6 +94,7 @@ def _teller(parts: NodeParts, audience: AudienceSource, visibility: ListVisibili
         keep_days=chosen.keep_days,
         most_kept=chosen.most_kept,
         clock=parts.clock,
+        control_changes=partial(changed_controls, controls),
     )
 
 

@@ -14,6 +14,7 @@ from gateway.contract.messages import to_timestamp
 from gateway.feed.service.alarms import Alarm
 from gateway.notifications.rules.warnings import DeadlineWarning, Stage, WarnedCopy, WarnedDeadline, expiry_id
 from gateway.v1 import alert_pb2
+from gateway.v1.history_service_pb2 import ControlChange
 from gateway.v1.notification_service_pb2 import DeadlineKind, NotificationKind
 from gateway.v1.notification_service_pb2 import Notification as NotificationMessage
 from gateway.watchlists.tables.hits import HitRow
@@ -41,6 +42,8 @@ _KINDS: Mapping[str, NotificationKind.ValueType] = {
     "question": NotificationKind.NOTIFICATION_KIND_QUESTION,
     "answer": NotificationKind.NOTIFICATION_KIND_ANSWER,
     "finding": NotificationKind.NOTIFICATION_KIND_FINDING,
+    "finding_corrected": NotificationKind.NOTIFICATION_KIND_FINDING_CHANGED,
+    "finding_withdrawn": NotificationKind.NOTIFICATION_KIND_FINDING_CHANGED,
 }
 _PRIORITIES = {letter: value for value, letter in wire.PRIORITIES.items()}
 _DEADLINES = {
@@ -129,6 +132,24 @@ def verdicts_message(report: ReportRow) -> NotificationMessage:
         verdicts=report.became + report.ceased + report.regraded,
     )
     message.occurred_at.CopyFrom(to_timestamp(report.ended_at))
+    return message
+
+
+def controls_message(change: ControlChange, day_began_ms: int) -> NotificationMessage:
+    """A change of export control that touches open records.
+
+    Args:
+        day_began_ms: when its day began, in milliseconds since 1970.
+    """
+    message = NotificationMessage(
+        kind=NotificationKind.NOTIFICATION_KIND_CONTROLS_CHANGED,
+        event_id=f"controls/{change.day}/{change.announcement}"[:160],
+        announcement=change.announcement,
+        control_day=change.day,
+        control_state=change.state,
+        records=len(change.records),
+    )
+    message.occurred_at.CopyFrom(to_timestamp(day_began_ms))
     return message
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Final
 
@@ -42,6 +42,9 @@ RETRY_S: Final = 2.0
 REPORTS_LOOK_BACK_MS: Final = 60_000
 """Milliseconds: another replica's report may be committed so much later than it was ended."""
 
+CONTROLS_S: Final = 3_600.0
+"""Seconds between looks at the days on which controls change."""
+
 FORGET_S: Final = 600.0
 """Seconds between removals of what is old."""
 
@@ -59,6 +62,7 @@ class Teller:
         topics: of further changes that lead to notifications.
         keep_days: after which a notification is forgotten.
         most_kept: notifications of one recipient.
+        control_changes: changes of export control that came into force in these days.
     """
 
     def __init__(
@@ -75,7 +79,9 @@ class Teller:
         keep_days: int,
         most_kept: int,
         clock: Callable[[], int],
+        control_changes: Callable[[], Sequence[Happening]],
     ) -> None:
+        self._control_changes = control_changes
         self._database = database
         self._writer = writer
         self._notifier = notifier
@@ -132,6 +138,19 @@ class Teller:
                 log.warning("alarms aren't told yet: %s", error.message)
                 self._raised.extendleft(reversed(raised))
                 await asyncio.sleep(RETRY_S)
+
+    async def run_controls(self) -> None:
+        """Tells of changes of export control on their day, for one replica, until cancelled; each once."""
+        while True:
+            try:
+                audience = await asyncio.to_thread(self._audience)
+                changed = await asyncio.to_thread(self._control_changes)
+                told = [one for happening in changed for one in notifications_for(happening, audience)]
+                if told:
+                    self._count(await self._writer.run(TellCommand(told)))
+            except GatewayError as error:
+                log.warning("changes of export control aren't told yet: %s", error.message)
+            await asyncio.sleep(CONTROLS_S)
 
     async def keep_house(self) -> None:
         """Forgets what is old, for one replica, until cancelled."""

@@ -27,6 +27,7 @@ _OTHERS: Mapping[int, frozenset[Role]] = {
     NotificationKind.NOTIFICATION_KIND_HIT: _ABOUT_LISTS,
     NotificationKind.NOTIFICATION_KIND_HIT_ANSWERED: _ABOUT_LISTS,
     NotificationKind.NOTIFICATION_KIND_VERDICTS_CHANGED: _ABOUT_LISTS,
+    NotificationKind.NOTIFICATION_KIND_CONTROLS_CHANGED: _ABOUT_LISTS,
     NotificationKind.NOTIFICATION_KIND_PROPOSAL: frozenset({Role.SUPERVISOR}),
     NotificationKind.NOTIFICATION_KIND_ALARM: frozenset({Role.OPERATOR, Role.SUPERVISOR, Role.AUDITOR}),
     NotificationKind.NOTIFICATION_KIND_BREAK_GLASS: frozenset({Role.SUPERVISOR, Role.AUDITOR}),
@@ -44,6 +45,7 @@ _REPLIES = (
     NotificationKind.NOTIFICATION_KIND_QUESTION,
     NotificationKind.NOTIFICATION_KIND_ANSWER,
     NotificationKind.NOTIFICATION_KIND_FINDING,
+    NotificationKind.NOTIFICATION_KIND_FINDING_CHANGED,
     NotificationKind.NOTIFICATION_KIND_FLAG,
 )
 _DEFAULTS: Mapping[Role, tuple[NotificationKind.ValueType, ...]] = {
@@ -59,9 +61,11 @@ _DEFAULTS: Mapping[Role, tuple[NotificationKind.ValueType, ...]] = {
         NotificationKind.NOTIFICATION_KIND_HIT,
         NotificationKind.NOTIFICATION_KIND_HIT_ANSWERED,
         NotificationKind.NOTIFICATION_KIND_VERDICTS_CHANGED,
+        NotificationKind.NOTIFICATION_KIND_CONTROLS_CHANGED,
     ),
     Role.ANALYST: (
         NotificationKind.NOTIFICATION_KIND_MATCH,
+        NotificationKind.NOTIFICATION_KIND_CONTROLS_CHANGED,
         NotificationKind.NOTIFICATION_KIND_VERDICTS_CHANGED,
         NotificationKind.NOTIFICATION_KIND_ASSIGNED,
     ),

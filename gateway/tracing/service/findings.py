@@ -1,8 +1,9 @@
 """Copies this node's findings on alerts into the inspected records, for later queries that don't know the alert.
 
-When a record is indexed under a search key of a finding, that finding's records are searched again. Progress moves in
-the transaction that records findings, and the next search waits until these are indexed and projections have caught up.
-So a record gets a finding once, despite failures, repeats and rebuilds.
+A finding that was corrected or withdrawn is taken out of the records again. When a record is indexed under a search key
+of a finding, that finding's records are searched again. Progress moves in the transaction that records findings, and
+the next search waits until these are indexed and projections have caught up. So a record gets a finding once, despite
+failures, repeats and rebuilds.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from gateway.alerts import codec as wire
+from gateway.alerts.rules.findings import CHANGES
 from gateway.alerts.tables import events
 from gateway.alerts.tables.events import AlertEventRow
+from gateway.contract.findings import FindingPlace, finding_of, place_of
 from gateway.contract.ids import FeedOrigin
 from gateway.contract.messages import to_ms
 from gateway.db.database import Database
@@ -73,7 +76,7 @@ class _FindingProgress:
 
 @dataclass(frozen=True, slots=True)
 class FindingBatch:
-    """Findings to add, with the progress before and after."""
+    """Findings to add or take out, with the progress before and after."""
 
     before: tuple[int, int]
     after: tuple[int, int]
@@ -87,16 +90,16 @@ class _ReportedFinding:
 
     @classmethod
     def of(cls, conn: Connection, node: str, position: int, payload: bytes) -> _ReportedFinding | None:
-        """The finding of a step; None for another step, or if it or its alert is gone."""
-        event = wire.parse_event(payload) if payload else None
-        if event is None or event.WhichOneof("event") != "finding":
+        """The finding of a step, or of its correction; None for another step, or if it or its alert is gone."""
+        finding = finding_of(wire.parse_event(payload)) if payload else None
+        if finding is None:
             return None
-        about = event.finding.alert
+        about = finding.alert
         for row, _, content in events.newest_of(conn, about.publisher, about.alert_id):
             # Later amendments of the alert weren't inspected.
             alert = wire.alert_of(wire.parse_event(content)) if content and row.position < position else None
             if alert is not None:
-                return cls(event.finding, Inspection(alert.content.subject, event.finding.inspected_at, node))
+                return cls(finding, Inspection(alert.content.subject, finding.inspected_at, node))
         return None
 
 
@@ -112,9 +115,10 @@ class _FindingIndex:
         return len(self._by_key)
 
     def keep(self, conn: Connection, steps: Iterable[tuple[int, bytes]]) -> list[int]:
-        """Indexes the findings among own steps; returns their positions."""
+        """Indexes the findings among own steps; returns their positions, and those of findings that they change."""
         positions = []
         for position, payload in steps:
+            positions += _changed_by(conn, payload)
             finding = _ReportedFinding.of(conn, self._node, position, payload)
             if finding is not None:
                 positions.append(position)
@@ -210,7 +214,9 @@ class FindingSearch:
         for step in steps:
             for position, payload in findings.own_steps(conn, self._node, after=step - 1, until=step, limit=1):
                 finding = _ReportedFinding.of(conn, self._node, position, payload)
-                for addition in _missing(conn, finding) if finding is not None else ():
+                if finding is None:
+                    continue
+                for addition in _additions_for(conn, position, finding):
                     made[addition.SerializeToString(deterministic=True)] = addition
         return tuple(made.values())
 
@@ -225,6 +231,35 @@ def _missing(conn: Connection, reported: _ReportedFinding) -> Iterator[shipment_
     for record_id in reported.inspection.meant(records)[:MOST_RECORDS]:
         if inspected not in records[record_id].inspections:
             yield shipment_pb2.ShipmentAddition(record_id=record_id, inspections=[inspected])
+
+
+def _left_over(conn: Connection, reported: _ReportedFinding) -> Iterator[shipment_pb2.ShipmentAddition]:
+    """The withdrawal of a finding from each record that has it."""
+    inspected = inspection_of(reported.finding)
+    for record in current_records(conn, _candidates(conn, reported)):
+        if inspected in record.shipment.inspections:
+            yield shipment_pb2.ShipmentAddition(record_id=record.record_id, withdrawn_inspections=[inspected])
+
+
+def _changed_by(conn: Connection, payload: bytes) -> list[int]:
+    """Position of the finding that a step corrects or withdraws."""
+    event = wire.parse_event(payload) if payload else None
+    if event is None or event.WhichOneof("event") not in CHANGES:
+        return []
+    about = getattr(event, str(event.WhichOneof("event"))).alert
+    return events.positions_of(conn, about.publisher, about.alert_id, place_of(event))
+
+
+def _additions_for(
+    conn: Connection, position: int, reported: _ReportedFinding
+) -> Iterator[shipment_pb2.ShipmentAddition]:
+    """What a step that reports or corrects a finding changes in records, by what the finding is now."""
+    ((row, origin, _),) = events.at_positions(conn, [position])
+    ledger = events.finding_ledger(conn, row.key)
+    if ledger.current(FindingPlace(origin, row.idx)) is not None:
+        yield from _missing(conn, reported)
+    elif inspection_of(reported.finding) not in [inspection_of(each.finding) for each in ledger.standing]:
+        yield from _left_over(conn, reported)  # else its correction says the same of the inspection
 
 
 def _candidates(conn: Connection, reported: _ReportedFinding) -> list[str]:

@@ -51,6 +51,10 @@ def _of_own(step: str) -> Addresses:
     return lambda case: [f"{_of(case.from_hk)}/{step}"]
 
 
+def _of_finding(change: str) -> Addresses:
+    return lambda case: [f"{_of(case.closed)}/{change}/1"]
+
+
 ADDRESSES: Mapping[str, Addresses] = {
     "/alerts/{publisher}/{alert_id}": lambda case: [
         _of(alert) for alert in (case.from_cn, case.from_hk, case.unread, case.of_a_consignee)
@@ -60,6 +64,10 @@ ADDRESSES: Mapping[str, Addresses] = {
     "/alerts/{publisher}/{alert_id}/answer/{question_id}": lambda case: [
         f"{_of(case.unread)}/answer/{case.question_id}"
     ],
+    **{
+        f"/alerts/{{publisher}}/{{alert_id}}/{change}/{{finding}}": _of_finding(change)
+        for change in ("correct-finding", "withdraw-finding")
+    },
     "/alerts/{publisher}/{alert_id}/files/{digest}": lambda case: [
         f"/alerts/{case.with_file.publisher}/{case.with_file.alert_id}/files/{case.file}"
     ],

@@ -42,6 +42,8 @@ BODIES: dict[Action, tuple[str, dict[str, Any]]] = {
     Action.ASK: ("question", {"question_id": QUESTION, "deadline": to_timestamp(NOW + 5)}),
     Action.ANSWER: ("answer", {"question_id": QUESTION}),
     Action.REPORT_FINDING: ("finding", {"revision": 3}),
+    Action.CORRECT_FINDING: ("finding_corrected", {"finding": alert_pb2.AlertFinding(revision=3)}),
+    Action.WITHDRAW_FINDING: ("finding_withdrawn", {}),
 }
 
 
@@ -57,6 +59,8 @@ def event(action: Action, publisher: str = "cn") -> alert_pb2.AlertEvent:
     body = getattr(made, name)
     body.alert.publisher, body.alert.alert_id = publisher, ID
     body.MergeFrom(type(body)(**values))
+    if action is Action.CORRECT_FINDING:
+        body.finding.alert.CopyFrom(body.alert)
     return made
 
 
@@ -65,7 +69,7 @@ def test_each_event_is_its_step(action: Action) -> None:
     read = step_of(event(action), CN_HK)
     assert read.key == AlertKey("cn", ID, "hk")
     assert (read.step.action, read.step.side, read.step.at_unix_ms) == (action, Side.PUBLISHER, NOW)
-    assert read.step.revision == (1 if action in (Action.ASK, Action.ANSWER) else 3)
+    assert read.step.revision == (1 if action in (Action.ASK, Action.ANSWER, Action.WITHDRAW_FINDING) else 3)
     assert read.step.question_id == (QUESTION if action in (Action.ASK, Action.ANSWER) else "")
     assert read.step.deadline_unix_ms == (NOW + 5 if action is Action.ASK else 0)
     whole = action in (Action.PUBLISH, Action.AMEND)

@@ -31,6 +31,8 @@ NOT_SHOWN: Mapping[str, str] = {
 STEPS_NOT_SHOWN: Mapping[str, str] = {
     "occurred_at": "the time of our gateway's commit is shown",
     "alert": "the alert that is shown",
+    "replaces": "the number of the finding is shown",
+    "finding_withdrawn.finding": "the number of the finding is shown",
     "withdrawn.revision": "the current one: no other can be withdrawn",
     "expired.revision": "the current one: no other expires",
     "closed.revision": "the current one: no other can be closed",

@@ -27,6 +27,7 @@ OPERATIONAL = {
         "AlertEvent.actor",
         "WatchlistEvent.actor",
         "Disposition.origin",
+        "FindingReference.origin",
         "WatchlistReference.id",
         "WatchlistEntry.id",
         "WatchlistTombstone.id",

@@ -70,7 +70,8 @@ from tests.support.nodes import ManualClock, alert_content
 NAMES = ("cn", "hk")
 MINUTE_MS = 60_000
 PUBLISHERS_STEPS = ("amended", "withdrawn", "closed")
-RECIPIENTS_STEPS = ("acknowledged", "flagged", "finding")
+CHANGES_OF_FINDINGS = ("finding_corrected", "finding_withdrawn")
+RECIPIENTS_STEPS = ("acknowledged", "flagged", "finding", *CHANGES_OF_FINDINGS)
 STEPS = (*PUBLISHERS_STEPS, *RECIPIENTS_STEPS, "question", "answer")
 MISDEEDS = ("withdraws", "amends", "closes", "garbage", "unknown type", "foreign name")
 
@@ -597,6 +598,8 @@ class Replication(RuleBasedStateMachine):
             body.id, body.publisher = alert_id, publisher
         else:
             body.alert.CopyFrom(alert_pb2.AlertReference(publisher=publisher, alert_id=alert_id))
+        if kind in CHANGES_OF_FINDINGS:
+            _about_finding(body, node, row)
         return StepRequest(
             request_id=str(uuid.uuid4()),
             message=body,
@@ -684,6 +687,17 @@ class Replication(RuleBasedStateMachine):
         self.backups[name] = [(path, sizes) for path, sizes in self.backups[name] if sizes.get(line, 0) <= own]
 
 
+def _about_finding(body: Any, node: MachineNode, row: alerts.AlertRow | None) -> None:
+    """Lets a change name the finding that lists show; an entry that says none where there is none."""
+    index = row.finding_idx if row is not None and row.finding_feed_id else 900_000
+    meant = alert_pb2.FindingReference(origin=node.origin(other(node.name)).line, index=index)
+    if isinstance(body, alert_pb2.AlertFindingWithdrawn):
+        body.finding.CopyFrom(meant)
+    else:
+        body.replaces.CopyFrom(meant)
+        body.finding.alert.CopyFrom(body.alert)
+
+
 def _body(kind: str, revision: int, now_ms: int, question_id: str) -> Any:
     match kind:
         case "amended":
@@ -705,6 +719,12 @@ def _body(kind: str, revision: int, now_ms: int, question_id: str) -> Any:
                 remarks="Antimony.",
                 revision=revision,
             )
+        case "finding_corrected":
+            finding = _body("finding", revision, now_ms, question_id)
+            finding.remarks = "Antimony, weighed again."
+            return alert_pb2.AlertFindingCorrected(finding=finding, reason="Weighed again.")
+        case "finding_withdrawn":
+            return alert_pb2.AlertFindingWithdrawn(reason="Another container.")
         case "question":
             return alert_pb2.AlertQuestion(
                 question_id=str(uuid.uuid4()), text="Which seal?", deadline=to_timestamp(now_ms + MINUTE_MS)

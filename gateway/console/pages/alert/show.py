@@ -28,6 +28,8 @@ DONE: Final = {
     "ask": N_("Your question is on its way."),
     "answer": N_("Your answer is on its way."),
     "finding": N_("Your finding is on its way."),
+    "correct-finding": N_("Your correction is on its way."),
+    "withdraw-finding": N_("The withdrawal of your finding is on its way."),
     "close": N_("The alert is closed."),
     "withdraw": N_("The alert is withdrawn."),
     "amend": N_("The alert is amended."),

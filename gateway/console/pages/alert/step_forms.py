@@ -17,6 +17,7 @@ from gateway.console.views.alerts.alert import AlertView
 from gateway.console.views.alerts.changes import ContentChange
 from gateway.console.views.words import capitalised
 from gateway.contract.enum_words import words
+from gateway.contract.findings import ReportedFinding
 from gateway.translation.labels import METHOD, label, label_of
 from gateway.translation.messages import gettext as _
 from gateway.v1 import alert_service_pb2 as service
@@ -48,12 +49,14 @@ class StepContext:
         node: this authority's.
         zone: the reader's.
         question_id: of the question that is answered.
+        finding: that is corrected or withdrawn, as it is now.
     """
 
     view: AlertView
     node: str
     zone: ZoneInfo
     question_id: str = ""
+    finding: ReportedFinding | None = None
 
     @property
     def partners(self) -> list[str]:
@@ -81,7 +84,7 @@ class StepForm:
 
     title: Callable[[], str]
     send: Callable[[], str]
-    first: Callable[[StepContext], Mapping[str, str]]
+    first: Callable[[StepContext], Mapping[str, str | list[str]]]
     read: Callable[[Form, StepContext], Any]
     act: Callable[[GatewayClient, Any], Awaitable[object]]
     violations: Mapping[str, str]
@@ -247,7 +250,7 @@ def _close(sent: Form, context: StepContext) -> service.CloseAlertRequest:
     )
 
 
-def _nothing(context: StepContext) -> Mapping[str, str]:
+def _nothing(context: StepContext) -> Mapping[str, str | list[str]]:
     return {}
 
 
@@ -338,4 +341,4 @@ STEP_FORMS: Final[dict[str, StepForm]] = {
         violations={"remarks": "remarks", "outcome": "outcome"},
     ),
 }
-"""By the name in the path; the finding and the amendment have modules of their own."""
+"""By the name in the path; findings and the amendment have modules of their own."""

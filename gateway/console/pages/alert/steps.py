@@ -19,7 +19,7 @@ from gateway.console.form import Form
 from gateway.console.listing import list_query, with_done
 from gateway.console.page import client, console_of, form, page_route, reader_locale, redirect, render
 from gateway.console.pages.alert.amending import AMENDMENT
-from gateway.console.pages.alert.finding import FINDING, goods_rows
+from gateway.console.pages.alert.finding import FINDING, FINDING_CHANGES, goods_rows
 from gateway.console.pages.alert.show import alert_of
 from gateway.console.pages.alert.step_forms import (
     STEP_FORMS,
@@ -40,7 +40,9 @@ from gateway.errors import (
 )
 from gateway.translation.refusals import refused
 
-FORMS: Final[dict[str, StepForm]] = {**STEP_FORMS, "finding": FINDING, "amend": AMENDMENT}
+FORMS: Final[dict[str, StepForm]] = {**STEP_FORMS, "finding": FINDING, "amend": AMENDMENT, **FINDING_CHANGES}
+_NUMBERED: Final = {"answer": "question_id", **dict.fromkeys(FINDING_CHANGES, "finding")}
+"""Steps on one thing of the alert, by the name in the path: the parameter that follows it."""
 
 
 async def ask_for(request: Request) -> Response:
@@ -105,16 +107,18 @@ async def _of(request: Request) -> tuple[StepForm, StepContext]:
     view = await alert_of(request)
     question_id = request.path_params.get("question_id", "")
     node = console_of(request).client.node_name
-    return step, StepContext(view, node, reader_locale(request).zone, question_id)
+    number = request.path_params.get("finding", "")
+    finding = view.own_finding(number, node) if number else None
+    return step, StepContext(view, node, reader_locale(request).zone, question_id, finding)
 
 
 def _name(request: Request) -> str:
-    path = request.url.path.removesuffix(UPLOAD_SUFFIX)
-    return "answer" if "question_id" in request.path_params else path.rpartition("/")[2]
+    *_before, last_but_one, last = request.url.path.removesuffix(UPLOAD_SUFFIX).split("/")
+    return last_but_one if _NUMBERED.get(last_but_one, "") in request.path_params else last
 
 
 def _rest(context: StepContext) -> tuple[Any, ...]:
-    return context.node, context.zone, context.question_id
+    return context.node, context.zone, context.question_id, context.finding
 
 
 def _form_page(request: Request, step: StepForm, context: StepContext, sent: Form, *, status: int = 200) -> Response:
@@ -124,11 +128,11 @@ def _form_page(request: Request, step: StepForm, context: StepContext, sent: For
         title=step.title(),
         status=status,
         form=sent,
-        **_page(request, step, context),
+        **_page(request, step, context, sent),
     )
 
 
-def _page(request: Request, step: StepForm, context: StepContext) -> dict[str, Any]:
+def _page(request: Request, step: StepForm, context: StepContext, sent: Form) -> dict[str, Any]:
     in_its_list = list_query(request.query_params)
     path = request.url.path.removesuffix(UPLOAD_SUFFIX)
     return {
@@ -136,12 +140,13 @@ def _page(request: Request, step: StepForm, context: StepContext) -> dict[str, A
         "alert_href": context.view.path + in_its_list,
         "step": step,
         "choices": step_choices(),
-        "goods_rows": goods_rows(form(request)),
+        "goods_rows": goods_rows(sent),
         "partners_choice": [(node, node.upper()) for node in context.partners],
         "rows_of_changes": lambda changes: [(change.name, change.before, change.after) for change in changes],
         "heading": step.title(),
         "view": context.view,
         "partners": context.partners,
+        "finding": context.finding,
         "question": next((q for q in context.view.questions if q.question_id == context.question_id), None),
         "action": path + in_its_list,
         "upload_action": path + UPLOAD_SUFFIX + in_its_list,
@@ -167,7 +172,7 @@ async def _preview_page(request: Request, step: StepForm, context: StepContext, 
         envelopes=step_envelopes(preview, step.changes(message) if step.changes else ()),
         can_send=all(one.allowed for one in preview.recipients),
         hidden={name: values for name, values in sent.values.items() if name not in ("csrf", "confirmed", "edit")},
-        **_page(request, step, context),
+        **_page(request, step, context, sent),
     )
 
 
@@ -191,7 +196,7 @@ def _changed_page(request: Request, step: StepForm, context: StepContext, sent: 
         form=sent,
         changes=changes,
         read_revision=read,
-        **_page(request, step, context),
+        **_page(request, step, context, sent),
     )
 
 
@@ -210,9 +215,9 @@ _ALERT: Final = "/alerts/{publisher}/{alert_id}"
 
 routes = [
     page_route(path, handler, methods=(method,))
-    for path in (*(f"{_ALERT}/{name}" for name in FORMS if name != "answer"), f"{_ALERT}/answer/{{question_id}}")
+    for path in (f"{_ALERT}/{name}" + (f"/{{{_NUMBERED[name]}}}" if name in _NUMBERED else "") for name in FORMS)
     for handler, method in ((ask_for, "GET"), (take, "POST"))
 ] + [
     page_route(f"{_ALERT}/{name}{UPLOAD_SUFFIX}", take, methods=("POST",))
-    for name in ("finding", "answer/{question_id}")
+    for name in ("finding", "answer/{question_id}", "correct-finding/{finding}")
 ]

@@ -27,6 +27,7 @@ from gateway.console.views.words import (
     substance_text,
 )
 from gateway.contract.enum_words import UNKNOWN, word_of
+from gateway.contract.findings import FindingLedger, ReportedFinding, ledgers_of
 from gateway.translation.labels import TYPOLOGY, label, label_of
 from gateway.translation.messages import gettext as _
 from gateway.translation.messages import language, listed
@@ -165,6 +166,11 @@ class AlertView:
     def path(self) -> str:
         """Path of the page."""
         return f"/alerts/{self.alert.publisher}/{self.alert.id}"
+
+    def own_finding(self, number: str, node: str) -> ReportedFinding | None:
+        """This node's finding with a number, as it is now; None for none."""
+        ledger = ledgers_of(self.response.history).get(node, FindingLedger())
+        return next((finding for finding in ledger.all if str(finding.number) == number), None)
 
     @property
     def ended(self) -> bool:
@@ -355,11 +361,7 @@ def _unanswered(response: GetAlertResponse) -> frozenset[str]:
 
 def _copy(delivery: AlertDelivery, steps: Sequence[StepText], response: GetAlertResponse) -> RecipientLine:
     status = word_of(AlertStatus, delivery.status)
-    findings = [
-        change.event.finding
-        for change in response.history
-        if change.event.HasField("finding") and change.recipient == delivery.recipient
-    ]
+    findings = ledgers_of(response.history).get(delivery.recipient, FindingLedger()).standing
     step = delivery.last_step
     state = word_of(DeliveryState, step.state)
     theirs = [
@@ -367,7 +369,7 @@ def _copy(delivery: AlertDelivery, steps: Sequence[StepText], response: GetAlert
     ]
     return RecipientLine(
         recipient=delivery.recipient,
-        status=finding_text(findings[-1])
+        status=finding_text(findings[-1].finding)
         if findings and status == "published"
         else capitalised(label_of(AlertStatus, delivery.status)),
         status_word=status,

@@ -119,6 +119,10 @@ FIELDS: Final[Mapping[str, Callable[[], str]]] = {
     "mass_confirmed": lambda: _("Mass"),
     "taken_at": lambda: _("Taken"),
     "outcome": lambda: _("Outcome"),
+    "finding": lambda: _("Finding"),
+    "replaces": lambda: _("In place of"),
+    "origin": lambda: _("Feed"),
+    "index": lambda: _("Entry"),
 }
 """By name in the contract."""
 

@@ -12,6 +12,7 @@ from gateway.console.filters import moment_text
 from gateway.console.views.alerts.changes import ContentChange, FieldPath, leaf_values, path_name
 from gateway.console.views.alerts.field_names import field_name
 from gateway.console.views.words import scheme_word
+from gateway.contract.findings import step_evidence
 from gateway.contract.ids import is_uuid, uuid7_unix_ms
 from gateway.contract.messages import to_timestamp
 from gateway.translation.labels import label_of
@@ -23,8 +24,11 @@ from gateway.v1.options_pb2 import DisclosureClass
 
 PERSON: Final = "person/"
 
-_ENVELOPE: Final = frozenset({"alert", "question_id", "id", "publisher", "recipient", "published_at"})
+_ENVELOPE: Final = frozenset({"alert", "question_id", "replaces", "id", "publisher", "recipient", "published_at"})
 """Fields of a step that say which alert or question it is about, and to whom it goes: the page says that itself."""
+
+_NAMES_OF_FINDINGS: Final = frozenset({("finding", name) for name in ("alert", "origin", "index")})
+"""Which alert and finding a correction or a withdrawal is about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +99,7 @@ def _envelope(said: AlertEvent, one: StepPreview, changes: Sequence[ContentChang
         actor=one.event.actor.removeprefix(PERSON),
         is_pseudonym=one.event.actor != said.actor,
         changes=tuple(changes),
-        names_files=bool(getattr(whole, "evidence", ())),
+        names_files=bool(step_evidence(said)),
     )
 
 
@@ -125,7 +129,7 @@ def sent_groups(
     there = dict(leaf_values(got))
     groups: dict[FieldPath, list[SentLine]] = {}
     for path, value in leaf_values(whole):
-        if path[0] in _ENVELOPE:
+        if path[0] in _ENVELOPE or path[:2] in _NAMES_OF_FINDINGS:
             continue
         group = _group(path)
         here = there.get(path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,6 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from gateway.console.filters import moment_text
 from gateway.console.views.words import capitalised, goods_text, measure_text, place_text
 from gateway.contract.enum_words import word_of
+from gateway.contract.findings import FindingLedger, FindingPlace, ledgers_of
 from gateway.translation.labels import METHOD, label, label_of
 from gateway.translation.messages import gettext as _
 from gateway.translation.messages import listed
@@ -18,6 +19,7 @@ from gateway.translation.refusals import refused
 from gateway.v1.alert_pb2 import (
     AlertAnswer,
     AlertFinding,
+    AlertFindingCorrected,
     AlertQuestion,
     CloseOutcome,
     FindingResult,
@@ -37,11 +39,21 @@ _TITLES: Final[Mapping[str, Callable[[], str]]] = {
     "question": lambda: _("Question"),
     "answer": lambda: _("Answer"),
     "finding": lambda: _("Finding"),
+    "finding_corrected": lambda: _("Finding corrected"),
+    "finding_withdrawn": lambda: _("Finding withdrawn"),
     "closed": lambda: _("Closed"),
     "disposition": lambda: _("Not applied"),
 }
 
-_KINDS: Final = {"flagged": "warn", "withdrawn": "warn", "finding": "good", "question": "info", "disposition": "bad"}
+_KINDS: Final = {
+    "flagged": "warn",
+    "withdrawn": "warn",
+    "finding": "good",
+    "finding_corrected": "good",
+    "finding_withdrawn": "warn",
+    "question": "info",
+    "disposition": "bad",
+}
 """Kinds of tags; others are quiet."""
 
 PERSON: Final = "person/"
@@ -69,6 +81,8 @@ class StepText:
         delivery: word of DeliveryState, how far it has come to the other side.
         why_not: reason code where it wasn't applied there.
         question_id: of a question or answer.
+        finding: number of the finding that the step says and that stands; 0 for none.
+        finding_end: what became of the finding that the step says: `corrected`, `withdrawn`, or empty.
     """
 
     name: str
@@ -84,11 +98,14 @@ class StepText:
     delivery: str
     why_not: str
     question_id: str
+    finding: int
+    finding_end: str
 
 
-def step_texts(history: Iterable[AlertChange]) -> list[StepText]:
+def step_texts(history: Sequence[AlertChange]) -> list[StepText]:
     """All steps that say something to people: of dispositions only those that refuse or hold a step."""
-    return [_step(change) for change in history if _speaks(change)]
+    ledgers = ledgers_of(history)
+    return [_step(change, ledgers[change.recipient]) for change in history if _speaks(change)]
 
 
 def step_title(name: str) -> str:
@@ -103,7 +120,9 @@ def _speaks(change: AlertChange) -> bool:
     return outcome != DispositionOutcome.DISPOSITION_OUTCOME_APPLIED
 
 
-def _step(change: AlertChange) -> StepText:
+def _step(change: AlertChange, ledger: FindingLedger) -> StepText:
+    place = FindingPlace(change.entry.origin, change.entry.index)
+    stands = ledger.current(place)
     name = change.event.WhichOneof("event") or "erased"
     event = getattr(change.event, name) if name != "erased" else None
     facts, said = _DETAILS[name](event) if name in _DETAILS else ((), "")
@@ -122,6 +141,8 @@ def _step(change: AlertChange) -> StepText:
         delivery=word_of(DeliveryState, change.delivery.state) if change.delivery.state else "",
         why_not=change.delivery.reason,
         question_id=event.question_id if isinstance(event, (AlertQuestion, AlertAnswer)) else "",
+        finding=stands.number if stands is not None else 0,
+        finding_end=ledger.end_of(place),
     )
 
 
@@ -157,6 +178,11 @@ def _finding(event: AlertFinding) -> _Details:
     ), event.remarks
 
 
+def _corrected(event: AlertFindingCorrected) -> _Details:
+    facts, remarks = _finding(event.finding)
+    return ((_("Why"), event.reason), *facts, (_("Remarks"), remarks)), ""
+
+
 _DETAILS: Final[Mapping[str, Callable[[Any], _Details]]] = {
     "published": lambda event: (((_("Case"), event.content.case_reference),), ""),
     "amended": lambda event: ((_revision(event),), ""),
@@ -169,6 +195,8 @@ _DETAILS: Final[Mapping[str, Callable[[Any], _Details]]] = {
     "question": _question,
     "answer": _answer,
     "finding": _finding,
+    "finding_corrected": _corrected,
+    "finding_withdrawn": lambda event: ((), event.reason),
     "closed": lambda event: (
         (
             (_("Outcome"), capitalised(label_of(CloseOutcome, event.outcome))),

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.alerts.rules.life import (
+    AFTERWARDS,
     CROSSINGS,
     MAX_QUESTIONS_PER_SIDE,
     TRANSITIONS,
@@ -62,7 +63,8 @@ def test_the_table_keeps_each_action_on_its_side() -> None:
 
 def test_nothing_leads_out_of_a_terminal_status() -> None:
     assert not any(status in TERMINAL for (status, _, _) in TRANSITIONS)
-    assert all(status is new and side is Side.RECIPIENT for (status, _, side), new in CROSSINGS.items())
+    for table in (CROSSINGS, AFTERWARDS):
+        assert all(status is new and side is Side.RECIPIENT for (status, _, side), new in table.items())
 
 
 def test_every_open_status_can_be_ended_and_amended_by_the_publisher() -> None:
@@ -99,7 +101,7 @@ def test_the_way_of_an_alert(steps: list[Step], status: str) -> None:
 def test_whatever_the_table_does_not_list_is_illegal_and_says_what_is_allowed(status: AlertStatus | None) -> None:
     life = AlertLife(1, status, valid_until_unix_ms=0) if status else None
     for action, side in itertools.product(Action, Side):
-        if (status, action, side) in TRANSITIONS:
+        if (status, action, side) in {**TRANSITIONS, **AFTERWARDS}:
             continue
         with pytest.raises(IllegalTransitionError) as caught:
             advance(life, Step(action, side, 1, question_id="q"))
@@ -172,6 +174,24 @@ def test_a_finding_names_the_text_that_it_followed_once_there_are_two() -> None:
     assert advance(amended, unsaid, recorded=True).replied_revision == 1
     read = advance(amended, recipient(Action.ACKNOWLEDGE, 2))
     assert advance(read, unsaid, recorded=True).replied_revision == 2
+
+
+@pytest.mark.parametrize("end", [Action.WITHDRAW, Action.EXPIRE, Action.CLOSE])
+def test_findings_may_be_changed_at_any_time_and_a_correction_replies_to_the_text_that_it_names(end: Action) -> None:
+    amended = after(PUBLISH, recipient(Action.REPORT_FINDING), AMENDED)
+    assert advance(amended, recipient(Action.WITHDRAW_FINDING)) == amended
+    assert advance(amended, recipient(Action.CORRECT_FINDING, 1)).replied_revision == 1
+    corrected = advance(amended, recipient(Action.CORRECT_FINDING, 2))
+    assert (corrected.replied_revision, corrected.reply_due_unix_ms) == (2, None)
+    ended = advance(corrected, publisher(end, 2, at_unix_ms=5_000))
+    for action in AFTERWARDS_OF_THE_RECIPIENT:
+        assert advance(ended, recipient(action, 2)).status is ended.status
+        with pytest.raises(IllegalTransitionError):
+            advance(ended, publisher(action, 2))
+
+
+AFTERWARDS_OF_THE_RECIPIENT = sorted({action for _, action, _ in AFTERWARDS})
+AMENDED = publisher(Action.AMEND, 2, reply_by_unix_ms=700, valid_until_unix_ms=900)
 
 
 def test_an_acknowledgement_remembers_the_newest_revision_read() -> None:

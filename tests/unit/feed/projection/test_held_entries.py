@@ -10,6 +10,7 @@ import pytest
 
 from gateway.alerts.codec import parse_event
 from gateway.alerts.tables import copies as alerts
+from gateway.contract.findings import reference_of, standing_findings
 from gateway.contract.messages import to_timestamp
 from gateway.feed.codec import UnknownKindError
 from gateway.feed.projection.projector import Projector
@@ -28,11 +29,13 @@ APPLIED, HELD = feed_pb2.DISPOSITION_OUTCOME_APPLIED, feed_pb2.DISPOSITION_OUTCO
 
 
 class OlderProjector(Projector):
-    """The projector of a version whose contract has no questions yet."""
+    """The projector of a version whose contract has neither questions nor corrections of findings yet."""
+
+    unknown = ("question", "finding_corrected")
 
     def _entry(self, run: Any, feed: Any, entry: Any) -> LoggedEntry:
         read = super()._entry(run, feed, entry)
-        if not isinstance(read.event, alert_pb2.AlertEvent) or read.event.WhichOneof("event") != "question":
+        if not isinstance(read.event, alert_pb2.AlertEvent) or read.event.WhichOneof("event") not in self.unknown:
             return read
         return replace(read, error=UnknownKindError("an alert event of a kind that isn't known here"))
 
@@ -88,3 +91,38 @@ def test_what_was_held_is_applied_and_answered_once_after_an_upgrade(
         assert held(hk).apply()
         exchange(cn, hk)
         assert len(said(hk, "cn")) == 3
+
+
+def test_a_correction_that_an_earlier_release_held_takes_the_findings_place_after_its_upgrade(
+    tmp_path: Path, make_database: MakeDatabase
+) -> None:
+    with paper_nodes(tmp_path, make_database) as (cn, hk):
+        newer = cn.projector
+        cn.projector = cn.writer._projector = OlderProjector(newer.registry)
+        alert_id = cn.publish("hk")
+        exchange(cn, hk)
+        finding = alert_pb2.AlertFinding(
+            result=1, inspected_at=to_timestamp(hk.clock.now), remarks="4000 kg", revision=1
+        )
+        hk.step("cn", alert_id, finding=finding)
+        (reported,) = standing_findings(hk.queries.get("cn", alert_id).history)
+        right = alert_pb2.AlertFinding()
+        right.CopyFrom(reported.finding)
+        right.remarks = "400 kg"
+        correction = alert_pb2.AlertFindingCorrected(
+            replaces=reference_of(reported.place), finding=right, reason="A zero too many"
+        )
+        hk.step("cn", alert_id, finding_corrected=correction)
+        exchange(cn, hk)
+        assert said(cn, "hk")[-1][1] == HELD
+        assert [each.finding.remarks for each in standing_findings(cn.queries.get("cn", alert_id).history)] == [
+            "4000 kg"
+        ]
+
+        cn.projector = cn.writer._projector = newer
+        assert held(cn).apply()
+        exchange(cn, hk)
+        assert said(cn, "hk")[-1][1] == APPLIED
+        assert [each.finding.remarks for each in standing_findings(cn.queries.get("cn", alert_id).history)] == [
+            "400 kg"
+        ]

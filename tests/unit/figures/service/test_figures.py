@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 
 from gateway.alerts.commands.following import FollowCommand, prepare_batch
+from gateway.contract.findings import FindingPlace, reference_of, standing_findings
 from gateway.contract.messages import to_timestamp
 from gateway.errors import InvalidRequestError
+from gateway.feed.projection.rebuild import rebuild
 from gateway.figures.service.counting import FigureCounter
 from gateway.figures.service.queries import FigureQueries
 from gateway.figures.tables import counts
@@ -346,3 +348,53 @@ def test_nothing_counted_says_so(nodes: list[PaperNode]) -> None:
     assert (read.counted_from, read.uncounted, len(read.months)) == ("", 0, 12)
     with nodes[0].database.read() as conn:
         assert counts.progress(conn).position == 0
+
+
+def test_figures_follow_what_a_finding_says_now_on_the_day_on_which_it_was_reported(nodes: list[PaperNode]) -> None:
+    cn, hk = nodes
+    alert = a_case(cn, hk)
+    count(cn)
+    reported = f"{datetime.fromtimestamp((hk.clock.now - 2 * DAY_MS) / 1000 + 8 * 3600, UTC):%Y-%m-%d}"
+    cn.clock.forward(40 * DAY_MS)  # both nodes have one clock
+    place = _finding_entry(hk, alert)
+    _correct(hk, alert, place, alert_pb2.FINDING_RESULT_AS_DECLARED, seized(125))
+    exchange(cn, hk)
+    for node in (cn, hk):
+        count(node, limit=2)  # steps and their corrections come in batches of their own too
+        read = figures(node, first_day=reported, last_day=reported)
+        assert named(read.by_finding_result) == {"as_declared": 1}
+        of_antimony = [row for row in figures(node).measures if row.element == "Sb"]
+        assert [(row.kind, row.count.value, row.net_mass_kg) for row in of_antimony] == [("seized", 2, 125.25)]
+        assert sum(month.findings.value for month in figures(node, last_day=reported).months) == 1
+        before = str(figures(node))
+        rebuild(node.writer, report_progress=lambda _: None)
+        count(node)
+        assert str(figures(node)) == before
+    event = alert_pb2.AlertFindingWithdrawn(finding=reference_of(_finding_entry(hk, alert)), reason="Another container")
+    hk.step("cn", alert, finding_withdrawn=event)
+    exchange(cn, hk)
+    for node in (cn, hk):
+        count(node)
+        read = figures(node, least_count=3)
+        assert [(row.kind, row.element) for row in read.measures] == [("seized", "Sb")]  # that of the closing
+        assert not named(read.by_finding_result)
+        assert figures(node).measures[0].net_mass_kg == 0.25
+
+
+def _finding_entry(node: PaperNode, alert: str) -> FindingPlace:
+    """The entry of the only finding that stands."""
+    (found,) = standing_findings(node.queries.get("cn", alert).history)
+    return found.place
+
+
+def _correct(node: PaperNode, alert: str, place: FindingPlace, result: Any, *measures: alert_pb2.MeasureTaken) -> None:
+    (known,) = standing_findings(node.queries.get("cn", alert).history)
+    right = alert_pb2.AlertFinding(
+        alert=known.finding.alert,
+        result=result,
+        inspected_at=known.finding.inspected_at,
+        revision=1,
+        measures=measures,
+    )
+    event = alert_pb2.AlertFindingCorrected(replaces=reference_of(place), finding=right, reason="Weighed again")
+    node.step("cn", alert, finding_corrected=event)

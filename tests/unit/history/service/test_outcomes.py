@@ -76,6 +76,22 @@ def test_a_later_addition_changes_the_outcome(node: PaperNode) -> None:
     assert outcomes(node, "R01")[:3] == (1, 1, 0)
 
 
+def test_a_finding_that_was_corrected_or_withdrawn_changes_the_outcome(node: PaperNode) -> None:
+    """As `tracing.service.findings` puts it into the record: the old inspection out, the right one in."""
+    record(node, inspected("A"), inspected("B", AS_DECLARED))
+    wrong, right = inspected("A", CONFIRMED).inspections, inspected("A", AS_DECLARED).inspections
+    record(node, shipment_pb2.ShipmentAddition(record_id="A", inspections=wrong))
+    judge(node)
+    assert outcomes(node, "R01") == (2, 1, 1, pytest.approx(1))
+    record(node, shipment_pb2.ShipmentAddition(record_id="A", withdrawn_inspections=wrong))
+    record(node, shipment_pb2.ShipmentAddition(record_id="A", inspections=right))
+    judge(node)
+    assert outcomes(node, "R01")[:3] == (2, 0, 2)
+    record(node, shipment_pb2.ShipmentAddition(record_id="A", withdrawn_inspections=right))
+    judge(node)
+    assert outcomes(node, "R01")[:3] == (2, 0, 1)
+
+
 def test_a_new_revision_without_the_inspection_takes_its_outcome_back(node: PaperNode) -> None:
     record(node, inspected("A", CONFIRMED))
     judge(node)

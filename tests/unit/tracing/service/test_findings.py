@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gateway.contract.findings import reference_of, standing_findings
 from gateway.contract.messages import to_timestamp
 from gateway.feed.projection.rebuild import rebuild
 from gateway.history.commands.record import records_feed
@@ -72,6 +73,21 @@ class Desk:
             revision=revision,
         )
         self.hk.step("cn", alert_id, finding=finding)
+        self.hk.settle()
+
+    def change(self, alert_id: str, remarks: str | None) -> None:
+        """Corrects the finding on an alert, or withdraws it."""
+        (known,) = standing_findings(self.hk.queries.get("cn", alert_id).history)
+        place = reference_of(known.place)
+        if remarks is None:
+            withdrawn = alert_pb2.AlertFindingWithdrawn(finding=place, reason="Another container")
+            self.hk.step("cn", alert_id, finding_withdrawn=withdrawn)
+        else:
+            right = alert_pb2.AlertFinding()
+            right.CopyFrom(known.finding)
+            right.remarks = remarks
+            corrected = alert_pb2.AlertFindingCorrected(replaces=place, finding=right, reason="By the laboratory")
+            self.hk.step("cn", alert_id, finding_corrected=corrected)
         self.hk.settle()
 
     def record(self, *recorded: shipment_pb2.Shipment | shipment_pb2.ShipmentAddition) -> None:
@@ -279,6 +295,31 @@ def test_what_was_found_by_a_search_that_was_overtaken_has_no_effect(desk: Desk)
 
     assert not desk.commit(found)
     assert desk.said("A") == ["ingots"]
+
+
+@pytest.mark.both_databases
+@pytest.mark.parametrize("restarted", [True, False])
+def test_a_record_follows_the_corrections_of_a_finding(desk: Desk, restarted: bool) -> None:
+    desk.record(declared("A"))
+    alert_id = desk.inspect("lead")
+    desk.inspect("a seal")
+    desk.keep()
+    if restarted:
+        desk.restart()
+    desk.change(alert_id, "lead")  # what a record has no room for, as a measure's mass
+    desk.keep()
+    assert [each.remarks for each in desk.inspections("A")] == ["lead", "a seal"]
+    desk.change(alert_id, "antimony")
+    desk.keep()
+    assert [each.remarks for each in desk.inspections("A")] == ["antimony", "a seal"]
+    desk.record(declared("B"))  # known later
+    assert [each.remarks for each in desk.inspections("B")] == ["antimony", "a seal"]
+    desk.change(alert_id, None)
+    desk.keep()
+    desk.record(declared("C"))
+    for record_id in "ABC":
+        assert [each.remarks for each in desk.inspections(record_id)] == ["a seal"]
+    assert desk.search.next() is None
 
 
 @pytest.mark.both_databases

@@ -1,4 +1,4 @@
-"""`gateway law`: what export control applied to goods on a day, as far as the lists of this installation say."""
+"""`gateway law show`: what export control applied to goods on a day, as far as the lists of this installation say."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def show(
       gateway law show 811010 --to US --on 2024-12-03
       gateway law show --element Dy
     """
-    day = _day(on) if on else now().date()
+    day = day_of(on) if on else now().date()
     output, goods = Output(as_json), load_controlled_goods(goods_list, announcements)
     lines = _lines(goods, codes or (), element, day)
     shown = _announcements(goods.announcements, lines if codes or element else None, destination)
@@ -78,7 +78,7 @@ def show(
             _("Goods under export control on {day}", day=day),
             (N_("Code"), N_("Goods"), N_("Announcement"), N_("State"), N_("Confidence")),
             [
-                (good.code or "—", good.substance, good.announcement, good.status_text(day), _sure(good.confidence))
+                (good.code or "—", good.substance, good.announcement, good.status_text(day), sure(good.confidence))
                 for good in lines
             ],
         )
@@ -92,11 +92,12 @@ def show(
     )
 
 
-def _day(text: str) -> date:
+def day_of(text: str, option: str = "--on") -> date:
+    """The day of an option. Raises OptionError."""
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise OptionError(_("--on: {text!r} isn't a day YYYY-MM-DD", text=text)) from None
+        raise OptionError(_("{option}: {text!r} isn't a day YYYY-MM-DD", option=option, text=text)) from None
 
 
 def _lines(goods: ControlledGoods, codes: Sequence[str], element: str, on: date) -> list[ControlledGood]:
@@ -139,7 +140,7 @@ def _line_facts(good: ControlledGood, on: date) -> dict[str, object]:
         "announcement": good.announcement,
         "state": good.status_on(on),
         "state_text": good.status_text(on),
-        "confidence": _sure(good.confidence),
+        "confidence": sure(good.confidence),
         "also_covers_other_goods": good.basket,
         "source": good.source,
         "note": good.note,
@@ -159,11 +160,12 @@ def _facts(row: Announcement, announcements: Announcements, on: date) -> dict[st
         "state": announcements.validity(row).status_on(on),
         "state_text": _state(row, announcements, on),
         "subject": row.subject,
-        "confidence": _sure(row.confidence),
+        "confidence": sure(row.confidence),
         "source": row.source,
         "note": row.note,
     }
 
 
-def _sure(confidence: Confidence) -> str:
+def sure(confidence: Confidence) -> str:
+    """A confidence as a word."""
     return confidence.name.lower()

@@ -1,0 +1,1 @@
+"""`gateway law`: export control as the lists of this installation have it."""
