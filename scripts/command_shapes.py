@@ -225,6 +225,17 @@ PROVED_ALERT = facts(
 PROVED_FORK = facts(
     told=TEXT, publisher=TEXT, feed=TEXT, size=COUNT, held_root=TEXT, received_root=TEXT, directory_version=COUNT
 )
+PROVED_AUDIT_EXPORT = facts(
+    told=TEXT,
+    node=TEXT,
+    filter=TEXT,
+    events=COUNT,
+    upto=COUNT,
+    head=COUNT,
+    head_hash=TEXT,
+    signed_at=TIME,
+    directory_version=COUNT,
+)
 PROVED_DENIAL = facts(
     told=TEXT,
     recipient=TEXT,
@@ -415,21 +426,32 @@ SHAPES: Mapping[str, Schema] = {
         "$comment": "with --names the second form",
         "anyOf": [listing(watchlist_service_pb2.Proposal), TEXTS],
     },
+    "watchlist proposal": joined(
+        watchlist_service_pb2.PreviewProposalResponse,
+        estimate=either(message(watchlist_service_pb2.EstimateMatchesResponse), NULL),
+    ),
     "watchlist diff": joined(watchlist_service_pb2.CompareCopyResponse, verdict=TEXT),
     "watchlist watch": lines(
         facts(position=COUNT, full_state=FLAG, begins=FLAG, changes=listing(watchlist_service_pb2.PublishedChange))
     ),
     "watchlist screen": message(screening_pb2.ScreenedSubject),
     "watchlist matches": {
-        "$comment": "with --watch JSON lines of the second form",
-        "anyOf": [listing(match_pb2.Match), facts(position=COUNT, matches=listing(match_pb2.Match))],
+        "$comment": "with --watch JSON lines of the second form, with --by the third",
+        "anyOf": [
+            listing(match_pb2.Match),
+            facts(position=COUNT, matches=listing(match_pb2.Match)),
+            listing(match_pb2.MatchGroup),
+        ],
     },
     "watchlist changes": {
         "$comment": "with --report the second form",
         "anyOf": [listing(match_pb2.ScreeningReport), message(match_pb2.ScreeningReport)],
     },
     "watchlist confirm": message(match_pb2.DecideMatchResponse),
-    "watchlist dismiss": message(match_pb2.DecideMatchResponse),
+    "watchlist dismiss": {
+        "$comment": "with --alike the second form",
+        "anyOf": [message(match_pb2.DecideMatchResponse), message(match_pb2.DismissMatchesResponse)],
+    },
     "watchlist report": message(watchlist_service_pb2.ReportHitResponse),
     "watchlist hits": listing(watchlist_service_pb2.ListedHit),
     "watchlist answer": message(watchlist_service_pb2.AnswerHitResponse),
@@ -550,7 +572,7 @@ SHAPES: Mapping[str, Schema] = {
     "evidence verify": facts(
         verified=FLAG,
         steps=array(of(StepResult)),
-        evidence=either(PROVED_ALERT, PROVED_ANSWER, PROVED_FORK, PROVED_DENIAL, NULL),
+        evidence=either(PROVED_ALERT, PROVED_ANSWER, PROVED_FORK, PROVED_DENIAL, PROVED_AUDIT_EXPORT, NULL),
     ),
     "evidence consistency": facts(feed=TEXT, older_size=COUNT, newer_size=COUNT),
     "notification list": listing(notification_service_pb2.Notification),
@@ -603,6 +625,7 @@ SHAPES: Mapping[str, Schema] = {
     "pki directory-key": facts(key=TEXT, vkey=TEXT),
     "pki show": array(either(*SHOWN_FILES.values())),
     "audit list": listing(evidence_service_pb2.AuditEvent),
+    "audit export": facts(path=TEXT, files=COUNT),
     "audit head": facts(file=TEXT, events=COUNT, signed_at=TIME),
     "file: alert": message(alert_pb2.AlertContent),
     "file: finding": message(alert_pb2.AlertFinding),

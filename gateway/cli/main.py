@@ -87,6 +87,7 @@ COMMANDS: Mapping[str, str | Noun] = {
             "list": "gateway.cli.watchlist.read:list_",
             "show": "gateway.cli.watchlist.read:show",
             "proposals": "gateway.cli.watchlist.read:proposals",
+            "proposal": "gateway.cli.watchlist.proposal:proposal",
             "diff": "gateway.cli.watchlist.diff:diff",
             "watch": "gateway.cli.watchlist.read:watch",
             "export": "gateway.cli.watchlist.exporting:export",
@@ -248,7 +249,11 @@ COMMANDS: Mapping[str, str | Noun] = {
     ),
     "audit": Noun(
         N_("The audit log: requests and decisions."),
-        {"list": "gateway.cli.node.commands:audit_list", "head": "gateway.cli.node.commands:audit_head"},
+        {
+            "list": "gateway.cli.node.commands:audit_list",
+            "head": "gateway.cli.node.commands:audit_head",
+            "export": "gateway.cli.evidence.audit:audit_export",
+        },
     ),
 }
 """Name to `module:function`, imported when called."""

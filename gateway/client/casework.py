@@ -164,6 +164,28 @@ class CaseworkClient:
         method = self._connection.stubs.casework.DeleteView
         await self._connection.unary(method, service.DeleteViewRequest(view_id=view_id), service.DeleteViewResponse)
 
+    async def drafts(self) -> Sequence[service.FormDraft]:
+        """The caller's drafts without their fields, the newest first."""
+        method = self._connection.stubs.casework.ListDrafts
+        return (await self._connection.unary(method, service.ListDraftsRequest(), service.ListDraftsResponse)).drafts
+
+    async def save_draft(self, draft: service.FormDraft) -> None:
+        """Keeps a draft in place of what was kept under its id."""
+        method = self._connection.stubs.casework.SaveDraft
+        await self._connection.unary(method, service.SaveDraftRequest(draft=draft), service.SaveDraftResponse)
+
+    async def draft(self, draft_id: str) -> service.FormDraft:
+        """A draft of the caller."""
+        method = self._connection.stubs.casework.GetDraft
+        request = service.GetDraftRequest(draft_id=draft_id)
+        return (await self._connection.unary(method, request, service.GetDraftResponse)).draft
+
+    async def delete_draft(self, draft_id: str) -> None:
+        """Deletes a draft of the caller, if it is there."""
+        method = self._connection.stubs.casework.DeleteDraft
+        request = service.DeleteDraftRequest(draft_id=draft_id)
+        await self._connection.unary(method, request, service.DeleteDraftResponse)
+
     async def colleagues(self) -> Sequence[service.Colleague]:
         """Persons whom alerts can be assigned to."""
         method = self._connection.stubs.casework.ListColleagues

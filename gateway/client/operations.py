@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from datetime import datetime
 
+import grpc.aio
+
 from gateway.client.connection import Connection
 from gateway.client.pages import all_rows
 from gateway.client.recovery import SETTLE_S, RecoveredFeed, recover_all
@@ -14,6 +16,7 @@ from gateway.v1 import evidence_service_pb2 as evidence
 from gateway.v1 import maintenance_pb2
 from gateway.v1 import node_service_pb2 as node
 from gateway.v1.alert_pb2 import AlertReference
+from gateway.v1.audit_log_pb2 import AuditExportForm
 from gateway.v1.directory_pb2 import DirectoryStatus
 
 PAGE_SIZE = 200
@@ -83,6 +86,14 @@ class NodeClient:
         """Why a partner doesn't have an alert, list entry or record of ours, or isn't given a field of it."""
         method = self._connection.stubs.node.ExplainAbsence
         return await self._connection.unary(method, request, node.ExplainAbsenceResponse)
+
+    async def test_partner(self, partner: str) -> list[node.TestFinding]:
+        """Tries live that a partner serves this node, and refuses what it must."""
+        method = self._connection.stubs.node.TestPartner
+        response = await self._connection.unary(
+            method, node.TestPartnerRequest(partner=partner), node.TestPartnerResponse
+        )
+        return list(response.findings)
 
     async def recover_feed(self, origin: str) -> node.RecoverFeedResponse:
         """Fetches own entries from the partner after a restore from an old backup."""
@@ -173,6 +184,21 @@ class EvidenceClient:
         """The newest signed head of the audit log; keep its file where the node's operators can't change it."""
         method = self._connection.stubs.evidence.GetAuditHead
         return await self._connection.unary(method, evidence.GetAuditHeadRequest(), evidence.GetAuditHeadResponse)
+
+    async def export_audit(self, form: AuditExportForm.ValueType, *, filter: str = "") -> dict[str, bytes]:
+        """Events of the audit log in files that verify offline, by name; `filter` as for `audit_events`."""
+        call = self._connection.stubs.evidence.ExportAuditEvents(
+            evidence.ExportAuditEventsRequest(form=form, filter=filter)
+        )
+        files: dict[str, bytearray] = {}
+        try:
+            async for piece in call:
+                files.setdefault(piece.name, bytearray()).extend(piece.content)
+        except grpc.aio.AioRpcError as error:
+            raise self._connection.error(error) from error
+        finally:
+            call.cancel()
+        return {name: bytes(content) for name, content in files.items()}
 
     async def audit_events_page(
         self, *, page_size: int = 0, page_token: str = "", filter: str = ""

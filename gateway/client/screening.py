@@ -21,13 +21,18 @@ from gateway.v1.alert_pb2 import AlertReference
 from gateway.v1.match_pb2 import (
     DecideMatchRequest,
     DecideMatchResponse,
+    DismissMatchesRequest,
+    DismissMatchesResponse,
     ListMatchesRequest,
     ListMatchesResponse,
+    ListMatchGroupsRequest,
+    ListMatchGroupsResponse,
     ListScreeningReportsRequest,
     ListScreeningReportsResponse,
     Match,
     MatchConfirmation,
     MatchDismissal,
+    MatchGrouping,
     ScreeningReport,
     WatchMatchesRequest,
     WatchMatchesResponse,
@@ -229,6 +234,39 @@ class ScreeningClient:
         confirm = MatchConfirmation(purpose=purpose, case_reference=case_reference, without_subject=without_subject)
         request = DecideMatchRequest(request_id=request_id or new_request_id(), match_id=match_id, confirm=confirm)
         return await self._connection.unary(self._connection.stubs.watchlist.DecideMatch, request, DecideMatchResponse)
+
+    async def match_groups(
+        self,
+        by: MatchGrouping.ValueType,
+        *,
+        match_id: str = "",
+        page_size: int = 0,
+        page_token: str = "",
+    ) -> ListMatchGroupsResponse:
+        """Open matches by entry or by party, the largest groups first; with `match_id` the group of that match."""
+        request = ListMatchGroupsRequest(by=by, match_id=match_id, page_size=page_size, page_token=page_token)
+        method = self._connection.stubs.watchlist.ListMatchGroups
+        return await self._connection.unary(method, request, ListMatchGroupsResponse)
+
+    async def dismiss_alike(
+        self,
+        match_id: str,
+        by: MatchGrouping.ValueType,
+        reason: str,
+        *,
+        newest_match_id: str,
+        request_id: str | None = None,
+    ) -> DismissMatchesResponse:
+        """Dismisses the open matches that are alike with one, up to the newest that was seen, at most 2,000."""
+        request = DismissMatchesRequest(
+            request_id=request_id or new_request_id(),
+            match_id=match_id,
+            by=by,
+            newest_match_id=newest_match_id,
+            reason=reason,
+        )
+        method = self._connection.stubs.watchlist.DismissMatches
+        return await self._connection.unary(method, request, DismissMatchesResponse)
 
     async def dismiss(self, match_id: str, reason: str, *, request_id: str | None = None) -> DecideMatchResponse:
         """Dismisses a match; no other node is informed."""

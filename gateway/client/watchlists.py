@@ -96,6 +96,42 @@ class WatchlistClient:
             lambda token: self.proposals_page(page_size=page_size, page_token=token), lambda page: page.proposals
         )
 
+    async def preview(
+        self,
+        proposal_id: str,
+        *,
+        search: str = "",
+        kind: service.ProposedChangeKind.ValueType = service.PROPOSED_CHANGE_KIND_UNSPECIFIED,
+        spread: bool = False,
+        page_size: int = 0,
+        page_token: str = "",
+    ) -> service.PreviewProposalResponse:
+        """What a proposal would do: counts, and its changes in pages, or with `spread` some from all over it."""
+        request = service.PreviewProposalRequest(
+            proposal_id=proposal_id, search=search, kind=kind, spread=spread, page_size=page_size, page_token=page_token
+        )
+        method = self._connection.stubs.watchlist.PreviewProposal
+        return await self._connection.unary(method, request, service.PreviewProposalResponse)
+
+    def proposed_changes(self, proposal_id: str) -> AsyncGenerator[service.ProposedChange, None]:
+        """All changes of a proposal in order."""
+        return all_rows(
+            lambda token: self.preview(proposal_id, page_size=PAGE_SIZE, page_token=token), lambda page: page.changes
+        )
+
+    async def estimate(
+        self, proposal_id: str = "", *, list_name: str = "", rows: Iterable[service.ImportRow] = ()
+    ) -> service.EstimateMatchesResponse:
+        """How many matches a proposal's entries, or up to 500 rows for a list, would have made in the last month."""
+        request = service.EstimateMatchesRequest()
+        if proposal_id:
+            request.proposal_id = proposal_id
+        else:
+            request.entries.list = list_name
+            request.entries.rows.extend(rows)
+        method = self._connection.stubs.watchlist.EstimateMatches
+        return await self._connection.unary(method, request, service.EstimateMatchesResponse)
+
     async def import_entries(
         self,
         list_name: str,

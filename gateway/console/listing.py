@@ -14,6 +14,7 @@ from starlette.datastructures import QueryParams
 
 from gateway.client import AlertReference, GatewayClient
 from gateway.console.views.alerts.alert import title_of
+from gateway.console.views.inbox import mark_of
 from gateway.console.views.inbox_query import LIST, PLACE, InboxQuery, in_list
 from gateway.v1.casework_service_pb2 import InboxRow, ListInboxResponse, SavedView
 
@@ -82,7 +83,7 @@ class Neighbours:
     """Where an alert stands in the list that it was opened from.
 
     Attributes:
-        back: path of the list.
+        back: path of the list, where the alert stands in it or stood.
         query: of the alert's own page, with `?`, to stay in the list.
     """
 
@@ -105,6 +106,7 @@ async def neighbours(client: GatewayClient, params: QueryParams, alert: AlertRef
     place = keys.index(own) if own in keys else _number(params.get(PLACE, ""), len(keys))
     following = place + 1 if own in keys else place  # what came after it has moved up
     back = asked.text(after=asked.after)
+    beside = f"#{row_id(rows[min(place, len(rows) - 1)][1])}" if rows else ""
 
     def at(number: int) -> Neighbour | None:
         if not 0 <= number < len(rows):
@@ -112,12 +114,25 @@ async def neighbours(client: GatewayClient, params: QueryParams, alert: AlertRef
         (publisher, alert_id), row = rows[number]
         return Neighbour(f"/alerts/{publisher}/{alert_id}{in_list(back, number)}", title_of(row.summary.alert))
 
-    return Neighbours(asked.href(after=asked.after), in_list(back, place), at(place - 1), at(following))
+    return Neighbours(asked.href(after=asked.after) + beside, in_list(back, place), at(place - 1), at(following))
+
+
+def list_query(params: QueryParams) -> str:
+    """The query that names the list which an alert's page or a step was opened from, with `?`; empty for none."""
+    text, place = params.get(LIST), params.get(PLACE, "")
+    if text is None or len(text) > MOST_CHARS or not (place.isascii() and place.isdecimal() and len(place) < 10):
+        return ""
+    return in_list(text, int(place))
 
 
 def with_done(path: str, done: str) -> str:
     """A page that is to say what was done."""
     return f"{path}{'&' if '?' in path else '?'}{urlencode({'done': done})}"
+
+
+def row_id(row: InboxRow) -> str:
+    """Id of a row's element on the page of the list."""
+    return f"row-{mark_of(row)}"
 
 
 def key_of(row: InboxRow) -> tuple[str, str]:

@@ -26,6 +26,7 @@ from starlette.routing import Route
 
 from gateway.client import GatewayClient
 from gateway.console.current import CurrentPage, set_current_page
+from gateway.console.drafts import draft_id_of, keep_or_forget, way_back
 from gateway.console.form import LOST_FILE, Form
 from gateway.console.languages import LANGUAGE_COOKIE, ReaderLocale, chosen_language
 from gateway.console.navigation import NavigationEntry, shown_entries
@@ -188,6 +189,8 @@ def rendered(request: Request, template: str, **context: Any) -> Markup:
             "title": "",
             "refresh": "",
             "here": _here(request),
+            "way_back": way_back(request),
+            "draft_id": draft_id_of(request),
             "kept": (),
             **context,
         }
@@ -250,7 +253,7 @@ async def _handled(
 ) -> Response:
     try:
         refusal = await _refusal(request, visit, outage=outage, public=public)
-        return refusal or await handler(request)  # 5
+        return refusal or await keep_or_forget(request, await handler(request))  # 5
     except GatewayError as error:
         return _failed(request, error, public=public)
     except HTTPException as error:  # a form that can't be read, or has too many fields
@@ -319,10 +322,6 @@ def _here(request: Request) -> str:
     return request.url.path + (f"?{request.url.query}" if request.url.query else "")
 
 
-def _origin(request: Request) -> str:
-    return console_of(request).settings.public_origin
-
-
 async def _find_session(request: Request) -> GatewayError | None:
     console = console_of(request)
     request.state.session = None
@@ -351,7 +350,7 @@ def _begin_page(request: Request, visit: str) -> None:
 
 
 async def _is_own_form(request: Request, visit: str) -> bool:
-    if not is_same_origin(request.headers, _origin(request)):
+    if not is_same_origin(request.headers, console_of(request).settings.public_origin):
         return False
     present: Session | None = request.state.session
     secret = present.token if present else visit

@@ -12,6 +12,7 @@ from markupsafe import Markup
 from gateway.console.current import current_page
 from gateway.console.filters import FILTERS, harmless
 from gateway.console.languages import NAMES
+from gateway.console.views.alerts.field_names import field_name, line_problem, path_words
 from gateway.console.views.words import capitalised
 from gateway.translation.labels import label, label_of
 from gateway.translation.messages import gettext, listed, ngettext
@@ -30,7 +31,9 @@ def new_environment(asset: Callable[[str], str]) -> Environment:
         finalize=harmless,
         auto_reload=False,
     )
-    environment.filters.update(FILTERS, capitalised=capitalised)
+    environment.filters.update(
+        FILTERS, capitalised=capitalised, field_name=field_name, path_words=path_words, line_problem=line_problem
+    )
     environment.globals.update(
         _=gettext,
         ngettext=ngettext,

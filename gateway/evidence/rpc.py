@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 import grpc.aio
@@ -31,12 +31,14 @@ from gateway.evidence.codec.bundle import Bundle, decode_zip
 from gateway.evidence.codec.bundle_entries import StepProof
 from gateway.evidence.service.answer_check import AnswerExamination, examine_answer
 from gateway.evidence.service.answer_export import export_answer
+from gateway.evidence.service.audit_export import SignAuditExportCommand, collect, signed_files
 from gateway.evidence.service.audit_heads import export_head
 from gateway.evidence.service.audit_redaction import without_hidden
 from gateway.evidence.service.check import examine
 from gateway.evidence.service.consistency import prove_consistency
 from gateway.evidence.service.export import export
 from gateway.evidence.service.report import STEPS, Examination, StepStatus, VerifiedEvidence
+from gateway.feed.rpc.writer_client import WriterClient
 from gateway.rpc.calls import current_call
 from gateway.trust import tables as audit
 from gateway.trust.rules.audit import LAST_TIME_MS, AuditEntry, AuditResult
@@ -54,6 +56,8 @@ _FIELDS = {
 }
 _RESULTS = tuple(AuditResult)
 _SEQUENCE_NUMBERS = range(1, 10**18)
+_PIECE_BYTES = 1024 * 1024
+"""Bytes of a file in one message of an export."""
 _REPLY_MARGIN_BYTES = 64 * 1024
 """Room for what else is in a message."""
 _MOST_BUNDLE_BYTES = MAX_MESSAGE_BYTES - 8 * _REPLY_MARGIN_BYTES
@@ -69,6 +73,7 @@ class EvidenceServicer(evidence_service_pb2_grpc.EvidenceServiceServicer):
         database: Database,
         trust: Callable[[], TrustedDirectory],
         audit_feed: FeedOrigin,
+        writer: WriterClient,
         visibility: ListVisibility = EVERYTHING_VISIBLE,
         release_heads: Callable[[], None] = lambda: None,
     ) -> None:
@@ -78,6 +83,7 @@ class EvidenceServicer(evidence_service_pb2_grpc.EvidenceServiceServicer):
             release_heads: returns when the heads that were read may leave this node; raises StoreUnavailableError.
         """
         self._visibility = visibility
+        self._writer = writer
         self._release_heads = release_heads
         self._database = database
         self._trust = trust
@@ -170,6 +176,34 @@ class EvidenceServicer(evidence_service_pb2_grpc.EvidenceServiceServicer):
         if len(events) == limit and events[-1].seq > 1:
             response.next_page_token = encode_page_token((str(events[-1].seq),), request.filter)
         return response
+
+    async def ExportAuditEvents(
+        self, request: evidence_service_pb2.ExportAuditEventsRequest, context: Context
+    ) -> AsyncIterator[evidence_service_pb2.ExportAuditEventsResponse]:
+        validate(request)
+        where = _filter(parse_filter(request.filter, _FIELDS), self._audit_feed.publisher)
+        hidden = self._visibility.hidden_from(current_call().principal.roles)
+
+        def messages(events: list[StoredEvent]) -> Iterator[evidence_service_pb2.AuditEvent]:
+            return map(_event, events, without_hidden((stored.event for stored in events), hidden))
+
+        collected = await asyncio.to_thread(
+            collect,
+            self._database,
+            where,
+            filter=request.filter,
+            form=request.form,
+            message_of=messages,
+            without_hidden_lists=bool(hidden),
+        )
+        current_call().record(counts={"events": collected.export.events})
+        index = await self._writer.run(SignAuditExportCommand(self._audit_feed, collected.export))
+        await asyncio.to_thread(self._release_heads)
+        files = await asyncio.to_thread(signed_files, self._database, collected, self._trust(), self._audit_feed, index)
+        for name, content in files.items():
+            for start in range(0, len(content), _PIECE_BYTES):
+                piece = content[start : start + _PIECE_BYTES]
+                yield evidence_service_pb2.ExportAuditEventsResponse(name=name, content=piece)
 
     async def GetAuditHead(
         self, request: evidence_service_pb2.GetAuditHeadRequest, context: Context

@@ -34,6 +34,7 @@ from gateway.feed.tables.feeds import Feed, FeedState
 from gateway.node.absences import Absences
 from gateway.node.assembly.links import role_of
 from gateway.node.assembly.quotas import QuotaMonitor
+from gateway.node.checks.partner_test import PartnerTest
 from gateway.node.host.capacity import CapacityMonitor
 from gateway.node.observation.feed_alarms import BLOCKED
 from gateway.node.quarantine_files import quarantine_files
@@ -85,6 +86,7 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
         roles: Roles,
         quarantine: RecipientQuarantine,
         directories: PartnerDirectories,
+        partner_test: PartnerTest,
         standby: StandbyReads | None,
         visibility: ListVisibility,
         clock: Callable[[], int],
@@ -96,6 +98,7 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
         self._roles = roles
         self._quarantine = quarantine
         self._directories = directories
+        self._partner_test = partner_test
         self._node = node
         self._version = version
         self._started_at_ms = started_at_ms
@@ -283,6 +286,11 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
                 note=trusted.note,
             )
         )
+
+    async def TestPartner(self, request: pb.TestPartnerRequest, context: Context) -> pb.TestPartnerResponse:
+        validate(request)
+        current_call().record(subject_ids=[request.partner])
+        return pb.TestPartnerResponse(findings=await self._partner_test.run(request.partner))
 
     async def ExplainAbsence(self, request: pb.ExplainAbsenceRequest, context: Context) -> pb.ExplainAbsenceResponse:
         validate(request)

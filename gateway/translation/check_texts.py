@@ -7,8 +7,8 @@ from typing import Final
 
 from gateway.translation.condition_texts import condition_text
 from gateway.translation.filled_sentences import SentencePatterns
+from gateway.translation.messages import N_, listed, marked
 from gateway.translation.messages import gettext as _
-from gateway.translation.messages import listed, marked
 
 CHECKS: Final = marked(
     "TLS certificate",
@@ -125,6 +125,15 @@ WAYS_OUT: Final = marked(
 )
 """What to do."""
 
+REFUSALS: Final = {
+    "UNAVAILABLE": N_("the connection was ended without a word"),
+    "UNAUTHENTICATED": N_("the caller isn't known"),
+    "PERMISSION_DENIED": N_("it isn't allowed"),
+    "METHOD_UNKNOWN": N_("there is no such call for partners"),
+    "SIGNATURE_INVALID": N_("the signature is wrong"),
+}
+"""What reason codes say with which a partner's gateway refuses."""
+
 _READINGS: Final = SentencePatterns(
     marked("{partner} {number} s ahead (±{doubt} s)", "{partner} {number} s behind (±{doubt} s)")
 )
@@ -149,7 +158,7 @@ def _filled(message: str, values: Mapping[str, str]) -> str:
 
 def _value(name: str, text: str) -> str:
     if name == "detail":
-        return check_text(text)
+        return _(REFUSALS[text]) if text in REFUSALS else check_text(text)
     return _readings(text) if name == "readings" else text
 
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from gateway.translation.filled_sentences import SentencePatterns
+from gateway.translation.messages import N_, listed, marked
 from gateway.translation.messages import gettext as _
-from gateway.translation.messages import listed, marked
 
 REFUSALS: Final = marked(
     # protovalidate's, of single fields
@@ -289,13 +289,24 @@ _PATH: Final = re.compile(r"[a-z][a-z0-9_]*(\[[0-9]{1,6}\]|\.[a-z][a-z0-9_]*)*",
 """The field that a refusal begins with, as the contract names it."""
 
 
+_MACHINE_WORDS: Final = (
+    (re.compile(r"must not be in list \[0\]|must be at least 1 characters|value is required"), N_("isn't given")),
+    (re.compile(r"does not match regex pattern .*", re.DOTALL), N_("isn't in the form that it needs")),
+    (re.compile(r"must be one of the defined enum values"), N_("isn't one of the values that there are")),
+)
+"""Rules of the contract that speak of machines, in words."""
+
+
 def refused(sentence: str) -> str:
     """The reason in the reader's language."""
+    for machine, words in _MACHINE_WORDS:
+        if machine.fullmatch(sentence):
+            return _(words)
     found = _WITH_DEFAULT.find(sentence) or _KNOWN.find(sentence)
     if found is None:
         path, colon, rest = sentence.partition(": ")
         inner = _KNOWN.find(rest) if colon and _PATH.fullmatch(path) else None
-        return sentence if inner is None else f"{path}: {_filled(*inner)}"
+        return sentence if inner is None else f"{path}: {refused(rest)}"
     return _filled(*found)
 
 

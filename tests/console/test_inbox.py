@@ -151,6 +151,25 @@ def test_keys_go_through_the_list_take_an_alert_and_help(desk: Desks, trial: Con
     assert first.alert_id != second.alert_id
 
 
+def test_a_full_form_leads_back_to_the_same_place_in_the_list(desk: Desks, trial: ConsoleTrial) -> None:
+    numbers = [container() for _ in range(3)]
+    alerts = [publish(trial, container=number) for number in numbers]
+    officer = desk("hk", "officer", javascript=False)
+    page = officer.open("/inbox?scope=all&order=newest&assignee=nobody")
+    row(page, numbers[1]).get_by_role("link").first.click()
+    page.get_by_role("link", name="Ask", exact=True).click()
+    expect(page.get_by_role("link", name="Cancel")).to_have_attribute("href", re.compile(r"\?list=.*newest"))
+    page.locator("textarea").first.fill("Which quay?")
+    page.get_by_role("button", name="Continue").click()
+    page.get_by_role("button", name="Send the question").click()
+    expect(page.get_by_text("Your question is on its way.")).to_be_visible()
+    expect(page).to_have_url(re.compile(rf"/alerts/cn/{alerts[1].alert_id}\?list=.*done=ask"))
+    expect(page.get_by_role("link", name=re.compile("Next alert"))).to_be_visible()
+    page.get_by_role("navigation", name="Path").get_by_role("link", name="Inbox").click()
+    expect(page).to_have_url(re.compile(r"/inbox\?.*order=newest.*#row-"))
+    expect(page.locator(":target")).to_contain_text(numbers[1])
+
+
 def test_alerts_are_assigned_together_and_a_colleague_sees_it_at_once(desk: Desks, trial: ConsoleTrial) -> None:
     numbers = [container(), container()]
     for number in numbers:

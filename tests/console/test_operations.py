@@ -6,14 +6,16 @@ import re
 import shutil
 import sqlite3
 import time
+import zipfile
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
 from gateway.client import AlertReference
+from gateway.errors import GatewayError
 from gateway.trust.service.trial_federation import FEDERATION
 from tests.support.console.desk import Desks
 from tests.support.console.trial import ConsoleTrial
@@ -59,6 +61,55 @@ def test_a_link_is_suspended_with_a_reason_and_resumed(desk: Desks, trial: Conso
         auditor.get_by_label(field).fill(today if found else "2026-01-14")
         auditor.get_by_role("button", name="Search").click()
         expect(auditor.get_by_role("row", name=re.compile("SuspendLink"))).to_have_count(int(found))
+
+
+def test_a_partner_is_tested_by_a_button_and_the_results_are_in_words(desk: Desks, trial: ConsoleTrial) -> None:
+    operator = desk("mo", "operator")
+    page = operator.open("/operations")
+    page.get_by_role("button", name="Test the connection to CN").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Connection test: CN")
+    rows = page.get_by_role("row")
+    for check in ("Serves this node", "Old TLS", "No certificate", "Wrong CA", "Wrong role", "Wrong signer"):
+        expect(rows.filter(has_text=check)).to_contain_text("in order")
+    expect(page.get_by_text("not in order")).to_have_count(0)
+    operator.assert_accessible()
+    supervisor = desk("mo", "supervisor").open("/operations")
+    expect(supervisor.get_by_role("button", name="Test the connection")).to_have_count(0)
+
+
+def test_an_auditor_exports_what_the_filters_leave_and_it_verifies_offline(
+    desk: Desks, trial: ConsoleTrial, tmp_path: Path
+) -> None:
+    async def act() -> None:
+        async with trial["mo"].acting("operator") as operator:
+            await operator.node.end_maintenance()
+
+    async def logged() -> bool:
+        async with trial.federation.client("mo", "auditor") as auditor:
+            page = await auditor.evidence.audit_events_page(
+                filter='person = operator AND method = "/gateway.v1.NodeService/EndMaintenance"'
+            )
+            return bool(page.events)
+
+    async def make() -> None:
+        with suppress(GatewayError):
+            await act()
+        await eventually(logged, what="the event in the audit log")
+
+    trial.run(make())
+    window = desk("mo", "auditor")
+    page = window.open("/operations/audit?person=operator&method=EndMaintenance")
+    expect(page.get_by_role("row").nth(1)).to_contain_text("EndMaintenance")
+    window.assert_accessible()
+    for button, ending in (("as a table (CSV)", "csv"), ("as JSON lines", "jsonl")):
+        with page.expect_download() as download:
+            page.get_by_role("button", name=f"Export signed, {button}").click()
+        file = tmp_path / f"{ending}.zip"
+        download.value.save_as(file)
+        told = trial.verified(file)
+        assert "mo has signed at " in told
+        assert "EndMaintenance" in told
+        assert f"events-001.{ending}" in zipfile.ZipFile(file).namelist()
 
 
 def test_a_feed_that_a_restore_left_behind_is_recovered(desk: Desks, trial: ConsoleTrial, tmp_path: Path) -> None:

@@ -16,8 +16,9 @@ from playwright.sync_api import Browser, Page
 
 from gateway.db.database import Database
 from gateway.feed.tables import journal
+from tests.support.console import machine_words
 from tests.support.console.accessibility import COLOURS, violations
-from tests.support.console.chromium import NARROW, WIDE
+from tests.support.console.chromium import NARROW, WIDE, settle
 from tests.support.console.desk import LANGUAGES, Desk, Desks, desks
 from tests.support.console.markup import language_and_shape
 from tests.support.console.trial import ConsoleTrial
@@ -70,9 +71,9 @@ class Walk:
         self._windows: dict[tuple[str, str], Desk] = {}
 
     def open(self, place: Place) -> Page:
-        return place.open_in(self._window(place))
+        return place.open_in(self.window(place))
 
-    def _window(self, place: Place) -> Desk:
+    def window(self, place: Place) -> Desk:
         who = (place.node, place.person)
         if who not in self._windows:
             self._windows[who] = self._desk(*who, **self._options)  # type: ignore[arg-type]
@@ -89,6 +90,7 @@ class Seen:
     unreadable_dark: list[str] = field(default_factory=list)
     kb: dict[str, float] = field(default_factory=dict)
     words: dict[str, set[str]] = field(default_factory=dict)
+    machine_words: list[str] = field(default_factory=list)
     written: list[str] = field(default_factory=list)
 
 
@@ -113,8 +115,9 @@ def english(trial: ConsoleTrial, desk_of_module: Desks, all_places: list[Place])
         seen.shapes[place.title] = page.evaluate(SHAPE)
         seen.words[place.title] = words_of(page)
         seen.kb[place.path] = page.evaluate(WEIGHT)
+        seen.machine_words += [f"{place.title}: {text}" for text in machine_words.in_page(page)]
         if place.reach is None:
-            _, seen.answers[place.title] = answer(trial, place, "en")
+            _, seen.answers[place.title], _ = answer(trial, place, "en")
         seen.unreadable += violations(page)
         page.emulate_media(color_scheme="dark")
         seen.unreadable_dark += violations(page, rules=COLOURS)
@@ -124,13 +127,13 @@ def english(trial: ConsoleTrial, desk_of_module: Desks, all_places: list[Place])
     return seen
 
 
-def answer(trial: ConsoleTrial, place: Place, language: str) -> tuple[str, list[tuple[object, ...]]]:
-    """The language and the shape of what the console answers to a browser, before any script."""
+def answer(trial: ConsoleTrial, place: Place, language: str) -> tuple[str, list[tuple[object, ...]], list[str]]:
+    """Language, shape and words of machines in what the console answers to a browser, before any script."""
     office = trial[place.node]
     reader = Visitor.with_session(office, trial.session(place.node, place.person)) if place.person else Visitor(office)
     answered = reader.get(place.path, Accept_Language=LANGUAGES[language])
     assert answered.status == OK, place.path
-    return language_and_shape(answered.text)
+    return *language_and_shape(answered.text), machine_words.in_html(answered.text)
 
 
 def positions(databases: Sequence[Database]) -> list[int]:
@@ -169,6 +172,37 @@ def test_axe_finds_nothing_serious_in_the_dark(english: Seen) -> None:
     assert english.unreadable_dark == [], "\n".join(english.unreadable_dark)
 
 
+def test_no_page_speaks_as_a_machine(english: Seen) -> None:
+    assert english.machine_words == [], "\n".join(english.machine_words)
+
+
+FORMS = (
+    ("cn", "supervisor", "/alerts/new"),
+    ("cn", "supervisor", "/watchlists/new?list=minerals"),
+    ("hk", "officer", "/history"),
+    ("hk", "officer", "/network"),
+    ("hk", "officer", "/notifications/rules/own/new"),
+)
+"""Forms that are sent empty, and with nonsense in every field."""
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_error_speaks_as_a_machine(desk_of_module: Desks, language: str) -> None:
+    walk, found = Walk(desk_of_module, language=language), []
+    for node, person, path in FORMS:
+        for nonsense in ("", "?! \N{SECTION SIGN}"):
+            place = Place(path, path, node, person, path)
+            page = walk.open(place)
+            with walk.window(place).expecting("status of 4"):
+                for text in page.locator("main form[method=post] input[type=text]:visible").all() if nonsense else ():
+                    text.fill(nonsense)
+                page.locator("main form[method=post] button[type=submit]:visible").last.click()
+                page.wait_for_load_state()
+                settle(page)
+            found += [f"{path}: {text}" for text in machine_words.in_page(page)]
+    assert found == [], "\n".join(found)
+
+
 def test_no_page_is_heavy(english: Seen) -> None:
     assert {path: kb for path, kb in english.kb.items() if kb > MOST_KB} == {}
 
@@ -183,16 +217,19 @@ def test_every_page_in_every_language(
 ) -> None:
     """In its language, as wide as the window, and axe-core finds nothing serious where the markup is another one."""
     walk, found, wide = Walk(desk_of_module, language=language), [], []
+    machines: list[str] = []
     for place in all_places:
         if not place.in_every_language and language != LONGEST:
             continue  # in one of these languages
         if place.reach is None and language != LONGEST:
-            answered, shape = answer(trial, place, language)
+            answered, shape, spoken = answer(trial, place, language)
+            machines += [f"{place.title}: {text}" for text in spoken]
             assert answered == language, place.path
             if shape == english.answers[place.title]:
                 continue
         page = walk.open(place)
         assert page.locator("html").get_attribute("lang") == language, place.path
+        machines += [f"{place.title}: {text}" for text in machine_words.in_page(page)]
         if page.evaluate(SHAPE) != english.shapes[place.title]:
             found += violations(page, without=COLOURS)
         for width in (NARROW, WIDE) if language == LONGEST else ():
@@ -201,6 +238,7 @@ def test_every_page_in_every_language(
             wide += [f"{place.title} takes {taken} of {width} px"] if taken > width else []
     assert found == [], "\n".join(found)
     assert wide == [], "\n".join(wide)
+    assert machines == [], "\n".join(machines)
 
 
 def test_without_script_every_page_says_the_same(english: Seen, desk_of_module: Desks, all_places: list[Place]) -> None:

@@ -206,7 +206,7 @@ def test_a_match_is_explained_and_dismissed(desk: Desks, case: Case) -> None:
     officer = desk("hk", "officer")
     page = officer.open("/watchlists/matches")
     officer.assert_accessible()
-    page.locator(".entries a").first.click()
+    page.locator(".entries:not(.groups) a").first.click()
     expect(page.get_by_role("heading", name="Why it may be the listed one")).to_be_visible()
     officer.assert_accessible()
     page.get_by_label("Somebody or something else").check()
@@ -223,7 +223,7 @@ def test_a_match_is_confirmed_with_a_passkey_and_its_hit_answered_at_the_owner(
 ) -> None:
     window, _, _ = enrol(desk, trial, "officer")
     page = window.open("/watchlists/matches")
-    page.locator(".entries a").last.click()
+    page.locator(".entries:not(.groups) a").last.click()
     name = page.get_by_role("heading", level=1).inner_text().rpartition(":")[2]  # of an identifier without its scheme
     page.get_by_label("The listed one").check()
     page.get_by_label("Purpose").fill("export_control")

@@ -347,7 +347,7 @@ def test_operators_see_links_and_suspend_and_resume_them(cn: Cli, hk: Cli, tmp_p
     assert cn.run("operator", "link", "resume", "gba.customs.example/cn/xx/alerts", code=2).stderr
 
 
-def test_status_and_audit_say_who_did_what(cn: Cli, tmp_path: Path) -> None:
+def test_status_and_audit_say_who_did_what(nodes: Federation, cn: Cli, tmp_path: Path) -> None:
     published(cn, tmp_path, "AUDIT-1")
     state = cn.json("operator", "status")
     assert state["node"] == "cn"
@@ -363,6 +363,14 @@ def test_status_and_audit_say_who_did_what(cn: Cli, tmp_path: Path) -> None:
     denied = cn.eventually("auditor", "audit", "list", "--filter", "result = deny", "--limit", 5, until=bool)
     assert {event["principal"] for event in denied} <= {"system/cn/operator", "system/cn/auditor"}
     assert "deny" in cn.run("auditor", "audit", "list", "--filter", "result = deny").stdout
+
+    out, trusted = tmp_path / "denied", ("--directory", nodes.folder.directory)
+    cn.run("auditor", "audit", "export", "--filter", "result = deny", "--format", "jsonl", "--out", out)
+    told = cn.run("", "evidence", "verify", out, *trusted).stdout
+    assert "these are all that result = deny leaves," in " ".join(told.split())
+    with (out / "events-001.jsonl").open("ab") as events:
+        events.write(b" ")
+    assert "a byte of their files was changed" in cn.run("", "evidence", "verify", out, *trusted, code=1).stderr
 
 
 def test_doctor_beside_a_running_node_finds_the_partner_that_is_down(nodes: Federation, cn: Cli) -> None:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from gateway.rpc.workers.worker_main import Handlers
 from gateway.v1 import screening_pb2
-from gateway.watchlists.service.screening_handlers import FOLLOW, SCREEN, SCREEN_FEW
+from gateway.watchlists.service.screening_handlers import ESTIMATE, FOLLOW, SCREEN, SCREEN_FEW
 
 SCREEN_S = 0.005
 """Seconds for one subject."""
@@ -26,4 +26,4 @@ def screen(
 @contextmanager
 def slow_screening(*_arguments: object) -> Iterator[Handlers]:
     """Opens them."""
-    yield {FOLLOW: screen, SCREEN: screen, SCREEN_FEW: screen}
+    yield {FOLLOW: screen, SCREEN: screen, SCREEN_FEW: screen, ESTIMATE: screen}

@@ -82,3 +82,22 @@ def items(
 def grounds(purpose: str = "export_control") -> history_pb2.QueryGrounds:
     """Why a test asks."""
     return history_pb2.QueryGrounds(purpose=purpose, legal_basis="CEPA art. 5", case_reference="SZ-2026-17")
+
+
+def named_shipments(prefix: str, party: str, count: int, *, declared: datetime) -> list[shipment_pb2.Shipment]:
+    """Shipments that have nothing in common with others but one party's name among themselves."""
+    return [
+        shipment(
+            f"{prefix}-{at}",
+            declared_at=to_timestamp(int(declared.timestamp() * 1000)),
+            references=[
+                goods_pb2.ShipmentReference(
+                    kind=goods_pb2.SHIPMENT_REFERENCE_KIND_DECLARATION, value=f"{prefix}-{at}", territory="CN"
+                )
+            ],
+            parties=[party_pb2.Party(role=party_pb2.PARTY_ROLE_CONSIGNEE, names=[party_pb2.Name(text=party)])],
+            equipment=[],
+            means=[],
+        )
+        for at in range(count)
+    ]

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from gateway.alerts.tables import copies
+from gateway.casework.commands.drafts import KEPT_MS
 from gateway.casework.service.messages import note_message
-from gateway.casework.tables import acknowledgements, cases, views
+from gateway.casework.tables import acknowledgements, cases, drafts, views
 from gateway.casework.tables import progress as casework_progress
 from gateway.casework.tables.cases import ActionRow, AlertId, AssignmentRow, CaseActionKind, NoteRow
 from gateway.db.statements import storable_text
@@ -172,13 +173,16 @@ class DeleteViewCommand:
 
 @dataclass(frozen=True, slots=True)
 class EraseOldNotesCommand:
-    """Erases texts of notes at the end of their retention, and acknowledgements that weren't sent; how many notes."""
+    """Erases texts of notes at the end of their retention, acknowledgements that weren't sent, and old drafts of forms;
+    returns how many notes.
+    """
 
     before_ms: int
     weight = 1
 
     def execute(self, tx: Transaction) -> int:
         acknowledgements.forget_refused(tx.conn, self.before_ms)
+        drafts.remove_older(tx.conn, tx.now_ms - KEPT_MS)
         return cases.erase_written_before(tx.conn, self.before_ms, at_ms=tx.now_ms, limit=ERASED_AT_ONCE)
 
 

@@ -18,14 +18,17 @@ from gateway.casework.commands.cases import (
     SaveViewCommand,
     SetMarkCommand,
 )
+from gateway.casework.rpc.callers import person_of
+from gateway.casework.rpc.drafts import DraftHandlers
 from gateway.casework.rpc.names_process import NamesProcess
 from gateway.casework.service.case_queries import CaseQueries
 from gateway.casework.service.inbox import InboxQueries
 from gateway.casework.service.related import RelatedAlerts
 from gateway.contract.validation import validate
+from gateway.db.database import Database
 from gateway.feed.rpc.writer_client import HEARTBEAT_S, ChangeNotifier, WriterClient, set_within
 from gateway.rpc.calls import current_call
-from gateway.trust.rules.permissions import Principal, Role
+from gateway.trust.rules.permissions import Role
 from gateway.v1 import casework_service_pb2 as service
 from gateway.v1 import casework_service_pb2_grpc
 
@@ -35,12 +38,7 @@ ME = "me"
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
 
-def person_of(principal: Principal) -> str:
-    """The name under which a caller does casework: a person's, or a system's id."""
-    return principal.person or principal.id
-
-
-class CaseworkServicer(casework_service_pb2_grpc.CaseworkServiceServicer):
+class CaseworkServicer(DraftHandlers, casework_service_pb2_grpc.CaseworkServiceServicer):
     """Handlers of CaseworkService."""
 
     def __init__(
@@ -54,7 +52,9 @@ class CaseworkServicer(casework_service_pb2_grpc.CaseworkServiceServicer):
         notifier: ChangeNotifier,
         knows_person: KnowsPerson,
         acknowledger: Acknowledger,
+        database: Database,
     ) -> None:
+        super().__init__(database=database, writer=writer)
         self._inbox = inbox
         self._cases = cases
         self._related = related

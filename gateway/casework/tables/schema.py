@@ -170,6 +170,21 @@ watch_marks = Table(
     sqlite_with_rowid=False,
 )
 
+form_drafts = Table(
+    "form_drafts",
+    metadata,
+    Column("draft_id", String(36), primary_key=True),
+    Column("owner", String(192), nullable=False),
+    Column("form", Text, nullable=False),
+    Column("summary", String(200), nullable=False),
+    Column("saved_at", BigInteger, nullable=False),
+    Column("fields", LargeBinary, nullable=False),  # serialised FormDraft with fields alone
+    Index(None, "owner", "saved_at"),
+    Index(None, "saved_at"),
+    integrity_index("form_drafts", "draft_id", "owner", "form", "summary", "saved_at", "fields"),
+    sqlite_with_rowid=False,
+)
+
 saved_views = Table(
     "saved_views",
     metadata,

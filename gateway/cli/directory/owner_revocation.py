@@ -31,7 +31,7 @@ from gateway.translation.messages import N_
 from gateway.translation.messages import gettext as _
 from gateway.trust.codec.owner_revocation import MAX_REVOCATION_BYTES, encode_revocation
 from gateway.trust.pki.keys import load_signing_key
-from gateway.trust.rules.directory import Directory, KeyRecord, directory_key_name
+from gateway.trust.rules.directory import Directory, KeyRecord, directory_key_name, of_algorithm
 from gateway.trust.rules.owner_revocations import OwnCertificate, OwnerRevocation
 from gateway.trust.rules.revocations import Revocations
 from gateway.trust.service.owner_revocations import TrustedRevocation, nodes_of, own_certificate, verify_revocation
@@ -216,4 +216,4 @@ def _owner(certificate: OwnCertificate) -> str:
 
 
 def _counts(records: Sequence[KeyRecord]) -> bool:
-    return any(record.usable(now()) for record in records)
+    return any(record.usable(now()) for record in of_algorithm(records))

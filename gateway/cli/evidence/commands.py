@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from gateway.evidence.codec.bundle import Bundle
     from gateway.evidence.codec.bundle_entries import StepProof
     from gateway.evidence.service.answer_check import AnswerExamination, VerifiedAnswer
+    from gateway.evidence.service.audit_export_check import ProvedAuditExport
     from gateway.evidence.service.claim_check import ProvedDenial
     from gateway.evidence.service.quarantine_check import ProvedFork
     from gateway.evidence.service.report import Examination, VerifiedEvidence
@@ -137,9 +138,9 @@ def verify(
 ) -> None:
     """Verify evidence step by step. Needs no network and no gateway, only a directory or the authorities' keys.
 
-    Takes what `gateway evidence export` writes, the files of a feed's quarantine: whether they prove that the partner
-    has signed two histories; and those of a denied receipt: whether it has signed a receipt, and later that it holds
-    less.
+    Takes what `gateway evidence export` and `gateway audit export` write, the files of a feed's quarantine: whether
+    they prove that the partner has signed two histories; and those of a denied receipt: whether it has signed a
+    receipt, and later that it holds less.
 
     \b
     Examples:
@@ -180,7 +181,9 @@ def _examined(
     """Examines evidence of whatever kind, and shows it."""
     # only here: they take longer to import than the rest of a command's start
     from gateway.evidence.codec.answer_bundle import is_answer  # noqa: PLC0415
+    from gateway.evidence.codec.audit_export import is_audit_export  # noqa: PLC0415
     from gateway.evidence.service.answer_check import examine_answer  # noqa: PLC0415
+    from gateway.evidence.service.audit_export_check import examine_audit_export  # noqa: PLC0415
     from gateway.evidence.service.check import examine  # noqa: PLC0415
     from gateway.evidence.service.claim_check import examine_denied_receipt, is_denied_receipt  # noqa: PLC0415
     from gateway.evidence.service.quarantine_check import examine_quarantine, is_quarantine  # noqa: PLC0415
@@ -191,13 +194,17 @@ def _examined(
         return answer
     if record_ids:
         raise OptionError(_("--record asks about an answer, and this is other evidence"))
+    if is_audit_export(files.files):
+        export = examine_audit_export(files, **judged_by)
+        _show_proved(output, export, _export_facts)
+        return export
     if is_quarantine(files):
         quarantine = examine_quarantine(files, **judged_by)
-        _show_misbehaviour(output, quarantine, _fork_facts)
+        _show_proved(output, quarantine, _fork_facts)
         return quarantine
     if is_denied_receipt(files):
         denied = examine_denied_receipt(files, **judged_by)
-        _show_misbehaviour(output, denied, _denial_facts)
+        _show_proved(output, denied, _denial_facts)
         return denied
     alert = examine(files, **judged_by, require_receipt=not origin_only)
     _show(output, alert)
@@ -246,10 +253,10 @@ def _show_answer(output: Output, examination: AnswerExamination, record_ids: lis
         output.note(evidence.record_summary(record_id))
 
 
-def _show_misbehaviour(
+def _show_proved(
     output: Output, examination: Examination[ProofT], facts: Callable[[ProofT], dict[str, object]]
 ) -> None:
-    """What proves a partner's misbehaviour; `facts` has its sentence first, as `told`."""
+    """What is proved; `facts` has its sentence first, as `told`."""
     proof = examination.evidence
     proved = None if proof is None else facts(proof)
     if output.as_json:
@@ -258,6 +265,21 @@ def _show_misbehaviour(
     _show_steps(output, examination)
     if proved is not None:
         output.line(str(proved["told"]))
+
+
+def _export_facts(proved: ProvedAuditExport) -> dict[str, object]:
+    signed, export = proved.signed, proved.export
+    return {
+        "told": proved.told,
+        "node": signed.origin.publisher,
+        "filter": export.filter,
+        "events": export.events,
+        "upto": export.upto,
+        "head": signed.head.seq,
+        "head_hash": signed.head.hash.hex(),
+        "signed_at": signed.signed_at,
+        "directory_version": proved.directory_version,
+    }
 
 
 def _fork_facts(fork: ProvedFork) -> dict[str, object]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from contextlib import aclosing
+from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gateway.cli.connection import Target, connected
+from gateway.cli.display.pages import pages_of
 from gateway.cli.output import JsonOption, Output, reports_errors
 from gateway.cli.short_ids import match_id
 from gateway.cli.values import as_dict
@@ -17,11 +20,29 @@ from gateway.contract.enum_words import word_of
 from gateway.translation.messages import N_, marked
 from gateway.translation.messages import gettext as _
 from gateway.v1.alert_pb2 import RequestedAction
-from gateway.v1.match_pb2 import DecideMatchResponse, Match, MatchSourceKind, MatchStatus
+from gateway.v1.match_pb2 import (
+    DecideMatchResponse,
+    DismissMatchesResponse,
+    Match,
+    MatchGroup,
+    MatchGrouping,
+    MatchSourceKind,
+    MatchStatus,
+)
 from gateway.v1.watchlist_pb2 import MatchClass
 
 if TYPE_CHECKING:
     from gateway.client import GatewayClient, WatchedMatches
+
+
+class Alike(StrEnum):
+    """What makes matches alike."""
+
+    ENTRY = "entry"
+    PARTY = "party"
+
+
+_GROUPINGS = {Alike.ENTRY: MatchGrouping.MATCH_GROUPING_ENTRY, Alike.PARTY: MatchGrouping.MATCH_GROUPING_PARTY}
 
 MatchArgument = Annotated[
     str, typer.Argument(metavar="MATCH", help=_("Its id, as `gateway watchlist matches` shows it."))
@@ -46,6 +67,9 @@ def matches(
     why: Annotated[
         bool, typer.Option("--why", help=_("Explain each: names, rules, and what the score is made of."))
     ] = False,
+    by: Annotated[
+        Alike | None, typer.Option("--by", help=_("Count open ones by entry or by party; --filter has no effect."))
+    ] = None,
     watch: Annotated[
         bool, typer.Option("--watch", help=_("Show matches as they are found and change; --filter has no effect."))
     ] = False,
@@ -63,6 +87,7 @@ def matches(
     Examples:
       gateway watchlist matches --system officers --why
       gateway watchlist matches --filter 'status = open AND class = identical'
+      gateway watchlist matches --by entry
       gateway watchlist matches --watch --json | while read -r found; do handle "$found"; done
 
     \b
@@ -71,6 +96,9 @@ def matches(
     output = Output(as_json)
     if watch:
         _watch(target, output, position, once)
+        return
+    if by is not None:
+        _show_groups(target, output, by, limit)
         return
 
     async def work(client: GatewayClient) -> list[Match]:
@@ -93,6 +121,24 @@ def matches(
     if why:
         for match in shown:
             explain(output, match.hit)
+
+
+def _show_groups(target: Target, output: Output, by: Alike, limit: int) -> None:
+    pages, more = target.run(
+        lambda client: pages_of(partial(client.screening.match_groups, _GROUPINGS[by]), lambda page: page.groups, limit)
+    )
+    groups = [group for page in pages for group in page.groups]
+    columns = marked("One of them", "Matches", "Identical", "Others", "Entry", "Given", "Listed")
+    output.table(
+        _("Open matches that are alike"), columns, map(_group_row, groups), data=[as_dict(group) for group in groups]
+    )
+    if more:
+        output.note(_("There are more groups: use --limit."))
+
+
+def _group_row(group: MatchGroup) -> tuple[object, ...]:
+    entry, _word, _score, given, listed, _asked = hit_cells(group.newest.hit)
+    return group.newest.match_id, group.matches, group.identical, group.others, entry, given, listed
 
 
 def _watch(target: Target, output: Output, position: int, once: bool) -> None:
@@ -178,6 +224,10 @@ def dismiss(
     match: MatchArgument,
     *,
     reason: Annotated[str, typer.Option(help=_("Why it is somebody or something else. Mandatory."))],
+    alike: Annotated[
+        Alike | None,
+        typer.Option("--alike", help=_("Also the open ones found before it of the same entry, or the same party.")),
+    ] = None,
     request_id: RequestIdOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -188,16 +238,39 @@ def dismiss(
     \b
     Example:
       gateway watchlist dismiss 019bbf30-0000-7000-8000-000000000000 --reason "Another company of that name"
+      gateway watchlist dismiss 019bbf30-0000-7000-8000-000000000000 --alike entry --reason "The code is too wide"
 
     \b
     Exit codes: 0 done, 1 refused or unreachable, 2 wrong input, no such match, or decided before.
     """
+
+    if alike is not None:
+        _dismiss_alike(target, Output(as_json), match, by=_GROUPINGS[alike], reason=reason, request_id=request_id)
+        return
 
     async def work(client: GatewayClient) -> DecideMatchResponse:
         return await client.screening.dismiss(await match_id(client, match), reason, request_id=request_id)
 
     response = target.run(work)
     _print_decision(Output(as_json), _("Dismissed"), response, {N_("Reason"): response.match.reason})
+
+
+def _dismiss_alike(
+    target: Target,
+    output: Output,
+    match: str,
+    *,
+    by: MatchGrouping.ValueType,
+    reason: str,
+    request_id: str | None,
+) -> None:
+    async def work(client: GatewayClient) -> DismissMatchesResponse:
+        whole = await match_id(client, match)
+        return await client.screening.dismiss_alike(whole, by, reason, newest_match_id=whole, request_id=request_id)
+
+    done = target.run(work)
+    facts = {N_("Matches"): done.dismissed, N_("Still open"): done.left, N_("Reason"): reason}
+    output.facts(_("Dismissed"), facts, data=as_dict(done))
 
 
 def _print_decision(output: Output, title: str, response: DecideMatchResponse, facts: dict[str, object]) -> None:

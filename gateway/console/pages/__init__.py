@@ -12,6 +12,7 @@ from gateway.console.navigation import NavigationEntry
 from gateway.console.pages import (
     account,
     alert,
+    drafts,
     enrolment,
     figures,
     files,
@@ -47,6 +48,7 @@ ROUTES: Final[Sequence[Route]] = [
     *account.routes,
     *people.routes,
     *new_alert.routes,
+    *drafts.routes,
     *inbox.routes,
     *worklist.routes,
     *alert.routes,

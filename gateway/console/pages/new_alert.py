@@ -62,7 +62,7 @@ TYPOLOGIES: Final = (
     "other",
 )
 _MEANS_SCHEMES: Final = ("hk_vehicle_plate", "mo_vehicle_plate", "cn_cross_border_plate", "imo_ship", "mmsi", "other")
-_PARTY_SCHEMES: Final = (
+PARTY_SCHEMES: Final = (
     *("uscc", "cn_customs_registration", "hk_brn", "hk_cr_no", "aeo", "lei"),
     *("cn_resident_id", "hkid", "mo_bir", "other"),
 )
@@ -209,6 +209,7 @@ async def _preview_page(
         "content": encoded(content),
         "recipients": [row.node for row in rows],
         "request_id": sent.text("request_id"),
+        "draft_id": sent.text("draft_id"),
         "amends": draft.amends,
         "revision": str(draft.revision),
     }
@@ -324,7 +325,7 @@ def _choices() -> dict[str, Any]:
         "role": of(PartyRole),
         "typologies": [(word, capitalised(label(TYPOLOGY, word)), "") for word in TYPOLOGIES],
         "means_scheme": [(one, scheme_word(one)) for one in _MEANS_SCHEMES],
-        "party_scheme": [(one, scheme_word(one)) for one in _PARTY_SCHEMES],
+        "party_scheme": [(one, scheme_word(one)) for one in PARTY_SCHEMES],
     }
 
 

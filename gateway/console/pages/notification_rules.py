@@ -12,7 +12,10 @@ from starlette.responses import Response
 from gateway.client import GatewayClient
 from gateway.console.form import Form
 from gateway.console.page import client, form, has_role, page_route, redirect, render
+from gateway.console.pages.new_alert import TYPOLOGIES
+from gateway.console.views.words import capitalised
 from gateway.errors import InvalidRequestError, NotFoundError
+from gateway.translation.labels import TYPOLOGY, label
 from gateway.translation.messages import N_, listed
 from gateway.translation.messages import gettext as _
 from gateway.translation.notification_texts import KIND_NAMES
@@ -131,6 +134,10 @@ def _form_page(request: Request, known: GetNotificationRulesResponse, sent: Form
         is_shared=is_shared,
         action=request.url.path,
         removable=request.path_params.get("at", "new") != "new",
+        typologies=[
+            (word, capitalised(label(TYPOLOGY, word)), "")
+            for word in dict.fromkeys((*TYPOLOGIES, *sent.all("typologies")))
+        ],
         kinds=[(NotificationKind.Name(kind), _(KIND_NAMES[kind]), "") for kind in kinds],
         priorities=[(letter, _("Priority {letter}", letter=letter), "") for letter in _PRIORITIES],
         roles=[(role, _(name), "") for role, name in ROLE_NAMES.items()],
@@ -148,7 +155,7 @@ def _form_of(rule: NotificationRule | None) -> Form:
         {
             "kinds": [NotificationKind.Name(kind) for kind in rule.kinds],
             "priorities": [Priority.Name(value).removeprefix("PRIORITY_") for value in rule.priorities],
-            "typologies": [", ".join(rule.typologies)],
+            "typologies": list(rule.typologies),
             "partners": [", ".join(rule.partners)],
             "assigned": ["yes"] if rule.assigned_to_me else [],
             "email": ["yes"] if by_mail else [],
@@ -169,7 +176,7 @@ def _read(sent: Form, *, is_shared: bool) -> NotificationRule:
     rule = NotificationRule(
         kinds=sorted(set(kinds)),
         priorities=[Priority.Value(f"PRIORITY_{one}") for one in sent.all("priorities") if one in _PRIORITIES],
-        typologies=_words(sent.text("typologies")),
+        typologies=sent.all("typologies"),
         partners=[word.lower() for word in _words(sent.text("partners"))],
         assigned_to_me=sent.text("assigned") == "yes",
         channels=[NotificationChannel.NOTIFICATION_CHANNEL_EMAIL] if sent.text("email") == "yes" else [],
@@ -226,7 +233,7 @@ def _shown(rule: NotificationRule, path: str) -> ShownRule:
         letters = listed(Priority.Name(value).removeprefix("PRIORITY_") for value in rule.priorities)
         conditions.append(_("priority {letters}", letters=letters))
     if rule.typologies:
-        conditions.append(_("typology {codes}", codes=listed(rule.typologies)))
+        conditions.append(_("typology {codes}", codes=listed(label(TYPOLOGY, one) for one in rule.typologies)))
     if rule.partners:
         conditions.append(_("partner {names}", names=listed(name.upper() for name in rule.partners)))
     if rule.assigned_to_me:

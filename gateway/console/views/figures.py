@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
 
 from gateway.console.filters import duration, number
 from gateway.console.pictures.charts import ChartSeries, bar_chart, column_chart
 from gateway.console.pictures.svg import Illustration
+from gateway.console.views.spreadsheet import csv_of
 from gateway.console.views.words import capitalised
 from gateway.translation.labels import TYPOLOGY, label
 from gateway.translation.messages import gettext as _
 from gateway.translation.messages import ngettext
 from gateway.v1.figure_service_pb2 import GetFiguresResponse
 from gateway.v1.figures_pb2 import DurationFigure, FigureCount, NamedCount
-
-FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
-"""What a spreadsheet takes for the beginning of a formula."""
 
 Cell = str | int | float | None
 """A text, a number, or None for one that is withheld or isn't known."""
@@ -79,20 +74,8 @@ def figure_tables(figures: GetFiguresResponse) -> list[FigureTable]:
 
 
 def as_csv(table: FigureTable) -> bytes:
-    """A table for spreadsheets: UTF-8 with its mark, numbers without separators, nothing that is taken for a formula.
-
-    A number that is withheld or not known is an empty cell.
-    """
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow([_harmless(column) for column in table.columns])
-    for row in table.rows:
-        writer.writerow(["" if cell is None else _harmless(cell) if isinstance(cell, str) else cell for cell in row])
-    return ("\ufeff" + text.getvalue()).encode()
-
-
-def _harmless(text: str) -> str:
-    return f"'{text}" if text.startswith(FORMULA) else text
+    """A table for spreadsheets; a number that is withheld or not known is an empty cell."""
+    return csv_of(table.columns, table.rows)
 
 
 def _shown(cell: Cell) -> str:

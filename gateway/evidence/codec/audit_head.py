@@ -31,12 +31,14 @@ class SignedAuditHead:
     Attributes:
         index: of the entry.
         signed_at: by the node's clock.
+        export: what was exported under it; None for a head alone.
     """
 
     head: AuditHead
     origin: FeedOrigin
     index: int
     signed_at: datetime
+    export: audit_log_pb2.AuditExport | None = None
 
 
 def audit_feed(federation: str, node: str) -> FeedOrigin:
@@ -44,9 +46,9 @@ def audit_feed(federation: str, node: str) -> FeedOrigin:
     return FeedOrigin(federation, node, node, Channel.AUDIT)
 
 
-def head_event(head: AuditHead) -> audit_log_pb2.AuditLogEvent:
+def head_event(head: AuditHead, export: audit_log_pb2.AuditExport | None = None) -> audit_log_pb2.AuditLogEvent:
     """The payload of an entry."""
-    return audit_log_pb2.AuditLogEvent(head=audit_log_pb2.AuditHead(sequence=head.seq, hash=head.hash))
+    return audit_log_pb2.AuditLogEvent(head=audit_log_pb2.AuditHead(sequence=head.seq, hash=head.hash, export=export))
 
 
 def read_head_entry(origin: FeedOrigin, entry: StoredEntry) -> SignedAuditHead | None:
@@ -60,7 +62,8 @@ def read_head_entry(origin: FeedOrigin, entry: StoredEntry) -> SignedAuditHead |
         return None
     recorded_at_ms = parse_header(entry.header).recorded_at_unix_ms
     head = AuditHead(event.head.sequence, event.head.hash)
-    return SignedAuditHead(head, origin, entry.index, _time(recorded_at_ms))
+    export = event.head.export if event.head.HasField("export") else None
+    return SignedAuditHead(head, origin, entry.index, _time(recorded_at_ms), export)
 
 
 def encode_head_file(entry: StoredEntry, hashes: tuple[bytes, ...], checkpoint_note: bytes) -> bytes:

@@ -87,8 +87,8 @@ def newest_signed(conn: Connection, origin: FeedOrigin) -> SignedAuditHead | Non
     return read_head_entry(origin, entry)
 
 
-def export_head(database: Database, origin: FeedOrigin) -> bytes:
-    """The file of the newest signed head.
+def export_head(database: Database, origin: FeedOrigin, index: int | None = None) -> bytes:
+    """The file of the newest signed head, or of the one at an index of the feed.
 
     Raises:
         NotFoundError: no head was signed yet.
@@ -97,7 +97,8 @@ def export_head(database: Database, origin: FeedOrigin) -> bytes:
         feed = feeds.find(conn, origin)
         if feed is None or not feed.size:
             raise NotFoundError("no head of the audit log was signed yet; a running gateway signs one within a minute")
-        (entry,) = feeds.read_entries(conn, feed.id, feed.size - 1, feed.size)
+        at = feed.size - 1 if index is None else index
+        (entry,) = feeds.read_entries(conn, feed.id, at, at + 1)
         hashes = inclusion_proof(entry.index, feed.size, StoredTiles(conn, feed.id))
         checkpoint = heads.checkpoint_at(conn, feed.id, feed.size)
     note = checkpoint.note if checkpoint is not None else feed.checkpoint

@@ -53,6 +53,7 @@ from gateway.node.capabilities.capability import Capabilities
 from gateway.node.capabilities.every import start_capabilities
 from gateway.node.capabilities.licences import Licences
 from gateway.node.capabilities.parts import NodeParts
+from gateway.node.checks.partner_test import PartnerTest
 from gateway.node.directory_store import DirectoryStore, KeptVersions, pinned_anchors
 from gateway.node.feed_heads import FeedHeadMonitor
 from gateway.node.host.capacity import secure_descriptors
@@ -485,6 +486,7 @@ class Node:
                     database=self.database,
                     trust=self._directory.trusted,
                     audit_feed=audit_feed(self.settings.federation, self.settings.node),
+                    writer=self._writer,
                     visibility=watchlists.visibility,
                     release_heads=self._outgoing.release_heads,
                 ),
@@ -519,6 +521,9 @@ class Node:
             roles=self._roles,
             quarantine=self._exchange.quarantine,
             directories=self._exchange.directories,
+            partner_test=PartnerTest(
+                self.settings, directory=self._directory.directory, tls=self._peer_tls, clock=self._now
+            ),
             clock=self._clock,
         )
 

@@ -76,6 +76,7 @@ def casework(
         notifier=parts.notifier,
         knows_person=lambda conn, person: person in colleagues(conn),
         acknowledger=acknowledger,
+        database=database,
     )
     keep_ms = settings.casework.note_days * _DAY_MS
     return Capability(

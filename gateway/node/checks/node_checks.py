@@ -7,7 +7,7 @@ import functools
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from gateway.db.url import parse_url
 from gateway.errors import ConfigurationError, DirectoryError, StoreUnavailableError
 from gateway.node.checks.clock import compare
 from gateway.node.checks.findings import Finding, NotCheckedError, Result, guarded
-from gateway.node.checks.partner_refusals import PartnerRefusals
+from gateway.node.checks.partner_refusals import PartnerRefusals, endpoint_of, refusals_of
 from gateway.node.checks.ports import OwnGateway, check_port, dialled
 from gateway.node.defaults import LinkMode
 from gateway.node.directory_store import KeptVersions, pinned_anchors
@@ -31,7 +31,6 @@ from gateway.node.observation.durability import durability_of
 from gateway.node.settings import LinkSettings, Settings
 from gateway.node.signing_keys import SigningKeys
 from gateway.rpc.listener.partner_probe import ClockReading, probe_partner
-from gateway.rpc.listener.refusal_probe import PartnerPort
 from gateway.rpc.listener.tls_probe import probe_tls_versions
 from gateway.tls.certificates import authenticate, inspect_ca
 from gateway.tls.credentials import TlsFiles, TlsMaterial, load_material
@@ -87,31 +86,11 @@ class NodeChecks:
         """Yields findings on what a partner's gateway refuses; of the checks before, only those that fail."""
         for name, check in (("TLS certificate", self._certificate), ("Directory", self._directory)):
             yield from (found for found in guarded(name, check) if found.result in (Result.FAIL, Result.UNKNOWN))
-        yield from guarded(f"Partner {partner}", lambda _: self._refusals_of(partner).run())
+        yield from guarded(f"Partner {partner}", lambda _: _in_turn(self._refusals_of(partner).run()))
 
     def _refusals_of(self, partner: str) -> PartnerRefusals:
         directory, material = self._needed()
-        if partner == self._settings.node or partner not in directory.nodes:
-            others = ", ".join(sorted(directory.nodes.keys() - {self._settings.node}))
-            raise ConfigurationError(f"--partner: the directory names no partner {partner!r}; it names {others}")
-        endpoint = self._endpoint(directory, partner)
-        node = directory.node(partner)
-        return PartnerRefusals(
-            federation=self._settings.federation,
-            node=self._settings.node,
-            partner=partner,
-            port=PartnerPort(endpoint, node.tls_server_name, "".join(usable_cas(directory, partner)).encode()),
-            address=dialled(endpoint),
-            material=material,
-            clock=self._present,
-        )
-
-    def _endpoint(self, directory: Directory, partner: str) -> str:
-        how = self._settings.links.get(partner, LinkSettings())
-        endpoint = how.endpoint or next(iter(directory.node(partner).endpoints), "")
-        if not endpoint:
-            raise DirectoryError(f"the directory gives no endpoint of {partner}, and the settings have none")
-        return endpoint
+        return refusals_of(self._settings, directory, partner, material=material, clock=self._present)
 
     def _certificate(self, name: str) -> Iterator[Finding]:
         tls = self._settings.tls
@@ -260,7 +239,7 @@ class NodeChecks:
             yield Finding(name, Result.UNKNOWN, "it fetches from here; this node doesn't connect to it", way_out)
             return
         node = directory.node(partner)
-        endpoint = self._endpoint(directory, partner)
+        endpoint = endpoint_of(self._settings, directory, partner)
         versions = probe_tls_versions(*dialled(endpoint))
         probe = probe_partner(
             endpoint,
@@ -291,6 +270,17 @@ class NodeChecks:
         if self._trusted is None or self._material is None:
             raise NotCheckedError("can't be checked before certificate and directory are right")
         return self._trusted.directory, self._material
+
+
+def _in_turn(findings: AsyncIterator[Finding]) -> Iterator[Finding]:
+    """Findings of a coroutine, each as it comes."""
+
+    async def following() -> Finding | None:
+        return await anext(findings, None)
+
+    with asyncio.Runner() as runner:
+        while (finding := runner.run(following())) is not None:
+            yield finding
 
 
 def _lasting(name: str, ends: datetime, now: datetime, path: str) -> Finding:

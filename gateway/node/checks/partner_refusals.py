@@ -11,8 +11,9 @@ The partner's audit log records the refusals. Nothing else changes there: nothin
 
 from __future__ import annotations
 
+import asyncio
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -21,9 +22,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.contract.ids import URGENT_ALERTS, UUID7_RANDOM_BYTES, Channel, FeedOrigin, GatewayIdentity, uuid7
 from gateway.contract.messages import to_timestamp
+from gateway.errors import ConfigurationError, DirectoryError
 from gateway.feed.service.writing.commands import random_bytes
 from gateway.history.codec.signed_texts import encode_query, query_digest, question_origin, question_text
 from gateway.node.checks.findings import Finding, Result
+from gateway.node.checks.ports import dialled
+from gateway.node.settings import LinkSettings, Settings
 from gateway.rpc.listener.refusal_probe import (
     NOTHING_HELD,
     PartnerPort,
@@ -40,6 +44,8 @@ from gateway.tlog.note import sign_note
 from gateway.tls.credentials import TlsMaterial
 from gateway.trust.pki.issuance import create_ca, create_request
 from gateway.trust.pki.keys import Ed25519Signer
+from gateway.trust.rules.directory import Directory
+from gateway.trust.service.partner_anchors import usable_cas
 from gateway.v1 import history_pb2
 
 _GAP = "Tell the partner's operators at once: their gateway takes what it must refuse."
@@ -64,15 +70,15 @@ class PartnerRefusals:
     material: TlsMaterial
     clock: Callable[[], datetime]
 
-    def run(self) -> Iterator[Finding]:
+    async def run(self) -> AsyncIterator[Finding]:
         """Yields a finding for each try, in the order above."""
-        served = self._with_own(health)
+        served = await self._with_own(health)
         if served.refused is not False:
             detail = f"{self.port.endpoint} doesn't serve this node ({served.detail}): a refusal would prove nothing"
             yield Finding("Serves this node", Result.FAIL, detail, "Run `gateway doctor` without --partner first.")
             return
         yield Finding("Serves this node", Result.OK, f"{self.port.endpoint} accepts this node's certificate")
-        tries: tuple[tuple[str, Callable[[], TryResult]], ...] = (
+        tries: tuple[tuple[str, Callable[[], Awaitable[TryResult]]], ...] = (
             ("Old TLS", self._old_tls),
             ("No certificate", lambda: self.port.attempt(health, key_pem=None, certificate_pem=None)),
             ("Wrong CA", self._wrong_ca),
@@ -82,28 +88,31 @@ class PartnerRefusals:
             ("Replay", self._replay),
         )
         for name, attempt in tries:
-            yield _finding(name, attempt())
+            yield _finding(name, await attempt())
 
-    def _with_own(self, what: Try) -> TryResult:
+    async def _with_own(self, what: Try) -> TryResult:
         own = self.material
-        return self.port.attempt(what, key_pem=own.key_pem, certificate_pem=own.certificate_pem)
+        return await self.port.attempt(what, key_pem=own.key_pem, certificate_pem=own.certificate_pem)
 
     def _feed(self, publisher: str, recipient: str, channel: Channel = Channel.ALERTS) -> str:
         return FeedOrigin(self.federation, publisher, recipient, channel).line
 
-    def _old_tls(self) -> TryResult:
-        accepted = probe_tls_versions(*self.address).tls12
+    async def _old_tls(self) -> TryResult:
+        accepted = (await asyncio.to_thread(probe_tls_versions, *self.address)).tls12
         return TryResult(not accepted, "TLS 1.2 is accepted" if accepted else "TLS 1.2")
 
-    def _wrong_ca(self) -> TryResult:
-        """A certificate that is right in everything but its CA, which lives for this try alone."""
+    async def _wrong_ca(self) -> TryResult:
+        key, certificate = await asyncio.to_thread(self._foreign_certificate)
+        return await self.port.attempt(health, key_pem=key, certificate_pem=certificate)
+
+    def _foreign_certificate(self) -> tuple[bytes, bytes]:
+        """Key and certificate, right in everything but the CA, which lives for this try alone."""
         identity, now = GatewayIdentity(self.federation, self.node), self.clock()
         with tempfile.TemporaryDirectory() as folder:
             ca_key, key = Path(folder) / "ca.key", Path(folder) / "gateway.key"
             authority = create_ca(node=self.node, federation=self.federation, key_path=ca_key, now=now)
             request = create_request(identity, key_path=key)
-            certificate = authority.issue(request, identity=identity, now=now)
-            return self.port.attempt(health, key_pem=key.read_bytes(), certificate_pem=certificate)
+            return key.read_bytes(), authority.issue(request, identity=identity, now=now)
 
     def _wrongly_signed(self) -> Try:
         """A query that an agreement might allow, signed with a key that lives for this try alone."""
@@ -125,14 +134,48 @@ class PartnerRefusals:
         signer = Ed25519Signer(origin, Ed25519PrivateKey.generate())
         return query(data, sign_note(question_text(origin, asked.query_id, query_digest(data)), [signer]))
 
-    def _replay(self) -> TryResult:
+    async def _replay(self) -> TryResult:
         """Of the first feed to the partner in which it holds anything."""
         result = TryResult(None, NOTHING_HELD)
         for channel in (*URGENT_ALERTS, Channel.ALERTS, Channel.WATCHLIST):
-            result = self._with_own(replay_of(self._feed(self.node, self.partner, channel)))
+            result = await self._with_own(replay_of(self._feed(self.node, self.partner, channel)))
             if result.detail != NOTHING_HELD:
                 break
         return result
+
+
+def refusals_of(
+    settings: Settings, directory: Directory, partner: str, *, material: TlsMaterial, clock: Callable[[], datetime]
+) -> PartnerRefusals:
+    """Tries at a partner's endpoint, by the settings or the directory.
+
+    Raises:
+        ConfigurationError: the directory names no such partner.
+        DirectoryError: nobody says where it is.
+    """
+    if partner == settings.node or partner not in directory.nodes:
+        others = ", ".join(sorted(directory.nodes.keys() - {settings.node}))
+        raise ConfigurationError(f"--partner: the directory names no partner {partner!r}; it names {others}")
+    endpoint = endpoint_of(settings, directory, partner)
+    server_name = directory.node(partner).tls_server_name
+    return PartnerRefusals(
+        federation=settings.federation,
+        node=settings.node,
+        partner=partner,
+        port=PartnerPort(endpoint, server_name, "".join(usable_cas(directory, partner)).encode()),
+        address=dialled(endpoint),
+        material=material,
+        clock=clock,
+    )
+
+
+def endpoint_of(settings: Settings, directory: Directory, partner: str) -> str:
+    """Where a partner is reached; raises DirectoryError if nobody says it."""
+    how = settings.links.get(partner, LinkSettings())
+    endpoint = how.endpoint or next(iter(directory.node(partner).endpoints), "")
+    if not endpoint:
+        raise DirectoryError(f"the directory gives no endpoint of {partner}, and the settings have none")
+    return endpoint
 
 
 def _finding(name: str, result: TryResult) -> Finding:

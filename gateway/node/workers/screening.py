@@ -20,7 +20,7 @@ from gateway.db.database import Database
 from gateway.errors import GatewayError, StoreUnavailableError
 from gateway.rpc.workers.worker_main import Handlers
 from gateway.rpc.workers.worker_process import WorkerProcess, ordered_calls
-from gateway.watchlists.service.screening_handlers import FOLLOW, SCREEN, SCREEN_FEW
+from gateway.watchlists.service.screening_handlers import ESTIMATE, FOLLOW, SCREEN, SCREEN_FEW
 
 if TYPE_CHECKING:
     from gateway.watchlists.service.index_ranges import ChangeRange, RangeReader, ReadRange
@@ -124,4 +124,9 @@ def screening_handlers(
         gc.set_threshold(GC_THRESHOLD)
         log.info("screening against %d entries%s", screener.entries, "" if taken else ", indexed anew")
         worker = ScreeningWorker(screener, MatchSearch(database, screener))
-        yield {SCREEN: worker.screen, SCREEN_FEW: worker.screen, FOLLOW: worker.follow}
+        yield {
+            SCREEN: worker.screen,
+            SCREEN_FEW: worker.screen,
+            FOLLOW: worker.follow,
+            ESTIMATE: worker.estimate,
+        }

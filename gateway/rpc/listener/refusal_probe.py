@@ -56,11 +56,8 @@ class PartnerPort:
     server_name: str | None
     ca_pem: bytes
 
-    def attempt(self, what: Try, *, key_pem: bytes | None, certificate_pem: bytes | None) -> TryResult:
-        """Tries something over a connection with these credentials, None for none; not within an event loop."""
-        return asyncio.run(self._attempt(what, key_pem, certificate_pem))
-
-    async def _attempt(self, what: Try, key_pem: bytes | None, certificate_pem: bytes | None) -> TryResult:
+    async def attempt(self, what: Try, *, key_pem: bytes | None, certificate_pem: bytes | None) -> TryResult:
+        """Tries something over a connection with these credentials, None for none."""
         credentials = grpc.ssl_channel_credentials(self.ca_pem, key_pem, certificate_pem)
         options = channel_options(server_name=self.server_name)
         async with grpc.aio.secure_channel(self.endpoint, credentials, options=options) as channel:

@@ -184,7 +184,7 @@ class _Texts:
 
     def inspected(self, inspection: shipment_pb2.ShipmentInspection) -> str:
         _ = self._say
-        methods = ", ".join(inspection.methods)
+        methods = ", ".join(method.replace("_", "-") for method in inspection.methods)
         said = _("Inspected ({methods})", methods=methods) if methods else _("Inspected")
         result = self._results.get(inspection.result) or _("result not given")
         said = _("{inspected}: {result}", inspected=said, result=result)

@@ -8,8 +8,7 @@ from functools import partial
 
 from gateway.contract.json_document import JsonValue, ObjectReader, dump_json, format_time, parse_canonical_json
 from gateway.errors import MalformedError
-from gateway.trust.codec.directory import FEDERATION, ML_DSA_PUBLIC_KEY, NAME, PEM, PUBLIC_KEY, decode_public_key
-from gateway.trust.rules.directory import KeyAlgorithm
+from gateway.trust.codec.directory import FEDERATION, NAME, PEM, PUBLIC_KEY, decode_public_key
 from gateway.trust.rules.owner_revocations import OwnerRevocation
 
 ORIGIN = b"customs-gateway-owner-revocation/v1\n"
@@ -20,9 +19,6 @@ MAX_REVOCATION_BYTES = 64 * 1024
 
 MAX_CERTIFICATES = 32
 MAX_KEYS = 32
-
-_ED25519_CHARS = 44
-_EITHER_KEY = (f"{PUBLIC_KEY[0]}|{ML_DSA_PUBLIC_KEY[0]}", f"{PUBLIC_KEY[1]}, or {ML_DSA_PUBLIC_KEY[1]}")
 
 REASON = (
     r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,300}",
@@ -89,10 +85,9 @@ def _read_keys(reader: ObjectReader) -> dict[bytes, datetime]:
     names: list[str] = []
     keys: dict[bytes, datetime] = {}
     for below in reader.objects("keys", maximum=MAX_KEYS):
-        name = below.text("public_key", *_EITHER_KEY)
+        name = below.text("public_key", *PUBLIC_KEY)
         names.append(name)
-        algorithm = KeyAlgorithm.ED25519 if len(name) == _ED25519_CHARS else KeyAlgorithm.ML_DSA_44
-        key = below.convert("public_key", partial(decode_public_key, name, algorithm), b"") if name else b""
+        key = below.convert("public_key", partial(decode_public_key, name), b"") if name else b""
         keys[key] = below.time("since")
         below.close()
     if names != sorted(set(names)):

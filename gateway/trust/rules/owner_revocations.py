@@ -18,7 +18,8 @@ class OwnerRevocation:
         issued_at: UTC, the authority's own word.
         reason: for people.
         certificates: PEM, in order; leaves under the CAs of its nodes, or these CAs.
-        keys: by public key of either algorithm: signatures from this time on don't count. UTC.
+        keys: by Ed25519 public key: signatures from this time on don't count. UTC. Second keys can't be named: without
+            one that counts, the first would be enough.
     """
 
     federation: str

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from gateway.trust.rules.directory import Directory, FederationNode, KeyRecord
+from gateway.trust.rules.directory import Directory, FederationNode, KeyAlgorithm, KeyRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,10 @@ class Revocations:
         return Revocations(self.certificates.union(*(other.certificates for other in others)), keys)
 
     def restrict(self, directory: Directory) -> Directory:
-        """The directory without what these revoke: nothing that it refuses is accepted by the result."""
+        """The directory without what these revoke: nothing that it refuses is accepted by the result.
+
+        So second keys stay: where none counts, the first key's signature would be enough.
+        """
         return replace(
             directory,
             revoked_certificates=directory.revoked_certificates | self.certificates,
@@ -59,7 +62,7 @@ class Revocations:
         )
 
     def _ended(self, record: KeyRecord) -> KeyRecord:
-        since = self.keys.get(record.public_key)
+        since = self.keys.get(record.public_key) if record.algorithm is KeyAlgorithm.ED25519 else None
         if since is None or (record.revoked_at is not None and record.revoked_at <= since):
             return record
         return replace(record, revoked_at=since)

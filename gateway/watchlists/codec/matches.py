@@ -71,6 +71,22 @@ class Findings:
         return bool(self.matches or self.screened or self.changed or self.ends_reports)
 
 
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What entries that aren't in force yet would have matched.
+
+    Attributes:
+        matches: of each entry, in order.
+        shipments: that they were compared with; `alerts` likewise.
+        since_ms: when the oldest of these was declared or published, in milliseconds since 1970; 0 without any.
+    """
+
+    matches: Sequence[int]
+    shipments: int
+    alerts: int
+    since_ms: int
+
+
 def found_match(
     place: MatchPlace, subject: screening_pb2.ScreeningSubject, hit: screening_pb2.ScreeningHit, *, backward: bool
 ) -> match_pb2.Match:

@@ -25,7 +25,7 @@ from gateway.watchlists.codec.matches import Findings
 from gateway.watchlists.codec.subjects import subjects_of
 from gateway.watchlists.rules.verdicts import QUIET_S, is_report_due
 from gateway.watchlists.rules.visibility import NOTHING_HIDDEN, Hidden, ListVisibility
-from gateway.watchlists.service.screening_handlers import FOLLOW, SCREEN, SCREEN_FEW
+from gateway.watchlists.service.screening_handlers import ESTIMATE, FOLLOW, SCREEN, SCREEN_FEW
 from gateway.watchlists.tables import lists as watchlists
 from gateway.watchlists.tables import matches, screening_reports
 
@@ -47,7 +47,7 @@ FOLLOW_TIMEOUT_S = 300.0
 """Timeout of FOLLOW in seconds: each part takes at most one."""
 
 SCREEN_TIMEOUT_S = 120.0
-"""Timeout of SCREEN and SCREEN_FEW in seconds."""
+"""Timeout of SCREEN, SCREEN_FEW and ESTIMATE in seconds."""
 
 RETRY_S = 5.0
 """Seconds before an ended process is restarted."""
@@ -115,19 +115,23 @@ class ScreeningProcess:
         self._keep_beside = keep_beside
         self._searches = searches
         self._clock = clock
-        self._moved = asyncio.Event()
+        self._moved, self._listed = asyncio.Event(), asyncio.Event()
+        self._needed = False
         self._loop = asyncio.get_running_loop()
         self.process = WorkerProcess(
             "screening",
             opener,
             (database_url, index, dict(thresholds)),
-            deadlines_s={FOLLOW: FOLLOW_TIMEOUT_S, SCREEN: SCREEN_TIMEOUT_S, SCREEN_FEW: SCREEN_TIMEOUT_S},
+            deadlines_s={
+                FOLLOW: FOLLOW_TIMEOUT_S,
+                **dict.fromkeys((SCREEN, SCREEN_FEW, ESTIMATE), SCREEN_TIMEOUT_S),
+            },
             on_end=self._ended,
         )
 
     async def run(self) -> None:
         """Runs the process until cancelled."""
-        listed = asyncio.Event()
+        listed = self._listed
         end_subscriptions = (
             self._notifier.subscribe(ChangeNotifier.PROJECTED, self._moved, coalesce=True),
             self._notifier.subscribe(ChangeNotifier.INDEXED, self._moved, coalesce=True),  # it follows indexed records
@@ -136,7 +140,7 @@ class ScreeningProcess:
         try:
             while True:
                 try:
-                    while await self._is_empty():
+                    while not self._needed and await self._is_empty():
                         await listed.wait()
                         listed.clear()
                     await asyncio.wrap_future(await asyncio.to_thread(self.process.start))
@@ -241,6 +245,13 @@ class ScreeningProcess:
                 return watchlists.last_seq(conn) == 0
 
         return await asyncio.to_thread(look)
+
+    def require(self) -> None:
+        """Has the process started even before there is a list; raises UnavailableError until it is ready."""
+        if not self.process.is_ready:
+            self._needed = True
+            self._listed.set()
+            raise UnavailableError("the screening index is being loaded", retry_after_s=_RETRY_AFTER_S)
 
     async def screen(
         self,

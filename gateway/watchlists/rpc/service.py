@@ -17,7 +17,7 @@ from gateway.errors import InvalidRequestError, NotFoundError, PermissionDeniedE
 from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient, follow_changes
 from gateway.rpc.calls import current_call, from_partner
 from gateway.rpc.peers import Peers
-from gateway.v1 import exchange_service_pb2, match_pb2, screening_pb2, watchlist_service_pb2_grpc
+from gateway.v1 import exchange_service_pb2, screening_pb2, watchlist_service_pb2_grpc
 from gateway.v1 import watchlist_service_pb2 as pb
 from gateway.watchlists.commands.hits import AnswerHitCommand, HitQueries, ReportHitCommand
 from gateway.watchlists.commands.imports import (
@@ -30,14 +30,14 @@ from gateway.watchlists.commands.imports import (
     count_listed,
     vanished,
 )
-from gateway.watchlists.commands.matches import DecideMatchCommand
 from gateway.watchlists.commands.proposals import DecideCommand, Lists, ProposeCommand
 from gateway.watchlists.commands.same_proposal import CatchUpCommand, same_proposal
+from gateway.watchlists.rpc.match_estimates import MatchEstimates, estimated_entries
+from gateway.watchlists.rpc.matches import MatchHandlers
 from gateway.watchlists.rpc.screening import FEW_SUBJECTS, ScreeningProcess
 from gateway.watchlists.rules.visibility import Hidden, ListVisibility
-from gateway.watchlists.service.match_queries import MatchQueries
+from gateway.watchlists.service.proposal_queries import ProposalQueries
 from gateway.watchlists.service.queries import ListQueries
-from gateway.watchlists.service.screening_reports import ScreeningReportQueries
 
 _ASK_TIMEOUT_S = 10.0
 """Timeout for a partner to report its position, in seconds."""
@@ -46,7 +46,7 @@ _ASK_TIMEOUT_S = 10.0
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
 
-class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
+class WatchlistServicer(MatchHandlers, watchlist_service_pb2_grpc.WatchlistServiceServicer):
     """Handlers of WatchlistService."""
 
     def __init__(
@@ -62,21 +62,15 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
         visibility: ListVisibility,
         clock: Callable[[], int],
     ) -> None:
-        self._lists = lists
+        super().__init__(lists=lists, database=database, writer=writer, notifier=notifier, visibility=visibility)
         self._queries = queries
+        self._proposals = ProposalQueries(database, node=lists.node)
+        self._estimates = MatchEstimates(screening, node=lists.node, clock=clock)
         self._hits = HitQueries(database)
-        self._matches = MatchQueries(database)
-        self._reports = ScreeningReportQueries(database, node=lists.node)
         self._database = database
-        self._writer = writer
-        self._notifier = notifier
         self._peers = peers
         self._screening = screening
-        self._visibility = visibility
         self._clock = clock
-
-    def _hidden(self) -> Hidden:
-        return self._visibility.hidden_from(current_call().principal.roles)
 
     def _require_visible(self, list_name: str) -> None:
         """A change's outcome would disclose a hidden list's content."""
@@ -107,7 +101,24 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
 
     async def ListProposals(self, request: pb.ListProposalsRequest, context: Context) -> pb.ListProposalsResponse:
         validate(request)
-        return await asyncio.to_thread(self._queries.proposals, request, hidden=self._hidden())
+        return await asyncio.to_thread(self._proposals.list, request, hidden=self._hidden())
+
+    async def PreviewProposal(self, request: pb.PreviewProposalRequest, context: Context) -> pb.PreviewProposalResponse:
+        validate(request)
+        current_call().record(subject_ids=[request.proposal_id])
+        return await asyncio.to_thread(self._proposals.preview, request, hidden=self._hidden())
+
+    async def EstimateMatches(self, request: pb.EstimateMatchesRequest, context: Context) -> pb.EstimateMatchesResponse:
+        await asyncio.to_thread(validate, request)
+        call = current_call()
+        if request.HasField("proposal_id"):
+            entries = await asyncio.to_thread(self._proposals.entries, request.proposal_id, hidden=self._hidden())
+            call.record(subject_ids=[request.proposal_id], repeatable=True)
+        else:
+            self._require_visible(request.entries.list)
+            entries = estimated_entries(request.entries)
+            call.record(subject_ids=[request.entries.list], repeatable=True)
+        return await self._estimates.of(entries, caller=call.principal.id)
 
     async def ImportEntries(
         self, request_iterator: AsyncIterator[pb.ImportEntriesRequest], context: Context
@@ -295,49 +306,6 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
     async def ListHits(self, request: pb.ListHitsRequest, context: Context) -> pb.ListHitsResponse:
         validate(request)
         return await asyncio.to_thread(self._hits.list, request, hidden=self._hidden())
-
-    async def ListMatches(
-        self, request: match_pb2.ListMatchesRequest, context: Context
-    ) -> match_pb2.ListMatchesResponse:
-        validate(request)
-        return await asyncio.to_thread(self._matches.list, request, hidden=self._hidden())
-
-    async def WatchMatches(
-        self, request: match_pb2.WatchMatchesRequest, context: Context
-    ) -> AsyncIterator[match_pb2.WatchMatchesResponse]:
-        following = follow_changes(
-            self._notifier,
-            partial(self._matches.changes, hidden=self._hidden()),
-            request.position,
-            until_current=request.until_current,
-            topic=ChangeNotifier.MATCHES,
-        )
-        async with aclosing(following):
-            async for response in following:
-                yield response
-
-    async def ListScreeningReports(
-        self, request: match_pb2.ListScreeningReportsRequest, context: Context
-    ) -> match_pb2.ListScreeningReportsResponse:
-        validate(request)
-        return await asyncio.to_thread(self._reports.list, request, hidden=self._hidden())
-
-    async def DecideMatch(
-        self, request: match_pb2.DecideMatchRequest, context: Context
-    ) -> match_pb2.DecideMatchResponse:
-        validate(request)
-        call = current_call()
-        if not request.HasField("dismiss"):
-            call.require_approval()
-        call.record(
-            purpose=request.confirm.purpose,
-            case_reference=request.confirm.case_reference,
-            subject_ids=[request.match_id],
-            reason="DISMISSED" if request.HasField("dismiss") else "CONFIRMED",
-        )
-        who = call.principal
-        command = DecideMatchCommand(self._lists, request, who.id, who.actor, self._hidden())
-        return await self._writer.run(command)
 
     async def GetListStatistics(
         self, request: pb.GetListStatisticsRequest, context: Context

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from sqlalchemy import ColumnElement, Connection
+from sqlalchemy import ColumnElement, Connection, select
 
 from gateway.contract.filters import (
     EQUAL,
@@ -45,6 +45,7 @@ _VALUES: Mapping[str, Mapping[str, str | int]] = {
     "class": _CLASSES,
     "source": {kind.value: kind.value for kind in SourceKind},
 }
+_OTHER = table.alias()
 _COLUMNS = {
     "status": table.c.status,
     "class": table.c.match_class,
@@ -55,7 +56,7 @@ _COLUMNS = {
     "id": table.c.entry_id,
     "match_id": table.c.match_id,
 }
-_FIELDS = {**dict.fromkeys(_COLUMNS, EQUAL), "match_id": ORDERED}
+_FIELDS = {**dict.fromkeys((*_COLUMNS, "party_of"), EQUAL), "match_id": ORDERED}
 
 
 class MatchQueries:
@@ -111,6 +112,8 @@ def _newest(
 
 
 def _condition(term: Term) -> ColumnElement[bool]:
+    if term.field == "party_of":
+        return table.c.subject == select(_OTHER.c.subject).where(_OTHER.c.match_id == term.value).scalar_subquery()
     allowed = _VALUES.get(term.field)
     if allowed is None:
         condition: ColumnElement[bool] = compared(_COLUMNS[term.field], term, term.value)

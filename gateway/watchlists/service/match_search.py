@@ -115,7 +115,9 @@ class MatchSearch:
         """Remembers earlier parties for a while; True when done or full."""
         end = time.monotonic() + REMEMBER_S
         for item in self._older:
-            if not self._screener.recent.remember_older(item.key, item.revision, parties_of(item.subjects)):
+            if not self._screener.recent.remember_older(
+                item.key, item.revision, parties_of(item.subjects), at_ms=item.at_ms
+            ):
                 self._older = iter(())
             if time.monotonic() > end:
                 return False
@@ -136,7 +138,7 @@ class MatchSearch:
 
     def _screen(self, item: SourceItem, at_ms: int) -> list[match_pb2.Match]:
         parties = parties_of(item.subjects)
-        self._screener.recent.remember(item.key, item.revision, parties)
+        self._screener.recent.remember(item.key, item.revision, parties, at_ms=item.at_ms)
         wanted = [party.sought for party in parties.values()]
         done = self._screener.seek(wanted, at_ms=at_ms, max_hits=HITS_OF_A_PARTY)
         return [

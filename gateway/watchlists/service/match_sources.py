@@ -13,6 +13,8 @@ from gateway.alerts.tables import copies as alerts
 from gateway.alerts.tables import events as alert_events
 from gateway.alerts.tables.copies import AlertRow
 from gateway.alerts.tables.schema import alerts as alerts_table
+from gateway.contract.ids import uuid7_unix_ms
+from gateway.contract.messages import to_ms
 from gateway.db.database import Database
 from gateway.feed.tables import journal
 from gateway.history.codec.shipments import SHIPMENT
@@ -33,12 +35,18 @@ _NAMING = frozenset({"published", "amended", "withdrawn"})
 
 @dataclass(frozen=True, slots=True)
 class SourceItem:
-    """A source's current revision and subjects by path. `gone`: void, without any."""
+    """A source's current revision and subjects by path.
+
+    Attributes:
+        gone: void, without any.
+        at_ms: when it was declared or published, in milliseconds since 1970.
+    """
 
     key: SourceKey
     revision: int
     subjects: Mapping[str, screening_pb2.ScreeningSubject] = field(default_factory=dict)
     gone: bool = False
+    at_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +97,7 @@ def _item(copies: list[AlertRow], payload: bytes) -> SourceItem | None:
     key = SourceKey(SourceKind.ALERT, copies[0].key.publisher, copies[0].key.alert_id)
     if all(row.life.status is AlertStatus.WITHDRAWN for row in copies):
         return SourceItem(key, alert.revision, gone=True)
-    return SourceItem(key, alert.revision, subjects_of(alert.content))
+    return SourceItem(key, alert.revision, subjects_of(alert.content), at_ms=uuid7_unix_ms(alert.id))
 
 
 def _newest_alerts(database: Database) -> Iterator[SourceItem]:
@@ -169,6 +177,7 @@ def _items(conn: Connection, records: Sequence[CurrentRecord]) -> list[SourceIte
             SourceKey(SourceKind.SHIPMENT, node, record.record_id),
             record.revision,
             subjects_of_shipment(record.shipment),
+            at_ms=to_ms(record.shipment.declared_at),
         )
         for record in records
     ]

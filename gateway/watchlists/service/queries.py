@@ -5,7 +5,6 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 from sqlalchemy import ColumnElement, Connection, Table, and_, or_
 
@@ -22,7 +21,6 @@ from gateway.contract.filters import (
 )
 from gateway.contract.ids import Channel, FeedOrigin
 from gateway.contract.limits import BATCH_BYTES, MAX_STREAM_ITEMS
-from gateway.contract.messages import page_of
 from gateway.db.database import Database
 from gateway.errors import MalformedError, NotFoundError
 from gateway.feed.projection.registry import APPLIED
@@ -42,12 +40,10 @@ from gateway.watchlists.service.copies import different_copies
 from gateway.watchlists.service.updates import read_changes, read_update
 from gateway.watchlists.tables import lists as watchlists
 from gateway.watchlists.tables import progress as list_progress
-from gateway.watchlists.tables import proposals as proposal_rows
 from gateway.watchlists.tables import revisions
 from gateway.watchlists.tables.lists import CopyRow, EntryRow
-from gateway.watchlists.tables.proposals import ProposalRow
 from gateway.watchlists.tables.revisions import EntryRevisionRow
-from gateway.watchlists.tables.schema import list_copies, list_entries, list_proposals
+from gateway.watchlists.tables.schema import list_copies, list_entries
 
 MOST_MISSING = 1_000
 """Most changes listed by a comparison; beyond that only counted."""
@@ -141,25 +137,6 @@ class ListQueries:
                 raise invalid_value(term, "true")
             return self._expiry.condition()
         return _condition(term)
-
-    def proposals(
-        self, request: _Pb.ListProposalsRequest, *, hidden: Hidden = NOTHING_HIDDEN
-    ) -> _Pb.ListProposalsResponse:
-        """Undecided complete proposals, oldest first; raises InvalidRequestError."""
-        token = decode_page_token(request.page_token, "", 1)
-        limit = page_size(request.page_size)
-        with self._database.read() as conn:
-            rows = proposal_rows.waiting_proposals(
-                conn,
-                *(list_proposals.c.list != name for name in self._own(hidden)),
-                after=token[0] if token else "",
-                limit=limit + 1,
-            )
-            page = page_of(rows, partial(_proposal, conn), limit=limit)
-        response = _Pb.ListProposalsResponse(proposals=page.messages)
-        if page.last is not None:
-            response.next_page_token = encode_page_token((page.last.proposal_id,), "")
-        return response
 
     def _own(self, hidden: Hidden) -> set[str]:
         return {name for publisher, name in hidden if publisher == self._node}
@@ -267,18 +244,6 @@ class ListQueries:
             response.different_count += 1
             if len(response.different) < MOST_MISSING:
                 response.different.add(publisher=self._node, list=key.list, id=key.entry_id)
-
-
-def _proposal(conn: Connection, row: ProposalRow) -> _Pb.Proposal:
-    return _Pb.Proposal(
-        proposal_id=row.proposal_id,
-        list=row.list,
-        proposer=row.proposer,
-        note=row.note,
-        proposed_at_unix_ms=row.proposed_at,
-        changes=row.changes,
-        sample=read_update(conn, *proposal_rows.parts_of(conn, row.proposal_id)[0]),
-    )
 
 
 def visible(hidden: Hidden, table: Table) -> list[ColumnElement[bool]]:

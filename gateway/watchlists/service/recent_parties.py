@@ -44,6 +44,14 @@ class BackwardHit:
     hit: Hit
 
 
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Numbers of a source's parties, and when it was declared or published; 0: not known."""
+
+    numbers: list[str]
+    at_ms: int
+
+
 class RecentParties:
     """Parties by source; the oldest source is dropped first. Thread-safe."""
 
@@ -51,7 +59,7 @@ class RecentParties:
         """Starts empty; keeps at most `most` parties."""
         self._most = most
         self._index = NameIndex()
-        self._sources: OrderedDict[SourceKey, list[str]] = OrderedDict()
+        self._sources: OrderedDict[SourceKey, _Source] = OrderedDict()
         self._parties: dict[str, tuple[MatchPlace, bytes]] = {}
         self._number = 0
         self._lock = threading.RLock()
@@ -68,29 +76,30 @@ class RecentParties:
         with self._lock, self._index.changing():
             yield
 
-    def remember(self, source: SourceKey, revision: int, parties: Mapping[str, Party]) -> None:
-        """Replaces a source's parties."""
+    def remember(self, source: SourceKey, revision: int, parties: Mapping[str, Party], *, at_ms: int = 0) -> None:
+        """Replaces a source's parties; `at_ms`: when it was declared or published."""
         with self.changing():
             self._forget(source)
             if parties:
-                self._put(source, revision, parties)
+                self._put(source, revision, parties, at_ms)
             while len(self._parties) > self._most:
                 self._forget(next(iter(self._sources)))
             self._index.tidy()
 
-    def remember_older(self, source: SourceKey, revision: int, parties: Mapping[str, Party]) -> bool:
+    def remember_older(self, source: SourceKey, revision: int, parties: Mapping[str, Party], *, at_ms: int = 0) -> bool:
         """Adds a source older than all known; False when full."""
         with self.changing():
             if source in self._sources or not parties:
                 return True  # newer revision known, or no parties
             if len(self._parties) + len(parties) > self._most:
                 return False
-            self._put(source, revision, parties)
+            self._put(source, revision, parties, at_ms)
             self._sources.move_to_end(source, last=False)
             return True
 
-    def _put(self, source: SourceKey, revision: int, parties: Mapping[str, Party]) -> None:
-        numbers = self._sources[source] = []
+    def _put(self, source: SourceKey, revision: int, parties: Mapping[str, Party], at_ms: int) -> None:
+        numbers = list[str]()
+        self._sources[source] = _Source(numbers, at_ms)
         for field, party in parties.items():
             self._number += 1
             number = str(self._number)
@@ -101,9 +110,15 @@ class RecentParties:
             numbers.append(number)
 
     def _forget(self, source: SourceKey) -> None:
-        for number in self._sources.pop(source, ()):
+        known = self._sources.pop(source, None)
+        for number in known.numbers if known is not None else ():
             self._index.remove(_PARTIES, number)
             del self._parties[number]
+
+    def times_since(self, since_ms: int) -> dict[SourceKey, int]:
+        """Sources that were declared or published since a time, with that time."""
+        with self._lock:
+            return {key: source.at_ms for key, source in self._sources.items() if source.at_ms >= since_ms}
 
     def hits(self, record: IndexEntry, limits: Callable[[str], Thresholds]) -> Iterator[BackwardHit]:
         """Parties that an entry may be about, each by its best name."""

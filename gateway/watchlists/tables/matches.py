@@ -116,6 +116,11 @@ def find(conn: Connection, match_id: str) -> MatchRow | None:
     return next(iter(_rows(conn, matches.c.match_id == match_id)), None)
 
 
+def by_ids(conn: Connection, match_ids: Collection[str]) -> list[MatchRow]:
+    """Matches by id; unknown ids are left out."""
+    return _rows(conn, matches.c.match_id.in_(list(match_ids))) if match_ids else []
+
+
 def by_keys(conn: Connection, keys: Collection[bytes]) -> dict[bytes, MatchRow]:
     """Matches by key; unknown keys are left out."""
     ordered = sorted(keys)

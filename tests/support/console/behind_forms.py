@@ -66,6 +66,7 @@ def form_places(case: Case) -> Iterator[FormPlace]:
     yield FormPlace("hit-check", "cn", "officer", hit, _filled({"outcome-1": "", "remarks": "By its register"}))
     yield FormPlace("import-preview", "cn", "supervisor", "/watchlists/import?list=minerals", _import)
     yield FormPlace("match", "hk", "officer", "/watchlists/matches", _match)
+    yield FormPlace("match-group", "hk", "officer", "/watchlists/matches/alike/entry", _match_group)
     yield FormPlace("maintenance-preview", "mo", "operator", "/operations/maintenance", _maintain)
 
 
@@ -203,8 +204,13 @@ def _import(page: Page) -> None:
 
 
 def _match(page: Page) -> None:
-    page.locator(".entries a").first.click()
+    page.locator(".entries:not(.groups) a").first.click()
     page.locator(".alignment").wait_for()
+
+
+def _match_group(page: Page) -> None:
+    page.locator(".groups a").first.click()
+    page.locator("#reason").wait_for()
 
 
 def _maintain(page: Page) -> None:

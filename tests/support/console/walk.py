@@ -82,6 +82,7 @@ ADDRESSES: Mapping[str, Addresses] = {
         f"/watchlists/entry/cn/minerals/{case.entry_id}"
     ],
     "/watchlists/proposals/{proposal_id}": lambda case: [f"/watchlists/proposals/{case.proposal_id}"],
+    "/watchlists/matches/alike/{by}": lambda _case: [f"/watchlists/matches/alike/{by}" for by in ("entry", "party")],
     "/watchlists/hits/{reporter}/{hit_id}": lambda case: [
         f"/watchlists/hits/mo/{case.hit_of_mo}",
         f"/watchlists/hits/hk/{case.hit_of_hk}",
@@ -113,6 +114,7 @@ NOT_PAGES: Mapping[str, str] = {
     "/alerts/{publisher}/{alert_id}/body": _PART,
     "/alerts/{publisher}/{alert_id}/evidence": _DOWNLOAD,
     "/figures/download": _DOWNLOAD,
+    "/watchlists/matches/alike/{by}/{match_id}": "tests/support/console/behind_forms.py opens one of hk's",
     "/watchlists/matches/{match_id}": "tests/support/console/behind_forms.py opens one of those that the gateway found",
     "/watchlists/changes/{number:int}": "tests/console/test_watchlists.py opens one that a list's change has made",
     "/alerts/{publisher}/{alert_id}/files/{digest}/picture": "part of a page; tests/console/test_files.py",
@@ -124,6 +126,8 @@ NOT_PAGES: Mapping[str, str] = {
     "/sign-in/provider/back": "comes from the identity provider",
     "/live/notifications": _STREAM,
     "/notifications/bell": _PART,
+    "/watchlists/proposals/{proposal_id}/file": _DOWNLOAD,
+    "/drafts/{draft_id}": "tests/console/test_drafts.py opens some of its own",
     "/operations/link/evidence": _DOWNLOAD,
     "/operations/directory/note": _DOWNLOAD,
     "/notifications/rows": _PART,

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from gateway.translation.check_texts import CHECKS, FINDINGS, WAYS_OUT, check_text, way_out_text
+from gateway.translation.check_texts import CHECKS, FINDINGS, REFUSALS, WAYS_OUT, check_text, way_out_text
 
 VALUES = {"readings": "HK 0.1 s ahead (±0.0 s), MO 2.0 s behind (±0.5 s)", "detail": "it serves"}
 """By placeholder what stands there; a capital elsewhere."""
@@ -27,6 +27,11 @@ def test_a_check_and_what_it_found_are_said_whole(message: str) -> None:
 def test_a_way_out_is_said_whole(message: str) -> None:
     told = PLACEHOLDER.sub("V", message)
     assert way_out_text(told) == told.upper()
+
+
+@pytest.mark.parametrize("code", REFUSALS)
+def test_a_reason_code_is_said_in_words(code: str) -> None:
+    assert check_text(f"refused: {code}") == f"REFUSED: {REFUSALS[code].upper()}"
 
 
 def test_what_a_partner_says_stays() -> None:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.console.listing import MOST_CHARS, neighbours
+from gateway.console.listing import list_query, neighbours
 from gateway.console.page import client, console_of, page_route, render, session
 from gateway.console.pages.alert.live import live_alert, live_alerts
 from gateway.console.pages.alert.path import reference
@@ -18,7 +18,6 @@ from gateway.console.pages.alert.sections import loaded_sections
 from gateway.console.views.alerts.alert import AlertView, alert_view
 from gateway.console.views.alerts.allowed import allowed_steps, further_links, may_answer
 from gateway.console.views.alerts.hits import hit_rows
-from gateway.console.views.inbox_query import LIST, PLACE, in_list
 from gateway.files import stored_zip
 from gateway.translation.messages import N_
 from gateway.translation.messages import gettext as _
@@ -69,8 +68,8 @@ async def body(request: Request) -> Response:
 async def _body_of(request: Request, view: AlertView) -> dict[str, Any]:
     return {
         "view": view,
-        "own_href": request.url.path.removesuffix("/body") + _list_query(request),
-        "list_query": _list_query(request),
+        "own_href": request.url.path.removesuffix("/body") + list_query(request.query_params),
+        "list_query": list_query(request.query_params),
         "node": console_of(request).client.node_name,
         "steps": allowed_steps(view, session(request).roles),
         "may_answer": may_answer(session(request).roles),
@@ -78,15 +77,6 @@ async def _body_of(request: Request, view: AlertView) -> dict[str, Any]:
         "further_links": partial(further_links, roles=session(request).roles),
         "sections": await loaded_sections(request, view),
     }
-
-
-def _list_query(request: Request) -> str:
-    """The query of this page that names the list it was opened from, with `?`; empty for none."""
-    text = request.query_params.get(LIST)
-    place = request.query_params.get(PLACE, "")
-    if text is None or len(text) > MOST_CHARS or not (place.isascii() and place.isdecimal() and len(place) < 10):
-        return ""
-    return in_list(text, int(place))
 
 
 async def evidence(request: Request) -> Response:

@@ -14,7 +14,9 @@ from starlette.responses import Response
 
 from gateway.client import new_request_id
 from gateway.console.attaching import AttachedFiles, attached_files
+from gateway.console.drafts import draft_id_of, title_of
 from gateway.console.form import Form
+from gateway.console.listing import list_query, with_done
 from gateway.console.page import client, console_of, form, page_route, reader_locale, redirect, render
 from gateway.console.pages.alert.amending import AMENDMENT
 from gateway.console.pages.alert.finding import FINDING, FINDING_CHANGES, goods_rows
@@ -95,7 +97,7 @@ async def _send(request: Request, step: StepForm, context: StepContext, message:
     except IllegalTransitionError as error:
         sent.problems[""] = refused(error.message)
         return _form_page(request, step, context, sent, status=409)
-    return redirect(f"{context.view.path}?done={_name(request)}")
+    return redirect(with_done(context.view.path + list_query(request.query_params), _name(request)))
 
 
 async def _of(request: Request) -> tuple[StepForm, StepContext]:
@@ -131,7 +133,11 @@ def _form_page(request: Request, step: StepForm, context: StepContext, sent: For
 
 
 def _page(request: Request, step: StepForm, context: StepContext, sent: Form) -> dict[str, Any]:
+    in_its_list = list_query(request.query_params)
+    path = request.url.path.removesuffix(UPLOAD_SUFFIX)
     return {
+        "draft": draft_id_of(request) if title_of(path) else "",
+        "alert_href": context.view.path + in_its_list,
         "step": step,
         "choices": step_choices(),
         "goods_rows": goods_rows(sent),
@@ -142,7 +148,8 @@ def _page(request: Request, step: StepForm, context: StepContext, sent: Form) ->
         "partners": context.partners,
         "finding": context.finding,
         "question": next((q for q in context.view.questions if q.question_id == context.question_id), None),
-        "action": request.url.path.removesuffix(UPLOAD_SUFFIX),
+        "action": path + in_its_list,
+        "upload_action": path + UPLOAD_SUFFIX + in_its_list,
         "files": getattr(request.state, "files", None),
     }
 

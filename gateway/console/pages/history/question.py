@@ -65,7 +65,7 @@ def read_question(form: Form, zone: ZoneInfo) -> HistoryQuestion:
         case_reference=form.required("case_reference", _("Name your case.")),
     )
     if grounds.purpose and not _PURPOSE.fullmatch(grounds.purpose):
-        form.problems["purpose"] = _("Write it in small letters, digits and _, e.g. export_control.")
+        form.problems["purpose"] = _("Write it as the agreement has it, in small letters, digits and underscores.")
     criteria = _criteria(form, zone)
     if form.is_good and criteria == SearchCriteria():
         form.problems["references"] = _("Say what you look for: fill in one field at least.")

@@ -13,7 +13,9 @@ from starlette.responses import Response
 from gateway.console.form import Form
 from gateway.console.page import render
 from gateway.console.pages.history.question import PURPOSES
+from gateway.console.pages.new_alert import PARTY_SCHEMES
 from gateway.console.views.network import KINDS, kind_word
+from gateway.console.views.words import scheme_word
 from gateway.translation.messages import gettext as _
 from gateway.v1.alert_pb2 import AlertReference, AnswerReference
 from gateway.v1.history_pb2 import QueryGrounds
@@ -98,6 +100,7 @@ def show_form(request: Request, sent: Form) -> Response:
         status=200 if sent.is_good else 422,
         form=sent,
         purposes=PURPOSES,
+        schemes=[(one, scheme_word(one)) for one in PARTY_SCHEMES],
         beginnings=[(name, words[name], "") for name in BEGINNINGS],
         depths=[(depth, depth) for depth in DEPTHS],
         kinds=[(name, kind_word(kind), "") for name, kind in KINDS.items()],

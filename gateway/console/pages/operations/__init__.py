@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from gateway.console.navigation import NavigationEntry
-from gateway.console.pages.operations import audit, keys, links, maintenance, state
+from gateway.console.pages.operations import audit, keys, links, maintenance, partner_test, state
 from gateway.translation.messages import gettext as _
 
-routes = [*state.routes, *links.routes, *keys.routes, *maintenance.routes, *audit.routes]
+routes = [
+    *state.routes,
+    *links.routes,
+    *keys.routes,
+    *maintenance.routes,
+    *audit.routes,
+    *partner_test.routes,
+]
 navigation = NavigationEntry(
     path="/operations",
     title=lambda: _("Operations"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import json
 import pkgutil
@@ -15,11 +16,13 @@ from starlette.responses import Response
 
 from gateway import v1
 from gateway.console.form import Form
-from gateway.console.page import client, page_route, reader_locale, render
+from gateway.console.page import client, form, page_route, reader_locale, render
 from gateway.console.pages.operations.parts import tabs
 from gateway.errors import InvalidRequestError
+from gateway.files import stored_zip
 from gateway.translation.messages import gettext as _
 from gateway.translation.refusals import refused
+from gateway.v1.audit_log_pb2 import AuditExportForm
 from gateway.v1.evidence_service_pb2 import ListAuditEventsResponse
 
 PAGE_ROWS: Final = 50
@@ -41,6 +44,11 @@ METHODS: Final = {
     method.name.lower(): f"/{service.full_name}/{method.name}" for service in _services() for method in service.methods
 }
 """Full names by the method's name in lower case."""
+
+FORMS: Final = {
+    "csv": AuditExportForm.AUDIT_EXPORT_FORM_CSV,
+    "jsonl": AuditExportForm.AUDIT_EXPORT_FORM_JSON_LINES,
+}
 
 LONGEST: Final = 200
 """Characters of one field: a filter has 1,024 in all."""
@@ -68,11 +76,13 @@ async def show(request: Request) -> Response:
         status=status,
         tabs=tabs(request),
         form=sent,
+        filters=kept,
         events=page.events,
         next_href=f"/operations/audit?{urlencode(kept | {'after': more})}" if more else "",
         first_href=f"/operations/audit?{urlencode(kept)}" if token else "",
         results=[("allow", _("allowed")), ("deny", _("denied")), ("error", _("failed"))],
         short=_short,
+        detail_names={"subject_ids": _("About"), "detail": _("More"), "repeated": _("Times")},
     )
 
 
@@ -104,4 +114,19 @@ def _short(method: str) -> str:
     return method.removeprefix("/gateway.v1.").replace("Service/", " · ")
 
 
-routes = [page_route("/operations/audit", show)]
+async def export(request: Request) -> Response:
+    """The events that the filters leave, signed, as `gateway evidence verify` takes them."""
+    given = {name: form(request).text(name)[:LONGEST] for name in (*DAYS, *FIELDS)}
+    chosen = Form.with_values(given)
+    kind = form(request).text("form")
+    words = _filter(chosen, reader_locale(request).zone)
+    files = await client(request).evidence.export_audit(FORMS.get(kind, FORMS["csv"]), filter=words)
+    packed = await asyncio.to_thread(stored_zip, files)
+    headers = {"content-disposition": 'attachment; filename="audit-log.zip"'}
+    return Response(packed, media_type="application/zip", headers=headers)
+
+
+routes = [
+    page_route("/operations/audit", show),
+    page_route("/operations/audit/export", export, methods=("POST",)),
+]

@@ -30,6 +30,7 @@ async def show(request: Request) -> Response:
         node=status,
         alarms=[(alarm, advice_on(alarm.code)) for alarm in status.alarms],
         links=[(link, *state_of(link)) for link in links],
+        partners=sorted({link.partner for link in links if link.partner}),
         outbox=outbox,
         quotas=[
             (

@@ -12,8 +12,9 @@ from gateway.console.pages.watchlists.editing import take as take_entry
 from gateway.console.pages.watchlists.hits import answer_hit, show_hit, show_hits
 from gateway.console.pages.watchlists.importing import ask_import, import_file, preview
 from gateway.console.pages.watchlists.lists import compare, show_entry, show_list, show_lists
+from gateway.console.pages.watchlists.match_groups import dismiss_group, show_group, show_groups
 from gateway.console.pages.watchlists.matches import decide_match, show_match, show_matches
-from gateway.console.pages.watchlists.proposals import decide, show_proposal, show_proposals
+from gateway.console.pages.watchlists.proposals import decide, download, show_proposal, show_proposals
 from gateway.console.pages.watchlists.withdrawing import ask_withdrawal, withdraw
 from gateway.translation.messages import gettext as _
 
@@ -23,8 +24,12 @@ routes = [
     page_route("/watchlists", show_lists),
     page_route("/watchlists/proposals", show_proposals),
     page_route("/watchlists/proposals/{proposal_id}", show_proposal),
+    page_route("/watchlists/proposals/{proposal_id}/file", download),
     page_route("/watchlists/proposals/{proposal_id}", decide, methods=("POST",)),
     page_route("/watchlists/matches", show_matches),
+    page_route("/watchlists/matches/alike/{by}", show_groups),
+    page_route("/watchlists/matches/alike/{by}/{match_id}", show_group),
+    page_route("/watchlists/matches/alike/{by}/{match_id}", dismiss_group, methods=("POST",)),
     page_route("/watchlists/matches/{match_id}", show_match),
     page_route("/watchlists/matches/{match_id}", decide_match, methods=("POST",)),
     page_route("/watchlists/changes", show_reports),

@@ -10,10 +10,11 @@ from starlette.responses import Response
 
 from gateway.console.page import client, render
 from gateway.console.pages.watchlists.paths import entry_path
+from gateway.console.views.lists.matches import source_words
 from gateway.console.views.words import capitalised
 from gateway.translation.labels import label_of
 from gateway.translation.messages import gettext as _
-from gateway.v1.match_pb2 import ChangedVerdict, MatchSourceKind
+from gateway.v1.match_pb2 import ChangedVerdict
 from gateway.v1.watchlist_pb2 import MatchClass
 
 PAGE_SIZE: Final = 25
@@ -63,9 +64,8 @@ async def show_report(request: Request) -> Response:
 
 def _view(verdict: ChangedVerdict) -> VerdictView:
     source = verdict.source
-    where = "/".join(filter(None, (source.publisher, source.id)))
     return VerdictView(
-        source=_("{kind} {id}", kind=capitalised(label_of(MatchSourceKind, source.kind)), id=where),
+        source=source_words(source),
         entry=verdict.entry.id,
         entry_href=entry_path(verdict.entry),
         match_href=f"/watchlists/matches/{verdict.match_id}",

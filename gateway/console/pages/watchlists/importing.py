@@ -16,7 +16,10 @@ from gateway.console.pages.watchlists.paths import list_path
 from gateway.console.reading.reader import ReadRow
 from gateway.console.views.lists.list_files import FORMATS, ListFile, format_of, read_file, settled
 from gateway.console.views.lists.list_preview import ListPreview, preview_of
-from gateway.errors import GatewayError, OptionError
+from gateway.console.views.lists.proposals import HEAVY_PER_DAY, CostView, cost_view, joined_estimates
+from gateway.contract.limits import MAX_STREAM_ITEMS
+from gateway.errors import GatewayError, Kind, OptionError
+from gateway.formats.lists.rows import BadRow
 from gateway.translation.labels import label_of
 from gateway.translation.messages import gettext as _
 from gateway.translation.refusals import refused
@@ -26,6 +29,9 @@ from gateway.v1.watchlist_service_pb2 import ImportRow
 
 MAX_COMPARED: Final = 50_000
 """Entries of a list that a page compares; larger lists are imported by `gateway watchlist import`."""
+
+MAX_ESTIMATED: Final = 2_000
+"""Rows that a page compares with the shipments of the last month, which takes some seconds."""
 
 CARRIED: Final = ("list", "format", "legal_basis", "listed_for", "purpose", "kind", "requested_action",
                   "classification", "onward_transfer", "releasable_to", "prune", "prune_reason", "note")  # fmt: skip
@@ -74,6 +80,8 @@ async def preview(request: Request) -> Response:
         name=name,
         file_name=upload.filename,
         shown=shown,
+        cost=await _cost(client(request), name, shown.coming),
+        heavy_per_day=HEAVY_PER_DAY,
         prune=bool(sent.text("prune")),
         hidden={**{each: sent.all(each) for each in CARRIED if sent.all(each)}, "format": [kind], "token": [token]},
         list_href=list_path(console_of(request).client.node_name, name),
@@ -88,13 +96,15 @@ async def import_file(request: Request) -> Response:
     file = _file(request, sent.text("token"))
     file_name, _stream = spool.get(owner, sent.text("token"))
     rows = await console_of(request).lists.rows(file, MAX_COMPARED)
-    good = [row for row in rows if isinstance(row, ImportRow)]
-    bad = len(rows) - len(good)
+    left_out = set(sent.all("leave_out"))
+    good = [row for row in rows if isinstance(row, ImportRow) and row.id not in left_out]
+    bad = sum(isinstance(row, BadRow) for row in rows)
+    is_partial = bool(bad or left_out)  # what the file no longer has isn't known, or it has more than is imported
     response = await client(request).watchlist.import_entries(
         sent.text("list"),
         good,
         note=sent.text("note") or file_name,
-        prune_reason="" if bad else sent.text("prune_reason") if sent.text("prune") else "",
+        prune_reason="" if is_partial else sent.text("prune_reason") if sent.text("prune") else "",
     )
     spool.drop(owner, sent.text("token"))
     own = console_of(request).client.node_name
@@ -105,10 +115,29 @@ async def import_file(request: Request) -> Response:
         name=sent.text("list"),
         response=response,
         bad=bad,
-        held_back=bool(bad and sent.text("prune")),
+        held_back=bool(is_partial and sent.text("prune")),
+        left_out=len(left_out),
         refused=[(row.line, row.id, row.error.message) for row in response.refused],
         list_href=list_path(own, sent.text("list")),
     )
+
+
+async def _cost(gateway: GatewayClient, name: str, rows: Sequence[ImportRow]) -> CostView | None:
+    """What rows would have matched in the last month, of many rows some from all over; None while nobody can say."""
+    distance = max(1, -(-len(rows) // MAX_ESTIMATED))
+    chosen = rows[::distance]
+    parts = []
+    try:
+        for at in range(0, len(chosen), MAX_STREAM_ITEMS):
+            part = chosen[at : at + MAX_STREAM_ITEMS]
+            parts.append(await gateway.watchlist.estimate(list_name=name, rows=part))
+    except GatewayError as error:
+        if error.kind not in (Kind.UNAVAILABLE, Kind.RESOURCE_EXHAUSTED, Kind.INVALID_ARGUMENT):
+            raise
+        return None  # what the gateway refuses of a row it says at the import
+    whole = joined_estimates(parts)
+    whole.entries = len(rows)
+    return cost_view(whole)
 
 
 def _check_prune(sent: Form) -> None:

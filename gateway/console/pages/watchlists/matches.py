@@ -12,8 +12,9 @@ from gateway.client import GatewayClient, new_request_id
 from gateway.console.approvals import approving_client
 from gateway.console.form import Form
 from gateway.console.page import client, console_of, form, has_role, redirect, render
+from gateway.console.pages.watchlists.match_groups import BY, group_path
 from gateway.console.pages.watchlists.paths import entry_path
-from gateway.console.views.lists.matches import match_view
+from gateway.console.views.lists.matches import MatchGroupView, group_view, match_view
 from gateway.errors import GatewayError, InvalidRequestError, Kind, NotFoundError
 from gateway.translation.messages import gettext as _
 from gateway.translation.refusals import refused
@@ -25,6 +26,12 @@ TABS: Final = ("open", "confirmed", "dismissed", "superseded")
 """Words of the status in filters."""
 
 PAGE_SIZE: Final = 25
+
+MAX_ALIKE: Final = 3
+"""Groups that stand above the list."""
+
+MIN_ALIKE: Final = 5
+"""Matches of a group that does."""
 
 
 async def show_matches(request: Request) -> Response:
@@ -41,11 +48,19 @@ async def show_matches(request: Request) -> Response:
         "watchlists/matches.html",
         title=_("Matches"),
         matches=[match_view(match) for match in page.matches],
+        alike=await _alike(client(request)) if status == "open" and not token else [],
         here=here,
         next_href=f"{here}&page={page.next_page_token}" if page.next_page_token else "",
         first_href=here if token else "",
         done=request.query_params.get("done", ""),
     )
+
+
+async def _alike(gateway: GatewayClient) -> list[tuple[str, MatchGroupView]]:
+    """The largest groups of one entry, if they are worth a decision together."""
+    page = await gateway.screening.match_groups(BY["entry"], page_size=MAX_ALIKE)
+    groups = [group_view(group) for group in page.groups if group.matches >= MIN_ALIKE]
+    return [(group_path(view, "entry"), view) for view in groups]
 
 
 async def show_match(request: Request) -> Response:

@@ -2,25 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+import asyncio
+from typing import Final
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.client import GatewayClient, new_request_id
+from gateway.client import new_request_id
 from gateway.console.form import Form
 from gateway.console.page import client, console_of, has_role, render
 from gateway.console.pages.watchlists.lists import moment_of
-from gateway.console.pages.watchlists.paths import entry_path
 from gateway.console.proposals import Decision, decided
-from gateway.console.views.lists.entries import changed_lines, title_of
-from gateway.errors import NotFoundError
+from gateway.console.views.lists.proposals import (
+    HEAVY_PER_DAY,
+    KINDS,
+    CostView,
+    cost_view,
+    file_columns,
+    file_rows,
+    proposed_view,
+)
+from gateway.console.views.spreadsheet import csv_of
+from gateway.errors import GatewayError, Kind
 from gateway.translation.messages import gettext as _
-from gateway.v1.watchlist_pb2 import WatchlistChange, WatchlistContent, WatchlistReference
-from gateway.v1.watchlist_service_pb2 import DecideProposalRequest, Proposal
+from gateway.v1.watchlist_service_pb2 import DecideProposalRequest, ProposedChangeKind
 
-MAX_SHOWN: Final = 50
-"""Changes of a proposal that are shown one by one."""
+SAMPLE: Final = 12
+"""Changes, from all over a proposal, that its page shows first."""
+
+PAGE_SIZE: Final = 50
+"""Changes on a page of all of them."""
+
+MAX_SEARCH: Final = 256
+
+ALL: Final = ProposedChangeKind.PROPOSED_CHANGE_KIND_UNSPECIFIED
 
 
 async def show_proposals(request: Request) -> Response:
@@ -39,7 +55,7 @@ async def show_proposals(request: Request) -> Response:
 
 
 async def show_proposal(request: Request) -> Response:
-    """What one would change, entry by entry."""
+    """What one would change: counts, what it costs, a sample, and all entries by search and page."""
     return await _page(request, Form.with_values({"request_id": new_request_id()}))
 
 
@@ -53,54 +69,62 @@ async def decide(request: Request) -> Response:
     )
 
 
+async def download(request: Request) -> Response:
+    """All changes of a proposal as a table."""
+    gateway, own = client(request), console_of(request).client.node_name
+    proposal_id = request.path_params["proposal_id"]
+    changes = [change async for change in gateway.watchlist.proposed_changes(proposal_id)]
+    content = await asyncio.to_thread(lambda: csv_of(file_columns(), file_rows(changes, own)))
+    headers = {"content-disposition": f'attachment; filename="proposal-{proposal_id}.csv"'}
+    return Response(content, media_type="text/csv; charset=utf-8", headers=headers)
+
+
 async def _page(request: Request, sent: Form) -> Response:
-    gateway = client(request)
-    proposal = await _proposal(gateway, request.path_params["proposal_id"])
-    own = console_of(request).client.node_name
-    changes = [await _change(gateway, own, change) for change in proposal.sample.changes[:MAX_SHOWN]]
+    gateway, own = client(request), console_of(request).client.node_name
+    proposal_id, asked = request.path_params["proposal_id"], request.query_params
+    search, kind, token = asked.get("search", "")[:MAX_SEARCH], asked.get("kind", ""), asked.get("page", "")
+    is_sample = not (search or kind or token)
+    preview = await gateway.watchlist.preview(
+        proposal_id,
+        search=search,
+        kind=KINDS.get(kind, ALL),
+        spread=is_sample,
+        page_size=SAMPLE if is_sample else PAGE_SIZE,
+        page_token=token,
+    )
+    here = f"/watchlists/proposals/{proposal_id}"
+    filters = {"search": search, "kind": kind or "all"}
     return render(
         request,
         "watchlists/proposal.html",
-        title=_("Proposal for {list}", list=proposal.list),
+        title=_("Proposal for {list}", list=preview.proposal.list),
         status=200 if sent.is_good else 422,
         form=sent,
-        proposal=proposal,
-        proposed_at=moment_of(proposal.proposed_at_unix_ms),
-        changes=changes,
-        not_shown=max(0, proposal.changes - len(changes)),
+        proposal=preview.proposal,
+        proposed_at=moment_of(preview.proposal.proposed_at_unix_ms),
+        preview=preview,
+        changes=[proposed_view(change, own) for change in preview.changes],
+        cost=await _cost(request, proposal_id) if is_sample else None,
+        is_sample=is_sample,
+        is_first=not token,
+        search=search,
+        kind=kind,
+        kinds=[("new", _("new")), ("changed", _("amended")), ("withdrawn", _("withdrawn"))],
+        heavy_per_day=HEAVY_PER_DAY,
+        next_href=f"{here}?{urlencode(filters | {'page': preview.next_page_token})}" if preview.next_page_token else "",
+        first_href=f"{here}?{urlencode(filters)}" if token else "",
         may_decide=has_role(request, "supervisor"),
     )
 
 
-async def _proposal(gateway: GatewayClient, proposal_id: str) -> Proposal:
-    async for proposal in gateway.watchlist.proposals():
-        if proposal.proposal_id == proposal_id:
-            return proposal
-    raise NotFoundError(_("This proposal doesn't wait any more: it was decided, or there is none."))
-
-
-async def _change(gateway: GatewayClient, own: str, change: WatchlistChange) -> dict[str, Any]:
-    """A change with what the entry says now."""
-    is_end = change.WhichOneof("change") == "ended"
-    list_name, entry_id = (change.ended.list, change.ended.id) if is_end else (change.entered.list, change.entered.id)
-    reference = WatchlistReference(publisher=own, list=list_name, id=entry_id)
-    present = await _present(gateway, reference)
-    after = WatchlistContent() if is_end else change.entered.content
-    return {
-        "id": entry_id,
-        "title": title_of(present if is_end else after, entry_id),
-        "kind": "ended" if is_end else ("amended" if present != WatchlistContent() else "new"),
-        "reason": change.ended.reason if is_end else "",
-        "href": entry_path(reference) if present != WatchlistContent() else "",
-        "lines": [] if is_end else changed_lines(present, after),
-    }
-
-
-async def _present(gateway: GatewayClient, reference: WatchlistReference) -> WatchlistContent:
+async def _cost(request: Request, proposal_id: str) -> CostView | None:
+    """What the entries would have matched; None while screening can't say."""
     try:
-        return (await gateway.watchlist.get(reference)).entry.content
-    except NotFoundError:
-        return WatchlistContent()
+        return cost_view(await client(request).watchlist.estimate(proposal_id))
+    except GatewayError as error:
+        if error.kind not in (Kind.UNAVAILABLE, Kind.RESOURCE_EXHAUSTED):
+            raise
+        return None
 
 
 DECISION: Final = Decision(

@@ -49,6 +49,43 @@ function sessionEnded() {
   }
 }
 
+// What is written in a form goes to the gateway every few seconds, so that leaving the page loses nothing.
+const draftEvery = 3_000;
+const mostKeptAlive = 60_000; // browsers take 64 KiB
+const unkept = new Map(); // forms with something that wasn't kept yet, and the timer of each
+
+async function keepDraft(form) {
+  clearTimeout(unkept.get(form));
+  unkept.delete(form);
+  const fields = new FormData(form);
+  for (const [name, value] of [...fields]) if (value instanceof File) fields.delete(name);
+  fields.set("draft_form", form.getAttribute("action"));
+  const size = [...fields].reduce((sum, [name, value]) => sum + 150 + name.length + 3 * value.length, 0);
+  const keepalive = size < mostKeptAlive; // goes on when the page is left meanwhile
+  const sending = { method: "POST", body: fields, headers: { "x-draft": "script" }, keepalive };
+  const answer = await fetch("/drafts", sending).catch(() => null);
+  const kept = form.querySelector("[data-draft-kept]");
+  if (kept) kept.hidden = !answer?.ok;
+}
+
+function noteWriting(event) {
+  const form = event.target.form;
+  if (form?.dataset.draft === undefined || unkept.has(form)) return;
+  unkept.set(form, setTimeout(keepDraft, draftEvery, form));
+}
+
+function keepAllDrafts() {
+  for (const form of [...unkept.keys()]) keepDraft(form);
+}
+
+function sentAway(event) { // the gateway keeps what a form that comes back has
+  clearTimeout(unkept.get(event.target));
+  unkept.delete(event.target);
+}
+
+document.addEventListener("input", noteWriting);
+document.addEventListener("submit", sentAway);
+addEventListener("pagehide", keepAllDrafts);
 document.addEventListener("submit", sendOnce);
 addEventListener("pageshow", (event) => {
   if (event.persisted) document.querySelectorAll("form[data-sent]").forEach((form) => delete form.dataset.sent);

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
 from gateway.console.views.words import capitalised
 from gateway.translation.labels import readable
 from gateway.translation.messages import gettext as _
+from gateway.translation.refusals import refused
 
 FIELDS: Final[Mapping[str, Callable[[], str]]] = {
     "priority": lambda: _("Priority"),
@@ -128,3 +130,25 @@ FIELDS: Final[Mapping[str, Callable[[], str]]] = {
 def field_name(name: str) -> str:
     """A field's name for people; what isn't known is written as the contract has it."""
     return FIELDS[name]() if name in FIELDS else capitalised(readable(name))
+
+
+_MESSAGES: Final = frozenset({"content", "findings", "closing"})
+
+
+def path_words(path: str) -> str:
+    """A field's path for people: `content.goods.customs_value` is "Goods: Customs value"."""
+    names = [part.partition("[")[0] for part in path.split(".")]
+    return ": ".join(field_name(name) for name in names if name not in _MESSAGES) or field_name(names[-1])
+
+
+_DEFAULT: Final = re.compile(r" \(what the file doesn't say can be given as a default: [a-z_]+\)$")
+_PATH: Final = re.compile(r"[a-z][a-z0-9_]*(\[[0-9]+\])?(\.[a-z][a-z0-9_]*(\[[0-9]+\])?)*", re.ASCII)
+
+
+def line_problem(reason: str) -> str:
+    """Why a line of a file isn't taken, with the field's name for people."""
+    path, colon, rest = _DEFAULT.sub("", reason).partition(": ")
+    if not (colon and _PATH.fullmatch(path)):
+        return refused(reason)
+    said = f"{path_words(path)}: {refused(rest)}"
+    return _("{problem}; the form before can say it for all lines", problem=said) if _DEFAULT.search(reason) else said

@@ -8,10 +8,15 @@ from typing import Any, Final
 
 from google.protobuf.message import Message
 
+from gateway.console.filters import moment_text
 from gateway.console.views.alerts.changes import ContentChange, FieldPath, leaf_values, path_name
 from gateway.console.views.alerts.field_names import field_name
+from gateway.console.views.words import scheme_word
 from gateway.contract.findings import step_evidence
+from gateway.contract.ids import is_uuid, uuid7_unix_ms
+from gateway.contract.messages import to_timestamp
 from gateway.translation.labels import label_of
+from gateway.translation.messages import gettext as _
 from gateway.translation.messages import listed
 from gateway.v1.alert_pb2 import AlertContent, AlertEvent
 from gateway.v1.alert_service_pb2 import ClassifiedField, PreviewAlertStepResponse, RecipientPreview, StepPreview
@@ -130,13 +135,22 @@ def sent_groups(
         here = there.get(path)
         line = SentLine(
             name=" › ".join(_rest(path[len(group) :])),
-            value=value,
+            value=_said(path, value),
             classes=listed(label_of(DisclosureClass, each) for each in _classes_on(path, classes)),
             goes=here == value,
-            instead=here if here is not None and here != value else "",
+            instead=_said(path, here) if here is not None and here != value else "",
         )
         groups.setdefault(group, []).append(line)
     return tuple(SentGroup(path_name(group), tuple(lines)) for group, lines in groups.items())
+
+
+def _said(path: FieldPath, value: str) -> str:
+    """A value in words where it is a code of machines."""
+    if path[-1] == "scheme":
+        return scheme_word(value)
+    if path[-1] == "alert_id" and is_uuid(value):
+        return _("published {time}", time=moment_text(to_timestamp(uuid7_unix_ms(value))))
+    return value
 
 
 def _group(path: FieldPath) -> FieldPath:

@@ -28,7 +28,9 @@ class PreviewedEntry:
 
 @dataclass(slots=True)
 class ListPreview:
-    """What an import would do. Counts are whole; the rest is at most `MAX_SHOWN` of each."""
+    """What an import would do. Counts and `coming`, the rows that are new or changed, are whole; the rest is at most
+    `MAX_SHOWN` of each.
+    """
 
     added: int = 0
     changed: int = 0
@@ -40,6 +42,7 @@ class ListPreview:
     changed_entries: list[PreviewedEntry] = field(default_factory=list)
     vanished_entries: list[tuple[str, str]] = field(default_factory=list)
     bad_rows: list[BadRow] = field(default_factory=list)
+    coming: list[ImportRow] = field(default_factory=list)
 
     @property
     def is_useless(self) -> bool:
@@ -77,7 +80,7 @@ def preview_of(
             )
         else:
             seen.add(row.id)
-            _count(shown, row.id, present.get(row.id), row.content)
+            _count(shown, row, present.get(row.id))
         if len(seen) > most or len(present) > most:
             raise TooLargeError(_("This is too large for a page: an operator can use gateway watchlist import."))
     shown.bad = len(bad_lines)
@@ -87,8 +90,10 @@ def preview_of(
     return shown
 
 
-def _count(shown: ListPreview, entry_id: str, before: WatchlistContent | None, after: WatchlistContent) -> None:
+def _count(shown: ListPreview, row: ImportRow, before: WatchlistContent | None) -> None:
+    entry_id, after = row.id, row.content
     if before is None:
+        shown.coming.append(row)
         shown.added += 1
         if len(shown.new_entries) < MAX_SHOWN:
             lines = changed_lines(WatchlistContent(), after)
@@ -100,6 +105,7 @@ def _count(shown: ListPreview, entry_id: str, before: WatchlistContent | None, a
     if kept == before:
         shown.unchanged += 1
         return
+    shown.coming.append(row)
     shown.changed += 1
     if len(shown.changed_entries) < MAX_SHOWN:
         lines = [line for line in changed_lines(before, kept) if line.is_changed]

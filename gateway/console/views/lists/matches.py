@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.console.filters import number
+from gateway.console.filters import moment_text, number
 from gateway.console.views.words import capitalised
+from gateway.contract.ids import is_uuid, uuid7_unix_ms
+from gateway.contract.messages import to_timestamp
 from gateway.translation.labels import label_of
 from gateway.translation.match_reasons import said
 from gateway.translation.messages import gettext as _
-from gateway.v1.match_pb2 import Match, MatchSourceKind, MatchStatus
+from gateway.v1.match_pb2 import Match, MatchGroup, MatchSource, MatchSourceKind, MatchStatus
 from gateway.v1.screening_pb2 import MatchExplanation, ScreeningHit, TokenAgreement
 from gateway.v1.watchlist_pb2 import MatchClass, WatchlistKind
 
@@ -62,6 +64,31 @@ class MatchView:
         return self.match.hit.explanation
 
 
+@dataclass(frozen=True, slots=True)
+class MatchGroupView:
+    """Open matches that are alike.
+
+    Attributes:
+        entry: whose list, which list and which entry.
+        newest: explains them all.
+    """
+
+    group: MatchGroup
+    newest: MatchView
+    entry: str
+
+    def title(self, by: str) -> str:
+        """What they have in common: the listed name, or the party that was found."""
+        explanation = self.newest.explanation
+        return (explanation.listed if by == "entry" else explanation.given) or self.newest.match.hit.entry.id
+
+
+def group_view(group: MatchGroup) -> MatchGroupView:
+    """A group in words."""
+    entry = group.newest.hit.entry
+    return MatchGroupView(group, match_view(group.newest), f"{entry.publisher.upper()} {entry.list} {entry.id}")
+
+
 def match_view(match: Match) -> MatchView:
     """A match in words."""
     hit = match.hit
@@ -73,7 +100,7 @@ def match_view(match: Match) -> MatchView:
         score=number(round(hit.score, 2)),
         status=capitalised(label_of(MatchStatus, match.status)),
         kind=label_of(WatchlistKind, hit.kind),
-        source=_source(match),
+        source=source_words(match.source),
         source_href=_source_href(match),
         tokens=[aligned(token) for token in hit.explanation.tokens],
         parts=score_parts(hit),
@@ -103,9 +130,13 @@ def _percent(share: float) -> str:
     return _("{number} %", number=number(round(share * 100)))
 
 
-def _source(match: Match) -> str:
-    kind = capitalised(label_of(MatchSourceKind, match.source.kind))
-    where = "/".join(filter(None, (match.source.publisher, match.source.id)))
+def source_words(source: MatchSource) -> str:
+    """Where a party was found."""
+    kind = capitalised(label_of(MatchSourceKind, source.kind))
+    if source.kind == MatchSourceKind.MATCH_SOURCE_KIND_ALERT and is_uuid(source.id):
+        published = to_timestamp(uuid7_unix_ms(source.id))
+        return _("Alert of {node}, {time}", node=source.publisher.upper(), time=moment_text(published))
+    where = "/".join(filter(None, (source.publisher, source.id)))
     return _("{kind} {id}", kind=kind, id=where)
 
 

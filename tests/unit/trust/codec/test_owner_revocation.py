@@ -23,11 +23,9 @@ from gateway.trust.codec.owner_revocation import (
 )
 from tests.support.directories import FEDERATION, NOW, directory, signer
 from tests.support.owner_revocations import certificate, revocation
-from tests.support.tlog_keys import SecondTestKey
 
 KEYS = st.dictionaries(
-    st.integers(1, 2**64).map(lambda seed: signer("any", seed).public_key)
-    | st.sampled_from("abc").map(lambda seed: SecondTestKey("any", seed).public_key),
+    st.integers(1, 2**64).map(lambda seed: signer("any", seed).public_key),
     st.datetimes(datetime(1970, 1, 1), datetime(9999, 12, 31)).map(  # drawn without a zone
         lambda time: time.replace(microsecond=0, tzinfo=UTC)
     ),

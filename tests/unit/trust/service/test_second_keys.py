@@ -16,8 +16,10 @@ from gateway.tlog.note import SignatureType
 from gateway.trust.codec.directory import decode_directory, encode_directory
 from gateway.trust.rules.directory import Directory, KeyAlgorithm, KeyRecord
 from gateway.trust.service.directory_drafts import next_version, revoke
+from gateway.trust.service.directory_offers import DirectoryState
 from gateway.trust.service.directory_versions import TrustedDirectory, accept
 from tests.support.directories import NOW, anchors, card, directory, signed
+from tests.support.owner_revocations import revocation, revoked
 from tests.support.tlog_keys import SecondTestKey, TestKey
 
 DAY = timedelta(days=1)
@@ -123,3 +125,21 @@ def test_lines_of_keys_that_a_version_does_not_name_are_left_out_of_evidence() -
     assert {key.algorithm for key in trusted(with_second_keys()).every_second_verifier(ORIGIN)} == {
         SignatureType.ML_DSA_44
     }
+
+
+def test_an_offered_version_makes_no_second_key_needless_before_it_is_in_force() -> None:
+    version = with_second_keys()
+    made = revoke(version, issued_at=NOW, since=NOW, public_keys=[LOG.public_key])
+    state, _ = DirectoryState.of([trusted(version)]).offered(signed(made), "hk")
+    (verifier,) = state.trusted.log_verifiers(ORIGIN, NEEDED_FROM)
+    assert [second.public_key for second in verifier.second] == [LOG.public_key]
+
+
+def test_an_owner_takes_the_first_key_away_and_can_not_make_the_second_one_needless() -> None:
+    state = DirectoryState.of([trusted(with_second_keys())])
+    first = with_second_keys().nodes["cn"].log_keys[0].public_key
+    made, _ = state.revoking(revoked(revocation("cn", keys={first: NOW})))
+    assert made.trusted.log_verifiers(ORIGIN, NEEDED_FROM) == ()
+    assert made.trusted.directory.second_keys("cn", NEEDED_FROM) == {LOG.public_key}
+    with pytest.raises(DocumentInvalidError, match="an Ed25519 public key"):
+        revoked(revocation("cn", keys={LOG.public_key: NOW}))

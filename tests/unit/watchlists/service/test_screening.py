@@ -24,14 +24,17 @@ from gateway.screening.result import MatchClass, NameKind, Thresholds
 from gateway.v1 import alert_pb2, party_pb2, screening_pb2, watchlist_pb2, watchlist_service_pb2
 from gateway.v1.goods_pb2 import CommodityCode
 from gateway.watchlists.codec import screening as wire
+from gateway.watchlists.codec.matches import Estimate
 from gateway.watchlists.codec.subjects import subjects_of
 from gateway.watchlists.commands.proposals import ProposeCommand
-from gateway.watchlists.rules.matches import EntryKey
+from gateway.watchlists.rules.matches import EntryKey, SourceKey, SourceKind
 from gateway.watchlists.rules.policies import ListPolicy
 from gateway.watchlists.service import index_ranges
 from gateway.watchlists.service import screening as screening_service
-from gateway.watchlists.service.recent_parties import RecentParties
+from gateway.watchlists.service.match_search import MatchSearch
+from gateway.watchlists.service.recent_parties import RecentParties, parties_of
 from gateway.watchlists.service.screening import HITS_OF_A_PARTY, BackwardComparison, Screener
+from gateway.watchlists.service.screening_worker import ScreeningWorker
 from gateway.watchlists.tables import progress as list_progress
 from tests.support.databases import MakeDatabase
 from tests.support.nodes import DAY_MS, PaperNode, exchange, listed_content, paper_nodes
@@ -550,3 +553,37 @@ class TestMessages:
         ((path, subject),) = subjects_of(content).items()
         assert path == "goods[1]"
         assert [each.code for each in subject.commodities] == ["780110", "811010"]
+
+
+def test_what_entries_would_have_matched_is_counted_by_place_and_only_in_the_window(
+    nodes: list[PaperNode], tmp_path: Path
+) -> None:
+    cn = nodes[0]
+    made = screener(cn, tmp_path)
+    worker = ScreeningWorker(made, MatchSearch(cn.database, made))
+    now = cn.clock()
+    code = CommodityCode(scheme="HS", code="811010")
+    goods = {f"goods[{at}]": screening_pb2.ScreeningSubject(commodities=[code]) for at in range(3)}  # one writing
+    people = {"parties[0]": party("Estimate Example Lanterns Limited")}
+    recent = made.recent
+    recent.remember(SourceKey(SourceKind.ALERT, "cn", "new"), 1, parties_of(goods), at_ms=now - DAY_MS)
+    recent.remember(SourceKey(SourceKind.ALERT, "hk", "new"), 1, parties_of(goods), at_ms=now)
+    recent.remember(SourceKey(SourceKind.ALERT, "cn", "old"), 1, parties_of(goods), at_ms=now - 40 * DAY_MS)
+    recent.remember(SourceKey(SourceKind.SHIPMENT, "cn", "s"), 1, parties_of(people), at_ms=now - 2 * DAY_MS)
+
+    def entered(entry_id: str, content: watchlist_pb2.WatchlistContent) -> watchlist_pb2.WatchlistChange:
+        return watchlist_pb2.WatchlistChange(
+            entered=watchlist_pb2.WatchlistEntry(list=LIST, id=entry_id, revision=1, content=content)
+        )
+
+    commodity = listed_content("Antimony", kind=watchlist_pb2.WATCHLIST_KIND_COMMODITY, commodities=[code])
+    update = watchlist_pb2.WatchlistUpdate(
+        changes=[
+            entered("code", commodity),
+            entered("firm", listed("Estimate Example Lanterns Ltd")),
+            entered("none", listed("Unheard Of Example Umbrellas")),
+        ]
+    )
+    estimate = worker.estimate("cn", update, now - 30 * DAY_MS, now)
+    assert estimate == Estimate([2, 1, 0], shipments=1, alerts=2, since_ms=now - 2 * DAY_MS)
+    assert made.entries == 0, "nothing of it is in force"
