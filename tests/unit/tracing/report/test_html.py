@@ -146,7 +146,7 @@ def test_the_report_holds_what_a_case_file_needs() -> None:
         "parties[0].names",
         "gba.customs.example/mo/history",
         "hk/HKR-2026-004902 gives HKI2026004711 as its previous document",
-        "Inspected (x_ray, laboratory): suspicion confirmed. Antimony, 99.65 %.",
+        "Inspected (x-ray, laboratory): suspicion confirmed. Antimony, 99.65 %.",
         "<b>Not bold</b>",
     ):
         assert said in text, said
