@@ -18,6 +18,7 @@ from gateway.db.database import Database
 from gateway.feed.tables import journal
 from tests.support.console import machine_words
 from tests.support.console.accessibility import COLOURS, violations
+from tests.support.console.case import Case
 from tests.support.console.chromium import NARROW, WIDE, settle
 from tests.support.console.desk import LANGUAGES, Desk, Desks, desks
 from tests.support.console.markup import language_and_shape
@@ -187,8 +188,8 @@ FORMS = (
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_no_error_speaks_as_a_machine(desk_of_module: Desks, language: str) -> None:
-    walk, found = Walk(desk_of_module, language=language), []
+def test_no_error_speaks_as_a_machine(desk: Desks, case: Case, language: str) -> None:
+    walk, found = Walk(desk, language=language), []
     for node, person, path in FORMS:
         for nonsense in ("", "?! \N{SECTION SIGN}"):
             place = Place(path, path, node, person, path)

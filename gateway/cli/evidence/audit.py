@@ -15,7 +15,7 @@ from gateway.translation.messages import gettext as _
 from gateway.v1.audit_log_pb2 import AuditExportForm
 
 
-class Form(StrEnum):
+class ExportForm(StrEnum):
     """How events are written."""
 
     CSV = "csv"
@@ -23,8 +23,8 @@ class Form(StrEnum):
 
 
 _FORMS = {
-    Form.CSV: AuditExportForm.AUDIT_EXPORT_FORM_CSV,
-    Form.JSONL: AuditExportForm.AUDIT_EXPORT_FORM_JSON_LINES,
+    ExportForm.CSV: AuditExportForm.AUDIT_EXPORT_FORM_CSV,
+    ExportForm.JSONL: AuditExportForm.AUDIT_EXPORT_FORM_JSON_LINES,
 }
 
 
@@ -34,7 +34,7 @@ def audit_export(
     target: Target,
     *,
     out: Annotated[Path, typer.Option("--out", help=_("A new folder, or one file when it ends in .zip."))],
-    form: Annotated[Form, typer.Option("--format", help=_("A table, or JSON lines."))] = Form.CSV,
+    form: Annotated[ExportForm, typer.Option("--format", help=_("A table, or JSON lines."))] = ExportForm.CSV,
     filter_: Annotated[
         str, typer.Option("--filter", help=_("Conditions joined by AND, as for `gateway audit list`."))
     ] = "",
