@@ -263,6 +263,8 @@ def verify_cosignature_lines(note: bytes, lines: bytes, verifier: Verifier) -> V
     _require_cosigner(verifier)  # 1
     text = parse_note(note).unverified_text
     first, *others = map(parse_signature_line, lines.splitlines(keepends=True) or [lines])
+    if len(others) > 1:
+        raise MalformedError(f"a cosignature has one line, or two with a second key, not {len(others) + 1}")
     statement = _statement(verify_signature(text, first, verifier), parse_checkpoint_body(text))  # 2, 3
     _require_second(text, others, verifier, statement.timestamp)
     return statement

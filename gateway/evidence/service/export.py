@@ -192,5 +192,5 @@ def _entry(conn: Connection, trust: TrustedDirectory, feed_id: int, index: int) 
     if checkpoint is None:
         raise VerificationError(f"no checkpoint covers entry {index} of feed {feed_id}", step="6 checkpoint")
     hashes = inclusion_proof(index, checkpoint.size, StoredTiles(conn, feed_id))
-    proof = TlogProof(index, tuple(hashes), trust.known_lines(checkpoint.cosigned_note)).encode()
+    proof = TlogProof(index, tuple(hashes), trust.verified_lines(checkpoint.cosigned_note)).encode()
     return EvidenceEntry(stored.header, stored.salt, stored.payload, proof)

@@ -36,6 +36,7 @@ from gateway.plurals import counted
 from gateway.tlog.checkpoint import VerifiedCosignature, verify_checkpoint, verify_cosignature_lines
 from gateway.tlog.merkle import EMPTY_ROOT, MAX_TREE_SIZE, consistency_proof
 from gateway.tlog.note import first_verified, parse_note
+from gateway.trust.rules.directory import receipts_key_name
 from gateway.trust.service.directory_versions import TrustedDirectory
 from gateway.v1 import feed_pb2
 
@@ -224,7 +225,8 @@ class Outgoing:
         shown, sent = parse_note(position.cosigned_checkpoint), parse_note(checkpoint.note)
         if shown.unverified_text != sent.unverified_text:
             raise MalformedError(f"the position of {origin.recipient} isn't on the checkpoint that was sent")
-        lines = b"".join(one.line() for one in shown.signatures if one.name != origin.line)
+        name = receipts_key_name(origin.federation, origin.recipient)
+        lines = b"".join(one.line() for one in shown.signatures if one.name == name)
         self._writer.run(
             self.verify_receipt(origin, feed_pb2.Receipt(origin=origin.line, size=position.size, cosignature=lines))
         )

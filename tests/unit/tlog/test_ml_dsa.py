@@ -97,6 +97,12 @@ def test_the_second_signature_is_of_the_same_time_head_and_signer() -> None:
             verify_cosignature_lines(NOTE, first + wrong, recipient)
 
 
+def test_a_cosignature_has_two_lines_at_most() -> None:
+    """Others would be stored unread."""
+    with pytest.raises(MalformedError, match="not 3"):
+        verify_cosignature_lines(NOTE, LINES + LINES.splitlines(keepends=True)[1], RECIPIENT.cosigner())
+
+
 def test_a_log_s_second_key_cannot_speak_for_another_log() -> None:
     other = TestKey(
         "gba.customs.example/cn/mo/alerts", "log", SecondTestKey("gba.customs.example/cn/mo/alerts", "log 2")

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from gateway.console.pages.alert.show import packed_evidence
 from gateway.contract.messages import to_timestamp
@@ -34,8 +34,8 @@ from gateway.evidence.service.check import examine, verify
 from gateway.evidence.service.export import export, export_parts
 from gateway.evidence.service.files import read_bundle
 from gateway.evidence.service.report import STEPS, Examination, StepStatus, VerifiedEvidence
-from gateway.feed.tables.schema import entries
-from gateway.tlog.note import Verifier, sign_note
+from gateway.feed.tables.schema import checkpoints, entries
+from gateway.tlog.note import NoteSignature, Verifier, sign_note
 from gateway.tlog.proof_file import parse_proof, verify_proof
 from gateway.trust.codec.directory import encode_directory
 from gateway.trust.pki.keys import load_signing_key
@@ -207,6 +207,22 @@ def test_both_nodes_export_evidence_that_verifies(tmp_path: Path, make_database:
             assert evidence.steps[0].event == "published"
             assert {step.outcome for step in evidence.steps} == {"applied"}
             assert set(kinds) == {"acknowledged", "amended", "disposition", "finding", "question"}
+
+
+def test_a_signature_that_a_partner_adds_does_not_spoil_the_evidence_against_it(
+    tmp_path: Path, make_database: MakeDatabase
+) -> None:
+    """Nobody reads it, and a bundle with an unread signature would be refused."""
+    with paper_nodes(tmp_path, make_database) as (cn, hk):
+        alert_id = cn.publish("hk")
+        deliver(cn, hk)
+        with hk.database.write() as conn:
+            for size, note in conn.execute(select(checkpoints.c.size, checkpoints.c.note)).all():
+                junk = NoteSignature("cn/extra", b"\x01\x02\x03\x04", bytes(64)).line()
+                conn.execute(update(checkpoints).where(checkpoints.c.size == size).values(note=bytes(note) + junk))
+        bundle = export(hk.database, hk.trust, publisher="cn", alert_id=alert_id).bundle
+        assert b"cn/extra" not in bundle.files["alert.tlog-proof"]
+        assert verify(bundle, directory_note=hk.trust.note).received_at is not None
 
 
 def test_the_receipt_is_the_first_one_that_covers_the_entry(tmp_path: Path, make_database: MakeDatabase) -> None:

@@ -12,15 +12,16 @@ from gateway.contract.ids import FeedOrigin
 from gateway.contract.json_document import dump_json
 from gateway.errors import DocumentInvalidError
 from gateway.tlog.checkpoint import Checkpoint, cosign, sign_checkpoint
-from gateway.tlog.note import SignatureType
+from gateway.tlog.note import SignatureType, UnverifiedNote, parse_note, sign_note
 from gateway.trust.codec.directory import decode_directory, encode_directory
+from gateway.trust.pki.keys import MlDsa44Signer
 from gateway.trust.rules.directory import Directory, KeyAlgorithm, KeyRecord
 from gateway.trust.service.directory_drafts import next_version, revoke
 from gateway.trust.service.directory_offers import DirectoryState
 from gateway.trust.service.directory_versions import TrustedDirectory, accept
-from tests.support.directories import NOW, anchors, card, directory, signed
+from tests.support.directories import NOW, anchors, card, directory, signed, signer
 from tests.support.owner_revocations import revocation, revoked
-from tests.support.tlog_keys import SecondTestKey, TestKey
+from tests.support.tlog_keys import SecondTestKey
 
 DAY = timedelta(days=1)
 ORIGIN = FeedOrigin.parse("gba.customs.example/cn/hk/alerts")
@@ -114,17 +115,44 @@ def test_the_next_version_keeps_past_ones() -> None:
     assert record(LOG) in later.nodes["cn"].log_keys
 
 
-def test_lines_of_keys_that_a_version_does_not_name_are_left_out_of_evidence() -> None:
-    log, recipient = TestKey(ORIGIN.line, "first log", LOG), TestKey(RECEIPTS, "first receipts", RECEIPT)
+def cosigned_by(*, second: bool) -> tuple[bytes, bytes]:
+    """A checkpoint by cn's log key of the directory, and its receipt by hk's, with or without second keys."""
+    log, recipient = signer(ORIGIN.line, 2000), signer(RECEIPTS, 3001)
+    if second:
+        log = log.beside(MlDsa44Signer(ORIGIN.line, LOG.private_key))
+        recipient = recipient.beside(MlDsa44Signer(RECEIPTS, RECEIPT.private_key))
     note = sign_checkpoint(Checkpoint(ORIGIN.line, 7, bytes(range(32))), log)
-    cosigned = note + cosign(note, recipient, 1_768_435_200)
-    assert trusted(with_second_keys()).known_lines(cosigned) == cosigned
-    alone = replace(log, second=None), replace(recipient, second=None)
-    plain = sign_checkpoint(Checkpoint(ORIGIN.line, 7, bytes(range(32))), alone[0])
-    assert trusted(directory()).known_lines(cosigned) == plain + cosign(plain, alone[1], 1_768_435_200)
+    return note, cosign(note, recipient, 1_768_435_200)
+
+
+def test_lines_of_keys_that_a_version_does_not_name_are_left_out_of_evidence() -> None:
+    both = b"".join(cosigned_by(second=True))
+    assert trusted(with_second_keys()).verified_lines(both) == both
+    assert trusted(directory()).verified_lines(both) == b"".join(cosigned_by(second=False))
     assert {key.algorithm for key in trusted(with_second_keys()).every_second_verifier(ORIGIN)} == {
         SignatureType.ML_DSA_44
     }
+
+
+def test_lines_that_a_node_adds_to_spoil_evidence_are_left_out() -> None:
+    """Of a stranger's key, of a wrong signature, twice, and in another order."""
+    trust = trusted(with_second_keys())
+    note, receipt = cosigned_by(second=True)
+    whole = note + receipt
+    text = parse_note(whole).unverified_text
+    log, second, first_receipt, second_receipt = parse_note(whole).signatures
+    stranger = parse_note(sign_note(text, [signer(ORIGIN.line, 77)])).signatures[0]
+    wrong = replace(second, signature=second.signature[:-1] + bytes([second.signature[-1] ^ 1]))
+    other = replace(stranger, name="somebody/else")
+    for lines in (
+        (stranger, log, second, first_receipt, second_receipt),
+        (log, wrong, second, first_receipt, second_receipt),
+        (log, second, first_receipt, second_receipt, other, second_receipt),
+        (second_receipt, first_receipt, second, log),
+    ):
+        assert trust.verified_lines(UnverifiedNote(text, lines).encode()) == whole
+    nothing = UnverifiedNote(text, (stranger, other)).encode()
+    assert trust.verified_lines(nothing) == nothing  # and verifying it says so
 
 
 def test_an_offered_version_makes_no_second_key_needless_before_it_is_in_force() -> None:
