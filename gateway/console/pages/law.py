@@ -11,7 +11,7 @@ from gateway.console.form import Form
 from gateway.console.navigation import NavigationEntry
 from gateway.console.page import client, has_role, page_route, render
 from gateway.console.pages.alert.step_forms import decimal, element
-from gateway.console.views.controls import ChangeRow, SuggestionRow, change_rows, suggestion_rows
+from gateway.console.views.controls import ControlChangeRow, SuggestionRow, change_rows, suggestion_rows
 from gateway.errors import InvalidRequestError
 from gateway.translation.messages import gettext as _
 from gateway.v1.history_service_pb2 import GoodsWording
@@ -55,7 +55,7 @@ async def _suggested(request: Request, asked: Form) -> list[SuggestionRow] | Non
     return suggestion_rows(found.goods[0])
 
 
-async def _changes(request: Request, asked: Form) -> list[ChangeRow] | None:
+async def _changes(request: Request, asked: Form) -> list[ControlChangeRow] | None:
     if not asked.is_good or not asked.text("since") or not has_role(request, *_READERS_OF_RECORDS):
         return None
     return change_rows(await client(request).history.control_changes(asked.text("since"), asked.text("until")))

@@ -67,7 +67,7 @@ def _row(suggestion: ControlSuggestion) -> SuggestionRow:
 
 
 @dataclass(frozen=True, slots=True)
-class ChangeRow:
+class ControlChangeRow:
     """A day on which the state of a control changes.
 
     Attributes:
@@ -85,10 +85,10 @@ class ChangeRow:
     more: bool
 
 
-def change_rows(found: ListControlChangesResponse) -> list[ChangeRow]:
+def change_rows(found: ListControlChangesResponse) -> list[ControlChangeRow]:
     """The changes, by day."""
     return [
-        ChangeRow(
+        ControlChangeRow(
             day=change.day,
             announcement=change.announcement,
             state=change.state,

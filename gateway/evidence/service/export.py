@@ -20,6 +20,7 @@ from gateway.feed.tables.heads import StoredTiles
 from gateway.tlog.merkle import inclusion_proof
 from gateway.tlog.proof_file import TlogProof
 from gateway.trust.service.directory_versions import TrustedDirectory
+from gateway.trust.service.verified_lines import verified_lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,5 +193,5 @@ def _entry(conn: Connection, trust: TrustedDirectory, feed_id: int, index: int) 
     if checkpoint is None:
         raise VerificationError(f"no checkpoint covers entry {index} of feed {feed_id}", step="6 checkpoint")
     hashes = inclusion_proof(index, checkpoint.size, StoredTiles(conn, feed_id))
-    proof = TlogProof(index, tuple(hashes), trust.verified_lines(checkpoint.cosigned_note)).encode()
+    proof = TlogProof(index, tuple(hashes), verified_lines(trust, checkpoint.cosigned_note)).encode()
     return EvidenceEntry(stored.header, stored.salt, stored.payload, proof)

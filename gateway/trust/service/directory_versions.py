@@ -12,16 +12,7 @@ from hashlib import sha256
 
 from gateway.contract.ids import FeedOrigin
 from gateway.errors import ConfigurationError, DirectoryError, MalformedError, SignatureInvalidError
-from gateway.tlog.checkpoint import parse_checkpoint_body
-from gateway.tlog.note import (
-    NoteSignature,
-    SignatureType,
-    UnverifiedNote,
-    Verifier,
-    open_note,
-    parse_note,
-    verify_signature,
-)
+from gateway.tlog.note import SignatureType, Verifier, open_note, parse_note
 from gateway.trust.codec.directory import decode_directory
 from gateway.trust.rules.directory import (
     Directory,
@@ -199,39 +190,8 @@ class TrustedDirectory:
             for record in of_algorithm(records, KeyAlgorithm.ML_DSA_44)
         )
 
-    def verified_lines(self, note: bytes) -> bytes:
-        """A feed's checkpoint with those lines alone that a key of its two nodes has signed, one by each kind of key.
-
-        What else a node has put there would make evidence against it refused. A key may be past or revoked.
-        """
-        parsed = parse_note(note)
-        origin = FeedOrigin.parse(parse_checkpoint_body(parsed.unverified_text).origin)
-        if not {origin.publisher, origin.recipient} <= self.directory.nodes.keys():
-            return note
-        kept: dict[tuple[bool, bool], NoteSignature] = {}
-        known = (
-            *self.every_log_verifier(origin),
-            *self.every_cosign_verifier(origin.recipient),
-            *self.every_second_verifier(origin),
-        )
-        by_key = {(verifier.name, verifier.key_id): verifier for verifier in known}
-        for line in parsed.signatures:
-            verifier = by_key.get((line.name, line.key_id))
-            if verifier is not None and _is_signed(parsed.unverified_text, line, verifier):
-                kept.setdefault((line.name != origin.line, verifier.algorithm is SignatureType.ML_DSA_44), line)
-        in_order = tuple(kept[place] for place in sorted(kept))
-        return UnverifiedNote(parsed.unverified_text, in_order).encode() if in_order else note
-
     def directory_verifiers(self) -> tuple[Verifier, ...]:
         return tuple(Verifier.from_vkey(authority.directory_key) for authority in self.directory.authorities.values())
-
-
-def _is_signed(text: bytes, line: NoteSignature, verifier: Verifier) -> bool:
-    try:
-        verify_signature(text, line, verifier)
-    except SignatureInvalidError:
-        return False
-    return True
 
 
 def _second_keys(name: str, records: Iterable[KeyRecord], at: datetime) -> tuple[tuple[Verifier, ...], int]:

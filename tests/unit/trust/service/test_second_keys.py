@@ -19,6 +19,7 @@ from gateway.trust.rules.directory import Directory, KeyAlgorithm, KeyRecord
 from gateway.trust.service.directory_drafts import next_version, revoke
 from gateway.trust.service.directory_offers import DirectoryState
 from gateway.trust.service.directory_versions import TrustedDirectory, accept
+from gateway.trust.service.verified_lines import verified_lines
 from tests.support.directories import NOW, anchors, card, directory, signed, signer
 from tests.support.owner_revocations import revocation, revoked
 from tests.support.tlog_keys import SecondTestKey
@@ -127,8 +128,8 @@ def cosigned_by(*, second: bool) -> tuple[bytes, bytes]:
 
 def test_lines_of_keys_that_a_version_does_not_name_are_left_out_of_evidence() -> None:
     both = b"".join(cosigned_by(second=True))
-    assert trusted(with_second_keys()).verified_lines(both) == both
-    assert trusted(directory()).verified_lines(both) == b"".join(cosigned_by(second=False))
+    assert verified_lines(trusted(with_second_keys()), both) == both
+    assert verified_lines(trusted(directory()), both) == b"".join(cosigned_by(second=False))
     assert {key.algorithm for key in trusted(with_second_keys()).every_second_verifier(ORIGIN)} == {
         SignatureType.ML_DSA_44
     }
@@ -150,9 +151,9 @@ def test_lines_that_a_node_adds_to_spoil_evidence_are_left_out() -> None:
         (log, second, first_receipt, second_receipt, other, second_receipt),
         (second_receipt, first_receipt, second, log),
     ):
-        assert trust.verified_lines(UnverifiedNote(text, lines).encode()) == whole
+        assert verified_lines(trust, UnverifiedNote(text, lines).encode()) == whole
     nothing = UnverifiedNote(text, (stranger, other)).encode()
-    assert trust.verified_lines(nothing) == nothing  # and verifying it says so
+    assert verified_lines(trust, nothing) == nothing  # and verifying it says so
 
 
 def test_an_offered_version_makes_no_second_key_needless_before_it_is_in_force() -> None:
