@@ -45,7 +45,8 @@ def publish(
             published = (await own.publish(made, [recipient])).alert_id
 
             async def arrived() -> bool:
-                page = await other.casework.inbox_page(casework.InboxFilter(scope=casework.INBOX_SCOPE_ALL))
+                everything = casework.InboxFilter(scope=casework.INBOX_SCOPE_ALL)
+                page = await other.casework.inbox_page(everything, order=casework.INBOX_ORDER_NEWEST)
                 return any(row.summary.alert.id == published for row in page.rows)
 
             await eventually(arrived, what="the alert in the inbox")

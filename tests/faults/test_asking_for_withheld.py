@@ -34,7 +34,7 @@ from tests.support.shipments import items, shipment
 pytestmark = pytest.mark.both_databases
 
 Pb = history_pb2
-FIXED = {"inspections.goods_found.codes.scheme"}
+FIXED = {"inspections.goods_found.codes.scheme", "withdrawn_inspections.goods_found.codes.scheme"}
 """Fields that have one of a few words, which tell nothing."""
 
 WITHHELD, ADDED = (

@@ -86,6 +86,7 @@ def _alert_event() -> alert_pb2.AlertEvent:
     event.occurred_at.FromMilliseconds(NOW_MS)
     event.published.id, event.published.revision = "0192f0c4-7b1e-7cc0-8000-000000000001", 1
     event.published.publisher, event.published.recipient = "cn", "hk"
+    event.published.published_at.FromMilliseconds(NOW_MS)
     event.published.content.CopyFrom(alert_content(NOW_MS))
     return event
 

@@ -53,6 +53,7 @@ PLACEHOLDERS: Mapping[str, str] = {
 FILES: Mapping[Words, str] = {
     ("pki", "show"): "gateway.pem",
     ("pki", "signing-keys"): "passphrase",
+    ("audit", "export"): "events.zip",
     ("audit", "head"): "new.head",
     ("verify",): "2026-01-15.head",
     ("history", "import"): "manifests.csv",
@@ -309,6 +310,7 @@ SCENES: Mapping[Words, Scene] = {
     ("watchlist", "export"): at_the_holder,
     ("watchlist", "import"): mapping("ours-of-lists.toml"),
     ("watchlist", "list"): at_the_holder,
+    ("watchlist", "proposal"): argument(CommandKit.proposal),
     ("watchlist", "reject"): argument(CommandKit.proposal),
     ("watchlist", "report"): at_the_holder,
     ("watchlist", "show"): at_the_holder,

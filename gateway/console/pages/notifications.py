@@ -15,6 +15,7 @@ from starlette.responses import Response
 from gateway.client import GatewayClient
 from gateway.console.live import ANYTHING, NEWEST, Change
 from gateway.console.page import client, console_of, form, page_route, redirect, render, rendered
+from gateway.console.views.alerts.sending import when_published
 from gateway.errors import InvalidRequestError, MethodUnknownError, Violation
 from gateway.translation.messages import gettext as _
 from gateway.translation.notification_texts import KIND_NAMES, priority_letter, sentence_of
@@ -44,6 +45,7 @@ class ShownNotification:
     kind: str
     letter: str
     path: str
+    about: str
     is_bad: bool
 
     @classmethod
@@ -54,8 +56,15 @@ class ShownNotification:
             kind=_(KIND_NAMES.get(message.kind, "")),
             letter=priority_letter(message),
             path=path_of(message),
+            about=_about(message),
             is_bad=message.kind in _BAD,
         )
+
+
+def _about(message: Notification) -> str:
+    """The alert that it is about, in words."""
+    alert = message.alert
+    return f"{alert.publisher.upper()}, {when_published(alert.alert_id)}" if alert.alert_id else ""
 
 
 def path_of(message: Notification) -> str:

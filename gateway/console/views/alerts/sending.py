@@ -148,9 +148,14 @@ def _said(path: FieldPath, value: str) -> str:
     """A value in words where it is a code of machines."""
     if path[-1] == "scheme":
         return scheme_word(value)
-    if path[-1] == "alert_id" and is_uuid(value):
-        return _("published {time}", time=moment_text(to_timestamp(uuid7_unix_ms(value))))
-    return value
+    return when_published(value) if path[-1] == "alert_id" else value
+
+
+def when_published(alert_id: str) -> str:
+    """What names an alert to people where no more is known of it; the id where that doesn't say."""
+    if not is_uuid(alert_id):
+        return alert_id
+    return _("published {time}", time=moment_text(to_timestamp(uuid7_unix_ms(alert_id))))
 
 
 def _group(path: FieldPath) -> FieldPath:
