@@ -172,7 +172,7 @@ def verify_checkpoint(note: bytes, verifier: Verifier, origin: str) -> VerifiedC
     if verifier.name != origin or verifier.algorithm is not SignatureType.ED25519:  # 1
         raise SignatureInvalidError(f"{verifier.to_vkey()} isn't a key of the log {origin}", step="log key")
     verified = open_note(note, [verifier])  # 2
-    _require_second(verified.text, parse_note(note).signatures, verifier)
+    _require_second(verified.text, verified.lines, verifier)
     checkpoint = parse_checkpoint_body(verified.text)  # 3
     if checkpoint.origin != origin:  # 4
         raise SignatureInvalidError(f"the checkpoint is of {checkpoint.origin}, not of {origin}", step="origin")
@@ -254,7 +254,7 @@ def verify_cosignature(note: bytes, verifier: Verifier) -> VerifiedCosignature:
     latest = max(
         (_statement(signature, checkpoint) for signature in verified.signatures), key=lambda each: each.timestamp
     )
-    _require_second(verified.text, parse_note(note).signatures, verifier, latest.timestamp)
+    _require_second(verified.text, verified.lines, verifier, latest.timestamp)
     return latest
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Final, Protocol
 
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey
@@ -38,7 +37,6 @@ class MlDsaSigner(Protocol):
         ...
 
 
-@lru_cache(maxsize=256)
 def public_key(data: bytes) -> MLDSA44PublicKey:
     """The key; raises MalformedError unless it has PUBLIC_KEY_BYTES."""
     if len(data) != PUBLIC_KEY_BYTES:

@@ -98,7 +98,7 @@ class Verifier:
     Attributes:
         public_key: Ed25519, 32 bytes, or ML-DSA-44, 1,312.
         algorithm: signature type byte.
-        second: keys of the second algorithm (`checkpoint.SecondKeys`) of which one must have signed a checkpoint too;
+        second: keys of the second algorithm, under the same name, of which one must have signed a checkpoint too;
             none where the first is enough.
         second_since: POSIX seconds; a cosignature of an earlier time needs no second one.
         key_id: 4 bytes, SHA-256(name ‖ 0x0A ‖ type ‖ public key)[:4].
@@ -118,7 +118,7 @@ class Verifier:
         _require_key_name(self.name)
         object.__setattr__(self, "algorithm", _signature_type(self.algorithm))
         if self.algorithm is SignatureType.ML_DSA_44:
-            ml_dsa.public_key(self.public_key)
+            _public_key(self.algorithm, self.public_key)  # refuses another length
         else:
             _require_strong_key(self.public_key)
         object.__setattr__(self, "key_id", key_id(self.name, self.algorithm, self.public_key))
@@ -180,10 +180,11 @@ class VerifiedSignature:
 
 @dataclass(frozen=True, slots=True)
 class VerifiedNote:
-    """A note's text with its verified signatures, in the note's order."""
+    """A note's text with its verified signatures, in the note's order; `lines` has unverified ones too."""
 
     text: bytes
     signatures: tuple[VerifiedSignature, ...]
+    lines: tuple[NoteSignature, ...]
 
 
 def key_id(name: str, algorithm: SignatureType, public_key: bytes) -> bytes:
@@ -283,7 +284,7 @@ def open_note(note: bytes, verifiers: Iterable[Verifier], threshold: int = 1) ->
         raise SignatureInvalidError(
             f"signed by {counted(signed, 'known key')}; {threshold} are needed", step="threshold"
         )
-    return VerifiedNote(unverified.unverified_text, verified)
+    return VerifiedNote(unverified.unverified_text, verified, unverified.signatures)
 
 
 def verify_signature(text: bytes, signature: NoteSignature, verifier: Verifier) -> VerifiedSignature:
