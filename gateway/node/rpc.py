@@ -42,10 +42,11 @@ from gateway.node.roles import Roles
 from gateway.node.stored_status import StoredStatus
 from gateway.rpc.calls import current_call
 from gateway.rpc.peers import Peers
-from gateway.tlog.note import SignatureType, Verifier
+from gateway.tlog.note import SignatureType
 from gateway.tls.certificates import inspect_ca
 from gateway.tls.credentials import TlsSource
-from gateway.trust.rules.directory import KeyAlgorithm, KeyRecord, Validity, receipts_key_name
+from gateway.trust.codec.directory import verifier_of
+from gateway.trust.rules.directory import KeyRecord, Validity, receipts_key_name
 from gateway.trust.service.directory_versions import TrustedDirectory
 from gateway.v1 import directory_pb2
 from gateway.v1 import node_service_pb2 as pb
@@ -380,17 +381,13 @@ def _keys(
         status = pb.KeyStatus(
             node=node,
             use=use,
-            vkey=Verifier(name, record.public_key, _type_of(record, algorithm)).to_vkey(),
+            vkey=verifier_of(name, record, algorithm).to_vkey(),
             not_before=_timestamp(record.not_before),
             not_after=_timestamp(record.not_after),
         )
         if record.revoked_at is not None:
             status.revoked_at.CopyFrom(_timestamp(record.revoked_at))
         yield status
-
-
-def _type_of(record: KeyRecord, algorithm: SignatureType) -> SignatureType:
-    return SignatureType.ML_DSA_44 if record.algorithm is KeyAlgorithm.ML_DSA_44 else algorithm
 
 
 def _timestamp(time: datetime) -> Timestamp:

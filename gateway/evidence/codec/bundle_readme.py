@@ -12,8 +12,9 @@ from gateway.contract.findings import FindingLedger, FindingPlace, FindingStep
 from gateway.contract.json_document import format_time, format_time_ms
 from gateway.contract.messages import to_ms
 from gateway.evidence.codec.bundle_entries import ClaimedEntry, StepProof, step_proofs
-from gateway.tlog.note import SignatureType, Verifier, parse_note
-from gateway.trust.rules.directory import Directory, KeyAlgorithm, KeyRecord, receipts_key_name
+from gateway.tlog.note import SignatureType, parse_note
+from gateway.trust.codec.directory import verifier_of
+from gateway.trust.rules.directory import Directory, receipts_key_name
 
 FORMAT = "customs-gateway-evidence/v2"
 FORMAT_WITHOUT_STEPS = "customs-gateway-evidence/v1"
@@ -131,22 +132,11 @@ def _vkeys(directory: Directory, claimed: ClaimedEntry, *, receipt: bool) -> str
         return _UNNAMED
     if receipt:
         name = receipts_key_name(origin.federation, origin.recipient)
-        keys = _verifiers(name, recipient.cosign_keys, SignatureType.COSIGNATURE)
+        keys = [verifier_of(name, record, SignatureType.COSIGNATURE) for record in recipient.cosign_keys]
     else:
-        keys = _verifiers(origin.line, publisher.log_keys, SignatureType.ED25519)
+        keys = [verifier_of(origin.line, record) for record in publisher.log_keys]
     found = [next((key.to_vkey() for key in keys if key.key_id == key_id), _UNNAMED) for key_id in signed]
     return _AND.join(found)
-
-
-def _verifiers(name: str, records: Iterable[KeyRecord], algorithm: SignatureType) -> list[Verifier]:
-    return [
-        Verifier(
-            name,
-            record.public_key,
-            SignatureType.ML_DSA_44 if record.algorithm is KeyAlgorithm.ML_DSA_44 else algorithm,
-        )
-        for record in records
-    ]
 
 
 _AND = "\n       and           "

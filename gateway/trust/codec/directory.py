@@ -309,6 +309,16 @@ def decode_public_key(text: str, algorithm: KeyAlgorithm = KeyAlgorithm.ED25519)
     return Verifier("any", key, _TYPES[algorithm]).public_key  # refuses keys of small order
 
 
+def verifier_of(name: str, record: KeyRecord, first: SignatureType = SignatureType.ED25519) -> Verifier:
+    """A record's key under a name.
+
+    Args:
+        first: what keys of the first algorithm sign: a log's checkpoints, or with COSIGNATURE receipts.
+    """
+    kind = first if record.algorithm is KeyAlgorithm.ED25519 else _TYPES[record.algorithm]
+    return Verifier(name, record.public_key, kind)
+
+
 _PUBLIC_KEYS: Mapping[KeyAlgorithm, tuple[str, str]] = {
     KeyAlgorithm.ED25519: PUBLIC_KEY,
     KeyAlgorithm.ML_DSA_44: ML_DSA_PUBLIC_KEY,

@@ -81,12 +81,15 @@ SecondCounts = Callable[[bytes], bool]
 """Whether a public key of the second algorithm counts now: only then it signs too."""
 
 
+def no_second(_key: bytes) -> bool:
+    """SecondCounts where a directory doesn't say."""
+    return False
+
+
 class CountedSigner:
     """A signer that counts its signatures; implements Signer."""
 
-    def __init__(
-        self, signer: Signer, count: Callable[[], None], second_counts: SecondCounts = lambda _key: False
-    ) -> None:
+    def __init__(self, signer: Signer, count: Callable[[], None], second_counts: SecondCounts = no_second) -> None:
         self._signer = signer
         self._count = count
         self._second_counts = second_counts
@@ -122,7 +125,7 @@ class LogKey:
         self,
         key: Callable[[], Ed25519Signer],
         count: Callable[[], None] = lambda: None,
-        second_counts: SecondCounts = lambda _key: False,
+        second_counts: SecondCounts = no_second,
     ) -> None:
         self._key = key
         self._count = count

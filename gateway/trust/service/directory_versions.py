@@ -13,7 +13,7 @@ from hashlib import sha256
 from gateway.contract.ids import FeedOrigin
 from gateway.errors import ConfigurationError, DirectoryError, MalformedError, SignatureInvalidError
 from gateway.tlog.note import SignatureType, Verifier, open_note, parse_note
-from gateway.trust.codec.directory import decode_directory
+from gateway.trust.codec.directory import decode_directory, verifier_of
 from gateway.trust.rules.directory import (
     Directory,
     KeyAlgorithm,
@@ -162,7 +162,7 @@ class TrustedDirectory:
         They show what a node once signed; they don't authenticate new data.
         """
         records = of_algorithm(self.directory.node(origin.publisher).log_keys)
-        return tuple(Verifier(origin.line, record.public_key) for record in records)
+        return tuple(verifier_of(origin.line, record) for record in records)
 
     def cosign_verifiers(self, node: str, at: datetime, *, alone: bool = False) -> tuple[Verifier, ...]:
         """Keys whose receipts count, with the second keys that they need; as `log_verifiers`."""
@@ -177,7 +177,7 @@ class TrustedDirectory:
         """All receipts keys of a node, also past, future and revoked ones; as `every_log_verifier`."""
         name = receipts_key_name(self.federation, node)
         records = of_algorithm(self.directory.node(node).cosign_keys)
-        return tuple(Verifier(name, record.public_key, SignatureType.COSIGNATURE) for record in records)
+        return tuple(verifier_of(name, record, SignatureType.COSIGNATURE) for record in records)
 
     def every_second_verifier(self, origin: FeedOrigin) -> tuple[Verifier, ...]:
         """All second keys of a feed's two nodes; as `every_log_verifier`."""
@@ -185,7 +185,7 @@ class TrustedDirectory:
         of_recipient = self.directory.node(origin.recipient).cosign_keys
         receipts = receipts_key_name(self.federation, origin.recipient)
         return tuple(
-            Verifier(name, record.public_key, SignatureType.ML_DSA_44)
+            verifier_of(name, record)
             for name, records in ((origin.line, of_publisher), (receipts, of_recipient))
             for record in of_algorithm(records, KeyAlgorithm.ML_DSA_44)
         )
@@ -197,7 +197,7 @@ class TrustedDirectory:
 def _second_keys(name: str, records: Iterable[KeyRecord], at: datetime) -> tuple[tuple[Verifier, ...], int]:
     """Second keys that count at a time, of which one is needed, and since when (POSIX seconds)."""
     usable = [record for record in of_algorithm(records, KeyAlgorithm.ML_DSA_44) if record.usable(at)]
-    second = tuple(Verifier(name, record.public_key, SignatureType.ML_DSA_44) for record in usable)
+    second = tuple(verifier_of(name, record) for record in usable)
     return second, int(min((record.not_before.timestamp() for record in usable), default=0))
 
 
