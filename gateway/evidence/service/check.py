@@ -329,17 +329,11 @@ def _verify_receipt(claimed: ClaimedEntry, trust: TrustedDirectory) -> datetime:
         raise SignatureInvalidError(_no_receipt(claimed))
     note, recipient = claimed.proof.checkpoint_note, claimed.origin.recipient
     _first_that_verifies(
-        _receipt_verifiers(claimed, trust),
+        trust.cosign_verifiers(recipient, claimed.received_at),
         lambda verifier: verify_cosignature(note, verifier),
         f"receipts key of {recipient}",
     )
     return claimed.received_at
-
-
-def _receipt_verifiers(claimed: ClaimedEntry, trust: TrustedDirectory) -> Sequence[Verifier]:
-    if claimed.received_at is None:
-        return ()
-    return trust.cosign_verifiers(claimed.origin.recipient, claimed.received_at)
 
 
 def _no_receipt(claimed: ClaimedEntry) -> str:
