@@ -9,17 +9,17 @@ from typing import Final
 from sqlalchemy import Connection
 
 from gateway.contract.identification import shipment_keys as keys_wire
-from gateway.contract.messages import to_ms, to_timestamp
+from gateway.contract.messages import to_ms
 from gateway.db.database import Database
 from gateway.errors import InvalidRequestError, Violation
-from gateway.history.service.control_suggestions import LIST_UTC_OFFSET_MINUTES, day_of
+from gateway.history.service.control_suggestions import day_of, list_day
 from gateway.history.service.current_records import current_records
 from gateway.history.service.search import NEWEST
 from gateway.history.tables import shipment_search, shipments
 from gateway.history.tables.shipment_search import RecordFilter
 from gateway.risk.control_changes import ControlChange, codes_of, control_changes, touched
 from gateway.risk.controlled_goods import ControlledGoods
-from gateway.risk.facts.controlled import Controls, local_day
+from gateway.risk.facts.controlled import Controls
 from gateway.v1 import history_pb2, shipment_pb2
 from gateway.v1 import history_service_pb2 as pb
 
@@ -79,7 +79,7 @@ class ControlChanges:
 
     def today(self) -> date:
         """The day at the place whose list it is."""
-        return local_day(to_timestamp(self._clock()), LIST_UTC_OFFSET_MINUTES)
+        return list_day(self._clock())
 
     def _message(self, conn: Connection, change: ControlChange) -> pb.ControlChange:
         row = change.announcement

@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterable
 from datetime import date
 from functools import cached_property
 
-from google.protobuf.timestamp_pb2 import Timestamp
-
 from gateway.contract.messages import to_timestamp
 from gateway.errors import InvalidRequestError, Violation
 from gateway.risk.control_suggestions import ControlSuggester, ControlSuggestion, Fact, holds_on
@@ -38,7 +36,7 @@ class ControlSuggestions:
         Raises:
             InvalidRequestError: the day is none.
         """
-        on = day_of(request.on, "on") if request.on else self._today()
+        on = day_of(request.on, "on") if request.on else list_day(self._clock())
         return pb.SuggestControlsResponse(
             goods=[pb.GoodsSuggestions(suggestions=self._of(goods, on)) for goods in request.goods],
             list_version=self._goods.version,
@@ -48,10 +46,6 @@ class ControlSuggestions:
         purity = goods.purity_percent if goods.HasField("purity_percent") else None
         found = self._suggester.suggest(goods.text, element=goods.element, purity=purity, form=goods.form)
         return [_message(each, on) for each in holds_on(found, on)]
-
-    def _today(self) -> date:
-        at: Timestamp = to_timestamp(self._clock())
-        return local_day(at, LIST_UTC_OFFSET_MINUTES)
 
 
 def _message(suggestion: ControlSuggestion, on: date) -> pb.ControlSuggestion:
@@ -70,6 +64,11 @@ def _message(suggestion: ControlSuggestion, on: date) -> pb.ControlSuggestion:
 
 def _facts(facts: Iterable[Fact]) -> list[pb.ControlFact]:
     return [pb.ControlFact(kind=fact.kind.value, value=fact.value, words=fact.words) for fact in facts]
+
+
+def list_day(now_ms: int) -> date:
+    """The day at the place whose list it is."""
+    return local_day(to_timestamp(now_ms), LIST_UTC_OFFSET_MINUTES)
 
 
 def day_of(text: str, field: str) -> date:
