@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import socket
 import ssl
 import subprocess
@@ -42,6 +41,7 @@ from tests.support.listeners import (
     now,
     system_of,
 )
+from tests.support.programs import Program
 
 
 @pytest.fixture
@@ -520,11 +520,11 @@ OPENSSL_WITH_ML_KEM = (3, 5)
 @pytest.fixture
 def openssl() -> str:
     """The command, in a version that has ML-KEM."""
-    found = shutil.which("openssl")
-    version = subprocess.run([found, "version"], capture_output=True, text=True, check=True).stdout if found else ""
-    if not version or tuple(map(int, version.split()[1].split(".")[:2])) < OPENSSL_WITH_ML_KEM:
+    found = str(Program("openssl").require())
+    version = subprocess.run([found, "version"], capture_output=True, text=True, check=True).stdout
+    if tuple(map(int, version.split()[1].split(".")[:2])) < OPENSSL_WITH_ML_KEM:
         pytest.skip("needs the command openssl from 3.5 on, which has ML-KEM")
-    return str(found)
+    return found
 
 
 def test_listeners_take_a_key_exchange_that_withstands_quantum_computers(federation: Federation, openssl: str) -> None:

@@ -50,6 +50,14 @@ async def publish(nodes: Federation) -> str:
         return (await risk.publish(new_alert(alert(), ["hk"]).content, ["hk"])).alert_id
 
 
+def name_keys(config: Path, **files: Path) -> None:
+    """Names files of keys in a node's settings."""
+    text = config.read_text(encoding="utf-8")
+    assert text.count("[keys]\n") == 1
+    named = "".join(f'{name} = "{file}"\n' for name, file in files.items())
+    config.write_text(text.replace("[keys]\n", f"[keys]\n{named}"), encoding="utf-8")
+
+
 def make_second_keys(nodes: Federation, *names: str) -> None:
     """Second keys in files and settings, and a version of the directory that names them."""
     now = datetime.now(UTC).replace(microsecond=0)
@@ -58,10 +66,7 @@ def make_second_keys(nodes: Federation, *names: str) -> None:
     for name in names:
         folder, config = nodes[name].folder.log_key.parent, nodes[name].config
         log, receipts = create_second_keys(folder)
-        text = config.read_text(encoding="utf-8")
-        assert text.count("[keys]\n") == 1
-        named = f'log_second = "{folder / SECOND_LOG_KEY}"\nreceipts_second = "{folder / SECOND_RECEIPTS_KEY}"\n'
-        config.write_text(text.replace("[keys]\n", f"[keys]\n{named}"), encoding="utf-8")
+        name_keys(config, log_second=folder / SECOND_LOG_KEY, receipts_second=folder / SECOND_RECEIPTS_KEY)
         node = later.nodes[name]
         node = replace(
             node,
@@ -174,9 +179,7 @@ def test_signing_keys_change_without_a_restart_and_old_evidence_stays(nodes: Fed
         folder = nodes[name].folder.log_key.parent
         log = create_signing_key(folder / NEXT_LOG_KEY, name="log")
         receipts = create_signing_key(folder / NEXT_RECEIPTS_KEY, name="receipts")
-        named = f'log_next = "{folder / NEXT_LOG_KEY}"\nreceipts_next = "{folder / NEXT_RECEIPTS_KEY}"\n'
-        text = nodes[name].config.read_text(encoding="utf-8")
-        nodes[name].config.write_text(text.replace("[keys]\n", f"[keys]\n{named}"), encoding="utf-8")
+        name_keys(nodes[name].config, log_next=folder / NEXT_LOG_KEY, receipts_next=folder / NEXT_RECEIPTS_KEY)
         os.kill(nodes[name].pid, signal.SIGHUP)
         node = later.nodes[name]
         node = replace(
