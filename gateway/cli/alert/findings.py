@@ -83,12 +83,20 @@ def finding(
     \b
     Exit codes: 0 done, 1 refused or unreachable, 2 wrong input or a state that doesn't allow it.
     """
-    report = read_message(details, AlertFinding) if details else AlertFinding()
-    report.inspected_at.CopyFrom(timestamp(datetime.now(UTC)))
-    report.methods.extend(method or ())
-    report.evidence.extend(digests_of(evidence or ()))
-    report.measures.extend(measures_of(measure))
-    _say(report, result, inspected_at, unlocode, remarks, confirm_mass=confirm_mass, revision=revision)
+    report = _finding(
+        details,
+        result=result,
+        inspected_at=inspected_at,
+        methods=method,
+        unlocode=unlocode,
+        remarks=remarks,
+        evidence=evidence,
+        measures=measure,
+        confirm_mass=confirm_mass,
+        revision=revision,
+    )
+    if not inspected_at:
+        report.inspected_at.CopyFrom(timestamp(datetime.now(UTC)))
 
     async def work(client: GatewayClient) -> StepDone:
         key = await alert_reference(client, alert)
@@ -133,11 +141,18 @@ def correct_finding(
     \b
     Exit codes: 0 done, 1 refused or unreachable, 2 wrong input or a state that doesn't allow it.
     """
-    changes = read_message(details, AlertFinding) if details else AlertFinding()
-    changes.methods.extend(method or ())
-    changes.evidence.extend(digests_of(evidence or ()))
-    changes.measures.extend(measures_of(measure))
-    _say(changes, result, inspected_at, unlocode, remarks, confirm_mass=confirm_mass, revision=revision)
+    changes = _finding(
+        details,
+        result=result,
+        inspected_at=inspected_at,
+        methods=method,
+        unlocode=unlocode,
+        remarks=remarks,
+        evidence=evidence,
+        measures=measure,
+        confirm_mass=confirm_mass,
+        revision=revision,
+    )
 
     async def work(client: GatewayClient) -> StepDone:
         key = await alert_reference(client, alert)
@@ -211,17 +226,24 @@ def _with_changes(finding: AlertFinding, changes: AlertFinding) -> AlertFinding:
     return right
 
 
-def _say(
-    report: AlertFinding,
+def _finding(
+    details: Path | None,
+    *,
     result: str,
     inspected_at: str,
+    methods: list[str] | None,
     unlocode: str,
     remarks: str,
-    *,
+    evidence: list[Path] | None,
+    measures: list[str] | None,
     confirm_mass: bool,
     revision: int | None,
-) -> None:
-    """Puts what options say into a finding."""
+) -> AlertFinding:
+    """What --details and the other options say, and nothing else."""
+    report = read_message(details, AlertFinding) if details else AlertFinding()
+    report.methods.extend(methods or ())
+    report.evidence.extend(digests_of(evidence or ()))
+    report.measures.extend(measures_of(measures))
     if result:
         report.result = value_of(FindingResult, result, "--result")
     if inspected_at:
@@ -234,3 +256,4 @@ def _say(
         report.mass_confirmed = True
     if revision:
         report.revision = revision
+    return report
