@@ -11,7 +11,7 @@ import typer
 from gateway.cli.clock import now
 from gateway.cli.connection import DEFAULT_CONFIG, ConfigOption, read_settings
 from gateway.cli.directory.allowed import agreements_json, print_allowed
-from gateway.cli.directory.drafting import DirectoryFile, PassphraseFile, PassphraseVariable
+from gateway.cli.directory.drafting import DirectoryFile, PassphraseFile, PassphraseVariable, YesOption
 from gateway.cli.directory.files import OpenedDirectory, anchors_from, open_directory
 from gateway.cli.directory.tables import print_differences, print_directory
 from gateway.cli.files import read_input, write_output
@@ -37,9 +37,7 @@ def sign(
     previous: Annotated[
         Path | None, typer.Option(help=_("The version in force; shows what changes, and lets an outgoing key sign."))
     ] = None,
-    yes: Annotated[
-        bool, typer.Option("--yes", help=_("Sign without being asked; what is signed is shown all the same."))
-    ] = False,
+    yes: YesOption = False,
     passphrase_file: PassphraseFile = None,
     passphrase_env: PassphraseVariable = None,
     as_json: JsonOption = False,

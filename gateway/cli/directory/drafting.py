@@ -53,6 +53,9 @@ PassphraseFile = Annotated[Path | None, typer.Option("--passphrase-file", help=_
 PassphraseVariable = Annotated[
     str | None, typer.Option("--passphrase-env", help=_("Environment variable with the key's passphrase."))
 ]
+YesOption = Annotated[
+    bool, typer.Option("--yes", help=_("Sign without being asked; what is signed is shown all the same."))
+]
 
 
 @reports_errors

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -13,10 +12,14 @@ import typer
 
 from gateway.cli.clock import now
 from gateway.cli.connection import DEFAULT_CONFIG, ConfigOption, read_settings
-from gateway.cli.directory.drafting import DirectoryFile, OutFile, PassphraseFile, PassphraseVariable
+from gateway.cli.directory.drafting import DirectoryFile, OutFile, PassphraseFile, PassphraseVariable, YesOption
 from gateway.cli.directory.files import open_directory, public_key_from
 from gateway.cli.directory.revocation import (
+    CertificateOption,
+    IssuedOption,
+    KeyOption,
     KnownCertificate,
+    SinceOption,
     key_names,
     known_certificates,
     moment_of,
@@ -45,27 +48,11 @@ def revoke_now(
     directory_key: Annotated[Path, typer.Option(help=_("The authority's directory.pem."), exists=True, dir_okay=False)],
     reason: Annotated[str, typer.Option(help=_("In words, for the other authorities' operators."))],
     out: OutFile,
-    certificate: Annotated[
-        list[str] | None,
-        typer.Option(help=_("Certificate file, SHA-256 fingerprint or serial number, hexadecimal; may be repeated.")),
-    ] = None,
-    issued: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help=_("Certificate file, or folder of such as CA/issued, to look up fingerprints and serials in."),
-            exists=True,
-        ),
-    ] = None,
-    key: Annotated[
-        list[str] | None, typer.Option(help=_("Public part of a log or receipts key, base64 or vkey; may be repeated."))
-    ] = None,
-    since: Annotated[
-        datetime | None,
-        typer.Option(help=_("For keys: from this time (UTC) on their signatures don't count; else from now on.")),
-    ] = None,
-    yes: Annotated[
-        bool, typer.Option("--yes", help=_("Sign without being asked; what is signed is shown all the same."))
-    ] = False,
+    certificate: CertificateOption = None,
+    issued: IssuedOption = None,
+    key: KeyOption = None,
+    since: SinceOption = None,
+    yes: YesOption = False,
     passphrase_file: PassphraseFile = None,
     passphrase_env: PassphraseVariable = None,
     as_json: JsonOption = False,

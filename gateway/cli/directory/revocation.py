@@ -33,6 +33,25 @@ MAX_SERIAL_DIGITS = 40
 
 _PEM_BEGIN = b"-----BEGIN CERTIFICATE-----"
 
+CertificateOption = Annotated[
+    list[str] | None,
+    typer.Option(help=_("Certificate file, SHA-256 fingerprint or serial number, hexadecimal; may be repeated.")),
+]
+IssuedOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        help=_("Certificate file, or folder of such as CA/issued, to look up fingerprints and serials in."),
+        exists=True,
+    ),
+]
+KeyOption = Annotated[
+    list[str] | None, typer.Option(help=_("Public part of a log or receipts key, base64 or vkey; may be repeated."))
+]
+SinceOption = Annotated[
+    datetime | None,
+    typer.Option(help=_("For keys: from this time (UTC) on their signatures don't count; else from now on.")),
+]
+
 
 @dataclass(frozen=True, slots=True)
 class KnownCertificate:
@@ -55,27 +74,13 @@ def revoke(
     file: DirectoryFile,
     *,
     out: OutFile,
-    certificate: Annotated[
-        list[str] | None,
-        typer.Option(help=_("Certificate file, SHA-256 fingerprint or serial number, hexadecimal; may be repeated.")),
-    ] = None,
-    issued: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help=_("Certificate file, or folder of such as CA/issued, to look up fingerprints and serials in."),
-            exists=True,
-        ),
-    ] = None,
+    certificate: CertificateOption = None,
+    issued: IssuedOption = None,
     unseen: Annotated[
         bool, typer.Option("--unseen", help=_("Revoke fingerprints too of which no certificate is at hand."))
     ] = False,
-    key: Annotated[
-        list[str] | None, typer.Option(help=_("Public part of a log or receipts key, base64 or vkey; may be repeated."))
-    ] = None,
-    since: Annotated[
-        datetime | None,
-        typer.Option(help=_("For keys: from this time (UTC) on their signatures don't count; else from now on.")),
-    ] = None,
+    key: KeyOption = None,
+    since: SinceOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Draft the next version with certificates and signing keys revoked; nothing else changes.
