@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Protocol
 
 import typer
 
@@ -111,19 +111,9 @@ def card(
     receipts = load_signing_key(
         pki / "keys" / "receipts.pem", name=receipts_key_name(federation, node), passphrase=passphrase
     )
-    seconds = [
-        load_second_key(file, name=file.name, passphrase=passphrase)
-        for file in (pki / "keys" / SECOND_LOG_KEY, pki / "keys" / SECOND_RECEIPTS_KEY)
-        if file.exists()
-    ]
-    nexts = [
-        load_signing_key(file, name=file.name, passphrase=passphrase)
-        for file in (pki / "keys" / NEXT_LOG_KEY, pki / "keys" / NEXT_RECEIPTS_KEY)
-        if file.exists()
-    ]
     begin = instant(next_from, "--next-from").astimezone(UTC)
     needed_from = instant(second_from, "--second-from").astimezone(UTC)
-    of_log, of_receipts = (_records(part, key_days, needed_from) for part in (seconds[:1], seconds[1:]))
+    kept = _KeptKeys(pki / "keys", passphrase, key_days)
     made = NodeCard(
         federation=federation,
         name=node,
@@ -132,8 +122,16 @@ def card(
             endpoints=tuple(endpoint or ()),
             tls_ca_pems=(read_input(pki / "ca.pem").decode("ascii", "replace"),),
             tls_server_name=server_name(federation, node),
-            log_keys=(*_records([log], key_days), *_records(nexts[:1], key_days, begin), *of_log),
-            cosign_keys=(*_records([receipts], key_days), *_records(nexts[1:], key_days, begin), *of_receipts),
+            log_keys=(
+                key_record(log, now(), key_days),
+                *kept.records(load_signing_key, NEXT_LOG_KEY, begin),
+                *kept.records(load_second_key, SECOND_LOG_KEY, needed_from),
+            ),
+            cosign_keys=(
+                key_record(receipts, now(), key_days),
+                *kept.records(load_signing_key, NEXT_RECEIPTS_KEY, begin),
+                *kept.records(load_second_key, SECOND_RECEIPTS_KEY, needed_from),
+            ),
         ),
         directory_key=read_input(directory_key).decode("ascii", "replace").strip(),
         display_names=named_once("--name", map(_name, name)),
@@ -143,14 +141,24 @@ def card(
     Output(as_json).facts(_("Node card made"), {N_("Card"): out, N_("Node"): node, N_("Digest"): card_digest(text)})
 
 
-def _records(
-    keys: Sequence[Ed25519Signer] | Sequence[MlDsa44Signer], days: int, begin: datetime | None = None
-) -> tuple[KeyRecord, ...]:
-    """Entries of keys that count from a time on; None: already."""
-    records = [key_record(key, now(), days) for key in keys]
-    if begin is not None:
-        records = [replace(record, not_before=begin.replace(microsecond=0)) for record in records]
-    return tuple(records)
+@dataclass(frozen=True, slots=True)
+class _KeptKeys:
+    """A folder of keys, of which next and second ones may be missing."""
+
+    folder: Path
+    passphrase: bytes | None
+    days: int
+
+    def records(self, load: _LoadsKey, name: str, begin: datetime) -> Iterator[KeyRecord]:
+        """The entry of a key that counts from a time on; none without its file."""
+        file = self.folder / name
+        if file.exists():
+            key = load(file, name=name, passphrase=self.passphrase)
+            yield replace(key_record(key, now(), self.days), not_before=begin.replace(microsecond=0))
+
+
+class _LoadsKey(Protocol):
+    def __call__(self, path: Path, *, name: str, passphrase: bytes | None) -> Ed25519Signer | MlDsa44Signer: ...
 
 
 @reports_errors

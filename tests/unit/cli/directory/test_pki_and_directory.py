@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
+import shutil
 import stat
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +18,7 @@ from typer.testing import CliRunner, Result
 from gateway.cli.main import app
 from gateway.tls.certificates import authenticate
 from gateway.trust.codec.directory import decode_directory
+from gateway.trust.pki.keys import NEXT_LOG_KEY, NEXT_RECEIPTS_KEY, create_signing_key
 from gateway.trust.service.directory_versions import accept, unsafe_reopen
 from gateway.trust.service.trial_federation import MemberSpec, create_federation
 
@@ -160,6 +163,22 @@ def test_a_card_names_what_is_wrong_with_it(world: Path, tmp_path: Path) -> None
     assert "different federations" in refused(
         "directory", "verify", world / "directory.note", *anchors(world, "cn"), *other
     )
+
+
+@pytest.mark.parametrize(("file", "member"), [(NEXT_LOG_KEY, "log_keys"), (NEXT_RECEIPTS_KEY, "cosign_keys")])
+def test_a_next_key_without_the_other_stays_where_it_belongs(
+    world: Path, tmp_path: Path, file: str, member: str
+) -> None:
+    cn, keys = world / "cn", tmp_path / "pki" / "keys"
+    shutil.copytree(cn / "pki", tmp_path / "pki")
+    key = create_signing_key(keys / file, name="any")
+    names = ("--node", "cn", "--federation", FEDERATION, "--pki", tmp_path / "pki", "--name", "en=Customs cn")
+    rest = ("--directory-key", cn / "offline" / "directory.vkey", "--out", tmp_path / "card.json")
+    ok("directory", "card", *names, *rest)
+    node = json.loads((tmp_path / "card.json").read_bytes())["node"]
+    counts = {"log_keys": 1, "cosign_keys": 1} | {member: 2}
+    assert {name: len(node[name]) for name in counts} == counts
+    assert node[member][1]["public_key"] == base64.b64encode(key.public_key).decode()
 
 
 def test_too_large_is_refused_before_it_is_read(tmp_path: Path) -> None:
