@@ -12,7 +12,8 @@ What is counted, over all threads of the node's process; worker processes and gR
 * functions: Python functions entered, coroutines that go on too, less those of the event loop and of threading, whose
   turns follow the machine.
 
-What a node does by the clock alone (rpc.beats, node.health) belongs to no piece of work: `stop_the_clock` ends it.
+What a node does by the clock alone (rpc.beats, node.health, a search for matches that has found none) belongs to no
+piece of work: `stop_the_clock` ends it.
 
 The process is forked as that of other tests' nodes (tests.support.node_processes); the counts are beside the settings.
 """
@@ -33,6 +34,7 @@ from gateway.node import health
 from gateway.node.run import run_node
 from gateway.node.settings import load_settings
 from gateway.rpc import beats
+from gateway.watchlists.rpc import screening
 from tests.support.forked_workers import fork_workers
 
 COUNTERS = (
@@ -163,6 +165,7 @@ def _end_beats(counts: memoryview[int]) -> None:
 
     beats.until_beat = until
     health.WELL_S = _FOR_GOOD_S  # type: ignore[misc]  # it still checks at once when something fails
+    screening.KEEP_EVERY_S = _FOR_GOOD_S  # what a search finds is still kept at once
 
 
 def run_counted_node(config: Path) -> None:

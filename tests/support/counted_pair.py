@@ -8,10 +8,12 @@ from __future__ import annotations
 import asyncio
 import shutil
 import statistics
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+
+import psutil
 
 from bench.nodes import PUBLISHER, RECIPIENT, write_federation
 from gateway.client import GatewayClient
@@ -33,8 +35,8 @@ MOST_ROUNDS = 24
 """Repetitions after which work that doesn't keep its budget is given up."""
 
 REST_S = 0.6
-"""Seconds without a transaction or message at both nodes after which a piece of work is over: longer than any wait
-for others that its consequences may have."""
+"""Seconds without a transaction, a message or work of a worker process at both nodes after which a piece of work is
+over: longer than any wait for others that its consequences may have."""
 
 TAKEN_S = 60.0
 """Seconds after which a call that isn't taken is lost."""
@@ -62,6 +64,10 @@ class CountedNode(NodeProcess):
     def counts(self) -> dict[str, int]:
         """What it has done since its start."""
         return read_counts(self.folder.path)
+
+    def workers(self) -> list[psutil.Process]:
+        """Its worker processes, whose work isn't counted."""
+        return psutil.Process(self.pid).children(recursive=True)
 
 
 class CountedPair:
@@ -99,21 +105,27 @@ class CountedPair:
         await asyncio.sleep(LONGEST_BEAT_S)
 
     async def at_rest(self) -> None:
-        """Waits until neither node has committed, or read or written a message, for REST_S."""
-        await self._still(("syncs", "messages"), REST_S)
+        """Waits until neither node has committed, read or written a message, or had a worker work, for REST_S."""
+        workers = [worker for node in self.nodes.values() for worker in node.workers()]
+
+        def look() -> list[float]:
+            used = [worker.cpu_times() for worker in workers]
+            return [*self._look(("syncs", "messages")), *(times.user + times.system for times in used)]
+
+        await self._still(look, REST_S)
 
     async def taken(self, node: str, messages: int, *, within_s: float = TAKEN_S) -> None:
         """Waits until a node, whose database is locked, has so many messages in all and can't go on with any."""
         async with asyncio.timeout(within_s):
             while self.nodes[node].counts()["messages"] < messages:  # noqa: ASYNC110  the state is another process's
                 await asyncio.sleep(_LOOK_S)
-        await self._still(("functions",), BLOCKED_S)
+        await self._still(lambda: self._look(("functions",)), BLOCKED_S)
 
-    async def _still(self, counters: Sequence[str], for_s: float) -> None:
-        def look() -> list[int]:
-            counts = [node.counts() for node in self.nodes.values()]
-            return [each[key] for each in counts for key in counters]
+    def _look(self, counters: Sequence[str]) -> list[float]:
+        counts = [node.counts() for node in self.nodes.values()]
+        return [each[key] for each in counts for key in counters]
 
+    async def _still(self, look: Callable[[], Sequence[float]], for_s: float) -> None:
         before, still_s = look(), 0.0
         while still_s < for_s:
             await asyncio.sleep(_LOOK_S)
@@ -132,47 +144,53 @@ class CountedPair:
     async def usual(
         self,
         work: Callable[[], Awaitable[object]],
-        enough: Callable[[Mapping[str, Counts]], bool],
-        take: Callable[[Sequence[Counts]], Counts | None],
+        kept: Callable[[str, Counts], bool],
+        take: Callable[[Sequence[Counts]], list[Counts]],
     ) -> dict[str, Counts]:
-        """What each node usually does for a piece of work, which is repeated until that is `enough`.
+        """What each node usually does for a piece of work, which is repeated until each node keeps its budget.
 
         Args:
-            take: what repetitions come to, `agreed` or `least`; None: there must be more.
+            kept: whether a node's counts keep its budget.
+            take: what repetitions come to, `agreed` or `least`, the least first; none: there must be more.
 
         Raises:
             AssertionError: MOST_ROUNDS repetitions come to nothing.
         """
         rounds: defaultdict[str, list[Counts]] = defaultdict(list)
-        found: dict[str, Counts] = {}
+        found: dict[str, list[Counts]] = {}
         for _ in range(MOST_ROUNDS):
             for name, counts in (await self.spent(work)).items():
                 rounds[name].append(counts)
-            found = {name: counts for name in self.nodes if (counts := take(rounds[name]))}
-            if len(found) == len(self.nodes) and enough(found):
+            found = {name: take(counts) for name, counts in rounds.items()}
+            if all(any(kept(name, counts) for counts in each) for name, each in found.items()):
                 break
-        assert len(found) == len(self.nodes), f"repetitions don't agree: {dict(rounds)}"
-        return found
+        assert all(found.values()), f"repetitions don't agree: {dict(rounds)}"
+        return {name: next((one for one in each if kept(name, one)), each[0]) for name, each in found.items()}
 
     async def close(self) -> None:
         await asyncio.gather(*(client.close() for client in self._clients.values()))
 
 
-def agreed(rounds: Sequence[Counts]) -> Counts | None:
-    """The least exact counts on which AGREEING rounds agree, with those rounds' medians of the other counters."""
-    seen = Counter(tuple(counts[key] for key in EXACT) for counts in rounds)
-    exact = min((exact for exact, times in seen.items() if times >= AGREEING), default=None)
-    if exact is None:
-        return None
-    these = [counts for counts in rounds if tuple(counts[key] for key in EXACT) == exact]
-    return {key: round(statistics.median(counts[key] for counts in these)) for key in COUNTERS}
+def agreed(rounds: Sequence[Counts]) -> list[Counts]:
+    """Exact counts on which AGREEING rounds agree, the least first, with those rounds' medians of the other counters.
+
+    More than one where work is done alone in some rounds, and together with what an earlier round has left in others.
+    """
+    groups: defaultdict[tuple[int, ...], list[Counts]] = defaultdict(list)
+    for counts in rounds:
+        groups[tuple(counts[key] for key in EXACT)].append(counts)
+    return [
+        {key: round(statistics.median(counts[key] for counts in these)) for key in COUNTERS}
+        for _, these in sorted(groups.items(), key=lambda group: group[0])
+        if len(these) >= AGREEING
+    ]
 
 
-def least(rounds: Sequence[Counts]) -> Counts | None:
+def least(rounds: Sequence[Counts]) -> list[Counts]:
     """The least of each counter, for work that falls into groups as its moments have it."""
     if len(rounds) < LEAST_ROUNDS:
-        return None
-    return {key: min(counts[key] for counts in rounds) for key in COUNTERS}
+        return []
+    return [{key: min(counts[key] for counts in rounds) for key in COUNTERS}]
 
 
 @asynccontextmanager

@@ -393,7 +393,8 @@ class Federation:
         return old
 
     async def converged(self, *pairs: tuple[str, str], within_s: float = PATIENCE_S) -> None:
-        """Waits until both databases of each pair hold the same feed, entry by entry, under the same root and note.
+        """Waits until both databases of each pair hold the same feed, entry by entry, under the same root and note, and
+        the publisher has receipts for all of it.
 
         Without pairs: every feed between any two nodes.
         """
@@ -404,6 +405,7 @@ class Federation:
                 here, there = (self.nodes[name].feed(origin(a, b)) for name in (a, b))
                 assert here.entries == there.entries, f"{a}/{b}: {here.size} entries at {a}, {there.size} at {b}"
                 assert (here.root, here.checkpoint) == (there.root, there.checkpoint)
+                assert here.receipted == here.size, f"{a}/{b}: receipts for {here.receipted} of {here.size} entries"
             return True
 
         await eventually(same, within_s=within_s, every_s=0.1, what="the same feeds on both sides")

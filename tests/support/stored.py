@@ -14,10 +14,12 @@ from tests.support import merkle_oracle
 
 @dataclass(frozen=True)
 class StoredFeed:
-    """A feed as it lies in a database: its entries (header, salt, payload) by index, and its newest checkpoint."""
+    """A feed as it lies in a database: its entries (header, salt, payload) by index, its newest checkpoint, and in the
+    publisher's how many entries have a receipt."""
 
     entries: tuple[tuple[bytes, bytes, bytes], ...]
     checkpoint: bytes
+    receipted: int
 
     @property
     def size(self) -> int:
@@ -29,7 +31,7 @@ class StoredFeed:
         return merkle_oracle.root([sha256(b"\x00" + header).digest() for header, _, _ in self.entries])
 
 
-EMPTY = StoredFeed((), b"")
+EMPTY = StoredFeed((), b"", 0)
 
 
 @contextmanager
@@ -45,14 +47,16 @@ def read_feed(database: Path, origin: str) -> StoredFeed:
     """The feed with this name; EMPTY when there is none."""
     with opened(database) as connection:
         connection.execute("BEGIN")
-        found = connection.execute("SELECT id, checkpoint FROM feeds WHERE origin = ?", (origin,)).fetchone()
+        found = connection.execute(
+            "SELECT id, checkpoint, receipted_size FROM feeds WHERE origin = ?", (origin,)
+        ).fetchone()
         if found is None:
             return EMPTY
         rows = connection.execute(
             "SELECT idx, header, salt, payload FROM entries WHERE feed_id = ? ORDER BY idx", (found[0],)
         ).fetchall()
     assert [row[0] for row in rows] == list(range(len(rows))), f"{origin} has gaps"
-    return StoredFeed(tuple(row[1:] for row in rows), found[1])
+    return StoredFeed(tuple(row[1:] for row in rows), found[1], found[2])
 
 
 def feed_names(database: Path) -> set[str]:
