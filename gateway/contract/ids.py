@@ -117,6 +117,14 @@ def uuid7_unix_ms(text: str) -> int:
     return int(text[:8] + text[9:13], 16)
 
 
+def claimed_unix_ms(text: str) -> int | None:
+    """The claimed time of an id that somebody else chose, in milliseconds since 1970; None where it says none."""
+    try:
+        return uuid7_unix_ms(text)
+    except MalformedError:
+        return None
+
+
 def is_node_name(text: str) -> bool:
     """Valid: a lower-case letter, then up to 31 of a-z, 0-9 and hyphen."""
     return _NODE.fullmatch(text) is not None

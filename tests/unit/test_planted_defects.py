@@ -23,6 +23,7 @@ MORE_CAPABILITIES = {
     "rpc",
     "telemetry",
     "tracing",
+    "watchlists",
 }
 """Of rows that bring a mended defect back, which are called `promise-` and what was promised."""
 FEWEST = 7

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from gateway.alerts.rules.life import AlertLife, Side
-from gateway.contract.ids import uuid7_unix_ms
-from gateway.errors import MalformedError
+from gateway.contract.ids import claimed_unix_ms
 
 
 class WarnedDeadline(StrEnum):
@@ -114,12 +113,4 @@ def _open_deadlines(life: AlertLife, own: Side, published_at: int) -> Iterator[t
     for deadline, side in ((WarnedDeadline.QUESTION_IN, own), (WarnedDeadline.QUESTION_OUT, own.other)):
         asked = {q.deadline_unix_ms: q.question_id for q in life.open_questions(side)}
         for due, question_id in asked.items():
-            yield deadline, due, _claimed_time(question_id)
-
-
-def _claimed_time(question_id: str) -> int:
-    """When a question was asked, as its id claims; 0 where that says nothing."""
-    try:
-        return uuid7_unix_ms(question_id)
-    except MalformedError:
-        return 0
+            yield deadline, due, claimed_unix_ms(question_id) or 0

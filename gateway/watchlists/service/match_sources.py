@@ -13,7 +13,6 @@ from gateway.alerts.tables import copies as alerts
 from gateway.alerts.tables import events as alert_events
 from gateway.alerts.tables.copies import AlertRow
 from gateway.alerts.tables.schema import alerts as alerts_table
-from gateway.contract.ids import uuid7_unix_ms
 from gateway.contract.messages import to_ms
 from gateway.db.database import Database
 from gateway.feed.tables import journal
@@ -97,7 +96,7 @@ def _item(copies: list[AlertRow], payload: bytes) -> SourceItem | None:
     key = SourceKey(SourceKind.ALERT, copies[0].key.publisher, copies[0].key.alert_id)
     if all(row.life.status is AlertStatus.WITHDRAWN for row in copies):
         return SourceItem(key, alert.revision, gone=True)
-    return SourceItem(key, alert.revision, subjects_of(alert.content), at_ms=uuid7_unix_ms(alert.id))
+    return SourceItem(key, alert.revision, subjects_of(alert.content), at_ms=to_ms(alert.published_at))
 
 
 def _newest_alerts(database: Database) -> Iterator[SourceItem]:

@@ -10,14 +10,17 @@ import pytest
 from gateway.console.current import CurrentPage, set_current_page
 from gateway.console.form import Form
 from gateway.console.languages import ReaderLocale
+from gateway.console.pages.notifications import ShownNotification
 from gateway.console.views.alerts.alert import in_reading_order, title_of
 from gateway.console.views.alerts.changes import content_changes
 from gateway.console.views.alerts.field_names import FIELDS
-from gateway.console.views.alerts.sending import sent_groups, step_envelopes
+from gateway.console.views.alerts.sending import sent_groups, step_envelopes, when_published
+from gateway.console.views.lists.matches import source_words
 from gateway.errors import InvalidRequestError, Violation
 from gateway.translation.messages import in_language
-from gateway.v1 import alert_pb2
+from gateway.v1 import alert_pb2, match_pb2
 from gateway.v1.alert_service_pb2 import ClassifiedField, PreviewAlertStepResponse
+from gateway.v1.notification_service_pb2 import Notification, NotificationKind
 from gateway.v1.options_pb2 import DisclosureClass
 from tests.support.contract_fields import leaves
 from tests.support.federation import alert
@@ -143,3 +146,20 @@ def test_what_the_gateway_finds_wrong_stands_at_its_field() -> None:
     form.add_violations(error, {"content.reply_by": "reply_by"})
 
     assert form.problems == {"reply_by": "is past", "": "elsewhere: is odd"}
+
+
+@pytest.mark.parametrize(
+    ("alert_id", "shown"),
+    [
+        ("01a2338c-ba75-76fc-8e6c-1ccb6cd79e12", "published"),
+        ("2c2fc41d-d610-4d2a-9526-73d21846a2bb", "2c2fc41d"),  # of no time: a partner's gateway may choose such ids
+        ("no id", "no id"),
+    ],
+)
+def test_an_alert_whose_id_says_no_time_is_named_by_it(alert_id: str, shown: str) -> None:
+    assert shown in when_published(alert_id)
+    source = match_pb2.MatchSource(kind=match_pb2.MATCH_SOURCE_KIND_ALERT, publisher="mo", id=alert_id)
+    assert ("Alert of MO, " if shown == "published" else alert_id) in source_words(source)
+    kind = NotificationKind.NOTIFICATION_KIND_NEW_ALERT
+    notification = Notification(kind=kind, alert=alert_pb2.AlertReference(publisher="mo", alert_id=alert_id))
+    assert shown in ShownNotification.of(notification).about

@@ -13,7 +13,7 @@ from gateway.console.views.alerts.changes import ContentChange, FieldPath, leaf_
 from gateway.console.views.alerts.field_names import field_name
 from gateway.console.views.words import scheme_word
 from gateway.contract.findings import step_evidence
-from gateway.contract.ids import is_uuid, uuid7_unix_ms
+from gateway.contract.ids import claimed_unix_ms
 from gateway.contract.messages import to_timestamp
 from gateway.translation.labels import label_of
 from gateway.translation.messages import gettext as _
@@ -153,9 +153,10 @@ def _said(path: FieldPath, value: str) -> str:
 
 def when_published(alert_id: str) -> str:
     """What names an alert to people where no more is known of it; the id where that doesn't say."""
-    if not is_uuid(alert_id):
+    published_ms = claimed_unix_ms(alert_id)
+    if published_ms is None:
         return alert_id
-    return _("published {time}", time=moment_text(to_timestamp(uuid7_unix_ms(alert_id))))
+    return _("published {time}", time=moment_text(to_timestamp(published_ms)))
 
 
 def _group(path: FieldPath) -> FieldPath:

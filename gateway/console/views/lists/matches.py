@@ -8,7 +8,7 @@ from typing import Final
 
 from gateway.console.filters import moment_text, number
 from gateway.console.views.words import capitalised
-from gateway.contract.ids import is_uuid, uuid7_unix_ms
+from gateway.contract.ids import claimed_unix_ms
 from gateway.contract.messages import to_timestamp
 from gateway.translation.labels import label_of
 from gateway.translation.match_reasons import said
@@ -133,9 +133,10 @@ def _percent(share: float) -> str:
 def source_words(source: MatchSource) -> str:
     """Where a party was found."""
     kind = capitalised(label_of(MatchSourceKind, source.kind))
-    if source.kind == MatchSourceKind.MATCH_SOURCE_KIND_ALERT and is_uuid(source.id):
-        published = to_timestamp(uuid7_unix_ms(source.id))
-        return _("Alert of {node}, {time}", node=source.publisher.upper(), time=moment_text(published))
+    published_ms = claimed_unix_ms(source.id)
+    if source.kind == MatchSourceKind.MATCH_SOURCE_KIND_ALERT and published_ms is not None:
+        time = moment_text(to_timestamp(published_ms))
+        return _("Alert of {node}, {time}", node=source.publisher.upper(), time=time)
     where = "/".join(filter(None, (source.publisher, source.id)))
     return _("{kind} {id}", kind=kind, id=where)
 

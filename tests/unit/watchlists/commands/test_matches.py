@@ -179,6 +179,26 @@ class TestForward:
         assert match.status == match_pb2.MATCH_STATUS_OPEN
         assert hits(hk.node) == []
 
+    def test_an_alert_whose_id_says_no_time_is_screened_and_stops_no_other(
+        self, nodes: list[PaperNode], hk: Desk, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        cn = nodes[0]
+        enter(cn, "company", HAN)
+        exchange(*nodes)
+        hk.run()
+        with monkeypatch.context() as chosen:
+            chosen.setattr(cn.publisher, "new_id", lambda: str(uuid.uuid4()))
+            cn.publish("hk", subject=subject(LATIN))
+        cn.publish("hk", subject=subject(HAN))
+        exchange(*nodes)
+        hk.run()
+        assert hk.statuses() == [("company", LATIN, "open"), ("company", HAN, "open")]
+        hk.restart()
+        enter(cn, "other", LATIN)
+        exchange(*nodes)
+        hk.run()
+        assert ("other", LATIN, "open") in hk.statuses()
+
     def test_own_alerts_are_screened_once_for_all_their_copies(self, nodes: list[PaperNode], tmp_path: Path) -> None:
         cn = nodes[0]
         enter(cn, "company", HAN)
