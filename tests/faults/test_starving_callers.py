@@ -44,6 +44,9 @@ LARGE_S = 0.02
 CALLS = 150
 """Small calls of the other caller, one after the other."""
 
+ROUNDS = 4
+"""Rounds of small calls, of which one must show the share: others may fall into a busy machine's worst moments."""
+
 CANCEL = 8
 
 
@@ -68,7 +71,7 @@ def at_node(federation: Federation, test: Callable[[RunningNode], Awaitable[None
         async with running_node(federation, **options) as node:
             await test(node)
 
-    asyncio.run(asyncio.wait_for(run(), 60))
+    asyncio.run(asyncio.wait_for(run(), 120))
 
 
 def compute() -> None:
@@ -118,13 +121,16 @@ def test_a_caller_with_many_costly_calls_leaves_the_node_to_the_others(
     async def test(node: RunningNode) -> None:
         node.handlers.behaviour = costly
         attacking, asking = node.channel(attacker, node.peer), node.channel(other, node.peer)
+        costly_ones: list[int] = []
         async with flood(lambda: call(attacking, b"large", "Unlisted", 60), 48) as answers:
             await small_calls(asking)  # while the batch that was let in before is done
-            before = len(answers)
-            await small_calls(asking)
-            meanwhile = answers[before:]
-        # Alternating turns would be 150; the batch's share is some 0.5 a second. They go on, or are told to wait.
-        assert len([status for status in meanwhile if status == "OK"]) < CALLS / 5
+            while len(costly_ones) < ROUNDS and min(costly_ones, default=CALLS) >= CALLS / 5:
+                before = len(answers)
+                await small_calls(asking)
+                costly_ones.append(answers[before:].count("OK"))
+        # Alternating turns would be 150 in each round; the batch's share is some 0.5 a second, which a busy machine's
+        # round may have many of. They go on, or are told to wait.
+        assert min(costly_ones) < CALLS / 5, costly_ones
         assert set(answers) <= {"OK", "RESOURCE_EXHAUSTED"}
 
     at_node(federation, test, permissions={**PERMISSIONS, f"/{SERVICE}/Unlisted": LARGE})

@@ -6,11 +6,10 @@ import asyncio
 import io
 import json
 import logging
-import os
 import signal
 import tempfile
 import time
-from dataclasses import replace
+from pathlib import Path
 from typing import BinaryIO
 
 import psutil
@@ -25,7 +24,6 @@ from gateway.formats.wrong_lines import MOST_WRONG_LINES
 from gateway.v1.watchlist_pb2 import WatchlistContent, WatchlistEntry
 from gateway.v1.watchlist_service_pb2 import ImportRow
 from tests.support.nodes import listed_content
-from tests.support.waiting import eventually
 
 CONTENT = listed_content("Exemplo Metais, Limitada")
 
@@ -144,25 +142,19 @@ def test_a_reader_that_fails_is_a_defect_and_the_log_says_how(caplog: pytest.Log
     [(signal.SIGKILL, TooLargeError, 0), (signal.SIGXCPU, TooLargeError, 0), (signal.SIGSEGV, GatewayError, 1)],
 )
 def test_how_a_reader_ended_says_whether_the_list_is_too_large(
-    caplog: pytest.LogCaptureFixture, number: signal.Signals, error: type[GatewayError], logged: int
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    number: signal.Signals,
+    error: type[GatewayError],
+    logged: int,
 ) -> None:
-    async def ended(file: ListFile) -> None:
-        others, own = {reader.pid for reader in _readers()}, list[psutil.Process]()
-
-        def is_there() -> bool:
-            own[:] = [reader for reader in _readers() if reader.pid not in others]
-            return bool(own)
-
-        reading = asyncio.create_task(ListReader().rows(file, 1_000))
-        await asyncio.to_thread(eventually, is_there, within_s=120, every_s=0.01)
-        own[0].send_signal(number)
-        await reading
-
-    source, target = os.pipe()  # from which nothing comes: the reader is there until it is ended
-    with open(target, "wb"), open(source, "rb") as nothing, spooled(b"") as empty:
-        file = replace(read_file("un-xml", empty, "minerals", WatchlistContent()), stream=nothing)
-        with pytest.raises(GatewayError) as failed:
-            asyncio.run(asyncio.wait_for(ended(file), 240))
+    ended = tmp_path / "ended"  # by this signal before its first row, whenever a busy machine gets to it
+    ended.write_text(f"#!/bin/sh\nkill -{number.value} $$\n", encoding="utf-8")
+    ended.chmod(0o700)
+    monkeypatch.setattr("sys.executable", str(ended))
+    with pytest.raises(GatewayError) as failed:
+        read(file_of("un-xml", un_list("any")), 1_000)
     assert type(failed.value) is error
     assert len(caplog.records) == logged
 

@@ -4,6 +4,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -117,7 +118,7 @@ def test_an_end_that_comes_as_a_copy_begins_is_heard(path: Path) -> None:
             super().clear()
 
     copying._due = ClosedMeanwhile()
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection:
         copying.committed(connection)
     thread = copying._thread
     assert thread is not None
