@@ -73,6 +73,7 @@ def _anything(_: Mapping[str, Any]) -> bool:
 NEEDS: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
     "R01": lambda facts: bool(facts["controlled"] and facts["licences_known"]),
     "R01-LICENCE": lambda facts: bool(facts["checked_licences"]),
+    "R01-LISTED": lambda facts: bool(facts["controlled"] and facts["consignees"]),
     "R01-REFUSED": lambda facts: bool(facts["restrictions"]),
     "R02": lambda facts: facts["volume_m3"] > 0 and facts["declared.density_low"] > 0,
     "R03": lambda facts: facts["usd"] >= 0 and facts["declared.price_low"] > 0,
@@ -86,6 +87,7 @@ NEEDS: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
 LACKS: Mapping[str, str] = {
     "R01": "licences",
     "R01-LICENCE": "licences",
+    "R01-LISTED": "names of parties",
     "R01-REFUSED": "destinations",
     "R02": "volumes",
     "R03": "values in US dollars",

@@ -198,6 +198,9 @@ class HistorySettings(Section):
     announcements: Path | None = Field(
         default=None, description="Own announcements on export control; without it those that come with the gateway."
     )
+    listed_entities: Path | None = Field(
+        default=None, description="Own entities of control and watch lists; without it those that come along."
+    )
     physical_data: Path | None = Field(
         default=None, description="Own densities and prices of substances; without it those that come along."
     )

@@ -19,14 +19,16 @@ class Measure(StrEnum):
     """What an announcement does.
 
     `licence`: its items need a licence. `refused`, `review`, `military`: for some destinations, licences are refused
-    in principle, end uses are reviewed more strictly, military users and uses are excluded. `suspension`: others don't
-    hold.
+    in principle, end uses are reviewed more strictly, military users and uses are excluded. `control_list`,
+    `watch_list`: to some entities nothing may go, or only with a single licence. `suspension`: others don't hold.
     """
 
     LICENCE = "licence"
     REFUSED = "refused"
     REVIEW = "review"
     MILITARY = "military"
+    CONTROL_LIST = "control_list"
+    WATCH_LIST = "watch_list"
     SUSPENSION = "suspension"
 
 
@@ -36,6 +38,12 @@ RESTRICTIONS: Mapping[Measure, str] = {
     Measure.MILITARY: N_("no exports to military users or for military uses"),
 }
 """Measures about destinations, in words."""
+
+ENTITY_LISTS: Mapping[Measure, str] = {
+    Measure.CONTROL_LIST: N_("control list: no dual-use items to its entities"),
+    Measure.WATCH_LIST: N_("watch list: its entities get dual-use items with single licences alone"),
+}
+"""Measures about entities, in words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +121,11 @@ class Announcements:
         """The announcement by which items need a licence; None if it isn't here."""
         row = self._by_key.get(name)
         return row if row is not None and row.measure is Measure.LICENCE else None
+
+    def entity_list(self, key: str) -> Announcement | None:
+        """The announcement, or part of one, that lists entities; None if it isn't here."""
+        row = self._by_key.get(key)
+        return row if row is not None and row.measure in ENTITY_LISTS else None
 
     def suspensions(self, key: str) -> tuple[Suspension, ...]:
         """Suspensions of an announcement or part."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
 
-from gateway.risk.announcements import RESTRICTIONS, Announcement, Measure, status_text
+from gateway.risk.announcements import ENTITY_LISTS, RESTRICTIONS, Announcement, Measure, status_text
 from gateway.risk.controlled_goods import ControlledGoods
 from gateway.risk.facts.controlled import Controls
 from gateway.risk.validity import Confidence, ControlPeriod, ControlStatus
@@ -69,7 +69,10 @@ def codes_of(goods: ControlledGoods, change: ControlChange) -> list[str]:
 def touched(
     controls: Controls, change: ControlChange, shipment: shipment_pb2.Shipment
 ) -> list[trace_pb2.ControlledItem]:
-    """Lines of the list that a shipment's goods match and for which a change makes a difference, the surest first."""
+    """Lines of the list that a shipment's goods match and for which a change makes a difference, the surest first.
+
+    Of a list of entities: where the goods go to one of them.
+    """
     row = change.announcement
     before, after = (_on(shipment, day) for day in (change.day - _DAY, change.day))
     if row.measure in RESTRICTIONS:
@@ -77,6 +80,9 @@ def touched(
             return []
         lines = controls.items(after) or controls.items(before)
         return [line for line in lines if row.concerns(line.announcement)]
+    if row.measure in ENTITY_LISTS:
+        listed = {match.entity.announcement.key for each in (before, after) for match in controls.listed_parties(each)}
+        return (controls.items(after) or controls.items(before)) if row.key in listed else []
     held, holds = ([line for line in controls.items(each) if line.announcement == row.name] for each in (before, after))
     return holds or held if bool(held) != bool(holds) else []
 
@@ -112,6 +118,7 @@ def _on(shipment: shipment_pb2.Shipment, day: date) -> shipment_pb2.Shipment:
     """A shipment as if it were declared on a day."""
     moved = shipment_pb2.Shipment(
         goods=shipment.goods,
+        parties=shipment.parties,
         destination_territory=shipment.destination_territory,
         utc_offset_minutes=shipment.utc_offset_minutes,
     )

@@ -126,7 +126,7 @@ def _good(row: Mapping[str, str], *, announcements: Announcements) -> Controlled
         announcement=announcement.name,
         announced=announcement.announced,
         validity=ControlPeriod(announcement.effective, announcements.suspensions(announcement.key)),
-        confidence=_confidence(row["confidence"]),
+        confidence=confidence_of(row["confidence"]),
         basket=_word(Basket, row, "basket"),
         title=row["hs6_title"],
         source=row["source"],
@@ -136,7 +136,7 @@ def _good(row: Mapping[str, str], *, announcements: Announcements) -> Controlled
 
 def _announcement(row: Mapping[str, str]) -> Announcement:
     measure = _word(Measure, row, "measure")
-    destinations = _parts(row["destinations"])
+    destinations = separated(row["destinations"])
     wrong = [code for code in destinations if not _TERRITORY.fullmatch(code)]
     if wrong:
         raise MalformedError(f"destinations: {wrong[0]!r} is not a country of two capital letters (ISO 3166-1)")
@@ -146,19 +146,20 @@ def _announcement(row: Mapping[str, str]) -> Announcement:
         name=row["announcement"],
         part=row["part"],
         measure=measure,
-        applies_to=_parts(row["applies_to"]),
+        applies_to=separated(row["applies_to"]),
         destinations=destinations,
         announced=_date(row, "announced"),
         effective=_interval(row, "effective", "effective_to"),
         resumed=row["afterwards"] == RESUMED,
         subject=row["subject"],
-        confidence=_confidence(row["confidence"]),
+        confidence=confidence_of(row["confidence"]),
         source=row["source"],
         note=row["note"],
     )
 
 
-def _parts(text: str) -> tuple[str, ...]:
+def separated(text: str) -> tuple[str, ...]:
+    """The parts of a cell that `|` separates."""
     return tuple(part.strip() for part in text.split("|") if part.strip())
 
 
@@ -180,7 +181,8 @@ def _date(row: Mapping[str, str], column: str) -> date:
         raise MalformedError(f"{column}: {text[:40]!r} is not a date YYYY-MM-DD") from None
 
 
-def _confidence(text: str) -> Confidence:
+def confidence_of(text: str) -> Confidence:
+    """Raises MalformedError for another word."""
     try:
         return Confidence[text.upper()]
     except KeyError:

@@ -33,6 +33,7 @@ from gateway.risk.facts.shipments import Record, identifier_cases, mass_cases, r
 from gateway.risk.facts.substances import Substances, load_substances
 from gateway.risk.facts.terms import GoodsTerms, load_terms
 from gateway.risk.facts.totals import totals_cases
+from gateway.risk.listed_entities import ListedEntities, load_listed_entities
 from gateway.risk.rule_evaluator import OnRuleFailure, RuleEvaluator
 from gateway.risk.rule_file import Rule, RuleSetting, digest, load_rules, measured_shown, with_settings
 from gateway.v1 import history_pb2, history_service_pb2, shipment_pb2, trace_pb2
@@ -63,10 +64,9 @@ class RuleEngine:
         failed: OnRuleFailure = _ignore,
     ) -> None:
         self.rules = rules
-        self.version = _version(rules, substances, terms)
-        self.controlled_goods = controls.goods
+        self.version = _version(rules, substances, terms, controls.entities)
+        self.controls = controls
         self.controlled_goods_version = controls.goods.version
-        self._controls = controls
         self._goods = GoodsFacts(controls, substances, terms)
         self._evaluator = RuleEvaluator(rules, failed)
         self._about = self._evaluator.kinds
@@ -79,6 +79,7 @@ class RuleEngine:
         rules: Path | None = None,
         controlled_goods: Path | None = None,
         announcements: Path | None = None,
+        listed_entities: Path | None = None,
         physical_data: Path | None = None,
         terms: Path | None = None,
         settings: Mapping[str, RuleSetting] = _NO_SETTINGS,
@@ -88,7 +89,7 @@ class RuleEngine:
         """Loads the rules and their tables.
 
         Args:
-            rules, controlled_goods, announcements, physical_data, terms: files; None: the packaged ones.
+            rules, controlled_goods, announcements, listed_entities, physical_data, terms: files; None: packaged ones.
             settings: by rule id.
             only: ids of the rules to apply; None: all.
             failed: called when a rule can't be evaluated; others go on.
@@ -97,9 +98,10 @@ class RuleEngine:
             ConfigurationError: unreadable or wrong; names the file.
         """
         known = with_settings(load_rules(rules), settings)
+        goods = load_controlled_goods(controlled_goods, announcements)
         return cls(
             tuple(rule for rule in known if only is None or rule.id in only),
-            Controls(load_controlled_goods(controlled_goods, announcements)),
+            Controls(goods, load_listed_entities(listed_entities, goods.announcements)),
             load_substances(physical_data),
             load_terms(terms),
             failed,
@@ -107,7 +109,7 @@ class RuleEngine:
 
     def controlled_items(self, shipment: shipment_pb2.Shipment) -> list[trace_pb2.ControlledItem]:
         """Control lines matched on the local day of declaration."""
-        return self._controls.items(shipment)
+        return self.controls.items(shipment)
 
     def sibling_queries(self, shipment: shipment_pb2.Shipment) -> list[SeriesQuery]:
         """Queries for siblings before screening; nearly always none."""
@@ -116,7 +118,7 @@ class RuleEngine:
             return []
         wanted = (
             series_query(kind, shipment, known["hs6"], self._span_days)
-            for known in before_looking(shipment, self._controls)
+            for known in before_looking(shipment, self.controls)
             for kind in kinds
             if self._evaluator.takes(kind, known)
         )
@@ -156,7 +158,7 @@ class RuleEngine:
         if "goods" in about:
             yield from self._goods.cases(shipment, checked=licences)
         if "route" in about:
-            yield from route_cases(shipment, self._controls)
+            yield from route_cases(shipment, self.controls)
         if "identifier" in about:
             yield from identifier_cases(shipment)
         if earlier is not None and "findings" in about:
@@ -174,7 +176,7 @@ class RuleEngine:
         if "totals" in about:
             yield from totals_cases(shipment)
         if siblings and not about.isdisjoint(KINDS_OF_SERIES):
-            leg = leg_alone(shipment, self._controls)
+            leg = leg_alone(shipment, self.controls)
             yield from series_cases([leg], {leg.index: siblings}, span_days=self._span_days)
 
     def examine(
@@ -221,14 +223,14 @@ class RuleEngine:
         for index, shipment in records:
             checked = licences.get(index, NOTHING_CHECKED)
             yield from self._goods.cases(shipment, leg=index, papers=papers, checked=checked)
-            yield from route_cases(shipment, self._controls, leg=index)
+            yield from route_cases(shipment, self.controls, leg=index)
             yield from identifier_cases(shipment, leg=index)
             yield from totals_cases(shipment, leg=index)
         yield from mass_cases(records)
         yield from seal_cases(records)
         yield from opening_cases(records)
         yield from passage_cases(records)
-        legs = legs_of(trace, self._controls, territories)
+        legs = legs_of(trace, self.controls, territories)
         yield from mirror_cases(legs)
         yield from reexport_cases(legs)
         yield from relabelling_cases(legs)
@@ -293,10 +295,11 @@ def _within(inner: str, outer: str) -> bool:
     return inner == outer or inner.startswith(f"{outer}.")
 
 
-def _version(rules: tuple[Rule, ...], substances: Substances, terms: GoodsTerms) -> str:
+def _version(rules: tuple[Rule, ...], substances: Substances, terms: GoodsTerms, entities: ListedEntities) -> str:
     said = sha256(digest(rules).encode())
     for row in substances.rows:
         said.update(repr({**asdict(row), "elements": sorted(row.elements)}).encode())
     for term in terms.rows:
         said.update(repr(term).encode())
+    said.update(entities.version.encode())
     return said.hexdigest()[:12]

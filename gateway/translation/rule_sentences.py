@@ -48,6 +48,10 @@ REMARKS: Final = marked(
     "The control holds again after a suspension; an extension is not known to this data.",
     "Goods that are not under control have this code too: element, purity and form decide.",
     "To this destination licences are refused in principle.",
+    "No goods under control may go to entities of the control list.",
+    "Entities of the watch list get goods under control with single licences alone.",
+    "A list holds again after a suspension; an extension is not known to this data.",
+    "The name is only alike.",
 )
 """Sentences that packaged rules add at the end."""
 

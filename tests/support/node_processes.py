@@ -323,8 +323,8 @@ def _warm_up() -> None:
     for statement in gc.get_objects():
         if isinstance(statement, Prepared):
             statement.compile(dialect)
-    rules = rule_engine.RuleEngine.load().rules
-    _remember(rule_engine, "_version", rules, load_substances(), load_terms())
+    rules = rule_engine.RuleEngine.load()
+    _remember(rule_engine, "_version", rules.rules, load_substances(), load_terms(), rules.controls.entities)
     _remember(fingerprint, "expected", metadata, dialect)
 
 

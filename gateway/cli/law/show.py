@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Annotated
@@ -12,9 +12,10 @@ import typer
 from gateway.cli.clock import now
 from gateway.cli.output import JsonOption, Output, reports_errors
 from gateway.errors import MalformedError, OptionError
-from gateway.risk.announcements import RESTRICTIONS, Announcement, Announcements, Measure, status_text
+from gateway.risk.announcements import ENTITY_LISTS, RESTRICTIONS, Announcement, Announcements, Measure, status_text
 from gateway.risk.controlled_goods import LIST_TERRITORY, ControlledGood, ControlledGoods
 from gateway.risk.controlled_goods_file import load_controlled_goods
+from gateway.risk.listed_entities import ListedEntityMatch, load_listed_entities
 from gateway.risk.validity import Confidence
 from gateway.translation.messages import N_
 from gateway.translation.messages import gettext as _
@@ -22,6 +23,7 @@ from gateway.translation.messages import gettext as _
 MEASURES: Mapping[Measure, str] = {
     Measure.LICENCE: N_("exports need a licence"),
     **RESTRICTIONS,
+    **ENTITY_LISTS,
     Measure.SUSPENSION: N_("suspends others"),
 }
 
@@ -39,8 +41,10 @@ ElementOption = Annotated[
 DestinationOption = Annotated[
     str, typer.Option("--to", help=_("Leave out what is for other destinations than this, e.g. US."))
 ]
+PartyOption = Annotated[str, typer.Option(help=_("Also entities of control and watch lists that this name may mean."))]
 GoodsListOption = Annotated[Path | None, typer.Option(help=_("Own list of controlled goods, CSV."))]
 AnnouncementsOption = Annotated[Path | None, typer.Option(help=_("Own announcements on export control, CSV."))]
+EntitiesOption = Annotated[Path | None, typer.Option(help=_("Own entities of control and watch lists, CSV."))]
 
 
 @reports_errors
@@ -50,8 +54,10 @@ def show(
     on: OnOption = "",
     element: ElementOption = "",
     destination: DestinationOption = "",
+    party: PartyOption = "",
     goods_list: GoodsListOption = None,
     announcements: AnnouncementsOption = None,
+    listed_entities: EntitiesOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show which export controls applied to goods on a day. Reads the lists alone; needs no gateway.
@@ -64,15 +70,19 @@ def show(
       gateway law show --on 2026-11-30
       gateway law show 811010 --to US --on 2024-12-03
       gateway law show --element Dy
+      gateway law show 811292 --party "Leidos, Inc."
     """
     day = day_of(on) if on else now().date()
     output, goods = Output(as_json), load_controlled_goods(goods_list, announcements)
     lines = _lines(goods, codes or (), element, day)
-    shown = _announcements(goods.announcements, lines if codes or element else None, destination)
+    meant = load_listed_entities(listed_entities, goods.announcements).find(party, day) if party else []
+    about = None if not (codes or element or party) else [*(line.announcement for line in lines), *_lists(meant)]
+    shown = _announcements(goods.announcements, about, destination)
     if as_json:
         listed = [_line_facts(good, day) for good in lines]
         acts = [_facts(row, goods.announcements, day) for row in shown]
-        return output.json({"day": day, "version": goods.version, "goods": listed, "announcements": acts})
+        entities = {"entities": [_entity_facts(match) for match in meant]} if party else {}
+        return output.json({"day": day, "version": goods.version, "goods": listed, "announcements": acts, **entities})
     if codes or element:
         output.table(
             _("Goods under export control on {day}", day=day),
@@ -81,6 +91,12 @@ def show(
                 (good.code or "—", good.substance, good.announcement, good.status_text(day), sure(good.confidence))
                 for good in lines
             ],
+        )
+    if party:
+        output.table(
+            _("Entities of lists on {day} that {party} may mean", day=day, party=party),
+            (N_("Entity"), N_("Name"), N_("Announcement"), N_("Does"), N_("State"), N_("Confidence")),
+            [_entity_row(match) for match in meant],
         )
     output.table(
         _("Announcements on {day}", day=day),
@@ -111,16 +127,17 @@ def _lines(goods: ControlledGoods, codes: Sequence[str], element: str, on: date)
     return [*found, *(good for good in goods if element and good.element == element and good not in found)]
 
 
-def _announcements(
-    announcements: Announcements, lines: Sequence[ControlledGood] | None, destination: str
-) -> list[Announcement]:
-    """Those about lines, or all; of measures about destinations those about one, or all."""
-    names = {line.announcement for line in lines or ()}
-    keys = {row.key for row in announcements if row.name in names or any(map(row.concerns, names))}
+def _announcements(announcements: Announcements, about: Collection[str] | None, destination: str) -> list[Announcement]:
+    """Those with these names and about them, or all; of measures about destinations those about one, or all."""
+    keys = {
+        row.key
+        for row in announcements
+        if row.name in (about or ()) or (row.measure not in ENTITY_LISTS and any(map(row.concerns, about or ())))
+    }
     return [
         row
         for row in announcements
-        if (lines is None or row.key in keys or keys & set(row.applies_to))
+        if (about is None or row.key in keys or keys & set(row.applies_to))
         and (not destination or not row.destinations or destination.upper() in row.destinations)
     ]
 
@@ -163,6 +180,31 @@ def _facts(row: Announcement, announcements: Announcements, on: date) -> dict[st
         "confidence": sure(row.confidence),
         "source": row.source,
         "note": row.note,
+    }
+
+
+def _lists(meant: Sequence[ListedEntityMatch]) -> list[str]:
+    return [match.entity.announcement.name for match in meant]
+
+
+def _entity_row(match: ListedEntityMatch) -> tuple[str, ...]:
+    row = match.entity.announcement
+    same = _("the same") if match.is_sure else _("alike")
+    return match.entity.names[0], same, row.key, _(MEASURES[row.measure]), match.text, sure(match.entity.confidence)
+
+
+def _entity_facts(match: ListedEntityMatch) -> dict[str, object]:
+    entity = match.entity
+    return {
+        "names": entity.names,
+        "same_name": match.is_sure,
+        "announcement": entity.announcement.key,
+        "measure": entity.announcement.measure,
+        "state": match.status,
+        "state_text": match.text,
+        "confidence": sure(entity.confidence),
+        "source": entity.source,
+        "note": entity.note,
     }
 
 

@@ -18,7 +18,6 @@ from gateway.history.service.search import NEWEST
 from gateway.history.tables import shipment_search, shipments
 from gateway.history.tables.shipment_search import RecordFilter
 from gateway.risk.control_changes import ControlChange, codes_of, control_changes, touched
-from gateway.risk.controlled_goods import ControlledGoods
 from gateway.risk.facts.controlled import Controls
 from gateway.v1 import history_pb2, shipment_pb2
 from gateway.v1 import history_service_pb2 as pb
@@ -56,10 +55,10 @@ _DAY_MS: Final = 86_400_000
 class ControlChanges:
     """Reads changes of controls with own records. Thread-safe."""
 
-    def __init__(self, database: Database, goods: ControlledGoods, *, clock: Callable[[], int]) -> None:
+    def __init__(self, database: Database, controls: Controls, *, clock: Callable[[], int]) -> None:
         self._database = database
-        self._goods = goods
-        self._controls = Controls(goods)
+        self._controls = controls
+        self._goods = controls.goods
         self._clock = clock
 
     def list(self, request: pb.ListControlChangesRequest) -> pb.ListControlChangesResponse:

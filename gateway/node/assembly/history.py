@@ -113,7 +113,7 @@ class History:
             trust=trust,
             clock=clock,
         )
-        self.control_changes = ControlChanges(database, self.rules.controlled_goods, clock=clock)
+        self.control_changes = ControlChanges(database, self.rules.controls, clock=clock)
         self.servicer = HistoryServicer(
             origin=self._origin,
             search=self.search,
@@ -122,7 +122,7 @@ class History:
             trace=self._tracer(node, database, trust, clock).trace,
             rules=self.rules,
             control_changes=self.control_changes,
-            suggestions=ControlSuggestions(self.rules.controlled_goods, clock=clock),
+            suggestions=ControlSuggestions(self.rules.controls.goods, clock=clock),
             database=database,
             writer=writer,
             checks=self._checks,

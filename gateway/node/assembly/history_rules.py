@@ -31,6 +31,7 @@ def rule_sources(settings: HistorySettings) -> RuleSources:
         "rules": settings.rules_file,
         "controlled_goods": settings.controlled_goods,
         "announcements": settings.announcements,
+        "listed_entities": settings.listed_entities,
         "physical_data": settings.physical_data,
         "terms": settings.goods_terms,
         "settings": {

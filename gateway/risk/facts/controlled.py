@@ -1,4 +1,4 @@
-"""Finds a shipment's goods under export control at its declaration."""
+"""Finds a shipment's goods under export control at its declaration, and its parties on lists of entities."""
 
 from __future__ import annotations
 
@@ -9,11 +9,23 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.risk.announcements import ExportRestriction
 from gateway.risk.controlled_goods import LIST_TERRITORY, ControlledGoodMatch, ControlledGoods, MatchBasis
+from gateway.risk.listed_entities import ListedEntities, ListedEntityMatch
 from gateway.risk.validity import HOLDS, Confidence, ControlStatus
-from gateway.v1 import shipment_pb2, trace_pb2
+from gateway.v1 import party_pb2, shipment_pb2, trace_pb2
 
 MAX_PER_ITEM = 8
 """Some subheadings hold dozens of lines."""
+
+_RECIPIENTS = frozenset(
+    {
+        party_pb2.PARTY_ROLE_UNSPECIFIED,
+        party_pb2.PARTY_ROLE_IMPORTER,
+        party_pb2.PARTY_ROLE_CONSIGNEE,
+        party_pb2.PARTY_ROLE_BUYER,
+        party_pb2.PARTY_ROLE_NOTIFY,
+    }
+)
+"""Roles of those whom goods go to."""
 
 MAX_DAYS_KEPT = 4096
 """Most cached days."""
@@ -29,10 +41,11 @@ def local_day(at: Timestamp, utc_offset_minutes: int) -> date:
 
 
 class Controls:
-    """The control list applied to shipments. Thread-safe."""
+    """The control list, and lists of entities, applied to shipments. Thread-safe."""
 
-    def __init__(self, goods: ControlledGoods) -> None:
+    def __init__(self, goods: ControlledGoods, entities: ListedEntities | None = None) -> None:
         self.goods = goods
+        self.entities = ListedEntities() if entities is None else entities
         self._elements: dict[date, frozenset[str]] = {}
 
     def items(self, shipment: shipment_pb2.Shipment) -> list[trace_pb2.ControlledItem]:
@@ -82,6 +95,17 @@ class Controls:
         for announcement in dict.fromkeys(line.announcement for line in controlled):
             known = self.goods.announcements.restrictions(announcement, shipment.destination_territory, on)
             found |= {restriction.announcement.key: restriction for restriction in known}
+        return list(found.values())
+
+    def listed_parties(self, shipment: shipment_pb2.Shipment) -> list[ListedEntityMatch]:
+        """Entities of lists that those whom the goods go to may be at declaration, each once."""
+        on = local_day(shipment.declared_at, shipment.utc_offset_minutes)
+        found: dict[tuple[str, str], ListedEntityMatch] = {}
+        for party in shipment.parties:
+            if party.role in _RECIPIENTS:
+                for name in party.names:
+                    for match in self.entities.find(name.text, on):
+                        found.setdefault((match.entity.names[0], match.entity.announcement.key), match)
         return list(found.values())
 
     def elements_on(self, on: date) -> frozenset[str]:

@@ -102,7 +102,7 @@ class GoodsFacts:
             codes = tuple([code.code for code in item.codes])
             profile = self._profile(codes, item.substance, item.element, item.description)
             if profile.interesting:
-                frame = frame or _Frame(shipment, self.terms, papers, checked)
+                frame = frame or _Frame(shipment, self.controls, self.terms, papers, checked)
                 yield Case("goods", self._facts(item, profile, frame), (leg,), item.sequence)
 
     def _profiled(self, codes: tuple[str, ...], substance: str, element: str, description: str) -> _Profile:
@@ -192,6 +192,7 @@ _FINDERS: Mapping[str, Callable[[_Item], Any]] = {
     "controlled": lambda of: of.controlled,
     "control_notes": lambda of: control_notes(of.controlled),
     "restrictions": lambda of: of.restrictions,
+    "listed_parties": lambda of: of.frame.listed_parties,
     "suspects": lambda of: of.suspected,
     "shipment": lambda of: of.frame.light,
     "licences": lambda of: list(of.frame.papers.licences),
@@ -233,11 +234,13 @@ class _Frame:
     def __init__(
         self,
         shipment: shipment_pb2.Shipment,
+        controls: Controls,
         terms: GoodsTerms,
         papers: Papers | None,
         checked: CheckedLicences,
     ) -> None:
         self.shipment: shipment_pb2.Shipment = shipment
+        self._controls = controls
         self.checked: CheckedLicences = checked
         self._terms = terms
         self._given = papers
@@ -253,6 +256,21 @@ class _Frame:
     @cached_property
     def papers(self) -> Papers:
         return self._given or papers_of([self.shipment])
+
+    @cached_property
+    def listed_parties(self) -> list[Any]:
+        return [
+            {
+                "name": match.name,
+                "entity": match.entity.names[0],
+                "list": match.entity.announcement.measure.value,
+                "announcement": match.entity.announcement.key,
+                "sure": match.is_sure,
+                "status": match.status.value,
+                "text": match.text,
+            }
+            for match in self._controls.listed_parties(self.shipment)
+        ]
 
     @cached_property
     def consignees(self) -> list[str]:

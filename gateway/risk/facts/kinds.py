@@ -32,6 +32,15 @@ MAPS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "price_high": "double",
         },
         "restrictions": {"announcement": "string", "measure": "string", "status": "string", "text": "string"},
+        "listed_parties": {
+            "name": "string",
+            "entity": "string",
+            "list": "string",
+            "announcement": "string",
+            "sure": "bool",
+            "status": "string",
+            "text": "string",
+        },
         "checked_licences": {"issuer": "string", "number": "string", "covers": "string", "why": "string"},
         "exports": {"days": "double", "kg": "double", "usd": "double", "record": "string", "exporter": "string"},
     }
@@ -122,6 +131,7 @@ KINDS = _kinds(
             "controlled": f"list {CONTROLLED}",  # lines that the item matches
             "control_notes": "list string",  # what the list says about those lines, each note once
             "restrictions": "maps",  # on the way to the destination: announcement, measure, status, text
+            "listed_parties": "maps",  # that goods go to: name, entity, list, announcement, sure, status, text
             "licences": f"list {LICENCE}",  # of the record; in a trace of all records
             "licence_references": "list string",
             "licences_known": "bool",  # whether the records say which licences were presented

@@ -167,7 +167,10 @@ def test_a_file_of_ones_own_is_loaded(tmp_path: Path, monkeypatch: pytest.Monkey
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        ({"measure": "ban"}, "measure: 'ban' is not one of licence, refused, review, military, suspension"),
+        (
+            {"measure": "ban"},
+            "measure: 'ban' is not one of licence, refused, review, military, control_list, watch_list, suspension",
+        ),
         ({"announced": "03/07/2023"}, "announced: '03/07/2023' is not a date YYYY-MM-DD"),
         ({"effective": ""}, "effective: '' is not a date"),
         ({"effective": "2023-02-30"}, "effective: '2023-02-30' is not a date"),
@@ -252,6 +255,8 @@ def test_a_code_is_high_only_where_the_announcement_itself_was_seen() -> None:
 
 
 SUSPENDED = {
+    "MOFCOM No.21 of 2025",
+    "MOFCOM No.22 of 2025",
     "MOFCOM No.46 of 2024",
     "MOFCOM/GACC No.55 of 2025",
     "MOFCOM/GACC No.56 of 2025",
@@ -260,7 +265,7 @@ SUSPENDED = {
     "MOFCOM No.61 of 2025",
     "MOFCOM No.62 of 2025",
 }
-"""By No.70 of 2025, the first (in part) by No.72."""
+"""By No.70 of 2025; the lists of entities by statements, No.46 (in part) by No.72."""
 
 
 def test_no_suspension_is_left_as_a_note() -> None:
@@ -268,7 +273,7 @@ def test_no_suspension_is_left_as_a_note() -> None:
     suspended = {row.name for row in announcements if announcements.suspensions(row.key)}
     assert suspended == SUSPENDED
     ends = {suspension.days.last for row in announcements for suspension in announcements.suspensions(row.key)}
-    assert ends == {date(2026, 11, 10), date(2026, 11, 27)}
+    assert ends == {date(2025, 8, 11), date(2025, 11, 10), date(2026, 11, 10), date(2026, 11, 27)}
     assert not any(row.resumed for row in announcements)
     paragraph_1 = next(row for row in announcements if row.part == "paragraph 1")
     assert (paragraph_1.measure, announcements.suspensions(paragraph_1.key)) == (Measure.MILITARY, ())

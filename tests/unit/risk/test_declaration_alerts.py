@@ -119,7 +119,7 @@ def test_an_export_without_a_licence_is_found_where_the_file_tells_of_licences(
 def test_rule_hit_says_what_the_rule_saw() -> None:
     (hit,) = content_of().rule_hits
     assert (hit.rule_id, hit.rule_version) == ("R01", "4")
-    assert hit.inputs["list.version"] == "2026-01-06 MOFCOM No.1 of 2026"
+    assert hit.inputs["list.version"] == "2026-06-29 MOFCOM watch list of 2026-06-29"
     assert hit.inputs["declaration.hs_code"] == "811010"
     assert hit.inputs["declaration.date"] == "2026-01-10"
     assert hit.inputs["assessed_on"] == "2026-01-15"

@@ -13,6 +13,7 @@ from gateway.errors import InvalidRequestError
 from gateway.history.service.control_changes import OPEN_DAYS, ControlChanges
 from gateway.notifications.service.controls import TOLD_DAYS, changed_controls
 from gateway.risk.controlled_goods_file import load_controlled_goods
+from gateway.risk.facts.controlled import Controls
 from gateway.translation.notification_texts import sentence_of
 from gateway.v1 import goods_pb2, shipment_pb2
 from gateway.v1 import history_service_pb2 as pb
@@ -50,7 +51,7 @@ def event(kind: shipment_pb2.ShipmentEventKind.ValueType) -> shipment_pb2.Shipme
 
 
 def changes(node: PaperNode, since: str, until: str = "") -> pb.ListControlChangesResponse:
-    queries = ControlChanges(node.database, load_controlled_goods(), clock=node.clock)
+    queries = ControlChanges(node.database, Controls(load_controlled_goods()), clock=node.clock)
     return queries.list(pb.ListControlChangesRequest(since=since, until=until))
 
 
@@ -86,7 +87,7 @@ def test_days_that_are_none_or_too_far_apart_are_refused(node: PaperNode, since:
 def test_what_touches_open_records_is_told_on_its_day_and_for_some_days(node: PaperNode) -> None:
     record(node, holmium("OPEN", 20))
     index(node)
-    controls = ControlChanges(node.database, load_controlled_goods(), clock=node.clock)
+    controls = ControlChanges(node.database, Controls(load_controlled_goods()), clock=node.clock)
     node.clock.now = int((AGAIN - timedelta(days=1)).timestamp() * 1000)
     assert changed_controls(controls) == []
     for days in range(TOLD_DAYS):
