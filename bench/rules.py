@@ -72,6 +72,9 @@ def _anything(_: Mapping[str, Any]) -> bool:
 
 NEEDS: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
     "R01": lambda facts: bool(facts["controlled"] and facts["licences_known"]),
+    "R01-ABROAD": lambda facts: (
+        bool(facts["third_places"]) and facts["shipment"].procedure != shipment_pb2.SHIPMENT_PROCEDURE_IMPORT
+    ),
     "R01-LICENCE": lambda facts: bool(facts["checked_licences"]),
     "R01-LISTED": lambda facts: bool(facts["controlled"] and facts["consignees"]),
     "R01-REFUSED": lambda facts: bool(facts["restrictions"]),
@@ -86,6 +89,7 @@ NEEDS: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
 
 LACKS: Mapping[str, str] = {
     "R01": "licences",
+    "R01-ABROAD": "exports",
     "R01-LICENCE": "licences",
     "R01-LISTED": "names of parties",
     "R01-REFUSED": "destinations",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
@@ -20,7 +20,9 @@ class Measure(StrEnum):
 
     `licence`: its items need a licence. `refused`, `review`, `military`: for some destinations, licences are refused
     in principle, end uses are reviewed more strictly, military users and uses are excluded. `control_list`,
-    `watch_list`: to some entities nothing may go, or only with a single licence. `suspension`: others don't hold.
+    `watch_list`: to some entities nothing may go, or only with a single licence. `abroad`, `content`, `technology`:
+    what leaves third places needs a licence if it is of Chinese origin, has Chinese content, or is such technology.
+    `suspension`: others don't hold.
     """
 
     LICENCE = "licence"
@@ -29,10 +31,13 @@ class Measure(StrEnum):
     MILITARY = "military"
     CONTROL_LIST = "control_list"
     WATCH_LIST = "watch_list"
+    ABROAD = "abroad"
+    CONTENT = "content"
+    TECHNOLOGY = "technology"
     SUSPENSION = "suspension"
 
 
-RESTRICTIONS: Mapping[Measure, str] = {
+RESTRICTIONS: dict[Measure, str] = {
     Measure.REFUSED: N_("licences are refused in principle"),
     Measure.REVIEW: N_("end user and end use are reviewed more strictly"),
     Measure.MILITARY: N_("no exports to military users or for military uses"),
@@ -44,6 +49,13 @@ ENTITY_LISTS: Mapping[Measure, str] = {
     Measure.WATCH_LIST: N_("watch list: its entities get dual-use items with single licences alone"),
 }
 """Measures about entities, in words."""
+
+THIRD_PLACES: dict[Measure, str] = {
+    Measure.ABROAD: N_("goods of Chinese origin need a licence from third places too"),
+    Measure.CONTENT: N_("foreign goods with Chinese content need a licence from third places too"),
+    Measure.TECHNOLOGY: N_("technology needs a licence"),
+}
+"""Measures about what leaves third places, in words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +98,7 @@ class Announcement:
 
 @dataclass(frozen=True, slots=True)
 class ExportRestriction:
-    """What holds for goods on their way to a destination, beyond the licence."""
+    """What holds for goods on their way to a destination, or from a third place, beyond the licence."""
 
     announcement: Announcement
     status: ControlStatus
@@ -144,19 +156,23 @@ class Announcements:
 
         Suspended ones are included: their text says so.
         """
+        rows = [row for row in self.rows if row.measure in RESTRICTIONS and destination in row.destinations]
+        return self._known(rows, items_of, on, f", {destination}")
+
+    def third_places(self, items_of: str, on: date) -> list[ExportRestriction]:
+        """What holds on a day for an announcement's items when they leave third places; suspended ones included."""
+        return self._known([row for row in self.rows if row.measure in THIRD_PLACES], items_of, on)
+
+    def _known(self, rows: Iterable[Announcement], items_of: str, on: date, where: str = "") -> list[ExportRestriction]:
         found: list[ExportRestriction] = []
-        for row in self.rows:
-            if row.measure not in RESTRICTIONS or destination not in row.destinations or not row.concerns(items_of):
-                continue
+        for row in rows:
             validity = self.validity(row)
             status = validity.status_on(on)
-            if status not in (ControlStatus.NOT_YET, ControlStatus.ENDED):
-                found.append(ExportRestriction(row, status, _text(row, destination, validity, status, on)))
+            if row.concerns(items_of) and status not in (ControlStatus.NOT_YET, ControlStatus.ENDED):
+                words = (RESTRICTIONS | THIRD_PLACES)[row.measure]
+                text = f"{row.key}{where}: {words} ({status_text(validity, status, on)})"
+                found.append(ExportRestriction(row, status, text))
         return found
-
-
-def _text(row: Announcement, destination: str, validity: ControlPeriod, status: ControlStatus, on: date) -> str:
-    return f"{row.key}, {destination}: {RESTRICTIONS[row.measure]} ({status_text(validity, status, on)})"
 
 
 def status_text(validity: ControlPeriod, status: ControlStatus, on: date) -> str:

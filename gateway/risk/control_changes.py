@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
 
-from gateway.risk.announcements import ENTITY_LISTS, RESTRICTIONS, Announcement, Measure, status_text
-from gateway.risk.controlled_goods import ControlledGoods
+from gateway.risk.announcements import ENTITY_LISTS, RESTRICTIONS, THIRD_PLACES, Announcement, Measure, status_text
+from gateway.risk.controlled_goods import LIST_TERRITORY, ControlledGoods
 from gateway.risk.facts.controlled import Controls
 from gateway.risk.validity import Confidence, ControlPeriod, ControlStatus
 from gateway.v1 import shipment_pb2, trace_pb2
@@ -83,6 +83,10 @@ def touched(
     if row.measure in ENTITY_LISTS:
         listed = {match.entity.announcement.key for each in (before, after) for match in controls.listed_parties(each)}
         return (controls.items(after) or controls.items(before)) if row.key in listed else []
+    if row.measure in THIRD_PLACES:
+        lines = controls.items(after) or controls.items(before)
+        is_abroad = shipment.export_territory not in ("", LIST_TERRITORY)
+        return [line for line in lines if is_abroad and row.concerns(line.announcement)]
     held, holds = ([line for line in controls.items(each) if line.announcement == row.name] for each in (before, after))
     return holds or held if bool(held) != bool(holds) else []
 

@@ -52,6 +52,9 @@ REMARKS: Final = marked(
     "Entities of the watch list get goods under control with single licences alone.",
     "A list holds again after a suspension; an extension is not known to this data.",
     "The name is only alike.",
+    "The record doesn't say where the goods were made.",
+    "The record doesn't say what share of their value is Chinese, nor by whose technology they were made.",
+    "Technology that goes along has no code and is in no record.",
 )
 """Sentences that packaged rules add at the end."""
 

@@ -12,7 +12,15 @@ import typer
 from gateway.cli.clock import now
 from gateway.cli.output import JsonOption, Output, reports_errors
 from gateway.errors import MalformedError, OptionError
-from gateway.risk.announcements import ENTITY_LISTS, RESTRICTIONS, Announcement, Announcements, Measure, status_text
+from gateway.risk.announcements import (
+    ENTITY_LISTS,
+    RESTRICTIONS,
+    THIRD_PLACES,
+    Announcement,
+    Announcements,
+    Measure,
+    status_text,
+)
 from gateway.risk.controlled_goods import LIST_TERRITORY, ControlledGood, ControlledGoods
 from gateway.risk.controlled_goods_file import load_controlled_goods
 from gateway.risk.listed_entities import ListedEntityMatch, load_listed_entities
@@ -24,6 +32,7 @@ MEASURES: Mapping[Measure, str] = {
     Measure.LICENCE: N_("exports need a licence"),
     **RESTRICTIONS,
     **ENTITY_LISTS,
+    **THIRD_PLACES,
     Measure.SUSPENSION: N_("suspends others"),
 }
 

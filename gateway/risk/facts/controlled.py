@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -90,12 +90,22 @@ class Controls:
         self, controlled: Iterable[trace_pb2.ControlledItem], shipment: shipment_pb2.Shipment
     ) -> list[ExportRestriction]:
         """What holds for matched lines on their way to the record's destination, beyond the licence."""
+        on, destination = local_day(shipment.declared_at, shipment.utc_offset_minutes), shipment.destination_territory
+        return self._each(controlled, lambda name: self.goods.announcements.restrictions(name, destination, on))
+
+    def third_places(
+        self, controlled: Iterable[trace_pb2.ControlledItem], shipment: shipment_pb2.Shipment
+    ) -> list[ExportRestriction]:
+        """What holds for matched lines when they leave third places."""
         on = local_day(shipment.declared_at, shipment.utc_offset_minutes)
-        found: dict[str, ExportRestriction] = {}
-        for announcement in dict.fromkeys(line.announcement for line in controlled):
-            known = self.goods.announcements.restrictions(announcement, shipment.destination_territory, on)
-            found |= {restriction.announcement.key: restriction for restriction in known}
-        return list(found.values())
+        return self._each(controlled, lambda name: self.goods.announcements.third_places(name, on))
+
+    def _each(
+        self, controlled: Iterable[trace_pb2.ControlledItem], known: Callable[[str], list[ExportRestriction]]
+    ) -> list[ExportRestriction]:
+        """What is known of the lines' announcements, each once."""
+        names = dict.fromkeys(line.announcement for line in controlled)
+        return list({each.announcement.key: each for name in names for each in known(name)}.values())
 
     def listed_parties(self, shipment: shipment_pb2.Shipment) -> list[ListedEntityMatch]:
         """Entities of lists that those whom the goods go to may be at declaration, each once."""

@@ -128,7 +128,7 @@ class GoodsFacts:
             "named": [named.name for named in self.substances.named(description)],
         }
         if not listed:
-            facts |= {"controlled": [], "control_notes": [], "restrictions": []}
+            facts |= {"controlled": [], "control_notes": [], "restrictions": [], "third_places": []}
         return _Profile(True, listed, declared.elements, facts)
 
     def _suspected(self, controlled: frozenset[str], declared: frozenset[str]) -> list[Any]:
@@ -179,10 +179,6 @@ class _Item:
     def suspected(self) -> list[Any]:
         return self.suspects(self.controls.elements_on(self.frame.day), self.profile.elements)
 
-    @property
-    def restrictions(self) -> list[Any]:
-        return _restrictions(self.controls.restrictions(self.controlled, self.frame.shipment))
-
 
 _FINDERS: Mapping[str, Callable[[_Item], Any]] = {
     "item": lambda of: of.item,
@@ -191,7 +187,8 @@ _FINDERS: Mapping[str, Callable[[_Item], Any]] = {
     "usd": lambda of: value_usd(of.item),
     "controlled": lambda of: of.controlled,
     "control_notes": lambda of: control_notes(of.controlled),
-    "restrictions": lambda of: of.restrictions,
+    "restrictions": lambda of: _restrictions(of.controls.restrictions(of.controlled, of.frame.shipment)),
+    "third_places": lambda of: _restrictions(of.controls.third_places(of.controlled, of.frame.shipment)),
     "listed_parties": lambda of: of.frame.listed_parties,
     "suspects": lambda of: of.suspected,
     "shipment": lambda of: of.frame.light,

@@ -22,6 +22,8 @@ LOOKED_FOR: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 """Kinds that need other records, with the facts known before the search for `candidate`."""
 
+_RESTRICTIONS = {"announcement": "string", "measure": "string", "status": "string", "text": "string"}
+
 MAPS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
         "suspects": {
@@ -31,7 +33,8 @@ MAPS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "price_low": "double",
             "price_high": "double",
         },
-        "restrictions": {"announcement": "string", "measure": "string", "status": "string", "text": "string"},
+        "restrictions": _RESTRICTIONS,
+        "third_places": _RESTRICTIONS,
         "listed_parties": {
             "name": "string",
             "entity": "string",
@@ -131,6 +134,7 @@ KINDS = _kinds(
             "controlled": f"list {CONTROLLED}",  # lines that the item matches
             "control_notes": "list string",  # what the list says about those lines, each note once
             "restrictions": "maps",  # on the way to the destination: announcement, measure, status, text
+            "third_places": "maps",  # the same, for goods that leave other territories than the list's
             "listed_parties": "maps",  # that goods go to: name, entity, list, announcement, sure, status, text
             "licences": f"list {LICENCE}",  # of the record; in a trace of all records
             "licence_references": "list string",

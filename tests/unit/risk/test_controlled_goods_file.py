@@ -169,7 +169,7 @@ def test_a_file_of_ones_own_is_loaded(tmp_path: Path, monkeypatch: pytest.Monkey
     [
         (
             {"measure": "ban"},
-            "measure: 'ban' is not one of licence, refused, review, military, control_list, watch_list, suspension",
+            "measure: 'ban' is not one of licence, refused, review, military, control_list, watch_list, abroad",
         ),
         ({"announced": "03/07/2023"}, "announced: '03/07/2023' is not a date YYYY-MM-DD"),
         ({"effective": ""}, "effective: '' is not a date"),

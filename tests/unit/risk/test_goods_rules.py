@@ -199,6 +199,47 @@ def test_r01_refused_speaks_of_destinations_even_with_a_licence(
         assert said in found["R01-REFUSED"].explanation
 
 
+DYSPROSIUM = "2846901500"
+
+
+@pytest.mark.parametrize(
+    ("origin", "day", "severity", "said"),
+    [
+        ("CN", "2025-10-08", None, ()),
+        ("CN", "2025-10-09", HIGH, ("leaves HK, where MOFCOM No.61 of 2025, items of Chinese origin asks",)),
+        ("CN", "2025-11-07", None, ()),
+        ("CN", "2026-11-10", None, ()),
+        ("CN", "2026-11-11", MEDIUM, ("an extension is not known to this data", "Technology that goes along")),
+        ("", "2026-11-11", LOW, ("doesn't say where the goods were made", "what share of their value is Chinese")),
+        ("VN", "2025-10-09", None, ()),  # foreign goods with Chinese content: from 1 December 2025, suspended before
+        ("VN", "2026-11-11", NOTICE, ("MOFCOM No.61 of 2025, foreign-made items asks", "what share of their value")),
+    ],
+)
+def test_r01_abroad_says_what_third_places_need_and_what_the_record_lacks(
+    rules: RuleEngine, origin: str, day: str, severity: int | None, said: tuple[str, ...]
+) -> None:
+    oxide = item(DYSPROSIUM, element="Dy", description="dysprosium oxide 99.9 %", origin_territory=origin)
+    record = shipment(oxide, day=day, procedure=REEXPORT, export_territory="HK", destination_territory="JP")
+    found = hits(rules, record).get("R01-ABROAD")
+    assert (found.severity if found else None) == severity
+    for each in said:
+        assert found is not None
+        assert each in found.explanation
+    for change in ({"procedure": IMPORT}, {"export_territory": "CN"}):
+        other = shipment_pb2.Shipment()
+        other.CopyFrom(record)
+        other.procedure = change.get("procedure", other.procedure)  # type: ignore[assignment]
+        other.export_territory = str(change.get("export_territory", other.export_territory))
+        assert "R01-ABROAD" not in hits(rules, other)
+    refer(record, LICENCE, "L1")
+    assert "R01-ABROAD" not in hits(rules, record)
+
+
+def test_r01_abroad_is_about_rare_earths_alone(rules: RuleEngine) -> None:
+    record = shipment(antimony(origin_territory="CN"), day="2025-10-10", procedure=REEXPORT, export_territory="HK")
+    assert "R01-ABROAD" not in hits(rules, record)
+
+
 def test_r01_doesnt_count_another_element_of_the_same_subheading(rules: RuleEngine) -> None:
     assert "R01" not in hits(rules, shipment(item("811292", element="Nb", description="niobium powder")))
     assert rules.controlled_items(shipment(item("811292", element="Nb"))) == []
