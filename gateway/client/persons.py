@@ -56,9 +56,15 @@ class PersonsClient:
         method = self._connection.stubs.persons.GetSignInMethods
         return await self._connection.unary(method, service.GetSignInMethodsRequest(), service.GetSignInMethodsResponse)
 
-    async def sign_in(self, person: str, password: str, *, device: str = "") -> SignedIn | PasskeyChallenge:
-        """Signs in; a challenge is answered with `finish_passkey_sign_in`."""
-        request = service.SignInRequest(person=person, password=password, device=device)
+    async def sign_in(
+        self, person: str, password: str, *, device: str = "", known_devices: Sequence[str] = ()
+    ) -> SignedIn | PasskeyChallenge:
+        """Signs in; a challenge is answered with `finish_passkey_sign_in`.
+
+        Args:
+            known_devices: `SignedIn.known_device` of earlier sessions in the same browser.
+        """
+        request = service.SignInRequest(person=person, password=password, device=device, known_devices=known_devices)
         method = self._connection.stubs.persons.SignIn
         response = await self._connection.unary(method, request, service.SignInResponse)
         return response.passkey if response.HasField("passkey") else response.signed_in

@@ -6,6 +6,7 @@ The console keeps nothing but a cache: the session is the node's, its token is i
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 import time
 from collections import OrderedDict
@@ -35,6 +36,14 @@ MAX_TOKEN_CHARS: Final = 64
 """Bounds of tokens that the node is asked about; its own have 43 characters."""
 
 VISIT_BYTES: Final = 24
+
+MOST_DEVICES: Final = 8
+"""Sessions that a browser shows at a sign-in: of so many persons that share it, or of one."""
+
+DEVICE_S: Final = 30 * 24 * 3600
+"""Seconds for which a browser keeps them, as the node does."""
+
+_KNOWN_DEVICE: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +166,7 @@ class Cookies:
     def __init__(self, node: str) -> None:
         self._session = f"__Host-session-{node}"
         self._visit = f"__Host-visit-{node}"
+        self._devices = f"__Host-devices-{node}"
 
     def session_token(self, request: Request) -> str:
         """The token in the request; empty without one."""
@@ -170,6 +180,24 @@ class Cookies:
         """Begins a session in the browser; the visit before it ends, so no form of it works any longer."""
         _set(response, self._session, token)
         _delete(response, self._visit)
+
+    def known_devices(self, request: Request) -> list[str]:
+        """Sessions that began in this browser, the newest first; what isn't one is left out."""
+        words = request.cookies.get(self._devices, "").split(".")
+        return [word for word in words if _KNOWN_DEVICE.fullmatch(word)][:MOST_DEVICES]
+
+    def know_device(self, request: Request, response: Response, known_device: str) -> None:
+        """Notes in the browser that somebody has signed in there."""
+        known = [known_device, *(each for each in self.known_devices(request) if each != known_device)]
+        response.set_cookie(
+            self._devices,
+            ".".join(known[:MOST_DEVICES]),
+            max_age=DEVICE_S,
+            path="/",
+            secure=True,
+            httponly=True,
+            samesite="strict",
+        )
 
     def end_session(self, response: Response) -> None:
         _delete(response, self._session)

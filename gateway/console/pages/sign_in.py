@@ -41,7 +41,8 @@ async def sign_in(request: Request) -> Response:
         return await sign_in_page(request, status=422)
     console = console_of(request)
     try:
-        result = await console.client.persons.sign_in(name, password, device=device_of(request))
+        known = console.cookies.known_devices(request)
+        result = await console.client.persons.sign_in(name, password, device=device_of(request), known_devices=known)
     except SignInRefusedError as error:
         sent.problems[""] = refusal_of(error)
         return await sign_in_page(request, status=401)
@@ -54,6 +55,7 @@ def begin(request: Request, signed_in: SignedIn, *, where: str = "") -> Response
     console.sessions.keep(signed_in)
     response = redirect(own_path(where or form(request).text("next")))
     console.cookies.set_session(response, signed_in.session_token)
+    console.cookies.know_device(request, response, signed_in.known_device)
     return response
 
 

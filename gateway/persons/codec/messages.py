@@ -8,7 +8,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.contract.messages import to_timestamp
 from gateway.persons.rules.accounts import AccountSource, PasskeyRow, PersonAccount
-from gateway.persons.rules.sessions import GrantRow, LiveSession, SessionRow, SignInWay
+from gateway.persons.rules.sessions import GrantRow, LiveSession, SessionRow, SignInWay, known_device
 from gateway.v1 import person_pb2 as pb
 
 _SOURCES = {
@@ -112,6 +112,7 @@ def signed_in(
         passkeys=live.passkeys,
         break_glass=None if grant is None else grant_of(grant),
         session_id=session.session_id,
+        known_device=known_device(session.token_digest),
     )
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import secrets
 import uuid
+from collections.abc import Collection
 from dataclasses import replace
 from hashlib import sha256
+from typing import NamedTuple
 
 from sqlalchemy import Connection
 
@@ -33,19 +35,34 @@ def new_token() -> str:
     return secrets.token_urlsafe(TOKEN_BYTES)
 
 
-def count_attempt(conn: Connection, now_ms: int, *, name: str) -> int:
+class Attempt(NamedTuple):
+    """An attempt to sign in.
+
+    Attributes:
+        locked_ms: for how long nothing may be tried; then nothing was counted.
+        counted: what it was counted under.
+        device: the session that shows a device of the person; empty for none.
+    """
+
+    locked_ms: int
+    counted: str
+    device: str
+
+
+def count_attempt(conn: Connection, now_ms: int, *, name: str, known_devices: Collection[str] = ()) -> Attempt:
     """Counts an attempt as failed until it succeeds, so that attempts side by side are counted too.
 
-    Returns:
-        Milliseconds for which the name is locked: then nothing was counted, and nothing may be tried.
+    On a device of the person's it is counted apart: what strangers try under the name doesn't lock it.
     """
-    before = sessions.failures_of(conn, name)
+    device = sessions.device_of(conn, name, known_devices) if known_devices else ""
+    counted = sessions.counted_on(name, device) if device else name
+    before = sessions.failures_of(conn, counted)
     if before.locked_until > now_ms:
-        return before.locked_until - now_ms
+        return Attempt(before.locked_until - now_ms, counted, device)
     failures = 1 if now_ms - before.last_at > FORGET_MS else before.failures + 1
     row = FailureRow(failures=failures, last_at=now_ms, locked_until=now_ms + lock_ms(failures))
-    sessions.set_failures(conn, name, row)
-    return 0
+    sessions.set_failures(conn, counted, row)
+    return Attempt(0, counted, device)
 
 
 def begin_session(
@@ -57,8 +74,12 @@ def begin_session(
     system: str,
     device: str,
     way: SignInWay,
+    counted: str = "",
 ) -> tuple[str, LiveSession]:
     """Begins a session, and forgets failures; returns its token and the session.
+
+    Args:
+        counted: what the attempt was counted under, whose failures are forgotten; empty: all of the person's.
 
     Raises:
         SignInRefusedError: the person is gone or disabled.
@@ -66,7 +87,10 @@ def begin_session(
     account = accounts.find(conn, person)
     if account is None or account.disabled:
         raise SignInRefusedError(f"{person} is disabled or gone")
-    sessions.set_failures(conn, person, FailureRow())
+    if counted:
+        sessions.set_failures(conn, counted, FailureRow())
+    else:
+        sessions.forget_failures(conn, person)
     sessions.clean(conn, now_ms, forget_failures_ms=FORGET_MS, keep_sessions_ms=KEEP_SESSIONS_MS)
     token = new_token()
     session = SessionRow(

@@ -91,9 +91,9 @@ class OwnAccount:
             least_chars=self._policy.min_password_chars,
             field="new_password",
         )
-        locked_ms = await self._run(partial(signing_in.count_attempt, name=name))
-        if locked_ms:
-            raise SignInRefusedError("the name is locked after failures", retry_after_s=locked_ms / 1000)
+        attempt: signing_in.Attempt = await self._run(partial(signing_in.count_attempt, name=name))
+        if attempt.locked_ms:
+            raise SignInRefusedError("the name is locked after failures", retry_after_s=attempt.locked_ms / 1000)
         account, _ = await asyncio.to_thread(self._read, name)
         if not await asyncio.to_thread(self._passwords.matches, account.password_hash, request.password):
             raise SignInRefusedError("password: is wrong")

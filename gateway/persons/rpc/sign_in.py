@@ -73,16 +73,19 @@ class SignIn:
         name = request.person.strip().casefold()
         call.subject_ids = (_subject(name),)
         self._require_local()
-        locked_ms = await self._run(partial(signing_in.count_attempt, name=name))  # 1
-        if locked_ms:
-            raise SignInRefusedError("the name is locked after failures", retry_after_s=locked_ms / 1000)
+        counting = partial(signing_in.count_attempt, name=name, known_devices=list(request.known_devices))
+        attempt: signing_in.Attempt = await self._run(counting)  # 1
+        if attempt.locked_ms:
+            what = "device" if attempt.device else "name"
+            raise SignInRefusedError(f"the {what} is locked after failures", retry_after_s=attempt.locked_ms / 1000)
         known = await asyncio.to_thread(self._checks.password, name, request.password)  # 2
         if known and self._policy.domain:  # 3
             kind, allowed = ChallengeKind.SECOND_FACTOR, [passkey.credential_id for passkey in known]
             asked = await self._run(partial(signing_in.ask, kind=kind, system=call.principal.name, person=name))
             call.record(detail="the password is right; a passkey is asked for", repeatable=True)
             return pb.SignInResponse(passkey=self._question(asked, allowed))
-        return pb.SignInResponse(signed_in=await self._begin(call, name, request.device, SignInWay.PASSWORD))
+        signed_in = await self._begin(call, name, request.device, SignInWay.PASSWORD, counted=attempt.counted)
+        return pb.SignInResponse(signed_in=signed_in)
 
     async def begin_passkey(self, call: Call) -> person_pb2.PasskeyChallenge:
         """Asks whoever has a passkey."""
@@ -183,7 +186,9 @@ class SignIn:
             call.record(subject_ids=[_subject(name)])
         self._asserted.forget()
 
-    async def _begin(self, call: Call, name: str, device: str, way: SignInWay) -> person_pb2.SignedIn:
+    async def _begin(
+        self, call: Call, name: str, device: str, way: SignInWay, *, counted: str = ""
+    ) -> person_pb2.SignedIn:
         call.record(subject_ids=[_subject(name)], detail=f"signed in by {way.value}")
         token, live = await self._run(
             partial(
@@ -193,6 +198,7 @@ class SignIn:
                 system=call.principal.name,
                 device=device,
                 way=way,
+                counted=counted,
             )
         )
         return self._answer(call, token, live)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64encode
 from dataclasses import dataclass
 from enum import StrEnum
+from hashlib import sha256
 
 from gateway.persons.rules.accounts import PersonAccount
 from gateway.trust.rules.permissions import Role
@@ -90,3 +92,8 @@ class LiveSession:
     def roles_at(self, now_ms: int) -> frozenset[Role]:
         """Roles in force."""
         return roles_at(self.account, self.grant, now_ms)
+
+
+def known_device(token_digest: bytes) -> str:
+    """What shows that somebody has had a session with a token of this digest, without giving either away."""
+    return urlsafe_b64encode(sha256(b"known device\n" + token_digest).digest()).rstrip(b"=").decode()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from hashlib import sha256
@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select, update
 
 from gateway.db.statements import insert_rows
-from gateway.persons.rules.sessions import GrantRow, LiveSession, SessionRow, SignInWay
+from gateway.persons.rules.sessions import GrantRow, LiveSession, SessionRow, SignInWay, known_device
 from gateway.persons.tables import accounts
 from gateway.persons.tables.schema import (
     person_challenges,
@@ -63,6 +63,14 @@ class FailureRow:
 def digest_of_token(token: str) -> bytes:
     """What is kept of a token of 256 random bits."""
     return sha256(token.encode("utf-8", "replace")).digest()
+
+
+def device_of(conn: Connection, person: str, known_devices: Collection[str]) -> str:
+    """The session of a person, ended or not, that one of these shows; empty for none."""
+    columns = person_sessions.c
+    statement = select(columns.session_id, columns.token_digest).where(columns.person == person)
+    shown = {known_device(bytes(digest)): session_id for session_id, digest in conn.execute(statement)}
+    return next((str(shown[each]) for each in known_devices if each in shown), "")
 
 
 def begin(conn: Connection, session: SessionRow) -> None:
@@ -171,6 +179,19 @@ def failures_of(conn: Connection, name: str) -> FailureRow:
     if row is None:
         return FailureRow()
     return FailureRow(failures=row["failures"], last_at=row["last_at"], locked_until=row["locked_until"])
+
+
+def forget_failures(conn: Connection, person: str) -> None:
+    """Forgets a person's failures, on known devices too."""
+    sessions = conn.execute(select(person_sessions.c.session_id).where(person_sessions.c.person == person)).scalars()
+    names = [person, *(counted_on(person, session_id) for session_id in sessions)]
+    digests = [_digest_of_name(name) for name in names]
+    conn.execute(delete(person_failures).where(person_failures.c.name_digest.in_(digests)))
+
+
+def counted_on(person: str, session_id: str) -> str:
+    """What failures on a known device are counted under."""
+    return f"{person}\n{session_id}"
 
 
 def set_failures(conn: Connection, name: str, failure: FailureRow) -> None:

@@ -84,6 +84,28 @@ def test_guessing_locks_the_name_alone_and_tells_nothing(hk: Office, trial: Cons
     begins_session(Visitor(hk).sign_in("analyst", hk.passwords["analyst"]), hk)
 
 
+def test_guessing_does_not_lock_a_persons_own_browser_out(hk: Office, trial: ConsoleTrial) -> None:
+    name = trial.run(hk.newcomer("officer"))
+    own = Visitor(hk)
+    begins_session(own.sign_in(name, hk.passwords[name]), hk)
+    assert own.post("/sign-out", {"csrf": own.csrf(HOME)}).status == 303
+    (cookie,) = (each for each in own.cookies if each.startswith("__Host-devices-"))
+    assert Visitor.with_session(hk, own.cookies[cookie]).get(HOME).location.startswith("/sign-in"), "it opens nothing"
+    guessing = Visitor(hk)
+    assert "locked" in [guessing.sign_in(name, f"wrong password {number}") for number in range(8)][-1].text
+    begins_session(own.sign_in(name, hk.passwords[name]), hk)
+    assert Visitor(hk).sign_in(name, hk.passwords[name]).status in (401, 429), "strangers stay locked out"
+
+
+@pytest.mark.parametrize(
+    "known", ["", "x", "A" * 43, ".".join(["A" * 43] * 500), "'; DROP TABLE sessions; --", "é" * 43]
+)
+def test_made_up_devices_change_nothing(hk: Office, known: str) -> None:
+    visitor = Visitor(hk)
+    visitor.cookies[f"__Host-devices-{hk.cookie.rpartition('-')[2]}"] = known
+    begins_session(visitor.sign_in("analyst", hk.passwords["analyst"]), hk)
+
+
 def test_a_name_that_nobody_has_is_answered_like_a_wrong_password(hk: Office) -> None:
     def seen(name: str) -> str:
         text = Visitor(hk).sign_in(name, "not the password at all").text.replace(name, "NAME")

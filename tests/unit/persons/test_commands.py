@@ -15,8 +15,9 @@ from gateway.persons.commands import administration, signing_in
 from gateway.persons.rules.accounts import AccountSource, PersonAccount
 from gateway.persons.rules.lockout import FIRST_LOCK_MS, FREE_FAILURES
 from gateway.persons.rules.policy import PersonPolicy
-from gateway.persons.rules.sessions import SignInWay
+from gateway.persons.rules.sessions import SignInWay, known_device
 from gateway.persons.tables import accounts
+from gateway.persons.tables.sessions import digest_of_token
 from gateway.trust.rules.permissions import Role
 from gateway.v1 import person_service_pb2 as pb
 from tests.support.databases import new_database
@@ -36,9 +37,9 @@ class Authority:
         with self.database.write() as conn:
             return work(conn, self.now_ms, **arguments)
 
-    def sign_in(self, person: str) -> str:
+    def sign_in(self, person: str, *, counted: str = "") -> str:
         begin = {"policy": POLICY, "person": person, "system": SYSTEM, "device": "", "way": SignInWay.PASSWORD}
-        token, _ = self.run(signing_in.begin_session, **begin)
+        token, _ = self.run(signing_in.begin_session, **begin, counted=counted)
         return str(token)
 
     def renew(self, token: str, system: str = SYSTEM) -> str:
@@ -132,8 +133,53 @@ def test_a_sign_in_removes_only_sessions_that_are_long_over(authority: Authority
 
 
 def test_the_fifth_failure_in_a_row_locks_the_name(authority: Authority) -> None:
-    attempts = [authority.run(signing_in.count_attempt, name="chan") for _ in range(FREE_FAILURES + 1)]
+    attempts = [attempt(authority) for _ in range(FREE_FAILURES + 1)]
     assert attempts == [0] * FREE_FAILURES + [FIRST_LOCK_MS]
     authority.now_ms += FIRST_LOCK_MS
-    assert authority.run(signing_in.count_attempt, name="chan") == 0
-    assert authority.run(signing_in.count_attempt, name="chan") == 2 * FIRST_LOCK_MS
+    assert attempt(authority) == 0
+    assert attempt(authority) == 2 * FIRST_LOCK_MS
+
+
+def attempt(authority: Authority, *known_devices: str, name: str = "chan") -> int:
+    """Milliseconds for which nothing may be tried."""
+    made: signing_in.Attempt = authority.run(signing_in.count_attempt, name=name, known_devices=known_devices)
+    return made.locked_ms
+
+
+def device(token: str) -> str:
+    return known_device(digest_of_token(token))
+
+
+def test_a_known_device_is_locked_for_its_own_failures_alone(authority: Authority) -> None:
+    token = authority.sign_in("chan")
+    mine, others = device(token), device(authority.sign_in("lei"))
+    authority.run(signing_in.sign_out, token=token, system=SYSTEM)
+    while not attempt(authority):
+        pass
+    assert attempt(authority, others, "A" * 43) == FIRST_LOCK_MS, "somebody else's device is none of chan's"
+    assert [attempt(authority, others, mine) for _ in range(FREE_FAILURES)] == [0] * FREE_FAILURES
+    assert attempt(authority, mine) == FIRST_LOCK_MS
+    assert attempt(authority, others, name="lei") == 0
+
+
+def test_a_sign_in_on_a_known_device_forgets_its_failures_and_no_strangers(authority: Authority) -> None:
+    token = authority.sign_in("chan")
+    while not attempt(authority):
+        pass
+    for _ in range(FREE_FAILURES):
+        made: signing_in.Attempt = authority.run(signing_in.count_attempt, name="chan", known_devices=[device(token)])
+        assert not made.locked_ms
+        authority.sign_in("chan", counted=made.counted)
+    assert attempt(authority, device(token)) == 0
+    assert attempt(authority), "strangers get no new attempts by it"
+    authority.sign_in("chan")
+    assert attempt(authority) == 0
+
+
+def test_a_device_is_known_as_long_as_its_session_is_kept(authority: Authority) -> None:
+    mine = device(authority.sign_in("chan"))
+    authority.now_ms += POLICY.session_ms + signing_in.KEEP_SESSIONS_MS + 1
+    authority.sign_in("lei")
+    while not attempt(authority):
+        pass
+    assert attempt(authority, mine) == FIRST_LOCK_MS
