@@ -12,7 +12,7 @@ from datetime import date, timedelta
 from typing import Final
 
 from gateway.risk.announcements import ENTITY_LISTS, RESTRICTIONS, THIRD_PLACES, Announcement, Measure, status_text
-from gateway.risk.controlled_goods import LIST_TERRITORY, ControlledGoods
+from gateway.risk.controlled_goods import LIST_TERRITORY, ControlledGood, ControlledGoods
 from gateway.risk.facts.controlled import Controls
 from gateway.risk.validity import Confidence, ControlPeriod, ControlStatus
 from gateway.v1 import shipment_pb2, trace_pb2
@@ -55,15 +55,19 @@ def control_changes(goods: ControlledGoods, since: date, until: date) -> list[Co
 
 def codes_of(goods: ControlledGoods, change: ControlChange) -> list[str]:
     """Subheadings of the lines that a change is about."""
+    return sorted({good.hs6 for good in _concerned(goods, change) if good.code})
+
+
+def elements_of(goods: ControlledGoods, change: ControlChange) -> list[str]:
+    """Elements of the lines that a change is about: some have no code."""
+    return sorted({good.element for good in _concerned(goods, change) if good.element})
+
+
+def _concerned(goods: ControlledGoods, change: ControlChange) -> Iterator[ControlledGood]:
     row = change.announcement
-    return sorted(
-        {
-            good.hs6
-            for good in goods
-            if good.code
-            and (good.announcement == row.name if row.measure is Measure.LICENCE else row.concerns(good.announcement))
-        }
-    )
+    for good in goods:
+        if good.announcement == row.name if row.measure is Measure.LICENCE else row.concerns(good.announcement):
+            yield good
 
 
 def touched(

@@ -17,7 +17,7 @@ from gateway.history.service.current_records import current_records
 from gateway.history.service.search import NEWEST
 from gateway.history.tables import shipment_search, shipments
 from gateway.history.tables.shipment_search import RecordFilter
-from gateway.risk.control_changes import ControlChange, codes_of, control_changes, touched
+from gateway.risk.control_changes import ControlChange, codes_of, control_changes, elements_of, touched
 from gateway.risk.facts.controlled import Controls
 from gateway.v1 import history_pb2, shipment_pb2
 from gateway.v1 import history_service_pb2 as pb
@@ -104,12 +104,16 @@ class ControlChanges:
 
     def _open_records(self, conn: Connection, change: ControlChange) -> Iterator[pb.TouchedRecord]:
         """Records that were open on the day of a change and that it touches, newest first."""
-        codes = codes_of(self._goods, change)
-        if not codes:
+        codes, elements = codes_of(self._goods, change), elements_of(self._goods, change)
+        if not (codes or elements):
             return
         end_ms = int(datetime(*change.day.timetuple()[:3], tzinfo=UTC).timestamp() * 1000) + 2 * _DAY_MS
         record_filter = RecordFilter(max(1, end_ms - OPEN_DAYS * _DAY_MS), max(1, min(end_ms, self._clock())), _LEAVING)
-        key_sets = keys_wire.key_sets(history_pb2.SearchCriteria(commodity_codes=codes))
+        if elements:  # any of them, or of the codes
+            criteria, with_codes = history_pb2.SearchCriteria(substances=elements), [codes]
+        else:
+            criteria, with_codes = history_pb2.SearchCriteria(commodity_codes=codes), []
+        key_sets = keys_wire.key_sets(criteria, substance_codes=with_codes)
         positions = list(shipment_search.search(conn, key_sets, record_filter, before=NEWEST, limit=_LOOKED_AT))
         rows = shipments.revisions(conn, positions)
         ids = dict.fromkeys(rows[position].record_id for position in positions if position in rows)

@@ -67,11 +67,14 @@ def test_open_records_are_under_control_again(node: PaperNode) -> None:
         holmium("IMPORTED", 4, procedure=shipment_pb2.SHIPMENT_PROCEDURE_IMPORT),
     )
     record(node, holmium("LEAD", 5, goods=[]))
+    alloy = holmium("ALLOY", 6)
+    alloy.goods[0].codes[0].code, alloy.goods[0].element = "81059000", "Ho"  # the act names alloys, and no code for them
+    record(node, alloy)
     index(node)
     response = changes(node, "2026-11-11")
     (again,) = [each for each in response.changes if each.announcement == "MOFCOM/GACC No.57 of 2025"]
     assert (again.day, again.before, again.confidence) == ("2026-11-11", "suspended", "medium")
-    assert [one.record_id for one in again.records] == ["OPEN-2", "LEAD", "OPEN-1"]
+    assert [one.record_id for one in again.records] == ["OPEN-2", "LEAD", "ALLOY", "OPEN-1"]
     assert again.records[0].substance == "holmium metal"
     assert response.until == "2026-11-14"
     (expected,) = [each for each in changes(node, "2026-11-28", "2026-11-28").changes if each.measure == "refused"]
