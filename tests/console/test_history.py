@@ -15,6 +15,7 @@ from tests.support.console.case import Case
 from tests.support.console.desk import LANGUAGES, Desk, Desks
 from tests.support.console.payloads import MARK, PAYLOADS, hostile
 from tests.support.console.trial import ConsoleTrial
+from tests.support.shipments import shipment
 
 GROUNDS = {"purpose": "export_control", "legal_basis": "CEPA art. 5", "case_reference": "HK-2026-17"}
 
@@ -214,3 +215,26 @@ def test_markup_in_a_partners_record_stays_text(desk: Desks, case: Case, trial: 
         page.get_by_role("button", name="Trace").first.click()
     traced.value.wait_for_load_state()
     assert traced.value.locator(f"[{MARK}]").count() == 0
+
+
+def test_an_own_record_names_control_codes_that_may_apply(desk: Desks, trial: ConsoleTrial) -> None:
+    recorded = shipment("HK-SUGGESTED")
+    del recorded.goods[1:]
+    recorded.goods[0].description, recorded.goods[0].element, recorded.goods[0].substance = (
+        "Dysprosium oxide powder",
+        "",
+        "",
+    )
+
+    async def record() -> None:
+        async with trial.federation.client("hk", "publisher") as publisher:
+            async for batch in publisher.history.record([recorded]):
+                assert not batch.refused
+
+    trial.run(record())
+    officer = desk("hk", "officer")
+    page = officer.open("/history/records/HK-SUGGESTED")
+    suggested = page.get_by_role("region", name="Control codes that may apply")
+    expect(suggested.get_by_role("heading", name="Dysprosium oxide powder")).to_be_visible()
+    expect(suggested.locator("li").first).to_contain_text("1C905.b")
+    officer.assert_accessible()

@@ -29,7 +29,7 @@ from gateway.console.views.alerts.alert_rows import ROWS
 from gateway.console.views.codes import commodity_codes, places, remark_on, substances
 from gateway.console.views.controls import SuggestionRow, suggestions_by_goods, wording_of
 from gateway.console.views.form_rows import row_count
-from gateway.console.views.words import capitalised, scheme_word
+from gateway.console.views.words import capitalised, goods_text, scheme_word
 from gateway.contract.enum_words import words
 from gateway.errors import InvalidRequestError, OptionError, Violation
 from gateway.translation.labels import PURPOSE, TYPOLOGY, label, label_of
@@ -185,7 +185,7 @@ async def _controls(request: Request, content: AlertContent) -> list[tuple[str, 
     if not content.goods:
         return []
     found = await client(request).history.suggest_controls(map(wording_of, content.goods))
-    return suggestions_by_goods(content.goods, found.goods)
+    return suggestions_by_goods(map(goods_text, content.goods), found.goods)
 
 
 def _violations(preview: PreviewAlertResponse) -> InvalidRequestError:

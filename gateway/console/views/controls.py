@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from gateway.console.views.words import goods_text
 from gateway.translation.control_suggestion_texts import fact_text, lack_text
 from gateway.translation.messages import gettext as _
 from gateway.v1.goods_pb2 import GoodsItem
@@ -15,6 +14,7 @@ from gateway.v1.history_service_pb2 import (
     GoodsWording,
     ListControlChangesResponse,
 )
+from gateway.v1.shipment_pb2 import ShipmentGoods
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +39,15 @@ def suggestion_rows(found: GoodsSuggestions) -> list[SuggestionRow]:
 
 
 def suggestions_by_goods(
-    goods: Iterable[GoodsItem], found: Iterable[GoodsSuggestions]
+    texts: Iterable[str], found: Iterable[GoodsSuggestions]
 ) -> list[tuple[str, list[SuggestionRow]]]:
     """Goods on a line with their suggestions; without goods that have none."""
-    rows = [(goods_text(item), suggestion_rows(each)) for item, each in zip(goods, found, strict=True)]
+    rows = [(text, suggestion_rows(each)) for text, each in zip(texts, found, strict=True)]
     return [(text, suggestions) for text, suggestions in rows if suggestions]
 
 
-def wording_of(item: GoodsItem) -> GoodsWording:
-    """What goods of an alert are called, for the question."""
+def wording_of(item: GoodsItem | ShipmentGoods) -> GoodsWording:
+    """What goods of an alert or a record are called, for the question."""
     wording = GoodsWording(
         text="\n".join(filter(None, (item.description, item.substance))), element=item.element, form=item.form
     )

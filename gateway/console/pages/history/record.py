@@ -17,12 +17,15 @@ from gateway.console.pages.history.question import HistoryQuestion, read_questio
 from gateway.console.pages.history.search import show_form
 from gateway.console.pictures.map import MapLeg, map_place, route_map
 from gateway.console.pictures.svg import Illustration
+from gateway.console.views.controls import SuggestionRow, suggestions_by_goods, wording_of
+from gateway.contract.messages import clipped_moment, to_ms
 from gateway.errors import MalformedError
 from gateway.tracing.report.tables import discrepancy_cells, event_cells, leg_cells, mass_cells, place_in_words
 from gateway.translation.labels import label_of
 from gateway.translation.messages import gettext as _
 from gateway.v1.goods_pb2 import RouteLeg, TransportMode
 from gateway.v1.history_pb2 import AnswerMode, HistoryRecord, NodeAnswer, SearchCriteria
+from gateway.v1.shipment_pb2 import Shipment
 from gateway.v1.trace_pb2 import TraceLeg
 
 MODES = {
@@ -33,6 +36,9 @@ MODES = {
     TransportMode.TRANSPORT_MODE_AIR: "air",
 }
 """Styles of legs on a map."""
+
+MOST_GOODS = 200
+"""Most goods of one question about control codes."""
 
 
 async def show_own_record(request: Request) -> Response:
@@ -46,8 +52,19 @@ async def show_own_record(request: Request) -> Response:
         question=None,
         answer=None,
         risk_hits=[discrepancy_cells(hit.discrepancy) for hit in found.risk_hits],
+        controlled=await _controls(request, found.record.shipment),
         **record_context(found.record),
     )
+
+
+async def _controls(request: Request, shipment: Shipment) -> list[tuple[str, list[SuggestionRow]]]:
+    """Control codes that may apply to the goods on the day of the declaration."""
+    goods = [item for item in shipment.goods[:MOST_GOODS] if item.description or item.substance or item.element]
+    if not goods:
+        return []
+    declared = clipped_moment(to_ms(shipment.declared_at) + shipment.utc_offset_minutes * 60_000)
+    found = await client(request).history.suggest_controls(map(wording_of, goods), on=declared.date().isoformat())
+    return suggestions_by_goods((item.description or item.substance or item.element for item in goods), found.goods)
 
 
 async def show_record(request: Request) -> Response:
@@ -73,6 +90,7 @@ async def show_record(request: Request) -> Response:
         question=question,
         answer=answer_view(answer, [record], AnswerMode.ANSWER_MODE_RECORDS),
         risk_hits=[],
+        controlled=[],
         **record_context(record),
     )
 

@@ -68,7 +68,10 @@ def test_open_records_are_under_control_again(node: PaperNode) -> None:
     )
     record(node, holmium("LEAD", 5, goods=[]))
     alloy = holmium("ALLOY", 6)
-    alloy.goods[0].codes[0].code, alloy.goods[0].element = "81059000", "Ho"  # the act names alloys, and no code for them
+    alloy.goods[0].codes[0].code, alloy.goods[0].element = (
+        "81059000",
+        "Ho",
+    )  # the act names alloys, and no code for them
     record(node, alloy)
     index(node)
     response = changes(node, "2026-11-11")
