@@ -9,8 +9,10 @@ from importlib import resources
 from typing import Final
 
 from gateway.translation.filled_sentences import SentencePatterns
+from gateway.translation.identifier_words import scheme_word
 from gateway.translation.messages import gettext as _
 from gateway.translation.messages import marked
+from gateway.translation.notices import noticed
 from gateway.translation.numbers import NUMBER, grouped, in_readers_form
 
 _PLACEHOLDER: Final = re.compile(r"\{([a-z][a-z0-9_.]*)(?::[a-z]+)?\}")
@@ -28,6 +30,7 @@ VALUES: Final = frozenset(
         "in force",
         "suspended",
         "no code",
+        "not shown",
         "none",
         "not known",
         "unknown means",
@@ -83,6 +86,10 @@ def explained(sentence: str) -> str:
 def _value(name: str, text: str) -> str:
     if text in VALUES:
         return _(text)
+    if name == "scheme":
+        return scheme_word(text)
+    if name == "message":
+        return noticed(text)
     if _AMOUNT.search(name) and NUMBER.fullmatch(text):
         return grouped(text)
     if _DECIMAL.fullmatch(text):  # codes have digits alone

@@ -29,9 +29,10 @@ from gateway.console.views.alerts.alert_rows import ROWS
 from gateway.console.views.codes import commodity_codes, places, remark_on, substances
 from gateway.console.views.controls import SuggestionRow, suggestions_by_goods, wording_of
 from gateway.console.views.form_rows import row_count
-from gateway.console.views.words import capitalised, goods_text, scheme_word
+from gateway.console.views.words import capitalised, goods_text
 from gateway.contract.enum_words import words
 from gateway.errors import InvalidRequestError, OptionError, Violation
+from gateway.translation.identifier_words import scheme_word
 from gateway.translation.labels import PURPOSE, TYPOLOGY, label, label_of
 from gateway.translation.messages import gettext as _
 from gateway.translation.refusals import refused

@@ -11,7 +11,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.console.pictures.graph import GraphEdge, GraphNode, graph
 from gateway.console.pictures.svg import Illustration
-from gateway.console.views.words import capitalised, scheme_word
+from gateway.console.views.words import capitalised
+from gateway.translation.identifier_words import scheme_word
 from gateway.translation.labels import label, label_of
 from gateway.translation.match_reasons import may_be_listed, said
 from gateway.translation.messages import gettext as _

@@ -12,33 +12,13 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from gateway.console.current import current_page
 from gateway.console.filters import NOTHING, bounded, number
 from gateway.contract.enum_words import UNKNOWN
-from gateway.contract.identification.identifiers import Scheme
+from gateway.translation.identifier_words import scheme_word
 from gateway.translation.labels import label_of
 from gateway.translation.messages import N_, listed
 from gateway.translation.messages import gettext as _
 from gateway.v1.alert_pb2 import AlertFinding, FindingResult, MeasureKind, MeasureTaken
 from gateway.v1.goods_pb2 import CommodityCode, GoodsItem, Money, Place, TransportMeans, TransportMode
 from gateway.v1.party_pb2 import Address, Identifier
-
-_SCHEMES: Final[Mapping[str, str]] = {
-    Scheme.CN_CROSS_BORDER_PLATE: N_("mainland cross-border plate"),
-    Scheme.HK_VEHICLE_PLATE: N_("Hong Kong plate"),
-    Scheme.MO_VEHICLE_PLATE: N_("Macao plate"),
-    Scheme.CN_CUSTOMS_REGISTRATION: N_("mainland customs registration"),
-    Scheme.CN_RESIDENT_ID: N_("mainland identity card"),
-    Scheme.HK_ID: N_("Hong Kong identity card"),
-    Scheme.MO_RESIDENT_ID: N_("Macao identity card"),
-    Scheme.HK_BUSINESS_REGISTRATION: N_("Hong Kong business registration"),
-    Scheme.HK_COMPANY_NUMBER: N_("Hong Kong company number"),
-    Scheme.CN_USCC: N_("unified social credit code"),
-    Scheme.IMO_SHIP: N_("IMO number"),
-    Scheme.CONTAINER: N_("container"),
-    Scheme.AIR_WAYBILL: N_("air waybill"),
-    "passport": N_("passport"),
-    "vehicle_plate": N_("plate"),
-    "other": N_("other"),
-}
-
 
 ELEMENTS: Final[Mapping[str, str]] = {
     "Bi": N_("bismuth"),
@@ -140,12 +120,6 @@ def mode_text(mode: int) -> str:
 def means_text(means: TransportMeans) -> str:
     """Name and journey of a means of transport."""
     return listed(filter(None, (means.name, means.journey)))
-
-
-def scheme_word(scheme: str) -> str:
-    """A scheme of identifiers for people: a word where it isn't an abbreviation that all use."""
-    word = _SCHEMES.get(scheme)
-    return _(word) if word else scheme.replace("_", " ")
 
 
 def identifier_text(identifier: Identifier) -> str:

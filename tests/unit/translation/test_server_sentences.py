@@ -221,6 +221,17 @@ def test_every_packaged_rule_is_found_again(shouting: None) -> None:
         assert explained(sentence) != sentence, rule
 
 
+def test_a_wrong_check_digit_is_told_in_words() -> None:
+    said = "A check digit is wrong: the check character by GB 32100 is N, not G (uscc: 91440300715267260G)."
+    kept = "A check digit is wrong: the check character is 3, not 4 (hkid: not shown)."
+    with in_language("en"):
+        assert "(unified social credit code: 91440300715267260G)" in explained(said)
+        assert "(Hong Kong identity card: not shown)" in explained(kept)
+    with in_language("zh-Hans"):
+        assert "统一社会信用代码" in explained(said)
+        assert "the check character" not in explained(said)
+
+
 @pytest.mark.drift
 def test_every_doubt_of_an_identifier_is_found() -> None:
     rules = identifiers._RULES.values()

@@ -15,7 +15,7 @@ from gateway.console.page import render
 from gateway.console.pages.history.question import PURPOSES
 from gateway.console.pages.new_alert import PARTY_SCHEMES
 from gateway.console.views.network import KINDS, kind_word
-from gateway.console.views.words import scheme_word
+from gateway.translation.identifier_words import scheme_word
 from gateway.translation.messages import gettext as _
 from gateway.v1.alert_pb2 import AlertReference, AnswerReference
 from gateway.v1.history_pb2 import QueryGrounds

@@ -18,9 +18,10 @@ from gateway.console.views.codes import commodity_codes, places, remark_on
 from gateway.console.views.form_rows import row_count
 from gateway.console.views.lists.entries import changed_lines, title_of
 from gateway.console.views.lists.entry_form import ROWS, SCHEMES, field_of, read_entry, shown
-from gateway.console.views.words import capitalised, scheme_word
+from gateway.console.views.words import capitalised
 from gateway.contract.enum_words import words
 from gateway.errors import GatewayError, InvalidRequestError, Kind, NotFoundError
+from gateway.translation.identifier_words import scheme_word
 from gateway.translation.labels import PURPOSE, label, label_of
 from gateway.translation.messages import gettext as _
 from gateway.translation.refusals import refused

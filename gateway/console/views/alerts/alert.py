@@ -23,11 +23,11 @@ from gateway.console.views.words import (
     mode_text,
     money_text,
     place_text,
-    scheme_word,
     substance_text,
 )
 from gateway.contract.enum_words import UNKNOWN, word_of
 from gateway.contract.findings import FindingLedger, ReportedFinding, ledgers_of
+from gateway.translation.identifier_words import scheme_word
 from gateway.translation.labels import TYPOLOGY, label, label_of
 from gateway.translation.messages import gettext as _
 from gateway.translation.messages import language, listed

@@ -11,10 +11,10 @@ from google.protobuf.message import Message
 from gateway.console.filters import moment_text
 from gateway.console.views.alerts.changes import ContentChange, FieldPath, leaf_values, path_name
 from gateway.console.views.alerts.field_names import field_name
-from gateway.console.views.words import scheme_word
 from gateway.contract.findings import step_evidence
 from gateway.contract.ids import claimed_unix_ms
 from gateway.contract.messages import to_timestamp
+from gateway.translation.identifier_words import scheme_word
 from gateway.translation.labels import label_of
 from gateway.translation.messages import gettext as _
 from gateway.translation.messages import listed
