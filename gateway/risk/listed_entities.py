@@ -9,18 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gateway.errors import MalformedError
 from gateway.formats.tables.reference_tables import parse_table, read_table
 from gateway.risk.announcements import ENTITY_LISTS, Announcement, Announcements, status_text
 from gateway.risk.controlled_goods_file import confidence_of, separated
 from gateway.risk.validity import Confidence, ControlStatus
-from gateway.screening.compare import evaluate
-from gateway.screening.prepared_name import PreparedName, prepare
 from gateway.screening.result import MatchClass, NameKind, Thresholds
+
+if TYPE_CHECKING:
+    from gateway.screening.prepared_name import PreparedName
 
 COLUMNS = ("name", "other_names", "announcement", "confidence", "source", "note")
 """Required columns."""
@@ -76,7 +78,6 @@ class ListedEntities:
     def __init__(self, entities: Iterable[ListedEntity] = (), announcements: Announcements | None = None) -> None:
         self._entities = tuple(entities)
         self._announcements = announcements or Announcements()
-        self._prepared = [(entity, prepare(name, NameKind.ORGANISATION)) for entity in self for name in entity.names]
         self.version = sha256(repr(self._entities).encode()).hexdigest()[:12]
         self._meant = lru_cache(MAX_REMEMBERED)(self._compared)
 
@@ -97,7 +98,16 @@ class ListedEntities:
                 found.append(ListedEntityMatch(entity, name, is_sure, status, text))
         return sorted(found, key=lambda match: (not match.is_sure, match.status != ControlStatus.IN_FORCE))
 
+    @cached_property
+    def _prepared(self) -> list[tuple[ListedEntity, PreparedName]]:
+        from gateway.screening.prepared_name import prepare  # noqa: PLC0415  takes long, and few records need it
+
+        return [(entity, prepare(name, NameKind.ORGANISATION)) for entity in self for name in entity.names]
+
     def _compared(self, name: str) -> list[tuple[ListedEntity, bool]]:
+        from gateway.screening.compare import evaluate  # noqa: PLC0415  as above
+        from gateway.screening.prepared_name import prepare  # noqa: PLC0415
+
         query, found = prepare(name, NameKind.ORGANISATION), dict[ListedEntity, bool]()
         for entity, listed in self._prepared:
             match_class = evaluate(query, listed, THRESHOLDS).match_class

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
@@ -19,7 +19,7 @@ class StoredFeed:
 
     entries: tuple[tuple[bytes, bytes, bytes], ...]
     checkpoint: bytes
-    receipted: int
+    receipted: int = field(compare=False)
 
     @property
     def size(self) -> int:

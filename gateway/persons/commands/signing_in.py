@@ -35,7 +35,7 @@ def new_token() -> str:
     return secrets.token_urlsafe(TOKEN_BYTES)
 
 
-class Attempt(NamedTuple):
+class SignInAttempt(NamedTuple):
     """An attempt to sign in.
 
     Attributes:
@@ -49,7 +49,7 @@ class Attempt(NamedTuple):
     device: str
 
 
-def count_attempt(conn: Connection, now_ms: int, *, name: str, known_devices: Collection[str] = ()) -> Attempt:
+def count_attempt(conn: Connection, now_ms: int, *, name: str, known_devices: Collection[str] = ()) -> SignInAttempt:
     """Counts an attempt as failed until it succeeds, so that attempts side by side are counted too.
 
     On a device of the person's it is counted apart: what strangers try under the name doesn't lock it.
@@ -58,11 +58,11 @@ def count_attempt(conn: Connection, now_ms: int, *, name: str, known_devices: Co
     counted = sessions.counted_on(name, device) if device else name
     before = sessions.failures_of(conn, counted)
     if before.locked_until > now_ms:
-        return Attempt(before.locked_until - now_ms, counted, device)
+        return SignInAttempt(before.locked_until - now_ms, counted, device)
     failures = 1 if now_ms - before.last_at > FORGET_MS else before.failures + 1
     row = FailureRow(failures=failures, last_at=now_ms, locked_until=now_ms + lock_ms(failures))
     sessions.set_failures(conn, counted, row)
-    return Attempt(0, counted, device)
+    return SignInAttempt(0, counted, device)
 
 
 def begin_session(

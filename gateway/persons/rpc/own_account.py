@@ -91,7 +91,7 @@ class OwnAccount:
             least_chars=self._policy.min_password_chars,
             field="new_password",
         )
-        attempt: signing_in.Attempt = await self._run(partial(signing_in.count_attempt, name=name))
+        attempt: signing_in.SignInAttempt = await self._run(partial(signing_in.count_attempt, name=name))
         if attempt.locked_ms:
             raise SignInRefusedError("the name is locked after failures", retry_after_s=attempt.locked_ms / 1000)
         account, _ = await asyncio.to_thread(self._read, name)

@@ -74,7 +74,7 @@ class SignIn:
         call.subject_ids = (_subject(name),)
         self._require_local()
         counting = partial(signing_in.count_attempt, name=name, known_devices=list(request.known_devices))
-        attempt: signing_in.Attempt = await self._run(counting)  # 1
+        attempt: signing_in.SignInAttempt = await self._run(counting)  # 1
         if attempt.locked_ms:
             what = "device" if attempt.device else "name"
             raise SignInRefusedError(f"the {what} is locked after failures", retry_after_s=attempt.locked_ms / 1000)

@@ -142,7 +142,7 @@ def test_the_fifth_failure_in_a_row_locks_the_name(authority: Authority) -> None
 
 def attempt(authority: Authority, *known_devices: str, name: str = "chan") -> int:
     """Milliseconds for which nothing may be tried."""
-    made: signing_in.Attempt = authority.run(signing_in.count_attempt, name=name, known_devices=known_devices)
+    made: signing_in.SignInAttempt = authority.run(signing_in.count_attempt, name=name, known_devices=known_devices)
     return made.locked_ms
 
 
@@ -167,7 +167,9 @@ def test_a_sign_in_on_a_known_device_forgets_its_failures_and_no_strangers(autho
     while not attempt(authority):
         pass
     for _ in range(FREE_FAILURES):
-        made: signing_in.Attempt = authority.run(signing_in.count_attempt, name="chan", known_devices=[device(token)])
+        made: signing_in.SignInAttempt = authority.run(
+            signing_in.count_attempt, name="chan", known_devices=[device(token)]
+        )
         assert not made.locked_ms
         authority.sign_in("chan", counted=made.counted)
     assert attempt(authority, device(token)) == 0
