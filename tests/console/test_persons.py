@@ -15,6 +15,7 @@ def test_a_new_person_enrols_registers_a_passkey_and_signs_in_with_both(desk: De
     window, _, name = enrol(desk, trial, "officer")
     page = window.page
     expect(page.get_by_text("blue key")).to_be_visible()
+    expect(page.get_by_text("approvals rest on this sign-in alone")).to_have_count(0)
     window.assert_accessible()
     page.get_by_role("button", name="Sign out").click()
     window.open("/sign-in?next=/account")
@@ -30,6 +31,14 @@ def test_a_new_person_enrols_registers_a_passkey_and_signs_in_with_both(desk: De
     page.get_by_role("button", name="Sign in with a passkey").click()
     page.get_by_role("button", name="Use the passkey").click()
     expect(page.get_by_role("heading", level=1)).to_have_text(f"Officer {name[-4:]}")
+
+
+def test_pages_say_that_a_person_has_no_passkey(desk: Desks, trial: ConsoleTrial) -> None:
+    window = desk("hk", "officer")
+    page = window.open("/inbox")
+    page.get_by_role("link", name="No passkey: approvals rest on this sign-in alone").click()
+    expect(page.get_by_role("link", name="Register a passkey")).to_be_visible()
+    window.assert_accessible()
 
 
 def test_a_link_that_was_used_says_so(desk: Desks, trial: ConsoleTrial) -> None:

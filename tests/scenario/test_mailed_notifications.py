@@ -32,6 +32,7 @@ def nodes(tmp_path: Path, server: MailReceiver) -> Iterator[Federation]:
 enabled = true
 domain = "{DOMAIN}"
 origins = ["{ORIGIN}"]
+require_passkey = false
 [notifications]
 enabled = true
 console_url = "https://console.hk.example"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -248,3 +249,20 @@ def test_in_an_emergency_an_operator_ends_all_assertions_and_sessions_at_once(no
             assert event.reason == "ASSERTIONS_ENDED"
 
     nodes.run(run())
+
+
+def test_where_passkeys_can_be_registered_nobody_goes_on_without_one(tmp_path: Path) -> None:
+    by_default = SETTINGS.replace("require_passkey = false\n", "")
+    for nodes in with_logs(tmp_path, settings=by_default, systems=SYSTEMS):
+        nodes.start("cn")
+
+        async def run(nodes: Federation = nodes) -> None:
+            async with desk(nodes) as (console, operator):
+                officer = await enrolled(console, operator, "publisher")
+                assert officer.signed_in.must_enrol_passkey
+                with pytest.raises(PermissionDeniedError):
+                    await officer.client().publish(alert(), ["hk"])
+                await officer.add_passkey()
+                await officer.client().publish(alert(), ["hk"])
+
+        nodes.run(run())

@@ -20,6 +20,7 @@ SETTINGS = f"""
 enabled = true
 domain = "{DOMAIN}"
 origins = ["{ORIGIN}"]
+require_passkey = false
 break_glass_minutes = 30
 [lists.minerals]
 four_eyes = true

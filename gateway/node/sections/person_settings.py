@@ -83,8 +83,9 @@ class PersonSettings(Section):
         default=(), description="Where the consoles are in a browser, e.g. https://console.hk.customs.example."
     )
     local_accounts: bool = Field(default=True, description="Passwords and enrolment links work.")
-    require_passkey: bool = Field(
-        default=False, description="A person without a passkey can do nothing before it has registered one."
+    require_passkey: bool | None = Field(
+        default=None,
+        description="A person without a passkey can only register one; by default where `domain` is set.",
     )
     idle_minutes: int = Field(default=30, ge=1, le=1440, description="Minutes without use after which a session ends.")
     session_hours: int = Field(default=12, ge=1, le=168, description="Hours after which a session ends in any case.")
@@ -117,7 +118,7 @@ class PersonSettings(Section):
             domain=self.domain,
             origins=self.origins,
             local_accounts=self.local_accounts,
-            require_passkey=self.require_passkey,
+            require_passkey=bool(self.domain) if self.require_passkey is None else self.require_passkey,
             idle_ms=self.idle_minutes * 60_000,
             session_ms=self.session_hours * 3_600_000,
             enrolment_ms=self.enrolment_hours * 3_600_000,

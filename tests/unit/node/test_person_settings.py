@@ -43,6 +43,18 @@ def test_what_cant_work_is_refused(given: dict[str, Any], problem: str) -> None:
         PersonSettings(**given)
 
 
+@pytest.mark.parametrize(
+    ("given", "required"),
+    [
+        ({}, False),  # no passkey can be registered without a domain
+        ({"domain": "console.example", "origins": ["https://console.example"]}, True),
+        ({"domain": "console.example", "origins": ["https://console.example"], "require_passkey": False}, False),
+    ],
+)
+def test_passkeys_are_required_where_they_can_be_registered(given: dict[str, Any], *, required: bool) -> None:
+    assert PersonSettings(**given).policy("cn").require_passkey is required
+
+
 def test_a_policy_has_milliseconds_and_the_providers_anchors(tmp_path: Path) -> None:
     ca = tmp_path / "ca.pem"
     ca.write_text("anchors")
