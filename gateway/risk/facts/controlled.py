@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import date
+from itertools import islice
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -26,6 +27,11 @@ _RECIPIENTS = frozenset(
     }
 )
 """Roles of those whom goods go to."""
+
+MAX_NAMES = 40
+"""Most names of a record that are compared with entities: each costs some two milliseconds, and a partner's record may
+have thousands.
+"""
 
 MAX_DAYS_KEPT = 4096
 """Most cached days."""
@@ -110,12 +116,11 @@ class Controls:
     def listed_parties(self, shipment: shipment_pb2.Shipment) -> list[ListedEntityMatch]:
         """Entities of lists that those whom the goods go to may be at declaration, each once."""
         on = local_day(shipment.declared_at, shipment.utc_offset_minutes)
+        names = (name.text for party in shipment.parties if party.role in _RECIPIENTS for name in party.names)
         found: dict[tuple[str, str], ListedEntityMatch] = {}
-        for party in shipment.parties:
-            if party.role in _RECIPIENTS:
-                for name in party.names:
-                    for match in self.entities.find(name.text, on):
-                        found.setdefault((match.entity.names[0], match.entity.announcement.key), match)
+        for name in islice(dict.fromkeys(names), MAX_NAMES):
+            for match in self.entities.find(name, on):
+                found.setdefault((match.entity.names[0], match.entity.announcement.key), match)
         return list(found.values())
 
     def elements_on(self, on: date) -> frozenset[str]:

@@ -12,6 +12,7 @@ from gateway.errors import ConfigurationError
 from gateway.risk.announcements import Announcements
 from gateway.risk.control_changes import codes_of, control_changes, touched
 from gateway.risk.controlled_goods_file import load_announcements
+from gateway.risk.facts.controlled import MAX_NAMES
 from gateway.risk.listed_entities import load_listed_entities
 from gateway.risk.rule_engine import RuleEngine
 from gateway.v1 import party_pb2, shipment_pb2, trace_pb2
@@ -141,6 +142,17 @@ def test_goods_on_their_way_to_an_entity_are_touched_when_its_list_begins(rules:
     assert "811010" in codes_of(goods, change)
     assert touched(rules.controls, change, antimony_to("KAWAJU Gifu Engineering"))
     assert not touched(rules.controls, change, antimony_to("Placeholder Metals Limited"))
+
+
+def test_a_record_with_thousands_of_names_costs_little(rules: RuleEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[str] = []
+    monkeypatch.setattr(rules.controls.entities, "find", lambda name, on: compared.append(name) or [])
+    record = antimony_to("First Placeholder Limited")
+    for number in range(3_000):
+        record.parties[0].names.add(text=f"Placeholder {number} Limited")
+    assert listed(rules, record) is None
+    assert len(compared) == MAX_NAMES
+    assert compared[0] == "First Placeholder Limited"
 
 
 HEADER = "name,other_names,announcement,confidence,source,note\n"
