@@ -60,6 +60,9 @@ OF_AN_EARLIER_LOOP = "PollerCompletionQueue._handle_events"
 TOLD = ("alarm DIRECTORY_REFUSED", "alarm REVOCATION_REFUSED")
 """How alarms begin about what a partner offers as a version or revocation and that is none; operators want them."""
 
+UNSENT = "execute_batch"
+"""In what gRPC for Python says by itself where a node has refused a call before its message was sent."""
+
 OPEN_S = 0.5
 """Seconds after which a stream that stays open, such as a watch, is left."""
 
@@ -153,13 +156,13 @@ async def end_of(channel: grpc.aio.Channel, method: MethodDescriptor, message: b
         return grpc.StatusCode.OK, "still open"
     except grpc.aio.AioRpcError:
         pass
-    code = await call.code()
+    code, details = await call.code(), await call.details()
     if code is grpc.StatusCode.OK:
         return code, ""
-    error = grpc.aio.AioRpcError(
-        code, await call.initial_metadata(), await call.trailing_metadata(), await call.details()
-    )
-    return code, from_rpc_error(error).reason
+    if code is grpc.StatusCode.INTERNAL and UNSENT in (details or ""):
+        return await end_of(channel, method, message)
+    error = grpc.aio.AioRpcError(code, await call.initial_metadata(), await call.trailing_metadata(), details)
+    return code, from_rpc_error(error).reason if code is not grpc.StatusCode.INTERNAL else str(details)
 
 
 async def endings_of(

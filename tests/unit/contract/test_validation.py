@@ -51,6 +51,8 @@ def _text_against(pattern: str) -> str:
 def _breaking(kind: str, rule: str, value: Any) -> Any:
     """A value that breaks this one rule."""
     match kind, rule:
+        case "string", "len":
+            return "4" * (value - 1)
         case "string", "min_len":
             return "4" * (value - 1)
         case "string", "max_len":
