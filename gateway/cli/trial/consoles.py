@@ -56,7 +56,7 @@ def capability_tables(console: ConsolePlace) -> str:
             lines += ["", f"[{name}]", "enabled = true"]
             if name == "persons":
                 lines += [f"domain = {json.dumps(console.domain)}", f"origins = [{json.dumps(console.origin)}]"]
-                lines += ["require_passkey = false # for a trial; pages say so"]
+                lines += ["require_passkey = false"]
     return "\n".join(lines) + "\n"
 
 
