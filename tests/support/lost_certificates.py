@@ -91,6 +91,7 @@ class LostCertificates:
     async def _told(self) -> None:
         for node in ("cn", "hk"):
             async with self._nodes.client(node, "operator") as operator:
+                await eventually(lambda: owners_alarms(operator), what="the alarm")
                 (message,) = await owners_alarms(operator)
             assert message.startswith("cn has revoked certificates (2) and signing keys (0) by itself, the last at ")
             assert message.endswith("its reason: stolen at the quay")
