@@ -8,7 +8,7 @@ from datetime import date
 from enum import StrEnum
 
 from gateway.errors import ConfigurationError
-from gateway.risk.validity import Confidence, ControlPeriod, ControlStatus, Interval, Suspension
+from gateway.risk.validity import OUTSIDE, Confidence, ControlPeriod, ControlStatus, Interval, Suspension
 from gateway.translation.messages import N_
 
 ALL_ITEMS = "*"
@@ -37,7 +37,7 @@ class Measure(StrEnum):
     SUSPENSION = "suspension"
 
 
-RESTRICTIONS: dict[Measure, str] = {
+RESTRICTIONS: Mapping[Measure, str] = {
     Measure.REFUSED: N_("licences are refused in principle"),
     Measure.REVIEW: N_("end user and end use are reviewed more strictly"),
     Measure.MILITARY: N_("no exports to military users or for military uses"),
@@ -50,12 +50,21 @@ ENTITY_LISTS: Mapping[Measure, str] = {
 }
 """Measures about entities, in words."""
 
-THIRD_PLACES: dict[Measure, str] = {
+THIRD_PLACES: Mapping[Measure, str] = {
     Measure.ABROAD: N_("goods of Chinese origin need a licence from third places too"),
     Measure.CONTENT: N_("foreign goods with Chinese content need a licence from third places too"),
     Measure.TECHNOLOGY: N_("technology needs a licence"),
 }
 """Measures about what leaves third places, in words."""
+
+MEASURES: Mapping[Measure, str] = {
+    Measure.LICENCE: N_("exports need a licence"),
+    **RESTRICTIONS,
+    **ENTITY_LISTS,
+    **THIRD_PLACES,
+    Measure.SUSPENSION: N_("suspends others"),
+}
+"""All measures, in words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,11 +175,12 @@ class Announcements:
     def _known(self, rows: Iterable[Announcement], items_of: str, on: date, where: str = "") -> list[ExportRestriction]:
         found: list[ExportRestriction] = []
         for row in rows:
+            if not row.concerns(items_of):
+                continue
             validity = self.validity(row)
             status = validity.status_on(on)
-            if row.concerns(items_of) and status not in (ControlStatus.NOT_YET, ControlStatus.ENDED):
-                words = (RESTRICTIONS | THIRD_PLACES)[row.measure]
-                text = f"{row.key}{where}: {words} ({status_text(validity, status, on)})"
+            if status not in OUTSIDE:
+                text = f"{row.key}{where}: {MEASURES[row.measure]} ({status_text(validity, status, on)})"
                 found.append(ExportRestriction(row, status, text))
         return found
 

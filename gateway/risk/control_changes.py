@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
 
-from gateway.risk.announcements import ENTITY_LISTS, RESTRICTIONS, THIRD_PLACES, Announcement, Measure, status_text
+from gateway.risk.announcements import ENTITY_LISTS, RESTRICTIONS, Announcement, Measure, status_text
 from gateway.risk.controlled_goods import LIST_TERRITORY, ControlledGood, ControlledGoods
 from gateway.risk.facts.controlled import Controls
 from gateway.risk.validity import Confidence, ControlPeriod, ControlStatus
@@ -75,24 +75,24 @@ def touched(
 ) -> list[trace_pb2.ControlledItem]:
     """Lines of the list that a shipment's goods match and for which a change makes a difference, the surest first.
 
-    Of a list of entities: where the goods go to one of them.
+    Of a list of entities: where the goods go to one of them; about third places: where they leave one.
     """
     row = change.announcement
     before, after = (_on(shipment, day) for day in (change.day - _DAY, change.day))
+    if row.measure is Measure.LICENCE:
+        held, holds = (
+            [one for one in controls.items(each) if one.announcement == row.name] for each in (before, after)
+        )
+        return holds or held if bool(held) != bool(holds) else []
     if row.measure in RESTRICTIONS:
-        if shipment.destination_territory not in row.destinations:
-            return []
-        lines = controls.items(after) or controls.items(before)
-        return [line for line in lines if row.concerns(line.announcement)]
-    if row.measure in ENTITY_LISTS:
-        listed = {match.entity.announcement.key for each in (before, after) for match in controls.listed_parties(each)}
-        return (controls.items(after) or controls.items(before)) if row.key in listed else []
-    if row.measure in THIRD_PLACES:
-        lines = controls.items(after) or controls.items(before)
-        is_abroad = shipment.export_territory not in ("", LIST_TERRITORY)
-        return [line for line in lines if is_abroad and row.concerns(line.announcement)]
-    held, holds = ([line for line in controls.items(each) if line.announcement == row.name] for each in (before, after))
-    return holds or held if bool(held) != bool(holds) else []
+        is_meant = shipment.destination_territory in row.destinations
+    elif row.measure in ENTITY_LISTS:
+        found = (match for each in (before, after) for match in controls.listed_parties(each))
+        is_meant = any(match.entity.announcement.key == row.key for match in found)
+    else:
+        is_meant = shipment.export_territory not in ("", LIST_TERRITORY)
+    lines = (controls.items(after) or controls.items(before)) if is_meant else []
+    return [line for line in lines if row.concerns(line.announcement)]
 
 
 def _changes(row: Announcement, validity: ControlPeriod, since: date, until: date) -> Iterator[ControlChange]:

@@ -18,7 +18,7 @@ from gateway.errors import MalformedError
 from gateway.formats.tables.reference_tables import parse_table, read_table
 from gateway.risk.announcements import ENTITY_LISTS, Announcement, Announcements, status_text
 from gateway.risk.controlled_goods_file import confidence_of, separated
-from gateway.risk.validity import Confidence, ControlStatus
+from gateway.risk.validity import OUTSIDE, Confidence, ControlStatus
 from gateway.screening.result import MatchClass, NameKind, Thresholds
 
 if TYPE_CHECKING:
@@ -32,8 +32,6 @@ MAX_REMEMBERED = 4096
 
 THRESHOLDS = Thresholds(compatible=0.95, strong=0.95)
 """Scores from which a name may be an entity's: `IHI Aerospace Engineering` isn't `IHI Aerospace` (0.88)."""
-
-_PAST = (ControlStatus.NOT_YET, ControlStatus.ENDED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +91,7 @@ class ListedEntities:
         for entity, is_sure in self._meant(name):
             validity = self._announcements.validity(entity.announcement)
             status = validity.status_on(on)
-            if status not in _PAST:
+            if status not in OUTSIDE:
                 text = status_text(validity, status, on)
                 found.append(ListedEntityMatch(entity, name, is_sure, status, text))
         return sorted(found, key=lambda match: (not match.is_sure, match.status != ControlStatus.IN_FORCE))

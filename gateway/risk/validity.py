@@ -35,6 +35,9 @@ class ControlStatus(StrEnum):
 HOLDS = frozenset({ControlStatus.IN_FORCE, ControlStatus.SUSPENSION_ENDED})
 """States in which goods may not leave without a licence."""
 
+OUTSIDE = frozenset({ControlStatus.NOT_YET, ControlStatus.ENDED})
+"""States before and after the days on which something holds."""
+
 
 @dataclass(frozen=True, slots=True)
 class Interval:

@@ -7,11 +7,11 @@ from typing import Annotated
 import typer
 
 from gateway.cli.connection import Target, connected
-from gateway.cli.law.show import MEASURES, day_of
+from gateway.cli.law.show import day_of
 from gateway.cli.output import JsonOption, Output, reports_errors
 from gateway.cli.values import as_dict, shown_time
 from gateway.contract.enum_words import word_of
-from gateway.risk.announcements import Measure
+from gateway.risk.announcements import MEASURES, Measure
 from gateway.translation.messages import gettext as _
 from gateway.translation.messages import marked, ngettext
 from gateway.v1.history_service_pb2 import ControlChange

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Annotated
@@ -12,29 +12,13 @@ import typer
 from gateway.cli.clock import now
 from gateway.cli.output import JsonOption, Output, reports_errors
 from gateway.errors import MalformedError, OptionError
-from gateway.risk.announcements import (
-    ENTITY_LISTS,
-    RESTRICTIONS,
-    THIRD_PLACES,
-    Announcement,
-    Announcements,
-    Measure,
-    status_text,
-)
+from gateway.risk.announcements import ENTITY_LISTS, MEASURES, Announcement, Announcements, status_text
 from gateway.risk.controlled_goods import LIST_TERRITORY, ControlledGood, ControlledGoods
 from gateway.risk.controlled_goods_file import load_controlled_goods
 from gateway.risk.listed_entities import ListedEntityMatch, load_listed_entities
 from gateway.risk.validity import Confidence
 from gateway.translation.messages import N_
 from gateway.translation.messages import gettext as _
-
-MEASURES: Mapping[Measure, str] = {
-    Measure.LICENCE: N_("exports need a licence"),
-    **RESTRICTIONS,
-    **ENTITY_LISTS,
-    **THIRD_PLACES,
-    Measure.SUSPENSION: N_("suspends others"),
-}
 
 CodesArgument = Annotated[
     list[str] | None,
@@ -85,8 +69,9 @@ def show(
     output, goods = Output(as_json), load_controlled_goods(goods_list, announcements)
     lines = _lines(goods, codes or (), element, day)
     meant = load_listed_entities(listed_entities, goods.announcements).find(party, day) if party else []
-    about = None if not (codes or element or party) else [*(line.announcement for line in lines), *_lists(meant)]
-    shown = _announcements(goods.announcements, about, destination)
+    about = [*(line.announcement for line in lines), *(match.entity.announcement.name for match in meant)]
+    is_narrow = bool(codes or element or party)
+    shown = _announcements(goods.announcements, about if is_narrow else None, destination)
     if as_json:
         listed = [_line_facts(good, day) for good in lines]
         acts = [_facts(row, goods.announcements, day) for row in shown]
@@ -190,10 +175,6 @@ def _facts(row: Announcement, announcements: Announcements, on: date) -> dict[st
         "source": row.source,
         "note": row.note,
     }
-
-
-def _lists(meant: Sequence[ListedEntityMatch]) -> list[str]:
-    return [match.entity.announcement.name for match in meant]
 
 
 def _entity_row(match: ListedEntityMatch) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from starlette.requests import Request
@@ -11,10 +12,12 @@ from gateway.console.form import Form
 from gateway.console.navigation import NavigationEntry
 from gateway.console.page import client, has_role, page_route, render
 from gateway.console.pages.alert.step_forms import decimal, element
-from gateway.console.views.controls import ControlChangeRow, SuggestionRow, change_rows, suggestion_rows
+from gateway.console.views.controls import ControlChangeRow, SuggestionRow, change_rows, suggestion_rows, wording_of
 from gateway.errors import InvalidRequestError
 from gateway.translation.messages import gettext as _
+from gateway.v1.goods_pb2 import GoodsItem
 from gateway.v1.history_service_pb2 import GoodsWording
+from gateway.v1.shipment_pb2 import ShipmentGoods
 
 READERS: Final = frozenset({"publisher", "officer", "analyst", "supervisor", "auditor"})
 _READERS_OF_RECORDS: Final = READERS - {"publisher"}
@@ -53,6 +56,17 @@ async def _suggested(request: Request, asked: Form) -> list[SuggestionRow] | Non
         return None
     found = await client(request).history.suggest_controls([wording], on=asked.text("on"))
     return suggestion_rows(found.goods[0])
+
+
+async def suggested_by_goods(
+    request: Request, goods: Sequence[GoodsItem | ShipmentGoods], texts: Iterable[str], *, on: str = ""
+) -> list[tuple[str, list[SuggestionRow]]]:
+    """Control codes that may apply to goods, each on a line of text; without goods that have none."""
+    if not goods:
+        return []
+    found = await client(request).history.suggest_controls(map(wording_of, goods), on=on)
+    rows = [(text, suggestion_rows(each)) for text, each in zip(texts, found.goods, strict=True)]
+    return [(text, suggestions) for text, suggestions in rows if suggestions]
 
 
 async def _changes(request: Request, asked: Form) -> list[ControlChangeRow] | None:

@@ -23,11 +23,11 @@ from gateway.console.attaching import attached_files
 from gateway.console.form import Form
 from gateway.console.navigation import NavigationEntry
 from gateway.console.page import client, console_of, form, page_route, reader_locale, redirect, render, rendered
+from gateway.console.pages.law import suggested_by_goods
 from gateway.console.views.alerts.alert_form import LANGUAGES, AlertInput, read_form, shown
 from gateway.console.views.alerts.alert_preview import agreement_text, purposes_of, recipient_rows
 from gateway.console.views.alerts.alert_rows import ROWS
 from gateway.console.views.codes import commodity_codes, places, remark_on, substances
-from gateway.console.views.controls import SuggestionRow, suggestions_by_goods, wording_of
 from gateway.console.views.form_rows import row_count
 from gateway.console.views.words import capitalised, goods_text
 from gateway.contract.enum_words import words
@@ -181,14 +181,6 @@ async def take(request: Request) -> Response:
     return await _preview_page(request, sent, draft, content, preview)
 
 
-async def _controls(request: Request, content: AlertContent) -> list[tuple[str, list[SuggestionRow]]]:
-    """Control codes that may apply to the goods."""
-    if not content.goods:
-        return []
-    found = await client(request).history.suggest_controls(map(wording_of, content.goods))
-    return suggestions_by_goods(map(goods_text, content.goods), found.goods)
-
-
 def _violations(preview: PreviewAlertResponse) -> InvalidRequestError:
 
     return InvalidRequestError([Violation(one.field, one.rule, one.message) for one in preview.violations])
@@ -222,7 +214,7 @@ async def _preview_page(
         rows=rows,
         can_send=all(row.allowed for row in rows),
         notices=preview.notices,
-        controlled=await _controls(request, content),
+        controlled=await suggested_by_goods(request, content.goods, map(goods_text, content.goods)),
         hidden=hidden,
         back={**sent.values, "do": "back"},
         amends=draft.amends,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.translation.control_suggestion_texts import fact_text, lack_text
@@ -36,14 +36,6 @@ class SuggestionRow:
 def suggestion_rows(found: GoodsSuggestions) -> list[SuggestionRow]:
     """The suggestions for goods, the best first."""
     return [_row(each) for each in found.suggestions]
-
-
-def suggestions_by_goods(
-    texts: Iterable[str], found: Iterable[GoodsSuggestions]
-) -> list[tuple[str, list[SuggestionRow]]]:
-    """Goods on a line with their suggestions; without goods that have none."""
-    rows = [(text, suggestion_rows(each)) for text, each in zip(texts, found, strict=True)]
-    return [(text, suggestions) for text, suggestions in rows if suggestions]
 
 
 def wording_of(item: GoodsItem | ShipmentGoods) -> GoodsWording:

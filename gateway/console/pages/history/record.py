@@ -15,9 +15,10 @@ from gateway.console.page import client, form, reader_locale, render
 from gateway.console.pages.history.answers import answer_view, withheld_paths
 from gateway.console.pages.history.question import HistoryQuestion, read_question
 from gateway.console.pages.history.search import show_form
+from gateway.console.pages.law import suggested_by_goods
 from gateway.console.pictures.map import MapLeg, map_place, route_map
 from gateway.console.pictures.svg import Illustration
-from gateway.console.views.controls import SuggestionRow, suggestions_by_goods, wording_of
+from gateway.console.views.controls import SuggestionRow
 from gateway.contract.messages import clipped_moment, to_ms
 from gateway.errors import MalformedError
 from gateway.tracing.report.tables import discrepancy_cells, event_cells, leg_cells, mass_cells, place_in_words
@@ -60,11 +61,9 @@ async def show_own_record(request: Request) -> Response:
 async def _controls(request: Request, shipment: Shipment) -> list[tuple[str, list[SuggestionRow]]]:
     """Control codes that may apply to the goods on the day of the declaration."""
     goods = [item for item in shipment.goods[:MOST_GOODS] if item.description or item.substance or item.element]
-    if not goods:
-        return []
+    texts = [item.description or item.substance or item.element for item in goods]
     declared = clipped_moment(to_ms(shipment.declared_at) + shipment.utc_offset_minutes * 60_000)
-    found = await client(request).history.suggest_controls(map(wording_of, goods), on=declared.date().isoformat())
-    return suggestions_by_goods((item.description or item.substance or item.element for item in goods), found.goods)
+    return await suggested_by_goods(request, goods, texts, on=declared.date().isoformat())
 
 
 async def show_record(request: Request) -> Response:
